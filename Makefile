@@ -1,0 +1,62 @@
+# mnist-job: `make help` lists what there is.
+SHELL := /bin/sh
+.DEFAULT_GOAL := help
+.PHONY: help run test lint types format check lock bench clean
+
+CONFIG ?= configs/digits.yaml
+ROOT ?= runs
+ARGS ?=
+
+# The first Python here that TensorFlow has wheels for; `make PYTHON=/path/to/python3.12 run` names another.
+PYTHON ?= $(shell for python in python3 python3.13 python3.12 python3.11; do \
+	$$python -c 'import sys; sys.exit(not (3, 11) <= sys.version_info < (3, 14))' 2>/dev/null \
+	&& echo $$python && break; done)
+VENV := .venv
+BIN := $(VENV)/bin
+PIP := $(BIN)/python -m pip --disable-pip-version-check --quiet
+
+help: ## List the targets
+	@echo "make TARGET [VARIABLE=value ...]"
+	@awk -F ':.*## ' '/^[a-z-]+:.*## / { printf "  %-9s %s\n", $$1, $$2 }' $(MAKEFILE_LIST)
+
+run: $(VENV)/.cpu ## Run the whole job: CONFIG=configs/digits.yaml ROOT=runs ARGS="--set trainer.epochs=3"
+	@$(BIN)/python -m job run --config $(CONFIG) --root $(ROOT) $(ARGS)
+
+test: $(VENV)/.dev ## Run the everyday tests: ARGS="-k splits" for some of them
+	@$(BIN)/python -m pytest $(ARGS)
+
+lint: $(VENV)/.dev ## Check style and formatting
+	@$(BIN)/ruff check . && $(BIN)/ruff format --check .
+
+types: $(VENV)/.dev ## Check types, strictly
+	@$(BIN)/mypy
+
+format: $(VENV)/.dev ## Put the code into shape
+	@$(BIN)/ruff check --fix . && $(BIN)/ruff format .
+
+check: lint types test ## Everything that must pass before a commit
+
+bench: $(VENV)/.dev ## Measure the claims of the README's tables on this machine (minutes)
+	@$(BIN)/python -m tests.benchmarks $(ARGS)
+
+lock: ## Resolve requirements/ anew from pyproject.toml (needs uv)
+	@for lock in cpu dev; do \
+		[ $$lock = dev ] && more="--group dev --constraint requirements/cpu.txt" || more=; \
+		uv pip compile pyproject.toml --extra cpu $$more --output-file requirements/$$lock.txt --upgrade --quiet \
+			--universal --python-version 3.11 --generate-hashes --no-emit-index-url --no-emit-find-links --no-header \
+		|| exit; done
+
+clean: ## Remove the virtual environment and the tools' caches; runs/ stays
+	rm -rf $(VENV) .mypy_cache .ruff_cache .pytest_cache *.egg-info
+
+# A stamp is newer than its lock only when that lock is installed: nothing is installed twice.
+$(VENV)/.%: requirements/%.txt pyproject.toml | $(VENV)/bin/python
+	@echo "Installing $< into $(VENV) (the first time takes a few minutes) ..."
+	@$(PIP) install --require-hashes --requirement $<
+	@$(PIP) install --no-deps --no-build-isolation --editable .
+	@touch $@
+
+$(VENV)/bin/python:
+	@[ -n "$(PYTHON)" ] || { echo "mnist-job needs Python 3.11, 3.12 or 3.13 (TensorFlow has wheels for these);" \
+		"install one, or name it: make PYTHON=/path/to/python3.12 $(MAKECMDGOALS)" >&2; exit 2; }
+	@$(PYTHON) -m venv $(VENV)

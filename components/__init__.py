@@ -1,0 +1,35 @@
+"""What a step is: five components, and the typed artifacts that they exchange."""
+
+from components.artifacts import (
+    Artifact,
+    Evaluation,
+    Examples,
+    Figures,
+    Model,
+    Stored,
+    TransformedExamples,
+)
+from components.component import Component, ComponentConfig, Context
+from components.evaluator import Evaluator
+from components.example_gen import ExampleGen
+from components.trainer import Trainer
+from components.transform import Transform
+from components.visualizer import Visualizer
+
+__all__ = [
+    "Artifact",
+    "Component",
+    "ComponentConfig",
+    "Context",
+    "Evaluation",
+    "Evaluator",
+    "ExampleGen",
+    "Examples",
+    "Figures",
+    "Model",
+    "Stored",
+    "Trainer",
+    "Transform",
+    "TransformedExamples",
+    "Visualizer",
+]

@@ -1,0 +1,108 @@
+"""The Component base: a config, a `run` from typed artifacts to one, and nothing else."""
+
+from __future__ import annotations
+
+import inspect
+import typing
+from abc import ABC, abstractmethod
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import Any, ClassVar, Generic, TypeVar
+
+from pydantic import BaseModel, ConfigDict
+
+from components.artifacts import Artifact, Stored
+from components.progress import NoProgress, Progress
+
+
+class ComponentConfig(BaseModel):
+    """Base of every component's configuration: frozen, and no key that it does not know."""
+
+    model_config = ConfigDict(frozen=True, extra="forbid", allow_inf_nan=False, use_attribute_docstrings=True)
+
+
+@dataclass(frozen=True)
+class Context:
+    """What a component gets beside its inputs: a place to write to and someone to tell."""
+
+    output: Path
+    """An empty directory; all that is written here becomes part of the artifact."""
+    progress: Progress = field(default_factory=NoProgress)
+    """Told how the work goes on; tells a person."""
+
+
+@dataclass(frozen=True)
+class Signature:
+    """The types that a component reads and makes, as its `run` declares them."""
+
+    inputs: dict[str, type[Artifact]]
+    output: type[Artifact]
+
+    def __str__(self) -> str:
+        inputs = ", ".join(f"{name}: Stored[{kind.__name__}]" for name, kind in self.inputs.items())
+        return f"({inputs}) -> {self.output.__name__}"
+
+
+ConfigT = TypeVar("ConfigT", bound=ComponentConfig)
+
+
+class Component(ABC, Generic[ConfigT]):
+    """One step of the pipeline.
+
+    A subclass names its configuration and says in `run`'s annotations which artifacts it
+    reads (keyword-only arguments of type `Stored[...]`) and which one it makes:
+
+        class MyTransform(Component[MyTransformConfig]):
+            Config = MyTransformConfig
+
+            def run(self, context: Context, /, *, examples: Stored[Examples]) -> TransformedExamples:
+                ...
+
+    `run` reads only its inputs and writes only below `context.output`. The same config and
+    inputs must give the same bytes: the job reuses what it has made before.
+    """
+
+    Config: ClassVar[type[ComponentConfig]]
+    version: ClassVar[str] = "1"
+    """Raise it when the result changes for a reason that the source code does not show."""
+    libraries: ClassVar[tuple[str, ...]] = ()
+    """Distributions whose version decides the result; a new version means a new artifact."""
+
+    def __init__(self, config: ConfigT | None = None) -> None:
+        self.config: ConfigT = typing.cast("ConfigT", self.Config()) if config is None else config
+
+    @abstractmethod
+    def run(self, context: Context, /, *args: Any, **kwargs: Any) -> Artifact:
+        """Read the inputs, write files below `context.output`, and return what they are.
+
+        Raises:
+            JobError: in one of its kinds, where the inputs or the machine do not allow the work.
+        """
+
+    def preflight(self) -> None:
+        """Raise now what would make `run` fail for certain; called before any step runs."""
+
+    def identity(self) -> dict[str, Any]:
+        """Return what of the config decides the result, as JSON values; by default all of it."""
+        return self.config.model_dump(mode="json")
+
+    @classmethod
+    def signature(cls) -> Signature:
+        """Return the artifact types that `run` declares.
+
+        Raises:
+            TypeError: if an annotation is missing or is not an artifact's.
+        """
+        hints = typing.get_type_hints(cls.run)
+        inputs = {}
+        for name, parameter in inspect.signature(cls.run).parameters.items():
+            if parameter.kind is not inspect.Parameter.KEYWORD_ONLY:
+                continue
+            hint = hints.get(name)
+            if typing.get_origin(hint) is not Stored:
+                raise TypeError(f"{cls.__qualname__}.run: {name} is not annotated as Stored[an artifact]")
+            inputs[name] = typing.get_args(hint)[0]
+        output = hints.get("return")
+        if not (isinstance(output, type) and issubclass(output, Artifact)):
+            raise TypeError(f"{cls.__qualname__}.run: its return annotation is not an artifact")
+        return Signature(inputs=inputs, output=output)

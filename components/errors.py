@@ -1,0 +1,63 @@
+"""What can go wrong, as one tree; every leaf knows the exit code that a batch runner sees.
+
+    JobError                    1  a defect, or a failure that fits nothing below
+    ├── ConfigError             2  the configuration or the command line says something impossible
+    ├── DataError               3  the data is missing, malformed or does not fit
+    │   └── IntegrityError      3  a sealed artifact is not what its manifest says
+    └── ResourceError           5  an accelerator or another resource that was asked for is not here
+"""
+
+from enum import IntEnum
+from typing import ClassVar
+
+
+class ExitCode(IntEnum):
+    """Exit codes of the job; a batch runner decides by them whether to retry."""
+
+    SUCCEEDED = 0
+    DEFECT = 1
+    USAGE = 2
+    BAD_DATA = 3
+    NOT_BLESSED = 4
+    MISSING_RESOURCE = 5
+    TERMINATED = 143
+
+
+class JobError(Exception):
+    """A failure told in one sentence, with what was expected and what to do about it.
+
+    Args:
+        headline: what is wrong and where, in one sentence without its full stop.
+        expected: what would have been right.
+        remedy: what the reader can do now.
+    """
+
+    exit_code: ClassVar[ExitCode] = ExitCode.DEFECT
+
+    def __init__(self, headline: str, *, expected: str = "", remedy: str = "") -> None:
+        super().__init__(headline)
+        self.headline = headline
+        self.expected = expected
+        self.remedy = remedy
+
+
+class ConfigError(JobError):
+    """The configuration or the command line says something impossible."""
+
+    exit_code = ExitCode.USAGE
+
+
+class DataError(JobError):
+    """The data is missing, malformed, or does not fit what was asked of it."""
+
+    exit_code = ExitCode.BAD_DATA
+
+
+class IntegrityError(DataError):
+    """A sealed artifact is not what its manifest says."""
+
+
+class ResourceError(JobError):
+    """An accelerator or another resource that was asked for is not here."""
+
+    exit_code = ExitCode.MISSING_RESOURCE

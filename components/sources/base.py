@@ -1,0 +1,50 @@
+"""What every source is: a config that can say what its data is and load it."""
+
+from __future__ import annotations
+
+from abc import abstractmethod
+from dataclasses import dataclass
+from typing import TYPE_CHECKING
+
+from components.component import ComponentConfig
+
+if TYPE_CHECKING:
+    from components.formats import ImageSplit
+    from components.progress import Progress
+
+
+@dataclass(frozen=True)
+class Dataset:
+    """Labelled grey images as a source gives them."""
+
+    title: str
+    class_names: tuple[str, ...]
+    train: ImageSplit
+    """uint8 [count, height, width] and int64 [count], in the source's own order."""
+    test: ImageSplit | None
+    """The source's own test set, if it has one; of the same height and width."""
+
+
+class SourceConfig(ComponentConfig):
+    """Base of the sources."""
+
+    kind: str
+
+    @abstractmethod
+    def identity(self) -> dict[str, str]:
+        """Return what decides the data, cheaply: digests of files, or a name and version.
+
+        Where the data lies is not part of it: the same bytes elsewhere are the same data.
+
+        Raises:
+            DataError: if the data cannot be found or read.
+        """
+
+    @abstractmethod
+    def load(self, progress: Progress) -> Dataset:
+        """Read all images and labels.
+
+        Raises:
+            DataError: if the data is missing, malformed or contradicts itself.
+            ConfigError: if the source's config asks for what the data does not have.
+        """

@@ -1,0 +1,144 @@
+"""CSV in the layout of Kaggle's digit-recognizer: a `label` column and one column a pixel."""
+
+from __future__ import annotations
+
+import csv
+from math import isqrt
+from pathlib import Path
+from typing import TYPE_CHECKING, Annotated, Literal
+
+from pydantic import Field
+
+from components.errors import DataError
+from components.sources.base import Dataset, SourceConfig
+from components.sources.files import file_sha256, reading
+
+if TYPE_CHECKING:
+    from components.formats import ImageSplit
+    from components.progress import Progress
+
+LABEL = "label"
+LAYOUT = f"a header with `{LABEL}` and one name a pixel, then one row an image of whole numbers from 0 to 255"
+
+
+class CsvSource(SourceConfig):
+    """One CSV file, or a train and a test file, in the layout of Kaggle's digit-recognizer."""
+
+    kind: Literal["csv"] = "csv"
+    path: Path
+    """The file, or the one of training images."""
+    test_path: Path | None = None
+    """The file of test images, if there is one; with labels."""
+    shape: tuple[Annotated[int, Field(ge=1)], Annotated[int, Field(ge=1)]] | None = None
+    """Height and width in pixels; by default the images are square."""
+    classes: Annotated[int, Field(ge=2, le=256)] = 10
+    """How many classes there are: labels run from 0 to one less."""
+
+    def identity(self) -> dict[str, str]:
+        identity = {"classes": str(self.classes), "shape": str(self.shape)}
+        for name, path in (("train", self.path), ("test", self.test_path)):
+            if path is not None:
+                with reading(path, "a CSV file"):
+                    identity[name] = file_sha256(path)
+        return identity
+
+    def load(self, progress: Progress) -> Dataset:  # noqa: ARG002
+        train = self._load_file(self.path)
+        test = None if self.test_path is None else self._load_file(self.test_path)
+        if test is not None and test.images.shape[1:] != train.images.shape[1:]:
+            raise DataError(
+                f"{self.test_path} has images of {test.images[0].size} pixels, {self.path} of {train.images[0].size}",
+                expected="train and test images of one size",
+                remedy="use files that belong together",
+            )
+        return Dataset(
+            title=self.path.name,
+            class_names=tuple(str(label) for label in range(self.classes)),
+            train=train,
+            test=test,
+        )
+
+    def _load_file(self, path: Path) -> ImageSplit:
+        import numpy as np
+        import pyarrow as pa
+        from pyarrow import csv as arrow_csv
+
+        from components.formats import ImageSplit
+
+        with reading(path, "a CSV file"):
+            columns = read_header(path)
+        height, width = self._image_shape(path, len(columns) - 1)
+        # Arrow reads fast and strictly but does not say where a bad cell is; find_fault does.
+        try:
+            table = arrow_csv.read_csv(
+                path,
+                convert_options=arrow_csv.ConvertOptions(
+                    column_types=dict.fromkeys(columns, pa.uint8()), null_values=[]
+                ),
+            )
+        except (pa.ArrowInvalid, pa.ArrowKeyError) as error:
+            raise find_fault(path, columns) or DataError(f"{path} cannot be read: {error}", expected=LAYOUT) from error
+        if len(table) == 0:
+            raise DataError(f"{path} has a header but no rows", expected=LAYOUT, remedy="add images")
+        pixels = np.empty((len(table), len(columns) - 1), dtype=np.uint8)
+        names = [name for name in columns if name != LABEL]
+        for index, name in enumerate(names):
+            pixels[:, index] = table.column(name).to_numpy()
+        labels = table.column(LABEL).to_numpy().astype(np.int64)
+        return ImageSplit(pixels.reshape(-1, height, width), labels)
+
+    def _image_shape(self, path: Path, pixels: int) -> tuple[int, int]:
+        side = isqrt(pixels)
+        height, width = self.shape or (side, side)
+        if height * width != pixels or pixels == 0:
+            wanted = f"{height}x{width} images" if self.shape else "square images"
+            raise DataError(
+                f"{path} has {pixels} pixel columns, which is not what {wanted} need",
+                expected=f"{height * width} columns beside `{LABEL}`" if self.shape else "a square number of columns",
+                remedy="take the column away that is no pixel, or set example_gen.source.shape to [height, width]",
+            )
+        return height, width
+
+
+def read_header(path: Path) -> list[str]:
+    """Return the column names of a CSV file.
+
+    Raises:
+        DataError: if there is no header, no label column, or a name stands twice.
+    """
+    with path.open(newline="", encoding="utf-8", errors="replace") as file:
+        columns = next(csv.reader(file), [])
+    if not columns:
+        raise DataError(f"{path} is empty", expected=LAYOUT, remedy="put images into it")
+    if LABEL not in columns:
+        raise DataError(
+            f"{path} has no column `{LABEL}`; its first columns are {', '.join(columns[:3])}",
+            expected=LAYOUT,
+            remedy=f"name the column of labels `{LABEL}` (Kaggle's own test.csv has none and cannot be scored)",
+        )
+    if twice := {name for name in columns if columns.count(name) > 1}:
+        raise DataError(
+            f"{path} has two columns named `{min(twice)}`", expected=LAYOUT, remedy="name each column once"
+        )
+    return columns
+
+
+def find_fault(path: Path, columns: list[str]) -> DataError | None:
+    """Return the first row or cell of a CSV file that is not what the layout says."""
+    with path.open(newline="", encoding="utf-8", errors="replace") as file:
+        reader = csv.reader(file)
+        next(reader)
+        for row in reader:
+            where = f"{path}, line {reader.line_num}"
+            if row and len(row) != len(columns):
+                return DataError(
+                    f"{where} has {len(row)} cells", expected=f"{len(columns)}, as in the header", remedy="mend the row"
+                )
+            for name, cell in zip(columns, row, strict=False):
+                if not (cell.strip().isascii() and cell.strip().isdigit() and int(cell) <= 255):
+                    return DataError(
+                        f"{where}, column `{name}` holds {cell!r}" if cell else f"{where}, column `{name}` is empty",
+                        expected="a whole number from 0 to 255",
+                        remedy="mend the cell",
+                    )
+    return None

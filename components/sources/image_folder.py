@@ -1,0 +1,132 @@
+"""One folder a class, of PNG or JPEG files."""
+
+from __future__ import annotations
+
+import hashlib
+from pathlib import Path
+from typing import TYPE_CHECKING, Annotated, Literal
+
+from pydantic import Field
+
+from components.errors import DataError
+from components.sources.base import Dataset, SourceConfig
+from components.sources.files import file_sha256, reading
+
+if TYPE_CHECKING:
+    import numpy as np
+    from numpy.typing import NDArray
+
+    from components.formats import ImageSplit
+    from components.progress import Progress
+
+ENDINGS = frozenset({".png", ".jpg", ".jpeg"})
+LAYOUT = "a folder with one folder a class, each of PNG or JPEG files"
+
+
+class ImageFolderSource(SourceConfig):
+    """One folder a class; images of any size are made grey and resized to one."""
+
+    kind: Literal["image_folder"] = "image_folder"
+    path: Path
+    """The folder of class folders; a class is named as its folder."""
+    test_path: Path | None = None
+    """The same for test images, with the same class names, if there is one."""
+    size: Annotated[int, Field(ge=1, le=1024)] = 28
+    """Height and width that every image is resized to, in pixels."""
+
+    def identity(self) -> dict[str, str]:
+        identity = {"size": str(self.size)}
+        for name, root in (("train", self.path), ("test", self.test_path)):
+            if root is not None:
+                digest = hashlib.sha256()
+                for class_name, files in list_classes(root).items():
+                    for file in files:
+                        with reading(file, "a PNG or JPEG file"):
+                            digest.update(f"{class_name}/{file.name}:{file_sha256(file)}\n".encode())
+                identity[name] = digest.hexdigest()
+        return identity
+
+    def load(self, progress: Progress) -> Dataset:  # noqa: ARG002
+        classes = list_classes(self.path)
+        test = None
+        if self.test_path is not None:
+            test_classes = list_classes(self.test_path)
+            if list(test_classes) != list(classes):
+                odd = sorted(set(test_classes) ^ set(classes))
+                raise DataError(
+                    f"{self.path} and {self.test_path} do not have the same classes: {', '.join(odd[:5])}",
+                    expected="the same folder names in both",
+                    remedy="add the missing class folder or take the other one away",
+                )
+            test = self._load_classes(test_classes)
+        return Dataset(
+            title=f"images in {self.path.name or self.path}",
+            class_names=tuple(classes),
+            train=self._load_classes(classes),
+            test=test,
+        )
+
+    def _load_classes(self, classes: dict[str, list[Path]]) -> ImageSplit:
+        import numpy as np
+
+        from components.formats import ImageSplit
+
+        files = [file for files in classes.values() for file in files]
+        images = np.empty((len(files), self.size, self.size), dtype=np.uint8)
+        for index, file in enumerate(files):
+            images[index] = read_image(file, self.size)
+        labels = np.repeat(np.arange(len(classes), dtype=np.int64), [len(files) for files in classes.values()])
+        return ImageSplit(images, labels)
+
+
+def list_classes(root: Path) -> dict[str, list[Path]]:
+    """Return the image files of each class folder, in a fixed order: numbers by value, then names.
+
+    Raises:
+        DataError: if the folder is missing, has fewer than two class folders, or one has no image.
+    """
+    with reading(root, LAYOUT):
+        folders = [entry for entry in root.iterdir() if entry.is_dir() and not entry.name.startswith(".")]
+    folders.sort(key=lambda folder: (not folder.name.isdecimal(), folder.name.zfill(20), folder.name))
+    if len(folders) < 2:
+        raise DataError(
+            f"{root} has {len(folders)} class folder{'' if len(folders) == 1 else 's'}",
+            expected=f"{LAYOUT}, two classes at least",
+            remedy="put the images of each class into a folder of its own",
+        )
+    classes = {}
+    for folder in folders:
+        with reading(folder, "a folder of PNG or JPEG files"):
+            files = sorted(file for file in folder.iterdir() if file.suffix.lower() in ENDINGS)
+        if not files:
+            raise DataError(
+                f"{folder} has no PNG or JPEG file",
+                expected="at least one image in every class folder",
+                remedy="add images, or take the folder away",
+            )
+        classes[folder.name] = files
+    return classes
+
+
+def read_image(path: Path, size: int) -> NDArray[np.uint8]:
+    """Read one image, upright, grey (ITU-R 601 luma) and resized to uint8 [size, size]."""
+    import numpy as np
+    from PIL import Image, ImageOps, UnidentifiedImageError
+
+    try:
+        with reading(path, "a PNG or JPEG file"), Image.open(path, formats=("PNG", "JPEG")) as opened:
+            image = ImageOps.exif_transpose(opened)
+            if image.mode.startswith("I"):  # 16 bits a pixel, which Pillow would clip
+                image = Image.fromarray((np.asarray(image) // 257).astype(np.uint8))
+            grey = image.convert("L")
+    except (DataError, UnidentifiedImageError, SyntaxError, ValueError, Image.DecompressionBombError) as error:
+        if isinstance(error, DataError) and isinstance(error.__cause__, (FileNotFoundError, PermissionError)):
+            raise
+        raise DataError(
+            f"{path} is not a whole PNG or JPEG image",
+            expected="a file that an image viewer opens",
+            remedy="replace it or take it away",
+        ) from error
+    if grey.size != (size, size):
+        grey = grey.resize((size, size), Image.Resampling.LANCZOS)
+    return np.asarray(grey)

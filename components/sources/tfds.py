@@ -1,0 +1,147 @@
+"""Any image-classification set of tensorflow-datasets, by name."""
+
+from __future__ import annotations
+
+import difflib
+import logging
+from importlib.metadata import version
+from pathlib import Path
+from typing import TYPE_CHECKING, Annotated, Any, Literal
+
+from pydantic import Field
+
+from components.errors import ConfigError, DataError
+from components.sources.base import Dataset, SourceConfig
+
+if TYPE_CHECKING:
+    from components.formats import ImageSplit
+    from components.progress import Progress
+
+READ_BATCH = 1024
+
+
+class TfdsSource(SourceConfig):
+    """A set of tensorflow-datasets with one image and one label an example; colour is made grey."""
+
+    kind: Literal["tfds"] = "tfds"
+    name: Annotated[str, Field(pattern=r"^[a-z0-9_]+(/[A-Za-z0-9_.+-]+)?(:\d+\.\d+\.\d+)?$")] = "mnist"
+    """Such as `mnist`, `fashion_mnist`, `kmnist`, `emnist/digits`, or with its version, `mnist:3.0.1`."""
+    data_dir: Path | None = None
+    """Where prepared sets lie; by default `TFDS_DATA_DIR`, or `~/tensorflow_datasets`."""
+    download: bool = True
+    """Whether a set that is not there may be downloaded and prepared."""
+    size: Annotated[int, Field(ge=1, le=1024)] | None = None
+    """Height and width to resize to; needed where the set's images are not of one size."""
+
+    def identity(self) -> dict[str, str]:
+        # A version of a set never changes, and the library's version decides the newest of them.
+        return {
+            "name": self.name,
+            "size": str(self.size),
+            "tensorflow-datasets": version("tensorflow-datasets"),
+        }
+
+    def load(self, progress: Progress) -> Dataset:
+        import tensorflow_datasets as tfds
+
+        from components.tensorflow_runtime import import_tensorflow
+
+        import_tensorflow()
+        tfds.disable_progress_bar()
+        try:
+            builder = tfds.builder(self.name, data_dir=self.data_dir)
+        except tfds.core.registered.DatasetNotFoundError as error:
+            near = difflib.get_close_matches(self.name.split("/")[0], tfds.list_builders(), n=1)
+            raise ConfigError(
+                f"tensorflow-datasets has no data set named `{self.name}`",
+                expected="a name from its catalogue",
+                remedy=f"did you mean `{near[0]}`?" if near else "look the name up in its catalogue",
+            ) from error
+        except (ValueError, AssertionError) as error:
+            raise ConfigError(
+                f"tensorflow-datasets has no `{self.name}`: {first_line(error)}",
+                expected="a configuration and version that the data set has",
+                remedy="correct example_gen.source.name",
+            ) from error
+        if not builder.is_prepared():
+            self._prepare(builder, progress)
+        class_names = self._class_names(builder)
+        return Dataset(
+            title=builder.info.full_name.replace("/", " "),
+            class_names=class_names,
+            train=self._read(builder, "train"),
+            test=self._read(builder, "test") if "test" in builder.info.splits else None,
+        )
+
+    def _prepare(self, builder: Any, progress: Progress) -> None:
+        import tensorflow_datasets as tfds
+
+        if not self.download:
+            raise DataError(
+                f"`{self.name}` is not prepared in {builder.data_path.parent.parent}, and download is false",
+                expected="a prepared data set, or permission to download it",
+                remedy="set example_gen.source.download: true, or data_dir to where the set is",
+            )
+        progress.message(f"downloading {self.name} to {builder.data_path} (without a network, this gives up in minutes)")
+        logging.getLogger("urllib3").setLevel(logging.ERROR)
+        try:
+            # Its own mirror of prepared sets is a second way to the same data, and a second way to fail.
+            builder.download_and_prepare(download_config=tfds.download.DownloadConfig(try_download_gcs=False))
+        except PermissionError as error:
+            raise DataError(
+                f"no permission to write {error.filename}",
+                expected="a folder to prepare the data set in",
+                remedy="set example_gen.source.data_dir to one",
+            ) from error
+        except Exception as error:  # whatever the network, the server or the archive does
+            raise DataError(
+                f"`{self.name}` could not be downloaded and prepared: {first_line(error)}",
+                expected="its server to answer with the files that tensorflow-datasets knows",
+                remedy="check the network and run the same command again, or set data_dir to a prepared copy",
+            ) from error
+
+    def _class_names(self, builder: Any) -> tuple[str, ...]:
+        import tensorflow_datasets as tfds
+
+        features = builder.info.features
+        label = features.get("label") if hasattr(features, "get") else None
+        if not isinstance(label, tfds.features.ClassLabel) or "image" not in features:
+            raise ConfigError(
+                f"`{self.name}` is not an image-classification set: its features are {', '.join(features)}",
+                expected="the features `image` and `label`",
+                remedy="choose a set of the catalogue's image classification",
+            )
+        if self.size is None and None in features["image"].shape:
+            raise ConfigError(
+                f"the images of `{self.name}` are not of one size",
+                expected="a size to bring them to",
+                remedy="set example_gen.source.size, such as 28",
+            )
+        return tuple(label.names)
+
+    def _read(self, builder: Any, split: str) -> ImageSplit:
+        import numpy as np
+        import tensorflow as tf
+        import tensorflow_datasets as tfds
+
+        from components.formats import ImageSplit
+
+        def grey(example: dict[str, Any]) -> tuple[Any, Any]:
+            image = example["image"]
+            if image.shape[-1] == 3:
+                image = tf.image.rgb_to_grayscale(image)
+            if self.size is not None:
+                resized = tf.image.resize(image, (self.size, self.size), method="area")
+                image = tf.cast(tf.round(resized), tf.uint8)
+            return image[..., 0], example["label"]
+
+        options = tfds.ReadConfig(interleave_cycle_length=1)
+        dataset = builder.as_dataset(split=split, shuffle_files=False, read_config=options)
+        batches = tfds.as_numpy(dataset.map(grey, num_parallel_calls=2).batch(READ_BATCH).prefetch(2))
+        images, labels = zip(*batches, strict=True)
+        return ImageSplit(np.concatenate(images), np.concatenate(labels).astype(np.int64))
+
+
+def first_line(error: BaseException) -> str:
+    """Return the first line of what an error says, or its type where it says nothing."""
+    return next(iter(str(error).strip().splitlines()), type(error).__name__)

@@ -1,0 +1,88 @@
+"""TensorFlow, brought up in one way: quiet, with as many threads as the container allows, on one device."""
+
+from __future__ import annotations
+
+import contextlib
+import ctypes
+import logging
+import os
+from importlib.metadata import PackageNotFoundError, distribution
+from typing import Any, Literal
+
+from components.errors import ResourceError
+from components.resources import cpu_limit
+
+Device = Literal["auto", "cpu", "gpu"]
+
+
+def import_tensorflow() -> Any:
+    """Import TensorFlow and return it, with its log lines below an error kept quiet.
+
+    TensorFlow sizes its thread pools by the host's processors; this sizes them by what the
+    container may use (`components.resources.cpu_limit`).
+    """
+    os.environ.setdefault("TF_CPP_MIN_LOG_LEVEL", "2")
+    os.environ.setdefault("KERAS_BACKEND", "tensorflow")
+    import tensorflow as tf
+    from absl import logging as absl_logging
+
+    absl_logging.set_verbosity(absl_logging.ERROR)
+    logging.getLogger("tensorflow").setLevel(logging.ERROR)
+    threads = cpu_limit()
+    # Refused once TensorFlow has begun to work, as in a program that used it before us.
+    with contextlib.suppress(RuntimeError):
+        tf.config.threading.set_intra_op_parallelism_threads(threads)
+        tf.config.threading.set_inter_op_parallelism_threads(threads)
+    return tf
+
+
+def choose_device(tf: Any, device: Device) -> str:
+    """Make TensorFlow use the device asked for, and return its name, such as `CPU` or `GPU: NVIDIA H100`.
+
+    Raises:
+        ResourceError: if `gpu` is asked for and TensorFlow sees none.
+    """
+    gpus = tf.config.list_physical_devices("GPU")
+    if device == "gpu" and not gpus:
+        raise _no_gpu("TensorFlow sees none")
+    if device == "cpu" and gpus:
+        tf.config.set_visible_devices([], "GPU")
+    if device == "cpu" or not gpus:
+        return "CPU"
+    for gpu in gpus:
+        tf.config.experimental.set_memory_growth(gpu, True)  # noqa: FBT003  (TensorFlow's own signature)
+    return f"GPU: {tf.config.experimental.get_device_details(gpus[0]).get('device_name', 'unknown')}"
+
+
+def require_gpu() -> None:
+    """Raise now, without importing TensorFlow, if no NVIDIA GPU can be had.
+
+    Asks the driver itself (`cuInit`, `cuDeviceGetCount` of the CUDA driver API), which heeds
+    CUDA_VISIBLE_DEVICES as TensorFlow does.
+
+    Raises:
+        ResourceError: if TensorFlow is built without CUDA, or the driver is missing or has no device.
+    """
+    try:
+        distribution("tensorflow-cpu")
+    except PackageNotFoundError:
+        pass
+    else:
+        raise _no_gpu("the installed TensorFlow (tensorflow-cpu) is built without CUDA")
+    try:
+        driver = ctypes.CDLL("libcuda.so.1")
+    except OSError as error:
+        raise _no_gpu("the NVIDIA driver (libcuda.so.1) is not here") from error
+    count = ctypes.c_int(0)
+    if status := driver.cuInit(0) or driver.cuDeviceGetCount(ctypes.byref(count)):
+        raise _no_gpu(f"the NVIDIA driver answers with CUDA error {status}")
+    if count.value == 0:
+        raise _no_gpu("the NVIDIA driver has no visible device")
+
+
+def _no_gpu(reason: str) -> ResourceError:
+    return ResourceError(
+        f"the configuration asks for a GPU, but {reason}",
+        expected="an NVIDIA GPU that TensorFlow can use, because trainer.device is `gpu`",
+        remedy="run where there is one, or set trainer.device to `auto` or `cpu`",
+    )

@@ -1,0 +1,116 @@
+"""The convolutional network: three convolutions with max-pooling, two dense layers, softmax."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, Annotated, Any
+
+from pydantic import Field
+
+from components.component import ComponentConfig
+from components.errors import ConfigError
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator
+
+POOL = 2
+CONVOLUTIONS = 3
+Units = Annotated[int, Field(ge=1, le=8192)]
+Kernel = Annotated[int, Field(ge=1, le=15)]
+
+
+class NetworkConfig(ComponentConfig):
+    """The shape of the network."""
+
+    filters: tuple[Units, Units, Units] = (32, 64, 64)
+    """Filters of each convolution."""
+    kernels: tuple[Kernel, Kernel, Kernel] = (3, 3, 3)
+    """Height and width of each convolution's kernels, in pixels."""
+    dense: tuple[Units, Units] = (128, 64)
+    """Units of each dense layer before the output."""
+    dropout: Annotated[float, Field(ge=0, lt=1)] = 0.0
+    """Share of the activations dropped before each dense layer while training."""
+    batch_normalization: bool = False
+    """Whether each convolution's output is normalized over the batch."""
+
+
+def check_image_size(height: int, width: int) -> None:
+    """Hold the images' size against the network's pooling.
+
+    Raises:
+        ConfigError: if there are fewer pixels than the poolings halve away.
+    """
+    least = POOL**CONVOLUTIONS
+    if min(height, width) < least:
+        raise ConfigError(
+            f"{CONVOLUTIONS} poolings leave nothing of images of {height}x{width} pixels",
+            expected=f"at least {least}x{least} pixels",
+            remedy="set a larger example_gen.source.size, or use larger images",
+        )
+
+
+def build_network(config: NetworkConfig, *, image_shape: tuple[int, int, int], classes: int, seed: int) -> Any:
+    """Return the network, not yet compiled, as a keras.Sequential.
+
+    Each block is convolution, pooling, then ReLU: pooling first gives the same numbers, because
+    ReLU is monotone, and ReLU then has a quarter of the work. Layers have fixed names, and each
+    random initializer and dropout its own seed, so that building twice gives the same network.
+
+    Args:
+        config: the network's shape.
+        image_shape: height, width and channels of float32 images.
+        classes: units of the softmax output.
+        seed: decides the initial weights and the dropout.
+
+    Raises:
+        ConfigError: if the images are too small for the pooling.
+    """
+    import keras
+    from keras import layers
+
+    check_image_size(*image_shape[:2])
+    seeds = _seeds(seed)
+
+    def he_normal() -> Any:  # K. He et al., "Delving Deep into Rectifiers", 2015, for layers before a ReLU
+        return keras.initializers.HeNormal(seed=next(seeds))
+
+    network = keras.Sequential([keras.Input(image_shape, name="image")], name="digit_cnn")
+    for number, (filters, kernel) in enumerate(zip(config.filters, config.kernels, strict=True), start=1):
+        network.add(
+            layers.Conv2D(
+                filters,
+                kernel,
+                padding="same",
+                use_bias=not config.batch_normalization,
+                kernel_initializer=he_normal(),
+                name=f"convolution_{number}",
+            )
+        )
+        network.add(layers.MaxPooling2D(POOL, name=f"pooling_{number}"))
+        if config.batch_normalization:
+            network.add(layers.BatchNormalization(name=f"normalization_{number}"))
+        network.add(layers.ReLU(name=f"relu_{number}"))
+    network.add(layers.Flatten(name="flatten"))
+    for number, units in enumerate(config.dense, start=1):
+        if config.dropout:
+            network.add(layers.Dropout(config.dropout, seed=next(seeds), name=f"dropout_{number}"))
+        network.add(
+            layers.Dense(units, activation="relu", kernel_initializer=he_normal(), name=f"dense_{number}")
+        )
+    network.add(
+        layers.Dense(
+            classes,
+            activation="softmax",
+            kernel_initializer=keras.initializers.GlorotUniform(seed=next(seeds)),
+            name="probabilities",
+        )
+    )
+    return network
+
+
+def _seeds(seed: int) -> Iterator[int]:
+    """Yield seeds that differ from each other and from those of any other `seed`."""
+    import numpy as np
+
+    generator = np.random.default_rng(seed)
+    while True:
+        yield int(generator.integers(2**31))

@@ -1,0 +1,78 @@
+"""Transform: from raw images to scaled ones that can be memory-mapped, and the graph that scaled them."""
+
+from __future__ import annotations
+
+from itertools import combinations
+from typing import TYPE_CHECKING, Any
+
+from components.artifacts import (
+    Examples,
+    SplitOverlap,
+    Splits,
+    Stored,
+    TransformedExamples,
+    TransformedSplit,
+)
+from components.component import Component, ComponentConfig, Context
+from components.transform_graph import apply_numpy, scaling_graph
+
+if TYPE_CHECKING:
+    from numpy.typing import NDArray
+
+
+class TransformConfig(ComponentConfig):
+    """Transform has nothing to choose: it divides by 255."""
+
+
+class Transform(Component[TransformConfig]):
+    """Scales every image to 0..1 and counts the images that stand in more than one split."""
+
+    Config = TransformConfig
+    libraries = ("numpy", "pyarrow")
+
+    def run(self, context: Context, /, *, examples: Stored[Examples]) -> TransformedExamples:
+        """Write two NumPy files a split, and the graph as JSON."""
+        from pydantic import TypeAdapter
+
+        from components.artifacts import GraphOperation
+        from components.formats import ImageSplit, read_examples, write_scaled
+
+        stated, output = examples.artifact, context.output
+        graph = scaling_graph()
+        splits: dict[str, TransformedSplit] = {}
+        seen: dict[str, set[bytes]] = {}
+        for name, split in stated.splits.items():
+            raw = read_examples(examples, split)
+            seen[name] = distinct_images(raw.images)
+            written = TransformedSplit(images=f"{name}_images.npy", labels=f"{name}_labels.npy", count=len(raw))
+            scaled = ImageSplit(apply_numpy(graph, raw.images), raw.labels)
+            write_scaled(scaled, output / written.images, output / written.labels)
+            splits[name] = written
+        (output / "graph.json").write_bytes(
+            TypeAdapter(tuple[GraphOperation, ...]).dump_json(graph, indent=2, exclude_none=True) + b"\n"
+        )
+        overlaps = tuple(
+            SplitOverlap(splits=(one, other), images=len(seen[one] & seen[other]))
+            for one, other in combinations(seen, 2)
+        )
+        if shared := [overlap for overlap in overlaps if overlap.images]:
+            context.progress.message(
+                "the same image stands in two splits: "
+                + ", ".join(f"{overlap.images} in {' and '.join(overlap.splits)}" for overlap in shared)
+            )
+        return TransformedExamples(
+            title=stated.source.title,
+            image_shape=stated.image_shape,
+            class_names=stated.class_names,
+            graph_file="graph.json",
+            graph=graph,
+            overlaps=overlaps,
+            splits=Splits[TransformedSplit](**splits),
+        )
+
+
+def distinct_images(images: NDArray[Any]) -> set[bytes]:
+    """Return a 16-byte digest (BLAKE2b) of each distinct image."""
+    from hashlib import blake2b
+
+    return {blake2b(image.tobytes(), digest_size=16).digest() for image in images}

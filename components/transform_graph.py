@@ -1,0 +1,64 @@
+"""The transform graph: a few typed operations, with one meaning in NumPy and the same in TensorFlow.
+
+Transform applies the graph with NumPy to materialize the scaled splits; Trainer applies it
+with TensorFlow in front of the served model. Both do the same IEEE 754 single-precision
+operations in the same order, so what is served cannot differ from what was trained on; a test
+holds the two against each other on every grey value, to the bit.
+"""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, Any
+
+from components.artifacts import GraphOperation
+
+if TYPE_CHECKING:
+    from collections.abc import Iterable
+
+    import numpy as np
+    from numpy.typing import NDArray
+
+
+def scaling_graph() -> tuple[GraphOperation, ...]:
+    """Return the graph from raw uint8 [batch, height, width] to float32 0..1 [batch, height, width, 1]."""
+    return (
+        GraphOperation(op="cast", dtype="float32"),
+        GraphOperation(op="divide", by=255.0),
+        GraphOperation(op="expand_dims", axis=-1),
+    )
+
+
+def apply_numpy(graph: Iterable[GraphOperation], images: NDArray[np.uint8]) -> NDArray[np.float32]:
+    """Apply the graph to a batch of raw images with NumPy."""
+    import numpy as np
+
+    value: NDArray[Any] = images
+    for operation in graph:
+        match operation:
+            case GraphOperation(op="cast", dtype=str(dtype)):
+                value = value.astype(dtype)
+            case GraphOperation(op="divide", by=float(divisor)):
+                value = np.divide(value, value.dtype.type(divisor))
+            case GraphOperation(op="expand_dims", axis=int(axis)):
+                value = np.expand_dims(value, axis)
+            case _:
+                raise ValueError(f"not an operation of a transform graph: {operation}")
+    return value
+
+
+def apply_tensorflow(graph: Iterable[GraphOperation], images: Any) -> Any:
+    """Apply the graph to a batch of raw images (a uint8 tensor) with TensorFlow."""
+    import tensorflow as tf
+
+    value = images
+    for operation in graph:
+        match operation:
+            case GraphOperation(op="cast", dtype=str(dtype)):
+                value = tf.cast(value, dtype)
+            case GraphOperation(op="divide", by=float(divisor)):
+                value = tf.divide(value, tf.constant(divisor, value.dtype))
+            case GraphOperation(op="expand_dims", axis=int(axis)):
+                value = tf.expand_dims(value, axis)
+            case _:
+                raise ValueError(f"not an operation of a transform graph: {operation}")
+    return value
