@@ -4,7 +4,7 @@ SHELL := /bin/sh
 .PHONY: help run test lint types format check lock bench clean
 
 CONFIG ?= configs/digits.yaml
-ROOT ?= runs
+ROOT ?=
 ARGS ?=
 
 # The first Python here that TensorFlow has wheels for; `make PYTHON=/path/to/python3.12 run` names another.
@@ -19,8 +19,8 @@ help: ## List the targets
 	@echo "make TARGET [VARIABLE=value ...]"
 	@awk -F ':.*## ' '/^[a-z-]+:.*## / { printf "  %-9s %s\n", $$1, $$2 }' $(MAKEFILE_LIST)
 
-run: $(VENV)/.cpu ## Run the whole job: CONFIG=configs/digits.yaml ROOT=runs ARGS="--set trainer.epochs=3"
-	@$(BIN)/python -m job run --config $(CONFIG) --root $(ROOT) $(ARGS)
+run: $(VENV)/.cpu ## Run the whole job: CONFIG=configs/digits.yaml ROOT=output ARGS="--set trainer.epochs=3"
+	@$(BIN)/python -m job run --config $(CONFIG) $(if $(ROOT),--root $(ROOT)) $(ARGS)
 
 test: $(VENV)/.dev ## Run the everyday tests: ARGS="-k splits" for some of them
 	@$(BIN)/python -m pytest $(ARGS)
@@ -46,7 +46,7 @@ lock: ## Resolve requirements/ anew from pyproject.toml (needs uv)
 			--universal --python-version 3.11 --generate-hashes --no-emit-index-url --no-emit-find-links --no-header \
 		|| exit; done
 
-clean: ## Remove the virtual environment and the tools' caches; runs/ stays
+clean: ## Remove the virtual environment and the tools' caches; output/ stays
 	rm -rf $(VENV) .mypy_cache .ruff_cache .pytest_cache *.egg-info
 
 # A stamp is newer than its lock only when that lock is installed: nothing is installed twice.

@@ -4,7 +4,8 @@
     ├── ConfigError             2  the configuration or the command line says something impossible
     ├── DataError               3  the data is missing, malformed or does not fit
     │   └── IntegrityError      3  a sealed artifact is not what its manifest says
-    └── ResourceError           5  an accelerator or another resource that was asked for is not here
+    ├── ResourceError           5  an accelerator or another resource that was asked for is not here
+    └── TerminationError      143  the job was asked to end, by SIGTERM or from the keyboard
 """
 
 from enum import IntEnum
@@ -61,3 +62,14 @@ class ResourceError(JobError):
     """An accelerator or another resource that was asked for is not here."""
 
     exit_code = ExitCode.MISSING_RESOURCE
+
+
+class TerminationError(JobError):
+    """The job was asked to end, by SIGTERM or from the keyboard."""
+
+    exit_code = ExitCode.TERMINATED
+
+
+def first_line(error: BaseException) -> str:
+    """Return the first line of what an error says, or its type where it says nothing."""
+    return next(iter(str(error).strip().splitlines()), type(error).__name__)

@@ -21,39 +21,41 @@ if TYPE_CHECKING:
 Share = Annotated[float, Field(gt=0, lt=1)]
 
 
-class StratifiedSplit(ComponentConfig):
-    """Pool everything that the source has, then split it, every class in the same proportion."""
+class SplitConfig(ComponentConfig):
+    """How images are shared out over train, validation and test."""
 
-    strategy: Literal["stratified"] = "stratified"
+    strategy: Literal["stratified", "official"] = "stratified"
+    """`stratified` pools all images, then splits them, every class in the same proportion; `official`
+    keeps the source's own test set whole and takes validation out of its training set."""
     validation: Share = 0.1
-    """Share of all images."""
-    test: Share = 0.15
-    """Share of all images."""
+    """Share of all images, or under `official`, of the source's training set."""
+    test: Share | None = None
+    """Share of all images, by default 0.15; not to be set under `official`."""
 
     @model_validator(mode="after")
-    def _something_is_left_to_train_on(self) -> StratifiedSplit:
-        if self.validation + self.test >= 1:
+    def _shares_make_sense(self) -> SplitConfig:
+        if self.strategy == "official":
+            if self.test is not None:
+                raise ValueError("`test` has no meaning under the strategy `official`, whose test set is the source's own")
+        elif self.validation + self.test_share >= 1:
             raise ValueError(
-                f"validation {self.validation:g} and test {self.test:g} leave nothing to train on; "
+                f"validation {self.validation:g} and test {self.test_share:g} leave nothing to train on; "
                 "together they must be less than 1"
             )
         return self
 
-
-class OfficialSplit(ComponentConfig):
-    """Keep the source's own test set whole, and take validation out of its training set."""
-
-    strategy: Literal["official"] = "official"
-    validation: Share = 0.1
-    """Share of the source's training set."""
+    @property
+    def test_share(self) -> float:
+        """The share of all images that `stratified` gives to the test split."""
+        return 0.15 if self.test is None else self.test
 
 
 class ExampleGenConfig(ComponentConfig):
     """What ExampleGen reads and how it splits it."""
 
-    source: Annotated[AnySource, Field(default_factory=DigitsSource)]
+    source: AnySource = DigitsSource()
     """Where the images come from."""
-    split: Annotated[StratifiedSplit | OfficialSplit, Field(discriminator="strategy")] = StratifiedSplit()
+    split: SplitConfig = SplitConfig()
     """How they are split."""
     seed: Annotated[int, Field(ge=0, lt=2**32)] = 0
     """Decides the shuffle; by default the job's seed."""
@@ -159,7 +161,7 @@ def make_frames(dataset: Dataset, config: ExampleGenConfig) -> dict[str, pd.Data
         name: examples_frame(part.images, part.labels, [f"{name}/{row}" for row in range(len(part))])
         for name, part in origins.items()
     }
-    if isinstance(split, OfficialSplit):
+    if split.strategy == "official":
         if "test" not in tables:
             raise ConfigError(
                 f"the split strategy `official` needs a source with a test set of its own, "
@@ -170,7 +172,7 @@ def make_frames(dataset: Dataset, config: ExampleGenConfig) -> dict[str, pd.Data
         pool, sizes = tables["train"], {"validation": split.validation}
     else:
         pool = pd.concat(tables.values(), ignore_index=True)
-        sizes = {"test": split.test, "validation": split.validation}
+        sizes = {"test": split.test_share, "validation": split.validation}
     labels = pool["label"].to_numpy()
     rows = split_rows(labels, sizes, seed=config.seed, class_names=dataset.class_names)
     frames = {name: pool.iloc[rows[name]] for name in rows}

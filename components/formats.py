@@ -1,4 +1,4 @@
-"""How splits lie on disk: the one place that writes and reads their files.
+"""How splits and predictions lie on disk: the one place that writes and reads their files.
 
 Raw splits are Parquet with one row an image: `id` (row in its source, such as `train/17`),
 `label`, and `image`, a fixed-size list of uint8 in row-major order, so that
@@ -25,7 +25,7 @@ if TYPE_CHECKING:
 
     from numpy.typing import NDArray
 
-    from components.artifacts import Examples, ExamplesSplit, Stored, TransformedExamples, TransformedSplit
+    from components.artifacts import Evaluation, Examples, ExamplesSplit, Stored, TransformedExamples, TransformedSplit
 
 ROW_GROUP = 8192
 """Rows a Parquet row group: 6.4 MB of 28x28 images, so that a reader can go piece by piece."""
@@ -95,3 +95,24 @@ def read_scaled(transformed: Stored[TransformedExamples], split: TransformedSpli
         np.load(transformed.directory / split.images, mmap_mode="r", allow_pickle=False),
         np.load(transformed.directory / split.labels, allow_pickle=False),
     )
+
+
+def write_predictions(labels: NDArray[np.int64], probabilities: NDArray[np.float32], path: Path) -> None:
+    """Write a classifier's answers as Parquet, one row an image, in the order of the split.
+
+    Columns: `label`, `prediction`, `confidence` (of the prediction), `probabilities` (a list by label).
+    """
+    pd.DataFrame(
+        {
+            "label": labels,
+            "prediction": probabilities.argmax(axis=1),
+            "confidence": probabilities.max(axis=1),
+            "probabilities": list(probabilities),
+        }
+    ).to_parquet(path, index=False)
+
+
+def read_predictions(evaluation: Stored[Evaluation]) -> pd.DataFrame:
+    """Read what `write_predictions` wrote, without the column `probabilities`."""
+    path = evaluation.directory / evaluation.artifact.predictions_file
+    return pd.read_parquet(path, columns=["label", "prediction", "confidence"])

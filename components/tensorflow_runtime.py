@@ -6,11 +6,16 @@ import contextlib
 import ctypes
 import logging
 import os
+import sys
+import tempfile
 from importlib.metadata import PackageNotFoundError, distribution
-from typing import Any, Literal
+from typing import TYPE_CHECKING, Any, Literal
 
 from components.errors import ResourceError
 from components.resources import cpu_limit
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator
 
 Device = Literal["auto", "cpu", "gpu"]
 
@@ -23,8 +28,9 @@ def import_tensorflow() -> Any:
     """
     os.environ.setdefault("TF_CPP_MIN_LOG_LEVEL", "2")
     os.environ.setdefault("KERAS_BACKEND", "tensorflow")
-    import tensorflow as tf
-    from absl import logging as absl_logging
+    with _quiet_standard_error():
+        import tensorflow as tf
+        from absl import logging as absl_logging
 
     absl_logging.set_verbosity(absl_logging.ERROR)
     logging.getLogger("tensorflow").setLevel(logging.ERROR)
@@ -34,6 +40,27 @@ def import_tensorflow() -> Any:
         tf.config.threading.set_intra_op_parallelism_threads(threads)
         tf.config.threading.set_inter_op_parallelism_threads(threads)
     return tf
+
+
+@contextlib.contextmanager
+def _quiet_standard_error() -> Iterator[None]:
+    """Hold back what the process writes to its standard error, and let it through if the block fails.
+
+    The libraries below TensorFlow log a few lines at load, before any setting can quiet them.
+    """
+    sys.stderr.flush()
+    kept = os.dup(2)
+    with tempfile.TemporaryFile() as aside:
+        os.dup2(aside.fileno(), 2)
+        try:
+            yield
+        except BaseException:
+            aside.seek(0)
+            os.write(kept, aside.read())
+            raise
+        finally:
+            os.dup2(kept, 2)
+            os.close(kept)
 
 
 def choose_device(tf: Any, device: Device) -> str:

@@ -1,0 +1,1 @@
+"""What runs the components: configuration, store, runner and command line."""

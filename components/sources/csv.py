@@ -9,9 +9,10 @@ from typing import TYPE_CHECKING, Annotated, Literal
 
 from pydantic import Field
 
+from components.digests import file_sha256
 from components.errors import DataError
 from components.sources.base import Dataset, SourceConfig
-from components.sources.files import file_sha256, reading
+from components.sources.files import reading
 
 if TYPE_CHECKING:
     from components.formats import ImageSplit

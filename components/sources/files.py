@@ -1,8 +1,7 @@
-"""Reading files that a user named, with their mistakes told in one sentence."""
+"""Reading files that a user named, with the system's refusals told in one sentence."""
 
 from __future__ import annotations
 
-import hashlib
 from contextlib import contextmanager
 from typing import TYPE_CHECKING
 
@@ -39,9 +38,3 @@ def reading(path: Path, what: str) -> Iterator[None]:
         raise DataError(
             f"{path} cannot be read: {error.strerror or error}", expected=what, remedy="check the disk and the file"
         ) from error
-
-
-def file_sha256(path: Path) -> str:
-    """Return the SHA-256 of a file, in hexadecimal."""
-    with path.open("rb") as file:
-        return hashlib.file_digest(file, "sha256").hexdigest()

@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING, Annotated, Any, Literal
 
 from pydantic import Field
 
-from components.errors import ConfigError, DataError
+from components.errors import ConfigError, DataError, first_line
 from components.sources.base import Dataset, SourceConfig
 
 if TYPE_CHECKING:
@@ -140,8 +140,3 @@ class TfdsSource(SourceConfig):
         batches = tfds.as_numpy(dataset.map(grey, num_parallel_calls=2).batch(READ_BATCH).prefetch(2))
         images, labels = zip(*batches, strict=True)
         return ImageSplit(np.concatenate(images), np.concatenate(labels).astype(np.int64))
-
-
-def first_line(error: BaseException) -> str:
-    """Return the first line of what an error says, or its type where it says nothing."""
-    return next(iter(str(error).strip().splitlines()), type(error).__name__)

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
@@ -10,31 +11,49 @@ if TYPE_CHECKING:
 VALIDATION_BATCH = 1000
 
 
-def training_batches(split: ImageSplit, *, batch_size: int, epochs: int, seed: int) -> Any:
-    """Return every epoch's batches, one after the other, as one tf.data.Dataset.
+class TrainingBatches:
+    """The batches of one epoch, in the order of the epoch that was last begun.
 
-    The order within epoch `e` is a stateless shuffle by (seed, e): it depends on nothing that
-    happened before, so that an epoch can be gone through again.
+    The order within an epoch is a stateless shuffle by (seed, epoch): it depends on nothing
+    that happened before, so that an epoch can be gone through again.
 
     Args:
         split: scaled images, float32 [count, height, width, channels], and int64 labels.
         batch_size: images a batch; an epoch's last batch has what is left.
-        epochs: how many epochs to lay out.
         seed: decides the order.
     """
-    import tensorflow as tf
 
-    images, labels = tf.constant(split.images), tf.constant(split.labels)
-    rows = tf.range(len(split), dtype=tf.int64)
+    def __init__(self, split: ImageSplit, *, batch_size: int, seed: int) -> None:
+        import tensorflow as tf
 
-    def epoch_order(epoch: Any) -> Any:
-        shuffled = tf.random.experimental.stateless_shuffle(rows, seed=tf.stack([tf.constant(seed, tf.int64), epoch]))
-        return tf.data.Dataset.from_tensor_slices(shuffled).batch(batch_size)
+        self.images = len(split)
+        self.batch_size = batch_size
+        self.steps = math.ceil(len(split) / batch_size)
+        # The input pipeline runs on the CPU, and reads the epoch anew whenever it is gone through.
+        with tf.device("CPU"):
+            self._epoch = tf.Variable(0, dtype=tf.int64, trainable=False)
+            images, labels = tf.constant(split.images), tf.constant(split.labels)
+            rows = tf.range(len(split), dtype=tf.int64)
 
-    def gather(chosen: Any) -> tuple[Any, Any]:
-        return tf.gather(images, chosen), tf.gather(labels, chosen)
+        def epoch_order(_: Any) -> Any:
+            shuffled = tf.random.experimental.stateless_shuffle(rows, seed=tf.stack([seed, self._epoch]))
+            return tf.data.Dataset.from_tensor_slices(shuffled)
 
-    return tf.data.Dataset.range(epochs).flat_map(epoch_order).map(gather).prefetch(4)
+        def gather(chosen: Any) -> tuple[Any, Any]:
+            return tf.gather(images, chosen), tf.gather(labels, chosen)
+
+        self.dataset = (
+            tf.data.Dataset.range(1)
+            .flat_map(epoch_order)
+            .batch(batch_size)
+            .apply(tf.data.experimental.assert_cardinality(self.steps))
+            .map(gather)
+            .prefetch(4)
+        )
+
+    def begin_epoch(self, epoch: int) -> None:
+        """Order the batches for `epoch`, from 1."""
+        self._epoch.assign(epoch)
 
 
 def validation_batches(split: ImageSplit) -> Any:

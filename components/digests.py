@@ -1,0 +1,29 @@
+"""SHA-256 of files and of values."""
+
+from __future__ import annotations
+
+import hashlib
+import json
+from typing import TYPE_CHECKING, Any
+
+if TYPE_CHECKING:
+    from pathlib import Path
+
+
+def file_sha256(path: Path) -> str:
+    """Return the SHA-256 of a file, in hexadecimal."""
+    with path.open("rb") as file:
+        return hashlib.file_digest(file, "sha256").hexdigest()
+
+
+def value_sha256(value: Any) -> str:
+    """Return the SHA-256 of a JSON value in one canonical form: sorted keys, no spaces, UTF-8.
+
+    >>> value_sha256({"b": 1, "a": [2]}) == value_sha256({"a": [2], "b": 1})
+    True
+
+    Raises:
+        ValueError: if it holds a number that JSON has not, such as NaN.
+    """
+    text = json.dumps(value, sort_keys=True, separators=(",", ":"), ensure_ascii=False, allow_nan=False)
+    return hashlib.sha256(text.encode()).hexdigest()

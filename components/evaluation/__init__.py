@@ -1,0 +1,1 @@
+"""What the Evaluator is made of: the metrics and the blessing."""

@@ -1,0 +1,1 @@
+"""What the Visualizer draws, one file a picture."""

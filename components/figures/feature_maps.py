@@ -1,0 +1,55 @@
+"""What the first convolution makes of one image."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, Any
+
+import numpy as np
+
+from components.figures.style import new_figure, set_title
+
+if TYPE_CHECKING:
+    from matplotlib.figure import Figure
+    from numpy.typing import NDArray
+
+MOST_MAPS = 64
+COLUMNS = 8
+
+
+def first_convolution(network: Any, image: NDArray[np.float32]) -> NDArray[np.float32]:
+    """Return the output of a keras network's first convolution, float32 [height, width, filters].
+
+    Args:
+        network: a built keras.Sequential that has a Conv2D.
+        image: scaled, float32 [height, width, channels].
+    """
+    import keras
+
+    layer = next(layer for layer in network.layers if isinstance(layer, keras.layers.Conv2D))
+    maps: NDArray[np.float32] = keras.Model(network.inputs[0], layer.output)(image[np.newaxis]).numpy()[0]
+    return maps
+
+
+def draw_feature_maps(image: NDArray[np.float32], maps: NDArray[np.float32], class_name: str) -> Figure:
+    """Return the image and, beside it, one map a filter, all on one scale around zero."""
+    filters = maps.shape[-1]
+    shown = min(filters, MOST_MAPS)
+    rows = -(-shown // COLUMNS)
+    figure = new_figure(11, 0.95 * max(rows, 3) + 1.1)
+    left, right = figure.subfigures(1, 2, width_ratios=(1, 2.9))
+    picture = left.subplots()
+    picture.imshow(image[..., 0], cmap="gray", vmin=0, vmax=1)
+    picture.set_axis_off()
+    picture.set_title(f"input: {class_name}", loc="center", fontsize=10, fontweight="normal")
+    limit = float(np.abs(maps).max()) or 1.0
+    grid = right.subplots(rows, COLUMNS, squeeze=False)
+    for number, axes in enumerate(grid.flat):
+        axes.set_axis_off()
+        if number < shown:
+            drawn = axes.imshow(maps[..., number], cmap="RdBu_r", vmin=-limit, vmax=limit)
+    bar = right.colorbar(drawn, ax=grid, shrink=0.8, pad=0.02)
+    bar.set_label("response")
+    bar.outline.set_visible(False)
+    note = f"{shown} of {filters} filters" if shown < filters else f"{filters} filters"
+    set_title(figure, "First convolution: feature maps", f"{note}; red answers, blue is suppressed")
+    return figure

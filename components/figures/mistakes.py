@@ -1,0 +1,45 @@
+"""The mistakes that the network was surest of."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+from components.figures.style import VERMILION, new_figure, set_title
+
+if TYPE_CHECKING:
+    from collections.abc import Sequence
+
+    import numpy as np
+    import pandas as pd
+    from matplotlib.figure import Figure
+    from numpy.typing import NDArray
+
+MOST = 24
+COLUMNS = 8
+
+
+def draw_mistakes(images: NDArray[np.float32], predictions: pd.DataFrame, class_names: Sequence[str]) -> Figure:
+    """Return a gallery of the mistaken images, the most confident first.
+
+    Args:
+        images: scaled test images, float32 [count, height, width, channels].
+        predictions: `label`, `prediction` and `confidence`, row by row as the images.
+        class_names: by label.
+    """
+    wrong = predictions[predictions["label"] != predictions["prediction"]]
+    worst = wrong.sort_values("confidence", ascending=False, kind="stable").head(MOST)
+    rows = max(1, -(-len(worst) // COLUMNS))
+    figure = new_figure(11, 1.75 * rows + 0.9)
+    for axes in (grid := figure.subplots(rows, COLUMNS, squeeze=False)).flat:
+        axes.set_axis_off()
+    for axes, answer in zip(grid.flat, worst.itertuples(), strict=False):
+        axes.imshow(images[answer.Index][..., 0], cmap="gray_r", vmin=0, vmax=1)
+        axes.set_title(
+            f"{class_names[answer.label]}, not {class_names[answer.prediction]}\n{answer.confidence:.0%} sure",
+            loc="center", fontsize=8.5, fontweight="normal", color=VERMILION,
+        )  # fmt: skip
+    if worst.empty:
+        figure.text(0.5, 0.4, f"none in {len(predictions):,} test images", ha="center", fontsize=12)
+    note = f"the {len(worst)} of {len(wrong):,} mistakes in {len(predictions):,} test images; the true class comes first"
+    set_title(figure, "The most confident mistakes", note)
+    return figure

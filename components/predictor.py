@@ -1,0 +1,67 @@
+"""A Model artifact read back as something that answers: scaled images in, probabilities out."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, Any, Protocol
+
+if TYPE_CHECKING:
+    import numpy as np
+    from numpy.typing import NDArray
+
+    from components.artifacts import Model, Stored
+
+BATCH = 1000
+"""Images a forward pass; bounds the memory that the activations take."""
+
+
+class Predictor(Protocol):
+    """Tells how probable each class is for each image."""
+
+    def __call__(self, images: NDArray[np.float32]) -> NDArray[np.float32]:
+        """Return float32 [count, classes] for scaled images, float32 [count, height, width, channels]."""
+
+
+def load_predictor(model: Stored[Model]) -> Predictor:
+    """Return the model's predictor; only a `keras` model needs TensorFlow."""
+    return {"keras": _keras_predictor, "linear": _linear_predictor}[model.artifact.format](model)
+
+
+def load_network(model: Stored[Model]) -> Any:
+    """Return the keras network of a `keras` model; Keras's safe mode runs no code from the file."""
+    from components.tensorflow_runtime import import_tensorflow
+
+    import_tensorflow()
+    import keras
+
+    return keras.models.load_model(model.directory / model.artifact.file, compile=False, safe_mode=True)
+
+
+def _keras_predictor(model: Stored[Model]) -> Predictor:
+    import numpy as np
+
+    network = load_network(model)
+    import tensorflow as tf
+
+    # One trace serves all batches; Keras's predict() would build an input pipeline around the same.
+    forward = tf.function(lambda batch: network(batch, training=False), reduce_retracing=True)
+
+    def predict(images: NDArray[np.float32]) -> NDArray[np.float32]:
+        starts = range(0, len(images), BATCH)
+        return np.concatenate([forward(tf.constant(images[start : start + BATCH])).numpy() for start in starts])
+
+    return predict
+
+
+def _linear_predictor(model: Stored[Model]) -> Predictor:
+    import numpy as np
+
+    with np.load(model.directory / model.artifact.file, allow_pickle=False) as arrays:
+        weights, bias = arrays["weights"], arrays["bias"]
+
+    def predict(images: NDArray[np.float32]) -> NDArray[np.float32]:
+        logits = images.reshape(len(images), -1) @ weights + bias
+        exponentials = np.exp(logits - logits.max(axis=1, keepdims=True))
+        probabilities: NDArray[np.float32] = exponentials / exponentials.sum(axis=1, keepdims=True)
+        return probabilities
+
+    return predict

@@ -1,0 +1,116 @@
+"""Trainer: from scaled images to a trained network, in the forms that one deploys."""
+
+from __future__ import annotations
+
+import csv
+import platform
+from typing import TYPE_CHECKING, Annotated, Any, Literal
+
+from pydantic import Field, field_validator
+
+from components.artifacts import Epoch, Model, Stored, TrainingEnvironment, TransformedExamples
+from components.component import Component, ComponentConfig, Context
+from components.libraries import library_version
+from components.resources import cpu_limit
+from components.tensorflow_runtime import Device, choose_device, import_tensorflow, require_gpu
+from components.training.cnn import NetworkConfig, build_network
+from components.training.schedule import LearningRate, OneCycleRate
+
+if TYPE_CHECKING:
+    from collections.abc import Iterable
+    from pathlib import Path
+
+
+class TrainerConfig(ComponentConfig):
+    """The network and how it is trained."""
+
+    network: NetworkConfig = NetworkConfig()
+    """The network's shape."""
+    epochs: Annotated[int, Field(ge=1, le=10_000)] = 12
+    """At most so many times through the training images."""
+    batch_size: Annotated[int, Field(ge=1, le=65_536)] = 128
+    """Images a training step."""
+    learning_rate: LearningRate = OneCycleRate()
+    """Adam's learning rate over the steps of all epochs."""
+    patience: Annotated[int, Field(ge=0)] = 5
+    """Stop after so many epochs without a better `monitor`."""
+    monitor: Literal["val_loss", "val_accuracy"] = "val_accuracy"
+    """What says which epoch is best."""
+    device: Device = "auto"
+    """`gpu` fails where there is none; `auto` takes one if there is one."""
+    seed: Annotated[int, Field(ge=0, lt=2**32)] = 0
+    """Decides weights, dropout and the order of images; by default the job's seed."""
+
+    @field_validator("learning_rate", mode="before")
+    @classmethod
+    def _schedule_has_a_default(cls, value: Any) -> Any:
+        return {"schedule": OneCycleRate().schedule, **value} if isinstance(value, dict) else value
+
+
+class Trainer(Component[TrainerConfig]):
+    """Builds the convolutional network and trains it with `fit()`."""
+
+    Config = TrainerConfig
+    libraries = ("tensorflow", "keras", "numpy")
+
+    def preflight(self) -> None:
+        """Raise ResourceError now if a GPU is asked for and none can be had."""
+        if self.config.device == "gpu":
+            require_gpu()
+
+    def run(self, context: Context, /, *, transformed: Stored[TransformedExamples]) -> Model:
+        """Train, and write `model.keras`, `saved_model/` and `history.csv`.
+
+        Raises:
+            ConfigError: if the images are too small for the network's pooling.
+            ResourceError: if a GPU is asked for and TensorFlow sees none.
+        """
+        tf = import_tensorflow()
+        device = choose_device(tf, self.config.device)
+        from components.formats import read_scaled
+        from components.training.exporting import weights_digest, write_keras, write_saved_model
+        from components.training.fitting import fit
+
+        config, stated, output = self.config, transformed.artifact, context.output
+        classes = len(stated.class_names)
+        network = build_network(
+            config.network, image_shape=stated.image_shape, classes=classes, seed=config.seed
+        )
+        fitted = fit(
+            network,
+            config,
+            read_scaled(transformed, stated.splits.train),
+            read_scaled(transformed, stated.splits.validation),
+            context.progress,
+        )
+        write_keras(network, output / "model.keras")
+        write_saved_model(network, stated.graph, output / "saved_model")
+        write_history(fitted.history, output / "history.csv")
+        return Model(
+            format="keras",
+            file="model.keras",
+            saved_model="saved_model",
+            history_file="history.csv",
+            image_shape=stated.image_shape,
+            class_names=stated.class_names,
+            parameters=network.count_params(),
+            weights_sha256=weights_digest(network),
+            history=fitted.history,
+            best_epoch=fitted.best_epoch,
+            stopped_early=fitted.stopped_early,
+            environment=TrainingEnvironment(
+                versions={name: library_version(name) for name in self.libraries},
+                python=platform.python_version(),
+                device=device,
+                threads=tf.config.threading.get_intra_op_parallelism_threads() or cpu_limit(),
+                seed=config.seed,
+            ),
+        )
+
+
+def write_history(history: Iterable[Epoch], path: Path) -> None:
+    """Write one line an epoch as CSV, under the names of `Epoch`'s fields."""
+    with path.open("w", newline="", encoding="utf-8") as file:
+        writer = csv.DictWriter(file, list(Epoch.model_fields), lineterminator="\n")
+        writer.writeheader()
+        writer.writerows(row.model_dump() for row in history)

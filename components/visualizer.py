@@ -1,0 +1,124 @@
+"""Visualizer: the pictures of a run, as PNG files that a person would want to look at."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, Annotated
+
+from pydantic import Field
+
+from components.artifacts import Evaluation, Figure, Figures, Model, Stored, TransformedExamples
+from components.component import Component, ComponentConfig, Context
+from components.errors import ConfigError
+
+if TYPE_CHECKING:
+    from matplotlib.figure import Figure as Drawing
+
+    from components.formats import ImageSplit
+
+
+class VisualizerConfig(ComponentConfig):
+    """What is drawn."""
+
+    example: Annotated[int, Field(ge=0)] = 0
+    """Row of the test image whose feature maps are drawn."""
+
+
+class Visualizer(Component[VisualizerConfig]):
+    """Draws curves, confusion matrix, feature maps, class distribution and mistakes."""
+
+    Config = VisualizerConfig
+    libraries = ("matplotlib", "seaborn", "numpy", "pandas", "tensorflow", "keras")
+
+    def run(
+        self,
+        context: Context,
+        /,
+        *,
+        transformed: Stored[TransformedExamples],
+        model: Stored[Model],
+        evaluation: Stored[Evaluation],
+    ) -> Figures:
+        """Write one PNG file a figure; a `linear` model has no feature maps.
+
+        Raises:
+            ConfigError: if `example` is not a row of the test split.
+        """
+        import numpy as np
+
+        from components.figures.class_distribution import draw_class_distribution
+        from components.figures.confusion import draw_confusion
+        from components.figures.curves import draw_curves
+        from components.figures.mistakes import draw_mistakes
+        from components.figures.style import save, style
+        from components.formats import read_predictions, read_scaled
+
+        stated = transformed.artifact
+        names = stated.class_names
+        splits = {name: read_scaled(transformed, split) for name, split in stated.splits.items()}
+        counts = {name: np.bincount(split.labels, minlength=len(names)).tolist() for name, split in splits.items()}
+        accuracy = evaluation.artifact.metrics.accuracy
+        drawn: list[tuple[str, str, str, Drawing]] = []
+        with style():
+            drawn.append(
+                (
+                    "curves",
+                    "Learning curves",
+                    f"Loss and accuracy over {len(model.artifact.history)} epochs, training and validation.",
+                    draw_curves(model.artifact),
+                )
+            )
+            drawn.append(
+                (
+                    "confusion_matrix",
+                    "Confusion matrix",
+                    f"True against predicted class on the test split; {accuracy:.2%} are right.",
+                    draw_confusion(evaluation.artifact),
+                )
+            )
+            if model.artifact.format == "keras":
+                drawn.append(self._feature_maps(model, splits["test"], names))
+            drawn.append(
+                (
+                    "class_distribution",
+                    "Images of each class",
+                    "How many images of each class are in the training, validation and test split.",
+                    draw_class_distribution(counts, names, stated.title),
+                )
+            )
+            drawn.append(
+                (
+                    "mistakes",
+                    "The most confident mistakes",
+                    "Test images that the network mistook, the surest first, each with true and predicted class.",
+                    draw_mistakes(splits["test"].images, read_predictions(evaluation), names),
+                )
+            )
+            for name, _, _, drawing in drawn:
+                save(drawing, context.output / f"{name}.png")
+        return Figures(
+            figures=tuple(
+                Figure(name=name, file=f"{name}.png", title=title, alt=alt) for name, title, alt, _ in drawn
+            )
+        )
+
+    def _feature_maps(
+        self, model: Stored[Model], test: ImageSplit, names: tuple[str, ...]
+    ) -> tuple[str, str, str, Drawing]:
+        from components.figures.feature_maps import draw_feature_maps, first_convolution
+        from components.predictor import load_network
+
+        row = self.config.example
+        if row >= len(test):
+            raise ConfigError(
+                f"visualizer.example is {row}, but the test split has {len(test)} images",
+                expected=f"a row from 0 to {len(test) - 1}",
+                remedy="choose another row",
+            )
+        image, name = test.images[row], names[test.labels[row]]
+        maps = first_convolution(load_network(model), image)
+        return (
+            "feature_maps",
+            "First convolution: feature maps",
+            f"The output of the {maps.shape[-1]} filters of the first convolution for an image of class {name}.",
+            draw_feature_maps(image, maps, name),
+        )

@@ -1,0 +1,173 @@
+"""The command line: `python -m job`, or `mnist-job`.
+
+Each command imports what it needs when it is called: `--help` stays quick, and none but `run`
+ever reaches TensorFlow.
+"""
+
+from __future__ import annotations
+
+from contextlib import contextmanager
+from pathlib import Path
+from typing import TYPE_CHECKING, Annotated
+
+import typer
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator
+
+    from rich.console import Console
+
+app = typer.Typer(
+    name="mnist-job",
+    help="Train a convolutional network to read handwritten digits, as a pipeline of five components.",
+    no_args_is_help=True,
+    add_completion=False,
+    pretty_exceptions_enable=False,
+    context_settings={"help_option_names": ["-h", "--help"]},
+)
+
+Root = Annotated[Path, typer.Option(help="Where artifacts and runs are kept.")]
+AsJson = Annotated[bool, typer.Option("--json", help="Print JSON on standard output.")]
+
+
+@app.command()
+def run(
+    config: Annotated[Path, typer.Option(help="The configuration, a YAML file.")],
+    overrides: Annotated[
+        list[str] | None, typer.Option("--set", metavar="KEY=VALUE", help="Override one key: trainer.epochs=3.")
+    ] = None,
+    root: Annotated[
+        Path | None, typer.Option(help="Where artifacts and runs are kept; overrides the configuration's root.")
+    ] = None,
+    no_cache: Annotated[bool, typer.Option("--no-cache", help="Run every step, also what could be reused.")] = False,
+    until: Annotated[str | None, typer.Option(metavar="COMPONENT", help="Stop after this component.")] = None,
+    as_json: Annotated[
+        bool, typer.Option("--json", help="Print run.json on standard output, all else on standard error.")
+    ] = False,
+    debug: Annotated[bool, typer.Option("--debug", help="Show the traceback of a failure.")] = False,
+) -> None:
+    """Run the whole job: images in; a model, its verdict and its pictures out."""
+    from components.errors import JobError
+    from job.config import load_config
+    from job.report import Report, print_error
+    from job.runner import Runner, defect
+    from job.slots import find_slot
+
+    runner = None
+    exit_code = 0
+    try:
+        job_config = load_config(config, overrides or (), root=root)
+        runner = Runner(
+            job_config,
+            Report(make_console(stderr=as_json), job_config.root),
+            use_cache=not no_cache,
+            until=None if until is None else find_slot(until),
+        )
+        exit_code = runner.run().exit_code or 0
+    except Exception as error:
+        failure = error if isinstance(error, JobError) else defect(error)
+        exit_code = failure.exit_code
+        if debug:
+            make_console(stderr=True).print_exception(suppress=[typer])
+        print_error(make_console(stderr=True), failure)
+    if as_json and runner is not None and runner.record is not None:
+        typer.echo(runner.record.to_json())
+    raise typer.Exit(int(exit_code))
+
+
+@app.command()
+def show(
+    run_id: Annotated[str, typer.Argument(metavar="[RUN]", help="A run's id; by default the newest.")] = "latest",
+    root: Root = Path("output"),
+    as_json: AsJson = False,
+) -> None:
+    """Show a run: its steps, its metrics, its lineage."""
+    import json
+
+    from job.lineage import lineage, lineage_tree, manifests_of
+    from job.report import print_run
+    from job.runs import Runs
+    from job.store import Store
+
+    with told_errors():
+        runs = Runs(root)
+        record = runs.read(run_id)
+        manifests = manifests_of(Store(root), record)
+        made_of = lineage(manifests, record.steps[-1].digest) if record.steps else None
+        if as_json:
+            typer.echo(json.dumps(json.loads(record.to_json()) | {"lineage": made_of}, indent=2))
+            return
+        console = make_console()
+        console.print(f"run [bold]{record.run_id}[/]  {record.started:%Y-%m-%d %H:%M} UTC  root {root}", highlight=False)
+        print_run(console, record, runs.path(record.run_id))
+        if made_of is not None:
+            console.print()
+            console.print(lineage_tree(made_of), highlight=False, soft_wrap=True)
+
+
+@app.command()
+def verify(root: Root = Path("output"), as_json: AsJson = False) -> None:
+    """Re-hash every sealed artifact of a root; exit 3 if one is not what its manifest says."""
+    from components.errors import ConfigError, ExitCode, IntegrityError
+    from job.store import Store
+    from job.store import verify as verify_files
+
+    with told_errors():
+        if not root.is_dir():
+            raise ConfigError(f"{root} is not a folder", expected="a root with artifacts", remedy="name it with --root")
+        store = Store(root)
+        checked, failures = 0, []
+        for slot, directory in store.sealed_directories():
+            checked += 1
+            try:
+                verify_files(store.read(slot, directory))
+            except IntegrityError as error:
+                failures.append({"artifact": str(directory), "failure": f"{error.headline}; expected {error.expected}"})
+        if as_json:
+            import json
+
+            typer.echo(json.dumps({"checked": checked, "failures": failures}, indent=2))
+        else:
+            for failure in failures:
+                typer.echo(f"FAILED {failure['failure']}")
+            typer.echo(f"{checked} artifacts re-hashed, {len(failures)} failed")
+        if failures:
+            raise typer.Exit(int(ExitCode.BAD_DATA))
+
+
+@app.command()
+def schema() -> None:
+    """Print the JSON Schema of the configuration, for editors."""
+    import json
+
+    from job.schema import config_schema
+
+    typer.echo(json.dumps(config_schema(), indent=2))
+
+
+def make_console(*, stderr: bool = False) -> Console:
+    """Return where to print; without a terminal, lines are as long as they are."""
+    from rich.console import Console
+
+    console = Console(stderr=stderr)
+    if not console.is_terminal:
+        console.width = 1000
+    return console
+
+
+@contextmanager
+def told_errors() -> Iterator[None]:
+    """Print a JobError as a user should read it, and exit with its code."""
+    from components.errors import JobError
+    from job.report import print_error
+
+    try:
+        yield
+    except JobError as error:
+        print_error(make_console(stderr=True), error)
+        raise typer.Exit(int(error.exit_code)) from error
+
+
+def main() -> None:
+    """Run the command line."""
+    app()

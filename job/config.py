@@ -1,0 +1,162 @@
+"""The job's configuration: YAML files that extend each other, and overrides, to one frozen object tree."""
+
+from __future__ import annotations
+
+import difflib
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+from pydantic import ValidationError
+
+from components.errors import ConfigError
+from job.document import Document, join
+from job.pipeline import Pipeline
+from job.recipe import import_string
+from job.schema import describe_place
+from job.slots import SLOTS, load_component_class
+
+if TYPE_CHECKING:
+    from collections.abc import Sequence
+
+    from components import Component
+
+MOST_SEED = 2**32
+
+
+@dataclass(frozen=True, kw_only=True)
+class JobConfig:
+    """All that decides a run.
+
+    Attributes:
+        root: where artifacts and runs are kept.
+        seed: given to every component whose configuration has a `seed` and sets none.
+        pipeline: the five components, each holding its own configuration.
+    """
+
+    root: Path = Path("output")
+    seed: int = 0
+    pipeline: Pipeline = field(default_factory=Pipeline)
+
+    def resolved(self) -> dict[str, Any]:
+        """Return the configuration with every default filled in, as JSON values that load again."""
+        resolved: dict[str, Any] = {"root": str(self.root), "seed": self.seed}
+        for slot, component in self.pipeline.components().items():
+            swapped = type(component) is not SLOTS[slot]
+            section = component.config.model_dump(mode="json", exclude_none=True)
+            resolved[slot] = {"use": import_string(type(component)), **section} if swapped else section
+        return resolved
+
+
+def load_config(path: Path, overrides: Sequence[str] = (), *, root: Path | None = None) -> JobConfig:
+    """Read a configuration file and everything that it extends.
+
+    Args:
+        path: the YAML file.
+        overrides: `key.path=value`, the value in YAML; a later one wins.
+        root: takes the place of the configuration's root.
+
+    Raises:
+        ConfigError: if anything in it is not as it must be; the message says where.
+    """
+    document = Document.load(path)
+    for override in overrides:
+        document = document.overridden(override)
+    return build_config(document, root=root)
+
+
+def build_config(document: Document, *, root: Path | None = None) -> JobConfig:
+    """Turn a document into the object tree.
+
+    Raises:
+        ConfigError: for the first key or value that is not as it must be.
+    """
+    values = document.values
+    known = ["root", "seed", "extends", *SLOTS]
+    for key in values:
+        if key not in known:
+            raise unknown_key(document, (key,), known)
+    seed = values.get("seed", 0)
+    if not isinstance(seed, int) or isinstance(seed, bool) or not 0 <= seed < MOST_SEED:
+        raise ConfigError(
+            f"{document.where(('seed',))}: seed is {seed!r}",
+            expected=f"a whole number from 0 to {MOST_SEED - 1}",
+            remedy="correct it",
+        )
+    stated_root = values.get("root", "output")
+    if not isinstance(stated_root, str) or not stated_root:
+        raise ConfigError(
+            f"{document.where(('root',))}: root is {stated_root!r}", expected="the path of a folder", remedy="correct it"
+        )
+    components = {slot: build_component(document, slot, seed) for slot in SLOTS}
+    return JobConfig(root=root or Path(stated_root).expanduser(), seed=seed, pipeline=Pipeline(**components))
+
+
+def build_component(document: Document, slot: str, seed: int) -> Component[Any]:
+    """Return the component of a slot, configured by the section of that name.
+
+    Raises:
+        ConfigError: if the section does not fit the component.
+    """
+    section = document.values.get(slot)
+    section = {} if section is None else section
+    if not isinstance(section, dict):
+        raise ConfigError(
+            f"{document.where((slot,))}: {slot} is {section!r}",
+            expected="a section of keys and values",
+            remedy="indent its keys below it",
+        )
+    settings = dict(section)
+    cls = SLOTS[slot]
+    if (use := settings.pop("use", None)) is not None:
+        try:
+            cls = load_component_class(slot, str(use))
+        except ConfigError as error:
+            raise ConfigError(
+                f"{document.where((slot, 'use'))}: {error.headline}", expected=error.expected, remedy=error.remedy
+            ) from error
+    if "seed" in cls.Config.model_fields:
+        settings.setdefault("seed", seed)
+    try:
+        return cls(cls.Config.model_validate(settings))
+    except ValidationError as error:
+        raise explain(document, slot, cls, error) from error
+
+
+def explain(document: Document, slot: str, cls: type[Component[Any]], error: ValidationError) -> ConfigError:
+    """Turn pydantic's findings into one sentence on the first of them, with its place in the file."""
+    findings = error.errors(include_url=False)
+    # A misspelled key often leaves another one missing: the misspelling is the cause.
+    first = min(findings, key=lambda finding: finding["type"] != "extra_forbidden")
+    keys, siblings = describe_place(cls.Config.model_json_schema(), first["loc"])
+    place = (slot, *keys)
+    if first["type"] == "extra_forbidden":
+        return unknown_key(document, place, siblings)
+    if first["type"] in ("missing", "union_tag_not_found"):
+        missing = place if first["type"] == "missing" else (*place, str(first["ctx"]["discriminator"]).strip("'"))
+        return ConfigError(
+            f"{document.where(place)}: {join(missing)} is missing",
+            expected="a value for it",
+            remedy=f"add `{missing[-1]}` to {join(missing[:-1])}",
+        )
+    message = first["msg"].removeprefix("Value error, ").removeprefix("Input should be ")
+    if first["type"] == "value_error":
+        return ConfigError(f"{document.where(place)}: {join(place)}: {message}", remedy="correct it")
+    value = first["input"]
+    if first["type"] == "union_tag_invalid":
+        tag = str(first["ctx"]["discriminator"]).strip("'")
+        place, value, message = (*place, tag), first["ctx"]["tag"], f"one of {first['ctx']['expected_tags']}"
+    return ConfigError(
+        f"{document.where(place)}: {join(place)} is {value!r}", expected=message, remedy="correct it"
+    )
+
+
+def unknown_key(document: Document, place: tuple[str | int, ...], siblings: Sequence[str]) -> ConfigError:
+    """Return the error for a key that is not known, naming the nearest that is."""
+    near = difflib.get_close_matches(str(place[-1]), siblings, n=1, cutoff=0.5)
+    whole = join((*place[:-1], near[0])) if near else ""
+    return ConfigError(
+        f"{document.where(place)}: {join(place)} is not a key of the configuration",
+        expected=f"one of {', '.join(siblings)}" if siblings else "no key here",
+        remedy=f"did you mean {whole}?" if near else "take it away; `python -m job schema` lists every key",
+    )

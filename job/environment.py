@@ -1,0 +1,35 @@
+"""What a run ran on, told without importing any of it."""
+
+from __future__ import annotations
+
+import os
+import platform
+from typing import Any
+
+from components.libraries import library_version
+from components.resources import cpu_limit, memory_limit
+from job.slots import SLOTS
+
+
+def describe_environment() -> dict[str, Any]:
+    """Return versions, processors and memory, as `run.json` states them."""
+    libraries = sorted({name for cls in SLOTS.values() for name in cls.libraries} | {"tensorflow-datasets"})
+    return {
+        "python": platform.python_version(),
+        "platform": platform.platform(),
+        "processor": processor(),
+        "cpus": os.cpu_count(),
+        "cpu_limit": cpu_limit(),
+        "memory_limit_bytes": memory_limit(),
+        "libraries": {name: library_version(name) for name in libraries},
+    }
+
+
+def processor() -> str:
+    """Return the processor's name, as well as the system tells it."""
+    try:
+        with open("/proc/cpuinfo", encoding="utf-8") as file:  # noqa: PTH123  (a line a core: no need for more)
+            names = (line.partition(":")[2].strip() for line in file if line.startswith("model name"))
+            return next(names, platform.machine())
+    except OSError:
+        return platform.processor() or platform.machine()

@@ -1,0 +1,205 @@
+"""What a person sees while a run goes on and when it is done."""
+
+from __future__ import annotations
+
+import time
+from typing import TYPE_CHECKING, Any
+
+from rich.console import Console
+from rich.markup import escape
+from rich.padding import Padding
+from rich.table import Table
+
+from components.artifacts import Evaluation, Examples, Figures, Model, TransformedExamples
+
+if TYPE_CHECKING:
+    from collections.abc import Mapping
+    from pathlib import Path
+
+    from rich.progress import Progress as Bars
+
+    from components.errors import JobError
+    from job.runs import RunRecord, StepRecord
+    from job.store import Sealed
+
+STATUS_STYLE = {"ran": "green", "reused": "cyan"}
+OUTCOME = {
+    "succeeded": "[bold green]done[/]",
+    "not_blessed": "[bold yellow]not blessed[/]",
+    "failed": "[bold red]failed[/]",
+    "terminated": "[bold yellow]ended on request[/]",
+}
+
+
+class Report:
+    """Tells a run as it goes: bars on a terminal, one line an epoch elsewhere.
+
+    It is the `Progress` that components are given, and hears of steps from the runner.
+    """
+
+    def __init__(self, console: Console, directory: Path) -> None:
+        self.console = console
+        self.directory = directory
+        self.bars: Bars | None = None
+        self.task: Any = None
+        self.epoch_started = 0.0
+        self.current_epoch = 0
+
+    def begin(self, record: RunRecord) -> None:
+        """Say which run this is."""
+        self.console.print(f"run [bold]{record.run_id}[/]  root {escape(str(self.directory))}")
+
+    def begin_step(self, slot: str) -> None:
+        """Say that a step begins, where that is not said soon by its end."""
+        self.current_epoch = 0
+        if self.console.is_terminal:
+            self.console.print(f"[dim]{slot} ...[/]", end="\r")
+
+    def end_step(self, step: StepRecord, sealed: Sealed) -> None:
+        """Say what a step did, why, and what came out."""
+        self._stop_bars()
+        status = f"[{STATUS_STYLE[step.status]}]{step.status:<6}[/]"
+        self.console.print(
+            f"{step.component:<12} {status} {step.seconds:6.2f} s  {escape(summary(sealed))} [dim]({escape(step.reason)})[/]",
+            highlight=False,
+            soft_wrap=True,
+        )
+
+    def message(self, text: str) -> None:
+        """Say one sentence from a component."""
+        self.console.print(f"  {escape(text)}", highlight=False, soft_wrap=True)
+
+    def warning(self, text: str) -> None:
+        """Say one sentence that should not be missed."""
+        self.console.print(f"[bold yellow]warning:[/] {escape(text)}", highlight=False, soft_wrap=True)
+
+    def training_step(
+        self, *, epoch: int, epochs: int, step: int, steps: int, images: int, metrics: Mapping[str, float]
+    ) -> None:
+        """Move the epoch's bar on; without a terminal only remember when the epoch began."""
+        if epoch != self.current_epoch:
+            self.current_epoch, self.epoch_started = epoch, time.perf_counter()
+            self._new_bar(epoch, epochs, steps)
+        if self.bars is not None:
+            elapsed = time.perf_counter() - self.epoch_started
+            self.bars.update(
+                self.task,
+                completed=step,
+                loss=metrics.get("loss", 0.0),
+                accuracy=metrics.get("accuracy", 0.0),
+                speed=images / elapsed if elapsed > 0 and step > 1 else 0.0,
+            )
+
+    def epoch_end(self, *, epoch: int, epochs: int, images: int, metrics: Mapping[str, float]) -> None:
+        """Say how the epoch went, in one line."""
+        self._stop_bars()
+        elapsed = time.perf_counter() - self.epoch_started
+        self.console.print(
+            f"  epoch {epoch:>{len(str(epochs))}}/{epochs}  loss {metrics['loss']:.4f}  accuracy {metrics['accuracy']:.4f}"
+            f"  val_loss {metrics['val_loss']:.4f}  val_accuracy {metrics['val_accuracy']:.4f}"
+            f"  {images / elapsed if elapsed > 0 else 0:,.0f} images/s",
+            highlight=False,
+            soft_wrap=True,
+        )
+
+    def end(self, record: RunRecord) -> None:
+        """Say how the run ended: steps, metrics, verdict, and where to look."""
+        self._stop_bars()
+        print_run(self.console, record, self.directory / "runs" / record.run_id)
+
+    def _new_bar(self, epoch: int, epochs: int, steps: int) -> None:
+        self._stop_bars()
+        if not self.console.is_terminal:
+            return
+        from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, TimeRemainingColumn
+
+        self.bars = Progress(
+            TextColumn("  epoch {task.fields[epoch]}"),
+            BarColumn(bar_width=24),
+            MofNCompleteColumn(),
+            TextColumn("loss {task.fields[loss]:.4f}  accuracy {task.fields[accuracy]:.4f}  {task.fields[speed]:,.0f} images/s"),
+            TimeRemainingColumn(),
+            console=self.console,
+            transient=True,
+        )
+        self.task = self.bars.add_task("", total=steps, epoch=f"{epoch}/{epochs}", loss=0.0, accuracy=0.0, speed=0.0)
+        self.bars.start()
+
+    def _stop_bars(self) -> None:
+        if self.bars is not None:
+            self.bars.stop()
+            self.bars = None
+
+
+def summary(sealed: Sealed) -> str:
+    """Return what an artifact is, in half a line."""
+    match sealed.manifest.artifact:
+        case Examples() as made:
+            counts = " / ".join(f"{split.count:,}" for _, split in made.splits.items())
+            return f"{made.source.title}: {counts} images in {len(made.class_names)} classes"
+        case TransformedExamples() as made:
+            shared = sum(overlap.images for overlap in made.overlaps)
+            return f"scaled to 0..1; {shared or 'no'} image{'' if shared == 1 else 's'} in two splits"
+        case Model() as made:
+            kept = made.history[made.best_epoch - 1]
+            return (
+                f"{made.parameters:,} parameters; epoch {made.best_epoch} of {len(made.history)} kept, "
+                f"validation accuracy {kept.val_accuracy:.4f}"
+            )
+        case Evaluation() as made:
+            return f"test accuracy {made.metrics.accuracy:.4f}; {made.blessing.verdict}"
+        case Figures() as made:
+            return f"{len(made.figures)} figures"
+
+
+def print_run(console: Console, record: RunRecord, directory: Path) -> None:
+    """Print a run: a table of its steps, the metrics, the verdict, and the paths to look at."""
+    if record.steps:
+        table = Table(box=None, pad_edge=False, header_style="dim")
+        for heading in ("step", "status", "seconds", "cpu s", "where"):
+            table.add_column(heading, justify="right" if heading in ("seconds", "cpu s") else "left", no_wrap=True)
+        for step in record.steps:
+            table.add_row(
+                step.component,
+                f"[{STATUS_STYLE[step.status]}]{step.status}[/]",
+                f"{step.seconds:.2f}",
+                f"{step.cpu_seconds:.2f}",
+                escape(shorten(step.path, step.fingerprint)),
+            )
+        console.print()
+        console.print(Padding(table, (0, 0, 1, 0)), soft_wrap=True)
+    if record.metrics:
+        interval = record.metrics["accuracy_interval"]
+        console.print(
+            f"test accuracy [bold]{record.metrics['accuracy']:.4f}[/]"
+            f"  (95 % interval {interval['low']:.4f} to {interval['high']:.4f}, {record.metrics['count']:,} images)"
+            f"  loss {record.metrics['loss']:.4f}  macro F1 {record.metrics['macro_f1']:.4f}",
+            highlight=False,
+            soft_wrap=True,
+        )
+    if record.blessed is not None:
+        verdict = "[bold green]BLESSED[/]" if record.blessed else "[bold yellow]NOT BLESSED[/]"
+        console.print(f"verdict       {verdict}")
+    made = {step.component for step in record.steps}
+    for slot, what in (("visualizer", "pictures"), ("trainer", "model"), ("evaluator", "evaluation")):
+        if slot in made:
+            console.print(f"{what:<13} {escape(str(directory / slot))}", highlight=False, soft_wrap=True)
+    console.print(f"{'record':<13} {escape(str(directory / 'run.json'))}", highlight=False, soft_wrap=True)
+    exit_code = "" if record.exit_code is None else f", exit code {record.exit_code}"
+    console.print(
+        f"{OUTCOME.get(record.outcome, record.outcome)} in {record.seconds:.2f} s{exit_code}",
+        highlight=False,
+    )
+
+
+def shorten(path: str, fingerprint: str) -> str:
+    """Return an artifact's path with its fingerprint cut to what a shell needs to complete it."""
+    return path.replace(fingerprint, fingerprint[:12] + "…")
+
+
+def print_error(console: Console, error: JobError) -> None:
+    """Print what went wrong: one sentence, what was expected, and the remedy."""
+    console.print(f"[bold red]error:[/] {escape(error.headline)}", highlight=False, soft_wrap=True)
+    for label, text in (("expected", error.expected), ("remedy", error.remedy)):
+        if text:
+            console.print(f"  {label + ':':<10}{escape(text)}", highlight=False, soft_wrap=True)

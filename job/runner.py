@@ -1,0 +1,188 @@
+"""The runner: for each step look up, run, seal, report; and one exit code at the end."""
+
+from __future__ import annotations
+
+import signal
+import time
+from contextlib import contextmanager
+from dataclasses import dataclass
+from typing import TYPE_CHECKING, Any
+
+from components import Artifact, Context, Evaluation, Stored
+from components.errors import ExitCode, IntegrityError, JobError, TerminationError
+from job.environment import describe_environment
+from job.pipeline import A, flow
+from job.recipe import import_string, make_recipe
+from job.runs import Failure, RunRecord, Runs, StepRecord, outcome_of
+from job.store import Sealed, Store
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator
+
+    from job.config import JobConfig
+    from job.manifest import Recipe
+    from job.report import Report
+
+
+class _Terminate(BaseException):
+    """Raised by the signal handler; no component's `except Exception` holds it up."""
+
+
+class _Reached(Exception):  # noqa: N818  (not an error)
+    """The last step that was asked for is done."""
+
+
+@dataclass
+class Runner:
+    """Runs a configured pipeline once, and remembers where it is."""
+
+    config: JobConfig
+    report: Report
+    use_cache: bool = True
+    until: str | None = None
+
+    def __post_init__(self) -> None:
+        self.store = Store(self.config.root)
+        self.runs = Runs(self.config.root)
+        self.sealed_by_directory: dict[Any, Sealed] = {}
+        self.current: str | None = None
+        self.record: RunRecord | None = None
+
+    def run(self) -> RunRecord:
+        """Run all steps, up to `until` if it is set, and return how it ended.
+
+        Whatever happens, `record` and `run.json` say how it ended before an error leaves.
+
+        Raises:
+            JobError: if a step fails, or the run cannot even begin (then there is no record).
+        """
+        started = time.perf_counter()
+        for component in self.config.pipeline.components().values():
+            component.preflight()
+        self.store.prepare()
+        self.record = self.runs.begin(config=self.config.resolved(), environment=describe_environment())
+        self.report.begin(self.record)
+        exit_code = ExitCode.DEFECT
+        try:
+            with _termination():
+                exit_code = self._run_steps()
+        except Exception as error:
+            failure = error if isinstance(error, JobError) else defect(error)
+            exit_code = failure.exit_code
+            self._update(
+                failure=Failure(
+                    component=self.current,
+                    headline=failure.headline,
+                    expected=failure.expected,
+                    remedy=failure.remedy,
+                )
+            )
+            raise failure from error
+        finally:
+            self._update(
+                outcome=outcome_of(exit_code),
+                exit_code=int(exit_code),
+                seconds=round(time.perf_counter() - started, 3),
+            )
+            self.report.end(self.record)
+        return self.record
+
+    def _run_steps(self) -> ExitCode:
+        try:
+            flow(self._step)
+        except _Reached:
+            pass
+        return ExitCode.NOT_BLESSED if self.record.blessed is False else ExitCode.SUCCEEDED
+
+    def _step(self, slot: str, made: type[A], /, **inputs: Stored[Any]) -> Stored[A]:
+        self.current = slot
+        component = self.config.pipeline.components()[slot]
+        self.report.begin_step(slot)
+        wall, cpu = time.perf_counter(), time.process_time()
+        digests = {name: self.sealed_by_directory[stored.directory].manifest.digest for name, stored in inputs.items()}
+        recipe = make_recipe(component, digests)
+        sealed, reason = self._look_up(slot, recipe)
+        reused = sealed is not None
+        if sealed is None:
+            output = self.store.stage(slot, recipe.fingerprint)
+            artifact: Artifact = component.run(Context(output=output, progress=self.report), **inputs)
+            if not isinstance(artifact, made):
+                raise JobError(
+                    f"{recipe.component} returned {type(artifact).__name__}",
+                    expected=f"{made.__name__}, as its annotation says",
+                    remedy="correct the component",
+                )
+            sealed = self.store.seal(slot, recipe, artifact)
+        self.sealed_by_directory[sealed.directory] = sealed
+        step = StepRecord(
+            component=slot,
+            implementation=import_string(type(component)),
+            status="reused" if reused else "ran",
+            reason=reason,
+            seconds=round(time.perf_counter() - wall, 3),
+            cpu_seconds=round(time.process_time() - cpu, 3),
+            fingerprint=sealed.manifest.fingerprint,
+            digest=sealed.manifest.digest,
+            path=str(sealed.directory),
+        )
+        self._update(steps=(*self.record.steps, step))
+        self.runs.link(self.record, step)
+        if isinstance(evaluation := sealed.manifest.artifact, Evaluation):
+            self._update(
+                metrics=evaluation.metrics.model_dump(mode="json"),
+                blessed=evaluation.blessing.verdict == "BLESSED",
+            )
+        self.report.end_step(step, sealed)
+        if slot == self.until:
+            raise _Reached
+        self.current = None
+        return sealed.stored()
+
+    def _look_up(self, slot: str, recipe: Recipe) -> tuple[Sealed | None, str]:
+        """Return the sealed artifact to reuse, if any, and why it is reused or not."""
+        if not self.use_cache:
+            return None, "--no-cache"
+        try:
+            sealed = self.store.find(slot, recipe.fingerprint)
+        except IntegrityError as error:
+            aside = self.store.set_aside(slot, recipe.fingerprint)
+            self.report.warning(f"{error.headline}; expected {error.expected}. It is set aside as {aside}.")
+            return None, "what was sealed is damaged"
+        if sealed is not None:
+            return sealed, "same code, config, inputs and libraries"
+        newest = self.store.newest(slot)
+        return None, "first time" if newest is None else recipe.difference(newest.recipe)
+
+    def _update(self, **changes: Any) -> None:
+        self.record = self.record.model_copy(update=changes)
+        self.runs.write(self.record)
+
+
+def defect(error: Exception) -> JobError:
+    """Return the JobError for an exception that nobody foresaw."""
+    return JobError(f"a defect: {type(error).__name__}: {error}", remedy="run again with --debug to see where")
+
+
+@contextmanager
+def _termination() -> Iterator[None]:
+    """Turn SIGTERM and SIGINT into a TerminationError while the block runs, where signals can be had."""
+
+    def terminate(number: int, frame: object) -> None:  # noqa: ARG001
+        raise _Terminate
+
+    try:
+        before = {number: signal.signal(number, terminate) for number in (signal.SIGTERM, signal.SIGINT)}
+    except ValueError:  # not in the main thread: whoever runs the job there handles signals
+        yield
+        return
+    try:
+        yield
+    except _Terminate as error:
+        raise TerminationError(
+            "the job was asked to end",
+            expected="to be left to finish",
+            remedy="run the same command again: what is sealed is reused",
+        ) from error
+    finally:
+        for number, handler in before.items():
+            signal.signal(number, handler)

@@ -1,0 +1,169 @@
+"""Runs: one directory each, with what was asked, what was done, and links to what came out.
+
+    <root>/runs/<run id>/run.json         the RunRecord
+    <root>/runs/<run id>/<slot>           a link to the artifact of that step
+    <root>/runs/latest                    a link to the newest run
+"""
+
+from __future__ import annotations
+
+import os
+import secrets
+from datetime import UTC, datetime
+from pathlib import Path
+from typing import Annotated, Any, Literal
+
+from pydantic import BaseModel, ConfigDict, Field, ValidationError
+
+from components.errors import ConfigError, ExitCode, IntegrityError
+
+LATEST = "latest"
+RECORD = "run.json"
+Outcome = Literal["running", "succeeded", "not_blessed", "failed", "terminated"]
+
+
+class RunPart(BaseModel):
+    """Base of what `run.json` holds."""
+
+    model_config = ConfigDict(frozen=True, extra="forbid")
+
+
+class StepRecord(RunPart):
+    """One step of a run."""
+
+    component: str
+    """The slot, such as `trainer`."""
+    implementation: str
+    """The class that filled it, as an import string."""
+    status: Literal["ran", "reused"]
+    reason: str
+    """Why it was reused, or had to run."""
+    seconds: Annotated[float, Field(ge=0)]
+    cpu_seconds: Annotated[float, Field(ge=0)]
+    fingerprint: str
+    digest: str
+    path: str
+
+
+class Failure(RunPart):
+    """Why a run did not finish."""
+
+    component: str | None
+    """The step in which it happened, if any."""
+    headline: str
+    expected: str
+    remedy: str
+
+
+class RunRecord(RunPart):
+    """What `run.json` holds: one run, from what was asked to how it ended."""
+
+    schema_version: Literal[1] = 1
+    run_id: str
+    outcome: Outcome
+    exit_code: int | None
+    """None while it is running."""
+    blessed: bool | None = None
+    """None if no model was evaluated."""
+    metrics: dict[str, Any] | None = None
+    """The evaluation's metrics on the test split; at least `accuracy` and `loss`."""
+    steps: tuple[StepRecord, ...] = ()
+    failure: Failure | None = None
+    started: datetime
+    seconds: Annotated[float, Field(ge=0)] = 0.0
+    config: dict[str, Any]
+    environment: dict[str, Any]
+
+    def to_json(self) -> str:
+        """Return the record as JSON that a person can read."""
+        return self.model_dump_json(indent=2)
+
+
+class Runs:
+    """The runs below one root directory."""
+
+    def __init__(self, root: Path) -> None:
+        self.root = root
+        self.directory = root / "runs"
+
+    def begin(self, *, config: dict[str, Any], environment: dict[str, Any]) -> RunRecord:
+        """Make the directory of a new run, write its first record, and let `latest` lead to it."""
+        started = datetime.now(UTC)
+        run_id = f"{started:%Y%m%d-%H%M%S}-{secrets.token_hex(2)}"
+        record = RunRecord(
+            run_id=run_id,
+            outcome="running",
+            exit_code=None,
+            started=started.replace(microsecond=0),
+            config=config,
+            environment=environment,
+        )
+        self.path(run_id).mkdir(parents=True)
+        self.write(record)
+        replace_link(self.directory / LATEST, Path(run_id))
+        return record
+
+    def path(self, run_id: str) -> Path:
+        """Return the directory of a run."""
+        return self.directory / run_id
+
+    def write(self, record: RunRecord) -> None:
+        """Write the record so that a reader never sees half of it."""
+        path = self.path(record.run_id) / RECORD
+        draft = path.with_name(f".{RECORD}")
+        draft.write_text(record.to_json() + "\n", encoding="utf-8")
+        draft.replace(path)
+
+    def link(self, record: RunRecord, step: StepRecord) -> None:
+        """Let the run's directory lead to a step's artifact."""
+        run = self.path(record.run_id)
+        replace_link(run / step.component, Path(os.path.relpath(step.path, run)))
+
+    def read(self, run_id: str = LATEST) -> RunRecord:
+        """Return the record of a run; `latest` is the newest.
+
+        Raises:
+            ConfigError: if there is no such run.
+            IntegrityError: if its record cannot be read.
+        """
+        path = self.path(run_id) / RECORD
+        try:
+            content = path.read_bytes()
+        except OSError as error:
+            known = self.ids()
+            raise ConfigError(
+                f"{self.root} has no run `{run_id}`" if known else f"{self.root} has no runs",
+                expected=f"one of its {len(known)} runs, the newest being {known[-1]}" if known else "a root with runs",
+                remedy="name another run, or another root with --root" if known else "run the job first, or name its root with --root",
+            ) from error
+        try:
+            return RunRecord.model_validate_json(content)
+        except ValidationError as error:
+            raise IntegrityError(
+                f"{path} cannot be read: {error.errors(include_url=False)[0]['msg']}",
+                expected="a run's record as the job writes it",
+                remedy="name another run",
+            ) from error
+
+    def ids(self) -> list[str]:
+        """Return the ids of all runs, the newest last."""
+        if not self.directory.is_dir():
+            return []
+        return sorted(entry.name for entry in self.directory.iterdir() if entry.is_dir() and not entry.is_symlink())
+
+
+def replace_link(link: Path, target: Path) -> None:
+    """Let a symbolic link lead to `target` in one step, whatever it led to before."""
+    draft = link.with_name(f".{link.name}-{secrets.token_hex(4)}")
+    draft.symlink_to(target)
+    draft.replace(link)
+
+
+def outcome_of(exit_code: ExitCode) -> Outcome:
+    """Return the word for an exit code."""
+    words: dict[ExitCode, Outcome] = {
+        ExitCode.SUCCEEDED: "succeeded",
+        ExitCode.NOT_BLESSED: "not_blessed",
+        ExitCode.TERMINATED: "terminated",
+    }
+    return words.get(exit_code, "failed")

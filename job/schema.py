@@ -1,0 +1,96 @@
+"""The JSON Schema of the configuration, for editors and for finding one's place in it."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, Any
+
+from pydantic.json_schema import models_json_schema
+
+from job.slots import SLOTS
+
+if TYPE_CHECKING:
+    from collections.abc import Sequence
+
+TITLE = "mnist-job configuration"
+
+
+def config_schema() -> dict[str, Any]:
+    """Return the JSON Schema (draft 2020-12) of a configuration file."""
+    names, definitions = models_json_schema(
+        [(cls.Config, "validation") for cls in SLOTS.values()], ref_template="#/$defs/{model}"
+    )
+    sections = {}
+    for slot, cls in SLOTS.items():
+        own = names[(cls.Config, "validation")]
+        swapped = {
+            "type": "object",
+            "required": ["use"],
+            "properties": {"use": {"type": "string", "pattern": "^[A-Za-z0-9_.]+:[A-Za-z0-9_]+$"}},
+        }
+        sections[slot] = {
+            "description": (cls.Config.__doc__ or "").strip().splitlines()[0],
+            # With `use` the rest is another class's configuration, which this schema cannot know.
+            "if": {"type": "object", "required": ["use"]},
+            "then": swapped,
+            "else": {"anyOf": [own, {"type": "null"}]},
+        }
+    return {
+        "$schema": "https://json-schema.org/draft/2020-12/schema",
+        "title": TITLE,
+        "type": "object",
+        "additionalProperties": False,
+        "properties": {
+            "extends": {"type": "string", "description": "Another configuration file that this one is laid over."},
+            "root": {"type": "string", "minLength": 1, "description": "Where artifacts and runs are kept."},
+            "seed": {
+                "type": "integer",
+                "minimum": 0,
+                "exclusiveMaximum": 2**32,
+                "description": "Given to every component that has a seed and sets none.",
+            },
+            **sections,
+        },
+        "$defs": definitions["$defs"],
+    }
+
+
+def describe_place(schema: dict[str, Any], location: Sequence[str | int]) -> tuple[tuple[str | int, ...], list[str]]:
+    """Follow one of pydantic's error locations through a model's JSON Schema.
+
+    Args:
+        schema: of the model that was validated.
+        location: as in `ValidationError.errors()`; it also names the variants of unions.
+
+    Returns:
+        The keys of the location as the user wrote them, and which keys are known beside the last one.
+    """
+    keys: list[str | int] = []
+    siblings: list[str] = []
+    current = schema
+    for part in location:
+        current = _resolve(schema, current)
+        variants = current.get("discriminator", {}).get("mapping", {})
+        if part in variants:
+            current = {"$ref": variants[part]}
+            continue
+        keys.append(part)
+        properties = current.get("properties", {})
+        siblings = list(properties)
+        if isinstance(part, int):
+            items = current.get("prefixItems", [])
+            current = items[part] if part < len(items) else current.get("items", {})
+        else:
+            current = properties.get(part, current.get("additionalProperties") or {})
+            current = current if isinstance(current, dict) else {}
+    return tuple(keys), siblings
+
+
+def _resolve(schema: dict[str, Any], current: dict[str, Any]) -> dict[str, Any]:
+    """Follow references, and where null is allowed too, take what else is."""
+    while True:
+        if reference := current.get("$ref"):
+            current = schema["$defs"][reference.rsplit("/", 1)[-1]]
+        elif others := [option for option in current.get("anyOf", []) if option.get("type") != "null"]:
+            current = others[0]
+        else:
+            return current

@@ -1,0 +1,100 @@
+"""The five slots of the pipeline, and what fits into each."""
+
+from __future__ import annotations
+
+import difflib
+import importlib
+import sys
+from pathlib import Path
+from typing import Any
+
+from components import Component, Evaluator, ExampleGen, Trainer, Transform, Visualizer
+from components.errors import ConfigError
+
+SLOTS: dict[str, type[Component[Any]]] = {
+    "example_gen": ExampleGen,
+    "transform": Transform,
+    "trainer": Trainer,
+    "evaluator": Evaluator,
+    "visualizer": Visualizer,
+}
+"""Each slot with its own component, whose `run` says what artifacts the slot takes and gives."""
+
+
+def find_slot(name: str) -> str:
+    """Return the slot of a name such as `trainer` or `Trainer`.
+
+    Raises:
+        ConfigError: if there is none.
+    """
+    names = {slot.replace("_", ""): slot for slot in SLOTS}
+    asked = name.lower().replace("_", "")
+    if asked in names:
+        return names[asked]
+    near = difflib.get_close_matches(asked, names, n=1)
+    raise ConfigError(
+        f"`{name}` is not a component",
+        expected=", ".join(SLOTS),
+        remedy=f"did you mean `{names[near[0]]}`?" if near else "name one of these",
+    )
+
+
+def check_slot(slot: str, component: object) -> None:
+    """Hold a component, or its class, against the types of a slot.
+
+    Raises:
+        ConfigError: if it is not a component, or reads or makes other artifacts than the slot's.
+    """
+    cls = component if isinstance(component, type) else type(component)
+    name = f"{cls.__module__}:{cls.__qualname__}"
+    wanted = SLOTS[slot].signature()
+    if not issubclass(cls, Component):
+        raise ConfigError(
+            f"{name} cannot be the {slot}: it is not a component",
+            expected="a subclass of components.Component",
+            remedy="derive the class from it; README.md shows how",
+        )
+    try:
+        found = cls.signature()
+    except (TypeError, NameError) as error:
+        raise ConfigError(
+            f"{name} cannot be the {slot}: {error}",
+            expected=f"run(self, context, /, *, ...) with the types {wanted}",
+            remedy="annotate `run` with the artifacts that it reads and makes",
+        ) from error
+    if found != wanted:
+        raise ConfigError(
+            f"{name} cannot be the {slot}: its types are {found}",
+            expected=str(wanted),
+            remedy="let its `run` take and return these, or use it in the slot that it fits",
+        )
+
+
+def load_component_class(slot: str, import_string: str) -> type[Component[Any]]:
+    """Import `package.module:Class` and hold it against the slot; the working folder can be imported from.
+
+    Raises:
+        ConfigError: if it cannot be imported or does not fit.
+    """
+    module_name, colon, class_name = import_string.partition(":")
+    expected = "an import string such as my_package.module:MyTrainer"
+    if not (colon and module_name and class_name):
+        raise ConfigError(f"{slot}.use is `{import_string}`", expected=expected, remedy="name a module and a class")
+    here = str(Path.cwd())
+    if here not in sys.path:
+        sys.path.insert(0, here)
+    try:
+        cls = getattr(importlib.import_module(module_name), class_name)
+    except ImportError as error:
+        raise ConfigError(
+            f"{slot}.use: {error}", expected=expected, remedy="run where the module can be imported, or install it"
+        ) from error
+    except AttributeError as error:
+        raise ConfigError(
+            f"{slot}.use: the module {module_name} has no `{class_name}`",
+            expected=expected,
+            remedy="correct the name of the class",
+        ) from error
+    check_slot(slot, cls)
+    checked: type[Component[Any]] = cls
+    return checked
