@@ -8,10 +8,12 @@ a `Stored` artifact: the statement and the directory of its files.
 from __future__ import annotations
 
 from dataclasses import dataclass
-from pathlib import Path
-from typing import Annotated, Generic, Literal, TypeVar
+from typing import TYPE_CHECKING, Annotated, Generic, Literal, TypeVar
 
 from pydantic import BaseModel, ConfigDict, Field, model_validator
+
+if TYPE_CHECKING:
+    from pathlib import Path
 
 SPLITS = ("train", "validation", "test")
 
@@ -158,10 +160,8 @@ class TransformedExamples(Artifact):
     splits: Splits[TransformedSplit]
 
     def file_names(self) -> tuple[str, ...]:
-        names = [self.graph_file]
-        for _, split in self.splits.items():
-            names += [split.images, split.labels]
-        return tuple(names)
+        per_split = (name for _, split in self.splits.items() for name in (split.images, split.labels))
+        return (self.graph_file, *per_split)
 
 
 class Epoch(Statement):

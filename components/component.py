@@ -6,13 +6,15 @@ import inspect
 import typing
 from abc import ABC, abstractmethod
 from dataclasses import dataclass, field
-from pathlib import Path
-from typing import Any, ClassVar, Generic, TypeVar
+from typing import TYPE_CHECKING, Any, ClassVar, Generic, TypeVar
 
 from pydantic import BaseModel, ConfigDict
 
 from components.artifacts import Artifact, Stored
 from components.progress import NoProgress, Progress
+
+if TYPE_CHECKING:
+    from pathlib import Path
 
 
 class ComponentConfig(BaseModel):

@@ -1,11 +1,11 @@
 """What can go wrong, as one tree; every leaf knows the exit code that a batch runner sees.
 
-    JobError                    1  a defect, or a failure that fits nothing below
-    ├── ConfigError             2  the configuration or the command line says something impossible
-    ├── DataError               3  the data is missing, malformed or does not fit
-    │   └── IntegrityError      3  a sealed artifact is not what its manifest says
-    ├── ResourceError           5  an accelerator or another resource that was asked for is not here
-    └── TerminationError      143  the job was asked to end, by SIGTERM or from the keyboard
+JobError                    1  a defect, or a failure that fits nothing below
+├── ConfigError             2  the configuration or the command line says something impossible
+├── DataError               3  the data is missing, malformed or does not fit
+│   └── IntegrityError      3  a sealed artifact is not what its manifest says
+├── ResourceError           5  an accelerator or another resource that was asked for is not here
+└── TerminationError      143  the job was asked to end, by SIGTERM or from the keyboard
 """
 
 from enum import IntEnum

@@ -2,52 +2,14 @@
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING, Annotated, Any, Literal
+from typing import Annotated, Any
 
-from pydantic import Field, model_validator
+from pydantic import Field
 
-from components.artifacts import Examples, ExamplesSplit, Source, Splits
+from components.artifacts import Examples
 from components.component import Component, ComponentConfig, Context
-from components.errors import ConfigError, DataError
 from components.sources import AnySource, DigitsSource
-
-if TYPE_CHECKING:
-    import numpy as np
-    import pandas as pd
-    from numpy.typing import NDArray
-
-    from components.sources.base import Dataset
-
-Share = Annotated[float, Field(gt=0, lt=1)]
-
-
-class SplitConfig(ComponentConfig):
-    """How images are shared out over train, validation and test."""
-
-    strategy: Literal["stratified", "official"] = "stratified"
-    """`stratified` pools all images, then splits them, every class in the same proportion; `official`
-    keeps the source's own test set whole and takes validation out of its training set."""
-    validation: Share = 0.1
-    """Share of all images, or under `official`, of the source's training set."""
-    test: Share | None = None
-    """Share of all images, by default 0.15; not to be set under `official`."""
-
-    @model_validator(mode="after")
-    def _shares_make_sense(self) -> SplitConfig:
-        if self.strategy == "official":
-            if self.test is not None:
-                raise ValueError("`test` has no meaning under the strategy `official`, whose test set is the source's own")
-        elif self.validation + self.test_share >= 1:
-            raise ValueError(
-                f"validation {self.validation:g} and test {self.test_share:g} leave nothing to train on; "
-                "together they must be less than 1"
-            )
-        return self
-
-    @property
-    def test_share(self) -> float:
-        """The share of all images that `stratified` gives to the test split."""
-        return 0.15 if self.test is None else self.test
+from components.split_config import SplitConfig
 
 
 class ExampleGenConfig(ComponentConfig):
@@ -79,138 +41,15 @@ class ExampleGen(Component[ExampleGenConfig]):
             DataError: if the source is missing, malformed, or too small to split.
             ConfigError: if the `official` strategy is asked of a source without a test set.
         """
-        from components.formats import write_examples
+        from components.examples import write_dataset
 
-        config = self.config
-        dataset = config.source.load(context.progress)
-        check(dataset)
-        frames = make_frames(dataset, config)
-        height, width = dataset.train.images.shape[1:3]
-        splits = {}
-        for name, frame in frames.items():
-            write_examples(frame, context.output / f"{name}.parquet")
-            splits[name] = describe(f"{name}.parquet", frame, (height, width), len(dataset.class_names))
-        identity = {**config.source.identity(), "content_sha256": content_digest(dataset)}
-        return Examples(
-            source=Source(kind=config.source.kind, title=dataset.title, identity=identity),
-            image_shape=(height, width, 1),
-            class_names=dataset.class_names,
-            strategy=config.split.strategy,
-            seed=config.seed,
-            splits=Splits[ExamplesSplit](**splits),
+        source, split = self.config.source, self.config.split
+        dataset = source.load(context.progress)
+        return write_dataset(
+            dataset,
+            split,
+            context.output,
+            seed=self.config.seed,
+            source_kind=source.kind,
+            source_identity=source.identity(),
         )
-
-
-def check(dataset: Dataset) -> None:
-    """Hold a source's images and labels against what the Examples manifest will state.
-
-    Raises:
-        DataError: if shapes, types, counts or labels are not as stated.
-    """
-    import numpy as np
-
-    classes = len(dataset.class_names)
-    parts = {"train": dataset.train} | ({} if dataset.test is None else {"test": dataset.test})
-    for name, part in parts.items():
-        images, labels = part.images, part.labels
-        if images.ndim != 3 or images.dtype != np.uint8 or images.shape[1:] != dataset.train.images.shape[1:]:
-            raise DataError(
-                f"the {name} images of {dataset.title} are {images.dtype} {list(images.shape)}",
-                expected="uint8 [count, height, width], of one size in all sets",
-                remedy="correct the source",
-            )
-        if len(images) == 0 or len(images) != len(labels):
-            raise DataError(
-                f"the {name} set of {dataset.title} has {len(images)} images and {len(labels)} labels",
-                expected="at least one image, and one label for each",
-                remedy="correct the source",
-            )
-        if labels.min() < 0 or labels.max() >= classes:
-            odd = int(labels.max() if labels.max() >= classes else labels.min())
-            row = int(np.flatnonzero(labels == odd)[0])
-            raise DataError(
-                f"image {row} of the {name} set of {dataset.title} has the label {odd}",
-                expected=f"labels from 0 to {classes - 1}, for {classes} classes",
-                remedy="correct the label, or set example_gen.source.classes",
-            )
-        if missing := np.flatnonzero(np.bincount(labels, minlength=classes) == 0).tolist():
-            raise DataError(
-                f"the {name} set of {dataset.title} has no image of class "
-                f"{', '.join(dataset.class_names[label] for label in missing[:5])}",
-                expected=f"labels that run from 0 to {classes - 1} without a gap",
-                remedy="add images of it, or set example_gen.source.classes to how many there are",
-            )
-
-
-def make_frames(dataset: Dataset, config: ExampleGenConfig) -> dict[str, pd.DataFrame]:
-    """Put the images into a DataFrame and return it split, one frame a split.
-
-    Raises:
-        ConfigError: if `official` is asked of a source without a test set.
-        DataError: if it is too small to split.
-    """
-    import numpy as np
-    import pandas as pd
-
-    from components.formats import examples_frame
-    from components.splitting import split_rows
-
-    split = config.split
-    origins = {"train": dataset.train} | ({} if dataset.test is None else {"test": dataset.test})
-    tables = {
-        name: examples_frame(part.images, part.labels, [f"{name}/{row}" for row in range(len(part))])
-        for name, part in origins.items()
-    }
-    if split.strategy == "official":
-        if "test" not in tables:
-            raise ConfigError(
-                f"the split strategy `official` needs a source with a test set of its own, "
-                f"and {dataset.title} has none",
-                expected="a source with its own test set, or the strategy `stratified`",
-                remedy="set example_gen.split.strategy to `stratified`, or give the source its test files",
-            )
-        pool, sizes = tables["train"], {"validation": split.validation}
-    else:
-        pool = pd.concat(tables.values(), ignore_index=True)
-        sizes = {"test": split.test_share, "validation": split.validation}
-    labels = pool["label"].to_numpy()
-    rows = split_rows(labels, sizes, seed=config.seed, class_names=dataset.class_names)
-    frames = {name: pool.iloc[rows[name]] for name in rows}
-    if "test" not in frames:
-        shuffled = np.random.default_rng(config.seed).permutation(len(tables["test"]))
-        frames["test"] = tables["test"].iloc[shuffled]
-    return frames
-
-
-def describe(file: str, frame: pd.DataFrame, size: tuple[int, int], classes: int) -> ExamplesSplit:
-    """Return what the manifest says of one split, counted from the frame itself."""
-    import numpy as np
-
-    from components.formats import frame_images
-
-    # Exact in integers: a histogram of 256 grey values gives both moments in one pass.
-    values = np.arange(256, dtype=np.float64)
-    histogram = np.bincount(frame_images(frame, *size).reshape(-1), minlength=256)
-    mean = float(histogram @ values / histogram.sum())
-    variance = float(histogram @ (values - mean) ** 2 / histogram.sum())
-    return ExamplesSplit(
-        file=file,
-        count=len(frame),
-        label_counts=tuple(np.bincount(frame["label"], minlength=classes).tolist()),
-        pixel_mean=mean,
-        pixel_std=variance**0.5,
-    )
-
-
-def content_digest(dataset: Dataset) -> str:
-    """Return the SHA-256 over all images and labels as the source gave them."""
-    import hashlib
-
-    digest = hashlib.sha256()
-    for part in (dataset.train, dataset.test):
-        if part is not None:
-            arrays: tuple[NDArray[np.generic], ...] = (part.images, part.labels)
-            for array in arrays:
-                digest.update(f"{array.dtype.str}{array.shape}".encode())
-                digest.update(array.tobytes())
-    return digest.hexdigest()

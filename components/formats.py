@@ -13,7 +13,7 @@ memory map. No pickle is ever written or read.
 from __future__ import annotations
 
 from dataclasses import dataclass
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Generic, TypeVar
 
 import numpy as np
 import pandas as pd
@@ -25,17 +25,27 @@ if TYPE_CHECKING:
 
     from numpy.typing import NDArray
 
-    from components.artifacts import Evaluation, Examples, ExamplesSplit, Stored, TransformedExamples, TransformedSplit
+    from components.artifacts import (
+        Evaluation,
+        Examples,
+        ExamplesSplit,
+        Stored,
+        TransformedExamples,
+        TransformedSplit,
+    )
 
 ROW_GROUP = 8192
 """Rows a Parquet row group: 6.4 MB of 28x28 images, so that a reader can go piece by piece."""
 
 
+Pixel = TypeVar("Pixel", np.uint8, np.float32)
+
+
 @dataclass(frozen=True)
-class ImageSplit:
+class ImageSplit(Generic[Pixel]):
     """Images and their labels, row by row."""
 
-    images: NDArray[np.uint8] | NDArray[np.float32]
+    images: NDArray[Pixel]
     """[count, height, width] raw, or [count, height, width, channels] scaled."""
     labels: NDArray[np.int64]
     """[count]"""
@@ -46,9 +56,7 @@ class ImageSplit:
 
 def examples_frame(images: NDArray[np.uint8], labels: NDArray[np.int64], ids: list[str]) -> pd.DataFrame:
     """Return a frame of `id`, `label` and `image` (one fixed-size list of pixels a row)."""
-    pixels = pa.FixedSizeListArray.from_arrays(
-        pa.array(np.ascontiguousarray(images).reshape(-1)), images[0].size
-    )
+    pixels = pa.FixedSizeListArray.from_arrays(pa.array(np.ascontiguousarray(images).reshape(-1)), images[0].size)
     return pd.DataFrame(
         {
             "id": pd.array(ids, dtype=pd.ArrowDtype(pa.string())),
@@ -75,7 +83,7 @@ def write_examples(frame: pd.DataFrame, path: Path) -> None:
     pq.write_table(table, path, compression="zstd", use_dictionary=["label"], row_group_size=ROW_GROUP)
 
 
-def read_examples(examples: Stored[Examples], split: ExamplesSplit) -> ImageSplit:
+def read_examples(examples: Stored[Examples], split: ExamplesSplit) -> ImageSplit[np.uint8]:
     """Read a raw split: uint8 [count, height, width] and int64 [count]."""
     height, width, _ = examples.artifact.image_shape
     table = pq.read_table(examples.directory / split.file, columns=["image", "label"])
@@ -83,13 +91,13 @@ def read_examples(examples: Stored[Examples], split: ExamplesSplit) -> ImageSpli
     return ImageSplit(flat.reshape(-1, height, width), table.column("label").to_numpy())
 
 
-def write_scaled(split: ImageSplit, images: Path, labels: Path) -> None:
+def write_scaled(split: ImageSplit[np.float32], images: Path, labels: Path) -> None:
     """Write a scaled split as two NumPy files."""
     np.save(images, split.images, allow_pickle=False)
     np.save(labels, split.labels, allow_pickle=False)
 
 
-def read_scaled(transformed: Stored[TransformedExamples], split: TransformedSplit) -> ImageSplit:
+def read_scaled(transformed: Stored[TransformedExamples], split: TransformedSplit) -> ImageSplit[np.float32]:
     """Memory-map a scaled split: float32 [count, height, width, channels] and int64 [count]."""
     return ImageSplit(
         np.load(transformed.directory / split.images, mmap_mode="r", allow_pickle=False),

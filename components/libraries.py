@@ -11,8 +11,8 @@ VARIANTS = {"tensorflow": ("tensorflow", "tensorflow-cpu")}
 def library_version(name: str) -> str:
     """Return the installed version of a library, or `none`.
 
-        >>> library_version("no-such-library")
-        'none'
+    >>> library_version("no-such-library")
+    'none'
     """
     for distribution in VARIANTS.get(name, (name,)):
         try:

@@ -2,23 +2,18 @@
 
 from __future__ import annotations
 
-import csv
 import platform
-from typing import TYPE_CHECKING, Annotated, Any, Literal
+from typing import Annotated, Any, Literal
 
 from pydantic import Field, field_validator
 
-from components.artifacts import Epoch, Model, Stored, TrainingEnvironment, TransformedExamples
+from components.artifacts import Model, Stored, TrainingEnvironment, TransformedExamples
 from components.component import Component, ComponentConfig, Context
 from components.libraries import library_version
 from components.resources import cpu_limit
 from components.tensorflow_runtime import Device, choose_device, import_tensorflow, require_gpu
 from components.training.cnn import NetworkConfig, build_network
 from components.training.schedule import LearningRate, OneCycleRate
-
-if TYPE_CHECKING:
-    from collections.abc import Iterable
-    from pathlib import Path
 
 
 class TrainerConfig(ComponentConfig):
@@ -70,12 +65,11 @@ class Trainer(Component[TrainerConfig]):
         from components.formats import read_scaled
         from components.training.exporting import weights_digest, write_keras, write_saved_model
         from components.training.fitting import fit
+        from components.training.history import write_history
 
         config, stated, output = self.config, transformed.artifact, context.output
         classes = len(stated.class_names)
-        network = build_network(
-            config.network, image_shape=stated.image_shape, classes=classes, seed=config.seed
-        )
+        network = build_network(config.network, image_shape=stated.image_shape, classes=classes, seed=config.seed)
         fitted = fit(
             network,
             config,
@@ -106,11 +100,3 @@ class Trainer(Component[TrainerConfig]):
                 seed=config.seed,
             ),
         )
-
-
-def write_history(history: Iterable[Epoch], path: Path) -> None:
-    """Write one line an epoch as CSV, under the names of `Epoch`'s fields."""
-    with path.open("w", newline="", encoding="utf-8") as file:
-        writer = csv.DictWriter(file, list(Epoch.model_fields), lineterminator="\n")
-        writer.writeheader()
-        writer.writerows(row.model_dump() for row in history)

@@ -11,6 +11,7 @@ from components.component import Component, ComponentConfig, Context
 from components.errors import ConfigError
 
 if TYPE_CHECKING:
+    import numpy as np
     from matplotlib.figure import Figure as Drawing
 
     from components.formats import ImageSplit
@@ -96,13 +97,11 @@ class Visualizer(Component[VisualizerConfig]):
             for name, _, _, drawing in drawn:
                 save(drawing, context.output / f"{name}.png")
         return Figures(
-            figures=tuple(
-                Figure(name=name, file=f"{name}.png", title=title, alt=alt) for name, title, alt, _ in drawn
-            )
+            figures=tuple(Figure(name=name, file=f"{name}.png", title=title, alt=alt) for name, title, alt, _ in drawn)
         )
 
     def _feature_maps(
-        self, model: Stored[Model], test: ImageSplit, names: tuple[str, ...]
+        self, model: Stored[Model], test: ImageSplit[np.float32], names: tuple[str, ...]
     ) -> tuple[str, str, str, Drawing]:
         from components.figures.feature_maps import draw_feature_maps, first_convolution
         from components.predictor import load_network

@@ -6,7 +6,8 @@ ever reaches TensorFlow.
 
 from __future__ import annotations
 
-from contextlib import contextmanager
+import sys
+from contextlib import contextmanager, nullcontext, redirect_stdout
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated
 
@@ -34,10 +35,12 @@ AsJson = Annotated[bool, typer.Option("--json", help="Print JSON on standard out
 def run(
     config: Annotated[Path, typer.Option(help="The configuration, a YAML file.")],
     overrides: Annotated[
-        list[str] | None, typer.Option("--set", metavar="KEY=VALUE", help="Override one key: trainer.epochs=3.")
+        list[str] | None,
+        typer.Option("--set", metavar="KEY=VALUE", help="Override one key: trainer.epochs=3."),
     ] = None,
     root: Annotated[
-        Path | None, typer.Option(help="Where artifacts and runs are kept; overrides the configuration's root.")
+        Path | None,
+        typer.Option(help="Where artifacts and runs are kept; overrides the configuration's root."),
     ] = None,
     no_cache: Annotated[bool, typer.Option("--no-cache", help="Run every step, also what could be reused.")] = False,
     until: Annotated[str | None, typer.Option(metavar="COMPONENT", help="Stop after this component.")] = None,
@@ -63,14 +66,16 @@ def run(
             use_cache=not no_cache,
             until=None if until is None else find_slot(until),
         )
-        exit_code = runner.run().exit_code or 0
+        # Libraries that print must not come between a reader and run.json.
+        with redirect_stdout(sys.stderr) if as_json else nullcontext():
+            exit_code = runner.run().exit_code or 0
     except Exception as error:
         failure = error if isinstance(error, JobError) else defect(error)
         exit_code = failure.exit_code
         if debug:
             make_console(stderr=True).print_exception(suppress=[typer])
         print_error(make_console(stderr=True), failure)
-    if as_json and runner is not None and runner.record is not None:
+    if as_json and runner is not None and runner.has_begun:
         typer.echo(runner.record.to_json())
     raise typer.Exit(int(exit_code))
 
@@ -98,7 +103,9 @@ def show(
             typer.echo(json.dumps(json.loads(record.to_json()) | {"lineage": made_of}, indent=2))
             return
         console = make_console()
-        console.print(f"run [bold]{record.run_id}[/]  {record.started:%Y-%m-%d %H:%M} UTC  root {root}", highlight=False)
+        console.print(
+            f"run [bold]{record.run_id}[/]  {record.started:%Y-%m-%d %H:%M} UTC  root {root}", highlight=False
+        )
         print_run(console, record, runs.path(record.run_id))
         if made_of is not None:
             console.print()

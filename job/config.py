@@ -86,7 +86,9 @@ def build_config(document: Document, *, root: Path | None = None) -> JobConfig:
     stated_root = values.get("root", "output")
     if not isinstance(stated_root, str) or not stated_root:
         raise ConfigError(
-            f"{document.where(('root',))}: root is {stated_root!r}", expected="the path of a folder", remedy="correct it"
+            f"{document.where(('root',))}: root is {stated_root!r}",
+            expected="the path of a folder",
+            remedy="correct it",
         )
     components = {slot: build_component(document, slot, seed) for slot in SLOTS}
     return JobConfig(root=root or Path(stated_root).expanduser(), seed=seed, pipeline=Pipeline(**components))
@@ -113,7 +115,9 @@ def build_component(document: Document, slot: str, seed: int) -> Component[Any]:
             cls = load_component_class(slot, str(use))
         except ConfigError as error:
             raise ConfigError(
-                f"{document.where((slot, 'use'))}: {error.headline}", expected=error.expected, remedy=error.remedy
+                f"{document.where((slot, 'use'))}: {error.headline}",
+                expected=error.expected,
+                remedy=error.remedy,
             ) from error
     if "seed" in cls.Config.model_fields:
         settings.setdefault("seed", seed)
@@ -146,9 +150,7 @@ def explain(document: Document, slot: str, cls: type[Component[Any]], error: Val
     if first["type"] == "union_tag_invalid":
         tag = str(first["ctx"]["discriminator"]).strip("'")
         place, value, message = (*place, tag), first["ctx"]["tag"], f"one of {first['ctx']['expected_tags']}"
-    return ConfigError(
-        f"{document.where(place)}: {join(place)} is {value!r}", expected=message, remedy="correct it"
-    )
+    return ConfigError(f"{document.where(place)}: {join(place)} is {value!r}", expected=message, remedy="correct it")
 
 
 def unknown_key(document: Document, place: tuple[str | int, ...], siblings: Sequence[str]) -> ConfigError:

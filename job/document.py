@@ -2,14 +2,15 @@
 
 from __future__ import annotations
 
-from collections.abc import Hashable
 from dataclasses import dataclass
-from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import yaml
 
 from components.errors import ConfigError, first_line
+
+if TYPE_CHECKING:
+    from pathlib import Path
 
 EXTENDS = "extends"
 CHOICES = ("use", "kind", "strategy", "schedule")
@@ -48,7 +49,9 @@ class Document:
             return document
         if not isinstance(base, str):
             raise ConfigError(
-                f"{document.where((EXTENDS,))}: {EXTENDS} is {base!r}", expected="the path of one file", remedy="correct it"
+                f"{document.where((EXTENDS,))}: {EXTENDS} is {base!r}",
+                expected="the path of one file",
+                remedy="correct it",
             )
         return cls._load(path.parent / base, (*seen, path.resolve())).over(document)
 
@@ -75,7 +78,9 @@ class Document:
             value: Any = yaml.safe_load(text)
         except yaml.YAMLError as error:
             raise ConfigError(
-                f"{said}: the value is not YAML: {first_line(error)}", expected="a YAML value", remedy="quote it"
+                f"{said}: the value is not YAML: {first_line(error)}",
+                expected="a YAML value",
+                remedy="quote it",
             ) from error
         for key in reversed(keys):
             value = {key: value}
@@ -151,7 +156,9 @@ def read_yaml(path: Path) -> Document:
         ) from error
     if not isinstance(values, dict) or not all(isinstance(key, str) for key in values):
         raise ConfigError(
-            f"{path} is not a mapping of keys to values", expected="lines such as `seed: 1`", remedy="correct it"
+            f"{path} is not a mapping of keys to values",
+            expected="lines such as `seed: 1`",
+            remedy="correct it",
         )
     origins: dict[Place, str] = {(): str(path)}
     if node is not None:
@@ -165,7 +172,7 @@ def _note_lines(node: Any, place: Place, file: str, origins: dict[Place, str], s
         return
     seen.add(id(node))
     if isinstance(node, yaml.MappingNode):
-        said: set[Hashable] = set()
+        said: set[str] = set()
         for key, value in node.value:
             below = (*place, key.value)
             line = f"{file}:{key.start_mark.line + 1}"

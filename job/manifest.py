@@ -25,9 +25,7 @@ from components.artifacts import (
 from components.digests import value_sha256
 from components.errors import IntegrityError
 
-AnyArtifact = Annotated[
-    Examples | TransformedExamples | Model | Evaluation | Figures, Field(discriminator="kind")
-]
+AnyArtifact = Annotated[Examples | TransformedExamples | Model | Evaluation | Figures, Field(discriminator="kind")]
 Sha256 = Annotated[str, Field(pattern=r"^[0-9a-f]{64}$")]
 
 
@@ -141,7 +139,11 @@ class Manifest(Statement):
             ) from error
         for what, stated, found in (
             ("recipe", manifest.fingerprint, manifest.recipe.fingerprint),
-            ("content", manifest.digest, content_digest(manifest.files, manifest.artifact.model_dump(mode="json"))),
+            (
+                "content",
+                manifest.digest,
+                content_digest(manifest.files, manifest.artifact.model_dump(mode="json")),
+            ),
         ):
             if stated != found:
                 raise IntegrityError(

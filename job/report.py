@@ -5,9 +5,7 @@ from __future__ import annotations
 import time
 from typing import TYPE_CHECKING, Any
 
-from rich.console import Console
 from rich.markup import escape
-from rich.padding import Padding
 from rich.table import Table
 
 from components.artifacts import Evaluation, Examples, Figures, Model, TransformedExamples
@@ -16,6 +14,7 @@ if TYPE_CHECKING:
     from collections.abc import Mapping
     from pathlib import Path
 
+    from rich.console import Console
     from rich.progress import Progress as Bars
 
     from components.errors import JobError
@@ -59,8 +58,9 @@ class Report:
         """Say what a step did, why, and what came out."""
         self._stop_bars()
         status = f"[{STATUS_STYLE[step.status]}]{step.status:<6}[/]"
+        made = f"{escape(summary(sealed))} [dim]({escape(step.reason)})[/]"
         self.console.print(
-            f"{step.component:<12} {status} {step.seconds:6.2f} s  {escape(summary(sealed))} [dim]({escape(step.reason)})[/]",
+            f"{step.component:<12} {status} {step.seconds:6.2f} s  {made}",
             highlight=False,
             soft_wrap=True,
         )
@@ -95,7 +95,8 @@ class Report:
         self._stop_bars()
         elapsed = time.perf_counter() - self.epoch_started
         self.console.print(
-            f"  epoch {epoch:>{len(str(epochs))}}/{epochs}  loss {metrics['loss']:.4f}  accuracy {metrics['accuracy']:.4f}"
+            f"  epoch {epoch:>{len(str(epochs))}}/{epochs}"
+            f"  loss {metrics['loss']:.4f}  accuracy {metrics['accuracy']:.4f}"
             f"  val_loss {metrics['val_loss']:.4f}  val_accuracy {metrics['val_accuracy']:.4f}"
             f"  {images / elapsed if elapsed > 0 else 0:,.0f} images/s",
             highlight=False,
@@ -117,7 +118,9 @@ class Report:
             TextColumn("  epoch {task.fields[epoch]}"),
             BarColumn(bar_width=24),
             MofNCompleteColumn(),
-            TextColumn("loss {task.fields[loss]:.4f}  accuracy {task.fields[accuracy]:.4f}  {task.fields[speed]:,.0f} images/s"),
+            TextColumn(
+                "loss {task.fields[loss]:.4f}  accuracy {task.fields[accuracy]:.4f}  {task.fields[speed]:,.0f} images/s"
+            ),
             TimeRemainingColumn(),
             console=self.console,
             transient=True,
@@ -167,7 +170,8 @@ def print_run(console: Console, record: RunRecord, directory: Path) -> None:
                 escape(shorten(step.path, step.fingerprint)),
             )
         console.print()
-        console.print(Padding(table, (0, 0, 1, 0)), soft_wrap=True)
+        console.print(table, soft_wrap=True)
+        console.print()
     if record.metrics:
         interval = record.metrics["accuracy_interval"]
         console.print(

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import signal
 import time
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
@@ -46,7 +46,7 @@ class Runner:
         self.runs = Runs(self.config.root)
         self.sealed_by_directory: dict[Any, Sealed] = {}
         self.current: str | None = None
-        self.record: RunRecord | None = None
+        self._record: RunRecord | None = None
 
     def run(self) -> RunRecord:
         """Run all steps, up to `until` if it is set, and return how it ended.
@@ -60,7 +60,7 @@ class Runner:
         for component in self.config.pipeline.components().values():
             component.preflight()
         self.store.prepare()
-        self.record = self.runs.begin(config=self.config.resolved(), environment=describe_environment())
+        self._record = self.runs.begin(config=self.config.resolved(), environment=describe_environment())
         self.report.begin(self.record)
         exit_code = ExitCode.DEFECT
         try:
@@ -87,11 +87,25 @@ class Runner:
             self.report.end(self.record)
         return self.record
 
+    @property
+    def record(self) -> RunRecord:
+        """The run so far.
+
+        Raises:
+            RuntimeError: if it has not begun.
+        """
+        if self._record is None:
+            raise RuntimeError("the run has not begun")
+        return self._record
+
+    @property
+    def has_begun(self) -> bool:
+        """Whether there is a record."""
+        return self._record is not None
+
     def _run_steps(self) -> ExitCode:
-        try:
+        with suppress(_Reached):
             flow(self._step)
-        except _Reached:
-            pass
         return ExitCode.NOT_BLESSED if self.record.blessed is False else ExitCode.SUCCEEDED
 
     def _step(self, slot: str, made: type[A], /, **inputs: Stored[Any]) -> Stored[A]:
@@ -154,7 +168,7 @@ class Runner:
         return None, "first time" if newest is None else recipe.difference(newest.recipe)
 
     def _update(self, **changes: Any) -> None:
-        self.record = self.record.model_copy(update=changes)
+        self._record = self.record.model_copy(update=changes)
         self.runs.write(self.record)
 
 

@@ -1,8 +1,8 @@
 """Runs: one directory each, with what was asked, what was done, and links to what came out.
 
-    <root>/runs/<run id>/run.json         the RunRecord
-    <root>/runs/<run id>/<slot>           a link to the artifact of that step
-    <root>/runs/latest                    a link to the newest run
+<root>/runs/<run id>/run.json         the RunRecord
+<root>/runs/<run id>/<slot>           a link to the artifact of that step
+<root>/runs/latest                    a link to the newest run
 """
 
 from __future__ import annotations
@@ -134,7 +134,9 @@ class Runs:
             raise ConfigError(
                 f"{self.root} has no run `{run_id}`" if known else f"{self.root} has no runs",
                 expected=f"one of its {len(known)} runs, the newest being {known[-1]}" if known else "a root with runs",
-                remedy="name another run, or another root with --root" if known else "run the job first, or name its root with --root",
+                remedy="name another run, or another root with --root"
+                if known
+                else "run the job first, or name its root with --root",
             ) from error
         try:
             return RunRecord.model_validate_json(content)

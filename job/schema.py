@@ -40,7 +40,10 @@ def config_schema() -> dict[str, Any]:
         "type": "object",
         "additionalProperties": False,
         "properties": {
-            "extends": {"type": "string", "description": "Another configuration file that this one is laid over."},
+            "extends": {
+                "type": "string",
+                "description": "Another configuration file that this one is laid over.",
+            },
             "root": {"type": "string", "minLength": 1, "description": "Where artifacts and runs are kept."},
             "seed": {
                 "type": "integer",

@@ -87,7 +87,9 @@ def load_component_class(slot: str, import_string: str) -> type[Component[Any]]:
         cls = getattr(importlib.import_module(module_name), class_name)
     except ImportError as error:
         raise ConfigError(
-            f"{slot}.use: {error}", expected=expected, remedy="run where the module can be imported, or install it"
+            f"{slot}.use: {error}",
+            expected=expected,
+            remedy="run where the module can be imported, or install it",
         ) from error
     except AttributeError as error:
         raise ConfigError(

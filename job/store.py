@@ -1,8 +1,8 @@
 """The store: sealed artifacts by fingerprint, and the only code that knows where they lie.
 
-    <root>/artifacts/<slot>/<fingerprint>/           sealed: complete, hashed, never written again
-    <root>/artifacts/<slot>/<fingerprint>.partial/   being made
-    <root>/artifacts/<slot>/<fingerprint>.aside-N/   was sealed, but damaged or replaced; kept to be looked at
+<root>/artifacts/<slot>/<fingerprint>/           sealed: complete, hashed, never written again
+<root>/artifacts/<slot>/<fingerprint>.partial/   being made
+<root>/artifacts/<slot>/<fingerprint>.aside-N/   was sealed, but damaged or replaced; kept to be looked at
 """
 
 from __future__ import annotations
@@ -91,7 +91,9 @@ class Store:
             content = path.read_bytes()
         except OSError as error:
             raise IntegrityError(
-                f"{path} cannot be read: {error.strerror}", expected="the manifest of a sealed artifact", remedy=RERUN
+                f"{path} cannot be read: {error.strerror}",
+                expected="the manifest of a sealed artifact",
+                remedy=RERUN,
             ) from error
         manifest = Manifest.from_bytes(content, where=str(path))
         if manifest.fingerprint != directory.name:

@@ -43,7 +43,5 @@ def bless(metrics: Metrics, thresholds: Mapping[MetricName, Threshold]) -> Bless
         checks.append(
             Check(metric=name, minimum=threshold.minimum, maximum=threshold.maximum, value=value, passed=passed)
         )
-    verdict: Literal["BLESSED", "NOT_BLESSED"] = (
-        "BLESSED" if all(check.passed for check in checks) else "NOT_BLESSED"
-    )
+    verdict: Literal["BLESSED", "NOT_BLESSED"] = "BLESSED" if all(check.passed for check in checks) else "NOT_BLESSED"
     return Blessing(verdict=verdict, checks=tuple(checks))

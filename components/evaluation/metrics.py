@@ -68,9 +68,7 @@ def score(labels: NDArray[np.int64], probabilities: NDArray[np.float32], class_n
             )
             for label in range(len(class_names))
         ),
-        confusion_matrix=tuple(
-            tuple(row) for row in confusion_matrix(labels, predicted, labels=every_label).tolist()
-        ),
+        confusion_matrix=tuple(tuple(row) for row in confusion_matrix(labels, predicted, labels=every_label).tolist()),
     )
 
 
@@ -87,5 +85,7 @@ def wilson_interval(successes: int, trials: int, confidence: float = 0.95) -> In
     spread = z * sqrt(share * (1 - share) / trials + z * z / (4 * trials * trials))
     scale = 1 + z * z / trials
     return Interval(
-        low=max(0.0, (centre - spread) / scale), high=min(1.0, (centre + spread) / scale), confidence=confidence
+        low=max(0.0, (centre - spread) / scale),
+        high=min(1.0, (centre + spread) / scale),
+        confidence=confidence,
     )

@@ -6,6 +6,7 @@ from typing import TYPE_CHECKING
 
 import numpy as np
 import seaborn as sns
+from matplotlib.ticker import MaxNLocator
 
 from components.figures.style import new_figure, set_title, tick_every
 
@@ -39,7 +40,7 @@ def draw_confusion(evaluation: Evaluation) -> Figure:
         square=True,
         linewidths=0.5 if annotate else 0,
         linecolor="#F4F4F4",
-        cbar_kws={"label": "images mistaken", "shrink": 0.7},
+        cbar_kws={"label": "images mistaken", "shrink": 0.7, "ticks": MaxNLocator(6, integer=True, min_n_ticks=1)},
     )
     if annotate:
         for (row, column), count in np.ndenumerate(counts):
@@ -52,7 +53,9 @@ def draw_confusion(evaluation: Evaluation) -> Figure:
     axes.pcolormesh(np.where(right, 1.0, np.nan), cmap="Greys", vmin=0, vmax=6, zorder=0)
     shown = range(0, classes, tick_every(classes))
     long_names = max(map(len, names)) > 3
-    axes.set_xticks([label + 0.5 for label in shown], [names[label] for label in shown], rotation=90 if long_names else 0)
+    axes.set_xticks(
+        [label + 0.5 for label in shown], [names[label] for label in shown], rotation=90 if long_names else 0
+    )
     axes.set_yticks([label + 0.5 for label in shown], [names[label] for label in shown], rotation=0)
     axes.set(xlabel="predicted", ylabel="true")
     total = evaluation.metrics.count

@@ -19,7 +19,9 @@ def draw_curves(model: Model) -> Figure:
     epochs = [row.epoch for row in model.history]
     figure = new_figure(9, 3.8)
     panels = figure.subplots(1, 2)
-    for panel, name, title in zip(panels, ("loss", "accuracy"), ("Loss (cross-entropy, nats)", "Accuracy"), strict=True):
+    for panel, name, title in zip(
+        panels, ("loss", "accuracy"), ("Loss (cross-entropy, nats)", "Accuracy"), strict=True
+    ):
         for attribute, label, colour, marker in (
             (name, "training", BLUE, "o"),
             (f"val_{name}", "validation", ORANGE, "s"),

@@ -40,6 +40,7 @@ def draw_mistakes(images: NDArray[np.float32], predictions: pd.DataFrame, class_
         )  # fmt: skip
     if worst.empty:
         figure.text(0.5, 0.4, f"none in {len(predictions):,} test images", ha="center", fontsize=12)
-    note = f"the {len(worst)} of {len(wrong):,} mistakes in {len(predictions):,} test images; the true class comes first"
+    shown = f"{len(worst)} of {len(wrong):,}" if len(worst) < len(wrong) else f"all {len(wrong)}"
+    note = f"{shown} mistakes among {len(predictions):,} test images; the true class is named first"
     set_title(figure, "The most confident mistakes", note)
     return figure

@@ -9,6 +9,8 @@ from typing import TYPE_CHECKING
 from components.component import ComponentConfig
 
 if TYPE_CHECKING:
+    import numpy as np
+
     from components.formats import ImageSplit
     from components.progress import Progress
 
@@ -19,9 +21,9 @@ class Dataset:
 
     title: str
     class_names: tuple[str, ...]
-    train: ImageSplit
+    train: ImageSplit[np.uint8]
     """uint8 [count, height, width] and int64 [count], in the source's own order."""
-    test: ImageSplit | None
+    test: ImageSplit[np.uint8] | None
     """The source's own test set, if it has one; of the same height and width."""
 
 

@@ -15,6 +15,8 @@ from components.sources.base import Dataset, SourceConfig
 from components.sources.files import reading
 
 if TYPE_CHECKING:
+    import numpy as np
+
     from components.formats import ImageSplit
     from components.progress import Progress
 
@@ -59,7 +61,7 @@ class CsvSource(SourceConfig):
             test=test,
         )
 
-    def _load_file(self, path: Path) -> ImageSplit:
+    def _load_file(self, path: Path) -> ImageSplit[np.uint8]:
         import numpy as np
         import pyarrow as pa
         from pyarrow import csv as arrow_csv
@@ -118,9 +120,7 @@ def read_header(path: Path) -> list[str]:
             remedy=f"name the column of labels `{LABEL}` (Kaggle's own test.csv has none and cannot be scored)",
         )
     if twice := {name for name in columns if columns.count(name) > 1}:
-        raise DataError(
-            f"{path} has two columns named `{min(twice)}`", expected=LAYOUT, remedy="name each column once"
-        )
+        raise DataError(f"{path} has two columns named `{min(twice)}`", expected=LAYOUT, remedy="name each column once")
     return columns
 
 
@@ -133,7 +133,9 @@ def find_fault(path: Path, columns: list[str]) -> DataError | None:
             where = f"{path}, line {reader.line_num}"
             if row and len(row) != len(columns):
                 return DataError(
-                    f"{where} has {len(row)} cells", expected=f"{len(columns)}, as in the header", remedy="mend the row"
+                    f"{where} has {len(row)} cells",
+                    expected=f"{len(columns)}, as in the header",
+                    remedy="mend the row",
                 )
             for name, cell in zip(columns, row, strict=False):
                 if not (cell.strip().isascii() and cell.strip().isdigit() and int(cell) <= 255):

@@ -24,17 +24,19 @@ def reading(path: Path, what: str) -> Iterator[None]:
         yield
     except FileNotFoundError as error:
         raise DataError(
-            f"{path} does not exist", expected=what, remedy="correct the path, or mount the folder that has it"
+            f"{path} does not exist",
+            expected=what,
+            remedy="correct the path, or mount the folder that has it",
         ) from error
     except PermissionError as error:
         raise DataError(
             f"no permission to read {path}", expected=what, remedy="let the user that runs the job read it"
         ) from error
     except (IsADirectoryError, NotADirectoryError) as error:
-        raise DataError(
-            f"{path} is not {what}: {error.strerror}", expected=what, remedy="correct the path"
-        ) from error
+        raise DataError(f"{path} is not {what}: {error.strerror}", expected=what, remedy="correct the path") from error
     except OSError as error:
         raise DataError(
-            f"{path} cannot be read: {error.strerror or error}", expected=what, remedy="check the disk and the file"
+            f"{path} cannot be read: {error.strerror or error}",
+            expected=what,
+            remedy="check the disk and the file",
         ) from error

@@ -59,7 +59,7 @@ class IdxSource(SourceConfig):
             test=self._load_split("test", required=False),
         )
 
-    def _load_split(self, split: str, *, required: bool) -> ImageSplit | None:
+    def _load_split(self, split: str, *, required: bool) -> ImageSplit[np.uint8] | None:
         import numpy as np
 
         from components.formats import ImageSplit

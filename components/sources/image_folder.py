@@ -67,7 +67,7 @@ class ImageFolderSource(SourceConfig):
             test=test,
         )
 
-    def _load_classes(self, classes: dict[str, list[Path]]) -> ImageSplit:
+    def _load_classes(self, classes: dict[str, list[Path]]) -> ImageSplit[np.uint8]:
         import numpy as np
 
         from components.formats import ImageSplit
@@ -120,7 +120,13 @@ def read_image(path: Path, size: int) -> NDArray[np.uint8]:
             if image.mode.startswith("I"):  # 16 bits a pixel, which Pillow would clip
                 image = Image.fromarray((np.asarray(image) // 257).astype(np.uint8))
             grey = image.convert("L")
-    except (DataError, UnidentifiedImageError, SyntaxError, ValueError, Image.DecompressionBombError) as error:
+    except (
+        DataError,
+        UnidentifiedImageError,
+        SyntaxError,
+        ValueError,
+        Image.DecompressionBombError,
+    ) as error:
         if isinstance(error, DataError) and isinstance(error.__cause__, (FileNotFoundError, PermissionError)):
             raise
         raise DataError(

@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+import contextlib
 import difflib
+import io
 import logging
 from importlib.metadata import version
 from pathlib import Path
@@ -14,6 +16,8 @@ from components.errors import ConfigError, DataError, first_line
 from components.sources.base import Dataset, SourceConfig
 
 if TYPE_CHECKING:
+    import numpy as np
+
     from components.formats import ImageSplit
     from components.progress import Progress
 
@@ -63,9 +67,9 @@ class TfdsSource(SourceConfig):
                 expected="a configuration and version that the data set has",
                 remedy="correct example_gen.source.name",
             ) from error
+        class_names = self._class_names(builder)
         if not builder.is_prepared():
             self._prepare(builder, progress)
-        class_names = self._class_names(builder)
         return Dataset(
             title=builder.info.full_name.replace("/", " "),
             class_names=class_names,
@@ -82,11 +86,14 @@ class TfdsSource(SourceConfig):
                 expected="a prepared data set, or permission to download it",
                 remedy="set example_gen.source.download: true, or data_dir to where the set is",
             )
-        progress.message(f"downloading {self.name} to {builder.data_path} (without a network, this gives up in minutes)")
+        progress.message(
+            f"downloading {self.name} to {builder.data_path} (without a network, this gives up in minutes)"
+        )
         logging.getLogger("urllib3").setLevel(logging.ERROR)
         try:
             # Its own mirror of prepared sets is a second way to the same data, and a second way to fail.
-            builder.download_and_prepare(download_config=tfds.download.DownloadConfig(try_download_gcs=False))
+            with contextlib.redirect_stdout(io.StringIO()):
+                builder.download_and_prepare(download_config=tfds.download.DownloadConfig(try_download_gcs=False))
         except PermissionError as error:
             raise DataError(
                 f"no permission to write {error.filename}",
@@ -104,10 +111,10 @@ class TfdsSource(SourceConfig):
         import tensorflow_datasets as tfds
 
         features = builder.info.features
-        label = features.get("label") if hasattr(features, "get") else None
-        if not isinstance(label, tfds.features.ClassLabel) or "image" not in features:
+        named = features if isinstance(features, tfds.features.FeaturesDict) else {}
+        if "image" not in named or "label" not in named or not isinstance(named["label"], tfds.features.ClassLabel):
             raise ConfigError(
-                f"`{self.name}` is not an image-classification set: its features are {', '.join(features)}",
+                f"`{self.name}` is not an image-classification set: its features are {', '.join(named) or 'unnamed'}",
                 expected="the features `image` and `label`",
                 remedy="choose a set of the catalogue's image classification",
             )
@@ -117,9 +124,9 @@ class TfdsSource(SourceConfig):
                 expected="a size to bring them to",
                 remedy="set example_gen.source.size, such as 28",
             )
-        return tuple(label.names)
+        return tuple(features["label"].names)
 
-    def _read(self, builder: Any, split: str) -> ImageSplit:
+    def _read(self, builder: Any, split: str) -> ImageSplit[np.uint8]:
         import numpy as np
         import tensorflow as tf
         import tensorflow_datasets as tfds

@@ -6,6 +6,8 @@ import math
 from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
+    import numpy as np
+
     from components.formats import ImageSplit
 
 VALIDATION_BATCH = 1000
@@ -23,7 +25,7 @@ class TrainingBatches:
         seed: decides the order.
     """
 
-    def __init__(self, split: ImageSplit, *, batch_size: int, seed: int) -> None:
+    def __init__(self, split: ImageSplit[np.float32], *, batch_size: int, seed: int) -> None:
         import tensorflow as tf
 
         self.images = len(split)
@@ -56,7 +58,7 @@ class TrainingBatches:
         self._epoch.assign(epoch)
 
 
-def validation_batches(split: ImageSplit) -> Any:
+def validation_batches(split: ImageSplit[np.float32]) -> Any:
     """Return a split once through, in its own order, as a tf.data.Dataset."""
     import tensorflow as tf
 

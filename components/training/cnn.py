@@ -93,9 +93,7 @@ def build_network(config: NetworkConfig, *, image_shape: tuple[int, int, int], c
     for number, units in enumerate(config.dense, start=1):
         if config.dropout:
             network.add(layers.Dropout(config.dropout, seed=next(seeds), name=f"dropout_{number}"))
-        network.add(
-            layers.Dense(units, activation="relu", kernel_initializer=he_normal(), name=f"dense_{number}")
-        )
+        network.add(layers.Dense(units, activation="relu", kernel_initializer=he_normal(), name=f"dense_{number}"))
     network.add(
         layers.Dense(
             classes,

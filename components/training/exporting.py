@@ -36,12 +36,17 @@ def weights_digest(network: Any) -> str:
 def write_keras(network: Any, path: Path) -> None:
     """Write a `.keras` file that Keras loads in safe mode and without code of ours.
 
+    It holds the network alone, not compiled: the schedule that trained it would be such code.
     Keras states in it when it was saved, and ZIP when each member was: both are put to a fixed
     time. Objects shared by layers are numbered by their place in memory: they are counted
     instead. So the same network is the same file.
     """
+    import keras
+
+    plain = keras.Sequential.from_config(network.get_config())
+    plain.set_weights(network.get_weights())
     draft = path.with_name(f"draft-{path.name}")
-    network.save(draft)
+    plain.save(draft)
     with zipfile.ZipFile(draft) as saved, zipfile.ZipFile(path, "w", zipfile.ZIP_DEFLATED) as archive:
         for name in sorted(saved.namelist()):
             content = saved.read(name)

@@ -13,6 +13,8 @@ from components.errors import ConfigError
 from components.training.batches import TrainingBatches, validation_batches
 
 if TYPE_CHECKING:
+    import numpy as np
+
     from components.formats import ImageSplit
     from components.progress import Progress
     from components.trainer import TrainerConfig
@@ -30,7 +32,13 @@ class Fit:
     stopped_early: bool
 
 
-def fit(network: Any, config: TrainerConfig, train: ImageSplit, validation: ImageSplit, progress: Progress) -> Fit:
+def fit(
+    network: Any,
+    config: TrainerConfig,
+    train: ImageSplit[np.float32],
+    validation: ImageSplit[np.float32],
+    progress: Progress,
+) -> Fit:
     """Fit the network in place; it ends with the weights of its best epoch.
 
     Args:

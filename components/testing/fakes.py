@@ -1,0 +1,262 @@
+"""Five small components that do real work in milliseconds, without a network or TensorFlow.
+
+They keep the same contract as the real ones and can stand beside them in one pipeline: a test
+of your Trainer can feed it FakeExampleGen's images, and FakeTrainer's model, a nearest-centroid
+classifier, can be scored by the real Evaluator.
+"""
+
+from __future__ import annotations
+
+import platform
+from itertools import combinations
+from typing import Annotated
+
+from pydantic import Field
+
+from components.artifacts import (
+    Epoch,
+    Evaluation,
+    Examples,
+    Figure,
+    Figures,
+    Model,
+    SplitOverlap,
+    Splits,
+    Stored,
+    TrainingEnvironment,
+    TransformedExamples,
+    TransformedSplit,
+)
+from components.component import Component, ComponentConfig, Context
+from components.libraries import library_version
+from components.split_config import SplitConfig
+
+
+class FakeExampleGenConfig(ComponentConfig):
+    """How many images are made up."""
+
+    classes: Annotated[int, Field(ge=2, le=100)] = 3
+    per_class: Annotated[int, Field(ge=3)] = 40
+    size: Annotated[int, Field(ge=4)] = 16
+    """Height and width in pixels."""
+    seed: Annotated[int, Field(ge=0, lt=2**32)] = 0
+
+
+class FakeExampleGen(Component[FakeExampleGenConfig]):
+    """Makes up images: each class is a bright square at a place of its own, in noise."""
+
+    Config = FakeExampleGenConfig
+    libraries = ("numpy", "pandas", "pyarrow", "scikit-learn")
+
+    def run(self, context: Context, /) -> Examples:
+        """Write one Parquet file a split."""
+        import numpy as np
+
+        from components.examples import write_dataset
+        from components.formats import ImageSplit
+        from components.sources.base import Dataset
+
+        config = self.config
+        random = np.random.default_rng(config.seed)
+        labels = np.repeat(np.arange(config.classes, dtype=np.int64), config.per_class)
+        images = random.integers(0, 80, (len(labels), config.size, config.size), dtype=np.uint8)
+        side = config.size // 4
+        places = random.permutation((config.size - side) ** 2)[: config.classes]
+        for label, place in enumerate(places):
+            top, left = divmod(int(place), config.size - side)
+            images[labels == label, top : top + side, left : left + side] += 150
+        dataset = Dataset(
+            title="made-up squares",
+            class_names=tuple(str(label) for label in range(config.classes)),
+            train=ImageSplit(images, labels),
+            test=None,
+        )
+        return write_dataset(
+            dataset, SplitConfig(), context.output, seed=config.seed, source_kind="fake", source_identity={}
+        )
+
+
+class FakeTransformConfig(ComponentConfig):
+    """How much goes through."""
+
+    limit: Annotated[int, Field(ge=1)] = 1000
+    """At most so many images a split, so that real data is quick to train on."""
+
+
+class FakeTransform(Component[FakeTransformConfig]):
+    """Scales the first images of each split and does not look for duplicates."""
+
+    Config = FakeTransformConfig
+    libraries = ("numpy", "pyarrow")
+
+    def run(self, context: Context, /, *, examples: Stored[Examples]) -> TransformedExamples:
+        """Write two NumPy files a split, and an empty file for the graph."""
+        from components.artifacts import SPLITS
+        from components.formats import ImageSplit, read_examples, write_scaled
+        from components.transform_graph import apply_numpy, scaling_graph
+
+        stated, graph = examples.artifact, scaling_graph()
+        splits = {}
+        for name, split in stated.splits.items():
+            raw = read_examples(examples, split)
+            images, labels = apply_numpy(graph, raw.images[: self.config.limit]), raw.labels[: self.config.limit]
+            splits[name] = TransformedSplit(images=f"{name}.npy", labels=f"{name}_labels.npy", count=len(labels))
+            write_scaled(
+                ImageSplit(images, labels),
+                context.output / splits[name].images,
+                context.output / splits[name].labels,
+            )
+        (context.output / "graph.json").touch()
+        return TransformedExamples(
+            title=stated.source.title,
+            image_shape=stated.image_shape,
+            class_names=stated.class_names,
+            graph_file="graph.json",
+            graph=graph,
+            overlaps=tuple(SplitOverlap(splits=pair, images=0) for pair in combinations(SPLITS, 2)),
+            splits=Splits[TransformedSplit](**splits),
+        )
+
+
+class FakeTrainerConfig(ComponentConfig):
+    """A nearest-centroid classifier has nothing to choose but a seed that it does not use."""
+
+    seed: Annotated[int, Field(ge=0, lt=2**32)] = 0
+
+
+class FakeTrainer(Component[FakeTrainerConfig]):
+    """Finds the mean image of each class; the nearest one classifies, which is a linear model.
+
+    |x - c|² = |x|² - 2 c·x + |c|², and |x|² is the same for every class c.
+    """
+
+    Config = FakeTrainerConfig
+    libraries = ("numpy", "scikit-learn")
+
+    def run(self, context: Context, /, *, transformed: Stored[TransformedExamples]) -> Model:
+        """Write `weights.npz` and a history of one epoch."""
+        import hashlib
+
+        import numpy as np
+
+        from components.evaluation.metrics import score
+        from components.formats import read_scaled
+        from components.predictor import load_predictor
+        from components.training.history import write_history
+
+        stated = transformed.artifact
+        train = read_scaled(transformed, stated.splits.train)
+        pixels = train.images.reshape(len(train), -1)
+        classes = range(len(stated.class_names))
+        centroids = np.stack([pixels[train.labels == label].mean(axis=0) for label in classes])
+        weights, bias = 2 * centroids.T, -(centroids**2).sum(axis=1)
+        np.savez(context.output / "weights.npz", weights=weights, bias=bias)
+        model = Model(
+            format="linear",
+            file="weights.npz",
+            history_file="history.csv",
+            image_shape=stated.image_shape,
+            class_names=stated.class_names,
+            parameters=weights.size + bias.size,
+            weights_sha256=hashlib.sha256(weights.tobytes() + bias.tobytes()).hexdigest(),
+            history=(Epoch(epoch=1, loss=0, accuracy=0, val_loss=0, val_accuracy=0, learning_rate=0),),
+            best_epoch=1,
+            stopped_early=False,
+            environment=TrainingEnvironment(
+                versions={"numpy": library_version("numpy")},
+                python=platform.python_version(),
+                device="CPU",
+                threads=1,
+                seed=self.config.seed,
+            ),
+        )
+        predict = load_predictor(Stored(model, context.output))
+        fitted, held_out = (
+            score(split.labels, predict(split.images), stated.class_names).metrics
+            for split in (train, read_scaled(transformed, stated.splits.validation))
+        )
+        epoch = Epoch(
+            epoch=1,
+            loss=fitted.loss,
+            accuracy=fitted.accuracy,
+            val_loss=held_out.loss,
+            val_accuracy=held_out.accuracy,
+            learning_rate=0,
+        )
+        write_history([epoch], context.output / model.history_file)
+        return model.model_copy(update={"history": (epoch,)})
+
+
+class FakeEvaluatorConfig(ComponentConfig):
+    """What the verdict is to be."""
+
+    accuracy: Annotated[float, Field(ge=0, le=1)] = 1.0
+    """Share of the test images that are answered rightly."""
+    minimum: Annotated[float, Field(ge=0, le=1)] = 0.9
+    """Accuracy from which the model is blessed."""
+
+
+class FakeEvaluator(Component[FakeEvaluatorConfig]):
+    """Does not ask the model, but scores made-up answers of the accuracy that it is told."""
+
+    Config = FakeEvaluatorConfig
+    libraries = ("numpy", "pandas", "pyarrow", "scikit-learn")
+
+    def run(
+        self,
+        context: Context,
+        /,
+        *,
+        transformed: Stored[TransformedExamples],
+        model: Stored[Model],  # noqa: ARG002
+    ) -> Evaluation:
+        """Write predictions and metrics as the Evaluator does."""
+        import numpy as np
+
+        from components.evaluation.blessing import Threshold, bless
+        from components.evaluation.metrics import score
+        from components.evaluation.writing import write_evaluation
+        from components.formats import read_scaled
+
+        names = transformed.artifact.class_names
+        labels = read_scaled(transformed, transformed.artifact.splits.test).labels
+        wrong = np.arange(len(labels)) >= round(self.config.accuracy * len(labels))
+        answers = (labels + wrong) % len(names)
+        probabilities = np.eye(len(names), dtype=np.float32)[answers]
+        scores = score(labels, probabilities, names)
+        blessing = bless(scores.metrics, {"accuracy": Threshold(minimum=self.config.minimum)})
+        return write_evaluation(scores, blessing, labels, probabilities, context.output)
+
+
+class FakeVisualizerConfig(ComponentConfig):
+    """A mean image has nothing to choose."""
+
+
+class FakeVisualizer(Component[FakeVisualizerConfig]):
+    """Writes the mean test image, as the only figure."""
+
+    Config = FakeVisualizerConfig
+    libraries = ("numpy", "pillow")
+
+    def run(
+        self,
+        context: Context,
+        /,
+        *,
+        transformed: Stored[TransformedExamples],
+        model: Stored[Model],  # noqa: ARG002
+        evaluation: Stored[Evaluation],
+    ) -> Figures:
+        """Write `mean.png`."""
+        import numpy as np
+        from PIL import Image
+
+        from components.formats import read_scaled
+
+        images = read_scaled(transformed, transformed.artifact.splits.test).images
+        mean = np.rint(images.mean(axis=0)[..., 0] * 255).astype(np.uint8)
+        Image.fromarray(mean).save(context.output / "mean.png")
+        accuracy = evaluation.artifact.metrics.accuracy
+        return Figures(
+            figures=(Figure(name="mean", file="mean.png", title="Mean image", alt=f"{accuracy:.0%} were right."),)
+        )

@@ -1,0 +1,120 @@
+"""The tfds source, for real: tensorflow-datasets downloads from a local HTTP server and prepares."""
+
+from __future__ import annotations
+
+import threading
+from collections.abc import Iterator
+from functools import partial
+from http.server import SimpleHTTPRequestHandler, ThreadingHTTPServer
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import pytest
+
+from components.errors import ConfigError, DataError
+from components.progress import NoProgress
+from components.sources import TfdsSource
+from tests.support.data import squares, write_idx_folder
+
+TRAIN, TEST = 300, 10_000
+"""tensorflow-datasets expects 60,000 and 10,000 images; the first is made smaller for the test."""
+
+
+class QuietHandler(SimpleHTTPRequestHandler):
+    """Serves a folder and logs nothing."""
+
+    def log_message(self, format: str, *args: Any) -> None:  # noqa: A002  (the base class's name)
+        pass
+
+
+@pytest.fixture
+def server(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[Path]:
+    """Serve a folder on the loopback interface as the place that MNIST is downloaded from."""
+    from components.tensorflow_runtime import import_tensorflow
+
+    import_tensorflow()
+    from tensorflow_datasets.image_classification import mnist
+
+    folder = tmp_path / "served"
+    folder.mkdir()
+    with ThreadingHTTPServer(("127.0.0.1", 0), partial(QuietHandler, directory=str(folder))) as http:
+        thread = threading.Thread(target=http.serve_forever)
+        thread.start()
+        monkeypatch.setattr(mnist.MNIST, "URL", f"http://127.0.0.1:{http.server_port}/")
+        monkeypatch.setattr(mnist, "_TRAIN_EXAMPLES", TRAIN)
+        yield folder
+        http.shutdown()
+        thread.join()
+
+
+def test_it_downloads_prepares_and_reads(server: Path, tmp_path: Path) -> None:
+    write_idx_folder(server, train=TRAIN, test=TEST, gz=True)
+    source = TfdsSource(name="mnist", data_dir=tmp_path / "prepared")
+    dataset = source.load(NoProgress())
+    assert dataset.title == "mnist 3.0.1"
+    assert dataset.class_names == tuple("0123456789")
+    assert dataset.test is not None
+    assert (len(dataset.train), len(dataset.test)) == (TRAIN, TEST)
+    assert dataset.train.images.shape == (TRAIN, 28, 28)
+    served = {image.tobytes(): label for image, label in zip(*squares(TRAIN), strict=True)}
+    for image, label in zip(dataset.train.images, dataset.train.labels, strict=True):
+        assert served[image.tobytes()] == label
+
+    again = TfdsSource(name="mnist", data_dir=tmp_path / "prepared", download=False).load(NoProgress())
+    np.testing.assert_array_equal(again.train.images, dataset.train.images)
+    small = TfdsSource(name="mnist", data_dir=tmp_path / "prepared", size=14).load(NoProgress())
+    assert small.train.images.shape == (TRAIN, 14, 14)
+
+
+def test_a_server_without_the_file_is_told(server: Path, tmp_path: Path) -> None:
+    with pytest.raises(DataError, match=r"`mnist` could not be downloaded.*404") as told:
+        TfdsSource(name="mnist", data_dir=tmp_path / "prepared").load(NoProgress())
+    assert not list(server.iterdir())
+    assert "data_dir" in told.value.remedy
+
+
+def test_a_server_that_sends_something_else_is_told(server: Path, tmp_path: Path) -> None:
+    for path in write_idx_folder(server, gz=True).iterdir():
+        path.write_bytes(b"<html>moved</html>")
+    with pytest.raises(DataError, match="`mnist` could not be downloaded and prepared"):
+        TfdsSource(name="mnist", data_dir=tmp_path / "prepared").load(NoProgress())
+
+
+def test_a_refused_connection_is_told(server: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    import urllib3.util.retry
+    from tensorflow_datasets.image_classification import mnist
+
+    class NoWaiting:
+        """Stands for the module `time` where urllib3 waits between its ten attempts, three minutes in all."""
+
+        @staticmethod
+        def sleep(seconds: float) -> None:
+            pass
+
+    monkeypatch.setattr(urllib3.util.retry, "time", NoWaiting)
+    monkeypatch.setattr(mnist.MNIST, "URL", "http://127.0.0.1:9/")  # the discard port: nobody listens
+    with pytest.raises(DataError, match=r"could not be downloaded.*127\.0\.0\.1"):
+        TfdsSource(name="mnist", data_dir=tmp_path / "prepared").load(NoProgress())
+    assert not list(server.iterdir())
+
+
+def test_without_leave_to_download_it_says_so(tmp_path: Path) -> None:
+    with pytest.raises(DataError, match="is not prepared in .*, and download is false"):
+        TfdsSource(name="mnist", data_dir=tmp_path, download=False).load(NoProgress())
+
+
+def test_a_misspelled_name_is_told_with_the_right_one(tmp_path: Path) -> None:
+    with pytest.raises(ConfigError, match="no data set named `mnits`") as told:
+        TfdsSource(name="mnits", data_dir=tmp_path).load(NoProgress())
+    assert told.value.remedy == "did you mean `mnist`?"
+
+
+def test_an_unknown_variant_is_told(tmp_path: Path) -> None:
+    with pytest.raises(ConfigError, match="has no `emnist/digit`"):
+        TfdsSource(name="emnist/digit", data_dir=tmp_path).load(NoProgress())
+
+
+def test_a_set_that_is_not_of_images_is_told(tmp_path: Path) -> None:
+    with pytest.raises(ConfigError, match="`iris` is not an image-classification set"):
+        TfdsSource(name="iris", data_dir=tmp_path, download=False).load(NoProgress())

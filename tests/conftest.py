@@ -1,0 +1,100 @@
+"""Fixtures: the command line in this process and in one of its own, and a job of fakes."""
+
+from __future__ import annotations
+
+import json
+import os
+import subprocess
+import sys
+from collections.abc import Callable
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+import pytest
+import yaml
+from typer.testing import CliRunner
+
+from job.cli import app
+
+REPOSITORY = Path(__file__).parents[1]
+FAKES = {
+    "example_gen": {"use": "components.testing:FakeExampleGen"},
+    "transform": {"use": "components.testing:FakeTransform"},
+    "trainer": {"use": "components.testing:FakeTrainer"},
+    "evaluator": {"use": "components.testing:FakeEvaluator"},
+    "visualizer": {"use": "components.testing:FakeVisualizer"},
+}
+TINY_NETWORK = {"filters": [4, 4, 4], "dense": [8, 8]}
+
+
+@dataclass(frozen=True)
+class Outcome:
+    """What a command gave."""
+
+    exit_code: int
+    stdout: str
+    stderr: str
+
+    @property
+    def record(self) -> dict[str, Any]:
+        """The run's record, from a command with --json."""
+        record: dict[str, Any] = json.loads(self.stdout)
+        return record
+
+
+Command = Callable[..., Outcome]
+
+
+@pytest.fixture
+def mnist_job(monkeypatch: pytest.MonkeyPatch) -> Command:
+    """Run a command in this process."""
+    monkeypatch.setenv("COLUMNS", "400")
+
+    def command(*arguments: object) -> Outcome:
+        result = CliRunner().invoke(app, [str(argument) for argument in arguments], prog_name="mnist-job")
+        if result.exception and not isinstance(result.exception, SystemExit):
+            raise result.exception
+        return Outcome(result.exit_code, result.stdout, result.stderr)
+
+    return command
+
+
+@pytest.fixture
+def mnist_job_process() -> Command:
+    """Run a command in a process of its own, as a user does."""
+
+    def command(*arguments: object, cwd: Path = REPOSITORY, env: dict[str, str] | None = None) -> Outcome:
+        result = subprocess.run(
+            [sys.executable, "-m", "job", *map(str, arguments)],
+            cwd=cwd,
+            env={**os.environ, "PYTHONPATH": str(REPOSITORY), **(env or {})},
+            capture_output=True,
+            text=True,
+            timeout=300,
+            check=False,
+        )
+        return Outcome(result.returncode, result.stdout, result.stderr)
+
+    return command
+
+
+WriteConfig = Callable[[dict[str, Any]], Path]
+
+
+@pytest.fixture
+def write_config(tmp_path: Path) -> WriteConfig:
+    """Write a configuration file."""
+
+    def write(values: dict[str, Any]) -> Path:
+        path = tmp_path / "config.yaml"
+        path.write_text(yaml.safe_dump(values, sort_keys=False))
+        return path
+
+    return write
+
+
+@pytest.fixture
+def fake_config(write_config: WriteConfig) -> Path:
+    """Return a configuration in which every component is a fake."""
+    return write_config(FAKES)

@@ -1,0 +1,63 @@
+"""Small data sets in the formats that users have, made by the tests."""
+
+from __future__ import annotations
+
+import gzip
+import struct
+from pathlib import Path
+
+import numpy as np
+from numpy.typing import NDArray
+from PIL import Image
+
+IDX_NAMES = {
+    "train": ("train-images-idx3-ubyte", "train-labels-idx1-ubyte"),
+    "test": ("t10k-images-idx3-ubyte", "t10k-labels-idx1-ubyte"),
+}
+
+
+def squares(count: int, *, classes: int = 10, size: int = 28, seed: int = 0) -> tuple[NDArray[np.uint8], NDArray[np.int64]]:
+    """Return images with a bright square that stands further right the higher the label, in noise."""
+    random = np.random.default_rng(seed)
+    labels = np.arange(count, dtype=np.int64) % classes
+    images = random.integers(0, 60, (count, size, size), dtype=np.uint8)
+    for image, label in zip(images, labels, strict=True):
+        left = round(int(label) * (size - 6) / (classes - 1))
+        image[size // 3 : size // 3 + 6, left : left + 6] = 220
+    return images, labels
+
+
+def write_idx(path: Path, array: NDArray[np.integer]) -> None:
+    """Write an IDX file of unsigned bytes; gzip where the name ends in .gz."""
+    header = bytes((0, 0, 0x08, array.ndim)) + struct.pack(f">{array.ndim}i", *array.shape)
+    content = header + array.astype(np.uint8).tobytes()
+    path.write_bytes(gzip.compress(content) if path.suffix == ".gz" else content)
+
+
+def write_idx_folder(folder: Path, *, train: int = 200, test: int = 100, gz: bool = False) -> Path:
+    """Write the four MNIST files, or two where `test` is 0."""
+    folder.mkdir(parents=True, exist_ok=True)
+    for part, count, seed in (("train", train, 0), ("test", test, 1)):
+        if count:
+            for name, array in zip(IDX_NAMES[part], squares(count, seed=seed), strict=True):
+                write_idx(folder / (name + ".gz" * gz), array)
+    return folder
+
+
+def write_csv(path: Path, *, count: int = 60, classes: int = 10, size: int = 8, seed: int = 0) -> Path:
+    """Write a CSV file in the layout of Kaggle's digit-recognizer."""
+    images, labels = squares(count, classes=classes, size=size, seed=seed)
+    header = ",".join(["label", *(f"pixel{index}" for index in range(size * size))])
+    rows = (",".join(map(str, [label, *image.reshape(-1)])) for image, label in zip(images, labels, strict=True))
+    path.write_text("\n".join([header, *rows]) + "\n")
+    return path
+
+
+def write_image_folder(root: Path, *, classes: int = 3, per_class: int = 8, size: int = 12) -> Path:
+    """Write one folder of PNG files a class."""
+    images, labels = squares(classes * per_class, classes=classes, size=size)
+    for index, (image, label) in enumerate(zip(images, labels, strict=True)):
+        folder = root / str(label)
+        folder.mkdir(parents=True, exist_ok=True)
+        Image.fromarray(image).save(folder / f"{index}.png")
+    return root
