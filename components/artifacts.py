@@ -120,7 +120,7 @@ class Examples(Artifact):
 class GraphOperation(Statement):
     """One operation of the transform graph; `components.transform_graph` gives its meaning."""
 
-    op: Literal["cast", "divide", "expand_dims"]
+    op: Literal["cast", "multiply", "expand_dims"]
     dtype: Literal["float32"] | None = None
     by: float | None = None
     axis: int | None = None

@@ -4,6 +4,9 @@ Transform applies the graph with NumPy to materialize the scaled splits; Trainer
 with TensorFlow in front of the served model. Both do the same IEEE 754 single-precision
 operations in the same order, so what is served cannot differ from what was trained on; a test
 holds the two against each other on every grey value, to the bit.
+
+There is no division: TensorFlow's graph optimizer turns one by a constant into a multiplication
+by its reciprocal, whose last bit is another on 126 of the 256 grey values.
 """
 
 from __future__ import annotations
@@ -23,7 +26,7 @@ def scaling_graph() -> tuple[GraphOperation, ...]:
     """Return the graph from raw uint8 [batch, height, width] to float32 0..1 [batch, height, width, 1]."""
     return (
         GraphOperation(op="cast", dtype="float32"),
-        GraphOperation(op="divide", by=255.0),
+        GraphOperation(op="multiply", by=1 / 255),
         GraphOperation(op="expand_dims", axis=-1),
     )
 
@@ -37,8 +40,8 @@ def apply_numpy(graph: Iterable[GraphOperation], images: NDArray[np.uint8]) -> N
         match operation:
             case GraphOperation(op="cast", dtype=str(dtype)):
                 value = value.astype(dtype)
-            case GraphOperation(op="divide", by=float(divisor)):
-                value = np.divide(value, value.dtype.type(divisor))
+            case GraphOperation(op="multiply", by=float(factor)):
+                value = np.multiply(value, value.dtype.type(factor))
             case GraphOperation(op="expand_dims", axis=int(axis)):
                 value = np.expand_dims(value, axis)
             case _:
@@ -55,8 +58,8 @@ def apply_tensorflow(graph: Iterable[GraphOperation], images: Any) -> Any:
         match operation:
             case GraphOperation(op="cast", dtype=str(dtype)):
                 value = tf.cast(value, dtype)
-            case GraphOperation(op="divide", by=float(divisor)):
-                value = tf.divide(value, tf.constant(divisor, value.dtype))
+            case GraphOperation(op="multiply", by=float(factor)):
+                value = tf.multiply(value, tf.constant(factor, value.dtype))
             case GraphOperation(op="expand_dims", axis=int(axis)):
                 value = tf.expand_dims(value, axis)
             case _:

@@ -30,6 +30,7 @@ from components.artifacts import (
 )
 from components.component import Component, ComponentConfig, Context
 
+
 class ComponentContract:
     """What can be asked of any component; `component` is the one that is asked."""
 

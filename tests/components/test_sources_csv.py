@@ -15,7 +15,9 @@ from tests.support.data import squares, write_csv
 
 
 def test_it_reads_what_was_written(tmp_path: Path) -> None:
-    source = CsvSource(path=write_csv(tmp_path / "train.csv", count=30), test_path=write_csv(tmp_path / "t.csv", count=9))
+    source = CsvSource(
+        path=write_csv(tmp_path / "train.csv", count=30), test_path=write_csv(tmp_path / "t.csv", count=9)
+    )
     dataset = source.load(NoProgress())
     images, labels = squares(30, size=8)
     np.testing.assert_array_equal(dataset.train.images, images)

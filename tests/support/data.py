@@ -16,7 +16,9 @@ IDX_NAMES = {
 }
 
 
-def squares(count: int, *, classes: int = 10, size: int = 28, seed: int = 0) -> tuple[NDArray[np.uint8], NDArray[np.int64]]:
+def squares(
+    count: int, *, classes: int = 10, size: int = 28, seed: int = 0
+) -> tuple[NDArray[np.uint8], NDArray[np.int64]]:
     """Return images with a bright square that stands further right the higher the label, in noise."""
     random = np.random.default_rng(seed)
     labels = np.arange(count, dtype=np.int64) % classes
@@ -39,8 +41,10 @@ def write_idx_folder(folder: Path, *, train: int = 200, test: int = 100, gz: boo
     folder.mkdir(parents=True, exist_ok=True)
     for part, count, seed in (("train", train, 0), ("test", test, 1)):
         if count:
-            for name, array in zip(IDX_NAMES[part], squares(count, seed=seed), strict=True):
-                write_idx(folder / (name + ".gz" * gz), array)
+            images, labels = squares(count, seed=seed)
+            ending = ".gz" if gz else ""
+            write_idx(folder / (IDX_NAMES[part][0] + ending), images)
+            write_idx(folder / (IDX_NAMES[part][1] + ending), labels)
     return folder
 
 

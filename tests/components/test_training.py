@@ -1,0 +1,198 @@
+"""The network, its schedules, its data order, and what fitting leaves behind."""
+
+from __future__ import annotations
+
+import csv
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import pytest
+
+from components import Context, Model, Stored, Trainer, TransformedExamples
+from components.errors import ConfigError
+from components.formats import ImageSplit, read_scaled
+from components.predictor import load_predictor
+from components.progress import NoProgress
+from components.testing.contract import make_inputs
+from components.training.cnn import NetworkConfig, build_network
+from components.training.schedule import ConstantRate, CosineRate, OneCycleRate
+
+TINY = {"filters": (4, 4, 4), "dense": (8, 8)}
+
+
+@pytest.fixture(scope="module")
+def transformed(tmp_path_factory: pytest.TempPathFactory) -> Stored[TransformedExamples]:
+    made: Stored[TransformedExamples] = make_inputs(tmp_path_factory.mktemp("inputs"))[TransformedExamples]
+    return made
+
+
+def train(output: Path, transformed: Stored[TransformedExamples], **config: Any) -> Stored[Model]:
+    output.mkdir(exist_ok=True)
+    trainer = Trainer(Trainer.Config.model_validate({"network": TINY, "epochs": 3, "batch_size": 16, **config}))
+    return Stored(trainer.run(Context(output=output), transformed=transformed), output)
+
+
+@pytest.fixture(scope="module")
+def model(tmp_path_factory: pytest.TempPathFactory, transformed: Stored[TransformedExamples]) -> Stored[Model]:
+    return train(tmp_path_factory.mktemp("model"), transformed, epochs=8, learning_rate={"peak": 0.02}, patience=8)
+
+
+def test_the_network_has_three_poolings_two_dense_layers_and_a_softmax() -> None:
+    import keras
+
+    network = build_network(NetworkConfig(), image_shape=(28, 28, 1), classes=10, seed=0)
+    kinds = [type(layer).__name__ for layer in network.layers]
+    convolutions = [index for index, kind in enumerate(kinds) if kind == "Conv2D"]
+    assert len(convolutions) == 3
+    assert all(kinds[index + 1] == "MaxPooling2D" for index in convolutions)
+    assert kinds[-3:] == ["Dense", "Dense", "Dense"]
+    assert isinstance(network, keras.Sequential)
+    assert network.layers[-1].units == 10
+    assert network.layers[-1].activation is keras.activations.softmax
+    assert network.count_params() == 138_506
+
+
+def test_every_part_of_its_shape_is_configuration() -> None:
+    config = NetworkConfig(filters=(3, 5, 7), kernels=(5, 3, 1), dense=(11, 9), dropout=0.5, batch_normalization=True)
+    network = build_network(config, image_shape=(20, 24, 1), classes=4, seed=0)
+    shapes = {layer.name: layer.output.shape[1:] for layer in network.layers}
+    assert shapes["pooling_3"] == (2, 3, 7)
+    assert shapes["dense_1"] == (11,)
+    assert shapes["probabilities"] == (4,)
+    assert {"dropout_1", "dropout_2", "normalization_1", "normalization_3"} <= set(shapes)
+
+
+def test_the_seed_decides_the_first_weights() -> None:
+    def weights(seed: int) -> list[Any]:
+        network = build_network(NetworkConfig(**TINY), image_shape=(16, 16, 1), classes=3, seed=seed)
+        return [array for array in network.get_weights() if array.any()]
+
+    assert all(np.array_equal(one, other) for one, other in zip(weights(1), weights(1), strict=True))
+    assert not any(np.array_equal(one, other) for one, other in zip(weights(1), weights(2), strict=True))
+
+
+def test_more_pooling_than_pixels_is_told() -> None:
+    with pytest.raises(ConfigError, match="leave nothing of images of 7x28 pixels"):
+        build_network(NetworkConfig(), image_shape=(7, 28, 1), classes=10, seed=0)
+
+
+@pytest.mark.parametrize(
+    ("schedule", "rates"),
+    [
+        (ConstantRate(rate=0.01), [0.01, 0.01, 0.01, 0.01]),
+        (CosineRate(peak=0.02), [0.02, 0.017071, 0.01, 0.0]),
+        (OneCycleRate(peak=0.02, warmup=0.25), [0.002, 0.02, 0.013333, 0.0]),
+    ],
+)
+def test_schedules_go_where_they_say(schedule: Any, rates: list[float]) -> None:
+    built = schedule.build(400)
+    found = [float(built(step)) if callable(built) else built for step in (0, 100, 200, 400)]
+    assert found == pytest.approx(rates, abs=1e-5)
+
+
+def test_an_epoch_has_every_image_once_in_an_order_of_seed_and_epoch() -> None:
+    from components.training.batches import TrainingBatches
+
+    images = np.arange(10, dtype=np.float32).reshape(10, 1, 1, 1)
+    split = ImageSplit(images, np.arange(10))
+
+    def order(seed: int, epoch: int) -> list[list[int]]:
+        batches = TrainingBatches(split, batch_size=4, seed=seed)
+        batches.begin_epoch(epoch)
+        return [labels.numpy().tolist() for _, labels in batches.dataset]
+
+    first = order(1, 1)
+    assert [len(batch) for batch in first] == [4, 4, 2]
+    assert sorted(row for batch in first for row in batch) == list(range(10))
+    assert first == order(1, 1)
+    assert first != order(1, 2)
+    assert first != order(2, 1)
+
+
+def test_the_model_learns_and_keeps_its_best_epoch(model: Stored[Model]) -> None:
+    history = model.artifact.history
+    best = max(row.val_accuracy for row in history)
+    assert best == 1.0, "squares in noise are easy"
+    assert history[model.artifact.best_epoch - 1].val_accuracy == best
+
+
+def test_it_stops_early_and_restores_the_best_weights(tmp_path: Path, transformed: Stored[TransformedExamples]) -> None:
+    # A rate this high makes the loss jump about, so that the last epoch is not the best.
+    stored = train(tmp_path, transformed, epochs=40, patience=2, monitor="val_loss", learning_rate={"peak": 0.05})
+    history = stored.artifact.history
+    losses = [row.val_loss for row in history]
+    assert stored.artifact.stopped_early
+    assert len(history) < 40
+    assert stored.artifact.best_epoch == int(np.argmin(losses)) + 1 == len(history) - 2
+    validation = read_scaled(transformed, transformed.artifact.splits.validation)
+    right = load_predictor(stored)(validation.images).argmax(axis=1) == validation.labels
+    assert right.mean() == pytest.approx(history[stored.artifact.best_epoch - 1].val_accuracy)
+
+
+def test_the_keras_file_and_the_saved_model_answer_alike(
+    model: Stored[Model], transformed: Stored[TransformedExamples]
+) -> None:
+    import tensorflow as tf
+
+    scaled = read_scaled(transformed, transformed.artifact.splits.test).images
+    raw = np.rint(scaled[..., 0] * 255).astype(np.uint8)
+    assert model.artifact.saved_model is not None
+    loaded = tf.saved_model.load(str(model.directory / model.artifact.saved_model))
+    signature = loaded.signatures["serving_default"]
+    assert signature.structured_input_signature[1]["images"].dtype == tf.uint8
+    served = signature(images=tf.constant(raw))
+    probabilities = load_predictor(model)(scaled)
+    np.testing.assert_allclose(served["probabilities"].numpy(), probabilities, atol=1e-6)
+    np.testing.assert_array_equal(served["label"].numpy(), probabilities.argmax(axis=1))
+    one = signature(images=tf.constant(raw[:1]))
+    np.testing.assert_allclose(one["probabilities"].numpy(), probabilities[:1], atol=1e-6)
+
+
+def test_the_history_is_a_table_too(model: Stored[Model]) -> None:
+    with (model.directory / "history.csv").open() as file:
+        rows = list(csv.DictReader(file))
+    assert [float(row["val_loss"]) for row in rows] == [row.val_loss for row in model.artifact.history]
+    assert [float(row["learning_rate"]) for row in rows] == [row.learning_rate for row in model.artifact.history]
+
+
+def test_the_environment_is_stated(model: Stored[Model]) -> None:
+    from components.resources import cpu_limit
+
+    environment = model.artifact.environment
+    assert environment.device == "CPU" or environment.device.startswith("GPU")
+    assert environment.threads == cpu_limit()
+    assert environment.versions["keras"].startswith("3.")
+    assert environment.versions["tensorflow"] != "none"
+
+
+def test_progress_hears_every_epoch_and_its_steps(tmp_path: Path, transformed: Stored[TransformedExamples]) -> None:
+    class Heard(NoProgress):
+        steps: list[tuple[int, int, int]] = []
+        epochs: list[int] = []
+
+        def training_step(self, *, epoch: int, step: int, steps: int, **_: Any) -> None:
+            self.steps.append((epoch, step, steps))
+
+        def epoch_end(self, *, epoch: int, **_: Any) -> None:
+            self.epochs.append(epoch)
+
+    heard = Heard()
+    config = Trainer.Config.model_validate({"network": TINY, "epochs": 2, "batch_size": 8})
+    Trainer(config).run(Context(output=tmp_path, progress=heard), transformed=transformed)
+    total = -(-transformed.artifact.splits.train.count // 8)
+    assert heard.epochs == [1, 2]
+    assert heard.steps[-1] == (2, total, total)
+    assert len(heard.steps) > 10
+
+
+def test_a_loss_that_is_not_finite_is_told(tmp_path: Path, transformed: Stored[TransformedExamples]) -> None:
+    poisoned = tmp_path / "poisoned"
+    poisoned.mkdir()
+    for path in transformed.directory.iterdir():
+        (poisoned / path.name).write_bytes(path.read_bytes())
+    images = np.load(poisoned / "train.npy")
+    images *= np.float32(3e38)  # overflows in the first convolution
+    np.save(poisoned / "train.npy", images)
+    with pytest.raises(ConfigError, match="training diverged: the loss of epoch 1 is nan"):
+        train(tmp_path / "out", Stored(transformed.artifact, poisoned))
