@@ -8,11 +8,14 @@ from contextlib import contextmanager, suppress
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
+from rich.console import Console
+
 from components import Artifact, Context, Evaluation, Stored
 from components.errors import ExitCode, IntegrityError, JobError, TerminationError
 from job.environment import describe_environment
 from job.pipeline import A, flow
 from job.recipe import import_string, make_recipe
+from job.report import Report
 from job.runs import Failure, RunRecord, Runs, StepRecord, outcome_of
 from job.store import Sealed, Store
 
@@ -21,7 +24,6 @@ if TYPE_CHECKING:
 
     from job.config import JobConfig
     from job.manifest import Recipe
-    from job.report import Report
 
 
 class _Terminate(BaseException):
@@ -170,6 +172,20 @@ class Runner:
     def _update(self, **changes: Any) -> None:
         self._record = self.record.model_copy(update=changes)
         self.runs.write(self.record)
+
+
+def run(config: JobConfig, *, console: Console | None = None, use_cache: bool = True) -> RunRecord:
+    """Run a configured pipeline and return how it ended.
+
+    Args:
+        config: what to run, and where its artifacts are kept.
+        console: where to tell about it; by default standard output.
+        use_cache: whether what was made before is reused.
+
+    Raises:
+        JobError: in one of its kinds, if a step fails; `run.json` says so too.
+    """
+    return Runner(config, Report(console or Console(), config.root), use_cache=use_cache).run()
 
 
 def defect(error: Exception) -> JobError:

@@ -76,9 +76,7 @@ def test_an_empty_file_is_the_default_job(tmp_path: Path) -> None:
 
 def test_what_was_resolved_loads_again_as_the_same(write_config: WriteConfig) -> None:
     config = load_config(REPOSITORY / "configs" / "mnist-official.yaml", ["seed=7", "trainer.learning_rate.peak=0.01"])
-    assert load_config(write_config(config.resolved())) == JobConfig(**vars(config)) or (
-        load_config(write_config(config.resolved())).resolved() == config.resolved()
-    )
+    assert load_config(write_config(config.resolved())).resolved() == config.resolved()
 
 
 def test_a_file_extends_another_relative_to_itself(tmp_path: Path) -> None:
@@ -127,13 +125,21 @@ def test_the_seed_reaches_every_component_that_sets_none(write_config: WriteConf
     [
         ("trainer:\n  epoch: 3\n", "config.yaml:2: trainer.epoch is not a key", "did you mean trainer.epochs?"),
         ("trianer: {}\n", "config.yaml:1: trianer is not a key", "did you mean trainer?"),
-        ("trainer:\n  network:\n    dropot: 0.1\n", "config.yaml:3: trainer.network.dropot", "trainer.network.dropout?"),
+        (
+            "trainer:\n  network:\n    dropot: 0.1\n",
+            "config.yaml:3: trainer.network.dropot",
+            "trainer.network.dropout?",
+        ),
         (
             "trainer:\n  learning_rate:\n    schedule: cosine\n    peek: 1\n",
             "config.yaml:4: trainer.learning_rate.peek",
             "trainer.learning_rate.peak?",
         ),
-        ("example_gen: {source: {kind: idx, pth: /x}}\n", "example_gen.source.pth", "did you mean example_gen.source.path?"),
+        (
+            "example_gen: {source: {kind: idx, pth: /x}}\n",
+            "example_gen.source.pth",
+            "did you mean example_gen.source.path?",
+        ),
         ("trainer: {epochs: many}\n", "trainer.epochs is 'many'", ""),
         ("trainer: {epochs: 0}\n", "trainer.epochs is 0", ""),
         ("trainer: {epochs: 2.5}\n", "trainer.epochs is 2.5", ""),

@@ -1,0 +1,162 @@
+"""The command line as a user has it: processes, streams, signals, and what they import."""
+
+from __future__ import annotations
+
+import json
+import os
+import signal
+import subprocess
+import sys
+import time
+from pathlib import Path
+
+import pytest
+
+from tests.conftest import FAKES, REPOSITORY, Command, WriteConfig
+
+HEAVY = ("tensorflow", "keras", "pandas", "numpy", "sklearn", "matplotlib", "seaborn", "pyarrow", "PIL")
+
+
+def imported_by(*arguments: object) -> set[str]:
+    """Return the top-level packages in memory after a command, run in a process of its own."""
+    code = (
+        "import sys, runpy\n"
+        "sys.argv = ['job', *sys.argv[1:]]\n"
+        "try: runpy.run_module('job', run_name='__main__')\n"
+        "except SystemExit as end: print(end.code or 0)\n"
+        "print(*{name.partition('.')[0] for name in sys.modules})\n"
+    )
+    result = subprocess.run(
+        [sys.executable, "-c", code, *map(str, arguments)], cwd=REPOSITORY, capture_output=True, text=True, check=True
+    )
+    *_, exit_code, packages = result.stdout.splitlines()
+    assert exit_code == "0"
+    return set(packages.split())
+
+
+def test_help_imports_nothing_heavy() -> None:
+    assert not imported_by("--help") & {*HEAVY, "pydantic", "yaml"}
+    assert not imported_by("run", "--help") & {*HEAVY, "pydantic", "yaml"}
+
+
+def test_a_run_that_reuses_everything_imports_nothing_heavy(tmp_path: Path, mnist_job_process: Command) -> None:
+    # Real sources and components, but a trainer that needs no minute.
+    config = tmp_path / "config.yaml"
+    config.write_text("trainer: {use: 'components.testing:FakeTrainer'}\nevaluator: {thresholds: {}}\n")
+    arguments = ("run", "--config", config, "--root", tmp_path / "root")
+    assert mnist_job_process(*arguments).exit_code == 0
+    packages = imported_by(*arguments)
+    assert "pydantic" in packages
+    assert not packages & set(HEAVY)
+    for command in ("show", "verify"):
+        assert not imported_by(command, "--root", tmp_path / "root") & set(HEAVY)
+
+
+def test_json_is_the_only_thing_on_standard_output(
+    tmp_path: Path, write_config: WriteConfig, mnist_job_process: Command
+) -> None:
+    (tmp_path / "talks.py").write_text(
+        "from components.testing import FakeTrainer\n"
+        "class Talks(FakeTrainer):\n"
+        "    def run(self, context, /, *, transformed: 'Stored[TransformedExamples]') -> 'Model':\n"
+        "        print('a library prints')\n"
+        "        return super().run(context, transformed=transformed)\n"
+        "from components import Model, Stored, TransformedExamples\n"
+    )
+    config = write_config({**FAKES, "trainer": {"use": "talks:Talks"}})
+    outcome = mnist_job_process("run", "--config", config, "--root", "root", "--json", cwd=tmp_path)
+    assert outcome.exit_code == 0
+    assert json.loads(outcome.stdout)["outcome"] == "succeeded"
+    assert "a library prints" in outcome.stderr
+    assert "trainer" in outcome.stderr
+
+
+def test_without_a_terminal_there_are_no_bars_or_colours(
+    tmp_path: Path, fake_config: Path, mnist_job_process: Command
+) -> None:
+    outcome = mnist_job_process("run", "--config", fake_config, "--root", tmp_path / "root")
+    assert outcome.stderr == ""
+    assert "\x1b" not in outcome.stdout
+    assert "\r" not in outcome.stdout
+    assert "verdict       BLESSED" in outcome.stdout
+
+
+def test_a_users_mistake_is_one_sentence_and_exit_2(tmp_path: Path, mnist_job_process: Command) -> None:
+    outcome = mnist_job_process(
+        "run", "--config", "configs/digits.yaml", "--set", "trainer.epoch=3", "--root", tmp_path / "root"
+    )
+    assert outcome.exit_code == 2
+    assert outcome.stdout == ""
+    assert outcome.stderr.splitlines()[0] == (
+        "error: --set trainer.epoch=3: trainer.epoch is not a key of the configuration"
+    )
+    assert outcome.stderr.splitlines()[2] == "  remedy:   did you mean trainer.epochs?"
+    assert not (tmp_path / "root").exists()
+
+
+def test_bad_data_is_exit_3(tmp_path: Path, mnist_job: Command, write_config: WriteConfig) -> None:
+    config = write_config({"example_gen": {"source": {"kind": "idx", "path": str(tmp_path / "nowhere")}}})
+    outcome = mnist_job("run", "--config", config, "--root", tmp_path / "root")
+    assert outcome.exit_code == 3
+    assert f"{tmp_path / 'nowhere'} does not exist" in outcome.stderr
+
+
+def has_gpu() -> bool:
+    from components.errors import ResourceError
+    from components.tensorflow_runtime import require_gpu
+
+    try:
+        require_gpu()
+    except ResourceError:
+        return False
+    return True
+
+
+@pytest.mark.skipif(has_gpu(), reason="there is a GPU here")
+def test_a_gpu_that_is_not_there_is_exit_5_before_any_work(tmp_path: Path, mnist_job_process: Command) -> None:
+    outcome = mnist_job_process(
+        "run", "--config", "configs/digits.yaml", "--set", "trainer.device=gpu", "--root", tmp_path / "root"
+    )
+    assert outcome.exit_code == 5
+    assert "the configuration asks for a GPU, but" in outcome.stderr
+    assert not (tmp_path / "root").exists()
+
+
+@pytest.mark.parametrize("number", [signal.SIGTERM, signal.SIGINT])
+def test_a_run_that_is_asked_to_end_says_so_and_is_taken_up_again(
+    tmp_path: Path, write_config: WriteConfig, mnist_job_process: Command, number: signal.Signals
+) -> None:
+    (tmp_path / "waits.py").write_text(
+        "import time\n"
+        "from components.testing import FakeTrainer\n"
+        "from components import Model, Stored, TransformedExamples\n"
+        "class Waits(FakeTrainer):\n"
+        "    def run(self, context, /, *, transformed: Stored[TransformedExamples]) -> Model:\n"
+        "        context.progress.message('waiting')\n"
+        "        time.sleep(60)\n"
+    )
+    config = write_config({**FAKES, "trainer": {"use": "waits:Waits"}})
+    with subprocess.Popen(
+        [sys.executable, "-m", "job", "run", "--config", config, "--root", "root"],
+        cwd=tmp_path,
+        env={**os.environ, "PYTHONPATH": str(REPOSITORY), "PYTHONUNBUFFERED": "1"},
+        stdout=subprocess.PIPE,
+        stderr=subprocess.PIPE,
+        text=True,
+    ) as process:
+        assert process.stdout is not None
+        assert any("waiting" in line for line in process.stdout)
+        process.send_signal(number)
+        began = time.monotonic()
+        _, stderr = process.communicate(timeout=30)
+    assert process.returncode == 143
+    assert time.monotonic() - began < 10
+    assert "the job was asked to end" in stderr
+    assert "run the same command again" in stderr
+    record = json.loads((tmp_path / "root/runs/latest/run.json").read_text())
+    assert (record["outcome"], record["exit_code"]) == ("terminated", 143)
+
+    config = write_config(FAKES)
+    again = mnist_job_process("run", "--config", config, "--root", "root", "--json", cwd=tmp_path)
+    assert [step["status"] for step in again.record["steps"]][:2] == ["reused", "reused"]
+    assert again.exit_code == 0

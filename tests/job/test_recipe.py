@@ -1,0 +1,86 @@
+"""Recipes: what counts as the source of a component, found without importing it."""
+
+from __future__ import annotations
+
+import sys
+from collections.abc import Iterator
+from pathlib import Path
+
+import pytest
+
+from components import Evaluator, ExampleGen, Trainer, Transform, Visualizer
+from components.errors import ConfigError
+from job.recipe import _closure, source_digest
+from job.slots import load_component_class
+
+COMPONENT = '''
+from components import Component, ComponentConfig, Context, Examples
+from my_steps.helper import help_out
+
+class MyConfig(ComponentConfig):
+    """Nothing."""
+
+class MyGen(Component[MyConfig]):
+    Config = MyConfig
+    def run(self, context: Context, /) -> Examples:
+        from . import late
+        raise NotImplementedError
+'''
+
+
+@pytest.fixture
+def my_steps(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[Path]:
+    package = tmp_path / "my_steps"
+    package.mkdir()
+    for name, text in {
+        "__init__": "",
+        "gen": COMPONENT,
+        "helper": "def help_out(): ...\n",
+        "late": "import my_steps.later\n",
+        "later": "",
+        "unrelated": "",
+    }.items():
+        (package / f"{name}.py").write_text(text)
+    monkeypatch.chdir(tmp_path)
+    monkeypatch.setattr(sys, "path", list(sys.path))
+    yield package
+    for name in [name for name in sys.modules if name.partition(".")[0] == "my_steps"]:
+        del sys.modules[name]
+
+
+def test_only_what_a_component_uses_of_its_own_package_counts(my_steps: Path) -> None:
+    cls = load_component_class("example_gen", "my_steps.gen:MyGen")
+    before = source_digest(cls)
+    (my_steps / "unrelated.py").write_text("# edited\n")
+    assert source_digest(cls) == before
+    for name in ("helper", "late", "later", "gen"):
+        path = my_steps / f"{name}.py"
+        path.write_text(path.read_text() + "# edited\n")
+        assert source_digest(cls) != before, name
+        before = source_digest(cls)
+
+
+def test_a_picture_can_be_edited_without_training_again() -> None:
+    drawing = {name for name in _closure(Visualizer.__module__) if ".figures" in name}
+    assert len(drawing) > 5
+    for cls in (ExampleGen, Transform, Trainer, Evaluator):
+        assert not drawing & set(_closure(cls.__module__))
+    assert "components.training.one_cycle" in _closure(Trainer.__module__), "imported inside a function"
+
+
+def test_a_class_in_a_module_of_its_own_is_fine(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.chdir(tmp_path)
+    monkeypatch.setattr(sys, "path", list(sys.path))
+    (tmp_path / "alone.py").write_text(COMPONENT.replace("from my_steps.helper import help_out", ""))
+    cls = load_component_class("example_gen", "alone:MyGen")
+    before = source_digest(cls)
+    (tmp_path / "alone.py").write_text("# edited\n" + (tmp_path / "alone.py").read_text())
+    assert source_digest(cls) != before
+    del sys.modules["alone"]
+
+
+def test_a_class_without_source_is_told() -> None:
+    namespace: dict[str, type] = {}
+    exec("class Made: __module__ = '__main__'", namespace)  # noqa: S102  (there is no other way to have no source)
+    with pytest.raises(ConfigError, match="source code of __main__:Made cannot be found"):
+        source_digest(namespace["Made"])
