@@ -56,7 +56,17 @@ def _linear_predictor(model: Stored[Model]) -> Predictor:
     import numpy as np
 
     with np.load(model.directory / model.artifact.file, allow_pickle=False) as arrays:
-        weights, bias = arrays["weights"], arrays["bias"]
+        return linear_predictor(arrays["weights"], arrays["bias"])
+
+
+def linear_predictor(weights: NDArray[np.float32], bias: NDArray[np.float32]) -> Predictor:
+    """Return softmax(images @ weights + bias) as a predictor.
+
+    Args:
+        weights: [pixels, classes], for images laid out row by row.
+        bias: [classes]
+    """
+    import numpy as np
 
     def predict(images: NDArray[np.float32]) -> NDArray[np.float32]:
         logits = images.reshape(len(images), -1) @ weights + bias

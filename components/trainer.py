@@ -21,7 +21,7 @@ class TrainerConfig(ComponentConfig):
 
     network: NetworkConfig = NetworkConfig()
     """The network's shape."""
-    epochs: Annotated[int, Field(ge=1, le=10_000)] = 12
+    epochs: Annotated[int, Field(ge=1, le=10_000)] = 8
     """At most so many times through the training images."""
     batch_size: Annotated[int, Field(ge=1, le=65_536)] = 128
     """Images a training step."""
@@ -29,7 +29,7 @@ class TrainerConfig(ComponentConfig):
     """Adam's learning rate over the steps of all epochs."""
     patience: Annotated[int, Field(ge=0)] = 5
     """Stop after so many epochs without a better `monitor`."""
-    monitor: Literal["val_loss", "val_accuracy"] = "val_accuracy"
+    monitor: Literal["val_loss", "val_accuracy"] = "val_loss"
     """What says which epoch is best."""
     device: Device = "auto"
     """`gpu` fails where there is none; `auto` takes one if there is one."""

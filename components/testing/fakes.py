@@ -7,14 +7,12 @@ classifier, can be scored by the real Evaluator.
 
 from __future__ import annotations
 
-import platform
 from itertools import combinations
 from typing import Annotated
 
 from pydantic import Field
 
 from components.artifacts import (
-    Epoch,
     Evaluation,
     Examples,
     Figure,
@@ -23,12 +21,10 @@ from components.artifacts import (
     SplitOverlap,
     Splits,
     Stored,
-    TrainingEnvironment,
     TransformedExamples,
     TransformedSplit,
 )
 from components.component import Component, ComponentConfig, Context
-from components.libraries import library_version
 from components.split_config import SplitConfig
 
 
@@ -135,56 +131,17 @@ class FakeTrainer(Component[FakeTrainerConfig]):
 
     def run(self, context: Context, /, *, transformed: Stored[TransformedExamples]) -> Model:
         """Write `weights.npz` and a history of one epoch."""
-        import hashlib
-
         import numpy as np
 
-        from components.evaluation.metrics import score
         from components.formats import read_scaled
-        from components.predictor import load_predictor
-        from components.training.history import write_history
+        from components.linear_model import write_linear_model
 
-        stated = transformed.artifact
-        train = read_scaled(transformed, stated.splits.train)
+        train = read_scaled(transformed, transformed.artifact.splits.train)
         pixels = train.images.reshape(len(train), -1)
-        classes = range(len(stated.class_names))
-        centroids = np.stack([pixels[train.labels == label].mean(axis=0) for label in classes])
+        labels = range(len(transformed.artifact.class_names))
+        centroids = np.stack([pixels[train.labels == label].mean(axis=0) for label in labels])
         weights, bias = 2 * centroids.T, -(centroids**2).sum(axis=1)
-        np.savez(context.output / "weights.npz", weights=weights, bias=bias)
-        model = Model(
-            format="linear",
-            file="weights.npz",
-            history_file="history.csv",
-            image_shape=stated.image_shape,
-            class_names=stated.class_names,
-            parameters=weights.size + bias.size,
-            weights_sha256=hashlib.sha256(weights.tobytes() + bias.tobytes()).hexdigest(),
-            history=(Epoch(epoch=1, loss=0, accuracy=0, val_loss=0, val_accuracy=0, learning_rate=0),),
-            best_epoch=1,
-            stopped_early=False,
-            environment=TrainingEnvironment(
-                versions={"numpy": library_version("numpy")},
-                python=platform.python_version(),
-                device="CPU",
-                threads=1,
-                seed=self.config.seed,
-            ),
-        )
-        predict = load_predictor(Stored(model, context.output))
-        fitted, held_out = (
-            score(split.labels, predict(split.images), stated.class_names).metrics
-            for split in (train, read_scaled(transformed, stated.splits.validation))
-        )
-        epoch = Epoch(
-            epoch=1,
-            loss=fitted.loss,
-            accuracy=fitted.accuracy,
-            val_loss=held_out.loss,
-            val_accuracy=held_out.accuracy,
-            learning_rate=0,
-        )
-        write_history([epoch], context.output / model.history_file)
-        return model.model_copy(update={"history": (epoch,)})
+        return write_linear_model(weights, bias, transformed=transformed, output=context.output, seed=self.config.seed)
 
 
 class FakeEvaluatorConfig(ComponentConfig):

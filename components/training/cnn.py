@@ -27,7 +27,7 @@ class NetworkConfig(ComponentConfig):
     """Height and width of each convolution's kernels, in pixels."""
     dense: tuple[Units, Units] = (128, 64)
     """Units of each dense layer before the output."""
-    dropout: Annotated[float, Field(ge=0, lt=1)] = 0.0
+    dropout: Annotated[float, Field(ge=0, lt=1)] = 0.3
     """Share of the activations dropped before each dense layer while training."""
     batch_normalization: bool = False
     """Whether each convolution's output is normalized over the batch."""
