@@ -93,7 +93,7 @@ class ExamplesSplit(Statement):
 
 
 class Examples(Artifact):
-    """Raw images and labels in three splits, one Parquet file each (see `components.formats`)."""
+    """Raw images and labels in three splits, one Parquet file each (see `components.data.formats`)."""
 
     kind: Literal["examples"] = "examples"
     source: Source
@@ -118,7 +118,7 @@ class Examples(Artifact):
 
 
 class GraphOperation(Statement):
-    """One operation of the transform graph; `components.transform_graph` gives its meaning."""
+    """One operation of the transform graph; `components.data.transform_graph` gives its meaning."""
 
     op: Literal["cast", "multiply", "expand_dims"]
     dtype: Literal["float32"] | None = None
@@ -191,7 +191,7 @@ class Model(Artifact):
 
     kind: Literal["model"] = "model"
     format: Literal["keras", "linear"]
-    """`keras`: a convolutional network; `linear`: one weight a pixel and class (see `components.predictor`)."""
+    """`keras`: a convolutional network; `linear`: one weight a pixel and class (see `components.models.predictor`)."""
     file: FileName
     saved_model: FileName | None = None
     """Directory of a SavedModel whose default signature takes raw images."""

@@ -29,10 +29,10 @@ class Evaluator(Component[EvaluatorConfig]):
         Raises:
             DataError: if the model was made for images or classes of another kind.
         """
+        from components.data.formats import read_scaled
         from components.evaluation.metrics import score
         from components.evaluation.writing import write_evaluation
-        from components.formats import read_scaled
-        from components.predictor import load_predictor
+        from components.models.predictor import load_predictor
 
         check_fit(transformed.artifact, model.artifact)
         test = read_scaled(transformed, transformed.artifact.splits.test)

@@ -8,8 +8,8 @@ from pydantic import Field
 
 from components.artifacts import Examples
 from components.component import Component, ComponentConfig, Context
+from components.data.split_config import SplitConfig
 from components.sources import AnySource, DigitsSource
-from components.split_config import SplitConfig
 
 
 class ExampleGenConfig(ComponentConfig):
@@ -41,7 +41,7 @@ class ExampleGen(Component[ExampleGenConfig]):
             DataError: if the source is missing, malformed, or too small to split.
             ConfigError: if the `official` strategy is asked of a source without a test set.
         """
-        from components.examples import write_dataset
+        from components.data.examples import write_dataset
 
         source, split = self.config.source, self.config.split
         dataset = source.load(context.progress)

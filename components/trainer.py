@@ -3,43 +3,14 @@
 from __future__ import annotations
 
 import platform
-from typing import Annotated, Any, Literal
-
-from pydantic import Field, field_validator
 
 from components.artifacts import Model, Stored, TrainingEnvironment, TransformedExamples
-from components.component import Component, ComponentConfig, Context
-from components.libraries import library_version
-from components.resources import cpu_limit
-from components.tensorflow_runtime import Device, choose_device, import_tensorflow, require_gpu
-from components.training.cnn import NetworkConfig, build_network
-from components.training.schedule import LearningRate, OneCycleRate
-
-
-class TrainerConfig(ComponentConfig):
-    """The network and how it is trained."""
-
-    network: NetworkConfig = NetworkConfig()
-    """The network's shape."""
-    epochs: Annotated[int, Field(ge=1, le=10_000)] = 8
-    """At most so many times through the training images."""
-    batch_size: Annotated[int, Field(ge=1, le=65_536)] = 128
-    """Images a training step."""
-    learning_rate: LearningRate = OneCycleRate()
-    """Adam's learning rate over the steps of all epochs."""
-    patience: Annotated[int, Field(ge=0)] = 5
-    """Stop after so many epochs without a better `monitor`."""
-    monitor: Literal["val_loss", "val_accuracy"] = "val_loss"
-    """What says which epoch is best."""
-    device: Device = "auto"
-    """`gpu` fails where there is none; `auto` takes one if there is one."""
-    seed: Annotated[int, Field(ge=0, lt=2**32)] = 0
-    """Decides weights, dropout and the order of images; by default the job's seed."""
-
-    @field_validator("learning_rate", mode="before")
-    @classmethod
-    def _schedule_has_a_default(cls, value: Any) -> Any:
-        return {"schedule": OneCycleRate().schedule, **value} if isinstance(value, dict) else value
+from components.component import Component, Context
+from components.runtime.libraries import library_version
+from components.runtime.resources import cpu_limit
+from components.runtime.tensorflow import choose_device, import_tensorflow, require_gpu
+from components.training.cnn import build_network
+from components.training.config import TrainerConfig
 
 
 class Trainer(Component[TrainerConfig]):
@@ -62,7 +33,7 @@ class Trainer(Component[TrainerConfig]):
         """
         tf = import_tensorflow()
         device = choose_device(tf, self.config.device)
-        from components.formats import read_scaled
+        from components.data.formats import read_scaled
         from components.training.exporting import weights_digest, write_keras, write_saved_model
         from components.training.fitting import fit
         from components.training.history import write_history

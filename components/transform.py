@@ -14,7 +14,7 @@ from components.artifacts import (
     TransformedSplit,
 )
 from components.component import Component, ComponentConfig, Context
-from components.transform_graph import apply_numpy, scaling_graph
+from components.data.transform_graph import apply_numpy, scaling_graph
 
 if TYPE_CHECKING:
     from numpy.typing import NDArray
@@ -35,7 +35,7 @@ class Transform(Component[TransformConfig]):
         from pydantic import TypeAdapter
 
         from components.artifacts import GraphOperation
-        from components.formats import ImageSplit, read_examples, write_scaled
+        from components.data.formats import ImageSplit, read_examples, write_scaled
 
         stated, output = examples.artifact, context.output
         graph = scaling_graph()

@@ -14,7 +14,7 @@ if TYPE_CHECKING:
     import numpy as np
     from matplotlib.figure import Figure as Drawing
 
-    from components.formats import ImageSplit
+    from components.data.formats import ImageSplit
 
 
 class VisualizerConfig(ComponentConfig):
@@ -46,12 +46,12 @@ class Visualizer(Component[VisualizerConfig]):
         """
         import numpy as np
 
+        from components.data.formats import read_predictions, read_scaled
         from components.figures.class_distribution import draw_class_distribution
         from components.figures.confusion import draw_confusion
         from components.figures.curves import draw_curves
         from components.figures.mistakes import draw_mistakes
         from components.figures.style import save, style
-        from components.formats import read_predictions, read_scaled
 
         stated = transformed.artifact
         names = stated.class_names
@@ -104,7 +104,7 @@ class Visualizer(Component[VisualizerConfig]):
         self, model: Stored[Model], test: ImageSplit[np.float32], names: tuple[str, ...]
     ) -> tuple[str, str, str, Drawing]:
         from components.figures.feature_maps import draw_feature_maps, first_convolution
-        from components.predictor import load_network
+        from components.models.predictor import load_network
 
         row = self.config.example
         if row >= len(test):

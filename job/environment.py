@@ -6,8 +6,8 @@ import os
 import platform
 from typing import Any
 
-from components.libraries import library_version
-from components.resources import cpu_limit, memory_limit
+from components.runtime.libraries import library_version
+from components.runtime.resources import cpu_limit, memory_limit
 from job.slots import SLOTS
 
 

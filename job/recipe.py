@@ -10,7 +10,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from components.errors import ConfigError
-from components.libraries import library_version
+from components.runtime.libraries import library_version
 from job.manifest import Recipe
 
 if TYPE_CHECKING:

@@ -6,7 +6,7 @@ import json
 from typing import TYPE_CHECKING
 
 from components.artifacts import Blessing, Evaluation
-from components.formats import write_predictions
+from components.data.formats import write_predictions
 
 if TYPE_CHECKING:
     from pathlib import Path

@@ -11,7 +11,7 @@ from components.component import ComponentConfig
 if TYPE_CHECKING:
     import numpy as np
 
-    from components.formats import ImageSplit
+    from components.data.formats import ImageSplit
     from components.progress import Progress
 
 

@@ -17,7 +17,7 @@ from components.sources.files import reading
 if TYPE_CHECKING:
     import numpy as np
 
-    from components.formats import ImageSplit
+    from components.data.formats import ImageSplit
     from components.progress import Progress
 
 LABEL = "label"
@@ -66,7 +66,7 @@ class CsvSource(SourceConfig):
         import pyarrow as pa
         from pyarrow import csv as arrow_csv
 
-        from components.formats import ImageSplit
+        from components.data.formats import ImageSplit
 
         with reading(path, "a CSV file"):
             columns = read_header(path)

@@ -34,7 +34,7 @@ class DigitsSource(SourceConfig):
         from PIL import Image
         from sklearn.datasets import load_digits
 
-        from components.formats import ImageSplit
+        from components.data.formats import ImageSplit
 
         bunch = load_digits()
         scaled = np.rint(bunch.images * (255 / FULL_INK)).astype(np.uint8)

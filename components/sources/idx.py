@@ -23,7 +23,7 @@ if TYPE_CHECKING:
     import numpy as np
     from numpy.typing import NDArray
 
-    from components.formats import ImageSplit
+    from components.data.formats import ImageSplit
     from components.progress import Progress
 
 UNSIGNED_BYTE = 0x08
@@ -62,7 +62,7 @@ class IdxSource(SourceConfig):
     def _load_split(self, split: str, *, required: bool) -> ImageSplit[np.uint8] | None:
         import numpy as np
 
-        from components.formats import ImageSplit
+        from components.data.formats import ImageSplit
 
         prefix = SPLIT_PREFIXES[split]
         images_path = self._find(prefix, "images", required=required)

@@ -17,7 +17,7 @@ if TYPE_CHECKING:
     import numpy as np
     from numpy.typing import NDArray
 
-    from components.formats import ImageSplit
+    from components.data.formats import ImageSplit
     from components.progress import Progress
 
 ENDINGS = frozenset({".png", ".jpg", ".jpeg"})
@@ -70,7 +70,7 @@ class ImageFolderSource(SourceConfig):
     def _load_classes(self, classes: dict[str, list[Path]]) -> ImageSplit[np.uint8]:
         import numpy as np
 
-        from components.formats import ImageSplit
+        from components.data.formats import ImageSplit
 
         files = [file for files in classes.values() for file in files]
         images = np.empty((len(files), self.size, self.size), dtype=np.uint8)

@@ -18,7 +18,7 @@ from components.sources.base import Dataset, SourceConfig
 if TYPE_CHECKING:
     import numpy as np
 
-    from components.formats import ImageSplit
+    from components.data.formats import ImageSplit
     from components.progress import Progress
 
 READ_BATCH = 1024
@@ -48,7 +48,7 @@ class TfdsSource(SourceConfig):
     def load(self, progress: Progress) -> Dataset:
         import tensorflow_datasets as tfds
 
-        from components.tensorflow_runtime import import_tensorflow
+        from components.runtime.tensorflow import import_tensorflow
 
         import_tensorflow()
         tfds.disable_progress_bar()
@@ -131,7 +131,7 @@ class TfdsSource(SourceConfig):
         import tensorflow as tf
         import tensorflow_datasets as tfds
 
-        from components.formats import ImageSplit
+        from components.data.formats import ImageSplit
 
         def grey(example: dict[str, Any]) -> tuple[Any, Any]:
             image = example["image"]

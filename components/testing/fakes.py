@@ -25,7 +25,7 @@ from components.artifacts import (
     TransformedSplit,
 )
 from components.component import Component, ComponentConfig, Context
-from components.split_config import SplitConfig
+from components.data.split_config import SplitConfig
 
 
 class FakeExampleGenConfig(ComponentConfig):
@@ -48,8 +48,8 @@ class FakeExampleGen(Component[FakeExampleGenConfig]):
         """Write one Parquet file a split."""
         import numpy as np
 
-        from components.examples import write_dataset
-        from components.formats import ImageSplit
+        from components.data.examples import write_dataset
+        from components.data.formats import ImageSplit
         from components.sources.base import Dataset
 
         config = self.config
@@ -88,8 +88,8 @@ class FakeTransform(Component[FakeTransformConfig]):
     def run(self, context: Context, /, *, examples: Stored[Examples]) -> TransformedExamples:
         """Write two NumPy files a split, and an empty file for the graph."""
         from components.artifacts import SPLITS
-        from components.formats import ImageSplit, read_examples, write_scaled
-        from components.transform_graph import apply_numpy, scaling_graph
+        from components.data.formats import ImageSplit, read_examples, write_scaled
+        from components.data.transform_graph import apply_numpy, scaling_graph
 
         stated, graph = examples.artifact, scaling_graph()
         splits = {}
@@ -133,8 +133,8 @@ class FakeTrainer(Component[FakeTrainerConfig]):
         """Write `weights.npz` and a history of one epoch."""
         import numpy as np
 
-        from components.formats import read_scaled
-        from components.linear_model import write_linear_model
+        from components.data.formats import read_scaled
+        from components.models.linear import write_linear_model
 
         train = read_scaled(transformed, transformed.artifact.splits.train)
         pixels = train.images.reshape(len(train), -1)
@@ -170,10 +170,10 @@ class FakeEvaluator(Component[FakeEvaluatorConfig]):
         """Write predictions and metrics as the Evaluator does."""
         import numpy as np
 
+        from components.data.formats import read_scaled
         from components.evaluation.blessing import Threshold, bless
         from components.evaluation.metrics import score
         from components.evaluation.writing import write_evaluation
-        from components.formats import read_scaled
 
         names = transformed.artifact.class_names
         labels = read_scaled(transformed, transformed.artifact.splits.test).labels
@@ -208,7 +208,7 @@ class FakeVisualizer(Component[FakeVisualizerConfig]):
         import numpy as np
         from PIL import Image
 
-        from components.formats import read_scaled
+        from components.data.formats import read_scaled
 
         images = read_scaled(transformed, transformed.artifact.splits.test).images
         mean = np.rint(images.mean(axis=0)[..., 0] * 255).astype(np.uint8)

@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Any
 if TYPE_CHECKING:
     import numpy as np
 
-    from components.formats import ImageSplit
+    from components.data.formats import ImageSplit
 
 VALIDATION_BATCH = 1000
 

@@ -8,7 +8,7 @@ import re
 import zipfile
 from typing import TYPE_CHECKING, Any
 
-from components.transform_graph import apply_tensorflow
+from components.data.transform_graph import apply_tensorflow
 
 if TYPE_CHECKING:
     from collections.abc import Iterable

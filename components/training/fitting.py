@@ -15,9 +15,9 @@ from components.training.batches import TrainingBatches, validation_batches
 if TYPE_CHECKING:
     import numpy as np
 
-    from components.formats import ImageSplit
+    from components.data.formats import ImageSplit
     from components.progress import Progress
-    from components.trainer import TrainerConfig
+    from components.training.config import TrainerConfig
 
 REPORTS_AN_EPOCH = 10
 """Training steps run in the graph in about this many pieces an epoch; between them Python is heard."""

@@ -8,11 +8,11 @@ import numpy as np
 import pytest
 
 from components import Context, Evaluator, Model, TransformedExamples
+from components.data.formats import read_predictions
 from components.errors import DataError
 from components.evaluation.blessing import Threshold, bless
 from components.evaluation.metrics import score, wilson_interval
 from components.evaluator import check_fit
-from components.formats import read_predictions
 from components.testing.contract import make_inputs
 
 LABELS = np.array([0, 0, 0, 1, 1, 2])

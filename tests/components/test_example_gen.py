@@ -10,10 +10,10 @@ import pytest
 from numpy.typing import NDArray
 
 from components import Context, ExampleGen, Examples
+from components.data.split_config import SplitConfig
 from components.errors import ConfigError, DataError
 from components.example_gen import ExampleGenConfig
 from components.sources import AnySource, CsvSource, DigitsSource, IdxSource, ImageFolderSource
-from components.split_config import SplitConfig
 from tests.support.data import squares, write_csv, write_idx, write_idx_folder, write_image_folder
 
 

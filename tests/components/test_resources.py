@@ -7,7 +7,7 @@ from pathlib import Path
 
 import pytest
 
-from components import resources
+from components.runtime import resources
 
 
 @pytest.fixture

@@ -31,7 +31,7 @@ class QuietHandler(SimpleHTTPRequestHandler):
 @pytest.fixture
 def server(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[Path]:
     """Serve a folder on the loopback interface as the place that MNIST is downloaded from."""
-    from components.tensorflow_runtime import import_tensorflow
+    from components.runtime.tensorflow import import_tensorflow
 
     import_tensorflow()
     from tensorflow_datasets.image_classification import mnist
@@ -81,18 +81,30 @@ def test_a_server_that_sends_something_else_is_told(server: Path, tmp_path: Path
         TfdsSource(name="mnist", data_dir=tmp_path / "prepared").load(NoProgress())
 
 
-def test_a_refused_connection_is_told(server: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+@pytest.fixture(scope="module")
+def no_waiting() -> Iterator[None]:
+    """Let urllib3 not wait between its ten attempts, which is more than three minutes in all.
+
+    It holds for the module, because three other downloads go on trying after the first has failed.
+    """
     import urllib3.util.retry
-    from tensorflow_datasets.image_classification import mnist
 
     class NoWaiting:
-        """Stands for the module `time` where urllib3 waits between its ten attempts, three minutes in all."""
+        """Stands for the module `time`."""
 
         @staticmethod
         def sleep(seconds: float) -> None:
             pass
 
-    monkeypatch.setattr(urllib3.util.retry, "time", NoWaiting)
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setattr(urllib3.util.retry, "time", NoWaiting)
+        yield
+
+
+@pytest.mark.usefixtures("no_waiting")
+def test_a_refused_connection_is_told(server: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    from tensorflow_datasets.image_classification import mnist
+
     monkeypatch.setattr(mnist.MNIST, "URL", "http://127.0.0.1:9/")  # the discard port: nobody listens
     with pytest.raises(DataError, match=r"could not be downloaded.*127\.0\.0\.1"):
         TfdsSource(name="mnist", data_dir=tmp_path / "prepared").load(NoProgress())

@@ -8,10 +8,10 @@ from pathlib import Path
 import numpy as np
 
 from components import Context, ExampleGen, Stored, Transform, TransformedExamples
+from components.data.formats import read_scaled
+from components.data.transform_graph import apply_numpy, apply_tensorflow, scaling_graph
 from components.example_gen import ExampleGenConfig
-from components.formats import read_scaled
 from components.sources import IdxSource
-from components.transform_graph import apply_numpy, apply_tensorflow, scaling_graph
 from tests.support.data import squares, write_idx, write_idx_folder
 
 
@@ -49,7 +49,7 @@ def test_the_graph_is_written_beside_the_splits(tmp_path: Path) -> None:
 
 
 def test_numpy_and_tensorflow_mean_the_same_by_the_graph_to_the_bit() -> None:
-    from components.tensorflow_runtime import import_tensorflow
+    from components.runtime.tensorflow import import_tensorflow
 
     tf = import_tensorflow()
     every_grey = np.arange(256, dtype=np.uint8).reshape(1, 16, 16)

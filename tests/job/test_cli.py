@@ -103,7 +103,7 @@ def test_bad_data_is_exit_3(tmp_path: Path, mnist_job: Command, write_config: Wr
 
 def has_gpu() -> bool:
     from components.errors import ResourceError
-    from components.tensorflow_runtime import require_gpu
+    from components.runtime.tensorflow import require_gpu
 
     try:
         require_gpu()

@@ -12,7 +12,7 @@ from importlib.metadata import PackageNotFoundError, distribution
 from typing import TYPE_CHECKING, Any, Literal
 
 from components.errors import ResourceError
-from components.resources import cpu_limit
+from components.runtime.resources import cpu_limit
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
@@ -24,7 +24,7 @@ def import_tensorflow() -> Any:
     """Import TensorFlow and return it, with its log lines below an error kept quiet.
 
     TensorFlow sizes its thread pools by the host's processors; this sizes them by what the
-    container may use (`components.resources.cpu_limit`).
+    container may use (`components.runtime.resources.cpu_limit`).
     """
     os.environ.setdefault("TF_CPP_MIN_LOG_LEVEL", "2")
     os.environ.setdefault("KERAS_BACKEND", "tensorflow")

@@ -9,10 +9,10 @@ from typing import TYPE_CHECKING
 import numpy as np
 
 from components.artifacts import Epoch, Model, Stored, TrainingEnvironment, TransformedExamples
+from components.data.formats import read_scaled
 from components.evaluation.metrics import score
-from components.formats import read_scaled
-from components.libraries import library_version
-from components.predictor import linear_predictor
+from components.models.predictor import linear_predictor
+from components.runtime.libraries import library_version
 from components.training.history import write_history
 
 if TYPE_CHECKING:

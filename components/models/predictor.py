@@ -28,7 +28,7 @@ def load_predictor(model: Stored[Model]) -> Predictor:
 
 def load_network(model: Stored[Model]) -> Any:
     """Return the keras network of a `keras` model; Keras's safe mode runs no code from the file."""
-    from components.tensorflow_runtime import import_tensorflow
+    from components.runtime.tensorflow import import_tensorflow
 
     import_tensorflow()
     import keras

@@ -9,17 +9,17 @@ import numpy as np
 import pandas as pd
 
 from components.artifacts import Examples, ExamplesSplit, Source, Splits
+from components.data.formats import examples_frame, frame_images, write_examples
+from components.data.splitting import split_rows
 from components.errors import ConfigError, DataError
-from components.formats import examples_frame, frame_images, write_examples
-from components.splitting import split_rows
 
 if TYPE_CHECKING:
     from pathlib import Path
 
     from numpy.typing import NDArray
 
+    from components.data.split_config import SplitConfig
     from components.sources.base import Dataset
-    from components.split_config import SplitConfig
 
 
 def write_dataset(

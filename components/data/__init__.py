@@ -1,0 +1,1 @@
+"""Images and labels between memory and disk: building, splitting, scaling, reading back."""

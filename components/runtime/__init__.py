@@ -1,0 +1,1 @@
+"""The machine below: processors, libraries, TensorFlow and its device."""
