@@ -10,22 +10,20 @@ class Progress(Protocol):
     def message(self, text: str) -> None:
         """Hear one sentence that a person should read."""
 
-    def training_step(
-        self, *, epoch: int, epochs: int, step: int, steps: int, images: int, metrics: Mapping[str, float]
-    ) -> None:
-        """Hear that `step` of `steps` of `epoch` of `epochs` (all from 1) is done.
+    def epoch_begin(self, *, epoch: int, epochs: int, steps: int) -> None:
+        """Hear that `epoch` of at most `epochs` (from 1) begins, with so many training steps."""
+
+    def training_step(self, *, step: int, images: int, metrics: Mapping[str, float]) -> None:
+        """Hear how far the epoch is.
 
         Args:
-            epoch: the epoch, from 1.
-            epochs: how many epochs there are at most.
-            step: batches done in this epoch.
-            steps: batches in an epoch.
+            step: training steps done in this epoch.
             images: images seen in this epoch.
             metrics: the epoch's running training metrics, such as `loss` and `accuracy`.
         """
 
-    def epoch_end(self, *, epoch: int, epochs: int, images: int, metrics: Mapping[str, float]) -> None:
-        """Hear that an epoch is done, with its `images` seen and its final metrics."""
+    def epoch_end(self, *, metrics: Mapping[str, float]) -> None:
+        """Hear that the epoch is done, with its metrics on training and validation."""
 
 
 class NoProgress:
@@ -33,8 +31,8 @@ class NoProgress:
 
     def message(self, text: str) -> None: ...
 
-    def training_step(
-        self, *, epoch: int, epochs: int, step: int, steps: int, images: int, metrics: Mapping[str, float]
-    ) -> None: ...
+    def epoch_begin(self, *, epoch: int, epochs: int, steps: int) -> None: ...
 
-    def epoch_end(self, *, epoch: int, epochs: int, images: int, metrics: Mapping[str, float]) -> None: ...
+    def training_step(self, *, step: int, images: int, metrics: Mapping[str, float]) -> None: ...
+
+    def epoch_end(self, *, metrics: Mapping[str, float]) -> None: ...

@@ -41,8 +41,9 @@ class Report:
         self.directory = directory
         self.bars: Bars | None = None
         self.task: Any = None
-        self.epoch_started = 0.0
-        self.current_epoch = 0
+        self.epoch = ""
+        self.epoch_began = 0.0
+        self.speed = 0.0
 
     def begin(self, record: RunRecord) -> None:
         """Say which run this is."""
@@ -50,7 +51,6 @@ class Report:
 
     def begin_step(self, slot: str) -> None:
         """Say that a step begins, where that is not said soon by its end."""
-        self.current_epoch = 0
         if self.console.is_terminal:
             self.console.print(f"[dim]{slot} ...[/]", end="\r")
 
@@ -73,32 +73,29 @@ class Report:
         """Say one sentence that should not be missed."""
         self.console.print(f"[bold yellow]warning:[/] {escape(text)}", highlight=False, soft_wrap=True)
 
-    def training_step(
-        self, *, epoch: int, epochs: int, step: int, steps: int, images: int, metrics: Mapping[str, float]
-    ) -> None:
-        """Move the epoch's bar on; without a terminal only remember when the epoch began."""
-        if epoch != self.current_epoch:
-            self.current_epoch, self.epoch_started = epoch, time.perf_counter()
-            self._new_bar(epoch, epochs, steps)
-        if self.bars is not None:
-            elapsed = time.perf_counter() - self.epoch_started
-            self.bars.update(
-                self.task,
-                completed=step,
-                loss=metrics.get("loss", 0.0),
-                accuracy=metrics.get("accuracy", 0.0),
-                speed=images / elapsed if elapsed > 0 and step > 1 else 0.0,
-            )
+    def epoch_begin(self, *, epoch: int, epochs: int, steps: int) -> None:
+        """Start the epoch's clock, and its bar where there is a terminal."""
+        self.epoch, self.speed, self.epoch_began = f"{epoch:>{len(str(epochs))}}/{epochs}", 0.0, time.perf_counter()
+        if self.console.is_terminal:
+            self.bars = new_bars(self.console)
+            self.task = self.bars.add_task("", total=steps, epoch=self.epoch, loss=0.0, accuracy=0.0, speed=0.0)
+            self.bars.start()
 
-    def epoch_end(self, *, epoch: int, epochs: int, images: int, metrics: Mapping[str, float]) -> None:
+    def training_step(self, *, step: int, images: int, metrics: Mapping[str, float]) -> None:
+        """Move the epoch's bar on."""
+        self.speed = images / max(time.perf_counter() - self.epoch_began, 1e-9)
+        if self.bars is not None:
+            shown: Any = {name: metrics.get(name, 0.0) for name in ("loss", "accuracy")}
+            self.bars.update(self.task, completed=step, speed=self.speed, **shown)
+
+    def epoch_end(self, *, metrics: Mapping[str, float]) -> None:
         """Say how the epoch went, in one line."""
         self._stop_bars()
-        elapsed = time.perf_counter() - self.epoch_started
         self.console.print(
-            f"  epoch {epoch:>{len(str(epochs))}}/{epochs}"
+            f"  epoch {self.epoch}"
             f"  loss {metrics['loss']:.4f}  accuracy {metrics['accuracy']:.4f}"
             f"  val_loss {metrics['val_loss']:.4f}  val_accuracy {metrics['val_accuracy']:.4f}"
-            f"  {images / elapsed if elapsed > 0 else 0:,.0f} images/s",
+            f"  {self.speed:,.0f} images/s",
             highlight=False,
             soft_wrap=True,
         )
@@ -108,30 +105,27 @@ class Report:
         self._stop_bars()
         print_run(self.console, record, self.directory / "runs" / record.run_id)
 
-    def _new_bar(self, epoch: int, epochs: int, steps: int) -> None:
-        self._stop_bars()
-        if not self.console.is_terminal:
-            return
-        from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, TimeRemainingColumn
-
-        self.bars = Progress(
-            TextColumn("  epoch {task.fields[epoch]}"),
-            BarColumn(bar_width=24),
-            MofNCompleteColumn(),
-            TextColumn(
-                "loss {task.fields[loss]:.4f}  accuracy {task.fields[accuracy]:.4f}  {task.fields[speed]:,.0f} images/s"
-            ),
-            TimeRemainingColumn(),
-            console=self.console,
-            transient=True,
-        )
-        self.task = self.bars.add_task("", total=steps, epoch=f"{epoch}/{epochs}", loss=0.0, accuracy=0.0, speed=0.0)
-        self.bars.start()
-
     def _stop_bars(self) -> None:
         if self.bars is not None:
             self.bars.stop()
             self.bars = None
+
+
+def new_bars(console: Console) -> Bars:
+    """Return a progress bar for one epoch: step, loss, accuracy, images a second, time left."""
+    from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, TimeRemainingColumn
+
+    return Progress(
+        TextColumn("  epoch {task.fields[epoch]}"),
+        BarColumn(bar_width=24),
+        TextColumn("step"),
+        MofNCompleteColumn(),
+        TextColumn("loss {task.fields[loss]:.4f}  accuracy {task.fields[accuracy]:.4f}"),
+        TextColumn("{task.fields[speed]:,.0f} images/s"),
+        TimeRemainingColumn(),
+        console=console,
+        transient=True,
+    )
 
 
 def summary(sealed: Sealed) -> str:

@@ -86,22 +86,17 @@ class Report(keras.callbacks.Callback):  # type: ignore[misc]
         super().__init__()
         self.progress = progress
         self.batches = batches
-        self.epoch = 0
         self.history: list[Epoch] = []
 
     def on_epoch_begin(self, epoch: int, logs: dict[str, float] | None = None) -> None:  # noqa: ARG002
-        self.epoch = epoch + 1
-        self.batches.begin_epoch(self.epoch)
+        self.batches.begin_epoch(epoch + 1)
+        self.progress.epoch_begin(epoch=epoch + 1, epochs=self.params["epochs"], steps=self.batches.steps)
 
     def on_train_batch_end(self, batch: int, logs: dict[str, float] | None = None) -> None:
-        self.progress.training_step(
-            epoch=self.epoch,
-            epochs=self.params["epochs"],
-            step=batch + 1,
-            steps=self.batches.steps,
-            images=min((batch + 1) * self.batches.batch_size, self.batches.images),
-            metrics=logs or {},
-        )
+        # Keras counts whole executions, also when the last one of an epoch is cut short.
+        step = min(batch + 1, self.batches.steps)
+        images = min(step * self.batches.batch_size, self.batches.images)
+        self.progress.training_step(step=step, images=images, metrics=logs or {})
 
     def on_epoch_end(self, epoch: int, logs: dict[str, float] | None = None) -> None:
         metrics = {name: float(value) for name, value in (logs or {}).items()}
@@ -113,6 +108,4 @@ class Report(keras.callbacks.Callback):  # type: ignore[misc]
             )
         metrics["learning_rate"] = float(self.model.optimizer.learning_rate)
         self.history.append(Epoch(epoch=epoch + 1, **metrics))
-        self.progress.epoch_end(
-            epoch=epoch + 1, epochs=self.params["epochs"], images=self.batches.images, metrics=metrics
-        )
+        self.progress.epoch_end(metrics=metrics)

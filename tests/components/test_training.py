@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import csv
+from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
 
@@ -168,21 +169,28 @@ def test_the_environment_is_stated(model: Stored[Model]) -> None:
 
 def test_progress_hears_every_epoch_and_its_steps(tmp_path: Path, transformed: Stored[TransformedExamples]) -> None:
     class Heard(NoProgress):
-        steps: list[tuple[int, int, int]] = []
-        epochs: list[int] = []
+        begun: list[tuple[int, int, int]] = []
+        steps: list[tuple[int, int]] = []
+        ended: list[set[str]] = []
 
-        def training_step(self, *, epoch: int, step: int, steps: int, **_: Any) -> None:
-            self.steps.append((epoch, step, steps))
+        def epoch_begin(self, *, epoch: int, epochs: int, steps: int) -> None:
+            self.begun.append((epoch, epochs, steps))
 
-        def epoch_end(self, *, epoch: int, **_: Any) -> None:
-            self.epochs.append(epoch)
+        def training_step(self, *, step: int, images: int, metrics: Mapping[str, float]) -> None:
+            assert {"loss", "accuracy"} <= set(metrics)
+            self.steps.append((step, images))
+
+        def epoch_end(self, *, metrics: Mapping[str, float]) -> None:
+            self.ended.append(set(metrics))
 
     heard = Heard()
-    config = Trainer.Config.model_validate({"network": TINY, "epochs": 2, "batch_size": 8})
+    config = Trainer.Config.model_validate({"network": TINY, "epochs": 2, "batch_size": 7})
     Trainer(config).run(Context(output=tmp_path, progress=heard), transformed=transformed)
-    total = -(-transformed.artifact.splits.train.count // 8)
-    assert heard.epochs == [1, 2]
-    assert heard.steps[-1] == (2, total, total)
+    images = transformed.artifact.splits.train.count
+    total = -(-images // 7)
+    assert heard.begun == [(1, 2, total), (2, 2, total)]
+    assert heard.ended == [{"loss", "accuracy", "val_loss", "val_accuracy", "learning_rate"}] * 2
+    assert heard.steps[-1] == (total, images)
     assert len(heard.steps) > 10
 
 
