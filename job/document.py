@@ -13,8 +13,9 @@ if TYPE_CHECKING:
     from pathlib import Path
 
 EXTENDS = "extends"
-CHOICES = ("use", "kind", "strategy", "schedule")
-"""Keys that choose what the others in their mapping mean: another choice replaces the whole mapping."""
+USE = "use"
+CHOICES = ("kind", "strategy", "schedule")
+"""Keys that, like `use`, choose what the others in their mapping mean: another choice replaces the whole mapping."""
 
 Place = tuple[str | int, ...]
 
@@ -109,6 +110,8 @@ def merge(lower: dict[str, Any], upper: dict[str, Any]) -> dict[str, Any]:
     {'a': {'x': 1, 'y': 3}}
     >>> merge({"source": {"kind": "tfds", "name": "mnist"}}, {"source": {"kind": "digits"}})
     {'source': {'kind': 'digits'}}
+    >>> merge({"trainer": {"epochs": 3}}, {"trainer": {"use": "mine:MyTrainer"}})
+    {'trainer': {'use': 'mine:MyTrainer'}}
     """
     merged = dict(lower)
     for key, value in upper.items():
@@ -121,7 +124,9 @@ def merge(lower: dict[str, Any], upper: dict[str, Any]) -> dict[str, Any]:
 
 
 def _chooses_otherwise(below: dict[str, Any], above: dict[str, Any]) -> bool:
-    return any(choice in above and above[choice] != below.get(choice, above[choice]) for choice in CHOICES)
+    if USE in above and above[USE] != below.get(USE):
+        return True  # without `use`, what is below is for the slot's own component
+    return any(choice in above and choice in below and above[choice] != below[choice] for choice in CHOICES)
 
 
 def read_yaml(path: Path) -> Document:

@@ -27,7 +27,7 @@ def draw_confusion(evaluation: Evaluation) -> Figure:
     right = np.eye(classes, dtype=bool)
     annotate = classes <= MOST_ANNOTATED
     side = float(np.clip(0.62 * classes, 5, 13))
-    figure = new_figure(side + 1.2, side + 0.6)
+    figure = new_figure(side + 1.2, side + 0.9)
     axes = figure.subplots()
     wrong = int(counts[~right].sum())
     sns.heatmap(

@@ -17,7 +17,7 @@ if TYPE_CHECKING:
 def draw_curves(model: Model) -> Figure:
     """Return the learning curves, with the epoch whose weights were kept."""
     epochs = [row.epoch for row in model.history]
-    figure = new_figure(9, 3.8)
+    figure = new_figure(9, 4.2)
     panels = figure.subplots(1, 2)
     for panel, name, title in zip(
         panels, ("loss", "accuracy"), ("Loss (cross-entropy, nats)", "Accuracy"), strict=True

@@ -35,7 +35,7 @@ def draw_feature_maps(image: NDArray[np.float32], maps: NDArray[np.float32], cla
     filters = maps.shape[-1]
     shown = min(filters, MOST_MAPS)
     rows = -(-shown // COLUMNS)
-    figure = new_figure(11, 0.95 * max(rows, 3) + 1.1)
+    figure = new_figure(11, 0.95 * max(rows, 3) + 0.8)
     [[left, right]] = figure.subfigures(1, 2, squeeze=False, width_ratios=(1, 2.9))
     picture = left.subplots()
     picture.imshow(image[..., 0], cmap="gray", vmin=0, vmax=1)

@@ -29,13 +29,13 @@ def draw_mistakes(images: NDArray[np.float32], predictions: pd.DataFrame, class_
     wrong = predictions[predictions["label"] != predictions["prediction"]]
     worst = wrong.sort_values("confidence", ascending=False, kind="stable").head(MOST)
     rows = max(1, -(-len(worst) // COLUMNS))
-    figure = new_figure(11, 1.75 * rows + 0.9)
+    figure = new_figure(11, 1.62 * rows + 0.7)
     for axes in (grid := figure.subplots(rows, COLUMNS, squeeze=False)).flat:
         axes.set_axis_off()
     for axes, answer in zip(grid.flat, worst.itertuples(), strict=False):
         axes.imshow(images[answer.Index][..., 0], cmap="gray_r", vmin=0, vmax=1)
         axes.set_title(
-            f"{class_names[answer.label]}, not {class_names[answer.prediction]}\n{answer.confidence:.0%} sure",
+            f"{class_names[answer.label]}, not {class_names[answer.prediction]}\n{answer.confidence:.1%} sure",
             loc="center", fontsize=8.5, fontweight="normal", color=VERMILION,
         )  # fmt: skip
     if worst.empty:

@@ -14,6 +14,8 @@ if TYPE_CHECKING:
 BLUE, ORANGE, GREEN, VERMILION = "#0072B2", "#E69F00", "#009E73", "#D55E00"
 INK, FAINT = "#333333", "#BBBBBB"
 DPI = 150
+HEADER = 0.62
+"""Height of the title and its note, in inches."""
 
 RULES: dict[str, Any] = {
     "font.family": "DejaVu Sans",  # comes with matplotlib: the same letters on every machine
@@ -46,18 +48,12 @@ def new_figure(width: float, height: float) -> Figure:
     return Figure(figsize=(width, height), layout="constrained")
 
 
-def set_title(figure: Figure, title: str, note: str = "") -> None:
-    """Head the figure with a title and, below it, a note in regular letters."""
-    # One text has one weight: the title keeps a line free for the note.
-    place: dict[str, Any] = {
-        "x": 0.012,
-        "y": 1 - 0.1 / figure.get_figheight(),
-        "ha": "left",
-        "va": "top",
-        "fontsize": 12,
-    }
-    figure.suptitle(f"{title}\n" if note else title, fontweight="bold", **place)
-    figure.text(s=f"\n{note}", **place)
+def set_title(figure: Figure, title: str, note: str) -> None:
+    """Head the figure with a title in bold and a note below it, and keep what is drawn clear of both."""
+    height = figure.get_figheight()
+    figure.text(0.012, 1 - 0.10 / height, title, va="top", fontsize=12, fontweight="bold")
+    figure.text(0.012, 1 - 0.34 / height, note, va="top", fontsize=10)
+    figure.set_layout_engine("constrained", rect=(0, 0, 1, 1 - HEADER / height))
 
 
 def save(figure: Figure, path: Path) -> None:

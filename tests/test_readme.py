@@ -1,0 +1,69 @@
+"""README.md keeps its word: its example of a swapped component runs as it stands there."""
+
+from __future__ import annotations
+
+import re
+import subprocess
+import sys
+from pathlib import Path
+
+import pytest
+
+from tests.conftest import REPOSITORY, Command
+
+README = (REPOSITORY / "README.md").read_text()
+
+
+def block(language: str, holding: str) -> str:
+    """Return the one fenced block of a language that has some text in it."""
+    (found,) = [text for text in re.findall(rf"```{language}\n(.*?)```", README, re.DOTALL) if holding in text]
+    return str(found)
+
+
+def test_the_example_of_a_swapped_trainer_runs(tmp_path: Path, mnist_job_process: Command) -> None:
+    (tmp_path / "my_trainer.py").write_text(block("python", "class LogisticTrainer("))
+    (tmp_path / "configs").symlink_to(REPOSITORY / "configs")
+    (tmp_path / "mine.yaml").write_text(block("yaml", "my_trainer:LogisticTrainer"))
+    outcome = mnist_job_process("run", "--config", "mine.yaml", "--root", "root", "--json", cwd=tmp_path)
+    assert outcome.exit_code == 0, outcome.stderr
+    assert outcome.record["metrics"]["accuracy"] > 0.9
+    assert outcome.record["config"]["trainer"] == {"use": "my_trainer:LogisticTrainer", "regularization": 10.0}
+
+
+def test_the_contract_can_be_pointed_at_it(tmp_path: Path) -> None:
+    (tmp_path / "my_trainer.py").write_text(block("python", "class LogisticTrainer("))
+    (tmp_path / "test_mine.py").write_text(block("python", "class TestLogisticTrainer"))
+    result = subprocess.run(
+        [sys.executable, "-m", "pytest", "-q", "-p", "no:cacheprovider", "test_mine.py"],
+        cwd=tmp_path,
+        env={"PYTHONPATH": f"{REPOSITORY}:{tmp_path}", "PATH": "/usr/bin"},
+        capture_output=True,
+        text=True,
+        timeout=120,
+        check=False,
+    )
+    assert result.returncode == 0, result.stdout
+    assert "7 passed" in result.stdout
+
+
+def test_the_example_in_python_names_what_there_is(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    (tmp_path / "my_trainer.py").write_text(block("python", "class LogisticTrainer("))
+    monkeypatch.syspath_prepend(str(tmp_path))
+    imports = [line for line in block("python", "run(JobConfig").splitlines() if line.startswith("from")]
+    exec("\n".join(imports), {})  # noqa: S102  (the README's own lines)
+
+
+def test_the_short_configuration_loads(tmp_path: Path) -> None:
+    from job.config import load_config
+
+    (tmp_path / "short.yaml").write_text(block("yaml", "path: /data/mnist"))
+    load_config(tmp_path / "short.yaml")
+
+
+def test_nothing_was_left_to_be_filled_in() -> None:
+    assert "@@" not in README
+
+
+@pytest.mark.parametrize("target", sorted(set(re.findall(r"\]\(([^)#:]+)\)", README))))
+def test_links_and_pictures_lead_somewhere(target: str) -> None:
+    assert (REPOSITORY / target).exists()
