@@ -26,7 +26,7 @@ ImageShape = tuple[Annotated[int, Field(ge=1)], Annotated[int, Field(ge=1)], Ann
 class Statement(BaseModel):
     """Base of all that a manifest holds: frozen, and no key that it does not know."""
 
-    model_config = ConfigDict(frozen=True, extra="forbid", use_attribute_docstrings=True)
+    model_config = ConfigDict(frozen=True, extra="forbid")
 
 
 class Artifact(Statement):
@@ -157,6 +157,8 @@ class TransformedExamples(Artifact):
     """What turns a raw uint8 [batch, height, width] image batch into the network's input."""
     overlaps: tuple[SplitOverlap, ...]
     """One entry a pair of splits."""
+    shared_images: Count = 0
+    """Images, over all splits, that stand in another split too."""
     splits: Splits[TransformedSplit]
 
     def file_names(self) -> tuple[str, ...]:

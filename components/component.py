@@ -18,9 +18,12 @@ if TYPE_CHECKING:
 
 
 class ComponentConfig(BaseModel):
-    """Base of every component's configuration: frozen, and no key that it does not know."""
+    """Base of every component's configuration: frozen, and no key that it does not know.
 
-    model_config = ConfigDict(frozen=True, extra="forbid", allow_inf_nan=False, use_attribute_docstrings=True)
+    Numbers and truth values should be `Field(strict=True)`: left to itself, pydantic takes `yes` for 1.
+    """
+
+    model_config = ConfigDict(frozen=True, extra="forbid", allow_inf_nan=False)
 
 
 @dataclass(frozen=True)

@@ -19,7 +19,7 @@ class ExampleGenConfig(ComponentConfig):
     """Where the images come from."""
     split: SplitConfig = SplitConfig()
     """How they are split."""
-    seed: Annotated[int, Field(ge=0, lt=2**32)] = 0
+    seed: Annotated[int, Field(strict=True, ge=0, lt=2**32)] = 0
     """Decides the shuffle; by default the job's seed."""
 
 
@@ -32,7 +32,10 @@ class ExampleGen(Component[ExampleGenConfig]):
     def identity(self) -> dict[str, Any]:
         # Where the data lies does not decide the result; what it is does.
         source = {"kind": self.config.source.kind, **self.config.source.identity()}
-        return {**self.config.model_dump(mode="json"), "source": source}
+        split = self.config.split.model_dump(mode="json")
+        if self.config.split.strategy == "stratified":
+            split["test"] = self.config.split.test_share
+        return {"source": source, "split": split, "seed": self.config.seed}
 
     def run(self, context: Context, /) -> Examples:
         """Write one Parquet file a split.

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import platform
+from contextlib import nullcontext
 
 from components.artifacts import Model, Stored, TrainingEnvironment, TransformedExamples
 from components.component import Component, Context
@@ -40,14 +41,16 @@ class Trainer(Component[TrainerConfig]):
 
         config, stated, output = self.config, transformed.artifact, context.output
         classes = len(stated.class_names)
-        network = build_network(config.network, image_shape=stated.image_shape, classes=classes, seed=config.seed)
-        fitted = fit(
-            network,
-            config,
-            read_scaled(transformed, stated.splits.train),
-            read_scaled(transformed, stated.splits.validation),
-            context.progress,
-        )
+        # Not by hiding the GPUs: TensorFlow may have begun to work in this process, and then refuses.
+        with tf.device("CPU") if device == "CPU" else nullcontext():
+            network = build_network(config.network, image_shape=stated.image_shape, classes=classes, seed=config.seed)
+            fitted = fit(
+                network,
+                config,
+                read_scaled(transformed, stated.splits.train),
+                read_scaled(transformed, stated.splits.validation),
+                context.progress,
+            )
         write_keras(network, output / "model.keras")
         write_saved_model(network, stated.graph, output / "saved_model")
         write_history(fitted.history, output / "history.csv")

@@ -40,10 +40,10 @@ class Transform(Component[TransformConfig]):
         stated, output = examples.artifact, context.output
         graph = scaling_graph()
         splits: dict[str, TransformedSplit] = {}
-        seen: dict[str, set[bytes]] = {}
+        seen: dict[str, list[bytes]] = {}
         for name, split in stated.splits.items():
             raw = read_examples(examples, split)
-            seen[name] = distinct_images(raw.images)
+            seen[name] = image_digests(raw.images)
             written = TransformedSplit(images=f"{name}_images.npy", labels=f"{name}_labels.npy", count=len(raw))
             scaled = ImageSplit(apply_numpy(graph, raw.images), raw.labels)
             write_scaled(scaled, output / written.images, output / written.labels)
@@ -51,15 +51,16 @@ class Transform(Component[TransformConfig]):
         (output / "graph.json").write_bytes(
             TypeAdapter(tuple[GraphOperation, ...]).dump_json(graph, indent=2, exclude_none=True) + b"\n"
         )
+        distinct = {name: set(digests) for name, digests in seen.items()}
         overlaps = tuple(
-            SplitOverlap(splits=(one, other), images=len(seen[one] & seen[other]))
-            for one, other in combinations(seen, 2)
+            SplitOverlap(splits=(one, other), images=len(distinct[one] & distinct[other]))
+            for one, other in combinations(distinct, 2)
         )
-        if shared := [overlap for overlap in overlaps if overlap.images]:
-            context.progress.message(
-                "the same image stands in two splits: "
-                + ", ".join(f"{overlap.images} in {' and '.join(overlap.splits)}" for overlap in shared)
-            )
+        twice = set().union(*(distinct[one] & distinct[other] for one, other in combinations(distinct, 2)))
+        shared = sum(digest in twice for digests in seen.values() for digest in digests)
+        if shared:
+            pairs = ", ".join(f"{overlap.images} in {' and '.join(overlap.splits)}" for overlap in overlaps)
+            context.progress.message(f"{shared} images stand in more than one split; distinct ones: {pairs}")
         return TransformedExamples(
             title=stated.source.title,
             image_shape=stated.image_shape,
@@ -67,12 +68,13 @@ class Transform(Component[TransformConfig]):
             graph_file="graph.json",
             graph=graph,
             overlaps=overlaps,
+            shared_images=shared,
             splits=Splits[TransformedSplit](**splits),
         )
 
 
-def distinct_images(images: NDArray[Any]) -> set[bytes]:
-    """Return a 16-byte digest (BLAKE2b) of each distinct image."""
+def image_digests(images: NDArray[Any]) -> list[bytes]:
+    """Return a 16-byte digest (BLAKE2b) of each image."""
     from hashlib import blake2b
 
-    return {blake2b(image.tobytes(), digest_size=16).digest() for image in images}
+    return [blake2b(image.tobytes(), digest_size=16).digest() for image in images]

@@ -20,7 +20,7 @@ if TYPE_CHECKING:
 class VisualizerConfig(ComponentConfig):
     """What is drawn."""
 
-    example: Annotated[int, Field(ge=0)] = 0
+    example: Annotated[int, Field(strict=True, ge=0)] = 0
     """Row of the test image whose feature maps are drawn."""
 
 
@@ -39,7 +39,7 @@ class Visualizer(Component[VisualizerConfig]):
         model: Stored[Model],
         evaluation: Stored[Evaluation],
     ) -> Figures:
-        """Write one PNG file a figure; a `linear` model has no feature maps.
+        """Write one PNG file a figure; a model without a convolution has no feature maps.
 
         Raises:
             ConfigError: if `example` is not a row of the test split.
@@ -77,7 +77,7 @@ class Visualizer(Component[VisualizerConfig]):
                 )
             )
             if model.artifact.format == "keras":
-                drawn.append(self._feature_maps(model, splits["test"], names))
+                drawn += self._feature_maps(model, splits["test"], names)
             drawn.append(
                 (
                     "class_distribution",
@@ -102,7 +102,7 @@ class Visualizer(Component[VisualizerConfig]):
 
     def _feature_maps(
         self, model: Stored[Model], test: ImageSplit[np.float32], names: tuple[str, ...]
-    ) -> tuple[str, str, str, Drawing]:
+    ) -> list[tuple[str, str, str, Drawing]]:
         from components.figures.feature_maps import draw_feature_maps, first_convolution
         from components.models.predictor import load_network
 
@@ -115,9 +115,7 @@ class Visualizer(Component[VisualizerConfig]):
             )
         image, name = test.images[row], names[test.labels[row]]
         maps = first_convolution(load_network(model), image)
-        return (
-            "feature_maps",
-            "First convolution: feature maps",
-            f"The output of the {maps.shape[-1]} filters of the first convolution for an image of class {name}.",
-            draw_feature_maps(image, maps, name),
-        )
+        if maps is None:
+            return []
+        alt = f"The output of the {maps.shape[-1]} filters of the first convolution for an image of class {name}."
+        return [("feature_maps", "First convolution: feature maps", alt, draw_feature_maps(image, maps, name))]

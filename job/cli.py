@@ -120,8 +120,8 @@ def verify(root: Root = Path("output"), as_json: AsJson = False) -> None:
     from job.store import verify as verify_files
 
     with told_errors():
-        if not root.is_dir():
-            raise ConfigError(f"{root} is not a folder", expected="a root with artifacts", remedy="name it with --root")
+        if not (root / "artifacts").is_dir():
+            raise ConfigError(f"{root} has no artifacts", expected="a root of the job", remedy="name it with --root")
         store = Store(root)
         checked, failures = 0, []
         for slot, directory in store.sealed_directories():
@@ -165,14 +165,23 @@ def make_console(*, stderr: bool = False) -> Console:
 @contextmanager
 def told_errors() -> Iterator[None]:
     """Print a JobError as a user should read it, and exit with its code."""
-    from components.errors import JobError
+    from components.errors import ConfigError, JobError
     from job.report import print_error
 
     try:
         yield
     except JobError as error:
-        print_error(make_console(stderr=True), error)
-        raise typer.Exit(int(error.exit_code)) from error
+        failure = error
+    except OSError as error:
+        failure = ConfigError(
+            f"{error.filename} cannot be read: {error.strerror}",
+            expected="a root that the user may read",
+            remedy="name another with --root, or give permission",
+        )
+    else:
+        return
+    print_error(make_console(stderr=True), failure)
+    raise typer.Exit(int(failure.exit_code))
 
 
 def main() -> None:

@@ -30,7 +30,7 @@ class JobConfig:
 
     Attributes:
         root: where artifacts and runs are kept.
-        seed: given to every component whose configuration has a `seed` and sets none.
+        seed: what `load_config` gave to every component whose configuration has a `seed` and sets none.
         pipeline: the five components, each holding its own configuration.
     """
 
@@ -59,10 +59,7 @@ def load_config(path: Path, overrides: Sequence[str] = (), *, root: Path | None 
     Raises:
         ConfigError: if anything in it is not as it must be; the message says where.
     """
-    document = Document.load(path)
-    for override in overrides:
-        document = document.overridden(override)
-    return build_config(document, root=root)
+    return build_config(Document.load(path).overridden(overrides), root=root)
 
 
 def build_config(document: Document, *, root: Path | None = None) -> JobConfig:
@@ -90,8 +87,14 @@ def build_config(document: Document, *, root: Path | None = None) -> JobConfig:
             expected="the path of a folder",
             remedy="correct it",
         )
+    try:
+        root = root or Path(stated_root).expanduser()
+    except RuntimeError as error:
+        raise ConfigError(
+            f"{document.where(('root',))}: root is {stated_root!r}", expected="a user that exists", remedy="correct it"
+        ) from error
     components = {slot: build_component(document, slot, seed) for slot in SLOTS}
-    return JobConfig(root=root or Path(stated_root).expanduser(), seed=seed, pipeline=Pipeline(**components))
+    return JobConfig(root=root, seed=seed, pipeline=Pipeline(**components))
 
 
 def build_component(document: Document, slot: str, seed: int) -> Component[Any]:

@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+import os
 from dataclasses import dataclass
+from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 import yaml
@@ -10,12 +12,15 @@ import yaml
 from components.errors import ConfigError, first_line
 
 if TYPE_CHECKING:
-    from pathlib import Path
+    from collections.abc import Sequence
 
 EXTENDS = "extends"
 USE = "use"
-CHOICES = ("kind", "strategy", "schedule")
+CHOICES = ("kind", "schedule")
 """Keys that, like `use`, choose what the others in their mapping mean: another choice replaces the whole mapping."""
+
+YAML_ERRORS = (yaml.YAMLError, ValueError, RecursionError)
+"""What PyYAML raises: its own errors, a date that is none, too many brackets."""
 
 Place = tuple[str | int, ...]
 
@@ -38,7 +43,8 @@ class Document:
 
     @classmethod
     def _load(cls, path: Path, seen: tuple[Path, ...]) -> Document:
-        if path.resolve() in seen:
+        path = Path(os.path.normpath(path))
+        if path in seen:
             raise ConfigError(
                 f"{path} extends itself, by way of {seen[-1]}",
                 expected="files that extend each other in one direction",
@@ -54,41 +60,33 @@ class Document:
                 expected="the path of one file",
                 remedy="correct it",
             )
-        return cls._load(path.parent / base, (*seen, path.resolve())).over(document)
+        return cls._load(path.parent / base, (*seen, path)).over(document)
 
     def over(self, upper: Document) -> Document:
         """Return this document with another laid over it: mappings merge, everything else is replaced."""
         return Document(merge(self.values, upper.values), self.origins | upper.origins)
 
-    def overridden(self, override: str) -> Document:
-        """Return this document with `key.path=value` laid over it.
+    def overridden(self, overrides: Sequence[str]) -> Document:
+        """Return this document with `key.path=value` overrides laid over it, all together.
 
         Raises:
-            ConfigError: if it has no `=` or its value is no YAML.
+            ConfigError: if one has no `=`, its value is no YAML, or it extends.
         """
-        path, equals, text = override.partition("=")
-        keys = path.strip().split(".")
-        said = f"--set {override}"
-        if not equals or not all(keys):
-            raise ConfigError(
-                f"{said}: there is no `=`" if not equals else f"{said}: the key is empty",
-                expected="key.path=value, such as trainer.epochs=3",
-                remedy="correct it",
-            )
-        try:
-            value: Any = yaml.safe_load(text)
-        except yaml.YAMLError as error:
-            raise ConfigError(
-                f"{said}: the value is not YAML: {first_line(error)}",
-                expected="a YAML value",
-                remedy="quote it",
-            ) from error
-        for key in reversed(keys):
-            value = {key: value}
-        places: list[Place] = [tuple(keys[: depth + 1]) for depth in range(len(keys))]
-        # Only the whole path was said here; its parents were said elsewhere, if at all.
-        origins = {place: said for place in places if place == tuple(keys) or place not in self.origins}
-        return self.over(Document(value, origins))
+        # Plainly merged first: `source.kind=idx` must not undo a `source.path=...` said before it.
+        values: dict[str, Any] = {}
+        exact: dict[Place, str] = {}
+        parents: dict[Place, str] = {}
+        for override in overrides:
+            place, value = parse_override(override)
+            below = values
+            for depth, key in enumerate(place[:-1], start=1):
+                parents[place[:depth]] = f"--set {override}"
+                if not isinstance(below.setdefault(key, {}), dict):
+                    below[key] = {}
+                below = below[key]
+            below[place[-1]] = value
+            exact[place] = f"--set {override}"
+        return Document(merge(self.values, values), parents | self.origins | exact)
 
     def where(self, place: Place) -> str:
         """Return the file and line, or the override, that said a value or the nearest of its parents."""
@@ -96,6 +94,35 @@ class Document:
             if origin := self.origins.get(place[:depth]):
                 return origin
         return "the configuration"
+
+
+def parse_override(override: str) -> tuple[tuple[str, ...], Any]:
+    """Return the place and the value of `key.path=value`.
+
+    Raises:
+        ConfigError: if it has no `=`, its value is no YAML, or it extends.
+    """
+    text = override.partition("=")[2]
+    keys = tuple(override.partition("=")[0].strip().split("."))
+    said = f"--set {override}"
+    if "=" not in override or not all(keys):
+        raise ConfigError(
+            f"{said}: the key is empty" if "=" in override else f"{said}: there is no `=`",
+            expected="key.path=value, such as trainer.epochs=3",
+            remedy="correct it",
+        )
+    if keys[0] == EXTENDS:
+        raise ConfigError(
+            f"{said}: only a file can extend another",
+            expected="another key",
+            remedy="name the other file with --config",
+        )
+    try:
+        return keys, yaml.safe_load(text)
+    except YAML_ERRORS as error:
+        raise ConfigError(
+            f"{said}: the value is not YAML: {first_line(error)}", expected="a YAML value", remedy="quote it"
+        ) from error
 
 
 def join(place: Place) -> str:
@@ -151,7 +178,7 @@ def read_yaml(path: Path) -> Document:
             values = {} if node is None else loader.construct_document(node)
         finally:
             loader.dispose()
-    except (yaml.YAMLError, ValueError, RecursionError) as error:
+    except YAML_ERRORS as error:
         mark = getattr(error, "problem_mark", None)
         line = f":{mark.line + 1}" if mark else ""
         raise ConfigError(

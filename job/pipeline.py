@@ -20,6 +20,7 @@ from components import (
     TransformedExamples,
     Visualizer,
 )
+from components.errors import ConfigError
 from job.slots import check_slot
 
 A = TypeVar("A", bound=Artifact)
@@ -51,6 +52,12 @@ class Pipeline:
     def __post_init__(self) -> None:
         for slot, component in self.components().items():
             check_slot(slot, component)
+            if isinstance(component, type):
+                raise ConfigError(
+                    f"the {slot} is the class {component.__name__}, not a component",
+                    expected="an object of the class",
+                    remedy=f"write {slot}={component.__name__}()",
+                )
 
     def components(self) -> dict[str, Component[Any]]:
         """Return the component in each slot, in the order of the slots."""

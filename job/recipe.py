@@ -38,38 +38,47 @@ def import_string(cls: type) -> str:
 
 
 def source_digest(cls: type) -> str:
-    """Return the SHA-256 of a class's module and of all it imports of its own top-level package.
+    """Return the SHA-256 of the source code that a component's class rests on.
 
-    Imports are followed in the source text, also those inside functions. Other packages count
-    by the versions that the component names in `libraries`.
+    That is its module, those of the classes that it derives from, and all that these import of
+    its own top-level package and of `components`. Imports are followed in the source text, also
+    those inside functions. Other packages count by the versions that the class names in `libraries`.
 
     Raises:
-        ConfigError: if Python does not know the source, as for a class made at run time.
+        ConfigError: if the source cannot be found, as for a class made at run time.
     """
     digest = hashlib.sha256()
-    try:
-        if Path(inspect.getfile(cls)).suffix != ".py" or cls.__module__ == "__main__":
+    if cls.__module__ == "__main__":
+        try:
             digest.update(inspect.getsource(cls).encode())
-            return digest.hexdigest()
-    except (OSError, TypeError) as error:
-        raise ConfigError(
-            f"the source code of {import_string(cls)} cannot be found",
-            expected="a class in a module, whose code decides whether its results can be reused",
-            remedy="move the class into a file of its own",
-        ) from error
-    for module, path in sorted(_closure(cls.__module__).items()):
+        except (OSError, TypeError) as error:
+            raise no_source(cls) from error
+    closure = find_modules(cls)
+    if cls.__module__ not in closure and cls.__module__ != "__main__":
+        raise no_source(cls)
+    for module, path in sorted(closure.items()):
         digest.update(f"{module}\n".encode())
         digest.update(path.read_bytes())
     return digest.hexdigest()
 
 
-def _closure(module: str) -> dict[str, Path]:
-    package = module.partition(".")[0]
+def no_source(cls: type) -> ConfigError:
+    """Return the error for a class whose source code Python does not know."""
+    return ConfigError(
+        f"the source code of {import_string(cls)} cannot be found",
+        expected="a class in a file, whose code decides whether its results can be reused",
+        remedy="move the class into a file of its own",
+    )
+
+
+def find_modules(cls: type) -> dict[str, Path]:
+    """Return the modules that `source_digest` is over, with their files."""
+    packages = {"components", cls.__module__.partition(".")[0]} - {"__main__"}
     found: dict[str, Path] = {}
-    waiting = [module]
+    waiting = [base.__module__ for base in cls.__mro__]
     while waiting:
         name = waiting.pop()
-        if name in found or name.partition(".")[0] != package or (path := _module_file(name)) is None:
+        if name in found or name.partition(".")[0] not in packages or (path := _module_file(name)) is None:
             continue
         found[name] = path
         waiting += _imported(ast.parse(path.read_bytes()), name, is_package=path.name == "__init__.py")
@@ -79,14 +88,16 @@ def _closure(module: str) -> dict[str, Path]:
 def _module_file(name: str) -> Path | None:
     """Return the file of a module, found without importing it; None for what is no module."""
     package, *below = name.split(".")
-    origin = sys.modules[package].__file__
-    if origin is None or not below:
-        return None if origin is None else Path(origin)
-    if Path(origin).name != "__init__.py":
-        return None
-    place = Path(origin).parent.joinpath(*below)
-    candidates = (place / "__init__.py", place.with_suffix(".py"))
-    return next((path for path in candidates if path.is_file()), None)
+    top = sys.modules.get(package)
+    if not below:
+        origin = getattr(top, "__file__", None)
+        return Path(origin) if origin else None
+    for folder in getattr(top, "__path__", ()):
+        place = Path(folder).joinpath(*below)
+        for path in (place / "__init__.py", place.with_name(f"{place.name}.py")):
+            if path.is_file():
+                return path
+    return None
 
 
 def _imported(tree: ast.AST, module: str, *, is_package: bool) -> Iterator[str]:

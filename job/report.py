@@ -135,8 +135,7 @@ def summary(sealed: Sealed) -> str:
             counts = " / ".join(f"{split.count:,}" for _, split in made.splits.items())
             return f"{made.source.title}: {counts} images in {len(made.class_names)} classes"
         case TransformedExamples() as made:
-            shared = sum(overlap.images for overlap in made.overlaps)
-            return f"scaled to 0..1; {shared or 'no'} image{'' if shared == 1 else 's'} in two splits"
+            return f"scaled to 0..1; {made.shared_images or 'no'} images in more than one split"
         case Model() as made:
             kept = made.history[made.best_epoch - 1]
             return (

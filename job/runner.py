@@ -11,7 +11,7 @@ from typing import TYPE_CHECKING, Any
 from rich.console import Console
 
 from components import Artifact, Context, Evaluation, Stored
-from components.errors import ExitCode, IntegrityError, JobError, TerminationError
+from components.errors import ExitCode, IntegrityError, JobError, TerminationError, first_line
 from job.environment import describe_environment
 from job.pipeline import A, flow
 from job.recipe import import_string, make_recipe
@@ -120,15 +120,15 @@ class Runner:
         sealed, reason = self._look_up(slot, recipe)
         reused = sealed is not None
         if sealed is None:
-            output = self.store.stage(slot, recipe.fingerprint)
-            artifact: Artifact = component.run(Context(output=output, progress=self.report), **inputs)
-            if not isinstance(artifact, made):
-                raise JobError(
-                    f"{recipe.component} returned {type(artifact).__name__}",
-                    expected=f"{made.__name__}, as its annotation says",
-                    remedy="correct the component",
-                )
-            sealed = self.store.seal(slot, recipe, artifact)
+            with self.store.staged(slot, recipe.fingerprint) as output:
+                artifact: Artifact = component.run(Context(output=output, progress=self.report), **inputs)
+                if not isinstance(artifact, made):
+                    raise JobError(
+                        f"{recipe.component} returned {type(artifact).__name__}",
+                        expected=f"{made.__name__}, as its annotation says",
+                        remedy="correct the component",
+                    )
+                sealed = self.store.seal(slot, recipe, artifact)
         self.sealed_by_directory[sealed.directory] = sealed
         step = StepRecord(
             component=slot,
@@ -190,7 +190,9 @@ def run(config: JobConfig, *, console: Console | None = None, use_cache: bool = 
 
 def defect(error: Exception) -> JobError:
     """Return the JobError for an exception that nobody foresaw."""
-    return JobError(f"a defect: {type(error).__name__}: {error}", remedy="run again with --debug to see where")
+    return JobError(
+        f"a defect: {type(error).__name__}: {first_line(error)}", remedy="run again with --debug to see where"
+    )
 
 
 @contextmanager

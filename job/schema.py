@@ -2,10 +2,14 @@
 
 from __future__ import annotations
 
+import ast
+import inspect
+from itertools import pairwise
 from typing import TYPE_CHECKING, Any
 
 from pydantic.json_schema import models_json_schema
 
+from components.component import ComponentConfig
 from job.slots import SLOTS
 
 if TYPE_CHECKING:
@@ -19,6 +23,7 @@ def config_schema() -> dict[str, Any]:
     names, definitions = models_json_schema(
         [(cls.Config, "validation") for cls in SLOTS.values()], ref_template="#/$defs/{model}"
     )
+    _describe(definitions["$defs"])
     sections = {}
     for slot, cls in SLOTS.items():
         own = names[(cls.Config, "validation")]
@@ -44,9 +49,15 @@ def config_schema() -> dict[str, Any]:
                 "type": "string",
                 "description": "Another configuration file that this one is laid over.",
             },
-            "root": {"type": "string", "minLength": 1, "description": "Where artifacts and runs are kept."},
+            "root": {
+                "type": "string",
+                "minLength": 1,
+                "default": "output",
+                "description": "Where artifacts and runs are kept.",
+            },
             "seed": {
                 "type": "integer",
+                "default": 0,
                 "minimum": 0,
                 "exclusiveMaximum": 2**32,
                 "description": "Given to every component that has a seed and sets none.",
@@ -54,6 +65,36 @@ def config_schema() -> dict[str, Any]:
             **sections,
         },
         "$defs": definitions["$defs"],
+    }
+
+
+def _describe(definitions: dict[str, Any]) -> None:
+    """Give every property the docstring that stands below its attribute in the source.
+
+    pydantic could do so itself, but when the class is made: every start would pay for it.
+    """
+    waiting: list[type[ComponentConfig]] = [ComponentConfig]
+    while waiting:
+        cls = waiting.pop()
+        waiting += cls.__subclasses__()
+        properties = definitions.get(cls.__name__, {}).get("properties", {})
+        if cls.__module__.partition(".")[0] == "components" and properties:
+            for name, text in attribute_docstrings(cls).items():
+                properties[name]["description"] = text
+
+
+def attribute_docstrings(cls: type) -> dict[str, str]:
+    """Return the string that stands below each annotated attribute of a class, in one line."""
+    (tree,) = ast.parse(inspect.getsource(cls)).body
+    assert isinstance(tree, ast.ClassDef)  # noqa: S101  (it is the source of a class)
+    return {
+        attribute.target.id: " ".join(below.value.value.split())
+        for attribute, below in pairwise(tree.body)
+        if isinstance(attribute, ast.AnnAssign)
+        and isinstance(attribute.target, ast.Name)
+        and isinstance(below, ast.Expr)
+        and isinstance(below.value, ast.Constant)
+        and isinstance(below.value.value, str)
     }
 
 

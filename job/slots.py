@@ -8,8 +8,8 @@ import sys
 from pathlib import Path
 from typing import Any
 
-from components import Component, Evaluator, ExampleGen, Trainer, Transform, Visualizer
-from components.errors import ConfigError
+from components import Component, ComponentConfig, Evaluator, ExampleGen, Trainer, Transform, Visualizer
+from components.errors import ConfigError, first_line
 
 SLOTS: dict[str, type[Component[Any]]] = {
     "example_gen": ExampleGen,
@@ -48,11 +48,18 @@ def check_slot(slot: str, component: object) -> None:
     cls = component if isinstance(component, type) else type(component)
     name = f"{cls.__module__}:{cls.__qualname__}"
     wanted = SLOTS[slot].signature()
-    if not issubclass(cls, Component):
+    if not (isinstance(cls, type) and issubclass(cls, Component)):
         raise ConfigError(
             f"{name} cannot be the {slot}: it is not a component",
             expected="a subclass of components.Component",
             remedy="derive the class from it; README.md shows how",
+        )
+    config = getattr(cls, "Config", None)
+    if not (isinstance(config, type) and issubclass(config, ComponentConfig)):
+        raise ConfigError(
+            f"{name} cannot be the {slot}: it has no `Config`",
+            expected="a subclass of components.ComponentConfig as its `Config`",
+            remedy="give it one; README.md shows how",
         )
     try:
         found = cls.signature()
@@ -84,19 +91,20 @@ def load_component_class(slot: str, import_string: str) -> type[Component[Any]]:
     if here not in sys.path:
         sys.path.insert(0, here)
     try:
-        cls = getattr(importlib.import_module(module_name), class_name)
-    except ImportError as error:
+        module = importlib.import_module(module_name)
+    except Exception as error:  # whatever the user's module does when it is imported
         raise ConfigError(
-            f"{slot}.use: {error}",
+            f"{slot}.use: {module_name} cannot be imported: {type(error).__name__}: {first_line(error)}",
             expected=expected,
-            remedy="run where the module can be imported, or install it",
+            remedy="run where the module can be imported, and see that it can",
         ) from error
-    except AttributeError as error:
+    cls = getattr(module, class_name, None)
+    if cls is None:
         raise ConfigError(
             f"{slot}.use: the module {module_name} has no `{class_name}`",
             expected=expected,
             remedy="correct the name of the class",
-        ) from error
+        )
     check_slot(slot, cls)
     checked: type[Component[Any]] = cls
     return checked

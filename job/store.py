@@ -11,6 +11,7 @@ import errno
 import os
 import shutil
 from concurrent.futures import ThreadPoolExecutor
+from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -55,14 +56,15 @@ class Store:
         Raises:
             ConfigError: if it cannot.
         """
-        probe = self.artifacts / f".writable-{os.getpid()}"
         try:
-            self.artifacts.mkdir(parents=True, exist_ok=True)
-            probe.touch()
-            probe.unlink()
+            for folder in (self.root / "runs", *(self.artifacts / slot for slot in SLOTS)):
+                folder.mkdir(parents=True, exist_ok=True)
+                probe = folder / f".writable-{os.getpid()}"
+                probe.touch()
+                probe.unlink()
         except OSError as error:
             raise ConfigError(
-                f"cannot write to the root {self.root}: {error.strerror}",
+                f"cannot write to the root {self.root}: {error.strerror}: {error.filename}",
                 expected="a folder that the job may write to",
                 remedy="name another with --root, or give the user that runs the job permission",
             ) from error
@@ -128,6 +130,15 @@ class Store:
             shutil.rmtree(partial)
         partial.mkdir(parents=True)
         return partial
+
+    @contextmanager
+    def staged(self, slot: str, fingerprint: str) -> Iterator[Path]:
+        """Stage for as long as the block runs; what it leaves unsealed goes, whatever ends it."""
+        partial = self.stage(slot, fingerprint)
+        try:
+            yield partial
+        finally:
+            shutil.rmtree(partial, ignore_errors=True)
 
     def seal(self, slot: str, recipe: Recipe, artifact: Artifact) -> Sealed:
         """Seal what was staged: hash and flush every file, write the manifest last, rename once.

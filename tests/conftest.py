@@ -60,23 +60,24 @@ def mnist_job(monkeypatch: pytest.MonkeyPatch) -> Command:
     return command
 
 
+def run_job(*arguments: object, cwd: Path = REPOSITORY) -> Outcome:
+    """Run a command in a process of its own, as a user does."""
+    result = subprocess.run(
+        [sys.executable, "-m", "job", *map(str, arguments)],
+        cwd=cwd,
+        env={**os.environ, "PYTHONPATH": str(REPOSITORY)},
+        capture_output=True,
+        text=True,
+        timeout=300,
+        check=False,
+    )
+    return Outcome(result.returncode, result.stdout, result.stderr)
+
+
 @pytest.fixture
 def mnist_job_process() -> Command:
-    """Run a command in a process of its own, as a user does."""
-
-    def command(*arguments: object, cwd: Path = REPOSITORY, env: dict[str, str] | None = None) -> Outcome:
-        result = subprocess.run(
-            [sys.executable, "-m", "job", *map(str, arguments)],
-            cwd=cwd,
-            env={**os.environ, "PYTHONPATH": str(REPOSITORY), **(env or {})},
-            capture_output=True,
-            text=True,
-            timeout=300,
-            check=False,
-        )
-        return Outcome(result.returncode, result.stdout, result.stderr)
-
-    return command
+    """Return `run_job`."""
+    return run_job
 
 
 WriteConfig = Callable[[dict[str, Any]], Path]

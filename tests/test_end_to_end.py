@@ -9,18 +9,19 @@ from typing import Any
 import numpy as np
 import pytest
 
-from tests.conftest import REPOSITORY, TINY_NETWORK, Command
+from tests.conftest import REPOSITORY, TINY_NETWORK, Command, Outcome, run_job
 
 DIGITS = REPOSITORY / "configs" / "digits.yaml"
 
 
 @pytest.fixture(scope="module")
-def root(tmp_path_factory: pytest.TempPathFactory) -> Path:
-    return tmp_path_factory.mktemp("digits")
+def digits(tmp_path_factory: pytest.TempPathFactory) -> tuple[Outcome, Path]:
+    root = tmp_path_factory.mktemp("digits")
+    return run_job("run", "--config", DIGITS, "--root", root, "--json"), root
 
 
-def test_the_digits_become_a_blessed_model(mnist_job_process: Command, root: Path) -> None:
-    outcome = mnist_job_process("run", "--config", DIGITS, "--root", root, "--json")
+def test_the_digits_become_a_blessed_model(digits: tuple[Outcome, Path]) -> None:
+    outcome, root = digits
     assert outcome.exit_code == 0, outcome.stderr
     record = outcome.record
     assert record["blessed"] is True
@@ -34,7 +35,10 @@ def test_the_digits_become_a_blessed_model(mnist_job_process: Command, root: Pat
     assert len(epochs) == len(manifest["artifact"]["history"])
 
 
-def test_the_saved_model_reads_raw_images_as_the_record_says(root: Path, mnist_job_process: Command) -> None:
+def test_the_saved_model_reads_raw_images_as_the_record_says(
+    digits: tuple[Outcome, Path], mnist_job_process: Command
+) -> None:
+    _, root = digits
     import tensorflow as tf
 
     record = mnist_job_process("run", "--config", DIGITS, "--root", root, "--json").record

@@ -37,7 +37,7 @@ def write_dataset(
         DataError: if the dataset contradicts itself, or is too small to split.
         ConfigError: if `official` is asked of a dataset without a test set.
     """
-    check(dataset)
+    check(dataset, pooled=split.strategy == "stratified")
     frames = make_frames(dataset, split, seed)
     height, width = dataset.train.images.shape[1:3]
     splits = {}
@@ -55,8 +55,12 @@ def write_dataset(
     )
 
 
-def check(dataset: Dataset) -> None:
+def check(dataset: Dataset, *, pooled: bool) -> None:
     """Hold a source's images and labels against what the Examples manifest will state.
+
+    Args:
+        dataset: what the source gave.
+        pooled: whether every class must be in the whole of it, or in each of its sets.
 
     Raises:
         DataError: if shapes, types, counts or labels are not as stated.
@@ -84,14 +88,16 @@ def check(dataset: Dataset) -> None:
             raise DataError(
                 f"image {row} of the {name} set of {dataset.title} has the label {odd}",
                 expected=f"labels from 0 to {classes - 1}, for {classes} classes",
-                remedy="correct the label, or set example_gen.source.classes",
+                remedy="correct the label, or tell the source how many classes there are",
             )
+    pools = [np.concatenate([part.labels for part in parts.values()])] if pooled else [p.labels for p in parts.values()]
+    for labels in pools:
         if missing := np.flatnonzero(np.bincount(labels, minlength=classes) == 0).tolist():
+            names = ", ".join(dataset.class_names[label] for label in missing[:5])
             raise DataError(
-                f"the {name} set of {dataset.title} has no image of class "
-                f"{', '.join(dataset.class_names[label] for label in missing[:5])}",
+                f"{dataset.title}: there is no image of class {names}" + ("" if pooled else " in one of its sets"),
                 expected=f"labels that run from 0 to {classes - 1} without a gap",
-                remedy="add images of it, or set example_gen.source.classes to how many there are",
+                remedy="add images of it, or tell the source how many classes there are",
             )
 
 

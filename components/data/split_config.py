@@ -8,7 +8,7 @@ from pydantic import Field, model_validator
 
 from components.component import ComponentConfig
 
-Share = Annotated[float, Field(gt=0, lt=1)]
+Share = Annotated[float, Field(strict=True, gt=0, lt=1)]
 
 
 class SplitConfig(ComponentConfig):

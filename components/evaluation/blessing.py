@@ -2,9 +2,9 @@
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING, Literal
+from typing import TYPE_CHECKING, Annotated, Literal
 
-from pydantic import model_validator
+from pydantic import Field, model_validator
 
 from components.artifacts import Blessing, Check
 from components.component import ComponentConfig
@@ -14,14 +14,17 @@ if TYPE_CHECKING:
 
     from components.artifacts import Metrics
 
+Bound = Annotated[float, Field(strict=True)]
 MetricName = Literal["accuracy", "loss", "macro_precision", "macro_recall", "macro_f1"]
 
 
 class Threshold(ComponentConfig):
     """Bounds of one metric, both included."""
 
-    minimum: float | None = None
-    maximum: float | None = None
+    minimum: Bound | None = None
+    """The least that is enough."""
+    maximum: Bound | None = None
+    """The most that is allowed."""
 
     @model_validator(mode="after")
     def _bounds_make_sense(self) -> Threshold:

@@ -52,7 +52,7 @@ def score(labels: NDArray[np.int64], probabilities: NDArray[np.float32], class_n
             count=len(labels),
             accuracy=correct / len(labels),
             accuracy_interval=wilson_interval(correct, len(labels)),
-            loss=float(-np.log(np.clip(of_truth, EPSILON, 1.0)).mean()),
+            loss=max(0.0, float(-np.log(np.clip(of_truth, EPSILON, 1.0)).mean())),
             macro_precision=float(precision.mean()),
             macro_recall=float(recall.mean()),
             macro_f1=float(f1.mean()),

@@ -16,16 +16,18 @@ MOST_MAPS = 64
 COLUMNS = 8
 
 
-def first_convolution(network: Any, image: NDArray[np.float32]) -> NDArray[np.float32]:
-    """Return the output of a keras network's first convolution, float32 [height, width, filters].
+def first_convolution(network: Any, image: NDArray[np.float32]) -> NDArray[np.float32] | None:
+    """Return what a keras network's first convolution gives, float32 [height, width, filters]; None if it has none.
 
     Args:
-        network: a built keras.Sequential that has a Conv2D.
+        network: a built keras model.
         image: scaled, float32 [height, width, channels].
     """
     import keras
 
-    layer = next(layer for layer in network.layers if isinstance(layer, keras.layers.Conv2D))
+    layer = next((layer for layer in network.layers if isinstance(layer, keras.layers.Conv2D)), None)
+    if layer is None:
+        return None
     maps: NDArray[np.float32] = keras.Model(network.inputs[0], layer.output)(image[np.newaxis]).numpy()[0]
     return maps
 

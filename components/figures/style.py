@@ -20,6 +20,7 @@ HEADER = 0.62
 RULES: dict[str, Any] = {
     "font.family": "DejaVu Sans",  # comes with matplotlib: the same letters on every machine
     "font.size": 10,
+    "text.parse_math": False,  # a class may be named a$b
     "axes.titlesize": 11,
     "axes.titlelocation": "left",
     "axes.titleweight": "bold",

@@ -39,6 +39,8 @@ def import_tensorflow() -> Any:
     with contextlib.suppress(RuntimeError):
         tf.config.threading.set_intra_op_parallelism_threads(threads)
         tf.config.threading.set_inter_op_parallelism_threads(threads)
+        for gpu in tf.config.list_physical_devices("GPU"):
+            tf.config.experimental.set_memory_growth(gpu, True)  # noqa: FBT003  (TensorFlow's own signature)
     return tf
 
 
@@ -64,7 +66,7 @@ def _quiet_standard_error() -> Iterator[None]:
 
 
 def choose_device(tf: Any, device: Device) -> str:
-    """Make TensorFlow use the device asked for, and return its name, such as `CPU` or `GPU: NVIDIA H100`.
+    """Return the name of the device that training will be on, such as `CPU` or `GPU: NVIDIA H100`.
 
     Raises:
         ResourceError: if `gpu` is asked for and TensorFlow sees none.
@@ -72,12 +74,8 @@ def choose_device(tf: Any, device: Device) -> str:
     gpus = tf.config.list_physical_devices("GPU")
     if device == "gpu" and not gpus:
         raise _no_gpu("TensorFlow sees none")
-    if device == "cpu" and gpus:
-        tf.config.set_visible_devices([], "GPU")
     if device == "cpu" or not gpus:
         return "CPU"
-    for gpu in gpus:
-        tf.config.experimental.set_memory_growth(gpu, True)  # noqa: FBT003  (TensorFlow's own signature)
     return f"GPU: {tf.config.experimental.get_device_details(gpus[0]).get('device_name', 'unknown')}"
 
 

@@ -6,6 +6,8 @@ from abc import abstractmethod
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
+from pydantic import ConfigDict
+
 from components.component import ComponentConfig
 
 if TYPE_CHECKING:
@@ -20,6 +22,7 @@ class Dataset:
     """Labelled grey images as a source gives them."""
 
     title: str
+    """What the data is called; nothing of where it lies, for the same data is the same artifact."""
     class_names: tuple[str, ...]
     train: ImageSplit[np.uint8]
     """uint8 [count, height, width] and int64 [count], in the source's own order."""
@@ -29,6 +32,9 @@ class Dataset:
 
 class SourceConfig(ComponentConfig):
     """Base of the sources."""
+
+    # In a file the kind must be said, though in Python a class says it: the schema is of files.
+    model_config = ConfigDict(json_schema_extra={"required": ["kind"]})
 
     kind: str
 

@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+import contextlib
 import csv
+import re
 from math import isqrt
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Literal
@@ -10,17 +12,22 @@ from typing import TYPE_CHECKING, Annotated, Literal
 from pydantic import Field
 
 from components.digests import file_sha256
-from components.errors import DataError
+from components.errors import DataError, first_line
 from components.sources.base import Dataset, SourceConfig
 from components.sources.files import reading
 
 if TYPE_CHECKING:
+    from collections.abc import Iterator
+
     import numpy as np
 
     from components.data.formats import ImageSplit
     from components.progress import Progress
 
 LABEL = "label"
+ENCODING = "utf-8-sig"
+"""UTF-8, with or without the mark that Excel begins a file with."""
+WHOLE_NUMBER = re.compile(r" *[0-9]{1,9} *")
 LAYOUT = f"a header with `{LABEL}` and one name a pixel, then one row an image of whole numbers from 0 to 255"
 
 
@@ -28,13 +35,14 @@ class CsvSource(SourceConfig):
     """One CSV file, or a train and a test file, in the layout of Kaggle's digit-recognizer."""
 
     kind: Literal["csv"] = "csv"
+    """Which source this is."""
     path: Path
     """The file, or the one of training images."""
     test_path: Path | None = None
     """The file of test images, if there is one; with labels."""
-    shape: tuple[Annotated[int, Field(ge=1)], Annotated[int, Field(ge=1)]] | None = None
+    shape: tuple[Annotated[int, Field(strict=True, ge=1)], Annotated[int, Field(strict=True, ge=1)]] | None = None
     """Height and width in pixels; by default the images are square."""
-    classes: Annotated[int, Field(ge=2, le=256)] = 10
+    classes: Annotated[int, Field(strict=True, ge=2, le=256)] = 10
     """How many classes there are: labels run from 0 to one less."""
 
     def identity(self) -> dict[str, str]:
@@ -55,7 +63,7 @@ class CsvSource(SourceConfig):
                 remedy="use files that belong together",
             )
         return Dataset(
-            title=self.path.name,
+            title="CSV images",
             class_names=tuple(str(label) for label in range(self.classes)),
             train=train,
             test=test,
@@ -79,8 +87,10 @@ class CsvSource(SourceConfig):
                     column_types=dict.fromkeys(columns, pa.uint8()), null_values=[]
                 ),
             )
-        except (pa.ArrowInvalid, pa.ArrowKeyError) as error:
-            raise find_fault(path, columns) or DataError(f"{path} cannot be read: {error}", expected=LAYOUT) from error
+        except (pa.ArrowException, KeyError, OSError) as error:
+            raise find_fault(path, columns) or unreadable(path, error) from error
+        if has_hexadecimal(path):
+            raise find_fault(path, columns) or unreadable(path, ValueError("hexadecimal numbers"))
         if len(table) == 0:
             raise DataError(f"{path} has a header but no rows", expected=LAYOUT, remedy="add images")
         pixels = np.empty((len(table), len(columns) - 1), dtype=np.uint8)
@@ -109,8 +119,11 @@ def read_header(path: Path) -> list[str]:
     Raises:
         DataError: if there is no header, no label column, or a name stands twice.
     """
-    with path.open(newline="", encoding="utf-8", errors="replace") as file:
-        columns = next(csv.reader(file), [])
+    try:
+        with path.open(newline="", encoding=ENCODING) as file:
+            columns = next(csv.reader(file), [])
+    except (csv.Error, UnicodeDecodeError) as error:
+        raise unreadable(path, error) from error
     if not columns:
         raise DataError(f"{path} is empty", expected=LAYOUT, remedy="put images into it")
     if LABEL not in columns:
@@ -126,10 +139,10 @@ def read_header(path: Path) -> list[str]:
 
 def find_fault(path: Path, columns: list[str]) -> DataError | None:
     """Return the first row or cell of a CSV file that is not what the layout says."""
-    with path.open(newline="", encoding="utf-8", errors="replace") as file:
+    with path.open(newline="", encoding=ENCODING, errors="replace") as file:
         reader = csv.reader(file)
         next(reader)
-        for row in reader:
+        for row in rows_until_unreadable(reader):
             where = f"{path}, line {reader.line_num}"
             if row and len(row) != len(columns):
                 return DataError(
@@ -138,10 +151,32 @@ def find_fault(path: Path, columns: list[str]) -> DataError | None:
                     remedy="mend the row",
                 )
             for name, cell in zip(columns, row, strict=False):
-                if not (cell.strip().isascii() and cell.strip().isdigit() and int(cell) <= 255):
+                if not WHOLE_NUMBER.fullmatch(cell) or int(cell) > 255:
                     return DataError(
-                        f"{where}, column `{name}` holds {cell!r}" if cell else f"{where}, column `{name}` is empty",
+                        f"{where}, column `{name}` holds {cell[:20]!r}"
+                        if cell
+                        else f"{where}, column `{name}` is empty",
                         expected="a whole number from 0 to 255",
                         remedy="mend the cell",
                     )
     return None
+
+
+def rows_until_unreadable(reader: Iterator[list[str]]) -> Iterator[list[str]]:
+    """Yield the rows that the csv module can read, up to the first that it cannot."""
+    with contextlib.suppress(csv.Error):
+        yield from reader
+
+
+def unreadable(path: Path, error: Exception) -> DataError:
+    """Return the error for a file that is no CSV at all, or of cells that no pixel needs."""
+    return DataError(
+        f"{path} cannot be read as CSV: {first_line(error)}", expected=LAYOUT, remedy="write it anew as CSV"
+    )
+
+
+def has_hexadecimal(path: Path) -> bool:
+    """Return whether a cell may be written as 0x10, which Arrow reads as 16."""
+    with path.open("rb") as file:
+        next(file)
+        return any(b"x" in line or b"X" in line for line in file)

@@ -23,7 +23,8 @@ class DigitsSource(SourceConfig):
     """scikit-learn's bundled digits, resized and scaled to 0..255."""
 
     kind: Literal["digits"] = "digits"
-    size: Annotated[int, Field(ge=8, le=1024)] = 28
+    """Which source this is."""
+    size: Annotated[int, Field(strict=True, ge=8, le=1024)] = 28
     """Height and width that the 8x8 images are resized to, in pixels."""
 
     def identity(self) -> dict[str, str]:

@@ -35,9 +35,10 @@ class IdxSource(SourceConfig):
     """A folder of the original MNIST files; without the two `t10k` files there is no test set."""
 
     kind: Literal["idx"] = "idx"
+    """Which source this is."""
     path: Path
     """The folder."""
-    classes: Annotated[int, Field(ge=2, le=256)] = 10
+    classes: Annotated[int, Field(strict=True, ge=2, le=256)] = 10
     """How many classes there are: labels run from 0 to one less."""
 
     def identity(self) -> dict[str, str]:
@@ -53,7 +54,7 @@ class IdxSource(SourceConfig):
         train = self._load_split("train", required=True)
         assert train is not None  # noqa: S101  (required)
         return Dataset(
-            title=f"IDX files in {self.path.name or self.path}",
+            title="IDX files",
             class_names=tuple(str(label) for label in range(self.classes)),
             train=train,
             test=self._load_split("test", required=False),
@@ -134,10 +135,12 @@ def read_idx(path: Path, *, dimensions: int) -> NDArray[np.uint8]:
             remedy="check that the file is the one that its name says, and not an error page",
         )
     header = 4 + 4 * dimensions
-    shape = tuple(int(size) for size in np.frombuffer(raw[4:header], dtype=">i4"))
-    if len(shape) != dimensions or min(shape) < 0 or len(raw) - header != prod(shape):
+    shape = tuple(int(size) for size in np.frombuffer(raw[4:header].ljust(header - 4, b"\0"), dtype=">i4"))
+    if len(raw) < header or min(shape) < 1 or len(raw) - header != prod(shape):
         raise DataError(
-            f"{path} says that it holds {'x'.join(map(str, shape))} bytes of data, but has {max(len(raw) - header, 0)}",
+            f"{path} is cut short within its header"
+            if len(raw) < header
+            else f"{path} says that it holds {'x'.join(map(str, shape))} bytes of data, but has {len(raw) - header}",
             expected="exactly as many bytes as its header says",
             remedy="the file is cut short or damaged: copy or download it again",
         )

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import hashlib
+import os
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Literal
 
@@ -28,11 +29,12 @@ class ImageFolderSource(SourceConfig):
     """One folder a class; images of any size are made grey and resized to one."""
 
     kind: Literal["image_folder"] = "image_folder"
+    """Which source this is."""
     path: Path
     """The folder of class folders; a class is named as its folder."""
     test_path: Path | None = None
     """The same for test images, with the same class names, if there is one."""
-    size: Annotated[int, Field(ge=1, le=1024)] = 28
+    size: Annotated[int, Field(strict=True, ge=1, le=1024)] = 28
     """Height and width that every image is resized to, in pixels."""
 
     def identity(self) -> dict[str, str]:
@@ -43,7 +45,7 @@ class ImageFolderSource(SourceConfig):
                 for class_name, files in list_classes(root).items():
                     for file in files:
                         with reading(file, "a PNG or JPEG file"):
-                            digest.update(f"{class_name}/{file.name}:{file_sha256(file)}\n".encode())
+                            digest.update(os.fsencode(f"{class_name}/{file.name}:{file_sha256(file)}\n"))
                 identity[name] = digest.hexdigest()
         return identity
 
@@ -61,7 +63,7 @@ class ImageFolderSource(SourceConfig):
                 )
             test = self._load_classes(test_classes)
         return Dataset(
-            title=f"images in {self.path.name or self.path}",
+            title="image folder",
             class_names=tuple(classes),
             train=self._load_classes(classes),
             test=test,
@@ -98,7 +100,9 @@ def list_classes(root: Path) -> dict[str, list[Path]]:
     classes = {}
     for folder in folders:
         with reading(folder, "a folder of PNG or JPEG files"):
-            files = sorted(file for file in folder.iterdir() if file.suffix.lower() in ENDINGS)
+            files = sorted(
+                file for file in folder.iterdir() if file.suffix.lower() in ENDINGS and not file.name.startswith(".")
+            )
         if not files:
             raise DataError(
                 f"{folder} has no PNG or JPEG file",
@@ -117,6 +121,8 @@ def read_image(path: Path, size: int) -> NDArray[np.uint8]:
     try:
         with reading(path, "a PNG or JPEG file"), Image.open(path, formats=("PNG", "JPEG")) as opened:
             image = ImageOps.exif_transpose(opened)
+            if image.mode == "P":  # a palette, whose transparency Pillow would warn of
+                image = image.convert("RGBA")
             if image.mode.startswith("I"):  # 16 bits a pixel, which Pillow would clip
                 image = Image.fromarray((np.asarray(image) // 257).astype(np.uint8))
             grey = image.convert("L")

@@ -6,12 +6,14 @@ import contextlib
 import difflib
 import io
 import logging
+import os
 from importlib.metadata import version
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Any, Literal
 
 from pydantic import Field
 
+from components.digests import file_sha256
 from components.errors import ConfigError, DataError, first_line
 from components.sources.base import Dataset, SourceConfig
 
@@ -28,22 +30,24 @@ class TfdsSource(SourceConfig):
     """A set of tensorflow-datasets with one image and one label an example; colour is made grey."""
 
     kind: Literal["tfds"] = "tfds"
+    """Which source this is."""
     name: Annotated[str, Field(pattern=r"^[a-z0-9_]+(/[A-Za-z0-9_.+-]+)?(:\d+\.\d+\.\d+)?$")] = "mnist"
     """Such as `mnist`, `fashion_mnist`, `kmnist`, `emnist/digits`, or with its version, `mnist:3.0.1`."""
     data_dir: Path | None = None
     """Where prepared sets lie; by default `TFDS_DATA_DIR`, or `~/tensorflow_datasets`."""
-    download: bool = True
+    download: Annotated[bool, Field(strict=True)] = True
     """Whether a set that is not there may be downloaded and prepared."""
-    size: Annotated[int, Field(ge=1, le=1024)] | None = None
+    size: Annotated[int, Field(strict=True, ge=1, le=1024)] | None = None
     """Height and width to resize to; needed where the set's images are not of one size."""
 
     def identity(self) -> dict[str, str]:
-        # A version of a set never changes, and the library's version decides the newest of them.
-        return {
-            "name": self.name,
-            "size": str(self.size),
-            "tensorflow-datasets": version("tensorflow-datasets"),
-        }
+        # A version of a set in the catalogue never changes, and the library's version decides the newest.
+        identity = {"name": self.name, "size": str(self.size), "tensorflow-datasets": version("tensorflow-datasets")}
+        if not self.download:
+            # What lies in a folder may also be a set that no catalogue knows: its own description counts.
+            for path in sorted(self._home().glob("**/dataset_info.json")):
+                identity[path.parent.name] = file_sha256(path)
+        return identity
 
     def load(self, progress: Progress) -> Dataset:
         import tensorflow_datasets as tfds
@@ -52,6 +56,31 @@ class TfdsSource(SourceConfig):
 
         import_tensorflow()
         tfds.disable_progress_bar()
+        builder = self._builder()
+        class_names = self._class_names(builder)
+        if not builder.is_prepared():
+            self._prepare(builder, progress)
+        if "train" not in builder.info.splits:
+            raise DataError(
+                f"`{self.name}` has no split named train, only {', '.join(builder.info.splits)}",
+                expected="a training set",
+                remedy="choose another set",
+            )
+        return Dataset(
+            title=builder.info.full_name.replace("/", " "),
+            class_names=class_names,
+            train=self._read(builder, "train"),
+            test=self._read(builder, "test") if "test" in builder.info.splits else None,
+        )
+
+    def _home(self) -> Path:
+        """Return the folder of this set, with its versions in it."""
+        root = self.data_dir or Path(os.environ.get("TFDS_DATA_DIR", "~/tensorflow_datasets")).expanduser()
+        return root / self.name.partition(":")[0]
+
+    def _builder(self) -> Any:
+        import tensorflow_datasets as tfds
+
         try:
             builder = tfds.builder(self.name, data_dir=self.data_dir)
         except tfds.core.registered.DatasetNotFoundError as error:
@@ -67,14 +96,21 @@ class TfdsSource(SourceConfig):
                 expected="a configuration and version that the data set has",
                 remedy="correct example_gen.source.name",
             ) from error
-        class_names = self._class_names(builder)
-        if not builder.is_prepared():
-            self._prepare(builder, progress)
-        return Dataset(
-            title=builder.info.full_name.replace("/", " "),
-            class_names=class_names,
-            train=self._read(builder, "train"),
-            test=self._read(builder, "test") if "test" in builder.info.splits else None,
+        except Exception as error:  # whatever reading a damaged description raises
+            raise self._damaged(error) from error
+        if isinstance(builder, tfds.core.read_only_builder.ReadOnlyBuilder) and self.download:
+            raise ConfigError(
+                f"`{self.name}` is in no catalogue, only in {builder.data_path}",
+                expected="download: false for a set that cannot be downloaded",
+                remedy="set example_gen.source.download: false; its files then decide what is reused",
+            )
+        return builder
+
+    def _damaged(self, error: Exception) -> DataError:
+        return DataError(
+            f"the prepared `{self.name}` in {self._home()} cannot be read: {first_line(error)}",
+            expected="the files that tensorflow-datasets wrote",
+            remedy="remove that folder and let it be prepared again",
         )
 
     def _prepare(self, builder: Any, progress: Progress) -> None:
@@ -143,7 +179,13 @@ class TfdsSource(SourceConfig):
             return image[..., 0], example["label"]
 
         options = tfds.ReadConfig(interleave_cycle_length=1)
-        dataset = builder.as_dataset(split=split, shuffle_files=False, read_config=options)
+        try:
+            dataset = builder.as_dataset(split=split, shuffle_files=False, read_config=options)
+        except Exception as error:  # whatever a missing shard raises
+            raise self._damaged(error) from error
         batches = tfds.as_numpy(dataset.map(grey, num_parallel_calls=2).batch(READ_BATCH).prefetch(2))
-        images, labels = zip(*batches, strict=True)
+        try:
+            images, labels = zip(*batches, strict=True)
+        except Exception as error:  # whatever a damaged record raises
+            raise self._damaged(error) from error
         return ImageSplit(np.concatenate(images), np.concatenate(labels).astype(np.int64))

@@ -31,11 +31,11 @@ from components.data.split_config import SplitConfig
 class FakeExampleGenConfig(ComponentConfig):
     """How many images are made up."""
 
-    classes: Annotated[int, Field(ge=2, le=100)] = 3
-    per_class: Annotated[int, Field(ge=3)] = 40
-    size: Annotated[int, Field(ge=4)] = 16
+    classes: Annotated[int, Field(strict=True, ge=2, le=100)] = 3
+    per_class: Annotated[int, Field(strict=True, ge=3)] = 40
+    size: Annotated[int, Field(strict=True, ge=4)] = 16
     """Height and width in pixels."""
-    seed: Annotated[int, Field(ge=0, lt=2**32)] = 0
+    seed: Annotated[int, Field(strict=True, ge=0, lt=2**32)] = 0
 
 
 class FakeExampleGen(Component[FakeExampleGenConfig]):
@@ -75,7 +75,7 @@ class FakeExampleGen(Component[FakeExampleGenConfig]):
 class FakeTransformConfig(ComponentConfig):
     """How much goes through."""
 
-    limit: Annotated[int, Field(ge=1)] = 1000
+    limit: Annotated[int, Field(strict=True, ge=1)] = 1000
     """At most so many images a split, so that real data is quick to train on."""
 
 
@@ -117,7 +117,7 @@ class FakeTransform(Component[FakeTransformConfig]):
 class FakeTrainerConfig(ComponentConfig):
     """A nearest-centroid classifier has nothing to choose but a seed that it does not use."""
 
-    seed: Annotated[int, Field(ge=0, lt=2**32)] = 0
+    seed: Annotated[int, Field(strict=True, ge=0, lt=2**32)] = 0
 
 
 class FakeTrainer(Component[FakeTrainerConfig]):
@@ -147,9 +147,9 @@ class FakeTrainer(Component[FakeTrainerConfig]):
 class FakeEvaluatorConfig(ComponentConfig):
     """What the verdict is to be."""
 
-    accuracy: Annotated[float, Field(ge=0, le=1)] = 1.0
+    accuracy: Annotated[float, Field(strict=True, ge=0, le=1)] = 1.0
     """Share of the test images that are answered rightly."""
-    minimum: Annotated[float, Field(ge=0, le=1)] = 0.9
+    minimum: Annotated[float, Field(strict=True, ge=0, le=1)] = 0.9
     """Accuracy from which the model is blessed."""
 
 

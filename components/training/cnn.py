@@ -14,8 +14,8 @@ if TYPE_CHECKING:
 
 POOL = 2
 CONVOLUTIONS = 3
-Units = Annotated[int, Field(ge=1, le=8192)]
-Kernel = Annotated[int, Field(ge=1, le=15)]
+Units = Annotated[int, Field(strict=True, ge=1, le=8192)]
+Kernel = Annotated[int, Field(strict=True, ge=1, le=15)]
 
 
 class NetworkConfig(ComponentConfig):
@@ -27,9 +27,9 @@ class NetworkConfig(ComponentConfig):
     """Height and width of each convolution's kernels, in pixels."""
     dense: tuple[Units, Units] = (128, 64)
     """Units of each dense layer before the output."""
-    dropout: Annotated[float, Field(ge=0, lt=1)] = 0.3
+    dropout: Annotated[float, Field(strict=True, ge=0, lt=1)] = 0.3
     """Share of the activations dropped before each dense layer while training."""
-    batch_normalization: bool = False
+    batch_normalization: Annotated[bool, Field(strict=True)] = False
     """Whether each convolution's output is normalized over the batch."""
 
 

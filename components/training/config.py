@@ -17,19 +17,19 @@ class TrainerConfig(ComponentConfig):
 
     network: NetworkConfig = NetworkConfig()
     """The network's shape."""
-    epochs: Annotated[int, Field(ge=1, le=10_000)] = 8
+    epochs: Annotated[int, Field(strict=True, ge=1, le=10_000)] = 8
     """At most so many times through the training images."""
-    batch_size: Annotated[int, Field(ge=1, le=65_536)] = 128
+    batch_size: Annotated[int, Field(strict=True, ge=1, le=65_536)] = 128
     """Images a training step."""
     learning_rate: LearningRate = OneCycleRate()
     """Adam's learning rate over the steps of all epochs."""
-    patience: Annotated[int, Field(ge=0)] = 5
+    patience: Annotated[int, Field(strict=True, ge=0)] = 5
     """Stop after so many epochs without a better `monitor`."""
     monitor: Literal["val_loss", "val_accuracy"] = "val_loss"
     """What says which epoch is best."""
     device: Device = "auto"
     """`gpu` fails where there is none; `auto` takes one if there is one."""
-    seed: Annotated[int, Field(ge=0, lt=2**32)] = 0
+    seed: Annotated[int, Field(strict=True, ge=0, lt=2**32)] = 0
     """Decides weights, dropout and the order of images; by default the job's seed."""
 
     @field_validator("learning_rate", mode="before")

@@ -90,6 +90,21 @@ def test_official_without_a_test_set_is_told(tmp_path: Path) -> None:
         generate(tmp_path, DigitsSource(), strategy="official")
 
 
+def test_a_class_may_be_missing_from_the_test_set_only_where_all_is_pooled(tmp_path: Path) -> None:
+    folder = write_idx_folder(tmp_path / "idx", train=200, test=90)
+    images, labels = squares(100, seed=1)
+    write_idx(folder / "t10k-images-idx3-ubyte", images[labels != 9])
+    write_idx(folder / "t10k-labels-idx1-ubyte", labels[labels != 9])
+    generate(tmp_path / "pooled", IdxSource(path=folder))
+    with pytest.raises(DataError, match="there is no image of class 9 in one of its sets"):
+        generate(tmp_path / "official", IdxSource(path=folder), strategy="official")
+
+
+def test_the_folder_it_lies_in_leaves_no_trace(tmp_path: Path) -> None:
+    made = [generate(tmp_path / f"out-{name}", IdxSource(path=write_idx_folder(tmp_path / name))) for name in "ab"]
+    assert made[0] == made[1]
+
+
 def test_a_class_of_one_image_is_told(tmp_path: Path) -> None:
     write_image_folder(tmp_path / "images", per_class=9)
     for path in sorted((tmp_path / "images" / "1").iterdir())[1:]:
@@ -114,7 +129,7 @@ def test_a_split_smaller_than_the_classes_is_told(tmp_path: Path) -> None:
 @pytest.mark.parametrize(
     ("labels", "says"),
     [
-        ([0, 1, 3] * 10, "has no image of class 2"),
+        ([0, 1, 3] * 10, "there is no image of class 2"),
         ([0, 1, 2, 7] * 10, "has the label 7"),
     ],
 )

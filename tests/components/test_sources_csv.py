@@ -42,6 +42,12 @@ def test_images_that_are_not_square_need_their_shape(tmp_path: Path) -> None:
     assert CsvSource(path=path, shape=(1, 2)).load(NoProgress()).train.images.shape == (1, 1, 2)
 
 
+def test_the_mark_that_excel_begins_a_file_with_is_no_part_of_the_header(tmp_path: Path) -> None:
+    path = write_csv(tmp_path / "excel.csv", count=20)
+    path.write_bytes(b"\xef\xbb\xbf" + path.read_bytes())
+    assert len(CsvSource(path=path).load(NoProgress()).train) == 20
+
+
 def change(old: str, new: str) -> Callable[[Path], None]:
     """Return something that replaces the first `old` after the header."""
 
@@ -100,7 +106,10 @@ def not_text(path: Path) -> None:
         (keep_header, "has a header but no rows"),
         (empty, "is empty"),
         (double_column, "has two columns named `pixel1`"),
-        (not_text, "has no column `label`"),
+        (not_text, "cannot be read as CSV"),
+        (change(",220,", ",0x10,"), "holds '0x10'"),
+        (change(",220,", "," + "9" * 5000 + ","), "holds '99999999999999999999'"),
+        (change(",220,", "," + "9" * 200_000 + ","), "cannot be read as CSV"),
     ],
 )
 def test_a_bad_file_is_told_in_one_sentence(tmp_path: Path, spoil: Callable[[Path], None], says: str) -> None:

@@ -2,17 +2,24 @@
 
 from __future__ import annotations
 
+import io
 import json
 import os
+import re
 import signal
 import subprocess
 import sys
 import time
+from collections.abc import Callable
 from pathlib import Path
+from typing import Any
 
 import pytest
+from rich.console import Console
 
+from job.report import Report
 from tests.conftest import FAKES, REPOSITORY, Command, WriteConfig
+from tests.support.data import write_csv, write_idx_folder, write_image_folder
 
 HEAVY = ("tensorflow", "keras", "pandas", "numpy", "sklearn", "matplotlib", "seaborn", "pyarrow", "PIL")
 
@@ -94,11 +101,77 @@ def test_a_users_mistake_is_one_sentence_and_exit_2(tmp_path: Path, mnist_job_pr
     assert not (tmp_path / "root").exists()
 
 
-def test_bad_data_is_exit_3(tmp_path: Path, mnist_job: Command, write_config: WriteConfig) -> None:
-    config = write_config({"example_gen": {"source": {"kind": "idx", "path": str(tmp_path / "nowhere")}}})
+def spoil_idx(folder: Path) -> dict[str, Any]:
+    path = write_idx_folder(folder) / "train-images-idx3-ubyte"
+    path.write_bytes(path.read_bytes()[:-1])
+    return {"kind": "idx", "path": str(folder)}
+
+
+def spoil_csv(folder: Path) -> dict[str, Any]:
+    path = write_csv(folder / "digits.csv")
+    path.write_text(path.read_text().replace(",220,", ",-1,"))
+    return {"kind": "csv", "path": str(path)}
+
+
+def spoil_images(folder: Path) -> dict[str, Any]:
+    (write_image_folder(folder) / "0" / "0.png").write_text("text")
+    return {"kind": "image_folder", "path": str(folder)}
+
+
+def nowhere(folder: Path) -> dict[str, Any]:
+    return {"kind": "idx", "path": str(folder / "nowhere")}
+
+
+def not_prepared(folder: Path) -> dict[str, Any]:
+    return {"kind": "tfds", "name": "mnist", "data_dir": str(folder), "download": False}
+
+
+def damaged_tfds(folder: Path) -> dict[str, Any]:
+    (folder / "mnist" / "3.0.1").mkdir(parents=True)
+    (folder / "mnist" / "3.0.1" / "dataset_info.json").write_text("{")
+    return not_prepared(folder)
+
+
+@pytest.mark.parametrize(
+    ("spoil", "says"),
+    [
+        (spoil_idx, "says that it holds"),
+        (spoil_csv, "holds '-1'"),
+        (spoil_images, "is not a whole PNG or JPEG image"),
+        (nowhere, "does not exist"),
+        (not_prepared, "is not prepared"),
+        (damaged_tfds, "cannot be read"),
+    ],
+)
+def test_bad_data_is_exit_3_and_one_sentence(
+    tmp_path: Path,
+    mnist_job: Command,
+    write_config: WriteConfig,
+    spoil: Callable[[Path], dict[str, Any]],
+    says: str,
+) -> None:
+    (tmp_path / "data").mkdir()
+    config = write_config({"example_gen": {"source": spoil(tmp_path / "data")}})
     outcome = mnist_job("run", "--config", config, "--root", tmp_path / "root")
     assert outcome.exit_code == 3
-    assert f"{tmp_path / 'nowhere'} does not exist" in outcome.stderr
+    assert says in outcome.stderr.splitlines()[0]
+    assert len(outcome.stderr.splitlines()) == 3
+    assert not list((tmp_path / "root").rglob("*.partial"))
+
+
+def test_a_terminal_sees_bars_with_step_loss_accuracy_speed_and_time_left(tmp_path: Path) -> None:
+    written = io.StringIO()
+    report = Report(Console(file=written, force_terminal=True, width=120), tmp_path)
+    report.epoch_begin(epoch=2, epochs=12, steps=40)
+    report.training_step(step=10, images=1280, metrics={"loss": 0.5, "accuracy": 0.875})
+    assert report.bars is not None
+    report.bars.refresh()
+    report.epoch_end(metrics={"loss": 0.4, "accuracy": 0.9, "val_loss": 0.3, "val_accuracy": 0.95})
+    text = re.sub(r"\x1b\[[0-9;?]*[A-Za-z]", "", written.getvalue())
+    assert re.search(
+        r"epoch  2/12 .* step 10/40 loss 0.5000  accuracy 0.8750 [\d,]+ images/s (-:--:--|\d:\d\d:\d\d)", text
+    )
+    assert "epoch  2/12  loss 0.4000  accuracy 0.9000  val_loss 0.3000  val_accuracy 0.9500" in text
 
 
 def has_gpu() -> bool:

@@ -44,6 +44,8 @@ def test_the_shipped_schema_is_the_one_that_the_command_prints() -> None:
         {"example_gen": {"source": {"kind": "tdfs"}}},
         {"example_gen": {"split": {"validation": 1.2}}},
         {"seeds": 1},
+        {"example_gen": {"source": {"name": "mnist"}}},
+        {"trainer": {"epochs": True}},
     ],
 )
 def test_the_schema_refuses_what_the_job_refuses(values: dict[str, Any], write_config: WriteConfig) -> None:
@@ -51,6 +53,32 @@ def test_the_schema_refuses_what_the_job_refuses(values: dict[str, Any], write_c
         jsonschema.validate(values, config_schema())
     with pytest.raises(ConfigError):
         load_config(write_config(values))
+
+
+@pytest.mark.parametrize(
+    "values",
+    [
+        {"trainer": {"learning_rate": {"peak": 0.01}}},
+        {"trainer": {"learning_rate": {"schedule": "cosine", "peak": 0.01}}},
+        {"trainer": {"use": "components.testing:FakeTrainer"}},
+        {"trainer": None, "seed": 3, "root": "x"},
+        {"example_gen": {"source": {"kind": "csv", "path": "x.csv", "shape": [2, 3]}}},
+        {"evaluator": {"thresholds": {"loss": {"maximum": 0.1}}}},
+    ],
+)
+def test_the_schema_takes_what_the_job_takes(values: dict[str, Any], write_config: WriteConfig) -> None:
+    jsonschema.validate(values, config_schema())
+    load_config(write_config(values))
+
+
+def test_the_schema_says_what_every_key_is_for() -> None:
+    properties = [
+        (model, name, described)
+        for model, definition in config_schema()["$defs"].items()
+        for name, described in definition.get("properties", {}).items()
+    ]
+    assert len(properties) > 30
+    assert not [(model, name) for model, name, described in properties if not described.get("description")]
 
 
 def test_a_short_configuration_is_a_whole_one(write_config: WriteConfig) -> None:
@@ -109,6 +137,13 @@ def test_overrides_are_yaml_and_the_last_one_wins(write_config: WriteConfig) -> 
     assert config.root == Path("elsewhere")
 
 
+def test_the_order_of_overrides_of_one_choice_does_not_matter() -> None:
+    overrides = ["example_gen.source.path=/x", "example_gen.source.kind=idx", "example_gen.split.strategy=official"]
+    for order in (overrides, overrides[::-1]):
+        config: Any = load_config(REPOSITORY / "configs" / "mnist.yaml", order).pipeline.example_gen.config
+        assert (config.source.kind, str(config.source.path), config.split.strategy) == ("idx", "/x", "official")
+
+
 def test_a_part_of_a_choice_can_be_overridden_without_naming_the_choice(write_config: WriteConfig) -> None:
     config = load_config(write_config({}), ["trainer.learning_rate.peak=0.01"])
     assert trainer_of(config).learning_rate.model_dump() == {"schedule": "one_cycle", "peak": 0.01, "warmup": 0.25}
@@ -143,6 +178,10 @@ def test_the_seed_reaches_every_component_that_sets_none(write_config: WriteConf
         ("trainer: {epochs: many}\n", "trainer.epochs is 'many'", ""),
         ("trainer: {epochs: 0}\n", "trainer.epochs is 0", ""),
         ("trainer: {epochs: 2.5}\n", "trainer.epochs is 2.5", ""),
+        ("trainer: {epochs: true}\n", "trainer.epochs is True", ""),
+        ("trainer: {epochs: '3'}\n", "trainer.epochs is '3'", ""),
+        ("trainer: {network: {batch_normalization: 1}}\n", "trainer.network.batch_normalization is 1", ""),
+        ("root: ~no-such-user/x\n", "root is '~no-such-user/x'", ""),
         ("trainer: {batch_size: -1}\n", "trainer.batch_size is -1", ""),
         ("trainer: {network: {dropout: 1}}\n", "trainer.network.dropout is 1", ""),
         ("trainer: {network: {filters: [8, 8]}}\n", "trainer.network.filters.2 is missing", ""),
@@ -199,6 +238,10 @@ def test_a_mistake_is_told_with_its_place(tmp_path: Path, text: str, says: str, 
         ("trainer..epochs=3", "the key is empty"),
         ("trainer.epochs=[3", "the value is not YAML"),
         ("trainer.epochs=none", "trainer.epochs is 'none'"),
+        ("trainer.epochs=2020-13-45", "the value is not YAML"),
+        ("trainer.epochs=" + "[" * 5000, "the value is not YAML"),
+        ("extends=other.yaml", "only a file can extend another"),
+        ("trianer.epochs=3", "--set trianer.epochs=3: trianer is not a key"),
     ],
 )
 def test_a_mistake_in_an_override_is_told(write_config: WriteConfig, override: str, says: str) -> None:

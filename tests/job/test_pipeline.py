@@ -67,6 +67,7 @@ def test_it_runs_from_python(tmp_path: Path) -> None:
         (NoTypes(), "transformed is not annotated"),
         (OtherName(), "its types are (examples: Stored[TransformedExamples]) -> Model"),
         ("components.trainer", "is not a component"),
+        (FakeTrainer, "the trainer is the class FakeTrainer, not a component"),
     ],
 )
 def test_what_does_not_fit_a_slot_is_refused_at_once(trainer: Any, says: str) -> None:

@@ -10,7 +10,7 @@ import pytest
 
 from components import Evaluator, ExampleGen, Trainer, Transform, Visualizer
 from components.errors import ConfigError
-from job.recipe import _closure, source_digest
+from job.recipe import find_modules, source_digest
 from job.slots import load_component_class
 
 COMPONENT = '''
@@ -61,11 +61,11 @@ def test_only_what_a_component_uses_of_its_own_package_counts(my_steps: Path) ->
 
 
 def test_a_picture_can_be_edited_without_training_again() -> None:
-    drawing = {name for name in _closure(Visualizer.__module__) if ".figures" in name}
+    drawing = {name for name in find_modules(Visualizer) if ".figures" in name}
     assert len(drawing) > 5
     for cls in (ExampleGen, Transform, Trainer, Evaluator):
-        assert not drawing & set(_closure(cls.__module__))
-    assert "components.training.one_cycle" in _closure(Trainer.__module__), "imported inside a function"
+        assert not drawing & set(find_modules(cls))
+    assert "components.training.one_cycle" in find_modules(Trainer), "imported inside a function"
 
 
 def test_a_class_in_a_module_of_its_own_is_fine(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
@@ -77,6 +77,21 @@ def test_a_class_in_a_module_of_its_own_is_fine(tmp_path: Path, monkeypatch: pyt
     (tmp_path / "alone.py").write_text("# edited\n" + (tmp_path / "alone.py").read_text())
     assert source_digest(cls) != before
     del sys.modules["alone"]
+
+
+def test_a_package_without_init_is_followed_too(my_steps: Path) -> None:
+    (my_steps / "__init__.py").unlink()
+    cls = load_component_class("example_gen", "my_steps.gen:MyGen")
+    before = source_digest(cls)
+    (my_steps / "later.py").write_text("# edited\n")
+    assert source_digest(cls) != before
+
+
+def test_what_a_component_derives_from_and_uses_of_ours_counts() -> None:
+    class Mine(Trainer):
+        """Defined in the package of the tests, not in `components`."""
+
+    assert {"components.trainer", "components.training.fitting", __name__} <= set(find_modules(Mine))
 
 
 def test_a_class_without_source_is_told() -> None:

@@ -148,7 +148,7 @@ def test_verify_speaks_json_too(mnist_job: Command, fake_config: Path, tmp_path:
 def test_verify_of_nothing_is_told(mnist_job: Command, tmp_path: Path) -> None:
     outcome = mnist_job("verify", "--root", tmp_path / "nowhere")
     assert outcome.exit_code == 2
-    assert "is not a folder" in outcome.stderr
+    assert "has no artifacts" in outcome.stderr
 
 
 def test_show_tells_a_run_and_its_lineage(mnist_job: Command, fake_config: Path, tmp_path: Path) -> None:
@@ -236,6 +236,7 @@ def test_a_failure_is_recorded_and_told_without_a_traceback(
     assert "Traceback" not in outcome.stderr
     assert statuses(outcome.record) == ["ran", "ran"]
     assert json.loads((root / "runs" / "latest" / "run.json").read_text()) == outcome.record
+    assert not list(root.rglob("*.partial"))
     debugged = mnist_job("run", "--config", config, "--root", root, "--debug")
     assert debugged.exit_code == exit_code
     assert "Traceback" in debugged.stderr
