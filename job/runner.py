@@ -68,18 +68,13 @@ class Runner:
         try:
             with _termination():
                 exit_code = self._run_steps()
+        except JobError as error:
+            exit_code = self._note(error)
+            raise
         except Exception as error:
-            failure = error if isinstance(error, JobError) else defect(error)
-            exit_code = failure.exit_code
-            self._update(
-                failure=Failure(
-                    component=self.current,
-                    headline=failure.headline,
-                    expected=failure.expected,
-                    remedy=failure.remedy,
-                )
-            )
-            raise failure from error
+            unforeseen = defect(error)
+            exit_code = self._note(unforeseen)
+            raise unforeseen from error
         finally:
             self._update(
                 outcome=outcome_of(exit_code),
@@ -168,6 +163,12 @@ class Runner:
             return sealed, "same code, config, inputs and libraries"
         newest = self.store.newest(slot)
         return None, "first time" if newest is None else recipe.difference(newest.recipe)
+
+    def _note(self, error: JobError) -> ExitCode:
+        """Record why the run failed, and return the exit code for it."""
+        failure = Failure(component=self.current, headline=error.headline, expected=error.expected, remedy=error.remedy)
+        self._update(failure=failure)
+        return error.exit_code
 
     def _update(self, **changes: Any) -> None:
         self._record = self.record.model_copy(update=changes)
