@@ -213,7 +213,6 @@ def _termination() -> Iterator[None]:
     except _Terminate as error:
         raise TerminationError(
             "the job was asked to end",
-            expected="to be left to finish",
             remedy="run the same command again: what is sealed is reused",
         ) from error
     finally:
