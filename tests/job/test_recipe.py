@@ -96,6 +96,6 @@ def test_what_a_component_derives_from_and_uses_of_ours_counts() -> None:
 
 def test_a_class_without_source_is_told() -> None:
     namespace: dict[str, type] = {}
-    exec("class Made: __module__ = '__main__'", namespace)  # noqa: S102  (there is no other way to have no source)
-    with pytest.raises(ConfigError, match="source code of __main__:Made cannot be found"):
+    exec("class Made: __module__ = 'nowhere'", namespace)  # noqa: S102  (there is no other way to have no source)
+    with pytest.raises(ConfigError, match="source code of nowhere:Made cannot be found"):
         source_digest(namespace["Made"])
