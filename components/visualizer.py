@@ -78,6 +78,8 @@ class Visualizer(Component[VisualizerConfig]):
             )
             if model.artifact.format == "keras":
                 drawn += self._feature_maps(model, splits["test"], names)
+            if all(name != "feature_maps" for name, *_ in drawn):
+                context.progress.message("no picture of feature maps: the model has no convolution")
             drawn.append(
                 (
                     "class_distribution",

@@ -156,9 +156,11 @@ def make_console(*, stderr: bool = False) -> Console:
     """Return where to print; without a terminal, lines are as long as they are."""
     from rich.console import Console
 
+    from job.report import WIDE
+
     console = Console(stderr=stderr)
     if not console.is_terminal:
-        console.width = 1000
+        console.width = WIDE
     return console
 
 

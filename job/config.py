@@ -13,7 +13,7 @@ from components.errors import ConfigError
 from job.document import Document, join
 from job.pipeline import Pipeline
 from job.recipe import import_string
-from job.schema import describe_place
+from job.schema import describe_place, known_below
 from job.slots import SLOTS, load_component_class
 
 if TYPE_CHECKING:
@@ -138,7 +138,7 @@ def explain(document: Document, slot: str, cls: type[Component[Any]], error: Val
     keys, siblings = describe_place(cls.Config.model_json_schema(), first["loc"])
     place = (slot, *keys)
     if first["type"] == "extra_forbidden":
-        return unknown_key(document, place, siblings)
+        return unknown_key(document, place, [*siblings, "use"] if len(place) == 2 else siblings)
     if first["type"] in ("missing", "union_tag_not_found"):
         missing = place if first["type"] == "missing" else (*place, str(first["ctx"]["discriminator"]).strip("'"))
         return ConfigError(
@@ -153,7 +153,11 @@ def explain(document: Document, slot: str, cls: type[Component[Any]], error: Val
     if first["type"] == "union_tag_invalid":
         tag = str(first["ctx"]["discriminator"]).strip("'")
         place, value, message = (*place, tag), first["ctx"]["tag"], f"one of {first['ctx']['expected_tags']}"
-    return ConfigError(f"{document.where(place)}: {join(place)} is {value!r}", expected=message, remedy="correct it")
+    remedy = "correct it"
+    if first["type"] != "union_tag_invalid" and (children := known_below(cls.Config.model_json_schema(), first["loc"])):
+        message = f"a section with keys of {', '.join(children)}"
+        remedy = f"write `{place[-1]}: {{{children[0]}: ...}}`"
+    return ConfigError(f"{document.where(place)}: {join(place)} is {value!r}", expected=message, remedy=remedy)
 
 
 def unknown_key(document: Document, place: tuple[str | int, ...], siblings: Sequence[str]) -> ConfigError:

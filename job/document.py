@@ -60,6 +60,12 @@ class Document:
                 expected="the path of one file",
                 remedy="correct it",
             )
+        if not (path.parent / base).is_file():
+            raise ConfigError(
+                f"{document.where((EXTENDS,))}: {EXTENDS} names {base}, and there is no file {path.parent / base}",
+                expected=f"a file, seen from the folder of {path.name}",
+                remedy="correct the path",
+            )
         return cls._load(path.parent / base, (*seen, path)).over(document)
 
     def over(self, upper: Document) -> Document:

@@ -48,17 +48,17 @@ class Recipe(Statement):
         """SHA-256 of the recipe in canonical JSON."""
         return value_sha256(self.model_dump(mode="json"))
 
-    def difference(self, other: Recipe) -> str:
-        """Say in a few words what is different from another recipe, the weightiest first."""
-        if self.component != other.component or self.version != other.version:
-            return f"another component: {self.component} {self.version}"
-        if changed := _changes(other.config, self.config):
-            return "config: " + ", ".join(changed)
-        if changed := [name for name in self.inputs if self.inputs[name] != other.inputs.get(name)]:
-            return f"new {' and '.join(changed)}"
-        if changed := _changes(other.libraries, self.libraries):
-            return "libraries: " + ", ".join(changed)
-        return "its source code changed"
+    def differences(self, other: Recipe) -> list[str]:
+        """Say what is different from another recipe, a few words a difference, the weightiest first."""
+        another = self.component != other.component or self.version != other.version
+        return [
+            *([f"another component, {self.component} {self.version}"] if another else []),
+            *(f"config {change}" for change in _changes(other.config, self.config)),
+            *(f"new {name}" for name in self.inputs if self.inputs[name] != other.inputs.get(name)),
+            *(f"library {change}" for change in _changes(other.libraries, self.libraries)),
+            # Another component has other source code as a matter of course.
+            *(["its source code changed"] if self.source != other.source and not another else []),
+        ]
 
 
 def _changes(before: Any, after: Any, path: str = "") -> list[str]:

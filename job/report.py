@@ -21,6 +21,7 @@ if TYPE_CHECKING:
     from job.runs import RunRecord, StepRecord
     from job.store import Sealed
 
+WIDE = 1000
 STATUS_STYLE = {"ran": "green", "reused": "cyan"}
 OUTCOME = {
     "succeeded": "[bold green]done[/]",
@@ -143,9 +144,9 @@ def summary(sealed: Sealed) -> str:
                 f"validation accuracy {kept.val_accuracy:.4f}"
             )
         case Evaluation() as made:
-            return f"test accuracy {made.metrics.accuracy:.4f}; {made.blessing.verdict}"
+            return f"test accuracy {made.metrics.accuracy:.4f}; {made.blessing.verdict.replace('_', ' ')}"
         case Figures() as made:
-            return f"{len(made.figures)} figures"
+            return f"{len(made.figures)} figure{'' if len(made.figures) == 1 else 's'}"
 
 
 def print_run(console: Console, record: RunRecord, directory: Path) -> None:
@@ -163,7 +164,7 @@ def print_run(console: Console, record: RunRecord, directory: Path) -> None:
                 escape(shorten(step.path, step.fingerprint)),
             )
         console.print()
-        console.print(table, soft_wrap=True)
+        console.print(table, width=WIDE)  # a long path is better cut by the terminal than all columns by us
         console.print()
     if record.metrics:
         interval = record.metrics["accuracy_interval"]
@@ -177,11 +178,19 @@ def print_run(console: Console, record: RunRecord, directory: Path) -> None:
     if record.blessed is not None:
         verdict = "[bold green]BLESSED[/]" if record.blessed else "[bold yellow]NOT BLESSED[/]"
         console.print(f"verdict       {verdict}")
+    for check in record.checks:
+        if not check["passed"]:
+            bounds = [f"{side} {check[side]:g}" for side in ("minimum", "maximum") if check[side] is not None]
+            missed = f"{check['metric']} is {check['value']:.4f}, {' and '.join(bounds)}"
+            console.print(f"{'missed':<13} {missed}", highlight=False)
     made = {step.component for step in record.steps}
     for slot, what in (("visualizer", "pictures"), ("trainer", "model"), ("evaluator", "evaluation")):
         if slot in made:
             console.print(f"{what:<13} {escape(str(directory / slot))}", highlight=False, soft_wrap=True)
     console.print(f"{'record':<13} {escape(str(directory / 'run.json'))}", highlight=False, soft_wrap=True)
+    if record.failure is not None:
+        where = f" in {record.failure.component}" if record.failure.component else ""
+        console.print(f"{'failure':<13} {escape(record.failure.headline)}{where}", highlight=False, soft_wrap=True)
     exit_code = "" if record.exit_code is None else f", exit code {record.exit_code}"
     console.print(
         f"{OUTCOME.get(record.outcome, record.outcome)} in {record.seconds:.2f} s{exit_code}",

@@ -142,6 +142,7 @@ class Runner:
             self._update(
                 metrics=evaluation.metrics.model_dump(mode="json"),
                 blessed=evaluation.blessing.verdict == "BLESSED",
+                checks=tuple(check.model_dump(mode="json") for check in evaluation.blessing.checks),
             )
         self.report.end_step(step, sealed)
         if slot == self.until:
@@ -161,8 +162,8 @@ class Runner:
             return None, "what was sealed is damaged"
         if sealed is not None:
             return sealed, "same code, config, inputs and libraries"
-        newest = self.store.newest(slot)
-        return None, "first time" if newest is None else recipe.difference(newest.recipe)
+        closest = self.store.closest(slot, recipe)
+        return None, "first time" if closest is None else "; ".join(recipe.differences(closest))
 
     def _note(self, error: JobError) -> ExitCode:
         """Record why the run failed, and return the exit code for it."""

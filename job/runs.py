@@ -67,6 +67,8 @@ class RunRecord(RunPart):
     """None if no model was evaluated."""
     metrics: dict[str, Any] | None = None
     """The evaluation's metrics on the test split; at least `accuracy` and `loss`."""
+    checks: tuple[dict[str, Any], ...] = ()
+    """The evaluation's thresholds, each with what was measured and whether it passed."""
     steps: tuple[StepRecord, ...] = ()
     failure: Failure | None = None
     started: datetime

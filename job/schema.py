@@ -13,7 +13,7 @@ from components.component import ComponentConfig
 from job.slots import SLOTS
 
 if TYPE_CHECKING:
-    from collections.abc import Sequence
+    from collections.abc import Iterator, Sequence
 
 TITLE = "mnist-job configuration"
 
@@ -110,23 +110,40 @@ def describe_place(schema: dict[str, Any], location: Sequence[str | int]) -> tup
     """
     keys: list[str | int] = []
     siblings: list[str] = []
+    for part, above in _walk(schema, location):
+        if part not in _variants(above):
+            keys.append(part)
+            siblings = list(above.get("properties", {}))
+    return tuple(keys), siblings
+
+
+def known_below(schema: dict[str, Any], location: Sequence[str | int]) -> list[str]:
+    """Return which keys are known in the section at a location; none where there is no section."""
+    *_, (_, section) = _walk(schema, (*location, ""))
+    variants = [_resolve(schema, {"$ref": variant}) for variant in _variants(section).values()]
+    return list(dict.fromkeys(name for part in (section, *variants) for name in part.get("properties", {})))
+
+
+def _walk(schema: dict[str, Any], location: Sequence[str | int]) -> Iterator[tuple[str | int, dict[str, Any]]]:
+    """Yield each part of a location with the schema that it stands in."""
     current = schema
     for part in location:
         current = _resolve(schema, current)
-        variants = current.get("discriminator", {}).get("mapping", {})
-        if part in variants:
-            current = {"$ref": variants[part]}
-            continue
-        keys.append(part)
-        properties = current.get("properties", {})
-        siblings = list(properties)
-        if isinstance(part, int):
+        yield part, current
+        if part in (variants := _variants(current)):
+            current = {"$ref": variants[str(part)]}
+        elif isinstance(part, int):
             items = current.get("prefixItems", [])
             current = items[part] if part < len(items) else current.get("items", {})
         else:
-            current = properties.get(part, current.get("additionalProperties") or {})
-            current = current if isinstance(current, dict) else {}
-    return tuple(keys), siblings
+            below = current.get("properties", {}).get(part, current.get("additionalProperties"))
+            current = below if isinstance(below, dict) else {}
+
+
+def _variants(schema: dict[str, Any]) -> dict[str, str]:
+    """Return what each choice of a union refers to; empty where there is none."""
+    mapping: dict[str, str] = schema.get("discriminator", {}).get("mapping", {})
+    return mapping
 
 
 def _resolve(schema: dict[str, Any], current: dict[str, Any]) -> dict[str, Any]:

@@ -11,7 +11,7 @@ import errno
 import os
 import shutil
 from concurrent.futures import ThreadPoolExecutor
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -113,15 +113,14 @@ class Store:
             if folder.is_dir():
                 yield from ((slot, entry) for entry in sorted(folder.iterdir()) if "." not in entry.name)
 
-    def newest(self, slot: str) -> Manifest | None:
-        """Return the manifest of the slot's artifact that was sealed last, if it can be read."""
+    def closest(self, slot: str, recipe: Recipe) -> Recipe | None:
+        """Return the recipe of the slot's sealed artifacts that differs least, of equals the newest."""
         directories = [directory for of, directory in self.sealed_directories() if of == slot]
+        recipes = []
         for directory in sorted(directories, key=lambda path: path.stat().st_mtime, reverse=True):
-            try:
-                return self.read(slot, directory).manifest
-            except IntegrityError:
-                continue
-        return None
+            with suppress(IntegrityError):
+                recipes.append(self.read(slot, directory).manifest.recipe)
+        return min(recipes, key=lambda other: len(recipe.differences(other)), default=None)
 
     def stage(self, slot: str, fingerprint: str) -> Path:
         """Return a new, empty directory to make the artifact in; what an unfinished run left goes."""

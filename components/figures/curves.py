@@ -35,15 +35,16 @@ def draw_curves(model: Model) -> Figure:
     if panels[0].get_ylim()[0] > 0:
         panels[0].set_ylim(bottom=0)
     panels[1].yaxis.set_major_formatter(PercentFormatter(xmax=1))
-    panels[1].annotate(
-        f"kept: epoch {model.best_epoch}",
-        (model.best_epoch, panels[1].get_ylim()[0]),
-        xytext=(-4, 4),
-        textcoords="offset points",
-        ha="right" if model.best_epoch > 1 else "left",
-        fontsize=9,
-        color=INK,
-    )
+    if len(epochs) > 1:
+        panels[1].annotate(
+            f"kept: epoch {model.best_epoch}",
+            (model.best_epoch, panels[1].get_ylim()[0]),
+            xytext=(-4, 4),
+            textcoords="offset points",
+            ha="right" if model.best_epoch > 1 else "left",
+            fontsize=9,
+            color=INK,
+        )
     panels[0].legend(loc="upper right")
     kept = model.history[model.best_epoch - 1]
     set_title(figure, "Learning curves", f"validation accuracy {kept.val_accuracy:.2%} at epoch {model.best_epoch}")

@@ -35,12 +35,12 @@ def draw_mistakes(images: NDArray[np.float32], predictions: pd.DataFrame, class_
     for axes, answer in zip(grid.flat, worst.itertuples(), strict=False):
         axes.imshow(images[answer.Index][..., 0], cmap="gray_r", vmin=0, vmax=1)
         axes.set_title(
-            f"{class_names[answer.label]}, not {class_names[answer.prediction]}\n{answer.confidence:.1%} sure",
+            f"{class_names[answer.label]} read as {class_names[answer.prediction]}\n{answer.confidence:.1%} sure",
             loc="center", fontsize=8.5, fontweight="normal", color=VERMILION,
         )  # fmt: skip
     if worst.empty:
         figure.text(0.5, 0.4, f"none in {len(predictions):,} test images", ha="center", fontsize=12)
     shown = f"{len(worst)} of {len(wrong):,}" if len(worst) < len(wrong) else f"all {len(wrong)}"
-    note = f"{shown} mistakes among {len(predictions):,} test images; the true class is named first"
+    note = f"{shown} mistakes among {len(predictions):,} test images"
     set_title(figure, "The most confident mistakes", note)
     return figure

@@ -28,7 +28,10 @@ if TYPE_CHECKING:
 
 UNSIGNED_BYTE = 0x08
 SPLIT_PREFIXES = {"train": "train", "test": "t10k"}
-FOLDER = "a folder with train-images-idx3-ubyte and train-labels-idx1-ubyte, each plain or .gz"
+FOLDER = (
+    "a folder with train-images-idx3-ubyte and train-labels-idx1-ubyte, and for a test set "
+    "t10k-images-idx3-ubyte and t10k-labels-idx1-ubyte, each plain or .gz"
+)
 
 
 class IdxSource(SourceConfig):

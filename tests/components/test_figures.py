@@ -81,7 +81,7 @@ def test_the_surest_mistakes_come_first(tmp_path: Path, wrong: int) -> None:
     titles = [axes.get_title() for axes in figure.axes if axes.get_title()]
     assert len(titles) == min(wrong, 24)
     if wrong:
-        assert titles[0] == f"nought, not one\n{confidence[wrong - 1]:.1%} sure"
+        assert titles[0] == f"nought read as one\n{confidence[wrong - 1]:.1%} sure"
 
 
 @pytest.mark.parametrize("filters", [1, 9, 200])

@@ -56,8 +56,20 @@ def test_a_change_runs_the_step_and_what_follows_and_says_why(
     mnist_job("run", "--config", fake_config, "--root", root)
     changed = mnist_job("run", "--config", fake_config, "--root", root, "--json", "--set", "transform.limit=10").record
     assert statuses(changed) == ["reused", "ran", "ran", "ran", "ran"]
-    assert changed["steps"][1]["reason"] == "config: limit 1000 → 10"
+    assert changed["steps"][1]["reason"] == "config limit 1000 → 10"
     assert changed["steps"][2]["reason"] == "new transformed"
+
+
+def test_the_reason_is_told_from_the_closest_artifact_not_the_newest(
+    mnist_job: Command, fake_config: Path, tmp_path: Path
+) -> None:
+    arguments = ("run", "--config", fake_config, "--root", tmp_path / "root", "--until", "evaluator", "--json", "--set")
+    mnist_job(*arguments, "evaluator.minimum=0.5")
+    mnist_job(*arguments, "transform.limit=5", "--set", "evaluator.minimum=0.6")
+    record = mnist_job(*arguments, "evaluator.minimum=0.7").record
+    assert record["steps"][3]["reason"] == "config minimum 0.5 → 0.7"
+    record = mnist_job(*arguments, "evaluator.minimum=0.8", "--set", "transform.limit=6").record
+    assert record["steps"][3]["reason"] == "config minimum 0.7 → 0.8; new transformed; new model"
 
 
 def test_a_change_without_effect_goes_no_further(mnist_job: Command, fake_config: Path, tmp_path: Path) -> None:
@@ -115,7 +127,7 @@ def test_a_model_that_is_not_blessed_is_exit_4_with_everything_kept(
     again = mnist_job(*arguments)
     assert again.exit_code == 4
     assert "NOT BLESSED" in again.stdout
-    assert "accuracy 0.5" in again.stdout
+    assert "accuracy is 0.5000, minimum 0.9" in again.stdout
 
 
 def test_a_damaged_artifact_is_set_aside_and_made_again(mnist_job: Command, fake_config: Path, tmp_path: Path) -> None:
@@ -236,6 +248,7 @@ def test_a_failure_is_recorded_and_told_without_a_traceback(
     assert "Traceback" not in outcome.stderr
     assert statuses(outcome.record) == ["ran", "ran"]
     assert json.loads((root / "runs" / "latest" / "run.json").read_text()) == outcome.record
+    assert f"{says}" in mnist_job("show", "--root", root).stdout
     assert not list(root.rglob("*.partial"))
     debugged = mnist_job("run", "--config", config, "--root", root, "--debug")
     assert debugged.exit_code == exit_code

@@ -198,12 +198,12 @@ def test_a_root_without_permission_is_told(tmp_path: Path) -> None:
 @pytest.mark.parametrize(
     ("changes", "says"),
     [
-        ({"config": {"epochs": 5}}, "config: epochs 3 → 5"),
-        ({"config": {"epochs": 3, "new": True}}, "config: new none → True"),
+        ({"config": {"epochs": 5}}, "config epochs 3 → 5"),
+        ({"config": {"epochs": 3, "new": True}}, "config new none → True"),
         ({"inputs": {"examples": "1" * 64}}, "new examples"),
-        ({"libraries": {"numpy": "2.1"}}, "libraries: numpy 2.0 → 2.1"),
+        ({"libraries": {"numpy": "2.1"}}, "library numpy 2.0 → 2.1"),
         ({"source": "2" * 64}, "its source code changed"),
-        ({"component": "mine:Trainer"}, "another component: mine:Trainer 1"),
+        ({"component": "mine:Trainer"}, "another component, mine:Trainer 1"),
     ],
 )
 def test_a_recipe_says_what_is_new_about_it(changes: dict[str, Any], says: str) -> None:
@@ -215,4 +215,4 @@ def test_a_recipe_says_what_is_new_about_it(changes: dict[str, Any], says: str) 
         inputs={"examples": "0" * 64},
         libraries={"numpy": "2.0"},
     )
-    assert before.model_copy(update=changes).difference(before) == says
+    assert before.model_copy(update=changes).differences(before) == [says]
