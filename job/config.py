@@ -148,12 +148,12 @@ def explain(document: Document, slot: str, cls: type[Component[Any]], error: Val
         )
     message = first["msg"].removeprefix("Value error, ").removeprefix("Input should be ")
     if first["type"] == "value_error":
-        return ConfigError(f"{document.where(place)}: {join(place)}: {message}", remedy="correct it")
+        return ConfigError(f"{document.where(place)}: {join(place)}: {message}", remedy=f"change {join(place)}")
     value = first["input"]
     if first["type"] == "union_tag_invalid":
         tag = str(first["ctx"]["discriminator"]).strip("'")
         place, value, message = (*place, tag), first["ctx"]["tag"], f"one of {first['ctx']['expected_tags']}"
-    remedy = "correct it"
+    remedy = f"set {join(place)} to such a value"
     if first["type"] != "union_tag_invalid" and (children := known_below(cls.Config.model_json_schema(), first["loc"])):
         message = f"a section with keys of {', '.join(children)}"
         remedy = f"write `{place[-1]}: {{{children[0]}: ...}}`"
