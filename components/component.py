@@ -6,15 +6,20 @@ import inspect
 import typing
 from abc import ABC, abstractmethod
 from dataclasses import dataclass, field
-from typing import TYPE_CHECKING, Any, ClassVar, Generic, TypeVar
+from typing import TYPE_CHECKING, Annotated, Any, ClassVar, Generic, TypeVar
 
-from pydantic import BaseModel, ConfigDict
+from pydantic import BaseModel, ConfigDict, Field
 
 from components.artifacts import Artifact, Stored
 from components.progress import NoProgress, Progress
 
 if TYPE_CHECKING:
     from pathlib import Path
+
+
+SEED_LIMIT = 2**32
+"""scikit-learn and NumPy's older generators take seeds below it."""
+Seed = Annotated[int, Field(strict=True, ge=0, lt=SEED_LIMIT)]
 
 
 class ComponentConfig(BaseModel):

@@ -2,12 +2,10 @@
 
 from __future__ import annotations
 
-from typing import Annotated, Any
-
-from pydantic import Field
+from typing import Any
 
 from components.artifacts import Examples
-from components.component import Component, ComponentConfig, Context
+from components.component import Component, ComponentConfig, Context, Seed
 from components.data.split_config import SplitConfig
 from components.sources import AnySource, DigitsSource
 
@@ -19,7 +17,7 @@ class ExampleGenConfig(ComponentConfig):
     """Where the images come from."""
     split: SplitConfig = SplitConfig()
     """How they are split."""
-    seed: Annotated[int, Field(strict=True, ge=0, lt=2**32)] = 0
+    seed: Seed = 0
     """Decides the shuffle; by default the job's seed."""
 
 

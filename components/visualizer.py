@@ -76,10 +76,10 @@ class Visualizer(Component[VisualizerConfig]):
                     draw_confusion(evaluation.artifact),
                 )
             )
-            if model.artifact.format == "keras":
-                drawn += self._feature_maps(model, splits["test"], names)
-            if all(name != "feature_maps" for name, *_ in drawn):
+            maps = self._feature_maps(model, splits["test"], names) if model.artifact.format == "keras" else []
+            if not maps:
                 context.progress.message("no picture of feature maps: the model has no convolution")
+            drawn += maps
             drawn.append(
                 (
                     "class_distribution",

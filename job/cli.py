@@ -13,6 +13,8 @@ from typing import TYPE_CHECKING, Annotated
 
 import typer
 
+from job.defaults import ROOT
+
 if TYPE_CHECKING:
     from collections.abc import Iterator
 
@@ -83,7 +85,7 @@ def run(
 @app.command()
 def show(
     run_id: Annotated[str, typer.Argument(metavar="[RUN]", help="A run's id; by default the newest.")] = "latest",
-    root: Root = Path("output"),
+    root: Root = Path(ROOT),
     as_json: AsJson = False,
 ) -> None:
     """Show a run: its steps, its metrics, its lineage."""
@@ -113,16 +115,16 @@ def show(
 
 
 @app.command()
-def verify(root: Root = Path("output"), as_json: AsJson = False) -> None:
+def verify(root: Root = Path(ROOT), as_json: AsJson = False) -> None:
     """Re-hash every sealed artifact of a root; exit 3 if one is not what its manifest says."""
     from components.errors import ConfigError, ExitCode, IntegrityError
     from job.store import Store
     from job.store import verify as verify_files
 
     with told_errors():
-        if not (root / "artifacts").is_dir():
-            raise ConfigError(f"{root} has no artifacts", expected="a root of the job", remedy="name it with --root")
         store = Store(root)
+        if not store.artifacts.is_dir():
+            raise ConfigError(f"{root} has no artifacts", expected="a root of the job", remedy="name it with --root")
         checked, failures = 0, []
         for slot, directory in store.sealed_directories():
             checked += 1

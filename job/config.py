@@ -9,7 +9,9 @@ from typing import TYPE_CHECKING, Any
 
 from pydantic import ValidationError
 
+from components.component import SEED_LIMIT
 from components.errors import ConfigError
+from job.defaults import ROOT, SEED
 from job.document import Document, join
 from job.pipeline import Pipeline
 from job.recipe import import_string
@@ -20,8 +22,6 @@ if TYPE_CHECKING:
     from collections.abc import Sequence
 
     from components import Component
-
-MOST_SEED = 2**32
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -34,8 +34,8 @@ class JobConfig:
         pipeline: the five components, each holding its own configuration.
     """
 
-    root: Path = Path("output")
-    seed: int = 0
+    root: Path = Path(ROOT)
+    seed: int = SEED
     pipeline: Pipeline = field(default_factory=Pipeline)
 
     def resolved(self) -> dict[str, Any]:
@@ -73,14 +73,14 @@ def build_config(document: Document, *, root: Path | None = None) -> JobConfig:
     for key in values:
         if key not in known:
             raise unknown_key(document, (key,), known)
-    seed = values.get("seed", 0)
-    if not isinstance(seed, int) or isinstance(seed, bool) or not 0 <= seed < MOST_SEED:
+    seed = values.get("seed", SEED)
+    if not isinstance(seed, int) or isinstance(seed, bool) or not 0 <= seed < SEED_LIMIT:
         raise ConfigError(
             f"{document.where(('seed',))}: seed is {seed!r}",
-            expected=f"a whole number from 0 to {MOST_SEED - 1}",
+            expected=f"a whole number from 0 to {SEED_LIMIT - 1}",
             remedy="correct it",
         )
-    stated_root = values.get("root", "output")
+    stated_root = values.get("root", ROOT)
     if not isinstance(stated_root, str) or not stated_root:
         raise ConfigError(
             f"{document.where(('root',))}: root is {stated_root!r}",

@@ -18,13 +18,10 @@ if TYPE_CHECKING:
 
 def manifests_of(store: Store, record: RunRecord) -> dict[str, Manifest]:
     """Return the manifest of each step of a run that is still there, by digest."""
-    from pathlib import Path
-
     manifests = {}
     for step in record.steps:
-        directory = store.root / "artifacts" / step.component / Path(step.path).name
         try:
-            manifest = store.read(step.component, directory).manifest
+            manifest = store.read(step.component, store.directory(step.component, step.fingerprint)).manifest
         except IntegrityError:
             continue
         manifests[manifest.digest] = manifest

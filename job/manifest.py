@@ -10,7 +10,7 @@ from __future__ import annotations
 
 from typing import Annotated, Any, Literal
 
-from pydantic import Field, TypeAdapter, ValidationError
+from pydantic import Field, ValidationError
 
 from components.artifacts import (
     Artifact,
@@ -128,7 +128,7 @@ class Manifest(Statement):
             IntegrityError: if it is not a manifest of this schema, or not as it was written.
         """
         try:
-            manifest = _MANIFEST.validate_json(content)
+            manifest = cls.model_validate_json(content)
         except ValidationError as error:
             first = error.errors(include_url=False, include_input=False)[0]
             place = ".".join(str(part) for part in first["loc"])
@@ -157,8 +157,6 @@ class Manifest(Statement):
 
 
 RERUN = "run the job again: it sets the artifact aside and makes it anew"
-
-_MANIFEST: TypeAdapter[Manifest] = TypeAdapter(Manifest)
 
 
 def content_digest(files: tuple[FileEntry, ...], statement: dict[str, Any]) -> str:

@@ -9,6 +9,7 @@ from rich.markup import escape
 from rich.table import Table
 
 from components.artifacts import Evaluation, Examples, Figures, Model, TransformedExamples
+from job.runs import Runs
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
@@ -37,9 +38,9 @@ class Report:
     It is the `Progress` that components are given, and hears of steps from the runner.
     """
 
-    def __init__(self, console: Console, directory: Path) -> None:
+    def __init__(self, console: Console, root: Path) -> None:
         self.console = console
-        self.directory = directory
+        self.root = root
         self.bars: Bars | None = None
         self.task: Any = None
         self.epoch = ""
@@ -48,7 +49,7 @@ class Report:
 
     def begin(self, record: RunRecord) -> None:
         """Say which run this is."""
-        self.console.print(f"run [bold]{record.run_id}[/]  root {escape(str(self.directory))}")
+        self.console.print(f"run [bold]{record.run_id}[/]  root {escape(str(self.root))}")
 
     def begin_step(self, slot: str) -> None:
         """Say that a step begins, where that is not said soon by its end."""
@@ -104,7 +105,7 @@ class Report:
     def end(self, record: RunRecord) -> None:
         """Say how the run ended: steps, metrics, verdict, and where to look."""
         self._stop_bars()
-        print_run(self.console, record, self.directory / "runs" / record.run_id)
+        print_run(self.console, record, Runs(self.root).path(record.run_id))
 
     def _stop_bars(self) -> None:
         if self.bars is not None:

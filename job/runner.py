@@ -62,6 +62,7 @@ class Runner:
         for component in self.config.pipeline.components().values():
             component.preflight()
         self.store.prepare()
+        self.runs.prepare()
         self._record = self.runs.begin(config=self.config.resolved(), environment=describe_environment())
         self.report.begin(self.record)
         exit_code = ExitCode.DEFECT

@@ -16,6 +16,7 @@ from typing import Annotated, Any, Literal
 from pydantic import BaseModel, ConfigDict, Field, ValidationError
 
 from components.errors import ConfigError, ExitCode, IntegrityError
+from job.store import make_writable
 
 LATEST = "latest"
 RECORD = "run.json"
@@ -87,6 +88,14 @@ class Runs:
     def __init__(self, root: Path) -> None:
         self.root = root
         self.directory = root / "runs"
+
+    def prepare(self) -> None:
+        """Make the folder of runs, writable.
+
+        Raises:
+            ConfigError: if that cannot be.
+        """
+        make_writable(self.directory)
 
     def begin(self, *, config: dict[str, Any], environment: dict[str, Any]) -> RunRecord:
         """Make the directory of a new run, write its first record, and let `latest` lead to it."""

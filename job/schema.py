@@ -9,7 +9,8 @@ from typing import TYPE_CHECKING, Any
 
 from pydantic.json_schema import models_json_schema
 
-from components.component import ComponentConfig
+from components.component import SEED_LIMIT, ComponentConfig
+from job.defaults import ROOT, SEED
 from job.slots import SLOTS
 
 if TYPE_CHECKING:
@@ -52,14 +53,14 @@ def config_schema() -> dict[str, Any]:
             "root": {
                 "type": "string",
                 "minLength": 1,
-                "default": "output",
+                "default": ROOT,
                 "description": "Where artifacts and runs are kept.",
             },
             "seed": {
                 "type": "integer",
-                "default": 0,
+                "default": SEED,
                 "minimum": 0,
-                "exclusiveMaximum": 2**32,
+                "exclusiveMaximum": SEED_LIMIT,
                 "description": "Given to every component that has a seed and sets none.",
             },
             **sections,

@@ -10,6 +10,7 @@ from typing import Any
 
 from components import Component, ComponentConfig, Evaluator, ExampleGen, Trainer, Transform, Visualizer
 from components.errors import ConfigError, first_line
+from job.recipe import import_string
 
 SLOTS: dict[str, type[Component[Any]]] = {
     "example_gen": ExampleGen,
@@ -46,7 +47,7 @@ def check_slot(slot: str, component: object) -> None:
         ConfigError: if it is not a component, or reads or makes other artifacts than the slot's.
     """
     cls = component if isinstance(component, type) else type(component)
-    name = f"{cls.__module__}:{cls.__qualname__}"
+    name = import_string(cls)
     wanted = SLOTS[slot].signature()
     if not (isinstance(cls, type) and issubclass(cls, Component)):
         raise ConfigError(
@@ -77,16 +78,16 @@ def check_slot(slot: str, component: object) -> None:
         )
 
 
-def load_component_class(slot: str, import_string: str) -> type[Component[Any]]:
+def load_component_class(slot: str, name: str) -> type[Component[Any]]:
     """Import `package.module:Class` and hold it against the slot; the working folder can be imported from.
 
     Raises:
         ConfigError: if it cannot be imported or does not fit.
     """
-    module_name, colon, class_name = import_string.partition(":")
+    module_name, colon, class_name = name.partition(":")
     expected = "an import string such as my_package.module:MyTrainer"
     if not (colon and module_name and class_name):
-        raise ConfigError(f"{slot}.use is `{import_string}`", expected=expected, remedy="name a module and a class")
+        raise ConfigError(f"{slot}.use is `{name}`", expected=expected, remedy="name a module and a class")
     here = str(Path.cwd())
     if here not in sys.path:
         sys.path.insert(0, here)

@@ -51,23 +51,13 @@ class Store:
         self.artifacts = root / "artifacts"
 
     def prepare(self) -> None:
-        """Make the root, and see now rather than after an hour that it can be written to.
+        """Make the folders of all slots, writable.
 
         Raises:
-            ConfigError: if it cannot.
+            ConfigError: if that cannot be.
         """
-        try:
-            for folder in (self.root / "runs", *(self.artifacts / slot for slot in SLOTS)):
-                folder.mkdir(parents=True, exist_ok=True)
-                probe = folder / f".writable-{os.getpid()}"
-                probe.touch()
-                probe.unlink()
-        except OSError as error:
-            raise ConfigError(
-                f"cannot write to the root {self.root}: {error.strerror}: {error.filename}",
-                expected="a folder that the job may write to",
-                remedy="name another with --root, or give the user that runs the job permission",
-            ) from error
+        for slot in SLOTS:
+            make_writable(self.artifacts / slot)
 
     def find(self, slot: str, fingerprint: str) -> Sealed | None:
         """Return the sealed artifact of that fingerprint, every file of it verified, or None.
@@ -75,7 +65,7 @@ class Store:
         Raises:
             IntegrityError: if it is there but not what its manifest says.
         """
-        directory = self._directory(slot, fingerprint)
+        directory = self.directory(slot, fingerprint)
         if not directory.exists():
             return None
         sealed = self.read(slot, directory)
@@ -164,7 +154,7 @@ class Store:
         _flush(path)
         for folder, _, _ in os.walk(partial):
             _flush(Path(folder))
-        directory = self._directory(slot, recipe.fingerprint)
+        directory = self.directory(slot, recipe.fingerprint)
         if directory.exists():
             if self._holds(slot, directory, manifest):
                 shutil.rmtree(partial)
@@ -176,7 +166,7 @@ class Store:
 
     def set_aside(self, slot: str, fingerprint: str) -> Path:
         """Move a sealed directory out of the way, where nothing reads it, and return where it is now."""
-        directory = self._directory(slot, fingerprint)
+        directory = self.directory(slot, fingerprint)
         number = 1
         while (aside := directory.with_name(f"{fingerprint}.aside-{number}")).exists():
             number += 1
@@ -190,11 +180,31 @@ class Store:
             return False
         return sealed.manifest == manifest
 
-    def _directory(self, slot: str, fingerprint: str) -> Path:
+    def directory(self, slot: str, fingerprint: str) -> Path:
+        """Return where the artifact of that fingerprint is, or would be."""
         return self.artifacts / slot / fingerprint
 
     def _partial(self, slot: str, fingerprint: str) -> Path:
         return self.artifacts / slot / f"{fingerprint}.partial"
+
+
+def make_writable(folder: Path) -> None:
+    """Make a folder, and see now rather than after an hour that it can be written to.
+
+    Raises:
+        ConfigError: if it cannot.
+    """
+    probe = folder / f".writable-{os.getpid()}"
+    try:
+        folder.mkdir(parents=True, exist_ok=True)
+        probe.touch()
+        probe.unlink()
+    except OSError as error:
+        raise ConfigError(
+            f"cannot write to the root at {error.filename or folder}: {error.strerror}",
+            expected="a folder that the job may write to",
+            remedy="name another with --root, or give the user that runs the job permission",
+        ) from error
 
 
 def list_files(directory: Path) -> tuple[FileEntry, ...]:

@@ -28,6 +28,7 @@ if TYPE_CHECKING:
 
 UNSIGNED_BYTE = 0x08
 SPLIT_PREFIXES = {"train": "train", "test": "t10k"}
+DIMENSIONS = {"images": 3, "labels": 1}
 FOLDER = (
     "a folder with train-images-idx3-ubyte and train-labels-idx1-ubyte, and for a test set "
     "t10k-images-idx3-ubyte and t10k-labels-idx1-ubyte, each plain or .gz"
@@ -45,62 +46,60 @@ class IdxSource(SourceConfig):
     """How many classes there are: labels run from 0 to one less."""
 
     def identity(self) -> dict[str, str]:
-        files = {}
-        for split, prefix in SPLIT_PREFIXES.items():
-            for part in ("images", "labels"):
-                if path := self._find(prefix, part, required=split == "train"):
-                    with reading(path, "an IDX file"):
-                        files[f"{split} {part}"] = file_sha256(path)
-        return files | {"classes": str(self.classes)}
+        identity = {}
+        for split in ("train", "test") if self._has_test() else ("train",):
+            for part in DIMENSIONS:
+                path = self._path(split, part)
+                with reading(path, "an IDX file"):
+                    identity[f"{split} {part}"] = file_sha256(path)
+        return identity | {"classes": str(self.classes)}
 
     def load(self, progress: Progress) -> Dataset:  # noqa: ARG002
-        train = self._load_split("train", required=True)
-        assert train is not None  # noqa: S101  (required)
         return Dataset(
             title="IDX files",
             class_names=tuple(str(label) for label in range(self.classes)),
-            train=train,
-            test=self._load_split("test", required=False),
+            train=self._load_split("train"),
+            test=self._load_split("test") if self._has_test() else None,
         )
 
-    def _load_split(self, split: str, *, required: bool) -> ImageSplit[np.uint8] | None:
+    def _load_split(self, split: str) -> ImageSplit[np.uint8]:
         import numpy as np
 
         from components.data.formats import ImageSplit
 
-        prefix = SPLIT_PREFIXES[split]
-        images_path = self._find(prefix, "images", required=required)
-        labels_path = self._find(prefix, "labels", required=required or images_path is not None)
-        if labels_path is None:
-            return None
-        if images_path is None:
-            self._find(prefix, "images", required=True)
-            return None
-        images, labels = read_idx(images_path, dimensions=3), read_idx(labels_path, dimensions=1)
+        paths = {part: self._path(split, part) for part in DIMENSIONS}
+        images, labels = (read_idx(paths[part], dimensions=DIMENSIONS[part]) for part in ("images", "labels"))
         if len(images) != len(labels):
             raise DataError(
-                f"{images_path} has {len(images)} images but {labels_path} has {len(labels)} labels",
+                f"{paths['images']} has {len(images)} images but {paths['labels']} has {len(labels)} labels",
                 expected="one label an image",
                 remedy="get both files of the pair from the same place again",
             )
         return ImageSplit(images, labels.astype(np.int64))
 
-    def _find(self, prefix: str, part: str, *, required: bool) -> Path | None:
-        dimensions = {"images": 3, "labels": 1}[part]
+    def _has_test(self) -> bool:
+        """Return whether either test file is there; then the other one must be too."""
+        return any(self._find("test", part) for part in DIMENSIONS)
+
+    def _path(self, split: str, part: str) -> Path:
+        path = self._find(split, part)
+        if path is None:
+            raise DataError(
+                f"{self.path} has no {SPLIT_PREFIXES[split]}-{part}-idx{DIMENSIONS[part]}-ubyte, plain or .gz",
+                expected=FOLDER,
+                remedy="put the file there, or correct example_gen.source.path",
+            )
+        return path
+
+    def _find(self, split: str, part: str) -> Path | None:
         with reading(self.path, FOLDER):
             present = {entry.name for entry in self.path.iterdir()}
         for separator in "-.":
             for ending in ("", ".gz"):
-                name = f"{prefix}-{part}{separator}idx{dimensions}-ubyte{ending}"
+                name = f"{SPLIT_PREFIXES[split]}-{part}{separator}idx{DIMENSIONS[part]}-ubyte{ending}"
                 if name in present:
                     return self.path / name
-        if not required:
-            return None
-        raise DataError(
-            f"{self.path} has no {prefix}-{part}-idx{dimensions}-ubyte, plain or .gz",
-            expected=FOLDER,
-            remedy="put the file there, or correct example_gen.source.path",
-        )
+        return None
 
 
 def read_idx(path: Path, *, dimensions: int) -> NDArray[np.uint8]:

@@ -24,7 +24,7 @@ from components.artifacts import (
     TransformedExamples,
     TransformedSplit,
 )
-from components.component import Component, ComponentConfig, Context
+from components.component import Component, ComponentConfig, Context, Seed
 from components.data.split_config import SplitConfig
 
 
@@ -35,7 +35,7 @@ class FakeExampleGenConfig(ComponentConfig):
     per_class: Annotated[int, Field(strict=True, ge=3)] = 40
     size: Annotated[int, Field(strict=True, ge=4)] = 16
     """Height and width in pixels."""
-    seed: Annotated[int, Field(strict=True, ge=0, lt=2**32)] = 0
+    seed: Seed = 0
 
 
 class FakeExampleGen(Component[FakeExampleGenConfig]):
@@ -117,7 +117,7 @@ class FakeTransform(Component[FakeTransformConfig]):
 class FakeTrainerConfig(ComponentConfig):
     """A nearest-centroid classifier has nothing to choose but a seed that it does not use."""
 
-    seed: Annotated[int, Field(strict=True, ge=0, lt=2**32)] = 0
+    seed: Seed = 0
 
 
 class FakeTrainer(Component[FakeTrainerConfig]):

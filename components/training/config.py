@@ -6,7 +6,7 @@ from typing import Annotated, Any, Literal
 
 from pydantic import Field, field_validator
 
-from components.component import ComponentConfig
+from components.component import ComponentConfig, Seed
 from components.runtime.tensorflow import Device
 from components.training.cnn import NetworkConfig
 from components.training.schedule import LearningRate, OneCycleRate
@@ -29,7 +29,7 @@ class TrainerConfig(ComponentConfig):
     """What says which epoch is best."""
     device: Device = "auto"
     """`gpu` fails where there is none; `auto` takes one if there is one."""
-    seed: Annotated[int, Field(strict=True, ge=0, lt=2**32)] = 0
+    seed: Seed = 0
     """Decides weights, dropout and the order of images; by default the job's seed."""
 
     @field_validator("learning_rate", mode="before")
