@@ -26,7 +26,7 @@ ImageShape = tuple[Annotated[int, Field(ge=1)], Annotated[int, Field(ge=1)], Ann
 class Statement(BaseModel):
     """Base of all that a manifest holds: frozen, and no key that it does not know."""
 
-    model_config = ConfigDict(frozen=True, extra="forbid")
+    model_config = ConfigDict(frozen=True, extra="forbid", allow_inf_nan=False)
 
 
 class Artifact(Statement):

@@ -12,6 +12,7 @@ from pydantic import BaseModel, ConfigDict, Field
 
 from components.artifacts import Artifact, Stored
 from components.progress import NoProgress, Progress
+from components.termination import NoTermination, Termination
 
 if TYPE_CHECKING:
     from pathlib import Path
@@ -33,12 +34,19 @@ class ComponentConfig(BaseModel):
 
 @dataclass(frozen=True)
 class Context:
-    """What a component gets beside its inputs: a place to write to and someone to tell."""
+    """What a component gets beside its inputs: places to write to, someone to tell, someone to heed."""
 
     output: Path
     """An empty directory; all that is written here becomes part of the artifact."""
     progress: Progress = field(default_factory=NoProgress)
     """Told how the work goes on; tells a person."""
+    termination: Termination = field(default_factory=NoTermination)
+    """Says whether the job was asked to end; to be looked at between units of work."""
+    checkpoints: Path | None = None
+    """A directory for what lets an attempt that was ended go on; it outlives the attempt, and goes
+    when the artifact is sealed. None where nothing can be kept."""
+    fingerprint: str = ""
+    """Names all that decides the result. What was kept for another one must not be gone on with."""
 
 
 @dataclass(frozen=True)
@@ -69,7 +77,8 @@ class Component(ABC, Generic[ConfigT]):
                 ...
 
     `run` reads only its inputs and writes only below `context.output`. The same config and
-    inputs must give the same bytes: the job reuses what it has made before.
+    inputs must give the same bytes: the job reuses what it has made before. Between units of
+    work it calls `context.termination.check()`.
     """
 
     Config: ClassVar[type[ComponentConfig]]

@@ -4,6 +4,7 @@ JobError                    1  a defect, or a failure that fits nothing below
 ├── ConfigError             2  the configuration or the command line says something impossible
 ├── DataError               3  the data is missing, malformed or does not fit
 │   └── IntegrityError      3  a sealed artifact is not what its manifest says
+├── StorageError            1  there is no space left on the disk
 ├── ResourceError           5  an accelerator or another resource that was asked for is not here
 └── TerminationError      143  the job was asked to end, by SIGTERM or from the keyboard
 """
@@ -56,6 +57,10 @@ class DataError(JobError):
 
 class IntegrityError(DataError):
     """A sealed artifact is not what its manifest says."""
+
+
+class StorageError(JobError):
+    """There is no space left on the disk: a batch runner may retry, elsewhere or when there is some."""
 
 
 class ResourceError(JobError):

@@ -10,6 +10,12 @@ class Progress(Protocol):
     def message(self, text: str) -> None:
         """Hear one sentence that a person should read."""
 
+    def warning(self, text: str) -> None:
+        """Hear one sentence that a person should not miss."""
+
+    def resumed(self, *, epoch: int, step: int) -> None:
+        """Hear that training goes on where an earlier attempt ended: in `epoch` (from 1), after `step` steps of it."""
+
     def epoch_begin(self, *, epoch: int, epochs: int, steps: int) -> None:
         """Hear that `epoch` of at most `epochs` (from 1) begins, with so many training steps."""
 
@@ -18,7 +24,7 @@ class Progress(Protocol):
 
         Args:
             step: training steps done in this epoch.
-            images: images seen in this epoch.
+            images: images seen in this epoch, by this attempt.
             metrics: the epoch's running training metrics, such as `loss` and `accuracy`.
         """
 
@@ -30,6 +36,10 @@ class NoProgress:
     """Listens to nothing: the null object for tests and for use as a library."""
 
     def message(self, text: str) -> None: ...
+
+    def warning(self, text: str) -> None: ...
+
+    def resumed(self, *, epoch: int, step: int) -> None: ...
 
     def epoch_begin(self, *, epoch: int, epochs: int, steps: int) -> None: ...
 

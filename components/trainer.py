@@ -4,14 +4,19 @@ from __future__ import annotations
 
 import platform
 from contextlib import nullcontext
+from typing import Any
 
 from components.artifacts import Model, Stored, TrainingEnvironment, TransformedExamples
 from components.component import Component, Context
+from components.runtime.disk import require_space
 from components.runtime.libraries import library_version
 from components.runtime.resources import cpu_limit
 from components.runtime.tensorflow import choose_device, import_tensorflow, require_gpu
 from components.training.cnn import build_network
 from components.training.config import TrainerConfig
+
+FORMS = 3
+"""The weights are written as `.keras`, as a draft of it, and as a SavedModel."""
 
 
 class Trainer(Component[TrainerConfig]):
@@ -19,6 +24,9 @@ class Trainer(Component[TrainerConfig]):
 
     Config = TrainerConfig
     libraries = ("tensorflow", "keras", "numpy")
+
+    def identity(self) -> dict[str, Any]:
+        return self.config.model_dump(mode="json", exclude={"checkpoint"})
 
     def preflight(self) -> None:
         """Raise ResourceError now if a GPU is asked for and none can be had."""
@@ -29,7 +37,9 @@ class Trainer(Component[TrainerConfig]):
         """Train, and write `model.keras`, `saved_model/` and `history.csv`.
 
         Raises:
-            ConfigError: if the images are too small for the network's pooling.
+            TerminationError: if the job was asked to end; training goes on from there the next time.
+            ConfigError: if the images are too small for the network's pooling, or training diverges.
+            StorageError: if there is no space for the model or a checkpoint.
             ResourceError: if a GPU is asked for and TensorFlow sees none.
         """
         tf = import_tensorflow()
@@ -42,6 +52,7 @@ class Trainer(Component[TrainerConfig]):
         config, stated, output = self.config, transformed.artifact, context.output
         classes = len(stated.class_names)
         # Not by hiding the GPUs: TensorFlow may have begun to work in this process, and then refuses.
+        context.termination.check()
         with tf.device("CPU") if device == "CPU" else nullcontext():
             network = build_network(config.network, image_shape=stated.image_shape, classes=classes, seed=config.seed)
             fitted = fit(
@@ -49,8 +60,10 @@ class Trainer(Component[TrainerConfig]):
                 config,
                 read_scaled(transformed, stated.splits.train),
                 read_scaled(transformed, stated.splits.validation),
-                context.progress,
+                context,
+                device=device,
             )
+        require_space(output, FORMS * network.count_params() * 4, "the trained model")
         write_keras(network, output / "model.keras")
         write_saved_model(network, stated.graph, output / "saved_model")
         write_history(fitted.history, output / "history.csv")

@@ -6,19 +6,17 @@ ever reaches TensorFlow.
 
 from __future__ import annotations
 
-import sys
-from contextlib import contextmanager, nullcontext, redirect_stdout
+from contextlib import contextmanager
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated
 
 import typer
 
 from job.defaults import ROOT
+from job.request import LogFormat, Request
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
-
-    from rich.console import Console
 
 app = typer.Typer(
     name="mnist-job",
@@ -45,41 +43,36 @@ def run(
         typer.Option(help="Where artifacts and runs are kept; overrides the configuration's root."),
     ] = None,
     no_cache: Annotated[bool, typer.Option("--no-cache", help="Run every step, also what could be reused.")] = False,
+    strict: Annotated[
+        bool, typer.Option("--strict", help="Fail where a sealed artifact is damaged, rather than make it again.")
+    ] = False,
     until: Annotated[str | None, typer.Option(metavar="COMPONENT", help="Stop after this component.")] = None,
     as_json: Annotated[
         bool, typer.Option("--json", help="Print run.json on standard output, all else on standard error.")
     ] = False,
+    log_format: Annotated[
+        LogFormat, typer.Option(help="How to tell what is done: for a person, or one JSON object a line.")
+    ] = LogFormat.TEXT,
     debug: Annotated[bool, typer.Option("--debug", help="Show the traceback of a failure.")] = False,
 ) -> None:
     """Run the whole job: images in; a model, its verdict and its pictures out."""
-    from components.errors import JobError
-    from job.config import load_config
-    from job.report import Report, print_error
-    from job.runner import Runner, defect
-    from job.slots import find_slot
+    from job.entrypoint import run_job
 
-    runner = None
-    exit_code = 0
-    try:
-        job_config = load_config(config, overrides or (), root=root)
-        runner = Runner(
-            job_config,
-            Report(make_console(stderr=as_json), job_config.root),
-            use_cache=not no_cache,
-            until=None if until is None else find_slot(until),
+    raise typer.Exit(
+        run_job(
+            Request(
+                config=config,
+                overrides=overrides or (),
+                root=root,
+                no_cache=no_cache,
+                strict=strict,
+                until=until,
+                as_json=as_json,
+                log_format=log_format,
+                debug=debug,
+            )
         )
-        # Libraries that print must not come between a reader and run.json.
-        with redirect_stdout(sys.stderr) if as_json else nullcontext():
-            exit_code = runner.run().exit_code or 0
-    except Exception as error:
-        failure = error if isinstance(error, JobError) else defect(error)
-        exit_code = failure.exit_code
-        if debug:
-            make_console(stderr=True).print_exception(suppress=[typer])
-        print_error(make_console(stderr=True), failure)
-    if as_json and runner is not None and runner.has_begun:
-        typer.echo(runner.record.to_json())
-    raise typer.Exit(int(exit_code))
+    )
 
 
 @app.command()
@@ -91,8 +84,8 @@ def show(
     """Show a run: its steps, its metrics, its lineage."""
     import json
 
+    from job.console import make_console, print_run
     from job.lineage import lineage, lineage_tree, manifests_of
-    from job.report import print_run
     from job.runs import Runs
     from job.store import Store
 
@@ -118,8 +111,8 @@ def show(
 def verify(root: Root = Path(ROOT), as_json: AsJson = False) -> None:
     """Re-hash every sealed artifact of a root; exit 3 if one is not what its manifest says."""
     from components.errors import ConfigError, ExitCode, IntegrityError
+    from job.integrity import verify as verify_files
     from job.store import Store
-    from job.store import verify as verify_files
 
     with told_errors():
         store = Store(root)
@@ -129,7 +122,7 @@ def verify(root: Root = Path(ROOT), as_json: AsJson = False) -> None:
         for slot, directory in store.sealed_directories():
             checked += 1
             try:
-                verify_files(store.read(slot, directory))
+                verify_files(directory, store.read(slot, directory).manifest)
             except IntegrityError as error:
                 failures.append({"artifact": str(directory), "failure": f"{error.headline}; expected {error.expected}"})
         if as_json:
@@ -154,23 +147,11 @@ def schema() -> None:
     typer.echo(json.dumps(config_schema(), indent=2))
 
 
-def make_console(*, stderr: bool = False) -> Console:
-    """Return where to print; without a terminal, lines are as long as they are."""
-    from rich.console import Console
-
-    from job.report import WIDE
-
-    console = Console(stderr=stderr)
-    if not console.is_terminal:
-        console.width = WIDE
-    return console
-
-
 @contextmanager
 def told_errors() -> Iterator[None]:
     """Print a JobError as a user should read it, and exit with its code."""
     from components.errors import ConfigError, JobError
-    from job.report import print_error
+    from job.console import make_console, print_error
 
     try:
         yield

@@ -23,8 +23,10 @@ from components.artifacts import (
     TransformedExamples,
 )
 from components.digests import value_sha256
-from components.errors import IntegrityError
+from components.errors import IntegrityError, first_line
 
+MANIFEST = "manifest.json"
+SCHEMA_VERSION = 1
 AnyArtifact = Annotated[Examples | TransformedExamples | Model | Evaluation | Figures, Field(discriminator="kind")]
 Sha256 = Annotated[str, Field(pattern=r"^[0-9a-f]{64}$")]
 
@@ -129,21 +131,23 @@ class Manifest(Statement):
         """
         try:
             manifest = cls.model_validate_json(content)
+            fingerprint = manifest.recipe.fingerprint
+            digest = content_digest(manifest.files, manifest.artifact.model_dump(mode="json"))
         except ValidationError as error:
-            first = error.errors(include_url=False, include_input=False)[0]
+            first = error.errors(include_url=False)[0]
+            if first["loc"] == ("schema_version",):
+                raise IntegrityError(
+                    f"{where} has the schema version {first['input']!r}",
+                    expected=f"schema version {SCHEMA_VERSION}, which this version of the job reads",
+                    remedy="use the version of the job that wrote it, or another root",
+                ) from error
             place = ".".join(str(part) for part in first["loc"])
-            raise IntegrityError(
-                f"{where} is not a manifest of schema version 1: {place or 'it'}: {first['msg']}",
-                expected="a manifest as the job writes it",
-                remedy=RERUN,
-            ) from error
+            raise _not_one(where, f"{place or 'it'}: {first['msg']}") from error
+        except ValueError as error:  # a number that JSON has not
+            raise _not_one(where, first_line(error)) from error
         for what, stated, found in (
-            ("recipe", manifest.fingerprint, manifest.recipe.fingerprint),
-            (
-                "content",
-                manifest.digest,
-                content_digest(manifest.files, manifest.artifact.model_dump(mode="json")),
-            ),
+            ("recipe", manifest.fingerprint, fingerprint),
+            ("content", manifest.digest, digest),
         ):
             if stated != found:
                 raise IntegrityError(
@@ -153,10 +157,27 @@ class Manifest(Statement):
                 )
         if manifest.to_bytes() != content:
             raise IntegrityError(f"{where} is not as it was written", expected="the same bytes", remedy=RERUN)
+        held = {part for file in manifest.files for part in (file.path, *_folders(file.path))}
+        if missing := [name for name in manifest.artifact.file_names() if name not in held]:
+            raise _not_one(where, f"its artifact names {missing[0]}, its files do not")
         return manifest
 
 
 RERUN = "run the job again: it sets the artifact aside and makes it anew"
+
+
+def _not_one(where: str, why: str) -> IntegrityError:
+    return IntegrityError(
+        f"{where} is not a manifest of schema version {SCHEMA_VERSION}: {why}",
+        expected="a manifest as the job writes it",
+        remedy=RERUN,
+    )
+
+
+def _folders(path: str) -> list[str]:
+    """Return the folders that a file is in, relative to the artifact's directory."""
+    parts = path.split("/")[:-1]
+    return ["/".join(parts[: depth + 1]) for depth in range(len(parts))]
 
 
 def content_digest(files: tuple[FileEntry, ...], statement: dict[str, Any]) -> str:

@@ -2,32 +2,30 @@
 
 from __future__ import annotations
 
-import signal
 import time
-from contextlib import contextmanager, suppress
-from dataclasses import dataclass
+from contextlib import suppress
+from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Any
 
 from rich.console import Console
 
 from components import Artifact, Context, Evaluation, Stored
-from components.errors import ExitCode, IntegrityError, JobError, TerminationError, first_line
+from components.errors import ExitCode, IntegrityError, JobError, ResourceError, StorageError, first_line
+from components.runtime.disk import storage_failure
+from job.console import ConsoleReport
 from job.environment import describe_environment
 from job.pipeline import A, flow
 from job.recipe import import_string, make_recipe
-from job.report import Report
 from job.runs import Failure, RunRecord, Runs, StepRecord, outcome_of
+from job.signals import Signals
 from job.store import Sealed, Store
 
 if TYPE_CHECKING:
-    from collections.abc import Iterator
+    from pathlib import Path
 
     from job.config import JobConfig
     from job.manifest import Recipe
-
-
-class _Terminate(BaseException):
-    """Raised by the signal handler; no component's `except Exception` holds it up."""
+    from job.report import Report
 
 
 class _Reached(Exception):  # noqa: N818  (not an error)
@@ -36,11 +34,22 @@ class _Reached(Exception):  # noqa: N818  (not an error)
 
 @dataclass
 class Runner:
-    """Runs a configured pipeline once, and remembers where it is."""
+    """Runs a configured pipeline once, and remembers where it is.
+
+    Attributes:
+        config: what to run.
+        report: told of it.
+        signals: heard by whoever made them; asked here whether to end.
+        use_cache: whether what is sealed is reused.
+        strict: whether a damaged artifact ends the run, rather than being set aside and made again.
+        until: the last step to run, or None for all.
+    """
 
     config: JobConfig
     report: Report
+    signals: Signals = field(default_factory=Signals)
     use_cache: bool = True
+    strict: bool = False
     until: str | None = None
 
     def __post_init__(self) -> None:
@@ -64,25 +73,19 @@ class Runner:
         self.store.prepare()
         self.runs.prepare()
         self._record = self.runs.begin(config=self.config.resolved(), environment=describe_environment())
-        self.report.begin(self.record)
-        exit_code = ExitCode.DEFECT
-        try:
-            with _termination():
-                exit_code = self._run_steps()
-        except JobError as error:
-            exit_code = self._note(error)
-            raise
-        except Exception as error:
-            unforeseen = defect(error)
-            exit_code = self._note(unforeseen)
-            raise unforeseen from error
-        finally:
-            self._update(
-                outcome=outcome_of(exit_code),
-                exit_code=int(exit_code),
-                seconds=round(time.perf_counter() - started, 3),
-            )
-            self.report.end(self.record)
+        self.report.begin(self.record, self.directory)
+        ended: dict[str, Any] = {"exit_code": ExitCode.TERMINATED}  # what else can leave is no Exception
+        with self.runs.alive(self.record):
+            try:
+                ended = {"exit_code": self._run_steps()}
+            except Exception as error:
+                told = foreseen(error)
+                ended = {"exit_code": told.exit_code, "failure": self._failure(told)}
+                if told is error:
+                    raise
+                raise told from error
+            finally:
+                self._end(seconds=round(time.perf_counter() - started, 3), **ended)
         return self.record
 
     @property
@@ -95,6 +98,11 @@ class Runner:
         if self._record is None:
             raise RuntimeError("the run has not begun")
         return self._record
+
+    @property
+    def directory(self) -> Path:
+        """Where the run's record is kept."""
+        return self.runs.path(self.record.run_id)
 
     @property
     def has_begun(self) -> bool:
@@ -112,32 +120,31 @@ class Runner:
         self.report.begin_step(slot)
         wall, cpu = time.perf_counter(), time.process_time()
         digests = {name: self.sealed_by_directory[stored.directory].manifest.digest for name, stored in inputs.items()}
-        recipe = make_recipe(component, digests)
-        sealed, reason = self._look_up(slot, recipe)
-        reused = sealed is not None
-        if sealed is None:
-            with self.store.staged(slot, recipe.fingerprint) as output:
-                artifact: Artifact = component.run(Context(output=output, progress=self.report), **inputs)
-                if not isinstance(artifact, made):
-                    raise JobError(
-                        f"{recipe.component} returned {type(artifact).__name__}",
-                        expected=f"{made.__name__}, as its annotation says",
-                        remedy="correct the component",
-                    )
-                sealed = self.store.seal(slot, recipe, artifact)
+        with self.signals.breakable():  # a source may have much to read
+            recipe = make_recipe(component, digests)
+        # Held until the record refers to the artifact: nobody makes it a second time, or removes it in between.
+        with self.store.locked(
+            slot,
+            recipe.fingerprint,
+            holder=self.record.run_id,
+            waiting=self.report.waiting,
+            check=self.signals.check,
+        ):
+            found, reason = self._look_up(slot, recipe)
+            sealed = found or self._make(slot, recipe, made, inputs)
+            step = StepRecord(
+                component=slot,
+                implementation=import_string(type(component)),
+                status="reused" if found else "ran",
+                reason=reason,
+                seconds=round(time.perf_counter() - wall, 3),
+                cpu_seconds=round(time.process_time() - cpu, 3),
+                fingerprint=sealed.manifest.fingerprint,
+                digest=sealed.manifest.digest,
+                path=str(sealed.directory),
+            )
+            self._update(steps=(*self.record.steps, step))
         self.sealed_by_directory[sealed.directory] = sealed
-        step = StepRecord(
-            component=slot,
-            implementation=import_string(type(component)),
-            status="reused" if reused else "ran",
-            reason=reason,
-            seconds=round(time.perf_counter() - wall, 3),
-            cpu_seconds=round(time.process_time() - cpu, 3),
-            fingerprint=sealed.manifest.fingerprint,
-            digest=sealed.manifest.digest,
-            path=str(sealed.directory),
-        )
-        self._update(steps=(*self.record.steps, step))
         self.runs.link(self.record, step)
         if isinstance(evaluation := sealed.manifest.artifact, Evaluation):
             self._update(
@@ -151,6 +158,35 @@ class Runner:
         self.current = None
         return sealed.stored()
 
+    def _make(self, slot: str, recipe: Recipe, made: type[Artifact], inputs: dict[str, Stored[Any]]) -> Sealed:
+        """Run the component and seal what it made; what it leaves half-made goes."""
+        component = self.config.pipeline.components()[slot]
+        with self.store.staged(slot, recipe.fingerprint) as stage:
+            context = Context(
+                output=stage.files,
+                progress=self.report,
+                termination=self.signals,
+                checkpoints=stage.checkpoints,
+                fingerprint=recipe.fingerprint,
+            )
+            try:
+                with self.signals.breakable():
+                    artifact: Artifact = component.run(context, **inputs)
+                if not isinstance(artifact, made):
+                    raise JobError(
+                        f"{recipe.component} returned {type(artifact).__name__}",
+                        expected=f"{made.__name__}, as its annotation says",
+                        remedy="correct the component",
+                    )
+                return self.store.seal(slot, recipe, artifact)
+            except JobError:
+                raise
+            except Exception as error:
+                # Asked now, while what was written last still fills the disk.
+                if full := storage_failure(error, stage.files):
+                    raise full from error
+                raise
+
     def _look_up(self, slot: str, recipe: Recipe) -> tuple[Sealed | None, str]:
         """Return the sealed artifact to reuse, if any, and why it is reused or not."""
         if not self.use_cache:
@@ -158,6 +194,8 @@ class Runner:
         try:
             sealed = self.store.find(slot, recipe.fingerprint)
         except IntegrityError as error:
+            if self.strict:
+                raise
             aside = self.store.set_aside(slot, recipe.fingerprint)
             self.report.warning(f"{error.headline}; expected {error.expected}. It is set aside as {aside}.")
             return None, "what was sealed is damaged"
@@ -166,11 +204,15 @@ class Runner:
         closest = self.store.closest(slot, recipe)
         return None, "first time" if closest is None else "; ".join(recipe.differences(closest))
 
-    def _note(self, error: JobError) -> ExitCode:
-        """Record why the run failed, and return the exit code for it."""
-        failure = Failure(component=self.current, headline=error.headline, expected=error.expected, remedy=error.remedy)
-        self._update(failure=failure)
-        return error.exit_code
+    def _failure(self, error: JobError) -> Failure:
+        return Failure(component=self.current, headline=error.headline, expected=error.expected, remedy=error.remedy)
+
+    def _end(self, exit_code: ExitCode, **changes: Any) -> None:
+        try:
+            self._update(outcome=outcome_of(exit_code), exit_code=int(exit_code), **changes)
+        except StorageError as error:  # what ended the run is to be told, not this
+            self.report.warning(f"the record of the run could not be finished: {error.headline}")
+        self.report.end(self.record, self.directory)
 
     def _update(self, **changes: Any) -> None:
         self._record = self.record.model_copy(update=changes)
@@ -180,6 +222,8 @@ class Runner:
 def run(config: JobConfig, *, console: Console | None = None, use_cache: bool = True) -> RunRecord:
     """Run a configured pipeline and return how it ended.
 
+    SIGTERM and SIGINT end it as they end the command line's job, if this is the main thread.
+
     Args:
         config: what to run, and where its artifacts are kept.
         console: where to tell about it; by default standard output.
@@ -188,35 +232,21 @@ def run(config: JobConfig, *, console: Console | None = None, use_cache: bool = 
     Raises:
         JobError: in one of its kinds, if a step fails; `run.json` says so too.
     """
-    return Runner(config, Report(console or Console(), config.root), use_cache=use_cache).run()
+    signals = Signals()
+    with signals.listening():
+        return Runner(config, ConsoleReport(console or Console()), signals, use_cache=use_cache).run()
 
 
-def defect(error: Exception) -> JobError:
-    """Return the JobError for an exception that nobody foresaw."""
+def foreseen(error: Exception) -> JobError:
+    """Return the JobError for any exception: itself, or what it comes to."""
+    if isinstance(error, JobError):
+        return error
+    if isinstance(error, MemoryError) or type(error).__name__ == "ResourceExhaustedError":  # TensorFlow's
+        return ResourceError(
+            f"there is not enough memory: {first_line(error)}",
+            expected="memory for the images, the network and a batch",
+            remedy="give the job more, or lower trainer.batch_size",
+        )
     return JobError(
         f"a defect: {type(error).__name__}: {first_line(error)}", remedy="run again with --debug to see where"
     )
-
-
-@contextmanager
-def _termination() -> Iterator[None]:
-    """Turn SIGTERM and SIGINT into a TerminationError while the block runs, where signals can be had."""
-
-    def terminate(number: int, frame: object) -> None:  # noqa: ARG001
-        raise _Terminate
-
-    try:
-        before = {number: signal.signal(number, terminate) for number in (signal.SIGTERM, signal.SIGINT)}
-    except ValueError:  # not in the main thread: whoever runs the job there handles signals
-        yield
-        return
-    try:
-        yield
-    except _Terminate as error:
-        raise TerminationError(
-            "the job was asked to end",
-            remedy="run the same command again: what is sealed is reused",
-        ) from error
-    finally:
-        for number, handler in before.items():
-            signal.signal(number, handler)

@@ -1,6 +1,7 @@
 """Runs: one directory each, with what was asked, what was done, and links to what came out.
 
 <root>/runs/<run id>/run.json         the RunRecord
+<root>/runs/<run id>/lock             there while it goes on
 <root>/runs/<run id>/<slot>           a link to the artifact of that step
 <root>/runs/latest                    a link to the newest run
 """
@@ -9,17 +10,25 @@ from __future__ import annotations
 
 import os
 import secrets
+import shutil
+from contextlib import contextmanager
 from datetime import UTC, datetime
 from pathlib import Path
-from typing import Annotated, Any, Literal
+from typing import TYPE_CHECKING, Annotated, Any, Literal
 
 from pydantic import BaseModel, ConfigDict, Field, ValidationError
 
-from components.errors import ConfigError, ExitCode, IntegrityError
+from components.errors import ConfigError, ExitCode, IntegrityError, StorageError
+from components.runtime.disk import storage_failure
+from job.locks import hold_if_free, is_held
 from job.store import make_writable
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator
 
 LATEST = "latest"
 RECORD = "run.json"
+LOCK = "lock"
 Outcome = Literal["running", "succeeded", "not_blessed", "failed", "terminated"]
 
 
@@ -98,7 +107,11 @@ class Runs:
         make_writable(self.directory)
 
     def begin(self, *, config: dict[str, Any], environment: dict[str, Any]) -> RunRecord:
-        """Make the directory of a new run, write its first record, and let `latest` lead to it."""
+        """Make the directory of a new run, write its first record, and let `latest` lead to it.
+
+        Raises:
+            StorageError: if there is no space for that.
+        """
         started = datetime.now(UTC)
         run_id = f"{started:%Y%m%d-%H%M%S}-{secrets.token_hex(2)}"
         record = RunRecord(
@@ -110,20 +123,44 @@ class Runs:
             environment=environment,
         )
         self.path(run_id).mkdir(parents=True)
-        self.write(record)
-        replace_link(self.directory / LATEST, Path(run_id))
+        try:
+            self.write(record)
+            replace_link(self.directory / LATEST, Path(run_id))
+        except StorageError:
+            shutil.rmtree(self.path(run_id))
+            raise
         return record
+
+    @contextmanager
+    def alive(self, record: RunRecord) -> Iterator[None]:
+        """Let others see, for as long as the block runs, that a run goes on."""
+        with hold_if_free(self.path(record.run_id) / LOCK):
+            yield
+
+    def is_alive(self, run_id: str) -> bool:
+        """Return whether a run goes on, whatever its record says: a killed one could not say more."""
+        return is_held(self.path(run_id) / LOCK)
 
     def path(self, run_id: str) -> Path:
         """Return the directory of a run."""
         return self.directory / run_id
 
     def write(self, record: RunRecord) -> None:
-        """Write the record so that a reader never sees half of it."""
+        """Write the record so that a reader never sees half of it.
+
+        Raises:
+            StorageError: if there is no space for it; the one that is there stays.
+        """
         path = self.path(record.run_id) / RECORD
         draft = path.with_name(f".{RECORD}")
-        draft.write_text(record.to_json() + "\n", encoding="utf-8")
-        draft.replace(path)
+        try:
+            draft.write_text(record.to_json() + "\n", encoding="utf-8")
+            draft.replace(path)
+        except OSError as error:
+            draft.unlink(missing_ok=True)
+            if full := storage_failure(error, path.parent):
+                raise full from error
+            raise
 
     def link(self, record: RunRecord, step: StepRecord) -> None:
         """Let the run's directory lead to a step's artifact."""

@@ -1,8 +1,10 @@
-"""The store: sealed artifacts by fingerprint, and the only code that knows where they lie.
+"""The store: artifacts by fingerprint, and the only code that knows where they lie.
 
-<root>/artifacts/<slot>/<fingerprint>/           sealed: complete, hashed, never written again
-<root>/artifacts/<slot>/<fingerprint>.partial/   being made
-<root>/artifacts/<slot>/<fingerprint>.aside-N/   was sealed, but damaged or replaced; kept to be looked at
+<root>/artifacts/<slot>/<fingerprint>/                       sealed: complete, hashed, never written again
+<root>/artifacts/<slot>/<fingerprint>.partial/files/         being made
+<root>/artifacts/<slot>/<fingerprint>.partial/checkpoints/   what lets an attempt that was ended go on
+<root>/artifacts/<slot>/<fingerprint>.lock                   there while a run looks for it or makes it
+<root>/artifacts/<slot>/<fingerprint>.aside-N/               was sealed, but damaged or replaced; kept to be looked at
 """
 
 from __future__ import annotations
@@ -10,24 +12,27 @@ from __future__ import annotations
 import errno
 import os
 import shutil
-from concurrent.futures import ThreadPoolExecutor
+import stat
 from contextlib import contextmanager, suppress
 from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from components import Artifact, Stored
-from components.digests import file_sha256
 from components.errors import ConfigError, IntegrityError, JobError
-from job.manifest import RERUN, FileEntry, Manifest, Recipe
+from components.runtime.disk import flush, storage_failure
+from job.integrity import list_files, verify
+from job.locks import hold
+from job.manifest import MANIFEST, RERUN, Manifest, Recipe
 from job.slots import SLOTS
 
 if TYPE_CHECKING:
-    from collections.abc import Iterator
+    from collections.abc import Callable, Iterator
+    from contextlib import AbstractContextManager
 
-MANIFEST = "manifest.json"
-HASHING_THREADS = 4
-"""hashlib lets other threads run while it hashes; more than the disk can feed gain nothing."""
+PARTIAL = ".partial"
+ASIDE = ".aside-"
+LOCK = ".lock"
 
 
 @dataclass(frozen=True)
@@ -43,6 +48,16 @@ class Sealed:
         return Stored(artifact=self.manifest.artifact, directory=self.directory)
 
 
+@dataclass(frozen=True)
+class Stage:
+    """Where an artifact is being made."""
+
+    files: Path
+    """What will be sealed; empty at the beginning."""
+    checkpoints: Path
+    """What earlier attempts left to go on from, if it is there."""
+
+
 class Store:
     """The artifacts below one root directory."""
 
@@ -55,9 +70,16 @@ class Store:
 
         Raises:
             ConfigError: if that cannot be.
+            StorageError: if there is no space even for that.
         """
         for slot in SLOTS:
             make_writable(self.artifacts / slot)
+
+    def locked(
+        self, slot: str, fingerprint: str, *, holder: str, waiting: Callable[[str], None], check: Callable[[], None]
+    ) -> AbstractContextManager[None]:
+        """Let one run at a time look for, make or remove an artifact; see `job.locks.hold`."""
+        return hold(self.lock(slot, fingerprint), holder=holder, waiting=waiting, check=check)
 
     def find(self, slot: str, fingerprint: str) -> Sealed | None:
         """Return the sealed artifact of that fingerprint, every file of it verified, or None.
@@ -66,10 +88,10 @@ class Store:
             IntegrityError: if it is there but not what its manifest says.
         """
         directory = self.directory(slot, fingerprint)
-        if not directory.exists():
+        if not directory.exists() and not directory.is_symlink():
             return None
         sealed = self.read(slot, directory)
-        verify(sealed)
+        verify(directory, sealed.manifest)
         return sealed
 
     def read(self, slot: str, directory: Path) -> Sealed:
@@ -80,6 +102,13 @@ class Store:
         """
         path = directory / MANIFEST
         try:
+            for of, is_kind in ((directory, stat.S_ISDIR), (path, stat.S_ISREG)):
+                if not is_kind(of.lstat().st_mode):
+                    raise IntegrityError(
+                        f"{of} is {'a link' if of.is_symlink() else 'not what it should be'}",
+                        expected=f"a {'folder' if of == directory else 'regular file'}",
+                        remedy=RERUN,
+                    )
             content = path.read_bytes()
         except OSError as error:
             raise IntegrityError(
@@ -98,36 +127,43 @@ class Store:
 
     def sealed_directories(self) -> Iterator[tuple[str, Path]]:
         """Yield the slot and directory of everything sealed, in a fixed order."""
+        return ((slot, entry) for slot, entry in self.entries() if "." not in entry.name)
+
+    def entries(self) -> Iterator[tuple[str, Path]]:
+        """Yield the slot and path of all that lies in the slots' folders, sealed or not, in a fixed order."""
         for slot in SLOTS:
             folder = self.artifacts / slot
             if folder.is_dir():
-                yield from ((slot, entry) for entry in sorted(folder.iterdir()) if "." not in entry.name)
+                yield from ((slot, entry) for entry in sorted(folder.iterdir()))
 
     def closest(self, slot: str, recipe: Recipe) -> Recipe | None:
         """Return the recipe of the slot's sealed artifacts that differs least, of equals the newest."""
         directories = [directory for of, directory in self.sealed_directories() if of == slot]
         recipes = []
-        for directory in sorted(directories, key=lambda path: path.stat().st_mtime, reverse=True):
+        for directory in sorted(directories, key=lambda path: path.lstat().st_mtime, reverse=True):
             with suppress(IntegrityError):
                 recipes.append(self.read(slot, directory).manifest.recipe)
         return min(recipes, key=lambda other: len(recipe.differences(other)), default=None)
 
-    def stage(self, slot: str, fingerprint: str) -> Path:
-        """Return a new, empty directory to make the artifact in; what an unfinished run left goes."""
-        partial = self._partial(slot, fingerprint)
-        if partial.exists():
-            shutil.rmtree(partial)
-        partial.mkdir(parents=True)
-        return partial
-
     @contextmanager
-    def staged(self, slot: str, fingerprint: str) -> Iterator[Path]:
-        """Stage for as long as the block runs; what it leaves unsealed goes, whatever ends it."""
-        partial = self.stage(slot, fingerprint)
+    def staged(self, slot: str, fingerprint: str) -> Iterator[Stage]:
+        """Stage an artifact for as long as the block runs.
+
+        What an unfinished attempt left unsealed goes, at the beginning and, whatever ends the
+        block, at the end. Checkpoints stay until the artifact is sealed.
+        """
+        partial = self.partial(slot, fingerprint)
+        stage = Stage(files=partial / "files", checkpoints=partial / "checkpoints")
+        if stage.files.exists():
+            shutil.rmtree(stage.files)
+        stage.files.mkdir(parents=True)
         try:
-            yield partial
+            yield stage
         finally:
-            shutil.rmtree(partial, ignore_errors=True)
+            shutil.rmtree(stage.files, ignore_errors=True)
+            sealed = self.directory(slot, fingerprint).exists()
+            if sealed or not (stage.checkpoints.is_dir() and any(stage.checkpoints.iterdir())):
+                shutil.rmtree(partial, ignore_errors=True)
 
     def seal(self, slot: str, recipe: Recipe, artifact: Artifact) -> Sealed:
         """Seal what was staged: hash and flush every file, write the manifest last, rename once.
@@ -138,44 +174,43 @@ class Store:
         Raises:
             JobError: if the artifact names a file that is not there, or a file is none.
         """
-        partial = self._partial(slot, recipe.fingerprint)
+        files = self.partial(slot, recipe.fingerprint) / "files"
         for name in artifact.file_names():
-            if not (partial / name).exists():
+            if not (files / name).exists():
                 raise JobError(
                     f"{recipe.component} names the file {name}, but did not write it",
                     expected="every file that an artifact names below context.output",
                     remedy="correct the component",
                 )
-        manifest = Manifest.create(recipe, list_files(partial), artifact)
+        manifest = Manifest.create(recipe, list_files(files), artifact)
         for entry in manifest.files:
-            _flush(partial / entry.path)
-        path = partial / MANIFEST
+            flush(files / entry.path)
+        path = files / MANIFEST
         path.write_bytes(manifest.to_bytes())
-        _flush(path)
-        for folder, _, _ in os.walk(partial):
-            _flush(Path(folder))
+        flush(path)
+        for folder, _, _ in os.walk(files):
+            flush(Path(folder))
         directory = self.directory(slot, recipe.fingerprint)
         if directory.exists():
             if self._holds(slot, directory, manifest):
-                shutil.rmtree(partial)
                 return Sealed(slot, manifest, directory)
             self.set_aside(slot, recipe.fingerprint)
-        partial.rename(directory)
-        _flush(directory.parent)
+        files.rename(directory)
+        flush(directory.parent)
         return Sealed(slot, manifest, directory)
 
     def set_aside(self, slot: str, fingerprint: str) -> Path:
         """Move a sealed directory out of the way, where nothing reads it, and return where it is now."""
         directory = self.directory(slot, fingerprint)
         number = 1
-        while (aside := directory.with_name(f"{fingerprint}.aside-{number}")).exists():
+        while (aside := directory.with_name(f"{fingerprint}{ASIDE}{number}")).exists():
             number += 1
         return directory.rename(aside)
 
     def _holds(self, slot: str, directory: Path, manifest: Manifest) -> bool:
         try:
             sealed = self.read(slot, directory)
-            verify(sealed)
+            verify(directory, sealed.manifest)
         except IntegrityError:
             return False
         return sealed.manifest == manifest
@@ -184,8 +219,13 @@ class Store:
         """Return where the artifact of that fingerprint is, or would be."""
         return self.artifacts / slot / fingerprint
 
-    def _partial(self, slot: str, fingerprint: str) -> Path:
-        return self.artifacts / slot / f"{fingerprint}.partial"
+    def partial(self, slot: str, fingerprint: str) -> Path:
+        """Return where the artifact of that fingerprint is made."""
+        return self.artifacts / slot / f"{fingerprint}{PARTIAL}"
+
+    def lock(self, slot: str, fingerprint: str) -> Path:
+        """Return the lock of that fingerprint."""
+        return self.artifacts / slot / f"{fingerprint}{LOCK}"
 
 
 def make_writable(folder: Path) -> None:
@@ -193,6 +233,7 @@ def make_writable(folder: Path) -> None:
 
     Raises:
         ConfigError: if it cannot.
+        StorageError: if there is no space even for that.
     """
     probe = folder / f".writable-{os.getpid()}"
     try:
@@ -200,6 +241,8 @@ def make_writable(folder: Path) -> None:
         probe.touch()
         probe.unlink()
     except OSError as error:
+        if error.errno in (errno.ENOSPC, errno.EDQUOT) and (full := storage_failure(error, _existing(folder))):
+            raise full from error
         raise ConfigError(
             f"cannot write to the root at {error.filename or folder}: {error.strerror}",
             expected="a folder that the job may write to",
@@ -207,65 +250,5 @@ def make_writable(folder: Path) -> None:
         ) from error
 
 
-def list_files(directory: Path) -> tuple[FileEntry, ...]:
-    """Return every file below a directory but the manifest, hashed, in a fixed order.
-
-    Raises:
-        JobError: if there is anything but regular files and folders.
-    """
-    paths = []
-    for path in sorted(directory.rglob("*")):
-        if path.is_symlink() or not (path.is_file() or path.is_dir()):
-            raise JobError(
-                f"{path} is neither a regular file nor a folder",
-                expected="an artifact of regular files",
-                remedy="correct the component that wrote it",
-            )
-        if path.is_file() and path != directory / MANIFEST:
-            paths.append(path)
-    with ThreadPoolExecutor(HASHING_THREADS) as pool:
-        digests = pool.map(file_sha256, paths)
-        return tuple(
-            FileEntry(path=path.relative_to(directory).as_posix(), size=path.stat().st_size, sha256=digest)
-            for path, digest in zip(paths, digests, strict=True)
-        )
-
-
-def verify(sealed: Sealed) -> None:
-    """Hold every file of a sealed artifact against its manifest.
-
-    Raises:
-        IntegrityError: for the first file that is missing, changed, or not named there.
-    """
-    named = {sealed.directory / entry.path: entry for entry in sealed.manifest.files}
-    for path in sorted(sealed.directory.rglob("*")):
-        if path.is_symlink() or (path.is_file() and path not in named and path != sealed.directory / MANIFEST):
-            raise IntegrityError(
-                f"{path} is not named in the manifest", expected="no other files or links", remedy=RERUN
-            )
-
-    def hashed(path: Path) -> str:
-        try:
-            return file_sha256(path)
-        except OSError as error:
-            return os.strerror(error.errno or errno.EIO)
-
-    with ThreadPoolExecutor(HASHING_THREADS) as pool:
-        for (path, entry), found in zip(named.items(), pool.map(hashed, named), strict=True):
-            if found != entry.sha256:
-                raise IntegrityError(
-                    f"{path} has been changed: its SHA-256 is {found}"
-                    if len(found) == len(entry.sha256)
-                    else f"{path} cannot be read: {found}",
-                    expected=f"{entry.sha256}, {entry.size:,} bytes",
-                    remedy=RERUN,
-                )
-
-
-def _flush(path: Path) -> None:
-    """Have the operating system bring a file or folder to the disk."""
-    handle = os.open(path, os.O_RDONLY)
-    try:
-        os.fsync(handle)
-    finally:
-        os.close(handle)
+def _existing(folder: Path) -> Path:
+    return next(path for path in (folder, *folder.parents) if path.exists())

@@ -1,62 +1,86 @@
-"""Batches for training, in an order that is a function of the seed and the epoch alone."""
+"""Batches for training, a function of the seed, the epoch and the step alone."""
 
 from __future__ import annotations
 
 import math
 from typing import TYPE_CHECKING, Any
 
+from components.training.augmentation import STREAM, augment
+
 if TYPE_CHECKING:
     import numpy as np
 
     from components.data.formats import ImageSplit
+    from components.training.augmentation import AugmentationConfig
 
 VALIDATION_BATCH = 1000
 
 
 class TrainingBatches:
-    """The batches of one epoch, in the order of the epoch that was last begun.
+    """The batches of every epoch, in an order and with changes that depend on nothing before them.
 
-    The order within an epoch is a stateless shuffle by (seed, epoch): it depends on nothing
-    that happened before, so that an epoch can be gone through again.
+    The order within an epoch is a stateless shuffle by (seed, epoch), and the changes of a batch
+    are drawn by (seed, epoch, step): an epoch can be gone through again, or from its middle.
 
     Args:
         split: scaled images, float32 [count, height, width, channels], and int64 labels.
         batch_size: images a batch; an epoch's last batch has what is left.
-        seed: decides the order.
+        seed: decides order and changes.
+        augmentation: how far images are changed.
     """
 
-    def __init__(self, split: ImageSplit[np.float32], *, batch_size: int, seed: int) -> None:
+    def __init__(
+        self, split: ImageSplit[np.float32], *, batch_size: int, seed: int, augmentation: AugmentationConfig
+    ) -> None:
         import tensorflow as tf
 
         self.images = len(split)
         self.batch_size = batch_size
         self.steps = math.ceil(len(split) / batch_size)
-        # The input pipeline runs on the CPU, and reads the epoch anew whenever it is gone through.
+        self.seed = seed
+        self.augmentation = augmentation
+        # The input pipeline runs on the CPU.
         with tf.device("CPU"):
             self._epoch = tf.Variable(0, dtype=tf.int64, trainable=False)
-            images, labels = tf.constant(split.images), tf.constant(split.labels)
-            rows = tf.range(len(split), dtype=tf.int64)
+            self._tensors = tf.constant(split.images), tf.constant(split.labels)
+        self._whole = self._batches(skip=0)
+
+    def epoch(self, epoch: int, *, skip: int = 0) -> Any:
+        """Return the batches of `epoch`, from 1, as a tf.data.Dataset, without the first `skip` of them.
+
+        The dataset of an epoch is to be gone through before that of another one is asked for.
+        """
+        self._epoch.assign(epoch)
+        # One dataset serves all whole epochs: it reads the epoch whenever it is gone through.
+        return self._batches(skip=skip) if skip else self._whole
+
+    def _batches(self, *, skip: int) -> Any:
+        import tensorflow as tf
+
+        images, labels = self._tensors
 
         def epoch_order(_: Any) -> Any:
-            shuffled = tf.random.experimental.stateless_shuffle(rows, seed=tf.stack([seed, self._epoch]))
-            return tf.data.Dataset.from_tensor_slices(shuffled)
+            rows = tf.range(self.images, dtype=tf.int64)
+            shuffled = tf.random.experimental.stateless_shuffle(rows, seed=tf.stack([self.seed, self._epoch]))
+            return tf.data.Dataset.from_tensor_slices(shuffled[skip * self.batch_size :])
 
-        def gather(chosen: Any) -> tuple[Any, Any]:
-            return tf.gather(images, chosen), tf.gather(labels, chosen)
+        def batch(step: Any, chosen: Any) -> tuple[Any, Any]:
+            gathered = tf.gather(images, chosen)
+            if not self.augmentation.changes_nothing:
+                seed = tf.random.fold_in(tf.stack([self.seed ^ STREAM, self._epoch]), step)
+                gathered = augment(self.augmentation, gathered, seed=seed)
+            return gathered, tf.gather(labels, chosen)
 
-        self.dataset = (
+        return (
             tf.data.Dataset.range(1)
             .flat_map(epoch_order)
-            .batch(batch_size)
-            .apply(tf.data.experimental.assert_cardinality(self.steps))
-            .map(gather)
+            .batch(self.batch_size)
+            .apply(tf.data.experimental.assert_cardinality(self.steps - skip))
+            .enumerate(start=skip)
+            .map(batch)
             .prefetch(4)
             .with_options(_without_autotuning())
         )
-
-    def begin_epoch(self, epoch: int) -> None:
-        """Order the batches for `epoch`, from 1."""
-        self._epoch.assign(epoch)
 
 
 def validation_batches(split: ImageSplit[np.float32]) -> Any:

@@ -16,6 +16,7 @@ from components.errors import ConfigError
 from components.models.predictor import load_predictor
 from components.progress import NoProgress
 from components.testing.contract import make_inputs
+from components.training.augmentation import AugmentationConfig
 from components.training.cnn import NetworkConfig, build_network
 from components.training.schedule import ConstantRate, CosineRate, OneCycleRate
 
@@ -99,9 +100,8 @@ def test_an_epoch_has_every_image_once_in_an_order_of_seed_and_epoch() -> None:
     split = ImageSplit(images, np.arange(10))
 
     def order(seed: int, epoch: int) -> list[list[int]]:
-        batches = TrainingBatches(split, batch_size=4, seed=seed)
-        batches.begin_epoch(epoch)
-        return [labels.numpy().tolist() for _, labels in batches.dataset]
+        batches = TrainingBatches(split, batch_size=4, seed=seed, augmentation=AugmentationConfig())
+        return [labels.numpy().tolist() for _, labels in batches.epoch(epoch)]
 
     first = order(1, 1)
     assert [len(batch) for batch in first] == [4, 4, 2]

@@ -17,7 +17,7 @@ from typing import Any
 import pytest
 from rich.console import Console
 
-from job.report import Report
+from job.console import ConsoleReport
 from tests.conftest import FAKES, REPOSITORY, Command, WriteConfig
 from tests.support.data import write_csv, write_idx_folder, write_image_folder
 
@@ -155,13 +155,13 @@ def test_bad_data_is_exit_3_and_one_sentence(
     outcome = mnist_job("run", "--config", config, "--root", tmp_path / "root")
     assert outcome.exit_code == 3
     assert says in outcome.stderr.splitlines()[0]
-    assert len(outcome.stderr.splitlines()) == 3
+    assert len(outcome.stderr.splitlines()) == 4
     assert not list((tmp_path / "root").rglob("*.partial"))
 
 
-def test_a_terminal_sees_bars_with_step_loss_accuracy_speed_and_time_left(tmp_path: Path) -> None:
+def test_a_terminal_sees_bars_with_step_loss_accuracy_speed_and_time_left() -> None:
     written = io.StringIO()
-    report = Report(Console(file=written, force_terminal=True, width=120), tmp_path)
+    report = ConsoleReport(Console(file=written, force_terminal=True, width=120))
     report.epoch_begin(epoch=2, epochs=12, steps=40)
     report.training_step(step=10, images=1280, metrics={"loss": 0.5, "accuracy": 0.875})
     assert report.bars is not None

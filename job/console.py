@@ -1,0 +1,233 @@
+"""What a person sees while a run goes on and when it is done."""
+
+from __future__ import annotations
+
+import time
+from typing import TYPE_CHECKING, Any
+
+from rich.console import Console
+from rich.markup import escape
+from rich.table import Table
+
+from components.artifacts import Evaluation, Examples, Figures, Model, TransformedExamples
+
+if TYPE_CHECKING:
+    from collections.abc import Mapping
+    from pathlib import Path
+
+    from rich.progress import Progress as Bars
+
+    from components.errors import JobError
+    from job.runs import RunRecord, StepRecord
+    from job.store import Sealed
+
+WIDE = 1000
+STATUS_STYLE = {"ran": "green", "reused": "cyan"}
+OUTCOME = {
+    "succeeded": "[bold green]done[/]",
+    "not_blessed": "[bold yellow]not blessed[/]",
+    "failed": "[bold red]failed[/]",
+    "terminated": "[bold yellow]ended on request[/]",
+}
+
+
+class ConsoleReport:
+    """Tells a run as it goes: bars on a terminal, one line an epoch elsewhere.
+
+    Args:
+        console: where to.
+        errors: where to say why it failed; by default there too.
+    """
+
+    def __init__(self, console: Console, errors: Console | None = None) -> None:
+        self.console = console
+        self.errors = errors or console
+        self.bars: Bars | None = None
+        self.task: Any = None
+        self.epoch = ""
+        self.epoch_began = 0.0
+        self.speed = 0.0
+
+    def begin(self, record: RunRecord, directory: Path) -> None:  # noqa: ARG002
+        """Say which run this is."""
+        self.console.print(f"run [bold]{record.run_id}[/]  root {escape(record.config['root'])}")
+
+    def begin_step(self, slot: str) -> None:
+        """Say that a step begins, where that is not said soon by its end."""
+        if self.console.is_terminal:
+            self.console.print(f"[dim]{slot} ...[/]", end="\r")
+
+    def waiting(self, holder: str) -> None:
+        """Say who else is at work on the same artifact."""
+        self.message(f"waiting: run {holder} is at work on it")
+
+    def end_step(self, step: StepRecord, sealed: Sealed) -> None:
+        """Say what a step did, why, and what came out."""
+        self._stop_bars()
+        status = f"[{STATUS_STYLE[step.status]}]{step.status:<6}[/]"
+        made = f"{escape(summary(sealed))} [dim]({escape(step.reason)})[/]"
+        self.console.print(
+            f"{step.component:<12} {status} {step.seconds:6.2f} s  {made}",
+            highlight=False,
+            soft_wrap=True,
+        )
+
+    def message(self, text: str) -> None:
+        """Say one sentence from a component."""
+        self.console.print(f"  {escape(text)}", highlight=False, soft_wrap=True)
+
+    def warning(self, text: str) -> None:
+        """Say one sentence that should not be missed."""
+        self.console.print(f"[bold yellow]warning:[/] {escape(text)}", highlight=False, soft_wrap=True)
+
+    def resumed(self, *, epoch: int, step: int) -> None:
+        """Say where training goes on."""
+        self.message(f"resumed at epoch {epoch}, step {step}")
+
+    def epoch_begin(self, *, epoch: int, epochs: int, steps: int) -> None:
+        """Start the epoch's clock, and its bar where there is a terminal."""
+        self.epoch, self.speed, self.epoch_began = f"{epoch:>{len(str(epochs))}}/{epochs}", 0.0, time.perf_counter()
+        if self.console.is_terminal:
+            self.bars = new_bars(self.console)
+            self.task = self.bars.add_task("", total=steps, epoch=self.epoch, loss=0.0, accuracy=0.0, speed=0.0)
+            self.bars.start()
+
+    def training_step(self, *, step: int, images: int, metrics: Mapping[str, float]) -> None:
+        """Move the epoch's bar on."""
+        self.speed = images / max(time.perf_counter() - self.epoch_began, 1e-9)
+        if self.bars is not None:
+            shown: Any = {name: metrics.get(name, 0.0) for name in ("loss", "accuracy")}
+            self.bars.update(self.task, completed=step, speed=self.speed, **shown)
+
+    def epoch_end(self, *, metrics: Mapping[str, float]) -> None:
+        """Say how the epoch went, in one line."""
+        self._stop_bars()
+        self.console.print(
+            f"  epoch {self.epoch}"
+            f"  loss {metrics['loss']:.4f}  accuracy {metrics['accuracy']:.4f}"
+            f"  val_loss {metrics['val_loss']:.4f}  val_accuracy {metrics['val_accuracy']:.4f}"
+            f"  {self.speed:,.0f} images/s",
+            highlight=False,
+            soft_wrap=True,
+        )
+
+    def end(self, record: RunRecord, directory: Path) -> None:
+        """Say how the run ended: steps, metrics, verdict, and where to look."""
+        self._stop_bars()
+        print_run(self.console, record, directory)
+
+    def failed(self, error: JobError, *, resume: str) -> None:
+        """Say what went wrong, and how to go on."""
+        print_error(self.errors, error, resume)
+
+    def _stop_bars(self) -> None:
+        if self.bars is not None:
+            self.bars.stop()
+            self.bars = None
+
+
+def make_console(*, stderr: bool = False) -> Console:
+    """Return where to print; without a terminal, lines are as long as they are."""
+    console = Console(stderr=stderr)
+    if not console.is_terminal:
+        console.width = WIDE
+    return console
+
+
+def new_bars(console: Console) -> Bars:
+    """Return a progress bar for one epoch: step, loss, accuracy, images a second, time left."""
+    from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, TimeRemainingColumn
+
+    return Progress(
+        TextColumn("  epoch {task.fields[epoch]}"),
+        BarColumn(bar_width=24),
+        TextColumn("step"),
+        MofNCompleteColumn(),
+        TextColumn("loss {task.fields[loss]:.4f}  accuracy {task.fields[accuracy]:.4f}"),
+        TextColumn("{task.fields[speed]:,.0f} images/s"),
+        TimeRemainingColumn(),
+        console=console,
+        transient=True,
+    )
+
+
+def summary(sealed: Sealed) -> str:
+    """Return what an artifact is, in half a line."""
+    match sealed.manifest.artifact:
+        case Examples() as made:
+            counts = " / ".join(f"{split.count:,}" for _, split in made.splits.items())
+            return f"{made.source.title}: {counts} images in {len(made.class_names)} classes"
+        case TransformedExamples() as made:
+            return f"scaled to 0..1; {made.shared_images or 'no'} images in more than one split"
+        case Model() as made:
+            kept = made.history[made.best_epoch - 1]
+            return (
+                f"{made.parameters:,} parameters; epoch {made.best_epoch} of {len(made.history)} kept, "
+                f"validation accuracy {kept.val_accuracy:.4f}"
+            )
+        case Evaluation() as made:
+            return f"test accuracy {made.metrics.accuracy:.4f}; {made.blessing.verdict.replace('_', ' ')}"
+        case Figures() as made:
+            return f"{len(made.figures)} figure{'' if len(made.figures) == 1 else 's'}"
+
+
+def print_run(console: Console, record: RunRecord, directory: Path) -> None:
+    """Print a run: a table of its steps, the metrics, the verdict, and the paths to look at."""
+    if record.steps:
+        table = Table(box=None, pad_edge=False, header_style="dim")
+        for heading in ("step", "status", "seconds", "cpu s", "where"):
+            table.add_column(heading, justify="right" if heading in ("seconds", "cpu s") else "left", no_wrap=True)
+        for step in record.steps:
+            table.add_row(
+                step.component,
+                f"[{STATUS_STYLE[step.status]}]{step.status}[/]",
+                f"{step.seconds:.2f}",
+                f"{step.cpu_seconds:.2f}",
+                escape(shorten(step.path, step.fingerprint)),
+            )
+        console.print()
+        console.print(table, width=WIDE)  # a long path is better cut by the terminal than all columns by us
+        console.print()
+    if record.metrics:
+        interval = record.metrics["accuracy_interval"]
+        console.print(
+            f"test accuracy [bold]{record.metrics['accuracy']:.4f}[/]"
+            f"  (95 % interval {interval['low']:.4f} to {interval['high']:.4f}, {record.metrics['count']:,} images)"
+            f"  loss {record.metrics['loss']:.4f}  macro F1 {record.metrics['macro_f1']:.4f}",
+            highlight=False,
+            soft_wrap=True,
+        )
+    if record.blessed is not None:
+        verdict = "[bold green]BLESSED[/]" if record.blessed else "[bold yellow]NOT BLESSED[/]"
+        console.print(f"verdict       {verdict}")
+    for check in record.checks:
+        if not check["passed"]:
+            bounds = [f"{side} {check[side]:g}" for side in ("minimum", "maximum") if check[side] is not None]
+            missed = f"{check['metric']} is {check['value']:.4f}, {' and '.join(bounds)}"
+            console.print(f"{'missed':<13} {missed}", highlight=False)
+    made = {step.component for step in record.steps}
+    for slot, what in (("visualizer", "pictures"), ("trainer", "model"), ("evaluator", "evaluation")):
+        if slot in made:
+            console.print(f"{what:<13} {escape(str(directory / slot))}", highlight=False, soft_wrap=True)
+    console.print(f"{'record':<13} {escape(str(directory / 'run.json'))}", highlight=False, soft_wrap=True)
+    if record.failure is not None:
+        where = f" in {record.failure.component}" if record.failure.component else ""
+        console.print(f"{'failure':<13} {escape(record.failure.headline)}{where}", highlight=False, soft_wrap=True)
+    exit_code = "" if record.exit_code is None else f", exit code {record.exit_code}"
+    console.print(
+        f"{OUTCOME.get(record.outcome, record.outcome)} in {record.seconds:.2f} s{exit_code}",
+        highlight=False,
+    )
+
+
+def shorten(path: str, fingerprint: str) -> str:
+    """Return an artifact's path with its fingerprint cut to what a shell needs to complete it."""
+    return path.replace(fingerprint, fingerprint[:12] + "…")
+
+
+def print_error(console: Console, error: JobError, resume: str = "") -> None:
+    """Print what went wrong: one sentence, what was expected, the remedy, and the command that resumes."""
+    console.print(f"[bold red]error:[/] {escape(error.headline)}", highlight=False, soft_wrap=True)
+    for label, text in (("expected", error.expected), ("remedy", error.remedy), ("resume", resume)):
+        if text:
+            console.print(f"  {label + ':':<10}{escape(text)}", highlight=False, soft_wrap=True)

@@ -1,0 +1,70 @@
+"""One run as a command asks for it: from the request to the exit code, telling whoever waits for it."""
+
+from __future__ import annotations
+
+import sys
+from contextlib import nullcontext, redirect_stdout
+from typing import TYPE_CHECKING
+
+from job.request import LogFormat
+from job.signals import Signals
+
+if TYPE_CHECKING:
+    from job.report import Report
+    from job.request import Request
+    from job.runner import Runner
+
+
+def run_job(request: Request) -> int:
+    """Run what is asked for, tell how it ended, and return the exit code."""
+    signals = Signals()
+    # First of all: the first process of a container is deaf to a signal that it does not handle.
+    with signals.listening():
+        return _run_job(request, signals)
+
+
+def _run_job(request: Request, signals: Signals) -> int:
+    from components.errors import ExitCode
+    from job.config import load_config
+    from job.console import make_console
+    from job.runner import Runner, foreseen
+    from job.slots import find_slot
+    from job.termination_log import write_termination_log
+
+    report = make_report(request)
+    runner: Runner | None = None
+    failure = None
+    try:
+        config = load_config(request.config, request.overrides, root=request.root)
+        until = None if request.until is None else find_slot(request.until)
+        runner = Runner(config, report, signals, use_cache=not request.no_cache, strict=request.strict, until=until)
+        # Libraries that print must not come between a reader and JSON.
+        json_out = request.as_json or request.log_format is LogFormat.JSON
+        with redirect_stdout(sys.stderr) if json_out else nullcontext():
+            runner.run()
+    except Exception as error:
+        failure = foreseen(error)
+        if request.debug:
+            make_console(stderr=True).print_exception()
+    record = runner.record if runner is not None and runner.has_begun else None
+    if failure is not None:
+        report.failed(failure, resume="" if record is None else request.command())
+    exit_code = failure.exit_code if failure else ExitCode((record and record.exit_code) or 0)
+    try:
+        write_termination_log(exit_code, failure, record)
+    except OSError as error:
+        report.warning(f"the termination log {error.filename} could not be written: {error.strerror}")
+    if request.as_json and record is not None:
+        sys.stdout.write(record.to_json() + "\n")
+    return int(exit_code)
+
+
+def make_report(request: Request) -> Report:
+    """Return who tells of the run, where JSON on standard output leaves room for it."""
+    if request.log_format is LogFormat.JSON:
+        from job.json_log import JsonLog
+
+        return JsonLog(sys.stderr if request.as_json else sys.stdout)
+    from job.console import ConsoleReport, make_console
+
+    return ConsoleReport(make_console(stderr=request.as_json), errors=make_console(stderr=True))

@@ -1,0 +1,85 @@
+"""Files against a manifest: listed and hashed when it is written, held against it when it is read."""
+
+from __future__ import annotations
+
+import os
+import stat
+from concurrent.futures import ThreadPoolExecutor
+from typing import TYPE_CHECKING
+
+from components.digests import file_sha256
+from components.errors import IntegrityError, JobError
+from job.manifest import MANIFEST, RERUN, FileEntry, Manifest
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator
+    from pathlib import Path
+
+HASHING_THREADS = 4
+"""hashlib lets other threads run while it hashes; more than the disk can feed gain nothing."""
+
+
+def list_files(directory: Path) -> tuple[FileEntry, ...]:
+    """Return every file below a directory but the manifest, hashed, in a fixed order.
+
+    Raises:
+        JobError: if there is anything but regular files and folders.
+    """
+    paths = []
+    for path, mode in _walk(directory):
+        if not stat.S_ISREG(mode):
+            raise JobError(
+                f"{path} is neither a regular file nor a folder",
+                expected="an artifact of regular files",
+                remedy="correct the component that wrote it",
+            )
+        if path != directory / MANIFEST:
+            paths.append(path)
+    with ThreadPoolExecutor(HASHING_THREADS) as pool:
+        digests = pool.map(file_sha256, paths)
+        return tuple(
+            FileEntry(path=path.relative_to(directory).as_posix(), size=path.stat().st_size, sha256=digest)
+            for path, digest in zip(paths, digests, strict=True)
+        )
+
+
+def verify(directory: Path, manifest: Manifest) -> None:
+    """Hold every file of a sealed artifact against its manifest.
+
+    Raises:
+        IntegrityError: for the first file that is missing, changed, no regular file, or not named there.
+    """
+    named = {directory / entry.path: entry for entry in manifest.files}
+    for path, mode in _walk(directory):
+        if not stat.S_ISREG(mode):
+            raise IntegrityError(
+                f"{path} is {'a link' if stat.S_ISLNK(mode) else 'no regular file'}",
+                expected="regular files only",
+                remedy=RERUN,
+            )
+        if path not in named and path != directory / MANIFEST:
+            raise IntegrityError(f"{path} is not named in the manifest", expected="no other files", remedy=RERUN)
+
+    def hashed(path: Path) -> str:
+        try:
+            return file_sha256(path)
+        except OSError as error:
+            return os.strerror(error.errno or 0)
+
+    with ThreadPoolExecutor(HASHING_THREADS) as pool:
+        for (path, entry), found in zip(named.items(), pool.map(hashed, named), strict=True):
+            if found != entry.sha256:
+                raise IntegrityError(
+                    f"{path} has been changed: its SHA-256 is {found}"
+                    if len(found) == len(entry.sha256)
+                    else f"{path} cannot be read: {found}",
+                    expected=f"{entry.sha256}, {entry.size:,} bytes",
+                    remedy=RERUN,
+                )
+
+
+def _walk(directory: Path) -> Iterator[tuple[Path, int]]:
+    """Yield all below a directory but folders, in a fixed order, with its mode; links are not followed."""
+    for path in sorted(directory.rglob("*")):
+        if not stat.S_ISDIR(mode := path.lstat().st_mode):
+            yield path, mode

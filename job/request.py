@@ -1,0 +1,46 @@
+"""What a run is asked for, as a value; light enough for `--help`."""
+
+from __future__ import annotations
+
+import shlex
+from dataclasses import dataclass
+from enum import StrEnum
+from typing import TYPE_CHECKING
+
+if TYPE_CHECKING:
+    from collections.abc import Sequence
+    from pathlib import Path
+
+
+class LogFormat(StrEnum):
+    """How a run tells what it does."""
+
+    TEXT = "text"
+    """For a person: bars on a terminal, lines elsewhere."""
+    JSON = "json"
+    """For a log collector: one JSON object a line."""
+
+
+@dataclass(frozen=True, kw_only=True)
+class Request:
+    """What `run` was asked for; its fields are the command's options."""
+
+    config: Path
+    overrides: Sequence[str] = ()
+    root: Path | None = None
+    no_cache: bool = False
+    strict: bool = False
+    until: str | None = None
+    as_json: bool = False
+    log_format: LogFormat = LogFormat.TEXT
+    debug: bool = False
+
+    def command(self) -> str:
+        """Return the command that asks for the same, ready for a shell."""
+        words = ["python", "-m", "job", "run", "--config", str(self.config)]
+        words += [word for override in self.overrides for word in ("--set", override)]
+        words += [] if self.root is None else ["--root", str(self.root)]
+        words += [] if self.until is None else ["--until", self.until]
+        words += [] if self.log_format is LogFormat.TEXT else ["--log-format", self.log_format.value]
+        flags = {"--no-cache": self.no_cache, "--strict": self.strict, "--json": self.as_json, "--debug": self.debug}
+        return shlex.join([*words, *(flag for flag, given in flags.items() if given)])

@@ -1,0 +1,102 @@
+"""Signals that ask the job to end, turned into a flag that components look at."""
+
+from __future__ import annotations
+
+import signal
+from contextlib import contextmanager
+from typing import TYPE_CHECKING
+
+from components.errors import TerminationError
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator
+
+PATIENCE = 5.0
+"""Seconds that a component has to look at the flag before it is broken off where it is."""
+REMEDY = "run the same command again: what is sealed is reused"
+
+
+class _BrokenOff(BaseException):
+    """Raised by a signal handler; no component's `except Exception` holds it up."""
+
+
+class Signals:
+    """The `Termination` of a job that hears SIGTERM and SIGINT.
+
+    The first one sets a flag. Work that may be broken off is so after `PATIENCE` seconds, unless it
+    promised to end by itself; a second signal breaks it off at once, whatever it promised.
+    """
+
+    def __init__(self) -> None:
+        self._signal: signal.Signals | None = None
+        self._breakable = False
+        self._deferred = False
+
+    @property
+    def requested(self) -> bool:
+        """Whether the job was asked to end."""
+        return self._signal is not None
+
+    def check(self) -> None:
+        """Leave if the job was asked to end.
+
+        Raises:
+            TerminationError: if so.
+        """
+        if self._signal is not None:
+            raise TerminationError(f"the job was asked to end ({self._signal.name})", remedy=REMEDY)
+
+    @contextmanager
+    def deferred(self) -> Iterator[None]:
+        """Let only a second signal break off what the block does."""
+        self._deferred = True
+        try:
+            yield
+        finally:
+            self._deferred = False
+        self.check()
+
+    @contextmanager
+    def breakable(self) -> Iterator[None]:
+        """Let signals break off what the block does; elsewhere they only set the flag.
+
+        Raises:
+            TerminationError: if they did, or the flag was set before.
+        """
+        self.check()
+        self._breakable = True
+        try:
+            yield
+        except _BrokenOff:
+            self.check()
+        finally:
+            self._breakable = False
+
+    @contextmanager
+    def listening(self) -> Iterator[None]:
+        """Hear signals for as long as the block runs, where they can be heard."""
+        try:
+            before = {number: signal.signal(number, self._ask) for number in (signal.SIGTERM, signal.SIGINT)}
+        except ValueError:  # not in the main thread: whoever runs the job there handles signals
+            yield
+            return
+        before[signal.SIGALRM] = signal.signal(signal.SIGALRM, self._break_off)
+        try:
+            yield
+        except _BrokenOff:  # between the end of the work and that of `breakable`
+            self.check()
+        finally:
+            signal.setitimer(signal.ITIMER_REAL, 0)
+            for number, handler in before.items():
+                signal.signal(number, handler)
+
+    def _ask(self, number: int, frame: object) -> None:  # noqa: ARG002
+        if self._signal is None:
+            self._signal = signal.Signals(number)
+            signal.setitimer(signal.ITIMER_REAL, PATIENCE, PATIENCE)
+        elif self._breakable:
+            raise _BrokenOff
+
+    def _break_off(self, number: int, frame: object) -> None:  # noqa: ARG002
+        if self._breakable and not self._deferred:
+            raise _BrokenOff
