@@ -36,7 +36,10 @@ class Evaluator(Component[EvaluatorConfig]):
 
         check_fit(transformed.artifact, model.artifact)
         test = read_scaled(transformed, transformed.artifact.splits.test)
-        probabilities = load_predictor(model)(test.images)
+        predict = load_predictor(model)
+        context.termination.check()
+        probabilities = predict(test.images)
+        context.termination.check()
         scores = score(test.labels, probabilities, transformed.artifact.class_names)
         blessing = bless(scores.metrics, self.config.thresholds)
         return write_evaluation(scores, blessing, test.labels, probabilities, context.output)

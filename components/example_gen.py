@@ -46,10 +46,11 @@ class ExampleGen(Component[ExampleGenConfig]):
 
         source, split = self.config.source, self.config.split
         dataset = source.load(context.progress)
+        context.termination.check()
         return write_dataset(
             dataset,
             split,
-            context.output,
+            context,
             seed=self.config.seed,
             source_kind=source.kind,
             source_identity=source.identity(),

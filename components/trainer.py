@@ -8,7 +8,7 @@ from typing import Any
 
 from components.artifacts import Model, Stored, TrainingEnvironment, TransformedExamples
 from components.component import Component, Context
-from components.runtime.disk import require_space
+from components.runtime.disk import room_for
 from components.runtime.libraries import library_version
 from components.runtime.resources import cpu_limit
 from components.runtime.tensorflow import choose_device, import_tensorflow, require_gpu
@@ -63,10 +63,10 @@ class Trainer(Component[TrainerConfig]):
                 context,
                 device=device,
             )
-        require_space(output, FORMS * network.count_params() * 4, "the trained model")
-        write_keras(network, output / "model.keras")
-        write_saved_model(network, stated.graph, output / "saved_model")
-        write_history(fitted.history, output / "history.csv")
+        with room_for(output, FORMS * network.count_params() * 4, "the trained model"):
+            write_keras(network, output / "model.keras")
+            write_saved_model(network, stated.graph, output / "saved_model")
+            write_history(fitted.history, output / "history.csv")
         return Model(
             format="keras",
             file="model.keras",

@@ -15,6 +15,7 @@ from components.artifacts import (
 )
 from components.component import Component, ComponentConfig, Context
 from components.data.transform_graph import apply_numpy, scaling_graph
+from components.runtime.disk import room_for
 
 if TYPE_CHECKING:
     from numpy.typing import NDArray
@@ -42,11 +43,13 @@ class Transform(Component[TransformConfig]):
         splits: dict[str, TransformedSplit] = {}
         seen: dict[str, list[bytes]] = {}
         for name, split in stated.splits.items():
+            context.termination.check()
             raw = read_examples(examples, split)
             seen[name] = image_digests(raw.images)
             written = TransformedSplit(images=f"{name}_images.npy", labels=f"{name}_labels.npy", count=len(raw))
             scaled = ImageSplit(apply_numpy(graph, raw.images), raw.labels)
-            write_scaled(scaled, output / written.images, output / written.labels)
+            with room_for(output, scaled.images.nbytes + scaled.labels.nbytes, f"the scaled {name} images"):
+                write_scaled(scaled, output / written.images, output / written.labels)
             splits[name] = written
         (output / "graph.json").write_bytes(
             TypeAdapter(tuple[GraphOperation, ...]).dump_json(graph, indent=2, exclude_none=True) + b"\n"

@@ -9,12 +9,18 @@ from pydantic import Field
 from components.artifacts import Evaluation, Figure, Figures, Model, Stored, TransformedExamples
 from components.component import Component, ComponentConfig, Context
 from components.errors import ConfigError
+from components.runtime.disk import room_for
 
 if TYPE_CHECKING:
+    from collections.abc import Iterator
+
     import numpy as np
     from matplotlib.figure import Figure as Drawing
 
     from components.data.formats import ImageSplit
+
+PICTURE = 150_000
+"""Bytes that a picture takes: the largest of MNIST's has 121 kB."""
 
 
 class VisualizerConfig(ComponentConfig):
@@ -58,49 +64,45 @@ class Visualizer(Component[VisualizerConfig]):
         splits = {name: read_scaled(transformed, split) for name, split in stated.splits.items()}
         counts = {name: np.bincount(split.labels, minlength=len(names)).tolist() for name, split in splits.items()}
         accuracy = evaluation.artifact.metrics.accuracy
-        drawn: list[tuple[str, str, str, Drawing]] = []
-        with style():
-            drawn.append(
-                (
-                    "curves",
-                    "Learning curves",
-                    f"Loss and accuracy over {len(model.artifact.history)} epochs, training and validation.",
-                    draw_curves(model.artifact),
-                )
+
+        def draw() -> Iterator[tuple[str, str, str, Drawing]]:
+            yield (
+                "curves",
+                "Learning curves",
+                f"Loss and accuracy over {len(model.artifact.history)} epochs, training and validation.",
+                draw_curves(model.artifact),
             )
-            drawn.append(
-                (
-                    "confusion_matrix",
-                    "Confusion matrix",
-                    f"True against predicted class on the test split; {accuracy:.2%} are right.",
-                    draw_confusion(evaluation.artifact),
-                )
+            yield (
+                "confusion_matrix",
+                "Confusion matrix",
+                f"True against predicted class on the test split; {accuracy:.2%} are right.",
+                draw_confusion(evaluation.artifact),
             )
             maps = self._feature_maps(model, splits["test"], names) if model.artifact.format == "keras" else []
             if not maps:
                 context.progress.message("no picture of feature maps: the model has no convolution")
-            drawn += maps
-            drawn.append(
-                (
-                    "class_distribution",
-                    "Images of each class",
-                    "How many images of each class are in the training, validation and test split.",
-                    draw_class_distribution(counts, names, stated.title),
-                )
+            yield from maps
+            yield (
+                "class_distribution",
+                "Images of each class",
+                "How many images of each class are in the training, validation and test split.",
+                draw_class_distribution(counts, names, stated.title),
             )
-            drawn.append(
-                (
-                    "mistakes",
-                    "The most confident mistakes",
-                    "Test images that the network mistook, the surest first, each with true and predicted class.",
-                    draw_mistakes(splits["test"].images, read_predictions(evaluation), names),
-                )
+            yield (
+                "mistakes",
+                "The most confident mistakes",
+                "Test images that the network mistook, the surest first, each with true and predicted class.",
+                draw_mistakes(splits["test"].images, read_predictions(evaluation), names),
             )
-            for name, _, _, drawing in drawn:
-                save(drawing, context.output / f"{name}.png")
-        return Figures(
-            figures=tuple(Figure(name=name, file=f"{name}.png", title=title, alt=alt) for name, title, alt, _ in drawn)
-        )
+
+        figures = []
+        with style():
+            for name, title, alt, drawing in draw():
+                context.termination.check()
+                with room_for(context.output, PICTURE, f"the picture {name}.png"):
+                    save(drawing, context.output / f"{name}.png")
+                figures.append(Figure(name=name, file=f"{name}.png", title=title, alt=alt))
+        return Figures(figures=tuple(figures))
 
     def _feature_maps(
         self, model: Stored[Model], test: ImageSplit[np.float32], names: tuple[str, ...]

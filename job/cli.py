@@ -8,7 +8,7 @@ from __future__ import annotations
 
 from contextlib import contextmanager
 from pathlib import Path
-from typing import TYPE_CHECKING, Annotated
+from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
@@ -77,32 +77,45 @@ def run(
 
 @app.command()
 def show(
-    run_id: Annotated[str, typer.Argument(metavar="[RUN]", help="A run's id; by default the newest.")] = "latest",
+    name: Annotated[
+        str,
+        typer.Argument(
+            metavar="[RUN|ARTIFACT]",
+            help="A run's id, by default the newest; or an artifact's path, digest or fingerprint, or its beginning.",
+        ),
+    ] = "latest",
     root: Root = Path(ROOT),
     as_json: AsJson = False,
 ) -> None:
-    """Show a run: its steps, its metrics, its lineage."""
+    """Show a run or an artifact, and its lineage back to the source."""
     import json
 
     from job.console import make_console, print_run
-    from job.lineage import lineage, lineage_tree, manifests_of
-    from job.runs import Runs
+    from job.lineage import describe, find_artifact, lineage, lineage_tree, manifests_of, sealed_artifacts
+    from job.runs import LATEST, Runs
     from job.store import Store
 
     with told_errors():
-        runs = Runs(root)
-        record = runs.read(run_id)
-        manifests = manifests_of(Store(root), record)
-        made_of = lineage(manifests, record.steps[-1].digest) if record.steps else None
+        store, runs, console = Store(root), Runs(root), make_console()
+        if name != LATEST and not runs.has_record(name) and store.artifacts.is_dir():
+            sealed = find_artifact(store, name)
+            manifests = {other.manifest.digest: other.manifest for other in sealed_artifacts(store)}
+            made_of: dict[str, Any] | None = lineage(manifests, sealed.manifest.digest)
+            shown = sealed.manifest.model_dump(mode="json")
+            for label, text in describe(sealed).items():
+                if not as_json:
+                    console.print(f"{label:<13} {text}", highlight=False, markup=False, soft_wrap=True)
+        else:
+            record = runs.read(name)
+            manifests = manifests_of(store, record)
+            made_of = lineage(manifests, record.steps[-1].digest) if record.steps else None
+            shown = json.loads(record.to_json())
+            if not as_json:
+                console.print(f"run [bold]{record.run_id}[/]  {record.started:%Y-%m-%d %H:%M} UTC  root {root}")
+                print_run(console, record, runs.path(record.run_id), alive=runs.is_alive(record.run_id))
         if as_json:
-            typer.echo(json.dumps(json.loads(record.to_json()) | {"lineage": made_of}, indent=2))
-            return
-        console = make_console()
-        console.print(
-            f"run [bold]{record.run_id}[/]  {record.started:%Y-%m-%d %H:%M} UTC  root {root}", highlight=False
-        )
-        print_run(console, record, runs.path(record.run_id))
-        if made_of is not None:
+            typer.echo(json.dumps(shown | {"lineage": made_of}, indent=2))
+        elif made_of is not None:
             console.print()
             console.print(lineage_tree(made_of), highlight=False, soft_wrap=True)
 
@@ -135,6 +148,38 @@ def verify(root: Root = Path(ROOT), as_json: AsJson = False) -> None:
             typer.echo(f"{checked} artifacts re-hashed, {len(failures)} failed")
         if failures:
             raise typer.Exit(int(ExitCode.BAD_DATA))
+
+
+@app.command()
+def gc(
+    root: Root = Path(ROOT),
+    keep: Annotated[
+        int | None, typer.Option(min=1, metavar="N", help="Keep the N newest runs only; by default all.")
+    ] = None,
+    older_than: Annotated[
+        str, typer.Option(metavar="AGE", help="What was left half-made goes when it is older: 90s, 30m, 12h, 7d.")
+    ] = "7d",
+    delete: Annotated[bool, typer.Option("--delete", help="Delete it, rather than only list it.")] = False,
+    as_json: AsJson = False,
+) -> None:
+    """List what no kept run refers to, and what was left half-made; with --delete, delete it."""
+    from job.console import print_garbage
+    from job.gc import delete as delete_garbage
+    from job.gc import find_garbage, parse_age
+    from job.runs import Runs
+    from job.store import Store
+
+    with told_errors():
+        store, runs = Store(root), Runs(root)
+        found = list(find_garbage(store, runs, keep=keep, older_than=parse_age(older_than)))
+        gone = [garbage for garbage in found if delete and delete_garbage(garbage, store, runs, keep=keep)]
+        if as_json:
+            import json
+
+            listed = [{"kind": it.kind, "path": str(it.path), "size": it.size, "age": round(it.age)} for it in found]
+            typer.echo(json.dumps({"garbage": listed, "deleted": [str(garbage.path) for garbage in gone]}, indent=2))
+        else:
+            print_garbage(found, gone if delete else None)
 
 
 @app.command()

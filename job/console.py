@@ -10,14 +10,16 @@ from rich.markup import escape
 from rich.table import Table
 
 from components.artifacts import Evaluation, Examples, Figures, Model, TransformedExamples
+from components.runtime.disk import readable
 
 if TYPE_CHECKING:
-    from collections.abc import Mapping
+    from collections.abc import Mapping, Sequence
     from pathlib import Path
 
     from rich.progress import Progress as Bars
 
     from components.errors import JobError
+    from job.gc import Garbage
     from job.runs import RunRecord, StepRecord
     from job.store import Sealed
 
@@ -171,8 +173,15 @@ def summary(sealed: Sealed) -> str:
             return f"{len(made.figures)} figure{'' if len(made.figures) == 1 else 's'}"
 
 
-def print_run(console: Console, record: RunRecord, directory: Path) -> None:
-    """Print a run: a table of its steps, the metrics, the verdict, and the paths to look at."""
+def print_run(console: Console, record: RunRecord, directory: Path, *, alive: bool = True) -> None:
+    """Print a run: a table of its steps, the metrics, the verdict, and the paths to look at.
+
+    Args:
+        console: where to.
+        record: the run.
+        directory: where its record is.
+        alive: whether it goes on, if its record says that it is running.
+    """
     if record.steps:
         table = Table(box=None, pad_edge=False, header_style="dim")
         for heading in ("step", "status", "seconds", "cpu s", "where"):
@@ -214,10 +223,33 @@ def print_run(console: Console, record: RunRecord, directory: Path) -> None:
         where = f" in {record.failure.component}" if record.failure.component else ""
         console.print(f"{'failure':<13} {escape(record.failure.headline)}{where}", highlight=False, soft_wrap=True)
     exit_code = "" if record.exit_code is None else f", exit code {record.exit_code}"
+    if record.outcome == "running":
+        console.print("running" if alive else "[bold red]killed[/]: it is not running any more, and could not say why")
+        return
     console.print(
-        f"{OUTCOME.get(record.outcome, record.outcome)} in {record.seconds:.2f} s{exit_code}",
+        f"{OUTCOME[record.outcome]} in {record.seconds:.2f} s{exit_code}",
         highlight=False,
     )
+
+
+def print_garbage(found: Sequence[Garbage], gone: Sequence[Garbage] | None) -> None:
+    """Print what `gc` found, and what of it went; `gone` is None if it was only to be listed."""
+    console = make_console()
+    for garbage in found:
+        stays = "" if gone is None or garbage in gone else "  (stays: a run needs it)"
+        console.print(
+            f"{garbage.kind:<9} {readable(garbage.size):>12} {garbage.age / 86400:7.1f} d  {garbage.path}{stays}",
+            highlight=False,
+            markup=False,
+            soft_wrap=True,
+        )
+    size = readable(sum(garbage.size for garbage in (found if gone is None else gone)))
+    if gone is not None:
+        console.print(f"{len(gone)} deleted, {size}", highlight=False)
+    elif found:
+        console.print(f"{len(found)} may go, {size}; --delete deletes them", highlight=False)
+    else:
+        console.print("nothing may go")
 
 
 def shorten(path: str, fingerprint: str) -> str:

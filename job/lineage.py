@@ -2,18 +2,27 @@
 
 from __future__ import annotations
 
+import re
+from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from rich.markup import escape
 from rich.tree import Tree
 
 from components.artifacts import Examples
-from components.errors import IntegrityError
+from components.errors import ConfigError, IntegrityError
+from components.runtime.disk import readable
+from job.manifest import MANIFEST
 
 if TYPE_CHECKING:
+    from collections.abc import Iterator
+
     from job.manifest import Manifest
     from job.runs import RunRecord
-    from job.store import Store
+    from job.store import Sealed, Store
+
+PREFIX = re.compile(r"[0-9a-f]{4,64}", re.ASCII)
+"""So much of a digest or fingerprint, at least, names an artifact."""
 
 
 def manifests_of(store: Store, record: RunRecord) -> dict[str, Manifest]:
@@ -26,6 +35,42 @@ def manifests_of(store: Store, record: RunRecord) -> dict[str, Manifest]:
             continue
         manifests[manifest.digest] = manifest
     return manifests
+
+
+def find_artifact(store: Store, name: str) -> Sealed:
+    """Return the sealed artifact that a user names: by its path, its digest or its fingerprint, or their beginning.
+
+    Raises:
+        ConfigError: if there is none, or more than one.
+    """
+    if (Path(name) / MANIFEST).is_file():
+        place = Path(name).resolve()
+        found = [sealed for sealed in sealed_artifacts(store) if sealed.directory.resolve() == place]
+    elif PREFIX.fullmatch(name):
+        found = [
+            sealed
+            for sealed in sealed_artifacts(store)
+            if sealed.manifest.digest.startswith(name) or sealed.manifest.fingerprint.startswith(name)
+        ]
+    else:
+        found = []
+    if len(found) == 1 or (found and all(sealed.manifest == found[0].manifest for sealed in found)):
+        return found[0]
+    some = ", ".join(f"{sealed.slot}/{sealed.manifest.fingerprint[:12]}" for sealed in found[:5])
+    raise ConfigError(
+        f"{store.root} has {len(found) or 'no'} {'artifacts' if found else 'run or artifact'} `{name}`",
+        expected=f"one of {some}" if found else "a run's id, or an artifact's path, digest or fingerprint",
+        remedy="give more of it" if found else "see `python -m job show` for the newest run",
+    )
+
+
+def sealed_artifacts(store: Store) -> Iterator[Sealed]:
+    """Yield every artifact of the store whose manifest is whole."""
+    for slot, directory in store.sealed_directories():
+        try:
+            yield store.read(slot, directory)
+        except IntegrityError:
+            continue
 
 
 def lineage(manifests: dict[str, Manifest], digest: str) -> dict[str, Any]:
@@ -46,6 +91,19 @@ def lineage(manifests: dict[str, Manifest], digest: str) -> dict[str, Any]:
     if isinstance(manifest.artifact, Examples):
         node["source"] = manifest.artifact.source.model_dump(mode="json")
     return node
+
+
+def describe(sealed: Sealed) -> dict[str, str]:
+    """Return what a person wants to know of an artifact, beside its lineage."""
+    manifest = sealed.manifest
+    return {
+        "artifact": manifest.artifact.kind,
+        "made by": f"{manifest.recipe.component} {manifest.recipe.version}",
+        "digest": manifest.digest,
+        "fingerprint": manifest.fingerprint,
+        "files": f"{len(manifest.files)}, {readable(sum(file.size for file in manifest.files))}",
+        "where": str(sealed.directory),
+    }
 
 
 def lineage_tree(node: dict[str, Any], name: str = "") -> Tree:

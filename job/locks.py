@@ -18,14 +18,20 @@ POLL = 0.1
 
 
 @contextmanager
-def hold(path: Path, *, waiting: Callable[[str], None], check: Callable[[], None], holder: str = "") -> Iterator[None]:
+def hold(
+    path: Path,
+    *,
+    holder: str = "another run",
+    waiting: Callable[[str], None] | None = None,
+    check: Callable[[], None] | None = None,
+) -> Iterator[None]:
     """Hold a lock for as long as the block runs, after whoever holds it now.
 
     Args:
         path: the lock's file, there for as long as it is held.
+        holder: what those who wait are told, such as a run's id.
         waiting: told once who holds it, if somebody does.
         check: called while waiting; what it raises ends that.
-        holder: what those who wait are told, such as a run's id.
     """
     lock = FileLock(path)
     told = False
@@ -34,10 +40,11 @@ def hold(path: Path, *, waiting: Callable[[str], None], check: Callable[[], None
             lock.acquire(timeout=POLL if told else 0, poll_interval=POLL)
             break
         except Timeout:
-            check()
-            if not told:
+            if check is not None:
+                check()
+            if waiting is not None and not told:
                 waiting(_holder(path))
-                told = True
+            told = True
     try:
         with suppress(OSError):  # only for those who wait
             path.write_text(f"{holder}, process {os.getpid()} on {socket.gethostname()}", encoding="utf-8")

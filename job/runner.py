@@ -11,7 +11,7 @@ from rich.console import Console
 
 from components import Artifact, Context, Evaluation, Stored
 from components.errors import ExitCode, IntegrityError, JobError, ResourceError, StorageError, first_line
-from components.runtime.disk import storage_failure
+from components.runtime.disk import disk_full, is_disk_full
 from job.console import ConsoleReport
 from job.environment import describe_environment
 from job.pipeline import A, flow
@@ -183,8 +183,8 @@ class Runner:
                 raise
             except Exception as error:
                 # Asked now, while what was written last still fills the disk.
-                if full := storage_failure(error, stage.files):
-                    raise full from error
+                if is_disk_full(error, stage.files):
+                    raise disk_full(stage.files) from error
                 raise
 
     def _look_up(self, slot: str, recipe: Recipe) -> tuple[Sealed | None, str]:

@@ -19,8 +19,8 @@ from typing import TYPE_CHECKING, Annotated, Any, Literal
 from pydantic import BaseModel, ConfigDict, Field, ValidationError
 
 from components.errors import ConfigError, ExitCode, IntegrityError, StorageError
-from components.runtime.disk import storage_failure
-from job.locks import hold_if_free, is_held
+from components.runtime.disk import disk_full, is_disk_full
+from job.locks import hold, is_held
 from job.store import make_writable
 
 if TYPE_CHECKING:
@@ -134,7 +134,7 @@ class Runs:
     @contextmanager
     def alive(self, record: RunRecord) -> Iterator[None]:
         """Let others see, for as long as the block runs, that a run goes on."""
-        with hold_if_free(self.path(record.run_id) / LOCK):
+        with hold(self.path(record.run_id) / LOCK):
             yield
 
     def is_alive(self, run_id: str) -> bool:
@@ -158,8 +158,8 @@ class Runs:
             draft.replace(path)
         except OSError as error:
             draft.unlink(missing_ok=True)
-            if full := storage_failure(error, path.parent):
-                raise full from error
+            if is_disk_full(error, path.parent):
+                raise disk_full(path.parent) from error
             raise
 
     def link(self, record: RunRecord, step: StepRecord) -> None:
@@ -199,7 +199,12 @@ class Runs:
         """Return the ids of all runs, the newest last."""
         if not self.directory.is_dir():
             return []
-        return sorted(entry.name for entry in self.directory.iterdir() if entry.is_dir() and not entry.is_symlink())
+        entries = (entry for entry in self.directory.iterdir() if "." not in entry.name)
+        return sorted(entry.name for entry in entries if entry.is_dir() and not entry.is_symlink())
+
+    def has_record(self, run_id: str) -> bool:
+        """Return whether a run came as far as to write its record."""
+        return (self.path(run_id) / RECORD).is_file()
 
 
 def replace_link(link: Path, target: Path) -> None:

@@ -9,7 +9,6 @@
 
 from __future__ import annotations
 
-import errno
 import os
 import shutil
 import stat
@@ -20,7 +19,7 @@ from typing import TYPE_CHECKING, Any
 
 from components import Artifact, Stored
 from components.errors import ConfigError, IntegrityError, JobError
-from components.runtime.disk import flush, storage_failure
+from components.runtime.disk import FULL, disk_full, flush
 from job.integrity import list_files, verify
 from job.locks import hold
 from job.manifest import MANIFEST, RERUN, Manifest, Recipe
@@ -241,14 +240,10 @@ def make_writable(folder: Path) -> None:
         probe.touch()
         probe.unlink()
     except OSError as error:
-        if error.errno in (errno.ENOSPC, errno.EDQUOT) and (full := storage_failure(error, _existing(folder))):
-            raise full from error
+        if error.errno in FULL:
+            raise disk_full(folder) from error
         raise ConfigError(
             f"cannot write to the root at {error.filename or folder}: {error.strerror}",
             expected="a folder that the job may write to",
             remedy="name another with --root, or give the user that runs the job permission",
         ) from error
-
-
-def _existing(folder: Path) -> Path:
-    return next(path for path in (folder, *folder.parents) if path.exists())

@@ -12,12 +12,12 @@ from components.artifacts import Examples, ExamplesSplit, Source, Splits
 from components.data.formats import examples_frame, frame_images, write_examples
 from components.data.splitting import split_rows
 from components.errors import ConfigError, DataError
+from components.runtime.disk import room_for
 
 if TYPE_CHECKING:
-    from pathlib import Path
-
     from numpy.typing import NDArray
 
+    from components.component import Context
     from components.data.split_config import SplitConfig
     from components.sources.base import Dataset
 
@@ -25,7 +25,7 @@ if TYPE_CHECKING:
 def write_dataset(
     dataset: Dataset,
     split: SplitConfig,
-    output: Path,
+    context: Context,
     *,
     seed: int,
     source_kind: str,
@@ -36,14 +36,20 @@ def write_dataset(
     Raises:
         DataError: if the dataset contradicts itself, or is too small to split.
         ConfigError: if `official` is asked of a dataset without a test set.
+        TerminationError: if the job was asked to end.
+        StorageError: if the disk is full.
     """
     check(dataset, pooled=split.strategy == "stratified")
     frames = make_frames(dataset, split, seed)
     height, width = dataset.train.images.shape[1:3]
     splits = {}
     for name, frame in frames.items():
-        write_examples(frame, output / f"{name}.parquet")
-        splits[name] = describe(f"{name}.parquet", frame, (height, width), len(dataset.class_names))
+        context.termination.check()
+        path = context.output / f"{name}.parquet"
+        # Images compress to less; how much less is known when they are written.
+        with room_for(context.output, len(frame) * height * width, f"the {name} images"):
+            write_examples(frame, path)
+        splits[name] = describe(path.name, frame, (height, width), len(dataset.class_names))
     identity = {**source_identity, "content_sha256": content_digest(dataset)}
     return Examples(
         source=Source(kind=source_kind, title=dataset.title, identity=identity),

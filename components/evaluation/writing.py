@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING
 
 from components.artifacts import Blessing, Evaluation
 from components.data.formats import write_predictions
+from components.runtime.disk import room_for
 
 if TYPE_CHECKING:
     from pathlib import Path
@@ -24,13 +25,14 @@ def write_evaluation(
     scores: Scores, blessing: Blessing, labels: NDArray[np.int64], probabilities: NDArray[np.float32], output: Path
 ) -> Evaluation:
     """Write `metrics.json`, and `predictions.parquet` with one row a test image."""
-    write_predictions(labels, probabilities, output / PREDICTIONS_FILE)
     summary = {
         "metrics": scores.metrics.model_dump(mode="json"),
         "blessing": blessing.model_dump(mode="json"),
         "per_class": {row.name: row.model_dump(mode="json") for row in scores.per_class},
     }
-    (output / METRICS_FILE).write_text(json.dumps(summary, indent=2) + "\n", encoding="utf-8")
+    with room_for(output, probabilities.nbytes + 2 * labels.nbytes, "the predictions"):
+        write_predictions(labels, probabilities, output / PREDICTIONS_FILE)
+        (output / METRICS_FILE).write_text(json.dumps(summary, indent=2) + "\n", encoding="utf-8")
     return Evaluation(
         metrics=scores.metrics,
         per_class=scores.per_class,

@@ -5,14 +5,17 @@ from __future__ import annotations
 import errno
 import os
 import shutil
+from contextlib import contextmanager
 from typing import TYPE_CHECKING
 
-from components.errors import StorageError
+from components.errors import JobError, StorageError
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
     from pathlib import Path
 
+FULL = (errno.ENOSPC, errno.EDQUOT)
+"""The disk, or what the user may use of it."""
 SLACK = 64 * 1024
 """With less than so many bytes free, a disk is full: what failed to be written may have been cut short by it."""
 UNITS = ("bytes", "kB", "MB", "GB", "TB")
@@ -27,45 +30,55 @@ def flush(path: Path) -> None:
         os.close(handle)
 
 
-def require_space(directory: Path, needed: int, what: str) -> None:
-    """See that a directory's disk has room for so many bytes.
+@contextmanager
+def room_for(directory: Path, needed: int, what: str) -> Iterator[None]:
+    """Tell a disk that is full, while the block writes, with how much space was needed and how much there was.
 
     Args:
-        directory: where they will be written.
-        needed: how many.
-        what: what they are, for the message.
+        directory: where the block writes.
+        needed: about how many bytes.
+        what: what they are, such as "the scaled images".
 
     Raises:
-        StorageError: if there is less.
-    """
-    if needed > (free := shutil.disk_usage(directory).free):
-        raise no_space(directory, what, f"{readable(needed)} are needed", free)
-
-
-def storage_failure(error: BaseException, directory: Path) -> StorageError | None:
-    """Return what to say of a failure if a full disk is behind it, or None if it is not.
-
-    Libraries tell of a full disk in ways of their own: by `errno`, by its name in a text, or
-    (`numpy.ndarray.tofile`) by having written less than they should.
+        StorageError: in place of whatever a full disk makes the block raise.
     """
     free = shutil.disk_usage(directory).free
-    told = any(
-        getattr(cause, "errno", None) in (errno.ENOSPC, errno.EDQUOT) or os.strerror(errno.ENOSPC) in str(cause)
-        for cause in _chain(error)
-    )
-    # A component's own words on bad data say more than a disk that happens to be full.
-    if not told and not (free < SLACK and isinstance(error, OSError)):
-        return None
-    written = sum(path.stat().st_size for path in directory.rglob("*") if path.is_file())
-    return no_space(directory, "the files of this step", f"more than the {readable(written)} written are needed", free)
+    try:
+        yield
+    except JobError:
+        raise
+    except Exception as error:
+        if is_disk_full(error, directory):
+            raise no_space(directory, what, needed=f"about {readable(needed)}", free=free) from error
+        raise
 
 
-def no_space(directory: Path, what: str, needed: str, free: int) -> StorageError:
-    """Return the error for a disk that is full, or will be."""
+def is_disk_full(error: BaseException, directory: Path) -> bool:
+    """Return whether a full disk is behind a failure to write below a directory.
+
+    Libraries tell of it in ways of their own: by `errno`, by its name in a text, or
+    (`numpy.ndarray.tofile`) by having written less than they should.
+    """
+    name = os.strerror(errno.ENOSPC)
+    if any(getattr(cause, "errno", None) in FULL or name in str(cause) for cause in _chain(error)):
+        return True
+    return isinstance(error, OSError) and shutil.disk_usage(directory).free < SLACK
+
+
+def disk_full(directory: Path) -> StorageError:
+    """Return the error for a disk that was found full while a directory was written, nobody having said for how much."""
+    there = next(path for path in (directory, *directory.parents) if path.exists())
+    written = sum(path.stat().st_size for path in there.rglob("*") if path.is_file())
+    needed = f"more than the {readable(written)} written"
+    return no_space(there, "what is written", needed=needed, free=shutil.disk_usage(there).free)
+
+
+def no_space(directory: Path, what: str, *, needed: str, free: int) -> StorageError:
+    """Return the error for a disk that is full."""
     return StorageError(
-        f"no space on the disk of {directory} for {what}: {needed}, {readable(free)} are free",
+        f"no space for {what} on the disk of {directory}: {needed} needed, {readable(free)} free",
         expected="room for what the step writes",
-        remedy="make room (`job gc` lists what no run refers to), or name a root on another disk with --root",
+        remedy="make room (`python -m job gc` lists what no run refers to), or name a root on another disk with --root",
     )
 
 

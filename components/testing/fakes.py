@@ -67,9 +67,7 @@ class FakeExampleGen(Component[FakeExampleGenConfig]):
             train=ImageSplit(images, labels),
             test=None,
         )
-        return write_dataset(
-            dataset, SplitConfig(), context.output, seed=config.seed, source_kind="fake", source_identity={}
-        )
+        return write_dataset(dataset, SplitConfig(), context, seed=config.seed, source_kind="fake", source_identity={})
 
 
 class FakeTransformConfig(ComponentConfig):

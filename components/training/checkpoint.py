@@ -19,7 +19,7 @@ from pydantic import Field, ValidationError
 from components.artifacts import Epoch, Statement
 from components.digests import file_sha256, value_sha256
 from components.errors import IntegrityError, first_line
-from components.runtime.disk import flush, require_space
+from components.runtime.disk import flush, room_for
 from components.training.stopping import BestEpoch
 
 if TYPE_CHECKING:
@@ -121,23 +121,16 @@ class Checkpoints:
             StorageError: if there is no space for it; the ones that are there stay.
             IntegrityError: if what was written does not read back; the same.
         """
-        import numpy as np
 
-        self.directory.mkdir(parents=True, exist_ok=True)
         draft = self.directory / DRAFT
-        _clear(draft)
-        needed = sum(array.nbytes for array in arrays.values()) + MARGIN
-        require_space(self.directory, needed, "a checkpoint")
-        draft.mkdir()
-        with (draft / STATE).open("wb") as file:
-            np.savez(file, **arrays)  # type: ignore[arg-type]
-        digest = file_sha256(draft / STATE)
-        record = record.model_copy(
-            update={"guard": self.guard, "arrays": describe_arrays(arrays), "state_sha256": digest}
-        ).signed()
-        (draft / RECORD).write_text(record.model_dump_json(indent=2) + "\n", encoding="utf-8")
-        for path in (draft / STATE, draft / RECORD, draft):
-            flush(path)
+        with room_for(self.directory.parent, sum(array.nbytes for array in arrays.values()) + MARGIN, "a checkpoint"):
+            try:
+                _clear(draft)
+                draft.mkdir(parents=True)
+                record = self._write(draft, record, arrays)
+            except OSError:
+                _clear(draft)
+                raise
         place = self.directory / record.name
         _clear(place)
         draft.rename(place)
@@ -145,6 +138,18 @@ class Checkpoints:
         self.read(place)
         for old in self.places()[KEPT:]:
             _clear(old)
+
+    def _write(self, draft: Path, record: Checkpoint, arrays: Arrays) -> Checkpoint:
+        import numpy as np
+
+        with (draft / STATE).open("wb") as file:
+            np.savez(file, **arrays)  # type: ignore[arg-type]
+        stated = {"guard": self.guard, "arrays": describe_arrays(arrays), "state_sha256": file_sha256(draft / STATE)}
+        record = record.model_copy(update=stated).signed()
+        (draft / RECORD).write_text(record.model_dump_json(indent=2) + "\n", encoding="utf-8")
+        for path in (draft / STATE, draft / RECORD, draft):
+            flush(path)
+        return record
 
     def newest(self, progress: Progress) -> tuple[Checkpoint, Arrays] | None:
         """Return the newest checkpoint that is whole and of this training, or None if there is none.

@@ -1,0 +1,177 @@
+"""Killed anywhere, any number of times, the same command ends with the bits of an undisturbed run.
+
+The killed are real processes, the signals real. What is random here is drawn from a fixed seed.
+"""
+
+from __future__ import annotations
+
+import random
+import signal
+from pathlib import Path
+from typing import Any
+
+import pytest
+import yaml
+
+from tests.conftest import TINY_NETWORK, run_job
+from tests.support.processes import interfered, results
+
+EVERYTHING: dict[str, Any] = {
+    "network": {**TINY_NETWORK, "dropout": 0.3, "batch_normalization": True},
+    "augmentation": {"rotation": 10.0, "zoom": 0.1, "shear": 0.1, "shift": 0.1},
+    "epochs": 5,
+    "batch_size": 32,
+    "checkpoint": {"every_steps": 7},
+}
+PLAIN: dict[str, Any] = {"network": {**TINY_NETWORK, "dropout": 0.0}, "epochs": 5, "batch_size": 64, "patience": 1}
+FAKE_REST = {
+    "evaluator": {"use": "components.testing:FakeEvaluator"},
+    "visualizer": {"use": "components.testing:FakeVisualizer"},
+}
+EXITS = {"TERM": 143, "KILL": -signal.SIGKILL}
+DRAFT = "*/trainer/*.partial/checkpoints/draft"
+WRITING = [
+    {"at": "mkdir", "path": DRAFT},
+    {"at": "open", "path": f"{DRAFT}/state.npz"},
+    {"at": "open", "path": f"{DRAFT}/checkpoint.json"},
+    {"at": "rename", "path": DRAFT},
+]
+"""The moments of writing a checkpoint: nothing there, half of the state, half of the record, not renamed."""
+
+
+class Job:
+    """One configuration, to be run in roots of its own."""
+
+    def __init__(self, folder: Path, trainer: dict[str, Any]) -> None:
+        self.folder = folder
+        self.config = folder / "config.yaml"
+        self.config.write_text(yaml.safe_dump({"trainer": trainer, **FAKE_REST}))
+
+    def arguments(self, root: str) -> tuple[object, ...]:
+        return ("run", "--config", self.config, "--root", self.folder / root)
+
+    def finish(self, root: str) -> dict[str, Any]:
+        outcome = run_job(*self.arguments(root))
+        assert outcome.exit_code == 0, outcome.stderr
+        assert not list((self.folder / root).rglob("*.partial"))
+        assert not list((self.folder / root).rglob("*.lock"))
+        return results(self.folder / root)
+
+
+@pytest.fixture(scope="module")
+def job(tmp_path_factory: pytest.TempPathFactory) -> Job:
+    return Job(tmp_path_factory.mktemp("everything"), EVERYTHING)
+
+
+@pytest.fixture(scope="module")
+def undisturbed(job: Job) -> dict[str, Any]:
+    return job.finish("undisturbed")
+
+
+def kill(job: Job, root: str, plan: dict[str, Any]) -> str:
+    """Run the job with an interference that must have ended it; return what it printed."""
+    ended = interfered(plan, *job.arguments(root))
+    assert ended.returncode == EXITS[plan["do"]], (plan, ended.stdout, ended.stderr)
+    return ended.stdout
+
+
+def random_kills(seed: int, count: int, *, most: int) -> list[dict[str, Any]]:
+    """Return plans to kill a training at random pieces, a few milliseconds into each."""
+    chosen = random.Random(seed)  # noqa: S311
+    return [
+        {
+            "at": "step",
+            "count": chosen.randint(1, most),
+            "delay": chosen.choice([0.0, chosen.uniform(0, 0.02)]),
+            "do": chosen.choice(["KILL", "TERM"]),
+        }
+        for _ in range(count)
+    ]
+
+
+def test_killed_at_any_step_and_while_a_checkpoint_is_written_it_ends_with_the_same_bits(
+    job: Job, undisturbed: dict[str, Any]
+) -> None:
+    # An epoch has 43 steps, in 9 pieces: the checkpoints are many, and each attempt gets a little further.
+    kills = [
+        {"at": "step", "count": 12, "do": "TERM"},
+        {**WRITING[1], "count": 3, "do": "KILL"},
+        {"at": "step", "count": 6, "delay": 0.01, "do": "KILL"},
+        {**WRITING[3], "count": 2, "do": "KILL"},
+    ]
+    printed = [kill(job, "everyday", plan) for plan in kills]
+    assert "resumed at epoch" not in printed[0]
+    for text in printed[1:]:
+        assert "resumed at epoch" in text
+    assert job.finish("everyday") == undisturbed
+
+
+@pytest.mark.thorough
+@pytest.mark.parametrize("seed", range(4))
+def test_killed_at_random_steps_it_ends_with_the_same_bits(job: Job, undisturbed: dict[str, Any], seed: int) -> None:
+    for plan in random_kills(seed, 6, most=8):
+        kill(job, f"random-{seed}", plan)
+    assert job.finish(f"random-{seed}") == undisturbed
+
+
+@pytest.mark.thorough
+def test_killed_at_every_moment_of_writing_a_checkpoint_it_ends_with_the_same_bits(
+    job: Job, undisturbed: dict[str, Any]
+) -> None:
+    for plan in WRITING:
+        for count in (1, 2):
+            kill(job, "writing", {**plan, "count": count, "do": "KILL"})
+    assert job.finish("writing") == undisturbed
+
+
+@pytest.mark.thorough
+def test_a_training_that_stops_early_is_resumed_to_the_same_bits(tmp_path: Path) -> None:
+    job = Job(tmp_path, PLAIN)
+    undisturbed = job.finish("undisturbed")
+    # No checkpoints but those of SIGTERM; and one kill after training is over, while the model is written.
+    for plan in (
+        {"at": "step", "count": 9, "do": "TERM"},
+        {"at": "step", "count": 10, "do": "TERM"},
+        {"at": "open", "path": "*.partial/files/draft-model.keras", "do": "KILL"},
+        {"at": "mkdir", "path": "*.partial/files/saved_model*", "do": "KILL"},
+    ):
+        kill(job, "killed", plan)
+    assert job.finish("killed") == undisturbed
+
+
+REST: dict[str, Any] = {
+    "trainer": {"use": "components.testing:FakeTrainer"},
+    "evaluator": {"thresholds": {"accuracy": {"minimum": 0.8}}},
+}
+OTHERS = ["example_gen", "transform", "evaluator", "visualizer"]
+
+
+def killed_in_each_other_component(folder: Path, *, delays: list[float], do: str) -> None:
+    config = folder / "config.yaml"
+    config.write_text(yaml.safe_dump(REST))
+    assert run_job("run", "--config", config, "--root", folder / "undisturbed").exit_code == 0
+    for slot in OTHERS:
+        for delay in delays:
+            plan = {"at": "mkdir", "path": f"*/{slot}/*.partial/files", "delay": delay, "do": do}
+            ended = interfered(plan, "run", "--config", config, "--root", folder / "killed")
+            if ended.returncode == 0:
+                break  # it was done before the signal came
+            assert ended.returncode == EXITS[do], ended.stderr
+            if do == "TERM":
+                assert not list((folder / "killed").rglob("*.partial")), "nothing half-made is left"
+        assert list((folder / "killed").rglob("run.json"))
+    finished = run_job("run", "--config", config, "--root", folder / "killed")
+    assert finished.exit_code == 0, finished.stderr
+    assert results(folder / "killed") == results(folder / "undisturbed")
+    assert run_job("verify", "--root", folder / "killed").exit_code == 0
+    assert not list((folder / "killed").rglob("*.partial"))
+
+
+def test_killed_in_each_other_component_it_ends_with_the_same_bits(tmp_path: Path) -> None:
+    killed_in_each_other_component(tmp_path, delays=[0.002], do="KILL")
+
+
+@pytest.mark.thorough
+@pytest.mark.parametrize("do", ["KILL", "TERM"])
+def test_killed_later_in_each_other_component_it_ends_with_the_same_bits(tmp_path: Path, do: str) -> None:
+    killed_in_each_other_component(tmp_path, delays=[0.0, 0.01, 0.03, 0.1], do=do)

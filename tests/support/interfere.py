@@ -1,0 +1,108 @@
+"""Run the job, and interfere with it at a chosen moment: kill it, or take the disk or the memory from it.
+
+    python -m tests.support.interfere PLAN run --config ...
+
+PLAN is JSON. `at` and `path` say when: at the `count`-th time that a file whose path matches is made
+(`mkdir`), opened (`open`) or renamed (`rename`), or at the `count`-th piece of training (`step`); and then
+`delay` seconds later, in the midst of whatever goes on. `do` says what: a signal to this process (`KILL`,
+`TERM`), `fill` the disk of `path` but for `leave` bytes, or `eat` all memory.
+"""
+
+from __future__ import annotations
+
+import fnmatch
+import json
+import os
+import shutil
+import signal
+import sys
+import threading
+import time
+from pathlib import Path
+from typing import Any
+
+BLOCK = 4096
+
+
+class Interference:
+    """Does something once, at the moment that its plan names."""
+
+    def __init__(self, plan: dict[str, Any]) -> None:
+        self.at: str = plan["at"]
+        self.path: str = plan.get("path", "*")
+        self.left: int = plan.get("count", 1)
+        self.delay: float = plan.get("delay", 0.0)
+        self.do: str = plan["do"]
+        self.leave: int = plan.get("leave", 0)
+
+    def arm(self) -> None:
+        """Begin to look out."""
+        if self.at == "step":
+            self._watch_training()
+        else:
+            sys.addaudithook(self._hear)
+
+    def _hear(self, event: str, arguments: tuple[Any, ...]) -> None:
+        names = {"open": "open", "mkdir": "os.mkdir", "rename": "os.rename"}
+        if event != names[self.at] or not isinstance(arguments[0], str | os.PathLike):
+            return
+        path = os.fspath(arguments[0])
+        if fnmatch.fnmatch(str(path), self.path):
+            self._count(Path(str(path)))
+
+    def _watch_training(self) -> None:
+        from components.runtime.tensorflow import import_tensorflow
+
+        import_tensorflow()
+        from components.training.fitting import Training
+
+        advance = Training.advance
+
+        def counted(training: Training, step: int, metrics: dict[str, float]) -> None:
+            self._count(Path())
+            advance(training, step, metrics)
+
+        Training.advance = counted  # type: ignore[method-assign]
+
+    def _count(self, path: Path) -> None:
+        self.left -= 1
+        if self.left == 0:
+            if self.delay:
+                threading.Thread(target=self._act_later, args=(path,), daemon=True).start()
+            else:
+                self._act(path)
+
+    def _act_later(self, path: Path) -> None:
+        time.sleep(self.delay)
+        self._act(path)
+
+    def _act(self, path: Path) -> None:
+        if self.do == "fill":
+            fill(path, leave=self.leave)
+        elif self.do == "eat":
+            eaten = []
+            while True:
+                eaten.append(b"x" * 50_000_000)
+        else:
+            os.kill(os.getpid(), signal.Signals[f"SIG{self.do}"])
+
+
+def fill(path: Path, *, leave: int) -> None:
+    """Fill the disk of a path with a file named `ballast`, but for so many bytes."""
+    disk = next(parent for parent in path.parents if parent.is_mount())
+    size = shutil.disk_usage(disk).free - leave
+    with (disk / "ballast").open("wb") as file:
+        for _ in range(size // BLOCK):
+            file.write(b"\0" * BLOCK)
+
+
+def main() -> None:
+    """Arm, and run the job."""
+    Interference(json.loads(sys.argv[1])).arm()
+    from job.cli import app
+
+    app(sys.argv[2:], prog_name="mnist-job")
+
+
+if __name__ == "__main__":
+    main()
