@@ -209,11 +209,8 @@ def print_run(console: Console, record: RunRecord, directory: Path, *, alive: bo
     if record.blessed is not None:
         verdict = "[bold green]BLESSED[/]" if record.blessed else "[bold yellow]NOT BLESSED[/]"
         console.print(f"verdict       {verdict}")
-    for check in record.checks:
-        if not check["passed"]:
-            bounds = [f"{side} {check[side]:g}" for side in ("minimum", "maximum") if check[side] is not None]
-            missed = f"{check['metric']} is {check['value']:.4f}, {' and '.join(bounds)}"
-            console.print(f"{'missed':<13} {missed}", highlight=False)
+    for missed in record.missed():
+        console.print(f"{'missed':<13} {missed}", highlight=False)
     made = {step.component for step in record.steps}
     for slot, what in (("visualizer", "pictures"), ("trainer", "model"), ("evaluator", "evaluation")):
         if slot in made:

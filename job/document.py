@@ -19,9 +19,6 @@ USE = "use"
 CHOICES = ("kind", "schedule")
 """Keys that, like `use`, choose what the others in their mapping mean: another choice replaces the whole mapping."""
 
-YAML_ERRORS = (yaml.YAMLError, ValueError, RecursionError)
-"""What PyYAML raises: its own errors, a date that is none, too many brackets."""
-
 Place = tuple[str | int, ...]
 
 
@@ -125,7 +122,7 @@ def parse_override(override: str) -> tuple[tuple[str, ...], Any]:
         )
     try:
         return keys, yaml.safe_load(text)
-    except YAML_ERRORS as error:
+    except Exception as error:  # PyYAML raises its own errors, and many more for a value that its tag belies
         raise ConfigError(
             f"{said}: the value is not YAML: {first_line(error)}", expected="a YAML value", remedy="quote it"
         ) from error
@@ -184,7 +181,7 @@ def read_yaml(path: Path) -> Document:
             values = {} if node is None else loader.construct_document(node)
         finally:
             loader.dispose()
-    except YAML_ERRORS as error:
+    except Exception as error:  # PyYAML raises its own errors, and many more for a value that its tag belies
         mark = getattr(error, "problem_mark", None)
         line = f":{mark.line + 1}" if mark else ""
         raise ConfigError(

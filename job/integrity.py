@@ -76,6 +76,12 @@ def verify(directory: Path, manifest: Manifest) -> None:
                     expected=f"{entry.sha256}, {entry.size:,} bytes",
                     remedy=RERUN,
                 )
+            if (size := path.stat().st_size) != entry.size:
+                raise IntegrityError(
+                    f"{directory / MANIFEST} has been changed: it says that {entry.path} has {entry.size:,} bytes",
+                    expected=f"{size:,} bytes",
+                    remedy=RERUN,
+                )
 
 
 def _walk(directory: Path) -> Iterator[tuple[Path, int]]:

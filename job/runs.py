@@ -86,6 +86,15 @@ class RunRecord(RunPart):
     config: dict[str, Any]
     environment: dict[str, Any]
 
+    def missed(self) -> list[str]:
+        """Return each threshold that the model did not meet, in words."""
+        return [
+            f"{check['metric']} is {check['value']:.4f}, "
+            + " and ".join(f"{side} {check[side]:g}" for side in ("minimum", "maximum") if check[side] is not None)
+            for check in self.checks
+            if not check["passed"]
+        ]
+
     def to_json(self) -> str:
         """Return the record as JSON that a person can read."""
         return self.model_dump_json(indent=2)

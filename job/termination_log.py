@@ -39,11 +39,12 @@ def write_termination_log(exit_code: ExitCode, failure: JobError | None, record:
     if not (path := os.environ.get(VARIABLE)):
         return
     metrics = (record and record.metrics) or {}
+    missed = "; ".join(record.missed()) if record else ""
     said: dict[str, Any] = {
         "outcome": outcome_of(exit_code),
         "exit_code": int(exit_code),
         "step": record.failure.component if record and record.failure else None,
-        "headline": failure.headline if failure else "",
+        "headline": failure.headline if failure else missed and f"the model is not blessed: {missed}",
         "remedy": failure.remedy if failure else "",
         "metrics": {name: metrics[name] for name in METRICS if name in metrics},
         "run_directory": str(Runs(Path(record.config["root"])).path(record.run_id)) if record else None,

@@ -66,7 +66,7 @@ def is_disk_full(error: BaseException, directory: Path) -> bool:
 
 
 def disk_full(directory: Path) -> StorageError:
-    """Return the error for a disk that was found full while a directory was written, nobody having said for how much."""
+    """Return the error for a disk that was found full by somebody who had not said how much he would write."""
     there = next(path for path in (directory, *directory.parents) if path.exists())
     written = sum(path.stat().st_size for path in there.rglob("*") if path.is_file())
     needed = f"more than the {readable(written)} written"

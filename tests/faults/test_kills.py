@@ -133,7 +133,7 @@ def test_a_training_that_stops_early_is_resumed_to_the_same_bits(tmp_path: Path)
         {"at": "step", "count": 9, "do": "TERM"},
         {"at": "step", "count": 10, "do": "TERM"},
         {"at": "open", "path": "*.partial/files/draft-model.keras", "do": "KILL"},
-        {"at": "mkdir", "path": "*.partial/files/saved_model*", "do": "KILL"},
+        {"at": "remove", "path": "*.partial/files/draft-model.keras", "delay": 0.05, "do": "KILL"},
     ):
         kill(job, "killed", plan)
     assert job.finish("killed") == undisturbed

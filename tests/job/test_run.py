@@ -9,6 +9,7 @@ from typing import Any
 import pytest
 import yaml
 
+from components.digests import file_sha256
 from tests.conftest import FAKES, Command, WriteConfig
 
 SLOTS = ["example_gen", "transform", "trainer", "evaluator", "visualizer"]
@@ -151,6 +152,25 @@ def test_a_damaged_artifact_is_set_aside_and_made_again(mnist_job: Command, fake
     assert mnist_job("verify", "--root", root).exit_code == 0
 
 
+def test_strictly_a_damaged_artifact_ends_the_run(mnist_job: Command, fake_config: Path, tmp_path: Path) -> None:
+    arguments = ("run", "--config", fake_config, "--root", tmp_path / "root", "--json")
+    first = mnist_job(*arguments).record
+    damaged = Path(first["steps"][1]["path"]) / "graph.json"
+    damaged.write_text("{}")
+    expected = {
+        file["path"]: file["sha256"] for file in json.loads((damaged.parent / "manifest.json").read_text())["files"]
+    }
+    strict = mnist_job(*arguments, "--strict")
+    assert strict.exit_code == 3
+    headline, expectation, *_ = strict.stderr.splitlines()[-4:]
+    assert f"{damaged} has been changed: its SHA-256 is {file_sha256(damaged)}" in headline
+    assert expected["graph.json"] in expectation
+    assert damaged.is_file(), "nothing is moved"
+    assert statuses(strict.record) == ["reused"]
+    assert statuses(mnist_job(*arguments).record) == ["reused", "ran", "reused", "reused", "reused"]
+    assert mnist_job(*arguments, "--strict").exit_code == 0
+
+
 def test_verify_speaks_json_too(mnist_job: Command, fake_config: Path, tmp_path: Path) -> None:
     mnist_job("run", "--config", fake_config, "--root", tmp_path / "root")
     verified = mnist_job("verify", "--root", tmp_path / "root", "--json")
@@ -168,6 +188,14 @@ def test_show_tells_a_run_and_its_lineage(mnist_job: Command, fake_config: Path,
     record = mnist_job("run", "--config", fake_config, "--root", root, "--json").record
     shown = mnist_job("show", "--root", root)
     assert shown.exit_code == 0
+    for name in (record["steps"][3]["digest"][:8], record["steps"][3]["fingerprint"], record["steps"][3]["path"]):
+        artifact = mnist_job("show", name, "--root", root)
+        assert artifact.exit_code == 0, artifact.stderr
+        for text in ("evaluation", record["steps"][3]["digest"], "FakeEvaluator", "model", "content_sha256"):
+            assert text in artifact.stdout
+    told = json.loads(mnist_job("show", root / "runs/latest/trainer", "--root", root, "--json").stdout)
+    assert told["digest"] == told["lineage"]["digest"] == record["steps"][2]["digest"]
+    assert told["lineage"]["inputs"]["transformed"]["inputs"]["examples"]["source"]["kind"] == "fake"
     for text in (record["run_id"], *SLOTS, "BLESSED", "made-up squares", "content_sha256"):
         assert text in shown.stdout
     by_id = json.loads(mnist_job("show", record["run_id"], "--root", root, "--json").stdout)
@@ -186,11 +214,13 @@ def test_show_of_nothing_is_told(mnist_job: Command, tmp_path: Path, run: str, s
     assert says in outcome.stderr
 
 
-def test_show_of_another_run_names_the_newest(mnist_job: Command, fake_config: Path, tmp_path: Path) -> None:
-    record = mnist_job("run", "--config", fake_config, "--root", tmp_path / "root", "--json").record
-    outcome = mnist_job("show", "nonsense", "--root", tmp_path / "root")
+@pytest.mark.parametrize("name", ["nonsense", "ffffffffffff", "runs"])
+def test_show_of_what_is_not_there_is_told(mnist_job: Command, fake_config: Path, tmp_path: Path, name: str) -> None:
+    mnist_job("run", "--config", fake_config, "--root", tmp_path / "root")
+    outcome = mnist_job("show", name, "--root", tmp_path / "root")
     assert outcome.exit_code == 2
-    assert f"one of its 1 runs, the newest being {record['run_id']}" in outcome.stderr
+    assert f"has no run or artifact `{name}`" in outcome.stderr
+    assert "a run's id, or an artifact's path, digest or fingerprint" in outcome.stderr
 
 
 BREAKS = """

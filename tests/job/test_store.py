@@ -12,6 +12,7 @@ from typing import Any
 import pytest
 
 from components import Context, Stored
+from components.digests import value_sha256
 from components.errors import ConfigError, IntegrityError, JobError
 from components.testing import FakeExampleGen
 from job.integrity import verify
@@ -88,6 +89,44 @@ def link_out(directory: Path) -> None:
     (directory / "test.parquet").symlink_to("../test.parquet")
 
 
+def link_folder_out(directory: Path) -> None:
+    (directory.parent / "elsewhere").mkdir()
+    (directory / "folder").symlink_to("../elsewhere")
+
+
+def link_itself_out(directory: Path) -> None:
+    directory.rename(directory.with_name("elsewhere"))
+    directory.symlink_to("elsewhere")
+
+
+def link_manifest_out(directory: Path) -> None:
+    (directory / "manifest.json").rename(directory.parent / "manifest.json")
+    (directory / "manifest.json").symlink_to("../manifest.json")
+
+
+def put_pipe(directory: Path) -> None:
+    (directory / "train.parquet").unlink()
+    os.mkfifo(directory / "train.parquet")
+
+
+def put_pipe_for_manifest(directory: Path) -> None:
+    (directory / "manifest.json").unlink()
+    os.mkfifo(directory / "manifest.json")
+
+
+def forge(change: Callable[[dict[str, Any]], None]) -> Callable[[Path], None]:
+    """Change a manifest and put its own digests right, as somebody would who means harm."""
+
+    def spoil(directory: Path) -> None:
+        path = directory / "manifest.json"
+        values = json.loads(path.read_bytes())
+        change(values)
+        values["digest"] = value_sha256({"files": values["files"], "artifact": values["artifact"]})
+        path.write_text(json.dumps(values, indent=2, ensure_ascii=False) + "\n")
+
+    return spoil
+
+
 def lose_manifest(directory: Path) -> None:
     (directory / "manifest.json").unlink()
 
@@ -110,6 +149,17 @@ def edit(change: Callable[[dict[str, Any]], None]) -> Callable[[Path], None]:
         (add_file, "extra is not named in the manifest"),
         (link_out, "test.parquet is a link"),
         (lose_manifest, "manifest.json cannot be read"),
+        (link_folder_out, "folder is a link"),
+        (link_itself_out, "is a link"),
+        (link_manifest_out, "manifest.json is a link"),
+        (put_pipe, "train.parquet is no regular file"),
+        (put_pipe_for_manifest, "manifest.json is not what it should be"),
+        (forge(lambda values: values["files"][0].update(path="../test.parquet")), "files.0.path"),
+        (forge(lambda values: values["files"][0].update(path="a/../../test.parquet")), "files.0.path"),
+        (forge(lambda values: values["files"][0].update(path="/etc/passwd")), "files.0.path"),
+        (forge(lambda values: values["files"].pop(0)), "its artifact names test.parquet, its files do not"),
+        (forge(lambda values: values["artifact"]["splits"]["test"].update(file="../x")), "splits.test.file"),
+        (forge(lambda values: values["files"][0].update(size=7)), "it says that test.parquet has 7 bytes"),
         (edit(lambda values: values.update(schema_version=2)), "has the schema version 2"),
         (edit(lambda values: values.update(surprise=1)), "not a manifest of schema version 1: surprise"),
         (edit(lambda values: values["artifact"].update(seed=99)), "its content has the SHA-256"),

@@ -2,10 +2,10 @@
 
     python -m tests.support.interfere PLAN run --config ...
 
-PLAN is JSON. `at` and `path` say when: at the `count`-th time that a file whose path matches is made
-(`mkdir`), opened (`open`) or renamed (`rename`), or at the `count`-th piece of training (`step`); and then
-`delay` seconds later, in the midst of whatever goes on. `do` says what: a signal to this process (`KILL`,
-`TERM`), `fill` the disk of `path` but for `leave` bytes, or `eat` all memory.
+PLAN is JSON. `at` and `path` say when: at the `count`-th time that Python makes (`mkdir`), opens
+(`open`), renames or removes a file whose path matches, or at the `count`-th piece of training (`step`);
+and then `delay` seconds later, in the midst of whatever goes on. `do` says what: a signal to this process
+(`KILL`, `TERM`), `fill` the disk of `path` but for `leave` bytes, or `eat` all memory.
 """
 
 from __future__ import annotations
@@ -43,7 +43,7 @@ class Interference:
             sys.addaudithook(self._hear)
 
     def _hear(self, event: str, arguments: tuple[Any, ...]) -> None:
-        names = {"open": "open", "mkdir": "os.mkdir", "rename": "os.rename"}
+        names = {"open": "open", "mkdir": "os.mkdir", "rename": "os.rename", "remove": "os.remove"}
         if event != names[self.at] or not isinstance(arguments[0], str | os.PathLike):
             return
         path = os.fspath(arguments[0])
@@ -62,7 +62,7 @@ class Interference:
             self._count(Path())
             advance(training, step, metrics)
 
-        Training.advance = counted  # type: ignore[method-assign]
+        Training.advance = counted  # type: ignore[method-assign, assignment]
 
     def _count(self, path: Path) -> None:
         self.left -= 1

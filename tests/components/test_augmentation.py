@@ -1,0 +1,82 @@
+"""Augmentation: nothing by default, within its limits, and a function of its seed."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import numpy as np
+import pytest
+from numpy.typing import NDArray
+
+from components.data.formats import ImageSplit
+from components.training.augmentation import AugmentationConfig, augment
+from components.training.batches import TrainingBatches
+
+
+def bars(count: int) -> NDArray[np.float32]:
+    """Return images with an upright bar in the middle."""
+    images = np.zeros((count, 28, 28, 1), np.float32)
+    images[:, 6:22, 12:16] = 1
+    return images
+
+
+def changed(*, seed: tuple[int, int] = (1, 2), **limits: float) -> NDArray[np.float32]:
+    import tensorflow as tf
+
+    result: NDArray[np.float32] = augment(
+        AugmentationConfig(**limits), tf.constant(bars(64)), seed=tf.constant(seed, tf.int64)
+    ).numpy()
+    return result
+
+
+def test_limits_of_zero_change_nothing() -> None:
+    assert AugmentationConfig().changes_nothing
+    np.testing.assert_allclose(changed(), bars(64), atol=1e-5)
+
+
+@pytest.mark.parametrize("limit", ["rotation", "zoom", "shear", "shift"])
+def test_each_limit_changes_images_each_in_its_own_way(limit: str) -> None:
+    config = {limit: 15.0 if limit == "rotation" else 0.2}
+    assert not AugmentationConfig(**config).changes_nothing
+    images = changed(**config)  # type: ignore[arg-type]  # no limit is named `seed`
+    assert len({image.tobytes() for image in images}) == 64
+    assert images.min() >= 0
+    assert images.max() <= 1
+
+
+def test_the_seed_decides() -> None:
+    assert np.array_equal(changed(rotation=10.0), changed(rotation=10.0))
+    assert not np.array_equal(changed(rotation=10.0), changed(seed=(1, 3), rotation=10.0))
+
+
+def test_a_shift_stays_within_its_limit_and_a_zoom_about_the_centre() -> None:
+    def centre(images: NDArray[np.float32]) -> NDArray[np.float64]:
+        places = np.arange(28)
+        weights = images[..., 0] / images.sum(axis=(1, 2, 3))[:, None, None]
+        return np.stack([(weights * places[:, None]).sum(axis=(1, 2)), (weights * places).sum(axis=(1, 2))])
+
+    moved = np.abs(centre(changed(shift=0.1)) - 13.5)
+    assert moved.max() <= 2.8 + 1e-3
+    assert moved.max() > 2
+    assert np.abs(centre(changed(zoom=0.2)) - 13.5).max() < 0.05
+    area = changed(zoom=0.2).sum(axis=(1, 2, 3)) / bars(1).sum()
+    assert 0.8**2 - 0.1 < area.min() < 0.8
+    assert 1.2 < area.max() < 1.2**2 + 0.1
+
+
+def test_an_epoch_gone_through_from_its_middle_has_the_same_batches() -> None:
+    split = ImageSplit(np.random.default_rng(0).random((10, 8, 8, 1), np.float32), np.arange(10))
+    batches = TrainingBatches(split, batch_size=3, seed=4, augmentation=AugmentationConfig(rotation=20.0))
+
+    def epoch(number: int, skip: int = 0) -> list[tuple[Any, Any]]:
+        return [(images.numpy(), labels.numpy()) for images, labels in batches.epoch(number, skip=skip)]
+
+    whole, again, other = epoch(1), epoch(1, skip=2), epoch(2)
+    assert [len(labels) for _, labels in whole] == [3, 3, 3, 1]
+    for (images, labels), (same_images, same_labels) in zip(whole[2:], again, strict=True):
+        assert np.array_equal(labels, same_labels)
+        assert np.array_equal(images, same_images)
+    first = {int(label): image for images, labels in whole for image, label in zip(images, labels, strict=True)}
+    second = {int(label): image for images, labels in other for image, label in zip(images, labels, strict=True)}
+    assert first.keys() == second.keys()
+    assert not any(np.array_equal(first[label], second[label]) for label in first), "changed anew in every epoch"

@@ -1,0 +1,119 @@
+"""Runs at the same time on one root: one makes an artifact, the others wait for it and reuse it."""
+
+from __future__ import annotations
+
+import json
+import signal
+import subprocess
+import time
+from collections import Counter
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from tests.conftest import FAKES, Command, WriteConfig
+from tests.support.processes import start
+
+SLOTS = ["example_gen", "transform", "trainer", "evaluator", "visualizer"]
+
+
+def sealed(root: Path) -> list[str]:
+    return sorted(f"{path.parent.name}/{path.name}" for path in (root / "artifacts").glob("*/*"))
+
+
+def wait_for(text: str, process: subprocess.Popen[str]) -> None:
+    assert process.stdout is not None
+    assert any(text in line for line in process.stdout), f"the job never said {text!r}"
+
+
+@pytest.mark.parametrize("count", [2, 8])
+def test_runs_started_at_once_make_everything_once(
+    tmp_path: Path, write_config: WriteConfig, monkeypatch: pytest.MonkeyPatch, count: int
+) -> None:
+    monkeypatch.setenv("COUNTED", str(tmp_path / "counted"))
+    config = write_config({**FAKES, "trainer": {"use": "tests.support.components:CountedTrainer"}})
+    root = tmp_path / "root"
+    processes = [start("run", "--config", config, "--root", root, "--json") for _ in range(count)]
+    outputs = [process.communicate(timeout=120) for process in processes]
+    assert [process.returncode for process in processes] == [0] * count, [stderr for _, stderr in outputs]
+    assert (tmp_path / "counted").read_text() == "ran\n"
+    records = [json.loads(stdout) for stdout, _ in outputs]
+    ran = Counter(step["component"] for record in records for step in record["steps"] if step["status"] == "ran")
+    assert ran == dict.fromkeys(SLOTS, 1)
+    for slot in SLOTS:
+        digests = {step["digest"] for record in records for step in record["steps"] if step["component"] == slot}
+        assert len(digests) == 1
+    assert [name.split("/")[0] for name in sealed(root)] == sorted(SLOTS), "one artifact a step, and nothing else"
+    assert any("is at work on it" in stderr for _, stderr in outputs)
+
+
+def test_a_lock_that_a_killed_run_left_does_not_block(
+    tmp_path: Path, write_config: WriteConfig, mnist_job_process: Command
+) -> None:
+    root = tmp_path / "root"
+    config = write_config({**FAKES, "trainer": {"use": "tests.support.components:SleepingTrainer"}})
+    with start("run", "--config", config, "--root", root) as process:
+        wait_for("sleeping", process)
+        process.kill()
+    (lock,) = root.rglob("*.lock")
+    (partial,) = root.rglob("*.partial")
+    assert "process" in lock.read_text()
+    assert "killed: it is not running any more" in mnist_job_process("show", "--root", root).stdout
+    config = write_config({**FAKES, "trainer": {"use": "tests.support.components:HeedingTrainer"}})
+    with start("run", "--config", config, "--root", root) as process:  # other code: another fingerprint
+        wait_for("sleeping", process)
+        process.terminate()
+        process.wait(20)
+    write_config({**FAKES, "trainer": {"use": "tests.support.components:SleepingTrainer"}})
+    with start("run", "--config", config, "--root", root) as process:  # the same fingerprint
+        wait_for("sleeping", process)
+        assert lock.exists()
+        assert partial.exists()
+        process.kill()
+
+
+def test_a_run_that_waits_can_be_asked_to_end(tmp_path: Path, write_config: WriteConfig) -> None:
+    root = tmp_path / "root"
+    config = write_config({**FAKES, "trainer": {"use": "tests.support.components:SleepingTrainer"}})
+    with start("run", "--config", config, "--root", root) as at_work:
+        wait_for("sleeping", at_work)
+        with start("run", "--config", config, "--root", root) as waiting:
+            wait_for("waiting: run ", waiting)
+            waiting.terminate()
+            assert waiting.wait(10) == 143
+        assert at_work.poll() is None
+        at_work.kill()
+
+
+@pytest.mark.parametrize(
+    ("trainer", "signals", "least", "most"),
+    [
+        ("HeedingTrainer", [signal.SIGTERM], 0.0, 2.0),
+        ("HeedingTrainer", [signal.SIGINT], 0.0, 2.0),
+        ("SleepingTrainer", [signal.SIGTERM], 3.0, 10.0),  # it is broken off when it has not looked for 5 seconds
+        ("SleepingTrainer", [signal.SIGINT, signal.SIGINT], 0.0, 3.0),
+    ],
+)
+def test_a_component_ends_between_units_of_work_or_is_broken_off(
+    tmp_path: Path, write_config: WriteConfig, trainer: str, signals: list[signal.Signals], least: float, most: float
+) -> None:
+    root = tmp_path / "root"
+    config = write_config({**FAKES, "trainer": {"use": f"tests.support.components:{trainer}"}})
+    with start("run", "--config", config, "--root", root) as process:
+        wait_for("sleeping", process)
+        asked = time.monotonic()
+        for number in signals:
+            process.send_signal(number)
+            time.sleep(0.5)
+        _, stderr = process.communicate(timeout=30)
+        took = time.monotonic() - asked
+    assert process.returncode == 143
+    assert least <= took <= most + 5, "which of the two it was; not how fast this machine is"
+    assert f"the job was asked to end ({signals[0].name})" in stderr
+    assert f"resume:   python -m job run --config {config} --root {root}" in stderr
+    record: dict[str, Any] = json.loads((root / "runs/latest/run.json").read_text())
+    assert (record["outcome"], record["exit_code"]) == ("terminated", 143)
+    assert [step["component"] for step in record["steps"]] == SLOTS[:2]
+    assert not list(root.rglob("*.partial"))
+    assert not list(root.rglob("*lock"))

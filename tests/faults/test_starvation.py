@@ -1,0 +1,236 @@
+"""A disk that is full or may not be written to, memory that runs out, a clock that jumps."""
+
+from __future__ import annotations
+
+import json
+import os
+import re
+import signal
+import subprocess
+import sys
+from collections.abc import Iterator
+from contextlib import contextmanager
+from pathlib import Path
+from typing import Any
+
+import pytest
+import yaml
+
+from tests.conftest import FAKES, TINY_NETWORK, Command, WriteConfig, run_job
+from tests.support.processes import REPOSITORY, environment, interfered, results
+
+MEGABYTE = 1 << 20
+REAL: dict[str, Any] = {
+    "trainer": {"network": TINY_NETWORK, "epochs": 2, "checkpoint": {"every_steps": 10}},
+    "evaluator": {"thresholds": {}},
+}
+LIGHT: dict[str, Any] = {**REAL, "trainer": {"use": "components.testing:FakeTrainer"}}
+
+
+@contextmanager
+def small_disk(folder: Path, size: int) -> Iterator[Path]:
+    """Mount a disk in memory of so many bytes."""
+    folder.mkdir()
+    command = ["mount", "-t", "tmpfs", "-o", f"size={size}", "tmpfs", str(folder)]
+    mounted = subprocess.run(command, capture_output=True, text=True, check=False)
+    if mounted.returncode:
+        pytest.skip(f"THIS MACHINE CANNOT MOUNT A SMALL DISK, so a full one is not tested: {mounted.stderr.strip()}")
+    try:
+        yield folder
+    finally:
+        subprocess.run(["umount", str(folder)], check=True)
+
+
+@pytest.fixture
+def disk(tmp_path: Path) -> Iterator[Path]:
+    with small_disk(tmp_path / "disk", 64 * MEGABYTE) as folder:
+        yield folder
+
+
+def digests_below(root: Path) -> dict[str, str]:
+    return {
+        path.parent.name: json.loads(path.read_bytes())["digest"]
+        for path in (root / "artifacts").glob("*/*/manifest.json")
+        if "." not in path.parent.name
+    }
+
+
+def full_disk(disk: Path, config: Path, plan: dict[str, Any], says: str) -> None:
+    """Let the disk become full by a plan; see that it is told, nothing is lost, and space mends it."""
+    root = disk / "root"
+    ended = interfered({"do": "fill", **plan}, "run", "--config", config, "--root", root)
+    assert ended.returncode == 1, (ended.stdout, ended.stderr)
+    assert re.search(rf"error: no space for {says} on the disk of .*: .* needed, [\d.]+ \w+ free", ended.stderr)
+    assert "Traceback" not in ended.stderr
+    sealed = digests_below(root)
+    assert run_job("verify", "--root", root).exit_code == 0
+    (disk / "ballast").unlink()
+    mended = run_job("run", "--config", config, "--root", root)
+    assert mended.exit_code == 0, mended.stderr
+    assert sealed.items() <= digests_below(root).items()
+    assert len(digests_below(root)) == 5
+    assert not list(root.rglob("*.partial"))
+
+
+@pytest.mark.parametrize(
+    ("slot", "says"),
+    [
+        ("example_gen", "the train images"),
+        ("transform", "the scaled train images"),
+        ("evaluator", "the predictions"),
+        ("visualizer", "the picture curves.png"),
+    ],
+)
+def test_a_full_disk_in_a_component_is_told_and_nothing_sealed_is_lost(
+    disk: Path, write_config: WriteConfig, slot: str, says: str
+) -> None:
+    plan = {"at": "mkdir", "path": f"*/{slot}/*.partial/files", "leave": 8192}
+    full_disk(disk, write_config(LIGHT), plan, says)
+
+
+@pytest.mark.parametrize(
+    ("plan", "says"),
+    [
+        ({"at": "mkdir", "path": "*.partial/checkpoints/draft", "count": 2, "leave": 16384}, "a checkpoint"),
+        ({"at": "open", "path": "*.partial/files/draft-model.keras", "leave": 8192}, "the trained model"),
+        ({"at": "remove", "path": "*.partial/files/draft-model.keras", "delay": 0.01}, "the trained model"),
+    ],
+)
+@pytest.mark.thorough
+def test_a_full_disk_in_training_is_told_and_its_progress_is_kept(
+    disk: Path, write_config: WriteConfig, plan: dict[str, Any], says: str
+) -> None:
+    full_disk(disk, write_config(REAL), plan, says)
+
+
+def test_a_disk_without_any_space_is_told(disk: Path, write_config: WriteConfig) -> None:
+    config = write_config(FAKES)
+    (disk / "ballast").write_bytes(b"\0" * (64 * MEGABYTE - 4096))
+    outcome = run_job("run", "--config", config, "--root", disk / "root")
+    assert outcome.exit_code == 1
+    assert "error: no space for" in outcome.stderr
+    (disk / "ballast").unlink()
+    assert run_job("run", "--config", config, "--root", disk / "root").exit_code == 0
+
+
+def test_a_root_that_may_only_be_read_is_told_and_can_be_looked_at(disk: Path, write_config: WriteConfig) -> None:
+    config = write_config(FAKES)
+    root = disk / "root"
+    assert run_job("run", "--config", config, "--root", root).exit_code == 0
+    subprocess.run(["mount", "-o", "remount,ro", str(disk)], check=True)
+    outcome = run_job("run", "--config", config, "--root", root)
+    assert outcome.exit_code == 2
+    assert "cannot write to the root" in outcome.stderr
+    assert "Read-only file system" in outcome.stderr
+    for command in ("show", "verify", "gc"):
+        assert run_job(command, "--root", root).exit_code == 0, command
+
+
+@contextmanager
+def memory_limit(size: int) -> Iterator[Path]:
+    """Make a control group of so much memory; yields the file that takes processes into it."""
+    old, new = Path("/sys/fs/cgroup/memory"), Path("/sys/fs/cgroup")
+    group = (old if old.is_dir() else new) / f"mnist-job-test-{os.getpid()}"
+    limits = ["memory.limit_in_bytes"] if old.is_dir() else ["memory.max", "memory.swap.max"]
+    try:
+        group.mkdir()
+        for limit in limits:
+            (group / limit).write_text("0" if "swap" in limit else str(size))
+    except OSError as error:
+        if group.is_dir():
+            group.rmdir()
+        pytest.skip(f"THIS MACHINE GIVES NO CONTROL GROUP, so running out of memory is not tested: {error}")
+    try:
+        yield group / "cgroup.procs"
+    finally:
+        group.rmdir()
+
+
+@pytest.mark.thorough
+def test_a_training_that_the_kernel_killed_for_its_memory_is_resumed_to_the_same_bits(
+    tmp_path: Path, write_config: WriteConfig
+) -> None:
+    config = write_config(REAL)
+    arguments = ("run", "--config", str(config), "--root")
+    assert run_job(*arguments, tmp_path / "undisturbed").exit_code == 0
+    plan = json.dumps({"at": "step", "count": 9, "do": "eat"})
+    with memory_limit(3000 * MEGABYTE) as processes:
+        # The shell goes into the group, and becomes the job.
+        script = f'echo $$ > {processes}; exec "$@"'
+        command = [
+            "sh",
+            "-c",
+            script,
+            "sh",
+            sys.executable,
+            "-m",
+            "tests.support.interfere",
+            plan,
+            *arguments,
+            str(tmp_path / "killed"),
+        ]
+        ended = subprocess.run(
+            command,
+            cwd=REPOSITORY,
+            env=environment(),
+            capture_output=True,
+            text=True,
+            timeout=120,
+            check=False,
+        )
+    assert ended.returncode == -signal.SIGKILL, (ended.stdout, ended.stderr)  # a shell says 137
+    resumed = run_job(*arguments, tmp_path / "killed")
+    assert resumed.exit_code == 0
+    assert "resumed at epoch" in resumed.stdout
+    assert results(tmp_path / "killed") == results(tmp_path / "undisturbed")
+
+
+def test_memory_that_python_or_tensorflow_cannot_get_is_told(
+    tmp_path: Path, write_config: WriteConfig, mnist_job: Command, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    (tmp_path / "greedy.py").write_text(
+        "from components.testing import FakeTrainer\n"
+        "from components import Model, Stored, TransformedExamples\n"
+        "class Greedy(FakeTrainer):\n"
+        "    def run(self, context, /, *, transformed: Stored[TransformedExamples]) -> Model:\n"
+        "        return bytearray(1 << 60)\n"
+    )
+    monkeypatch.syspath_prepend(str(tmp_path))
+    outcome = mnist_job(
+        "run", "--config", write_config({**FAKES, "trainer": {"use": "greedy:Greedy"}}), "--root", tmp_path / "root"
+    )
+    assert outcome.exit_code == 5
+    assert "there is not enough memory" in outcome.stderr
+
+
+def test_a_clock_that_jumps_changes_nothing(
+    tmp_path: Path, mnist_job: Command, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    import datetime
+    import time
+
+    import job.runs
+
+    config = tmp_path / "config.yaml"
+    config.write_text(yaml.safe_dump({**FAKES, "example_gen": {"source": {"kind": "digits"}}}))
+    records = []
+    real = time.time
+    for root, years in (("now", 0), ("future", 40), ("past", -40), ("now", -20), ("now", 60)):
+        shift = years * 365 * 86400
+
+        class Clock(datetime.datetime):
+            @classmethod
+            def now(cls, tz: datetime.tzinfo | None = None) -> Clock:
+                return cls.fromtimestamp(real() + shift, tz)  # noqa: B023
+
+        monkeypatch.setattr(time, "time", lambda shift=shift: real() + shift)
+        monkeypatch.setattr(job.runs, "datetime", Clock)
+        outcome = mnist_job("run", "--config", config, "--root", tmp_path / root, "--json")
+        assert outcome.exit_code == 0
+        records.append(outcome.record)
+        for path in (tmp_path / root / "artifacts").rglob("*"):
+            os.utime(path, (max(0, real() + shift), max(0, real() + shift)))
+    for key in ("fingerprint", "digest"):
+        assert len({tuple(step[key] for step in record["steps"]) for record in records}) == 1
+    assert [{step["status"] for step in record["steps"]} for record in records[3:]] == [{"reused"}, {"reused"}]
+    assert mnist_job("show", "--root", tmp_path / "now", "--json").record["run_id"] == records[4]["run_id"]

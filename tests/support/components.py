@@ -1,0 +1,41 @@
+"""Components that tests put into a slot to see what the job does with them."""
+
+from __future__ import annotations
+
+import os
+import time
+from pathlib import Path
+
+from components import Context, Model, Stored, TransformedExamples
+from components.testing import FakeTrainer
+
+
+class CountedTrainer(FakeTrainer):
+    """Takes its time, and adds a line to the file that `COUNTED` names for each time that it ran."""
+
+    def run(self, context: Context, /, *, transformed: Stored[TransformedExamples]) -> Model:
+        with Path(os.environ["COUNTED"]).open("a") as file:
+            file.write("ran\n")
+        time.sleep(1)
+        return super().run(context, transformed=transformed)
+
+
+class SleepingTrainer(FakeTrainer):
+    """Says that it sleeps, and does, without looking whether it should end."""
+
+    def run(self, context: Context, /, *, transformed: Stored[TransformedExamples]) -> Model:
+        context.progress.message("sleeping")
+        time.sleep(60)
+        return super().run(context, transformed=transformed)
+
+
+class HeedingTrainer(FakeTrainer):
+    """Looks between units of work whether it should end, and says so."""
+
+    def run(self, context: Context, /, *, transformed: Stored[TransformedExamples]) -> Model:
+        context.progress.message("sleeping")
+        for _ in range(1200):
+            time.sleep(0.05)
+            (context.output / "half-made").touch()
+            context.termination.check()
+        return super().run(context, transformed=transformed)
