@@ -1,11 +1,13 @@
 # mnist-job: `make help` lists what there is.
 SHELL := /bin/sh
 .DEFAULT_GOAL := help
-.PHONY: help run test lint types format check lock bench clean
+.PHONY: help run test thorough lint types format check lock bench clean
 
 CONFIG ?= configs/digits.yaml
 ROOT ?=
 ARGS ?=
+# The tests start many processes and wait for them; the tests of a file share what they made.
+PARALLEL ?= --numprocesses auto --dist loadfile
 
 # The first Python here that TensorFlow has wheels for; `make PYTHON=/path/to/python3.12 run` names another.
 PYTHON ?= $(shell for python in python3 python3.13 python3.12 python3.11; do \
@@ -23,7 +25,10 @@ run: $(VENV)/.cpu ## Run the whole job: CONFIG=configs/digits.yaml ROOT=output A
 	@$(BIN)/python -m job run --config $(CONFIG) $(if $(ROOT),--root $(ROOT)) $(ARGS)
 
 test: $(VENV)/.dev ## Run the everyday tests: ARGS="-k splits" for some of them
-	@$(BIN)/python -m pytest $(ARGS)
+	@$(BIN)/python -m pytest $(PARALLEL) $(ARGS)
+
+thorough: $(VENV)/.dev ## Run the tests that take minutes: dozens of kills, full disks, a real out-of-memory kill
+	@$(BIN)/python -m pytest $(PARALLEL) -m thorough $(ARGS)
 
 lint: $(VENV)/.dev ## Check style and formatting
 	@$(BIN)/ruff check . && $(BIN)/ruff format --check .

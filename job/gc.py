@@ -108,10 +108,10 @@ def delete(garbage: Garbage, store: Store, runs: Runs, *, keep: int | None) -> b
 
 
 def kept_runs(runs: Runs, keep: int | None) -> set[str]:
-    """Return the ids of the newest `keep` runs, and of all that go on."""
+    """Return the ids of the newest `keep` runs (at least 1, or None for all), and of all that go on."""
     ids = runs.ids()
-    newest = ids if keep is None else ids[len(ids) - keep :] if keep else []
-    return {*newest, *(run_id for run_id in ids if runs.is_alive(run_id))}
+    newest = ids if keep is None else ids[-keep:]
+    return {run_id for run_id in ids if run_id in newest or run_id == runs.newest() or runs.is_alive(run_id)}
 
 
 def references(runs: Runs, run_ids: set[str]) -> set[tuple[str, str]]:

@@ -211,13 +211,13 @@ def test_a_training_ended_in_the_middle_of_epochs_and_between_them_gives_the_sam
 ) -> None:
     undisturbed = train(tmp_path / "undisturbed", transformed, 10**6, Listener())
     listener = Listener()
-    for times in (3, 0, 5, 4):
+    for times in (3, 6):
         with pytest.raises(TerminationError, match="the job was asked to end"):
             train(tmp_path / "ended", transformed, times, listener)
     resumed = train(tmp_path / "ended", transformed, 10**6, listener)
     assert resumed == undisturbed, "weights, history, all that the artifact states"
     assert listener.places == sorted(listener.places)
-    assert len(set(listener.places)) == 4
+    assert len(set(listener.places)) == 2
     assert any(step for _, step in listener.places), "one of them in the middle of an epoch"
     over = Listener()
     assert train(tmp_path / "ended", transformed, 0, over) == undisturbed, "what is done is only written"

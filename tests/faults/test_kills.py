@@ -24,10 +24,7 @@ EVERYTHING: dict[str, Any] = {
     "checkpoint": {"every_steps": 7},
 }
 PLAIN: dict[str, Any] = {"network": {**TINY_NETWORK, "dropout": 0.0}, "epochs": 5, "batch_size": 64, "patience": 1}
-FAKE_REST = {
-    "evaluator": {"use": "components.testing:FakeEvaluator"},
-    "visualizer": {"use": "components.testing:FakeVisualizer"},
-}
+REST = {"evaluator": {"thresholds": {}}, "visualizer": {"use": "components.testing:FakeVisualizer"}}
 EXITS = {"TERM": 143, "KILL": -signal.SIGKILL}
 DRAFT = "*/trainer/*.partial/checkpoints/draft"
 WRITING = [
@@ -45,7 +42,7 @@ class Job:
     def __init__(self, folder: Path, trainer: dict[str, Any]) -> None:
         self.folder = folder
         self.config = folder / "config.yaml"
-        self.config.write_text(yaml.safe_dump({"trainer": trainer, **FAKE_REST}))
+        self.config.write_text(yaml.safe_dump({"trainer": trainer, **REST}))
 
     def arguments(self, root: str) -> tuple[object, ...]:
         return ("run", "--config", self.config, "--root", self.folder / root)
@@ -107,6 +104,11 @@ def test_killed_at_any_step_and_while_a_checkpoint_is_written_it_ends_with_the_s
 
 
 @pytest.mark.thorough
+def test_two_empty_roots_get_the_same_bits(job: Job, undisturbed: dict[str, Any]) -> None:
+    assert job.finish("again") == undisturbed
+
+
+@pytest.mark.thorough
 @pytest.mark.parametrize("seed", range(4))
 def test_killed_at_random_steps_it_ends_with_the_same_bits(job: Job, undisturbed: dict[str, Any], seed: int) -> None:
     for plan in random_kills(seed, 6, most=8):
@@ -139,7 +141,7 @@ def test_a_training_that_stops_early_is_resumed_to_the_same_bits(tmp_path: Path)
     assert job.finish("killed") == undisturbed
 
 
-REST: dict[str, Any] = {
+NO_TRAINING: dict[str, Any] = {
     "trainer": {"use": "components.testing:FakeTrainer"},
     "evaluator": {"thresholds": {"accuracy": {"minimum": 0.8}}},
 }
@@ -148,7 +150,7 @@ OTHERS = ["example_gen", "transform", "evaluator", "visualizer"]
 
 def killed_in_each_other_component(folder: Path, *, delays: list[float], do: str) -> None:
     config = folder / "config.yaml"
-    config.write_text(yaml.safe_dump(REST))
+    config.write_text(yaml.safe_dump(NO_TRAINING))
     assert run_job("run", "--config", config, "--root", folder / "undisturbed").exit_code == 0
     for slot in OTHERS:
         for delay in delays:

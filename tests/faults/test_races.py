@@ -12,7 +12,7 @@ from typing import Any
 
 import pytest
 
-from tests.conftest import FAKES, Command, WriteConfig
+from tests.conftest import FAKES, Command, WriteConfig, run_job
 from tests.support.processes import start
 
 SLOTS = ["example_gen", "transform", "trainer", "evaluator", "visualizer"]
@@ -117,3 +117,5 @@ def test_a_component_ends_between_units_of_work_or_is_broken_off(
     assert [step["component"] for step in record["steps"]] == SLOTS[:2]
     assert not list(root.rglob("*.partial"))
     assert not list(root.rglob("*lock"))
+    again = run_job("run", "--config", write_config(FAKES), "--root", root, "--json")
+    assert [step["status"] for step in again.record["steps"]] == ["reused", "reused", "ran", "ran", "ran"]

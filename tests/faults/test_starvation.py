@@ -75,10 +75,10 @@ def full_disk(disk: Path, config: Path, plan: dict[str, Any], says: str) -> None
 @pytest.mark.parametrize(
     ("slot", "says"),
     [
-        ("example_gen", "the train images"),
+        pytest.param("example_gen", "the train images", marks=pytest.mark.thorough),
         ("transform", "the scaled train images"),
-        ("evaluator", "the predictions"),
-        ("visualizer", "the picture curves.png"),
+        pytest.param("evaluator", "the predictions", marks=pytest.mark.thorough),
+        pytest.param("visualizer", "the picture curves.png", marks=pytest.mark.thorough),
     ],
 )
 def test_a_full_disk_in_a_component_is_told_and_nothing_sealed_is_lost(

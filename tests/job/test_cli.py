@@ -4,12 +4,9 @@ from __future__ import annotations
 
 import io
 import json
-import os
 import re
-import signal
 import subprocess
 import sys
-import time
 from collections.abc import Callable
 from pathlib import Path
 from typing import Any
@@ -193,43 +190,3 @@ def test_a_gpu_that_is_not_there_is_exit_5_before_any_work(tmp_path: Path, mnist
     assert outcome.exit_code == 5
     assert "the configuration asks for a GPU, but" in outcome.stderr
     assert not (tmp_path / "root").exists()
-
-
-@pytest.mark.parametrize("number", [signal.SIGTERM, signal.SIGINT])
-def test_a_run_that_is_asked_to_end_says_so_and_is_taken_up_again(
-    tmp_path: Path, write_config: WriteConfig, mnist_job_process: Command, number: signal.Signals
-) -> None:
-    (tmp_path / "waits.py").write_text(
-        "import time\n"
-        "from components.testing import FakeTrainer\n"
-        "from components import Model, Stored, TransformedExamples\n"
-        "class Waits(FakeTrainer):\n"
-        "    def run(self, context, /, *, transformed: Stored[TransformedExamples]) -> Model:\n"
-        "        context.progress.message('waiting')\n"
-        "        time.sleep(60)\n"
-    )
-    config = write_config({**FAKES, "trainer": {"use": "waits:Waits"}})
-    with subprocess.Popen(
-        [sys.executable, "-m", "job", "run", "--config", config, "--root", "root"],
-        cwd=tmp_path,
-        env={**os.environ, "PYTHONPATH": str(REPOSITORY), "PYTHONUNBUFFERED": "1"},
-        stdout=subprocess.PIPE,
-        stderr=subprocess.PIPE,
-        text=True,
-    ) as process:
-        assert process.stdout is not None
-        assert any("waiting" in line for line in process.stdout)
-        process.send_signal(number)
-        began = time.monotonic()
-        _, stderr = process.communicate(timeout=30)
-    assert process.returncode == 143
-    assert time.monotonic() - began < 10
-    assert "the job was asked to end" in stderr
-    assert "run the same command again" in stderr
-    record = json.loads((tmp_path / "root/runs/latest/run.json").read_text())
-    assert (record["outcome"], record["exit_code"]) == ("terminated", 143)
-
-    config = write_config(FAKES)
-    again = mnist_job_process("run", "--config", config, "--root", "root", "--json", cwd=tmp_path)
-    assert [step["status"] for step in again.record["steps"]][:2] == ["reused", "reused"]
-    assert again.exit_code == 0
