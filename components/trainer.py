@@ -10,8 +10,8 @@ from components.artifacts import Model, Stored, TrainingEnvironment, Transformed
 from components.component import Component, Context
 from components.runtime.disk import room_for
 from components.runtime.libraries import library_version
-from components.runtime.resources import cpu_limit
-from components.runtime.tensorflow import choose_device, import_tensorflow, require_gpu
+from components.runtime.resources import cpu_limit, processor
+from components.runtime.tensorflow import choose_device, import_tensorflow, make_deterministic, require_gpu
 from components.training.cnn import build_network
 from components.training.config import TrainerConfig
 
@@ -44,6 +44,9 @@ class Trainer(Component[TrainerConfig]):
         """
         tf = import_tensorflow()
         device = choose_device(tf, self.config.device)
+        make_deterministic(tf, device)
+        threads = tf.config.threading.get_intra_op_parallelism_threads() or cpu_limit()
+        machine = f"{processor()} with {threads} threads" if device == "CPU" else device
         from components.data.formats import read_scaled
         from components.training.exporting import weights_digest, write_keras, write_saved_model
         from components.training.fitting import fit
@@ -61,7 +64,7 @@ class Trainer(Component[TrainerConfig]):
                 read_scaled(transformed, stated.splits.train),
                 read_scaled(transformed, stated.splits.validation),
                 context,
-                device=device,
+                machine=machine,
             )
         with room_for(output, FORMS * network.count_params() * 4, "the trained model"):
             write_keras(network, output / "model.keras")
@@ -83,7 +86,7 @@ class Trainer(Component[TrainerConfig]):
                 versions={name: library_version(name) for name in self.libraries},
                 python=platform.python_version(),
                 device=device,
-                threads=tf.config.threading.get_intra_op_parallelism_threads() or cpu_limit(),
+                threads=threads,
                 seed=config.seed,
             ),
         )

@@ -7,7 +7,7 @@ import platform
 from typing import Any
 
 from components.runtime.libraries import library_version
-from components.runtime.resources import cpu_limit, memory_limit
+from components.runtime.resources import cpu_limit, memory_limit, processor
 from job.slots import SLOTS
 
 
@@ -23,13 +23,3 @@ def describe_environment() -> dict[str, Any]:
         "memory_limit_bytes": memory_limit(),
         "libraries": {name: library_version(name) for name in libraries},
     }
-
-
-def processor() -> str:
-    """Return the processor's name, as well as the system tells it."""
-    try:
-        with open("/proc/cpuinfo", encoding="utf-8") as file:  # noqa: PTH123  (a line a core: no need for more)
-            names = (line.partition(":")[2].strip() for line in file if line.startswith("model name"))
-            return next(names, platform.machine())
-    except OSError:
-        return platform.processor() or platform.machine()

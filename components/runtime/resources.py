@@ -1,4 +1,4 @@
-"""What this process may use of the machine: processors and memory, as the container allows.
+"""The machine that this process is on, and what it may use of it, as the container allows.
 
 A container's limit is kept by the kernel's control groups (cgroup v2: `cpu.max`, `memory.max`;
 v1: `cpu.cfs_quota_us`, `memory.limit_in_bytes`); the host's own counts say nothing of it.
@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import math
 import os
+import platform
 from pathlib import Path
 
 CGROUP_ROOT = Path("/sys/fs/cgroup")
@@ -31,6 +32,16 @@ def memory_limit() -> int | None:
     # v1 says "no limit" with a number near 2**63.
     finite = [limit for limit in limits if limit is not None and limit < 1 << 60]
     return min(finite, default=None)
+
+
+def processor() -> str:
+    """Return the processor's name, as well as the system tells it."""
+    try:
+        with open("/proc/cpuinfo", encoding="utf-8") as file:  # noqa: PTH123  (a line a core: no need for more)
+            names = (line.partition(":")[2].strip() for line in file if line.startswith("model name"))
+            return next(names, platform.machine())
+    except OSError:
+        return platform.processor() or platform.machine()
 
 
 def _cpu_quota() -> float | None:

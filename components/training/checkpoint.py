@@ -56,8 +56,8 @@ class Checkpoint(Statement):
     """Whether training is over, and only the model is still to be written."""
     history: tuple[Epoch, ...]
     best: BestEpoch
-    device: str
-    """What it was trained on so far; another device rounds otherwise."""
+    machine: str
+    """What it was trained on so far; another device, processor or number of threads rounds otherwise."""
     arrays: dict[str, str] = Field(default={})
     """Type and shape of each array in the state."""
     state_sha256: str = ""

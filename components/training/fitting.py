@@ -46,7 +46,7 @@ def fit(
     validation: ImageSplit[np.float32],
     context: Context,
     *,
-    device: str = "CPU",
+    machine: str = "",
 ) -> Fit:
     """Fit the network in place; it ends with the weights of its best epoch.
 
@@ -59,14 +59,14 @@ def fit(
         train: scaled images, float32 [count, height, width, channels], and int64 labels.
         validation: the same; decides when to stop, and which epoch is best.
         context: told after every piece of an epoch, and asked whether to end.
-        device: what it is trained on, as the checkpoints state it.
+        machine: what it is trained on, as the checkpoints state it.
 
     Raises:
         TerminationError: if the job was asked to end; the progress is saved.
         ConfigError: if the loss does not stay finite.
         StorageError: if there is no space for a checkpoint.
     """
-    training = Training(network, config, train, context, device=device)
+    training = Training(network, config, train, context, machine=machine)
     with context.termination.deferred():
         training.resume()
         training.run(validation_batches(validation))
@@ -83,12 +83,12 @@ class Training:
     """
 
     def __init__(
-        self, network: Any, config: TrainerConfig, train: ImageSplit[np.float32], context: Context, *, device: str
+        self, network: Any, config: TrainerConfig, train: ImageSplit[np.float32], context: Context, *, machine: str
     ) -> None:
         self.network = network
         self.config = config
         self.context = context
-        self.device = device
+        self.machine = machine
         self.epoch = 1
         self.step = 0
         self.history: list[Epoch] = []
@@ -125,10 +125,10 @@ class Training:
         if (found := self.checkpoints.newest(self.context.progress)) is None:
             return
         record, arrays = found
-        if record.device != self.device:
+        if record.machine != self.machine:
             self.context.progress.warning(
-                f"the checkpoint was made on {record.device}, and training goes on on {self.device}, "
-                "which rounds otherwise: the weights will not be the same to the bit"
+                f"the checkpoint was made on {record.machine}, and training goes on on {self.machine}, "
+                "which may round otherwise: the weights may not be the same to the bit"
             )
         self.epoch, self.step = record.epoch, record.step
         self.history = list(record.history)
@@ -222,7 +222,7 @@ class Training:
             done=self.done,
             history=tuple(self.history),
             best=self.stopping.best,
-            device=self.device,
+            machine=self.machine,
         )
         self.checkpoints.write(record, capture(self.network, self.stopping))
         self._saved_at, self._steps_since = time.monotonic(), 0

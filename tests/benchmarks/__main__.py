@@ -21,6 +21,7 @@ from pathlib import Path
 import numpy as np
 
 from job.environment import describe_environment
+from tests.benchmarks.resuming import measure_ending, measure_resuming
 from tests.support.data import IDX_NAMES, write_idx
 
 CONFIGS = Path(__file__).parents[2] / "configs"
@@ -123,6 +124,10 @@ def main() -> None:
                     options.seeds,
                     lambda seed, whole=whole: [*whole, f"{kept}-{seed}", "--set", f"seed={seed}"],  # type: ignore[misc]
                 )
+            overrides = ["example_gen.source.kind=idx", f"example_gen.source.path={folder.resolve()}"]
+            config = CONFIGS / "mnist-official.yaml"
+            results.append(measure_resuming(config, overrides, Path(scratch) / "resuming", times=options.seeds))
+            results.append(measure_ending(config, overrides, Path(scratch) / "ending", times=5))
             measure("mnist-official, everything reused", 5, lambda _: [*official, f"{kept}-0", "--set", "seed=0"])
     if options.json:
         options.json.write_text(json.dumps({"environment": environment, "results": results}, indent=2) + "\n")

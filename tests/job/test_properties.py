@@ -148,7 +148,7 @@ def test_a_checkpoints_record_reads_back_equal(
         done=False,
         history=history,
         best=BestEpoch(epoch=1, value=value),
-        device="CPU",
+        machine="m",
         arrays=arrays,
     ).signed()
     assert Checkpoint.from_bytes(record.model_dump_json(indent=2).encode(), where="here") == record
