@@ -9,8 +9,13 @@ JobError                    1  a defect, or a failure that fits nothing below
 └── TerminationError      143  the job was asked to end, by SIGTERM or from the keyboard
 """
 
+from __future__ import annotations
+
 from enum import IntEnum
-from typing import ClassVar
+from typing import TYPE_CHECKING, ClassVar
+
+if TYPE_CHECKING:
+    from pydantic import ValidationError
 
 
 class ExitCode(IntEnum):
@@ -73,6 +78,12 @@ class TerminationError(JobError):
     """The job was asked to end, by SIGTERM or from the keyboard."""
 
     exit_code = ExitCode.TERMINATED
+
+
+def first_finding(error: ValidationError) -> str:
+    """Return the first thing that pydantic found wrong with a value: where, and what."""
+    first = error.errors(include_url=False, include_input=False)[0]
+    return f"{'.'.join(str(part) for part in first['loc']) or 'it'}: {first['msg']}"
 
 
 def first_line(error: BaseException) -> str:

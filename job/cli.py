@@ -137,6 +137,8 @@ def verify(root: Root = Path(ROOT), as_json: AsJson = False) -> None:
             try:
                 verify_files(directory, store.read(slot, directory).manifest)
             except IntegrityError as error:
+                if not directory.exists() and not directory.is_symlink():
+                    continue  # removed, or set aside, since it was listed
                 failures.append({"artifact": str(directory), "failure": f"{error.headline}; expected {error.expected}"})
         if as_json:
             import json
@@ -164,15 +166,14 @@ def gc(
 ) -> None:
     """List what no kept run refers to, and what was left half-made; with --delete, delete it."""
     from job.console import print_garbage
-    from job.gc import delete as delete_garbage
-    from job.gc import find_garbage, parse_age
+    from job.gc import Housekeeping, parse_age
     from job.runs import Runs
     from job.store import Store
 
     with told_errors():
-        store, runs = Store(root), Runs(root)
-        found = list(find_garbage(store, runs, keep=keep, older_than=parse_age(older_than)))
-        gone = [garbage for garbage in found if delete and delete_garbage(garbage, store, runs, keep=keep)]
+        keeping = Housekeeping(Store(root), Runs(root), keep=keep, older_than=parse_age(older_than))
+        found = list(keeping.find())
+        gone = [garbage for garbage in found if delete and keeping.delete(garbage)]
         if as_json:
             import json
 

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import os
 import stat
 from concurrent.futures import ThreadPoolExecutor
 from typing import TYPE_CHECKING
@@ -60,19 +59,17 @@ def verify(directory: Path, manifest: Manifest) -> None:
         if path not in named and path != directory / MANIFEST:
             raise IntegrityError(f"{path} is not named in the manifest", expected="no other files", remedy=RERUN)
 
-    def hashed(path: Path) -> str:
-        try:
-            return file_sha256(path)
-        except OSError as error:
-            return os.strerror(error.errno or 0)
-
     with ThreadPoolExecutor(HASHING_THREADS) as pool:
-        for (path, entry), found in zip(named.items(), pool.map(hashed, named), strict=True):
+        for (path, entry), found in zip(named.items(), pool.map(_hashed, named), strict=True):
+            if isinstance(found, OSError):
+                raise IntegrityError(
+                    f"{path} cannot be read: {found.strerror}",
+                    expected=f"{entry.sha256}, {entry.size:,} bytes",
+                    remedy=RERUN,
+                )
             if found != entry.sha256:
                 raise IntegrityError(
-                    f"{path} has been changed: its SHA-256 is {found}"
-                    if len(found) == len(entry.sha256)
-                    else f"{path} cannot be read: {found}",
+                    f"{path} has been changed: its SHA-256 is {found}",
                     expected=f"{entry.sha256}, {entry.size:,} bytes",
                     remedy=RERUN,
                 )
@@ -82,6 +79,13 @@ def verify(directory: Path, manifest: Manifest) -> None:
                     expected=f"{size:,} bytes",
                     remedy=RERUN,
                 )
+
+
+def _hashed(path: Path) -> str | OSError:
+    try:
+        return file_sha256(path)
+    except OSError as error:
+        return error
 
 
 def _walk(directory: Path) -> Iterator[tuple[Path, int]]:

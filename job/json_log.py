@@ -3,12 +3,13 @@
     {"time": "2026-11-22T19:05:11.042Z", "level": "info", "step": "trainer", "event": "resumed",
      "fields": {"epoch": 3, "step": 120}}
 
-(on one line). `step` is the component at work, or null; `fields` is what the event is about.
+(on one line). `step` is the component at work, or at which the run ended, or null; `fields` is what the event is about.
 """
 
 from __future__ import annotations
 
 import json
+import math
 import time
 from datetime import UTC, datetime
 from typing import TYPE_CHECKING, Any, Literal, TextIO
@@ -77,7 +78,6 @@ class JsonLog:
         self._write("epoch_ended", **self.epoch, **numbers(metrics))
 
     def end(self, record: RunRecord, directory: Path) -> None:
-        self.step = None
         self._write(
             "run_ended",
             "info" if record.exit_code == 0 else "warning",
@@ -100,10 +100,10 @@ class JsonLog:
     def _write(self, event: str, level: Level = "info", /, **fields: Any) -> None:
         now = datetime.now(UTC).isoformat(timespec="milliseconds").replace("+00:00", "Z")
         line = {"time": now, "level": level, "step": self.step, "event": event, "fields": fields}
-        self.stream.write(json.dumps(line, ensure_ascii=False, allow_nan=False) + "\n")
+        self.stream.write(json.dumps(line, allow_nan=False) + "\n")
         self.stream.flush()
 
 
 def numbers(metrics: Mapping[str, float]) -> dict[str, float | None]:
     """Return metrics as JSON has them: null for what is no finite number."""
-    return {name: value if abs(value) < float("inf") else None for name, value in metrics.items()}
+    return {name: float(value) if math.isfinite(value) else None for name, value in metrics.items()}

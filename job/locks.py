@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import fcntl
 import os
 import socket
 from contextlib import contextmanager, suppress
@@ -9,19 +10,22 @@ from typing import TYPE_CHECKING
 
 from filelock import FileLock, Timeout
 
+from components.runtime.disk import FULL
+
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator
     from pathlib import Path
 
 POLL = 0.1
 """Seconds between two looks at a lock that another process holds."""
+SOMEBODY = "another run"
 
 
 @contextmanager
 def hold(
     path: Path,
     *,
-    holder: str = "another run",
+    holder: str = SOMEBODY,
     waiting: Callable[[str], None] | None = None,
     check: Callable[[], None] | None = None,
 ) -> Iterator[None]:
@@ -45,15 +49,10 @@ def hold(
             if waiting is not None and not told:
                 waiting(_holder(path))
             told = True
-    try:
+    with _held(lock, path):
         with suppress(OSError):  # only for those who wait
             path.write_text(f"{holder}, process {os.getpid()} on {socket.gethostname()}", encoding="utf-8")
         yield
-    finally:
-        # Whoever has it open already finds it gone, and begins again.
-        with suppress(OSError):
-            path.unlink()
-        lock.release()
 
 
 @contextmanager
@@ -65,27 +64,44 @@ def hold_if_free(path: Path) -> Iterator[bool]:
     except Timeout:
         yield False
         return
-    try:
+    except OSError as error:
+        if error.errno not in FULL or path.exists():
+            raise
+        yield True  # there is no room for its file, for others neither
+        return
+    with _held(lock, path):
         yield True
+
+
+def is_held(path: Path) -> bool:
+    """Return whether a process holds a lock; asked without writing, so that anybody who may read can ask."""
+    try:
+        handle = os.open(path, os.O_RDONLY)
+    except OSError:
+        return False
+    try:
+        fcntl.flock(handle, fcntl.LOCK_SH | fcntl.LOCK_NB)
+    except BlockingIOError:
+        return True
+    else:
+        return False
     finally:
+        os.close(handle)
+
+
+@contextmanager
+def _held(lock: FileLock, path: Path) -> Iterator[None]:
+    try:
+        yield
+    finally:
+        # Before it is let go of: whoever has it open by then finds it gone, and begins again.
         with suppress(OSError):
             path.unlink()
         lock.release()
 
 
-def is_held(path: Path) -> bool:
-    """Return whether a process holds a lock; none does where there is no file."""
-    if not path.exists():
-        return False
-    try:
-        with hold_if_free(path) as free:
-            return not free
-    except OSError:  # a root that may only be read
-        return False
-
-
 def _holder(path: Path) -> str:
     try:
-        return path.read_text(encoding="utf-8") or "another run"
+        return path.read_text(encoding="utf-8") or SOMEBODY
     except (OSError, UnicodeDecodeError):
-        return "another run"
+        return SOMEBODY

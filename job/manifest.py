@@ -23,7 +23,7 @@ from components.artifacts import (
     TransformedExamples,
 )
 from components.digests import value_sha256
-from components.errors import IntegrityError, first_line
+from components.errors import IntegrityError, first_finding, first_line
 
 MANIFEST = "manifest.json"
 SCHEMA_VERSION = 1
@@ -141,8 +141,7 @@ class Manifest(Statement):
                     expected=f"schema version {SCHEMA_VERSION}, which this version of the job reads",
                     remedy="use the version of the job that wrote it, or another root",
                 ) from error
-            place = ".".join(str(part) for part in first["loc"])
-            raise _not_one(where, f"{place or 'it'}: {first['msg']}") from error
+            raise _not_one(where, first_finding(error)) from error
         except ValueError as error:  # a number that JSON has not
             raise _not_one(where, first_line(error)) from error
         for what, stated, found in (

@@ -17,7 +17,7 @@ from job.environment import describe_environment
 from job.pipeline import A, flow
 from job.recipe import import_string, make_recipe
 from job.runs import Failure, RunRecord, Runs, StepRecord, outcome_of
-from job.signals import Signals
+from job.signals import BrokenOff, Signals
 from job.store import Sealed, Store
 
 if TYPE_CHECKING:
@@ -26,6 +26,10 @@ if TYPE_CHECKING:
     from job.config import JobConfig
     from job.manifest import Recipe
     from job.report import Report
+
+
+ENDINGS = (Exception, SystemExit, BrokenOff)
+"""All that can end a run: a component may call `sys.exit`, and a signal may come in any moment."""
 
 
 class _Reached(Exception):  # noqa: N818  (not an error)
@@ -74,12 +78,12 @@ class Runner:
         self.runs.prepare()
         self._record = self.runs.begin(config=self.config.resolved(), environment=describe_environment())
         self.report.begin(self.record, self.directory)
-        ended: dict[str, Any] = {"exit_code": ExitCode.TERMINATED}  # what else can leave is no Exception
+        ended: dict[str, Any] = {"exit_code": ExitCode.DEFECT}
         with self.runs.alive(self.record):
             try:
                 ended = {"exit_code": self._run_steps()}
-            except Exception as error:
-                told = foreseen(error)
+            except ENDINGS as error:
+                told = foreseen(error, self.config.root)
                 ended = {"exit_code": told.exit_code, "failure": self._failure(told)}
                 if told is error:
                     raise
@@ -178,7 +182,7 @@ class Runner:
                         expected=f"{made.__name__}, as its annotation says",
                         remedy="correct the component",
                     )
-                return self.store.seal(slot, recipe, artifact)
+                return self.store.seal(slot, recipe, artifact, self.report.warning)
             except JobError:
                 raise
             except Exception as error:
@@ -210,8 +214,8 @@ class Runner:
     def _end(self, exit_code: ExitCode, **changes: Any) -> None:
         try:
             self._update(outcome=outcome_of(exit_code), exit_code=int(exit_code), **changes)
-        except StorageError as error:  # what ended the run is to be told, not this
-            self.report.warning(f"the record of the run could not be finished: {error.headline}")
+        except (StorageError, OSError) as error:  # what ended the run is to be told, not this
+            self.report.warning(f"the record of the run could not be finished: {first_line(error)}")
         self.report.end(self.record, self.directory)
 
     def _update(self, **changes: Any) -> None:
@@ -237,10 +241,14 @@ def run(config: JobConfig, *, console: Console | None = None, use_cache: bool = 
         return Runner(config, ConsoleReport(console or Console()), signals, use_cache=use_cache).run()
 
 
-def foreseen(error: Exception) -> JobError:
-    """Return the JobError for any exception: itself, or what it comes to."""
+def foreseen(error: BaseException, root: Path) -> JobError:
+    """Return the JobError for whatever ended a run: itself, or what it comes to."""
     if isinstance(error, JobError):
         return error
+    if isinstance(error, BrokenOff):
+        return Signals().error()
+    if isinstance(error, OSError) and is_disk_full(error, root):
+        return disk_full(root)
     if isinstance(error, MemoryError) or type(error).__name__ == "ResourceExhaustedError":  # TensorFlow's
         return ResourceError(
             f"there is not enough memory: {first_line(error)}",

@@ -11,14 +11,14 @@ from __future__ import annotations
 import os
 import secrets
 import shutil
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from datetime import UTC, datetime
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Any, Literal
 
 from pydantic import BaseModel, ConfigDict, Field, ValidationError
 
-from components.errors import ConfigError, ExitCode, IntegrityError, StorageError
+from components.errors import ConfigError, ExitCode, IntegrityError, StorageError, first_finding
 from components.runtime.disk import disk_full, is_disk_full
 from job.locks import hold, is_held
 from job.store import make_writable
@@ -122,8 +122,7 @@ class Runs:
             StorageError: if there is no space for that.
         """
         started = datetime.now(UTC)
-        # To the millisecond, so that ids are in the order of time; and apart where two runs begin in the same one.
-        run_id = f"{started:%Y%m%d-%H%M%S}-{started.microsecond // 1000:03}{secrets.token_hex(1)}"
+        run_id = self._new_id(started)
         record = RunRecord(
             run_id=run_id,
             outcome="running",
@@ -132,14 +131,24 @@ class Runs:
             config=config,
             environment=environment,
         )
-        self.path(run_id).mkdir(parents=True)
         try:
             self.write(record)
             replace_link(self.directory / LATEST, Path(run_id))
-        except StorageError:
-            shutil.rmtree(self.path(run_id))
+        except (StorageError, OSError):
+            shutil.rmtree(self.path(run_id), ignore_errors=True)
             raise
         return record
+
+    def _new_id(self, started: datetime) -> str:
+        """Make the directory of a run, and return its id.
+
+        Ids are in the order of time, to the millisecond, and apart where runs begin in the same one.
+        """
+        while True:
+            run_id = f"{started:%Y%m%d-%H%M%S}-{started.microsecond // 1000:03}{secrets.token_hex(2)}"
+            with suppress(FileExistsError):
+                self.path(run_id).mkdir(parents=True)
+                return run_id
 
     @contextmanager
     def alive(self, record: RunRecord) -> Iterator[None]:
@@ -200,7 +209,7 @@ class Runs:
             return RunRecord.model_validate_json(content)
         except ValidationError as error:
             raise IntegrityError(
-                f"{path} cannot be read: {error.errors(include_url=False)[0]['msg']}",
+                f"{path} cannot be read: {first_finding(error)}",
                 expected="a run's record as the job writes it",
                 remedy="name another run",
             ) from error

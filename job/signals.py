@@ -16,7 +16,7 @@ PATIENCE = 5.0
 REMEDY = "run the same command again: what is sealed is reused"
 
 
-class _BrokenOff(BaseException):
+class BrokenOff(BaseException):
     """Raised by a signal handler; no component's `except Exception` holds it up."""
 
 
@@ -37,14 +37,19 @@ class Signals:
         """Whether the job was asked to end."""
         return self._signal is not None
 
+    def error(self) -> TerminationError:
+        """Return the error for a job that was asked to end."""
+        name = "a signal" if self._signal is None else self._signal.name
+        return TerminationError(f"the job was asked to end ({name})", remedy=REMEDY)
+
     def check(self) -> None:
         """Leave if the job was asked to end.
 
         Raises:
             TerminationError: if so.
         """
-        if self._signal is not None:
-            raise TerminationError(f"the job was asked to end ({self._signal.name})", remedy=REMEDY)
+        if self.requested:
+            raise self.error()
 
     @contextmanager
     def deferred(self) -> Iterator[None]:
@@ -62,13 +67,14 @@ class Signals:
 
         Raises:
             TerminationError: if they did, or the flag was set before.
+            BrokenOff: if they did in the very moment in which the block ended.
         """
         self.check()
-        self._breakable = True
         try:
+            self._breakable = True
             yield
-        except _BrokenOff:
-            self.check()
+        except BrokenOff:
+            raise self.error() from None
         finally:
             self._breakable = False
 
@@ -83,8 +89,6 @@ class Signals:
         before[signal.SIGALRM] = signal.signal(signal.SIGALRM, self._break_off)
         try:
             yield
-        except _BrokenOff:  # between the end of the work and that of `breakable`
-            self.check()
         finally:
             signal.setitimer(signal.ITIMER_REAL, 0)
             for number, handler in before.items():
@@ -95,8 +99,8 @@ class Signals:
             self._signal = signal.Signals(number)
             signal.setitimer(signal.ITIMER_REAL, PATIENCE, PATIENCE)
         elif self._breakable:
-            raise _BrokenOff
+            raise BrokenOff
 
     def _break_off(self, number: int, frame: object) -> None:  # noqa: ARG002
         if self._breakable and not self._deferred:
-            raise _BrokenOff
+            raise BrokenOff

@@ -4,18 +4,21 @@
 <root>/artifacts/<slot>/<fingerprint>.partial/files/         being made
 <root>/artifacts/<slot>/<fingerprint>.partial/checkpoints/   what lets an attempt that was ended go on
 <root>/artifacts/<slot>/<fingerprint>.lock                   there while a run looks for it or makes it
-<root>/artifacts/<slot>/<fingerprint>.aside-N/               was sealed, but damaged or replaced; kept to be looked at
+<root>/artifacts/<slot>/<fingerprint>.aside-N/               damaged, or not what is sealed; kept to be looked at
+<root>/artifacts/<slot>/....deleting/                        one of these on its way out
 """
 
 from __future__ import annotations
 
 import os
+import re
+import secrets
 import shutil
 import stat
 from contextlib import contextmanager, suppress
 from dataclasses import dataclass
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, Literal, cast
 
 from components import Artifact, Stored
 from components.errors import ConfigError, IntegrityError, JobError
@@ -29,9 +32,18 @@ if TYPE_CHECKING:
     from collections.abc import Callable, Iterator
     from contextlib import AbstractContextManager
 
-PARTIAL = ".partial"
-ASIDE = ".aside-"
-LOCK = ".lock"
+Kind = Literal["sealed", "partial", "lock", "aside", "deleting"]
+NAME = re.compile(r"([0-9a-f]{64})(?:\.(partial|lock|aside)(?:-\d+)?)?(\.deleting)?", re.ASCII)
+
+
+@dataclass(frozen=True)
+class Entry:
+    """Something of the store's in the folder of a slot."""
+
+    slot: str
+    fingerprint: str
+    kind: Kind
+    path: Path
 
 
 @dataclass(frozen=True)
@@ -126,20 +138,36 @@ class Store:
 
     def sealed_directories(self) -> Iterator[tuple[str, Path]]:
         """Yield the slot and directory of everything sealed, in a fixed order."""
-        return ((slot, entry) for slot, entry in self.entries() if "." not in entry.name)
+        return ((entry.slot, entry.path) for entry in self.entries() if entry.kind == "sealed")
 
-    def entries(self) -> Iterator[tuple[str, Path]]:
-        """Yield the slot and path of all that lies in the slots' folders, sealed or not, in a fixed order."""
+    def entries(self) -> Iterator[Entry]:
+        """Yield all that is the store's own, sealed or not, in a fixed order."""
         for slot in SLOTS:
             folder = self.artifacts / slot
-            if folder.is_dir():
-                yield from ((slot, entry) for entry in sorted(folder.iterdir()))
+            for path in sorted(folder.iterdir()) if folder.is_dir() else ():
+                if match := NAME.fullmatch(path.name):
+                    fingerprint, kind, deleting = match.groups()
+                    yield Entry(slot, fingerprint, cast("Kind", "deleting" if deleting else kind or "sealed"), path)
+
+    def remove(self, entry: Entry) -> None:
+        """Remove an entry: moved out of the way first, so that nobody takes half of it for the whole."""
+        path = entry.path
+        if path.is_symlink() or path.is_file():
+            path.unlink()
+            return
+        if entry.kind != "deleting":
+            path = path.rename(path.with_name(f"{path.name}.deleting"))
+        shutil.rmtree(path)
 
     def closest(self, slot: str, recipe: Recipe) -> Recipe | None:
         """Return the recipe of the slot's sealed artifacts that differs least, of equals the newest."""
-        directories = [directory for of, directory in self.sealed_directories() if of == slot]
+        directories = []
+        for of, directory in self.sealed_directories():
+            with suppress(OSError):  # another run may set it aside, or remove it
+                if of == slot:
+                    directories.append((directory.lstat().st_mtime, directory))
         recipes = []
-        for directory in sorted(directories, key=lambda path: path.lstat().st_mtime, reverse=True):
+        for _, directory in sorted(directories, reverse=True):
             with suppress(IntegrityError):
                 recipes.append(self.read(slot, directory).manifest.recipe)
         return min(recipes, key=lambda other: len(recipe.differences(other)), default=None)
@@ -151,8 +179,7 @@ class Store:
         What an unfinished attempt left unsealed goes, at the beginning and, whatever ends the
         block, at the end. Checkpoints stay until the artifact is sealed.
         """
-        partial = self.partial(slot, fingerprint)
-        stage = Stage(files=partial / "files", checkpoints=partial / "checkpoints")
+        partial, stage = self.partial(slot, fingerprint), self._stage(slot, fingerprint)
         if stage.files.exists():
             shutil.rmtree(stage.files)
         stage.files.mkdir(parents=True)
@@ -164,16 +191,22 @@ class Store:
             if sealed or not (stage.checkpoints.is_dir() and any(stage.checkpoints.iterdir())):
                 shutil.rmtree(partial, ignore_errors=True)
 
-    def seal(self, slot: str, recipe: Recipe, artifact: Artifact) -> Sealed:
+    def seal(self, slot: str, recipe: Recipe, artifact: Artifact, warning: Callable[[str], None]) -> Sealed:
         """Seal what was staged: hash and flush every file, write the manifest last, rename once.
 
-        Where the same fingerprint is sealed already with the same content, that one stays; one
-        with other content is set aside first.
+        What is sealed and whole is never replaced: another run may be reading it. If the same recipe gave
+        other content now, that is set aside. What is damaged is set aside itself.
+
+        Args:
+            slot: the component's slot.
+            recipe: how it was made.
+            artifact: what it is.
+            warning: told if the content is not what it was before.
 
         Raises:
             JobError: if the artifact names a file that is not there, or a file is none.
         """
-        files = self.partial(slot, recipe.fingerprint) / "files"
+        files = self._stage(slot, recipe.fingerprint).files
         for name in artifact.file_names():
             if not (files / name).exists():
                 raise JobError(
@@ -190,9 +223,19 @@ class Store:
         for folder, _, _ in os.walk(files):
             flush(Path(folder))
         directory = self.directory(slot, recipe.fingerprint)
-        if directory.exists():
-            if self._holds(slot, directory, manifest):
-                return Sealed(slot, manifest, directory)
+        if directory.is_symlink() or directory.exists():
+            try:
+                sealed = self.find(slot, recipe.fingerprint)
+            except IntegrityError:
+                sealed = None
+            if sealed is not None:
+                if sealed.manifest != manifest:
+                    aside = files.rename(self._free_name(directory))
+                    warning(
+                        f"{recipe.component} did not make what it made before from the same recipe: "
+                        f"{directory} stays, and what was made now is set aside as {aside}"
+                    )
+                return sealed
             self.set_aside(slot, recipe.fingerprint)
         files.rename(directory)
         flush(directory.parent)
@@ -201,18 +244,20 @@ class Store:
     def set_aside(self, slot: str, fingerprint: str) -> Path:
         """Move a sealed directory out of the way, where nothing reads it, and return where it is now."""
         directory = self.directory(slot, fingerprint)
-        number = 1
-        while (aside := directory.with_name(f"{fingerprint}{ASIDE}{number}")).exists():
-            number += 1
-        return directory.rename(aside)
+        aside = directory.rename(self._free_name(directory))
+        with suppress(OSError):  # a link that leads nowhere
+            os.utime(aside)  # its age is that of having been set aside
+        return aside
 
-    def _holds(self, slot: str, directory: Path, manifest: Manifest) -> bool:
-        try:
-            sealed = self.read(slot, directory)
-            verify(directory, sealed.manifest)
-        except IntegrityError:
-            return False
-        return sealed.manifest == manifest
+    def _free_name(self, directory: Path) -> Path:
+        number = 1
+        while (aside := directory.with_name(f"{directory.name}.aside-{number}")).exists():
+            number += 1
+        return aside
+
+    def _stage(self, slot: str, fingerprint: str) -> Stage:
+        partial = self.partial(slot, fingerprint)
+        return Stage(files=partial / "files", checkpoints=partial / "checkpoints")
 
     def directory(self, slot: str, fingerprint: str) -> Path:
         """Return where the artifact of that fingerprint is, or would be."""
@@ -220,11 +265,11 @@ class Store:
 
     def partial(self, slot: str, fingerprint: str) -> Path:
         """Return where the artifact of that fingerprint is made."""
-        return self.artifacts / slot / f"{fingerprint}{PARTIAL}"
+        return self.artifacts / slot / f"{fingerprint}.partial"
 
     def lock(self, slot: str, fingerprint: str) -> Path:
         """Return the lock of that fingerprint."""
-        return self.artifacts / slot / f"{fingerprint}{LOCK}"
+        return self.artifacts / slot / f"{fingerprint}.lock"
 
 
 def make_writable(folder: Path) -> None:
@@ -234,11 +279,11 @@ def make_writable(folder: Path) -> None:
         ConfigError: if it cannot.
         StorageError: if there is no space even for that.
     """
-    probe = folder / f".writable-{os.getpid()}"
+    probe = folder / f".writable-{secrets.token_hex(4)}"  # not the process's number: in containers that is always 1
     try:
         folder.mkdir(parents=True, exist_ok=True)
         probe.touch()
-        probe.unlink()
+        probe.unlink(missing_ok=True)
     except OSError as error:
         if error.errno in FULL:
             raise disk_full(folder) from error

@@ -6,7 +6,7 @@ import errno
 import os
 import shutil
 from contextlib import contextmanager
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 from components.errors import JobError, StorageError
 
@@ -42,7 +42,7 @@ def room_for(directory: Path, needed: int, what: str) -> Iterator[None]:
     Raises:
         StorageError: in place of whatever a full disk makes the block raise.
     """
-    free = shutil.disk_usage(directory).free
+    free = _usage(directory).free
     try:
         yield
     except JobError:
@@ -62,21 +62,22 @@ def is_disk_full(error: BaseException, directory: Path) -> bool:
     name = os.strerror(errno.ENOSPC)
     if any(getattr(cause, "errno", None) in FULL or name in str(cause) for cause in _chain(error)):
         return True
-    return isinstance(error, OSError) and shutil.disk_usage(directory).free < SLACK
+    return isinstance(error, OSError) and _usage(directory).free < SLACK
 
 
 def disk_full(directory: Path) -> StorageError:
     """Return the error for a disk that was found full by somebody who had not said how much he would write."""
-    there = next(path for path in (directory, *directory.parents) if path.exists())
-    written = sum(path.stat().st_size for path in there.rglob("*") if path.is_file())
+    written = sum(path.stat().st_size for path in directory.rglob("*") if path.is_file())
     needed = f"more than the {readable(written)} written"
-    return no_space(there, "what is written", needed=needed, free=shutil.disk_usage(there).free)
+    return no_space(directory, "what is written", needed=needed, free=_usage(directory).free)
 
 
 def no_space(directory: Path, what: str, *, needed: str, free: int) -> StorageError:
     """Return the error for a disk that is full."""
+    usage = os.statvfs(_existing(directory))
+    files = ", and no room for another file" if usage.f_files and not usage.f_favail else ""
     return StorageError(
-        f"no space for {what} on the disk of {directory}: {needed} needed, {readable(free)} free",
+        f"no space for {what} on the disk of {directory}: {needed} needed, {readable(free)} free{files}",
         expected="room for what the step writes",
         remedy="make room (`python -m job gc` lists what no run refers to), or name a root on another disk with --root",
     )
@@ -92,6 +93,16 @@ def readable(size: int) -> str:
         return f"{size} bytes"
     power = min((len(str(size)) - 1) // 3, len(UNITS) - 1)
     return f"{size / 1000**power:.1f} {UNITS[power]}"
+
+
+def _usage(directory: Path) -> Any:
+    return shutil.disk_usage(_existing(directory))
+
+
+def _existing(directory: Path) -> Path:
+    """Return a directory, or the nearest of its parents that is there."""
+    directory = directory.absolute()
+    return next(path for path in (directory, *directory.parents) if path.exists())
 
 
 def _chain(error: BaseException | None) -> Iterator[BaseException]:

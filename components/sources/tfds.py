@@ -15,6 +15,7 @@ from pydantic import Field
 
 from components.digests import file_sha256
 from components.errors import ConfigError, DataError, first_line
+from components.runtime.disk import disk_full, is_disk_full
 from components.sources.base import Dataset, SourceConfig
 
 if TYPE_CHECKING:
@@ -130,13 +131,15 @@ class TfdsSource(SourceConfig):
             # Its own mirror of prepared sets is a second way to the same data, and a second way to fail.
             with contextlib.redirect_stdout(io.StringIO()):
                 builder.download_and_prepare(download_config=tfds.download.DownloadConfig(try_download_gcs=False))
-        except PermissionError as error:
-            raise DataError(
-                f"no permission to write {error.filename}",
-                expected="a folder to prepare the data set in",
-                remedy="set example_gen.source.data_dir to one",
-            ) from error
-        except Exception as error:  # whatever the network, the server or the archive does
+        except Exception as error:  # whatever the network, the server, the archive or the disk does
+            if is_disk_full(error, self._home()):
+                raise disk_full(self._home()) from error
+            if isinstance(error, PermissionError):
+                raise DataError(
+                    f"no permission to write {error.filename}",
+                    expected="a folder to prepare the data set in",
+                    remedy="set example_gen.source.data_dir to one",
+                ) from error
             raise DataError(
                 f"`{self.name}` could not be downloaded and prepared: {first_line(error)}",
                 expected="its server to answer with the files that tensorflow-datasets knows",

@@ -18,7 +18,7 @@ from pydantic import Field, ValidationError
 
 from components.artifacts import Epoch, Statement
 from components.digests import file_sha256, value_sha256
-from components.errors import IntegrityError, first_line
+from components.errors import IntegrityError, first_finding, first_line
 from components.runtime.disk import flush, room_for
 from components.training.stopping import BestEpoch
 
@@ -86,9 +86,7 @@ class Checkpoint(Statement):
         try:
             record = cls.model_validate_json(content)
         except ValidationError as error:
-            first = error.errors(include_url=False, include_input=False)[0]
-            place = ".".join(str(part) for part in first["loc"])
-            raise _damaged(where, f"{place or 'it'}: {first['msg']}") from error
+            raise _damaged(where, first_finding(error)) from error
         try:
             found = record._found_digest()
         except ValueError as error:

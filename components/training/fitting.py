@@ -168,7 +168,7 @@ class Training:
     def begin_epoch(self) -> None:
         """Restore what a checkpoint held, once Keras has reset the metrics that it is restored to."""
         if self._unrestored is not None:
-            restore(self._unrestored, self.network, self.stopping)
+            restore(self._unrestored, self.network)
             self._unrestored = None
         self.context.progress.epoch_begin(epoch=self.epoch, epochs=self.config.epochs, steps=self.batches.steps)
 

@@ -31,8 +31,8 @@ def capture(network: Any, stopping: EarlyStopping) -> Arrays:
     return arrays | best
 
 
-def restore(arrays: Arrays, network: Any, stopping: EarlyStopping) -> None:
-    """Put back what `capture` returned, to a network that is built alike.
+def restore(arrays: Arrays, network: Any) -> None:
+    """Put back what `capture` returned of a network, to one that is built alike.
 
     Raises:
         IntegrityError: if it is another one's.
@@ -47,7 +47,6 @@ def restore(arrays: Arrays, network: Any, stopping: EarlyStopping) -> None:
         )
     for name, variable in here.items():
         variable.assign(found[name])
-    stopping.weights = best_weights(arrays)
 
 
 def best_weights(arrays: Arrays) -> list[Any]:

@@ -11,6 +11,9 @@ from typing import Any
 
 import pytest
 
+from job.gc import Housekeeping
+from job.runs import Runs
+from job.store import Store
 from tests.conftest import FAKES, Command, WriteConfig
 from tests.support.processes import start
 
@@ -105,6 +108,32 @@ def test_what_is_half_made_or_set_aside_goes_when_it_is_old(mnist_job: Command, 
     age(lone, 8)
     assert "1 deleted" in mnist_job("gc", "--root", root, "--delete").stdout
     assert not lone.exists()
+
+
+def test_what_is_set_aside_is_as_old_as_its_being_set_aside(mnist_job: Command, root: Path) -> None:
+    (artifact, *_) = (root / "artifacts" / "visualizer").glob("*")
+    age(artifact, 100)
+    aside = Store(root).set_aside("visualizer", artifact.name)
+    assert aside.name.endswith(".aside-1")
+    assert kinds(mnist_job("gc", "--root", root, "--json").stdout) == []
+
+
+def test_what_was_written_to_since_it_was_listed_stays(root: Path) -> None:
+    partial = root / "artifacts" / "trainer" / f"{'0' * 64}.partial"
+    partial.mkdir()
+    age(partial, 8)
+    keeping = Housekeeping(Store(root), Runs(root), keep=None, older_than=7 * 86400)
+    (found,) = keeping.find()
+    (partial / "checkpoints").mkdir()  # a run resumed, and was ended again
+    assert not keeping.delete(found)
+    assert partial.is_dir()
+
+
+def test_what_is_not_the_jobs_own_is_left_alone(mnist_job: Command, root: Path) -> None:
+    for name in ("README.txt", ".nfs0001", "backup"):
+        (root / "artifacts" / "trainer" / name).touch()
+    assert kinds(mnist_job("gc", "--root", root, "--json", "--older-than", "0s", "--delete").stdout) == []
+    assert (root / "artifacts" / "trainer" / "backup").exists()
 
 
 @pytest.mark.parametrize("text", ["7", "d", "-1d", "1.5h", "٣d"])

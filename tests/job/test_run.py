@@ -236,6 +236,10 @@ class Disappointed(FakeTrainer):
     def run(self, context, /, *, transformed: "Stored[TransformedExamples]") -> "Model":
         raise DataError("the images are upside down", expected="heads up", remedy="turn them")
 
+class Leaving(FakeTrainer):
+    def run(self, context, /, *, transformed: "Stored[TransformedExamples]") -> "Model":
+        raise SystemExit(0)
+
 class Untrue(FakeTrainer):
     def run(self, context, /, *, transformed: "Stored[TransformedExamples]") -> "Model":
         return transformed.artifact
@@ -260,6 +264,7 @@ def breaks(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     ("name", "exit_code", "says"),
     [
         ("Defective", 1, "a defect: ZeroDivisionError: oh"),
+        ("Leaving", 1, "a defect: SystemExit: 0"),
         ("Disappointed", 3, "the images are upside down"),
         ("Untrue", 1, "returned TransformedExamples"),
     ],

@@ -27,7 +27,7 @@ def seal(store: Store, component: FakeExampleGen | None = None) -> Sealed:
     component = component or FakeExampleGen()
     recipe = make_recipe(component, {})
     with store.staged(SLOT, recipe.fingerprint) as stage:
-        return store.seal(SLOT, recipe, component.run(Context(output=stage.files)))
+        return store.seal(SLOT, recipe, component.run(Context(output=stage.files)), print)
 
 
 @pytest.fixture
@@ -209,6 +209,22 @@ def test_another_result_under_the_same_fingerprint_sets_the_first_aside(store: S
     assert len(list(sealed.directory.parent.glob("*.aside-1"))) == 1
 
 
+def test_another_result_does_not_replace_what_is_sealed_and_whole(store: Store) -> None:
+    sealed = seal(store)
+    recipe = make_recipe(FakeExampleGen(), {})
+    told: list[str] = []
+    with store.staged(SLOT, recipe.fingerprint) as stage:
+        other = FakeExampleGen(FakeExampleGen.Config(seed=9)).run(Context(output=stage.files))
+        kept = store.seal(SLOT, recipe, other, told.append)
+    assert kept == sealed, "another run may be reading it"
+    verify(sealed.directory, sealed.manifest)
+    (aside,) = sealed.directory.parent.glob("*.aside-1")
+    assert (aside / "train.parquet").read_bytes() != (sealed.directory / "train.parquet").read_bytes()
+    assert "did not make what it made before" in told[0]
+    assert str(aside) in told[0]
+    assert not list(sealed.directory.parent.glob("*.partial"))
+
+
 def test_what_an_unfinished_run_left_is_cleared(store: Store) -> None:
     recipe = make_recipe(FakeExampleGen(), {})
     left = store.partial(SLOT, recipe.fingerprint) / "files"
@@ -231,7 +247,7 @@ def test_checkpoints_outlive_an_attempt_but_not_the_sealing(store: Store) -> Non
     with store.staged(SLOT, recipe.fingerprint) as stage:
         assert [path.name for path in stage.checkpoints.iterdir()] == ["epoch"]
         assert not list(stage.files.iterdir())
-        store.seal(SLOT, recipe, component.run(Context(output=stage.files)))
+        store.seal(SLOT, recipe, component.run(Context(output=stage.files)), print)
     assert not store.partial(SLOT, recipe.fingerprint).exists()
 
 
@@ -242,10 +258,10 @@ def test_a_file_that_was_promised_must_be_there(store: Store) -> None:
         artifact = component.run(Context(output=stage.files))
         (stage.files / "test.parquet").unlink()
         with pytest.raises(JobError, match=r"names the file test\.parquet, but did not write it"):
-            store.seal(SLOT, recipe, artifact)
+            store.seal(SLOT, recipe, artifact, print)
         (stage.files / "test.parquet").symlink_to("train.parquet")
         with pytest.raises(JobError, match="neither a regular file nor a folder"):
-            store.seal(SLOT, recipe, artifact)
+            store.seal(SLOT, recipe, artifact, print)
 
 
 def test_a_root_that_cannot_be_written_to_is_told(tmp_path: Path) -> None:

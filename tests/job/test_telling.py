@@ -2,15 +2,19 @@
 
 from __future__ import annotations
 
+import io
 import json
+import os
 import re
 import subprocess
 import sys
 from pathlib import Path
 from typing import Any
 
+import numpy as np
 import pytest
 
+from job.json_log import JsonLog
 from tests.conftest import FAKES, REPOSITORY, Command, WriteConfig
 
 SLOTS = ["example_gen", "transform", "trainer", "evaluator", "visualizer"]
@@ -34,7 +38,7 @@ def test_json_lines_tell_the_whole_run(mnist_job: Command, fake_config: Path, tm
     assert [line["event"] for line in told] == ["run_begun", *["step_begun", "step_ended"] * 5, "run_ended"]
     assert [line["step"] for line in told if line["event"] == "step_ended"] == SLOTS
     ended = told[-1]
-    assert (ended["level"], ended["step"]) == ("info", None)
+    assert ended["level"] == "info"
     assert ended["fields"]["outcome"] == "succeeded"
     assert ended["fields"]["metrics"]["accuracy"] == 1.0
     assert Path(ended["fields"]["run_directory"], "run.json").is_file()
@@ -72,7 +76,7 @@ def test_json_lines_tell_a_failure(mnist_job: Command, write_config: WriteConfig
     assert outcome.exit_code == 3
     *_, ended, failed = lines(outcome.stdout)
     assert (ended["event"], ended["fields"]["outcome"], ended["fields"]["exit_code"]) == ("run_ended", "failed", 3)
-    assert (failed["event"], failed["level"]) == ("failed", "error")
+    assert (failed["event"], failed["level"], failed["step"]) == ("failed", "error", "example_gen")
     assert "nowhere does not exist" in failed["fields"]["headline"]
     assert failed["fields"]["remedy"]
     assert failed["fields"]["resume"] == (
@@ -93,6 +97,34 @@ def test_the_command_that_resumes_is_the_command(mnist_job: Command, write_confi
         f"python -m job run --config {config} --set evaluator.minimum=0.5 --set seed=3 "
         f"--root {tmp_path}/root --until Trainer --no-cache --strict"
     )
+
+
+def test_a_reader_that_goes_does_not_end_the_run(tmp_path: Path, fake_config: Path) -> None:
+    for log_format in ("text", "json"):
+        root = tmp_path / log_format
+        command = [sys.executable, "-m", "job", "run", "--config", str(fake_config), "--root", str(root)]
+        reader, writer = os.pipe()
+        with subprocess.Popen(
+            [*command, "--log-format", log_format], cwd=REPOSITORY, stdout=writer, stderr=subprocess.PIPE, text=True
+        ) as process:
+            os.close(writer)
+            os.close(reader)
+            _, stderr = process.communicate(timeout=60)
+        assert (process.returncode, stderr) == (0, "")
+        assert json.loads((root / "runs/latest/run.json").read_text())["outcome"] == "succeeded"
+
+
+def test_whatever_a_component_reports_is_json_in_ascii() -> None:
+    written = io.StringIO()
+    log = JsonLog(written)
+    log.epoch_begin(epoch=1, epochs=2, steps=3)
+    metrics: dict[str, Any] = {"loss": np.float32(0.5), "accuracy": float("nan"), "val_loss": float("inf")}
+    log.epoch_end(metrics=metrics)
+    log.message("7 → 8")
+    told = lines(written.getvalue())
+    assert told[0]["fields"] == {"epoch": 1, "epochs": 2, "steps": 3, "loss": 0.5, "accuracy": None, "val_loss": None}
+    assert told[1]["fields"]["text"] == "7 → 8"
+    assert written.getvalue().isascii()
 
 
 @pytest.fixture
