@@ -90,10 +90,10 @@ def show(
     """Show a run or an artifact, and its lineage back to the source."""
     import json
 
-    from job.console import make_console, print_run
     from job.lineage import describe, find_artifact, lineage, lineage_tree, manifests_of, sealed_artifacts
     from job.runs import LATEST, Runs
     from job.store import Store
+    from job.telling.printing import make_console, print_run
 
     with told_errors():
         store, runs, console = Store(root), Runs(root), make_console()
@@ -165,10 +165,10 @@ def gc(
     as_json: AsJson = False,
 ) -> None:
     """List what no kept run refers to, and what was left half-made; with --delete, delete it."""
-    from job.console import print_garbage
     from job.gc import Housekeeping, parse_age
     from job.runs import Runs
     from job.store import Store
+    from job.telling.printing import print_garbage
 
     with told_errors():
         keeping = Housekeeping(Store(root), Runs(root), keep=keep, older_than=parse_age(older_than))
@@ -197,7 +197,7 @@ def schema() -> None:
 def told_errors() -> Iterator[None]:
     """Print a JobError as a user should read it, and exit with its code."""
     from components.errors import ConfigError, JobError
-    from job.console import make_console, print_error
+    from job.telling.printing import make_console, print_error
 
     try:
         yield

@@ -9,12 +9,12 @@ from typing import TYPE_CHECKING
 
 from job.request import LogFormat
 from job.signals import Signals
-from job.streams import make_lasting
+from job.telling.streams import make_lasting
 
 if TYPE_CHECKING:
-    from job.report import Report
     from job.request import Request
     from job.runner import Runner
+    from job.telling.report import Report
 
 
 def run_job(request: Request) -> int:
@@ -28,11 +28,11 @@ def run_job(request: Request) -> int:
 def _run_job(request: Request, signals: Signals) -> int:
     from components.errors import ExitCode
     from job.config import load_config
-    from job.console import make_console
     from job.defaults import ROOT
     from job.runner import ENDINGS, Runner, foreseen
     from job.slots import find_slot
-    from job.termination_log import write_termination_log
+    from job.telling.printing import make_console
+    from job.telling.termination_log import write_termination_log
 
     make_lasting()
     standard_output = sys.stdout
@@ -67,9 +67,10 @@ def _run_job(request: Request, signals: Signals) -> int:
 def make_report(request: Request) -> Report:
     """Return who tells of the run, where JSON on standard output leaves room for it."""
     if request.log_format is LogFormat.JSON:
-        from job.json_log import JsonLog
+        from job.telling.json_log import JsonLog
 
         return JsonLog(sys.stderr if request.as_json else sys.stdout)
-    from job.console import ConsoleReport, make_console
+    from job.telling.console import ConsoleReport
+    from job.telling.printing import make_console
 
     return ConsoleReport(make_console(stderr=request.as_json), errors=make_console(stderr=True))

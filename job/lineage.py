@@ -18,7 +18,7 @@ if TYPE_CHECKING:
     from collections.abc import Iterator
 
     from job.manifest import Manifest
-    from job.runs import RunRecord
+    from job.records import RunRecord
     from job.store import Sealed, Store
 
 PREFIX = re.compile(r"[0-9a-f]{4,64}", re.ASCII)

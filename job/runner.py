@@ -12,20 +12,21 @@ from rich.console import Console
 from components import Artifact, Context, Evaluation, Stored
 from components.errors import ExitCode, IntegrityError, JobError, ResourceError, StorageError, first_line
 from components.runtime.disk import disk_full, is_disk_full
-from job.console import ConsoleReport
 from job.environment import describe_environment
 from job.pipeline import A, flow
 from job.recipe import import_string, make_recipe
-from job.runs import Failure, RunRecord, Runs, StepRecord, outcome_of
+from job.records import Failure, RunRecord, StepRecord, outcome_of
+from job.runs import Runs
 from job.signals import BrokenOff, Signals
 from job.store import Sealed, Store
+from job.telling.console import ConsoleReport
 
 if TYPE_CHECKING:
     from pathlib import Path
 
     from job.config import JobConfig
     from job.manifest import Recipe
-    from job.report import Report
+    from job.telling.report import Report
 
 
 ENDINGS = (Exception, SystemExit, BrokenOff)

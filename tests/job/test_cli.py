@@ -14,7 +14,7 @@ from typing import Any
 import pytest
 from rich.console import Console
 
-from job.console import ConsoleReport
+from job.telling.console import ConsoleReport
 from tests.conftest import FAKES, REPOSITORY, Command, WriteConfig
 from tests.support.data import write_csv, write_idx_folder, write_image_folder
 

@@ -14,7 +14,7 @@ from typing import Any
 import numpy as np
 import pytest
 
-from job.json_log import JsonLog
+from job.telling.json_log import JsonLog
 from tests.conftest import FAKES, REPOSITORY, Command, WriteConfig
 
 SLOTS = ["example_gen", "transform", "trainer", "evaluator", "visualizer"]

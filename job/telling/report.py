@@ -10,7 +10,7 @@ if TYPE_CHECKING:
     from pathlib import Path
 
     from components.errors import JobError
-    from job.runs import RunRecord, StepRecord
+    from job.records import RunRecord, StepRecord
     from job.store import Sealed
 
 

@@ -14,14 +14,14 @@ import time
 from datetime import UTC, datetime
 from typing import TYPE_CHECKING, Any, Literal, TextIO
 
-from job.console import summary
+from job.telling.printing import summary
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
     from pathlib import Path
 
     from components.errors import JobError
-    from job.runs import RunRecord, StepRecord
+    from job.records import RunRecord, StepRecord
     from job.store import Sealed
 
 Level = Literal["info", "warning", "error"]

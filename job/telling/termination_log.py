@@ -12,11 +12,12 @@ import os
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from job.runs import Runs, outcome_of
+from job.records import outcome_of
+from job.runs import Runs
 
 if TYPE_CHECKING:
     from components.errors import ExitCode, JobError
-    from job.runs import RunRecord
+    from job.records import RunRecord
 
 VARIABLE = "JOB_TERMINATION_LOG"
 """Environment variable that names the file; without it, nothing is written."""
