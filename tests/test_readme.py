@@ -9,6 +9,7 @@ from pathlib import Path
 
 import pytest
 
+from components.errors import ExitCode
 from tests.conftest import REPOSITORY, Command
 
 README = (REPOSITORY / "README.md").read_text()
@@ -58,6 +59,11 @@ def test_the_short_configuration_loads(tmp_path: Path) -> None:
 
     (tmp_path / "short.yaml").write_text(block("yaml", "path: /data/mnist"))
     load_config(tmp_path / "short.yaml")
+
+
+def test_the_exit_codes_are_those_of_the_code() -> None:
+    table = re.findall(r"^\| (\d+) \| (.+) \|$", README, re.MULTILINE)
+    assert [int(code) for code, _ in table] == sorted(ExitCode)
 
 
 def test_nothing_was_left_to_be_filled_in() -> None:

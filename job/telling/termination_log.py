@@ -50,7 +50,7 @@ def write_termination_log(exit_code: ExitCode, failure: JobError | None, record:
         "metrics": {name: metrics[name] for name in METRICS if name in metrics},
         "run_directory": str(Runs(Path(record.config["root"])).path(record.run_id)) if record else None,
     }
-    for key in ("headline", "remedy"):
+    for key in ("remedy", "headline", "run_directory"):
         while len(encoded(said)) > MOST and said[key]:
             said[key] = said[key][: len(said[key]) // 2]
     Path(path).write_bytes(encoded(said))
