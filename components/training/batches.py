@@ -45,13 +45,12 @@ class TrainingBatches:
             self._tensors = tf.constant(split.images), tf.constant(split.labels)
         self._whole = self._batches(skip=0)
 
-    def epoch(self, epoch: int, *, skip: int = 0) -> Any:
-        """Return the batches of `epoch`, from 1, as a tf.data.Dataset, without the first `skip` of them.
-
-        The dataset of an epoch is to be gone through before that of another one is asked for.
-        """
+    def begin_epoch(self, epoch: int) -> None:
+        """Have datasets give the batches of `epoch`, from 1, when they are gone through next."""
         self._epoch.assign(epoch)
-        # One dataset serves all whole epochs: it reads the epoch whenever it is gone through.
+
+    def dataset(self, *, skip: int = 0) -> Any:
+        """Return the batches of the epoch that was begun, as a tf.data.Dataset, without the first `skip` of them."""
         return self._batches(skip=skip) if skip else self._whole
 
     def _batches(self, *, skip: int) -> Any:

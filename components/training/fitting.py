@@ -137,24 +137,21 @@ class Training:
         self.context.progress.resumed(epoch=self.epoch, step=self.step)
 
     def run(self, validation: Any) -> None:
-        """Train until it is done; each epoch, or what is left of one, is a `fit()` of its own."""
+        """Train until it is done: what is left of an epoch is a `fit()` of its own, the others are one together."""
         if self._unrestored is not None and not self.done:
             # Keras makes these variables when they are first used, and would not find them restored.
             self.network.optimizer.build(self.network.trainable_variables)
             self.network.evaluate(validation.take(1), verbose=0)
         while not self.done:
-            self._skipped = self.step
-            epoch = _Epoch(self)
             self.network.fit(
-                self.batches.epoch(self.epoch, skip=self.step),
+                self.batches.dataset(skip=self.step),
                 validation_data=validation,
                 initial_epoch=self.epoch - 1,
-                epochs=self.epoch,
+                epochs=self.epoch if self.step else self.config.epochs,
                 shuffle=False,  # TrainingBatches did it
-                callbacks=[epoch],
+                callbacks=[_Listener(self)],
                 verbose=0,
             )
-            self._end_epoch(epoch.metrics)
 
     def result(self) -> Fit:
         """Give the network the weights of its best epoch, and return how it went."""
@@ -166,14 +163,18 @@ class Training:
         )
 
     def begin_epoch(self) -> None:
-        """Restore what a checkpoint held, once Keras has reset the metrics that it is restored to."""
+        """Order the batches, and restore what a checkpoint held, now that Keras has reset the metrics."""
+        self.batches.begin_epoch(self.epoch)
+        self._skipped = self.step
         if self._unrestored is not None:
             restore(self._unrestored, self.network)
             self._unrestored = None
         self.context.progress.epoch_begin(epoch=self.epoch, epochs=self.config.epochs, steps=self.batches.steps)
 
-    def advance(self, step: int, metrics: dict[str, float]) -> None:
-        """Be `step` steps into the epoch; save that, and end, where it is time to."""
+    def advance(self, steps: int, metrics: dict[str, float]) -> None:
+        """Be `steps` steps further into the epoch than where it was begun; save that, and end, where it is time to."""
+        # Keras counts whole executions, also when the last one of an epoch is cut short.
+        step = min(self._skipped + steps, self.batches.steps)
         self._steps_since += step - self.step
         self.step = step
         seen = min(step * self.batches.batch_size, self.batches.images)
@@ -182,7 +183,8 @@ class Training:
         if step < self.batches.steps:  # an epoch's last step is saved with its validation
             self._save_if_due()
 
-    def _end_epoch(self, metrics: dict[str, float]) -> None:
+    def end_epoch(self, metrics: dict[str, float]) -> None:
+        """Take down how the epoch went, and stand before the next one."""
         metrics["learning_rate"] = float(self.network.optimizer.learning_rate)
         if not all(map(math.isfinite, metrics.values())):
             raise ConfigError(
@@ -228,22 +230,19 @@ class Training:
         self._saved_at, self._steps_since = time.monotonic(), 0
 
 
-class _Epoch(keras.callbacks.Callback):  # type: ignore[misc]
-    """Tells a Training of one epoch as Keras goes through it."""
+class _Listener(keras.callbacks.Callback):  # type: ignore[misc]
+    """Tells a Training what Keras does."""
 
     def __init__(self, training: Training) -> None:
         super().__init__()
         self.training = training
-        self.skipped = training.step
-        self.metrics: dict[str, float] = {}
 
     def on_epoch_begin(self, epoch: int, logs: dict[str, float] | None = None) -> None:  # noqa: ARG002
         self.training.begin_epoch()
 
     def on_train_batch_end(self, batch: int, logs: dict[str, float] | None = None) -> None:
-        # Keras counts whole executions, also when the last one of an epoch is cut short.
-        step = min(self.skipped + batch + 1, self.training.batches.steps)
-        self.training.advance(step, logs or {})
+        self.training.advance(batch + 1, logs or {})
 
     def on_epoch_end(self, epoch: int, logs: dict[str, float] | None = None) -> None:  # noqa: ARG002
-        self.metrics = {name: float(value) for name, value in (logs or {}).items()}
+        self.training.end_epoch({name: float(value) for name, value in (logs or {}).items()})
+        self.model.stop_training = self.training.done

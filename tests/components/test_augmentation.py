@@ -69,7 +69,8 @@ def test_an_epoch_gone_through_from_its_middle_has_the_same_batches() -> None:
     batches = TrainingBatches(split, batch_size=3, seed=4, augmentation=AugmentationConfig(rotation=20.0))
 
     def epoch(number: int, skip: int = 0) -> list[tuple[Any, Any]]:
-        return [(images.numpy(), labels.numpy()) for images, labels in batches.epoch(number, skip=skip)]
+        batches.begin_epoch(number)
+        return [(images.numpy(), labels.numpy()) for images, labels in batches.dataset(skip=skip)]
 
     whole, again, other = epoch(1), epoch(1, skip=2), epoch(2)
     assert [len(labels) for _, labels in whole] == [3, 3, 3, 1]

@@ -101,7 +101,8 @@ def test_an_epoch_has_every_image_once_in_an_order_of_seed_and_epoch() -> None:
 
     def order(seed: int, epoch: int) -> list[list[int]]:
         batches = TrainingBatches(split, batch_size=4, seed=seed, augmentation=AugmentationConfig())
-        return [labels.numpy().tolist() for _, labels in batches.epoch(epoch)]
+        batches.begin_epoch(epoch)
+        return [labels.numpy().tolist() for _, labels in batches.dataset()]
 
     first = order(1, 1)
     assert [len(batch) for batch in first] == [4, 4, 2]
