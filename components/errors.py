@@ -83,7 +83,8 @@ class TerminationError(JobError):
 def first_finding(error: ValidationError) -> str:
     """Return the first thing that pydantic found wrong with a value: where, and what."""
     first = error.errors(include_url=False, include_input=False)[0]
-    return f"{'.'.join(str(part) for part in first['loc']) or 'it'}: {first['msg']}"
+    place = ".".join(str(part) for part in first["loc"])
+    return f"{place}: {first['msg']}" if place else str(first["msg"])
 
 
 def first_line(error: BaseException) -> str:

@@ -81,7 +81,8 @@ def show(
         str,
         typer.Argument(
             metavar="[RUN|ARTIFACT]",
-            help="A run's id, by default the newest; or an artifact's path, digest or fingerprint, or its beginning.",
+            help="A run's id, by default the newest; or an artifact's path, digest or fingerprint, "
+            "or at least 4 characters of these.",
         ),
     ] = "latest",
     root: Root = Path(ROOT),
@@ -91,12 +92,13 @@ def show(
     import json
 
     from job.lineage import describe, find_artifact, lineage, lineage_tree, manifests_of, sealed_artifacts
-    from job.runs import LATEST, Runs
+    from job.runs import LATEST, RECORD, Runs
     from job.store import Store
     from job.telling.printing import make_console, print_run
 
     with told_errors():
         store, runs, console = Store(root), Runs(root), make_console()
+        name = Path(name).resolve().name if (Path(name) / RECORD).is_file() else name
         if name != LATEST and not runs.has_record(name) and store.artifacts.is_dir():
             sealed = find_artifact(store, name)
             manifests = {other.manifest.digest: other.manifest for other in sealed_artifacts(store)}
@@ -109,10 +111,13 @@ def show(
             record = runs.read(name)
             manifests = manifests_of(store, record)
             made_of = lineage(manifests, record.steps[-1].digest) if record.steps else None
+            alive = runs.is_alive(record.run_id)
             shown = json.loads(record.to_json())
+            if record.outcome == "running" and not alive:
+                shown["outcome"] = "killed"  # it could not say so itself
             if not as_json:
                 console.print(f"run [bold]{record.run_id}[/]  {record.started:%Y-%m-%d %H:%M} UTC  root {root}")
-                print_run(console, record, runs.path(record.run_id), alive=runs.is_alive(record.run_id))
+                print_run(console, record, runs.path(record.run_id), alive=alive)
         if as_json:
             typer.echo(json.dumps(shown | {"lineage": made_of}, indent=2))
         elif made_of is not None:
@@ -123,14 +128,13 @@ def show(
 @app.command()
 def verify(root: Root = Path(ROOT), as_json: AsJson = False) -> None:
     """Re-hash every sealed artifact of a root; exit 3 if one is not what its manifest says."""
-    from components.errors import ConfigError, ExitCode, IntegrityError
+    from components.errors import ExitCode, IntegrityError
     from job.integrity import verify as verify_files
     from job.store import Store
 
     with told_errors():
         store = Store(root)
-        if not store.artifacts.is_dir():
-            raise ConfigError(f"{root} has no artifacts", expected="a root of the job", remedy="name it with --root")
+        store.require()
         checked, failures = 0, []
         for slot, directory in store.sealed_directories():
             checked += 1
@@ -159,25 +163,32 @@ def gc(
         int | None, typer.Option(min=1, metavar="N", help="Keep the N newest runs only; by default all.")
     ] = None,
     older_than: Annotated[
-        str, typer.Option(metavar="AGE", help="What was left half-made goes when it is older: 90s, 30m, 12h, 7d.")
+        str,
+        typer.Option(
+            metavar="AGE", help="What was left half-made, or set aside, goes when it is older: 90s, 30m, 12h, 7d."
+        ),
     ] = "7d",
     delete: Annotated[bool, typer.Option("--delete", help="Delete it, rather than only list it.")] = False,
     as_json: AsJson = False,
 ) -> None:
-    """List what no kept run refers to, and what was left half-made; with --delete, delete it."""
+    """List what no kept run refers to, and what was left half-made or set aside; with --delete, delete it."""
     from job.gc import Housekeeping, parse_age
     from job.runs import Runs
     from job.store import Store
     from job.telling.printing import print_garbage
 
     with told_errors():
-        keeping = Housekeeping(Store(root), Runs(root), keep=keep, older_than=parse_age(older_than))
+        store = Store(root)
+        store.require()
+        keeping = Housekeeping(store, Runs(root), keep=keep, older_than=parse_age(older_than))
         found = list(keeping.find())
         gone = [garbage for garbage in found if delete and keeping.delete(garbage)]
         if as_json:
             import json
 
-            listed = [{"kind": it.kind, "path": str(it.path), "size": it.size, "age": round(it.age)} for it in found]
+            listed = [
+                {"kind": it.kind, "path": str(it.path), "size": it.size, "age_seconds": round(it.age)} for it in found
+            ]
             typer.echo(json.dumps({"garbage": listed, "deleted": [str(garbage.path) for garbage in gone]}, indent=2))
         else:
             print_garbage(found, gone if delete else None)
@@ -213,8 +224,3 @@ def told_errors() -> Iterator[None]:
         return
     print_error(make_console(stderr=True), failure)
     raise typer.Exit(int(failure.exit_code))
-
-
-def main() -> None:
-    """Run the command line."""
-    app()

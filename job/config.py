@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import difflib
+import json
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -139,6 +140,16 @@ def explain(document: Document, slot: str, cls: type[Component[Any]], error: Val
     place = (slot, *keys)
     if first["type"] == "extra_forbidden":
         return unknown_key(document, place, [*siblings, "use"] if len(place) == 2 else siblings)
+    if first["type"] == "missing" and isinstance(first["loc"][-1], int):
+        there = first["loc"][-1]
+        missing_too = sum(
+            finding["type"] == "missing" and finding["loc"][:-1] == first["loc"][:-1] for finding in findings
+        )
+        return ConfigError(
+            f"{document.where(place)}: {join(place[:-1])} has {there} value{'' if there == 1 else 's'}",
+            expected=f"{there + missing_too} values",
+            remedy="give one for each",
+        )
     if first["type"] in ("missing", "union_tag_not_found"):
         missing = place if first["type"] == "missing" else (*place, str(first["ctx"]["discriminator"]).strip("'"))
         return ConfigError(
@@ -157,7 +168,8 @@ def explain(document: Document, slot: str, cls: type[Component[Any]], error: Val
     if first["type"] != "union_tag_invalid" and (children := known_below(cls.Config.model_json_schema(), first["loc"])):
         message = f"a section with keys of {', '.join(children)}"
         remedy = f"write `{place[-1]}: {{{children[0]}: ...}}`"
-    return ConfigError(f"{document.where(place)}: {join(place)} is {value!r}", expected=message, remedy=remedy)
+    said = json.dumps(value) if value is None or isinstance(value, bool) else repr(value)
+    return ConfigError(f"{document.where(place)}: {join(place)} is {said}", expected=message, remedy=remedy)
 
 
 def unknown_key(document: Document, place: tuple[str | int, ...], siblings: Sequence[str]) -> ConfigError:

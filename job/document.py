@@ -89,7 +89,13 @@ class Document:
                 below = below[key]
             below[place[-1]] = value
             exact[place] = f"--set {override}"
-        return Document(merge(self.values, values), parents | self.origins | exact)
+        # What a file said below a value that is replaced is not said any more.
+        kept = {
+            place: origin
+            for place, origin in self.origins.items()
+            if not any(place[: len(said)] == said for said in exact if len(said) < len(place))
+        }
+        return Document(merge(self.values, values), parents | kept | exact)
 
     def where(self, place: Place) -> str:
         """Return the file and line, or the override, that said a value or the nearest of its parents."""

@@ -3,15 +3,21 @@
 from __future__ import annotations
 
 import sys
-from contextlib import nullcontext, redirect_stdout
+from contextlib import contextmanager, nullcontext, redirect_stdout
+from dataclasses import replace
 from pathlib import Path
 from typing import TYPE_CHECKING
 
+from components.errors import ExitCode, IntegrityError
 from job.request import LogFormat
 from job.signals import Signals
 from job.telling.streams import make_lasting
+from job.telling.termination_log import clear_termination_log, write_termination_log
 
 if TYPE_CHECKING:
+    from collections.abc import Iterator
+
+    from components.errors import JobError
     from job.request import Request
     from job.runner import Runner
     from job.telling.report import Report
@@ -22,21 +28,24 @@ def run_job(request: Request) -> int:
     signals = Signals()
     # First of all: the first process of a container is deaf to a signal that it does not handle.
     with signals.listening():
-        return _run_job(request, signals)
+        exit_code = _run_job(request, signals)
+    if signals.requested:  # a second Ctrl-C while Python winds up must not change how the process ends
+        signals.ignore()
+    return exit_code
 
 
 def _run_job(request: Request, signals: Signals) -> int:
-    from components.errors import ExitCode
     from job.config import load_config
     from job.defaults import ROOT
     from job.runner import ENDINGS, Runner, foreseen
     from job.slots import find_slot
     from job.telling.printing import make_console
-    from job.telling.termination_log import write_termination_log
 
     make_lasting()
     standard_output = sys.stdout
     report = make_report(request)
+    with warned(report):
+        clear_termination_log()
     runner: Runner | None = None
     failure = None
     # Libraries that print must not come between a reader and JSON.
@@ -53,15 +62,28 @@ def _run_job(request: Request, signals: Signals) -> int:
                 make_console(stderr=True).print_exception()
     record = runner.record if runner is not None and runner.has_begun else None
     exit_code = failure.exit_code if failure else ExitCode((record and record.exit_code) or 0)
-    try:
-        write_termination_log(exit_code, failure, record)
-    except OSError as error:
-        report.warning(f"the termination log {error.filename} could not be written: {error.strerror}")
+    resume = "" if failure is None or record is None else resuming(request, failure).command()
+    with warned(report):
+        write_termination_log(exit_code, failure, record, resume)
     if failure is not None:
-        report.failed(failure, resume="" if record is None else request.command())
+        report.failed(failure, resume=resume)
     if request.as_json and record is not None:
         standard_output.write(record.to_json() + "\n")
     return int(exit_code)
+
+
+def resuming(request: Request, failure: JobError) -> Request:
+    """Return what is to be asked for to go on after a failure: a strict run would fail again where it did."""
+    return replace(request, strict=request.strict and not isinstance(failure, IntegrityError))
+
+
+@contextmanager
+def warned(report: Report) -> Iterator[None]:
+    """Make a warning of what keeps the termination log from being written: it is no reason to fail."""
+    try:
+        yield
+    except OSError as error:
+        report.warning(f"the termination log {error.filename} could not be written: {error.strerror}")
 
 
 def make_report(request: Request) -> Report:

@@ -41,8 +41,8 @@ def parse_age(text: str) -> float:
     """
     if not (match := re.fullmatch(r"(\d{1,9})([smhd])", text, re.ASCII)):
         raise ConfigError(
-            f"--older-than {text} is not an age",
-            expected="a number with s, m, h or d behind it",
+            f"--older-than {text!r} is not an age",
+            expected="a whole number of at most 9 digits with s, m, h or d behind it",
             remedy="such as 12h or 7d",
         )
     return float(match[1]) * UNITS[match[2]]

@@ -64,13 +64,13 @@ def verify(directory: Path, manifest: Manifest) -> None:
             if isinstance(found, OSError):
                 raise IntegrityError(
                     f"{path} cannot be read: {found.strerror}",
-                    expected=f"{entry.sha256}, {entry.size:,} bytes",
+                    expected=f"a file of {entry.size:,} bytes with the SHA-256 {entry.sha256}",
                     remedy=RERUN,
                 )
             if found != entry.sha256:
                 raise IntegrityError(
                     f"{path} has been changed: its SHA-256 is {found}",
-                    expected=f"{entry.sha256}, {entry.size:,} bytes",
+                    expected=f"{entry.sha256}, of {entry.size:,} bytes",
                     remedy=RERUN,
                 )
             if (size := path.stat().st_size) != entry.size:

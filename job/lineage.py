@@ -12,7 +12,6 @@ from rich.tree import Tree
 from components.artifacts import Examples
 from components.errors import ConfigError, IntegrityError
 from components.runtime.disk import readable
-from job.manifest import MANIFEST
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
@@ -21,8 +20,9 @@ if TYPE_CHECKING:
     from job.records import RunRecord
     from job.store import Sealed, Store
 
-PREFIX = re.compile(r"[0-9a-f]{4,64}", re.ASCII)
-"""So much of a digest or fingerprint, at least, names an artifact."""
+LEAST = 4
+"""So many characters of a digest or fingerprint, at least, name an artifact."""
+PREFIX = re.compile(rf"[0-9a-f]{{{LEAST},64}}", re.ASCII)
 
 
 def manifests_of(store: Store, record: RunRecord) -> dict[str, Manifest]:
@@ -42,11 +42,15 @@ def find_artifact(store: Store, name: str) -> Sealed:
 
     Raises:
         ConfigError: if there is none, or more than one.
+        IntegrityError: if its manifest is damaged.
     """
-    if (Path(name) / MANIFEST).is_file():
-        place = Path(name).resolve()
-        found = [sealed for sealed in sealed_artifacts(store) if sealed.directory.resolve() == place]
-    elif PREFIX.fullmatch(name):
+    name = name.rstrip("…/")  # as it is printed where there is little room
+    place = Path(name).resolve()
+    for slot, directory in store.sealed_directories():
+        if directory.resolve() == place:
+            return store.read(slot, directory)
+    name = place.name if "/" in name else name
+    if PREFIX.fullmatch(name):
         found = [
             sealed
             for sealed in sealed_artifacts(store)
@@ -59,7 +63,9 @@ def find_artifact(store: Store, name: str) -> Sealed:
     some = ", ".join(f"{sealed.slot}/{sealed.manifest.fingerprint[:12]}" for sealed in found[:5])
     raise ConfigError(
         f"{store.root} has {len(found) or 'no'} {'artifacts' if found else 'run or artifact'} `{name}`",
-        expected=f"one of {some}" if found else "a run's id, or an artifact's path, digest or fingerprint",
+        expected=f"one of {some}"
+        if found
+        else f"a run's id, or an artifact's path, digest or fingerprint, or at least {LEAST} characters of these",
         remedy="give more of it" if found else "see `python -m job show` for the newest run",
     )
 
@@ -115,7 +121,7 @@ def _branch(node: dict[str, Any], name: str, seen: set[str]) -> Tree:
     label = f"{name}: " if name and name != node.get("kind") else ""
     short = node["digest"][:12]
     if node.get("missing"):
-        return Tree(f"{label}{short} [yellow](not in this root any more)[/]")
+        return Tree(f"{label}{short} [yellow](not in this root any more, or damaged: `python -m job verify` says)[/]")
     tree = Tree(f"{label}[bold]{node['kind']}[/] {short} [dim]{escape(node['component'])}[/]")
     if node["digest"] in seen:
         tree.label = f"{tree.label} [dim](as above)[/]"

@@ -167,7 +167,7 @@ RERUN = "run the job again: it sets the artifact aside and makes it anew"
 
 def _not_one(where: str, why: str) -> IntegrityError:
     return IntegrityError(
-        f"{where} is not a manifest of schema version {SCHEMA_VERSION}: {why}",
+        f"{where} is not a manifest: {why}",
         expected="a manifest as the job writes it",
         remedy=RERUN,
     )

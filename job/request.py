@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+import os
 import shlex
+import sys
 from dataclasses import dataclass
 from enum import StrEnum
 from typing import TYPE_CHECKING
@@ -10,6 +12,12 @@ from typing import TYPE_CHECKING
 if TYPE_CHECKING:
     from collections.abc import Sequence
     from pathlib import Path
+
+
+def interpreter() -> str:
+    """Return the Python that runs here, as one calls it from here: `.venv/bin/python` where it is below."""
+    below = os.path.relpath(sys.executable)
+    return sys.executable if below.startswith(os.pardir) else below
 
 
 class LogFormat(StrEnum):
@@ -37,7 +45,7 @@ class Request:
 
     def command(self) -> str:
         """Return the command that asks for the same, ready for a shell."""
-        words = ["python", "-m", "job", "run", "--config", str(self.config)]
+        words = [interpreter(), "-m", "job", "run", "--config", str(self.config)]
         words += [word for override in self.overrides for word in ("--set", override)]
         words += [] if self.root is None else ["--root", str(self.root)]
         words += [] if self.until is None else ["--until", self.until]

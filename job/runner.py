@@ -200,7 +200,11 @@ class Runner:
             sealed = self.store.find(slot, recipe.fingerprint)
         except IntegrityError as error:
             if self.strict:
-                raise
+                raise IntegrityError(
+                    error.headline,
+                    expected=error.expected,
+                    remedy="run it without --strict: it sets the artifact aside and makes it anew",
+                ) from error
             aside = self.store.set_aside(slot, recipe.fingerprint)
             self.report.warning(f"{error.headline}; expected {error.expected}. It is set aside as {aside}.")
             return None, "what was sealed is damaged"

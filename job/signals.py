@@ -13,7 +13,7 @@ if TYPE_CHECKING:
 
 PATIENCE = 5.0
 """Seconds that a component has to look at the flag before it is broken off where it is."""
-REMEDY = "run the same command again: what is sealed is reused"
+REMEDY = "run the same command again: what is sealed is reused, and training goes on from its last checkpoint"
 
 
 class BrokenOff(BaseException):
@@ -93,6 +93,11 @@ class Signals:
             signal.setitimer(signal.ITIMER_REAL, 0)
             for number, handler in before.items():
                 signal.signal(number, handler)
+
+    def ignore(self) -> None:
+        """Be deaf from now on, as the process is about to end."""
+        for number in (signal.SIGTERM, signal.SIGINT):
+            signal.signal(number, signal.SIG_IGN)
 
     def _ask(self, number: int, frame: object) -> None:  # noqa: ARG002
         if self._signal is None:

@@ -76,6 +76,17 @@ class Store:
         self.root = root
         self.artifacts = root / "artifacts"
 
+    def require(self) -> None:
+        """See that there is a store to look at.
+
+        Raises:
+            ConfigError: if there is none.
+        """
+        if not self.artifacts.is_dir():
+            raise ConfigError(
+                f"{self.root} has no artifacts", expected="a root of the job", remedy="name it with --root"
+            )
+
     def prepare(self) -> None:
         """Make the folders of all slots, writable.
 

@@ -155,12 +155,15 @@ class Checkpoints:
         Args:
             progress: told of each one that is damaged.
         """
-        for place in self.places():
+        places = self.places()
+        for place in places:
             try:
                 return self.read(place)
             except IntegrityError as error:
-                progress.warning(f"{error.headline}; an older checkpoint, or the beginning, takes its place")
+                progress.warning(f"{error.headline}; it is not used")
                 _clear(place)
+        if places:
+            progress.warning("no checkpoint is whole: training begins anew")
         return None
 
     def read(self, place: Path) -> tuple[Checkpoint, Arrays]:

@@ -212,8 +212,9 @@ class Training:
         ):
             self._save()
         if ending:
+            where = f"in epoch {self.epoch}, after step {self.step}" if self.step else f"after epoch {self.epoch - 1}"
             raise TerminationError(
-                f"the job was asked to end, and did in epoch {self.epoch}, after step {self.step}",
+                f"the job was asked to end, and did {where}",
                 remedy="run the same command again: it goes on from there",
             )
 

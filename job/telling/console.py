@@ -104,7 +104,7 @@ class ConsoleReport:
     def end(self, record: RunRecord, directory: Path) -> None:
         """Say how the run ended: steps, metrics, verdict, and where to look."""
         self._stop_bars()
-        print_run(self.console, record, directory)
+        print_run(self.console, record, directory, failure_follows=True)
 
     def failed(self, error: JobError, *, resume: str) -> None:
         """Say what went wrong, and how to go on."""

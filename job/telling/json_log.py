@@ -25,6 +25,7 @@ if TYPE_CHECKING:
     from job.store import Sealed
 
 Level = Literal["info", "warning", "error"]
+LEVELS: dict[str, Level] = {"succeeded": "info", "not_blessed": "warning", "terminated": "warning"}
 EVERY = 10.0
 """Seconds at least between two `training_step` events."""
 
@@ -80,7 +81,7 @@ class JsonLog:
     def end(self, record: RunRecord, directory: Path) -> None:
         self._write(
             "run_ended",
-            "info" if record.exit_code == 0 else "warning",
+            LEVELS.get(record.outcome, "error"),
             run_id=record.run_id,
             run_directory=str(directory),
             **record.model_dump(mode="json", include={"outcome", "exit_code", "seconds", "blessed", "metrics"}),

@@ -30,6 +30,9 @@ OUTCOME = {
 }
 
 
+KILLED = "[bold red]killed[/]: it is not running any more, and could not say why; run the same command again"
+
+
 def make_console(*, stderr: bool = False) -> Console:
     """Return where to print; without a terminal, lines are as long as they are."""
     console = Console(stderr=stderr)
@@ -58,7 +61,9 @@ def summary(sealed: Sealed) -> str:
             return f"{len(made.figures)} figure{'' if len(made.figures) == 1 else 's'}"
 
 
-def print_run(console: Console, record: RunRecord, directory: Path, *, alive: bool = True) -> None:
+def print_run(
+    console: Console, record: RunRecord, directory: Path, *, alive: bool = True, failure_follows: bool = False
+) -> None:
     """Print a run: a table of its steps, the metrics, the verdict, and the paths to look at.
 
     Args:
@@ -66,6 +71,7 @@ def print_run(console: Console, record: RunRecord, directory: Path, *, alive: bo
         record: the run.
         directory: where its record is.
         alive: whether it goes on, if its record says that it is running.
+        failure_follows: whether why it failed is printed after it anyway.
     """
     if record.steps:
         table = Table(box=None, pad_edge=False, header_style="dim")
@@ -101,12 +107,12 @@ def print_run(console: Console, record: RunRecord, directory: Path, *, alive: bo
         if slot in made:
             console.print(f"{what:<13} {escape(str(directory / slot))}", highlight=False, soft_wrap=True)
     console.print(f"{'record':<13} {escape(str(directory / 'run.json'))}", highlight=False, soft_wrap=True)
-    if record.failure is not None:
-        where = f" in {record.failure.component}" if record.failure.component else ""
-        console.print(f"{'failure':<13} {escape(record.failure.headline)}{where}", highlight=False, soft_wrap=True)
+    if record.failure is not None and not failure_follows:
+        where = f"{record.failure.component}: " if record.failure.component else ""
+        console.print(f"{'failure':<13} {where}{escape(record.failure.headline)}", highlight=False, soft_wrap=True)
     exit_code = "" if record.exit_code is None else f", exit code {record.exit_code}"
     if record.outcome == "running":
-        console.print("running" if alive else "[bold red]killed[/]: it is not running any more, and could not say why")
+        console.print("running" if alive else KILLED)
         return
     console.print(
         f"{OUTCOME[record.outcome]} in {record.seconds:.2f} s{exit_code}",
@@ -120,7 +126,7 @@ def print_garbage(found: Sequence[Garbage], gone: Sequence[Garbage] | None) -> N
     for garbage in found:
         stays = "" if gone is None or garbage in gone else "  (stays: a run needs it)"
         console.print(
-            f"{garbage.kind:<9} {readable(garbage.size):>12} {garbage.age / 86400:7.1f} d  {garbage.path}{stays}",
+            f"{garbage.kind:<9} {readable(garbage.size):>12} {readable_age(garbage.age):>9}  {garbage.path}{stays}",
             highlight=False,
             markup=False,
             soft_wrap=True,
@@ -132,6 +138,19 @@ def print_garbage(found: Sequence[Garbage], gone: Sequence[Garbage] | None) -> N
         console.print(f"{len(found)} may go, {size}; --delete deletes them", highlight=False)
     else:
         console.print("nothing may go")
+
+
+def readable_age(seconds: float) -> str:
+    """Return an age in the largest unit of which it has more than one.
+
+    >>> readable_age(90), readable_age(5400), readable_age(700_000)
+    ('90 s', '90 min', '8.1 d')
+    """
+    if seconds < 120:
+        return f"{seconds:.0f} s"
+    if seconds < 7200:
+        return f"{seconds / 60:.0f} min"
+    return f"{seconds / 3600:.0f} h" if seconds < 172_800 else f"{seconds / 86400:.1f} d"
 
 
 def shorten(path: str, fingerprint: str) -> str:

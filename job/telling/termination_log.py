@@ -26,13 +26,29 @@ MOST = 4096
 METRICS = ("accuracy", "loss", "macro_f1")
 
 
-def write_termination_log(exit_code: ExitCode, failure: JobError | None, record: RunRecord | None) -> None:
+def clear_termination_log() -> None:
+    """Empty the file: what an earlier run said must not be taken for the word of one that is killed.
+
+    Raises:
+        OSError: if it cannot be written.
+    """
+    if path := os.environ.get(VARIABLE):
+        Path(path).write_bytes(b"")
+
+
+def write_termination_log(
+    exit_code: ExitCode,
+    failure: JobError | None = None,
+    record: RunRecord | None = None,
+    resume: str = "",
+) -> None:
     """Write how a run ended as JSON: outcome, exit code, step, headline, metrics, run directory.
 
     Args:
         exit_code: the one that the process will end with.
         failure: why it failed, if it did.
         record: the run, if it began.
+        resume: the command that goes on.
 
     Raises:
         OSError: if the file cannot be written.
@@ -47,10 +63,11 @@ def write_termination_log(exit_code: ExitCode, failure: JobError | None, record:
         "step": record.failure.component if record and record.failure else None,
         "headline": failure.headline if failure else missed and f"the model is not blessed: {missed}",
         "remedy": failure.remedy if failure else "",
-        "metrics": {name: metrics[name] for name in METRICS if name in metrics},
+        "resume": resume,
+        "metrics": {name: metrics[name] for name in METRICS if name in metrics} or None,
         "run_directory": str(Runs(Path(record.config["root"])).path(record.run_id)) if record else None,
     }
-    for key in ("remedy", "headline", "run_directory"):
+    for key in ("resume", "remedy", "headline", "run_directory"):
         while len(encoded(said)) > MOST and said[key]:
             said[key] = said[key][: len(said[key]) // 2]
     Path(path).write_bytes(encoded(said))

@@ -15,6 +15,7 @@ import pytest
 
 import job.runs
 from job.locks import hold, hold_if_free, is_held
+from job.request import interpreter
 from job.runs import Runs
 from tests.conftest import FAKES, Command, WriteConfig, run_job
 from tests.support.processes import start
@@ -146,7 +147,7 @@ def test_a_component_ends_between_units_of_work_or_is_broken_off(
         _, stderr = process.communicate(timeout=50)  # left alone, it sleeps for 60
     assert process.returncode == 143
     assert f"the job was asked to end ({signals[0].name})" in stderr
-    assert f"resume:   python -m job run --config {config} --root {root}" in stderr
+    assert f"resume:   {interpreter()} -m job run --config {config} --root {root}" in stderr
     record: dict[str, Any] = json.loads((root / "runs/latest/run.json").read_text())
     assert (record["outcome"], record["exit_code"]) == ("terminated", 143)
     assert [step["component"] for step in record["steps"]] == SLOTS[:2]

@@ -169,6 +169,12 @@ def test_what_a_running_job_holds_stays_whatever_is_asked(
     assert {garbage["kind"] for garbage in found} == {"run", "partial"}, "a killed run holds nothing"
 
 
+def test_a_root_that_is_none_is_told(mnist_job: Command, tmp_path: Path) -> None:
+    outcome = mnist_job("gc", "--root", tmp_path / "nowhere")
+    assert outcome.exit_code == 2
+    assert "has no artifacts" in outcome.stderr
+
+
 def test_a_record_that_cannot_be_read_stops_it(mnist_job: Command, root: Path) -> None:
     (root / "runs" / runs(root)[0] / "run.json").write_text("{")
     outcome = mnist_job("gc", "--root", root, "--delete")

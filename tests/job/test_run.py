@@ -193,6 +193,11 @@ def test_show_tells_a_run_and_its_lineage(mnist_job: Command, fake_config: Path,
         assert artifact.exit_code == 0, artifact.stderr
         for text in ("evaluation", record["steps"][3]["digest"], "FakeEvaluator", "model", "content_sha256"):
             assert text in artifact.stdout
+    short = record["steps"][3]["path"].replace(
+        record["steps"][3]["fingerprint"], record["steps"][3]["fingerprint"][:12]
+    )
+    assert mnist_job("show", f"{short}…", "--root", root).stdout == artifact.stdout, "as it is printed"
+    assert mnist_job("show", root / "runs" / "latest", "--root", root).stdout == shown.stdout
     told = json.loads(mnist_job("show", root / "runs/latest/trainer", "--root", root, "--json").stdout)
     assert told["digest"] == told["lineage"]["digest"] == record["steps"][2]["digest"]
     assert told["lineage"]["inputs"]["transformed"]["inputs"]["examples"]["source"]["kind"] == "fake"

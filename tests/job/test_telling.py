@@ -14,8 +14,10 @@ from typing import Any
 import numpy as np
 import pytest
 
+from job.request import interpreter
 from job.telling.json_log import JsonLog
 from tests.conftest import FAKES, REPOSITORY, Command, WriteConfig
+from tests.support.processes import start
 
 SLOTS = ["example_gen", "transform", "trainer", "evaluator", "visualizer"]
 TIME = re.compile(r"\d{4}-\d\d-\d\dT\d\d:\d\d:\d\d\.\d{3}Z")
@@ -80,7 +82,7 @@ def test_json_lines_tell_a_failure(mnist_job: Command, write_config: WriteConfig
     assert "nowhere does not exist" in failed["fields"]["headline"]
     assert failed["fields"]["remedy"]
     assert failed["fields"]["resume"] == (
-        f"python -m job run --config {config} --root '{tmp_path}/my root' --log-format json"
+        f"{interpreter()} -m job run --config {config} --root '{tmp_path}/my root' --log-format json"
     )
     wrong = mnist_job(*arguments, "--set", "trainer.nonsense=1")
     (failed,) = lines(wrong.stdout)
@@ -94,7 +96,7 @@ def test_the_command_that_resumes_is_the_command(mnist_job: Command, write_confi
     outcome = mnist_job("run", "--config", config, "--root", tmp_path / "root", *options)
     (resume,) = [line.split(maxsplit=1)[1] for line in outcome.stderr.splitlines() if "resume:" in line]
     assert resume == (
-        f"python -m job run --config {config} --set evaluator.minimum=0.5 --set seed=3 "
+        f"{interpreter()} -m job run --config {config} --set evaluator.minimum=0.5 --set seed=3 "
         f"--root {tmp_path}/root --until Trainer --no-cache --strict"
     )
 
@@ -145,6 +147,7 @@ def test_the_termination_log_says_how_a_run_ended(
         "step": None,
         "headline": "",
         "remedy": "",
+        "resume": "",
         "metrics": {name: record["metrics"][name] for name in ("accuracy", "loss", "macro_f1")},
         "run_directory": str(tmp_path / "root" / "runs" / record["run_id"]),
     }
@@ -184,3 +187,31 @@ def test_a_termination_log_that_cannot_be_written_changes_nothing_but_a_warning(
     outcome = mnist_job("run", "--config", fake_config, "--root", tmp_path / "root")
     assert outcome.exit_code == 0
     assert "warning: the termination log" in outcome.stdout
+
+
+def test_what_an_earlier_run_said_is_not_left_for_a_killed_one(
+    tmp_path: Path, write_config: WriteConfig, mnist_job: Command, termination_log: Path
+) -> None:
+    mnist_job("run", "--config", write_config(FAKES), "--root", tmp_path / "root")
+    assert termination_log.stat().st_size
+    config = write_config({**FAKES, "trainer": {"use": "tests.support.components:SleepingTrainer"}})
+    with start("run", "--config", config, "--root", tmp_path / "root") as process:
+        assert process.stdout is not None
+        assert any("sleeping" in line for line in process.stdout)
+        process.kill()
+    assert termination_log.read_bytes() == b"", "Kubernetes then shows the end of the log"
+    shown = json.loads(mnist_job("show", "--root", tmp_path / "root", "--json").stdout)
+    assert shown["outcome"] == "killed"
+
+
+def test_after_a_strict_failure_what_is_resumed_is_not_strict(
+    mnist_job: Command, fake_config: Path, tmp_path: Path
+) -> None:
+    arguments = ("run", "--config", fake_config, "--root", tmp_path / "root")
+    mnist_job(*arguments)
+    (tmp_path / "root" / "runs" / "latest" / "transform" / "graph.json").write_text("damaged")
+    outcome = mnist_job(*arguments, "--strict")
+    assert outcome.exit_code == 3
+    *_, remedy, resume = outcome.stderr.splitlines()
+    assert "run it without --strict" in remedy
+    assert resume.endswith(str(tmp_path / "root"))
