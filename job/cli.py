@@ -101,7 +101,7 @@ def show(
         name = Path(name).resolve().name if (Path(name) / RECORD).is_file() else name
         if name != LATEST and not runs.has_record(name) and store.artifacts.is_dir():
             sealed = find_artifact(store, name)
-            manifests = {other.manifest.digest: other.manifest for other in sealed_artifacts(store)}
+            manifests = {other.manifest.digest: other.manifest for other in (*sealed_artifacts(store), sealed)}
             made_of: dict[str, Any] | None = lineage(manifests, sealed.manifest.digest)
             shown = sealed.manifest.model_dump(mode="json")
             for label, text in describe(sealed).items():

@@ -69,6 +69,10 @@ def _run_job(request: Request, signals: Signals) -> int:
         report.failed(failure, resume=resume)
     if request.as_json and record is not None:
         standard_output.write(record.to_json() + "\n")
+        standard_output.flush()
+        if getattr(standard_output, "lost", False) and exit_code == ExitCode.SUCCEEDED:
+            report.warning("run.json, which was asked for, could not be written to standard output")
+            return int(ExitCode.DEFECT)
     return int(exit_code)
 
 

@@ -2,11 +2,13 @@
 
 from __future__ import annotations
 
+import os
 import re
 import shutil
 import time
 from contextlib import suppress
 from dataclasses import dataclass
+from pathlib import Path
 from typing import TYPE_CHECKING, Literal
 
 from components.errors import ConfigError
@@ -14,7 +16,6 @@ from job.locks import hold_if_free, is_held
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
-    from pathlib import Path
 
     from job.runs import Runs
     from job.store import Entry, Store
@@ -140,10 +141,11 @@ class Housekeeping:
 
 def measure(kind: Kind, path: Path, entry: Entry | None = None) -> Garbage | None:
     """Return something with its size and age, or None if it has gone."""
-    files = [path, *path.rglob("*")] if path.is_dir() and not path.is_symlink() else [path]
+    # os.walk passes over what vanishes: whoever is at work on it removes what it no longer needs.
+    files = [path, *(Path(folder, name) for folder, folders, names in os.walk(path) for name in (*folders, *names))]
     size, newest = 0, 0.0
     for file in files:
-        with suppress(FileNotFoundError):  # whoever is at work on it removes what it no longer needs
+        with suppress(FileNotFoundError):
             state = file.lstat()
             size, newest = size + state.st_size, max(newest, state.st_mtime)
     return Garbage(kind, path, entry, size, max(0.0, time.time() - newest)) if newest else None

@@ -48,6 +48,15 @@ def verify(directory: Path, manifest: Manifest) -> None:
     Raises:
         IntegrityError: for the first file that is missing, changed, no regular file, or not named there.
     """
+    try:
+        _verify(directory, manifest)
+    except OSError as error:  # somebody removes it meanwhile
+        raise IntegrityError(
+            f"{error.filename} cannot be read: {error.strerror}", expected="a file of the artifact", remedy=RERUN
+        ) from error
+
+
+def _verify(directory: Path, manifest: Manifest) -> None:
     named = {directory / entry.path: entry for entry in manifest.files}
     for path, mode in _walk(directory):
         if not stat.S_ISREG(mode):

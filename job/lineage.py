@@ -58,8 +58,8 @@ def find_artifact(store: Store, name: str) -> Sealed:
         ]
     else:
         found = []
-    if len(found) == 1 or (found and all(sealed.manifest == found[0].manifest for sealed in found)):
-        return found[0]
+    if len({sealed.manifest.digest for sealed in found}) == 1:  # other recipes may have made the same
+        return max(found, key=lambda sealed: sealed.directory.stat().st_mtime)
     some = ", ".join(f"{sealed.slot}/{sealed.manifest.fingerprint[:12]}" for sealed in found[:5])
     raise ConfigError(
         f"{store.root} has {len(found) or 'no'} {'artifacts' if found else 'run or artifact'} `{name}`",

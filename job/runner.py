@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import time
-from contextlib import suppress
+from contextlib import ExitStack, suppress
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Any
 
@@ -78,19 +78,23 @@ class Runner:
         self.store.prepare()
         self.runs.prepare()
         self._record = self.runs.begin(config=self.config.resolved(), environment=describe_environment())
-        self.report.begin(self.record, self.directory)
-        ended: dict[str, Any] = {"exit_code": ExitCode.DEFECT}
-        with self.runs.alive(self.record):
+        with ExitStack() as held:
             try:
-                ended = {"exit_code": self._run_steps()}
+                held.enter_context(self.runs.alive(self.record))
+                self.report.begin(self.record, self.directory)
+                exit_code = self._run_steps()
+                self._end(exit_code, started)
             except ENDINGS as error:
                 told = foreseen(error, self.config.root)
-                ended = {"exit_code": told.exit_code, "failure": self._failure(told)}
+                try:
+                    self._end(told.exit_code, started, failure=self._failure(told))
+                except (StorageError, OSError) as another:  # what ended the run is to be told, not this
+                    self.report.warning(f"the record of the run could not be finished: {first_line(another)}")
                 if told is error:
                     raise
                 raise told from error
             finally:
-                self._end(seconds=round(time.perf_counter() - started, 3), **ended)
+                self.report.end(self.record, self.directory)
         return self.record
 
     @property
@@ -216,12 +220,9 @@ class Runner:
     def _failure(self, error: JobError) -> Failure:
         return Failure(component=self.current, headline=error.headline, expected=error.expected, remedy=error.remedy)
 
-    def _end(self, exit_code: ExitCode, **changes: Any) -> None:
-        try:
-            self._update(outcome=outcome_of(exit_code), exit_code=int(exit_code), **changes)
-        except (StorageError, OSError) as error:  # what ended the run is to be told, not this
-            self.report.warning(f"the record of the run could not be finished: {first_line(error)}")
-        self.report.end(self.record, self.directory)
+    def _end(self, exit_code: ExitCode, started: float, **changes: Any) -> None:
+        seconds = round(time.perf_counter() - started, 3)
+        self._update(outcome=outcome_of(exit_code), exit_code=int(exit_code), seconds=seconds, **changes)
 
     def _update(self, **changes: Any) -> None:
         self._record = self.record.model_copy(update=changes)

@@ -167,7 +167,10 @@ class Store:
             path.unlink()
             return
         if entry.kind != "deleting":
-            path = path.rename(path.with_name(f"{path.name}.deleting"))
+            place = path.with_name(f"{path.name}.deleting")
+            if place.exists():  # an earlier removal was cut short
+                shutil.rmtree(place)
+            path = path.rename(place)
         shutil.rmtree(path)
 
     def closest(self, slot: str, recipe: Recipe) -> Recipe | None:
@@ -198,8 +201,7 @@ class Store:
             yield stage
         finally:
             shutil.rmtree(stage.files, ignore_errors=True)
-            sealed = self.directory(slot, fingerprint).exists()
-            if sealed or not (stage.checkpoints.is_dir() and any(stage.checkpoints.iterdir())):
+            if not (stage.checkpoints.is_dir() and any(stage.checkpoints.iterdir())):
                 shutil.rmtree(partial, ignore_errors=True)
 
     def seal(self, slot: str, recipe: Recipe, artifact: Artifact, warning: Callable[[str], None]) -> Sealed:
@@ -246,11 +248,16 @@ class Store:
                         f"{recipe.component} did not make what it made before from the same recipe: "
                         f"{directory} stays, and what was made now is set aside as {aside}"
                     )
+                self._clear_checkpoints(slot, recipe.fingerprint)
                 return sealed
             self.set_aside(slot, recipe.fingerprint)
         files.rename(directory)
         flush(directory.parent)
+        self._clear_checkpoints(slot, recipe.fingerprint)
         return Sealed(slot, manifest, directory)
+
+    def _clear_checkpoints(self, slot: str, fingerprint: str) -> None:
+        shutil.rmtree(self._stage(slot, fingerprint).checkpoints, ignore_errors=True)
 
     def set_aside(self, slot: str, fingerprint: str) -> Path:
         """Move a sealed directory out of the way, where nothing reads it, and return where it is now."""

@@ -5,6 +5,7 @@ from __future__ import annotations
 import os
 import sys
 from contextlib import suppress
+from pathlib import Path
 from typing import TextIO
 
 
@@ -12,42 +13,51 @@ class Lasting:
     """A text stream that falls silent when it can no longer be written to, rather than ending the run.
 
     A reader may go (`| head`), a log's disk may fill; the work goes on, and `run.json` tells of it.
+
+    Attributes:
+        lost: whether it fell silent.
     """
 
     def __init__(self, stream: TextIO) -> None:
         self._stream = stream
+        self.lost = False
 
     def __getattr__(self, name: str) -> object:
         return getattr(self._stream, name)
 
     def write(self, text: str) -> int:
         """Write, or not."""
-        try:
-            return self._stream.write(text)
-        except (OSError, ValueError):
-            self._fall_silent()
-            return len(text)
+        if not self.lost:
+            try:
+                return self._stream.write(text)
+            except (OSError, ValueError):
+                self._fall_silent()
+        return len(text)
 
     def flush(self) -> None:
         """Flush, or not."""
-        try:
-            self._stream.flush()
-        except (OSError, ValueError):
-            self._fall_silent()
+        if not self.lost:
+            try:
+                self._stream.flush()
+            except (OSError, ValueError):
+                self._fall_silent()
 
     def _fall_silent(self) -> None:
         """Let the stream lead nowhere, also for what Python still flushes when it ends."""
-        with suppress(OSError, ValueError):
-            nowhere = os.open(os.devnull, os.O_WRONLY)
-            os.dup2(nowhere, self._stream.fileno())
-            os.close(nowhere)
+        self.lost = True
+        with suppress(OSError, ValueError), Path(os.devnull).open("w") as nowhere:
+            os.dup2(nowhere.fileno(), self._stream.fileno())
 
 
 def make_lasting() -> None:
     """Have standard output and error fall silent rather than fail, and print `?` for what they cannot encode."""
     for name in ("stdout", "stderr"):
         stream = getattr(sys, name)
-        if not isinstance(stream, Lasting):
+        if stream is None:  # closed before Python began
+            setattr(sys, name, Path(os.devnull).open("w"))  # noqa: SIM115  (as long as the process lives)
+        elif not isinstance(stream, Lasting):
             if hasattr(stream, "reconfigure"):
                 stream.reconfigure(errors="replace")
+            with suppress(OSError, ValueError):  # a stream that is no file
+                os.set_blocking(stream.fileno(), True)
             setattr(sys, name, Lasting(stream))

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from typing import Any
 
 import numpy as np
@@ -62,6 +63,31 @@ def test_a_shift_stays_within_its_limit_and_a_zoom_about_the_centre() -> None:
     area = changed(zoom=0.2).sum(axis=(1, 2, 3)) / bars(1).sum()
     assert 0.8**2 - 0.1 < area.min() < 0.8
     assert 1.2 < area.max() < 1.2**2 + 0.1
+
+
+@pytest.mark.parametrize(
+    ("limits", "place"),
+    [
+        # Where the middle of a spot 8 pixels above the centre comes to, from (row -8, column 0), at the limit.
+        ({"rotation": 30.0}, (-8 * math.cos(math.pi / 6), 8 * math.sin(math.pi / 6))),
+        ({"shear": 0.25}, (-8.0, 2.0)),
+        ({"zoom": 0.25}, (-10.0, 0.0)),
+        ({"shift": 0.1}, (-8 + 4.1, 4.1)),
+    ],
+)
+def test_at_its_limit_each_change_is_as_large_as_it_says(
+    monkeypatch: pytest.MonkeyPatch, limits: dict[str, float], place: tuple[float, float]
+) -> None:
+    import tensorflow as tf
+
+    monkeypatch.setattr(tf.random, "stateless_uniform", lambda shape, **_: tf.ones(shape))
+    image = np.zeros((1, 41, 41, 1), np.float32)
+    image[0, 11:14, 19:22] = 1
+    moved = augment(AugmentationConfig(**limits), tf.constant(image), seed=tf.constant((1, 2), tf.int64)).numpy()[
+        0, ..., 0
+    ]
+    row, column = ((moved * axis).sum() / moved.sum() - 20 for axis in np.mgrid[:41, :41])
+    assert (row, abs(column)) == pytest.approx((place[0], abs(place[1])), abs=0.15)
 
 
 def test_an_epoch_gone_through_from_its_middle_has_the_same_batches() -> None:

@@ -138,6 +138,24 @@ def test_a_draft_that_a_killed_process_left_does_no_harm(checkpoints: Checkpoint
     assert names(checkpoints) == ["epoch-0001-step-00005", "epoch-0001-step-00006"]
 
 
+def test_what_does_not_read_back_is_told_while_the_previous_one_is_still_there(
+    checkpoints: Checkpoints, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    checkpoints.write(record(1, 5), arrays(1))
+    checkpoints.write(record(1, 6), arrays(2))
+    write = Checkpoints._write
+
+    def spoiled(self: Checkpoints, draft: Path, stated: Checkpoint, state: Any) -> Checkpoint:
+        signed = write(self, draft, stated, state)
+        (draft / "state.npz").write_bytes(b"what the disk made of it")
+        return signed
+
+    monkeypatch.setattr(Checkpoints, "_write", spoiled)
+    with pytest.raises(IntegrityError, match=r"state\.npz has been changed"):
+        checkpoints.write(record(1, 7), arrays(3))
+    assert names(checkpoints)[:2] == ["epoch-0001-step-00005", "epoch-0001-step-00006"]
+
+
 def test_early_stopping_keeps_the_best_epoch_and_loses_patience() -> None:
     class Network:
         def __init__(self, value: int) -> None:
@@ -211,13 +229,14 @@ def test_a_training_ended_in_the_middle_of_epochs_and_between_them_gives_the_sam
 ) -> None:
     undisturbed = train(tmp_path / "undisturbed", transformed, 10**6, Listener())
     listener = Listener()
-    for times in (3, 6):
+    for times in (2, 1, 6):  # the second in the epoch that was resumed in its middle
         with pytest.raises(TerminationError, match="the job was asked to end"):
             train(tmp_path / "ended", transformed, times, listener)
     resumed = train(tmp_path / "ended", transformed, 10**6, listener)
     assert resumed == undisturbed, "weights, history, all that the artifact states"
     assert listener.places == sorted(listener.places)
-    assert len(set(listener.places)) == 2
+    assert len(set(listener.places)) == 3
+    assert listener.places[0][0] == listener.places[1][0]
     assert any(step for _, step in listener.places), "one of them in the middle of an epoch"
     over = Listener()
     assert train(tmp_path / "ended", transformed, 0, over) == undisturbed, "what is done is only written"

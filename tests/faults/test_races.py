@@ -14,9 +14,13 @@ from typing import Any
 import pytest
 
 import job.runs
+import job.signals
+from components.errors import TerminationError
 from job.locks import hold, hold_if_free, is_held
+from job.records import RunRecord
 from job.request import interpreter
 from job.runs import Runs
+from job.signals import Signals
 from tests.conftest import FAKES, Command, WriteConfig, run_job
 from tests.support.processes import start
 
@@ -110,6 +114,48 @@ class FixedClock(datetime.datetime):
     @classmethod
     def now(cls, tz: datetime.tzinfo | None = None) -> FixedClock:
         return cls(2026, 1, 2, 3, 4, 5, 6789, tz)
+
+
+def test_a_promise_to_end_by_itself_is_kept_to_by_all_but_a_second_signal(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(job.signals, "PATIENCE", 0.1)
+    signals = Signals()
+    with signals.listening():
+        reached = []
+        with pytest.raises(TerminationError), signals.breakable(), signals.deferred():
+            signal.raise_signal(signal.SIGTERM)
+            deadline = time.monotonic() + 0.5
+            while time.monotonic() < deadline:
+                time.sleep(0.01)
+            reached.append("its own end")
+        assert reached
+        assert signals.requested
+    again = Signals()
+    with again.listening():
+        with pytest.raises(TerminationError), again.breakable(), again.deferred():
+            signal.raise_signal(signal.SIGTERM)
+            signal.raise_signal(signal.SIGTERM)
+            reached.append("never")
+        assert reached == ["its own end"]
+    unpromised = Signals()
+    with unpromised.listening(), pytest.raises(TerminationError), unpromised.breakable():
+        signal.raise_signal(signal.SIGINT)
+        time.sleep(30)
+
+
+def test_an_artifact_is_locked_until_the_record_refers_to_it(
+    mnist_job: Command, write_config: WriteConfig, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    write, held = Runs.write, []
+
+    def watched(runs: Runs, record: RunRecord) -> None:
+        if record.outcome == "running" and record.steps and record.metrics is None:
+            step = record.steps[-1]
+            held.append(is_held(Path(step.path).with_suffix(".lock")))
+        write(runs, record)
+
+    monkeypatch.setattr(Runs, "write", watched)
+    assert mnist_job("run", "--config", write_config(FAKES), "--root", tmp_path / "root").exit_code == 0
+    assert held == [True] * 4
 
 
 def test_a_run_that_waits_can_be_asked_to_end(tmp_path: Path, write_config: WriteConfig) -> None:

@@ -113,6 +113,17 @@ def test_a_disk_without_any_space_is_told(disk: Path, write_config: WriteConfig)
     assert run_job("run", "--config", config, "--root", disk / "root").exit_code == 0
 
 
+@pytest.mark.thorough
+def test_a_record_that_cannot_be_finished_is_no_success(disk: Path, write_config: WriteConfig) -> None:
+    config = write_config(FAKES)
+    plan = {"at": "open", "path": "*/runs/*/.run.json", "count": 8, "do": "fill", "leave": 0}
+    ended = interfered(plan, "run", "--config", config, "--root", disk / "root")
+    assert ended.returncode == 1, ended.stdout
+    assert "error: no space for" in ended.stderr
+    (disk / "ballast").unlink()
+    assert run_job("run", "--config", config, "--root", disk / "root", "--json").record["outcome"] == "succeeded"
+
+
 def test_a_root_that_may_only_be_read_is_told_and_can_be_looked_at(disk: Path, write_config: WriteConfig) -> None:
     config = write_config(FAKES)
     root = disk / "root"

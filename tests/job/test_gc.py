@@ -12,6 +12,7 @@ from typing import Any
 import pytest
 
 from job.gc import Housekeeping
+from job.locks import hold
 from job.runs import Runs
 from job.store import Store
 from tests.conftest import FAKES, Command, WriteConfig
@@ -127,6 +128,45 @@ def test_what_was_written_to_since_it_was_listed_stays(root: Path) -> None:
     (partial / "checkpoints").mkdir()  # a run resumed, and was ended again
     assert not keeping.delete(found)
     assert partial.is_dir()
+
+
+def test_a_removal_that_was_cut_short_does_not_stop_the_next(mnist_job: Command, root: Path) -> None:
+    older, _ = runs(root)
+    (garbage,) = (
+        {*artifacts(root)}
+        - used_by(root, runs(root)[1])
+        - {name for name in artifacts(root) if name.startswith("visualizer")}
+    )
+    cut_short = root / "artifacts" / f"{garbage}.deleting"
+    cut_short.mkdir()
+    (cut_short / "left").touch()
+    shutil.rmtree(root / "runs" / older)
+    assert mnist_job("gc", "--root", root, "--delete").exit_code == 0
+    assert artifacts(root) == used_by(root, runs(root)[0])
+
+
+def test_what_a_run_came_to_need_since_it_was_listed_stays(mnist_job: Command, fake_config: Path, root: Path) -> None:
+    older, newer = runs(root)
+    keeping = Housekeeping(Store(root), Runs(root), keep=1, older_than=0)
+    found = list(keeping.find())
+    assert [garbage.kind for garbage in found] == ["run", "artifact", "artifact"]
+    with hold(root / "runs" / older / "lock"):
+        assert not keeping.delete(found[0]), "it goes on, as it turns out"
+    # The older run's configuration again: it reuses what was found to be garbage.
+    assert mnist_job("run", "--config", fake_config, "--root", root).exit_code == 0
+    assert [keeping.delete(garbage) for garbage in found[1:]] == [False, False]
+    assert mnist_job("verify", "--root", root).exit_code == 0
+    assert keeping.delete(found[0])
+    assert newer in runs(root)
+
+
+def test_the_run_that_began_last_is_kept_whatever_the_clock_said(mnist_job: Command, root: Path) -> None:
+    older, newer = runs(root)
+    latest = root / "runs" / "latest"
+    latest.unlink()
+    latest.symlink_to(older)  # as when the clock was put back before it began
+    assert kinds(mnist_job("gc", "--root", root, "--keep", 1, "--json").stdout) == []
+    assert runs(root) == [older, newer]
 
 
 def test_what_is_not_the_jobs_own_is_left_alone(mnist_job: Command, root: Path) -> None:

@@ -209,6 +209,15 @@ def test_another_result_under_the_same_fingerprint_sets_the_first_aside(store: S
     assert len(list(sealed.directory.parent.glob("*.aside-1"))) == 1
 
 
+def test_checkpoints_of_making_again_what_is_sealed_outlive_an_attempt_too(store: Store) -> None:
+    sealed = seal(store)
+    with store.staged(SLOT, sealed.manifest.fingerprint) as stage:  # as --no-cache does
+        stage.checkpoints.mkdir()
+        (stage.checkpoints / "epoch").touch()
+    with store.staged(SLOT, sealed.manifest.fingerprint) as stage:
+        assert (stage.checkpoints / "epoch").exists()
+
+
 def test_another_result_does_not_replace_what_is_sealed_and_whole(store: Store) -> None:
     sealed = seal(store)
     recipe = make_recipe(FakeExampleGen(), {})

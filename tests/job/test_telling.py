@@ -116,6 +116,28 @@ def test_a_reader_that_goes_does_not_end_the_run(tmp_path: Path, fake_config: Pa
         assert json.loads((root / "runs/latest/run.json").read_text())["outcome"] == "succeeded"
 
 
+@pytest.mark.parametrize("closed", ["stdout", "stderr"])
+def test_a_stream_that_was_closed_before_the_run_does_not_end_it(
+    tmp_path: Path, fake_config: Path, closed: str
+) -> None:
+    number = {"stdout": 1, "stderr": 2}[closed]
+    command = f'exec "$@" {number}>&-'
+    job = [sys.executable, "-m", "job", "run", "--config", str(fake_config), "--root", str(tmp_path / "root")]
+    ended = subprocess.run(["sh", "-c", command, "sh", *job], cwd=REPOSITORY, capture_output=True, check=False)
+    assert ended.returncode == 0
+    assert json.loads((tmp_path / "root/runs/latest/run.json").read_text())["outcome"] == "succeeded"
+
+
+def test_a_record_that_was_asked_for_and_cannot_be_printed_is_told(tmp_path: Path, fake_config: Path) -> None:
+    command = [sys.executable, "-m", "job", "run", "--config", str(fake_config), "--root", str(tmp_path / "root")]
+    with Path("/dev/full").open("w") as full:
+        ended = subprocess.run(
+            [*command, "--json"], cwd=REPOSITORY, stdout=full, stderr=subprocess.PIPE, text=True, check=False
+        )
+    assert ended.returncode == 1
+    assert "could not be written to standard output" in ended.stderr
+
+
 def test_whatever_a_component_reports_is_json_in_ascii() -> None:
     written = io.StringIO()
     log = JsonLog(written)
