@@ -132,8 +132,8 @@ def test_a_training_that_stops_early_is_resumed_to_the_same_bits(tmp_path: Path)
     undisturbed = job.finish("undisturbed")
     # No checkpoints but those of SIGTERM; and one kill after training is over, while the model is written.
     for plan in (
-        {"at": "step", "count": 9, "do": "TERM"},
-        {"at": "step", "count": 10, "do": "TERM"},
+        {"at": "step", "count": 5, "do": "TERM"},
+        {"at": "step", "count": 6, "do": "TERM"},
         {"at": "open", "path": "*.partial/files/draft-model.keras", "do": "KILL"},
         {"at": "remove", "path": "*.partial/files/draft-model.keras", "delay": 0.05, "do": "KILL"},
     ):
