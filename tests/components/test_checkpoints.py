@@ -229,7 +229,7 @@ def test_a_training_ended_in_the_middle_of_epochs_and_between_them_gives_the_sam
 ) -> None:
     undisturbed = train(tmp_path / "undisturbed", transformed, 10**6, Listener())
     listener = Listener()
-    for times in (2, 1, 6):  # the second in the epoch that was resumed in its middle
+    for times in (2, 1, 2):  # the second in the epoch that was resumed in its middle, the third at its end
         with pytest.raises(TerminationError, match="the job was asked to end"):
             train(tmp_path / "ended", transformed, times, listener)
     resumed = train(tmp_path / "ended", transformed, 10**6, listener)
@@ -237,6 +237,7 @@ def test_a_training_ended_in_the_middle_of_epochs_and_between_them_gives_the_sam
     assert listener.places == sorted(listener.places)
     assert len(set(listener.places)) == 3
     assert listener.places[0][0] == listener.places[1][0]
+    assert listener.places[2][1] == 0
     assert any(step for _, step in listener.places), "one of them in the middle of an epoch"
     over = Listener()
     assert train(tmp_path / "ended", transformed, 0, over) == undisturbed, "what is done is only written"
