@@ -105,7 +105,9 @@ class Housekeeping:
         # A run holds this lock until its record refers to the artifact: what is not held is in the records, or garbage.
         with hold_if_free(self.store.lock(entry.slot, entry.fingerprint)) as free:
             fresh = measure(garbage.kind, garbage.path, entry)
-            if not free or fresh is None or not self._may_go(fresh, entry, self._references(self._kept_runs())):
+            # Only what is sealed is referred to; its references are read again, now that they cannot change.
+            referred = self._references(self._kept_runs()) if entry.kind == "sealed" else set()
+            if not free or fresh is None or not self._may_go(fresh, entry, referred):
                 return False
             if entry.kind != "lock":  # that one goes when it is let go of
                 self.store.remove(entry)
@@ -121,9 +123,9 @@ class Housekeeping:
         return garbage.age >= self.older_than
 
     def _kept_runs(self) -> set[str]:
-        ids, runs = self.runs.ids(), self.runs
-        newest = ids if self.keep is None else ids[-self.keep :]
-        return {run_id for run_id in ids if run_id in newest or run_id == runs.newest() or runs.is_alive(run_id)}
+        ids = self.runs.ids()
+        kept = {*(ids if self.keep is None else ids[-self.keep :]), self.runs.newest()}
+        return {run_id for run_id in ids if run_id in kept or self.runs.is_alive(run_id)}
 
     def _references(self, run_ids: set[str]) -> set[tuple[str, str]]:
         """Return slot and fingerprint of every artifact that some runs refer to.

@@ -11,7 +11,7 @@ from rich.console import Console
 
 from components import Artifact, Context, Evaluation, Stored
 from components.errors import ExitCode, IntegrityError, JobError, ResourceError, StorageError, first_line
-from components.runtime.disk import disk_full, is_disk_full
+from components.runtime.disk import disk_full, is_disk_full, room_for
 from job.environment import describe_environment
 from job.pipeline import A, flow
 from job.recipe import import_string, make_recipe
@@ -178,7 +178,8 @@ class Runner:
                 checkpoints=stage.checkpoints,
                 fingerprint=recipe.fingerprint,
             )
-            try:
+            # Within the stage, where what was written last still fills the disk.
+            with room_for(stage.files):
                 with self.signals.breakable():
                     artifact: Artifact = component.run(context, **inputs)
                 if not isinstance(artifact, made):
@@ -188,13 +189,6 @@ class Runner:
                         remedy="correct the component",
                     )
                 return self.store.seal(slot, recipe, artifact, self.report.warning)
-            except JobError:
-                raise
-            except Exception as error:
-                # Asked now, while what was written last still fills the disk.
-                if is_disk_full(error, stage.files):
-                    raise disk_full(stage.files) from error
-                raise
 
     def _look_up(self, slot: str, recipe: Recipe) -> tuple[Sealed | None, str]:
         """Return the sealed artifact to reuse, if any, and why it is reused or not."""
@@ -252,7 +246,7 @@ def foreseen(error: BaseException, root: Path) -> JobError:
     if isinstance(error, JobError):
         return error
     if isinstance(error, BrokenOff):
-        return Signals().error()
+        return error.told
     if isinstance(error, OSError) and is_disk_full(error, root):
         return disk_full(root)
     if isinstance(error, MemoryError) or type(error).__name__ == "ResourceExhaustedError":  # TensorFlow's

@@ -19,7 +19,7 @@ from typing import TYPE_CHECKING, Any
 from pydantic import ValidationError
 
 from components.errors import ConfigError, IntegrityError, StorageError, first_finding
-from components.runtime.disk import disk_full, is_disk_full
+from components.runtime.disk import room_for
 from job.locks import hold, is_held
 from job.records import RunRecord
 from job.store import make_writable
@@ -106,14 +106,13 @@ class Runs:
         """
         path = self.path(record.run_id) / RECORD
         draft = path.with_name(f".{RECORD}")
-        try:
-            draft.write_text(record.to_json() + "\n", encoding="utf-8")
-            draft.replace(path)
-        except OSError as error:
-            draft.unlink(missing_ok=True)
-            if is_disk_full(error, path.parent):
-                raise disk_full(path.parent) from error
-            raise
+        with room_for(path.parent):
+            try:
+                draft.write_text(record.to_json() + "\n", encoding="utf-8")
+                draft.replace(path)
+            except OSError:
+                draft.unlink(missing_ok=True)
+                raise
 
     def link(self, record: RunRecord, step: StepRecord) -> None:
         """Let the run's directory lead to a step's artifact."""

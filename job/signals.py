@@ -17,7 +17,15 @@ REMEDY = "run the same command again: what is sealed is reused, and training goe
 
 
 class BrokenOff(BaseException):
-    """Raised by a signal handler; no component's `except Exception` holds it up."""
+    """Raised by a signal handler; no component's `except Exception` holds it up.
+
+    Args:
+        told: what to tell of it.
+    """
+
+    def __init__(self, told: TerminationError) -> None:
+        super().__init__(told.headline)
+        self.told = told
 
 
 class Signals:
@@ -28,19 +36,14 @@ class Signals:
     """
 
     def __init__(self) -> None:
-        self._signal: signal.Signals | None = None
+        self._told: TerminationError | None = None
         self._breakable = False
         self._deferred = False
 
     @property
     def requested(self) -> bool:
         """Whether the job was asked to end."""
-        return self._signal is not None
-
-    def error(self) -> TerminationError:
-        """Return the error for a job that was asked to end."""
-        name = "a signal" if self._signal is None else self._signal.name
-        return TerminationError(f"the job was asked to end ({name})", remedy=REMEDY)
+        return self._told is not None
 
     def check(self) -> None:
         """Leave if the job was asked to end.
@@ -48,8 +51,8 @@ class Signals:
         Raises:
             TerminationError: if so.
         """
-        if self.requested:
-            raise self.error()
+        if self._told is not None:
+            raise self._told
 
     @contextmanager
     def deferred(self) -> Iterator[None]:
@@ -73,8 +76,8 @@ class Signals:
         try:
             self._breakable = True
             yield
-        except BrokenOff:
-            raise self.error() from None
+        except BrokenOff as broken:
+            raise broken.told from None
         finally:
             self._breakable = False
 
@@ -100,12 +103,13 @@ class Signals:
             signal.signal(number, signal.SIG_IGN)
 
     def _ask(self, number: int, frame: object) -> None:  # noqa: ARG002
-        if self._signal is None:
-            self._signal = signal.Signals(number)
+        if self._told is None:
+            name = signal.Signals(number).name
+            self._told = TerminationError(f"the job was asked to end ({name})", remedy=REMEDY)
             signal.setitimer(signal.ITIMER_REAL, PATIENCE, PATIENCE)
         elif self._breakable:
-            raise BrokenOff
+            raise BrokenOff(self._told)
 
     def _break_off(self, number: int, frame: object) -> None:  # noqa: ARG002
-        if self._breakable and not self._deferred:
-            raise BrokenOff
+        if self._told is not None and self._breakable and not self._deferred:
+            raise BrokenOff(self._told)

@@ -110,7 +110,7 @@ class Store:
             IntegrityError: if it is there but not what its manifest says.
         """
         directory = self.directory(slot, fingerprint)
-        if not directory.exists() and not directory.is_symlink():
+        if not os.path.lexists(directory):
             return None
         sealed = self.read(slot, directory)
         verify(directory, sealed.manifest)
@@ -236,28 +236,23 @@ class Store:
         for folder, _, _ in os.walk(files):
             flush(Path(folder))
         directory = self.directory(slot, recipe.fingerprint)
-        if directory.is_symlink() or directory.exists():
-            try:
-                sealed = self.find(slot, recipe.fingerprint)
-            except IntegrityError:
-                sealed = None
-            if sealed is not None:
-                if sealed.manifest != manifest:
-                    aside = files.rename(self._free_name(directory))
-                    warning(
-                        f"{recipe.component} did not make what it made before from the same recipe: "
-                        f"{directory} stays, and what was made now is set aside as {aside}"
-                    )
-                self._clear_checkpoints(slot, recipe.fingerprint)
-                return sealed
+        try:
+            sealed = self.find(slot, recipe.fingerprint)
+        except IntegrityError:
             self.set_aside(slot, recipe.fingerprint)
-        files.rename(directory)
-        flush(directory.parent)
-        self._clear_checkpoints(slot, recipe.fingerprint)
-        return Sealed(slot, manifest, directory)
-
-    def _clear_checkpoints(self, slot: str, fingerprint: str) -> None:
-        shutil.rmtree(self._stage(slot, fingerprint).checkpoints, ignore_errors=True)
+            sealed = None
+        if sealed is None:
+            files.rename(directory)
+            flush(directory.parent)
+            sealed = Sealed(slot, manifest, directory)
+        elif sealed.manifest != manifest:
+            aside = files.rename(self._free_name(directory))
+            warning(
+                f"{recipe.component} did not make what it made before from the same recipe: "
+                f"{directory} stays, and what was made now is set aside as {aside}"
+            )
+        shutil.rmtree(self._stage(slot, recipe.fingerprint).checkpoints, ignore_errors=True)
+        return sealed
 
     def set_aside(self, slot: str, fingerprint: str) -> Path:
         """Move a sealed directory out of the way, where nothing reads it, and return where it is now."""

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import json
-import os
 import subprocess
 import sys
 from collections.abc import Callable
@@ -16,8 +15,9 @@ import yaml
 from typer.testing import CliRunner
 
 from job.cli import app
+from tests.support.processes import REPOSITORY, environment
 
-REPOSITORY = Path(__file__).parents[1]
+SLOTS = ["example_gen", "transform", "trainer", "evaluator", "visualizer"]
 FAKES = {
     "example_gen": {"use": "components.testing:FakeExampleGen"},
     "transform": {"use": "components.testing:FakeTransform"},
@@ -65,7 +65,7 @@ def run_job(*arguments: object, cwd: Path = REPOSITORY) -> Outcome:
     result = subprocess.run(
         [sys.executable, "-m", "job", *map(str, arguments)],
         cwd=cwd,
-        env={**os.environ, "PYTHONPATH": str(REPOSITORY)},
+        env=environment(),
         capture_output=True,
         text=True,
         timeout=300,

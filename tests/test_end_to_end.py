@@ -8,7 +8,8 @@ from pathlib import Path
 import numpy as np
 import pytest
 
-from tests.conftest import REPOSITORY, Command, Outcome, run_job
+from tests.conftest import Command, Outcome, run_job
+from tests.support.processes import REPOSITORY
 
 DIGITS = REPOSITORY / "configs" / "digits.yaml"
 

@@ -10,7 +10,8 @@ from pathlib import Path
 import pytest
 
 from components.errors import ExitCode
-from tests.conftest import REPOSITORY, Command
+from tests.conftest import Command
+from tests.support.processes import REPOSITORY
 
 README = (REPOSITORY / "README.md").read_text()
 

@@ -31,12 +31,12 @@ def flush(path: Path) -> None:
 
 
 @contextmanager
-def room_for(directory: Path, needed: int, what: str) -> Iterator[None]:
+def room_for(directory: Path, needed: int | None = None, what: str = "what is written") -> Iterator[None]:
     """Tell a disk that is full, while the block writes, with how much space was needed and how much there was.
 
     Args:
         directory: where the block writes.
-        needed: about how many bytes.
+        needed: about how many bytes; None where nobody can say before.
         what: what they are, such as "the scaled images".
 
     Raises:
@@ -48,9 +48,11 @@ def room_for(directory: Path, needed: int, what: str) -> Iterator[None]:
     except JobError:
         raise
     except Exception as error:
-        if is_disk_full(error, directory):
-            raise no_space(directory, what, needed=f"about {readable(needed)}", free=free) from error
-        raise
+        if not is_disk_full(error, directory):
+            raise
+        if needed is None:
+            raise disk_full(directory) from error
+        raise no_space(directory, what, needed=f"about {readable(needed)}", free=free) from error
 
 
 def is_disk_full(error: BaseException, directory: Path) -> bool:

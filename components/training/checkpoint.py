@@ -119,7 +119,6 @@ class Checkpoints:
             StorageError: if there is no space for it; the ones that are there stay.
             IntegrityError: if what was written does not read back; the same.
         """
-
         draft = self.directory / DRAFT
         with room_for(self.directory.parent, sum(array.nbytes for array in arrays.values()) + MARGIN, "a checkpoint"):
             try:

@@ -39,7 +39,7 @@ def restore(arrays: Arrays, network: Any) -> None:
     """
     here = dict(_variables(network))
     found = {name: array for name, array in arrays.items() if not name.startswith(f"{BEST}/")}
-    if describe_arrays(found) != describe_arrays({name: variable.numpy() for name, variable in here.items()}):
+    if describe_arrays(found) != describe_arrays(here):
         raise IntegrityError(
             "the checkpoint holds other variables than the network has",
             expected="a checkpoint of the same network and optimizer",

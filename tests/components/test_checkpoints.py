@@ -2,9 +2,7 @@
 
 from __future__ import annotations
 
-import contextlib
 import json
-from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
 
@@ -18,6 +16,7 @@ from components.progress import NoProgress
 from components.testing.contract import make_inputs
 from components.training.checkpoint import Checkpoint, Checkpoints
 from components.training.stopping import BestEpoch, EarlyStopping
+from tests.support.termination import AskedAfter
 
 ROW = Epoch(epoch=1, loss=0.5, accuracy=0.8, val_loss=0.4, val_accuracy=0.9, learning_rate=0.001)
 
@@ -179,24 +178,6 @@ def test_early_stopping_keeps_the_best_epoch_and_loses_patience() -> None:
     assert higher.weights == [2]
 
 
-class Asked:
-    """Asks the job to end once it was asked so many times whether it does."""
-
-    def __init__(self, times: int) -> None:
-        self.times = times
-
-    @property
-    def requested(self) -> bool:
-        self.times -= 1
-        return self.times < 0
-
-    def check(self) -> None: ...
-
-    @contextlib.contextmanager
-    def deferred(self) -> Iterator[None]:
-        yield
-
-
 @pytest.fixture(scope="module")
 def transformed(tmp_path_factory: pytest.TempPathFactory) -> Stored[TransformedExamples]:
     made: Stored[TransformedExamples] = make_inputs(tmp_path_factory.mktemp("inputs"))[TransformedExamples]
@@ -217,7 +198,7 @@ def train(folder: Path, transformed: Stored[TransformedExamples], times: int, li
     context = Context(
         output=output,
         progress=listener,
-        termination=Asked(times),
+        termination=AskedAfter(1 + times),  # the first look is before training
         checkpoints=folder / "checkpoints",
         fingerprint="this training",
     )

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from contextlib import AbstractContextManager, nullcontext
 from pathlib import Path
 from typing import Any
 
@@ -12,25 +11,7 @@ from components import Component, Context, Evaluator, ExampleGen, Trainer, Trans
 from components.artifacts import Artifact, Stored
 from components.errors import TerminationError
 from components.testing.contract import make_inputs
-
-
-class AskedAfter:
-    """Lets so many units of work go on, and then asks to end."""
-
-    def __init__(self, units: int) -> None:
-        self.units = units
-
-    @property
-    def requested(self) -> bool:
-        return self.units <= 0
-
-    def check(self) -> None:
-        if self.requested:
-            raise TerminationError("asked to end")
-        self.units -= 1
-
-    def deferred(self) -> AbstractContextManager[None]:
-        return nullcontext()
+from tests.support.termination import AskedAfter
 
 
 @pytest.fixture(scope="module")

@@ -5,7 +5,6 @@ from __future__ import annotations
 import datetime
 import json
 import signal
-import subprocess
 import time
 from collections import Counter
 from pathlib import Path
@@ -21,19 +20,12 @@ from job.records import RunRecord
 from job.request import interpreter
 from job.runs import Runs
 from job.signals import Signals
-from tests.conftest import FAKES, Command, WriteConfig, run_job
-from tests.support.processes import start
-
-SLOTS = ["example_gen", "transform", "trainer", "evaluator", "visualizer"]
+from tests.conftest import FAKES, SLOTS, Command, WriteConfig, run_job
+from tests.support.processes import start, wait_for
 
 
 def sealed(root: Path) -> list[str]:
     return sorted(f"{path.parent.name}/{path.name}" for path in (root / "artifacts").glob("*/*"))
-
-
-def wait_for(text: str, process: subprocess.Popen[str]) -> None:
-    assert process.stdout is not None
-    assert any(text in line for line in process.stdout), f"the job never said {text!r}"
 
 
 @pytest.mark.parametrize("count", [2, 8])

@@ -15,8 +15,9 @@ import pytest
 from rich.console import Console
 
 from job.telling.console import ConsoleReport
-from tests.conftest import FAKES, REPOSITORY, Command, WriteConfig
+from tests.conftest import FAKES, Command, WriteConfig
 from tests.support.data import write_csv, write_idx_folder, write_image_folder
+from tests.support.processes import REPOSITORY
 
 HEAVY = ("tensorflow", "keras", "pandas", "numpy", "sklearn", "matplotlib", "seaborn", "pyarrow", "PIL")
 

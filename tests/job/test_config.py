@@ -14,7 +14,8 @@ from components.errors import ConfigError
 from job.config import JobConfig, load_config
 from job.document import Document
 from job.schema import config_schema
-from tests.conftest import FAKES, REPOSITORY, WriteConfig
+from tests.conftest import FAKES, WriteConfig
+from tests.support.processes import REPOSITORY
 
 SHIPPED = sorted((REPOSITORY / "configs").glob("*.yaml"))
 

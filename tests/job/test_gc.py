@@ -16,7 +16,7 @@ from job.locks import hold
 from job.runs import Runs
 from job.store import Store
 from tests.conftest import FAKES, Command, WriteConfig
-from tests.support.processes import start
+from tests.support.processes import start, wait_for
 
 
 def kinds(outcome_stdout: str) -> list[str]:
@@ -189,8 +189,7 @@ def test_what_a_running_job_holds_stays_whatever_is_asked(
     root = tmp_path / "root"
     config = write_config({**FAKES, "trainer": {"use": "tests.support.components:SleepingTrainer"}})
     with start("run", "--config", config, "--root", root) as running:
-        assert running.stdout is not None
-        assert any("sleeping" in line for line in running.stdout)
+        wait_for("sleeping", running)
         (alive,) = runs(root)
         held = artifacts(root)
         # Newer runs, so that the running one is not among those to keep.

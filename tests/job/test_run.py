@@ -10,9 +10,7 @@ import pytest
 import yaml
 
 from components.digests import file_sha256
-from tests.conftest import FAKES, Command, WriteConfig
-
-SLOTS = ["example_gen", "transform", "trainer", "evaluator", "visualizer"]
+from tests.conftest import FAKES, SLOTS, Command, WriteConfig
 
 
 def statuses(record: dict[str, Any]) -> list[str]:

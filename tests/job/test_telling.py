@@ -16,10 +16,9 @@ import pytest
 
 from job.request import interpreter
 from job.telling.json_log import JsonLog
-from tests.conftest import FAKES, REPOSITORY, Command, WriteConfig
-from tests.support.processes import start
+from tests.conftest import FAKES, SLOTS, Command, WriteConfig
+from tests.support.processes import REPOSITORY, start, wait_for
 
-SLOTS = ["example_gen", "transform", "trainer", "evaluator", "visualizer"]
 TIME = re.compile(r"\d{4}-\d\d-\d\dT\d\d:\d\d:\d\d\.\d{3}Z")
 
 
@@ -218,8 +217,7 @@ def test_what_an_earlier_run_said_is_not_left_for_a_killed_one(
     assert termination_log.stat().st_size
     config = write_config({**FAKES, "trainer": {"use": "tests.support.components:SleepingTrainer"}})
     with start("run", "--config", config, "--root", tmp_path / "root") as process:
-        assert process.stdout is not None
-        assert any("sleeping" in line for line in process.stdout)
+        wait_for("sleeping", process)
         process.kill()
     assert termination_log.read_bytes() == b"", "Kubernetes then shows the end of the log"
     shown = json.loads(mnist_job("show", "--root", tmp_path / "root", "--json").stdout)

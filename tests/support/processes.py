@@ -42,6 +42,12 @@ def start(*arguments: object) -> subprocess.Popen[str]:
     )
 
 
+def wait_for(text: str, process: subprocess.Popen[str]) -> None:
+    """Read what a process says until a line has some text in it."""
+    assert process.stdout is not None
+    assert any(text in line for line in process.stdout), f"the job never said {text!r}"
+
+
 def results(root: Path) -> dict[str, Any]:
     """Return what the newest run of a root came to, as far as it must be the same every time.
 
