@@ -1,13 +1,22 @@
 # mnist-job: `make help` lists what there is.
 SHELL := /bin/sh
 .DEFAULT_GOAL := help
-.PHONY: help run test thorough lint types format check lock bench clean
+.PHONY: help run test thorough lint types format check lock bench clean \
+	docker-build docker-run docker-test docker-push
 
 CONFIG ?= configs/digits.yaml
 ROOT ?=
 ARGS ?=
 # The tests start many processes and wait for them; the tests of a file share what they made.
 PARALLEL ?= --numprocesses auto --dist loadfile
+
+# The image: which TensorFlow is in it, and what it is built on.
+ACCELERATOR ?= gpu
+IMAGE ?= mnist-job:$(ACCELERATOR)
+BASE_IMAGE ?= $(if $(filter cpu,$(ACCELERATOR)),ubuntu:24.04,nvidia/cuda:12.9.2-base-ubuntu24.04)
+RUNS ?= output
+VERSION = $(shell sed -n 's/^__version__ = "\(.*\)"/\1/p' job/__init__.py)
+REVISION = $(shell git describe --always --abbrev=40 --dirty --exclude='*' 2>/dev/null || echo unknown)
 
 # The first Python here that TensorFlow has wheels for; `make PYTHON=/path/to/python3.12 run` names another.
 PYTHON ?= $(shell for python in python3 python3.13 python3.12 python3.11; do \
@@ -19,7 +28,7 @@ PIP := $(BIN)/python -m pip --disable-pip-version-check --quiet
 
 help: ## List the targets
 	@echo "make TARGET [VARIABLE=value ...]"
-	@awk -F ':.*## ' '/^[a-z-]+:.*## / { printf "  %-9s %s\n", $$1, $$2 }' $(MAKEFILE_LIST)
+	@awk -F ':.*## ' '/^[a-z-]+:.*## / { printf "  %-12s %s\n", $$1, $$2 }' $(MAKEFILE_LIST)
 
 run: $(VENV)/.cpu ## Run the whole job: CONFIG=configs/digits.yaml ROOT=output ARGS="--set trainer.epochs=3"
 	@$(BIN)/python -m job run --config $(CONFIG) $(if $(ROOT),--root $(ROOT)) $(ARGS)
@@ -41,13 +50,35 @@ format: $(VENV)/.dev ## Put the code into shape
 
 check: lint types test ## Everything that must pass before a commit
 
+docker-build: ## Build the image: ACCELERATOR=gpu|cpu BASE_IMAGE=ubuntu:24.04 IMAGE=mnist-job:gpu
+	@DOCKER_BUILDKIT=1 docker build --file docker/Dockerfile --tag $(IMAGE) \
+		--build-arg BASE_IMAGE=$(BASE_IMAGE) --build-arg ACCELERATOR=$(ACCELERATOR) \
+		--build-arg VERSION=$(VERSION) --build-arg REVISION=$(REVISION) $(ARGS) .
+
+docker-run: ## Run the job in its container: CONFIG=configs/mnist.yaml RUNS=output DATA=folder GPU=0 ARGS="--set ..."
+	@IMAGE='$(IMAGE)' CONFIG='$(CONFIG)' RUNS='$(RUNS)' DATA='$(DATA)' GPU='$(GPU)' NETWORK='$(NETWORK)' \
+		docker/run.sh $(ARGS)
+
+docker-test: $(VENV)/.dev ## Build the CPU image and test it, with real containers: BASE_IMAGE=debian:12-slim
+	@MAKE_IMAGE=1 $(BIN)/python -m pytest -m container $(ARGS)
+
+docker-push: ## Build the image and push it: IMAGE=registry.example.com/mnist-job:0.1.0
+	@case '$(IMAGE)' in */*) ;; *) echo "error: IMAGE=$(IMAGE) names no registry" \
+		"(make docker-push IMAGE=registry.example.com/mnist-job:$(VERSION))" >&2; exit 2;; esac
+	@$(MAKE) --no-print-directory docker-build
+	@docker push $(IMAGE)
+
 bench: $(VENV)/.dev ## Measure the claims of the README's tables on this machine (minutes)
 	@$(BIN)/python -m tests.benchmarks $(ARGS)
 
 lock: ## Resolve requirements/ anew from pyproject.toml (needs uv)
-	@for lock in cpu dev; do \
-		[ $$lock = dev ] && more="--group dev --constraint requirements/cpu.txt" || more=; \
-		uv pip compile pyproject.toml --extra cpu $$more --output-file requirements/$$lock.txt --upgrade --quiet \
+	@for lock in cpu gpu dev; do \
+		case $$lock in \
+			cpu) what="--extra cpu";; \
+			gpu) what="--extra gpu --constraint requirements/cpu.txt";; \
+			dev) what="--extra cpu --group dev --constraint requirements/cpu.txt";; \
+		esac; \
+		uv pip compile pyproject.toml $$what --output-file requirements/$$lock.txt --upgrade --quiet \
 			--universal --python-version 3.11 --generate-hashes --no-emit-index-url --no-emit-find-links --no-header \
 		|| exit; done
 

@@ -9,3 +9,5 @@ From Python:
     record = run(JobConfig(pipeline=Pipeline(trainer=MyTrainer())))
     print(record.metrics["accuracy"])
 """
+
+__version__ = "0.1.0"

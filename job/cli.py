@@ -13,7 +13,7 @@ from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
-from job.defaults import ROOT
+from job.defaults import ROOT, ROOT_VARIABLE
 from job.request import LogFormat, Request
 
 if TYPE_CHECKING:
@@ -28,7 +28,7 @@ app = typer.Typer(
     context_settings={"help_option_names": ["-h", "--help"]},
 )
 
-Root = Annotated[Path, typer.Option(help="Where artifacts and runs are kept.")]
+Root = Annotated[Path, typer.Option(envvar=ROOT_VARIABLE, readable=False, help="Where artifacts and runs are kept.")]
 AsJson = Annotated[bool, typer.Option("--json", help="Print JSON on standard output.")]
 
 
@@ -41,7 +41,11 @@ def run(
     ] = None,
     root: Annotated[
         Path | None,
-        typer.Option(help="Where artifacts and runs are kept; overrides the configuration's root."),
+        typer.Option(
+            envvar=ROOT_VARIABLE,
+            readable=False,  # the job itself says in a sentence what it cannot do there
+            help="Where artifacts and runs are kept; overrides the configuration's root.",
+        ),
     ] = None,
     no_cache: Annotated[bool, typer.Option("--no-cache", help="Run every step, also what could be reused.")] = False,
     strict: Annotated[
@@ -193,6 +197,34 @@ def gc(
             typer.echo(json.dumps({"garbage": listed, "deleted": [str(garbage.path) for garbage in gone]}, indent=2))
         else:
             print_garbage(found, gone if delete else None)
+
+
+@app.command()
+def doctor(
+    root: Root = Path(ROOT),
+    require_gpu: Annotated[
+        bool, typer.Option("--require-gpu", help="Exit with 5 if there is no GPU that TensorFlow can use.")
+    ] = False,
+    as_json: AsJson = False,
+) -> None:
+    """Try what the job rests on: versions, devices, limits, and the places that it writes to."""
+    from job.doctor import diagnose
+    from job.telling.printing import make_console, print_diagnosis, print_error
+
+    diagnosis = diagnose(root)
+    failures = list(diagnosis.failures(require_gpu=require_gpu))
+    if as_json:
+        import dataclasses
+        import json
+
+        told = [{"headline": failure.headline, "exit_code": int(failure.exit_code)} for failure in failures]
+        typer.echo(json.dumps(dataclasses.asdict(diagnosis) | {"failures": told}, indent=2))
+    else:
+        print_diagnosis(make_console(), diagnosis)
+        for failure in failures:
+            print_error(make_console(stderr=True), failure)
+    if failures:
+        raise typer.Exit(int(failures[0].exit_code))
 
 
 @app.command()

@@ -76,7 +76,7 @@ def disk_full(directory: Path) -> StorageError:
 
 def no_space(directory: Path, what: str, *, needed: str, free: int) -> StorageError:
     """Return the error for a disk that is full."""
-    usage = os.statvfs(_existing(directory))
+    usage = os.statvfs(existing(directory))
     files = ", and no room for another file" if usage.f_files and not usage.f_favail else ""
     return StorageError(
         f"no space for {what} on the disk of {directory}: {needed} needed, {readable(free)} free{files}",
@@ -98,13 +98,14 @@ def readable(size: int) -> str:
 
 
 def _usage(directory: Path) -> Any:
-    return shutil.disk_usage(_existing(directory))
+    return shutil.disk_usage(existing(directory))
 
 
-def _existing(directory: Path) -> Path:
+def existing(directory: Path) -> Path:
     """Return a directory, or the nearest of its parents that is there."""
     directory = directory.absolute()
-    return next(path for path in (directory, *directory.parents) if path.exists())
+    # pathlib's own raises where a folder on the way may not be entered.
+    return next(path for path in (directory, *directory.parents) if os.path.exists(path))  # noqa: PTH110
 
 
 def _chain(error: BaseException | None) -> Iterator[BaseException]:

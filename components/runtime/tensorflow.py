@@ -32,6 +32,7 @@ def import_tensorflow() -> Any:
         import tensorflow as tf
         from absl import logging as absl_logging
 
+        gpus = tf.config.list_physical_devices("GPU")  # the driver's own complaint, where there is none
     absl_logging.set_verbosity(absl_logging.ERROR)
     logging.getLogger("tensorflow").setLevel(logging.ERROR)
     threads = cpu_limit()
@@ -39,7 +40,7 @@ def import_tensorflow() -> Any:
     with contextlib.suppress(RuntimeError):
         tf.config.threading.set_intra_op_parallelism_threads(threads)
         tf.config.threading.set_inter_op_parallelism_threads(threads)
-        for gpu in tf.config.list_physical_devices("GPU"):
+        for gpu in gpus:
             tf.config.experimental.set_memory_growth(gpu, True)  # noqa: FBT003  (TensorFlow's own signature)
     return tf
 
@@ -96,27 +97,33 @@ def make_deterministic(tf: Any, device: str) -> None:
 def require_gpu() -> None:
     """Raise now, without importing TensorFlow, if no NVIDIA GPU can be had.
 
+    Raises:
+        ResourceError: with the reason that `why_no_gpu` gives.
+    """
+    if reason := why_no_gpu():
+        raise _no_gpu(reason)
+
+
+def why_no_gpu() -> str:
+    """Return why no NVIDIA GPU can be had, or nothing if one can, without importing TensorFlow.
+
     Asks the driver itself (`cuInit`, `cuDeviceGetCount` of the CUDA driver API), which heeds
     CUDA_VISIBLE_DEVICES as TensorFlow does.
-
-    Raises:
-        ResourceError: if TensorFlow is built without CUDA, or the driver is missing or has no device.
     """
     try:
         distribution("tensorflow-cpu")
     except PackageNotFoundError:
         pass
     else:
-        raise _no_gpu("the installed TensorFlow (tensorflow-cpu) is built without CUDA")
+        return "the installed TensorFlow (tensorflow-cpu) is built without CUDA"
     try:
         driver = ctypes.CDLL("libcuda.so.1")
-    except OSError as error:
-        raise _no_gpu("the NVIDIA driver (libcuda.so.1) is not here") from error
+    except OSError:
+        return "the NVIDIA driver (libcuda.so.1) is not here"
     count = ctypes.c_int(0)
     if status := driver.cuInit(0) or driver.cuDeviceGetCount(ctypes.byref(count)):
-        raise _no_gpu(f"the NVIDIA driver answers with CUDA error {status}")
-    if count.value == 0:
-        raise _no_gpu("the NVIDIA driver has no visible device")
+        return f"the NVIDIA driver answers with CUDA error {status}"
+    return "" if count.value else "the NVIDIA driver has no visible device"
 
 
 def _no_gpu(reason: str) -> ResourceError:

@@ -27,7 +27,7 @@ if TYPE_CHECKING:
 Level = Literal["info", "warning", "error"]
 LEVELS: dict[str, Level] = {"succeeded": "info", "not_blessed": "warning", "terminated": "warning"}
 EVERY = 10.0
-"""Seconds at least between two `training_step` events."""
+"""Seconds at least between two `training_step` events, the first of which comes at once."""
 
 
 class JsonLog:
@@ -41,7 +41,7 @@ class JsonLog:
         self.stream = stream
         self.step: str | None = None
         self.epoch: dict[str, int] = {}
-        self.told_at = 0.0
+        self.told_at = -math.inf
 
     def begin(self, record: RunRecord, directory: Path) -> None:
         self._write("run_begun", run_id=record.run_id, run_directory=str(directory), environment=record.environment)
@@ -68,7 +68,6 @@ class JsonLog:
 
     def epoch_begin(self, *, epoch: int, epochs: int, steps: int) -> None:
         self.epoch = {"epoch": epoch, "epochs": epochs, "steps": steps}
-        self.told_at = time.monotonic()
 
     def training_step(self, *, step: int, images: int, metrics: Mapping[str, float]) -> None:
         if time.monotonic() - self.told_at >= EVERY:

@@ -16,6 +16,7 @@ if TYPE_CHECKING:
     from pathlib import Path
 
     from components.errors import JobError
+    from job.doctor import Diagnosis
     from job.gc import Garbage
     from job.records import RunRecord
     from job.store import Sealed
@@ -118,6 +119,34 @@ def print_run(
         f"{OUTCOME[record.outcome]} in {record.seconds:.2f} s{exit_code}",
         highlight=False,
     )
+
+
+def print_diagnosis(console: Console, diagnosis: Diagnosis) -> None:
+    """Print what `doctor` found, a line each."""
+    environment = diagnosis.environment
+    limit = environment["memory_limit_bytes"]
+    cuda = diagnosis.cuda
+    rows = [
+        ("mnist-job", f"{environment['version']}, revision {environment['revision'] or 'unknown'}"),
+        ("python", f"{environment['python']} on {environment['platform']}"),
+        ("libraries", ", ".join(f"{name} {version}" for name, version in environment["libraries"].items())),
+        (
+            "CUDA",
+            f"TensorFlow built with {cuda['cuda']}, cuDNN {cuda['cudnn']}" if cuda else "TensorFlow built without",
+        ),
+        ("processors", f"{environment['cpu_limit']} of {environment['cpus']} may be used"),
+        ("memory", f"at most {readable(limit)}" if limit else "no limit"),
+    ]
+    for device in diagnosis.devices:
+        did = device.failure or "jitted convolution right"
+        rows.append((device.name, f"{device.model}: {did}, {device.seconds:.2f} s"))
+    if diagnosis.no_gpu:
+        rows.append(("GPU", f"none: {diagnosis.no_gpu}"))
+    for place in diagnosis.places:
+        free = "" if place.free_bytes is None else f"writable, {readable(place.free_bytes)} free"
+        rows.append((place.name, f"{place.path}: {place.failure or free}"))
+    for label, text in rows:
+        console.print(f"{label:<15} {text}", highlight=False, markup=False, soft_wrap=True)
 
 
 def print_garbage(found: Sequence[Garbage], gone: Sequence[Garbage] | None) -> None:

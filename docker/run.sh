@@ -1,0 +1,46 @@
+#!/bin/sh
+# Runs the job in its container as the calling user: `make docker-run`, whose variables come in the environment.
+#   IMAGE    the image
+#   CONFIG   a configuration; its folder is mounted, and with it what it extends and its own components
+#   RUNS     the folder that artifacts and runs are written to
+#   DATA     a folder of data, if any: /data in the container
+#   GPU      0 for none; by default all of them, where Docker has the NVIDIA runtime
+#   NETWORK  none for no network; MNIST is downloaded over it
+# Arguments are passed to the job: --set trainer.epochs=3
+set -eu
+
+fail() {
+    printf 'error: %s\n  expected: %s\n  remedy:   %s\n' "$2" "$3" "$4" >&2
+    exit "$1"
+}
+
+[ -f "$CONFIG" ] || fail 2 "CONFIG: $CONFIG is not a file" "a configuration" "name one: make docker-run CONFIG=configs/mnist.yaml"
+[ -z "${DATA:-}" ] || [ -d "$DATA" ] || fail 2 "DATA: $DATA is not a folder" "a folder of data" "correct its name"
+engine=$(docker info --format '{{.SecurityOptions}} {{range $name, $_ := .Runtimes}}runtime={{$name}} {{end}}' 2>/dev/null) ||
+    fail 5 "no container engine answers" "Docker, and a user who may use it" "start it, or run without it: make run"
+docker image inspect "$IMAGE" >/dev/null 2>&1 || [ "${IMAGE#*/}" != "$IMAGE" ] ||
+    fail 2 "there is no image $IMAGE" "one that was built here, or REGISTRY/NAME:TAG" "build it: make docker-build"
+
+# Where Docker itself runs without root, its root is the calling user.
+case $engine in
+    *rootless*) user=0:0 ;;
+    *) user=$(id -u):$(id -g) ;;
+esac
+gpus=
+case "${GPU:-} $engine" in
+    "0 "*) ;;
+    *runtime=nvidia*) gpus="--gpus all" ;;
+esac
+terminal=
+if [ -t 0 ] && [ -t 1 ]; then terminal="--interactive --tty"; fi
+
+mkdir -p "$RUNS"  # Docker would make it as root
+config_folder=$(cd "$(dirname "$CONFIG")" && pwd)
+set -- "$IMAGE" run --config "/config/$(basename "$CONFIG")" "$@"
+[ -z "${DATA:-}" ] || set -- --volume "$(cd "$DATA" && pwd):/data:ro" "$@"
+# shellcheck disable=SC2086  # several words each, or none
+exec docker run --rm $terminal $gpus \
+    --user "$user" --read-only --tmpfs /tmp --cap-drop ALL --security-opt no-new-privileges \
+    --network "${NETWORK:-bridge}" --shm-size 1g --stop-timeout 30 \
+    --volume "$config_folder:/config:ro" --volume "$(cd "$RUNS" && pwd):/output" \
+    "$@"

@@ -1,0 +1,179 @@
+"""What this machine, or this image, offers the job: put to the test, before a run depends on it."""
+
+from __future__ import annotations
+
+import os
+import secrets
+import shutil
+import tempfile
+from dataclasses import dataclass
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+from components.errors import ConfigError, JobError, ResourceError, first_line
+from components.runtime.devices import CheckedDevice, check_devices, cuda_build
+from components.runtime.disk import existing, flush
+from components.runtime.tensorflow import import_tensorflow, why_no_gpu
+from job.environment import describe_environment
+from job.locks import hold
+from job.store import make_writable
+from job.telling.termination_log import VARIABLE as TERMINATION_LOG
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator
+
+CACHES = {
+    "matplotlib": ("MPLCONFIGDIR", "~/.config/matplotlib"),
+    "keras": ("KERAS_HOME", "~/.keras"),
+    "datasets": ("TFDS_DATA_DIR", "~/tensorflow_datasets"),
+    "cuda cache": ("CUDA_CACHE_PATH", "~/.nv/ComputeCache"),
+}
+"""What libraries keep, with the environment variable that says where, and where it is without one."""
+MOUNT = "mount a folder that the user may write to, as `docker run --tmpfs /tmp` does"
+
+
+@dataclass(frozen=True, kw_only=True)
+class Place:
+    """A place that the job, or a library below it, writes to.
+
+    Attributes:
+        name: what for.
+        path: where; empty if there is none.
+        needed: whether the job fails without it.
+        free_bytes: what is free there; None if it cannot be used.
+        failure: why it cannot be used, in one line; empty if it can.
+        remedy: what to do about it.
+    """
+
+    name: str
+    path: str
+    needed: bool
+    free_bytes: int | None = None
+    failure: str = ""
+    remedy: str = ""
+
+
+@dataclass(frozen=True, kw_only=True)
+class Diagnosis:
+    """What was found.
+
+    Attributes:
+        environment: versions, processors, memory, as `run.json` states them.
+        broken: why TensorFlow cannot be imported; empty if it can.
+        cuda: the versions that TensorFlow was built with; None where it was built without CUDA.
+        no_gpu: why there is no GPU; empty if there is one.
+        devices: those that TensorFlow sees, each put to work.
+        places: where the job writes.
+    """
+
+    environment: dict[str, Any]
+    broken: str
+    cuda: dict[str, str] | None
+    no_gpu: str
+    devices: list[CheckedDevice]
+    places: list[Place]
+
+    def failures(self, *, require_gpu: bool) -> Iterator[JobError]:
+        """Yield what keeps the job from running here, the gravest first.
+
+        Args:
+            require_gpu: whether it is a failure if there is no GPU.
+        """
+        if self.broken:
+            yield ResourceError(
+                f"TensorFlow cannot be imported: {self.broken}",
+                expected="TensorFlow as requirements/ has it",
+                remedy="install the locked requirements again, or rebuild the image",
+            )
+        for device in self.devices:
+            if device.failure:
+                yield ResourceError(
+                    f"{device.name} does not work: {device.failure}",
+                    expected="one step of a jitted convolution, and the right result",
+                    remedy="update the driver, run elsewhere, or hide the device (CUDA_VISIBLE_DEVICES)",
+                )
+        if require_gpu and self.no_gpu:
+            yield ResourceError(
+                f"a GPU is required, but {self.no_gpu}",
+                expected="an NVIDIA GPU that TensorFlow can use",
+                remedy="run where there is one (`docker run --gpus all`), with an image built for it",
+            )
+        for place in self.places:
+            if place.needed and place.failure:
+                yield ConfigError(
+                    f"{place.name}: {place.failure}",
+                    expected="a folder that the job may write to",
+                    remedy=place.remedy,
+                )
+
+
+def diagnose(root: Path) -> Diagnosis:
+    """Look at versions, devices, limits and places, and try them.
+
+    Args:
+        root: where artifacts and runs would be kept.
+    """
+    broken, cuda, devices = "", None, []
+    try:
+        tf = import_tensorflow()
+    except (ImportError, OSError) as error:
+        broken = first_line(error)
+    else:
+        cuda, devices = cuda_build(tf), check_devices(tf)
+    seen = any(device.name.startswith("GPU") for device in devices)
+    return Diagnosis(
+        environment=describe_environment(),
+        broken=broken,
+        cuda=cuda,
+        no_gpu="" if seen else why_no_gpu() or "TensorFlow sees none",
+        devices=devices,
+        places=list(look_at_places(root)),
+    )
+
+
+def look_at_places(root: Path) -> Iterator[Place]:
+    """Yield the places that the job and the libraries below it write to, tried out."""
+    yield look_at_root(root)
+    try:
+        temporary = tempfile.gettempdir()
+    except OSError as error:
+        yield Place(name="temporary files", path="", needed=True, failure=error.strerror or "", remedy=MOUNT)
+    else:
+        yield look_at("temporary files", Path(temporary), needed=True)
+    for name, (variable, default) in CACHES.items():
+        yield look_at(name, Path(os.environ.get(variable) or default).expanduser())
+    if path := os.environ.get(TERMINATION_LOG):
+        yield look_at("last word", Path(path))
+
+
+def look_at_root(root: Path) -> Place:
+    """Make the root, and do there what the store rests on: lock, link, and rename a folder."""
+    probe = root / f".doctor-{secrets.token_hex(4)}"
+    try:
+        make_writable(root)
+        (probe / "made").mkdir(parents=True)
+        (probe / "link").symlink_to("made")
+        (probe / "made").rename(probe / "sealed")
+        with hold(probe / "lock"):
+            flush(probe)
+    except JobError as error:
+        return Place(name="root", path=str(root), needed=True, failure=error.headline, remedy=error.remedy)
+    except (OSError, NotImplementedError) as error:
+        return Place(
+            name="root",
+            path=str(root),
+            needed=True,
+            failure=f"the file system of {root} lacks locks, links or renames: {first_line(error)}",
+            remedy="keep the root on a disk, or on NFS; object stores mounted as folders lack these",
+        )
+    finally:
+        shutil.rmtree(probe, ignore_errors=True)
+    return look_at("root", root, needed=True)
+
+
+def look_at(name: str, path: Path, *, needed: bool = False) -> Place:
+    """Return whether a file or folder can be written to, or made, without doing so."""
+    there = existing(path)
+    if os.access(there, os.W_OK):
+        return Place(name=name, path=str(path), needed=needed, free_bytes=shutil.disk_usage(there).free)
+    return Place(name=name, path=str(path), needed=needed, failure=f"{path} cannot be written to", remedy=MOUNT)

@@ -1,0 +1,112 @@
+"""Real containers of the image, on whatever engine `docker` speaks to."""
+
+from __future__ import annotations
+
+import json
+import os
+import shutil
+import subprocess
+import time
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from tests.support.processes import REPOSITORY
+
+HARDENED = ("--read-only", "--cap-drop", "ALL", "--user", "10001", "--network", "none")
+"""As strictly as a container can be run: the mounted root and /tmp are all that it can write to."""
+WHY_SKIPPED = (
+    "no container engine answers (`docker info`), so nothing is tested in a container; `make docker-test` does"
+)
+
+
+def docker(*arguments: object, check: bool = True, timeout: float = 300) -> subprocess.CompletedProcess[str]:
+    """Run a docker command, and return what it said."""
+    done = subprocess.run(
+        ["docker", *map(str, arguments)], capture_output=True, text=True, timeout=timeout, check=False
+    )
+    assert not check or done.returncode == 0, (arguments, done.returncode, done.stdout, done.stderr)
+    return done
+
+
+def engine_answers() -> bool:
+    """Return whether there is a container engine."""
+    return shutil.which("docker") is not None and docker("info", check=False, timeout=30).returncode == 0
+
+
+def build(tag: str, *arguments: str, context: Path = REPOSITORY) -> str:
+    """Build the CPU image as the README says, from a checkout; return what was printed.
+
+    BASE_IMAGE, if it is in the environment, names the base, as it does for `make docker-build`.
+    """
+    done = subprocess.run(
+        ["make", "docker-build", "ACCELERATOR=cpu", f"IMAGE={tag}", f"ARGS={' '.join(arguments)}"],
+        cwd=context,
+        capture_output=True,
+        text=True,
+        timeout=1500,
+        check=False,
+    )
+    assert done.returncode == 0, (done.stdout, done.stderr)
+    return done.stdout + done.stderr
+
+
+def the_image() -> str:
+    """Return the image to test: the one that JOB_IMAGE names, or one built now; skip where nothing can run it."""
+    if not engine_answers():
+        pytest.skip(WHY_SKIPPED)
+    if named := os.environ.get("JOB_IMAGE"):
+        return named
+    build("mnist-job:test")
+    return "mnist-job:test"
+
+
+def run(
+    image: str, *arguments: object, root: Path | None = None, options: tuple[object, ...] = ()
+) -> subprocess.CompletedProcess[str]:
+    """Run a container to its end, hardened, with a root mounted."""
+    mounted = ("--volume", f"{root}:/output") if root else ()
+    return docker("run", "--rm", *HARDENED, *mounted, *options, image, *arguments, check=False)
+
+
+class Running:
+    """A container that runs in the background, until it is stopped, or ends; remove it by leaving the block."""
+
+    def __init__(self, image: str, *arguments: object, root: Path, options: tuple[object, ...] = ()) -> None:
+        started = docker("run", "--detach", *HARDENED, "--volume", f"{root}:/output", *options, image, *arguments)
+        self.id = started.stdout.strip()
+
+    def __enter__(self) -> Running:
+        return self
+
+    def __exit__(self, *_: object) -> None:
+        docker("rm", "--force", "--volumes", self.id)
+
+    @property
+    def state(self) -> dict[str, Any]:
+        """What the engine says of it, such as `ExitCode` and `OOMKilled`."""
+        (found,) = json.loads(docker("inspect", self.id).stdout)
+        state: dict[str, Any] = found["State"]
+        return state
+
+    def logs(self) -> str:
+        """Return all that it has said."""
+        said = docker("logs", self.id)
+        return said.stdout + said.stderr
+
+    def wait_for(self, text: str, seconds: float = 120) -> None:
+        """Wait until it has said something."""
+        end = time.monotonic() + seconds
+        while text not in (said := self.logs()):
+            assert time.monotonic() < end, f"the container never said {text!r}, but: {said}"
+            assert self.state["Running"], said
+            time.sleep(0.2)
+
+    def stop(self) -> None:
+        """Ask it to end, as `docker stop` does: SIGTERM, and after 30 seconds SIGKILL."""
+        docker("stop", "--time", 30, self.id)
+
+    def wait(self) -> int:
+        """Wait until it has ended, and return its exit code."""
+        return int(docker("wait", self.id).stdout)
