@@ -2,7 +2,7 @@
 SHELL := /bin/sh
 .DEFAULT_GOAL := help
 .PHONY: help run test thorough lint types format check lock bench clean \
-	docker-build docker-run docker-test docker-push
+	docker-build docker-run docker-test docker-push k8s-render k8s-submit k8s-logs
 
 CONFIG ?= configs/digits.yaml
 ROOT ?=
@@ -15,6 +15,11 @@ ACCELERATOR ?= gpu
 IMAGE ?= mnist-job:$(ACCELERATOR)
 BASE_IMAGE ?= $(if $(filter cpu,$(ACCELERATOR)),ubuntu:24.04,nvidia/cuda:12.9.2-base-ubuntu24.04)
 RUNS ?= output
+# Kubernetes: an overlay names an image by itself; another one takes its place only where it was asked for.
+OVERLAY ?= $(ACCELERATOR)
+NAMED_IMAGE = $(if $(filter file,$(origin IMAGE)),,$(IMAGE))
+IN_NAMESPACE = $(if $(NAMESPACE),--namespace '$(NAMESPACE)')
+# What the image's labels say it was built from.
 VERSION = $(shell sed -n 's/^__version__ = "\(.*\)"/\1/p' job/__init__.py)
 REVISION = $(shell git describe --always --abbrev=40 --dirty --exclude='*' 2>/dev/null || echo unknown)
 
@@ -28,7 +33,7 @@ PIP := $(BIN)/python -m pip --disable-pip-version-check --quiet
 
 help: ## List the targets
 	@echo "make TARGET [VARIABLE=value ...]"
-	@awk -F ':.*## ' '/^[a-z-]+:.*## / { printf "  %-12s %s\n", $$1, $$2 }' $(MAKEFILE_LIST)
+	@awk -F ':.*## ' '/^[a-z0-9-]+:.*## / { printf "  %-12s %s\n", $$1, $$2 }' $(MAKEFILE_LIST)
 
 run: $(VENV)/.cpu ## Run the whole job: CONFIG=configs/digits.yaml ROOT=output ARGS="--set trainer.epochs=3"
 	@$(BIN)/python -m job run --config $(CONFIG) $(if $(ROOT),--root $(ROOT)) $(ARGS)
@@ -39,8 +44,10 @@ test: $(VENV)/.dev ## Run the everyday tests: ARGS="-k splits" for some of them
 thorough: $(VENV)/.dev ## Run the tests that take minutes: dozens of kills, full disks, a real out-of-memory kill
 	@$(BIN)/python -m pytest $(PARALLEL) -m thorough $(ARGS)
 
-lint: $(VENV)/.dev ## Check style and formatting
+lint: $(VENV)/.dev ## Check style and formatting: Python, Dockerfile and shell
 	@$(BIN)/ruff check . && $(BIN)/ruff format --check .
+	@$(BIN)/hadolint docker/Dockerfile
+	@$(BIN)/shellcheck .ci/run docker/*.sh configs/kubernetes/*.sh
 
 types: $(VENV)/.dev ## Check types, strictly
 	@$(BIN)/mypy
@@ -60,13 +67,22 @@ docker-run: ## Run the job in its container: CONFIG=configs/mnist.yaml RUNS=outp
 		docker/run.sh $(ARGS)
 
 docker-test: $(VENV)/.dev ## Build the CPU image and test it, with real containers: BASE_IMAGE=debian:12-slim
-	@MAKE_IMAGE=1 $(BIN)/python -m pytest -m container $(ARGS)
+	@$(BIN)/python -m pytest -m container $(ARGS)
 
 docker-push: ## Build the image and push it: IMAGE=registry.example.com/mnist-job:0.1.0
 	@case '$(IMAGE)' in */*) ;; *) echo "error: IMAGE=$(IMAGE) names no registry" \
 		"(make docker-push IMAGE=registry.example.com/mnist-job:$(VERSION))" >&2; exit 2;; esac
 	@$(MAKE) --no-print-directory docker-build
 	@docker push $(IMAGE)
+
+k8s-render: ## Print the Kubernetes manifests: OVERLAY=gpu|cpu|kueue IMAGE=registry.example.com/mnist-job:0.1.0
+	@configs/kubernetes/render.sh '$(OVERLAY)' '$(NAMED_IMAGE)'
+
+k8s-submit: ## Submit them, in place of the Job before: OVERLAY=gpu IMAGE=... NAMESPACE=training
+	@configs/kubernetes/submit.sh '$(OVERLAY)' '$(NAMED_IMAGE)' $(IN_NAMESPACE)
+
+k8s-logs: ## Follow what the Job says: NAMESPACE=training
+	@kubectl $(IN_NAMESPACE) logs --follow job/mnist-job
 
 bench: $(VENV)/.dev ## Measure the claims of the README's tables on this machine (minutes)
 	@$(BIN)/python -m tests.benchmarks $(ARGS)

@@ -5,7 +5,8 @@ from __future__ import annotations
 import json
 import subprocess
 import sys
-from collections.abc import Callable
+import tempfile
+from collections.abc import Callable, Iterator
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -15,6 +16,7 @@ import yaml
 from typer.testing import CliRunner
 
 from job.cli import app
+from tests.support.containers import docker, the_image
 from tests.support.processes import REPOSITORY, environment
 
 SLOTS = ["example_gen", "transform", "trainer", "evaluator", "visualizer"]
@@ -99,3 +101,25 @@ def write_config(tmp_path: Path) -> WriteConfig:
 def fake_config(write_config: WriteConfig) -> Path:
     """Return a configuration in which every component is a fake."""
     return write_config(FAKES)
+
+
+@pytest.fixture(scope="session")
+def image() -> str:
+    """Return the image to test in containers."""
+    return the_image()
+
+
+@pytest.fixture
+def root(image: str) -> Iterator[Path]:
+    """Return a folder that any user may write to, not below one that only its owner may enter."""
+    with tempfile.TemporaryDirectory() as folder:
+        Path(folder).chmod(0o755)
+        made = Path(folder) / "root"
+        made.mkdir()
+        made.chmod(0o777)
+        yield made
+        # What the container's user made, only he, or root, can remove.
+        docker(
+            *("run", "--rm", "--user", "0", "--entrypoint", "sh", "--volume", f"{made}:/output", image),
+            *("-c", "rm -rf /output/* /output/.[!.]*"),
+        )

@@ -2,6 +2,7 @@
 
 make bench                              with made-up images of MNIST's size
 make bench ARGS="--mnist /data/mnist"   and the MNIST presets, from a folder of the four IDX files
+make bench ARGS="--image mnist-job:cpu" only how much later a job trains that begins in a container
 """
 
 from __future__ import annotations
@@ -21,6 +22,7 @@ from pathlib import Path
 import numpy as np
 
 from job.environment import describe_environment
+from tests.benchmarks.cold_start import measure_cold_start
 from tests.benchmarks.resuming import measure_ending, measure_resuming
 from tests.support.data import IDX_NAMES, write_idx
 
@@ -90,9 +92,15 @@ def main() -> None:
     parser.add_argument("--mnist", type=Path, help="a folder of the four MNIST IDX files")
     parser.add_argument("--json", type=Path, help="where to write all samples")
     parser.add_argument("--seeds", type=int, default=1, help="run the MNIST presets with the seeds 0 to N-1")
+    parser.add_argument("--image", help="measure only how much later a job trains in a container of this image")
     options = parser.parse_args()
     environment = describe_environment()
     print(f"{environment['processor']}, {environment['cpu_limit']} CPUs, Python {environment['python']}")
+    if options.image:
+        with tempfile.TemporaryDirectory() as scratch:
+            Path(scratch).chmod(0o755)
+            measure_cold_start(options.image, Path(scratch), times=7)
+        return
     print(f"{'':<34} n   wall s    cpu s  peak MB accuracy  seconds by step")
     results = []
     with tempfile.TemporaryDirectory() as scratch:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import os
+import re
 import shutil
 import subprocess
 import time
@@ -19,6 +20,9 @@ HARDENED = ("--read-only", "--cap-drop", "ALL", "--user", "10001", "--network", 
 WHY_SKIPPED = (
     "no container engine answers (`docker info`), so nothing is tested in a container; `make docker-test` does"
 )
+
+
+DOCKERFILE = REPOSITORY / "docker" / "Dockerfile"
 
 
 def docker(*arguments: object, check: bool = True, timeout: float = 300) -> subprocess.CompletedProcess[str]:
@@ -68,6 +72,18 @@ def run(
     """Run a container to its end, hardened, with a root mounted."""
     mounted = ("--volume", f"{root}:/output") if root else ()
     return docker("run", "--rm", *HARDENED, *mounted, *options, image, *arguments, check=False)
+
+
+def image_environment() -> dict[str, str]:
+    """Return the variables that the Dockerfile's last stage sets to a plain value."""
+    stage = DOCKERFILE.read_text().rpartition("\nFROM ")[2].replace("\\\n", " ")
+    pairs = [pair for values in re.findall(r"^ENV (.*)$", stage, re.MULTILINE) for pair in values.split()]
+    return dict(pair.split("=", 1) for pair in pairs)
+
+
+def image_user() -> str:
+    """Return the user that the Dockerfile's last stage ends with."""
+    return str(re.findall(r"^USER (\S+)$", DOCKERFILE.read_text(), re.MULTILINE)[-1])
 
 
 class Running:

@@ -1,0 +1,77 @@
+"""An overlay of configs/kubernetes as kubectl renders it, taken apart."""
+
+from __future__ import annotations
+
+import shutil
+import subprocess
+from dataclasses import dataclass
+from functools import cache
+from pathlib import PurePosixPath
+from typing import Any
+
+import pytest
+import yaml
+
+from tests.support.processes import REPOSITORY
+
+MANIFESTS = REPOSITORY / "configs" / "kubernetes"
+OVERLAYS = sorted(folder.name for folder in (MANIFESTS / "overlays").iterdir())
+
+
+def require_kubectl() -> None:
+    """Skip the module that calls it where there is no kubectl; all that do are one line of the summary."""
+    if shutil.which("kubectl") is None:
+        pytest.skip("kubectl is missing: install 1.32 or newer (Debian 13 has it)", allow_module_level=True)
+
+
+@dataclass(frozen=True)
+class Rendered:
+    """What an overlay comes to: its documents by kind, one of each."""
+
+    documents: dict[str, dict[str, Any]]
+
+    @property
+    def job(self) -> dict[str, Any]:
+        return dict(self.documents["Job"]["spec"])
+
+    @property
+    def pod(self) -> dict[str, Any]:
+        return dict(self.job["template"]["spec"])
+
+    @property
+    def container(self) -> dict[str, Any]:
+        (container,) = self.pod["containers"]
+        return dict(container)
+
+    @property
+    def mounts(self) -> dict[str, dict[str, Any]]:
+        """Return the volume that is mounted at each path, with what its mount says beside it."""
+        volumes = {volume["name"]: volume for volume in self.pod["volumes"]}
+        return {mount["mountPath"]: {**volumes[mount["name"]], **mount} for mount in self.container["volumeMounts"]}
+
+    def mounted_below(self, path: str) -> dict[str, Any]:
+        """Return the mount that a path is on; empty where it is the image's own file system."""
+        above = [str(folder) for folder in (PurePosixPath(path), *PurePosixPath(path).parents)]
+        return next((self.mounts[folder] for folder in above if folder in self.mounts), {})
+
+
+@cache
+def render(overlay: str) -> Rendered:
+    """Return what an overlay renders to."""
+    documents = list(yaml.safe_load_all(kubectl_kustomize(f"overlays/{overlay}")))
+    kinds = [document["kind"] for document in documents]
+    assert sorted(kinds) == ["ConfigMap", "Job", "PersistentVolumeClaim"]
+    return Rendered(dict(zip(kinds, documents, strict=True)))
+
+
+@cache
+def kubectl_kustomize(folder: str) -> str:
+    """Return what kubectl prints for a folder of the manifests."""
+    done = call("kubectl", "kustomize", MANIFESTS / folder)
+    assert (done.returncode, done.stderr) == (0, "")
+    return done.stdout
+
+
+def call(*command: object) -> subprocess.CompletedProcess[str]:
+    """Run a command and return what it said."""
+    return subprocess.run([str(word) for word in command], capture_output=True, text=True, timeout=60, check=False)

@@ -1,0 +1,127 @@
+"""GCP Batch: the shipped job parses strictly, ends and retries by the job's exit codes, and its container runs."""
+
+from __future__ import annotations
+
+import json
+import shlex
+from pathlib import Path
+
+import pytest
+from google.cloud import batch_v1
+
+from components.errors import ExitCode
+from tests.support.containers import docker, image_environment, image_user
+from tests.support.processes import REPOSITORY
+
+FINAL = {ExitCode.USAGE, ExitCode.BAD_DATA, ExitCode.NOT_BLESSED}
+KILLED = 137
+RESERVED = {
+    50001: "the VM was preempted",
+    50002: "the VM stopped reporting",
+    50003: "the VM was rebooted",
+    50004: "the task stopped responding",
+    50005: "the task took longer than maxRunDuration",
+    50006: "the VM was recreated",
+}
+"""https://cloud.google.com/batch/docs/troubleshooting#reserved-exit-codes"""
+QUICK = ("--set", "trainer.epochs=1", "--set", "evaluator.thresholds.accuracy.minimum=0.1")
+G2 = {"g2-standard-4": (4000, 16384)}
+"""vCPUs, in thousandths, and MiB of the machine types, which each have one L4."""
+
+
+@pytest.fixture
+def job() -> batch_v1.Job:
+    """Parse the job: a field that Batch does not know, or a value of another type, is an error."""
+    shipped = (REPOSITORY / "configs/batch/gcp.json").read_text()
+    return batch_v1.Job.from_json(shipped, ignore_unknown_fields=False)
+
+
+@pytest.fixture
+def task(job: batch_v1.Job) -> batch_v1.TaskSpec:
+    (group,) = job.task_groups
+    assert group.task_count == 1
+    return group.task_spec
+
+
+@pytest.fixture
+def container(task: batch_v1.TaskSpec) -> batch_v1.Runnable.Container:
+    (runnable,) = task.runnables
+    assert not runnable.ignore_exit_status
+    return runnable.container
+
+
+@pytest.mark.parametrize("code", [*list(ExitCode)[1:], KILLED, *RESERVED])
+def test_a_task_is_retried_unless_its_exit_code_says_that_it_would_end_the_same(
+    task: batch_v1.TaskSpec, code: int
+) -> None:
+    # Batch takes one policy, and does the opposite with what that does not name.
+    (policy,) = task.lifecycle_policies
+    named = code in policy.action_condition.exit_codes
+    is_retried = named if policy.action == batch_v1.LifecyclePolicy.Action.RETRY_TASK else not named
+    assert is_retried == (code not in FINAL)
+
+
+def test_preempted_machines_are_asked_for_and_retries_allowed(job: batch_v1.Job, task: batch_v1.TaskSpec) -> None:
+    (instance,) = job.allocation_policy.instances
+    assert instance.policy.provisioning_model == batch_v1.AllocationPolicy.ProvisioningModel.SPOT
+    assert 1 <= task.max_retry_count <= 10
+    assert task.max_run_duration.total_seconds() >= 600
+
+
+def test_the_root_is_mounted_from_a_server_that_outlives_the_machine(
+    task: batch_v1.TaskSpec, container: batch_v1.Runnable.Container
+) -> None:
+    (volume,) = task.volumes
+    assert "nfs" in volume  # Cloud Storage knows no locks, and a disk of the job's goes with its machine
+    assert list(container.volumes) == [f"{volume.mount_path}:{image_environment()['JOB_ROOT']}:rw"]
+
+
+def test_the_machine_has_the_accelerator_with_its_driver_and_room_for_the_task(
+    job: batch_v1.Job, task: batch_v1.TaskSpec
+) -> None:
+    (instance,) = job.allocation_policy.instances
+    assert instance.install_gpu_drivers
+    assert [(it.type_, it.count) for it in instance.policy.accelerators] == [("nvidia-l4", 1)]
+    cpus, memory = G2[instance.policy.machine_type]
+    assert task.compute_resource.cpu_milli <= cpus
+    assert task.compute_resource.memory_mib <= memory
+
+
+def test_what_the_job_says_goes_to_cloud_logging(job: batch_v1.Job, container: batch_v1.Runnable.Container) -> None:
+    assert job.logs_policy.destination == batch_v1.LogsPolicy.Destination.CLOUD_LOGGING
+    assert " ".join(container.commands).endswith("--log-format json")
+
+
+@pytest.mark.container
+def test_the_container_runs_as_batch_starts_it(
+    task: batch_v1.TaskSpec, container: batch_v1.Runnable.Container, image: str, root: Path
+) -> None:
+    (volume,) = task.volumes
+    mounts = [mount.replace(volume.mount_path, str(root)) for mount in container.volumes]
+    commands = [argument.replace("mnist.yaml", "digits.yaml") for argument in container.commands]
+    ran = docker(
+        *("run", "--rm", "--network", "none"),
+        *(part for mount in mounts for part in ("--volume", mount)),
+        *shlex.split(container.options),
+        *("--entrypoint", container.entrypoint, image, *commands, *QUICK),
+    )
+    assert ran.returncode == 0, ran.stderr
+    assert [json.loads(line)["event"] for line in ran.stdout.splitlines()][-1] == "run_ended"
+    assert json.loads((root / "runs/latest/run.json").read_text())["exit_code"] == 0
+    assert {path.stat().st_uid for path in root.glob("artifacts/*/*")} == {int(image_user().partition(":")[0])}
+
+
+@pytest.mark.container
+def test_the_options_take_every_right_away(container: batch_v1.Runnable.Container, image: str) -> None:
+    created = docker("create", *shlex.split(container.options), image)
+    assert created.returncode == 0, created.stderr
+    name = created.stdout.strip()
+    try:
+        (inspected,) = json.loads(docker("inspect", name).stdout)
+    finally:
+        docker("rm", "--volumes", name)
+    assert inspected["Config"]["User"] == image_user()
+    assert inspected["HostConfig"]["ReadonlyRootfs"]
+    assert inspected["HostConfig"]["CapDrop"] == ["ALL"]
+    assert inspected["HostConfig"]["SecurityOpt"] == ["no-new-privileges"]
+    assert list(inspected["HostConfig"]["Tmpfs"]) == ["/tmp"]  # noqa: S108

@@ -1,0 +1,154 @@
+"""The Kubernetes manifests render, are valid in every version that counts, and agree with the job and its image."""
+
+from __future__ import annotations
+
+import re
+from pathlib import Path, PurePosixPath
+
+import kubernetes_validate
+import pytest
+import typer.main
+import yaml
+from kubernetes_validate.utils import all_versions, major_minor
+
+from job.cli import app
+from job.config import load_config
+from job.request import LogFormat
+from tests.configs.kubernetes import (
+    MANIFESTS,
+    OVERLAYS,
+    Rendered,
+    call,
+    kubectl_kustomize,
+    require_kubectl,
+)
+from tests.support.containers import image_environment, image_user
+from tests.support.processes import REPOSITORY
+
+require_kubectl()
+
+# Kubernetes supports its newest three minor versions; the schemas come with them, one package a version.
+VERSIONS = [major_minor(version) for version in dict.fromkeys(all_versions())][-5:]
+DEVICES = {"cpu": "cpu", "gpu": "gpu", "kueue": "gpu"}
+
+
+@pytest.mark.parametrize("version", VERSIONS)
+@pytest.mark.parametrize("folder", ["base", *(f"overlays/{overlay}" for overlay in OVERLAYS)])
+def test_every_document_is_valid(folder: str, version: str) -> None:
+    for document in yaml.safe_load_all(kubectl_kustomize(folder)):
+        assert kubernetes_validate.validate(document, version, strict=True) == version
+
+
+def test_every_mount_has_its_volume_and_every_volume_its_mount(rendered: Rendered) -> None:
+    mounts, volumes = rendered.container["volumeMounts"], rendered.pod["volumes"]
+    assert sorted(mount["name"] for mount in mounts) == sorted(volume["name"] for volume in volumes)
+    assert len({mount["mountPath"] for mount in mounts}) == len(mounts)
+
+
+def test_the_user_is_the_image_s_own_and_owns_the_volume(rendered: Rendered) -> None:
+    context = rendered.pod["securityContext"]
+    assert f"{context['runAsUser']}:{context['runAsGroup']}" == image_user()
+    assert context["runAsUser"] > 0
+    assert context["fsGroup"] == context["runAsGroup"]
+
+
+def test_what_the_image_writes_is_on_a_volume_that_can_be_written(rendered: Rendered) -> None:
+    written = {name: value for name, value in image_environment().items() if re.fullmatch(r"/[^:]*", value)}
+    assert {"HOME", "JOB_ROOT", "TFDS_DATA_DIR"} <= set(written)
+    for name, path in written.items():
+        mount = rendered.mounted_below(path)
+        assert {"emptyDir", "persistentVolumeClaim"} & set(mount), f"{name} is on the image's own file system"
+        assert not mount.get("readOnly", False)
+
+
+def test_the_root_is_on_the_volume_that_is_claimed(rendered: Rendered) -> None:
+    mount = rendered.mounts[image_environment()["JOB_ROOT"]]
+    claim = rendered.documents["PersistentVolumeClaim"]
+    assert mount["persistentVolumeClaim"] == {"claimName": claim["metadata"]["name"]}
+    assert not mount.get("readOnly", False)
+
+
+def test_what_is_kept_in_memory_or_on_the_node_is_bounded(rendered: Rendered) -> None:
+    for mount in rendered.mounts.values():
+        if "emptyDir" in mount:
+            assert re.fullmatch(r"[1-9]\d*Gi", mount["emptyDir"]["sizeLimit"])
+
+
+def test_the_pod_may_do_nothing_that_it_need_not(rendered: Rendered) -> None:
+    assert rendered.pod["automountServiceAccountToken"] is False
+    assert rendered.pod["enableServiceLinks"] is False
+    assert "serviceAccountName" not in rendered.pod
+    assert rendered.pod["securityContext"]["runAsNonRoot"] is True
+    assert rendered.pod["securityContext"]["seccompProfile"] == {"type": "RuntimeDefault"}
+    assert rendered.container["securityContext"] == {
+        "allowPrivilegeEscalation": False,
+        "readOnlyRootFilesystem": True,
+        "capabilities": {"drop": ["ALL"]},
+    }
+    kinds = {key for volume in rendered.pod["volumes"] for key in volume} - {"name"}
+    assert kinds == {"persistentVolumeClaim", "configMap", "emptyDir"}, "no secrets, tokens or paths of the node"
+    assert all("valueFrom" not in variable for variable in rendered.container["env"])
+
+
+def test_requests_are_limits(overlay: str, rendered: Rendered) -> None:
+    resources = rendered.container["resources"]
+    assert resources["requests"] == resources["limits"]
+    assert resources["limits"]["cpu"].isdecimal(), "whole CPUs can be bound to"
+    assert resources["limits"].get("nvidia.com/gpu", "0") == {"cpu": "0", "gpu": "1"}[DEVICES[overlay]]
+
+
+def test_a_pod_with_gpus_has_shared_memory_within_its_limit(overlay: str, rendered: Rendered) -> None:
+    if DEVICES[overlay] == "cpu":
+        assert "/dev/shm" not in rendered.mounts  # noqa: S108
+        return
+    shared = rendered.mounts["/dev/shm"]["emptyDir"]  # noqa: S108
+    assert shared["medium"] == "Memory"
+    limit = rendered.container["resources"]["limits"]["memory"]
+    assert int(shared["sizeLimit"].removesuffix("Gi")) < int(limit.removesuffix("Gi"))
+
+
+def test_the_job_understands_its_arguments(rendered: Rendered) -> None:
+    name, *arguments = rendered.container["args"]
+    commands = typer.main.get_command(app).commands  # type: ignore[attr-defined]
+    parameters = commands[name].make_context(name, arguments).params
+    assert parameters["log_format"] is LogFormat.JSON
+    assert "command" not in rendered.container, "the image's own entry point takes them"
+    config = PurePosixPath(str(parameters["config"]))
+    assert config.name in rendered.documents["ConfigMap"]["data"]
+    generated = rendered.documents["ConfigMap"]["metadata"]["name"]
+    assert rendered.mounts[str(config.parent)]["configMap"] == {"name": generated}
+    assert re.fullmatch(r"mnist-job-config-[a-z0-9]{10}", generated), "another configuration has another name"
+    assert str(config.parent) in image_environment()["PYTHONPATH"].split(":"), "own components are found beside it"
+
+
+def test_the_job_loads_its_configuration(overlay: str, rendered: Rendered, tmp_path: Path) -> None:
+    # The image has the repository's configs/ in /app.
+    (text,) = rendered.documents["ConfigMap"]["data"].values()
+    (tmp_path / "config.yaml").write_text(text.replace("/app/", f"{REPOSITORY}/"))
+    config = load_config(tmp_path / "config.yaml")
+    assert config.pipeline.trainer.config.device == DEVICES[overlay]
+    assert config.pipeline.example_gen.config.source.kind == "tfds"
+
+
+def test_everything_is_labelled(rendered: Rendered) -> None:
+    for labelled in (*rendered.documents.values(), rendered.job["template"]):
+        assert labelled["metadata"]["labels"]["app.kubernetes.io/name"] == "mnist-job"
+
+
+def test_only_the_queued_job_waits_for_its_queue(overlay: str, rendered: Rendered) -> None:
+    queue = rendered.documents["Job"]["metadata"]["labels"].get("kueue.x-k8s.io/queue-name")
+    assert (rendered.job.get("suspend", False), queue) == ((True, "mnist-job") if overlay == "kueue" else (False, None))
+
+
+@pytest.mark.parametrize("image", ["registry.example:5000/team/mnist-job:0.1.0", "mnist-job@sha256:" + "0" * 64])
+def test_another_image_changes_nothing_else(overlay: str, rendered: Rendered, image: str) -> None:
+    done = call(MANIFESTS / "render.sh", overlay, image)
+    plain = kubectl_kustomize(f"overlays/{overlay}")
+    assert done.stdout == plain.replace(f"image: {rendered.container['image']}\n", f"image: {image}\n")
+    assert done.stdout != plain
+
+
+def test_an_overlay_that_is_not_there_is_named_with_those_that_are() -> None:
+    done = call(MANIFESTS / "render.sh", "tpu")
+    assert (done.returncode, done.stdout) == (2, "")
+    assert done.stderr == f"render.sh: there is no overlay 'tpu'; there are {', '.join(OVERLAYS)}\n"
