@@ -59,15 +59,21 @@ def check_device(tf: Any, name: str, model: str = "") -> CheckedDevice:
         model: what it is.
     """
     began = time.perf_counter()
-    failure = ""
     try:
-        loss, gradient = _step(tf, name)
-        # Of ones, a kernel of 3x3 ones makes nines; their mean grows by 1 / FILTERS with each of its weights.
-        if abs(loss - 9) > TOLERANCE or abs(gradient - 1 / FILTERS).max() > TOLERANCE:
-            failure = f"the convolution is wrong: {loss} instead of 9"
+        failure = _finding(name, *_step(tf, name))
     except Exception as error:  # whatever TensorFlow, XLA, CUDA or the driver raise
         failure = f"{type(error).__name__}: {first_line(error)}"
     return CheckedDevice(name=name, model=model, seconds=time.perf_counter() - began, failure=failure)
+
+
+def _finding(name: str, loss: Any, gradient: Any) -> str:
+    """Return what is wrong with the result of a step; empty if nothing is."""
+    if not loss.device.endswith(f":{name}"):
+        return f"TensorFlow used {loss.device} instead"
+    # Of ones, a kernel of 3x3 ones makes nines; their mean grows by 1 / FILTERS with each of its weights.
+    if abs(loss.numpy() - 9) > TOLERANCE or abs(gradient.numpy() - 1 / FILTERS).max() > TOLERANCE:
+        return f"the convolution is wrong: {loss.numpy()} instead of 9"
+    return ""
 
 
 def _step(tf: Any, device: str) -> Any:
@@ -80,10 +86,8 @@ def _step(tf: Any, device: str) -> Any:
         return loss, tape.gradient(loss, kernel)
 
     with tf.device(f"/{device}"):
-        loss, gradient = tf.function(step, jit_compile=True, autograph=False)(
-            tf.ones((8, 28, 28, 1)), tf.ones((3, 3, 1, FILTERS))
-        )
-        return loss.numpy(), gradient.numpy()
+        compiled = tf.function(step, jit_compile=True, autograph=False)
+        return compiled(tf.ones((8, 28, 28, 1)), tf.ones((3, 3, 1, FILTERS)))
 
 
 def _model(tf: Any, device: Any) -> str:

@@ -137,6 +137,17 @@ def test_a_record_that_was_asked_for_and_cannot_be_printed_is_told(tmp_path: Pat
     assert "could not be written to standard output" in ended.stderr
 
 
+def test_the_first_steps_of_training_are_told_at_once_and_then_now_and_again() -> None:
+    written = io.StringIO()
+    log = JsonLog(written)
+    for epoch in (1, 2):
+        log.epoch_begin(epoch=epoch, epochs=2, steps=64)
+        for step in (32, 64):
+            log.training_step(step=step, images=step, metrics={"loss": 1.0})
+    (told,) = lines(written.getvalue())
+    assert (told["event"], told["fields"]["epoch"], told["fields"]["step"]) == ("training_step", 1, 32)
+
+
 def test_whatever_a_component_reports_is_json_in_ascii() -> None:
     written = io.StringIO()
     log = JsonLog(written)
