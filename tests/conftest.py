@@ -16,7 +16,7 @@ import yaml
 from typer.testing import CliRunner
 
 from job.cli import app
-from tests.support.containers import docker, the_image
+from tests.support.containers import WHY_SKIPPED, docker, engine_answers, the_image
 from tests.support.processes import REPOSITORY, environment
 
 SLOTS = ["example_gen", "transform", "trainer", "evaluator", "visualizer"]
@@ -28,6 +28,12 @@ FAKES = {
     "visualizer": {"use": "components.testing:FakeVisualizer"},
 }
 TINY_NETWORK = {"filters": [4, 4, 4], "dense": [8, 8]}
+
+
+def pytest_runtest_setup(item: pytest.Item) -> None:
+    """Skip what needs a container engine where there is none: from one place, and so in one line for all of it."""
+    if item.get_closest_marker("container") and not engine_answers():
+        pytest.skip(WHY_SKIPPED)
 
 
 @dataclass(frozen=True)
