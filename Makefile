@@ -47,7 +47,7 @@ thorough: $(VENV)/.dev ## Run the tests that take minutes: dozens of kills, full
 lint: $(VENV)/.dev ## Check style and formatting: Python, Dockerfile and shell
 	@$(BIN)/ruff check . && $(BIN)/ruff format --check .
 	@$(BIN)/hadolint docker/Dockerfile
-	@$(BIN)/shellcheck .ci/run docker/*.sh configs/kubernetes/*.sh
+	@$(BIN)/shellcheck .ci/run docker/*.sh configs/kubernetes/*.sh configs/batch/slurm.sbatch
 
 types: $(VENV)/.dev ## Check types, strictly
 	@$(BIN)/mypy

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import signal
+import time
 from contextlib import contextmanager
 from typing import TYPE_CHECKING
 
@@ -13,6 +14,8 @@ if TYPE_CHECKING:
 
 PATIENCE = 5.0
 """Seconds that a component has to look at the flag before it is broken off where it is."""
+ECHO = 1.0
+"""Seconds in which a signal is an echo of the first: Slurm sends SIGTERM twice within milliseconds when it preempts."""
 REMEDY = "run the same command again: what is sealed is reused, and training goes on from its last checkpoint"
 
 
@@ -32,11 +35,13 @@ class Signals:
     """The `Termination` of a job that hears SIGTERM and SIGINT.
 
     The first one sets a flag. Work that may be broken off is so after `PATIENCE` seconds, unless it
-    promised to end by itself; a second signal breaks it off at once, whatever it promised.
+    promised to end by itself; a second signal, but not an echo of the first, breaks it off at once,
+    whatever it promised.
     """
 
     def __init__(self) -> None:
         self._told: TerminationError | None = None
+        self._asked = 0.0
         self._breakable = False
         self._deferred = False
 
@@ -106,8 +111,9 @@ class Signals:
         if self._told is None:
             name = signal.Signals(number).name
             self._told = TerminationError(f"the job was asked to end ({name})", remedy=REMEDY)
+            self._asked = time.monotonic()
             signal.setitimer(signal.ITIMER_REAL, PATIENCE, PATIENCE)
-        elif self._breakable:
+        elif self._breakable and time.monotonic() - self._asked > ECHO:
             raise BrokenOff(self._told)
 
     def _break_off(self, number: int, frame: object) -> None:  # noqa: ARG002

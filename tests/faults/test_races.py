@@ -110,6 +110,7 @@ class FixedClock(datetime.datetime):
 
 def test_a_promise_to_end_by_itself_is_kept_to_by_all_but_a_second_signal(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(job.signals, "PATIENCE", 0.1)
+    monkeypatch.setattr(job.signals, "ECHO", 0.1)
     signals = Signals()
     with signals.listening():
         reached = []
@@ -126,8 +127,11 @@ def test_a_promise_to_end_by_itself_is_kept_to_by_all_but_a_second_signal(monkey
         with pytest.raises(TerminationError), again.breakable(), again.deferred():
             signal.raise_signal(signal.SIGTERM)
             signal.raise_signal(signal.SIGTERM)
+            reached.append("beyond an echo")
+            time.sleep(0.2)
+            signal.raise_signal(signal.SIGTERM)
             reached.append("never")
-        assert reached == ["its own end"]
+        assert reached == ["its own end", "beyond an echo"]
     unpromised = Signals()
     with unpromised.listening(), pytest.raises(TerminationError), unpromised.breakable():
         signal.raise_signal(signal.SIGINT)

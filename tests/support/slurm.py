@@ -1,0 +1,263 @@
+"""A Slurm of one node, from Debian's packages: on loopback, in one folder, run by whoever runs the tests.
+
+It shares nothing with a Slurm that the machine may have: keys, sockets, ports and state are its own. Jobs
+are told apart by their parents (`proctrack/linuxproc`), so that no cgroups are needed; there is no accounting.
+"""
+
+from __future__ import annotations
+
+import getpass
+import os
+import shutil
+import socket
+import subprocess
+import time
+from collections.abc import Callable, Iterator, Mapping
+from contextlib import ExitStack, contextmanager
+from dataclasses import dataclass
+from functools import cache
+from pathlib import Path
+
+from components import Context, Model, Stored, TransformedExamples
+from components.testing import FakeTrainer
+from components.testing.fakes import FakeTrainerConfig
+from tests.support.processes import REPOSITORY, environment
+
+ENDED = ("COMPLETED", "FAILED", "CANCELLED", "TIMEOUT")
+PROGRAMS = ("munged", "slurmctld", "slurmd", "sbatch", "srun", "scontrol", "scancel")
+PATH = f"{os.environ['PATH']}:/usr/sbin:/sbin"
+SCRIPT = REPOSITORY / "configs" / "batch" / "slurm.sbatch"
+CONFIG = """\
+ClusterName=tests
+SlurmctldHost={host}(127.0.0.1)
+SlurmUser={user}
+SlurmdUser={user}
+AuthType=auth/munge
+AuthInfo=socket={folder}/munge.socket
+CommunicationParameters=NoInAddrAny,NoCtldInAddrAny
+SlurmctldPort={ports[0]}
+SlurmdPort={ports[1]}
+StateSaveLocation={folder}/state
+SlurmdSpoolDir={folder}/spool
+SlurmctldPidFile={folder}/slurmctld.pid
+SlurmdPidFile={folder}/slurmd.pid
+SlurmctldLogFile={folder}/slurmctld.log
+SlurmdLogFile={folder}/slurmd.log
+MailProg=/bin/true
+MpiDefault=none
+# Jobs may be requeued where they say so themselves.
+JobRequeue=0
+ProctrackType=proctrack/linuxproc
+TaskPlugin=task/none
+SelectType=select/cons_tres
+SelectTypeParameters=CR_CPU
+PreemptType=preempt/partition_prio
+PreemptMode=REQUEUE
+SchedulerParameters=batch_sched_delay=0,bf_interval=1,sched_interval=1
+# The node says that it has what the shipped file asks for, whatever the machine has.
+SlurmdParameters=config_overrides
+NodeName=node NodeHostname={host} NodeAddr=127.0.0.1 CPUs=8 RealMemory=64000
+PartitionName=batch Nodes=node Default=YES PriorityTier=1
+PartitionName=graceful Nodes=node PriorityTier=1 GraceTime=60
+PartitionName=urgent Nodes=node PriorityTier=2
+"""
+
+
+class WaitingTrainerConfig(FakeTrainerConfig):
+    """How often the trainer is to be asked to end."""
+
+    endings: int = 1
+
+
+class WaitingTrainer(FakeTrainer):
+    """Waits to be asked to end, takes a moment to save that it was, and is done once it was asked often enough."""
+
+    Config = WaitingTrainerConfig
+    config: WaitingTrainerConfig
+
+    def run(self, context: Context, /, *, transformed: Stored[TransformedExamples]) -> Model:
+        assert context.checkpoints is not None
+        context.checkpoints.mkdir(parents=True, exist_ok=True)
+        saved = len(list(context.checkpoints.iterdir()))
+        context.progress.message(f"ended {saved} times")
+        if saved < self.config.endings:
+            with context.termination.deferred():
+                while not context.termination.requested:
+                    time.sleep(0.05)
+                time.sleep(0.5)
+                (context.checkpoints / str(saved)).touch()
+        return super().run(context, transformed=transformed)
+
+
+def wait_until(true: Callable[[], object], what: Callable[[], str], *, seconds: float) -> None:
+    """Wait until something is true.
+
+    Raises:
+        AssertionError: if it is not after so many seconds; says what is instead.
+    """
+    deadline = time.monotonic() + seconds
+    while not true():
+        assert time.monotonic() < deadline, what()
+        time.sleep(0.1)
+
+
+@dataclass(frozen=True)
+class SlurmJob:
+    """A job that was submitted, and what it wrote."""
+
+    cluster: Cluster
+    number: str
+    log: Path
+
+    @property
+    def shown(self) -> dict[str, str]:
+        """What Slurm says of the job."""
+        line = self.cluster.run("scontrol", "--oneliner", "show", "job", self.number)
+        return dict(word.split("=", 1) for word in line.split() if "=" in word)
+
+    @property
+    def output(self) -> str:
+        """All that it printed in all of its starts."""
+        return self.log.read_text() if self.log.exists() else ""
+
+    def told(self) -> str:
+        """Return what Slurm says and the job printed, for who reads a failure."""
+        return f"{self.shown}\n{self.output}"
+
+    def wait_for_text(self, text: str, *, seconds: float = 60) -> None:
+        wait_until(lambda: text in self.output, self.told, seconds=seconds)
+
+    def wait_for_requeue(self, restarts: int = 1, *, seconds: float = 60) -> None:
+        """Wait until Slurm has put the job back into the queue so many times."""
+
+        def requeued() -> bool:
+            shown = self.shown
+            assert shown["JobState"] not in ENDED, self.told()
+            return shown["JobState"] == "PENDING" and int(shown["Restarts"]) == restarts
+
+        wait_until(requeued, self.told, seconds=seconds)
+
+    def wait_until_gone(self, *, seconds: float = 60) -> None:
+        """Wait until nothing of the job runs, and nothing is going to."""
+        queued = ("squeue", "--noheader", f"--jobs={self.number}")
+        wait_until(lambda: not self.cluster.run(*queued).strip(), self.told, seconds=seconds)
+
+    def hurry(self) -> None:
+        """Start a requeued job in two seconds, which Slurm does in two minutes.
+
+        Sooner, the node may refuse it: it revokes what it was given for the last start by the second.
+        """
+        self.cluster.run("scontrol", "update", f"JobId={self.number}", "StartTime=now+2")
+
+    def end(self, *, seconds: float = 60) -> tuple[str, str]:
+        """Wait for the end, and return state and exit code as `sacct` has them: ("FAILED", "2:0")."""
+        wait_until(lambda: self.shown["JobState"] in ENDED, self.told, seconds=seconds)
+        shown = self.shown
+        return shown["JobState"], shown["ExitCode"]
+
+
+class Cluster:
+    """The commands of a Slurm that is running."""
+
+    def __init__(self, folder: Path) -> None:
+        self.folder = folder
+        self.environment = {**environment(), "PATH": PATH, "SLURM_CONF": str(folder / "slurm.conf")}
+
+    def run(self, *command: str, cwd: Path | None = None, variables: Mapping[str, str] | None = None) -> str:
+        """Run one of Slurm's commands, and return what it printed."""
+        done = subprocess.run(
+            command,
+            cwd=cwd,
+            env={**self.environment, **(variables or {})},
+            capture_output=True,
+            text=True,
+            timeout=60,
+            check=False,
+        )
+        assert done.returncode == 0, (command, done.stderr)
+        return done.stdout
+
+    def submit(
+        self, folder: Path, *arguments: object, variables: Mapping[str, str], options: tuple[str, ...] = ()
+    ) -> SlurmJob:
+        """Submit the shipped script from a folder: arguments of the job, variables and options of the script."""
+        command = ("sbatch", "--parsable", *options, str(SCRIPT), *map(str, arguments))
+        number = self.run(*command, cwd=folder, variables=variables).strip()
+        return SlurmJob(self, number, folder / f"mnist-job-{number}.out")
+
+    def stop_jobs(self) -> None:
+        """Kill all jobs, and wait until the node knows that they are gone."""
+        self.run("scancel", f"--user={getpass.getuser()}", "--full", "--signal=KILL")
+        self.run("scancel", f"--user={getpass.getuser()}")
+        wait_until(lambda: not self.run("squeue", "--noheader"), lambda: self.run("squeue"), seconds=60)
+
+
+@cache
+def missing_programs() -> list[str]:
+    """Return what has to be installed before a cluster can be started."""
+    return [program for program in PROGRAMS if shutil.which(program, path=PATH) is None]
+
+
+def free_ports(count: int) -> list[int]:
+    """Return ports of loopback that nobody listens on."""
+    with ExitStack() as stack:
+        sockets = [stack.enter_context(socket.socket()) for _ in range(count)]
+        for each in sockets:
+            each.bind(("127.0.0.1", 0))
+        return [each.getsockname()[1] for each in sockets]
+
+
+@contextmanager
+def running_cluster(folder: Path) -> Iterator[Cluster]:
+    """Start munge, controller and node, wait until the node is idle, and stop them in the end."""
+    cluster = Cluster(folder)
+    for name in ("munge", "state", "spool"):
+        (folder / name).mkdir(mode=0o700)
+    (folder / "munge" / "key").write_bytes(os.urandom(128))
+    (folder / "munge" / "key").chmod(0o400)
+    host, user = socket.gethostname().split(".")[0], getpass.getuser()
+    (folder / "slurm.conf").write_text(CONFIG.format(host=host, user=user, folder=folder, ports=free_ports(2)))
+    munge = [f"--{name}-file={folder / 'munge' / name}" for name in ("key", "pid", "log", "seed")]
+    with ExitStack() as stack:
+        # By force, as it would have its socket where other users can reach it.
+        munge = ["--foreground", "--force", f"--socket={folder / 'munge.socket'}", *munge]
+        stack.enter_context(daemon(cluster, "munged", *munge))
+        wait_until((folder / "munge.socket").exists, (folder / "munged.out").read_text, seconds=10)
+        stack.enter_context(daemon(cluster, "slurmctld", "-D"))
+        stack.enter_context(daemon(cluster, "slurmd", "-D", "-N", "node"))
+        wait_until(lambda: node_is_idle(cluster), (folder / "slurmd.out").read_text, seconds=60)
+        try:
+            yield cluster
+        finally:
+            cluster.stop_jobs()
+
+
+def node_is_idle(cluster: Cluster) -> bool:
+    """Return whether the controller answers, and its node is ready."""
+    asked = subprocess.run(
+        ["sinfo", "--noheader", "--partition=batch", "--format=%t"],
+        env=cluster.environment,
+        capture_output=True,
+        text=True,
+        timeout=60,
+        check=False,
+    )
+    return asked.stdout.strip() == "idle"
+
+
+@contextmanager
+def daemon(cluster: Cluster, *command: str) -> Iterator[None]:
+    """Run a program in the foreground, its output in a file, for as long as the block."""
+    with (cluster.folder / f"{command[0]}.out").open("w") as output:
+        process = subprocess.Popen(
+            command, env=cluster.environment, stdin=subprocess.DEVNULL, stdout=output, stderr=subprocess.STDOUT
+        )
+        try:
+            yield
+        finally:
+            process.terminate()
+            try:
+                process.wait(timeout=10)
+            except subprocess.TimeoutExpired:
+                process.kill()
+                process.wait()
