@@ -62,9 +62,14 @@ docker-build: ## Build the image: ACCELERATOR=gpu|cpu BASE_IMAGE=ubuntu:24.04 IM
 		--build-arg BASE_IMAGE=$(BASE_IMAGE) --build-arg ACCELERATOR=$(ACCELERATOR) \
 		--build-arg VERSION=$(VERSION) --build-arg REVISION=$(REVISION) $(ARGS) .
 
+docker-run: export IMAGE := $(IMAGE)
+docker-run: export CONFIG := $(CONFIG)
+docker-run: export RUNS := $(RUNS)
+docker-run: export DATA := $(DATA)
+docker-run: export GPU := $(GPU)
+docker-run: export NETWORK := $(NETWORK)
 docker-run: ## Run the job in its container: CONFIG=configs/mnist.yaml RUNS=output DATA=folder GPU=0 ARGS="--set ..."
-	@IMAGE='$(IMAGE)' CONFIG='$(CONFIG)' RUNS='$(RUNS)' DATA='$(DATA)' GPU='$(GPU)' NETWORK='$(NETWORK)' \
-		docker/run.sh $(ARGS)
+	@docker/run.sh $(ARGS)
 
 docker-test: $(VENV)/.dev ## Build the CPU image and test it, with real containers: BASE_IMAGE=debian:12-slim
 	@$(BIN)/python -m pytest -m container $(ARGS)
@@ -82,7 +87,7 @@ k8s-submit: ## Submit them, in place of the Job before: OVERLAY=gpu IMAGE=... NA
 	@configs/kubernetes/submit.sh '$(OVERLAY)' '$(NAMED_IMAGE)' $(IN_NAMESPACE)
 
 k8s-logs: ## Follow what the Job says: NAMESPACE=training
-	@kubectl $(IN_NAMESPACE) logs --follow job/mnist-job
+	@configs/kubernetes/logs.sh $(IN_NAMESPACE)
 
 bench: $(VENV)/.dev ## Measure the claims of the README's tables on this machine (minutes)
 	@$(BIN)/python -m tests.benchmarks $(ARGS)

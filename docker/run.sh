@@ -1,7 +1,7 @@
 #!/bin/sh
 # Runs the job in its container as the calling user: `make docker-run`, whose variables come in the environment.
 #   IMAGE    the image
-#   CONFIG   a configuration; its folder is mounted, and with it what it extends and its own components
+#   CONFIG   a configuration; its folder is mounted, and with it what it extends and uses from there or below
 #   RUNS     the folder that artifacts and runs are written to
 #   DATA     a folder of data, if any: /data in the container
 #   GPU      0 for none; by default all of them, where Docker has the NVIDIA runtime
@@ -34,13 +34,13 @@ esac
 terminal=
 if [ -t 0 ] && [ -t 1 ]; then terminal="--interactive --tty"; fi
 
-mkdir -p "$RUNS"  # Docker would make it as root
-config_folder=$(cd "$(dirname "$CONFIG")" && pwd)
-set -- "$IMAGE" run --config "/config/$(basename "$CONFIG")" "$@"
-[ -z "${DATA:-}" ] || set -- --volume "$(cd "$DATA" && pwd):/data:ro" "$@"
+mkdir -p -- "$RUNS"  # Docker would make it as root
+bind() { printf 'type=bind,"source=%s",target=%s' "$(cd -- "$1" && pwd)" "$2"; }
+set -- "$IMAGE" run --config "/config/$(basename -- "$CONFIG")" "$@"
+[ -z "${DATA:-}" ] || set -- --mount "$(bind "$DATA" /data),readonly" "$@"
 # shellcheck disable=SC2086  # several words each, or none
 exec docker run --rm $terminal $gpus \
     --user "$user" --read-only --tmpfs /tmp --cap-drop ALL --security-opt no-new-privileges \
     --network "${NETWORK:-bridge}" --shm-size 1g --stop-timeout 30 \
-    --volume "$config_folder:/config:ro" --volume "$(cd "$RUNS" && pwd):/output" \
+    --mount "$(bind "$(dirname -- "$CONFIG")" /config),readonly" --mount "$(bind "$RUNS" /output)" \
     "$@"

@@ -6,6 +6,7 @@ import os
 import secrets
 import shutil
 import tempfile
+from contextlib import suppress
 from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -29,6 +30,7 @@ CACHES = {
     "cuda cache": ("CUDA_CACHE_PATH", "~/.nv/ComputeCache"),
 }
 """What libraries keep, with the environment variable that says where, and where it is without one."""
+TEMPORARY = "temporary files"
 MOUNT = "mount a folder that the user may write to, as `docker run --tmpfs /tmp` does"
 
 
@@ -74,11 +76,18 @@ class Diagnosis:
     places: list[Place]
 
     def failures(self, *, require_gpu: bool) -> Iterator[JobError]:
-        """Yield what keeps the job from running here, the gravest first.
+        """Yield what keeps the job from running here, causes before what follows from them.
 
         Args:
             require_gpu: whether it is a failure if there is no GPU.
         """
+        for place in self.places:
+            if place.needed and place.failure:
+                yield ConfigError(
+                    f"{place.name}: {place.failure}",
+                    expected="a folder that the job may write to",
+                    remedy=place.remedy,
+                )
         if self.broken:
             yield ResourceError(
                 f"TensorFlow cannot be imported: {self.broken}",
@@ -98,13 +107,6 @@ class Diagnosis:
                 expected="an NVIDIA GPU that TensorFlow can use",
                 remedy="run where there is one (`docker run --gpus all`), with an image built for it",
             )
-        for place in self.places:
-            if place.needed and place.failure:
-                yield ConfigError(
-                    f"{place.name}: {place.failure}",
-                    expected="a folder that the job may write to",
-                    remedy=place.remedy,
-                )
 
 
 def diagnose(root: Path) -> Diagnosis:
@@ -113,13 +115,17 @@ def diagnose(root: Path) -> Diagnosis:
     Args:
         root: where artifacts and runs would be kept.
     """
+    places = list(look_at_places(root))
     broken, cuda, devices = "", None, []
-    try:
-        tf = import_tensorflow()
-    except (ImportError, OSError) as error:
-        broken = first_line(error)
+    if any(place.name == TEMPORARY and place.failure for place in places):
+        broken = "it needs temporary files"
     else:
-        cuda, devices = cuda_build(tf), check_devices(tf)
+        try:
+            tf = import_tensorflow()
+        except Exception as error:  # whatever an installation that does not fit together raises
+            broken = f"{type(error).__name__}: {first_line(error)}"
+        else:
+            cuda, devices = cuda_build(tf), check_devices(tf)
     seen = any(device.name.startswith("GPU") for device in devices)
     return Diagnosis(
         environment=describe_environment(),
@@ -127,7 +133,7 @@ def diagnose(root: Path) -> Diagnosis:
         cuda=cuda,
         no_gpu="" if seen else why_no_gpu() or "TensorFlow sees none",
         devices=devices,
-        places=list(look_at_places(root)),
+        places=places,
     )
 
 
@@ -137,18 +143,23 @@ def look_at_places(root: Path) -> Iterator[Place]:
     try:
         temporary = tempfile.gettempdir()
     except OSError as error:
-        yield Place(name="temporary files", path="", needed=True, failure=error.strerror or "", remedy=MOUNT)
+        yield Place(name=TEMPORARY, path="", needed=True, failure=error.strerror or "", remedy=MOUNT)
     else:
-        yield look_at("temporary files", Path(temporary), needed=True)
+        yield look_at(TEMPORARY, Path(temporary), needed=True)
     for name, (variable, default) in CACHES.items():
-        yield look_at(name, Path(os.environ.get(variable) or default).expanduser())
-    if path := os.environ.get(TERMINATION_LOG):
-        yield look_at("last word", Path(path))
+        path = os.environ.get(variable) or default
+        try:
+            yield look_at(name, Path(path).expanduser())
+        except RuntimeError as error:  # a user without a home
+            yield Place(name=name, path=path, needed=False, failure=first_line(error), remedy=MOUNT)
+    if log := os.environ.get(TERMINATION_LOG):
+        yield look_at("last word", Path(log))
 
 
 def look_at_root(root: Path) -> Place:
-    """Make the root, and do there what the store rests on: lock, link, and rename a folder."""
+    """Do in the root what the store rests on: lock, link, and rename a folder; leave nothing there."""
     probe = root / f".doctor-{secrets.token_hex(4)}"
+    missing = not root.exists()
     try:
         make_writable(root)
         (probe / "made").mkdir(parents=True)
@@ -156,6 +167,7 @@ def look_at_root(root: Path) -> Place:
         (probe / "made").rename(probe / "sealed")
         with hold(probe / "lock"):
             flush(probe)
+        return look_at("root", root, needed=True)
     except JobError as error:
         return Place(name="root", path=str(root), needed=True, failure=error.headline, remedy=error.remedy)
     except (OSError, NotImplementedError) as error:
@@ -168,12 +180,14 @@ def look_at_root(root: Path) -> Place:
         )
     finally:
         shutil.rmtree(probe, ignore_errors=True)
-    return look_at("root", root, needed=True)
+        if missing:  # it was only tried
+            with suppress(OSError):
+                root.rmdir()
 
 
 def look_at(name: str, path: Path, *, needed: bool = False) -> Place:
     """Return whether a file or folder can be written to, or made, without doing so."""
     there = existing(path)
-    if os.access(there, os.W_OK):
+    if os.access(there, os.W_OK | os.X_OK if there.is_dir() else os.W_OK):
         return Place(name=name, path=str(path), needed=needed, free_bytes=shutil.disk_usage(there).free)
     return Place(name=name, path=str(path), needed=needed, failure=f"{path} cannot be written to", remedy=MOUNT)

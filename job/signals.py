@@ -110,8 +110,8 @@ class Signals:
     def _ask(self, number: int, frame: object) -> None:  # noqa: ARG002
         if self._told is None:
             name = signal.Signals(number).name
+            self._asked = time.monotonic()  # first, as an echo may come between any two lines
             self._told = TerminationError(f"the job was asked to end ({name})", remedy=REMEDY)
-            self._asked = time.monotonic()
             signal.setitimer(signal.ITIMER_REAL, PATIENCE, PATIENCE)
         elif self._breakable and time.monotonic() - self._asked > ECHO:
             raise BrokenOff(self._told)

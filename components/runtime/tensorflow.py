@@ -18,6 +18,8 @@ if TYPE_CHECKING:
     from collections.abc import Iterator
 
 Device = Literal["auto", "cpu", "gpu"]
+NO_DEVICE = 100
+"""`CUDA_ERROR_NO_DEVICE` of the CUDA driver API: also where CUDA_VISIBLE_DEVICES hides them all."""
 
 
 def import_tensorflow() -> Any:
@@ -121,7 +123,8 @@ def why_no_gpu() -> str:
     except OSError:
         return "the NVIDIA driver (libcuda.so.1) is not here"
     count = ctypes.c_int(0)
-    if status := driver.cuInit(0) or driver.cuDeviceGetCount(ctypes.byref(count)):
+    status = driver.cuInit(0) or driver.cuDeviceGetCount(ctypes.byref(count))
+    if status not in (0, NO_DEVICE):
         return f"the NVIDIA driver answers with CUDA error {status}"
     return "" if count.value else "the NVIDIA driver has no visible device"
 

@@ -12,6 +12,7 @@ overlay=${1:-} image=${2:-}
 # kustomize takes only files below where it starts, and an image only from a file: one more overlay, of a copy.
 scratch=$(mktemp -d)
 trap 'rm -rf "$scratch"' EXIT
+trap 'exit 130' INT TERM
 cp -R "$here/." "$scratch"
 cat > "$scratch/kustomization.yaml" << END
 resources: [overlays/$overlay]

@@ -14,8 +14,8 @@ from tests.support.containers import HARDENED
 ARGUMENTS = ("run", "--config", "configs/digits.yaml", "--until", "trainer", "--log-format", "json")
 
 
-def measure_cold_start(image: str, scratch: Path, *, times: int) -> dict[str, list[float]]:
-    """Start the job alternately in a container and outside of one; print and return the seconds to its first steps.
+def measure_cold_start(image: str, scratch: Path, *, times: int) -> None:
+    """Start the job alternately in a container and outside of one; print the seconds to its first steps.
 
     That is from the command to the first `training_step` in its log, of a job that finds nothing to reuse.
 
@@ -43,7 +43,6 @@ def measure_cold_start(image: str, scratch: Path, *, times: int) -> dict[str, li
             f"  {ratio:.3f} of outside  ({least:.2f} to {most:.2f})",
             flush=True,
         )
-    return counted
 
 
 def until_training(command: list[str]) -> float:

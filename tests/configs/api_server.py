@@ -13,8 +13,8 @@ from threading import Thread
 from typing import Any
 from urllib.parse import urlsplit
 
-KINDS = {"configmaps": "ConfigMap", "persistentvolumeclaims": "PersistentVolumeClaim", "jobs": "Job"}
-GROUPS = {"/api/v1": ["configmaps", "persistentvolumeclaims"], "/apis/batch/v1": ["jobs"]}
+KINDS = {"configmaps": "ConfigMap", "persistentvolumeclaims": "PersistentVolumeClaim", "pods": "Pod", "jobs": "Job"}
+GROUPS = {"/api/v1": ["configmaps", "persistentvolumeclaims", "pods"], "/apis/batch/v1": ["jobs"]}
 
 
 def discovery() -> dict[str, Any]:

@@ -8,7 +8,6 @@ the rules that AWS documents for them.
 from __future__ import annotations
 
 import json
-import time
 from collections.abc import Iterator
 from contextlib import closing
 from functools import partialmethod
@@ -26,11 +25,13 @@ from moto import mock_aws
 
 from components.errors import ExitCode
 from tests.support.containers import image_environment, image_user
-from tests.support.processes import REPOSITORY
+from tests.support.processes import REPOSITORY, wait_until
 
 FINAL = {ExitCode.USAGE, ExitCode.BAD_DATA, ExitCode.NOT_BLESSED}
 KILLED = 137
-MNIST, DIGITS = "configs/mnist.yaml", "configs/digits.yaml"
+ENDED = ("SUCCEEDED", "FAILED")
+HERE = {"configs/mnist.yaml": "configs/digits.yaml", "trainer.device=gpu": "trainer.device=cpu"}
+"""What of the command is another on a machine without network and GPU."""
 
 
 @pytest.fixture
@@ -107,6 +108,11 @@ def test_what_is_mounted_is_the_root_on_a_volume_that_outlives_the_host(definiti
     assert volume["efsVolumeConfiguration"]["transitEncryption"] == "ENABLED"  # an access point asks for it
 
 
+def test_the_gpu_that_is_paid_for_is_asked_for(definition: dict[str, Any]) -> None:
+    command = definition["containerProperties"]["command"]
+    assert command[command.index("--set") + 1] == "trainer.device=gpu"
+
+
 def test_the_container_has_no_more_rights_than_it_needs(definition: dict[str, Any]) -> None:
     container = definition["containerProperties"]
     assert container["user"] == image_user()
@@ -119,7 +125,7 @@ def filled_in(definition: dict[str, Any], image: str, root: Path) -> dict[str, A
     """Fill in what the README says to replace, for this machine, which has no EFS and no GPU."""
     container = definition["containerProperties"]
     container["image"] = image
-    container["command"] = [DIGITS if argument == MNIST else argument for argument in container["command"]]
+    container["command"] = [HERE.get(argument, argument) for argument in container["command"]]
     container["volumes"] = [
         {"name": volume["name"], "host": {"sourcePath": str(root)}} for volume in container["volumes"]
     ]
@@ -155,10 +161,13 @@ class Batch:
         found: dict[str, Any] = described
         return found
 
+    def status(self, job: str) -> str:
+        return str(self.describe(job)["status"])
+
     def exit_code(self, job: str) -> int:
         """Wait for a job to end, and return with what; moto gives that in lists of jobs only."""
-        while (status := self.describe(job)["status"]) not in {"SUCCEEDED", "FAILED"}:
-            time.sleep(0.2)
+        wait_until(lambda: self.status(job) in ENDED, lambda: self.status(job), seconds=180)
+        status = self.status(job)
         ended = self.client.list_jobs(jobQueue="queue", jobStatus=status)["jobSummaryList"]
         (code,) = (it["container"]["exitCode"] for it in ended if it["jobId"] == job)
         assert (code == 0) == (status == "SUCCEEDED")
@@ -187,9 +196,12 @@ def batch(definition: dict[str, Any], image: str, root: Path, monkeypatch: pytes
 def test_an_attempt_that_is_killed_is_retried_and_goes_on(batch: Batch, definition: dict[str, Any], root: Path) -> None:
     often = ("--set", "trainer.checkpoint.every_steps=20")
     killed = batch.submit(*often)
-    while not list(root.glob("artifacts/trainer/*.partial/checkpoints/*/checkpoint.json")):
-        assert batch.describe(killed)["status"] != "FAILED", "it ended before there was a checkpoint"
-        time.sleep(0.1)
+
+    def has_checkpoint() -> bool:
+        assert batch.status(killed) not in ENDED, "it ended before there was a checkpoint"
+        return any(root.glob("artifacts/trainer/*.partial/checkpoints/*/checkpoint.json"))
+
+    wait_until(has_checkpoint, lambda: batch.status(killed), seconds=120)
     batch.client.terminate_job(jobId=killed, reason="as if reclaimed")
     assert batch.exit_code(killed) == KILLED
     assert is_retried(definition, onExitCode=str(KILLED))

@@ -63,12 +63,11 @@ def test_nothing_of_the_job_lies_on_a_mounted_blob(job: dict[str, Any], mount: s
 
 @pytest.mark.container
 def test_the_command_runs_in_a_shell_and_in_another_directory(job: dict[str, Any], image: str, root: Path) -> None:
-    command = job["command"].replace("mnist.yaml", "digits.yaml")
-    ran = docker(
+    command = job["command"].replace("mnist.yaml", "digits.yaml").replace("device=gpu", "device=cpu")
+    docker(
         *("run", "--rm", "--network", "none", "--volume", f"{root}:/output"),
         *("--workdir", "/tmp", "--entrypoint", "bash", image, "-c", f"{command} {QUICK}"),  # noqa: S108
     )
-    assert ran.returncode == 0, ran.stderr
     assert json.loads((root / "runs/latest/run.json").read_text())["exit_code"] == 0
 
 

@@ -19,7 +19,7 @@ ACTIONS: dict[int, str] = {
     ExitCode.BAD_DATA: "FailJob",
     ExitCode.NOT_BLESSED: "FailJob",
     ExitCode.MISSING_RESOURCE: "Count",
-    ExitCode.TERMINATED: "Ignore",
+    ExitCode.TERMINATED: "Count",
     OUT_OF_MEMORY: "Count",
 }
 

@@ -2,7 +2,10 @@
 
 from __future__ import annotations
 
+import json
+import subprocess
 from pathlib import Path
+from typing import Any
 
 import pytest
 
@@ -53,3 +56,26 @@ def test_an_overlay_that_does_not_render_changes_nothing() -> None:
     with api_server.running() as cluster:
         done = call(MANIFESTS / "submit.sh", "tpu", "", f"--server={cluster.url}")
         assert (done.returncode, cluster.changes) == (2, [])
+
+
+def test_the_log_is_that_of_the_newest_pod_once_it_has_begun() -> None:
+    pods, log = "/api/v1/namespaces/training/pods", {"kind": "the log"}
+
+    def pod(name: str, minute: int, phase: str) -> dict[str, Any]:
+        created = f"2026-01-01T00:{minute:02}:00Z"
+        metadata = {"name": name, "namespace": "training", "creationTimestamp": created}
+        return {"metadata": metadata, "status": {"phase": phase}}
+
+    failed, begun = pod("mnist-job-zzzzz", 1, "Failed"), pod("mnist-job-aaaaa", 2, "Running")
+    with api_server.running() as cluster:
+        cluster.objects[pods] = {"kind": "PodList", "items": [pod("mnist-job-aaaaa", 2, "Pending"), failed]}
+        cluster.objects[f"{pods}/mnist-job-aaaaa"] = {"kind": "Pod", **begun, "spec": {"containers": [{"name": "job"}]}}
+        cluster.objects[f"{pods}/mnist-job-aaaaa/log"] = log
+        command = [str(MANIFESTS / "logs.sh"), f"--server={cluster.url}", "--namespace=training"]
+        with subprocess.Popen(command, stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True) as following:
+            assert following.stderr is not None
+            assert following.stderr.readline() == "waiting for a pod to begin ...\n"
+            cluster.objects[pods] = {"kind": "PodList", "items": [begun, failed]}
+            said, complaint = following.communicate(timeout=30)
+    assert complaint == ""
+    assert json.loads(said)["kind"] == "the log"

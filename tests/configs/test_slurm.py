@@ -32,9 +32,10 @@ FINAL: dict[int, dict[str, Any]] = {
 DEFECTIVE = {**FAKES, "trainer": {"use": "tests.configs.test_slurm:DefectiveTrainer"}}
 
 
-def waiting(endings: int = 1) -> dict[str, Any]:
-    """Return a configuration whose trainer waits to be asked to end, so many times."""
-    return {**FAKES, "trainer": {"use": "tests.support.slurm:WaitingTrainer", "endings": endings}}
+def waiting(endings: int = 1, *, fails: bool = False) -> dict[str, Any]:
+    """Return a configuration whose trainer waits to be asked to end, so many times, and may then fail once."""
+    trainer = {"use": "tests.support.slurm:WaitingTrainer", "endings": endings, "fails": fails}
+    return {**FAKES, "trainer": trainer}
 
 
 class DefectiveTrainer(FakeTrainer):
@@ -159,14 +160,19 @@ def test_a_defect_is_tried_again_a_few_times(submit: Submit) -> None:
 
 
 @pytest.mark.thorough
-def test_a_job_may_be_told_to_end_more_often_than_it_may_fail(submit: Submit, cluster: Cluster) -> None:
-    job = submit(waiting(RETRIES + 1))
+def test_a_job_may_be_told_to_end_more_often_than_it_may_fail_and_fail_after_that(
+    submit: Submit, cluster: Cluster
+) -> None:
+    job = submit(waiting(RETRIES + 1, fails=True))
     for restarts in range(RETRIES + 1):
         job.wait_for_text(f"ended {restarts} times")
         cluster.run("scancel", "--signal=TERM", job.number)
         job.wait_for_requeue(restarts + 1)
         job.hurry()
+    job.wait_for_requeue(RETRIES + 2)
+    job.hurry()
     assert job.end() == ("COMPLETED", "0:0"), job.told()
+    assert not list((job.log.parent / "output").glob(".slurm-*"))
 
 
 @pytest.mark.thorough

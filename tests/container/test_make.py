@@ -9,6 +9,7 @@ from pathlib import Path
 
 import pytest
 
+from tests.support.containers import make
 from tests.support.data import write_idx_folder
 from tests.support.processes import REPOSITORY
 from tests.test_readme import block
@@ -16,12 +17,6 @@ from tests.test_readme import block
 pytestmark = pytest.mark.container
 
 SOMEBODY = 12345
-
-
-def make(*arguments: object) -> subprocess.CompletedProcess[str]:
-    return subprocess.run(
-        ["make", *map(str, arguments)], cwd=REPOSITORY, capture_output=True, text=True, timeout=300, check=False
-    )
 
 
 def test_it_runs_ones_own_component_and_leaves_the_results_to_the_caller(image: str, tmp_path: Path) -> None:

@@ -138,6 +138,24 @@ def test_a_promise_to_end_by_itself_is_kept_to_by_all_but_a_second_signal(monkey
         time.sleep(30)
 
 
+def test_an_echo_may_come_between_any_two_lines(monkeypatch: pytest.MonkeyPatch) -> None:
+    """As Slurm preempts: the second SIGTERM comes while the first is being taken in."""
+    signals = Signals()
+    monotonic = time.monotonic
+
+    def echoing() -> float:
+        monkeypatch.setattr(time, "monotonic", monotonic)
+        signal.raise_signal(signal.SIGTERM)
+        return monotonic()
+
+    reached = []
+    with signals.listening(), pytest.raises(TerminationError), signals.breakable(), signals.deferred():
+        monkeypatch.setattr(time, "monotonic", echoing)
+        signal.raise_signal(signal.SIGTERM)
+        reached.append("its own end")
+    assert reached
+
+
 def test_an_artifact_is_locked_until_the_record_refers_to_it(
     mnist_job: Command, write_config: WriteConfig, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:

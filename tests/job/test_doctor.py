@@ -31,8 +31,9 @@ def test_it_tells_versions_limits_devices_and_places(tmp_path: Path, mnist_job: 
 
 
 def test_it_leaves_nothing_behind_in_the_root(tmp_path: Path, mnist_job: Command) -> None:
-    assert mnist_job("doctor", "--root", tmp_path).exit_code == 0
-    assert list(tmp_path.iterdir()) == []
+    for root in (tmp_path, tmp_path / "root"):
+        assert mnist_job("doctor", "--root", root).exit_code == 0
+        assert list(tmp_path.iterdir()) == []
 
 
 def test_a_gpu_that_is_required_and_not_there_is_exit_5_and_all_else_is_told(
@@ -52,15 +53,16 @@ def test_a_root_that_cannot_be_made_is_exit_2(mnist_job: Command) -> None:
     assert "error: root: cannot write to the root at /proc/root" in outcome.stderr
 
 
-def test_a_file_system_without_links_is_told_before_a_run_needs_them(
-    tmp_path: Path, mnist_job: Command, monkeypatch: pytest.MonkeyPatch
+@pytest.mark.parametrize("lacking", ["pathlib.Path.symlink_to", "pathlib.Path.rename", "fcntl.flock"])
+def test_a_file_system_that_lacks_what_the_store_rests_on_is_told_before_a_run_needs_it(
+    tmp_path: Path, mnist_job: Command, monkeypatch: pytest.MonkeyPatch, lacking: str
 ) -> None:
     """As vfat, and object stores mounted as folders, refuse them."""
 
-    def refuse(path: Path, *_: object) -> None:
+    def refuse(path: object, *_: object) -> None:
         raise PermissionError(errno.EPERM, os.strerror(errno.EPERM), str(path))
 
-    monkeypatch.setattr(Path, "symlink_to", refuse)
+    monkeypatch.setattr(lacking, refuse)
     outcome = mnist_job("doctor", "--root", tmp_path)
     assert outcome.exit_code == 2
     assert f"the file system of {tmp_path} lacks locks, links or renames" in outcome.stderr
@@ -80,8 +82,8 @@ def test_a_machine_without_a_place_for_temporary_files_is_told(tmp_path: Path) -
         check=False,
         timeout=60,
     )
-    assert done.returncode != 0
-    assert "error: temporary files: " in done.stderr
+    assert done.returncode == 2
+    assert done.stderr.startswith("error: temporary files: ")
     assert "Traceback" not in done.stderr
 
 
@@ -98,6 +100,38 @@ def test_a_wrong_result_is_a_failure(monkeypatch: pytest.MonkeyPatch) -> None:
     ones = tf.ones
     monkeypatch.setattr(tf, "ones", lambda shape: 1.01 * ones(shape))
     assert check_device(tf, "CPU:0").failure.startswith("the convolution is wrong: 9.1")
+
+
+def test_a_wrong_gradient_is_a_failure(monkeypatch: pytest.MonkeyPatch) -> None:
+    tf = import_tensorflow()
+    gradient = tf.GradientTape.gradient
+    monkeypatch.setattr(tf.GradientTape, "gradient", lambda *arguments: 1.01 * gradient(*arguments))
+    assert check_device(tf, "CPU:0").failure == "the gradient of the convolution is wrong, by up to 0.0025"
+
+
+def test_devices_that_cannot_even_be_listed_are_a_failure(
+    tmp_path: Path, mnist_job: Command, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    tf = import_tensorflow()
+
+    def busy() -> None:
+        raise tf.errors.InternalError(None, None, "CUDA-capable device(s) is/are busy or unavailable")
+
+    monkeypatch.setattr(tf.config, "list_logical_devices", busy)
+    outcome = mnist_job("doctor", "--root", tmp_path)
+    assert outcome.exit_code == 5
+    assert (
+        "error: the list of devices does not work: InternalError: CUDA-capable device(s) is/are busy" in outcome.stderr
+    )
+
+
+def test_a_cache_of_a_user_without_a_home_is_told_and_harms_nothing(
+    tmp_path: Path, mnist_job: Command, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setenv("KERAS_HOME", "~nobody-of-this-name/keras")
+    outcome = mnist_job("doctor", "--root", tmp_path)
+    assert outcome.exit_code == 0
+    assert "keras           ~nobody-of-this-name/keras: Could not determine home directory" in outcome.stdout
 
 
 def test_a_device_that_fails_is_exit_5(tmp_path: Path, mnist_job: Command, monkeypatch: pytest.MonkeyPatch) -> None:

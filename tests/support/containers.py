@@ -5,14 +5,12 @@ from __future__ import annotations
 import json
 import os
 import re
-import shutil
 import subprocess
-import time
 from functools import cache
 from pathlib import Path
 from typing import Any
 
-from tests.support.processes import REPOSITORY
+from tests.support.processes import REPOSITORY, wait_until
 
 HARDENED = ("--read-only", "--cap-drop", "ALL", "--user", "10001", "--network", "none")
 """As strictly as a container can be run: the mounted root and /tmp are all that it can write to."""
@@ -21,6 +19,20 @@ WHY_SKIPPED = (
 )
 
 
+GIVEN = (
+    "MAKEFLAGS",
+    "MFLAGS",
+    "MAKEOVERRIDES",
+    "MAKELEVEL",
+    "ARGS",
+    "CONFIG",
+    "RUNS",
+    "IMAGE",
+    "DATA",
+    "GPU",
+    "NETWORK",
+)
+TESTED = "mnist-job:test"
 DOCKERFILE = REPOSITORY / "docker" / "Dockerfile"
 
 
@@ -36,7 +48,10 @@ def docker(*arguments: object, check: bool = True, timeout: float = 300) -> subp
 @cache
 def engine_answers() -> bool:
     """Return whether there is a container engine."""
-    return shutil.which("docker") is not None and docker("info", check=False, timeout=30).returncode == 0
+    try:
+        return docker("info", check=False, timeout=30).returncode == 0
+    except (OSError, subprocess.TimeoutExpired):
+        return False
 
 
 def build(tag: str, *arguments: str, context: Path = REPOSITORY) -> str:
@@ -44,24 +59,28 @@ def build(tag: str, *arguments: str, context: Path = REPOSITORY) -> str:
 
     BASE_IMAGE, if it is in the environment, names the base, as it does for `make docker-build`.
     """
-    done = subprocess.run(
-        ["make", "docker-build", "ACCELERATOR=cpu", f"IMAGE={tag}", f"ARGS={' '.join(arguments)}"],
-        cwd=context,
-        capture_output=True,
-        text=True,
-        timeout=1500,
-        check=False,
-    )
+    done = make("docker-build", "ACCELERATOR=cpu", f"IMAGE={tag}", f"ARGS={' '.join(arguments)}", cwd=context)
     assert done.returncode == 0, (done.stdout, done.stderr)
     return done.stdout + done.stderr
+
+
+def make(*arguments: str, cwd: Path = REPOSITORY) -> subprocess.CompletedProcess[str]:
+    """Run a target of the Makefile as if from a shell: what a make above this process was given stays there."""
+    given = {name: value for name, value in os.environ.items() if name not in GIVEN}
+    return subprocess.run(
+        ["make", *arguments], cwd=cwd, env=given, capture_output=True, text=True, timeout=1500, check=False
+    )
 
 
 def the_image() -> str:
     """Return the image to test: the one that JOB_IMAGE names, or one built now."""
     if named := os.environ.get("JOB_IMAGE"):
         return named
-    build("mnist-job:test")
-    return "mnist-job:test"
+    before = docker("images", "--quiet", TESTED).stdout.strip()
+    build(TESTED)
+    if before and before != docker("images", "--quiet", TESTED).stdout.strip():
+        docker("rmi", before, check=False)  # 2 GB that nobody would come back to
+    return TESTED
 
 
 def run(
@@ -111,11 +130,13 @@ class Running:
 
     def wait_for(self, text: str, seconds: float = 120) -> None:
         """Wait until it has said something."""
-        end = time.monotonic() + seconds
-        while text not in (said := self.logs()):
-            assert time.monotonic() < end, f"the container never said {text!r}, but: {said}"
-            assert self.state["Running"], said
-            time.sleep(0.2)
+
+        def has_said() -> bool:
+            said = text in self.logs()
+            assert said or self.state["Running"], self.logs()
+            return said
+
+        wait_until(has_said, self.logs, seconds=seconds)
 
     def stop(self) -> None:
         """Ask it to end, as `docker stop` does: SIGTERM, and after 30 seconds SIGKILL."""

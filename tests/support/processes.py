@@ -6,6 +6,8 @@ import json
 import os
 import subprocess
 import sys
+import time
+from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
@@ -46,6 +48,18 @@ def wait_for(text: str, process: subprocess.Popen[str]) -> None:
     """Read what a process says until a line has some text in it."""
     assert process.stdout is not None
     assert any(text in line for line in process.stdout), f"the job never said {text!r}"
+
+
+def wait_until(true: Callable[[], object], what: Callable[[], str], *, seconds: float) -> None:
+    """Wait until something is true.
+
+    Raises:
+        AssertionError: if it is not after so many seconds; says what is instead.
+    """
+    deadline = time.monotonic() + seconds
+    while not true():
+        assert time.monotonic() < deadline, what()
+        time.sleep(0.1)
 
 
 def results(root: Path) -> dict[str, Any]:

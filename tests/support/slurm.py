@@ -12,7 +12,7 @@ import shutil
 import socket
 import subprocess
 import time
-from collections.abc import Callable, Iterator, Mapping
+from collections.abc import Iterator, Mapping
 from contextlib import ExitStack, contextmanager
 from dataclasses import dataclass
 from functools import cache
@@ -21,7 +21,7 @@ from pathlib import Path
 from components import Context, Model, Stored, TransformedExamples
 from components.testing import FakeTrainer
 from components.testing.fakes import FakeTrainerConfig
-from tests.support.processes import REPOSITORY, environment
+from tests.support.processes import REPOSITORY, environment, wait_until
 
 ENDED = ("COMPLETED", "FAILED", "CANCELLED", "TIMEOUT")
 PROGRAMS = ("munged", "slurmctld", "slurmd", "sbatch", "srun", "scontrol", "scancel")
@@ -64,13 +64,14 @@ PartitionName=urgent Nodes=node PriorityTier=2
 
 
 class WaitingTrainerConfig(FakeTrainerConfig):
-    """How often the trainer is to be asked to end."""
+    """How often the trainer is to be asked to end, and whether it then fails once."""
 
     endings: int = 1
+    fails: bool = False
 
 
 class WaitingTrainer(FakeTrainer):
-    """Waits to be asked to end, takes a moment to save that it was, and is done once it was asked often enough."""
+    """Waits to be asked to end, and takes a moment to save that it was; asked often enough, it fails or is done."""
 
     Config = WaitingTrainerConfig
     config: WaitingTrainerConfig
@@ -86,19 +87,10 @@ class WaitingTrainer(FakeTrainer):
                     time.sleep(0.05)
                 time.sleep(0.5)
                 (context.checkpoints / str(saved)).touch()
+        if saved == self.config.endings and self.config.fails:
+            (context.checkpoints / str(saved)).touch()
+            raise ZeroDivisionError
         return super().run(context, transformed=transformed)
-
-
-def wait_until(true: Callable[[], object], what: Callable[[], str], *, seconds: float) -> None:
-    """Wait until something is true.
-
-    Raises:
-        AssertionError: if it is not after so many seconds; says what is instead.
-    """
-    deadline = time.monotonic() + seconds
-    while not true():
-        assert time.monotonic() < deadline, what()
-        time.sleep(0.1)
 
 
 @dataclass(frozen=True)
