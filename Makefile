@@ -14,7 +14,7 @@ PARALLEL ?= --numprocesses auto --dist loadfile
 ACCELERATOR ?= gpu
 IMAGE ?= mnist-job:$(ACCELERATOR)
 BASE_IMAGE ?= $(if $(filter cpu,$(ACCELERATOR)),ubuntu:24.04,nvidia/cuda:12.9.2-base-ubuntu24.04)
-RUNS ?= output
+RUNS ?= $(or $(ROOT),output)
 # Kubernetes: an overlay names an image by itself; another one takes its place only where it was asked for.
 OVERLAY ?= $(ACCELERATOR)
 NAMED_IMAGE = $(if $(filter file,$(origin IMAGE)),,$(IMAGE))

@@ -16,10 +16,11 @@ fail() {
 
 [ -f "$CONFIG" ] || fail 2 "CONFIG: $CONFIG is not a file" "a configuration" "name one: make docker-run CONFIG=configs/mnist.yaml"
 [ -z "${DATA:-}" ] || [ -d "$DATA" ] || fail 2 "DATA: $DATA is not a folder" "a folder of data" "correct its name"
+[ ! -e "$RUNS" ] || [ -d "$RUNS" ] || fail 2 "RUNS: $RUNS is not a folder" "a folder, or a name for one" "correct its name"
 engine=$(docker info --format '{{.SecurityOptions}} {{range $name, $_ := .Runtimes}}runtime={{$name}} {{end}}' 2>/dev/null) ||
     fail 5 "no container engine answers" "Docker, and a user who may use it" "start it, or run without it: make run"
 docker image inspect "$IMAGE" >/dev/null 2>&1 || [ "${IMAGE#*/}" != "$IMAGE" ] ||
-    fail 2 "there is no image $IMAGE" "one that was built here, or REGISTRY/NAME:TAG" "build it: make docker-build"
+    fail 2 "there is no image $IMAGE" "one that was built here, or REGISTRY/NAME:TAG" "build it: make docker-build, with ACCELERATOR=cpu where that is asked for"
 
 # Where Docker itself runs without root, its root is the calling user.
 case $engine in

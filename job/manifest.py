@@ -52,13 +52,15 @@ class Recipe(Statement):
 
     def differences(self, other: Recipe) -> list[str]:
         """Say what is different from another recipe, a few words a difference, the weightiest first."""
-        another = self.component != other.component or self.version != other.version
+        if self.component != other.component:
+            return [f"another component, {self.component}"]  # with a configuration and libraries of its own
+        another = self.version != other.version
         return [
-            *([f"another component, {self.component} {self.version}"] if another else []),
+            *([f"version {other.version} → {self.version}"] if another else []),
             *(f"config {change}" for change in _changes(other.config, self.config)),
             *(f"new {name}" for name in self.inputs if self.inputs[name] != other.inputs.get(name)),
             *(f"library {change}" for change in _changes(other.libraries, self.libraries)),
-            # Another component has other source code as a matter of course.
+            # Another version has other source code as a matter of course.
             *(["its source code changed"] if self.source != other.source and not another else []),
         ]
 

@@ -40,7 +40,8 @@ class ConsoleReport:
 
     def begin(self, record: RunRecord, directory: Path) -> None:  # noqa: ARG002
         """Say which run this is."""
-        self.console.print(f"run [bold]{record.run_id}[/]  root {escape(record.config['root'])}")
+        root = escape(record.config["root"])
+        self.console.print(f"run [bold]{record.run_id}[/]  root {root}", highlight=False, soft_wrap=True)
 
     def begin_step(self, slot: str) -> None:
         """Say that a step begins, where that is not said soon by its end."""

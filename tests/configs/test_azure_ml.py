@@ -48,7 +48,7 @@ def test_a_key_that_azure_ml_does_not_know_is_found(tmp_path: Path) -> None:
 
 
 def test_one_machine_of_a_cluster_runs_the_image_for_a_limited_time(job: dict[str, Any]) -> None:
-    assert job["environmentId"].image == "REGISTRY/mnist-job:gpu"
+    assert job["environmentId"].image == "IMAGE"
     assert job["environmentId"].conda_file is None
     assert job["computeId"] == "CLUSTER"
     assert job["resources"]["instanceCount"] == 1

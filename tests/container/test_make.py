@@ -23,7 +23,9 @@ def test_it_runs_ones_own_component_and_leaves_the_results_to_the_caller(image: 
     (tmp_path / "my_trainer.py").write_text(block("python", "class LogisticTrainer("))
     shutil.copytree(REPOSITORY / "configs", tmp_path / "configs")
     (tmp_path / "mine.yaml").write_text(block("yaml", "my_trainer:LogisticTrainer"))
-    runs = tmp_path / "not there yet"
+    # What may be in /config must not stand in for what Python brings.
+    (tmp_path / "typing.py").write_text("raise SystemExit('imported')")
+    runs = tmp_path / "not: there, yet"
     ended = make("docker-run", f"IMAGE={image}", f"CONFIG={tmp_path / 'mine.yaml'}", f"RUNS={runs}", "NETWORK=none")
     assert ended.returncode == 0, ended.stderr
     assert "BLESSED" in ended.stdout
@@ -67,6 +69,7 @@ def test_data_is_mounted_where_the_configuration_finds_it(image: str, tmp_path: 
     [
         ("CONFIG=nowhere.yaml", "error: CONFIG: nowhere.yaml is not a file"),
         ("DATA=nowhere", "error: DATA: nowhere is not a folder"),
+        ("RUNS=Makefile", "error: RUNS: Makefile is not a folder"),
         ("IMAGE=mnist-job:never-built", "error: there is no image mnist-job:never-built"),
     ],
 )

@@ -86,6 +86,14 @@ def test_a_stopped_container_exits_with_143_and_the_next_one_resumes_to_the_same
     assert kept(results(root)) == kept(undisturbed)
 
 
+def test_a_container_that_is_stopped_while_it_downloads_exits_with_143_too(image: str, root: Path) -> None:
+    """The downloader's threads go on trying for minutes; nobody waits for them."""
+    with Running(image, "run", "--config", "configs/mnist.yaml", root=root) as container:
+        container.wait_for("downloading mnist")
+        container.stop()
+        assert container.wait() == 143, container.logs()
+
+
 def test_a_container_that_was_killed_for_its_memory_is_resumed_by_the_next_one(
     image: str, root: Path, slow: tuple[object, ...], undisturbed: dict[str, Any]
 ) -> None:

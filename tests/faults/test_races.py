@@ -192,6 +192,7 @@ def test_a_run_that_waits_can_be_asked_to_end(tmp_path: Path, write_config: Writ
         ("HeedingTrainer", [signal.SIGINT]),
         ("SleepingTrainer", [signal.SIGTERM]),  # it is broken off when it has not looked for 5 seconds
         ("SleepingTrainer", [signal.SIGINT, signal.SIGINT]),
+        ("ThreadedTrainer", [signal.SIGTERM]),
     ],
 )
 def test_a_component_ends_between_units_of_work_or_is_broken_off(
@@ -203,7 +204,7 @@ def test_a_component_ends_between_units_of_work_or_is_broken_off(
         wait_for("sleeping", process)
         for number in signals:
             process.send_signal(number)
-            time.sleep(0.5)
+            time.sleep(1.2)  # sooner, it would be an echo
         _, stderr = process.communicate(timeout=50)  # left alone, it sleeps for 60
     assert process.returncode == 143
     assert f"the job was asked to end ({signals[0].name})" in stderr

@@ -298,7 +298,8 @@ def test_a_root_without_permission_is_told(tmp_path: Path) -> None:
         ({"inputs": {"examples": "1" * 64}}, "new examples"),
         ({"libraries": {"numpy": "2.1"}}, "library numpy 2.0 → 2.1"),
         ({"source": "2" * 64}, "its source code changed"),
-        ({"component": "mine:Trainer"}, "another component, mine:Trainer 1"),
+        ({"version": "2", "source": "2" * 64}, "version 1 → 2"),
+        ({"component": "mine:Trainer", "libraries": {}}, "another component, mine:Trainer"),
     ],
 )
 def test_a_recipe_says_what_is_new_about_it(changes: dict[str, Any], says: str) -> None:

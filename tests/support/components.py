@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+import threading
 import time
 from pathlib import Path
 
@@ -26,6 +27,14 @@ class SleepingTrainer(FakeTrainer):
     def run(self, context: Context, /, *, transformed: Stored[TransformedExamples]) -> Model:
         context.progress.message("sleeping")
         time.sleep(60)
+        return super().run(context, transformed=transformed)
+
+
+class ThreadedTrainer(SleepingTrainer):
+    """Sleeps, and has a thread for which Python would wait, as downloaders have."""
+
+    def run(self, context: Context, /, *, transformed: Stored[TransformedExamples]) -> Model:
+        threading.Thread(target=time.sleep, args=(60,)).start()
         return super().run(context, transformed=transformed)
 
 
