@@ -93,7 +93,8 @@ def test_a_full_disk_in_a_component_is_told_and_nothing_sealed_is_lost(
     [
         ({"at": "mkdir", "path": "*.partial/checkpoints/draft", "count": 2, "leave": 16384}, "a checkpoint"),
         ({"at": "open", "path": "*.partial/files/draft-model.keras", "leave": 8192}, "the trained model"),
-        ({"at": "remove", "path": "*.partial/files/draft-model.keras", "delay": 0.01}, "the trained model"),
+        # All but the room that the draft gives back: too little for what TensorFlow writes next.
+        ({"at": "remove", "path": "*.partial/files/draft-model.keras"}, "the trained model"),
     ],
 )
 @pytest.mark.thorough
