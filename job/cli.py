@@ -208,7 +208,7 @@ def doctor(
     as_json: AsJson = False,
 ) -> None:
     """Try what the job rests on: versions, devices, limits, and the places that it writes to."""
-    from job.doctor import diagnose
+    from job.doctor.diagnosis import diagnose
     from job.telling.printing import make_console, print_diagnosis, print_error
 
     diagnosis = diagnose(root)

@@ -16,7 +16,7 @@ if TYPE_CHECKING:
     from pathlib import Path
 
     from components.errors import JobError
-    from job.doctor import Diagnosis
+    from job.doctor.diagnosis import Diagnosis
     from job.gc import Garbage
     from job.records import RunRecord
     from job.store import Sealed

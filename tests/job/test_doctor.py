@@ -14,7 +14,8 @@ import pytest
 from components.runtime.devices import check_device
 from components.runtime.resources import cpu_limit
 from components.runtime.tensorflow import import_tensorflow
-from job import __version__, doctor
+from job import __version__
+from job.doctor import diagnosis
 from tests.conftest import Command
 from tests.support.processes import REPOSITORY
 
@@ -45,6 +46,18 @@ def test_a_gpu_that_is_required_and_not_there_is_exit_5_and_all_else_is_told(
     assert told["no_gpu"]
     assert [failure["headline"] for failure in told["failures"]] == [f"a GPU is required, but {told['no_gpu']}"]
     assert [device["name"] for device in told["devices"]] == ["CPU:0"]
+
+
+@pytest.mark.skipif(os.geteuid() != 0, reason="root only can become somebody else")
+def test_a_root_that_may_not_be_entered_is_exit_2(tmp_path: Path, mnist_job: Command) -> None:
+    (tmp_path / "mine").mkdir(mode=0o700)
+    os.seteuid(12345)
+    try:
+        outcome = mnist_job("doctor", "--root", tmp_path / "mine" / "root")
+    finally:
+        os.seteuid(0)
+    assert outcome.exit_code == 2
+    assert "error: root: cannot write to the root at " in outcome.stderr
 
 
 def test_a_root_that_cannot_be_made_is_exit_2(mnist_job: Command) -> None:
@@ -136,7 +149,7 @@ def test_a_cache_of_a_user_without_a_home_is_told_and_harms_nothing(
 
 def test_a_device_that_fails_is_exit_5(tmp_path: Path, mnist_job: Command, monkeypatch: pytest.MonkeyPatch) -> None:
     broken = check_device(import_tensorflow(), "GPU:7")
-    monkeypatch.setattr(doctor, "check_devices", lambda _: [broken])
+    monkeypatch.setattr(diagnosis, "check_devices", lambda _: [broken])
     outcome = mnist_job("doctor", "--root", tmp_path)
     assert outcome.exit_code == 5
     assert "error: GPU:7 does not work: " in outcome.stderr

@@ -1,4 +1,4 @@
-"""What this machine, or this image, offers the job: put to the test, before a run depends on it."""
+"""The places that the job, and the libraries below it, write to: tried before they are needed."""
 
 from __future__ import annotations
 
@@ -9,13 +9,10 @@ import tempfile
 from contextlib import suppress
 from dataclasses import dataclass
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING
 
-from components.errors import ConfigError, JobError, ResourceError, first_line
-from components.runtime.devices import CheckedDevice, check_devices, cuda_build
+from components.errors import JobError, first_line
 from components.runtime.disk import existing, flush
-from components.runtime.tensorflow import import_tensorflow, why_no_gpu
-from job.environment import describe_environment
 from job.locks import hold
 from job.store import make_writable
 from job.telling.termination_log import VARIABLE as TERMINATION_LOG
@@ -55,88 +52,6 @@ class Place:
     remedy: str = ""
 
 
-@dataclass(frozen=True, kw_only=True)
-class Diagnosis:
-    """What was found.
-
-    Attributes:
-        environment: versions, processors, memory, as `run.json` states them.
-        broken: why TensorFlow cannot be imported; empty if it can.
-        cuda: the versions that TensorFlow was built with; None where it was built without CUDA.
-        no_gpu: why there is no GPU; empty if there is one.
-        devices: those that TensorFlow sees, each put to work.
-        places: where the job writes.
-    """
-
-    environment: dict[str, Any]
-    broken: str
-    cuda: dict[str, str] | None
-    no_gpu: str
-    devices: list[CheckedDevice]
-    places: list[Place]
-
-    def failures(self, *, require_gpu: bool) -> Iterator[JobError]:
-        """Yield what keeps the job from running here, causes before what follows from them.
-
-        Args:
-            require_gpu: whether it is a failure if there is no GPU.
-        """
-        for place in self.places:
-            if place.needed and place.failure:
-                yield ConfigError(
-                    f"{place.name}: {place.failure}",
-                    expected="a folder that the job may write to",
-                    remedy=place.remedy,
-                )
-        if self.broken:
-            yield ResourceError(
-                f"TensorFlow cannot be imported: {self.broken}",
-                expected="TensorFlow as requirements/ has it",
-                remedy="install the locked requirements again, or rebuild the image",
-            )
-        for device in self.devices:
-            if device.failure:
-                yield ResourceError(
-                    f"{device.name} does not work: {device.failure}",
-                    expected="one step of a jitted convolution, and the right result",
-                    remedy="update the driver, run elsewhere, or hide the device (CUDA_VISIBLE_DEVICES)",
-                )
-        if require_gpu and self.no_gpu:
-            yield ResourceError(
-                f"a GPU is required, but {self.no_gpu}",
-                expected="an NVIDIA GPU that TensorFlow can use",
-                remedy="run where there is one (`docker run --gpus all`), with an image built for it",
-            )
-
-
-def diagnose(root: Path) -> Diagnosis:
-    """Look at versions, devices, limits and places, and try them.
-
-    Args:
-        root: where artifacts and runs would be kept.
-    """
-    places = list(look_at_places(root))
-    broken, cuda, devices = "", None, []
-    if any(place.name == TEMPORARY and place.failure for place in places):
-        broken = "it needs temporary files"
-    else:
-        try:
-            tf = import_tensorflow()
-        except Exception as error:  # whatever an installation that does not fit together raises
-            broken = f"{type(error).__name__}: {first_line(error)}"
-        else:
-            cuda, devices = cuda_build(tf), check_devices(tf)
-    seen = any(device.name.startswith("GPU") for device in devices)
-    return Diagnosis(
-        environment=describe_environment(),
-        broken=broken,
-        cuda=cuda,
-        no_gpu="" if seen else why_no_gpu() or "TensorFlow sees none",
-        devices=devices,
-        places=places,
-    )
-
-
 def look_at_places(root: Path) -> Iterator[Place]:
     """Yield the places that the job and the libraries below it write to, tried out."""
     yield look_at_root(root)
@@ -159,7 +74,7 @@ def look_at_places(root: Path) -> Iterator[Place]:
 def look_at_root(root: Path) -> Place:
     """Do in the root what the store rests on: lock, link, and rename a folder; leave nothing there."""
     probe = root / f".doctor-{secrets.token_hex(4)}"
-    missing = not root.exists()
+    missing = existing(root) != root.absolute()
     try:
         make_writable(root)
         (probe / "made").mkdir(parents=True)
