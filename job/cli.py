@@ -121,7 +121,8 @@ def show(
             if record.outcome == "running" and not alive:
                 shown["outcome"] = "killed"  # it could not say so itself
             if not as_json:
-                console.print(f"run [bold]{record.run_id}[/]  {record.started:%Y-%m-%d %H:%M} UTC  root {root}")
+                began = f"{record.started:%Y-%m-%d %H:%M} UTC"
+                console.print(f"run [bold]{record.run_id}[/]  {began}  root {root}", highlight=False, soft_wrap=True)
                 print_run(console, record, runs.path(record.run_id), alive=alive)
         if as_json:
             typer.echo(json.dumps(shown | {"lineage": made_of}, indent=2))

@@ -6,7 +6,6 @@ from typing import TYPE_CHECKING
 
 from rich.console import Console
 from rich.markup import escape
-from rich.table import Table
 
 from components.artifacts import Evaluation, Examples, Figures, Model, TransformedExamples
 from components.runtime.disk import readable
@@ -18,7 +17,7 @@ if TYPE_CHECKING:
     from components.errors import JobError
     from job.doctor.diagnosis import Diagnosis
     from job.gc import Garbage
-    from job.records import RunRecord
+    from job.records import RunRecord, StepRecord
     from job.store import Sealed
 
 WIDE = 1000
@@ -75,19 +74,8 @@ def print_run(
         failure_follows: whether why it failed is printed after it anyway.
     """
     if record.steps:
-        table = Table(box=None, pad_edge=False, header_style="dim")
-        for heading in ("step", "status", "seconds", "cpu s", "where"):
-            table.add_column(heading, justify="right" if heading in ("seconds", "cpu s") else "left", no_wrap=True)
-        for step in record.steps:
-            table.add_row(
-                step.component,
-                f"[{STATUS_STYLE[step.status]}]{step.status}[/]",
-                f"{step.seconds:.2f}",
-                f"{step.cpu_seconds:.2f}",
-                escape(shorten(step.path, step.fingerprint)),
-            )
         console.print()
-        console.print(table, width=WIDE)  # a long path is better cut by the terminal than all columns by us
+        print_steps(console, record.steps)
         console.print()
     if record.metrics:
         interval = record.metrics["accuracy_interval"]
@@ -119,6 +107,19 @@ def print_run(
         f"{OUTCOME[record.outcome]} in {record.seconds:.2f} s{exit_code}",
         highlight=False,
     )
+
+
+def print_steps(console: Console, steps: Sequence[StepRecord]) -> None:
+    """Print a row a step; a path that is too long goes on in the next line, where it can still be copied."""
+    slots = max(len(step.component) for step in steps)
+    console.print(f"[dim]{'step':<{slots}}  status  seconds  cpu s  where[/]", highlight=False, soft_wrap=True)
+    for step in steps:
+        console.print(
+            f"{step.component:<{slots}}  [{STATUS_STYLE[step.status]}]{step.status:<6}[/]"
+            f"  {step.seconds:>7.2f}  {step.cpu_seconds:>5.2f}  {escape(shorten(step.path, step.fingerprint))}",
+            highlight=False,
+            soft_wrap=True,
+        )
 
 
 def print_diagnosis(console: Console, diagnosis: Diagnosis) -> None:

@@ -14,7 +14,9 @@ from typing import Any
 import pytest
 from rich.console import Console
 
+from job.runs import Runs
 from job.telling.console import ConsoleReport
+from job.telling.printing import print_steps, shorten
 from tests.conftest import FAKES, Command, WriteConfig
 from tests.support.data import write_csv, write_idx_folder, write_image_folder
 from tests.support.processes import REPOSITORY
@@ -170,6 +172,20 @@ def test_a_terminal_sees_bars_with_step_loss_accuracy_speed_and_time_left() -> N
         r"epoch  2/12 .* step 10/40 loss 0.5000  accuracy 0.8750 [\d,]+ images/s (-:--:--|\d:\d\d:\d\d)", text
     )
     assert "epoch  2/12  loss 0.4000  accuracy 0.9000  val_loss 0.3000  val_accuracy 0.9500" in text
+
+
+def test_the_steps_of_a_run_are_whole_on_a_narrow_terminal_and_end_in_no_blanks(
+    tmp_path: Path, mnist_job: Command, fake_config: Path
+) -> None:
+    assert mnist_job("run", "--config", fake_config, "--root", tmp_path).exit_code == 0
+    steps = Runs(tmp_path).read().steps
+    written = io.StringIO()
+    print_steps(Console(file=written, force_terminal=True, color_system=None, width=40), steps)
+    heading, *lines = written.getvalue().splitlines()
+    assert heading.split() == ["step", "status", "seconds", "cpu", "s", "where"]
+    assert [line.split()[:2] for line in lines] == [[step.component, "ran"] for step in steps]
+    assert [line.split()[-1] for line in lines] == [shorten(step.path, step.fingerprint) for step in steps]
+    assert not [line for line in lines if line.endswith(" ")]
 
 
 def has_gpu() -> bool:
