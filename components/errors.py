@@ -90,3 +90,12 @@ def first_finding(error: ValidationError) -> str:
 def first_line(error: BaseException) -> str:
     """Return the first line of what an error says, or its type where it says nothing."""
     return next(iter(str(error).strip().splitlines()), type(error).__name__)
+
+
+def in_one_line(error: BaseException) -> str:
+    """Return an error that nobody foresaw in one line: its type, and the first line of what it says.
+
+    >>> in_one_line(ValueError("not a number\\nat all"))
+    'ValueError: not a number'
+    """
+    return f"{type(error).__name__}: {first_line(error)}"

@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING, Any
 from rich.console import Console
 
 from components import Artifact, Context, Evaluation, Stored
-from components.errors import ExitCode, IntegrityError, JobError, ResourceError, StorageError, first_line
+from components.errors import ExitCode, IntegrityError, JobError, ResourceError, StorageError, first_line, in_one_line
 from components.runtime.disk import disk_full, is_disk_full, room_for
 from job.environment import describe_environment
 from job.pipeline import A, flow
@@ -255,6 +255,4 @@ def foreseen(error: BaseException, root: Path) -> JobError:
             expected="memory for the images, the network and a batch",
             remedy="give the job more, or lower trainer.batch_size",
         )
-    return JobError(
-        f"a defect: {type(error).__name__}: {first_line(error)}", remedy="run again with --debug to see where"
-    )
+    return JobError(f"a defect: {in_one_line(error)}", remedy="run again with --debug to see where")

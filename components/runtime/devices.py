@@ -6,7 +6,7 @@ import time
 from dataclasses import dataclass
 from typing import Any
 
-from components.errors import first_line
+from components.errors import in_one_line
 from components.runtime.resources import processor
 
 FILTERS = 4
@@ -49,7 +49,7 @@ def check_devices(tf: Any) -> list[CheckedDevice]:
         found = sorted(tf.config.list_logical_devices(), key=lambda device: device.name)
         models = {device.name.removeprefix("/device:"): _model(tf, device) for device in found}
     except Exception as error:  # as of a GPU that another process holds for itself
-        return [CheckedDevice(name="the list of devices", model="", seconds=0.0, failure=_told(error))]
+        return [CheckedDevice(name="the list of devices", model="", seconds=0.0, failure=in_one_line(error))]
     return [check_device(tf, name, model) for name, model in models.items() if name.startswith(("CPU:", "GPU:"))]
 
 
@@ -65,7 +65,7 @@ def check_device(tf: Any, name: str, model: str = "") -> CheckedDevice:
     try:
         failure = _finding(name, *_step(tf, name))
     except Exception as error:  # whatever TensorFlow, XLA, CUDA or the driver raise
-        failure = _told(error)
+        failure = in_one_line(error)
     return CheckedDevice(name=name, model=model, seconds=time.perf_counter() - began, failure=failure)
 
 
@@ -79,10 +79,6 @@ def _finding(name: str, loss: Any, gradient: Any) -> str:
     if (off := abs(gradient.numpy() - 1 / FILTERS).max()) > TOLERANCE:
         return f"the gradient of the convolution is wrong, by up to {off:.2g}"
     return ""
-
-
-def _told(error: Exception) -> str:
-    return f"{type(error).__name__}: {first_line(error)}"
 
 
 def _step(tf: Any, device: str) -> Any:

@@ -5,7 +5,7 @@ from __future__ import annotations
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
-from components.errors import ConfigError, ResourceError, first_line
+from components.errors import ConfigError, ResourceError, in_one_line
 from components.runtime.devices import CheckedDevice, check_devices, cuda_build
 from components.runtime.tensorflow import import_tensorflow, why_no_gpu
 from job.doctor.places import TEMPORARY, Place, look_at_places
@@ -86,7 +86,7 @@ def diagnose(root: Path) -> Diagnosis:
         try:
             tf = import_tensorflow()
         except Exception as error:  # whatever an installation that does not fit together raises
-            broken = f"{type(error).__name__}: {first_line(error)}"
+            broken = in_one_line(error)
         else:
             cuda, devices = cuda_build(tf), check_devices(tf)
     seen = any(device.name.startswith("GPU") for device in devices)
