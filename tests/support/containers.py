@@ -17,8 +17,6 @@ HARDENED = ("--read-only", "--cap-drop", "ALL", "--user", "10001", "--network", 
 WHY_SKIPPED = (
     "no container engine answers (`docker info`), so nothing is tested in a container; `make docker-test` does"
 )
-
-
 GIVEN = (
     "MAKEFLAGS",
     "MFLAGS",
@@ -32,6 +30,7 @@ GIVEN = (
     "GPU",
     "NETWORK",
 )
+"""What make hands down to a make below it: its own state, and variables that its targets take."""
 TESTED = "mnist-job:test"
 DOCKERFILE = REPOSITORY / "docker" / "Dockerfile"
 
