@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import platform
 from contextlib import nullcontext
+from functools import partial
 from typing import Any
 
 from components.artifacts import Model, Stored, TrainingEnvironment, TransformedExamples
@@ -13,7 +14,7 @@ from components.runtime.libraries import library_version
 from components.runtime.resources import cpu_limit, processor
 from components.runtime.tensorflow import choose_device, import_tensorflow, make_deterministic, require_gpu
 from components.training.cnn import build_network
-from components.training.config import TrainerConfig
+from components.training.config import GpuConfig, TrainerConfig
 
 FORMS = 3
 """The weights are written as `.keras`, as a draft of it, and as a SavedModel."""
@@ -56,8 +57,12 @@ class Trainer(Component[TrainerConfig]):
         classes = len(stated.class_names)
         # Not by hiding the GPUs: TensorFlow may have begun to work in this process, and then refuses.
         context.termination.check()
+        gpu = config.gpu if device != "CPU" else GpuConfig(xla=False)
+        build = partial(
+            build_network, config.network, image_shape=stated.image_shape, classes=classes, seed=config.seed
+        )
         with tf.device("CPU") if device == "CPU" else nullcontext():
-            network = build_network(config.network, image_shape=stated.image_shape, classes=classes, seed=config.seed)
+            network = build(precision=gpu.precision)
             fitted = fit(
                 network,
                 config,
@@ -65,7 +70,11 @@ class Trainer(Component[TrainerConfig]):
                 read_scaled(transformed, stated.splits.validation),
                 context,
                 machine=machine,
+                xla=gpu.xla,
             )
+            if gpu.precision != "float32":  # what is deployed computes in float32 everywhere
+                trained, network = network, build()
+                network.set_weights(trained.get_weights())
         with room_for(output, FORMS * network.count_params() * 4, "the trained model"):
             write_keras(network, output / "model.keras")
             write_saved_model(network, stated.graph, output / "saved_model")

@@ -28,6 +28,8 @@ class AugmentationConfig(ComponentConfig):
     """Sideways by this share of the distance from the middle row."""
     shift: Share = 0.0
     """In each direction, by this share of the image's side."""
+    clean_epochs: Annotated[int, Field(strict=True, ge=0)] = 0
+    """So many of the last epochs see the images as they are."""
 
     @property
     def changes_nothing(self) -> bool:

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING, Annotated, Any
+from typing import TYPE_CHECKING, Annotated, Any, Literal
 
 from pydantic import Field
 
@@ -16,6 +16,7 @@ POOL = 2
 CONVOLUTIONS = 3
 Units = Annotated[int, Field(strict=True, ge=1, le=8192)]
 Kernel = Annotated[int, Field(strict=True, ge=1, le=15)]
+Padding = Literal["same", "valid"]
 
 
 class NetworkConfig(ComponentConfig):
@@ -25,21 +26,27 @@ class NetworkConfig(ComponentConfig):
     """Filters of each convolution."""
     kernels: tuple[Kernel, Kernel, Kernel] = (3, 3, 3)
     """Height and width of each convolution's kernels, in pixels."""
+    padding: tuple[Padding, Padding, Padding] = ("same", "same", "same")
+    """`same` surrounds each convolution's input with zeros; `valid` leaves out its border, and the work there."""
     dense: tuple[Units, Units] = (128, 64)
     """Units of each dense layer before the output."""
     dropout: Annotated[float, Field(strict=True, ge=0, lt=1)] = 0.3
     """Share of the activations dropped before each dense layer while training."""
     batch_normalization: Annotated[bool, Field(strict=True)] = False
     """Whether each convolution's output is normalized over the batch."""
+    normalization_momentum: Annotated[float, Field(strict=True, ge=0, lt=1)] = 0.9
+    """How much of the running mean and variance stays at each step."""
 
 
-def check_image_size(height: int, width: int) -> None:
-    """Hold the images' size against the network's pooling.
+def check_image_size(config: NetworkConfig, height: int, width: int) -> None:
+    """Hold the images' size against what convolutions without padding and the poolings leave of it.
 
     Raises:
-        ConfigError: if there are fewer pixels than the poolings halve away.
+        ConfigError: if that is nothing.
     """
-    least = POOL**CONVOLUTIONS
+    least = 1
+    for kernel, padding in reversed(list(zip(config.kernels, config.padding, strict=True))):
+        least = least * POOL + (kernel - 1 if padding == "valid" else 0)
     if min(height, width) < least:
         raise ConfigError(
             f"{CONVOLUTIONS} poolings leave nothing of images of {height}x{width} pixels",
@@ -48,7 +55,14 @@ def check_image_size(height: int, width: int) -> None:
         )
 
 
-def build_network(config: NetworkConfig, *, image_shape: tuple[int, int, int], classes: int, seed: int) -> Any:
+def build_network(
+    config: NetworkConfig,
+    *,
+    image_shape: tuple[int, int, int],
+    classes: int,
+    seed: int,
+    precision: str = "float32",
+) -> Any:
     """Return the network, not yet compiled, as a keras.Sequential.
 
     Each block is convolution, pooling, then ReLU: pooling first gives the same numbers, because
@@ -60,6 +74,7 @@ def build_network(config: NetworkConfig, *, image_shape: tuple[int, int, int], c
         image_shape: height, width and channels of float32 images.
         classes: units of the softmax output.
         seed: decides the initial weights and the dropout.
+        precision: a keras dtype policy: what the layers compute in. The softmax is float32 always.
 
     Raises:
         ConfigError: if the images are too small for the pooling.
@@ -67,33 +82,42 @@ def build_network(config: NetworkConfig, *, image_shape: tuple[int, int, int], c
     import keras
     from keras import layers
 
-    check_image_size(*image_shape[:2])
+    check_image_size(config, *image_shape[:2])
     seeds = _seeds(seed)
+    policy = keras.dtype_policies.DTypePolicy(precision)
 
     def he_normal() -> Any:  # K. He et al., "Delving Deep into Rectifiers", 2015, for layers before a ReLU
         return keras.initializers.HeNormal(seed=next(seeds))
 
     network = keras.Sequential([keras.Input(image_shape, name="image")], name="digit_cnn")
-    for number, (filters, kernel) in enumerate(zip(config.filters, config.kernels, strict=True), start=1):
+    blocks = zip(config.filters, config.kernels, config.padding, strict=True)
+    for number, (filters, kernel, padding) in enumerate(blocks, start=1):
         network.add(
             layers.Conv2D(
                 filters,
                 kernel,
-                padding="same",
+                padding=padding,
                 use_bias=not config.batch_normalization,
                 kernel_initializer=he_normal(),
+                dtype=policy,
                 name=f"convolution_{number}",
             )
         )
-        network.add(layers.MaxPooling2D(POOL, name=f"pooling_{number}"))
+        network.add(layers.MaxPooling2D(POOL, dtype=policy, name=f"pooling_{number}"))
         if config.batch_normalization:
-            network.add(layers.BatchNormalization(name=f"normalization_{number}"))
-        network.add(layers.ReLU(name=f"relu_{number}"))
-    network.add(layers.Flatten(name="flatten"))
+            network.add(
+                layers.BatchNormalization(
+                    momentum=config.normalization_momentum, dtype=policy, name=f"normalization_{number}"
+                )
+            )
+        network.add(layers.ReLU(dtype=policy, name=f"relu_{number}"))
+    network.add(layers.Flatten(dtype=policy, name="flatten"))
     for number, units in enumerate(config.dense, start=1):
         if config.dropout:
-            network.add(layers.Dropout(config.dropout, seed=next(seeds), name=f"dropout_{number}"))
-        network.add(layers.Dense(units, activation="relu", kernel_initializer=he_normal(), name=f"dense_{number}"))
+            network.add(layers.Dropout(config.dropout, seed=next(seeds), dtype=policy, name=f"dropout_{number}"))
+        network.add(
+            layers.Dense(units, activation="relu", kernel_initializer=he_normal(), dtype=policy, name=f"dense_{number}")
+        )
     network.add(
         layers.Dense(
             classes,

@@ -2,16 +2,20 @@
 
 from __future__ import annotations
 
-from typing import Annotated, Any
+from typing import Annotated, Any, Literal
 
-from pydantic import Field, field_validator
+from pydantic import Field, field_validator, model_validator
 
 from components.component import ComponentConfig, Seed
+from components.memory import DEFAULT_BUDGET, MemoryBudget
 from components.runtime.tensorflow import Device
 from components.training.augmentation import AugmentationConfig
 from components.training.cnn import NetworkConfig
+from components.training.optimizer import AdamConfig
 from components.training.schedule import LearningRate, OneCycleRate
 from components.training.stopping import Monitor
+
+Precision = Literal["float32", "mixed_bfloat16", "mixed_float16"]
 
 
 class CheckpointConfig(ComponentConfig):
@@ -21,6 +25,15 @@ class CheckpointConfig(ComponentConfig):
     """At the first step after so many seconds; 0 for never."""
     every_steps: Annotated[int, Field(strict=True, ge=0)] = 0
     """At the first step after so many training steps; 0 for never."""
+
+
+class GpuConfig(ComponentConfig):
+    """What is done otherwise where the device is a GPU; on a CPU neither is of use."""
+
+    xla: Annotated[bool, Field(strict=True)] = True
+    """Whether XLA compiles the training step. Its convolutions on a CPU take twice as long as TensorFlow's own."""
+    precision: Precision = "float32"
+    """What layers compute in; weights and the loss stay float32."""
 
 
 class TrainerConfig(ComponentConfig):
@@ -34,14 +47,22 @@ class TrainerConfig(ComponentConfig):
     """Images a training step."""
     augmentation: AugmentationConfig = AugmentationConfig()
     """How training images are changed at random."""
+    label_smoothing: Annotated[float, Field(strict=True, ge=0, lt=1)] = 0.0
+    """Share of each training label that is spread evenly over all classes (C. Szegedy et al., 2016)."""
     learning_rate: LearningRate = OneCycleRate()
     """Adam's learning rate over the steps of all epochs."""
+    optimizer: AdamConfig = AdamConfig()
+    """Adam's other constants."""
     patience: Annotated[int, Field(strict=True, ge=0)] = 5
     """Stop after so many epochs without a better `monitor`."""
     monitor: Monitor = "val_loss"
     """What says which epoch is best."""
     device: Device = "auto"
     """`gpu` fails where there is none; `auto` takes one if there is one."""
+    gpu: GpuConfig = GpuConfig()
+    """What is done otherwise on a GPU."""
+    memory_budget: MemoryBudget = DEFAULT_BUDGET
+    """Images that fit in it are shuffled as one, others block by block; by default the job's budget."""
     seed: Seed = 0
     """Decides weights, dropout, augmentation and the order of images; by default the job's seed."""
     checkpoint: CheckpointConfig = CheckpointConfig()
@@ -51,3 +72,11 @@ class TrainerConfig(ComponentConfig):
     @classmethod
     def _schedule_has_a_default(cls, value: Any) -> Any:
         return {"schedule": OneCycleRate().schedule, **value} if isinstance(value, dict) else value
+
+    @model_validator(mode="after")
+    def _some_epoch_is_changed(self) -> TrainerConfig:
+        if self.augmentation.clean_epochs > self.epochs:
+            raise ValueError(
+                f"augmentation.clean_epochs {self.augmentation.clean_epochs} is more than epochs {self.epochs}"
+            )
+        return self

@@ -11,8 +11,11 @@ import keras
 
 from components.artifacts import Epoch
 from components.errors import ConfigError, TerminationError
-from components.training.batches import TrainingBatches, validation_batches
+from components.training.batches import training_batches, validation_batches
 from components.training.checkpoint import Checkpoint, Checkpoints, NoCheckpoints
+from components.training.classifier import Classifier
+from components.training.order import Block, EpochOrder
+from components.training.resident import ResidentImages, most_rows
 from components.training.state import best_weights, capture, restore
 from components.training.stopping import EarlyStopping
 
@@ -47,6 +50,7 @@ def fit(
     context: Context,
     *,
     machine: str = "",
+    xla: bool = False,
 ) -> Fit:
     """Fit the network in place; it ends with the weights of its best epoch.
 
@@ -54,22 +58,23 @@ def fit(
     from it and ends with the same weights, to the bit, as if it had never been interrupted.
 
     Args:
-        network: a keras model that is not yet compiled.
+        network: a built keras model from images to probabilities.
         config: how to train.
         train: scaled images, float32 [count, height, width, channels], and int64 labels.
         validation: the same; decides when to stop, and which epoch is best.
         context: told after every piece of an epoch, and asked whether to end.
         machine: what it is trained on, as the checkpoints state it.
+        xla: whether XLA compiles the training step.
 
     Raises:
         TerminationError: if the job was asked to end; the progress is saved.
         ConfigError: if the loss does not stay finite.
         StorageError: if there is no space for a checkpoint.
     """
-    training = Training(network, config, train, context, machine=machine)
+    training = Training(network, config, train, validation, context, machine=machine, xla=xla)
     with context.termination.deferred():
         training.resume()
-        training.run(validation_batches(validation))
+        training.run()
     return training.result()
 
 
@@ -83,7 +88,15 @@ class Training:
     """
 
     def __init__(
-        self, network: Any, config: TrainerConfig, train: ImageSplit[np.float32], context: Context, *, machine: str
+        self,
+        network: Any,
+        config: TrainerConfig,
+        train: ImageSplit[np.float32],
+        validation: ImageSplit[np.float32],
+        context: Context,
+        *,
+        machine: str,
+        xla: bool,
     ) -> None:
         self.network = network
         self.config = config
@@ -93,9 +106,6 @@ class Training:
         self.step = 0
         self.history: list[Epoch] = []
         self.stopping = EarlyStopping(config.monitor, patience=config.patience)
-        self.batches = TrainingBatches(
-            train, batch_size=config.batch_size, seed=config.seed, augmentation=config.augmentation
-        )
         self.checkpoints = (
             NoCheckpoints()
             if context.checkpoints is None
@@ -104,16 +114,29 @@ class Training:
         self._unrestored: Arrays | None = None
         self._saved_at = time.monotonic()
         self._steps_since = 0
-        self._skipped = 0
-        piece = min(math.ceil(self.batches.steps / REPORTS_AN_EPOCH), LONGEST_PIECE)
-        network.compile(
-            optimizer=keras.optimizers.Adam(config.learning_rate.build(self.batches.steps * config.epochs)),
-            loss="sparse_categorical_crossentropy",
-            metrics=["accuracy"],
-            # Under "auto" Keras compiles with XLA, whose convolutions on a CPU take twice as long as TensorFlow's own.
-            jit_compile=False,
+        self._sums: list[Any] = []
+        """What the metrics have added up in the blocks of the epoch that are done."""
+        rows = most_rows(config.memory_budget, train, validation)
+        self.order = EpochOrder(images=len(train), batch_size=config.batch_size, most_rows=rows.train, seed=config.seed)
+        self.train = ResidentImages(train)
+        self.validation = ResidentImages(validation)
+        self._validation_rows = rows.validation
+        self.classifier = Classifier(
+            network,
+            config,
+            train=self.train,
+            validation=self.validation,
+            first_clean_step=self.order.steps * (config.epochs - config.augmentation.clean_epochs),
+            xla=xla,
+        )
+        piece = min(math.ceil(self.order.steps / REPORTS_AN_EPOCH), LONGEST_PIECE)
+        self.classifier.compile(
+            optimizer=config.optimizer.build(config.learning_rate.build(self.order.steps * config.epochs)),
+            jit_compile=False,  # XLA has no operation that warps images: the classifier compiles what comes after
             steps_per_execution=min(piece, config.checkpoint.every_steps or piece),
         )
+        # Keras makes these variables when they are first used, and would not find them restored.
+        self.classifier.optimizer.build(self.classifier.trainable_variables)
 
     @property
     def done(self) -> bool:
@@ -136,22 +159,10 @@ class Training:
         self._unrestored = arrays
         self.context.progress.resumed(epoch=self.epoch, step=self.step)
 
-    def run(self, validation: Any) -> None:
-        """Train until it is done: what is left of an epoch is a `fit()` of its own, the others are one together."""
-        if self._unrestored is not None and not self.done:
-            # Keras makes these variables when they are first used, and would not find them restored.
-            self.network.optimizer.build(self.network.trainable_variables)
-            self.network.evaluate(validation.take(1), verbose=0)
+    def run(self) -> None:
+        """Train until it is done."""
         while not self.done:
-            self.network.fit(
-                self.batches.dataset(skip=self.step),
-                validation_data=validation,
-                initial_epoch=self.epoch - 1,
-                epochs=self.epoch if self.step else self.config.epochs,
-                shuffle=False,  # TrainingBatches did it
-                callbacks=[_Listener(self)],
-                verbose=0,
-            )
+            self._train_epoch()
 
     def result(self) -> Fit:
         """Give the network the weights of its best epoch, and return how it went."""
@@ -162,30 +173,52 @@ class Training:
             stopped_early=len(self.history) < self.config.epochs,
         )
 
-    def begin_epoch(self) -> None:
-        """Order the batches, and restore what a checkpoint held, now that Keras has reset the metrics."""
-        self.batches.begin_epoch(self.epoch)
-        self._skipped = self.step
-        if self._unrestored is not None:
-            restore(self._unrestored, self.network)
-            self._unrestored = None
-        self.context.progress.epoch_begin(epoch=self.epoch, epochs=self.config.epochs, steps=self.batches.steps)
+    def _train_epoch(self) -> None:
+        """Train what is left of an epoch: each block, or what is left of it, is a `fit()` of its own."""
+        self.context.progress.epoch_begin(epoch=self.epoch, epochs=self.config.epochs, steps=self.order.steps)
+        begun_at, metrics = self.step, {}
+        self._keep_sums()
+        while self.step < self.order.steps:
+            block = self.order.block(self.epoch, self.step)
+            self.train.hold(block.start, block.rows)
+            fitted = self.classifier.fit(
+                training_batches(
+                    self.order.rows(self.epoch, block)[(self.step - block.first_step) * self.order.batch_size :],
+                    batch_size=self.order.batch_size,
+                    first_step=(self.epoch - 1) * self.order.steps + self.step,
+                ),
+                shuffle=False,  # the rows are in the epoch's order
+                callbacks=[_Listener(self, block, begun_at)],
+                verbose=0,
+            )
+            self._keep_sums()
+            metrics = {name: float(values[-1]) for name, values in fitted.history.items()}
+        self._end_epoch(metrics)
 
-    def advance(self, steps: int, metrics: dict[str, float]) -> None:
-        """Be `steps` steps further into the epoch than where it was begun; save that, and end, where it is time to."""
-        # Keras counts whole executions, also when the last one of an epoch is cut short.
-        step = min(self._skipped + steps, self.batches.steps)
+    def begin_fit(self) -> None:
+        """Put back what a checkpoint, or the epoch's earlier blocks, hold: Keras has reset the metrics."""
+        if self._unrestored is not None:
+            restore(self._unrestored, self.classifier)
+            self._unrestored = None
+        else:
+            for variable, value in zip(self.classifier.metrics_variables, self._sums, strict=True):
+                variable.assign(value)
+
+    def advance(self, step: int, images: int, metrics: dict[str, float]) -> None:
+        """Be at a step of the epoch, with so many images behind; save that, and end, where it is time to."""
         self._steps_since += step - self.step
         self.step = step
-        seen = min(step * self.batches.batch_size, self.batches.images)
-        images = seen - self._skipped * self.batches.batch_size
         self.context.progress.training_step(step=step, images=images, metrics=metrics)
-        if step < self.batches.steps:  # an epoch's last step is saved with its validation
+        if step < self.order.steps:  # an epoch's last step is saved with its validation
             self._save_if_due()
 
-    def end_epoch(self, metrics: dict[str, float]) -> None:
-        """Take down how the epoch went, and stand before the next one."""
-        metrics["learning_rate"] = float(self.network.optimizer.learning_rate)
+    def _keep_sums(self) -> None:
+        self._sums = [variable.numpy() for variable in self.classifier.metrics_variables]
+
+    def _end_epoch(self, metrics: dict[str, float]) -> None:
+        """Validate, take down how the epoch went, and stand before the next one."""
+        metrics |= {f"val_{name}": value for name, value in self._validate().items()}
+        metrics["learning_rate"] = float(self.classifier.optimizer.learning_rate)
         if not all(map(math.isfinite, metrics.values())):
             raise ConfigError(
                 f"training diverged: the loss of epoch {self.epoch} is {metrics['loss']}, "
@@ -197,9 +230,20 @@ class Training:
         self.history.append(row)
         self.stopping.epoch_end(row, self.network)
         self.epoch, self.step = self.epoch + 1, 0
-        self.network.reset_metrics()  # they hold what validation added up
+        self.classifier.reset_metrics()  # they hold what validation added up
         self.context.progress.epoch_end(metrics=metrics)
         self._save_if_due()
+
+    def _validate(self) -> dict[str, float]:
+        """Return the means over the validation split, which may be held block by block."""
+        count = len(self.validation.split)
+        totals: dict[str, float] = {}
+        for start in range(0, count, self._validation_rows):
+            rows = min(self._validation_rows, count - start)
+            self.validation.hold(start, rows)
+            means = self.classifier.evaluate(validation_batches(rows), verbose=0, return_dict=True)
+            totals = {name: totals.get(name, 0.0) + mean * rows for name, mean in means.items()}
+        return {name: total / count for name, total in totals.items()}
 
     def _save_if_due(self) -> None:
         every = self.config.checkpoint
@@ -227,23 +271,30 @@ class Training:
             best=self.stopping.best,
             machine=self.machine,
         )
-        self.checkpoints.write(record, capture(self.network, self.stopping))
+        self.checkpoints.write(record, capture(self.classifier, self.stopping))
         self._saved_at, self._steps_since = time.monotonic(), 0
 
 
 class _Listener(keras.callbacks.Callback):  # type: ignore[misc]
-    """Tells a Training what Keras does."""
+    """Tells a Training what Keras does.
 
-    def __init__(self, training: Training) -> None:
+    Args:
+        training: whom to tell.
+        block: what is fitted.
+        begun_at: the step of the epoch at which this attempt began.
+    """
+
+    def __init__(self, training: Training, block: Block, begun_at: int) -> None:
         super().__init__()
-        self.training = training
+        self.training, self.block = training, block
+        self.begun_at, self.first_step = begun_at, training.step
 
     def on_epoch_begin(self, epoch: int, logs: dict[str, float] | None = None) -> None:  # noqa: ARG002
-        self.training.begin_epoch()
+        self.training.begin_fit()
 
     def on_train_batch_end(self, batch: int, logs: dict[str, float] | None = None) -> None:
-        self.training.advance(batch + 1, logs or {})
-
-    def on_epoch_end(self, epoch: int, logs: dict[str, float] | None = None) -> None:  # noqa: ARG002
-        self.training.end_epoch({name: float(value) for name, value in (logs or {}).items()})
-        self.model.stop_training = self.training.done
+        # Keras counts whole executions, also when the last one is cut short.
+        step = min(self.first_step + batch + 1, self.block.end_step)
+        order = self.training.order
+        images = min(step * order.batch_size, order.images) - self.begun_at * order.batch_size
+        self.training.advance(step, images, logs or {})

@@ -15,29 +15,31 @@ if TYPE_CHECKING:
     from components.training.stopping import EarlyStopping
 
 BEST = "best"
-COUNTED = re.compile(r"^(adam|seed_generator)_\d+(?=/)", re.ASCII)
+COUNTED = re.compile(r"^(adam|adamw|loss_scale_optimizer|seed_generator)_\d+(?=/)", re.ASCII)
 """Keras numbers the optimizers and random states of a process: `adam_1/iteration` is the second one's."""
 
 
-def capture(network: Any, stopping: EarlyStopping) -> Arrays:
-    """Return all of a compiled and built network's state, and the weights of its best epoch so far.
+def capture(classifier: Any, stopping: EarlyStopping) -> Arrays:
+    """Return all of a compiled and built classifier's state, and the weights of its best epoch so far.
 
     The names begin with `network` (weights, statistics of batch normalization, states of the dropout's
     random numbers), `optimizer`, `metrics` (what the epoch's running means have added up), and `best`.
     """
-    arrays = {name: variable.numpy() for name, variable in _variables(network)}
-    weights = zip(network.weights, stopping.weights, strict=False)  # before the first epoch's end there is no best
+    arrays = {name: variable.numpy() for name, variable in _variables(classifier)}
+    weights = zip(
+        classifier.network.weights, stopping.weights, strict=False
+    )  # before the first epoch's end there is no best
     best = {f"{BEST}/{number:03}/{of.path}": array for number, (of, array) in enumerate(weights)}
     return arrays | best
 
 
-def restore(arrays: Arrays, network: Any) -> None:
-    """Put back what `capture` returned of a network, to one that is built alike.
+def restore(arrays: Arrays, classifier: Any) -> None:
+    """Put back what `capture` returned of a classifier, to one that is built alike.
 
     Raises:
         IntegrityError: if it is another one's.
     """
-    here = dict(_variables(network))
+    here = dict(_variables(classifier))
     found = {name: array for name, array in arrays.items() if not name.startswith(f"{BEST}/")}
     if describe_arrays(found) != describe_arrays(here):
         raise IntegrityError(
@@ -54,11 +56,11 @@ def best_weights(arrays: Arrays) -> list[Any]:
     return [arrays[name] for name in sorted(arrays) if name.startswith(f"{BEST}/")]
 
 
-def _variables(network: Any) -> Iterator[tuple[str, Any]]:
+def _variables(classifier: Any) -> Iterator[tuple[str, Any]]:
     groups = {
-        "network": network.variables,
-        "optimizer": network.optimizer.variables,
-        "metrics": network.metrics_variables,
+        "network": classifier.network.variables,
+        "optimizer": classifier.optimizer.variables,
+        "metrics": classifier.metrics_variables,
     }
     for group, variables in groups.items():
         for number, variable in enumerate(variables):
