@@ -94,4 +94,5 @@ class Classifier(keras.Model):  # type: ignore[misc]
     def _measure(self, labels: Any, probabilities: Any, loss: Any) -> dict[str, Any]:
         self.loss_mean.update_state(loss, sample_weight=tf.shape(labels)[0])
         self.accuracy.update_state(labels, probabilities)
-        return self.get_metrics_result()
+        result: dict[str, Any] = self.get_metrics_result()
+        return result

@@ -3,15 +3,12 @@
 from __future__ import annotations
 
 import math
-from typing import Any
 
 import numpy as np
 import pytest
 from numpy.typing import NDArray
 
-from components.data.formats import ImageSplit
 from components.training.augmentation import AugmentationConfig, augment
-from components.training.batches import TrainingBatches
 
 
 def bars(count: int) -> NDArray[np.float32]:
@@ -88,22 +85,3 @@ def test_at_its_limit_each_change_is_as_large_as_it_says(
     ]
     row, column = ((moved * axis).sum() / moved.sum() - 20 for axis in np.mgrid[:41, :41])
     assert (row, abs(column)) == pytest.approx((place[0], abs(place[1])), abs=0.15)
-
-
-def test_an_epoch_gone_through_from_its_middle_has_the_same_batches() -> None:
-    split = ImageSplit(np.random.default_rng(0).random((10, 8, 8, 1), np.float32), np.arange(10))
-    batches = TrainingBatches(split, batch_size=3, seed=4, augmentation=AugmentationConfig(rotation=20.0))
-
-    def epoch(number: int, skip: int = 0) -> list[tuple[Any, Any]]:
-        batches.begin_epoch(number)
-        return [(images.numpy(), labels.numpy()) for images, labels in batches.dataset(skip=skip)]
-
-    whole, again, other = epoch(1), epoch(1, skip=2), epoch(2)
-    assert [len(labels) for _, labels in whole] == [3, 3, 3, 1]
-    for (images, labels), (same_images, same_labels) in zip(whole[2:], again, strict=True):
-        assert np.array_equal(labels, same_labels)
-        assert np.array_equal(images, same_images)
-    first = {int(label): image for images, labels in whole for image, label in zip(images, labels, strict=True)}
-    second = {int(label): image for images, labels in other for image, label in zip(images, labels, strict=True)}
-    assert first.keys() == second.keys()
-    assert not any(np.array_equal(first[label], second[label]) for label in first), "changed anew in every epoch"

@@ -11,12 +11,11 @@ import numpy as np
 import pytest
 
 from components import Context, Model, Stored, Trainer, TransformedExamples
-from components.data.formats import ImageSplit, read_scaled
+from components.data.formats import read_scaled
 from components.errors import ConfigError
 from components.models.predictor import load_predictor
 from components.progress import NoProgress
 from components.testing.contract import make_inputs
-from components.training.augmentation import AugmentationConfig
 from components.training.cnn import NetworkConfig, build_network
 from components.training.schedule import ConstantRate, CosineRate, OneCycleRate
 
@@ -91,25 +90,6 @@ def test_schedules_go_where_they_say(schedule: Any, rates: list[float]) -> None:
     built = schedule.build(400)
     found = [float(built(step)) if callable(built) else built for step in (0, 100, 200, 400)]
     assert found == pytest.approx(rates, abs=1e-5)
-
-
-def test_an_epoch_has_every_image_once_in_an_order_of_seed_and_epoch() -> None:
-    from components.training.batches import TrainingBatches
-
-    images = np.arange(10, dtype=np.float32).reshape(10, 1, 1, 1)
-    split = ImageSplit(images, np.arange(10))
-
-    def order(seed: int, epoch: int) -> list[list[int]]:
-        batches = TrainingBatches(split, batch_size=4, seed=seed, augmentation=AugmentationConfig())
-        batches.begin_epoch(epoch)
-        return [labels.numpy().tolist() for _, labels in batches.dataset()]
-
-    first = order(1, 1)
-    assert [len(batch) for batch in first] == [4, 4, 2]
-    assert sorted(row for batch in first for row in batch) == list(range(10))
-    assert first == order(1, 1)
-    assert first != order(1, 2)
-    assert first != order(2, 1)
 
 
 def test_the_model_learns_and_keeps_its_best_epoch(model: Stored[Model]) -> None:

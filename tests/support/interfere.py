@@ -58,9 +58,9 @@ class Interference:
 
         advance = Training.advance
 
-        def counted(training: Training, step: int, metrics: dict[str, float]) -> None:
+        def counted(training: Training, step: int, images: int, metrics: dict[str, float]) -> None:
             self._count(Path())
-            advance(training, step, metrics)
+            advance(training, step, images, metrics)
 
         Training.advance = counted  # type: ignore[method-assign, assignment]
 
