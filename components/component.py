@@ -12,9 +12,11 @@ from pydantic import BaseModel, ConfigDict, Field
 
 from components.artifacts import Artifact, Stored
 from components.progress import NoProgress, Progress
+from components.stopwatch import Stopwatch
 from components.termination import NoTermination, Termination
 
 if TYPE_CHECKING:
+    from contextlib import AbstractContextManager
     from pathlib import Path
 
 
@@ -47,6 +49,12 @@ class Context:
     when the artifact is sealed. None where nothing can be kept."""
     fingerprint: str = ""
     """Names all that decides the result. What was kept for another one must not be gone on with."""
+    stopwatch: Stopwatch = field(default_factory=Stopwatch)
+    """Measures the step; `timed` is the way to it."""
+
+    def timed(self, part: str) -> AbstractContextManager[None]:
+        """Return a block whose time is told as that part of the step, such as `imports` or `training`."""
+        return self.stopwatch.timed(part)
 
 
 @dataclass(frozen=True)

@@ -29,20 +29,26 @@ class Evaluator(Component[EvaluatorConfig]):
         Raises:
             DataError: if the model was made for images or classes of another kind.
         """
-        from components.data.formats import read_scaled
-        from components.evaluation.metrics import score
-        from components.evaluation.writing import write_evaluation
-        from components.models.predictor import load_predictor
+        with context.timed("imports"):
+            from components.data.formats import read_scaled
+            from components.evaluation.metrics import score
+            from components.evaluation.writing import write_evaluation
+            from components.models.predictor import import_libraries, load_predictor
 
+            import_libraries(model)
         check_fit(transformed.artifact, model.artifact)
-        test = read_scaled(transformed, transformed.artifact.splits.test)
-        predict = load_predictor(model)
+        with context.timed("loading"):
+            test = read_scaled(transformed, transformed.artifact.splits.test)
+            predict = load_predictor(model)
         context.termination.check()
-        probabilities = predict(test.images)
+        with context.timed("predicting"):
+            probabilities = predict(test.images)
         context.termination.check()
-        scores = score(test.labels, probabilities, transformed.artifact.class_names)
-        blessing = bless(scores.metrics, self.config.thresholds)
-        return write_evaluation(scores, blessing, test.labels, probabilities, context.output)
+        with context.timed("scoring"):
+            scores = score(test.labels, probabilities, transformed.artifact.class_names)
+            blessing = bless(scores.metrics, self.config.thresholds)
+        with context.timed("writing"):
+            return write_evaluation(scores, blessing, test.labels, probabilities, context.output)
 
 
 def check_fit(transformed: TransformedExamples, model: Model) -> None:

@@ -42,16 +42,19 @@ class ExampleGen(Component[ExampleGenConfig]):
             DataError: if the source is missing, malformed, or too small to split.
             ConfigError: if the `official` strategy is asked of a source without a test set.
         """
-        from components.data.examples import write_dataset
+        with context.timed("imports"):
+            from components.data.examples import write_dataset
 
         source, split = self.config.source, self.config.split
-        dataset = source.load(context.progress)
+        with context.timed("reading"):
+            dataset = source.load(context.progress)
         context.termination.check()
-        return write_dataset(
-            dataset,
-            split,
-            context,
-            seed=self.config.seed,
-            source_kind=source.kind,
-            source_identity=source.identity(),
-        )
+        with context.timed("splitting"):
+            return write_dataset(
+                dataset,
+                split,
+                context,
+                seed=self.config.seed,
+                source_kind=source.kind,
+                source_identity=source.identity(),
+            )

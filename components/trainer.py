@@ -43,16 +43,17 @@ class Trainer(Component[TrainerConfig]):
             StorageError: if there is no space for the model or a checkpoint.
             ResourceError: if a GPU is asked for and TensorFlow sees none.
         """
-        tf = import_tensorflow()
+        with context.timed("imports"):
+            tf = import_tensorflow()
+            from components.data.formats import read_scaled
+            from components.training.exporting import weights_digest, write_keras, write_saved_model
+            from components.training.fitting import fit
+            from components.training.history import write_history
+
         device = choose_device(tf, self.config.device)
         make_deterministic(tf, device)
         threads = tf.config.threading.get_intra_op_parallelism_threads() or cpu_limit()
         machine = f"{processor()} with {threads} threads" if device == "CPU" else device
-        from components.data.formats import read_scaled
-        from components.training.exporting import weights_digest, write_keras, write_saved_model
-        from components.training.fitting import fit
-        from components.training.history import write_history
-
         config, stated, output = self.config, transformed.artifact, context.output
         classes = len(stated.class_names)
         # Not by hiding the GPUs: TensorFlow may have begun to work in this process, and then refuses.
@@ -62,20 +63,22 @@ class Trainer(Component[TrainerConfig]):
             build_network, config.network, image_shape=stated.image_shape, classes=classes, seed=config.seed
         )
         with tf.device("CPU") if device == "CPU" else nullcontext():
-            network = build(precision=gpu.precision)
-            fitted = fit(
-                network,
-                config,
-                read_scaled(transformed, stated.splits.train),
-                read_scaled(transformed, stated.splits.validation),
-                context,
-                machine=machine,
-                xla=gpu.xla,
-            )
+            with context.timed("building"):
+                network = build(precision=gpu.precision)
+            with context.timed("training"):
+                fitted = fit(
+                    network,
+                    config,
+                    read_scaled(transformed, stated.splits.train),
+                    read_scaled(transformed, stated.splits.validation),
+                    context,
+                    machine=machine,
+                    xla=gpu.xla,
+                )
             if gpu.precision != "float32":  # what is deployed computes in float32 everywhere
                 trained, network = network, build()
                 network.set_weights(trained.get_weights())
-        with room_for(output, FORMS * network.count_params() * 4, "the trained model"):
+        with context.timed("exporting"), room_for(output, FORMS * network.count_params() * 4, "the trained model"):
             write_keras(network, output / "model.keras")
             write_saved_model(network, stated.graph, output / "saved_model")
             write_history(fitted.history, output / "history.csv")

@@ -33,10 +33,11 @@ class Transform(Component[TransformConfig]):
 
     def run(self, context: Context, /, *, examples: Stored[Examples]) -> TransformedExamples:
         """Write two NumPy files a split, and the graph as JSON."""
-        from pydantic import TypeAdapter
+        with context.timed("imports"):
+            from pydantic import TypeAdapter
 
-        from components.artifacts import GraphOperation
-        from components.data.formats import ImageSplit, read_examples, write_scaled
+            from components.artifacts import GraphOperation
+            from components.data.formats import ImageSplit, read_examples, write_scaled
 
         stated, output = examples.artifact, context.output
         graph = scaling_graph()
@@ -44,11 +45,17 @@ class Transform(Component[TransformConfig]):
         seen: dict[str, list[bytes]] = {}
         for name, split in stated.splits.items():
             context.termination.check()
-            raw = read_examples(examples, split)
-            seen[name] = image_digests(raw.images)
+            with context.timed("reading"):
+                raw = read_examples(examples, split)
+            with context.timed("comparing"):
+                seen[name] = image_digests(raw.images)
             written = TransformedSplit(images=f"{name}_images.npy", labels=f"{name}_labels.npy", count=len(raw))
-            scaled = ImageSplit(apply_numpy(graph, raw.images), raw.labels)
-            with room_for(output, scaled.images.nbytes + scaled.labels.nbytes, f"the scaled {name} images"):
+            with context.timed("scaling"):
+                scaled = ImageSplit(apply_numpy(graph, raw.images), raw.labels)
+            with (
+                context.timed("writing"),
+                room_for(output, scaled.images.nbytes + scaled.labels.nbytes, f"the scaled {name} images"),
+            ):
                 write_scaled(scaled, output / written.images, output / written.labels)
             splits[name] = written
         (output / "graph.json").write_bytes(

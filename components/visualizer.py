@@ -50,14 +50,18 @@ class Visualizer(Component[VisualizerConfig]):
         Raises:
             ConfigError: if `example` is not a row of the test split.
         """
-        import numpy as np
+        with context.timed("imports"):
+            import numpy as np
 
-        from components.data.formats import read_predictions, read_scaled
-        from components.figures.class_distribution import draw_class_distribution
-        from components.figures.confusion import draw_confusion
-        from components.figures.curves import draw_curves
-        from components.figures.mistakes import draw_mistakes
-        from components.figures.style import save, style
+            from components.data.formats import read_predictions, read_scaled
+            from components.figures.class_distribution import draw_class_distribution
+            from components.figures.confusion import draw_confusion
+            from components.figures.curves import draw_curves
+            from components.figures.mistakes import draw_mistakes
+            from components.figures.style import save, style
+            from components.models.predictor import import_libraries
+
+            import_libraries(model)
 
         stated = transformed.artifact
         names = stated.class_names
@@ -96,7 +100,7 @@ class Visualizer(Component[VisualizerConfig]):
             )
 
         figures = []
-        with style():
+        with context.timed("drawing"), style():
             for name, title, alt, drawing in draw():
                 context.termination.check()
                 with room_for(context.output, PICTURE, f"the picture {name}.png"):

@@ -10,4 +10,8 @@ From Python:
     print(record.metrics["accuracy"])
 """
 
+import time
+
 __version__ = "0.1.0"
+BEGAN = time.perf_counter()
+"""What the wall's clock showed when this was imported: the beginning of a process, but for Python's own."""

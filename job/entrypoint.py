@@ -9,6 +9,8 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 from components.errors import ExitCode, IntegrityError
+from components.stopwatch import Spent
+from job import BEGAN
 from job.request import LogFormat
 from job.signals import Signals
 from job.telling.streams import make_lasting
@@ -54,7 +56,15 @@ def _run_job(request: Request, signals: Signals) -> int:
         try:
             config = load_config(request.config, request.overrides, root=request.root)
             until = None if request.until is None else find_slot(request.until)
-            runner = Runner(config, report, signals, use_cache=not request.no_cache, strict=request.strict, until=until)
+            runner = Runner(
+                config,
+                report,
+                signals,
+                use_cache=not request.no_cache,
+                strict=request.strict,
+                until=until,
+                began=Spent(seconds=BEGAN),  # the whole process counts, what it took to load included
+            )
             runner.run()
         except ENDINGS as error:
             failure = foreseen(error, runner.config.root if runner else request.root or Path(ROOT))

@@ -3,19 +3,52 @@
 from __future__ import annotations
 
 from datetime import datetime
-from typing import Annotated, Any, Literal
+from typing import TYPE_CHECKING, Annotated, Any, Literal, Protocol
 
 from pydantic import BaseModel, ConfigDict, Field
 
 from components.errors import ExitCode
+from components.stopwatch import Spent, Stopwatch
+
+if TYPE_CHECKING:
+    from collections.abc import Iterable
 
 Outcome = Literal["running", "succeeded", "not_blessed", "failed", "terminated"]
+Seconds = Annotated[float, Field(ge=0)]
+TRAINING = "training"
+"""The part of a step in which a network learns; all else is what the job takes around it."""
 
 
 class RunPart(BaseModel):
     """Base of what `run.json` holds."""
 
     model_config = ConfigDict(frozen=True, extra="forbid")
+
+
+class PartRecord(RunPart):
+    """What one part of a step took."""
+
+    name: str
+    """Such as `imports` or `training`; the runner's own are `fingerprint`, `waiting`, `look-up` and `sealing`."""
+    seconds: Seconds
+    cpu_seconds: Seconds
+
+
+class Took(Protocol):
+    """What took time."""
+
+    @property
+    def seconds(self) -> float: ...
+
+    @property
+    def cpu_seconds(self) -> float: ...
+
+
+class Timed(Took, Protocol):
+    """What took time, and in which parts."""
+
+    @property
+    def parts(self) -> tuple[PartRecord, ...]: ...
 
 
 class StepRecord(RunPart):
@@ -28,8 +61,10 @@ class StepRecord(RunPart):
     status: Literal["ran", "reused"]
     reason: str
     """Why it was reused, or had to run."""
-    seconds: Annotated[float, Field(ge=0)]
-    cpu_seconds: Annotated[float, Field(ge=0)]
+    seconds: Seconds
+    cpu_seconds: Seconds
+    parts: tuple[PartRecord, ...] = ()
+    """What of it went into what; what no part names is in none."""
     fingerprint: str
     digest: str
     path: str
@@ -40,6 +75,10 @@ class Failure(RunPart):
 
     component: str | None
     """The step in which it happened, if any."""
+    seconds: Seconds = 0.0
+    """What that step had taken by then."""
+    cpu_seconds: Seconds = 0.0
+    parts: tuple[PartRecord, ...] = ()
     headline: str
     expected: str
     remedy: str
@@ -62,7 +101,9 @@ class RunRecord(RunPart):
     steps: tuple[StepRecord, ...] = ()
     failure: Failure | None = None
     started: datetime
-    seconds: Annotated[float, Field(ge=0)] = 0.0
+    seconds: Seconds = 0.0
+    cpu_seconds: Seconds | None = None
+    """On the processors, of the whole process where the command line began it; None while it is running."""
     config: dict[str, Any]
     environment: dict[str, Any]
 
@@ -75,9 +116,43 @@ class RunRecord(RunPart):
             if not check["passed"]
         ]
 
+    def broken_step(self) -> str | None:
+        """Return the step that was begun and did not end, if there is one."""
+        slot = None if self.failure is None else self.failure.component
+        return None if slot in {step.component for step in self.steps} else slot
+
+    def timed(self) -> tuple[Timed, ...]:
+        """Return all that took time in steps, also the one that did not end."""
+        return self.steps if self.failure is None else (*self.steps, self.failure)
+
+    def training(self) -> float | None:
+        """Return the CPU-seconds that went into training; None if nothing was trained."""
+        parts = [part for timed in self.timed() for part in timed.parts if part.name == TRAINING]
+        return sum(part.cpu_seconds for part in parts) if parts else None
+
     def to_json(self) -> str:
         """Return the record as JSON that a person can read."""
         return self.model_dump_json(indent=2)
+
+
+def times(stopwatch: Stopwatch) -> dict[str, Any]:
+    """Return what a stopwatch shows as the fields of a record."""
+    whole, parts = stopwatch.whole(), stopwatch.parts()
+    return {
+        **rounded(whole),
+        "parts": tuple(PartRecord(name=name, **rounded(spent)) for name, spent in parts.items()),
+    }
+
+
+def rounded(spent: Spent) -> dict[str, float]:
+    """Return time that went by as the fields of a record, to the millisecond."""
+    return {"seconds": round(spent.seconds, 3), "cpu_seconds": round(spent.cpu_seconds, 3)}
+
+
+def left_over(whole: Took, parts: Iterable[Took]) -> Spent:
+    """Return what of the whole is in none of its parts."""
+    left = sum((Spent(-part.seconds, -part.cpu_seconds) for part in parts), Spent(whole.seconds, whole.cpu_seconds))
+    return Spent(max(0.0, left.seconds), max(0.0, left.cpu_seconds))  # each was rounded
 
 
 def outcome_of(exit_code: ExitCode) -> Outcome:

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import time
 from contextlib import ExitStack, suppress
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Any
@@ -12,10 +11,11 @@ from rich.console import Console
 from components import Artifact, Context, Evaluation, Stored
 from components.errors import ExitCode, IntegrityError, JobError, ResourceError, StorageError, first_line, in_one_line
 from components.runtime.disk import disk_full, is_disk_full, room_for
+from components.stopwatch import Spent, Stopwatch, read_clocks
 from job.environment import describe_environment
 from job.pipeline import A, flow
 from job.recipe import import_string, make_recipe
-from job.records import Failure, RunRecord, StepRecord, outcome_of
+from job.records import Failure, RunRecord, StepRecord, outcome_of, rounded, times
 from job.runs import Runs
 from job.signals import BrokenOff, Signals
 from job.store import Sealed, Store
@@ -48,6 +48,7 @@ class Runner:
         use_cache: whether what is sealed is reused.
         strict: whether a damaged artifact ends the run, rather than being set aside and made again.
         until: the last step to run, or None for all.
+        began: what the clocks showed when what the run takes is to count from; by default now.
     """
 
     config: JobConfig
@@ -56,12 +57,14 @@ class Runner:
     use_cache: bool = True
     strict: bool = False
     until: str | None = None
+    began: Spent = field(default_factory=read_clocks)
 
     def __post_init__(self) -> None:
         self.store = Store(self.config.root)
         self.runs = Runs(self.config.root)
         self.sealed_by_directory: dict[Any, Sealed] = {}
         self.current: str | None = None
+        self.stopwatch = Stopwatch()
         self._record: RunRecord | None = None
 
     def run(self) -> RunRecord:
@@ -72,7 +75,6 @@ class Runner:
         Raises:
             JobError: if a step fails, or the run cannot even begin (then there is no record).
         """
-        started = time.perf_counter()
         for component in self.config.pipeline.components().values():
             component.preflight()
         self.store.prepare()
@@ -83,11 +85,11 @@ class Runner:
                 held.enter_context(self.runs.alive(self.record))
                 self.report.begin(self.record, self.directory)
                 exit_code = self._run_steps()
-                self._end(exit_code, started)
+                self._end(exit_code)
             except ENDINGS as error:
                 told = foreseen(error, self.config.root)
                 try:
-                    self._end(told.exit_code, started, failure=self._failure(told))
+                    self._end(told.exit_code, failure=self._failure(told))
                 except (StorageError, OSError) as another:  # what ended the run is to be told, not this
                     self.report.warning(f"the record of the run could not be finished: {first_line(another)}")
                 if told is error:
@@ -126,28 +128,31 @@ class Runner:
     def _step(self, slot: str, made: type[A], /, **inputs: Stored[Any]) -> Stored[A]:
         self.current = slot
         component = self.config.pipeline.components()[slot]
+        self.stopwatch = Stopwatch()
         self.report.begin_step(slot)
-        wall, cpu = time.perf_counter(), time.process_time()
         digests = {name: self.sealed_by_directory[stored.directory].manifest.digest for name, stored in inputs.items()}
-        with self.signals.breakable():  # a source may have much to read
+        with self.stopwatch.timed("fingerprint"), self.signals.breakable():  # a source may have much to read
             recipe = make_recipe(component, digests)
         # Held until the record refers to the artifact: nobody makes it a second time, or removes it in between.
-        with self.store.locked(
+        locked = self.store.locked(
             slot,
             recipe.fingerprint,
             holder=self.record.run_id,
             waiting=self.report.waiting,
             check=self.signals.check,
-        ):
-            found, reason = self._look_up(slot, recipe)
+        )
+        with ExitStack() as held:
+            with self.stopwatch.timed("waiting"):
+                held.enter_context(locked)
+            with self.stopwatch.timed("look-up"):
+                found, reason = self._look_up(slot, recipe)
             sealed = found or self._make(slot, recipe, made, inputs)
             step = StepRecord(
                 component=slot,
                 implementation=import_string(type(component)),
                 status="reused" if found else "ran",
                 reason=reason,
-                seconds=round(time.perf_counter() - wall, 3),
-                cpu_seconds=round(time.process_time() - cpu, 3),
+                **times(self.stopwatch),
                 fingerprint=sealed.manifest.fingerprint,
                 digest=sealed.manifest.digest,
                 path=str(sealed.directory),
@@ -177,6 +182,7 @@ class Runner:
                 termination=self.signals,
                 checkpoints=stage.checkpoints,
                 fingerprint=recipe.fingerprint,
+                stopwatch=self.stopwatch,
             )
             # Within the stage, where what was written last still fills the disk.
             with room_for(stage.files):
@@ -188,7 +194,8 @@ class Runner:
                         expected=f"{made.__name__}, as its annotation says",
                         remedy="correct the component",
                     )
-                return self.store.seal(slot, recipe, artifact, self.report.warning)
+                with self.stopwatch.timed("sealing"):
+                    return self.store.seal(slot, recipe, artifact, self.report.warning)
 
     def _look_up(self, slot: str, recipe: Recipe) -> tuple[Sealed | None, str]:
         """Return the sealed artifact to reuse, if any, and why it is reused or not."""
@@ -212,11 +219,15 @@ class Runner:
         return None, "first time" if closest is None else "; ".join(recipe.differences(closest))
 
     def _failure(self, error: JobError) -> Failure:
-        return Failure(component=self.current, headline=error.headline, expected=error.expected, remedy=error.remedy)
+        ended = {step.component for step in self.record.steps}
+        took = {} if self.current is None or self.current in ended else times(self.stopwatch)
+        return Failure(
+            component=self.current, **took, headline=error.headline, expected=error.expected, remedy=error.remedy
+        )
 
-    def _end(self, exit_code: ExitCode, started: float, **changes: Any) -> None:
-        seconds = round(time.perf_counter() - started, 3)
-        self._update(outcome=outcome_of(exit_code), exit_code=int(exit_code), seconds=seconds, **changes)
+    def _end(self, exit_code: ExitCode, **changes: Any) -> None:
+        took = rounded(read_clocks() - self.began)
+        self._update(outcome=outcome_of(exit_code), exit_code=int(exit_code), **took, **changes)
 
     def _update(self, **changes: Any) -> None:
         self._record = self.record.model_copy(update=changes)

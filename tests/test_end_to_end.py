@@ -30,6 +30,15 @@ def test_the_digits_become_a_blessed_model(digits: tuple[Outcome, Path]) -> None
     latest = root / "runs" / "latest"
     assert len(list((latest / "visualizer").glob("*.png"))) == 5
     assert "I0000" not in outcome.stderr, "TensorFlow keeps quiet"
+    parts = {step["component"]: [part["name"] for part in step["parts"]] for step in record["steps"]}
+    runners = ["fingerprint", "waiting", "look-up"]
+    assert parts == {
+        "example_gen": [*runners, "imports", "reading", "splitting", "sealing"],
+        "transform": [*runners, "imports", "reading", "comparing", "scaling", "writing", "sealing"],
+        "trainer": [*runners, "imports", "building", "training", "exporting", "sealing"],
+        "evaluator": [*runners, "imports", "loading", "predicting", "scoring", "writing", "sealing"],
+        "visualizer": [*runners, "imports", "drawing", "sealing"],
+    }
     epochs = [line for line in outcome.stderr.splitlines() if line.startswith("  epoch")]
     manifest = json.loads((latest / "trainer" / "manifest.json").read_text())
     assert len(epochs) == len(manifest["artifact"]["history"])

@@ -26,11 +26,18 @@ def load_predictor(model: Stored[Model]) -> Predictor:
     return {"keras": _keras_predictor, "linear": _linear_predictor}[model.artifact.format](model)
 
 
+def import_libraries(model: Stored[Model]) -> None:
+    """Import what the model is loaded and asked with, for whoever tells that time apart from the work."""
+    if model.artifact.format == "keras":
+        from components.runtime.tensorflow import import_tensorflow
+
+        import_tensorflow()
+        import keras  # noqa: F401
+
+
 def load_network(model: Stored[Model]) -> Any:
     """Return the keras network of a `keras` model; Keras's safe mode runs no code from the file."""
-    from components.runtime.tensorflow import import_tensorflow
-
-    import_tensorflow()
+    import_libraries(model)
     import keras
 
     return keras.models.load_model(model.directory / model.artifact.file, compile=False, safe_mode=True)

@@ -7,7 +7,8 @@ from typing import TYPE_CHECKING, Any
 
 from rich.markup import escape
 
-from job.telling.printing import STATUS_STYLE, print_error, print_run, summary
+from job.telling.printing import print_error, print_run, summary
+from job.telling.steps import STATUS_STYLE
 
 if TYPE_CHECKING:
     from collections.abc import Mapping

@@ -26,6 +26,8 @@ if TYPE_CHECKING:
 
 Level = Literal["info", "warning", "error"]
 LEVELS: dict[str, Level] = {"succeeded": "info", "not_blessed": "warning", "terminated": "warning"}
+ENDING = {"outcome", "exit_code", "seconds", "cpu_seconds", "blessed", "metrics"}
+"""What the last event tells of a run's record."""
 EVERY = 10.0
 """Seconds at least between two `training_step` events, the first of which comes at once."""
 
@@ -83,7 +85,7 @@ class JsonLog:
             LEVELS.get(record.outcome, "error"),
             run_id=record.run_id,
             run_directory=str(directory),
-            **record.model_dump(mode="json", include={"outcome", "exit_code", "seconds", "blessed", "metrics"}),
+            **record.model_dump(mode="json", include=ENDING),
         )
 
     def failed(self, error: JobError, *, resume: str) -> None:

@@ -9,6 +9,7 @@ from rich.markup import escape
 
 from components.artifacts import Evaluation, Examples, Figures, Model, TransformedExamples
 from components.runtime.disk import readable
+from job.telling.steps import print_steps
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
@@ -17,11 +18,10 @@ if TYPE_CHECKING:
     from components.errors import JobError
     from job.doctor.diagnosis import Diagnosis
     from job.gc import Garbage
-    from job.records import RunRecord, StepRecord
+    from job.records import RunRecord
     from job.store import Sealed
 
 WIDE = 1000
-STATUS_STYLE = {"ran": "green", "reused": "cyan"}
 OUTCOME = {
     "succeeded": "[bold green]done[/]",
     "not_blessed": "[bold yellow]not blessed[/]",
@@ -75,7 +75,7 @@ def print_run(
     """
     if record.steps:
         console.print()
-        print_steps(console, record.steps)
+        print_steps(console, record)
         console.print()
     if record.metrics:
         interval = record.metrics["accuracy_interval"]
@@ -99,27 +99,17 @@ def print_run(
     if record.failure is not None and not failure_follows:
         where = f"{record.failure.component}: " if record.failure.component else ""
         console.print(f"{'failure':<13} {where}{escape(record.failure.headline)}", highlight=False, soft_wrap=True)
+    training = record.training()
+    cpu = "" if record.cpu_seconds is None else f", {record.cpu_seconds:.2f} CPU-s"
+    cpu += "" if training is None else f", of which {training:.2f} training"
     exit_code = "" if record.exit_code is None else f", exit code {record.exit_code}"
     if record.outcome == "running":
         console.print("running" if alive else KILLED)
         return
     console.print(
-        f"{OUTCOME[record.outcome]} in {record.seconds:.2f} s{exit_code}",
+        f"{OUTCOME[record.outcome]} in {record.seconds:.2f} s{cpu}{exit_code}",
         highlight=False,
     )
-
-
-def print_steps(console: Console, steps: Sequence[StepRecord]) -> None:
-    """Print a row a step; a path that is too long goes on in the next line, where it can still be copied."""
-    slots = max(len(step.component) for step in steps)
-    console.print(f"[dim]{'step':<{slots}}  status  seconds  cpu s  where[/]", highlight=False, soft_wrap=True)
-    for step in steps:
-        console.print(
-            f"{step.component:<{slots}}  [{STATUS_STYLE[step.status]}]{step.status:<6}[/]"
-            f"  {step.seconds:>7.2f}  {step.cpu_seconds:>5.2f}  {escape(shorten(step.path, step.fingerprint))}",
-            highlight=False,
-            soft_wrap=True,
-        )
 
 
 def print_diagnosis(console: Console, diagnosis: Diagnosis) -> None:
@@ -181,11 +171,6 @@ def readable_age(seconds: float) -> str:
     if seconds < 7200:
         return f"{seconds / 60:.0f} min"
     return f"{seconds / 3600:.0f} h" if seconds < 172_800 else f"{seconds / 86400:.1f} d"
-
-
-def shorten(path: str, fingerprint: str) -> str:
-    """Return an artifact's path with its fingerprint cut to what a shell needs to complete it."""
-    return path.replace(fingerprint, fingerprint[:12] + "…")
 
 
 def print_error(console: Console, error: JobError, resume: str = "") -> None:

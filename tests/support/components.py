@@ -48,3 +48,21 @@ class HeedingTrainer(FakeTrainer):
             (context.output / "half-made").touch()
             context.termination.check()
         return super().run(context, transformed=transformed)
+
+
+class TimedTrainer(FakeTrainer):
+    """Tells the parts of its time."""
+
+    def run(self, context: Context, /, *, transformed: Stored[TransformedExamples]) -> Model:
+        with context.timed("imports"):
+            import numpy as np  # noqa: F401
+        with context.timed("training"):
+            return super().run(context, transformed=transformed)
+
+
+class BrokenTrainer(FakeTrainer):
+    """Fails while it trains."""
+
+    def run(self, context: Context, /, *, transformed: Stored[TransformedExamples]) -> Model:  # noqa: ARG002
+        with context.timed("training"):
+            raise ZeroDivisionError
