@@ -29,20 +29,26 @@ class Evaluator(Component[EvaluatorConfig]):
         Raises:
             DataError: if the model was made for images or classes of another kind.
         """
-        from components.data.formats import read_scaled
+        import numpy as np
+
+        from components.data.formats import iterate_scaled, read_scaled
         from components.evaluation.metrics import score
         from components.evaluation.writing import write_evaluation
-        from components.models.predictor import load_predictor
+        from components.models.predictor import BATCH, load_predictor
 
         check_fit(transformed.artifact, model.artifact)
-        test = read_scaled(transformed, transformed.artifact.splits.test)
+        split = transformed.artifact.splits.test
         predict = load_predictor(model)
+        answers = []
+        for images in iterate_scaled(transformed, split, rows=BATCH):
+            context.termination.check()
+            answers.append(predict(images))
+        probabilities = np.concatenate(answers)
+        labels = read_scaled(transformed, split).labels
         context.termination.check()
-        probabilities = predict(test.images)
-        context.termination.check()
-        scores = score(test.labels, probabilities, transformed.artifact.class_names)
+        scores = score(labels, probabilities, transformed.artifact.class_names)
         blessing = bless(scores.metrics, self.config.thresholds)
-        return write_evaluation(scores, blessing, test.labels, probabilities, context.output)
+        return write_evaluation(scores, blessing, labels, probabilities, context.output)
 
 
 def check_fit(transformed: TransformedExamples, model: Model) -> None:
