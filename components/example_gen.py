@@ -7,6 +7,7 @@ from typing import Any
 from components.artifacts import Examples
 from components.component import Component, ComponentConfig, Context, Seed
 from components.data.split_config import SplitConfig
+from components.memory import DEFAULT_BUDGET, MemoryBudget
 from components.sources import AnySource, DigitsSource
 
 
@@ -19,6 +20,8 @@ class ExampleGenConfig(ComponentConfig):
     """How they are split."""
     seed: Seed = 0
     """Decides the shuffle; by default the job's seed."""
+    memory_budget: MemoryBudget = DEFAULT_BUDGET
+    """Bytes of images to hold in memory at once; by default the job's. The result does not depend on it."""
 
 
 class ExampleGen(Component[ExampleGenConfig]):
@@ -41,20 +44,25 @@ class ExampleGen(Component[ExampleGenConfig]):
         Raises:
             DataError: if the source is missing, malformed, or too small to split.
             ConfigError: if the `official` strategy is asked of a source without a test set.
+            StorageError: if the disk is full; beside the files, it needs room for all images once or twice.
         """
         with context.timed("imports"):
             from components.data.examples import write_dataset
+            from components.data.raw_images import scratch_folder
 
         source, split = self.config.source, self.config.split
-        with context.timed("reading"):
-            dataset = source.load(context.progress)
-        context.termination.check()
-        with context.timed("splitting"):
-            return write_dataset(
-                dataset,
-                split,
-                context,
-                seed=self.config.seed,
-                source_kind=source.kind,
-                source_identity=source.identity(),
-            )
+        with scratch_folder(context.output) as scratch:
+            with context.timed("reading"):
+                dataset = source.load(context, scratch)
+            context.termination.check()
+            with context.timed("splitting"):
+                return write_dataset(
+                    dataset,
+                    split,
+                    context,
+                    scratch,
+                    seed=self.config.seed,
+                    source_kind=source.kind,
+                    source_identity=source.identity(),
+                    memory_budget=self.config.memory_budget,
+                )

@@ -2,27 +2,35 @@
 
 from __future__ import annotations
 
-from itertools import combinations
+from math import prod
 from typing import TYPE_CHECKING, Any
 
-from components.artifacts import (
-    Examples,
-    SplitOverlap,
-    Splits,
-    Stored,
-    TransformedExamples,
-    TransformedSplit,
-)
+from components.artifacts import Examples, Splits, Stored, TransformedExamples, TransformedSplit
 from components.component import Component, ComponentConfig, Context
 from components.data.transform_graph import apply_numpy, scaling_graph
+from components.memory import DEFAULT_BUDGET, MemoryBudget
 from components.runtime.disk import room_for
 
 if TYPE_CHECKING:
+    from collections.abc import Iterator
+
+    import numpy as np
     from numpy.typing import NDArray
+
+    from components.artifacts import ExamplesSplit
+    from components.data.formats import ImageSplit
+
+BATCH = 1024
+"""Images scaled at a time, if the budget allows: of MNIST's, as many as a processor's caches hold."""
+HELD = 9
+"""Bytes a pixel while it is scaled: raw, cast and multiplied."""
 
 
 class TransformConfig(ComponentConfig):
-    """Transform has nothing to choose: it divides by 255."""
+    """Transform has nothing to choose but its memory: it divides by 255."""
+
+    memory_budget: MemoryBudget = DEFAULT_BUDGET
+    """Bytes of images to hold in memory at once; by default the job's. The result does not depend on it."""
 
 
 class Transform(Component[TransformConfig]):
@@ -31,60 +39,63 @@ class Transform(Component[TransformConfig]):
     Config = TransformConfig
     libraries = ("numpy", "pyarrow")
 
+    def identity(self) -> dict[str, Any]:
+        return self.config.model_dump(mode="json", exclude={"memory_budget"})
+
     def run(self, context: Context, /, *, examples: Stored[Examples]) -> TransformedExamples:
-        """Write two NumPy files a split, and the graph as JSON."""
+        """Write two NumPy files a split, and the graph as JSON.
+
+        Raises:
+            StorageError: if the disk is full.
+        """
         with context.timed("imports"):
+            import numpy as np
             from pydantic import TypeAdapter
 
             from components.artifacts import GraphOperation
-            from components.data.formats import ImageSplit, read_examples, write_scaled
+            from components.data.duplicates import find_shared
+            from components.data.formats import write_scaled
 
         stated, output = examples.artifact, context.output
         graph = scaling_graph()
         splits: dict[str, TransformedSplit] = {}
-        seen: dict[str, list[bytes]] = {}
+        digests: dict[str, NDArray[np.void]] = {}
         for name, split in stated.splits.items():
-            context.termination.check()
-            with context.timed("reading"):
-                raw = read_examples(examples, split)
-            with context.timed("comparing"):
-                seen[name] = image_digests(raw.images)
-            written = TransformedSplit(images=f"{name}_images.npy", labels=f"{name}_labels.npy", count=len(raw))
-            with context.timed("scaling"):
-                scaled = ImageSplit(apply_numpy(graph, raw.images), raw.labels)
-            with (
-                context.timed("writing"),
-                room_for(output, scaled.images.nbytes + scaled.labels.nbytes, f"the scaled {name} images"),
-            ):
-                write_scaled(scaled, output / written.images, output / written.labels)
-            splits[name] = written
+            written = TransformedSplit(images=f"{name}_images.npy", labels=f"{name}_labels.npy", count=split.count)
+            needed = split.count * (prod(stated.image_shape) * 4 + 8)
+            seen: list[NDArray[np.void]] = []
+            with context.timed("scaling"), room_for(output, needed, f"the scaled {name} images"):
+                batches = self._scaled(examples, split, context, seen)
+                write_scaled(batches, output / written.images, output / written.labels, count=split.count)
+            splits[name], digests[name] = written, np.concatenate(seen)
         (output / "graph.json").write_bytes(
             TypeAdapter(tuple[GraphOperation, ...]).dump_json(graph, indent=2, exclude_none=True) + b"\n"
         )
-        distinct = {name: set(digests) for name, digests in seen.items()}
-        overlaps = tuple(
-            SplitOverlap(splits=(one, other), images=len(distinct[one] & distinct[other]))
-            for one, other in combinations(distinct, 2)
-        )
-        twice = set().union(*(distinct[one] & distinct[other] for one, other in combinations(distinct, 2)))
-        shared = sum(digest in twice for digests in seen.values() for digest in digests)
-        if shared:
-            pairs = ", ".join(f"{overlap.images} in {' and '.join(overlap.splits)}" for overlap in overlaps)
-            context.progress.message(f"{shared} images stand in more than one split; distinct ones: {pairs}")
+        with context.timed("comparing"):
+            shared = find_shared(digests)
+        if shared.images:
+            pairs = ", ".join(f"{overlap.images} in {' and '.join(overlap.splits)}" for overlap in shared.overlaps)
+            context.progress.message(f"{shared.images} images stand in more than one split; distinct ones: {pairs}")
         return TransformedExamples(
             title=stated.source.title,
             image_shape=stated.image_shape,
             class_names=stated.class_names,
             graph_file="graph.json",
             graph=graph,
-            overlaps=overlaps,
-            shared_images=shared,
+            overlaps=shared.overlaps,
+            shared_images=shared.images,
             splits=Splits[TransformedSplit](**splits),
         )
 
+    def _scaled(
+        self, examples: Stored[Examples], split: ExamplesSplit, context: Context, seen: list[NDArray[np.void]]
+    ) -> Iterator[ImageSplit[np.float32]]:
+        """Yield a split scaled, piece by piece, and add the digests of each piece's raw images to `seen`."""
+        from components.data.duplicates import image_digests
+        from components.data.formats import ImageSplit, iterate_examples
 
-def image_digests(images: NDArray[Any]) -> list[bytes]:
-    """Return a 16-byte digest (BLAKE2b) of each image."""
-    from hashlib import blake2b
-
-    return [blake2b(image.tobytes(), digest_size=16).digest() for image in images]
+        rows = self.config.memory_budget // (HELD * prod(examples.artifact.image_shape))
+        for raw in iterate_examples(examples, split, rows=max(1, min(BATCH, rows))):
+            context.termination.check()
+            seen.append(image_digests(raw.images))
+            yield ImageSplit(apply_numpy(scaling_graph(), raw.images), raw.labels)

@@ -12,6 +12,7 @@ from pydantic import ValidationError
 
 from components.component import SEED_LIMIT
 from components.errors import ConfigError
+from components.memory import DEFAULT_BUDGET, EXPECTED_BUDGET, parse_budget
 from job.defaults import ROOT, SEED
 from job.document import Document, join
 from job.pipeline import Pipeline
@@ -20,7 +21,7 @@ from job.schema import describe_place, known_below
 from job.slots import SLOTS, load_component_class
 
 if TYPE_CHECKING:
-    from collections.abc import Sequence
+    from collections.abc import Mapping, Sequence
 
     from components import Component
 
@@ -32,16 +33,18 @@ class JobConfig:
     Attributes:
         root: where artifacts and runs are kept.
         seed: what `load_config` gave to every component whose configuration has a `seed` and sets none.
+        memory_budget: likewise; bytes of images that a component holds in memory at once.
         pipeline: the five components, each holding its own configuration.
     """
 
     root: Path = Path(ROOT)
     seed: int = SEED
+    memory_budget: int = DEFAULT_BUDGET
     pipeline: Pipeline = field(default_factory=Pipeline)
 
     def resolved(self) -> dict[str, Any]:
         """Return the configuration with every default filled in, as JSON values that load again."""
-        resolved: dict[str, Any] = {"root": str(self.root), "seed": self.seed}
+        resolved: dict[str, Any] = {"root": str(self.root), "seed": self.seed, "memory_budget": self.memory_budget}
         for slot, component in self.pipeline.components().items():
             swapped = type(component) is not SLOTS[slot]
             section = component.config.model_dump(mode="json", exclude_none=True)
@@ -70,7 +73,7 @@ def build_config(document: Document, *, root: Path | None = None) -> JobConfig:
         ConfigError: for the first key or value that is not as it must be.
     """
     values = document.values
-    known = ["root", "seed", "extends", *SLOTS]
+    known = ["root", "seed", "memory_budget", "extends", *SLOTS]
     for key in values:
         if key not in known:
             raise unknown_key(document, (key,), known)
@@ -81,6 +84,14 @@ def build_config(document: Document, *, root: Path | None = None) -> JobConfig:
             expected=f"a whole number from 0 to {SEED_LIMIT - 1}",
             remedy="correct it",
         )
+    try:
+        memory_budget = parse_budget(values.get("memory_budget", DEFAULT_BUDGET))
+    except ValueError as error:
+        raise ConfigError(
+            f"{document.where(('memory_budget',))}: memory_budget is {values['memory_budget']!r}",
+            expected=EXPECTED_BUDGET,
+            remedy="correct it",
+        ) from error
     stated_root = values.get("root", ROOT)
     if not isinstance(stated_root, str) or not stated_root:
         raise ConfigError(
@@ -94,12 +105,18 @@ def build_config(document: Document, *, root: Path | None = None) -> JobConfig:
         raise ConfigError(
             f"{document.where(('root',))}: root is {stated_root!r}", expected="a user that exists", remedy="correct it"
         ) from error
-    components = {slot: build_component(document, slot, seed) for slot in SLOTS}
-    return JobConfig(root=root, seed=seed, pipeline=Pipeline(**components))
+    given = {"seed": seed, "memory_budget": memory_budget}
+    components = {slot: build_component(document, slot, given) for slot in SLOTS}
+    return JobConfig(root=root, **given, pipeline=Pipeline(**components))
 
 
-def build_component(document: Document, slot: str, seed: int) -> Component[Any]:
+def build_component(document: Document, slot: str, given: Mapping[str, int]) -> Component[Any]:
     """Return the component of a slot, configured by the section of that name.
+
+    Args:
+        document: the whole configuration.
+        slot: which component.
+        given: what a component gets whose configuration has such a key and sets none.
 
     Raises:
         ConfigError: if the section does not fit the component.
@@ -123,8 +140,9 @@ def build_component(document: Document, slot: str, seed: int) -> Component[Any]:
                 expected=error.expected,
                 remedy=error.remedy,
             ) from error
-    if "seed" in cls.Config.model_fields:
-        settings.setdefault("seed", seed)
+    for key, value in given.items():
+        if key in cls.Config.model_fields:
+            settings.setdefault(key, value)
     try:
         return cls(cls.Config.model_validate(settings))
     except ValidationError as error:

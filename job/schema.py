@@ -10,6 +10,7 @@ from typing import TYPE_CHECKING, Any
 from pydantic.json_schema import models_json_schema
 
 from components.component import SEED_LIMIT, ComponentConfig
+from components.memory import BUDGET_SCHEMA, DEFAULT_BUDGET
 from job.defaults import ROOT, SEED
 from job.slots import SLOTS
 
@@ -62,6 +63,13 @@ def config_schema() -> dict[str, Any]:
                 "minimum": 0,
                 "exclusiveMaximum": SEED_LIMIT,
                 "description": "Given to every component that has a seed and sets none.",
+            },
+            "memory_budget": {
+                **BUDGET_SCHEMA,
+                "default": DEFAULT_BUDGET,
+                "description": "How much memory the images that a component holds at once may take, beside the "
+                "libraries that it works with, such as 1GB or 512MiB; given to every component that has such a key "
+                "and sets none. No result depends on it.",
             },
             **sections,
         },

@@ -1,37 +1,54 @@
-"""From a dataset in memory to an Examples artifact: check it, split it, write it, count it."""
+"""From what a source gave to an Examples artifact: check it, split it, write it, count it."""
 
 from __future__ import annotations
 
-import hashlib
+from itertools import chain
 from typing import TYPE_CHECKING
 
 import numpy as np
-import pandas as pd
 
 from components.artifacts import Examples, ExamplesSplit, Source, Splits
-from components.data.formats import examples_frame, frame_images, write_examples
+from components.data.formats import examples_frame, row_group, writing_examples
+from components.data.shuffling import Bucket, distribute, make_buckets, ordered
 from components.data.splitting import split_rows
 from components.errors import ConfigError, DataError
 from components.runtime.disk import room_for
 
 if TYPE_CHECKING:
+    from pathlib import Path
+
     from numpy.typing import NDArray
 
     from components.component import Context
     from components.data.split_config import SplitConfig
     from components.sources.base import Dataset
 
+COUNTED = 2**20
+"""Pixels that are counted at a time; to count them NumPy makes 8 bytes of each."""
+
 
 def write_dataset(
     dataset: Dataset,
     split: SplitConfig,
     context: Context,
+    scratch: Path,
     *,
     seed: int,
     source_kind: str,
     source_identity: dict[str, str],
+    memory_budget: int,
 ) -> Examples:
     """Check a dataset, split it, write one Parquet file a split, and return what was written.
+
+    Args:
+        dataset: what the source gave; its images go when they lie in the scratch folder.
+        split: how to split it.
+        context: where to write, and whom to heed.
+        scratch: a folder for what is needed only meanwhile.
+        seed: decides the shuffle.
+        source_kind: as the manifest states it.
+        source_identity: as the manifest states it.
+        memory_budget: bytes of images to hold in memory at once; changes nothing of the result.
 
     Raises:
         DataError: if the dataset contradicts itself, or is too small to split.
@@ -40,25 +57,54 @@ def write_dataset(
         StorageError: if the disk is full.
     """
     check(dataset, pooled=split.strategy == "stratified")
-    frames = make_frames(dataset, split, seed)
-    height, width = dataset.train.images.shape[1:3]
+    images, parts = dataset.train.images, dataset.parts()
+    group = row_group(images.pixels)
+    # Half of the budget: beside a bucket there are the pieces that are read, put in order and encoded.
+    size = max(1, memory_budget // 2 // (images.pixels * group)) * group
+    buckets: dict[str, list[Bucket]] = {}
+    start = 0
+    for name, rows in share_out(dataset, split, seed).items():
+        buckets[name] = make_buckets(rows, start=start, size=size)
+        start += len(rows)
+    shuffled = scratch / "shuffled"
+    content = distribute(parts, [*chain(*buckets.values())], shuffled, context.termination.check)
+    for part in parts:
+        if part.images.path.is_relative_to(scratch):
+            part.images.path.unlink(missing_ok=True)
+    labels = np.concatenate([part.labels for part in parts])
     splits = {}
-    for name, frame in frames.items():
-        context.termination.check()
+    for name in buckets:
+        tally = Tally(len(dataset.class_names))
         path = context.output / f"{name}.parquet"
+        needed = sum(len(bucket.rows) for bucket in buckets[name]) * images.pixels
         # Images compress to less; how much less is known when they are written.
-        with room_for(context.output, len(frame) * height * width, f"the {name} images"):
-            write_examples(frame, path)
-        splits[name] = describe(path.name, frame, (height, width), len(dataset.class_names))
-    identity = {**source_identity, "content_sha256": content_digest(dataset)}
+        with (
+            room_for(context.output, needed, f"the {name} images"),
+            writing_examples(path, images.pixels) as write,
+        ):
+            for bucket in buckets[name]:
+                for rows, some in ordered(bucket, shuffled, images.pixels, group=group):
+                    context.termination.check()
+                    write(examples_frame(some, labels[rows], row_names(rows, len(dataset.train))))
+                    tally.add(some, labels[rows])
+        splits[name] = tally.statement(path.name)
     return Examples(
-        source=Source(kind=source_kind, title=dataset.title, identity=identity),
-        image_shape=(height, width, 1),
+        source=Source(kind=source_kind, title=dataset.title, identity={**source_identity, "content_sha256": content}),
+        image_shape=(images.height, images.width, 1),
         class_names=dataset.class_names,
         strategy=split.strategy,
         seed=seed,
         splits=Splits[ExamplesSplit](**splits),
     )
+
+
+def row_names(rows: NDArray[np.int64], train: int) -> list[str]:
+    """Return the `id` of each row: the set that it comes from, and its row there.
+
+    >>> row_names(np.array([0, 7, 10]), 10)
+    ['train/0', 'train/7', 'test/0']
+    """
+    return [f"train/{row}" if row < train else f"test/{row - train}" for row in rows.tolist()]
 
 
 def check(dataset: Dataset, *, pooled: bool) -> None:
@@ -71,20 +117,19 @@ def check(dataset: Dataset, *, pooled: bool) -> None:
     Raises:
         DataError: if shapes, types, counts or labels are not as stated.
     """
-
     classes = len(dataset.class_names)
     parts = {"train": dataset.train} | ({} if dataset.test is None else {"test": dataset.test})
     for name, part in parts.items():
         images, labels = part.images, part.labels
-        if images.ndim != 3 or images.dtype != np.uint8 or images.shape[1:] != dataset.train.images.shape[1:]:
+        if (images.height, images.width) != (dataset.train.images.height, dataset.train.images.width):
             raise DataError(
-                f"the {name} images of {dataset.title} are {images.dtype} {list(images.shape)}",
-                expected="uint8 [count, height, width], of one size in all sets",
+                f"the {name} images of {dataset.title} are {images.height}x{images.width}",
+                expected="images of one size in all sets",
                 remedy="correct the source",
             )
-        if len(images) == 0 or len(images) != len(labels):
+        if images.count == 0 or images.count != len(labels):
             raise DataError(
-                f"the {name} set of {dataset.title} has {len(images)} images and {len(labels)} labels",
+                f"the {name} set of {dataset.title} has {images.count} images and {len(labels)} labels",
                 expected="at least one image, and one label for each",
                 remedy="correct the source",
             )
@@ -107,65 +152,56 @@ def check(dataset: Dataset, *, pooled: bool) -> None:
             )
 
 
-def make_frames(dataset: Dataset, split: SplitConfig, seed: int) -> dict[str, pd.DataFrame]:
-    """Put the images into a DataFrame and return it split, one frame a split.
+def share_out(dataset: Dataset, split: SplitConfig, seed: int) -> dict[str, NDArray[np.int64]]:
+    """Return the rows of each split in their order; rows of the test set are counted on from the training set's.
 
     Raises:
         ConfigError: if `official` is asked of a source without a test set.
         DataError: if it is too small to split.
     """
-
-    origins = {"train": dataset.train} | ({} if dataset.test is None else {"test": dataset.test})
-    tables = {
-        name: examples_frame(part.images, part.labels, [f"{name}/{row}" for row in range(len(part))])
-        for name, part in origins.items()
-    }
+    train, test = dataset.train, dataset.test
     if split.strategy == "official":
-        if "test" not in tables:
+        if test is None:
             raise ConfigError(
                 f"the split strategy `official` needs a source with a test set of its own, "
                 f"and {dataset.title} has none",
                 expected="a source with its own test set, or the strategy `stratified`",
                 remedy="set example_gen.split.strategy to `stratified`, or give the source its test files",
             )
-        pool, sizes = tables["train"], {"validation": split.validation}
+        labels, sizes = train.labels, {"validation": split.validation}
     else:
-        pool = pd.concat(tables.values(), ignore_index=True)
+        labels = np.concatenate([part.labels for part in dataset.parts()])
         sizes = {"test": split.test_share, "validation": split.validation}
-    labels = pool["label"].to_numpy()
     rows = split_rows(labels, sizes, seed=seed, class_names=dataset.class_names)
-    frames = {name: pool.iloc[rows[name]] for name in rows}
-    if "test" not in frames:
-        shuffled = np.random.default_rng(seed).permutation(len(tables["test"]))
-        frames["test"] = tables["test"].iloc[shuffled]
-    return frames
+    if split.strategy == "official" and test is not None:
+        rows["test"] = len(train) + np.random.default_rng(seed).permutation(len(test))
+    return rows
 
 
-def describe(file: str, frame: pd.DataFrame, size: tuple[int, int], classes: int) -> ExamplesSplit:
-    """Return what the manifest says of one split, counted from the frame itself."""
+class Tally:
+    """Counts what a manifest says of one split, from its images as they are written."""
 
-    # Exact in integers: a histogram of 256 grey values gives both moments in one pass.
-    values = np.arange(256, dtype=np.float64)
-    histogram = np.bincount(frame_images(frame, *size).reshape(-1), minlength=256)
-    mean = float(histogram @ values / histogram.sum())
-    variance = float(histogram @ (values - mean) ** 2 / histogram.sum())
-    return ExamplesSplit(
-        file=file,
-        count=len(frame),
-        label_counts=tuple(np.bincount(frame["label"], minlength=classes).tolist()),
-        pixel_mean=mean,
-        pixel_std=variance**0.5,
-    )
+    def __init__(self, classes: int) -> None:
+        self._greys = np.zeros(256, dtype=np.int64)
+        self._labels = np.zeros(classes, dtype=np.int64)
 
+    def add(self, images: NDArray[np.uint8], labels: NDArray[np.int64]) -> None:
+        """Count some images, uint8 [some, pixels], and their labels."""
+        self._labels += np.bincount(labels, minlength=len(self._labels))
+        flat = images.reshape(-1)
+        for start in range(0, len(flat), COUNTED):
+            self._greys += np.bincount(flat[start : start + COUNTED], minlength=256)
 
-def content_digest(dataset: Dataset) -> str:
-    """Return the SHA-256 over all images and labels as the source gave them."""
-
-    digest = hashlib.sha256()
-    for part in (dataset.train, dataset.test):
-        if part is not None:
-            arrays: tuple[NDArray[np.generic], ...] = (part.images, part.labels)
-            for array in arrays:
-                digest.update(f"{array.dtype.str}{array.shape}".encode())
-                digest.update(array.tobytes())
-    return digest.hexdigest()
+    def statement(self, file: str) -> ExamplesSplit:
+        """Return what was counted."""
+        # Exact in integers: a histogram of 256 grey values gives both moments in one pass.
+        values = np.arange(256, dtype=np.float64)
+        mean = float(self._greys @ values / self._greys.sum())
+        variance = float(self._greys @ (values - mean) ** 2 / self._greys.sum())
+        return ExamplesSplit(
+            file=file,
+            count=int(self._labels.sum()),
+            label_counts=tuple(self._labels.tolist()),
+            pixel_mean=mean,
+            pixel_std=variance**0.5,
+        )

@@ -1,4 +1,4 @@
-"""What every source is: a config that can say what its data is and load it."""
+"""What every source is: a config that can say what its data is, and give it."""
 
 from __future__ import annotations
 
@@ -11,10 +11,10 @@ from pydantic import ConfigDict
 from components.component import ComponentConfig
 
 if TYPE_CHECKING:
-    import numpy as np
+    from pathlib import Path
 
-    from components.data.formats import ImageSplit
-    from components.progress import Progress
+    from components.component import Context
+    from components.data.raw_images import LabelledImages
 
 
 @dataclass(frozen=True)
@@ -24,10 +24,14 @@ class Dataset:
     title: str
     """What the data is called; nothing of where it lies, for the same data is the same artifact."""
     class_names: tuple[str, ...]
-    train: ImageSplit[np.uint8]
-    """uint8 [count, height, width] and int64 [count], in the source's own order."""
-    test: ImageSplit[np.uint8] | None
+    train: LabelledImages
+    """In the source's own order."""
+    test: LabelledImages | None
     """The source's own test set, if it has one; of the same height and width."""
+
+    def parts(self) -> list[LabelledImages]:
+        """Return the training set and, if there is one, the test set."""
+        return [self.train] if self.test is None else [self.train, self.test]
 
 
 class SourceConfig(ComponentConfig):
@@ -49,10 +53,17 @@ class SourceConfig(ComponentConfig):
         """
 
     @abstractmethod
-    def load(self, progress: Progress) -> Dataset:
-        """Read all images and labels.
+    def load(self, context: Context, scratch: Path) -> Dataset:
+        """Read all labels, and see to it that the images lie in files, row by row.
+
+        Never all images at once: there may be more of them than memory.
+
+        Args:
+            context: whom to tell and to heed.
+            scratch: a folder for images that do not lie like that already.
 
         Raises:
             DataError: if the data is missing, malformed or contradicts itself.
             ConfigError: if the source's config asks for what the data does not have.
+            StorageError: if the disk is full.
         """

@@ -7,7 +7,7 @@ import csv
 import re
 from math import isqrt
 from pathlib import Path
-from typing import TYPE_CHECKING, Annotated, Literal
+from typing import TYPE_CHECKING, Annotated, Any, Literal
 
 from pydantic import Field
 
@@ -19,10 +19,8 @@ from components.sources.files import reading
 if TYPE_CHECKING:
     from collections.abc import Iterator
 
-    import numpy as np
-
-    from components.data.formats import ImageSplit
-    from components.progress import Progress
+    from components.component import Context
+    from components.data.raw_images import LabelledImages
 
 LABEL = "label"
 ENCODING = "utf-8-sig"
@@ -53,12 +51,12 @@ class CsvSource(SourceConfig):
                     identity[name] = file_sha256(path)
         return identity
 
-    def load(self, progress: Progress) -> Dataset:  # noqa: ARG002
-        train = self._load_file(self.path)
-        test = None if self.test_path is None else self._load_file(self.test_path)
-        if test is not None and test.images.shape[1:] != train.images.shape[1:]:
+    def load(self, context: Context, scratch: Path) -> Dataset:
+        train = self._load_file(self.path, context, scratch / "train")
+        test = None if self.test_path is None else self._load_file(self.test_path, context, scratch / "test")
+        if test is not None and test.images.pixels != train.images.pixels:
             raise DataError(
-                f"{self.test_path} has images of {test.images[0].size} pixels, {self.path} of {train.images[0].size}",
+                f"{self.test_path} has images of {test.images.pixels} pixels, {self.path} of {train.images.pixels}",
                 expected="train and test images of one size",
                 remedy="use files that belong together",
             )
@@ -69,36 +67,30 @@ class CsvSource(SourceConfig):
             test=test,
         )
 
-    def _load_file(self, path: Path) -> ImageSplit[np.uint8]:
+    def _load_file(self, path: Path, context: Context, scratch: Path) -> LabelledImages:
         import numpy as np
-        import pyarrow as pa
-        from pyarrow import csv as arrow_csv
 
-        from components.data.formats import ImageSplit
+        from components.data.raw_images import LabelledImages, spooling
 
         with reading(path, "a CSV file"):
             columns = read_header(path)
+            size = path.stat().st_size
         height, width = self._image_shape(path, len(columns) - 1)
-        # Arrow reads fast and strictly but does not say where a bad cell is; find_fault does.
-        try:
-            table = arrow_csv.read_csv(
-                path,
-                convert_options=arrow_csv.ConvertOptions(
-                    column_types=dict.fromkeys(columns, pa.uint8()), null_values=[]
-                ),
-            )
-        except (pa.ArrowException, KeyError, OSError) as error:
-            raise find_fault(path, columns) or unreadable(path, error) from error
+        labels = []
+        # A pixel takes two characters at least.
+        with spooling(scratch, height=height, width=width, needed=size // 2) as spool:
+            for batch in read_batches(path, columns):
+                context.termination.check()
+                pixels = np.empty((len(batch), height * width), dtype=np.uint8)
+                for index, name in enumerate(name for name in columns if name != LABEL):
+                    pixels[:, index] = batch.column(name).to_numpy()
+                spool.append(pixels)
+                labels.append(batch.column(LABEL).to_numpy().astype(np.int64))
         if has_hexadecimal(path):
             raise find_fault(path, columns) or unreadable(path, ValueError("hexadecimal numbers"))
-        if len(table) == 0:
+        if not sum(map(len, labels)):
             raise DataError(f"{path} has a header but no rows", expected=LAYOUT, remedy="add images")
-        pixels = np.empty((len(table), len(columns) - 1), dtype=np.uint8)
-        names = [name for name in columns if name != LABEL]
-        for index, name in enumerate(names):
-            pixels[:, index] = table.column(name).to_numpy()
-        labels = table.column(LABEL).to_numpy().astype(np.int64)
-        return ImageSplit(pixels.reshape(-1, height, width), labels)
+        return LabelledImages(spool.images(), np.concatenate(labels))
 
     def _image_shape(self, path: Path, pixels: int) -> tuple[int, int]:
         side = isqrt(pixels)
@@ -135,6 +127,25 @@ def read_header(path: Path) -> list[str]:
     if twice := {name for name in columns if columns.count(name) > 1}:
         raise DataError(f"{path} has two columns named `{min(twice)}`", expected=LAYOUT, remedy="name each column once")
     return columns
+
+
+def read_batches(path: Path, columns: list[str]) -> Iterator[Any]:
+    """Yield a CSV file as Arrow record batches of whole numbers from 0 to 255.
+
+    Raises:
+        DataError: if it has others, or rows of another length.
+    """
+    import pyarrow as pa
+    from pyarrow import csv as arrow_csv
+
+    types = dict.fromkeys(columns, pa.uint8())
+    options = arrow_csv.ConvertOptions(column_types=types, null_values=[])
+    # Arrow reads fast and strictly but does not say where a bad cell is; find_fault does.
+    try:
+        with arrow_csv.open_csv(path, convert_options=options) as batches:
+            yield from batches
+    except (pa.ArrowException, KeyError, OSError) as error:
+        raise find_fault(path, columns) or unreadable(path, error) from error
 
 
 def find_fault(path: Path, columns: list[str]) -> DataError | None:

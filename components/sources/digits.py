@@ -14,7 +14,9 @@ from pydantic import Field
 from components.sources.base import Dataset, SourceConfig
 
 if TYPE_CHECKING:
-    from components.progress import Progress
+    from pathlib import Path
+
+    from components.component import Context
 
 FULL_INK = 16
 
@@ -30,22 +32,25 @@ class DigitsSource(SourceConfig):
     def identity(self) -> dict[str, str]:
         return {"scikit-learn": version("scikit-learn"), "size": str(self.size)}
 
-    def load(self, progress: Progress) -> Dataset:  # noqa: ARG002
+    def load(self, context: Context, scratch: Path) -> Dataset:
         import numpy as np
         from PIL import Image
         from sklearn.datasets import load_digits
 
-        from components.data.formats import ImageSplit
+        from components.data.raw_images import LabelledImages, spooling
 
         bunch = load_digits()
         scaled = np.rint(bunch.images * (255 / FULL_INK)).astype(np.uint8)
-        resized = [
-            np.asarray(Image.fromarray(image).resize((self.size, self.size), Image.Resampling.BICUBIC))
-            for image in scaled
-        ]
+        needed = len(scaled) * self.size**2
+        with spooling(scratch / "digits", height=self.size, width=self.size, needed=needed) as spool:
+            for image in scaled:
+                context.termination.check()
+                spool.append(
+                    np.asarray(Image.fromarray(image).resize((self.size, self.size), Image.Resampling.BICUBIC))
+                )
         return Dataset(
             title=f"scikit-learn digits, 8x8 resized to {self.size}x{self.size}",
             class_names=tuple(str(name) for name in bunch.target_names),
-            train=ImageSplit(np.stack(resized), bunch.target.astype(np.int64)),
+            train=LabelledImages(spool.images(), bunch.target.astype(np.int64)),
             test=None,
         )

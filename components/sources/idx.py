@@ -7,10 +7,13 @@ bytes, 0x08 for unsigned bytes, the number of dimensions, one int32 a dimension,
 from __future__ import annotations
 
 import gzip
+import struct
 import zlib
+from contextlib import contextmanager
+from dataclasses import dataclass
 from math import prod
 from pathlib import Path
-from typing import TYPE_CHECKING, Annotated, Literal
+from typing import TYPE_CHECKING, Annotated, Literal, cast
 
 from pydantic import Field
 
@@ -20,19 +23,25 @@ from components.sources.base import Dataset, SourceConfig
 from components.sources.files import reading
 
 if TYPE_CHECKING:
-    import numpy as np
-    from numpy.typing import NDArray
+    from collections.abc import Iterator
+    from typing import BinaryIO
 
-    from components.data.formats import ImageSplit
-    from components.progress import Progress
+    from components.component import Context
+    from components.data.raw_images import LabelledImages, RawImages
 
 UNSIGNED_BYTE = 0x08
+GZIP = b"\x1f\x8b"
+BLOCK = 2**20
+"""Bytes that are unpacked at a time."""
 SPLIT_PREFIXES = {"train": "train", "test": "t10k"}
 DIMENSIONS = {"images": 3, "labels": 1}
 FOLDER = (
     "a folder with train-images-idx3-ubyte and train-labels-idx1-ubyte, and for a test set "
     "t10k-images-idx3-ubyte and t10k-labels-idx1-ubyte, each plain or .gz"
 )
+
+WHOLE = "exactly as many bytes as its header says"
+COPY_AGAIN = "the file is cut short or damaged: copy or download it again"
 
 
 class IdxSource(SourceConfig):
@@ -54,28 +63,29 @@ class IdxSource(SourceConfig):
                     identity[f"{split} {part}"] = file_sha256(path)
         return identity | {"classes": str(self.classes)}
 
-    def load(self, progress: Progress) -> Dataset:  # noqa: ARG002
+    def load(self, context: Context, scratch: Path) -> Dataset:
         return Dataset(
             title="IDX files",
             class_names=tuple(str(label) for label in range(self.classes)),
-            train=self._load_split("train"),
-            test=self._load_split("test") if self._has_test() else None,
+            train=self._load_split("train", context, scratch),
+            test=self._load_split("test", context, scratch) if self._has_test() else None,
         )
 
-    def _load_split(self, split: str) -> ImageSplit[np.uint8]:
+    def _load_split(self, split: str, context: Context, scratch: Path) -> LabelledImages:
         import numpy as np
 
-        from components.data.formats import ImageSplit
+        from components.data.raw_images import LabelledImages
 
         paths = {part: self._path(split, part) for part in DIMENSIONS}
-        images, labels = (read_idx(paths[part], dimensions=DIMENSIONS[part]) for part in ("images", "labels"))
-        if len(images) != len(labels):
+        images = read_images(paths["images"], context, scratch / split)
+        labels = read_labels(paths["labels"], context)
+        if images.count != len(labels):
             raise DataError(
-                f"{paths['images']} has {len(images)} images but {paths['labels']} has {len(labels)} labels",
+                f"{paths['images']} has {images.count} images but {paths['labels']} has {len(labels)} labels",
                 expected="one label an image",
                 remedy="get both files of the pair from the same place again",
             )
-        return ImageSplit(images, labels.astype(np.int64))
+        return LabelledImages(images, np.frombuffer(labels, dtype=np.uint8).astype(np.int64))
 
     def _has_test(self) -> bool:
         """Return whether either test file is there; then the other one must be too."""
@@ -102,48 +112,137 @@ class IdxSource(SourceConfig):
         return None
 
 
-def read_idx(path: Path, *, dimensions: int) -> NDArray[np.uint8]:
-    """Read one IDX file of unsigned bytes.
+def read_images(path: Path, context: Context, scratch: Path) -> RawImages:
+    """Return where the images of an IDX file lie: in the file itself, or if it is packed, in `scratch`.
 
-    Args:
-        path: the file; gzip is told by its first bytes, not by its name.
-        dimensions: how many dimensions it must have: 3 for images, 1 for labels.
+    Raises:
+        DataError: if the file is missing, not IDX, broken, shorter or longer than it says.
+        StorageError: if there is no room to unpack it.
+    """
+    from components.data.raw_images import RawImages, spooling
 
-    Returns:
-        A read-only array of uint8 with that many dimensions.
+    with opened(path, dimensions=3) as idx:
+        count, height, width = idx.shape
+        if not idx.packed:
+            with reading(path, "an IDX file"):
+                idx.check_size(path.stat().st_size - idx.header)
+            return RawImages(path, idx.header, count, height, width)
+        with spooling(scratch, height=height, width=width, needed=idx.size) as spool:
+            for block in idx.blocks():
+                context.termination.check()
+                spool.append(block)
+        return spool.images()
+
+
+def read_labels(path: Path, context: Context) -> bytes:
+    """Return the labels of an IDX file, a byte each.
 
     Raises:
         DataError: if the file is missing, not IDX, broken, shorter or longer than it says.
     """
-    import numpy as np
+    labels = []
+    with opened(path, dimensions=1) as idx:
+        for block in idx.blocks():
+            context.termination.check()
+            labels.append(block)
+    return b"".join(labels)
 
+
+@dataclass(frozen=True)
+class IdxFile:
+    """An open IDX file of unsigned bytes, its header read."""
+
+    path: Path
+    file: BinaryIO
+    packed: bool
+    """Whether it is gzip."""
+    shape: tuple[int, ...]
+
+    @property
+    def header(self) -> int:
+        """Bytes before the data."""
+        return 4 + 4 * len(self.shape)
+
+    @property
+    def size(self) -> int:
+        """Bytes of data that the header speaks of."""
+        return prod(self.shape) if min(self.shape) > 0 else 0
+
+    def blocks(self) -> Iterator[bytes]:
+        """Yield the data, unpacked.
+
+        Raises:
+            DataError: at its end, if it was not as much as the header says.
+        """
+        found = 0
+        while block := read_some(self.path, self.file, BLOCK):
+            if kept := block[: max(0, self.size - found)]:
+                yield kept
+            found += len(block)
+        self.check_size(found)
+
+    def check_size(self, found: int) -> None:
+        """Raise DataError if there is more or less data than the header says."""
+        if min(self.shape) < 1 or found != self.size:
+            raise DataError(
+                f"{self.path} says that it holds {'x'.join(map(str, self.shape))} bytes of data, but has {found}",
+                expected=WHOLE,
+                remedy=COPY_AGAIN,
+            )
+
+
+@contextmanager
+def opened(path: Path, *, dimensions: int) -> Iterator[IdxFile]:
+    """Open an IDX file, gzip or plain, which is told by its first bytes and not by its name.
+
+    Args:
+        path: the file.
+        dimensions: how many it must have: 3 for images, 1 for labels.
+
+    Raises:
+        DataError: if the file is missing, not IDX, or broken.
+    """
     with reading(path, "an IDX file"):
-        raw = path.read_bytes()
-    if raw[:2] == b"\x1f\x8b":
+        raw = path.open("rb")
+    with raw:
+        with reading(path, "an IDX file"):
+            packed = raw.peek(2)[:2] == GZIP
+        file = cast("BinaryIO", gzip.GzipFile(fileobj=raw)) if packed else raw
+        shape = read_header(path, read_some(path, file, 4 + 4 * dimensions), dimensions)
+        yield IdxFile(path, file, packed, shape)
+
+
+def read_some(path: Path, file: BinaryIO, size: int) -> bytes:
+    """Return the next bytes of a file, fewer only at its end.
+
+    Raises:
+        DataError: if the system refuses them, or they cannot be unpacked.
+    """
+    with reading(path, "an IDX file"):
         try:
-            raw = gzip.decompress(raw)
-        except (OSError, EOFError, zlib.error) as error:
+            return file.read(size)
+        except (gzip.BadGzipFile, EOFError, zlib.error) as error:
             raise DataError(
                 f"{path} is a broken gzip file: {error}",
                 expected="a whole gzip file",
                 remedy="copy or download the file again",
             ) from error
+
+
+def read_header(path: Path, content: bytes, dimensions: int) -> tuple[int, ...]:
+    """Return the shape that an IDX header states.
+
+    Raises:
+        DataError: if it is the header of something else, or not all of it.
+    """
     magic = bytes((0, 0, UNSIGNED_BYTE, dimensions))
-    if raw[:4] != magic:
+    if content[:4] != magic:
         raise DataError(
-            f"{path} begins with 0x{raw[:4].hex() or '(nothing)'}, so it is not an IDX file of "
+            f"{path} begins with 0x{content[:4].hex() or '(nothing)'}, so it is not an IDX file of "
             f"{dimensions}-dimensional unsigned bytes",
             expected=f"the magic number 0x{magic.hex()}",
             remedy="check that the file is the one that its name says, and not an error page",
         )
-    header = 4 + 4 * dimensions
-    shape = tuple(int(size) for size in np.frombuffer(raw[4:header].ljust(header - 4, b"\0"), dtype=">i4"))
-    if len(raw) < header or min(shape) < 1 or len(raw) - header != prod(shape):
-        raise DataError(
-            f"{path} is cut short within its header"
-            if len(raw) < header
-            else f"{path} says that it holds {'x'.join(map(str, shape))} bytes of data, but has {len(raw) - header}",
-            expected="exactly as many bytes as its header says",
-            remedy="the file is cut short or damaged: copy or download it again",
-        )
-    return np.frombuffer(raw, dtype=np.uint8, offset=header).reshape(shape)
+    if len(content) < 4 + 4 * dimensions:
+        raise DataError(f"{path} is cut short within its header", expected=WHOLE, remedy=COPY_AGAIN)
+    return struct.unpack(f">{dimensions}i", content[4:])

@@ -18,8 +18,8 @@ if TYPE_CHECKING:
     import numpy as np
     from numpy.typing import NDArray
 
-    from components.data.formats import ImageSplit
-    from components.progress import Progress
+    from components.component import Context
+    from components.data.raw_images import LabelledImages
 
 ENDINGS = frozenset({".png", ".jpg", ".jpeg"})
 LAYOUT = "a folder with one folder a class, each of PNG or JPEG files"
@@ -49,7 +49,7 @@ class ImageFolderSource(SourceConfig):
                 identity[name] = digest.hexdigest()
         return identity
 
-    def load(self, progress: Progress) -> Dataset:  # noqa: ARG002
+    def load(self, context: Context, scratch: Path) -> Dataset:
         classes = list_classes(self.path)
         test = None
         if self.test_path is not None:
@@ -61,25 +61,26 @@ class ImageFolderSource(SourceConfig):
                     expected="the same folder names in both",
                     remedy="add the missing class folder or take the other one away",
                 )
-            test = self._load_classes(test_classes)
+            test = self._load_classes(test_classes, context, scratch / "test")
         return Dataset(
             title="image folder",
             class_names=tuple(classes),
-            train=self._load_classes(classes),
+            train=self._load_classes(classes, context, scratch / "train"),
             test=test,
         )
 
-    def _load_classes(self, classes: dict[str, list[Path]]) -> ImageSplit[np.uint8]:
+    def _load_classes(self, classes: dict[str, list[Path]], context: Context, scratch: Path) -> LabelledImages:
         import numpy as np
 
-        from components.data.formats import ImageSplit
+        from components.data.raw_images import LabelledImages, spooling
 
         files = [file for files in classes.values() for file in files]
-        images = np.empty((len(files), self.size, self.size), dtype=np.uint8)
-        for index, file in enumerate(files):
-            images[index] = read_image(file, self.size)
+        with spooling(scratch, height=self.size, width=self.size, needed=len(files) * self.size**2) as spool:
+            for file in files:
+                context.termination.check()
+                spool.append(read_image(file, self.size))
         labels = np.repeat(np.arange(len(classes), dtype=np.int64), [len(files) for files in classes.values()])
-        return ImageSplit(images, labels)
+        return LabelledImages(spool.images(), labels)
 
 
 def list_classes(root: Path) -> dict[str, list[Path]]:

@@ -19,9 +19,10 @@ from components.runtime.disk import disk_full, is_disk_full
 from components.sources.base import Dataset, SourceConfig
 
 if TYPE_CHECKING:
-    import numpy as np
+    from collections.abc import Iterator
 
-    from components.data.formats import ImageSplit
+    from components.component import Context
+    from components.data.raw_images import LabelledImages
     from components.progress import Progress
 
 READ_BATCH = 1024
@@ -50,7 +51,7 @@ class TfdsSource(SourceConfig):
                 identity[path.parent.name] = file_sha256(path)
         return identity
 
-    def load(self, progress: Progress) -> Dataset:
+    def load(self, context: Context, scratch: Path) -> Dataset:
         import tensorflow_datasets as tfds
 
         from components.runtime.tensorflow import import_tensorflow
@@ -60,7 +61,7 @@ class TfdsSource(SourceConfig):
         builder = self._builder()
         class_names = self._class_names(builder)
         if not builder.is_prepared():
-            self._prepare(builder, progress)
+            self._prepare(builder, context.progress)
         if "train" not in builder.info.splits:
             raise DataError(
                 f"`{self.name}` has no split named train, only {', '.join(builder.info.splits)}",
@@ -70,8 +71,8 @@ class TfdsSource(SourceConfig):
         return Dataset(
             title=builder.info.full_name.replace("/", " "),
             class_names=class_names,
-            train=self._read(builder, "train"),
-            test=self._read(builder, "test") if "test" in builder.info.splits else None,
+            train=self._read(builder, "train", context, scratch),
+            test=self._read(builder, "test", context, scratch) if "test" in builder.info.splits else None,
         )
 
     def _home(self) -> Path:
@@ -165,12 +166,25 @@ class TfdsSource(SourceConfig):
             )
         return tuple(features["label"].names)
 
-    def _read(self, builder: Any, split: str) -> ImageSplit[np.uint8]:
+    def _read(self, builder: Any, split: str, context: Context, scratch: Path) -> LabelledImages:
         import numpy as np
+
+        from components.data.raw_images import LabelledImages, spooling
+
+        count = builder.info.splits[split].num_examples
+        height, width = (self.size, self.size) if self.size else builder.info.features["image"].shape[:2]
+        labels = []
+        with spooling(scratch / split, height=height, width=width, needed=count * height * width) as spool:
+            for some_images, some_labels in self._batches(builder, split):
+                context.termination.check()
+                spool.append(some_images)
+                labels.append(some_labels.astype(np.int64))
+        return LabelledImages(spool.images(), np.concatenate(labels))
+
+    def _batches(self, builder: Any, split: str) -> Iterator[Any]:
+        """Yield grey images, uint8 [some, height, width], and their labels."""
         import tensorflow as tf
         import tensorflow_datasets as tfds
-
-        from components.data.formats import ImageSplit
 
         def grey(example: dict[str, Any]) -> tuple[Any, Any]:
             image = example["image"]
@@ -184,11 +198,6 @@ class TfdsSource(SourceConfig):
         options = tfds.ReadConfig(interleave_cycle_length=1)
         try:
             dataset = builder.as_dataset(split=split, shuffle_files=False, read_config=options)
-        except Exception as error:  # whatever a missing shard raises
+            yield from tfds.as_numpy(dataset.map(grey, num_parallel_calls=2).batch(READ_BATCH).prefetch(2))
+        except Exception as error:  # whatever a missing shard or a damaged record raises
             raise self._damaged(error) from error
-        batches = tfds.as_numpy(dataset.map(grey, num_parallel_calls=2).batch(READ_BATCH).prefetch(2))
-        try:
-            images, labels = zip(*batches, strict=True)
-        except Exception as error:  # whatever a damaged record raises
-            raise self._damaged(error) from error
-        return ImageSplit(np.concatenate(images), np.concatenate(labels).astype(np.int64))

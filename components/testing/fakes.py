@@ -26,6 +26,7 @@ from components.artifacts import (
 )
 from components.component import Component, ComponentConfig, Context, Seed
 from components.data.split_config import SplitConfig
+from components.memory import DEFAULT_BUDGET
 
 
 class FakeExampleGenConfig(ComponentConfig):
@@ -49,7 +50,7 @@ class FakeExampleGen(Component[FakeExampleGenConfig]):
         import numpy as np
 
         from components.data.examples import write_dataset
-        from components.data.formats import ImageSplit
+        from components.data.raw_images import LabelledImages, scratch_folder, spooling
         from components.sources.base import Dataset
 
         config = self.config
@@ -61,13 +62,25 @@ class FakeExampleGen(Component[FakeExampleGenConfig]):
         for label, place in enumerate(places):
             top, left = divmod(int(place), config.size - side)
             images[labels == label, top : top + side, left : left + side] += 150
-        dataset = Dataset(
-            title="made-up squares",
-            class_names=tuple(str(label) for label in range(config.classes)),
-            train=ImageSplit(images, labels),
-            test=None,
-        )
-        return write_dataset(dataset, SplitConfig(), context, seed=config.seed, source_kind="fake", source_identity={})
+        with scratch_folder(context.output) as scratch:
+            with spooling(scratch / "squares", height=config.size, width=config.size, needed=images.nbytes) as spool:
+                spool.append(images)
+            dataset = Dataset(
+                title="made-up squares",
+                class_names=tuple(str(label) for label in range(config.classes)),
+                train=LabelledImages(spool.images(), labels),
+                test=None,
+            )
+            return write_dataset(
+                dataset,
+                SplitConfig(),
+                context,
+                scratch,
+                seed=config.seed,
+                source_kind="fake",
+                source_identity={},
+                memory_budget=DEFAULT_BUDGET,
+            )
 
 
 class FakeTransformConfig(ComponentConfig):
@@ -86,19 +99,19 @@ class FakeTransform(Component[FakeTransformConfig]):
     def run(self, context: Context, /, *, examples: Stored[Examples]) -> TransformedExamples:
         """Write two NumPy files a split, and an empty file for the graph."""
         from components.artifacts import SPLITS
-        from components.data.formats import ImageSplit, read_examples, write_scaled
+        from components.data.formats import ImageSplit, iterate_examples, write_scaled
         from components.data.transform_graph import apply_numpy, scaling_graph
 
         stated, graph = examples.artifact, scaling_graph()
         splits = {}
         for name, split in stated.splits.items():
-            raw = read_examples(examples, split)
-            images, labels = apply_numpy(graph, raw.images[: self.config.limit]), raw.labels[: self.config.limit]
-            splits[name] = TransformedSplit(images=f"{name}.npy", labels=f"{name}_labels.npy", count=len(labels))
+            raw = next(iterate_examples(examples, split, rows=self.config.limit))
+            splits[name] = TransformedSplit(images=f"{name}.npy", labels=f"{name}_labels.npy", count=len(raw))
             write_scaled(
-                ImageSplit(images, labels),
+                [ImageSplit(apply_numpy(graph, raw.images), raw.labels)],
                 context.output / splits[name].images,
                 context.output / splits[name].labels,
+                count=len(raw),
             )
         (context.output / "graph.json").touch()
         return TransformedExamples(

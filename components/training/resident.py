@@ -8,6 +8,8 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 import tensorflow as tf
 
+from components.data.formats import read_rows
+
 if TYPE_CHECKING:
     from components.data.formats import ImageSplit
 
@@ -48,11 +50,12 @@ class ResidentImages:
         """Have so many rows from `start` on the device; after the last row of the split comes its first."""
         if self.held == (start, rows):
             return
-        first = slice(start, min(start + rows, len(self.split)))
-        rest = slice(0, rows - (first.stop - first.start))
+        end = min(start + rows, len(self.split))
+        rest = rows - (end - start)
         for variable, array in ((self._images, self.split.images), (self._labels, self.split.labels)):
             variable.assign(array[:0])  # what was there goes before more is read
-            variable.assign(np.concatenate([array[first], array[rest]]) if rest.stop else array[first])
+            read = read_rows(array, start, end)
+            variable.assign(np.concatenate([read, read_rows(array, 0, rest)]) if rest else read)
         self.held = (start, rows)
 
     def take(self, rows: Any) -> tuple[Any, Any]:

@@ -9,16 +9,15 @@ import numpy as np
 import pytest
 
 from components.errors import DataError
-from components.progress import NoProgress
 from components.sources import CsvSource
-from tests.support.data import squares, write_csv
+from tests.support.data import load, squares, write_csv
 
 
 def test_it_reads_what_was_written(tmp_path: Path) -> None:
     source = CsvSource(
         path=write_csv(tmp_path / "train.csv", count=30), test_path=write_csv(tmp_path / "t.csv", count=9)
     )
-    dataset = source.load(NoProgress())
+    dataset = load(source)
     images, labels = squares(30, size=8)
     np.testing.assert_array_equal(dataset.train.images, images)
     np.testing.assert_array_equal(dataset.train.labels, labels)
@@ -29,7 +28,7 @@ def test_it_reads_what_was_written(tmp_path: Path) -> None:
 def test_the_label_may_stand_anywhere(tmp_path: Path) -> None:
     path = tmp_path / "last.csv"
     path.write_text("a,b,c,d,label\n1,2,3,4,9\n")
-    split = CsvSource(path=path).load(NoProgress()).train
+    split = load(CsvSource(path=path)).train
     np.testing.assert_array_equal(split.images, [[[1, 2], [3, 4]]])
     np.testing.assert_array_equal(split.labels, [9])
 
@@ -38,14 +37,14 @@ def test_images_that_are_not_square_need_their_shape(tmp_path: Path) -> None:
     path = tmp_path / "wide.csv"
     path.write_text("label,a,b\n1,7,8\n")
     with pytest.raises(DataError, match="2 pixel columns"):
-        CsvSource(path=path).load(NoProgress())
-    assert CsvSource(path=path, shape=(1, 2)).load(NoProgress()).train.images.shape == (1, 1, 2)
+        load(CsvSource(path=path))
+    assert load(CsvSource(path=path, shape=(1, 2))).train.images.shape == (1, 1, 2)
 
 
 def test_the_mark_that_excel_begins_a_file_with_is_no_part_of_the_header(tmp_path: Path) -> None:
     path = write_csv(tmp_path / "excel.csv", count=20)
     path.write_bytes(b"\xef\xbb\xbf" + path.read_bytes())
-    assert len(CsvSource(path=path).load(NoProgress()).train) == 20
+    assert len(load(CsvSource(path=path)).train) == 20
 
 
 def change(old: str, new: str) -> Callable[[Path], None]:
@@ -116,7 +115,7 @@ def test_a_bad_file_is_told_in_one_sentence(tmp_path: Path, spoil: Callable[[Pat
     path = write_csv(tmp_path / "train.csv")
     spoil(path)
     with pytest.raises(DataError) as told:
-        CsvSource(path=path).load(NoProgress())
+        load(CsvSource(path=path))
     assert says in told.value.headline
     assert str(path) in told.value.headline
     assert "\n" not in told.value.headline
@@ -126,17 +125,17 @@ def test_a_bad_cell_is_told_with_its_line_and_column(tmp_path: Path) -> None:
     path = tmp_path / "small.csv"
     path.write_text("label,a,b,c,d\n1,0,0,0,0\n2,0,0,999,0\n")
     with pytest.raises(DataError, match=r"small\.csv, line 3, column `c` holds '999'"):
-        CsvSource(path=path).load(NoProgress())
+        load(CsvSource(path=path))
 
 
 def test_train_and_test_must_be_of_one_size(tmp_path: Path) -> None:
     small, large = write_csv(tmp_path / "small.csv", size=8), write_csv(tmp_path / "large.csv", size=9)
     with pytest.raises(DataError, match="81 pixels"):
-        CsvSource(path=small, test_path=large).load(NoProgress())
+        load(CsvSource(path=small, test_path=large))
 
 
 def test_a_missing_file_is_told(tmp_path: Path) -> None:
     with pytest.raises(DataError, match="does not exist"):
-        CsvSource(path=tmp_path / "none.csv").load(NoProgress())
+        load(CsvSource(path=tmp_path / "none.csv"))
     with pytest.raises(DataError, match="is not a CSV file"):
-        CsvSource(path=tmp_path).load(NoProgress())
+        load(CsvSource(path=tmp_path))

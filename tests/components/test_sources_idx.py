@@ -14,9 +14,8 @@ import numpy as np
 import pytest
 
 from components.errors import DataError
-from components.progress import NoProgress
 from components.sources import IdxSource
-from tests.support.data import squares, write_idx, write_idx_folder
+from tests.support.data import load, squares, write_idx, write_idx_folder
 
 TRAIN_IMAGES, TRAIN_LABELS = "train-images-idx3-ubyte", "train-labels-idx1-ubyte"
 
@@ -24,7 +23,7 @@ TRAIN_IMAGES, TRAIN_LABELS = "train-images-idx3-ubyte", "train-labels-idx1-ubyte
 @pytest.mark.parametrize("gz", [False, True])
 def test_it_reads_what_was_written(tmp_path: Path, gz: bool) -> None:
     source = IdxSource(path=write_idx_folder(tmp_path, train=30, test=20, gz=gz))
-    dataset = source.load(NoProgress())
+    dataset = load(source)
     images, labels = squares(30, seed=0)
     assert dataset.test is not None
     np.testing.assert_array_equal(dataset.train.images, images)
@@ -34,14 +33,14 @@ def test_it_reads_what_was_written(tmp_path: Path, gz: bool) -> None:
 
 def test_without_test_files_there_is_no_test_set(tmp_path: Path) -> None:
     source = IdxSource(path=write_idx_folder(tmp_path, train=30, test=0))
-    assert source.load(NoProgress()).test is None
+    assert load(source).test is None
 
 
 def test_names_with_a_dot_are_found_too(tmp_path: Path) -> None:
     write_idx_folder(tmp_path, train=30, test=0)
     for name in (TRAIN_IMAGES, TRAIN_LABELS):
         (tmp_path / name).rename(tmp_path / name.replace("-idx", ".idx"))
-    assert len(IdxSource(path=tmp_path).load(NoProgress()).train) == 30
+    assert len(load(IdxSource(path=tmp_path)).train) == 30
 
 
 def test_its_identity_follows_the_content_and_not_the_place(tmp_path: Path) -> None:
@@ -124,7 +123,7 @@ def no_test_images(folder: Path) -> None:
 def test_a_bad_file_is_told_in_one_sentence(tmp_path: Path, spoil: Callable[[Path], None], says: str) -> None:
     spoil(write_idx_folder(tmp_path))
     with pytest.raises(DataError) as told:
-        IdxSource(path=tmp_path).load(NoProgress())
+        load(IdxSource(path=tmp_path))
     assert says in told.value.headline
     assert str(tmp_path) in told.value.headline
     assert "\n" not in told.value.headline
@@ -137,24 +136,24 @@ def test_a_header_cut_anywhere_is_told(tmp_path: Path, length: int) -> None:
     path = write_idx_folder(tmp_path) / TRAIN_IMAGES
     path.write_bytes(path.read_bytes()[:length])
     with pytest.raises(DataError, match="is cut short within its header" if length >= 4 else "begins with"):
-        IdxSource(path=tmp_path).load(NoProgress())
+        load(IdxSource(path=tmp_path))
 
 
 def test_images_of_no_pixels_are_told(tmp_path: Path) -> None:
     (write_idx_folder(tmp_path) / TRAIN_IMAGES).write_bytes(bytes((0, 0, 8, 3)) + struct.pack(">3i", 200, 0, 0))
     with pytest.raises(DataError, match="says that it holds 200x0x0 bytes"):
-        IdxSource(path=tmp_path).load(NoProgress())
+        load(IdxSource(path=tmp_path))
 
 
 def test_a_missing_folder_is_told(tmp_path: Path) -> None:
     with pytest.raises(DataError, match="does not exist"):
-        IdxSource(path=tmp_path / "nowhere").load(NoProgress())
+        load(IdxSource(path=tmp_path / "nowhere"))
 
 
 def test_a_file_for_a_folder_is_told(tmp_path: Path) -> None:
     (tmp_path / "file").touch()
     with pytest.raises(DataError, match="is not a folder"):
-        IdxSource(path=tmp_path / "file").load(NoProgress())
+        load(IdxSource(path=tmp_path / "file"))
 
 
 @contextmanager
@@ -179,4 +178,4 @@ def test_a_file_that_may_not_be_read_is_told(tmp_path_factory: pytest.TempPathFa
     write_idx_folder(folder)
     (folder / TRAIN_IMAGES).chmod(0o000)
     with ordinary_user(), pytest.raises(DataError, match="no permission to read .*train-images"):
-        IdxSource(path=folder).load(NoProgress())
+        load(IdxSource(path=folder))

@@ -10,13 +10,12 @@ import pytest
 from PIL import Image
 
 from components.errors import DataError
-from components.progress import NoProgress
 from components.sources import ImageFolderSource
-from tests.support.data import write_image_folder
+from tests.support.data import load, write_image_folder
 
 
 def test_it_reads_one_class_a_folder(tmp_path: Path) -> None:
-    dataset = ImageFolderSource(path=write_image_folder(tmp_path, size=12), size=12).load(NoProgress())
+    dataset = load(ImageFolderSource(path=write_image_folder(tmp_path, size=12), size=12))
     assert dataset.class_names == ("0", "1", "2")
     assert np.bincount(dataset.train.labels).tolist() == [8, 8, 8]
     np.testing.assert_array_equal(dataset.train.images[0], np.asarray(Image.open(tmp_path / "0" / "0.png")))
@@ -26,7 +25,7 @@ def test_any_size_is_resized_and_colour_made_grey(tmp_path: Path) -> None:
     write_image_folder(tmp_path)
     Image.new("RGB", (100, 50), (255, 0, 0)).save(tmp_path / "0" / "red.jpeg", quality=100)
     Image.fromarray(np.full((5, 5), 40_000, dtype=np.uint16)).save(tmp_path / "0" / "deep.PNG")
-    dataset = ImageFolderSource(path=tmp_path, size=28).load(NoProgress())
+    dataset = load(ImageFolderSource(path=tmp_path, size=28))
     means = {round(float(image.mean())) for image in dataset.train.images if np.ptp(image) <= 2}
     assert dataset.train.images.shape == (26, 28, 28)
     assert 76 in means, "pure red is 0.299 of 255 grey (ITU-R 601)"
@@ -37,18 +36,18 @@ def test_numbers_are_sorted_by_value_and_names_after_them(tmp_path: Path) -> Non
     for name in ("10", "9", "b", "a"):
         (tmp_path / name).mkdir()
         Image.new("L", (4, 4)).save(tmp_path / name / "x.png")
-    assert ImageFolderSource(path=tmp_path, size=4).load(NoProgress()).class_names == ("9", "10", "a", "b")
+    assert load(ImageFolderSource(path=tmp_path, size=4)).class_names == ("9", "10", "a", "b")
 
 
 def test_a_test_folder_gives_the_test_set(tmp_path: Path) -> None:
     train, test = write_image_folder(tmp_path / "train"), write_image_folder(tmp_path / "test", per_class=2)
-    dataset = ImageFolderSource(path=train, test_path=test, size=12).load(NoProgress())
+    dataset = load(ImageFolderSource(path=train, test_path=test, size=12))
     assert dataset.test is not None
     assert len(dataset.test) == 6
     (test / "extra").mkdir()
     Image.new("L", (4, 4)).save(test / "extra" / "x.png")
     with pytest.raises(DataError, match="do not have the same classes: extra"):
-        ImageFolderSource(path=train, test_path=test).load(NoProgress())
+        load(ImageFolderSource(path=train, test_path=test))
 
 
 def empty_root(root: Path) -> None:
@@ -92,11 +91,11 @@ def gif_called_png(root: Path) -> None:
 def test_a_bad_folder_is_told_in_one_sentence(tmp_path: Path, spoil: Callable[[Path], None], says: str) -> None:
     spoil(write_image_folder(tmp_path))
     with pytest.raises(DataError) as told:
-        ImageFolderSource(path=tmp_path).load(NoProgress())
+        load(ImageFolderSource(path=tmp_path))
     assert says in told.value.headline
     assert "\n" not in told.value.headline
 
 
 def test_a_missing_folder_is_told(tmp_path: Path) -> None:
     with pytest.raises(DataError, match="does not exist"):
-        ImageFolderSource(path=tmp_path / "nowhere").load(NoProgress())
+        load(ImageFolderSource(path=tmp_path / "nowhere"))

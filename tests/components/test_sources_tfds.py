@@ -13,9 +13,8 @@ import numpy as np
 import pytest
 
 from components.errors import ConfigError, DataError
-from components.progress import NoProgress
 from components.sources import TfdsSource
-from tests.support.data import squares, write_idx_folder
+from tests.support.data import load, squares, write_idx_folder
 
 TRAIN, TEST = 300, 10_000
 """tensorflow-datasets expects 60,000 and 10,000 images; the first is made smaller for the test."""
@@ -51,7 +50,7 @@ def server(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[Path]:
 def test_it_downloads_prepares_and_reads(server: Path, tmp_path: Path) -> None:
     write_idx_folder(server, train=TRAIN, test=TEST, gz=True)
     source = TfdsSource(name="mnist", data_dir=tmp_path / "prepared")
-    dataset = source.load(NoProgress())
+    dataset = load(source)
     assert dataset.title == "mnist 3.0.1"
     assert dataset.class_names == tuple("0123456789")
     assert dataset.test is not None
@@ -61,15 +60,15 @@ def test_it_downloads_prepares_and_reads(server: Path, tmp_path: Path) -> None:
     for image, label in zip(dataset.train.images, dataset.train.labels, strict=True):
         assert served[image.tobytes()] == label
 
-    again = TfdsSource(name="mnist", data_dir=tmp_path / "prepared", download=False).load(NoProgress())
+    again = load(TfdsSource(name="mnist", data_dir=tmp_path / "prepared", download=False))
     np.testing.assert_array_equal(again.train.images, dataset.train.images)
-    small = TfdsSource(name="mnist", data_dir=tmp_path / "prepared", size=14).load(NoProgress())
+    small = load(TfdsSource(name="mnist", data_dir=tmp_path / "prepared", size=14))
     assert small.train.images.shape == (TRAIN, 14, 14)
 
 
 def test_a_server_without_the_file_is_told(server: Path, tmp_path: Path) -> None:
     with pytest.raises(DataError, match=r"`mnist` could not be downloaded.*404") as told:
-        TfdsSource(name="mnist", data_dir=tmp_path / "prepared").load(NoProgress())
+        load(TfdsSource(name="mnist", data_dir=tmp_path / "prepared"))
     assert not list(server.iterdir())
     assert "data_dir" in told.value.remedy
 
@@ -78,7 +77,7 @@ def test_a_server_that_sends_something_else_is_told(server: Path, tmp_path: Path
     for path in write_idx_folder(server, gz=True).iterdir():
         path.write_bytes(b"<html>moved</html>")
     with pytest.raises(DataError, match="`mnist` could not be downloaded and prepared"):
-        TfdsSource(name="mnist", data_dir=tmp_path / "prepared").load(NoProgress())
+        load(TfdsSource(name="mnist", data_dir=tmp_path / "prepared"))
 
 
 @pytest.fixture(scope="module")
@@ -107,26 +106,26 @@ def test_a_refused_connection_is_told(server: Path, tmp_path: Path, monkeypatch:
 
     monkeypatch.setattr(mnist.MNIST, "URL", "http://127.0.0.1:9/")  # the discard port: nobody listens
     with pytest.raises(DataError, match=r"could not be downloaded.*127\.0\.0\.1"):
-        TfdsSource(name="mnist", data_dir=tmp_path / "prepared").load(NoProgress())
+        load(TfdsSource(name="mnist", data_dir=tmp_path / "prepared"))
     assert not list(server.iterdir())
 
 
 def test_without_leave_to_download_it_says_so(tmp_path: Path) -> None:
     with pytest.raises(DataError, match="is not prepared in .*, and download is false"):
-        TfdsSource(name="mnist", data_dir=tmp_path, download=False).load(NoProgress())
+        load(TfdsSource(name="mnist", data_dir=tmp_path, download=False))
 
 
 def test_a_misspelled_name_is_told_with_the_right_one(tmp_path: Path) -> None:
     with pytest.raises(ConfigError, match="no data set named `mnits`") as told:
-        TfdsSource(name="mnits", data_dir=tmp_path).load(NoProgress())
+        load(TfdsSource(name="mnits", data_dir=tmp_path))
     assert told.value.remedy == "did you mean `mnist`?"
 
 
 def test_an_unknown_variant_is_told(tmp_path: Path) -> None:
     with pytest.raises(ConfigError, match="has no `emnist/digit`"):
-        TfdsSource(name="emnist/digit", data_dir=tmp_path).load(NoProgress())
+        load(TfdsSource(name="emnist/digit", data_dir=tmp_path))
 
 
 def test_a_set_that_is_not_of_images_is_told(tmp_path: Path) -> None:
     with pytest.raises(ConfigError, match="`iris` is not an image-classification set"):
-        TfdsSource(name="iris", data_dir=tmp_path, download=False).load(NoProgress())
+        load(TfdsSource(name="iris", data_dir=tmp_path, download=False))

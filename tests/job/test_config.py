@@ -47,6 +47,9 @@ def test_the_shipped_schema_is_the_one_that_the_command_prints() -> None:
         {"seeds": 1},
         {"example_gen": {"source": {"name": "mnist"}}},
         {"trainer": {"epochs": True}},
+        {"memory_budget": "plenty"},
+        {"memory_budget": 1000},
+        {"example_gen": {"memory_budget": "1 G"}},
     ],
 )
 def test_the_schema_refuses_what_the_job_refuses(values: dict[str, Any], write_config: WriteConfig) -> None:
@@ -65,6 +68,7 @@ def test_the_schema_refuses_what_the_job_refuses(values: dict[str, Any], write_c
         {"trainer": None, "seed": 3, "root": "x"},
         {"example_gen": {"source": {"kind": "csv", "path": "x.csv", "shape": [2, 3]}}},
         {"evaluator": {"thresholds": {"loss": {"maximum": 0.1}}}},
+        {"memory_budget": "1.5GB", "transform": {"memory_budget": 100_000_000}},
     ],
 )
 def test_the_schema_takes_what_the_job_takes(values: dict[str, Any], write_config: WriteConfig) -> None:
@@ -156,6 +160,17 @@ def test_the_seed_reaches_every_component_that_sets_none(write_config: WriteConf
     assert config.pipeline.trainer.config.seed == 12
 
 
+def test_the_memory_budget_reaches_every_component_that_sets_none(write_config: WriteConfig) -> None:
+    config: Any = load_config(write_config({"memory_budget": "512MB", "transform": {"memory_budget": "1GiB"}}))
+    assert config.pipeline.example_gen.config.memory_budget == 512_000_000
+    assert config.pipeline.transform.config.memory_budget == 2**30
+    resolved = config.resolved()
+    assert resolved["memory_budget"] == resolved["example_gen"]["memory_budget"] == 512_000_000
+    assert load_config(write_config(resolved)).resolved() == resolved
+    by_default: Any = load_config(write_config({})).pipeline.example_gen.config
+    assert by_default.memory_budget == 10**9
+
+
 @pytest.mark.parametrize(
     ("text", "says", "remedy"),
     [
@@ -204,6 +219,14 @@ def test_the_seed_reaches_every_component_that_sets_none(write_config: WriteConf
         ("seed: -1\n", "config.yaml:1: seed is -1", ""),
         ("seed: true\n", "seed is True", ""),
         ("root: 3\n", "root is 3", ""),
+        ("seed: 1\nmemory_budget: lots\n", "config.yaml:2: memory_budget is 'lots'", ""),
+        ("memory_budget: 1KB\n", "config.yaml:1: memory_budget is '1KB'", ""),
+        ("memory_budget: true\n", "memory_budget is True", ""),
+        ("memory_budget: 1.5\n", "memory_budget is 1.5", ""),
+        ("memory_budget: null\n", "memory_budget is None", ""),
+        ("memory_budget: -1000000000\n", "memory_budget is -1000000000", ""),
+        ("transform: {memory_budget: 3 GX}\n", "transform.memory_budget is '3 GX'", "set transform.memory_budget"),
+        ("memory_bugdet: 1GB\n", "memory_bugdet is not a key", "did you mean memory_budget?"),
         ("extends: [a, b]\n", "extends is ['a', 'b']", ""),
         ("extends: nowhere.yaml\n", "config.yaml:1: extends names nowhere.yaml, and there is no file", ""),
         ("trainer: {epochs: 3\n", "this is not YAML", ""),

@@ -224,6 +224,7 @@ configs = st.fixed_dictionaries(
     {},
     optional={
         "seed": st.integers(0, 2**32 - 1),
+        "memory_budget": st.integers(16 * 10**6, 10**15),
         "example_gen": st.fixed_dictionaries(
             {},
             optional={
@@ -250,8 +251,8 @@ def test_a_resolved_configuration_resolves_to_itself(written: dict[str, Any]) ->
     resolved = build_config(Document(written, {})).resolved()
     assert build_config(Document(resolved, {})).resolved() == resolved
     for slot, section in written.items():
-        if slot == "seed":
-            assert resolved["seed"] == section
+        if slot in ("seed", "memory_budget"):
+            assert resolved[slot] == section
         else:
             assert section.items() <= {name: resolved[slot][name] for name in section}.items() or all(
                 section[name].items() <= resolved[slot][name].items()

@@ -4,11 +4,36 @@ from __future__ import annotations
 
 import gzip
 import struct
+import tempfile
+from dataclasses import dataclass
 from pathlib import Path
 
 import numpy as np
 from numpy.typing import NDArray
 from PIL import Image
+
+from components import Context
+from components.data.formats import ImageSplit
+from components.sources.base import SourceConfig
+
+
+@dataclass(frozen=True)
+class Loaded:
+    """A dataset with its images in memory, to be looked at."""
+
+    title: str
+    class_names: tuple[str, ...]
+    train: ImageSplit[np.uint8]
+    test: ImageSplit[np.uint8] | None
+
+
+def load(source: SourceConfig) -> Loaded:
+    """Load a source as ExampleGen does, and read what it left in files."""
+    with tempfile.TemporaryDirectory() as scratch:
+        dataset = source.load(Context(output=Path(scratch)), Path(scratch))
+        train, *test = [ImageSplit(np.concatenate([*part.images.chunks()]), part.labels) for part in dataset.parts()]
+        return Loaded(dataset.title, dataset.class_names, train, test[0] if test else None)
+
 
 IDX_NAMES = {
     "train": ("train-images-idx3-ubyte", "train-labels-idx1-ubyte"),
@@ -33,7 +58,7 @@ def write_idx(path: Path, array: NDArray[np.integer]) -> None:
     """Write an IDX file of unsigned bytes; gzip where the name ends in .gz."""
     header = bytes((0, 0, 0x08, array.ndim)) + struct.pack(f">{array.ndim}i", *array.shape)
     content = header + array.astype(np.uint8).tobytes()
-    path.write_bytes(gzip.compress(content) if path.suffix == ".gz" else content)
+    path.write_bytes(gzip.compress(content, compresslevel=1) if path.suffix == ".gz" else content)
 
 
 def write_idx_folder(folder: Path, *, train: int = 200, test: int = 100, gz: bool = False) -> Path:
