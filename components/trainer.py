@@ -80,7 +80,7 @@ class Trainer(Component[TrainerConfig]):
                 network.set_weights(trained.get_weights())
         with context.timed("exporting"), room_for(output, FORMS * network.count_params() * 4, "the trained model"):
             write_keras(network, output / "model.keras")
-            write_saved_model(network, stated.graph, output / "saved_model")
+            write_saved_model(network, stated.graph, output / "saved_model", test_time_shift=config.test_time_shift)
             write_history(fitted.history, output / "history.csv")
         return Model(
             format="keras",
@@ -89,6 +89,7 @@ class Trainer(Component[TrainerConfig]):
             history_file="history.csv",
             image_shape=stated.image_shape,
             class_names=stated.class_names,
+            test_time_shift=config.test_time_shift,
             parameters=network.count_params(),
             weights_sha256=weights_digest(network),
             history=fitted.history,

@@ -156,12 +156,11 @@ def read_rows(images: NDArray[Scalar], start: int, stop: int) -> NDArray[Scalar]
         start: the first row.
         stop: the row after the last one.
     """
-    if not isinstance(images, np.memmap):
+    if not isinstance(images, np.memmap) or images.filename is None:
         return images[start:stop]
-    assert images.filename is not None
     row = math.prod(images.shape[1:])
     offset = images.offset + start * row * images.itemsize
-    rows: NDArray[Scalar] = np.fromfile(images.filename, images.dtype, (stop - start) * row, offset=offset)
+    rows = np.fromfile(images.filename, images.dtype.type, (stop - start) * row, offset=offset)
     return rows.reshape(stop - start, *images.shape[1:])
 
 

@@ -2,7 +2,10 @@
 
 from __future__ import annotations
 
+from functools import partial
 from typing import TYPE_CHECKING, Any, Protocol
+
+from components.models.averaging import average_over_shifts
 
 if TYPE_CHECKING:
     import numpy as np
@@ -50,7 +53,9 @@ def _keras_predictor(model: Stored[Model]) -> Predictor:
     import tensorflow as tf
 
     # One trace serves all batches; Keras's predict() would build an input pipeline around the same.
-    forward = tf.function(lambda batch: network(batch, training=False), reduce_retracing=True)
+    @tf.function(reduce_retracing=True)  # type: ignore[untyped-decorator]
+    def forward(batch: Any) -> Any:
+        return average_over_shifts(partial(network, training=False), batch, shift=model.artifact.test_time_shift)
 
     def predict(images: NDArray[np.float32]) -> NDArray[np.float32]:
         starts = range(0, len(images), BATCH)

@@ -6,9 +6,11 @@ import hashlib
 import json
 import re
 import zipfile
+from functools import partial
 from typing import TYPE_CHECKING, Any
 
 from components.data.transform_graph import apply_tensorflow
+from components.models.averaging import average_over_shifts
 
 if TYPE_CHECKING:
     from collections.abc import Iterable
@@ -64,7 +66,9 @@ def _renumber_shared_objects(config: str) -> str:
     return SHARED_OBJECT.sub(lambda found: str(order.index(found[0])), config)
 
 
-def write_saved_model(network: Any, graph: Iterable[GraphOperation], directory: Path) -> None:
+def write_saved_model(
+    network: Any, graph: Iterable[GraphOperation], directory: Path, *, test_time_shift: int = 0
+) -> None:
     """Write a SavedModel whose default signature takes raw images.
 
     Its input is `images`, uint8 [batch, height, width]; its outputs are `probabilities`,
@@ -74,6 +78,7 @@ def write_saved_model(network: Any, graph: Iterable[GraphOperation], directory: 
         network: takes what `graph` makes.
         graph: what to do with raw images before the network.
         directory: to be made.
+        test_time_shift: answers are means over images moved so many pixels (see `average_over_shifts`).
     """
     import tensorflow as tf
 
@@ -81,7 +86,8 @@ def write_saved_model(network: Any, graph: Iterable[GraphOperation], directory: 
 
     @tf.function(input_signature=[tf.TensorSpec((None, height, width), tf.uint8, name="images")])  # type: ignore[untyped-decorator]
     def serve(images: Any) -> dict[str, Any]:
-        probabilities = network(apply_tensorflow(graph, images), training=False)
+        scaled = apply_tensorflow(graph, images)
+        probabilities = average_over_shifts(partial(network, training=False), scaled, shift=test_time_shift)
         return {"probabilities": probabilities, "label": tf.argmax(probabilities, axis=-1)}
 
     module = tf.Module()

@@ -185,3 +185,38 @@ def test_a_loss_that_is_not_finite_is_told(tmp_path: Path, transformed: Stored[T
     np.save(poisoned / "train.npy", images)
     with pytest.raises(ConfigError, match="training diverged: the loss of epoch 1 is nan"):
         train(tmp_path / "out", Stored(transformed.artifact, poisoned))
+
+
+def test_answers_are_means_over_moved_images_where_the_model_says_so(
+    tmp_path: Path, transformed: Stored[TransformedExamples]
+) -> None:
+    import tensorflow as tf
+
+    averaged = train(tmp_path, transformed, test_time_shift=1)
+    assert averaged.artifact.test_time_shift == 1
+    alone = Stored(averaged.artifact.model_copy(update={"test_time_shift": 0}), averaged.directory)
+    test = read_scaled(transformed, transformed.artifact.splits.test).images
+    padded = np.pad(test, ((0, 0), (1, 1), (1, 1), (0, 0)))
+    size = test.shape[1]
+    moved = [
+        padded[:, row : row + size, column : column + size] for row, column in ((1, 1), (0, 1), (2, 1), (1, 0), (1, 2))
+    ]
+    answer = load_predictor(alone)
+    expected = np.mean([answer(images) for images in moved], axis=0)
+    np.testing.assert_allclose(load_predictor(averaged)(test), expected, atol=1e-6)
+    assert np.abs(answer(test) - expected).max() > 1e-4
+    assert averaged.artifact.saved_model is not None
+    serve = tf.saved_model.load(str(tmp_path / averaged.artifact.saved_model)).signatures["serving_default"]
+    raw = tf.constant(np.rint(test[..., 0] * 255).astype(np.uint8))
+    np.testing.assert_allclose(serve(images=raw)["probabilities"].numpy(), expected, atol=1e-6)
+
+
+def test_a_convolution_without_padding_leaves_out_the_border() -> None:
+    config = NetworkConfig(kernels=(5, 3, 3), padding=("valid", "valid", "same"))
+    network = build_network(config, image_shape=(28, 28, 1), classes=10, seed=0)
+    assert [network.get_layer(f"pooling_{number}").output.shape[1] for number in (1, 2, 3)] == [12, 5, 2]
+    # 8 pixels are left of 12 by a kernel of 5, 4 by the pooling, 2 by a kernel of 3, 1 by the pooling.
+    with pytest.raises(ConfigError, match="leave nothing of images of 15x28 pixels") as error:
+        build_network(config, image_shape=(15, 28, 1), classes=10, seed=0)
+    assert error.value.expected == "at least 16x16 pixels"
+    build_network(config, image_shape=(16, 16, 1), classes=10, seed=0)
