@@ -75,7 +75,7 @@ def full_disk(disk: Path, config: Path, plan: dict[str, Any], says: str) -> None
 @pytest.mark.parametrize(
     ("slot", "says"),
     [
-        pytest.param("example_gen", "the train images", marks=pytest.mark.thorough),
+        pytest.param("example_gen", "a copy of the source's images", marks=pytest.mark.thorough),
         ("transform", "the scaled train images"),
         pytest.param("evaluator", "the predictions", marks=pytest.mark.thorough),
         pytest.param("visualizer", "the picture curves.png", marks=pytest.mark.thorough),
@@ -85,6 +85,20 @@ def test_a_full_disk_in_a_component_is_told_and_nothing_sealed_is_lost(
     disk: Path, write_config: WriteConfig, slot: str, says: str
 ) -> None:
     plan = {"at": "mkdir", "path": f"*/{slot}/*.partial/files", "leave": 8192}
+    full_disk(disk, write_config(LIGHT), plan, says)
+
+
+@pytest.mark.parametrize(
+    ("opened", "says"),
+    [
+        (1, "the shuffled images"),  # to be written
+        pytest.param(2, "the train images", marks=pytest.mark.thorough),  # to be read back
+    ],
+)
+def test_a_full_disk_while_images_are_shuffled_is_told(
+    disk: Path, write_config: WriteConfig, opened: int, says: str
+) -> None:
+    plan = {"at": "open", "path": "*/scratch/shuffled", "count": opened, "leave": 8192}
     full_disk(disk, write_config(LIGHT), plan, says)
 
 
