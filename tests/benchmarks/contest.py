@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import json
 import shutil
 from collections.abc import Iterator, Mapping, Sequence
 from pathlib import Path
@@ -65,7 +64,7 @@ def run_once(contestant: Contestant, place: Place, *, seed: int, round_: int, sc
         return Sample(contestant=contestant.name, seed=seed, round=round_, failure=took.failure)
     try:
         told = contestant.read(took.stdout)
-    except (json.JSONDecodeError, LookupError) as error:
+    except (ValueError, LookupError) as error:
         failure = f"what it said cannot be read ({error}): ...{took.stdout[-200:]}"
         return Sample(contestant=contestant.name, seed=seed, round=round_, failure=failure)
     return Sample(

@@ -9,40 +9,37 @@ from dataclasses import dataclass
 from tests.benchmarks.growth import COMPONENTS, Grown
 from tests.benchmarks.table import number, print_table
 
+QUANTITIES = {"seconds": "seconds", "cpu": "CPU-seconds", "gigabytes": "peak memory, GB"}
+"""Attributes of `Grown`, and what they are called."""
+
 
 @dataclass(frozen=True, kw_only=True)
 class Scaling:
-    """How one component grows.
+    """How one quantity of one component grows with the number of images.
 
     Attributes:
-        seconds: exponent of its seconds over all sizes.
-        seconds_at_last: the same between the two largest sizes, where what it takes anyhow weighs least.
-        memory: exponent of its process's highest memory.
-        memory_at_last: the same between the two largest sizes.
-        peak: bytes at the largest size.
+        component: its name.
+        quantity: of `QUANTITIES`.
+        exponent: over all sizes.
+        at_last: between the two largest sizes, where what it takes anyhow weighs least.
     """
 
     component: str
-    seconds: float
-    seconds_at_last: float
-    memory: float
-    memory_at_last: float
-    peak: int
+    quantity: str
+    exponent: float
+    at_last: float
 
 
-def exponent(sizes: Sequence[float], values: Sequence[float]) -> float:
+def fit_exponent(sizes: Sequence[float], values: Sequence[float]) -> float:
     """Return the slope of the line of least squares through the logarithms: 1 is linear, 0 constant.
 
-    >>> exponent([1, 3, 10], [2, 18, 200])
+    >>> round(fit_exponent([1, 3, 10], [2, 18, 200]), 6)
     2.0
     """
     x, y = ([math.log(value) for value in some] for some in (sizes, values))
     middle_x, middle_y = math.fsum(x) / len(x), math.fsum(y) / len(y)
-    return round(
-        math.fsum((one - middle_x) * (other - middle_y) for one, other in zip(x, y, strict=True))
-        / math.fsum((one - middle_x) ** 2 for one in x),
-        12,
-    )
+    together = math.fsum((one - middle_x) * (other - middle_y) for one, other in zip(x, y, strict=True))
+    return together / math.fsum((one - middle_x) ** 2 for one in x)
 
 
 def scale(measured: Sequence[Grown]) -> list[Scaling]:
@@ -50,39 +47,36 @@ def scale(measured: Sequence[Grown]) -> list[Scaling]:
     scalings = []
     for component in COMPONENTS:
         own = sorted((grown for grown in measured if grown.component == component), key=lambda grown: grown.images)
-        if len(own) < 2:
-            continue
-        images, seconds, peaks = zip(*((grown.images, grown.seconds, grown.peak) for grown in own), strict=True)
-        scalings.append(
-            Scaling(
-                component=component,
-                seconds=exponent(images, seconds),
-                seconds_at_last=exponent(images[-2:], seconds[-2:]),
-                memory=exponent(images, peaks),
-                memory_at_last=exponent(images[-2:], peaks[-2:]),
-                peak=peaks[-1],
+        images = [grown.images for grown in own]
+        for quantity in QUANTITIES if len(own) > 1 else ():
+            values = [getattr(grown, quantity) for grown in own]
+            scalings.append(
+                Scaling(
+                    component=component,
+                    quantity=quantity,
+                    exponent=fit_exponent(images, values),
+                    at_last=fit_exponent(images[-2:], values[-2:]),
+                )
             )
-        )
     return scalings
 
 
 def print_scaling(measured: Sequence[Grown], scalings: Sequence[Scaling]) -> None:
-    """Print seconds and memory by size, and the exponents."""
+    """Print each quantity by size, and its exponents."""
     sizes = sorted({grown.images for grown in measured})
     at = {(grown.component, grown.images): grown for grown in measured}
-    for what, attribute in (("seconds", "seconds"), ("peak memory, GB", "gigabytes")):
+    by_name = {(one.component, one.quantity): one for one in scalings}
+    for quantity, title in QUANTITIES.items():
         rows = [
-            (component, *(number(getattr(at.get((component, size)), attribute, None)) for size in sizes))
+            (
+                component,
+                *(number(getattr(at.get((component, size)), quantity, None)) for size in sizes),
+                *(
+                    number(getattr(by_name.get((component, quantity)), which, None))
+                    for which in ("exponent", "at_last")
+                ),
+            )
             for component in COMPONENTS
         ]
-        print_table((f"{what}, by images", *(f"{size:,}" for size in sizes)), rows)
-    print_table(
-        ("growth exponent (1: linear)", "seconds", "last two sizes", "memory", "last two"),
-        [
-            (
-                one.component,
-                *(number(value) for value in (one.seconds, one.seconds_at_last, one.memory, one.memory_at_last)),
-            )
-            for one in scalings
-        ],
-    )
+        header = (f"{title}, by images", *(f"{size:,}" for size in sizes), "exponent", "of the last two")
+        print_table(header, rows)
