@@ -31,7 +31,7 @@ from tests.support.data import write_idx_folder
 from tests.support.processes import REPOSITORY, environment
 
 PYTHON = sys.executable
-TORCH = os.environ.get("TORCH", PYTHON)
+TORCH = os.environ.get("TORCH") or PYTHON
 """`make test TORCH=python` hands it down."""
 BY_NAME = {contestant.name: contestant for contestant in CONTESTANTS}
 GB = 1_000_000_000

@@ -46,7 +46,7 @@ def main() -> int:
     torch = torch_version(options.torch)
     machine = describe_machine(torch)
     tell_machine(machine)
-    ledger = Ledger(options.json, machine=machine)
+    ledger = Ledger(options.json, arguments=sys.argv[1:], machine=machine)
     options.output.mkdir(parents=True, exist_ok=True)
     with tempfile.TemporaryDirectory(dir=options.output.resolve(), prefix="bench-") as folder:
         scratch = Path(folder)

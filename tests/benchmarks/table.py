@@ -6,7 +6,12 @@ from collections.abc import Sequence
 
 
 def print_table(header: Sequence[str], rows: Sequence[Sequence[str]]) -> None:
-    """Print rows below a header: numbers to the right; the first column, and any with words in it, to the left."""
+    """Print rows below a header: numbers to the right; the first column, and any with words in it, to the left.
+
+    Without rows it prints nothing.
+    """
+    if not rows:
+        return
     columns = list(zip(header, *rows, strict=True))
     widths = [max(map(len, column)) for column in columns]
     left = [number == 0 or any(" " in cell for cell in cells) for number, (_, *cells) in enumerate(columns)]
