@@ -89,8 +89,9 @@ k8s-submit: ## Submit them, in place of the Job before: OVERLAY=gpu IMAGE=... NA
 k8s-logs: ## Follow what the Job says: NAMESPACE=training
 	@configs/kubernetes/logs.sh $(IN_NAMESPACE)
 
-bench: $(VENV)/.dev ## Measure the claims of the README's tables on this machine (minutes)
-	@$(BIN)/python -m tests.benchmarks $(ARGS)
+bench: $(VENV)/.dev ## Measure the claims on this machine: BENCH=quick MNIST=folder TORCH=python ARGS="contest"
+	@$(BIN)/python -m tests.benchmarks --extent $(or $(BENCH),full) \
+		$(if $(MNIST),--mnist '$(MNIST)') $(if $(TORCH),--torch '$(TORCH)') $(ARGS)
 
 lock: ## Resolve requirements/ anew from pyproject.toml (needs uv)
 	@for lock in cpu gpu dev; do \

@@ -1,144 +1,118 @@
-"""`make bench`: whole processes, measured by the operating system, as a table and as JSON.
-
-make bench                              with made-up images of MNIST's size
-make bench ARGS="--mnist /data/mnist"   and the MNIST presets, from a folder of the four IDX files
-make bench ARGS="--image mnist-job:cpu" only how much later a job trains that begins in a container
-"""
+"""`make bench`: whole processes, measured by the operating system, as tables and as JSON. See `options`."""
 
 from __future__ import annotations
 
 import argparse
-import json
-import os
-import statistics
-import subprocess
 import sys
 import tempfile
-import time
-from collections.abc import Callable
-from dataclasses import asdict, dataclass
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass
 from pathlib import Path
 
-import numpy as np
-
-from job.environment import describe_environment
+from tests.benchmarks.claims import judge, print_claims
 from tests.benchmarks.cold_start import measure_cold_start
+from tests.benchmarks.contest import hold_contest, print_contest
+from tests.benchmarks.contestants import CONTESTANTS, FAST, Place, config_of
+from tests.benchmarks.everyday import measure_everyday
+from tests.benchmarks.growth import Growth, measure_growth
+from tests.benchmarks.growth_plot import draw_growth
+from tests.benchmarks.ledger import Ledger
+from tests.benchmarks.machine import describe_machine, tell_machine, torch_version
+from tests.benchmarks.measuring import measure
+from tests.benchmarks.options import parse, seeds_of
 from tests.benchmarks.resuming import measure_ending, measure_resuming
-from tests.support.data import IDX_NAMES, write_idx
-
-CONFIGS = Path(__file__).parents[2] / "configs"
-MEGABYTE = 1_000_000
+from tests.benchmarks.samples import summarize
+from tests.benchmarks.scaling import print_scaling, scale
 
 
-@dataclass(frozen=True)
-class Sample:
-    """What one process took."""
+@dataclass(frozen=True, kw_only=True)
+class Bench:
+    """What every section is given."""
 
-    wall: float
-    cpu: float
-    peak: float
-    """Resident memory at its highest, in megabytes."""
-    accuracy: float | None
-    steps: dict[str, float]
+    options: argparse.Namespace
+    place: Place
+    scratch: Path
+    ledger: Ledger
 
 
-def sample(arguments: list[str]) -> Sample:
-    """Run the job once in a process of its own."""
-    with tempfile.TemporaryFile("w+") as stdout, tempfile.TemporaryFile("w+") as stderr:
-        began = time.perf_counter()
-        process = subprocess.Popen([sys.executable, "-m", "job", *arguments], stdout=stdout, stderr=stderr)
-        _, status, usage = os.wait4(process.pid, 0)
-        wall = time.perf_counter() - began
-        stdout.seek(0)
-        stderr.seek(0)
-        if os.waitstatus_to_exitcode(status):
-            raise SystemExit(stderr.read())
-        record = json.loads(stdout.read()) if "--json" in arguments else {}
-    unit = 1 if sys.platform == "darwin" else 1024  # ru_maxrss is in bytes there, in KiB elsewhere
-    return Sample(
-        wall=wall,
-        cpu=usage.ru_utime + usage.ru_stime,
-        peak=usage.ru_maxrss * unit / MEGABYTE,
-        accuracy=(record.get("metrics") or {}).get("accuracy"),
-        steps={step["component"]: step["seconds"] for step in record.get("steps", [])},
+def main() -> int:
+    """Measure, print, and write the JSON as it goes; return 1 if something could not be measured."""
+    options = parse()
+    if options.image:
+        with tempfile.TemporaryDirectory() as folder:
+            Path(folder).chmod(0o755)
+            measure_cold_start(options.image, Path(folder), times=7)
+        return 0
+    torch = torch_version(options.torch)
+    machine = describe_machine(torch)
+    tell_machine(machine)
+    ledger = Ledger(options.json, arguments=sys.argv[1:], machine=machine)
+    options.output.mkdir(parents=True, exist_ok=True)
+    with tempfile.TemporaryDirectory(dir=options.output.resolve(), prefix="bench-") as folder:
+        scratch = Path(folder)
+        mnist = options.mnist or scratch / "mnist"
+        if options.mnist is None and set(options.sections) != {"growth"}:
+            get_mnist(mnist, timeout=options.timeout)
+        place = Place(mnist=mnist.resolve(), torch=options.torch if torch else None)
+        bench = Bench(options=options, place=place, scratch=scratch, ledger=ledger)
+        for section in options.sections:
+            print(f"\n{section}", flush=True)
+            SECTIONS[section](bench)
+    print(f"all of it: {options.json}")
+    return 1 if ledger.failed else 0
+
+
+def get_mnist(folder: Path, *, timeout: float) -> None:
+    """Write MNIST's IDX files, in a process of its own."""
+    print("MNIST, from tensorflow-datasets ...", flush=True)
+    done = measure([sys.executable, "-m", "tests.benchmarks.mnist", str(folder)], timeout=timeout)
+    if done.failure:
+        raise SystemExit(f"error: MNIST could not be had: {done.failure}\n  remedy:   name a folder: MNIST=folder")
+
+
+def contest(bench: Bench) -> None:
+    options = bench.options
+    seeds = seeds_of(extent=options.extent, only=options.only, seeds=options.seeds)
+    samples = hold_contest(seeds, bench.place, scratch=bench.scratch, timeout=options.timeout, ledger=bench.ledger)
+    claims = judge(samples)
+    print_contest(CONTESTANTS, samples, unit=FAST)
+    print_claims(claims)
+    bench.ledger.put("summaries", summarize(samples))
+    bench.ledger.put("claims", claims)
+
+
+def growth(bench: Bench) -> None:
+    options = bench.options
+    what = Growth(sizes=options.sizes, base=options.base, preset=options.preset, timeout=options.timeout)
+    measured = measure_growth(what, scratch=bench.scratch, ledger=bench.ledger)
+    if measured:
+        scalings = scale(measured)
+        bench.ledger.put("scaling", scalings)
+        print_scaling(measured, scalings)
+        print(f"picture: {draw_growth(measured, scalings, options.output / 'bench-growth.png')}")
+
+
+def everyday(bench: Bench) -> None:
+    options = bench.options
+    measure_everyday(
+        bench.place.mnist, preset=options.preset, scratch=bench.scratch, timeout=options.timeout, ledger=bench.ledger
     )
 
 
-def report(name: str, samples: list[Sample]) -> dict[str, object]:
-    """Print the medians as a row, and return everything."""
-    wall, cpu, peak = (statistics.median(getattr(one, key) for one in samples) for key in ("wall", "cpu", "peak"))
-    accuracies = [one.accuracy for one in samples if one.accuracy is not None]
-    accuracy = f"{statistics.mean(accuracies):.4f}" if accuracies else ""
-    steps = {step: statistics.median(one.steps[step] for one in samples) for step in samples[0].steps}
-    itemized = "  ".join(f"{step} {seconds:.1f}" for step, seconds in steps.items())
-    print(f"{name:<34} {len(samples)} {wall:8.2f} {cpu:8.2f} {peak:8.0f} {accuracy:>8}  {itemized}", flush=True)
-    return {"name": name, "samples": [asdict(one) for one in samples]}
+def resuming(bench: Bench) -> None:
+    config = config_of(bench.options.preset)
+    overrides = ["example_gen.source.kind=idx", f"example_gen.source.path={bench.place.mnist}"]
+    times = len(bench.options.seeds or range(3))
+    bench.ledger.put("resuming", measure_resuming(config, overrides, bench.scratch / "resuming", times=times))
+    bench.ledger.put("ending", measure_ending(config, overrides, bench.scratch / "ending", times=5))
 
 
-def make_images(folder: Path) -> Path:
-    """Write 60,000 and 10,000 made-up images, as many as MNIST has."""
-    random = np.random.default_rng(0)
-    for part, count in (("train", 60_000), ("test", 10_000)):
-        labels = np.arange(count) % 10
-        images = random.integers(0, 256, (count, 28, 28), dtype=np.uint8) * (random.random((count, 28, 28)) < 0.2)
-        write_idx(folder / f"{IDX_NAMES[part][0]}.gz", images.astype(np.uint8))
-        write_idx(folder / f"{IDX_NAMES[part][1]}.gz", labels)
-    return folder
+SECTIONS: Mapping[str, Callable[[Bench], None]] = {
+    "contest": contest,
+    "growth": growth,
+    "everyday": everyday,
+    "resuming": resuming,
+}
 
-
-def main() -> None:
-    """Measure, print, and write the JSON where it is asked for."""
-    parser = argparse.ArgumentParser(prog="make bench", description=__doc__)
-    parser.add_argument("--mnist", type=Path, help="a folder of the four MNIST IDX files")
-    parser.add_argument("--json", type=Path, help="where to write all samples")
-    parser.add_argument("--seeds", type=int, default=1, help="run the MNIST presets with the seeds 0 to N-1")
-    parser.add_argument("--image", help="measure only how much later a job trains in a container of this image")
-    options = parser.parse_args()
-    environment = describe_environment()
-    print(f"{environment['processor']}, {environment['cpu_limit']} CPUs, Python {environment['python']}")
-    if options.image:
-        with tempfile.TemporaryDirectory() as scratch:
-            Path(scratch).chmod(0o755)
-            measure_cold_start(options.image, Path(scratch), times=7)
-        return
-    print(f"{'':<34} n   wall s    cpu s  peak MB accuracy  seconds by step")
-    results = []
-    with tempfile.TemporaryDirectory() as scratch:
-        roots = (f"{scratch}/root-{number}" for number in range(1000))
-
-        def measure(name: str, times: int, arguments: Callable[[int], list[str]]) -> None:
-            results.append(report(name, [sample(arguments(number)) for number in range(times)]))
-
-        digits = ["run", "--config", str(CONFIGS / "digits.yaml"), "--json", "--root"]
-        measure("--help", 5, lambda _: ["--help"])
-        measure("digits, whole job", 3, lambda _: [*digits, next(roots)])
-        kept = next(roots)
-        sample([*digits, kept])
-        measure("digits, everything reused", 5, lambda _: [*digits, kept])
-
-        folder = options.mnist or make_images(Path(scratch))
-        mnist = [
-            *("run", "--json", "--set", "example_gen.source.kind=idx"),
-            *("--set", f"example_gen.source.path={folder.resolve()}", "--config"),
-        ]
-        official = [*mnist, str(CONFIGS / "mnist-official.yaml"), "--root"]
-        measure("70,000 images, to transform", 3, lambda _: [*official, next(roots), "--until", "transform"])
-        if options.mnist:
-            kept = next(roots)
-            for preset in ("mnist", "mnist-official"):
-                whole = [*mnist, str(CONFIGS / f"{preset}.yaml"), "--root"]
-                measure(
-                    f"{preset}, whole job",
-                    options.seeds,
-                    lambda seed, whole=whole: [*whole, f"{kept}-{seed}", "--set", f"seed={seed}"],  # type: ignore[misc]
-                )
-            overrides = ["example_gen.source.kind=idx", f"example_gen.source.path={folder.resolve()}"]
-            config = CONFIGS / "mnist-official.yaml"
-            results.append(measure_resuming(config, overrides, Path(scratch) / "resuming", times=options.seeds))
-            results.append(measure_ending(config, overrides, Path(scratch) / "ending", times=5))
-            measure("mnist-official, everything reused", 5, lambda _: [*official, f"{kept}-0", "--set", "seed=0"])
-    if options.json:
-        options.json.write_text(json.dumps({"environment": environment, "results": results}, indent=2) + "\n")
-
-
-main()
+if __name__ == "__main__":
+    raise SystemExit(main())

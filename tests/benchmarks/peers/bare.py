@@ -1,0 +1,204 @@
+"""All that the `mnist-fast` job does beside training, by hand: what its machinery is measured against.
+
+Source: the job itself; this script writes the same kinds of files with the same content, in the order in which they
+come up, from memory to memory. It reads the IDX files, splits off a stratified tenth for validation, writes a Parquet
+file a split, counts images that stand in two splits, writes the scaled images and labels as .npy; builds the network,
+takes a few steps of training (told apart as `training`, as the job's is), saves it as .keras and as a SavedModel that
+takes raw images, with its history; answers the test images, scores them, writes metrics and predictions; and draws the
+five pictures, of the same size.
+
+It departs from the job in this, which is what the job's price is: no digests, manifests, lineage, locks, flushing to
+disk or reading back; no checks of what is read, no configuration, no progress. It tells the CPU-seconds of each part.
+"""
+
+from __future__ import annotations
+
+import json
+import time
+from collections.abc import Mapping
+from itertools import combinations
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+from peer import Stopwatch, make_parser, read_mnist, tell
+
+FILTERS, DENSE = (16, 32, 32), (128, 64)
+BATCH, STEPS = 128, 5
+CLASSES = 10
+
+
+class Parts:
+    """CPU-seconds by part: each lasts from the end of the one before it."""
+
+    def __init__(self) -> None:
+        self.cpu_seconds: dict[str, float] = {}
+        self._ended = 0.0  # the clock of a process begins at 0
+
+    def done(self, part: str) -> None:
+        now = time.process_time()
+        self.cpu_seconds[part] = now - self._ended
+        self._ended = now
+
+
+def main() -> None:
+    parser = make_parser(__doc__, epochs=1)
+    parser.add_argument("--output", type=Path, required=True, help="folder for everything that is written")
+    options = parser.parse_args()
+    output = options.output
+    output.mkdir(parents=True, exist_ok=True)
+    parts = Parts()
+    parts.done("start")
+
+    import pandas as pd
+    import pyarrow as pa
+    import pyarrow.parquet as pq
+    from sklearn.model_selection import train_test_split
+
+    parts.done("import pandas, scikit-learn")
+    mnist = read_mnist(options.folder)
+    parts.done("read")
+
+    frames = {
+        name: pd.DataFrame(
+            {
+                "id": [f"{name}/{row}" for row in range(len(labels))],
+                "label": labels.astype(np.int64),
+                "image": pd.arrays.ArrowExtensionArray(
+                    pa.FixedSizeListArray.from_arrays(pa.array(images.reshape(-1)), images[0].size)
+                ),
+            }
+        )
+        for name, images, labels in (
+            ("train", mnist.train_images, mnist.train_labels),
+            ("test", mnist.test_images, mnist.test_labels),
+        )
+    }
+    kept, held_out = train_test_split(
+        np.arange(len(mnist.train_labels)), test_size=0.1, stratify=mnist.train_labels, random_state=options.seed
+    )
+    shuffled = np.random.default_rng(options.seed).permutation(len(mnist.test_labels))
+    rows = {"train": ("train", kept), "validation": ("train", held_out), "test": ("test", shuffled)}
+    for name, (origin, chosen) in rows.items():
+        table = pa.Table.from_pandas(frames[origin].iloc[chosen], preserve_index=False).replace_schema_metadata(None)
+        pq.write_table(table, output / f"{name}.parquet", compression="zstd", use_dictionary=["label"])
+    parts.done("split, write Parquet")
+
+    images = {"train": mnist.train_images, "test": mnist.test_images}
+    raw = {name: images[origin][chosen] for name, (origin, chosen) in rows.items()}
+    seen = {name: {image.tobytes() for image in split} for name, split in raw.items()}
+    overlaps = {f"{one}, {other}": len(seen[one] & seen[other]) for one, other in combinations(seen, 2)}
+    parts.done("find images in two splits")
+
+    scaled = {name: split.astype(np.float32)[..., np.newaxis] / np.float32(255) for name, split in raw.items()}
+    labels = {name: frames[origin]["label"].to_numpy()[chosen] for name, (origin, chosen) in rows.items()}
+    for name in rows:
+        np.save(output / f"{name}_images.npy", scaled[name])
+        np.save(output / f"{name}_labels.npy", labels[name])
+    parts.done("scale, write .npy")
+
+    import keras
+    import tensorflow as tf
+
+    parts.done("import TensorFlow")
+    keras.utils.set_random_seed(options.seed)
+    network = build(keras)
+    network.compile(optimizer="adam", loss="sparse_categorical_crossentropy", metrics=["accuracy"])
+    parts.done("build")
+    training = Stopwatch()
+    training.start()
+    fitted = network.fit(
+        scaled["train"][: STEPS * BATCH],
+        labels["train"][: STEPS * BATCH],
+        batch_size=BATCH,
+        epochs=options.epochs,
+        validation_data=(scaled["validation"][:BATCH], labels["validation"][:BATCH]),
+        verbose=0,
+    )
+    training.stop()
+    parts.done("training")
+
+    network.save(output / "model.keras")
+    save_for_serving(tf, network, output / "saved_model")
+    pd.DataFrame(fitted.history).to_csv(output / "history.csv")
+    parts.done("save")
+    probabilities = network.predict(scaled["test"], batch_size=1000, verbose=0)
+    parts.done("predict")
+    confusion = evaluate(labels["test"], probabilities, overlaps, output)
+    parts.done("evaluate")
+
+    from drawing import draw
+
+    parts.done("import seaborn")
+    maps = keras.Model(network.inputs[0], network.layers[0].output)(scaled["test"][:1]).numpy()[0]
+    draw(fitted.history, confusion, maps, scaled["test"], labels, probabilities, output)
+    parts.done("draw")
+    tell(
+        accuracy=None,
+        training=training,
+        parameters=network.count_params(),
+        epochs=options.epochs,
+        parts=parts.cpu_seconds,
+    )
+
+
+def build(keras: Any) -> Any:
+    """Return the network of `mnist-fast`."""
+    network = keras.Sequential([keras.Input((28, 28, 1))])
+    for filters in FILTERS:
+        network.add(keras.layers.Conv2D(filters, 3, padding="same"))
+        network.add(keras.layers.MaxPooling2D())
+        network.add(keras.layers.ReLU())
+    network.add(keras.layers.Flatten())
+    for units in DENSE:
+        network.add(keras.layers.Dense(units, activation="relu"))
+    network.add(keras.layers.Dense(CLASSES, activation="softmax"))
+    return network
+
+
+def save_for_serving(tf: Any, network: Any, folder: Path) -> None:
+    """Write a SavedModel that takes raw images, uint8 [count, 28, 28]."""
+
+    @tf.function(input_signature=[tf.TensorSpec((None, 28, 28), tf.uint8, name="images")])  # type: ignore[untyped-decorator]
+    def serve(images: Any) -> dict[str, Any]:
+        probabilities = network(tf.cast(images, tf.float32)[..., tf.newaxis] / 255, training=False)
+        return {"probabilities": probabilities, "label": tf.argmax(probabilities, axis=-1)}
+
+    module = tf.Module()
+    module.weights = [variable.value for variable in network.weights]
+    module.serve = serve
+    tf.saved_model.save(module, folder, signatures={"serving_default": serve})
+
+
+def evaluate(labels: Any, probabilities: Any, overlaps: Mapping[str, int], output: Path) -> Any:
+    """Write the metrics and one row a test image; return the confusion matrix."""
+    import pandas as pd
+    from sklearn.metrics import accuracy_score, confusion_matrix, precision_recall_fscore_support
+
+    predicted = probabilities.argmax(axis=1)
+    every = np.arange(CLASSES)
+    per_class = precision_recall_fscore_support(labels, predicted, labels=every, zero_division=0.0)
+    confusion = confusion_matrix(labels, predicted, labels=every)
+    metrics = {
+        "accuracy": accuracy_score(labels, predicted),
+        "loss": float(-np.log(np.clip(probabilities[np.arange(len(labels)), labels], 1e-7, 1)).mean()),
+        "per_class": dict(
+            zip(("precision", "recall", "f1", "support"), map(np.ndarray.tolist, per_class), strict=True)
+        ),
+        "confusion_matrix": confusion.tolist(),
+        "overlaps": overlaps,
+    }
+    (output / "metrics.json").write_text(json.dumps(metrics, indent=2))
+    pd.DataFrame(
+        {
+            "label": labels,
+            "prediction": predicted,
+            "confidence": probabilities.max(axis=1),
+            "probabilities": list(probabilities),
+        }
+    ).to_parquet(output / "predictions.parquet", index=False)
+    return confusion
+
+
+if __name__ == "__main__":
+    main()
