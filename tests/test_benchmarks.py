@@ -14,7 +14,6 @@ from typing import Any
 import numpy as np
 import pytest
 
-from components.sources.idx import read_idx
 from tests.benchmarks.claims import Claim, judge, to_accuracy
 from tests.benchmarks.contest import hold_contest, in_turn
 from tests.benchmarks.contestants import CONTESTANTS, Contestant, Peer, Place, Preset, Told, read_job, read_peer
@@ -24,6 +23,7 @@ from tests.benchmarks.ledger import Ledger
 from tests.benchmarks.machine import torch_version
 from tests.benchmarks.measuring import measure
 from tests.benchmarks.options import parse, seeds_of
+from tests.benchmarks.peers.peer import read_idx
 from tests.benchmarks.samples import Sample, summarize
 from tests.benchmarks.scaling import fit_exponent, scale
 from tests.benchmarks.synthetic import write_synthetic
@@ -300,13 +300,13 @@ class TestGrowth:
 
     def test_the_made_up_images_are_as_many_as_asked_for_and_always_the_same(self, tmp_path: Path) -> None:
         one, other = (write_synthetic(tmp_path / name, images=25_000) for name in ("one", "other"))
-        shapes = [(path.name, read_idx(path, dimensions=3).shape) for path in sorted(one.glob("*images*"))]
+        shapes = [(path.name, read_idx(path).shape) for path in sorted(one.glob("*images*"))]
         assert [shape for _, shape in shapes] == [(3571, 28, 28), (21_429, 28, 28)]
         for path in one.iterdir():
             assert path.read_bytes() == (other / path.name).read_bytes()
-        labels = read_idx(one / "train-labels-idx1-ubyte", dimensions=1)
+        labels = read_idx(one / "train-labels-idx1-ubyte")
         assert np.bincount(labels).min() > 2100
-        images = read_idx(one / "train-images-idx3-ubyte", dimensions=3)
+        images = read_idx(one / "train-images-idx3-ubyte")
         assert len({image.tobytes() for image in images}) == len(images)
 
     def test_a_size_that_the_disk_is_too_small_for_is_left_out(

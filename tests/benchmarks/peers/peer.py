@@ -27,14 +27,15 @@ def read_mnist(folder: Path) -> Mnist:
     """Read the four original MNIST files, each plain or .gz."""
     return Mnist(
         *(
-            _read_idx(folder / f"{part}-{what}-ubyte")
+            read_idx(folder / f"{part}-{what}-ubyte")
             for part in ("train", "t10k")
             for what in ("images-idx3", "labels-idx1")
         )
     )
 
 
-def _read_idx(path: Path) -> NDArray[np.uint8]:
+def read_idx(path: Path) -> NDArray[np.uint8]:
+    """Read one IDX file of unsigned bytes, plain or, under its name with .gz, compressed."""
     zipped = path.with_name(f"{path.name}.gz")
     content = path.read_bytes() if path.exists() else gzip.decompress(zipped.read_bytes())
     dimensions = content[3]
