@@ -12,6 +12,9 @@ from tests.benchmarks.measuring import measure
 from tests.benchmarks.samples import Sample, Summary, summarize
 from tests.benchmarks.table import number, percent, print_table
 
+WORTH_A_LINE = 0.01
+"""CPU-seconds from which a part is told by its name."""
+
 
 def hold_contest(
     seeds: Mapping[Contestant, Sequence[int]], place: Place, *, scratch: Path, timeout: float, ledger: Ledger
@@ -121,7 +124,9 @@ def print_contest(contestants: Sequence[Contestant], samples: Sequence[Sample], 
 
 
 def _print_parts(contestant: Contestant, summary: Summary) -> None:
-    rows = [(part, number(seconds)) for part, seconds in summary.parts.items()]
+    rows = [(part, number(seconds)) for part, seconds in summary.parts.items() if seconds >= WORTH_A_LINE]
+    if small := sum(seconds for seconds in summary.parts.values() if seconds < WORTH_A_LINE):
+        rows.append((f"smaller parts, below {WORTH_A_LINE:g} each", number(small)))
     if rows and summary.beside is not None:
         rows.append(("beside all these, as the process's end", number(summary.beside - sum(summary.parts.values()))))
     if rows:

@@ -9,6 +9,9 @@ from typing import Any
 
 from job.environment import describe_environment
 
+BUSY = 0.25
+"""Load a processor, over the last minute, above which the machine is not there for the benchmark alone."""
+
 
 def describe_machine(torch: str | None) -> dict[str, Any]:
     """Return processor, cores, memory, kernel, versions, and how busy it was at the beginning.
@@ -37,6 +40,12 @@ def tell_machine(machine: dict[str, Any]) -> None:
         f"PyTorch {machine['torch'] or 'none'}, mnist-job {machine['version']}",
         flush=True,
     )
+    if load[0] > BUSY * machine["cpu_limit"]:
+        print(
+            "warning: the machine is busy with something else. PyTorch's threads wait for each other by spinning, "
+            "which counts as CPU time: the ratios are worth nothing",
+            flush=True,
+        )
 
 
 def torch_version(python: str) -> str | None:
