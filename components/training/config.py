@@ -59,7 +59,8 @@ class TrainerConfig(ComponentConfig):
     patience: Annotated[int, Field(strict=True, ge=0)] = 5
     """Stop after so many epochs without a better `monitor`."""
     monitor: Monitor = "val_loss"
-    """What says which epoch is best."""
+    """What says which epoch is best. `epoch` keeps the last one and never stops early: a cycle of the learning
+    rate is best at its end."""
     device: Device = "auto"
     """`gpu` fails where there is none; `auto` takes one if there is one."""
     gpu: GpuConfig = GpuConfig()

@@ -12,7 +12,7 @@ if TYPE_CHECKING:
 
     from components.artifacts import Epoch
 
-Monitor = Literal["val_loss", "val_accuracy"]
+Monitor = Literal["val_loss", "val_accuracy", "epoch"]
 
 
 class BestEpoch(Statement):
@@ -32,7 +32,7 @@ class EarlyStopping:
     can be read and set, so that a training can be resumed.
 
     Args:
-        monitor: less is better of `val_loss`, more of `val_accuracy`.
+        monitor: less is better of `val_loss`, more of `val_accuracy`; of `epoch` the last is best, and nothing stops.
         patience: stop after so many epochs in a row that were not better.
     """
 

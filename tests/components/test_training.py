@@ -220,3 +220,14 @@ def test_a_convolution_without_padding_leaves_out_the_border() -> None:
         build_network(config, image_shape=(15, 28, 1), classes=10, seed=0)
     assert error.value.expected == "at least 16x16 pixels"
     build_network(config, image_shape=(16, 16, 1), classes=10, seed=0)
+
+
+def test_the_last_epoch_is_kept_where_that_is_asked_for(
+    tmp_path: Path, transformed: Stored[TransformedExamples]
+) -> None:
+    # As above, but nothing is stopped for it: the loss jumps about, and the last epoch is not the best.
+    rate = {"peak": 0.05}
+    stored = train(tmp_path, transformed, epochs=12, patience=1, monitor="epoch", learning_rate=rate)
+    losses = [row.val_loss for row in stored.artifact.history]
+    assert (len(losses), stored.artifact.best_epoch, stored.artifact.stopped_early) == (12, 12, False)
+    assert min(losses) < losses[-1] or losses != sorted(losses, reverse=True)

@@ -108,7 +108,7 @@ def test_an_empty_file_is_the_default_job(tmp_path: Path) -> None:
 
 
 def test_what_was_resolved_loads_again_as_the_same(write_config: WriteConfig) -> None:
-    config = load_config(REPOSITORY / "configs" / "mnist-official.yaml", ["seed=7", "trainer.learning_rate.peak=0.01"])
+    config = load_config(REPOSITORY / "configs" / "mnist-best.yaml", ["seed=7", "trainer.learning_rate.peak=0.01"])
     assert load_config(write_config(config.resolved())).resolved() == config.resolved()
 
 
