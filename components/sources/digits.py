@@ -32,7 +32,7 @@ class DigitsSource(SourceConfig):
     def identity(self) -> dict[str, str]:
         return {"scikit-learn": version("scikit-learn"), "size": str(self.size)}
 
-    def load(self, context: Context, scratch: Path) -> Dataset:
+    def load(self, context: Context, scratch: Path) -> Dataset:  # noqa: ARG002
         import numpy as np
         from PIL import Image
         from sklearn.datasets import load_digits
@@ -44,7 +44,6 @@ class DigitsSource(SourceConfig):
         needed = len(scaled) * self.size**2
         with spooling(scratch / "digits", height=self.size, width=self.size, needed=needed) as spool:
             for image in scaled:
-                context.termination.check()
                 spool.append(
                     np.asarray(Image.fromarray(image).resize((self.size, self.size), Image.Resampling.BICUBIC))
                 )

@@ -24,7 +24,7 @@ def inputs(tmp_path_factory: pytest.TempPathFactory) -> dict[type[Artifact], Sto
     ("component", "units", "made"),
     [
         (ExampleGen(), 2, ["train.parquet"]),
-        (Transform(), 1, ["train_images.npy", "train_labels.npy"]),
+        (Transform(), 1, ["train_images.npy", "train_labels.npy", "validation_images.npy"]),
         (Trainer(), 0, []),
         (Evaluator(), 1, []),
         (Visualizer(), 2, ["confusion_matrix.png", "curves.png"]),
