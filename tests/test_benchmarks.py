@@ -12,11 +12,13 @@ from pathlib import Path
 from typing import Any
 
 import numpy as np
+import pandas as pd
 import pytest
 
 from tests.benchmarks.claims import Claim, judge, to_accuracy
 from tests.benchmarks.contest import hold_contest, in_turn
 from tests.benchmarks.contestants import CONTESTANTS, Contestant, Peer, Place, Preset, Told, read_job, read_peer
+from tests.benchmarks.corrections import GIVEN, SEEN, corrected_accuracy
 from tests.benchmarks.growth import COMPONENTS, Grown, Growth, measure_growth
 from tests.benchmarks.growth_plot import draw_growth
 from tests.benchmarks.ledger import Ledger
@@ -184,6 +186,38 @@ class TestContest:
         assert (told.accuracy, told.training, told.training_wall) == (0.99, 7.0, 4.0)
         assert told.parts == {"transform": 0.5, "trainer: export": 1, "trainer: the rest": 3.0}
         assert read_job({"metrics": None, "steps": steps[:1]}).training is None
+
+
+class TestCorrections:
+    def run_of(self, folder: Path, *, source: str = "test", changed: int | None = None) -> Path:
+        """Write what a run leaves of a test set of 10,000 in another order, every label answered as it is given."""
+        rows = np.random.default_rng(0).permutation(10_000)
+        labels = np.array([GIVEN.get(int(row), int(row) % 10) for row in rows])
+        if changed is not None:
+            labels[rows == changed] = 1 - labels[rows == changed]
+        ids = [f"{source}/{row}" for row in rows]
+        for part, frame in (
+            ("example_gen/test", pd.DataFrame({"id": ids, "label": labels})),
+            ("evaluator/predictions", pd.DataFrame({"label": labels, "prediction": labels})),
+        ):
+            path = folder / f"{part}.parquet"
+            path.parent.mkdir(exist_ok=True)
+            frame.to_parquet(path)
+        return folder
+
+    def test_who_repeats_the_errors_is_wrong_and_where_people_disagree_nobody_is_judged(self, tmp_path: Path) -> None:
+        assert (len(GIVEN), len(SEEN), SEEN.keys() < GIVEN.keys()) == (15, 10, True)
+        assert not any(GIVEN[row] == seen for row, seen in SEEN.items())
+        assert corrected_accuracy(self.run_of(tmp_path)) == pytest.approx(1 - 10 / 9995)
+
+    def test_another_test_set_or_another_order_is_not_judged(self, tmp_path: Path) -> None:
+        assert corrected_accuracy(self.run_of(tmp_path, source="train")) is None
+        assert corrected_accuracy(self.run_of(tmp_path, changed=1621)) is None
+
+    def test_the_contest_tells_it(self) -> None:
+        both = [made_up("mnist", cpu=1, corrected=corrected) for corrected in (0.5, 0.7)]
+        assert summarize(both)["mnist"].corrected == pytest.approx(0.6)
+        assert summarize([made_up("bare", cpu=1)])["bare"].corrected is None
 
 
 def made_up(contestant: str, *, cpu: float, training: float | None = None, **more: Any) -> Sample:

@@ -61,15 +61,14 @@ def run_once(contestant: Contestant, place: Place, *, seed: int, round_: int, sc
     command = contestant.command(place, seed=seed, scratch=folder)
     try:
         took = measure(command, timeout=timeout, good=contestant.good)
-    finally:
-        shutil.rmtree(folder, ignore_errors=True)
-    if took.failure:
-        return Sample(contestant=contestant.name, seed=seed, round=round_, failure=took.failure)
-    try:
-        told = contestant.read(took.stdout)
+        if took.failure:
+            return Sample(contestant=contestant.name, seed=seed, round=round_, failure=took.failure)
+        told, corrected = contestant.read(took.stdout), contestant.corrected(folder)
     except (ValueError, LookupError) as error:
         failure = f"what it said cannot be read ({error}): ...{took.stdout[-200:]}"
         return Sample(contestant=contestant.name, seed=seed, round=round_, failure=failure)
+    finally:
+        shutil.rmtree(folder, ignore_errors=True)
     return Sample(
         contestant=contestant.name,
         seed=seed,
@@ -78,6 +77,7 @@ def run_once(contestant: Contestant, place: Place, *, seed: int, round_: int, sc
         cpu=took.cpu - told.aside,
         peak=took.peak,
         accuracy=told.accuracy,
+        corrected=corrected,
         training=told.training,
         training_wall=told.training_wall,
         parts=told.parts,
@@ -107,12 +107,13 @@ def print_contest(contestants: Sequence[Contestant], samples: Sequence[Sample], 
     header = ("medians", "n", "wall s", "cpu s", ratio, "training cpu s", "other cpu s", "most MB", "accuracy %")
     print_table(header, rows)
     print_table(
-        ("test accuracy, %", "mean", "sd", "one by one"),
+        ("test accuracy, %", "mean", "sd", "mean, labels corrected", "one by one"),
         [
             (
                 contestant.title,
                 percent(summary.accuracy, 3),
                 percent(summary.deviation, 3),
+                percent(summary.corrected, 3),
                 ", ".join(percent(accuracy) for accuracy in summary.accuracies),
             )
             for contestant in told

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import subprocess
 import sys
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
@@ -10,7 +11,7 @@ from pathlib import Path
 from typing import Any, ClassVar
 
 from components.errors import ExitCode
-from tests.support.processes import REPOSITORY
+from tests.support.processes import REPOSITORY, environment
 
 PEERS = Path(__file__).parent / "peers"
 FAST = "mnist-fast"
@@ -86,6 +87,10 @@ class Contestant:
         """Return what it said."""
         raise NotImplementedError
 
+    def corrected(self, scratch: Path) -> float | None:  # noqa: ARG002
+        """Return its accuracy with the known label errors corrected, from what it wrote; None if that says nothing."""
+        return None
+
 
 class Preset(Contestant):
     """A whole job of a preset, from IDX files."""
@@ -100,6 +105,13 @@ class Preset(Contestant):
 
     def read(self, stdout: str) -> Told:
         return read_job(json.loads(stdout))
+
+    def corrected(self, scratch: Path) -> float | None:
+        # In a process of its own: see `measuring`.
+        command = [sys.executable, "-m", "tests.benchmarks.corrections", str(scratch / "runs" / "latest")]
+        done = subprocess.run(command, cwd=REPOSITORY, env=environment(), capture_output=True, text=True, check=True)
+        found: float | None = json.loads(done.stdout)
+        return found
 
 
 @dataclass(frozen=True, kw_only=True)

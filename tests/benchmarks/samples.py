@@ -17,6 +17,7 @@ class Sample:
         cpu: CPU-seconds, of the whole process.
         peak: bytes of resident memory at the highest.
         accuracy: on the test images.
+        corrected: the same with the known label errors corrected (see `corrections`).
         training: CPU-seconds.
         training_wall: seconds.
         parts: CPU-seconds beside training, by part.
@@ -31,6 +32,7 @@ class Sample:
     cpu: float = 0.0
     peak: int = 0
     accuracy: float | None = None
+    corrected: float | None = None
     training: float | None = None
     training_wall: float | None = None
     parts: Mapping[str, float] = field(default_factory=dict)
@@ -55,6 +57,7 @@ class Summary:
         training: median, in CPU-seconds.
         beside: median CPU-seconds of everything else.
         accuracies: in the order of the rounds.
+        corrected: mean accuracy with the known label errors corrected.
         parts: median CPU-seconds beside training, by part.
     """
 
@@ -65,6 +68,7 @@ class Summary:
     training: float | None
     beside: float | None
     accuracies: tuple[float, ...]
+    corrected: float | None
     parts: Mapping[str, float]
 
     @property
@@ -97,8 +101,14 @@ def _summary(samples: Sequence[Sample]) -> Summary:
         training=_median(sample.training for sample in samples),
         beside=_median(sample.beside for sample in samples),
         accuracies=tuple(sample.accuracy for sample in samples if sample.accuracy is not None),
+        corrected=_mean(sample.corrected for sample in samples),
         parts={part: statistics.median(sample.parts.get(part, 0.0) for sample in samples) for part in parts},
     )
+
+
+def _mean(values: Iterable[float | None]) -> float | None:
+    known = [value for value in values if value is not None]
+    return statistics.mean(known) if known else None
 
 
 def _median(values: Iterable[float | None]) -> float | None:
