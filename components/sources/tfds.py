@@ -52,11 +52,12 @@ class TfdsSource(SourceConfig):
         return identity
 
     def load(self, context: Context, scratch: Path) -> Dataset:
-        import tensorflow_datasets as tfds
+        with context.timed("imports"):
+            import tensorflow_datasets as tfds
 
-        from components.runtime.tensorflow import import_tensorflow
+            from components.runtime.tensorflow import import_tensorflow
 
-        import_tensorflow()
+            import_tensorflow()
         tfds.disable_progress_bar()
         builder = self._builder()
         class_names = self._class_names(builder)
@@ -100,6 +101,12 @@ class TfdsSource(SourceConfig):
             ) from error
         except Exception as error:  # whatever reading a damaged description raises
             raise self._damaged(error) from error
+        if builder.info.file_format != tfds.core.FileFormat.TFRECORD:
+            raise ConfigError(
+                f"the prepared `{self.name}` in {self._home()} is kept as {builder.info.file_format.value}",
+                expected="TFRecord files, as tensorflow-datasets prepares them by default",
+                remedy="prepare it anew in another example_gen.source.data_dir",
+            )
         if isinstance(builder, tfds.core.read_only_builder.ReadOnlyBuilder) and self.download:
             raise ConfigError(
                 f"`{self.name}` is in no catalogue, only in {builder.data_path}",
@@ -175,29 +182,38 @@ class TfdsSource(SourceConfig):
         height, width = (self.size, self.size) if self.size else builder.info.features["image"].shape[:2]
         labels = []
         with spooling(scratch / split, height=height, width=width, needed=count * height * width) as spool:
-            for some_images, some_labels in self._batches(builder, split):
+            for some_images, some_labels in self._batches(builder, split, shape=(height, width)):
                 context.termination.check()
                 spool.append(some_images)
                 labels.append(some_labels.astype(np.int64))
         return LabelledImages(spool.images(), np.concatenate(labels))
 
-    def _batches(self, builder: Any, split: str) -> Iterator[Any]:
-        """Yield grey images, uint8 [some, height, width], and their labels."""
-        import tensorflow as tf
-        import tensorflow_datasets as tfds
+    def _batches(self, builder: Any, split: str, *, shape: tuple[int, int]) -> Iterator[Any]:
+        """Yield grey images, uint8 [some, height, width], and their labels.
 
-        def grey(example: dict[str, Any]) -> tuple[Any, Any]:
-            image = example["image"]
+        The records are parsed many at a time: one by one, as tensorflow-datasets reads them, MNIST's 60,000 take 4.5
+        CPU-seconds and not 1.5.
+        """
+        import tensorflow as tf
+
+        features = builder.info.features
+
+        def grey(encoded: Any) -> Any:
+            image = features["image"].decode_example(encoded)
             if image.shape[-1] == 3:
                 image = tf.image.rgb_to_grayscale(image)
             if self.size is not None:
                 resized = tf.image.resize(image, (self.size, self.size), method="area")
                 image = tf.cast(tf.round(resized), tf.uint8)
-            return image[..., 0], example["label"]
+            return image[..., 0]
 
-        options = tfds.ReadConfig(interleave_cycle_length=1)
+        def decode(records: Any) -> tuple[Any, Any]:
+            examples = tf.io.parse_example(records, features.tf_example_spec)
+            images = tf.map_fn(grey, examples["image"], fn_output_signature=tf.TensorSpec(shape, tf.uint8))
+            return images, examples["label"]
+
         try:
-            dataset = builder.as_dataset(split=split, shuffle_files=False, read_config=options)
-            yield from tfds.as_numpy(dataset.map(grey, num_parallel_calls=2).batch(READ_BATCH).prefetch(2))
+            files = [str(path) for path in builder.info.splits[split].filepaths]
+            yield from tf.data.TFRecordDataset(files).batch(READ_BATCH).map(decode).as_numpy_iterator()
         except Exception as error:  # whatever a missing shard or a damaged record raises
             raise self._damaged(error) from error
