@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import math
-import time
+from collections import Counter
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
@@ -12,10 +12,11 @@ import keras
 from components.artifacts import Epoch
 from components.errors import ConfigError, TerminationError
 from components.training.batches import training_batches, validation_batches
-from components.training.checkpoint import Checkpoint, Checkpoints, NoCheckpoints
+from components.training.checkpoint import Checkpoint
 from components.training.classifier import Classifier
 from components.training.order import Block, EpochOrder
 from components.training.resident import ResidentImages, most_rows
+from components.training.saving import Saving
 from components.training.state import best_weights, capture, restore
 from components.training.stopping import EarlyStopping
 
@@ -106,14 +107,8 @@ class Training:
         self.step = 0
         self.history: list[Epoch] = []
         self.stopping = EarlyStopping(config.monitor, patience=config.patience)
-        self.checkpoints = (
-            NoCheckpoints()
-            if context.checkpoints is None
-            else Checkpoints(context.checkpoints, guard=context.fingerprint)
-        )
+        self.saving = Saving(config.checkpoint, context)
         self._unrestored: Arrays | None = None
-        self._saved_at = time.monotonic()
-        self._steps_since = 0
         self._sums: list[Any] = []
         """What the metrics have added up in the blocks of the epoch that are done."""
         rows = most_rows(config.memory_budget, train, validation)
@@ -145,7 +140,7 @@ class Training:
 
     def resume(self) -> None:
         """Go to where the newest checkpoint is, if there is one."""
-        if (found := self.checkpoints.newest(self.context.progress)) is None:
+        if (found := self.saving.newest()) is None:
             return
         record, arrays = found
         if record.machine != self.machine:
@@ -206,7 +201,7 @@ class Training:
 
     def advance(self, step: int, images: int, metrics: dict[str, float]) -> None:
         """Be at a step of the epoch, with so many images behind; save that, and end, where it is time to."""
-        self._steps_since += step - self.step
+        self.saving.steps_since += step - self.step
         self.step = step
         self.context.progress.training_step(step=step, images=images, metrics=metrics)
         if step < self.order.steps:  # an epoch's last step is saved with its validation
@@ -236,43 +231,30 @@ class Training:
 
     def _validate(self) -> dict[str, float]:
         """Return the means over the validation split, which may be held block by block."""
-        count = len(self.validation.split)
-        totals: dict[str, float] = {}
-        for start in range(0, count, self._validation_rows):
-            rows = min(self._validation_rows, count - start)
-            self.validation.hold(start, rows)
+        totals: Counter[str] = Counter()
+        for rows in self.validation.hold_in_turn(self._validation_rows):
             means = self.classifier.evaluate(validation_batches(rows), verbose=0, return_dict=True)
-            totals = {name: totals.get(name, 0.0) + mean * rows for name, mean in means.items()}
-        return {name: total / count for name, total in totals.items()}
+            totals.update({name: mean * rows for name, mean in means.items()})
+        return {name: total / len(self.validation.split) for name, total in totals.items()}
 
     def _save_if_due(self) -> None:
-        every = self.config.checkpoint
         ending = self.context.termination.requested
-        if (
-            ending
-            or self.done
-            or 0 < every.every_seconds <= time.monotonic() - self._saved_at
-            or 0 < every.every_steps <= self._steps_since
-        ):
-            self._save()
+        if ending or self.done or self.saving.is_due:
+            record = Checkpoint(
+                epoch=self.epoch,
+                step=self.step,
+                done=self.done,
+                history=tuple(self.history),
+                best=self.stopping.best,
+                machine=self.machine,
+            )
+            self.saving.save(record, capture(self.classifier, self.stopping))
         if ending:
             where = f"in epoch {self.epoch}, after step {self.step}" if self.step else f"after epoch {self.epoch - 1}"
             raise TerminationError(
                 f"the job was asked to end, and did {where}",
                 remedy="run the same command again: it goes on from there",
             )
-
-    def _save(self) -> None:
-        record = Checkpoint(
-            epoch=self.epoch,
-            step=self.step,
-            done=self.done,
-            history=tuple(self.history),
-            best=self.stopping.best,
-            machine=self.machine,
-        )
-        self.checkpoints.write(record, capture(self.classifier, self.stopping))
-        self._saved_at, self._steps_since = time.monotonic(), 0
 
 
 class _Listener(keras.callbacks.Callback):  # type: ignore[misc]

@@ -11,6 +11,8 @@ import tensorflow as tf
 from components.data.formats import read_rows
 
 if TYPE_CHECKING:
+    from collections.abc import Iterator
+
     from components.data.formats import ImageSplit
 
 COPIES = 2
@@ -57,6 +59,13 @@ class ResidentImages:
             read = read_rows(array, start, end)
             variable.assign(np.concatenate([read, read_rows(array, 0, rest)]) if rest else read)
         self.held = (start, rows)
+
+    def hold_in_turn(self, most: int) -> Iterator[int]:
+        """Hold the whole split block by block, at most so many rows at a time, and yield how many are held."""
+        for start in range(0, len(self.split), most):
+            rows = min(most, len(self.split) - start)
+            self.hold(start, rows)
+            yield rows
 
     def take(self, rows: Any) -> tuple[Any, Any]:
         """Return the images and labels at an int64 tensor of places in what is held."""

@@ -17,13 +17,13 @@ from components.runtime.tensorflow import import_tensorflow
 tf = import_tensorflow()
 if sys.argv[1] == "deterministic":
     tf.config.experimental.enable_op_determinism()
-from components.training.fitting import Training
-save, took = Training._save, []
-def timed(training):
+from components.training.saving import Saving
+save, took = Saving.save, []
+def timed(saving, record, arrays):
     began = time.perf_counter()
-    save(training)
+    save(saving, record, arrays)
     took.append(time.perf_counter() - began)
-Training._save = timed
+Saving.save = timed
 from job.entrypoint import run_job
 from job.request import Request
 from pathlib import Path
