@@ -12,11 +12,13 @@ from components.errors import ConfigError
 if TYPE_CHECKING:
     from collections.abc import Iterator
 
-POOL = 2
+STRIDE = 2
+"""Of the poolings: each halves height and width."""
 CONVOLUTIONS = 3
 Units = Annotated[int, Field(strict=True, ge=1, le=8192)]
 Kernel = Annotated[int, Field(strict=True, ge=1, le=15)]
 Padding = Literal["same", "valid"]
+PoolSize = Annotated[int, Field(strict=True, ge=STRIDE, le=7)]
 
 
 class NetworkConfig(ComponentConfig):
@@ -28,6 +30,9 @@ class NetworkConfig(ComponentConfig):
     """Height and width of each convolution's kernels, in pixels."""
     padding: tuple[Padding, Padding, Padding] = ("same", "same", "same")
     """`same` surrounds each convolution's input with zeros; `valid` leaves out its border, and the work there."""
+    pooling: PoolSize = STRIDE
+    """Height and width of the windows of max-pooling, which are two pixels apart: 3 lets them overlap, so that a small
+    shift changes less (A. Krizhevsky et al., 2012, section 3.4)."""
     dense: tuple[Units, Units] = (128, 64)
     """Units of each dense layer before the output."""
     dropout: Annotated[float, Field(strict=True, ge=0, lt=1)] = 0.3
@@ -46,7 +51,8 @@ def check_image_size(config: NetworkConfig, height: int, width: int) -> None:
     """
     least = 1
     for kernel, padding in reversed(list(zip(config.kernels, config.padding, strict=True))):
-        least = least * POOL + (kernel - 1 if padding == "valid" else 0)
+        # Overlapping windows reach over the border, and round up what others round down.
+        least = least * STRIDE - (config.pooling > STRIDE) + (kernel - 1 if padding == "valid" else 0)
     if min(height, width) < least:
         raise ConfigError(
             f"{CONVOLUTIONS} poolings leave nothing of images of {height}x{width} pixels",
@@ -103,7 +109,15 @@ def build_network(
                 name=f"convolution_{number}",
             )
         )
-        network.add(layers.MaxPooling2D(POOL, dtype=policy, name=f"pooling_{number}"))
+        network.add(
+            layers.MaxPooling2D(
+                config.pooling,
+                strides=STRIDE,
+                padding="valid" if config.pooling == STRIDE else "same",
+                dtype=policy,
+                name=f"pooling_{number}",
+            )
+        )
         if config.batch_normalization:
             network.add(
                 layers.BatchNormalization(

@@ -222,6 +222,17 @@ def test_a_convolution_without_padding_leaves_out_the_border() -> None:
     build_network(config, image_shape=(16, 16, 1), classes=10, seed=0)
 
 
+@pytest.mark.parametrize(("pooling", "sizes", "least"), [(2, [12, 5, 2], 16), (3, [12, 5, 3], 9)])
+def test_poolings_halve_whether_or_not_their_windows_overlap(pooling: int, sizes: list[int], least: int) -> None:
+    config = NetworkConfig(kernels=(5, 3, 3), padding=("valid", "valid", "same"), pooling=pooling)
+    network = build_network(config, image_shape=(28, 28, 1), classes=10, seed=0)
+    assert [network.get_layer(f"pooling_{number}").output.shape[1] for number in (1, 2, 3)] == sizes
+    assert network.get_layer("pooling_1").pool_size == (pooling, pooling)
+    build_network(config, image_shape=(least, least, 1), classes=10, seed=0)
+    with pytest.raises(ConfigError, match="leave nothing"):
+        build_network(config, image_shape=(least - 1, 28, 1), classes=10, seed=0)
+
+
 def test_the_last_epoch_is_kept_where_that_is_asked_for(
     tmp_path: Path, transformed: Stored[TransformedExamples]
 ) -> None:
