@@ -201,7 +201,7 @@ class Model(Artifact):
     image_shape: ImageShape
     class_names: Annotated[tuple[str, ...], Field(min_length=2)]
     test_time_shift: Count = 0
-    """Pixels: answers are means over the image and the same moved so far (see `components.models.averaging`);
+    """Pixels: answers are means over the image and the same moved by up to so many (`components.models.averaging`);
     `saved_model` does it by itself, `file` does not."""
     parameters: Count
     weights_sha256: Annotated[str, Field(pattern=r"^[0-9a-f]{64}$")]

@@ -53,9 +53,9 @@ class TrainerConfig(ComponentConfig):
     """Adam's learning rate over the steps of all epochs."""
     optimizer: AdamConfig = AdamConfig()
     """Adam's other constants."""
-    test_time_shift: Annotated[int, Field(strict=True, ge=0, le=64)] = 0
-    """The model answers with the mean over an image and the same moved so many pixels up, down, left and right.
-    It takes five times the work; 0 for none. Validation while training goes without."""
+    test_time_shift: Annotated[int, Field(strict=True, ge=0, le=4)] = 0
+    """The model answers with the mean over an image and the same moved by up to so many pixels, which takes 5 times the
+    work for 1 pixel and 13 times for 2; 0 for none. Validation while training goes without."""
     patience: Annotated[int, Field(strict=True, ge=0)] = 5
     """Stop after so many epochs without a better `monitor`."""
     monitor: Monitor = "val_loss"

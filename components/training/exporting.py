@@ -78,7 +78,7 @@ def write_saved_model(
         network: takes what `graph` makes.
         graph: what to do with raw images before the network.
         directory: to be made.
-        test_time_shift: answers are means over images moved so many pixels (see `average_over_shifts`).
+        test_time_shift: answers are means over images moved by up to so many pixels (see `average_over_shifts`).
     """
     import tensorflow as tf
 

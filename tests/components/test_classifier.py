@@ -14,7 +14,7 @@ from components.training.classifier import Classifier
 from components.training.cnn import NetworkConfig, build_network
 from components.training.config import TrainerConfig
 from components.training.fitting import Fit, Training, fit
-from components.training.resident import ResidentImages
+from components.training.resident import COPIES, ResidentImages
 
 NETWORK = NetworkConfig(filters=(4, 4, 4), dense=(8, 8), dropout=0.0)
 
@@ -46,7 +46,7 @@ def trained(tmp_path: Path, settings: TrainerConfig, **options: Any) -> tuple[Fi
 
 def test_a_training_in_blocks_learns_as_one_in_memory(tmp_path: Path) -> None:
     whole, _ = trained(tmp_path, config())
-    budget = 2 * 4 * 16 * 16 * 80  # eighty images in two copies, of 253
+    budget = COPIES * 4 * 16 * 16 * 80  # eighty images of 253
     in_blocks, _ = trained(tmp_path, config().model_copy(update={"memory_budget": budget}))
     again, _ = trained(tmp_path, config().model_copy(update={"memory_budget": budget}))
     assert whole.history[-1].val_accuracy == in_blocks.history[-1].val_accuracy == 1.0

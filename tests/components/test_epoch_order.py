@@ -11,7 +11,7 @@ from hypothesis import strategies as st
 
 from components.data.formats import ImageSplit
 from components.training.order import EpochOrder
-from components.training.resident import ResidentImages, most_rows
+from components.training.resident import COPIES, ResidentImages, most_rows
 
 
 def batches(order: EpochOrder, epoch: int, *, from_step: int = 0) -> list[list[int]]:
@@ -81,6 +81,6 @@ def test_a_budget_is_shared_out_by_the_sizes_of_the_splits() -> None:
         return ImageSplit(np.zeros((count, 2, 2, 1), np.float32), np.zeros(count, np.int64))
 
     assert most_rows(10**6, split(90), split(10)).train == 90
-    tight = most_rows(50 * 2 * 16, split(90), split(10))  # fifty images, each in two copies
+    tight = most_rows(50 * COPIES * 16, split(90), split(10))  # fifty images
     assert (tight.train, tight.validation) == (45, 5)
     assert most_rows(1, split(90), split(10)).validation == 1

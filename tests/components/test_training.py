@@ -187,20 +187,22 @@ def test_a_loss_that_is_not_finite_is_told(tmp_path: Path, transformed: Stored[T
         train(tmp_path / "out", Stored(transformed.artifact, poisoned))
 
 
+@pytest.mark.parametrize(("shift", "answers"), [(1, 5), (2, 13)])
 def test_answers_are_means_over_moved_images_where_the_model_says_so(
-    tmp_path: Path, transformed: Stored[TransformedExamples]
+    tmp_path: Path, transformed: Stored[TransformedExamples], shift: int, answers: int
 ) -> None:
     import tensorflow as tf
 
-    averaged = train(tmp_path, transformed, test_time_shift=1)
-    assert averaged.artifact.test_time_shift == 1
+    averaged = train(tmp_path, transformed, test_time_shift=shift)
+    assert averaged.artifact.test_time_shift == shift
     alone = Stored(averaged.artifact.model_copy(update={"test_time_shift": 0}), averaged.directory)
     test = read_scaled(transformed, transformed.artifact.splits.test).images
-    padded = np.pad(test, ((0, 0), (1, 1), (1, 1), (0, 0)))
+    padded = np.pad(test, ((0, 0), (shift, shift), (shift, shift), (0, 0)))
     size = test.shape[1]
-    moved = [
-        padded[:, row : row + size, column : column + size] for row, column in ((1, 1), (0, 1), (2, 1), (1, 0), (1, 2))
-    ]
+    places = range(2 * shift + 1)
+    near = [(row, column) for row in places for column in places if abs(row - shift) + abs(column - shift) <= shift]
+    assert len(near) == answers
+    moved = [padded[:, row : row + size, column : column + size] for row, column in near]
     answer = load_predictor(alone)
     expected = np.mean([answer(images) for images in moved], axis=0)
     np.testing.assert_allclose(load_predictor(averaged)(test), expected, atol=1e-6)
