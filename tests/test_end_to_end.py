@@ -34,7 +34,7 @@ def test_the_digits_become_a_blessed_model(digits: tuple[Outcome, Path]) -> None
     runners = ["fingerprint", "waiting", "look-up"]
     assert parts == {
         "example_gen": [*runners, "imports", "reading", "splitting", "sealing"],
-        "transform": [*runners, "imports", "reading", "comparing", "scaling", "writing", "sealing"],
+        "transform": [*runners, "imports", "scaling", "comparing", "sealing"],
         "trainer": [*runners, "imports", "building", "training", "exporting", "sealing"],
         "evaluator": [*runners, "imports", "loading", "predicting", "scoring", "writing", "sealing"],
         "visualizer": [*runners, "imports", "drawing", "sealing"],

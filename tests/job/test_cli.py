@@ -27,11 +27,15 @@ HEAVY = ("tensorflow", "keras", "pandas", "numpy", "sklearn", "matplotlib", "sea
 def imported_by(*arguments: object) -> set[str]:
     """Return the top-level packages in memory after a command, run in a process of its own."""
     code = (
-        "import sys, runpy\n"
+        "import os, runpy, sys\n"
+        "leave = os._exit\n"
+        "def tell(code):\n"
+        "    print(code)\n"
+        "    print(*{name.partition('.')[0] for name in sys.modules}, flush=True)\n"
+        "    leave(code)\n"
+        "os._exit = tell\n"
         "sys.argv = ['job', *sys.argv[1:]]\n"
-        "try: runpy.run_module('job', run_name='__main__')\n"
-        "except SystemExit as end: print(end.code or 0)\n"
-        "print(*{name.partition('.')[0] for name in sys.modules})\n"
+        "runpy.run_module('job', run_name='__main__')\n"
     )
     result = subprocess.run(
         [sys.executable, "-c", code, *map(str, arguments)], cwd=REPOSITORY, capture_output=True, text=True, check=True
