@@ -65,6 +65,12 @@ def test_it_downloads_prepares_and_reads(server: Path, tmp_path: Path) -> None:
     small = load(TfdsSource(name="mnist", data_dir=tmp_path / "prepared", size=14))
     assert small.train.images.shape == (TRAIN, 14, 14)
 
+    (described,) = (tmp_path / "prepared").glob("**/dataset_info.json")
+    described.write_text(described.read_text().replace('"fileFormat": "tfrecord"', '"fileFormat": "riegeli"'))
+    with pytest.raises(ConfigError, match="is kept as riegeli") as told:
+        load(TfdsSource(name="mnist", data_dir=tmp_path / "prepared"))
+    assert told.value.expected.startswith("TFRecord files")
+
 
 def test_a_server_without_the_file_is_told(server: Path, tmp_path: Path) -> None:
     with pytest.raises(DataError, match=r"`mnist` could not be downloaded.*404") as told:
