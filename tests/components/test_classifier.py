@@ -10,11 +10,13 @@ import pytest
 
 from components import Context
 from components.data.formats import ImageSplit
+from components.errors import TerminationError
 from components.training.classifier import Classifier
 from components.training.cnn import NetworkConfig, build_network
 from components.training.config import TrainerConfig
 from components.training.fitting import Fit, Training, fit
 from components.training.resident import COPIES, ResidentImages
+from tests.support.termination import AskedAfter
 
 NETWORK = NetworkConfig(filters=(4, 4, 4), dense=(8, 8), dropout=0.0)
 
@@ -52,6 +54,25 @@ def test_a_training_in_blocks_learns_as_one_in_memory(tmp_path: Path) -> None:
     assert whole.history[-1].val_accuracy == in_blocks.history[-1].val_accuracy == 1.0
     assert in_blocks.history == again.history
     assert in_blocks.history != whole.history
+
+
+def test_a_training_in_blocks_that_is_ended_again_and_again_finds_the_same(tmp_path: Path) -> None:
+    settings = config(epochs=2).model_copy(update={"memory_budget": COPIES * 4 * 16 * 16 * 80})
+    whole, weights = trained(tmp_path, settings)
+    ended = 0
+    while ended < 50:
+        built = network()
+        context = Context(output=tmp_path, checkpoints=tmp_path / "checkpoints", termination=AskedAfter(1))
+        try:
+            fitted = fit(built, settings, squares(203, 0), squares(50, 1), context)
+        except TerminationError:
+            ended += 1
+        else:
+            break
+    assert ended > 5
+    assert fitted.history == whole.history
+    for one, other in zip(weights, built.get_weights(), strict=True):
+        assert np.array_equal(one, other)
 
 
 def test_validation_in_blocks_has_the_means_of_the_whole(tmp_path: Path) -> None:
