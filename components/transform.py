@@ -94,8 +94,9 @@ class Transform(Component[TransformConfig]):
         from components.data.duplicates import image_digests
         from components.data.formats import ImageSplit, iterate_examples
 
+        graph = scaling_graph()
         rows = self.config.memory_budget // (HELD * prod(examples.artifact.image_shape))
         for raw in iterate_examples(examples, split, rows=max(1, min(BATCH, rows))):
             context.termination.check()
             seen.append(image_digests(raw.images))
-            yield ImageSplit(apply_numpy(scaling_graph(), raw.images), raw.labels)
+            yield ImageSplit(apply_numpy(graph, raw.images), raw.labels)

@@ -10,19 +10,20 @@ from __future__ import annotations
 
 import argparse
 import json
-import os
 import shutil
 import statistics
-import subprocess
 import sys
 import tempfile
-import time
 from pathlib import Path
 from typing import Any
 
-from tests.benchmarks.contestants import FAST, TRAINING, config_of
+from tests.benchmarks.contestants import FAST, config_of, read_job
+from tests.benchmarks.measuring import measure
 from tests.benchmarks.table import number, percent, print_table
 from tests.benchmarks.variants import VARIANTS
+
+TIMEOUT = 1800
+"""Seconds that a variant may take."""
 
 
 def main() -> None:
@@ -67,25 +68,20 @@ def measure_variant(name: str, seed: int, scratch: Path, mnist: Path) -> dict[st
     root = scratch / ("fresh" if variant.fresh else "kept")
     shutil.rmtree(root if variant.fresh else root / "artifacts" / "trainer", ignore_errors=True)
     command = [sys.executable, "-m", "tests.benchmarks.experiments", str(mnist), "--child", name, str(seed), str(root)]
-    began = time.perf_counter()
-    with tempfile.TemporaryFile("w+") as said, tempfile.TemporaryFile("w+") as complained:
-        process = subprocess.Popen(command, env=os.environ | variant.environment, stdout=said, stderr=complained)
-        _, status, usage = os.wait4(process.pid, 0)
-        process.returncode = os.waitstatus_to_exitcode(status)
-        wall = time.perf_counter() - began
-        said.seek(0)
-        complained.seek(0)
-        if process.returncode:
-            raise SystemExit(f"{name}: {complained.read()[-2000:]}")
-        record: dict[str, Any] = json.loads(said.read())
-    (training,) = [part for part in record["steps"][-1]["parts"] if part["name"] == TRAINING]
+    took = measure(command, timeout=TIMEOUT, variables=variant.environment)
+    if took.failure:
+        raise SystemExit(f"{name}: {took.failure}")
+    record: dict[str, Any] = json.loads(took.stdout)
+    told = read_job(record)
+    if told.training is None or told.training_wall is None:
+        raise SystemExit(f"{name}: the job does not say what its training took")
     manifest = json.loads((Path(record["steps"][-1]["path"]) / "manifest.json").read_text())
     return {
-        "wall": wall,
-        "cpu": usage.ru_utime + usage.ru_stime,
-        "peak": usage.ru_maxrss * 1024 / 1e9,
-        "training": training["cpu_seconds"],
-        "training_wall": training["seconds"],
+        "wall": took.wall,
+        "cpu": took.cpu,
+        "peak": took.peak / 1e9,
+        "training": told.training,
+        "training_wall": told.training_wall,
         "accuracy": manifest["artifact"]["history"][-1]["val_accuracy"],
     }
 

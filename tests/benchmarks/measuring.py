@@ -11,7 +11,7 @@ import subprocess
 import sys
 import tempfile
 import time
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 
 from tests.support.processes import REPOSITORY, environment
@@ -44,15 +44,18 @@ class Measured:
     failure: str
 
 
-def measure(command: Sequence[str], *, timeout: float, good: Sequence[int] = (0,)) -> Measured:
+def measure(
+    command: Sequence[str], *, timeout: float, good: Sequence[int] = (0,), variables: Mapping[str, str] | None = None
+) -> Measured:
     """Run a command in a process of its own and return what it took.
 
     Args:
         command: program and arguments; it is started in the repository.
         timeout: seconds after which it is killed.
         good: exit codes with which it went well.
+        variables: of its environment, beside those that every process is given.
     """
-    quiet = {**environment(), "TF_CPP_MIN_LOG_LEVEL": "2", "MPLBACKEND": "Agg"}
+    quiet = {**environment(), "TF_CPP_MIN_LOG_LEVEL": "2", "MPLBACKEND": "Agg", **(variables or {})}
     with tempfile.TemporaryFile("w+") as stdout, tempfile.TemporaryFile("w+") as stderr:
         began = time.perf_counter()
         process = subprocess.Popen(command, cwd=REPOSITORY, env=quiet, stdout=stdout, stderr=stderr)
