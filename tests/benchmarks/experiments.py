@@ -26,6 +26,10 @@ TIMEOUT = 1800
 """Seconds that a variant may take."""
 
 
+class NotMeasuredError(Exception):
+    """A variant did not run to its end."""
+
+
 def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     parser.add_argument("mnist", type=Path, help="folder of the four IDX files")
@@ -41,9 +45,13 @@ def main() -> None:
     found: dict[str, list[dict[str, float]]] = {name: [] for name in options.only}
     with tempfile.TemporaryDirectory() as scratch:
         for seed in range(options.rounds):
-            for name in options.only:
-                found[name].append(measure_variant(name, seed, Path(scratch), options.mnist))
-                print(f"{seed} {name}: {found[name][-1]}", file=sys.stderr, flush=True)
+            for name in [*found]:
+                try:
+                    found[name].append(measure_variant(name, seed, Path(scratch), options.mnist))
+                    print(f"{seed} {name}: {found[name][-1]}", file=sys.stderr, flush=True)
+                except NotMeasuredError as error:
+                    del found[name]
+                    print(f"{seed} {name} is left out: {error}", file=sys.stderr, flush=True)
     if options.json:
         options.json.write_text(json.dumps(found, indent=2) + "\n")
     tell(found)
@@ -63,18 +71,22 @@ def run_variant(name: str, seed: int, root: Path, mnist: Path) -> None:
 
 
 def measure_variant(name: str, seed: int, scratch: Path, mnist: Path) -> dict[str, float]:
-    """Run a variant in a process of its own, and return what it took and reached."""
+    """Run a variant in a process of its own, and return what it took and reached.
+
+    Raises:
+        NotMeasuredError: if it did not run to its end.
+    """
     variant = VARIANTS[name]
     root = scratch / ("fresh" if variant.fresh else "kept")
     shutil.rmtree(root if variant.fresh else root / "artifacts" / "trainer", ignore_errors=True)
     command = [sys.executable, "-m", "tests.benchmarks.experiments", str(mnist), "--child", name, str(seed), str(root)]
     took = measure(command, timeout=TIMEOUT, variables=variant.environment)
     if took.failure:
-        raise SystemExit(f"{name}: {took.failure}")
+        raise NotMeasuredError(took.failure)
     record: dict[str, Any] = json.loads(took.stdout)
     told = read_job(record)
     if told.training is None or told.training_wall is None:
-        raise SystemExit(f"{name}: the job does not say what its training took")
+        raise NotMeasuredError("the job does not say what its training took")
     manifest = json.loads((Path(record["steps"][-1]["path"]) / "manifest.json").read_text())
     return {
         "wall": took.wall,

@@ -106,10 +106,10 @@ def _relu_before_pooling() -> None:
 
         network = build_network(*arguments, **options)
         layers = list(network.layers)
-        for place, layer in enumerate(layers):
-            if layer.name.startswith("pooling"):
-                end = next(at for at in range(place, len(layers)) if layers[at].name.startswith("relu"))
-                layers[place : end + 1] = [*layers[place + 1 : end + 1], layer]
+        for pooling in [layer for layer in layers if layer.name.startswith("pooling")]:
+            place = layers.index(pooling)
+            end = next(at for at in range(place, len(layers)) if layers[at].name.startswith("relu"))
+            layers[place : end + 1] = [*layers[place + 1 : end + 1], pooling]
         return keras.Sequential([keras.Input(network.input_shape[1:]), *layers])
 
     trainer.build_network = build
