@@ -1,6 +1,6 @@
 """What each choice in training is worth: `mnist-fast` to the Trainer, with one thing done otherwise at a time.
 
-python -m tests.benchmarks.experiments MNIST [--rounds 3] [--only "batch 64,XLA"] [--json FILE]
+python -m tests.benchmarks.experiments MNIST [--rounds 3] [--only "batch 64;XLA"] [--json FILE]
 
 The variants (see `variants`) run in processes of their own, round by round, with the seeds 0, 1, ... What is
 told of accuracy is that of the validation split; the test split is not looked at. notes.md says what was found.
@@ -34,7 +34,7 @@ def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     parser.add_argument("mnist", type=Path, help="folder of the four IDX files")
     parser.add_argument("--rounds", type=int, default=3)
-    parser.add_argument("--only", type=lambda text: text.split(","), default=list(VARIANTS))
+    parser.add_argument("--only", type=lambda text: text.split(";"), default=list(VARIANTS))
     parser.add_argument("--json", type=Path)
     parser.add_argument("--child", nargs=3, metavar=("VARIANT", "SEED", "ROOT"), help=argparse.SUPPRESS)
     options = parser.parse_args()
