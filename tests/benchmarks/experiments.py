@@ -50,6 +50,8 @@ def main() -> None:
                     found[name].append(measure_variant(name, seed, Path(scratch), options.mnist))
                     print(f"{seed} {name}: {found[name][-1]}", file=sys.stderr, flush=True)
                 except NotMeasuredError as error:
+                    if name == options.only[0]:  # what all others are compared with
+                        raise SystemExit(f"{name}: {error}") from error
                     del found[name]
                     print(f"{seed} {name} is left out: {error}", file=sys.stderr, flush=True)
     if options.json:
