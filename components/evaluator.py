@@ -30,31 +30,30 @@ class Evaluator(Component[EvaluatorConfig]):
             DataError: if the model was made for images or classes of another kind.
         """
         with context.timed("imports"):
-            import numpy as np
-
-            from components.data.formats import iterate_scaled, read_scaled
+            from components.evaluation.answers import ask
             from components.evaluation.metrics import score
-            from components.evaluation.writing import write_evaluation
-            from components.models.predictor import BATCH, import_libraries, load_predictor
+            from components.evaluation.writing import Findings, write_evaluation
+            from components.models.predictor import import_libraries, load_predictor
 
             import_libraries(model)
         check_fit(transformed.artifact, model.artifact)
-        split = transformed.artifact.splits.test
         with context.timed("loading"):
             predict = load_predictor(model)
-        answers = []
         with context.timed("predicting"):
-            for images in iterate_scaled(transformed, split, rows=BATCH):
-                context.termination.check()
-                answers.append(predict(images))
-        probabilities = np.concatenate(answers)
-        labels = read_scaled(transformed, split).labels
+            answers = ask(predict, transformed, transformed.artifact.splits.test, context)
         context.termination.check()
         with context.timed("scoring"):
-            scores = score(labels, probabilities, transformed.artifact.class_names)
+            scores = score(answers.labels, answers.probabilities, transformed.artifact.class_names)
             blessing = bless(scores.metrics, self.config.thresholds)
         with context.timed("writing"):
-            return write_evaluation(scores, blessing, labels, probabilities, context.output)
+            return write_evaluation(
+                answers,
+                scores,
+                blessing,
+                Findings(),
+                weights_sha256=model.artifact.weights_sha256,
+                output=context.output,
+            )
 
 
 def check_fit(transformed: TransformedExamples, model: Model) -> None:

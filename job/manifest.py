@@ -19,6 +19,7 @@ from components.artifacts import (
     Figures,
     FileName,
     Model,
+    Sha256,
     Statement,
     TransformedExamples,
 )
@@ -28,7 +29,6 @@ from components.errors import IntegrityError, first_finding, first_line
 MANIFEST = "manifest.json"
 SCHEMA_VERSION = 1
 AnyArtifact = Annotated[Examples | TransformedExamples | Model | Evaluation | Figures, Field(discriminator="kind")]
-Sha256 = Annotated[str, Field(pattern=r"^[0-9a-f]{64}$")]
 
 
 class Recipe(Statement):

@@ -30,7 +30,7 @@ class Shared:
     """Images, over all splits, that stand in another one too."""
 
 
-def image_digests(images: NDArray[np.uint8]) -> NDArray[np.void]:
+def image_digests(images: NDArray[np.uint8] | NDArray[np.float32]) -> NDArray[np.void]:
     """Return the digest of each image: V16 [count]."""
     rows = np.ascontiguousarray(images).reshape(len(images), -1)
     return np.frombuffer(b"".join([blake2b(row.data, digest_size=DIGEST.itemsize).digest() for row in rows]), DIGEST)

@@ -25,6 +25,8 @@ if TYPE_CHECKING:
 
 COUNTED = 2**20
 """Pixels that are counted at a time; to count them NumPy makes 8 bytes of each."""
+GREY_STEPS = 16
+INK_STEPS = 20
 
 
 def write_dataset(
@@ -184,6 +186,7 @@ class Tally:
     def __init__(self, classes: int) -> None:
         self._greys = np.zeros(256, dtype=np.int64)
         self._labels = np.zeros(classes, dtype=np.int64)
+        self._inks = np.zeros(INK_STEPS, dtype=np.int64)
 
     def add(self, images: NDArray[np.uint8], labels: NDArray[np.int64]) -> None:
         """Count some images, uint8 [some, pixels], and their labels."""
@@ -191,6 +194,8 @@ class Tally:
         flat = images.reshape(-1)
         for start in range(0, len(flat), COUNTED):
             self._greys += np.bincount(flat[start : start + COUNTED], minlength=256)
+        inks = images.reshape(len(images), -1).mean(axis=1)
+        self._inks += np.histogram(inks, bins=INK_STEPS, range=(0, 255))[0]
 
     def statement(self, file: str) -> ExamplesSplit:
         """Return what was counted."""
@@ -204,4 +209,6 @@ class Tally:
             label_counts=tuple(self._labels.tolist()),
             pixel_mean=mean,
             pixel_std=variance**0.5,
+            pixel_histogram=tuple(self._greys.reshape(GREY_STEPS, -1).sum(axis=1).tolist()),
+            ink_histogram=tuple(self._inks.tolist()),
         )

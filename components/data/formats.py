@@ -173,10 +173,13 @@ def iterate_scaled(
         yield read_rows(mapped, first, min(first + rows, len(mapped)))
 
 
-def write_predictions(labels: NDArray[np.int64], probabilities: NDArray[np.float32], path: Path) -> None:
+def write_predictions(
+    labels: NDArray[np.int64], probabilities: NDArray[np.float32], images: NDArray[np.void], path: Path
+) -> None:
     """Write a classifier's answers as Parquet, one row an image, in the order of the split.
 
-    Columns: `label`, `prediction`, `confidence` (of the prediction), `probabilities` (a list by label).
+    Columns: `label`, `prediction`, `confidence` (of the prediction), `probabilities` (a list by label), and
+    `image`, the image's digest of 16 bytes (`components.data.duplicates.image_digests`).
     """
     pd.DataFrame(
         {
@@ -184,6 +187,7 @@ def write_predictions(labels: NDArray[np.int64], probabilities: NDArray[np.float
             "prediction": probabilities.argmax(axis=1),
             "confidence": probabilities.max(axis=1),
             "probabilities": list(probabilities),
+            "image": images.tolist(),
         }
     ).to_parquet(path, index=False)
 
@@ -191,4 +195,4 @@ def write_predictions(labels: NDArray[np.int64], probabilities: NDArray[np.float
 def read_predictions(evaluation: Stored[Evaluation]) -> pd.DataFrame:
     """Read what `write_predictions` wrote, without the column `probabilities`."""
     path = evaluation.directory / evaluation.artifact.predictions_file
-    return pd.read_parquet(path, columns=["label", "prediction", "confidence"])
+    return pd.read_parquet(path, columns=["label", "prediction", "confidence", "image"])

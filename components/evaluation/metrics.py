@@ -3,14 +3,14 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
-from math import sqrt
-from statistics import NormalDist
 from typing import TYPE_CHECKING
 
 import numpy as np
 from sklearn.metrics import confusion_matrix, precision_recall_fscore_support
 
-from components.artifacts import ClassMetrics, Interval, Metrics
+from components.artifacts import ClassMetrics, Metrics, ReliabilityBin
+from components.evaluation.calibration import calibration_error, calibration_error_interval, reliability
+from components.evaluation.intervals import bootstrap_intervals, wilson_interval
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
@@ -28,6 +28,7 @@ class Scores:
     metrics: Metrics
     per_class: tuple[ClassMetrics, ...]
     confusion_matrix: tuple[tuple[int, ...], ...]
+    reliability: tuple[ReliabilityBin, ...]
 
 
 def score(labels: NDArray[np.int64], probabilities: NDArray[np.float32], class_names: Sequence[str]) -> Scores:
@@ -46,16 +47,24 @@ def score(labels: NDArray[np.int64], probabilities: NDArray[np.float32], class_n
         labels, predicted, labels=every_label, zero_division=0.0
     )
     correct = int((predicted == labels).sum())
-    of_truth = probabilities[np.arange(len(labels)), labels].astype(np.float64)
+    matrix = confusion_matrix(labels, predicted, labels=every_label)
+    intervals = bootstrap_intervals(matrix.reshape(-1), _macro_means)
+    table = reliability(labels, probabilities)
     return Scores(
         metrics=Metrics(
             count=len(labels),
             accuracy=correct / len(labels),
             accuracy_interval=wilson_interval(correct, len(labels)),
-            loss=max(0.0, float(-np.log(np.clip(of_truth, EPSILON, 1.0)).mean())),
+            loss=cross_entropy(labels, probabilities),
+            brier_score=brier_score(labels, probabilities),
+            calibration_error=calibration_error(table),
+            calibration_error_interval=calibration_error_interval(labels, probabilities),
             macro_precision=float(precision.mean()),
+            macro_precision_interval=intervals[0],
             macro_recall=float(recall.mean()),
+            macro_recall_interval=intervals[1],
             macro_f1=float(f1.mean()),
+            macro_f1_interval=intervals[2],
         ),
         per_class=tuple(
             ClassMetrics(
@@ -68,24 +77,30 @@ def score(labels: NDArray[np.int64], probabilities: NDArray[np.float32], class_n
             )
             for label in range(len(class_names))
         ),
-        confusion_matrix=tuple(tuple(row) for row in confusion_matrix(labels, predicted, labels=every_label).tolist()),
+        confusion_matrix=tuple(tuple(row) for row in matrix.tolist()),
+        reliability=table,
     )
 
 
-def wilson_interval(successes: int, trials: int, confidence: float = 0.95) -> Interval:
-    """Return the score interval of a proportion (E. B. Wilson, JASA 22, 1927).
+def cross_entropy(labels: NDArray[np.int64], probabilities: NDArray[np.float32]) -> float:
+    """Return the mean negative log-likelihood of the true classes, in nats; no single image costs more than 16.2."""
+    of_truth = probabilities[np.arange(len(labels)), labels].astype(np.float64)
+    return max(0.0, float(-np.log(np.clip(of_truth, EPSILON, 1.0)).mean()))
 
-    >>> interval = wilson_interval(9930, 10000)
-    >>> round(interval.low, 4), round(interval.high, 4)
-    (0.9912, 0.9945)
-    """
-    z = NormalDist().inv_cdf((1 + confidence) / 2)
-    share = successes / trials
-    centre = share + z * z / (2 * trials)
-    spread = z * sqrt(share * (1 - share) / trials + z * z / (4 * trials * trials))
-    scale = 1 + z * z / trials
-    return Interval(
-        low=max(0.0, (centre - spread) / scale),
-        high=min(1.0, (centre + spread) / scale),
-        confidence=confidence,
-    )
+
+def brier_score(labels: NDArray[np.int64], probabilities: NDArray[np.float32]) -> float:
+    """Return the mean squared distance between probabilities and the truth (G. W. Brier, 1950), from 0 to 2."""
+    truth = np.eye(probabilities.shape[1])[labels]
+    return min(2.0, float(((probabilities - truth) ** 2).sum(axis=1).mean()))
+
+
+def _macro_means(drawn: NDArray[np.int64]) -> NDArray[np.float64]:
+    """Return macro precision, recall and F1, float64 [resamples, 3], of confusion matrices laid out row by row."""
+    classes = round(drawn.shape[1] ** 0.5)
+    matrices = drawn.reshape(len(drawn), classes, classes)
+    right = np.diagonal(matrices, axis1=1, axis2=2)
+    of_class, as_class = matrices.sum(axis=2), matrices.sum(axis=1)
+    # A class that is not there, or never predicted, counts as 0, as scikit-learn counts it.
+    precision, recall = right / np.maximum(as_class, 1), right / np.maximum(of_class, 1)
+    f1 = 2 * right / np.maximum(of_class + as_class, 1)
+    return np.stack([of.mean(axis=1) for of in (precision, recall, f1)], axis=1)

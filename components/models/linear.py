@@ -10,7 +10,7 @@ import numpy as np
 
 from components.artifacts import Epoch, Model, Stored, TrainingEnvironment, TransformedExamples
 from components.data.formats import read_scaled
-from components.evaluation.metrics import score
+from components.evaluation.metrics import cross_entropy
 from components.models.predictor import linear_predictor
 from components.runtime.libraries import library_version
 from components.training.history import write_history
@@ -44,19 +44,18 @@ def write_linear_model(
     stated = transformed.artifact
     np.savez(output / WEIGHTS_FILE, weights=weights, bias=bias)
     predict = linear_predictor(weights, bias)
-    fitted, held_out = (
-        score(split.labels, predict(split.images), stated.class_names).metrics
-        for split in (
-            read_scaled(transformed, stated.splits.train),
-            read_scaled(transformed, stated.splits.validation),
-        )
-    )
+    losses, accuracies = [], []
+    for stated_split in (stated.splits.train, stated.splits.validation):
+        split = read_scaled(transformed, stated_split)
+        probabilities = predict(split.images)
+        losses.append(cross_entropy(split.labels, probabilities))
+        accuracies.append(float((probabilities.argmax(axis=1) == split.labels).mean()))
     epoch = Epoch(
         epoch=1,
-        loss=fitted.loss,
-        accuracy=fitted.accuracy,
-        val_loss=held_out.loss,
-        val_accuracy=held_out.accuracy,
+        loss=losses[0],
+        accuracy=accuracies[0],
+        val_loss=losses[1],
+        val_accuracy=accuracies[1],
         learning_rate=0,
     )
     write_history([epoch], output / HISTORY_FILE)

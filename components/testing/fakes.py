@@ -176,24 +176,32 @@ class FakeEvaluator(Component[FakeEvaluatorConfig]):
         /,
         *,
         transformed: Stored[TransformedExamples],
-        model: Stored[Model],  # noqa: ARG002
+        model: Stored[Model],
     ) -> Evaluation:
         """Write predictions and metrics as the Evaluator does."""
         import numpy as np
 
+        from components.data.duplicates import image_digests
         from components.data.formats import read_scaled
+        from components.evaluation.answers import Answers
         from components.evaluation.blessing import Threshold, bless
         from components.evaluation.metrics import score
-        from components.evaluation.writing import write_evaluation
+        from components.evaluation.writing import Findings, write_evaluation
 
         names = transformed.artifact.class_names
-        labels = read_scaled(transformed, transformed.artifact.splits.test).labels
-        wrong = np.arange(len(labels)) >= round(self.config.accuracy * len(labels))
-        answers = (labels + wrong) % len(names)
+        test = read_scaled(transformed, transformed.artifact.splits.test)
+        wrong = np.arange(len(test)) >= round(self.config.accuracy * len(test))
+        answers = (test.labels + wrong) % len(names)
         probabilities = np.eye(len(names), dtype=np.float32)[answers]
-        scores = score(labels, probabilities, names)
-        blessing = bless(scores.metrics, {"accuracy": Threshold(minimum=self.config.minimum)})
-        return write_evaluation(scores, blessing, labels, probabilities, context.output)
+        scores = score(test.labels, probabilities, names)
+        return write_evaluation(
+            Answers(test.labels, probabilities, image_digests(test.images)),
+            scores,
+            bless(scores.metrics, {"accuracy": Threshold(minimum=self.config.minimum)}),
+            Findings(),
+            weights_sha256=model.artifact.weights_sha256,
+            output=context.output,
+        )
 
 
 class FakeVisualizerConfig(ComponentConfig):

@@ -11,7 +11,8 @@ from components import Context, Evaluator, Model, TransformedExamples
 from components.data.formats import read_predictions
 from components.errors import DataError
 from components.evaluation.blessing import Threshold, bless
-from components.evaluation.metrics import score, wilson_interval
+from components.evaluation.intervals import wilson_interval
+from components.evaluation.metrics import score
 from components.evaluator import check_fit
 from components.testing.contract import make_inputs
 

@@ -1,0 +1,33 @@
+"""Figures: the pictures of a run, and its report."""
+
+from __future__ import annotations
+
+from typing import Annotated, Literal
+
+from pydantic import Field
+
+from components.artifacts.base import Artifact, FileName, Statement
+
+
+class Figure(Statement):
+    """One picture: its file and what it shows."""
+
+    name: str
+    file: FileName
+    title: str
+    alt: str
+    """What the picture shows, in words."""
+
+
+class Figures(Artifact):
+    """The pictures of a run."""
+
+    kind: Literal["figures"] = "figures"
+    figures: Annotated[tuple[Figure, ...], Field(min_length=1)]
+    report_file: FileName | None = None
+    """One HTML page that tells of the run and needs no other file; whoever runs the job adds to it what only he knows,
+    at `components.reporting.RUN_PLACE`."""
+
+    def file_names(self) -> tuple[str, ...]:
+        files = tuple(figure.file for figure in self.figures)
+        return files if self.report_file is None else (*files, self.report_file)

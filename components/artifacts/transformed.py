@@ -1,0 +1,58 @@
+"""TransformedExamples: scaled images, and the graph that scaled them."""
+
+from __future__ import annotations
+
+from typing import Annotated, Literal
+
+from pydantic import Field
+
+from components.artifacts.base import Artifact, Count, FileName, ImageShape, Splits, Statement
+
+
+class GraphOperation(Statement):
+    """One operation of the transform graph; `components.data.transform_graph` gives its meaning."""
+
+    op: Literal["cast", "multiply", "expand_dims"]
+    dtype: Literal["float32"] | None = None
+    by: float | None = None
+    axis: int | None = None
+
+
+class TransformedSplit(Statement):
+    """One split of scaled images: two NumPy files that can be memory-mapped."""
+
+    images: FileName
+    """float32 [count, height, width, channels]."""
+    labels: FileName
+    """int64 [count]."""
+    count: Annotated[int, Field(ge=1)]
+
+
+class SplitOverlap(Statement):
+    """Images that stand, to the last pixel, in two splits."""
+
+    splits: tuple[str, str]
+    images: Count
+    """Distinct images that are in both."""
+
+
+class TransformedExamples(Artifact):
+    """Scaled images in three splits, and the graph that scaled them."""
+
+    kind: Literal["transformed_examples"] = "transformed_examples"
+    title: str
+    image_shape: ImageShape
+    image_dtype: Literal["float32"] = "float32"
+    class_names: Annotated[tuple[str, ...], Field(min_length=2)]
+    graph_file: FileName
+    graph: tuple[GraphOperation, ...]
+    """What turns a raw uint8 [batch, height, width] image batch into the network's input."""
+    overlaps: tuple[SplitOverlap, ...]
+    """One entry a pair of splits."""
+    shared_images: Count = 0
+    """Images, over all splits, that stand in another split too."""
+    splits: Splits[TransformedSplit]
+
+    def file_names(self) -> tuple[str, ...]:
+        per_split = (name for _, split in self.splits.items() for name in (split.images, split.labels))
+        return (self.graph_file, *per_split)
