@@ -16,6 +16,7 @@ import yaml
 from typer.testing import CliRunner
 
 from job.cli import app
+from tests.support import browser
 from tests.support.containers import WHY_SKIPPED, docker, engine_answers, the_image
 from tests.support.processes import REPOSITORY, environment
 from tests.support.slurm import missing_programs
@@ -33,11 +34,13 @@ TINY_NETWORK = {"filters": [4, 4, 4], "dense": [8, 8]}
 
 
 def pytest_runtest_setup(item: pytest.Item) -> None:
-    """Skip what needs a container engine or Slurm where there is none: from one place, and so in one line each."""
+    """Skip what needs a container engine, Slurm or a browser where there is none: from one place, so in one line each."""
     if item.get_closest_marker("container") and not engine_answers():
         pytest.skip(WHY_SKIPPED)
     if item.get_closest_marker("slurm") and (missing := missing_programs()):
         pytest.skip(f"Slurm's {', '.join(missing)} are missing: apt-get install slurmctld slurmd slurm-client munge")
+    if item.get_closest_marker("browser") and not browser.has_chromium():
+        pytest.skip(browser.WHY_SKIPPED)
 
 
 @dataclass(frozen=True)
