@@ -34,7 +34,7 @@ TINY_NETWORK = {"filters": [4, 4, 4], "dense": [8, 8]}
 
 
 def pytest_runtest_setup(item: pytest.Item) -> None:
-    """Skip what needs a container engine, Slurm or a browser where there is none: from one place, so in one line each."""
+    """Skip what needs a container engine, Slurm or a browser where there is none: from one place, so a line each."""
     if item.get_closest_marker("container") and not engine_answers():
         pytest.skip(WHY_SKIPPED)
     if item.get_closest_marker("slurm") and (missing := missing_programs()):
