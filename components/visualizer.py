@@ -1,12 +1,12 @@
-"""Visualizer: the pictures of a run, as PNG files that a person would want to look at."""
+"""Visualizer: the pictures of a run as PNG files, and the page that tells of it."""
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING, Annotated
+from typing import TYPE_CHECKING, Annotated, Any
 
 from pydantic import Field
 
-from components.artifacts import Evaluation, Figure, Figures, Model, Stored, TransformedExamples
+from components.artifacts import Evaluation, Examples, Figure, Figures, Model, Stored, TransformedExamples
 from components.component import Component, ComponentConfig, Context
 from components.errors import ConfigError
 from components.runtime.disk import room_for
@@ -15,115 +15,176 @@ if TYPE_CHECKING:
     from collections.abc import Iterator
 
     import numpy as np
+    import pandas as pd
     from matplotlib.figure import Figure as Drawing
 
     from components.data.formats import ImageSplit
+    from components.reporting.story import Mistake, Response, Story, TestImage
 
 PICTURE = 150_000
 """Bytes that a picture takes: the largest of MNIST's has 121 kB."""
+REPORT = 3_000_000
+"""Bytes that the page takes at most."""
+REPORT_FILE = "report.html"
+MOST_CHOSEN = 10
+"""Images whose feature maps are shown where none were named."""
+Row = Annotated[int, Field(strict=True, ge=0)]
 
 
 class VisualizerConfig(ComponentConfig):
     """What is drawn."""
 
-    example: Annotated[int, Field(strict=True, ge=0)] = 0
-    """Row of the test image whose feature maps are drawn."""
+    examples: Annotated[tuple[Row, ...], Field(max_length=20)] = ()
+    """Rows of the test images whose feature maps are shown, the first one's also as a picture; if none are named, the
+    first image of each of the first ten classes."""
 
 
 class Visualizer(Component[VisualizerConfig]):
-    """Draws curves, confusion matrix, feature maps, class distribution and mistakes."""
+    """Draws curves, confusion matrix, feature maps, class distribution and mistakes, and writes the report."""
 
     Config = VisualizerConfig
-    libraries = ("matplotlib", "seaborn", "numpy", "pandas", "tensorflow", "keras")
+    libraries = ("jinja2", "keras", "matplotlib", "numpy", "pandas", "pillow", "pyarrow", "seaborn", "tensorflow")
 
     def run(
         self,
         context: Context,
         /,
         *,
+        examples: Stored[Examples],
         transformed: Stored[TransformedExamples],
         model: Stored[Model],
         evaluation: Stored[Evaluation],
     ) -> Figures:
-        """Write one PNG file a figure; a model without a convolution has no feature maps.
+        """Write one PNG file a figure, and `report.html`; a model without a convolution has no feature maps.
 
         Raises:
-            ConfigError: if `example` is not a row of the test split.
+            ConfigError: if one of `examples` is not a row of the test split.
         """
         with context.timed("imports"):
-            import numpy as np
-
             from components.data.formats import read_predictions, read_scaled
-            from components.figures.class_distribution import draw_class_distribution
-            from components.figures.confusion import draw_confusion
-            from components.figures.curves import draw_curves
-            from components.figures.mistakes import draw_mistakes
             from components.figures.style import save, style
-            from components.models.predictor import import_libraries
+            from components.models.predictor import import_libraries, load_network
+            from components.reporting.page import render_page
+            from components.reporting.story import Story
 
             import_libraries(model)
 
-        stated = transformed.artifact
-        names = stated.class_names
-        splits = {name: read_scaled(transformed, split) for name, split in stated.splits.items()}
-        counts = {name: np.bincount(split.labels, minlength=len(names)).tolist() for name, split in splits.items()}
-        accuracy = evaluation.artifact.metrics.accuracy
-
-        def draw() -> Iterator[tuple[str, str, str, Drawing]]:
-            yield (
-                "curves",
-                "Learning curves",
-                f"Loss and accuracy over {len(model.artifact.history)} epochs, training and validation.",
-                draw_curves(model.artifact),
-            )
-            yield (
-                "confusion_matrix",
-                "Confusion matrix",
-                f"True against predicted class on the test split; {accuracy:.2%} are right.",
-                draw_confusion(evaluation.artifact),
-            )
-            maps = self._feature_maps(model, splits["test"], names) if model.artifact.format == "keras" else []
-            if not maps:
-                context.progress.message("no picture of feature maps: the model has no convolution")
-            yield from maps
-            yield (
-                "class_distribution",
-                "Images of each class",
-                "How many images of each class are in the training, validation and test split.",
-                draw_class_distribution(counts, names, stated.title),
-            )
-            yield (
-                "mistakes",
-                "The most confident mistakes",
-                "Test images that the network mistook, the surest first, each with true and predicted class.",
-                draw_mistakes(splits["test"].images, read_predictions(evaluation), names),
-            )
-
+        with context.timed("reading"):
+            test = read_scaled(transformed, transformed.artifact.splits.test)
+            answers = read_predictions(evaluation)
+            chosen = self._choose(test)
+        with context.timed("asking"):
+            network = load_network(model) if model.artifact.format == "keras" else None
+            responses = () if network is None else respond(network, chosen)
+        if not responses:
+            context.progress.message("no picture of feature maps: the model has no convolution")
+        story = Story(
+            examples=examples.artifact,
+            transformed=transformed.artifact,
+            model=model.artifact,
+            evaluation=evaluation.artifact,
+            mistakes=mistakes(test, answers),
+            chosen=chosen,
+            responses=responses,
+        )
         figures = []
         with context.timed("drawing"), style():
-            for name, title, alt, drawing in draw():
+            for name, title, alt, drawing in draw(story, test, answers):
                 context.termination.check()
                 with room_for(context.output, PICTURE, f"the picture {name}.png"):
                     save(drawing, context.output / f"{name}.png")
                 figures.append(Figure(name=name, file=f"{name}.png", title=title, alt=alt))
-        return Figures(figures=tuple(figures))
+        context.termination.check()
+        with context.timed("report"), room_for(context.output, REPORT, "the report"):
+            (context.output / REPORT_FILE).write_text(render_page(story), encoding="utf-8")
+        return Figures(figures=tuple(figures), report_file=REPORT_FILE)
 
-    def _feature_maps(
-        self, model: Stored[Model], test: ImageSplit[np.float32], names: tuple[str, ...]
-    ) -> list[tuple[str, str, str, Drawing]]:
-        from components.figures.feature_maps import draw_feature_maps, first_convolution
-        from components.models.predictor import load_network
+    def _choose(self, test: ImageSplit[np.float32]) -> tuple[TestImage, ...]:
+        """Return the images whose feature maps are to be seen."""
+        import numpy as np
 
-        row = self.config.example
-        if row >= len(test):
-            raise ConfigError(
-                f"visualizer.example is {row}, but the test split has {len(test)} images",
-                expected=f"a row from 0 to {len(test) - 1}",
-                remedy="choose another row",
-            )
-        image, name = test.images[row], names[test.labels[row]]
-        maps = first_convolution(load_network(model), image)
-        if maps is None:
-            return []
-        alt = f"The output of the {maps.shape[-1]} filters of the first convolution for an image of class {name}."
-        return [("feature_maps", "First convolution: feature maps", alt, draw_feature_maps(image, maps, name))]
+        from components.reporting.story import TestImage
+
+        rows = self.config.examples
+        if not rows:
+            _, first = np.unique(test.labels, return_index=True)  # by class
+            rows = tuple(int(row) for row in first[:MOST_CHOSEN])
+        for row in rows:
+            if row >= len(test):
+                raise ConfigError(
+                    f"visualizer.examples has {row}, but the test split has {len(test)} images",
+                    expected=f"rows from 0 to {len(test) - 1}",
+                    remedy="choose other rows",
+                )
+        return tuple(TestImage(row, int(test.labels[row]), test.images[row]) for row in rows)
+
+
+def respond(network: Any, chosen: tuple[TestImage, ...]) -> tuple[Response, ...]:
+    """Return what each convolution of a network makes of the chosen images."""
+    import numpy as np
+
+    from components.figures.feature_maps import convolutions
+    from components.reporting.story import Response
+
+    maps = convolutions(network, np.stack([each.image for each in chosen]))
+    return tuple(Response(layer, given) for layer, given in maps.items())
+
+
+def mistakes(test: ImageSplit[np.float32], answers: pd.DataFrame) -> tuple[Mistake, ...]:
+    """Return the mistakes that the model was surest of."""
+    from components.figures.mistakes import MOST, surest_mistakes
+    from components.reporting.story import Mistake
+
+    worst = surest_mistakes(answers).head(MOST)
+    return tuple(
+        Mistake(int(row.Index), int(row.label), test.images[row.Index], int(row.prediction), float(row.confidence))
+        for row in worst.itertuples()
+    )
+
+
+def draw(story: Story, test: ImageSplit[np.float32], answers: pd.DataFrame) -> Iterator[tuple[str, str, str, Drawing]]:
+    """Yield name, title, words and drawing of each picture."""
+    from components.figures.class_distribution import draw_class_distribution
+    from components.figures.confusion import draw_confusion
+    from components.figures.curves import draw_curves
+    from components.figures.feature_maps import draw_feature_maps
+    from components.figures.mistakes import draw_mistakes
+
+    names = story.examples.class_names
+    yield (
+        "curves",
+        "Learning curves",
+        f"Loss and accuracy over {len(story.model.history)} epochs, training and validation.",
+        draw_curves(story.model),
+    )
+    yield (
+        "confusion_matrix",
+        "Confusion matrix",
+        f"True against predicted class on the test split; {story.evaluation.metrics.accuracy:.2%} are right.",
+        draw_confusion(story.evaluation),
+    )
+    if story.responses:
+        first, maps = story.chosen[0], story.responses[0].maps[0]
+        name = names[first.label]
+        yield (
+            "feature_maps",
+            "First convolution: feature maps",
+            f"The output of the {maps.shape[-1]} filters of the first convolution for an image of class {name}.",
+            draw_feature_maps(first.image, maps, name),
+        )
+    yield (
+        "class_distribution",
+        "Images of each class",
+        "How many images of each class are in the training, validation and test split.",
+        draw_class_distribution(
+            {name: split.label_counts for name, split in story.examples.splits.items()},
+            names,
+            story.examples.source.title,
+        ),
+    )
+    yield (
+        "mistakes",
+        "The most confident mistakes",
+        "Test images that the network mistook, the surest first, each with true and predicted class.",
+        draw_mistakes(test.images, answers, names),
+    )

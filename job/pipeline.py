@@ -70,4 +70,4 @@ def flow(step: Step) -> None:
     transformed = step("transform", TransformedExamples, examples=examples)
     model = step("trainer", Model, transformed=transformed)
     evaluation = step("evaluator", Evaluation, transformed=transformed, model=model)
-    step("visualizer", Figures, transformed=transformed, model=model, evaluation=evaluation)
+    step("visualizer", Figures, examples=examples, transformed=transformed, model=model, evaluation=evaluation)

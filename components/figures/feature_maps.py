@@ -1,4 +1,4 @@
-"""What the first convolution makes of one image."""
+"""What convolutions make of images."""
 
 from __future__ import annotations
 
@@ -16,20 +16,23 @@ MOST_MAPS = 64
 COLUMNS = 8
 
 
-def first_convolution(network: Any, image: NDArray[np.float32]) -> NDArray[np.float32] | None:
-    """Return what a keras network's first convolution gives, float32 [height, width, filters]; None if it has none.
+def convolutions(network: Any, images: NDArray[np.float32]) -> dict[str, NDArray[np.float32]]:
+    """Return what each convolution of a keras network gives, by its name, in the order of the layers.
 
     Args:
         network: a built keras model.
-        image: scaled, float32 [height, width, channels].
+        images: scaled, float32 [images, height, width, channels].
+
+    Returns:
+        float32 [images, height, width, filters] each; nothing for a network without convolutions.
     """
     import keras
 
-    layer = next((layer for layer in network.layers if isinstance(layer, keras.layers.Conv2D)), None)
-    if layer is None:
-        return None
-    maps: NDArray[np.float32] = keras.Model(network.inputs[0], layer.output)(image[np.newaxis]).numpy()[0]
-    return maps
+    layers = {layer.name: layer.output for layer in network.layers if isinstance(layer, keras.layers.Conv2D)}
+    if not layers:
+        return {}
+    maps = keras.Model(network.inputs[0], layers)(images)
+    return {name: maps[name].numpy().astype(np.float32) for name in layers}
 
 
 def draw_feature_maps(image: NDArray[np.float32], maps: NDArray[np.float32], class_name: str) -> Figure:

@@ -18,6 +18,12 @@ MOST = 24
 COLUMNS = 8
 
 
+def surest_mistakes(predictions: pd.DataFrame) -> pd.DataFrame:
+    """Return the rows of the mistaken images, the most confident first."""
+    wrong = predictions[predictions["label"] != predictions["prediction"]]
+    return wrong.sort_values("confidence", ascending=False, kind="stable")
+
+
 def draw_mistakes(images: NDArray[np.float32], predictions: pd.DataFrame, class_names: Sequence[str]) -> Figure:
     """Return a gallery of the mistaken images, the most confident first.
 
@@ -26,8 +32,8 @@ def draw_mistakes(images: NDArray[np.float32], predictions: pd.DataFrame, class_
         predictions: `label`, `prediction` and `confidence`, row by row as the images.
         class_names: by label.
     """
-    wrong = predictions[predictions["label"] != predictions["prediction"]]
-    worst = wrong.sort_values("confidence", ascending=False, kind="stable").head(MOST)
+    wrong = surest_mistakes(predictions)
+    worst = wrong.head(MOST)
     rows = max(1, -(-len(worst) // COLUMNS))
     figure = new_figure(11, 1.62 * rows + 0.7)
     for axes in (grid := figure.subplots(rows, COLUMNS, squeeze=False)).flat:

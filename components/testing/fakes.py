@@ -219,6 +219,7 @@ class FakeVisualizer(Component[FakeVisualizerConfig]):
         context: Context,
         /,
         *,
+        examples: Stored[Examples],  # noqa: ARG002
         transformed: Stored[TransformedExamples],
         model: Stored[Model],  # noqa: ARG002
         evaluation: Stored[Evaluation],

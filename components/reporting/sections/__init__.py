@@ -1,0 +1,1 @@
+"""The sections of the report, one file each: what it says in Python, how it looks in the template beside it."""

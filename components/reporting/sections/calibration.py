@@ -1,0 +1,75 @@
+"""Calibration: how far the confidence of an answer can be believed."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import TYPE_CHECKING
+
+from components.reporting.charts import Chart, Series, Table, bar_chart
+from components.reporting.charts.reliability import reliability_chart
+from components.reporting.sections.verdict import interval_words
+from components.reporting.words import percent
+
+if TYPE_CHECKING:
+    from components.artifacts import Calibration, Evaluation
+
+
+@dataclass(frozen=True)
+class CalibrationSection:
+    """What the section shows; no charts where calibration was not looked at."""
+
+    told: str
+    charts: tuple[Chart, ...] = ()
+    temperature: str = ""
+    figures: Table | None = None
+
+
+def tell_calibration(evaluation: Evaluation) -> CalibrationSection:
+    """Return the section."""
+    metrics, found = evaluation.metrics, evaluation.calibration
+    told = (
+        f"Confidence and accuracy are {percent(metrics.calibration_error)} apart on average: that is the expected "
+        f"calibration error, with an interval of {interval_words(metrics.calibration_error_interval)}."
+    )
+    if found is None:
+        return CalibrationSection(told + " This evaluation looked no further into it.")
+    names = tuple(f"{bin_.high * 100:g}" for bin_ in found.reliability)
+    reliability = reliability_chart("How often answers of a certain confidence are right", found.reliability)
+    counts = bar_chart(
+        title="How many answers have which confidence",
+        alt="Test images by the confidence of the answer, on a logarithmic scale.",
+        names=names,
+        x_name="confidence up to, in per cent (logarithmic scale upwards)",
+        series=[Series("images", tuple(float(bin_.count) for bin_ in found.reliability), 1)],
+        form=lambda value: f"{value:,.0f}",
+        table=reliability.table,
+        logarithmic=True,
+    )
+    return CalibrationSection(told, (reliability, counts), _temperature(found), _figures(found))
+
+
+def _temperature(found: Calibration) -> str:
+    sure = (
+        "above 1, so the network is too sure of itself"
+        if found.temperature > 1
+        else "below 1, so the network could be surer than it is"
+    )
+    use = (
+        "All figures in this report are after that division."
+        if found.applied
+        else "It is not applied: all figures in this report are without it."
+    )
+    return (
+        f"The temperature that puts the confidences right on the validation images is {found.temperature:.3f}, {sure}. "
+        f"{use}"
+    )
+
+
+def _figures(found: Calibration) -> Table:
+    return Table(
+        ("On the test images", "Without temperature", "With it"),
+        (
+            ("loss (nats)", f"{found.unscaled_loss:.4f}", f"{found.scaled_loss:.4f}"),
+            ("calibration error", percent(found.unscaled_error), percent(found.scaled_error)),
+        ),
+    )

@@ -1,0 +1,94 @@
+"""The confusion matrix: which class is taken for which."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import TYPE_CHECKING
+
+import numpy as np
+
+from components.reporting.charts import Table
+from components.reporting.pictures import heat
+from components.reporting.words import counted, percent
+
+if TYPE_CHECKING:
+    from numpy.typing import NDArray
+
+    from components.artifacts import Evaluation
+
+MOST_CELLS = 26
+"""Classes up to which the matrix is a table; beyond, it is a picture."""
+MOST_PAIRS = 12
+
+
+@dataclass(frozen=True)
+class Cell:
+    """How many images of one class were taken for another."""
+
+    count: int
+    right: bool
+    weight: float
+    """Of its colour: 1 for the most that are mistaken in one way; of no meaning where they are right."""
+
+
+@dataclass(frozen=True)
+class Confusions:
+    """What the section shows."""
+
+    told: str
+    names: tuple[str, ...]
+    rows: tuple[tuple[Cell, ...], ...]
+    """Empty if there are too many classes for a table."""
+    picture: str
+    """Empty if there is a table."""
+    pairs: Table
+    per_class: Table
+
+
+def tell_confusions(evaluation: Evaluation) -> Confusions:
+    """Return the section; every evaluation has a matrix."""
+    counts = np.array(evaluation.confusion_matrix)
+    names = tuple(row.name for row in evaluation.per_class)
+    wrong = np.where(np.eye(len(names), dtype=bool), 0, counts)
+    order = np.argsort(-wrong, axis=None, kind="stable")[:MOST_PAIRS]
+    pairs = [
+        (names[true], names[taken], f"{wrong[true, taken]:,}")
+        for true, taken in zip(*np.unravel_index(order, wrong.shape), strict=True)
+        if wrong[true, taken]
+    ]
+    small = len(names) <= MOST_CELLS
+    return Confusions(
+        told=_told(evaluation, int(wrong.sum()), pairs),
+        names=names,
+        rows=_cells(counts, wrong) if small else (),
+        picture="" if small else heat(wrong),
+        pairs=Table(("True class", "Taken for", "Images"), tuple(pairs)),
+        per_class=Table(
+            ("Class", "Precision", "Recall", "F1", "Test images"),
+            tuple(
+                (row.name, percent(row.precision), percent(row.recall), percent(row.f1), f"{row.support:,}")
+                for row in evaluation.per_class
+            ),
+        ),
+    )
+
+
+def _told(evaluation: Evaluation, wrong: int, pairs: list[tuple[str, str, str]]) -> str:
+    if not wrong:
+        return f"All {counted(evaluation.metrics.count, 'test image')} were read right."
+    true, taken, times = pairs[0]
+    often = f", {times} times" if times != "1" else ""
+    weakest = min(evaluation.per_class, key=lambda row: row.recall)
+    return (
+        f"{counted(wrong, 'mistake')} in {counted(evaluation.metrics.count, 'test image')}. The most common is to take "
+        f"a {true} for a {taken}{often}; the class that is recognized least is {weakest.name}, of which "
+        f"{percent(weakest.recall)} are."
+    )
+
+
+def _cells(counts: NDArray[np.int64], wrong: NDArray[np.int64]) -> tuple[tuple[Cell, ...], ...]:
+    most = max(1, int(wrong.max()))
+    return tuple(
+        tuple(Cell(int(count), true == taken, round(int(count) / most, 3)) for taken, count in enumerate(row))
+        for true, row in enumerate(counts)
+    )

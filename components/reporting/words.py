@@ -1,0 +1,86 @@
+"""Numbers and lists as a reader wants them, the same in every section."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+if TYPE_CHECKING:
+    from collections.abc import Sequence
+
+MINUS = "\N{MINUS SIGN}"
+TIMES = "\N{MULTIPLICATION SIGN}"
+SHARES = ("accuracy", "precision", "recall", "f1", "calibration_error", "error")
+"""Metrics of which some word says that they are shares, to be read in per cent."""
+
+
+def percent(share: float, decimals: int = 2) -> str:
+    """Return a share in per cent; nothing and all without decimals.
+
+    >>> percent(0.99123), percent(1.0), percent(0.5, 0)
+    ('99.12\\xa0%', '100\\xa0%', '50\\xa0%')
+    """
+    return f"{share * 100:.{0 if share in (0, 1) else decimals}f}\N{NO-BREAK SPACE}%"
+
+
+def points(difference: float) -> str:
+    """Return a difference of two shares, with its sign.
+
+    >>> ascii(points(-0.0012))
+    "'\\\\u22120.12\\\\xa0points'"
+    """
+    return f"{signed(difference * 100, '.2f')}\N{NO-BREAK SPACE}points"
+
+
+def signed(number: float, form: str) -> str:
+    """Return a number with its sign, a real minus."""
+    return f"{number:+{form}}".replace("-", MINUS)
+
+
+def counted(count: int, thing: str, things: str = "") -> str:
+    """Return how many there are of something.
+
+    >>> counted(1, "image"), counted(12000, "image"), counted(2, "class", "classes")
+    ('1 image', '12,000 images', '2 classes')
+    """
+    return f"{count:,} {thing if count == 1 else things or f'{thing}s'}"
+
+
+def measured(metric: str, value: float) -> str:
+    """Return the value of a metric: in per cent where it is a share, with four significant digits where it is not.
+
+    >>> measured("macro_f1", 0.98765), measured("loss", 0.0754321)
+    ('98.77\\xa0%', '0.07543')
+    """
+    return percent(value) if is_share(metric) else f"{value:,.4g}"
+
+
+def is_share(metric: str) -> bool:
+    """Return whether a metric is a share, to be told in per cent."""
+    return metric.endswith(SHARES)
+
+
+def bound(metric: str, value: float) -> str:
+    """Return a bound of a metric, as round as it was set.
+
+    >>> bound("accuracy", 0.985), bound("loss", 0.1)
+    ('98.5\\xa0%', '0.1')
+    """
+    return f"{value * 100:g}\N{NO-BREAK SPACE}%" if is_share(metric) else f"{value:g}"
+
+
+def title_of(metric: str) -> str:
+    """Return a metric's name in words.
+
+    >>> title_of("macro_f1"), title_of("brier_score")
+    ('macro F1', 'Brier score')
+    """
+    return metric.replace("_", " ").replace("f1", "F1").replace("brier", "Brier")
+
+
+def listed(things: Sequence[str]) -> str:
+    """Return a list as a sentence has it.
+
+    >>> listed(["a", "b", "c"]), listed(["a"])
+    ('a, b and c', 'a')
+    """
+    return " and ".join([part for part in (", ".join(things[:-1]), *things[-1:]) if part])
