@@ -9,14 +9,16 @@ from jinja2 import Environment, FileSystemLoader, StrictUndefined
 from markupsafe import Markup
 
 from components.reporting import RUN_LINKS_PLACE, RUN_PLACE
-from components.reporting.sections.calibration import tell_calibration
-from components.reporting.sections.confusions import tell_confusions
-from components.reporting.sections.curves import tell_curves
-from components.reporting.sections.data import tell_data
-from components.reporting.sections.maps import tell_maps
-from components.reporting.sections.mistakes import tell_mistakes
-from components.reporting.sections.verdict import tell_verdict
-from components.reporting.sections.weak_spots import tell_weak_spots
+from components.reporting.sections import (
+    calibration,
+    confusions,
+    curves,
+    data,
+    maps,
+    mistakes,
+    verdict,
+    weak_spots,
+)
 
 if TYPE_CHECKING:
     from components.reporting.story import Story
@@ -35,15 +37,15 @@ def render_page(story: Story) -> str:
     )
     return environment.get_template("page.html.j2").render(
         title=story.examples.source.title,
-        verdict=tell_verdict(story),
-        curves=tell_curves(story.model),
-        confusions=tell_confusions(story.evaluation),
-        mistakes=tell_mistakes(story),
-        maps=tell_maps(story),
+        verdict=verdict.tell_verdict(story),
+        curves=curves.tell_curves(story.model),
+        confusions=confusions.tell_confusions(story.evaluation),
+        mistakes=mistakes.tell_mistakes(story),
+        maps=maps.tell_maps(story),
         pad=story.pad,
-        calibration=tell_calibration(story.evaluation),
-        weak_spots=tell_weak_spots(story.evaluation),
-        data=tell_data(story.examples, story.transformed),
+        calibration=calibration.tell_calibration(story.evaluation),
+        weak_spots=weak_spots.tell_weak_spots(story.evaluation),
+        data=data.tell_data(story.examples, story.transformed),
         script=Markup((HERE / "page.js").read_text(encoding="utf-8")),  # noqa: S704  (ours)
         run_place=Markup(RUN_PLACE),  # noqa: S704
         run_links_place=Markup(RUN_LINKS_PLACE),  # noqa: S704

@@ -9,6 +9,12 @@ if TYPE_CHECKING:
 
 MINUS = "\N{MINUS SIGN}"
 TIMES = "\N{MULTIPLICATION SIGN}"
+APOSTROPHE = "\N{RIGHT SINGLE QUOTATION MARK}"
+SPACE = "\N{NO-BREAK SPACE}"
+"""Between what belongs together."""
+RAISED = str.maketrans("-0123456789", "\u207b\u2070\u00b9\u00b2\u00b3\u2074\u2075\u2076\u2077\u2078\u2079")
+LEAST = 1e-3
+"""Numbers below it are written with a power of ten."""
 SHARES = ("accuracy", "precision", "recall", "f1", "calibration_error", "error")
 """Metrics of which some word says that they are shares, to be read in per cent."""
 
@@ -19,7 +25,16 @@ def percent(share: float, decimals: int = 2) -> str:
     >>> percent(0.99123), percent(1.0), percent(0.5, 0)
     ('99.12\\xa0%', '100\\xa0%', '50\\xa0%')
     """
-    return f"{share * 100:.{0 if share in (0, 1) else decimals}f}\N{NO-BREAK SPACE}%"
+    return f"{share * 100:.{0 if share in (0, 1) else decimals}f}{SPACE}%"
+
+
+def short_percent(share: float) -> str:
+    """Return a share in per cent with as few decimals as it has.
+
+    >>> short_percent(0.985), short_percent(0.07)
+    ('98.5\\xa0%', '7\\xa0%')
+    """
+    return f"{share * 100:g}{SPACE}%"
 
 
 def points(difference: float) -> str:
@@ -28,7 +43,7 @@ def points(difference: float) -> str:
     >>> ascii(points(-0.0012))
     "'\\\\u22120.12\\\\xa0points'"
     """
-    return f"{signed(difference * 100, '.2f')}\N{NO-BREAK SPACE}points"
+    return f"{signed(difference * 100, '.2f')}{SPACE}points"
 
 
 def signed(number: float, form: str) -> str:
@@ -51,7 +66,20 @@ def measured(metric: str, value: float) -> str:
     >>> measured("macro_f1", 0.98765), measured("loss", 0.0754321)
     ('98.77\\xa0%', '0.07543')
     """
-    return percent(value) if is_share(metric) else f"{value:,.4g}"
+    return percent(value) if is_share(metric) else number(value, ",.4g")
+
+
+def number(value: float, form: str) -> str:
+    """Return a number, with a power of ten where it is very small.
+
+    >>> number(0.25, "g"), ascii(number(2.4e-7, ".2g"))
+    ('0.25', "'2.4\\\\xa0\\\\xd7\\\\xa010\\\\u207b\\\\u2077'")
+    """
+    if not 0 < abs(value) < LEAST:
+        return f"{value:{form}}".replace("-", MINUS)
+    digits, _, power = f"{value:.1e}".partition("e")
+    digits = digits.removesuffix(".0").replace("-", MINUS)
+    return f"{digits}{SPACE}{TIMES}{SPACE}10{str(int(power)).translate(RAISED)}"
 
 
 def is_share(metric: str) -> bool:
@@ -65,7 +93,7 @@ def bound(metric: str, value: float) -> str:
     >>> bound("accuracy", 0.985), bound("loss", 0.1)
     ('98.5\\xa0%', '0.1')
     """
-    return f"{value * 100:g}\N{NO-BREAK SPACE}%" if is_share(metric) else f"{value:g}"
+    return short_percent(value) if is_share(metric) else number(value, "g")
 
 
 def title_of(metric: str) -> str:

@@ -60,7 +60,7 @@ def line_chart(
         small: whether it is one of many beside each other.
     """
     width, height = (180, 150) if small else (WIDTH, 230)
-    left, right, bottom = (36 if small else LEFT), width - RIGHT, height - BOTTOM
+    left, right, bottom = (42 if small else LEFT), width - RIGHT, height - BOTTOM
     across = Scale(min(x), max(x), left + 8, right - 8)
     up = Scale(*limits, bottom, TOP)
     named = [tick for tick in round_values(min(x), max(x), 6 if small else 9) if float(tick).is_integer()]

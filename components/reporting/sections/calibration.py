@@ -33,10 +33,10 @@ def tell_calibration(evaluation: Evaluation) -> CalibrationSection:
     )
     if found is None:
         return CalibrationSection(told + " This evaluation looked no further into it.")
-    names = tuple(f"{bin_.high * 100:g}" for bin_ in found.reliability)
-    reliability = reliability_chart("How often answers of a certain confidence are right", found.reliability)
+    names = tuple(f"{bin_.high * 100:.0f}" for bin_ in found.reliability)
+    reliability = reliability_chart("Right answers by confidence", found.reliability)
     counts = bar_chart(
-        title="How many answers have which confidence",
+        title="Answers by confidence",
         alt="Test images by the confidence of the answer, on a logarithmic scale.",
         names=names,
         x_name="confidence up to, in per cent (logarithmic scale upwards)",

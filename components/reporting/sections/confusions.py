@@ -18,7 +18,7 @@ if TYPE_CHECKING:
 
 MOST_CELLS = 26
 """Classes up to which the matrix is a table; beyond, it is a picture."""
-MOST_PAIRS = 12
+MOST_PAIRS = 8
 
 
 @dataclass(frozen=True)
@@ -27,6 +27,7 @@ class Cell:
 
     count: int
     right: bool
+    text: str
     weight: float
     """Of its colour: 1 for the most that are mistaken in one way; of no meaning where they are right."""
 
@@ -86,9 +87,17 @@ def _told(evaluation: Evaluation, wrong: int, pairs: list[tuple[str, str, str]])
     )
 
 
+def _short(count: int) -> str:
+    """Return a count as short as it can be: the cells are narrow."""
+    return f"{count:,}" if count >= 10_000 else str(count)
+
+
 def _cells(counts: NDArray[np.int64], wrong: NDArray[np.int64]) -> tuple[tuple[Cell, ...], ...]:
     most = max(1, int(wrong.max()))
     return tuple(
-        tuple(Cell(int(count), true == taken, round(int(count) / most, 3)) for taken, count in enumerate(row))
+        tuple(
+            Cell(int(count), true == taken, _short(count), round(int(count) / most, 3))
+            for taken, count in enumerate(row)
+        )
         for true, row in enumerate(counts)
     )

@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING
 
 from components.reporting.charts import Chart, Series, line_chart
 from components.reporting.charts.scale import around
-from components.reporting.words import counted, percent
+from components.reporting.words import counted, percent, short_percent
 
 if TYPE_CHECKING:
     from components.artifacts import Model
@@ -57,8 +57,3 @@ def tell_curves(model: Model) -> Curves:
             )
         )
     return Curves(told, tuple(charts))
-
-
-def short_percent(share: float) -> str:
-    """Return a share in per cent with as few decimals as it has."""
-    return f"{share * 100:g}\N{NO-BREAK SPACE}%"

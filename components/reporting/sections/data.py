@@ -7,8 +7,7 @@ from typing import TYPE_CHECKING
 
 from components.artifacts import Anomaly, Examples, ExamplesSplit, TransformedExamples
 from components.reporting.charts import Chart, Series, Table, bar_chart, line_chart
-from components.reporting.sections.curves import short_percent
-from components.reporting.words import TIMES, counted, listed, percent
+from components.reporting.words import APOSTROPHE, TIMES, counted, listed, percent, short_percent
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
@@ -44,7 +43,11 @@ def tell_data(examples: Examples, transformed: TransformedExamples) -> Data:
     height, width, channels = examples.image_shape
     size = f"{height}{TIMES}{width} pixels" + (f" in {channels} channels" if channels > 1 else "")
     total = sum(split.count for _, split in examples.splits.items())
-    how = "the source's own test images stay the test images" if examples.strategy == "official" else examples.strategy
+    how = (
+        f"the source{APOSTROPHE}s own test images stay the test images"
+        if examples.strategy == "official"
+        else examples.strategy
+    )
     told = (
         f"{examples.source.title}: {counted(total, 'image')} of {size} in "
         f"{counted(len(examples.class_names), 'class', 'classes')}, divided in three ({how}; seed {examples.seed})."

@@ -6,7 +6,7 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
 from components.reporting.pictures import ink
-from components.reporting.words import percent
+from components.reporting.words import APOSTROPHE, percent
 
 if TYPE_CHECKING:
     from components.reporting.story import Story
@@ -54,6 +54,7 @@ def tell_mistakes(story: Story) -> Mistakes:
         return Mistakes("There are none: every test image was read right.", ())
     shown = f"the {len(cards)} surest of {total:,}" if len(cards) < total else f"all {total:,} of them"
     told = (
-        f"Here are {shown}. Some are the network's fault, some the writer's, and some may be a wrong label in the data."
+        f"Here are {shown}. Some are the network{APOSTROPHE}s fault, some the writer{APOSTROPHE}s, and some may be a "
+        "wrong label in the data."
     )
     return Mistakes(told, tuple(cards))

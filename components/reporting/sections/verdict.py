@@ -6,13 +6,31 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
 from components.reporting.charts import Chart, IntervalRow, Table, interval_chart
-from components.reporting.words import bound, counted, is_share, listed, measured, percent, points, signed, title_of
+from components.reporting.words import (
+    APOSTROPHE,
+    SPACE,
+    bound,
+    counted,
+    is_share,
+    listed,
+    measured,
+    number,
+    percent,
+    points,
+    short_percent,
+    signed,
+    title_of,
+)
 
 if TYPE_CHECKING:
     from components.artifacts import Baseline, Check, Evaluation, Interval, Metrics
     from components.reporting.story import Story
 
+MOST_CHECKS = 12
+"""Checks that are shown at once; the failed ones come first."""
 RUBBER_STAMPED = "rubber-stamped: there was no baseline to compare with"
+CERTAIN = 0.001
+"""Of a p-value below it, nobody cares how far."""
 NOISE = 0.05
 """A difference whose p-value is above it may well be noise, by convention."""
 
@@ -25,6 +43,7 @@ class CheckRow:
     value: str
     bound: str
     passed: bool
+    result: str
 
 
 @dataclass(frozen=True)
@@ -39,6 +58,9 @@ class Verdict:
     scale: Chart
     figures: Table
     checks: tuple[CheckRow, ...]
+    """The failed ones first."""
+    other_checks: tuple[CheckRow, ...]
+    """What of many is folded away."""
     baseline: str
     baseline_table: Table | None
     infra: str
@@ -50,6 +72,7 @@ def tell_verdict(story: Story) -> Verdict:
     blessing = evaluation.blessing
     blessed = blessing.verdict == "BLESSED"
     baseline = evaluation.baseline
+    checks = [_row(check) for check in sorted(blessing.checks, key=lambda check: check.passed)]
     return Verdict(
         blessed=blessed,
         stamp="BLESSED" if blessed else "NOT BLESSED",
@@ -58,7 +81,8 @@ def tell_verdict(story: Story) -> Verdict:
         standfirst=standfirst(story),
         scale=_scale(evaluation),
         figures=_figures(evaluation.metrics),
-        checks=tuple(CheckRow(_name(check), _value(check), _bounds(check), check.passed) for check in blessing.checks),
+        checks=tuple(checks[:MOST_CHECKS]),
+        other_checks=tuple(checks[MOST_CHECKS:]),
         baseline="" if baseline is None else _comparison(evaluation.metrics, baseline),
         baseline_table=None if baseline is None else _baseline_table(evaluation.metrics, baseline),
         infra=_infra(evaluation),
@@ -126,7 +150,7 @@ def _scale(evaluation: Evaluation) -> Chart:
         alt=alt + (f" The bound is {bound('accuracy', asked[0])}." if asked else ""),
         rows=rows,
         table=table,
-        form=lambda value: f"{value * 100:g}\N{NO-BREAK SPACE}%",
+        form=short_percent,
         rule=asked[0] if asked else None,
         rule_name=f"asked: {bound('accuracy', asked[0])}" if asked else "",
     )
@@ -141,6 +165,17 @@ def _figures(metrics: Metrics) -> Table:
     rows += [("loss (nats)", f"{metrics.loss:.4f}", ""), ("Brier score", f"{metrics.brier_score:.4f}", "")]
     confidence = percent(metrics.accuracy_interval.confidence, 0)
     return Table(("Figure", "Test images", f"{confidence} interval"), tuple(rows))
+
+
+def _row(check: Check) -> CheckRow:
+    word = "\N{CHECK MARK} passed" if check.passed else "\N{BALLOT X} failed"
+    within = check.value is not None and not (
+        (check.minimum is not None and check.value < check.minimum)
+        or (check.maximum is not None and check.value > check.maximum)
+    )
+    # The paired test has a say: a small loss, or gain, may be noise.
+    noise = ", within noise" if check.p_value is not None and within != check.passed else ""
+    return CheckRow(_name(check), _value(check), _bounds(check), check.passed, word.replace(" ", SPACE) + noise)
 
 
 def _name(check: Check) -> str:
@@ -168,7 +203,8 @@ def _change(metric: str, value: float) -> str:
 
 def p_words(p_value: float) -> str:
     """Return a p-value as papers write it."""
-    return "p < 0.001" if p_value < 0.001 else f"p = {p_value:.3f}"
+    told = "p < 0.001" if p_value < CERTAIN else f"p = {p_value:.3f}"
+    return told.replace(" ", SPACE)
 
 
 def _comparison(metrics: Metrics, baseline: Baseline) -> str:
@@ -187,7 +223,7 @@ def _comparison(metrics: Metrics, baseline: Baseline) -> str:
     return told + (
         f"On {counted(differing, 'image')} only one of them is right, this model on {baseline.only_model_right:,} and "
         f"the baseline on {baseline.only_baseline_right:,}; {noise} "
-        f"(McNemar's exact test, {p_words(baseline.p_value)})."
+        f"(McNemar{APOSTROPHE}s exact test, {p_words(baseline.p_value)})."
     )
 
 
@@ -210,6 +246,6 @@ def _infra(evaluation: Evaluation) -> str:
         return f"What is served was tried in a process of its own, and gave no answers: {found.failure}"
     return (
         f"What is served, a SavedModel of {found.size / 1e6:.1f} MB, was loaded in a process of its own and given "
-        f"{counted(found.images, 'raw image')}: its probabilities differ from the model's by at most "
-        f"{found.largest_difference:.1e}, where {found.tolerance:g} is allowed."
+        f"{counted(found.images, 'raw image')}: its probabilities differ from the model{APOSTROPHE}s by at most "
+        f"{number(found.largest_difference, 'g')}, where {number(found.tolerance, 'g')} is allowed."
     )

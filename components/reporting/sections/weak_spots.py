@@ -7,8 +7,7 @@ from typing import TYPE_CHECKING
 
 from components.artifacts import SEVERITIES
 from components.reporting.charts import Chart, IntervalRow, Series, Table, interval_chart, line_chart
-from components.reporting.sections.curves import short_percent
-from components.reporting.words import counted, percent
+from components.reporting.words import counted, percent, short_percent
 
 if TYPE_CHECKING:
     from components.artifacts import CorruptionCurve, Evaluation, Robustness, Slice
@@ -130,7 +129,7 @@ def _panel(curve: CorruptionCurve, clean: float, limits: tuple[float, float]) ->
         x_name="severity",
         series=[Series("accuracy", values, 1)],
         limits=limits,
-        form=lambda value: f"{value * 100:g}\N{NO-BREAK SPACE}%",
+        form=short_percent,
         written=lambda value: percent(value, 1),
         small=True,
     )
