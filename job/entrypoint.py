@@ -64,6 +64,7 @@ def _run_job(request: Request, signals: Signals) -> int:
                 strict=request.strict,
                 until=until,
                 began=Spent(seconds=BEGAN),  # the whole process counts, what it took to load included
+                command=request.command(),
             )
             runner.run()
         except ENDINGS as error:

@@ -99,6 +99,8 @@ class RunRecord(RunPart):
     checks: tuple[dict[str, Any], ...] = ()
     """The evaluation's thresholds, each with what was measured and whether it passed."""
     steps: tuple[StepRecord, ...] = ()
+    report: str | None = None
+    """Path of the page that tells of the run; None if it has none."""
     failure: Failure | None = None
     started: datetime
     seconds: Seconds = 0.0

@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Any
 
 from rich.console import Console
 
-from components import Artifact, Context, Evaluation, Stored
+from components import Artifact, Context, Evaluation, Figures, Stored
 from components.errors import ExitCode, IntegrityError, JobError, ResourceError, StorageError, first_line, in_one_line
 from components.runtime.disk import disk_full, is_disk_full, room_for
 from components.stopwatch import Spent, Stopwatch, read_clocks
@@ -16,6 +16,7 @@ from job.environment import describe_environment
 from job.pipeline import A, flow
 from job.recipe import import_string, make_recipe
 from job.records import Failure, RunRecord, StepRecord, outcome_of, rounded, times
+from job.run_report import add_run
 from job.runs import Runs
 from job.signals import BrokenOff, Signals
 from job.store import Sealed, Store
@@ -49,6 +50,7 @@ class Runner:
         strict: whether a damaged artifact ends the run, rather than being set aside and made again.
         until: the last step to run, or None for all.
         began: what the clocks showed when what the run takes is to count from; by default now.
+        command: what asked for the run, for whoever wants the same; empty if that was no command.
     """
 
     config: JobConfig
@@ -58,6 +60,7 @@ class Runner:
     strict: bool = False
     until: str | None = None
     began: Spent = field(default_factory=read_clocks)
+    command: str = ""
 
     def __post_init__(self) -> None:
         self.store = Store(self.config.root)
@@ -65,6 +68,7 @@ class Runner:
         self.sealed_by_directory: dict[Any, Sealed] = {}
         self.current: str | None = None
         self.stopwatch = Stopwatch()
+        self.page: Path | None = None
         self._record: RunRecord | None = None
 
     def run(self) -> RunRecord:
@@ -86,6 +90,7 @@ class Runner:
                 self.report.begin(self.record, self.directory)
                 exit_code = self._run_steps()
                 self._end(exit_code)
+                self._write_report()
             except ENDINGS as error:
                 told = foreseen(error, self.config.root)
                 try:
@@ -166,6 +171,8 @@ class Runner:
                 blessed=evaluation.blessing.verdict == "BLESSED",
                 checks=tuple(check.model_dump(mode="json") for check in evaluation.blessing.checks),
             )
+        if isinstance(figures := sealed.manifest.artifact, Figures) and figures.report_file is not None:
+            self.page = sealed.directory / figures.report_file
         self.report.end_step(step, sealed)
         if slot == self.until:
             raise _Reached
@@ -228,6 +235,18 @@ class Runner:
     def _end(self, exit_code: ExitCode, **changes: Any) -> None:
         took = rounded(read_clocks() - self.began)
         self._update(outcome=outcome_of(exit_code), exit_code=int(exit_code), **took, **changes)
+
+    def _write_report(self) -> None:
+        """Add to the page that was made what only the job knows; it is no reason to fail if that cannot be done."""
+        if self.page is None:
+            return
+        try:
+            page = add_run(self.page.read_text(encoding="utf-8"), self.record, command=self.command)
+            path = self.runs.write_report(self.record, page)
+        except (OSError, ValueError) as error:
+            self.report.warning(f"the report of the run could not be written: {first_line(error)}")
+        else:
+            self._update(report=str(path))
 
     def _update(self, **changes: Any) -> None:
         self._record = self.record.model_copy(update=changes)

@@ -1,6 +1,7 @@
 """Runs: one directory each, with what was asked, what was done, and links to what came out.
 
 <root>/runs/<run id>/run.json         the RunRecord
+<root>/runs/<run id>/report.html      what the run gave, as a page
 <root>/runs/<run id>/lock             there while it goes on
 <root>/runs/<run id>/<slot>           a link to the artifact of that step
 <root>/runs/latest                    a link to the newest run
@@ -31,6 +32,7 @@ if TYPE_CHECKING:
 
 LATEST = "latest"
 RECORD = "run.json"
+REPORT = "report.html"
 LOCK = "lock"
 
 
@@ -104,15 +106,17 @@ class Runs:
         Raises:
             StorageError: if there is no space for it; the one that is there stays.
         """
-        path = self.path(record.run_id) / RECORD
-        draft = path.with_name(f".{RECORD}")
-        with room_for(path.parent):
-            try:
-                draft.write_text(record.to_json() + "\n", encoding="utf-8")
-                draft.replace(path)
-            except OSError:
-                draft.unlink(missing_ok=True)
-                raise
+        write_whole(self.path(record.run_id) / RECORD, record.to_json() + "\n")
+
+    def write_report(self, record: RunRecord, page: str) -> Path:
+        """Write the report of a run as `write` does its record, and return where it is.
+
+        Raises:
+            StorageError: if there is no space for it.
+        """
+        path = self.path(record.run_id) / REPORT
+        write_whole(path, page)
+        return path
 
     def link(self, record: RunRecord, step: StepRecord) -> None:
         """Let the run's directory lead to a step's artifact."""
@@ -164,6 +168,22 @@ class Runs:
     def has_record(self, run_id: str) -> bool:
         """Return whether a run came as far as to write its record."""
         return (self.path(run_id) / RECORD).is_file()
+
+
+def write_whole(path: Path, text: str) -> None:
+    """Write a file so that a reader never sees half of it; if that fails, the one that is there stays.
+
+    Raises:
+        StorageError: if there is no space for it.
+    """
+    draft = path.with_name(f".{path.name}")
+    with room_for(path.parent):
+        try:
+            draft.write_text(text, encoding="utf-8")
+            draft.replace(path)
+        except OSError:
+            draft.unlink(missing_ok=True)
+            raise
 
 
 def replace_link(link: Path, target: Path) -> None:

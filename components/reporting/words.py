@@ -43,7 +43,7 @@ def points(difference: float) -> str:
     >>> ascii(points(-0.0012))
     "'\\\\u22120.12\\\\xa0points'"
     """
-    return f"{signed(difference * 100, '.2f')}{SPACE}points"
+    return f"{signed(difference * 100, '.2f') if difference else 0}{SPACE}points"
 
 
 def signed(number: float, form: str) -> str:

@@ -91,6 +91,8 @@ def print_run(
         console.print(f"verdict       {verdict}")
     for missed in record.missed():
         console.print(f"{'missed':<13} {missed}", highlight=False)
+    if record.report is not None:
+        console.print(f"{'report':<13} {escape(record.report)}", highlight=False, soft_wrap=True)
     made = {step.component for step in record.steps}
     for slot, what in (("visualizer", "pictures"), ("trainer", "model"), ("evaluator", "evaluation")):
         if slot in made:

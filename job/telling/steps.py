@@ -51,15 +51,16 @@ def _lines(record: RunRecord) -> Iterator[str]:
 
 def _parts(timed: Timed, slots: int) -> Iterator[str]:
     """Yield a line for each part that is worth telling, and where there is one, for what is in none."""
-    told: list[tuple[str, Took]] = [(part.name, part) for part in timed.parts if _is_long(part)]
+    told: list[tuple[str, Took]] = [(part.name, part) for part in timed.parts if is_long(part)]
     other = left_over(timed, timed.parts)
-    if told and _is_long(other):
+    if told and is_long(other):
         told.append((OTHER, other))
     for name, took in told:
         yield f"[dim]  {escape(f'{name:<{slots + 6}}')}  {_clocks(took)}[/]"
 
 
-def _is_long(took: Took) -> bool:
+def is_long(took: Took) -> bool:
+    """Return whether something took so long that it is worth a row."""
     return max(took.seconds, took.cpu_seconds) >= WORTH_TELLING
 
 

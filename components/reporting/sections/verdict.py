@@ -108,8 +108,8 @@ def standfirst(story: Story) -> str:
     interval = metrics.accuracy_interval
     told = (
         f"A {story.kind_of_model} of {model.parameters:,} parameters, trained for "
-        f"{counted(len(model.history), 'epoch')} on {counted(story.examples.splits.train.count, 'image')} "
-        f"({story.examples.source.title}), mistook {wrong:,} of {counted(metrics.count, 'test image')} that it had "
+        f"{counted(len(model.history), 'epoch')} on {counted(story.examples.splits.train.count, 'image')}, "
+        f"mistook {wrong:,} of {counted(metrics.count, 'test image')} that it had "
         f"never seen. With {percent(interval.confidence, 0)} confidence, it is right on {percent(interval.low)} to "
         f"{percent(interval.high)} of images such as these."
     )

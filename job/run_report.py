@@ -1,0 +1,141 @@
+"""What only the job knows, put into the report of a run: how to reproduce it, and what its steps took.
+
+The page itself is the work of whoever fills the visualizer's slot; it is taken as it is, whatever its look. If it
+marks no place for the run, it stays as it is.
+"""
+
+from __future__ import annotations
+
+from html import escape
+from typing import TYPE_CHECKING
+
+import yaml
+
+from components.reporting import RUN_LINKS_PLACE, RUN_PLACE
+from components.stopwatch import Spent
+from job.records import left_over
+from job.telling.steps import REST, is_long
+
+if TYPE_CHECKING:
+    from collections.abc import Iterable, Iterator
+
+    from job.records import RunRecord, StepRecord, Took
+
+LINKS = '<li><a href="#reproduce">Reproduce</a></li>\n<li><a href="#cost">Time and cost</a></li>'
+
+
+def add_run(page: str, record: RunRecord, *, command: str) -> str:
+    """Return a page with the sections on the run at their place.
+
+    Args:
+        page: HTML, with `components.reporting.RUN_PLACE` in it.
+        record: the run, ended.
+        command: what began it; empty if that was no command.
+    """
+    sections = "\n".join([*_reproduce(record, command), *_cost(record)])
+    return page.replace(RUN_LINKS_PLACE, LINKS, 1).replace(RUN_PLACE, sections, 1)
+
+
+def _reproduce(record: RunRecord, command: str) -> Iterator[str]:
+    environment = record.environment
+    revision = f", revision <code>{_text(environment['revision'])}</code>" if environment.get("revision") else ""
+    yield '<section id="reproduce">'
+    yield "<h2>How to reproduce it</h2>"
+    yield (
+        f"<p>This is run <code>{_text(record.run_id)}</code> of {record.started:%Y-%m-%d %H:%M} UTC, made by mnist-job "
+        f"{_text(environment.get('version'))}{revision}. The same code, configuration, "
+        "data and libraries give the same digests below.</p>"
+    )
+    if command:
+        yield f"<pre><code>{_text(command)}</code></pre>"
+    else:
+        yield "<p>It was begun from Python, with this configuration:</p>"
+    settings = yaml.safe_dump(record.config, sort_keys=False, allow_unicode=True)
+    yield "<details><summary>The configuration with all its defaults</summary>"
+    yield f"<pre><code>{_text(settings)}</code></pre></details>"
+    yield "<details><summary>Fingerprints and digests of the steps</summary>"
+    yield from _table(
+        "The fingerprint names all that decides a result, the digest what came out (SHA-256)",
+        ("Step", "Component", "Fingerprint", "Digest"),
+        (
+            (step.component, f"<code>{_text(step.implementation)}</code>", _code(step.fingerprint), _code(step.digest))
+            for step in record.steps
+        ),
+    )
+    yield "</details><details><summary>Versions and machine</summary>"
+    yield from _table("What it ran on", ("What", "Found"), _environment(environment))
+    yield "</details></section>"
+
+
+def _environment(environment: dict[str, object]) -> Iterator[tuple[str, str]]:
+    for name, value in environment.items():
+        if isinstance(value, dict):
+            yield from ((str(key), _text(version)) for key, version in value.items())
+        elif value is not None and not isinstance(value, list):
+            yield name.replace("_", " "), _text(value)
+
+
+def _cost(record: RunRecord) -> Iterator[str]:
+    training, cpu = record.training(), record.cpu_seconds or 0.0
+    reused = sum(step.status == "reused" for step in record.steps)
+    yield '<section id="cost">'
+    yield "<h2>Time and cost</h2>"
+    yield (
+        f"<p>The run took {record.seconds:.1f} seconds on the clock and {cpu:.1f} on the processors"
+        + ("" if training is None else f", of which {training:.1f} went into training")
+        + "."
+        + (
+            f" {reused} of its {len(record.steps)} steps were reused: what they took is in the report of the run that "
+            "made them."
+            if reused
+            else ""
+        )
+        + "</p>"
+    )
+    rest = left_over(Spent(record.seconds, cpu), record.timed())
+    most = max([*(step.cpu_seconds for step in record.steps), rest.cpu_seconds, 0.001])
+    rows: list[tuple[str, ...]] = []
+    for step in record.steps:
+        rows.append((f"<b>{_text(step.component)}</b>", _status(step), *_clocks(step), _share(step, most)))
+        rows += [
+            (f"&emsp;{_text(part.name)}", "", *_clocks(part), _share(part, most))
+            for part in step.parts
+            if is_long(part)
+        ]
+    rows.append((f"<b>{REST}</b>", "", *_clocks(rest), _share(rest, most)))
+    yield from _table(
+        "What each step took; below it its parts of a tenth of a second or more",
+        ("Step", "", "Seconds", "CPU-seconds", "CPU-seconds, drawn"),
+        rows,
+    )
+    yield "</section>"
+
+
+def _status(step: StepRecord) -> str:
+    return f"{step.status} ({_text(step.reason)})"
+
+
+def _clocks(took: Took) -> tuple[str, str]:
+    return f"{took.seconds:.2f}", f"{took.cpu_seconds:.2f}"
+
+
+def _share(took: Took, most: float) -> str:
+    return f'<span class="share" style="--w:{took.cpu_seconds / most:.3f}"></span>'
+
+
+def _table(caption: str, columns: tuple[str, ...], rows: Iterable[tuple[str, ...]]) -> Iterator[str]:
+    """Yield a table; `rows` are HTML."""
+    yield f'<div class="scroll"><table><caption>{_text(caption)}</caption><thead><tr>'
+    yield "".join(f'<th scope="col">{_text(column)}</th>' if column else "<td></td>" for column in columns)
+    yield "</tr></thead><tbody>"
+    for name, *cells in rows:
+        yield f'<tr><th scope="row">{name}</th>{"".join(f"<td>{cell}</td>" for cell in cells)}</tr>'
+    yield "</tbody></table></div>"
+
+
+def _code(digest: str) -> str:
+    return f"<code>{_text(digest)}</code>"
+
+
+def _text(value: object) -> str:
+    return escape(str(value))
