@@ -19,7 +19,7 @@ from job.telling.steps import REST, is_long
 if TYPE_CHECKING:
     from collections.abc import Iterable, Iterator
 
-    from job.records import RunRecord, StepRecord, Took
+    from job.records import RunRecord, Took
 
 LINKS = '<li><a href="#reproduce">Reproduce</a></li>\n<li><a href="#cost">Time and cost</a></li>'
 
@@ -50,17 +50,14 @@ def _reproduce(record: RunRecord, command: str) -> Iterator[str]:
         yield f"<pre><code>{_text(command)}</code></pre>"
     else:
         yield "<p>It was begun from Python, with this configuration:</p>"
-    settings = yaml.safe_dump(record.config, sort_keys=False, allow_unicode=True)
+    settings = yaml.safe_dump(record.config, sort_keys=False, allow_unicode=True, default_flow_style=None, width=100)
     yield "<details><summary>The configuration with all its defaults</summary>"
     yield f"<pre><code>{_text(settings)}</code></pre></details>"
     yield "<details><summary>Fingerprints and digests of the steps</summary>"
     yield from _table(
         "The fingerprint names all that decides a result, the digest what came out (SHA-256)",
-        ("Step", "Component", "Fingerprint", "Digest"),
-        (
-            (step.component, f"<code>{_text(step.implementation)}</code>", _code(step.fingerprint), _code(step.digest))
-            for step in record.steps
-        ),
+        ("Step", "Why it ran, or was reused", "Fingerprint", "Digest"),
+        ((step.component, _text(step.reason), _code(step.fingerprint), _code(step.digest)) for step in record.steps),
     )
     yield "</details><details><summary>Versions and machine</summary>"
     yield from _table("What it ran on", ("What", "Found"), _environment(environment))
@@ -96,23 +93,19 @@ def _cost(record: RunRecord) -> Iterator[str]:
     most = max([*(step.cpu_seconds for step in record.steps), rest.cpu_seconds, 0.001])
     rows: list[tuple[str, ...]] = []
     for step in record.steps:
-        rows.append((f"<b>{_text(step.component)}</b>", _status(step), *_clocks(step), _share(step, most)))
+        rows.append(
+            (f"<b>{_text(step.component)}</b> <small>{step.status}</small>", *_clocks(step), _share(step, most))
+        )
         rows += [
-            (f"&emsp;{_text(part.name)}", "", *_clocks(part), _share(part, most))
-            for part in step.parts
-            if is_long(part)
+            (f"&emsp;{_text(part.name)}", *_clocks(part), _share(part, most)) for part in step.parts if is_long(part)
         ]
-    rows.append((f"<b>{REST}</b>", "", *_clocks(rest), _share(rest, most)))
+    rows.append((f"<b>{REST}</b>", *_clocks(rest), _share(rest, most)))
     yield from _table(
         "What each step took; below it its parts of a tenth of a second or more",
-        ("Step", "", "Seconds", "CPU-seconds", "CPU-seconds, drawn"),
+        ("Step", "Seconds", "CPU-seconds", ""),
         rows,
     )
     yield "</section>"
-
-
-def _status(step: StepRecord) -> str:
-    return f"{step.status} ({_text(step.reason)})"
 
 
 def _clocks(took: Took) -> tuple[str, str]:

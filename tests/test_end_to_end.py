@@ -29,6 +29,7 @@ def test_the_digits_become_a_blessed_model(digits: tuple[Outcome, Path]) -> None
     assert [step["status"] for step in record["steps"]] == ["ran"] * 5
     latest = root / "runs" / "latest"
     assert len(list((latest / "visualizer").glob("*.png"))) == 5
+    assert "How to reproduce it" in (latest / "report.html").read_text()
     assert "I0000" not in outcome.stderr, "TensorFlow keeps quiet"
     parts = {step["component"]: [part["name"] for part in step["parts"]] for step in record["steps"]}
     runners = ["fingerprint", "waiting", "look-up"]
@@ -37,7 +38,7 @@ def test_the_digits_become_a_blessed_model(digits: tuple[Outcome, Path]) -> None
         "transform": [*runners, "imports", "scaling", "comparing", "sealing"],
         "trainer": [*runners, "imports", "building", "training", "exporting", "sealing"],
         "evaluator": [*runners, "imports", "loading", "predicting", "scoring", "writing", "sealing"],
-        "visualizer": [*runners, "imports", "drawing", "sealing"],
+        "visualizer": [*runners, "imports", "reading", "asking", "drawing", "report", "sealing"],
     }
     epochs = [line for line in outcome.stderr.splitlines() if line.startswith("  epoch")]
     manifest = json.loads((latest / "trainer" / "manifest.json").read_text())

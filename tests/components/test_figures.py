@@ -10,7 +10,7 @@ import pytest
 from numpy.typing import NDArray
 from PIL import Image
 
-from components import Context, Evaluation, Figures, Model, Stored, Trainer, TransformedExamples, Visualizer
+from components import Context, Evaluation, Examples, Figures, Model, Stored, Trainer, TransformedExamples, Visualizer
 from components.errors import ConfigError
 from components.evaluation.metrics import score
 from components.figures.class_distribution import draw_class_distribution
@@ -19,6 +19,7 @@ from components.figures.feature_maps import draw_feature_maps
 from components.figures.mistakes import draw_mistakes
 from components.figures.style import save, style
 from components.testing.contract import make_inputs
+from tests.support.html import read_html
 
 
 def read_png(path: Path) -> NDArray[np.uint8]:
@@ -36,6 +37,8 @@ def evaluation_of(classes: int, wrong: int) -> Evaluation:
     names = [f"class {label}" for label in range(classes)]
     scores = score(labels, np.eye(classes, dtype=np.float32)[answers], names)
     return Evaluation(
+        test_sha256="0" * 64,
+        weights_sha256="0" * 64,
         metrics=scores.metrics,
         per_class=scores.per_class,
         confusion_matrix=scores.confusion_matrix,
@@ -101,11 +104,17 @@ def test_a_trained_network_gives_all_five_pictures(tmp_path: Path) -> None:
     transformed: Stored[TransformedExamples] = made[TransformedExamples]
     model: Stored[Model] = Stored(Trainer(config).run(Context(output=trained), transformed=transformed), trained)
 
-    def draw(example: int) -> Figures:
-        visualizer = Visualizer(Visualizer.Config.model_validate({"example": example}))
-        return visualizer.run(Context(output=output), transformed=transformed, model=model, evaluation=made[Evaluation])
+    def draw(*rows: int) -> Figures:
+        visualizer = Visualizer(Visualizer.Config(examples=rows))
+        return visualizer.run(
+            Context(output=output),
+            examples=made[Examples],
+            transformed=transformed,
+            model=model,
+            evaluation=made[Evaluation],
+        )
 
-    figures = draw(3)
+    figures = draw(3, 5)
     assert [figure.name for figure in figures.figures] == [
         "curves",
         "confusion_matrix",
@@ -116,5 +125,10 @@ def test_a_trained_network_gives_all_five_pictures(tmp_path: Path) -> None:
     for figure in figures.figures:
         assert read_png(output / figure.file).std() > 5, f"{figure.name} is blank"
         assert figure.alt
-    with pytest.raises(ConfigError, match="visualizer.example is 99999"):
-        draw(99999)
+    page = read_html((output / "report.html").read_text())
+    panels = [each for each in page.everything() if each.attributes.get("class") == "panel"]
+    assert [len(panel.all("img")) for panel in panels] == [3, 3], "every convolution, for each of the images"
+    assert "16 filters" not in page.by_id("maps").text
+    assert "6 filters" in page.by_id("maps").text
+    with pytest.raises(ConfigError, match="visualizer.examples has 99999"):
+        draw(0, 99999)

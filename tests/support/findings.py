@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from typing import Any
+from typing import Any, TypeVar
 
 from components.artifacts import (
     SEVERITIES,
@@ -20,9 +20,11 @@ from components.artifacts import (
     ReliabilityBin,
     Robustness,
     Slice,
+    Statement,
 )
 from components.evaluation.intervals import wilson_interval
 
+StatementT = TypeVar("StatementT", bound=Statement)
 CORRUPTIONS = {
     "shift": ("pixels", (1, 2, 3, 4, 5), (0.99, 0.96, 0.86, 0.7, 0.52)),
     "rotation": ("degrees", (10, 20, 30, 40, 50), (0.985, 0.96, 0.9, 0.77, 0.6)),
@@ -156,6 +158,6 @@ def robustness(accuracy: float) -> Robustness:
     return Robustness(images=1000, seed=0, clean_accuracy=accuracy, mean_accuracy=mean, curves=curves)
 
 
-def changed(statement: Any, **changes: Any) -> Any:
+def changed(statement: StatementT, **changes: Any) -> StatementT:
     """Return a statement with other values, checked as when it was made."""
     return type(statement).model_validate({**dict(statement), **changes})

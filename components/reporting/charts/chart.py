@@ -53,7 +53,7 @@ class Chart:
     drawing: Markup
     table: Table
     legend: tuple[tuple[int, str], ...] = ()
-    """Style and name of each series."""
+    """Style and name of each series; style 0 is the dashed rule."""
     small: bool = False
     """Whether it is one of many beside each other."""
 

@@ -28,6 +28,8 @@ from components.reporting.charts.scale import Scale, round_values
 if TYPE_CHECKING:
     from collections.abc import Callable, Sequence
 
+KEPT = 0
+"""The style of a rule that marks a place."""
 MOST_MARKS = 40
 """Values up to which each has a mark of its own."""
 
@@ -84,5 +86,7 @@ def line_chart(
         )
         parts += [mark(*place, each.style, 2.6 if small else 3.2) for place in places if len(x) <= MOST_MARKS]
     parts += bands(between([across(at) for at in x], left, right), TOP, bottom, table)
-    legend = tuple((each.style, each.name) for each in series) if len(series) > 1 else ()
-    return Chart(title, alt, svg(width, height, alt, parts), table, legend, small)
+    legend = [(each.style, each.name) for each in series] if len(series) > 1 else []
+    if kept is not None:
+        legend.append((KEPT, f"kept: {x_name} {kept:g}"))
+    return Chart(title, alt, svg(width, height, alt, parts), table, tuple(legend), small)
