@@ -6,7 +6,7 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
-from components.figures.style import new_figure, set_title
+from components.figures.style import NO_TICKS, new_figure, set_title
 
 if TYPE_CHECKING:
     from matplotlib.figure import Figure
@@ -47,7 +47,7 @@ def draw_feature_maps(image: NDArray[np.float32], maps: NDArray[np.float32], cla
     picture.set_axis_off()
     picture.set_title(f"input: {class_name}", loc="center", fontsize=10, fontweight="normal")
     limit = float(np.abs(maps).max()) or 1.0
-    grid = right.subplots(rows, COLUMNS, squeeze=False)
+    grid = right.subplots(rows, COLUMNS, squeeze=False, subplot_kw=NO_TICKS)
     for number, axes in enumerate(grid.flat):
         axes.set_axis_off()
         if number < shown:

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
-from components.figures.style import VERMILION, new_figure, set_title
+from components.figures.style import NO_TICKS, VERMILION, new_figure, set_title
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
@@ -36,7 +36,7 @@ def draw_mistakes(images: NDArray[np.float32], predictions: pd.DataFrame, class_
     worst = wrong.head(MOST)
     rows = max(1, -(-len(worst) // COLUMNS))
     figure = new_figure(11, 1.62 * rows + 0.7)
-    for axes in (grid := figure.subplots(rows, COLUMNS, squeeze=False)).flat:
+    for axes in (grid := figure.subplots(rows, COLUMNS, squeeze=False, subplot_kw=NO_TICKS)).flat:
         axes.set_axis_off()
     for axes, answer in zip(grid.flat, worst.itertuples(), strict=False):
         axes.imshow(images[answer.Index][..., 0], cmap="gray_r", vmin=0, vmax=1)

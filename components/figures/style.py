@@ -17,6 +17,9 @@ DPI = 150
 HEADER = 0.62
 """Height of the title and its note, in inches."""
 
+NO_TICKS: dict[str, Any] = {"xticks": (), "yticks": ()}
+"""For axes that show a picture: laid out even where they are not seen, ticks would take most of the time."""
+
 RULES: dict[str, Any] = {
     "font.family": "DejaVu Sans",  # comes with matplotlib: the same letters on every machine
     "font.size": 10,
