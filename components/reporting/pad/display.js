@@ -101,7 +101,7 @@ function makeDisplay(section, network) {
       return showProbabilities(answer.probabilities ?? new Float32Array(classes.length));
     },
     say(text) {
-      find("said").textContent = text;
+      if (find("said").textContent !== text) find("said").textContent = text;
     },
   };
 }

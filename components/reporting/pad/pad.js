@@ -1,7 +1,7 @@
 // The pad: what is drawn is read while it is drawn.
 
 /** Milliseconds without a change after which a drawing rests: then it is read with all shifts, and read out. */
-const RESTS_AFTER = 150;
+const RESTS_AFTER = 300;
 
 function startPad(section, network, convention) {
   const display = makeDisplay(section, network);

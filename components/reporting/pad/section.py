@@ -32,7 +32,7 @@ class PadSection:
     html: str
     """A `section` with the id `pad`."""
     css: str
-    """Uses --ink, --paper, --accent, --muted and --rule where the page defines them."""
+    """Takes --ink, --paper, --accent (or --c1), --muted, --rule and --sans from the page, if it defines them."""
     script: str
     """To be run once the section is there; leaves no names behind."""
 

@@ -98,8 +98,9 @@ function makeSurface(element, brush, { changed, say }) {
       if (penDown) goOn([cursor]);
     } else if (!event.repeat) {
       setPen(!penDown);
-      if (penDown) begin(cursor);
       say(penDown ? "Pen down." : "Pen lifted.");
+      if (penDown) begin(cursor);
+      else draw(); // so that the answer is read out
     }
   });
   element.addEventListener("blur", () => setPen(false));
