@@ -42,7 +42,7 @@ class UnknownLayerError(Exception):
 
 
 def export_network(network: Any) -> ExportedNetwork | None:
-    """Return a keras.Sequential as a page computes it, or None if it has a layer that a page does not know.
+    """Return a keras.Sequential as a page computes it; None for a layer that a page does not know, or without softmax.
 
     Known are Conv2D of stride 1, MaxPooling2D, BatchNormalization over channels (folded into a factor and a summand),
     ReLU, Flatten, Dropout (which does nothing after training) and Dense, with activations ReLU and softmax.
@@ -53,6 +53,8 @@ def export_network(network: Any) -> ExportedNetwork | None:
         for layer in network.layers:
             _export_layer(layer, writer)
     except UnknownLayerError:
+        return None
+    if writer.layers[-1]["kind"] != "softmax":
         return None
     return writer.exported(network.input_shape[1:])
 
@@ -108,17 +110,15 @@ def _export_layer(layer: Any, writer: _Writer) -> None:
     match layer:
         case layers.Dropout() | layers.Flatten():  # a page's tensors lie flat as they are
             return
-        case layers.Conv2D() if (
-            type(layer) is layers.Conv2D and layer.strides == layer.dilation_rate == (1, 1) and layer.groups == 1
-        ):
+        case layers.Conv2D() if layer.strides == layer.dilation_rate == (1, 1) and layer.groups == 1:
             _add_windowed(writer, "convolution", layer, layer.kernel_size, (1, 1))
         case layers.MaxPooling2D():
             _add_windowed(writer, "pooling", layer, layer.pool_size, layer.strides)
         case layers.BatchNormalization() if layer.axis in (-1, len(layer.output.shape) - 1):
             writer.add("scale", _folded(layer))
-        case layers.ReLU() if not layer.max_value and not layer.negative_slope and not layer.threshold:
+        case layers.ReLU() if layer.max_value is None and not layer.negative_slope and not layer.threshold:
             writer.add("relu")
-        case layers.Dense():
+        case layers.Dense() if len(layer.input.shape) == 2:
             writer.add("dense", _weights(layer))
         case _:
             raise UnknownLayerError(type(layer).__name__)
