@@ -64,6 +64,7 @@ class Visualizer(Component[VisualizerConfig]):
             from components.data.formats import read_predictions, read_scaled
             from components.figures.style import save, style
             from components.models.predictor import import_libraries, load_network
+            from components.reporting.pad import pad_section
             from components.reporting.page import render_page
             from components.reporting.story import Story
 
@@ -76,6 +77,7 @@ class Visualizer(Component[VisualizerConfig]):
         with context.timed("asking"):
             network = load_network(model) if model.artifact.format == "keras" else None
             responses = () if network is None else respond(network, chosen)
+            pad = pad_section(model, network, test.images)
         if not responses:
             context.progress.message("no picture of feature maps: the model has no convolution")
         story = Story(
@@ -86,6 +88,7 @@ class Visualizer(Component[VisualizerConfig]):
             mistakes=mistakes(test, answers),
             chosen=chosen,
             responses=responses,
+            pad=pad,
         )
         figures = []
         with context.timed("drawing"), style():
