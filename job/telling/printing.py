@@ -10,6 +10,7 @@ from rich.markup import escape
 from components.artifacts import Evaluation, Examples, Figures, Model, TransformedExamples
 from components.runtime.disk import readable
 from job.telling.steps import print_steps
+from job.telling.verdict import print_verdict
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
@@ -56,7 +57,8 @@ def summary(sealed: Sealed) -> str:
                 f"validation accuracy {kept.val_accuracy:.4f}"
             )
         case Evaluation() as made:
-            return f"test accuracy {made.metrics.accuracy:.4f}; {made.blessing.verdict.replace('_', ' ')}"
+            stamped = ", rubber-stamped" if made.blessing.rubber_stamped else ""
+            return f"test accuracy {made.metrics.accuracy:.4f}; {made.blessing.verdict.replace('_', ' ')}{stamped}"
         case Figures() as made:
             return f"{len(made.figures)} figure{'' if len(made.figures) == 1 else 's'}"
 
@@ -86,11 +88,7 @@ def print_run(
             highlight=False,
             soft_wrap=True,
         )
-    if record.blessed is not None:
-        verdict = "[bold green]BLESSED[/]" if record.blessed else "[bold yellow]NOT BLESSED[/]"
-        console.print(f"verdict       {verdict}")
-    for missed in record.missed():
-        console.print(f"{'missed':<13} {missed}", highlight=False)
+    print_verdict(console, record)
     made = {step.component for step in record.steps}
     for slot, what in (("visualizer", "pictures"), ("trainer", "model"), ("evaluator", "evaluation")):
         if slot in made:
