@@ -99,3 +99,13 @@ def test_a_class_without_source_is_told() -> None:
     exec("class Made: __module__ = 'nowhere'", namespace)  # noqa: S102  (there is no other way to have no source)
     with pytest.raises(ConfigError, match="source code of nowhere:Made cannot be found"):
         source_digest(namespace["Made"])
+
+
+def test_a_file_beside_a_package_counts_as_its_source(my_steps: Path) -> None:
+    cls = load_component_class("example_gen", "my_steps.gen:MyGen")
+    before = source_digest(cls)
+    (my_steps / "page.html").write_text("<p>")
+    with_it = source_digest(cls)
+    assert with_it != before
+    (my_steps / "page.html").write_text("<b>")
+    assert source_digest(cls) not in (before, with_it)
