@@ -90,6 +90,13 @@ def test_a_shift_is_as_far_as_it_says_in_many_directions() -> None:
     assert (np.sign(moved).max(axis=0) > 0).all()
 
 
+def test_what_comes_in_from_outside_is_empty() -> None:
+    left = at("shift", 3, np.ones((50, 28, 28, 1), np.float32)).sum(axis=(1, 2, 3))
+    # Moved by d down and r to the right, (28 - d) (28 - r) pixels are left, where d² + r² = 9.
+    assert left.max() <= 28 * 25 + 1e-2
+    assert left.min() >= (28 - 3 / np.sqrt(2)) ** 2 - 1e-2
+
+
 def test_a_rotation_turns_by_so_many_degrees_to_either_side() -> None:
     before, after = centre(digits()), centre(at("rotation", 30, digits()).astype(np.float32))
     angles = [np.degrees(np.arctan2(*places.T[::-1])) for places in (before, after)]

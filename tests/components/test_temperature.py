@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import numpy as np
 import pytest
-from hypothesis import given
+from hypothesis import given, settings
 from hypothesis import strategies as st
 from hypothesis.extra.numpy import arrays
 from numpy.typing import NDArray
@@ -66,6 +66,7 @@ def test_probabilities_of_exactly_0_are_no_harm() -> None:
     assert scaled.sum(axis=1) == pytest.approx(1)
 
 
+@settings(deadline=None, max_examples=50)
 @given(
     logits=arrays(np.float32, (5, 4), elements=st.floats(-200, 200, width=32)),
     temperature=st.floats(LOWEST, HIGHEST),
