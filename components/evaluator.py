@@ -46,32 +46,56 @@ class Evaluator(Component[EvaluatorConfig]):
             ConfigError: if a threshold names a class or a slice that there is not.
         """
         with context.timed("imports"):
-            from components.data.formats import read_scaled
+            from dataclasses import replace
+
+            from components.data.formats import iterate_scaled, read_scaled
             from components.evaluation.answers import ask
             from components.evaluation.blessing import bless
             from components.evaluation.comparison import compare
             from components.evaluation.infra import validate_infra
             from components.evaluation.metrics import score
+            from components.evaluation.properties import joined, measure
+            from components.evaluation.robustness import measure_robustness
+            from components.evaluation.slices import make_slices
+            from components.evaluation.temperature import apply_temperature, calibrate, fit_temperature
             from components.evaluation.writing import Findings, write_evaluation
-            from components.models.predictor import import_libraries, load_predictor
+            from components.models.predictor import BATCH, import_libraries, load_predictor
 
             import_libraries(model)
         check_fit(transformed.artifact, model.artifact)
         config, stated = self.config, transformed.artifact
+        test, heed = read_scaled(transformed, stated.splits.test), context.termination.check
         with context.timed("loading"):
             predict = load_predictor(model)
         with context.timed("predicting"):
             answers = ask(predict, transformed, stated.splits.test, context)
+            held_out = ask(predict, transformed, stated.splits.validation, context)
         compared = None if baseline is None else compare(answers, baseline)
         infra = None
         if model.artifact.saved_model is not None and config.infra_validation.images:
             with context.timed("infra validation"):
-                some = read_scaled(transformed, stated.splits.test).images[: config.infra_validation.images]
+                some = test.images[: config.infra_validation.images]
                 infra = validate_infra(model, transformed, some, answers.probabilities[: len(some)], context)
-        context.termination.check()
+        heed()
         with context.timed("scoring"):
+            temperature = fit_temperature(held_out.labels, held_out.probabilities)
+            scaling = config.temperature_scaling
+            calibration = calibrate(answers.labels, answers.probabilities, temperature=temperature, applied=scaling)
+            if scaling:
+                answers = replace(answers, probabilities=apply_temperature(answers.probabilities, temperature))
             scores = score(answers.labels, answers.probabilities, stated.class_names)
-        findings = Findings(infra_validation=infra, baseline=compared)
+        with context.timed("slicing"):
+            batches = iterate_scaled(transformed, stated.splits.test, rows=BATCH)
+            properties = joined([measure(images) for images in batches])
+            slices = make_slices(answers.labels, answers.predictions, stated.class_names, properties)
+        with context.timed("robustness"):
+            asked = len(answers.labels) + len(held_out.labels)
+            robustness = measure_robustness(
+                predict, test.images, test.labels, config.robustness, asked=asked, check=heed
+            )
+        findings = Findings(
+            calibration=calibration, slices=slices, robustness=robustness, infra_validation=infra, baseline=compared
+        )
         blessing = bless(*self._checks(scores, findings), compared=compared is not None)
         with context.timed("writing"):
             return write_evaluation(

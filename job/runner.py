@@ -34,6 +34,10 @@ ENDINGS = (Exception, SystemExit, BrokenOff)
 """All that can end a run: a component may call `sys.exit`, and a signal may come in any moment."""
 
 
+MOST_REASONS = 4
+"""Differences that are named where a step has to run; of another data set nearly all is different."""
+
+
 class _Reached(Exception):  # noqa: N818  (not an error)
     """The last step that was asked for is done."""
 
@@ -242,7 +246,11 @@ class Runner:
         if sealed is not None:
             return sealed, "same code, config, inputs and libraries"
         closest = self.store.closest(slot, recipe)
-        return None, "first time" if closest is None else "; ".join(recipe.differences(closest))
+        if closest is None:
+            return None, "first time"
+        differences = recipe.differences(closest)
+        more = len(differences) - MOST_REASONS
+        return None, "; ".join(differences[:MOST_REASONS] + ([f"{more} more"] if more > 0 else []))
 
     def _failure(self, error: JobError) -> Failure:
         ended = {step.component for step in self.record.steps}

@@ -8,6 +8,7 @@ from pydantic import Field
 
 from components.component import ComponentConfig
 from components.evaluation.blessing import ClassMetricName, MetricName, Share, Threshold
+from components.evaluation.robustness_config import RobustnessConfig
 
 
 class InfraValidationConfig(ComponentConfig):
@@ -31,6 +32,11 @@ class EvaluatorConfig(ComponentConfig):
     noise fails no minimum of 0 or less, and meets none above 0."""
     significance: Share = 0.05
     """A difference of accuracy is more than noise if the p-value of McNemar's exact test is below it."""
+    temperature_scaling: Annotated[bool, Field(strict=True)] = False
+    """Whether probabilities are divided by the temperature that is fitted on validation before they are scored. What is
+    served does not do that by itself."""
+    robustness: RobustnessConfig = RobustnessConfig()
+    """On which spoilt images the model is tried, too."""
     infra_validation: InfraValidationConfig = InfraValidationConfig()
     """How the SavedModel is tried before the blessing."""
     baseline: str | None = None
