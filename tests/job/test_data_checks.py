@@ -66,3 +66,27 @@ def test_a_level_can_be_written_as_yaml_reads_it(
     value = yaml.safe_load(written)
     document = {"example_gen": {"checks": {"constant_images": value, "drift": {"level": value}}}}
     assert Draft202012Validator(schema).is_valid(document) == valid
+
+
+def test_drift_is_measured_against_the_last_run_that_was_blessed(mnist_job: Command, tmp_path: Path) -> None:
+    folder, config, root = write_idx_folder(tmp_path / "idx", test=0), tmp_path / "config.yaml", tmp_path / "root"
+    source = {"kind": "idx", "path": str(folder)}
+    config.write_text(yaml.safe_dump({**FAKES, "example_gen": {"source": source, "baseline": "latest-blessed"}}))
+
+    def examples() -> dict[str, Any]:
+        record = json.loads((root / "runs" / "latest" / "run.json").read_bytes())
+        assert record["blessed"]
+        manifest = json.loads((Path(record["steps"][0]["path"]) / "manifest.json").read_bytes())
+        artifact: dict[str, Any] = manifest["artifact"]
+        return artifact
+
+    mnist_job("run", "--config", config, "--root", root)
+    before = examples()
+    images, _ = squares(200)
+    write_idx(folder / IDX_NAMES["train"][0], images + 30)
+    outcome = mnist_job("run", "--config", config, "--root", root)
+    assert "warning: ink drift from the baseline (Jensen-Shannon): 1.000 in train" in outcome.stdout
+    after = examples()
+    assert before.get("drift") is None
+    assert after["drift"]["content_sha256"] == before["source"]["identity"]["content_sha256"]
+    assert len(after["drift"]["measures"]) == 9
