@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import shutil
 from pathlib import Path
-from typing import Any
 
 import numpy as np
 import pytest
@@ -18,6 +17,8 @@ from components.models.predictor import load_predictor
 from components.progress import NoProgress
 from components.testing.contract import make_inputs
 
+Made = tuple[Stored[Model], Stored[TransformedExamples]]
+
 
 class Warnings(NoProgress):
     def __init__(self) -> None:
@@ -28,7 +29,7 @@ class Warnings(NoProgress):
 
 
 @pytest.fixture(scope="module")
-def made(tmp_path_factory: pytest.TempPathFactory) -> tuple[Stored[Model], Stored[TransformedExamples]]:
+def made(tmp_path_factory: pytest.TempPathFactory) -> Made:
     """Return an untrained network, exported as the Trainer exports it, and images for it."""
     from components.training.cnn import NetworkConfig, build_network
     from components.training.exporting import write_keras, write_saved_model
@@ -47,17 +48,16 @@ def made(tmp_path_factory: pytest.TempPathFactory) -> tuple[Stored[Model], Store
     return Stored(model, directory), transformed
 
 
-def validate(
-    model: Stored[Model], transformed: Stored[TransformedExamples], context: Context, *, error: float = 0.0
-) -> InfraValidation:
+def validate(made: Made, context: Context, *, error: float = 0.0) -> InfraValidation:
+    model, transformed = made
     images = np.asarray(read_scaled(transformed, transformed.artifact.splits.test).images[:5])
     probabilities = load_predictor(model)(images) + np.float32(error)
     return validate_infra(model, transformed, images, probabilities, context)
 
 
-def test_the_saved_model_answers_as_the_model_in_memory_does(made: Any, tmp_path: Path) -> None:
+def test_the_saved_model_answers_as_the_model_in_memory_does(made: Made, tmp_path: Path) -> None:
     context = Context(output=tmp_path)
-    found = validate(*made, context)
+    found = validate(made, context)
     assert found.failure == ""
     assert found.largest_difference is not None
     assert found.largest_difference <= found.tolerance == 1e-5
@@ -67,25 +67,27 @@ def test_the_saved_model_answers_as_the_model_in_memory_does(made: Any, tmp_path
     assert context.observations["images_per_second"] > 0
 
 
-def test_another_answer_than_that_of_the_model_in_memory_is_seen(made: Any, tmp_path: Path) -> None:
-    found = validate(*made, Context(output=tmp_path), error=1e-3)
+def test_another_answer_than_that_of_the_model_in_memory_is_seen(made: Made, tmp_path: Path) -> None:
+    found = validate(made, Context(output=tmp_path), error=1e-3)
     assert found.largest_difference == pytest.approx(1e-3, rel=0.05)
 
 
-def test_a_saved_model_that_cannot_be_loaded_is_told_and_states_why(made: Any, tmp_path: Path) -> None:
+def test_a_saved_model_that_cannot_be_loaded_is_told_and_states_why(made: Made, tmp_path: Path) -> None:
     model, transformed = made
     shutil.copytree(model.directory, tmp_path / "broken")
     (tmp_path / "broken" / "saved_model" / "saved_model.pb").write_bytes(b"not a model")
     progress = Warnings()
     context = Context(output=tmp_path, progress=progress)
-    found = validate(Stored(model.artifact, tmp_path / "broken"), transformed, context)
+    found = validate((Stored(model.artifact, tmp_path / "broken"), transformed), context)
     assert found.largest_difference is None
     assert "saved_model.pb" in found.failure
     assert progress.told == [f"the SavedModel could not be used in a process of its own: {found.failure}"]
     assert not context.observations
 
 
-def test_the_process_has_neither_keras_nor_our_code(made: Any, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_the_process_has_neither_keras_nor_our_code(
+    made: Made, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
     from components.evaluation import serving_process
 
     source = Path(serving_process.__file__).read_text()
@@ -94,7 +96,7 @@ def test_the_process_has_neither_keras_nor_our_code(made: Any, tmp_path: Path, m
     script = tmp_path / "serving_process.py"
     script.write_text(changed)
     monkeypatch.setattr(serving_process, "__file__", str(script))
-    assert "keras" in validate(*made, Context(output=tmp_path)).failure
+    assert "keras" in validate(made, Context(output=tmp_path)).failure
     assert "components" not in source.replace("this package", "")
 
 
