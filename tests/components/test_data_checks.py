@@ -14,6 +14,7 @@ from numpy.typing import NDArray
 
 from components import Context, ExampleGen, Examples
 from components.artifacts import Anomaly
+from components.data.formats import ROW_GROUP
 from components.errors import DataError
 from components.progress import NoProgress
 from tests.support.data import IDX_NAMES, squares, write_idx
@@ -161,10 +162,12 @@ def test_all_that_comparing_every_image_with_every_other_finds_is_listed(tmp_pat
         assert found(examples)[check].count == len(expected)
         first = [f"{split}/{row}" for split, row in zip(listed["split"], listed["row"], strict=True)][:20]
         assert list(found(examples)[check].examples) == first
-    # One number a group of equal images, over all checks, and side by side.
-    groups = rows.merge(frame, on=place).groupby("group")["image"]
-    assert (groups.nunique() == 1).all()
-    assert groups.first().is_unique
+    # One number a group of equal images, over all checks, in the order of their first images, and side by side.
+    several = frame[alike["id"].transform("count") > 1]
+    numbered = several.assign(number=several.groupby("image", sort=False).ngroup() + 1)
+    together = rows.merge(numbered, on=place)
+    assert (together["group"] == together["number"]).all()
+    assert len(together) == len(rows)
     for check in LISTED[1:]:
         numbers = rows.loc[rows["check"] == check, "group"]
         assert numbers.is_monotonic_increasing, check
@@ -175,7 +178,8 @@ def test_no_budget_changes_what_is_found(tmp_path: Path) -> None:
     images = np.zeros((20_000, 28, 28), dtype=np.uint8)
     images[:, 9:12] = random.integers(0, 256, (20_000, 3, 28), dtype=np.uint8)
     images[random.choice(20_000, 50, replace=False)] = images[:5].repeat(10, axis=0)
-    images[random.choice(20_000, 5, replace=False)] = 9
+    grey = random.choice(20_000, 5, replace=False)
+    images[grey] = 9
     planting = Planting(train=images, train_labels=np.arange(20_000) % 10)
     planting.test[:10] = images[:10]
     made = []
@@ -186,6 +190,9 @@ def test_no_budget_changes_what_is_found(tmp_path: Path) -> None:
         made.append((examples, (folder / "out" / "anomalies.csv").read_bytes()))
     assert made[0] == made[1]
     assert set(found(made[0][0])) == set(LISTED)
+    rows = listing(folder).query("check == 'constant_images'")
+    assert set(rows["id"]) == {f"train/{row}" for row in grey}
+    assert rows["row"].max() > ROW_GROUP, "all are in the first row group"
 
 
 def test_training_that_has_much_more_of_one_class_than_of_another_is_told(tmp_path: Path) -> None:
