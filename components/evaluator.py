@@ -17,6 +17,10 @@ if TYPE_CHECKING:
     from components.evaluation.writing import Findings
 
 
+MEASURED = 1000
+"""Images whose properties are measured at a time."""
+
+
 class Evaluator(Component[EvaluatorConfig]):
     """Scores the test split and holds what it finds against the thresholds."""
 
@@ -59,7 +63,7 @@ class Evaluator(Component[EvaluatorConfig]):
             from components.evaluation.slices import make_slices
             from components.evaluation.temperature import apply_temperature, calibrate, fit_temperature
             from components.evaluation.writing import Findings, write_evaluation
-            from components.models.predictor import BATCH, import_libraries, load_predictor
+            from components.models.predictor import import_libraries, load_predictor
 
             import_libraries(model)
         check_fit(transformed.artifact, model.artifact)
@@ -85,7 +89,7 @@ class Evaluator(Component[EvaluatorConfig]):
                 answers = replace(answers, probabilities=apply_temperature(answers.probabilities, temperature))
             scores = score(answers.labels, answers.probabilities, stated.class_names)
         with context.timed("slicing"):
-            batches = iterate_scaled(transformed, stated.splits.test, rows=BATCH)
+            batches = iterate_scaled(transformed, stated.splits.test, rows=MEASURED)
             properties = joined([measure(images) for images in batches])
             slices = make_slices(answers.labels, answers.predictions, stated.class_names, properties)
         with context.timed("robustness"):

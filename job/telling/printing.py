@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections import Counter
 from typing import TYPE_CHECKING
 
 from rich.console import Console
@@ -47,7 +48,9 @@ def summary(sealed: Sealed) -> str:
     match sealed.manifest.artifact:
         case Examples() as made:
             counts = " / ".join(f"{split.count:,}" for _, split in made.splits.items())
-            return f"{made.source.title}: {counts} images in {len(made.class_names)} classes"
+            grave = Counter(found.level for found in made.anomalies if found.level != "note")
+            odd = "".join(f"; {count} {level}{'s' if count > 1 else ''}" for level, count in grave.items())
+            return f"{made.source.title}: {counts} images in {len(made.class_names)} classes{odd}"
         case TransformedExamples() as made:
             return f"scaled to 0..1; {made.shared_images or 'no'} images in more than one split"
         case Model() as made:
