@@ -51,10 +51,20 @@ class Context:
     """Names all that decides the result. What was kept for another one must not be gone on with."""
     stopwatch: Stopwatch = field(default_factory=Stopwatch)
     """Measures the step; `timed` is the way to it."""
+    observations: dict[str, float] = field(default_factory=dict)
+    """What `observe` took down."""
 
     def timed(self, part: str) -> AbstractContextManager[None]:
         """Return a block whose time is told as that part of the step, such as `imports` or `training`."""
         return self.stopwatch.timed(part)
+
+    def observe(self, name: str, value: float) -> None:
+        """Take down what is worth knowing of this run and would be another number the next time, such as a latency.
+
+        It goes into the record of the run, not into the artifact, whose bytes must not depend on it. The name
+        ends with the unit, such as `latency_ms`.
+        """
+        self.observations[name] = value
 
 
 @dataclass(frozen=True)
@@ -63,10 +73,18 @@ class Signature:
 
     inputs: dict[str, type[Artifact]]
     output: type[Artifact]
+    optional: dict[str, type[Artifact]] = field(default_factory=dict)
+    """Inputs that need not be there, which a configuration refers to (see `Component.references`)."""
+
+    def fits(self, slot: Signature) -> bool:
+        """Return whether a component of this signature can take the place of one of the slot's."""
+        takes_what_it_gets = self.inputs == slot.inputs and self.optional.items() <= slot.optional.items()
+        return takes_what_it_gets and self.output == slot.output
 
     def __str__(self) -> str:
-        inputs = ", ".join(f"{name}: Stored[{kind.__name__}]" for name, kind in self.inputs.items())
-        return f"({inputs}) -> {self.output.__name__}"
+        inputs = [f"{name}: Stored[{kind.__name__}]" for name, kind in self.inputs.items()]
+        inputs += [f"{name}: Stored[{kind.__name__}] | None = None" for name, kind in self.optional.items()]
+        return f"({', '.join(inputs)}) -> {self.output.__name__}"
 
 
 ConfigT = TypeVar("ConfigT", bound=ComponentConfig)
@@ -76,7 +94,8 @@ class Component(ABC, Generic[ConfigT]):
     """One step of the pipeline.
 
     A subclass names its configuration and says in `run`'s annotations which artifacts it
-    reads (keyword-only arguments of type `Stored[...]`) and which one it makes:
+    reads (keyword-only arguments of type `Stored[...]`, or `Stored[...] | None = None` for one that
+    need not be there) and which one it makes:
 
         class MyTransform(Component[MyTransformConfig]):
             Config = MyTransformConfig
@@ -113,6 +132,13 @@ class Component(ABC, Generic[ConfigT]):
         """Return what of the config decides the result, as JSON values; by default all of it."""
         return self.config.model_dump(mode="json")
 
+    def references(self) -> dict[str, str]:
+        """Return what the configuration calls each optional input that it wants: `latest-blessed`, a run or a path.
+
+        The name is no part of `identity`: what is found by it counts as an input like the others.
+        """
+        return {}
+
     @classmethod
     def signature(cls) -> Signature:
         """Return the artifact types that `run` declares.
@@ -121,15 +147,18 @@ class Component(ABC, Generic[ConfigT]):
             TypeError: if an annotation is missing or is not an artifact's.
         """
         hints = typing.get_type_hints(cls.run)
-        inputs = {}
+        inputs: dict[str, type[Artifact]] = {}
+        optional: dict[str, type[Artifact]] = {}
         for name, parameter in inspect.signature(cls.run).parameters.items():
             if parameter.kind is not inspect.Parameter.KEYWORD_ONLY:
                 continue
-            hint = hints.get(name)
+            hint, into = hints.get(name), inputs
+            if parameter.default is None and type(None) in typing.get_args(hint):
+                (hint,), into = (set(typing.get_args(hint)) - {type(None)}, optional)
             if typing.get_origin(hint) is not Stored:
                 raise TypeError(f"{cls.__qualname__}.run: {name} is not annotated as Stored[an artifact]")
-            inputs[name] = typing.get_args(hint)[0]
+            into[name] = typing.get_args(hint)[0]
         output = hints.get("return")
         if not (isinstance(output, type) and issubclass(output, Artifact)):
             raise TypeError(f"{cls.__qualname__}.run: its return annotation is not an artifact")
-        return Signature(inputs=inputs, output=output)
+        return Signature(inputs=inputs, output=output, optional=optional)

@@ -2,57 +2,133 @@
 
 from __future__ import annotations
 
-from pydantic import Field
+from typing import TYPE_CHECKING, Any
 
 from components.artifacts import Evaluation, Model, Stored, TransformedExamples
-from components.component import Component, ComponentConfig, Context
+from components.component import Component, Context
 from components.errors import DataError
-from components.evaluation.blessing import MetricName, Threshold, bless
+from components.evaluation.config import EvaluatorConfig
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator
+
+    from components.artifacts import Check
+    from components.evaluation.metrics import Scores
+    from components.evaluation.writing import Findings
 
 
-class EvaluatorConfig(ComponentConfig):
-    """What a model must reach."""
-
-    thresholds: dict[MetricName, Threshold] = Field(default={"accuracy": Threshold(minimum=0.9)})
-    """Bounds by metric; the model is blessed if all are met."""
+MEASURED = 1000
+"""Images whose properties are measured at a time."""
 
 
 class Evaluator(Component[EvaluatorConfig]):
-    """Scores the test split and holds the metrics against the thresholds."""
+    """Scores the test split and holds what it finds against the thresholds."""
 
     Config = EvaluatorConfig
-    libraries = ("tensorflow", "keras", "numpy", "pandas", "pyarrow", "scikit-learn")
+    libraries = ("tensorflow", "keras", "numpy", "scipy", "pandas", "pyarrow", "scikit-learn")
 
-    def run(self, context: Context, /, *, transformed: Stored[TransformedExamples], model: Stored[Model]) -> Evaluation:
+    def identity(self) -> dict[str, Any]:
+        return self.config.model_dump(mode="json", exclude={"baseline"})
+
+    def references(self) -> dict[str, str]:
+        return {} if self.config.baseline is None else {"baseline": self.config.baseline}
+
+    def run(
+        self,
+        context: Context,
+        /,
+        *,
+        transformed: Stored[TransformedExamples],
+        model: Stored[Model],
+        baseline: Stored[Evaluation] | None = None,
+    ) -> Evaluation:
         """Write `metrics.json`, and `predictions.parquet` with one row a test image.
 
         Raises:
-            DataError: if the model was made for images or classes of another kind.
+            DataError: if the model was made for images or classes of another kind, or the baseline was scored on
+                other test images.
+            ConfigError: if a threshold names a class or a slice that there is not.
         """
         with context.timed("imports"):
+            from dataclasses import replace
+
+            from components.data.formats import iterate_scaled, read_scaled
             from components.evaluation.answers import ask
+            from components.evaluation.blessing import bless
+            from components.evaluation.comparison import compare
+            from components.evaluation.infra import validate_infra
             from components.evaluation.metrics import score
+            from components.evaluation.properties import joined, measure
+            from components.evaluation.robustness import measure_robustness
+            from components.evaluation.slices import make_slices
+            from components.evaluation.temperature import apply_temperature, calibrate, fit_temperature
             from components.evaluation.writing import Findings, write_evaluation
             from components.models.predictor import import_libraries, load_predictor
 
             import_libraries(model)
         check_fit(transformed.artifact, model.artifact)
+        config, stated = self.config, transformed.artifact
+        test, heed = read_scaled(transformed, stated.splits.test), context.termination.check
         with context.timed("loading"):
             predict = load_predictor(model)
         with context.timed("predicting"):
-            answers = ask(predict, transformed, transformed.artifact.splits.test, context)
-        context.termination.check()
+            answers = ask(predict, transformed, stated.splits.test, context)
+            held_out = ask(predict, transformed, stated.splits.validation, context)
+        compared = None if baseline is None else compare(answers, baseline)
+        infra = None
+        if model.artifact.saved_model is not None and config.infra_validation.images:
+            with context.timed("infra validation"):
+                some = test.images[: config.infra_validation.images]
+                infra = validate_infra(model, transformed, some, answers.probabilities[: len(some)], context)
+        heed()
         with context.timed("scoring"):
-            scores = score(answers.labels, answers.probabilities, transformed.artifact.class_names)
-            blessing = bless(scores.metrics, self.config.thresholds)
+            temperature = fit_temperature(held_out.labels, held_out.probabilities)
+            scaling = config.temperature_scaling
+            calibration = calibrate(answers.labels, answers.probabilities, temperature=temperature, applied=scaling)
+            if scaling:
+                answers = replace(answers, probabilities=apply_temperature(answers.probabilities, temperature))
+            scores = score(answers.labels, answers.probabilities, stated.class_names)
+        with context.timed("slicing"):
+            batches = iterate_scaled(transformed, stated.splits.test, rows=MEASURED)
+            properties = joined([measure(images) for images in batches])
+            slices = make_slices(answers.labels, answers.predictions, stated.class_names, properties)
+        with context.timed("robustness"):
+            asked = len(answers.labels) + len(held_out.labels)
+            robustness = measure_robustness(
+                predict, test.images, test.labels, config.robustness, asked=asked, check=heed
+            )
+        findings = Findings(
+            calibration=calibration, slices=slices, robustness=robustness, infra_validation=infra, baseline=compared
+        )
+        blessing = bless(*self._checks(scores, findings), compared=compared is not None)
         with context.timed("writing"):
             return write_evaluation(
                 answers,
                 scores,
                 blessing,
-                Findings(),
+                findings,
                 weights_sha256=model.artifact.weights_sha256,
                 output=context.output,
+            )
+
+    def _checks(self, scores: Scores, findings: Findings) -> Iterator[Check]:
+        from components.evaluation.blessing import (
+            check_changes,
+            check_classes,
+            check_infra,
+            check_metrics,
+            check_slices,
+        )
+
+        config = self.config
+        if findings.infra_validation is not None:
+            yield check_infra(findings.infra_validation)
+        yield from check_metrics(scores.metrics, config.thresholds)
+        yield from check_classes(scores.per_class, config.class_thresholds)
+        yield from check_slices(findings.slices, config.slice_thresholds)
+        if findings.baseline is not None:
+            yield from check_changes(
+                scores.metrics, findings.baseline, config.change_thresholds, significance=config.significance
             )
 
 

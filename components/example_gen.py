@@ -4,8 +4,9 @@ from __future__ import annotations
 
 from typing import Any
 
-from components.artifacts import Examples
+from components.artifacts import Examples, Stored
 from components.component import Component, ComponentConfig, Context, Seed
+from components.data.checks.config import ChecksConfig
 from components.data.split_config import SplitConfig
 from components.memory import DEFAULT_BUDGET, MemoryBudget
 from components.sources import AnySource, DigitsSource
@@ -18,6 +19,11 @@ class ExampleGenConfig(ComponentConfig):
     """Where the images come from."""
     split: SplitConfig = SplitConfig()
     """How they are split."""
+    checks: ChecksConfig = ChecksConfig()
+    """What is looked for in them, and how grave it is."""
+    baseline: str | None = None
+    """Examples to measure drift against: `latest-blessed` for those of the last run whose model was blessed, a run's
+    id, or the path of an artifact; by default none."""
     seed: Seed = 0
     """Decides the shuffle; by default the job's seed."""
     memory_budget: MemoryBudget = DEFAULT_BUDGET
@@ -36,27 +42,35 @@ class ExampleGen(Component[ExampleGenConfig]):
         split = self.config.split.model_dump(mode="json")
         if self.config.split.strategy == "stratified":
             split["test"] = self.config.split.test_share
-        return {"source": source, "split": split, "seed": self.config.seed}
+        checks = self.config.checks.model_dump(mode="json")
+        return {"source": source, "split": split, "checks": checks, "seed": self.config.seed}
 
-    def run(self, context: Context, /) -> Examples:
-        """Write one Parquet file a split.
+    def references(self) -> dict[str, str]:
+        return {} if self.config.baseline is None else {"baseline": self.config.baseline}
+
+    def run(self, context: Context, /, *, baseline: Stored[Examples] | None = None) -> Examples:
+        """Write one Parquet file a split, and what was found in the data.
 
         Raises:
-            DataError: if the source is missing, malformed, or too small to split.
+            DataError: if the source is missing, malformed, or too small to split, or if a check
+                whose level is `error` found something.
             ConfigError: if the `official` strategy is asked of a source without a test set.
             StorageError: if the disk is full; beside the files, it needs room for all images once or twice.
         """
         with context.timed("imports"):
-            from components.data.examples import write_dataset
+            from components.data.checks.checking import check_examples
+            from components.data.checks.seen import SeenImages
+            from components.data.examples import unwatched, write_dataset
             from components.data.raw_images import scratch_folder
 
-        source, split = self.config.source, self.config.split
+        source, split, checks = self.config.source, self.config.split, self.config.checks
+        seen = SeenImages()
         with scratch_folder(context.output) as scratch:
             with context.timed("reading"):
                 dataset = source.load(context, scratch)
             context.termination.check()
             with context.timed("splitting"):
-                return write_dataset(
+                examples = write_dataset(
                     dataset,
                     split,
                     context,
@@ -65,4 +79,9 @@ class ExampleGen(Component[ExampleGenConfig]):
                     source_kind=source.kind,
                     source_identity=source.identity(),
                     memory_budget=self.config.memory_budget,
+                    watcher=seen.add if checks.look_at_images else unwatched,
                 )
+        with context.timed("checking"):
+            return check_examples(
+                examples, seen, checks, context, baseline=None if baseline is None else baseline.artifact
+            )

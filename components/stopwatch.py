@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 import time
 from contextlib import contextmanager
 from dataclasses import dataclass
@@ -18,7 +19,7 @@ class Spent:
     seconds: float = 0.0
     """On the wall's clock."""
     cpu_seconds: float = 0.0
-    """On the processors, by all threads of the process."""
+    """On the processors, by all threads of the process, and by processes that it started and that have ended."""
 
     def __add__(self, other: Spent) -> Spent:
         return Spent(self.seconds + other.seconds, self.cpu_seconds + other.cpu_seconds)
@@ -29,7 +30,8 @@ class Spent:
 
 def read_clocks() -> Spent:
     """Return what both clocks show; only the difference of two readings means something."""
-    return Spent(time.perf_counter(), time.process_time())
+    children = os.times()
+    return Spent(time.perf_counter(), time.process_time() + children.children_user + children.children_system)
 
 
 class Stopwatch:

@@ -73,9 +73,6 @@ class Transform(Component[TransformConfig]):
         )
         with context.timed("comparing"):
             shared = find_shared(digests)
-        if shared.images:
-            pairs = ", ".join(f"{overlap.images} in {' and '.join(overlap.splits)}" for overlap in shared.overlaps)
-            context.progress.message(f"{shared.images} images stand in more than one split; distinct ones: {pairs}")
         return TransformedExamples(
             title=stated.source.title,
             image_shape=stated.image_shape,

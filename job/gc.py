@@ -72,7 +72,7 @@ class Housekeeping:
     Attributes:
         store: the artifacts.
         runs: the runs of the same root.
-        keep: how many of the newest runs are kept, at least 1; None for all.
+        keep: how many of the newest runs are kept, at least 1, beside the newest that is blessed; None for all.
         older_than: in seconds; half-made artifacts, and those set aside, that are younger stay.
     """
 
@@ -124,7 +124,10 @@ class Housekeeping:
 
     def _kept_runs(self) -> set[str]:
         ids = self.runs.ids()
-        kept = {*(ids if self.keep is None else ids[-self.keep :]), self.runs.newest()}
+        if self.keep is None:
+            return set(ids)
+        # The newest blessed one is what runs to come are compared with.
+        kept = {*ids[-self.keep :], self.runs.newest(), self.runs.newest_blessed()}
         return {run_id for run_id in ids if run_id in kept or self.runs.is_alive(run_id)}
 
     def _references(self, run_ids: set[str]) -> set[tuple[str, str]]:
@@ -133,11 +136,10 @@ class Housekeeping:
         Raises:
             IntegrityError: if a run's record cannot be read: what it refers to must not be guessed.
         """
-        return {
-            (step.component, step.fingerprint)
-            for run_id in run_ids
-            if self.runs.has_record(run_id)
-            for step in self.runs.read(run_id).steps
+        steps = [step for run_id in run_ids if self.runs.has_record(run_id) for step in self.runs.read(run_id).steps]
+        referred = [reference for step in steps for reference in step.references.values()]
+        return {(step.component, step.fingerprint) for step in steps} | {
+            (found.component, found.fingerprint) for found in referred
         }
 
 

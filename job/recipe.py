@@ -41,8 +41,9 @@ def source_digest(cls: type) -> str:
     """Return the SHA-256 of the source code that a component's class rests on.
 
     That is its module, those of the classes that it derives from, and all that these import of
-    its own top-level package and of `components`. Imports are followed in the source text, also
-    those inside functions. Other packages count by the versions that the class names in `libraries`.
+    its own top-level package and of `components`, and what lies beside the `__init__.py` of such a
+    package, such as templates. Imports are followed in the source text, also those inside
+    functions. Other packages count by the versions that the class names in `libraries`.
 
     Raises:
         ConfigError: if the source cannot be found, as for a class made at run time.
@@ -57,8 +58,9 @@ def source_digest(cls: type) -> str:
     if cls.__module__ not in closure and cls.__module__ != "__main__":
         raise no_source(cls)
     for module, path in sorted(closure.items()):
-        digest.update(f"{module}\n".encode())
-        digest.update(path.read_bytes())
+        for file in (path, *_package_data(path)):
+            digest.update((f"{module}\n" if file == path else f"{module}/{file.name}\n").encode())
+            digest.update(file.read_bytes())
     return digest.hexdigest()
 
 
@@ -83,6 +85,13 @@ def find_modules(cls: type) -> dict[str, Path]:
         found[name] = path
         waiting += _imported(ast.parse(path.read_bytes()), name, is_package=path.name == "__init__.py")
     return found
+
+
+def _package_data(module: Path) -> list[Path]:
+    """Return the files of a package that are no modules, in a fixed order; none for a module that is no package."""
+    if module.name != "__init__.py":
+        return []
+    return sorted(path for path in module.parent.iterdir() if path.is_file() and path.suffix not in (".py", ".pyc"))
 
 
 def _module_file(name: str) -> Path | None:

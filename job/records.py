@@ -51,6 +51,20 @@ class Timed(Took, Protocol):
     def parts(self) -> tuple[PartRecord, ...]: ...
 
 
+class ReferenceRecord(RunPart):
+    """What was found for an optional input that the configuration refers to."""
+
+    asked: str
+    """What the configuration calls it, such as `latest-blessed`."""
+    run_id: str | None = None
+    """The run that it was found by, if it was."""
+    component: str
+    """The slot that made it."""
+    fingerprint: str
+    digest: str
+    path: str
+
+
 class StepRecord(RunPart):
     """One step of a run."""
 
@@ -68,6 +82,10 @@ class StepRecord(RunPart):
     fingerprint: str
     digest: str
     path: str
+    references: dict[str, ReferenceRecord] = {}
+    """What was found for the optional inputs that the configuration refers to; what is not there was not found."""
+    observations: dict[str, float] = {}
+    """What the step took down of itself, if it ran: each name ends with the unit."""
 
 
 class Failure(RunPart):
@@ -96,8 +114,12 @@ class RunRecord(RunPart):
     """None if no model was evaluated."""
     metrics: dict[str, Any] | None = None
     """The evaluation's metrics on the test split; at least `accuracy` and `loss`."""
+    rubber_stamped: bool = False
+    """Whether it was blessed without a baseline to compare with."""
+    worst_slices: tuple[dict[str, Any], ...] = ()
+    """The evaluation's slices of the lowest accuracy, the worst first, each with its key."""
     checks: tuple[dict[str, Any], ...] = ()
-    """The evaluation's thresholds, each with what was measured and whether it passed."""
+    """The evaluation's thresholds, each with its name, what was measured and whether it passed."""
     steps: tuple[StepRecord, ...] = ()
     report: str | None = None
     """Path of the page that tells of the run; None if it has none."""
@@ -111,12 +133,7 @@ class RunRecord(RunPart):
 
     def missed(self) -> list[str]:
         """Return each threshold that the model did not meet, in words."""
-        return [
-            f"{check['metric']} is {check['value']:.4f}, "
-            + " and ".join(f"{side} {check[side]:g}" for side in ("minimum", "maximum") if check[side] is not None)
-            for check in self.checks
-            if not check["passed"]
-        ]
+        return [in_words(check) for check in self.checks if not check["passed"]]
 
     def broken_step(self) -> str | None:
         """Return the step that was begun and did not end, if there is one."""
@@ -135,6 +152,14 @@ class RunRecord(RunPart):
     def to_json(self) -> str:
         """Return the record as JSON that a person can read."""
         return self.model_dump_json(indent=2)
+
+
+def in_words(check: dict[str, Any]) -> str:
+    """Return what was measured and its bound, such as `recall of class/7 is 0.8912, minimum 0.95`."""
+    value = "not to be had" if check["value"] is None else f"{check['value']:.4g}"
+    bounds = [f"{side} {check[side]:g}" for side in ("minimum", "maximum") if check[side] is not None]
+    noise = "" if check["p_value"] is None else f" (p {check['p_value']:.2g})"
+    return f"{check['name']} is {value}{noise}, {' and '.join(bounds)}"
 
 
 def times(stopwatch: Stopwatch) -> dict[str, Any]:

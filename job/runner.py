@@ -16,6 +16,7 @@ from job.environment import describe_environment
 from job.pipeline import A, flow
 from job.recipe import import_string, make_recipe
 from job.records import Failure, RunRecord, StepRecord, outcome_of, rounded, times
+from job.references import References
 from job.run_report import add_run
 from job.runs import Runs
 from job.signals import BrokenOff, Signals
@@ -32,6 +33,10 @@ if TYPE_CHECKING:
 
 ENDINGS = (Exception, SystemExit, BrokenOff)
 """All that can end a run: a component may call `sys.exit`, and a signal may come in any moment."""
+
+
+MOST_REASONS = 4
+"""Differences that are named where a step has to run; of another data set nearly all is different."""
 
 
 class _Reached(Exception):  # noqa: N818  (not an error)
@@ -65,6 +70,7 @@ class Runner:
     def __post_init__(self) -> None:
         self.store = Store(self.config.root)
         self.runs = Runs(self.config.root)
+        self.references = References(self.store, self.runs)
         self.sealed_by_directory: dict[Any, Sealed] = {}
         self.current: str | None = None
         self.stopwatch = Stopwatch()
@@ -83,6 +89,8 @@ class Runner:
             component.preflight()
         self.store.prepare()
         self.runs.prepare()
+        for slot, component in self.config.pipeline.components().items():
+            self.references.check(slot, component)
         self._record = self.runs.begin(config=self.config.resolved(), environment=describe_environment())
         with ExitStack() as held:
             try:
@@ -134,10 +142,16 @@ class Runner:
         self.current = slot
         component = self.config.pipeline.components()[slot]
         self.stopwatch = Stopwatch()
+        observations: dict[str, float] = {}
         self.report.begin_step(slot)
         digests = {name: self.sealed_by_directory[stored.directory].manifest.digest for name, stored in inputs.items()}
         with self.stopwatch.timed("fingerprint"), self.signals.breakable():  # a source may have much to read
             recipe = make_recipe(component, digests)
+            references = self.references.resolve(slot, component, recipe)
+            if references:
+                digests |= {name: reference.sealed.manifest.digest for name, reference in references.items()}
+                inputs |= {name: reference.sealed.stored() for name, reference in references.items()}
+                recipe = make_recipe(component, digests)
         # Held until the record refers to the artifact: nobody makes it a second time, or removes it in between.
         locked = self.store.locked(
             slot,
@@ -151,7 +165,7 @@ class Runner:
                 held.enter_context(locked)
             with self.stopwatch.timed("look-up"):
                 found, reason = self._look_up(slot, recipe)
-            sealed = found or self._make(slot, recipe, made, inputs)
+            sealed = found or self._make(slot, recipe, made, inputs, observations)
             step = StepRecord(
                 component=slot,
                 implementation=import_string(type(component)),
@@ -161,6 +175,8 @@ class Runner:
                 fingerprint=sealed.manifest.fingerprint,
                 digest=sealed.manifest.digest,
                 path=str(sealed.directory),
+                references={name: reference.record() for name, reference in references.items()},
+                observations=observations,
             )
             self._update(steps=(*self.record.steps, step))
         self.sealed_by_directory[sealed.directory] = sealed
@@ -169,7 +185,13 @@ class Runner:
             self._update(
                 metrics=evaluation.metrics.model_dump(mode="json"),
                 blessed=evaluation.blessing.verdict == "BLESSED",
-                checks=tuple(check.model_dump(mode="json") for check in evaluation.blessing.checks),
+                worst_slices=tuple(
+                    {"key": found.key, **found.model_dump(mode="json")} for found in evaluation.worst_slices()
+                ),
+                rubber_stamped=evaluation.blessing.rubber_stamped,
+                checks=tuple(
+                    {"name": check.name, **check.model_dump(mode="json")} for check in evaluation.blessing.checks
+                ),
             )
         if isinstance(figures := sealed.manifest.artifact, Figures) and figures.report_file is not None:
             self.page = sealed.directory / figures.report_file
@@ -179,8 +201,15 @@ class Runner:
         self.current = None
         return sealed.stored()
 
-    def _make(self, slot: str, recipe: Recipe, made: type[Artifact], inputs: dict[str, Stored[Any]]) -> Sealed:
-        """Run the component and seal what it made; what it leaves half-made goes."""
+    def _make(
+        self,
+        slot: str,
+        recipe: Recipe,
+        made: type[Artifact],
+        inputs: dict[str, Stored[Any]],
+        observations: dict[str, float],
+    ) -> Sealed:
+        """Run the component and seal what it made; what it leaves half-made goes, what it observed is added."""
         component = self.config.pipeline.components()[slot]
         with self.store.staged(slot, recipe.fingerprint) as stage:
             context = Context(
@@ -190,6 +219,7 @@ class Runner:
                 checkpoints=stage.checkpoints,
                 fingerprint=recipe.fingerprint,
                 stopwatch=self.stopwatch,
+                observations=observations,
             )
             # Within the stage, where what was written last still fills the disk.
             with room_for(stage.files):
@@ -223,7 +253,11 @@ class Runner:
         if sealed is not None:
             return sealed, "same code, config, inputs and libraries"
         closest = self.store.closest(slot, recipe)
-        return None, "first time" if closest is None else "; ".join(recipe.differences(closest))
+        if closest is None:
+            return None, "first time"
+        differences = recipe.differences(closest)
+        more = len(differences) - MOST_REASONS
+        return None, "; ".join(differences[:MOST_REASONS] + ([f"{more} more"] if more > 0 else []))
 
     def _failure(self, error: JobError) -> Failure:
         ended = {step.component for step in self.record.steps}

@@ -165,6 +165,14 @@ class Runs:
         except OSError:
             return None
 
+    def newest_blessed(self) -> str | None:
+        """Return the id of the newest run whose model was blessed; None before there is one.
+
+        Raises:
+            IntegrityError: if the record of a newer run cannot be read.
+        """
+        return next((run for run in reversed(self.ids()) if self.has_record(run) and self.read(run).blessed), None)
+
     def has_record(self, run_id: str) -> bool:
         """Return whether a run came as far as to write its record."""
         return (self.path(run_id) / RECORD).is_file()

@@ -70,7 +70,7 @@ def check_slot(slot: str, component: object) -> None:
             expected=f"run(self, context, /, *, ...) with the types {wanted}",
             remedy="annotate `run` with the artifacts that it reads and makes",
         ) from error
-    if found != wanted:
+    if not found.fits(wanted):
         raise ConfigError(
             f"{name} cannot be the {slot}: its types are {found}",
             expected=str(wanted),

@@ -68,7 +68,12 @@ class DriftMeasure(Statement):
     method: Literal["largest difference", "Jensen-Shannon"]
     """The largest difference of two shares, or the Jensen-Shannon distance, to base 2: both from 0 to 1."""
     limit: Fraction
-    """From where on it counts as drift."""
+    """What is further away than that has drifted."""
+
+    @property
+    def drifted(self) -> bool:
+        """Whether it is too far."""
+        return self.distance > self.limit
 
 
 class Drift(Statement):

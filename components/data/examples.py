@@ -15,6 +15,7 @@ from components.errors import ConfigError, DataError
 from components.runtime.disk import room_for
 
 if TYPE_CHECKING:
+    from collections.abc import Callable
     from pathlib import Path
 
     from numpy.typing import NDArray
@@ -23,10 +24,17 @@ if TYPE_CHECKING:
     from components.data.split_config import SplitConfig
     from components.sources.base import Dataset
 
+    Watcher = Callable[[str, NDArray[np.uint8], NDArray[np.int64]], None]
+    """Is shown every image once: the split, its next images as uint8 [some, pixels], and their labels."""
+
 COUNTED = 2**20
 """Pixels that are counted at a time; to count them NumPy makes 8 bytes of each."""
 GREY_STEPS = 16
 INK_STEPS = 20
+
+
+def unwatched(split: str, images: NDArray[np.uint8], labels: NDArray[np.int64]) -> None:
+    """Look at nothing: the watcher of images that nobody asks about."""
 
 
 def write_dataset(
@@ -39,6 +47,7 @@ def write_dataset(
     source_kind: str,
     source_identity: dict[str, str],
     memory_budget: int,
+    watcher: Watcher = unwatched,
 ) -> Examples:
     """Check a dataset, split it, write one Parquet file a split, and return what was written.
 
@@ -51,6 +60,7 @@ def write_dataset(
         source_kind: as the manifest states it.
         source_identity: as the manifest states it.
         memory_budget: bytes of images to hold in memory at once; changes nothing of the result.
+        watcher: is shown the images as they are written.
 
     Raises:
         DataError: if the dataset contradicts itself, or is too small to split.
@@ -89,6 +99,7 @@ def write_dataset(
                     context.termination.check()
                     write(examples_frame(some, labels[rows], row_names(rows, len(dataset.train))))
                     tally.add(some, labels[rows])
+                    watcher(name, some, labels[rows])
         splits[name] = tally.statement(path.name)
     return Examples(
         source=Source(kind=source_kind, title=dataset.title, identity={**source_identity, "content_sha256": content}),

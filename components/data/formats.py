@@ -99,6 +99,19 @@ def writing_examples(path: Path, pixels: int) -> Iterator[Callable[[pd.DataFrame
         yield write
 
 
+def read_ids(path: Path, rows: NDArray[np.int64]) -> pd.Series:
+    """Return the `id` of some rows of a raw split's file, whose numbers are given ascending."""
+    found, first = [], 0
+    with pq.ParquetFile(path) as file:
+        for group in range(file.num_row_groups):
+            after = first + file.metadata.row_group(group).num_rows
+            here = rows[slice(*np.searchsorted(rows, (first, after)))] - first
+            if len(here):
+                found += file.read_row_group(group, columns=["id"], use_threads=False).column("id").take(here).chunks
+            first = after
+    return pd.Series(pa.chunked_array(found, pa.string()), dtype=pd.ArrowDtype(pa.string()))
+
+
 def iterate_examples(examples: Stored[Examples], split: ExamplesSplit, *, rows: int) -> Iterator[ImageSplit[np.uint8]]:
     """Yield a raw split in its order, at most `rows` at a time: uint8 [some, height, width] and int64 [some]."""
     height, width, _ = examples.artifact.image_shape

@@ -49,6 +49,30 @@ def apply_numpy(graph: Iterable[GraphOperation], images: NDArray[np.uint8]) -> N
     return value
 
 
+def invert_numpy(graph: tuple[GraphOperation, ...], images: NDArray[np.float32]) -> NDArray[np.uint8]:
+    """Return the raw images of which the graph made these: exact, since grey values are whole numbers.
+
+    Raises:
+        ValueError: if the graph does not make these images of any raw ones.
+    """
+    import numpy as np
+
+    value: NDArray[Any] = images
+    for operation in reversed(graph):
+        match operation:
+            case GraphOperation(op="cast"):
+                value = np.rint(value).clip(0, 255).astype(np.uint8)
+            case GraphOperation(op="multiply", by=float(factor)):
+                value = value / factor
+            case GraphOperation(op="expand_dims", axis=int(axis)):
+                value = np.squeeze(value, axis)
+            case _:
+                raise ValueError(f"not an operation of a transform graph: {operation}")
+    if not np.array_equal(apply_numpy(graph, value), images):
+        raise ValueError("the transform graph does not make these images of raw ones")
+    return value
+
+
 def apply_tensorflow(graph: Iterable[GraphOperation], images: Any) -> Any:
     """Apply the graph to a batch of raw images (a uint8 tensor) with TensorFlow."""
     import tensorflow as tf

@@ -10,7 +10,7 @@ import numpy as np
 
 from components.data.duplicates import image_digests
 from components.data.formats import iterate_scaled, read_scaled
-from components.models.predictor import BATCH
+from components.models import predictor
 
 if TYPE_CHECKING:
     from numpy.typing import NDArray
@@ -55,7 +55,7 @@ def ask(
         TerminationError: if the job was asked to end.
     """
     probabilities, digests = [], []
-    for images in iterate_scaled(transformed, split, rows=BATCH):
+    for images in iterate_scaled(transformed, split, rows=predictor.BATCH):
         context.termination.check()
         probabilities.append(predict(images))
         digests.append(image_digests(images))

@@ -1,21 +1,29 @@
-"""Thresholds that a model must meet to be blessed."""
+"""The blessing: conditions that a model must meet, of its own and against a baseline."""
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING, Annotated, Literal
+from typing import TYPE_CHECKING, Annotated, Literal, TypeVar
 
 from pydantic import Field, model_validator
 
 from components.artifacts import Blessing, Check
 from components.component import ComponentConfig
+from components.errors import ConfigError
 
 if TYPE_CHECKING:
-    from collections.abc import Mapping
+    from collections.abc import Iterator, Mapping
 
-    from components.artifacts import Metrics
+    from components.artifacts import Baseline, ClassMetrics, InfraValidation, Metrics, Slice
 
 Bound = Annotated[float, Field(strict=True)]
-MetricName = Literal["accuracy", "loss", "macro_precision", "macro_recall", "macro_f1"]
+Share = Annotated[float, Field(strict=True, gt=0, lt=1)]
+MetricName = Literal[
+    "accuracy", "loss", "brier_score", "calibration_error", "macro_precision", "macro_recall", "macro_f1"
+]
+ClassMetricName = Literal["precision", "recall", "f1"]
+Row = TypeVar("Row")
+EVERY = "every"
+"""Stands for all classes, or all slices."""
 
 
 class Threshold(ComponentConfig):
@@ -34,17 +42,116 @@ class Threshold(ComponentConfig):
             raise ValueError(f"the minimum {self.minimum:g} is above the maximum {self.maximum:g}")
         return self
 
+    def met_by(self, value: float) -> bool:
+        """Return whether a value is within the bounds."""
+        return (self.minimum is None or value >= self.minimum) and (self.maximum is None or value <= self.maximum)
 
-def bless(metrics: Metrics, thresholds: Mapping[MetricName, Threshold]) -> Blessing:
-    """Hold each metric against its threshold; the model is blessed if all are met."""
-    checks = []
+
+def bless(*checks: Check, compared: bool) -> Blessing:
+    """Return the verdict: blessed if every check is passed, and rubber-stamped if nothing was compared.
+
+    Args:
+        checks: all of them, in the order in which they are to be told.
+        compared: whether there was a baseline.
+    """
+    passed = all(check.passed for check in checks)
+    return Blessing(
+        verdict="BLESSED" if passed else "NOT_BLESSED", rubber_stamped=passed and not compared, checks=checks
+    )
+
+
+def check_infra(validation: InfraValidation) -> Check:
+    """Hold what is served against the model in memory."""
+    difference = validation.largest_difference
+    return Check(
+        kind="infra",
+        metric="difference of the SavedModel",
+        maximum=validation.tolerance,
+        value=difference,
+        passed=difference is not None and difference <= validation.tolerance,
+    )
+
+
+def check_metrics(metrics: Metrics, thresholds: Mapping[MetricName, Threshold]) -> Iterator[Check]:
+    """Hold figures over the whole test split against their thresholds."""
     for name, threshold in thresholds.items():
-        value: float = getattr(metrics, name)
-        passed = (threshold.minimum is None or value >= threshold.minimum) and (
-            threshold.maximum is None or value <= threshold.maximum
+        yield _check(name, getattr(metrics, name), threshold)
+
+
+def check_classes(
+    classes: tuple[ClassMetrics, ...], thresholds: Mapping[str, Mapping[ClassMetricName, Threshold]]
+) -> Iterator[Check]:
+    """Hold the figures of single classes, or of every class, against their thresholds.
+
+    Raises:
+        ConfigError: if there is no such class.
+    """
+    by_name = {row.name: row for row in classes}
+    for name, bounds in thresholds.items():
+        for row in _chosen(by_name, name, "evaluator.class_thresholds"):
+            for metric, threshold in bounds.items():
+                yield _check(metric, getattr(row, metric), threshold, of=f"class/{row.name}")
+
+
+def check_slices(
+    slices: tuple[Slice, ...], thresholds: Mapping[str, Mapping[Literal["accuracy"], Threshold]]
+) -> Iterator[Check]:
+    """Hold the accuracy of single slices, or of every slice, against their thresholds.
+
+    Raises:
+        ConfigError: if there is no such slice.
+    """
+    by_key = {found.key: found for found in slices}
+    for key, bounds in thresholds.items():
+        for found in _chosen(by_key, key, "evaluator.slice_thresholds"):
+            for metric, threshold in bounds.items():
+                yield _check(metric, found.accuracy, threshold, of=found.key)
+
+
+def check_changes(
+    metrics: Metrics, baseline: Baseline, thresholds: Mapping[MetricName, Threshold], *, significance: float
+) -> Iterator[Check]:
+    """Hold the difference to a baseline against its thresholds.
+
+    Of accuracy, the paired test has a say. A model is turned down as worse only if it is so beyond noise, and
+    taken for better, where the minimum is above 0, only if it is so beyond noise.
+
+    Args:
+        metrics: of the model.
+        baseline: what it is compared with.
+        thresholds: bounds of the difference, model less baseline.
+        significance: what p must be below for a difference of accuracy to be more than noise.
+    """
+    for name, threshold in thresholds.items():
+        change = getattr(metrics, name) - getattr(baseline.metrics, name)
+        check = _check(name, change, threshold)
+        update: dict[str, object] = {"kind": "change"}
+        if name == "accuracy":
+            certain = baseline.p_value < significance
+            promises_more = threshold.minimum is not None and threshold.minimum > 0
+            passed = check.passed and certain if promises_more else check.passed or not certain
+            update |= {"p_value": baseline.p_value, "passed": passed}
+        yield check.model_copy(update=update)
+
+
+def _check(metric: str, value: float, threshold: Threshold, of: str = "") -> Check:
+    return Check(
+        metric=metric,
+        of=of,
+        minimum=threshold.minimum,
+        maximum=threshold.maximum,
+        value=value,
+        passed=threshold.met_by(value),
+    )
+
+
+def _chosen(found: Mapping[str, Row], name: str, place: str) -> list[Row]:
+    if name == EVERY:
+        return list(found.values())
+    if name not in found:
+        raise ConfigError(
+            f"{place} names `{name}`, which the test split does not have",
+            expected=f"one of {', '.join([EVERY, *found])}",
+            remedy="correct the name; the model is kept, and the job goes on from there",
         )
-        checks.append(
-            Check(metric=name, minimum=threshold.minimum, maximum=threshold.maximum, value=value, passed=passed)
-        )
-    verdict: Literal["BLESSED", "NOT_BLESSED"] = "BLESSED" if all(check.passed for check in checks) else "NOT_BLESSED"
-    return Blessing(verdict=verdict, checks=tuple(checks))
+    return [found[name]]

@@ -53,7 +53,7 @@ def _keras_predictor(model: Stored[Model]) -> Predictor:
     import tensorflow as tf
 
     # One trace serves all batches; Keras's predict() would build an input pipeline around the same.
-    @tf.function(reduce_retracing=True)  # type: ignore[untyped-decorator]
+    @tf.function(reduce_retracing=True, autograph=False)  # type: ignore[untyped-decorator]
     def forward(batch: Any) -> Any:
         return average_over_shifts(partial(network, training=False), batch, shift=model.artifact.test_time_shift)
 

@@ -184,7 +184,7 @@ class FakeEvaluator(Component[FakeEvaluatorConfig]):
         from components.data.duplicates import image_digests
         from components.data.formats import read_scaled
         from components.evaluation.answers import Answers
-        from components.evaluation.blessing import Threshold, bless
+        from components.evaluation.blessing import Threshold, bless, check_metrics
         from components.evaluation.metrics import score
         from components.evaluation.writing import Findings, write_evaluation
 
@@ -197,7 +197,7 @@ class FakeEvaluator(Component[FakeEvaluatorConfig]):
         return write_evaluation(
             Answers(test.labels, probabilities, image_digests(test.images)),
             scores,
-            bless(scores.metrics, {"accuracy": Threshold(minimum=self.config.minimum)}),
+            bless(*check_metrics(scores.metrics, {"accuracy": Threshold(minimum=self.config.minimum)}), compared=False),
             Findings(),
             weights_sha256=model.artifact.weights_sha256,
             output=context.output,

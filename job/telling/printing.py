@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections import Counter
 from typing import TYPE_CHECKING
 
 from rich.console import Console
@@ -10,6 +11,7 @@ from rich.markup import escape
 from components.artifacts import Evaluation, Examples, Figures, Model, TransformedExamples
 from components.runtime.disk import readable
 from job.telling.steps import print_steps
+from job.telling.verdict import print_verdict
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
@@ -46,7 +48,9 @@ def summary(sealed: Sealed) -> str:
     match sealed.manifest.artifact:
         case Examples() as made:
             counts = " / ".join(f"{split.count:,}" for _, split in made.splits.items())
-            return f"{made.source.title}: {counts} images in {len(made.class_names)} classes"
+            grave = Counter(found.level for found in made.anomalies if found.level != "note")
+            odd = "".join(f"; {count} {level}{'s' if count > 1 else ''}" for level, count in grave.items())
+            return f"{made.source.title}: {counts} images in {len(made.class_names)} classes{odd}"
         case TransformedExamples() as made:
             return f"scaled to 0..1; {made.shared_images or 'no'} images in more than one split"
         case Model() as made:
@@ -56,7 +60,8 @@ def summary(sealed: Sealed) -> str:
                 f"validation accuracy {kept.val_accuracy:.4f}"
             )
         case Evaluation() as made:
-            return f"test accuracy {made.metrics.accuracy:.4f}; {made.blessing.verdict.replace('_', ' ')}"
+            stamped = ", rubber-stamped" if made.blessing.rubber_stamped else ""
+            return f"test accuracy {made.metrics.accuracy:.4f}; {made.blessing.verdict.replace('_', ' ')}{stamped}"
         case Figures() as made:
             return f"{len(made.figures)} figure{'' if len(made.figures) == 1 else 's'}"
 
@@ -86,11 +91,7 @@ def print_run(
             highlight=False,
             soft_wrap=True,
         )
-    if record.blessed is not None:
-        verdict = "[bold green]BLESSED[/]" if record.blessed else "[bold yellow]NOT BLESSED[/]"
-        console.print(f"verdict       {verdict}")
-    for missed in record.missed():
-        console.print(f"{'missed':<13} {missed}", highlight=False)
+    print_verdict(console, record)
     if record.report is not None:
         console.print(f"{'report':<13} {escape(record.report)}", highlight=False, soft_wrap=True)
     made = {step.component for step in record.steps}

@@ -10,7 +10,6 @@ import pytest
 from components import Context, Evaluator, Model, TransformedExamples
 from components.data.formats import read_predictions
 from components.errors import DataError
-from components.evaluation.blessing import Threshold, bless
 from components.evaluation.intervals import wilson_interval
 from components.evaluation.metrics import score
 from components.evaluator import check_fit
@@ -55,20 +54,6 @@ def test_the_wilson_interval_is_the_published_one(successes: int, trials: int, l
     # 81 of 263: R. G. Newcombe, Statistics in Medicine 17, 1998, table I, method 3; the others in closed form.
     interval = wilson_interval(successes, trials)
     assert (round(interval.low, 4), round(interval.high, 4)) == (low, high)
-
-
-def test_one_unmet_threshold_is_enough_not_to_bless() -> None:
-    metrics = score(LABELS, PROBABILITIES, NAMES).metrics
-    met = bless(metrics, {"accuracy": Threshold(minimum=0.6), "loss": Threshold(maximum=1.0)})
-    assert met.verdict == "BLESSED"
-    unmet = bless(metrics, {"accuracy": Threshold(minimum=0.6), "loss": Threshold(maximum=0.1)})
-    assert unmet.verdict == "NOT_BLESSED"
-    assert [(check.metric, check.passed) for check in unmet.checks] == [("accuracy", True), ("loss", False)]
-
-
-def test_a_bound_itself_is_met() -> None:
-    metrics = score(LABELS, PROBABILITIES, NAMES).metrics
-    assert bless(metrics, {"accuracy": Threshold(minimum=metrics.accuracy)}).verdict == "BLESSED"
 
 
 def test_the_evaluator_writes_a_prediction_for_every_test_image(tmp_path: Path) -> None:

@@ -38,7 +38,7 @@ def evaluation_of(classes: int, wrong: int) -> Evaluation:
     scores = score(labels, np.eye(classes, dtype=np.float32)[answers], names)
     return Evaluation(
         test_sha256="0" * 64,
-        weights_sha256="0" * 64,
+        weights_sha256="1" * 64,
         metrics=scores.metrics,
         per_class=scores.per_class,
         confusion_matrix=scores.confusion_matrix,

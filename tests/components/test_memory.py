@@ -211,12 +211,13 @@ def test_the_evaluator_asks_the_model_batch_by_batch(
         monkeypatch.setattr(predictor, "load_predictor", lambda _: recording)
         output = tmp_path / str(batch)
         output.mkdir()
-        evaluation: Evaluation = Evaluator().run(
+        config = Evaluator.Config.model_validate({"robustness": {"images": 0}})  # these are tried in one piece
+        evaluation: Evaluation = Evaluator(config).run(
             Context(output=output), transformed=inputs[TransformedExamples], model=inputs[Model]
         )
         monkeypatch.undo()
         assert max(asked) <= batch
-        assert sum(asked) == evaluation.metrics.count
+        assert sum(asked) == evaluation.metrics.count + inputs[TransformedExamples].artifact.splits.validation.count
         evaluations.append(evaluation.metrics.accuracy)
     assert evaluations[0] == evaluations[1]
 

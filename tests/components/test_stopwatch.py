@@ -2,12 +2,14 @@
 
 from __future__ import annotations
 
+import subprocess
+import sys
 from pathlib import Path
 
 import pytest
 
 from components import Context
-from components.stopwatch import Spent, Stopwatch
+from components.stopwatch import Spent, Stopwatch, read_clocks
 
 
 class Clocks:
@@ -83,3 +85,10 @@ def test_a_context_that_nobody_gave_a_stopwatch_has_one(tmp_path: Path) -> None:
     with context.timed("reading"):
         pass
     assert list(context.stopwatch.parts()) == ["reading"]
+
+
+def test_processes_that_were_started_and_have_ended_count_too() -> None:
+    before = read_clocks()
+    busy = "import time\nwhile time.process_time() < 0.3: pass"
+    subprocess.run([sys.executable, "-S", "-c", busy], check=True)
+    assert (read_clocks() - before).cpu_seconds >= 0.25

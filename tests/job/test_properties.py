@@ -14,7 +14,10 @@ from hypothesis import HealthCheck, example, given, settings
 from hypothesis import strategies as st
 
 from components.artifacts import (
+    Anomaly,
     Artifact,
+    Drift,
+    DriftMeasure,
     Epoch,
     Examples,
     ExamplesSplit,
@@ -56,6 +59,38 @@ epochs = st.lists(
 ).map(tuple)  # fmt: skip
 
 
+anomalies = st.lists(
+    st.builds(
+        Anomaly,
+        check=text,
+        level=st.sampled_from(["note", "warning", "error"]),
+        message=text,
+        count=st.integers(1),
+        examples=st.lists(text, max_size=3).map(tuple),
+    ),
+    max_size=3,
+).map(tuple)
+drifts = st.builds(
+    Drift,
+    content_sha256=text,
+    measures=st.lists(
+        st.builds(
+            DriftMeasure,
+            of=text,
+            split=text,
+            distance=fraction,
+            method=st.sampled_from(["largest difference", "Jensen-Shannon"]),
+            limit=fraction,
+        ),
+        max_size=3,
+    ).map(tuple),
+)
+
+
+def histogram(bins: int) -> st.SearchStrategy[tuple[int, ...]]:
+    return st.lists(st.integers(0, 10**9), min_size=bins, max_size=bins).map(tuple)
+
+
 @st.composite
 def examples(draw: st.DrawFn) -> Examples:
     class_names = draw(names)
@@ -69,6 +104,8 @@ def examples(draw: st.DrawFn) -> Examples:
             label_counts=tuple(counts),
             pixel_mean=draw(grey),
             pixel_std=draw(grey),
+            pixel_histogram=draw(histogram(16)),
+            ink_histogram=draw(histogram(20)),
         )
 
     return Examples(
@@ -78,6 +115,9 @@ def examples(draw: st.DrawFn) -> Examples:
         strategy=draw(text),
         seed=draw(st.integers()),
         splits=Splits[ExamplesSplit](train=split(), validation=split(), test=split()),
+        anomalies=draw(anomalies),
+        anomalies_file=draw(st.none() | file_name),
+        drift=draw(st.none() | drifts),
     )
 
 

@@ -61,7 +61,7 @@ def test_only_what_a_component_uses_of_its_own_package_counts(my_steps: Path) ->
 
 
 def test_a_picture_can_be_edited_without_training_again() -> None:
-    drawing = {name for name in find_modules(Visualizer) if ".figures" in name}
+    drawing = {name for name in find_modules(Visualizer) if name.startswith("components.figures")}
     assert len(drawing) > 5
     for cls in (ExampleGen, Transform, Trainer, Evaluator):
         assert not drawing & set(find_modules(cls))
@@ -99,3 +99,13 @@ def test_a_class_without_source_is_told() -> None:
     exec("class Made: __module__ = 'nowhere'", namespace)  # noqa: S102  (there is no other way to have no source)
     with pytest.raises(ConfigError, match="source code of nowhere:Made cannot be found"):
         source_digest(namespace["Made"])
+
+
+def test_a_file_beside_a_package_counts_as_its_source(my_steps: Path) -> None:
+    cls = load_component_class("example_gen", "my_steps.gen:MyGen")
+    before = source_digest(cls)
+    (my_steps / "page.html").write_text("<p>")
+    with_it = source_digest(cls)
+    assert with_it != before
+    (my_steps / "page.html").write_text("<b>")
+    assert source_digest(cls) not in (before, with_it)

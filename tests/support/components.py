@@ -66,3 +66,21 @@ class BrokenTrainer(FakeTrainer):
     def run(self, context: Context, /, *, transformed: Stored[TransformedExamples]) -> Model:  # noqa: ARG002
         with context.timed("training"):
             raise ZeroDivisionError
+
+
+class OneSidedTrainer(FakeTrainer):
+    """Never answers with the last class."""
+
+    def run(self, context: Context, /, *, transformed: Stored[TransformedExamples]) -> Model:
+        import numpy as np
+
+        from components.data.formats import read_scaled
+        from components.models.linear import write_linear_model
+
+        train = read_scaled(transformed, transformed.artifact.splits.train)
+        pixels = train.images.reshape(len(train), -1)
+        classes = range(len(transformed.artifact.class_names))
+        centroids = np.stack([pixels[train.labels == label].mean(axis=0) for label in classes])
+        bias = -(centroids**2).sum(axis=1)
+        bias[-1] -= 1e6
+        return write_linear_model(2 * centroids.T, bias, transformed=transformed, output=context.output)

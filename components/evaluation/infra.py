@@ -1,0 +1,80 @@
+"""Infra validation: what is served answers as the model in memory does, in a process that has only TensorFlow."""
+
+from __future__ import annotations
+
+import subprocess
+import sys
+import tempfile
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+import numpy as np
+
+from components.artifacts import InfraValidation
+from components.data.transform_graph import invert_numpy
+from components.evaluation import serving_process
+from components.runtime.resources import cpu_limit
+
+if TYPE_CHECKING:
+    from numpy.typing import NDArray
+
+    from components.artifacts import Model, Stored, TransformedExamples
+    from components.component import Context
+
+TOLERANCE = 1e-5
+"""Probabilities may differ by so much: batches of other sizes are added up in another order."""
+TIMEOUT = 600.0
+"""Seconds: many times what loading takes on a slow disk."""
+
+
+def validate_infra(
+    model: Stored[Model],
+    transformed: Stored[TransformedExamples],
+    images: NDArray[np.float32],
+    probabilities: NDArray[np.float32],
+    context: Context,
+) -> InfraValidation:
+    """Load the SavedModel in a process of its own, give it raw images, and compare its answers.
+
+    How long it takes to answer is observed, not stated.
+
+    Args:
+        model: with a SavedModel.
+        transformed: whose graph made the scaled images of raw ones.
+        images: some scaled ones, float32 [count, height, width, channels].
+        probabilities: what the model in memory said of them, float32 [count, classes].
+        context: gets the observations `latency_ms` (the median of single images) and `images_per_second` (of all
+            in one request).
+    """
+    assert model.artifact.saved_model is not None  # noqa: S101  (whoever calls this has looked)
+    directory = model.directory / model.artifact.saved_model
+    failure, difference = "", None
+    with tempfile.TemporaryDirectory() as scratch:
+        raw, answers = Path(scratch, "images.npy"), Path(scratch, "answers.npz")
+        np.save(raw, invert_numpy(transformed.artifact.graph, images), allow_pickle=False)
+        words = [directory, raw, answers, cpu_limit()]
+        # -P: not the folder of the script, whose modules are no libraries.
+        command = [sys.executable, "-P", serving_process.__file__, *map(str, words)]
+        try:
+            subprocess.run(command, check=True, capture_output=True, text=True, timeout=TIMEOUT)  # noqa: S603
+            with np.load(answers, allow_pickle=False) as answered:
+                difference = float(np.abs(answered["probabilities"] - probabilities).max())
+                context.observe("latency_ms", round(float(np.median(answered["latencies"])) * 1000, 3))
+                context.observe("images_per_second", round(len(images) / float(answered["all_seconds"]), 1))
+        except subprocess.CalledProcessError as error:
+            failure = next(reversed(error.stderr.strip().splitlines()), f"it ended with {error.returncode}")
+        except subprocess.TimeoutExpired:
+            failure = f"it did not answer within {TIMEOUT:.0f} s"
+        except (KeyError, ValueError) as error:  # answers of another shape
+            failure = f"its answers do not fit: {error}"
+    if difference is not None and not np.isfinite(difference):
+        failure, difference = "its answers are not finite", None
+    if failure:
+        context.progress.warning(f"the SavedModel could not be used in a process of its own: {failure}")
+    return InfraValidation(
+        images=len(images),
+        failure=failure,
+        largest_difference=difference,
+        tolerance=TOLERANCE,
+        size=sum(path.stat().st_size for path in directory.rglob("*") if path.is_file()),
+    )

@@ -1,0 +1,92 @@
+"""A job on data that is not as it should be: what it says, how it exits, and how that is configured."""
+
+from __future__ import annotations
+
+import json
+from pathlib import Path
+from typing import Any
+
+import pytest
+import yaml
+from jsonschema import Draft202012Validator
+
+from tests.conftest import FAKES, Command, run_job
+from tests.support.data import IDX_NAMES, squares, write_idx, write_idx_folder
+
+
+@pytest.fixture
+def flawed(tmp_path: Path) -> Path:
+    """Return a configuration of data whose test set has an empty image, and an image of the training set."""
+    folder = write_idx_folder(tmp_path / "idx")
+    images, _ = squares(100, seed=1)
+    images[3] = 0
+    images[17] = squares(200)[0][7]
+    write_idx(folder / IDX_NAMES["test"][0], images)
+    config = tmp_path / "flawed.yaml"
+    source = {"kind": "idx", "path": str(folder)}
+    config.write_text(yaml.safe_dump({**FAKES, "example_gen": {"source": source, "split": {"strategy": "official"}}}))
+    return config
+
+
+def test_a_finding_that_is_an_error_ends_the_job_with_bad_data(flawed: Path, tmp_path: Path) -> None:
+    outcome = run_job(
+        *("run", "--config", flawed, "--root", tmp_path / "root"),
+        *("--set", "example_gen.checks.duplicates_across_splits=error"),
+    )
+    assert outcome.exit_code == 3
+    said = outcome.stdout + outcome.stderr
+    assert "2 images are equal to one of another split" in said
+    assert "1 image is empty, every pixel 0: 1 in test" in said
+    assert "which is train/7 in the source" in said
+    assert "set example_gen.checks.duplicates_across_splits to `warning`" in said
+    assert "Traceback" not in said
+
+
+def test_a_warning_is_told_and_the_job_goes_on(mnist_job: Command, flawed: Path, tmp_path: Path) -> None:
+    outcome = mnist_job("run", "--config", flawed, "--root", tmp_path / "root", "--until", "example_gen")
+    assert outcome.exit_code == 0
+    assert "warning: 1 image is empty, every pixel 0: 1 in test (test/" in outcome.stdout
+    (manifest,) = (tmp_path / "root" / "artifacts" / "example_gen").glob("*/manifest.json")
+    artifact: dict[str, Any] = json.loads(manifest.read_bytes())["artifact"]
+    assert [anomaly["check"] for anomaly in artifact["anomalies"]] == ["constant_images", "duplicates_across_splits"]
+    assert (manifest.parent / artifact["anomalies_file"]).is_file()
+
+
+@pytest.mark.parametrize(("written", "valid"), [("off", True), ("'off'", True), ("note", True), ("on", False)])
+def test_a_level_can_be_written_as_yaml_reads_it(
+    mnist_job: Command, flawed: Path, tmp_path: Path, written: str, valid: bool
+) -> None:
+    arguments = ("--config", flawed, "--set", f"example_gen.checks.constant_images={written}")
+    outcome = mnist_job("run", *arguments, "--root", tmp_path / "root", "--until", "example_gen")
+    assert outcome.exit_code == (0 if valid else 2)
+    assert "empty" not in outcome.stdout
+    if not valid:
+        assert "example_gen.checks.constant_images is true" in outcome.stderr
+    schema = json.loads(mnist_job("schema").stdout)
+    value = yaml.safe_load(written)
+    document = {"example_gen": {"checks": {"constant_images": value, "drift": {"level": value}}}}
+    assert Draft202012Validator(schema).is_valid(document) == valid
+
+
+def test_drift_is_measured_against_the_last_run_that_was_blessed(mnist_job: Command, tmp_path: Path) -> None:
+    folder, config, root = write_idx_folder(tmp_path / "idx", test=0), tmp_path / "config.yaml", tmp_path / "root"
+    source = {"kind": "idx", "path": str(folder)}
+    config.write_text(yaml.safe_dump({**FAKES, "example_gen": {"source": source, "baseline": "latest-blessed"}}))
+
+    def examples() -> dict[str, Any]:
+        record = json.loads((root / "runs" / "latest" / "run.json").read_bytes())
+        assert record["blessed"]
+        manifest = json.loads((Path(record["steps"][0]["path"]) / "manifest.json").read_bytes())
+        artifact: dict[str, Any] = manifest["artifact"]
+        return artifact
+
+    mnist_job("run", "--config", config, "--root", root)
+    before = examples()
+    images, _ = squares(200)
+    write_idx(folder / IDX_NAMES["train"][0], images + 30)
+    outcome = mnist_job("run", "--config", config, "--root", root)
+    assert "warning: ink drift from the baseline (Jensen-Shannon): 1.000 in train" in outcome.stdout
+    after = examples()
+    assert before.get("drift") is None
+    assert after["drift"]["content_sha256"] == before["source"]["identity"]["content_sha256"]
+    assert len(after["drift"]["measures"]) == 9

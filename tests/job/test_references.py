@@ -1,0 +1,158 @@
+"""Baselines: an earlier run that the configuration names is found and compared with, or refused."""
+
+from __future__ import annotations
+
+import json
+import shutil
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from tests.conftest import FAKES, Command, Outcome, WriteConfig
+
+ONE_SIDED = "trainer.use=tests.support.components:OneSidedTrainer"
+LATEST = "evaluator.baseline=latest-blessed"
+
+
+class Job:
+    """Runs a job of fakes, judged by the real Evaluator, in one root."""
+
+    def __init__(self, command: Command, config: Path, root: Path) -> None:
+        self.command, self.config, self.root = command, config, root
+
+    def __call__(self, *overrides: str, options: tuple[str, ...] = ("--json",)) -> Outcome:
+        sets = [word for override in overrides for word in ("--set", override)]
+        return self.command("run", "--config", self.config, "--root", self.root, *sets, *options)
+
+    def evaluation(self, run_id: str) -> dict[str, Any]:
+        path = self.root / "runs" / run_id / "evaluator" / "manifest.json"
+        evaluation: dict[str, Any] = json.loads(path.read_text())["artifact"]
+        return evaluation
+
+
+@pytest.fixture
+def job(mnist_job: Command, write_config: WriteConfig, tmp_path: Path) -> Job:
+    config = write_config({**FAKES, "evaluator": {"thresholds": {"accuracy": {"minimum": 0.5}}}})
+    return Job(mnist_job, config, tmp_path / "root")
+
+
+def step(record: dict[str, Any], slot: str) -> dict[str, Any]:
+    found: dict[str, Any] = next(step for step in record["steps"] if step["component"] == slot)
+    return found
+
+
+def test_without_a_baseline_the_verdict_says_that_it_is_a_rubber_stamp(job: Job) -> None:
+    record = job().record
+    assert record["blessed"] is True
+    assert record["rubber_stamped"] is True
+    told = job(LATEST, options=()).stdout  # nothing to compare with, but this very model
+    assert "BLESSED, rubber-stamped: there was no baseline to compare with" in told
+
+
+def test_a_worse_model_is_not_blessed_beside_the_latest_blessed_one(job: Job) -> None:
+    good = job().record
+    worse = job(LATEST, ONE_SIDED)
+    record = worse.record
+    assert worse.exit_code == 4
+    assert record["blessed"] is False
+    change = next(check for check in record["checks"] if check["kind"] == "change")
+    assert change["value"] < -0.2
+    assert change["p_value"] < 0.05
+    assert change["passed"] is False
+    found = step(record, "evaluator")["references"]["baseline"]
+    assert (found["asked"], found["run_id"]) == ("latest-blessed", good["run_id"])
+    assert found["digest"] == step(good, "evaluator")["digest"]
+    compared = job.evaluation(record["run_id"])["baseline"]
+    assert compared["only_baseline_right"] > 5
+    assert compared["only_model_right"] == 0
+
+
+def test_a_model_as_good_is_blessed_and_no_rubber_stamp(job: Job) -> None:
+    job()
+    record = job(LATEST, "trainer.seed=1").record
+    assert (record["blessed"], record["rubber_stamped"]) == (True, False)
+
+
+def test_a_model_is_not_its_own_baseline_so_that_a_second_run_reuses_everything(job: Job) -> None:
+    job()
+    first, second = (job(LATEST, "trainer.seed=1").record for _ in "12")
+    assert {step["status"] for step in second["steps"]} == {"reused"}
+    references = [step(record, "evaluator")["references"] for record in (first, second)]
+    assert references[0] == references[1] != {}
+
+
+def test_what_was_not_blessed_is_passed_over(job: Job) -> None:
+    good = job().record
+    assert job(LATEST, ONE_SIDED).exit_code == 4
+    record = job(LATEST, "trainer.seed=1").record
+    assert step(record, "evaluator")["references"]["baseline"]["run_id"] == good["run_id"]
+
+
+@pytest.mark.parametrize("form", ["id", "run folder", "artifact", "another root"])
+def test_a_baseline_can_be_named_by_a_run_or_a_path(job: Job, form: str, tmp_path: Path) -> None:
+    good = job().record
+    folder = job.root / "runs" / good["run_id"]
+    if form == "another root":
+        shutil.copytree(job.root, tmp_path / "elsewhere", symlinks=True)
+        folder = tmp_path / "elsewhere" / "runs" / good["run_id"]
+    named = {"id": good["run_id"], "artifact": step(good, "evaluator")["path"]}.get(form, str(folder))
+    record = job(f"evaluator.baseline={named}", ONE_SIDED).record
+    found = step(record, "evaluator")["references"]["baseline"]
+    assert found["asked"] == named
+    assert found["digest"] == step(good, "evaluator")["digest"]
+    assert record["blessed"] is False
+
+
+def test_a_baseline_scored_on_another_split_is_refused_with_exit_code_3(job: Job) -> None:
+    run_id = job().record["run_id"]
+    outcome = job(f"evaluator.baseline={run_id}", "example_gen.seed=1", options=())
+    assert outcome.exit_code == 3
+    assert "was scored on other test images" in outcome.stderr
+    assert "remedy:   name another evaluator.baseline, or take it away" in outcome.stderr
+
+
+@pytest.mark.parametrize(
+    ("named", "said"),
+    [
+        ("20200101-000000-000abcd", "has no run `20200101-000000-000abcd`"),
+        ("nowhere/at-all", "where there is no folder"),
+    ],
+)
+def test_a_baseline_that_is_not_there_is_told_before_anything_runs(job: Job, named: str, said: str) -> None:
+    run_id = job().record["run_id"]
+    outcome = job(f"evaluator.baseline={named}", options=())
+    assert outcome.exit_code == 2
+    assert f"evaluator.baseline is {named}" in outcome.stderr.replace("`", "")
+    assert said in outcome.stderr
+    assert [path.name for path in (job.root / "runs").iterdir() if not path.is_symlink()] == [run_id]
+
+
+def test_an_artifact_of_another_kind_is_no_baseline(job: Job) -> None:
+    trained = step(job().record, "trainer")["path"]
+    outcome = job(f"evaluator.baseline={trained}", options=())
+    assert outcome.exit_code == 2
+    assert "an artifact of the kind model" in outcome.stderr
+
+
+def test_a_damaged_baseline_is_told_before_anything_runs(job: Job) -> None:
+    record = job().record
+    (Path(step(record, "evaluator")["path"]) / "metrics.json").write_text("{}")
+    outcome = job(f"evaluator.baseline={record['run_id']}", "trainer.seed=1", options=())
+    assert outcome.exit_code == 3
+
+
+def test_the_latest_blessed_run_survives_housekeeping_with_its_artifacts(job: Job) -> None:
+    good = job().record
+    for seed in (1, 2):
+        assert job(ONE_SIDED, f"trainer.seed={seed}", LATEST).exit_code == 4
+    assert job.command("gc", "--root", job.root, "--keep", "1", "--delete").exit_code == 0
+    assert (job.root / "runs" / good["run_id"] / "evaluator" / "manifest.json").is_file()
+    assert job(LATEST, "trainer.seed=3").record["rubber_stamped"] is False
+
+
+def test_the_lineage_of_an_evaluation_names_its_baseline(job: Job) -> None:
+    good = job().record
+    digest = step(job(LATEST, "trainer.seed=1").record, "evaluator")["digest"]
+    shown = json.loads(job.command("show", digest, "--root", job.root, "--json").stdout)
+    assert shown["lineage"]["inputs"]["baseline"]["digest"] == step(good, "evaluator")["digest"]
