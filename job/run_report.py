@@ -21,6 +21,7 @@ if TYPE_CHECKING:
 
     from job.records import RunRecord, Took
 
+APOSTROPHE = "\N{RIGHT SINGLE QUOTATION MARK}"
 LINKS = '<li><a href="#reproduce">Reproduce</a></li>\n<li><a href="#cost">Time and cost</a></li>'
 
 
@@ -50,6 +51,13 @@ def _reproduce(record: RunRecord, command: str) -> Iterator[str]:
         yield f"<pre><code>{_text(command)}</code></pre>"
     else:
         yield "<p>It was begun from Python, with this configuration:</p>"
+    for step in record.steps:
+        for name, found in step.references.items():
+            run = f", of run <code>{_text(found.run_id)}</code>" if found.run_id and found.run_id != found.asked else ""
+            yield (
+                f"<p>The {_text(name)} of the {_text(step.component)} is <code>{_text(found.asked)}</code>{run}: the "
+                f"{_text(found.component)}{APOSTROPHE}s artifact <code>{_text(found.digest)}</code>.</p>"
+            )
     settings = yaml.safe_dump(record.config, sort_keys=False, allow_unicode=True, default_flow_style=None, width=100)
     yield "<details><summary>The configuration with all its defaults</summary>"
     yield f"<pre><code>{_text(settings)}</code></pre></details>"
@@ -105,6 +113,13 @@ def _cost(record: RunRecord) -> Iterator[str]:
         ("Step", "Seconds", "CPU-seconds", ""),
         rows,
     )
+    observed = [
+        (_text(name.replace("_", " ")), step.component, f"{value:,.4g}")
+        for step in record.steps
+        for name, value in step.observations.items()
+    ]
+    if observed:
+        yield from _table("What steps measured of the machine", ("What", "Step", "Measured"), observed)
     yield "</section>"
 
 

@@ -87,6 +87,7 @@ def test_it_has_the_command_the_configuration_and_every_digest() -> None:
     assert "filters: [16, 32, 64]" in told
     assert "2.4.6" in told
     assert all(step.digest in told and step.fingerprint in told for step in record.steps)
+    assert "baseline of the evaluator is latest-blessed" in told
     assert [link.attributes["href"] for link in page.all("a")] == ["#reproduce", "#cost"]
 
 
@@ -94,13 +95,19 @@ def test_time_is_told_by_step_and_part_and_adds_up() -> None:
     record = run_record()
     rows = [
         [cell.text for cell in row.all("th", "td")]
-        for row in read_html(add_run(PAGE, record, command="")).by_id("cost").all("tr")
+        for row in read_html(add_run(PAGE, record, command="")).by_id("cost").all("table")[0].all("tr")
     ]
     assert rows[1] == ["example_gen ran", "2.00", "1.00", ""]
     assert rows[2] == ["imports", "0.50", "0.40", ""]
     assert rows[-1] == ["the rest", "1.00", "1.00", ""]
     steps = [row for row in rows[1:] if row[0] != "imports"]
     assert sum(float(row[1]) for row in steps) == pytest.approx(record.seconds)
+
+
+def test_what_steps_observed_is_told() -> None:
+    *_, table = read_html(add_run(PAGE, run_record(), command="")).by_id("cost").all("table")
+    rows = [[cell.text for cell in row.all("th", "td")] for row in table.all("tr")]
+    assert rows[1:] == [["latency ms", "evaluator", "1.94"], ["images per second", "evaluator", "5,301"]]
 
 
 def test_a_page_that_has_no_place_for_the_run_stays_as_it_is() -> None:

@@ -13,11 +13,21 @@ from components.data.formats import read_scaled
 from components.reporting.page import render_page
 from components.reporting.story import Mistake, Response, Story, TestImage
 from components.testing.contract import make_inputs
-from job.records import PartRecord, RunRecord, StepRecord
+from job.records import PartRecord, ReferenceRecord, RunRecord, StepRecord
 from job.run_report import add_run
 from tests.support.findings import changed, with_anomalies, with_findings
 
 COMMAND = "python -m job run --config 'my <config>.yaml'"
+
+
+BASELINE = ReferenceRecord(
+    asked="latest-blessed",
+    run_id="20261125-101112-1314abc",
+    component="trainer",
+    fingerprint="a" * 64,
+    digest="b" * 64,
+    path="/root/artifacts/trainer/a",
+)
 
 
 def plain_story(folder: Path) -> Story:
@@ -80,6 +90,8 @@ def run_record(**changes: Any) -> RunRecord:
             fingerprint=f"{number}" * 64,
             digest=f"{number + 5}" * 64,
             path=f"/root/artifacts/{slot}/{number}",
+            references={"baseline": BASELINE} if slot == "evaluator" else {},
+            observations={"latency_ms": 1.94, "images_per_second": 5301.2} if slot == "evaluator" else {},
         )
         for number, slot in enumerate(("example_gen", "transform", "trainer", "evaluator", "visualizer"))
     )
