@@ -52,7 +52,7 @@
   }
 
   // A box that scrolls must be reachable by keyboard; one that does not would only be in the way.
-  const boxes = document.querySelectorAll(".scroll, pre");
+  const boxes = document.querySelectorAll(".scroll");
   const reach = () => {
     for (const box of boxes) {
       const caption = box.querySelector("caption");

@@ -8,6 +8,8 @@ if TYPE_CHECKING:
     from collections.abc import Sequence
 
 MINUS = "\N{MINUS SIGN}"
+DASH = "\N{EN DASH}\N{WORD JOINER}"
+"""Between limits, which stay in one line."""
 TIMES = "\N{MULTIPLICATION SIGN}"
 APOSTROPHE = "\N{RIGHT SINGLE QUOTATION MARK}"
 SPACE = "\N{NO-BREAK SPACE}"
@@ -35,6 +37,15 @@ def short_percent(share: float) -> str:
     ('98.5\\xa0%', '7\\xa0%')
     """
     return f"{share * 100:g}{SPACE}%"
+
+
+def between(low: float, high: float) -> str:
+    """Return the limits of an interval of shares, short enough for a table.
+
+    >>> ascii(between(0.9732, 0.9895))
+    "'97.32\\\\u2013\\\\u206098.95\\\\xa0%'"
+    """
+    return f"{low * 100:.2f}{DASH}{high * 100:.2f}{SPACE}%"
 
 
 def points(difference: float) -> str:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from typing import TYPE_CHECKING
 
 from components.reporting.charts.chart import (
@@ -27,6 +28,9 @@ if TYPE_CHECKING:
     from components.artifacts import ReliabilityBin
 
 
+TICKS = 6
+
+
 def reliability_chart(title: str, bins: Sequence[ReliabilityBin]) -> Chart:
     """Return accuracy over mean confidence, a mark a bin that has images; on the diagonal both are equal."""
     height = 300
@@ -42,18 +46,21 @@ def reliability_chart(title: str, bins: Sequence[ReliabilityBin]) -> Chart:
         for found in bins
     )
     table = Table(("Confidence", "images", "on average", "right"), rows)
-    parts = [*y_axis(up, LEFT, right, lambda value: percent(value, 0))]
-    parts += [text(across(tick), bottom + 15, percent(tick, 0)) for tick in across.ticks(5)]
+    parts = [*y_axis(up, LEFT, right, lambda value: percent(value, 0), TICKS)]
+    parts += [text(across(tick), bottom + 15, percent(tick, 0)) for tick in across.ticks(TICKS)]
     parts.append(text((LEFT + right) / 2, height - 4, "confidence", "name"))
     parts.append(line(across(0), up(0), across(1), up(1), "kept"))
-    parts.append(text(across(0.36), up(0.42), "as right as it is sure", "name", "end"))
     for found in bins:
         if found.confidence is not None and found.accuracy is not None:
             x, y = across(found.confidence), up(found.accuracy)
-            parts += [line(x, up(found.confidence), x, y, "span s2"), mark(x, y, 1, 4)]
+            parts += [
+                line(x, up(found.confidence), x, y, "span s2"),
+                mark(x, y, 1, round(2 + math.log10(found.count), 1)),
+            ]
     parts += bands([(across(found.low), across(found.high)) for found in bins], TOP, bottom, table)
     alt = (
         "Share of right answers by confidence, in bins; a dot below the diagonal is a bin whose answers are surer than "
         "they are right."
     )
-    return Chart(title, alt, svg(WIDTH, height, alt, parts), table)
+    legend = ((0, "as right as it is sure"), (1, "the larger, the more images"))
+    return Chart(title, alt, svg(WIDTH, height, alt, parts), table, legend)

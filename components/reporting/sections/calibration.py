@@ -36,10 +36,10 @@ def tell_calibration(evaluation: Evaluation) -> CalibrationSection:
     names = tuple(f"{bin_.high * 100:.0f}" for bin_ in found.reliability)
     reliability = reliability_chart("Right answers by confidence", found.reliability)
     counts = bar_chart(
-        title="Answers by confidence",
+        title="Answers by confidence, on a logarithmic scale",
         alt="Test images by the confidence of the answer, on a logarithmic scale.",
         names=names,
-        x_name="confidence up to, in per cent (logarithmic scale upwards)",
+        x_name="confidence up to, in per cent",
         series=[Series("images", tuple(float(bin_.count) for bin_ in found.reliability), 1)],
         form=lambda value: f"{value:,.0f}",
         table=reliability.table,

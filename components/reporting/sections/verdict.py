@@ -9,6 +9,7 @@ from components.reporting.charts import Chart, IntervalRow, Table, interval_char
 from components.reporting.words import (
     APOSTROPHE,
     SPACE,
+    between,
     bound,
     counted,
     is_share,
@@ -121,7 +122,7 @@ def standfirst(story: Story) -> str:
 def interval_words(interval: Interval) -> str:
     """Return an interval with the method that gave it."""
     method = "Wilson" if interval.method == "wilson" else f"bootstrap, {counted(interval.resamples, 'resample')}"
-    return f"{percent(interval.low)} to {percent(interval.high)} ({method})"
+    return f"{between(interval.low, interval.high)} ({method})"
 
 
 def _scale(evaluation: Evaluation) -> Chart:

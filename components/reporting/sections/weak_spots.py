@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING
 
 from components.artifacts import SEVERITIES
 from components.reporting.charts import Chart, IntervalRow, Series, Table, interval_chart, line_chart
-from components.reporting.words import counted, percent, short_percent
+from components.reporting.words import between, counted, percent, short_percent
 
 if TYPE_CHECKING:
     from components.artifacts import CorruptionCurve, Evaluation, Robustness, Slice
@@ -80,7 +80,7 @@ def _slice_table(found: list[Slice] | tuple[Slice, ...]) -> Table:
             f"{each.count:,}",
             f"{each.count - each.correct:,}",
             percent(each.accuracy),
-            f"{percent(each.accuracy_interval.low)} to {percent(each.accuracy_interval.high)}",
+            between(each.accuracy_interval.low, each.accuracy_interval.high),
         )
         for each in found
     )
