@@ -315,7 +315,8 @@ def test_one_draws_by_keyboard_alone(pad: Pad) -> None:
         pad.page.keyboard.press("ArrowDown")
     line = pad.ink()
     assert line > 2 * dot > 0
-    pad.page.keyboard.press("Space")
+    expect(pad.said).to_contain_text("Read as")
+    pad.page.keyboard.press("Space")  # says that the pen is lifted, and then again what is read
     for _ in range(5):
         pad.page.keyboard.press("ArrowLeft")
     assert pad.ink() == line, "a lifted pen leaves no ink"
