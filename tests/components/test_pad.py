@@ -37,7 +37,7 @@ def like_mnist(count: int) -> NDArray[np.float32]:
 def test_what_is_centred_by_mass_is_told_from_what_fills_its_box() -> None:
     found = measure_convention(like_mnist(50))
     assert (found.longer_side, found.centred_by) == (20, "mass")
-    digits = load(DigitsSource()).train.images[:500, ..., np.newaxis].astype(np.float32) / 255
+    digits = np.divide(load(DigitsSource()).train.images[:500, ..., np.newaxis], 255, dtype=np.float32)
     found = measure_convention(digits)
     assert (found.longer_side, found.centred_by, found.centre[0]) == (28, "box", 14)
     assert 4 < found.brush / 0.75 * 28 < 7, "strokes are a pixel and a half of eight thick"

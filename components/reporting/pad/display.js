@@ -2,6 +2,8 @@
 
 /** The probabilities that have room; where there are more classes, these are the most probable. */
 const MOST_BARS = 10;
+/** Names of more letters are words, and shown smaller. */
+const LONGEST_SIGN = 3;
 /** The feature maps that have room. */
 const MOST_MAPS = 64;
 
@@ -40,10 +42,11 @@ function paint(canvas, [red, green, blue], share) {
 }
 
 /**
+ * @param background what an image without ink is filled with: ink looks here as it was drawn.
  * @returns show(answer, image), which takes what forward returned, or null for its probabilities if nothing is drawn,
  *   and returns the answer in words; and say(text), which reads out.
  */
-function makeDisplay(section, network) {
+function makeDisplay(section, network, background) {
   const find = (name) => section.querySelector(`.pad-${name}`);
   const [height, width] = network.input;
   const classes = network.classes;
@@ -59,10 +62,13 @@ function makeDisplay(section, network) {
   const seen = find("seen");
   [seen.width, seen.height] = [width, height];
   const maps = [];
+  section.classList.toggle("pad-words", classes.some((name) => name.length > LONGEST_SIGN));
 
   function showProbabilities(probabilities) {
     const labels = classes.map((_, label) => label);
-    if (labels.length > rows.length) labels.sort((one, other) => probabilities[other] - probabilities[one] || one - other);
+    if (labels.length > rows.length) {
+      labels.sort((one, other) => probabilities[other] - probabilities[one] || one - other);
+    }
     const best = probabilities.indexOf(Math.max(...probabilities));
     const known = probabilities[best] > 0;
     rows.forEach(({ row, name, bar, value }, at) => {
@@ -96,7 +102,7 @@ function makeDisplay(section, network) {
 
   return {
     show(answer, image) {
-      paint(seen, colourOf(seen), (at) => image[at]);
+      paint(seen, colourOf(seen), (at) => Math.abs(background - image[at]));
       if (answer.maps) showMaps(answer.maps);
       return showProbabilities(answer.probabilities ?? new Float32Array(classes.length));
     },

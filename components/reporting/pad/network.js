@@ -33,8 +33,10 @@ function accumulate(rows, values, count, weights, bias, output, at) {
     let e = bias[unit + 4], f = bias[unit + 5], g = bias[unit + 6], h = bias[unit + 7];
     for (let k = 0; k < count; k++) {
       const value = values[k], w = rows[k] * units + unit;
-      a += value * weights[w]; b += value * weights[w + 1]; c += value * weights[w + 2]; d += value * weights[w + 3];
-      e += value * weights[w + 4]; f += value * weights[w + 5]; g += value * weights[w + 6]; h += value * weights[w + 7];
+      a += value * weights[w]; b += value * weights[w + 1];
+      c += value * weights[w + 2]; d += value * weights[w + 3];
+      e += value * weights[w + 4]; f += value * weights[w + 5];
+      g += value * weights[w + 6]; h += value * weights[w + 7];
     }
     output[at + unit] = a; output[at + unit + 1] = b; output[at + unit + 2] = c; output[at + unit + 3] = d;
     output[at + unit + 4] = e; output[at + unit + 5] = f; output[at + unit + 6] = g; output[at + unit + 7] = h;
@@ -114,8 +116,11 @@ function dense(input, layer) {
 
 /** A folded batch normalization: one factor and one summand a channel. */
 function scale(input, layer) {
-  const { channels } = input;
-  return { ...input, values: input.values.map((value, at) => value * layer.scale[at % channels] + layer.offset[at % channels]) };
+  const values = input.values.map((value, at) => {
+    const channel = at % input.channels;
+    return value * layer.scale[channel] + layer.offset[channel];
+  });
+  return { ...input, values };
 }
 
 function relu(input) {

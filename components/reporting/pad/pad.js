@@ -4,7 +4,7 @@
 const RESTS_AFTER = 300;
 
 function startPad(section, network, convention) {
-  const display = makeDisplay(section, network);
+  const display = makeDisplay(section, network, convention.background);
   const [height, width] = network.input;
   const surface = makeSurface(section.querySelector(".pad-surface"), convention.brush, { changed, say: display.say });
   // An empty pad shows maps without an answer: they have their place, and nothing jumps at the first stroke.

@@ -58,6 +58,7 @@ def pad_section(model: Stored[Model], network: Any, images: NDArray[np.float32])
         .render(
             shape=stated.image_shape,
             convention=convention,
+            shift=shift,
             moves=2 * shift * (shift + 1) + 1,
         )
     )
