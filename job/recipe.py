@@ -6,6 +6,7 @@ import ast
 import hashlib
 import inspect
 import sys
+from functools import cache
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -14,7 +15,7 @@ from components.runtime.libraries import library_version
 from job.manifest import Recipe
 
 if TYPE_CHECKING:
-    from collections.abc import Iterator, Mapping
+    from collections.abc import Mapping
 
     from components.component import Component
 
@@ -83,7 +84,7 @@ def find_modules(cls: type) -> dict[str, Path]:
         if name in found or name.partition(".")[0] not in packages or (path := _module_file(name)) is None:
             continue
         found[name] = path
-        waiting += _imported(ast.parse(path.read_bytes()), name, is_package=path.name == "__init__.py")
+        waiting += _imported(path, name)
     return found
 
 
@@ -109,16 +110,19 @@ def _module_file(name: str) -> Path | None:
     return None
 
 
-def _imported(tree: ast.AST, module: str, *, is_package: bool) -> Iterator[str]:
-    """Yield every name that could be a module in the imports of a source file."""
+@cache  # the components of a run rest on the same modules
+def _imported(path: Path, module: str) -> tuple[str, ...]:
+    """Return every name that could be a module in the imports of a source file."""
     parts = module.split(".")
-    for node in ast.walk(tree):
+    names: list[str] = []
+    for node in ast.walk(ast.parse(path.read_bytes())):
         if isinstance(node, ast.Import):
-            yield from (alias.name for alias in node.names)
+            names += (alias.name for alias in node.names)
         elif isinstance(node, ast.ImportFrom):
             base = node.module or ""
             if node.level:
-                kept = parts[: len(parts) - node.level + is_package]
+                kept = parts[: len(parts) - node.level + (path.name == "__init__.py")]
                 base = ".".join((*kept, base)).rstrip(".")
-            yield base
-            yield from (f"{base}.{alias.name}" for alias in node.names)
+            names.append(base)
+            names += (f"{base}.{alias.name}" for alias in node.names)
+    return tuple(names)
