@@ -62,6 +62,15 @@ def signed(number: float, form: str) -> str:
     return f"{number:+{form}}".replace("-", MINUS)
 
 
+def short(name: str, most: int) -> str:
+    """Return a name cut to so many letters, for where there is no room for more.
+
+    >>> short("seven", 5), ascii(short("seventeen", 5))
+    ('seven', "'seve\\\\u2026'")
+    """
+    return name if len(name) <= most else f"{name[: most - 1]}\N{HORIZONTAL ELLIPSIS}"
+
+
 def counted(count: int, thing: str, things: str = "") -> str:
     """Return how many there are of something.
 

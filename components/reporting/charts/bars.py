@@ -21,13 +21,17 @@ from components.reporting.charts.chart import (
     y_axis,
 )
 from components.reporting.charts.scale import Scale
+from components.reporting.words import short
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Sequence
 
 MOST_NAMED = 12
 LONG = 3
-"""Letters up to which names stand beside each other."""
+"""Letters up to which so many names stand beside each other."""
+FEW = 5
+"""How many longer ones do, cut to `LETTERS`."""
+LETTERS = 9
 
 
 def bar_chart(
@@ -71,9 +75,13 @@ def bar_chart(
                         x, up(value), max(bar - 0.5, 0.6), bottom - up(value), each.style
                     )
                 )
-    few = MOST_NAMED if max(map(len, names)) <= LONG else 5
+    few = MOST_NAMED if max(map(len, names)) <= LONG else FEW
     every = -(-len(names) // few)
-    parts += [text((left + end) / 2, bottom + 15, names[n]) for n, (left, end) in enumerate(edges) if not n % every]
+    parts += [
+        text((left + end) / 2, bottom + 15, short(names[n], LETTERS))
+        for n, (left, end) in enumerate(edges)
+        if not n % every
+    ]
     parts.append(text((LEFT + right) / 2, height - 4, x_name, "name"))
     parts += bands(edges, TOP, bottom, table)
     legend = tuple((each.style, each.name) for each in series) if len(series) > 1 else ()

@@ -9,6 +9,7 @@ from markupsafe import Markup
 
 from components.reporting.charts.chart import WIDTH, Chart, Table, line, mark, svg, text
 from components.reporting.charts.scale import Scale, around
+from components.reporting.words import short
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Sequence
@@ -16,6 +17,8 @@ if TYPE_CHECKING:
 NAMES = 118
 """Room for the names of rows, in pixels."""
 ROW = 30
+LETTERS = 17
+"""Of a name that there is room for."""
 
 
 @dataclass(frozen=True)
@@ -65,7 +68,7 @@ def interval_chart(
         ]
     for number, row in enumerate(rows):
         y = top + ROW * (number + 0.5)
-        parts.append(text(NAMES - 10, y + 4, row.name, "row", "end"))
+        parts.append(text(NAMES - 10, y + 4, short(row.name, LETTERS), "row", "end"))
         if row.low is not None and row.high is not None:
             parts.append(line(across(row.low), y, across(row.high), y, f"span s{row.style}"))
         parts.append(mark(across(row.value), y, row.style, 5))

@@ -18,6 +18,7 @@ if TYPE_CHECKING:
 
 MOST_CELLS = 26
 """Classes up to which the matrix is a table; beyond, it is a picture."""
+MOST_LETTERS = 14
 MOST_PAIRS = 8
 
 
@@ -38,6 +39,8 @@ class Confusions:
 
     told: str
     names: tuple[str, ...]
+    longest: int
+    """Letters of the longest name, as far as there is room for them."""
     rows: tuple[tuple[Cell, ...], ...]
     """Empty if there are too many classes for a table."""
     picture: str
@@ -61,6 +64,7 @@ def tell_confusions(evaluation: Evaluation) -> Confusions:
     return Confusions(
         told=_told(evaluation, int(wrong.sum()), pairs),
         names=names,
+        longest=min(MOST_LETTERS, max(map(len, names))),
         rows=_cells(counts, wrong) if small else (),
         picture="" if small else heat(wrong),
         pairs=Table(("True class", "Taken for", "Images"), tuple(pairs)),
@@ -81,8 +85,8 @@ def _told(evaluation: Evaluation, wrong: int, pairs: list[tuple[str, str, str]])
     often = f", {times} times" if times != "1" else ""
     weakest = min(evaluation.per_class, key=lambda row: row.recall)
     return (
-        f"{counted(wrong, 'mistake')} in {counted(evaluation.metrics.count, 'test image')}. The most common is to take "
-        f"a {true} for a {taken}{often}; the class that is recognized least is {weakest.name}, of which "
+        f"{counted(wrong, 'mistake')} in {counted(evaluation.metrics.count, 'test image')}. Most often, {true} is "
+        f"taken for {taken}{often}; the class that is recognized least is {weakest.name}, of which "
         f"{percent(weakest.recall)} are."
     )
 
