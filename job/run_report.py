@@ -114,13 +114,18 @@ def _cost(record: RunRecord) -> Iterator[str]:
         rows,
     )
     observed = [
-        (_text(name.replace("_", " ")), step.component, f"{value:,.4g}")
+        (_text(name.replace("_", " ")), step.component, _amount(value))
         for step in record.steps
         for name, value in step.observations.items()
     ]
     if observed:
         yield from _table("What steps measured of the machine", ("What", "Step", "Measured"), observed)
     yield "</section>"
+
+
+def _amount(value: float) -> str:
+    """Return a number to four digits, or to the unit: `0.8271`, `16,832`."""
+    return f"{value:,.0f}" if abs(value) >= 1000 else f"{value:.4g}"
 
 
 def _clocks(took: Took) -> tuple[str, str]:
