@@ -154,7 +154,7 @@ class Component(ABC, Generic[ConfigT]):
                 continue
             hint, into = hints.get(name), inputs
             if parameter.default is None and type(None) in typing.get_args(hint):
-                (hint,), into = (set(typing.get_args(hint)) - {type(None)}, optional)
+                hint, into = typing.get_args(hint)[0], optional
             if typing.get_origin(hint) is not Stored:
                 raise TypeError(f"{cls.__qualname__}.run: {name} is not annotated as Stored[an artifact]")
             into[name] = typing.get_args(hint)[0]

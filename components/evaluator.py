@@ -74,7 +74,7 @@ class Evaluator(Component[EvaluatorConfig]):
         with context.timed("predicting"):
             answers = ask(predict, transformed, stated.splits.test, context)
             held_out = ask(predict, transformed, stated.splits.validation, context)
-        compared = None if baseline is None else compare(answers, baseline)
+        compared = None if baseline is None else compare(answers, baseline, significance=config.significance)
         infra = None
         if model.artifact.saved_model is not None and config.infra_validation.images:
             with context.timed("infra validation"):
@@ -100,7 +100,7 @@ class Evaluator(Component[EvaluatorConfig]):
         findings = Findings(
             calibration=calibration, slices=slices, robustness=robustness, infra_validation=infra, baseline=compared
         )
-        blessing = bless(*self._checks(scores, findings), compared=compared is not None)
+        blessing = bless(*self._checks(scores, findings))
         with context.timed("writing"):
             return write_evaluation(
                 answers,
@@ -127,9 +127,7 @@ class Evaluator(Component[EvaluatorConfig]):
         yield from check_classes(scores.per_class, config.class_thresholds)
         yield from check_slices(findings.slices, config.slice_thresholds)
         if findings.baseline is not None:
-            yield from check_changes(
-                scores.metrics, findings.baseline, config.change_thresholds, significance=config.significance
-            )
+            yield from check_changes(scores.metrics, findings.baseline, config.change_thresholds)
 
 
 def check_fit(transformed: TransformedExamples, model: Model) -> None:

@@ -115,6 +115,8 @@ def show(
         else:
             record = runs.read(name)
             manifests = manifests_of(store, record)
+            if any(step.references for step in record.steps):  # what other runs made
+                manifests |= {other.manifest.digest: other.manifest for other in sealed_artifacts(store)}
             made_of = lineage(manifests, record.steps[-1].digest) if record.steps else None
             alive = runs.is_alive(record.run_id)
             shown = json.loads(record.to_json())

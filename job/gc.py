@@ -17,6 +17,7 @@ from job.locks import hold_if_free, is_held
 if TYPE_CHECKING:
     from collections.abc import Iterator
 
+    from job.records import StepRecord
     from job.runs import Runs
     from job.store import Entry, Store
 
@@ -127,8 +128,12 @@ class Housekeeping:
         if self.keep is None:
             return set(ids)
         # The newest blessed one is what runs to come are compared with.
-        kept = {*ids[-self.keep :], self.runs.newest(), self.runs.newest_blessed()}
-        return {run_id for run_id in ids if run_id in kept or self.runs.is_alive(run_id)}
+        blessed = next((record.run_id for record in self.runs.blessed()), None)
+        asked = {*ids[-self.keep :], self.runs.newest(), blessed}
+        kept = {run_id for run_id in ids if run_id in asked or self.runs.is_alive(run_id)}
+        # And what they were compared with, or they would be rubber-stamped when they are asked for again.
+        compared = {found.run_id for step in self._steps(kept) for found in step.references.values()}
+        return kept | {run_id for run_id in ids if run_id in compared}
 
     def _references(self, run_ids: set[str]) -> set[tuple[str, str]]:
         """Return slot and fingerprint of every artifact that some runs refer to.
@@ -136,11 +141,14 @@ class Housekeeping:
         Raises:
             IntegrityError: if a run's record cannot be read: what it refers to must not be guessed.
         """
-        steps = [step for run_id in run_ids if self.runs.has_record(run_id) for step in self.runs.read(run_id).steps]
+        steps = self._steps(run_ids)
         referred = [reference for step in steps for reference in step.references.values()]
         return {(step.component, step.fingerprint) for step in steps} | {
             (found.component, found.fingerprint) for found in referred
         }
+
+    def _steps(self, run_ids: set[str]) -> list[StepRecord]:
+        return [step for run_id in run_ids if self.runs.has_record(run_id) for step in self.runs.read(run_id).steps]
 
 
 def measure(kind: Kind, path: Path, entry: Entry | None = None) -> Garbage | None:

@@ -59,6 +59,7 @@ class Recipe(Statement):
             *([f"version {other.version} → {self.version}"] if another else []),
             *(f"config {change}" for change in _changes(other.config, self.config)),
             *(f"new {name}" for name in self.inputs if self.inputs[name] != other.inputs.get(name)),
+            *(f"no {name}" for name in other.inputs if name not in self.inputs),
             *(f"library {change}" for change in _changes(other.libraries, self.libraries)),
             # Another version has other source code as a matter of course.
             *(["its source code changed"] if self.source != other.source and not another else []),

@@ -20,6 +20,10 @@ if TYPE_CHECKING:
     from components.component import Component
 
 
+PACKAGE_DATA = {".css", ".html", ".j2", ".js"}
+"""What decides a component's result beside its code; a package's other files, such as data, do not count."""
+
+
 def make_recipe(component: Component[Any], inputs: Mapping[str, str]) -> Recipe:
     """Return the recipe of a component for inputs of the given digests."""
     cls = type(component)
@@ -43,7 +47,7 @@ def source_digest(cls: type) -> str:
 
     That is its module, those of the classes that it derives from, and all that these import of
     its own top-level package and of `components`, and what lies beside the `__init__.py` of such a
-    package, such as templates. Imports are followed in the source text, also those inside
+    package of templates, scripts and styles. Imports are followed in the source text, also those inside
     functions. Other packages count by the versions that the class names in `libraries`.
 
     Raises:
@@ -89,10 +93,10 @@ def find_modules(cls: type) -> dict[str, Path]:
 
 
 def _package_data(module: Path) -> list[Path]:
-    """Return the files of a package that are no modules, in a fixed order; none for a module that is no package."""
+    """Return templates, and what goes into them, beside the `__init__.py` of a package; none for another module."""
     if module.name != "__init__.py":
         return []
-    return sorted(path for path in module.parent.iterdir() if path.is_file() and path.suffix not in (".py", ".pyc"))
+    return sorted(path for path in module.parent.iterdir() if path.suffix in PACKAGE_DATA)
 
 
 def _module_file(name: str) -> Path | None:

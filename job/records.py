@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING, Annotated, Any, Literal, Protocol
 from pydantic import BaseModel, ConfigDict, Field
 
 from components.errors import ExitCode
+from components.numbers import told_apart
 from components.stopwatch import Spent, Stopwatch
 
 if TYPE_CHECKING:
@@ -156,8 +157,9 @@ class RunRecord(RunPart):
 
 def in_words(check: dict[str, Any]) -> str:
     """Return what was measured and its bound, such as `recall of class/7 is 0.8912, minimum 0.95`."""
-    value = "not to be had" if check["value"] is None else f"{check['value']:.4g}"
-    bounds = [f"{side} {check[side]:g}" for side in ("minimum", "maximum") if check[side] is not None]
+    limits = {side: check[side] for side in ("minimum", "maximum") if check[side] is not None}
+    value = "not to be had" if check["value"] is None else told_apart(check["value"], limits.values(), ".{}g")
+    bounds = [f"{side} {limit:g}" for side, limit in limits.items()]
     noise = "" if check["p_value"] is None else f" (p {check['p_value']:.2g})"
     return f"{check['name']} is {value}{noise}, {' and '.join(bounds)}"
 

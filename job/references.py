@@ -4,21 +4,20 @@ from __future__ import annotations
 
 import os
 from contextlib import suppress
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from components.errors import ConfigError, IntegrityError
 from job.integrity import verify
 from job.records import ReferenceRecord
+from job.runs import RECORD
 from job.slots import SLOTS
 
 if TYPE_CHECKING:
-    from collections.abc import Iterator
-
     from components import Artifact, Component
     from job.manifest import Recipe
-    from job.records import RunRecord, StepRecord
+    from job.records import StepRecord
     from job.runs import Runs
     from job.store import Sealed, Store
 
@@ -59,6 +58,8 @@ class References:
 
     store: Store
     runs: Runs
+    _found: dict[tuple[str, str], Reference] = field(default_factory=dict)
+    """What `check` found, by slot and input: `runs/latest` leads elsewhere once a run has begun."""
 
     def check(self, slot: str, component: Component[Any]) -> None:
         """See, before anything runs, that what a component refers to by a run's id or a path is there.
@@ -67,9 +68,16 @@ class References:
             ConfigError: if it is not.
             IntegrityError: if it is damaged.
         """
+        optional = type(component).signature().optional
         for name, asked in component.references().items():
+            if name not in optional:
+                raise ConfigError(
+                    f"{slot}.{name} is `{asked}`, but {type(component).__name__} takes no {name}",
+                    expected=f"`{name}: Stored[...] | None = None` among the arguments of its run",
+                    remedy=f"add it, or take {slot}.{name} away",
+                )
             if asked != LATEST_BLESSED:
-                self._find(slot, name, asked, type(component).signature().optional[name])
+                self._found[slot, name] = self._find(slot, name, asked, optional[name])
 
     def resolve(self, slot: str, component: Component[Any], recipe: Recipe) -> dict[str, Reference]:
         """Return what is found for each optional input that a component refers to.
@@ -90,13 +98,20 @@ class References:
         found = {
             name: self._latest_blessed(kinds[name], recipe)
             if asked == LATEST_BLESSED
-            else self._find(slot, name, asked, kinds[name])
+            else self._checked(slot, name) or self._find(slot, name, asked, kinds[name])
             for name, asked in component.references().items()
         }
         return {name: reference for name, reference in found.items() if reference is not None}
 
+    def _checked(self, slot: str, name: str) -> Reference | None:
+        """Return what `check` found, which may have been damaged since."""
+        found = self._found.get((slot, name))
+        if found is not None:
+            verify(found.sealed.directory, found.sealed.manifest)
+        return found
+
     def _latest_blessed(self, kind: type[Artifact], recipe: Recipe) -> Reference | None:
-        for record in self._blessed():
+        for record in self.runs.blessed():
             for step in record.steps:
                 if step.component != slot_of(kind):
                     continue
@@ -105,13 +120,6 @@ class References:
                     if not is_the_same_step(sealed.manifest.recipe, recipe):
                         return Reference(sealed, LATEST_BLESSED, record.run_id)
         return None
-
-    def _blessed(self) -> Iterator[RunRecord]:
-        for run_id in reversed(self.runs.ids()):
-            with suppress(ConfigError, IntegrityError):
-                record = self.runs.read(run_id)
-                if record.blessed:
-                    yield record
 
     def _find(self, slot: str, name: str, asked: str, kind: type[Artifact]) -> Reference:
         place = f"{slot}.{name}"
@@ -129,11 +137,7 @@ class References:
             ) from error
         steps = {step.component: step for step in record.steps}
         if wanted not in steps:
-            raise ConfigError(
-                f"{place} is `{asked}`, a run that did not come to its {wanted}",
-                expected="a run with such a step",
-                remedy=f"name another run, or {LATEST_BLESSED}",
-            )
+            raise _too_short(place, asked, wanted)
         return Reference(self._sealed(steps[wanted]), asked, record.run_id)
 
     def _sealed(self, step: StepRecord) -> Sealed:
@@ -155,6 +159,8 @@ class References:
                 expected="the folder of a run, or of a sealed artifact",
                 remedy=f"correct {place}, or take it away",
             )
+        if (directory / RECORD).is_file():
+            raise _too_short(place, path, wanted)
         sealed = self.store.read(wanted, directory)
         verify(directory, sealed.manifest)
         if not isinstance(sealed.manifest.artifact, kind):
@@ -164,6 +170,14 @@ class References:
                 remedy=f"correct {place}",
             )
         return sealed
+
+
+def _too_short(place: str, asked: object, wanted: str) -> ConfigError:
+    return ConfigError(
+        f"{place} is `{asked}`, a run that did not come to its {wanted}",
+        expected="a run with such a step",
+        remedy=f"name another run, or {LATEST_BLESSED}",
+    )
 
 
 def slot_of(kind: type[Artifact]) -> str:

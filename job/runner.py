@@ -271,7 +271,7 @@ class Runner:
         self._update(outcome=outcome_of(exit_code), exit_code=int(exit_code), **took, **changes)
 
     def _write_report(self) -> None:
-        """Add to the page that was made what only the job knows; it is no reason to fail if that cannot be done."""
+        """Add to the page that was made what only the job knows; only a full disk is a reason to fail over it."""
         if self.page is None:
             return
         try:

@@ -165,13 +165,13 @@ class Runs:
         except OSError:
             return None
 
-    def newest_blessed(self) -> str | None:
-        """Return the id of the newest run whose model was blessed; None before there is one.
-
-        Raises:
-            IntegrityError: if the record of a newer run cannot be read.
-        """
-        return next((run for run in reversed(self.ids()) if self.has_record(run) and self.read(run).blessed), None)
+    def blessed(self) -> Iterator[RunRecord]:
+        """Yield the records of runs whose model was blessed, the newest first; what cannot be read is passed over."""
+        for run_id in reversed(self.ids()):
+            with suppress(ConfigError, IntegrityError):
+                record = self.read(run_id)
+                if record.blessed:
+                    yield record
 
     def has_record(self, run_id: str) -> bool:
         """Return whether a run came as far as to write its record."""

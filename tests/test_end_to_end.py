@@ -34,10 +34,13 @@ def test_the_digits_become_a_blessed_model(digits: tuple[Outcome, Path]) -> None
     parts = {step["component"]: [part["name"] for part in step["parts"]] for step in record["steps"]}
     runners = ["fingerprint", "waiting", "look-up"]
     assert parts == {
-        "example_gen": [*runners, "imports", "reading", "splitting", "sealing"],
+        "example_gen": [*runners, "imports", "reading", "splitting", "checking", "sealing"],
         "transform": [*runners, "imports", "scaling", "comparing", "sealing"],
         "trainer": [*runners, "imports", "building", "training", "exporting", "sealing"],
-        "evaluator": [*runners, "imports", "loading", "predicting", "scoring", "writing", "sealing"],
+        "evaluator": [
+            *(*runners, "imports", "loading", "predicting", "infra validation", "scoring", "slicing", "robustness"),
+            *("writing", "sealing"),
+        ],
         "visualizer": [*runners, "imports", "reading", "asking", "drawing", "report", "sealing"],
     }
     epochs = [line for line in outcome.stderr.splitlines() if line.startswith("  epoch")]

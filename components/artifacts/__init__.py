@@ -20,6 +20,7 @@ from components.artifacts.base import (
     Stored,
 )
 from components.artifacts.evaluation import (
+    RUBBER_STAMPED,
     SEVERITIES,
     Baseline,
     Blessing,
@@ -63,6 +64,7 @@ from components.artifacts.transformed import (
 )
 
 __all__ = [
+    "RUBBER_STAMPED",
     "SEVERITIES",
     "SPLITS",
     "Anomaly",

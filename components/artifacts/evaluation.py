@@ -165,6 +165,8 @@ class Baseline(Statement):
     p_value: Fraction
     """Of McNemar's exact test, two-sided: how probable so uneven a split of the images on which they differ would be,
     were both equally good (Q. McNemar, 1947)."""
+    significance: Fraction
+    """A difference whose p-value is below it is taken for more than noise."""
 
 
 CheckKind = Literal["value", "change", "infra"]
@@ -191,6 +193,9 @@ class Check(Statement):
         """What it looks at, in words: `accuracy`, `recall of class/7`, `change of loss`."""
         name = f"change of {self.metric}" if self.kind == "change" else self.metric
         return f"{name} of {self.of}" if self.of else name
+
+
+RUBBER_STAMPED = "rubber-stamped: there was no baseline to compare with"
 
 
 class Blessing(Statement):

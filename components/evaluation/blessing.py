@@ -47,14 +47,13 @@ class Threshold(ComponentConfig):
         return (self.minimum is None or value >= self.minimum) and (self.maximum is None or value <= self.maximum)
 
 
-def bless(*checks: Check, compared: bool) -> Blessing:
-    """Return the verdict: blessed if every check is passed, and rubber-stamped if nothing was compared.
+def bless(*checks: Check) -> Blessing:
+    """Return the verdict: blessed if every check is passed, and rubber-stamped if none of them is of a change.
 
     Args:
         checks: all of them, in the order in which they are to be told.
-        compared: whether there was a baseline.
     """
-    passed = all(check.passed for check in checks)
+    passed, compared = all(check.passed for check in checks), any(check.kind == "change" for check in checks)
     return Blessing(
         verdict="BLESSED" if passed else "NOT_BLESSED", rubber_stamped=passed and not compared, checks=checks
     )
@@ -108,9 +107,7 @@ def check_slices(
                 yield _check(metric, found.accuracy, threshold, of=found.key)
 
 
-def check_changes(
-    metrics: Metrics, baseline: Baseline, thresholds: Mapping[MetricName, Threshold], *, significance: float
-) -> Iterator[Check]:
+def check_changes(metrics: Metrics, baseline: Baseline, thresholds: Mapping[MetricName, Threshold]) -> Iterator[Check]:
     """Hold the difference to a baseline against its thresholds.
 
     Of accuracy, the paired test has a say. A model is turned down as worse only if it is so beyond noise, and
@@ -120,14 +117,13 @@ def check_changes(
         metrics: of the model.
         baseline: what it is compared with.
         thresholds: bounds of the difference, model less baseline.
-        significance: what p must be below for a difference of accuracy to be more than noise.
     """
     for name, threshold in thresholds.items():
         change = getattr(metrics, name) - getattr(baseline.metrics, name)
         check = _check(name, change, threshold)
         update: dict[str, object] = {"kind": "change"}
         if name == "accuracy":
-            certain = baseline.p_value < significance
+            certain = baseline.p_value < baseline.significance
             promises_more = threshold.minimum is not None and threshold.minimum > 0
             passed = check.passed and certain if promises_more else check.passed or not certain
             update |= {"p_value": baseline.p_value, "passed": passed}

@@ -16,7 +16,7 @@ BINS = 15
 """Of equal width, as in C. Guo et al., "On Calibration of Modern Neural Networks", 2017."""
 
 GAP_STEPS = 1000
-"""A gap between confidence and truth is told to a thousandth; the error of a bin's mean is far below that."""
+"""Images of a bin count as of one kind if the gaps between confidence and truth are the same to a thousandth."""
 
 
 def reliability(labels: NDArray[np.int64], probabilities: NDArray[np.float32]) -> tuple[ReliabilityBin, ...]:
@@ -56,24 +56,19 @@ def calibration_error(table: tuple[ReliabilityBin, ...]) -> float:
 
 
 def calibration_error_interval(labels: NDArray[np.int64], probabilities: NDArray[np.float32]) -> Interval:
-    """Return the bootstrap interval of the calibration error, over images drawn with their confidences.
-
-    An estimate from finitely many images is biased upwards, and so is its bootstrap: a model that is calibrated
-    perfectly has an interval above 0.
-    """
+    """Return the bootstrap interval of the calibration error, over images drawn with their confidences."""
     bins, confidences, right = _binned(labels, probabilities)
     gaps = confidences - right
-    # Images of a bin with the same gap to within a thousandth count as one kind: what is drawn is then small.
     steps = np.rint(gaps * GAP_STEPS).astype(np.int64)
-    kinds, counts = np.unique(np.stack([bins, steps]), axis=1, return_counts=True)
-    in_bin = kinds[0][:, None] == np.arange(BINS)
-    weighted = in_bin * (kinds[1] / GAP_STEPS)[:, None]
+    kinds, kind, counts = np.unique(np.stack([bins, steps]), axis=1, return_inverse=True, return_counts=True)
+    mean_gaps = np.bincount(kind.reshape(-1), gaps) / counts
+    weighted = (kinds[0][:, np.newaxis] == np.arange(BINS)) * mean_gaps[:, np.newaxis]
 
     def errors(drawn: NDArray[np.int64]) -> NDArray[np.float64]:
-        found: NDArray[np.float64] = np.abs(drawn @ weighted).sum(axis=1, keepdims=True) / counts.sum()
+        found: NDArray[np.float64] = np.abs(drawn[:, 0] @ weighted).sum(axis=1, keepdims=True) / counts.sum()
         return found
 
-    return bootstrap_intervals(counts, errors)[0]
+    return bootstrap_intervals(counts[np.newaxis], errors)[0]
 
 
 def _binned(

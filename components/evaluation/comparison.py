@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from math import comb
 from typing import TYPE_CHECKING
 
 from components.artifacts import Baseline
@@ -17,8 +16,13 @@ if TYPE_CHECKING:
     from components.evaluation.answers import Answers
 
 
-def compare(answers: Answers, baseline: Stored[Evaluation]) -> Baseline:
+def compare(answers: Answers, baseline: Stored[Evaluation], *, significance: float) -> Baseline:
     """Compare a model's answers with those of another model to the same images, image by image.
+
+    Args:
+        answers: of the model.
+        baseline: what the other model was told to have answered.
+        significance: what the p-value must be below for the difference to be more than noise.
 
     Raises:
         DataError: if the baseline was asked about other images.
@@ -40,6 +44,7 @@ def compare(answers: Answers, baseline: Stored[Evaluation]) -> Baseline:
         only_model_right=only_ours,
         only_baseline_right=only_theirs,
         p_value=mcnemar(only_ours, only_theirs),
+        significance=significance,
     )
 
 
@@ -57,7 +62,10 @@ def mcnemar(one: int, other: int) -> float:
     (0.03857421875, 1.0)
     """
     discordant = one + other
-    tail = sum(comb(discordant, few) for few in range(min(one, other) + 1))
+    tail = term = 1
+    for few in range(min(one, other)):
+        term = term * (discordant - few) // (few + 1)  # one binomial coefficient from the one before
+        tail += term
     return float(min(1.0, 2 * tail / 2**discordant))
 
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 import subprocess
 import sys
 import tempfile
@@ -12,6 +13,7 @@ import numpy as np
 
 from components.artifacts import InfraValidation
 from components.data.transform_graph import invert_numpy
+from components.errors import ResourceError
 from components.evaluation import serving_process
 from components.runtime.resources import cpu_limit
 
@@ -45,6 +47,10 @@ def validate_infra(
         probabilities: what the model in memory said of them, float32 [count, classes].
         context: gets the observations `latency_ms` (the median of single images) and `images_per_second` (of all
             in one request).
+
+    Raises:
+        ResourceError: if the process was killed, ran out of memory, or did not answer in time: that says nothing of
+            the model.
     """
     assert model.artifact.saved_model is not None  # noqa: S101  (whoever calls this has looked)
     directory = model.directory / model.artifact.saved_model
@@ -62,19 +68,31 @@ def validate_infra(
                 context.observe("latency_ms", round(float(np.median(answered["latencies"])) * 1000, 3))
                 context.observe("images_per_second", round(len(images) / float(answered["all_seconds"]), 1))
         except subprocess.CalledProcessError as error:
-            failure = next(reversed(error.stderr.strip().splitlines()), f"it ended with {error.returncode}")
-        except subprocess.TimeoutExpired:
-            failure = f"it did not answer within {TIMEOUT:.0f} s"
-        except (KeyError, ValueError) as error:  # answers of another shape
-            failure = f"its answers do not fit: {error}"
+            last = next(reversed(error.stderr.strip().splitlines()), f"exit code {error.returncode}")
+            if error.returncode < 0 or "ResourceExhausted" in last or "MemoryError" in last:
+                raise _could_not_be_tried(f"ended with {error.returncode}: {last}") from error
+            context.progress.warning(f"the SavedModel could not be used in a process of its own: {last}")
+            # The rest of the line may name a folder of this machine, which is no part of what was found.
+            kind = re.match(r"(?:\w+\.)*(\w+Error)\b", last)
+            failure = f"it ended with {kind[1] if kind else 'an error'}"
+        except subprocess.TimeoutExpired as error:
+            raise _could_not_be_tried(f"did not answer within {TIMEOUT:.0f} s") from error
+        except (KeyError, ValueError):
+            failure = "its answers have another shape than the model's"
     if difference is not None and not np.isfinite(difference):
         failure, difference = "its answers are not finite", None
-    if failure:
-        context.progress.warning(f"the SavedModel could not be used in a process of its own: {failure}")
     return InfraValidation(
         images=len(images),
         failure=failure,
         largest_difference=difference,
         tolerance=TOLERANCE,
         size=sum(path.stat().st_size for path in directory.rglob("*") if path.is_file()),
+    )
+
+
+def _could_not_be_tried(why: str) -> ResourceError:
+    return ResourceError(
+        f"the SavedModel could not be tried: the process that was to serve it {why}",
+        expected="memory and time for a second process with TensorFlow",
+        remedy="give the job more memory, or set evaluator.infra_validation.images to 0",
     )

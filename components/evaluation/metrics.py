@@ -48,7 +48,7 @@ def score(labels: NDArray[np.int64], probabilities: NDArray[np.float32], class_n
     )
     correct = int((predicted == labels).sum())
     matrix = confusion_matrix(labels, predicted, labels=every_label)
-    intervals = bootstrap_intervals(matrix.reshape(-1), _macro_means)
+    intervals = bootstrap_intervals(matrix, _macro_means)
     table = reliability(labels, probabilities)
     return Scores(
         metrics=Metrics(
@@ -94,10 +94,8 @@ def brier_score(labels: NDArray[np.int64], probabilities: NDArray[np.float32]) -
     return min(2.0, float(((probabilities - truth) ** 2).sum(axis=1).mean()))
 
 
-def _macro_means(drawn: NDArray[np.int64]) -> NDArray[np.float64]:
-    """Return macro precision, recall and F1, float64 [resamples, 3], of confusion matrices laid out row by row."""
-    classes = round(drawn.shape[1] ** 0.5)
-    matrices = drawn.reshape(len(drawn), classes, classes)
+def _macro_means(matrices: NDArray[np.int64]) -> NDArray[np.float64]:
+    """Return macro precision, recall and F1, float64 [resamples, 3], of matrices [resamples, true, predicted]."""
     right = np.diagonal(matrices, axis1=1, axis2=2)
     of_class, as_class = matrices.sum(axis=2), matrices.sum(axis=1)
     # A class that is not there, or never predicted, counts as 0, as scikit-learn counts it.

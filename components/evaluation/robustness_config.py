@@ -17,7 +17,8 @@ class RobustnessConfig(ComponentConfig):
 
     images: Annotated[int, Field(strict=True, ge=0)] = 100
     """Test images that each corruption is tried on at each severity; fewer where all of them together would be more
-    than a quarter of the images that the evaluation asks the model about anyway. 0 for none."""
+    than a quarter of the images that the evaluation asks the model about anyway, and more work than to load it. 0 for
+    none."""
     corruptions: Annotated[tuple[CorruptionName, ...], Field(min_length=1)] = CORRUPTION_NAMES
     """In which ways images are spoilt."""
     seed: Seed = 0

@@ -31,6 +31,7 @@ def main(saved_model: str, images_file: str, answers_file: str, threads: str) ->
     tf.config.threading.set_inter_op_parallelism_threads(int(threads))
     for gpu in tf.config.list_physical_devices("GPU"):  # the job's own process has its memory there
         tf.config.experimental.set_memory_growth(gpu, True)  # noqa: FBT003
+    tf.config.experimental.enable_tensor_float_32_execution(False)  # noqa: FBT003  (as the job's own process evaluates)
     images = np.load(images_file, allow_pickle=False)
     serve = tf.saved_model.load(saved_model).signatures["serving_default"]
 

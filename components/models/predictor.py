@@ -52,6 +52,10 @@ def _keras_predictor(model: Stored[Model]) -> Predictor:
     network = load_network(model)
     import tensorflow as tf
 
+    from components.runtime.tensorflow import compute_exactly
+
+    compute_exactly(tf)
+
     # One trace serves all batches; Keras's predict() would build an input pipeline around the same.
     @tf.function(reduce_retracing=True, autograph=False)  # type: ignore[untyped-decorator]
     def forward(batch: Any) -> Any:

@@ -4,8 +4,12 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
+from components.numbers import told_apart
+
 if TYPE_CHECKING:
     from collections.abc import Sequence
+
+    from components.artifacts import Interval
 
 MINUS = "\N{MINUS SIGN}"
 DASH = "\N{EN DASH}\N{WORD JOINER}"
@@ -48,6 +52,12 @@ def between(low: float, high: float) -> str:
     return f"{low * 100:.2f}{DASH}{high * 100:.2f}{SPACE}%"
 
 
+def interval_words(interval: Interval) -> str:
+    """Return an interval with the method that gave it."""
+    method = "Wilson" if interval.method == "wilson" else f"bootstrap, {counted(interval.resamples, 'resample')}"
+    return f"{between(interval.low, interval.high)} ({method})"
+
+
 def points(difference: float) -> str:
     """Return a difference of two shares, with its sign.
 
@@ -80,13 +90,21 @@ def counted(count: int, thing: str, things: str = "") -> str:
     return f"{count:,} {thing if count == 1 else things or f'{thing}s'}"
 
 
-def measured(metric: str, value: float) -> str:
+def measured(metric: str, value: float, bounds: Sequence[float] = ()) -> str:
     """Return the value of a metric: in per cent where it is a share, with four significant digits where it is not.
 
-    >>> measured("macro_f1", 0.98765), measured("loss", 0.0754321)
-    ('98.77\\xa0%', '0.07543')
+    More digits are told where it would look like one of its bounds otherwise.
+
+    >>> measured("macro_f1", 0.98765), measured("loss", 0.0754321), measured("accuracy", 0.98996, [0.99])
+    ('98.77\\xa0%', '0.07543', '98.996\\xa0%')
     """
-    return percent(value) if is_share(metric) else number(value, ",.4g")
+    if not is_share(metric):
+        return (
+            number(value, ",.4g") if 0 < abs(value) < LEAST else told_apart(value, bounds, ",.{}g").replace("-", MINUS)
+        )
+    if value in (0, 1):
+        return percent(value)
+    return f"{told_apart(value * 100, [other * 100 for other in bounds], '.{}f', 2)}{SPACE}%"
 
 
 def number(value: float, form: str) -> str:

@@ -197,7 +197,7 @@ class FakeEvaluator(Component[FakeEvaluatorConfig]):
         return write_evaluation(
             Answers(test.labels, probabilities, image_digests(test.images)),
             scores,
-            bless(*check_metrics(scores.metrics, {"accuracy": Threshold(minimum=self.config.minimum)}), compared=False),
+            bless(*check_metrics(scores.metrics, {"accuracy": Threshold(minimum=self.config.minimum)})),
             Findings(),
             weights_sha256=model.artifact.weights_sha256,
             output=context.output,

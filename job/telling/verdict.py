@@ -6,6 +6,7 @@ from typing import TYPE_CHECKING
 
 from rich.markup import escape
 
+from components.artifacts import RUBBER_STAMPED
 from job.records import in_words
 
 if TYPE_CHECKING:
@@ -13,7 +14,6 @@ if TYPE_CHECKING:
 
     from job.records import RunRecord
 
-RUBBER_STAMPED = "rubber-stamped: there was no baseline to compare with"
 LISTED = 12
 """Checks that are listed one by one; of more, only those that are not passed."""
 

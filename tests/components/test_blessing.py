@@ -38,16 +38,15 @@ def baseline_of(right: int, wrong: int, *, p_value: float) -> Baseline:
         only_model_right=0,
         only_baseline_right=0,
         p_value=p_value,
+        significance=0.05,
     )
 
 
 def test_one_unmet_threshold_is_enough_not_to_bless() -> None:
     metrics = scores_of(8, 2).metrics
-    met = bless(*check_metrics(metrics, {"accuracy": Threshold(minimum=0.6)}), compared=True)
+    met = bless(*check_metrics(metrics, {"accuracy": Threshold(minimum=0.6)}))
     assert met.verdict == "BLESSED"
-    unmet = bless(
-        *check_metrics(metrics, {"accuracy": Threshold(minimum=0.6), "loss": Threshold(maximum=0.1)}), compared=True
-    )
+    unmet = bless(*check_metrics(metrics, {"accuracy": Threshold(minimum=0.6), "loss": Threshold(maximum=0.1)}))
     assert unmet.verdict == "NOT_BLESSED"
     assert [(check.metric, check.passed) for check in unmet.checks] == [("accuracy", True), ("loss", False)]
 
@@ -58,10 +57,11 @@ def test_a_bound_itself_is_met() -> None:
 
 
 def test_blessed_without_a_baseline_is_rubber_stamped() -> None:
-    assert bless(compared=False).rubber_stamped
-    assert not bless(compared=True).rubber_stamped
+    assert bless().rubber_stamped
+    change = Check(kind="change", metric="accuracy", minimum=0.0, value=0.1, passed=True)
+    assert not bless(change).rubber_stamped
     failed = Check(metric="accuracy", minimum=1.0, value=0.5, passed=False)
-    assert not bless(failed, compared=False).rubber_stamped, "what is not blessed bears no stamp"
+    assert not bless(failed).rubber_stamped, "what is not blessed bears no stamp"
 
 
 def test_single_classes_and_every_class_can_have_bounds() -> None:
@@ -113,7 +113,6 @@ def test_noise_neither_fails_a_model_nor_makes_it_better(
         scores_of(right, 100 - right).metrics,
         baseline,
         {"accuracy": Threshold(minimum=minimum)},
-        significance=0.05,
     )
     assert check.value == pytest.approx((right - 95) / 100)
     assert (check.kind, check.name, check.p_value, check.passed) == ("change", "change of accuracy", p_value, passed)
@@ -121,9 +120,7 @@ def test_noise_neither_fails_a_model_nor_makes_it_better(
 
 def test_other_metrics_change_within_their_bounds_whatever_the_paired_test_says() -> None:
     baseline = baseline_of(95, 5, p_value=0.9)
-    (check,) = check_changes(
-        scores_of(90, 10).metrics, baseline, {"macro_f1": Threshold(minimum=-0.01)}, significance=0.05
-    )
+    (check,) = check_changes(scores_of(90, 10).metrics, baseline, {"macro_f1": Threshold(minimum=-0.01)})
     assert not check.passed
     assert check.p_value is None
 

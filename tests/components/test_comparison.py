@@ -28,9 +28,7 @@ def answers_of(wrong: list[int], order: list[int] | None = None) -> Answers:
 
 def stored(answers: Answers, directory: Path) -> Stored[Evaluation]:
     scores = score(answers.labels, answers.probabilities, ("a", "b", "c"))
-    evaluation = write_evaluation(
-        answers, scores, bless(compared=False), Findings(), weights_sha256="1" * 64, output=directory
-    )
+    evaluation = write_evaluation(answers, scores, bless(), Findings(), weights_sha256="1" * 64, output=directory)
     return Stored(evaluation, directory)
 
 
@@ -52,7 +50,7 @@ def test_mcnemar_agrees_with_scipy_where_numbers_are_large() -> None:
 def test_answers_are_paired_by_image_whatever_the_order_of_either(tmp_path: Path) -> None:
     shuffled = [7, 3, 11, 0, 5, 9, 1, 10, 2, 8, 4, 6]
     baseline = stored(answers_of(wrong=[0, 1, 2]), tmp_path)
-    compared = compare(answers_of(wrong=[2, 3], order=shuffled), baseline)
+    compared = compare(answers_of(wrong=[2, 3], order=shuffled), baseline, significance=0.05)
     assert (compared.only_model_right, compared.only_baseline_right) == (2, 1)
     assert compared.p_value == mcnemar(2, 1)
     assert compared.metrics == baseline.artifact.metrics
@@ -69,5 +67,5 @@ def test_a_baseline_that_was_asked_about_other_images_is_refused(tmp_path: Path,
     else:
         other = Answers(ours.labels[:9], ours.probabilities[:9], ours.images[:9])
     with pytest.raises(DataError, match="scored on other test images") as raised:
-        compare(ours, stored(other, tmp_path))
+        compare(ours, stored(other, tmp_path), significance=0.05)
     assert "evaluator.baseline" in raised.value.remedy

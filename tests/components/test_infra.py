@@ -12,6 +12,8 @@ from components import Context, Model, Stored, TransformedExamples
 from components.artifacts import InfraValidation
 from components.data.formats import read_scaled
 from components.data.transform_graph import apply_numpy, invert_numpy, scaling_graph
+from components.errors import ResourceError
+from components.evaluation import serving_process
 from components.evaluation.infra import validate_infra
 from components.models.predictor import load_predictor
 from components.progress import NoProgress
@@ -80,24 +82,39 @@ def test_a_saved_model_that_cannot_be_loaded_is_told_and_states_why(made: Made, 
     context = Context(output=tmp_path, progress=progress)
     found = validate((Stored(model.artifact, tmp_path / "broken"), transformed), context)
     assert found.largest_difference is None
-    assert "saved_model.pb" in found.failure
-    assert progress.told == [f"the SavedModel could not be used in a process of its own: {found.failure}"]
+    assert found.failure == "it ended with OSError", "no folder of this machine is in it"
+    assert len(progress.told) == 1
+    assert "saved_model.pb" in progress.told[0]
     assert not context.observations
 
 
 def test_the_process_has_neither_keras_nor_our_code(
     made: Made, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    from components.evaluation import serving_process
+    progress = Warnings()
+    serve_with("import keras", tmp_path, monkeypatch)
+    found = validate(made, Context(output=tmp_path, progress=progress))
+    assert found.failure == "it ended with ModuleNotFoundError"
+    assert "keras" in progress.told[0]
+    assert "components" not in Path(serving_process.__file__).read_text()
 
+
+def test_a_process_that_is_killed_says_nothing_of_the_model(
+    made: Made, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    serve_with("os.kill(os.getpid(), 9)", tmp_path, monkeypatch)
+    with pytest.raises(ResourceError, match="ended with -9"):
+        validate(made, Context(output=tmp_path))
+
+
+def serve_with(line: str, folder: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Let the process that serves do something else when it has imported TensorFlow."""
     source = Path(serving_process.__file__).read_text()
-    changed = source.replace("    images = np.load", "    import keras\n    images = np.load")
+    changed = source.replace("    images = np.load", f"    {line}\n    images = np.load")
     assert changed != source
-    script = tmp_path / "serving_process.py"
+    script = folder / "serving_process.py"
     script.write_text(changed)
     monkeypatch.setattr(serving_process, "__file__", str(script))
-    assert "keras" in validate(made, Context(output=tmp_path)).failure
-    assert "components" not in source.replace("this package", "")
 
 
 def test_raw_images_are_got_back_from_scaled_ones_exactly() -> None:

@@ -36,8 +36,8 @@ def test_within_a_bin_confidence_and_accuracy_are_means() -> None:
 
 
 def test_the_bootstrap_of_a_share_is_near_wilsons_interval() -> None:
-    groups = np.array([180, 20])
-    (interval,) = bootstrap_intervals(groups, lambda drawn: drawn[:, :1] / drawn.sum(axis=1, keepdims=True))
+    groups = np.array([[180, 20]])
+    (interval,) = bootstrap_intervals(groups, lambda drawn: drawn[:, 0, :1] / 200)
     wilson = wilson_interval(180, 200)
     assert interval.low == pytest.approx(wilson.low, abs=0.01)
     assert interval.high == pytest.approx(wilson.high, abs=0.01)
@@ -69,3 +69,29 @@ def test_the_interval_of_the_calibration_error_narrows_with_more_images() -> Non
         return interval.high - interval.low
 
     assert width(400) == pytest.approx(2 * width(1600), rel=0.25)
+
+
+@pytest.mark.parametrize(("classes", "each"), [(10, 3), (100, 1)])
+def test_where_all_is_right_intervals_are_all_right_however_few_images_a_class_has(classes: int, each: int) -> None:
+    labels = np.repeat(np.arange(classes), each)
+    probabilities = np.eye(classes, dtype=np.float32)[labels]
+    metrics = score(labels, probabilities, tuple(map(str, range(classes)))).metrics
+    for name in ("macro_precision", "macro_recall", "macro_f1"):
+        interval = getattr(metrics, f"{name}_interval")
+        assert (interval.low, interval.high) == (1.0, 1.0)
+
+
+def test_a_model_that_is_nearly_sure_is_not_rounded_to_one_that_is() -> None:
+    labels = np.zeros(10_000, dtype=np.int64)
+    probabilities = np.tile(np.array([[0.99955, 0.00045]], dtype=np.float32), (10_000, 1))
+    interval = calibration_error_interval(labels, probabilities)
+    assert interval.low == pytest.approx(0.00045, abs=1e-6) == interval.high
+
+
+def test_the_interval_of_a_calibrated_model_holds_its_calibration_error() -> None:
+    random = np.random.default_rng(3)
+    confident = random.uniform(0.5, 1.0, 1000)
+    labels = (random.random(1000) > confident).astype(np.int64)
+    probabilities = np.stack([confident, 1 - confident], axis=1).astype(np.float32)
+    interval = calibration_error_interval(labels, probabilities)
+    assert interval.low < calibration_error(reliability(labels, probabilities)) < interval.high

@@ -50,6 +50,12 @@ def test_without_a_baseline_the_verdict_says_that_it_is_a_rubber_stamp(job: Job)
     assert "BLESSED, rubber-stamped: there was no baseline to compare with" in told
 
 
+def test_why_a_step_runs_is_told_where_a_baseline_was_taken_away(job: Job) -> None:
+    job()
+    job(LATEST, "trainer.seed=1")
+    assert step(job("trainer.seed=1").record, "evaluator")["reason"] == "no baseline"
+
+
 def test_a_worse_model_is_not_blessed_beside_the_latest_blessed_one(job: Job) -> None:
     good = job().record
     worse = job(LATEST, ONE_SIDED)
@@ -128,6 +134,36 @@ def test_a_baseline_that_is_not_there_is_told_before_anything_runs(job: Job, nam
     assert [path.name for path in (job.root / "runs").iterdir() if not path.is_symlink()] == [run_id]
 
 
+def test_the_newest_run_can_be_the_baseline_though_another_one_is_the_newest_by_then(job: Job) -> None:
+    good = job().record
+    record = job("evaluator.baseline=latest", "trainer.seed=1").record
+    assert step(record, "evaluator")["references"]["baseline"]["run_id"] == good["run_id"]
+    record = job(f"evaluator.baseline={job.root / 'runs' / 'latest'}", "trainer.seed=2").record
+    assert step(record, "evaluator")["references"]["baseline"]["digest"] != step(good, "evaluator")["digest"]
+
+
+def test_a_run_that_did_not_come_to_its_evaluator_is_no_baseline(job: Job) -> None:
+    run_id = job(options=("--json", "--until", "trainer")).record["run_id"]
+    for named in (run_id, job.root / "runs" / run_id):
+        outcome = job(f"evaluator.baseline={named}", options=())
+        assert outcome.exit_code == 2
+        assert "a run that did not come to its evaluator" in outcome.stderr
+
+
+def test_a_component_that_takes_no_baseline_is_told_so(job: Job) -> None:
+    use = "evaluator.use=tests.support.components:PlainEvaluator"
+    outcome = job(use, LATEST, options=())
+    assert outcome.exit_code == 2
+    assert "PlainEvaluator takes no baseline" in outcome.stderr
+
+
+def test_a_run_that_was_compared_is_no_rubber_stamp_after_housekeeping(job: Job) -> None:
+    job()
+    assert job(LATEST, "trainer.seed=1").record["rubber_stamped"] is False
+    assert job.command("gc", "--root", job.root, "--keep", "1", "--delete").exit_code == 0
+    assert job(LATEST, "trainer.seed=1").record["rubber_stamped"] is False
+
+
 def test_an_artifact_of_another_kind_is_no_baseline(job: Job) -> None:
     trained = step(job().record, "trainer")["path"]
     outcome = job(f"evaluator.baseline={trained}", options=())
@@ -153,6 +189,9 @@ def test_the_latest_blessed_run_survives_housekeeping_with_its_artifacts(job: Jo
 
 def test_the_lineage_of_an_evaluation_names_its_baseline(job: Job) -> None:
     good = job().record
-    digest = step(job(LATEST, "trainer.seed=1").record, "evaluator")["digest"]
-    shown = json.loads(job.command("show", digest, "--root", job.root, "--json").stdout)
-    assert shown["lineage"]["inputs"]["baseline"]["digest"] == step(good, "evaluator")["digest"]
+    record = job(LATEST, "trainer.seed=1", options=("--json", "--until", "evaluator")).record
+    for name in (step(record, "evaluator")["digest"], record["run_id"]):
+        shown = json.loads(job.command("show", name, "--root", job.root, "--json").stdout)
+        baseline = shown["lineage"]["inputs"]["baseline"]
+        assert baseline["digest"] == step(good, "evaluator")["digest"]
+        assert baseline["inputs"]["model"]["digest"] == step(good, "trainer")["digest"]

@@ -7,7 +7,7 @@ import threading
 import time
 from pathlib import Path
 
-from components import Context, Model, Stored, TransformedExamples
+from components import Context, Evaluation, Evaluator, Model, Stored, TransformedExamples
 from components.testing import FakeTrainer
 
 
@@ -84,3 +84,12 @@ class OneSidedTrainer(FakeTrainer):
         bias = -(centroids**2).sum(axis=1)
         bias[-1] -= 1e6
         return write_linear_model(2 * centroids.T, bias, transformed=transformed, output=context.output)
+
+
+class PlainEvaluator(Evaluator):
+    """Has the Evaluator's configuration, and compares with nothing."""
+
+    def run(  # type: ignore[override]
+        self, context: Context, /, *, transformed: Stored[TransformedExamples], model: Stored[Model]
+    ) -> Evaluation:
+        return super().run(context, transformed=transformed, model=model)

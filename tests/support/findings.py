@@ -68,6 +68,7 @@ def with_findings(evaluation: Evaluation, *, blessed: bool = True) -> Evaluation
             only_model_right=23,
             only_baseline_right=31,
             p_value=0.341,
+            significance=0.05,
         ),
         blessing=Blessing(verdict="BLESSED" if blessed else "NOT_BLESSED", checks=checks),
     )

@@ -7,8 +7,7 @@ from typing import TYPE_CHECKING
 
 from components.reporting.charts import Chart, Series, Table, bar_chart
 from components.reporting.charts.reliability import reliability_chart
-from components.reporting.sections.verdict import interval_words
-from components.reporting.words import percent
+from components.reporting.words import interval_words, percent
 
 if TYPE_CHECKING:
     from components.artifacts import Calibration, Evaluation
@@ -49,11 +48,13 @@ def tell_calibration(evaluation: Evaluation) -> CalibrationSection:
 
 
 def _temperature(found: Calibration) -> str:
-    sure = (
-        "above 1, so the network is too sure of itself"
-        if found.temperature > 1
-        else "below 1, so the network could be surer than it is"
-    )
+    sure = "so it is as sure as it may be"
+    if found.temperature != 1:
+        sure = (
+            "above 1, so it is too sure of itself"
+            if found.temperature > 1
+            else "below 1, so it could be surer than it is"
+        )
     use = (
         "All figures in this report are after that division."
         if found.applied

@@ -17,6 +17,10 @@ MOST_MAPS = 96
 """Filters of a layer that are shown; of more, only the first so many."""
 
 
+MOST_PIXELS = 32
+"""Of a map's longer side; of a larger one every second pixel is shown, or every third: the page is to stay small."""
+
+
 @dataclass(frozen=True)
 class LayerSheet:
     """The maps of one convolution for one image."""
@@ -63,7 +67,8 @@ def tell_maps(story: Story) -> Maps:
 def _sheet(layer: int, response: Response, number: int, name: str) -> LayerSheet:
     maps = response.maps[number]
     height, width, filters = maps.shape
-    shown = maps[..., :MOST_MAPS]
+    apart = -(-max(height, width) // MOST_PIXELS)
+    shown = maps[::apart, ::apart, :MOST_MAPS]
     # One scale for all images, so that they can be compared.
     limit = float(np.abs(response.maps).max()) or 1.0
     columns = min(shown.shape[-1], 8 if shown.shape[-1] <= 32 else 16)

@@ -11,8 +11,6 @@ from components.reporting.words import APOSTROPHE, percent
 if TYPE_CHECKING:
     from components.reporting.story import Story
 
-MOST = 24
-
 
 @dataclass(frozen=True)
 class MistakeCard:

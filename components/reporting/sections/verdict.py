@@ -5,13 +5,14 @@ from __future__ import annotations
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
+from components.artifacts import RUBBER_STAMPED
 from components.reporting.charts import Chart, IntervalRow, Table, interval_chart
 from components.reporting.words import (
     APOSTROPHE,
     SPACE,
-    between,
     bound,
     counted,
+    interval_words,
     is_share,
     listed,
     measured,
@@ -24,16 +25,13 @@ from components.reporting.words import (
 )
 
 if TYPE_CHECKING:
-    from components.artifacts import Baseline, Check, Evaluation, Interval, Metrics
+    from components.artifacts import Baseline, Check, Evaluation, Metrics
     from components.reporting.story import Story
 
 MOST_CHECKS = 12
 """Checks that are shown at once; the failed ones come first."""
-RUBBER_STAMPED = "rubber-stamped: there was no baseline to compare with"
 CERTAIN = 0.001
 """Of a p-value below it, nobody cares how far."""
-NOISE = 0.05
-"""A difference whose p-value is above it may well be noise, by convention."""
 
 
 @dataclass(frozen=True)
@@ -119,12 +117,6 @@ def standfirst(story: Story) -> str:
     return told
 
 
-def interval_words(interval: Interval) -> str:
-    """Return an interval with the method that gave it."""
-    method = "Wilson" if interval.method == "wilson" else f"bootstrap, {counted(interval.resamples, 'resample')}"
-    return f"{between(interval.low, interval.high)} ({method})"
-
-
 def _scale(evaluation: Evaluation) -> Chart:
     """Return the accuracy and its interval, against the bound and the baseline where there is one."""
     metrics = evaluation.metrics
@@ -188,7 +180,8 @@ def _name(check: Check) -> str:
 def _value(check: Check) -> str:
     if check.value is None:
         return "not measured"
-    told = _change(check.metric, check.value) if check.kind == "change" else measured(check.metric, check.value)
+    bounds = [value for value in (check.minimum, check.maximum) if value is not None]
+    told = _change(check.metric, check.value) if check.kind == "change" else measured(check.metric, check.value, bounds)
     return told if check.p_value is None else f"{told} ({p_words(check.p_value)})"
 
 
@@ -218,7 +211,7 @@ def _comparison(metrics: Metrics, baseline: Baseline) -> str:
         return told + "The two are right and wrong on the very same images."
     noise = (
         "so uneven a split would be no surprise between two equally good models"
-        if baseline.p_value > NOISE
+        if baseline.p_value >= baseline.significance
         else "so uneven a split would be a surprise between two equally good models"
     )
     return told + (
