@@ -13,12 +13,8 @@ if TYPE_CHECKING:
     from collections.abc import Iterator
 
     from components.artifacts import Check
+    from components.evaluation.findings import Findings
     from components.evaluation.metrics import Scores
-    from components.evaluation.writing import Findings
-
-
-MEASURED = 1000
-"""Images whose properties are measured at a time."""
 
 
 class Evaluator(Component[EvaluatorConfig]):
@@ -52,23 +48,20 @@ class Evaluator(Component[EvaluatorConfig]):
         with context.timed("imports"):
             from dataclasses import replace
 
-            from components.data.formats import iterate_scaled, read_scaled
+            from components.data.formats import read_scaled
             from components.evaluation.answers import ask
             from components.evaluation.blessing import bless
             from components.evaluation.comparison import compare
+            from components.evaluation.findings import Findings, slice_answers, spoil_images
             from components.evaluation.infra import validate_infra
             from components.evaluation.metrics import score
-            from components.evaluation.properties import joined, measure
-            from components.evaluation.robustness import measure_robustness
-            from components.evaluation.slices import make_slices
             from components.evaluation.temperature import apply_temperature, calibrate, fit_temperature
-            from components.evaluation.writing import Findings, write_evaluation
+            from components.evaluation.writing import write_evaluation
             from components.models.predictor import import_libraries, load_predictor
 
             import_libraries(model)
         check_fit(transformed.artifact, model.artifact)
         config, stated = self.config, transformed.artifact
-        test, heed = read_scaled(transformed, stated.splits.test), context.termination.check
         with context.timed("loading"):
             predict = load_predictor(model)
         with context.timed("predicting"):
@@ -78,9 +71,9 @@ class Evaluator(Component[EvaluatorConfig]):
         infra = None
         if model.artifact.saved_model is not None and config.infra_validation.images:
             with context.timed("infra validation"):
-                some = test.images[: config.infra_validation.images]
+                some = read_scaled(transformed, stated.splits.test).images[: config.infra_validation.images]
                 infra = validate_infra(model, transformed, some, answers.probabilities[: len(some)], context)
-        heed()
+        context.termination.check()
         with context.timed("scoring"):
             temperature = fit_temperature(held_out.labels, held_out.probabilities)
             scaling = config.temperature_scaling
@@ -89,23 +82,17 @@ class Evaluator(Component[EvaluatorConfig]):
                 answers = replace(answers, probabilities=apply_temperature(answers.probabilities, temperature))
             scores = score(answers.labels, answers.probabilities, stated.class_names)
         with context.timed("slicing"):
-            batches = iterate_scaled(transformed, stated.splits.test, rows=MEASURED)
-            properties = joined([measure(images) for images in batches])
-            slices = make_slices(answers.labels, answers.predictions, stated.class_names, properties)
+            slices = slice_answers(answers, transformed)
         with context.timed("robustness"):
-            asked = len(answers.labels) + len(held_out.labels)
-            robustness = measure_robustness(
-                predict, test.images, test.labels, config.robustness, asked=asked, check=heed
-            )
+            robustness = spoil_images(predict, transformed, config.robustness, context)
         findings = Findings(
             calibration=calibration, slices=slices, robustness=robustness, infra_validation=infra, baseline=compared
         )
-        blessing = bless(*self._checks(scores, findings))
         with context.timed("writing"):
             return write_evaluation(
                 answers,
                 scores,
-                blessing,
+                bless(*self._checks(scores, findings)),
                 findings,
                 weights_sha256=model.artifact.weights_sha256,
                 output=context.output,

@@ -3,10 +3,9 @@
 from __future__ import annotations
 
 import json
-from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
-from components.artifacts import Baseline, Blessing, Calibration, Evaluation, InfraValidation, Robustness, Slice
+from components.artifacts import Blessing, Evaluation
 from components.data.formats import write_predictions
 from components.runtime.disk import room_for
 
@@ -14,21 +13,11 @@ if TYPE_CHECKING:
     from pathlib import Path
 
     from components.evaluation.answers import Answers
+    from components.evaluation.findings import Findings
     from components.evaluation.metrics import Scores
 
 METRICS_FILE = "metrics.json"
 PREDICTIONS_FILE = "predictions.parquet"
-
-
-@dataclass(frozen=True, kw_only=True)
-class Findings:
-    """What an evaluator may find beside the scores."""
-
-    calibration: Calibration | None = None
-    slices: tuple[Slice, ...] = ()
-    robustness: Robustness | None = None
-    infra_validation: InfraValidation | None = None
-    baseline: Baseline | None = None
 
 
 def write_evaluation(

@@ -185,8 +185,9 @@ class FakeEvaluator(Component[FakeEvaluatorConfig]):
         from components.data.formats import read_scaled
         from components.evaluation.answers import Answers
         from components.evaluation.blessing import Threshold, bless, check_metrics
+        from components.evaluation.findings import Findings
         from components.evaluation.metrics import score
-        from components.evaluation.writing import Findings, write_evaluation
+        from components.evaluation.writing import write_evaluation
 
         names = transformed.artifact.class_names
         test = read_scaled(transformed, transformed.artifact.splits.test)

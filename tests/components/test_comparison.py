@@ -12,8 +12,9 @@ from components.errors import DataError
 from components.evaluation.answers import Answers
 from components.evaluation.blessing import bless
 from components.evaluation.comparison import compare, mcnemar
+from components.evaluation.findings import Findings
 from components.evaluation.metrics import score
-from components.evaluation.writing import Findings, write_evaluation
+from components.evaluation.writing import write_evaluation
 
 IMAGES = np.frombuffer(np.arange(12, dtype=">u8").repeat(2).tobytes(), "V16")
 LABELS = np.arange(12) % 3
