@@ -1,0 +1,209 @@
+"""`predict` as a command asks for it: images in, answers out, and the exit code."""
+
+from __future__ import annotations
+
+import time
+from functools import partial
+from typing import TYPE_CHECKING
+
+from components.errors import ConfigError, DataError, ExitCode, JobError, StorageError
+from job.choosing import choose_model
+from job.signals import BrokenOff, Signals
+from job.telling.answers import Answer, make_answers
+from job.telling.looking import make_watcher
+from job.telling.printing import make_console, print_error
+from job.telling.streams import make_lasting
+
+if TYPE_CHECKING:
+    from collections.abc import Callable, Iterable, Iterator, Sequence
+    from pathlib import Path
+
+    import numpy as np
+    from numpy.typing import NDArray
+    from rich.console import Console
+
+    from components.models.served import RawPredictor
+    from components.reading.showing import Album
+    from components.reading.sights import Eye, Sight
+    from job.choosing import ChosenModel
+    from job.question import Question
+    from job.telling.looking import Watcher
+
+BATCH = 1000
+"""Images that are asked about together, at most."""
+PATIENCE = 0.5
+"""Seconds after which fewer are, so that large photos are answered as they come."""
+
+
+def predict(question: Question) -> int:
+    """Answer what is asked, and return the exit code."""
+    signals = Signals(remedy="the answers that were told are whole; run the same command again for all of them")
+    with signals.listening():
+        exit_code = _predict(question, signals)
+    if signals.requested:  # a second Ctrl-C while Python winds up must not change how the process ends
+        signals.ignore()
+    return int(exit_code)
+
+
+def _predict(question: Question, signals: Signals) -> ExitCode:
+    make_lasting()
+    try:
+        with signals.breakable():
+            return _answer(question, signals.check)
+    except JobError as error:
+        failure = error
+    except BrokenOff as broken:
+        failure = broken.told
+    print_error(make_console(stderr=True), failure)
+    return failure.exit_code
+
+
+def _answer(question: Question, check: Callable[[], None]) -> ExitCode:
+    """Read, ask and tell, batch by batch.
+
+    Args:
+        question: what is asked.
+        check: raises TerminationError if the command was asked to end.
+    """
+    chosen = choose_model(question.root, question.model)
+    album = None if question.show is None else make_album(question.show)
+    console = make_console()
+    answers = make_answers(question.answer_format, chosen.stored.artifact.class_names, console)
+    with make_watcher(make_console(stderr=True), beside=console) as watcher:
+        ask, eye = load_predictor(chosen), make_eye(chosen, question)
+        answers.begin()
+        for sights in in_batches(look(question.paths, eye, watcher), check):
+            told = ask_about(sights, ask)
+            answers.tell(told)
+            if album is not None:
+                keep(album, sights, told, chosen.stored.artifact.class_names)
+            watcher.advance(len(sights))
+            if reader_has_gone(console):
+                break
+    return ExitCode.BAD_DATA if watcher.skipped else ExitCode.SUCCEEDED
+
+
+def load_predictor(chosen: ChosenModel) -> RawPredictor:
+    """Return what answers raw images, as sure of itself as the model's evaluation says that it may be."""
+    from components.models.served import load_raw_predictor
+
+    predict = load_raw_predictor(chosen.stored, chosen.graph)
+    if (temperature := chosen.temperature) is None:
+        return predict
+    from components.evaluation.temperature import apply_temperature
+
+    def scaled(images: NDArray[np.uint8]) -> NDArray[np.float32]:
+        return apply_temperature(predict(images), temperature)
+
+    return scaled
+
+
+def make_eye(chosen: ChosenModel, question: Question) -> Eye:
+    """Return what looks at images for the model."""
+    from components.reading.grey import resized
+    from components.reading.normalization import normalize
+    from components.reading.sights import Eye
+
+    height, width, _ = chosen.stored.artifact.image_shape
+    return Eye(height, width, view=resized if question.as_is else normalize)
+
+
+def make_album(folder: Path) -> Album:
+    """Return what keeps pictures in a folder, which is made.
+
+    Raises:
+        ConfigError: if it cannot be made.
+    """
+    from components.reading.showing import Album
+
+    try:
+        folder.mkdir(parents=True, exist_ok=True)
+    except OSError as error:
+        raise ConfigError(
+            f"--show {folder} cannot be made: {error.strerror}",
+            expected="a folder that may be written to",
+            remedy="name another",
+        ) from error
+    return Album(folder)
+
+
+def look(paths: Iterable[Path], eye: Eye, watcher: Watcher) -> Iterator[Sight]:
+    """Yield every image that can be read; the watcher is told what is skipped."""
+    from components.reading.sights import count_images, find_files
+
+    for path in paths:
+        try:
+            files = find_files(path)
+        except DataError as error:
+            watcher.skip(error)
+            continue
+        watcher.expect(partial(count_images, files))
+        for file in files:
+            try:
+                for sight in eye.look(file):
+                    if isinstance(sight, DataError):
+                        watcher.skip(sight)
+                    else:
+                        yield sight
+            except DataError as error:
+                watcher.skip(error)
+
+
+def in_batches(sights: Iterable[Sight], check: Callable[[], None]) -> Iterator[list[Sight]]:
+    """Yield images together, at most `BATCH` of them, and no later than `PATIENCE` after the first."""
+    batch: list[Sight] = []
+    began = time.monotonic()
+    for sight in sights:
+        check()
+        batch.append(sight)
+        if len(batch) == BATCH or time.monotonic() - began > PATIENCE:
+            yield batch
+            batch, began = [], time.monotonic()
+    if batch:
+        yield batch
+
+
+def ask_about(sights: Sequence[Sight], ask: RawPredictor) -> list[Answer]:
+    """Return what the model says of some images, in their order."""
+    import numpy as np
+
+    probabilities = ask(np.stack([sight.seen for sight in sights]))
+    # In as few digits as tell a float32 from its neighbours.
+    return [
+        Answer(sight.path, sight.row, int(row.argmax()), [float(str(probability)) for probability in row])
+        for sight, row in zip(sights, probabilities, strict=True)
+    ]
+
+
+def keep(album: Album, sights: Sequence[Sight], told: Sequence[Answer], class_names: Sequence[str]) -> None:
+    """Keep a picture of each image beside what was seen of it.
+
+    Raises:
+        ConfigError: if the folder cannot be written to.
+        StorageError: if the disk is full.
+    """
+    try:
+        for sight, answer in zip(sights, told, strict=True):
+            album.keep(sight, class_names[answer.index], answer.probability)
+    except OSError as error:
+        raise ConfigError(
+            f"--show {album.folder} cannot be written to: {error.strerror}",
+            expected="a folder that may be written to",
+            remedy="name another",
+        ) from error
+
+
+def reader_has_gone(console: Console) -> bool:
+    """Return whether nobody reads standard output any more, as after `| head`.
+
+    Raises:
+        StorageError: if it could not be written for another reason.
+    """
+    console.file.flush()
+    failure = getattr(console.file, "failure", None)
+    if failure is not None and not isinstance(failure, BrokenPipeError):
+        raise StorageError(
+            f"standard output could not be written: {getattr(failure, 'strerror', None) or failure}",
+            remedy="make room, or write elsewhere",
+        )
+    return failure is not None
