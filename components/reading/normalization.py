@@ -50,6 +50,6 @@ def is_conventional(images: NDArray[np.uint8]) -> NDArray[np.bool_]:
     """Return for each image, uint8 [count, height, width], whether it is bright on dark already: bool [count]."""
     levels = images[:, edge(images[0])]
     background = np.median(levels, axis=1)
-    mean = images.mean(axis=(1, 2))
-    conventional: NDArray[np.bool_] = (background < DARK) & (mean >= background)
+    brightest, darkest = images.max(axis=(1, 2)), images.min(axis=(1, 2))
+    conventional: NDArray[np.bool_] = (background < DARK) & (brightest - background >= background - darkest)
     return conventional

@@ -28,12 +28,9 @@ def place(ink: NDArray[np.float32], height: int, width: int) -> NDArray[np.uint8
         height: of what is returned, in pixels.
         width: likewise.
     """
-    rows, columns = (np.flatnonzero(ink.max(axis=axis)) for axis in (1, 0))
-    ink = ink[rows[0] : rows[-1] + 1, columns[0] : columns[-1] + 1]
-    box = BOX / FIELD * min(height, width)
-    step = max(ink.shape) / box
-    ink = thickened(ink, THINNEST * min(height, width) / FIELD * step)
-    step = max(ink.shape) / box
+    pixel = min(height, width) / FIELD
+    ink = thickened(ink, THINNEST / BOX * longer_side(ink))
+    step = longer_side(ink) / (BOX * pixel)
     down, right = ndimage.center_of_mass(ink)
     # Paper around, so that the field lies within the image wherever the mass is.
     margin = int(np.ceil(step * max(height, width)))
@@ -46,12 +43,19 @@ def place(ink: NDArray[np.float32], height: int, width: int) -> NDArray[np.uint8
     return seen
 
 
+def longer_side(ink: NDArray[np.float32]) -> int:
+    """Return the longer side of the box around all that is more ink than paper, in pixels."""
+    solid = ink > min(0.5, float(ink.max()) / 2)
+    return max(int(np.ptp(np.flatnonzero(solid.any(axis=axis)))) + 1 for axis in (0, 1))
+
+
 def thickened(ink: NDArray[np.float32], least: float) -> NDArray[np.float32]:
     """Return the ink with strokes that are at least so many pixels wide."""
     depth = ndimage.distance_transform_edt(np.pad(ink > 0.5, 1))
     inside = depth[depth > 0]
-    # Across a stroke of width w, depth rises from 0 to w / 2 and falls again: its mean is w / 4.
-    missing = least - (4 * float(inside.mean()) if len(inside) else 1.0)
+    # Across a stroke of width w, depth rises from 0 at the outline to w / 2 and falls again: its mean is w / 4.
+    # A pixel's centre is half a pixel closer to the outline than to the next pixel's.
+    missing = least - (4 * (float(inside.mean()) - 0.5) if len(inside) else 1.0)
     radius = missing / 2
     if radius < 0.5:
         return ink

@@ -1,12 +1,15 @@
-"""Answers about images, written as a table, as CSV or as JSON lines: nothing else is on standard output."""
+"""Answers about images, written as a table, as CSV or as JSON lines: nothing else is on standard output.
+
+Each line is written by itself: where Python does not buffer (PYTHONUNBUFFERED, as in containers), a signal may cut
+a longer write to a pipe, and the rest would be lost.
+"""
 
 from __future__ import annotations
 
 import csv
-import io
 import json
 from dataclasses import dataclass
-from typing import TYPE_CHECKING, Protocol
+from typing import TYPE_CHECKING, Any, Protocol
 
 from rich.markup import escape
 
@@ -78,7 +81,8 @@ class JsonLines:
     def begin(self) -> None: ...
 
     def tell(self, answers: Iterable[Answer]) -> None:
-        self.console.file.write("".join(f"{json.dumps(self._told(answer))}\n" for answer in answers))
+        for answer in answers:
+            self.console.file.write(f"{json.dumps(self._told(answer))}\n")
 
     def _told(self, answer: Answer) -> dict[str, object]:
         return {
@@ -98,18 +102,17 @@ class Csv:
         self.console = console
 
     def begin(self) -> None:
-        self._write([["path", "row", "label", "probability", *(f"p_{name}" for name in self.class_names)]])
+        names = (f"p_{name}" for name in self.class_names)
+        self._writer().writerow(["path", "row", "label", "probability", *names])
 
     def tell(self, answers: Iterable[Answer]) -> None:
-        self._write(
+        self._writer().writerows(
             [answer.path, answer.row, self.class_names[answer.index], answer.probability, *answer.probabilities]
             for answer in answers
         )
 
-    def _write(self, rows: Iterable[Sequence[object]]) -> None:
-        text = io.StringIO()
-        csv.writer(text, lineterminator="\n").writerows(rows)
-        self.console.file.write(text.getvalue())
+    def _writer(self) -> Any:
+        return csv.writer(self.console.file, lineterminator="\n")
 
 
 class Table:
@@ -121,10 +124,12 @@ class Table:
         self.console = console
 
     def begin(self) -> None:
-        self._write(self._styled("dim", f"{'label':>{self.width}}  probability  {'next':>{self.width}}          image"))
+        self._write(
+            [self._styled("dim", f"{'label':>{self.width}}  probability  {'next':>{self.width}}          image")]
+        )
 
     def tell(self, answers: Iterable[Answer]) -> None:
-        self._write("\n".join(map(self._line, answers)))
+        self._write([self._line(answer) for answer in answers])
 
     def _line(self, answer: Answer) -> str:
         others = (index for index in range(len(answer.probabilities)) if index != answer.index)
@@ -140,8 +145,9 @@ class Table:
             return text
         return f"[{style}]{escape(text)}[/]" if style else escape(text)
 
-    def _write(self, lines: str) -> None:
+    def _write(self, lines: list[str]) -> None:
         if self.console.is_terminal:
-            self.console.print(lines, highlight=False, soft_wrap=True)
-        else:  # rich takes twenty times as long as this
-            self.console.file.write(f"{lines}\n")
+            self.console.print("\n".join(lines), highlight=False, soft_wrap=True)
+            return
+        for line in lines:  # rich takes twenty times as long as this
+            self.console.file.write(f"{line}\n")
