@@ -198,15 +198,18 @@ def predict(
 ) -> None:
     """Read new images with a trained model; exit 3 if one of them could not be read.
 
-    A photo or a scan of one digit is brought to MNIST's convention first: ink bright on dark, in a box of 20x20,
-    centred by mass in 28x28. What has the size of the model's images and is bright on dark already is left as it is.
+    A photo or a scan of one digit is brought to MNIST's convention first: ink bright on dark, 20x20 in 28x28, centred.
+
+    What has the size of the model's images and is bright on dark already is left as it is.
+
     Probabilities are those of the run's evaluation: if it scaled them by a temperature, so does this.
     """
     from job.predict import predict as answer
     from job.question import Question
 
     question = Question(paths=paths, root=root, model=model, answer_format=answer_format, show=show, as_is=as_is)
-    raise typer.Exit(answer(question))
+    with told_errors():
+        raise typer.Exit(answer(question))
 
 
 @app.command()

@@ -12,10 +12,11 @@ from numpy.typing import NDArray
 from PIL import Image
 
 from components.errors import DataError
+from components.reading.files import count_images, find_files
 from components.reading.grey import resized
 from components.reading.normalization import normalize
 from components.reading.showing import Album, side_by_side
-from components.reading.sights import Eye, Sight, count_images, find_files
+from components.reading.sights import Eye, Sight
 from tests.support.data import squares, write_csv, write_idx, write_idx_folder, write_image_folder
 from tests.support.drawing import Drawing
 

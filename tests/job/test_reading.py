@@ -1,8 +1,8 @@
 """Drawn digits are read, whatever their colours, size, place and light; without normalization they are not.
 
 The network learns, in seconds, from handwriting (scikit-learn's digits) and from print (the fonts of STIX and Computer
-Modern). It is asked about other print (the fonts of DejaVu) and about pens, each digit in twelve ways a kind: in the
-order of `KINDS` it read 98, 98, 98, 99, 98, 98, 95, 99, 99, 98, 99, 98 and 98 % of them right.
+Modern). It is asked about other print (fonts of DejaVu) and about pens. Of the 90 images of each of the `KINDS` it read
+89 right when this was written, and 88 of the last; merely resized, 7 to 24, but 87 of those that are light on dark.
 """
 
 from __future__ import annotations
@@ -127,7 +127,6 @@ def test_without_normalization_they_are_read_visibly_worse(
     normalized: dict[str, float], root: Path, drawn: Path
 ) -> None:
     resized = accuracies(run_job("predict", drawn, "--root", root, "--format", "jsonl", "--as-is"))
-    print({kind: (normalized[kind], resized[kind]) for kind in KINDS})
     assert np.mean(list(normalized.values())) > np.mean(list(resized.values())) + 0.6
     # Light on dark in the middle is what MNIST looks like anyhow.
     assert all(normalized[kind] >= resized[kind] for kind in KINDS)
