@@ -61,15 +61,17 @@ def _answer(question: Question, check: Callable[[], None]) -> ExitCode:
     answers = make_answers(question.answer_format, chosen.stored.artifact.class_names, console)
     with make_watcher(make_console(stderr=True), beside=console) as watcher:
         ask, eye = load_predictor(chosen), make_eye(chosen, question)
-        answers.begin()
+        with watcher.aside():
+            answers.begin()
         for sights in in_batches(look(question.paths, eye, watcher), check):
             told = ask_about(sights, ask)
-            answers.tell(told)
+            with watcher.aside():
+                answers.tell(told)
+                if reader_has_gone(console):
+                    break
             if album is not None:
                 keep(album, sights, told, chosen.stored.artifact.class_names)
             watcher.advance(len(sights))
-            if reader_has_gone(console):
-                break
     return ExitCode.BAD_DATA if watcher.skipped else ExitCode.SUCCEEDED
 
 

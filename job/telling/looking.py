@@ -2,12 +2,14 @@
 
 from __future__ import annotations
 
+from contextlib import contextmanager, nullcontext
 from typing import TYPE_CHECKING, Self
 
 from rich.markup import escape
 
 if TYPE_CHECKING:
-    from collections.abc import Callable
+    from collections.abc import Callable, Iterator
+    from contextlib import AbstractContextManager
     from types import TracebackType
 
     from rich.console import Console
@@ -42,6 +44,10 @@ class Watcher:
     def advance(self, images: int) -> None:
         """Hear that some were answered."""
 
+    def aside(self) -> AbstractContextManager[None]:
+        """Return a block in which answers are told."""
+        return nullcontext()
+
     def skip(self, error: DataError) -> None:
         """Hear why an image, or a file, is not answered."""
         self.skipped += 1
@@ -53,7 +59,7 @@ class BarWatcher(Watcher):
 
     Args:
         console: where to; a terminal.
-        beside: where answers are told; if that is a terminal too, they are told above the bar.
+        beside: where answers are told; if that is a terminal too, the bar goes while they are.
     """
 
     def __init__(self, console: Console, beside: Console) -> None:
@@ -68,10 +74,11 @@ class BarWatcher(Watcher):
             TimeRemainingColumn(),
             console=console,
             transient=True,
-            redirect_stdout=beside.is_terminal,
+            redirect_stdout=False,
         )
         self.task = self.bars.add_task("", total=None, speed="the model is loaded")
         self.expected = 0
+        self.in_the_way = beside.is_terminal
 
     def __enter__(self) -> Self:
         self.bars.start()
@@ -92,6 +99,15 @@ class BarWatcher(Watcher):
         self.bars.advance(self.task, images)
         speed = self.bars.tasks[0].speed
         self.bars.update(self.task, speed=f"{speed:,.0f} images/s" if speed else "")
+
+    @contextmanager
+    def aside(self) -> Iterator[None]:
+        if not self.in_the_way:
+            yield
+            return
+        self.bars.stop()
+        yield
+        self.bars.start()
 
     def skip(self, error: DataError) -> None:
         super().skip(error)

@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+import contextlib
 import csv
+import io
 import json
 import os
 import pty
@@ -19,10 +21,13 @@ import pandas as pd
 import pytest
 from numpy.typing import NDArray
 from PIL import Image
+from rich.console import Console
 
 from job.config import load_config
+from job.question import AnswerFormat
 from job.records import RunRecord
 from job.runner import run
+from job.telling.answers import Answer, make_answers
 from tests.conftest import FAKES, Command, Outcome
 from tests.job.test_cli import HEAVY, imported_by
 from tests.support.data import write_idx
@@ -276,19 +281,47 @@ def test_a_signal_ends_it_between_two_lines_with_143(trained: Trained, many: Pat
     process.stderr.close()
 
 
-def test_a_terminal_sees_a_bar_that_leaves_the_answers_alone(trained: Trained) -> None:
+def on_a_terminal(trained: Trained, *, answers_too: bool) -> tuple[str, str]:
+    """Return what a run writes to its standard output, if that is a pipe, and to its terminal."""
     ours, theirs = pty.openpty()
     process = subprocess.Popen(
         [sys.executable, "-m", "job", "predict", trained.idx, "--root", trained.root, "--format", "jsonl"],
         cwd=REPOSITORY,
         env={**environment(), "TERM": "xterm", "COLUMNS": "120"},
-        stdout=subprocess.PIPE,
+        stdout=theirs if answers_too else subprocess.PIPE,
         stderr=theirs,
+        text=True,
     )
     os.close(theirs)
+    told = b""
+    with contextlib.suppress(OSError):  # nobody has the terminal open any more
+        while some := os.read(ours, 65_536):
+            told += some
+    os.close(ours)
     out, _ = process.communicate(timeout=60)
     assert process.returncode == 0
+    return out or "", told.decode()
+
+
+def test_a_terminal_sees_a_bar_that_leaves_the_answers_alone(trained: Trained) -> None:
+    out, told = on_a_terminal(trained, answers_too=False)
     assert len([json.loads(line) for line in out.splitlines()]) == len(trained.images)
-    with os.fdopen(ours, "rb") as terminal:
-        told = os.read(terminal.fileno(), 100_000).decode()
     assert f"{len(trained.images)}/{len(trained.images)}" in told
+
+
+def test_the_bar_goes_where_answers_are_told_on_the_same_terminal(trained: Trained) -> None:
+    _, told = on_a_terminal(trained, answers_too=True)
+    lines = [line for line in told.splitlines() if '"label"' in line]
+    assert len(lines) == len(trained.images)
+    for line in lines:
+        json.loads(line.rpartition("\x1b[2K")[2])  # erases the line before the answer
+
+
+@pytest.mark.parametrize("names", [("0", "1", "2"), ("cat", "dog", "cow")])
+def test_labels_are_numbers_where_classes_are_called_so(names: tuple[str, ...]) -> None:
+    written = io.StringIO()
+    answer = Answer(Path("a,b.png"), None, 2, [0.1, 0.2, 0.7])
+    make_answers(AnswerFormat.JSONL, names, Console(file=written)).tell([answer])
+    assert json.loads(written.getvalue())["label"] == (2 if names[2] == "2" else "cow")
+    make_answers(AnswerFormat.CSV, names, Console(file=written)).tell([answer])
+    assert written.getvalue().splitlines()[1] == f'"a,b.png",,{names[2]},0.7,0.1,0.2,0.7'
