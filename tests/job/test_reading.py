@@ -2,7 +2,7 @@
 
 The network learns, in seconds, from handwriting (scikit-learn's digits) and from print (the fonts of STIX and Computer
 Modern). It is asked about other print (fonts of DejaVu) and about pens. Of the 90 images of each of the `KINDS` it read
-89 right when this was written, and 88 of the last; merely resized, 7 to 24, but 87 of those that are light on dark.
+89 right when this was written, and 88 of the last; merely resized, 7 to 23, but 86 of those that are light on dark.
 """
 
 from __future__ import annotations
