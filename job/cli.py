@@ -1,7 +1,7 @@
 """The command line: `python -m job`, or `mnist-job`.
 
 Each command imports what it needs when it is called: `--help` stays quick, and none but `run`
-ever reaches TensorFlow.
+and `predict` ever reaches TensorFlow.
 """
 
 from __future__ import annotations
@@ -14,6 +14,7 @@ from typing import TYPE_CHECKING, Annotated, Any
 import typer
 
 from job.defaults import ROOT, ROOT_VARIABLE
+from job.question import AnswerFormat
 from job.request import LogFormat, Request
 
 if TYPE_CHECKING:
@@ -162,6 +163,55 @@ def verify(root: Root = Path(ROOT), as_json: AsJson = False) -> None:
             typer.echo(f"{checked} artifacts re-hashed, {len(failures)} failed")
         if failures:
             raise typer.Exit(int(ExitCode.BAD_DATA))
+
+
+@app.command()
+def predict(
+    paths: Annotated[
+        list[Path],
+        typer.Argument(
+            metavar="PATH...",
+            help="PNG and JPEG files, IDX files of images, CSV files of pixels, and folders of such images.",
+        ),
+    ],
+    root: Root = Path(ROOT),
+    model: Annotated[
+        str | None,
+        typer.Option(
+            metavar="RUN",
+            help="A run's id, or the path of a run or of a sealed model; by default the latest blessed run.",
+        ),
+    ] = None,
+    answer_format: Annotated[
+        AnswerFormat,
+        typer.Option("--format", help="A table for a person, CSV, or one JSON object a line."),
+    ] = AnswerFormat.TABLE,
+    show: Annotated[
+        Path | None,
+        typer.Option(metavar="DIR", help="Save for each image what it is beside what the network saw, as a PNG file."),
+    ] = None,
+    as_is: Annotated[
+        bool,
+        typer.Option(
+            "--as-is",
+            help="Only make images grey and resize them, for a model that learned from such and not from MNIST.",
+        ),
+    ] = False,
+) -> None:
+    """Read new images with a trained model; exit 3 if one of them could not be read.
+
+    A photo or a scan of one digit is brought to MNIST's convention first: ink bright on dark, 20x20 in 28x28, centred.
+
+    What has the size of the model's images and is bright on dark already is left as it is.
+
+    Probabilities are those of the run's evaluation: if it scaled them by a temperature, so does this.
+    """
+    from job.predict import predict as answer
+    from job.question import Question
+
+    question = Question(paths=paths, root=root, model=model, answer_format=answer_format, show=show, as_is=as_is)
+    with told_errors():
+        raise typer.Exit(answer(question))
 
 
 @app.command()

@@ -77,7 +77,7 @@ class References:
                     remedy=f"add it, or take {slot}.{name} away",
                 )
             if asked != LATEST_BLESSED:
-                self._found[slot, name] = self._find(slot, name, asked, optional[name])
+                self._found[slot, name] = self.find(f"{slot}.{name}", asked, optional[name])
 
     def resolve(self, slot: str, component: Component[Any], recipe: Recipe) -> dict[str, Reference]:
         """Return what is found for each optional input that a component refers to.
@@ -98,7 +98,7 @@ class References:
         found = {
             name: self._latest_blessed(kinds[name], recipe)
             if asked == LATEST_BLESSED
-            else self._checked(slot, name) or self._find(slot, name, asked, kinds[name])
+            else self._checked(slot, name) or self.find(f"{slot}.{name}", asked, kinds[name])
             for name, asked in component.references().items()
         }
         return {name: reference for name, reference in found.items() if reference is not None}
@@ -121,8 +121,18 @@ class References:
                         return Reference(sealed, LATEST_BLESSED, record.run_id)
         return None
 
-    def _find(self, slot: str, name: str, asked: str, kind: type[Artifact]) -> Reference:
-        place = f"{slot}.{name}"
+    def find(self, place: str, asked: str, kind: type[Artifact]) -> Reference:
+        """Return the artifact of a kind that is called by a run's id, or by the path of a run or of itself.
+
+        Args:
+            place: what calls it so, such as a key of the configuration.
+            asked: what it is called.
+            kind: what it must be.
+
+        Raises:
+            ConfigError: if there is no such run or artifact, or it is of another kind.
+            IntegrityError: if it is damaged.
+        """
         path = Path(asked).expanduser()
         if os.sep in asked or path.is_dir():
             return Reference(self._at(path, place, kind), asked)

@@ -37,9 +37,13 @@ class Signals:
     The first one sets a flag. Work that may be broken off is so after `PATIENCE` seconds, unless it
     promised to end by itself; a second signal, but not an echo of the first, breaks it off at once,
     whatever it promised.
+
+    Args:
+        remedy: what to do afterwards.
     """
 
-    def __init__(self) -> None:
+    def __init__(self, remedy: str = REMEDY) -> None:
+        self._remedy = remedy
         self._told: TerminationError | None = None
         self._asked = 0.0
         self._breakable = False
@@ -111,7 +115,7 @@ class Signals:
         if self._told is None:
             name = signal.Signals(number).name
             self._asked = time.monotonic()  # first, as an echo may come between any two lines
-            self._told = TerminationError(f"the job was asked to end ({name})", remedy=REMEDY)
+            self._told = TerminationError(f"the job was asked to end ({name})", remedy=self._remedy)
             signal.setitimer(signal.ITIMER_REAL, PATIENCE, PATIENCE)
         elif self._breakable and time.monotonic() - self._asked > ECHO:
             raise BrokenOff(self._told)

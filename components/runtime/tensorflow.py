@@ -48,6 +48,22 @@ def import_tensorflow() -> Any:
 
 
 @contextlib.contextmanager
+def without_keras() -> Iterator[None]:
+    """Keep Keras from being imported while the block runs; TensorFlow brings it along, but does without it.
+
+    Where Keras is in memory already, it stays.
+    """
+    if "keras" in sys.modules:
+        yield
+        return
+    sys.modules["keras"] = None  # type: ignore[assignment]  # an import of it is an ImportError
+    try:
+        yield
+    finally:
+        del sys.modules["keras"]
+
+
+@contextlib.contextmanager
 def _quiet_standard_error() -> Iterator[None]:
     """Hold back what the process writes to its standard error, and let it through if the block fails.
 

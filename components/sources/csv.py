@@ -19,6 +19,9 @@ from components.sources.files import reading
 if TYPE_CHECKING:
     from collections.abc import Iterator
 
+    import numpy as np
+    from numpy.typing import NDArray
+
     from components.component import Context
     from components.data.raw_images import LabelledImages
 
@@ -81,13 +84,9 @@ class CsvSource(SourceConfig):
         with spooling(scratch, height=height, width=width, needed=size // 2) as spool:
             for batch in read_batches(path, columns):
                 context.termination.check()
-                pixels = np.empty((len(batch), height * width), dtype=np.uint8)
-                for index, name in enumerate(name for name in columns if name != LABEL):
-                    pixels[:, index] = batch.column(name).to_numpy()
-                spool.append(pixels)
+                spool.append(pixels_of(batch, columns))
                 labels.append(batch.column(LABEL).to_numpy().astype(np.int64))
-        if has_hexadecimal(path):
-            raise find_fault(path, columns) or unreadable(path, ValueError("hexadecimal numbers"))
+        refuse_hexadecimal(path, columns)
         if not sum(map(len, labels)):
             raise DataError(f"{path} has a header but no rows", expected=LAYOUT, remedy="add images")
         return LabelledImages(spool.images(), np.concatenate(labels))
@@ -105,11 +104,15 @@ class CsvSource(SourceConfig):
         return height, width
 
 
-def read_header(path: Path) -> list[str]:
+def read_header(path: Path, *, needs: str | None = LABEL) -> list[str]:
     """Return the column names of a CSV file.
 
+    Args:
+        path: the file.
+        needs: a column that must be there.
+
     Raises:
-        DataError: if there is no header, no label column, or a name stands twice.
+        DataError: if there is no header, no such column, or a name stands twice.
     """
     try:
         with path.open(newline="", encoding=ENCODING) as file:
@@ -118,11 +121,11 @@ def read_header(path: Path) -> list[str]:
         raise unreadable(path, error) from error
     if not columns:
         raise DataError(f"{path} is empty", expected=LAYOUT, remedy="put images into it")
-    if LABEL not in columns:
+    if needs is not None and needs not in columns:
         raise DataError(
-            f"{path} has no column `{LABEL}`; its first columns are {', '.join(columns[:3])}",
+            f"{path} has no column `{needs}`; its first columns are {', '.join(columns[:3])}",
             expected=LAYOUT,
-            remedy=f"name the column of labels `{LABEL}` (Kaggle's own test.csv has none and cannot be scored)",
+            remedy=f"name the column of labels `{needs}` (Kaggle's own test.csv has none and cannot be scored)",
         )
     if twice := {name for name in columns if columns.count(name) > 1}:
         raise DataError(f"{path} has two columns named `{min(twice)}`", expected=LAYOUT, remedy="name each column once")
@@ -146,6 +149,17 @@ def read_batches(path: Path, columns: list[str]) -> Iterator[Any]:
             yield from batches
     except (pa.ArrowException, KeyError, OSError) as error:
         raise find_fault(path, columns) or unreadable(path, error) from error
+
+
+def pixels_of(batch: Any, columns: list[str]) -> NDArray[np.uint8]:
+    """Return all but the labels of a batch: uint8 [rows, pixels], in the order of the header."""
+    import numpy as np
+
+    names = [name for name in columns if name != LABEL]
+    pixels = np.empty((len(batch), len(names)), dtype=np.uint8)
+    for index, name in enumerate(names):
+        pixels[:, index] = batch.column(name).to_numpy()
+    return pixels
 
 
 def find_fault(path: Path, columns: list[str]) -> DataError | None:
@@ -186,8 +200,9 @@ def unreadable(path: Path, error: Exception) -> DataError:
     )
 
 
-def has_hexadecimal(path: Path) -> bool:
-    """Return whether a cell may be written as 0x10, which Arrow reads as 16."""
+def refuse_hexadecimal(path: Path, columns: list[str]) -> None:
+    """Raise DataError if a cell may be written as 0x10, which Arrow reads as 16."""
     with path.open("rb") as file:
         next(file)
-        return any(b"x" in line or b"X" in line for line in file)
+        if any(b"x" in line or b"X" in line for line in file):
+            raise find_fault(path, columns) or unreadable(path, ValueError("hexadecimal numbers"))

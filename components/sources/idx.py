@@ -124,8 +124,7 @@ def read_images(path: Path, context: Context, scratch: Path) -> RawImages:
     with opened(path, dimensions=3) as idx:
         count, height, width = idx.shape
         if not idx.packed:
-            with reading(path, "an IDX file"):
-                idx.check_size(path.stat().st_size - idx.header)
+            idx.check_header()
             return RawImages(path, idx.header, count, height, width)
         with spooling(scratch, height=height, width=width, needed=idx.size) as spool:
             for block in idx.blocks():
@@ -168,18 +167,23 @@ class IdxFile:
         """Bytes of data that the header speaks of."""
         return prod(self.shape) if min(self.shape) > 0 else 0
 
-    def blocks(self) -> Iterator[bytes]:
-        """Yield the data, unpacked.
+    def blocks(self, size: int = BLOCK) -> Iterator[bytes]:
+        """Yield the data, unpacked, so many bytes at a time; fewer only at the end.
 
         Raises:
             DataError: at its end, if it was not as much as the header says.
         """
         found = 0
-        while block := read_some(self.path, self.file, BLOCK):
+        while block := read_some(self.path, self.file, size):
             if kept := block[: max(0, self.size - found)]:
                 yield kept
             found += len(block)
         self.check_size(found)
+
+    def check_header(self) -> None:
+        """Raise DataError, before data is read, if the header speaks of none, or a plain file's of more or less."""
+        with reading(self.path, "an IDX file"):
+            self.check_size(self.size if self.packed else self.path.stat().st_size - self.header)
 
     def check_size(self, found: int) -> None:
         """Raise DataError if there is more or less data than the header says."""

@@ -13,6 +13,7 @@ from components.digests import file_sha256
 from components.errors import DataError
 from components.sources.base import Dataset, SourceConfig
 from components.sources.files import reading
+from components.sources.pictures import ENDINGS, read_picture
 
 if TYPE_CHECKING:
     import numpy as np
@@ -21,7 +22,6 @@ if TYPE_CHECKING:
     from components.component import Context
     from components.data.raw_images import LabelledImages
 
-ENDINGS = frozenset({".png", ".jpg", ".jpeg"})
 LAYOUT = "a folder with one folder a class, each of PNG or JPEG files"
 
 
@@ -117,30 +117,9 @@ def list_classes(root: Path) -> dict[str, list[Path]]:
 def read_image(path: Path, size: int) -> NDArray[np.uint8]:
     """Read one image, upright, grey (ITU-R 601 luma) and resized to uint8 [size, size]."""
     import numpy as np
-    from PIL import Image, ImageOps, UnidentifiedImageError
+    from PIL import Image
 
-    try:
-        with reading(path, "a PNG or JPEG file"), Image.open(path, formats=("PNG", "JPEG")) as opened:
-            image = ImageOps.exif_transpose(opened)
-            if image.mode == "P":  # a palette, whose transparency Pillow would warn of
-                image = image.convert("RGBA")
-            if image.mode.startswith("I"):  # 16 bits a pixel, which Pillow would clip
-                image = Image.fromarray((np.asarray(image) // 257).astype(np.uint8))
-            grey = image.convert("L")
-    except (
-        DataError,
-        UnidentifiedImageError,
-        SyntaxError,
-        ValueError,
-        Image.DecompressionBombError,
-    ) as error:
-        if isinstance(error, DataError) and isinstance(error.__cause__, (FileNotFoundError, PermissionError)):
-            raise
-        raise DataError(
-            f"{path} is not a whole PNG or JPEG image",
-            expected="a file that an image viewer opens",
-            remedy="replace it or take it away",
-        ) from error
+    grey = read_picture(path).convert("L")
     if grey.size != (size, size):
         grey = grey.resize((size, size), Image.Resampling.LANCZOS)
     return np.asarray(grey)

@@ -15,12 +15,17 @@ class Lasting:
     A reader may go (`| head`), a log's disk may fill; the work goes on, and `run.json` tells of it.
 
     Attributes:
-        lost: whether it fell silent.
+        failure: why it fell silent; None as long as it did not.
     """
 
     def __init__(self, stream: TextIO) -> None:
         self._stream = stream
-        self.lost = False
+        self.failure: OSError | ValueError | None = None
+
+    @property
+    def lost(self) -> bool:
+        """Whether it fell silent."""
+        return self.failure is not None
 
     def __getattr__(self, name: str) -> object:
         return getattr(self._stream, name)
@@ -30,8 +35,8 @@ class Lasting:
         if not self.lost:
             try:
                 return self._stream.write(text)
-            except (OSError, ValueError):
-                self._fall_silent()
+            except (OSError, ValueError) as error:
+                self._fall_silent(error)
         return len(text)
 
     def flush(self) -> None:
@@ -39,12 +44,12 @@ class Lasting:
         if not self.lost:
             try:
                 self._stream.flush()
-            except (OSError, ValueError):
-                self._fall_silent()
+            except (OSError, ValueError) as error:
+                self._fall_silent(error)
 
-    def _fall_silent(self) -> None:
+    def _fall_silent(self, failure: OSError | ValueError) -> None:
         """Let the stream lead nowhere, also for what Python still flushes when it ends."""
-        self.lost = True
+        self.failure = failure
         with suppress(OSError, ValueError), Path(os.devnull).open("w") as nowhere:
             os.dup2(nowhere.fileno(), self._stream.fileno())
 
