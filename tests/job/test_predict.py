@@ -24,7 +24,7 @@ from PIL import Image
 from rich.console import Console
 
 from job.config import load_config
-from job.question import AnswerFormat
+from job.predicting.question import AnswerFormat
 from job.records import RunRecord
 from job.runner import run
 from job.telling.answers import Answer, make_answers

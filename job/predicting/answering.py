@@ -18,8 +18,8 @@ if TYPE_CHECKING:
 
     from components.models.served import RawPredictor
     from components.reading.sights import Eye, Sight
-    from job.choosing import ChosenModel
-    from job.question import Question
+    from job.predicting.choosing import ChosenModel
+    from job.predicting.question import Question
     from job.telling.looking import Watcher
 
 BATCH = 1000
