@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
-from components.figures.style import NO_TICKS, VERMILION, new_figure, set_title
+from components.figures.style import VERMILION, new_figure, set_title
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
@@ -36,14 +36,22 @@ def draw_mistakes(images: NDArray[np.float32], predictions: pd.DataFrame, class_
     worst = wrong.head(MOST)
     rows = max(1, -(-len(worst) // COLUMNS))
     figure = new_figure(11, 1.62 * rows + 0.7)
-    for axes in (grid := figure.subplots(rows, COLUMNS, squeeze=False, subplot_kw=NO_TICKS)).flat:
-        axes.set_axis_off()
-    for axes, answer in zip(grid.flat, worst.itertuples(), strict=False):
-        axes.imshow(images[answer.Index][..., 0], cmap="gray_r", vmin=0, vmax=1)
-        axes.set_title(
+    height, width = images.shape[1:3]
+    gap, room = 0.12 * width, 0.42 * height  # between images, and above each for what is said of it
+    axes = figure.subplots()
+    axes.set_axis_off()
+    for place, answer in enumerate(worst.itertuples()):
+        row, column = divmod(place, COLUMNS)
+        left, top = column * (width + gap) + gap / 2, row * (height + room) + room
+        axes.imshow(
+            images[answer.Index][..., 0], cmap="gray_r", vmin=0, vmax=1, extent=(left, left + width, top + height, top)
+        )
+        axes.text(
+            left + width / 2, top,
             f"{class_names[answer.label]} read as {class_names[answer.prediction]}\n{answer.confidence:.1%} sure",
-            loc="center", fontsize=8.5, fontweight="normal", color=VERMILION,
+            ha="center", va="bottom", fontsize=8.5, color=VERMILION,
         )  # fmt: skip
+    axes.set(xlim=(0, COLUMNS * (width + gap)), ylim=(rows * (height + room), 0))  # an image moves them
     if worst.empty:
         figure.text(0.5, 0.4, f"none in {len(predictions):,} test images", ha="center", fontsize=12)
     shown = f"{len(worst)} of {len(wrong):,}" if len(worst) < len(wrong) else f"all {len(wrong)}"

@@ -81,7 +81,7 @@ def test_the_surest_mistakes_come_first(tmp_path: Path, wrong: int) -> None:
     with style():
         figure = draw_mistakes(np.zeros((100, 8, 8, 1), dtype=np.float32), frame, ["nought", "one"])
         save(figure, tmp_path / "mistakes.png")
-    titles = [axes.get_title() for axes in figure.axes if axes.get_title()]
+    titles = [text.get_text() for text in figure.axes[0].texts]
     assert len(titles) == min(wrong, 24)
     if wrong:
         assert titles[0] == f"nought read as one\n{confidence[wrong - 1]:.1%} sure"
