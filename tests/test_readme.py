@@ -81,3 +81,13 @@ def test_nothing_was_left_to_be_filled_in() -> None:
 @pytest.mark.parametrize("target", sorted(set(re.findall(r"\]\(([^)#:]+)\)", README))))
 def test_links_and_pictures_lead_somewhere(target: str) -> None:
     assert (REPOSITORY / target).exists()
+
+
+def test_what_a_verdict_can_rest_on_loads(tmp_path: Path) -> None:
+    from job.config import load_config
+
+    (tmp_path / "mine.yaml").write_text(block("yaml", "class_thresholds"))
+    config = load_config(tmp_path / "mine.yaml").pipeline.evaluator.config
+    assert config.class_thresholds["7"]["precision"].minimum == 0.98
+    assert config.slice_thresholds["thickness/least"]["accuracy"].minimum == 0.95
+    assert config.baseline == "latest-blessed"
