@@ -171,6 +171,7 @@ def predict(
         list[Path],
         typer.Argument(
             metavar="PATH...",
+            readable=False,  # what cannot be read is told and skipped
             help="PNG and JPEG files, IDX files of images, CSV files of pixels, and folders of such images.",
         ),
     ],

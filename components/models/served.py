@@ -42,10 +42,11 @@ def load_raw_predictor(model: Stored[Model], graph: Sequence[GraphOperation]) ->
 def _saved_model_predictor(model: Stored[Model], directory: str) -> RawPredictor:
     import numpy as np
 
-    from components.runtime.tensorflow import import_tensorflow, without_keras
+    from components.runtime.tensorflow import compute_exactly, import_tensorflow, without_keras
 
     with without_keras():
         tf = import_tensorflow()
+        compute_exactly(tf)
         loaded = tf.saved_model.load(str(model.directory / directory))
     serve = loaded.signatures["serving_default"]
 

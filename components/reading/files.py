@@ -41,19 +41,30 @@ def kind_of(path: Path) -> str:
     raise DataError(f"{path} is of no kind that can be read", expected=KINDS, remedy="convert it, or take it away")
 
 
-def find_files(path: Path) -> list[Path]:
+def find_files(path: Path) -> list[Path | DataError]:
     """Return the images below a folder, in a fixed order: PNG, JPEG and IDX, by their names; a file as it is.
 
-    CSV files have to be named themselves: a folder of images often has one that says something of them.
+    CSV files have to be named themselves: a folder of images often has one that says something of them. Links to
+    folders are not followed. A folder below that cannot be read is an error in its place, and the others are found.
 
     Raises:
-        DataError: if a folder cannot be read, or there is no image in it.
+        DataError: if the path cannot be looked at, or there is no image in the folder.
     """
-    if not path.is_dir():
-        return [path]
-    found = []
+    found: list[Path | DataError] = []
+
+    def refused(error: OSError) -> None:
+        found.append(
+            DataError(
+                f"no image of {error.filename} can be found: {error.strerror}",
+                expected="a folder that can be read",
+                remedy="let the user that runs the job read it",
+            )
+        )
+
     with reading(path, "a folder of images"):
-        for folder, folders, names in os.walk(path, onerror=_refuse):
+        if not path.is_dir():
+            return [path]
+        for folder, folders, names in os.walk(path, onerror=refused):
             folders[:] = sorted(name for name in folders if not name.startswith("."))
             found += [Path(folder, name) for name in sorted(names) if _is_image(name)]
     if not found:
@@ -63,10 +74,6 @@ def find_files(path: Path) -> list[Path]:
             remedy="add images, or name another folder",
         )
     return found
-
-
-def _refuse(error: OSError) -> None:
-    raise error
 
 
 def _is_image(name: str) -> bool:

@@ -7,6 +7,8 @@ from typing import TYPE_CHECKING
 import numpy as np
 from PIL import Image
 
+from components.sources.pictures import to_grey_and_size
+
 if TYPE_CHECKING:
     from numpy.typing import NDArray
 
@@ -44,6 +46,8 @@ def to_grey(image: NDArray[np.uint8]) -> NDArray[np.float32]:
     direction = directions[:, -1]
     if not np.any(apart):
         direction = np.array(LUMA)
+    # A difference of grey levels is as large as in an image that has one channel.
+    direction = direction / np.sqrt(3)
     grey: NDArray[np.float32] = (apart @ direction.astype(np.float32)).reshape(image.shape[:2])
     return grey
 
@@ -58,5 +62,4 @@ def resized(image: NDArray[np.uint8], height: int, width: int) -> NDArray[np.uin
         height: of what is returned, in pixels.
         width: likewise.
     """
-    grey = Image.fromarray(image).convert("L")
-    return np.asarray(grey.resize((width, height), Image.Resampling.LANCZOS))
+    return to_grey_and_size(Image.fromarray(image), height, width)

@@ -23,6 +23,12 @@ GAP = 20
 NOT_IN_A_NAME = re.compile(r"[^\w.-]+", re.ASCII)
 
 
+LONGEST = 100
+"""Characters of a file's name that are kept: a file system takes 255 bytes with what comes behind."""
+WIDEST = 2000
+"""Pixels that a picture is made wide at most: a strip is not shown in proportion."""
+
+
 class Album:
     """Keeps a picture of each image in a folder.
 
@@ -47,10 +53,11 @@ class Album:
 
     def _free(self, name: str) -> str:
         """Return the name, with a number behind it where another folder's file is called the same."""
-        free, number = plain(name), 1
+        name = plain(name)[:LONGEST]
+        free, number = name, 1
         while free in self._names:
             number += 1
-            free = f"{plain(name)}-{number}"
+            free = f"{name}-{number}"
         self._names.add(free)
         return free
 
@@ -74,6 +81,6 @@ def side_by_side(given: NDArray[np.uint8], seen: NDArray[np.uint8]) -> NDArray[n
 def enlarged(image: NDArray[np.uint8]) -> NDArray[np.uint8]:
     """Return an image in proportion and in colour, `TALL` pixels high; each of few pixels is a square to be seen."""
     height, width = image.shape[:2]
-    size = (max(1, round(width * TALL / height)), TALL)
+    size = (min(WIDEST, max(1, round(width * TALL / height))), TALL)
     sampling = Image.Resampling.NEAREST if height < TALL else Image.Resampling.BOX
     return np.asarray(Image.fromarray(image).convert("RGB").resize(size, sampling))

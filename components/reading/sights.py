@@ -77,18 +77,15 @@ class Eye:
                 yield from self._csv(path)
 
     def _picture(self, path: Path) -> Iterator[Sight | DataError]:
-        picture = read_picture(path, enough=max(2 * LARGEST, self.height, self.width))
-        if picture.has_transparency_data:
-            picture = picture.convert("RGBA")
-            picture = Image.alpha_composite(Image.new("RGBA", picture.size, "white"), picture)
+        enough = max(2 * LARGEST, self.height, self.width)
+        picture = read_picture(path, enough=enough)
         if picture.size == (self.width, self.height):
             grey = np.asarray(picture.convert("L"))
             if is_conventional(grey[None])[0]:
                 yield Sight(path, None, grey, grey)
                 return
-        picture.thumbnail((2 * LARGEST, 2 * LARGEST), Image.Resampling.BOX)
-        given = np.asarray(picture if picture.mode == "L" else picture.convert("RGB"))
-        yield self._view(path, None, given)
+        picture.thumbnail((enough, enough), Image.Resampling.BOX)
+        yield self._view(path, None, np.asarray(picture))
 
     def _idx(self, path: Path) -> Iterator[Sight | DataError]:
         with opened(path, dimensions=3) as idx:
@@ -110,9 +107,18 @@ class Eye:
         height, width = self._csv_shape(path, len([name for name in columns if name != LABEL]))
         refuse_hexadecimal(path, columns)
         row = 0
-        for batch in read_batches(path, columns):
-            yield from self._many(path, row, pixels_of(batch, columns).reshape(-1, height, width))
-            row += len(batch)
+        try:
+            for batch in read_batches(path, columns):
+                yield from self._many(path, row, pixels_of(batch, columns).reshape(-1, height, width))
+                row += len(batch)
+        except DataError as error:
+            raise DataError(
+                f"{error.headline}; no image from row {row} on is answered",
+                expected=error.expected,
+                remedy=error.remedy,
+            ) from error
+        if not row:
+            raise DataError(f"{path} has a header but no rows", expected="a row an image", remedy="add images to it")
 
     def _csv_shape(self, path: Path, pixels: int) -> tuple[int, int]:
         if pixels == self.height * self.width:

@@ -13,7 +13,7 @@ from components.digests import file_sha256
 from components.errors import DataError
 from components.sources.base import Dataset, SourceConfig
 from components.sources.files import reading
-from components.sources.pictures import ENDINGS, read_picture
+from components.sources.pictures import ENDINGS, read_picture, to_grey_and_size
 
 if TYPE_CHECKING:
     import numpy as np
@@ -115,11 +115,5 @@ def list_classes(root: Path) -> dict[str, list[Path]]:
 
 
 def read_image(path: Path, size: int) -> NDArray[np.uint8]:
-    """Read one image, upright, grey (ITU-R 601 luma) and resized to uint8 [size, size]."""
-    import numpy as np
-    from PIL import Image
-
-    grey = read_picture(path).convert("L")
-    if grey.size != (size, size):
-        grey = grey.resize((size, size), Image.Resampling.LANCZOS)
-    return np.asarray(grey)
+    """Read one image, upright, grey (ITU-R 601 luma), on white where it is clear, and resized to uint8 [size, size]."""
+    return to_grey_and_size(read_picture(path), size, size)

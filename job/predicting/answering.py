@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import time
 from functools import partial
+from pathlib import Path
 from typing import TYPE_CHECKING
 
 from components.errors import DataError
@@ -11,7 +12,6 @@ from job.telling.answers import Answer
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterable, Iterator, Sequence
-    from pathlib import Path
 
     import numpy as np
     from numpy.typing import NDArray
@@ -63,8 +63,11 @@ def look(paths: Iterable[Path], eye: Eye, watcher: Watcher) -> Iterator[Sight]:
         except DataError as error:
             watcher.skip(error)
             continue
-        watcher.expect(partial(count_images, files))
+        watcher.expect(partial(count_images, [file for file in files if isinstance(file, Path)]))
         for file in files:
+            if isinstance(file, DataError):
+                watcher.skip(file)
+                continue
             try:
                 for sight in eye.look(file):
                     if isinstance(sight, DataError):

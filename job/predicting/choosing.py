@@ -85,7 +85,8 @@ def find_graph(model: Sealed) -> tuple[GraphOperation, ...]:
     Raises:
         IntegrityError: if they are not there any more.
     """
-    store = Store(model.directory.parents[2])
+    above = model.directory.parents
+    store = Store(above[2] if len(above) > 2 else above[0])
     digests = set(model.manifest.recipe.inputs.values())
     for sealed in sealed_artifacts(store):
         artifact = sealed.manifest.artifact

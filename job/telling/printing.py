@@ -37,7 +37,7 @@ KILLED = "[bold red]killed[/]: it is not running any more, and could not say why
 
 def make_console(*, stderr: bool = False) -> Console:
     """Return where to print; without a terminal, lines are as long as they are."""
-    console = Console(stderr=stderr)
+    console = Console(stderr=stderr, emoji=False)  # a folder may be called `:cat:`
     if not console.is_terminal:
         console.width = WIDE
     return console

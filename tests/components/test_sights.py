@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import gzip
+import os
 from collections.abc import Callable
 from pathlib import Path
 
@@ -13,10 +14,12 @@ from PIL import Image
 
 from components.errors import DataError
 from components.reading.files import count_images, find_files
-from components.reading.grey import resized
+from components.reading.grey import resized, to_grey
 from components.reading.normalization import normalize
 from components.reading.showing import Album, side_by_side
 from components.reading.sights import Eye, Sight
+from components.sources.image_folder import read_image
+from components.sources.pictures import read_picture
 from tests.support.data import squares, write_csv, write_idx, write_idx_folder, write_image_folder
 from tests.support.drawing import Drawing
 
@@ -100,12 +103,13 @@ def test_a_folder_is_searched_in_order_for_images_and_not_for_labels_or_tables(t
     write_csv(tmp_path / "about.csv")
     (tmp_path / ".hidden").mkdir()
     Image.new("L", (4, 4)).save(tmp_path / ".hidden" / "x.png")
-    names = [str(path.relative_to(tmp_path)) for path in find_files(tmp_path)]
+    files = [path for path in find_files(tmp_path) if isinstance(path, Path)]
+    names = [str(path.relative_to(tmp_path)) for path in files]
     assert names == [
         *("a/t10k-images-idx3-ubyte.gz", "a/train-images-idx3-ubyte.gz"),
         *("b/0/0.png", "b/1/1.png", "b/2/2.png"),
     ]
-    assert count_images(find_files(tmp_path)) == 303
+    assert count_images(files) == 303
 
 
 def missing(path: Path) -> Path:
@@ -193,14 +197,88 @@ def test_an_image_without_ink_is_told_by_its_row_and_the_next_ones_are_read(tmp_
     assert [sight.row for sight in (first, third) if isinstance(sight, Sight)] == [0, 2]
 
 
-def test_as_it_is_an_image_is_only_resized_as_for_training(tmp_path: Path) -> None:
-    picture = DIGIT.draw(6)
-    picture.save(tmp_path / "six.png")
-    (sight,) = Eye(28, 28, resized).look(tmp_path / "six.png")
+@pytest.mark.parametrize("mode", ["RGB", "L", "1", "RGBA"])
+def test_as_it_is_an_image_is_only_resized_as_for_training(tmp_path: Path, mode: str) -> None:
+    path = tmp_path / "six.png"
+    picture = DIGIT.draw(6).convert(mode)
+    if mode == "RGBA":  # black ink on what is clear
+        picture = Image.new("RGBA", picture.size)
+        picture.putalpha(Image.fromarray(255 - np.asarray(DIGIT.draw(6).convert("L"))))
+    picture.save(path)
+    (sight,) = Eye(28, 28, resized).look(path)
     assert isinstance(sight, Sight)
-    np.testing.assert_array_equal(
-        sight.seen, np.asarray(picture.convert("L").resize((28, 28), Image.Resampling.LANCZOS))
-    )
+    np.testing.assert_array_equal(sight.seen, read_image(path, 28))
+    assert sight.seen.mean() > 128, "the paper is white"
+
+
+def test_a_damaged_exif_block_does_not_keep_a_picture_from_being_read(tmp_path: Path) -> None:
+    picture = DIGIT.draw(5)
+    exif = Image.Exif()
+    exif[0x0112], exif[0x010F] = 6, "maker"
+    picture.save(tmp_path / "whole.jpg", exif=exif)
+    whole = (tmp_path / "whole.jpg").read_bytes()
+    start = whole.index(b"Exif")
+    end = start - 2 + int.from_bytes(whole[start - 2 : start], "big")
+    random = np.random.default_rng(0)
+    for number in range(60):
+        damaged = bytearray(whole)
+        for place in random.integers(start + 6, end, 6):
+            damaged[place] = random.integers(256)
+        path = tmp_path / f"{number}.jpg"
+        path.write_bytes(damaged)
+        assert max(read_picture(path).size) == max(picture.size)
+
+
+def test_a_scan_of_one_bit_keeps_its_thin_strokes(tmp_path: Path) -> None:
+    drawn = Drawing(pen=0.012, canvas=(2400, 2400)).draw(3).convert("L").point(lambda grey: 255 * (grey > 128))
+    drawn.save(tmp_path / "grey.png")
+    drawn.convert("1").save(tmp_path / "bit.png")
+    of_bits, of_greys = (seen(tmp_path / f"{name}.png").astype(int) for name in ("bit", "grey"))
+    assert np.abs(of_bits - of_greys).max() <= 2
+
+
+def test_a_picture_of_greys_is_the_same_grey_in_three_channels() -> None:
+    grey = np.asarray(DIGIT.draw(2).convert("L"))
+    of_three = to_grey(np.stack([grey] * 3, axis=-1))
+    apart = of_three - of_three[0, 0]
+    assert np.abs(np.abs(apart) - np.abs(grey.astype(float) - grey[0, 0])).max() < 0.01
+
+
+def test_a_folder_that_cannot_be_read_does_not_hide_the_others(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    for name in ("a", "b", "c"):
+        (tmp_path / name).mkdir()
+        DIGIT.draw(1).save(tmp_path / name / "1.png")
+    scandir = os.scandir
+
+    def refusing(path: object) -> object:
+        if str(path).endswith("/b"):
+            raise PermissionError(13, "Permission denied", str(path))
+        return scandir(path)  # type: ignore[call-overload]
+
+    monkeypatch.setattr(os, "scandir", refusing)
+    found = find_files(tmp_path)
+    assert [path for path in found if isinstance(path, Path)] == [tmp_path / "a" / "1.png", tmp_path / "c" / "1.png"]
+    (refusal,) = (path for path in found if isinstance(path, DataError))
+    assert str(tmp_path / "b") in refusal.headline
+
+
+def test_a_table_without_rows_is_told_and_one_with_a_bad_cell_says_what_is_lost(tmp_path: Path) -> None:
+    path = write_csv(tmp_path / "digits.csv", size=28)
+    lines = path.read_text().splitlines()
+    path.write_text(lines[0] + "\n")
+    with pytest.raises(DataError, match="has a header but no rows"):
+        list(Eye(28, 28, normalize).look(path))
+    path.write_text("\n".join([*lines[:-1], lines[-1].rpartition(",")[0] + ",999"]) + "\n")
+    with pytest.raises(DataError, match="no image from row 0 on is answered"):
+        list(Eye(28, 28, normalize).look(path))
+
+
+def test_a_strip_or_a_long_name_can_be_shown(tmp_path: Path) -> None:
+    strip = np.zeros((1, 5000), dtype=np.uint8)
+    Album(tmp_path).keep(Sight(Path("x" * 250), 3, strip, np.zeros((28, 28), dtype=np.uint8)), "7", 0.5)
+    (shown,) = tmp_path.iterdir()
+    with Image.open(shown) as picture:
+        assert picture.width < 3000
 
 
 def test_what_was_given_stands_beside_what_was_seen(tmp_path: Path) -> None:
