@@ -56,6 +56,7 @@ def run_peer(name: str, folder: Path, scratch: Path, *more: str) -> dict[str, An
 
 
 class TestPeers:
+    @pytest.mark.thorough
     def test_the_bare_script_writes_what_the_job_writes(self, tiny: Path, tmp_path: Path) -> None:
         facts = run_peer("bare", tiny, tmp_path / "out")
         assert {"read", "import TensorFlow", "predict", "draw", "training"} < facts["parts"].keys()

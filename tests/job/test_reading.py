@@ -21,6 +21,7 @@ from tests.conftest import Outcome, run_job
 from tests.support.data import write_idx
 from tests.support.drawing import FONTS, Drawing
 
+pytestmark = pytest.mark.thorough
 LEARNED, ASKED = FONTS[6:], FONTS[1:6]
 PENS = (0.02, 0.05, 0.1, 0.18)
 KINDS: dict[str, dict[str, Any]] = {
