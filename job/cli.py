@@ -14,8 +14,7 @@ from typing import TYPE_CHECKING, Annotated, Any
 import typer
 
 from job.defaults import ROOT, ROOT_VARIABLE
-from job.predicting.question import AnswerFormat
-from job.request import LogFormat, Request
+from job.request import AnswerFormat, LogFormat, Request
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
@@ -208,7 +207,7 @@ def predict(
     Probabilities are those of the run's evaluation: if it scaled them by a temperature, so does this.
     """
     from job.predicting.command import predict as answer
-    from job.predicting.question import Question
+    from job.request import Question
 
     question = Question(paths=paths, root=root, model=model, answer_format=answer_format, show=show, as_is=as_is)
     with told_errors():

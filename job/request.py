@@ -1,4 +1,4 @@
-"""What a run is asked for, as a value; light enough for `--help`."""
+"""What `run` and `predict` are asked for, as values; light enough for `--help`."""
 
 from __future__ import annotations
 
@@ -29,6 +29,17 @@ class LogFormat(StrEnum):
     """For a log collector: one JSON object a line."""
 
 
+class AnswerFormat(StrEnum):
+    """How answers are told."""
+
+    TABLE = "table"
+    """For a person: a line an image."""
+    CSV = "csv"
+    """A header and a line an image, with the probability of each class."""
+    JSONL = "jsonl"
+    """One JSON object a line."""
+
+
 @dataclass(frozen=True, kw_only=True)
 class Request:
     """What `run` was asked for; its fields are the command's options."""
@@ -52,3 +63,15 @@ class Request:
         words += [] if self.log_format is LogFormat.TEXT else ["--log-format", self.log_format.value]
         flags = {"--no-cache": self.no_cache, "--strict": self.strict, "--json": self.as_json, "--debug": self.debug}
         return shlex.join([*words, *(flag for flag, given in flags.items() if given)])
+
+
+@dataclass(frozen=True, kw_only=True)
+class Question:
+    """What `predict` was asked; its fields are the command's arguments and options."""
+
+    paths: Sequence[Path]
+    root: Path
+    model: str | None = None
+    answer_format: AnswerFormat = AnswerFormat.TABLE
+    show: Path | None = None
+    as_is: bool = False

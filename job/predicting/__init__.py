@@ -1,1 +1,1 @@
-"""Asking a trained model about new images: what is asked for, which model answers, and its answers."""
+"""Asking a trained model about new images: which model answers, and its answers."""

@@ -21,7 +21,7 @@ if TYPE_CHECKING:
 
     from components.reading.showing import Album
     from components.reading.sights import Sight
-    from job.predicting.question import Question
+    from job.request import Question
     from job.telling.answers import Answer
 
 

@@ -13,7 +13,7 @@ from typing import TYPE_CHECKING, Any, Protocol
 
 from rich.markup import escape
 
-from job.predicting.question import AnswerFormat
+from job.request import AnswerFormat
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Sequence

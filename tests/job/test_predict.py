@@ -24,8 +24,8 @@ from PIL import Image
 from rich.console import Console
 
 from job.config import load_config
-from job.predicting.question import AnswerFormat
 from job.records import RunRecord
+from job.request import AnswerFormat
 from job.runner import run
 from job.telling.answers import Answer, make_answers
 from tests.conftest import FAKES, Command, Outcome
