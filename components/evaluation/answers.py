@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
+from functools import cached_property
 from hashlib import sha256
 from typing import TYPE_CHECKING
 
@@ -37,8 +38,9 @@ class Answers:
         predicted: NDArray[np.int64] = self.probabilities.argmax(axis=1)
         return predicted
 
+    @cached_property
     def split_sha256(self) -> str:
-        """Return the SHA-256 over the images and labels, whatever their order."""
+        """The SHA-256 over the images and labels, whatever their order."""
         rows = sorted(zip(self.images.tolist(), self.labels.tolist(), strict=True))
         digest = sha256()
         for image, label in rows:

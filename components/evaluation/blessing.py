@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING, Annotated, Literal, TypeVar
+from typing import TYPE_CHECKING, Annotated, Any, Literal
 
 from pydantic import Field, model_validator
 
@@ -21,7 +21,6 @@ MetricName = Literal[
     "accuracy", "loss", "brier_score", "calibration_error", "macro_precision", "macro_recall", "macro_f1"
 ]
 ClassMetricName = Literal["precision", "recall", "f1"]
-Row = TypeVar("Row")
 EVERY = "every"
 """Stands for all classes, or all slices."""
 
@@ -85,11 +84,9 @@ def check_classes(
     Raises:
         ConfigError: if there is no such class.
     """
-    by_name = {row.name: row for row in classes}
-    for name, bounds in thresholds.items():
-        for row in _chosen(by_name, name, "evaluator.class_thresholds"):
-            for metric, threshold in bounds.items():
-                yield _check(metric, getattr(row, metric), threshold, of=f"class/{row.name}")
+    return _check_rows(
+        {f"class/{row.name}": row for row in classes}, thresholds, "class/", place="evaluator.class_thresholds"
+    )
 
 
 def check_slices(
@@ -100,11 +97,7 @@ def check_slices(
     Raises:
         ConfigError: if there is no such slice.
     """
-    by_key = {found.key: found for found in slices}
-    for key, bounds in thresholds.items():
-        for found in _chosen(by_key, key, "evaluator.slice_thresholds"):
-            for metric, threshold in bounds.items():
-                yield _check(metric, found.accuracy, threshold, of=found.key)
+    return _check_rows({found.key: found for found in slices}, thresholds, "", place="evaluator.slice_thresholds")
 
 
 def check_changes(metrics: Metrics, baseline: Baseline, thresholds: Mapping[MetricName, Threshold]) -> Iterator[Check]:
@@ -141,13 +134,27 @@ def _check(metric: str, value: float, threshold: Threshold, of: str = "") -> Che
     )
 
 
-def _chosen(found: Mapping[str, Row], name: str, place: str) -> list[Row]:
-    if name == EVERY:
-        return list(found.values())
-    if name not in found:
-        raise ConfigError(
-            f"{place} names `{name}`, which the test split does not have",
-            expected=f"one of {', '.join([EVERY, *found])}",
-            remedy="correct the name; the model is kept, and the job goes on from there",
-        )
-    return [found[name]]
+def _check_rows(
+    rows: Mapping[str, object], thresholds: Mapping[str, Mapping[Any, Threshold]], prefix: str, *, place: str
+) -> Iterator[Check]:
+    """Hold single rows, or every one, against the thresholds of their names.
+
+    Args:
+        rows: what has the metrics, by what a check calls it.
+        thresholds: bounds by name and metric; a name is without the prefix.
+        prefix: of all that checks call rows.
+        place: of the thresholds in the configuration.
+
+    Raises:
+        ConfigError: if there is no row of a name.
+    """
+    for name, bounds in thresholds.items():
+        if name != EVERY and prefix + name not in rows:
+            raise ConfigError(
+                f"{place} names `{name}`, which the test split does not have",
+                expected=f"one of {', '.join([EVERY, *(of.removeprefix(prefix) for of in rows)])}",
+                remedy="correct the name; the model is kept, and the job goes on from there",
+            )
+        for of in rows if name == EVERY else [prefix + name]:
+            for metric, threshold in bounds.items():
+                yield _check(metric, getattr(rows[of], metric), threshold, of=of)

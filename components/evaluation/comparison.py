@@ -27,7 +27,7 @@ def compare(answers: Answers, baseline: Stored[Evaluation], *, significance: flo
     Raises:
         DataError: if the baseline was asked about other images.
     """
-    if answers.split_sha256() != baseline.artifact.test_sha256:
+    if answers.split_sha256 != baseline.artifact.test_sha256:
         raise DataError(
             f"the baseline in {baseline.directory} was scored on other test images "
             f"({baseline.artifact.metrics.count:,}; here there are {len(answers.labels):,})",

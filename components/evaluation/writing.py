@@ -40,7 +40,7 @@ def write_evaluation(
         output: where to write.
     """
     evaluation = Evaluation(
-        test_sha256=answers.split_sha256(),
+        test_sha256=answers.split_sha256,
         weights_sha256=weights_sha256,
         metrics=scores.metrics,
         per_class=scores.per_class,
