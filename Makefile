@@ -1,7 +1,7 @@
 # mnist-job: `make help` lists what there is.
 SHELL := /bin/sh
 .DEFAULT_GOAL := help
-.PHONY: help run test thorough lint types format check lock bench clean \
+.PHONY: help run extras test thorough lint types format check lock bench clean \
 	docker-build docker-run docker-test docker-push k8s-render k8s-submit k8s-logs
 
 CONFIG ?= configs/digits.yaml
@@ -38,6 +38,8 @@ help: ## List the targets
 run: $(VENV)/.cpu ## Run the whole job: CONFIG=configs/digits.yaml ROOT=output ARGS="--set trainer.epochs=3"
 	@$(BIN)/python -m job run --config $(CONFIG) $(if $(ROOT),--root $(ROOT)) $(ARGS)
 
+extras: $(VENV)/.cpu $(VENV)/.extras ## Install what exporting to ONNX and following a run in TensorBoard or MLflow need
+
 test: $(VENV)/.dev ## Run the everyday tests: ARGS="-k splits" for some of them
 	@$(BIN)/python -m pytest $(PARALLEL) $(ARGS)
 
@@ -57,9 +59,9 @@ format: $(VENV)/.dev ## Put the code into shape
 
 check: lint types test ## Everything that must pass before a commit
 
-docker-build: ## Build the image: ACCELERATOR=gpu|cpu BASE_IMAGE=ubuntu:24.04 IMAGE=mnist-job:gpu
+docker-build: ## Build the image: ACCELERATOR=gpu|cpu EXTRAS=1 BASE_IMAGE=ubuntu:24.04 IMAGE=mnist-job:gpu
 	@DOCKER_BUILDKIT=1 docker build --file docker/Dockerfile --tag $(IMAGE) \
-		--build-arg BASE_IMAGE=$(BASE_IMAGE) --build-arg ACCELERATOR=$(ACCELERATOR) \
+		--build-arg BASE_IMAGE=$(BASE_IMAGE) --build-arg ACCELERATOR=$(ACCELERATOR) --build-arg EXTRAS=$(EXTRAS) \
 		--build-arg VERSION=$(VERSION) --build-arg REVISION=$(REVISION) $(ARGS) .
 
 docker-run: export IMAGE := $(IMAGE)
@@ -94,11 +96,12 @@ bench: $(VENV)/.dev ## Measure the claims on this machine: BENCH=quick MNIST=fol
 		$(if $(MNIST),--mnist '$(MNIST)') $(if $(TORCH),--torch '$(TORCH)') $(ARGS)
 
 lock: ## Resolve requirements/ anew from pyproject.toml (needs uv)
-	@for lock in cpu gpu dev; do \
+	@for lock in cpu gpu extras dev; do \
 		case $$lock in \
 			cpu) what="--extra cpu";; \
 			gpu) what="--extra gpu --constraint requirements/cpu.txt";; \
-			dev) what="--extra cpu --group dev --constraint requirements/cpu.txt";; \
+			extras) what="--extra onnx --extra tensorboard --extra mlflow --constraint requirements/cpu.txt";; \
+			dev) what="--extra cpu --extra onnx --extra tensorboard --extra mlflow --group dev --constraint requirements/cpu.txt";; \
 		esac; \
 		uv pip compile pyproject.toml $$what --output-file requirements/$$lock.txt --upgrade --quiet \
 			--universal --python-version 3.11 --generate-hashes --no-emit-index-url --no-emit-find-links --no-header \
