@@ -17,6 +17,7 @@ if TYPE_CHECKING:
     from collections.abc import Sequence
     from pathlib import Path
 
+    from components.artifacts import Export
     from components.errors import JobError
     from job.doctor.diagnosis import Diagnosis
     from job.gc import Garbage
@@ -64,6 +65,17 @@ def summary(sealed: Sealed) -> str:
             return f"test accuracy {made.metrics.accuracy:.4f}; {made.blessing.verdict.replace('_', ' ')}{stamped}"
         case Figures() as made:
             return f"{len(made.figures)} figure{'' if len(made.figures) == 1 else 's'}"
+
+
+def print_exports(console: Console, directory: Path, exports: Sequence[Export]) -> None:
+    """Print what was exported: its form, where it is, and how far its answers are off."""
+    for export in exports:
+        console.print(
+            f"{export.format:<12} {escape(str(directory / export.file))}  [dim](differs by at most "
+            f"{export.largest_difference:.2g} from the network in memory, on {export.images} images)[/]",
+            highlight=False,
+            soft_wrap=True,
+        )
 
 
 def print_run(
