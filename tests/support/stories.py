@@ -10,6 +10,7 @@ import numpy as np
 
 from components.artifacts import Evaluation, Examples, Model, TransformedExamples
 from components.data.formats import read_scaled
+from components.reporting.card.card import render_card
 from components.reporting.page import render_page
 from components.reporting.story import Mistake, Response, Story, TestImage
 from components.testing.contract import make_inputs
@@ -109,6 +110,11 @@ def run_record(**changes: Any) -> RunRecord:
     return RunRecord.model_validate({**values, **changes})
 
 
+def page_of(story: Story) -> str:
+    """Return the page of a story, with its model card in it."""
+    return render_page(story, render_card(story))
+
+
 def full_report(folder: Path) -> str:
     """Return the report of a run with all that it can have."""
-    return add_run(render_page(full_story(folder)), run_record(), command=COMMAND)
+    return add_run(page_of(full_story(folder)), run_record(), command=COMMAND)

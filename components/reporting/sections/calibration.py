@@ -10,7 +10,7 @@ from components.reporting.charts.reliability import reliability_chart
 from components.reporting.words import interval_words, percent
 
 if TYPE_CHECKING:
-    from components.artifacts import Calibration, Evaluation, Metrics
+    from components.artifacts import Calibration, Evaluation
 
 
 @dataclass(frozen=True)
@@ -25,9 +25,9 @@ class CalibrationSection:
 
 def tell_calibration(evaluation: Evaluation) -> CalibrationSection:
     """Return the section."""
-    found, told = evaluation.calibration, tell_error(evaluation.metrics)
+    found, told = evaluation.calibration, tell_error(evaluation)
     if found is None:
-        return CalibrationSection(told + " This evaluation looked no further into it.")
+        return CalibrationSection(told)
     names = tuple(f"{bin_.high * 100:.0f}" for bin_ in found.reliability)
     reliability = reliability_chart("Right answers by confidence", found.reliability)
     counts = bar_chart(
@@ -43,12 +43,14 @@ def tell_calibration(evaluation: Evaluation) -> CalibrationSection:
     return CalibrationSection(told, (reliability, counts), tell_temperature(found), temperature_table(found))
 
 
-def tell_error(metrics: Metrics) -> str:
+def tell_error(evaluation: Evaluation) -> str:
     """Return how far confidence and accuracy are apart."""
-    return (
+    metrics = evaluation.metrics
+    told = (
         f"Confidence and accuracy are {percent(metrics.calibration_error)} apart on average: that is the expected "
         f"calibration error, with an interval of {interval_words(metrics.calibration_error_interval)}."
     )
+    return told if evaluation.calibration else told + " This evaluation looked no further into it."
 
 
 def tell_temperature(found: Calibration) -> str:
