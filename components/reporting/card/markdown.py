@@ -10,6 +10,8 @@ if TYPE_CHECKING:
 
 MARKUP = re.compile(r"[\\`*_\[\]<>|~&$]")
 """What begins or ends markup within a line; what does at the start of one is text here only where words go before."""
+SPACES = re.compile(r"\s+")
+"""Also those that do not break, and the ends of lines."""
 WORD_JOINER = "\N{WORD JOINER}"
 NUMBER = re.compile(r"[-+\N{MINUS SIGN}]?\d")
 
@@ -29,7 +31,7 @@ def text(value: object) -> Markdown:
     if isinstance(value, Markdown):
         return value
     # What keeps words together on a page would only be in the way of who searches a file.
-    told = " ".join(str(value).replace(WORD_JOINER, "").split())
+    told = SPACES.sub(" ", str(value).replace(WORD_JOINER, ""))
     return Markdown(MARKUP.sub(r"\\\g<0>", told))
 
 
@@ -39,7 +41,7 @@ def code(value: str) -> Markdown:
     >>> code("a`b")
     '`` a`b ``'
     """
-    told = " ".join(value.split())
+    told = SPACES.sub(" ", value)
     ticks = "`" * (longest_run(told) + 1)
     room = " " if len(ticks) > 1 else ""
     return Markdown(f"{ticks}{room}{told}{room}{ticks}")
