@@ -80,7 +80,7 @@ class Visualizer(Component[VisualizerConfig]):
             from components.data.formats import read_predictions, read_scaled
             from components.figures.style import save, style
             from components.models.predictor import import_libraries, load_network
-            from components.reporting.card.card import render_card
+            from components.reporting.card import render_card
             from components.reporting.pad import pad_section
             from components.reporting.page import render_page
             from components.reporting.story import Story

@@ -8,7 +8,7 @@ from __future__ import annotations
 from typing import TYPE_CHECKING
 
 from components.reporting import CARD_RUN_PLACE
-from components.reporting.card.markdown import Markdown, code, fenced, table, text
+from components.reporting.markdown import Markdown, code, fenced, table, text
 from job.run_facts import Code, Grid, Sentence, gather
 
 if TYPE_CHECKING:

@@ -9,7 +9,7 @@ from jinja2 import Environment, FileSystemLoader, StrictUndefined
 from markupsafe import Markup
 
 from components.reporting import RUN_LINKS_PLACE, RUN_PLACE
-from components.reporting.card.html import card_html
+from components.reporting.card import card_html
 from components.reporting.sections import (
     calibration,
     confusions,

@@ -10,7 +10,7 @@ import numpy as np
 
 from components.artifacts import Evaluation, Examples, Model, TransformedExamples
 from components.data.formats import read_scaled
-from components.reporting.card.card import render_card
+from components.reporting.card import render_card
 from components.reporting.page import render_page
 from components.reporting.story import Mistake, Response, Story, TestImage
 from components.testing.contract import make_inputs

@@ -15,10 +15,10 @@ from components.artifacts import RUBBER_STAMPED
 from components.reporting import CARD_RUN_PLACE
 from components.reporting.card.forms import KINDS, form_table
 from components.reporting.card.limits import tell_limits
-from components.reporting.card.markdown import Markdown, code, table, text
 from components.reporting.charts import Table
 from components.reporting.checks import tell_checks
 from components.reporting.figures import baseline_table, compare, figure_table
+from components.reporting.markdown import Markdown, code, table, text
 from components.reporting.sections.calibration import tell_error, tell_temperature, temperature_table
 from components.reporting.sections.confusions import per_class_table, tell_most_common
 from components.reporting.sections.data import (

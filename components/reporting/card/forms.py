@@ -4,8 +4,8 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
-from components.reporting.card.markdown import Markdown, code
 from components.reporting.charts import Table
+from components.reporting.markdown import Markdown, code
 
 if TYPE_CHECKING:
     from components.artifacts import Model

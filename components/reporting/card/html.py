@@ -9,6 +9,7 @@ from markdown_it.token import Token
 from markupsafe import Markup
 
 from components.reporting import CARD_RUN_PLACE
+from components.reporting.words import SPACE
 
 if TYPE_CHECKING:
     from collections.abc import Iterator, Sequence
@@ -29,7 +30,7 @@ def card_html(card: str) -> Markup:
     page has sections of its own on the run, so that there is no place for it.
     """
     reader = make_reader()
-    tokens = reader.parse(card.replace(CARD_RUN_PLACE, ""))
+    tokens = reader.parse(card.replace(CARD_RUN_PLACE, "").replace(" %", f"{SPACE}%"))
     if tokens and tokens[0].tag == "h1":
         tokens = tokens[TITLE:]
     for token in tokens:

@@ -6,7 +6,7 @@ from typing import TYPE_CHECKING
 
 from components.artifacts import SEVERITIES
 from components.reporting.sections.weak_spots import hardest_first, worst_first
-from components.reporting.words import between, counted, listed, percent
+from components.reporting.words import APOSTROPHE, between, counted, listed, percent
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
@@ -86,15 +86,15 @@ def _confidence(evaluation: Evaluation) -> Iterator[str]:
     if found.applied:
         yield (
             f"The figures here are after a division of the logits by the temperature {found.temperature:.3f}; the "
-            "model's own files give probabilities without it."
+            f"model{APOSTROPHE}s own files give probabilities without it."
         )
     elif found.temperature != 1:
         sure, often = (
             ("too sure of itself", "less") if found.temperature > 1 else ("less sure than it could be", "more")
         )
         yield (
-            f"It is {sure}: by its temperature, {found.temperature:.3f}, answers are right {often} often than their "
-            "probabilities say. It is not applied."
+            f"It is {sure}: answers are right {often} often than their probabilities say. The temperature that puts "
+            f"that right, {found.temperature:.3f}, is not applied."
         )
 
 

@@ -8,8 +8,9 @@ from typing import TYPE_CHECKING
 if TYPE_CHECKING:
     from collections.abc import Iterable, Sequence
 
-MARKUP = re.compile(r"[\\`*_\[\]<>|~&$]")
-"""What begins or ends markup within a line; what does at the start of one is text here only where words go before."""
+MARKUP = re.compile(r"[\\`*\[\]<>|~&$#]|(?<![^\W_])_+|_+(?![^\W_])")
+"""What begins or ends markup within a line, as `_` does but within a word. What does so at the start of a line is text
+here only where words go before it."""
 SPACES = re.compile(r"\s+")
 """Also those that do not break, and the ends of lines."""
 WORD_JOINER = "\N{WORD JOINER}"
@@ -32,7 +33,7 @@ def text(value: object) -> Markdown:
         return value
     # What keeps words together on a page would only be in the way of who searches a file.
     told = SPACES.sub(" ", str(value).replace(WORD_JOINER, ""))
-    return Markdown(MARKUP.sub(r"\\\g<0>", told))
+    return Markdown(MARKUP.sub(lambda found: "".join(f"\\{letter}" for letter in found[0]), told))
 
 
 def code(value: str) -> Markdown:
