@@ -30,6 +30,7 @@ def add_run_to_card(card: str, record: RunRecord, *, command: str) -> str:
 
 def _blocks(record: RunRecord, command: str) -> Iterator[str]:
     facts = gather(record, command)
+    yield "### The run"
     yield _sentence(facts.told)
     yield fenced(facts.command, "sh") if facts.command else "It was begun from Python, with the configuration below."
     yield from map(_sentence, facts.references)

@@ -62,7 +62,7 @@ def test_its_model_card_is_filled_from_the_manifests_alone(digits: tuple[Outcome
     assert [row[0].split()[0] for row in told["Slices"].tables[0][1:6]] == [
         each["key"] for each in record["worst_slices"]
     ]
-    assert [row[3] for row in told["How to reproduce it"].tables[1][1:]] == [step["digest"] for step in record["steps"]]
+    assert [row[3] for row in told["The run"].tables[0][1:]] == [step["digest"] for step in record["steps"]]
 
 
 def test_the_saved_model_reads_raw_images_as_the_record_says(

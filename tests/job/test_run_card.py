@@ -19,7 +19,7 @@ CARD = f"# A card\n\n## How to reproduce it\n\n{CARD_RUN_PLACE}\n"
 
 
 def reproduce(record: RunRecord, command: str = COMMAND) -> Part:
-    return read_markdown(add_run_to_card(CARD, record, command=command))["How to reproduce it"]
+    return read_markdown(add_run_to_card(CARD, record, command=command))["The run"]
 
 
 def test_every_run_has_a_card_filled_from_what_it_sealed(
@@ -81,7 +81,7 @@ def test_what_is_odd_in_a_configuration_or_a_reason_stays_what_it_is(odd: str) -
     assert yaml.safe_load(blocks(card, "yaml")[0]) == record.config
     assert blocks(card, "sh") == [f"job run {odd}\n"]
     assert {row[1] for row in reproduce(record).tables[0][1:]} == {" ".join(odd.split())}
-    assert list(read_markdown(card)) == ["A card", "How to reproduce it"]
+    assert list(read_markdown(card)) == ["A card", "How to reproduce it", "The run"]
 
 
 def test_a_run_from_python_has_no_command() -> None:
