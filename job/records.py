@@ -124,6 +124,8 @@ class RunRecord(RunPart):
     steps: tuple[StepRecord, ...] = ()
     report: str | None = None
     """Path of the page that tells of the run; None if it has none."""
+    model_card: str | None = None
+    """Path of the model's card; None if it has none."""
     failure: Failure | None = None
     started: datetime
     seconds: Seconds = 0.0

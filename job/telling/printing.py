@@ -104,8 +104,9 @@ def print_run(
             soft_wrap=True,
         )
     print_verdict(console, record)
-    if record.report is not None:
-        console.print(f"{'report':<13} {escape(record.report)}", highlight=False, soft_wrap=True)
+    for what, path in (("report", record.report), ("model card", record.model_card)):
+        if path is not None:
+            console.print(f"{what:<13} {escape(path)}", highlight=False, soft_wrap=True)
     made = {step.component for step in record.steps}
     for slot, what in (("visualizer", "pictures"), ("trainer", "model"), ("evaluator", "evaluation")):
         if slot in made:
