@@ -12,6 +12,7 @@ from typing import Any
 import pytest
 
 from components import Context, Figures, Stored, Visualizer
+from components.artifacts import Export, ExportFormat
 from components.reporting import CARD_RUN_PLACE
 from components.reporting.card import card_html, render_card
 from components.reporting.story import Statements, Story
@@ -220,11 +221,20 @@ def test_how_it_was_trained_can_be_told_from_it(full: Story) -> None:
     assert [row[0] for row in files[1:]] == [stated["file"]]
 
 
-def test_what_shifts_its_images_and_what_is_served_is_told(full: Story) -> None:
-    model = changed(full.model, saved_model="saved_model", test_time_shift=2)
+def test_the_forms_of_the_model_are_told_with_what_they_take_and_how_far_they_are_off(full: Story) -> None:
+    files: dict[ExportFormat, str] = {"keras": "model.keras", "saved_model": "saved_model", "litert": "model.tflite"}
+    exports = tuple(
+        Export(format=name, file=file, images=100, largest_difference=3.6e-7, tolerance=1e-5)
+        for name, file in files.items()
+    )
+    model = changed(full.model, file="model.keras", exports=exports, test_time_shift=2)
     part = read_markdown(render_card(dataclasses.replace(full, model=model)))["Model details"]
-    assert "moved by up to 2 pixels. saved_model/ does that by itself, weights.npz does not." in part.text
-    assert part.tables[1][2][:2] == ["saved_model/", "images : raw images, uint8 [batch, 16, 16] , 0 to 255"]
+    assert "moved by up to 2 pixels. The files do that by themselves." in part.text
+    _, *rows = part.tables[1]
+    assert [row[0] for row in rows] == ["model.keras", "saved_model/", "model.tflite"]
+    assert {row[2] for row in rows} == {"images : raw images, uint8 [batch, 16, 16] , 0 to 255"}
+    assert ["label" in row[3] for row in rows] == [False, True, True]
+    assert {row[4] for row in rows} == {"3.6e-07 (at most 1e-05), 100 images"}
 
 
 def test_a_model_that_is_not_blessed_says_so_where_it_is_meant_to_be_used(tmp_path: Path) -> None:

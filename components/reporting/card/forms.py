@@ -6,9 +6,10 @@ from typing import TYPE_CHECKING
 
 from components.reporting.charts import Table
 from components.reporting.markdown import Markdown, code
+from components.reporting.words import counted
 
 if TYPE_CHECKING:
-    from components.artifacts import Model
+    from components.artifacts import ExportFormat, Model
 
 KINDS = {
     "keras": "convolutional network (Keras)",
@@ -16,23 +17,37 @@ KINDS = {
 }
 
 
+RUNTIMES: dict[ExportFormat, str] = {
+    "keras": "Keras",
+    "saved_model": "TensorFlow, TensorFlow Serving",
+    "litert": "LiteRT",
+    "onnx": "ONNX Runtime",
+}
+
+
 def form_table(model: Model) -> Table:
     """Return a row a file, relative to the Model artifact's own directory."""
     height, width, channels = model.image_shape
-    scaled = Markdown(f"scaled images, `float32 [batch, {height}, {width}, {channels}]`, 0 to 1")
+    raw = Markdown(f"`images`: raw images, `uint8 [batch, {height}, {width}]`, 0 to 255")
     probabilities = f"`float32 [batch, {len(model.class_names)}]`"
-    gives = {
-        "keras": Markdown(f"the probability of each class, {probabilities}"),
-        "linear": Markdown("nothing by itself: it holds `weights` and `bias`"),
-    }
-    rows = [(code(model.file), scaled, gives[model.format])]
-    if model.saved_model is not None:
-        raw = Markdown(f"`images`: raw images, `uint8 [batch, {height}, {width}]`, 0 to 255")
+    rows = []
+    for export in model.exports:
+        file = f"{export.file}/" if export.format == "saved_model" else export.file
+        label = "" if export.format == "keras" else "; `label`, `int64 [batch]`"
         rows.append(
             (
-                code(f"{model.saved_model}/"),
+                code(file),
+                RUNTIMES[export.format],
                 raw,
-                Markdown(f"`probabilities`, {probabilities}; `label`, `int64 [batch]`"),
+                Markdown(f"`probabilities`, {probabilities}{label}"),
+                f"{export.largest_difference:.2g} (at most {export.tolerance:g}), {counted(export.images, 'image')}",
             )
         )
-    return Table(("File", "Takes", "Gives back"), tuple(rows))
+    if model.file not in {export.file for export in model.exports}:
+        scaled = Markdown(f"scaled images, `float32 [batch, {height}, {width}, {channels}]`, 0 to 1")
+        gives = {
+            "keras": Markdown(f"the probability of each class, {probabilities}"),
+            "linear": Markdown("nothing by itself: it holds `weights` and `bias`"),
+        }
+        rows.append((code(model.file), "", scaled, gives[model.format], ""))
+    return Table(("File", "For", "Takes", "Gives back", "Differs from the network in memory by"), tuple(rows))
