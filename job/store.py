@@ -23,8 +23,8 @@ from typing import TYPE_CHECKING, Any, Literal, cast
 from components import Artifact, Stored
 from components.errors import ConfigError, IntegrityError, JobError
 from components.runtime.disk import FULL, disk_full, flush
+from components.runtime.locks import hold
 from job.integrity import list_files, verify
-from job.locks import hold
 from job.manifest import MANIFEST, RERUN, Manifest, Recipe
 from job.slots import SLOTS
 
@@ -100,7 +100,7 @@ class Store:
     def locked(
         self, slot: str, fingerprint: str, *, holder: str, waiting: Callable[[str], None], check: Callable[[], None]
     ) -> AbstractContextManager[None]:
-        """Let one run at a time look for, make or remove an artifact; see `job.locks.hold`."""
+        """Let one run at a time look for, make or remove an artifact; see `components.runtime.locks.hold`."""
         return hold(self.lock(slot, fingerprint), holder=holder, waiting=waiting, check=check)
 
     def find(self, slot: str, fingerprint: str) -> Sealed | None:
