@@ -29,7 +29,7 @@ from job.manifest import MANIFEST, RERUN, Manifest, Recipe
 from job.slots import SLOTS
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Iterator
+    from collections.abc import Callable, Iterable, Iterator
     from contextlib import AbstractContextManager
 
 Kind = Literal["sealed", "partial", "lock", "aside", "deleting"]
@@ -87,14 +87,14 @@ class Store:
                 f"{self.root} has no artifacts", expected="a root of the job", remedy="name it with --root"
             )
 
-    def prepare(self) -> None:
-        """Make the folders of all slots, writable.
+    def prepare(self, slots: Iterable[str]) -> None:
+        """Make the folders of some slots, writable.
 
         Raises:
             ConfigError: if that cannot be.
             StorageError: if there is no space even for that.
         """
-        for slot in SLOTS:
+        for slot in slots:
             make_writable(self.artifacts / slot)
 
     def locked(

@@ -56,6 +56,10 @@ from components.artifacts.model import (
     Model,
     TrainingEnvironment,
 )
+from components.artifacts.pushed import (
+    PushedModel,
+    Servable,
+)
 from components.artifacts.transformed import (
     GraphOperation,
     SplitOverlap,
@@ -97,8 +101,10 @@ __all__ = [
     "Model",
     "NonNegative",
     "PerSplit",
+    "PushedModel",
     "ReliabilityBin",
     "Robustness",
+    "Servable",
     "Sha256",
     "Slice",
     "Source",
