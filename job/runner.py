@@ -9,7 +9,16 @@ from typing import TYPE_CHECKING, Any
 from rich.console import Console
 
 from components import Artifact, Component, Context, Evaluation, Figures, PushedModel, Stored
-from components.errors import ExitCode, IntegrityError, JobError, ResourceError, StorageError, first_line, in_one_line
+from components.errors import (
+    ConfigError,
+    ExitCode,
+    IntegrityError,
+    JobError,
+    ResourceError,
+    StorageError,
+    first_line,
+    in_one_line,
+)
 from components.runtime.disk import disk_full, is_disk_full, room_for
 from components.stopwatch import Spent, Stopwatch, read_clocks
 from job.environment import describe_environment
@@ -85,6 +94,12 @@ class Runner:
         Raises:
             JobError: if a step fails, or the run cannot even begin (then there is no record).
         """
+        if self.until is not None and self.until not in self.config.pipeline.components():
+            raise ConfigError(
+                f"the configuration has no {self.until} to stop after",
+                expected=", ".join(self.config.pipeline.components()),
+                remedy=f"name one of these, or add a section `{self.until}`",
+            )
         for component in self.config.pipeline.components().values():
             component.preflight()
         self.store.prepare(self.config.pipeline.components())

@@ -66,4 +66,4 @@ def in_words(published: Published) -> str:
     if published.new:
         return said
     other = "" if served.number == version.number else f"; version {served.number} is served"
-    return f"{said} (there already{other})"
+    return f"{said}, there already{other}"

@@ -102,8 +102,9 @@ def roll_back(destination: Path, to: int | None = None) -> RolledBack:
         newest = versions[-1]
         target = _before(versions) if to is None else _numbered(to, versions, destination)
         if target.digest == newest.digest and newest.is_whole:
+            copy = "" if target.number == newest.number else f": version {newest.number} is a copy of it"
             raise ConfigError(
-                f"version {target.number} is what is served already, as version {newest.number}",
+                f"version {target.number} is served already{copy}",
                 expected="a version with another model",
                 remedy=f"`python -m job versions {destination}` lists them",
             )
@@ -136,14 +137,14 @@ def check_destination(destination: Path) -> None:
         ConfigError: if it, or the nearest of its parents that is there, is no folder, or cannot be written to.
     """
     there = existing(destination)
-    why = "it is not a folder" if not there.is_dir() else "it is not to be written to"
-    if not (there.is_dir() and os.access(there, os.W_OK | os.X_OK)):
-        named = f"{destination}" if there == destination.absolute() else f"{destination}: of {there},"
-        raise ConfigError(
-            f"cannot push to {named} {why}",
-            expected="a folder that the job may write to, or one that it can make",
-            remedy="name another as pusher.destination, or give permission",
-        )
+    if there.is_dir() and os.access(there, os.W_OK | os.X_OK):
+        return
+    which = "it" if there == destination.absolute() else there
+    raise ConfigError(
+        f"cannot push to {destination}: {which} {'may not be written to' if there.is_dir() else 'is not a folder'}",
+        expected="a folder that the job may write to, or one that it can make",
+        remedy="name another as pusher.destination, or give permission",
+    )
 
 
 def _before(versions: list[Version]) -> Version:
@@ -152,7 +153,7 @@ def _before(versions: list[Version]) -> Version:
         raise ConfigError(
             f"there is nothing to roll back to: no other model was in use before version {versions[-1].number}",
             expected="an older version with another model",
-            remedy="name one with --to, or push another model",
+            remedy=f"name one with --to; `python -m job versions {versions[-1].directory.parent}` lists them",
         )
     return used[-2]
 
