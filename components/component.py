@@ -111,8 +111,9 @@ class Component(ABC, Generic[ConfigT]):
     Config: ClassVar[type[ComponentConfig]]
     version: ClassVar[str] = "1"
     """Raise it when the result changes for a reason that the source code does not show."""
-    libraries: ClassVar[tuple[str, ...]] = ()
-    """Distributions whose version decides the result; a new version means a new artifact."""
+    libraries: tuple[str, ...] = ()
+    """Distributions whose version decides the result; a new version means a new artifact. Those that only some
+    configurations need are added when the component is made."""
 
     def __init__(self, config: ConfigT | None = None) -> None:
         self.config: ConfigT = typing.cast("ConfigT", self.Config()) if config is None else config

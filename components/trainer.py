@@ -9,6 +9,7 @@ from typing import Any
 
 from components.artifacts import Model, Stored, TrainingEnvironment, TransformedExamples
 from components.component import Component, Context
+from components.exporting import onnx_file
 from components.runtime.disk import room_for
 from components.runtime.libraries import library_version
 from components.runtime.resources import cpu_limit, processor
@@ -16,37 +17,48 @@ from components.runtime.tensorflow import choose_device, import_tensorflow, make
 from components.training.cnn import build_network
 from components.training.config import GpuConfig, TrainerConfig
 
-FORMS = 3
-"""The weights are written as `.keras`, as a draft of it, and as a SavedModel."""
+COPIES = 5
+"""Of the weights that are written at most: as `.keras`, as a draft of it, as SavedModel, LiteRT and ONNX."""
 
 
 class Trainer(Component[TrainerConfig]):
     """Builds the convolutional network and trains it with `fit()`."""
 
     Config = TrainerConfig
-    libraries = ("tensorflow", "keras", "numpy")
+    libraries: tuple[str, ...] = ("tensorflow", "keras", "numpy")
+
+    def __init__(self, config: TrainerConfig | None = None) -> None:
+        super().__init__(config)
+        if "onnx" in self.config.exports:
+            self.libraries = (*self.libraries, *onnx_file.PACKAGES)
 
     def identity(self) -> dict[str, Any]:
         return self.config.model_dump(mode="json", exclude={"checkpoint"})
 
     def preflight(self) -> None:
-        """Raise ResourceError now if a GPU is asked for and none can be had."""
+        """Raise ResourceError now if a GPU is asked for and none can be had, ConfigError if ONNX is and is not here."""
         if self.config.device == "gpu":
             require_gpu()
+        if "onnx" in self.config.exports:
+            onnx_file.require()
 
     def run(self, context: Context, /, *, transformed: Stored[TransformedExamples]) -> Model:
-        """Train, and write `model.keras`, `saved_model/` and `history.csv`.
+        """Train, and write `history.csv` and the forms in which the model is deployed (see `components.exporting`).
 
         Raises:
             TerminationError: if the job was asked to end; training goes on from there the next time.
             ConfigError: if the images are too small for the network's pooling, or training diverges.
+            JobError: if what was exported answers otherwise than the network in memory.
             StorageError: if there is no space for the model or a checkpoint.
             ResourceError: if a GPU is asked for and TensorFlow sees none.
         """
         with context.timed("imports"):
             tf = import_tensorflow()
             from components.data.formats import read_scaled
-            from components.training.exporting import weights_digest, write_keras, write_saved_model
+            from components.data.transform_graph import invert_numpy
+            from components.exporting.deployable import Deployable
+            from components.exporting.exporting import ALWAYS, TRIED, export
+            from components.models.weights import weights_digest
             from components.training.fitting import fit
             from components.training.history import write_history
 
@@ -65,12 +77,13 @@ class Trainer(Component[TrainerConfig]):
         with tf.device("CPU") if device == "CPU" else nullcontext():
             with context.timed("building"):
                 network = build(precision=gpu.precision)
+            validation = read_scaled(transformed, stated.splits.validation)
             with context.timed("training"):
                 fitted = fit(
                     network,
                     config,
                     read_scaled(transformed, stated.splits.train),
-                    read_scaled(transformed, stated.splits.validation),
+                    validation,
                     context,
                     machine=machine,
                     xla=gpu.xla,
@@ -78,14 +91,18 @@ class Trainer(Component[TrainerConfig]):
             if gpu.precision != "float32":  # what is deployed computes in float32 everywhere
                 trained, network = network, build()
                 network.set_weights(trained.get_weights())
-        with context.timed("exporting"), room_for(output, FORMS * network.count_params() * 4, "the trained model"):
-            write_keras(network, output / "model.keras")
-            write_saved_model(network, stated.graph, output / "saved_model", test_time_shift=config.test_time_shift)
+        with context.timed("exporting"), room_for(output, COPIES * network.count_params() * 4, "the trained model"):
             write_history(fitted.history, output / "history.csv")
+            exports = export(
+                Deployable(network, stated.graph, config.test_time_shift),
+                dict.fromkeys((*ALWAYS, *config.exports)),
+                invert_numpy(stated.graph, validation.images[:TRIED]),
+                context,
+            )
         return Model(
             format="keras",
             file="model.keras",
-            saved_model="saved_model",
+            exports=exports,
             history_file="history.csv",
             image_shape=stated.image_shape,
             class_names=stated.class_names,

@@ -26,6 +26,10 @@ if TYPE_CHECKING:
     from components import Component
 
 
+LISTS = ("tuple_type", "list_type", "frozen_set_type", "set_type")
+"""What pydantic calls a value that should have been what YAML writes as a list."""
+
+
 @dataclass(frozen=True, kw_only=True)
 class JobConfig:
     """All that decides a run.
@@ -179,6 +183,8 @@ def explain(document: Document, slot: str, cls: type[Component[Any]], error: Val
     message = first["msg"].removeprefix("Value error, ").removeprefix("Input should be ")
     if first["type"] == "value_error":
         return ConfigError(f"{document.where(place)}: {join(place)}: {message}", remedy=f"change {join(place)}")
+    if first["type"] in LISTS:
+        message = "a list, such as [a, b]"
     value = first["input"]
     if first["type"] == "union_tag_invalid":
         tag = str(first["ctx"]["discriminator"]).strip("'")

@@ -33,7 +33,7 @@ def make_recipe(component: Component[Any], inputs: Mapping[str, str]) -> Recipe:
         source=source_digest(cls),
         config=component.identity(),
         inputs=dict(inputs),
-        libraries={name: library_version(name) for name in cls.libraries},
+        libraries={name: library_version(name) for name in component.libraries},
     )
 
 

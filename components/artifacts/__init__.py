@@ -53,6 +53,8 @@ from components.artifacts.figures import (
 )
 from components.artifacts.model import (
     Epoch,
+    Export,
+    ExportFormat,
     Model,
     TrainingEnvironment,
 )
@@ -88,6 +90,8 @@ __all__ = [
     "Evaluation",
     "Examples",
     "ExamplesSplit",
+    "Export",
+    "ExportFormat",
     "Figure",
     "Figures",
     "FileName",

@@ -8,6 +8,8 @@ from pydantic import Field
 
 from components.artifacts.base import Artifact, Count, FileName, Fraction, ImageShape, Sha256, Statement
 
+ExportFormat = Literal["keras", "saved_model", "litert", "onnx"]
+
 
 class Epoch(Statement):
     """One row of the training history."""
@@ -31,6 +33,19 @@ class TrainingEnvironment(Statement):
     seed: int
 
 
+class Export(Statement):
+    """A form in which the model is deployed: it takes raw images, and was tried before it was sealed."""
+
+    format: ExportFormat
+    file: FileName
+    """A file, or of `saved_model` a directory."""
+    images: Annotated[int, Field(ge=1)]
+    """Raw validation images that it and the network in memory were given."""
+    largest_difference: Annotated[float, Field(ge=0)]
+    """Between two probabilities."""
+    tolerance: Annotated[float, Field(ge=0)]
+
+
 class Model(Artifact):
     """A trained classifier in the forms that one deploys."""
 
@@ -38,14 +53,16 @@ class Model(Artifact):
     format: Literal["keras", "linear"]
     """`keras`: a convolutional network; `linear`: one weight a pixel and class (see `components.models.predictor`)."""
     file: FileName
-    saved_model: FileName | None = None
-    """Directory of a SavedModel whose default signature takes raw images."""
+    """What `components.models.predictor` reads. Of a `keras` model the network of scaled images alone, or within a
+    model of raw ones as the layer `components.models.predictor.NETWORK`."""
+    exports: tuple[Export, ...] = ()
+    """The forms in which it is deployed; `file` can be one of them."""
     history_file: FileName
     image_shape: ImageShape
     class_names: Annotated[tuple[str, ...], Field(min_length=2)]
     test_time_shift: Count = 0
     """Pixels: answers are means over the image and the same moved by up to so many (`components.models.averaging`);
-    `saved_model` does it by itself, `file` does not."""
+    `exports` do it by themselves, the network of scaled images does not."""
     parameters: Count
     weights_sha256: Sha256
     """Over the bytes of all weights in their order: equal exactly if the networks are."""
@@ -55,6 +72,10 @@ class Model(Artifact):
     stopped_early: bool
     environment: TrainingEnvironment
 
+    @property
+    def saved_model(self) -> str | None:
+        """The directory of the SavedModel, whose default signature takes raw images; None if there is none."""
+        return next((export.file for export in self.exports if export.format == "saved_model"), None)
+
     def file_names(self) -> tuple[str, ...]:
-        names = (self.file, self.history_file)
-        return names if self.saved_model is None else (*names, self.saved_model)
+        return tuple(dict.fromkeys((self.file, self.history_file, *(export.file for export in self.exports))))

@@ -1,9 +1,9 @@
-"""The transform graph: a few typed operations, with one meaning in NumPy and the same in TensorFlow.
+"""The transform graph: a few typed operations, with one meaning in NumPy and the same in TensorFlow and Keras.
 
-Transform applies the graph with NumPy to materialize the scaled splits; Trainer applies it
-with TensorFlow in front of the served model. Both do the same IEEE 754 single-precision
-operations in the same order, so what is served cannot differ from what was trained on; a test
-holds the two against each other on every grey value, to the bit.
+Transform applies the graph with NumPy to materialize the scaled splits; Trainer applies it with
+TensorFlow, and in its `.keras` file with layers of Keras, in front of the served model. All do the
+same IEEE 754 single-precision operations in the same order, so what is served cannot differ from
+what was trained on; a test holds them against each other on every grey value, to the bit.
 
 There is no division: TensorFlow's graph optimizer turns one by a constant into a multiplication
 by its reciprocal, whose last bit is another on 126 of the 256 grey values.
@@ -86,6 +86,24 @@ def apply_tensorflow(graph: Iterable[GraphOperation], images: Any) -> Any:
                 value = tf.multiply(value, tf.constant(factor, value.dtype))
             case GraphOperation(op="expand_dims", axis=int(axis)):
                 value = tf.expand_dims(value, axis)
+            case _:
+                raise ValueError(f"not an operation of a transform graph: {operation}")
+    return value
+
+
+def apply_keras(graph: Iterable[GraphOperation], images: Any) -> Any:
+    """Apply the graph to a batch of raw images (a uint8 KerasTensor) with layers that every Keras has."""
+    from keras import layers
+
+    value = images
+    for operation in graph:
+        match operation:
+            case GraphOperation(op="cast", dtype=str(dtype)):
+                value = layers.Rescaling(1.0, dtype=dtype, name="cast")(value)
+            case GraphOperation(op="multiply", by=float(factor)):
+                value = layers.Rescaling(factor, dtype=value.dtype, name="scale")(value)
+            case GraphOperation(op="expand_dims", axis=-1):
+                value = layers.Reshape((*value.shape[1:], 1), name="channel")(value)
             case _:
                 raise ValueError(f"not an operation of a transform graph: {operation}")
     return value

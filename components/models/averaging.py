@@ -25,11 +25,29 @@ def average_over_shifts(answer: Callable[[Any], Any], images: Any, *, shift: int
         return answer(images)
     height, width = images.shape[1:3]
     padded = tf.pad(images, [[0, 0], [shift, shift], [shift, shift], [0, 0]])
-    moves = [
-        (down, right)
-        for down in range(-shift, shift + 1)
-        for right in range(-shift, shift + 1)
-        if abs(down) + abs(right) <= shift
-    ]
-    moved = [padded[:, shift - y : shift - y + height, shift - x : shift - x + width] for y, x in moves]
-    return tf.add_n([answer(images) for images in moved]) / len(moves)
+    moved = [padded[:, top : top + height, left : left + width] for top, left in windows(shift)]
+    return tf.add_n([answer(images) for images in moved]) / len(moved)
+
+
+def average_over_shifts_keras(network: Any, images: Any, *, shift: int) -> Any:
+    """Return the same for a KerasTensor, with layers that every Keras has; `network` is one, called many times."""
+    from keras import layers
+
+    if not shift:
+        return network(images)
+    padded = layers.ZeroPadding2D(shift, name="padding")(images)
+    answers = []
+    for number, (top, left) in enumerate(windows(shift), start=1):
+        rows, columns = (top, 2 * shift - top), (left, 2 * shift - left)
+        answers.append(network(layers.Cropping2D((rows, columns), name=f"moved_{number}")(padded)))
+    return layers.Average(name="average")(answers)
+
+
+def windows(shift: int) -> list[tuple[int, int]]:
+    """Return top and left of each window into an image that is padded by `shift` on all sides.
+
+    >>> windows(1)
+    [(2, 1), (1, 2), (1, 1), (1, 0), (0, 1)]
+    """
+    steps = range(-shift, shift + 1)
+    return [(shift - down, shift - right) for down in steps for right in steps if abs(down) + abs(right) <= shift]

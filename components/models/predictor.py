@@ -13,6 +13,8 @@ if TYPE_CHECKING:
 
     from components.artifacts import Model, Stored
 
+NETWORK = "digit_cnn"
+"""What a network of scaled images is called where it is a layer of a model of raw ones."""
 BATCH = 1000
 """Images a forward pass; bounds the memory that the activations take."""
 
@@ -39,11 +41,12 @@ def import_libraries(model: Stored[Model]) -> None:
 
 
 def load_network(model: Stored[Model]) -> Any:
-    """Return the keras network of a `keras` model; Keras's safe mode runs no code from the file."""
+    """Return the keras network of scaled images of a `keras` model; Keras's safe mode runs no code from the file."""
     import_libraries(model)
     import keras
 
-    return keras.models.load_model(model.directory / model.artifact.file, compile=False, safe_mode=True)
+    loaded = keras.models.load_model(model.directory / model.artifact.file, compile=False, safe_mode=True)
+    return next((layer for layer in loaded.layers if layer.name == NETWORK), loaded)
 
 
 def _keras_predictor(model: Stored[Model]) -> Predictor:

@@ -30,7 +30,7 @@ def import_tensorflow() -> Any:
     """
     os.environ.setdefault("TF_CPP_MIN_LOG_LEVEL", "2")
     os.environ.setdefault("KERAS_BACKEND", "tensorflow")
-    with _quiet_standard_error():
+    with quiet_standard_error():
         import tensorflow as tf
         from absl import logging as absl_logging
 
@@ -64,10 +64,10 @@ def without_keras() -> Iterator[None]:
 
 
 @contextlib.contextmanager
-def _quiet_standard_error() -> Iterator[None]:
+def quiet_standard_error() -> Iterator[None]:
     """Hold back what the process writes to its standard error, and let it through if the block fails.
 
-    The libraries below TensorFlow log a few lines at load, before any setting can quiet them.
+    The libraries below TensorFlow log a few lines at load and while converting, which no setting can quiet.
     """
     sys.stderr.flush()
     kept = os.dup(2)

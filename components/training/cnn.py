@@ -8,6 +8,7 @@ from pydantic import Field
 
 from components.component import ComponentConfig
 from components.errors import ConfigError
+from components.models.predictor import NETWORK
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
@@ -95,7 +96,7 @@ def build_network(
     def he_normal() -> Any:  # K. He et al., "Delving Deep into Rectifiers", 2015, for layers before a ReLU
         return keras.initializers.HeNormal(seed=next(seeds))
 
-    network = keras.Sequential([keras.Input(image_shape, name="image")], name="digit_cnn")
+    network = keras.Sequential([keras.Input(image_shape, name="image")], name=NETWORK)
     blocks = zip(config.filters, config.kernels, config.padding, strict=True)
     for number, (filters, kernel, padding) in enumerate(blocks, start=1):
         network.add(

@@ -69,6 +69,9 @@ class TrainerConfig(ComponentConfig):
     """Images that fit in it are shuffled as one, others block by block; by default the job's budget."""
     seed: Seed = 0
     """Decides weights, dropout, augmentation and the order of images; by default the job's seed."""
+    exports: tuple[Literal["litert", "onnx"], ...] = ("litert",)
+    """What is written beside the `.keras` file and the SavedModel: a LiteRT file, an ONNX file (which needs the extra
+    `onnx`), both or neither."""
     checkpoint: CheckpointConfig = CheckpointConfig()
     """How often progress is saved; it decides nothing of the result."""
 

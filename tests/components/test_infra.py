@@ -33,8 +33,9 @@ class Warnings(NoProgress):
 @pytest.fixture(scope="module")
 def made(tmp_path_factory: pytest.TempPathFactory) -> Made:
     """Return an untrained network, exported as the Trainer exports it, and images for it."""
+    from components.exporting.deployable import Deployable
+    from components.exporting.exporting import ALWAYS, export
     from components.training.cnn import NetworkConfig, build_network
-    from components.training.exporting import write_keras, write_saved_model
 
     directory = tmp_path_factory.mktemp("model")
     inputs = make_inputs(tmp_path_factory.mktemp("inputs"))
@@ -42,11 +43,9 @@ def made(tmp_path_factory: pytest.TempPathFactory) -> Made:
     stated = transformed.artifact
     config = NetworkConfig(filters=(4, 4, 4), dense=(8, 8))
     network = build_network(config, image_shape=stated.image_shape, classes=len(stated.class_names), seed=0)
-    write_keras(network, directory / "model.keras")
-    write_saved_model(network, stated.graph, directory / "saved_model")
-    model = inputs[Model].artifact.model_copy(
-        update={"format": "keras", "file": "model.keras", "saved_model": "saved_model"}
-    )
+    images = invert_numpy(stated.graph, np.asarray(read_scaled(transformed, stated.splits.validation).images))
+    exports = export(Deployable(network, stated.graph), ALWAYS, images, Context(output=directory))
+    model = inputs[Model].artifact.model_copy(update={"format": "keras", "file": "model.keras", "exports": exports})
     return Stored(model, directory), transformed
 
 

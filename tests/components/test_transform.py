@@ -9,7 +9,7 @@ import numpy as np
 
 from components import Context, ExampleGen, Stored, Transform, TransformedExamples
 from components.data.formats import read_scaled
-from components.data.transform_graph import apply_numpy, apply_tensorflow, scaling_graph
+from components.data.transform_graph import apply_keras, apply_numpy, apply_tensorflow, scaling_graph
 from components.example_gen import ExampleGenConfig
 from components.sources import IdxSource
 from tests.support.data import squares, write_idx, write_idx_folder
@@ -48,15 +48,20 @@ def test_the_graph_is_written_beside_the_splits(tmp_path: Path) -> None:
     ]
 
 
-def test_numpy_and_tensorflow_mean_the_same_by_the_graph_to_the_bit() -> None:
+def test_numpy_tensorflow_and_keras_mean_the_same_by_the_graph_to_the_bit() -> None:
     from components.runtime.tensorflow import import_tensorflow
 
     tf = import_tensorflow()
+    import keras
+
     every_grey = np.arange(256, dtype=np.uint8).reshape(1, 16, 16)
     ours = apply_numpy(scaling_graph(), every_grey)
     served = tf.function(lambda images: apply_tensorflow(scaling_graph(), images))(tf.constant(every_grey)).numpy()
-    assert ours.dtype == served.dtype == np.float32
+    images = keras.Input((16, 16), dtype="uint8")
+    layers = keras.Model(images, apply_keras(scaling_graph(), images))(tf.constant(every_grey)).numpy()
+    assert ours.dtype == served.dtype == layers.dtype == np.float32
     np.testing.assert_array_equal(ours, served)
+    np.testing.assert_array_equal(ours, layers)
     np.testing.assert_allclose(ours.reshape(-1), np.arange(256) / 255, rtol=1e-7)
     assert (ours.min(), ours.max()) == (0, 1)
 

@@ -274,6 +274,12 @@ def test_a_mistake_in_an_override_is_told(write_config: WriteConfig, override: s
     assert says in told.value.headline
 
 
+def test_one_value_where_a_list_is_wanted_is_told(write_config: WriteConfig) -> None:
+    with pytest.raises(ConfigError, match="trainer.exports is 'litert'") as told:
+        load_config(write_config({}), ["trainer.exports=litert"])
+    assert told.value.expected == "a list, such as [a, b]"
+
+
 def test_a_missing_configuration_is_told(tmp_path: Path) -> None:
     with pytest.raises(ConfigError, match="cannot be read: No such file"):
         load_config(tmp_path / "none.yaml")

@@ -6,7 +6,7 @@ import contextlib
 import json
 import string
 from pathlib import Path
-from typing import Any
+from typing import Any, get_args
 
 import pytest
 import yaml
@@ -21,6 +21,8 @@ from components.artifacts import (
     Epoch,
     Examples,
     ExamplesSplit,
+    Export,
+    ExportFormat,
     Figure,
     Figures,
     Model,
@@ -125,7 +127,17 @@ models = st.builds(
     Model,
     format=st.sampled_from(["keras", "linear"]),
     file=file_name,
-    saved_model=st.none() | file_name,
+    exports=st.lists(
+        st.builds(
+            Export,
+            format=st.sampled_from(get_args(ExportFormat)),
+            file=file_name,
+            images=st.integers(1),
+            largest_difference=st.floats(0, 1),
+            tolerance=st.floats(0, 1),
+        ),
+        max_size=3,
+    ).map(tuple),
     history_file=file_name,
     image_shape=shape,
     class_names=names,

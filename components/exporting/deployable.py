@@ -1,0 +1,87 @@
+"""What is to be deployed: a network, what makes its images of raw ones, and how its answers are averaged."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from functools import cached_property, partial
+from typing import TYPE_CHECKING, Any, Protocol
+
+from components.data.transform_graph import apply_tensorflow
+from components.models.averaging import average_over_shifts
+
+if TYPE_CHECKING:
+    from pathlib import Path
+
+    import numpy as np
+    from numpy.typing import NDArray
+
+    from components.artifacts import GraphOperation
+    from components.models.served import RawPredictor
+
+INPUT, PROBABILITIES, LABEL = "images", "probabilities", "label"
+"""Of what is served: uint8 [batch, height, width]; float32 [batch, classes]; int64 [batch]."""
+
+
+@dataclass(frozen=True)
+class Deployable:
+    """A trained network with all that is around it where it answers raw images.
+
+    Attributes:
+        network: a keras.Sequential of what `graph` makes; it computes in float32.
+        graph: what to do with raw images before the network.
+        test_time_shift: answers are means over images moved by up to so many pixels (see `average_over_shifts`).
+    """
+
+    network: Any
+    graph: tuple[GraphOperation, ...]
+    test_time_shift: int = 0
+
+    @property
+    def image_size(self) -> tuple[int, int]:
+        """Height and width of the images."""
+        height, width, _ = self.network.input_shape[1:]
+        return height, width
+
+    @cached_property
+    def serve(self) -> Any:
+        """The tf.function that every form but `.keras` is made of: from images to probabilities and labels."""
+        import tensorflow as tf
+
+        # Nothing here branches on a tensor: to look for that takes longer than the rest of exporting.
+        @tf.function(  # type: ignore[untyped-decorator]
+            input_signature=[tf.TensorSpec((None, *self.image_size), tf.uint8, name=INPUT)], autograph=False
+        )
+        def serve(images: Any) -> dict[str, Any]:
+            scaled = apply_tensorflow(self.graph, images)
+            answer = partial(self.network, training=False)
+            probabilities = average_over_shifts(answer, scaled, shift=self.test_time_shift)
+            return {PROBABILITIES: probabilities, LABEL: tf.argmax(probabilities, axis=-1)}
+
+        return serve
+
+    def answer(self, images: NDArray[np.uint8]) -> NDArray[np.float32]:
+        """Return what the network in memory says of raw images, float32 [count, classes]."""
+        import tensorflow as tf
+
+        probabilities: NDArray[np.float32] = self.serve(tf.constant(images))[PROBABILITIES].numpy()
+        return probabilities
+
+
+class Form(Protocol):
+    """A module that writes one form, and reads it back."""
+
+    @property
+    def TITLE(self) -> str:  # noqa: N802
+        """What the form is called."""
+
+    def write(self, deployable: Deployable, path: Path, images: NDArray[np.uint8]) -> None:
+        """Write a deployable to a file or directory that is not there yet, the same bytes for the same weights.
+
+        Args:
+            deployable: what to write.
+            path: where to.
+            images: some raw ones, for a form that keeps such.
+        """
+
+    def read(self, path: Path) -> RawPredictor:
+        """Return what the form's own runtime makes of what was written."""

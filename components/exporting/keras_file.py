@@ -1,0 +1,78 @@
+"""The `.keras` file: Keras loads it in safe mode, without code of ours, and it takes raw images."""
+
+from __future__ import annotations
+
+import json
+import re
+import zipfile
+from typing import TYPE_CHECKING, Any
+
+from components.data.transform_graph import apply_keras
+from components.exporting.deployable import INPUT
+from components.models.averaging import average_over_shifts_keras
+
+if TYPE_CHECKING:
+    from pathlib import Path
+
+    import numpy as np
+    from numpy.typing import NDArray
+
+    from components.exporting.deployable import Deployable
+    from components.models.served import RawPredictor
+
+TITLE = "Keras file"
+ZIP_EPOCH = (1980, 1, 1, 0, 0, 0)
+"""The earliest time that a ZIP archive can state."""
+SHARED_OBJECT = re.compile(r'(?<="shared_object_id": )\d+', re.ASCII)
+
+
+def write(deployable: Deployable, path: Path, images: NDArray[np.uint8]) -> None:  # noqa: ARG001
+    """Write a `.keras` file of layers that Keras has: those of the transform graph, the network, its average.
+
+    It is not compiled: the schedule that trained it would be code of ours. Keras states in the file when it was
+    saved, and ZIP when each member was: both are put to a fixed time. Objects shared by layers are numbered by their
+    place in memory: they are counted instead. So the same network is the same file.
+    """
+    draft = path.with_name(f"draft-{path.name}")
+    _functional(deployable).save(draft)
+    with zipfile.ZipFile(draft) as saved, zipfile.ZipFile(path, "w", zipfile.ZIP_DEFLATED) as archive:
+        for name in sorted(saved.namelist()):
+            content = saved.read(name)
+            if name == "metadata.json":
+                metadata = json.loads(content) | {"date_saved": "1980-01-01@00:00:00"}
+                content = json.dumps(metadata, sort_keys=True).encode()
+            if name == "config.json":
+                content = _renumber_shared_objects(content.decode()).encode()
+            archive.writestr(zipfile.ZipInfo(name, ZIP_EPOCH), content)
+    draft.unlink()
+
+
+def read(path: Path) -> RawPredictor:
+    """Return what Keras, in its safe mode, makes of the file."""
+    import keras
+    import tensorflow as tf
+
+    model = keras.models.load_model(path, compile=False, safe_mode=True)
+
+    def predict(images: NDArray[np.uint8]) -> NDArray[np.float32]:
+        probabilities: NDArray[np.float32] = model(tf.constant(images), training=False).numpy()
+        return probabilities
+
+    return predict
+
+
+def _functional(deployable: Deployable) -> Any:
+    """Return the keras model from raw images to probabilities, with a copy of the network in it as one layer."""
+    import keras
+
+    network = keras.Sequential.from_config(deployable.network.get_config())
+    network.set_weights(deployable.network.get_weights())
+    images = keras.Input(deployable.image_size, dtype="uint8", name=INPUT)
+    scaled = apply_keras(deployable.graph, images)
+    probabilities = average_over_shifts_keras(network, scaled, shift=deployable.test_time_shift)
+    return keras.Model(images, probabilities, name="digit_reader")
+
+
+def _renumber_shared_objects(config: str) -> str:
+    order = list(dict.fromkeys(SHARED_OBJECT.findall(config)))
+    return SHARED_OBJECT.sub(lambda found: str(order.index(found[0])), config)

@@ -1,0 +1,175 @@
+"""What is exported answers raw images as the network in memory does, in the runtime that it is for and nothing else."""
+
+from __future__ import annotations
+
+import re
+import subprocess
+import sys
+from pathlib import Path
+
+import numpy as np
+import pytest
+
+from components import Context, Stored, TransformedExamples
+from components.artifacts import ExportFormat
+from components.data.formats import read_scaled
+from components.data.transform_graph import invert_numpy
+from components.errors import ConfigError, JobError
+from components.exporting import onnx_file
+from components.exporting.deployable import Deployable
+from components.exporting.exporting import FORMS, export
+from components.progress import NoProgress
+from components.testing.contract import make_inputs
+from components.trainer import Trainer
+
+REPOSITORY = Path(__file__).parents[2]
+EVERY: tuple[ExportFormat, ...] = tuple(FORMS)
+SHIFT = 1
+"""Pixels: of answers that are means, what is exported is more than the network."""
+BARRED = {"saved_model": ["keras"], "litert": ["tensorflow", "keras"], "onnx": ["tensorflow", "keras"]}
+"""What a form is read without."""
+
+
+def snippets() -> dict[str, str]:
+    """Return what README.md says that a stranger does with each form."""
+    section = (REPOSITORY / "README.md").read_text(encoding="utf-8").partition("## The model elsewhere")[2]
+    blocks = re.findall(r"```python\n(.*?)```", section.partition("\n## ")[0], re.DOTALL)
+    return {form: block for form, (_, file) in FORMS.items() for block in blocks if f'"{file}"' in block}
+
+
+class Inputs:
+    """An untrained network and raw images for it."""
+
+    def __init__(self, folder: Path) -> None:
+        self.transformed: Stored[TransformedExamples] = make_inputs(folder)[TransformedExamples]
+        stated = self.transformed.artifact
+        self.images = invert_numpy(stated.graph, np.asarray(read_scaled(self.transformed, stated.splits.test).images))
+
+    def deployable(self, shift: int = 0, seed: int = 0) -> Deployable:
+        from components.training.cnn import NetworkConfig, build_network
+
+        stated = self.transformed.artifact
+        config = NetworkConfig(filters=(4, 4, 4), dense=(8, 8), batch_normalization=True)
+        classes = len(stated.class_names)
+        network = build_network(config, image_shape=stated.image_shape, classes=classes, seed=seed)
+        return Deployable(network, stated.graph, shift)
+
+
+@pytest.fixture(scope="module")
+def inputs(tmp_path_factory: pytest.TempPathFactory) -> Inputs:
+    return Inputs(tmp_path_factory.mktemp("inputs"))
+
+
+@pytest.fixture(scope="module")
+def exported(tmp_path_factory: pytest.TempPathFactory, inputs: Inputs) -> tuple[Path, Deployable]:
+    directory = tmp_path_factory.mktemp("exported")
+    deployable = inputs.deployable(SHIFT)
+    stated = export(deployable, EVERY, inputs.images, Context(output=directory))
+    assert [each.format for each in stated] == list(EVERY)
+    assert all(each.largest_difference <= each.tolerance == 1e-5 for each in stated)
+    assert all(each.images == len(inputs.images) for each in stated)
+    return directory, deployable
+
+
+@pytest.mark.parametrize("form", EVERY)
+def test_its_own_runtime_reads_raw_images_as_the_network_in_memory_does(
+    form: str, exported: tuple[Path, Deployable], inputs: Inputs, tmp_path: Path
+) -> None:
+    directory, deployable = exported
+    np.save(tmp_path / "images.npy", inputs.images)
+    script = f"""
+import sys
+import numpy as np
+sys.modules.update(dict.fromkeys({BARRED.get(form, [])}))
+images = np.load({str(tmp_path / "images.npy")!r})
+{snippets()[form]}
+assert not any(name.startswith(("components", "job.")) for name in sys.modules)
+np.save({str(tmp_path / "answers.npy")!r}, probabilities)
+"""
+    subprocess.run([sys.executable, "-P", "-c", script], cwd=directory, check=True, timeout=120)
+    answered, expected = np.load(tmp_path / "answers.npy"), deployable.answer(inputs.images)
+    assert answered.dtype == np.float32
+    np.testing.assert_allclose(answered, expected, atol=1e-5)
+    assert np.ptp(expected, axis=0).max() > 0.01, "the answers are about the images"
+
+
+def test_the_labels_are_those_of_the_highest_probability(exported: tuple[Path, Deployable], inputs: Inputs) -> None:
+    import onnxruntime
+    import tensorflow as tf
+    from ai_edge_litert.interpreter import Interpreter
+
+    directory, deployable = exported
+    labels = deployable.answer(inputs.images).argmax(axis=1)
+    saved = tf.saved_model.load(str(directory / "saved_model")).signatures["serving_default"]
+    lite = Interpreter(str(directory / "model.tflite")).get_signature_runner("serving_default")
+    (onnx,) = onnxruntime.InferenceSession(directory / "model.onnx").run(["label"], {"images": inputs.images})
+    for answered in (
+        saved(images=tf.constant(inputs.images))["label"].numpy(),
+        lite(images=inputs.images)["label"],
+        onnx,
+    ):
+        assert answered.dtype == np.int64
+        np.testing.assert_array_equal(answered, labels)
+
+
+@pytest.mark.parametrize("form", EVERY)
+def test_the_same_weights_are_the_same_bytes(
+    form: ExportFormat, exported: tuple[Path, Deployable], inputs: Inputs, tmp_path: Path
+) -> None:
+    directory, deployable = exported
+    again = inputs.deployable(deployable.test_time_shift)  # after much else in this process was made and named
+    export(again, [form], inputs.images, Context(output=tmp_path))
+    file = FORMS[form][1]
+    assert contents(tmp_path / file) == contents(directory / file)
+
+
+def contents(path: Path) -> dict[str, bytes]:
+    files = sorted(path.rglob("*")) if path.is_dir() else [path]
+    return {str(file.relative_to(path)): file.read_bytes() for file in files if file.is_file()}
+
+
+@pytest.mark.parametrize("form", EVERY)
+def test_a_form_that_answers_otherwise_is_not_kept(
+    form: ExportFormat, inputs: Inputs, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    other = inputs.deployable(seed=1)
+    module, file = FORMS[form]
+    write = module.write
+    monkeypatch.setattr(module, "write", lambda _, path, images: write(other, path, images))
+    with pytest.raises(JobError, match=f"{module.TITLE} {file} answers .* images otherwise") as error:
+        export(inputs.deployable(), [form], inputs.images, Context(output=tmp_path))
+    assert error.value.expected == "at most 1e-05"
+    optional = form in ("litert", "onnx")
+    assert error.value.remedy == (f"take `{form}` out of trainer.exports" if optional else "report it as a defect")
+
+
+def test_converting_says_nothing(inputs: Inputs, tmp_path: Path, capfd: pytest.CaptureFixture[str]) -> None:
+    export(inputs.deployable(), EVERY, inputs.images, Context(output=tmp_path))
+    assert capfd.readouterr() == ("", "")
+
+
+def test_onnx_that_is_asked_for_and_not_installed_is_told_before_anything_runs(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    trainer = Trainer(Trainer.Config.model_validate({"exports": ["onnx"]}))
+    trainer.preflight()
+    monkeypatch.setattr(onnx_file, "PACKAGES", ("onnx", "no_such_converter"))
+    with pytest.raises(ConfigError, match="not installed: no_such_converter") as error:
+        trainer.preflight()
+    assert "make extras" in error.value.remedy
+    Trainer().preflight()
+
+
+def test_only_who_asks_for_onnx_depends_on_its_converter() -> None:
+    assert not {"tf2onnx", "onnx"} & set(Trainer().libraries)
+    assert {"tf2onnx", "onnx", "onnxruntime"} < set(Trainer(Trainer.Config(exports=("onnx",))).libraries)
+
+
+def test_the_trainer_states_what_it_exported(tmp_path: Path, inputs: Inputs) -> None:
+    network = {"filters": [4, 4, 4], "dense": [8, 8]}
+    config = Trainer.Config.model_validate({"network": network, "epochs": 1, "exports": []})
+    model = Trainer(config).run(Context(output=tmp_path, progress=NoProgress()), transformed=inputs.transformed)
+    assert [each.format for each in model.exports] == ["keras", "saved_model"]
+    assert model.saved_model == "saved_model"
+    assert set(model.file_names()) == {"model.keras", "saved_model", "history.csv"}
+    assert {path.name for path in tmp_path.iterdir()} == set(model.file_names())
