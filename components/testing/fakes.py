@@ -16,6 +16,7 @@ from pydantic import Field
 from components.artifacts import (
     Evaluation,
     Examples,
+    Export,
     Figure,
     Figures,
     Model,
@@ -165,7 +166,8 @@ class FakeTrainer(Component[FakeTrainerConfig]):
             path = context.output / "saved_model" / name
             path.parent.mkdir(parents=True, exist_ok=True)
             path.write_text(f"{name} of {model.weights_sha256}\n")
-        return model.model_copy(update={"saved_model": "saved_model"})
+        export = Export(format="saved_model", file="saved_model", images=1, largest_difference=0.0, tolerance=0.0)
+        return model.model_copy(update={"exports": (export,)})
 
 
 class FakeEvaluatorConfig(ComponentConfig):
