@@ -8,6 +8,7 @@ from pathlib import Path
 import pytest
 
 from components.errors import ConfigError
+from components.serving.versions import LARGEST
 from components.testing import FakePusher
 from job.config import JobConfig, load_config
 from job.pipeline import Pipeline
@@ -61,6 +62,19 @@ def test_a_run_does_not_undo_a_rollback(mnist_job: Command, pushing: tuple[objec
     place = tmp_path / "served" / "2"
     told = mnist_job(*pushing, "--json").record["steps"][-1]["delivered"]
     assert told == f"version 2: {place}, there already; version 3 is served"
+
+
+def test_what_cannot_be_delivered_fails_the_step_and_is_delivered_by_the_next_run(
+    mnist_job: Command, pushing: tuple[object, ...], tmp_path: Path
+) -> None:
+    (tmp_path / "served" / str(LARGEST)).mkdir(parents=True)
+    outcome = mnist_job(*pushing)
+    assert outcome.exit_code == 2
+    assert "the largest that there can be" in outcome.stderr
+    assert json.loads((tmp_path / "root/runs/latest/run.json").read_text())["failure"]["component"] == "pusher"
+    (tmp_path / "served" / str(LARGEST)).rmdir()
+    step = mnist_job(*pushing, "--json").record["steps"][-1]
+    assert (step["status"], step["delivered"]) == ("reused", f"version 1: {tmp_path / 'served' / '1'}")
 
 
 @pytest.mark.parametrize(
