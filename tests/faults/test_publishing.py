@@ -64,6 +64,7 @@ def run_script(code: str, *arguments: object) -> subprocess.Popen[str]:
         [sys.executable, "-c", code, *map(str, arguments)],
         cwd=REPOSITORY,
         env=environment(),
+        stdin=subprocess.PIPE,
         stdout=subprocess.PIPE,
         stderr=subprocess.PIPE,
         text=True,
@@ -93,23 +94,32 @@ import json, sys
 from pathlib import Path
 from tests.serving.support import push
 
-published = push(Path(sys.argv[1]), sys.argv[2])
-print(json.dumps({"number": published.version.number, "new": published.new}))
+print("{}", flush=True)
+sys.stdin.readline()
+for name in sys.argv[2]:
+    published = push(Path(sys.argv[1]), name)
+    print(json.dumps({"name": name, "number": published.version.number, "new": published.new}))
 """
 
 
 def test_of_several_that_push_at_once_each_model_becomes_one_version(tmp_path: Path) -> None:
-    names = "aabbcc"
-    for name in "abc":
+    names = "abcdefgh"
+    for name in names:
         make_servable(tmp_path / "made" / name, name)
-    processes = [run_script(PUSHING, tmp_path, name) for name in names]
-    told = [finished(process)[0] for process in processes]
-    assert sorted(served(tmp_path / "served")) == ["a", "b", "c"]
-    assert sorted(path.name for path in (tmp_path / "served").iterdir()) == ["1", "2", "3"]
-    assert sum(one["new"] for one in told) == 3
-    for name in "abc":
-        numbers = {one["number"] for one, pushed in zip(told, names, strict=True) if pushed == name}
-        assert len(numbers) == 1
+    processes = [run_script(PUSHING, tmp_path, names) for _ in range(4)]
+    for process in processes:  # begin together, once all have what they need
+        assert process.stdout is not None
+        process.stdout.readline()
+    for process in processes:
+        assert process.stdin is not None
+        process.stdin.write("go\n")
+        process.stdin.flush()
+    told = [one for process in processes for one in finished(process)]
+    assert sorted(served(tmp_path / "served")) == sorted(names)
+    assert {path.name for path in (tmp_path / "served").iterdir()} == {str(number) for number in range(1, 9)}
+    assert len(told) == 4 * len(names)
+    assert sum(one["new"] for one in told) == len(names)
+    assert len({(one["name"], one["number"]) for one in told}) == len(names)
 
 
 def test_a_full_disk_is_told_and_leaves_what_is_served(tmp_path: Path) -> None:
