@@ -40,7 +40,7 @@ class Trainer(Component[TrainerConfig]):
         if self.config.device == "gpu":
             require_gpu()
         if "onnx" in self.config.exports:
-            onnx_file.require()
+            onnx_file.require("trainer.exports")
 
     def run(self, context: Context, /, *, transformed: Stored[TransformedExamples]) -> Model:
         """Train, and write `history.csv` and the forms in which the model is deployed (see `components.exporting`).
@@ -94,7 +94,7 @@ class Trainer(Component[TrainerConfig]):
         with context.timed("exporting"), room_for(output, COPIES * network.count_params() * 4, "the trained model"):
             write_history(fitted.history, output / "history.csv")
             exports = export(
-                Deployable(network, stated.graph, config.test_time_shift),
+                Deployable.of(network, stated.graph, config.test_time_shift),
                 dict.fromkeys((*ALWAYS, *config.exports)),
                 invert_numpy(stated.graph, validation.images[:TRIED]),
                 context,

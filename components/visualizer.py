@@ -1,4 +1,4 @@
-"""Visualizer: the pictures of a run as PNG files, and the page that tells of it."""
+"""Visualizer: the pictures of a run as PNG files, the page that tells of it, and the model's card."""
 
 from __future__ import annotations
 
@@ -26,6 +26,9 @@ PICTURE = 150_000
 REPORT = 3_000_000
 """Bytes that the page takes at most."""
 REPORT_FILE = "report.html"
+CARD = 1_000_000
+"""Bytes that the model card takes at most: that of MNIST takes 12 kB."""
+CARD_FILE = "model_card.md"
 MOST_CHOSEN = 10
 """Images whose feature maps are shown where none were named."""
 Row = Annotated[int, Field(strict=True, ge=0)]
@@ -40,10 +43,21 @@ class VisualizerConfig(ComponentConfig):
 
 
 class Visualizer(Component[VisualizerConfig]):
-    """Draws curves, confusion matrix, feature maps, class distribution and mistakes, and writes the report."""
+    """Draws curves, confusion matrix, feature maps, class distribution and mistakes; writes report and model card."""
 
     Config = VisualizerConfig
-    libraries = ("jinja2", "keras", "matplotlib", "numpy", "pandas", "pillow", "pyarrow", "seaborn", "tensorflow")
+    libraries = (
+        "jinja2",
+        "keras",
+        "markdown-it-py",
+        "matplotlib",
+        "numpy",
+        "pandas",
+        "pillow",
+        "pyarrow",
+        "seaborn",
+        "tensorflow",
+    )
 
     def run(
         self,
@@ -55,7 +69,9 @@ class Visualizer(Component[VisualizerConfig]):
         model: Stored[Model],
         evaluation: Stored[Evaluation],
     ) -> Figures:
-        """Write one PNG file a figure, and `report.html`; a model without a convolution has no feature maps.
+        """Write one PNG file a figure, `report.html` and `model_card.md`.
+
+        A model without a convolution has no feature maps.
 
         Raises:
             ConfigError: if one of `examples` is not a row of the test split.
@@ -64,6 +80,7 @@ class Visualizer(Component[VisualizerConfig]):
             from components.data.formats import read_predictions, read_scaled
             from components.figures.style import save, style
             from components.models.predictor import import_libraries, load_network
+            from components.reporting.card import render_card
             from components.reporting.pad import pad_section
             from components.reporting.page import render_page
             from components.reporting.story import Story
@@ -98,9 +115,15 @@ class Visualizer(Component[VisualizerConfig]):
                     save(drawing, context.output / f"{name}.png")
                 figures.append(Figure(name=name, file=f"{name}.png", title=title, alt=alt))
         context.termination.check()
-        with context.timed("report"), room_for(context.output, REPORT, "the report"):
-            (context.output / REPORT_FILE).write_text(render_page(story), encoding="utf-8")
-        return Figures(figures=tuple(figures), report_file=REPORT_FILE)
+        with context.timed("report"):
+            card = render_card(story)
+            for file, size, what, page in (
+                (CARD_FILE, CARD, "the model card", card),
+                (REPORT_FILE, REPORT, "the report", render_page(story, card)),
+            ):
+                with room_for(context.output, size, what):
+                    (context.output / file).write_text(page, encoding="utf-8")
+        return Figures(figures=tuple(figures), report_file=REPORT_FILE, model_card_file=CARD_FILE)
 
     def _choose(self, test: ImageSplit[np.float32]) -> tuple[TestImage, ...]:
         """Return the images whose feature maps are to be seen."""

@@ -14,7 +14,7 @@ from typing import TYPE_CHECKING, Annotated, Any
 import typer
 
 from job.defaults import ROOT, ROOT_VARIABLE
-from job.request import AnswerFormat, LogFormat, Request
+from job.request import AnswerFormat, Form, LogFormat, Request
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
@@ -29,6 +29,14 @@ app = typer.Typer(
 )
 
 Root = Annotated[Path, typer.Option(envvar=ROOT_VARIABLE, readable=False, help="Where artifacts and runs are kept.")]
+ChosenModel = Annotated[
+    str | None,
+    typer.Option(
+        "--model",
+        metavar="RUN",
+        help="A run's id, or the path of a run or of a sealed model; by default the latest blessed run.",
+    ),
+]
 AsJson = Annotated[bool, typer.Option("--json", help="Print JSON on standard output.")]
 
 
@@ -175,13 +183,7 @@ def predict(
         ),
     ],
     root: Root = Path(ROOT),
-    model: Annotated[
-        str | None,
-        typer.Option(
-            metavar="RUN",
-            help="A run's id, or the path of a run or of a sealed model; by default the latest blessed run.",
-        ),
-    ] = None,
+    model: ChosenModel = None,
     answer_format: Annotated[
         AnswerFormat,
         typer.Option("--format", help="A table for a person, CSV, or one JSON object a line."),
@@ -212,6 +214,33 @@ def predict(
     question = Question(paths=paths, root=root, model=model, answer_format=answer_format, show=show, as_is=as_is)
     with told_errors():
         raise typer.Exit(answer(question))
+
+
+@app.command()
+def export(
+    directory: Annotated[Path, typer.Argument(metavar="DIR", help="Where to write: a folder that is made.")],
+    forms: Annotated[
+        list[Form] | None, typer.Option("--format", help="Which form; may be given many times. By default all.")
+    ] = None,
+    model: ChosenModel = None,
+    root: Root = Path(ROOT),
+    as_json: AsJson = False,
+) -> None:
+    """Write a trained model in the forms that are deployed, without training it again.
+
+    Each takes raw images, and is tried against the network in memory before it is kept, as when the Trainer writes it.
+    """
+    from job.exporting import export_model
+    from job.telling.printing import make_console, print_exports
+
+    with told_errors():
+        exports = export_model(directory, [form.value for form in forms or Form], root=root, asked=model)
+        if as_json:
+            import json
+
+            typer.echo(json.dumps([export.model_dump(mode="json") for export in exports], indent=2))
+        else:
+            print_exports(make_console(), directory, exports)
 
 
 @app.command()

@@ -128,6 +128,8 @@ class RunRecord(RunPart):
     """Why the model was not pushed, if it was to be."""
     report: str | None = None
     """Path of the page that tells of the run; None if it has none."""
+    model_card: str | None = None
+    """Path of the model's card; None if it has none."""
     failure: Failure | None = None
     started: datetime
     seconds: Seconds = 0.0

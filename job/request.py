@@ -1,4 +1,4 @@
-"""What `run` and `predict` are asked for, as values; light enough for `--help`."""
+"""What commands are asked for, as values; light enough for `--help`."""
 
 from __future__ import annotations
 
@@ -38,6 +38,15 @@ class AnswerFormat(StrEnum):
     """A header and a line an image, with the probability of each class."""
     JSONL = "jsonl"
     """One JSON object a line."""
+
+
+class Form(StrEnum):
+    """Forms in which a model is exported: those of `components.artifacts.ExportFormat`."""
+
+    KERAS = "keras"
+    SAVED_MODEL = "saved_model"
+    LITERT = "litert"
+    ONNX = "onnx"
 
 
 @dataclass(frozen=True, kw_only=True)

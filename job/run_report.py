@@ -9,11 +9,10 @@ from __future__ import annotations
 from html import escape
 from typing import TYPE_CHECKING
 
-import yaml
-
 from components.reporting import RUN_LINKS_PLACE, RUN_PLACE
 from components.stopwatch import Spent
 from job.records import left_over
+from job.run_facts import Code, Sentence, gather
 from job.telling.steps import REST, is_long
 
 if TYPE_CHECKING:
@@ -21,7 +20,6 @@ if TYPE_CHECKING:
 
     from job.records import RunRecord, Took
 
-APOSTROPHE = "\N{RIGHT SINGLE QUOTATION MARK}"
 LINKS = '<li><a href="#reproduce">Reproduce</a></li>\n<li><a href="#cost">Time and cost</a></li>'
 
 
@@ -38,46 +36,33 @@ def add_run(page: str, record: RunRecord, *, command: str) -> str:
 
 
 def _reproduce(record: RunRecord, command: str) -> Iterator[str]:
-    environment = record.environment
-    revision = f", revision <code>{_text(environment['revision'])}</code>" if environment.get("revision") else ""
+    facts = gather(record, command)
     yield '<section id="reproduce">'
     yield "<h2>How to reproduce it</h2>"
-    yield (
-        f"<p>This is run <code>{_text(record.run_id)}</code> of {record.started:%Y-%m-%d %H:%M} UTC, made by mnist-job "
-        f"{_text(environment.get('version'))}{revision}. The same code, configuration, "
-        "data and libraries give the same digests below.</p>"
-    )
-    if command:
-        yield f"<pre><code>{_text(command)}</code></pre>"
+    yield _paragraph(facts.told)
+    if facts.command:
+        yield f"<pre><code>{_text(facts.command)}</code></pre>"
     else:
         yield "<p>It was begun from Python, with this configuration:</p>"
-    for step in record.steps:
-        for name, found in step.references.items():
-            run = f", of run <code>{_text(found.run_id)}</code>" if found.run_id and found.run_id != found.asked else ""
-            yield (
-                f"<p>The {_text(name)} of the {_text(step.component)} is <code>{_text(found.asked)}</code>{run}: the "
-                f"{_text(found.component)}{APOSTROPHE}s artifact <code>{_text(found.digest)}</code>.</p>"
-            )
-    settings = yaml.safe_dump(record.config, sort_keys=False, allow_unicode=True, default_flow_style=None, width=100)
+    yield from map(_paragraph, facts.references)
     yield "<details><summary>The configuration with all its defaults</summary>"
-    yield f"<pre><code>{_text(settings)}</code></pre></details>"
-    yield "<details><summary>Fingerprints and digests of the steps</summary>"
-    yield from _table(
-        "The fingerprint names all that decides a result, the digest what came out (SHA-256)",
-        ("Step", "Why it ran, or was reused", "Fingerprint", "Digest"),
-        ((step.component, _text(step.reason), _code(step.fingerprint), _code(step.digest)) for step in record.steps),
-    )
-    yield "</details><details><summary>Versions and machine</summary>"
-    yield from _table("What it ran on", ("What", "Found"), _environment(environment))
-    yield "</details></section>"
+    yield f"<pre><code>{_text(facts.settings)}</code></pre></details>"
+    for summary, grid in (
+        ("Fingerprints and digests of the steps", facts.steps),
+        ("Versions and machine", facts.environment),
+    ):
+        yield f"<details><summary>{summary}</summary>"
+        yield from _table(grid.caption, grid.columns, (tuple(map(_piece, row)) for row in grid.rows))
+        yield "</details>"
+    yield "</section>"
 
 
-def _environment(environment: dict[str, object]) -> Iterator[tuple[str, str]]:
-    for name, value in environment.items():
-        if isinstance(value, dict):
-            yield from ((str(key), _text(version)) for key, version in value.items())
-        elif value is not None and not isinstance(value, list):
-            yield name.replace("_", " "), _text(value)
+def _paragraph(pieces: Sentence) -> str:
+    return f"<p>{''.join(map(_piece, pieces))}</p>"
+
+
+def _piece(piece: str) -> str:
+    return f"<code>{_text(piece)}</code>" if isinstance(piece, Code) else _text(piece)
 
 
 def _cost(record: RunRecord) -> Iterator[str]:
@@ -144,10 +129,6 @@ def _table(caption: str, columns: tuple[str, ...], rows: Iterable[tuple[str, ...
     for name, *cells in rows:
         yield f'<tr><th scope="row">{name}</th>{"".join(f"<td>{cell}</td>" for cell in cells)}</tr>'
     yield "</tbody></table></div>"
-
-
-def _code(digest: str) -> str:
-    return f"<code>{_text(digest)}</code>"
 
 
 def _text(value: object) -> str:

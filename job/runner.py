@@ -26,8 +26,9 @@ from job.pipeline import A, flow
 from job.recipe import import_string, make_recipe
 from job.records import Failure, RunRecord, StepRecord, outcome_of, rounded, times
 from job.references import References
+from job.run_card import add_run_to_card
 from job.run_report import add_run
-from job.runs import Runs
+from job.runs import MODEL_CARD, REPORT, Runs
 from job.signals import BrokenOff, Signals
 from job.store import Sealed, Store
 from job.telling.console import ConsoleReport
@@ -83,7 +84,7 @@ class Runner:
         self.sealed_by_directory: dict[Any, Sealed] = {}
         self.current: str | None = None
         self.stopwatch = Stopwatch()
-        self.page: Path | None = None
+        self.figures: Stored[Figures] | None = None
         self._record: RunRecord | None = None
 
     def run(self) -> RunRecord:
@@ -113,7 +114,7 @@ class Runner:
                 self.report.begin(self.record, self.directory)
                 exit_code = self._run_steps()
                 self._end(exit_code)
-                self._write_report()
+                self._write_pages()
             except ENDINGS as error:
                 told = foreseen(error, self.config.root)
                 try:
@@ -210,10 +211,10 @@ class Runner:
                     {"name": check.name, **check.model_dump(mode="json")} for check in evaluation.blessing.checks
                 ),
             )
-        if isinstance(figures := sealed.manifest.artifact, Figures) and figures.report_file is not None:
-            self.page = sealed.directory / figures.report_file
         if isinstance(pushed := sealed.manifest.artifact, PushedModel):
             self._update(withheld=pushed.withheld or None)
+        if isinstance(figures := sealed.manifest.artifact, Figures):
+            self.figures = Stored(figures, sealed.directory)
         self.report.end_step(step, sealed)
         if slot == self.until:
             raise _Reached
@@ -296,17 +297,25 @@ class Runner:
         took = rounded(read_clocks() - self.began)
         self._update(outcome=outcome_of(exit_code), exit_code=int(exit_code), **took, **changes)
 
-    def _write_report(self) -> None:
-        """Add to the page that was made what only the job knows; only a full disk is a reason to fail over it."""
-        if self.page is None:
+    def _write_pages(self) -> None:
+        """Add to report and model card what only the job knows; only a full disk is a reason to fail over one."""
+        if self.figures is None:
             return
-        try:
-            page = add_run(self.page.read_text(encoding="utf-8"), self.record, command=self.command)
-            path = self.runs.write_report(self.record, page)
-        except (OSError, ValueError) as error:
-            self.report.warning(f"the report of the run could not be written: {first_line(error)}")
-        else:
-            self._update(report=str(path))
+        directory, made = self.figures.directory, self.figures.artifact
+        for field_name, file, name, add in (
+            ("report", made.report_file, REPORT, add_run),
+            ("model_card", made.model_card_file, MODEL_CARD, add_run_to_card),
+        ):
+            if file is None:
+                continue
+            try:
+                page = add((directory / file).read_text(encoding="utf-8"), self.record, command=self.command)
+                path = self.runs.write_page(self.record, name, page)
+            except (OSError, ValueError) as error:
+                what = field_name.replace("_", " ")
+                self.report.warning(f"the {what} of the run could not be written: {first_line(error)}")
+            else:
+                self._update(**{field_name: str(path)})
 
     def _update(self, **changes: Any) -> None:
         self._record = self.record.model_copy(update=changes)

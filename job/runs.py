@@ -2,6 +2,7 @@
 
 <root>/runs/<run id>/run.json         the RunRecord
 <root>/runs/<run id>/report.html      what the run gave, as a page
+<root>/runs/<run id>/model_card.md    what is to be known of its model before it is used
 <root>/runs/<run id>/lock             there while it goes on
 <root>/runs/<run id>/<slot>           a link to the artifact of that step
 <root>/runs/latest                    a link to the newest run
@@ -33,6 +34,7 @@ if TYPE_CHECKING:
 LATEST = "latest"
 RECORD = "run.json"
 REPORT = "report.html"
+MODEL_CARD = "model_card.md"
 LOCK = "lock"
 
 
@@ -108,13 +110,13 @@ class Runs:
         """
         write_whole(self.path(record.run_id) / RECORD, record.to_json() + "\n")
 
-    def write_report(self, record: RunRecord, page: str) -> Path:
-        """Write the report of a run as `write` does its record, and return where it is.
+    def write_page(self, record: RunRecord, name: str, page: str) -> Path:
+        """Write what a run has for readers, `REPORT` or `MODEL_CARD`, as `write` does its record; return where it is.
 
         Raises:
             StorageError: if there is no space for it.
         """
-        path = self.path(record.run_id) / REPORT
+        path = self.path(record.run_id) / name
         write_whole(path, page)
         return path
 

@@ -8,8 +8,11 @@ from pathlib import Path
 import numpy as np
 import pytest
 
+from components.reporting.card import render_card
 from tests.conftest import Command, Outcome, run_job
+from tests.support.markdown import read_markdown
 from tests.support.processes import REPOSITORY
+from tests.support.stories import stated_by
 
 DIGITS = REPOSITORY / "configs" / "digits.yaml"
 
@@ -46,6 +49,20 @@ def test_the_digits_become_a_blessed_model(digits: tuple[Outcome, Path]) -> None
     epochs = [line for line in outcome.stderr.splitlines() if line.startswith("  epoch")]
     manifest = json.loads((latest / "trainer" / "manifest.json").read_text())
     assert len(epochs) == len(manifest["artifact"]["history"])
+
+
+def test_its_model_card_is_filled_from_the_manifests_alone(digits: tuple[Outcome, Path]) -> None:
+    outcome, root = digits
+    latest = root / "runs" / "latest"
+    card = (latest / "visualizer" / "model_card.md").read_text()
+    assert card == render_card(stated_by(latest))
+    told, record = read_markdown((latest / "model_card.md").read_text()), outcome.record
+    accuracy = f"{record['metrics']['accuracy'] * 100:.2f} %"
+    assert told["Metrics"].tables[0][1][:2] == ["accuracy", accuracy]
+    assert [row[0].split()[0] for row in told["Slices"].tables[0][1:6]] == [
+        each["key"] for each in record["worst_slices"]
+    ]
+    assert [row[3] for row in told["The run"].tables[0][1:]] == [step["digest"] for step in record["steps"]]
 
 
 def test_the_saved_model_reads_raw_images_as_the_record_says(

@@ -1,4 +1,4 @@
-"""Figures: the pictures of a run, and its report."""
+"""Figures: the pictures of a run, its report and the model's card."""
 
 from __future__ import annotations
 
@@ -28,6 +28,10 @@ class Figures(Artifact):
     """One HTML page that tells of the run and needs no other file; whoever runs the job adds to it what only he knows,
     at `components.reporting.RUN_PLACE`."""
 
+    model_card_file: FileName | None = None
+    """Markdown that says what is to be known of the model before it is used; whoever runs the job adds to it what only
+    he knows, at `components.reporting.CARD_RUN_PLACE`."""
+
     def file_names(self) -> tuple[str, ...]:
-        files = tuple(figure.file for figure in self.figures)
-        return files if self.report_file is None else (*files, self.report_file)
+        pages = (self.report_file, self.model_card_file)
+        return (*(figure.file for figure in self.figures), *(page for page in pages if page is not None))

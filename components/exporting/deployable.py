@@ -36,6 +36,15 @@ class Deployable:
     graph: tuple[GraphOperation, ...]
     test_time_shift: int = 0
 
+    @classmethod
+    def of(cls, network: Any, graph: tuple[GraphOperation, ...], test_time_shift: int = 0) -> Deployable:
+        """Return a deployable of a copy of a network.
+
+        Variables are named after where their network was built, in a training or within a model that was read back,
+        and the names are written too: those of a copy are the same always.
+        """
+        return cls(copy_of(network), graph, test_time_shift)
+
     @property
     def image_size(self) -> tuple[int, int]:
         """Height and width of the images."""
@@ -65,6 +74,15 @@ class Deployable:
 
         probabilities: NDArray[np.float32] = self.serve(tf.constant(images))[PROBABILITIES].numpy()
         return probabilities
+
+
+def copy_of(network: Any) -> Any:
+    """Return another keras.Sequential of the same layers and weights."""
+    import keras
+
+    copy = keras.Sequential.from_config(network.get_config())
+    copy.set_weights(network.get_weights())
+    return copy
 
 
 class Form(Protocol):

@@ -8,7 +8,7 @@ import zipfile
 from typing import TYPE_CHECKING, Any
 
 from components.data.transform_graph import apply_keras
-from components.exporting.deployable import INPUT
+from components.exporting.deployable import INPUT, copy_of
 from components.models.averaging import average_over_shifts_keras
 
 if TYPE_CHECKING:
@@ -65,11 +65,9 @@ def _functional(deployable: Deployable) -> Any:
     """Return the keras model from raw images to probabilities, with a copy of the network in it as one layer."""
     import keras
 
-    network = keras.Sequential.from_config(deployable.network.get_config())
-    network.set_weights(deployable.network.get_weights())
     images = keras.Input(deployable.image_size, dtype="uint8", name=INPUT)
     scaled = apply_keras(deployable.graph, images)
-    probabilities = average_over_shifts_keras(network, scaled, shift=deployable.test_time_shift)
+    probabilities = average_over_shifts_keras(copy_of(deployable.network), scaled, shift=deployable.test_time_shift)
     return keras.Model(images, probabilities, name="digit_reader")
 
 

@@ -26,14 +26,18 @@ OPSET = 18
 PACKAGES = ("tf2onnx", "onnx", "onnxruntime")
 
 
-def require() -> None:
-    """Raise ConfigError now, without importing them, if what converts and tries the model is not installed."""
+def require(place: str) -> None:
+    """Raise ConfigError now, without importing them, if what converts and tries the model is not installed.
+
+    Args:
+        place: what asks for it, such as `trainer.exports`.
+    """
     missing = [package for package in PACKAGES if find_spec(package) is None]
     if missing:
         raise ConfigError(
-            f"trainer.exports names onnx, but what converts to it is not installed: {', '.join(missing)}",
+            f"{place} names onnx, but what converts to it is not installed: {', '.join(missing)}",
             expected="the packages of the extra `onnx`",
-            remedy="`make extras` or `pip install 'mnist-job[onnx]'`, or take onnx out of trainer.exports",
+            remedy=f"`make extras` or `pip install 'mnist-job[onnx]'`, or take onnx out of {place}",
         )
 
 

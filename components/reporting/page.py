@@ -9,6 +9,7 @@ from jinja2 import Environment, FileSystemLoader, StrictUndefined
 from markupsafe import Markup
 
 from components.reporting import RUN_LINKS_PLACE, RUN_PLACE
+from components.reporting.card import card_html
 from components.reporting.sections import (
     calibration,
     confusions,
@@ -26,8 +27,13 @@ if TYPE_CHECKING:
 HERE = Path(__file__).parent
 
 
-def render_page(story: Story) -> str:
-    """Return the report as one HTML document that refers to nothing outside of itself."""
+def render_page(story: Story, card: str) -> str:
+    """Return the report as one HTML document that refers to nothing outside of itself.
+
+    Args:
+        story: what it tells.
+        card: the model card, as `render_card` gives it.
+    """
     environment = Environment(
         loader=FileSystemLoader(HERE),
         autoescape=True,
@@ -46,6 +52,7 @@ def render_page(story: Story) -> str:
         calibration=calibration.tell_calibration(story.evaluation),
         weak_spots=weak_spots.tell_weak_spots(story.evaluation),
         data=data.tell_data(story.examples, story.transformed),
+        card=card_html(card),
         script=Markup((HERE / "page.js").read_text(encoding="utf-8")),  # noqa: S704  (ours)
         run_place=Markup(RUN_PLACE),  # noqa: S704
         run_links_place=Markup(RUN_LINKS_PLACE),  # noqa: S704

@@ -55,21 +55,13 @@ class Placed(Protocol):
 
 
 @dataclass(frozen=True, kw_only=True)
-class Story:
-    """All that the page is made of."""
+class Statements:
+    """What the artifacts of a run state about themselves, as their manifests have it."""
 
     examples: Examples
     transformed: TransformedExamples
     model: Model
     evaluation: Evaluation
-    mistakes: tuple[Mistake, ...]
-    """The surest first."""
-    chosen: tuple[TestImage, ...] = ()
-    """The images whose feature maps are shown."""
-    responses: tuple[Response, ...] = ()
-    """Of every convolution, to the chosen images."""
-    pad: Placed | None = None
-    """The pad to draw on, where the network can run in the page."""
 
     @property
     def kind_of_model(self) -> str:
@@ -81,3 +73,17 @@ class Story:
         """Test images that were not read right."""
         matrix = self.evaluation.confusion_matrix
         return self.evaluation.metrics.count - sum(row[label] for label, row in enumerate(matrix))
+
+
+@dataclass(frozen=True, kw_only=True)
+class Story(Statements):
+    """All that the page is made of."""
+
+    mistakes: tuple[Mistake, ...]
+    """The surest first."""
+    chosen: tuple[TestImage, ...] = ()
+    """The images whose feature maps are shown."""
+    responses: tuple[Response, ...] = ()
+    """Of every convolution, to the chosen images."""
+    pad: Placed | None = None
+    """The pad to draw on, where the network can run in the page."""

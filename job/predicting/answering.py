@@ -18,7 +18,7 @@ if TYPE_CHECKING:
 
     from components.models.served import RawPredictor
     from components.reading.sights import Eye, Sight
-    from job.predicting.choosing import ChosenModel
+    from job.choosing import ChosenModel
     from job.request import Question
     from job.telling.looking import Watcher
 

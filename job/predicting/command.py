@@ -5,8 +5,8 @@ from __future__ import annotations
 from typing import TYPE_CHECKING
 
 from components.errors import ConfigError, ExitCode, JobError, StorageError
+from job.choosing import choose_model
 from job.predicting.answering import ask_about, in_batches, load_predictor, look, make_eye
-from job.predicting.choosing import choose_model
 from job.signals import BrokenOff, Signals
 from job.telling.answers import make_answers
 from job.telling.looking import make_watcher

@@ -17,6 +17,7 @@ if TYPE_CHECKING:
     from collections.abc import Sequence
     from pathlib import Path
 
+    from components.artifacts import Export
     from components.errors import JobError
     from job.doctor.diagnosis import Diagnosis
     from job.gc import Garbage
@@ -69,6 +70,17 @@ def summary(sealed: Sealed) -> str:
             return f"not pushed: {made.withheld}" if made.withheld else f"{size} to be served"
 
 
+def print_exports(console: Console, directory: Path, exports: Sequence[Export]) -> None:
+    """Print what was exported: its form, where it is, and how far its answers are off."""
+    for export in exports:
+        console.print(
+            f"{export.format:<12} {escape(str(directory / export.file))}  [dim](differs by at most "
+            f"{export.largest_difference:.2g} from the network in memory, on {export.images} images)[/]",
+            highlight=False,
+            soft_wrap=True,
+        )
+
+
 def print_run(
     console: Console, record: RunRecord, directory: Path, *, alive: bool = True, failure_follows: bool = False
 ) -> None:
@@ -95,8 +107,9 @@ def print_run(
             soft_wrap=True,
         )
     print_verdict(console, record)
-    if record.report is not None:
-        console.print(f"{'report':<13} {escape(record.report)}", highlight=False, soft_wrap=True)
+    for what, path in (("report", record.report), ("model card", record.model_card)):
+        if path is not None:
+            console.print(f"{what:<13} {escape(path)}", highlight=False, soft_wrap=True)
     made = {step.component for step in record.steps}
     for slot, what in (("visualizer", "pictures"), ("trainer", "model"), ("evaluator", "evaluation")):
         if slot in made:

@@ -21,6 +21,7 @@ HEADINGS = [
     "How far its confidence can be believed",
     "Where it is weak",
     "The data, and what is odd about it",
+    "Model card",
     "How to reproduce it",
     "Time and cost",
 ]

@@ -52,7 +52,7 @@ class Inputs:
         config = NetworkConfig(filters=(4, 4, 4), dense=(8, 8), batch_normalization=True)
         classes = len(stated.class_names)
         network = build_network(config, image_shape=stated.image_shape, classes=classes, seed=seed)
-        return Deployable(network, stated.graph, shift)
+        return Deployable.of(network, stated.graph, shift)
 
 
 @pytest.fixture(scope="module")

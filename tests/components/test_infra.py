@@ -44,7 +44,7 @@ def made(tmp_path_factory: pytest.TempPathFactory) -> Made:
     config = NetworkConfig(filters=(4, 4, 4), dense=(8, 8))
     network = build_network(config, image_shape=stated.image_shape, classes=len(stated.class_names), seed=0)
     images = invert_numpy(stated.graph, np.asarray(read_scaled(transformed, stated.splits.validation).images))
-    exports = export(Deployable(network, stated.graph), ALWAYS, images, Context(output=directory))
+    exports = export(Deployable.of(network, stated.graph), ALWAYS, images, Context(output=directory))
     model = inputs[Model].artifact.model_copy(update={"format": "keras", "file": "model.keras", "exports": exports})
     return Stored(model, directory), transformed
 

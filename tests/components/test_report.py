@@ -13,16 +13,15 @@ import pytest
 from components import Context, Evaluation, Examples, Model, Stored, TransformedExamples, Visualizer
 from components.reporting import RUN_LINKS_PLACE, RUN_PLACE
 from components.reporting.charts.scale import round_values
-from components.reporting.page import render_page
 from components.reporting.story import Story
 from components.reporting.words import APOSTROPHE, MINUS, TIMES
 from components.testing.contract import make_inputs
 from tests.support.findings import changed
 from tests.support.html import Element, read_html
-from tests.support.stories import full_story, plain_story
+from tests.support.stories import full_story, page_of, plain_story
 
 LIMIT = 3_000_000
-SECTIONS = ["verdict", "curves", "confusions", "mistakes", "maps", "calibration", "weak-spots", "data"]
+SECTIONS = ["verdict", "curves", "confusions", "mistakes", "maps", "calibration", "weak-spots", "data", "model-card"]
 
 
 @pytest.fixture(scope="module")
@@ -37,7 +36,7 @@ def plain(tmp_path_factory: pytest.TempPathFactory) -> Story:
 
 @pytest.fixture(scope="module")
 def page(story: Story) -> Element:
-    return read_html(render_page(story))
+    return read_html(page_of(story))
 
 
 def sections(page: Element) -> list[str]:
@@ -55,7 +54,7 @@ def test_the_story_is_told_in_order(page: Element) -> None:
 
 
 def test_it_can_do_no_harm_and_asks_for_nothing(story: Story) -> None:
-    html = render_page(story)
+    html = page_of(story)
     page = read_html(html)
     (policy,) = [meta for meta in page.all("meta") if meta.attributes.get("http-equiv") == "Content-Security-Policy"]
     assert policy.attributes["content"].startswith("default-src 'none';")
@@ -96,7 +95,7 @@ def test_every_check_is_listed_with_value_bound_and_result(story: Story, page: E
 
 
 def test_the_headline_says_why_a_model_is_not_blessed(tmp_path: Path) -> None:
-    page = read_html(render_page(full_story(tmp_path, blessed=False)))
+    page = read_html(page_of(full_story(tmp_path, blessed=False)))
     (headline,) = page.all("h1")
     assert "but is not blessed: accuracy should be at least" in headline.text
     assert "NOT BLESSED" in page.by_id("verdict").text
@@ -105,13 +104,13 @@ def test_the_headline_says_why_a_model_is_not_blessed(tmp_path: Path) -> None:
 def test_a_rubber_stamp_is_called_so(story: Story) -> None:
     blessing = changed(story.evaluation.blessing, rubber_stamped=True)
     stamped = dataclasses.replace(story, evaluation=changed(story.evaluation, blessing=blessing, baseline=None))
-    page = read_html(render_page(stamped))
+    page = read_html(page_of(stamped))
     assert "BLESSED rubber-stamped: there was no baseline to compare with" in page.by_id("verdict").text
     assert "McNemar" not in page.text
 
 
 def test_what_was_not_looked_at_is_left_out_or_said(plain: Story) -> None:
-    page = read_html(render_page(plain))
+    page = read_html(page_of(plain))
     left_out = ["maps", "weak-spots"]
     assert sections(page) == [name for name in SECTIONS if name not in left_out]
     assert [link.attributes["href"] for link in page.all("nav")[0].all("a")] == [
@@ -143,7 +142,7 @@ def test_no_mistakes_are_told_too(story: Story) -> None:
     evaluation = story.evaluation
     support = [row.support for row in evaluation.per_class]
     right = changed(evaluation, confusion_matrix=tuple(map(tuple, np.diag(support).tolist())))
-    page = read_html(render_page(dataclasses.replace(story, evaluation=right, mistakes=())))
+    page = read_html(page_of(dataclasses.replace(story, evaluation=right, mistakes=())))
     assert "There are none" in page.by_id("mistakes").text
     assert "were read right" in page.by_id("confusions").text
 
@@ -158,7 +157,7 @@ def test_the_confusions_of_many_classes_are_a_picture(story: Story, classes: int
         confusion_matrix=tuple(map(tuple, counts.tolist())),
         per_class=tuple(changed(row, label=label, name=f"class {label}") for label in range(classes)),
     )
-    section = read_html(render_page(dataclasses.replace(story, evaluation=evaluation))).by_id("confusions")
+    section = read_html(page_of(dataclasses.replace(story, evaluation=evaluation))).by_id("confusions")
     cells = [
         cell
         for table in section.all("table")
@@ -177,7 +176,7 @@ def test_names_are_words_and_never_markup(story: Story) -> None:
     per_class = (changed(story.evaluation.per_class[0], name=evil), *story.evaluation.per_class[1:])
     evaluation = changed(story.evaluation, per_class=per_class)
     source = changed(examples.source, title=evil)
-    html = render_page(dataclasses.replace(story, examples=changed(examples, source=source), evaluation=evaluation))
+    html = page_of(dataclasses.replace(story, examples=changed(examples, source=source), evaluation=evaluation))
     assert evil not in html
     assert len(read_html(html).all("script")) == 1
 

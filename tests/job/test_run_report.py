@@ -65,7 +65,7 @@ def test_a_run_does_not_fail_for_want_of_a_report_but_on_a_full_disk(
     exit_code: int,
     says: str,
 ) -> None:
-    monkeypatch.setattr(Runs, "write_report", raising(error))
+    monkeypatch.setattr(Runs, "write_page", raising(error))
     outcome = mnist_job("run", "--config", config, "--root", tmp_path / "root")
     assert outcome.exit_code == exit_code
     assert says in outcome.stdout + outcome.stderr

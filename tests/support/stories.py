@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 from datetime import UTC, datetime
 from pathlib import Path
 from typing import Any
@@ -10,8 +11,9 @@ import numpy as np
 
 from components.artifacts import Evaluation, Examples, Model, TransformedExamples
 from components.data.formats import read_scaled
+from components.reporting.card import render_card
 from components.reporting.page import render_page
-from components.reporting.story import Mistake, Response, Story, TestImage
+from components.reporting.story import Mistake, Response, Statements, Story, TestImage
 from components.testing.contract import make_inputs
 from job.records import PartRecord, ReferenceRecord, RunRecord, StepRecord
 from job.run_report import add_run
@@ -76,6 +78,20 @@ def full_story(folder: Path, *, blessed: bool = True, **changes: Any) -> Story:
     return Story(**{**told, **changes})
 
 
+def stated_by(run: Path) -> Statements:
+    """Return what the manifests of a run's artifacts state, read from its directory and nothing else."""
+
+    def stated(slot: str) -> str:
+        return json.dumps(json.loads((run / slot / "manifest.json").read_text())["artifact"])
+
+    return Statements(
+        examples=Examples.model_validate_json(stated("example_gen")),
+        transformed=TransformedExamples.model_validate_json(stated("transform")),
+        model=Model.model_validate_json(stated("trainer")),
+        evaluation=Evaluation.model_validate_json(stated("evaluator")),
+    )
+
+
 def run_record(**changes: Any) -> RunRecord:
     """Return the record of a run of five steps."""
     steps = tuple(
@@ -109,6 +125,11 @@ def run_record(**changes: Any) -> RunRecord:
     return RunRecord.model_validate({**values, **changes})
 
 
+def page_of(story: Story) -> str:
+    """Return the page of a story, with its model card in it."""
+    return render_page(story, render_card(story))
+
+
 def full_report(folder: Path) -> str:
     """Return the report of a run with all that it can have."""
-    return add_run(render_page(full_story(folder)), run_record(), command=COMMAND)
+    return add_run(page_of(full_story(folder)), run_record(), command=COMMAND)

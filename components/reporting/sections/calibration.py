@@ -25,13 +25,9 @@ class CalibrationSection:
 
 def tell_calibration(evaluation: Evaluation) -> CalibrationSection:
     """Return the section."""
-    metrics, found = evaluation.metrics, evaluation.calibration
-    told = (
-        f"Confidence and accuracy are {percent(metrics.calibration_error)} apart on average: that is the expected "
-        f"calibration error, with an interval of {interval_words(metrics.calibration_error_interval)}."
-    )
+    found, told = evaluation.calibration, tell_error(evaluation)
     if found is None:
-        return CalibrationSection(told + " This evaluation looked no further into it.")
+        return CalibrationSection(told)
     names = tuple(f"{bin_.high * 100:.0f}" for bin_ in found.reliability)
     reliability = reliability_chart("Right answers by confidence", found.reliability)
     counts = bar_chart(
@@ -44,10 +40,21 @@ def tell_calibration(evaluation: Evaluation) -> CalibrationSection:
         table=reliability.table,
         logarithmic=True,
     )
-    return CalibrationSection(told, (reliability, counts), _temperature(found), _figures(found))
+    return CalibrationSection(told, (reliability, counts), tell_temperature(found), temperature_table(found))
 
 
-def _temperature(found: Calibration) -> str:
+def tell_error(evaluation: Evaluation) -> str:
+    """Return how far confidence and accuracy are apart."""
+    metrics = evaluation.metrics
+    told = (
+        f"Confidence and accuracy are {percent(metrics.calibration_error)} apart on average: that is the expected "
+        f"calibration error, with an interval of {interval_words(metrics.calibration_error_interval)}."
+    )
+    return told if evaluation.calibration else told + " This evaluation looked no further into it."
+
+
+def tell_temperature(found: Calibration) -> str:
+    """Return whether the model is too sure, and whether that was put right."""
     sure = "so it is as sure as it may be"
     if found.temperature != 1:
         sure = (
@@ -56,9 +63,9 @@ def _temperature(found: Calibration) -> str:
             else "below 1, so it could be surer than it is"
         )
     use = (
-        "All figures in this report are after that division."
+        "All figures here are after that division."
         if found.applied
-        else "It is not applied: all figures in this report are without it."
+        else "It is not applied: all figures here are without it."
     )
     return (
         f"The temperature that puts the confidences right on the validation images is {found.temperature:.3f}, {sure}. "
@@ -66,7 +73,8 @@ def _temperature(found: Calibration) -> str:
     )
 
 
-def _figures(found: Calibration) -> Table:
+def temperature_table(found: Calibration) -> Table:
+    """Return what the temperature does on the test images."""
     return Table(
         ("On the test images", "Without temperature", "With it"),
         (

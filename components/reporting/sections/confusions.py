@@ -52,42 +52,60 @@ class Confusions:
 def tell_confusions(evaluation: Evaluation) -> Confusions:
     """Return the section; every evaluation has a matrix."""
     counts = np.array(evaluation.confusion_matrix)
+    wrong = _wrong(evaluation)
     names = tuple(row.name for row in evaluation.per_class)
-    wrong = np.where(np.eye(len(names), dtype=bool), 0, counts)
-    order = np.argsort(-wrong, axis=None, kind="stable")[:MOST_PAIRS]
-    pairs = [
-        (names[true], names[taken], f"{wrong[true, taken]:,}")
-        for true, taken in zip(*np.unravel_index(order, wrong.shape), strict=True)
-        if wrong[true, taken]
-    ]
     small = len(names) <= MOST_CELLS
     return Confusions(
-        told=_told(evaluation, int(wrong.sum()), pairs),
+        told=tell_most_common(evaluation),
         names=names,
         longest=min(MOST_LETTERS, max(map(len, names))),
         rows=_cells(counts, wrong) if small else (),
         picture="" if small else heat(wrong),
-        pairs=Table(("True class", "Taken for", "Images"), tuple(pairs)),
-        per_class=Table(
-            ("Class", "Precision", "Recall", "F1", "Test images"),
-            tuple(
-                (row.name, percent(row.precision), percent(row.recall), percent(row.f1), f"{row.support:,}")
-                for row in evaluation.per_class
-            ),
-        ),
+        pairs=Table(("True class", "Taken for", "Images"), _pairs(evaluation)),
+        per_class=per_class_table(evaluation),
     )
 
 
-def _told(evaluation: Evaluation, wrong: int, pairs: list[tuple[str, str, str]]) -> str:
-    if not wrong:
+def tell_most_common(evaluation: Evaluation) -> str:
+    """Return how many mistakes there are, the most common one, and the class that is recognized least."""
+    pairs = _pairs(evaluation)
+    if not pairs:
         return f"All {counted(evaluation.metrics.count, 'test image')} were read right."
     true, taken, times = pairs[0]
     often = f", {times} times" if times != "1" else ""
     weakest = min(evaluation.per_class, key=lambda row: row.recall)
     return (
-        f"{counted(wrong, 'mistake')} in {counted(evaluation.metrics.count, 'test image')}. Most often, {true} is "
-        f"taken for {taken}{often}; the class that is recognized least is {weakest.name}, of which "
-        f"{percent(weakest.recall)} are."
+        f"{counted(int(_wrong(evaluation).sum()), 'mistake')} in {counted(evaluation.metrics.count, 'test image')}. "
+        f"Most often, {true} is taken for {taken}{often}; the class that is recognized least is {weakest.name}, of "
+        f"which {percent(weakest.recall)} are."
+    )
+
+
+def per_class_table(evaluation: Evaluation) -> Table:
+    """Return how well each class is told from the others."""
+    return Table(
+        ("Class", "Precision", "Recall", "F1", "Test images"),
+        tuple(
+            (row.name, percent(row.precision), percent(row.recall), percent(row.f1), f"{row.support:,}")
+            for row in evaluation.per_class
+        ),
+    )
+
+
+def _wrong(evaluation: Evaluation) -> NDArray[np.int64]:
+    """Return the confusion matrix without its diagonal."""
+    counts = np.array(evaluation.confusion_matrix)
+    return np.where(np.eye(len(counts), dtype=bool), 0, counts)
+
+
+def _pairs(evaluation: Evaluation) -> tuple[tuple[str, str, str], ...]:
+    """Return the most common confusions: true class, what it was taken for, and how often."""
+    wrong, names = _wrong(evaluation), [row.name for row in evaluation.per_class]
+    order = np.argsort(-wrong, axis=None, kind="stable")[:MOST_PAIRS]
+    return tuple(
+        (names[true], names[taken], f"{wrong[true, taken]:,}")
+        for true, taken in zip(*np.unravel_index(order, wrong.shape), strict=True)
+        if wrong[true, taken]
     )
 
 

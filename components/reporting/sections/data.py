@@ -5,7 +5,7 @@ from __future__ import annotations
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
-from components.artifacts import Anomaly, Examples, ExamplesSplit, TransformedExamples
+from components.artifacts import Anomaly, Examples, ExamplesSplit, ImageShape, TransformedExamples
 from components.reporting.charts import Chart, Series, Table, bar_chart, line_chart
 from components.reporting.words import APOSTROPHE, TIMES, counted, listed, percent, short_percent
 
@@ -40,29 +40,43 @@ class Data:
 
 def tell_data(examples: Examples, transformed: TransformedExamples) -> Data:
     """Return the section."""
-    height, width, channels = examples.image_shape
-    size = f"{height}{TIMES}{width} pixels" + (f" in {channels} channels" if channels > 1 else "")
+    return Data(
+        told=tell_source(examples),
+        splits=split_table(examples),
+        charts=(_classes(examples), _ink(examples)),
+        findings=tuple(tell_finding(anomaly) for anomaly in examples.anomalies),
+        overlap=tell_overlap(transformed),
+        drift=drift_table(examples),
+    )
+
+
+def tell_source(examples: Examples) -> str:
+    """Return what the data are, and how they were divided."""
     total = sum(split.count for _, split in examples.splits.items())
     how = (
         f"the source{APOSTROPHE}s own test images stay the test images"
         if examples.strategy == "official"
         else examples.strategy
     )
-    told = (
-        f"{examples.source.title}: {counted(total, 'image')} of {size} in "
+    return (
+        f"{examples.source.title}: {counted(total, 'image')} of {size_of(examples.image_shape)} in "
         f"{counted(len(examples.class_names), 'class', 'classes')}, divided in three ({how}; seed {examples.seed})."
     )
-    return Data(
-        told=told,
-        splits=_splits(examples),
-        charts=(_classes(examples), _ink(examples)),
-        findings=tuple(_finding(anomaly) for anomaly in examples.anomalies),
-        overlap=_overlap(transformed),
-        drift=_drift(examples),
-    )
 
 
-def _splits(examples: Examples) -> Table:
+def size_of(shape: ImageShape) -> str:
+    """Return the size of an image in words.
+
+    >>> ascii(size_of((28, 28, 1))), ascii(size_of((8, 16, 3)))
+    ("'28\\\\xd728 pixels'", "'8\\\\xd716 pixels in 3 channels'")
+    """
+    height, width, channels = shape
+    return f"{height}{TIMES}{width} pixels" + (f" in {channels} channels" if channels > 1 else "")
+
+
+def split_table(examples: Examples) -> Table:
+    """Return how many images each split has, and how bright they are."""
+
     def row(name: str, split: ExamplesSplit) -> tuple[str, ...]:
         labels = split.label_counts
         return (
@@ -94,9 +108,14 @@ def _rows(names: Sequence[str], examples: Examples, field: str) -> tuple[tuple[s
     return tuple((name, *(cell(split, label) for split in splits)) for label, name in enumerate(names))
 
 
+def class_table(examples: Examples) -> Table:
+    """Return how many images of each class each split has."""
+    columns = tuple(name for name, _ in examples.splits.items())
+    return Table(("Class", *columns), _rows(examples.class_names, examples, "label_counts"))
+
+
 def _classes(examples: Examples) -> Chart:
     names = examples.class_names
-    columns = tuple(name for name, _ in examples.splits.items())
     return bar_chart(
         title="Share of each class",
         alt="Share of each class among the images of the training, validation and test split.",
@@ -104,7 +123,7 @@ def _classes(examples: Examples) -> Chart:
         x_name="class",
         series=_series(examples, "label_counts"),
         form=short_percent,
-        table=Table(("Class", *columns), _rows(names, examples, "label_counts")),
+        table=class_table(examples),
     )
 
 
@@ -125,13 +144,15 @@ def _ink(examples: Examples) -> Chart:
     )
 
 
-def _finding(anomaly: Anomaly) -> Finding:
+def tell_finding(anomaly: Anomaly) -> Finding:
+    """Return an anomaly as it is listed."""
     named = anomaly.examples[:NAMED]
     more = f" and {anomaly.count - len(named):,} more" if named and anomaly.count > len(named) else ""
     return Finding(anomaly.level, anomaly.message, ", ".join(named) + more if named else "")
 
 
-def _overlap(transformed: TransformedExamples) -> str:
+def tell_overlap(transformed: TransformedExamples) -> str:
+    """Return how many images stand in two splits."""
     pairs = [overlap for overlap in transformed.overlaps if overlap.images]
     if not pairs:
         return "No image stands in two splits."
@@ -139,7 +160,8 @@ def _overlap(transformed: TransformedExamples) -> str:
     return f"To the last pixel the same, there are {listed(found)}."
 
 
-def _drift(examples: Examples) -> Table | None:
+def drift_table(examples: Examples) -> Table | None:
+    """Return how far each distribution is from the baseline's; None without a baseline."""
     if examples.drift is None:
         return None
     rows = tuple(

@@ -7,42 +7,16 @@ from typing import TYPE_CHECKING
 
 from components.artifacts import RUBBER_STAMPED
 from components.reporting.charts import Chart, IntervalRow, Table, interval_chart
-from components.reporting.words import (
-    APOSTROPHE,
-    SPACE,
-    bound,
-    counted,
-    interval_words,
-    is_share,
-    listed,
-    measured,
-    number,
-    percent,
-    points,
-    short_percent,
-    signed,
-    title_of,
-)
+from components.reporting.checks import CheckRow, bounds_of, name_of, tell_checks
+from components.reporting.figures import baseline_table, compare, figure_table
+from components.reporting.words import APOSTROPHE, bound, counted, interval_words, number, percent, short_percent
 
 if TYPE_CHECKING:
-    from components.artifacts import Baseline, Check, Evaluation, Metrics
-    from components.reporting.story import Story
+    from components.artifacts import Evaluation
+    from components.reporting.story import Statements
 
 MOST_CHECKS = 12
 """Checks that are shown at once; the failed ones come first."""
-CERTAIN = 0.001
-"""Of a p-value below it, nobody cares how far."""
-
-
-@dataclass(frozen=True)
-class CheckRow:
-    """One condition as the table of the verdict has it."""
-
-    name: str
-    value: str
-    bound: str
-    passed: bool
-    result: str
 
 
 @dataclass(frozen=True)
@@ -65,13 +39,13 @@ class Verdict:
     infra: str
 
 
-def tell_verdict(story: Story) -> Verdict:
+def tell_verdict(story: Statements) -> Verdict:
     """Return the section; every evaluation has a verdict."""
     evaluation = story.evaluation
     blessing = evaluation.blessing
     blessed = blessing.verdict == "BLESSED"
     baseline = evaluation.baseline
-    checks = [_row(check) for check in sorted(blessing.checks, key=lambda check: check.passed)]
+    checks = tell_checks(blessing)
     return Verdict(
         blessed=blessed,
         stamp="BLESSED" if blessed else "NOT BLESSED",
@@ -79,12 +53,12 @@ def tell_verdict(story: Story) -> Verdict:
         headline=headline(evaluation, story.kind_of_model),
         standfirst=standfirst(story),
         scale=_scale(evaluation),
-        figures=_figures(evaluation.metrics),
-        checks=tuple(checks[:MOST_CHECKS]),
-        other_checks=tuple(checks[MOST_CHECKS:]),
-        baseline="" if baseline is None else _comparison(evaluation.metrics, baseline),
-        baseline_table=None if baseline is None else _baseline_table(evaluation.metrics, baseline),
-        infra=_infra(evaluation),
+        figures=figure_table(evaluation.metrics),
+        checks=checks[:MOST_CHECKS],
+        other_checks=checks[MOST_CHECKS:],
+        baseline="" if baseline is None else compare(evaluation.metrics, baseline),
+        baseline_table=None if baseline is None else baseline_table(evaluation.metrics, baseline),
+        infra=tell_infra(evaluation),
     )
 
 
@@ -97,10 +71,10 @@ def headline(evaluation: Evaluation, kind: str) -> str:
     if len(missed) != 1:
         return f"{start}, but fails {len(missed)} of {counted(len(evaluation.blessing.checks), 'check')}"
     (check,) = missed
-    return f"{start}, but is not blessed: {_name(check)} should be {_bounds(check)}"
+    return f"{start}, but is not blessed: {name_of(check)} should be {bounds_of(check)}"
 
 
-def standfirst(story: Story) -> str:
+def standfirst(story: Statements) -> str:
     """Return what to know if one reads nothing else."""
     metrics, model = story.evaluation.metrics, story.model
     wrong = metrics.count - sum(row[label] for label, row in enumerate(story.evaluation.confusion_matrix))
@@ -149,90 +123,8 @@ def _scale(evaluation: Evaluation) -> Chart:
     )
 
 
-def _figures(metrics: Metrics) -> Table:
-    names = ("accuracy", "macro_precision", "macro_recall", "macro_f1", "calibration_error")
-    rows = [
-        (title_of(name), percent(getattr(metrics, name)), interval_words(getattr(metrics, f"{name}_interval")))
-        for name in names
-    ]
-    rows += [("loss (nats)", f"{metrics.loss:.4f}", ""), ("Brier score", f"{metrics.brier_score:.4f}", "")]
-    confidence = percent(metrics.accuracy_interval.confidence, 0)
-    return Table(("Figure", "Test images", f"{confidence} interval"), tuple(rows))
-
-
-def _row(check: Check) -> CheckRow:
-    word = "\N{CHECK MARK} passed" if check.passed else "\N{BALLOT X} failed"
-    within = check.value is not None and not (
-        (check.minimum is not None and check.value < check.minimum)
-        or (check.maximum is not None and check.value > check.maximum)
-    )
-    # The paired test has a say: a small loss, or gain, may be noise.
-    noise = ", within noise" if check.p_value is not None and within != check.passed else ""
-    return CheckRow(_name(check), _value(check), _bounds(check), check.passed, word.replace(" ", SPACE) + noise)
-
-
-def _name(check: Check) -> str:
-    """Return what a check looks at, in words."""
-    name = f"change of {title_of(check.metric)}" if check.kind == "change" else title_of(check.metric)
-    return f"{name} of {check.of}" if check.of else name
-
-
-def _value(check: Check) -> str:
-    if check.value is None:
-        return "not measured"
-    bounds = [value for value in (check.minimum, check.maximum) if value is not None]
-    told = _change(check.metric, check.value) if check.kind == "change" else measured(check.metric, check.value, bounds)
-    return told if check.p_value is None else f"{told} ({p_words(check.p_value)})"
-
-
-def _bounds(check: Check) -> str:
-    form = _change if check.kind == "change" else bound
-    sides = [("at least", check.minimum), ("at most", check.maximum)]
-    return listed([f"{word} {form(check.metric, value)}" for word, value in sides if value is not None])
-
-
-def _change(metric: str, value: float) -> str:
-    return points(value) if is_share(metric) else signed(value, ".4g")
-
-
-def p_words(p_value: float) -> str:
-    """Return a p-value as papers write it."""
-    told = "p < 0.001" if p_value < CERTAIN else f"p = {p_value:.3f}"
-    return told.replace(" ", SPACE)
-
-
-def _comparison(metrics: Metrics, baseline: Baseline) -> str:
-    differing = baseline.only_model_right + baseline.only_baseline_right
-    told = (
-        f"The baseline reads {percent(baseline.metrics.accuracy)} of the same images right: a change of "
-        f"{points(metrics.accuracy - baseline.metrics.accuracy)}. "
-    )
-    if not differing:
-        return told + "The two are right and wrong on the very same images."
-    noise = (
-        "so uneven a split would be no surprise between two equally good models"
-        if baseline.p_value >= baseline.significance
-        else "so uneven a split would be a surprise between two equally good models"
-    )
-    return told + (
-        f"On {counted(differing, 'image')} only one of them is right, this model on {baseline.only_model_right:,} and "
-        f"the baseline on {baseline.only_baseline_right:,}; {noise} "
-        f"(McNemar{APOSTROPHE}s exact test, {p_words(baseline.p_value)})."
-    )
-
-
-def _baseline_table(metrics: Metrics, baseline: Baseline) -> Table:
-    names = ("accuracy", "macro_precision", "macro_recall", "macro_f1", "calibration_error", "loss", "brier_score")
-    rows = []
-    for name in names:
-        now, then = getattr(metrics, name), getattr(baseline.metrics, name)
-        form = percent if is_share(name) else (lambda value: f"{value:.4f}")
-        change = points(now - then) if is_share(name) else signed(now - then, ".4f")
-        rows.append((title_of(name), form(now), form(then), change))
-    return Table(("Figure", "This model", "Baseline", "Change"), tuple(rows))
-
-
-def _infra(evaluation: Evaluation) -> str:
+def tell_infra(evaluation: Evaluation) -> str:
+    """Return what became of what is served; nothing if it was not tried."""
     found = evaluation.infra_validation
     if found is None:
         return ""

@@ -10,6 +10,8 @@ from components.reporting.charts import Chart, IntervalRow, Series, Table, inter
 from components.reporting.words import between, counted, percent, short_percent
 
 if TYPE_CHECKING:
+    from collections.abc import Iterable
+
     from components.artifacts import CorruptionCurve, Evaluation, Robustness, Slice
 
 
@@ -50,12 +52,6 @@ def tell_weak_spots(evaluation: Evaluation) -> WeakSpots:
 def _slices(evaluation: Evaluation) -> Slices:
     worst = evaluation.worst_slices()
     accuracy = evaluation.metrics.accuracy
-    first = worst[0]
-    told = (
-        f"The test images, divided by class and by what can be measured on them. The weakest of "
-        f"{counted(len(evaluation.slices), 'slice')} is {first.key}{_range(first)}, with {percent(first.accuracy)} of "
-        f"{counted(first.count, 'image')} right; over all images it is {percent(accuracy)}."
-    )
     chart = interval_chart(
         title="The worst slices",
         alt=f"Accuracy of the {len(worst)} worst slices, with intervals: "
@@ -65,15 +61,31 @@ def _slices(evaluation: Evaluation) -> Slices:
             IntervalRow(found.key, found.accuracy, found.accuracy_interval.low, found.accuracy_interval.high)
             for found in worst
         ],
-        table=_slice_table(worst),
+        table=slice_table(worst),
         form=short_percent,
         rule=accuracy,
         rule_name=f"all images: {percent(accuracy)}",
     )
-    return Slices(told, chart, _slice_table(sorted(evaluation.slices, key=lambda found: found.accuracy)))
+    return Slices(tell_slices(evaluation), chart, slice_table(worst_first(evaluation)))
 
 
-def _slice_table(found: list[Slice] | tuple[Slice, ...]) -> Table:
+def worst_first(evaluation: Evaluation) -> tuple[Slice, ...]:
+    """Return all slices, those of the lowest accuracy first."""
+    return evaluation.worst_slices(len(evaluation.slices))
+
+
+def tell_slices(evaluation: Evaluation) -> str:
+    """Return which slice is the weakest."""
+    first = evaluation.worst_slices()[0]
+    return (
+        f"The test images, divided by class and by what can be measured on them. The weakest of "
+        f"{counted(len(evaluation.slices), 'slice')} is {first.key}{_range(first)}, with {percent(first.accuracy)} of "
+        f"{counted(first.count, 'image')} right; over all images it is {percent(evaluation.metrics.accuracy)}."
+    )
+
+
+def slice_table(found: Iterable[Slice]) -> Table:
+    """Return the accuracy of slices, with intervals."""
     rows = tuple(
         (
             f"{each.key}{_range(each)}",
@@ -95,17 +107,31 @@ def _range(found: Slice) -> str:
 
 
 def _robustness(found: Robustness) -> Spoilt:
-    curves = sorted(found.curves, key=lambda curve: (sum(curve.accuracies), curve.corruption))
-    worst = curves[0]
-    told = (
-        f"{counted(found.images, 'test image')} were spoilt on purpose, in {counted(len(curves), 'way')} and "
+    curves = hardest_first(found)
+    lowest = min(found.clean_accuracy, *(min(curve.accuracies) for curve in curves))
+    limits = (0.0 if lowest < 0.6 else max(0.0, lowest - 0.1), 1.0)
+    panels = tuple(_panel(curve, found.clean_accuracy, limits) for curve in curves)
+    return Spoilt(tell_robustness(found), panels, robustness_table(found))
+
+
+def hardest_first(found: Robustness) -> list[CorruptionCurve]:
+    """Return the curves, those of the lowest mean accuracy first."""
+    return sorted(found.curves, key=lambda curve: (sum(curve.accuracies), curve.corruption))
+
+
+def tell_robustness(found: Robustness) -> str:
+    """Return how images were spoilt, and which way is the hardest."""
+    worst = hardest_first(found)[0]
+    return (
+        f"{counted(found.images, 'test image')} were spoilt on purpose, in {counted(len(found.curves), 'way')} and "
         f"{len(SEVERITIES)} severities. Unspoilt, {percent(found.clean_accuracy)} of them are read right; over all "
         f"that was done to them, {percent(found.mean_accuracy)}. Hardest is {worst.corruption}: "
         f"{percent(worst.accuracies[-1])} at severity {SEVERITIES[-1]}."
     )
-    lowest = min(found.clean_accuracy, *(min(curve.accuracies) for curve in curves))
-    limits = (0.0 if lowest < 0.6 else max(0.0, lowest - 0.1), 1.0)
-    panels = tuple(_panel(curve, found.clean_accuracy, limits) for curve in curves)
+
+
+def robustness_table(found: Robustness) -> Table:
+    """Return accuracy by corruption and severity, the hardest first."""
     rows = tuple(
         (
             curve.corruption,
@@ -113,10 +139,10 @@ def _robustness(found: Robustness) -> Spoilt:
             *(percent(accuracy, 1) for accuracy in curve.accuracies),
             percent(sum(curve.accuracies) / len(curve.accuracies), 1),
         )
-        for curve in curves
+        for curve in hardest_first(found)
     )
     columns = ("Corruption", "by severity", *(str(severity) for severity in SEVERITIES), "mean")
-    return Spoilt(told, panels, Table(columns, rows))
+    return Table(columns, rows)
 
 
 def _panel(curve: CorruptionCurve, clean: float, limits: tuple[float, float]) -> Chart:

@@ -1,4 +1,4 @@
-"""Which model answers: the latest blessed one of a root, or one that a user names."""
+"""Which model is asked, or exported: the latest blessed one of a root, or one that a user names."""
 
 from __future__ import annotations
 
@@ -26,8 +26,20 @@ class ChosenModel:
     stored: Stored[Model]
     evaluation: Stored[Evaluation] | None
     """That of the run; None for a model that was not named by a run, or that nobody evaluated."""
-    graph: tuple[GraphOperation, ...]
-    """What turns raw images into those that it was trained on; empty if it has a SavedModel, which does that itself."""
+    sealed: Sealed
+    """The model as it lies in its store."""
+
+    @property
+    def graph(self) -> tuple[GraphOperation, ...]:
+        """What turns raw images into those that it was trained on; empty if it has a SavedModel, which does so itself.
+
+        Raises:
+            IntegrityError: if the examples that it was trained on are not in the store any more.
+        """
+        if self.stored.artifact.saved_model is not None:
+            return ()
+        examples: Stored[TransformedExamples] = find_examples(self.sealed).stored()
+        return examples.artifact.graph
 
     @property
     def temperature(self) -> float | None:
@@ -59,8 +71,7 @@ def choose_model(root: Path, asked: str | None) -> ChosenModel:
     else:
         evaluation = None
     stored: Stored[Model] = model.stored()
-    graph = () if stored.artifact.saved_model is not None else find_graph(model)
-    return ChosenModel(stored, evaluation, graph)
+    return ChosenModel(stored, evaluation, model)
 
 
 def newest_blessed(runs: Runs) -> str:
@@ -79,8 +90,8 @@ def newest_blessed(runs: Runs) -> str:
     return record.run_id
 
 
-def find_graph(model: Sealed) -> tuple[GraphOperation, ...]:
-    """Return the transform graph of the examples that a model was trained on, which lie in the same store.
+def find_examples(model: Sealed) -> Sealed:
+    """Return the examples that a model was trained on, which lie in the same store.
 
     Raises:
         IntegrityError: if they are not there any more.
@@ -89,11 +100,10 @@ def find_graph(model: Sealed) -> tuple[GraphOperation, ...]:
     store = Store(above[2] if len(above) > 2 else above[0])
     digests = set(model.manifest.recipe.inputs.values())
     for sealed in sealed_artifacts(store):
-        artifact = sealed.manifest.artifact
-        if sealed.manifest.digest in digests and isinstance(artifact, TransformedExamples):
-            return artifact.graph
+        if sealed.manifest.digest in digests and isinstance(sealed.manifest.artifact, TransformedExamples):
+            return sealed
     raise IntegrityError(
         f"{model.directory} was trained on examples that {store.root} does not have any more",
-        expected="their manifest, which says how raw images are to be scaled",
+        expected="what its transform made, which says how raw images are to be scaled",
         remedy=f"name another model with {OPTION}, or run the job again",
     )

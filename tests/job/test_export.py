@@ -1,0 +1,113 @@
+"""`export`: a sealed model in further forms, without training it again."""
+
+from __future__ import annotations
+
+import json
+import shutil
+from pathlib import Path
+
+import pytest
+
+from components.exporting.exporting import FORMS
+from job.config import load_config
+from job.records import RunRecord
+from job.request import Form
+from job.runner import run
+from tests.conftest import FAKES, TINY_NETWORK, Command
+from tests.job.test_predict import Trained
+
+
+@pytest.fixture(scope="module")
+def trained(tmp_path_factory: pytest.TempPathFactory) -> RunRecord:
+    """Return a run of fakes, but with a real network."""
+    folder = tmp_path_factory.mktemp("trained")
+    trainer = {"network": TINY_NETWORK, "epochs": 1, "batch_size": 16}
+    (folder / "config.yaml").write_text(json.dumps({**FAKES, "trainer": trainer}))
+    return run(load_config(folder / "config.yaml", root=folder / "root"))
+
+
+@pytest.fixture
+def root(trained: RunRecord, tmp_path: Path) -> Path:
+    """Return a root that may be damaged."""
+    shutil.copytree(trained.config["root"], tmp_path / "root", symlinks=True)
+    return tmp_path / "root"
+
+
+def sealed(root: Path, slot: str) -> Path:
+    (directory,) = (root / "artifacts" / slot).iterdir()
+    return directory
+
+
+def test_it_writes_what_the_trainer_wrote_and_more(root: Path, tmp_path: Path, mnist_job: Command) -> None:
+    outcome = mnist_job("export", tmp_path / "new" / "forms", "--root", root, "--json")
+    assert (outcome.exit_code, outcome.stderr) == (0, "")
+    assert [export["format"] for export in json.loads(outcome.stdout)] == list(FORMS)
+    written = sorted(path.name for path in (tmp_path / "new" / "forms").iterdir())
+    assert written == sorted(file for _, file in FORMS.values())
+    assert [path.name for path in (tmp_path / "new").iterdir()] == ["forms"], "nothing is left beside it"
+    trainer = sealed(root, "trainer")
+    for path in trainer.rglob("*"):
+        if path.is_file() and path.name not in ("manifest.json", "history.csv"):
+            again = tmp_path / "new" / "forms" / path.relative_to(trainer)
+            assert again.read_bytes() == path.read_bytes(), path
+
+
+def test_it_says_what_it_wrote(root: Path, tmp_path: Path, mnist_job: Command) -> None:
+    (tmp_path / "empty").mkdir()
+    outcome = mnist_job("export", tmp_path / "empty", "--format", "litert", "--root", root)
+    assert outcome.exit_code == 0
+    assert f"litert       {tmp_path}/empty/model.tflite  (differs by at most" in outcome.stdout
+    assert outcome.stdout.count("\n") == 1
+    assert [path.name for path in (tmp_path / "empty").iterdir()] == ["model.tflite"]
+
+
+def test_every_form_can_be_asked_for() -> None:
+    assert [form.value for form in Form] == list(FORMS)
+
+
+def test_what_is_in_the_way_stays(root: Path, tmp_path: Path, mnist_job: Command) -> None:
+    (tmp_path / "full").mkdir()
+    (tmp_path / "full" / "mine.txt").write_text("mine")
+    for place, says in (
+        (tmp_path / "full", "there is something in"),
+        (tmp_path / "full" / "mine.txt", "is not a folder"),
+        (tmp_path / "full" / "mine.txt" / "below", "cannot be made: File exists"),
+    ):
+        outcome = mnist_job("export", place, "--root", root)
+        assert outcome.exit_code == 2
+        assert says in outcome.stderr
+    assert (tmp_path / "full" / "mine.txt").read_text() == "mine"
+
+
+def test_a_damaged_model_is_not_exported(root: Path, tmp_path: Path, mnist_job: Command) -> None:
+    (sealed(root, "trainer") / "model.keras").write_bytes(b"not a model")
+    outcome = mnist_job("export", tmp_path / "forms", "--root", root)
+    assert outcome.exit_code == 3
+    assert "model.keras" in outcome.stderr
+    assert not (tmp_path / "forms").exists()
+
+
+def test_without_the_images_it_was_trained_on_there_is_nothing_to_try_it_on(
+    root: Path, tmp_path: Path, mnist_job: Command
+) -> None:
+    shutil.rmtree(sealed(root, "transform"))
+    outcome = mnist_job("export", tmp_path / "forms", "--root", root)
+    assert outcome.exit_code == 3
+    assert "does not have any more" in outcome.stderr
+
+
+def test_a_linear_model_is_told(tmp_path: Path, mnist_job: Command) -> None:
+    trained = Trained(tmp_path)
+    outcome = mnist_job("export", tmp_path / "forms", "--root", trained.root)
+    assert outcome.exit_code == 2
+    assert "is a linear model" in outcome.stderr
+
+
+def test_a_converter_that_is_not_installed_is_told_first(
+    root: Path, tmp_path: Path, mnist_job: Command, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr("components.exporting.onnx_file.PACKAGES", ("no_such_converter",))
+    outcome = mnist_job("export", tmp_path / "forms", "--root", root)
+    assert outcome.exit_code == 2
+    assert "--format names onnx, but what converts to it is not installed" in outcome.stderr
+    assert mnist_job("export", tmp_path / "forms", "--format", "keras", "--root", root).exit_code == 0
