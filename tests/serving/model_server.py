@@ -25,12 +25,13 @@ from pathlib import Path
 from typing import Any
 
 os.environ["TF_CPP_MIN_LOG_LEVEL"] = "3"
-for absent in ("keras", "components", "job", "tests"):
-    sys.modules[absent] = None  # type: ignore[assignment]  # from now on an ImportError
+if __name__ == "__main__":
+    for absent in ("keras", "components", "job", "tests"):
+        sys.modules[absent] = None  # type: ignore[assignment]  # from now on an ImportError
 
-import numpy as np  # noqa: E402
-import tensorflow as tf  # noqa: E402
-from tensorflow.core.framework.tensor_pb2 import TensorProto  # noqa: E402
+import numpy as np
+import tensorflow as tf
+from tensorflow.core.framework.tensor_pb2 import TensorProto
 
 MOST_WARMUPS = 1000
 """`kMaxNumRecords`: with one more the server does not load the model."""
