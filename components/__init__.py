@@ -1,4 +1,4 @@
-"""What a step is: five components, and the typed artifacts that they exchange."""
+"""What a step is: the components, and the typed artifacts that they exchange."""
 
 from components.artifacts import (
     Artifact,
@@ -6,12 +6,14 @@ from components.artifacts import (
     Examples,
     Figures,
     Model,
+    PushedModel,
     Stored,
     TransformedExamples,
 )
 from components.component import Component, ComponentConfig, Context
 from components.evaluator import Evaluator
 from components.example_gen import ExampleGen
+from components.pusher import Pusher
 from components.trainer import Trainer
 from components.transform import Transform
 from components.visualizer import Visualizer
@@ -27,6 +29,8 @@ __all__ = [
     "Examples",
     "Figures",
     "Model",
+    "PushedModel",
+    "Pusher",
     "Stored",
     "Trainer",
     "Transform",

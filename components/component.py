@@ -1,4 +1,4 @@
-"""The Component base: a config, a `run` from typed artifacts to one, and nothing else."""
+"""The Component base: a config, a `run` from typed artifacts to one, and for a few, what is then done with that."""
 
 from __future__ import annotations
 
@@ -125,6 +125,23 @@ class Component(ABC, Generic[ConfigT]):
         Raises:
             JobError: in one of its kinds, where the inputs or the machine do not allow the work.
         """
+
+    def deliver(self, made: Stored[Any], progress: Progress) -> str:  # noqa: ARG002
+        """Bring what `run` made to where it is used outside of the job's root; by default nothing is to be done.
+
+        Called in every run, also in one that reuses what was made before: what is there already must be left as it is.
+
+        Args:
+            made: what `run` returned, sealed; only to be read.
+            progress: told how it goes.
+
+        Returns:
+            What it is there and where, in a few words such as `version 3: serving/mnist/3`; empty if nothing was done.
+
+        Raises:
+            JobError: in one of its kinds, where it cannot be done.
+        """
+        return ""
 
     def preflight(self) -> None:
         """Raise now what would make `run` fail for certain; called before any step runs."""

@@ -21,7 +21,7 @@ if TYPE_CHECKING:
 
 app = typer.Typer(
     name="mnist-job",
-    help="Train a convolutional network to read handwritten digits, as a pipeline of five components.",
+    help="Train a convolutional network to read handwritten digits, as a pipeline of components.",
     no_args_is_help=True,
     add_completion=False,
     pretty_exceptions_enable=False,
@@ -307,6 +307,34 @@ def doctor(
             print_error(make_console(stderr=True), failure)
     if failures:
         raise typer.Exit(int(failures[0].exit_code))
+
+
+@app.command()
+def versions(
+    destination: Annotated[Path, typer.Argument(readable=False, help="The folder that models are pushed to.")],
+    as_json: AsJson = False,
+) -> None:
+    """List the versions of a pushed model: when each came, what it is, which is served and which is a copy."""
+    from job.serving import show_versions
+
+    with told_errors():
+        show_versions(destination, as_json=as_json)
+
+
+@app.command()
+def rollback(
+    destination: Annotated[Path, typer.Argument(readable=False, help="The folder that models are pushed to.")],
+    to: Annotated[
+        int | None,
+        typer.Option(metavar="VERSION", help="Whose model; by default the one in use before what is served now."),
+    ] = None,
+    as_json: AsJson = False,
+) -> None:
+    """Serve an older version again: its copy becomes the newest, in one step, and nothing is deleted."""
+    from job.serving import roll_back
+
+    with told_errors():
+        roll_back(destination, to, as_json=as_json)
 
 
 @app.command()

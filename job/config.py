@@ -18,7 +18,7 @@ from job.document import Document, join
 from job.pipeline import Pipeline
 from job.recipe import import_string
 from job.schema import describe_place, known_below
-from job.slots import SLOTS, load_component_class
+from job.slots import OPTIONAL, SLOTS, load_component_class
 
 if TYPE_CHECKING:
     from collections.abc import Mapping, Sequence
@@ -38,7 +38,7 @@ class JobConfig:
         root: where artifacts and runs are kept.
         seed: what `load_config` gave to every component whose configuration has a `seed` and sets none.
         memory_budget: likewise; bytes of images that a component holds in memory at once.
-        pipeline: the five components, each holding its own configuration.
+        pipeline: the components, each holding its own configuration.
     """
 
     root: Path = Path(ROOT)
@@ -110,7 +110,8 @@ def build_config(document: Document, *, root: Path | None = None) -> JobConfig:
             f"{document.where(('root',))}: root is {stated_root!r}", expected="a user that exists", remedy="correct it"
         ) from error
     given = {"seed": seed, "memory_budget": memory_budget}
-    components = {slot: build_component(document, slot, given) for slot in SLOTS}
+    filled = [slot for slot in SLOTS if slot not in OPTIONAL or values.get(slot) is not None]
+    components = {slot: build_component(document, slot, given) for slot in filled}
     return JobConfig(root=root, **given, pipeline=Pipeline(**components))
 
 

@@ -12,7 +12,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Literal
 
 from components.errors import ConfigError
-from job.locks import hold_if_free, is_held
+from components.runtime.locks import hold_if_free, is_held
 
 if TYPE_CHECKING:
     from collections.abc import Iterator

@@ -19,6 +19,7 @@ from components.artifacts import (
     Figures,
     FileName,
     Model,
+    PushedModel,
     Sha256,
     Statement,
     TransformedExamples,
@@ -28,7 +29,9 @@ from components.errors import IntegrityError, first_finding, first_line
 
 MANIFEST = "manifest.json"
 SCHEMA_VERSION = 1
-AnyArtifact = Annotated[Examples | TransformedExamples | Model | Evaluation | Figures, Field(discriminator="kind")]
+AnyArtifact = Annotated[
+    Examples | TransformedExamples | Model | Evaluation | Figures | PushedModel, Field(discriminator="kind")
+]
 
 
 class Recipe(Statement):

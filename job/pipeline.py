@@ -1,4 +1,4 @@
-"""The pipeline: five components, and the way of the data through them."""
+"""The pipeline: five components and an optional sixth, and the way of the data through them."""
 
 from __future__ import annotations
 
@@ -14,6 +14,7 @@ from components import (
     Examples,
     Figures,
     Model,
+    PushedModel,
     Stored,
     Trainer,
     Transform,
@@ -21,7 +22,7 @@ from components import (
     Visualizer,
 )
 from components.errors import ConfigError
-from job.slots import check_slot
+from job.slots import OPTIONAL, check_slot
 
 A = TypeVar("A", bound=Artifact)
 
@@ -35,7 +36,7 @@ class Step(Protocol):
 
 @dataclass(frozen=True, kw_only=True)
 class Pipeline:
-    """One component a slot; any of them can be another of the same types.
+    """One component a slot, but for the pusher's, which may be empty; any of them can be another of the same types.
 
         Pipeline(trainer=MyTrainer(MyTrainer.Config(epochs=3)))
 
@@ -48,6 +49,7 @@ class Pipeline:
     trainer: Component[Any] = field(default_factory=Trainer)
     evaluator: Component[Any] = field(default_factory=Evaluator)
     visualizer: Component[Any] = field(default_factory=Visualizer)
+    pusher: Component[Any] | None = None
 
     def __post_init__(self) -> None:
         for slot, component in self.components().items():
@@ -60,14 +62,17 @@ class Pipeline:
                 )
 
     def components(self) -> dict[str, Component[Any]]:
-        """Return the component in each slot, in the order of the slots."""
-        return {slot.name: getattr(self, slot.name) for slot in fields(self)}
+        """Return the component in each slot that has one, in the order of the slots."""
+        filled = {slot.name: getattr(self, slot.name) for slot in fields(self)}
+        return {slot: component for slot, component in filled.items() if slot not in OPTIONAL or component is not None}
 
 
-def flow(step: Step) -> None:
-    """Lead the data through the five steps."""
+def flow(step: Step, pipeline: Pipeline) -> None:
+    """Lead the data through the steps of a pipeline."""
     examples = step("example_gen", Examples)
     transformed = step("transform", TransformedExamples, examples=examples)
     model = step("trainer", Model, transformed=transformed)
     evaluation = step("evaluator", Evaluation, transformed=transformed, model=model)
     step("visualizer", Figures, examples=examples, transformed=transformed, model=model, evaluation=evaluation)
+    if pipeline.pusher is not None:
+        step("pusher", PushedModel, model=model, evaluation=evaluation)

@@ -87,6 +87,8 @@ class StepRecord(RunPart):
     """What was found for the optional inputs that the configuration refers to; what is not there was not found."""
     observations: dict[str, float] = {}
     """What the step took down of itself, if it ran: each name ends with the unit."""
+    delivered: str | None = None
+    """What became of it outside of the root, such as `version 3: serving/mnist/3`; None if nothing did."""
 
 
 class Failure(RunPart):
@@ -122,6 +124,8 @@ class RunRecord(RunPart):
     checks: tuple[dict[str, Any], ...] = ()
     """The evaluation's thresholds, each with its name, what was measured and whether it passed."""
     steps: tuple[StepRecord, ...] = ()
+    withheld: str | None = None
+    """Why the model was not pushed, if it was to be."""
     report: str | None = None
     """Path of the page that tells of the run; None if it has none."""
     model_card: str | None = None

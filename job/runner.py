@@ -8,8 +8,17 @@ from typing import TYPE_CHECKING, Any
 
 from rich.console import Console
 
-from components import Artifact, Context, Evaluation, Figures, Stored
-from components.errors import ExitCode, IntegrityError, JobError, ResourceError, StorageError, first_line, in_one_line
+from components import Artifact, Component, Context, Evaluation, Figures, PushedModel, Stored
+from components.errors import (
+    ConfigError,
+    ExitCode,
+    IntegrityError,
+    JobError,
+    ResourceError,
+    StorageError,
+    first_line,
+    in_one_line,
+)
 from components.runtime.disk import disk_full, is_disk_full, room_for
 from components.stopwatch import Spent, Stopwatch, read_clocks
 from job.environment import describe_environment
@@ -86,9 +95,15 @@ class Runner:
         Raises:
             JobError: if a step fails, or the run cannot even begin (then there is no record).
         """
+        if self.until is not None and self.until not in self.config.pipeline.components():
+            raise ConfigError(
+                f"the configuration has no {self.until} to stop after",
+                expected=", ".join(self.config.pipeline.components()),
+                remedy=f"name one of these, or add a section `{self.until}`",
+            )
         for component in self.config.pipeline.components().values():
             component.preflight()
-        self.store.prepare()
+        self.store.prepare(self.config.pipeline.components())
         self.runs.prepare()
         for slot, component in self.config.pipeline.components().items():
             self.references.check(slot, component)
@@ -136,7 +151,7 @@ class Runner:
 
     def _run_steps(self) -> ExitCode:
         with suppress(_Reached):
-            flow(self._step)
+            flow(self._step, self.config.pipeline)
         return ExitCode.NOT_BLESSED if self.record.blessed is False else ExitCode.SUCCEEDED
 
     def _step(self, slot: str, made: type[A], /, **inputs: Stored[Any]) -> Stored[A]:
@@ -167,6 +182,7 @@ class Runner:
             with self.stopwatch.timed("look-up"):
                 found, reason = self._look_up(slot, recipe)
             sealed = found or self._make(slot, recipe, made, inputs, observations)
+            delivered = self._deliver(component, sealed)
             step = StepRecord(
                 component=slot,
                 implementation=import_string(type(component)),
@@ -178,6 +194,7 @@ class Runner:
                 path=str(sealed.directory),
                 references={name: reference.record() for name, reference in references.items()},
                 observations=observations,
+                delivered=delivered or None,
             )
             self._update(steps=(*self.record.steps, step))
         self.sealed_by_directory[sealed.directory] = sealed
@@ -194,6 +211,8 @@ class Runner:
                     {"name": check.name, **check.model_dump(mode="json")} for check in evaluation.blessing.checks
                 ),
             )
+        if isinstance(pushed := sealed.manifest.artifact, PushedModel):
+            self._update(withheld=pushed.withheld or None)
         if isinstance(figures := sealed.manifest.artifact, Figures):
             self.figures = Stored(figures, sealed.directory)
         self.report.end_step(step, sealed)
@@ -234,6 +253,13 @@ class Runner:
                     )
                 with self.stopwatch.timed("sealing"):
                     return self.store.seal(slot, recipe, artifact, self.report.warning)
+
+    def _deliver(self, component: Component[Any], sealed: Sealed) -> str:
+        """Have a component bring what it made to where it is used, also if that was made before."""
+        if type(component).deliver is Component.deliver:
+            return ""
+        with self.stopwatch.timed("delivering"), self.signals.breakable():
+            return component.deliver(sealed.stored(), self.report)
 
     def _look_up(self, slot: str, recipe: Recipe) -> tuple[Sealed | None, str]:
         """Return the sealed artifact to reuse, if any, and why it is reused or not."""

@@ -22,7 +22,7 @@ from pydantic import ValidationError
 
 from components.errors import ConfigError, IntegrityError, StorageError, first_finding
 from components.runtime.disk import room_for
-from job.locks import hold, is_held
+from components.runtime.locks import hold, is_held
 from job.records import RunRecord
 from job.store import make_writable
 

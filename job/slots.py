@@ -1,4 +1,4 @@
-"""The five slots of the pipeline, and what fits into each."""
+"""The slots of the pipeline, and what fits into each."""
 
 from __future__ import annotations
 
@@ -8,7 +8,7 @@ import sys
 from pathlib import Path
 from typing import Any
 
-from components import Component, ComponentConfig, Evaluator, ExampleGen, Trainer, Transform, Visualizer
+from components import Component, ComponentConfig, Evaluator, ExampleGen, Pusher, Trainer, Transform, Visualizer
 from components.errors import ConfigError, in_one_line
 from job.recipe import import_string
 
@@ -18,8 +18,11 @@ SLOTS: dict[str, type[Component[Any]]] = {
     "trainer": Trainer,
     "evaluator": Evaluator,
     "visualizer": Visualizer,
+    "pusher": Pusher,
 }
 """Each slot with its own component, whose `run` says what artifacts the slot takes and gives."""
+OPTIONAL = frozenset({"pusher"})
+"""Slots that are empty unless a component is named for them."""
 
 
 def find_slot(name: str) -> str:

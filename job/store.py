@@ -23,13 +23,13 @@ from typing import TYPE_CHECKING, Any, Literal, cast
 from components import Artifact, Stored
 from components.errors import ConfigError, IntegrityError, JobError
 from components.runtime.disk import FULL, disk_full, flush
+from components.runtime.locks import hold
 from job.integrity import list_files, verify
-from job.locks import hold
 from job.manifest import MANIFEST, RERUN, Manifest, Recipe
 from job.slots import SLOTS
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Iterator
+    from collections.abc import Callable, Iterable, Iterator
     from contextlib import AbstractContextManager
 
 Kind = Literal["sealed", "partial", "lock", "aside", "deleting"]
@@ -87,20 +87,20 @@ class Store:
                 f"{self.root} has no artifacts", expected="a root of the job", remedy="name it with --root"
             )
 
-    def prepare(self) -> None:
-        """Make the folders of all slots, writable.
+    def prepare(self, slots: Iterable[str]) -> None:
+        """Make the folders of some slots, writable.
 
         Raises:
             ConfigError: if that cannot be.
             StorageError: if there is no space even for that.
         """
-        for slot in SLOTS:
+        for slot in slots:
             make_writable(self.artifacts / slot)
 
     def locked(
         self, slot: str, fingerprint: str, *, holder: str, waiting: Callable[[str], None], check: Callable[[], None]
     ) -> AbstractContextManager[None]:
-        """Let one run at a time look for, make or remove an artifact; see `job.locks.hold`."""
+        """Let one run at a time look for, make or remove an artifact; see `components.runtime.locks.hold`."""
         return hold(self.lock(slot, fingerprint), holder=holder, waiting=waiting, check=check)
 
     def find(self, slot: str, fingerprint: str) -> Sealed | None:

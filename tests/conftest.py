@@ -21,7 +21,10 @@ from tests.support.containers import WHY_SKIPPED, docker, engine_answers, the_im
 from tests.support.processes import REPOSITORY, environment
 from tests.support.slurm import missing_programs
 
-collect_ignore = ["benchmarks/peers"]  # scripts that import TensorFlow or PyTorch, and hold no doctests
+collect_ignore = [
+    "benchmarks/peers",
+    "serving/model_server.py",
+]  # scripts that import TensorFlow or PyTorch, and hold no doctests
 SLOTS = ["example_gen", "transform", "trainer", "evaluator", "visualizer"]
 FAKES = {
     "example_gen": {"use": "components.testing:FakeExampleGen"},

@@ -58,6 +58,10 @@ from components.artifacts.model import (
     Model,
     TrainingEnvironment,
 )
+from components.artifacts.pushed import (
+    PushedModel,
+    Servable,
+)
 from components.artifacts.transformed import (
     GraphOperation,
     SplitOverlap,
@@ -101,8 +105,10 @@ __all__ = [
     "Model",
     "NonNegative",
     "PerSplit",
+    "PushedModel",
     "ReliabilityBin",
     "Robustness",
+    "Servable",
     "Sha256",
     "Slice",
     "Source",

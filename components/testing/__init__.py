@@ -1,9 +1,10 @@
-"""Fakes of the five components, and the contract that every component must keep."""
+"""Fakes of the components, and the contract that every component must keep."""
 
 from components.testing.contract import ComponentContract
 from components.testing.fakes import (
     FakeEvaluator,
     FakeExampleGen,
+    FakePusher,
     FakeTrainer,
     FakeTransform,
     FakeVisualizer,
@@ -13,6 +14,7 @@ __all__ = [
     "ComponentContract",
     "FakeEvaluator",
     "FakeExampleGen",
+    "FakePusher",
     "FakeTrainer",
     "FakeTransform",
     "FakeVisualizer",

@@ -25,6 +25,7 @@ from components.artifacts import (
     Examples,
     Figures,
     Model,
+    PushedModel,
     Stored,
     TransformedExamples,
 )
@@ -37,7 +38,7 @@ class ComponentContract:
     component: ClassVar[Component[Any]]
 
     def test_its_types_are_artifacts(self) -> None:
-        kinds = {Examples, TransformedExamples, Model, Evaluation, Figures}
+        kinds = {Examples, TransformedExamples, Model, Evaluation, Figures, PushedModel}
         signature = self.component.signature()
         assert signature.output in kinds
         assert set(signature.inputs.values()) <= kinds
@@ -92,16 +93,24 @@ class ComponentContract:
 
     def _inputs(self, directory: Path) -> dict[str, Stored[Any]]:
         """Return the component's inputs, made by the fakes below `directory`."""
-        made = make_inputs(directory / "inputs")
-        return {name: made[kind] for name, kind in self.component.signature().inputs.items()}
+        signature = self.component.signature()
+        # What pushes a model copies its SavedModel; whatever else reads one would want to load it.
+        made = make_inputs(directory / "inputs", saved_model=signature.output is PushedModel)
+        return {name: made[kind] for name, kind in signature.inputs.items()}
 
 
-def make_inputs(directory: Path) -> dict[type[Artifact], Stored[Any]]:
-    """Make one small artifact of each kind that some component reads, and return them by kind."""
+def make_inputs(directory: Path, *, saved_model: bool = False) -> dict[type[Artifact], Stored[Any]]:
+    """Make one small artifact of each kind that some component reads, and return them by kind.
+
+    Args:
+        directory: where to.
+        saved_model: whether the model has what stands for a SavedModel (see `FakeTrainerConfig`).
+    """
     from components.testing.fakes import FakeEvaluator, FakeExampleGen, FakeTrainer, FakeTransform
 
+    trainer = FakeTrainer(FakeTrainer.Config(saved_model=saved_model))
     made: dict[type[Artifact], Stored[Any]] = {}
-    for fake in (FakeExampleGen(), FakeTransform(), FakeTrainer(), FakeEvaluator(FakeEvaluator.Config(accuracy=0.8))):
+    for fake in (FakeExampleGen(), FakeTransform(), trainer, FakeEvaluator(FakeEvaluator.Config(accuracy=0.8))):
         signature = fake.signature()
         output = directory / signature.output.__name__
         output.mkdir(parents=True)

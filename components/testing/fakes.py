@@ -1,4 +1,4 @@
-"""Five small components that do real work in milliseconds, without a network or TensorFlow.
+"""Small components that do real work in milliseconds, without a network or TensorFlow.
 
 They keep the same contract as the real ones and can stand beside them in one pipeline: a test
 of your Trainer can feed it FakeExampleGen's images, and FakeTrainer's model, a nearest-centroid
@@ -8,16 +8,19 @@ classifier, can be scored by the real Evaluator.
 from __future__ import annotations
 
 from itertools import combinations
-from typing import Annotated
+from pathlib import Path
+from typing import Annotated, Any
 
 from pydantic import Field
 
 from components.artifacts import (
     Evaluation,
     Examples,
+    Export,
     Figure,
     Figures,
     Model,
+    PushedModel,
     SplitOverlap,
     Splits,
     Stored,
@@ -27,6 +30,7 @@ from components.artifacts import (
 from components.component import Component, ComponentConfig, Context, Seed
 from components.data.split_config import SplitConfig
 from components.memory import DEFAULT_BUDGET
+from components.progress import Progress
 
 
 class FakeExampleGenConfig(ComponentConfig):
@@ -129,6 +133,8 @@ class FakeTrainerConfig(ComponentConfig):
     """A nearest-centroid classifier has nothing to choose but a seed that it does not use."""
 
     seed: Seed = 0
+    saved_model: Annotated[bool, Field(strict=True)] = False
+    """Also write what stands for a SavedModel where it is only copied: nothing can load it."""
 
 
 class FakeTrainer(Component[FakeTrainerConfig]):
@@ -141,7 +147,7 @@ class FakeTrainer(Component[FakeTrainerConfig]):
     libraries = ("numpy", "scikit-learn")
 
     def run(self, context: Context, /, *, transformed: Stored[TransformedExamples]) -> Model:
-        """Write `weights.npz` and a history of one epoch."""
+        """Write `weights.npz`, a history of one epoch, and if it is asked for, `saved_model/`."""
         import numpy as np
 
         from components.data.formats import read_scaled
@@ -152,7 +158,16 @@ class FakeTrainer(Component[FakeTrainerConfig]):
         labels = range(len(transformed.artifact.class_names))
         centroids = np.stack([pixels[train.labels == label].mean(axis=0) for label in labels])
         weights, bias = 2 * centroids.T, -(centroids**2).sum(axis=1)
-        return write_linear_model(weights, bias, transformed=transformed, output=context.output, seed=self.config.seed)
+        seed = self.config.seed
+        model = write_linear_model(weights, bias, transformed=transformed, output=context.output, seed=seed)
+        if not self.config.saved_model:
+            return model
+        for name in ("saved_model.pb", "variables/variables.index", "assets.extra/tf_serving_warmup_requests"):
+            path = context.output / "saved_model" / name
+            path.parent.mkdir(parents=True, exist_ok=True)
+            path.write_text(f"{name} of {model.weights_sha256}\n")
+        export = Export(format="saved_model", file="saved_model", images=1, largest_difference=0.0, tolerance=0.0)
+        return model.model_copy(update={"exports": (export,)})
 
 
 class FakeEvaluatorConfig(ComponentConfig):
@@ -238,3 +253,37 @@ class FakeVisualizer(Component[FakeVisualizerConfig]):
         return Figures(
             figures=(Figure(name="mean", file="mean.png", title="Mean image", alt=f"{accuracy:.0%} were right."),)
         )
+
+
+class FakePusherConfig(ComponentConfig):
+    """Where models are pushed to."""
+
+    destination: str | None = None
+    """The folder of the versions; without one nothing is delivered."""
+
+
+class FakePusher(Component[FakePusherConfig]):
+    """Pushes any model, whatever its verdict: its weights stand for a SavedModel."""
+
+    Config = FakePusherConfig
+
+    def identity(self) -> dict[str, Any]:
+        return {}
+
+    def run(self, context: Context, /, *, model: Stored[Model], evaluation: Stored[Evaluation]) -> PushedModel:
+        """Write `servable/`, with a copy of the file of the model's weights."""
+        from components.serving.content import DIRECTORY, write_statement
+        from components.serving.handover import describe
+
+        directory = context.output / DIRECTORY
+        directory.mkdir()
+        (directory / "weights").write_bytes((model.directory / model.artifact.file).read_bytes())
+        servable = describe(directory, model.artifact, evaluation.artifact)
+        write_statement(servable, directory)
+        return PushedModel(servable=servable, directory=DIRECTORY)
+
+    def deliver(self, made: Stored[PushedModel], progress: Progress) -> str:
+        """Publish what was made, if there is a destination."""
+        from components.serving.handover import deliver
+
+        return "" if self.config.destination is None else deliver(Path(self.config.destination), made, progress)

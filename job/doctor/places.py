@@ -13,7 +13,7 @@ from typing import TYPE_CHECKING
 
 from components.errors import JobError, first_line
 from components.runtime.disk import existing, flush
-from job.locks import hold
+from components.runtime.locks import hold
 from job.store import make_writable
 from job.telling.termination_log import VARIABLE as TERMINATION_LOG
 

@@ -57,7 +57,8 @@ class ConsoleReport:
         """Say what a step did, why, and what came out."""
         self._stop_bars()
         status = f"[{STATUS_STYLE[step.status]}]{step.status:<6}[/]"
-        made = f"{escape(summary(sealed))} [dim]({escape(step.reason)})[/]"
+        pushed = "" if step.delivered is None else f"; pushed as {escape(step.delivered)}"
+        made = f"{escape(summary(sealed))}{pushed} [dim]({escape(step.reason)})[/]"
         self.console.print(
             f"{step.component:<12} {status} {step.seconds:6.2f} s  {made}",
             highlight=False,

@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING
 from rich.console import Console
 from rich.markup import escape
 
-from components.artifacts import Evaluation, Examples, Figures, Model, TransformedExamples
+from components.artifacts import Evaluation, Examples, Figures, Model, PushedModel, TransformedExamples
 from components.runtime.disk import readable
 from job.telling.steps import print_steps
 from job.telling.verdict import print_verdict
@@ -65,6 +65,9 @@ def summary(sealed: Sealed) -> str:
             return f"test accuracy {made.metrics.accuracy:.4f}; {made.blessing.verdict.replace('_', ' ')}{stamped}"
         case Figures() as made:
             return f"{len(made.figures)} figure{'' if len(made.figures) == 1 else 's'}"
+        case PushedModel() as made:
+            size = readable(sum(file.size for file in sealed.manifest.files))
+            return f"not pushed: {made.withheld}" if made.withheld else f"{size} to be served"
 
 
 def print_exports(console: Console, directory: Path, exports: Sequence[Export]) -> None:
@@ -111,6 +114,11 @@ def print_run(
     for slot, what in (("visualizer", "pictures"), ("trainer", "model"), ("evaluator", "evaluation")):
         if slot in made:
             console.print(f"{what:<13} {escape(str(directory / slot))}", highlight=False, soft_wrap=True)
+    for step in record.steps:
+        if step.delivered is not None:
+            console.print(f"{'pushed':<13} {escape(step.delivered)}", highlight=False, soft_wrap=True)
+    if record.withheld is not None:
+        console.print(f"{'not pushed':<13} {escape(record.withheld)}", highlight=False, soft_wrap=True)
     console.print(f"{'record':<13} {escape(str(directory / 'run.json'))}", highlight=False, soft_wrap=True)
     if record.failure is not None and not failure_follows:
         where = f"{record.failure.component}: " if record.failure.component else ""

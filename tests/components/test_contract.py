@@ -2,11 +2,12 @@
 
 from __future__ import annotations
 
-from components import Evaluator, ExampleGen, Trainer, Transform, Visualizer
+from components import Evaluator, ExampleGen, Pusher, Trainer, Transform, Visualizer
 from components.testing import (
     ComponentContract,
     FakeEvaluator,
     FakeExampleGen,
+    FakePusher,
     FakeTrainer,
     FakeTransform,
     FakeVisualizer,
@@ -40,6 +41,14 @@ class TestVisualizer(ComponentContract):
     component = Visualizer()
 
 
+class TestPusher(ComponentContract):
+    component = Pusher(Pusher.Config(destination="nowhere", allow_unblessed=True))
+
+
+class TestPusherThatWithholds(ComponentContract):
+    component = Pusher(Pusher.Config(destination="nowhere"))
+
+
 class TestFakeExampleGen(ComponentContract):
     component = FakeExampleGen()
 
@@ -58,3 +67,7 @@ class TestFakeEvaluator(ComponentContract):
 
 class TestFakeVisualizer(ComponentContract):
     component = FakeVisualizer()
+
+
+class TestFakePusher(ComponentContract):
+    component = FakePusher()

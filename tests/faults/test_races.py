@@ -15,7 +15,7 @@ import pytest
 import job.runs
 import job.signals
 from components.errors import TerminationError
-from job.locks import hold, hold_if_free, is_held
+from components.runtime.locks import hold, hold_if_free, is_held
 from job.records import RunRecord
 from job.request import interpreter
 from job.runs import Runs

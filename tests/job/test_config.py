@@ -299,7 +299,7 @@ def test_an_alias_may_stand_in_many_places(tmp_path: Path) -> None:
 
 def test_a_swapped_component_is_named_in_what_was_resolved(write_config: WriteConfig) -> None:
     resolved = load_config(write_config(FAKES)).resolved()
-    assert resolved["trainer"] == {"use": "components.testing.fakes:FakeTrainer", "seed": 0}
+    assert resolved["trainer"] == {"use": "components.testing.fakes:FakeTrainer", "seed": 0, "saved_model": False}
 
 
 def test_merging_keeps_the_origin_of_every_value(tmp_path: Path) -> None:

@@ -11,8 +11,8 @@ from typing import Any
 
 import pytest
 
+from components.runtime.locks import hold
 from job.gc import Housekeeping
-from job.locks import hold
 from job.runs import Runs
 from job.store import Store
 from tests.conftest import FAKES, Command, WriteConfig

@@ -18,6 +18,7 @@ from components.testing import FakeExampleGen
 from job.integrity import verify
 from job.manifest import Manifest, Recipe
 from job.recipe import make_recipe
+from job.slots import SLOTS
 from job.store import Sealed, Store
 
 SLOT = "example_gen"
@@ -33,7 +34,7 @@ def seal(store: Store, component: FakeExampleGen | None = None) -> Sealed:
 @pytest.fixture
 def store(tmp_path: Path) -> Store:
     store = Store(tmp_path / "root")
-    store.prepare()
+    store.prepare(SLOTS)
     return store
 
 
@@ -276,7 +277,7 @@ def test_a_file_that_was_promised_must_be_there(store: Store) -> None:
 def test_a_root_that_cannot_be_written_to_is_told(tmp_path: Path) -> None:
     (tmp_path / "file").touch()
     with pytest.raises(ConfigError, match="cannot write to the root"):
-        Store(tmp_path / "file").prepare()
+        Store(tmp_path / "file").prepare(SLOTS)
 
 
 @pytest.mark.skipif(os.geteuid() != 0, reason="only root can become another user")
@@ -285,7 +286,7 @@ def test_a_root_without_permission_is_told(tmp_path: Path) -> None:
     os.seteuid(65534)
     try:
         with pytest.raises(ConfigError, match="cannot write to the root .*: Permission denied"):
-            Store(tmp_path / "root").prepare()
+            Store(tmp_path / "root").prepare(SLOTS)
     finally:
         os.seteuid(0)
 

@@ -1,4 +1,4 @@
-"""Locks between processes on one root: held by the kernel, and so let go of when a process dies."""
+"""Locks between processes on one folder: held by the kernel, and so let go of when a process dies."""
 
 from __future__ import annotations
 

@@ -1,0 +1,69 @@
+"""Handing a model over: what is known of it when it may be served, and which version it then is."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+from components.artifacts import Servable
+from components.errors import DataError
+from components.serving.content import content_digest
+from components.serving.publishing import Published, publish
+
+if TYPE_CHECKING:
+    from pathlib import Path
+
+    from components.artifacts import Evaluation, Model, PushedModel, Stored
+    from components.progress import Progress
+
+
+def describe(source: Path, model: Model, evaluation: Evaluation) -> Servable:
+    """Return what is known of a model that may be served.
+
+    Args:
+        source: the directory of the files that are served.
+        model: what they are of.
+        evaluation: of the same model.
+
+    Raises:
+        DataError: if it is of another one.
+    """
+    if evaluation.weights_sha256 != model.weights_sha256:
+        raise DataError(
+            f"the evaluation is of another model, with the weights {evaluation.weights_sha256[:12]}",
+            expected=f"one of the model that is pushed, with the weights {model.weights_sha256[:12]}",
+            remedy="correct the evaluator: `weights_sha256` is that of the model it was given",
+        )
+    return Servable(
+        content_sha256=content_digest(source),
+        weights_sha256=model.weights_sha256,
+        verdict=evaluation.blessing.verdict,
+        rubber_stamped=evaluation.blessing.rubber_stamped,
+        accuracy=evaluation.metrics.accuracy,
+        accuracy_interval=evaluation.metrics.accuracy_interval,
+        test_images=evaluation.metrics.count,
+        image_shape=model.image_shape,
+        class_names=model.class_names,
+    )
+
+
+def deliver(destination: Path, made: Stored[PushedModel], progress: Progress) -> str:
+    """Publish a pushed model, and return which version it is; empty if it is withheld."""
+    if made.artifact.directory is None:
+        return ""
+    published = publish(
+        made.directory / made.artifact.directory,
+        destination,
+        digest=made.artifact.servable.content_sha256,
+        progress=progress,
+    )
+    return in_words(published)
+
+
+def in_words(published: Published) -> str:
+    """Return which version a model is, where, and what is served if that is another one."""
+    version, served = published.version, published.served
+    said = f"version {version.number}: {version.directory}"
+    if published.new:
+        return said
+    other = "" if served.number == version.number else f"; version {served.number} is served"
+    return f"{said}, there already{other}"
