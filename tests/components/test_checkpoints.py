@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import shutil
 from pathlib import Path
 from typing import Any
 
@@ -194,7 +195,8 @@ def train(folder: Path, transformed: Stored[TransformedExamples], times: int, li
         "patience": 3,
     }
     output = folder / "output"
-    output.mkdir(parents=True, exist_ok=True)
+    shutil.rmtree(output, ignore_errors=True)  # what an attempt that was ended left goes, but for its checkpoints
+    output.mkdir(parents=True)
     context = Context(
         output=output,
         progress=listener,
@@ -221,7 +223,7 @@ def test_a_training_ended_in_the_middle_of_epochs_and_between_them_gives_the_sam
     assert listener.places[2][1] == 0
     assert any(step for _, step in listener.places), "one of them in the middle of an epoch"
     over = Listener()
-    assert train(tmp_path / "ended", transformed, 0, over) == undisturbed, "what is done is only written"
+    assert train(tmp_path / "ended", transformed, 10**6, over) == undisturbed, "what is done is only written"
     assert over.places == [(5, 0)]
 
 

@@ -262,6 +262,7 @@ def peak_memory(folder: Path, *, count: int, gz: bool, memory_budget: int) -> in
     return int(ended.stdout)
 
 
+@pytest.mark.thorough
 @pytest.mark.skipif(not Path("/proc/self/status").exists(), reason="only Linux tells a process's peak memory")
 def test_memory_does_not_grow_with_the_data(tmp_path: Path) -> None:
     budget = 16 * 10**6

