@@ -104,7 +104,7 @@ def show(
     """Show a run or an artifact, and its lineage back to the source."""
     import json
 
-    from job.lineage import describe, find_artifact, lineage, lineage_tree, manifests_of, sealed_artifacts
+    from job.lineage import describe, find_artifact, leaves_of, lineage, lineage_trees, manifests_of, sealed_artifacts
     from job.runs import LATEST, RECORD, Runs
     from job.store import Store
     from job.telling.printing import make_console, print_run
@@ -116,6 +116,7 @@ def show(
             sealed = find_artifact(store, name)
             manifests = {other.manifest.digest: other.manifest for other in (*sealed_artifacts(store), sealed)}
             made_of: dict[str, Any] | None = lineage(manifests, sealed.manifest.digest)
+            leaves = [made_of] if made_of else []
             shown = sealed.manifest.model_dump(mode="json")
             for label, text in describe(sealed).items():
                 if not as_json:
@@ -126,6 +127,7 @@ def show(
             if any(step.references for step in record.steps):  # what other runs made
                 manifests |= {other.manifest.digest: other.manifest for other in sealed_artifacts(store)}
             made_of = lineage(manifests, record.steps[-1].digest) if record.steps else None
+            leaves = [lineage(manifests, digest) for digest in leaves_of(record, manifests)]
             alive = runs.is_alive(record.run_id)
             shown = json.loads(record.to_json())
             if record.outcome == "running" and not alive:
@@ -136,9 +138,10 @@ def show(
                 print_run(console, record, runs.path(record.run_id), alive=alive)
         if as_json:
             typer.echo(json.dumps(shown | {"lineage": made_of}, indent=2))
-        elif made_of is not None:
+        elif leaves:
             console.print()
-            console.print(lineage_tree(made_of), highlight=False, soft_wrap=True)
+            for tree in lineage_trees(leaves):
+                console.print(tree, highlight=False, soft_wrap=True)
 
 
 @app.command()

@@ -14,7 +14,7 @@ from components.errors import ConfigError, IntegrityError
 from components.runtime.disk import readable
 
 if TYPE_CHECKING:
-    from collections.abc import Iterator
+    from collections.abc import Iterable, Iterator
 
     from job.manifest import Manifest
     from job.records import RunRecord
@@ -112,9 +112,21 @@ def describe(sealed: Sealed) -> dict[str, str]:
     }
 
 
-def lineage_tree(node: dict[str, Any], name: str = "") -> Tree:
-    """Draw what `lineage` returned as a tree for a terminal; what was drawn before is only named again."""
-    return _branch(node, name, seen=set())
+def leaves_of(record: RunRecord, manifests: dict[str, Manifest]) -> list[str]:
+    """Return the digests of what a run made and made nothing else of: the figures, and what was pushed."""
+    used = {
+        digest
+        for step in record.steps
+        if step.digest in manifests
+        for digest in manifests[step.digest].recipe.inputs.values()
+    }
+    return [step.digest for step in record.steps if step.digest not in used]
+
+
+def lineage_trees(nodes: Iterable[dict[str, Any]]) -> list[Tree]:
+    """Draw what `lineage` returned as trees for a terminal; what was drawn before is only named again."""
+    seen: set[str] = set()
+    return [_branch(node, "", seen) for node in nodes]
 
 
 def _branch(node: dict[str, Any], name: str, seen: set[str]) -> Tree:

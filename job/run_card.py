@@ -33,7 +33,7 @@ def _blocks(record: RunRecord, command: str) -> Iterator[str]:
     yield "### The run"
     yield _sentence(facts.told)
     yield fenced(facts.command, "sh") if facts.command else "It was begun from Python, with the configuration below."
-    yield from map(_sentence, facts.references)
+    yield from map(_sentence, facts.remarks)
     yield "The configuration with all its defaults:"
     yield fenced(facts.settings, "yaml")
     for grid in (facts.steps, facts.environment):

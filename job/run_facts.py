@@ -41,8 +41,8 @@ class RunFacts:
     told: Sentence
     command: str
     """What began it; empty if that was no command."""
-    references: tuple[Sentence, ...]
-    """A sentence a reference that was found, such as a baseline."""
+    remarks: tuple[Sentence, ...]
+    """A sentence on each reference that was found, such as a baseline, and on where the model was pushed to."""
     settings: str
     """The configuration with all its defaults, as YAML."""
     steps: Grid
@@ -59,7 +59,7 @@ def gather(record: RunRecord, command: str) -> RunFacts:
     return RunFacts(
         told=_told(record),
         command=command,
-        references=tuple(_references(record)),
+        remarks=(*_references(record), *_pushed(record)),
         settings=yaml.safe_dump(
             record.config, sort_keys=False, allow_unicode=True, default_flow_style=None, width=100
         ).rstrip(),
@@ -97,6 +97,14 @@ def _references(record: RunRecord) -> Iterator[Sentence]:
                 Code(found.digest),
                 ".",
             )
+
+
+def _pushed(record: RunRecord) -> Iterator[Sentence]:
+    for step in record.steps:
+        if step.delivered is not None:
+            yield (f"The {step.component} put the model out as ", Code(step.delivered), ".")
+    if record.withheld is not None:
+        yield (f"The model was not pushed: {record.withheld}.",)
 
 
 def _environment(environment: dict[str, object]) -> Iterator[tuple[str, str]]:

@@ -44,7 +44,7 @@ def _reproduce(record: RunRecord, command: str) -> Iterator[str]:
         yield f"<pre><code>{_text(facts.command)}</code></pre>"
     else:
         yield "<p>It was begun from Python, with this configuration:</p>"
-    yield from map(_paragraph, facts.references)
+    yield from map(_paragraph, facts.remarks)
     yield "<details><summary>The configuration with all its defaults</summary>"
     yield f"<pre><code>{_text(facts.settings)}</code></pre></details>"
     for summary, grid in (

@@ -51,6 +51,17 @@ def test_a_visualizer_without_a_card_gives_none(mnist_job: Command, fake_config:
     assert "model card" not in mnist_job("show", "--root", tmp_path / "root").stdout
 
 
+def test_where_the_model_was_pushed_to_or_why_not_is_told() -> None:
+    record = run_record()
+    *others, last = record.steps
+    pushed = last.model_copy(update={"component": "pusher", "delivered": "version 3: serving/a_b/3"})
+    told = reproduce(record.model_copy(update={"steps": (*others, last, pushed)})).text
+    assert "The pusher put the model out as version 3: serving/a_b/3 ." in told
+    told = reproduce(record.model_copy(update={"withheld": "the model is not blessed"})).text
+    assert "The model was not pushed: the model is not blessed." in told
+    assert "push" not in reproduce(record).text
+
+
 def test_it_has_the_command_the_configuration_and_every_digest() -> None:
     record = run_record()
     part = reproduce(record)

@@ -41,7 +41,8 @@ def test_a_run_pushes_once_and_says_where(mnist_job: Command, pushing: tuple[obj
     assert record["withheld"] is None
     shown = mnist_job("show", "--root", tmp_path / "root").stdout
     assert f"\npushed        version 1: {place}, there already\n" in shown
-    assert "pushed_model" in shown
+    trees = [line.split()[0] for line in shown.splitlines() if line.startswith(("figures ", "pushed_model "))]
+    assert trees == ["figures", "pushed_model"], "both are made of the model, and neither of the other"
     assert "made-up squares" in shown
     assert mnist_job("verify", "--root", tmp_path / "root").stdout == "6 artifacts re-hashed, 0 failed\n"
     assert mnist_job("gc", "--root", tmp_path / "root", "--keep", "1").stdout.count("artifact") == 0
