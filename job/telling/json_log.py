@@ -17,9 +17,10 @@ from typing import TYPE_CHECKING, Any, Literal, TextIO
 from job.telling.printing import summary
 
 if TYPE_CHECKING:
-    from collections.abc import Mapping
+    from collections.abc import Mapping, Sequence
     from pathlib import Path
 
+    from components.artifacts import Epoch
     from components.errors import JobError
     from job.records import RunRecord, StepRecord
     from job.store import Sealed
@@ -65,7 +66,7 @@ class JsonLog:
     def warning(self, text: str) -> None:
         self._write("warning", "warning", text=text)
 
-    def resumed(self, *, epoch: int, step: int) -> None:
+    def resumed(self, *, epoch: int, step: int, history: Sequence[Epoch] = ()) -> None:  # noqa: ARG002
         self._write("resumed", epoch=epoch, step=step)
 
     def epoch_begin(self, *, epoch: int, epochs: int, steps: int) -> None:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
 
@@ -31,7 +32,7 @@ class Listener(NoProgress):
     def warning(self, text: str) -> None:
         self.warnings.append(text)
 
-    def resumed(self, *, epoch: int, step: int) -> None:
+    def resumed(self, *, epoch: int, step: int, history: Sequence[Epoch] = ()) -> None:  # noqa: ARG002
         self.places.append((epoch, step))
 
 
