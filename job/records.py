@@ -124,6 +124,8 @@ class RunRecord(RunPart):
     steps: tuple[StepRecord, ...] = ()
     report: str | None = None
     """Path of the page that tells of the run; None if it has none."""
+    tracking: dict[str, str] = {}
+    """Where the tools that follow the run have it, by their names."""
     failure: Failure | None = None
     started: datetime
     seconds: Seconds = 0.0

@@ -22,6 +22,8 @@ from job.runs import Runs
 from job.signals import BrokenOff, Signals
 from job.store import Sealed, Store
 from job.telling.console import ConsoleReport
+from job.tracking.following import FollowedReport
+from job.tracking.making import make_tracker
 
 if TYPE_CHECKING:
     from pathlib import Path
@@ -73,6 +75,8 @@ class Runner:
         self.references = References(self.store, self.runs)
         self.sealed_by_directory: dict[Any, Sealed] = {}
         self.current: str | None = None
+        self.tracker = make_tracker(self.config.tracking, self.config.root, self.report.warning)
+        self.report = FollowedReport(self.report, self.tracker)
         self.stopwatch = Stopwatch()
         self.page: Path | None = None
         self._record: RunRecord | None = None
@@ -96,6 +100,8 @@ class Runner:
             try:
                 held.enter_context(self.runs.alive(self.record))
                 self.report.begin(self.record, self.directory)
+                if places := self.tracker.places:
+                    self._update(tracking=dict(places))
                 exit_code = self._run_steps()
                 self._end(exit_code)
                 self._write_report()
