@@ -58,6 +58,9 @@ class Runner:
         until: the last step to run, or None for all.
         began: what the clocks showed when what the run takes is to count from; by default now.
         command: what asked for the run, for whoever wants the same; empty if that was no command.
+
+    Raises:
+        ConfigError: if a tool that is to follow the run is not installed.
     """
 
     config: JobConfig

@@ -27,7 +27,7 @@ if TYPE_CHECKING:
 
 Level = Literal["info", "warning", "error"]
 LEVELS: dict[str, Level] = {"succeeded": "info", "not_blessed": "warning", "terminated": "warning"}
-ENDING = {"outcome", "exit_code", "seconds", "cpu_seconds", "blessed", "metrics", "report"}
+ENDING = {"outcome", "exit_code", "seconds", "cpu_seconds", "blessed", "metrics", "report", "tracking"}
 """What the last event tells of a run's record."""
 EVERY = 10.0
 """Seconds at least between two `training_step` events, the first of which comes at once."""

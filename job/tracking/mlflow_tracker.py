@@ -87,7 +87,10 @@ class MlflowTracker:
     @property
     def where(self) -> str:
         """The store's URI, without a password."""
-        return re.sub(r"//[^/@]*@", "//", self._uri) if has_password(self._uri) else self._uri
+        if not has_password(self._uri):
+            return self._uri
+        parts = urlsplit(self._uri)
+        return parts._replace(netloc=parts.netloc.rpartition("@")[2]).geturl()
 
     def begin(self, record: RunRecord) -> None:
         revision = record.environment.get("revision")

@@ -32,6 +32,8 @@ if TYPE_CHECKING:
 
 VALIDATION = "val_"
 """What the names of validation's metrics begin with."""
+SHARED = ("loss", "accuracy")
+"""Metrics of the test split that stand in a chart with those of training; the others are in a section of their own."""
 CHOSEN = ("seed", "trainer.")
 """What hyperparameters begin with; the rest of the configuration is in its text."""
 STATUS = {"succeeded": api_pb2.STATUS_SUCCESS, "not_blessed": api_pb2.STATUS_SUCCESS}
@@ -79,7 +81,8 @@ class TensorBoardTracker:
                 self._kept = made.best_epoch
             case Evaluation() as made:
                 metrics = made.metrics.model_dump(mode="json")
-                values = [scalar(name, value) for name, value in metrics.items() if isinstance(value, float)]
+                measured = {name: value for name, value in metrics.items() if isinstance(value, float)}
+                values = [scalar(name if name in SHARED else f"test/{name}", it) for name, it in measured.items()]
                 self._file("test").write(*values, step=self._kept)
             case Figures() as made:
                 for figure in made.figures:

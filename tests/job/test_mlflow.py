@@ -192,7 +192,7 @@ def test_the_environment_names_the_store_and_its_password_is_not_told(
 ) -> None:
     monkeypatch.setenv(URI, store)
     assert MlflowTracker(MlflowConfig(), tmp_path).where == store
-    monkeypatch.setenv(URI, "http://me:secret@127.0.0.1:9")
+    monkeypatch.setenv(URI, "http://me:a@secret@127.0.0.1:9")
     assert MlflowTracker(MlflowConfig(), tmp_path).where == "http://127.0.0.1:9"
 
 

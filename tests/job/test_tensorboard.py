@@ -58,7 +58,7 @@ def test_curves_metrics_and_pictures_are_read_back(
     assert by_step(train, "learning_rate") == [(1, 0.125), (2, 0.125), (3, 0.125)]
     assert by_step(validation, "loss") == [(1, 2.0), (2, 1.0), (3, pytest.approx(2 / 3))]
     assert by_step(test, "accuracy") == [(2, 1.0)], "at the epoch that was kept"
-    assert "macro_f1" in test.Tags()["scalars"]
+    assert {"accuracy", "loss", "test/macro_f1", "test/calibration_error"} <= {*test.Tags()["scalars"]}
     (shown,) = whole.Images("mean")
     assert shown.encoded_image_string == (root / "runs/latest/visualizer/mean.png").read_bytes()
     assert (shown.width, shown.height) == (16, 16)
