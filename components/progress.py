@@ -1,7 +1,13 @@
 """How a component tells that its work goes on, without knowing who listens."""
 
-from collections.abc import Mapping
-from typing import Protocol
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, Protocol
+
+if TYPE_CHECKING:
+    from collections.abc import Mapping, Sequence
+
+    from components.artifacts import Epoch
 
 
 class Progress(Protocol):
@@ -13,8 +19,14 @@ class Progress(Protocol):
     def warning(self, text: str) -> None:
         """Hear one sentence that a person should not miss."""
 
-    def resumed(self, *, epoch: int, step: int) -> None:
-        """Hear that training goes on where an earlier attempt ended: in `epoch` (from 1), after `step` steps of it."""
+    def resumed(self, *, epoch: int, step: int, history: Sequence[Epoch] = ()) -> None:
+        """Hear that training goes on where an earlier attempt ended: in `epoch` (from 1), after `step` steps of it.
+
+        Args:
+            epoch: the one that goes on.
+            step: training steps of it that are done.
+            history: how the epochs before it went, the first one first.
+        """
 
     def epoch_begin(self, *, epoch: int, epochs: int, steps: int) -> None:
         """Hear that `epoch` of at most `epochs` (from 1) begins, with so many training steps."""
@@ -39,7 +51,7 @@ class NoProgress:
 
     def warning(self, text: str) -> None: ...
 
-    def resumed(self, *, epoch: int, step: int) -> None: ...
+    def resumed(self, *, epoch: int, step: int, history: Sequence[Epoch] = ()) -> None: ...
 
     def epoch_begin(self, *, epoch: int, epochs: int, steps: int) -> None: ...
 

@@ -19,11 +19,16 @@ from job.pipeline import Pipeline
 from job.recipe import import_string
 from job.schema import describe_place, known_below
 from job.slots import OPTIONAL, SLOTS, load_component_class
+from job.tracking.config import TrackingConfig
 
 if TYPE_CHECKING:
     from collections.abc import Mapping, Sequence
 
+    from pydantic import BaseModel
+
     from components import Component
+
+TRACKING = "tracking"
 
 
 LISTS = ("tuple_type", "list_type", "frozen_set_type", "set_type")
@@ -38,17 +43,21 @@ class JobConfig:
         root: where artifacts and runs are kept.
         seed: what `load_config` gave to every component whose configuration has a `seed` and sets none.
         memory_budget: likewise; bytes of images that a component holds in memory at once.
+        tracking: which tools follow the run; decides nothing of it.
         pipeline: the components, each holding its own configuration.
     """
 
     root: Path = Path(ROOT)
     seed: int = SEED
     memory_budget: int = DEFAULT_BUDGET
+    tracking: TrackingConfig = field(default_factory=TrackingConfig)
     pipeline: Pipeline = field(default_factory=Pipeline)
 
     def resolved(self) -> dict[str, Any]:
         """Return the configuration with every default filled in, as JSON values that load again."""
         resolved: dict[str, Any] = {"root": str(self.root), "seed": self.seed, "memory_budget": self.memory_budget}
+        if tracking := self.tracking.model_dump(mode="json", exclude_none=True):
+            resolved["tracking"] = tracking
         for slot, component in self.pipeline.components().items():
             swapped = type(component) is not SLOTS[slot]
             section = component.config.model_dump(mode="json", exclude_none=True)
@@ -77,7 +86,7 @@ def build_config(document: Document, *, root: Path | None = None) -> JobConfig:
         ConfigError: for the first key or value that is not as it must be.
     """
     values = document.values
-    known = ["root", "seed", "memory_budget", "extends", *SLOTS]
+    known = ["root", "seed", "memory_budget", TRACKING, "extends", *SLOTS]
     for key in values:
         if key not in known:
             raise unknown_key(document, (key,), known)
@@ -112,7 +121,19 @@ def build_config(document: Document, *, root: Path | None = None) -> JobConfig:
     given = {"seed": seed, "memory_budget": memory_budget}
     filled = [slot for slot in SLOTS if slot not in OPTIONAL or values.get(slot) is not None]
     components = {slot: build_component(document, slot, given) for slot in filled}
-    return JobConfig(root=root, **given, pipeline=Pipeline(**components))
+    return JobConfig(root=root, **given, tracking=build_tracking(document), pipeline=Pipeline(**components))
+
+
+def build_tracking(document: Document) -> TrackingConfig:
+    """Return which tools follow the run.
+
+    Raises:
+        ConfigError: if the section is not as it must be.
+    """
+    try:
+        return TrackingConfig.model_validate(section_of(document, TRACKING))
+    except ValidationError as error:
+        raise explain(document, TRACKING, TrackingConfig, error) from error
 
 
 def build_component(document: Document, slot: str, given: Mapping[str, int]) -> Component[Any]:
@@ -126,15 +147,7 @@ def build_component(document: Document, slot: str, given: Mapping[str, int]) -> 
     Raises:
         ConfigError: if the section does not fit the component.
     """
-    section = document.values.get(slot)
-    section = {} if section is None else section
-    if not isinstance(section, dict):
-        raise ConfigError(
-            f"{document.where((slot,))}: {slot} is {section!r}",
-            expected="a section of keys and values",
-            remedy="indent its keys below it",
-        )
-    settings = dict(section)
+    settings = section_of(document, slot)
     cls = SLOTS[slot]
     if (use := settings.pop("use", None)) is not None:
         try:
@@ -151,18 +164,34 @@ def build_component(document: Document, slot: str, given: Mapping[str, int]) -> 
     try:
         return cls(cls.Config.model_validate(settings))
     except ValidationError as error:
-        raise explain(document, slot, cls, error) from error
+        raise explain(document, slot, cls.Config, error) from error
 
 
-def explain(document: Document, slot: str, cls: type[Component[Any]], error: ValidationError) -> ConfigError:
+def section_of(document: Document, key: str) -> dict[str, Any]:
+    """Return a copy of a section of the document; one that is absent or null is empty.
+
+    Raises:
+        ConfigError: if something else is there.
+    """
+    section = document.values.get(key)
+    if section is not None and not isinstance(section, dict):
+        raise ConfigError(
+            f"{document.where((key,))}: {key} is {section!r}",
+            expected="a section of keys and values",
+            remedy="indent its keys below it",
+        )
+    return dict(section or {})
+
+
+def explain(document: Document, section: str, model: type[BaseModel], error: ValidationError) -> ConfigError:
     """Turn pydantic's findings into one sentence on the first of them, with its place in the file."""
     findings = error.errors(include_url=False)
     # A misspelled key often leaves another one missing: the misspelling is the cause.
     first = min(findings, key=lambda finding: finding["type"] != "extra_forbidden")
-    keys, siblings = describe_place(cls.Config.model_json_schema(), first["loc"])
-    place = (slot, *keys)
+    keys, siblings = describe_place(model.model_json_schema(), first["loc"])
+    place = (section, *keys)
     if first["type"] == "extra_forbidden":
-        return unknown_key(document, place, [*siblings, "use"] if len(place) == 2 else siblings)
+        return unknown_key(document, place, [*siblings, "use"] if len(place) == 2 and section in SLOTS else siblings)
     if first["type"] == "missing" and isinstance(first["loc"][-1], int):
         there = first["loc"][-1]
         missing_too = sum(
@@ -190,7 +219,7 @@ def explain(document: Document, slot: str, cls: type[Component[Any]], error: Val
         tag = str(first["ctx"]["discriminator"]).strip("'")
         place, value, message = (*place, tag), first["ctx"]["tag"], f"one of {first['ctx']['expected_tags']}"
     remedy = f"set {join(place)} to such a value"
-    if first["type"] != "union_tag_invalid" and (children := known_below(cls.Config.model_json_schema(), first["loc"])):
+    if first["type"] != "union_tag_invalid" and (children := known_below(model.model_json_schema(), first["loc"])):
         message = f"a section with keys of {', '.join(children)}"
         remedy = f"write `{place[-1]}: {{{children[0]}: ...}}`"
     said = json.dumps(value) if value is None or isinstance(value, bool) else repr(value)

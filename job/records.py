@@ -130,6 +130,8 @@ class RunRecord(RunPart):
     """Path of the page that tells of the run; None if it has none."""
     model_card: str | None = None
     """Path of the model's card; None if it has none."""
+    tracking: dict[str, str] = {}
+    """Where the tools that follow the run have it, by their names."""
     failure: Failure | None = None
     started: datetime
     seconds: Seconds = 0.0

@@ -32,6 +32,8 @@ from job.runs import MODEL_CARD, REPORT, Runs
 from job.signals import BrokenOff, Signals
 from job.store import Sealed, Store
 from job.telling.console import ConsoleReport
+from job.tracking.following import FollowedReport
+from job.tracking.making import make_tracker
 
 if TYPE_CHECKING:
     from pathlib import Path
@@ -66,6 +68,9 @@ class Runner:
         until: the last step to run, or None for all.
         began: what the clocks showed when what the run takes is to count from; by default now.
         command: what asked for the run, for whoever wants the same; empty if that was no command.
+
+    Raises:
+        ConfigError: if a tool that is to follow the run is not installed.
     """
 
     config: JobConfig
@@ -83,6 +88,8 @@ class Runner:
         self.references = References(self.store, self.runs)
         self.sealed_by_directory: dict[Any, Sealed] = {}
         self.current: str | None = None
+        self.tracker = make_tracker(self.config.tracking, self.config.root, self.report.warning)
+        self.report = FollowedReport(self.report, self.tracker)
         self.stopwatch = Stopwatch()
         self.figures: Stored[Figures] | None = None
         self._record: RunRecord | None = None
@@ -112,6 +119,8 @@ class Runner:
             try:
                 held.enter_context(self.runs.alive(self.record))
                 self.report.begin(self.record, self.directory)
+                if places := self.tracker.places:
+                    self._update(tracking=dict(places))
                 exit_code = self._run_steps()
                 self._end(exit_code)
                 self._write_pages()

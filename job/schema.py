@@ -13,18 +13,22 @@ from components.component import SEED_LIMIT, ComponentConfig
 from components.memory import BUDGET_SCHEMA, DEFAULT_BUDGET
 from job.defaults import ROOT, SEED
 from job.slots import SLOTS
+from job.tracking.config import TrackingConfig, TrackingPart
 
 if TYPE_CHECKING:
     from collections.abc import Iterator, Sequence
 
+    from pydantic import BaseModel
+
 TITLE = "mnist-job configuration"
+OURS = ("components", "job")
+"""Packages whose configurations' docstrings describe their keys."""
 
 
 def config_schema() -> dict[str, Any]:
     """Return the JSON Schema (draft 2020-12) of a configuration file."""
-    names, definitions = models_json_schema(
-        [(cls.Config, "validation") for cls in SLOTS.values()], ref_template="#/$defs/{model}"
-    )
+    models: list[type[BaseModel]] = [*(cls.Config for cls in SLOTS.values()), TrackingConfig]
+    names, definitions = models_json_schema([(model, "validation") for model in models], ref_template="#/$defs/{model}")
     _describe(definitions["$defs"])
     sections = {}
     for slot, cls in SLOTS.items():
@@ -71,6 +75,10 @@ def config_schema() -> dict[str, Any]:
                 "libraries that it works with, such as 1GB or 512MiB; given to every component that has such a key "
                 "and sets none. No result depends on it.",
             },
+            "tracking": {
+                "description": (TrackingConfig.__doc__ or "").strip(),
+                "anyOf": [names[(TrackingConfig, "validation")], {"type": "null"}],
+            },
             **sections,
         },
         "$defs": definitions["$defs"],
@@ -82,12 +90,12 @@ def _describe(definitions: dict[str, Any]) -> None:
 
     pydantic could do so itself, but when the class is made: every start would pay for it.
     """
-    waiting: list[type[ComponentConfig]] = [ComponentConfig]
+    waiting: list[type[BaseModel]] = [ComponentConfig, TrackingPart]
     while waiting:
         cls = waiting.pop()
         waiting += cls.__subclasses__()
         properties = definitions.get(cls.__name__, {}).get("properties", {})
-        if cls.__module__.partition(".")[0] == "components" and properties:
+        if cls.__module__.partition(".")[0] in OURS and properties:
             for name, text in attribute_docstrings(cls).items():
                 properties[name]["description"] = text
 

@@ -91,3 +91,13 @@ def test_what_a_verdict_can_rest_on_loads(tmp_path: Path) -> None:
     assert config.class_thresholds["7"]["precision"].minimum == 0.98
     assert config.slice_thresholds["thickness/least"]["accuracy"].minimum == 0.95
     assert config.baseline == "latest-blessed"
+
+
+def test_what_can_follow_a_run_loads(tmp_path: Path) -> None:
+    from job.config import load_config
+
+    (tmp_path / "mine.yaml").write_text(block("yaml", "tracking:"))
+    tracking = load_config(tmp_path / "mine.yaml").tracking
+    assert tracking.tensorboard is not None
+    assert tracking.mlflow is not None
+    assert tracking.mlflow.experiment == "digits"

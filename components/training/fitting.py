@@ -152,7 +152,7 @@ class Training:
         self.history = list(record.history)
         self.stopping.best, self.stopping.weights = record.best, best_weights(arrays)
         self._unrestored = arrays
-        self.context.progress.resumed(epoch=self.epoch, step=self.step)
+        self.context.progress.resumed(epoch=self.epoch, step=self.step, history=self.history)
 
     def run(self) -> None:
         """Train until it is done."""

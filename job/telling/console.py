@@ -11,12 +11,13 @@ from job.telling.printing import print_error, print_run, summary
 from job.telling.steps import STATUS_STYLE
 
 if TYPE_CHECKING:
-    from collections.abc import Mapping
+    from collections.abc import Mapping, Sequence
     from pathlib import Path
 
     from rich.console import Console
     from rich.progress import Progress as Bars
 
+    from components.artifacts import Epoch
     from components.errors import JobError
     from job.records import RunRecord, StepRecord
     from job.store import Sealed
@@ -73,7 +74,7 @@ class ConsoleReport:
         """Say one sentence that should not be missed."""
         self.console.print(f"[bold yellow]warning:[/] {escape(text)}", highlight=False, soft_wrap=True)
 
-    def resumed(self, *, epoch: int, step: int) -> None:
+    def resumed(self, *, epoch: int, step: int, history: Sequence[Epoch] = ()) -> None:  # noqa: ARG002
         """Say where training goes on."""
         self.message(f"resumed at epoch {epoch}, step {step}")
 

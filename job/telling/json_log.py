@@ -17,16 +17,20 @@ from typing import TYPE_CHECKING, Any, Literal, TextIO
 from job.telling.printing import summary
 
 if TYPE_CHECKING:
-    from collections.abc import Mapping
+    from collections.abc import Mapping, Sequence
     from pathlib import Path
 
+    from components.artifacts import Epoch
     from components.errors import JobError
     from job.records import RunRecord, StepRecord
     from job.store import Sealed
 
 Level = Literal["info", "warning", "error"]
 LEVELS: dict[str, Level] = {"succeeded": "info", "not_blessed": "warning", "terminated": "warning"}
-ENDING = {"outcome", "exit_code", "seconds", "cpu_seconds", "blessed", "withheld", "metrics", "report", "model_card"}
+ENDING = {
+    *("outcome", "exit_code", "seconds", "cpu_seconds", "blessed", "withheld", "metrics"),
+    *("report", "model_card", "tracking"),
+}
 """What the last event tells of a run's record."""
 EVERY = 10.0
 """Seconds at least between two `training_step` events, the first of which comes at once."""
@@ -65,7 +69,7 @@ class JsonLog:
     def warning(self, text: str) -> None:
         self._write("warning", "warning", text=text)
 
-    def resumed(self, *, epoch: int, step: int) -> None:
+    def resumed(self, *, epoch: int, step: int, history: Sequence[Epoch] = ()) -> None:  # noqa: ARG002
         self._write("resumed", epoch=epoch, step=step)
 
     def epoch_begin(self, *, epoch: int, epochs: int, steps: int) -> None:

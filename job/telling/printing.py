@@ -120,6 +120,8 @@ def print_run(
     if record.withheld is not None:
         console.print(f"{'not pushed':<13} {escape(record.withheld)}", highlight=False, soft_wrap=True)
     console.print(f"{'record':<13} {escape(str(directory / 'run.json'))}", highlight=False, soft_wrap=True)
+    for tool, place in record.tracking.items():
+        console.print(f"{tool:<13} {escape(place)}", highlight=False, soft_wrap=True)
     if record.failure is not None and not failure_follows:
         where = f"{record.failure.component}: " if record.failure.component else ""
         console.print(f"{'failure':<13} {where}{escape(record.failure.headline)}", highlight=False, soft_wrap=True)

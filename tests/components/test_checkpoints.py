@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import shutil
+from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
 
@@ -28,12 +29,14 @@ class Listener(NoProgress):
     def __init__(self) -> None:
         self.warnings: list[str] = []
         self.places: list[tuple[int, int]] = []
+        self.history: tuple[Epoch, ...] = ()
 
     def warning(self, text: str) -> None:
         self.warnings.append(text)
 
-    def resumed(self, *, epoch: int, step: int) -> None:
+    def resumed(self, *, epoch: int, step: int, history: Sequence[Epoch] = ()) -> None:
         self.places.append((epoch, step))
+        self.history = tuple(history)
 
 
 def record(epoch: int, step: int) -> Checkpoint:
@@ -222,6 +225,7 @@ def test_a_training_ended_in_the_middle_of_epochs_and_between_them_gives_the_sam
     assert listener.places[0][0] == listener.places[1][0]
     assert listener.places[2][1] == 0
     assert any(step for _, step in listener.places), "one of them in the middle of an epoch"
+    assert listener.history == resumed.history[: listener.places[2][0] - 1], "it hears of the epochs before"
     over = Listener()
     assert train(tmp_path / "ended", transformed, 10**6, over) == undisturbed, "what is done is only written"
     assert over.places == [(5, 0)]

@@ -7,7 +7,19 @@ import threading
 import time
 from pathlib import Path
 
-from components import Context, Evaluation, Evaluator, Model, Stored, TransformedExamples
+from components import (
+    Component,
+    ComponentConfig,
+    Context,
+    Evaluation,
+    Evaluator,
+    Model,
+    Stored,
+    TransformedExamples,
+)
+from components.artifacts import Epoch
+from components.component import Seed
+from components.errors import TerminationError
 from components.testing import FakeTrainer
 
 
@@ -68,6 +80,31 @@ class BrokenTrainer(FakeTrainer):
             raise ZeroDivisionError
 
 
+class EndedTrainer(FakeTrainer):
+    """Finds while it trains that the job was asked to end."""
+
+    def run(self, context: Context, /, *, transformed: Stored[TransformedExamples]) -> Model:  # noqa: ARG002
+        raise TerminationError("the job was asked to end")
+
+
+class AnnotatedTrainerConfig(ComponentConfig):
+    """What is only to be noted down."""
+
+    notes: dict[str, int] = {}
+    remark: str = ""
+    seed: Seed = 0
+
+
+class AnnotatedTrainer(Component[AnnotatedTrainerConfig]):
+    """Makes FakeTrainer's model."""
+
+    Config = AnnotatedTrainerConfig
+    libraries = FakeTrainer.libraries
+
+    def run(self, context: Context, /, *, transformed: Stored[TransformedExamples]) -> Model:
+        return FakeTrainer().run(context, transformed=transformed)
+
+
 class OneSidedTrainer(FakeTrainer):
     """Never answers with the last class."""
 
@@ -93,3 +130,41 @@ class PlainEvaluator(Evaluator):
         self, context: Context, /, *, transformed: Stored[TransformedExamples], model: Stored[Model]
     ) -> Evaluation:
         return super().run(context, transformed=transformed, model=model)
+
+
+class EpochsTrainerConfig(ComponentConfig):
+    """How much is trained, and how much of it was before."""
+
+    epochs: int = 3
+    done: int = 0
+    """Epochs of an earlier attempt."""
+    tells_history: bool = True
+    """Whether it says how they went."""
+    seed: Seed = 0
+
+
+class EpochsTrainer(Component[EpochsTrainerConfig]):
+    """Makes FakeTrainer's model, and tells of epochs as the Trainer does; a test can interrupt it after the first."""
+
+    Config = EpochsTrainerConfig
+    libraries = FakeTrainer.libraries
+
+    def run(self, context: Context, /, *, transformed: Stored[TransformedExamples]) -> Model:
+        config, progress = self.config, context.progress
+        history = tuple(
+            Epoch(epoch=n, loss=1 / n, accuracy=0.5, val_loss=2 / n, val_accuracy=0.25, learning_rate=0.125)
+            for n in range(1, config.epochs + 1)
+        )
+        if config.done:
+            told = history[: config.done] if config.tells_history else ()
+            progress.resumed(epoch=config.done + 1, step=0, history=told)
+        for row in history[config.done :]:
+            progress.epoch_begin(epoch=row.epoch, epochs=config.epochs, steps=1)
+            progress.epoch_end(metrics=row.model_dump(exclude={"epoch"}))
+            self.interrupt()
+        model = FakeTrainer().run(context, transformed=transformed)
+        return model.model_copy(update={"history": history, "best_epoch": 2})
+
+    @staticmethod
+    def interrupt() -> None:
+        """Do nothing, unless a test puts something else here."""

@@ -1,0 +1,72 @@
+"""The trackers that a configuration asks for."""
+
+from __future__ import annotations
+
+import importlib.util
+from functools import partial
+from typing import TYPE_CHECKING
+
+from components.errors import ConfigError
+from job.tracking.guarded import Guarded
+from job.tracking.several import Trackers
+from job.tracking.tracker import NoTracker
+
+if TYPE_CHECKING:
+    from collections.abc import Callable
+    from pathlib import Path
+
+    from job.tracking.config import MlflowConfig, TensorBoardConfig, TrackingConfig
+    from job.tracking.tracker import Tracker
+
+MODULES = {"tensorboard": ("tensorboard",), "mlflow": ("mlflow", "sqlalchemy", "alembic")}
+"""What each extra installs of what its tracker imports."""
+
+
+def make_tracker(config: TrackingConfig, root: Path, warning: Callable[[str], None]) -> Tracker:
+    """Return what follows a run as it is configured; nothing is imported before the run begins.
+
+    Args:
+        config: which tools.
+        root: where they keep what they are not told to keep elsewhere.
+        warning: told of a tool that fails.
+
+    Raises:
+        ConfigError: if the extra of such a tool is not installed.
+    """
+    makers: dict[str, Callable[[], Tracker]] = {}
+    if config.tensorboard is not None:
+        makers["tensorboard"] = partial(_tensorboard, config.tensorboard, root)
+    if config.mlflow is not None:
+        makers["mlflow"] = partial(_mlflow, config.mlflow, root)
+    for name in makers:
+        check_installed(name)
+    if not makers:
+        return NoTracker()
+    return Trackers([Guarded(name, make, warning) for name, make in makers.items()])
+
+
+def check_installed(name: str) -> None:
+    """See that a tool can be imported, without importing it.
+
+    Raises:
+        ConfigError: if it cannot.
+    """
+    missing = [module for module in MODULES[name] if importlib.util.find_spec(module) is None]
+    if missing:
+        raise ConfigError(
+            f"tracking.{name} is on, and {missing[0]} is not installed",
+            expected=f"the extra `{name}`",
+            remedy=f"`make extras`, or `pip install 'mnist-job[{name}]'`; or take tracking.{name} away",
+        )
+
+
+def _tensorboard(config: TensorBoardConfig, root: Path) -> Tracker:
+    from job.tracking.tensorboard_tracker import TensorBoardTracker
+
+    return TensorBoardTracker(config, root)
+
+
+def _mlflow(config: MlflowConfig, root: Path) -> Tracker:
+    from job.tracking.mlflow_tracker import MlflowTracker
+
+    return MlflowTracker(config, root)

@@ -1,0 +1,170 @@
+"""TensorBoard: what its own reader finds in the event files, and what becomes of a run that cannot write them."""
+
+from __future__ import annotations
+
+import json
+import shutil
+import sys
+from collections.abc import Callable
+from pathlib import Path
+from types import ModuleType
+from typing import Any
+
+import pytest
+
+from tests.conftest import Command, WriteConfig
+from tests.support.components import EpochsTrainer
+from tests.support.processes import results
+from tests.support.trackers import EPOCHS
+
+TRACKED: dict[str, Any] = {**EPOCHS, "tracking": {"tensorboard": {}}}
+
+
+@pytest.fixture
+def read(monkeypatch: pytest.MonkeyPatch) -> Callable[[Path], Any]:
+    """Read a folder of event files as TensorBoard does."""
+    # What TensorBoard looks for before it imports TensorFlow, for which the tests need not wait.
+    monkeypatch.setitem(sys.modules, "tensorboard.compat.notf", ModuleType("notf"))
+    from tensorboard.backend.event_processing.event_accumulator import EventAccumulator
+
+    def load(folder: Path) -> Any:
+        return EventAccumulator(str(folder)).Reload()
+
+    return load
+
+
+def run_of(root: Path, folder: str = "tensorboard") -> Path:
+    (found,) = (root / folder).iterdir()
+    assert found.name == (root / "runs" / "latest").resolve().name
+    return found
+
+
+def by_step(events: Any, tag: str) -> list[tuple[int, float]]:
+    return [(event.step, event.value) for event in events.Scalars(tag)]
+
+
+def test_curves_metrics_and_pictures_are_read_back(
+    mnist_job: Command, write_config: WriteConfig, tmp_path: Path, read: Callable[[Path], Any]
+) -> None:
+    root = tmp_path / "a root"
+    outcome = mnist_job("run", "--config", write_config(TRACKED), "--root", root)
+    assert outcome.exit_code == 0
+    assert f"tensorboard   tensorboard --logdir '{root}/tensorboard'\n" in outcome.stdout
+    run = run_of(root)
+    train, validation, test, whole = (read(run / part) for part in ("train", "validation", "test", ""))
+    assert sorted(train.Tags()["scalars"]) == ["accuracy", "learning_rate", "loss"]
+    assert sorted(validation.Tags()["scalars"]) == ["accuracy", "loss"]
+    assert by_step(train, "loss") == [(1, 1.0), (2, 0.5), (3, pytest.approx(1 / 3))]
+    assert by_step(train, "learning_rate") == [(1, 0.125), (2, 0.125), (3, 0.125)]
+    assert by_step(validation, "loss") == [(1, 2.0), (2, 1.0), (3, pytest.approx(2 / 3))]
+    assert by_step(test, "accuracy") == [(2, 1.0)], "at the epoch that was kept"
+    assert {"accuracy", "loss", "test/macro_f1", "test/calibration_error"} <= {*test.Tags()["scalars"]}
+    (shown,) = whole.Images("mean")
+    assert shown.encoded_image_string == (root / "runs/latest/visualizer/mean.png").read_bytes()
+    assert (shown.width, shown.height) == (16, 16)
+
+
+def test_configuration_and_lineage_are_texts(
+    mnist_job: Command, write_config: WriteConfig, tmp_path: Path, read: Callable[[Path], Any]
+) -> None:
+    record = mnist_job("run", "--config", write_config(TRACKED), "--root", tmp_path / "root", "--json").record
+    events = read(run_of(tmp_path / "root"))
+    texts = {
+        tag: events.Tensors(tag)[0].tensor_proto.string_val[0].decode()
+        for tag in ("configuration", "environment", "lineage", "source", "outcome")
+    }
+    assert json.loads(texts["configuration"].strip("`")) == record["config"]
+    assert json.loads(texts["source"].strip("`"))["title"] == "made-up squares"
+    assert json.loads(texts["outcome"].strip("`"))["blessed"] is True
+    for step in record["steps"]:
+        assert f"| {step['component']} | ran | {step['digest']} | {step['fingerprint']} |" in texts["lineage"]
+    assert {events.SummaryMetadata(tag).plugin_data.plugin_name for tag in texts} == {"text"}
+
+
+@pytest.mark.parametrize(("accuracy", "status"), [(1.0, "SUCCESS"), (0.5, "SUCCESS")])
+def test_the_hparams_dashboard_knows_the_run(
+    mnist_job: Command,
+    write_config: WriteConfig,
+    tmp_path: Path,
+    read: Callable[[Path], Any],
+    accuracy: float,
+    status: str,
+) -> None:
+    from tensorboard.plugins.hparams import api_pb2, metadata
+
+    config = write_config({**TRACKED, "evaluator": {**EPOCHS["evaluator"], "accuracy": accuracy}})
+    mnist_job("run", "--config", config, "--root", tmp_path / "root", "--set", "trainer.epochs=4")
+    run = run_of(tmp_path / "root")
+    events = read(run)
+
+    def content(tag: str) -> bytes:
+        data: bytes = events.SummaryMetadata(tag).plugin_data.content
+        return data
+
+    start = metadata.parse_session_start_info_plugin_data(content(metadata.SESSION_START_INFO_TAG))
+    assert start.group_name == run.name
+    assert start.hparams["trainer.epochs"].number_value == 4
+    assert start.hparams["trainer.tells_history"].bool_value is True
+    assert not [name for name in start.hparams if not name.startswith(("trainer.", "seed"))]
+    end = metadata.parse_session_end_info_plugin_data(content(metadata.SESSION_END_INFO_TAG))
+    assert end.status == api_pb2.Status.Value(f"STATUS_{status}")
+
+
+def test_runs_stand_beside_each_other_and_a_reused_one_has_its_curves(
+    mnist_job: Command, write_config: WriteConfig, tmp_path: Path, read: Callable[[Path], Any]
+) -> None:
+    config = write_config({**TRACKED, "tracking": {"tensorboard": {"directory": str(tmp_path / "elsewhere")}}})
+    for _ in range(2):
+        mnist_job("run", "--config", config, "--root", tmp_path / "root")
+    runs = sorted((tmp_path / "elsewhere").iterdir())
+    assert [run.name for run in runs] == sorted(
+        path.parent.name for path in (tmp_path / "root/runs").glob("2*/run.json")
+    )
+    first, second = (by_step(read(run / "validation"), "loss") for run in runs)
+    assert first == second
+
+
+def blocked(root: Path) -> None:
+    root.mkdir()
+    (root / "tensorboard").write_text("no folder")
+
+
+def vanished(root: Path) -> None:
+    shutil.rmtree(root / "tensorboard", ignore_errors=True)
+
+
+def full(root: Path) -> None:
+    """Let every event file be on a disk that is full."""
+    for path in (root / "tensorboard").rglob("events.*"):
+        path.unlink()
+        path.symlink_to("/dev/full")
+
+
+@pytest.mark.parametrize(
+    ("before", "midway", "says"),
+    [
+        (blocked, None, "NotADirectoryError: [Errno 20] Not a directory"),
+        (None, vanished, "FileNotFoundError: [Errno 2] No such file or directory"),
+        (None, full, "OSError: [Errno 28] No space left on device"),
+    ],
+)
+def test_a_run_that_cannot_write_them_goes_on_and_says_so_once(
+    mnist_job: Command,
+    write_config: WriteConfig,
+    tmp_path: Path,
+    monkeypatch: pytest.MonkeyPatch,
+    before: Callable[[Path], None] | None,
+    midway: Callable[[Path], None] | None,
+    says: str,
+) -> None:
+    mnist_job("run", "--config", write_config(EPOCHS), "--root", tmp_path / "untracked")
+    root = tmp_path / "root"
+    if before is not None:
+        before(root)
+    if midway is not None:
+        monkeypatch.setattr(EpochsTrainer, "interrupt", staticmethod(lambda: midway(root)))
+    outcome = mnist_job("run", "--config", write_config(TRACKED), "--root", root)
+    assert outcome.exit_code == 0
+    assert results(root) == results(tmp_path / "untracked")
+    (warning,) = [line for line in outcome.stdout.splitlines() if "warning" in line]
+    assert warning.startswith(f"warning: tensorboard does not follow the run any more, which goes on: {says}")

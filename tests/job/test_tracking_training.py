@@ -1,0 +1,50 @@
+"""Following the real thing: a training that is ended in its middle and resumed, with every tool on."""
+
+from __future__ import annotations
+
+import json
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from tests.conftest import TINY_NETWORK, WriteConfig, run_job
+from tests.support.processes import interfered, results
+
+EPOCHS = 3
+REAL: dict[str, Any] = {
+    "trainer": {"network": TINY_NETWORK, "epochs": EPOCHS, "patience": EPOCHS},
+    "evaluator": {"use": "components.testing:FakeEvaluator"},
+    "visualizer": {"use": "components.testing:FakeVisualizer"},
+}
+
+
+@pytest.mark.filterwarnings("ignore::DeprecationWarning")
+def test_a_training_that_was_ended_and_resumed_is_followed_whole_and_gives_the_same_bits(
+    tmp_path: Path, write_config: WriteConfig, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setenv("MLFLOW_DISABLE_TELEMETRY", "true")
+    untracked = run_job("run", "--config", write_config(REAL), "--root", tmp_path / "untracked")
+    root = tmp_path / "root"
+    config = write_config({**REAL, "tracking": {"tensorboard": {}, "mlflow": {}}})
+    # An epoch is trained in 6 pieces: in the second one.
+    ended = interfered({"at": "step", "count": 9, "do": "TERM"}, "run", "--config", config, "--root", root)
+    assert ended.returncode == 143, ended.stderr
+    resumed = run_job("run", "--config", config, "--root", root)
+    assert resumed.exit_code == untracked.exit_code == 0, resumed.stderr
+    assert "resumed at epoch 2" in resumed.stdout
+    assert "warning" not in ended.stdout + resumed.stdout
+    assert results(root) == results(tmp_path / "untracked")
+
+    from mlflow import MlflowClient
+
+    client = MlflowClient(f"sqlite:///{root}/mlflow.db")
+    runs = client.search_runs([client.get_experiment_by_name("mnist-job").experiment_id], order_by=["start_time"])
+    assert [run.info.status for run in runs] == ["KILLED", "FINISHED"]
+    history = json.loads((root / "runs/latest/trainer/manifest.json").read_text())["artifact"]["history"]
+    for run, epochs in zip(runs, (1, EPOCHS), strict=True):
+        for name in ("loss", "val_accuracy", "learning_rate"):
+            points = client.get_metric_history(run.info.run_id, name)
+            assert [(point.step, point.value) for point in points] == [
+                (row["epoch"], row[name]) for row in history[:epochs]
+            ]

@@ -1,0 +1,53 @@
+"""Trackers that a test looks at, and the runs that they follow."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from pathlib import Path
+from typing import Any
+
+from job.records import RunRecord, StepRecord
+from job.store import Sealed
+from tests.conftest import FAKES
+
+METHODS = ("begin", "end_epoch", "end_step", "end")
+EPOCHS: dict[str, Any] = {**FAKES, "trainer": {"use": "tests.support.components:EpochsTrainer"}}
+"""A configuration of fakes, whose trainer tells of three epochs, and keeps the second."""
+
+
+class Keeping:
+    """Keeps what it hears, and fails where it is told to.
+
+    Args:
+        fails_in: the method that raises.
+        error: what it raises.
+    """
+
+    def __init__(self, fails_in: str = "", error: BaseException | None = None) -> None:
+        self.places = {"keeping": "here"}
+        self.heard: list[str] = []
+        self.epochs: list[int] = []
+        self.record: RunRecord | None = None
+        self._fails_in, self._error = fails_in, error or RuntimeError("broken\nin two lines")
+
+    def begin(self, record: RunRecord) -> None:
+        self._hear("begin", record.run_id)
+
+    def end_epoch(self, epoch: int, metrics: Mapping[str, float]) -> None:
+        assert set(metrics) == {"loss", "accuracy", "val_loss", "val_accuracy", "learning_rate"}
+        self.epochs.append(epoch)
+        self._hear("end_epoch", str(epoch))
+
+    def end_step(self, step: StepRecord, sealed: Sealed) -> None:
+        assert sealed.manifest.digest == step.digest
+        self._hear("end_step", step.component)
+
+    def end(self, record: RunRecord, directory: Path) -> None:
+        assert (directory / "run.json").is_file()
+        self.record = record
+        self._hear("end", record.outcome)
+
+    def _hear(self, method: str, what: str) -> None:
+        self.heard.append(f"{method} {what}")
+        if method == self._fails_in:
+            raise self._error
