@@ -17,7 +17,7 @@ from typing import TYPE_CHECKING, Any
 from urllib.parse import urlsplit
 
 from components.artifacts import Evaluation, Examples, Figures, Model
-from job.locks import hold
+from components.runtime.locks import hold
 from job.tracking.config import has_password
 from job.tracking.flattening import flatten, parameters
 

@@ -24,7 +24,8 @@ EVERYTHING: dict[str, Any] = {
     "checkpoint": {"every_steps": 7},
 }
 PLAIN: dict[str, Any] = {"network": {**TINY_NETWORK, "dropout": 0.0}, "epochs": 5, "batch_size": 64, "patience": 1}
-REST = {"evaluator": {"thresholds": {}}, "visualizer": {"use": "components.testing:FakeVisualizer"}}
+SCORING = {"thresholds": {}, "infra_validation": {"images": 0}, "robustness": {"images": 0}}
+REST = {"evaluator": SCORING, "visualizer": {"use": "components.testing:FakeVisualizer"}}
 EXITS = {"TERM": 143, "KILL": -signal.SIGKILL}
 DRAFT = "*/trainer/*.partial/checkpoints/draft"
 WRITING = [

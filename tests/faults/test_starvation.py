@@ -22,7 +22,7 @@ from tests.support.processes import REPOSITORY, environment, interfered, results
 MEGABYTE = 1 << 20
 REAL: dict[str, Any] = {
     "trainer": {"network": TINY_NETWORK, "epochs": 2, "checkpoint": {"every_steps": 10}},
-    "evaluator": {"thresholds": {}},
+    "evaluator": {"thresholds": {}, "infra_validation": {"images": 0}},
 }
 LIGHT: dict[str, Any] = {**REAL, "trainer": {"use": "components.testing:FakeTrainer"}}
 

@@ -19,6 +19,7 @@ REAL: dict[str, Any] = {
 }
 
 
+@pytest.mark.thorough
 @pytest.mark.filterwarnings("ignore::DeprecationWarning")
 def test_a_training_that_was_ended_and_resumed_is_followed_whole_and_gives_the_same_bits(
     tmp_path: Path, write_config: WriteConfig, monkeypatch: pytest.MonkeyPatch
