@@ -8,7 +8,7 @@ CONFIG ?= configs/digits.yaml
 ROOT ?=
 ARGS ?=
 # The tests start many processes and wait for them; the tests of a file share what they made.
-PARALLEL ?= --numprocesses auto --dist loadfile
+PARALLEL ?= --numprocesses auto --dist loadfile --no-loadscope-reorder
 
 # The image: which TensorFlow is in it, and what it is built on.
 ACCELERATOR ?= gpu

@@ -36,6 +36,15 @@ FAKES = {
 TINY_NETWORK = {"filters": [4, 4, 4], "dense": [8, 8]}
 
 
+LONGEST = ("test_end_to_end.py", "test_kills.py", "test_races.py", "test_checkpoints.py")
+"""Files of tests that take longest: begun first, they are not what all others have to wait for in the end."""
+
+
+def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
+    """Put the files that take longest first."""
+    items.sort(key=lambda item: item.path.name not in LONGEST)
+
+
 def pytest_runtest_setup(item: pytest.Item) -> None:
     """Skip what needs a container engine, Slurm or a browser where there is none: from one place, so a line each."""
     if item.get_closest_marker("container") and not engine_answers():
