@@ -48,6 +48,7 @@ class Trainer(Component[TrainerConfig]):
         Raises:
             TerminationError: if the job was asked to end; training goes on from there the next time.
             ConfigError: if the images are too small for the network's pooling, or training diverges.
+            DataError: if a model of these images could not be exported.
             JobError: if what was exported answers otherwise than the network in memory.
             StorageError: if there is no space for the model or a checkpoint.
             ResourceError: if a GPU is asked for and TensorFlow sees none.
@@ -55,9 +56,8 @@ class Trainer(Component[TrainerConfig]):
         with context.timed("imports"):
             tf = import_tensorflow()
             from components.data.formats import read_scaled
-            from components.data.transform_graph import invert_numpy
             from components.exporting.deployable import Deployable
-            from components.exporting.exporting import ALWAYS, TRIED, export
+            from components.exporting.export import ALWAYS, FORMS, TRIED, export, raw_images
             from components.models.weights import weights_digest
             from components.training.fitting import fit
             from components.training.history import write_history
@@ -78,6 +78,7 @@ class Trainer(Component[TrainerConfig]):
             with context.timed("building"):
                 network = build(precision=gpu.precision)
             validation = read_scaled(transformed, stated.splits.validation)
+            tried_on = raw_images(stated.graph, validation.images[:TRIED])
             with context.timed("training"):
                 fitted = fit(
                     network,
@@ -91,17 +92,14 @@ class Trainer(Component[TrainerConfig]):
             if gpu.precision != "float32":  # what is deployed computes in float32 everywhere
                 trained, network = network, build()
                 network.set_weights(trained.get_weights())
-        with context.timed("exporting"), room_for(output, COPIES * network.count_params() * 4, "the trained model"):
-            write_history(fitted.history, output / "history.csv")
-            exports = export(
-                Deployable.of(network, stated.graph, config.test_time_shift),
-                dict.fromkeys((*ALWAYS, *config.exports)),
-                invert_numpy(stated.graph, validation.images[:TRIED]),
-                context,
-            )
+            room = room_for(output, COPIES * network.count_params() * 4, "the trained model")
+            with context.timed("exporting"), room:
+                write_history(fitted.history, output / "history.csv")
+                deployable = Deployable.of(network, stated.graph, config.test_time_shift)
+                exports = export(deployable, (*ALWAYS, *config.exports), tried_on, context)
         return Model(
             format="keras",
-            file="model.keras",
+            file=FORMS["keras"][1],
             exports=exports,
             history_file="history.csv",
             image_shape=stated.image_shape,

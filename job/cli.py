@@ -9,7 +9,7 @@ from __future__ import annotations
 import os
 from contextlib import contextmanager
 from pathlib import Path
-from typing import TYPE_CHECKING, Annotated, Any
+from typing import TYPE_CHECKING, Annotated, Any, cast
 
 import typer
 
@@ -18,6 +18,8 @@ from job.request import AnswerFormat, Form, LogFormat, Request
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
+
+    from components.artifacts import ExportFormat
 
 app = typer.Typer(
     name="mnist-job",
@@ -221,9 +223,12 @@ def predict(
 
 @app.command()
 def export(
-    directory: Annotated[Path, typer.Argument(metavar="DIR", help="Where to write: a folder that is made.")],
+    directory: Annotated[
+        Path, typer.Argument(metavar="DIR", readable=False, help="Where to write: an empty folder, or one to be made.")
+    ],
     forms: Annotated[
-        list[Form] | None, typer.Option("--format", help="Which form; may be given many times. By default all.")
+        list[Form] | None,
+        typer.Option("--format", help="Which form; may be given many times. By default all whose converters are here."),
     ] = None,
     model: ChosenModel = None,
     root: Root = Path(ROOT),
@@ -233,17 +238,24 @@ def export(
 
     Each takes raw images, and is tried against the network in memory before it is kept, as when the Trainer writes it.
     """
-    from job.exporting import export_model
+    import json
+
+    from job.exporting import available, export_model
+    from job.signals import Signals
     from job.telling.printing import make_console, print_exports
 
-    with told_errors():
-        exports = export_model(directory, [form.value for form in forms or Form], root=root, asked=model)
+    asked = cast("list[ExportFormat]", list(dict.fromkeys(form.value for form in forms or Form)))
+    formats = asked if forms else available(asked)
+    signals = Signals(remedy="run the same command again")
+    with told_errors(), signals.listening(), signals.breakable():
+        exports = export_model(directory, formats, root=root, asked=model, termination=signals)
         if as_json:
-            import json
-
             typer.echo(json.dumps([export.model_dump(mode="json") for export in exports], indent=2))
         else:
             print_exports(make_console(), directory, exports)
+        for name in asked:
+            if name not in formats:
+                typer.echo(f"{name} is left out: what converts to it is not installed (`make extras`)", err=True)
 
 
 @app.command()
@@ -354,12 +366,15 @@ def schema() -> None:
 def told_errors() -> Iterator[None]:
     """Print a JobError as a user should read it, and exit with its code."""
     from components.errors import ConfigError, JobError
+    from job.signals import BrokenOff
     from job.telling.printing import make_console, print_error
 
     try:
         yield
     except JobError as error:
         failure = error
+    except BrokenOff as broken:
+        failure = broken.told
     except OSError as error:
         failure = ConfigError(
             f"{error.filename} cannot be read: {error.strerror}",

@@ -92,18 +92,22 @@ def apply_tensorflow(graph: Iterable[GraphOperation], images: Any) -> Any:
 
 
 def apply_keras(graph: Iterable[GraphOperation], images: Any) -> Any:
-    """Apply the graph to a batch of raw images (a uint8 KerasTensor) with layers that every Keras has."""
+    """Apply the graph to a batch of raw images (a uint8 KerasTensor) with layers that every Keras has.
+
+    Raises:
+        ValueError: if there is no layer for an operation: dimensions are added behind the others only.
+    """
     from keras import layers
 
     value = images
-    for operation in graph:
+    for number, operation in enumerate(graph, start=1):
         match operation:
             case GraphOperation(op="cast", dtype=str(dtype)):
-                value = layers.Rescaling(1.0, dtype=dtype, name="cast")(value)
+                value = layers.Rescaling(1.0, dtype=dtype, name=f"cast_{number}")(value)
             case GraphOperation(op="multiply", by=float(factor)):
-                value = layers.Rescaling(factor, dtype=value.dtype, name="scale")(value)
-            case GraphOperation(op="expand_dims", axis=-1):
-                value = layers.Reshape((*value.shape[1:], 1), name="channel")(value)
+                value = layers.Rescaling(factor, dtype=value.dtype, name=f"scale_{number}")(value)
+            case GraphOperation(op="expand_dims", axis=int(axis)) if axis in (-1, len(value.shape)):
+                value = layers.Reshape((*value.shape[1:], 1), dtype="float32", name=f"channel_{number}")(value)
             case _:
                 raise ValueError(f"not an operation of a transform graph: {operation}")
     return value

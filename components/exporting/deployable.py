@@ -4,19 +4,17 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 from functools import cached_property, partial
-from typing import TYPE_CHECKING, Any, Protocol
+from typing import TYPE_CHECKING, Any
 
 from components.data.transform_graph import apply_tensorflow
 from components.models.averaging import average_over_shifts
+from components.models.predictor import NETWORK
 
 if TYPE_CHECKING:
-    from pathlib import Path
-
     import numpy as np
     from numpy.typing import NDArray
 
     from components.artifacts import GraphOperation
-    from components.models.served import RawPredictor
 
 INPUT, PROBABILITIES, LABEL = "images", "probabilities", "label"
 """Of what is served: uint8 [batch, height, width]; float32 [batch, classes]; int64 [batch]."""
@@ -77,29 +75,13 @@ class Deployable:
 
 
 def copy_of(network: Any) -> Any:
-    """Return another keras.Sequential of the same layers and weights."""
+    """Return another keras.Sequential of the same layers and weights, called `NETWORK`."""
     import keras
 
-    copy = keras.Sequential.from_config(network.get_config())
+    config = network.get_config()
+    # All at once: `Sequential.from_config` builds anew after each layer.
+    copy = keras.Sequential([keras.layers.deserialize(layer) for layer in config["layers"]], name=NETWORK)
+    if not copy.built:  # its input is no layer
+        copy.build(network.input_shape)
     copy.set_weights(network.get_weights())
     return copy
-
-
-class Form(Protocol):
-    """A module that writes one form, and reads it back."""
-
-    @property
-    def TITLE(self) -> str:  # noqa: N802
-        """What the form is called."""
-
-    def write(self, deployable: Deployable, path: Path, images: NDArray[np.uint8]) -> None:
-        """Write a deployable to a file or directory that is not there yet, the same bytes for the same weights.
-
-        Args:
-            deployable: what to write.
-            path: where to.
-            images: some raw ones, for a form that keeps such.
-        """
-
-    def read(self, path: Path) -> RawPredictor:
-        """Return what the form's own runtime makes of what was written."""

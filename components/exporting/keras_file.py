@@ -8,21 +8,25 @@ import zipfile
 from typing import TYPE_CHECKING, Any
 
 from components.data.transform_graph import apply_keras
-from components.exporting.deployable import INPUT, copy_of
+from components.exporting.deployable import INPUT, PROBABILITIES, copy_of
 from components.models.averaging import average_over_shifts_keras
 
 if TYPE_CHECKING:
+    from collections.abc import Callable
     from pathlib import Path
 
     import numpy as np
     from numpy.typing import NDArray
 
+    from components.artifacts import GraphOperation
     from components.exporting.deployable import Deployable
-    from components.models.served import RawPredictor
+    from components.exporting.form import Answers
 
 TITLE = "Keras file"
 ZIP_EPOCH = (1980, 1, 1, 0, 0, 0)
 """The earliest time that a ZIP archive can state."""
+READABLE = 0o644 << 16
+"""The mode of a member that is unpacked, where ZIP keeps it."""
 SHARED_OBJECT = re.compile(r'(?<="shared_object_id": )\d+', re.ASCII)
 
 
@@ -35,7 +39,7 @@ def write(deployable: Deployable, path: Path, images: NDArray[np.uint8]) -> None
     """
     draft = path.with_name(f"draft-{path.name}")
     _functional(deployable).save(draft)
-    with zipfile.ZipFile(draft) as saved, zipfile.ZipFile(path, "w", zipfile.ZIP_DEFLATED) as archive:
+    with zipfile.ZipFile(draft) as saved, zipfile.ZipFile(path, "w") as archive:
         for name in sorted(saved.namelist()):
             content = saved.read(name)
             if name == "metadata.json":
@@ -43,32 +47,44 @@ def write(deployable: Deployable, path: Path, images: NDArray[np.uint8]) -> None
                 content = json.dumps(metadata, sort_keys=True).encode()
             if name == "config.json":
                 content = _renumber_shared_objects(content.decode()).encode()
-            archive.writestr(zipfile.ZipInfo(name, ZIP_EPOCH), content)
+            member = zipfile.ZipInfo(name, ZIP_EPOCH)
+            member.external_attr = READABLE
+            archive.writestr(member, content)
     draft.unlink()
 
 
-def read(path: Path) -> RawPredictor:
+def read(path: Path) -> Callable[[NDArray[np.uint8]], Answers]:
     """Return what Keras, in its safe mode, makes of the file."""
     import keras
     import tensorflow as tf
 
     model = keras.models.load_model(path, compile=False, safe_mode=True)
 
-    def predict(images: NDArray[np.uint8]) -> NDArray[np.float32]:
-        probabilities: NDArray[np.float32] = model(tf.constant(images), training=False).numpy()
-        return probabilities
+    def answer(images: NDArray[np.uint8]) -> Answers:
+        return {PROBABILITIES: model(tf.constant(images), training=False).numpy()}
 
-    return predict
+    return answer
 
 
 def _functional(deployable: Deployable) -> Any:
     """Return the keras model from raw images to probabilities, with a copy of the network in it as one layer."""
     import keras
 
-    images = keras.Input(deployable.image_size, dtype="uint8", name=INPUT)
-    scaled = apply_keras(deployable.graph, images)
+    images, scaled = keras_front(deployable.graph, deployable.image_size)
     probabilities = average_over_shifts_keras(copy_of(deployable.network), scaled, shift=deployable.test_time_shift)
     return keras.Model(images, probabilities, name="digit_reader")
+
+
+def keras_front(graph: tuple[GraphOperation, ...], image_size: tuple[int, ...]) -> tuple[Any, Any]:
+    """Return the KerasTensors of raw images, uint8 [batch, height, width], and of what the graph makes of them.
+
+    Raises:
+        ValueError: if Keras has no layer for an operation.
+    """
+    import keras
+
+    images = keras.Input(image_size, dtype="uint8", name=INPUT)
+    return images, apply_keras(graph, images)
 
 
 def _renumber_shared_objects(config: str) -> str:

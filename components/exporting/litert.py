@@ -2,20 +2,23 @@
 
 from __future__ import annotations
 
+import tempfile
 import warnings
+from contextlib import contextmanager
 from typing import TYPE_CHECKING
 
-from components.exporting.deployable import INPUT, PROBABILITIES
+from components.exporting.deployable import INPUT
 from components.runtime.tensorflow import quiet_standard_error
 
 if TYPE_CHECKING:
+    from collections.abc import Callable, Iterator
     from pathlib import Path
 
     import numpy as np
     from numpy.typing import NDArray
 
     from components.exporting.deployable import Deployable
-    from components.models.served import RawPredictor
+    from components.exporting.form import Answers
 
 TITLE = "LiteRT model"
 
@@ -28,11 +31,11 @@ def write(deployable: Deployable, path: Path, images: NDArray[np.uint8]) -> None
     module.weights = [variable.value for variable in deployable.network.weights]
     module.serve = deployable.serve
     function = deployable.serve.get_concrete_function()
-    with quiet_standard_error():
+    with _scratch_beside(path), quiet_standard_error():
         path.write_bytes(tf.lite.TFLiteConverter.from_concrete_functions([function], module).convert())
 
 
-def read(path: Path) -> RawPredictor:
+def read(path: Path) -> Callable[[NDArray[np.uint8]], Answers]:
     """Return what the interpreter that TensorFlow brings makes of the file, with one thread.
 
     It goes without XNNPACK, which would announce itself on standard error.
@@ -48,8 +51,24 @@ def read(path: Path) -> RawPredictor:
             experimental_op_resolver_type=tf.lite.experimental.OpResolverType.BUILTIN_WITHOUT_DEFAULT_DELEGATES,
         )
 
-    def predict(images: NDArray[np.uint8]) -> NDArray[np.float32]:
-        probabilities: NDArray[np.float32] = interpreter.get_signature_runner()(**{INPUT: images})[PROBABILITIES]
-        return probabilities
+    def answer(images: NDArray[np.uint8]) -> Answers:
+        told: Answers = interpreter.get_signature_runner()(**{INPUT: images})
+        return told
 
-    return predict
+    return answer
+
+
+@contextmanager
+def _scratch_beside(path: Path) -> Iterator[None]:
+    """Have temporary files written beside a path while the block runs.
+
+    The converter writes a SavedModel of its own first. The disk of the usual folder may be too small for it, and is not
+    the one that is looked at when there is no space.
+    """
+    usual = tempfile.tempdir
+    with tempfile.TemporaryDirectory(dir=path.parent, prefix=".scratch-") as scratch:
+        tempfile.tempdir = scratch
+        try:
+            yield
+        finally:
+            tempfile.tempdir = usual

@@ -7,23 +7,28 @@ from importlib.util import find_spec
 from typing import TYPE_CHECKING, Any
 
 from components.errors import ConfigError
-from components.exporting.deployable import INPUT, PROBABILITIES
+from components.exporting.deployable import INPUT
 from components.runtime.tensorflow import quiet_standard_error
 
 if TYPE_CHECKING:
-    from collections.abc import Iterable
+    from collections.abc import Callable, Iterable
     from pathlib import Path
 
     import numpy as np
     from numpy.typing import NDArray
 
     from components.exporting.deployable import Deployable
-    from components.models.served import RawPredictor
+    from components.exporting.form import Answers
 
 TITLE = "ONNX model"
 OPSET = 18
 """ONNX 1.13 of 2022: the newest for which tf2onnx 1.17 says that it converts to."""
 PACKAGES = ("tf2onnx", "onnx", "onnxruntime")
+
+
+def missing() -> list[str]:
+    """Return which of the packages that convert and try the model are not installed, without importing them."""
+    return [package for package in PACKAGES if find_spec(package) is None]
 
 
 def require(place: str) -> None:
@@ -32,10 +37,9 @@ def require(place: str) -> None:
     Args:
         place: what asks for it, such as `trainer.exports`.
     """
-    missing = [package for package in PACKAGES if find_spec(package) is None]
-    if missing:
+    if absent := missing():
         raise ConfigError(
-            f"{place} names onnx, but what converts to it is not installed: {', '.join(missing)}",
+            f"{place} names onnx, but what converts to it is not installed: {', '.join(absent)}",
             expected="the packages of the extra `onnx`",
             remedy=f"`make extras` or `pip install 'mnist-job[onnx]'`, or take onnx out of {place}",
         )
@@ -52,7 +56,7 @@ def write(deployable: Deployable, path: Path, images: NDArray[np.uint8]) -> None
     path.write_bytes(model.SerializeToString(deterministic=True))
 
 
-def read(path: Path) -> RawPredictor:
+def read(path: Path) -> Callable[[NDArray[np.uint8]], Answers]:
     """Return what ONNX Runtime makes of the file on a CPU, with one thread."""
     import onnxruntime
 
@@ -60,11 +64,11 @@ def read(path: Path) -> RawPredictor:
     options.intra_op_num_threads = options.inter_op_num_threads = 1
     session = onnxruntime.InferenceSession(path, options, providers=["CPUExecutionProvider"])
 
-    def predict(images: NDArray[np.uint8]) -> NDArray[np.float32]:
-        (probabilities,) = session.run([PROBABILITIES], {INPUT: images})
-        return probabilities  # type: ignore[no-any-return]
+    def answer(images: NDArray[np.uint8]) -> Answers:
+        names = [output.name for output in session.get_outputs()]
+        return dict(zip(names, session.run(names, {INPUT: images}), strict=True))
 
-    return predict
+    return answer
 
 
 def _make_reproducible(model: Any) -> None:

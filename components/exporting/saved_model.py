@@ -5,17 +5,18 @@ from __future__ import annotations
 import re
 from typing import TYPE_CHECKING
 
-from components.exporting.deployable import INPUT, PROBABILITIES
+from components.exporting.deployable import INPUT
 from components.exporting.warmup import write_warmup
 
 if TYPE_CHECKING:
+    from collections.abc import Callable
     from pathlib import Path
 
     import numpy as np
     from numpy.typing import NDArray
 
     from components.exporting.deployable import Deployable
-    from components.models.served import RawPredictor
+    from components.exporting.form import Answers
 
 TITLE = "SavedModel"
 SIGNATURE = "serving_default"
@@ -40,18 +41,17 @@ def write(deployable: Deployable, path: Path, images: NDArray[np.uint8]) -> None
     write_warmup(path, images, signature=SIGNATURE)
 
 
-def read(path: Path) -> RawPredictor:
+def read(path: Path) -> Callable[[NDArray[np.uint8]], Answers]:
     """Return what TensorFlow makes of the directory."""
     import tensorflow as tf
 
     loaded = tf.saved_model.load(str(path))
 
-    def predict(images: NDArray[np.uint8]) -> NDArray[np.float32]:
-        answer = loaded.signatures[SIGNATURE](**{INPUT: tf.constant(images)})
-        probabilities: NDArray[np.float32] = answer[PROBABILITIES].numpy()
-        return probabilities
+    def answer(images: NDArray[np.uint8]) -> Answers:
+        told = loaded.signatures[SIGNATURE](**{INPUT: tf.constant(images)})
+        return {name: values.numpy() for name, values in told.items()}
 
-    return predict
+    return answer
 
 
 def _make_reproducible(directory: Path) -> None:

@@ -35,12 +35,13 @@ def average_over_shifts_keras(network: Any, images: Any, *, shift: int) -> Any:
 
     if not shift:
         return network(images)
-    padded = layers.ZeroPadding2D(shift, name="padding")(images)
+    padded = layers.ZeroPadding2D(shift, dtype="float32", name="padding")(images)
     answers = []
     for number, (top, left) in enumerate(windows(shift), start=1):
         rows, columns = (top, 2 * shift - top), (left, 2 * shift - left)
-        answers.append(network(layers.Cropping2D((rows, columns), name=f"moved_{number}")(padded)))
-    return layers.Average(name="average")(answers)
+        moved = layers.Cropping2D((rows, columns), dtype="float32", name=f"moved_{number}")(padded)
+        answers.append(network(moved))
+    return layers.Average(dtype="float32", name="average")(answers)
 
 
 def windows(shift: int) -> list[tuple[int, int]]:

@@ -46,7 +46,9 @@ def load_network(model: Stored[Model]) -> Any:
     import keras
 
     loaded = keras.models.load_model(model.directory / model.artifact.file, compile=False, safe_mode=True)
-    return next((layer for layer in loaded.layers if layer.name == NETWORK), loaded)
+    if loaded.inputs[0].dtype == "uint8":  # as the Trainer's is
+        return loaded.get_layer(NETWORK)
+    return loaded
 
 
 def _keras_predictor(model: Stored[Model]) -> Predictor:

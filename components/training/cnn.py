@@ -96,10 +96,11 @@ def build_network(
     def he_normal() -> Any:  # K. He et al., "Delving Deep into Rectifiers", 2015, for layers before a ReLU
         return keras.initializers.HeNormal(seed=next(seeds))
 
-    network = keras.Sequential([keras.Input(image_shape, name="image")], name=NETWORK)
+    # Put together at once: with `add` the network is built anew after each layer.
+    network: list[Any] = [keras.Input(image_shape, name="image")]
     blocks = zip(config.filters, config.kernels, config.padding, strict=True)
     for number, (filters, kernel, padding) in enumerate(blocks, start=1):
-        network.add(
+        network.append(
             layers.Conv2D(
                 filters,
                 kernel,
@@ -110,7 +111,7 @@ def build_network(
                 name=f"convolution_{number}",
             )
         )
-        network.add(
+        network.append(
             layers.MaxPooling2D(
                 config.pooling,
                 strides=STRIDE,
@@ -120,20 +121,20 @@ def build_network(
             )
         )
         if config.batch_normalization:
-            network.add(
+            network.append(
                 layers.BatchNormalization(
                     momentum=config.normalization_momentum, dtype=policy, name=f"normalization_{number}"
                 )
             )
-        network.add(layers.ReLU(dtype=policy, name=f"relu_{number}"))
-    network.add(layers.Flatten(dtype=policy, name="flatten"))
+        network.append(layers.ReLU(dtype=policy, name=f"relu_{number}"))
+    network.append(layers.Flatten(dtype=policy, name="flatten"))
     for number, units in enumerate(config.dense, start=1):
         if config.dropout:
-            network.add(layers.Dropout(config.dropout, seed=next(seeds), dtype=policy, name=f"dropout_{number}"))
-        network.add(
+            network.append(layers.Dropout(config.dropout, seed=next(seeds), dtype=policy, name=f"dropout_{number}"))
+        network.append(
             layers.Dense(units, activation="relu", kernel_initializer=he_normal(), dtype=policy, name=f"dense_{number}")
         )
-    network.add(
+    network.append(
         layers.Dense(
             classes,
             activation="softmax",
@@ -141,7 +142,7 @@ def build_network(
             name="probabilities",
         )
     )
-    return network
+    return keras.Sequential(network, name=NETWORK)
 
 
 def _seeds(seed: int) -> Iterator[int]:

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from typing import Annotated, Any, Literal
 
-from pydantic import Field, field_validator, model_validator
+from pydantic import AfterValidator, Field, field_validator, model_validator
 
 from components.component import ComponentConfig, Seed
 from components.memory import DEFAULT_BUDGET, MemoryBudget
@@ -69,7 +69,9 @@ class TrainerConfig(ComponentConfig):
     """Images that fit in it are shuffled as one, others block by block; by default the job's budget."""
     seed: Seed = 0
     """Decides weights, dropout, augmentation and the order of images; by default the job's seed."""
-    exports: tuple[Literal["litert", "onnx"], ...] = ("litert",)
+    exports: Annotated[tuple[Literal["litert", "onnx"], ...], AfterValidator(lambda names: tuple(sorted({*names})))] = (
+        "litert",
+    )
     """What is written beside the `.keras` file and the SavedModel: a LiteRT file, an ONNX file (which needs the extra
     `onnx`), both or neither."""
     checkpoint: CheckpointConfig = CheckpointConfig()

@@ -5,19 +5,25 @@ from __future__ import annotations
 import re
 import subprocess
 import sys
+import tempfile
+from collections.abc import Callable
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 import pytest
+from numpy.typing import NDArray
 
-from components import Context, Stored, TransformedExamples
-from components.artifacts import ExportFormat
+from components import Context, Model, Stored, TransformedExamples
+from components.artifacts import ExportFormat, GraphOperation
 from components.data.formats import read_scaled
-from components.data.transform_graph import invert_numpy
-from components.errors import ConfigError, JobError
-from components.exporting import onnx_file
+from components.data.transform_graph import apply_numpy, invert_numpy
+from components.errors import ConfigError, DataError, JobError
+from components.exporting import litert, onnx_file
 from components.exporting.deployable import Deployable
-from components.exporting.exporting import FORMS, export
+from components.exporting.export import FORMS, export, raw_images
+from components.exporting.form import Answers
+from components.models.predictor import NETWORK, load_network
 from components.progress import NoProgress
 from components.testing.contract import make_inputs
 from components.trainer import Trainer
@@ -137,9 +143,107 @@ def test_a_form_that_answers_otherwise_is_not_kept(
     monkeypatch.setattr(module, "write", lambda _, path, images: write(other, path, images))
     with pytest.raises(JobError, match=f"{module.TITLE} {file} answers .* images otherwise") as error:
         export(inputs.deployable(), [form], inputs.images, Context(output=tmp_path))
-    assert error.value.expected == "at most 1e-05"
+    assert error.value.expected.startswith("at most 1e-05")
     optional = form in ("litert", "onnx")
     assert error.value.remedy == (f"take `{form}` out of trainer.exports" if optional else "report it as a defect")
+
+
+def test_a_form_whose_labels_are_others_is_not_kept(
+    inputs: Inputs, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    read = litert.read
+
+    def mistaken(path: Path) -> Callable[[NDArray[np.uint8]], Answers]:
+        answer = read(path)
+        return lambda images: {**answer(images), "label": 1 - answer(images)["label"]}
+
+    monkeypatch.setattr(litert, "read", mistaken)
+    with pytest.raises(JobError, match="answers .* images otherwise"):
+        export(inputs.deployable(), ["litert"], inputs.images, Context(output=tmp_path))
+
+
+def test_litert_is_written_where_there_is_room_for_nothing_else(
+    inputs: Inputs, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(tempfile, "tempdir", str(tmp_path / "no such folder"))
+    litert.write(inputs.deployable(), tmp_path / "model.tflite", inputs.images)
+    assert [path.name for path in tmp_path.iterdir()] == ["model.tflite"]
+    assert set(litert.read(tmp_path / "model.tflite")(inputs.images)) == {"probabilities", "label"}
+    assert tempfile.tempdir == str(tmp_path / "no such folder")
+
+
+def test_the_policy_of_the_process_is_not_that_of_the_file(inputs: Inputs, tmp_path: Path) -> None:
+    import keras
+
+    deployable = inputs.deployable(SHIFT)
+    keras.config.set_dtype_policy("mixed_bfloat16")
+    try:
+        export(deployable, ["keras"], inputs.images, Context(output=tmp_path))
+    finally:
+        keras.config.set_dtype_policy("float32")
+
+
+@pytest.mark.parametrize(
+    ("graph", "says"),
+    [
+        ([{"op": "cast", "dtype": "float32"}, {"op": "expand_dims", "axis": -1}], "does not make these images"),
+        ([{"op": "cast", "dtype": "float32"}, {"op": "expand_dims", "axis": 1}], "axis"),
+    ],
+)
+def test_what_could_not_be_exported_is_told_before_it_is_trained(
+    inputs: Inputs, tmp_path: Path, graph: list[dict[str, Any]], says: str
+) -> None:
+    stated = inputs.transformed.artifact
+    other = type(stated).model_validate({**stated.model_dump(), "graph": graph})
+    trained = Watching()
+    with pytest.raises(DataError, match=f"could not be exported: .*{says}") as error:
+        Trainer().run(
+            Context(output=tmp_path, progress=trained), transformed=Stored(other, inputs.transformed.directory)
+        )
+    assert error.value.exit_code == 3
+    assert not trained.epochs
+
+
+class Watching(NoProgress):
+    """Counts the epochs that begin."""
+
+    epochs = 0
+
+    def epoch_begin(self, *, epoch: int, epochs: int, steps: int) -> None:  # noqa: ARG002
+        self.epochs += 1
+
+
+def test_every_way_to_state_the_same_scaling_is_exported(inputs: Inputs) -> None:
+    graph = (
+        GraphOperation(op="expand_dims", axis=3),
+        GraphOperation(op="cast", dtype="float32"),
+        GraphOperation(op="multiply", by=0.5),
+        GraphOperation(op="multiply", by=0.25),
+    )
+    scaled = inputs.images[..., None].astype(np.float32) * np.float32(0.125)
+    np.testing.assert_array_equal(raw_images(graph, scaled), inputs.images)
+
+
+@pytest.mark.parametrize("name", ["mine", NETWORK])
+def test_a_network_of_any_name_is_found_again(inputs: Inputs, tmp_path: Path, name: str) -> None:
+    import keras
+
+    made = inputs.deployable()
+    network = keras.Sequential([keras.Input(made.network.input_shape[1:]), *made.network.layers], name=name)
+    deployable = Deployable.of(network, made.graph)
+    export(deployable, ["keras"], inputs.images, Context(output=tmp_path))
+    network.save(tmp_path / "alone.keras")
+    scaled = apply_numpy(made.graph, inputs.images)
+    linear: Model = make_inputs(tmp_path / "inputs")[Model].artifact
+    for file in ("model.keras", "alone.keras"):
+        model = linear.model_copy(update={"format": "keras", "file": file})
+        answers = load_network(Stored(model, tmp_path))(scaled).numpy()
+        np.testing.assert_allclose(answers, made.answer(inputs.images), atol=1e-6)
+
+
+def test_exports_are_a_set() -> None:
+    config = Trainer.Config.model_validate({"exports": ["onnx", "litert", "onnx"]})
+    assert config == Trainer.Config(exports=("litert", "onnx"))
 
 
 def test_onnx_that_is_asked_for_and_not_installed_is_told_before_anything_runs(

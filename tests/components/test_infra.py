@@ -34,7 +34,7 @@ class Warnings(NoProgress):
 def made(tmp_path_factory: pytest.TempPathFactory) -> Made:
     """Return an untrained network, exported as the Trainer exports it, and images for it."""
     from components.exporting.deployable import Deployable
-    from components.exporting.exporting import ALWAYS, export
+    from components.exporting.export import ALWAYS, export
     from components.training.cnn import NetworkConfig, build_network
 
     directory = tmp_path_factory.mktemp("model")

@@ -4,17 +4,22 @@ from __future__ import annotations
 
 import json
 import shutil
+import signal
+import subprocess
+import sys
+import time
 from pathlib import Path
 
 import pytest
 
-from components.exporting.exporting import FORMS
+from components.exporting.export import FORMS
 from job.config import load_config
 from job.records import RunRecord
 from job.request import Form
 from job.runner import run
 from tests.conftest import FAKES, TINY_NETWORK, Command
 from tests.job.test_predict import Trained
+from tests.support.processes import REPOSITORY, environment
 
 
 @pytest.fixture(scope="module")
@@ -71,7 +76,7 @@ def test_what_is_in_the_way_stays(root: Path, tmp_path: Path, mnist_job: Command
     for place, says in (
         (tmp_path / "full", "there is something in"),
         (tmp_path / "full" / "mine.txt", "is not a folder"),
-        (tmp_path / "full" / "mine.txt" / "below", "cannot be made: File exists"),
+        (tmp_path / "full" / "mine.txt" / "below", "cannot be written to: "),
     ):
         outcome = mnist_job("export", place, "--root", root)
         assert outcome.exit_code == 2
@@ -100,14 +105,51 @@ def test_a_linear_model_is_told(tmp_path: Path, mnist_job: Command) -> None:
     trained = Trained(tmp_path)
     outcome = mnist_job("export", tmp_path / "forms", "--root", trained.root)
     assert outcome.exit_code == 2
-    assert "is a linear model" in outcome.stderr
+    assert "is linear, and has no network to export" in outcome.stderr
 
 
 def test_a_converter_that_is_not_installed_is_told_first(
     root: Path, tmp_path: Path, mnist_job: Command, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setattr("components.exporting.onnx_file.PACKAGES", ("no_such_converter",))
-    outcome = mnist_job("export", tmp_path / "forms", "--root", root)
+    outcome = mnist_job("export", tmp_path / "forms", "--format", "onnx", "--root", root)
     assert outcome.exit_code == 2
-    assert "--format names onnx, but what converts to it is not installed" in outcome.stderr
+    assert "--format names onnx, but what converts to it is not installed: no_such_converter" in outcome.stderr
+    assert not (tmp_path / "forms").exists()
+    outcome = mnist_job("export", tmp_path / "forms", "--root", root)
+    assert outcome.exit_code == 0
+    assert outcome.stderr == "onnx is left out: what converts to it is not installed (`make extras`)\n"
+    assert outcome.stdout.count("\n") == 3
+
+
+def test_the_folder_may_be_the_one_that_one_stands_in_and_a_link(
+    root: Path, tmp_path: Path, mnist_job: Command, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    (tmp_path / "here").mkdir()
+    (tmp_path / "there").mkdir()
+    (tmp_path / "link").symlink_to("there")
+    monkeypatch.chdir(tmp_path / "here")
+    for place in (".", "../link"):
+        assert mnist_job("export", place, "--format", "keras", "--root", root).exit_code == 0
+    assert [path.name for path in (tmp_path / "here").iterdir()] == ["model.keras"]
+    assert [path.name for path in (tmp_path / "there").iterdir()] == ["model.keras"]
+
+
+@pytest.mark.parametrize("number", [signal.SIGTERM, signal.SIGINT])
+def test_who_is_asked_to_end_says_so_and_leaves_nothing(root: Path, tmp_path: Path, number: signal.Signals) -> None:
+    command = [sys.executable, "-m", "job", "export", str(tmp_path / "forms"), "--root", str(root)]
+    with subprocess.Popen(command, cwd=REPOSITORY, env=environment(), stderr=subprocess.PIPE, text=True) as process:
+        while not list((tmp_path / "forms").glob(".making-*")):
+            assert process.poll() is None
+            time.sleep(0.01)
+        process.send_signal(number)
+        _, told = process.communicate(timeout=60)
+    assert process.returncode == 143
+    assert f"the job was asked to end ({number.name})" in told
+    assert not (tmp_path / "forms").exists()
+
+
+def test_what_a_killed_one_left_does_not_stand_in_the_way(root: Path, tmp_path: Path, mnist_job: Command) -> None:
+    (tmp_path / "forms" / ".making-1" / "saved_model").mkdir(parents=True)
     assert mnist_job("export", tmp_path / "forms", "--format", "keras", "--root", root).exit_code == 0
+    assert [path.name for path in (tmp_path / "forms").iterdir()] == ["model.keras"]
