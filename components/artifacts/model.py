@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from typing import Annotated, Literal
 
-from pydantic import Field
+from pydantic import Field, model_validator
 
 from components.artifacts.base import Artifact, Count, FileName, Fraction, ImageShape, Sha256, Statement
 
@@ -71,6 +71,17 @@ class Model(Artifact):
     """The epoch whose weights these are."""
     stopped_early: bool
     environment: TrainingEnvironment
+
+    @model_validator(mode="after")
+    def _the_best_epoch_is_one_of_the_history(self) -> Model:
+        if self.best_epoch not in {row.epoch for row in self.history}:
+            raise ValueError(f"best_epoch is {self.best_epoch}, which is not in the history")
+        return self
+
+    @property
+    def kept(self) -> Epoch:
+        """The row of the epoch whose weights these are."""
+        return next(row for row in self.history if row.epoch == self.best_epoch)
 
     @property
     def saved_model(self) -> str | None:

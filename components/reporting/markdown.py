@@ -8,9 +8,9 @@ from typing import TYPE_CHECKING
 if TYPE_CHECKING:
     from collections.abc import Iterable, Sequence
 
-MARKUP = re.compile(r"[\\`*\[\]<>|~&$#]|(?<![^\W_])_+|_+(?![^\W_])")
-"""What begins or ends markup within a line, as `_` does but within a word. What does so at the start of a line is text
-here only where words go before it."""
+MARKUP = re.compile(r"[\\`*\[\]<>|~&$#@]|(?<![^\W_])_+|_+(?![^\W_])|:(?=//)|(?<=www)\.")
+"""What begins or ends markup within a line, as `_` does but within a word, or lets GitHub make a link of an address.
+What does so at the start of a line is text here only where words go before it."""
 SPACES = re.compile(r"\s+")
 """Also those that do not break, and the ends of lines."""
 WORD_JOINER = "\N{WORD JOINER}"

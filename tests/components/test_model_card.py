@@ -97,6 +97,9 @@ def derived(stated: dict[str, Any]) -> Iterator[Any]:
         yield [metrics[name] - value for name, value in baseline["metrics"].items() if isinstance(value, float)]
     if infra := evaluation["infra_validation"]:
         yield infra["size"] / 1e6
+    if calibration := evaluation["calibration"]:
+        bins = [found for found in calibration["reliability"] if found["count"]]
+        yield sum(found["count"] * found["confidence"] for found in bins) / sum(found["count"] for found in bins)
 
 
 def numbers_told(card: str) -> set[str]:
@@ -204,8 +207,10 @@ def test_verdict_baseline_and_what_spoils_it_are_those_of_the_evaluation(full: S
         name: [in_percent(accuracy, 1) for accuracy in accuracies] for name, accuracies in curves.items()
     }
     assert "fall most in images that were spoilt: shift (to 52.0 % at severity 5, 5 pixels)" in parts["Limits"].text
-    assert "too sure of itself" in parts["Limits"].text
+    calibration = stated["calibration"]
     assert "1.213, is not applied" in parts["Limits"].text
+    errors = [in_percent(calibration[name]) for name in ("scaled_error", "unscaled_error")]
+    assert f"would be {errors[0]} instead of {errors[1]}" in parts["Limits"].text
 
 
 def test_how_it_was_trained_can_be_told_from_it(full: Story) -> None:
@@ -215,7 +220,7 @@ def test_how_it_was_trained_can_be_told_from_it(full: Story) -> None:
     assert told["seed of the training"] == f"{ran['seed']}"
     assert (told["Python"], told["device"], told["threads"]) == (ran["python"], ran["device"], f"{ran['threads']}")
     assert all(told[name] == version for name, version in ran["versions"].items())
-    assert told["SHA-256 of the weights"] == stated["weights_sha256"]
+    assert f"The weights then have the SHA-256 {stated['weights_sha256']}" in parts["How to reproduce it"].text
     model, files = parts["Model details"].tables
     assert ["Parameters", f"{stated['parameters']}"] in model
     assert [row[0] for row in files[1:]] == [stated["file"]]
@@ -234,7 +239,32 @@ def test_the_forms_of_the_model_are_told_with_what_they_take_and_how_far_they_ar
     assert [row[0] for row in rows] == ["model.keras", "saved_model/", "model.tflite"]
     assert {row[2] for row in rows} == {"images : raw images, uint8 [batch, 16, 16] , 0 to 255"}
     assert ["label" in row[3] for row in rows] == [False, True, True]
-    assert {row[4] for row in rows} == {"3.6e-07 (at most 1e-05), 100 images"}
+    assert {row[4] for row in rows} == {f"3.6 {TIMES} 10⁻⁷ (at most 1 {TIMES} 10⁻⁵), 100 images"}
+
+
+def test_images_that_it_learned_from_are_told_where_the_figures_are(full: Story) -> None:
+    overlaps = tuple(
+        overlap.model_copy(update={"images": int({*overlap.splits} == {"train", "test"})})
+        for overlap in full.transformed.overlaps
+    )
+    assert "which it did not learn from" in read_markdown(render_card(full))["Metrics"].text
+    shared = dataclasses.replace(full, transformed=changed(full.transformed, overlaps=overlaps, shared_images=1))
+    parts = read_markdown(render_card(shared))
+    assert "which it did not learn from" not in parts["Metrics"].text
+    assert parts["Anomalies"].text.startswith("The same to the last pixel: 1 image in both train and test.")
+    assert "More than one split has the same 1 image" in parts["Limits"].text
+
+
+def test_a_class_without_test_images_is_not_the_one_that_is_recognized_least(full: Story) -> None:
+    rows = [row.model_copy(update={"support": 0, "recall": 0.0}) for row in full.evaluation.per_class[:1]]
+    evaluation = changed(full.evaluation, per_class=(*rows, *full.evaluation.per_class[1:]))
+    told = read_markdown(render_card(dataclasses.replace(full, evaluation=evaluation)))["Classes"].text
+    assert f"recognized least is {rows[0].name}" not in told
+
+
+def test_a_training_that_went_on_with_a_later_epoch_has_a_card(full: Story) -> None:
+    model = changed(full.model, history=(full.model.history[0].model_copy(update={"epoch": 12}),), best_epoch=12)
+    assert "those of epoch 12:" in render_card(dataclasses.replace(full, model=model))
 
 
 def test_a_model_that_is_not_blessed_says_so_where_it_is_meant_to_be_used(tmp_path: Path) -> None:

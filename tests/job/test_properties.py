@@ -58,7 +58,7 @@ epochs = st.lists(
               learning_rate=number),
     min_size=1,
     max_size=3,
-).map(tuple)  # fmt: skip
+).map(lambda rows: tuple(row.model_copy(update={"epoch": n}) for n, row in enumerate(rows, 1)))  # fmt: skip
 
 
 anomalies = st.lists(

@@ -70,6 +70,8 @@ def render_card(stated: Statements) -> str:
         **_parts(stated.evaluation),
         limits=tell_limits(stated),
         environment=_environment(stated),
+        weights=code(stated.model.weights_sha256),
+        tested=code(stated.evaluation.test_sha256),
         run_place=Markdown(CARD_RUN_PLACE),
     )
     return re.sub(r"\n{3,}", "\n\n", told).strip() + "\n"
@@ -105,7 +107,7 @@ def _model(stated: Statements) -> dict[str, Any]:
 
 
 def _model_table(model: Model) -> Table:
-    kept = model.history[model.best_epoch - 1]
+    kept = model.kept
     early = ", stopped early" if model.stopped_early else ""
     return Table(
         ("What", "Stated"),
@@ -128,6 +130,9 @@ def _verdict(stated: Statements) -> dict[str, Any]:
     checks = tell_checks(blessing)
     return {
         "count": counted(evaluation.metrics.count, "test image"),
+        "learned": any(
+            overlap.images and {*overlap.splits} == {"train", "test"} for overlap in stated.transformed.overlaps
+        ),
         "figures": figure_table(evaluation.metrics),
         "blessed": blessing.verdict == "BLESSED",
         "stamp": blessing.verdict.replace("_", " "),
@@ -151,6 +156,7 @@ def _data(stated: Statements) -> dict[str, Any]:
         "class_counts": class_table(examples),
         "identity": _identity(examples),
         "overlap": tell_overlap(stated.transformed),
+        "shared": stated.transformed.shared_images,
         "findings": [tell_finding(anomaly) for anomaly in examples.anomalies],
         "drift": drift_table(examples),
     }
@@ -192,7 +198,5 @@ def _environment(stated: Statements) -> Table:
             *ran.versions.items(),
             ("device", ran.device),
             ("threads", f"{ran.threads}"),
-            ("SHA-256 of the weights", code(stated.model.weights_sha256)),
-            ("SHA-256 of the test images and labels", code(stated.evaluation.test_sha256)),
         ),
     )

@@ -6,7 +6,7 @@ from typing import TYPE_CHECKING
 
 from components.reporting.charts import Table
 from components.reporting.markdown import Markdown, code
-from components.reporting.words import counted
+from components.reporting.words import counted, number
 
 if TYPE_CHECKING:
     from components.artifacts import ExportFormat, Model
@@ -33,6 +33,7 @@ def form_table(model: Model) -> Table:
     rows = []
     for export in model.exports:
         file = f"{export.file}/" if export.format == "saved_model" else export.file
+        off = f"{number(export.largest_difference, '.2g')} (at most {number(export.tolerance, 'g')})"
         label = "" if export.format == "keras" else "; `label`, `int64 [batch]`"
         rows.append(
             (
@@ -40,7 +41,7 @@ def form_table(model: Model) -> Table:
                 RUNTIMES[export.format],
                 raw,
                 Markdown(f"`probabilities`, {probabilities}{label}"),
-                f"{export.largest_difference:.2g} (at most {export.tolerance:g}), {counted(export.images, 'image')}",
+                f"{off}, {counted(export.images, 'image')}",
             )
         )
     if model.file not in {export.file for export in model.exports}:

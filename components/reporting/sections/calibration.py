@@ -55,12 +55,12 @@ def tell_error(evaluation: Evaluation) -> str:
 
 def tell_temperature(found: Calibration) -> str:
     """Return whether the model is too sure, and whether that was put right."""
-    sure = "so it is as sure as it may be"
+    sure = "so there it is as sure as it may be"
     if found.temperature != 1:
         sure = (
-            "above 1, so it is too sure of itself"
+            "above 1, so there it is too sure of itself"
             if found.temperature > 1
-            else "below 1, so it could be surer than it is"
+            else "below 1, so there it could be surer than it is"
         )
     use = (
         "All figures here are after that division."

@@ -73,7 +73,7 @@ def tell_most_common(evaluation: Evaluation) -> str:
         return f"All {counted(evaluation.metrics.count, 'test image')} were read right."
     true, taken, times = pairs[0]
     often = f", {times} times" if times != "1" else ""
-    weakest = min(evaluation.per_class, key=lambda row: row.recall)
+    weakest = min((row for row in evaluation.per_class if row.support), key=lambda row: row.recall)
     return (
         f"{counted(int(_wrong(evaluation).sum()), 'mistake')} in {counted(evaluation.metrics.count, 'test image')}. "
         f"Most often, {true} is taken for {taken}{often}; the class that is recognized least is {weakest.name}, of "

@@ -157,7 +157,7 @@ def tell_overlap(transformed: TransformedExamples) -> str:
     if not pairs:
         return "No image stands in two splits."
     found = [f"{counted(pair.images, 'image')} in both {pair.splits[0]} and {pair.splits[1]}" for pair in pairs]
-    return f"To the last pixel the same, there are {listed(found)}."
+    return f"The same to the last pixel: {listed(found)}."
 
 
 def drift_table(examples: Examples) -> Table | None:
@@ -170,7 +170,7 @@ def drift_table(examples: Examples) -> Table | None:
             f"{measure.distance:.4f}",
             f"{measure.limit:g}",
             measure.method,
-            "drift" if measure.distance > measure.limit else "no drift",
+            "drift" if measure.drifted else "no drift",
         )
         for measure in examples.drift.measures
     )

@@ -87,7 +87,8 @@ def standfirst(story: Statements) -> str:
         f"{percent(interval.high)} of images such as these."
     )
     if model.test_time_shift:
-        told += f" Each answer is a mean over the image and small shifts of it, up to {model.test_time_shift} pixels."
+        most = counted(model.test_time_shift, "pixel")
+        told += f" Each answer is a mean over the image and small shifts of it, up to {most}."
     return told
 
 
