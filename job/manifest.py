@@ -28,7 +28,8 @@ from components.digests import value_sha256
 from components.errors import IntegrityError, first_finding, first_line
 
 MANIFEST = "manifest.json"
-SCHEMA_VERSION = 1
+SCHEMA_VERSION = 2
+"""Raised when a field of a manifest, or of an artifact in it, comes, goes or means something else."""
 AnyArtifact = Annotated[
     Examples | TransformedExamples | Model | Evaluation | Figures | PushedModel, Field(discriminator="kind")
 ]
@@ -99,7 +100,7 @@ class FileEntry(Statement):
 class Manifest(Statement):
     """What `manifest.json` holds."""
 
-    schema_version: Literal[1] = 1
+    schema_version: Literal[2] = 2
     fingerprint: Sha256
     digest: Sha256
     recipe: Recipe

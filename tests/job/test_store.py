@@ -16,7 +16,7 @@ from components.digests import value_sha256
 from components.errors import ConfigError, IntegrityError, JobError
 from components.testing import FakeExampleGen
 from job.integrity import verify
-from job.manifest import Manifest, Recipe
+from job.manifest import SCHEMA_VERSION, Manifest, Recipe
 from job.recipe import make_recipe
 from job.slots import SLOTS
 from job.store import Sealed, Store
@@ -161,7 +161,8 @@ def edit(change: Callable[[dict[str, Any]], None]) -> Callable[[Path], None]:
         (forge(lambda values: values["files"].pop(0)), "its artifact names test.parquet, its files do not"),
         (forge(lambda values: values["artifact"]["splits"]["test"].update(file="../x")), "splits.test.file"),
         (forge(lambda values: values["files"][0].update(size=7)), "it says that test.parquet has 7 bytes"),
-        (edit(lambda values: values.update(schema_version=2)), "has the schema version 2"),
+        (edit(lambda values: values.update(schema_version=1)), "has the schema version 1"),
+        (edit(lambda values: values.update(schema_version=3)), "has the schema version 3"),
         (edit(lambda values: values.update(surprise=1)), "is not a manifest: surprise"),
         (edit(lambda values: values["artifact"].update(seed=99)), "its content has the SHA-256"),
         (edit(lambda values: values["recipe"].update(version="9")), "its recipe has the SHA-256"),
@@ -313,3 +314,25 @@ def test_a_recipe_says_what_is_new_about_it(changes: dict[str, Any], says: str) 
         libraries={"numpy": "2.0"},
     )
     assert before.model_copy(update=changes).differences(before) == [says]
+
+
+SHAPES = {2: "b1dd6b098016066728407d7280cf6d464697851f08ab0c63dbec5fb71c3da86a"}
+"""Of the manifests of each schema version: the SHA-256 of their JSON Schema without the words."""
+
+
+def test_another_shape_of_manifest_has_another_schema_version() -> None:
+    """A store that another version sealed is to be told from one that is damaged."""
+    shape = value_sha256(without_words(Manifest.model_json_schema()))
+    assert shape == SHAPES[SCHEMA_VERSION], "raise SCHEMA_VERSION in job/manifest.py, and state the new shape here"
+
+
+def without_words(schema: Any) -> Any:
+    if isinstance(schema, list):
+        return [without_words(each) for each in schema]
+    if not isinstance(schema, dict):
+        return schema
+    return {
+        key: without_words(value)
+        for key, value in schema.items()
+        if not (key in ("title", "description") and isinstance(value, str))
+    }
