@@ -61,7 +61,7 @@ check: lint types test ## Everything that must pass before a commit
 
 docker-build: ## Build the image: ACCELERATOR=gpu|cpu EXTRAS=1 BASE_IMAGE=ubuntu:24.04 IMAGE=mnist-job:gpu
 	@DOCKER_BUILDKIT=1 docker build --file docker/Dockerfile --tag $(IMAGE) \
-		--build-arg BASE_IMAGE=$(BASE_IMAGE) --build-arg ACCELERATOR=$(ACCELERATOR) --build-arg EXTRAS=$(EXTRAS) \
+		--build-arg BASE_IMAGE=$(BASE_IMAGE) --build-arg ACCELERATOR=$(ACCELERATOR) --build-arg EXTRAS=$(or $(EXTRAS),0) \
 		--build-arg VERSION=$(VERSION) --build-arg REVISION=$(REVISION) $(ARGS) .
 
 docker-run: export IMAGE := $(IMAGE)
@@ -96,12 +96,12 @@ bench: $(VENV)/.dev ## Measure the claims on this machine: BENCH=quick MNIST=fol
 		$(if $(MNIST),--mnist '$(MNIST)') $(if $(TORCH),--torch '$(TORCH)') $(ARGS)
 
 lock: ## Resolve requirements/ anew from pyproject.toml (needs uv)
-	@for lock in cpu gpu extras dev; do \
+	@for lock in cpu gpu dev extras; do \
 		case $$lock in \
 			cpu) what="--extra cpu";; \
 			gpu) what="--extra gpu --constraint requirements/cpu.txt";; \
-			extras) what="--extra onnx --extra tensorboard --extra mlflow --constraint requirements/cpu.txt";; \
 			dev) what="--extra cpu --extra onnx --extra tensorboard --extra mlflow --group dev --constraint requirements/cpu.txt";; \
+			extras) what="--extra onnx --extra tensorboard --extra mlflow --constraint requirements/dev.txt";; \
 		esac; \
 		uv pip compile pyproject.toml $$what --output-file requirements/$$lock.txt --upgrade --quiet \
 			--universal --python-version 3.11 --generate-hashes --no-emit-index-url --no-emit-find-links --no-header \

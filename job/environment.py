@@ -4,20 +4,31 @@ from __future__ import annotations
 
 import os
 import platform
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 from components.runtime.libraries import library_version
 from components.runtime.resources import cpu_limit, memory_limit, processor
 from job import __version__
 from job.slots import SLOTS
 
+if TYPE_CHECKING:
+    from collections.abc import Iterable
+
+    from components import Component
+
 REVISION = "JOB_REVISION"
 """Environment variable that names the commit that an image was built from."""
 
 
-def describe_environment() -> dict[str, Any]:
-    """Return versions, processors and memory, as `run.json` states them."""
-    libraries = sorted({name for cls in SLOTS.values() for name in cls.libraries} | {"tensorflow-datasets"})
+def describe_environment(components: Iterable[Component[Any]] = ()) -> dict[str, Any]:
+    """Return versions, processors and memory, as `run.json` states them.
+
+    Args:
+        components: those that run, which may rest on more libraries than the slots' own.
+    """
+    of_slots = {name for cls in SLOTS.values() for name in cls.libraries}
+    of_components = {name for component in components for name in component.libraries}
+    libraries = sorted(of_slots | of_components | {"tensorflow-datasets"})
     return {
         "version": __version__,
         "revision": os.environ.get(REVISION),

@@ -114,7 +114,8 @@ class Runner:
         self.runs.prepare()
         for slot, component in self.config.pipeline.components().items():
             self.references.check(slot, component)
-        self._record = self.runs.begin(config=self.config.resolved(), environment=describe_environment())
+        environment = describe_environment(self.config.pipeline.components().values())
+        self._record = self.runs.begin(config=self.config.resolved(), environment=environment)
         with ExitStack() as held:
             try:
                 held.enter_context(self.runs.alive(self.record))

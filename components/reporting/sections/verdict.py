@@ -77,12 +77,11 @@ def headline(evaluation: Evaluation, kind: str) -> str:
 def standfirst(story: Statements) -> str:
     """Return what to know if one reads nothing else."""
     metrics, model = story.evaluation.metrics, story.model
-    wrong = metrics.count - sum(row[label] for label, row in enumerate(story.evaluation.confusion_matrix))
     interval = metrics.accuracy_interval
     told = (
         f"A {story.kind_of_model} of {model.parameters:,} parameters, trained for "
         f"{counted(len(model.history), 'epoch')} on {counted(story.examples.splits.train.count, 'image')}, "
-        f"mistook {wrong:,} of {counted(metrics.count, 'test image')} that it had "
+        f"mistook {story.mistaken:,} of {counted(metrics.count, 'test image')} that it had "
         f"never seen. With {percent(interval.confidence, 0)} confidence, it is right on {percent(interval.low)} to "
         f"{percent(interval.high)} of images such as these."
     )
