@@ -133,9 +133,8 @@ class Runner:
                     raise
                 raise told from error
             finally:
-                self.tracker.end(
-                    self.record, self.directory
-                )  # first: what fails here is not to be said after the last word
+                # First: what fails here is not to be said after the last word.
+                self.tracker.end(self.record, self.directory)
                 with suppress(StorageError, OSError):
                     self._say_where_followed()
                 self.report.end(self.record, self.directory)

@@ -51,6 +51,8 @@ class InThread:
 
     def tell(self, call: Callable[[Tool], None] | None) -> None:
         """Let the tool hear a call when it has heard those before; None is the last one. Returns at once."""
+        if self.failure is not None:
+            return
         try:
             self._calls.put_nowait(call)
         except Full:

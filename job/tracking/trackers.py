@@ -41,14 +41,18 @@ class Trackers:
     def __init__(self, makers: Mapping[str, Callable[[str], Tool]], report: Report, termination: Termination) -> None:
         self._makers, self._report, self._termination = makers, report, termination
         self._tools: list[InThread] = []
+        self._unmade: list[str] = []
         self._warned: set[str] = set()
 
     @property
     def places(self) -> Mapping[str, str]:
         return {
-            name: place if tool.failure is None else f"{place} (not followed to its end)"
-            for tool in self._tools
-            for name, place in tool.places.items()
+            **dict.fromkeys(self._unmade, "not followed"),
+            **{
+                name: place if tool.failure is None else f"{place} (not followed to its end)"
+                for tool in self._tools
+                for name, place in tool.places.items()
+            },
         }
 
     def begin(self, record: RunRecord) -> None:
@@ -56,6 +60,7 @@ class Trackers:
             try:
                 self._tools.append(InThread(name, make(record.run_id)))
             except Exception as error:  # an installation that is broken, or a configuration
+                self._unmade.append(name)
                 self._warn(name, without_passwords(in_one_line(error)))
         self._tell(lambda tool: tool.begin(record))
 
@@ -90,9 +95,8 @@ class Trackers:
                 until, hurried = min(until, now + HASTE), True
             if now - began > SILENCE and hearing and not said:
                 names = " and ".join(hearing)
-                self._report.message(
-                    f"{names} still has to hear how the run went; waits until it has, {PATIENCE:.0f} s at most"
-                )
+                most = f"{until - now:.0f} s at most"
+                self._report.message(f"{names} still has to hear how the run went; waits until it has, {most}")
                 said = True
             busy[0].wait(min(POLL, until - now))
         return time.monotonic() - began
@@ -105,6 +109,6 @@ class Trackers:
     def _warn(self, name: str, why: str) -> None:
         self._warned.add(name)
         self._report.warning(
-            f"{name} does not follow the run any more, which goes on: {why}; "
+            f"{name} does not follow the run any more, which takes no harm: {why}; "
             f"see to that before the next run, or take tracking.{name} away"
         )

@@ -30,7 +30,7 @@ from tests.support.trackers import EPOCHS
 
 TRACKED: dict[str, Any] = {**EPOCHS, "tracking": {"mlflow": {}}}
 pytestmark = pytest.mark.filterwarnings("ignore::DeprecationWarning")  # of SQLAlchemy's, by MLflow
-WARNING = "warning: mlflow does not follow the run any more, which goes on: "
+WARNING = "warning: mlflow does not follow the run any more, which takes no harm: "
 
 
 @pytest.fixture(autouse=True)
@@ -303,6 +303,7 @@ def test_a_root_that_no_database_uri_can_tell_is_not_mistaken_for_another(
     assert outcome.exit_code == 0
     (warning,) = [line for line in outcome.stdout.splitlines() if "warning" in line]
     assert "tracking.mlflow.uri can name another place" in warning
+    assert "mlflow        not followed" in outcome.stdout.splitlines()
     assert [path.name for path in (tmp_path / "a").iterdir()] == [name]
     assert not [*tmp_path.rglob("mlflow*")]
 
@@ -462,7 +463,7 @@ def test_a_job_that_is_asked_to_end_does_not_wait_for_a_server(
         ended = interfered(plan, "run", "--config", config, "--root", tmp_path / "root", timeout=60)
         took = time.monotonic() - began
     assert ended.returncode == 143, ended.stderr
-    assert "mlflow does not follow the run any more, which goes on: it did not hear" in ended.stdout
+    assert "mlflow does not follow the run any more, which takes no harm: it did not hear" in ended.stdout
     assert took < 20, "three seconds, and what it takes to load"
 
 

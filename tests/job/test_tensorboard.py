@@ -195,4 +195,4 @@ def test_a_run_that_cannot_write_them_goes_on_and_says_so_once(
     assert outcome.exit_code == 0
     assert results(root) == results(tmp_path / "untracked")
     (warning,) = [line for line in outcome.stdout.splitlines() if "warning" in line]
-    assert warning.startswith(f"warning: tensorboard does not follow the run any more, which goes on: {says}")
+    assert warning.startswith(f"warning: tensorboard does not follow the run any more, which takes no harm: {says}")

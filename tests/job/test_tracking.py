@@ -58,7 +58,7 @@ def warnings_of(outcome: Outcome) -> list[str]:
 
 def warning(why: str) -> str:
     return (
-        f"warning: tool0 does not follow the run any more, which goes on: {why}; "
+        f"warning: tool0 does not follow the run any more, which takes no harm: {why}; "
         "see to that before the next run, or take tracking.tool0 away"
     )
 
