@@ -1,7 +1,4 @@
-"""Which store MLflow keeps runs in, and a client of it; what the environment says to MLflow where it says nothing.
-
-Nothing here is MLflow's global state but what the environment holds.
-"""
+"""Which store MLflow keeps runs in, a client of it, and what the environment says to MLflow where it says nothing."""
 
 from __future__ import annotations
 

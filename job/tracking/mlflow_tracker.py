@@ -160,9 +160,5 @@ class MlflowTracker:
     def _store(self, directory: Path, names: Iterable[str], to: str) -> None:
         """Store files, and whole directories, of a directory below `to`, by their own names."""
         for name in sorted(names):
-            path, into = directory / name, Path(to, name)
-            if path.is_dir():
-                self._client.log_artifacts(self._run_id, str(path), into.as_posix())
-            else:
-                folder = into.parent.as_posix()
-                self._client.log_artifact(self._run_id, str(path), None if folder == "." else folder)
+            folder = Path(to, name).parent.as_posix()
+            self._client.log_artifact(self._run_id, str(directory / name), None if folder == "." else folder)

@@ -198,7 +198,8 @@ def test_what_is_too_long_or_too_much_for_it_is_cut_and_batched(follow: Follow, 
     # As long as a tag may be, and MLflow refuses a longer one.
     assert follow({"trainer": {"use": "tests.support.components:TalkativeTrainer"}}).exit_code == 1
     _, run = newest_run(store, tmp_path.name)
-    assert run.data.tags["failure"] == "x" * (LONGEST_TAG - 1) + "…"
+    headline = "a defect: RuntimeError: "
+    assert run.data.tags["failure"] == headline + "x" * (LONGEST_TAG - len(headline) - 1) + "…"
     assert run.info.status == "FAILED"
 
 

@@ -19,7 +19,7 @@ from components import (
 )
 from components.artifacts import Epoch
 from components.component import Seed
-from components.errors import JobError, TerminationError
+from components.errors import TerminationError
 from components.testing import FakeTrainer
 
 
@@ -84,7 +84,7 @@ class TalkativeTrainer(FakeTrainer):
     """Fails, and has more to say of it than anybody keeps."""
 
     def run(self, context: Context, /, *, transformed: Stored[TransformedExamples]) -> Model:  # noqa: ARG002
-        raise JobError("x" * 20_000)
+        raise RuntimeError("x" * 20_000)
 
 
 class EndedTrainer(FakeTrainer):
