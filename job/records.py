@@ -131,7 +131,7 @@ class RunRecord(RunPart):
     model_card: str | None = None
     """Path of the model's card; None if it has none."""
     tracking: dict[str, str] = {}
-    """Where the tools that follow the run have it, by their names."""
+    """Where the tools that follow the run have it, by their names, and which of them did not to its end."""
     failure: Failure | None = None
     started: datetime
     seconds: Seconds = 0.0

@@ -88,7 +88,7 @@ class Runner:
         self.references = References(self.store, self.runs)
         self.sealed_by_directory: dict[Any, Sealed] = {}
         self.current: str | None = None
-        self.tracker = make_tracker(self.config.tracking, self.config.root, self.report.warning)
+        self.tracker = make_tracker(self.config.tracking, self.config.root, self.report, self.signals)
         self.report = FollowedReport(self.report, self.tracker)
         self.stopwatch = Stopwatch()
         self.figures: Stored[Figures] | None = None
@@ -120,8 +120,7 @@ class Runner:
             try:
                 held.enter_context(self.runs.alive(self.record))
                 self.report.begin(self.record, self.directory)
-                if places := self.tracker.places:
-                    self._update(tracking=dict(places))
+                self._say_where_followed()
                 exit_code = self._run_steps()
                 self._end(exit_code)
                 self._write_pages()
@@ -135,6 +134,10 @@ class Runner:
                     raise
                 raise told from error
             finally:
+                # First: what fails here is not to be said after the last word.
+                self.tracker.end(self.record, self.directory)
+                with suppress(StorageError, OSError):
+                    self._say_where_followed()
                 self.report.end(self.record, self.directory)
         return self.record
 
@@ -326,6 +329,10 @@ class Runner:
                 self.report.warning(f"the {what} of the run could not be written: {first_line(error)}")
             else:
                 self._update(**{field_name: str(path)})
+
+    def _say_where_followed(self) -> None:
+        if (places := dict(self.tracker.places)) != self.record.tracking:
+            self._update(tracking=places)
 
     def _update(self, **changes: Any) -> None:
         self._record = self.record.model_copy(update=changes)

@@ -5,7 +5,7 @@ from __future__ import annotations
 import math
 from collections import Counter
 from dataclasses import dataclass
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, NoReturn
 
 import keras
 
@@ -204,8 +204,9 @@ class Training:
         self.saving.steps_since += step - self.step
         self.step = step
         self.context.progress.training_step(step=step, images=images, metrics=metrics)
-        if step < self.order.steps:  # an epoch's last step is saved with its validation
-            self._save_if_due()
+        # An epoch's last step is saved with its validation.
+        if step < self.order.steps and self._save_if_due():
+            self._leave()
 
     def _keep_sums(self) -> None:
         self._sums = [variable.numpy() for variable in self.classifier.metrics_variables]
@@ -226,8 +227,10 @@ class Training:
         self.stopping.epoch_end(row, self.network)
         self.epoch, self.step = self.epoch + 1, 0
         self.classifier.reset_metrics()  # they hold what validation added up
+        ending = self._save_if_due()  # before it is told: who listens may take long, and may be killed meanwhile
         self.context.progress.epoch_end(metrics=metrics)
-        self._save_if_due()
+        if ending:
+            self._leave()
 
     def _validate(self) -> dict[str, float]:
         """Return the means over the validation split, which may be held block by block."""
@@ -237,7 +240,8 @@ class Training:
             totals.update({name: mean * rows for name, mean in means.items()})
         return {name: total / len(self.validation.split) for name, total in totals.items()}
 
-    def _save_if_due(self) -> None:
+    def _save_if_due(self) -> bool:
+        """Save where it is time to; return whether that was because the job was asked to end."""
         ending = self.context.termination.requested
         if ending or self.done or self.saving.is_due:
             record = Checkpoint(
@@ -249,12 +253,14 @@ class Training:
                 machine=self.machine,
             )
             self.saving.save(record, capture(self.classifier, self.stopping))
-        if ending:
-            where = f"in epoch {self.epoch}, after step {self.step}" if self.step else f"after epoch {self.epoch - 1}"
-            raise TerminationError(
-                f"the job was asked to end, and did {where}",
-                remedy="run the same command again: it goes on from there",
-            )
+        return ending
+
+    def _leave(self) -> NoReturn:
+        where = f"in epoch {self.epoch}, after step {self.step}" if self.step else f"after epoch {self.epoch - 1}"
+        raise TerminationError(
+            f"the job was asked to end, and did {where}",
+            remedy="run the same command again: it goes on from there",
+        )
 
 
 class _Listener(keras.callbacks.Callback):  # type: ignore[misc]

@@ -3,9 +3,10 @@
 from __future__ import annotations
 
 from typing import Annotated
-from urllib.parse import urlsplit
 
 from pydantic import BaseModel, ConfigDict, Field, field_validator
+
+from job.tracking.passwords import has_password
 
 Name = Annotated[str, Field(strict=True, min_length=1)]
 
@@ -38,7 +39,9 @@ class MlflowConfig(TrackingPart):
     @classmethod
     def _holds_no_password(cls, uri: str | None) -> str | None:
         if uri is not None and has_password(uri):
-            raise ValueError("a password in it would stand in run.json; put the whole into MLFLOW_TRACKING_URI")
+            raise ValueError(
+                "a password or token in it would stand in run.json; put the whole into MLFLOW_TRACKING_URI"
+            )
         return uri
 
 
@@ -49,8 +52,3 @@ class TrackingConfig(TrackingPart):
     """Event files for TensorBoard: `{}` for all defaults."""
     mlflow: MlflowConfig | None = None
     """A run in MLflow: `{}` for all defaults."""
-
-
-def has_password(uri: str) -> bool:
-    """Return whether a URI tells a password, as in `postgresql://user:password@host/db`."""
-    return ":" in urlsplit(uri).netloc.rpartition("@")[0]

@@ -19,7 +19,7 @@ if TYPE_CHECKING:
 
 
 class FollowedReport:
-    """A report that tells a tracker too.
+    """A report that tells a tracker too, of all but the end.
 
     Each epoch is told once, in order: before resumed training goes on, those of earlier attempts;
     as an epoch ends; and when the step ends, whatever of the model's history was not told by then,
@@ -41,7 +41,6 @@ class FollowedReport:
         self._tracker.begin(record)
 
     def begin_step(self, slot: str) -> None:
-        self._told = 0
         self._report.begin_step(slot)
 
     def waiting(self, holder: str) -> None:
@@ -75,7 +74,6 @@ class FollowedReport:
         self._tracker.end_step(step, sealed)
 
     def end(self, record: RunRecord, directory: Path) -> None:
-        self._tracker.end(record, directory)  # first: what fails here is not to be said after the last word
         self._report.end(record, directory)
 
     def failed(self, error: JobError, *, resume: str) -> None:

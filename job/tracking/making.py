@@ -7,33 +7,35 @@ from functools import partial
 from typing import TYPE_CHECKING
 
 from components.errors import ConfigError
-from job.tracking.guarded import Guarded
-from job.tracking.several import Trackers
 from job.tracking.tracker import NoTracker
+from job.tracking.trackers import Trackers
 
 if TYPE_CHECKING:
     from collections.abc import Callable
     from pathlib import Path
 
+    from components.termination import Termination
+    from job.telling.report import Report
     from job.tracking.config import MlflowConfig, TensorBoardConfig, TrackingConfig
-    from job.tracking.tracker import Tracker
+    from job.tracking.tracker import Tool, Tracker
 
 MODULES = {"tensorboard": ("tensorboard",), "mlflow": ("mlflow", "sqlalchemy", "alembic")}
 """What each extra installs of what its tracker imports."""
 
 
-def make_tracker(config: TrackingConfig, root: Path, warning: Callable[[str], None]) -> Tracker:
+def make_tracker(config: TrackingConfig, root: Path, report: Report, termination: Termination) -> Tracker:
     """Return what follows a run as it is configured; nothing is imported before the run begins.
 
     Args:
         config: which tools.
         root: where they keep what they are not told to keep elsewhere.
-        warning: told of a tool that fails.
+        report: told of a tool that fails.
+        termination: asked at the end of the run whether to hurry.
 
     Raises:
         ConfigError: if the extra of such a tool is not installed.
     """
-    makers: dict[str, Callable[[], Tracker]] = {}
+    makers: dict[str, Callable[[str], Tool]] = {}
     if config.tensorboard is not None:
         makers["tensorboard"] = partial(_tensorboard, config.tensorboard, root)
     if config.mlflow is not None:
@@ -42,7 +44,7 @@ def make_tracker(config: TrackingConfig, root: Path, warning: Callable[[str], No
         check_installed(name)
     if not makers:
         return NoTracker()
-    return Trackers([Guarded(name, make, warning) for name, make in makers.items()])
+    return Trackers(makers, report, termination)
 
 
 def check_installed(name: str) -> None:
@@ -60,13 +62,13 @@ def check_installed(name: str) -> None:
         )
 
 
-def _tensorboard(config: TensorBoardConfig, root: Path) -> Tracker:
+def _tensorboard(config: TensorBoardConfig, root: Path, run_id: str) -> Tool:
     from job.tracking.tensorboard_tracker import TensorBoardTracker
 
-    return TensorBoardTracker(config, root)
+    return TensorBoardTracker(config, root, run_id)
 
 
-def _mlflow(config: MlflowConfig, root: Path) -> Tracker:
+def _mlflow(config: MlflowConfig, root: Path, run_id: str) -> Tool:
     from job.tracking.mlflow_tracker import MlflowTracker
 
-    return MlflowTracker(config, root)
+    return MlflowTracker(config, root, run_id)

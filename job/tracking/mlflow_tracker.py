@@ -6,79 +6,52 @@ training had done before is told there too. A run that was killed outright stays
 
 from __future__ import annotations
 
-import json
-import logging
-import os
-import re
 import time
-from contextlib import nullcontext
+from contextlib import suppress
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 from urllib.parse import urlsplit
 
 from components.artifacts import Evaluation, Examples, Figures, Model
-from components.runtime.locks import hold
-from job.tracking.config import has_password
 from job.tracking.flattening import flatten, parameters
+from job.tracking.mlflow_store import import_mlflow, open_store, store_uri
+from job.tracking.mlflow_values import LONGEST_TAG, LONGEST_VALUE, batches, in_text, keyed
+from job.tracking.passwords import DATABASES, has_password, without_passwords
 
 if TYPE_CHECKING:
-    from collections.abc import Iterable, Iterator, Mapping
+    from collections.abc import Iterable, Mapping
 
     from job.records import RunRecord, StepRecord
     from job.store import Sealed
     from job.tracking.config import MlflowConfig
 
-DEFAULTS = {
-    "MLFLOW_DISABLE_TELEMETRY": "true",  # it would tell its makers, over the internet
-    "MLFLOW_HTTP_REQUEST_TIMEOUT": "10",  # by itself it waits for up to two minutes, seven times over
-    "MLFLOW_HTTP_REQUEST_MAX_RETRIES": "1",
-}
-"""What the environment says where it says nothing; MLflow reads it when it is imported, and at each request."""
-ALLOW_FILE_STORE = "MLFLOW_ALLOW_FILE_STORE"
-"""Without it, MLflow 3.17 refuses a store of plain files, which is not developed any further."""
-URI = "MLFLOW_TRACKING_URI"
-SQLITE = "sqlite:///"
-DATABASES = ("sqlite", "postgresql", "mysql", "mssql")
-CHATTY = ("mlflow", "alembic", "urllib3.connectionpool")
-"""Loggers that tell of new tables, and print the traceback of what they raise anyway."""
-
-MOST_AT_ONCE = 100
-"""Parameters, or tags, in a request."""
-LONGEST_VALUE = 6000
-LONGEST_TAG = 8000
-LONGEST_KEY = 250
-FORBIDDEN = re.compile(r"[^\w./ :-]")
-"""In keys."""
 STATUS = {"succeeded": "FINISHED", "not_blessed": "FINISHED", "terminated": "KILLED", "failed": "FAILED"}
 METRIC_PREFIX = "test_"
+CONSTANT = ".confidence"
+"""What the names of an interval's confidence end with, which is configured and not measured."""
 
 
 class MlflowTracker:
     """Stores one run.
 
+    Args:
+        config: where, and what of it.
+        root: of the job.
+        run_id: of the run.
+
     Raises:
+        ValueError: if the store would be in a root whose path no URI can tell.
         Exception: from any of its methods, whatever MLflow, its database or its server come up with.
     """
 
-    def __init__(self, config: MlflowConfig, root: Path) -> None:
+    def __init__(self, config: MlflowConfig, root: Path, run_id: str) -> None:
         self._config = config
         self._root = root
-        self._uri = config.uri or os.environ.get(URI) or f"{SQLITE}{root / 'mlflow.db'}"
-        for name, value in DEFAULTS.items():
-            os.environ.setdefault(name, value)
-        if urlsplit(self._uri).scheme in ("", "file"):
-            os.environ.setdefault(ALLOW_FILE_STORE, "true")
-        import mlflow.entities
-
-        for name in CHATTY:
-            logging.getLogger(name).setLevel(logging.CRITICAL)
-        self._entities = mlflow.entities
-        database = Path(self._uri.removeprefix(SQLITE).partition("?")[0]) if self._uri.startswith(SQLITE) else None
-        # Two that make the tables of one file at the same time spoil it.
-        with nullcontext() if database is None else hold(database.with_name(f"{database.name}.lock")):
-            self._client = mlflow.MlflowClient(self._uri, registry_uri=self._uri)
+        self._run_name = run_id
         self._run_id = ""
-        self._run_name = ""
+        self._uri = store_uri(config.uri, root)
+        self._entities = import_mlflow(self._uri).entities
+        self._client: Any = None
 
     @property
     def places(self) -> Mapping[str, str]:
@@ -87,12 +60,10 @@ class MlflowTracker:
     @property
     def where(self) -> str:
         """The store's URI, without a password."""
-        if not has_password(self._uri):
-            return self._uri
-        parts = urlsplit(self._uri)
-        return parts._replace(netloc=parts.netloc.rpartition("@")[2]).geturl()
+        return without_passwords(self._uri) if has_password(self._uri) else self._uri
 
     def begin(self, record: RunRecord) -> None:
+        self._client = open_store(self._uri)
         revision = record.environment.get("revision")
         tags = {
             "mlflow.source.name": "mnist-job",
@@ -102,15 +73,13 @@ class MlflowTracker:
             **{f"environment.{name}": value for name, value in flatten(record.environment).items()},
         }
         run = self._client.create_run(
-            self._experiment(),
-            run_name=record.run_id,
-            start_time=round(record.started.timestamp() * 1000),
+            self._experiment(), run_name=self._run_name, start_time=round(record.started.timestamp() * 1000)
         )
-        self._run_id, self._run_name = run.info.run_id, record.run_id
+        self._run_id = run.info.run_id
         self._tag(tags)
-        given = parameters(record.config).items()
-        made = [self._entities.Param(_key(name), _cut(_said(value), LONGEST_VALUE)) for name, value in given]
-        for batch in _batches(made):
+        given = keyed(parameters(record.config)).items()
+        made = [self._entities.Param(key, in_text(value, LONGEST_VALUE)) for key, value in given]
+        for batch in batches(made):
             self._client.log_batch(self._run_id, params=batch)
 
     def end_epoch(self, epoch: int, metrics: Mapping[str, float]) -> None:
@@ -134,7 +103,8 @@ class MlflowTracker:
                     self._store(sealed.directory, made.file_names(), "model")
             case Evaluation() as made:
                 measured = flatten(made.metrics.model_dump(mode="json"))
-                self._measure({f"{METRIC_PREFIX}{name}": it for name, it in measured.items() if isinstance(it, float)})
+                told = {name: it for name, it in measured.items() if not name.endswith(CONSTANT)}
+                self._measure({f"{METRIC_PREFIX}{name}": it for name, it in told.items() if isinstance(it, float)})
                 tags |= {"blessed": made.blessing.verdict == "BLESSED", "rubber_stamped": made.blessing.rubber_stamped}
             case Figures() as made:
                 pictures = [figure.file for figure in made.figures]
@@ -146,10 +116,16 @@ class MlflowTracker:
     def end(self, record: RunRecord, directory: Path) -> None:
         told = {"outcome": record.outcome, "exit_code": record.exit_code, "seconds": record.seconds}
         self._tag(told | ({"failure": record.failure.headline} if record.failure else {}))
-        # No link, and nothing hidden: the record, and what else was written for a person.
-        own = [path for path in sorted(directory.iterdir()) if path.is_file() and not path.is_symlink()]
+        # No step's folder, and nothing hidden: the record, and what else was written for a person.
+        own = [path for path in directory.iterdir() if path.is_file()]
         self._store(directory, [path.name for path in own if path.suffix and not path.name.startswith(".")], "")
         self._client.set_terminated(self._run_id, STATUS[record.outcome])
+
+    def give_up(self, why: str) -> None:
+        if self._run_id:
+            with suppress(Exception):
+                self._tag({"not_followed_to_its_end": why})
+            self._client.set_terminated(self._run_id, STATUS["terminated"])
 
     def _experiment(self) -> str:
         """Return the id of the experiment, which is made if it is not there.
@@ -173,37 +149,16 @@ class MlflowTracker:
     def _measure(self, metrics: Mapping[str, float], *, step: int = 0) -> None:
         now = round(time.time() * 1000)
         self._client.log_batch(
-            self._run_id, metrics=[self._entities.Metric(_key(name), it, now, step) for name, it in metrics.items()]
+            self._run_id, metrics=[self._entities.Metric(key, it, now, step) for key, it in keyed(metrics).items()]
         )
 
     def _tag(self, tags: Mapping[str, object]) -> None:
-        made = [self._entities.RunTag(_key(name), _cut(_said(value), LONGEST_TAG)) for name, value in tags.items()]
-        for batch in _batches(made):
+        made = [self._entities.RunTag(key, in_text(value, LONGEST_TAG)) for key, value in keyed(tags).items()]
+        for batch in batches(made):
             self._client.log_batch(self._run_id, tags=batch)
 
     def _store(self, directory: Path, names: Iterable[str], to: str) -> None:
         """Store files, and whole directories, of a directory below `to`, by their own names."""
         for name in sorted(names):
-            path, into = directory / name, Path(to, name)
-            if path.is_dir():
-                self._client.log_artifacts(self._run_id, str(path), into.as_posix())
-            else:
-                folder = into.parent.as_posix()
-                self._client.log_artifact(self._run_id, str(path), None if folder == "." else folder)
-
-
-def _batches(made: list[Any]) -> Iterator[list[Any]]:
-    for start in range(0, len(made), MOST_AT_ONCE):
-        yield made[start : start + MOST_AT_ONCE]
-
-
-def _key(name: str) -> str:
-    return FORBIDDEN.sub("_", name)[:LONGEST_KEY]
-
-
-def _said(value: object) -> str:
-    return value if isinstance(value, str) else json.dumps(value)
-
-
-def _cut(text: str, most: int) -> str:
-    return text if len(text) <= most else text[: most - 1] + "…"
+            folder = Path(to, name).parent.as_posix()
+            self._client.log_artifact(self._run_id, str(directory / name), None if folder == "." else folder)

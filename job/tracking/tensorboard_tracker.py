@@ -42,14 +42,19 @@ STATUS = {"succeeded": api_pb2.STATUS_SUCCESS, "not_blessed": api_pb2.STATUS_SUC
 class TensorBoardTracker:
     """Writes the event files of one run.
 
+    Args:
+        config: where to, if not into the root.
+        root: of the job.
+        run_id: of the run.
+
     Raises:
         OSError: from any of its methods, if they cannot be written.
     """
 
-    def __init__(self, config: TensorBoardConfig, root: Path) -> None:
+    def __init__(self, config: TensorBoardConfig, root: Path, run_id: str) -> None:
         self._folder = Path(config.directory).expanduser() if config.directory else root / "tensorboard"
         self._files: dict[str, EventFile] = {}
-        self._run_id = ""
+        self._run_id = run_id
         self._kept = 0
         self._source: dict[str, Any] = {}
 
@@ -58,7 +63,6 @@ class TensorBoardTracker:
         return {"tensorboard": f"tensorboard --logdir {shlex.quote(str(self._folder))}"}
 
     def begin(self, record: RunRecord) -> None:
-        self._run_id = record.run_id
         chosen = {name: value for name, value in parameters(record.config).items() if name.startswith(CHOSEN)}
         self._file().write(
             session_start(chosen, name=record.run_id, started=record.started.timestamp()),
@@ -100,6 +104,8 @@ class TensorBoardTracker:
             session_end(STATUS.get(record.outcome, api_pb2.STATUS_FAILURE)),
             step=self._kept,
         )
+
+    def give_up(self, why: str) -> None: ...  # nothing in its files says that a run goes on
 
     def _file(self, part: str = "") -> EventFile:
         if part not in self._files:

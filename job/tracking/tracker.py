@@ -13,10 +13,7 @@ if TYPE_CHECKING:
 
 
 class Tracker(Protocol):
-    """Hears of one run, from its beginning to its end.
-
-    It may raise whatever it likes: `Guarded` stands between it and the run.
-    """
+    """Hears of one run, from its beginning to its end."""
 
     @property
     def places(self) -> Mapping[str, str]:
@@ -40,6 +37,17 @@ class Tracker(Protocol):
 
     def end(self, record: RunRecord, directory: Path) -> None:
         """Hear how the run ended, and where its record and its report are."""
+
+
+class Tool(Tracker, Protocol):
+    """The tracker of one tool; what it does with what it hears is done in a thread of its own (see `InThread`).
+
+    It may raise whatever it likes there, and take as long as it likes. It is made where the run is, and so
+    imports what it needs when it is made, and waits for nothing before it hears that the run begins.
+    """
+
+    def give_up(self, why: str) -> None:
+        """Hear that it hears no more, since it failed: a last chance to say so in the tool."""
 
 
 class NoTracker:

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import json
 import shutil
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
@@ -188,7 +188,21 @@ def transformed(tmp_path_factory: pytest.TempPathFactory) -> Stored[TransformedE
     return made
 
 
-def train(folder: Path, transformed: Stored[TransformedExamples], times: int, listener: Listener) -> Model:
+class Looking(Listener):
+    """Looks at what is on the disk when it hears that an epoch ended."""
+
+    def __init__(self, directory: Path) -> None:
+        super().__init__()
+        self.saved: list[list[str]] = []
+        self._directory = directory
+
+    def epoch_end(self, *, metrics: Mapping[str, float]) -> None:  # noqa: ARG002
+        self.saved.append(sorted(path.name for path in self._directory.iterdir()))
+
+
+def train(
+    folder: Path, transformed: Stored[TransformedExamples], times: int, listener: Listener, **checkpoint: float
+) -> Model:
     """Train until it is done, or asked to end after so many looks."""
     config = {
         "network": {"filters": (4, 4, 4), "dense": (8, 8), "dropout": 0.3, "batch_normalization": True},
@@ -196,6 +210,7 @@ def train(folder: Path, transformed: Stored[TransformedExamples], times: int, li
         "epochs": 4,
         "batch_size": 4,
         "patience": 3,
+        "checkpoint": checkpoint,
     }
     output = folder / "output"
     shutil.rmtree(output, ignore_errors=True)  # what an attempt that was ended left goes, but for its checkpoints
@@ -229,6 +244,12 @@ def test_a_training_ended_in_the_middle_of_epochs_and_between_them_gives_the_sam
     over = Listener()
     assert train(tmp_path / "ended", transformed, 10**6, over) == undisturbed, "what is done is only written"
     assert over.places == [(5, 0)]
+
+
+def test_an_epoch_is_saved_before_it_is_told(tmp_path: Path, transformed: Stored[TransformedExamples]) -> None:
+    looking = Looking(tmp_path / "checkpoints")
+    train(tmp_path, transformed, 10**6, looking, every_seconds=1e-6)
+    assert [saved[-1] for saved in looking.saved] == [f"epoch-000{epoch}-step-00000" for epoch in (2, 3, 4, 5)]
 
 
 def test_another_machine_is_told(tmp_path: Path, transformed: Stored[TransformedExamples]) -> None:

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import json
-import shutil
 import sys
 from collections.abc import Callable
 from pathlib import Path
@@ -14,7 +13,7 @@ import pytest
 
 from tests.conftest import Command, WriteConfig
 from tests.support.components import EpochsTrainer
-from tests.support.processes import results
+from tests.support.processes import results, wait_until
 from tests.support.trackers import EPOCHS
 
 TRACKED: dict[str, Any] = {**EPOCHS, "tracking": {"tensorboard": {}}}
@@ -81,39 +80,60 @@ def test_configuration_and_lineage_are_texts(
     assert {events.SummaryMetadata(tag).plugin_data.plugin_name for tag in texts} == {"text"}
 
 
-@pytest.mark.parametrize(("accuracy", "status"), [(1.0, "SUCCESS"), (0.5, "SUCCESS")])
+def session(events: Any, tag: str) -> bytes:
+    content: bytes = events.SummaryMetadata(tag).plugin_data.content
+    return content
+
+
 def test_the_hparams_dashboard_knows_the_run(
-    mnist_job: Command,
-    write_config: WriteConfig,
-    tmp_path: Path,
-    read: Callable[[Path], Any],
-    accuracy: float,
-    status: str,
+    mnist_job: Command, write_config: WriteConfig, tmp_path: Path, read: Callable[[Path], Any]
 ) -> None:
-    from tensorboard.plugins.hparams import api_pb2, metadata
+    from tensorboard.plugins.hparams import metadata
 
-    config = write_config({**TRACKED, "evaluator": {**EPOCHS["evaluator"], "accuracy": accuracy}})
-    mnist_job("run", "--config", config, "--root", tmp_path / "root", "--set", "trainer.epochs=4")
+    mnist_job("run", "--config", write_config(TRACKED), "--root", tmp_path / "root", "--set", "trainer.epochs=4")
     run = run_of(tmp_path / "root")
-    events = read(run)
-
-    def content(tag: str) -> bytes:
-        data: bytes = events.SummaryMetadata(tag).plugin_data.content
-        return data
-
-    start = metadata.parse_session_start_info_plugin_data(content(metadata.SESSION_START_INFO_TAG))
+    start = metadata.parse_session_start_info_plugin_data(session(read(run), metadata.SESSION_START_INFO_TAG))
     assert start.group_name == run.name
     assert start.hparams["trainer.epochs"].number_value == 4
     assert start.hparams["trainer.tells_history"].bool_value is True
     assert not [name for name in start.hparams if not name.startswith(("trainer.", "seed"))]
-    end = metadata.parse_session_end_info_plugin_data(content(metadata.SESSION_END_INFO_TAG))
+
+
+@pytest.mark.parametrize(
+    ("change", "exit_code", "status"),
+    [
+        ({}, 0, "SUCCESS"),
+        ({"evaluator": {**EPOCHS["evaluator"], "accuracy": 0.5}}, 4, "SUCCESS"),
+        ({"trainer": {"use": "tests.support.components:BrokenTrainer"}}, 1, "FAILURE"),
+    ],
+)
+def test_the_hparams_dashboard_knows_how_a_run_ended(
+    mnist_job: Command,
+    write_config: WriteConfig,
+    tmp_path: Path,
+    read: Callable[[Path], Any],
+    change: dict[str, Any],
+    exit_code: int,
+    status: str,
+) -> None:
+    from tensorboard.plugins.hparams import api_pb2, metadata
+
+    config = write_config({**TRACKED, **change})
+    assert mnist_job("run", "--config", config, "--root", tmp_path / "root").exit_code == exit_code
+    events = read(run_of(tmp_path / "root"))
+    end = metadata.parse_session_end_info_plugin_data(session(events, metadata.SESSION_END_INFO_TAG))
     assert end.status == api_pb2.Status.Value(f"STATUS_{status}")
 
 
 def test_runs_stand_beside_each_other_and_a_reused_one_has_its_curves(
-    mnist_job: Command, write_config: WriteConfig, tmp_path: Path, read: Callable[[Path], Any]
+    mnist_job: Command,
+    write_config: WriteConfig,
+    tmp_path: Path,
+    read: Callable[[Path], Any],
+    monkeypatch: pytest.MonkeyPatch,
 ) -> None:
-    config = write_config({**TRACKED, "tracking": {"tensorboard": {"directory": str(tmp_path / "elsewhere")}}})
+    monkeypatch.setenv("HOME", str(tmp_path))
+    config = write_config({**TRACKED, "tracking": {"tensorboard": {"directory": "~/elsewhere"}}})
     for _ in range(2):
         mnist_job("run", "--config", config, "--root", tmp_path / "root")
     runs = sorted((tmp_path / "elsewhere").iterdir())
@@ -130,14 +150,22 @@ def blocked(root: Path) -> None:
 
 
 def vanished(root: Path) -> None:
-    shutil.rmtree(root / "tensorboard", ignore_errors=True)
+    if not (root / "vanished").exists():
+        wait_until(lambda: begun(root), lambda: "it was not begun", seconds=20)
+        (root / "tensorboard").rename(root / "vanished")
 
 
 def full(root: Path) -> None:
     """Let every event file be on a disk that is full."""
-    for path in (root / "tensorboard").rglob("events.*"):
+    wait_until(lambda: begun(root), lambda: "it was not begun", seconds=20)
+    for path in begun(root):
         path.unlink()
         path.symlink_to("/dev/full")
+
+
+def begun(root: Path) -> list[Path]:
+    """Return the event files of training, which are the last that a run's first epoch writes but for one."""
+    return [*(root / "tensorboard").glob("*/train/events.*")]
 
 
 @pytest.mark.parametrize(
@@ -167,4 +195,4 @@ def test_a_run_that_cannot_write_them_goes_on_and_says_so_once(
     assert outcome.exit_code == 0
     assert results(root) == results(tmp_path / "untracked")
     (warning,) = [line for line in outcome.stdout.splitlines() if "warning" in line]
-    assert warning.startswith(f"warning: tensorboard does not follow the run any more, which goes on: {says}")
+    assert warning.startswith(f"warning: tensorboard does not follow the run any more, which takes no harm: {says}")

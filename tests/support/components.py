@@ -80,6 +80,13 @@ class BrokenTrainer(FakeTrainer):
             raise ZeroDivisionError
 
 
+class TalkativeTrainer(FakeTrainer):
+    """Fails, and has more to say of it than anybody keeps."""
+
+    def run(self, context: Context, /, *, transformed: Stored[TransformedExamples]) -> Model:  # noqa: ARG002
+        raise RuntimeError("x" * 20_000)
+
+
 class EndedTrainer(FakeTrainer):
     """Finds while it trains that the job was asked to end."""
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import threading
 from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
@@ -16,14 +17,19 @@ EPOCHS: dict[str, Any] = {**FAKES, "trainer": {"use": "tests.support.components:
 
 
 class Keeping:
-    """Keeps what it hears, and fails where it is told to.
+    """Keeps what it hears, and fails, or waits, where it is told to.
 
     Args:
-        fails_in: the method that raises.
+        fails_in: the method that raises, or waits.
         error: what it raises.
+        waits_for: what it waits for, instead of raising.
     """
 
-    def __init__(self, fails_in: str = "", error: BaseException | None = None) -> None:
+    def __init__(
+        self, fails_in: str = "", error: BaseException | None = None, waits_for: threading.Event | None = None
+    ) -> None:
+        self._waits_for = waits_for
+        self.gave_up: list[str] = []
         self.places = {"keeping": "here"}
         self.heard: list[str] = []
         self.epochs: list[int] = []
@@ -47,7 +53,12 @@ class Keeping:
         self.record = record
         self._hear("end", record.outcome)
 
+    def give_up(self, why: str) -> None:
+        self.gave_up.append(why)
+
     def _hear(self, method: str, what: str) -> None:
         self.heard.append(f"{method} {what}")
-        if method == self._fails_in:
+        if method == self._fails_in and self._waits_for is not None:
+            self._waits_for.wait(60)
+        elif method == self._fails_in:
             raise self._error
