@@ -4,28 +4,26 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
-from components.serving.versions import first_of_its_content
-
 if TYPE_CHECKING:
     from collections.abc import Sequence
 
     from rich.console import Console
 
-    from components.serving.versions import Version
+    from components.serving.versions import Listed, Version
 
 FOREIGN = "not pushed by this job"
 
 
-def print_versions(console: Console, versions: Sequence[Version]) -> None:
-    """Print a row a version, the newest first.
+def print_versions(console: Console, versions: Sequence[Listed]) -> None:
+    """Print a row a version.
 
     Args:
         console: where to.
-        versions: at least one, the newest last.
+        versions: at least one, the newest first.
     """
-    rows = [("version", "published, UTC", "accuracy", "weights", "verdict"), *map(_row, reversed(versions))]
+    rows = [("version", "published, UTC", "accuracy", "weights", "verdict"), *(_row(one.version) for one in versions)]
     widths = [max(len(row[column]) for row in rows) for column in range(5)]
-    notes = ["", *(_note(version, versions) for version in reversed(versions))]
+    notes = ["", *map(_note, versions)]
     for row, note in zip(rows, notes, strict=True):
         cells = [
             f"{row[0]:>{widths[0]}}",
@@ -50,8 +48,8 @@ def _row(version: Version) -> tuple[str, str, str, str, str]:
     return number, published, f"{made.accuracy:.4f}", made.weights_sha256[:12], verdict
 
 
-def _note(version: Version, versions: Sequence[Version]) -> str:
-    original = first_of_its_content(version, versions)
-    served = ["served"] if version.number == versions[-1].number else []
-    copy = [f"a copy of version {original.number}"] if original.number != version.number else []
-    return ", ".join([*served, *copy])
+def _note(listed: Listed) -> str:
+    served = ["served"] if listed.served else []
+    copy = [] if listed.copy_of is None else [f"a copy of version {listed.copy_of}"]
+    damage = [listed.version.damage] if listed.version.damage else []
+    return ", ".join([*served, *copy, *damage])
