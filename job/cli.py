@@ -360,8 +360,9 @@ def rollback(
 ) -> None:
     """Serve an older version again: its copy becomes the newest, in one step, and nothing is deleted.
 
-    Exit 143 is that it was ended before that step. Where it was killed, `versions` tells whether it was done; with
-    --to it can be repeated, as what is served already is refused.
+    Exit 143 is that it was ended before that step. Where it was killed, `versions` tells whether it was done.
+
+    The version named with --to, it can be repeated: what is served already is refused.
     """
     from job.serving import roll_back
     from job.signals import Signals

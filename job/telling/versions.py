@@ -36,13 +36,15 @@ def print_versions(console: Console, versions: Sequence[Listed]) -> None:
 def title(version: Version) -> str:
     """Return what a version is, in a few words."""
     made = version.servable
-    return FOREIGN if made is None else f"test accuracy {made.accuracy:.4f}, weights {made.weights_sha256[:12]}"
+    if made is None:
+        return version.damage if version.refusal else FOREIGN
+    return f"test accuracy {made.accuracy:.4f}, weights {made.weights_sha256[:12]}"
 
 
 def _row(version: Version) -> tuple[str, str, str, str, str]:
     number, published, made = str(version.number), f"{version.published:%Y-%m-%d %H:%M}", version.servable
     if made is None:
-        return number, published, "", "", FOREIGN
+        return number, published, "", "", "" if version.refusal else FOREIGN
     stamped = ", rubber-stamped" if made.rubber_stamped else ""
     verdict = f"{made.verdict.replace('_', ' ')}{stamped}"
     return number, published, f"{made.accuracy:.4f}", made.weights_sha256[:12], verdict
