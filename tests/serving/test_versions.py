@@ -14,6 +14,7 @@ from typing import Any
 import pytest
 
 from components.errors import ConfigError, IntegrityError, JobError, TerminationError
+from components.runtime.locks import hold
 from components.serving import rolling_back
 from components.serving.content import content_digest
 from components.serving.publishing import publish
@@ -276,6 +277,33 @@ def test_what_somebody_else_put_there_holds_no_push_up(tmp_path: Path) -> None:
     assert roll_back(tmp_path / "served", 1).version.number == 7
 
 
+def test_a_push_does_not_look_into_what_somebody_else_put_there(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    make_servable(tmp_path / "served/1", "theirs")
+    (tmp_path / "served/1" / STATEMENT).unlink()
+    push(tmp_path, "a")
+    read: list[Path] = []
+
+    def digest(directory: Path) -> str:
+        read.append(directory)
+        return content_digest(directory)
+
+    monkeypatch.setattr("components.serving.versions.content_digest", digest)
+    assert not push(tmp_path, "a").new
+    assert pushed(tmp_path, "b").number == 3
+    assert read == [tmp_path / "served/2"], "which may be this very model"
+
+
+def test_a_lock_that_a_killed_process_left_keeps_no_other_user_out(tmp_path: Path) -> None:
+    before = os.umask(0o022)
+    try:
+        with hold(tmp_path / "lock"):
+            assert stat.S_IMODE((tmp_path / "lock").stat().st_mode) == 0o666
+    finally:
+        os.umask(before)
+
+
 def test_links_and_empty_folders_are_copied_whole(tmp_path: Path) -> None:
     theirs = make_servable(tmp_path / "theirs", "theirs")
     version = tmp_path / "served/1"
@@ -360,6 +388,20 @@ def test_a_rollback_that_was_asked_to_end_changes_nothing(tmp_path: Path) -> Non
             break
     assert moment > 3, "it looks before each file, and last before the rename"
     assert done.version.number == 3
+
+
+def test_a_rollback_looks_last_before_the_step_that_changes_what_is_served(tmp_path: Path) -> None:
+    for name in "ab":
+        push(tmp_path, name)
+
+    class EndsWhenAllIsCopied(NoTermination):
+        def check(self) -> None:
+            if list((tmp_path / "served").glob(f".staging-*/{ROLLED_BACK}")):
+                raise TerminationError("the job was asked to end")
+
+    with pytest.raises(TerminationError):
+        rolling_back.roll_back(tmp_path / "served", None, progress=Listener(), termination=EndsWhenAllIsCopied())
+    assert names(tmp_path / "served") == ["1", "2"]
 
 
 class EndsAt(NoTermination):
