@@ -8,6 +8,7 @@ import subprocess
 import sys
 from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
+from threading import Timer
 from typing import Any
 
 import pytest
@@ -166,10 +167,13 @@ def test_who_waits_is_told_for_whom_and_a_signal_ends_the_waiting(tmp_path: Path
         push(tmp_path, name)
     with hold(tmp_path / "served/.lock", holder="another push"):
         process = start("rollback", tmp_path / "served")
+        watchdog = Timer(30, process.kill)  # who says nothing would wait for ever
+        watchdog.start()
         assert process.stderr is not None
         assert process.stderr.readline().startswith("waiting: another push, process ")
         process.send_signal(signal.SIGTERM)
         stdout, stderr = process.communicate(timeout=60)
+        watchdog.cancel()
     assert process.returncode == 143
     assert stdout == ""
     assert "the job was asked to end (SIGTERM)" in stderr
