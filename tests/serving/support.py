@@ -73,3 +73,13 @@ def served(destination: Path) -> list[str]:
     """Return which model each version is, the newest last."""
     files = [version.directory / "saved_model.pb" for version in list_versions(destination)]
     return [file.read_text().rpartition(" ")[2] for file in files]
+
+
+def names(folder: Path) -> list[str]:
+    """Return what is in a folder."""
+    return sorted(path.name for path in folder.iterdir())
+
+
+def bytes_below(folder: Path) -> dict[str, bytes]:
+    """Return the content of every file below a folder, by its path relative to that."""
+    return {str(path.relative_to(folder)): path.read_bytes() for path in folder.rglob("*") if path.is_file()}
