@@ -136,12 +136,16 @@ class Component(ABC, Generic[ConfigT]):
             progress: told how it goes.
 
         Returns:
-            What it is there and where, in a few words such as `version 3: serving/mnist/3`; empty if nothing was done.
+            What it is there and where, in a few words such as `version 3: serving/mnist/3`; empty if it is nothing.
 
         Raises:
             JobError: in one of its kinds, where it cannot be done.
         """
         return ""
+
+    def delivers_to(self) -> Path | None:
+        """Return the folder that `deliver` writes to, which must be none of the job's own; None if there is none."""
+        return None
 
     def preflight(self) -> None:
         """Raise now what would make `run` fail for certain; called before any step runs."""

@@ -5,31 +5,17 @@ from __future__ import annotations
 from pathlib import Path
 from typing import Annotated, Any
 
-from pydantic import AfterValidator, Field
+from pydantic import Field
 
 from components.artifacts import Blessing, Evaluation, Model, PushedModel, Stored
 from components.component import Component, ComponentConfig, Context
 from components.errors import ConfigError
 from components.progress import Progress
 from components.runtime.disk import room_for
-from components.serving.content import DIRECTORY, copy_files, size_of, write_statement
-from components.serving.handover import deliver, describe
-from components.serving.publishing import check_destination
-
-
-def expand_user(path: str) -> str:
-    """Return a path with `~` at its beginning replaced by the home folder.
-
-    Raises:
-        ValueError: if there is no such user.
-    """
-    try:
-        return str(Path(path).expanduser())
-    except RuntimeError as error:
-        raise ValueError(f"there is no home folder for {path}") from error
-
-
-Destination = Annotated[str, Field(min_length=1), AfterValidator(expand_user)]
+from components.serving.content import DIRECTORY, MODEL, copy_files, size_of
+from components.serving.destination import Destination, check_destination
+from components.serving.handover import check_same, deliver, describe
+from components.serving.statements import write_statement
 
 
 class PusherConfig(ComponentConfig):
@@ -59,20 +45,15 @@ class Pusher(Component[PusherConfig]):
         """Write `servable/`, the directory of one version, unless the model is withheld.
 
         Raises:
-            ConfigError: if the model has no SavedModel.
+            ConfigError: if there is no SavedModel of a model that is not withheld.
             DataError: if the evaluation is of another model.
             StorageError: if there is no space for the copy.
         """
-        if model.artifact.saved_model is None:
-            raise ConfigError(
-                f"the model has no SavedModel, only {model.artifact.file}: there is nothing to push",
-                expected="a model with a SavedModel, as the Trainer writes it",
-                remedy="use a trainer that writes one, or take the pusher away (`--set pusher=null`)",
-            )
-        source = model.directory / model.artifact.saved_model
-        servable = describe(source, model.artifact, evaluation.artifact)
+        check_same(model.artifact, evaluation.artifact)
         if withheld := self._withheld(evaluation.artifact.blessing):
-            return PushedModel(servable=servable, withheld=withheld)
+            return PushedModel(withheld=withheld)
+        source = self._saved_model(model)
+        servable = describe(source, model.artifact, evaluation.artifact)
         with context.timed("copying"), room_for(context.output, size_of(source), "the copy to be served"):
             copy_files(source, context.output / DIRECTORY)
             write_statement(servable, context.output / DIRECTORY)
@@ -86,6 +67,22 @@ class Pusher(Component[PusherConfig]):
             StorageError: if there is no space for it.
         """
         return deliver(Path(self.config.destination), made, progress)
+
+    def delivers_to(self) -> Path:
+        return Path(self.config.destination)
+
+    def _saved_model(self, model: Stored[Model]) -> Path:
+        if (name := model.artifact.saved_model) is None:
+            what = f"the model has no SavedModel, only {model.artifact.file}"
+        elif not (model.directory / name / MODEL).is_file():
+            what = f"the model's SavedModel has no {MODEL}"
+        else:
+            return model.directory / name
+        raise ConfigError(
+            f"{what}: there is nothing to push",
+            expected="a model with a SavedModel, as the Trainer writes it",
+            remedy="use a trainer that writes one, or take the pusher away (`--set pusher=null`)",
+        )
 
     def _withheld(self, blessing: Blessing) -> str:
         if blessing.verdict != "BLESSED" and not self.config.allow_unblessed:

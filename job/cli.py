@@ -39,6 +39,9 @@ ChosenModel = Annotated[
         help="A run's id, or the path of a run or of a sealed model; by default the latest blessed run.",
     ),
 ]
+Destination = Annotated[
+    Path, typer.Argument(metavar="DIR", readable=False, help="The folder that models are pushed to.")
+]
 AsJson = Annotated[bool, typer.Option("--json", help="Print JSON on standard output.")]
 
 
@@ -97,17 +100,22 @@ def show(
         typer.Argument(
             metavar="[RUN|ARTIFACT]",
             help="A run's id, by default the newest; or an artifact's path, digest or fingerprint, "
-            "or at least 4 characters of these.",
+            "or at least 4 characters of these; or the path of a version that was pushed.",
         ),
     ] = "latest",
     root: Root = Path(ROOT),
     as_json: AsJson = False,
 ) -> None:
-    """Show a run or an artifact, and its lineage back to the source."""
+    """Show a run or an artifact, and its lineage back to the source.
+
+    As JSON, `lineage` is that of the artifact, or of the last of a run's five steps; a run has `lineages` too, of all
+    that it made nothing else of. Of an artifact, `runs` are the ids of those that made or reused it.
+    """
     import json
 
     from job.lineage import describe, find_artifact, leaves_of, lineage, lineage_trees, manifests_of, sealed_artifacts
     from job.runs import LATEST, RECORD, Runs
+    from job.slots import OPTIONAL
     from job.store import Store
     from job.telling.printing import make_console, print_run
 
@@ -119,8 +127,9 @@ def show(
             manifests = {other.manifest.digest: other.manifest for other in (*sealed_artifacts(store), sealed)}
             made_of: dict[str, Any] | None = lineage(manifests, sealed.manifest.digest)
             leaves = [made_of] if made_of else []
-            shown = sealed.manifest.model_dump(mode="json")
-            for label, text in describe(sealed).items():
+            found_in = runs.having(sealed.manifest.digest)
+            shown = sealed.manifest.model_dump(mode="json") | {"runs": found_in}
+            for label, text in {**describe(sealed), "runs": ", ".join(reversed(found_in)) or "none any more"}.items():
                 if not as_json:
                     console.print(f"{label:<13} {text}", highlight=False, markup=False, soft_wrap=True)
         else:
@@ -128,10 +137,11 @@ def show(
             manifests = manifests_of(store, record)
             if any(step.references for step in record.steps):  # what other runs made
                 manifests |= {other.manifest.digest: other.manifest for other in sealed_artifacts(store)}
-            made_of = lineage(manifests, record.steps[-1].digest) if record.steps else None
+            line = [step.digest for step in record.steps if step.component not in OPTIONAL]
+            made_of = lineage(manifests, line[-1]) if line else None
             leaves = [lineage(manifests, digest) for digest in leaves_of(record, manifests)]
             alive = runs.is_alive(record.run_id)
-            shown = json.loads(record.to_json())
+            shown = json.loads(record.to_json()) | {"lineages": leaves}
             if record.outcome == "running" and not alive:
                 shown["outcome"] = "killed"  # it could not say so itself
             if not as_json:
@@ -326,10 +336,10 @@ def doctor(
 
 @app.command()
 def versions(
-    destination: Annotated[Path, typer.Argument(readable=False, help="The folder that models are pushed to.")],
+    destination: Destination,
     as_json: AsJson = False,
 ) -> None:
-    """List the versions of a pushed model: when each came, what it is, which is served and which is a copy."""
+    """List the versions of a pushed model: when each came, what it is, which is served, a copy, or damaged."""
     from job.serving import show_versions
 
     with told_errors():
@@ -338,18 +348,28 @@ def versions(
 
 @app.command()
 def rollback(
-    destination: Annotated[Path, typer.Argument(readable=False, help="The folder that models are pushed to.")],
+    destination: Destination,
     to: Annotated[
         int | None,
-        typer.Option(metavar="VERSION", help="Whose model; by default the one in use before what is served now."),
+        typer.Option(
+            metavar="VERSION",
+            help="Serve the model of this version; by default of the one that was in use before what is served now.",
+        ),
     ] = None,
     as_json: AsJson = False,
 ) -> None:
-    """Serve an older version again: its copy becomes the newest, in one step, and nothing is deleted."""
-    from job.serving import roll_back
+    """Serve an older version again: its copy becomes the newest, in one step, and nothing is deleted.
 
-    with told_errors():
-        roll_back(destination, to, as_json=as_json)
+    Exit 143 is that it was ended before that step. Where it was killed, `versions` tells whether it was done.
+
+    The version named with --to, it can be repeated: what is served already is refused.
+    """
+    from job.serving import roll_back
+    from job.signals import Signals
+
+    signals = Signals(remedy="run the same command again: nothing was changed")
+    with told_errors(), signals.listening():
+        roll_back(destination, to, as_json=as_json, termination=signals)
 
 
 @app.command()

@@ -9,13 +9,15 @@ from typing import TYPE_CHECKING, Any
 from rich.markup import escape
 from rich.tree import Tree
 
-from components.artifacts import Examples
+from components.artifacts import Examples, Model, PushedModel
 from components.errors import ConfigError, IntegrityError
 from components.runtime.disk import readable
+from components.serving.statements import read_statement
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Iterator
 
+    from components.artifacts import Servable
     from job.manifest import Manifest
     from job.records import RunRecord
     from job.store import Sealed, Store
@@ -40,6 +42,8 @@ def manifests_of(store: Store, record: RunRecord) -> dict[str, Manifest]:
 def find_artifact(store: Store, name: str) -> Sealed:
     """Return the sealed artifact that a user names: by its path, its digest or its fingerprint, or their beginning.
 
+    A version of a pushed model, named by its path, stands for the artifact that it was made of.
+
     Raises:
         ConfigError: if there is none, or more than one.
         IntegrityError: if its manifest is damaged.
@@ -49,6 +53,8 @@ def find_artifact(store: Store, name: str) -> Sealed:
     for slot, directory in store.sealed_directories():
         if directory.resolve() == place:
             return store.read(slot, directory)
+    if (servable := _served(place)) is not None:
+        return find_served(store, servable, place)
     name = place.name if "/" in name else name
     if PREFIX.fullmatch(name):
         found = [
@@ -68,6 +74,41 @@ def find_artifact(store: Store, name: str) -> Sealed:
         else f"a run's id, or an artifact's path, digest or fingerprint, or at least {LEAST} characters of these",
         remedy="give more of it" if found else "see `python -m job show` for the newest run",
     )
+
+
+def _served(place: Path) -> Servable | None:
+    try:
+        return read_statement(place)
+    except OSError:
+        return None
+
+
+def find_served(store: Store, servable: Servable, place: Path) -> Sealed:
+    """Return what a version was made of: the artifact that was pushed, or if that is gone, a model of its weights.
+
+    Args:
+        store: to look through.
+        servable: what the version says that it is.
+        place: where it is.
+
+    Raises:
+        ConfigError: if the store has neither.
+    """
+    pushed, models = [], []
+    for sealed in sealed_artifacts(store):
+        match sealed.manifest.artifact:
+            case PushedModel(servable=made) if made is not None and made.content_sha256 == servable.content_sha256:
+                pushed.append(sealed)
+            case Model(weights_sha256=weights) if weights == servable.weights_sha256:
+                models.append(sealed)
+    if not (found := pushed or models):
+        raise ConfigError(
+            f"{store.root} has nothing of what {place} was made of, a model with the weights "
+            f"{servable.weights_sha256[:12]}",
+            expected="the root of the job that pushed it, before `gc` deleted its run",
+            remedy="name that root with --root",
+        )
+    return max(found, key=lambda sealed: sealed.directory.stat().st_mtime)
 
 
 def sealed_artifacts(store: Store) -> Iterator[Sealed]:

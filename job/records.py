@@ -30,7 +30,8 @@ class PartRecord(RunPart):
     """What one part of a step took."""
 
     name: str
-    """Such as `imports` or `training`; the runner's own are `fingerprint`, `waiting`, `look-up` and `sealing`."""
+    """Such as `imports` or `training`; the runner's own are `fingerprint`, `waiting`, `look-up`, `sealing` and
+    `delivering`."""
     seconds: Seconds
     cpu_seconds: Seconds
 

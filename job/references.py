@@ -3,13 +3,16 @@
 from __future__ import annotations
 
 import os
+import re
 from contextlib import suppress
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from components.errors import ConfigError, IntegrityError
+from components.serving.statements import STATEMENT
 from job.integrity import verify
+from job.manifest import MANIFEST
 from job.records import ReferenceRecord
 from job.runs import RECORD
 from job.slots import SLOTS
@@ -21,6 +24,8 @@ if TYPE_CHECKING:
     from job.runs import Runs
     from job.store import Sealed, Store
 
+FINGERPRINT = re.compile("[0-9a-f]{64}")
+"""Names the folder of an artifact in a store: without a manifest it is damaged."""
 LATEST_BLESSED = "latest-blessed"
 """The newest run whose model was blessed."""
 
@@ -171,6 +176,14 @@ class References:
             )
         if (directory / RECORD).is_file():
             raise _too_short(place, path, wanted)
+        if not (os.path.lexists(directory / MANIFEST) or FINGERPRINT.fullmatch(directory.name)):
+            raise ConfigError(
+                f"{place} is {path}, which is no sealed artifact and no run",
+                expected="the folder of a run, or of a sealed artifact, with its manifest.json",
+                remedy=f"`python -m job show {path}` tells what this version was made of"
+                if (directory / STATEMENT).is_file()
+                else f"correct {place}",
+            )
         sealed = self.store.read(wanted, directory)
         verify(directory, sealed.manifest)
         if not isinstance(sealed.manifest.artifact, kind):

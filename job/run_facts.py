@@ -42,7 +42,8 @@ class RunFacts:
     command: str
     """What began it; empty if that was no command."""
     remarks: tuple[Sentence, ...]
-    """A sentence on each reference that was found, such as a baseline, and on where the model was pushed to."""
+    """A sentence on how it ended, if it did not finish; on each reference that was found, such as a baseline; and on
+    where the model was pushed to."""
     settings: str
     """The configuration with all its defaults, as YAML."""
     steps: Grid
@@ -59,7 +60,7 @@ def gather(record: RunRecord, command: str) -> RunFacts:
     return RunFacts(
         told=_told(record),
         command=command,
-        remarks=(*_references(record), *_pushed(record)),
+        remarks=(*_ended(record), *_references(record), *_pushed(record)),
         settings=yaml.safe_dump(
             record.config, sort_keys=False, allow_unicode=True, default_flow_style=None, width=100
         ).rstrip(),
@@ -85,6 +86,13 @@ def _told(record: RunRecord) -> Sentence:
     )
 
 
+def _ended(record: RunRecord) -> Iterator[Sentence]:
+    if (failure := record.failure) is not None:
+        where = "" if failure.component is None else f" in its {failure.component}"
+        how = "was asked to end, and did" if record.outcome == "terminated" else "failed"
+        yield (f"The run {how}{where}, with exit code {record.exit_code}: {failure.headline}.",)
+
+
 def _references(record: RunRecord) -> Iterator[Sentence]:
     for step in record.steps:
         for name, found in step.references.items():
@@ -102,7 +110,7 @@ def _references(record: RunRecord) -> Iterator[Sentence]:
 def _pushed(record: RunRecord) -> Iterator[Sentence]:
     for step in record.steps:
         if step.delivered is not None:
-            yield (f"The {step.component} put the model out as ", Code(step.delivered), ".")
+            yield (f"What the {step.component} delivered is ", Code(step.delivered), ".")
     if record.withheld is not None:
         yield (f"The model was not pushed: {record.withheld}.",)
 

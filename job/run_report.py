@@ -92,6 +92,8 @@ def _cost(record: RunRecord) -> Iterator[str]:
         rows += [
             (f"&emsp;{_text(part.name)}", *_clocks(part), _share(part, most)) for part in step.parts if is_long(part)
         ]
+    if (broken := record.broken_step()) is not None and record.failure is not None:
+        rows.append((f"<b>{_text(broken)}</b> <small>not done</small>", *_clocks(record.failure), ""))
     rows.append((f"<b>{REST}</b>", *_clocks(rest), _share(rest, most)))
     yield from _table(
         "What each step took; below it its parts of a tenth of a second or more",

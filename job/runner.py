@@ -21,6 +21,7 @@ from components.errors import (
 )
 from components.runtime.disk import disk_full, is_disk_full, room_for
 from components.stopwatch import Spent, Stopwatch, read_clocks
+from job.delivery import check_delivery
 from job.environment import describe_environment
 from job.pipeline import A, flow
 from job.recipe import import_string, make_recipe
@@ -108,8 +109,9 @@ class Runner:
                 expected=", ".join(self.config.pipeline.components()),
                 remedy=f"name one of these, or add a section `{self.until}`",
             )
-        for component in self.config.pipeline.components().values():
+        for slot, component in self.config.pipeline.components().items():
             component.preflight()
+            check_delivery(slot, component, self.store, self.runs)
         self.store.prepare(self.config.pipeline.components())
         self.runs.prepare()
         for slot, component in self.config.pipeline.components().items():
@@ -130,6 +132,10 @@ class Runner:
                     self._end(told.exit_code, failure=self._failure(told))
                 except (StorageError, OSError) as another:  # what ended the run is to be told, not this
                     self.report.warning(f"the record of the run could not be finished: {first_line(another)}")
+                try:
+                    self._write_pages()
+                except Exception as another:
+                    self.report.warning(f"the report of the run could not be finished: {first_line(another)}")
                 if told is error:
                     raise
                 raise told from error
@@ -311,7 +317,11 @@ class Runner:
         self._update(outcome=outcome_of(exit_code), exit_code=int(exit_code), **took, **changes)
 
     def _write_pages(self) -> None:
-        """Add to report and model card what only the job knows; only a full disk is a reason to fail over one."""
+        """Add to report and model card what only the job knows, such as how the run ended.
+
+        Raises:
+            StorageError: if the disk is full: all else is no reason to fail over one.
+        """
         if self.figures is None:
             return
         directory, made = self.figures.directory, self.figures.artifact

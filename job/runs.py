@@ -175,6 +175,15 @@ class Runs:
                 if record.blessed:
                     yield record
 
+    def having(self, digest: str) -> list[str]:
+        """Return the ids of the runs that made or reused an artifact, the newest last."""
+        found = []
+        for run_id in self.ids():
+            with suppress(ConfigError, IntegrityError):
+                if any(step.digest == digest for step in self.read(run_id).steps):
+                    found.append(run_id)
+        return found
+
     def has_record(self, run_id: str) -> bool:
         """Return whether a run came as far as to write its record."""
         return (self.path(run_id) / RECORD).is_file()

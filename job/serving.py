@@ -7,16 +7,18 @@ from typing import TYPE_CHECKING, Any
 
 import typer
 
-from components.serving import publishing
-from components.serving.versions import first_of_its_content, list_versions
+from components.progress import NoProgress
+from components.serving import rolling_back
+from components.serving.appending import told
+from components.serving.versions import listing
 from job.telling.printing import make_console
 from job.telling.versions import print_versions, title
 
 if TYPE_CHECKING:
-    from collections.abc import Sequence
     from pathlib import Path
 
-    from components.serving.versions import Version
+    from components.serving.versions import Listed
+    from components.termination import Termination
 
 
 def show_versions(destination: Path, *, as_json: bool) -> None:
@@ -24,51 +26,54 @@ def show_versions(destination: Path, *, as_json: bool) -> None:
 
     Raises:
         ConfigError: if there are none.
+        JobError: if they could not be read this time.
     """
-    versions = publishing.require_versions(destination)
-    if as_json:
-        typer.echo(json.dumps({"versions": [as_value(version, versions) for version in reversed(versions)]}, indent=2))
-    else:
-        print_versions(make_console(), versions)
+    versions = rolling_back.require_versions(destination)
+    with told(destination):
+        listed = listing(versions)
+        if as_json:
+            typer.echo(json.dumps({"versions": [as_value(one) for one in listed]}, indent=2))
+        else:
+            print_versions(make_console(), listed)
 
 
-def roll_back(destination: Path, to: int | None, *, as_json: bool) -> None:
+def roll_back(destination: Path, to: int | None, *, as_json: bool, termination: Termination) -> None:
     """Serve an older version again, and print what is served now.
 
     Raises:
-        ConfigError: if there is no such destination or version, or nothing to go back to.
-        IntegrityError: if the version was changed after it was published.
-        StorageError: if there is no space for its copy.
+        JobError: in one of its kinds (`components.serving.rolling_back.roll_back`); nothing was changed then.
     """
-    done = publishing.roll_back(destination, to)
-    versions = list_versions(destination)
-    original = first_of_its_content(done.version, versions)
+    done = rolling_back.roll_back(destination, to, progress=ToldOfWaiting(), termination=termination)
+    served = listing(done.versions)[0]
     if as_json:
-        typer.echo(json.dumps({"served": as_value(done.version, versions), "before": done.before.number}, indent=2))
+        typer.echo(json.dumps({"served": as_value(served), "before": done.before.number}, indent=2))
         return
     console = make_console()
     for label, text in (
         ("rolled back", f"from version {done.before.number}, {title(done.before)}"),
-        ("served now", f"version {done.version.number}, {title(done.version)}; a copy of version {original.number}"),
+        ("served now", f"version {done.version.number}, {title(done.version)}; a copy of version {served.copy_of}"),
         ("where", str(done.version.directory)),
     ):
         console.print(f"{label:<13} {text}", highlight=False, markup=False, soft_wrap=True)
 
 
-def as_value(version: Version, versions: Sequence[Version]) -> dict[str, Any]:
-    """Return a version as a JSON value.
+class ToldOfWaiting(NoProgress):
+    """Tells on standard error that another process is at work."""
 
-    Args:
-        version: one of `versions`.
-        versions: all of its destination, the newest last.
-    """
-    original = first_of_its_content(version, versions)
+    def message(self, text: str) -> None:
+        typer.echo(text, err=True)
+
+
+def as_value(listed: Listed) -> dict[str, Any]:
+    """Return a version as a JSON value."""
+    version = listed.version
     return {
         "version": version.number,
         "path": str(version.directory),
         "published": version.published.isoformat(),
-        "served": version.number == versions[-1].number,
-        "copy_of": None if original.number == version.number else original.number,
-        "content_sha256": version.digest,
+        "served": listed.served,
+        "copy_of": listed.copy_of,
+        "damage": version.damage or None,
+        "content_sha256": None if version.unreadable else version.digest,
         "servable": None if version.servable is None else version.servable.model_dump(mode="json"),
     }

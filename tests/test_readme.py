@@ -46,7 +46,7 @@ def test_the_contract_can_be_pointed_at_it(tmp_path: Path) -> None:
         check=False,
     )
     assert result.returncode == 0, result.stdout
-    assert "7 passed" in result.stdout
+    assert "8 passed" in result.stdout
 
 
 def test_the_example_in_python_names_what_there_is(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:

@@ -18,7 +18,10 @@ class Servable(Statement):
     """Over the files that are served (`components.serving.content`)."""
     weights_sha256: Sha256
     """Of the model."""
+    test_sha256: Sha256
+    """Over the test images and their labels that it was evaluated on, as the evaluation has it."""
     verdict: Literal["BLESSED", "NOT_BLESSED"]
+    """As it was when the model was pushed: one that is judged anew is the same model."""
     rubber_stamped: bool
     """Blessed without a baseline to compare with."""
     accuracy: Fraction
@@ -36,15 +39,16 @@ class PushedModel(Artifact):
     """A model as it is to be served, if it may be."""
 
     kind: Literal["pushed_model"] = "pushed_model"
-    servable: Servable
+    servable: Servable | None = None
+    """What is delivered; None if the model is withheld."""
     directory: FileName | None = None
-    """What is delivered: one version directory, as TensorFlow Serving loads it; None if the model is withheld."""
+    """Where it is: one version directory, as TensorFlow Serving loads it."""
     withheld: str = ""
     """Why it is not delivered, in a sentence without its full stop; empty if it is."""
 
     @model_validator(mode="after")
     def _what_is_withheld_is_not_there(self) -> PushedModel:
-        if (self.directory is None) != bool(self.withheld):
+        if not (self.directory is None) == (self.servable is None) == bool(self.withheld):
             raise ValueError("a model has a directory to be delivered, or a reason why it is withheld")
         return self
 

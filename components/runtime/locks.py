@@ -19,6 +19,8 @@ if TYPE_CHECKING:
 POLL = 0.1
 """Seconds between two looks at a lock that another process holds."""
 SOMEBODY = "another run"
+ANYBODY = 0o666
+"""Mode of a lock's file: what a killed process left must not keep another user out who may write to the folder."""
 
 
 @contextmanager
@@ -37,7 +39,7 @@ def hold(
         waiting: told once who holds it, if somebody does.
         check: called while waiting; what it raises ends that.
     """
-    lock = FileLock(path)
+    lock = FileLock(path, mode=ANYBODY)
     told = False
     while True:
         try:
@@ -58,7 +60,7 @@ def hold(
 @contextmanager
 def hold_if_free(path: Path) -> Iterator[bool]:
     """Hold a lock for as long as the block runs if nobody else does; yields whether that is so."""
-    lock = FileLock(path)
+    lock = FileLock(path, mode=ANYBODY)
     try:
         lock.acquire(timeout=0)
     except Timeout:

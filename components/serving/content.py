@@ -1,56 +1,94 @@
-"""The files of a servable: copied, told apart by a digest, and described in one of them."""
+"""The files of a servable: copied, and told apart by a digest."""
 
 from __future__ import annotations
 
 import os
 import shutil
+import stat
 from pathlib import Path
+from typing import TYPE_CHECKING
 
-from pydantic import ValidationError
-
-from components.artifacts import Servable
 from components.digests import file_sha256, value_sha256
+from components.serving.statements import STATEMENTS
+
+if TYPE_CHECKING:
+    from collections.abc import Callable, Iterator
 
 DIRECTORY = "servable"
 """What an artifact calls the directory of a version that is to be published."""
-STATEMENT = "assets.extra/pushed.json"
-"""Where a servable says what it is: what lies in `assets.extra` is no concern of the model's."""
+MODEL = "saved_model.pb"
+"""The file by which TensorFlow takes a directory for a SavedModel."""
 
 
 def list_files(directory: Path) -> list[str]:
-    """Return every file below a directory, relative to it with `/`, in a fixed order."""
-    found = (Path(folder, name) for folder, _, names in os.walk(directory) for name in names)
+    """Return every file below a directory, relative to it with `/`, in a fixed order; links are followed.
+
+    Raises:
+        OSError: if a folder cannot be read.
+    """
+    found = (Path(folder, name) for folder, _, names in _walk(directory) for name in names)
     return sorted(path.relative_to(directory).as_posix() for path in found)
 
 
 def content_digest(directory: Path) -> str:
-    """Return the SHA-256 over names and contents of the files that are served, the statement left out."""
-    return value_sha256({name: file_sha256(directory / name) for name in list_files(directory) if name != STATEMENT})
+    """Return the SHA-256 over names and contents of the files that are served, the statements left out.
+
+    Raises:
+        OSError: if something cannot be read.
+    """
+    served = (name for name in list_files(directory) if name not in STATEMENTS)
+    return value_sha256({name: file_sha256(directory / name) for name in served})
 
 
-def copy_files(source: Path, target: Path) -> None:
-    """Copy what is in a directory into a new one: contents only, so that modes and times are the new one's own."""
+def copy_files(source: Path, target: Path, check: Callable[[], None] = lambda: None) -> None:
+    """Copy what is in a directory into a new one: contents only, so that modes and times are the new one's own.
+
+    Args:
+        source: the directory.
+        target: the new one.
+        check: called before each file; what it raises ends the copying.
+
+    Raises:
+        OSError: if something cannot be read or written.
+    """
     target.mkdir()
-    for name in list_files(source):
-        (target / name).parent.mkdir(parents=True, exist_ok=True)
-        shutil.copyfile(source / name, target / name)
+    for folder, folders, names in _walk(source):
+        here = target / Path(folder).relative_to(source)
+        for name in folders:
+            (here / name).mkdir()
+        for name in names:
+            check()
+            shutil.copyfile(Path(folder, name), here / name)
+
+
+def let_read(directory: Path, like: Path) -> None:
+    """Let those read what is below a directory, itself included, who may read another one, whatever the umask."""
+    may = stat.S_IMODE(like.stat().st_mode)
+    for folder, _, names in _walk(directory):
+        _allow(Path(folder), may & 0o055)
+        for name in names:
+            _allow(Path(folder, name), may & 0o044)
+
+
+def _allow(path: Path, bits: int) -> None:
+    mode = stat.S_IMODE(path.stat().st_mode)
+    if mode | bits != mode:
+        path.chmod(mode | bits)
 
 
 def size_of(directory: Path) -> int:
-    """Return the bytes of all files below a directory."""
+    """Return the bytes of all files below a directory.
+
+    Raises:
+        OSError: if a folder cannot be read.
+    """
     return sum((directory / name).stat().st_size for name in list_files(directory))
 
 
-def write_statement(servable: Servable, directory: Path) -> None:
-    """Write what a servable is into its directory, the same bytes for the same statement."""
-    path = directory / STATEMENT
-    path.parent.mkdir(exist_ok=True)
-    path.write_text(servable.model_dump_json(indent=2) + "\n", encoding="utf-8")
+def _walk(directory: Path) -> Iterator[tuple[str, list[str], list[str]]]:
+    return os.walk(directory, onerror=_refuse, followlinks=True)
 
 
-def read_statement(directory: Path) -> Servable | None:
-    """Return what a servable says that it is; None where it says nothing that can be understood."""
-    try:
-        return Servable.model_validate_json((directory / STATEMENT).read_bytes())
-    except (OSError, ValidationError):
-        return None
+def _refuse(error: OSError) -> None:
+    """Raise what `os.walk` would pass over: of what cannot be seen nothing is to be said."""
+    raise error

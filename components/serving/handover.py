@@ -16,13 +16,8 @@ if TYPE_CHECKING:
     from components.progress import Progress
 
 
-def describe(source: Path, model: Model, evaluation: Evaluation) -> Servable:
-    """Return what is known of a model that may be served.
-
-    Args:
-        source: the directory of the files that are served.
-        model: what they are of.
-        evaluation: of the same model.
+def check_same(model: Model, evaluation: Evaluation) -> None:
+    """See that an evaluation is of a model.
 
     Raises:
         DataError: if it is of another one.
@@ -33,9 +28,24 @@ def describe(source: Path, model: Model, evaluation: Evaluation) -> Servable:
             expected=f"one of the model that is pushed, with the weights {model.weights_sha256[:12]}",
             remedy="correct the evaluator: `weights_sha256` is that of the model it was given",
         )
+
+
+def describe(source: Path, model: Model, evaluation: Evaluation) -> Servable:
+    """Return what is known of a model that is to be served.
+
+    Args:
+        source: the directory of the files that are served.
+        model: what they are of.
+        evaluation: of the same model.
+
+    Raises:
+        DataError: if it is of another one.
+    """
+    check_same(model, evaluation)
     return Servable(
         content_sha256=content_digest(source),
         weights_sha256=model.weights_sha256,
+        test_sha256=evaluation.test_sha256,
         verdict=evaluation.blessing.verdict,
         rubber_stamped=evaluation.blessing.rubber_stamped,
         accuracy=evaluation.metrics.accuracy,
@@ -48,7 +58,7 @@ def describe(source: Path, model: Model, evaluation: Evaluation) -> Servable:
 
 def deliver(destination: Path, made: Stored[PushedModel], progress: Progress) -> str:
     """Publish a pushed model, and return which version it is; empty if it is withheld."""
-    if made.artifact.directory is None:
+    if made.artifact.directory is None or made.artifact.servable is None:
         return ""
     published = publish(
         made.directory / made.artifact.directory,
@@ -62,6 +72,8 @@ def deliver(destination: Path, made: Stored[PushedModel], progress: Progress) ->
 def in_words(published: Published) -> str:
     """Return which version a model is, where, and what is served if that is another one."""
     version, served = published.version, published.served
+    if version is None:
+        return f"none: version {served.number} was rolled back from this model, and is served"
     said = f"version {version.number}: {version.directory}"
     if published.new:
         return said

@@ -9,7 +9,8 @@ from functools import cached_property
 from typing import TYPE_CHECKING
 
 from components.errors import ConfigError
-from components.serving.content import content_digest, read_statement
+from components.serving.content import MODEL, content_digest
+from components.serving.statements import read_statement
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
@@ -17,7 +18,7 @@ if TYPE_CHECKING:
 
     from components.artifacts import Servable
 
-NUMBER = re.compile(r"\d{1,19}", re.ASCII)
+NUMBER = re.compile(r"\s*\+?\d+\s*", re.ASCII)
 LARGEST = 2**63 - 1
 """Of the numbers that TensorFlow Serving reads."""
 
@@ -30,26 +31,64 @@ class Version:
         number: its name.
         directory: where it is.
         servable: what it says that it is; None for one that was not pushed by this job.
+        refusal: why not even that can be known; None if it can.
     """
 
     number: int
     directory: Path
     servable: Servable | None
+    refusal: OSError | None = None
 
     @cached_property
-    def digest(self) -> str:
-        """Tells its content from that of others: as it states it, else found from its files."""
-        return content_digest(self.directory) if self.servable is None else self.servable.content_sha256
+    def content(self) -> str | OSError:
+        """The digest of its files as they are now, or why they cannot be read."""
+        try:
+            return content_digest(self.directory)
+        except OSError as error:
+            return error
 
     @property
-    def is_whole(self) -> bool:
-        """Whether its files are still those that it was published with, as far as it states them."""
-        return self.servable is None or content_digest(self.directory) == self.servable.content_sha256
+    def digest(self) -> str:
+        """Tells its content from that of others: as it states it, else found from its files.
+
+        One that cannot be read is like no other.
+        """
+        if self.servable is not None:
+            return self.servable.content_sha256
+        return f"unknown, of version {self.number}" if self.unreadable else str(self.content)
+
+    @property
+    def unreadable(self) -> OSError | None:
+        """Why it cannot be read; None if it can."""
+        return self.refusal or (self.content if isinstance(self.content, OSError) else None)
+
+    @property
+    def is_model(self) -> bool:
+        """Whether TensorFlow would take it for a SavedModel, as far as that can be seen."""
+        return self.refusal is not None or (self.directory / MODEL).is_file()
+
+    @property
+    def damage(self) -> str:
+        """What keeps it from being served as it was published, as the end of a sentence; empty if nothing is known."""
+        if self.unreadable is not None:
+            return f"cannot be read ({self.unreadable.strerror or self.unreadable})"
+        if not self.is_model:
+            return f"has no {MODEL}"
+        changed = self.servable is not None and self.content != self.servable.content_sha256
+        return "was changed after it was published" if changed else ""
 
     @property
     def published(self) -> datetime:
         """When it was published: since then nothing came into its directory."""
         return datetime.fromtimestamp(self.directory.stat().st_mtime, UTC).replace(microsecond=0)
+
+
+def read_version(number: int, directory: Path) -> Version:
+    """Return a version, also one that cannot be read."""
+    try:
+        return Version(number, directory, read_statement(directory))
+    except OSError as error:
+        return Version(number, directory, None, refusal=error)
 
 
 def list_versions(destination: Path) -> list[Version]:
@@ -60,11 +99,9 @@ def list_versions(destination: Path) -> list[Version]:
     """
     if not destination.is_dir():
         return []
-    folders = [path for path in destination.iterdir() if number_of(path.name) is not None and path.is_dir()]
-    return sorted(
-        (Version(int(path.name), path, read_statement(path)) for path in folders),
-        key=lambda version: version.number,
-    )
+    numbered = ((number_of(path.name), path) for path in destination.iterdir())
+    found = [read_version(number, path) for number, path in numbered if number is not None and path.is_dir()]
+    return sorted(found, key=lambda version: version.number)
 
 
 def number_of(name: str) -> int | None:
@@ -96,10 +133,12 @@ def in_use(versions: Sequence[Version]) -> list[Version]:
     """Return the versions that one would go back through, the one that is served last.
 
     Each push goes on top. A version whose content is there already takes one back to it: what was pushed in between
-    was rolled back from, and is not gone back to by itself again.
+    was rolled back from, and is not gone back to by itself again. What is no SavedModel was never in use.
     """
     kept: list[Version] = []
     for version in versions:
+        if not version.is_model:
+            continue
         digests = [before.digest for before in kept]
         if version.digest in digests:
             del kept[digests.index(version.digest) :]
@@ -107,6 +146,31 @@ def in_use(versions: Sequence[Version]) -> list[Version]:
     return kept
 
 
-def first_of_its_content(version: Version, versions: Sequence[Version]) -> Version:
-    """Return the oldest version with the content of one: itself, or the one that it is a copy of."""
-    return next(older for older in versions if older.digest == version.digest)
+@dataclass(frozen=True)
+class Listed:
+    """A version among the others of its destination.
+
+    Attributes:
+        version: it.
+        served: whether a model server serves it by default.
+        copy_of: the number of the oldest version with the same content; None if that is itself.
+    """
+
+    version: Version
+    served: bool
+    copy_of: int | None
+
+
+def listing(versions: Sequence[Version]) -> list[Listed]:
+    """Return what each version of a destination is among the others, the newest, which is served, first."""
+    oldest: dict[str, int] = {}
+    for version in versions:
+        oldest.setdefault(version.digest, version.number)
+    return [
+        Listed(
+            version,
+            served=version is versions[-1],
+            copy_of=oldest[version.digest] if oldest[version.digest] != version.number else None,
+        )
+        for version in reversed(versions)
+    ]

@@ -30,6 +30,7 @@ from components.artifacts import (
     TransformedExamples,
 )
 from components.component import Component, ComponentConfig, Context
+from components.progress import NoProgress
 
 
 class ComponentContract:
@@ -86,6 +87,24 @@ class ComponentContract:
             os.chdir(here)
         assert {name: _files(stored.directory) for name, stored in inputs.items()} == before
         assert not _files(tmp_path / "working")
+
+    def test_what_it_delivers_is_left_as_it_is_when_it_is_delivered_again(self, tmp_path: Path) -> None:
+        folder = self.component.delivers_to()
+        if folder is None or folder.is_absolute():  # nothing, or a place where a test has no business
+            return
+        made = Stored(self._run(tmp_path / "output", self._inputs(tmp_path)), tmp_path / "output")
+        (tmp_path / "working").mkdir()
+        here = Path.cwd()
+        os.chdir(tmp_path / "working")
+        try:
+            self.component.deliver(made, NoProgress())
+            delivered = _files(tmp_path / "working")
+            self.component.deliver(made, NoProgress())
+            assert _files(tmp_path / "working") == delivered
+        finally:
+            os.chdir(here)
+        for path in delivered:
+            assert path.startswith(f"{folder}/"), f"{path} is not where it says that it delivers to"
 
     def _run(self, output: Path, inputs: dict[str, Stored[Any]]) -> Artifact:
         output.mkdir()

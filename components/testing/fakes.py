@@ -272,12 +272,13 @@ class FakePusher(Component[FakePusherConfig]):
 
     def run(self, context: Context, /, *, model: Stored[Model], evaluation: Stored[Evaluation]) -> PushedModel:
         """Write `servable/`, with a copy of the file of the model's weights."""
-        from components.serving.content import DIRECTORY, write_statement
+        from components.serving.content import DIRECTORY, MODEL
         from components.serving.handover import describe
+        from components.serving.statements import write_statement
 
         directory = context.output / DIRECTORY
         directory.mkdir()
-        (directory / "weights").write_bytes((model.directory / model.artifact.file).read_bytes())
+        (directory / MODEL).write_bytes((model.directory / model.artifact.file).read_bytes())
         servable = describe(directory, model.artifact, evaluation.artifact)
         write_statement(servable, directory)
         return PushedModel(servable=servable, directory=DIRECTORY)
@@ -287,3 +288,6 @@ class FakePusher(Component[FakePusherConfig]):
         from components.serving.handover import deliver
 
         return "" if self.config.destination is None else deliver(Path(self.config.destination), made, progress)
+
+    def delivers_to(self) -> Path | None:
+        return None if self.config.destination is None else Path(self.config.destination)

@@ -116,7 +116,7 @@ def print_run(
             console.print(f"{what:<13} {escape(str(directory / slot))}", highlight=False, soft_wrap=True)
     for step in record.steps:
         if step.delivered is not None:
-            console.print(f"{'pushed':<13} {escape(step.delivered)}", highlight=False, soft_wrap=True)
+            console.print(f"{'servable':<13} {escape(step.delivered)}", highlight=False, soft_wrap=True)
     if record.withheld is not None:
         console.print(f"{'not pushed':<13} {escape(record.withheld)}", highlight=False, soft_wrap=True)
     console.print(f"{'record':<13} {escape(str(directory / 'run.json'))}", highlight=False, soft_wrap=True)

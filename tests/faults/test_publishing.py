@@ -3,19 +3,24 @@
 from __future__ import annotations
 
 import json
+import signal
 import subprocess
 import sys
+from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
+from threading import Timer
 from typing import Any
 
 import pytest
 
 from components.errors import StorageError
+from components.runtime.locks import hold
 from components.serving.content import content_digest
 from components.serving.publishing import publish
-from tests.faults.test_starvation import small_disk
-from tests.serving.support import make_servable, push, served
-from tests.support.processes import REPOSITORY, environment
+from components.serving.statements import read_statement, write_statement
+from tests.serving.support import Listener, make_servable, push, roll_back, served
+from tests.support.disks import small_disk
+from tests.support.processes import REPOSITORY, environment, start, wait_until
 
 KILLING = """
 import json, os, signal, sys
@@ -51,7 +56,7 @@ for moment in count(1):
         "versions": after,
         "left": left,
         "again": served(here / "served"),
-        "whole": again.version.is_whole,
+        "whole": not again.version.damage,
         "then_left": sorted(path.name for path in (here / "served").iterdir() if not path.name.isdigit()),
     }))
     if not killed:
@@ -129,9 +134,61 @@ def test_a_full_disk_is_told_and_leaves_what_is_served(tmp_path: Path) -> None:
     with small_disk(tmp_path / "disk", 1 << 20) as disk:
         (disk / "made").mkdir()
         push(disk, "a")
-        with pytest.raises(StorageError, match="no space for the model that is pushed") as told:
-            publish(big, disk / "served", digest=content_digest(big))
+        with pytest.raises(StorageError, match="no space for the model that is published") as told:
+            publish(big, disk / "served", digest=content_digest(big), progress=Listener())
         assert "needed" in told.value.headline
         assert "--root" not in told.value.remedy
         assert served(disk / "served") == ["a"]
         assert sorted(path.name for path in (disk / "served").iterdir()) == ["1"]
+
+
+def test_a_rollback_on_a_full_disk_tells_what_it_would_take(tmp_path: Path) -> None:
+    with small_disk(tmp_path / "disk", 2 << 20) as disk:
+        big = make_servable(disk / "made" / "big", "big")
+        (big / "variables" / "variables.data-00000-of-00001").write_bytes(bytes(700_000))
+        write_statement_of(big)
+        push(disk, "big")
+        push(disk, "b")
+        with pytest.raises(StorageError, match=r"about 0\.7 MB needed|about 700\.\d kB needed") as told:
+            roll_back(disk / "served")
+        assert "served" in told.value.headline
+        assert sorted(path.name for path in (disk / "served").iterdir()) == ["1", "2"]
+
+
+def write_statement_of(directory: Path) -> None:
+    """Let a servable that was changed state what it is now."""
+    stated = read_statement(directory)
+    assert stated is not None
+    write_statement(stated.model_copy(update={"content_sha256": content_digest(directory)}), directory)
+
+
+def test_who_waits_is_told_for_whom_and_a_signal_ends_the_waiting(tmp_path: Path) -> None:
+    for name in "ab":
+        push(tmp_path, name)
+    with hold(tmp_path / "served/.lock", holder="another push"):
+        process = start("rollback", tmp_path / "served")
+        watchdog = Timer(30, process.kill)  # who says nothing would wait for ever
+        watchdog.start()
+        assert process.stderr is not None
+        assert process.stderr.readline().startswith("waiting: another push, process ")
+        process.send_signal(signal.SIGTERM)
+        stdout, stderr = process.communicate(timeout=60)
+        watchdog.cancel()
+    assert process.returncode == 143
+    assert stdout == ""
+    assert "the job was asked to end (SIGTERM)" in stderr
+    assert "run the same command again: nothing was changed" in stderr
+    assert sorted(path.name for path in (tmp_path / "served").iterdir()) == ["1", "2"]
+
+
+def test_a_push_that_waits_says_for_whom(tmp_path: Path) -> None:
+    told = Listener()
+    (tmp_path / "served").mkdir()
+    with ThreadPoolExecutor(1) as pool, hold(tmp_path / "served/.lock", holder="a rollback"):
+        pushing = pool.submit(push, tmp_path, "a", told)
+        wait_until(lambda: told.messages, lambda: "it says nothing", seconds=20)
+        assert not pushing.done()
+    assert pushing.result().new
+    (message,) = told.messages
+    assert message.startswith("waiting: a rollback, process ")
+    assert message.endswith(f" is at work on {tmp_path / 'served'}")

@@ -17,6 +17,7 @@ import pytest
 import yaml
 
 from tests.conftest import FAKES, TINY_NETWORK, Command, WriteConfig, run_job
+from tests.support.disks import small_disk
 from tests.support.processes import REPOSITORY, environment, interfered, results
 
 MEGABYTE = 1 << 20
@@ -25,20 +26,6 @@ REAL: dict[str, Any] = {
     "evaluator": {"thresholds": {}, "infra_validation": {"images": 0}},
 }
 LIGHT: dict[str, Any] = {**REAL, "trainer": {"use": "components.testing:FakeTrainer"}}
-
-
-@contextmanager
-def small_disk(folder: Path, size: int) -> Iterator[Path]:
-    """Mount a disk in memory of so many bytes."""
-    folder.mkdir()
-    command = ["mount", "-t", "tmpfs", "-o", f"size={size}", "tmpfs", str(folder)]
-    mounted = subprocess.run(command, capture_output=True, text=True, check=False)
-    if mounted.returncode:
-        pytest.skip(f"THIS MACHINE CANNOT MOUNT A SMALL DISK, so a full one is not tested: {mounted.stderr.strip()}")
-    try:
-        yield folder
-    finally:
-        subprocess.run(["umount", str(folder)], check=True)
 
 
 @pytest.fixture

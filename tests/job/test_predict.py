@@ -29,8 +29,8 @@ from job.request import AnswerFormat
 from job.runner import run
 from job.telling.answers import Answer, make_answers
 from tests.conftest import FAKES, Command, Outcome
-from tests.job.test_cli import HEAVY, imported_by
 from tests.support.data import write_idx
+from tests.support.imports import HEAVY, imported_by
 from tests.support.processes import REPOSITORY, environment
 
 SIZE = 16

@@ -202,7 +202,8 @@ def test_show_tells_a_run_and_its_lineage(mnist_job: Command, fake_config: Path,
     for text in (record["run_id"], *SLOTS, "BLESSED", "made-up squares", "content_sha256"):
         assert text in shown.stdout
     by_id = json.loads(mnist_job("show", record["run_id"], "--root", root, "--json").stdout)
-    lineage = by_id.pop("lineage")
+    lineage, lineages = by_id.pop("lineage"), by_id.pop("lineages")
+    assert lineages == [lineage]
     assert by_id == record
     assert lineage["kind"] == "figures"
     examples = lineage["inputs"]["model"]["inputs"]["transformed"]["inputs"]["examples"]

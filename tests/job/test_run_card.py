@@ -56,7 +56,7 @@ def test_where_the_model_was_pushed_to_or_why_not_is_told() -> None:
     *others, last = record.steps
     pushed = last.model_copy(update={"component": "pusher", "delivered": "version 3: serving/a_b/3"})
     told = reproduce(record.model_copy(update={"steps": (*others, last, pushed)})).text
-    assert "The pusher put the model out as version 3: serving/a_b/3 ." in told
+    assert "What the pusher delivered is version 3: serving/a_b/3 ." in told
     told = reproduce(record.model_copy(update={"withheld": "the model is not blessed"})).text
     assert "The model was not pushed: the model is not blessed." in told
     assert "push" not in reproduce(record).text

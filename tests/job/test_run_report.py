@@ -72,6 +72,40 @@ def test_a_run_does_not_fail_for_want_of_a_report_but_on_a_full_disk(
     assert Runs(tmp_path / "root").read().exit_code == exit_code
 
 
+@pytest.mark.parametrize(
+    ("pusher", "exit_code", "told"),
+    [
+        ("BrokenPusher", 1, "The run failed in its pusher, with exit code 1: a defect: ZeroDivisionError"),
+        ("EndedPusher", 143, "The run was asked to end, and did in its pusher, with exit code 143: the job was asked"),
+    ],
+)
+def test_a_run_that_ends_after_its_report_is_made_has_one_that_says_so(
+    mnist_job: Command, config: Path, tmp_path: Path, pusher: str, exit_code: int, told: str
+) -> None:
+    use = f"pusher.use=tests.support.components:{pusher}"
+    outcome = mnist_job("run", "--config", config, "--root", tmp_path / "root", "--set", use, "--json")
+    assert outcome.exit_code == outcome.record["exit_code"] == exit_code
+    page = read_html(Path(outcome.record["report"]).read_text())
+    assert told in page.by_id("reproduce").text
+    names = [row.all("b")[0].text for row in page.by_id("cost").all("tr") if row.all("b")]
+    assert names == [*SLOTS, "pusher", "the rest"]
+    assert told in Path(outcome.record["model_card"]).read_text()
+
+
+@pytest.mark.parametrize("error", [StorageError("no space"), PermissionError("not allowed"), KeyError("a defect")])
+def test_what_keeps_its_report_from_being_written_does_not_hide_why_a_run_failed(
+    mnist_job: Command, config: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, error: Exception
+) -> None:
+    monkeypatch.setattr(Runs, "write_page", raising(error))
+    use = "pusher.use=tests.support.components:EndedPusher"
+    outcome = mnist_job("run", "--config", config, "--root", tmp_path / "root", "--set", use)
+    assert outcome.exit_code == 143
+    assert "warning: the " in outcome.stdout
+    assert "could not be " in outcome.stdout
+    assert "error: the job was asked to end" in outcome.stderr
+    assert Runs(tmp_path / "root").read().exit_code == 143
+
+
 def raising(error: Exception) -> Callable[..., None]:
     def raise_it(*_: object) -> None:
         raise error

@@ -6,9 +6,13 @@ from pathlib import Path
 
 from components.artifacts import Interval, Servable
 from components.digests import value_sha256
-from components.serving.content import content_digest, write_statement
+from components.progress import NoProgress
+from components.serving import rolling_back
+from components.serving.content import content_digest
 from components.serving.publishing import Published, publish
-from components.serving.versions import list_versions
+from components.serving.statements import write_statement
+from components.serving.versions import Version, list_versions
+from components.termination import NoTermination
 
 
 def make_servable(directory: Path, name: str, *, accuracy: float = 0.9) -> Path:
@@ -19,6 +23,7 @@ def make_servable(directory: Path, name: str, *, accuracy: float = 0.9) -> Path:
     servable = Servable(
         content_sha256=content_digest(directory),
         weights_sha256=value_sha256(name),
+        test_sha256=value_sha256("test images"),
         verdict="BLESSED",
         rubber_stamped=False,
         accuracy=accuracy,
@@ -31,14 +36,50 @@ def make_servable(directory: Path, name: str, *, accuracy: float = 0.9) -> Path:
     return directory
 
 
-def push(tmp_path: Path, name: str) -> Published:
+class Listener(NoProgress):
+    """Keeps what it hears."""
+
+    def __init__(self) -> None:
+        self.messages: list[str] = []
+        self.warnings: list[str] = []
+
+    def message(self, text: str) -> None:
+        self.messages.append(text)
+
+    def warning(self, text: str) -> None:
+        self.warnings.append(text)
+
+
+def push(tmp_path: Path, name: str, progress: NoProgress | None = None) -> Published:
     """Push a model of that name to `served`, as a run does; the same name is the same model."""
     made = tmp_path / "made" / name
     servable = made if made.exists() else make_servable(made, name)
-    return publish(servable, tmp_path / "served", digest=content_digest(servable))
+    return publish(servable, tmp_path / "served", digest=content_digest(servable), progress=progress or NoProgress())
+
+
+def pushed(tmp_path: Path, name: str) -> Version:
+    """Push a model, and return the version that it is."""
+    version = push(tmp_path, name).version
+    assert version is not None
+    return version
+
+
+def roll_back(destination: Path, to: int | None = None) -> rolling_back.RolledBack:
+    """Roll back without telling anybody."""
+    return rolling_back.roll_back(destination, to, progress=NoProgress(), termination=NoTermination())
 
 
 def served(destination: Path) -> list[str]:
     """Return which model each version is, the newest last."""
     files = [version.directory / "saved_model.pb" for version in list_versions(destination)]
     return [file.read_text().rpartition(" ")[2] for file in files]
+
+
+def names(folder: Path) -> list[str]:
+    """Return what is in a folder."""
+    return sorted(path.name for path in folder.iterdir())
+
+
+def bytes_below(folder: Path) -> dict[str, bytes]:
+    """Return the content of every file below a folder, by its path relative to that."""
+    return {str(path.relative_to(folder)): path.read_bytes() for path in folder.rglob("*") if path.is_file()}

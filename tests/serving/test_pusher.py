@@ -2,7 +2,10 @@
 
 from __future__ import annotations
 
+import errno
 import json
+import os
+import shutil
 from pathlib import Path
 from typing import Any
 
@@ -10,8 +13,9 @@ import pytest
 
 from components import Context, Evaluation, Model, PushedModel, Pusher, Stored
 from components.artifacts import Blessing
-from components.errors import ConfigError, DataError
+from components.errors import ConfigError, DataError, StorageError
 from components.progress import NoProgress
+from components.serving.destination import as_folder, check_destination
 from components.testing.contract import make_inputs
 
 BLESSED = Blessing(verdict="BLESSED", checks=())
@@ -77,6 +81,7 @@ def test_what_is_served_is_the_models_saved_model_and_a_word_on_what_it_is(
         assert (copy / name).read_bytes() == (source / name).read_bytes()
     said = json.loads((copy / "assets.extra/pushed.json").read_text())
     evaluation, model = made["evaluation"].artifact, made["model"].artifact
+    assert pushed.servable is not None
     assert said == pushed.servable.model_dump(mode="json")
     assert (said["weights_sha256"], said["accuracy"]) == (model.weights_sha256, evaluation.metrics.accuracy)
     assert said["class_names"] == list(model.class_names)
@@ -88,13 +93,34 @@ def test_the_evaluation_must_be_of_the_model(made: dict[str, Stored[Any]], tmp_p
         Pusher(Pusher.Config(destination="x")).run(Context(output=tmp_path), model=made["model"], evaluation=other)
 
 
-def test_a_model_without_a_saved_model_cannot_be_pushed(tmp_path: Path) -> None:
+def test_a_model_without_a_saved_model_cannot_be_pushed_but_withheld(tmp_path: Path) -> None:
     kinds = make_inputs(tmp_path / "inputs")
+    pusher, context = Pusher(Pusher.Config(destination="x")), Context(output=tmp_path)
+    blessed = judged(kinds[Evaluation], blessing=BLESSED)
     with pytest.raises(ConfigError, match="has no SavedModel") as told:
-        Pusher(Pusher.Config(destination="x")).run(
-            Context(output=tmp_path), model=kinds[Model], evaluation=kinds[Evaluation]
-        )
+        pusher.run(context, model=kinds[Model], evaluation=blessed)
     assert "pusher=null" in told.value.remedy
+    withheld = judged(blessed, blessing=NOT_BLESSED)
+    assert pusher.run(context, model=kinds[Model], evaluation=withheld).withheld
+
+
+def test_what_no_server_can_load_is_not_pushed(made: dict[str, Stored[Any]], tmp_path: Path) -> None:
+    shutil.copytree(made["model"].directory, tmp_path / "model")
+    (tmp_path / "model/saved_model/saved_model.pb").unlink()
+    spoilt = {**made, "model": Stored(made["model"].artifact, tmp_path / "model")}
+    with pytest.raises(ConfigError, match=r"has no saved_model\.pb: there is nothing to push"):
+        push(spoilt, tmp_path, BLESSED)
+
+
+def test_a_disk_that_is_full_is_told_for_what(
+    made: dict[str, Stored[Any]], tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    def full(source: Path, target: Path) -> None:  # noqa: ARG001
+        raise OSError(errno.ENOSPC, os.strerror(errno.ENOSPC))
+
+    monkeypatch.setattr("components.pusher.copy_files", full)
+    with pytest.raises(StorageError, match="no space for the copy to be served"):
+        push(made, tmp_path, BLESSED)
 
 
 def test_the_destination_decides_nothing_of_what_is_made() -> None:
@@ -103,6 +129,50 @@ def test_the_destination_decides_nothing_of_what_is_made() -> None:
     assert Pusher(Pusher.Config(destination="here", allow_unblessed=True)).identity() != here
 
 
-def test_a_destination_in_ones_home_is_found(monkeypatch: pytest.MonkeyPatch) -> None:
+def test_a_destination_is_a_path_however_it_is_given(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setenv("HOME", "/home/somebody")
     assert Pusher.Config(destination="~/served").destination == "/home/somebody/served"
+    assert Pusher.Config.model_validate({"destination": Path("served")}).destination == "served"
+
+
+@pytest.mark.parametrize(
+    ("value", "says"),
+    [
+        ("", "the path of a folder is expected"),
+        (None, "the path of a folder is expected"),
+        (3, "the path of a folder is expected"),
+        ("s3://bucket/models", "s3://bucket/models is an address"),
+        ("~nobody-of-this-name/x", "there is no home folder"),
+    ],
+)
+def test_what_is_no_path_is_no_destination(value: object, says: str) -> None:
+    with pytest.raises(ValueError, match=says):
+        as_folder(value)
+
+
+@pytest.mark.parametrize(
+    ("place", "says"),
+    [
+        ("link", "it is a link that leads nowhere"),
+        ("link/below", "link is a link that leads nowhere"),
+        ("file/below", "file is not a folder"),
+        ("/proc/x/y", "/proc cannot be written to"),
+    ],
+)
+def test_where_nothing_can_be_pushed_to_is_told_before(tmp_path: Path, place: str, says: str) -> None:
+    (tmp_path / "link").symlink_to(tmp_path / "nowhere")
+    (tmp_path / "file").touch()
+    before = sorted(tmp_path.iterdir())
+    with pytest.raises(ConfigError, match=f"cannot push to {tmp_path / place}: .*{says}"):
+        check_destination(tmp_path / place)
+    check_destination(tmp_path / "to/be/made")
+    assert sorted(tmp_path.iterdir()) == before
+
+
+@pytest.mark.parametrize(("missing", "says"), [(os.R_OK, "may not be read"), (os.W_OK, "may not be written to")])
+def test_a_destination_must_be_read_and_written(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, missing: int, says: str
+) -> None:
+    monkeypatch.setattr("os.access", lambda _, wanted: not wanted & missing)  # root is refused nothing
+    with pytest.raises(ConfigError, match=f"it {says}"):
+        check_destination(tmp_path)

@@ -14,13 +14,15 @@ from components import (
     Evaluation,
     Evaluator,
     Model,
+    PushedModel,
     Stored,
     TransformedExamples,
 )
 from components.artifacts import Epoch
 from components.component import Seed
 from components.errors import TerminationError
-from components.testing import FakeTrainer
+from components.progress import Progress
+from components.testing import FakePusher, FakeTrainer
 
 
 class CountedTrainer(FakeTrainer):
@@ -175,3 +177,26 @@ class EpochsTrainer(Component[EpochsTrainerConfig]):
     @staticmethod
     def interrupt() -> None:
         """Do nothing, unless a test puts something else here."""
+
+
+class StuckPusher(FakePusher):
+    """Says that it is stuck, and is."""
+
+    def deliver(self, made: Stored[PushedModel], progress: Progress) -> str:  # noqa: ARG002
+        progress.message("stuck")
+        time.sleep(60)
+        return ""
+
+
+class EndedPusher(FakePusher):
+    """Finds while it delivers that the job was asked to end."""
+
+    def deliver(self, made: Stored[PushedModel], progress: Progress) -> str:  # noqa: ARG002
+        raise TerminationError("the job was asked to end")
+
+
+class BrokenPusher(FakePusher):
+    """Fails while it delivers."""
+
+    def deliver(self, made: Stored[PushedModel], progress: Progress) -> str:  # noqa: ARG002
+        raise ZeroDivisionError
