@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import re
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 from components.exporting.deployable import INPUT
 from components.exporting.warmup import write_warmup
@@ -21,8 +21,9 @@ if TYPE_CHECKING:
 TITLE = "SavedModel"
 SIGNATURE = "serving_default"
 """The one that is meant where a client names none."""
-NUMBERED_FUNCTION = re.compile(r'"(__inference_\w+_)(\d+)"', re.ASCII)
-NUMBERED_CAPTURE = re.compile(r'(key: "_user_specified_name"\s+value \{\s+s: )"\d+"', re.ASCII)
+NUMBERED_FUNCTION = re.compile(r"(__inference_\w+_)(\d+)", re.ASCII)
+CAPTURE = "_user_specified_name"
+"""Of a variable that a function captures, what TensorFlow calls the argument: a number."""
 
 
 def write(deployable: Deployable, path: Path, images: NDArray[np.uint8]) -> None:
@@ -60,16 +61,61 @@ def _make_reproducible(directory: Path) -> None:
     Traced functions and captured variables carry numbers that count what the process made
     before, and `fingerprint.pb`, which loaders do without, a random one.
     """
-    from google.protobuf import text_format
     from tensorflow.core.protobuf.saved_model_pb2 import SavedModel
 
     (directory / "fingerprint.pb").unlink(missing_ok=True)
     path = directory / "saved_model.pb"
-    text = text_format.MessageToString(SavedModel.FromString(path.read_bytes()))
-    numbers = sorted({int(number) for _, number in NUMBERED_FUNCTION.findall(text)})
-    text = NUMBERED_FUNCTION.sub(lambda found: f'"{found[1]}{numbers.index(int(found[2]))}"', text)
-    text = NUMBERED_CAPTURE.sub(r'\1""', text)
-    saved = text_format.Parse(text, SavedModel())
+    saved = SavedModel.FromString(path.read_bytes())
+    numbers: set[int] = set()
+
+    def collect(text: str) -> str:
+        if found := NUMBERED_FUNCTION.fullmatch(text):
+            numbers.add(int(found[2]))
+        return text
+
+    def renumber(text: str) -> str:
+        found = NUMBERED_FUNCTION.fullmatch(text)
+        return f"{found[1]}{places[int(found[2])]}" if found else text
+
+    _change_strings(saved, collect)
+    places = {number: place for place, number in enumerate(sorted(numbers))}
+    _change_strings(saved, renumber)
     for meta_graph in saved.meta_graphs:
-        meta_graph.graph_def.library.function.sort(key=lambda function: function.signature.name)
+        functions = meta_graph.graph_def.library.function
+        for function in functions:
+            for argument in function.arg_attr.values():
+                if CAPTURE in argument.attr and argument.attr[CAPTURE].s.isdigit():
+                    argument.attr[CAPTURE].s = b""
+        functions.sort(key=lambda function: function.signature.name)
     path.write_bytes(saved.SerializeToString(deterministic=True))
+
+
+def _change_strings(message: Any, change: Callable[[str], str]) -> None:
+    """Change every string of a message and of those within it, and the keys of their maps."""
+    for field, value in message.ListFields():
+        if field.message_type is not None and field.message_type.GetOptions().map_entry:
+            _change_map(field.message_type.fields_by_name["value"], value, change)
+        elif field.type == field.TYPE_MESSAGE:
+            for below in value if field.is_repeated else (value,):
+                _change_strings(below, change)
+        elif field.type == field.TYPE_STRING:
+            if field.is_repeated:
+                value[:] = map(change, value)
+            else:
+                setattr(message, field.name, change(value))
+
+
+def _change_map(values: Any, entries: Any, change: Callable[[str], str]) -> None:
+    """Change the strings of a map's values, which `values` describes, and its keys."""
+    for key in list(entries):
+        name = change(key) if isinstance(key, str) else key
+        if values.type == values.TYPE_MESSAGE:
+            _change_strings(entries[key], change)
+        elif values.type == values.TYPE_STRING:
+            entries[key] = change(entries[key])
+        if name != key:
+            if values.type == values.TYPE_MESSAGE:
+                entries[name].CopyFrom(entries[key])
+            else:
+                entries[name] = entries[key]
+            del entries[key]
