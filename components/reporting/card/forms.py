@@ -51,4 +51,4 @@ def form_table(model: Model) -> Table:
             "linear": Markdown("nothing by itself: it holds `weights` and `bias`"),
         }
         rows.append((code(model.file), "", scaled, gives[model.format], ""))
-    return Table(("File", "For", "Takes", "Gives back", "Differs from the network in memory by"), tuple(rows))
+    return Table(("File", "For", "Takes", "Gives back", "Difference"), tuple(rows))
