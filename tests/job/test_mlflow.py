@@ -75,11 +75,12 @@ def only_run(uri: str, experiment: str) -> tuple[Any, Any]:
     return reading, run
 
 
-def newest_run(uri: str, experiment: str) -> tuple[Any, Any]:
-    """Return a client, and the newest run of an experiment."""
+def run_of(uri: str, experiment: str, run_id: str) -> Any:
+    """Return the run of an experiment that is called as the job calls it; two may begin within a second."""
     reading = client(uri)
     ids = [reading.get_experiment_by_name(experiment).experiment_id]
-    return reading, reading.search_runs(ids, order_by=["start_time DESC"])[0]
+    (run,) = [run for run in reading.search_runs(ids) if run.info.run_name == run_id]
+    return run
 
 
 def stored_files(reading: Any, run: Any, path: str = "") -> set[str]:
@@ -196,8 +197,9 @@ def test_what_is_too_long_or_too_much_for_it_is_cut_and_batched(follow: Follow, 
     assert {f"trainer.notes.{n:03} ü_": str(n) for n in range(150)}.items() <= run.data.params.items()
     assert run.data.params["trainer.remark"] == "x" * (LONGEST_VALUE - 1) + "…"
     # As long as a tag may be, and MLflow refuses a longer one.
-    assert follow({"trainer": {"use": "tests.support.components:TalkativeTrainer"}}).exit_code == 1
-    _, run = newest_run(store, tmp_path.name)
+    failed = follow({"trainer": {"use": "tests.support.components:TalkativeTrainer"}})
+    assert failed.exit_code == 1
+    run = run_of(store, tmp_path.name, failed.record["run_id"])
     headline = "a defect: RuntimeError: "
     assert run.data.tags["failure"] == headline + "x" * (LONGEST_TAG - len(headline) - 1) + "…"
     assert run.info.status == "FAILED"
