@@ -3,11 +3,11 @@
 from __future__ import annotations
 
 import logging
-from importlib.util import find_spec
 from typing import TYPE_CHECKING, Any
 
 from components.errors import ConfigError
 from components.exporting.deployable import INPUT
+from components.runtime.libraries import not_installed
 from components.runtime.tensorflow import quiet_standard_error
 
 if TYPE_CHECKING:
@@ -28,7 +28,7 @@ PACKAGES = ("tf2onnx", "onnx", "onnxruntime")
 
 def missing() -> list[str]:
     """Return which of the packages that convert and try the model are not installed, without importing them."""
-    return [package for package in PACKAGES if find_spec(package) is None]
+    return not_installed(PACKAGES)
 
 
 def require(place: str) -> None:

@@ -1,8 +1,13 @@
-"""The versions of installed libraries, asked without importing them."""
+"""Which libraries are installed, and in which versions, asked without importing them."""
 
 from __future__ import annotations
 
 from importlib.metadata import PackageNotFoundError, version
+from importlib.util import find_spec
+from typing import TYPE_CHECKING
+
+if TYPE_CHECKING:
+    from collections.abc import Iterable
 
 VARIANTS = {"tensorflow": ("tensorflow", "tensorflow-cpu")}
 """Distributions that bring the same library."""
@@ -20,3 +25,12 @@ def library_version(name: str) -> str:
         except PackageNotFoundError:
             continue
     return "none"
+
+
+def not_installed(modules: Iterable[str]) -> list[str]:
+    """Return those of some top-level modules that cannot be imported here.
+
+    >>> not_installed(["json", "no_such_module"])
+    ['no_such_module']
+    """
+    return [module for module in modules if find_spec(module) is None]

@@ -2,11 +2,11 @@
 
 from __future__ import annotations
 
-import importlib.util
 from functools import partial
 from typing import TYPE_CHECKING
 
 from components.errors import ConfigError
+from components.runtime.libraries import not_installed
 from job.tracking.tracker import NoTracker
 from job.tracking.trackers import Trackers
 
@@ -53,8 +53,7 @@ def check_installed(name: str) -> None:
     Raises:
         ConfigError: if it cannot.
     """
-    missing = [module for module in MODULES[name] if importlib.util.find_spec(module) is None]
-    if missing:
+    if missing := not_installed(MODULES[name]):
         raise ConfigError(
             f"tracking.{name} is on, and {missing[0]} is not installed",
             expected=f"the extra `{name}`",

@@ -20,11 +20,12 @@ from typing import TYPE_CHECKING, Any
 from tensorboard.plugins.hparams import api_pb2
 
 from components.artifacts import Evaluation, Examples, Figures, Model
+from components.reporting.markdown import fenced, table
 from job.tracking.event_file import PNG, EventFile, picture, scalar, session_end, session_start, text
 from job.tracking.flattening import parameters
 
 if TYPE_CHECKING:
-    from collections.abc import Mapping, Sequence
+    from collections.abc import Mapping
 
     from job.records import RunRecord, StepRecord
     from job.store import Sealed
@@ -36,6 +37,8 @@ SHARED = ("loss", "accuracy")
 """Metrics of the test split that stand in a chart with those of training; the others are in a section of their own."""
 CHOSEN = ("seed", "trainer.")
 """What hyperparameters begin with; the rest of the configuration is in its text."""
+TOLD = {"outcome", "exit_code", "blessed", "rubber_stamped", "checks", "seconds", "cpu_seconds", "failure", "report"}
+"""Of a run's record, as its outcome."""
 STATUS = {"succeeded": api_pb2.STATUS_SUCCESS, "not_blessed": api_pb2.STATUS_SUCCESS}
 
 
@@ -98,7 +101,7 @@ class TensorBoardTracker:
     def end(self, record: RunRecord, directory: Path) -> None:  # noqa: ARG002
         rows = [(step.component, step.status, step.digest, step.fingerprint) for step in record.steps]
         self._file().write(
-            text("lineage", _table(("step", "status", "digest", "fingerprint"), rows)),
+            text("lineage", table(("step", "status", "digest", "fingerprint"), rows)),
             text("source", _as_code(self._source)),
             text("outcome", _as_code(record.model_dump(mode="json", include=TOLD))),
             session_end(STATUS.get(record.outcome, api_pb2.STATUS_FAILURE)),
@@ -113,15 +116,5 @@ class TensorBoardTracker:
         return self._files[part]
 
 
-TOLD = {"outcome", "exit_code", "blessed", "rubber_stamped", "checks", "seconds", "cpu_seconds", "failure", "report"}
-"""Of a run's record, as its outcome."""
-
-
 def _as_code(value: object) -> str:
-    return f"```\n{json.dumps(value, indent=2)}\n```"
-
-
-def _table(columns: Sequence[str], rows: Sequence[Sequence[str]]) -> str:
-    """Return a table in Markdown."""
-    lines = [columns, ["---"] * len(columns), *rows]
-    return "\n".join(f"| {' | '.join(line)} |" for line in lines)
+    return fenced(json.dumps(value, indent=2), "")
