@@ -10,7 +10,7 @@ from components.artifacts import (
     Stored,
     TransformedExamples,
 )
-from components.component import Component, ComponentConfig, Context
+from components.base.component import Component, ComponentConfig, Context
 from components.evaluator import Evaluator
 from components.example_gen import ExampleGen
 from components.pusher import Pusher

@@ -2,9 +2,9 @@
 
 From Python:
 
-    from job.config import JobConfig
-    from job.pipeline import Pipeline
-    from job.runner import run
+    from job.config.config import JobConfig
+    from job.pipeline.pipeline import Pipeline
+    from job.runner.runner import run
 
     record = run(JobConfig(pipeline=Pipeline(trainer=MyTrainer())))
     print(record.metrics["accuracy"])

@@ -14,7 +14,7 @@ from typing import TYPE_CHECKING, Annotated, Any, cast
 import typer
 
 from job.defaults import ROOT, ROOT_VARIABLE
-from job.request import AnswerFormat, Form, LogFormat, Request
+from job.options import AnswerFormat, Form, LogFormat, Request
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
@@ -74,7 +74,7 @@ def run(
     debug: Annotated[bool, typer.Option("--debug", help="Show the traceback of a failure.")] = False,
 ) -> None:
     """Run the whole job: images in; a model, its verdict and its pictures out."""
-    from job.entrypoint import run_job
+    from job.commands.run import run_job
 
     raise typer.Exit(
         run_job(
@@ -113,11 +113,19 @@ def show(
     """
     import json
 
-    from job.lineage import describe, find_artifact, leaves_of, lineage, lineage_trees, manifests_of, sealed_artifacts
-    from job.runs import LATEST, RECORD, Runs
-    from job.slots import OPTIONAL
-    from job.store import Store
-    from job.telling.printing import make_console, print_run
+    from job.pipeline.slots import OPTIONAL
+    from job.reporters.tables import make_console, print_run
+    from job.store.lineage import (
+        describe,
+        find_artifact,
+        leaves_of,
+        lineage,
+        lineage_trees,
+        manifests_of,
+        sealed_artifacts,
+    )
+    from job.store.runs import LATEST, RECORD, Runs
+    from job.store.store import Store
 
     with told_errors():
         store, runs, console = Store(root), Runs(root), make_console()
@@ -159,9 +167,9 @@ def show(
 @app.command()
 def verify(root: Root = Path(ROOT), as_json: AsJson = False) -> None:
     """Re-hash every sealed artifact of a root; exit 3 if one is not what its manifest says."""
-    from components.errors import ExitCode, IntegrityError
-    from job.integrity import verify as verify_files
-    from job.store import Store
+    from components.base.errors import ExitCode, IntegrityError
+    from job.store.integrity import verify as verify_files
+    from job.store.store import Store
 
     with told_errors():
         store = Store(root)
@@ -223,8 +231,8 @@ def predict(
 
     Probabilities are those of the run's evaluation: if it scaled them by a temperature, so does this.
     """
-    from job.predicting.command import predict as answer
-    from job.request import Question
+    from job.commands.predict import predict as answer
+    from job.options import Question
 
     question = Question(paths=paths, root=root, model=model, answer_format=answer_format, show=show, as_is=as_is)
     with told_errors():
@@ -250,9 +258,9 @@ def export(
     """
     import json
 
-    from job.exporting import available, export_model
+    from job.commands.export import available, export_model
+    from job.reporters.tables import make_console, print_exports
     from job.signals import Signals
-    from job.telling.printing import make_console, print_exports
 
     asked = cast("list[ExportFormat]", list(dict.fromkeys(form.value for form in forms or Form)))
     formats = asked if forms else available(asked)
@@ -284,10 +292,10 @@ def gc(
     as_json: AsJson = False,
 ) -> None:
     """List what no kept run refers to, and what was left half-made or set aside; with --delete, delete it."""
-    from job.gc import Housekeeping, parse_age
-    from job.runs import Runs
-    from job.store import Store
-    from job.telling.printing import print_garbage
+    from job.reporters.tables import print_garbage
+    from job.store.gc import Housekeeping, parse_age
+    from job.store.runs import Runs
+    from job.store.store import Store
 
     with told_errors():
         store = Store(root)
@@ -315,8 +323,8 @@ def doctor(
     as_json: AsJson = False,
 ) -> None:
     """Try what the job rests on: versions, devices, limits, and the places that it writes to."""
-    from job.doctor.diagnosis import diagnose
-    from job.telling.printing import make_console, print_diagnosis, print_error
+    from job.commands.doctor import diagnose
+    from job.reporters.tables import make_console, print_diagnosis, print_error
 
     diagnosis = diagnose(root)
     failures = list(diagnosis.failures(require_gpu=require_gpu))
@@ -340,7 +348,7 @@ def versions(
     as_json: AsJson = False,
 ) -> None:
     """List the versions of a pushed model: when each came, what it is, which is served, a copy, or damaged."""
-    from job.serving import show_versions
+    from job.commands.versions import show_versions
 
     with told_errors():
         show_versions(destination, as_json=as_json)
@@ -364,7 +372,7 @@ def rollback(
 
     The version named with --to, it can be repeated: what is served already is refused.
     """
-    from job.serving import roll_back
+    from job.commands.versions import roll_back
     from job.signals import Signals
 
     signals = Signals(remedy="run the same command again: nothing was changed")
@@ -377,7 +385,7 @@ def schema() -> None:
     """Print the JSON Schema of the configuration, for editors."""
     import json
 
-    from job.schema import config_schema
+    from job.config.schema import config_schema
 
     typer.echo(json.dumps(config_schema(), indent=2))
 
@@ -385,9 +393,9 @@ def schema() -> None:
 @contextmanager
 def told_errors() -> Iterator[None]:
     """Print a JobError as a user should read it, and exit with its code."""
-    from components.errors import ConfigError, JobError
+    from components.base.errors import ConfigError, JobError
+    from job.reporters.tables import make_console, print_error
     from job.signals import BrokenOff
-    from job.telling.printing import make_console, print_error
 
     try:
         yield

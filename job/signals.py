@@ -7,7 +7,7 @@ import time
 from contextlib import contextmanager
 from typing import TYPE_CHECKING
 
-from components.errors import TerminationError
+from components.base.errors import TerminationError
 
 if TYPE_CHECKING:
     from collections.abc import Iterator

@@ -8,7 +8,7 @@ from pathlib import Path
 import numpy as np
 import pytest
 
-from components.reporting.card import render_card
+from components.visualizer.model_card import render_card
 from tests.conftest import Command, Outcome, run_job
 from tests.support.markdown import read_markdown
 from tests.support.processes import REPOSITORY

@@ -10,7 +10,7 @@ from pathlib import Path
 
 import pytest
 
-from components.errors import ExitCode
+from components.base.errors import ExitCode
 from tests.conftest import Command
 from tests.support.processes import REPOSITORY
 
@@ -57,7 +57,7 @@ def test_the_example_in_python_names_what_there_is(tmp_path: Path, monkeypatch: 
 
 
 def test_the_short_configuration_loads(tmp_path: Path) -> None:
-    from job.config import load_config
+    from job.config.config import load_config
 
     (tmp_path / "short.yaml").write_text(block("yaml", "path: /data/mnist"))
     load_config(tmp_path / "short.yaml")
@@ -84,7 +84,7 @@ def test_links_and_pictures_lead_somewhere(target: str) -> None:
 
 
 def test_what_a_verdict_can_rest_on_loads(tmp_path: Path) -> None:
-    from job.config import load_config
+    from job.config.config import load_config
 
     (tmp_path / "mine.yaml").write_text(block("yaml", "class_thresholds"))
     config = load_config(tmp_path / "mine.yaml").pipeline.evaluator.config
@@ -94,7 +94,7 @@ def test_what_a_verdict_can_rest_on_loads(tmp_path: Path) -> None:
 
 
 def test_what_can_follow_a_run_loads(tmp_path: Path) -> None:
-    from job.config import load_config
+    from job.config.config import load_config
 
     (tmp_path / "mine.yaml").write_text(block("yaml", "tracking:"))
     tracking = load_config(tmp_path / "mine.yaml").tracking

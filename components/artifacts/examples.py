@@ -85,7 +85,7 @@ class Drift(Statement):
 
 
 class Examples(Artifact):
-    """Raw images and labels in three splits, one Parquet file each (see `components.data.formats`)."""
+    """Raw images and labels in three splits, one Parquet file each (see `components.io.splits`)."""
 
     kind: Literal["examples"] = "examples"
     source: Source

@@ -26,11 +26,11 @@ class Figures(Artifact):
     figures: Annotated[tuple[Figure, ...], Field(min_length=1)]
     report_file: FileName | None = None
     """One HTML page that tells of the run and needs no other file; whoever runs the job adds to it what only he knows,
-    at `components.reporting.RUN_PLACE`."""
+    at `components.visualizer.report.RUN_PLACE`."""
 
     model_card_file: FileName | None = None
     """Markdown that says what is to be known of the model before it is used; whoever runs the job adds to it what only
-    he knows, at `components.reporting.CARD_RUN_PLACE`."""
+    he knows, at `components.visualizer.report.CARD_RUN_PLACE`."""
 
     def file_names(self) -> tuple[str, ...]:
         pages = (self.report_file, self.model_card_file)

@@ -51,17 +51,17 @@ class Model(Artifact):
 
     kind: Literal["model"] = "model"
     format: Literal["keras", "linear"]
-    """`keras`: a convolutional network; `linear`: one weight a pixel and class (see `components.models.predictor`)."""
+    """`keras`: a convolutional network; `linear`: one weight a pixel and class (see `components.inference.predictor`)."""
     file: FileName
-    """What `components.models.predictor` reads. Of a `keras` model the network of scaled images alone, or within a
-    model of raw ones as the layer `components.models.predictor.NETWORK`."""
+    """What `components.inference.predictor` reads. Of a `keras` model the network of scaled images alone, or within a
+    model of raw ones as the layer `components.inference.predictor.NETWORK`."""
     exports: tuple[Export, ...] = ()
     """The forms in which it is deployed; `file` can be one of them."""
     history_file: FileName
     image_shape: ImageShape
     class_names: Annotated[tuple[str, ...], Field(min_length=2)]
     test_time_shift: Count = 0
-    """Pixels: answers are means over the image and the same moved by up to so many (`components.models.averaging`);
+    """Pixels: answers are means over the image and the same moved by up to so many (`components.inference.averaging`);
     `exports` do it by themselves, the network of scaled images does not."""
     parameters: Count
     weights_sha256: Sha256

@@ -15,7 +15,7 @@ class Servable(Statement):
 
     schema_version: Literal[1] = 1
     content_sha256: Sha256
-    """Over the files that are served (`components.serving.content`)."""
+    """Over the files that are served (`components.pusher.content`)."""
     weights_sha256: Sha256
     """Of the model."""
     test_sha256: Sha256

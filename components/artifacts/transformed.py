@@ -10,7 +10,7 @@ from components.artifacts.base import Artifact, Count, FileName, ImageShape, Spl
 
 
 class GraphOperation(Statement):
-    """One operation of the transform graph; `components.data.transform_graph` gives its meaning."""
+    """One operation of the transform graph; `components.inference.transform_graph` gives its meaning."""
 
     op: Literal["cast", "multiply", "expand_dims"]
     dtype: Literal["float32"] | None = None

@@ -6,7 +6,7 @@ import time
 from dataclasses import dataclass
 from typing import Any
 
-from components.errors import in_one_line
+from components.base.errors import in_one_line
 from components.runtime.resources import processor
 
 FILTERS = 4

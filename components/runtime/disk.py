@@ -8,7 +8,7 @@ import shutil
 from contextlib import contextmanager
 from typing import TYPE_CHECKING, Any
 
-from components.errors import JobError, StorageError
+from components.base.errors import JobError, StorageError
 
 if TYPE_CHECKING:
     from collections.abc import Iterator

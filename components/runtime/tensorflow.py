@@ -11,7 +11,7 @@ import tempfile
 from importlib.metadata import PackageNotFoundError, distribution
 from typing import TYPE_CHECKING, Any, Literal
 
-from components.errors import ResourceError
+from components.base.errors import ResourceError
 from components.runtime.resources import cpu_limit
 
 if TYPE_CHECKING:

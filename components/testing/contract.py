@@ -29,8 +29,8 @@ from components.artifacts import (
     Stored,
     TransformedExamples,
 )
-from components.component import Component, ComponentConfig, Context
-from components.progress import NoProgress
+from components.base.component import Component, ComponentConfig, Context
+from components.base.progress import NoProgress
 
 
 class ComponentContract:

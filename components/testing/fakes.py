@@ -27,10 +27,10 @@ from components.artifacts import (
     TransformedExamples,
     TransformedSplit,
 )
-from components.component import Component, ComponentConfig, Context, Seed
-from components.data.split_config import SplitConfig
-from components.memory import DEFAULT_BUDGET
-from components.progress import Progress
+from components.base.component import Component, ComponentConfig, Context, Seed
+from components.base.memory import DEFAULT_BUDGET
+from components.base.progress import Progress
+from components.example_gen.split_config import SplitConfig
 
 
 class FakeExampleGenConfig(ComponentConfig):
@@ -53,9 +53,9 @@ class FakeExampleGen(Component[FakeExampleGenConfig]):
         """Write one Parquet file a split."""
         import numpy as np
 
-        from components.data.examples import write_dataset
-        from components.data.raw_images import LabelledImages, scratch_folder, spooling
-        from components.sources.base import Dataset
+        from components.example_gen.sources.base import Dataset
+        from components.example_gen.write import write_dataset
+        from components.io.raw_images import LabelledImages, scratch_folder, spooling
 
         config = self.config
         random = np.random.default_rng(config.seed)
@@ -103,8 +103,8 @@ class FakeTransform(Component[FakeTransformConfig]):
     def run(self, context: Context, /, *, examples: Stored[Examples]) -> TransformedExamples:
         """Write two NumPy files a split, and an empty file for the graph."""
         from components.artifacts import SPLITS
-        from components.data.formats import ImageSplit, iterate_examples, write_scaled
-        from components.data.transform_graph import apply_numpy, scaling_graph
+        from components.inference.transform_graph import apply_numpy, scaling_graph
+        from components.io.splits import ImageSplit, iterate_examples, write_scaled
 
         stated, graph = examples.artifact, scaling_graph()
         splits = {}
@@ -150,8 +150,8 @@ class FakeTrainer(Component[FakeTrainerConfig]):
         """Write `weights.npz`, a history of one epoch, and if it is asked for, `saved_model/`."""
         import numpy as np
 
-        from components.data.formats import read_scaled
-        from components.models.linear import write_linear_model
+        from components.inference.linear import write_linear_model
+        from components.io.splits import read_scaled
 
         train = read_scaled(transformed, transformed.artifact.splits.train)
         pixels = train.images.reshape(len(train), -1)
@@ -196,13 +196,13 @@ class FakeEvaluator(Component[FakeEvaluatorConfig]):
         """Write predictions and metrics as the Evaluator does."""
         import numpy as np
 
-        from components.data.duplicates import image_digests
-        from components.data.formats import read_scaled
-        from components.evaluation.answers import Answers
-        from components.evaluation.blessing import Threshold, bless, check_metrics
-        from components.evaluation.findings import Findings
-        from components.evaluation.metrics import score
-        from components.evaluation.writing import write_evaluation
+        from components.evaluator.blessing import Threshold, bless, check_metrics
+        from components.evaluator.findings import Findings
+        from components.evaluator.metrics import score
+        from components.evaluator.predictions import Answers
+        from components.evaluator.write import write_evaluation
+        from components.io.image_digests import image_digests
+        from components.io.splits import read_scaled
 
         names = transformed.artifact.class_names
         test = read_scaled(transformed, transformed.artifact.splits.test)
@@ -244,7 +244,7 @@ class FakeVisualizer(Component[FakeVisualizerConfig]):
         import numpy as np
         from PIL import Image
 
-        from components.data.formats import read_scaled
+        from components.io.splits import read_scaled
 
         images = read_scaled(transformed, transformed.artifact.splits.test).images
         mean = np.rint(images.mean(axis=0)[..., 0] * 255).astype(np.uint8)
@@ -272,9 +272,9 @@ class FakePusher(Component[FakePusherConfig]):
 
     def run(self, context: Context, /, *, model: Stored[Model], evaluation: Stored[Evaluation]) -> PushedModel:
         """Write `servable/`, with a copy of the file of the model's weights."""
-        from components.serving.content import DIRECTORY, MODEL
-        from components.serving.handover import describe
-        from components.serving.statements import write_statement
+        from components.pusher.content import DIRECTORY, MODEL
+        from components.pusher.metadata import write_statement
+        from components.pusher.servable import describe
 
         directory = context.output / DIRECTORY
         directory.mkdir()
@@ -285,7 +285,7 @@ class FakePusher(Component[FakePusherConfig]):
 
     def deliver(self, made: Stored[PushedModel], progress: Progress) -> str:
         """Publish what was made, if there is a destination."""
-        from components.serving.handover import deliver
+        from components.pusher.servable import deliver
 
         return "" if self.config.destination is None else deliver(Path(self.config.destination), made, progress)
 

@@ -13,17 +13,17 @@ from typing import TYPE_CHECKING, Any
 from urllib.parse import urlsplit
 
 from components.artifacts import Evaluation, Examples, Figures, Model
-from job.tracking.flattening import flatten, parameters
+from job.tracking.flatten import flatten, parameters
 from job.tracking.mlflow_store import import_mlflow, open_store, store_uri
 from job.tracking.mlflow_values import LONGEST_TAG, LONGEST_VALUE, batches, in_text, keyed
-from job.tracking.passwords import DATABASES, has_password, without_passwords
+from job.tracking.redact import DATABASES, has_password, without_passwords
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Mapping
 
-    from job.records import RunRecord, StepRecord
-    from job.store import Sealed
-    from job.tracking.config import MlflowConfig
+    from job.config.tracking import MlflowConfig
+    from job.store.records import RunRecord, StepRecord
+    from job.store.store import Sealed
 
 STATUS = {"succeeded": "FINISHED", "not_blessed": "FINISHED", "terminated": "KILLED", "failed": "FAILED"}
 METRIC_PREFIX = "test_"

@@ -20,16 +20,16 @@ from typing import TYPE_CHECKING, Any
 from tensorboard.plugins.hparams import api_pb2
 
 from components.artifacts import Evaluation, Examples, Figures, Model
-from components.reporting.markdown import fenced, table
+from components.base.markdown import fenced, table
 from job.tracking.event_file import PNG, EventFile, picture, scalar, session_end, session_start, text
-from job.tracking.flattening import parameters
+from job.tracking.flatten import parameters
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
 
-    from job.records import RunRecord, StepRecord
-    from job.store import Sealed
-    from job.tracking.config import TensorBoardConfig
+    from job.config.tracking import TensorBoardConfig
+    from job.store.records import RunRecord, StepRecord
+    from job.store.store import Sealed
 
 VALIDATION = "val_"
 """What the names of validation's metrics begin with."""

@@ -8,8 +8,8 @@ if TYPE_CHECKING:
     from collections.abc import Mapping
     from pathlib import Path
 
-    from job.records import RunRecord, StepRecord
-    from job.store import Sealed
+    from job.store.records import RunRecord, StepRecord
+    from job.store.store import Sealed
 
 
 class Tracker(Protocol):

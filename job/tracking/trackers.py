@@ -5,18 +5,18 @@ from __future__ import annotations
 import time
 from typing import TYPE_CHECKING
 
-from components.errors import in_one_line
-from job.tracking.in_thread import InThread
-from job.tracking.passwords import without_passwords
+from components.base.errors import in_one_line
+from job.tracking.background import InThread
+from job.tracking.redact import without_passwords
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Mapping
     from pathlib import Path
 
-    from components.termination import Termination
-    from job.records import RunRecord, StepRecord
-    from job.store import Sealed
-    from job.telling.report import Report
+    from components.base.termination import Termination
+    from job.reporters.listener import Report
+    from job.store.records import RunRecord, StepRecord
+    from job.store.store import Sealed
     from job.tracking.tracker import Tool
 
 PATIENCE = 20.0

@@ -10,7 +10,7 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any, ClassVar
 
-from components.errors import ExitCode
+from components.base.errors import ExitCode
 from tests.support.processes import REPOSITORY, environment
 
 PEERS = Path(__file__).parent / "peers"

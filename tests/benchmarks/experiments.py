@@ -63,8 +63,8 @@ def run_variant(name: str, seed: int, root: Path, mnist: Path) -> None:
     """Run the job to the Trainer, done otherwise, in this process; print its record."""
     variant = VARIANTS[name]
     variant.change()
-    from job.entrypoint import run_job
-    from job.request import Request
+    from job.commands.run import run_job
+    from job.options import Request
 
     source = ["example_gen.source.kind=idx", f"example_gen.source.path={mnist.resolve()}", "example_gen.seed=0"]
     overrides = [*source, f"seed={seed}", *variant.overrides]

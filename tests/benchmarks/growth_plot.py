@@ -16,7 +16,7 @@ def draw_growth(measured: Sequence[Grown], scalings: Sequence[Scaling], path: Pa
     """Write the picture as PNG; each component's name stands with its exponent."""
     from matplotlib.ticker import FuncFormatter, LogLocator
 
-    from components.figures.style import FAINT, new_figure, save, set_title, style
+    from components.visualizer.plots.style import FAINT, new_figure, save, set_title, style
 
     sizes = sorted({grown.images for grown in measured})
     with style():

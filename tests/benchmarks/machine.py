@@ -7,7 +7,7 @@ import platform
 import subprocess
 from typing import Any
 
-from job.environment import describe_environment
+from job.runner.environment import describe_environment
 
 BUSY = 0.25
 """Load a processor, over the last minute, above which the machine is not there for the benchmark alone."""

@@ -17,15 +17,15 @@ from components.runtime.tensorflow import import_tensorflow
 tf = import_tensorflow()
 if sys.argv[1] == "deterministic":
     tf.config.experimental.enable_op_determinism()
-from components.training.saving import Saving
+from components.trainer.checkpoint_policy import Saving
 save, took = Saving.save, []
 def timed(saving, record, arrays):
     began = time.perf_counter()
     save(saving, record, arrays)
     took.append(time.perf_counter() - began)
 Saving.save = timed
-from job.entrypoint import run_job
-from job.request import Request
+from job.commands.run import run_job
+from job.options import Request
 from pathlib import Path
 run_job(Request(config=Path(sys.argv[2]), overrides=sys.argv[4:], root=Path(sys.argv[3]), until="trainer"))
 print("TOOK " + json.dumps(took))

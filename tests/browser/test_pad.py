@@ -14,16 +14,16 @@ from numpy.typing import NDArray
 from playwright.sync_api import Browser, Page, expect
 
 from components import Context, ExampleGen, Stored, Trainer, Transform
-from components.data.formats import ImageSplit, read_scaled
-from components.models.averaging import average_over_shifts
-from components.models.predictor import load_network
-from components.reporting.pad import PadSection, pad_section
-from components.reporting.pad.convention import Convention
-from components.reporting.pad.export import export_network
-from components.reporting.pad.section import network_literal
-from components.sources import DigitsSource
-from components.training.cnn import build_network
-from job.config import load_config
+from components.example_gen.sources import DigitsSource
+from components.inference.averaging import average_over_shifts
+from components.inference.predictor import load_network
+from components.io.splits import ImageSplit, read_scaled
+from components.trainer.network import build_network
+from components.visualizer.sketchpad import PadSection, pad_section
+from components.visualizer.sketchpad.export import export_network
+from components.visualizer.sketchpad.ink_layout import Convention
+from components.visualizer.sketchpad.section import network_literal
+from job.config.config import load_config
 from tests.browser.conftest import OpenPage
 from tests.support.browser import Visit
 from tests.support.data import load

@@ -23,7 +23,7 @@ from botocore.validate import ParamValidator
 from docker.models.containers import Container
 from moto import mock_aws
 
-from components.errors import ExitCode
+from components.base.errors import ExitCode
 from tests.support.containers import image_environment, image_user
 from tests.support.processes import REPOSITORY, wait_until
 

@@ -9,7 +9,7 @@ from pathlib import Path
 import pytest
 from google.cloud import batch_v1
 
-from components.errors import ExitCode
+from components.base.errors import ExitCode
 from tests.support.containers import docker, image_environment, image_user
 from tests.support.processes import REPOSITORY
 

@@ -12,8 +12,8 @@ import yaml
 from kubernetes_validate.utils import all_versions, major_minor
 
 from job.cli import app
-from job.config import load_config
-from job.request import LogFormat
+from job.config.config import load_config
+from job.options import LogFormat
 from tests.configs.kubernetes import (
     MANIFESTS,
     OVERLAYS,

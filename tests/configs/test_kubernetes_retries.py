@@ -4,10 +4,10 @@ from __future__ import annotations
 
 from typing import Any
 
-from components.errors import ExitCode
-from components.training.config import CheckpointConfig
+from components.base.errors import ExitCode
+from components.trainer.config import CheckpointConfig
+from job.reporters.termination_log import VARIABLE
 from job.signals import PATIENCE
-from job.telling.termination_log import VARIABLE
 from tests.configs.kubernetes import Rendered, require_kubectl
 
 require_kubectl()

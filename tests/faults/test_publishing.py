@@ -13,12 +13,12 @@ from typing import Any
 
 import pytest
 
-from components.errors import StorageError
+from components.base.errors import StorageError
+from components.pusher.content import content_digest
+from components.pusher.metadata import read_statement, write_statement
+from components.pusher.publish import publish
 from components.runtime.locks import hold
-from components.serving.content import content_digest
-from components.serving.publishing import publish
-from components.serving.statements import read_statement, write_statement
-from tests.serving.support import Listener, make_servable, push, roll_back, served
+from tests.components.pusher.support import Listener, make_servable, push, roll_back, served
 from tests.support.disks import small_disk
 from tests.support.processes import REPOSITORY, environment, start, wait_until
 
@@ -26,7 +26,7 @@ KILLING = """
 import json, os, signal, sys
 from itertools import count
 from pathlib import Path
-from tests.serving.support import make_servable, push, served
+from tests.components.pusher.support import make_servable, push, served
 
 def kill_at(moment):
     left = [moment]
@@ -97,7 +97,7 @@ def test_killed_at_any_moment_it_leaves_no_new_version_or_a_whole_one(tmp_path: 
 PUSHING = """
 import json, sys
 from pathlib import Path
-from tests.serving.support import push
+from tests.components.pusher.support import push
 
 print("{}", flush=True)
 sys.stdin.readline()

@@ -12,14 +12,14 @@ from typing import Any
 
 import pytest
 
-import job.runs
 import job.signals
-from components.errors import TerminationError
+import job.store.runs
+from components.base.errors import TerminationError
 from components.runtime.locks import hold, hold_if_free, is_held
-from job.records import RunRecord
-from job.request import interpreter
-from job.runs import Runs
+from job.options import interpreter
 from job.signals import Signals
+from job.store.records import RunRecord
+from job.store.runs import Runs
 from tests.conftest import FAKES, SLOTS, Command, WriteConfig, run_job
 from tests.support.processes import start, wait_for
 
@@ -97,7 +97,7 @@ def test_runs_that_begin_in_the_same_moment_have_directories_of_their_own(
     runs = Runs(tmp_path)
     tokens = iter(["aaaa", "aaaa", "bbbb"])
     monkeypatch.setattr("secrets.token_hex", lambda count: next(tokens) if count == 2 else "0" * count)
-    monkeypatch.setattr(job.runs, "datetime", FixedClock)
+    monkeypatch.setattr(job.store.runs, "datetime", FixedClock)
     ids = [runs.begin(config={}, environment={}).run_id for _ in range(2)]
     assert ids == ["20260102-030405-006aaaa", "20260102-030405-006bbbb"]
 

@@ -222,7 +222,7 @@ def test_a_clock_that_jumps_changes_nothing(
     import datetime
     import time
 
-    import job.runs
+    import job.store.runs
 
     config = tmp_path / "config.yaml"
     config.write_text(yaml.safe_dump({**FAKES, "example_gen": {"source": {"kind": "digits"}}}))
@@ -237,7 +237,7 @@ def test_a_clock_that_jumps_changes_nothing(
                 return cls.fromtimestamp(real() + shift, tz)  # noqa: B023
 
         monkeypatch.setattr(time, "time", lambda shift=shift: real() + shift)
-        monkeypatch.setattr(job.runs, "datetime", Clock)
+        monkeypatch.setattr(job.store.runs, "datetime", Clock)
         outcome = mnist_job("run", "--config", config, "--root", tmp_path / root, "--json")
         assert outcome.exit_code == 0
         records.append(outcome.record)

@@ -12,9 +12,9 @@ from typing import Any
 import pytest
 from rich.console import Console
 
-from job.runs import Runs
-from job.telling.console import ConsoleReport
-from job.telling.steps import print_steps, shorten
+from job.reporters.console import ConsoleReport
+from job.reporters.steps import print_steps, shorten
+from job.store.runs import Runs
 from tests.conftest import FAKES, Command, WriteConfig
 from tests.support.data import write_csv, write_idx_folder, write_image_folder
 from tests.support.imports import HEAVY, imported_by
@@ -169,7 +169,7 @@ def test_the_steps_of_a_run_are_whole_on_a_narrow_terminal_and_end_in_no_blanks(
 
 
 def has_gpu() -> bool:
-    from components.errors import ResourceError
+    from components.base.errors import ResourceError
     from components.runtime.tensorflow import require_gpu
 
     try:

@@ -19,9 +19,9 @@ from components import (
     TransformedExamples,
 )
 from components.artifacts import Epoch
-from components.component import Seed
-from components.errors import TerminationError
-from components.progress import Progress
+from components.base.component import Seed
+from components.base.errors import TerminationError
+from components.base.progress import Progress
 from components.testing import FakePusher, FakeTrainer
 
 
@@ -120,8 +120,8 @@ class OneSidedTrainer(FakeTrainer):
     def run(self, context: Context, /, *, transformed: Stored[TransformedExamples]) -> Model:
         import numpy as np
 
-        from components.data.formats import read_scaled
-        from components.models.linear import write_linear_model
+        from components.inference.linear import write_linear_model
+        from components.io.splits import read_scaled
 
         train = read_scaled(transformed, transformed.artifact.splits.train)
         pixels = train.images.reshape(len(train), -1)

@@ -13,8 +13,8 @@ from numpy.typing import NDArray
 from PIL import Image
 
 from components import Context
-from components.data.formats import ImageSplit
-from components.sources.base import SourceConfig
+from components.example_gen.sources.base import SourceConfig
+from components.io.splits import ImageSplit
 
 
 @dataclass(frozen=True)

@@ -22,7 +22,7 @@ from components.artifacts import (
     Slice,
     Statement,
 )
-from components.evaluation.intervals import wilson_interval
+from components.evaluator.intervals import wilson_interval
 
 StatementT = TypeVar("StatementT", bound=Statement)
 CORRUPTIONS = {

@@ -54,7 +54,7 @@ class Interference:
         from components.runtime.tensorflow import import_tensorflow
 
         import_tensorflow()
-        from components.training.fitting import Training
+        from components.trainer.training_loop import Training
 
         advance = Training.advance
 

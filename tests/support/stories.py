@@ -10,13 +10,13 @@ from typing import Any
 import numpy as np
 
 from components.artifacts import Evaluation, Examples, Model, TransformedExamples
-from components.data.formats import read_scaled
-from components.reporting.card import render_card
-from components.reporting.page import render_page
-from components.reporting.story import Mistake, Response, Statements, Story, TestImage
+from components.io.splits import read_scaled
 from components.testing.contract import make_inputs
-from job.records import PartRecord, ReferenceRecord, RunRecord, StepRecord
-from job.run_report import add_run
+from components.visualizer.model_card import render_card
+from components.visualizer.report.page import render_page
+from components.visualizer.report.report_data import Mistake, Response, Statements, Story, TestImage
+from job.reporters.run_report import add_run
+from job.store.records import PartRecord, ReferenceRecord, RunRecord, StepRecord
 from tests.support.findings import changed, with_anomalies, with_findings
 
 COMMAND = "python -m job run --config 'my <config>.yaml'"

@@ -7,8 +7,8 @@ from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
 
-from job.records import RunRecord, StepRecord
-from job.store import Sealed
+from job.store.records import RunRecord, StepRecord
+from job.store.store import Sealed
 from tests.conftest import FAKES
 
 METHODS = ("begin", "end_epoch", "end_step", "end")

@@ -1,1 +1,0 @@
-"""Images and labels between memory and disk: building, splitting, scaling, reading back."""

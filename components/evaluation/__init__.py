@@ -1,1 +1,0 @@
-"""What the Evaluator is made of: the metrics and the blessing."""

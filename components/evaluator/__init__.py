@@ -1,0 +1,6 @@
+"""Evaluator: score a model on the test split and decide whether it is blessed."""
+
+from components.evaluator.component import Evaluator
+from components.evaluator.config import EvaluatorConfig
+
+__all__ = ["Evaluator", "EvaluatorConfig"]

@@ -1,0 +1,68 @@
+"""A model's answers to a labelled split, and which images they are about."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from functools import cached_property
+from hashlib import sha256
+from typing import TYPE_CHECKING
+
+import numpy as np
+
+from components.inference import predictor
+from components.io.image_digests import image_digests
+from components.io.splits import iterate_scaled, read_scaled
+
+if TYPE_CHECKING:
+    from numpy.typing import NDArray
+
+    from components.artifacts import Stored, TransformedExamples, TransformedSplit
+    from components.base.component import Context
+    from components.inference.predictor import Predictor
+
+
+@dataclass(frozen=True)
+class Answers:
+    """What a model says of each image of a split, in the split's order."""
+
+    labels: NDArray[np.int64]
+    """[count]"""
+    probabilities: NDArray[np.float32]
+    """[count, classes]"""
+    images: NDArray[np.void]
+    """The digest of each image: V16 [count]."""
+
+    @property
+    def predictions(self) -> NDArray[np.int64]:
+        """The most probable class of each image: int64 [count]."""
+        predicted: NDArray[np.int64] = self.probabilities.argmax(axis=1)
+        return predicted
+
+    @cached_property
+    def split_sha256(self) -> str:
+        """The SHA-256 over the images and labels, whatever their order."""
+        rows = sorted(zip(self.images.tolist(), self.labels.tolist(), strict=True))
+        digest = sha256()
+        for image, label in rows:
+            digest.update(image + label.to_bytes(8, "little"))
+        return digest.hexdigest()
+
+
+def ask(
+    predict: Predictor, transformed: Stored[TransformedExamples], split: TransformedSplit, context: Context
+) -> Answers:
+    """Return a model's answers to a split, of which one batch at a time is in memory.
+
+    Raises:
+        TerminationError: if the job was asked to end.
+    """
+    probabilities, digests = [], []
+    for images in iterate_scaled(transformed, split, rows=predictor.BATCH):
+        context.termination.check()
+        probabilities.append(predict(images))
+        digests.append(image_digests(images))
+    return Answers(
+        labels=read_scaled(transformed, split).labels,
+        probabilities=np.concatenate(probabilities),
+        images=np.concatenate(digests),
+    )

@@ -1,0 +1,106 @@
+"""A shuffle of more images than memory holds, in two passes over a file.
+
+The first pass goes through the images as the source has them and puts each into its bucket: a stretch of
+one split small enough to be held in memory. The second takes one bucket after the other, brings its
+images into their order and hands them on. Where the buckets end changes nothing of what comes out.
+(The distribution pass is that of external distribution sort: Knuth, TAOCP vol. 3, section 5.4.9.)
+"""
+
+from __future__ import annotations
+
+import hashlib
+from dataclasses import dataclass
+from typing import TYPE_CHECKING
+
+import numpy as np
+
+from components.runtime.disk import room_for
+
+if TYPE_CHECKING:
+    from collections.abc import Callable, Iterator, Sequence
+    from pathlib import Path
+
+    from numpy.typing import NDArray
+
+    from components.io.raw_images import LabelledImages
+
+
+@dataclass(frozen=True)
+class Bucket:
+    """A stretch of a split, and of the file that the first pass writes."""
+
+    rows: NDArray[np.int64]
+    """The row of each image in the source, in the split's order."""
+    start: int
+    """How many images the file has before it."""
+
+
+def make_buckets(rows: NDArray[np.int64], *, start: int, size: int) -> list[Bucket]:
+    """Cut a split, given as rows in its order, into buckets of `size` images; the last has what is left."""
+    return [Bucket(rows[first : first + size], start + first) for first in range(0, len(rows), size)]
+
+
+def distribute(
+    parts: Sequence[LabelledImages], buckets: Sequence[Bucket], path: Path, check: Callable[[], None]
+) -> str:
+    """Write every image into its bucket: the first pass.
+
+    Args:
+        parts: all that the source has; rows are counted through all of them.
+        buckets: together, every row once.
+        path: the file to write.
+        check: called between pieces; may raise.
+
+    Returns:
+        The SHA-256 over all images and labels as the source gave them, in hexadecimal.
+
+    Raises:
+        StorageError: if the disk is full.
+    """
+    bucket_of = np.empty(sum(map(len, parts)), dtype=np.int32)
+    for number, bucket in enumerate(buckets):
+        bucket_of[bucket.rows] = number
+    ends = [bucket.start for bucket in buckets]
+    pixels = parts[0].images.pixels
+    digest = hashlib.sha256()
+    row = 0
+    with room_for(path.parent, len(bucket_of) * pixels, "the shuffled images"), path.open("wb") as file:
+        for part in parts:
+            images = part.images
+            digest.update(f"|u1{(images.count, images.height, images.width)}".encode())
+            for chunk in images.chunks():
+                check()
+                digest.update(chunk.data)
+                numbers = bucket_of[row : row + len(chunk)]
+                row += len(chunk)
+                by_bucket = np.argsort(numbers, kind="stable")
+                present, first = np.unique(numbers[by_bucket], return_index=True)
+                for number, piece in zip(present, np.split(chunk[by_bucket], first[1:]), strict=True):
+                    file.seek(ends[number] * pixels)
+                    file.write(piece.data)
+                    ends[number] += len(piece)
+            digest.update(f"{part.labels.dtype.str}{part.labels.shape}".encode())
+            digest.update(part.labels.tobytes())
+    return digest.hexdigest()
+
+
+def ordered(
+    bucket: Bucket, path: Path, pixels: int, *, group: int
+) -> Iterator[tuple[NDArray[np.int64], NDArray[np.uint8]]]:
+    """Read a bucket and yield its images in the split's order: the second pass.
+
+    Args:
+        bucket: which one.
+        path: the file that `distribute` wrote.
+        pixels: of an image.
+        group: images to yield at a time.
+
+    Yields:
+        Rows in the source, and their images as uint8 [some, pixels].
+    """
+    rows = bucket.rows
+    images = np.fromfile(path, np.uint8, len(rows) * pixels, offset=bucket.start * pixels).reshape(-1, pixels)
+    places = np.empty(len(rows), dtype=np.int64)
+    places[np.argsort(rows)] = np.arange(len(rows))  # in the file they lie by their row in the source
+    for first in range(0, len(rows), group):
+        yield rows[first : first + group], images[places[first : first + group]]

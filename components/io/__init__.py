@@ -1,0 +1,1 @@
+"""Files on disk: splits, raw images, pictures, digests."""

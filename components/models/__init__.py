@@ -1,1 +1,0 @@
-"""Trained models beyond training: reading one back to predict, and the linear kind."""

@@ -1,0 +1,73 @@
+"""Random affine changes of training images: small turns, zooms, shears and shifts."""
+
+from __future__ import annotations
+
+import math
+from typing import Annotated, Any
+
+from pydantic import Field
+
+from components.base.component import ComponentConfig
+
+STREAM = 0x5EED
+"""Sets these random numbers apart from those that the same seed gives for the order of images."""
+Share = Annotated[float, Field(strict=True, ge=0, lt=1)]
+
+
+class AugmentationConfig(ComponentConfig):
+    """How far each training image is changed, anew in every epoch; by default not at all.
+
+    Each change is drawn evenly between its limit and the limit's opposite.
+    """
+
+    rotation: Annotated[float, Field(strict=True, ge=0, le=180)] = 0.0
+    """To either side, in degrees."""
+    zoom: Share = 0.0
+    """Larger or smaller by this share."""
+    shear: Share = 0.0
+    """Sideways by this share of the distance from the middle row."""
+    shift: Share = 0.0
+    """In each direction, by this share of the image's side."""
+    clean_epochs: Annotated[int, Field(strict=True, ge=0)] = 0
+    """So many of the last epochs see the images as they are."""
+
+    @property
+    def changes_nothing(self) -> bool:
+        """Whether every limit is zero."""
+        return not any((self.rotation, self.zoom, self.shear, self.shift))
+
+
+def augment(config: AugmentationConfig, images: Any, *, seed: Any) -> Any:
+    """Return each image changed by an affine map of its own, about its centre, filled with zeros.
+
+    The changes are a function of `seed` alone.
+
+    Args:
+        config: the limits.
+        images: float32 [batch, height, width, channels].
+        seed: int64 [2].
+    """
+    import tensorflow as tf
+
+    count, height, width = tf.shape(images)[0], images.shape[1], images.shape[2]
+    drawn = tf.random.stateless_uniform((5, count), seed=seed, minval=-1.0, maxval=1.0)
+    angle = drawn[0] * math.radians(config.rotation)
+    scale = 1 / (1 + drawn[1] * config.zoom)
+    shear = drawn[2] * config.shear
+    right, down = drawn[3] * config.shift * width, drawn[4] * config.shift * height
+    # Rows of the matrix that leads from a place in the new image to one in the old.
+    cosine, sine = tf.cos(angle) * scale, tf.sin(angle) * scale
+    a0, a1 = cosine, shear * cosine - sine
+    b0, b1 = sine, shear * sine + cosine
+    x, y = (width - 1) / 2, (height - 1) / 2
+    a2 = x - a0 * (x + right) - a1 * (y + down)
+    b2 = y - b0 * (x + right) - b1 * (y + down)
+    nothing = tf.zeros_like(a0)
+    return tf.raw_ops.ImageProjectiveTransformV3(
+        images=images,
+        transforms=tf.stack([a0, a1, a2, b0, b1, b2, nothing, nothing], axis=1),
+        output_shape=(height, width),
+        fill_value=0.0,
+        interpolation="BILINEAR",
+        fill_mode="CONSTANT",
+    )

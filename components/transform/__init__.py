@@ -1,0 +1,5 @@
+"""Transform: scale raw images."""
+
+from components.transform.component import Transform, TransformConfig
+
+__all__ = ["Transform", "TransformConfig"]

@@ -1,1 +1,0 @@
-"""What the command `doctor` looks at: devices, limits, and the places that are written to."""

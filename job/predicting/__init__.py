@@ -1,1 +1,0 @@
-"""Asking a trained model about new images: which model answers, and its answers."""

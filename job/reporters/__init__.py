@@ -1,0 +1,1 @@
+"""Reporters: a run, its results and its errors, for people and for machines."""

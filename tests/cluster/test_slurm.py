@@ -1,0 +1,201 @@
+"""The shipped Slurm script, run by a real Slurm of one node."""
+
+from __future__ import annotations
+
+import os
+import subprocess
+import sys
+from collections.abc import Callable, Iterator
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from components import Context, Model, Stored, TransformedExamples
+from components.testing import FakeTrainer
+from tests.conftest import FAKES, WriteConfig, run_job
+from tests.support.processes import REPOSITORY, results
+from tests.support.slurm import Cluster, SlurmJob, running_cluster
+
+pytestmark = pytest.mark.slurm
+
+PYTHON = {"LAUNCHER": "python", "JOB_IMAGE": sys.executable}
+DOCKER_OPTIONS = (f"--cpus-per-task={min(2, os.cpu_count() or 1)}",)
+"""Docker gives no more processors than there are."""
+RETRIES = 3
+SAVED = "exit code 143"
+FINAL: dict[int, dict[str, Any]] = {
+    2: {**FAKES, "trainer": {"use": "components.testing:FakeTrainer", "sede": 1}},
+    3: {"example_gen": {"source": {"kind": "idx", "path": str(REPOSITORY / "configs")}}},
+    4: {**FAKES, "evaluator": {"use": "components.testing:FakeEvaluator", "accuracy": 0.5}},
+}
+DEFECTIVE = {**FAKES, "trainer": {"use": "tests.cluster.test_slurm:DefectiveTrainer"}}
+
+
+def waiting(endings: int = 1, *, fails: bool = False) -> dict[str, Any]:
+    """Return a configuration whose trainer waits to be asked to end, so many times, and may then fail once."""
+    trainer = {"use": "tests.support.slurm:WaitingTrainer", "endings": endings, "fails": fails}
+    return {**FAKES, "trainer": trainer}
+
+
+class DefectiveTrainer(FakeTrainer):
+    """Has a bug."""
+
+    def run(self, context: Context, /, *, transformed: Stored[TransformedExamples]) -> Model:  # noqa: ARG002
+        raise ZeroDivisionError
+
+
+@pytest.fixture(scope="module")
+def cluster(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Cluster]:
+    with running_cluster(tmp_path_factory.mktemp("slurm")) as running:
+        yield running
+
+
+Submit = Callable[..., SlurmJob]
+
+
+@pytest.fixture
+def submit(cluster: Cluster, tmp_path: Path, write_config: WriteConfig) -> Iterator[Submit]:
+    """Submit the script with a configuration and options of sbatch, to be started by this Python."""
+
+    def command(config: dict[str, Any], *options: str) -> SlurmJob:
+        return cluster.submit(tmp_path, "run", "--config", write_config(config), variables=PYTHON, options=options)
+
+    yield command
+    cluster.stop_jobs()
+
+
+def end_in_mid_training(job: SlurmJob) -> None:
+    """Ask a training to end as Slurm does ahead of the time limit, and let it go on at once."""
+    job.wait_for_text("epoch  2/30", seconds=120)
+    job.cluster.run("scancel", "--signal=TERM", job.number)
+    job.wait_for_requeue()
+    job.hurry()
+
+
+@pytest.mark.thorough
+def test_a_training_that_is_told_to_end_goes_on_from_its_checkpoint(cluster: Cluster, tmp_path: Path) -> None:
+    (tmp_path / "configs").symlink_to(REPOSITORY / "configs")
+    job = cluster.submit(tmp_path, variables=PYTHON)
+    end_in_mid_training(job)
+    assert job.end(seconds=120) == ("COMPLETED", "0:0"), job.told()
+    assert SAVED in job.output
+    assert "resumed at epoch" in job.output
+    undisturbed = run_job("run", "--config", "configs/digits.yaml", "--root", tmp_path / "undisturbed")
+    assert undisturbed.exit_code == 0
+    assert results(tmp_path / "output") == results(tmp_path / "undisturbed")
+
+
+@pytest.mark.container
+def test_in_a_container_too_a_training_goes_on_from_its_checkpoint(
+    cluster: Cluster, tmp_path: Path, image: str
+) -> None:
+    root, own = tmp_path / "root", tmp_path / "own"
+    own.mkdir()
+    (own / "mine.yaml").write_text("extends: /app/configs/digits.yaml\nseed: 3\n")
+    job = cluster.submit(
+        tmp_path,
+        *("run", "--config", "/config/mine.yaml"),
+        options=DOCKER_OPTIONS,
+        variables={"LAUNCHER": "docker", "JOB_IMAGE": image, "JOB_CONFIG": str(own), "JOB_ROOT": str(root)},
+    )
+    end_in_mid_training(job)
+    assert job.end(seconds=120) == ("COMPLETED", "0:0"), job.told()
+    assert SAVED in job.output
+    assert "resumed at epoch" in job.output
+    assert (root / "runs" / "latest" / "run.json").stat().st_uid == os.getuid()
+
+
+@pytest.mark.parametrize("code", FINAL)
+def test_what_would_fail_again_is_not_tried_again(submit: Submit, code: int) -> None:
+    job = submit(FINAL[code])
+    assert job.end() == ("FAILED", f"{code}:0"), job.told()
+    assert job.shown["Restarts"] == "0"
+
+
+def test_an_unknown_launcher_is_a_mistake_of_usage(cluster: Cluster, tmp_path: Path) -> None:
+    job = cluster.submit(tmp_path, variables={"LAUNCHER": "podman"})
+    assert job.end() == ("FAILED", "2:0"), job.told()
+    assert "podman" in job.output
+
+
+def test_a_cancelled_job_saves_its_progress_and_stays_cancelled(submit: Submit, cluster: Cluster) -> None:
+    job = submit(waiting())
+    job.wait_for_text("ended 0 times")
+    cluster.run("scancel", job.number)
+    job.wait_for_text(SAVED)
+    job.wait_until_gone()
+    assert job.shown["JobState"] == "CANCELLED", job.told()
+
+
+@pytest.mark.container
+def test_in_a_container_too_a_cancelled_job_saves_its_progress(
+    cluster: Cluster, tmp_path: Path, image: str, write_config: WriteConfig
+) -> None:
+    write_config(waiting())
+    variables = {"LAUNCHER": "docker", "JOB_IMAGE": image, "JOB_ROOT": ".", "JOB_CONFIG": str(REPOSITORY)}
+    command = ("run", "--config", "/output/config.yaml")
+    job = cluster.submit(tmp_path, *command, options=DOCKER_OPTIONS, variables=variables)
+    job.wait_for_text("ended 0 times")
+    cluster.run("scancel", job.number)
+    job.wait_until_gone()
+    assert SAVED in job.output, job.told()
+    listed = subprocess.run(
+        ["docker", "ps", "--all", "--quiet", f"--filter=name=mnist-job-{job.number}$"],
+        capture_output=True,
+        text=True,
+        check=True,
+    )
+    assert not listed.stdout
+
+
+@pytest.mark.thorough
+def test_a_defect_is_tried_again_a_few_times(submit: Submit) -> None:
+    job = submit(DEFECTIVE)
+    for restarts in range(1, RETRIES + 1):
+        job.wait_for_requeue(restarts)
+        job.hurry()
+    assert job.end() == ("FAILED", "1:0"), job.told()
+    assert job.shown["Restarts"] == str(RETRIES)
+
+
+@pytest.mark.thorough
+def test_a_job_may_be_told_to_end_more_often_than_it_may_fail_and_fail_after_that(
+    submit: Submit, cluster: Cluster
+) -> None:
+    job = submit(waiting(RETRIES + 1, fails=True))
+    for restarts in range(RETRIES + 1):
+        job.wait_for_text(f"ended {restarts} times")
+        cluster.run("scancel", "--signal=TERM", job.number)
+        job.wait_for_requeue(restarts + 1)
+        job.hurry()
+    job.wait_for_requeue(RETRIES + 2)
+    job.hurry()
+    assert job.end() == ("COMPLETED", "0:0"), job.told()
+    assert not list((job.log.parent / "output").glob(".slurm-*"))
+
+
+@pytest.mark.thorough
+def test_a_time_limit_is_a_pause(submit: Submit, cluster: Cluster) -> None:
+    job = submit(waiting())
+    job.wait_for_text("ended 0 times")
+    cluster.run("scontrol", "update", f"JobId={job.number}", "TimeLimit=1")
+    job.wait_for_requeue()  # Slurm looks every 30 s
+    job.hurry()
+    assert job.end() == ("COMPLETED", "0:0"), job.told()
+    assert "ended 1 times" in job.output
+
+
+@pytest.mark.thorough
+@pytest.mark.parametrize("partition", ["batch", "graceful"])
+def test_a_preempted_job_goes_on_when_its_turn_comes(submit: Submit, cluster: Cluster, partition: str) -> None:
+    job = submit(waiting(), f"--partition={partition}")
+    job.wait_for_text("ended 0 times")
+    urgent = ("--partition=urgent", "--exclusive", "--output=/dev/null", "--wrap=sleep 1")
+    number = cluster.run("sbatch", "--parsable", *urgent).strip()
+    job.wait_for_requeue()
+    assert SlurmJob(cluster, number, job.log).end() == ("COMPLETED", "0:0")
+    job.hurry()
+    assert job.end() == ("COMPLETED", "0:0"), job.told()
+    assert "ended 1 times" in job.output
+    assert job.shown["Restarts"] == "1"

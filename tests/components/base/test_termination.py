@@ -1,0 +1,43 @@
+"""A component that is asked to end does, between two units of its work."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from components import Component, Context, Evaluator, ExampleGen, Trainer, Transform, Visualizer
+from components.artifacts import Artifact, Stored
+from components.base.errors import TerminationError
+from components.testing.contract import make_inputs
+from tests.support.termination import AskedAfter
+
+
+@pytest.fixture(scope="module")
+def inputs(tmp_path_factory: pytest.TempPathFactory) -> dict[type[Artifact], Stored[Any]]:
+    made: dict[type[Artifact], Stored[Any]] = make_inputs(tmp_path_factory.mktemp("inputs"))
+    return made
+
+
+@pytest.mark.parametrize(
+    ("component", "units", "made"),
+    [
+        (ExampleGen(), 2, ["train.parquet"]),
+        (Transform(), 1, ["train_images.npy", "train_labels.npy", "validation_images.npy"]),
+        (Trainer(), 0, []),
+        (Evaluator(), 1, []),
+        (Visualizer(), 2, ["confusion_matrix.png", "curves.png"]),
+    ],
+)
+def test_it_ends_between_units_of_work(
+    tmp_path: Path,
+    inputs: dict[type[Artifact], Stored[Any]],
+    component: Component[Any],
+    units: int,
+    made: list[str],
+) -> None:
+    arguments = {name: inputs[kind] for name, kind in component.signature().inputs.items()}
+    with pytest.raises(TerminationError):
+        component.run(Context(output=tmp_path, termination=AskedAfter(units)), **arguments)
+    assert sorted(path.name for path in tmp_path.iterdir()) == made

@@ -1,0 +1,124 @@
+"""What is served, tried in a process of its own: it answers alike, or the verdict says that it does not."""
+
+from __future__ import annotations
+
+import shutil
+from pathlib import Path
+
+import numpy as np
+import pytest
+
+from components import Context, Model, Stored, TransformedExamples
+from components.artifacts import InfraValidation
+from components.base.errors import ResourceError
+from components.base.progress import NoProgress
+from components.evaluator import serving_process
+from components.evaluator.infra_validation import validate_infra
+from components.inference.predictor import load_predictor
+from components.inference.transform_graph import apply_numpy, invert_numpy, scaling_graph
+from components.io.splits import read_scaled
+from components.testing.contract import make_inputs
+
+Made = tuple[Stored[Model], Stored[TransformedExamples]]
+
+
+class Warnings(NoProgress):
+    def __init__(self) -> None:
+        self.told: list[str] = []
+
+    def warning(self, text: str) -> None:
+        self.told.append(text)
+
+
+@pytest.fixture(scope="module")
+def made(tmp_path_factory: pytest.TempPathFactory) -> Made:
+    """Return an untrained network, exported as the Trainer exports it, and images for it."""
+    from components.trainer.export.export import ALWAYS, export
+    from components.trainer.export.serving_model import Deployable
+    from components.trainer.network import NetworkConfig, build_network
+
+    directory = tmp_path_factory.mktemp("model")
+    inputs = make_inputs(tmp_path_factory.mktemp("inputs"))
+    transformed: Stored[TransformedExamples] = inputs[TransformedExamples]
+    stated = transformed.artifact
+    config = NetworkConfig(filters=(4, 4, 4), dense=(8, 8))
+    network = build_network(config, image_shape=stated.image_shape, classes=len(stated.class_names), seed=0)
+    images = invert_numpy(stated.graph, np.asarray(read_scaled(transformed, stated.splits.validation).images))
+    exports = export(Deployable.of(network, stated.graph), ALWAYS, images, Context(output=directory))
+    model = inputs[Model].artifact.model_copy(update={"format": "keras", "file": "model.keras", "exports": exports})
+    return Stored(model, directory), transformed
+
+
+def validate(made: Made, context: Context, *, error: float = 0.0) -> InfraValidation:
+    model, transformed = made
+    images = np.asarray(read_scaled(transformed, transformed.artifact.splits.test).images[:5])
+    probabilities = load_predictor(model)(images) + np.float32(error)
+    return validate_infra(model, transformed, images, probabilities, context)
+
+
+def test_the_saved_model_answers_as_the_model_in_memory_does(made: Made, tmp_path: Path) -> None:
+    context = Context(output=tmp_path)
+    found = validate(made, context)
+    assert found.failure == ""
+    assert found.largest_difference is not None
+    assert found.largest_difference <= found.tolerance == 1e-5
+    assert found.images == 5
+    assert found.size > 10_000
+    assert context.observations["latency_ms"] > 0
+    assert context.observations["images_per_second"] > 0
+
+
+def test_another_answer_than_that_of_the_model_in_memory_is_seen(made: Made, tmp_path: Path) -> None:
+    found = validate(made, Context(output=tmp_path), error=1e-3)
+    assert found.largest_difference == pytest.approx(1e-3, rel=0.05)
+
+
+def test_a_saved_model_that_cannot_be_loaded_is_told_and_states_why(made: Made, tmp_path: Path) -> None:
+    model, transformed = made
+    shutil.copytree(model.directory, tmp_path / "broken")
+    (tmp_path / "broken" / "saved_model" / "saved_model.pb").write_bytes(b"not a model")
+    progress = Warnings()
+    context = Context(output=tmp_path, progress=progress)
+    found = validate((Stored(model.artifact, tmp_path / "broken"), transformed), context)
+    assert found.largest_difference is None
+    assert found.failure == "it ended with OSError", "no folder of this machine is in it"
+    assert len(progress.told) == 1
+    assert "saved_model.pb" in progress.told[0]
+    assert not context.observations
+
+
+def test_the_process_has_neither_keras_nor_our_code(
+    made: Made, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    progress = Warnings()
+    serve_with("import keras", tmp_path, monkeypatch)
+    found = validate(made, Context(output=tmp_path, progress=progress))
+    assert found.failure == "it ended with ModuleNotFoundError"
+    assert "keras" in progress.told[0]
+    assert "components" not in Path(serving_process.__file__).read_text()
+
+
+def test_a_process_that_is_killed_says_nothing_of_the_model(
+    made: Made, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    serve_with("os.kill(os.getpid(), 9)", tmp_path, monkeypatch)
+    with pytest.raises(ResourceError, match="ended with -9"):
+        validate(made, Context(output=tmp_path))
+
+
+def serve_with(line: str, folder: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Let the process that serves do something else when it has imported TensorFlow."""
+    source = Path(serving_process.__file__).read_text()
+    changed = source.replace("    images = np.load", f"    {line}\n    images = np.load")
+    assert changed != source
+    script = folder / "serving_process.py"
+    script.write_text(changed)
+    monkeypatch.setattr(serving_process, "__file__", str(script))
+
+
+def test_raw_images_are_got_back_from_scaled_ones_exactly() -> None:
+    greys = np.arange(256, dtype=np.uint8).reshape(1, 16, 16)
+    scaled = apply_numpy(scaling_graph(), greys)
+    assert (invert_numpy(scaling_graph(), scaled) == greys).all()
+    with pytest.raises(ValueError, match="does not make these images"):
+        invert_numpy(scaling_graph(), scaled + np.float32(0.001))

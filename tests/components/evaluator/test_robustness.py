@@ -1,0 +1,246 @@
+"""Spoilt images: each corruption does what it says, by as much as it says; and what a model makes of them."""
+
+from __future__ import annotations
+
+from itertools import pairwise
+
+import numpy as np
+import pytest
+from numpy.typing import NDArray
+from pydantic import ValidationError
+
+from components.artifacts import Robustness
+from components.artifacts.evaluation import SEVERITIES
+from components.evaluator.corruptions import CORRUPTIONS, corrupt
+from components.evaluator.robustness import images_to_try, measure_robustness
+from components.evaluator.robustness_config import CORRUPTION_NAMES, CorruptionName, RobustnessConfig
+from components.inference.predictor import Predictor, linear_predictor
+from tests.support.data import squares
+
+# The amount that leaves an image as it is.
+NONE: dict[CorruptionName, float] = {**dict.fromkeys(CORRUPTION_NAMES, 0.0), "scale": 1.0, "contrast": 1.0}
+
+
+def digits(count: int = 40, *, side: int = 28) -> NDArray[np.float32]:
+    """Return images with an L, which no turn leaves as it is, within the margins that MNIST has."""
+    images = np.zeros((count, side, side, 1), np.float32)
+    a, b, c = side // 4, side // 2, 3 * side // 4
+    images[:, a:c, a : a + 3] = 1
+    images[:, c - 3 : c, a:b] = 0.8
+    return images
+
+
+def centre(images: NDArray[np.float32]) -> NDArray[np.float64]:
+    """Return where the ink of each image lies, row and column from the middle, in pixels."""
+    places = np.arange(images.shape[1]) - (images.shape[1] - 1) / 2
+    ink = images[..., 0].astype(np.float64)
+    total = ink.sum(axis=(1, 2))
+    return np.stack([ink.sum(axis=2) @ places / total, ink.sum(axis=1) @ places / total], axis=1)
+
+
+def at(name: CorruptionName, amount: float, images: NDArray[np.float32]) -> NDArray[np.floating]:
+    return CORRUPTIONS[name].spoil(images, amount, np.random.default_rng(0))
+
+
+def test_every_corruption_has_five_amounts_each_worse_than_the_one_before() -> None:
+    assert tuple(CORRUPTIONS) == CORRUPTION_NAMES
+    for name, corruption in CORRUPTIONS.items():
+        distances = [abs(amount - NONE[name]) for amount in (NONE[name], *corruption.amounts)]
+        assert distances == sorted(set(distances)), name
+
+
+@pytest.mark.parametrize("name", CORRUPTION_NAMES)
+def test_the_amount_that_is_none_changes_nothing(name: CorruptionName) -> None:
+    np.testing.assert_allclose(at(name, NONE[name], digits(3)), digits(3), atol=1e-6)
+
+
+@pytest.mark.parametrize("name", CORRUPTION_NAMES)
+def test_images_are_further_from_themselves_the_higher_the_severity(name: CorruptionName) -> None:
+    images = np.zeros((40, 28, 28, 1), np.float32)
+    images[:, 5:23, 10:18] = 1  # so large and solid that all severities leave some of it where it was
+    spoilt = [corrupt(name, images, severity=severity, seed=0) for severity in SEVERITIES]
+    distances = [float(((image - images) ** 2).mean()) for image in spoilt]
+    assert distances == sorted(distances)
+    assert distances[0] > 0
+    for image in spoilt:
+        assert image.shape == images.shape
+        assert image.dtype == np.float32
+        assert image.min() >= 0
+        assert image.max() <= 1
+
+
+@pytest.mark.parametrize("name", CORRUPTION_NAMES)
+def test_an_image_is_spoilt_the_same_whatever_follows_it(name: CorruptionName) -> None:
+    images = digits()
+    whole = corrupt(name, images, severity=3, seed=5)
+    assert np.array_equal(whole[:7], corrupt(name, images[:7], severity=3, seed=5))
+
+
+@pytest.mark.parametrize("name", ["shift", "rotation", "noise", "occlusion"])
+def test_the_seed_decides_and_images_differ(name: CorruptionName) -> None:
+    images = digits()
+    assert not np.array_equal(corrupt(name, images, severity=3, seed=0), corrupt(name, images, severity=3, seed=1))
+    assert len({image.tobytes() for image in corrupt(name, images, severity=3, seed=0)}) > 1
+
+
+def test_a_shift_is_as_far_as_it_says_in_many_directions() -> None:
+    moved = centre(at("shift", 3.5, digits()).astype(np.float32)) - centre(digits())
+    assert np.hypot(*moved.T) == pytest.approx(3.5, abs=0.01)
+    assert (np.sign(moved).min(axis=0) < 0).all()
+    assert (np.sign(moved).max(axis=0) > 0).all()
+
+
+def test_what_comes_in_from_outside_is_empty() -> None:
+    left = at("shift", 3, np.ones((50, 28, 28, 1), np.float32)).sum(axis=(1, 2, 3))
+    # Moved by d down and r to the right, (28 - d) (28 - r) pixels are left, where d² + r² = 9.
+    assert left.max() <= 28 * 25 + 1e-2
+    assert left.min() >= (28 - 3 / np.sqrt(2)) ** 2 - 1e-2
+
+
+def test_a_rotation_turns_by_so_many_degrees_to_either_side() -> None:
+    before, after = centre(digits()), centre(at("rotation", 30, digits()).astype(np.float32))
+    angles = [np.degrees(np.arctan2(*places.T[::-1])) for places in (before, after)]
+    turned = (angles[1] - angles[0] + 180) % 360 - 180
+    assert np.abs(turned) == pytest.approx(30, abs=1)
+    assert {round(float(side)) for side in np.sign(turned)} == {-1, 1}
+
+
+def test_a_quarter_turn_is_exact() -> None:
+    turned = at("rotation", 90, digits())
+    either = [np.rot90(digits(1)[0], times) for times in (1, 3)]
+    assert all(any(np.allclose(image, one, atol=1e-6) for one in either) for image in turned)
+
+
+def test_scaling_shrinks_about_the_centre() -> None:
+    half = at("scale", 0.5, digits(1)).astype(np.float32)
+    assert half.sum() / digits(1).sum() == pytest.approx(0.25, rel=0.1)
+    assert centre(half) == pytest.approx(centre(digits(1)) / 2, abs=0.2)
+
+
+def test_noise_has_the_standard_deviation_that_it_says() -> None:
+    grey = np.full((20, 28, 28, 1), 0.5, np.float32)
+    assert (at("noise", 0.1, grey) - grey).std() == pytest.approx(0.1, rel=0.05)
+
+
+def test_a_blur_spreads_ink_by_its_standard_deviation_and_loses_none() -> None:
+    dot = np.zeros((1, 29, 29, 1), np.float32)
+    dot[0, 14, 14] = 1
+    blurred = at("blur", 1.5, dot)[0, ..., 0]
+    assert blurred.sum() == pytest.approx(1, abs=1e-3)
+    assert blurred.sum(axis=1) @ (np.arange(29) - 14) ** 2 == pytest.approx(1.5**2, rel=0.03)
+
+
+def test_contrast_keeps_the_mean_and_shrinks_the_deviation() -> None:
+    flat = at("contrast", 0.3, digits(1))
+    assert flat.mean() == pytest.approx(digits(1).mean())
+    assert flat.std() == pytest.approx(0.3 * digits(1).std(), rel=1e-5)
+
+
+def test_an_occlusion_takes_a_square_within_the_image() -> None:
+    white = np.ones((50, 28, 20, 1), np.float32)
+    gone = 1 - at("occlusion", 5, white)
+    assert gone.sum(axis=(1, 2, 3)) == pytest.approx(25, abs=1e-3)
+    assert len({image.tobytes() for image in gone}) == 50
+
+
+def test_pixels_count_for_more_in_a_larger_image() -> None:
+    assert CORRUPTIONS["shift"].amounts_for(56, 80) == (2, 4, 6, 8, 10)
+    assert CORRUPTIONS["rotation"].amounts_for(56, 80) == CORRUPTIONS["rotation"].amounts
+
+
+# How a model fares.
+
+
+def squares_and_a_model(count: int = 400) -> tuple[NDArray[np.float32], NDArray[np.int64], Predictor]:
+    """Return images of squares at ten places, their labels, and a model that takes the nearest class mean."""
+    raw, labels = squares(count)
+    images = (raw / 255).astype(np.float32)[..., None]
+    means = np.stack([images[labels == label].mean(axis=0).reshape(-1) for label in range(10)])
+    return images, labels, linear_predictor(2 * means.T, -(means**2).sum(axis=1))
+
+
+def robustness(config: RobustnessConfig, *, asked: int = 10**6) -> Robustness:
+    images, labels, predict = squares_and_a_model()
+    found = measure_robustness(predict, images, labels, config, asked=asked, check=lambda: None)
+    assert found is not None
+    return found
+
+
+def test_accuracy_falls_as_images_are_spoilt_and_the_mean_is_over_all() -> None:
+    found = robustness(RobustnessConfig(images=100))
+    assert found.images == 100
+    assert found.clean_accuracy == 1
+    assert [curve.corruption for curve in found.curves] == list(CORRUPTION_NAMES)
+    shift = found.curves[0].accuracies
+    assert shift[-1] < shift[0]
+    assert all(later <= earlier + 0.02 for earlier, later in pairwise(shift))
+    everything = [accuracy for curve in found.curves for accuracy in curve.accuracies]
+    assert len(everything) == 7 * 5
+    assert found.mean_accuracy == pytest.approx(sum(everything) / len(everything))
+
+
+def test_a_curve_is_the_accuracy_on_images_spoilt_by_hand() -> None:
+    images, labels, predict = squares_and_a_model()
+    everything = RobustnessConfig(images=200, corruptions=("rotation",))
+    curve = robustness(everything).curves[0]
+    order = np.random.default_rng(0).permutation(400)[:200]
+    for severity, accuracy in zip(SEVERITIES, curve.accuracies, strict=True):
+        answers = predict(corrupt("rotation", images[order], severity=severity, seed=0)).argmax(axis=1)
+        assert (answers == labels[order]).mean() == accuracy
+
+
+def test_a_corruption_is_the_same_whichever_others_there_are() -> None:
+    both = robustness(RobustnessConfig(images=50, corruptions=("noise", "shift")))
+    assert both.curves[1] == robustness(RobustnessConfig(images=50, corruptions=("shift",))).curves[0]
+    assert both == robustness(RobustnessConfig(images=50, corruptions=("noise", "shift")))
+
+
+def test_none_is_measured_where_none_is_wanted() -> None:
+    images, labels, predict = squares_and_a_model(30)
+    off = RobustnessConfig(images=0)
+    assert measure_robustness(predict, images, labels, off, asked=30, check=lambda: None) is None
+
+
+@pytest.mark.parametrize("asked", [16_000, 100_000])
+def test_at_most_a_quarter_more_images_are_asked_about(asked: int) -> None:
+    seen = []
+
+    images, labels, answer = squares_and_a_model(200)
+
+    def predict(images: NDArray[np.float32]) -> NDArray[np.float32]:
+        seen.append(len(images))
+        return answer(images)
+
+    config = RobustnessConfig(images=5000)
+    found = measure_robustness(predict, images, labels, config, asked=asked, check=lambda: None)
+    assert found is not None
+    assert sum(seen) == 36 * found.images <= asked / 4
+    assert found.images == min(200, asked // 4 // 36)
+
+
+def test_few_images_are_tried_all_the_same_and_small_ones_for_nothing() -> None:
+    config = RobustnessConfig()
+    assert images_to_try(config, count=100, pixels=512 * 512, asked=120) == 1
+    assert images_to_try(config, count=360, pixels=8 * 8, asked=540) == 100
+    assert images_to_try(config, count=60, pixels=8 * 8, asked=540) == 60
+    assert images_to_try(config, count=10_000, pixels=28 * 28, asked=16_000) == 100, "MNIST's"
+
+
+def test_it_ends_when_it_is_asked_to() -> None:
+    images, labels, predict = squares_and_a_model(30)
+    calls = iter([None, None, KeyboardInterrupt])
+
+    def check() -> None:
+        if stop := next(calls):
+            raise stop
+
+    with pytest.raises(KeyboardInterrupt):
+        measure_robustness(predict, images, labels, RobustnessConfig(), asked=30, check=check)
+
+
+@pytest.mark.parametrize("wrong", [{"images": -1}, {"images": True}, {"corruptions": []}, {"corruptions": ["rain"]}])
+def test_what_makes_no_sense_is_refused(wrong: dict[str, object]) -> None:
+    with pytest.raises(ValidationError):
+        RobustnessConfig.model_validate(wrong)
+    with pytest.raises(ValidationError, match="twice"):
+        RobustnessConfig(corruptions=("blur", "blur"))

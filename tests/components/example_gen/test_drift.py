@@ -1,0 +1,134 @@
+"""Drift: nothing from itself and little from its like, and what is brighter, rarer or of another kind is told."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+from numpy.typing import NDArray
+from scipy.spatial.distance import jensenshannon
+
+from components import Context, ExampleGen, Examples, Stored
+from components.base.errors import DataError
+from components.example_gen.validation.drift import jensen_shannon_distance
+from tests.support.data import squares, write_idx
+
+
+def generate(
+    folder: Path,
+    images: NDArray[np.uint8],
+    labels: NDArray[np.int64],
+    baseline: Stored[Examples] | None = None,
+    **config: Any,
+) -> Stored[Examples]:
+    output = folder / "out"
+    output.mkdir(parents=True)
+    write_idx(folder / "train-images-idx3-ubyte", images)
+    write_idx(folder / "train-labels-idx1-ubyte", labels)
+    source = {"kind": "idx", "path": folder, "classes": int(labels.max()) + 1}
+    component = ExampleGen(ExampleGen.Config.model_validate({"source": source, **config}))
+    return Stored(component.run(Context(output=output), baseline=baseline), output)
+
+
+@pytest.fixture(scope="module")
+def baseline(tmp_path_factory: pytest.TempPathFactory) -> Stored[Examples]:
+    return generate(tmp_path_factory.mktemp("baseline"), *squares(1000))
+
+
+def distances(examples: Stored[Examples], of: str) -> list[float]:
+    assert examples.artifact.drift is not None
+    return [measure.distance for measure in examples.artifact.drift.measures if measure.of == of]
+
+
+def drifts(examples: Stored[Examples]) -> list[str]:
+    return [anomaly.message for anomaly in examples.artifact.anomalies if anomaly.check == "drift"]
+
+
+def test_without_a_baseline_there_is_no_drift(baseline: Stored[Examples]) -> None:
+    assert baseline.artifact.drift is None
+
+
+def test_the_same_data_has_not_drifted_at_all(tmp_path: Path, baseline: Stored[Examples]) -> None:
+    again = generate(tmp_path, *squares(1000), baseline)
+    drift = again.artifact.drift
+    assert drift is not None
+    assert [(measure.split, measure.of) for measure in drift.measures] == [
+        (split, of) for split in ("train", "validation", "test") for of in ("labels", "ink", "pixels")
+    ]
+    assert {measure.distance for measure in drift.measures} == {0.0}
+    assert drift.content_sha256 == baseline.artifact.source.identity["content_sha256"]
+    assert again.artifact.anomalies == ()
+
+
+def test_other_images_of_the_same_kind_are_within_the_limits(tmp_path: Path, baseline: Stored[Examples]) -> None:
+    others = generate(tmp_path, *squares(1000, seed=5), baseline)
+    assert max(distances(others, "pixels")) > 0
+    assert drifts(others) == []
+
+
+def test_brighter_images_have_drifted_and_their_labels_have_not(tmp_path: Path, baseline: Stored[Examples]) -> None:
+    images, labels = squares(1000)
+    brighter = generate(tmp_path, images + np.uint8(30), labels, baseline)
+    assert distances(brighter, "labels") == [0, 0, 0]
+    assert min(distances(brighter, "ink")) > 0.9
+    assert min(distances(brighter, "pixels")) > 0.1
+    ink, pixels = drifts(brighter)
+    assert ink.startswith("ink drift from the baseline (Jensen-Shannon): 1.000 in train, 1.000 in validation")
+    assert ink.endswith("the limit is 0.2")
+    assert pixels.startswith("pixels drift")
+    assert {(anomaly.level, anomaly.count) for anomaly in brighter.artifact.anomalies} == {("warning", 1000)}
+    assert brighter.artifact.anomalies_file is None, "drift is of all images, and names none"
+
+
+def test_other_shares_of_the_classes_have_drifted_and_the_images_have_not(
+    tmp_path: Path, baseline: Stored[Examples]
+) -> None:
+    images, labels = squares(1300)
+    kept = (labels != 4) | (np.arange(1300) % 40 == 4)  # 33 of 130
+    fewer = generate(tmp_path, images[kept], labels[kept], baseline, checks={"class_imbalance": {"level": "off"}})
+    assert distances(fewer, "labels")[0] == pytest.approx(0.1 - kept[labels == 4].sum() / kept.sum(), abs=2e-3)
+    (message,) = drifts(fewer)
+    assert message.startswith("labels drift from the baseline (largest difference): 0.07")
+
+
+def test_other_classes_and_sizes_are_told_and_are_no_failure(tmp_path: Path, baseline: Stored[Examples]) -> None:
+    eleven = generate(tmp_path / "more", *squares(1100, classes=11, size=32), baseline)
+    told = drifts(eleven)
+    assert told[:2] == [
+        "the baseline has no class `10`",
+        "the images are 32x32, and those of the baseline 28x28",
+    ]
+    assert distances(eleven, "labels")[0] == pytest.approx(1 / 11, abs=2e-3)
+    nine = generate(tmp_path / "fewer", *squares(900, classes=9), baseline)
+    assert drifts(nine)[0] == "the baseline's class `9` is missing"
+
+
+def test_classes_in_another_order_are_told(tmp_path: Path, baseline: Stored[Examples]) -> None:
+    turned = baseline.artifact.model_copy(update={"class_names": baseline.artifact.class_names[::-1]})
+    examples = generate(tmp_path, *squares(1000), Stored(turned, baseline.directory))
+    assert drifts(examples) == ["the baseline has the classes in another order, and so other labels for them"]
+    assert max(distances(examples, "labels")) == 0
+
+
+def test_drift_can_be_off_or_an_error(tmp_path: Path, baseline: Stored[Examples]) -> None:
+    images, labels = squares(1000)
+    off = generate(tmp_path / "off", images + np.uint8(30), labels, baseline, checks={"drift": {"level": False}})
+    assert (off.artifact.drift, off.artifact.anomalies) == (None, ())
+    with pytest.raises(DataError, match="ink drift from the baseline") as caught:
+        generate(tmp_path / "error", images + np.uint8(30), labels, baseline, checks={"drift": {"level": "error"}})
+    assert caught.value.remedy == "correct the data, or set example_gen.checks.drift.level to `warning`"
+
+
+histogram = st.lists(st.integers(0, 10**6), min_size=16, max_size=16).filter(any)
+
+
+@given(ours=histogram, theirs=histogram)
+def test_the_jensen_shannon_distance_is_scipys(ours: list[int], theirs: list[int]) -> None:
+    distance = jensen_shannon_distance(ours, theirs)
+    assert 0 <= distance <= 1
+    # Next to 0 the root makes much of the last bits.
+    assert distance == pytest.approx(jensenshannon(ours, theirs, base=2), abs=1e-7, nan_ok=True)

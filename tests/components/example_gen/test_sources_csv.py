@@ -1,0 +1,141 @@
+"""The CSV source: Kaggle's layout, and every cell, row and header that can be wrong."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from pathlib import Path
+
+import numpy as np
+import pytest
+
+from components.base.errors import DataError
+from components.example_gen.sources import CsvSource
+from tests.support.data import load, squares, write_csv
+
+
+def test_it_reads_what_was_written(tmp_path: Path) -> None:
+    source = CsvSource(
+        path=write_csv(tmp_path / "train.csv", count=30), test_path=write_csv(tmp_path / "t.csv", count=9)
+    )
+    dataset = load(source)
+    images, labels = squares(30, size=8)
+    np.testing.assert_array_equal(dataset.train.images, images)
+    np.testing.assert_array_equal(dataset.train.labels, labels)
+    assert dataset.test is not None
+    assert len(dataset.test) == 9
+
+
+def test_the_label_may_stand_anywhere(tmp_path: Path) -> None:
+    path = tmp_path / "last.csv"
+    path.write_text("a,b,c,d,label\n1,2,3,4,9\n")
+    split = load(CsvSource(path=path)).train
+    np.testing.assert_array_equal(split.images, [[[1, 2], [3, 4]]])
+    np.testing.assert_array_equal(split.labels, [9])
+
+
+def test_images_that_are_not_square_need_their_shape(tmp_path: Path) -> None:
+    path = tmp_path / "wide.csv"
+    path.write_text("label,a,b\n1,7,8\n")
+    with pytest.raises(DataError, match="2 pixel columns"):
+        load(CsvSource(path=path))
+    assert load(CsvSource(path=path, shape=(1, 2))).train.images.shape == (1, 1, 2)
+
+
+def test_the_mark_that_excel_begins_a_file_with_is_no_part_of_the_header(tmp_path: Path) -> None:
+    path = write_csv(tmp_path / "excel.csv", count=20)
+    path.write_bytes(b"\xef\xbb\xbf" + path.read_bytes())
+    assert len(load(CsvSource(path=path)).train) == 20
+
+
+def change(old: str, new: str) -> Callable[[Path], None]:
+    """Return something that replaces the first `old` after the header."""
+
+    def spoil(path: Path) -> None:
+        header, _, rows = path.read_text().partition("\n")
+        path.write_text(f"{header}\n{rows.replace(old, new, 1)}")
+
+    return spoil
+
+
+def rename_label(path: Path) -> None:
+    path.write_text(path.read_text().replace("label", "digit", 1))
+
+
+def keep_header(path: Path) -> None:
+    path.write_text(path.read_text().partition("\n")[0] + "\n")
+
+
+def empty(path: Path) -> None:
+    path.write_text("")
+
+
+def double_column(path: Path) -> None:
+    path.write_text(path.read_text().replace("pixel2", "pixel1", 1))
+
+
+def drop_last_cell(path: Path) -> None:
+    lines = path.read_text().splitlines()
+    lines[3] = lines[3].rpartition(",")[0]
+    path.write_text("\n".join(lines))
+
+
+def add_cell(path: Path) -> None:
+    lines = path.read_text().splitlines()
+    lines[3] += ",0"
+    path.write_text("\n".join(lines))
+
+
+def not_text(path: Path) -> None:
+    path.write_bytes(b"\x89PNG\r\n\x1a\n" + bytes(range(256)))
+
+
+@pytest.mark.parametrize(
+    ("spoil", "says"),
+    [
+        (change(",220,", ",,"), "is empty"),
+        (change(",220,", ",bright,"), "holds 'bright'"),
+        (change(",220,", ",-1,"), "holds '-1'"),
+        (change(",220,", ",256,"), "holds '256'"),
+        (change(",220,", ",nan,"), "holds 'nan'"),
+        (change(",220,", ",0.5,"), "holds '0.5'"),
+        (change(",220,", ",٣,"), "holds '٣'"),
+        (drop_last_cell, "line 4 has 64 cells"),
+        (add_cell, "line 4 has 66 cells"),
+        (rename_label, "has no column `label`"),
+        (keep_header, "has a header but no rows"),
+        (empty, "is empty"),
+        (double_column, "has two columns named `pixel1`"),
+        (not_text, "cannot be read as CSV"),
+        (change(",220,", ",0x10,"), "holds '0x10'"),
+        (change(",220,", "," + "9" * 5000 + ","), "holds '99999999999999999999'"),
+        (change(",220,", "," + "9" * 200_000 + ","), "cannot be read as CSV"),
+    ],
+)
+def test_a_bad_file_is_told_in_one_sentence(tmp_path: Path, spoil: Callable[[Path], None], says: str) -> None:
+    path = write_csv(tmp_path / "train.csv")
+    spoil(path)
+    with pytest.raises(DataError) as told:
+        load(CsvSource(path=path))
+    assert says in told.value.headline
+    assert str(path) in told.value.headline
+    assert "\n" not in told.value.headline
+
+
+def test_a_bad_cell_is_told_with_its_line_and_column(tmp_path: Path) -> None:
+    path = tmp_path / "small.csv"
+    path.write_text("label,a,b,c,d\n1,0,0,0,0\n2,0,0,999,0\n")
+    with pytest.raises(DataError, match=r"small\.csv, line 3, column `c` holds '999'"):
+        load(CsvSource(path=path))
+
+
+def test_train_and_test_must_be_of_one_size(tmp_path: Path) -> None:
+    small, large = write_csv(tmp_path / "small.csv", size=8), write_csv(tmp_path / "large.csv", size=9)
+    with pytest.raises(DataError, match="81 pixels"):
+        load(CsvSource(path=small, test_path=large))
+
+
+def test_a_missing_file_is_told(tmp_path: Path) -> None:
+    with pytest.raises(DataError, match="does not exist"):
+        load(CsvSource(path=tmp_path / "none.csv"))
+    with pytest.raises(DataError, match="is not a CSV file"):
+        load(CsvSource(path=tmp_path))

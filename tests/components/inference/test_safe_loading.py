@@ -1,0 +1,59 @@
+"""Nothing that is read can run code: no pickle, and Keras in its safe mode."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import pytest
+
+from components import Model, Stored, TransformedExamples
+from components.inference.predictor import load_predictor
+from components.io.splits import read_scaled
+from components.testing.contract import make_inputs
+
+
+class Trap:
+    """Leaves a file behind when it is unpickled."""
+
+    def __init__(self, path: Path) -> None:
+        self.path = path
+
+    def __reduce__(self) -> tuple[Any, ...]:
+        return Path.touch, (self.path,)
+
+
+def test_a_pickle_in_a_split_is_not_loaded(tmp_path: Path) -> None:
+    transformed: Stored[TransformedExamples] = make_inputs(tmp_path)[TransformedExamples]
+    split = transformed.artifact.splits.test
+    np.save(transformed.directory / split.labels, np.array([Trap(tmp_path / "sprung")], dtype=object))
+    with pytest.raises(ValueError, match="allow_pickle=False"):
+        read_scaled(transformed, split)
+    assert not (tmp_path / "sprung").exists()
+
+
+def test_a_pickle_in_a_linear_model_is_not_loaded(tmp_path: Path) -> None:
+    model: Stored[Model] = make_inputs(tmp_path)[Model]
+    trap = np.array([Trap(tmp_path / "sprung")], dtype=object)
+    np.savez(model.directory / model.artifact.file, weights=trap, bias=trap)
+    with pytest.raises(ValueError, match="allow_pickle=False"):
+        load_predictor(model)
+    assert not (tmp_path / "sprung").exists()
+
+
+def test_code_in_a_keras_model_is_not_run(tmp_path: Path) -> None:
+    import keras
+
+    model: Stored[Model] = make_inputs(tmp_path)[Model]
+    sprung = tmp_path / "sprung"
+
+    # As code, not by name: the file carries its bytecode.
+    spring = eval(f"lambda images: (__import__('pathlib').Path({str(sprung)!r}).touch(), images)[1]")  # noqa: S307
+    network = keras.Sequential([keras.Input((4, 4, 1)), keras.layers.Lambda(spring)])
+    network.save(tmp_path / "trap.keras")
+    sprung.unlink()
+    trapped = model.artifact.model_copy(update={"format": "keras", "file": "trap.keras"})
+    with pytest.raises((ValueError, TypeError), match="safe"):
+        load_predictor(Stored(trapped, tmp_path))
+    assert not sprung.exists()

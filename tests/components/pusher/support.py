@@ -1,0 +1,85 @@
+"""Small servables to publish: real directories whose files say which model they are."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+from components.artifacts import Interval, Servable
+from components.base.hashing import value_sha256
+from components.base.progress import NoProgress
+from components.base.termination import NoTermination
+from components.pusher import rollback as rolling_back
+from components.pusher.content import content_digest
+from components.pusher.metadata import write_statement
+from components.pusher.publish import Published, publish
+from components.pusher.versions import Version, list_versions
+
+
+def make_servable(directory: Path, name: str, *, accuracy: float = 0.9) -> Path:
+    """Write a directory with the layout of a SavedModel that is told from others by its name."""
+    for file in ("saved_model.pb", "variables/variables.index", "variables/variables.data-00000-of-00001"):
+        (directory / file).parent.mkdir(parents=True, exist_ok=True)
+        (directory / file).write_text(f"{file} of {name}")
+    servable = Servable(
+        content_sha256=content_digest(directory),
+        weights_sha256=value_sha256(name),
+        test_sha256=value_sha256("test images"),
+        verdict="BLESSED",
+        rubber_stamped=False,
+        accuracy=accuracy,
+        accuracy_interval=Interval(low=0.0, high=1.0, method="wilson"),
+        test_images=10,
+        image_shape=(28, 28, 1),
+        class_names=("0", "1"),
+    )
+    write_statement(servable, directory)
+    return directory
+
+
+class Listener(NoProgress):
+    """Keeps what it hears."""
+
+    def __init__(self) -> None:
+        self.messages: list[str] = []
+        self.warnings: list[str] = []
+
+    def message(self, text: str) -> None:
+        self.messages.append(text)
+
+    def warning(self, text: str) -> None:
+        self.warnings.append(text)
+
+
+def push(tmp_path: Path, name: str, progress: NoProgress | None = None) -> Published:
+    """Push a model of that name to `served`, as a run does; the same name is the same model."""
+    made = tmp_path / "made" / name
+    servable = made if made.exists() else make_servable(made, name)
+    return publish(servable, tmp_path / "served", digest=content_digest(servable), progress=progress or NoProgress())
+
+
+def pushed(tmp_path: Path, name: str) -> Version:
+    """Push a model, and return the version that it is."""
+    version = push(tmp_path, name).version
+    assert version is not None
+    return version
+
+
+def roll_back(destination: Path, to: int | None = None) -> rolling_back.RolledBack:
+    """Roll back without telling anybody."""
+    return rolling_back.roll_back(destination, to, progress=NoProgress(), termination=NoTermination())
+
+
+def served(destination: Path) -> list[str]:
+    """Return which model each version is, the newest last."""
+    files = [version.directory / "saved_model.pb" for version in list_versions(destination)]
+    return [file.read_text().rpartition(" ")[2] for file in files]
+
+
+def names(folder: Path) -> list[str]:
+    """Return what is in a folder."""
+    return sorted(path.name for path in folder.iterdir())
+
+
+def bytes_below(folder: Path) -> dict[str, bytes]:
+    """Return the content of every file below a folder, by its path relative to that."""
+    return {str(path.relative_to(folder)): path.read_bytes() for path in folder.rglob("*") if path.is_file()}

@@ -1,0 +1,178 @@
+"""Pusher: which models it pushes, what it makes of them, and what it says of the others."""
+
+from __future__ import annotations
+
+import errno
+import json
+import os
+import shutil
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from components import Context, Evaluation, Model, PushedModel, Pusher, Stored
+from components.artifacts import Blessing
+from components.base.errors import ConfigError, DataError, StorageError
+from components.base.progress import NoProgress
+from components.pusher.destination import as_folder, check_destination
+from components.testing.contract import make_inputs
+
+BLESSED = Blessing(verdict="BLESSED", checks=())
+STAMPED = Blessing(verdict="BLESSED", rubber_stamped=True, checks=())
+NOT_BLESSED = Blessing(verdict="NOT_BLESSED", checks=())
+
+
+@pytest.fixture(scope="module")
+def made(tmp_path_factory: pytest.TempPathFactory) -> dict[str, Stored[Any]]:
+    kinds = make_inputs(tmp_path_factory.mktemp("inputs"), saved_model=True)
+    return {"model": kinds[Model], "evaluation": kinds[Evaluation]}
+
+
+def judged(evaluation: Stored[Evaluation], **changes: Any) -> Stored[Evaluation]:
+    return Stored(evaluation.artifact.model_copy(update=changes), evaluation.directory)
+
+
+def push(made: dict[str, Stored[Any]], tmp_path: Path, blessing: Blessing, **allowed: bool) -> PushedModel:
+    pusher = Pusher(Pusher.Config(destination=str(tmp_path / "served"), **allowed))
+    (tmp_path / "output").mkdir()
+    context = Context(output=tmp_path / "output")
+    return pusher.run(context, model=made["model"], evaluation=judged(made["evaluation"], blessing=blessing))
+
+
+@pytest.mark.parametrize(
+    ("blessing", "allowed", "names"),
+    [
+        (BLESSED, {}, None),
+        (STAMPED, {}, "pusher.allow_rubber_stamped"),
+        (STAMPED, {"allow_unblessed": True}, "pusher.allow_rubber_stamped"),
+        (STAMPED, {"allow_rubber_stamped": True}, None),
+        (NOT_BLESSED, {}, "pusher.allow_unblessed"),
+        (NOT_BLESSED, {"allow_rubber_stamped": True}, "pusher.allow_unblessed"),
+        (NOT_BLESSED, {"allow_unblessed": True}, None),
+    ],
+)
+def test_only_what_is_blessed_or_allowed_is_pushed(
+    made: dict[str, Stored[Any]], tmp_path: Path, blessing: Blessing, allowed: dict[str, bool], names: str | None
+) -> None:
+    pushed = push(made, tmp_path, blessing, **allowed)
+    if names is None:
+        assert (pushed.directory, pushed.withheld) == ("servable", "")
+    else:
+        assert pushed.directory is None
+        assert f"{names}: true" in pushed.withheld
+        assert list((tmp_path / "output").iterdir()) == []
+    pusher = Pusher(Pusher.Config(destination=str(tmp_path / "served")))
+    said = pusher.deliver(Stored(pushed, tmp_path / "output"), NoProgress())
+    assert said == ("" if names else f"version 1: {tmp_path / 'served' / '1'}")
+    assert (tmp_path / "served").exists() == (names is None)
+
+
+def test_what_is_served_is_the_models_saved_model_and_a_word_on_what_it_is(
+    made: dict[str, Stored[Any]], tmp_path: Path
+) -> None:
+    pushed = push(made, tmp_path, BLESSED)
+    source, copy = made["model"].directory / "saved_model", tmp_path / "output" / "servable"
+    files = {path.relative_to(copy).as_posix() for path in copy.rglob("*") if path.is_file()}
+    assert files == {path.relative_to(source).as_posix() for path in source.rglob("*") if path.is_file()} | {
+        "assets.extra/pushed.json"
+    }
+    for name in files - {"assets.extra/pushed.json"}:
+        assert (copy / name).read_bytes() == (source / name).read_bytes()
+    said = json.loads((copy / "assets.extra/pushed.json").read_text())
+    evaluation, model = made["evaluation"].artifact, made["model"].artifact
+    assert pushed.servable is not None
+    assert said == pushed.servable.model_dump(mode="json")
+    assert (said["weights_sha256"], said["accuracy"]) == (model.weights_sha256, evaluation.metrics.accuracy)
+    assert said["class_names"] == list(model.class_names)
+
+
+def test_the_evaluation_must_be_of_the_model(made: dict[str, Stored[Any]], tmp_path: Path) -> None:
+    other = judged(made["evaluation"], blessing=BLESSED, weights_sha256="0" * 64)
+    with pytest.raises(DataError, match="the evaluation is of another model"):
+        Pusher(Pusher.Config(destination="x")).run(Context(output=tmp_path), model=made["model"], evaluation=other)
+
+
+def test_a_model_without_a_saved_model_cannot_be_pushed_but_withheld(tmp_path: Path) -> None:
+    kinds = make_inputs(tmp_path / "inputs")
+    pusher, context = Pusher(Pusher.Config(destination="x")), Context(output=tmp_path)
+    blessed = judged(kinds[Evaluation], blessing=BLESSED)
+    with pytest.raises(ConfigError, match="has no SavedModel") as told:
+        pusher.run(context, model=kinds[Model], evaluation=blessed)
+    assert "pusher=null" in told.value.remedy
+    withheld = judged(blessed, blessing=NOT_BLESSED)
+    assert pusher.run(context, model=kinds[Model], evaluation=withheld).withheld
+
+
+def test_what_no_server_can_load_is_not_pushed(made: dict[str, Stored[Any]], tmp_path: Path) -> None:
+    shutil.copytree(made["model"].directory, tmp_path / "model")
+    (tmp_path / "model/saved_model/saved_model.pb").unlink()
+    spoilt = {**made, "model": Stored(made["model"].artifact, tmp_path / "model")}
+    with pytest.raises(ConfigError, match=r"has no saved_model\.pb: there is nothing to push"):
+        push(spoilt, tmp_path, BLESSED)
+
+
+def test_a_disk_that_is_full_is_told_for_what(
+    made: dict[str, Stored[Any]], tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    def full(source: Path, target: Path) -> None:  # noqa: ARG001
+        raise OSError(errno.ENOSPC, os.strerror(errno.ENOSPC))
+
+    monkeypatch.setattr("components.pusher.component.copy_files", full)
+    with pytest.raises(StorageError, match="no space for the copy to be served"):
+        push(made, tmp_path, BLESSED)
+
+
+def test_the_destination_decides_nothing_of_what_is_made() -> None:
+    here, there = (Pusher(Pusher.Config(destination=place)).identity() for place in ("here", "there"))
+    assert here == there
+    assert Pusher(Pusher.Config(destination="here", allow_unblessed=True)).identity() != here
+
+
+def test_a_destination_is_a_path_however_it_is_given(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("HOME", "/home/somebody")
+    assert Pusher.Config(destination="~/served").destination == "/home/somebody/served"
+    assert Pusher.Config.model_validate({"destination": Path("served")}).destination == "served"
+
+
+@pytest.mark.parametrize(
+    ("value", "says"),
+    [
+        ("", "the path of a folder is expected"),
+        (None, "the path of a folder is expected"),
+        (3, "the path of a folder is expected"),
+        ("s3://bucket/models", "s3://bucket/models is an address"),
+        ("~nobody-of-this-name/x", "there is no home folder"),
+    ],
+)
+def test_what_is_no_path_is_no_destination(value: object, says: str) -> None:
+    with pytest.raises(ValueError, match=says):
+        as_folder(value)
+
+
+@pytest.mark.parametrize(
+    ("place", "says"),
+    [
+        ("link", "it is a link that leads nowhere"),
+        ("link/below", "link is a link that leads nowhere"),
+        ("file/below", "file is not a folder"),
+        ("/proc/x/y", "/proc cannot be written to"),
+    ],
+)
+def test_where_nothing_can_be_pushed_to_is_told_before(tmp_path: Path, place: str, says: str) -> None:
+    (tmp_path / "link").symlink_to(tmp_path / "nowhere")
+    (tmp_path / "file").touch()
+    before = sorted(tmp_path.iterdir())
+    with pytest.raises(ConfigError, match=f"cannot push to {tmp_path / place}: .*{says}"):
+        check_destination(tmp_path / place)
+    check_destination(tmp_path / "to/be/made")
+    assert sorted(tmp_path.iterdir()) == before
+
+
+@pytest.mark.parametrize(("missing", "says"), [(os.R_OK, "may not be read"), (os.W_OK, "may not be written to")])
+def test_a_destination_must_be_read_and_written(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, missing: int, says: str
+) -> None:
+    monkeypatch.setattr("os.access", lambda _, wanted: not wanted & missing)  # root is refused nothing
+    with pytest.raises(ConfigError, match=f"it {says}"):
+        check_destination(tmp_path)

@@ -1,0 +1,232 @@
+"""Rolling back: to what was in use before, by adding a version, and for good."""
+
+from __future__ import annotations
+
+import errno
+import json
+import os
+from itertools import count
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from components.base.errors import ConfigError, IntegrityError, JobError, TerminationError
+from components.base.termination import NoTermination
+from components.pusher import rollback as rolling_back
+from components.pusher.metadata import ROLLED_BACK, STATEMENT
+from components.pusher.versions import list_versions
+from tests.components.pusher.support import Listener, bytes_below, make_servable, names, push, pushed, roll_back, served
+
+
+def test_what_was_rolled_back_from_is_not_pushed_again_though_its_version_is_gone(tmp_path: Path) -> None:
+    for name in "abc":
+        push(tmp_path, name)
+    for _ in "12":
+        roll_back(tmp_path / "served")
+    assert served(tmp_path / "served") == ["a", "b", "c", "b", "a"]
+    for bad in "234":
+        (tmp_path / "served" / bad).rename(tmp_path / f"away-{bad}")
+    for name in "bc":
+        told = Listener()
+        again = push(tmp_path, name, told)
+        assert (again.version, again.new, again.served.number) == (None, False, 5)
+        (warning,) = told.warnings
+        assert f"the model is not pushed: {tmp_path / 'served/5'} was rolled back from it" in warning
+    assert pushed(tmp_path, "d").number == 6
+    assert pushed(tmp_path, "b").number == 7, "what was pushed since ends it"
+
+
+@pytest.mark.parametrize(
+    ("done", "then_served"),
+    [
+        ("abc<", "abcb"),
+        ("abc<<", "abcba"),  # not back to c, which was rolled back from
+        ("abc<d<", "abcbdb"),
+        ("abc<d<<", "abcbdba"),
+        ("abc1<", "abca"),  # nothing was in use before a
+        ("abc13<", "abcaca"),  # forward again, and back
+        ("aba<", "aba"),  # a was there already: b is served
+        ("ab<b", "aba"),  # run again, a job does not undo a rollback
+    ],
+)
+def test_rolling_back_leads_to_the_model_that_was_in_use_before(tmp_path: Path, done: str, then_served: str) -> None:
+    for what in done:
+        if what == "<":
+            try:
+                roll_back(tmp_path / "served")
+            except ConfigError as error:
+                assert "nothing to roll back to" in error.headline  # noqa: PT017
+        elif what.isdigit():
+            roll_back(tmp_path / "served", int(what))
+        else:
+            push(tmp_path, what)
+    assert "".join(served(tmp_path / "served")) == then_served
+
+
+def test_rolling_back_adds_a_copy_and_changes_nothing(tmp_path: Path) -> None:
+    for name in "ab":
+        push(tmp_path, name)
+    before = bytes_below(tmp_path / "served")
+    done = roll_back(tmp_path / "served")
+    assert (done.version.number, done.to.number, done.before.number) == (3, 1, 2)
+    after = bytes_below(tmp_path / "served")
+    assert {name: content for name, content in after.items() if not name.startswith("3/")} == before
+    copy = bytes_below(tmp_path / "served/3")
+    assert json.loads(copy.pop(ROLLED_BACK))["content_sha256"] == [done.before.digest]
+    assert copy == bytes_below(tmp_path / "served/1")
+
+
+def test_a_version_that_somebody_else_made_can_be_rolled_back_to(tmp_path: Path) -> None:
+    (tmp_path / "served/1700000000/variables").mkdir(parents=True)
+    (tmp_path / "served/1700000000/saved_model.pb").write_text("model of theirs")
+    assert pushed(tmp_path, "a").number == 1700000001
+    assert roll_back(tmp_path / "served").version.servable is None
+    assert served(tmp_path / "served") == ["theirs", "a", "theirs"]
+
+
+@pytest.mark.parametrize(
+    ("to", "says"),
+    [
+        (9, "has no version 9"),
+        (2, "version 2 is served already"),
+        (1, "1 was changed after it was published"),
+    ],
+)
+def test_what_cannot_be_rolled_back_to_is_told_and_nothing_is_added(tmp_path: Path, to: int, says: str) -> None:
+    for name in "ab":
+        push(tmp_path, name)
+    (tmp_path / "served/1/saved_model.pb").write_text("something else")
+    with pytest.raises((ConfigError, IntegrityError), match=says):
+        roll_back(tmp_path / "served", to)
+    assert names(tmp_path / "served") == ["1", "2"]
+
+
+def test_there_must_be_versions_to_roll_back(tmp_path: Path) -> None:
+    with pytest.raises(ConfigError, match="there is no folder"):
+        roll_back(tmp_path / "nowhere")
+    assert not (tmp_path / "nowhere").exists()
+    with pytest.raises(ConfigError, match="has no versions"):
+        roll_back(tmp_path)
+
+
+def test_what_is_no_saved_model_is_neither_pushed_nor_rolled_back_to(tmp_path: Path) -> None:
+    servable = make_servable(tmp_path / "made/empty", "empty")
+    (servable / "saved_model.pb").unlink()
+    with pytest.raises(ConfigError, match=r"has no saved_model\.pb"):
+        push(tmp_path, "empty")
+    (tmp_path / "served/1").mkdir()
+    (tmp_path / "served/1/notes.txt").touch()
+    push(tmp_path, "a")
+    with pytest.raises(ConfigError, match="nothing to roll back to"):
+        roll_back(tmp_path / "served")
+    with pytest.raises(ConfigError, match=r"1 has no saved_model\.pb"):
+        roll_back(tmp_path / "served", 1)
+    (tmp_path / "served/3").mkdir()  # newest, but no server can load it
+    done = roll_back(tmp_path / "served")
+    assert (done.version.number, done.to.number) == (4, 2)
+    assert [version.damage for version in list_versions(tmp_path / "served")] == [
+        "has no saved_model.pb",
+        "",
+        "has no saved_model.pb",
+        "",
+    ]
+
+
+def test_what_cannot_be_read_is_not_rolled_back_to(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    for name in "ab":
+        push(tmp_path, name)
+    hide(monkeypatch, tmp_path / "served/1/variables")
+    with pytest.raises(ConfigError, match=f"{tmp_path / 'served/1/variables'} cannot be used: Permission denied"):
+        roll_back(tmp_path / "served")
+    assert names(tmp_path / "served") == ["1", "2"]
+    assert list_versions(tmp_path / "served")[0].damage == "cannot be read (Permission denied)"
+
+
+def hide(monkeypatch: pytest.MonkeyPatch, folder: Path) -> None:
+    """Let a folder not be listed, as it is for whoever has no permission; root, as who tests often run, always has."""
+    really = os.scandir
+
+    def scan(path: str) -> Any:
+        if Path(path) == folder:
+            raise PermissionError(errno.EACCES, os.strerror(errno.EACCES), path)
+        return really(path)
+
+    monkeypatch.setattr("os.scandir", scan)
+
+
+def test_nothing_changes_beside_a_version_of_which_nothing_can_be_known(tmp_path: Path) -> None:
+    for name in "ab":
+        push(tmp_path, name)
+    statement = tmp_path / "served/1" / STATEMENT
+    statement.unlink()
+    statement.symlink_to(statement)  # which no permission helps against
+    for attempt in (roll_back, lambda _: push(tmp_path, "a")):
+        with pytest.raises(JobError, match=f"{statement} cannot be used: Too many levels"):
+            attempt(tmp_path / "served")
+    assert names(tmp_path / "served") == ["1", "2"]
+
+
+def test_links_and_empty_folders_are_copied_whole(tmp_path: Path) -> None:
+    theirs = make_servable(tmp_path / "theirs", "theirs")
+    version = tmp_path / "served/1"
+    (version / "assets").mkdir(parents=True)
+    (version / "variables").symlink_to(theirs / "variables")
+    (version / "saved_model.pb").symlink_to(theirs / "saved_model.pb")
+    push(tmp_path, "a")
+    copy = roll_back(tmp_path / "served").version.directory
+    assert not any(path.is_symlink() for path in copy.rglob("*"))
+    assert (copy / "assets").is_dir()
+    assert bytes_below(copy) == {
+        name: content for name, content in bytes_below(theirs).items() if name != STATEMENT
+    } | {ROLLED_BACK: (copy / ROLLED_BACK).read_bytes()}
+
+
+def test_a_damaged_copy_that_is_served_can_be_rolled_back_to_its_original(tmp_path: Path) -> None:
+    for name in "ab":
+        push(tmp_path, name)
+    damaged = roll_back(tmp_path / "served").version
+    (damaged.directory / "saved_model.pb").write_text("something else")
+    assert roll_back(tmp_path / "served", 1).version.number == 4
+    assert served(tmp_path / "served") == ["a", "b", "else", "a"]
+
+
+def test_a_rollback_that_was_asked_to_end_changes_nothing(tmp_path: Path) -> None:
+    for name in "ab":
+        push(tmp_path, name)
+    for moment in count():
+        asked = EndsAt(moment)
+        try:
+            done = rolling_back.roll_back(tmp_path / "served", None, progress=Listener(), termination=asked)
+        except TerminationError:
+            assert names(tmp_path / "served") == ["1", "2"]
+        else:
+            break
+    assert moment > 3, "it looks before each file, and last before the rename"
+    assert done.version.number == 3
+
+
+def test_a_rollback_looks_last_before_the_step_that_changes_what_is_served(tmp_path: Path) -> None:
+    for name in "ab":
+        push(tmp_path, name)
+
+    class EndsWhenAllIsCopied(NoTermination):
+        def check(self) -> None:
+            if list((tmp_path / "served").glob(f".staging-*/{ROLLED_BACK}")):
+                raise TerminationError("the job was asked to end")
+
+    with pytest.raises(TerminationError):
+        rolling_back.roll_back(tmp_path / "served", None, progress=Listener(), termination=EndsWhenAllIsCopied())
+    assert names(tmp_path / "served") == ["1", "2"]
+
+
+class EndsAt(NoTermination):
+    """Asks to end after some looks at it."""
+
+    def __init__(self, moment: int) -> None:
+        self.left = moment
+
+    def check(self) -> None:
+        self.left -= 1
+        if self.left < 0:
+            raise TerminationError("the job was asked to end")

@@ -1,0 +1,290 @@
+"""A run that pushes, and the commands on what it pushed. All with fakes."""
+
+from __future__ import annotations
+
+import json
+import shutil
+import signal
+import time
+from pathlib import Path
+
+import pytest
+
+from components.base.errors import ConfigError
+from components.pusher.versions import LARGEST
+from components.testing import FakePusher
+from job.config.config import JobConfig, load_config
+from job.pipeline.pipeline import Pipeline
+from tests.components.pusher.support import push
+from tests.conftest import FAKES, Command, WriteConfig
+from tests.support.imports import HEAVY, imported_by
+from tests.support.processes import start, wait_for
+
+
+@pytest.fixture
+def pushing(write_config: WriteConfig, tmp_path: Path) -> tuple[object, ...]:
+    """Return the command of a job that pushes to `served`."""
+    trainer = {"use": "components.testing:FakeTrainer", "saved_model": True}
+    pusher = {"destination": str(tmp_path / "served"), "allow_rubber_stamped": True}
+    config = write_config({**FAKES, "trainer": trainer, "pusher": pusher})
+    return ("run", "--config", config, "--root", tmp_path / "root")
+
+
+def test_a_run_pushes_once_and_says_where(mnist_job: Command, pushing: tuple[object, ...], tmp_path: Path) -> None:
+    first, again = (mnist_job(*pushing) for _ in "12")
+    assert first.exit_code == again.exit_code == 0
+    place = tmp_path / "served" / "1"
+    assert f"to be served; version 1: {place} (first time)" in first.stdout
+    assert f"\nservable      version 1: {place}\n" in first.stdout
+    assert f"\nservable      version 1: {place}, there already\n" in again.stdout
+    assert [path.name for path in (tmp_path / "served").iterdir()] == ["1"]
+    record = json.loads((tmp_path / "root/runs/latest/run.json").read_text())
+    assert [step["component"] for step in record["steps"]][-1] == "pusher"
+    assert record["steps"][-1]["status"] == "reused"
+    assert record["steps"][-1]["delivered"] == f"version 1: {place}, there already"
+    assert record["withheld"] is None
+    shown = mnist_job("show", "--root", tmp_path / "root").stdout
+    assert f"\nservable      version 1: {place}, there already\n" in shown
+    trees = [line.split()[0] for line in shown.splitlines() if line.startswith(("figures ", "pushed_model "))]
+    assert trees == ["figures", "pushed_model"], "both are made of the model, and neither of the other"
+    assert "made-up squares" in shown
+    assert mnist_job("verify", "--root", tmp_path / "root").stdout == "6 artifacts re-hashed, 0 failed\n"
+    assert mnist_job("gc", "--root", tmp_path / "root", "--keep", "1").stdout.count("artifact") == 0
+
+
+def test_what_was_removed_there_is_pushed_again_by_a_run_that_reuses_everything(
+    mnist_job: Command, pushing: tuple[object, ...], tmp_path: Path
+) -> None:
+    mnist_job(*pushing)
+    (tmp_path / "served").rename(tmp_path / "away")
+    assert mnist_job(*pushing, "--json").record["steps"][-1]["delivered"] == f"version 1: {tmp_path / 'served' / '1'}"
+
+
+def test_a_run_does_not_undo_a_rollback(mnist_job: Command, pushing: tuple[object, ...], tmp_path: Path) -> None:
+    push(tmp_path, "older")
+    mnist_job(*pushing)
+    assert mnist_job("rollback", tmp_path / "served").exit_code == 0
+    place = tmp_path / "served" / "2"
+    told = mnist_job(*pushing, "--json").record["steps"][-1]["delivered"]
+    assert told == f"version 2: {place}, there already; version 3 is served"
+
+
+def test_what_cannot_be_delivered_fails_the_step_and_is_delivered_by_the_next_run(
+    mnist_job: Command, pushing: tuple[object, ...], tmp_path: Path
+) -> None:
+    (tmp_path / "served" / str(LARGEST)).mkdir(parents=True)
+    outcome = mnist_job(*pushing)
+    assert outcome.exit_code == 2
+    assert "the largest that there can be" in outcome.stderr
+    assert json.loads((tmp_path / "root/runs/latest/run.json").read_text())["failure"]["component"] == "pusher"
+    (tmp_path / "served" / str(LARGEST)).rmdir()
+    step = mnist_job(*pushing, "--json").record["steps"][-1]
+    assert (step["status"], step["delivered"]) == ("reused", f"version 1: {tmp_path / 'served' / '1'}")
+
+
+@pytest.mark.parametrize(
+    ("change", "exit_code", "names"),
+    [
+        ("pusher.allow_rubber_stamped=false", 0, "pusher.allow_rubber_stamped"),
+        ("evaluator.accuracy=0.5", 4, "pusher.allow_unblessed"),
+    ],
+)
+def test_what_is_withheld_is_told_with_the_key_that_allows_it(
+    mnist_job: Command, pushing: tuple[object, ...], tmp_path: Path, change: str, exit_code: int, names: str
+) -> None:
+    outcome = mnist_job(*pushing, "--set", change)
+    assert outcome.exit_code == exit_code
+    (in_its_line, at_the_end) = [line for line in outcome.stdout.splitlines() if "not pushed" in line]
+    assert in_its_line.startswith("pusher       ran ")
+    assert at_the_end.startswith("not pushed    the model is ")
+    assert f"{names}: true" in in_its_line
+    assert f"{names}: true" in at_the_end
+    assert not (tmp_path / "served").exists()
+    record = json.loads((tmp_path / "root/runs/latest/run.json").read_text())
+    assert record["steps"][-1]["delivered"] is None
+    assert names in record["withheld"]
+
+
+def test_the_log_for_machines_tells_it_too(mnist_job: Command, pushing: tuple[object, ...], tmp_path: Path) -> None:
+    lines = mnist_job(*pushing, "--log-format", "json").stdout.splitlines()
+    (ended,) = [told for told in map(json.loads, lines) if told["event"] == "step_ended" and told["step"] == "pusher"]
+    assert ended["fields"]["delivered"] == f"version 1: {tmp_path / 'served' / '1'}"
+
+
+def test_without_its_section_there_is_no_pusher(
+    mnist_job: Command, pushing: tuple[object, ...], fake_config: Path, tmp_path: Path
+) -> None:
+    outcome = mnist_job(*pushing, "--set", "pusher=null")
+    assert outcome.exit_code == 0
+    assert "push" not in outcome.stdout
+    assert not (tmp_path / "root/artifacts/pusher").exists()
+    assert "pusher" not in load_config(fake_config, ["pusher=null"]).resolved()
+
+
+def test_the_sixth_slot_is_as_the_others(mnist_job: Command, pushing: tuple[object, ...], tmp_path: Path) -> None:
+    fake = ("--set", "pusher.use=components.testing:FakePusher", "--set", f"pusher.destination={tmp_path / 'other'}")
+    assert mnist_job(*pushing, *fake, "--until", "pusher").exit_code == 0
+    assert (tmp_path / "other/1/saved_model.pb").is_file()
+    refused = mnist_job(*pushing, "--set", "pusher.use=components.testing:FakeTrainer")
+    assert refused.exit_code == 2
+    assert "cannot be the pusher: its types are" in refused.stderr
+    resolved = JobConfig(pipeline=Pipeline(pusher=FakePusher())).resolved()
+    assert resolved["pusher"] == {"use": "components.testing.fakes:FakePusher"}
+
+
+def test_it_cannot_be_stopped_after_what_is_not_there(mnist_job: Command, fake_config: Path, tmp_path: Path) -> None:
+    outcome = mnist_job("run", "--config", fake_config, "--root", tmp_path / "root", "--until", "pusher")
+    assert outcome.exit_code == 2
+    assert outcome.stderr.startswith("error: the configuration has no pusher to stop after")
+
+
+@pytest.mark.parametrize("own", ["root/artifacts", "root/runs", "root/artifacts/pusher/below", "link"])
+def test_what_the_job_keeps_for_itself_is_no_destination(
+    mnist_job: Command, pushing: tuple[object, ...], tmp_path: Path, own: str
+) -> None:
+    (tmp_path / "link").symlink_to("root/runs")
+    (tmp_path / "root/runs").mkdir(parents=True)
+    outcome = mnist_job(*pushing, "--set", f"pusher.destination={tmp_path / own}")
+    assert outcome.exit_code == 2
+    assert f"the pusher would deliver to {tmp_path / own}, which is for the job's " in outcome.stderr
+    assert list((tmp_path / "root").rglob("run.json")) == []
+
+
+@pytest.mark.parametrize(
+    ("value", "says"), [("s3://bucket/models", "is an address"), ("", "the path of a folder is expected")]
+)
+def test_a_destination_that_is_no_path_is_told_with_its_place(
+    mnist_job: Command, pushing: tuple[object, ...], tmp_path: Path, value: str, says: str
+) -> None:
+    outcome = mnist_job(*pushing, "--set", f"pusher.destination={value}")
+    assert outcome.exit_code == 2
+    assert "pusher.destination: " in outcome.stderr
+    assert says in outcome.stderr
+    assert not (tmp_path / "root").exists()
+
+
+@pytest.mark.parametrize("below", ["", "/deeper/still"])
+def test_a_destination_that_is_a_file_is_told_before_anything_runs(
+    mnist_job: Command, pushing: tuple[object, ...], tmp_path: Path, below: str
+) -> None:
+    (tmp_path / "file").touch()
+    outcome = mnist_job(*pushing, "--set", f"pusher.destination={tmp_path}/file{below}")
+    assert outcome.exit_code == 2
+    assert "is not a folder" in outcome.stderr
+    assert not (tmp_path / "root").exists()
+
+
+def test_a_section_without_a_destination_is_told(write_config: WriteConfig) -> None:
+    with pytest.raises(ConfigError) as told:
+        load_config(write_config({"pusher": {"allow_unblessed": True}}))
+    assert told.value.headline.endswith("pusher.destination is missing")
+
+
+def test_versions_are_listed_and_rolled_back(mnist_job: Command, tmp_path: Path) -> None:
+    destination = tmp_path / "served"
+    for name in ("older", "newer"):
+        push(tmp_path, name)
+    done = mnist_job("rollback", destination)
+    assert done.exit_code == 0
+    assert done.stdout.splitlines()[0].startswith("rolled back   from version 2, test accuracy 0.9000, weights ")
+    assert done.stdout.splitlines()[1].endswith("; a copy of version 1")
+    (destination / "2/more").touch()
+    header, *rows = mnist_job("versions", destination).stdout.splitlines()
+    assert header.split() == ["version", "published,", "UTC", "accuracy", "weights", "verdict"]
+    assert [row.split()[0] for row in rows] == ["3", "2", "1"]
+    assert rows[0].endswith("BLESSED  served, a copy of version 1")
+    assert rows[1].endswith("BLESSED  was changed after it was published")
+    listed = json.loads(mnist_job("versions", destination, "--json").stdout)["versions"]
+    assert [(row["version"], row["served"], row["copy_of"]) for row in listed] == [
+        (3, True, 1),
+        (2, False, None),
+        (1, False, None),
+    ]
+    assert [row["damage"] for row in listed] == [None, "was changed after it was published", None]
+    (destination / "2/more").unlink()
+    forward = json.loads(mnist_job("rollback", destination, "--to", "2", "--json").stdout)
+    assert (forward["before"], forward["served"]["version"], forward["served"]["copy_of"]) == (3, 4, 2)
+
+
+@pytest.mark.parametrize(
+    ("arguments", "says"),
+    [
+        (("versions", "nowhere"), "there is no folder nowhere"),
+        (("rollback", "nowhere"), "there is no folder nowhere"),
+        (("rollback", "served"), "there is nothing to roll back to"),
+        (("rollback", "served", "--to", "7"), "served has no version 7"),
+    ],
+)
+def test_what_cannot_be_done_is_one_sentence_and_exit_2(
+    mnist_job: Command, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, arguments: tuple[str, ...], says: str
+) -> None:
+    push(tmp_path, "only")
+    monkeypatch.chdir(tmp_path)
+    outcome = mnist_job(*arguments)
+    assert outcome.exit_code == 2
+    assert outcome.stderr.startswith(f"error: {says}")
+    assert outcome.stdout == ""
+
+
+def test_what_a_version_was_made_of_is_shown_as_long_as_it_is_there(
+    mnist_job: Command, pushing: tuple[object, ...], tmp_path: Path
+) -> None:
+    run_id, again = (mnist_job(*pushing, "--json").record["run_id"] for _ in "12")
+    version, root = tmp_path / "served/1", tmp_path / "root"
+    shown = mnist_job("show", version, "--root", root)
+    assert shown.exit_code == 0
+    assert "artifact      pushed_model\n" in shown.stdout
+    assert f"runs          {again}, {run_id}\n" in shown.stdout
+    assert "made-up squares" in shown.stdout, "down to the source"
+    as_json = json.loads(mnist_job("show", version, "--root", root, "--json").stdout)
+    assert as_json["runs"] == [run_id, again]
+    assert set(as_json["lineage"]["inputs"]) == {"model", "evaluation"}
+    shutil.rmtree(root / "artifacts/pusher")
+    assert "artifact      model\n" in mnist_job("show", version, "--root", root).stdout
+    shutil.rmtree(root / "artifacts/trainer")
+    nothing = mnist_job("show", version, "--root", root)
+    assert nothing.exit_code == 2
+    assert f"has nothing of what {version} was made of" in nothing.stderr
+
+
+def test_a_version_is_no_model_to_predict_with(mnist_job: Command, pushing: tuple[object, ...], tmp_path: Path) -> None:
+    mnist_job(*pushing)
+    version = tmp_path / "served/1"
+    outcome = mnist_job("predict", tmp_path, "--root", tmp_path / "root", "--model", version)
+    assert outcome.exit_code == 2
+    assert f"--model is {version}, which is no sealed artifact and no run" in outcome.stderr
+    assert f"`python -m job show {version}`" in outcome.stderr
+    damaged = next((tmp_path / "root/artifacts/trainer").iterdir())
+    (damaged / "manifest.json").unlink()
+    assert mnist_job("predict", tmp_path, "--root", tmp_path / "root", "--model", damaged).exit_code == 3
+
+
+def test_a_run_has_the_lineage_of_its_line_and_of_all_that_it_made(
+    mnist_job: Command, pushing: tuple[object, ...], tmp_path: Path
+) -> None:
+    mnist_job(*pushing)
+    shown = json.loads(mnist_job("show", "--root", tmp_path / "root", "--json").stdout)
+    assert shown["lineage"]["kind"] == "figures"
+    assert [tree["kind"] for tree in shown["lineages"]] == ["figures", "pushed_model"]
+
+
+def test_a_push_that_takes_too_long_is_broken_off_when_the_job_is_asked_to_end(
+    write_config: WriteConfig, tmp_path: Path
+) -> None:
+    stuck = {"use": "tests.support.components:StuckPusher"}
+    process = start("run", "--config", write_config({**FAKES, "pusher": stuck}), "--root", tmp_path / "root")
+    wait_for("stuck", process)
+    for _ in "12":
+        process.send_signal(signal.SIGTERM)
+        time.sleep(1.2)  # a second one that is no echo of the first breaks it off at once
+    process.communicate(timeout=20)
+    assert process.returncode == 143
+
+
+def test_a_run_that_pushed_before_and_the_commands_import_nothing_heavy(
+    mnist_job: Command, pushing: tuple[object, ...], tmp_path: Path
+) -> None:
+    push(tmp_path, "older")
+    assert mnist_job(*pushing).exit_code == 0
+    for arguments in (pushing, ("versions", tmp_path / "served"), ("rollback", tmp_path / "served")):
+        assert not imported_by(*arguments) & set(HEAVY)

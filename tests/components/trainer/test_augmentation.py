@@ -1,0 +1,87 @@
+"""Augmentation: nothing by default, within its limits, and a function of its seed."""
+
+from __future__ import annotations
+
+import math
+
+import numpy as np
+import pytest
+from numpy.typing import NDArray
+
+from components.trainer.augmentation import AugmentationConfig, augment
+
+
+def bars(count: int) -> NDArray[np.float32]:
+    """Return images with an upright bar in the middle."""
+    images = np.zeros((count, 28, 28, 1), np.float32)
+    images[:, 6:22, 12:16] = 1
+    return images
+
+
+def changed(*, seed: tuple[int, int] = (1, 2), **limits: float) -> NDArray[np.float32]:
+    import tensorflow as tf
+
+    result: NDArray[np.float32] = augment(
+        AugmentationConfig(**limits), tf.constant(bars(64)), seed=tf.constant(seed, tf.int64)
+    ).numpy()
+    return result
+
+
+def test_limits_of_zero_change_nothing() -> None:
+    assert AugmentationConfig().changes_nothing
+    np.testing.assert_allclose(changed(), bars(64), atol=1e-5)
+
+
+@pytest.mark.parametrize("limit", ["rotation", "zoom", "shear", "shift"])
+def test_each_limit_changes_images_each_in_its_own_way(limit: str) -> None:
+    config = {limit: 15.0 if limit == "rotation" else 0.2}
+    assert not AugmentationConfig(**config).changes_nothing
+    images = changed(**config)  # type: ignore[arg-type]  # no limit is named `seed`
+    assert len({image.tobytes() for image in images}) == 64
+    assert images.min() >= 0
+    assert images.max() <= 1
+
+
+def test_the_seed_decides() -> None:
+    assert np.array_equal(changed(rotation=10.0), changed(rotation=10.0))
+    assert not np.array_equal(changed(rotation=10.0), changed(seed=(1, 3), rotation=10.0))
+
+
+def test_a_shift_stays_within_its_limit_and_a_zoom_about_the_centre() -> None:
+    def centre(images: NDArray[np.float32]) -> NDArray[np.float64]:
+        places = np.arange(28)
+        weights = images[..., 0] / images.sum(axis=(1, 2, 3))[:, None, None]
+        return np.stack([(weights * places[:, None]).sum(axis=(1, 2)), (weights * places).sum(axis=(1, 2))])
+
+    moved = np.abs(centre(changed(shift=0.1)) - 13.5)
+    assert moved.max() <= 2.8 + 1e-3
+    assert moved.max() > 2
+    assert np.abs(centre(changed(zoom=0.2)) - 13.5).max() < 0.05
+    area = changed(zoom=0.2).sum(axis=(1, 2, 3)) / bars(1).sum()
+    assert 0.8**2 - 0.1 < area.min() < 0.8
+    assert 1.2 < area.max() < 1.2**2 + 0.1
+
+
+@pytest.mark.parametrize(
+    ("limits", "place"),
+    [
+        # Where the middle of a spot 8 pixels above the centre comes to, from (row -8, column 0), at the limit.
+        ({"rotation": 30.0}, (-8 * math.cos(math.pi / 6), 8 * math.sin(math.pi / 6))),
+        ({"shear": 0.25}, (-8.0, 2.0)),
+        ({"zoom": 0.25}, (-10.0, 0.0)),
+        ({"shift": 0.1}, (-8 + 4.1, 4.1)),
+    ],
+)
+def test_at_its_limit_each_change_is_as_large_as_it_says(
+    monkeypatch: pytest.MonkeyPatch, limits: dict[str, float], place: tuple[float, float]
+) -> None:
+    import tensorflow as tf
+
+    monkeypatch.setattr(tf.random, "stateless_uniform", lambda shape, **_: tf.ones(shape))
+    image = np.zeros((1, 41, 41, 1), np.float32)
+    image[0, 11:14, 19:22] = 1
+    moved = augment(AugmentationConfig(**limits), tf.constant(image), seed=tf.constant((1, 2), tf.int64)).numpy()[
+        0, ..., 0
+    ]
+    row, column = ((moved * axis).sum() / moved.sum() - 20 for axis in np.mgrid[:41, :41])
+    assert (row, abs(column)) == pytest.approx((place[0], abs(place[1])), abs=0.15)

@@ -1,0 +1,134 @@
+"""The pictures: right at two, at ten and at many classes, and readable as PNG files."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import numpy as np
+import pandas as pd
+import pytest
+from numpy.typing import NDArray
+from PIL import Image
+
+from components import Context, Evaluation, Examples, Figures, Model, Stored, Trainer, TransformedExamples, Visualizer
+from components.base.errors import ConfigError
+from components.evaluator.metrics import score
+from components.testing.contract import make_inputs
+from components.visualizer.plots.class_distribution import draw_class_distribution
+from components.visualizer.plots.confusion_matrix import draw_confusion
+from components.visualizer.plots.feature_maps import draw_feature_maps
+from components.visualizer.plots.mistakes import draw_mistakes
+from components.visualizer.plots.style import save, style
+from tests.support.html import read_html
+
+
+def read_png(path: Path) -> NDArray[np.uint8]:
+    with Image.open(path) as image:
+        return np.asarray(image.convert("L"))
+
+
+def evaluation_of(classes: int, wrong: int) -> Evaluation:
+    from components.artifacts import Blessing
+
+    random = np.random.default_rng(0)
+    labels = np.arange(classes * 20) % classes
+    answers = labels.copy()
+    answers[:wrong] = random.integers(0, classes, wrong)
+    names = [f"class {label}" for label in range(classes)]
+    scores = score(labels, np.eye(classes, dtype=np.float32)[answers], names)
+    return Evaluation(
+        test_sha256="0" * 64,
+        weights_sha256="1" * 64,
+        metrics=scores.metrics,
+        per_class=scores.per_class,
+        confusion_matrix=scores.confusion_matrix,
+        predictions_file="p.parquet",
+        metrics_file="m.json",
+        blessing=Blessing(verdict="BLESSED", checks=()),
+    )
+
+
+@pytest.mark.parametrize(("classes", "wrong"), [(2, 5), (10, 30), (10, 0), (62, 300)])
+def test_a_confusion_matrix_fits_any_number_of_classes(tmp_path: Path, classes: int, wrong: int) -> None:
+    with style():
+        figure = draw_confusion(evaluation_of(classes, wrong))
+        save(figure, tmp_path / "confusion.png")
+    axes = figure.axes[0]
+    labels = [label.get_text() for label in axes.get_xticklabels()]
+    assert labels[0] == "class 0"
+    assert len(labels) <= 31
+    counts = [int(text.get_text().replace(",", "")) for text in axes.texts]
+    assert sum(counts) == (classes * 20 if classes <= 25 else 0)
+    assert read_png(tmp_path / "confusion.png").shape[1] >= 500
+
+
+@pytest.mark.parametrize("classes", [2, 10, 100])
+def test_a_class_distribution_fits_any_number_of_classes(tmp_path: Path, classes: int) -> None:
+    counts = {split: [size] * classes for split, size in (("train", 100), ("validation", 10), ("test", 20))}
+    with style():
+        figure = draw_class_distribution(counts, [f"class {label}" for label in range(classes)], "some set")
+        save(figure, tmp_path / "classes.png")
+    assert len(figure.axes) == 3
+    assert [len(axes.patches) for axes in figure.axes] == [classes] * 3
+
+
+@pytest.mark.parametrize("wrong", [0, 1, 5, 100])
+def test_the_surest_mistakes_come_first(tmp_path: Path, wrong: int) -> None:
+    labels = np.zeros(100, dtype=np.int64)
+    confidence = np.linspace(0.3, 0.99, 100)
+    frame = pd.DataFrame({"label": labels, "prediction": labels, "confidence": confidence})
+    frame.loc[: wrong - 1, "prediction"] = 1
+    with style():
+        figure = draw_mistakes(np.zeros((100, 8, 8, 1), dtype=np.float32), frame, ["nought", "one"])
+        save(figure, tmp_path / "mistakes.png")
+    titles = [text.get_text() for text in figure.axes[0].texts]
+    assert len(titles) == min(wrong, 24)
+    if wrong:
+        assert titles[0] == f"nought read as one\n{confidence[wrong - 1]:.1%} sure"
+
+
+@pytest.mark.parametrize("filters", [1, 9, 200])
+def test_feature_maps_fit_any_number_of_filters(tmp_path: Path, filters: int) -> None:
+    maps = np.random.default_rng(0).normal(size=(12, 12, filters)).astype(np.float32)
+    with style():
+        save(draw_feature_maps(maps[..., :1], maps, "seven"), tmp_path / "maps.png")
+    assert read_png(tmp_path / "maps.png").shape[1] > 1000
+
+
+def test_a_trained_network_gives_all_five_pictures(tmp_path: Path) -> None:
+    made = make_inputs(tmp_path / "inputs")
+    trained, output = tmp_path / "trained", tmp_path / "figures"
+    for folder in (trained, output):
+        folder.mkdir()
+    config = Trainer.Config.model_validate({"network": {"filters": (6, 4, 4), "dense": (8, 8)}, "epochs": 2})
+    transformed: Stored[TransformedExamples] = made[TransformedExamples]
+    model: Stored[Model] = Stored(Trainer(config).run(Context(output=trained), transformed=transformed), trained)
+
+    def draw(*rows: int) -> Figures:
+        visualizer = Visualizer(Visualizer.Config(examples=rows))
+        return visualizer.run(
+            Context(output=output),
+            examples=made[Examples],
+            transformed=transformed,
+            model=model,
+            evaluation=made[Evaluation],
+        )
+
+    figures = draw(3, 5)
+    assert [figure.name for figure in figures.figures] == [
+        "curves",
+        "confusion_matrix",
+        "feature_maps",
+        "class_distribution",
+        "mistakes",
+    ]
+    for figure in figures.figures:
+        assert read_png(output / figure.file).std() > 5, f"{figure.name} is blank"
+        assert figure.alt
+    page = read_html((output / "report.html").read_text())
+    panels = [each for each in page.everything() if each.attributes.get("class") == "panel"]
+    assert [len(panel.all("img")) for panel in panels] == [3, 3], "every convolution, for each of the images"
+    assert "16 filters" not in page.by_id("maps").text
+    assert "6 filters" in page.by_id("maps").text
+    with pytest.raises(ConfigError, match="visualizer.examples has 99999"):
+        draw(0, 99999)

@@ -1,0 +1,211 @@
+"""The report: it tells all that is stated, in order, in words that cannot do harm, and nothing that is not there."""
+
+from __future__ import annotations
+
+import dataclasses
+import re
+from itertools import pairwise
+from pathlib import Path
+
+import numpy as np
+import pytest
+
+from components import Context, Evaluation, Examples, Model, Stored, TransformedExamples, Visualizer
+from components.testing.contract import make_inputs
+from components.visualizer.report import RUN_LINKS_PLACE, RUN_PLACE
+from components.visualizer.report.charts.scale import round_values
+from components.visualizer.report.format import APOSTROPHE, MINUS, TIMES
+from components.visualizer.report.report_data import Story
+from tests.support.findings import changed
+from tests.support.html import Element, read_html
+from tests.support.stories import full_story, page_of, plain_story
+
+LIMIT = 3_000_000
+SECTIONS = ["verdict", "curves", "confusions", "mistakes", "maps", "calibration", "weak-spots", "data", "model-card"]
+
+
+@pytest.fixture(scope="module")
+def story(tmp_path_factory: pytest.TempPathFactory) -> Story:
+    return full_story(tmp_path_factory.mktemp("full"))
+
+
+@pytest.fixture(scope="module")
+def plain(tmp_path_factory: pytest.TempPathFactory) -> Story:
+    return plain_story(tmp_path_factory.mktemp("plain"))
+
+
+@pytest.fixture(scope="module")
+def page(story: Story) -> Element:
+    return read_html(page_of(story))
+
+
+def sections(page: Element) -> list[str]:
+    return [section.attributes["id"] for section in page.all("section")]
+
+
+def test_the_story_is_told_in_order(page: Element) -> None:
+    assert sections(page) == SECTIONS
+    assert len(page.all("h1")) == 1
+    levels = [int(heading.tag[1]) for heading in page.all("h1", "h2", "h3", "h4")]
+    assert levels[0] == 1
+    assert all(after <= before + 1 for before, after in pairwise(levels)), "none is left out"
+    links = [link.attributes["href"] for link in page.all("nav")[0].all("a")]
+    assert links == [f"#{name}" for name in SECTIONS[1:]]
+
+
+def test_it_can_do_no_harm_and_asks_for_nothing(story: Story) -> None:
+    html = page_of(story)
+    page = read_html(html)
+    (policy,) = [meta for meta in page.all("meta") if meta.attributes.get("http-equiv") == "Content-Security-Policy"]
+    assert policy.attributes["content"].startswith("default-src 'none';")
+    carried = re.sub(r"data:image/png;base64,[^\"]*", "", html)
+    assert not re.search(r"https?:|\"//|url\(|@import", carried), "nothing from elsewhere"
+    assert all(image.attributes["src"].startswith("data:image/png;base64,") for image in page.all("img"))
+    assert len(html) < LIMIT
+    assert html.count(RUN_PLACE) == html.count(RUN_LINKS_PLACE) == 1
+
+
+def test_every_picture_and_chart_has_words_and_every_table_a_head(page: Element) -> None:
+    pictures = page.all("img")
+    assert len(pictures) > 10
+    assert all(len(image.attributes["alt"]) > 10 for image in pictures)
+    drawings = page.all("svg")
+    assert len(drawings) > 10
+    assert all(drawing.attributes["role"] == "img" and drawing.attributes["aria-label"] for drawing in drawings)
+    for table in page.all("table"):
+        assert table.all("caption")[0].text
+        assert all(head.attributes["scope"] in ("col", "row") for head in table.all("th"))
+        widths = {len(row.all("th", "td")) for row in table.all("tr")}
+        assert len(widths) == 1, table.all("caption")[0].text
+    ids = [element.attributes["id"] for element in page.everything() if "id" in element.attributes]
+    assert len(ids) == len(set(ids))
+
+
+def test_every_check_is_listed_with_value_bound_and_result(story: Story, page: Element) -> None:
+    (table,) = [table for table in page.all("table") if table.attributes.get("class") == "checks"]
+    rows = [tuple(cell.text for cell in row.all("th", "td")) for row in table.all("tr")]
+    accuracy = story.evaluation.metrics.accuracy
+    asked = story.evaluation.blessing.checks[0].minimum or 0
+    assert rows[0] == ("Check", "Measured", "Asked", "Result")
+    assert rows[1] == ("accuracy", f"{accuracy * 100:.2f} %", f"at least {asked * 100:g} %", "✓ passed")
+    noise = ("change of accuracy", f"{MINUS}0.08 points (p = 0.341)", "at least 0 points", "✓ passed, within noise")
+    assert noise in rows
+    assert ("difference of the SavedModel", f"2.4 {TIMES} 10⁻⁷", f"at most 1 {TIMES} 10⁻⁵", "✓ passed") in rows
+    assert f"McNemar{APOSTROPHE}s exact test, p = 0.341" in page.text
+
+
+def test_the_headline_says_why_a_model_is_not_blessed(tmp_path: Path) -> None:
+    page = read_html(page_of(full_story(tmp_path, blessed=False)))
+    (headline,) = page.all("h1")
+    assert "but is not blessed: accuracy should be at least" in headline.text
+    assert "NOT BLESSED" in page.by_id("verdict").text
+
+
+def test_a_rubber_stamp_is_called_so(story: Story) -> None:
+    blessing = changed(story.evaluation.blessing, rubber_stamped=True)
+    stamped = dataclasses.replace(story, evaluation=changed(story.evaluation, blessing=blessing, baseline=None))
+    page = read_html(page_of(stamped))
+    assert "BLESSED rubber-stamped: there was no baseline to compare with" in page.by_id("verdict").text
+    assert "McNemar" not in page.text
+
+
+def test_what_was_not_looked_at_is_left_out_or_said(plain: Story) -> None:
+    page = read_html(page_of(plain))
+    left_out = ["maps", "weak-spots"]
+    assert sections(page) == [name for name in SECTIONS if name not in left_out]
+    assert [link.attributes["href"] for link in page.all("nav")[0].all("a")] == [
+        f"#{name}" for name in sections(page)[1:]
+    ]
+    assert "This evaluation looked no further into it" in page.by_id("calibration").text
+    assert "Nothing odd is recorded" in page.by_id("data").text
+    assert "linear model" in page.all("h1")[0].text
+
+
+def test_all_values_of_a_chart_are_in_its_table_and_its_readings(story: Story, page: Element) -> None:
+    loss, _ = page.by_id("curves").all("figure")
+    rows = [[cell.text for cell in row.all("th", "td")] for row in loss.all("tr")]
+    assert rows[0] == ["epoch", "training", "validation"]
+    assert rows[1:] == [[str(row.epoch), f"{row.loss:.4f}", f"{row.val_loss:.4f}"] for row in story.model.history]
+    readings = [group.attributes["data-reading"] for group in loss.all("g")]
+    assert readings[10] == "epoch 11: training 0.1818, validation 0.1636"
+    assert "kept: epoch 11" in loss.text
+
+
+def test_mistakes_show_both_labels_and_how_sure_it_was(story: Story, page: Element) -> None:
+    cards = page.by_id("mistakes").all("li")
+    assert len(cards) == len(story.mistakes)
+    assert cards[0].text.startswith(f"{story.mistakes[0].label} read as ")
+    assert "90.0 % sure" in cards[0].text
+
+
+def test_no_mistakes_are_told_too(story: Story) -> None:
+    evaluation = story.evaluation
+    support = [row.support for row in evaluation.per_class]
+    right = changed(evaluation, confusion_matrix=tuple(map(tuple, np.diag(support).tolist())))
+    page = read_html(page_of(dataclasses.replace(story, evaluation=right, mistakes=())))
+    assert "There are none" in page.by_id("mistakes").text
+    assert "were read right" in page.by_id("confusions").text
+
+
+@pytest.mark.parametrize("classes", [2, 26, 62])
+def test_the_confusions_of_many_classes_are_a_picture(story: Story, classes: int) -> None:
+    random = np.random.default_rng(0)
+    counts = random.integers(0, 9, (classes, classes))
+    row = story.evaluation.per_class[0]
+    evaluation = changed(
+        story.evaluation,
+        confusion_matrix=tuple(map(tuple, counts.tolist())),
+        per_class=tuple(changed(row, label=label, name=f"class {label}") for label in range(classes)),
+    )
+    section = read_html(page_of(dataclasses.replace(story, evaluation=evaluation))).by_id("confusions")
+    cells = [
+        cell
+        for table in section.all("table")
+        if "matrix" in table.attributes.get("class", "")
+        for cell in table.all("td")
+    ]
+    assert len(cells) == (classes**2 if classes <= 26 else 0)
+    assert len(section.all("img")) == (1 if classes > 26 else 0)
+    if cells:
+        assert [int(cell.text or 0) for cell in cells] == counts.reshape(-1).tolist()
+
+
+def test_names_are_words_and_never_markup(story: Story) -> None:
+    evil = "</script><script>alert('1')</script>"
+    examples = changed(story.examples, class_names=(evil, *story.examples.class_names[1:]))
+    per_class = (changed(story.evaluation.per_class[0], name=evil), *story.evaluation.per_class[1:])
+    evaluation = changed(story.evaluation, per_class=per_class)
+    source = changed(examples.source, title=evil)
+    html = page_of(dataclasses.replace(story, examples=changed(examples, source=source), evaluation=evaluation))
+    assert evil not in html
+    assert len(read_html(html).all("script")) == 1
+
+
+def test_the_visualizer_writes_it_from_artifacts_always_the_same(tmp_path: Path) -> None:
+    made = make_inputs(tmp_path / "inputs")
+    inputs: dict[str, Stored[Examples | TransformedExamples | Model | Evaluation]] = {
+        name: made[kind] for name, kind in Visualizer.signature().inputs.items()
+    }
+    pages = []
+    for name in ("once", "again"):
+        (output := tmp_path / name).mkdir()
+        figures = Visualizer().run(Context(output=output), **inputs)  # type: ignore[arg-type]
+        assert figures.report_file == "report.html"
+        pages.append((output / "report.html").read_bytes())
+    assert pages[0] == pages[1]
+    page = read_html(pages[0].decode())
+    assert len(page.by_id("mistakes").all("li")) == page.text.count("% sure")
+    assert str(tmp_path) not in page.text
+
+
+@pytest.mark.parametrize(
+    ("low", "high", "most", "values"),
+    [
+        (0.0, 1.0, 6, [0.0, 0.2, 0.4, 0.6, 0.8, 1.0]),
+        (0.982, 0.9931, 5, [0.985, 0.99]),
+        (1, 1, 5, [1]),
+        (0, 10_000, 5, [0, 5000, 10000]),
+    ],
+)
+def test_axes_name_round_values(low: float, high: float, most: int, values: list[float]) -> None:
+    assert round_values(low, high, most) == pytest.approx(values)

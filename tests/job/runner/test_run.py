@@ -1,0 +1,324 @@
+"""Running: what is reused and why, what is recorded, and which exit code it gives. All with fakes."""
+
+from __future__ import annotations
+
+import json
+from pathlib import Path
+from typing import Any
+
+import pytest
+import yaml
+
+from components.base.hashing import file_sha256
+from tests.conftest import FAKES, SLOTS, Command, WriteConfig
+
+
+def statuses(record: dict[str, Any]) -> list[str]:
+    return [step["status"] for step in record["steps"]]
+
+
+def test_the_five_steps_run_in_order_and_are_recorded(mnist_job: Command, fake_config: Path, tmp_path: Path) -> None:
+    outcome = mnist_job("run", "--config", fake_config, "--root", tmp_path / "root", "--json")
+    record = outcome.record
+    assert outcome.exit_code == record["exit_code"] == 0
+    assert record["outcome"] == "succeeded"
+    assert record["blessed"] is True
+    assert record["metrics"]["accuracy"] == 1.0
+    assert record["metrics"]["loss"] == pytest.approx(0, abs=1e-6)
+    assert [step["component"] for step in record["steps"]] == SLOTS
+    assert statuses(record) == ["ran"] * 5
+    for step in record["steps"]:
+        assert Path(step["path"]).name == step["fingerprint"]
+        assert (Path(step["path"]) / "manifest.json").is_file()
+        assert step["seconds"] >= 0
+    assert record["config"]["trainer"]["use"] == "components.testing.fakes:FakeTrainer"
+    assert record["environment"]["libraries"]["numpy"]
+    latest = tmp_path / "root" / "runs" / "latest"
+    assert latest.resolve().name == record["run_id"]
+    assert json.loads((latest / "run.json").read_text()) == record
+    assert (latest / "visualizer" / "mean.png").is_file()
+
+
+def test_a_second_run_reuses_everything(mnist_job: Command, fake_config: Path, tmp_path: Path) -> None:
+    first, second = (mnist_job("run", "--config", fake_config, "--root", tmp_path / "root", "--json") for _ in "12")
+    assert statuses(second.record) == ["reused"] * 5
+    assert {step["reason"] for step in second.record["steps"]} == {"same code, config, inputs and libraries"}
+    assert [step["path"] for step in second.record["steps"]] == [step["path"] for step in first.record["steps"]]
+    assert second.record["metrics"] == first.record["metrics"]
+    assert second.record["run_id"] != first.record["run_id"]
+
+
+def test_a_change_runs_the_step_and_what_follows_and_says_why(
+    mnist_job: Command, fake_config: Path, tmp_path: Path
+) -> None:
+    root = tmp_path / "root"
+    mnist_job("run", "--config", fake_config, "--root", root)
+    changed = mnist_job("run", "--config", fake_config, "--root", root, "--json", "--set", "transform.limit=10").record
+    assert statuses(changed) == ["reused", "ran", "ran", "ran", "ran"]
+    assert changed["steps"][1]["reason"] == "config limit 1000 → 10"
+    assert changed["steps"][2]["reason"] == "new transformed"
+
+
+def test_the_reason_is_told_from_the_closest_artifact_not_the_newest(
+    mnist_job: Command, fake_config: Path, tmp_path: Path
+) -> None:
+    arguments = ("run", "--config", fake_config, "--root", tmp_path / "root", "--until", "evaluator", "--json", "--set")
+    mnist_job(*arguments, "evaluator.minimum=0.5")
+    mnist_job(*arguments, "transform.limit=5", "--set", "evaluator.minimum=0.6")
+    record = mnist_job(*arguments, "evaluator.minimum=0.7").record
+    assert record["steps"][3]["reason"] == "config minimum 0.5 → 0.7"
+    record = mnist_job(*arguments, "evaluator.minimum=0.8", "--set", "transform.limit=6").record
+    assert record["steps"][3]["reason"] == "config minimum 0.7 → 0.8; new transformed; new model"
+
+
+def test_a_change_without_effect_goes_no_further(mnist_job: Command, fake_config: Path, tmp_path: Path) -> None:
+    root = tmp_path / "root"
+    mnist_job("run", "--config", fake_config, "--root", root)
+    # No split has 999 images: the transform runs, and makes what it made before.
+    changed = mnist_job("run", "--config", fake_config, "--root", root, "--json", "--set", "transform.limit=999")
+    assert statuses(changed.record) == ["reused", "ran", "reused", "reused", "reused"]
+
+
+def test_no_cache_runs_everything_and_changes_nothing(mnist_job: Command, fake_config: Path, tmp_path: Path) -> None:
+    root = tmp_path / "root"
+    first = mnist_job("run", "--config", fake_config, "--root", root, "--json").record
+    second = mnist_job("run", "--config", fake_config, "--root", root, "--json", "--no-cache").record
+    assert statuses(second) == ["ran"] * 5
+    assert [step["digest"] for step in second["steps"]] == [step["digest"] for step in first["steps"]]
+    assert not list(root.rglob("*.aside-*"))
+
+
+def test_two_empty_roots_get_the_same_fingerprints_and_digests(
+    mnist_job: Command, fake_config: Path, tmp_path: Path
+) -> None:
+    records = [mnist_job("run", "--config", fake_config, "--root", tmp_path / root, "--json").record for root in "ab"]
+    for key in ("fingerprint", "digest"):
+        assert [step[key] for step in records[0]["steps"]] == [step[key] for step in records[1]["steps"]]
+
+
+@pytest.mark.parametrize("name", ["trainer", "Trainer", "example_gen", "ExampleGen", "visualizer"])
+def test_until_stops_after_that_component(mnist_job: Command, fake_config: Path, tmp_path: Path, name: str) -> None:
+    record = mnist_job("run", "--config", fake_config, "--root", tmp_path / "root", "--until", name, "--json").record
+    slot = record["steps"][-1]["component"]
+    assert slot.replace("_", "") == name.lower().replace("_", "")
+    assert record["exit_code"] == 0
+    assert record["blessed"] is (True if slot == "visualizer" else None)
+
+
+def test_until_something_else_is_told(mnist_job: Command, fake_config: Path, tmp_path: Path) -> None:
+    outcome = mnist_job("run", "--config", fake_config, "--root", tmp_path / "root", "--until", "trainr")
+    assert outcome.exit_code == 2
+    assert "`trainr` is not a component" in outcome.stderr
+    assert "did you mean `trainer`?" in outcome.stderr
+    assert not (tmp_path / "root").exists()
+
+
+def test_a_model_that_is_not_blessed_is_exit_4_with_everything_kept(
+    mnist_job: Command, fake_config: Path, tmp_path: Path
+) -> None:
+    arguments = ("run", "--config", fake_config, "--root", tmp_path / "root", "--set", "evaluator.accuracy=0.5")
+    outcome = mnist_job(*arguments, "--json")
+    assert outcome.exit_code == outcome.record["exit_code"] == 4
+    assert outcome.record["outcome"] == "not_blessed"
+    assert outcome.record["blessed"] is False
+    assert len(outcome.record["steps"]) == 5
+    assert mnist_job("verify", "--root", tmp_path / "root").exit_code == 0
+    again = mnist_job(*arguments)
+    assert again.exit_code == 4
+    assert "NOT BLESSED" in again.stdout
+    assert "missed        accuracy is 0.5, minimum 0.9" in again.stdout
+
+
+def test_a_damaged_artifact_is_set_aside_and_made_again(mnist_job: Command, fake_config: Path, tmp_path: Path) -> None:
+    root = tmp_path / "root"
+    first = mnist_job("run", "--config", fake_config, "--root", root, "--json").record
+    damaged = Path(first["steps"][2]["path"]) / "weights.npz"
+    content = bytearray(damaged.read_bytes())
+    content[100] ^= 1
+    damaged.write_bytes(content)
+
+    verified = mnist_job("verify", "--root", root)
+    assert verified.exit_code == 3
+    assert f"FAILED {damaged} has been changed" in verified.stdout
+    assert "5 artifacts re-hashed, 1 failed" in verified.stdout
+
+    second = mnist_job("run", "--config", fake_config, "--root", root, "--json")
+    assert statuses(second.record) == ["reused", "reused", "ran", "reused", "reused"]
+    assert second.record["steps"][2]["reason"] == "what was sealed is damaged"
+    assert f"{damaged} has been changed" in second.stderr
+    assert list(root.rglob("*.aside-1/weights.npz"))
+    assert mnist_job("verify", "--root", root).exit_code == 0
+
+
+def test_strictly_a_damaged_artifact_ends_the_run(mnist_job: Command, fake_config: Path, tmp_path: Path) -> None:
+    arguments = ("run", "--config", fake_config, "--root", tmp_path / "root", "--json")
+    first = mnist_job(*arguments).record
+    damaged = Path(first["steps"][1]["path"]) / "graph.json"
+    damaged.write_text("{}")
+    expected = {
+        file["path"]: file["sha256"] for file in json.loads((damaged.parent / "manifest.json").read_text())["files"]
+    }
+    strict = mnist_job(*arguments, "--strict")
+    assert strict.exit_code == 3
+    headline, expectation, *_ = strict.stderr.splitlines()[-4:]
+    assert f"{damaged} has been changed: its SHA-256 is {file_sha256(damaged)}" in headline
+    assert expected["graph.json"] in expectation
+    assert damaged.is_file(), "nothing is moved"
+    assert statuses(strict.record) == ["reused"]
+    assert statuses(mnist_job(*arguments).record) == ["reused", "ran", "reused", "reused", "reused"]
+    assert mnist_job(*arguments, "--strict").exit_code == 0
+
+
+def test_verify_speaks_json_too(mnist_job: Command, fake_config: Path, tmp_path: Path) -> None:
+    mnist_job("run", "--config", fake_config, "--root", tmp_path / "root")
+    verified = mnist_job("verify", "--root", tmp_path / "root", "--json")
+    assert json.loads(verified.stdout) == {"checked": 5, "failures": []}
+
+
+def test_verify_of_nothing_is_told(mnist_job: Command, tmp_path: Path) -> None:
+    outcome = mnist_job("verify", "--root", tmp_path / "nowhere")
+    assert outcome.exit_code == 2
+    assert "has no artifacts" in outcome.stderr
+
+
+def test_show_tells_a_run_and_its_lineage(mnist_job: Command, fake_config: Path, tmp_path: Path) -> None:
+    root = tmp_path / "root"
+    record = mnist_job("run", "--config", fake_config, "--root", root, "--json").record
+    shown = mnist_job("show", "--root", root)
+    assert shown.exit_code == 0
+    for name in (record["steps"][3]["digest"][:8], record["steps"][3]["fingerprint"], record["steps"][3]["path"]):
+        artifact = mnist_job("show", name, "--root", root)
+        assert artifact.exit_code == 0, artifact.stderr
+        for text in ("evaluation", record["steps"][3]["digest"], "FakeEvaluator", "model", "content_sha256"):
+            assert text in artifact.stdout
+    short = record["steps"][3]["path"].replace(
+        record["steps"][3]["fingerprint"], record["steps"][3]["fingerprint"][:12]
+    )
+    assert mnist_job("show", f"{short}…", "--root", root).stdout == artifact.stdout, "as it is printed"
+    assert mnist_job("show", root / "runs" / "latest", "--root", root).stdout == shown.stdout
+    told = json.loads(mnist_job("show", root / "runs/latest/trainer", "--root", root, "--json").stdout)
+    assert told["digest"] == told["lineage"]["digest"] == record["steps"][2]["digest"]
+    assert told["lineage"]["inputs"]["transformed"]["inputs"]["examples"]["source"]["kind"] == "fake"
+    for text in (record["run_id"], *SLOTS, "BLESSED", "made-up squares", "content_sha256"):
+        assert text in shown.stdout
+    by_id = json.loads(mnist_job("show", record["run_id"], "--root", root, "--json").stdout)
+    lineage, lineages = by_id.pop("lineage"), by_id.pop("lineages")
+    assert lineages == [lineage]
+    assert by_id == record
+    assert lineage["kind"] == "figures"
+    examples = lineage["inputs"]["model"]["inputs"]["transformed"]["inputs"]["examples"]
+    assert examples["digest"] == record["steps"][0]["digest"]
+    assert examples["source"]["identity"]["content_sha256"]
+
+
+@pytest.mark.parametrize(("run", "says"), [("latest", "has no runs"), ("19990101-000000-0000", "has no runs")])
+def test_show_of_nothing_is_told(mnist_job: Command, tmp_path: Path, run: str, says: str) -> None:
+    outcome = mnist_job("show", run, "--root", tmp_path)
+    assert outcome.exit_code == 2
+    assert says in outcome.stderr
+
+
+@pytest.mark.parametrize("name", ["nonsense", "ffffffffffff", "runs"])
+def test_show_of_what_is_not_there_is_told(mnist_job: Command, fake_config: Path, tmp_path: Path, name: str) -> None:
+    mnist_job("run", "--config", fake_config, "--root", tmp_path / "root")
+    outcome = mnist_job("show", name, "--root", tmp_path / "root")
+    assert outcome.exit_code == 2
+    assert f"has no run or artifact `{name}`" in outcome.stderr
+    assert "a run's id, or an artifact's path, digest or fingerprint" in outcome.stderr
+
+
+BREAKS = """
+from components.testing import FakeTrainer
+from components.base.errors import DataError
+
+class Defective(FakeTrainer):
+    def run(self, context, /, *, transformed: "Stored[TransformedExamples]") -> "Model":
+        print("a library prints")
+        raise ZeroDivisionError("oh")
+
+class Disappointed(FakeTrainer):
+    def run(self, context, /, *, transformed: "Stored[TransformedExamples]") -> "Model":
+        raise DataError("the images are upside down", expected="heads up", remedy="turn them")
+
+class Leaving(FakeTrainer):
+    def run(self, context, /, *, transformed: "Stored[TransformedExamples]") -> "Model":
+        raise SystemExit(0)
+
+class Untrue(FakeTrainer):
+    def run(self, context, /, *, transformed: "Stored[TransformedExamples]") -> "Model":
+        return transformed.artifact
+
+class Unprepared(FakeTrainer):
+    def preflight(self):
+        from components.base.errors import ResourceError
+        raise ResourceError("there is no quantum processor", expected="one", remedy="buy one")
+
+from components import Model, Stored, TransformedExamples
+"""
+
+
+@pytest.fixture
+def breaks(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    (tmp_path / "breaks.py").write_text(BREAKS)
+    monkeypatch.syspath_prepend(str(tmp_path))
+
+
+@pytest.mark.usefixtures("breaks")
+@pytest.mark.parametrize(
+    ("name", "exit_code", "says"),
+    [
+        ("Defective", 1, "a defect: ZeroDivisionError: oh"),
+        ("Leaving", 1, "a defect: SystemExit: 0"),
+        ("Disappointed", 3, "the images are upside down"),
+        ("Untrue", 1, "returned TransformedExamples"),
+    ],
+)
+def test_a_failure_is_recorded_and_told_without_a_traceback(
+    mnist_job: Command, write_config: WriteConfig, tmp_path: Path, name: str, exit_code: int, says: str
+) -> None:
+    config = write_config({**FAKES, "trainer": {"use": f"breaks:{name}"}})
+    root = tmp_path / "root"
+    outcome = mnist_job("run", "--config", config, "--root", root, "--json")
+    assert outcome.exit_code == outcome.record["exit_code"] == exit_code
+    assert outcome.record["outcome"] == "failed"
+    assert outcome.record["failure"]["component"] == "trainer"
+    assert says in outcome.record["failure"]["headline"]
+    assert says in outcome.stderr
+    assert "Traceback" not in outcome.stderr
+    assert statuses(outcome.record) == ["ran", "ran"]
+    assert json.loads((root / "runs" / "latest" / "run.json").read_text()) == outcome.record
+    assert f"{says}" in mnist_job("show", "--root", root).stdout
+    assert not list(root.rglob("*.partial"))
+    debugged = mnist_job("run", "--config", config, "--root", root, "--debug")
+    assert debugged.exit_code == exit_code
+    assert "Traceback" in debugged.stderr
+    # What was sealed before the failure is whole, and reused when the cause is gone.
+    config.write_text(yaml.safe_dump(FAKES))
+    mended = mnist_job("run", "--config", config, "--root", root, "--json")
+    assert statuses(mended.record) == ["reused", "reused", "ran", "ran", "ran"]
+
+
+@pytest.mark.usefixtures("breaks")
+def test_what_is_missing_is_found_before_anything_runs(
+    mnist_job: Command, write_config: WriteConfig, tmp_path: Path
+) -> None:
+    config = write_config({**FAKES, "trainer": {"use": "breaks:Unprepared"}})
+    outcome = mnist_job("run", "--config", config, "--root", tmp_path / "root")
+    assert outcome.exit_code == 5
+    assert "there is no quantum processor" in outcome.stderr
+    assert not (tmp_path / "root").exists()
+
+
+def test_real_and_fake_components_work_together(mnist_job: Command, write_config: WriteConfig, tmp_path: Path) -> None:
+    config = write_config(
+        {
+            "example_gen": {"source": {"kind": "digits"}},
+            "trainer": {"use": "components.testing:FakeTrainer"},
+            "evaluator": {"thresholds": {"accuracy": {"minimum": 0.8}}},
+        }
+    )
+    outcome = mnist_job("run", "--config", config, "--root", tmp_path / "root", "--json")
+    assert outcome.exit_code == 0
+    assert 0.85 < outcome.record["metrics"]["accuracy"] < 0.97, "the nearest mean is not a bad reader of digits"
+    figures = {path.name for path in (tmp_path / "root/runs/latest/visualizer").glob("*.png")}
+    assert figures == {"curves.png", "confusion_matrix.png", "class_distribution.png", "mistakes.png"}

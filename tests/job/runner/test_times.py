@@ -1,0 +1,185 @@
+"""What the time of a run went into: recorded, printed and logged by step and by part."""
+
+from __future__ import annotations
+
+import io
+import json
+import time
+from datetime import UTC, datetime
+from pathlib import Path
+from typing import Any
+
+import pytest
+from rich.console import Console
+
+from job.config.config import load_config
+from job.reporters.steps import print_steps
+from job.reporters.tables import print_run
+from job.runner.runner import run
+from job.store.records import Failure, PartRecord, RunRecord, StepRecord
+from job.store.runs import Runs
+from tests.conftest import FAKES, Command, WriteConfig
+
+OWN = ["fingerprint", "waiting", "look-up"]
+"""What the runner times in every step; it also seals what was made."""
+TIMED = {**FAKES, "trainer": {"use": "tests.support.components:TimedTrainer"}}
+BROKEN = {**FAKES, "trainer": {"use": "tests.support.components:BrokenTrainer"}}
+
+
+def part(name: str, seconds: float, cpu_seconds: float) -> PartRecord:
+    return PartRecord(name=name, seconds=seconds, cpu_seconds=cpu_seconds)
+
+
+def step(component: str, seconds: float, cpu_seconds: float, *parts: PartRecord) -> StepRecord:
+    return StepRecord(
+        component=component,
+        implementation="somewhere:Something",
+        status="ran",
+        reason="first time",
+        seconds=seconds,
+        cpu_seconds=cpu_seconds,
+        parts=parts,
+        fingerprint="f" * 64,
+        digest="d" * 64,
+        path=f"output/artifacts/{component}/{'f' * 64}",
+    )
+
+
+def record(*steps: StepRecord, **more: Any) -> RunRecord:
+    began = datetime.now(UTC)
+    values: dict[str, Any] = {"outcome": "succeeded", "exit_code": 0, "seconds": 30.0, "cpu_seconds": 222.5}
+    return RunRecord(run_id="1", started=began, config={}, environment={}, steps=steps, **{**values, **more})
+
+
+TRAINED = (
+    step("transform", 0.5, 0.25, part("reading", 0.05, 0.05)),
+    step(
+        "trainer",
+        25.25,
+        220.0,
+        part("fingerprint", 0.01, 0.01),
+        part("imports", 3.0, 4.5),
+        part("training", 20.0, 213.0),
+        part("sealing", 0.75, 0.02),
+    ),
+)
+
+
+def printed(told: RunRecord) -> list[str]:
+    written = io.StringIO()
+    print_steps(Console(file=written, width=80), told)
+    return written.getvalue().splitlines()
+
+
+def test_the_table_shows_below_each_step_what_took_long() -> None:
+    assert printed(record(*TRAINED)) == [
+        "step       status  seconds    cpu s  where",
+        "transform  ran        0.50     0.25  output/artifacts/transform/ffffffffffff…",
+        "trainer    ran       25.25   220.00  output/artifacts/trainer/ffffffffffff…",
+        "  imports             3.00     4.50",
+        "  training           20.00   213.00",
+        "  sealing             0.75     0.02",
+        "  other               1.49     2.47",
+        "the rest              4.25     2.25",
+    ]
+
+
+def test_the_table_shows_also_the_step_that_did_not_end() -> None:
+    failure = Failure(
+        component="trainer",
+        seconds=5.0,
+        cpu_seconds=6.0,
+        parts=(part("training", 5.0, 6.0),),
+        headline="asked to end",
+        expected="",
+        remedy="",
+    )
+    told = record(TRAINED[0], failure=failure, outcome="terminated", seconds=6.0, cpu_seconds=7.0)
+    *_, broken, training, rest = printed(told)
+    assert broken == "trainer    ended      5.00     6.00"
+    assert training.split() == ["training", "5.00", "6.00"]
+    assert rest.split() == ["the", "rest", "0.50", "0.75"]
+    after = failure.model_copy(update={"component": "transform"})  # as where its record could not be written
+    assert len(printed(told.model_copy(update={"failure": after}))) == 3
+
+
+def test_the_last_line_says_how_much_was_training(tmp_path: Path) -> None:
+    def last_line(told: RunRecord) -> str:
+        written = io.StringIO()
+        print_run(Console(file=written, width=80), told, tmp_path)
+        return written.getvalue().splitlines()[-1]
+
+    assert last_line(record(*TRAINED)) == "done in 30.00 s, 222.50 CPU-s, of which 213.00 training, exit code 0"
+    assert last_line(record(TRAINED[0])) == "done in 30.00 s, 222.50 CPU-s, exit code 0"
+
+
+def test_a_record_reads_back_also_one_from_before_there_were_parts(
+    mnist_job: Command, write_config: WriteConfig, tmp_path: Path
+) -> None:
+    outcome = mnist_job("run", "--config", write_config(TIMED), "--root", tmp_path / "root", "--json")
+    runs = Runs(tmp_path / "root")
+    assert json.loads(runs.read().to_json()) == outcome.record
+    older = outcome.record
+    del older["cpu_seconds"]
+    for one in older["steps"]:
+        del one["parts"]
+    (runs.path(older["run_id"]) / "run.json").write_text(json.dumps(older))
+    assert [one.parts for one in runs.read().steps] == [()] * 5
+    shown = mnist_job("show", "--root", tmp_path / "root").stdout
+    assert "BLESSED" in shown
+    assert "CPU-s" not in shown
+    assert "the rest" not in shown
+
+
+def test_a_component_that_names_parts_is_recorded_with_them_and_one_that_does_not_without(
+    mnist_job: Command, write_config: WriteConfig, tmp_path: Path
+) -> None:
+    arguments = ("run", "--config", write_config(TIMED), "--root", tmp_path / "root", "--json")
+    steps = mnist_job(*arguments).record["steps"]
+    names = {one["component"]: [part["name"] for part in one["parts"]] for one in steps}
+    assert names["trainer"] == [*OWN, "imports", "training", "sealing"]
+    assert names["transform"] == [*OWN, "sealing"]
+    for one in steps:
+        for clock in ("seconds", "cpu_seconds"):
+            assert sum(part[clock] for part in one["parts"]) <= one[clock] + 0.001 * len(one["parts"])
+    again = mnist_job(*arguments).record["steps"]
+    assert [[part["name"] for part in one["parts"]] for one in again] == [OWN] * 5
+
+
+def test_the_log_tells_the_parts(mnist_job: Command, write_config: WriteConfig, tmp_path: Path) -> None:
+    arguments = ("run", "--config", write_config(TIMED), "--root", tmp_path / "root", "--log-format", "json")
+    told = [json.loads(line) for line in mnist_job(*arguments).stdout.splitlines()]
+    (trainer,) = [line["fields"] for line in told if line["event"] == "step_ended" and line["step"] == "trainer"]
+    assert {"imports", "training"} < {part["name"] for part in trainer["parts"]}
+    assert all(part.keys() == {"name", "seconds", "cpu_seconds"} for part in trainer["parts"])
+    assert told[-1]["fields"]["cpu_seconds"] == Runs(tmp_path / "root").read().cpu_seconds
+
+
+@pytest.mark.parametrize("config", [TIMED, BROKEN])
+def test_steps_take_no_more_than_the_run(
+    mnist_job_process: Command, write_config: WriteConfig, tmp_path: Path, config: dict[str, Any]
+) -> None:
+    arguments = ("run", "--config", write_config(config), "--root", tmp_path / "root", "--json")
+    told = RunRecord.model_validate_json(mnist_job_process(*arguments).stdout)
+    assert told.cpu_seconds is not None
+    assert sum(timed.seconds for timed in told.timed()) <= told.seconds + 0.01
+    assert sum(timed.cpu_seconds for timed in told.timed()) <= told.cpu_seconds + 0.01
+    assert told.training() is not None
+
+
+def test_a_step_that_failed_is_recorded_with_what_it_took(
+    mnist_job: Command, write_config: WriteConfig, tmp_path: Path
+) -> None:
+    failure = mnist_job("run", "--config", write_config(BROKEN), "--root", tmp_path / "root", "--json").record[
+        "failure"
+    ]
+    assert [part["name"] for part in failure["parts"]] == [*OWN, "training"]
+
+
+def test_a_run_from_python_counts_from_its_own_beginning(write_config: WriteConfig, tmp_path: Path) -> None:
+    config = load_config(write_config(FAKES), root=tmp_path / "root")
+    wall, cpu = time.perf_counter(), time.process_time()
+    told = run(config, console=Console(file=io.StringIO()))
+    assert told.seconds <= time.perf_counter() - wall + 0.001
+    assert told.cpu_seconds is not None
+    assert told.cpu_seconds <= time.process_time() - cpu + 0.001

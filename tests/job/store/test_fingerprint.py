@@ -1,0 +1,111 @@
+"""Recipes: what counts as the source of a component, found without importing it."""
+
+from __future__ import annotations
+
+import sys
+from collections.abc import Iterator
+from pathlib import Path
+
+import pytest
+
+from components import Evaluator, ExampleGen, Trainer, Transform, Visualizer
+from components.base.errors import ConfigError
+from job.pipeline.slots import load_component_class
+from job.store.fingerprint import find_modules, source_digest
+
+COMPONENT = '''
+from components import Component, ComponentConfig, Context, Examples
+from my_steps.helper import help_out
+
+class MyConfig(ComponentConfig):
+    """Nothing."""
+
+class MyGen(Component[MyConfig]):
+    Config = MyConfig
+    def run(self, context: Context, /) -> Examples:
+        from . import late
+        raise NotImplementedError
+'''
+
+
+@pytest.fixture
+def my_steps(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[Path]:
+    package = tmp_path / "my_steps"
+    package.mkdir()
+    for name, text in {
+        "__init__": "",
+        "gen": COMPONENT,
+        "helper": "def help_out(): ...\n",
+        "late": "import my_steps.later\n",
+        "later": "",
+        "unrelated": "",
+    }.items():
+        (package / f"{name}.py").write_text(text)
+    monkeypatch.chdir(tmp_path)
+    monkeypatch.setattr(sys, "path", list(sys.path))
+    yield package
+    for name in [name for name in sys.modules if name.partition(".")[0] == "my_steps"]:
+        del sys.modules[name]
+
+
+def test_only_what_a_component_uses_of_its_own_package_counts(my_steps: Path) -> None:
+    cls = load_component_class("example_gen", "my_steps.gen:MyGen")
+    before = source_digest(cls)
+    (my_steps / "unrelated.py").write_text("# edited\n")
+    assert source_digest(cls) == before
+    for name in ("helper", "late", "later", "gen"):
+        path = my_steps / f"{name}.py"
+        path.write_text(path.read_text() + "# edited\n")
+        assert source_digest(cls) != before, name
+        before = source_digest(cls)
+
+
+def test_a_picture_can_be_edited_without_training_again() -> None:
+    drawing = {name for name in find_modules(Visualizer) if name.startswith("components.visualizer.plots")}
+    assert len(drawing) > 5
+    for cls in (ExampleGen, Transform, Trainer, Evaluator):
+        assert not drawing & set(find_modules(cls))
+    assert "components.trainer.one_cycle" in find_modules(Trainer), "imported inside a function"
+
+
+def test_a_class_in_a_module_of_its_own_is_fine(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.chdir(tmp_path)
+    monkeypatch.setattr(sys, "path", list(sys.path))
+    (tmp_path / "alone.py").write_text(COMPONENT.replace("from my_steps.helper import help_out", ""))
+    cls = load_component_class("example_gen", "alone:MyGen")
+    before = source_digest(cls)
+    (tmp_path / "alone.py").write_text("# edited\n" + (tmp_path / "alone.py").read_text())
+    assert source_digest(cls) != before
+    del sys.modules["alone"]
+
+
+def test_a_package_without_init_is_followed_too(my_steps: Path) -> None:
+    (my_steps / "__init__.py").unlink()
+    cls = load_component_class("example_gen", "my_steps.gen:MyGen")
+    before = source_digest(cls)
+    (my_steps / "later.py").write_text("# edited\n")
+    assert source_digest(cls) != before
+
+
+def test_what_a_component_derives_from_and_uses_of_ours_counts() -> None:
+    class Mine(Trainer):
+        """Defined in the package of the tests, not in `components`."""
+
+    assert {"components.trainer.component", "components.trainer.training_loop", __name__} <= set(find_modules(Mine))
+
+
+def test_a_class_without_source_is_told() -> None:
+    namespace: dict[str, type] = {}
+    exec("class Made: __module__ = 'nowhere'", namespace)  # noqa: S102  (there is no other way to have no source)
+    with pytest.raises(ConfigError, match="source code of nowhere:Made cannot be found"):
+        source_digest(namespace["Made"])
+
+
+def test_a_file_beside_a_package_counts_as_its_source(my_steps: Path) -> None:
+    cls = load_component_class("example_gen", "my_steps.gen:MyGen")
+    before = source_digest(cls)
+    (my_steps / "page.html").write_text("<p>")
+    with_it = source_digest(cls)
+    assert with_it != before
+    (my_steps / "page.html").write_text("<b>")
+    assert source_digest(cls) not in (before, with_it)

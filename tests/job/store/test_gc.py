@@ -1,0 +1,221 @@
+"""Housekeeping: only what no kept run needs goes, and only when asked."""
+
+from __future__ import annotations
+
+import json
+import os
+import shutil
+import time
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from components.runtime.locks import hold
+from job.store.gc import Housekeeping
+from job.store.runs import Runs
+from job.store.store import Store
+from tests.conftest import FAKES, Command, WriteConfig
+from tests.support.processes import start, wait_for
+
+
+def kinds(outcome_stdout: str) -> list[str]:
+    return [garbage["kind"] for garbage in json.loads(outcome_stdout)["garbage"]]
+
+
+@pytest.fixture
+def root(mnist_job: Command, fake_config: Path, tmp_path: Path) -> Path:
+    """Return a root with two runs that share their first four artifacts but for the evaluation."""
+    for accuracy in (1.0, 0.95):
+        arguments = ("--root", tmp_path / "root", "--set", f"evaluator.accuracy={accuracy}")
+        assert mnist_job("run", "--config", fake_config, *arguments).exit_code == 0
+    return tmp_path / "root"
+
+
+def runs(root: Path) -> list[str]:
+    return sorted(path.name for path in (root / "runs").iterdir() if not path.is_symlink())
+
+
+def artifacts(root: Path) -> set[str]:
+    return {f"{path.parent.name}/{path.name}" for path in (root / "artifacts").glob("*/*")}
+
+
+def used_by(root: Path, run_id: str) -> set[str]:
+    record = json.loads((root / "runs" / run_id / "run.json").read_text())
+    return {f"{step['component']}/{step['fingerprint']}" for step in record["steps"]}
+
+
+def test_what_every_run_refers_to_stays(mnist_job: Command, root: Path) -> None:
+    before = artifacts(root)
+    assert "nothing may go" in mnist_job("gc", "--root", root).stdout
+    assert "0 deleted" in mnist_job("gc", "--root", root, "--delete").stdout
+    assert artifacts(root) == before
+
+
+def test_with_a_number_of_runs_to_keep_older_ones_go_with_what_only_they_refer_to(
+    mnist_job: Command, root: Path
+) -> None:
+    older, newer = runs(root)
+    before = artifacts(root)
+    listed = mnist_job("gc", "--root", root, "--keep", 1)
+    assert "--delete deletes them" in listed.stdout
+    assert older in listed.stdout
+    assert newer not in listed.stdout
+    assert (artifacts(root), runs(root)) == (before, [older, newer]), "listed, not deleted"
+    assert kinds(mnist_job("gc", "--root", root, "--keep", 1, "--json").stdout) == ["run", "artifact", "artifact"]
+    deleted = mnist_job("gc", "--root", root, "--keep", 1, "--delete")
+    assert "3 deleted" in deleted.stdout
+    assert runs(root) == [newer]
+    assert artifacts(root) == used_by(root, newer)
+    assert mnist_job("verify", "--root", root).exit_code == 0
+    assert mnist_job("show", "--root", root).exit_code == 0
+
+
+def test_an_artifact_of_a_run_that_was_removed_by_hand_goes(mnist_job: Command, root: Path) -> None:
+    older, newer = runs(root)
+    shutil.rmtree(root / "runs" / older)
+    assert kinds(mnist_job("gc", "--root", root, "--json", "--delete").stdout) == ["artifact", "artifact"]
+    assert artifacts(root) == used_by(root, newer)
+
+
+def age(path: Path, days: float) -> None:
+    for entry in (*path.rglob("*"), path):
+        os.utime(entry, (time.time() - days * 86400,) * 2)
+
+
+def test_what_is_half_made_or_set_aside_goes_when_it_is_old(mnist_job: Command, root: Path) -> None:
+    partial = root / "artifacts" / "trainer" / f"{'0' * 64}.partial"
+    (partial / "checkpoints" / "epoch-0001-step-00010").mkdir(parents=True)
+    lock = partial.with_suffix(".lock")
+    lock.write_text("a run that was killed")
+    aside = root / "artifacts" / "trainer" / f"{'1' * 64}.aside-1"
+    aside.mkdir()
+    cut_short = root / "artifacts" / "trainer" / f"{'2' * 64}.deleting"
+    cut_short.mkdir()
+    assert kinds(mnist_job("gc", "--root", root, "--json").stdout) == ["partial"], "what is being deleted already"
+    age(partial, 8)
+    age(aside, 6.9)
+    age(lock, 8)
+    assert kinds(mnist_job("gc", "--root", root, "--json").stdout) == ["partial", "partial"]
+    assert kinds(mnist_job("gc", "--root", root, "--json", "--older-than", "6d").stdout) == [
+        "partial",
+        "aside",
+        "partial",
+    ]
+    assert "3 deleted" in mnist_job("gc", "--root", root, "--older-than", "6d", "--delete").stdout
+    assert not any(path.exists() for path in (partial, lock, aside, cut_short))
+    lone = root / "artifacts" / "trainer" / f"{'3' * 64}.lock"
+    lone.touch()
+    age(lone, 8)
+    assert "1 deleted" in mnist_job("gc", "--root", root, "--delete").stdout
+    assert not lone.exists()
+
+
+def test_what_is_set_aside_is_as_old_as_its_being_set_aside(mnist_job: Command, root: Path) -> None:
+    (artifact, *_) = (root / "artifacts" / "visualizer").glob("*")
+    age(artifact, 100)
+    aside = Store(root).set_aside("visualizer", artifact.name)
+    assert aside.name.endswith(".aside-1")
+    assert kinds(mnist_job("gc", "--root", root, "--json").stdout) == []
+
+
+def test_what_was_written_to_since_it_was_listed_stays(root: Path) -> None:
+    partial = root / "artifacts" / "trainer" / f"{'0' * 64}.partial"
+    partial.mkdir()
+    age(partial, 8)
+    keeping = Housekeeping(Store(root), Runs(root), keep=None, older_than=7 * 86400)
+    (found,) = keeping.find()
+    (partial / "checkpoints").mkdir()  # a run resumed, and was ended again
+    assert not keeping.delete(found)
+    assert partial.is_dir()
+
+
+def test_a_removal_that_was_cut_short_does_not_stop_the_next(mnist_job: Command, root: Path) -> None:
+    older, _ = runs(root)
+    (garbage,) = (
+        {*artifacts(root)}
+        - used_by(root, runs(root)[1])
+        - {name for name in artifacts(root) if name.startswith("visualizer")}
+    )
+    cut_short = root / "artifacts" / f"{garbage}.deleting"
+    cut_short.mkdir()
+    (cut_short / "left").touch()
+    shutil.rmtree(root / "runs" / older)
+    assert mnist_job("gc", "--root", root, "--delete").exit_code == 0
+    assert artifacts(root) == used_by(root, runs(root)[0])
+
+
+def test_what_a_run_came_to_need_since_it_was_listed_stays(mnist_job: Command, fake_config: Path, root: Path) -> None:
+    older, newer = runs(root)
+    keeping = Housekeeping(Store(root), Runs(root), keep=1, older_than=0)
+    found = list(keeping.find())
+    assert [garbage.kind for garbage in found] == ["run", "artifact", "artifact"]
+    with hold(root / "runs" / older / "lock"):
+        assert not keeping.delete(found[0]), "it goes on, as it turns out"
+    # The older run's configuration again: it reuses what was found to be garbage.
+    assert mnist_job("run", "--config", fake_config, "--root", root).exit_code == 0
+    assert [keeping.delete(garbage) for garbage in found[1:]] == [False, False]
+    assert mnist_job("verify", "--root", root).exit_code == 0
+    assert keeping.delete(found[0])
+    assert newer in runs(root)
+
+
+def test_the_run_that_began_last_is_kept_whatever_the_clock_said(mnist_job: Command, root: Path) -> None:
+    older, newer = runs(root)
+    latest = root / "runs" / "latest"
+    latest.unlink()
+    latest.symlink_to(older)  # as when the clock was put back before it began
+    assert kinds(mnist_job("gc", "--root", root, "--keep", 1, "--json").stdout) == []
+    assert runs(root) == [older, newer]
+
+
+def test_what_is_not_the_jobs_own_is_left_alone(mnist_job: Command, root: Path) -> None:
+    for name in ("README.txt", ".nfs0001", "backup"):
+        (root / "artifacts" / "trainer" / name).touch()
+    assert kinds(mnist_job("gc", "--root", root, "--json", "--older-than", "0s", "--delete").stdout) == []
+    assert (root / "artifacts" / "trainer" / "backup").exists()
+
+
+@pytest.mark.parametrize("text", ["7", "d", "-1d", "1.5h", "٣d"])
+def test_an_age_that_is_none_is_told(mnist_job: Command, root: Path, text: str) -> None:
+    outcome = mnist_job("gc", "--root", root, f"--older-than={text}")
+    assert outcome.exit_code == 2
+    assert "is not an age" in outcome.stderr
+
+
+def test_what_a_running_job_holds_stays_whatever_is_asked(
+    mnist_job: Command, write_config: WriteConfig, tmp_path: Path
+) -> None:
+    root = tmp_path / "root"
+    config = write_config({**FAKES, "trainer": {"use": "tests.support.components:SleepingTrainer"}})
+    with start("run", "--config", config, "--root", root) as running:
+        wait_for("sleeping", running)
+        (alive,) = runs(root)
+        held = artifacts(root)
+        # Newer runs, so that the running one is not among those to keep.
+        write_config(FAKES)
+        time.sleep(1.1)
+        assert mnist_job("run", "--config", config, "--root", root).exit_code == 0
+        partial = next((root / "artifacts" / "trainer").glob("*.partial"))
+        age(partial, 100)
+        outcome = mnist_job("gc", "--root", root, "--keep", 1, "--older-than", "0s", "--delete", "--json")
+        assert json.loads(outcome.stdout) == {"garbage": [], "deleted": []}
+        assert held <= artifacts(root)
+        assert alive in runs(root)
+        running.kill()
+    outcome = mnist_job("gc", "--root", root, "--keep", 1, "--older-than", "0s", "--delete", "--json")
+    found: list[dict[str, Any]] = json.loads(outcome.stdout)["garbage"]
+    assert {garbage["kind"] for garbage in found} == {"run", "partial"}, "a killed run holds nothing"
+
+
+def test_a_root_that_is_none_is_told(mnist_job: Command, tmp_path: Path) -> None:
+    outcome = mnist_job("gc", "--root", tmp_path / "nowhere")
+    assert outcome.exit_code == 2
+    assert "has no artifacts" in outcome.stderr
+
+
+def test_a_record_that_cannot_be_read_stops_it(mnist_job: Command, root: Path) -> None:
+    (root / "runs" / runs(root)[0] / "run.json").write_text("{")
+    outcome = mnist_job("gc", "--root", root, "--delete")
+    assert outcome.exit_code == 3
+    assert "run.json cannot be read" in outcome.stderr

@@ -1,0 +1,338 @@
+"""The store and its manifests: sealed once, verified always, and nothing believed that can be checked."""
+
+from __future__ import annotations
+
+import json
+import os
+import shutil
+from collections.abc import Callable
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from components import Context, Stored
+from components.base.errors import ConfigError, IntegrityError, JobError
+from components.base.hashing import value_sha256
+from components.testing import FakeExampleGen
+from job.pipeline.slots import SLOTS
+from job.store.fingerprint import make_recipe
+from job.store.integrity import verify
+from job.store.manifest import SCHEMA_VERSION, Manifest, Recipe
+from job.store.store import Sealed, Store
+
+SLOT = "example_gen"
+
+
+def seal(store: Store, component: FakeExampleGen | None = None) -> Sealed:
+    component = component or FakeExampleGen()
+    recipe = make_recipe(component, {})
+    with store.staged(SLOT, recipe.fingerprint) as stage:
+        return store.seal(SLOT, recipe, component.run(Context(output=stage.files)), print)
+
+
+@pytest.fixture
+def store(tmp_path: Path) -> Store:
+    store = Store(tmp_path / "root")
+    store.prepare(SLOTS)
+    return store
+
+
+def test_what_is_sealed_is_found_by_its_fingerprint(store: Store) -> None:
+    sealed = seal(store)
+    assert sealed.directory == store.root / "artifacts" / SLOT / sealed.manifest.fingerprint
+    assert store.find(SLOT, sealed.manifest.fingerprint) == sealed
+    assert store.find(SLOT, "0" * 64) is None
+    assert isinstance(sealed.stored(), Stored)
+    assert not list((store.root / "artifacts" / SLOT).glob("*.partial"))
+
+
+def test_a_manifest_reads_back_equal(store: Store) -> None:
+    sealed = seal(store)
+    content = (sealed.directory / "manifest.json").read_bytes()
+    manifest = Manifest.from_bytes(content, where="here")
+    assert manifest == sealed.manifest
+    assert manifest.to_bytes() == content
+    assert {file.path for file in manifest.files} == {"train.parquet", "validation.parquet", "test.parquet"}
+
+
+def test_the_fingerprint_is_of_the_recipe_and_the_digest_of_the_content(store: Store) -> None:
+    once = seal(store)
+
+    class Renamed(FakeExampleGen):
+        version = "2"
+
+    again = seal(store, Renamed())
+    assert once.manifest.fingerprint != again.manifest.fingerprint
+    assert once.manifest.digest == again.manifest.digest
+
+
+def flip_byte(path: Path) -> None:
+    content = bytearray(path.read_bytes())
+    content[len(content) // 2] ^= 1
+    path.write_bytes(content)
+
+
+def flip_data(directory: Path) -> None:
+    flip_byte(directory / "train.parquet")
+
+
+def lose_file(directory: Path) -> None:
+    (directory / "test.parquet").unlink()
+
+
+def add_file(directory: Path) -> None:
+    (directory / "extra").touch()
+
+
+def link_out(directory: Path) -> None:
+    shutil.move(directory / "test.parquet", directory.parent / "test.parquet")
+    (directory / "test.parquet").symlink_to("../test.parquet")
+
+
+def link_folder_out(directory: Path) -> None:
+    (directory.parent / "elsewhere").mkdir()
+    (directory / "folder").symlink_to("../elsewhere")
+
+
+def link_itself_out(directory: Path) -> None:
+    directory.rename(directory.with_name("elsewhere"))
+    directory.symlink_to("elsewhere")
+
+
+def link_manifest_out(directory: Path) -> None:
+    (directory / "manifest.json").rename(directory.parent / "manifest.json")
+    (directory / "manifest.json").symlink_to("../manifest.json")
+
+
+def put_pipe(directory: Path) -> None:
+    (directory / "train.parquet").unlink()
+    os.mkfifo(directory / "train.parquet")
+
+
+def put_pipe_for_manifest(directory: Path) -> None:
+    (directory / "manifest.json").unlink()
+    os.mkfifo(directory / "manifest.json")
+
+
+def forge(change: Callable[[dict[str, Any]], None]) -> Callable[[Path], None]:
+    """Change a manifest and put its own digests right, as somebody would who means harm."""
+
+    def spoil(directory: Path) -> None:
+        path = directory / "manifest.json"
+        values = json.loads(path.read_bytes())
+        change(values)
+        values["digest"] = value_sha256({"files": values["files"], "artifact": values["artifact"]})
+        path.write_text(json.dumps(values, indent=2, ensure_ascii=False) + "\n")
+
+    return spoil
+
+
+def lose_manifest(directory: Path) -> None:
+    (directory / "manifest.json").unlink()
+
+
+def edit(change: Callable[[dict[str, Any]], None]) -> Callable[[Path], None]:
+    def spoil(directory: Path) -> None:
+        path = directory / "manifest.json"
+        values = json.loads(path.read_bytes())
+        change(values)
+        path.write_text(json.dumps(values, indent=2) + "\n")
+
+    return spoil
+
+
+@pytest.mark.parametrize(
+    ("spoil", "says"),
+    [
+        (flip_data, "train.parquet has been changed: its SHA-256 is"),
+        (lose_file, "test.parquet cannot be read: No such file"),
+        (add_file, "extra is not named in the manifest"),
+        (link_out, "test.parquet is a link"),
+        (lose_manifest, "manifest.json cannot be read"),
+        (link_folder_out, "folder is a link"),
+        (link_itself_out, "is a link"),
+        (link_manifest_out, "manifest.json is a link"),
+        (put_pipe, "train.parquet is no regular file"),
+        (put_pipe_for_manifest, "manifest.json is not what it should be"),
+        (forge(lambda values: values["files"][0].update(path="../test.parquet")), "files.0.path"),
+        (forge(lambda values: values["files"][0].update(path="a/../../test.parquet")), "files.0.path"),
+        (forge(lambda values: values["files"][0].update(path="/etc/passwd")), "files.0.path"),
+        (forge(lambda values: values["files"].pop(0)), "its artifact names test.parquet, its files do not"),
+        (forge(lambda values: values["artifact"]["splits"]["test"].update(file="../x")), "splits.test.file"),
+        (forge(lambda values: values["files"][0].update(size=7)), "it says that test.parquet has 7 bytes"),
+        (edit(lambda values: values.update(schema_version=1)), "has the schema version 1"),
+        (edit(lambda values: values.update(schema_version=3)), "has the schema version 3"),
+        (edit(lambda values: values.update(surprise=1)), "is not a manifest: surprise"),
+        (edit(lambda values: values["artifact"].update(seed=99)), "its content has the SHA-256"),
+        (edit(lambda values: values["recipe"].update(version="9")), "its recipe has the SHA-256"),
+        (edit(lambda values: values["files"][0].update(path="../../secret")), "files.0.path"),
+        (edit(lambda values: values["files"][0].update(path="/etc/passwd")), "files.0.path"),
+        (lambda directory: (directory / "manifest.json").write_bytes(b"\xff{"), "not a manifest"),
+        (lambda directory: (directory / "manifest.json").write_bytes(b""), "not a manifest"),
+    ],
+)
+def test_whatever_was_changed_is_found(store: Store, spoil: Callable[[Path], None], says: str) -> None:
+    sealed = seal(store)
+    spoil(sealed.directory)
+    with pytest.raises(IntegrityError) as told:
+        store.find(SLOT, sealed.manifest.fingerprint)
+    assert says in told.value.headline
+
+
+def test_any_flipped_byte_of_a_manifest_is_found(store: Store) -> None:
+    content = (seal(store).directory / "manifest.json").read_bytes()
+    for place in range(0, len(content), 7):
+        changed = bytearray(content)
+        changed[place] ^= 1
+        with pytest.raises(IntegrityError):
+            Manifest.from_bytes(bytes(changed), where="here")
+
+
+def test_an_artifact_under_another_fingerprint_is_found(store: Store) -> None:
+    sealed = seal(store)
+    moved = sealed.directory.rename(sealed.directory.with_name("0" * 64))
+    with pytest.raises(IntegrityError, match="has the fingerprint"):
+        store.read(SLOT, moved)
+
+
+def test_the_same_result_again_leaves_the_sealed_one_alone(store: Store) -> None:
+    sealed = seal(store)
+    before = (sealed.directory / "manifest.json").stat().st_ino
+    assert seal(store).manifest == sealed.manifest
+    assert (sealed.directory / "manifest.json").stat().st_ino == before
+
+
+def test_another_result_under_the_same_fingerprint_sets_the_first_aside(store: Store) -> None:
+    sealed = seal(store)
+    flip_data(sealed.directory)
+    assert seal(store).manifest == sealed.manifest
+    verify(sealed.directory, store.read(SLOT, sealed.directory).manifest)
+    assert len(list(sealed.directory.parent.glob("*.aside-1"))) == 1
+
+
+def test_checkpoints_of_making_again_what_is_sealed_outlive_an_attempt_too(store: Store) -> None:
+    sealed = seal(store)
+    with store.staged(SLOT, sealed.manifest.fingerprint) as stage:  # as --no-cache does
+        stage.checkpoints.mkdir()
+        (stage.checkpoints / "epoch").touch()
+    with store.staged(SLOT, sealed.manifest.fingerprint) as stage:
+        assert (stage.checkpoints / "epoch").exists()
+
+
+def test_another_result_does_not_replace_what_is_sealed_and_whole(store: Store) -> None:
+    sealed = seal(store)
+    recipe = make_recipe(FakeExampleGen(), {})
+    told: list[str] = []
+    with store.staged(SLOT, recipe.fingerprint) as stage:
+        other = FakeExampleGen(FakeExampleGen.Config(seed=9)).run(Context(output=stage.files))
+        kept = store.seal(SLOT, recipe, other, told.append)
+    assert kept == sealed, "another run may be reading it"
+    verify(sealed.directory, sealed.manifest)
+    (aside,) = sealed.directory.parent.glob("*.aside-1")
+    assert (aside / "train.parquet").read_bytes() != (sealed.directory / "train.parquet").read_bytes()
+    assert "did not make what it made before" in told[0]
+    assert str(aside) in told[0]
+    assert not list(sealed.directory.parent.glob("*.partial"))
+
+
+def test_what_an_unfinished_run_left_is_cleared(store: Store) -> None:
+    recipe = make_recipe(FakeExampleGen(), {})
+    left = store.partial(SLOT, recipe.fingerprint) / "files"
+    left.mkdir(parents=True)
+    (left / "half.parquet").touch()  # as a killed process leaves it
+    with store.staged(SLOT, recipe.fingerprint) as stage:
+        assert not list(stage.files.iterdir())
+        (stage.files / "another.parquet").touch()
+    assert not left.parent.exists()
+    assert seal(store).manifest.files
+
+
+def test_checkpoints_outlive_an_attempt_but_not_the_sealing(store: Store) -> None:
+    component = FakeExampleGen()
+    recipe = make_recipe(component, {})
+    with store.staged(SLOT, recipe.fingerprint) as stage:
+        stage.checkpoints.mkdir()
+        (stage.checkpoints / "epoch").touch()
+        (stage.files / "half.parquet").touch()
+    with store.staged(SLOT, recipe.fingerprint) as stage:
+        assert [path.name for path in stage.checkpoints.iterdir()] == ["epoch"]
+        assert not list(stage.files.iterdir())
+        store.seal(SLOT, recipe, component.run(Context(output=stage.files)), print)
+    assert not store.partial(SLOT, recipe.fingerprint).exists()
+
+
+def test_a_file_that_was_promised_must_be_there(store: Store) -> None:
+    component = FakeExampleGen()
+    recipe = make_recipe(component, {})
+    with store.staged(SLOT, recipe.fingerprint) as stage:
+        artifact = component.run(Context(output=stage.files))
+        (stage.files / "test.parquet").unlink()
+        with pytest.raises(JobError, match=r"names the file test\.parquet, but did not write it"):
+            store.seal(SLOT, recipe, artifact, print)
+        (stage.files / "test.parquet").symlink_to("train.parquet")
+        with pytest.raises(JobError, match="neither a regular file nor a folder"):
+            store.seal(SLOT, recipe, artifact, print)
+
+
+def test_a_root_that_cannot_be_written_to_is_told(tmp_path: Path) -> None:
+    (tmp_path / "file").touch()
+    with pytest.raises(ConfigError, match="cannot write to the root"):
+        Store(tmp_path / "file").prepare(SLOTS)
+
+
+@pytest.mark.skipif(os.geteuid() != 0, reason="only root can become another user")
+def test_a_root_without_permission_is_told(tmp_path: Path) -> None:
+    (tmp_path / "root").mkdir(mode=0o755)
+    os.seteuid(65534)
+    try:
+        with pytest.raises(ConfigError, match="cannot write to the root .*: Permission denied"):
+            Store(tmp_path / "root").prepare(SLOTS)
+    finally:
+        os.seteuid(0)
+
+
+@pytest.mark.parametrize(
+    ("changes", "says"),
+    [
+        ({"config": {"epochs": 5}}, "config epochs 3 → 5"),
+        ({"config": {"epochs": 3, "new": True}}, "config new none → True"),
+        ({"inputs": {"examples": "1" * 64}}, "new examples"),
+        ({"libraries": {"numpy": "2.1"}}, "library numpy 2.0 → 2.1"),
+        ({"source": "2" * 64}, "its source code changed"),
+        ({"version": "2", "source": "2" * 64}, "version 1 → 2"),
+        ({"component": "mine:Trainer", "libraries": {}}, "another component, mine:Trainer"),
+    ],
+)
+def test_a_recipe_says_what_is_new_about_it(changes: dict[str, Any], says: str) -> None:
+    before = Recipe(
+        component="theirs:Trainer",
+        version="1",
+        source="0" * 64,
+        config={"epochs": 3},
+        inputs={"examples": "0" * 64},
+        libraries={"numpy": "2.0"},
+    )
+    assert before.model_copy(update=changes).differences(before) == [says]
+
+
+SHAPES = {2: "647534ea187cc29215aa7930d2e95da5abe108862baae583c3cf73dcbce89f4c"}
+"""Of the manifests of each schema version: the SHA-256 of their JSON Schema without the words."""
+
+
+def test_another_shape_of_manifest_has_another_schema_version() -> None:
+    """A store that another version sealed is to be told from one that is damaged."""
+    shape = value_sha256(without_words(Manifest.model_json_schema()))
+    assert shape == SHAPES[SCHEMA_VERSION], "raise SCHEMA_VERSION in job/manifest.py, and state the new shape here"
+
+
+def without_words(schema: Any) -> Any:
+    if isinstance(schema, list):
+        return [without_words(each) for each in schema]
+    if not isinstance(schema, dict):
+        return schema
+    return {
+        key: without_words(value)
+        for key, value in schema.items()
+        if not (key in ("title", "description") and isinstance(value, str))
+    }

@@ -1,0 +1,505 @@
+"""MLflow: what its own client reads back, and what becomes of a run whose store or server fails."""
+
+from __future__ import annotations
+
+import json
+import os
+import socket
+import sqlite3
+import subprocess
+import sys
+import threading
+import time
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager, suppress
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from components.base.hashing import file_sha256
+from job.config.tracking import MlflowConfig
+from job.tracking import trackers
+from job.tracking.mlflow_store import ALLOW_FILE_STORE, DEFAULTS, URI, hold_for, open_store
+from job.tracking.mlflow_tracker import MlflowTracker
+from job.tracking.mlflow_values import LONGEST_TAG, LONGEST_VALUE, keyed
+from tests.conftest import FAKES, SLOTS, Command, Outcome, WriteConfig
+from tests.support.components import EpochsTrainer
+from tests.support.processes import REPOSITORY, environment, interfered, results, wait_until
+from tests.support.trackers import EPOCHS
+
+TRACKED: dict[str, Any] = {**EPOCHS, "tracking": {"mlflow": {}}}
+pytestmark = pytest.mark.filterwarnings("ignore::DeprecationWarning")  # of SQLAlchemy's, by MLflow
+WARNING = "warning: mlflow does not follow the run any more, which takes no harm: "
+
+
+@pytest.fixture(autouse=True)
+def _own_environment(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Let each test begin where the environment says nothing, and leave it so."""
+    for name in (*DEFAULTS, ALLOW_FILE_STORE, URI):
+        monkeypatch.setenv(name, "")
+        monkeypatch.delenv(name)
+
+
+@pytest.fixture(scope="module")
+def store(tmp_path_factory: pytest.TempPathFactory) -> str:
+    """Return the URI of a database that the tests share: to make its tables takes a second."""
+    return f"sqlite:///{tmp_path_factory.mktemp('store')}/shared.db"
+
+
+Follow = Callable[..., Outcome]
+
+
+@pytest.fixture
+def follow(mnist_job: Command, write_config: WriteConfig, tmp_path: Path, store: str) -> Follow:
+    """Run a job in `root`, followed in the store and in an experiment of the test's own."""
+
+    def run(change: dict[str, Any] | None = None, *arguments: str) -> Outcome:
+        tracking = {"mlflow": {"uri": store, "experiment": tmp_path.name}}
+        config = write_config({**EPOCHS, "tracking": tracking, **(change or {})})
+        return mnist_job("run", "--config", config, "--root", tmp_path / "root", "--json", *arguments)
+
+    return run
+
+
+def client(uri: str) -> Any:
+    from mlflow import MlflowClient
+
+    return MlflowClient(uri)
+
+
+def only_run(uri: str, experiment: str) -> tuple[Any, Any]:
+    """Return a client, and the one run that an experiment has."""
+    reading = client(uri)
+    (run,) = reading.search_runs([reading.get_experiment_by_name(experiment).experiment_id])
+    return reading, run
+
+
+def run_of(uri: str, experiment: str, run_id: str) -> Any:
+    """Return the run of an experiment that is called as the job calls it; two may begin within a second."""
+    reading = client(uri)
+    ids = [reading.get_experiment_by_name(experiment).experiment_id]
+    (run,) = [run for run in reading.search_runs(ids) if run.info.run_name == run_id]
+    return run
+
+
+def stored_files(reading: Any, run: Any, path: str = "") -> set[str]:
+    """Return the paths of all artifacts of a run."""
+    found: set[str] = set()
+    for entry in reading.list_artifacts(run.info.run_id, path):
+        found |= stored_files(reading, run, entry.path) if entry.is_dir else {entry.path}
+    return found
+
+
+@pytest.mark.parametrize("kind", ["database", "files"])
+def test_a_run_is_read_back(mnist_job: Command, write_config: WriteConfig, tmp_path: Path, kind: str) -> None:
+    root = tmp_path / "a root"
+    uri = f"sqlite:///{root}/mlflow.db" if kind == "database" else f"file:{tmp_path}/store"
+    asked = [] if kind == "database" else ["--set", f"tracking.mlflow.uri={uri}"]
+    outcome = mnist_job("run", "--config", write_config(TRACKED), "--root", root, "--json", *asked)
+    record = outcome.record
+    assert outcome.exit_code == 0
+    assert f"mlflow        {uri}, experiment mnist-job, run {record['run_id']}\n" in outcome.stderr
+    assert "warning" not in outcome.stderr
+    reading, run = only_run(uri, "mnist-job")
+    assert (run.info.run_name, run.info.status) == (record["run_id"], "FINISHED")
+    params = run.data.params
+    assert params["trainer.epochs"] == "3"
+    assert params["evaluator.minimum"] == "0.9"
+    assert params["trainer.use"] == "tests.support.components:EpochsTrainer"
+    assert not [name for name in params if name.startswith("tracking")]
+    for name, values in {"loss": [1, 0.5, 1 / 3], "val_loss": [2, 1, 2 / 3], "learning_rate": [0.125] * 3}.items():
+        history = sorted(reading.get_metric_history(run.info.run_id, name), key=lambda point: point.step)
+        assert [(point.step, point.value) for point in history] == [*zip((1, 2, 3), values, strict=True)]
+        assert run.info.start_time <= history[0].timestamp <= run.info.end_time
+    assert run.data.metrics["test_accuracy"] == record["metrics"]["accuracy"]
+    assert run.data.metrics["test_accuracy_interval.low"] == record["metrics"]["accuracy_interval"]["low"]
+    assert not [name for name in run.data.metrics if name.endswith("confidence")], "which is configured"
+
+
+def test_its_artifacts_are_the_sealed_files(follow: Follow, tmp_path: Path, store: str) -> None:
+    follow({"trainer": {"use": "components.testing:FakeTrainer", "saved_model": True}})
+    reading, run = only_run(store, tmp_path.name)
+    latest = tmp_path / "root" / "runs" / "latest"
+    sealed = {
+        f"{folder}/{entry['path']}": entry["sha256"]
+        for folder, slot in (("model", "trainer"), ("figures", "visualizer"))
+        for entry in json.loads((latest / slot / "manifest.json").read_text())["files"]
+    }
+    assert "model/saved_model/variables/variables.index" in sealed
+    assert stored_files(reading, run) == {*sealed, "run.json"}
+    for path, digest in sealed.items():
+        assert file_sha256(Path(reading.download_artifacts(run.info.run_id, path, str(tmp_path)))) == digest
+    record = json.loads(Path(reading.download_artifacts(run.info.run_id, "run.json", str(tmp_path))).read_text())
+    assert record == json.loads((latest / "run.json").read_text())
+    assert record["outcome"] == "succeeded"
+
+
+def test_its_tags_are_the_lineage(follow: Follow, tmp_path: Path, store: str) -> None:
+    outcome = follow()
+    tags = only_run(store, tmp_path.name)[1].data.tags
+    for slot in SLOTS:
+        manifest = json.loads((tmp_path / "root" / "runs" / "latest" / slot / "manifest.json").read_text())
+        assert tags[f"lineage.{slot}"] == manifest["digest"]
+        assert tags[f"fingerprint.{slot}"] == manifest["fingerprint"]
+    assert tags["run_id"] == outcome.record["run_id"]
+    assert tags["source.title"] == "made-up squares"
+    assert (tags["outcome"], tags["blessed"], tags["rubber_stamped"], tags["best_epoch"]) == (
+        *("succeeded", "true", "true", "2"),
+    )
+    assert tags["environment.python"] == outcome.record["environment"]["python"]
+
+
+def test_another_process_finds_a_run_by_its_lineage(follow: Follow, tmp_path: Path, store: str) -> None:
+    record = follow().record
+    digest = record["steps"][2]["digest"]
+    script = (
+        "import sys; from mlflow import MlflowClient; client = MlflowClient(sys.argv[1]);"
+        "ids = [client.get_experiment_by_name(sys.argv[3]).experiment_id];"
+        "(run,) = client.search_runs(ids, filter_string=f\"tags.`lineage.trainer` = '{sys.argv[2]}'\");"
+        "print(run.info.run_name, len(client.get_metric_history(run.info.run_id, 'val_accuracy')))"
+    )
+    command = [sys.executable, "-c", script, store, digest, tmp_path.name]
+    environ = {**environment(), "MLFLOW_DISABLE_TELEMETRY": "true"}
+    done = subprocess.run(command, env=environ, capture_output=True, text=True, check=True)
+    assert done.stdout == f"{record['run_id']} 3\n"
+
+
+@pytest.mark.parametrize(
+    ("change", "exit_code", "status", "outcome"),
+    [
+        ({"evaluator": {**FAKES["evaluator"], "accuracy": 0.5}}, 4, "FINISHED", "not_blessed"),
+        ({"trainer": {"use": "tests.support.components:BrokenTrainer"}}, 1, "FAILED", "failed"),
+        ({"trainer": {"use": "tests.support.components:EndedTrainer"}}, 143, "KILLED", "terminated"),
+    ],
+)
+def test_how_a_run_ends_is_its_status(
+    follow: Follow, tmp_path: Path, store: str, change: dict[str, Any], exit_code: int, status: str, outcome: str
+) -> None:
+    assert follow(change).exit_code == exit_code
+    _, run = only_run(store, tmp_path.name)
+    assert (run.info.status, run.data.tags["outcome"]) == (status, outcome)
+
+
+def test_runs_can_do_without_their_models_and_become_part_of_one_experiment(follow: Follow, store: str) -> None:
+    for _ in range(2):
+        follow({}, "--set", "tracking.mlflow.model=false", "--set", "tracking.mlflow.experiment=digits by hand")
+    reading = client(store)
+    runs = reading.search_runs([reading.get_experiment_by_name("digits by hand").experiment_id])
+    assert [stored_files(reading, run) for run in runs] == [{"figures/mean.png", "run.json"}] * 2
+
+
+def test_what_is_too_long_or_too_much_for_it_is_cut_and_batched(follow: Follow, tmp_path: Path, store: str) -> None:
+    trainer = {"use": "tests.support.components:AnnotatedTrainer", "notes": {f"{n:03} ü%": n for n in range(150)}}
+    outcome = follow({"trainer": {**trainer, "remark": "x" * 10_000}})
+    assert "warning" not in outcome.stderr
+    _, run = only_run(store, tmp_path.name)
+    assert {f"trainer.notes.{n:03} ü_": str(n) for n in range(150)}.items() <= run.data.params.items()
+    assert run.data.params["trainer.remark"] == "x" * (LONGEST_VALUE - 1) + "…"
+    # As long as a tag may be, and MLflow refuses a longer one.
+    failed = follow({"trainer": {"use": "tests.support.components:TalkativeTrainer"}})
+    assert failed.exit_code == 1
+    run = run_of(store, tmp_path.name, failed.record["run_id"])
+    headline = "a defect: RuntimeError: "
+    assert run.data.tags["failure"] == headline + "x" * (LONGEST_TAG - len(headline) - 1) + "…"
+    assert run.info.status == "FAILED"
+
+
+def test_names_that_it_takes_for_paths_or_for_one_another_are_told_apart(
+    follow: Follow, tmp_path: Path, store: str
+) -> None:
+    notes = {"a%": 1, "a&": 2, "a//b": 3, "../up": 4, "/": 5}
+    outcome = follow({"trainer": {"use": "tests.support.components:AnnotatedTrainer", "notes": notes}})
+    assert "warning" not in outcome.stderr
+    params = only_run(store, tmp_path.name)[1].data.params
+    told = {name.removeprefix("trainer.notes."): value for name, value in params.items() if ".notes." in name}
+    assert told == {"a_": "1", "a_ 2": "2", "a/b": "3", "../up": "4", "": "5"}
+    assert [*keyed({"../up/..": 1, "/": 2})] == ["__/up/__", "_"]
+    many = keyed({"x" * 300 + str(number): number for number in range(12)})
+    assert sorted(many.values()) == [*range(12)]
+    assert max(map(len, many)) <= 250
+
+
+def test_an_experiment_that_another_job_makes_at_the_same_time_is_used(
+    follow: Follow, tmp_path: Path, store: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    reading = open_store(store)
+    place = (tmp_path / "artifacts").as_uri()
+    made, find = reading.create_experiment(tmp_path.name, place), type(reading).get_experiment_by_name
+    looked: list[str] = []
+
+    def not_yet(self: Any, name: str) -> Any:
+        looked.append(name)
+        return None if len(looked) == 1 else find(self, name)
+
+    monkeypatch.setattr(type(reading), "get_experiment_by_name", not_yet)
+    assert "warning" not in follow().stderr
+    assert looked == [tmp_path.name] * 2
+    (run,) = reading.search_runs([made])
+    assert run.info.status == "FINISHED"
+
+
+def test_what_the_environment_says_is_left_so(tmp_path: Path, store: str, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("MLFLOW_HTTP_REQUEST_TIMEOUT", "3")
+    MlflowTracker(MlflowConfig(uri=store), tmp_path, "a run")
+    assert {name: os.environ[name] for name in DEFAULTS} == {**DEFAULTS, "MLFLOW_HTTP_REQUEST_TIMEOUT": "3"}
+
+
+def test_a_run_that_it_fails_to_follow_does_not_stay_running_in_it(
+    follow: Follow, tmp_path: Path, store: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    def broken(self: MlflowTracker, epoch: int, metrics: Any) -> None:  # noqa: ARG001
+        raise OSError("there is no room")
+
+    monkeypatch.setattr(MlflowTracker, "end_epoch", broken)
+    assert follow().exit_code == 0
+    _, run = only_run(store, tmp_path.name)
+    assert run.info.status == "KILLED"
+    assert run.data.tags["not_followed_to_its_end"] == "OSError: there is no room"
+    assert "outcome" not in run.data.tags
+
+
+def test_the_environment_names_the_store_and_its_password_is_not_told(
+    tmp_path: Path, store: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setenv(URI, store)
+    assert MlflowTracker(MlflowConfig(), tmp_path, "a run").where == store
+    monkeypatch.setenv(URI, "http://me:a@secret@127.0.0.1:9")
+    assert MlflowTracker(MlflowConfig(), tmp_path, "a run").where == "http://127.0.0.1:9"
+
+
+def no_folder(root: Path) -> str:
+    (root / "file").write_text("no folder")
+    return f"sqlite:///{root}/file/mlflow.db"
+
+
+def corrupt(root: Path) -> str:
+    (root / "mlflow.db").write_bytes(b"this is no database" * 100)
+    return f"sqlite:///{root}/mlflow.db"
+
+
+def unwritable_artifacts(root: Path) -> str:
+    (root / "mlflow").write_text("no folder")
+    return f"sqlite:///{root}/mlflow.db"
+
+
+def a_folder(root: Path) -> str:
+    (root / "mlflow.db").mkdir()
+    return f"sqlite:///{root}/mlflow.db"
+
+
+@pytest.mark.parametrize("fault", [no_folder, a_folder, corrupt, unwritable_artifacts])
+def test_a_store_that_does_not_work_does_not_keep_the_run_from_going_on(
+    mnist_job: Command, write_config: WriteConfig, tmp_path: Path, fault: Callable[[Path], str]
+) -> None:
+    (tmp_path / "root").mkdir()
+    began = time.monotonic()
+    assert "did not hear" not in goes_on(mnist_job, write_config, tmp_path, fault(tmp_path / "root"))
+    assert time.monotonic() - began < 15, "MLflow by itself would try for 104 s"
+
+
+@pytest.mark.parametrize("name", ["ro?ot", "ro#ot", "ro%20t"])
+def test_a_root_that_no_database_uri_can_tell_is_not_mistaken_for_another(
+    mnist_job: Command, write_config: WriteConfig, tmp_path: Path, name: str
+) -> None:
+    outcome = mnist_job("run", "--config", write_config(TRACKED), "--root", tmp_path / "a" / name)
+    assert outcome.exit_code == 0
+    (warning,) = [line for line in outcome.stdout.splitlines() if "warning" in line]
+    assert "tracking.mlflow.uri can name another place" in warning
+    assert "mlflow        not followed" in outcome.stdout.splitlines()
+    assert [path.name for path in (tmp_path / "a").iterdir()] == [name]
+    assert not [*tmp_path.rglob("mlflow*")]
+
+
+def test_a_lock_that_another_job_does_not_let_go_of_is_not_waited_for_for_ever(tmp_path: Path) -> None:
+    with (
+        hold_for(1, tmp_path / "mlflow.db.lock"),
+        pytest.raises(TimeoutError, match=r"mlflow\.db\.lock has been held for 0 s by another run, process"),
+        hold_for(0.3, tmp_path / "mlflow.db.lock"),
+    ):
+        pytest.fail("it is held")
+
+
+def goes_on(
+    mnist_job: Command,
+    write_config: WriteConfig,
+    tmp_path: Path,
+    uri: str,
+    midway: Callable[[], object] = EpochsTrainer.interrupt,
+) -> str:
+    """Run untracked and tracked, with something midway; see that both come to the same, and return the one warning."""
+    mnist_job("run", "--config", write_config(EPOCHS), "--root", tmp_path / "untracked")
+    arguments = ("run", "--config", write_config(TRACKED), "--root", tmp_path / "root")
+    with pytest.MonkeyPatch.context() as patched:
+        patched.setattr(EpochsTrainer, "interrupt", staticmethod(midway))
+        outcome = mnist_job(*arguments, "--set", f"tracking.mlflow.uri={uri}")
+    assert outcome.exit_code == 0
+    assert outcome.stderr == ""
+    assert results(tmp_path / "root") == results(tmp_path / "untracked")
+    (warning,) = [line for line in outcome.stdout.splitlines() if "warning" in line]
+    assert warning.startswith(WARNING)
+    return warning
+
+
+def test_a_database_that_is_locked_midway_does_not_either(
+    mnist_job: Command, write_config: WriteConfig, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(trackers, "PATIENCE", 2.0)  # MLflow's is 20 s, for each thing that it writes
+    database = tmp_path / "root/mlflow.db"
+    held: list[sqlite3.Connection] = []
+
+    def lock() -> None:
+        if not held:
+            held.append(sqlite3.connect(database, isolation_level=None))
+            wait_until(lambda: told_an_epoch(held[0]), lambda: "no epoch was told", seconds=20)
+            held[0].execute("BEGIN EXCLUSIVE")
+
+    try:
+        warning = goes_on(mnist_job, write_config, tmp_path, f"sqlite:///{database}", lock)
+    finally:
+        held[0].close()
+    assert "it did not hear how the run ended within 2 s" in warning
+
+
+def told_an_epoch(connection: sqlite3.Connection) -> bool:
+    with suppress(sqlite3.OperationalError):  # the table is not there yet, or locked
+        return bool(connection.execute("SELECT COUNT(*) FROM metrics").fetchone()[0])
+    return False
+
+
+def test_a_vanished_store_does_not_either(mnist_job: Command, write_config: WriteConfig, tmp_path: Path) -> None:
+    store = tmp_path / "store"
+
+    def vanish() -> None:
+        if store.exists() or not (tmp_path / "vanished").exists():
+            wait_until(lambda: [*store.rglob("trainer.epochs")], lambda: "no run was begun", seconds=20)
+            store.rename(tmp_path / "vanished")
+
+    goes_on(mnist_job, write_config, tmp_path, f"file:{store}/runs", vanish)
+
+
+@contextmanager
+def server(answer: Callable[[socket.socket], None]) -> Iterator[str]:
+    """Listen on loopback, and do something with each connection."""
+    with socket.create_server(("127.0.0.1", 0)) as listening:
+        connections: list[socket.socket] = []
+
+        def serve() -> None:
+            with suppress(OSError):  # it is closed
+                while True:
+                    connections.append(listening.accept()[0])
+                    answer(connections[-1])
+
+        thread = threading.Thread(target=serve)
+        thread.start()
+        try:
+            yield f"http://127.0.0.1:{listening.getsockname()[1]}"
+        finally:
+            listening.shutdown(socket.SHUT_RDWR)
+            thread.join()
+            for connection in connections:
+                connection.close()
+
+
+def never_answers(connection: socket.socket) -> None: ...
+
+
+def hangs_up(connection: socket.socket) -> None:
+    connection.close()
+
+
+def asks_to_come_back_later(connection: socket.socket) -> None:
+    connection.recv(65536)
+    connection.sendall(b"HTTP/1.1 503 Busy\r\nRetry-After: 120\r\nContent-Length: 0\r\n\r\n")
+    connection.close()
+
+
+def trickles(connection: socket.socket) -> None:
+    """Send a byte from time to time, each of which a client's timeout begins anew with."""
+
+    def trickle() -> None:
+        with suppress(OSError):  # nobody listens any more
+            connection.recv(65536)
+            connection.sendall(b"HTTP/1.1 200 OK\r\nContent-Type: application/json\r\nContent-Length: 100000\r\n\r\n")
+            while True:
+                connection.sendall(b" ")
+                time.sleep(0.2)
+
+    threading.Thread(target=trickle, daemon=True).start()
+
+
+@pytest.mark.parametrize(
+    ("answer", "says"),
+    [
+        (never_answers, "127.0.0.1"),
+        (hangs_up, "127.0.0.1"),
+        (asks_to_come_back_later, "127.0.0.1"),
+        (trickles, "it did not hear how the run ended within 6 s"),
+    ],
+)
+def test_a_server_that_is_of_no_use_does_not_either(
+    mnist_job: Command,
+    write_config: WriteConfig,
+    tmp_path: Path,
+    monkeypatch: pytest.MonkeyPatch,
+    answer: Callable[[socket.socket], None],
+    says: str,
+) -> None:
+    monkeypatch.setitem(DEFAULTS, "MLFLOW_HTTP_REQUEST_TIMEOUT", "1")
+    monkeypatch.setattr(trackers, "PATIENCE", 6.0)
+    began = time.monotonic()
+    with server(answer) as uri:
+        warning = goes_on(mnist_job, write_config, tmp_path, uri)
+    assert time.monotonic() - began < 20, "two attempts of a second each, or six seconds"
+    assert says in warning
+    assert os.environ["MLFLOW_HTTP_REQUEST_MAX_RETRIES"] == DEFAULTS["MLFLOW_HTTP_REQUEST_MAX_RETRIES"] == "1"
+
+
+@pytest.mark.parametrize("answer", [never_answers, trickles])
+def test_a_job_that_is_asked_to_end_does_not_wait_for_a_server(
+    write_config: WriteConfig, tmp_path: Path, answer: Callable[[socket.socket], None]
+) -> None:
+    with server(answer) as uri:
+        config = write_config({**EPOCHS, "tracking": {"mlflow": {"uri": uri}}})
+        began = time.monotonic()
+        plan = {"at": "mkdir", "path": "*trainer*.partial*", "do": "TERM"}
+        ended = interfered(plan, "run", "--config", config, "--root", tmp_path / "root", timeout=60)
+        took = time.monotonic() - began
+    assert ended.returncode == 143, ended.stderr
+    assert "mlflow does not follow the run any more, which takes no harm: it did not hear" in ended.stdout
+    assert took < 20, "three seconds, and what it takes to load"
+
+
+@pytest.mark.parametrize("log_format", ["text", "json"])
+def test_its_password_is_in_no_log(
+    mnist_job: Command, write_config: WriteConfig, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, log_format: str
+) -> None:
+    with server(hangs_up) as uri:
+        monkeypatch.setenv(URI, uri.replace("http://", "http://me:secret@"))
+        config = write_config(TRACKED)
+        outcome = mnist_job("run", "--config", config, "--root", tmp_path / "root", "--log-format", log_format)
+    assert outcome.exit_code == 0
+    (line,) = [line for line in outcome.stdout.splitlines() if "does not follow the run any more" in line]
+    assert f"{uri}/api" in line
+    assert "secret" not in outcome.stdout + outcome.stderr
+    assert "secret" not in (tmp_path / "root/runs/latest/run.json").read_text()
+
+
+def test_jobs_that_begin_together_make_one_store(tmp_path: Path) -> None:
+    script = (
+        "import sys; from pathlib import Path; from job.tracking.mlflow_store import open_store, store_uri;"
+        "open_store(store_uri(None, Path(sys.argv[1])))"
+    )
+    started = [
+        subprocess.Popen(
+            [sys.executable, "-c", script, str(tmp_path)],
+            cwd=REPOSITORY,
+            env=environment(),
+            stderr=subprocess.PIPE,
+            text=True,
+        )
+        for _ in range(2)
+    ]
+    assert [(process.communicate()[1], process.returncode) for process in started] == [("", 0)] * 2
+    assert client(f"sqlite:///{tmp_path}/mlflow.db").get_experiment_by_name("Default"), "which MLflow makes itself"
+    assert not (tmp_path / "mlflow.db.lock").exists()
