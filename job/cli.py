@@ -14,7 +14,7 @@ from typing import TYPE_CHECKING, Annotated, Any, cast
 import typer
 
 from job.defaults import ROOT, ROOT_VARIABLE
-from job.options import AnswerFormat, Form, LogFormat, Request
+from job.options import AnswerFormat, Form, LogFormat, RunOptions
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
@@ -78,7 +78,7 @@ def run(
 
     raise typer.Exit(
         run_job(
-            Request(
+            RunOptions(
                 config=config,
                 overrides=overrides or (),
                 root=root,
@@ -127,7 +127,7 @@ def show(
     from job.store.runs import LATEST, RECORD, Runs
     from job.store.store import Store
 
-    with told_errors():
+    with exit_on_job_error():
         store, runs, console = Store(root), Runs(root), make_console()
         name = Path(name).resolve().name if (Path(name) / RECORD).is_file() else name
         if name != LATEST and not runs.has_record(name) and store.artifacts.is_dir():
@@ -171,7 +171,7 @@ def verify(root: Root = Path(ROOT), as_json: AsJson = False) -> None:
     from job.store.integrity import verify as verify_files
     from job.store.store import Store
 
-    with told_errors():
+    with exit_on_job_error():
         store = Store(root)
         store.require()
         checked, failures = 0, []
@@ -232,10 +232,10 @@ def predict(
     Probabilities are those of the run's evaluation: if it scaled them by a temperature, so does this.
     """
     from job.commands.predict import predict as answer
-    from job.options import Question
+    from job.options import PredictOptions
 
-    question = Question(paths=paths, root=root, model=model, answer_format=answer_format, show=show, as_is=as_is)
-    with told_errors():
+    question = PredictOptions(paths=paths, root=root, model=model, answer_format=answer_format, show=show, as_is=as_is)
+    with exit_on_job_error():
         raise typer.Exit(answer(question))
 
 
@@ -265,7 +265,7 @@ def export(
     asked = cast("list[ExportFormat]", list(dict.fromkeys(form.value for form in forms or Form)))
     formats = asked if forms else available(asked)
     signals = Signals(remedy="run the same command again")
-    with told_errors(), signals.listening(), signals.breakable():
+    with exit_on_job_error(), signals.installed(), signals.interruptible():
         exports = export_model(directory, formats, root=root, asked=model, termination=signals)
         if as_json:
             typer.echo(json.dumps([export.model_dump(mode="json") for export in exports], indent=2))
@@ -293,14 +293,14 @@ def gc(
 ) -> None:
     """List what no kept run refers to, and what was left half-made or set aside; with --delete, delete it."""
     from job.reporters.tables import print_garbage
-    from job.store.gc import Housekeeping, parse_age
+    from job.store.gc import GarbageCollector, parse_age
     from job.store.runs import Runs
     from job.store.store import Store
 
-    with told_errors():
+    with exit_on_job_error():
         store = Store(root)
         store.require()
-        keeping = Housekeeping(store, Runs(root), keep=keep, older_than=parse_age(older_than))
+        keeping = GarbageCollector(store, Runs(root), keep=keep, older_than=parse_age(older_than))
         found = list(keeping.find())
         gone = [garbage for garbage in found if delete and keeping.delete(garbage)]
         if as_json:
@@ -350,7 +350,7 @@ def versions(
     """List the versions of a pushed model: when each came, what it is, which is served, a copy, or damaged."""
     from job.commands.versions import show_versions
 
-    with told_errors():
+    with exit_on_job_error():
         show_versions(destination, as_json=as_json)
 
 
@@ -376,7 +376,7 @@ def rollback(
     from job.signals import Signals
 
     signals = Signals(remedy="run the same command again: nothing was changed")
-    with told_errors(), signals.listening():
+    with exit_on_job_error(), signals.installed():
         roll_back(destination, to, as_json=as_json, termination=signals)
 
 
@@ -391,17 +391,17 @@ def schema() -> None:
 
 
 @contextmanager
-def told_errors() -> Iterator[None]:
+def exit_on_job_error() -> Iterator[None]:
     """Print a JobError as a user should read it, and exit with its code."""
     from components.base.errors import ConfigError, JobError
     from job.reporters.tables import make_console, print_error
-    from job.signals import BrokenOff
+    from job.signals import Interrupted
 
     try:
         yield
     except JobError as error:
         failure = error
-    except BrokenOff as broken:
+    except Interrupted as broken:
         failure = broken.told
     except OSError as error:
         failure = ConfigError(

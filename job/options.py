@@ -50,7 +50,7 @@ class Form(StrEnum):
 
 
 @dataclass(frozen=True, kw_only=True)
-class Request:
+class RunOptions:
     """What `run` was asked for; its fields are the command's options."""
 
     config: Path
@@ -75,7 +75,7 @@ class Request:
 
 
 @dataclass(frozen=True, kw_only=True)
-class Question:
+class PredictOptions:
     """What `predict` was asked; its fields are the command's arguments and options."""
 
     paths: Sequence[Path]

@@ -19,7 +19,7 @@ ECHO = 1.0
 REMEDY = "run the same command again: what is sealed is reused, and training goes on from its last checkpoint"
 
 
-class BrokenOff(BaseException):
+class Interrupted(BaseException):
     """Raised by a signal handler; no component's `except Exception` holds it up.
 
     Args:
@@ -74,7 +74,7 @@ class Signals:
         self.check()
 
     @contextmanager
-    def breakable(self) -> Iterator[None]:
+    def interruptible(self) -> Iterator[None]:
         """Let signals break off what the block does; elsewhere they only set the flag.
 
         Raises:
@@ -85,13 +85,13 @@ class Signals:
         try:
             self._breakable = True
             yield
-        except BrokenOff as broken:
+        except Interrupted as broken:
             raise broken.told from None
         finally:
             self._breakable = False
 
     @contextmanager
-    def listening(self) -> Iterator[None]:
+    def installed(self) -> Iterator[None]:
         """Hear signals for as long as the block runs, where they can be heard."""
         try:
             before = {number: signal.signal(number, self._ask) for number in (signal.SIGTERM, signal.SIGINT)}
@@ -118,8 +118,8 @@ class Signals:
             self._told = TerminationError(f"the job was asked to end ({name})", remedy=self._remedy)
             signal.setitimer(signal.ITIMER_REAL, PATIENCE, PATIENCE)
         elif self._breakable and time.monotonic() - self._asked > ECHO:
-            raise BrokenOff(self._told)
+            raise Interrupted(self._told)
 
     def _break_off(self, number: int, frame: object) -> None:  # noqa: ARG002
         if self._told is not None and self._breakable and not self._deferred:
-            raise BrokenOff(self._told)
+            raise Interrupted(self._told)

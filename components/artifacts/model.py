@@ -51,7 +51,7 @@ class Model(Artifact):
 
     kind: Literal["model"] = "model"
     format: Literal["keras", "linear"]
-    """`keras`: a convolutional network; `linear`: one weight a pixel and class (see `components.inference.predictor`)."""
+    """`keras`: a convolutional network; `linear`: one weight a pixel and class (see `inference.predictor`)."""
     file: FileName
     """What `components.inference.predictor` reads. Of a `keras` model the network of scaled images alone, or within a
     model of raw ones as the layer `components.inference.predictor.NETWORK`."""

@@ -126,7 +126,7 @@ class Component(ABC, Generic[ConfigT]):
             JobError: in one of its kinds, where the inputs or the machine do not allow the work.
         """
 
-    def deliver(self, made: Stored[Any], progress: Progress) -> str:  # noqa: ARG002
+    def publish(self, made: Stored[Any], progress: Progress) -> str:  # noqa: ARG002
         """Bring what `run` made to where it is used outside of the job's root; by default nothing is to be done.
 
         Called in every run, also in one that reuses what was made before: what is there already must be left as it is.
@@ -143,7 +143,7 @@ class Component(ABC, Generic[ConfigT]):
         """
         return ""
 
-    def delivers_to(self) -> Path | None:
+    def publish_destination(self) -> Path | None:
         """Return the folder that `deliver` writes to, which must be none of the job's own; None if there is none."""
         return None
 

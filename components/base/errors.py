@@ -80,7 +80,7 @@ class TerminationError(JobError):
     exit_code = ExitCode.TERMINATED
 
 
-def first_finding(error: ValidationError) -> str:
+def first_validation_error(error: ValidationError) -> str:
     """Return the first thing that pydantic found wrong with a value: where, and what."""
     first = error.errors(include_url=False, include_input=False)[0]
     place = ".".join(str(part) for part in first["loc"])
@@ -92,10 +92,10 @@ def first_line(error: BaseException) -> str:
     return next(iter(str(error).strip().splitlines()), type(error).__name__)
 
 
-def in_one_line(error: BaseException) -> str:
+def one_line(error: BaseException) -> str:
     """Return an error that nobody foresaw in one line: its type, and the first line of what it says.
 
-    >>> in_one_line(ValueError("not a number\\nat all"))
+    >>> one_line(ValueError("not a number\\nat all"))
     'ValueError: not a number'
     """
     return f"{type(error).__name__}: {first_line(error)}"

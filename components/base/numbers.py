@@ -11,7 +11,7 @@ USUAL, MOST = 4, 17
 """Digits of a number; with the most, every float64 is told apart from all others."""
 
 
-def told_apart(value: float, others: Iterable[float], form: str, usual: int = USUAL) -> str:
+def format_distinct(value: float, others: Iterable[float], form: str, usual: int = USUAL) -> str:
     """Return a number with as many digits as tell it apart from others that it does not equal.
 
     Args:
@@ -20,7 +20,7 @@ def told_apart(value: float, others: Iterable[float], form: str, usual: int = US
         form: a format with a place for the number of digits, such as `.{}g`.
         usual: digits, if so many are enough.
 
-    >>> told_apart(0.98996, [0.99], ".{}g"), told_apart(0.98765, [0.99], ".{}g")
+    >>> format_distinct(0.98996, [0.99], ".{}g"), format_distinct(0.98765, [0.99], ".{}g")
     ('0.98996', '0.9877')
     """
     for digits in range(usual, MOST):

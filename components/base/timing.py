@@ -13,7 +13,7 @@ if TYPE_CHECKING:
 
 
 @dataclass(frozen=True)
-class Spent:
+class Elapsed:
     """Time that went by."""
 
     seconds: float = 0.0
@@ -21,17 +21,17 @@ class Spent:
     cpu_seconds: float = 0.0
     """On the processors, by all threads of the process, and by processes that it started and that have ended."""
 
-    def __add__(self, other: Spent) -> Spent:
-        return Spent(self.seconds + other.seconds, self.cpu_seconds + other.cpu_seconds)
+    def __add__(self, other: Elapsed) -> Elapsed:
+        return Elapsed(self.seconds + other.seconds, self.cpu_seconds + other.cpu_seconds)
 
-    def __sub__(self, other: Spent) -> Spent:
-        return Spent(self.seconds - other.seconds, self.cpu_seconds - other.cpu_seconds)
+    def __sub__(self, other: Elapsed) -> Elapsed:
+        return Elapsed(self.seconds - other.seconds, self.cpu_seconds - other.cpu_seconds)
 
 
-def read_clocks() -> Spent:
+def read_clocks() -> Elapsed:
     """Return what both clocks show; only the difference of two readings means something."""
     children = os.times()
-    return Spent(time.perf_counter(), time.process_time() + children.children_user + children.children_system)
+    return Elapsed(time.perf_counter(), time.process_time() + children.children_user + children.children_system)
 
 
 class Stopwatch:
@@ -43,17 +43,17 @@ class Stopwatch:
     Args:
         read: reads the clocks.
 
-    >>> stopwatch = Stopwatch(read=iter(Spent(float(second)) for second in range(9)).__next__)
+    >>> stopwatch = Stopwatch(read=iter(Elapsed(float(second)) for second in range(9)).__next__)
     >>> with stopwatch.timed("reading"), stopwatch.timed("imports"):
     ...     pass
     >>> {name: spent.seconds for name, spent in stopwatch.parts().items()}, stopwatch.whole().seconds
     ({'reading': 2.0, 'imports': 1.0}, 5.0)
     """
 
-    def __init__(self, read: Callable[[], Spent] = read_clocks) -> None:
+    def __init__(self, read: Callable[[], Elapsed] = read_clocks) -> None:
         self._read = read
         self._began = self._counted_to = read()
-        self._parts: dict[str, Spent] = {}
+        self._parts: dict[str, Elapsed] = {}
         self._open: list[str] = []
 
     @contextmanager
@@ -62,18 +62,18 @@ class Stopwatch:
         self._count()
         depth = len(self._open)
         self._open.append(part)
-        self._parts.setdefault(part, Spent())
+        self._parts.setdefault(part, Elapsed())
         try:
             yield
         finally:
             self._count()
             del self._open[depth:]
 
-    def parts(self) -> dict[str, Spent]:
+    def parts(self) -> dict[str, Elapsed]:
         """Return what each part took so far, in the order in which they were begun."""
         return dict(self._parts)
 
-    def whole(self) -> Spent:
+    def whole(self) -> Elapsed:
         """Return what all took so far, in parts or not."""
         return self._read() - self._began
 

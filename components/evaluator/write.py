@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING
 
 from components.artifacts import Blessing, Evaluation
 from components.io.splits import write_predictions
-from components.runtime.disk import room_for
+from components.runtime.disk import disk_space_guard
 
 if TYPE_CHECKING:
     from pathlib import Path
@@ -60,7 +60,7 @@ def write_evaluation(
         "per_class": {row.name: row.model_dump(mode="json") for row in scores.per_class},
         "worst_slices": [found.key for found in evaluation.worst_slices()],
     }
-    with room_for(output, answers.probabilities.nbytes + answers.images.nbytes, "the predictions"):
+    with disk_space_guard(output, answers.probabilities.nbytes + answers.images.nbytes, "the predictions"):
         write_predictions(answers.labels, answers.probabilities, answers.images, output / PREDICTIONS_FILE)
         (output / METRICS_FILE).write_text(json.dumps(summary, indent=2) + "\n", encoding="utf-8")
     return evaluation

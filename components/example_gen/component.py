@@ -58,13 +58,13 @@ class ExampleGen(Component[ExampleGenConfig]):
             StorageError: if the disk is full; beside the files, it needs room for all images once or twice.
         """
         with context.timed("imports"):
-            from components.example_gen.validation.image_index import SeenImages
+            from components.example_gen.validation.image_index import ImageIndex
             from components.example_gen.validation.validate import check_examples
-            from components.example_gen.write import unwatched, write_dataset
+            from components.example_gen.write import no_observer, write_dataset
             from components.io.raw_images import scratch_folder
 
         source, split, checks = self.config.source, self.config.split, self.config.checks
-        seen = SeenImages()
+        seen = ImageIndex()
         with scratch_folder(context.output) as scratch:
             with context.timed("reading"):
                 dataset = source.load(context, scratch)
@@ -79,7 +79,7 @@ class ExampleGen(Component[ExampleGenConfig]):
                     source_kind=source.kind,
                     source_identity=source.identity(),
                     memory_budget=self.config.memory_budget,
-                    watcher=seen.add if checks.look_at_images else unwatched,
+                    watcher=seen.add if checks.look_at_images else no_observer,
                 )
         with context.timed("checking"):
             return check_examples(

@@ -14,7 +14,7 @@ from typing import TYPE_CHECKING
 
 import numpy as np
 
-from components.runtime.disk import room_for
+from components.runtime.disk import disk_space_guard
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator, Sequence
@@ -64,7 +64,7 @@ def distribute(
     pixels = parts[0].images.pixels
     digest = hashlib.sha256()
     row = 0
-    with room_for(path.parent, len(bucket_of) * pixels, "the shuffled images"), path.open("wb") as file:
+    with disk_space_guard(path.parent, len(bucket_of) * pixels, "the shuffled images"), path.open("wb") as file:
         for part in parts:
             images = part.images
             digest.update(f"|u1{(images.count, images.height, images.width)}".encode())

@@ -12,7 +12,7 @@ from components.base.errors import ConfigError, DataError
 from components.example_gen.shuffle import Bucket, distribute, make_buckets, ordered
 from components.example_gen.split import split_rows
 from components.io.splits import examples_frame, row_group, writing_examples
-from components.runtime.disk import room_for
+from components.runtime.disk import disk_space_guard
 
 if TYPE_CHECKING:
     from collections.abc import Callable
@@ -24,7 +24,7 @@ if TYPE_CHECKING:
     from components.example_gen.sources.base import Dataset
     from components.example_gen.split_config import SplitConfig
 
-    Watcher = Callable[[str, NDArray[np.uint8], NDArray[np.int64]], None]
+    ProgressReporter = Callable[[str, NDArray[np.uint8], NDArray[np.int64]], None]
     """Is shown every image once: the split, its next images as uint8 [some, pixels], and their labels."""
 
 COUNTED = 2**20
@@ -33,7 +33,7 @@ GREY_STEPS = 16
 INK_STEPS = 20
 
 
-def unwatched(split: str, images: NDArray[np.uint8], labels: NDArray[np.int64]) -> None:
+def no_observer(split: str, images: NDArray[np.uint8], labels: NDArray[np.int64]) -> None:
     """Look at nothing: the watcher of images that nobody asks about."""
 
 
@@ -47,7 +47,7 @@ def write_dataset(
     source_kind: str,
     source_identity: dict[str, str],
     memory_budget: int,
-    watcher: Watcher = unwatched,
+    watcher: ProgressReporter = no_observer,
 ) -> Examples:
     """Check a dataset, split it, write one Parquet file a split, and return what was written.
 
@@ -75,7 +75,7 @@ def write_dataset(
     size = max(1, memory_budget // 2 // (images.pixels * group)) * group
     buckets: dict[str, list[Bucket]] = {}
     start = 0
-    for name, rows in share_out(dataset, split, seed).items():
+    for name, rows in assign_splits(dataset, split, seed).items():
         buckets[name] = make_buckets(rows, start=start, size=size)
         start += len(rows)
     shuffled = scratch / "shuffled"
@@ -86,12 +86,12 @@ def write_dataset(
     labels = np.concatenate([part.labels for part in parts])
     splits = {}
     for name in buckets:
-        tally = Tally(len(dataset.class_names))
+        tally = SplitStatistics(len(dataset.class_names))
         path = context.output / f"{name}.parquet"
         needed = sum(len(bucket.rows) for bucket in buckets[name]) * images.pixels
         # Images compress to less; how much less is known when they are written.
         with (
-            room_for(context.output, needed, f"the {name} images"),
+            disk_space_guard(context.output, needed, f"the {name} images"),
             writing_examples(path, images.pixels) as write,
         ):
             for bucket in buckets[name]:
@@ -165,7 +165,7 @@ def check(dataset: Dataset, *, pooled: bool) -> None:
             )
 
 
-def share_out(dataset: Dataset, split: SplitConfig, seed: int) -> dict[str, NDArray[np.int64]]:
+def assign_splits(dataset: Dataset, split: SplitConfig, seed: int) -> dict[str, NDArray[np.int64]]:
     """Return the rows of each split in their order; rows of the test set are counted on from the training set's.
 
     Raises:
@@ -191,7 +191,7 @@ def share_out(dataset: Dataset, split: SplitConfig, seed: int) -> dict[str, NDAr
     return rows
 
 
-class Tally:
+class SplitStatistics:
     """Counts what a manifest says of one split, from its images as they are written."""
 
     def __init__(self, classes: int) -> None:

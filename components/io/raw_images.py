@@ -14,7 +14,7 @@ from typing import TYPE_CHECKING, BinaryIO
 import numpy as np
 
 from components.base.errors import DataError
-from components.runtime.disk import room_for
+from components.runtime.disk import disk_space_guard
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
@@ -110,7 +110,7 @@ def spooling(path: Path, *, height: int, width: int, needed: int | None = None) 
         StorageError: if the disk is full.
     """
     path.parent.mkdir(parents=True, exist_ok=True)
-    with room_for(path.parent, needed, "a copy of the source's images"), path.open("wb") as file:
+    with disk_space_guard(path.parent, needed, "a copy of the source's images"), path.open("wb") as file:
         yield Spool(path, file, height, width)
 
 

@@ -14,8 +14,8 @@ from components.base.progress import Progress
 from components.pusher.content import DIRECTORY, MODEL, copy_files, size_of
 from components.pusher.destination import Destination, check_destination
 from components.pusher.metadata import write_statement
-from components.pusher.servable import check_same, deliver, describe
-from components.runtime.disk import room_for
+from components.pusher.servable import check_same, describe, publish_model
+from components.runtime.disk import disk_space_guard
 
 
 class PusherConfig(ComponentConfig):
@@ -54,21 +54,21 @@ class Pusher(Component[PusherConfig]):
             return PushedModel(withheld=withheld)
         source = self._saved_model(model)
         servable = describe(source, model.artifact, evaluation.artifact)
-        with context.timed("copying"), room_for(context.output, size_of(source), "the copy to be served"):
+        with context.timed("copying"), disk_space_guard(context.output, size_of(source), "the copy to be served"):
             copy_files(source, context.output / DIRECTORY)
             write_statement(servable, context.output / DIRECTORY)
         return PushedModel(servable=servable, directory=DIRECTORY)
 
-    def deliver(self, made: Stored[PushedModel], progress: Progress) -> str:
+    def publish(self, made: Stored[PushedModel], progress: Progress) -> str:
         """Publish what was made as the next version of the destination, unless it is there; nothing if it is withheld.
 
         Raises:
             ConfigError: if the destination cannot be written to.
             StorageError: if there is no space for it.
         """
-        return deliver(Path(self.config.destination), made, progress)
+        return publish_model(Path(self.config.destination), made, progress)
 
-    def delivers_to(self) -> Path:
+    def publish_destination(self) -> Path:
         return Path(self.config.destination)
 
     def _saved_model(self, model: Stored[Model]) -> Path:

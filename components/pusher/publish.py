@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING
 from components.base.termination import NoTermination
 from components.pusher.content import size_of
 from components.pusher.metadata import read_rolled_back
-from components.pusher.version_store import append, refused, told, working_on
+from components.pusher.version_store import append, refused, translate_os_errors, working_on
 from components.pusher.versions import Version, list_versions
 
 if TYPE_CHECKING:
@@ -52,7 +52,7 @@ def publish(servable: Path, destination: Path, *, digest: str, progress: Progres
         StorageError: if there is no space for it.
     """
     termination = NoTermination()
-    with told(servable):
+    with translate_os_errors(servable):
         needed = size_of(servable)
     with working_on(destination, needed, progress, termination, holder="another push"):
         versions = list_versions(destination)

@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING
 from components.base.errors import ConfigError, IntegrityError
 from components.pusher.content import size_of
 from components.pusher.metadata import read_rolled_back
-from components.pusher.version_store import append, no_model, refused, told, working_on
+from components.pusher.version_store import append, no_model, refused, translate_os_errors, working_on
 from components.pusher.versions import Version, in_use, list_versions
 
 if TYPE_CHECKING:
@@ -53,7 +53,7 @@ def roll_back(destination: Path, to: int | None, *, progress: Progress, terminat
         StorageError: if there is no space for its copy.
         TerminationError: if the job was asked to end; nothing was changed then.
     """
-    with told(destination):  # before a lock is laid into what may be no destination
+    with translate_os_errors(destination):  # before a lock is laid into what may be no destination
         needed = size_of(_target(to, require_versions(destination), destination).directory)
     with working_on(destination, needed, progress, termination, holder="a rollback"):
         versions = require_versions(destination)  # others may have pushed in the meantime
@@ -71,7 +71,7 @@ def require_versions(destination: Path) -> list[Version]:
         ConfigError: if there is no such folder, or none in it.
         JobError: if it could not be read this time.
     """
-    with told(destination):
+    with translate_os_errors(destination):
         versions = list_versions(destination)
         there = destination.is_dir()
     if not versions:

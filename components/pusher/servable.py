@@ -56,7 +56,7 @@ def describe(source: Path, model: Model, evaluation: Evaluation) -> Servable:
     )
 
 
-def deliver(destination: Path, made: Stored[PushedModel], progress: Progress) -> str:
+def publish_model(destination: Path, made: Stored[PushedModel], progress: Progress) -> str:
     """Publish a pushed model, and return which version it is; empty if it is withheld."""
     if made.artifact.directory is None or made.artifact.servable is None:
         return ""

@@ -18,8 +18,8 @@ from components.base.errors import ConfigError, IntegrityError, JobError, Storag
 from components.pusher.content import MODEL, content_digest, copy_files, let_read, list_files
 from components.pusher.metadata import write_rolled_back
 from components.pusher.versions import Version, next_number, read_version
-from components.runtime.disk import flush, room_for
-from components.runtime.locks import hold
+from components.runtime.disk import disk_space_guard, flush
+from components.runtime.locks import acquire
 
 if TYPE_CHECKING:
     from collections.abc import Iterator, Sequence
@@ -56,11 +56,11 @@ def working_on(
     def waiting(who: str) -> None:
         progress.message(f"waiting: {who} is at work on {destination}")
 
-    with told(destination):
+    with translate_os_errors(destination):
         try:
-            with room_for(destination, needed, "the model that is published"):
+            with disk_space_guard(destination, needed, "the model that is published"):
                 destination.mkdir(parents=True, exist_ok=True)
-                with hold(destination / LOCK, holder=holder, waiting=waiting, check=termination.check):
+                with acquire(destination / LOCK, holder=holder, waiting=waiting, check=termination.check):
                     _clear(destination)
                     yield
         except StorageError as error:
@@ -122,7 +122,7 @@ def no_model(directory: Path) -> ConfigError:
 
 
 @contextmanager
-def told(destination: Path) -> Iterator[None]:
+def translate_os_errors(destination: Path) -> Iterator[None]:
     """Turn the operating system's refusals, while versions are read or written, into an error for a user.
 
     Raises:

@@ -6,7 +6,7 @@ import time
 from dataclasses import dataclass
 from typing import Any
 
-from components.base.errors import in_one_line
+from components.base.errors import one_line
 from components.runtime.resources import processor
 
 FILTERS = 4
@@ -49,7 +49,7 @@ def check_devices(tf: Any) -> list[CheckedDevice]:
         found = sorted(tf.config.list_logical_devices(), key=lambda device: device.name)
         models = {device.name.removeprefix("/device:"): _model(tf, device) for device in found}
     except Exception as error:  # as of a GPU that another process holds for itself
-        return [CheckedDevice(name="the list of devices", model="", seconds=0.0, failure=in_one_line(error))]
+        return [CheckedDevice(name="the list of devices", model="", seconds=0.0, failure=one_line(error))]
     return [check_device(tf, name, model) for name, model in models.items() if name.startswith(("CPU:", "GPU:"))]
 
 
@@ -65,7 +65,7 @@ def check_device(tf: Any, name: str, model: str = "") -> CheckedDevice:
     try:
         failure = _finding(name, *_step(tf, name))
     except Exception as error:  # whatever TensorFlow, XLA, CUDA or the driver raise
-        failure = in_one_line(error)
+        failure = one_line(error)
     return CheckedDevice(name=name, model=model, seconds=time.perf_counter() - began, failure=failure)
 
 

@@ -31,7 +31,7 @@ def flush(path: Path) -> None:
 
 
 @contextmanager
-def room_for(directory: Path, needed: int | None = None, what: str = "what is written") -> Iterator[None]:
+def disk_space_guard(directory: Path, needed: int | None = None, what: str = "what is written") -> Iterator[None]:
     """Tell a disk that is full, while the block writes, with how much space was needed and how much there was.
 
     Args:

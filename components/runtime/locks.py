@@ -24,7 +24,7 @@ ANYBODY = 0o666
 
 
 @contextmanager
-def hold(
+def acquire(
     path: Path,
     *,
     holder: str = SOMEBODY,
@@ -58,7 +58,7 @@ def hold(
 
 
 @contextmanager
-def hold_if_free(path: Path) -> Iterator[bool]:
+def try_acquire(path: Path) -> Iterator[bool]:
     """Hold a lock for as long as the block runs if nobody else does; yields whether that is so."""
     lock = FileLock(path, mode=ANYBODY)
     try:

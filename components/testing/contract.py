@@ -89,7 +89,7 @@ class ComponentContract:
         assert not _files(tmp_path / "working")
 
     def test_what_it_delivers_is_left_as_it_is_when_it_is_delivered_again(self, tmp_path: Path) -> None:
-        folder = self.component.delivers_to()
+        folder = self.component.publish_destination()
         if folder is None or folder.is_absolute():  # nothing, or a place where a test has no business
             return
         made = Stored(self._run(tmp_path / "output", self._inputs(tmp_path)), tmp_path / "output")
@@ -97,9 +97,9 @@ class ComponentContract:
         here = Path.cwd()
         os.chdir(tmp_path / "working")
         try:
-            self.component.deliver(made, NoProgress())
+            self.component.publish(made, NoProgress())
             delivered = _files(tmp_path / "working")
-            self.component.deliver(made, NoProgress())
+            self.component.publish(made, NoProgress())
             assert _files(tmp_path / "working") == delivered
         finally:
             os.chdir(here)

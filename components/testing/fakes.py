@@ -283,11 +283,11 @@ class FakePusher(Component[FakePusherConfig]):
         write_statement(servable, directory)
         return PushedModel(servable=servable, directory=DIRECTORY)
 
-    def deliver(self, made: Stored[PushedModel], progress: Progress) -> str:
+    def publish(self, made: Stored[PushedModel], progress: Progress) -> str:
         """Publish what was made, if there is a destination."""
-        from components.pusher.servable import deliver
+        from components.pusher.servable import publish_model
 
-        return "" if self.config.destination is None else deliver(Path(self.config.destination), made, progress)
+        return "" if self.config.destination is None else publish_model(Path(self.config.destination), made, progress)
 
-    def delivers_to(self) -> Path | None:
+    def publish_destination(self) -> Path | None:
         return None if self.config.destination is None else Path(self.config.destination)

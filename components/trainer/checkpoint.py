@@ -17,9 +17,9 @@ from typing import TYPE_CHECKING, Annotated, Any, Literal
 from pydantic import Field, ValidationError
 
 from components.artifacts import Epoch, Statement
-from components.base.errors import IntegrityError, first_finding, first_line
+from components.base.errors import IntegrityError, first_line, first_validation_error
 from components.base.hashing import file_sha256, value_sha256
-from components.runtime.disk import flush, room_for
+from components.runtime.disk import disk_space_guard, flush
 from components.trainer.early_stopping import BestEpoch
 
 if TYPE_CHECKING:
@@ -86,7 +86,7 @@ class Checkpoint(Statement):
         try:
             record = cls.model_validate_json(content)
         except ValidationError as error:
-            raise _damaged(where, first_finding(error)) from error
+            raise _damaged(where, first_validation_error(error)) from error
         try:
             found = record._found_digest()
         except ValueError as error:
@@ -120,7 +120,9 @@ class Checkpoints:
             IntegrityError: if what was written does not read back; the same.
         """
         draft = self.directory / DRAFT
-        with room_for(self.directory.parent, sum(array.nbytes for array in arrays.values()) + MARGIN, "a checkpoint"):
+        with disk_space_guard(
+            self.directory.parent, sum(array.nbytes for array in arrays.values()) + MARGIN, "a checkpoint"
+        ):
             try:
                 _clear(draft)
                 draft.mkdir(parents=True)

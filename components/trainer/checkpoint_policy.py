@@ -13,7 +13,7 @@ if TYPE_CHECKING:
     from components.trainer.config import CheckpointConfig
 
 
-class Saving:
+class CheckpointPolicy:
     """Writes the checkpoints of one training, and knows when the next one is due.
 
     Args:

@@ -9,7 +9,7 @@ from typing import Any
 
 from components.artifacts import Model, Stored, TrainingEnvironment, TransformedExamples
 from components.base.component import Component, Context
-from components.runtime.disk import room_for
+from components.runtime.disk import disk_space_guard
 from components.runtime.libraries import library_version
 from components.runtime.resources import cpu_limit, processor
 from components.runtime.tensorflow import choose_device, import_tensorflow, make_deterministic, require_gpu
@@ -43,7 +43,7 @@ class Trainer(Component[TrainerConfig]):
             onnx_file.require("trainer.exports")
 
     def run(self, context: Context, /, *, transformed: Stored[TransformedExamples]) -> Model:
-        """Train, and write `history.csv` and the forms in which the model is deployed (see `components.trainer.export`).
+        """Train, and write `history.csv` and the formats in which the model is deployed.
 
         Raises:
             TerminationError: if the job was asked to end; training goes on from there the next time.
@@ -56,8 +56,8 @@ class Trainer(Component[TrainerConfig]):
         with context.timed("imports"):
             tf = import_tensorflow()
             from components.io.splits import read_scaled
-            from components.trainer.export.export import ALWAYS, FORMS, TRIED, export, raw_images
-            from components.trainer.export.serving_model import Deployable
+            from components.trainer.export.export import CHECK_IMAGES, FORMS, REQUIRED_FORMATS, export, raw_images
+            from components.trainer.export.serving_model import ServingModel
             from components.trainer.history import write_history
             from components.trainer.training_loop import fit
             from components.trainer.weights import weights_digest
@@ -78,7 +78,7 @@ class Trainer(Component[TrainerConfig]):
             with context.timed("building"):
                 network = build(precision=gpu.precision)
             validation = read_scaled(transformed, stated.splits.validation)
-            tried_on = raw_images(stated.graph, validation.images[:TRIED])
+            tried_on = raw_images(stated.graph, validation.images[:CHECK_IMAGES])
             with context.timed("training"):
                 fitted = fit(
                     network,
@@ -92,11 +92,11 @@ class Trainer(Component[TrainerConfig]):
             if gpu.precision != "float32":  # what is deployed computes in float32 everywhere
                 trained, network = network, build()
                 network.set_weights(trained.get_weights())
-            room = room_for(output, COPIES * network.count_params() * 4, "the trained model")
+            room = disk_space_guard(output, COPIES * network.count_params() * 4, "the trained model")
             with context.timed("exporting"), room:
                 write_history(fitted.history, output / "history.csv")
-                deployable = Deployable.of(network, stated.graph, config.test_time_shift)
-                exports = export(deployable, (*ALWAYS, *config.exports), tried_on, context)
+                deployable = ServingModel.of(network, stated.graph, config.test_time_shift)
+                exports = export(deployable, (*REQUIRED_FORMATS, *config.exports), tried_on, context)
         return Model(
             format="keras",
             file=FORMS["keras"][1],

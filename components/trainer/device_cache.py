@@ -35,7 +35,7 @@ def most_rows(budget: int, train: ImageSplit[np.float32], validation: ImageSplit
     return MostRows(train=max(1, int(held * len(train))), validation=max(1, int(held * len(validation))))
 
 
-class ResidentImages:
+class DeviceCache:
     """Rows of a split on the device: all that fit, or one block of them after another.
 
     Args:
@@ -49,7 +49,7 @@ class ResidentImages:
         self._images = tf.Variable(np.zeros((0, *shape), np.float32), shape=(None, *shape), trainable=False)
         self._labels = tf.Variable(np.zeros(0, np.int64), shape=(None,), trainable=False)
 
-    def hold(self, start: int, rows: int) -> None:
+    def load_rows(self, start: int, rows: int) -> None:
         """Have so many rows from `start` on the device; after the last row of the split comes its first."""
         if self.held == (start, rows):
             return
@@ -65,7 +65,7 @@ class ResidentImages:
         """Hold the whole split block by block, at most so many rows at a time, and yield how many are held."""
         for start in range(0, len(self.split), most):
             rows = min(most, len(self.split) - start)
-            self.hold(start, rows)
+            self.load_rows(start, rows)
             yield rows
 
     def take(self, rows: Any) -> tuple[Any, Any]:

@@ -53,7 +53,7 @@ class EarlyStopping:
             self.best = self.best.model_copy(update={"waited": self.best.waited + 1})
 
     @property
-    def says_stop(self) -> bool:
+    def should_stop(self) -> bool:
         """Whether patience is at an end."""
         return self.best.waited >= max(self.patience, 1)
 

@@ -11,7 +11,7 @@ from components.trainer.augmentation import STREAM, augment
 
 if TYPE_CHECKING:
     from components.trainer.config import TrainerConfig
-    from components.trainer.device_cache import ResidentImages
+    from components.trainer.device_cache import DeviceCache
 
 
 class Classifier(keras.Model):  # type: ignore[misc]
@@ -35,8 +35,8 @@ class Classifier(keras.Model):  # type: ignore[misc]
         network: Any,
         config: TrainerConfig,
         *,
-        train: ResidentImages,
-        validation: ResidentImages,
+        train: DeviceCache,
+        validation: DeviceCache,
         first_clean_step: int,
         xla: bool,
     ) -> None:

@@ -13,8 +13,8 @@ from components.artifacts import Epoch
 from components.base.errors import ConfigError, TerminationError
 from components.trainer.batches import training_batches, validation_batches
 from components.trainer.checkpoint import Checkpoint
-from components.trainer.checkpoint_policy import Saving
-from components.trainer.device_cache import ResidentImages, most_rows
+from components.trainer.checkpoint_policy import CheckpointPolicy
+from components.trainer.device_cache import DeviceCache, most_rows
 from components.trainer.early_stopping import EarlyStopping
 from components.trainer.shuffle import Block, EpochOrder
 from components.trainer.train_step import Classifier
@@ -72,14 +72,14 @@ def fit(
         ConfigError: if the loss does not stay finite.
         StorageError: if there is no space for a checkpoint.
     """
-    training = Training(network, config, train, validation, context, machine=machine, xla=xla)
+    training = TrainingLoop(network, config, train, validation, context, machine=machine, xla=xla)
     with context.termination.deferred():
         training.resume()
         training.run()
     return training.result()
 
 
-class Training:
+class TrainingLoop:
     """One training: where it is, and how to go on.
 
     Attributes:
@@ -107,14 +107,14 @@ class Training:
         self.step = 0
         self.history: list[Epoch] = []
         self.stopping = EarlyStopping(config.monitor, patience=config.patience)
-        self.saving = Saving(config.checkpoint, context)
+        self.saving = CheckpointPolicy(config.checkpoint, context)
         self._unrestored: Arrays | None = None
         self._sums: list[Any] = []
         """What the metrics have added up in the blocks of the epoch that are done."""
         rows = most_rows(config.memory_budget, train, validation)
         self.order = EpochOrder(images=len(train), batch_size=config.batch_size, most_rows=rows.train, seed=config.seed)
-        self.train = ResidentImages(train)
-        self.validation = ResidentImages(validation)
+        self.train = DeviceCache(train)
+        self.validation = DeviceCache(validation)
         self._validation_rows = rows.validation
         self.classifier = Classifier(
             network,
@@ -136,7 +136,7 @@ class Training:
     @property
     def done(self) -> bool:
         """Whether there is nothing left to train."""
-        return self.epoch > self.config.epochs or self.stopping.says_stop
+        return self.epoch > self.config.epochs or self.stopping.should_stop
 
     def resume(self) -> None:
         """Go to where the newest checkpoint is, if there is one."""
@@ -175,7 +175,7 @@ class Training:
         self._keep_sums()
         while self.step < self.order.steps:
             block = self.order.block(self.epoch, self.step)
-            self.train.hold(block.start, block.rows)
+            self.train.load_rows(block.start, block.rows)
             fitted = self.classifier.fit(
                 training_batches(
                     self.order.rows(self.epoch, block)[(self.step - block.first_step) * self.order.batch_size :],
@@ -272,7 +272,7 @@ class _Listener(keras.callbacks.Callback):  # type: ignore[misc]
         begun_at: the step of the epoch at which this attempt began.
     """
 
-    def __init__(self, training: Training, block: Block, begun_at: int) -> None:
+    def __init__(self, training: TrainingLoop, block: Block, begun_at: int) -> None:
         super().__init__()
         self.training, self.block = training, block
         self.begun_at, self.first_step = begun_at, training.step

@@ -9,7 +9,7 @@ from components.artifacts import Examples, Splits, Stored, TransformedExamples, 
 from components.base.component import Component, ComponentConfig, Context
 from components.base.memory import DEFAULT_BUDGET, MemoryBudget
 from components.inference.transform_graph import apply_numpy, scaling_graph
-from components.runtime.disk import room_for
+from components.runtime.disk import disk_space_guard
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
@@ -64,7 +64,7 @@ class Transform(Component[TransformConfig]):
             written = TransformedSplit(images=f"{name}_images.npy", labels=f"{name}_labels.npy", count=split.count)
             needed = split.count * (prod(stated.image_shape) * 4 + 8)
             seen: list[NDArray[np.void]] = []
-            with context.timed("scaling"), room_for(output, needed, f"the scaled {name} images"):
+            with context.timed("scaling"), disk_space_guard(output, needed, f"the scaled {name} images"):
                 batches = self._scaled(examples, split, context, seen)
                 write_scaled(batches, output / written.images, output / written.labels, count=split.count)
             splits[name], digests[name] = written, np.concatenate(seen)

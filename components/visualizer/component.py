@@ -9,7 +9,7 @@ from pydantic import Field
 from components.artifacts import Evaluation, Examples, Figure, Figures, Model, Stored, TransformedExamples
 from components.base.component import Component, ComponentConfig, Context
 from components.base.errors import ConfigError
-from components.runtime.disk import room_for
+from components.runtime.disk import disk_space_guard
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
@@ -19,7 +19,7 @@ if TYPE_CHECKING:
     from matplotlib.figure import Figure as Drawing
 
     from components.io.splits import ImageSplit
-    from components.visualizer.report.report_data import Mistake, Response, Story, TestImage
+    from components.visualizer.report.report_data import Mistake, ReportData, Response, TestImage
 
 PICTURE = 150_000
 """Bytes that a picture takes: the largest of MNIST's has 121 kB."""
@@ -82,7 +82,7 @@ class Visualizer(Component[VisualizerConfig]):
             from components.visualizer.model_card import render_card
             from components.visualizer.plots.style import save, style
             from components.visualizer.report.page import render_page
-            from components.visualizer.report.report_data import Story
+            from components.visualizer.report.report_data import ReportData
             from components.visualizer.sketchpad import pad_section
 
             import_libraries(model)
@@ -97,7 +97,7 @@ class Visualizer(Component[VisualizerConfig]):
             pad = pad_section(model, network, test.images)
         if not responses:
             context.progress.message("no picture of feature maps: the model has no convolution")
-        story = Story(
+        story = ReportData(
             examples=examples.artifact,
             transformed=transformed.artifact,
             model=model.artifact,
@@ -111,7 +111,7 @@ class Visualizer(Component[VisualizerConfig]):
         with context.timed("drawing"), style():
             for name, title, alt, drawing in draw(story, test, answers):
                 context.termination.check()
-                with room_for(context.output, PICTURE, f"the picture {name}.png"):
+                with disk_space_guard(context.output, PICTURE, f"the picture {name}.png"):
                     save(drawing, context.output / f"{name}.png")
                 figures.append(Figure(name=name, file=f"{name}.png", title=title, alt=alt))
         context.termination.check()
@@ -121,7 +121,7 @@ class Visualizer(Component[VisualizerConfig]):
                 (CARD_FILE, CARD, "the model card", card),
                 (REPORT_FILE, REPORT, "the report", render_page(story, card)),
             ):
-                with room_for(context.output, size, what):
+                with disk_space_guard(context.output, size, what):
                     (context.output / file).write_text(page, encoding="utf-8")
         return Figures(figures=tuple(figures), report_file=REPORT_FILE, model_card_file=CARD_FILE)
 
@@ -168,7 +168,9 @@ def mistakes(test: ImageSplit[np.float32], answers: pd.DataFrame) -> tuple[Mista
     )
 
 
-def draw(story: Story, test: ImageSplit[np.float32], answers: pd.DataFrame) -> Iterator[tuple[str, str, str, Drawing]]:
+def draw(
+    story: ReportData, test: ImageSplit[np.float32], answers: pd.DataFrame
+) -> Iterator[tuple[str, str, str, Drawing]]:
     """Yield name, title, words and drawing of each picture."""
     from components.visualizer.plots.class_distribution import draw_class_distribution
     from components.visualizer.plots.confusion_matrix import draw_confusion

@@ -5,7 +5,7 @@ from __future__ import annotations
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
-from components.base.errors import ConfigError, ResourceError, in_one_line
+from components.base.errors import ConfigError, ResourceError, one_line
 from components.runtime.devices import CheckedDevice, check_devices, cuda_build
 from components.runtime.tensorflow import import_tensorflow, why_no_gpu
 from job.commands.places import TEMPORARY, Place, look_at_places
@@ -86,7 +86,7 @@ def diagnose(root: Path) -> Diagnosis:
         try:
             tf = import_tensorflow()
         except Exception as error:  # whatever an installation that does not fit together raises
-            broken = in_one_line(error)
+            broken = one_line(error)
         else:
             cuda, devices = cuda_build(tf), check_devices(tf)
     seen = any(device.name.startswith("GPU") for device in devices)

@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING
 
 from components.base.component import Context
 from components.base.errors import ConfigError, StorageError
-from components.runtime.disk import room_for
+from components.runtime.disk import disk_space_guard
 from job.store.choose_model import OPTION, choose_model, find_examples
 from job.store.integrity import verify
 
@@ -98,12 +98,12 @@ def _export(chosen: ChosenModel, formats: Sequence[ExportFormat], context: Conte
 
     from components.inference.predictor import load_network
     from components.io.splits import read_scaled
-    from components.trainer.export.export import TRIED, export, raw_images
-    from components.trainer.export.serving_model import Deployable
+    from components.trainer.export.export import CHECK_IMAGES, export, raw_images
+    from components.trainer.export.serving_model import ServingModel
 
     graph = examples.artifact.graph
-    images = raw_images(graph, read_scaled(examples, examples.artifact.splits.validation).images[:TRIED])
-    deployable = Deployable.of(load_network(chosen.stored), graph, model.test_time_shift)
+    images = raw_images(graph, read_scaled(examples, examples.artifact.splits.validation).images[:CHECK_IMAGES])
+    deployable = ServingModel.of(load_network(chosen.stored), graph, model.test_time_shift)
     return export(deployable, formats, images, context, asked_by=FORMAT)
 
 
@@ -121,7 +121,7 @@ def _filled(directory: Path) -> Iterator[Path]:
         with tempfile.TemporaryDirectory(dir=directory, prefix=SCRATCH) as made:
             scratch = Path(made)
             try:
-                with room_for(scratch):
+                with disk_space_guard(scratch):
                     yield scratch
             except StorageError as error:
                 remedy = "make room there, or name a folder on another disk"

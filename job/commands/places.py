@@ -13,7 +13,7 @@ from typing import TYPE_CHECKING
 
 from components.base.errors import JobError, first_line
 from components.runtime.disk import existing, flush
-from components.runtime.locks import hold
+from components.runtime.locks import acquire
 from job.reporters.termination_log import VARIABLE as TERMINATION_LOG
 from job.store.store import make_writable
 
@@ -80,7 +80,7 @@ def look_at_root(root: Path) -> Place:
         (probe / "made").mkdir(parents=True)
         (probe / "link").symlink_to("made")
         (probe / "made").rename(probe / "sealed")
-        with hold(probe / "lock"):
+        with acquire(probe / "lock"):
             flush(probe)
         return look_at("root", root, needed=True)
     except JobError as error:

@@ -5,12 +5,12 @@ from __future__ import annotations
 from typing import TYPE_CHECKING
 
 from components.base.errors import ConfigError, ExitCode, JobError, StorageError
-from job.commands.prediction import ask_about, in_batches, load_predictor, look, make_eye
+from job.commands.prediction import ask_about, in_batches, load_predictor, look, make_input_reader
 from job.reporters.predictions import make_answers
-from job.reporters.progress import make_watcher
-from job.reporters.streams import make_lasting
+from job.reporters.progress import make_progress_reporter
+from job.reporters.streams import ignore_broken_pipes
 from job.reporters.tables import make_console, print_error
-from job.signals import BrokenOff, Signals
+from job.signals import Interrupted, Signals
 from job.store.choose_model import choose_model
 
 if TYPE_CHECKING:
@@ -19,36 +19,36 @@ if TYPE_CHECKING:
 
     from rich.console import Console
 
-    from components.inference.preprocessing.input_reader import Sight
-    from components.inference.preprocessing.preview import Album
-    from job.options import Question
+    from components.inference.preprocessing.input_reader import InputImage
+    from components.inference.preprocessing.preview import PreviewWriter
+    from job.options import PredictOptions
     from job.reporters.predictions import Answer
 
 
-def predict(question: Question) -> int:
+def predict(question: PredictOptions) -> int:
     """Answer what is asked, and return the exit code."""
     signals = Signals(remedy="the answers that were told are whole; run the same command again for all of them")
-    with signals.listening():
+    with signals.installed():
         exit_code = _predict(question, signals)
     if signals.requested:  # a second Ctrl-C while Python winds up must not change how the process ends
         signals.ignore()
     return int(exit_code)
 
 
-def _predict(question: Question, signals: Signals) -> ExitCode:
-    make_lasting()
+def _predict(question: PredictOptions, signals: Signals) -> ExitCode:
+    ignore_broken_pipes()
     try:
-        with signals.breakable():
+        with signals.interruptible():
             return _answer(question, signals.check)
     except JobError as error:
         failure = error
-    except BrokenOff as broken:
+    except Interrupted as broken:
         failure = broken.told
     print_error(make_console(stderr=True), failure)
     return failure.exit_code
 
 
-def _answer(question: Question, check: Callable[[], None]) -> ExitCode:
+def _answer(question: PredictOptions, check: Callable[[], None]) -> ExitCode:
     """Read, ask and tell, batch by batch.
 
     Args:
@@ -56,11 +56,11 @@ def _answer(question: Question, check: Callable[[], None]) -> ExitCode:
         check: raises TerminationError if the command was asked to end.
     """
     chosen = choose_model(question.root, question.model)
-    album = None if question.show is None else make_album(question.show)
+    album = None if question.show is None else make_preview_writer(question.show)
     console = make_console()
     answers = make_answers(question.answer_format, chosen.stored.artifact.class_names, console)
-    with make_watcher(make_console(stderr=True), beside=console) as watcher:
-        ask, eye = load_predictor(chosen), make_eye(chosen, question)
+    with make_progress_reporter(make_console(stderr=True), beside=console) as watcher:
+        ask, eye = load_predictor(chosen), make_input_reader(chosen, question)
         with watcher.aside():
             answers.begin()
         for sights in in_batches(look(question.paths, eye, watcher), check):
@@ -75,13 +75,13 @@ def _answer(question: Question, check: Callable[[], None]) -> ExitCode:
     return ExitCode.BAD_DATA if watcher.skipped else ExitCode.SUCCEEDED
 
 
-def make_album(folder: Path) -> Album:
+def make_preview_writer(folder: Path) -> PreviewWriter:
     """Return what keeps pictures in a folder, which is made.
 
     Raises:
         ConfigError: if it cannot be made.
     """
-    from components.inference.preprocessing.preview import Album
+    from components.inference.preprocessing.preview import PreviewWriter
 
     try:
         folder.mkdir(parents=True, exist_ok=True)
@@ -91,10 +91,12 @@ def make_album(folder: Path) -> Album:
             expected="a folder that may be written to",
             remedy="name another",
         ) from error
-    return Album(folder)
+    return PreviewWriter(folder)
 
 
-def keep(album: Album, sights: Sequence[Sight], told: Sequence[Answer], class_names: Sequence[str]) -> None:
+def keep(
+    album: PreviewWriter, sights: Sequence[InputImage], told: Sequence[Answer], class_names: Sequence[str]
+) -> None:
     """Keep a picture of each image beside what was seen of it.
 
     Raises:

@@ -16,10 +16,10 @@ if TYPE_CHECKING:
     import numpy as np
     from numpy.typing import NDArray
 
-    from components.inference.preprocessing.input_reader import Eye, Sight
+    from components.inference.preprocessing.input_reader import InputImage, InputReader
     from components.inference.serving_predictor import RawPredictor
-    from job.options import Question
-    from job.reporters.progress import Watcher
+    from job.options import PredictOptions
+    from job.reporters.progress import ProgressReporter
     from job.store.choose_model import ChosenModel
 
 BATCH = 1000
@@ -43,17 +43,17 @@ def load_predictor(chosen: ChosenModel) -> RawPredictor:
     return scaled
 
 
-def make_eye(chosen: ChosenModel, question: Question) -> Eye:
+def make_input_reader(chosen: ChosenModel, question: PredictOptions) -> InputReader:
     """Return what looks at images for the model."""
     from components.inference.preprocessing.grayscale import resized
-    from components.inference.preprocessing.input_reader import Eye
+    from components.inference.preprocessing.input_reader import InputReader
     from components.inference.preprocessing.normalize import normalize
 
     height, width, _ = chosen.stored.artifact.image_shape
-    return Eye(height, width, view=resized if question.as_is else normalize)
+    return InputReader(height, width, view=resized if question.as_is else normalize)
 
 
-def look(paths: Iterable[Path], eye: Eye, watcher: Watcher) -> Iterator[Sight]:
+def look(paths: Iterable[Path], eye: InputReader, watcher: ProgressReporter) -> Iterator[InputImage]:
     """Yield every image that can be read; the watcher is told what is skipped."""
     from components.inference.preprocessing.files import count_images, find_files
 
@@ -78,9 +78,9 @@ def look(paths: Iterable[Path], eye: Eye, watcher: Watcher) -> Iterator[Sight]:
                 watcher.skip(error)
 
 
-def in_batches(sights: Iterable[Sight], check: Callable[[], None]) -> Iterator[list[Sight]]:
+def in_batches(sights: Iterable[InputImage], check: Callable[[], None]) -> Iterator[list[InputImage]]:
     """Yield images together, at most `BATCH` of them, and no later than `PATIENCE` after the first."""
-    batch: list[Sight] = []
+    batch: list[InputImage] = []
     began = time.monotonic()
     for sight in sights:
         check()
@@ -92,7 +92,7 @@ def in_batches(sights: Iterable[Sight], check: Callable[[], None]) -> Iterator[l
         yield batch
 
 
-def ask_about(sights: Sequence[Sight], ask: RawPredictor) -> list[Answer]:
+def ask_about(sights: Sequence[InputImage], ask: RawPredictor) -> list[Answer]:
     """Return what the model says of some images, in their order."""
     import numpy as np
 

@@ -9,10 +9,10 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 from components.base.errors import ExitCode, IntegrityError
-from components.base.timing import Spent
+from components.base.timing import Elapsed
 from job import BEGAN
 from job.options import LogFormat
-from job.reporters.streams import make_lasting
+from job.reporters.streams import ignore_broken_pipes
 from job.reporters.termination_log import clear_termination_log, write_termination_log
 from job.signals import Signals
 
@@ -20,33 +20,33 @@ if TYPE_CHECKING:
     from collections.abc import Iterator
 
     from components.base.errors import JobError
-    from job.options import Request
-    from job.reporters.listener import Report
+    from job.options import RunOptions
+    from job.reporters.listener import RunListener
     from job.runner.runner import Runner
 
 
-def run_job(request: Request) -> int:
+def run_job(request: RunOptions) -> int:
     """Run what is asked for, tell how it ended, and return the exit code."""
     signals = Signals()
     # First of all: the first process of a container is deaf to a signal that it does not handle.
-    with signals.listening():
+    with signals.installed():
         exit_code = _run_job(request, signals)
     if signals.requested:  # a second Ctrl-C while Python winds up must not change how the process ends
         signals.ignore()
     return exit_code
 
 
-def _run_job(request: Request, signals: Signals) -> int:
+def _run_job(request: RunOptions, signals: Signals) -> int:
     from job.config.config import load_config
     from job.defaults import ROOT
     from job.pipeline.slots import find_slot
     from job.reporters.tables import make_console
-    from job.runner.runner import ENDINGS, Runner, foreseen
+    from job.runner.runner import RUN_ENDING_EXCEPTIONS, Runner, as_job_error
 
-    make_lasting()
+    ignore_broken_pipes()
     standard_output = sys.stdout
-    report = make_report(request)
-    with warned(report):
+    report = make_reporter(request)
+    with warn_on_os_error(report):
         clear_termination_log()
     runner: Runner | None = None
     failure = None
@@ -63,18 +63,18 @@ def _run_job(request: Request, signals: Signals) -> int:
                 use_cache=not request.no_cache,
                 strict=request.strict,
                 until=until,
-                began=Spent(seconds=BEGAN),  # the whole process counts, what it took to load included
+                began=Elapsed(seconds=BEGAN),  # the whole process counts, what it took to load included
                 command=request.command(),
             )
             runner.run()
-        except ENDINGS as error:
-            failure = foreseen(error, runner.config.root if runner else request.root or Path(ROOT))
+        except RUN_ENDING_EXCEPTIONS as error:
+            failure = as_job_error(error, runner.config.root if runner else request.root or Path(ROOT))
             if request.debug:
                 make_console(stderr=True).print_exception()
     record = runner.record if runner is not None and runner.has_begun else None
     exit_code = failure.exit_code if failure else ExitCode((record and record.exit_code) or 0)
-    resume = "" if failure is None or record is None else resuming(request, failure).command()
-    with warned(report):
+    resume = "" if failure is None or record is None else resume_options(request, failure).command()
+    with warn_on_os_error(report):
         write_termination_log(exit_code, failure, record, resume)
     if failure is not None:
         report.failed(failure, resume=resume)
@@ -87,13 +87,13 @@ def _run_job(request: Request, signals: Signals) -> int:
     return int(exit_code)
 
 
-def resuming(request: Request, failure: JobError) -> Request:
+def resume_options(request: RunOptions, failure: JobError) -> RunOptions:
     """Return what is to be asked for to go on after a failure: a strict run would fail again where it did."""
     return replace(request, strict=request.strict and not isinstance(failure, IntegrityError))
 
 
 @contextmanager
-def warned(report: Report) -> Iterator[None]:
+def warn_on_os_error(report: RunListener) -> Iterator[None]:
     """Make a warning of what keeps the termination log from being written: it is no reason to fail."""
     try:
         yield
@@ -101,13 +101,13 @@ def warned(report: Report) -> Iterator[None]:
         report.warning(f"the termination log {error.filename} could not be written: {error.strerror}")
 
 
-def make_report(request: Request) -> Report:
+def make_reporter(request: RunOptions) -> RunListener:
     """Return who tells of the run, where JSON on standard output leaves room for it."""
     if request.log_format is LogFormat.JSON:
         from job.reporters.json_log import JsonLog
 
         return JsonLog(sys.stderr if request.as_json else sys.stdout)
-    from job.reporters.console import ConsoleReport
+    from job.reporters.console import ConsoleReporter
     from job.reporters.tables import make_console
 
-    return ConsoleReport(make_console(stderr=request.as_json), errors=make_console(stderr=True))
+    return ConsoleReporter(make_console(stderr=request.as_json), errors=make_console(stderr=True))

@@ -9,7 +9,7 @@ import typer
 
 from components.base.progress import NoProgress
 from components.pusher import rollback as rolling_back
-from components.pusher.version_store import told
+from components.pusher.version_store import translate_os_errors
 from components.pusher.versions import listing
 from job.reporters.tables import make_console
 from job.reporters.versions import print_versions, title
@@ -29,7 +29,7 @@ def show_versions(destination: Path, *, as_json: bool) -> None:
         JobError: if they could not be read this time.
     """
     versions = rolling_back.require_versions(destination)
-    with told(destination):
+    with translate_os_errors(destination):
         listed = listing(versions)
         if as_json:
             typer.echo(json.dumps({"versions": [as_value(one) for one in listed]}, indent=2))

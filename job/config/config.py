@@ -15,7 +15,7 @@ from components.base.errors import ConfigError
 from components.base.memory import DEFAULT_BUDGET, EXPECTED_BUDGET, parse_budget
 from job.config.schema import describe_place, known_below
 from job.config.tracking import TrackingConfig
-from job.config.yaml_config import Document, join
+from job.config.yaml_config import YamlConfig, join
 from job.defaults import ROOT, SEED
 from job.pipeline.pipeline import Pipeline
 from job.pipeline.slots import OPTIONAL, SLOTS, import_string, load_component_class
@@ -75,10 +75,10 @@ def load_config(path: Path, overrides: Sequence[str] = (), *, root: Path | None 
     Raises:
         ConfigError: if anything in it is not as it must be; the message says where.
     """
-    return build_config(Document.load(path).overridden(overrides), root=root)
+    return build_config(YamlConfig.load(path).overridden(overrides), root=root)
 
 
-def build_config(document: Document, *, root: Path | None = None) -> JobConfig:
+def build_config(document: YamlConfig, *, root: Path | None = None) -> JobConfig:
     """Turn a document into the object tree.
 
     Raises:
@@ -123,7 +123,7 @@ def build_config(document: Document, *, root: Path | None = None) -> JobConfig:
     return JobConfig(root=root, **given, tracking=build_tracking(document), pipeline=Pipeline(**components))
 
 
-def build_tracking(document: Document) -> TrackingConfig:
+def build_tracking(document: YamlConfig) -> TrackingConfig:
     """Return which tools follow the run.
 
     Raises:
@@ -135,7 +135,7 @@ def build_tracking(document: Document) -> TrackingConfig:
         raise explain(document, TRACKING, TrackingConfig, error) from error
 
 
-def build_component(document: Document, slot: str, given: Mapping[str, int]) -> Component[Any]:
+def build_component(document: YamlConfig, slot: str, given: Mapping[str, int]) -> Component[Any]:
     """Return the component of a slot, configured by the section of that name.
 
     Args:
@@ -166,7 +166,7 @@ def build_component(document: Document, slot: str, given: Mapping[str, int]) -> 
         raise explain(document, slot, cls.Config, error) from error
 
 
-def section_of(document: Document, key: str) -> dict[str, Any]:
+def section_of(document: YamlConfig, key: str) -> dict[str, Any]:
     """Return a copy of a section of the document; one that is absent or null is empty.
 
     Raises:
@@ -182,7 +182,7 @@ def section_of(document: Document, key: str) -> dict[str, Any]:
     return dict(section or {})
 
 
-def explain(document: Document, section: str, model: type[BaseModel], error: ValidationError) -> ConfigError:
+def explain(document: YamlConfig, section: str, model: type[BaseModel], error: ValidationError) -> ConfigError:
     """Turn pydantic's findings into one sentence on the first of them, with its place in the file."""
     findings = error.errors(include_url=False)
     # A misspelled key often leaves another one missing: the misspelling is the cause.
@@ -225,7 +225,7 @@ def explain(document: Document, section: str, model: type[BaseModel], error: Val
     return ConfigError(f"{document.where(place)}: {join(place)} is {said}", expected=message, remedy=remedy)
 
 
-def unknown_key(document: Document, place: tuple[str | int, ...], siblings: Sequence[str]) -> ConfigError:
+def unknown_key(document: YamlConfig, place: tuple[str | int, ...], siblings: Sequence[str]) -> ConfigError:
     """Return the error for a key that is not known, naming the nearest that is."""
     near = difflib.get_close_matches(str(place[-1]), siblings, n=1, cutoff=0.5)
     whole = join((*place[:-1], near[0])) if near else ""

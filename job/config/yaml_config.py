@@ -23,14 +23,14 @@ Place = tuple[str | int, ...]
 
 
 @dataclass(frozen=True)
-class Document:
+class YamlConfig:
     """Nested values, and the file and line that said each."""
 
     values: dict[str, Any]
     origins: dict[Place, str]
 
     @classmethod
-    def load(cls, path: Path) -> Document:
+    def load(cls, path: Path) -> YamlConfig:
         """Read a YAML file over everything that it extends.
 
         Raises:
@@ -39,7 +39,7 @@ class Document:
         return cls._load(path, seen=())
 
     @classmethod
-    def _load(cls, path: Path, seen: tuple[Path, ...]) -> Document:
+    def _load(cls, path: Path, seen: tuple[Path, ...]) -> YamlConfig:
         path = Path(os.path.normpath(path))
         if path in seen:
             raise ConfigError(
@@ -65,11 +65,11 @@ class Document:
             )
         return cls._load(path.parent / base, (*seen, path)).over(document)
 
-    def over(self, upper: Document) -> Document:
+    def over(self, upper: YamlConfig) -> YamlConfig:
         """Return this document with another laid over it: mappings merge, everything else is replaced."""
-        return Document(merge(self.values, upper.values), self.origins | upper.origins)
+        return YamlConfig(merge(self.values, upper.values), self.origins | upper.origins)
 
-    def overridden(self, overrides: Sequence[str]) -> Document:
+    def overridden(self, overrides: Sequence[str]) -> YamlConfig:
         """Return this document with `key.path=value` overrides laid over it, all together.
 
         Raises:
@@ -95,7 +95,7 @@ class Document:
             for place, origin in self.origins.items()
             if not any(place[: len(said)] == said for said in exact if len(said) < len(place))
         }
-        return Document(merge(self.values, values), parents | kept | exact)
+        return YamlConfig(merge(self.values, values), parents | kept | exact)
 
     def where(self, place: Place) -> str:
         """Return the file and line, or the override, that said a value or the nearest of its parents."""
@@ -165,7 +165,7 @@ def _chooses_otherwise(below: dict[str, Any], above: dict[str, Any]) -> bool:
     return any(choice in above and choice in below and above[choice] != below[choice] for choice in CHOICES)
 
 
-def read_yaml(path: Path) -> Document:
+def read_yaml(path: Path) -> YamlConfig:
     """Read one YAML file, safely.
 
     Raises:
@@ -204,7 +204,7 @@ def read_yaml(path: Path) -> Document:
     origins: dict[Place, str] = {(): str(path)}
     if node is not None:
         _note_lines(node, (), str(path), origins, set())
-    return Document(values, origins)
+    return YamlConfig(values, origins)
 
 
 def _note_lines(node: Any, place: Place, file: str, origins: dict[Place, str], seen: set[int]) -> None:

@@ -9,7 +9,7 @@ from pathlib import Path
 from typing import Any
 
 from components import Component, ComponentConfig, Evaluator, ExampleGen, Pusher, Trainer, Transform, Visualizer
-from components.base.errors import ConfigError, in_one_line
+from components.base.errors import ConfigError, one_line
 
 SLOTS: dict[str, type[Component[Any]]] = {
     "example_gen": ExampleGen,
@@ -102,7 +102,7 @@ def load_component_class(slot: str, name: str) -> type[Component[Any]]:
         module = importlib.import_module(module_name)
     except Exception as error:  # whatever the user's module does when it is imported
         raise ConfigError(
-            f"{slot}.use: {module_name} cannot be imported: {in_one_line(error)}",
+            f"{slot}.use: {module_name} cannot be imported: {one_line(error)}",
             expected=expected,
             remedy="run where the module can be imported, and see that it can",
         ) from error

@@ -23,7 +23,7 @@ if TYPE_CHECKING:
     from job.store.store import Sealed
 
 
-class ConsoleReport:
+class ConsoleReporter:
     """Tells a run as it goes: bars on a terminal, one line an epoch elsewhere.
 
     Args:

@@ -14,7 +14,7 @@ if TYPE_CHECKING:
     from job.store.store import Sealed
 
 
-class Report(Progress, Protocol):
+class RunListener(Progress, Protocol):
     """Hears of a run from the runner, and of work within a step from its component."""
 
     def begin(self, record: RunRecord, directory: Path) -> None:

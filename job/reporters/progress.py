@@ -17,7 +17,7 @@ if TYPE_CHECKING:
     from components.base.errors import DataError
 
 
-class Watcher:
+class ProgressReporter:
     """Tells what is skipped, each in a line, and nothing else: no bar without a terminal.
 
     Args:
@@ -54,7 +54,7 @@ class Watcher:
         self.console.print(f"[bold yellow]skipped:[/] {escape(error.headline)}", highlight=False, soft_wrap=True)
 
 
-class BarWatcher(Watcher):
+class ProgressBar(ProgressReporter):
     """Has a bar too: images, images a second, time left.
 
     Args:
@@ -114,6 +114,6 @@ class BarWatcher(Watcher):
         self.bars.advance(self.task)
 
 
-def make_watcher(console: Console, *, beside: Console) -> Watcher:
+def make_progress_reporter(console: Console, *, beside: Console) -> ProgressReporter:
     """Return who tells on a console how reading goes, beside another on which answers are told."""
-    return BarWatcher(console, beside) if console.is_terminal else Watcher(console)
+    return ProgressBar(console, beside) if console.is_terminal else ProgressReporter(console)

@@ -9,7 +9,7 @@ from __future__ import annotations
 from html import escape
 from typing import TYPE_CHECKING
 
-from components.base.timing import Spent
+from components.base.timing import Elapsed
 from components.visualizer.report import RUN_LINKS_PLACE, RUN_PLACE
 from job.reporters.run_facts import Code, Sentence, gather
 from job.reporters.steps import REST, is_long
@@ -82,7 +82,7 @@ def _cost(record: RunRecord) -> Iterator[str]:
         )
         + "</p>"
     )
-    rest = left_over(Spent(record.seconds, cpu), record.timed())
+    rest = left_over(Elapsed(record.seconds, cpu), record.timed())
     most = max([*(step.cpu_seconds for step in record.steps), rest.cpu_seconds, 0.001])
     rows: list[tuple[str, ...]] = []
     for step in record.steps:

@@ -6,7 +6,7 @@ from typing import TYPE_CHECKING
 
 from rich.markup import escape
 
-from components.base.timing import Spent
+from components.base.timing import Elapsed
 from job.store.records import left_over
 
 if TYPE_CHECKING:
@@ -45,7 +45,7 @@ def _lines(record: RunRecord) -> Iterator[str]:
         yield f"{broken:<{slots}}  {_status(status)}  {_clocks(record.failure)}"
         yield from _parts(record.failure, slots)
     if record.cpu_seconds is not None:
-        rest = left_over(Spent(record.seconds, record.cpu_seconds), record.timed())
+        rest = left_over(Elapsed(record.seconds, record.cpu_seconds), record.timed())
         yield f"{REST:<{slots}}          {_clocks(rest)}"
 
 

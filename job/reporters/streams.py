@@ -9,7 +9,7 @@ from pathlib import Path
 from typing import TextIO
 
 
-class Lasting:
+class PipeSafeStream:
     """A text stream that falls silent when it can no longer be written to, rather than ending the run.
 
     A reader may go (`| head`), a log's disk may fill; the work goes on, and `run.json` tells of it.
@@ -54,15 +54,15 @@ class Lasting:
             os.dup2(nowhere.fileno(), self._stream.fileno())
 
 
-def make_lasting() -> None:
+def ignore_broken_pipes() -> None:
     """Have standard output and error fall silent rather than fail, and print `?` for what they cannot encode."""
     for name in ("stdout", "stderr"):
         stream = getattr(sys, name)
         if stream is None:  # closed before Python began
             setattr(sys, name, Path(os.devnull).open("w"))  # noqa: SIM115  (as long as the process lives)
-        elif not isinstance(stream, Lasting):
+        elif not isinstance(stream, PipeSafeStream):
             if hasattr(stream, "reconfigure"):
                 stream.reconfigure(errors="replace")
             with suppress(OSError, ValueError):  # a stream that is no file
                 os.set_blocking(stream.fileno(), True)
-            setattr(sys, name, Lasting(stream))
+            setattr(sys, name, PipeSafeStream(stream))

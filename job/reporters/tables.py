@@ -20,7 +20,7 @@ if TYPE_CHECKING:
     from components.artifacts import Export
     from components.base.errors import JobError
     from job.commands.doctor import Diagnosis
-    from job.store.gc import Garbage
+    from job.store.gc import Collectable
     from job.store.records import RunRecord
     from job.store.store import Sealed
 
@@ -166,7 +166,7 @@ def print_diagnosis(console: Console, diagnosis: Diagnosis) -> None:
         console.print(f"{label:<15} {text}", highlight=False, markup=False, soft_wrap=True)
 
 
-def print_garbage(found: Sequence[Garbage], gone: Sequence[Garbage] | None) -> None:
+def print_garbage(found: Sequence[Collectable], gone: Sequence[Collectable] | None) -> None:
     """Print what `gc` found, and what of it went; `gone` is None if it was only to be listed."""
     console = make_console()
     for garbage in found:

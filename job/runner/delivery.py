@@ -18,7 +18,7 @@ def check_delivery(slot: str, component: Component[Any], store: Store, runs: Run
     Raises:
         ConfigError: if it would.
     """
-    folder = component.delivers_to()
+    folder = component.publish_destination()
     if folder is None:
         return
     for own, what in ((store.artifacts, "artifacts"), (runs.directory, "runs")):

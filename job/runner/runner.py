@@ -17,35 +17,35 @@ from components.base.errors import (
     ResourceError,
     StorageError,
     first_line,
-    in_one_line,
+    one_line,
 )
-from components.base.timing import Spent, Stopwatch, read_clocks
-from components.runtime.disk import disk_full, is_disk_full, room_for
+from components.base.timing import Elapsed, Stopwatch, read_clocks
+from components.runtime.disk import disk_full, disk_space_guard, is_disk_full
 from job.pipeline.pipeline import A, flow
 from job.pipeline.slots import import_string
-from job.reporters.console import ConsoleReport
+from job.reporters.console import ConsoleReporter
 from job.reporters.run_card import add_run_to_card
 from job.reporters.run_report import add_run
 from job.runner.delivery import check_delivery
 from job.runner.environment import describe_environment
-from job.signals import BrokenOff, Signals
-from job.store.fingerprint import make_recipe
+from job.signals import Interrupted, Signals
+from job.store.fingerprint import fingerprint_inputs
 from job.store.records import Failure, RunRecord, StepRecord, outcome_of, rounded, times
-from job.store.resolve import References
+from job.store.resolve import ArtifactResolver
 from job.store.runs import MODEL_CARD, REPORT, Runs
 from job.store.store import Sealed, Store
 from job.tracking.factory import make_tracker
-from job.tracking.listener import FollowedReport
+from job.tracking.listener import TrackingListener
 
 if TYPE_CHECKING:
     from pathlib import Path
 
     from job.config.config import JobConfig
-    from job.reporters.listener import Report
-    from job.store.manifest import Recipe
+    from job.reporters.listener import RunListener
+    from job.store.manifest import FingerprintInputs
 
 
-ENDINGS = (Exception, SystemExit, BrokenOff)
+RUN_ENDING_EXCEPTIONS = (Exception, SystemExit, Interrupted)
 """All that can end a run: a component may call `sys.exit`, and a signal may come in any moment."""
 
 
@@ -53,7 +53,7 @@ MOST_REASONS = 4
 """Differences that are named where a step has to run; of another data set nearly all is different."""
 
 
-class _Reached(Exception):  # noqa: N818  (not an error)
+class StopAfterStep(Exception):  # noqa: N818  (not an error)
     """The last step that was asked for is done."""
 
 
@@ -76,22 +76,22 @@ class Runner:
     """
 
     config: JobConfig
-    report: Report
+    report: RunListener
     signals: Signals = field(default_factory=Signals)
     use_cache: bool = True
     strict: bool = False
     until: str | None = None
-    began: Spent = field(default_factory=read_clocks)
+    began: Elapsed = field(default_factory=read_clocks)
     command: str = ""
 
     def __post_init__(self) -> None:
         self.store = Store(self.config.root)
         self.runs = Runs(self.config.root)
-        self.references = References(self.store, self.runs)
+        self.references = ArtifactResolver(self.store, self.runs)
         self.sealed_by_directory: dict[Any, Sealed] = {}
         self.current: str | None = None
         self.tracker = make_tracker(self.config.tracking, self.config.root, self.report, self.signals)
-        self.report = FollowedReport(self.report, self.tracker)
+        self.report = TrackingListener(self.report, self.tracker)
         self.stopwatch = Stopwatch()
         self.figures: Stored[Figures] | None = None
         self._record: RunRecord | None = None
@@ -127,8 +127,8 @@ class Runner:
                 exit_code = self._run_steps()
                 self._end(exit_code)
                 self._write_pages()
-            except ENDINGS as error:
-                told = foreseen(error, self.config.root)
+            except RUN_ENDING_EXCEPTIONS as error:
+                told = as_job_error(error, self.config.root)
                 try:
                     self._end(told.exit_code, failure=self._failure(told))
                 except (StorageError, OSError) as another:  # what ended the run is to be told, not this
@@ -170,7 +170,7 @@ class Runner:
         return self._record is not None
 
     def _run_steps(self) -> ExitCode:
-        with suppress(_Reached):
+        with suppress(StopAfterStep):
             flow(self._step, self.config.pipeline)
         return ExitCode.NOT_BLESSED if self.record.blessed is False else ExitCode.SUCCEEDED
 
@@ -181,13 +181,13 @@ class Runner:
         observations: dict[str, float] = {}
         self.report.begin_step(slot)
         digests = {name: self.sealed_by_directory[stored.directory].manifest.digest for name, stored in inputs.items()}
-        with self.stopwatch.timed("fingerprint"), self.signals.breakable():  # a source may have much to read
-            recipe = make_recipe(component, digests)
+        with self.stopwatch.timed("fingerprint"), self.signals.interruptible():  # a source may have much to read
+            recipe = fingerprint_inputs(component, digests)
             references = self.references.resolve(slot, component, recipe)
             if references:
                 digests |= {name: reference.sealed.manifest.digest for name, reference in references.items()}
                 inputs |= {name: reference.sealed.stored() for name, reference in references.items()}
-                recipe = make_recipe(component, digests)
+                recipe = fingerprint_inputs(component, digests)
         # Held until the record refers to the artifact: nobody makes it a second time, or removes it in between.
         locked = self.store.locked(
             slot,
@@ -202,7 +202,7 @@ class Runner:
             with self.stopwatch.timed("look-up"):
                 found, reason = self._look_up(slot, recipe)
             sealed = found or self._make(slot, recipe, made, inputs, observations)
-            delivered = self._deliver(component, sealed)
+            delivered = self._publish(component, sealed)
             step = StepRecord(
                 component=slot,
                 implementation=import_string(type(component)),
@@ -237,14 +237,14 @@ class Runner:
             self.figures = Stored(figures, sealed.directory)
         self.report.end_step(step, sealed)
         if slot == self.until:
-            raise _Reached
+            raise StopAfterStep
         self.current = None
         return sealed.stored()
 
     def _make(
         self,
         slot: str,
-        recipe: Recipe,
+        recipe: FingerprintInputs,
         made: type[Artifact],
         inputs: dict[str, Stored[Any]],
         observations: dict[str, float],
@@ -262,8 +262,8 @@ class Runner:
                 observations=observations,
             )
             # Within the stage, where what was written last still fills the disk.
-            with room_for(stage.files):
-                with self.signals.breakable():
+            with disk_space_guard(stage.files):
+                with self.signals.interruptible():
                     artifact: Artifact = component.run(context, **inputs)
                 if not isinstance(artifact, made):
                     raise JobError(
@@ -274,14 +274,14 @@ class Runner:
                 with self.stopwatch.timed("sealing"):
                     return self.store.seal(slot, recipe, artifact, self.report.warning)
 
-    def _deliver(self, component: Component[Any], sealed: Sealed) -> str:
+    def _publish(self, component: Component[Any], sealed: Sealed) -> str:
         """Have a component bring what it made to where it is used, also if that was made before."""
-        if type(component).deliver is Component.deliver:
+        if type(component).publish is Component.publish:
             return ""
-        with self.stopwatch.timed("delivering"), self.signals.breakable():
-            return component.deliver(sealed.stored(), self.report)
+        with self.stopwatch.timed("delivering"), self.signals.interruptible():
+            return component.publish(sealed.stored(), self.report)
 
-    def _look_up(self, slot: str, recipe: Recipe) -> tuple[Sealed | None, str]:
+    def _look_up(self, slot: str, recipe: FingerprintInputs) -> tuple[Sealed | None, str]:
         """Return the sealed artifact to reuse, if any, and why it is reused or not."""
         if not self.use_cache:
             return None, "--no-cache"
@@ -294,7 +294,7 @@ class Runner:
                     expected=error.expected,
                     remedy="run it without --strict: it sets the artifact aside and makes it anew",
                 ) from error
-            aside = self.store.set_aside(slot, recipe.fingerprint)
+            aside = self.store.quarantine(slot, recipe.fingerprint)
             self.report.warning(f"{error.headline}; expected {error.expected}. It is set aside as {aside}.")
             return None, "what was sealed is damaged"
         if sealed is not None:
@@ -364,15 +364,15 @@ def run(config: JobConfig, *, console: Console | None = None, use_cache: bool = 
         JobError: in one of its kinds, if a step fails; `run.json` says so too.
     """
     signals = Signals()
-    with signals.listening():
-        return Runner(config, ConsoleReport(console or Console()), signals, use_cache=use_cache).run()
+    with signals.installed():
+        return Runner(config, ConsoleReporter(console or Console()), signals, use_cache=use_cache).run()
 
 
-def foreseen(error: BaseException, root: Path) -> JobError:
+def as_job_error(error: BaseException, root: Path) -> JobError:
     """Return the JobError for whatever ended a run: itself, or what it comes to."""
     if isinstance(error, JobError):
         return error
-    if isinstance(error, BrokenOff):
+    if isinstance(error, Interrupted):
         return error.told
     if isinstance(error, OSError) and is_disk_full(error, root):
         return disk_full(root)
@@ -382,4 +382,4 @@ def foreseen(error: BaseException, root: Path) -> JobError:
             expected="memory for the images, the network and a batch",
             remedy="give the job more, or lower trainer.batch_size",
         )
-    return JobError(f"a defect: {in_one_line(error)}", remedy="run again with --debug to see where")
+    return JobError(f"a defect: {one_line(error)}", remedy="run again with --debug to see where")

@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING
 from components.artifacts import Evaluation, GraphOperation, Model, Stored, TransformedExamples
 from components.base.errors import ConfigError, IntegrityError
 from job.store.lineage import sealed_artifacts
-from job.store.resolve import LATEST_BLESSED, References, slot_of
+from job.store.resolve import LATEST_BLESSED, ArtifactResolver, slot_of
 from job.store.runs import Runs
 from job.store.store import Store
 
@@ -59,7 +59,7 @@ def choose_model(root: Path, asked: str | None) -> ChosenModel:
         ConfigError: if there is no such model.
         IntegrityError: if it is damaged.
     """
-    references = References(Store(root), Runs(root))
+    references = ArtifactResolver(Store(root), Runs(root))
     asked = newest_blessed(references.runs) if asked in (None, LATEST_BLESSED) else str(asked)
     found = references.find(OPTION, asked, Model)
     model = found.sealed

@@ -13,7 +13,7 @@ from typing import TYPE_CHECKING, Any
 from components.base.errors import ConfigError
 from components.runtime.libraries import library_version
 from job.pipeline.slots import import_string
-from job.store.manifest import Recipe
+from job.store.manifest import FingerprintInputs
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
@@ -25,10 +25,10 @@ PACKAGE_DATA = {".css", ".html", ".j2", ".js"}
 """What decides a component's result beside its code; a package's other files, such as data, do not count."""
 
 
-def make_recipe(component: Component[Any], inputs: Mapping[str, str]) -> Recipe:
+def fingerprint_inputs(component: Component[Any], inputs: Mapping[str, str]) -> FingerprintInputs:
     """Return the recipe of a component for inputs of the given digests."""
     cls = type(component)
-    return Recipe(
+    return FingerprintInputs(
         component=import_string(cls),
         version=cls.version,
         source=source_digest(cls),

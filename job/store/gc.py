@@ -12,7 +12,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Literal
 
 from components.base.errors import ConfigError
-from components.runtime.locks import hold_if_free, is_held
+from components.runtime.locks import is_held, try_acquire
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
@@ -51,7 +51,7 @@ def parse_age(text: str) -> float:
 
 
 @dataclass(frozen=True)
-class Garbage:
+class Collectable:
     """Something that may go."""
 
     kind: Kind
@@ -65,7 +65,7 @@ class Garbage:
 
 
 @dataclass(frozen=True)
-class Housekeeping:
+class GarbageCollector:
     """What may go from a root, and its removal.
 
     A run that goes on is kept, whatever its age, and so is all that it refers to or is at work on.
@@ -82,7 +82,7 @@ class Housekeeping:
     keep: int | None
     older_than: float
 
-    def find(self) -> Iterator[Garbage]:
+    def find(self) -> Iterator[Collectable]:
         """Yield runs that are not kept, what only they refer to, and what was left half-made."""
         kept = self._kept_runs()
         for run_id in self.runs.ids():
@@ -95,7 +95,7 @@ class Housekeeping:
                 if garbage is not None and self._may_go(garbage, entry, referred):
                     yield garbage
 
-    def delete(self, garbage: Garbage) -> bool:
+    def delete(self, garbage: Collectable) -> bool:
         """Delete one thing, unless a run has come to need it since it was found; return whether it went."""
         if garbage.entry is None:
             if self.runs.is_alive(garbage.path.name):
@@ -104,7 +104,7 @@ class Housekeeping:
             return True
         entry = garbage.entry
         # A run holds this lock until its record refers to the artifact: what is not held is in the records, or garbage.
-        with hold_if_free(self.store.lock(entry.slot, entry.fingerprint)) as free:
+        with try_acquire(self.store.lock(entry.slot, entry.fingerprint)) as free:
             fresh = measure(garbage.kind, garbage.path, entry)
             # Only what is sealed is referred to; its references are read again, now that they cannot change.
             referred = self._references(self._kept_runs()) if entry.kind == "sealed" else set()
@@ -114,7 +114,7 @@ class Housekeeping:
                 self.store.remove(entry)
             return True
 
-    def _may_go(self, garbage: Garbage, entry: Entry, referred: set[tuple[str, str]]) -> bool:
+    def _may_go(self, garbage: Collectable, entry: Entry, referred: set[tuple[str, str]]) -> bool:
         if entry.kind == "deleting":
             return True
         if entry.kind == "sealed":
@@ -151,7 +151,7 @@ class Housekeeping:
         return [step for run_id in run_ids if self.runs.has_record(run_id) for step in self.runs.read(run_id).steps]
 
 
-def measure(kind: Kind, path: Path, entry: Entry | None = None) -> Garbage | None:
+def measure(kind: Kind, path: Path, entry: Entry | None = None) -> Collectable | None:
     """Return something with its size and age, or None if it has gone."""
     # os.walk passes over what vanishes: whoever is at work on it removes what it no longer needs.
     files = [path, *(Path(folder, name) for folder, folders, names in os.walk(path) for name in (*folders, *names))]
@@ -160,4 +160,4 @@ def measure(kind: Kind, path: Path, entry: Entry | None = None) -> Garbage | Non
         with suppress(FileNotFoundError):
             state = file.lstat()
             size, newest = size + state.st_size, max(newest, state.st_mtime)
-    return Garbage(kind, path, entry, size, max(0.0, time.time() - newest)) if newest else None
+    return Collectable(kind, path, entry, size, max(0.0, time.time() - newest)) if newest else None

@@ -24,7 +24,7 @@ from components.artifacts import (
     Statement,
     TransformedExamples,
 )
-from components.base.errors import IntegrityError, first_finding, first_line
+from components.base.errors import IntegrityError, first_line, first_validation_error
 from components.base.hashing import value_sha256
 
 MANIFEST = "manifest.json"
@@ -35,7 +35,7 @@ AnyArtifact = Annotated[
 ]
 
 
-class Recipe(Statement):
+class FingerprintInputs(Statement):
     """All that decides a step's result."""
 
     component: str
@@ -54,7 +54,7 @@ class Recipe(Statement):
         """SHA-256 of the recipe in canonical JSON."""
         return value_sha256(self.model_dump(mode="json"))
 
-    def differences(self, other: Recipe) -> list[str]:
+    def differences(self, other: FingerprintInputs) -> list[str]:
         """Say what is different from another recipe, a few words a difference, the weightiest first."""
         if self.component != other.component:
             return [f"another component, {self.component}"]  # with a configuration and libraries of its own
@@ -103,12 +103,12 @@ class Manifest(Statement):
     schema_version: Literal[2] = 2
     fingerprint: Sha256
     digest: Sha256
-    recipe: Recipe
+    recipe: FingerprintInputs
     files: tuple[FileEntry, ...]
     artifact: AnyArtifact
 
     @classmethod
-    def create(cls, recipe: Recipe, files: tuple[FileEntry, ...], artifact: Artifact) -> Manifest:
+    def create(cls, recipe: FingerprintInputs, files: tuple[FileEntry, ...], artifact: Artifact) -> Manifest:
         """Put an artifact into its envelope."""
         statement = artifact.model_dump(mode="json")
         return cls.model_validate(
@@ -148,7 +148,7 @@ class Manifest(Statement):
                     expected=f"schema version {SCHEMA_VERSION}, which this version of the job reads",
                     remedy="use the version of the job that wrote it, or another root",
                 ) from error
-            raise _not_one(where, first_finding(error)) from error
+            raise _not_one(where, first_validation_error(error)) from error
         except ValueError as error:  # a number that JSON has not
             raise _not_one(where, first_line(error)) from error
         for what, stated, found in (

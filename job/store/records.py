@@ -8,8 +8,8 @@ from typing import TYPE_CHECKING, Annotated, Any, Literal, Protocol
 from pydantic import BaseModel, ConfigDict, Field
 
 from components.base.errors import ExitCode
-from components.base.numbers import told_apart
-from components.base.timing import Spent, Stopwatch
+from components.base.numbers import format_distinct
+from components.base.timing import Elapsed, Stopwatch
 
 if TYPE_CHECKING:
     from collections.abc import Iterable
@@ -167,7 +167,7 @@ class RunRecord(RunPart):
 def in_words(check: dict[str, Any]) -> str:
     """Return what was measured and its bound, such as `recall of class/7 is 0.8912, minimum 0.95`."""
     limits = {side: check[side] for side in ("minimum", "maximum") if check[side] is not None}
-    value = "not to be had" if check["value"] is None else told_apart(check["value"], limits.values(), ".{}g")
+    value = "not to be had" if check["value"] is None else format_distinct(check["value"], limits.values(), ".{}g")
     bounds = [f"{side} {limit:g}" for side, limit in limits.items()]
     noise = "" if check["p_value"] is None else f" (p {check['p_value']:.2g})"
     return f"{check['name']} is {value}{noise}, {' and '.join(bounds)}"
@@ -182,15 +182,15 @@ def times(stopwatch: Stopwatch) -> dict[str, Any]:
     }
 
 
-def rounded(spent: Spent) -> dict[str, float]:
+def rounded(spent: Elapsed) -> dict[str, float]:
     """Return time that went by as the fields of a record, to the millisecond."""
     return {"seconds": round(spent.seconds, 3), "cpu_seconds": round(spent.cpu_seconds, 3)}
 
 
-def left_over(whole: Took, parts: Iterable[Took]) -> Spent:
+def left_over(whole: Took, parts: Iterable[Took]) -> Elapsed:
     """Return what of the whole is in none of its parts."""
-    left = sum((Spent(-part.seconds, -part.cpu_seconds) for part in parts), Spent(whole.seconds, whole.cpu_seconds))
-    return Spent(max(0.0, left.seconds), max(0.0, left.cpu_seconds))  # each was rounded
+    left = sum((Elapsed(-part.seconds, -part.cpu_seconds) for part in parts), Elapsed(whole.seconds, whole.cpu_seconds))
+    return Elapsed(max(0.0, left.seconds), max(0.0, left.cpu_seconds))  # each was rounded
 
 
 def outcome_of(exit_code: ExitCode) -> Outcome:

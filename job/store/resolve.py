@@ -19,7 +19,7 @@ from job.store.runs import RECORD
 
 if TYPE_CHECKING:
     from components import Artifact, Component
-    from job.store.manifest import Recipe
+    from job.store.manifest import FingerprintInputs
     from job.store.records import StepRecord
     from job.store.runs import Runs
     from job.store.store import Sealed, Store
@@ -31,7 +31,7 @@ LATEST_BLESSED = "latest-blessed"
 
 
 @dataclass(frozen=True)
-class Reference:
+class ResolvedArtifact:
     """What was found for a name."""
 
     sealed: Sealed
@@ -53,7 +53,7 @@ class Reference:
 
 
 @dataclass(frozen=True)
-class References:
+class ArtifactResolver:
     """Finds what configurations refer to.
 
     Attributes:
@@ -63,7 +63,7 @@ class References:
 
     store: Store
     runs: Runs
-    _found: dict[tuple[str, str], Reference] = field(default_factory=dict)
+    _found: dict[tuple[str, str], ResolvedArtifact] = field(default_factory=dict)
     """What `check` found, by slot and input: `runs/latest` leads elsewhere once a run has begun."""
 
     def check(self, slot: str, component: Component[Any]) -> None:
@@ -84,7 +84,7 @@ class References:
             if asked != LATEST_BLESSED:
                 self._found[slot, name] = self.find(f"{slot}.{name}", asked, optional[name])
 
-    def resolve(self, slot: str, component: Component[Any], recipe: Recipe) -> dict[str, Reference]:
+    def resolve(self, slot: str, component: Component[Any], recipe: FingerprintInputs) -> dict[str, ResolvedArtifact]:
         """Return what is found for each optional input that a component refers to.
 
         `latest-blessed` may find nothing, and passes over what this very step has made before: compared with
@@ -108,14 +108,14 @@ class References:
         }
         return {name: reference for name, reference in found.items() if reference is not None}
 
-    def _checked(self, slot: str, name: str) -> Reference | None:
+    def _checked(self, slot: str, name: str) -> ResolvedArtifact | None:
         """Return what `check` found, which may have been damaged since."""
         found = self._found.get((slot, name))
         if found is not None:
             verify(found.sealed.directory, found.sealed.manifest)
         return found
 
-    def _latest_blessed(self, kind: type[Artifact], recipe: Recipe) -> Reference | None:
+    def _latest_blessed(self, kind: type[Artifact], recipe: FingerprintInputs) -> ResolvedArtifact | None:
         for record in self.runs.blessed():
             for step in record.steps:
                 if step.component != slot_of(kind):
@@ -123,10 +123,10 @@ class References:
                 with suppress(IntegrityError):  # gone, or damaged: an older one may be whole
                     sealed = self._sealed(step)
                     if not is_the_same_step(sealed.manifest.recipe, recipe):
-                        return Reference(sealed, LATEST_BLESSED, record.run_id)
+                        return ResolvedArtifact(sealed, LATEST_BLESSED, record.run_id)
         return None
 
-    def find(self, place: str, asked: str, kind: type[Artifact]) -> Reference:
+    def find(self, place: str, asked: str, kind: type[Artifact]) -> ResolvedArtifact:
         """Return the artifact of a kind that is called by a run's id, or by the path of a run or of itself.
 
         Args:
@@ -140,7 +140,7 @@ class References:
         """
         path = Path(asked).expanduser()
         if os.sep in asked or path.is_dir():
-            return Reference(self._at(path, place, kind), asked)
+            return ResolvedArtifact(self._at(path, place, kind), asked)
         wanted = slot_of(kind)
         try:
             record = self.runs.read(asked)
@@ -153,7 +153,7 @@ class References:
         steps = {step.component: step for step in record.steps}
         if wanted not in steps:
             raise _too_short(place, asked, wanted)
-        return Reference(self._sealed(steps[wanted]), asked, record.run_id)
+        return ResolvedArtifact(self._sealed(steps[wanted]), asked, record.run_id)
 
     def _sealed(self, step: StepRecord) -> Sealed:
         sealed = self.store.find(step.component, step.fingerprint)
@@ -208,7 +208,7 @@ def slot_of(kind: type[Artifact]) -> str:
     return next(slot for slot, component in SLOTS.items() if component.signature().output is kind)
 
 
-def is_the_same_step(made: Recipe, recipe: Recipe) -> bool:
+def is_the_same_step(made: FingerprintInputs, recipe: FingerprintInputs) -> bool:
     """Return whether a recipe says what another says that refers to nothing: the same inputs, or config without any."""
     inputs = {name: made.inputs.get(name) for name in recipe.inputs}
     return inputs == recipe.inputs if recipe.inputs else made.config == recipe.config

@@ -20,9 +20,9 @@ from typing import TYPE_CHECKING, Any
 
 from pydantic import ValidationError
 
-from components.base.errors import ConfigError, IntegrityError, StorageError, first_finding
-from components.runtime.disk import room_for
-from components.runtime.locks import hold, is_held
+from components.base.errors import ConfigError, IntegrityError, StorageError, first_validation_error
+from components.runtime.disk import disk_space_guard
+from components.runtime.locks import acquire, is_held
 from job.store.records import RunRecord
 from job.store.store import make_writable
 
@@ -91,7 +91,7 @@ class Runs:
     @contextmanager
     def alive(self, record: RunRecord) -> Iterator[None]:
         """Let others see, for as long as the block runs, that a run goes on."""
-        with hold(self.path(record.run_id) / LOCK):
+        with acquire(self.path(record.run_id) / LOCK):
             yield
 
     def is_alive(self, run_id: str) -> bool:
@@ -148,7 +148,7 @@ class Runs:
             return RunRecord.model_validate_json(content)
         except ValidationError as error:
             raise IntegrityError(
-                f"{path} cannot be read: {first_finding(error)}",
+                f"{path} cannot be read: {first_validation_error(error)}",
                 expected="a run's record as the job writes it",
                 remedy="name another run",
             ) from error
@@ -196,7 +196,7 @@ def write_whole(path: Path, text: str) -> None:
         StorageError: if there is no space for it.
     """
     draft = path.with_name(f".{path.name}")
-    with room_for(path.parent):
+    with disk_space_guard(path.parent):
         try:
             draft.write_text(text, encoding="utf-8")
             draft.replace(path)

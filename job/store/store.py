@@ -23,10 +23,10 @@ from typing import TYPE_CHECKING, Any, Literal, cast
 from components import Artifact, Stored
 from components.base.errors import ConfigError, IntegrityError, JobError
 from components.runtime.disk import FULL, disk_full, flush
-from components.runtime.locks import hold
+from components.runtime.locks import acquire
 from job.pipeline.slots import SLOTS
 from job.store.integrity import list_files, verify
-from job.store.manifest import MANIFEST, RERUN, Manifest, Recipe
+from job.store.manifest import MANIFEST, RERUN, FingerprintInputs, Manifest
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterable, Iterator
@@ -101,7 +101,7 @@ class Store:
         self, slot: str, fingerprint: str, *, holder: str, waiting: Callable[[str], None], check: Callable[[], None]
     ) -> AbstractContextManager[None]:
         """Let one run at a time look for, make or remove an artifact; see `components.runtime.locks.hold`."""
-        return hold(self.lock(slot, fingerprint), holder=holder, waiting=waiting, check=check)
+        return acquire(self.lock(slot, fingerprint), holder=holder, waiting=waiting, check=check)
 
     def find(self, slot: str, fingerprint: str) -> Sealed | None:
         """Return the sealed artifact of that fingerprint, every file of it verified, or None.
@@ -173,7 +173,7 @@ class Store:
             path = path.rename(place)
         shutil.rmtree(path)
 
-    def closest(self, slot: str, recipe: Recipe) -> Recipe | None:
+    def closest(self, slot: str, recipe: FingerprintInputs) -> FingerprintInputs | None:
         """Return the recipe of the slot's sealed artifacts that differs least, of equals the newest."""
         directories = []
         for of, directory in self.sealed_directories():
@@ -204,7 +204,7 @@ class Store:
             if not (stage.checkpoints.is_dir() and any(stage.checkpoints.iterdir())):
                 shutil.rmtree(partial, ignore_errors=True)
 
-    def seal(self, slot: str, recipe: Recipe, artifact: Artifact, warning: Callable[[str], None]) -> Sealed:
+    def seal(self, slot: str, recipe: FingerprintInputs, artifact: Artifact, warning: Callable[[str], None]) -> Sealed:
         """Seal what was staged: hash and flush every file, write the manifest last, rename once.
 
         What is sealed and whole is never replaced: another run may be reading it. If the same recipe gave
@@ -239,7 +239,7 @@ class Store:
         try:
             sealed = self.find(slot, recipe.fingerprint)
         except IntegrityError:
-            self.set_aside(slot, recipe.fingerprint)
+            self.quarantine(slot, recipe.fingerprint)
             sealed = None
         if sealed is None:
             files.rename(directory)
@@ -254,7 +254,7 @@ class Store:
         shutil.rmtree(self._stage(slot, recipe.fingerprint).checkpoints, ignore_errors=True)
         return sealed
 
-    def set_aside(self, slot: str, fingerprint: str) -> Path:
+    def quarantine(self, slot: str, fingerprint: str) -> Path:
         """Move a sealed directory out of the way, where nothing reads it, and return where it is now."""
         directory = self.directory(slot, fingerprint)
         aside = directory.rename(self._free_name(directory))

@@ -7,7 +7,7 @@ from queue import Full, Queue
 from threading import Thread
 from typing import TYPE_CHECKING
 
-from components.base.errors import in_one_line
+from components.base.errors import one_line
 from job.tracking.redact import without_passwords
 
 if TYPE_CHECKING:
@@ -71,7 +71,7 @@ class InThread:
             while self.failure is None and (call := self._calls.get()) is not None:
                 call(self._tool)
         except BaseException as error:  # whatever a library, a disk or a server comes up with
-            self.abandon(without_passwords(in_one_line(error)))
+            self.abandon(without_passwords(one_line(error)))
         if self.failure is not None:
             with suppress(BaseException):
                 self._tool.give_up(self.failure)

@@ -16,14 +16,14 @@ if TYPE_CHECKING:
 
     from components.base.termination import Termination
     from job.config.tracking import MlflowConfig, TensorBoardConfig, TrackingConfig
-    from job.reporters.listener import Report
+    from job.reporters.listener import RunListener
     from job.tracking.tracker import Tool, Tracker
 
 MODULES = {"tensorboard": ("tensorboard",), "mlflow": ("mlflow", "sqlalchemy", "alembic")}
 """What each extra installs of what its tracker imports."""
 
 
-def make_tracker(config: TrackingConfig, root: Path, report: Report, termination: Termination) -> Tracker:
+def make_tracker(config: TrackingConfig, root: Path, report: RunListener, termination: Termination) -> Tracker:
     """Return what follows a run as it is configured; nothing is imported before the run begins.
 
     Args:

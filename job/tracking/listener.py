@@ -12,13 +12,13 @@ if TYPE_CHECKING:
 
     from components.artifacts import Epoch
     from components.base.errors import JobError
-    from job.reporters.listener import Report
+    from job.reporters.listener import RunListener
     from job.store.records import RunRecord, StepRecord
     from job.store.store import Sealed
     from job.tracking.tracker import Tracker
 
 
-class FollowedReport:
+class TrackingListener:
     """A report that tells a tracker too, of all but the end.
 
     Each epoch is told once, in order: before resumed training goes on, those of earlier attempts;
@@ -30,7 +30,7 @@ class FollowedReport:
         tracker: told what a tracker hears.
     """
 
-    def __init__(self, report: Report, tracker: Tracker) -> None:
+    def __init__(self, report: RunListener, tracker: Tracker) -> None:
         self._report = report
         self._tracker = tracker
         self._epoch = 0

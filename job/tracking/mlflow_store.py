@@ -10,7 +10,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 from urllib.parse import urlsplit
 
-from components.runtime.locks import hold
+from components.runtime.locks import acquire
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
@@ -95,5 +95,5 @@ def hold_for(seconds: float, path: Path) -> Iterator[None]:
         if time.monotonic() > until:
             raise TimeoutError(f"{path} has been held for {seconds:.0f} s by {holders[-1]}")
 
-    with hold(path, waiting=holders.append, check=check):
+    with acquire(path, waiting=holders.append, check=check):
         yield

@@ -5,7 +5,7 @@ from __future__ import annotations
 import time
 from typing import TYPE_CHECKING
 
-from components.base.errors import in_one_line
+from components.base.errors import one_line
 from job.tracking.background import InThread
 from job.tracking.redact import without_passwords
 
@@ -14,7 +14,7 @@ if TYPE_CHECKING:
     from pathlib import Path
 
     from components.base.termination import Termination
-    from job.reporters.listener import Report
+    from job.reporters.listener import RunListener
     from job.store.records import RunRecord, StepRecord
     from job.store.store import Sealed
     from job.tracking.tracker import Tool
@@ -38,7 +38,9 @@ class Trackers:
         termination: asked whether to hurry at the end.
     """
 
-    def __init__(self, makers: Mapping[str, Callable[[str], Tool]], report: Report, termination: Termination) -> None:
+    def __init__(
+        self, makers: Mapping[str, Callable[[str], Tool]], report: RunListener, termination: Termination
+    ) -> None:
         self._makers, self._report, self._termination = makers, report, termination
         self._tools: list[InThread] = []
         self._unmade: list[str] = []
@@ -61,7 +63,7 @@ class Trackers:
                 self._tools.append(InThread(name, make(record.run_id)))
             except Exception as error:  # an installation that is broken, or a configuration
                 self._unmade.append(name)
-                self._warn(name, without_passwords(in_one_line(error)))
+                self._warn(name, without_passwords(one_line(error)))
         self._tell(lambda tool: tool.begin(record))
 
     def end_epoch(self, epoch: int, metrics: Mapping[str, float]) -> None:

@@ -64,11 +64,11 @@ def run_variant(name: str, seed: int, root: Path, mnist: Path) -> None:
     variant = VARIANTS[name]
     variant.change()
     from job.commands.run import run_job
-    from job.options import Request
+    from job.options import RunOptions
 
     source = ["example_gen.source.kind=idx", f"example_gen.source.path={mnist.resolve()}", "example_gen.seed=0"]
     overrides = [*source, f"seed={seed}", *variant.overrides]
-    request = Request(config=config_of(FAST), overrides=overrides, root=root, until="trainer", as_json=True)
+    request = RunOptions(config=config_of(FAST), overrides=overrides, root=root, until="trainer", as_json=True)
     sys.exit(run_job(request))
 
 

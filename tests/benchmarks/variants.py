@@ -58,7 +58,7 @@ def _images_as_bytes() -> None:
     import tensorflow as tf
 
     resident = _module("training.resident")
-    read, kind = resident.read_rows, resident.ResidentImages
+    read, kind = resident.read_rows, resident.DeviceCache
     begin, take = kind.__init__, kind.take
 
     def beginning(self: Any, split: Any) -> None:
@@ -79,12 +79,12 @@ def _images_as_bytes() -> None:
 
 def _images_from_the_pipeline() -> None:
     fitting = _fitting()
-    batches, kind = fitting.training_batches, _module("training.resident").ResidentImages
-    take, hold = kind.take, kind.hold
+    batches, kind = fitting.training_batches, _module("training.resident").DeviceCache
+    take, acquire = kind.take, kind.acquire
     held: list[Any] = []
 
     def holding(self: Any, start: int, rows: int) -> None:
-        hold(self, start, rows)
+        acquire(self, start, rows)
         held.append(self)
 
     def gathered(rows: Any, **options: Any) -> Any:
@@ -94,7 +94,7 @@ def _images_from_the_pipeline() -> None:
     def taking(self: Any, rows: Any) -> Any:
         return rows if isinstance(rows, tuple) else take(self, rows)
 
-    kind.hold, kind.take, fitting.training_batches = holding, taking, gathered
+    kind.acquire, kind.take, fitting.training_batches = holding, taking, gathered
 
 
 def _relu_before_pooling() -> None:

@@ -15,7 +15,7 @@ import pytest
 import job.signals
 import job.store.runs
 from components.base.errors import TerminationError
-from components.runtime.locks import hold, hold_if_free, is_held
+from components.runtime.locks import acquire, is_held, try_acquire
 from job.options import interpreter
 from job.signals import Signals
 from job.store.records import RunRecord
@@ -77,16 +77,16 @@ def test_a_lock_that_a_killed_run_left_does_not_block(
 def test_whether_a_lock_is_held_is_asked_without_writing(tmp_path: Path) -> None:
     path = tmp_path / "lock"
     assert not is_held(path)
-    with hold(path, holder="a run"):
+    with acquire(path, holder="a run"):
         path.chmod(0o444)
         assert is_held(path)
-        with hold_if_free(path) as free:
+        with try_acquire(path) as free:
             assert not free
     assert not path.exists()
     path.touch()
     assert not is_held(path)
     assert path.exists()
-    with hold_if_free(path) as free:
+    with try_acquire(path) as free:
         assert free
         assert is_held(path)
 
@@ -112,9 +112,9 @@ def test_a_promise_to_end_by_itself_is_kept_to_by_all_but_a_second_signal(monkey
     monkeypatch.setattr(job.signals, "PATIENCE", 0.1)
     monkeypatch.setattr(job.signals, "ECHO", 0.1)
     signals = Signals()
-    with signals.listening():
+    with signals.installed():
         reached = []
-        with pytest.raises(TerminationError), signals.breakable(), signals.deferred():
+        with pytest.raises(TerminationError), signals.interruptible(), signals.deferred():
             signal.raise_signal(signal.SIGTERM)
             deadline = time.monotonic() + 0.5
             while time.monotonic() < deadline:
@@ -123,8 +123,8 @@ def test_a_promise_to_end_by_itself_is_kept_to_by_all_but_a_second_signal(monkey
         assert reached
         assert signals.requested
     again = Signals()
-    with again.listening():
-        with pytest.raises(TerminationError), again.breakable(), again.deferred():
+    with again.installed():
+        with pytest.raises(TerminationError), again.interruptible(), again.deferred():
             signal.raise_signal(signal.SIGTERM)
             signal.raise_signal(signal.SIGTERM)
             reached.append("beyond an echo")
@@ -133,7 +133,7 @@ def test_a_promise_to_end_by_itself_is_kept_to_by_all_but_a_second_signal(monkey
             reached.append("never")
         assert reached == ["its own end", "beyond an echo"]
     unpromised = Signals()
-    with unpromised.listening(), pytest.raises(TerminationError), unpromised.breakable():
+    with unpromised.installed(), pytest.raises(TerminationError), unpromised.interruptible():
         signal.raise_signal(signal.SIGINT)
         time.sleep(30)
 
@@ -149,7 +149,7 @@ def test_an_echo_may_come_between_any_two_lines(monkeypatch: pytest.MonkeyPatch)
         return monotonic()
 
     reached = []
-    with signals.listening(), pytest.raises(TerminationError), signals.breakable(), signals.deferred():
+    with signals.installed(), pytest.raises(TerminationError), signals.interruptible(), signals.deferred():
         monkeypatch.setattr(time, "monotonic", echoing)
         signal.raise_signal(signal.SIGTERM)
         reached.append("its own end")

@@ -12,7 +12,7 @@ from typing import Any
 import pytest
 from rich.console import Console
 
-from job.reporters.console import ConsoleReport
+from job.reporters.console import ConsoleReporter
 from job.reporters.steps import print_steps, shorten
 from job.store.runs import Runs
 from tests.conftest import FAKES, Command, WriteConfig
@@ -140,7 +140,7 @@ def test_bad_data_is_exit_3_and_one_sentence(
 
 def test_a_terminal_sees_bars_with_step_loss_accuracy_speed_and_time_left() -> None:
     written = io.StringIO()
-    report = ConsoleReport(Console(file=written, force_terminal=True, width=120))
+    report = ConsoleReporter(Console(file=written, force_terminal=True, width=120))
     report.epoch_begin(epoch=2, epochs=12, steps=40)
     report.training_step(step=10, images=1280, metrics={"loss": 0.5, "accuracy": 0.875})
     assert report.bars is not None

@@ -54,15 +54,15 @@ class Interference:
         from components.runtime.tensorflow import import_tensorflow
 
         import_tensorflow()
-        from components.trainer.training_loop import Training
+        from components.trainer.training_loop import TrainingLoop
 
-        advance = Training.advance
+        advance = TrainingLoop.advance
 
-        def counted(training: Training, step: int, images: int, metrics: dict[str, float]) -> None:
+        def counted(training: TrainingLoop, step: int, images: int, metrics: dict[str, float]) -> None:
             self._count(Path())
             advance(training, step, images, metrics)
 
-        Training.advance = counted  # type: ignore[method-assign, assignment]
+        TrainingLoop.advance = counted  # type: ignore[method-assign, assignment]
 
     def _count(self, path: Path) -> None:
         self.left -= 1

@@ -14,7 +14,7 @@ from components.io.splits import read_scaled
 from components.testing.contract import make_inputs
 from components.visualizer.model_card import render_card
 from components.visualizer.report.page import render_page
-from components.visualizer.report.report_data import Mistake, Response, Statements, Story, TestImage
+from components.visualizer.report.report_data import Mistake, ReportData, Response, Statements, TestImage
 from job.reporters.run_report import add_run
 from job.store.records import PartRecord, ReferenceRecord, RunRecord, StepRecord
 from tests.support.findings import changed, with_anomalies, with_findings
@@ -32,7 +32,7 @@ BASELINE = ReferenceRecord(
 )
 
 
-def plain_story(folder: Path) -> Story:
+def plain_story(folder: Path) -> ReportData:
     """Return what the fakes make, with nothing beside the least that is stated."""
     made = make_inputs(folder)
     transformed = made[TransformedExamples]
@@ -43,7 +43,7 @@ def plain_story(folder: Path) -> Story:
         Mistake(row, int(test.labels[row]), test.images[row], (int(test.labels[row]) + 1) % len(names), 0.9 - row / 50)
         for row in range(3)
     )
-    return Story(
+    return ReportData(
         examples=made[Examples].artifact,
         transformed=transformed.artifact,
         model=made[Model].artifact,
@@ -53,7 +53,7 @@ def plain_story(folder: Path) -> Story:
     )
 
 
-def full_story(folder: Path, *, blessed: bool = True, **changes: Any) -> Story:
+def full_story(folder: Path, *, blessed: bool = True, **changes: Any) -> ReportData:
     """Return a story in which every section has all that it can have."""
     plain = plain_story(folder)
     random = np.random.default_rng(0)
@@ -75,7 +75,7 @@ def full_story(folder: Path, *, blessed: bool = True, **changes: Any) -> Story:
         "chosen": plain.chosen,
         "responses": responses,
     }
-    return Story(**{**told, **changes})
+    return ReportData(**{**told, **changes})
 
 
 def stated_by(run: Path) -> Statements:
@@ -125,7 +125,7 @@ def run_record(**changes: Any) -> RunRecord:
     return RunRecord.model_validate({**values, **changes})
 
 
-def page_of(story: Story) -> str:
+def page_of(story: ReportData) -> str:
     """Return the page of a story, with its model card in it."""
     return render_page(story, render_card(story))
 

@@ -32,7 +32,7 @@ class Finding:
     setting: str
     """The key of the configuration that says how grave it is."""
     images: NDArray[np.int64] = field(default_factory=_none)
-    """Positions (see `SeenImages`) of the images that it is about."""
+    """Positions (see `ImageIndex`) of the images that it is about."""
     groups: NDArray[np.int64] = field(default_factory=_none)
     """For each of them the number of the group of images that it is equal to, or 0."""
 

@@ -24,7 +24,7 @@ class Equals:
     """[images]: which are equal to each other; numbered from 1 in the order of their first images."""
 
 
-class SeenImages:
+class ImageIndex:
     """Takes down a digest and a label of every image, 20 bytes, and which images are constant.
 
     An image's *position* counts through train, then validation, then test.

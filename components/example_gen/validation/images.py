@@ -14,10 +14,10 @@ if TYPE_CHECKING:
     from numpy.typing import NDArray
 
     from components.example_gen.validation.config import CheckLevel, ChecksConfig
-    from components.example_gen.validation.image_index import Equals, SeenImages
+    from components.example_gen.validation.image_index import Equals, ImageIndex
 
 
-def check_images(seen: SeenImages, checks: ChecksConfig, class_names: Sequence[str]) -> Iterator[Finding]:
+def check_images(seen: ImageIndex, checks: ChecksConfig, class_names: Sequence[str]) -> Iterator[Finding]:
     """Yield what is found among all images that were seen, unless its level is `off`."""
     if not checks.look_at_images:
         return
@@ -29,7 +29,7 @@ def check_images(seen: SeenImages, checks: ChecksConfig, class_names: Sequence[s
         yield from conflicting_labels(seen, equals, checks.conflicting_labels, class_names)
 
 
-def constant_images(seen: SeenImages, equals: Equals, level: CheckLevel) -> Iterator[Finding]:
+def constant_images(seen: ImageIndex, equals: Equals, level: CheckLevel) -> Iterator[Finding]:
     """Find images whose pixels are all equal: empty ones, and those of another grey value."""
     positions = seen.constant()
     if level == "off" or not len(positions):
@@ -52,7 +52,7 @@ def constant_images(seen: SeenImages, equals: Equals, level: CheckLevel) -> Iter
     )
 
 
-def duplicates_within_split(seen: SeenImages, equals: Equals, level: CheckLevel) -> Iterator[Finding]:
+def duplicates_within_split(seen: ImageIndex, equals: Equals, level: CheckLevel) -> Iterator[Finding]:
     """Find images that stand more than once in the same split."""
     splits = splits_of(seen, equals)
     _, place, counts = np.unique(equals.groups * (splits.max() + 1) + splits, return_inverse=True, return_counts=True)
@@ -61,14 +61,14 @@ def duplicates_within_split(seen: SeenImages, equals: Equals, level: CheckLevel)
     )
 
 
-def duplicates_across_splits(seen: SeenImages, equals: Equals, level: CheckLevel) -> Iterator[Finding]:
+def duplicates_across_splits(seen: ImageIndex, equals: Equals, level: CheckLevel) -> Iterator[Finding]:
     """Find images that stand in more than one split."""
     chosen = differ(equals, splits_of(seen, equals))
     yield from _finding("duplicates_across_splits", level, seen, equals, chosen, "are equal to one of another split")
 
 
 def conflicting_labels(
-    seen: SeenImages, equals: Equals, level: CheckLevel, class_names: Sequence[str]
+    seen: ImageIndex, equals: Equals, level: CheckLevel, class_names: Sequence[str]
 ) -> Iterator[Finding]:
     """Find equal images whose labels differ, in whatever split."""
     labels = seen.labels()[equals.positions]
@@ -81,7 +81,7 @@ def conflicting_labels(
     yield from _finding("conflicting_labels", level, seen, equals, chosen, what)
 
 
-def splits_of(seen: SeenImages, equals: Equals) -> NDArray[np.int64]:
+def splits_of(seen: ImageIndex, equals: Equals) -> NDArray[np.int64]:
     """Return the number of the split that each image with an equal is in."""
     return np.searchsorted([span.stop for span in seen.spans().values()], equals.positions, side="right")
 
@@ -94,7 +94,7 @@ def differ(equals: Equals, values: NDArray[np.integer]) -> NDArray[np.bool_]:
 
 
 def _finding(
-    check: str, level: CheckLevel, seen: SeenImages, equals: Equals, chosen: NDArray[np.bool_], what: str
+    check: str, level: CheckLevel, seen: ImageIndex, equals: Equals, chosen: NDArray[np.bool_], what: str
 ) -> Iterator[Finding]:
     if level == "off" or not chosen.any():
         return

@@ -16,7 +16,7 @@ if TYPE_CHECKING:
     from components.base.component import Context
     from components.example_gen.validation.anomalies import Finding
     from components.example_gen.validation.config import ChecksConfig
-    from components.example_gen.validation.image_index import SeenImages
+    from components.example_gen.validation.image_index import ImageIndex
 
 LISTING = "anomalies.csv"
 NAMED = 20
@@ -26,7 +26,7 @@ TOLD = 3
 
 
 def check_examples(
-    examples: Examples, seen: SeenImages, checks: ChecksConfig, context: Context, *, baseline: Examples | None
+    examples: Examples, seen: ImageIndex, checks: ChecksConfig, context: Context, *, baseline: Examples | None
 ) -> Examples:
     """Make the checks, tell what is a warning or an error, and list the images in `anomalies.csv`.
 
@@ -68,7 +68,7 @@ def check_examples(
     )
 
 
-def _anomaly(finding: Finding, seen: SeenImages) -> Anomaly:
+def _anomaly(finding: Finding, seen: ImageIndex) -> Anomaly:
     return Anomaly(
         check=finding.check,
         level=finding.level,
@@ -78,13 +78,13 @@ def _anomaly(finding: Finding, seen: SeenImages) -> Anomaly:
     )
 
 
-def _such_as(finding: Finding, seen: SeenImages) -> str:
+def _such_as(finding: Finding, seen: ImageIndex) -> str:
     """Return a few of the images that a finding is about, in brackets, and nothing for one that is about none."""
     more = ", ..." if len(finding.images) > TOLD else ""
     return f" ({', '.join(first_places(finding, seen, TOLD))}{more})" if len(finding.images) else ""
 
 
-def _error(finding: Finding, seen: SeenImages, examples: Examples, context: Context) -> DataError:
+def _error(finding: Finding, seen: ImageIndex, examples: Examples, context: Context) -> DataError:
     setting = f"example_gen.checks.{finding.setting}"
     where, listed = "", ""
     if len(finding.images):

@@ -29,13 +29,13 @@ CHUNK = 1_048_576
 MOST_PIXELS = 2**26
 """Of an image: a header that says more is no image's."""
 
-View = Callable[["NDArray[np.uint8]", int, int], "NDArray[np.uint8]"]
+Preprocessor = Callable[["NDArray[np.uint8]", int, int], "NDArray[np.uint8]"]
 """Makes of an image, [height, width] or [height, width, 3], what a network for images of a height and width is to see;
-raises DataError if there is nothing to see. `components.inference.preprocessing.normalize.normalize` is one, `resized` another."""
+raises DataError if there is nothing to see. `normalize` is one, `resized` another."""
 
 
 @dataclass(frozen=True)
-class Sight:
+class InputImage:
     """One image, ready to be read."""
 
     path: Path
@@ -48,7 +48,7 @@ class Sight:
 
 
 @dataclass(frozen=True)
-class Eye:
+class InputReader:
     """Looks at images for a network.
 
     Attributes:
@@ -60,9 +60,9 @@ class Eye:
 
     height: int
     width: int
-    view: View
+    view: Preprocessor
 
-    def look(self, path: Path) -> Iterator[Sight | DataError]:
+    def look(self, path: Path) -> Iterator[InputImage | DataError]:
         """Yield the images of a file, and in its place an error for each in which there is nothing to see.
 
         Raises:
@@ -76,18 +76,18 @@ class Eye:
             case "csv":
                 yield from self._csv(path)
 
-    def _picture(self, path: Path) -> Iterator[Sight | DataError]:
+    def _picture(self, path: Path) -> Iterator[InputImage | DataError]:
         enough = max(2 * LARGEST, self.height, self.width)
         picture = read_picture(path, enough=enough)
         if picture.size == (self.width, self.height):
             grey = np.asarray(picture.convert("L"))
             if is_conventional(grey[None])[0]:
-                yield Sight(path, None, grey, grey)
+                yield InputImage(path, None, grey, grey)
                 return
         picture.thumbnail((enough, enough), Image.Resampling.BOX)
         yield self._view(path, None, np.asarray(picture))
 
-    def _idx(self, path: Path) -> Iterator[Sight | DataError]:
+    def _idx(self, path: Path) -> Iterator[InputImage | DataError]:
         with opened(path, dimensions=3) as idx:
             idx.check_header()
             _, height, width = idx.shape
@@ -101,7 +101,7 @@ class Eye:
                 yield from self._many(path, row, images)
                 row += whole
 
-    def _csv(self, path: Path) -> Iterator[Sight | DataError]:
+    def _csv(self, path: Path) -> Iterator[InputImage | DataError]:
         with reading(path, "a CSV file"):
             columns = read_header(path, needs=None)
         height, width = self._csv_shape(path, len([name for name in columns if name != LABEL]))
@@ -133,18 +133,18 @@ class Eye:
             )
         return side, side
 
-    def _many(self, path: Path, first: int, images: NDArray[np.uint8]) -> Iterator[Sight | DataError]:
+    def _many(self, path: Path, first: int, images: NDArray[np.uint8]) -> Iterator[InputImage | DataError]:
         if not len(images):
             return
         as_they_are = np.zeros(len(images), dtype=bool)
         if images.shape[1:] == (self.height, self.width):
             as_they_are = is_conventional(images)
         for row, (image, left) in enumerate(zip(images, as_they_are, strict=True), start=first):
-            yield Sight(path, row, image, image) if left else self._view(path, row, image)
+            yield InputImage(path, row, image, image) if left else self._view(path, row, image)
 
-    def _view(self, path: Path, row: int | None, given: NDArray[np.uint8]) -> Sight | DataError:
+    def _view(self, path: Path, row: int | None, given: NDArray[np.uint8]) -> InputImage | DataError:
         try:
-            return Sight(path, row, given, self.view(given, self.height, self.width))
+            return InputImage(path, row, given, self.view(given, self.height, self.width))
         except DataError as error:
             where = path if row is None else f"{path}, row {row},"
             return DataError(f"{where} shows no digit: {error.headline}", expected=error.expected, remedy=error.remedy)

@@ -8,14 +8,14 @@ from typing import TYPE_CHECKING
 import numpy as np
 from PIL import Image
 
-from components.runtime.disk import room_for
+from components.runtime.disk import disk_space_guard
 
 if TYPE_CHECKING:
     from pathlib import Path
 
     from numpy.typing import NDArray
 
-    from components.inference.preprocessing.input_reader import Sight
+    from components.inference.preprocessing.input_reader import InputImage
 
 TALL = 280
 """Pixels that both are high."""
@@ -29,7 +29,7 @@ WIDEST = 2000
 """Pixels that a picture is made wide at most: a strip is not shown in proportion."""
 
 
-class Album:
+class PreviewWriter:
     """Keeps a picture of each image in a folder.
 
     Args:
@@ -40,7 +40,7 @@ class Album:
         self.folder = folder
         self._names: set[str] = set()
 
-    def keep(self, sight: Sight, label: str, probability: float) -> None:
+    def keep(self, sight: InputImage, label: str, probability: float) -> None:
         """Write one, called by the image's file, its label and how probable that is: `photo_7_0.998.png`.
 
         Raises:
@@ -48,7 +48,7 @@ class Album:
         """
         row = "" if sight.row is None else f"-{sight.row:06}"
         path = self.folder / f"{self._free(f'{sight.path.stem}{row}')}_{plain(label)}_{probability:.3f}.png"
-        with room_for(self.folder):
+        with disk_space_guard(self.folder):
             Image.fromarray(side_by_side(sight.given, sight.seen)).save(path)
 
     def _free(self, name: str) -> str:

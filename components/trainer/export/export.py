@@ -22,7 +22,7 @@ if TYPE_CHECKING:
     from components.artifacts import ExportFormat, GraphOperation
     from components.base.component import Context
     from components.trainer.export.exporter import Form
-    from components.trainer.export.serving_model import Deployable
+    from components.trainer.export.serving_model import ServingModel
 
 FORMS: dict[ExportFormat, tuple[Form, str]] = {
     "keras": (keras_file, "model.keras"),
@@ -31,16 +31,16 @@ FORMS: dict[ExportFormat, tuple[Form, str]] = {
     "onnx": (onnx_file, "model.onnx"),
 }
 """The module of each form, and the file or directory that it writes."""
-ALWAYS: tuple[ExportFormat, ...] = ("keras", "saved_model")
+REQUIRED_FORMATS: tuple[ExportFormat, ...] = ("keras", "saved_model")
 """What the job itself goes on with: to judge the model, to draw its feature maps, to answer, to serve."""
-TRIED = 100
+CHECK_IMAGES = 100
 """Raw images that each form is tried on."""
 TOLERANCE = 1e-5
 """Probabilities may differ by so much: other kernels add up in another order."""
 
 
 def export(
-    deployable: Deployable,
+    deployable: ServingModel,
     formats: Iterable[ExportFormat],
     images: NDArray[np.uint8],
     context: Context,
@@ -80,7 +80,7 @@ def export(
                 f"the {form.TITLE} {file} answers {len(images)} images otherwise than the network that it was made of: "
                 f"probabilities differ by up to {difference:.2g}",
                 expected=f"at most {TOLERANCE:g}, and as labels the most probable classes",
-                remedy="report it as a defect" if name in ALWAYS else f"take `{name}` out of {asked_by}",
+                remedy="report it as a defect" if name in REQUIRED_FORMATS else f"take `{name}` out of {asked_by}",
             )
         exports.append(
             Export(format=name, file=file, images=len(images), largest_difference=difference, tolerance=TOLERANCE)

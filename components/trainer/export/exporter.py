@@ -11,7 +11,7 @@ if TYPE_CHECKING:
     import numpy as np
     from numpy.typing import NDArray
 
-    from components.trainer.export.serving_model import Deployable
+    from components.trainer.export.serving_model import ServingModel
 
 Answers: TypeAlias = dict[str, "NDArray[Any]"]
 """`probabilities`, float32 [count, classes], and of most forms `label`, int64 [count]."""
@@ -24,7 +24,7 @@ class Form(Protocol):
     def TITLE(self) -> str:  # noqa: N802
         """What the form is called."""
 
-    def write(self, deployable: Deployable, path: Path, images: NDArray[np.uint8]) -> None:
+    def write(self, deployable: ServingModel, path: Path, images: NDArray[np.uint8]) -> None:
         """Write a deployable to a file or directory that is not there yet, the same bytes for the same weights.
 
         Args:

@@ -20,7 +20,7 @@ if TYPE_CHECKING:
 
     from components.artifacts import GraphOperation
     from components.trainer.export.exporter import Answers
-    from components.trainer.export.serving_model import Deployable
+    from components.trainer.export.serving_model import ServingModel
 
 TITLE = "Keras file"
 ZIP_EPOCH = (1980, 1, 1, 0, 0, 0)
@@ -30,7 +30,7 @@ READABLE = 0o644 << 16
 SHARED_OBJECT = re.compile(r'(?<="shared_object_id": )\d+', re.ASCII)
 
 
-def write(deployable: Deployable, path: Path, images: NDArray[np.uint8]) -> None:  # noqa: ARG001
+def write(deployable: ServingModel, path: Path, images: NDArray[np.uint8]) -> None:  # noqa: ARG001
     """Write a `.keras` file of layers that Keras has: those of the transform graph, the network, its average.
 
     It is not compiled: the schedule that trained it would be code of ours. Keras states in the file when it was
@@ -66,7 +66,7 @@ def read(path: Path) -> Callable[[NDArray[np.uint8]], Answers]:
     return answer
 
 
-def _functional(deployable: Deployable) -> Any:
+def _functional(deployable: ServingModel) -> Any:
     """Return the keras model from raw images to probabilities, with a copy of the network in it as one layer."""
     import keras
 

@@ -18,12 +18,12 @@ if TYPE_CHECKING:
     from numpy.typing import NDArray
 
     from components.trainer.export.exporter import Answers
-    from components.trainer.export.serving_model import Deployable
+    from components.trainer.export.serving_model import ServingModel
 
 TITLE = "LiteRT model"
 
 
-def write(deployable: Deployable, path: Path, images: NDArray[np.uint8]) -> None:  # noqa: ARG001
+def write(deployable: ServingModel, path: Path, images: NDArray[np.uint8]) -> None:  # noqa: ARG001
     """Write a LiteRT file in float32, whose signature `serving_default` is that of the SavedModel."""
     import tensorflow as tf
 

@@ -18,7 +18,7 @@ if TYPE_CHECKING:
     from numpy.typing import NDArray
 
     from components.trainer.export.exporter import Answers
-    from components.trainer.export.serving_model import Deployable
+    from components.trainer.export.serving_model import ServingModel
 
 TITLE = "ONNX model"
 OPSET = 18
@@ -45,7 +45,7 @@ def require(place: str) -> None:
         )
 
 
-def write(deployable: Deployable, path: Path, images: NDArray[np.uint8]) -> None:  # noqa: ARG001
+def write(deployable: ServingModel, path: Path, images: NDArray[np.uint8]) -> None:  # noqa: ARG001
     """Write an ONNX file in float32 with the SavedModel's names, for batches of any size."""
     logging.getLogger("tf2onnx").setLevel(logging.ERROR)
     from tf2onnx.convert import from_function

@@ -16,7 +16,7 @@ if TYPE_CHECKING:
     from numpy.typing import NDArray
 
     from components.trainer.export.exporter import Answers
-    from components.trainer.export.serving_model import Deployable
+    from components.trainer.export.serving_model import ServingModel
 
 TITLE = "SavedModel"
 SIGNATURE = "serving_default"
@@ -26,7 +26,7 @@ CAPTURE = "_user_specified_name"
 """Of a variable that a function captures, what TensorFlow calls the argument: a number."""
 
 
-def write(deployable: Deployable, path: Path, images: NDArray[np.uint8]) -> None:
+def write(deployable: ServingModel, path: Path, images: NDArray[np.uint8]) -> None:
     """Write a SavedModel whose default signature takes raw images, with requests to warm it up.
 
     Its input is `images`, uint8 [batch, height, width]; its outputs are `probabilities`,

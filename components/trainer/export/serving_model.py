@@ -21,7 +21,7 @@ INPUT, PROBABILITIES, LABEL = "images", "probabilities", "label"
 
 
 @dataclass(frozen=True)
-class Deployable:
+class ServingModel:
     """A trained network with all that is around it where it answers raw images.
 
     Attributes:
@@ -35,7 +35,7 @@ class Deployable:
     test_time_shift: int = 0
 
     @classmethod
-    def of(cls, network: Any, graph: tuple[GraphOperation, ...], test_time_shift: int = 0) -> Deployable:
+    def of(cls, network: Any, graph: tuple[GraphOperation, ...], test_time_shift: int = 0) -> ServingModel:
         """Return a deployable of a copy of a network.
 
         Variables are named after where their network was built, in a training or within a model that was read back,

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
-from components.base.numbers import told_apart
+from components.base.numbers import format_distinct
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
@@ -100,11 +100,13 @@ def measured(metric: str, value: float, bounds: Sequence[float] = ()) -> str:
     """
     if not is_share(metric):
         return (
-            number(value, ",.4g") if 0 < abs(value) < LEAST else told_apart(value, bounds, ",.{}g").replace("-", MINUS)
+            number(value, ",.4g")
+            if 0 < abs(value) < LEAST
+            else format_distinct(value, bounds, ",.{}g").replace("-", MINUS)
         )
     if value in (0, 1):
         return percent(value)
-    return f"{told_apart(value * 100, [other * 100 for other in bounds], '.{}f', 2)}{SPACE}%"
+    return f"{format_distinct(value * 100, [other * 100 for other in bounds], '.{}f', 2)}{SPACE}%"
 
 
 def number(value: float, form: str) -> str:

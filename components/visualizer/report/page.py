@@ -22,12 +22,12 @@ from components.visualizer.report.sections import (
 )
 
 if TYPE_CHECKING:
-    from components.visualizer.report.report_data import Story
+    from components.visualizer.report.report_data import ReportData
 
 HERE = Path(__file__).parent
 
 
-def render_page(story: Story, card: str) -> str:
+def render_page(story: ReportData, card: str) -> str:
     """Return the report as one HTML document that refers to nothing outside of itself.
 
     Args:

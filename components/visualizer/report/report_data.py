@@ -41,7 +41,7 @@ class Response:
     """[images, height, width, filters]."""
 
 
-class Placed(Protocol):
+class EmbeddedSection(Protocol):
     """A section that brings its own look and code: markup, style and script that are put into the page as they are."""
 
     @property
@@ -76,7 +76,7 @@ class Statements:
 
 
 @dataclass(frozen=True, kw_only=True)
-class Story(Statements):
+class ReportData(Statements):
     """All that the page is made of."""
 
     mistakes: tuple[Mistake, ...]
@@ -85,5 +85,5 @@ class Story(Statements):
     """The images whose feature maps are shown."""
     responses: tuple[Response, ...] = ()
     """Of every convolution, to the chosen images."""
-    pad: Placed | None = None
+    pad: EmbeddedSection | None = None
     """The pad to draw on, where the network can run in the page."""

@@ -9,20 +9,20 @@ from pathlib import Path
 import pytest
 
 from components import Context
-from components.base.timing import Spent, Stopwatch, read_clocks
+from components.base.timing import Elapsed, Stopwatch, read_clocks
 
 
 class Clocks:
     """Stand still but for what a test lets go by: twice as much on the processors as on the wall."""
 
     def __init__(self) -> None:
-        self.now = Spent(1000.0, 50.0)
+        self.now = Elapsed(1000.0, 50.0)
 
-    def __call__(self) -> Spent:
+    def __call__(self) -> Elapsed:
         return self.now
 
     def go_on(self, seconds: float) -> None:
-        self.now += Spent(seconds, 2 * seconds)
+        self.now += Elapsed(seconds, 2 * seconds)
 
 
 @pytest.fixture
@@ -40,8 +40,8 @@ def test_parts_are_told_in_the_order_in_which_they_were_begun(clocks: Clocks, st
         clocks.go_on(10)
         with stopwatch.timed(part):
             clocks.go_on(seconds)
-    assert list(stopwatch.parts().items()) == [("reading", Spent(7, 14)), ("writing", Spent(1, 2))]
-    assert stopwatch.whole() == Spent(38, 76)
+    assert list(stopwatch.parts().items()) == [("reading", Elapsed(7, 14)), ("writing", Elapsed(1, 2))]
+    assert stopwatch.whole() == Elapsed(38, 76)
 
 
 def test_a_part_within_a_part_is_not_counted_twice(clocks: Clocks, stopwatch: Stopwatch) -> None:
@@ -53,8 +53,8 @@ def test_a_part_within_a_part_is_not_counted_twice(clocks: Clocks, stopwatch: St
                 clocks.go_on(4)
             clocks.go_on(8)
         clocks.go_on(16)
-    assert stopwatch.parts() == {"drawing": Spent(21, 42), "imports": Spent(10, 20)}
-    assert sum(stopwatch.parts().values(), Spent()) == stopwatch.whole()
+    assert stopwatch.parts() == {"drawing": Elapsed(21, 42), "imports": Elapsed(10, 20)}
+    assert sum(stopwatch.parts().values(), Elapsed()) == stopwatch.whole()
 
 
 def test_a_block_that_fails_counts(clocks: Clocks, stopwatch: Stopwatch) -> None:
@@ -64,7 +64,7 @@ def test_a_block_that_fails_counts(clocks: Clocks, stopwatch: Stopwatch) -> None
             clocks.go_on(1)
             raise ZeroDivisionError
     clocks.go_on(5)
-    assert stopwatch.parts() == {"training": Spent(2, 4), "checkpoints": Spent(1, 2)}
+    assert stopwatch.parts() == {"training": Elapsed(2, 4), "checkpoints": Elapsed(1, 2)}
 
 
 def test_blocks_that_end_in_the_wrong_order_take_nothing_that_is_not_theirs(
@@ -77,7 +77,7 @@ def test_blocks_that_end_in_the_wrong_order_take_nothing_that_is_not_theirs(
     for block in (outer, inner):
         block.__exit__(None, None, None)
         clocks.go_on(10)
-    assert stopwatch.parts() == {"outer": Spent(1, 2), "inner": Spent(1, 2)}
+    assert stopwatch.parts() == {"outer": Elapsed(1, 2), "inner": Elapsed(1, 2)}
 
 
 def test_a_context_that_nobody_gave_a_stopwatch_has_one(tmp_path: Path) -> None:

@@ -16,19 +16,19 @@ from components.base.errors import DataError
 from components.example_gen.sources.image_folder import read_image
 from components.inference.preprocessing.files import count_images, find_files
 from components.inference.preprocessing.grayscale import resized, to_grey
-from components.inference.preprocessing.input_reader import Eye, Sight
+from components.inference.preprocessing.input_reader import InputImage, InputReader
 from components.inference.preprocessing.normalize import normalize
-from components.inference.preprocessing.preview import Album, side_by_side
+from components.inference.preprocessing.preview import PreviewWriter, side_by_side
 from tests.support.data import squares, write_csv, write_idx, write_idx_folder, write_image_folder
 from tests.support.drawing import Drawing
 
 DIGIT = Drawing(pen=0.12)
 
 
-def look(path: Path, *, size: int = 28) -> list[Sight]:
-    sights = list(Eye(size, size, normalize).look(path))
-    assert all(isinstance(sight, Sight) for sight in sights)
-    return [sight for sight in sights if isinstance(sight, Sight)]
+def look(path: Path, *, size: int = 28) -> list[InputImage]:
+    sights = list(InputReader(size, size, normalize).look(path))
+    assert all(isinstance(sight, InputImage) for sight in sights)
+    return [sight for sight in sights if isinstance(sight, InputImage)]
 
 
 def seen(path: Path) -> NDArray[np.uint8]:
@@ -182,7 +182,11 @@ def test_a_file_that_is_cut_short_gives_what_it_has_and_then_its_error(tmp_path:
     (tmp_path / "cut.gz").write_bytes(gzip.compress(content[:-100]))
     rows: list[int | None] = []
     with pytest.raises(DataError, match="says that it holds 5x28x28"):
-        rows.extend(sight.row for sight in Eye(28, 28, normalize).look(tmp_path / "cut.gz") if isinstance(sight, Sight))
+        rows.extend(
+            sight.row
+            for sight in InputReader(28, 28, normalize).look(tmp_path / "cut.gz")
+            if isinstance(sight, InputImage)
+        )
     assert rows == [0, 1, 2, 3]
 
 
@@ -190,10 +194,10 @@ def test_an_image_without_ink_is_told_by_its_row_and_the_next_ones_are_read(tmp_
     images = squares(3)[0]
     images[1] = 255
     write_idx(tmp_path / "some", images)
-    first, second, third = Eye(28, 28, normalize).look(tmp_path / "some")
+    first, second, third = InputReader(28, 28, normalize).look(tmp_path / "some")
     assert isinstance(second, DataError)
     assert "some, row 1, shows no digit" in second.headline
-    assert [sight.row for sight in (first, third) if isinstance(sight, Sight)] == [0, 2]
+    assert [sight.row for sight in (first, third) if isinstance(sight, InputImage)] == [0, 2]
 
 
 @pytest.mark.parametrize("mode", ["RGB", "L", "1", "RGBA"])
@@ -204,8 +208,8 @@ def test_as_it_is_an_image_is_only_resized_as_for_training(tmp_path: Path, mode:
         picture = Image.new("RGBA", picture.size)
         picture.putalpha(Image.fromarray(255 - np.asarray(DIGIT.draw(6).convert("L"))))
     picture.save(path)
-    (sight,) = Eye(28, 28, resized).look(path)
-    assert isinstance(sight, Sight)
+    (sight,) = InputReader(28, 28, resized).look(path)
+    assert isinstance(sight, InputImage)
     np.testing.assert_array_equal(sight.seen, read_image(path, 28))
     assert sight.seen.mean() > 128, "the paper is white"
 
@@ -261,15 +265,15 @@ def test_a_table_without_rows_is_told_and_one_with_a_bad_cell_says_what_is_lost(
     lines = path.read_text().splitlines()
     path.write_text(lines[0] + "\n")
     with pytest.raises(DataError, match="has a header but no rows"):
-        list(Eye(28, 28, normalize).look(path))
+        list(InputReader(28, 28, normalize).look(path))
     path.write_text("\n".join([*lines[:-1], lines[-1].rpartition(",")[0] + ",999"]) + "\n")
     with pytest.raises(DataError, match="no image from row 0 on is answered"):
-        list(Eye(28, 28, normalize).look(path))
+        list(InputReader(28, 28, normalize).look(path))
 
 
 def test_a_strip_or_a_long_name_can_be_shown(tmp_path: Path) -> None:
     strip = np.zeros((1, 5000), dtype=np.uint8)
-    Album(tmp_path).keep(Sight(Path("x" * 250), 3, strip, np.zeros((28, 28), dtype=np.uint8)), "7", 0.5)
+    PreviewWriter(tmp_path).keep(InputImage(Path("x" * 250), 3, strip, np.zeros((28, 28), dtype=np.uint8)), "7", 0.5)
     (shown,) = tmp_path.iterdir()
     with Image.open(shown) as picture:
         assert picture.width < 3000
@@ -280,10 +284,10 @@ def test_what_was_given_stands_beside_what_was_seen(tmp_path: Path) -> None:
     picture = side_by_side(np.asarray(DIGIT.draw(1)), image)
     assert picture.shape == (280, 280 + 20 + 280, 3)
     np.testing.assert_array_equal(picture[5::10, 305::10, 0], image)
-    album = Album(tmp_path)
+    album = PreviewWriter(tmp_path)
     for folder in ("a", "b"):
-        album.keep(Sight(Path(folder, "x.png"), None, image, image), "7", 0.5)
-    album.keep(Sight(Path("t10k.gz"), 12, image, image), "1/2", 1.0)
+        album.keep(InputImage(Path(folder, "x.png"), None, image, image), "7", 0.5)
+    album.keep(InputImage(Path("t10k.gz"), 12, image, image), "1/2", 1.0)
     assert sorted(path.name for path in tmp_path.iterdir()) == [
         *("t10k-000012_1_2_1.000.png", "x-2_7_0.500.png", "x_7_0.500.png"),
     ]

@@ -63,7 +63,7 @@ def test_only_what_is_blessed_or_allowed_is_pushed(
         assert f"{names}: true" in pushed.withheld
         assert list((tmp_path / "output").iterdir()) == []
     pusher = Pusher(Pusher.Config(destination=str(tmp_path / "served")))
-    said = pusher.deliver(Stored(pushed, tmp_path / "output"), NoProgress())
+    said = pusher.publish(Stored(pushed, tmp_path / "output"), NoProgress())
     assert said == ("" if names else f"version 1: {tmp_path / 'served' / '1'}")
     assert (tmp_path / "served").exists() == (names is None)
 

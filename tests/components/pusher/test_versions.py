@@ -15,7 +15,7 @@ from components.pusher.content import content_digest
 from components.pusher.metadata import STATEMENT
 from components.pusher.publish import publish
 from components.pusher.versions import LARGEST, in_use, list_versions
-from components.runtime.locks import hold
+from components.runtime.locks import acquire
 from tests.components.pusher.support import Listener, bytes_below, make_servable, names, push, pushed, roll_back, served
 
 
@@ -137,7 +137,7 @@ def test_a_push_does_not_look_into_what_somebody_else_put_there(
 def test_a_lock_that_a_killed_process_left_keeps_no_other_user_out(tmp_path: Path) -> None:
     before = os.umask(0o022)
     try:
-        with hold(tmp_path / "lock"):
+        with acquire(tmp_path / "lock"):
             assert stat.S_IMODE((tmp_path / "lock").stat().st_mode) == 0o666
     finally:
         os.umask(before)

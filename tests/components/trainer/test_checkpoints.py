@@ -169,16 +169,16 @@ def test_early_stopping_keeps_the_best_epoch_and_loses_patience() -> None:
 
     stopping = EarlyStopping("val_loss", patience=2)
     for epoch, loss in enumerate((0.5, 0.3, 0.4, 0.3), start=1):
-        assert not stopping.says_stop
+        assert not stopping.should_stop
         stopping.epoch_end(ROW.model_copy(update={"epoch": epoch, "val_loss": loss}), Network(epoch))
-    assert stopping.says_stop
+    assert stopping.should_stop
     assert stopping.best == BestEpoch(epoch=2, value=0.3, waited=2)
     assert stopping.weights == [2]
     higher = EarlyStopping("val_accuracy", patience=0)
     for epoch, accuracy in enumerate((0.5, 0.6, 0.6), start=1):
-        assert not higher.says_stop
+        assert not higher.should_stop
         higher.epoch_end(ROW.model_copy(update={"epoch": epoch, "val_accuracy": accuracy}), Network(epoch))
-    assert higher.says_stop
+    assert higher.should_stop
     assert higher.weights == [2]
 
 

@@ -26,7 +26,7 @@ from components.trainer import Trainer
 from components.trainer.export import litert, onnx_file
 from components.trainer.export.export import FORMS, export, raw_images
 from components.trainer.export.exporter import Answers
-from components.trainer.export.serving_model import Deployable
+from components.trainer.export.serving_model import ServingModel
 
 REPOSITORY = Path(__file__).parents[3]
 EVERY: tuple[ExportFormat, ...] = tuple(FORMS)
@@ -51,14 +51,14 @@ class Inputs:
         stated = self.transformed.artifact
         self.images = invert_numpy(stated.graph, np.asarray(read_scaled(self.transformed, stated.splits.test).images))
 
-    def deployable(self, shift: int = 0, seed: int = 0) -> Deployable:
+    def deployable(self, shift: int = 0, seed: int = 0) -> ServingModel:
         from components.trainer.network import NetworkConfig, build_network
 
         stated = self.transformed.artifact
         config = NetworkConfig(filters=(4, 4, 4), dense=(8, 8), batch_normalization=True)
         classes = len(stated.class_names)
         network = build_network(config, image_shape=stated.image_shape, classes=classes, seed=seed)
-        return Deployable.of(network, stated.graph, shift)
+        return ServingModel.of(network, stated.graph, shift)
 
 
 @pytest.fixture(scope="module")
@@ -67,7 +67,7 @@ def inputs(tmp_path_factory: pytest.TempPathFactory) -> Inputs:
 
 
 @pytest.fixture(scope="module")
-def exported(tmp_path_factory: pytest.TempPathFactory, inputs: Inputs) -> tuple[Path, Deployable]:
+def exported(tmp_path_factory: pytest.TempPathFactory, inputs: Inputs) -> tuple[Path, ServingModel]:
     directory = tmp_path_factory.mktemp("exported")
     deployable = inputs.deployable(SHIFT)
     stated = export(deployable, EVERY, inputs.images, Context(output=directory))
@@ -79,7 +79,7 @@ def exported(tmp_path_factory: pytest.TempPathFactory, inputs: Inputs) -> tuple[
 
 @pytest.mark.parametrize("form", EVERY)
 def test_its_own_runtime_reads_raw_images_as_the_network_in_memory_does(
-    form: str, exported: tuple[Path, Deployable], inputs: Inputs, tmp_path: Path
+    form: str, exported: tuple[Path, ServingModel], inputs: Inputs, tmp_path: Path
 ) -> None:
     directory, deployable = exported
     np.save(tmp_path / "images.npy", inputs.images)
@@ -99,7 +99,7 @@ np.save({str(tmp_path / "answers.npy")!r}, probabilities)
     assert np.ptp(expected, axis=0).max() > 0.01, "the answers are about the images"
 
 
-def test_the_labels_are_those_of_the_highest_probability(exported: tuple[Path, Deployable], inputs: Inputs) -> None:
+def test_the_labels_are_those_of_the_highest_probability(exported: tuple[Path, ServingModel], inputs: Inputs) -> None:
     import onnxruntime
     import tensorflow as tf
     from ai_edge_litert.interpreter import Interpreter
@@ -119,7 +119,7 @@ def test_the_labels_are_those_of_the_highest_probability(exported: tuple[Path, D
 
 
 def test_the_same_weights_are_the_same_bytes_and_converting_says_nothing(
-    exported: tuple[Path, Deployable], inputs: Inputs, tmp_path: Path, capfd: pytest.CaptureFixture[str]
+    exported: tuple[Path, ServingModel], inputs: Inputs, tmp_path: Path, capfd: pytest.CaptureFixture[str]
 ) -> None:
     directory, deployable = exported
     again = inputs.deployable(deployable.test_time_shift)  # after much else in this process was made and named
@@ -230,7 +230,7 @@ def test_a_network_of_any_name_is_found_again(inputs: Inputs, tmp_path: Path, na
 
     made = inputs.deployable()
     network = keras.Sequential([keras.Input(made.network.input_shape[1:]), *made.network.layers], name=name)
-    deployable = Deployable.of(network, made.graph)
+    deployable = ServingModel.of(network, made.graph)
     export(deployable, ["keras"], inputs.images, Context(output=tmp_path))
     network.save(tmp_path / "alone.keras")
     scaled = apply_numpy(made.graph, inputs.images)

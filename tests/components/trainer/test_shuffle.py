@@ -10,7 +10,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from components.io.splits import ImageSplit
-from components.trainer.device_cache import COPIES, ResidentImages, most_rows
+from components.trainer.device_cache import COPIES, DeviceCache, most_rows
 from components.trainer.shuffle import EpochOrder
 
 
@@ -68,9 +68,9 @@ def test_no_block_is_larger_than_what_fits_and_neighbours_change_from_epoch_to_e
 
 def test_what_is_held_wraps_around_the_end_of_the_split() -> None:
     images = np.arange(7, dtype=np.float32).reshape(7, 1, 1, 1)
-    resident = ResidentImages(ImageSplit(images, np.arange(7)))
+    resident = DeviceCache(ImageSplit(images, np.arange(7)))
     for start, rows, found in ((0, 7, [0, 1, 2, 3, 4, 5, 6]), (5, 4, [5, 6, 0, 1]), (2, 3, [2, 3, 4])):
-        resident.hold(start, rows)
+        resident.load_rows(start, rows)
         taken, labels = resident.take(np.arange(rows))
         assert labels.numpy().tolist() == found
         assert taken.numpy().reshape(-1).tolist() == found

@@ -12,10 +12,10 @@ from components import Context
 from components.base.errors import TerminationError
 from components.io.splits import ImageSplit
 from components.trainer.config import TrainerConfig
-from components.trainer.device_cache import COPIES, ResidentImages
+from components.trainer.device_cache import COPIES, DeviceCache
 from components.trainer.network import NetworkConfig, build_network
 from components.trainer.train_step import Classifier
-from components.trainer.training_loop import Fit, Training, fit
+from components.trainer.training_loop import Fit, TrainingLoop, fit
 from tests.support.termination import AskedAfter
 
 NETWORK = NetworkConfig(filters=(4, 4, 4), dense=(8, 8), dropout=0.0)
@@ -76,7 +76,7 @@ def test_a_training_in_blocks_that_is_ended_again_and_again_finds_the_same(tmp_p
 
 
 def test_validation_in_blocks_has_the_means_of_the_whole(tmp_path: Path) -> None:
-    training = Training(
+    training = TrainingLoop(
         network(), config(), squares(64, 0), squares(50, 1), Context(output=tmp_path), machine="", xla=False
     )
     whole = training._validate()
@@ -126,8 +126,8 @@ def test_mixed_precision_learns_and_keeps_its_weights_in_float32(tmp_path: Path,
 
 
 def test_what_is_given_to_a_step_are_places_of_images_on_the_device() -> None:
-    train, validation = ResidentImages(squares(8, 0)), ResidentImages(squares(8, 1))
-    train.hold(0, 8)
+    train, validation = DeviceCache(squares(8, 0)), DeviceCache(squares(8, 1))
+    train.load_rows(0, 8)
     classifier = Classifier(network(), config(), train=train, validation=validation, first_clean_step=0, xla=False)
     classifier.compile(optimizer="adam")
     before = classifier.network.get_weights()

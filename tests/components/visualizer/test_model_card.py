@@ -17,7 +17,7 @@ from components.testing.contract import make_inputs
 from components.visualizer.model_card import card_html, render_card
 from components.visualizer.report import CARD_RUN_PLACE
 from components.visualizer.report.format import TIMES, percent
-from components.visualizer.report.report_data import Statements, Story
+from components.visualizer.report.report_data import ReportData, Statements
 from job.store.fingerprint import find_modules
 from tests.support.findings import changed
 from tests.support.html import read_html
@@ -35,12 +35,12 @@ EVIL = "a|b <b>c</b> `d` *e* [f](g) &amp; _h_ \\"
 
 
 @pytest.fixture(scope="module")
-def full(tmp_path_factory: pytest.TempPathFactory) -> Story:
+def full(tmp_path_factory: pytest.TempPathFactory) -> ReportData:
     return full_story(tmp_path_factory.mktemp("full"))
 
 
 @pytest.fixture(scope="module")
-def plain(tmp_path_factory: pytest.TempPathFactory) -> Story:
+def plain(tmp_path_factory: pytest.TempPathFactory) -> ReportData:
     return plain_story(tmp_path_factory.mktemp("plain"))
 
 
@@ -118,7 +118,7 @@ def list_of(value: Any) -> Any:
 
 @pytest.mark.parametrize("kind", ["full", "plain"])
 def test_every_number_in_it_is_one_of_the_manifests(kind: str, request: pytest.FixtureRequest) -> None:
-    story: Story = request.getfixturevalue(kind)
+    story: ReportData = request.getfixturevalue(kind)
     card = render_card(story)
     assert len(numbers_told(card)) > 30
     assert unknown(card, story) == set()
@@ -126,7 +126,7 @@ def test_every_number_in_it_is_one_of_the_manifests(kind: str, request: pytest.F
     assert unknown(card.replace(accuracy, "76.54 %"), story) == {"76.54"}, "this would find another"
 
 
-def test_it_is_told_in_order_with_one_title(full: Story, plain: Story) -> None:
+def test_it_is_told_in_order_with_one_title(full: ReportData, plain: ReportData) -> None:
     for story in (full, plain):
         title, *headings = read_markdown(render_card(story))
         assert title == "Model card: made-up squares"
@@ -134,7 +134,7 @@ def test_it_is_told_in_order_with_one_title(full: Story, plain: Story) -> None:
         assert render_card(story).count(CARD_RUN_PLACE) == 1
 
 
-def test_metrics_have_interval_and_method_and_the_number_of_images(full: Story) -> None:
+def test_metrics_have_interval_and_method_and_the_number_of_images(full: ReportData) -> None:
     metrics = manifests(full)["evaluation"]["metrics"]
     part = read_markdown(render_card(full))["Metrics"]
     assert f"over {metrics['count']} test images" in part.text
@@ -152,7 +152,7 @@ def test_metrics_have_interval_and_method_and_the_number_of_images(full: Story) 
     ]
 
 
-def test_slices_and_classes_are_all_there_with_their_intervals(full: Story) -> None:
+def test_slices_and_classes_are_all_there_with_their_intervals(full: ReportData) -> None:
     stated, parts = manifests(full)["evaluation"], read_markdown(render_card(full))
     (table,) = parts["Slices"].tables
     found = sorted(stated["slices"], key=lambda each: (each["accuracy"], f"{each['dimension']}/{each['name']}"))
@@ -173,7 +173,7 @@ def test_slices_and_classes_are_all_there_with_their_intervals(full: Story) -> N
     ]
 
 
-def test_the_data_are_told_by_split_and_class_with_what_is_odd(full: Story) -> None:
+def test_the_data_are_told_by_split_and_class_with_what_is_odd(full: ReportData) -> None:
     stated, parts = manifests(full)["examples"], read_markdown(render_card(full))
     splits, classes, identity = parts["Data"].tables
     assert [row[:2] for row in splits[1:]] == [[name, f"{it['count']}"] for name, it in stated["splits"].items()]
@@ -191,7 +191,7 @@ def test_the_data_are_told_by_split_and_class_with_what_is_odd(full: Story) -> N
     assert "drifted from those that they were held against, in ink (train)" in parts["Limits"].text
 
 
-def test_verdict_baseline_and_what_spoils_it_are_those_of_the_evaluation(full: Story) -> None:
+def test_verdict_baseline_and_what_spoils_it_are_those_of_the_evaluation(full: ReportData) -> None:
     stated, parts = manifests(full)["evaluation"], read_markdown(render_card(full))
     (checks,) = parts["Verdict"].tables
     assert len(checks) == 1 + len(stated["blessing"]["checks"])
@@ -213,7 +213,7 @@ def test_verdict_baseline_and_what_spoils_it_are_those_of_the_evaluation(full: S
     assert f"would be {errors[0]} instead of {errors[1]}" in parts["Limits"].text
 
 
-def test_how_it_was_trained_can_be_told_from_it(full: Story) -> None:
+def test_how_it_was_trained_can_be_told_from_it(full: ReportData) -> None:
     stated, parts = manifests(full)["model"], read_markdown(render_card(full))
     told = dict(parts["How to reproduce it"].tables[0])
     ran = stated["environment"]
@@ -226,7 +226,7 @@ def test_how_it_was_trained_can_be_told_from_it(full: Story) -> None:
     assert [row[0] for row in files[1:]] == [stated["file"]]
 
 
-def test_the_forms_of_the_model_are_told_with_what_they_take_and_how_far_they_are_off(full: Story) -> None:
+def test_the_forms_of_the_model_are_told_with_what_they_take_and_how_far_they_are_off(full: ReportData) -> None:
     files: dict[ExportFormat, str] = {"keras": "model.keras", "saved_model": "saved_model", "litert": "model.tflite"}
     exports = tuple(
         Export(format=name, file=file, images=100, largest_difference=3.6e-7, tolerance=1e-5)
@@ -242,7 +242,7 @@ def test_the_forms_of_the_model_are_told_with_what_they_take_and_how_far_they_ar
     assert {row[4] for row in rows} == {f"3.6 {TIMES} 10⁻⁷ (at most 1 {TIMES} 10⁻⁵), 100 images"}
 
 
-def test_images_that_it_learned_from_are_told_where_the_figures_are(full: Story) -> None:
+def test_images_that_it_learned_from_are_told_where_the_figures_are(full: ReportData) -> None:
     overlaps = tuple(
         overlap.model_copy(update={"images": int({*overlap.splits} == {"train", "test"})})
         for overlap in full.transformed.overlaps
@@ -255,14 +255,14 @@ def test_images_that_it_learned_from_are_told_where_the_figures_are(full: Story)
     assert "More than one split has the same 1 image" in parts["Limits"].text
 
 
-def test_a_class_without_test_images_is_not_the_one_that_is_recognized_least(full: Story) -> None:
+def test_a_class_without_test_images_is_not_the_one_that_is_recognized_least(full: ReportData) -> None:
     rows = [row.model_copy(update={"support": 0, "recall": 0.0}) for row in full.evaluation.per_class[:1]]
     evaluation = changed(full.evaluation, per_class=(*rows, *full.evaluation.per_class[1:]))
     told = read_markdown(render_card(dataclasses.replace(full, evaluation=evaluation)))["Classes"].text
     assert f"recognized least is {rows[0].name}" not in told
 
 
-def test_a_training_that_went_on_with_a_later_epoch_has_a_card(full: Story) -> None:
+def test_a_training_that_went_on_with_a_later_epoch_has_a_card(full: ReportData) -> None:
     model = changed(full.model, history=(full.model.history[0].model_copy(update={"epoch": 12}),), best_epoch=12)
     assert "those of epoch 12:" in render_card(dataclasses.replace(full, model=model))
 
@@ -278,7 +278,7 @@ def test_a_model_that_is_not_blessed_says_so_where_it_is_meant_to_be_used(tmp_pa
     )
 
 
-def test_what_nobody_looked_at_is_said(plain: Story) -> None:
+def test_what_nobody_looked_at_is_said(plain: ReportData) -> None:
     parts = read_markdown(render_card(plain))
     assert "It was compared with no baseline." in parts["Baseline"].text
     assert parts["Slices"].text == parts["Spoilt images"].text == "They were not looked at."
@@ -292,7 +292,7 @@ def test_what_nobody_looked_at_is_said(plain: Story) -> None:
     assert not any(parts[name].tables for name in ("Baseline", "Slices", "Spoilt images", "Calibration", "Drift"))
 
 
-def test_names_are_words_and_never_markup(full: Story) -> None:
+def test_names_are_words_and_never_markup(full: ReportData) -> None:
     names = (EVIL, *full.examples.class_names[1:])
     source = changed(full.examples.source, title=f"# {EVIL}", identity={EVIL: EVIL})
     anomalies = tuple(changed(found, message=EVIL) for found in full.examples.anomalies)
@@ -316,7 +316,7 @@ def test_names_are_words_and_never_markup(full: Story) -> None:
     assert "<b>c" not in page_of(story)
 
 
-def test_the_report_shows_the_same_text_one_heading_deeper(full: Story) -> None:
+def test_the_report_shows_the_same_text_one_heading_deeper(full: ReportData) -> None:
     card = render_card(full)
     section = read_html(page_of(full)).by_id("model-card")
     assert [heading.text for heading in section.all("h2", "h3", "h4")] == ["Model card", *ORDER]

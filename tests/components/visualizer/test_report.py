@@ -15,7 +15,7 @@ from components.testing.contract import make_inputs
 from components.visualizer.report import RUN_LINKS_PLACE, RUN_PLACE
 from components.visualizer.report.charts.scale import round_values
 from components.visualizer.report.format import APOSTROPHE, MINUS, TIMES
-from components.visualizer.report.report_data import Story
+from components.visualizer.report.report_data import ReportData
 from tests.support.findings import changed
 from tests.support.html import Element, read_html
 from tests.support.stories import full_story, page_of, plain_story
@@ -25,17 +25,17 @@ SECTIONS = ["verdict", "curves", "confusions", "mistakes", "maps", "calibration"
 
 
 @pytest.fixture(scope="module")
-def story(tmp_path_factory: pytest.TempPathFactory) -> Story:
+def story(tmp_path_factory: pytest.TempPathFactory) -> ReportData:
     return full_story(tmp_path_factory.mktemp("full"))
 
 
 @pytest.fixture(scope="module")
-def plain(tmp_path_factory: pytest.TempPathFactory) -> Story:
+def plain(tmp_path_factory: pytest.TempPathFactory) -> ReportData:
     return plain_story(tmp_path_factory.mktemp("plain"))
 
 
 @pytest.fixture(scope="module")
-def page(story: Story) -> Element:
+def page(story: ReportData) -> Element:
     return read_html(page_of(story))
 
 
@@ -53,7 +53,7 @@ def test_the_story_is_told_in_order(page: Element) -> None:
     assert links == [f"#{name}" for name in SECTIONS[1:]]
 
 
-def test_it_can_do_no_harm_and_asks_for_nothing(story: Story) -> None:
+def test_it_can_do_no_harm_and_asks_for_nothing(story: ReportData) -> None:
     html = page_of(story)
     page = read_html(html)
     (policy,) = [meta for meta in page.all("meta") if meta.attributes.get("http-equiv") == "Content-Security-Policy"]
@@ -81,7 +81,7 @@ def test_every_picture_and_chart_has_words_and_every_table_a_head(page: Element)
     assert len(ids) == len(set(ids))
 
 
-def test_every_check_is_listed_with_value_bound_and_result(story: Story, page: Element) -> None:
+def test_every_check_is_listed_with_value_bound_and_result(story: ReportData, page: Element) -> None:
     (table,) = [table for table in page.all("table") if table.attributes.get("class") == "checks"]
     rows = [tuple(cell.text for cell in row.all("th", "td")) for row in table.all("tr")]
     accuracy = story.evaluation.metrics.accuracy
@@ -101,7 +101,7 @@ def test_the_headline_says_why_a_model_is_not_blessed(tmp_path: Path) -> None:
     assert "NOT BLESSED" in page.by_id("verdict").text
 
 
-def test_a_rubber_stamp_is_called_so(story: Story) -> None:
+def test_a_rubber_stamp_is_called_so(story: ReportData) -> None:
     blessing = changed(story.evaluation.blessing, rubber_stamped=True)
     stamped = dataclasses.replace(story, evaluation=changed(story.evaluation, blessing=blessing, baseline=None))
     page = read_html(page_of(stamped))
@@ -109,7 +109,7 @@ def test_a_rubber_stamp_is_called_so(story: Story) -> None:
     assert "McNemar" not in page.text
 
 
-def test_what_was_not_looked_at_is_left_out_or_said(plain: Story) -> None:
+def test_what_was_not_looked_at_is_left_out_or_said(plain: ReportData) -> None:
     page = read_html(page_of(plain))
     left_out = ["maps", "weak-spots"]
     assert sections(page) == [name for name in SECTIONS if name not in left_out]
@@ -121,7 +121,7 @@ def test_what_was_not_looked_at_is_left_out_or_said(plain: Story) -> None:
     assert "linear model" in page.all("h1")[0].text
 
 
-def test_all_values_of_a_chart_are_in_its_table_and_its_readings(story: Story, page: Element) -> None:
+def test_all_values_of_a_chart_are_in_its_table_and_its_readings(story: ReportData, page: Element) -> None:
     loss, _ = page.by_id("curves").all("figure")
     rows = [[cell.text for cell in row.all("th", "td")] for row in loss.all("tr")]
     assert rows[0] == ["epoch", "training", "validation"]
@@ -131,14 +131,14 @@ def test_all_values_of_a_chart_are_in_its_table_and_its_readings(story: Story, p
     assert "kept: epoch 11" in loss.text
 
 
-def test_mistakes_show_both_labels_and_how_sure_it_was(story: Story, page: Element) -> None:
+def test_mistakes_show_both_labels_and_how_sure_it_was(story: ReportData, page: Element) -> None:
     cards = page.by_id("mistakes").all("li")
     assert len(cards) == len(story.mistakes)
     assert cards[0].text.startswith(f"{story.mistakes[0].label} read as ")
     assert "90.0 % sure" in cards[0].text
 
 
-def test_no_mistakes_are_told_too(story: Story) -> None:
+def test_no_mistakes_are_told_too(story: ReportData) -> None:
     evaluation = story.evaluation
     support = [row.support for row in evaluation.per_class]
     right = changed(evaluation, confusion_matrix=tuple(map(tuple, np.diag(support).tolist())))
@@ -148,7 +148,7 @@ def test_no_mistakes_are_told_too(story: Story) -> None:
 
 
 @pytest.mark.parametrize("classes", [2, 26, 62])
-def test_the_confusions_of_many_classes_are_a_picture(story: Story, classes: int) -> None:
+def test_the_confusions_of_many_classes_are_a_picture(story: ReportData, classes: int) -> None:
     random = np.random.default_rng(0)
     counts = random.integers(0, 9, (classes, classes))
     row = story.evaluation.per_class[0]
@@ -170,7 +170,7 @@ def test_the_confusions_of_many_classes_are_a_picture(story: Story, classes: int
         assert [int(cell.text or 0) for cell in cells] == counts.reshape(-1).tolist()
 
 
-def test_names_are_words_and_never_markup(story: Story) -> None:
+def test_names_are_words_and_never_markup(story: ReportData) -> None:
     evil = "</script><script>alert('1')</script>"
     examples = changed(story.examples, class_names=(evil, *story.examples.class_names[1:]))
     per_class = (changed(story.evaluation.per_class[0], name=evil), *story.evaluation.per_class[1:])

@@ -13,7 +13,7 @@ import yaml
 from components.base.errors import ConfigError
 from job.config.config import JobConfig, load_config
 from job.config.schema import config_schema
-from job.config.yaml_config import Document
+from job.config.yaml_config import YamlConfig
 from tests.conftest import FAKES, WriteConfig
 from tests.support.processes import REPOSITORY
 
@@ -305,7 +305,7 @@ def test_a_swapped_component_is_named_in_what_was_resolved(write_config: WriteCo
 def test_merging_keeps_the_origin_of_every_value(tmp_path: Path) -> None:
     (tmp_path / "base.yaml").write_text("trainer:\n  epochs: 0\n")
     (tmp_path / "mine.yaml").write_text("extends: base.yaml\ntrainer:\n  batch_size: 1\n")
-    document = Document.load(tmp_path / "mine.yaml")
+    document = YamlConfig.load(tmp_path / "mine.yaml")
     assert document.where(("trainer", "epochs")).endswith("base.yaml:2")
     assert document.where(("trainer", "batch_size")).endswith("mine.yaml:3")
     assert document.where(("trainer", "nothing")).endswith("mine.yaml:2")

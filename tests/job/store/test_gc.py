@@ -11,8 +11,8 @@ from typing import Any
 
 import pytest
 
-from components.runtime.locks import hold
-from job.store.gc import Housekeeping
+from components.runtime.locks import acquire
+from job.store.gc import GarbageCollector
 from job.store.runs import Runs
 from job.store.store import Store
 from tests.conftest import FAKES, Command, WriteConfig
@@ -114,7 +114,7 @@ def test_what_is_half_made_or_set_aside_goes_when_it_is_old(mnist_job: Command, 
 def test_what_is_set_aside_is_as_old_as_its_being_set_aside(mnist_job: Command, root: Path) -> None:
     (artifact, *_) = (root / "artifacts" / "visualizer").glob("*")
     age(artifact, 100)
-    aside = Store(root).set_aside("visualizer", artifact.name)
+    aside = Store(root).quarantine("visualizer", artifact.name)
     assert aside.name.endswith(".aside-1")
     assert kinds(mnist_job("gc", "--root", root, "--json").stdout) == []
 
@@ -123,7 +123,7 @@ def test_what_was_written_to_since_it_was_listed_stays(root: Path) -> None:
     partial = root / "artifacts" / "trainer" / f"{'0' * 64}.partial"
     partial.mkdir()
     age(partial, 8)
-    keeping = Housekeeping(Store(root), Runs(root), keep=None, older_than=7 * 86400)
+    keeping = GarbageCollector(Store(root), Runs(root), keep=None, older_than=7 * 86400)
     (found,) = keeping.find()
     (partial / "checkpoints").mkdir()  # a run resumed, and was ended again
     assert not keeping.delete(found)
@@ -147,10 +147,10 @@ def test_a_removal_that_was_cut_short_does_not_stop_the_next(mnist_job: Command,
 
 def test_what_a_run_came_to_need_since_it_was_listed_stays(mnist_job: Command, fake_config: Path, root: Path) -> None:
     older, newer = runs(root)
-    keeping = Housekeeping(Store(root), Runs(root), keep=1, older_than=0)
+    keeping = GarbageCollector(Store(root), Runs(root), keep=1, older_than=0)
     found = list(keeping.find())
     assert [garbage.kind for garbage in found] == ["run", "artifact", "artifact"]
-    with hold(root / "runs" / older / "lock"):
+    with acquire(root / "runs" / older / "lock"):
         assert not keeping.delete(found[0]), "it goes on, as it turns out"
     # The older run's configuration again: it reuses what was found to be garbage.
     assert mnist_job("run", "--config", fake_config, "--root", root).exit_code == 0

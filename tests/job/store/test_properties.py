@@ -34,8 +34,8 @@ from components.base.errors import ConfigError, IntegrityError
 from components.trainer.checkpoint import Checkpoint
 from components.trainer.early_stopping import BestEpoch
 from job.config.config import build_config
-from job.config.yaml_config import Document, parse_override
-from job.store.manifest import FileEntry, Manifest, Recipe
+from job.config.yaml_config import YamlConfig, parse_override
+from job.store.manifest import FileEntry, FingerprintInputs, Manifest
 from job.store.runs import Runs
 
 FEW = settings(max_examples=60, deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture])
@@ -163,7 +163,7 @@ figures = st.builds(
     ),
 )
 recipes = st.builds(
-    Recipe,
+    FingerprintInputs,
     component=text,
     version=text,
     source=digest,
@@ -175,7 +175,9 @@ recipes = st.builds(
 
 @FEW
 @given(recipe=recipes, artifact=examples() | models | figures, more=st.sets(file_name, max_size=3), content=digest)
-def test_a_manifest_reads_back_equal(recipe: Recipe, artifact: Artifact, more: set[str], content: str) -> None:
+def test_a_manifest_reads_back_equal(
+    recipe: FingerprintInputs, artifact: Artifact, more: set[str], content: str
+) -> None:
     files = tuple(
         FileEntry(path=path, size=len(path), sha256=content) for path in sorted({*artifact.file_names(), *more})
     )
@@ -207,7 +209,7 @@ def test_a_checkpoints_record_reads_back_equal(
 
 
 def whole_manifest() -> bytes:
-    recipe = Recipe(component="a:B", version="1", source="0" * 64, config={}, inputs={}, libraries={})
+    recipe = FingerprintInputs(component="a:B", version="1", source="0" * 64, config={}, inputs={}, libraries={})
     figure = Figure(name="a", file="a.png", title="A", alt="a")
     return Manifest.create(
         recipe, (FileEntry(path="a.png", size=1, sha256="0" * 64),), Figures(figures=(figure,))
@@ -269,7 +271,7 @@ values = st.dictionaries(key, st.recursive(scalar, lambda inner: st.dictionaries
 def test_a_configuration_reads_back_equal(written: dict[str, Any], tmp_path: Path) -> None:
     path = tmp_path / "config.yaml"
     path.write_text(yaml.safe_dump(written), encoding="utf-8")
-    assert Document.load(path).values == written
+    assert YamlConfig.load(path).values == written
 
 
 configs = st.fixed_dictionaries(
@@ -300,8 +302,8 @@ configs = st.fixed_dictionaries(
 @FEW
 @given(written=configs)
 def test_a_resolved_configuration_resolves_to_itself(written: dict[str, Any]) -> None:
-    resolved = build_config(Document(written, {})).resolved()
-    assert build_config(Document(resolved, {})).resolved() == resolved
+    resolved = build_config(YamlConfig(written, {})).resolved()
+    assert build_config(YamlConfig(resolved, {})).resolved() == resolved
     for slot, section in written.items():
         if slot in ("seed", "memory_budget"):
             assert resolved[slot] == section
@@ -338,7 +340,7 @@ def test_no_bytes_make_reading_a_configuration_do_anything_else(content: bytes, 
     path = tmp_path / "config.yaml"
     path.write_bytes(content)
     with contextlib.suppress(ConfigError):
-        build_config(Document.load(path))
+        build_config(YamlConfig.load(path))
 
 
 @FEW

@@ -16,9 +16,9 @@ from components.base.errors import ConfigError, IntegrityError, JobError
 from components.base.hashing import value_sha256
 from components.testing import FakeExampleGen
 from job.pipeline.slots import SLOTS
-from job.store.fingerprint import make_recipe
+from job.store.fingerprint import fingerprint_inputs
 from job.store.integrity import verify
-from job.store.manifest import SCHEMA_VERSION, Manifest, Recipe
+from job.store.manifest import SCHEMA_VERSION, FingerprintInputs, Manifest
 from job.store.store import Sealed, Store
 
 SLOT = "example_gen"
@@ -26,7 +26,7 @@ SLOT = "example_gen"
 
 def seal(store: Store, component: FakeExampleGen | None = None) -> Sealed:
     component = component or FakeExampleGen()
-    recipe = make_recipe(component, {})
+    recipe = fingerprint_inputs(component, {})
     with store.staged(SLOT, recipe.fingerprint) as stage:
         return store.seal(SLOT, recipe, component.run(Context(output=stage.files)), print)
 
@@ -222,7 +222,7 @@ def test_checkpoints_of_making_again_what_is_sealed_outlive_an_attempt_too(store
 
 def test_another_result_does_not_replace_what_is_sealed_and_whole(store: Store) -> None:
     sealed = seal(store)
-    recipe = make_recipe(FakeExampleGen(), {})
+    recipe = fingerprint_inputs(FakeExampleGen(), {})
     told: list[str] = []
     with store.staged(SLOT, recipe.fingerprint) as stage:
         other = FakeExampleGen(FakeExampleGen.Config(seed=9)).run(Context(output=stage.files))
@@ -237,7 +237,7 @@ def test_another_result_does_not_replace_what_is_sealed_and_whole(store: Store) 
 
 
 def test_what_an_unfinished_run_left_is_cleared(store: Store) -> None:
-    recipe = make_recipe(FakeExampleGen(), {})
+    recipe = fingerprint_inputs(FakeExampleGen(), {})
     left = store.partial(SLOT, recipe.fingerprint) / "files"
     left.mkdir(parents=True)
     (left / "half.parquet").touch()  # as a killed process leaves it
@@ -250,7 +250,7 @@ def test_what_an_unfinished_run_left_is_cleared(store: Store) -> None:
 
 def test_checkpoints_outlive_an_attempt_but_not_the_sealing(store: Store) -> None:
     component = FakeExampleGen()
-    recipe = make_recipe(component, {})
+    recipe = fingerprint_inputs(component, {})
     with store.staged(SLOT, recipe.fingerprint) as stage:
         stage.checkpoints.mkdir()
         (stage.checkpoints / "epoch").touch()
@@ -264,7 +264,7 @@ def test_checkpoints_outlive_an_attempt_but_not_the_sealing(store: Store) -> Non
 
 def test_a_file_that_was_promised_must_be_there(store: Store) -> None:
     component = FakeExampleGen()
-    recipe = make_recipe(component, {})
+    recipe = fingerprint_inputs(component, {})
     with store.staged(SLOT, recipe.fingerprint) as stage:
         artifact = component.run(Context(output=stage.files))
         (stage.files / "test.parquet").unlink()
@@ -305,7 +305,7 @@ def test_a_root_without_permission_is_told(tmp_path: Path) -> None:
     ],
 )
 def test_a_recipe_says_what_is_new_about_it(changes: dict[str, Any], says: str) -> None:
-    before = Recipe(
+    before = FingerprintInputs(
         component="theirs:Trainer",
         version="1",
         source="0" * 64,

@@ -21,7 +21,7 @@ from components.base.termination import NoTermination, Termination
 from job.config.config import load_config
 from job.config.schema import config_schema
 from job.config.tracking import TrackingConfig
-from job.reporters.listener import Report
+from job.reporters.listener import RunListener
 from job.tracking import background, trackers
 from job.tracking.background import InThread
 from job.tracking.redact import without_passwords
@@ -39,7 +39,7 @@ def followed_by(monkeypatch: pytest.MonkeyPatch) -> Callable[..., None]:
     """Let runs be followed by some tools, named tool0, tool1 and so on."""
 
     def follow(*tools: Tool) -> None:
-        def make(config: TrackingConfig, root: Path, report: Report, termination: Termination) -> Tracker:  # noqa: ARG001
+        def make(config: TrackingConfig, root: Path, report: RunListener, termination: Termination) -> Tracker:  # noqa: ARG001
             makers = {f"tool{number}": partial(_itself, tool) for number, tool in enumerate(tools)}
             return Trackers(makers, report, termination)
 

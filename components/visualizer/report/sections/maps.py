@@ -11,7 +11,7 @@ from components.visualizer.report.format import TIMES, counted
 from components.visualizer.report.images import ink, tiles
 
 if TYPE_CHECKING:
-    from components.visualizer.report.report_data import Response, Story
+    from components.visualizer.report.report_data import ReportData, Response
 
 MOST_MAPS = 96
 """Filters of a layer that are shown; of more, only the first so many."""
@@ -50,7 +50,7 @@ class Maps:
     images: tuple[ImageSheets, ...]
 
 
-def tell_maps(story: Story) -> Maps:
+def tell_maps(story: ReportData) -> Maps:
     """Return the section."""
     if not story.responses:
         return Maps(())

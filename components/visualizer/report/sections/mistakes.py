@@ -9,7 +9,7 @@ from components.visualizer.report.format import APOSTROPHE, percent
 from components.visualizer.report.images import ink
 
 if TYPE_CHECKING:
-    from components.visualizer.report.report_data import Story
+    from components.visualizer.report.report_data import ReportData
 
 
 @dataclass(frozen=True)
@@ -32,7 +32,7 @@ class Mistakes:
     cards: tuple[MistakeCard, ...]
 
 
-def tell_mistakes(story: Story) -> Mistakes:
+def tell_mistakes(story: ReportData) -> Mistakes:
     """Return the section, with no card where there is no mistake."""
     names, total = story.examples.class_names, story.mistaken
     cards = []
