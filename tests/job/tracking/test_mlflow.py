@@ -23,7 +23,7 @@ from job.tracking import trackers
 from job.tracking.mlflow_store import ALLOW_FILE_STORE, DEFAULTS, URI, hold_for, open_store
 from job.tracking.mlflow_tracker import MlflowTracker
 from job.tracking.mlflow_values import LONGEST_TAG, LONGEST_VALUE, keyed
-from tests.conftest import FAKES, SLOTS, Command, Outcome, WriteConfig
+from tests.conftest import FAKES, SLOTS, Command, CommandResult, WriteConfig
 from tests.support.components import EpochsTrainer
 from tests.support.processes import REPOSITORY, environment, interfered, results, wait_until
 from tests.support.trackers import EPOCHS
@@ -47,14 +47,14 @@ def store(tmp_path_factory: pytest.TempPathFactory) -> str:
     return f"sqlite:///{tmp_path_factory.mktemp('store')}/shared.db"
 
 
-Follow = Callable[..., Outcome]
+Follow = Callable[..., CommandResult]
 
 
 @pytest.fixture
 def follow(mnist_job: Command, write_config: WriteConfig, tmp_path: Path, store: str) -> Follow:
     """Run a job in `root`, followed in the store and in an experiment of the test's own."""
 
-    def run(change: dict[str, Any] | None = None, *arguments: str) -> Outcome:
+    def run(change: dict[str, Any] | None = None, *arguments: str) -> CommandResult:
         tracking = {"mlflow": {"uri": store, "experiment": tmp_path.name}}
         config = write_config({**EPOCHS, "tracking": tracking, **(change or {})})
         return mnist_job("run", "--config", config, "--root", tmp_path / "root", "--json", *arguments)

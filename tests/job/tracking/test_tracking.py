@@ -27,7 +27,7 @@ from job.tracking.background import InThread
 from job.tracking.redact import without_passwords
 from job.tracking.tracker import Tool, Tracker
 from job.tracking.trackers import Trackers
-from tests.conftest import SLOTS, Command, Outcome, WriteConfig
+from tests.conftest import SLOTS, Command, CommandResult, WriteConfig
 from tests.support.processes import REPOSITORY, environment, results, wait_until
 from tests.support.trackers import EPOCHS, METHODS, Keeping
 
@@ -52,7 +52,7 @@ def _itself(tool: Tool, run_id: str) -> Tool:  # noqa: ARG001
     return tool
 
 
-def warnings_of(outcome: Outcome) -> list[str]:
+def warnings_of(outcome: CommandResult) -> list[str]:
     return [line for line in outcome.stdout.splitlines() if "warning" in line]
 
 
