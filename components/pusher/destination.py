@@ -11,7 +11,7 @@ from typing import TYPE_CHECKING, Annotated
 from pydantic import BeforeValidator, Field
 
 from components.base.errors import ConfigError
-from components.runtime.disk import FULL, existing
+from components.runtime.disk import DISK_FULL_ERRNOS, nearest_existing
 
 if TYPE_CHECKING:
     from components.base.errors import JobError
@@ -52,7 +52,7 @@ def check_destination(destination: Path) -> None:
     nowhere = (path for path in (destination, *destination.parents) if _leads_nowhere(path))
     if (link := next(nowhere, None)) is not None:
         raise _unusable(destination, link, "is a link that leads nowhere")
-    there = existing(destination)
+    there = nearest_existing(destination)
     if not there.is_dir():
         raise _unusable(destination, there, "is not a folder")
     wanted = os.R_OK | os.W_OK | os.X_OK if there == destination.absolute() else os.W_OK | os.X_OK
@@ -62,7 +62,7 @@ def check_destination(destination: Path) -> None:
         with tempfile.TemporaryFile(dir=there):  # without a name, where the file system allows that
             pass
     except OSError as error:
-        if error.errno not in FULL:  # there may be room by then
+        if error.errno not in DISK_FULL_ERRNOS:  # there may be room by then
             raise _unusable(destination, there, f"cannot be written to ({error.strerror})") from error
 
 

@@ -7,7 +7,6 @@ so; what a killed one left is removed by the next.
 from __future__ import annotations
 
 import errno
-import os
 import secrets
 import shutil
 from contextlib import contextmanager
@@ -15,10 +14,11 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 from components.base.errors import ConfigError, IntegrityError, JobError, StorageError
-from components.pusher.content import MODEL, content_digest, copy_files, let_read, list_files
+from components.io.atomic import flush_tree, rename_durably
+from components.pusher.content import MODEL, content_digest, copy_files, let_read
 from components.pusher.metadata import write_rolled_back
 from components.pusher.versions import Version, next_number, read_version
-from components.runtime.disk import disk_space_guard, flush
+from components.runtime.disk import disk_space_guard
 from components.runtime.locks import acquire
 
 if TYPE_CHECKING:
@@ -60,7 +60,7 @@ def working_on(
         try:
             with disk_space_guard(destination, needed, "the model that is published"):
                 destination.mkdir(parents=True, exist_ok=True)
-                with acquire(destination / LOCK, holder=holder, waiting=waiting, check=termination.check):
+                with acquire(destination / LOCK, owner=holder, on_wait=waiting, check=termination.check):
                     _clear(destination)
                     yield
         except StorageError as error:
@@ -99,14 +99,11 @@ def append(
             )
         write_rolled_back(rolled_back, staging)
         let_read(staging, destination)
-        for name in list_files(staging):
-            flush(staging / name)
-        for folder, _, _ in os.walk(staging):
-            flush(Path(folder))
+        flush_tree(staging)
         number = next_number(destination)
         termination.check()
-        made = staging.rename(destination / str(number))
-        flush(destination)
+        made = destination / str(number)
+        rename_durably(staging, made)
     finally:
         shutil.rmtree(staging, ignore_errors=True)
     return read_version(number, made)
