@@ -20,7 +20,7 @@ if TYPE_CHECKING:
     from components.artifacts import Epoch
     from components.base.errors import JobError
     from job.store.records import RunRecord, StepRecord
-    from job.store.store import Sealed
+    from job.store.store import SealedArtifact
 
 
 class ConsoleReporter:
@@ -54,7 +54,7 @@ class ConsoleReporter:
         """Say who else is at work on the same artifact."""
         self.message(f"waiting: run {holder} is at work on it")
 
-    def end_step(self, step: StepRecord, sealed: Sealed) -> None:
+    def end_step(self, step: StepRecord, sealed: SealedArtifact) -> None:
         """Say what a step did, why, and what came out."""
         self._stop_bars()
         status = f"[{STATUS_STYLE[step.status]}]{step.status:<6}[/]"

@@ -11,7 +11,7 @@ if TYPE_CHECKING:
 
     from components.base.errors import JobError
     from job.store.records import RunRecord, StepRecord
-    from job.store.store import Sealed
+    from job.store.store import SealedArtifact
 
 
 class RunListener(Progress, Protocol):
@@ -26,7 +26,7 @@ class RunListener(Progress, Protocol):
     def waiting(self, holder: str) -> None:
         """Hear that another run is at work on the same artifact, and which."""
 
-    def end_step(self, step: StepRecord, sealed: Sealed) -> None:
+    def end_step(self, step: StepRecord, sealed: SealedArtifact) -> None:
         """Hear what a step did, why, and what came out."""
 
     def end(self, record: RunRecord, directory: Path) -> None:

@@ -13,12 +13,12 @@ from components.base.timing import Elapsed
 from components.visualizer.report import RUN_LINKS_PLACE, RUN_PLACE
 from job.reporters.run_facts import Code, Sentence, gather
 from job.reporters.steps import REST, is_long
-from job.store.records import left_over
+from job.store.records import remaining_time
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Iterator
 
-    from job.store.records import RunRecord, Took
+    from job.store.records import Duration, RunRecord
 
 LINKS = '<li><a href="#reproduce">Reproduce</a></li>\n<li><a href="#cost">Time and cost</a></li>'
 
@@ -66,7 +66,7 @@ def _piece(piece: str) -> str:
 
 
 def _cost(record: RunRecord) -> Iterator[str]:
-    training, cpu = record.training(), record.cpu_seconds or 0.0
+    training, cpu = record.training_cpu_seconds(), record.cpu_seconds or 0.0
     reused = sum(step.status == "reused" for step in record.steps)
     yield '<section id="cost">'
     yield "<h2>Time and cost</h2>"
@@ -82,7 +82,7 @@ def _cost(record: RunRecord) -> Iterator[str]:
         )
         + "</p>"
     )
-    rest = left_over(Elapsed(record.seconds, cpu), record.timed())
+    rest = remaining_time(Elapsed(record.seconds, cpu), record.timed_records())
     most = max([*(step.cpu_seconds for step in record.steps), rest.cpu_seconds, 0.001])
     rows: list[tuple[str, ...]] = []
     for step in record.steps:
@@ -92,7 +92,7 @@ def _cost(record: RunRecord) -> Iterator[str]:
         rows += [
             (f"&emsp;{_text(part.name)}", *_clocks(part), _share(part, most)) for part in step.parts if is_long(part)
         ]
-    if (broken := record.broken_step()) is not None and record.failure is not None:
+    if (broken := record.unfinished_step()) is not None and record.failure is not None:
         rows.append((f"<b>{_text(broken)}</b> <small>not done</small>", *_clocks(record.failure), ""))
     rows.append((f"<b>{REST}</b>", *_clocks(rest), _share(rest, most)))
     yield from _table(
@@ -115,11 +115,11 @@ def _amount(value: float) -> str:
     return f"{value:,.0f}" if abs(value) >= 1000 else f"{value:.4g}"
 
 
-def _clocks(took: Took) -> tuple[str, str]:
+def _clocks(took: Duration) -> tuple[str, str]:
     return f"{took.seconds:.2f}", f"{took.cpu_seconds:.2f}"
 
 
-def _share(took: Took, most: float) -> str:
+def _share(took: Duration, most: float) -> str:
     return f'<span class="share" style="--w:{took.cpu_seconds / most:.3f}"></span>'
 
 

@@ -14,7 +14,7 @@ if TYPE_CHECKING:
     from components.base.errors import JobError
     from job.reporters.listener import RunListener
     from job.store.records import RunRecord, StepRecord
-    from job.store.store import Sealed
+    from job.store.store import SealedArtifact
     from job.tracking.tracker import Tracker
 
 
@@ -67,7 +67,7 @@ class TrackingListener:
         self._report.epoch_end(metrics=metrics)
         self._tell(self._epoch, metrics)
 
-    def end_step(self, step: StepRecord, sealed: Sealed) -> None:
+    def end_step(self, step: StepRecord, sealed: SealedArtifact) -> None:
         self._report.end_step(step, sealed)
         if isinstance(model := sealed.manifest.artifact, Model):
             self._tell_history(model.history)

@@ -29,7 +29,7 @@ if TYPE_CHECKING:
 
     from job.config.tracking import TensorBoardConfig
     from job.store.records import RunRecord, StepRecord
-    from job.store.store import Sealed
+    from job.store.store import SealedArtifact
 
 VALIDATION = "val_"
 """What the names of validation's metrics begin with."""
@@ -80,7 +80,7 @@ class TensorBoardTracker:
                 values = [scalar(name.removeprefix(VALIDATION), metrics[name]) for name in sorted(names)]
                 self._file(part).write(*values, step=epoch)
 
-    def end_step(self, step: StepRecord, sealed: Sealed) -> None:  # noqa: ARG002
+    def end_step(self, step: StepRecord, sealed: SealedArtifact) -> None:  # noqa: ARG002
         match sealed.manifest.artifact:
             case Examples() as made:
                 self._source = made.source.model_dump(mode="json")

@@ -9,7 +9,7 @@ if TYPE_CHECKING:
     from pathlib import Path
 
     from job.store.records import RunRecord, StepRecord
-    from job.store.store import Sealed
+    from job.store.store import SealedArtifact
 
 
 class Tracker(Protocol):
@@ -32,7 +32,7 @@ class Tracker(Protocol):
             metrics: `loss`, `accuracy`, `val_loss`, `val_accuracy` and `learning_rate`.
         """
 
-    def end_step(self, step: StepRecord, sealed: Sealed) -> None:
+    def end_step(self, step: StepRecord, sealed: SealedArtifact) -> None:
         """Hear that a step is done, and what it made."""
 
     def end(self, record: RunRecord, directory: Path) -> None:
@@ -59,6 +59,6 @@ class NoTracker:
 
     def end_epoch(self, epoch: int, metrics: Mapping[str, float]) -> None: ...
 
-    def end_step(self, step: StepRecord, sealed: Sealed) -> None: ...
+    def end_step(self, step: StepRecord, sealed: SealedArtifact) -> None: ...
 
     def end(self, record: RunRecord, directory: Path) -> None: ...

@@ -16,7 +16,7 @@ if TYPE_CHECKING:
     from components.base.termination import Termination
     from job.reporters.listener import RunListener
     from job.store.records import RunRecord, StepRecord
-    from job.store.store import Sealed
+    from job.store.store import SealedArtifact
     from job.tracking.tracker import Tool
 
 PATIENCE = 20.0
@@ -70,7 +70,7 @@ class Trackers:
         taken_down = dict(metrics)
         self._tell(lambda tool: tool.end_epoch(epoch, taken_down))
 
-    def end_step(self, step: StepRecord, sealed: Sealed) -> None:
+    def end_step(self, step: StepRecord, sealed: SealedArtifact) -> None:
         self._tell(lambda tool: tool.end_step(step, sealed))
 
     def end(self, record: RunRecord, directory: Path) -> None:
