@@ -11,8 +11,8 @@ from rich.tree import Tree
 
 from components.artifacts import Examples, Model, PushedModel
 from components.base.errors import ConfigError, IntegrityError
+from components.base.formatting import format_size
 from components.pusher.metadata import read_statement
-from components.runtime.disk import format_size
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Iterator

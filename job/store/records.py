@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Annotated, Any, Literal, Protocol
 from pydantic import BaseModel, ConfigDict, Field
 
 from components.base.errors import ExitCode
-from components.base.numbers import format_distinct
+from components.base.formatting import format_distinct
 from components.base.timing import Elapsed, Stopwatch
 
 if TYPE_CHECKING:
@@ -175,7 +175,7 @@ def in_words(check: dict[str, Any]) -> str:
 
 def times(stopwatch: Stopwatch) -> dict[str, Any]:
     """Return what a stopwatch shows as the fields of a record."""
-    whole, parts = stopwatch.whole(), stopwatch.parts()
+    whole, parts = stopwatch.elapsed(), stopwatch.parts()
     return {
         **rounded(whole),
         "parts": tuple(PartRecord(name=name, **rounded(spent)) for name, spent in parts.items()),

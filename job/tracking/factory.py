@@ -6,7 +6,7 @@ from functools import partial
 from typing import TYPE_CHECKING
 
 from components.base.errors import ConfigError
-from components.runtime.libraries import not_installed
+from components.runtime.libraries import missing_modules
 from job.tracking.tracker import NoTracker
 from job.tracking.trackers import Trackers
 
@@ -53,7 +53,7 @@ def check_installed(name: str) -> None:
     Raises:
         ConfigError: if it cannot.
     """
-    if missing := not_installed(MODULES[name]):
+    if missing := missing_modules(MODULES[name]):
         raise ConfigError(
             f"tracking.{name} is on, and {missing[0]} is not installed",
             expected=f"the extra `{name}`",

@@ -73,7 +73,7 @@ class CsvSource(SourceConfig):
     def _load_file(self, path: Path, context: Context, scratch: Path) -> LabelledImages:
         import numpy as np
 
-        from components.io.raw_images import LabelledImages, spooling
+        from components.io.raw_images import LabelledImages, spool_images
 
         with reading(path, "a CSV file"):
             columns = read_header(path)
@@ -81,7 +81,7 @@ class CsvSource(SourceConfig):
         height, width = self._image_shape(path, len(columns) - 1)
         labels = []
         # A pixel takes two characters at least.
-        with spooling(scratch, height=height, width=width, needed=size // 2) as spool:
+        with spool_images(scratch, height=height, width=width, needed=size // 2) as spool:
             for batch in read_batches(path, columns):
                 context.termination.check()
                 spool.append(pixels_of(batch, columns))

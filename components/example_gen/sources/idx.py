@@ -119,14 +119,14 @@ def read_images(path: Path, context: Context, scratch: Path) -> RawImages:
         DataError: if the file is missing, not IDX, broken, shorter or longer than it says.
         StorageError: if there is no room to unpack it.
     """
-    from components.io.raw_images import RawImages, spooling
+    from components.io.raw_images import RawImages, spool_images
 
     with opened(path, dimensions=3) as idx:
         count, height, width = idx.shape
         if not idx.packed:
             idx.check_header()
             return RawImages(path, idx.header, count, height, width)
-        with spooling(scratch, height=height, width=width, needed=idx.size) as spool:
+        with spool_images(scratch, height=height, width=width, needed=idx.size) as spool:
             for block in idx.blocks():
                 context.termination.check()
                 spool.append(block)
