@@ -11,7 +11,7 @@ from typing import Annotated
 from pydantic import BeforeValidator, Field
 
 from components.base.errors import ConfigError
-from components.runtime.disk import FULL, existing
+from components.runtime.disk import DISK_FULL_ERRNOS, nearest_existing
 
 URL = re.compile(r"[A-Za-z][A-Za-z0-9+.-]*://")
 
@@ -51,7 +51,7 @@ def check_destination(destination: Path) -> None:
         # pathlib's own methods raise where a parent folder may not be entered.
         if os.path.islink(path) and not os.path.exists(path):  # noqa: PTH110, PTH114
             raise _cannot_push(destination, path, "is a broken link")
-    parent = existing(destination)
+    parent = nearest_existing(destination)
     if not parent.is_dir():
         raise _cannot_push(destination, parent, "is not a folder")
     needed = os.R_OK | os.W_OK | os.X_OK if parent == destination.absolute() else os.W_OK | os.X_OK
@@ -62,7 +62,7 @@ def check_destination(destination: Path) -> None:
         with tempfile.TemporaryFile(dir=parent):  # without a name, where the file system supports that
             pass
     except OSError as error:
-        if error.errno not in FULL:  # there may be space when the model is pushed
+        if error.errno not in DISK_FULL_ERRNOS:  # there may be space when the model is pushed
             raise _cannot_push(destination, parent, f"cannot be written to ({error.strerror})") from error
 
 

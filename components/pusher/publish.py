@@ -66,7 +66,7 @@ def publish(servable: Path, destination: Path, *, digest: str, progress: Progres
     termination = NoTermination()
     with translate_os_errors(servable):
         needed = servable_size(servable)
-    with locked_destination(destination, needed, progress, termination, holder="another push"):
+    with locked_destination(destination, needed, progress, termination, owner="another push"):
         versions = list_versions(destination)
         for version in versions:
             if version.statement_error is not None:  # it may be this model, and what is served must not change

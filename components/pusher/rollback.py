@@ -42,7 +42,7 @@ def roll_back(destination: Path, to: int | None, *, progress: Progress, terminat
     """
     with translate_os_errors(destination):  # before a lock is written to a folder that may be no destination
         needed = servable_size(_find_target(to, require_versions(destination), destination).directory)
-    with locked_destination(destination, needed, progress, termination, holder="a rollback"):
+    with locked_destination(destination, needed, progress, termination, owner="a rollback"):
         versions = require_versions(destination)  # another process may have pushed in the meantime
         newest, target = versions[-1], _find_target(to, versions, destination)
         before = describe_version(newest, versions)

@@ -7,7 +7,6 @@ time. The next process deletes the files of one that was killed.
 from __future__ import annotations
 
 import errno
-import os
 import secrets
 import shutil
 from collections.abc import Iterator, Sequence
@@ -17,16 +16,16 @@ from pathlib import Path
 from components.base.errors import ConfigError, IntegrityError, JobError, StorageError
 from components.base.progress import Progress
 from components.base.termination import Termination
+from components.io.atomic import flush_tree, rename_durably
 from components.pusher.metadata import write_rolled_back
 from components.pusher.servable import (
     SAVED_MODEL_FILE,
     copy_files,
     copy_read_permissions,
-    list_files,
     servable_digest,
 )
 from components.pusher.versions import Version, next_number, read_version
-from components.runtime.disk import disk_space_guard, flush
+from components.runtime.disk import disk_space_guard
 from components.runtime.locks import acquire
 
 STAGING_PREFIX = ".staging-"
@@ -37,7 +36,7 @@ PERMANENT_ERRNOS = (errno.EACCES, errno.EPERM, errno.EROFS, errno.ENOTDIR, errno
 
 @contextmanager
 def locked_destination(
-    destination: Path, needed: int, progress: Progress, termination: Termination, *, holder: str
+    destination: Path, needed: int, progress: Progress, termination: Termination, *, owner: str
 ) -> Iterator[None]:
     """Lock a destination for the block, and delete what killed processes left there.
 
@@ -46,7 +45,7 @@ def locked_destination(
         needed: how many bytes the block writes, about.
         progress: gets a message if another process has the lock.
         termination: checked while waiting for the lock.
-        holder: a description of this process for others that wait.
+        owner: a description of this process for others that wait.
 
     Raises:
         ConfigError: if the destination cannot be used until a person acts.
@@ -55,14 +54,14 @@ def locked_destination(
         TerminationError: if termination was requested while waiting.
     """
 
-    def waiting(owner: str) -> None:
-        progress.message(f"waiting: {owner} is at work on {destination}")
+    def on_wait(current: str) -> None:
+        progress.message(f"waiting: {current} is at work on {destination}")
 
     with translate_os_errors(destination):
         try:
             with disk_space_guard(destination, needed, "the model that is published"):
                 destination.mkdir(parents=True, exist_ok=True)
-                with acquire(destination / LOCK_FILE, holder=holder, waiting=waiting, check=termination.check):
+                with acquire(destination / LOCK_FILE, owner=owner, on_wait=on_wait, check=termination.check):
                     _delete_staging(destination)
                     yield
         except StorageError as error:
@@ -101,14 +100,11 @@ def append_version(
             )
         write_rolled_back(rolled_back, staging)
         copy_read_permissions(staging, like=destination)
-        for name in list_files(staging):
-            flush(staging / name)
-        for folder, _, _ in os.walk(staging):
-            flush(Path(folder))
+        flush_tree(staging)
         number = next_number(destination)
         termination.check()
-        directory = staging.rename(destination / str(number))
-        flush(destination)
+        directory = destination / str(number)
+        rename_durably(staging, directory)
     finally:
         shutil.rmtree(staging, ignore_errors=True)
     return read_version(number, directory)

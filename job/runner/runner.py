@@ -20,7 +20,7 @@ from components.base.errors import (
     one_line,
 )
 from components.base.timing import Elapsed, Stopwatch, read_clocks
-from components.runtime.disk import disk_full, disk_space_guard, is_disk_full
+from components.runtime.disk import FREE_SPACE, disk_full_error, disk_space_guard, is_disk_full
 from job.pipeline.pipeline import A, flow
 from job.pipeline.slots import import_string
 from job.reporters.console import ConsoleReporter
@@ -192,8 +192,8 @@ class Runner:
         locked = self.store.locked(
             slot,
             recipe.fingerprint,
-            holder=self.record.run_id,
-            waiting=self.report.waiting,
+            owner=self.record.run_id,
+            on_wait=self.report.waiting,
             check=self.signals.check,
         )
         with ExitStack() as held:
@@ -370,12 +370,14 @@ def run(config: JobConfig, *, console: Console | None = None, use_cache: bool = 
 
 def as_job_error(error: BaseException, root: Path) -> JobError:
     """Return the JobError for whatever ended a run: itself, or what it comes to."""
+    if isinstance(error, StorageError) and error.remedy == FREE_SPACE:
+        error.remedy = "free some space (`python -m job gc` lists what no run uses), or set a --root on another disk"
     if isinstance(error, JobError):
         return error
     if isinstance(error, Interrupted):
         return error.told
     if isinstance(error, OSError) and is_disk_full(error, root):
-        return disk_full(root)
+        return as_job_error(disk_full_error(root), root)
     if isinstance(error, MemoryError) or type(error).__name__ == "ResourceExhaustedError":  # TensorFlow's
         return ResourceError(
             f"there is not enough memory: {first_line(error)}",

@@ -12,7 +12,7 @@ from rich.tree import Tree
 from components import Pusher
 from components.artifacts import Examples, Model, PushedModel
 from components.base.errors import ConfigError, IntegrityError
-from components.runtime.disk import readable
+from components.runtime.disk import format_size
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Iterator
@@ -141,7 +141,7 @@ def describe(sealed: Sealed) -> dict[str, str]:
         "made by": f"{manifest.recipe.component} {manifest.recipe.version}",
         "digest": manifest.digest,
         "fingerprint": manifest.fingerprint,
-        "files": f"{len(manifest.files)}, {readable(sum(file.size for file in manifest.files))}",
+        "files": f"{len(manifest.files)}, {format_size(sum(file.size for file in manifest.files))}",
         "where": str(sealed.directory),
     }
 

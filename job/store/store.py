@@ -22,7 +22,8 @@ from typing import TYPE_CHECKING, Any, Literal, cast
 
 from components import Artifact, Stored
 from components.base.errors import ConfigError, IntegrityError, JobError
-from components.runtime.disk import FULL, disk_full, flush
+from components.io.atomic import flush_tree, rename_durably
+from components.runtime.disk import DISK_FULL_ERRNOS, disk_full_error
 from components.runtime.locks import acquire
 from job.pipeline.slots import SLOTS
 from job.store.integrity import list_files, verify
@@ -98,10 +99,10 @@ class Store:
             make_writable(self.artifacts / slot)
 
     def locked(
-        self, slot: str, fingerprint: str, *, holder: str, waiting: Callable[[str], None], check: Callable[[], None]
+        self, slot: str, fingerprint: str, *, owner: str, on_wait: Callable[[str], None], check: Callable[[], None]
     ) -> AbstractContextManager[None]:
-        """Let one run at a time look for, make or remove an artifact; see `components.runtime.locks.hold`."""
-        return acquire(self.lock(slot, fingerprint), holder=holder, waiting=waiting, check=check)
+        """Let one run at a time look for, make or remove an artifact; see `components.runtime.locks.acquire`."""
+        return acquire(self.lock(slot, fingerprint), owner=owner, on_wait=on_wait, check=check)
 
     def find(self, slot: str, fingerprint: str) -> Sealed | None:
         """Return the sealed artifact of that fingerprint, every file of it verified, or None.
@@ -228,13 +229,8 @@ class Store:
                     remedy="correct the component",
                 )
         manifest = Manifest.create(recipe, list_files(files), artifact)
-        for entry in manifest.files:
-            flush(files / entry.path)
-        path = files / MANIFEST
-        path.write_bytes(manifest.to_bytes())
-        flush(path)
-        for folder, _, _ in os.walk(files):
-            flush(Path(folder))
+        (files / MANIFEST).write_bytes(manifest.to_bytes())
+        flush_tree(files)
         directory = self.directory(slot, recipe.fingerprint)
         try:
             sealed = self.find(slot, recipe.fingerprint)
@@ -242,8 +238,7 @@ class Store:
             self.quarantine(slot, recipe.fingerprint)
             sealed = None
         if sealed is None:
-            files.rename(directory)
-            flush(directory.parent)
+            rename_durably(files, directory)
             sealed = Sealed(slot, manifest, directory)
         elif sealed.manifest != manifest:
             aside = files.rename(self._free_name(directory))
@@ -298,8 +293,8 @@ def make_writable(folder: Path) -> None:
         probe.touch()
         probe.unlink(missing_ok=True)
     except OSError as error:
-        if error.errno in FULL:
-            raise disk_full(folder) from error
+        if error.errno in DISK_FULL_ERRNOS:
+            raise disk_full_error(folder) from error
         raise ConfigError(
             f"cannot write to the root at {error.filename or folder}: {error.strerror}",
             expected="a folder that the job may write to",

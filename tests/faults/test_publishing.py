@@ -165,7 +165,7 @@ def write_statement_of(directory: Path) -> None:
 def test_who_waits_is_told_for_whom_and_a_signal_ends_the_waiting(tmp_path: Path) -> None:
     for name in "ab":
         push(tmp_path, name)
-    with acquire(tmp_path / "served/.lock", holder="another push"):
+    with acquire(tmp_path / "served/.lock", owner="another push"):
         process = start("rollback", tmp_path / "served")
         watchdog = Timer(30, process.kill)  # who says nothing would wait for ever
         watchdog.start()
@@ -184,7 +184,7 @@ def test_who_waits_is_told_for_whom_and_a_signal_ends_the_waiting(tmp_path: Path
 def test_a_push_that_waits_says_for_whom(tmp_path: Path) -> None:
     told = Listener()
     (tmp_path / "served").mkdir()
-    with ThreadPoolExecutor(1) as pool, acquire(tmp_path / "served/.lock", holder="a rollback"):
+    with ThreadPoolExecutor(1) as pool, acquire(tmp_path / "served/.lock", owner="a rollback"):
         pushing = pool.submit(push, tmp_path, "a", told)
         wait_until(lambda: told.messages, lambda: "it says nothing", seconds=20)
         assert not pushing.done()

@@ -169,7 +169,7 @@ def test_a_refusal_that_may_be_over_the_next_time_is_no_mistake_of_the_users(
     def stale(path: Path) -> None:
         raise OSError(errno.ESTALE, os.strerror(errno.ESTALE), str(path))
 
-    monkeypatch.setattr("components.pusher.version_store.flush", stale)
+    monkeypatch.setattr("components.io.atomic.flush", stale)
     with pytest.raises(JobError, match="Stale file handle") as told:
         push(tmp_path, "a")
     assert told.value.exit_code == 1
@@ -178,7 +178,7 @@ def test_a_refusal_that_may_be_over_the_next_time_is_no_mistake_of_the_users(
 
 def test_what_is_published_was_brought_to_the_disk_first(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     flushed: list[str] = []
-    monkeypatch.setattr("components.pusher.version_store.flush", lambda path: flushed.append(path.name))
+    monkeypatch.setattr("components.io.atomic.flush", lambda path: flushed.append(path.name))
     version = pushed(tmp_path, "a").directory
     files = {path.name for path in version.rglob("*") if path.is_file()}
     assert files | {"variables", "assets.extra"} <= set(flushed)
