@@ -125,8 +125,8 @@ def lineage(manifests: dict[str, Manifest], digest: str) -> dict[str, Any]:
         "kind": manifest.artifact.kind,
         "digest": digest,
         "fingerprint": manifest.fingerprint,
-        "component": manifest.recipe.component,
-        "inputs": {name: lineage(manifests, made_from) for name, made_from in manifest.recipe.inputs.items()},
+        "component": manifest.producer.component,
+        "inputs": {name: lineage(manifests, made_from) for name, made_from in manifest.inputs.items()},
     }
     if isinstance(manifest.artifact, Examples):
         node["source"] = manifest.artifact.source.model_dump(mode="json")
@@ -138,7 +138,7 @@ def describe(sealed: Sealed) -> dict[str, str]:
     manifest = sealed.manifest
     return {
         "artifact": manifest.artifact.kind,
-        "made by": f"{manifest.recipe.component} {manifest.recipe.version}",
+        "made by": f"{manifest.producer.component} {manifest.producer.version}",
         "digest": manifest.digest,
         "fingerprint": manifest.fingerprint,
         "files": f"{len(manifest.files)}, {format_size(sum(file.size for file in manifest.files))}",
@@ -149,10 +149,7 @@ def describe(sealed: Sealed) -> dict[str, str]:
 def leaves_of(record: RunRecord, manifests: dict[str, Manifest]) -> list[str]:
     """Return the digests of what a run made and made nothing else of: the figures, and what was pushed."""
     used = {
-        digest
-        for step in record.steps
-        if step.digest in manifests
-        for digest in manifests[step.digest].recipe.inputs.values()
+        digest for step in record.steps if step.digest in manifests for digest in manifests[step.digest].inputs.values()
     }
     return [step.digest for step in record.steps if step.digest not in used]
 
