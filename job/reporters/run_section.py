@@ -121,10 +121,12 @@ def _outcome(record: RunRecord) -> Iterator[Paragraph]:
 def _references(record: RunRecord) -> Iterator[Paragraph]:
     for step in record.steps:
         for name, found in step.references.items():
-            run: Paragraph = (" from run ", Code(found.run_id)) if found.run_id and found.run_id != found.asked else ()
+            run: Paragraph = (
+                (" from run ", Code(found.run_id)) if found.run_id and found.run_id != found.requested else ()
+            )
             yield (
                 f"The {name} of the {step.component} is ",
-                Code(found.asked),
+                Code(found.requested),
                 *run,
                 f": the {found.component}{APOSTROPHE}s artifact ",
                 Code(found.digest),
@@ -134,8 +136,8 @@ def _references(record: RunRecord) -> Iterator[Paragraph]:
 
 def _pushed(record: RunRecord) -> Iterator[Paragraph]:
     for step in record.steps:
-        if step.delivered is not None:
-            yield (f"The {step.component} published ", Code(step.delivered), ".")
+        if step.published is not None:
+            yield (f"The {step.component} published ", Code(step.published), ".")
     if record.withheld is not None:
         yield (f"The model was not pushed: {record.withheld}.",)
 

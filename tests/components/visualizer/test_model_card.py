@@ -19,7 +19,7 @@ from components.visualizer.model_card import render_card
 from components.visualizer.report.card_html import card_html
 from components.visualizer.report.format import TIMES, percent
 from components.visualizer.report.report_data import ReportData, Statements
-from job.store.fingerprint import find_modules
+from job.store.source_code import find_modules
 from tests.support.html import read_html
 from tests.support.markdown import read_markdown, to_html
 from tests.support.report_data import full_report_data, minimal_report_data, report_html

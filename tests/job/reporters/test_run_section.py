@@ -13,9 +13,9 @@ from components.artifacts.figures import CARD_RUN_PLACEHOLDER, REPORT_LINKS_PLAC
 from components.base.errors import StorageError
 from components.visualizer.model_card import render_card
 from job.reporters.run_section import add_run_to_card, add_run_to_report
-from job.store.fingerprint import find_modules
 from job.store.records import RunRecord
 from job.store.runs import Runs
+from job.store.source_code import find_modules
 from tests.conftest import FAKES, SLOTS, Command, WriteConfig
 from tests.support.html import Element, read_html
 from tests.support.markdown import Part, read_markdown, to_html
@@ -176,7 +176,7 @@ def test_card_has_command_configuration_and_digests() -> None:
 def test_card_names_the_pushed_version_or_the_reason() -> None:
     record = run_record()
     *others, last = record.steps
-    pushed = last.model_copy(update={"component": "pusher", "delivered": "version 3: serving/a_b/3"})
+    pushed = last.model_copy(update={"component": "pusher", "published": "version 3: serving/a_b/3"})
     text = card_of(record.model_copy(update={"steps": (*others, last, pushed)})).text
     assert "The pusher published version 3: serving/a_b/3 ." in text
     text = card_of(record.model_copy(update={"withheld": "the model is not blessed"})).text
