@@ -59,7 +59,9 @@ from components.artifacts.model import (
     TrainingEnvironment,
 )
 from components.artifacts.pushed import (
+    PublishedVersion,
     PushedModel,
+    Rollback,
     Servable,
 )
 from components.artifacts.transformed import (
@@ -104,9 +106,11 @@ __all__ = [
     "Metrics",
     "Model",
     "NonNegative",
+    "PublishedVersion",
     "PushedModel",
     "ReliabilityBin",
     "Robustness",
+    "Rollback",
     "Servable",
     "Sha256",
     "Slice",

@@ -6,65 +6,66 @@ import re
 from collections.abc import Iterable, Sequence
 
 MARKUP = re.compile(r"[\\`*\[\]<>|~&$#@]|(?<![^\W_])_+|_+(?![^\W_])|:(?=//)|(?<=www)\.")
-"""Characters that start or end markup within a line, or from which GitHub makes a link. `_` does so only at the edge
-of a word. Markup at the start of a line is not covered: callers put a word there."""
+"""Characters that begin or end markup within a line (`_` only outside of words), or that make GitHub link an address.
+Markup at the start of a line is not covered: escaped text must follow other words on its line."""
 SPACES = re.compile(r"\s+")
+"""Includes no-break spaces and line ends."""
 WORD_JOINER = "\N{WORD JOINER}"
 NUMBER = re.compile(r"[-+\N{MINUS SIGN}]?\d")
 
 
 class Markdown(str):
-    """A string that is Markdown already, so that `text` and `table` do not escape it."""
+    """Text that is already Markdown and is not escaped again."""
 
     __slots__ = ()
 
 
-def text(value: object) -> Markdown:
-    """Escape a value, so that it is shown as it is, on one line.
+def escape(value: object) -> Markdown:
+    """Return a value as one line of plain text, without any markup.
 
-    >>> text("a | <b>bold</b>")
+    >>> escape("a | <b>bold</b>")
     'a \\\\| \\\\<b\\\\>bold\\\\</b\\\\>'
     """
     if isinstance(value, Markdown):
         return value
-    # A word joiner would prevent a match when someone searches the file.
+    # Word joiners keep numbers together on a page, but get in the way of a search in a text file.
     line = SPACES.sub(" ", str(value).replace(WORD_JOINER, ""))
     return Markdown(MARKUP.sub(lambda match: "".join(f"\\{letter}" for letter in match[0]), line))
 
 
 def code(value: str) -> Markdown:
-    """Return a value as inline code.
+    """Return a value as code within a line.
 
     >>> code("a`b")
     '`` a`b ``'
     """
     line = SPACES.sub(" ", value)
-    ticks = "`" * (_longest_backtick_run(line) + 1)
+    ticks = "`" * (_longest_run_of_backticks(line) + 1)
     padding = " " if len(ticks) > 1 else ""
     return Markdown(f"{ticks}{padding}{line}{padding}{ticks}")
 
 
 def fenced(value: str, language: str) -> Markdown:
-    """Return lines as a code block."""
-    ticks = "`" * max(3, _longest_backtick_run(value) + 1)
+    """Return lines as a fenced code block."""
+    ticks = "`" * max(3, _longest_run_of_backticks(value) + 1)
     return Markdown(f"{ticks}{language}\n{value.rstrip()}\n{ticks}")
 
 
 def table(columns: Sequence[str], rows: Iterable[Sequence[str]]) -> Markdown:
-    """Return a table. Columns of numbers are right-aligned, except the first column.
+    """Return a table. Columns of numbers are aligned right, all others left.
 
     Args:
-        columns: the header.
-        rows: one cell per column; a cell that is not `Markdown` is escaped. A pipe in a `Markdown` cell ends the cell.
+        columns: the header cells.
+        rows: as many cells each. A cell that is not `Markdown` is escaped; a `Markdown` cell must not contain a pipe.
     """
-    cells = [[text(cell) for cell in row] for row in rows]
-    rule = [
-        "---:" if number and cells and all(NUMBER.match(row[number]) for row in cells if row[number]) else ":---"
-        for number in range(len(columns))
+    cells = [[escape(cell) for cell in row] for row in rows]
+    alignment = [
+        "---:" if column and cells and all(NUMBER.match(row[column]) for row in cells if row[column]) else ":---"
+        for column in range(len(columns))
     ]
-    lines: list[Sequence[str]] = [[text(name) for name in columns], rule, *cells]
+    lines: list[Sequence[str]] = [[escape(name) for name in columns], alignment, *cells]
     return Markdown("\n".join(f"| {' | '.join(line)} |" for line in lines))
 
 
-def _longest_backtick_run(value: str) -> int:
+def _longest_run_of_backticks(value: str) -> int:
     return max(map(len, re.findall("`+", value)), default=0)

@@ -115,8 +115,8 @@ def print_run(
         if slot in made:
             console.print(f"{what:<13} {escape(str(directory / slot))}", highlight=False, soft_wrap=True)
     for step in record.steps:
-        if step.delivered is not None:
-            console.print(f"{'servable':<13} {escape(step.delivered)}", highlight=False, soft_wrap=True)
+        if step.published is not None:
+            console.print(f"{'servable':<13} {escape(step.published)}", highlight=False, soft_wrap=True)
     if record.withheld is not None:
         console.print(f"{'not pushed':<13} {escape(record.withheld)}", highlight=False, soft_wrap=True)
     console.print(f"{'record':<13} {escape(str(directory / 'run.json'))}", highlight=False, soft_wrap=True)
@@ -172,7 +172,7 @@ def print_garbage(found: Sequence[Collectable], gone: Sequence[Collectable] | No
     for garbage in found:
         stays = "" if gone is None or garbage in gone else "  (stays: a run needs it)"
         console.print(
-            f"{garbage.kind:<9} {format_size(garbage.size):>12} {readable_age(garbage.age):>9}  {garbage.path}{stays}",
+            f"{garbage.kind:<11} {format_size(garbage.size):>12} {readable_age(garbage.age):>9}  {garbage.path}{stays}",
             highlight=False,
             markup=False,
             soft_wrap=True,
