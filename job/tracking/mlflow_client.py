@@ -93,7 +93,7 @@ def acquire_within(seconds: float, path: Path) -> Iterator[None]:
         if time.monotonic() > deadline:
             raise TimeoutError(f"{path} has been locked for {seconds:.0f} s by {owners[-1]}")
 
-    with acquire(path, waiting=owners.append, check=check):
+    with acquire(path, on_wait=owners.append, check=check):
         yield
 
 
