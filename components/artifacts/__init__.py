@@ -59,7 +59,9 @@ from components.artifacts.model import (
     TrainingEnvironment,
 )
 from components.artifacts.pushed import (
+    PublishedVersion,
     PushedModel,
+    Rollback,
     Servable,
 )
 from components.artifacts.transformed import (
@@ -105,9 +107,11 @@ __all__ = [
     "Model",
     "NonNegative",
     "PerSplit",
+    "PublishedVersion",
     "PushedModel",
     "ReliabilityBin",
     "Robustness",
+    "Rollback",
     "Servable",
     "Sha256",
     "Slice",

@@ -272,22 +272,23 @@ class FakePusher(Component[FakePusherConfig]):
 
     def run(self, context: Context, /, *, model: Stored[Model], evaluation: Stored[Evaluation]) -> PushedModel:
         """Write `servable/`, with a copy of the file of the model's weights."""
-        from components.pusher.content import DIRECTORY, MODEL
         from components.pusher.metadata import write_statement
-        from components.pusher.servable import describe
+        from components.pusher.servable import SAVED_MODEL_FILE, SERVABLE_DIRECTORY, describe_servable
 
-        directory = context.output / DIRECTORY
+        directory = context.output / SERVABLE_DIRECTORY
         directory.mkdir()
-        (directory / MODEL).write_bytes((model.directory / model.artifact.file).read_bytes())
-        servable = describe(directory, model.artifact, evaluation.artifact)
+        (directory / SAVED_MODEL_FILE).write_bytes((model.directory / model.artifact.file).read_bytes())
+        servable = describe_servable(directory, model.artifact, evaluation.artifact)
         write_statement(servable, directory)
-        return PushedModel(servable=servable, directory=DIRECTORY)
+        return PushedModel(servable=servable, directory=SERVABLE_DIRECTORY)
 
     def publish(self, made: Stored[PushedModel], progress: Progress) -> str:
         """Publish what was made, if there is a destination."""
-        from components.pusher.servable import publish_model
+        from components.pusher.publish import publish_artifact
 
-        return "" if self.config.destination is None else publish_model(Path(self.config.destination), made, progress)
+        if self.config.destination is None:
+            return ""
+        return publish_artifact(Path(self.config.destination), made, progress)
 
     def publish_destination(self) -> Path | None:
         return None if self.config.destination is None else Path(self.config.destination)

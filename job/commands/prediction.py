@@ -35,7 +35,7 @@ def load_predictor(chosen: ChosenModel) -> RawPredictor:
     predict = load_raw_predictor(chosen.stored, chosen.graph)
     if (temperature := chosen.temperature) is None:
         return predict
-    from components.evaluator.temperature import apply_temperature
+    from components.inference.probabilities import apply_temperature
 
     def scaled(images: NDArray[np.uint8]) -> NDArray[np.float32]:
         return apply_temperature(predict(images), temperature)

@@ -58,7 +58,7 @@ class ConsoleReporter:
         """Say what a step did, why, and what came out."""
         self._stop_bars()
         status = f"[{STATUS_STYLE[step.status]}]{step.status:<6}[/]"
-        pushed = "" if step.delivered is None else f"; {escape(step.delivered)}"
+        pushed = "" if step.published is None else f"; {escape(step.published)}"
         made = f"{escape(summary(sealed))}{pushed} [dim]({escape(step.reason)})[/]"
         self.console.print(
             f"{step.component:<12} {status} {step.seconds:6.2f} s  {made}",

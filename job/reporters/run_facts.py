@@ -96,10 +96,12 @@ def _ended(record: RunRecord) -> Iterator[Sentence]:
 def _references(record: RunRecord) -> Iterator[Sentence]:
     for step in record.steps:
         for name, found in step.references.items():
-            run: Sentence = (", of run ", Code(found.run_id)) if found.run_id and found.run_id != found.asked else ()
+            run: Sentence = (
+                (", of run ", Code(found.run_id)) if found.run_id and found.run_id != found.requested else ()
+            )
             yield (
                 f"The {name} of the {step.component} is ",
-                Code(found.asked),
+                Code(found.requested),
                 *run,
                 f": the {found.component}{APOSTROPHE}s artifact ",
                 Code(found.digest),
@@ -109,8 +111,8 @@ def _references(record: RunRecord) -> Iterator[Sentence]:
 
 def _pushed(record: RunRecord) -> Iterator[Sentence]:
     for step in record.steps:
-        if step.delivered is not None:
-            yield (f"What the {step.component} delivered is ", Code(step.delivered), ".")
+        if step.published is not None:
+            yield (f"What the {step.component} delivered is ", Code(step.published), ".")
     if record.withheld is not None:
         yield (f"The model was not pushed: {record.withheld}.",)
 

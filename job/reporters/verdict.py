@@ -31,8 +31,8 @@ def print_verdict(console: Console, record: RunRecord) -> None:
         _print(console, "passed", f"{passed} other checks" if passed < len(record.checks) else f"all {passed} checks")
     for step in record.steps:
         if found := step.references.get("baseline"):
-            named = found.asked if found.run_id in (None, found.asked) else f"{found.asked}, run {found.run_id}"
-            _print(console, "baseline", escape(f"of the {step.component}: {named}"))
+            by_run = "" if found.run_id in (None, found.requested) else f", run {found.run_id}"
+            _print(console, "baseline", escape(f"of the {step.component}: {found.requested}{by_run}"))
     if record.worst_slices:
         worst = ", ".join(f"{found['key']} {found['accuracy']:.4f}" for found in record.worst_slices)
         _print(console, "worst slices", escape(worst))

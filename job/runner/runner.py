@@ -20,7 +20,7 @@ from components.base.errors import (
     one_line,
 )
 from components.base.timing import Elapsed, Stopwatch, read_clocks
-from components.runtime.disk import disk_full, disk_space_guard, is_disk_full
+from components.runtime.disk import FREE_SPACE, disk_full_error, disk_space_guard, is_disk_full
 from job.pipeline.pipeline import A, flow
 from job.pipeline.slots import import_string
 from job.reporters.console import ConsoleReporter
@@ -42,7 +42,7 @@ if TYPE_CHECKING:
 
     from job.config.config import JobConfig
     from job.reporters.listener import RunListener
-    from job.store.manifest import FingerprintInputs
+    from job.store.fingerprint import FingerprintInputs
 
 
 RUN_ENDING_EXCEPTIONS = (Exception, SystemExit, Interrupted)
@@ -182,27 +182,27 @@ class Runner:
         self.report.begin_step(slot)
         digests = {name: self.sealed_by_directory[stored.directory].manifest.digest for name, stored in inputs.items()}
         with self.stopwatch.timed("fingerprint"), self.signals.interruptible():  # a source may have much to read
-            recipe = fingerprint_inputs(component, digests)
-            references = self.references.resolve(slot, component, recipe)
+            key = fingerprint_inputs(component, digests)
+            references = self.references.resolve(slot, component, key)
             if references:
                 digests |= {name: reference.sealed.manifest.digest for name, reference in references.items()}
                 inputs |= {name: reference.sealed.stored() for name, reference in references.items()}
-                recipe = fingerprint_inputs(component, digests)
+                key = fingerprint_inputs(component, digests)
         # Held until the record refers to the artifact: nobody makes it a second time, or removes it in between.
         locked = self.store.locked(
             slot,
-            recipe.fingerprint,
-            holder=self.record.run_id,
-            waiting=self.report.waiting,
+            key.fingerprint,
+            owner=self.record.run_id,
+            on_wait=self.report.waiting,
             check=self.signals.check,
         )
         with ExitStack() as held:
             with self.stopwatch.timed("waiting"):
                 held.enter_context(locked)
             with self.stopwatch.timed("look-up"):
-                found, reason = self._look_up(slot, recipe)
-            sealed = found or self._make(slot, recipe, made, inputs, observations)
-            delivered = self._publish(component, sealed)
+                found, reason = self._look_up(slot, key)
+            sealed = found or self._make(slot, key, made, inputs, observations)
+            published = self._publish(component, sealed)
             step = StepRecord(
                 component=slot,
                 implementation=import_string(type(component)),
@@ -214,7 +214,7 @@ class Runner:
                 path=str(sealed.directory),
                 references={name: reference.record() for name, reference in references.items()},
                 observations=observations,
-                delivered=delivered or None,
+                published=published or None,
             )
             self._update(steps=(*self.record.steps, step))
         self.sealed_by_directory[sealed.directory] = sealed
@@ -244,20 +244,20 @@ class Runner:
     def _make(
         self,
         slot: str,
-        recipe: FingerprintInputs,
+        key: FingerprintInputs,
         made: type[Artifact],
         inputs: dict[str, Stored[Any]],
         observations: dict[str, float],
     ) -> Sealed:
         """Run the component and seal what it made; what it leaves half-made goes, what it observed is added."""
         component = self.config.pipeline.components()[slot]
-        with self.store.staged(slot, recipe.fingerprint) as stage:
+        with self.store.staged(slot, key.fingerprint) as stage:
             context = Context(
                 output=stage.files,
                 progress=self.report,
                 termination=self.signals,
                 checkpoints=stage.checkpoints,
-                fingerprint=recipe.fingerprint,
+                fingerprint=key.fingerprint,
                 stopwatch=self.stopwatch,
                 observations=observations,
             )
@@ -267,26 +267,26 @@ class Runner:
                     artifact: Artifact = component.run(context, **inputs)
                 if not isinstance(artifact, made):
                     raise JobError(
-                        f"{recipe.component} returned {type(artifact).__name__}",
+                        f"{key.producer.component} returned {type(artifact).__name__}",
                         expected=f"{made.__name__}, as its annotation says",
                         remedy="correct the component",
                     )
                 with self.stopwatch.timed("sealing"):
-                    return self.store.seal(slot, recipe, artifact, self.report.warning)
+                    return self.store.seal(slot, key, artifact, self.report.warning)
 
     def _publish(self, component: Component[Any], sealed: Sealed) -> str:
         """Have a component bring what it made to where it is used, also if that was made before."""
         if type(component).publish is Component.publish:
             return ""
-        with self.stopwatch.timed("delivering"), self.signals.interruptible():
+        with self.stopwatch.timed("publishing"), self.signals.interruptible():
             return component.publish(sealed.stored(), self.report)
 
-    def _look_up(self, slot: str, recipe: FingerprintInputs) -> tuple[Sealed | None, str]:
+    def _look_up(self, slot: str, key: FingerprintInputs) -> tuple[Sealed | None, str]:
         """Return the sealed artifact to reuse, if any, and why it is reused or not."""
         if not self.use_cache:
             return None, "--no-cache"
         try:
-            sealed = self.store.find(slot, recipe.fingerprint)
+            sealed = self.store.find(slot, key.fingerprint)
         except IntegrityError as error:
             if self.strict:
                 raise IntegrityError(
@@ -294,15 +294,15 @@ class Runner:
                     expected=error.expected,
                     remedy="run it without --strict: it sets the artifact aside and makes it anew",
                 ) from error
-            aside = self.store.quarantine(slot, recipe.fingerprint)
+            aside = self.store.quarantine(slot, key.fingerprint)
             self.report.warning(f"{error.headline}; expected {error.expected}. It is set aside as {aside}.")
             return None, "what was sealed is damaged"
         if sealed is not None:
             return sealed, "same code, config, inputs and libraries"
-        closest = self.store.closest(slot, recipe)
+        closest = self.store.closest(slot, key)
         if closest is None:
             return None, "first time"
-        differences = recipe.differences(closest)
+        differences = key.differences(closest)
         more = len(differences) - MOST_REASONS
         return None, "; ".join(differences[:MOST_REASONS] + ([f"{more} more"] if more > 0 else []))
 
@@ -370,12 +370,14 @@ def run(config: JobConfig, *, console: Console | None = None, use_cache: bool = 
 
 def as_job_error(error: BaseException, root: Path) -> JobError:
     """Return the JobError for whatever ended a run: itself, or what it comes to."""
+    if isinstance(error, StorageError) and error.remedy == FREE_SPACE:
+        error.remedy = "free some space (`python -m job gc` lists what no run uses), or set a --root on another disk"
     if isinstance(error, JobError):
         return error
     if isinstance(error, Interrupted):
         return error.told
     if isinstance(error, OSError) and is_disk_full(error, root):
-        return disk_full(root)
+        return as_job_error(disk_full_error(root), root)
     if isinstance(error, MemoryError) or type(error).__name__ == "ResourceExhaustedError":  # TensorFlow's
         return ResourceError(
             f"there is not enough memory: {first_line(error)}",

@@ -98,7 +98,7 @@ def find_examples(model: Sealed) -> Sealed:
     """
     above = model.directory.parents
     store = Store(above[2] if len(above) > 2 else above[0])
-    digests = set(model.manifest.recipe.inputs.values())
+    digests = set(model.manifest.inputs.values())
     for sealed in sealed_artifacts(store):
         if sealed.manifest.digest in digests and isinstance(sealed.manifest.artifact, TransformedExamples):
             return sealed

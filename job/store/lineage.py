@@ -9,10 +9,10 @@ from typing import TYPE_CHECKING, Any
 from rich.markup import escape
 from rich.tree import Tree
 
+from components import Pusher
 from components.artifacts import Examples, Model, PushedModel
 from components.base.errors import ConfigError, IntegrityError
-from components.pusher.metadata import read_statement
-from components.runtime.disk import readable
+from components.runtime.disk import format_size
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Iterator
@@ -53,7 +53,7 @@ def find_artifact(store: Store, name: str) -> Sealed:
     for slot, directory in store.sealed_directories():
         if directory.resolve() == place:
             return store.read(slot, directory)
-    if (servable := _served(place)) is not None:
+    if (servable := Pusher.read_version(place)) is not None:
         return find_served(store, servable, place)
     name = place.name if "/" in name else name
     if PREFIX.fullmatch(name):
@@ -74,13 +74,6 @@ def find_artifact(store: Store, name: str) -> Sealed:
         else f"a run's id, or an artifact's path, digest or fingerprint, or at least {LEAST} characters of these",
         remedy="give more of it" if found else "see `python -m job show` for the newest run",
     )
-
-
-def _served(place: Path) -> Servable | None:
-    try:
-        return read_statement(place)
-    except OSError:
-        return None
 
 
 def find_served(store: Store, servable: Servable, place: Path) -> Sealed:
@@ -132,8 +125,8 @@ def lineage(manifests: dict[str, Manifest], digest: str) -> dict[str, Any]:
         "kind": manifest.artifact.kind,
         "digest": digest,
         "fingerprint": manifest.fingerprint,
-        "component": manifest.recipe.component,
-        "inputs": {name: lineage(manifests, made_from) for name, made_from in manifest.recipe.inputs.items()},
+        "component": manifest.producer.component,
+        "inputs": {name: lineage(manifests, made_from) for name, made_from in manifest.inputs.items()},
     }
     if isinstance(manifest.artifact, Examples):
         node["source"] = manifest.artifact.source.model_dump(mode="json")
@@ -145,10 +138,10 @@ def describe(sealed: Sealed) -> dict[str, str]:
     manifest = sealed.manifest
     return {
         "artifact": manifest.artifact.kind,
-        "made by": f"{manifest.recipe.component} {manifest.recipe.version}",
+        "made by": f"{manifest.producer.component} {manifest.producer.version}",
         "digest": manifest.digest,
         "fingerprint": manifest.fingerprint,
-        "files": f"{len(manifest.files)}, {readable(sum(file.size for file in manifest.files))}",
+        "files": f"{len(manifest.files)}, {format_size(sum(file.size for file in manifest.files))}",
         "where": str(sealed.directory),
     }
 
@@ -156,10 +149,7 @@ def describe(sealed: Sealed) -> dict[str, str]:
 def leaves_of(record: RunRecord, manifests: dict[str, Manifest]) -> list[str]:
     """Return the digests of what a run made and made nothing else of: the figures, and what was pushed."""
     used = {
-        digest
-        for step in record.steps
-        if step.digest in manifests
-        for digest in manifests[step.digest].recipe.inputs.values()
+        digest for step in record.steps if step.digest in manifests for digest in manifests[step.digest].inputs.values()
     }
     return [step.digest for step in record.steps if step.digest not in used]
 

@@ -31,7 +31,7 @@ class PartRecord(RunPart):
 
     name: str
     """Such as `imports` or `training`; the runner's own are `fingerprint`, `waiting`, `look-up`, `sealing` and
-    `delivering`."""
+    `publishing`."""
     seconds: Seconds
     cpu_seconds: Seconds
 
@@ -56,7 +56,7 @@ class Timed(Took, Protocol):
 class ReferenceRecord(RunPart):
     """What was found for an optional input that the configuration refers to."""
 
-    asked: str
+    requested: str
     """What the configuration calls it, such as `latest-blessed`."""
     run_id: str | None = None
     """The run that it was found by, if it was."""
@@ -88,7 +88,7 @@ class StepRecord(RunPart):
     """What was found for the optional inputs that the configuration refers to; what is not there was not found."""
     observations: dict[str, float] = {}
     """What the step took down of itself, if it ran: each name ends with the unit."""
-    delivered: str | None = None
+    published: str | None = None
     """What became of it outside of the root, such as `version 3: serving/mnist/3`; None if nothing did."""
 
 
@@ -109,7 +109,7 @@ class Failure(RunPart):
 class RunRecord(RunPart):
     """What `run.json` holds: one run, from what was asked to how it ended."""
 
-    schema_version: Literal[1] = 1
+    schema_version: Literal[2] = 2
     run_id: str
     outcome: Outcome
     exit_code: int | None

@@ -9,8 +9,8 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
+from components import Pusher
 from components.base.errors import ConfigError, IntegrityError
-from components.pusher.metadata import STATEMENT
 from job.pipeline.slots import SLOTS
 from job.store.integrity import verify
 from job.store.manifest import MANIFEST
@@ -19,7 +19,7 @@ from job.store.runs import RECORD
 
 if TYPE_CHECKING:
     from components import Artifact, Component
-    from job.store.manifest import FingerprintInputs
+    from job.store.fingerprint import FingerprintInputs
     from job.store.records import StepRecord
     from job.store.runs import Runs
     from job.store.store import Sealed, Store
@@ -43,7 +43,7 @@ class ResolvedArtifact:
         """Return what `run.json` holds of it."""
         manifest = self.sealed.manifest
         return ReferenceRecord(
-            asked=self.asked,
+            requested=self.asked,
             run_id=self.run_id,
             component=self.sealed.slot,
             fingerprint=manifest.fingerprint,
@@ -84,7 +84,7 @@ class ArtifactResolver:
             if asked != LATEST_BLESSED:
                 self._found[slot, name] = self.find(f"{slot}.{name}", asked, optional[name])
 
-    def resolve(self, slot: str, component: Component[Any], recipe: FingerprintInputs) -> dict[str, ResolvedArtifact]:
+    def resolve(self, slot: str, component: Component[Any], key: FingerprintInputs) -> dict[str, ResolvedArtifact]:
         """Return what is found for each optional input that a component refers to.
 
         `latest-blessed` may find nothing, and passes over what this very step has made before: compared with
@@ -93,7 +93,7 @@ class ArtifactResolver:
         Args:
             slot: the component's.
             component: whose configuration refers.
-            recipe: of the step, without what is referred to.
+            key: of the step, without what is referred to.
 
         Raises:
             ConfigError: if a run or an artifact is not there.
@@ -101,7 +101,7 @@ class ArtifactResolver:
         """
         kinds = type(component).signature().optional
         found = {
-            name: self._latest_blessed(kinds[name], recipe)
+            name: self._latest_blessed(kinds[name], key)
             if asked == LATEST_BLESSED
             else self._checked(slot, name) or self.find(f"{slot}.{name}", asked, kinds[name])
             for name, asked in component.references().items()
@@ -115,14 +115,14 @@ class ArtifactResolver:
             verify(found.sealed.directory, found.sealed.manifest)
         return found
 
-    def _latest_blessed(self, kind: type[Artifact], recipe: FingerprintInputs) -> ResolvedArtifact | None:
+    def _latest_blessed(self, kind: type[Artifact], key: FingerprintInputs) -> ResolvedArtifact | None:
         for record in self.runs.blessed():
             for step in record.steps:
                 if step.component != slot_of(kind):
                     continue
                 with suppress(IntegrityError):  # gone, or damaged: an older one may be whole
                     sealed = self._sealed(step)
-                    if not is_the_same_step(sealed.manifest.recipe, recipe):
+                    if not is_the_same_step(sealed.manifest.fingerprint_inputs, key):
                         return ResolvedArtifact(sealed, LATEST_BLESSED, record.run_id)
         return None
 
@@ -181,7 +181,7 @@ class ArtifactResolver:
                 f"{place} is {path}, which is no sealed artifact and no run",
                 expected="the folder of a run, or of a sealed artifact, with its manifest.json",
                 remedy=f"`python -m job show {path}` tells what this version was made of"
-                if (directory / STATEMENT).is_file()
+                if Pusher.read_version(directory) is not None
                 else f"correct {place}",
             )
         sealed = self.store.read(wanted, directory)
@@ -208,7 +208,7 @@ def slot_of(kind: type[Artifact]) -> str:
     return next(slot for slot, component in SLOTS.items() if component.signature().output is kind)
 
 
-def is_the_same_step(made: FingerprintInputs, recipe: FingerprintInputs) -> bool:
-    """Return whether a recipe says what another says that refers to nothing: the same inputs, or config without any."""
-    inputs = {name: made.inputs.get(name) for name in recipe.inputs}
-    return inputs == recipe.inputs if recipe.inputs else made.config == recipe.config
+def is_the_same_step(made: FingerprintInputs, key: FingerprintInputs) -> bool:
+    """Return whether a key says what another says that refers to nothing: the same inputs, or config without any."""
+    inputs = {name: made.inputs.get(name) for name in key.inputs}
+    return inputs == key.inputs if key.inputs else made.producer.config == key.producer.config

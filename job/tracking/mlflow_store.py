@@ -95,5 +95,5 @@ def hold_for(seconds: float, path: Path) -> Iterator[None]:
         if time.monotonic() > until:
             raise TimeoutError(f"{path} has been held for {seconds:.0f} s by {holders[-1]}")
 
-    with acquire(path, waiting=holders.append, check=check):
+    with acquire(path, on_wait=holders.append, check=check):
         yield

@@ -77,7 +77,7 @@ def test_a_lock_that_a_killed_run_left_does_not_block(
 def test_whether_a_lock_is_held_is_asked_without_writing(tmp_path: Path) -> None:
     path = tmp_path / "lock"
     assert not is_held(path)
-    with acquire(path, holder="a run"):
+    with acquire(path, owner="a run"):
         path.chmod(0o444)
         assert is_held(path)
         with try_acquire(path) as free:

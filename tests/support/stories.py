@@ -23,7 +23,7 @@ COMMAND = "python -m job run --config 'my <config>.yaml'"
 
 
 BASELINE = ReferenceRecord(
-    asked="latest-blessed",
+    requested="latest-blessed",
     run_id="20261125-101112-1314abc",
     component="trainer",
     fingerprint="a" * 64,

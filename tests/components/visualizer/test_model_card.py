@@ -18,7 +18,7 @@ from components.visualizer.model_card import card_html, render_card
 from components.visualizer.report import CARD_RUN_PLACE
 from components.visualizer.report.format import TIMES, percent
 from components.visualizer.report.report_data import ReportData, Statements
-from job.store.fingerprint import find_modules
+from job.store.source_code import find_modules
 from tests.support.findings import changed
 from tests.support.html import read_html
 from tests.support.markdown import read_markdown, to_html

@@ -54,7 +54,7 @@ def test_a_visualizer_without_a_card_gives_none(mnist_job: Command, fake_config:
 def test_where_the_model_was_pushed_to_or_why_not_is_told() -> None:
     record = run_record()
     *others, last = record.steps
-    pushed = last.model_copy(update={"component": "pusher", "delivered": "version 3: serving/a_b/3"})
+    pushed = last.model_copy(update={"component": "pusher", "published": "version 3: serving/a_b/3"})
     told = reproduce(record.model_copy(update={"steps": (*others, last, pushed)})).text
     assert "What the pusher delivered is version 3: serving/a_b/3 ." in told
     told = reproduce(record.model_copy(update={"withheld": "the model is not blessed"})).text

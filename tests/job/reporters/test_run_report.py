@@ -11,8 +11,8 @@ from components import Visualizer
 from components.base.errors import StorageError
 from components.visualizer.report import RUN_LINKS_PLACE, RUN_PLACE
 from job.reporters.run_report import add_run
-from job.store.fingerprint import find_modules
 from job.store.runs import Runs
+from job.store.source_code import find_modules
 from tests.conftest import FAKES, SLOTS, Command, WriteConfig
 from tests.support.html import read_html
 from tests.support.stories import COMMAND, run_record
