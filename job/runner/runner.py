@@ -24,8 +24,7 @@ from components.runtime.disk import FREE_SPACE, disk_full_error, disk_space_guar
 from job.pipeline.pipeline import A, flow
 from job.pipeline.slots import import_string
 from job.reporters.console import ConsoleReporter
-from job.reporters.run_card import add_run_to_card
-from job.reporters.run_report import add_run
+from job.reporters.run_section import add_run_to_card, add_run_to_report
 from job.runner.delivery import check_delivery
 from job.runner.environment import describe_environment
 from job.signals import Interrupted, Signals
@@ -327,7 +326,7 @@ class Runner:
             return
         directory, made = self.figures.directory, self.figures.artifact
         for field_name, file, name, add in (
-            ("report", made.report_file, REPORT, add_run),
+            ("report", made.report_file, REPORT, add_run_to_report),
             ("model_card", made.model_card_file, MODEL_CARD, add_run_to_card),
         ):
             if file is None:
