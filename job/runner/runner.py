@@ -33,8 +33,8 @@ from job.store.records import Failure, RunRecord, StepRecord, outcome_of, rounde
 from job.store.resolve import ArtifactResolver
 from job.store.runs import MODEL_CARD, REPORT, Runs
 from job.store.store import Sealed, Store
-from job.tracking.factory import make_tracker
 from job.tracking.listener import TrackingListener
+from job.tracking.tracker import tracker_factories
 
 if TYPE_CHECKING:
     from pathlib import Path
@@ -89,8 +89,9 @@ class Runner:
         self.references = ArtifactResolver(self.store, self.runs)
         self.sealed_by_directory: dict[Any, Sealed] = {}
         self.current: str | None = None
-        self.tracker = make_tracker(self.config.tracking, self.config.root, self.report, self.signals)
-        self.report = TrackingListener(self.report, self.tracker)
+        factories = tracker_factories(self.config.tracking, self.config.root)
+        self.tracking = TrackingListener(self.report, factories, self.signals)
+        self.report = self.tracking
         self.stopwatch = Stopwatch()
         self.figures: Stored[Figures] | None = None
         self._record: RunRecord | None = None
@@ -141,7 +142,7 @@ class Runner:
                 raise told from error
             finally:
                 # First: what fails here is not to be said after the last word.
-                self.tracker.end(self.record, self.directory)
+                self.tracking.finish(self.record, self.directory)
                 with suppress(StorageError, OSError):
                     self._say_where_followed()
                 self.report.end(self.record, self.directory)
@@ -341,7 +342,7 @@ class Runner:
                 self._update(**{field_name: str(path)})
 
     def _say_where_followed(self) -> None:
-        if (places := dict(self.tracker.places)) != self.record.tracking:
+        if (places := self.tracking.locations) != self.record.tracking:
             self._update(tracking=places)
 
     def _update(self, **changes: Any) -> None:
