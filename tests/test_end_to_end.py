@@ -12,7 +12,7 @@ from components.visualizer.model_card import render_card
 from tests.conftest import Command, Outcome, run_job
 from tests.support.markdown import read_markdown
 from tests.support.processes import REPOSITORY
-from tests.support.stories import stated_by
+from tests.support.report_data import read_statements
 
 DIGITS = REPOSITORY / "configs" / "digits.yaml"
 
@@ -32,7 +32,7 @@ def test_the_digits_become_a_blessed_model(digits: tuple[Outcome, Path]) -> None
     assert [step["status"] for step in record["steps"]] == ["ran"] * 5
     latest = root / "runs" / "latest"
     assert len(list((latest / "visualizer").glob("*.png"))) == 5
-    assert "How to reproduce it" in (latest / "report.html").read_text()
+    assert "How to reproduce this run" in (latest / "report.html").read_text()
     assert "I0000" not in outcome.stderr, "TensorFlow keeps quiet"
     parts = {step["component"]: [part["name"] for part in step["parts"]] for step in record["steps"]}
     runners = ["fingerprint", "waiting", "look-up"]
@@ -44,7 +44,7 @@ def test_the_digits_become_a_blessed_model(digits: tuple[Outcome, Path]) -> None
             *(*runners, "imports", "loading", "predicting", "infra validation", "scoring", "slicing", "robustness"),
             *("writing", "sealing"),
         ],
-        "visualizer": [*runners, "imports", "reading", "asking", "drawing", "report", "sealing"],
+        "visualizer": [*runners, "imports", "reading", "inference", "drawing", "report", "sealing"],
     }
     epochs = [line for line in outcome.stderr.splitlines() if line.startswith("  epoch")]
     manifest = json.loads((latest / "trainer" / "manifest.json").read_text())
@@ -55,7 +55,7 @@ def test_its_model_card_is_filled_from_the_manifests_alone(digits: tuple[Outcome
     outcome, root = digits
     latest = root / "runs" / "latest"
     card = (latest / "visualizer" / "model_card.md").read_text()
-    assert card == render_card(stated_by(latest))
+    assert card == render_card(read_statements(latest))
     told, record = read_markdown((latest / "model_card.md").read_text()), outcome.record
     accuracy = f"{record['metrics']['accuracy'] * 100:.2f} %"
     assert told["Metrics"].tables[0][1][:2] == ["accuracy", accuracy]

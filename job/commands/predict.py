@@ -105,7 +105,7 @@ def keep(
     """
     try:
         for sight, answer in zip(sights, told, strict=True):
-            album.keep(sight, class_names[answer.index], answer.probability)
+            album.write(sight, class_names[answer.index], answer.probability)
     except OSError as error:
         raise ConfigError(
             f"--show {album.folder} cannot be written to: {error.strerror}",

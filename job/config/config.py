@@ -12,7 +12,7 @@ from pydantic import ValidationError
 
 from components.base.component import SEED_LIMIT
 from components.base.errors import ConfigError
-from components.base.memory import DEFAULT_BUDGET, EXPECTED_BUDGET, parse_budget
+from components.base.memory import DEFAULT_MEMORY_BUDGET, EXPECTED_MEMORY_BUDGET, parse_memory_budget
 from job.config.schema import describe_place, known_below
 from job.config.tracking import TrackingConfig
 from job.config.yaml_config import YamlConfig, join
@@ -48,7 +48,7 @@ class JobConfig:
 
     root: Path = Path(DEFAULT_ROOT)
     seed: int = DEFAULT_SEED
-    memory_budget: int = DEFAULT_BUDGET
+    memory_budget: int = DEFAULT_MEMORY_BUDGET
     tracking: TrackingConfig = field(default_factory=TrackingConfig)
     pipeline: Pipeline = field(default_factory=Pipeline)
 
@@ -97,11 +97,11 @@ def build_config(document: YamlConfig, *, root: Path | None = None) -> JobConfig
             remedy="correct it",
         )
     try:
-        memory_budget = parse_budget(values.get("memory_budget", DEFAULT_BUDGET))
+        memory_budget = parse_memory_budget(values.get("memory_budget", DEFAULT_MEMORY_BUDGET))
     except ValueError as error:
         raise ConfigError(
             f"{document.where(('memory_budget',))}: memory_budget is {values['memory_budget']!r}",
-            expected=EXPECTED_BUDGET,
+            expected=EXPECTED_MEMORY_BUDGET,
             remedy="correct it",
         ) from error
     stated_root = values.get("root", DEFAULT_ROOT)

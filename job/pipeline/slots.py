@@ -77,7 +77,7 @@ def check_slot(slot: str, component: object) -> None:
             expected=f"run(self, context, /, *, ...) with the types {wanted}",
             remedy="annotate `run` with the artifacts that it reads and makes",
         ) from error
-    if not found.fits(wanted):
+    if not found.is_compatible_with(wanted):
         raise ConfigError(
             f"{name} cannot be the {slot}: its types are {found}",
             expected=str(wanted),

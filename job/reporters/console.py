@@ -50,9 +50,8 @@ class ConsoleReporter:
         if self.console.is_terminal:
             self.console.print(f"[dim]{slot} ...[/]", end="\r")
 
-    def waiting(self, holder: str) -> None:
-        """Say who else is at work on the same artifact."""
-        self.message(f"waiting: run {holder} is at work on it")
+    def waiting(self, owner: str) -> None:
+        self.message(f"waiting for run {owner}, which is producing the same artifact")
 
     def end_step(self, step: StepRecord, sealed: SealedArtifact) -> None:
         """Say what a step did, why, and what came out."""

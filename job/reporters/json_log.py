@@ -56,8 +56,8 @@ class JsonLog:
         self.step = slot
         self._write("step_begun")
 
-    def waiting(self, holder: str) -> None:
-        self._write("waiting", holder=holder)
+    def waiting(self, owner: str) -> None:
+        self._write("waiting", owner=owner)
 
     def end_step(self, step: StepRecord, sealed: SealedArtifact) -> None:
         self._write("step_ended", **step.model_dump(mode="json"), summary=summary(sealed))

@@ -9,7 +9,7 @@ from rich.console import Console
 from rich.markup import escape
 
 from components.artifacts import Evaluation, Examples, Figures, Model, PushedModel, TransformedExamples
-from components.runtime.disk import format_size
+from components.base.formatting import format_size
 from job.reporters.steps import print_steps
 from job.reporters.verdict import print_verdict
 

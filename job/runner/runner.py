@@ -24,8 +24,7 @@ from components.runtime.disk import FREE_SPACE, disk_full_error, disk_space_guar
 from job.pipeline.pipeline import A, flow
 from job.pipeline.slots import import_string
 from job.reporters.console import ConsoleReporter
-from job.reporters.run_card import add_run_to_card
-from job.reporters.run_report import add_run
+from job.reporters.run_section import add_run_to_card, add_run_to_report
 from job.runner.delivery import check_delivery
 from job.runner.environment import describe_environment
 from job.signals import Interrupted, Signals
@@ -34,8 +33,8 @@ from job.store.records import Failure, RunRecord, StepRecord, duration_fields, o
 from job.store.resolve import ArtifactResolver
 from job.store.runs import MODEL_CARD, REPORT, Runs
 from job.store.store import SealedArtifact, Store
-from job.tracking.factory import make_tracker
 from job.tracking.listener import TrackingListener
+from job.tracking.tracker import tracker_factories
 
 if TYPE_CHECKING:
     from pathlib import Path
@@ -90,8 +89,9 @@ class Runner:
         self.references = ArtifactResolver(self.store, self.runs)
         self.sealed_by_directory: dict[Any, SealedArtifact] = {}
         self.current: str | None = None
-        self.tracker = make_tracker(self.config.tracking, self.config.root, self.report, self.signals)
-        self.report = TrackingListener(self.report, self.tracker)
+        factories = tracker_factories(self.config.tracking, self.config.root)
+        self.tracking = TrackingListener(self.report, factories, self.signals)
+        self.report = self.tracking
         self.stopwatch = Stopwatch()
         self.figures: Stored[Figures] | None = None
         self._record: RunRecord | None = None
@@ -142,7 +142,7 @@ class Runner:
                 raise told from error
             finally:
                 # First: what fails here is not to be said after the last word.
-                self.tracker.end(self.record, self.directory)
+                self.tracking.finish(self.record, self.directory)
                 with suppress(StorageError, OSError):
                     self._say_where_followed()
                 self.report.end(self.record, self.directory)
@@ -327,7 +327,7 @@ class Runner:
             return
         directory, made = self.figures.directory, self.figures.artifact
         for field_name, file, name, add in (
-            ("report", made.report_file, REPORT, add_run),
+            ("report", made.report_file, REPORT, add_run_to_report),
             ("model_card", made.model_card_file, MODEL_CARD, add_run_to_card),
         ):
             if file is None:
@@ -342,7 +342,7 @@ class Runner:
                 self._update(**{field_name: str(path)})
 
     def _say_where_followed(self) -> None:
-        if (places := dict(self.tracker.places)) != self.record.tracking:
+        if (places := self.tracking.locations) != self.record.tracking:
             self._update(tracking=places)
 
     def _update(self, **changes: Any) -> None:

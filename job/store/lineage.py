@@ -6,10 +6,10 @@ import re
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
+from components import Pusher
 from components.artifacts import Examples, Model, PushedModel
 from components.base.errors import ConfigError, IntegrityError
-from components.pusher.metadata import read_statement
-from components.runtime.disk import format_size
+from components.base.formatting import format_size
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
@@ -50,7 +50,7 @@ def find_artifact(store: Store, name: str) -> SealedArtifact:
     for slot, directory in store.sealed_directories():
         if directory.resolve() == place:
             return store.read(slot, directory)
-    if (servable := _served(place)) is not None:
+    if (servable := Pusher.read_version(place)) is not None:
         return find_served(store, servable, place)
     name = place.name if "/" in name else name
     if PREFIX.fullmatch(name):
@@ -71,13 +71,6 @@ def find_artifact(store: Store, name: str) -> SealedArtifact:
         else f"a run's id, or an artifact's path, digest or fingerprint, or at least {LEAST} characters of these",
         remedy="give more of it" if found else "see `python -m job show` for the newest run",
     )
-
-
-def _served(place: Path) -> Servable | None:
-    try:
-        return read_statement(place)
-    except OSError:
-        return None
 
 
 def find_served(store: Store, servable: Servable, place: Path) -> SealedArtifact:

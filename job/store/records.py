@@ -9,7 +9,7 @@ from typing import Annotated, Any, Literal, Protocol
 from pydantic import BaseModel, ConfigDict, Field
 
 from components.base.errors import ExitCode
-from components.base.numbers import format_distinct
+from components.base.formatting import format_distinct
 from components.base.timing import Elapsed, Stopwatch
 
 Outcome = Literal["running", "succeeded", "not_blessed", "failed", "terminated"]
@@ -174,7 +174,7 @@ def describe_check(check: dict[str, Any]) -> str:
 def timing_fields(stopwatch: Stopwatch) -> dict[str, Any]:
     """Return the reading of a stopwatch as the fields of a step or failure."""
     parts = tuple(PartRecord(name=name, **duration_fields(part)) for name, part in stopwatch.parts().items())
-    return {**duration_fields(stopwatch.whole()), "parts": parts}
+    return {**duration_fields(stopwatch.elapsed()), "parts": parts}
 
 
 def duration_fields(elapsed: Duration) -> dict[str, float]:

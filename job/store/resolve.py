@@ -9,9 +9,9 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
+from components import Pusher
 from components.artifacts import Evaluation, GraphOperation, Model, Stored, TransformedExamples
 from components.base.errors import ConfigError, IntegrityError
-from components.pusher.metadata import STATEMENT
 from job.pipeline.slots import SLOTS
 from job.store.integrity import verify
 from job.store.lineage import sealed_artifacts
@@ -183,7 +183,7 @@ class ArtifactResolver:
                 f"{place} is {path}, which is no sealed artifact and no run",
                 expected="the folder of a run, or of a sealed artifact, with its manifest.json",
                 remedy=f"`python -m job show {path}` tells what this version was made of"
-                if (directory / STATEMENT).is_file()
+                if Pusher.read_version(directory) is not None
                 else f"correct {place}",
             )
         sealed = self.store.read(wanted, directory)

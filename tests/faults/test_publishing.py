@@ -14,9 +14,9 @@ from typing import Any
 import pytest
 
 from components.base.errors import StorageError
-from components.pusher.content import content_digest
 from components.pusher.metadata import read_statement, write_statement
 from components.pusher.publish import publish
+from components.pusher.servable import servable_digest
 from components.runtime.locks import acquire
 from tests.components.pusher.support import Listener, make_servable, push, roll_back, served
 from tests.support.disks import small_disk
@@ -135,7 +135,7 @@ def test_a_full_disk_is_told_and_leaves_what_is_served(tmp_path: Path) -> None:
         (disk / "made").mkdir()
         push(disk, "a")
         with pytest.raises(StorageError, match="no space for the model that is published") as told:
-            publish(big, disk / "served", digest=content_digest(big), progress=Listener())
+            publish(big, disk / "served", digest=servable_digest(big), progress=Listener())
         assert "needed" in told.value.headline
         assert "--root" not in told.value.remedy
         assert served(disk / "served") == ["a"]
@@ -159,7 +159,7 @@ def write_statement_of(directory: Path) -> None:
     """Let a servable that was changed state what it is now."""
     stated = read_statement(directory)
     assert stated is not None
-    write_statement(stated.model_copy(update={"content_sha256": content_digest(directory)}), directory)
+    write_statement(stated.model_copy(update={"content_sha256": servable_digest(directory)}), directory)
 
 
 def test_who_waits_is_told_for_whom_and_a_signal_ends_the_waiting(tmp_path: Path) -> None:

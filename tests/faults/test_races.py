@@ -45,7 +45,7 @@ def test_runs_started_at_once_make_everything_once(
         digests = {step["digest"] for record in records for step in record["steps"] if step["component"] == slot}
         assert len(digests) == 1
     assert [name.split("/")[0] for name in sealed(root)] == sorted(SLOTS), "one artifact a step, and nothing else"
-    assert any("is at work on it" in stderr for _, stderr in outputs)
+    assert any("which is producing the same artifact" in stderr for _, stderr in outputs)
 
 
 def test_a_lock_that_a_killed_run_left_does_not_block(

@@ -11,7 +11,7 @@ from pathlib import Path
 import pytest
 
 from components.base.errors import ConfigError
-from components.pusher.versions import LARGEST
+from components.pusher.versions import LARGEST_VERSION
 from components.testing import FakePusher
 from job.config.config import JobConfig, load_config
 from job.pipeline.pipeline import Pipeline
@@ -72,12 +72,12 @@ def test_a_run_does_not_undo_a_rollback(mnist_job: Command, pushing: tuple[objec
 def test_what_cannot_be_delivered_fails_the_step_and_is_delivered_by_the_next_run(
     mnist_job: Command, pushing: tuple[object, ...], tmp_path: Path
 ) -> None:
-    (tmp_path / "served" / str(LARGEST)).mkdir(parents=True)
+    (tmp_path / "served" / str(LARGEST_VERSION)).mkdir(parents=True)
     outcome = mnist_job(*pushing)
     assert outcome.exit_code == 2
-    assert "the largest that there can be" in outcome.stderr
+    assert "the largest possible number" in outcome.stderr
     assert json.loads((tmp_path / "root/runs/latest/run.json").read_text())["failure"]["component"] == "pusher"
-    (tmp_path / "served" / str(LARGEST)).rmdir()
+    (tmp_path / "served" / str(LARGEST_VERSION)).rmdir()
     step = mnist_job(*pushing, "--json").record["steps"][-1]
     assert (step["status"], step["published"]) == ("reused", f"version 1: {tmp_path / 'served' / '1'}")
 
@@ -150,9 +150,7 @@ def test_what_the_job_keeps_for_itself_is_no_destination(
     assert list((tmp_path / "root").rglob("run.json")) == []
 
 
-@pytest.mark.parametrize(
-    ("value", "says"), [("s3://bucket/models", "is an address"), ("", "the path of a folder is expected")]
-)
+@pytest.mark.parametrize(("value", "says"), [("s3://bucket/models", "is a URL"), ("", "expected the path of a folder")])
 def test_a_destination_that_is_no_path_is_told_with_its_place(
     mnist_job: Command, pushing: tuple[object, ...], tmp_path: Path, value: str, says: str
 ) -> None:
