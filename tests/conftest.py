@@ -112,6 +112,9 @@ def run_job_process(*arguments: object, cwd: Path = REPOSITORY) -> CommandResult
     return CommandResult(result.returncode, result.stdout, result.stderr)
 
 
+Outcome, run_job = CommandResult, run_job_process  # the former names, until no test uses them
+
+
 @pytest.fixture
 def mnist_job(monkeypatch: pytest.MonkeyPatch) -> Command:
     """Return `run_job_in_process`, on a terminal wide enough to break no line."""

@@ -11,8 +11,8 @@ import pytest
 from components.visualizer.model_card import render_card
 from tests.conftest import DIGITS, FinishedRun, run_job_process
 from tests.support.markdown import read_markdown
+from tests.support.report_data import read_statements
 from tests.support.roots import copy_root
-from tests.support.stories import stated_by
 
 
 def test_digits_train_a_blessed_model(digits_run: FinishedRun) -> None:
@@ -24,7 +24,7 @@ def test_digits_train_a_blessed_model(digits_run: FinishedRun) -> None:
     assert [step["status"] for step in record["steps"]] == ["ran"] * 5
     latest = digits_run.root / "runs" / "latest"
     assert len(list((latest / "visualizer").glob("*.png"))) == 5
-    assert "How to reproduce it" in (latest / "report.html").read_text()
+    assert "How to reproduce this run" in (latest / "report.html").read_text()
     assert "I0000" not in result.stderr, "TensorFlow logs nothing"
     parts = {step["component"]: [part["name"] for part in step["parts"]] for step in record["steps"]}
     runners = ["fingerprint", "waiting", "look-up"]
@@ -36,7 +36,7 @@ def test_digits_train_a_blessed_model(digits_run: FinishedRun) -> None:
             *(*runners, "imports", "loading", "predicting", "infra validation", "scoring", "slicing", "robustness"),
             *("writing", "sealing"),
         ],
-        "visualizer": [*runners, "imports", "reading", "asking", "drawing", "report", "sealing"],
+        "visualizer": [*runners, "imports", "reading", "inference", "drawing", "report", "sealing"],
     }
     epochs = [line for line in result.stderr.splitlines() if line.startswith("  epoch")]
     manifest = json.loads((latest / "trainer" / "manifest.json").read_text())
@@ -46,7 +46,7 @@ def test_digits_train_a_blessed_model(digits_run: FinishedRun) -> None:
 def test_model_card_depends_on_the_manifests_only(digits_run: FinishedRun) -> None:
     latest = digits_run.root / "runs" / "latest"
     card = (latest / "visualizer" / "model_card.md").read_text()
-    assert card == render_card(stated_by(latest))
+    assert card == render_card(read_statements(latest))
     sections, record = read_markdown((latest / "model_card.md").read_text()), digits_run.result.record
     accuracy = f"{record['metrics']['accuracy'] * 100:.2f} %"
     assert sections["Metrics"].tables[0][1][:2] == ["accuracy", accuracy]

@@ -13,9 +13,9 @@ from components.artifacts.base import (
     FileName,
     Fraction,
     ImageShape,
-    PerSplit,
     Sha256,
     Splits,
+    SplitT,
     Statement,
     Stored,
 )
@@ -59,7 +59,9 @@ from components.artifacts.model import (
     TrainingEnvironment,
 )
 from components.artifacts.pushed import (
+    PublishedVersion,
     PushedModel,
+    Rollback,
     Servable,
 )
 from components.artifacts.transformed import (
@@ -104,15 +106,17 @@ __all__ = [
     "Metrics",
     "Model",
     "NonNegative",
-    "PerSplit",
+    "PublishedVersion",
     "PushedModel",
     "ReliabilityBin",
     "Robustness",
+    "Rollback",
     "Servable",
     "Sha256",
     "Slice",
     "Source",
     "SplitOverlap",
+    "SplitT",
     "Splits",
     "Statement",
     "Stored",

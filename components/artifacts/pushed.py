@@ -2,6 +2,9 @@
 
 from __future__ import annotations
 
+from dataclasses import dataclass
+from datetime import datetime
+from pathlib import Path
 from typing import Annotated, Literal
 
 from pydantic import Field, model_validator
@@ -15,7 +18,7 @@ class Servable(Statement):
 
     schema_version: Literal[1] = 1
     content_sha256: Sha256
-    """Over the files that are served (`components.pusher.content`)."""
+    """Over the files that are served (`components.pusher.servable.servable_digest`)."""
     weights_sha256: Sha256
     """Of the model."""
     test_sha256: Sha256
@@ -54,3 +57,33 @@ class PushedModel(Artifact):
 
     def file_names(self) -> tuple[str, ...]:
         return () if self.directory is None else (self.directory,)
+
+
+@dataclass(frozen=True, kw_only=True)
+class PublishedVersion:
+    """One version at a destination, compared with the other versions there."""
+
+    number: int
+    """The name of its directory."""
+    directory: Path
+    published: datetime
+    """In UTC, to the second."""
+    servable: Servable | None
+    """The statement beside the model; None for a version that this job did not publish."""
+    content_sha256: str | None
+    """As the statement gives it, else computed from the files; None for files that cannot be read."""
+    damage: str
+    """Why it cannot be served as it was published, as the end of a sentence; empty if nothing is wrong."""
+    served: bool
+    """Whether it is the newest version, which a model server loads by default."""
+    copy_of: int | None
+    """The number of the oldest version with the same content; None if that is this version."""
+
+
+@dataclass(frozen=True, kw_only=True)
+class Rollback:
+    """The versions that were served before and after a rollback."""
+
+    before: PublishedVersion
+    served: PublishedVersion
+    """The new version, a copy of an older one."""

@@ -1,12 +1,12 @@
-"""What can go wrong, as one tree; every leaf knows the exit code that a batch runner sees.
+"""The errors of the job, as one tree. Each class has the exit code that a batch runner receives.
 
 JobError                    1  a defect, or a failure that fits nothing below
-├── ConfigError             2  the configuration or the command line says something impossible
+├── ConfigError             2  the configuration or the command line is invalid
 ├── DataError               3  the data is missing, malformed or does not fit
-│   └── IntegrityError      3  a sealed artifact is not what its manifest says
-├── StorageError            1  there is no space left on the disk
-├── ResourceError           5  an accelerator or another resource that was asked for is not here
-└── TerminationError      143  the job was asked to end, by SIGTERM or from the keyboard
+│   └── IntegrityError      3  a sealed artifact differs from its manifest
+├── StorageError            1  the disk is full
+├── ResourceError           5  a required accelerator or other resource is missing
+└── TerminationError      143  the job was interrupted, by SIGTERM or from the keyboard
 """
 
 from __future__ import annotations
@@ -19,7 +19,7 @@ if TYPE_CHECKING:
 
 
 class ExitCode(IntEnum):
-    """Exit codes of the job; a batch runner decides by them whether to retry."""
+    """Exit codes of the job; a batch runner uses them to decide whether to retry."""
 
     SUCCEEDED = 0
     DEFECT = 1
@@ -31,12 +31,16 @@ class ExitCode(IntEnum):
 
 
 class JobError(Exception):
-    """A failure told in one sentence, with what was expected and what to do about it.
+    """Base of all errors of the job: what is wrong, what was expected, and how to correct it.
 
     Args:
         headline: what is wrong and where, in one sentence without its full stop.
-        expected: what would have been right.
-        remedy: what the reader can do now.
+        expected: what would have been correct.
+        remedy: what the user can do.
+
+    >>> error = ConfigError.at("job.yaml:3", "epochs is -1", expected="a whole number from 1")
+    >>> print(error, error.remedy, int(error.exit_code), sep="; ")
+    job.yaml:3: epochs is -1; correct it; 2
     """
 
     exit_code: ClassVar[ExitCode] = ExitCode.DEFECT
@@ -49,51 +53,67 @@ class JobError(Exception):
 
 
 class ConfigError(JobError):
-    """The configuration or the command line says something impossible."""
+    """The configuration or the command line is invalid."""
 
     exit_code = ExitCode.USAGE
 
+    @classmethod
+    def at(cls, where: str, problem: str, *, expected: str = "", remedy: str = "correct it") -> ConfigError:
+        """Return the error for a value at a place, such as a line of a file or a command-line option."""
+        return cls(f"{where}: {problem}", expected=expected, remedy=remedy)
+
+    @classmethod
+    def not_writable(
+        cls, folder: object, error: OSError, *, remedy: str = "name another folder, or give the job permission"
+    ) -> ConfigError:
+        """Return the error for a folder that the operating system does not let the job write to."""
+        return cls(
+            f"cannot write to {folder}: {error.strerror or error}",
+            expected="a folder that the job may write to",
+            remedy=remedy,
+        )
+
 
 class DataError(JobError):
-    """The data is missing, malformed, or does not fit what was asked of it."""
+    """The data is missing, malformed, or does not fit its use."""
 
     exit_code = ExitCode.BAD_DATA
 
 
 class IntegrityError(DataError):
-    """A sealed artifact is not what its manifest says."""
+    """A sealed artifact differs from its manifest."""
 
 
 class StorageError(JobError):
-    """There is no space left on the disk: a batch runner may retry, elsewhere or when there is some."""
+    """The disk is full. A batch runner may retry, later or on another machine."""
 
 
 class ResourceError(JobError):
-    """An accelerator or another resource that was asked for is not here."""
+    """A required accelerator or other resource is missing."""
 
     exit_code = ExitCode.MISSING_RESOURCE
 
 
 class TerminationError(JobError):
-    """The job was asked to end, by SIGTERM or from the keyboard."""
+    """The job was interrupted, by SIGTERM or from the keyboard."""
 
     exit_code = ExitCode.TERMINATED
 
 
 def first_validation_error(error: ValidationError) -> str:
-    """Return the first thing that pydantic found wrong with a value: where, and what."""
+    """Return the first error that pydantic reports for a value, with its location."""
     first = error.errors(include_url=False, include_input=False)[0]
-    place = ".".join(str(part) for part in first["loc"])
-    return f"{place}: {first['msg']}" if place else str(first["msg"])
+    location = ".".join(str(part) for part in first["loc"])
+    return f"{location}: {first['msg']}" if location else str(first["msg"])
 
 
 def first_line(error: BaseException) -> str:
-    """Return the first line of what an error says, or its type where it says nothing."""
+    """Return the first line of an error's message, or its type if the message is empty."""
     return next(iter(str(error).strip().splitlines()), type(error).__name__)
 
 
 def one_line(error: BaseException) -> str:
-    """Return an error that nobody foresaw in one line: its type, and the first line of what it says.
+    """Return an unexpected error in one line: its type and the first line of its message.
 
     >>> one_line(ValueError("not a number\\nat all"))
     'ValueError: not a number'

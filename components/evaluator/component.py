@@ -54,9 +54,10 @@ class Evaluator(Component[EvaluatorConfig]):
             from components.evaluator.infra_validation import validate_infra
             from components.evaluator.metrics import score
             from components.evaluator.predictions import ask
-            from components.evaluator.temperature import apply_temperature, calibrate, fit_temperature
+            from components.evaluator.temperature import calibrate, fit_temperature
             from components.evaluator.write import write_evaluation
             from components.inference.predictor import import_libraries, load_predictor
+            from components.inference.probabilities import apply_temperature
             from components.io.splits import read_scaled
 
             import_libraries(model)

@@ -11,14 +11,12 @@ from sklearn.metrics import confusion_matrix, precision_recall_fscore_support
 from components.artifacts import ClassMetrics, Metrics, ReliabilityBin
 from components.evaluator.calibration import calibration_error, calibration_error_interval, reliability
 from components.evaluator.intervals import bootstrap_intervals, wilson_interval
+from components.inference.probabilities import cross_entropy
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
 
     from numpy.typing import NDArray
-
-EPSILON = 1e-7
-"""Probabilities are kept this far from 0, as Keras's cross-entropy keeps them."""
 
 
 @dataclass(frozen=True)
@@ -80,12 +78,6 @@ def score(labels: NDArray[np.int64], probabilities: NDArray[np.float32], class_n
         confusion_matrix=tuple(tuple(row) for row in matrix.tolist()),
         reliability=table,
     )
-
-
-def cross_entropy(labels: NDArray[np.int64], probabilities: NDArray[np.float32]) -> float:
-    """Return the mean negative log-likelihood of the true classes, in nats; no single image costs more than 16.2."""
-    of_truth = probabilities[np.arange(len(labels)), labels].astype(np.float64)
-    return max(0.0, float(-np.log(np.clip(of_truth, EPSILON, 1.0)).mean()))
 
 
 def brier_score(labels: NDArray[np.int64], probabilities: NDArray[np.float32]) -> float:

@@ -13,7 +13,7 @@ from scipy.optimize import minimize_scalar
 
 from components.artifacts import Calibration
 from components.evaluator.calibration import calibration_error, reliability
-from components.evaluator.metrics import cross_entropy
+from components.inference.probabilities import apply_temperature, cross_entropy, to_logits
 
 if TYPE_CHECKING:
     from numpy.typing import NDArray
@@ -22,8 +22,6 @@ LOWEST, HIGHEST = 0.1, 10.0
 """Between which a temperature is looked for."""
 TOLERANCE = 1e-4
 """How close to the best temperature it gets, as a share: far closer than a validation split tells."""
-LEAST = float(np.finfo(np.float32).tiny)
-"""Stands for a probability of 0, of which only is known that float32 has none so small."""
 
 
 def fit_temperature(labels: NDArray[np.int64], probabilities: NDArray[np.float32]) -> float:
@@ -36,7 +34,7 @@ def fit_temperature(labels: NDArray[np.int64], probabilities: NDArray[np.float32
         labels: int64 [count].
         probabilities: float32 [count, classes], each row adding up to 1.
     """
-    logits = _logits(probabilities)
+    logits = to_logits(probabilities)
     of_truth = logits[np.arange(len(labels)), labels]
 
     def loss(temperature: float) -> float:
@@ -51,25 +49,6 @@ def fit_temperature(labels: NDArray[np.int64], probabilities: NDArray[np.float32
         options={"xatol": TOLERANCE},
     )
     return exp(found.x) if found.fun < loss(1.0) else 1.0
-
-
-def apply_temperature(probabilities: NDArray[np.float32], temperature: float) -> NDArray[np.float32]:
-    """Return the probabilities with their logits divided by a temperature; predictions stay what they are.
-
-    Args:
-        probabilities: float32 [count, classes], each row adding up to 1.
-        temperature: above 0; above 1 makes all of them less sure.
-
-    >>> apply_temperature(np.array([[0.8, 0.2]], dtype=np.float32), 2.0).round(3)
-    array([[0.667, 0.333]], dtype=float32)
-    """
-    exponentials = np.exp(_logits(probabilities) / temperature)
-    scaled: NDArray[np.float32] = (exponentials / exponentials.sum(axis=1, keepdims=True)).astype(np.float32)
-    # Two classes that all but tied may do so now that they are closer: the one that was ahead stays ahead.
-    predicted = probabilities.argmax(axis=1)
-    (tied,) = np.nonzero(scaled.argmax(axis=1) != predicted)
-    scaled[tied, predicted[tied]] = np.nextafter(scaled[tied].max(axis=1), np.float32(1))
-    return scaled
 
 
 def calibrate(
@@ -95,10 +74,3 @@ def calibrate(
         unscaled_error=calibration_error(without),
         scaled_error=calibration_error(after),
     )
-
-
-def _logits(probabilities: NDArray[np.float32]) -> NDArray[np.float64]:
-    """Return the logarithms of probabilities, moved so that the largest of each image is 0."""
-    logarithms = np.log(np.maximum(probabilities.astype(np.float64), LEAST))
-    logits: NDArray[np.float64] = logarithms - logarithms.max(axis=1, keepdims=True)
-    return logits

@@ -9,11 +9,11 @@ from typing import TYPE_CHECKING
 import numpy as np
 
 from components.artifacts import Epoch, Model, Stored, TrainingEnvironment, TransformedExamples
-from components.evaluator.metrics import cross_entropy
 from components.inference.predictor import linear_predictor
+from components.inference.probabilities import cross_entropy
+from components.io.history import write_history
 from components.io.splits import read_scaled
 from components.runtime.libraries import library_version
-from components.trainer.history import write_history
 
 if TYPE_CHECKING:
     from pathlib import Path

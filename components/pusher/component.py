@@ -1,4 +1,4 @@
-"""Pusher: hands a blessed model over to a model server, as the next version of it."""
+"""Pusher: publishes a blessed model as the next version for a model server."""
 
 from __future__ import annotations
 
@@ -7,30 +7,53 @@ from typing import Annotated, Any
 
 from pydantic import Field
 
-from components.artifacts import Blessing, Evaluation, Model, PushedModel, Stored
+from components.artifacts import (
+    Blessing,
+    Evaluation,
+    Model,
+    PublishedVersion,
+    PushedModel,
+    Rollback,
+    Servable,
+    Stored,
+)
 from components.base.component import Component, ComponentConfig, Context
 from components.base.errors import ConfigError
 from components.base.progress import Progress
-from components.pusher.content import DIRECTORY, MODEL, copy_files, size_of
+from components.base.termination import Termination
 from components.pusher.destination import Destination, check_destination
-from components.pusher.metadata import write_statement
-from components.pusher.servable import check_same, describe, publish_model
+from components.pusher.metadata import read_statement, write_statement
+from components.pusher.publish import publish_artifact
+from components.pusher.rollback import require_versions, roll_back
+from components.pusher.servable import (
+    SAVED_MODEL_FILE,
+    SERVABLE_DIRECTORY,
+    check_same_model,
+    copy_files,
+    describe_servable,
+    servable_size,
+)
+from components.pusher.version_store import translate_os_errors
+from components.pusher.versions import describe_version
 from components.runtime.disk import disk_space_guard
 
 
 class PusherConfig(ComponentConfig):
-    """Where models are pushed to, and which."""
+    """Where models are pushed to, and which models."""
 
     destination: Destination
     """The folder of the numbered versions, which a model server watches; relative to where the job is started."""
     allow_rubber_stamped: Annotated[bool, Field(strict=True)] = False
-    """Also push a model that was blessed without a baseline to compare with, as the first one is."""
+    """Also push a model that was blessed without a baseline to compare with, as the first model is."""
     allow_unblessed: Annotated[bool, Field(strict=True)] = False
     """Also push a model that is not blessed."""
 
 
 class Pusher(Component[PusherConfig]):
-    """Copies the SavedModel of a blessed model to where TensorFlow Serving finds it."""
+    """Copies the SavedModel of a blessed model to the folder that TensorFlow Serving watches.
+
+    `run` copies the model into an artifact. `publish` adds it to the destination as the next version.
+    """
 
     Config = PusherConfig
 
@@ -38,58 +61,86 @@ class Pusher(Component[PusherConfig]):
         return self.config.model_dump(mode="json", exclude={"destination"})
 
     def preflight(self) -> None:
-        """Raise ConfigError now if the destination cannot be written to."""
+        """Raise ConfigError if the destination cannot be written to."""
         check_destination(Path(self.config.destination))
 
     def run(self, context: Context, /, *, model: Stored[Model], evaluation: Stored[Evaluation]) -> PushedModel:
         """Write `servable/`, the directory of one version, unless the model is withheld.
 
         Raises:
-            ConfigError: if there is no SavedModel of a model that is not withheld.
+            ConfigError: if a model that is not withheld has no SavedModel.
             DataError: if the evaluation is of another model.
-            StorageError: if there is no space for the copy.
+            StorageError: if the disk is full.
         """
-        check_same(model.artifact, evaluation.artifact)
-        if withheld := self._withheld(evaluation.artifact.blessing):
+        check_same_model(model.artifact, evaluation.artifact)
+        if withheld := self._reason_to_withhold(evaluation.artifact.blessing):
             return PushedModel(withheld=withheld)
-        source = self._saved_model(model)
-        servable = describe(source, model.artifact, evaluation.artifact)
-        with context.timed("copying"), disk_space_guard(context.output, size_of(source), "the copy to be served"):
-            copy_files(source, context.output / DIRECTORY)
-            write_statement(servable, context.output / DIRECTORY)
-        return PushedModel(servable=servable, directory=DIRECTORY)
+        source, target = _saved_model_directory(model), context.output / SERVABLE_DIRECTORY
+        servable = describe_servable(source, model.artifact, evaluation.artifact)
+        with context.timed("copying"), disk_space_guard(context.output, servable_size(source), "the copy to be served"):
+            copy_files(source, target)
+            write_statement(servable, target)
+        return PushedModel(servable=servable, directory=SERVABLE_DIRECTORY)
 
     def publish(self, made: Stored[PushedModel], progress: Progress) -> str:
-        """Publish what was made as the next version of the destination, unless it is there; nothing if it is withheld.
+        """Add the model to the destination as its next version, unless it is there already or withheld.
 
         Raises:
             ConfigError: if the destination cannot be written to.
-            StorageError: if there is no space for it.
+            StorageError: if the disk is full.
         """
-        return publish_model(Path(self.config.destination), made, progress)
+        return publish_artifact(Path(self.config.destination), made, progress)
 
-    def publish_destination(self) -> Path:
+    def publish_destination(self) -> Path | None:
         return Path(self.config.destination)
 
-    def _saved_model(self, model: Stored[Model]) -> Path:
-        if (name := model.artifact.saved_model) is None:
-            what = f"the model has no SavedModel, only {model.artifact.file}"
-        elif not (model.directory / name / MODEL).is_file():
-            what = f"the model's SavedModel has no {MODEL}"
-        else:
-            return model.directory / name
-        raise ConfigError(
-            f"{what}: there is nothing to push",
-            expected="a model with a SavedModel, as the Trainer writes it",
-            remedy="use a trainer that writes one, or take the pusher away (`--set pusher=null`)",
-        )
+    @staticmethod
+    def list_versions(destination: Path) -> list[PublishedVersion]:
+        """Return the versions below a destination, the newest, which is served, first; at least one.
 
-    def _withheld(self, blessing: Blessing) -> str:
+        Raises:
+            ConfigError: if the folder is missing, or has no versions.
+            JobError: if it cannot be read at present.
+        """
+        versions = require_versions(destination)
+        with translate_os_errors(destination):
+            return [describe_version(version, versions) for version in reversed(versions)]
+
+    @staticmethod
+    def roll_back(
+        destination: Path, to: int | None = None, *, progress: Progress, termination: Termination
+    ) -> Rollback:
+        """Serve an older version again (see `components.pusher.rollback.roll_back`)."""
+        return roll_back(destination, to, progress=progress, termination=termination)
+
+    @staticmethod
+    def read_version(directory: Path) -> Servable | None:
+        """Return the statement of a published version; None if the directory has none that can be read."""
+        try:
+            return read_statement(directory)
+        except OSError:
+            return None
+
+    def _reason_to_withhold(self, blessing: Blessing) -> str:
         if blessing.verdict != "BLESSED" and not self.config.allow_unblessed:
-            return "the model is not blessed; pusher.allow_unblessed: true pushes it all the same"
+            return "the model is not blessed; pusher.allow_unblessed: true pushes it nevertheless"
         if blessing.rubber_stamped and not self.config.allow_rubber_stamped:
             return (
-                "the model is rubber-stamped, as it was compared with no baseline; "
-                "pusher.allow_rubber_stamped: true pushes it all the same"
+                "the model is rubber-stamped: it was compared with no baseline; "
+                "pusher.allow_rubber_stamped: true pushes it nevertheless"
             )
         return ""
+
+
+def _saved_model_directory(model: Stored[Model]) -> Path:
+    if (name := model.artifact.saved_model) is None:
+        problem = f"the model has no SavedModel, only {model.artifact.file}"
+    elif not (model.directory / name / SAVED_MODEL_FILE).is_file():
+        problem = f"the model's SavedModel has no {SAVED_MODEL_FILE}"
+    else:
+        return model.directory / name
+    raise ConfigError(
+        f"{problem}: there is nothing to push",
+        expected="a model with a SavedModel, as the Trainer writes it",
+        remedy="use a trainer that writes a SavedModel, or remove the pusher (`--set pusher=null`)",
+    )

@@ -1,71 +1,70 @@
-"""What a version says of itself, in files beside the model: what it is, and from which models was rolled back to it."""
+"""Metadata files of a version: what it is, and which models it was rolled back from."""
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING, Literal
+from collections.abc import Sequence
+from pathlib import Path
+from typing import Literal
 
 from pydantic import ValidationError
 
 from components.artifacts import Servable
 from components.artifacts.base import Sha256, Statement
 
-if TYPE_CHECKING:
-    from collections.abc import Sequence
-    from pathlib import Path
-
-STATEMENT = "assets.extra/pushed.json"
-"""Where a servable says what it is: what lies in `assets.extra` is no concern of the model's."""
-ROLLED_BACK = "assets.extra/rolled_back.json"
-"""Where a version that was published by rolling back says from which models, so that no job brings them back."""
-STATEMENTS = (STATEMENT, ROLLED_BACK)
-SILENCE = (FileNotFoundError, NotADirectoryError, IsADirectoryError, ValidationError)
-"""Where nothing is said, or nothing that can be understood."""
+STATEMENT_FILE = "assets.extra/pushed.json"
+"""The statement of a servable. TensorFlow does not read `assets.extra`."""
+ROLLBACK_FILE = "assets.extra/rolled_back.json"
+"""Only in a version that a rollback published: the models that no job may publish again by itself."""
+METADATA_FILES = (STATEMENT_FILE, ROLLBACK_FILE)
+NO_STATEMENT_ERRORS = (FileNotFoundError, NotADirectoryError, IsADirectoryError, ValidationError)
+"""The file is missing or not valid. Other errors, such as a missing permission, are raised."""
 
 
 class RolledBackFrom(Statement):
-    """The content of each model that was served since the last push and is not to be any more."""
+    """The content digests of all models that were rolled back from since the last push."""
 
     schema_version: Literal[1] = 1
     content_sha256: tuple[Sha256, ...]
 
 
 def write_statement(servable: Servable, directory: Path) -> None:
-    """Write what a servable is into its directory, the same bytes for the same statement."""
-    path = directory / STATEMENT
-    path.parent.mkdir(exist_ok=True)
-    path.write_text(servable.model_dump_json(indent=2) + "\n", encoding="utf-8")
+    """Write the statement of a servable into its directory; the same statement gives the same bytes."""
+    _write(servable, directory / STATEMENT_FILE)
 
 
 def read_statement(directory: Path) -> Servable | None:
-    """Return what a servable says that it is; None where it says nothing that can be understood.
+    """Return the statement of a servable; None if it is missing or not valid.
 
     Raises:
-        OSError: if what it says cannot be read.
+        OSError: if it cannot be read.
     """
     try:
-        return Servable.model_validate_json((directory / STATEMENT).read_bytes())
-    except SILENCE:
+        return Servable.model_validate_json((directory / STATEMENT_FILE).read_bytes())
+    except NO_STATEMENT_ERRORS:
         return None
 
 
 def write_rolled_back(digests: Sequence[str], directory: Path) -> None:
-    """Write from which models was rolled back into a version that is being made; without any, that it was not."""
-    path = directory / ROLLED_BACK
-    if not digests:
-        path.unlink(missing_ok=True)  # of the version that it is a copy of
-        return
-    path.parent.mkdir(exist_ok=True)
-    stated = RolledBackFrom(content_sha256=tuple(digests))
-    path.write_text(stated.model_dump_json(indent=2) + "\n", encoding="utf-8")
+    """Write which models were rolled back from; without digests, delete the file that the copied version had."""
+    path = directory / ROLLBACK_FILE
+    if digests:
+        _write(RolledBackFrom(content_sha256=tuple(digests)), path)
+    else:
+        path.unlink(missing_ok=True)
 
 
 def read_rolled_back(directory: Path) -> tuple[str, ...]:
-    """Return the content of the models that a version was rolled back from; none where it says nothing of it.
+    """Return the content digests of the models that a version was rolled back from.
 
     Raises:
-        OSError: if what it says cannot be read.
+        OSError: if the file cannot be read.
     """
     try:
-        return RolledBackFrom.model_validate_json((directory / ROLLED_BACK).read_bytes()).content_sha256
-    except SILENCE:
+        return RolledBackFrom.model_validate_json((directory / ROLLBACK_FILE).read_bytes()).content_sha256
+    except NO_STATEMENT_ERRORS:
         return ()
+
+
+def _write(statement: Statement, path: Path) -> None:
+    path.parent.mkdir(exist_ok=True)
+    path.write_text(statement.model_dump_json(indent=2) + "\n", encoding="utf-8")

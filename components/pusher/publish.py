@@ -1,84 +1,96 @@
-"""Publishing: a servable becomes the newest version of a destination, unless it is there or was rolled back from."""
+"""Publish a servable as the newest version of a destination."""
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from dataclasses import dataclass
-from typing import TYPE_CHECKING
+from pathlib import Path
 
+from components.artifacts import PushedModel, Stored
+from components.base.progress import Progress
 from components.base.termination import NoTermination
-from components.pusher.content import size_of
 from components.pusher.metadata import read_rolled_back
-from components.pusher.version_store import append, refused, translate_os_errors, working_on
+from components.pusher.servable import servable_size
+from components.pusher.version_store import append_version, locked_destination, to_job_error, translate_os_errors
 from components.pusher.versions import Version, list_versions
-
-if TYPE_CHECKING:
-    from collections.abc import Sequence
-    from pathlib import Path
-
-    from components.base.progress import Progress
 
 
 @dataclass(frozen=True)
-class Published:
-    """What came of publishing.
-
-    Attributes:
-        version: the one that has the content now; None if it was rolled back from, and its version is gone.
-        new: whether it was made, or was there already.
-        served: the newest one, which a model server serves by default.
-    """
+class PublishResult:
+    """The version of a model after publishing, and the version that is served."""
 
     version: Version | None
+    """The version of the model; None if the model was rolled back from, and its version was removed."""
     new: bool
+    """Whether this call added the version."""
     served: Version
+    """The newest version, which a model server loads by default."""
+
+    def __str__(self) -> str:
+        if self.version is None:
+            return f"none: version {self.served.number}, which is served, was rolled back from this model"
+        version = f"version {self.version.number}: {self.version.directory}"
+        if self.new:
+            return version
+        other = "" if self.served.number == self.version.number else f"; version {self.served.number} is served"
+        return f"{version}, there already{other}"
 
 
-def publish(servable: Path, destination: Path, *, digest: str, progress: Progress) -> Published:
-    """Make a servable the newest version of a destination, unless one of its versions has the same content.
+def publish_artifact(destination: Path, pushed: Stored[PushedModel], progress: Progress) -> str:
+    """Publish a pushed model, and return which version it is; empty if it is withheld."""
+    if pushed.artifact.directory is None or pushed.artifact.servable is None:
+        return ""
+    servable = pushed.directory / pushed.artifact.directory
+    return str(publish(servable, destination, digest=pushed.artifact.servable.content_sha256, progress=progress))
 
-    What was pushed by others is not looked into. A version that was changed is only replaced if it is the newest one,
-    and what was rolled back from since the last push stays so: a job that runs again changes nothing of what is served.
+
+def publish(servable: Path, destination: Path, *, digest: str, progress: Progress) -> PublishResult:
+    """Add a servable as the newest version of a destination, unless a version has the same content.
+
+    Running a job again must not change what is served. Therefore a changed version is replaced only if it is the
+    newest, and a model that was rolled back from is not published until another model was. The content of versions
+    that this job did not publish is not read.
 
     Args:
         servable: the directory of one version.
-        destination: the folder of the versions; made if it is not there.
-        digest: of the servable's content.
-        progress: told if another process is at work there, and of a version that was changed.
+        destination: the folder of the versions; created if it is missing.
+        digest: the content digest of the servable.
+        progress: gets a message while another process has the lock, and a warning about a changed version.
 
     Raises:
-        ConfigError: if the destination, or one of its versions, cannot be used, or the servable is no SavedModel.
-        IntegrityError: if the servable is not of that digest.
-        JobError: if the destination could not be used this time.
-        StorageError: if there is no space for it.
+        ConfigError: if the destination or one of its versions cannot be used, or the servable is not a SavedModel.
+        IntegrityError: if the servable has another digest.
+        JobError: if the destination cannot be used at present.
+        StorageError: if the disk is full.
     """
     termination = NoTermination()
     with translate_os_errors(servable):
-        needed = size_of(servable)
-    with working_on(destination, needed, progress, termination, holder="another push"):
+        needed = servable_size(servable)
+    with locked_destination(destination, needed, progress, termination, owner="another push"):
         versions = list_versions(destination)
         for version in versions:
-            if version.refusal is not None:  # it may be this very model, and what is served is not to be changed
-                raise refused(version.directory, version.refusal)
+            if version.statement_error is not None:  # it may be this model, and what is served must not change
+                raise to_job_error(version.statement_error, version.directory)
         rolled_back = read_rolled_back(versions[-1].directory) if versions else ()
-        if there := _find(digest, versions):
+        if existing := _find(digest, versions):
             newest = versions[-1]
-            if not (damage := there.damage):
-                return Published(there, new=False, served=newest)
-            if there is not newest:
-                progress.warning(f"{there.directory} {damage}; it is not served, and nothing is pushed")
-                return Published(there, new=False, served=newest)
-            progress.warning(f"{there.directory} {damage}; the model is pushed anew")
+            if not (damage := existing.damage):
+                return PublishResult(existing, new=False, served=newest)
+            if existing is not newest:
+                progress.warning(f"{existing.directory} {damage}; it is not served, and nothing is pushed")
+                return PublishResult(existing, new=False, served=newest)
+            progress.warning(f"{existing.directory} {damage}; the model is pushed again")
         elif digest in rolled_back:
             progress.warning(
                 f"the model is not pushed: {versions[-1].directory} was rolled back from it, and is served until "
                 "another model is pushed"
             )
-            return Published(None, new=False, served=versions[-1])
-        made = append(servable, destination, digest, termination, rolled_back if there else ())
-        return Published(made, new=True, served=made)
+            return PublishResult(None, new=False, served=versions[-1])
+        added = append_version(servable, destination, digest, termination, rolled_back if existing else ())
+        return PublishResult(added, new=True, served=added)
 
 
 def _find(digest: str, versions: Sequence[Version]) -> Version | None:
-    """Return the newest version that was pushed with some content."""
-    pushed = (version for version in reversed(versions) if version.servable is not None)
-    return next((version for version in pushed if version.digest == digest), None)
+    """Return the newest version that this job published with some content."""
+    published = (version for version in reversed(versions) if version.servable is not None)
+    return next((version for version in published if version.digest == digest), None)

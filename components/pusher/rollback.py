@@ -1,133 +1,119 @@
-"""Rolling back: an older version, copied, becomes the newest, so that a server is never without one."""
+"""Roll back: publish a copy of an older version as the newest one, so that a server always has a version."""
 
 from __future__ import annotations
 
-from dataclasses import dataclass
-from typing import TYPE_CHECKING
+from collections.abc import Sequence
+from pathlib import Path
 
+from components.artifacts import Rollback
 from components.base.errors import ConfigError, IntegrityError
-from components.pusher.content import size_of
+from components.base.progress import Progress
+from components.base.termination import Termination
 from components.pusher.metadata import read_rolled_back
-from components.pusher.version_store import append, no_model, refused, translate_os_errors, working_on
-from components.pusher.versions import Version, in_use, list_versions
+from components.pusher.servable import servable_size
+from components.pusher.version_store import (
+    append_version,
+    locked_destination,
+    no_saved_model,
+    to_job_error,
+    translate_os_errors,
+)
+from components.pusher.versions import Version, describe_version, list_versions, served_history
 
-if TYPE_CHECKING:
-    from collections.abc import Sequence
-    from pathlib import Path
-
-    from components.base.progress import Progress
-    from components.base.termination import Termination
-
-
-@dataclass(frozen=True)
-class RolledBack:
-    """What came of rolling back.
-
-    Attributes:
-        version: the newest one now.
-        to: the one that it is a copy of.
-        before: the one that was served before.
-        versions: all of the destination, the newest last.
-    """
-
-    version: Version
-    to: Version
-    before: Version
-    versions: tuple[Version, ...]
+CHOOSE_ANOTHER = "choose another version"
 
 
-def roll_back(destination: Path, to: int | None, *, progress: Progress, termination: Termination) -> RolledBack:
-    """Publish the content of an older version anew, as the newest: nothing is deleted.
+def roll_back(destination: Path, to: int | None, *, progress: Progress, termination: Termination) -> Rollback:
+    """Publish a copy of an older version as the newest one; nothing is deleted.
 
     Args:
         destination: the folder of the versions.
-        to: the number of a version; None for the one that was in use before what is served now (see `in_use`).
-        progress: told if another process is at work there.
-        termination: asked up to the step that changes what is served; never after it.
+        to: the number of a version; None for the one that was served before (see `served_history`).
+        progress: gets a message while another process has the lock.
+        termination: checked up to the step that changes what is served, not after it.
 
     Raises:
-        ConfigError: if there is no such destination or version, it is no SavedModel or cannot be read, or there is
-            nothing to go back to.
+        ConfigError: if there is no such destination or version, it is not a SavedModel or cannot be read, or no
+            version was served before.
         IntegrityError: if the version was changed after it was published.
-        JobError: if the destination could not be used this time.
-        StorageError: if there is no space for its copy.
-        TerminationError: if the job was asked to end; nothing was changed then.
+        JobError: if the destination cannot be used at present.
+        StorageError: if the disk is full.
+        TerminationError: if termination was requested; nothing was changed.
     """
-    with translate_os_errors(destination):  # before a lock is laid into what may be no destination
-        needed = size_of(_target(to, require_versions(destination), destination).directory)
-    with working_on(destination, needed, progress, termination, holder="a rollback"):
-        versions = require_versions(destination)  # others may have pushed in the meantime
-        newest, target = versions[-1], _target(to, versions, destination)
-        from_now_on = {*read_rolled_back(newest.directory), newest.digest} - {target.digest}
-        left = () if newest.unreadable else tuple(sorted(from_now_on))
-        made = append(target.directory, destination, target.digest, termination, left)
-        return RolledBack(made, to=target, before=newest, versions=(*versions, made))
+    with translate_os_errors(destination):  # before a lock is written to a folder that may be no destination
+        needed = servable_size(_find_target(to, require_versions(destination), destination).directory)
+    with locked_destination(destination, needed, progress, termination, owner="a rollback"):
+        versions = require_versions(destination)  # another process may have pushed in the meantime
+        newest, target = versions[-1], _find_target(to, versions, destination)
+        before = describe_version(newest, versions)
+        rolled_back = {*read_rolled_back(newest.directory), newest.digest} - {target.digest}
+        digests = () if newest.read_error else tuple(sorted(rolled_back))
+        added = append_version(target.directory, destination, target.digest, termination, digests)
+        return Rollback(before=before, served=describe_version(added, [*versions, added]))
 
 
 def require_versions(destination: Path) -> list[Version]:
     """Return the versions below a destination, the newest last; at least one.
 
     Raises:
-        ConfigError: if there is no such folder, or none in it.
-        JobError: if it could not be read this time.
+        ConfigError: if the folder is missing, or has no versions.
+        JobError: if it cannot be read at present.
     """
     with translate_os_errors(destination):
         versions = list_versions(destination)
-        there = destination.is_dir()
+        exists = destination.is_dir()
     if not versions:
         raise ConfigError(
-            f"{destination} has no versions" if there else f"there is no folder {destination}",
-            expected="a folder that models were pushed to, with a directory 1, 2, ... for each",
+            f"{destination} has no versions" if exists else f"there is no folder {destination}",
+            expected="a folder of pushed models, with a directory 1, 2, ... for each",
             remedy="name the pusher.destination of the configuration",
         )
     return versions
 
 
-def _target(to: int | None, versions: Sequence[Version], destination: Path) -> Version:
-    """Return the version to go back to, seen to be whole, and not to be served already."""
+def _find_target(to: int | None, versions: Sequence[Version], destination: Path) -> Version:
+    """Return the version to roll back to. It is complete, and not the one that is served."""
     newest = versions[-1]
-    target = _before(versions, destination) if to is None else _numbered(to, versions, destination)
-    if target.unreadable is not None:
-        raise refused(target.directory, target.unreadable)
+    target = _find_previous(versions) if to is None else _find_number(to, versions, destination)
+    if target.read_error is not None:
+        raise to_job_error(target.read_error, target.directory)
     if not target.is_model:
-        raise no_model(target.directory)
+        raise no_saved_model(target.directory)
     if target.digest == newest.digest and not newest.damage:
         copy = "" if target.number == newest.number else f": version {newest.number} is a copy of it"
         raise ConfigError(
             f"version {target.number} is served already{copy}",
             expected="a version with another model",
-            remedy=f"`python -m job versions {destination}` lists them",
+            remedy=CHOOSE_ANOTHER,
         )
     if target.damage:
         raise IntegrityError(
             f"{target.directory} {target.damage}",
             expected=f"content with the SHA-256 {target.digest}",
-            remedy=f"name another version with --to; `python -m job versions {destination}` lists them",
+            remedy=CHOOSE_ANOTHER,
         )
     return target
 
 
-def _before(versions: Sequence[Version], destination: Path) -> Version:
-    newest, used = versions[-1], in_use(versions)
-    if used and used[-1] is not newest:  # which no server can load: it still serves this one
-        return used[-1]
-    if len(used) < 2:
+def _find_previous(versions: Sequence[Version]) -> Version:
+    newest, history = versions[-1], served_history(versions)
+    if history and history[-1] is not newest:  # no server can load the newest one, and still serves this one
+        return history[-1]
+    if len(history) < 2:
         raise ConfigError(
-            f"there is nothing to roll back to: no other model was in use before version {newest.number}",
+            f"there is nothing to roll back to: no other model was served before version {newest.number}",
             expected="an older version with another model",
-            remedy="push another model first"
-            if len(versions) == 1
-            else f"name one with --to; `python -m job versions {destination}` lists them",
+            remedy="push another model first" if len(versions) == 1 else "choose a version by its number",
         )
-    return used[-2]
+    return history[-2]
 
 
-def _numbered(number: int, versions: Sequence[Version], destination: Path) -> Version:
+def _find_number(number: int, versions: Sequence[Version], destination: Path) -> Version:
     for version in versions:
         if version.number == number:
             return version
     raise ConfigError(
         f"{destination} has no version {number}",
         expected=f"one of {', '.join(str(version.number) for version in versions)}",
-        remedy=f"`python -m job versions {destination}` lists them",
+        remedy=CHOOSE_ANOTHER,
     )

@@ -1,49 +1,38 @@
-"""Handing a model over: what is known of it when it may be served, and which version it then is."""
+"""Servable: the directory of one version, as TensorFlow Serving loads it."""
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING
+import os
+import shutil
+import stat
+from collections.abc import Callable, Iterator
+from pathlib import Path
 
-from components.artifacts import Servable
+from components.artifacts import Evaluation, Model, Servable
 from components.base.errors import DataError
-from components.pusher.content import content_digest
-from components.pusher.publish import Published, publish
+from components.base.hashing import file_sha256, value_sha256
+from components.pusher.metadata import METADATA_FILES
 
-if TYPE_CHECKING:
-    from pathlib import Path
-
-    from components.artifacts import Evaluation, Model, PushedModel, Stored
-    from components.base.progress import Progress
-
-
-def check_same(model: Model, evaluation: Evaluation) -> None:
-    """See that an evaluation is of a model.
-
-    Raises:
-        DataError: if it is of another one.
-    """
-    if evaluation.weights_sha256 != model.weights_sha256:
-        raise DataError(
-            f"the evaluation is of another model, with the weights {evaluation.weights_sha256[:12]}",
-            expected=f"one of the model that is pushed, with the weights {model.weights_sha256[:12]}",
-            remedy="correct the evaluator: `weights_sha256` is that of the model it was given",
-        )
+SERVABLE_DIRECTORY = "servable"
+"""Name of the servable inside an artifact."""
+SAVED_MODEL_FILE = "saved_model.pb"
+"""TensorFlow takes a directory with this file for a SavedModel."""
 
 
-def describe(source: Path, model: Model, evaluation: Evaluation) -> Servable:
-    """Return what is known of a model that is to be served.
+def describe_servable(directory: Path, model: Model, evaluation: Evaluation) -> Servable:
+    """Return the statement of a servable.
 
     Args:
-        source: the directory of the files that are served.
-        model: what they are of.
+        directory: the files to serve.
+        model: the model that they were exported from.
         evaluation: of the same model.
 
     Raises:
-        DataError: if it is of another one.
+        DataError: if the evaluation is of another model.
     """
-    check_same(model, evaluation)
+    check_same_model(model, evaluation)
     return Servable(
-        content_sha256=content_digest(source),
+        content_sha256=servable_digest(directory),
         weights_sha256=model.weights_sha256,
         test_sha256=evaluation.test_sha256,
         verdict=evaluation.blessing.verdict,
@@ -56,26 +45,78 @@ def describe(source: Path, model: Model, evaluation: Evaluation) -> Servable:
     )
 
 
-def publish_model(destination: Path, made: Stored[PushedModel], progress: Progress) -> str:
-    """Publish a pushed model, and return which version it is; empty if it is withheld."""
-    if made.artifact.directory is None or made.artifact.servable is None:
-        return ""
-    published = publish(
-        made.directory / made.artifact.directory,
-        destination,
-        digest=made.artifact.servable.content_sha256,
-        progress=progress,
-    )
-    return in_words(published)
+def check_same_model(model: Model, evaluation: Evaluation) -> None:
+    """Raise DataError if an evaluation is of another model."""
+    if evaluation.weights_sha256 != model.weights_sha256:
+        raise DataError(
+            f"the evaluation is of another model, with the weights {evaluation.weights_sha256[:12]}",
+            expected=f"an evaluation of the pushed model, with the weights {model.weights_sha256[:12]}",
+            remedy="correct the evaluator: it must return the `weights_sha256` of its input model",
+        )
 
 
-def in_words(published: Published) -> str:
-    """Return which version a model is, where, and what is served if that is another one."""
-    version, served = published.version, published.served
-    if version is None:
-        return f"none: version {served.number} was rolled back from this model, and is served"
-    said = f"version {version.number}: {version.directory}"
-    if published.new:
-        return said
-    other = "" if served.number == version.number else f"; version {served.number} is served"
-    return f"{said}, there already{other}"
+def servable_digest(directory: Path) -> str:
+    """Return the SHA-256 over the names and contents of the served files, without the metadata files.
+
+    Raises:
+        OSError: if a file cannot be read.
+    """
+    served = (name for name in list_files(directory) if name not in METADATA_FILES)
+    return value_sha256({name: file_sha256(directory / name) for name in served})
+
+
+def servable_size(directory: Path) -> int:
+    """Return the size of all files below a directory, in bytes."""
+    return sum((directory / name).stat().st_size for name in list_files(directory))
+
+
+def list_files(directory: Path) -> list[str]:
+    """Return the sorted paths of all files below a directory, relative to it with `/`; links are followed.
+
+    Raises:
+        OSError: if a folder cannot be read.
+    """
+    paths = (Path(folder, name) for folder, _, names in _walk(directory) for name in names)
+    return sorted(path.relative_to(directory).as_posix() for path in paths)
+
+
+def copy_files(source: Path, target: Path, check: Callable[[], None] = lambda: None) -> None:
+    """Copy a directory to a new one: contents only, with default modes and times.
+
+    Args:
+        source: the directory to copy.
+        target: the new directory.
+        check: called before each file; an exception that it raises ends the copy.
+    """
+    target.mkdir()
+    for folder, folders, names in _walk(source):
+        here = target / Path(folder).relative_to(source)
+        for name in folders:
+            (here / name).mkdir()
+        for name in names:
+            check()
+            shutil.copyfile(Path(folder, name), here / name)
+
+
+def copy_read_permissions(directory: Path, like: Path) -> None:
+    """Make a directory and its content readable for everyone who may read `like`, whatever the umask is."""
+    allowed = stat.S_IMODE(like.stat().st_mode)
+    for folder, _, names in _walk(directory):
+        _add_mode(Path(folder), allowed & 0o055)
+        for name in names:
+            _add_mode(Path(folder, name), allowed & 0o044)
+
+
+def _add_mode(path: Path, bits: int) -> None:
+    mode = stat.S_IMODE(path.stat().st_mode)
+    if mode | bits != mode:
+        path.chmod(mode | bits)
+
+
+def _walk(directory: Path) -> Iterator[tuple[str, list[str], list[str]]]:
+    return os.walk(directory, onerror=_raise, followlinks=True)
+
+
+def _raise(error: OSError) -> None:
+    # By default, os.walk skips folders that it cannot read: the digest would miss their files.
+    raise error

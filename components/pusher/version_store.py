@@ -1,152 +1,145 @@
-"""Appending a version: a directory becomes the newest version of a destination, whole or not at all.
+"""Version store: adds a directory to a destination as its newest version, completely or not at all.
 
-It is copied beside the versions under a hidden name, flushed, and renamed once. A lock lets one process at a time do
-so; what a killed one left is removed by the next.
+A version is copied to a hidden name in the destination, flushed, and renamed once. A lock admits one process at a
+time. The next process deletes the files of one that was killed.
 """
 
 from __future__ import annotations
 
 import errno
-import os
 import secrets
 import shutil
+from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 from pathlib import Path
-from typing import TYPE_CHECKING
 
 from components.base.errors import ConfigError, IntegrityError, JobError, StorageError
-from components.pusher.content import MODEL, content_digest, copy_files, let_read, list_files
+from components.base.progress import Progress
+from components.base.termination import Termination
+from components.io.atomic import flush_tree, rename_durably
 from components.pusher.metadata import write_rolled_back
+from components.pusher.servable import (
+    SAVED_MODEL_FILE,
+    copy_files,
+    copy_read_permissions,
+    servable_digest,
+)
 from components.pusher.versions import Version, next_number, read_version
-from components.runtime.disk import disk_space_guard, flush
+from components.runtime.disk import disk_space_guard
 from components.runtime.locks import acquire
 
-if TYPE_CHECKING:
-    from collections.abc import Iterator, Sequence
-
-    from components.base.progress import Progress
-    from components.base.termination import Termination
-
-STAGING = ".staging-"
-LOCK = ".lock"
-FOR_A_PERSON = (errno.EACCES, errno.EPERM, errno.EROFS, errno.ENOTDIR, errno.EEXIST, errno.ENOENT)
-"""What stays as it is until somebody does something about it; another refusal may be over when it is tried again."""
+STAGING_PREFIX = ".staging-"
+LOCK_FILE = ".lock"
+PERMANENT_ERRNOS = (errno.EACCES, errno.EPERM, errno.EROFS, errno.ENOTDIR, errno.EEXIST, errno.ENOENT)
+"""These errors last until a person acts; others may be gone at the next attempt."""
 
 
 @contextmanager
-def working_on(
-    destination: Path, needed: int, progress: Progress, termination: Termination, *, holder: str
+def locked_destination(
+    destination: Path, needed: int, progress: Progress, termination: Termination, *, owner: str
 ) -> Iterator[None]:
-    """Be the only one at work on a destination, with what earlier ones left half-made removed.
+    """Lock a destination for the block, and delete what killed processes left there.
 
     Args:
-        destination: the folder of the versions; made if it is not there.
-        needed: about how many bytes are to be written.
-        progress: told if another process is at work there.
-        termination: asked while waiting for it.
-        holder: what those who wait are told.
+        destination: the folder of the versions; created if it is missing.
+        needed: how many bytes the block writes, about.
+        progress: gets a message if another process has the lock.
+        termination: checked while waiting for the lock.
+        owner: a description of this process for others that wait.
 
     Raises:
-        ConfigError: if it cannot be used.
-        JobError: if it could not this time.
-        StorageError: if there is no space for what is written.
-        TerminationError: if the job was asked to end while it waited.
+        ConfigError: if the destination cannot be used until a person acts.
+        JobError: if it cannot be used at present.
+        StorageError: if the disk is full.
+        TerminationError: if termination was requested while waiting.
     """
 
-    def waiting(who: str) -> None:
-        progress.message(f"waiting: {who} is at work on {destination}")
+    def on_wait(current: str) -> None:
+        progress.message(f"waiting: {current} is at work on {destination}")
 
     with translate_os_errors(destination):
         try:
             with disk_space_guard(destination, needed, "the model that is published"):
                 destination.mkdir(parents=True, exist_ok=True)
-                with acquire(destination / LOCK, holder=holder, waiting=waiting, check=termination.check):
-                    _clear(destination)
+                with acquire(destination / LOCK_FILE, owner=owner, on_wait=on_wait, check=termination.check):
+                    _delete_staging(destination)
                     yield
         except StorageError as error:
-            remedy = "make room there, or name another folder to push to"
-            raise StorageError(error.headline, expected="room for one more version", remedy=remedy) from error
+            remedy = "free space there, or push to another folder"
+            raise StorageError(error.headline, expected="space for one more version", remedy=remedy) from error
 
 
-def append(
+def append_version(
     source: Path, destination: Path, digest: str, termination: Termination, rolled_back: Sequence[str] = ()
 ) -> Version:
-    """Copy a directory to the next number, in one step for whoever looks.
+    """Copy a directory to the next version number. The version appears in one step.
 
     Args:
         source: the directory of one version.
-        destination: the folder of the versions, which this process is `working_on`.
-        digest: of the content that is expected.
-        termination: asked before each file, and last before the step.
-        rolled_back: the content of the models that it takes the place of by rolling back.
+        destination: the folder of the versions, locked by this process.
+        digest: the expected content digest.
+        termination: checked before each file, and immediately before the version appears.
+        rolled_back: the content digests of the models that the version replaces in a rollback.
 
     Raises:
-        ConfigError: if it is no SavedModel, or there is no number left.
-        IntegrityError: if its content is not of that digest.
-        OSError: if it cannot be read or written.
-        TerminationError: if the job was asked to end; nothing was published then.
+        ConfigError: if the source is not a SavedModel, or the largest version number is in use.
+        IntegrityError: if the content has another digest.
+        OSError: if a file cannot be read or written.
+        TerminationError: if termination was requested; nothing was published.
     """
-    staging = destination / f"{STAGING}{secrets.token_hex(4)}"
+    staging = destination / f"{STAGING_PREFIX}{secrets.token_hex(4)}"
     try:
         copy_files(source, staging, termination.check)
-        if not (staging / MODEL).is_file():
-            raise no_model(source)
-        if content_digest(staging) != digest:
+        if not (staging / SAVED_MODEL_FILE).is_file():
+            raise no_saved_model(source)
+        if servable_digest(staging) != digest:
             raise IntegrityError(
                 f"{source} was changed after it was made",
                 expected=f"content with the SHA-256 {digest}",
-                remedy="publish another one: nothing was published",
+                remedy="publish another version: nothing was published",
             )
         write_rolled_back(rolled_back, staging)
-        let_read(staging, destination)
-        for name in list_files(staging):
-            flush(staging / name)
-        for folder, _, _ in os.walk(staging):
-            flush(Path(folder))
+        copy_read_permissions(staging, like=destination)
+        flush_tree(staging)
         number = next_number(destination)
         termination.check()
-        made = staging.rename(destination / str(number))
-        flush(destination)
+        directory = destination / str(number)
+        rename_durably(staging, directory)
     finally:
         shutil.rmtree(staging, ignore_errors=True)
-    return read_version(number, made)
-
-
-def no_model(directory: Path) -> ConfigError:
-    """Return the error for a directory that is no SavedModel."""
-    return ConfigError(
-        f"{directory} has no {MODEL}: a model server cannot load it",
-        expected="a SavedModel, as the Trainer writes it",
-        remedy="name another version, or correct what wrote this one",
-    )
+    return read_version(number, directory)
 
 
 @contextmanager
 def translate_os_errors(destination: Path) -> Iterator[None]:
-    """Turn the operating system's refusals, while versions are read or written, into an error for a user.
-
-    Raises:
-        ConfigError: for what stays so until somebody does something about it.
-        JobError: for all else.
-    """
+    """Convert an OSError in the block to a JobError (see `to_job_error`)."""
     try:
         yield
     except OSError as error:
-        raise refused(destination, error) from error
+        raise to_job_error(error, destination) from error
 
 
-def refused(destination: Path, error: OSError) -> JobError:
-    """Return the error for what the operating system does not allow."""
-    headline = f"{error.filename or destination} cannot be used: {error.strerror or error}"
+def to_job_error(error: OSError, path: Path) -> JobError:
+    """Return the ConfigError for a lasting OSError, or the JobError for one that may be gone at the next attempt."""
+    headline = f"{error.filename or path} cannot be used: {error.strerror or error}"
     expected = "a folder of versions that the job may read and write"
-    if error.errno in FOR_A_PERSON:
-        return ConfigError(headline, expected=expected, remedy="name another, or give permission")
-    return JobError(headline, expected=expected, remedy="run the same command again, or see to the disk")
+    if error.errno in PERMANENT_ERRNOS:
+        return ConfigError(headline, expected=expected, remedy="name another folder, or give permission")
+    return JobError(headline, expected=expected, remedy="run the same command again, or check the disk")
 
 
-def _clear(destination: Path) -> None:
-    for left in destination.glob(f"{STAGING}*"):
-        if left.is_dir() and not left.is_symlink():
-            shutil.rmtree(left)
+def no_saved_model(directory: Path) -> ConfigError:
+    """Return the error for a directory that is not a SavedModel."""
+    return ConfigError(
+        f"{directory} has no {SAVED_MODEL_FILE}: a model server cannot load it",
+        expected="a SavedModel, as the Trainer writes it",
+        remedy="choose another version, or correct the trainer that wrote this one",
+    )
+
+
+def _delete_staging(destination: Path) -> None:
+    for path in destination.glob(f"{STAGING_PREFIX}*"):
+        if path.is_dir() and not path.is_symlink():
+            shutil.rmtree(path)
         else:
-            left.unlink(missing_ok=True)
+            path.unlink(missing_ok=True)

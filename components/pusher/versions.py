@@ -1,85 +1,73 @@
-"""The versions below a destination: which there are, which is served, and to which one would go back."""
+"""Versions below a destination: list them, and find the one that is served and the one before it."""
 
 from __future__ import annotations
 
 import re
+from collections.abc import Sequence
 from dataclasses import dataclass
 from datetime import UTC, datetime
 from functools import cached_property
-from typing import TYPE_CHECKING
+from pathlib import Path
 
+from components.artifacts import PublishedVersion, Servable
 from components.base.errors import ConfigError
-from components.pusher.content import MODEL, content_digest
 from components.pusher.metadata import read_statement
+from components.pusher.servable import SAVED_MODEL_FILE, servable_digest
 
-if TYPE_CHECKING:
-    from collections.abc import Sequence
-    from pathlib import Path
-
-    from components.artifacts import Servable
-
-NUMBER = re.compile(r"\s*\+?\d+\s*", re.ASCII)
-LARGEST = 2**63 - 1
-"""Of the numbers that TensorFlow Serving reads."""
+VERSION_NAME = re.compile(r"\s*\+?\d+\s*", re.ASCII)
+LARGEST_VERSION = 2**63 - 1
+"""TensorFlow Serving reads version numbers as int64."""
 
 
 @dataclass(frozen=True)
 class Version:
-    """One numbered directory; it is never changed once it is there.
-
-    Attributes:
-        number: its name.
-        directory: where it is.
-        servable: what it says that it is; None for one that was not pushed by this job.
-        refusal: why not even that can be known; None if it can.
-    """
+    """One numbered directory. It never changes after it was published."""
 
     number: int
     directory: Path
     servable: Servable | None
-    refusal: OSError | None = None
+    """Its statement; None for a version that this job did not publish."""
+    statement_error: OSError | None = None
+    """Why the statement cannot be read; None if it can."""
 
     @cached_property
     def content(self) -> str | OSError:
         """The digest of its files as they are now, or why they cannot be read."""
         try:
-            return content_digest(self.directory)
+            return servable_digest(self.directory)
         except OSError as error:
             return error
 
     @property
     def digest(self) -> str:
-        """Tells its content from that of others: as it states it, else found from its files.
-
-        One that cannot be read is like no other.
-        """
+        """Identifies its content: the stated digest, else that of its files, else a value that equals no other."""
         if self.servable is not None:
             return self.servable.content_sha256
-        return f"unknown, of version {self.number}" if self.unreadable else str(self.content)
+        return f"unknown, of version {self.number}" if self.read_error else str(self.content)
 
     @property
-    def unreadable(self) -> OSError | None:
+    def read_error(self) -> OSError | None:
         """Why it cannot be read; None if it can."""
-        return self.refusal or (self.content if isinstance(self.content, OSError) else None)
+        return self.statement_error or (self.content if isinstance(self.content, OSError) else None)
 
     @property
     def is_model(self) -> bool:
-        """Whether TensorFlow would take it for a SavedModel, as far as that can be seen."""
-        return self.refusal is not None or (self.directory / MODEL).is_file()
+        """Whether it may be a SavedModel: it has the file, or cannot be read."""
+        return self.statement_error is not None or (self.directory / SAVED_MODEL_FILE).is_file()
 
     @property
     def damage(self) -> str:
-        """What keeps it from being served as it was published, as the end of a sentence; empty if nothing is known."""
-        if self.unreadable is not None:
-            return f"cannot be read ({self.unreadable.strerror or self.unreadable})"
+        """Why it cannot be served as it was published, as the end of a sentence; empty if nothing is wrong."""
+        if self.read_error is not None:
+            return f"cannot be read ({self.read_error.strerror or self.read_error})"
         if not self.is_model:
-            return f"has no {MODEL}"
+            return f"has no {SAVED_MODEL_FILE}"
         changed = self.servable is not None and self.content != self.servable.content_sha256
         return "was changed after it was published" if changed else ""
 
     @property
     def published(self) -> datetime:
-        """When it was published: since then nothing came into its directory."""
+        """When it was published: the last time that an entry was added to its directory."""
         return datetime.fromtimestamp(self.directory.stat().st_mtime, UTC).replace(microsecond=0)
 
 
@@ -88,89 +76,74 @@ def read_version(number: int, directory: Path) -> Version:
     try:
         return Version(number, directory, read_statement(directory))
     except OSError as error:
-        return Version(number, directory, None, refusal=error)
+        return Version(number, directory, None, statement_error=error)
 
 
 def list_versions(destination: Path) -> list[Version]:
-    """Return the versions below a destination, the newest, which is served by default, last; none if it is not there.
+    """Return the versions below a destination, the newest, which is served by default, last.
 
     Raises:
-        OSError: if it cannot be read.
+        OSError: if the destination cannot be read.
     """
     if not destination.is_dir():
         return []
-    numbered = ((number_of(path.name), path) for path in destination.iterdir())
-    found = [read_version(number, path) for number, path in numbered if number is not None and path.is_dir()]
-    return sorted(found, key=lambda version: version.number)
+    numbered = ((version_number(path.name), path) for path in destination.iterdir())
+    versions = [read_version(number, path) for number, path in numbered if number is not None and path.is_dir()]
+    return sorted(versions, key=lambda version: version.number)
 
 
-def number_of(name: str) -> int | None:
-    """Return the number that a model server reads from the name of a version; None if that is no version.
+def version_number(name: str) -> int | None:
+    """Return the number that a model server reads from a directory's name; None if it is not a version.
 
-    >>> number_of("3"), number_of("00000123"), number_of(".staging-3"), number_of("3.old")
+    >>> version_number("3"), version_number("00000123"), version_number(".staging-3"), version_number("3.old")
     (3, 123, None, None)
     """
-    return int(name) if NUMBER.fullmatch(name) and int(name) <= LARGEST else None
+    return int(name) if VERSION_NAME.fullmatch(name) and int(name) <= LARGEST_VERSION else None
 
 
 def next_number(destination: Path) -> int:
-    """Return the number of the next version: above all that a model server could take for one, files too.
+    """Return the number of the next version: above every name, also of files, that a model server reads as a number.
 
     Raises:
-        ConfigError: if there is none above.
+        ConfigError: if the largest number is in use.
     """
-    highest = max((number_of(path.name) or 0 for path in destination.iterdir()), default=0)
-    if highest == LARGEST:
+    highest = max((version_number(path.name) or 0 for path in destination.iterdir()), default=0)
+    if highest == LARGEST_VERSION:
         raise ConfigError(
-            f"{destination} has the version {highest}, the largest that there can be",
-            expected="a number above it for the next version",
+            f"{destination} has the version {highest}, the largest possible number",
+            expected="a higher number for the next version",
             remedy=f"remove {destination / str(highest)}, or push to another folder",
         )
     return highest + 1
 
 
-def in_use(versions: Sequence[Version]) -> list[Version]:
-    """Return the versions that one would go back through, the one that is served last.
+def served_history(versions: Sequence[Version]) -> list[Version]:
+    """Return the versions that a rollback goes back through, the one that is served last.
 
-    Each push goes on top. A version whose content is there already takes one back to it: what was pushed in between
-    was rolled back from, and is not gone back to by itself again. What is no SavedModel was never in use.
+    A push adds a version. A version with the content of an earlier one is a rollback to it: the versions in between
+    are dropped, so that the next rollback does not return to them. Directories without a SavedModel were never served.
     """
-    kept: list[Version] = []
+    history: list[Version] = []
     for version in versions:
         if not version.is_model:
             continue
-        digests = [before.digest for before in kept]
+        digests = [earlier.digest for earlier in history]
         if version.digest in digests:
-            del kept[digests.index(version.digest) :]
-        kept.append(version)
-    return kept
+            del history[digests.index(version.digest) :]
+        history.append(version)
+    return history
 
 
-@dataclass(frozen=True)
-class Listed:
-    """A version among the others of its destination.
-
-    Attributes:
-        version: it.
-        served: whether a model server serves it by default.
-        copy_of: the number of the oldest version with the same content; None if that is itself.
-    """
-
-    version: Version
-    served: bool
-    copy_of: int | None
-
-
-def listing(versions: Sequence[Version]) -> list[Listed]:
-    """Return what each version of a destination is among the others, the newest, which is served, first."""
-    oldest: dict[str, int] = {}
-    for version in versions:
-        oldest.setdefault(version.digest, version.number)
-    return [
-        Listed(
-            version,
-            served=version is versions[-1],
-            copy_of=oldest[version.digest] if oldest[version.digest] != version.number else None,
-        )
-        for version in reversed(versions)
-    ]
+def describe_version(version: Version, versions: Sequence[Version]) -> PublishedVersion:
+    """Return a version compared with all versions of its destination, which are in ascending order."""
+    oldest = next(other.number for other in versions if other.digest == version.digest)
+    return PublishedVersion(
+        number=version.number,
+        directory=version.directory,
+        published=version.published,
+        servable=version.servable,
+        content_sha256=None if version.read_error else version.digest,
+        damage=version.damage,
+        served=version is versions[-1],
+        copy_of=None if oldest == version.number else oldest,
+    )

@@ -1,48 +1,40 @@
-"""The disk: what is written is brought to it, and too little space on it is told in one sentence."""
+"""Disk space: turn a full disk into one StorageError that states how much space was needed and how much was free."""
 
 from __future__ import annotations
 
 import errno
 import os
 import shutil
+from collections.abc import Iterator
 from contextlib import contextmanager
-from typing import TYPE_CHECKING, Any
+from pathlib import Path
 
 from components.base.errors import JobError, StorageError
+from components.base.formatting import format_size
 
-if TYPE_CHECKING:
-    from collections.abc import Iterator
-    from pathlib import Path
-
-FULL = (errno.ENOSPC, errno.EDQUOT)
-"""The disk, or what the user may use of it."""
-SLACK = 64 * 1024
-"""With less than so many bytes free, a disk is full: what failed to be written may have been cut short by it."""
-UNITS = ("bytes", "kB", "MB", "GB", "TB")
-
-
-def flush(path: Path) -> None:
-    """Have the operating system bring a file or folder to the disk."""
-    handle = os.open(path, os.O_RDONLY)
-    try:
-        os.fsync(handle)
-    finally:
-        os.close(handle)
+DISK_FULL_ERRNOS = (errno.ENOSPC, errno.EDQUOT)
+"""The disk is full, or the user's quota is used up."""
+FULL_BELOW_BYTES = 64 * 1024
+"""With less free space than this, a failed write may be due to the disk even if the error does not say so."""
+FREE_SPACE = "free some space on it, or use another disk"
 
 
 @contextmanager
-def disk_space_guard(directory: Path, needed: int | None = None, what: str = "what is written") -> Iterator[None]:
-    """Tell a disk that is full, while the block writes, with how much space was needed and how much there was.
+def disk_space_guard(
+    directory: Path, needed: int | None = None, what: str = "what is written", *, remedy: str = FREE_SPACE
+) -> Iterator[None]:
+    """Raise StorageError in place of any error that a full disk causes while the block writes.
 
     Args:
         directory: where the block writes.
-        needed: about how many bytes; None where nobody can say before.
-        what: what they are, such as "the scaled images".
+        needed: approximate number of bytes; None if unknown in advance.
+        what: what the bytes are, such as "the scaled images".
+        remedy: what the user can do.
 
     Raises:
-        StorageError: in place of whatever a full disk makes the block raise.
+        StorageError: if the disk is full.
     """
-    free = _usage(directory).free
+    free = free_bytes(directory)
     try:
         yield
     except JobError:
@@ -51,65 +43,52 @@ def disk_space_guard(directory: Path, needed: int | None = None, what: str = "wh
         if not is_disk_full(error, directory):
             raise
         if needed is None:
-            raise disk_full(directory) from error
-        raise no_space(directory, what, needed=f"about {readable(needed)}", free=free) from error
+            raise disk_full_error(directory, remedy=remedy) from error
+        raise _no_space(directory, what, f"about {format_size(needed)}", free, remedy) from error
 
 
 def is_disk_full(error: BaseException, directory: Path) -> bool:
-    """Return whether a full disk is behind a failure to write below a directory.
+    """Return whether a full disk caused a failed write below a directory.
 
-    Libraries tell of it in ways of their own: by `errno`, by its name in a text, or
-    (`numpy.ndarray.tofile`) by having written less than they should.
+    Libraries report it in different ways: by `errno`, by its text, or (`numpy.ndarray.tofile`) only by a short write.
     """
     name = os.strerror(errno.ENOSPC)
-    if any(getattr(cause, "errno", None) in FULL or name in str(cause) for cause in _chain(error)):
+    if any(getattr(cause, "errno", None) in DISK_FULL_ERRNOS or name in str(cause) for cause in _causes(error)):
         return True
-    return isinstance(error, OSError) and _usage(directory).free < SLACK
+    return isinstance(error, OSError) and free_bytes(directory) < FULL_BELOW_BYTES
 
 
-def disk_full(directory: Path) -> StorageError:
-    """Return the error for a disk that was found full by somebody who had not said how much he would write."""
+def disk_full_error(directory: Path, *, remedy: str = FREE_SPACE) -> StorageError:
+    """Return the error for a full disk where the size of the data was not known in advance."""
     written = sum(path.stat().st_size for path in directory.rglob("*") if path.is_file())
-    needed = f"more than the {readable(written)} written"
-    return no_space(directory, "what is written", needed=needed, free=_usage(directory).free)
+    needed = f"more than the {format_size(written)} written"
+    return _no_space(directory, "what is written", needed, free_bytes(directory), remedy)
 
 
-def no_space(directory: Path, what: str, *, needed: str, free: int) -> StorageError:
-    """Return the error for a disk that is full."""
-    usage = os.statvfs(existing(directory))
-    files = ", and no room for another file" if usage.f_files and not usage.f_favail else ""
+def free_bytes(directory: Path) -> int:
+    """Return the free space on the disk of a directory, which need not exist yet."""
+    return shutil.disk_usage(nearest_existing(directory)).free
+
+
+def nearest_existing(path: Path) -> Path:
+    """Return a path, or its nearest parent that exists."""
+    path = path.absolute()
+    # Path.exists() raises if a parent folder is not accessible.
+    return next(parent for parent in (path, *path.parents) if os.path.exists(parent))  # noqa: PTH110
+
+
+def _no_space(directory: Path, what: str, needed: str, free: int, remedy: str) -> StorageError:
+    usage = os.statvfs(nearest_existing(directory))
+    inodes = ", and no room for another file" if usage.f_files and not usage.f_favail else ""
     return StorageError(
-        f"no space for {what} on the disk of {directory}: {needed} needed, {readable(free)} free{files}",
-        expected="room for what the step writes",
-        remedy="make room (`python -m job gc` lists what no run refers to), or name a root on another disk with --root",
+        f"no space for {what} on the disk of {directory}: {needed} needed, {format_size(free)} free{inodes}",
+        expected=f"enough space for {what}",
+        remedy=remedy,
     )
 
 
-def readable(size: int) -> str:
-    """Return a number of bytes in words, in powers of 1000.
-
-    >>> readable(999), readable(2_212_343), readable(3_000_000_000_000_000)
-    ('999 bytes', '2.2 MB', '3000.0 TB')
-    """
-    if size < 1000:
-        return f"{size} bytes"
-    power = min((len(str(size)) - 1) // 3, len(UNITS) - 1)
-    return f"{size / 1000**power:.1f} {UNITS[power]}"
-
-
-def _usage(directory: Path) -> Any:
-    return shutil.disk_usage(existing(directory))
-
-
-def existing(directory: Path) -> Path:
-    """Return a directory, or the nearest of its parents that is there."""
-    directory = directory.absolute()
-    # pathlib's own raises where a folder on the way may not be entered.
-    return next(path for path in (directory, *directory.parents) if os.path.exists(path))  # noqa: PTH110
-
-
-def _chain(error: BaseException | None) -> Iterator[BaseException]:
-    """Yield an error, what caused it, and what caused that."""
+def _causes(error: BaseException | None) -> Iterator[BaseException]:
+    """Yield an error and the chain of its causes."""
     seen: set[int] = set()
     while error is not None and id(error) not in seen:
         seen.add(id(error))

@@ -1,82 +1,78 @@
-"""Locks between processes on one folder: held by the kernel, and so let go of when a process dies."""
+"""Locks between processes, on a file: the kernel holds them and releases them when a process dies."""
 
 from __future__ import annotations
 
 import fcntl
 import os
 import socket
+from collections.abc import Callable, Iterator
 from contextlib import contextmanager, suppress
-from typing import TYPE_CHECKING
+from pathlib import Path
 
 from filelock import FileLock, Timeout
 
-from components.runtime.disk import FULL
+from components.runtime.disk import DISK_FULL_ERRNOS
 
-if TYPE_CHECKING:
-    from collections.abc import Callable, Iterator
-    from pathlib import Path
-
-POLL = 0.1
-"""Seconds between two looks at a lock that another process holds."""
-SOMEBODY = "another run"
-ANYBODY = 0o666
-"""Mode of a lock's file: what a killed process left must not keep another user out who may write to the folder."""
+LOCK_POLL_SECONDS = 0.1
+UNKNOWN_OWNER = "another run"
+LOCK_FILE_MODE = 0o666
+"""A file that a killed process left must not keep out another user who may write to the folder."""
 
 
 @contextmanager
 def acquire(
     path: Path,
     *,
-    holder: str = SOMEBODY,
-    waiting: Callable[[str], None] | None = None,
+    owner: str = UNKNOWN_OWNER,
+    on_wait: Callable[[str], None] | None = None,
     check: Callable[[], None] | None = None,
 ) -> Iterator[None]:
-    """Hold a lock for as long as the block runs, after whoever holds it now.
+    """Hold a lock while the block runs; wait for the process that holds it now.
 
     Args:
-        path: the lock's file, there for as long as it is held.
-        holder: what those who wait are told, such as a run's id.
-        waiting: told once who holds it, if somebody does.
-        check: called while waiting; what it raises ends that.
+        path: the lock's file, which exists while the lock is held.
+        owner: the name that waiting processes report, such as a run's id.
+        on_wait: called once with the present owner if the lock is held.
+        check: called while waiting; what it raises ends the wait.
     """
-    lock = FileLock(path, mode=ANYBODY)
-    told = False
+    lock = FileLock(path, mode=LOCK_FILE_MODE)
+    waited = False
     while True:
         try:
-            lock.acquire(timeout=POLL if told else 0, poll_interval=POLL)
+            lock.acquire(timeout=LOCK_POLL_SECONDS if waited else 0, poll_interval=LOCK_POLL_SECONDS)
             break
         except Timeout:
             if check is not None:
                 check()
-            if waiting is not None and not told:
-                waiting(_holder(path))
-            told = True
-    with _held(lock, path):
-        with suppress(OSError):  # only for those who wait
-            path.write_text(f"{holder}, process {os.getpid()} on {socket.gethostname()}", encoding="utf-8")
+            if on_wait is not None and not waited:
+                on_wait(_read_owner(path))
+            waited = True
+    with _released_afterwards(lock, path):
+        with suppress(OSError):  # the owner is only for messages
+            path.write_text(f"{owner}, process {os.getpid()} on {socket.gethostname()}", encoding="utf-8")
         yield
 
 
 @contextmanager
 def try_acquire(path: Path) -> Iterator[bool]:
-    """Hold a lock for as long as the block runs if nobody else does; yields whether that is so."""
-    lock = FileLock(path, mode=ANYBODY)
+    """Hold a lock while the block runs if no other process holds it; yield whether that is so."""
+    lock = FileLock(path, mode=LOCK_FILE_MODE)
     try:
         lock.acquire(timeout=0)
     except Timeout:
         yield False
         return
     except OSError as error:
-        if error.errno not in FULL or path.exists():
+        if error.errno not in DISK_FULL_ERRNOS or path.exists():
             raise
-        yield True  # there is no room for its file, for others neither
+        yield True  # no space for the lock's file, so no other process can have created it
         return
-    with _held(lock, path):
+    with _released_afterwards(lock, path):
         yield True
 
 
 def is_held(path: Path) -> bool:
-    """Return whether a process holds a lock; asked without writing, so that anybody who may read can ask."""
+    """Return whether a process holds a lock. Does not write, so permission to read is enough."""
     try:
         handle = os.open(path, os.O_RDONLY)
     except OSError:
@@ -92,18 +88,18 @@ def is_held(path: Path) -> bool:
 
 
 @contextmanager
-def _held(lock: FileLock, path: Path) -> Iterator[None]:
+def _released_afterwards(lock: FileLock, path: Path) -> Iterator[None]:
     try:
         yield
     finally:
-        # Before it is let go of: whoever has it open by then finds it gone, and begins again.
+        # Before the release: a process that has the file open finds that it is gone, and starts again.
         with suppress(OSError):
             path.unlink()
         lock.release()
 
 
-def _holder(path: Path) -> str:
+def _read_owner(path: Path) -> str:
     try:
-        return path.read_text(encoding="utf-8") or SOMEBODY
+        return path.read_text(encoding="utf-8") or UNKNOWN_OWNER
     except (OSError, UnicodeDecodeError):
-        return SOMEBODY
+        return UNKNOWN_OWNER

@@ -28,7 +28,7 @@ from components.artifacts import (
     TransformedSplit,
 )
 from components.base.component import Component, ComponentConfig, Context, Seed
-from components.base.memory import DEFAULT_BUDGET
+from components.base.memory import DEFAULT_MEMORY_BUDGET
 from components.base.progress import Progress
 from components.example_gen.split_config import SplitConfig
 
@@ -55,7 +55,7 @@ class FakeExampleGen(Component[FakeExampleGenConfig]):
 
         from components.example_gen.sources.base import Dataset
         from components.example_gen.write import write_dataset
-        from components.io.raw_images import LabelledImages, scratch_folder, spooling
+        from components.io.raw_images import LabelledImages, scratch_folder, spool_images
 
         config = self.config
         random = np.random.default_rng(config.seed)
@@ -67,7 +67,7 @@ class FakeExampleGen(Component[FakeExampleGenConfig]):
             top, left = divmod(int(place), config.size - side)
             images[labels == label, top : top + side, left : left + side] += 150
         with scratch_folder(context.output) as scratch:
-            with spooling(scratch / "squares", height=config.size, width=config.size, needed=images.nbytes) as spool:
+            with spool_images(scratch / "squares", height=config.size, width=config.size) as spool:
                 spool.append(images)
             dataset = Dataset(
                 title="made-up squares",
@@ -83,7 +83,7 @@ class FakeExampleGen(Component[FakeExampleGenConfig]):
                 seed=config.seed,
                 source_kind="fake",
                 source_identity={},
-                memory_budget=DEFAULT_BUDGET,
+                memory_budget=DEFAULT_MEMORY_BUDGET,
             )
 
 
@@ -272,22 +272,23 @@ class FakePusher(Component[FakePusherConfig]):
 
     def run(self, context: Context, /, *, model: Stored[Model], evaluation: Stored[Evaluation]) -> PushedModel:
         """Write `servable/`, with a copy of the file of the model's weights."""
-        from components.pusher.content import DIRECTORY, MODEL
         from components.pusher.metadata import write_statement
-        from components.pusher.servable import describe
+        from components.pusher.servable import SAVED_MODEL_FILE, SERVABLE_DIRECTORY, describe_servable
 
-        directory = context.output / DIRECTORY
+        directory = context.output / SERVABLE_DIRECTORY
         directory.mkdir()
-        (directory / MODEL).write_bytes((model.directory / model.artifact.file).read_bytes())
-        servable = describe(directory, model.artifact, evaluation.artifact)
+        (directory / SAVED_MODEL_FILE).write_bytes((model.directory / model.artifact.file).read_bytes())
+        servable = describe_servable(directory, model.artifact, evaluation.artifact)
         write_statement(servable, directory)
-        return PushedModel(servable=servable, directory=DIRECTORY)
+        return PushedModel(servable=servable, directory=SERVABLE_DIRECTORY)
 
     def publish(self, made: Stored[PushedModel], progress: Progress) -> str:
         """Publish what was made, if there is a destination."""
-        from components.pusher.servable import publish_model
+        from components.pusher.publish import publish_artifact
 
-        return "" if self.config.destination is None else publish_model(Path(self.config.destination), made, progress)
+        if self.config.destination is None:
+            return ""
+        return publish_artifact(Path(self.config.destination), made, progress)
 
     def publish_destination(self) -> Path | None:
         return None if self.config.destination is None else Path(self.config.destination)

@@ -19,7 +19,8 @@ from pydantic import Field, ValidationError
 from components.artifacts import Epoch, Statement
 from components.base.errors import IntegrityError, first_line, first_validation_error
 from components.base.hashing import file_sha256, value_sha256
-from components.runtime.disk import disk_space_guard, flush
+from components.io.atomic import flush_tree, rename_durably
+from components.runtime.disk import disk_space_guard
 from components.trainer.early_stopping import BestEpoch
 
 if TYPE_CHECKING:
@@ -132,8 +133,7 @@ class Checkpoints:
                 raise
         place = self.directory / record.name
         _clear(place)
-        draft.rename(place)
-        flush(self.directory)
+        rename_durably(draft, place)
         self.read(place)
         for old in self.places()[KEPT:]:
             _clear(old)
@@ -146,8 +146,7 @@ class Checkpoints:
         stated = {"guard": self.guard, "arrays": describe_arrays(arrays), "state_sha256": file_sha256(draft / STATE)}
         record = record.model_copy(update=stated).signed()
         (draft / RECORD).write_text(record.model_dump_json(indent=2) + "\n", encoding="utf-8")
-        for path in (draft / STATE, draft / RECORD, draft):
-            flush(path)
+        flush_tree(draft)
         return record
 
     def newest(self, progress: Progress) -> tuple[Checkpoint, Arrays] | None:

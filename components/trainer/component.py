@@ -55,10 +55,10 @@ class Trainer(Component[TrainerConfig]):
         """
         with context.timed("imports"):
             tf = import_tensorflow()
+            from components.io.history import write_history
             from components.io.splits import read_scaled
             from components.trainer.export.export import CHECK_IMAGES, FORMS, REQUIRED_FORMATS, export, raw_images
             from components.trainer.export.serving_model import ServingModel
-            from components.trainer.history import write_history
             from components.trainer.training_loop import fit
             from components.trainer.weights import weights_digest
 

@@ -12,7 +12,8 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 from components.base.errors import JobError, first_line
-from components.runtime.disk import existing, flush
+from components.io.atomic import flush
+from components.runtime.disk import nearest_existing
 from components.runtime.locks import acquire
 from job.reporters.termination_log import VARIABLE as TERMINATION_LOG
 from job.store.store import make_writable
@@ -74,7 +75,7 @@ def look_at_places(root: Path) -> Iterator[Place]:
 def look_at_root(root: Path) -> Place:
     """Do in the root what the store rests on: lock, link, and rename a folder; leave nothing there."""
     probe = root / f".doctor-{secrets.token_hex(4)}"
-    missing = existing(root) != root.absolute()
+    missing = nearest_existing(root) != root.absolute()
     try:
         make_writable(root)
         (probe / "made").mkdir(parents=True)
@@ -102,7 +103,7 @@ def look_at_root(root: Path) -> Place:
 
 def look_at(name: str, path: Path, *, needed: bool = False) -> Place:
     """Return whether a file or folder can be written to, or made, without doing so."""
-    there = existing(path)
+    there = nearest_existing(path)
     if os.access(there, os.W_OK | os.X_OK if there.is_dir() else os.W_OK):
         return Place(name=name, path=str(path), needed=needed, free_bytes=shutil.disk_usage(there).free)
     return Place(name=name, path=str(path), needed=needed, failure=f"{path} cannot be written to", remedy=MOUNT)

@@ -9,7 +9,7 @@ from rich.console import Console
 from rich.markup import escape
 
 from components.artifacts import Evaluation, Examples, Figures, Model, PushedModel, TransformedExamples
-from components.runtime.disk import readable
+from components.base.formatting import format_size
 from job.reporters.steps import print_steps
 from job.reporters.verdict import print_verdict
 
@@ -22,7 +22,7 @@ if TYPE_CHECKING:
     from job.commands.doctor import Diagnosis
     from job.store.gc import Collectable
     from job.store.records import RunRecord
-    from job.store.store import Sealed
+    from job.store.store import SealedArtifact
 
 WIDE = 1000
 OUTCOME = {
@@ -44,7 +44,7 @@ def make_console(*, stderr: bool = False) -> Console:
     return console
 
 
-def summary(sealed: Sealed) -> str:
+def summary(sealed: SealedArtifact) -> str:
     """Return what an artifact is, in half a line."""
     match sealed.manifest.artifact:
         case Examples() as made:
@@ -66,7 +66,7 @@ def summary(sealed: Sealed) -> str:
         case Figures() as made:
             return f"{len(made.figures)} figure{'' if len(made.figures) == 1 else 's'}"
         case PushedModel() as made:
-            size = readable(sum(file.size for file in sealed.manifest.files))
+            size = format_size(sum(file.size for file in sealed.manifest.files))
             return f"not pushed: {made.withheld}" if made.withheld else f"{size} to be served"
 
 
@@ -115,8 +115,8 @@ def print_run(
         if slot in made:
             console.print(f"{what:<13} {escape(str(directory / slot))}", highlight=False, soft_wrap=True)
     for step in record.steps:
-        if step.delivered is not None:
-            console.print(f"{'servable':<13} {escape(step.delivered)}", highlight=False, soft_wrap=True)
+        if step.published is not None:
+            console.print(f"{'servable':<13} {escape(step.published)}", highlight=False, soft_wrap=True)
     if record.withheld is not None:
         console.print(f"{'not pushed':<13} {escape(record.withheld)}", highlight=False, soft_wrap=True)
     console.print(f"{'record':<13} {escape(str(directory / 'run.json'))}", highlight=False, soft_wrap=True)
@@ -125,7 +125,7 @@ def print_run(
     if record.failure is not None and not failure_follows:
         where = f"{record.failure.component}: " if record.failure.component else ""
         console.print(f"{'failure':<13} {where}{escape(record.failure.headline)}", highlight=False, soft_wrap=True)
-    training = record.training()
+    training = record.training_cpu_seconds()
     cpu = "" if record.cpu_seconds is None else f", {record.cpu_seconds:.2f} CPU-s"
     cpu += "" if training is None else f", of which {training:.2f} training"
     exit_code = "" if record.exit_code is None else f", exit code {record.exit_code}"
@@ -152,7 +152,7 @@ def print_diagnosis(console: Console, diagnosis: Diagnosis) -> None:
             f"TensorFlow built with {cuda['cuda']}, cuDNN {cuda['cudnn']}" if cuda else "TensorFlow built without",
         ),
         ("processors", f"{environment['cpu_limit']} of {environment['cpus']} may be used"),
-        ("memory", f"at most {readable(limit)}" if limit else "no limit"),
+        ("memory", f"at most {format_size(limit)}" if limit else "no limit"),
     ]
     for device in diagnosis.devices:
         did = device.failure or "jitted convolution right"
@@ -160,7 +160,7 @@ def print_diagnosis(console: Console, diagnosis: Diagnosis) -> None:
     if diagnosis.no_gpu:
         rows.append(("GPU", f"none: {diagnosis.no_gpu}"))
     for place in diagnosis.places:
-        free = "" if place.free_bytes is None else f"writable, {readable(place.free_bytes)} free"
+        free = "" if place.free_bytes is None else f"writable, {format_size(place.free_bytes)} free"
         rows.append((place.name, f"{place.path}: {place.failure or free}"))
     for label, text in rows:
         console.print(f"{label:<15} {text}", highlight=False, markup=False, soft_wrap=True)
@@ -172,12 +172,12 @@ def print_garbage(found: Sequence[Collectable], gone: Sequence[Collectable] | No
     for garbage in found:
         stays = "" if gone is None or garbage in gone else "  (stays: a run needs it)"
         console.print(
-            f"{garbage.kind:<9} {readable(garbage.size):>12} {readable_age(garbage.age):>9}  {garbage.path}{stays}",
+            f"{garbage.kind:<11} {format_size(garbage.size):>12} {readable_age(garbage.age):>9}  {garbage.path}{stays}",
             highlight=False,
             markup=False,
             soft_wrap=True,
         )
-    size = readable(sum(garbage.size for garbage in (found if gone is None else gone)))
+    size = format_size(sum(garbage.size for garbage in (found if gone is None else gone)))
     if gone is not None:
         console.print(f"{len(gone)} deleted, {size}", highlight=False)
     elif found:

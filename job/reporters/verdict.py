@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING
 from rich.markup import escape
 
 from components.artifacts import RUBBER_STAMPED
-from job.store.records import in_words
+from job.store.records import describe_check
 
 if TYPE_CHECKING:
     from rich.console import Console
@@ -26,13 +26,13 @@ def print_verdict(console: Console, record: RunRecord) -> None:
     _print(console, "verdict", f"{verdict}{f', {RUBBER_STAMPED}' if record.rubber_stamped else ''}")
     for check in record.checks:
         if not check["passed"] or len(record.checks) <= LISTED:
-            _print(console, "passed" if check["passed"] else "missed", escape(in_words(check)))
+            _print(console, "passed" if check["passed"] else "missed", escape(describe_check(check)))
     if passed := sum(check["passed"] for check in record.checks) if len(record.checks) > LISTED else 0:
         _print(console, "passed", f"{passed} other checks" if passed < len(record.checks) else f"all {passed} checks")
     for step in record.steps:
         if found := step.references.get("baseline"):
-            named = found.asked if found.run_id in (None, found.asked) else f"{found.asked}, run {found.run_id}"
-            _print(console, "baseline", escape(f"of the {step.component}: {named}"))
+            by_run = "" if found.run_id in (None, found.requested) else f", run {found.run_id}"
+            _print(console, "baseline", escape(f"of the {step.component}: {found.requested}{by_run}"))
     if record.worst_slices:
         worst = ", ".join(f"{found['key']} {found['accuracy']:.4f}" for found in record.worst_slices)
         _print(console, "worst slices", escape(worst))

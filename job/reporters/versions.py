@@ -1,57 +1,51 @@
-"""The versions of a pushed model, printed for a person."""
+"""Table of the versions of a pushed model."""
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from typing import TYPE_CHECKING
 
-if TYPE_CHECKING:
-    from collections.abc import Sequence
+from components.artifacts import PublishedVersion
 
+if TYPE_CHECKING:
     from rich.console import Console
 
-    from components.pusher.versions import Listed, Version
-
+HEADER = ("version", "published, UTC", "accuracy", "weights", "verdict")
 FOREIGN = "not pushed by this job"
 
 
-def print_versions(console: Console, versions: Sequence[Listed]) -> None:
-    """Print a row a version.
+def print_versions(console: Console, versions: Sequence[PublishedVersion]) -> None:
+    """Print one row per version.
 
     Args:
-        console: where to.
+        console: where to print.
         versions: at least one, the newest first.
     """
-    rows = [("version", "published, UTC", "accuracy", "weights", "verdict"), *(_row(one.version) for one in versions)]
-    widths = [max(len(row[column]) for row in rows) for column in range(5)]
+    rows = [HEADER, *map(_cells, versions)]
     notes = ["", *map(_note, versions)]
-    for row, note in zip(rows, notes, strict=True):
-        cells = [
-            f"{row[0]:>{widths[0]}}",
-            *(f"{cell:<{width}}" for cell, width in zip(row[1:], widths[1:], strict=True)),
-        ]
-        line = "  ".join([*cells, note]).rstrip()
-        console.print(line, highlight=False, markup=False, soft_wrap=True, style="dim" if row is rows[0] else "")
+    number_width, *widths = (max(map(len, column)) for column in zip(*rows, strict=True))
+    for (number, *cells), note in zip(rows, notes, strict=True):
+        padded = [cell.ljust(width) for cell, width in zip(cells, widths, strict=True)]
+        line = "  ".join([number.rjust(number_width), *padded, note]).rstrip()
+        style = "dim" if number == HEADER[0] else ""
+        console.print(line, highlight=False, markup=False, soft_wrap=True, style=style)
 
 
-def title(version: Version) -> str:
-    """Return what a version is, in a few words."""
-    made = version.servable
-    if made is None:
-        return version.damage if version.refusal else FOREIGN
-    return f"test accuracy {made.accuracy:.4f}, weights {made.weights_sha256[:12]}"
+def describe(version: PublishedVersion) -> str:
+    """Return the accuracy and weights of a version, or why they are unknown."""
+    if version.servable is None:
+        return version.damage if version.content_sha256 is None else FOREIGN
+    return f"test accuracy {version.servable.accuracy:.4f}, weights {version.servable.weights_sha256[:12]}"
 
 
-def _row(version: Version) -> tuple[str, str, str, str, str]:
-    number, published, made = str(version.number), f"{version.published:%Y-%m-%d %H:%M}", version.servable
-    if made is None:
-        return number, published, "", "", "" if version.refusal else FOREIGN
-    stamped = ", rubber-stamped" if made.rubber_stamped else ""
-    verdict = f"{made.verdict.replace('_', ' ')}{stamped}"
-    return number, published, f"{made.accuracy:.4f}", made.weights_sha256[:12], verdict
+def _cells(version: PublishedVersion) -> tuple[str, str, str, str, str]:
+    number, published, servable = str(version.number), f"{version.published:%Y-%m-%d %H:%M}", version.servable
+    if servable is None:
+        return number, published, "", "", "" if version.content_sha256 is None else FOREIGN
+    verdict = servable.verdict.replace("_", " ") + (", rubber-stamped" if servable.rubber_stamped else "")
+    return number, published, f"{servable.accuracy:.4f}", servable.weights_sha256[:12], verdict
 
 
-def _note(listed: Listed) -> str:
-    served = ["served"] if listed.served else []
-    copy = [] if listed.copy_of is None else [f"a copy of version {listed.copy_of}"]
-    damage = [listed.version.damage] if listed.version.damage else []
-    return ", ".join([*served, *copy, *damage])
+def _note(version: PublishedVersion) -> str:
+    copy = "" if version.copy_of is None else f"a copy of version {version.copy_of}"
+    return ", ".join(filter(None, ["served" if version.served else "", copy, version.damage]))

@@ -20,29 +20,28 @@ from components.base.errors import (
     one_line,
 )
 from components.base.timing import Elapsed, Stopwatch, read_clocks
-from components.runtime.disk import disk_full, disk_space_guard, is_disk_full
+from components.runtime.disk import FREE_SPACE, disk_full_error, disk_space_guard, is_disk_full
 from job.pipeline.pipeline import A, flow
 from job.pipeline.slots import import_string
 from job.reporters.console import ConsoleReporter
-from job.reporters.run_card import add_run_to_card
-from job.reporters.run_report import add_run
+from job.reporters.run_section import add_run_to_card, add_run_to_report
 from job.runner.delivery import check_delivery
 from job.runner.environment import describe_environment
 from job.signals import Interrupted, Signals
 from job.store.fingerprint import fingerprint_inputs
-from job.store.records import Failure, RunRecord, StepRecord, outcome_of, rounded, times
+from job.store.records import Failure, RunRecord, StepRecord, duration_fields, outcome_of, timing_fields
 from job.store.resolve import ArtifactResolver
 from job.store.runs import MODEL_CARD, REPORT, Runs
-from job.store.store import Sealed, Store
-from job.tracking.factory import make_tracker
+from job.store.store import SealedArtifact, Store
 from job.tracking.listener import TrackingListener
+from job.tracking.tracker import tracker_factories
 
 if TYPE_CHECKING:
     from pathlib import Path
 
     from job.config.config import JobConfig
     from job.reporters.listener import RunListener
-    from job.store.manifest import FingerprintInputs
+    from job.store.fingerprint import FingerprintInputs
 
 
 RUN_ENDING_EXCEPTIONS = (Exception, SystemExit, Interrupted)
@@ -88,10 +87,11 @@ class Runner:
         self.store = Store(self.config.root)
         self.runs = Runs(self.config.root)
         self.references = ArtifactResolver(self.store, self.runs)
-        self.sealed_by_directory: dict[Any, Sealed] = {}
+        self.sealed_by_directory: dict[Any, SealedArtifact] = {}
         self.current: str | None = None
-        self.tracker = make_tracker(self.config.tracking, self.config.root, self.report, self.signals)
-        self.report = TrackingListener(self.report, self.tracker)
+        factories = tracker_factories(self.config.tracking, self.config.root)
+        self.tracking = TrackingListener(self.report, factories, self.signals)
+        self.report = self.tracking
         self.stopwatch = Stopwatch()
         self.figures: Stored[Figures] | None = None
         self._record: RunRecord | None = None
@@ -142,7 +142,7 @@ class Runner:
                 raise told from error
             finally:
                 # First: what fails here is not to be said after the last word.
-                self.tracker.end(self.record, self.directory)
+                self.tracking.finish(self.record, self.directory)
                 with suppress(StorageError, OSError):
                     self._say_where_followed()
                 self.report.end(self.record, self.directory)
@@ -182,39 +182,39 @@ class Runner:
         self.report.begin_step(slot)
         digests = {name: self.sealed_by_directory[stored.directory].manifest.digest for name, stored in inputs.items()}
         with self.stopwatch.timed("fingerprint"), self.signals.interruptible():  # a source may have much to read
-            recipe = fingerprint_inputs(component, digests)
-            references = self.references.resolve(slot, component, recipe)
+            key = fingerprint_inputs(component, digests)
+            references = self.references.resolve(slot, component, key)
             if references:
                 digests |= {name: reference.sealed.manifest.digest for name, reference in references.items()}
                 inputs |= {name: reference.sealed.stored() for name, reference in references.items()}
-                recipe = fingerprint_inputs(component, digests)
+                key = fingerprint_inputs(component, digests)
         # Held until the record refers to the artifact: nobody makes it a second time, or removes it in between.
         locked = self.store.locked(
             slot,
-            recipe.fingerprint,
-            holder=self.record.run_id,
-            waiting=self.report.waiting,
+            key.fingerprint,
+            owner=self.record.run_id,
+            on_wait=self.report.waiting,
             check=self.signals.check,
         )
         with ExitStack() as held:
             with self.stopwatch.timed("waiting"):
                 held.enter_context(locked)
             with self.stopwatch.timed("look-up"):
-                found, reason = self._look_up(slot, recipe)
-            sealed = found or self._make(slot, recipe, made, inputs, observations)
-            delivered = self._publish(component, sealed)
+                found, reason = self._look_up(slot, key)
+            sealed = found or self._make(slot, key, made, inputs, observations)
+            published = self._publish(component, sealed)
             step = StepRecord(
                 component=slot,
                 implementation=import_string(type(component)),
                 status="reused" if found else "ran",
                 reason=reason,
-                **times(self.stopwatch),
+                **timing_fields(self.stopwatch),
                 fingerprint=sealed.manifest.fingerprint,
                 digest=sealed.manifest.digest,
                 path=str(sealed.directory),
                 references={name: reference.record() for name, reference in references.items()},
                 observations=observations,
-                delivered=delivered or None,
+                published=published or None,
             )
             self._update(steps=(*self.record.steps, step))
         self.sealed_by_directory[sealed.directory] = sealed
@@ -244,20 +244,20 @@ class Runner:
     def _make(
         self,
         slot: str,
-        recipe: FingerprintInputs,
+        key: FingerprintInputs,
         made: type[Artifact],
         inputs: dict[str, Stored[Any]],
         observations: dict[str, float],
-    ) -> Sealed:
+    ) -> SealedArtifact:
         """Run the component and seal what it made; what it leaves half-made goes, what it observed is added."""
         component = self.config.pipeline.components()[slot]
-        with self.store.staged(slot, recipe.fingerprint) as stage:
+        with self.store.staged(slot, key.fingerprint) as stage:
             context = Context(
                 output=stage.files,
                 progress=self.report,
                 termination=self.signals,
                 checkpoints=stage.checkpoints,
-                fingerprint=recipe.fingerprint,
+                fingerprint=key.fingerprint,
                 stopwatch=self.stopwatch,
                 observations=observations,
             )
@@ -267,26 +267,26 @@ class Runner:
                     artifact: Artifact = component.run(context, **inputs)
                 if not isinstance(artifact, made):
                     raise JobError(
-                        f"{recipe.component} returned {type(artifact).__name__}",
+                        f"{key.producer.component} returned {type(artifact).__name__}",
                         expected=f"{made.__name__}, as its annotation says",
                         remedy="correct the component",
                     )
                 with self.stopwatch.timed("sealing"):
-                    return self.store.seal(slot, recipe, artifact, self.report.warning)
+                    return self.store.seal(slot, key, artifact, self.report.warning)
 
-    def _publish(self, component: Component[Any], sealed: Sealed) -> str:
+    def _publish(self, component: Component[Any], sealed: SealedArtifact) -> str:
         """Have a component bring what it made to where it is used, also if that was made before."""
         if type(component).publish is Component.publish:
             return ""
-        with self.stopwatch.timed("delivering"), self.signals.interruptible():
+        with self.stopwatch.timed("publishing"), self.signals.interruptible():
             return component.publish(sealed.stored(), self.report)
 
-    def _look_up(self, slot: str, recipe: FingerprintInputs) -> tuple[Sealed | None, str]:
+    def _look_up(self, slot: str, key: FingerprintInputs) -> tuple[SealedArtifact | None, str]:
         """Return the sealed artifact to reuse, if any, and why it is reused or not."""
         if not self.use_cache:
             return None, "--no-cache"
         try:
-            sealed = self.store.find(slot, recipe.fingerprint)
+            sealed = self.store.find(slot, key.fingerprint)
         except IntegrityError as error:
             if self.strict:
                 raise IntegrityError(
@@ -294,27 +294,27 @@ class Runner:
                     expected=error.expected,
                     remedy="run it without --strict: it sets the artifact aside and makes it anew",
                 ) from error
-            aside = self.store.quarantine(slot, recipe.fingerprint)
+            aside = self.store.quarantine(slot, key.fingerprint)
             self.report.warning(f"{error.headline}; expected {error.expected}. It is set aside as {aside}.")
             return None, "what was sealed is damaged"
         if sealed is not None:
             return sealed, "same code, config, inputs and libraries"
-        closest = self.store.closest(slot, recipe)
+        closest = self.store.closest(slot, key)
         if closest is None:
             return None, "first time"
-        differences = recipe.differences(closest)
+        differences = key.differences(closest)
         more = len(differences) - MOST_REASONS
         return None, "; ".join(differences[:MOST_REASONS] + ([f"{more} more"] if more > 0 else []))
 
     def _failure(self, error: JobError) -> Failure:
         ended = {step.component for step in self.record.steps}
-        took = {} if self.current is None or self.current in ended else times(self.stopwatch)
+        took = {} if self.current is None or self.current in ended else timing_fields(self.stopwatch)
         return Failure(
             component=self.current, **took, headline=error.headline, expected=error.expected, remedy=error.remedy
         )
 
     def _end(self, exit_code: ExitCode, **changes: Any) -> None:
-        took = rounded(read_clocks() - self.began)
+        took = duration_fields(read_clocks() - self.began)
         self._update(outcome=outcome_of(exit_code), exit_code=int(exit_code), **took, **changes)
 
     def _write_pages(self) -> None:
@@ -327,7 +327,7 @@ class Runner:
             return
         directory, made = self.figures.directory, self.figures.artifact
         for field_name, file, name, add in (
-            ("report", made.report_file, REPORT, add_run),
+            ("report", made.report_file, REPORT, add_run_to_report),
             ("model_card", made.model_card_file, MODEL_CARD, add_run_to_card),
         ):
             if file is None:
@@ -342,7 +342,7 @@ class Runner:
                 self._update(**{field_name: str(path)})
 
     def _say_where_followed(self) -> None:
-        if (places := dict(self.tracker.places)) != self.record.tracking:
+        if (places := self.tracking.locations) != self.record.tracking:
             self._update(tracking=places)
 
     def _update(self, **changes: Any) -> None:
@@ -370,12 +370,14 @@ def run(config: JobConfig, *, console: Console | None = None, use_cache: bool = 
 
 def as_job_error(error: BaseException, root: Path) -> JobError:
     """Return the JobError for whatever ended a run: itself, or what it comes to."""
+    if isinstance(error, StorageError) and error.remedy == FREE_SPACE:
+        error.remedy = "free some space (`python -m job gc` lists what no run uses), or set a --root on another disk"
     if isinstance(error, JobError):
         return error
     if isinstance(error, Interrupted):
-        return error.told
+        return error.error
     if isinstance(error, OSError) and is_disk_full(error, root):
-        return disk_full(root)
+        return as_job_error(disk_full_error(root), root)
     if isinstance(error, MemoryError) or type(error).__name__ == "ResourceExhaustedError":  # TensorFlow's
         return ResourceError(
             f"there is not enough memory: {first_line(error)}",

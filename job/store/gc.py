@@ -21,13 +21,13 @@ if TYPE_CHECKING:
     from job.store.runs import Runs
     from job.store.store import Entry, Store
 
-Kind = Literal["artifact", "partial", "aside", "run"]
+Kind = Literal["artifact", "partial", "quarantined", "run"]
 KINDS: dict[str, Kind] = {
     "sealed": "artifact",
     "partial": "partial",
     "lock": "partial",
     "deleting": "partial",
-    "aside": "aside",
+    "quarantined": "quarantined",
 }
 UNITS = {"s": 1, "m": 60, "h": 3600, "d": 86400}
 

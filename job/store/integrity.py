@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING
 
 from components.base.errors import IntegrityError, JobError
 from components.base.hashing import file_sha256
-from job.store.manifest import MANIFEST, RERUN, FileEntry, Manifest
+from job.store.manifest import MANIFEST, REMEDY_RERUN, FileEntry, Manifest
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
@@ -52,7 +52,7 @@ def verify(directory: Path, manifest: Manifest) -> None:
         _verify(directory, manifest)
     except OSError as error:  # somebody removes it meanwhile
         raise IntegrityError(
-            f"{error.filename} cannot be read: {error.strerror}", expected="a file of the artifact", remedy=RERUN
+            f"{error.filename} cannot be read: {error.strerror}", expected="a file of the artifact", remedy=REMEDY_RERUN
         ) from error
 
 
@@ -63,10 +63,10 @@ def _verify(directory: Path, manifest: Manifest) -> None:
             raise IntegrityError(
                 f"{path} is {'a link' if stat.S_ISLNK(mode) else 'no regular file'}",
                 expected="regular files only",
-                remedy=RERUN,
+                remedy=REMEDY_RERUN,
             )
         if path not in named and path != directory / MANIFEST:
-            raise IntegrityError(f"{path} is not named in the manifest", expected="no other files", remedy=RERUN)
+            raise IntegrityError(f"{path} is not named in the manifest", expected="no other files", remedy=REMEDY_RERUN)
 
     with ThreadPoolExecutor(HASHING_THREADS) as pool:
         for (path, entry), found in zip(named.items(), pool.map(_hashed, named), strict=True):
@@ -74,19 +74,19 @@ def _verify(directory: Path, manifest: Manifest) -> None:
                 raise IntegrityError(
                     f"{path} cannot be read: {found.strerror}",
                     expected=f"a file of {entry.size:,} bytes with the SHA-256 {entry.sha256}",
-                    remedy=RERUN,
+                    remedy=REMEDY_RERUN,
                 )
             if found != entry.sha256:
                 raise IntegrityError(
                     f"{path} has been changed: its SHA-256 is {found}",
                     expected=f"{entry.sha256}, of {entry.size:,} bytes",
-                    remedy=RERUN,
+                    remedy=REMEDY_RERUN,
                 )
             if (size := path.stat().st_size) != entry.size:
                 raise IntegrityError(
                     f"{directory / MANIFEST} has been changed: it says that {entry.path} has {entry.size:,} bytes",
                     expected=f"{size:,} bytes",
-                    remedy=RERUN,
+                    remedy=REMEDY_RERUN,
                 )
 
 

@@ -1,13 +1,13 @@
-"""The manifest: an artifact's statement in its envelope of recipe, file digests and own digest.
+"""The manifest: `manifest.json`, which says how an artifact was produced and what it contains.
 
-Two digests keep it whole. The fingerprint is over the recipe (how it was made) and names the
-directory; the digest is over the files and the statement (what it is), and is what the
-recipes of later steps name. An edit that changes a recipe but not the result therefore
-changes nothing further down.
+A manifest holds two digests. The fingerprint covers how the artifact is produced and names its directory. The
+content digest covers the files and the statement, and identifies the artifact as an input of later steps. A code
+change that does not change a result therefore does not change any later step.
 """
 
 from __future__ import annotations
 
+from pathlib import PurePosixPath
 from typing import Annotated, Any, Literal
 
 from pydantic import Field, ValidationError
@@ -26,65 +26,15 @@ from components.artifacts import (
 )
 from components.base.errors import IntegrityError, first_line, first_validation_error
 from components.base.hashing import value_sha256
+from job.store.fingerprint import FingerprintInputs, Producer
 
 MANIFEST = "manifest.json"
-SCHEMA_VERSION = 2
-"""Raised when a field of a manifest, or of an artifact in it, comes, goes or means something else."""
+SCHEMA_VERSION = 3
+"""Incremented when a field of a manifest, or of an artifact in it, is added, removed, or changes its meaning."""
+REMEDY_RERUN = "run the job again: it quarantines the artifact and produces it again"
 AnyArtifact = Annotated[
     Examples | TransformedExamples | Model | Evaluation | Figures | PushedModel, Field(discriminator="kind")
 ]
-
-
-class FingerprintInputs(Statement):
-    """All that decides a step's result."""
-
-    component: str
-    """Import string of the class, such as `components.trainer:Trainer`."""
-    version: str
-    source: Sha256
-    """Over the source code of the component and what it uses of its own package."""
-    config: dict[str, Any]
-    """What of its configuration decides the result."""
-    inputs: dict[str, Sha256]
-    """Digest of each artifact that it was made from."""
-    libraries: dict[str, str]
-
-    @property
-    def fingerprint(self) -> str:
-        """SHA-256 of the recipe in canonical JSON."""
-        return value_sha256(self.model_dump(mode="json"))
-
-    def differences(self, other: FingerprintInputs) -> list[str]:
-        """Say what is different from another recipe, a few words a difference, the weightiest first."""
-        if self.component != other.component:
-            return [f"another component, {self.component}"]  # with a configuration and libraries of its own
-        another = self.version != other.version
-        return [
-            *([f"version {other.version} → {self.version}"] if another else []),
-            *(f"config {change}" for change in _changes(other.config, self.config)),
-            *(f"new {name}" for name in self.inputs if self.inputs[name] != other.inputs.get(name)),
-            *(f"no {name}" for name in other.inputs if name not in self.inputs),
-            *(f"library {change}" for change in _changes(other.libraries, self.libraries)),
-            # Another version has other source code as a matter of course.
-            *(["its source code changed"] if self.source != other.source and not another else []),
-        ]
-
-
-def _changes(before: Any, after: Any, path: str = "") -> list[str]:
-    """Return `key before → after` for each value that differs between two JSON values."""
-    if isinstance(before, dict) and isinstance(after, dict):
-        keys = sorted(before.keys() | after.keys())
-        return [
-            change
-            for key in keys
-            for change in _changes(before.get(key), after.get(key), f"{path}.{key}" if path else key)
-        ]
-    return [] if before == after else [f"{path} {_short(before)} → {_short(after)}"]
-
-
-def _short(value: Any, most: int = 24) -> str:
-    text = "none" if value is None else str(value)
-    return text if len(text) <= most else text[: most - 1] + "…"
 
 
 class FileEntry(Statement):
@@ -98,47 +48,56 @@ class FileEntry(Statement):
 
 
 class Manifest(Statement):
-    """What `manifest.json` holds."""
+    """The content of `manifest.json`."""
 
-    schema_version: Literal[2] = 2
+    schema_version: Literal[3] = 3
     fingerprint: Sha256
     digest: Sha256
-    recipe: FingerprintInputs
+    """The content digest."""
+    producer: Producer
+    inputs: dict[str, Sha256]
+    """Content digest of each input artifact."""
+    libraries: dict[str, str]
     files: tuple[FileEntry, ...]
     artifact: AnyArtifact
 
+    @property
+    def fingerprint_inputs(self) -> FingerprintInputs:
+        """Everything that the fingerprint covers."""
+        return FingerprintInputs(producer=self.producer, inputs=self.inputs, libraries=self.libraries)
+
     @classmethod
-    def create(cls, recipe: FingerprintInputs, files: tuple[FileEntry, ...], artifact: Artifact) -> Manifest:
-        """Put an artifact into its envelope."""
+    def create(cls, key: FingerprintInputs, files: tuple[FileEntry, ...], artifact: Artifact) -> Manifest:
+        """Return the manifest of an artifact with these files."""
         statement = artifact.model_dump(mode="json")
         return cls.model_validate(
             {
-                "fingerprint": recipe.fingerprint,
+                "fingerprint": key.fingerprint,
                 "digest": content_digest(files, statement),
-                "recipe": recipe.model_dump(mode="json"),
+                **key.model_dump(mode="json"),
                 "files": [file.model_dump(mode="json") for file in files],
                 "artifact": statement,
             }
         )
 
     def to_bytes(self) -> bytes:
-        """Return the manifest as it is written: JSON that a person can read, always the same."""
+        """Return the manifest as readable JSON; equal manifests give equal bytes."""
         return self.model_dump_json(indent=2).encode() + b"\n"
 
     @classmethod
     def from_bytes(cls, content: bytes, *, where: str) -> Manifest:
-        """Read a manifest and hold it against its own digests.
+        """Parse a manifest and check it against its digests.
 
         Args:
-            content: what the file holds.
-            where: the file, for the message.
+            content: the content of the file.
+            where: the path of the file, for error messages.
 
         Raises:
-            IntegrityError: if it is not a manifest of this schema, or not as it was written.
+            IntegrityError: if it is not a manifest of this schema version, or was changed.
         """
         try:
             manifest = cls.model_validate_json(content)
-            fingerprint = manifest.recipe.fingerprint
+            fingerprint = manifest.fingerprint_inputs.fingerprint
             digest = content_digest(manifest.files, manifest.artifact.model_dump(mode="json"))
         except ValidationError as error:
             first = error.errors(include_url=False)[0]
@@ -148,44 +107,37 @@ class Manifest(Statement):
                     expected=f"schema version {SCHEMA_VERSION}, which this version of the job reads",
                     remedy="use the version of the job that wrote it, or another root",
                 ) from error
-            raise _not_one(where, first_validation_error(error)) from error
-        except ValueError as error:  # a number that JSON has not
-            raise _not_one(where, first_line(error)) from error
-        for what, stated, found in (
-            ("recipe", manifest.fingerprint, fingerprint),
+            raise _invalid(where, first_validation_error(error)) from error
+        except ValueError as error:  # a number that JSON does not have
+            raise _invalid(where, first_line(error)) from error
+        for part, stated, computed in (
+            ("fingerprint", manifest.fingerprint, fingerprint),
             ("content", manifest.digest, digest),
         ):
-            if stated != found:
+            if stated != computed:
                 raise IntegrityError(
-                    f"{where} has been changed: its {what} has the SHA-256 {found}",
-                    expected=f"{stated}, as it says itself",
-                    remedy=RERUN,
+                    f"{where} has been changed: its {part} has the SHA-256 {computed}",
+                    expected=f"{stated}, as stated in the manifest",
+                    remedy=REMEDY_RERUN,
                 )
         if manifest.to_bytes() != content:
-            raise IntegrityError(f"{where} is not as it was written", expected="the same bytes", remedy=RERUN)
-        held = {part for file in manifest.files for part in (file.path, *_folders(file.path))}
-        if missing := [name for name in manifest.artifact.file_names() if name not in held]:
-            raise _not_one(where, f"its artifact names {missing[0]}, its files do not")
+            raise IntegrityError(f"{where} has been changed", expected="the original bytes", remedy=REMEDY_RERUN)
+        paths = {str(path) for file in manifest.files for path in _with_parents(file.path)}
+        if missing := [name for name in manifest.artifact.file_names() if name not in paths]:
+            raise _invalid(where, f"its artifact names {missing[0]}, its files do not")
         return manifest
 
 
-RERUN = "run the job again: it sets the artifact aside and makes it anew"
-
-
-def _not_one(where: str, why: str) -> IntegrityError:
-    return IntegrityError(
-        f"{where} is not a manifest: {why}",
-        expected="a manifest as the job writes it",
-        remedy=RERUN,
-    )
-
-
-def _folders(path: str) -> list[str]:
-    """Return the folders that a file is in, relative to the artifact's directory."""
-    parts = path.split("/")[:-1]
-    return ["/".join(parts[: depth + 1]) for depth in range(len(parts))]
-
-
 def content_digest(files: tuple[FileEntry, ...], statement: dict[str, Any]) -> str:
-    """Return the digest of what an artifact is: its files and its statement."""
+    """Return the digest of an artifact's content: its files and its statement."""
     return value_sha256({"files": [file.model_dump(mode="json") for file in files], "artifact": statement})
+
+
+def _with_parents(path: str) -> tuple[PurePosixPath, ...]:
+    return (PurePosixPath(path), *PurePosixPath(path).parents)
+
+
+def _invalid(where: str, reason: str) -> IntegrityError:
+    return IntegrityError(
+        f"{where} is not a manifest: {reason}", expected="a manifest written by the job", remedy=REMEDY_RERUN
+    )

@@ -21,7 +21,7 @@ from typing import TYPE_CHECKING, Any
 from pydantic import ValidationError
 
 from components.base.errors import ConfigError, IntegrityError, StorageError, first_validation_error
-from components.runtime.disk import disk_space_guard
+from components.io.atomic import replace_link, write_atomically
 from components.runtime.locks import acquire, is_held
 from job.store.records import RunRecord
 from job.store.store import make_writable
@@ -108,7 +108,7 @@ class Runs:
         Raises:
             StorageError: if there is no space for it; the one that is there stays.
         """
-        write_whole(self.path(record.run_id) / RECORD, record.to_json() + "\n")
+        write_atomically(self.path(record.run_id) / RECORD, record.to_json() + "\n", what="the record of the run")
 
     def write_page(self, record: RunRecord, name: str, page: str) -> Path:
         """Write what a run has for readers, `REPORT` or `MODEL_CARD`, as `write` does its record; return where it is.
@@ -117,7 +117,7 @@ class Runs:
             StorageError: if there is no space for it.
         """
         path = self.path(record.run_id) / name
-        write_whole(path, page)
+        write_atomically(path, page, what=f"the run's {name}")
         return path
 
     def link(self, record: RunRecord, step: StepRecord) -> None:
@@ -175,7 +175,7 @@ class Runs:
                 if record.blessed:
                     yield record
 
-    def having(self, digest: str) -> list[str]:
+    def using(self, digest: str) -> list[str]:
         """Return the ids of the runs that made or reused an artifact, the newest last."""
         found = []
         for run_id in self.ids():
@@ -187,26 +187,3 @@ class Runs:
     def has_record(self, run_id: str) -> bool:
         """Return whether a run came as far as to write its record."""
         return (self.path(run_id) / RECORD).is_file()
-
-
-def write_whole(path: Path, text: str) -> None:
-    """Write a file so that a reader never sees half of it; if that fails, the one that is there stays.
-
-    Raises:
-        StorageError: if there is no space for it.
-    """
-    draft = path.with_name(f".{path.name}")
-    with disk_space_guard(path.parent):
-        try:
-            draft.write_text(text, encoding="utf-8")
-            draft.replace(path)
-        except OSError:
-            draft.unlink(missing_ok=True)
-            raise
-
-
-def replace_link(link: Path, target: Path) -> None:
-    """Let a symbolic link lead to `target` in one step, whatever it led to before."""
-    draft = link.with_name(f".{link.name}-{secrets.token_hex(4)}")
-    draft.symlink_to(target)
-    draft.replace(link)

@@ -4,7 +4,7 @@
 <root>/artifacts/<slot>/<fingerprint>.partial/files/         being made
 <root>/artifacts/<slot>/<fingerprint>.partial/checkpoints/   what lets an attempt that was ended go on
 <root>/artifacts/<slot>/<fingerprint>.lock                   there while a run looks for it or makes it
-<root>/artifacts/<slot>/<fingerprint>.aside-N/               damaged, or not what is sealed; kept to be looked at
+<root>/artifacts/<slot>/<fingerprint>.quarantined-N/               damaged, or not what is sealed; kept to be looked at
 <root>/artifacts/<slot>/....deleting/                        one of these on its way out
 """
 
@@ -22,18 +22,20 @@ from typing import TYPE_CHECKING, Any, Literal, cast
 
 from components import Artifact, Stored
 from components.base.errors import ConfigError, IntegrityError, JobError
-from components.runtime.disk import FULL, disk_full, flush
+from components.io.atomic import flush_tree, rename_durably
+from components.runtime.disk import DISK_FULL_ERRNOS, disk_full_error
 from components.runtime.locks import acquire
 from job.pipeline.slots import SLOTS
+from job.store.fingerprint import FingerprintInputs
 from job.store.integrity import list_files, verify
-from job.store.manifest import MANIFEST, RERUN, FingerprintInputs, Manifest
+from job.store.manifest import MANIFEST, REMEDY_RERUN, Manifest
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterable, Iterator
     from contextlib import AbstractContextManager
 
-Kind = Literal["sealed", "partial", "lock", "aside", "deleting"]
-NAME = re.compile(r"([0-9a-f]{64})(?:\.(partial|lock|aside)(?:-\d+)?)?(\.deleting)?", re.ASCII)
+Kind = Literal["sealed", "partial", "lock", "quarantined", "deleting"]
+NAME = re.compile(r"([0-9a-f]{64})(?:\.(partial|lock|quarantined)(?:-\d+)?)?(\.deleting)?", re.ASCII)
 
 
 @dataclass(frozen=True)
@@ -47,7 +49,7 @@ class Entry:
 
 
 @dataclass(frozen=True)
-class Sealed:
+class SealedArtifact:
     """A sealed artifact: its manifest and its directory."""
 
     slot: str
@@ -60,7 +62,7 @@ class Sealed:
 
 
 @dataclass(frozen=True)
-class Stage:
+class Staging:
     """Where an artifact is being made."""
 
     files: Path
@@ -76,7 +78,7 @@ class Store:
         self.root = root
         self.artifacts = root / "artifacts"
 
-    def require(self) -> None:
+    def check_exists(self) -> None:
         """See that there is a store to look at.
 
         Raises:
@@ -98,12 +100,12 @@ class Store:
             make_writable(self.artifacts / slot)
 
     def locked(
-        self, slot: str, fingerprint: str, *, holder: str, waiting: Callable[[str], None], check: Callable[[], None]
+        self, slot: str, fingerprint: str, *, owner: str, on_wait: Callable[[str], None], check: Callable[[], None]
     ) -> AbstractContextManager[None]:
-        """Let one run at a time look for, make or remove an artifact; see `components.runtime.locks.hold`."""
-        return acquire(self.lock(slot, fingerprint), holder=holder, waiting=waiting, check=check)
+        """Let one run at a time look for, make or remove an artifact; see `components.runtime.locks.acquire`."""
+        return acquire(self.lock(slot, fingerprint), owner=owner, on_wait=on_wait, check=check)
 
-    def find(self, slot: str, fingerprint: str) -> Sealed | None:
+    def find(self, slot: str, fingerprint: str) -> SealedArtifact | None:
         """Return the sealed artifact of that fingerprint, every file of it verified, or None.
 
         Raises:
@@ -116,7 +118,7 @@ class Store:
         verify(directory, sealed.manifest)
         return sealed
 
-    def read(self, slot: str, directory: Path) -> Sealed:
+    def read(self, slot: str, directory: Path) -> SealedArtifact:
         """Return the sealed artifact in a directory, its manifest verified but not its files.
 
         Raises:
@@ -129,23 +131,23 @@ class Store:
                     raise IntegrityError(
                         f"{of} is {'a link' if of.is_symlink() else 'not what it should be'}",
                         expected=f"a {'folder' if of == directory else 'regular file'}",
-                        remedy=RERUN,
+                        remedy=REMEDY_RERUN,
                     )
             content = path.read_bytes()
         except OSError as error:
             raise IntegrityError(
                 f"{path} cannot be read: {error.strerror}",
                 expected="the manifest of a sealed artifact",
-                remedy=RERUN,
+                remedy=REMEDY_RERUN,
             ) from error
         manifest = Manifest.from_bytes(content, where=str(path))
         if manifest.fingerprint != directory.name:
             raise IntegrityError(
                 f"{path} has the fingerprint {manifest.fingerprint}",
                 expected=f"that of its directory, {directory.name}",
-                remedy=RERUN,
+                remedy=REMEDY_RERUN,
             )
-        return Sealed(slot, manifest, directory)
+        return SealedArtifact(slot, manifest, directory)
 
     def sealed_directories(self) -> Iterator[tuple[str, Path]]:
         """Yield the slot and directory of everything sealed, in a fixed order."""
@@ -173,8 +175,8 @@ class Store:
             path = path.rename(place)
         shutil.rmtree(path)
 
-    def closest(self, slot: str, recipe: FingerprintInputs) -> FingerprintInputs | None:
-        """Return the recipe of the slot's sealed artifacts that differs least, of equals the newest."""
+    def closest(self, slot: str, key: FingerprintInputs) -> FingerprintInputs | None:
+        """Return the key of the slot's sealed artifacts that differs least, of equals the newest."""
         directories = []
         for of, directory in self.sealed_directories():
             with suppress(OSError):  # another run may set it aside, or remove it
@@ -183,11 +185,11 @@ class Store:
         recipes = []
         for _, directory in sorted(directories, reverse=True):
             with suppress(IntegrityError):
-                recipes.append(self.read(slot, directory).manifest.recipe)
-        return min(recipes, key=lambda other: len(recipe.differences(other)), default=None)
+                recipes.append(self.read(slot, directory).manifest.fingerprint_inputs)
+        return min(recipes, key=lambda other: len(key.differences(other)), default=None)
 
     @contextmanager
-    def staged(self, slot: str, fingerprint: str) -> Iterator[Stage]:
+    def staged(self, slot: str, fingerprint: str) -> Iterator[Staging]:
         """Stage an artifact for as long as the block runs.
 
         What an unfinished attempt left unsealed goes, at the beginning and, whatever ends the
@@ -204,54 +206,50 @@ class Store:
             if not (stage.checkpoints.is_dir() and any(stage.checkpoints.iterdir())):
                 shutil.rmtree(partial, ignore_errors=True)
 
-    def seal(self, slot: str, recipe: FingerprintInputs, artifact: Artifact, warning: Callable[[str], None]) -> Sealed:
+    def seal(
+        self, slot: str, key: FingerprintInputs, artifact: Artifact, warning: Callable[[str], None]
+    ) -> SealedArtifact:
         """Seal what was staged: hash and flush every file, write the manifest last, rename once.
 
-        What is sealed and whole is never replaced: another run may be reading it. If the same recipe gave
+        What is sealed and whole is never replaced: another run may be reading it. If the same key gave
         other content now, that is set aside. What is damaged is set aside itself.
 
         Args:
             slot: the component's slot.
-            recipe: how it was made.
+            key: how it was made.
             artifact: what it is.
             warning: told if the content is not what it was before.
 
         Raises:
             JobError: if the artifact names a file that is not there, or a file is none.
         """
-        files = self._stage(slot, recipe.fingerprint).files
+        files = self._stage(slot, key.fingerprint).files
         for name in artifact.file_names():
             if not (files / name).exists():
                 raise JobError(
-                    f"{recipe.component} names the file {name}, but did not write it",
+                    f"{key.producer.component} names the file {name}, but did not write it",
                     expected="every file that an artifact names below context.output",
                     remedy="correct the component",
                 )
-        manifest = Manifest.create(recipe, list_files(files), artifact)
-        for entry in manifest.files:
-            flush(files / entry.path)
-        path = files / MANIFEST
-        path.write_bytes(manifest.to_bytes())
-        flush(path)
-        for folder, _, _ in os.walk(files):
-            flush(Path(folder))
-        directory = self.directory(slot, recipe.fingerprint)
+        manifest = Manifest.create(key, list_files(files), artifact)
+        (files / MANIFEST).write_bytes(manifest.to_bytes())
+        flush_tree(files)
+        directory = self.directory(slot, key.fingerprint)
         try:
-            sealed = self.find(slot, recipe.fingerprint)
+            sealed = self.find(slot, key.fingerprint)
         except IntegrityError:
-            self.quarantine(slot, recipe.fingerprint)
+            self.quarantine(slot, key.fingerprint)
             sealed = None
         if sealed is None:
-            files.rename(directory)
-            flush(directory.parent)
-            sealed = Sealed(slot, manifest, directory)
+            rename_durably(files, directory)
+            sealed = SealedArtifact(slot, manifest, directory)
         elif sealed.manifest != manifest:
             aside = files.rename(self._free_name(directory))
             warning(
-                f"{recipe.component} did not make what it made before from the same recipe: "
+                f"{key.producer.component} did not make what it made before from the same key: "
                 f"{directory} stays, and what was made now is set aside as {aside}"
             )
-        shutil.rmtree(self._stage(slot, recipe.fingerprint).checkpoints, ignore_errors=True)
+        shutil.rmtree(self._stage(slot, key.fingerprint).checkpoints, ignore_errors=True)
         return sealed
 
     def quarantine(self, slot: str, fingerprint: str) -> Path:
@@ -264,13 +262,13 @@ class Store:
 
     def _free_name(self, directory: Path) -> Path:
         number = 1
-        while (aside := directory.with_name(f"{directory.name}.aside-{number}")).exists():
+        while (aside := directory.with_name(f"{directory.name}.quarantined-{number}")).exists():
             number += 1
         return aside
 
-    def _stage(self, slot: str, fingerprint: str) -> Stage:
+    def _stage(self, slot: str, fingerprint: str) -> Staging:
         partial = self.partial(slot, fingerprint)
-        return Stage(files=partial / "files", checkpoints=partial / "checkpoints")
+        return Staging(files=partial / "files", checkpoints=partial / "checkpoints")
 
     def directory(self, slot: str, fingerprint: str) -> Path:
         """Return where the artifact of that fingerprint is, or would be."""
@@ -298,8 +296,8 @@ def make_writable(folder: Path) -> None:
         probe.touch()
         probe.unlink(missing_ok=True)
     except OSError as error:
-        if error.errno in FULL:
-            raise disk_full(folder) from error
+        if error.errno in DISK_FULL_ERRNOS:
+            raise disk_full_error(folder) from error
         raise ConfigError(
             f"cannot write to the root at {error.filename or folder}: {error.strerror}",
             expected="a folder that the job may write to",

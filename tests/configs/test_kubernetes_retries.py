@@ -7,7 +7,7 @@ from typing import Any
 from components.base.errors import ExitCode
 from components.trainer.config import CheckpointConfig
 from job.reporters.termination_log import VARIABLE
-from job.signals import PATIENCE
+from job.signals import GRACE_SECONDS
 from tests.configs.kubernetes import Rendered, require_kubectl
 
 require_kubectl()
@@ -58,7 +58,7 @@ def test_finished_job_is_deleted_after_a_while(rendered: Rendered) -> None:
 
 def test_grace_period_allows_a_last_checkpoint(rendered: Rendered) -> None:
     # Writing a checkpoint never takes longer than the interval between two.
-    assert rendered.pod["terminationGracePeriodSeconds"] >= PATIENCE + CheckpointConfig().every_seconds
+    assert rendered.pod["terminationGracePeriodSeconds"] >= GRACE_SECONDS + CheckpointConfig().every_seconds
 
 
 def test_termination_message_is_where_kubernetes_reads_it(rendered: Rendered) -> None:

@@ -14,9 +14,9 @@ from typing import Any
 import pytest
 
 from components.base.errors import StorageError
-from components.pusher.content import content_digest
 from components.pusher.metadata import read_statement, write_statement
 from components.pusher.publish import publish
+from components.pusher.servable import servable_digest
 from components.runtime.locks import acquire
 from tests.components.pusher.support import Listener, make_servable, push, roll_back, served
 from tests.support.disks import small_disk
@@ -135,7 +135,7 @@ def test_a_full_disk_is_told_and_leaves_what_is_served(tmp_path: Path) -> None:
         (disk / "made").mkdir()
         push(disk, "a")
         with pytest.raises(StorageError, match="no space for the model that is published") as told:
-            publish(big, disk / "served", digest=content_digest(big), progress=Listener())
+            publish(big, disk / "served", digest=servable_digest(big), progress=Listener())
         assert "needed" in told.value.headline
         assert "--root" not in told.value.remedy
         assert served(disk / "served") == ["a"]
@@ -159,13 +159,13 @@ def write_statement_of(directory: Path) -> None:
     """Let a servable that was changed state what it is now."""
     stated = read_statement(directory)
     assert stated is not None
-    write_statement(stated.model_copy(update={"content_sha256": content_digest(directory)}), directory)
+    write_statement(stated.model_copy(update={"content_sha256": servable_digest(directory)}), directory)
 
 
 def test_who_waits_is_told_for_whom_and_a_signal_ends_the_waiting(tmp_path: Path) -> None:
     for name in "ab":
         push(tmp_path, name)
-    with acquire(tmp_path / "served/.lock", holder="another push"):
+    with acquire(tmp_path / "served/.lock", owner="another push"):
         process = start("rollback", tmp_path / "served")
         watchdog = Timer(30, process.kill)  # who says nothing would wait for ever
         watchdog.start()
@@ -176,7 +176,7 @@ def test_who_waits_is_told_for_whom_and_a_signal_ends_the_waiting(tmp_path: Path
         watchdog.cancel()
     assert process.returncode == 143
     assert stdout == ""
-    assert "the job was asked to end (SIGTERM)" in stderr
+    assert "the job was interrupted (SIGTERM)" in stderr
     assert "run the same command again: nothing was changed" in stderr
     assert sorted(path.name for path in (tmp_path / "served").iterdir()) == ["1", "2"]
 
@@ -184,7 +184,7 @@ def test_who_waits_is_told_for_whom_and_a_signal_ends_the_waiting(tmp_path: Path
 def test_a_push_that_waits_says_for_whom(tmp_path: Path) -> None:
     told = Listener()
     (tmp_path / "served").mkdir()
-    with ThreadPoolExecutor(1) as pool, acquire(tmp_path / "served/.lock", holder="a rollback"):
+    with ThreadPoolExecutor(1) as pool, acquire(tmp_path / "served/.lock", owner="a rollback"):
         pushing = pool.submit(push, tmp_path, "a", told)
         wait_until(lambda: told.messages, lambda: "it says nothing", seconds=20)
         assert not pushing.done()

@@ -16,7 +16,7 @@ from pydantic import Field
 from components.base.errors import ConfigError, DataError, first_line
 from components.base.hashing import file_sha256
 from components.example_gen.sources.base import Dataset, SourceConfig
-from components.runtime.disk import disk_full, is_disk_full
+from components.runtime.disk import disk_full_error, is_disk_full
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
@@ -141,7 +141,7 @@ class TfdsSource(SourceConfig):
                 builder.download_and_prepare(download_config=tfds.download.DownloadConfig(try_download_gcs=False))
         except Exception as error:  # whatever the network, the server, the archive or the disk does
             if is_disk_full(error, self._home()):
-                raise disk_full(self._home()) from error
+                raise disk_full_error(self._home()) from error
             if isinstance(error, PermissionError):
                 raise DataError(
                     f"no permission to write {error.filename}",
@@ -176,12 +176,12 @@ class TfdsSource(SourceConfig):
     def _read(self, builder: Any, split: str, context: Context, scratch: Path) -> LabelledImages:
         import numpy as np
 
-        from components.io.raw_images import LabelledImages, spooling
+        from components.io.raw_images import LabelledImages, spool_images
 
         count = builder.info.splits[split].num_examples
         height, width = (self.size, self.size) if self.size else builder.info.features["image"].shape[:2]
         labels = []
-        with spooling(scratch / split, height=height, width=width, needed=count * height * width) as spool:
+        with spool_images(scratch / split, height=height, width=width, needed=count * height * width) as spool:
             for some_images, some_labels in self._batches(builder, split, shape=(height, width)):
                 context.termination.check()
                 spool.append(some_images)

@@ -10,8 +10,8 @@ from hypothesis.extra.numpy import arrays
 from numpy.typing import NDArray
 
 from components.evaluator.calibration import reliability
-from components.evaluator.metrics import cross_entropy
-from components.evaluator.temperature import HIGHEST, LOWEST, apply_temperature, calibrate, fit_temperature
+from components.evaluator.temperature import HIGHEST, LOWEST, calibrate, fit_temperature
+from components.inference.probabilities import apply_temperature, cross_entropy
 
 
 def softmax(logits: NDArray[np.float64]) -> NDArray[np.float32]:

@@ -4,14 +4,14 @@ from __future__ import annotations
 
 from pathlib import Path
 
-from components.artifacts import Interval, Servable
+from components.artifacts import Interval, Rollback, Servable
 from components.base.hashing import value_sha256
 from components.base.progress import NoProgress
 from components.base.termination import NoTermination
-from components.pusher import rollback as rolling_back
-from components.pusher.content import content_digest
+from components.pusher import rollback
 from components.pusher.metadata import write_statement
-from components.pusher.publish import Published, publish
+from components.pusher.publish import PublishResult, publish
+from components.pusher.servable import servable_digest
 from components.pusher.versions import Version, list_versions
 
 
@@ -21,7 +21,7 @@ def make_servable(directory: Path, name: str, *, accuracy: float = 0.9) -> Path:
         (directory / file).parent.mkdir(parents=True, exist_ok=True)
         (directory / file).write_text(f"{file} of {name}")
     servable = Servable(
-        content_sha256=content_digest(directory),
+        content_sha256=servable_digest(directory),
         weights_sha256=value_sha256(name),
         test_sha256=value_sha256("test images"),
         verdict="BLESSED",
@@ -50,11 +50,11 @@ class Listener(NoProgress):
         self.warnings.append(text)
 
 
-def push(tmp_path: Path, name: str, progress: NoProgress | None = None) -> Published:
+def push(tmp_path: Path, name: str, progress: NoProgress | None = None) -> PublishResult:
     """Push a model of that name to `served`, as a run does; the same name is the same model."""
     made = tmp_path / "made" / name
     servable = made if made.exists() else make_servable(made, name)
-    return publish(servable, tmp_path / "served", digest=content_digest(servable), progress=progress or NoProgress())
+    return publish(servable, tmp_path / "served", digest=servable_digest(servable), progress=progress or NoProgress())
 
 
 def pushed(tmp_path: Path, name: str) -> Version:
@@ -64,9 +64,9 @@ def pushed(tmp_path: Path, name: str) -> Version:
     return version
 
 
-def roll_back(destination: Path, to: int | None = None) -> rolling_back.RolledBack:
+def roll_back(destination: Path, to: int | None = None) -> Rollback:
     """Roll back without telling anybody."""
-    return rolling_back.roll_back(destination, to, progress=NoProgress(), termination=NoTermination())
+    return rollback.roll_back(destination, to, progress=NoProgress(), termination=NoTermination())
 
 
 def served(destination: Path) -> list[str]:

@@ -66,7 +66,7 @@ def served(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Served]:
     (folder / "served").rename(folder / "serving" / "mnist")  # the newest is to be found, beside one that is no model
     outcome = run_job_process("run", "--config", "config.yaml", "--json", cwd=folder)
     assert outcome.exit_code == 0, outcome.stderr
-    assert outcome.record["steps"][-1]["delivered"] == "version 2: serving/mnist/2"
+    assert outcome.record["steps"][-1]["published"] == "version 2: serving/mnist/2"
     with subprocess.Popen(
         [sys.executable, "-I", str(MODEL_SERVER), str(folder / "serving" / "mnist")],
         cwd=folder,

@@ -15,7 +15,7 @@ from components import Context, Evaluation, Model, PushedModel, Pusher, Stored
 from components.artifacts import Blessing
 from components.base.errors import ConfigError, DataError, StorageError
 from components.base.progress import NoProgress
-from components.pusher.destination import as_folder, check_destination
+from components.pusher.destination import check_destination, parse_destination
 from components.testing.contract import make_inputs
 
 BLESSED = Blessing(verdict="BLESSED", checks=())
@@ -138,23 +138,23 @@ def test_a_destination_is_a_path_however_it_is_given(monkeypatch: pytest.MonkeyP
 @pytest.mark.parametrize(
     ("value", "says"),
     [
-        ("", "the path of a folder is expected"),
-        (None, "the path of a folder is expected"),
-        (3, "the path of a folder is expected"),
-        ("s3://bucket/models", "s3://bucket/models is an address"),
+        ("", "expected the path of a folder"),
+        (None, "expected the path of a folder"),
+        (3, "expected the path of a folder"),
+        ("s3://bucket/models", "s3://bucket/models is a URL"),
         ("~nobody-of-this-name/x", "there is no home folder"),
     ],
 )
 def test_what_is_no_path_is_no_destination(value: object, says: str) -> None:
     with pytest.raises(ValueError, match=says):
-        as_folder(value)
+        parse_destination(value)
 
 
 @pytest.mark.parametrize(
     ("place", "says"),
     [
-        ("link", "it is a link that leads nowhere"),
-        ("link/below", "link is a link that leads nowhere"),
+        ("link", "it is a broken link"),
+        ("link/below", "link is a broken link"),
         ("file/below", "file is not a folder"),
         ("/proc/x/y", "/proc cannot be written to"),
     ],
@@ -169,7 +169,9 @@ def test_where_nothing_can_be_pushed_to_is_told_before(tmp_path: Path, place: st
     assert sorted(tmp_path.iterdir()) == before
 
 
-@pytest.mark.parametrize(("missing", "says"), [(os.R_OK, "may not be read"), (os.W_OK, "may not be written to")])
+@pytest.mark.parametrize(
+    ("missing", "says"), [(os.R_OK, "has no read permission"), (os.W_OK, "has no write permission")]
+)
 def test_a_destination_must_be_read_and_written(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch, missing: int, says: str
 ) -> None:

@@ -13,8 +13,8 @@ import pytest
 
 from components.base.errors import ConfigError, IntegrityError, JobError, TerminationError
 from components.base.termination import NoTermination
-from components.pusher import rollback as rolling_back
-from components.pusher.metadata import ROLLED_BACK, STATEMENT
+from components.pusher import rollback
+from components.pusher.metadata import ROLLBACK_FILE, STATEMENT_FILE
 from components.pusher.versions import list_versions
 from tests.components.pusher.support import Listener, bytes_below, make_servable, names, push, pushed, roll_back, served
 
@@ -69,11 +69,11 @@ def test_rolling_back_adds_a_copy_and_changes_nothing(tmp_path: Path) -> None:
         push(tmp_path, name)
     before = bytes_below(tmp_path / "served")
     done = roll_back(tmp_path / "served")
-    assert (done.version.number, done.to.number, done.before.number) == (3, 1, 2)
+    assert (done.served.number, done.served.copy_of, done.before.number) == (3, 1, 2)
     after = bytes_below(tmp_path / "served")
     assert {name: content for name, content in after.items() if not name.startswith("3/")} == before
     copy = bytes_below(tmp_path / "served/3")
-    assert json.loads(copy.pop(ROLLED_BACK))["content_sha256"] == [done.before.digest]
+    assert json.loads(copy.pop(ROLLBACK_FILE))["content_sha256"] == [done.before.content_sha256]
     assert copy == bytes_below(tmp_path / "served/1")
 
 
@@ -81,7 +81,7 @@ def test_a_version_that_somebody_else_made_can_be_rolled_back_to(tmp_path: Path)
     (tmp_path / "served/1700000000/variables").mkdir(parents=True)
     (tmp_path / "served/1700000000/saved_model.pb").write_text("model of theirs")
     assert pushed(tmp_path, "a").number == 1700000001
-    assert roll_back(tmp_path / "served").version.servable is None
+    assert roll_back(tmp_path / "served").served.servable is None
     assert served(tmp_path / "served") == ["theirs", "a", "theirs"]
 
 
@@ -124,7 +124,7 @@ def test_what_is_no_saved_model_is_neither_pushed_nor_rolled_back_to(tmp_path: P
         roll_back(tmp_path / "served", 1)
     (tmp_path / "served/3").mkdir()  # newest, but no server can load it
     done = roll_back(tmp_path / "served")
-    assert (done.version.number, done.to.number) == (4, 2)
+    assert (done.served.number, done.served.copy_of) == (4, 2)
     assert [version.damage for version in list_versions(tmp_path / "served")] == [
         "has no saved_model.pb",
         "",
@@ -158,7 +158,7 @@ def hide(monkeypatch: pytest.MonkeyPatch, folder: Path) -> None:
 def test_nothing_changes_beside_a_version_of_which_nothing_can_be_known(tmp_path: Path) -> None:
     for name in "ab":
         push(tmp_path, name)
-    statement = tmp_path / "served/1" / STATEMENT
+    statement = tmp_path / "served/1" / STATEMENT_FILE
     statement.unlink()
     statement.symlink_to(statement)  # which no permission helps against
     for attempt in (roll_back, lambda _: push(tmp_path, "a")):
@@ -174,20 +174,20 @@ def test_links_and_empty_folders_are_copied_whole(tmp_path: Path) -> None:
     (version / "variables").symlink_to(theirs / "variables")
     (version / "saved_model.pb").symlink_to(theirs / "saved_model.pb")
     push(tmp_path, "a")
-    copy = roll_back(tmp_path / "served").version.directory
+    copy = roll_back(tmp_path / "served").served.directory
     assert not any(path.is_symlink() for path in copy.rglob("*"))
     assert (copy / "assets").is_dir()
     assert bytes_below(copy) == {
-        name: content for name, content in bytes_below(theirs).items() if name != STATEMENT
-    } | {ROLLED_BACK: (copy / ROLLED_BACK).read_bytes()}
+        name: content for name, content in bytes_below(theirs).items() if name != STATEMENT_FILE
+    } | {ROLLBACK_FILE: (copy / ROLLBACK_FILE).read_bytes()}
 
 
 def test_a_damaged_copy_that_is_served_can_be_rolled_back_to_its_original(tmp_path: Path) -> None:
     for name in "ab":
         push(tmp_path, name)
-    damaged = roll_back(tmp_path / "served").version
+    damaged = roll_back(tmp_path / "served").served
     (damaged.directory / "saved_model.pb").write_text("something else")
-    assert roll_back(tmp_path / "served", 1).version.number == 4
+    assert roll_back(tmp_path / "served", 1).served.number == 4
     assert served(tmp_path / "served") == ["a", "b", "else", "a"]
 
 
@@ -197,13 +197,13 @@ def test_a_rollback_that_was_asked_to_end_changes_nothing(tmp_path: Path) -> Non
     for moment in count():
         asked = EndsAt(moment)
         try:
-            done = rolling_back.roll_back(tmp_path / "served", None, progress=Listener(), termination=asked)
+            done = rollback.roll_back(tmp_path / "served", None, progress=Listener(), termination=asked)
         except TerminationError:
             assert names(tmp_path / "served") == ["1", "2"]
         else:
             break
     assert moment > 3, "it looks before each file, and last before the rename"
-    assert done.version.number == 3
+    assert done.served.number == 3
 
 
 def test_a_rollback_looks_last_before_the_step_that_changes_what_is_served(tmp_path: Path) -> None:
@@ -212,11 +212,11 @@ def test_a_rollback_looks_last_before_the_step_that_changes_what_is_served(tmp_p
 
     class EndsWhenAllIsCopied(NoTermination):
         def check(self) -> None:
-            if list((tmp_path / "served").glob(f".staging-*/{ROLLED_BACK}")):
+            if list((tmp_path / "served").glob(f".staging-*/{ROLLBACK_FILE}")):
                 raise TerminationError("the job was asked to end")
 
     with pytest.raises(TerminationError):
-        rolling_back.roll_back(tmp_path / "served", None, progress=Listener(), termination=EndsWhenAllIsCopied())
+        rollback.roll_back(tmp_path / "served", None, progress=Listener(), termination=EndsWhenAllIsCopied())
     assert names(tmp_path / "served") == ["1", "2"]
 
 

@@ -11,10 +11,10 @@ from pathlib import Path
 import pytest
 
 from components.base.errors import ConfigError, IntegrityError, JobError
-from components.pusher.content import content_digest
-from components.pusher.metadata import STATEMENT
+from components.pusher.metadata import STATEMENT_FILE
 from components.pusher.publish import publish
-from components.pusher.versions import LARGEST, in_use, list_versions
+from components.pusher.servable import servable_digest
+from components.pusher.versions import LARGEST_VERSION, list_versions, served_history
 from components.runtime.locks import acquire
 from tests.components.pusher.support import Listener, bytes_below, make_servable, names, push, pushed, roll_back, served
 
@@ -38,7 +38,7 @@ def test_what_is_there_is_not_published_again(tmp_path: Path) -> None:
 def test_a_model_that_was_judged_anew_is_the_same_model(tmp_path: Path) -> None:
     push(tmp_path, "a")
     judged = make_servable(tmp_path / "judged", "a", accuracy=0.5)
-    assert not publish(judged, tmp_path / "served", digest=content_digest(judged), progress=Listener()).new
+    assert not publish(judged, tmp_path / "served", digest=servable_digest(judged), progress=Listener()).new
 
 
 def test_what_is_served_is_pushed_anew_if_it_was_changed_and_that_is_told(tmp_path: Path) -> None:
@@ -49,7 +49,7 @@ def test_what_is_served_is_pushed_anew_if_it_was_changed_and_that_is_told(tmp_pa
     assert again.version == again.served
     assert (again.new, again.served.number) == (True, 2)
     assert told.warnings == [
-        f"{tmp_path / 'served/1'} was changed after it was published; the model is pushed anew",
+        f"{tmp_path / 'served/1'} was changed after it was published; the model is pushed again",
     ]
 
 
@@ -77,7 +77,7 @@ def test_a_changed_copy_that_is_served_is_pushed_anew_though_the_original_is_who
 
 def test_what_is_damaged_is_not_published(tmp_path: Path) -> None:
     servable = make_servable(tmp_path / "made", "a")
-    digest = content_digest(servable)
+    digest = servable_digest(servable)
     (servable / "saved_model.pb").write_text("cut sho")
     with pytest.raises(IntegrityError):
         publish(servable, tmp_path / "served", digest=digest, progress=Listener())
@@ -90,8 +90,8 @@ def test_the_next_number_is_above_all_that_a_server_could_take_for_a_version(tmp
     (tmp_path / "served" / "150").touch()  # a file: no version here, but the server would try it
     assert pushed(tmp_path, "a").number == 151
     assert [version.number for version in list_versions(tmp_path / "served")] == [123, 140, 145, 151]
-    (tmp_path / "served" / str(LARGEST)).mkdir()
-    with pytest.raises(ConfigError, match="the largest that there can be"):
+    (tmp_path / "served" / str(LARGEST_VERSION)).mkdir()
+    with pytest.raises(ConfigError, match="the largest possible number"):
         push(tmp_path, "b")
 
 
@@ -99,7 +99,7 @@ def test_what_is_in_use_after_versions_were_removed_goes_by_those_that_are_left(
     for name in "abc":
         push(tmp_path, name)
     (tmp_path / "served/2").rename(tmp_path / "away")
-    assert [version.number for version in in_use(list_versions(tmp_path / "served"))] == [1, 3]
+    assert [version.number for version in served_history(list_versions(tmp_path / "served"))] == [1, 3]
     assert pushed(tmp_path, "b").number == 4
 
 
@@ -113,22 +113,22 @@ def test_what_somebody_else_put_there_holds_no_push_up(tmp_path: Path) -> None:
     assert names(tmp_path / "served") == ["1", "5", "6"]
     with pytest.raises(ConfigError, match="5/x cannot be used: No such file"):
         roll_back(tmp_path / "served", 5)
-    assert roll_back(tmp_path / "served", 1).version.number == 7
+    assert roll_back(tmp_path / "served", 1).served.number == 7
 
 
 def test_a_push_does_not_look_into_what_somebody_else_put_there(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     make_servable(tmp_path / "served/1", "theirs")
-    (tmp_path / "served/1" / STATEMENT).unlink()
+    (tmp_path / "served/1" / STATEMENT_FILE).unlink()
     push(tmp_path, "a")
     read: list[Path] = []
 
     def digest(directory: Path) -> str:
         read.append(directory)
-        return content_digest(directory)
+        return servable_digest(directory)
 
-    monkeypatch.setattr("components.pusher.versions.content_digest", digest)
+    monkeypatch.setattr("components.pusher.versions.servable_digest", digest)
     assert not push(tmp_path, "a").new
     assert pushed(tmp_path, "b").number == 3
     assert read == [tmp_path / "served/2"], "which may be this very model"
@@ -169,7 +169,7 @@ def test_a_refusal_that_may_be_over_the_next_time_is_no_mistake_of_the_users(
     def stale(path: Path) -> None:
         raise OSError(errno.ESTALE, os.strerror(errno.ESTALE), str(path))
 
-    monkeypatch.setattr("components.pusher.version_store.flush", stale)
+    monkeypatch.setattr("components.io.atomic.flush", stale)
     with pytest.raises(JobError, match="Stale file handle") as told:
         push(tmp_path, "a")
     assert told.value.exit_code == 1
@@ -178,7 +178,7 @@ def test_a_refusal_that_may_be_over_the_next_time_is_no_mistake_of_the_users(
 
 def test_what_is_published_was_brought_to_the_disk_first(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     flushed: list[str] = []
-    monkeypatch.setattr("components.pusher.version_store.flush", lambda path: flushed.append(path.name))
+    monkeypatch.setattr("components.io.atomic.flush", lambda path: flushed.append(path.name))
     version = pushed(tmp_path, "a").directory
     files = {path.name for path in version.rglob("*") if path.is_file()}
     assert files | {"variables", "assets.extra"} <= set(flushed)

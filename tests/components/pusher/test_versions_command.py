@@ -11,7 +11,7 @@ from pathlib import Path
 import pytest
 
 from components.base.errors import ConfigError
-from components.pusher.versions import LARGEST
+from components.pusher.versions import LARGEST_VERSION
 from components.testing import FakePusher
 from job.config.config import JobConfig, load_config
 from job.pipeline.pipeline import Pipeline
@@ -41,7 +41,7 @@ def test_a_run_pushes_once_and_says_where(mnist_job: Command, pushing: tuple[obj
     record = json.loads((tmp_path / "root/runs/latest/run.json").read_text())
     assert [step["component"] for step in record["steps"]][-1] == "pusher"
     assert record["steps"][-1]["status"] == "reused"
-    assert record["steps"][-1]["delivered"] == f"version 1: {place}, there already"
+    assert record["steps"][-1]["published"] == f"version 1: {place}, there already"
     assert record["withheld"] is None
     shown = mnist_job("show", "--root", tmp_path / "root").stdout
     assert f"\nservable      version 1: {place}, there already\n" in shown
@@ -57,7 +57,7 @@ def test_what_was_removed_there_is_pushed_again_by_a_run_that_reuses_everything(
 ) -> None:
     mnist_job(*pushing)
     (tmp_path / "served").rename(tmp_path / "away")
-    assert mnist_job(*pushing, "--json").record["steps"][-1]["delivered"] == f"version 1: {tmp_path / 'served' / '1'}"
+    assert mnist_job(*pushing, "--json").record["steps"][-1]["published"] == f"version 1: {tmp_path / 'served' / '1'}"
 
 
 def test_a_run_does_not_undo_a_rollback(mnist_job: Command, pushing: tuple[object, ...], tmp_path: Path) -> None:
@@ -65,21 +65,21 @@ def test_a_run_does_not_undo_a_rollback(mnist_job: Command, pushing: tuple[objec
     mnist_job(*pushing)
     assert mnist_job("rollback", tmp_path / "served").exit_code == 0
     place = tmp_path / "served" / "2"
-    told = mnist_job(*pushing, "--json").record["steps"][-1]["delivered"]
+    told = mnist_job(*pushing, "--json").record["steps"][-1]["published"]
     assert told == f"version 2: {place}, there already; version 3 is served"
 
 
 def test_what_cannot_be_delivered_fails_the_step_and_is_delivered_by_the_next_run(
     mnist_job: Command, pushing: tuple[object, ...], tmp_path: Path
 ) -> None:
-    (tmp_path / "served" / str(LARGEST)).mkdir(parents=True)
+    (tmp_path / "served" / str(LARGEST_VERSION)).mkdir(parents=True)
     outcome = mnist_job(*pushing)
     assert outcome.exit_code == 2
-    assert "the largest that there can be" in outcome.stderr
+    assert "the largest possible number" in outcome.stderr
     assert json.loads((tmp_path / "root/runs/latest/run.json").read_text())["failure"]["component"] == "pusher"
-    (tmp_path / "served" / str(LARGEST)).rmdir()
+    (tmp_path / "served" / str(LARGEST_VERSION)).rmdir()
     step = mnist_job(*pushing, "--json").record["steps"][-1]
-    assert (step["status"], step["delivered"]) == ("reused", f"version 1: {tmp_path / 'served' / '1'}")
+    assert (step["status"], step["published"]) == ("reused", f"version 1: {tmp_path / 'served' / '1'}")
 
 
 @pytest.mark.parametrize(
@@ -101,14 +101,14 @@ def test_what_is_withheld_is_told_with_the_key_that_allows_it(
     assert f"{names}: true" in at_the_end
     assert not (tmp_path / "served").exists()
     record = json.loads((tmp_path / "root/runs/latest/run.json").read_text())
-    assert record["steps"][-1]["delivered"] is None
+    assert record["steps"][-1]["published"] is None
     assert names in record["withheld"]
 
 
 def test_the_log_for_machines_tells_it_too(mnist_job: Command, pushing: tuple[object, ...], tmp_path: Path) -> None:
     lines = mnist_job(*pushing, "--log-format", "json").stdout.splitlines()
     (ended,) = [told for told in map(json.loads, lines) if told["event"] == "step_ended" and told["step"] == "pusher"]
-    assert ended["fields"]["delivered"] == f"version 1: {tmp_path / 'served' / '1'}"
+    assert ended["fields"]["published"] == f"version 1: {tmp_path / 'served' / '1'}"
 
 
 def test_without_its_section_there_is_no_pusher(
@@ -150,9 +150,7 @@ def test_what_the_job_keeps_for_itself_is_no_destination(
     assert list((tmp_path / "root").rglob("run.json")) == []
 
 
-@pytest.mark.parametrize(
-    ("value", "says"), [("s3://bucket/models", "is an address"), ("", "the path of a folder is expected")]
-)
+@pytest.mark.parametrize(("value", "says"), [("s3://bucket/models", "is a URL"), ("", "expected the path of a folder")])
 def test_a_destination_that_is_no_path_is_told_with_its_place(
     mnist_job: Command, pushing: tuple[object, ...], tmp_path: Path, value: str, says: str
 ) -> None:

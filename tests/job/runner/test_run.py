@@ -85,7 +85,7 @@ def test_no_cache_runs_everything_and_changes_nothing(mnist_job: Command, fake_c
     second = mnist_job("run", "--config", fake_config, "--root", root, "--json", "--no-cache").record
     assert statuses(second) == ["ran"] * 5
     assert [step["digest"] for step in second["steps"]] == [step["digest"] for step in first["steps"]]
-    assert not list(root.rglob("*.aside-*"))
+    assert not list(root.rglob("*.quarantined-*"))
 
 
 def test_two_empty_roots_get_the_same_fingerprints_and_digests(
@@ -146,7 +146,7 @@ def test_a_damaged_artifact_is_set_aside_and_made_again(mnist_job: Command, fake
     assert statuses(second.record) == ["reused", "reused", "ran", "reused", "reused"]
     assert second.record["steps"][2]["reason"] == "what was sealed is damaged"
     assert f"{damaged} has been changed" in second.stderr
-    assert list(root.rglob("*.aside-1/weights.npz"))
+    assert list(root.rglob("*.quarantined-1/weights.npz"))
     assert mnist_job("verify", "--root", root).exit_code == 0
 
 

@@ -11,7 +11,7 @@ import pytest
 from components import Evaluator, ExampleGen, Trainer, Transform, Visualizer
 from components.base.errors import ConfigError
 from job.pipeline.slots import load_component_class
-from job.store.fingerprint import find_modules, source_digest
+from job.store.source_code import find_modules, source_digest
 
 COMPONENT = '''
 from components import Component, ComponentConfig, Context, Examples

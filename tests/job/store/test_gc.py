@@ -88,7 +88,7 @@ def test_what_is_half_made_or_set_aside_goes_when_it_is_old(mnist_job: Command, 
     (partial / "checkpoints" / "epoch-0001-step-00010").mkdir(parents=True)
     lock = partial.with_suffix(".lock")
     lock.write_text("a run that was killed")
-    aside = root / "artifacts" / "trainer" / f"{'1' * 64}.aside-1"
+    aside = root / "artifacts" / "trainer" / f"{'1' * 64}.quarantined-1"
     aside.mkdir()
     cut_short = root / "artifacts" / "trainer" / f"{'2' * 64}.deleting"
     cut_short.mkdir()
@@ -99,7 +99,7 @@ def test_what_is_half_made_or_set_aside_goes_when_it_is_old(mnist_job: Command, 
     assert kinds(mnist_job("gc", "--root", root, "--json").stdout) == ["partial", "partial"]
     assert kinds(mnist_job("gc", "--root", root, "--json", "--older-than", "6d").stdout) == [
         "partial",
-        "aside",
+        "quarantined",
         "partial",
     ]
     assert "3 deleted" in mnist_job("gc", "--root", root, "--older-than", "6d", "--delete").stdout
@@ -115,7 +115,7 @@ def test_what_is_set_aside_is_as_old_as_its_being_set_aside(mnist_job: Command, 
     (artifact, *_) = (root / "artifacts" / "visualizer").glob("*")
     age(artifact, 100)
     aside = Store(root).quarantine("visualizer", artifact.name)
-    assert aside.name.endswith(".aside-1")
+    assert aside.name.endswith(".quarantined-1")
     assert kinds(mnist_job("gc", "--root", root, "--json").stdout) == []
 
 

@@ -35,7 +35,8 @@ from components.trainer.checkpoint import Checkpoint
 from components.trainer.early_stopping import BestEpoch
 from job.config.config import build_config
 from job.config.yaml_config import YamlConfig, parse_override
-from job.store.manifest import FileEntry, FingerprintInputs, Manifest
+from job.store.fingerprint import FingerprintInputs, Producer
+from job.store.manifest import FileEntry, Manifest
 from job.store.runs import Runs
 
 FEW = settings(max_examples=60, deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture])
@@ -162,32 +163,33 @@ figures = st.builds(
         tuple
     ),
 )
-recipes = st.builds(
+keys = st.builds(
     FingerprintInputs,
-    component=text,
-    version=text,
-    source=digest,
-    config=st.dictionaries(text, json_value, max_size=4),
+    producer=st.builds(
+        Producer,
+        component=text,
+        version=text,
+        source_sha256=digest,
+        config=st.dictionaries(text, json_value, max_size=4),
+    ),
     inputs=st.dictionaries(text, digest, max_size=3),
     libraries=st.dictionaries(text, text, max_size=3),
 )
 
 
 @FEW
-@given(recipe=recipes, artifact=examples() | models | figures, more=st.sets(file_name, max_size=3), content=digest)
-def test_a_manifest_reads_back_equal(
-    recipe: FingerprintInputs, artifact: Artifact, more: set[str], content: str
-) -> None:
+@given(key=keys, artifact=examples() | models | figures, more=st.sets(file_name, max_size=3), content=digest)
+def test_a_manifest_reads_back_equal(key: FingerprintInputs, artifact: Artifact, more: set[str], content: str) -> None:
     files = tuple(
         FileEntry(path=path, size=len(path), sha256=content) for path in sorted({*artifact.file_names(), *more})
     )
-    manifest = Manifest.create(recipe, files, artifact)
+    manifest = Manifest.create(key, files, artifact)
     written = manifest.to_bytes()
     read = Manifest.from_bytes(written, where="here")
     assert read == manifest
     assert read.to_bytes() == written
     assert read.artifact == artifact
-    assert read.fingerprint == recipe.fingerprint
+    assert read.fingerprint == key.fingerprint
 
 
 @FEW
@@ -209,10 +211,12 @@ def test_a_checkpoints_record_reads_back_equal(
 
 
 def whole_manifest() -> bytes:
-    recipe = FingerprintInputs(component="a:B", version="1", source="0" * 64, config={}, inputs={}, libraries={})
+    key = FingerprintInputs(
+        producer=Producer(component="a:B", version="1", source_sha256="0" * 64, config={}), inputs={}, libraries={}
+    )
     figure = Figure(name="a", file="a.png", title="A", alt="a")
     return Manifest.create(
-        recipe, (FileEntry(path="a.png", size=1, sha256="0" * 64),), Figures(figures=(figure,))
+        key, (FileEntry(path="a.png", size=1, sha256="0" * 64),), Figures(figures=(figure,))
     ).to_bytes()
 
 
@@ -236,7 +240,7 @@ def spoiled(draw: st.DrawFn) -> bytes:
 @example(content=WHOLE.replace(b'"config": {}', b'"config": {"a": NaN}'))
 @example(content=WHOLE.replace(b'"config": {}', b'"config": {"\\ud800": 1}'))
 @example(content=WHOLE.replace(b'"config": {}', b'"config": ' + b'{"a":' * 150 + b"1" + b"}" * 150))
-@example(content=WHOLE.replace(b'"schema_version": 2', b'"schema_version": ' + b"9" * 5000))
+@example(content=WHOLE.replace(b'"schema_version": 3', b'"schema_version": ' + b"9" * 5000))
 @example(content=b"\xef\xbb\xbf" + WHOLE)
 def test_no_bytes_make_reading_a_manifest_or_a_checkpoint_do_anything_else(content: bytes) -> None:
     headline = "here is a whole one"

@@ -67,7 +67,7 @@ def test_a_worse_model_is_not_blessed_beside_the_latest_blessed_one(job: Job) ->
     assert change["p_value"] < 0.05
     assert change["passed"] is False
     found = step(record, "evaluator")["references"]["baseline"]
-    assert (found["asked"], found["run_id"]) == ("latest-blessed", good["run_id"])
+    assert (found["requested"], found["run_id"]) == ("latest-blessed", good["run_id"])
     assert found["digest"] == step(good, "evaluator")["digest"]
     compared = job.evaluation(record["run_id"])["baseline"]
     assert compared["only_baseline_right"] > 5
@@ -105,7 +105,7 @@ def test_a_baseline_can_be_named_by_a_run_or_a_path(job: Job, form: str, tmp_pat
     named = {"id": good["run_id"], "artifact": step(good, "evaluator")["path"]}.get(form, str(folder))
     record = job(f"evaluator.baseline={named}", ONE_SIDED).record
     found = step(record, "evaluator")["references"]["baseline"]
-    assert found["asked"] == named
+    assert found["requested"] == named
     assert found["digest"] == step(good, "evaluator")["digest"]
     assert record["blessed"] is False
 

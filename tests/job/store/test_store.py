@@ -16,19 +16,19 @@ from components.base.errors import ConfigError, IntegrityError, JobError
 from components.base.hashing import value_sha256
 from components.testing import FakeExampleGen
 from job.pipeline.slots import SLOTS
-from job.store.fingerprint import fingerprint_inputs
+from job.store.fingerprint import FingerprintInputs, Producer, fingerprint_inputs
 from job.store.integrity import verify
-from job.store.manifest import SCHEMA_VERSION, FingerprintInputs, Manifest
-from job.store.store import Sealed, Store
+from job.store.manifest import SCHEMA_VERSION, Manifest
+from job.store.store import SealedArtifact, Store
 
 SLOT = "example_gen"
 
 
-def seal(store: Store, component: FakeExampleGen | None = None) -> Sealed:
+def seal(store: Store, component: FakeExampleGen | None = None) -> SealedArtifact:
     component = component or FakeExampleGen()
-    recipe = fingerprint_inputs(component, {})
-    with store.staged(SLOT, recipe.fingerprint) as stage:
-        return store.seal(SLOT, recipe, component.run(Context(output=stage.files)), print)
+    key = fingerprint_inputs(component, {})
+    with store.staged(SLOT, key.fingerprint) as stage:
+        return store.seal(SLOT, key, component.run(Context(output=stage.files)), print)
 
 
 @pytest.fixture
@@ -162,10 +162,10 @@ def edit(change: Callable[[dict[str, Any]], None]) -> Callable[[Path], None]:
         (forge(lambda values: values["artifact"]["splits"]["test"].update(file="../x")), "splits.test.file"),
         (forge(lambda values: values["files"][0].update(size=7)), "it says that test.parquet has 7 bytes"),
         (edit(lambda values: values.update(schema_version=1)), "has the schema version 1"),
-        (edit(lambda values: values.update(schema_version=3)), "has the schema version 3"),
+        (edit(lambda values: values.update(schema_version=4)), "has the schema version 4"),
         (edit(lambda values: values.update(surprise=1)), "is not a manifest: surprise"),
         (edit(lambda values: values["artifact"].update(seed=99)), "its content has the SHA-256"),
-        (edit(lambda values: values["recipe"].update(version="9")), "its recipe has the SHA-256"),
+        (edit(lambda values: values["producer"].update(version="9")), "its fingerprint has the SHA-256"),
         (edit(lambda values: values["files"][0].update(path="../../secret")), "files.0.path"),
         (edit(lambda values: values["files"][0].update(path="/etc/passwd")), "files.0.path"),
         (lambda directory: (directory / "manifest.json").write_bytes(b"\xff{"), "not a manifest"),
@@ -208,7 +208,7 @@ def test_another_result_under_the_same_fingerprint_sets_the_first_aside(store: S
     flip_data(sealed.directory)
     assert seal(store).manifest == sealed.manifest
     verify(sealed.directory, store.read(SLOT, sealed.directory).manifest)
-    assert len(list(sealed.directory.parent.glob("*.aside-1"))) == 1
+    assert len(list(sealed.directory.parent.glob("*.quarantined-1"))) == 1
 
 
 def test_checkpoints_of_making_again_what_is_sealed_outlive_an_attempt_too(store: Store) -> None:
@@ -222,14 +222,14 @@ def test_checkpoints_of_making_again_what_is_sealed_outlive_an_attempt_too(store
 
 def test_another_result_does_not_replace_what_is_sealed_and_whole(store: Store) -> None:
     sealed = seal(store)
-    recipe = fingerprint_inputs(FakeExampleGen(), {})
+    key = fingerprint_inputs(FakeExampleGen(), {})
     told: list[str] = []
-    with store.staged(SLOT, recipe.fingerprint) as stage:
+    with store.staged(SLOT, key.fingerprint) as stage:
         other = FakeExampleGen(FakeExampleGen.Config(seed=9)).run(Context(output=stage.files))
-        kept = store.seal(SLOT, recipe, other, told.append)
+        kept = store.seal(SLOT, key, other, told.append)
     assert kept == sealed, "another run may be reading it"
     verify(sealed.directory, sealed.manifest)
-    (aside,) = sealed.directory.parent.glob("*.aside-1")
+    (aside,) = sealed.directory.parent.glob("*.quarantined-1")
     assert (aside / "train.parquet").read_bytes() != (sealed.directory / "train.parquet").read_bytes()
     assert "did not make what it made before" in told[0]
     assert str(aside) in told[0]
@@ -237,11 +237,11 @@ def test_another_result_does_not_replace_what_is_sealed_and_whole(store: Store) 
 
 
 def test_what_an_unfinished_run_left_is_cleared(store: Store) -> None:
-    recipe = fingerprint_inputs(FakeExampleGen(), {})
-    left = store.partial(SLOT, recipe.fingerprint) / "files"
+    key = fingerprint_inputs(FakeExampleGen(), {})
+    left = store.partial(SLOT, key.fingerprint) / "files"
     left.mkdir(parents=True)
     (left / "half.parquet").touch()  # as a killed process leaves it
-    with store.staged(SLOT, recipe.fingerprint) as stage:
+    with store.staged(SLOT, key.fingerprint) as stage:
         assert not list(stage.files.iterdir())
         (stage.files / "another.parquet").touch()
     assert not left.parent.exists()
@@ -250,29 +250,29 @@ def test_what_an_unfinished_run_left_is_cleared(store: Store) -> None:
 
 def test_checkpoints_outlive_an_attempt_but_not_the_sealing(store: Store) -> None:
     component = FakeExampleGen()
-    recipe = fingerprint_inputs(component, {})
-    with store.staged(SLOT, recipe.fingerprint) as stage:
+    key = fingerprint_inputs(component, {})
+    with store.staged(SLOT, key.fingerprint) as stage:
         stage.checkpoints.mkdir()
         (stage.checkpoints / "epoch").touch()
         (stage.files / "half.parquet").touch()
-    with store.staged(SLOT, recipe.fingerprint) as stage:
+    with store.staged(SLOT, key.fingerprint) as stage:
         assert [path.name for path in stage.checkpoints.iterdir()] == ["epoch"]
         assert not list(stage.files.iterdir())
-        store.seal(SLOT, recipe, component.run(Context(output=stage.files)), print)
-    assert not store.partial(SLOT, recipe.fingerprint).exists()
+        store.seal(SLOT, key, component.run(Context(output=stage.files)), print)
+    assert not store.partial(SLOT, key.fingerprint).exists()
 
 
 def test_a_file_that_was_promised_must_be_there(store: Store) -> None:
     component = FakeExampleGen()
-    recipe = fingerprint_inputs(component, {})
-    with store.staged(SLOT, recipe.fingerprint) as stage:
+    key = fingerprint_inputs(component, {})
+    with store.staged(SLOT, key.fingerprint) as stage:
         artifact = component.run(Context(output=stage.files))
         (stage.files / "test.parquet").unlink()
         with pytest.raises(JobError, match=r"names the file test\.parquet, but did not write it"):
-            store.seal(SLOT, recipe, artifact, print)
+            store.seal(SLOT, key, artifact, print)
         (stage.files / "test.parquet").symlink_to("train.parquet")
         with pytest.raises(JobError, match="neither a regular file nor a folder"):
-            store.seal(SLOT, recipe, artifact, print)
+            store.seal(SLOT, key, artifact, print)
 
 
 def test_a_root_that_cannot_be_written_to_is_told(tmp_path: Path) -> None:
@@ -293,37 +293,35 @@ def test_a_root_without_permission_is_told(tmp_path: Path) -> None:
 
 
 @pytest.mark.parametrize(
-    ("changes", "says"),
+    ("changes", "producer", "says"),
     [
-        ({"config": {"epochs": 5}}, "config epochs 3 → 5"),
-        ({"config": {"epochs": 3, "new": True}}, "config new none → True"),
-        ({"inputs": {"examples": "1" * 64}}, "new examples"),
-        ({"libraries": {"numpy": "2.1"}}, "library numpy 2.0 → 2.1"),
-        ({"source": "2" * 64}, "its source code changed"),
-        ({"version": "2", "source": "2" * 64}, "version 1 → 2"),
-        ({"component": "mine:Trainer", "libraries": {}}, "another component, mine:Trainer"),
+        ({}, {"config": {"epochs": 5}}, "config epochs 3 → 5"),
+        ({}, {"config": {"epochs": 3, "new": True}}, "config new none → True"),
+        ({"inputs": {"examples": "1" * 64}}, {}, "new examples"),
+        ({"libraries": {"numpy": "2.1"}}, {}, "library numpy 2.0 → 2.1"),
+        ({}, {"source_sha256": "2" * 64}, "its source code changed"),
+        ({}, {"version": "2", "source_sha256": "2" * 64}, "version 1 → 2"),
+        ({"libraries": {}}, {"component": "mine:Trainer"}, "another component, mine:Trainer"),
     ],
 )
-def test_a_recipe_says_what_is_new_about_it(changes: dict[str, Any], says: str) -> None:
+def test_differences_name_what_changed(changes: dict[str, Any], producer: dict[str, Any], says: str) -> None:
     before = FingerprintInputs(
-        component="theirs:Trainer",
-        version="1",
-        source="0" * 64,
-        config={"epochs": 3},
+        producer=Producer(component="theirs:Trainer", version="1", source_sha256="0" * 64, config={"epochs": 3}),
         inputs={"examples": "0" * 64},
         libraries={"numpy": "2.0"},
     )
-    assert before.model_copy(update=changes).differences(before) == [says]
+    after = before.model_copy(update={"producer": before.producer.model_copy(update=producer), **changes})
+    assert after.differences(before) == [says]
 
 
-SHAPES = {2: "02b056c50d3d8699532e7105b3473fea7994d7489f43869f8bf40e8703672ff9"}
+SHAPES = {3: "02520be0e652ae496c85824cdfa1848ee381c0cc5b13658657e303e692d9e049"}
 """Of the manifests of each schema version: the SHA-256 of their JSON Schema without the words."""
 
 
 def test_another_shape_of_manifest_has_another_schema_version() -> None:
     """A store that another version sealed is to be told from one that is damaged."""
     shape = value_sha256(without_words(Manifest.model_json_schema()))
-    assert shape == SHAPES[SCHEMA_VERSION], "raise SCHEMA_VERSION in job/manifest.py, and state the new shape here"
+    assert shape == SHAPES[SCHEMA_VERSION], "increment SCHEMA_VERSION, and add the new shape here"
 
 
 def without_words(schema: Any) -> Any:

@@ -1,19 +1,16 @@
-"""The training history as a table."""
+"""The training history as a CSV file."""
 
 from __future__ import annotations
 
 import csv
-from typing import TYPE_CHECKING
+from collections.abc import Iterable
+from pathlib import Path
 
 from components.artifacts import Epoch
 
-if TYPE_CHECKING:
-    from collections.abc import Iterable
-    from pathlib import Path
-
 
 def write_history(history: Iterable[Epoch], path: Path) -> None:
-    """Write one line an epoch as CSV, under the names of `Epoch`'s fields."""
+    """Write one row per epoch, with the names of `Epoch`'s fields as the header."""
     with path.open("w", newline="", encoding="utf-8") as file:
         writer = csv.DictWriter(file, list(Epoch.model_fields), lineterminator="\n")
         writer.writeheader()

@@ -1,0 +1,105 @@
+"""The source digest of a component: SHA-256 of the code that it uses, found without importing that code."""
+
+from __future__ import annotations
+
+import ast
+import hashlib
+import inspect
+import sys
+from functools import cache
+from pathlib import Path
+
+from components.base.errors import ConfigError
+from job.pipeline.slots import import_string
+
+DATA_SUFFIXES = {".css", ".html", ".j2", ".js"}
+"""Files beside a package's `__init__.py` that decide a result as code does; other files do not count."""
+
+
+def source_digest(cls: type) -> str:
+    """Return the SHA-256 of the source code that a component class uses.
+
+    This code is the class's module, the modules of its base classes, everything that these import from `components`
+    and from the class's own top-level package, and the templates, scripts and style sheets of such packages.
+    Imports are found in the source text, also inside functions. Other packages count by the versions in
+    `Component.libraries`.
+
+    Raises:
+        ConfigError: if the source cannot be found, as for a class created at run time.
+    """
+    digest = hashlib.sha256()
+    if cls.__module__ == "__main__":
+        try:
+            digest.update(inspect.getsource(cls).encode())
+        except (OSError, TypeError) as error:
+            raise no_source(cls) from error
+    modules = find_modules(cls)
+    if cls.__module__ not in modules and cls.__module__ != "__main__":
+        raise no_source(cls)
+    for module, path in sorted(modules.items()):
+        for file in (path, *_data_files(path)):
+            digest.update((f"{module}\n" if file == path else f"{module}/{file.name}\n").encode())
+            digest.update(file.read_bytes())
+    return digest.hexdigest()
+
+
+def no_source(cls: type) -> ConfigError:
+    """Return the error for a class without source code."""
+    return ConfigError(
+        f"the source code of {import_string(cls)} cannot be found",
+        expected="a class in a file, because its code decides whether results can be reused",
+        remedy="move the class into a file",
+    )
+
+
+def find_modules(cls: type) -> dict[str, Path]:
+    """Return the modules that `source_digest` covers, with their files."""
+    packages = {"components", cls.__module__.partition(".")[0]} - {"__main__"}
+    found: dict[str, Path] = {}
+    waiting = [base.__module__ for base in cls.__mro__]
+    while waiting:
+        name = waiting.pop()
+        if name in found or name.partition(".")[0] not in packages or (path := _module_file(name)) is None:
+            continue
+        found[name] = path
+        waiting += _imported(path, name)
+    return found
+
+
+def _data_files(module: Path) -> list[Path]:
+    if module.name != "__init__.py":
+        return []
+    return sorted(path for path in module.parent.iterdir() if path.suffix in DATA_SUFFIXES)
+
+
+def _module_file(name: str) -> Path | None:
+    """Return the file of a module without importing it; None if it is not a module."""
+    package, *submodules = name.split(".")
+    top = sys.modules.get(package)
+    if not submodules:
+        origin = getattr(top, "__file__", None)
+        return Path(origin) if origin else None
+    for folder in getattr(top, "__path__", ()):
+        base = Path(folder).joinpath(*submodules)
+        for path in (base / "__init__.py", base.with_name(f"{base.name}.py")):
+            if path.is_file():
+                return path
+    return None
+
+
+@cache  # the components of a run share most modules
+def _imported(path: Path, module: str) -> tuple[str, ...]:
+    """Return every name in the imports of a source file that could be a module."""
+    parts = module.split(".")
+    names: list[str] = []
+    for node in ast.walk(ast.parse(path.read_bytes())):
+        if isinstance(node, ast.Import):
+            names += (alias.name for alias in node.names)
+        elif isinstance(node, ast.ImportFrom):
+            base = node.module or ""
+            if node.level:
+                parents = parts[: len(parts) - node.level + (path.name == "__init__.py")]
+                base = ".".join((*parents, base)).rstrip(".")
+            names.append(base)
+            names += (f"{base}.{alias.name}" for alias in node.names)
+    return tuple(names)
