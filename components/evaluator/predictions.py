@@ -57,7 +57,7 @@ def predict_split(
         TerminationError: if termination was requested.
     """
     probabilities, digests = [], []
-    for images in iterate_scaled(transformed, split, rows=predictor.BATCH):
+    for images in iterate_scaled(transformed, split, rows=predictor.BATCH_SIZE):
         context.termination.check()
         probabilities.append(predict(images))
         digests.append(image_digests(images))

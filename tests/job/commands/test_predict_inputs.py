@@ -15,7 +15,7 @@ import numpy as np
 import pytest
 import yaml
 
-from components.inference.preprocessing.center import place
+from components.inference.preprocessing.center import center
 from components.inference.preprocessing.normalize import normalize
 from tests.conftest import Outcome, run_job
 from tests.support.data import write_idx
@@ -61,7 +61,7 @@ def root(tmp_path_factory: pytest.TempPathFactory) -> Path:
 
     folder = tmp_path_factory.mktemp("reading")
     written = load_digits()
-    images = [place((image / 16).astype(np.float32), 28, 28) for image in written.images]
+    images = [center((image / 16).astype(np.float32), 28, 28) for image in written.images]
     labels = written.target.tolist()
     for font in LEARNED * 2:
         for degrees in (-9, -3, 3, 9):
