@@ -87,7 +87,7 @@ def test_a_stopped_container_exits_with_143_and_the_next_one_resumes_to_the_same
         container.wait_for("epoch  3/")
         container.stop()
         assert container.wait() == 143
-        assert "the job was asked to end" in container.logs()
+        assert "the job was interrupted" in container.logs()
     resumed = run(image, *arguments, root=root, options=slow)
     assert resumed.returncode == 0, resumed.stderr
     assert "resumed at epoch" in resumed.stdout
