@@ -12,7 +12,7 @@ from components.artifacts import Export, ExportFormat, Model, Stored, TrainingEn
 from components.base.component import Component, Context
 from components.base.errors import ConfigError
 from components.runtime.disk import disk_space_guard
-from components.runtime.libraries import library_version, not_installed
+from components.runtime.libraries import library_version, missing_modules
 from components.runtime.resources import cpu_limit, processor
 from components.runtime.tensorflow import choose_device, import_tensorflow, make_deterministic, require_gpu
 from components.trainer.config import GpuConfig, TrainerConfig
@@ -170,4 +170,4 @@ class Trainer(Component[TrainerConfig]):
     @staticmethod
     def missing_packages(formats: Iterable[ExportFormat]) -> list[str]:
         """Return the packages that exporting to `formats` needs and that are not installed, without importing any."""
-        return not_installed(ONNX_PACKAGES) if "onnx" in formats else []
+        return missing_modules(ONNX_PACKAGES) if "onnx" in formats else []

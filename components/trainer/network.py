@@ -10,7 +10,7 @@ from pydantic import Field
 
 from components.base.component import ComponentConfig
 from components.base.errors import ConfigError
-from components.inference.predictor import NETWORK
+from components.inference.predictor import NETWORK_LAYER
 
 POOLING_STRIDE = 2
 """Each pooling halves height and width."""
@@ -110,7 +110,7 @@ def build_network(
     network.append(
         layers.Dense(classes, activation="softmax", kernel_initializer=output_initializer, name="probabilities")
     )
-    return keras.Sequential(network, name=NETWORK)
+    return keras.Sequential(network, name=NETWORK_LAYER)
 
 
 def weights_digest(network: Any) -> str:

@@ -81,7 +81,7 @@ class Visualizer(Component[VisualizerConfig]):
             from components.io.splits import read_predictions, read_scaled
             from components.visualizer.model_card import render_card
             from components.visualizer.plots.style import save, style
-            from components.visualizer.report.page import render_page
+            from components.visualizer.report import render_report
             from components.visualizer.report.report_data import ReportData
             from components.visualizer.sketchpad import pad_section
 
@@ -91,7 +91,7 @@ class Visualizer(Component[VisualizerConfig]):
             test = read_scaled(transformed, transformed.artifact.splits.test)
             answers = read_predictions(evaluation)
             chosen = self._choose(test)
-        with context.timed("asking"):
+        with context.timed("inference"):
             network = load_network(model) if model.artifact.format == "keras" else None
             responses = () if network is None else respond(network, chosen)
             pad = pad_section(model, network, test.images)
@@ -119,7 +119,7 @@ class Visualizer(Component[VisualizerConfig]):
             card = render_card(story)
             for file, size, what, page in (
                 (CARD_FILE, CARD, "the model card", card),
-                (REPORT_FILE, REPORT, "the report", render_page(story, card)),
+                (REPORT_FILE, REPORT, "the report", render_report(story, card)),
             ):
                 with disk_space_guard(context.output, size, what):
                     (context.output / file).write_text(page, encoding="utf-8")

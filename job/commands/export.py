@@ -13,8 +13,8 @@ from components.artifacts import Export, ExportFormat, Stored, TransformedExampl
 from components.base.errors import ConfigError
 from components.base.termination import Termination
 from components.runtime.disk import disk_space_guard
-from job.store.choose_model import OPTION, choose_model, find_examples
 from job.store.integrity import verify
+from job.store.resolve import MODEL_OPTION, find_training_examples, resolve_model
 
 SCRATCH_PREFIX = ".export-"
 FORMAT_OPTION = "--format"
@@ -31,7 +31,7 @@ def export_model(
         directory: an empty directory, or one that does not exist yet.
         formats: the formats to write; their packages must be installed (see `installed_formats`).
         root: the root whose runs are searched.
-        model: the model's name (see `choose_model`).
+        model: the model's name (see `resolve_model`).
         termination: checked between two formats.
 
     Raises:
@@ -48,14 +48,14 @@ def export_model(
             remedy=f"`make extras` or `pip install 'mnist-job[onnx]'`, or leave out {FORMAT_OPTION} onnx",
         )
     _check_empty(directory)
-    chosen = choose_model(root, model)
+    chosen = resolve_model(root, model)
     if chosen.stored.artifact.format != "keras":
         raise ConfigError(
             f"the model in {chosen.stored.directory} is {chosen.stored.artifact.format}, and has no network to export",
             expected="a keras model, as the Trainer writes it",
-            remedy=f"name a run with such a model with {OPTION}",
+            remedy=f"name a run with such a model with {MODEL_OPTION}",
         )
-    found = find_examples(chosen.sealed)
+    found = find_training_examples(chosen.sealed)
     verify(found.directory, found.manifest)
     transformed: Stored[TransformedExamples] = found.stored()
     with _scratch_folder(directory) as scratch:

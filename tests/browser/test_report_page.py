@@ -8,7 +8,7 @@ from typing import Any
 import pytest
 
 from tests.browser.conftest import OpenPage
-from tests.support.stories import full_report
+from tests.support.report_data import full_report
 
 pytestmark = pytest.mark.browser
 NARROW = {"viewport": {"width": 360, "height": 740}}

@@ -114,7 +114,7 @@ def damaged_tfds(folder: Path) -> dict[str, Any]:
 @pytest.mark.parametrize(
     ("spoil", "says"),
     [
-        (spoil_idx, "says that it holds"),
+        (spoil_idx, "bytes of data, but has"),
         (spoil_csv, "holds '-1'"),
         (spoil_images, "is not a whole PNG or JPEG image"),
         (nowhere, "does not exist"),

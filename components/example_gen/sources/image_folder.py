@@ -12,8 +12,8 @@ from pydantic import Field
 from components.base.errors import DataError
 from components.base.hashing import file_sha256
 from components.example_gen.sources.base import Dataset, SourceConfig
-from components.io.files import reading
-from components.io.pictures import ENDINGS, read_picture, to_grey_and_size
+from components.io.files import catch_read_errors
+from components.io.pictures import PICTURE_SUFFIXES, read_picture, to_grayscale
 
 if TYPE_CHECKING:
     import numpy as np
@@ -44,7 +44,7 @@ class ImageFolderSource(SourceConfig):
                 digest = hashlib.sha256()
                 for class_name, files in list_classes(root).items():
                     for file in files:
-                        with reading(file, "a PNG or JPEG file"):
+                        with catch_read_errors(file, "a PNG or JPEG file"):
                             digest.update(os.fsencode(f"{class_name}/{file.name}:{file_sha256(file)}\n"))
                 identity[name] = digest.hexdigest()
         return identity
@@ -72,10 +72,10 @@ class ImageFolderSource(SourceConfig):
     def _load_classes(self, classes: dict[str, list[Path]], context: Context, scratch: Path) -> LabelledImages:
         import numpy as np
 
-        from components.io.raw_images import LabelledImages, spooling
+        from components.io.raw_images import LabelledImages, spool_images
 
         files = [file for files in classes.values() for file in files]
-        with spooling(scratch, height=self.size, width=self.size, needed=len(files) * self.size**2) as spool:
+        with spool_images(scratch, height=self.size, width=self.size, needed=len(files) * self.size**2) as spool:
             for file in files:
                 context.termination.check()
                 spool.append(read_image(file, self.size))
@@ -89,7 +89,7 @@ def list_classes(root: Path) -> dict[str, list[Path]]:
     Raises:
         DataError: if the folder is missing, has fewer than two class folders, or one has no image.
     """
-    with reading(root, LAYOUT):
+    with catch_read_errors(root, LAYOUT):
         folders = [entry for entry in root.iterdir() if entry.is_dir() and not entry.name.startswith(".")]
     folders.sort(key=lambda folder: (not folder.name.isdecimal(), folder.name.zfill(20), folder.name))
     if len(folders) < 2:
@@ -100,9 +100,11 @@ def list_classes(root: Path) -> dict[str, list[Path]]:
         )
     classes = {}
     for folder in folders:
-        with reading(folder, "a folder of PNG or JPEG files"):
+        with catch_read_errors(folder, "a folder of PNG or JPEG files"):
             files = sorted(
-                file for file in folder.iterdir() if file.suffix.lower() in ENDINGS and not file.name.startswith(".")
+                file
+                for file in folder.iterdir()
+                if file.suffix.lower() in PICTURE_SUFFIXES and not file.name.startswith(".")
             )
         if not files:
             raise DataError(
@@ -116,4 +118,4 @@ def list_classes(root: Path) -> dict[str, list[Path]]:
 
 def read_image(path: Path, size: int) -> NDArray[np.uint8]:
     """Read one image, upright, grey (ITU-R 601 luma), on white where it is clear, and resized to uint8 [size, size]."""
-    return to_grey_and_size(read_picture(path), size, size)
+    return to_grayscale(read_picture(path), size, size)

@@ -8,7 +8,7 @@ from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
 
-from components.runtime.tensorflow import quiet_standard_error
+from components.runtime.tensorflow import quiet_stderr
 from components.trainer.export.serving_model import INPUT, Outputs, PredictFunction, RawImages, ServingModel
 
 TITLE = "LiteRT model"
@@ -19,7 +19,7 @@ def write(model: ServingModel, path: Path, images: RawImages) -> None:  # noqa: 
     """Write a LiteRT file in float32 with the SavedModel's signature `serving_default`."""
     import tensorflow as tf
 
-    with _temporary_files_beside(path), quiet_standard_error():
+    with _temporary_files_beside(path), quiet_stderr():
         function = model.serve.get_concrete_function()
         path.write_bytes(tf.lite.TFLiteConverter.from_concrete_functions([function], model.as_module()).convert())
 

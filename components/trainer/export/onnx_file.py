@@ -7,7 +7,7 @@ from collections.abc import Iterable
 from pathlib import Path
 from typing import Any
 
-from components.runtime.tensorflow import quiet_standard_error
+from components.runtime.tensorflow import quiet_stderr
 from components.trainer.export.serving_model import INPUT, Outputs, PredictFunction, RawImages, ServingModel
 
 TITLE = "ONNX model"
@@ -21,7 +21,7 @@ def write(model: ServingModel, path: Path, images: RawImages) -> None:  # noqa: 
     logging.getLogger("tf2onnx").setLevel(logging.ERROR)
     from tf2onnx.convert import from_function
 
-    with quiet_standard_error():
+    with quiet_stderr():
         converted, _ = from_function(model.serve, input_signature=model.serve.input_signature, opset=OPSET)
     _make_reproducible(converted)
     path.write_bytes(converted.SerializeToString(deterministic=True))

@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING, Any, TypeAlias
 
 from components.artifacts import GraphOperation
 from components.inference.averaging import average_over_shifts
-from components.inference.predictor import NETWORK
+from components.inference.predictor import NETWORK_LAYER
 from components.inference.transform_graph import apply_tensorflow
 
 if TYPE_CHECKING:
@@ -89,12 +89,12 @@ class ServingModel:
 
 
 def copy_network(network: Any) -> Any:
-    """Return a keras.Sequential of the same layers and weights, named `NETWORK`."""
+    """Return a keras.Sequential of the same layers and weights, named `NETWORK_LAYER`."""
     import keras
 
     config = network.get_config()
     # All layers at once: `Sequential.from_config` rebuilds after each one.
-    copy = keras.Sequential([keras.layers.deserialize(layer) for layer in config["layers"]], name=NETWORK)
+    copy = keras.Sequential([keras.layers.deserialize(layer) for layer in config["layers"]], name=NETWORK_LAYER)
     if not copy.built:  # the config has no input layer
         copy.build(network.input_shape)
     copy.set_weights(network.get_weights())

@@ -12,10 +12,10 @@ from typing import TYPE_CHECKING, Any
 from jinja2 import Environment, FileSystemLoader, StrictUndefined
 
 from components.artifacts import RUBBER_STAMPED
-from components.base.markdown import Markdown, code, table, text
+from components.artifacts.figures import CARD_RUN_PLACEHOLDER
+from components.base.markdown import Markdown, code, escape, table
 from components.visualizer.model_card.formats import KINDS, form_table
 from components.visualizer.model_card.limits import tell_limits
-from components.visualizer.report import CARD_RUN_PLACE
 from components.visualizer.report.charts import Table
 from components.visualizer.report.checks import tell_checks
 from components.visualizer.report.format import counted, listed, percent
@@ -53,7 +53,7 @@ def render_card(stated: Statements) -> str:
     """Return the card: headings, paragraphs, lists and tables of GitHub-flavoured Markdown, and no HTML but a comment.
 
     The paragraph before a table says what is in it. Whoever runs the job adds to the card what only he knows, at
-    `components.visualizer.report.CARD_RUN_PLACE`.
+    `components.visualizer.report.CARD_RUN_PLACEHOLDER`.
     """
     environment = Environment(
         loader=FileSystemLoader(Path(__file__).parent),
@@ -72,13 +72,13 @@ def render_card(stated: Statements) -> str:
         environment=_environment(stated),
         weights=code(stated.model.weights_sha256),
         tested=code(stated.evaluation.test_sha256),
-        run_place=Markdown(CARD_RUN_PLACE),
+        run_place=Markdown(CARD_RUN_PLACEHOLDER),
     )
     return re.sub(r"\n{3,}", "\n\n", told).strip() + "\n"
 
 
 def _written(value: Any) -> Markdown:
-    return table(value.columns, value.rows) if isinstance(value, Table) else text(value)
+    return table(value.columns, value.rows) if isinstance(value, Table) else escape(value)
 
 
 def _model(stated: Statements) -> dict[str, Any]:

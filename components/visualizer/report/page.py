@@ -8,8 +8,8 @@ from typing import TYPE_CHECKING
 from jinja2 import Environment, FileSystemLoader, StrictUndefined
 from markupsafe import Markup
 
-from components.visualizer.model_card import card_html
-from components.visualizer.report import RUN_LINKS_PLACE, RUN_PLACE
+from components.artifacts.figures import REPORT_LINKS_PLACEHOLDER, REPORT_RUN_PLACEHOLDER
+from components.visualizer.report.card_html import card_html
 from components.visualizer.report.sections import (
     calibration,
     confusions,
@@ -27,7 +27,7 @@ if TYPE_CHECKING:
 HERE = Path(__file__).parent
 
 
-def render_page(story: ReportData, card: str) -> str:
+def render_report(story: ReportData, card: str) -> str:
     """Return the report as one HTML document that refers to nothing outside of itself.
 
     Args:
@@ -54,6 +54,6 @@ def render_page(story: ReportData, card: str) -> str:
         data=data.tell_data(story.examples, story.transformed),
         card=card_html(card),
         script=Markup((HERE / "page.js").read_text(encoding="utf-8")),  # noqa: S704  (ours)
-        run_place=Markup(RUN_PLACE),  # noqa: S704
-        run_links_place=Markup(RUN_LINKS_PLACE),  # noqa: S704
+        run_place=Markup(REPORT_RUN_PLACEHOLDER),  # noqa: S704
+        run_links_place=Markup(REPORT_LINKS_PLACEHOLDER),  # noqa: S704
     )

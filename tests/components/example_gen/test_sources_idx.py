@@ -106,12 +106,12 @@ def no_test_images(folder: Path) -> None:
 @pytest.mark.parametrize(
     ("spoil", "says"),
     [
-        (truncate, "says that it holds 200x28x28 bytes of data, but has 156700"),
-        (lengthen, "says that it holds 200 bytes of data, but has 201"),
+        (truncate, "states 200x28x28 bytes of data, but has 156700"),
+        (lengthen, "states 200 bytes of data, but has 201"),
         (wrong_magic, "begins with 0x3c68746d"),
         (labels_for_images, "begins with 0x00000801"),
         (empty, "begins with 0x(nothing)"),
-        (header_cut_short, "is cut short within its header"),
+        (header_cut_short, "ends within its header"),
         (negative_count, "-1x28x28"),
         (fewer_labels, "has 200 images but"),
         (broken_gzip, "is a broken gzip file"),
@@ -135,13 +135,13 @@ def test_a_bad_file_is_told_in_one_sentence(tmp_path: Path, spoil: Callable[[Pat
 def test_a_header_cut_anywhere_is_told(tmp_path: Path, length: int) -> None:
     path = write_idx_folder(tmp_path) / TRAIN_IMAGES
     path.write_bytes(path.read_bytes()[:length])
-    with pytest.raises(DataError, match="is cut short within its header" if length >= 4 else "begins with"):
+    with pytest.raises(DataError, match="ends within its header" if length >= 4 else "begins with"):
         load(IdxSource(path=tmp_path))
 
 
 def test_images_of_no_pixels_are_told(tmp_path: Path) -> None:
     (write_idx_folder(tmp_path) / TRAIN_IMAGES).write_bytes(bytes((0, 0, 8, 3)) + struct.pack(">3i", 200, 0, 0))
-    with pytest.raises(DataError, match="says that it holds 200x0x0 bytes"):
+    with pytest.raises(DataError, match="states 200x0x0 bytes"):
         load(IdxSource(path=tmp_path))
 
 

@@ -14,8 +14,8 @@ from PIL import Image
 
 from components.base.errors import DataError
 from components.example_gen.sources.image_folder import read_image
-from components.inference.preprocessing.files import count_images, find_files
-from components.inference.preprocessing.grayscale import resized, to_grey
+from components.inference.preprocessing.grayscale import resize_only, to_max_contrast
+from components.inference.preprocessing.input_files import count_images, find_files
 from components.inference.preprocessing.input_reader import InputImage, InputReader
 from components.inference.preprocessing.normalize import normalize
 from components.inference.preprocessing.preview import PreviewWriter, side_by_side
@@ -26,14 +26,14 @@ DIGIT = Drawing(pen=0.12)
 
 
 def look(path: Path, *, size: int = 28) -> list[InputImage]:
-    sights = list(InputReader(size, size, normalize).look(path))
+    sights = list(InputReader(size, size, normalize).read(path))
     assert all(isinstance(sight, InputImage) for sight in sights)
     return [sight for sight in sights if isinstance(sight, InputImage)]
 
 
 def seen(path: Path) -> NDArray[np.uint8]:
     (sight,) = look(path)
-    return sight.seen
+    return sight.network_input
 
 
 @pytest.mark.parametrize("gz", [False, True])
@@ -42,7 +42,7 @@ def test_images_of_the_models_size_that_are_bright_on_dark_are_left_as_they_are(
     path = tmp_path / f"some-idx3-ubyte{'.gz' if gz else ''}"
     write_idx(path, images)
     sights = look(path)
-    np.testing.assert_array_equal(np.stack([sight.seen for sight in sights]), images)
+    np.testing.assert_array_equal(np.stack([sight.network_input for sight in sights]), images)
     assert [sight.row for sight in sights] == list(range(3000))
 
 
@@ -57,11 +57,11 @@ def test_dark_on_light_and_other_sizes_of_an_idx_file_are_normalized(tmp_path: P
     drawn = np.stack([np.asarray(DIGIT.draw(digit).convert("L")) for digit in range(3)])
     write_idx(tmp_path / "drawn", drawn)
     for digit, sight in enumerate(look(tmp_path / "drawn")):
-        np.testing.assert_array_equal(sight.seen, normalize(drawn[digit], 28, 28))
-    inverted = 255 - np.stack([sight.seen for sight in look(tmp_path / "drawn")])
+        np.testing.assert_array_equal(sight.network_input, normalize(drawn[digit], 28, 28))
+    inverted = 255 - np.stack([sight.network_input for sight in look(tmp_path / "drawn")])
     write_idx(tmp_path / "inverted", inverted)
     for image, sight in zip(inverted, look(tmp_path / "inverted"), strict=True):
-        assert sight.seen.mean() < 128 < image.mean()
+        assert sight.network_input.mean() < 128 < image.mean()
 
 
 @pytest.mark.parametrize("labelled", [True, False])
@@ -69,7 +69,7 @@ def test_kaggles_csv_is_read_with_its_labels_or_without(tmp_path: Path, labelled
     path = write_csv(tmp_path / "digits.csv", size=28)
     if not labelled:
         path.write_text("\n".join(line.partition(",")[2] for line in path.read_text().splitlines()) + "\n")
-    np.testing.assert_array_equal(np.stack([sight.seen for sight in look(path)]), squares(60)[0])
+    np.testing.assert_array_equal(np.stack([sight.network_input for sight in look(path)]), squares(60)[0])
     assert count_images([path]) == 60
 
 
@@ -92,8 +92,8 @@ def test_a_large_jpeg_photo_is_seen_as_its_small_drawing(tmp_path: Path) -> None
     Drawing(pen=0.12, canvas=(1000, 1000)).draw(2).resize((4000, 4000)).save(tmp_path / "photo.jpeg")
     (sight,) = look(tmp_path / "photo.jpeg")
     small = normalize(np.asarray(DIGIT.draw(2)), 28, 28)
-    assert np.abs(sight.seen.astype(int) - small).sum() < 0.1 * (sight.seen.astype(int) + small).sum()
-    assert max(sight.given.shape) <= 1000
+    assert np.abs(sight.network_input.astype(int) - small).sum() < 0.1 * (sight.network_input.astype(int) + small).sum()
+    assert max(sight.original.shape) <= 1000
 
 
 def test_a_folder_is_searched_in_order_for_images_and_not_for_labels_or_tables(tmp_path: Path) -> None:
@@ -159,12 +159,12 @@ def hexadecimal(path: Path) -> Path:
     ("spoil", "says"),
     [
         (missing, "does not exist"),
-        (text, "is of no kind that can be read"),
+        (text, "has an unsupported format"),
         (text_called_png, "is not a whole PNG or JPEG image"),
         (labels, "is not an IDX file of 3-dimensional"),
         (broken_gzip, "x.gz"),
-        (too_long, "says that it holds"),
-        (endless, "says that its images are of"),
+        (too_long, " bytes of data, but has "),
+        (endless, "states images of"),
         (not_square, "has 2 pixel columns"),
         (hexadecimal, "column `a` holds '0x10'"),
     ],
@@ -181,10 +181,10 @@ def test_a_file_that_is_cut_short_gives_what_it_has_and_then_its_error(tmp_path:
     content = (tmp_path / "whole").read_bytes()
     (tmp_path / "cut.gz").write_bytes(gzip.compress(content[:-100]))
     rows: list[int | None] = []
-    with pytest.raises(DataError, match="says that it holds 5x28x28"):
+    with pytest.raises(DataError, match="states 5x28x28 bytes"):
         rows.extend(
             sight.row
-            for sight in InputReader(28, 28, normalize).look(tmp_path / "cut.gz")
+            for sight in InputReader(28, 28, normalize).read(tmp_path / "cut.gz")
             if isinstance(sight, InputImage)
         )
     assert rows == [0, 1, 2, 3]
@@ -194,7 +194,7 @@ def test_an_image_without_ink_is_told_by_its_row_and_the_next_ones_are_read(tmp_
     images = squares(3)[0]
     images[1] = 255
     write_idx(tmp_path / "some", images)
-    first, second, third = InputReader(28, 28, normalize).look(tmp_path / "some")
+    first, second, third = InputReader(28, 28, normalize).read(tmp_path / "some")
     assert isinstance(second, DataError)
     assert "some, row 1, shows no digit" in second.headline
     assert [sight.row for sight in (first, third) if isinstance(sight, InputImage)] == [0, 2]
@@ -208,10 +208,10 @@ def test_as_it_is_an_image_is_only_resized_as_for_training(tmp_path: Path, mode:
         picture = Image.new("RGBA", picture.size)
         picture.putalpha(Image.fromarray(255 - np.asarray(DIGIT.draw(6).convert("L"))))
     picture.save(path)
-    (sight,) = InputReader(28, 28, resized).look(path)
+    (sight,) = InputReader(28, 28, resize_only).read(path)
     assert isinstance(sight, InputImage)
-    np.testing.assert_array_equal(sight.seen, read_image(path, 28))
-    assert sight.seen.mean() > 128, "the paper is white"
+    np.testing.assert_array_equal(sight.network_input, read_image(path, 28))
+    assert sight.network_input.mean() > 128, "the paper is white"
 
 
 def test_a_damaged_exif_block_does_not_keep_a_picture_from_being_read(tmp_path: Path) -> None:
@@ -237,7 +237,7 @@ def test_a_scan_of_one_bit_keeps_its_thin_strokes(tmp_path: Path) -> None:
 
 def test_a_picture_of_greys_is_the_same_grey_in_three_channels() -> None:
     grey = np.asarray(DIGIT.draw(2).convert("L"))
-    of_three = to_grey(np.stack([grey] * 3, axis=-1))
+    of_three = to_max_contrast(np.stack([grey] * 3, axis=-1))
     apart = of_three - of_three[0, 0]
     assert np.abs(np.abs(apart) - np.abs(grey.astype(float) - grey[0, 0])).max() < 0.01
 
@@ -265,15 +265,15 @@ def test_a_table_without_rows_is_told_and_one_with_a_bad_cell_says_what_is_lost(
     lines = path.read_text().splitlines()
     path.write_text(lines[0] + "\n")
     with pytest.raises(DataError, match="has a header but no rows"):
-        list(InputReader(28, 28, normalize).look(path))
+        list(InputReader(28, 28, normalize).read(path))
     path.write_text("\n".join([*lines[:-1], lines[-1].rpartition(",")[0] + ",999"]) + "\n")
-    with pytest.raises(DataError, match="no image from row 0 on is answered"):
-        list(InputReader(28, 28, normalize).look(path))
+    with pytest.raises(DataError, match="the images from row 0 on are skipped"):
+        list(InputReader(28, 28, normalize).read(path))
 
 
 def test_a_strip_or_a_long_name_can_be_shown(tmp_path: Path) -> None:
     strip = np.zeros((1, 5000), dtype=np.uint8)
-    PreviewWriter(tmp_path).keep(InputImage(Path("x" * 250), 3, strip, np.zeros((28, 28), dtype=np.uint8)), "7", 0.5)
+    PreviewWriter(tmp_path).write(InputImage(Path("x" * 250), 3, strip, np.zeros((28, 28), dtype=np.uint8)), "7", 0.5)
     (shown,) = tmp_path.iterdir()
     with Image.open(shown) as picture:
         assert picture.width < 3000
@@ -286,8 +286,8 @@ def test_what_was_given_stands_beside_what_was_seen(tmp_path: Path) -> None:
     np.testing.assert_array_equal(picture[5::10, 305::10, 0], image)
     album = PreviewWriter(tmp_path)
     for folder in ("a", "b"):
-        album.keep(InputImage(Path(folder, "x.png"), None, image, image), "7", 0.5)
-    album.keep(InputImage(Path("t10k.gz"), 12, image, image), "1/2", 1.0)
+        album.write(InputImage(Path(folder, "x.png"), None, image, image), "7", 0.5)
+    album.write(InputImage(Path("t10k.gz"), 12, image, image), "1/2", 1.0)
     assert sorted(path.name for path in tmp_path.iterdir()) == [
         *("t10k-000012_1_2_1.000.png", "x-2_7_0.500.png", "x_7_0.500.png"),
     ]

@@ -12,8 +12,8 @@ from numpy.typing import NDArray
 from scipy import ndimage
 
 from components.inference.preprocessing.binarize import NoInkError, find_ink
-from components.inference.preprocessing.center import place
-from components.inference.preprocessing.normalize import is_conventional, normalize
+from components.inference.preprocessing.center import center
+from components.inference.preprocessing.normalize import is_bright_on_dark, normalize
 from tests.support.drawing import FONTS, Drawing
 
 PEN = Drawing(pen=0.12)
@@ -85,7 +85,7 @@ def test_a_digit_is_bright_on_black_20_pixels_in_its_longer_direction_and_centre
 def test_proportions_are_kept() -> None:
     ink = np.zeros((100, 100), np.float32)
     ink[10:90, 38:62] = 1
-    image = place(ink, 28, 28)
+    image = center(ink, 28, 28)
     assert [np.ptp(np.flatnonzero((image > 127).any(axis=axis))) + 1 for axis in (1, 0)] == [20, 6]
 
 
@@ -114,7 +114,7 @@ def test_dust_and_a_sharp_shadow_are_no_ink() -> None:
 @pytest.mark.parametrize("noise", [0, 20])
 def test_an_empty_sheet_is_refused(noise: float) -> None:
     sheet = np.asarray(replace(PEN, height=0.01, at=(9, 9), noise=noise, paper=(200, 200, 200), slope=60).draw(1))
-    with pytest.raises(NoInkError, match="nothing stands out from the background"):
+    with pytest.raises(NoInkError, match="nothing contrasts with the background"):
         normalize(sheet, 28, 28)
 
 
@@ -132,11 +132,11 @@ def test_any_image_is_seen_or_refused(height: int, width: int, seed: int, grey: 
     assert result.max() == 255
 
 
-def test_what_is_bright_on_dark_is_conventional_and_nothing_else() -> None:
+def test_what_is_bright_on_dark_is_bright_on_dark_and_nothing_else() -> None:
     digit = seen(PEN, 8)
     grey = np.full_like(digit, 100)
     images = np.stack([digit, 255 - digit, np.maximum(digit, grey), np.zeros_like(digit), np.minimum(50, 255 - digit)])
-    assert is_conventional(images).tolist() == [True, False, False, True, False]
+    assert is_bright_on_dark(images).tolist() == [True, False, False, True, False]
 
 
 def test_ink_is_0_for_paper_and_1_for_the_middle_of_a_stroke() -> None:

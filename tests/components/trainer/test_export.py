@@ -16,7 +16,7 @@ from components import Context, Model, Stored, TransformedExamples
 from components.artifacts import ExportFormat, GraphOperation
 from components.base.errors import ConfigError, DataError, JobError
 from components.base.progress import NoProgress
-from components.inference.predictor import NETWORK, load_network
+from components.inference.predictor import NETWORK_LAYER, load_network
 from components.inference.transform_graph import apply_numpy, invert_numpy
 from components.io.splits import read_scaled
 from components.testing.contract import make_inputs
@@ -226,7 +226,7 @@ def test_equivalent_scaling_graphs_can_be_exported(inputs: Inputs, tmp_path: Pat
     np.testing.assert_array_equal(raw, inputs.images[:CHECK_IMAGES])
 
 
-@pytest.mark.parametrize("name", ["mine", NETWORK])
+@pytest.mark.parametrize("name", ["mine", NETWORK_LAYER])
 def test_network_is_found_under_any_name(inputs: Inputs, tmp_path: Path, name: str) -> None:
     import keras
 

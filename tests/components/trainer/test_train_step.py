@@ -16,7 +16,7 @@ from components.trainer.device_cache import PEAK_COPIES, DeviceCache
 from components.trainer.network import NetworkConfig, build_network
 from components.trainer.train_step import Classifier
 from components.trainer.training_loop import TrainingLoop, TrainingResult
-from tests.support.termination import AskedAfter
+from tests.support.termination import TerminationAfter
 
 NETWORK = NetworkConfig(filters=(4, 4, 4), dense=(8, 8), dropout=0.0)
 
@@ -62,7 +62,7 @@ def test_training_in_blocks_resumes_with_identical_weights(tmp_path: Path) -> No
     interruptions = 0
     while interruptions < 50:
         built = network()
-        context = Context(output=tmp_path, checkpoints=tmp_path / "checkpoints", termination=AskedAfter(1))
+        context = Context(output=tmp_path, checkpoints=tmp_path / "checkpoints", termination=TerminationAfter(1))
         try:
             result = TrainingLoop(built, settings, squares(203, 0), squares(50, 1), context).fit()
         except TerminationError:

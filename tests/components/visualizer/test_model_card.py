@@ -13,16 +13,17 @@ import pytest
 
 from components import Context, Figures, Stored, Visualizer
 from components.artifacts import Export, ExportFormat
+from components.artifacts.figures import CARD_RUN_PLACEHOLDER
 from components.testing.contract import make_inputs
-from components.visualizer.model_card import card_html, render_card
-from components.visualizer.report import CARD_RUN_PLACE
+from components.visualizer.model_card import render_card
+from components.visualizer.report.card_html import card_html
 from components.visualizer.report.format import TIMES, percent
 from components.visualizer.report.report_data import ReportData, Statements
 from job.store.source_code import find_modules
-from tests.support.findings import changed
 from tests.support.html import read_html
 from tests.support.markdown import read_markdown, to_html
-from tests.support.stories import full_story, page_of, plain_story
+from tests.support.report_data import full_report_data, minimal_report_data, report_html
+from tests.support.statements import changed
 
 ORDER = [
     *("Model details", "Intended use", "Factors", "Metrics", "Verdict", "Baseline", "Data", "Anomalies", "Drift"),
@@ -36,12 +37,12 @@ EVIL = "a|b <b>c</b> `d` *e* [f](g) &amp; _h_ \\"
 
 @pytest.fixture(scope="module")
 def full(tmp_path_factory: pytest.TempPathFactory) -> ReportData:
-    return full_story(tmp_path_factory.mktemp("full"))
+    return full_report_data(tmp_path_factory.mktemp("full"))
 
 
 @pytest.fixture(scope="module")
 def plain(tmp_path_factory: pytest.TempPathFactory) -> ReportData:
-    return plain_story(tmp_path_factory.mktemp("plain"))
+    return minimal_report_data(tmp_path_factory.mktemp("plain"))
 
 
 def manifests(story: Statements) -> dict[str, Any]:
@@ -131,7 +132,7 @@ def test_it_is_told_in_order_with_one_title(full: ReportData, plain: ReportData)
         title, *headings = read_markdown(render_card(story))
         assert title == "Model card: made-up squares"
         assert headings == ORDER
-        assert render_card(story).count(CARD_RUN_PLACE) == 1
+        assert render_card(story).count(CARD_RUN_PLACEHOLDER) == 1
 
 
 def test_metrics_have_interval_and_method_and_the_number_of_images(full: ReportData) -> None:
@@ -268,13 +269,14 @@ def test_a_training_that_went_on_with_a_later_epoch_has_a_card(full: ReportData)
 
 
 def test_a_model_that_is_not_blessed_says_so_where_it_is_meant_to_be_used(tmp_path: Path) -> None:
-    parts = read_markdown(render_card(full_story(tmp_path, blessed=False)))
+    parts = read_markdown(render_card(full_report_data(tmp_path, blessed=False)))
     assert "It is not blessed" in parts["Intended use"].text
     assert parts["Verdict"].text.startswith("NOT BLESSED ")
     assert parts["Verdict"].tables[0][1][3] == "✗ failed"
     assert parts["Limits"].text.startswith("It is not blessed: it failed what was asked of it")
     assert not any(
-        "It is not blessed" in part.text for part in read_markdown(render_card(full_story(tmp_path / "b"))).values()
+        "It is not blessed" in part.text
+        for part in read_markdown(render_card(full_report_data(tmp_path / "b"))).values()
     )
 
 
@@ -313,21 +315,21 @@ def test_names_are_words_and_never_markup(full: ReportData) -> None:
     assert parts["Data"].tables[1][1][0] == parts["Data"].tables[2][2][0] == parts["Classes"].tables[0][1][0] == EVIL
     assert f"class/{EVIL}" in [row[0] for row in parts["Slices"].tables[0]]
     assert EVIL in parts["Intended use"].text
-    assert "<b>c" not in page_of(story)
+    assert "<b>c" not in report_html(story)
 
 
 def test_the_report_shows_the_same_text_one_heading_deeper(full: ReportData) -> None:
     card = render_card(full)
-    section = read_html(page_of(full)).by_id("model-card")
+    section = read_html(report_html(full)).by_id("model-card")
     assert [heading.text for heading in section.all("h2", "h3", "h4")] == ["Model card", *ORDER]
     assert not section.all("h1")
     told = read_html(card_html(card)).text.split()
-    (title, *rest) = (element for element in to_html(card.replace(CARD_RUN_PLACE, "")).children)
+    (title, *rest) = (element for element in to_html(card.replace(CARD_RUN_PLACEHOLDER, "")).children)
     assert title.tag == "h1"
     words = [word for element in rest for word in element.text.split()]
     assert [word.removesuffix(":") for word in told] == [word.removesuffix(":") for word in words]
-    assert CARD_RUN_PLACE not in section.text
-    assert percent(full.evaluation.metrics.accuracy) in page_of(full), "numbers stay beside their signs"
+    assert CARD_RUN_PLACEHOLDER not in section.text
+    assert percent(full.evaluation.metrics.accuracy) in report_html(full), "numbers stay beside their signs"
 
 
 def test_the_visualizer_names_it_and_its_template_decides_its_fingerprint(tmp_path: Path) -> None:

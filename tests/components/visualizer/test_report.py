@@ -11,14 +11,14 @@ import numpy as np
 import pytest
 
 from components import Context, Evaluation, Examples, Model, Stored, TransformedExamples, Visualizer
+from components.artifacts.figures import REPORT_LINKS_PLACEHOLDER, REPORT_RUN_PLACEHOLDER
 from components.testing.contract import make_inputs
-from components.visualizer.report import RUN_LINKS_PLACE, RUN_PLACE
 from components.visualizer.report.charts.scale import round_values
 from components.visualizer.report.format import APOSTROPHE, MINUS, TIMES
 from components.visualizer.report.report_data import ReportData
-from tests.support.findings import changed
 from tests.support.html import Element, read_html
-from tests.support.stories import full_story, page_of, plain_story
+from tests.support.report_data import full_report_data, minimal_report_data, report_html
+from tests.support.statements import changed
 
 LIMIT = 3_000_000
 SECTIONS = ["verdict", "curves", "confusions", "mistakes", "maps", "calibration", "weak-spots", "data", "model-card"]
@@ -26,17 +26,17 @@ SECTIONS = ["verdict", "curves", "confusions", "mistakes", "maps", "calibration"
 
 @pytest.fixture(scope="module")
 def story(tmp_path_factory: pytest.TempPathFactory) -> ReportData:
-    return full_story(tmp_path_factory.mktemp("full"))
+    return full_report_data(tmp_path_factory.mktemp("full"))
 
 
 @pytest.fixture(scope="module")
 def plain(tmp_path_factory: pytest.TempPathFactory) -> ReportData:
-    return plain_story(tmp_path_factory.mktemp("plain"))
+    return minimal_report_data(tmp_path_factory.mktemp("plain"))
 
 
 @pytest.fixture(scope="module")
 def page(story: ReportData) -> Element:
-    return read_html(page_of(story))
+    return read_html(report_html(story))
 
 
 def sections(page: Element) -> list[str]:
@@ -54,7 +54,7 @@ def test_the_story_is_told_in_order(page: Element) -> None:
 
 
 def test_it_can_do_no_harm_and_asks_for_nothing(story: ReportData) -> None:
-    html = page_of(story)
+    html = report_html(story)
     page = read_html(html)
     (policy,) = [meta for meta in page.all("meta") if meta.attributes.get("http-equiv") == "Content-Security-Policy"]
     assert policy.attributes["content"].startswith("default-src 'none';")
@@ -62,7 +62,7 @@ def test_it_can_do_no_harm_and_asks_for_nothing(story: ReportData) -> None:
     assert not re.search(r"https?:|\"//|url\(|@import", carried), "nothing from elsewhere"
     assert all(image.attributes["src"].startswith("data:image/png;base64,") for image in page.all("img"))
     assert len(html) < LIMIT
-    assert html.count(RUN_PLACE) == html.count(RUN_LINKS_PLACE) == 1
+    assert html.count(REPORT_RUN_PLACEHOLDER) == html.count(REPORT_LINKS_PLACEHOLDER) == 1
 
 
 def test_every_picture_and_chart_has_words_and_every_table_a_head(page: Element) -> None:
@@ -95,7 +95,7 @@ def test_every_check_is_listed_with_value_bound_and_result(story: ReportData, pa
 
 
 def test_the_headline_says_why_a_model_is_not_blessed(tmp_path: Path) -> None:
-    page = read_html(page_of(full_story(tmp_path, blessed=False)))
+    page = read_html(report_html(full_report_data(tmp_path, blessed=False)))
     (headline,) = page.all("h1")
     assert "but is not blessed: accuracy should be at least" in headline.text
     assert "NOT BLESSED" in page.by_id("verdict").text
@@ -104,13 +104,13 @@ def test_the_headline_says_why_a_model_is_not_blessed(tmp_path: Path) -> None:
 def test_a_rubber_stamp_is_called_so(story: ReportData) -> None:
     blessing = changed(story.evaluation.blessing, rubber_stamped=True)
     stamped = dataclasses.replace(story, evaluation=changed(story.evaluation, blessing=blessing, baseline=None))
-    page = read_html(page_of(stamped))
+    page = read_html(report_html(stamped))
     assert "BLESSED rubber-stamped: there was no baseline to compare with" in page.by_id("verdict").text
     assert "McNemar" not in page.text
 
 
 def test_what_was_not_looked_at_is_left_out_or_said(plain: ReportData) -> None:
-    page = read_html(page_of(plain))
+    page = read_html(report_html(plain))
     left_out = ["maps", "weak-spots"]
     assert sections(page) == [name for name in SECTIONS if name not in left_out]
     assert [link.attributes["href"] for link in page.all("nav")[0].all("a")] == [
@@ -142,7 +142,7 @@ def test_no_mistakes_are_told_too(story: ReportData) -> None:
     evaluation = story.evaluation
     support = [row.support for row in evaluation.per_class]
     right = changed(evaluation, confusion_matrix=tuple(map(tuple, np.diag(support).tolist())))
-    page = read_html(page_of(dataclasses.replace(story, evaluation=right, mistakes=())))
+    page = read_html(report_html(dataclasses.replace(story, evaluation=right, mistakes=())))
     assert "There are none" in page.by_id("mistakes").text
     assert "were read right" in page.by_id("confusions").text
 
@@ -157,7 +157,7 @@ def test_the_confusions_of_many_classes_are_a_picture(story: ReportData, classes
         confusion_matrix=tuple(map(tuple, counts.tolist())),
         per_class=tuple(changed(row, label=label, name=f"class {label}") for label in range(classes)),
     )
-    section = read_html(page_of(dataclasses.replace(story, evaluation=evaluation))).by_id("confusions")
+    section = read_html(report_html(dataclasses.replace(story, evaluation=evaluation))).by_id("confusions")
     cells = [
         cell
         for table in section.all("table")
@@ -176,7 +176,7 @@ def test_names_are_words_and_never_markup(story: ReportData) -> None:
     per_class = (changed(story.evaluation.per_class[0], name=evil), *story.evaluation.per_class[1:])
     evaluation = changed(story.evaluation, per_class=per_class)
     source = changed(examples.source, title=evil)
-    html = page_of(dataclasses.replace(story, examples=changed(examples, source=source), evaluation=evaluation))
+    html = report_html(dataclasses.replace(story, examples=changed(examples, source=source), evaluation=evaluation))
     assert evil not in html
     assert len(read_html(html).all("script")) == 1
 

@@ -14,7 +14,7 @@ import pytest
 
 from components.trainer.export.export import EXPORTERS
 from job.config.config import load_config
-from job.options import Form
+from job.options import ExportFormatOption
 from job.runner.runner import run
 from job.store.records import RunRecord
 from tests.conftest import FAKES, TINY_NETWORK, Command
@@ -67,7 +67,7 @@ def test_prints_what_it_wrote(root: Path, tmp_path: Path, mnist_job: Command) ->
 
 
 def test_every_format_is_an_option() -> None:
-    assert [form.value for form in Form] == list(EXPORTERS)
+    assert [option.value for option in ExportFormatOption] == list(EXPORTERS)
 
 
 def test_existing_files_are_not_overwritten(root: Path, tmp_path: Path, mnist_job: Command) -> None:
@@ -143,7 +143,7 @@ def test_interrupted_export_leaves_nothing(root: Path, tmp_path: Path, number: s
         process.send_signal(number)
         _, stderr = process.communicate(timeout=60)
     assert process.returncode == 143
-    assert f"the job was asked to end ({number.name})" in stderr
+    assert f"the job was interrupted ({number.name})" in stderr
     assert not (tmp_path / "exports").exists()
 
 

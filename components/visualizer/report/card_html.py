@@ -8,7 +8,7 @@ from markdown_it import MarkdownIt
 from markdown_it.token import Token
 from markupsafe import Markup
 
-from components.visualizer.report import CARD_RUN_PLACE
+from components.artifacts.figures import CARD_RUN_PLACEHOLDER
 from components.visualizer.report.format import SPACE
 
 if TYPE_CHECKING:
@@ -30,7 +30,7 @@ def card_html(card: str) -> Markup:
     page has sections of its own on the run, so that there is no place for it.
     """
     reader = make_reader()
-    tokens = reader.parse(card.replace(CARD_RUN_PLACE, "").replace(" %", f"{SPACE}%"))
+    tokens = reader.parse(card.replace(CARD_RUN_PLACEHOLDER, "").replace(" %", f"{SPACE}%"))
     if tokens and tokens[0].tag == "h1":
         tokens = tokens[TITLE:]
     for token in tokens:

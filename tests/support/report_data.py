@@ -13,11 +13,11 @@ from components.artifacts import Evaluation, Examples, Model, TransformedExample
 from components.io.splits import read_scaled
 from components.testing.contract import make_inputs
 from components.visualizer.model_card import render_card
-from components.visualizer.report.page import render_page
+from components.visualizer.report import render_report
 from components.visualizer.report.report_data import Mistake, ReportData, Response, Statements, TestImage
-from job.reporters.run_report import add_run
+from job.reporters.run_section import add_run_to_report
 from job.store.records import PartRecord, ReferenceRecord, RunRecord, StepRecord
-from tests.support.findings import changed, with_anomalies, with_findings
+from tests.support.statements import changed, with_anomalies, with_findings
 
 COMMAND = "python -m job run --config 'my <config>.yaml'"
 
@@ -32,7 +32,7 @@ BASELINE = ReferenceRecord(
 )
 
 
-def plain_story(folder: Path) -> ReportData:
+def minimal_report_data(folder: Path) -> ReportData:
     """Return what the fakes make, with nothing beside the least that is stated."""
     made = make_inputs(folder)
     transformed = made[TransformedExamples]
@@ -53,9 +53,9 @@ def plain_story(folder: Path) -> ReportData:
     )
 
 
-def full_story(folder: Path, *, blessed: bool = True, **changes: Any) -> ReportData:
+def full_report_data(folder: Path, *, blessed: bool = True, **changes: Any) -> ReportData:
     """Return a story in which every section has all that it can have."""
-    plain = plain_story(folder)
+    plain = minimal_report_data(folder)
     random = np.random.default_rng(0)
     (epoch,) = plain.model.history
     epochs = [
@@ -78,7 +78,7 @@ def full_story(folder: Path, *, blessed: bool = True, **changes: Any) -> ReportD
     return ReportData(**{**told, **changes})
 
 
-def stated_by(run: Path) -> Statements:
+def read_statements(run: Path) -> Statements:
     """Return what the manifests of a run's artifacts state, read from its directory and nothing else."""
 
     def stated(slot: str) -> str:
@@ -125,11 +125,11 @@ def run_record(**changes: Any) -> RunRecord:
     return RunRecord.model_validate({**values, **changes})
 
 
-def page_of(story: ReportData) -> str:
+def report_html(story: ReportData) -> str:
     """Return the page of a story, with its model card in it."""
-    return render_page(story, render_card(story))
+    return render_report(story, render_card(story))
 
 
 def full_report(folder: Path) -> str:
     """Return the report of a run with all that it can have."""
-    return add_run(page_of(full_story(folder)), run_record(), command=COMMAND)
+    return add_run_to_report(report_html(full_report_data(folder)), run_record(), command=COMMAND)
