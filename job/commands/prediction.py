@@ -20,7 +20,7 @@ if TYPE_CHECKING:
     from components.inference.serving_predictor import RawPredictor
     from job.options import PredictOptions
     from job.reporters.progress import ProgressReporter
-    from job.store.choose_model import ChosenModel
+    from job.store.resolve import ResolvedModel
 
 BATCH = 1000
 """Images that are asked about together, at most."""
@@ -28,7 +28,7 @@ PATIENCE = 0.5
 """Seconds after which fewer are, so that large photos are answered as they come."""
 
 
-def load_predictor(chosen: ChosenModel) -> RawPredictor:
+def load_predictor(chosen: ResolvedModel) -> RawPredictor:
     """Return what answers raw images, as sure of itself as the model's evaluation says that it may be."""
     from components.inference.serving_predictor import load_raw_predictor
 
@@ -43,7 +43,7 @@ def load_predictor(chosen: ChosenModel) -> RawPredictor:
     return scaled
 
 
-def make_input_reader(chosen: ChosenModel, question: PredictOptions) -> InputReader:
+def make_input_reader(chosen: ResolvedModel, question: PredictOptions) -> InputReader:
     """Return what looks at images for the model."""
     from components.inference.preprocessing.grayscale import resize_only
     from components.inference.preprocessing.input_reader import InputReader

@@ -20,7 +20,7 @@ SLOTS: dict[str, type[Component[Any]]] = {
     "pusher": Pusher,
 }
 """Each slot with its own component, whose `run` says what artifacts the slot takes and gives."""
-OPTIONAL = frozenset({"pusher"})
+OPTIONAL_SLOTS = frozenset({"pusher"})
 """Slots that are empty unless a component is named for them."""
 
 

@@ -22,7 +22,7 @@ if TYPE_CHECKING:
     from job.commands.doctor import Diagnosis
     from job.store.gc import Collectable
     from job.store.records import RunRecord
-    from job.store.store import Sealed
+    from job.store.store import SealedArtifact
 
 WIDE = 1000
 OUTCOME = {
@@ -44,7 +44,7 @@ def make_console(*, stderr: bool = False) -> Console:
     return console
 
 
-def summary(sealed: Sealed) -> str:
+def summary(sealed: SealedArtifact) -> str:
     """Return what an artifact is, in half a line."""
     match sealed.manifest.artifact:
         case Examples() as made:
@@ -125,7 +125,7 @@ def print_run(
     if record.failure is not None and not failure_follows:
         where = f"{record.failure.component}: " if record.failure.component else ""
         console.print(f"{'failure':<13} {where}{escape(record.failure.headline)}", highlight=False, soft_wrap=True)
-    training = record.training()
+    training = record.training_cpu_seconds()
     cpu = "" if record.cpu_seconds is None else f", {record.cpu_seconds:.2f} CPU-s"
     cpu += "" if training is None else f", of which {training:.2f} training"
     exit_code = "" if record.exit_code is None else f", exit code {record.exit_code}"

@@ -13,7 +13,7 @@ from components.runtime.libraries import missing_modules
 if TYPE_CHECKING:
     from job.config.tracking import MlflowConfig, TensorBoardConfig, TrackingConfig
     from job.store.records import RunRecord, StepRecord
-    from job.store.store import Sealed
+    from job.store.store import SealedArtifact
 
 MODULES = {"tensorboard": ("tensorboard",), "mlflow": ("mlflow", "sqlalchemy", "alembic")}
 """Modules that each tracker imports; the extra of the same name installs them."""
@@ -41,7 +41,7 @@ class Tracker(Protocol):
             metrics: `loss`, `accuracy`, `val_loss`, `val_accuracy` and `learning_rate`.
         """
 
-    def end_step(self, step: StepRecord, sealed: Sealed) -> None:
+    def end_step(self, step: StepRecord, sealed: SealedArtifact) -> None:
         """Called when a step is done, with its artifact."""
 
     def end(self, record: RunRecord, directory: Path) -> None:

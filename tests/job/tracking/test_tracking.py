@@ -23,11 +23,11 @@ from job.config.config import load_config
 from job.config.redact import redact_passwords
 from job.config.schema import config_schema
 from job.store.records import RunRecord, StepRecord
-from job.store.store import Sealed
+from job.store.store import SealedArtifact
 from job.tracking.background import BackgroundTracker
 from job.tracking.listener import TrackingListener
 from job.tracking.tracker import Tracker
-from tests.conftest import SLOTS, Command, Outcome, WriteConfig
+from tests.conftest import SLOTS, Command, CommandResult, WriteConfig
 from tests.support.processes import REPOSITORY, environment, results, wait_until
 from tests.support.trackers import EPOCHS, METHODS, FakeTracker
 
@@ -53,7 +53,7 @@ def _itself(tracker: Tracker, run_id: str) -> Tracker:  # noqa: ARG001
     return tracker
 
 
-def warnings_of(outcome: Outcome) -> list[str]:
+def warnings_of(outcome: CommandResult) -> list[str]:
     return [line for line in outcome.stdout.splitlines() if "warning" in line]
 
 
@@ -186,7 +186,7 @@ class Warnings(NoProgress):
 
     def waiting(self, owner: str) -> None: ...
 
-    def end_step(self, step: StepRecord, sealed: Sealed) -> None: ...
+    def end_step(self, step: StepRecord, sealed: SealedArtifact) -> None: ...
 
     def end(self, record: RunRecord, directory: Path) -> None: ...
 
