@@ -127,7 +127,7 @@ def portable(found: dict[str, Any]) -> dict[str, Any]:
     ("overrides", "exit_code", "message"),
     [
         (["trainer.epoch=3"], 2, "did you mean trainer.epochs?"),
-        (["trainer.device=gpu"], 5, "the configuration asks for a GPU, but"),
+        (["trainer.device=gpu"], 5, "the configuration requires a GPU, but"),
         (["example_gen.source={kind: idx, path: /data}"], 3, "/data"),
     ],
 )
