@@ -256,15 +256,15 @@ def export(
     """
     import json
 
-    from job.commands.export import available, export_model
+    from job.commands.export import export_model, installed_formats
     from job.reporters.tables import make_console, print_exports
     from job.signals import Signals
 
     asked = cast("list[ExportFormat]", list(dict.fromkeys(form.value for form in forms or ExportFormatOption)))
-    formats = asked if forms else available(asked)
+    formats = asked if forms else installed_formats(asked)
     signals = Signals(remedy="run the same command again")
     with exit_on_job_error(), signals.installed(), signals.interruptible():
-        exports = export_model(directory, formats, root=root, asked=model, termination=signals)
+        exports = export_model(directory, formats, root=root, model=model, termination=signals)
         if as_json:
             typer.echo(json.dumps([export.model_dump(mode="json") for export in exports], indent=2))
         else:
