@@ -146,7 +146,7 @@ def test_what_the_job_keeps_for_itself_is_no_destination(
     (tmp_path / "root/runs").mkdir(parents=True)
     outcome = mnist_job(*pushing, "--set", f"pusher.destination={tmp_path / own}")
     assert outcome.exit_code == 2
-    assert f"the pusher would deliver to {tmp_path / own}, which is for the job's " in outcome.stderr
+    assert f"the pusher would publish to {tmp_path / own}, which is for the job's " in outcome.stderr
     assert list((tmp_path / "root").rglob("run.json")) == []
 
 
