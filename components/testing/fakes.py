@@ -30,7 +30,7 @@ from components.artifacts import (
 from components.base.component import Component, ComponentConfig, Context, Seed
 from components.base.memory import DEFAULT_MEMORY_BUDGET
 from components.base.progress import Progress
-from components.example_gen.split_config import SplitConfig
+from components.example_gen.split import SplitConfig
 
 
 class FakeExampleGenConfig(ComponentConfig):

@@ -55,7 +55,7 @@ def summary(sealed: SealedArtifact) -> str:
         case TransformedExamples() as made:
             return f"scaled to 0..1; {made.shared_images or 'no'} images in more than one split"
         case Model() as made:
-            kept = made.kept
+            kept = made.best
             return (
                 f"{made.parameters:,} parameters; epoch {made.best_epoch} of {len(made.history)} kept, "
                 f"validation accuracy {kept.val_accuracy:.4f}"

@@ -28,9 +28,9 @@ from components import (
     TransformedExamples,
 )
 from components.base.errors import DataError
-from components.example_gen.shuffle import distribute, make_buckets, ordered
+from components.example_gen.shuffle import distribute, make_buckets, read_bucket
 from components.example_gen.sources.base import Dataset
-from components.example_gen.split_config import SplitConfig
+from components.example_gen.split import SplitConfig
 from components.example_gen.write import write_dataset
 from components.io import raw_images
 from components.io.raw_images import LabelledImages, RawImages, scratch_folder, spool_images
@@ -138,8 +138,9 @@ def test_a_shuffle_in_pieces_is_the_shuffle_in_memory(
     ]
     wanted = np.random.default_rng(seed).permutation(len(images))
     buckets = make_buckets(wanted, start=0, size=size)
-    distribute(parts, buckets, tmp_path / "shuffled", lambda: None)
-    pieces = [piece for bucket in buckets for piece in ordered(bucket, tmp_path / "shuffled", SIDE * SIDE, group=group)]
+    path = tmp_path / "shuffled"
+    distribute(parts, buckets, path, lambda: None)
+    pieces = [piece for bucket in buckets for piece in read_bucket(bucket, path, SIDE * SIDE, group=group)]
     assert all(len(rows) <= group for rows, _ in pieces)
     np.testing.assert_array_equal(np.concatenate([rows for rows, _ in pieces]), wanted)
     np.testing.assert_array_equal(np.concatenate([some for _, some in pieces]), images[wanted].reshape(len(images), -1))

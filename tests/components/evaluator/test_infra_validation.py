@@ -33,7 +33,7 @@ class Warnings(NoProgress):
 @pytest.fixture(scope="module")
 def made(tmp_path_factory: pytest.TempPathFactory) -> Made:
     """Return an untrained network, exported as the Trainer exports it, and images for it."""
-    from components.trainer.export.export import REQUIRED_FORMATS, export
+    from components.trainer.export.export import REQUIRED_FORMATS, export_model
     from components.trainer.export.serving_model import ServingModel
     from components.trainer.network import NetworkConfig, build_network
 
@@ -44,7 +44,9 @@ def made(tmp_path_factory: pytest.TempPathFactory) -> Made:
     config = NetworkConfig(filters=(4, 4, 4), dense=(8, 8))
     network = build_network(config, image_shape=stated.image_shape, classes=len(stated.class_names), seed=0)
     images = invert_numpy(stated.graph, np.asarray(read_scaled(transformed, stated.splits.validation).images))
-    exports = export(ServingModel.of(network, stated.graph), REQUIRED_FORMATS, images, Context(output=directory))
+    exports = export_model(
+        ServingModel.from_network(network, stated.graph), REQUIRED_FORMATS, images, Context(output=directory)
+    )
     model = inputs[Model].artifact.model_copy(update={"format": "keras", "file": "model.keras", "exports": exports})
     return Stored(model, directory), transformed
 

@@ -14,7 +14,7 @@ from scipy.spatial.distance import jensenshannon
 
 from components import Context, ExampleGen, Examples, Stored
 from components.base.errors import DataError
-from components.example_gen.validation.drift import jensen_shannon_distance
+from components.example_gen.validation.distribution_checks import jensen_shannon_distance
 from tests.support.data import squares, write_idx
 
 

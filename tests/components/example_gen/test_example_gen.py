@@ -13,7 +13,7 @@ from components import Context, ExampleGen, Examples
 from components.base.errors import ConfigError, DataError
 from components.example_gen import ExampleGenConfig
 from components.example_gen.sources import AnySource, CsvSource, DigitsSource, IdxSource, ImageFolderSource
-from components.example_gen.split_config import SplitConfig
+from components.example_gen.split import SplitConfig
 from tests.support.data import squares, write_csv, write_idx, write_idx_folder, write_image_folder
 
 
@@ -86,7 +86,7 @@ def test_the_same_data_elsewhere_has_the_same_identity(tmp_path: Path) -> None:
 
 
 def test_official_without_a_test_set_is_told(tmp_path: Path) -> None:
-    with pytest.raises(ConfigError, match="`official` needs a source with a test set of its own"):
+    with pytest.raises(ConfigError, match="`official` needs a source with a test set"):
         generate(tmp_path, DigitsSource(), strategy="official")
 
 
@@ -109,7 +109,7 @@ def test_a_class_of_one_image_is_told(tmp_path: Path) -> None:
     write_image_folder(tmp_path / "images", per_class=9)
     for path in sorted((tmp_path / "images" / "1").iterdir())[1:]:
         path.unlink()
-    with pytest.raises(DataError, match="class `1` has 1 image, too few to stand in train, validation and test"):
+    with pytest.raises(DataError, match="class `1` has 1 image, too few for train, validation and test"):
         generate(tmp_path / "out", ImageFolderSource(path=tmp_path / "images", size=12))
 
 
@@ -117,7 +117,7 @@ def test_a_class_that_a_split_would_miss_is_told(tmp_path: Path) -> None:
     write_image_folder(tmp_path / "images", classes=2, per_class=40)
     for path in sorted((tmp_path / "images" / "1").iterdir())[3:]:
         path.unlink()
-    with pytest.raises(DataError, match="class `1` has 3 images, so few that"):
+    with pytest.raises(DataError, match="class `1` has 3 images, too few for one in"):
         generate(tmp_path / "out", ImageFolderSource(path=tmp_path / "images", size=12), validation=0.1, test=0.1)
 
 

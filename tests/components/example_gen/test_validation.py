@@ -96,7 +96,7 @@ def test_empty_images_are_told_from_those_of_another_grey_value(tmp_path: Path) 
     planting.test[6, 0, 0] = 254
     anomaly = found(generate(tmp_path, planting))["constant_images"]
     assert anomaly.message == (
-        "2 images are empty, every pixel 0, and 1 image has one grey value, not 0, in every pixel: 3 in test"
+        "2 images are empty, every pixel 0, and 1 image has one gray level, not 0, in every pixel: 3 in test"
     )
     assert anomaly.count == 3
     rows = listing(tmp_path).query("check == 'constant_images'")
