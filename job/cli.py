@@ -115,17 +115,11 @@ def show(
     import json
 
     from job.pipeline.slots import OPTIONAL_SLOTS
-    from job.reporters.lineage_tree import lineage_trees
+    from job.reporters.lineage_tree import describe_artifact, lineage_trees
     from job.reporters.tables import make_console, print_run
-    from job.store.lineage import (
-        describe,
-        final_outputs,
-        find_artifact,
-        lineage,
-        sealed_artifacts,
-        step_manifests,
-    )
+    from job.store.lineage import final_outputs, lineage, step_manifests
     from job.store.runs import LATEST, RECORD, Runs
+    from job.store.search import find_artifact
     from job.store.store import Store
 
     with exit_on_job_error():
@@ -133,19 +127,22 @@ def show(
         name = Path(name).resolve().name if (Path(name) / RECORD).is_file() else name
         if name != LATEST and not runs.has_record(name) and store.artifacts.is_dir():
             sealed = find_artifact(store, name)
-            manifests = {other.manifest.digest: other.manifest for other in (*sealed_artifacts(store), sealed)}
+            manifests = {other.manifest.digest: other.manifest for other in (*store.sealed_artifacts(), sealed)}
             made_of: dict[str, Any] | None = lineage(manifests, sealed.manifest.digest)
             leaves = [made_of] if made_of else []
             found_in = runs.using(sealed.manifest.digest)
             shown = sealed.manifest.model_dump(mode="json") | {"runs": found_in}
-            for label, text in {**describe(sealed), "runs": ", ".join(reversed(found_in)) or "none any more"}.items():
+            for label, text in {
+                **describe_artifact(sealed),
+                "runs": ", ".join(reversed(found_in)) or "none",
+            }.items():
                 if not as_json:
                     console.print(f"{label:<13} {text}", highlight=False, markup=False, soft_wrap=True)
         else:
             record = runs.read(name)
             manifests = step_manifests(store, record)
             if any(step.references for step in record.steps):  # what other runs made
-                manifests |= {other.manifest.digest: other.manifest for other in sealed_artifacts(store)}
+                manifests |= {other.manifest.digest: other.manifest for other in store.sealed_artifacts()}
             line = [step.digest for step in record.steps if step.component not in OPTIONAL_SLOTS]
             made_of = lineage(manifests, line[-1]) if line else None
             leaves = [lineage(manifests, digest) for digest in final_outputs(record, manifests)]

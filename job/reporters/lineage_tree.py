@@ -1,4 +1,4 @@
-"""The lineage of artifacts as trees for a terminal."""
+"""An artifact and its lineage, for a terminal."""
 
 from __future__ import annotations
 
@@ -7,6 +7,22 @@ from typing import Any
 
 from rich.markup import escape
 from rich.tree import Tree
+
+from components.base.formatting import format_size
+from job.store.store import SealedArtifact
+
+
+def describe_artifact(sealed: SealedArtifact) -> dict[str, str]:
+    """Return the labels and values that `show` prints above an artifact's lineage."""
+    manifest = sealed.manifest
+    return {
+        "artifact": manifest.artifact.kind,
+        "produced by": f"{manifest.producer.component} {manifest.producer.version}",
+        "digest": manifest.digest,
+        "fingerprint": manifest.fingerprint,
+        "files": f"{len(manifest.files)}, {format_size(sum(file.size for file in manifest.files))}",
+        "directory": str(sealed.directory),
+    }
 
 
 def lineage_trees(nodes: Iterable[dict[str, Any]]) -> list[Tree]:
