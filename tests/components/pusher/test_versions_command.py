@@ -258,7 +258,7 @@ def test_predict_refuses_a_published_version(mnist_job: Command, pushing: tuple[
     version = tmp_path / "served/1"
     outcome = mnist_job("predict", tmp_path, "--root", tmp_path / "root", "--model", version)
     assert outcome.exit_code == 2
-    assert f"--model is {version}, which is no sealed artifact and no run" in outcome.stderr
+    assert f"--model is {version}, which is neither a sealed artifact nor a run" in outcome.stderr
     assert f"`python -m job show {version}`" in outcome.stderr
     damaged = next((tmp_path / "root/artifacts/trainer").iterdir())
     (damaged / "manifest.json").unlink()
