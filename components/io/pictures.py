@@ -1,53 +1,50 @@
-"""PNG and JPEG files as a user has them: of any size, mode and orientation, or broken."""
+"""Reader of PNG and JPEG files of any size, mode and orientation."""
 
 from __future__ import annotations
 
+import contextlib
 import warnings
+from pathlib import Path
 from typing import TYPE_CHECKING
 
 from components.base.errors import DataError, first_line
-from components.io.files import reading
+from components.io.files import catch_read_errors
 
 if TYPE_CHECKING:
-    from pathlib import Path
-
     import numpy as np
     from numpy.typing import NDArray
     from PIL import Image
 
-ENDINGS = frozenset({".png", ".jpg", ".jpeg"})
+PICTURE_SUFFIXES = frozenset({".png", ".jpg", ".jpeg"})
 
 
-ORIENTATION = 0x0112
-"""The EXIF tag that says how a camera was held."""
-
-
-def read_picture(path: Path, *, enough: int | None = None) -> Image.Image:
-    """Return a picture upright, as its EXIF orientation says, of 8 bits a channel, on white where it is transparent.
+def read_picture(path: Path, *, min_side: int | None = None) -> Image.Image:
+    """Read a picture: upright according to its EXIF orientation, gray or RGB with 8 bits, transparency made white.
 
     Args:
         path: a PNG or JPEG file.
-        enough: pixels; of a JPEG file that is at least twice as wide and high, fewer may be decoded, which is quicker.
+        min_side: pixels. If given, a much larger JPEG file is decoded at a lower resolution of at least `min_side`
+            pixels a side, which is faster.
 
     Raises:
-        DataError: if the file is missing, cannot be read, is no whole picture, or is too large.
+        DataError: if the file is missing, cannot be read, is not a whole picture, or is too large.
     """
     from PIL import Image, UnidentifiedImageError
 
     try:
         with (
-            warnings.catch_warnings(action="ignore"),  # Pillow warns of oddities that do no harm
-            reading(path, "a PNG or JPEG file"),
+            warnings.catch_warnings(action="ignore"),  # Pillow warns of harmless oddities
+            catch_read_errors(path, "a PNG or JPEG file"),
             Image.open(path, formats=("PNG", "JPEG")) as opened,
         ):
-            if enough is not None:
-                opened.draft(None, (enough, enough))
-            return _plain(_upright(opened))
+            if min_side is not None:
+                opened.draft(None, (min_side, min_side))
+            return _to_8_bits(_upright(opened))
     except Image.DecompressionBombError as error:
         raise DataError(
             f"{path} has more pixels than can be read safely: {first_line(error)}",
             expected="a picture of fewer pixels",
-            remedy="make it smaller, or take it away",
+            remedy="reduce it, or remove it",
         ) from error
     except (DataError, UnidentifiedImageError, SyntaxError, ValueError) as error:
         if isinstance(error, DataError) and isinstance(error.__cause__, (FileNotFoundError, PermissionError)):
@@ -55,53 +52,39 @@ def read_picture(path: Path, *, enough: int | None = None) -> Image.Image:
         raise DataError(
             f"{path} is not a whole PNG or JPEG image",
             expected="a file that an image viewer opens",
-            remedy="replace it or take it away",
+            remedy="replace it, or remove it",
         ) from error
 
 
-def to_grey_and_size(picture: Image.Image, height: int, width: int) -> NDArray[np.uint8]:
-    """Return a picture grey (ITU-R 601 luma) and resized: uint8 [height, width]."""
+def to_grayscale(picture: Image.Image, height: int, width: int) -> NDArray[np.uint8]:
+    """Convert a picture to grayscale (ITU-R 601 luma) and resize it: uint8 [height, width]."""
     import numpy as np
     from PIL import Image
 
-    grey = picture.convert("L")
-    if grey.size != (width, height):
-        grey = grey.resize((width, height), Image.Resampling.LANCZOS)
-    return np.asarray(grey)
+    gray = picture.convert("L")
+    if gray.size != (width, height):
+        gray = gray.resize((width, height), Image.Resampling.LANCZOS)
+    return np.asarray(gray)
 
 
 def _upright(picture: Image.Image) -> Image.Image:
-    """Return a picture turned as its EXIF block says; one that cannot be read says nothing, and the pixels are fine."""
-    from PIL import Image
+    from PIL import ImageOps
 
-    ways = Image.Transpose
-    try:
-        orientation = picture.getexif().get(ORIENTATION)
-    except Exception:  # whatever a damaged block makes of Pillow's parser
-        orientation = None
-    turns = {
-        2: ways.FLIP_LEFT_RIGHT,
-        3: ways.ROTATE_180,
-        4: ways.FLIP_TOP_BOTTOM,
-        5: ways.TRANSPOSE,
-        6: ways.ROTATE_270,
-        7: ways.TRANSVERSE,
-        8: ways.ROTATE_90,
-    }
-    turn = turns.get(orientation) if isinstance(orientation, int) else None
     picture.load()
-    return picture.copy() if turn is None else picture.transpose(turn)
+    # Pillow raises various errors for a damaged EXIF block, before or after it turns the pixels. They are valid.
+    with contextlib.suppress(Exception):
+        ImageOps.exif_transpose(picture, in_place=True)
+    return picture.copy()
 
 
-def _plain(picture: Image.Image) -> Image.Image:
-    """Return a picture of grey or of red, green and blue, 8 bits each."""
+def _to_8_bits(picture: Image.Image) -> Image.Image:
     import numpy as np
     from PIL import Image
 
     if picture.has_transparency_data:
         picture = picture.convert("RGBA")
         picture = Image.alpha_composite(Image.new("RGBA", picture.size, "white"), picture)
-    if picture.mode.startswith("I"):  # 16 bits a pixel, which Pillow would clip
+    if picture.mode.startswith("I"):  # 16 bits per pixel, which Pillow would clip
         return Image.fromarray((np.asarray(picture) // 257).astype(np.uint8))
-    # Of 1 bit a pixel, Pillow would leave out whole strokes when it makes a picture smaller.
+    # When Pillow reduces a picture of 1 bit per pixel, whole strokes disappear.
     return picture.convert("L" if picture.mode in ("1", "L", "LA") else "RGB")

@@ -1,16 +1,13 @@
-"""Which libraries are installed, and in which versions, asked without importing them."""
+"""Installed libraries and their versions, found without importing them."""
 
 from __future__ import annotations
 
+from collections.abc import Iterable
 from importlib.metadata import PackageNotFoundError, version
 from importlib.util import find_spec
-from typing import TYPE_CHECKING
-
-if TYPE_CHECKING:
-    from collections.abc import Iterable
 
 VARIANTS = {"tensorflow": ("tensorflow", "tensorflow-cpu")}
-"""Distributions that bring the same library."""
+"""Distributions that contain the same library."""
 
 
 def library_version(name: str) -> str:
@@ -27,10 +24,10 @@ def library_version(name: str) -> str:
     return "none"
 
 
-def not_installed(modules: Iterable[str]) -> list[str]:
-    """Return those of some top-level modules that cannot be imported here.
+def missing_modules(modules: Iterable[str]) -> list[str]:
+    """Return the top-level modules that are not installed.
 
-    >>> not_installed(["json", "no_such_module"])
+    >>> missing_modules(["json", "no_such_module"])
     ['no_such_module']
     """
     return [module for module in modules if find_spec(module) is None]

@@ -6,7 +6,7 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 
 from components.artifacts import ImageShape, Interval
-from components.base.numbers import format_distinct
+from components.base.formatting import format_distinct
 
 MINUS = "\N{MINUS SIGN}"
 DASH = "\N{EN DASH}\N{WORD JOINER}"

@@ -11,7 +11,7 @@ from job.reporters.progress import make_progress_reporter
 from job.reporters.streams import ignore_broken_pipes
 from job.reporters.tables import make_console, print_error
 from job.signals import Interrupted, Signals
-from job.store.choose_model import choose_model
+from job.store.resolve import resolve_model
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Sequence
@@ -43,7 +43,7 @@ def _predict(question: PredictOptions, signals: Signals) -> ExitCode:
     except JobError as error:
         failure = error
     except Interrupted as broken:
-        failure = broken.told
+        failure = broken.error
     print_error(make_console(stderr=True), failure)
     return failure.exit_code
 
@@ -55,10 +55,10 @@ def _answer(question: PredictOptions, check: Callable[[], None]) -> ExitCode:
         question: what is asked.
         check: raises TerminationError if the command was asked to end.
     """
-    chosen = choose_model(question.root, question.model)
+    chosen = resolve_model(question.root, question.model)
     album = None if question.show is None else make_preview_writer(question.show)
     console = make_console()
-    answers = make_answers(question.answer_format, chosen.stored.artifact.class_names, console)
+    answers = make_answers(question.output_format, chosen.stored.artifact.class_names, console)
     with make_progress_reporter(make_console(stderr=True), beside=console) as watcher:
         ask, eye = load_predictor(chosen), make_input_reader(chosen, question)
         with watcher.aside():
@@ -105,7 +105,7 @@ def keep(
     """
     try:
         for sight, answer in zip(sights, told, strict=True):
-            album.keep(sight, class_names[answer.index], answer.probability)
+            album.write(sight, class_names[answer.index], answer.probability)
     except OSError as error:
         raise ConfigError(
             f"--show {album.folder} cannot be written to: {error.strerror}",

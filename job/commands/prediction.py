@@ -20,7 +20,7 @@ if TYPE_CHECKING:
     from components.inference.serving_predictor import RawPredictor
     from job.options import PredictOptions
     from job.reporters.progress import ProgressReporter
-    from job.store.choose_model import ChosenModel
+    from job.store.resolve import ResolvedModel
 
 BATCH = 1000
 """Images that are asked about together, at most."""
@@ -28,7 +28,7 @@ PATIENCE = 0.5
 """Seconds after which fewer are, so that large photos are answered as they come."""
 
 
-def load_predictor(chosen: ChosenModel) -> RawPredictor:
+def load_predictor(chosen: ResolvedModel) -> RawPredictor:
     """Return what answers raw images, as sure of itself as the model's evaluation says that it may be."""
     from components.inference.serving_predictor import load_raw_predictor
 
@@ -43,19 +43,19 @@ def load_predictor(chosen: ChosenModel) -> RawPredictor:
     return scaled
 
 
-def make_input_reader(chosen: ChosenModel, question: PredictOptions) -> InputReader:
+def make_input_reader(chosen: ResolvedModel, question: PredictOptions) -> InputReader:
     """Return what looks at images for the model."""
-    from components.inference.preprocessing.grayscale import resized
+    from components.inference.preprocessing.grayscale import resize_only
     from components.inference.preprocessing.input_reader import InputReader
     from components.inference.preprocessing.normalize import normalize
 
     height, width, _ = chosen.stored.artifact.image_shape
-    return InputReader(height, width, view=resized if question.as_is else normalize)
+    return InputReader(height, width, preprocess=resize_only if question.as_is else normalize)
 
 
 def look(paths: Iterable[Path], eye: InputReader, watcher: ProgressReporter) -> Iterator[InputImage]:
     """Yield every image that can be read; the watcher is told what is skipped."""
-    from components.inference.preprocessing.files import count_images, find_files
+    from components.inference.preprocessing.input_files import count_images, find_files
 
     for path in paths:
         try:
@@ -69,7 +69,7 @@ def look(paths: Iterable[Path], eye: InputReader, watcher: ProgressReporter) -> 
                 watcher.skip(file)
                 continue
             try:
-                for sight in eye.look(file):
+                for sight in eye.read(file):
                     if isinstance(sight, DataError):
                         watcher.skip(sight)
                     else:
@@ -96,7 +96,7 @@ def ask_about(sights: Sequence[InputImage], ask: RawPredictor) -> list[Answer]:
     """Return what the model says of some images, in their order."""
     import numpy as np
 
-    probabilities = ask(np.stack([sight.seen for sight in sights]))
+    probabilities = ask(np.stack([sight.network_input for sight in sights]))
     # In as few digits as tell a float32 from its neighbours.
     return [
         Answer(sight.path, sight.row, int(row.argmax()), [float(str(probability)) for probability in row])

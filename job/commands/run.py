@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING
 
 from components.base.errors import ExitCode, IntegrityError
 from components.base.timing import Elapsed
-from job import BEGAN
+from job import IMPORTED_AT_SECONDS
 from job.options import LogFormat
 from job.reporters.streams import ignore_broken_pipes
 from job.reporters.termination_log import clear_termination_log, write_termination_log
@@ -38,7 +38,7 @@ def run_job(request: RunOptions) -> int:
 
 def _run_job(request: RunOptions, signals: Signals) -> int:
     from job.config.config import load_config
-    from job.defaults import ROOT
+    from job.options import DEFAULT_ROOT
     from job.pipeline.slots import find_slot
     from job.reporters.tables import make_console
     from job.runner.runner import RUN_ENDING_EXCEPTIONS, Runner, as_job_error
@@ -63,12 +63,12 @@ def _run_job(request: RunOptions, signals: Signals) -> int:
                 use_cache=not request.no_cache,
                 strict=request.strict,
                 until=until,
-                began=Elapsed(seconds=BEGAN),  # the whole process counts, what it took to load included
+                began=Elapsed(seconds=IMPORTED_AT_SECONDS),  # the whole process counts, what it took to load included
                 command=request.command(),
             )
             runner.run()
         except RUN_ENDING_EXCEPTIONS as error:
-            failure = as_job_error(error, runner.config.root if runner else request.root or Path(ROOT))
+            failure = as_job_error(error, runner.config.root if runner else request.root or Path(DEFAULT_ROOT))
             if request.debug:
                 make_console(stderr=True).print_exception()
     record = runner.record if runner is not None and runner.has_begun else None

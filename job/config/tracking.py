@@ -1,4 +1,4 @@
-"""Which tools follow a run; the section `tracking` of a configuration."""
+"""The section `tracking` of a configuration: which tools record a run."""
 
 from __future__ import annotations
 
@@ -6,13 +6,13 @@ from typing import Annotated
 
 from pydantic import BaseModel, ConfigDict, Field, field_validator
 
-from job.tracking.redact import has_password
+from job.config.redact import has_password
 
 Name = Annotated[str, Field(strict=True, min_length=1)]
 
 
 class TrackingPart(BaseModel):
-    """Base of what `tracking` holds: frozen, and no key that it does not know."""
+    """Base of the models in `tracking`: frozen, without unknown keys."""
 
     model_config = ConfigDict(frozen=True, extra="forbid")
 
@@ -21,34 +21,34 @@ class TensorBoardConfig(TrackingPart):
     """Event files for TensorBoard; needs the extra `tensorboard`."""
 
     directory: Name | None = None
-    """Folder in which each run gets one of its id; by default `tensorboard` in the root."""
+    """Folder with one subfolder per run; by default `tensorboard` in the root."""
 
 
 class MlflowConfig(TrackingPart):
-    """A run in MLflow for each run of the job; needs the extra `mlflow`."""
+    """One MLflow run per run of the job; needs the extra `mlflow`."""
 
     uri: Name | None = None
-    """Of the tracking store: a database such as `sqlite:///mlflow.db`, a folder, or a server. By default
-    what MLFLOW_TRACKING_URI in the environment says, else `mlflow.db` in the root."""
+    """Tracking store: a database such as `sqlite:///mlflow.db`, a folder, or a server. By default
+    MLFLOW_TRACKING_URI from the environment, else `mlflow.db` in the root."""
     experiment: Name = "mnist-job"
-    """Name of the experiment that the run becomes part of; made where there is none."""
+    """Name of the MLflow experiment; created if it does not exist."""
     model: Annotated[bool, Field(strict=True)] = True
-    """Whether the model's files are stored with the run."""
+    """Whether to store the model's files."""
 
     @field_validator("uri")
     @classmethod
-    def _holds_no_password(cls, uri: str | None) -> str | None:
+    def _has_no_password(cls, uri: str | None) -> str | None:
         if uri is not None and has_password(uri):
             raise ValueError(
-                "a password or token in it would stand in run.json; put the whole into MLFLOW_TRACKING_URI"
+                "it contains a password or token, which run.json would record; set MLFLOW_TRACKING_URI instead"
             )
         return uri
 
 
 class TrackingConfig(TrackingPart):
-    """Which tools follow the run; no result depends on it. A tool whose section is absent or null does not."""
+    """Tools that record the run; they do not affect any result. A tool is off if its section is absent or null."""
 
     tensorboard: TensorBoardConfig | None = None
-    """Event files for TensorBoard: `{}` for all defaults."""
+    """Event files for TensorBoard; `{}` for all defaults."""
     mlflow: MlflowConfig | None = None
-    """A run in MLflow: `{}` for all defaults."""
+    """A run in MLflow; `{}` for all defaults."""

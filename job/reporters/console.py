@@ -20,7 +20,7 @@ if TYPE_CHECKING:
     from components.artifacts import Epoch
     from components.base.errors import JobError
     from job.store.records import RunRecord, StepRecord
-    from job.store.store import Sealed
+    from job.store.store import SealedArtifact
 
 
 class ConsoleReporter:
@@ -50,11 +50,10 @@ class ConsoleReporter:
         if self.console.is_terminal:
             self.console.print(f"[dim]{slot} ...[/]", end="\r")
 
-    def waiting(self, holder: str) -> None:
-        """Say who else is at work on the same artifact."""
-        self.message(f"waiting: run {holder} is at work on it")
+    def waiting(self, owner: str) -> None:
+        self.message(f"waiting for run {owner}, which is producing the same artifact")
 
-    def end_step(self, step: StepRecord, sealed: Sealed) -> None:
+    def end_step(self, step: StepRecord, sealed: SealedArtifact) -> None:
         """Say what a step did, why, and what came out."""
         self._stop_bars()
         status = f"[{STATUS_STYLE[step.status]}]{step.status:<6}[/]"

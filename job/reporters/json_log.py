@@ -23,7 +23,7 @@ if TYPE_CHECKING:
     from components.artifacts import Epoch
     from components.base.errors import JobError
     from job.store.records import RunRecord, StepRecord
-    from job.store.store import Sealed
+    from job.store.store import SealedArtifact
 
 Level = Literal["info", "warning", "error"]
 LEVELS: dict[str, Level] = {"succeeded": "info", "not_blessed": "warning", "terminated": "warning"}
@@ -56,10 +56,10 @@ class JsonLog:
         self.step = slot
         self._write("step_begun")
 
-    def waiting(self, holder: str) -> None:
-        self._write("waiting", holder=holder)
+    def waiting(self, owner: str) -> None:
+        self._write("waiting", owner=owner)
 
-    def end_step(self, step: StepRecord, sealed: Sealed) -> None:
+    def end_step(self, step: StepRecord, sealed: SealedArtifact) -> None:
         self._write("step_ended", **step.model_dump(mode="json"), summary=summary(sealed))
         self.step = None
 

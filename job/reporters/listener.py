@@ -1,41 +1,40 @@
-"""What a run tells as it goes, whoever listens: a person at a terminal, or a log collector."""
+"""The interface of everything that follows a run: reporters and trackers."""
 
 from __future__ import annotations
 
+from pathlib import Path
 from typing import TYPE_CHECKING, Protocol
 
 from components.base.progress import Progress
 
 if TYPE_CHECKING:
-    from pathlib import Path
-
     from components.base.errors import JobError
     from job.store.records import RunRecord, StepRecord
-    from job.store.store import Sealed
+    from job.store.store import SealedArtifact
 
 
 class RunListener(Progress, Protocol):
-    """Hears of a run from the runner, and of work within a step from its component."""
+    """Called by the runner as a run goes on, and through `Progress` by the component at work."""
 
     def begin(self, record: RunRecord, directory: Path) -> None:
-        """Hear that a run begins, and where its record is kept."""
+        """Called when a run begins, with the folder of its record."""
 
     def begin_step(self, slot: str) -> None:
-        """Hear that a step begins."""
+        """Called when a step begins."""
 
-    def waiting(self, holder: str) -> None:
-        """Hear that another run is at work on the same artifact, and which."""
+    def waiting(self, owner: str) -> None:
+        """Called while another run, the owner of the lock, produces the same artifact."""
 
-    def end_step(self, step: StepRecord, sealed: Sealed) -> None:
-        """Hear what a step did, why, and what came out."""
+    def end_step(self, step: StepRecord, sealed: SealedArtifact) -> None:
+        """Called when a step is done, with its artifact."""
 
     def end(self, record: RunRecord, directory: Path) -> None:
-        """Hear how the run ended."""
+        """Called when the run is over, whatever its outcome."""
 
     def failed(self, error: JobError, *, resume: str) -> None:
-        """Hear why a run, or what should have become one, failed.
+        """Called when a run, or the attempt to begin one, failed.
 
         Args:
-            error: headline, detail and remedy.
-            resume: the command that goes on from what is done; empty where nothing is.
+            error: the failure.
+            resume: the command that continues the run; empty if it did not begin.
         """

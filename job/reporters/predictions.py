@@ -13,7 +13,7 @@ from typing import TYPE_CHECKING, Any, Protocol
 
 from rich.markup import escape
 
-from job.options import AnswerFormat
+from job.options import PredictionFormat
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Sequence
@@ -53,7 +53,7 @@ class Answers(Protocol):
         """Tell some, a line each."""
 
 
-def make_answers(answer_format: AnswerFormat, class_names: Sequence[str], console: Console) -> Answers:
+def make_answers(answer_format: PredictionFormat, class_names: Sequence[str], console: Console) -> Answers:
     """Return who tells answers.
 
     Args:
@@ -62,11 +62,11 @@ def make_answers(answer_format: AnswerFormat, class_names: Sequence[str], consol
         console: where to.
     """
     match answer_format:
-        case AnswerFormat.TABLE:
+        case PredictionFormat.TABLE:
             return Table(class_names, console)
-        case AnswerFormat.CSV:
+        case PredictionFormat.CSV:
             return Csv(class_names, console)
-        case AnswerFormat.JSONL:
+        case PredictionFormat.JSONL:
             return JsonLines(class_names, console)
 
 

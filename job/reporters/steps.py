@@ -7,14 +7,14 @@ from typing import TYPE_CHECKING
 from rich.markup import escape
 
 from components.base.timing import Elapsed
-from job.store.records import left_over
+from job.store.records import remaining_time
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
 
     from rich.console import Console
 
-    from job.store.records import RunRecord, Timed, Took
+    from job.store.records import Duration, RunRecord, TimedRecord
 
 STATUS_STYLE = {"ran": "green", "reused": "cyan", "failed": "red", "ended": "yellow"}
 WORTH_TELLING = 0.1
@@ -33,7 +33,7 @@ def print_steps(console: Console, record: RunRecord) -> None:
 
 
 def _lines(record: RunRecord) -> Iterator[str]:
-    broken = record.broken_step()
+    broken = record.unfinished_step()
     slots = max(len(slot) for slot in (*(step.component for step in record.steps), broken or "", REST))
     yield f"[dim]{'step':<{slots}}  status  seconds    cpu s  where[/]"
     for step in record.steps:
@@ -45,21 +45,21 @@ def _lines(record: RunRecord) -> Iterator[str]:
         yield f"{broken:<{slots}}  {_status(status)}  {_clocks(record.failure)}"
         yield from _parts(record.failure, slots)
     if record.cpu_seconds is not None:
-        rest = left_over(Elapsed(record.seconds, record.cpu_seconds), record.timed())
+        rest = remaining_time(Elapsed(record.seconds, record.cpu_seconds), record.timed_records())
         yield f"{REST:<{slots}}          {_clocks(rest)}"
 
 
-def _parts(timed: Timed, slots: int) -> Iterator[str]:
+def _parts(timed: TimedRecord, slots: int) -> Iterator[str]:
     """Yield a line for each part that is worth telling, and where there is one, for what is in none."""
-    told: list[tuple[str, Took]] = [(part.name, part) for part in timed.parts if is_long(part)]
-    other = left_over(timed, timed.parts)
+    told: list[tuple[str, Duration]] = [(part.name, part) for part in timed.parts if is_long(part)]
+    other = remaining_time(timed, timed.parts)
     if told and is_long(other):
         told.append((OTHER, other))
     for name, took in told:
         yield f"[dim]  {escape(f'{name:<{slots + 6}}')}  {_clocks(took)}[/]"
 
 
-def is_long(took: Took) -> bool:
+def is_long(took: Duration) -> bool:
     """Return whether something took so long that it is worth a row."""
     return max(took.seconds, took.cpu_seconds) >= WORTH_TELLING
 
@@ -68,7 +68,7 @@ def _status(status: str) -> str:
     return f"[{STATUS_STYLE[status]}]{status:<6}[/]"
 
 
-def _clocks(took: Took) -> str:
+def _clocks(took: Duration) -> str:
     return f"{took.seconds:>7.2f}  {took.cpu_seconds:>7.2f}"
 
 

@@ -9,7 +9,7 @@ from rich.console import Console
 from rich.markup import escape
 
 from components.artifacts import Evaluation, Examples, Figures, Model, PushedModel, TransformedExamples
-from components.runtime.disk import format_size
+from components.base.formatting import format_size
 from job.reporters.steps import print_steps
 from job.reporters.verdict import print_verdict
 
@@ -22,7 +22,7 @@ if TYPE_CHECKING:
     from job.commands.doctor import Diagnosis
     from job.store.gc import Collectable
     from job.store.records import RunRecord
-    from job.store.store import Sealed
+    from job.store.store import SealedArtifact
 
 WIDE = 1000
 OUTCOME = {
@@ -44,7 +44,7 @@ def make_console(*, stderr: bool = False) -> Console:
     return console
 
 
-def summary(sealed: Sealed) -> str:
+def summary(sealed: SealedArtifact) -> str:
     """Return what an artifact is, in half a line."""
     match sealed.manifest.artifact:
         case Examples() as made:
@@ -55,7 +55,7 @@ def summary(sealed: Sealed) -> str:
         case TransformedExamples() as made:
             return f"scaled to 0..1; {made.shared_images or 'no'} images in more than one split"
         case Model() as made:
-            kept = made.kept
+            kept = made.best
             return (
                 f"{made.parameters:,} parameters; epoch {made.best_epoch} of {len(made.history)} kept, "
                 f"validation accuracy {kept.val_accuracy:.4f}"
@@ -125,7 +125,7 @@ def print_run(
     if record.failure is not None and not failure_follows:
         where = f"{record.failure.component}: " if record.failure.component else ""
         console.print(f"{'failure':<13} {where}{escape(record.failure.headline)}", highlight=False, soft_wrap=True)
-    training = record.training()
+    training = record.training_cpu_seconds()
     cpu = "" if record.cpu_seconds is None else f", {record.cpu_seconds:.2f} CPU-s"
     cpu += "" if training is None else f", of which {training:.2f} training"
     exit_code = "" if record.exit_code is None else f", exit code {record.exit_code}"

@@ -56,7 +56,7 @@ def write_termination_log(
     if not (path := os.environ.get(VARIABLE)):
         return
     metrics = (record and record.metrics) or {}
-    missed = "; ".join(record.missed()) if record else ""
+    missed = "; ".join(record.failed_checks()) if record else ""
     said: dict[str, Any] = {
         "outcome": outcome_of(exit_code),
         "exit_code": int(exit_code),

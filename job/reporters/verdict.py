@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING
 from rich.markup import escape
 
 from components.artifacts import RUBBER_STAMPED
-from job.store.records import in_words
+from job.store.records import describe_check
 
 if TYPE_CHECKING:
     from rich.console import Console
@@ -26,7 +26,7 @@ def print_verdict(console: Console, record: RunRecord) -> None:
     _print(console, "verdict", f"{verdict}{f', {RUBBER_STAMPED}' if record.rubber_stamped else ''}")
     for check in record.checks:
         if not check["passed"] or len(record.checks) <= LISTED:
-            _print(console, "passed" if check["passed"] else "missed", escape(in_words(check)))
+            _print(console, "passed" if check["passed"] else "missed", escape(describe_check(check)))
     if passed := sum(check["passed"] for check in record.checks) if len(record.checks) > LISTED else 0:
         _print(console, "passed", f"{passed} other checks" if passed < len(record.checks) else f"all {passed} checks")
     for step in record.steps:

@@ -1,1 +1,1 @@
-"""Following a run in other tools, TensorBoard and MLflow: off by default, and imported only when on."""
+"""Trackers record a run in TensorBoard or MLflow: off by default, and imported only when on."""

@@ -1,77 +1,72 @@
-"""A tool in a thread of its own, so that the run goes on, whatever the tool does with what it hears, or does not."""
+"""A tracker in a thread of its own, so that a slow or broken tool cannot delay or fail the run."""
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from contextlib import suppress
 from queue import Full, Queue
 from threading import Thread
 from typing import TYPE_CHECKING
 
 from components.base.errors import one_line
-from job.tracking.redact import without_passwords
+from job.config.redact import redact_passwords
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Mapping
+    from job.tracking.tracker import Tracker
 
-    from job.tracking.tracker import Tool
-
-MOST_WAITING = 10_000
-"""Calls that a tool is behind before it is given up: each is an epoch's numbers, or a record, some kB at most."""
+QUEUE_SIZE = 10_000
+"""Calls that may wait for a tracker; each holds the metrics of an epoch, or a record of a few kB."""
 
 
-class InThread:
-    """One tool, and the thread in which it hears, in order, what it is told.
+class BackgroundTracker:
+    """Calls a tracker's methods in order, in a daemon thread that does not keep the process alive.
 
-    Nothing waits for the thread unless it says so, and it keeps no process from ending. A failure is kept
-    for whoever looks, in the thread in which the run may be told of it; the tool hears no more then.
-
-    Args:
-        name: of the tool.
-        tool: it, as it was made.
+    After a failure the tracker's `abort` is called and all further calls are dropped.
 
     Attributes:
-        places: where a person looks for the run.
-        failure: why the tool hears no more, without a password; None if it does.
+        name: of the tool.
+        location: where to find the run in the tool.
+        error: why the tracker stopped, without passwords; None while it works.
     """
 
-    def __init__(self, name: str, tool: Tool) -> None:
+    def __init__(self, name: str, tracker: Tracker, *, queue_size: int = QUEUE_SIZE) -> None:
         self.name = name
-        self.places: Mapping[str, str] = dict(tool.places)
-        self.failure: str | None = None
-        self._tool = tool
-        self._calls: Queue[Callable[[Tool], None] | None] = Queue(MOST_WAITING)
-        # A daemon: Python waits for every other thread before it ends.
-        self._thread = Thread(target=self._hear, name=f"tracking.{name}", daemon=True)
+        self.location = tracker.location
+        self.error: str | None = None
+        self._tracker = tracker
+        self._calls: Queue[Callable[[Tracker], None] | None] = Queue(queue_size)
+        # A daemon, because Python waits for every other thread before it exits.
+        self._thread = Thread(target=self._work, name=f"tracking.{name}", daemon=True)
         self._thread.start()
 
     @property
     def is_busy(self) -> bool:
-        """Whether it still has something to hear, or to do."""
+        """Whether calls are waiting or in progress."""
         return self._thread.is_alive()
 
-    def tell(self, call: Callable[[Tool], None] | None) -> None:
-        """Let the tool hear a call when it has heard those before; None is the last one. Returns at once."""
-        if self.failure is not None:
+    def submit(self, call: Callable[[Tracker], None] | None) -> None:
+        """Queue a call and return at once; None is the last one."""
+        if self.error is not None:
             return
         try:
             self._calls.put_nowait(call)
         except Full:
-            self.abandon(f"it is {MOST_WAITING:,} calls behind")
+            self.stop(f"{self._calls.maxsize:,} updates are waiting")
 
-    def wait(self, seconds: float) -> None:
-        """Wait until the tool has heard all, for so long at most."""
-        self._thread.join(seconds)
+    def join(self, timeout_seconds: float) -> None:
+        """Wait until all calls are done, at most for the given time."""
+        self._thread.join(timeout_seconds)
 
-    def abandon(self, why: str) -> None:
-        """Let the tool hear no more once it is done with what it hears now, if it ever is."""
-        self.failure = self.failure or why
+    def stop(self, reason: str) -> None:
+        """Drop all further calls; the one in progress cannot be interrupted."""
+        self.error = self.error or reason
 
-    def _hear(self) -> None:
+    def _work(self) -> None:
         try:
-            while self.failure is None and (call := self._calls.get()) is not None:
-                call(self._tool)
-        except BaseException as error:  # whatever a library, a disk or a server comes up with
-            self.abandon(without_passwords(one_line(error)))
-        if self.failure is not None:
+            while self.error is None and (call := self._calls.get()) is not None:
+                call(self._tracker)
+        except BaseException as error:  # a library may even call sys.exit
+            self.stop(redact_passwords(one_line(error)))
+        if self.error is not None:
             with suppress(BaseException):
-                self._tool.give_up(self.failure)
+                self._tracker.abort(self.error)

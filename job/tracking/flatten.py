@@ -1,4 +1,4 @@
-"""A configuration, or what a run ran on, as a flat list of names and values."""
+"""Nested values as flat names and values."""
 
 from __future__ import annotations
 
@@ -7,7 +7,7 @@ from typing import Any
 
 
 def flatten(values: dict[str, Any], prefix: str = "") -> dict[str, Any]:
-    """Return nested mappings as one, whose keys are written as with --set; a list is JSON.
+    """Return nested mappings as one, with keys as in `--set`; a list becomes JSON.
 
     >>> flatten({"seed": 0, "trainer": {"epochs": 3, "network": {"filters": [16, 32]}}})
     {'seed': 0, 'trainer.epochs': 3, 'trainer.network.filters': '[16, 32]'}
@@ -22,5 +22,5 @@ def flatten(values: dict[str, Any], prefix: str = "") -> dict[str, Any]:
 
 
 def parameters(config: dict[str, Any]) -> dict[str, Any]:
-    """Return what decides a run, of its resolved configuration: all but who follows it."""
+    """Return a resolved configuration as flat parameters, without the section `tracking`, which affects no result."""
     return flatten({key: value for key, value in config.items() if key != "tracking"})

@@ -1,90 +1,181 @@
-"""From what a run reports to what its trackers hear."""
+"""A listener that passes a run on to its trackers."""
 
 from __future__ import annotations
 
+import time
+from collections.abc import Callable, Mapping, Sequence
+from pathlib import Path
 from typing import TYPE_CHECKING
 
 from components.artifacts import Model
+from components.base.errors import one_line
+from job.config.redact import redact_passwords
+from job.tracking.background import QUEUE_SIZE, BackgroundTracker
 
 if TYPE_CHECKING:
-    from collections.abc import Mapping, Sequence
-    from pathlib import Path
-
     from components.artifacts import Epoch
     from components.base.errors import JobError
+    from components.base.termination import Termination
     from job.reporters.listener import RunListener
     from job.store.records import RunRecord, StepRecord
-    from job.store.store import Sealed
-    from job.tracking.tracker import Tracker
+    from job.store.store import SealedArtifact
+    from job.tracking.tracker import Tracker, TrackerFactory
+
+POLL_SECONDS = 0.1
+"""Interval at which waiting for trackers checks for a termination request."""
 
 
 class TrackingListener:
-    """A report that tells a tracker too, of all but the end.
+    """A RunListener that forwards each call to a reporter, and to trackers in their threads.
 
-    Each epoch is told once, in order: before resumed training goes on, those of earlier attempts;
-    as an epoch ends; and when the step ends, whatever of the model's history was not told by then,
-    which is all of it where the model is reused.
+    Only `finish` waits for the trackers. A tracker that fails causes one warning, reported in the thread of the run.
+
+    Each epoch reaches the trackers once, in order: those of earlier attempts before training resumes, the others as
+    they end, and when the step ends, those of the model's history that are still missing (all of a reused model).
 
     Args:
-        report: told all.
-        tracker: told what a tracker hears.
+        reporter: receives every call, and the warnings.
+        factories: create the trackers when the run begins, by the name of the tool.
+        termination: shortens the wait at the end if it is requested.
+        queue_size: calls that may wait for a tracker before it is stopped.
+        wait_seconds: limit of `finish`, for all trackers together.
+        hurried_wait_seconds: limit from the moment in which termination is requested (a batch runner kills the job
+            seconds later), or in which all trackers have failed.
+        quiet_seconds: wait before a message explains it.
     """
 
-    def __init__(self, report: RunListener, tracker: Tracker) -> None:
-        self._report = report
-        self._tracker = tracker
+    def __init__(
+        self,
+        reporter: RunListener,
+        factories: Mapping[str, TrackerFactory],
+        termination: Termination,
+        *,
+        queue_size: int = QUEUE_SIZE,
+        wait_seconds: float = 20.0,
+        hurried_wait_seconds: float = 3.0,
+        quiet_seconds: float = 2.0,
+    ) -> None:
+        self._reporter, self._factories, self._termination = reporter, factories, termination
+        self._queue_size = queue_size
+        self._wait_seconds, self._hurried_wait_seconds = wait_seconds, hurried_wait_seconds
+        self._quiet_seconds = quiet_seconds
+        self._trackers: list[BackgroundTracker] = []
+        self._not_created: list[str] = []
+        self._warned: set[str] = set()
         self._epoch = 0
-        self._told = 0
+        self._epochs_sent = 0
+
+    @property
+    def locations(self) -> dict[str, str]:
+        """Where to find the run, by the name of the tool, and whether it is incomplete there."""
+        return dict.fromkeys(self._not_created, "not tracked") | {
+            tracker.name: tracker.location + ("" if tracker.error is None else " (incomplete)")
+            for tracker in self._trackers
+        }
 
     def begin(self, record: RunRecord, directory: Path) -> None:
-        self._report.begin(record, directory)
-        self._tracker.begin(record)
+        self._reporter.begin(record, directory)
+        for name, create in self._factories.items():
+            try:
+                tracker = BackgroundTracker(name, create(record.run_id), queue_size=self._queue_size)
+            except Exception as error:  # a broken installation, or a configuration that the tool refuses
+                self._not_created.append(name)
+                self._warn(name, redact_passwords(one_line(error)))
+            else:
+                self._trackers.append(tracker)
+        self._submit(lambda tracker: tracker.begin(record))
 
     def begin_step(self, slot: str) -> None:
-        self._report.begin_step(slot)
+        self._reporter.begin_step(slot)
 
-    def waiting(self, holder: str) -> None:
-        self._report.waiting(holder)
+    def waiting(self, owner: str) -> None:
+        self._reporter.waiting(owner)
 
     def message(self, text: str) -> None:
-        self._report.message(text)
+        self._reporter.message(text)
 
     def warning(self, text: str) -> None:
-        self._report.warning(text)
+        self._reporter.warning(text)
 
     def resumed(self, *, epoch: int, step: int, history: Sequence[Epoch] = ()) -> None:
-        self._report.resumed(epoch=epoch, step=step, history=history)
-        self._tell_history(history)
+        self._reporter.resumed(epoch=epoch, step=step, history=history)
+        self._send_history(history)
 
     def epoch_begin(self, *, epoch: int, epochs: int, steps: int) -> None:
         self._epoch = epoch
-        self._report.epoch_begin(epoch=epoch, epochs=epochs, steps=steps)
+        self._reporter.epoch_begin(epoch=epoch, epochs=epochs, steps=steps)
 
     def training_step(self, *, step: int, images: int, metrics: Mapping[str, float]) -> None:
-        self._report.training_step(step=step, images=images, metrics=metrics)
+        self._reporter.training_step(step=step, images=images, metrics=metrics)
 
     def epoch_end(self, *, metrics: Mapping[str, float]) -> None:
-        self._report.epoch_end(metrics=metrics)
-        self._tell(self._epoch, metrics)
+        self._reporter.epoch_end(metrics=metrics)
+        self._send_epoch(self._epoch, metrics)
 
-    def end_step(self, step: StepRecord, sealed: Sealed) -> None:
-        self._report.end_step(step, sealed)
+    def end_step(self, step: StepRecord, sealed: SealedArtifact) -> None:
+        self._reporter.end_step(step, sealed)
         if isinstance(model := sealed.manifest.artifact, Model):
-            self._tell_history(model.history)
-        self._tracker.end_step(step, sealed)
+            self._send_history(model.history)
+        self._submit(lambda tracker: tracker.end_step(step, sealed))
+
+    def finish(self, record: RunRecord, directory: Path) -> None:
+        """Send the outcome to the trackers and wait for them, for a bounded time; call it before `end`."""
+        self._submit(lambda tracker: tracker.end(record, directory))
+        self._submit(None)
+        waited_seconds = self._wait()
+        for tracker in self._trackers:
+            if tracker.is_busy:
+                tracker.stop(f"it did not finish within {waited_seconds:.0f} s")
+        self._warn_of_failures()
 
     def end(self, record: RunRecord, directory: Path) -> None:
-        self._report.end(record, directory)
+        self._reporter.end(record, directory)
 
     def failed(self, error: JobError, *, resume: str) -> None:
-        self._report.failed(error, resume=resume)
+        self._reporter.failed(error, resume=resume)
 
-    def _tell_history(self, history: Sequence[Epoch]) -> None:
-        for row in history:
-            self._tell(row.epoch, row.model_dump(exclude={"epoch"}))
+    def _send_history(self, history: Sequence[Epoch]) -> None:
+        for epoch in history:
+            self._send_epoch(epoch.epoch, epoch.model_dump(exclude={"epoch"}))
 
-    def _tell(self, epoch: int, metrics: Mapping[str, float]) -> None:
-        """Tell an epoch if it is the next one; one that comes before its predecessors is told with the history."""
-        if epoch == self._told + 1:
-            self._told = epoch
-            self._tracker.end_epoch(epoch, metrics)
+    def _send_epoch(self, epoch: int, metrics: Mapping[str, float]) -> None:
+        """Send an epoch if it is the next one; one that is ahead of its predecessors follows with the history."""
+        if epoch != self._epochs_sent + 1:
+            return
+        self._epochs_sent = epoch
+        copy = dict(metrics)
+        self._submit(lambda tracker: tracker.end_epoch(epoch, copy))
+
+    def _submit(self, call: Callable[[Tracker], None] | None) -> None:
+        for tracker in self._trackers:
+            tracker.submit(call)
+        self._warn_of_failures()
+
+    def _wait(self) -> float:
+        """Wait for all trackers within the limits, and return the seconds that it took."""
+        started = time.monotonic()
+        deadline, hurried, announced = started + self._wait_seconds, False, False
+        while (busy := [tracker for tracker in self._trackers if tracker.is_busy]) and (
+            now := time.monotonic()
+        ) < deadline:
+            working = [tracker.name for tracker in busy if tracker.error is None]
+            if not hurried and (self._termination.requested or not working):
+                deadline, hurried = min(deadline, now + self._hurried_wait_seconds), True
+            if working and not announced and now - started > self._quiet_seconds:
+                names = " and ".join(working)
+                self._reporter.message(f"waiting for {names} to record the run, at most {deadline - now:.0f} s")
+                announced = True
+            busy[0].join(max(0.0, min(POLL_SECONDS, deadline - now)))
+        return time.monotonic() - started
+
+    def _warn_of_failures(self) -> None:
+        for tracker in self._trackers:
+            if tracker.error is not None and tracker.name not in self._warned:
+                self._warn(tracker.name, tracker.error)
+
+    def _warn(self, name: str, reason: str) -> None:
+        self._warned.add(name)
+        self._reporter.warning(
+            f"{name} stopped tracking; the run is not affected: {reason}; "
+            f"fix this before the next run, or remove tracking.{name}"
+        )

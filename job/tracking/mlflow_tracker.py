@@ -1,47 +1,53 @@
-"""MLflow: a run of the job as a run there, stored by its real client, without global state or autologging.
+"""MLflow: one MLflow run per run of the job, through MLflow's client, without its global state or autologging.
 
-A run in MLflow is named by the job's run id. A job that is killed and started again is another run of both; what
-training had done before is told there too. A run that was killed outright stays RUNNING in MLflow.
+The MLflow run is named by the run id. A job that is killed and started again is a second run in both; the second one
+includes the epochs of the first. The MLflow run of a job that was killed with SIGKILL stays RUNNING.
 """
 
 from __future__ import annotations
 
 import time
+from collections.abc import Iterable, Mapping
 from contextlib import suppress
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 from urllib.parse import urlsplit
 
 from components.artifacts import Evaluation, Examples, Figures, Model
+from job.config.redact import DATABASES, has_password, redact_passwords
 from job.tracking.flatten import flatten, parameters
-from job.tracking.mlflow_store import import_mlflow, open_store, store_uri
-from job.tracking.mlflow_values import LONGEST_TAG, LONGEST_VALUE, batches, in_text, keyed
-from job.tracking.redact import DATABASES, has_password, without_passwords
+from job.tracking.mlflow_client import (
+    MAX_PARAMETER_LENGTH,
+    MAX_TAG_LENGTH,
+    batches,
+    import_mlflow,
+    open_client,
+    sanitize_keys,
+    store_uri,
+    truncate,
+)
 
 if TYPE_CHECKING:
-    from collections.abc import Iterable, Mapping
-
     from job.config.tracking import MlflowConfig
     from job.store.records import RunRecord, StepRecord
-    from job.store.store import Sealed
+    from job.store.store import SealedArtifact
 
 STATUS = {"succeeded": "FINISHED", "not_blessed": "FINISHED", "terminated": "KILLED", "failed": "FAILED"}
 METRIC_PREFIX = "test_"
-CONSTANT = ".confidence"
-"""What the names of an interval's confidence end with, which is configured and not measured."""
+CONSTANT_SUFFIX = ".confidence"
+"""Suffix of the intervals' confidence levels, which are configured and not measured."""
 
 
 class MlflowTracker:
-    """Stores one run.
+    """Records one run; every method may raise any exception of MLflow, its database or its server.
 
     Args:
-        config: where, and what of it.
+        config: the store, and which artifacts to store there.
         root: of the job.
-        run_id: of the run.
+        run_id: name of the MLflow run.
 
     Raises:
-        ValueError: if the store would be in a root whose path no URI can tell.
-        Exception: from any of its methods, whatever MLflow, its database or its server come up with.
+        ValueError: if the store would be in a root that a URI cannot express.
     """
 
     def __init__(self, config: MlflowConfig, root: Path, run_id: str) -> None:
@@ -54,38 +60,42 @@ class MlflowTracker:
         self._client: Any = None
 
     @property
-    def places(self) -> Mapping[str, str]:
-        return {"mlflow": f"{self.where}, experiment {self._config.experiment}, run {self._run_name}"}
+    def location(self) -> str:
+        return f"{self.redacted_uri}, experiment {self._config.experiment}, run {self._run_name}"
 
     @property
-    def where(self) -> str:
-        """The store's URI, without a password."""
-        return without_passwords(self._uri) if has_password(self._uri) else self._uri
+    def redacted_uri(self) -> str:
+        """The store's URI without a password."""
+        return redact_passwords(self._uri) if has_password(self._uri) else self._uri
 
     def begin(self, record: RunRecord) -> None:
-        self._client = open_store(self._uri)
-        revision = record.environment.get("revision")
-        tags = {
-            "mlflow.source.name": "mnist-job",
-            "mlflow.source.type": "JOB",
-            **({"mlflow.source.git.commit": revision} if revision else {}),
-            "run_id": record.run_id,
-            **{f"environment.{name}": value for name, value in flatten(record.environment).items()},
-        }
+        self._client = open_client(self._uri)
         run = self._client.create_run(
             self._experiment(), run_name=self._run_name, start_time=round(record.started.timestamp() * 1000)
         )
         self._run_id = run.info.run_id
-        self._tag(tags)
-        given = keyed(parameters(record.config)).items()
-        made = [self._entities.Param(key, in_text(value, LONGEST_VALUE)) for key, value in given]
-        for batch in batches(made):
+        revision = record.environment.get("revision")
+        self._log_tags(
+            {
+                "mlflow.source.name": "mnist-job",
+                "mlflow.source.type": "JOB",
+                **({"mlflow.source.git.commit": revision} if revision else {}),
+                "run_id": record.run_id,
+                **{f"environment.{name}": value for name, value in flatten(record.environment).items()},
+            }
+        )
+        for batch in batches(
+            [
+                self._entities.Param(key, truncate(value, MAX_PARAMETER_LENGTH))
+                for key, value in sanitize_keys(parameters(record.config)).items()
+            ]
+        ):
             self._client.log_batch(self._run_id, params=batch)
 
     def end_epoch(self, epoch: int, metrics: Mapping[str, float]) -> None:
-        self._measure(metrics, step=epoch)
+        self._log_metrics(metrics, step=epoch)
 
-    def end_step(self, step: StepRecord, sealed: Sealed) -> None:
+    def end_step(self, step: StepRecord, sealed: SealedArtifact) -> None:
         manifest = sealed.manifest
         tags: dict[str, object] = {
             f"lineage.{step.component}": manifest.digest,
@@ -93,72 +103,83 @@ class MlflowTracker:
             f"status.{step.component}": step.status,
         }
         match manifest.artifact:
-            case Examples() as made:
-                tags |= {
-                    f"source.{name}": value for name, value in flatten(made.source.model_dump(mode="json")).items()
-                }
-            case Model() as made:
-                tags |= {"best_epoch": made.best_epoch, "weights_sha256": made.weights_sha256}
+            case Examples() as examples:
+                source = flatten(examples.source.model_dump(mode="json"))
+                tags |= {f"source.{name}": value for name, value in source.items()}
+            case Model() as model:
+                tags |= {"best_epoch": model.best_epoch, "weights_sha256": model.weights_sha256}
                 if self._config.model:
-                    self._store(sealed.directory, made.file_names(), "model")
-            case Evaluation() as made:
-                measured = flatten(made.metrics.model_dump(mode="json"))
-                told = {name: it for name, it in measured.items() if not name.endswith(CONSTANT)}
-                self._measure({f"{METRIC_PREFIX}{name}": it for name, it in told.items() if isinstance(it, float)})
-                tags |= {"blessed": made.blessing.verdict == "BLESSED", "rubber_stamped": made.blessing.rubber_stamped}
-            case Figures() as made:
-                pictures = [figure.file for figure in made.figures]
-                self._store(sealed.directory, pictures, "figures")
-                # The page of the run, which has more in it, comes at the end.
-                self._store(sealed.directory, {*made.file_names()} - {*pictures, made.report_file}, "")
-        self._tag(tags)
+                    self._log_files(sealed.directory, model.file_names(), "model")
+            case Evaluation() as evaluation:
+                self._log_metrics(
+                    {
+                        f"{METRIC_PREFIX}{name}": value
+                        for name, value in flatten(evaluation.metrics.model_dump(mode="json")).items()
+                        if isinstance(value, float) and not name.endswith(CONSTANT_SUFFIX)
+                    }
+                )
+                blessing = evaluation.blessing
+                tags |= {"blessed": blessing.verdict == "BLESSED", "rubber_stamped": blessing.rubber_stamped}
+            case Figures() as figures:
+                pictures = {figure.file for figure in figures.figures}
+                self._log_files(sealed.directory, pictures, "figures")
+                # `end` stores the report of the run, which contains more than that of the step.
+                self._log_files(sealed.directory, {*figures.file_names()} - {*pictures, figures.report_file})
+        self._log_tags(tags)
 
     def end(self, record: RunRecord, directory: Path) -> None:
-        told = {"outcome": record.outcome, "exit_code": record.exit_code, "seconds": record.seconds}
-        self._tag(told | ({"failure": record.failure.headline} if record.failure else {}))
-        # No step's folder, and nothing hidden: the record, and what else was written for a person.
-        own = [path for path in directory.iterdir() if path.is_file()]
-        self._store(directory, [path.name for path in own if path.suffix and not path.name.startswith(".")], "")
+        tags: dict[str, object] = {
+            "outcome": record.outcome,
+            "exit_code": record.exit_code,
+            "seconds": record.seconds,
+        }
+        if record.failure:
+            tags["failure"] = record.failure.headline
+        self._log_tags(tags)
+        # The record and the pages of the run, but neither the links to steps nor hidden files.
+        files = [path.name for path in directory.iterdir() if path.is_file()]
+        self._log_files(directory, (name for name in files if Path(name).suffix and not name.startswith(".")))
         self._client.set_terminated(self._run_id, STATUS[record.outcome])
 
-    def give_up(self, why: str) -> None:
+    def abort(self, reason: str) -> None:
         if self._run_id:
             with suppress(Exception):
-                self._tag({"not_followed_to_its_end": why})
+                self._log_tags({"tracking_error": reason})
             self._client.set_terminated(self._run_id, STATUS["terminated"])
 
     def _experiment(self) -> str:
-        """Return the id of the experiment, which is made if it is not there.
+        """Return the id of the experiment, and create it if it does not exist.
 
-        What a database does not hold itself lies below the root; a server, or a store of files, knows where to.
+        A database stores artifacts below the root; a server, or a store of files, has its own place for them.
         """
         from mlflow.exceptions import MlflowException
 
         name = self._config.experiment
-        if (found := self._client.get_experiment_by_name(name)) is None:
-            own = urlsplit(self._uri).scheme.partition("+")[0] in DATABASES
-            place = (self._root / "mlflow").resolve().as_uri() if own else None
+        if (experiment := self._client.get_experiment_by_name(name)) is None:
+            is_database = urlsplit(self._uri).scheme.partition("+")[0] in DATABASES
+            location = (self._root / "mlflow").resolve().as_uri() if is_database else None
             try:
-                return str(self._client.create_experiment(name, artifact_location=place))
+                return str(self._client.create_experiment(name, artifact_location=location))
             except MlflowException:
-                found = self._client.get_experiment_by_name(name)  # another job may have been quicker
-                if found is None:
+                experiment = self._client.get_experiment_by_name(name)  # another job may have created it first
+                if experiment is None:
                     raise
-        return str(found.experiment_id)
+        return str(experiment.experiment_id)
 
-    def _measure(self, metrics: Mapping[str, float], *, step: int = 0) -> None:
+    def _log_metrics(self, metrics: Mapping[str, float], *, step: int = 0) -> None:
         now = round(time.time() * 1000)
-        self._client.log_batch(
-            self._run_id, metrics=[self._entities.Metric(key, it, now, step) for key, it in keyed(metrics).items()]
-        )
+        entities = [self._entities.Metric(key, value, now, step) for key, value in sanitize_keys(metrics).items()]
+        self._client.log_batch(self._run_id, metrics=entities)
 
-    def _tag(self, tags: Mapping[str, object]) -> None:
-        made = [self._entities.RunTag(key, in_text(value, LONGEST_TAG)) for key, value in keyed(tags).items()]
-        for batch in batches(made):
+    def _log_tags(self, tags: Mapping[str, object]) -> None:
+        entities = [
+            self._entities.RunTag(key, truncate(value, MAX_TAG_LENGTH)) for key, value in sanitize_keys(tags).items()
+        ]
+        for batch in batches(entities):
             self._client.log_batch(self._run_id, tags=batch)
 
-    def _store(self, directory: Path, names: Iterable[str], to: str) -> None:
-        """Store files, and whole directories, of a directory below `to`, by their own names."""
+    def _log_files(self, directory: Path, names: Iterable[str], artifact_folder: str = "") -> None:
+        """Store files and folders of a directory under their relative paths."""
         for name in sorted(names):
-            folder = Path(to, name).parent.as_posix()
+            folder = Path(artifact_folder, name).parent.as_posix()
             self._client.log_artifact(self._run_id, str(directory / name), None if folder == "." else folder)

@@ -1,120 +1,178 @@
-"""TensorBoard: a run as event files, its curves on top of each other and beside those of other runs.
+"""TensorBoard: a run as event files.
 
-<directory>/<run id>/              pictures, configuration, lineage, hyperparameters
+<directory>/<run id>/              figures, configuration, lineage, hyperparameters
 <directory>/<run id>/train/        `loss`, `accuracy` and `learning_rate`, by epoch
 <directory>/<run id>/validation/   `loss` and `accuracy`, by epoch
 <directory>/<run id>/test/         all test metrics, at the epoch that was kept
 
-A tag is one chart, and each of these folders a line in it: so training, validation and test stand in one chart,
-as with Keras's own callback. The folder is not the run's, since TensorBoard would follow `runs/latest` too, and show
-the newest run twice.
+A tag is one chart, and each of these folders a line in it, as with Keras's own callback. The files are not in the
+folder of the run's record, since TensorBoard would follow `runs/latest` too and show the newest run twice.
 """
 
 from __future__ import annotations
 
 import json
 import shlex
+import socket
+import struct
+import time
+from collections.abc import Mapping
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
+from tensorboard.compat.proto.event_pb2 import Event
+from tensorboard.compat.proto.summary_pb2 import Summary, SummaryMetadata
+from tensorboard.compat.proto.tensor_pb2 import TensorProto
+from tensorboard.compat.proto.tensor_shape_pb2 import TensorShapeProto
+from tensorboard.compat.proto.types_pb2 import DT_STRING
 from tensorboard.plugins.hparams import api_pb2
+from tensorboard.plugins.hparams import metadata as hparams_metadata
+from tensorboard.plugins.hparams.plugin_data_pb2 import HParamsPluginData, SessionEndInfo, SessionStartInfo
+from tensorboard.plugins.text import metadata as text_metadata
+from tensorboard.summary.writer.record_writer import RecordWriter
 
 from components.artifacts import Evaluation, Examples, Figures, Model
 from components.base.markdown import fenced, table
-from job.tracking.event_file import PNG, EventFile, picture, scalar, session_end, session_start, text
 from job.tracking.flatten import parameters
 
 if TYPE_CHECKING:
-    from collections.abc import Mapping
-
     from job.config.tracking import TensorBoardConfig
     from job.store.records import RunRecord, StepRecord
-    from job.store.store import Sealed
+    from job.store.store import SealedArtifact
 
-VALIDATION = "val_"
-"""What the names of validation's metrics begin with."""
-SHARED = ("loss", "accuracy")
-"""Metrics of the test split that stand in a chart with those of training; the others are in a section of their own."""
-CHOSEN = ("seed", "trainer.")
-"""What hyperparameters begin with; the rest of the configuration is in its text."""
-TOLD = {"outcome", "exit_code", "blessed", "rubber_stamped", "checks", "seconds", "cpu_seconds", "failure", "report"}
-"""Of a run's record, as its outcome."""
+PNG_SIGNATURE = b"\x89PNG\r\n\x1a\n"
+VALIDATION_PREFIX = "val_"
+SHARED_METRICS = ("loss", "accuracy")
+"""Test metrics in the same chart as those of training; the others have the prefix `test/`."""
+HYPERPARAMETERS = ("seed", "trainer.")
+"""Prefixes of the parameters in the hparams dashboard; the text `configuration` contains all."""
+OUTCOME = {"outcome", "exit_code", "blessed", "rubber_stamped", "checks", "seconds", "cpu_seconds", "failure", "report"}
+"""Fields of a run's record in the text `outcome`."""
 STATUS = {"succeeded": api_pb2.STATUS_SUCCESS, "not_blessed": api_pb2.STATUS_SUCCESS}
 
 
 class TensorBoardTracker:
-    """Writes the event files of one run.
+    """Writes the event files of one run; every method raises OSError if that fails.
 
     Args:
-        config: where to, if not into the root.
+        config: the folder, if it is not in the root.
         root: of the job.
-        run_id: of the run.
-
-    Raises:
-        OSError: from any of its methods, if they cannot be written.
+        run_id: name of the run's folder.
     """
 
     def __init__(self, config: TensorBoardConfig, root: Path, run_id: str) -> None:
-        self._folder = Path(config.directory).expanduser() if config.directory else root / "tensorboard"
-        self._files: dict[str, EventFile] = {}
-        self._run_id = run_id
-        self._kept = 0
+        folder = Path(config.directory).expanduser() if config.directory else root / "tensorboard"
+        self.location = f"tensorboard --logdir {shlex.quote(str(folder))}"
+        self._directory = folder / run_id
+        self._files: dict[str, Path] = {}
+        self._best_epoch = 0
         self._source: dict[str, Any] = {}
 
-    @property
-    def places(self) -> Mapping[str, str]:
-        return {"tensorboard": f"tensorboard --logdir {shlex.quote(str(self._folder))}"}
-
     def begin(self, record: RunRecord) -> None:
-        chosen = {name: value for name, value in parameters(record.config).items() if name.startswith(CHOSEN)}
-        self._file().write(
-            session_start(chosen, name=record.run_id, started=record.started.timestamp()),
-            text("configuration", _as_code(record.config)),
-            text("environment", _as_code(record.environment)),
+        self._write(
+            _session_start(record), _text("configuration", record.config), _text("environment", record.environment)
         )
 
     def end_epoch(self, epoch: int, metrics: Mapping[str, float]) -> None:
-        of_validation = {name for name in metrics if name.startswith(VALIDATION)}
-        for part, names in (("train", metrics.keys() - of_validation), ("validation", of_validation)):
+        validation = {name for name in metrics if name.startswith(VALIDATION_PREFIX)}
+        for part, names in (("train", metrics.keys() - validation), ("validation", validation)):
             if names:
-                values = [scalar(name.removeprefix(VALIDATION), metrics[name]) for name in sorted(names)]
-                self._file(part).write(*values, step=epoch)
+                values = [_scalar(name.removeprefix(VALIDATION_PREFIX), metrics[name]) for name in sorted(names)]
+                self._write(*values, part=part, step=epoch)
 
-    def end_step(self, step: StepRecord, sealed: Sealed) -> None:  # noqa: ARG002
+    def end_step(self, step: StepRecord, sealed: SealedArtifact) -> None:  # noqa: ARG002
         match sealed.manifest.artifact:
-            case Examples() as made:
-                self._source = made.source.model_dump(mode="json")
-            case Model() as made:
-                self._kept = made.best_epoch
-            case Evaluation() as made:
-                metrics = made.metrics.model_dump(mode="json")
-                measured = {name: value for name, value in metrics.items() if isinstance(value, float)}
-                values = [scalar(name if name in SHARED else f"test/{name}", it) for name, it in measured.items()]
-                self._file("test").write(*values, step=self._kept)
-            case Figures() as made:
-                for figure in made.figures:
+            case Examples() as examples:
+                self._source = examples.source.model_dump(mode="json")
+            case Model() as model:
+                self._best_epoch = model.best_epoch
+            case Evaluation() as evaluation:
+                metrics = evaluation.metrics.model_dump(mode="json")
+                values = [
+                    _scalar(name if name in SHARED_METRICS else f"test/{name}", value)
+                    for name, value in metrics.items()
+                    if isinstance(value, float)
+                ]
+                self._write(*values, part="test", step=self._best_epoch)
+            case Figures() as figures:
+                for figure in figures.figures:
                     content = (sealed.directory / figure.file).read_bytes()
-                    if content.startswith(PNG):
-                        shown = picture(figure.name, content, title=figure.title, description=figure.alt)
-                        self._file().write(shown, step=self._kept)
+                    if content.startswith(PNG_SIGNATURE):
+                        image = _image(figure.name, content, title=figure.title, description=figure.alt)
+                        self._write(image, step=self._best_epoch)
 
     def end(self, record: RunRecord, directory: Path) -> None:  # noqa: ARG002
-        rows = [(step.component, step.status, step.digest, step.fingerprint) for step in record.steps]
-        self._file().write(
-            text("lineage", table(("step", "status", "digest", "fingerprint"), rows)),
-            text("source", _as_code(self._source)),
-            text("outcome", _as_code(record.model_dump(mode="json", include=TOLD))),
-            session_end(STATUS.get(record.outcome, api_pb2.STATUS_FAILURE)),
-            step=self._kept,
+        steps = [(step.component, step.status, step.digest, step.fingerprint) for step in record.steps]
+        status = STATUS.get(record.outcome, api_pb2.STATUS_FAILURE)
+        self._write(
+            _text("lineage", table(("step", "status", "digest", "fingerprint"), steps)),
+            _text("source", self._source),
+            _text("outcome", record.model_dump(mode="json", include=OUTCOME)),
+            _session(
+                hparams_metadata.SESSION_END_INFO_TAG,
+                session_end_info=SessionEndInfo(status=status, end_time_secs=time.time()),
+            ),
+            step=self._best_epoch,
         )
 
-    def give_up(self, why: str) -> None: ...  # nothing in its files says that a run goes on
+    def abort(self, reason: str) -> None: ...  # event files have no state "running"
 
-    def _file(self, part: str = "") -> EventFile:
+    def _write(self, *values: Any, part: str = "", step: int = 0) -> None:
         if part not in self._files:
-            self._files[part] = EventFile(self._folder / self._run_id / part)
-        return self._files[part]
+            folder = self._directory / part
+            folder.mkdir(parents=True, exist_ok=True)
+            self._files[part] = folder / f"events.out.tfevents.{int(time.time())}.{socket.gethostname()}"
+            self._append(part, Event(file_version="brain.Event:2"))
+        self._append(part, Event(step=step, summary=Summary(value=values)))
+
+    def _append(self, part: str, event: Any) -> None:
+        """Append an event with TensorBoard's RecordWriter.
+
+        Its EventFileWriter is not used: it imports TensorFlow wherever that is installed, and writes in a thread that
+        prints a traceback when the disk is full.
+        """
+        event.wall_time = time.time()
+        with self._files[part].open("ab") as file:  # per event: a failed write raises, and no file stays open
+            RecordWriter(file).write(event.SerializeToString())
 
 
-def _as_code(value: object) -> str:
-    return fenced(json.dumps(value, indent=2), "")
+def _scalar(tag: str, value: float) -> Any:
+    return Summary.Value(tag=tag, simple_value=value)
+
+
+def _image(tag: str, png: bytes, *, title: str, description: str) -> Any:
+    width, height = struct.unpack(">II", png[16:24])  # of the IHDR chunk, which always comes first
+    return Summary.Value(
+        tag=tag,
+        image=Summary.Image(width=width, height=height, encoded_image_string=png),
+        metadata=SummaryMetadata(display_name=title, summary_description=description),
+    )
+
+
+def _text(tag: str, content: dict[str, Any] | str) -> Any:
+    """Return Markdown, or values as a block of JSON."""
+    markdown = content if isinstance(content, str) else fenced(json.dumps(content, indent=2), "")
+    return Summary.Value(
+        tag=tag,
+        metadata=text_metadata.create_summary_metadata(display_name=tag, description=""),
+        tensor=TensorProto(dtype=DT_STRING, string_val=[markdown.encode()], tensor_shape=TensorShapeProto()),
+    )
+
+
+def _session_start(record: RunRecord) -> Any:
+    info = SessionStartInfo(group_name=record.run_id, start_time_secs=record.started.timestamp())
+    for name, value in parameters(record.config).items():
+        if name.startswith(HYPERPARAMETERS):
+            match value:
+                case bool():
+                    info.hparams[name].bool_value = value
+                case int() | float():
+                    info.hparams[name].number_value = value
+                case str():
+                    info.hparams[name].string_value = value
+    return _session(hparams_metadata.SESSION_START_INFO_TAG, session_start_info=info)
+
+
+def _session(tag: str, **info: Any) -> Any:
+    metadata = hparams_metadata.create_summary_metadata(HParamsPluginData(**info))
+    return Summary.Value(tag=tag, metadata=metadata, tensor=hparams_metadata.NULL_TENSOR)

@@ -1,64 +1,92 @@
-"""What follows a run in another tool, and what follows none."""
+"""The interface of a tracker, and the trackers that a configuration turns on."""
 
 from __future__ import annotations
 
+from collections.abc import Callable, Mapping
+from functools import partial
+from pathlib import Path
 from typing import TYPE_CHECKING, Protocol
 
-if TYPE_CHECKING:
-    from collections.abc import Mapping
-    from pathlib import Path
+from components.base.errors import ConfigError
+from components.runtime.libraries import missing_modules
 
+if TYPE_CHECKING:
+    from job.config.tracking import MlflowConfig, TensorBoardConfig, TrackingConfig
     from job.store.records import RunRecord, StepRecord
-    from job.store.store import Sealed
+    from job.store.store import SealedArtifact
+
+MODULES = {"tensorboard": ("tensorboard",), "mlflow": ("mlflow", "sqlalchemy", "alembic")}
+"""Modules that each tracker imports; the extra of the same name installs them."""
 
 
 class Tracker(Protocol):
-    """Hears of one run, from its beginning to its end."""
+    """Records one run in a tool.
+
+    The constructor runs in the main thread: it imports the tool's library and connects to nothing. All methods run
+    in a thread of the tracker (see `BackgroundTracker`), where they may block or raise.
+    """
 
     @property
-    def places(self) -> Mapping[str, str]:
-        """Where a person looks for the run, by the name of the tool; known once the run has begun."""
+    def location(self) -> str:
+        """Where to find the run in the tool, without a password."""
 
     def begin(self, record: RunRecord) -> None:
-        """Hear that a run begins: its id, its resolved configuration, and what it runs on."""
+        """Called when a run begins, with its id, configuration and environment."""
 
     def end_epoch(self, epoch: int, metrics: Mapping[str, float]) -> None:
-        """Hear how an epoch of training went.
-
-        Each epoch of a run is told once, in order: as it ends, or later where it was trained before.
+        """Called once per epoch, in order; for epochs of earlier attempts or of a reused model, afterwards.
 
         Args:
             epoch: from 1.
             metrics: `loss`, `accuracy`, `val_loss`, `val_accuracy` and `learning_rate`.
         """
 
-    def end_step(self, step: StepRecord, sealed: Sealed) -> None:
-        """Hear that a step is done, and what it made."""
+    def end_step(self, step: StepRecord, sealed: SealedArtifact) -> None:
+        """Called when a step is done, with its artifact."""
 
     def end(self, record: RunRecord, directory: Path) -> None:
-        """Hear how the run ended, and where its record and its report are."""
+        """Called last, with the outcome of the run and the folder of its record and report."""
+
+    def abort(self, reason: str) -> None:
+        """Called instead of further methods after one failed, so that the tool can mark the run as incomplete."""
 
 
-class Tool(Tracker, Protocol):
-    """The tracker of one tool; what it does with what it hears is done in a thread of its own (see `InThread`).
+TrackerFactory = Callable[[str], Tracker]
+"""Creates the tracker of the run with a given id."""
 
-    It may raise whatever it likes there, and take as long as it likes. It is made where the run is, and so
-    imports what it needs when it is made, and waits for nothing before it hears that the run begins.
+
+def tracker_factories(config: TrackingConfig, root: Path) -> dict[str, TrackerFactory]:
+    """Return a factory for each tracker that is on, by the tool's name; importing its library is left to the factory.
+
+    Args:
+        config: which tools are on.
+        root: where trackers store data by default.
+
+    Raises:
+        ConfigError: if the extra of a tool is not installed.
     """
+    factories: dict[str, TrackerFactory] = {}
+    if config.tensorboard is not None:
+        factories["tensorboard"] = partial(_tensorboard, config.tensorboard, root)
+    if config.mlflow is not None:
+        factories["mlflow"] = partial(_mlflow, config.mlflow, root)
+    for name in factories:
+        if missing := missing_modules(MODULES[name]):
+            raise ConfigError(
+                f"tracking.{name} is on, but {missing[0]} is not installed",
+                expected=f"the extra `{name}`",
+                remedy=f"run `make extras` or `pip install 'mnist-job[{name}]'`, or remove tracking.{name}",
+            )
+    return factories
 
-    def give_up(self, why: str) -> None:
-        """Hear that it hears no more, since it failed: a last chance to say so in the tool."""
+
+def _tensorboard(config: TensorBoardConfig, root: Path, run_id: str) -> Tracker:
+    from job.tracking.tensorboard_tracker import TensorBoardTracker
+
+    return TensorBoardTracker(config, root, run_id)
 
 
-class NoTracker:
-    """Follows no run: the null object."""
+def _mlflow(config: MlflowConfig, root: Path, run_id: str) -> Tracker:
+    from job.tracking.mlflow_tracker import MlflowTracker
 
-    places: Mapping[str, str] = {}
-
-    def begin(self, record: RunRecord) -> None: ...
-
-    def end_epoch(self, epoch: int, metrics: Mapping[str, float]) -> None: ...
-
-    def end_step(self, step: StepRecord, sealed: Sealed) -> None: ...
-
-    def end(self, record: RunRecord, directory: Path) -> None: ...
+    return MlflowTracker(config, root, run_id)

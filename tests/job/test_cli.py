@@ -114,7 +114,7 @@ def damaged_tfds(folder: Path) -> dict[str, Any]:
 @pytest.mark.parametrize(
     ("spoil", "says"),
     [
-        (spoil_idx, "says that it holds"),
+        (spoil_idx, "bytes of data, but has"),
         (spoil_csv, "holds '-1'"),
         (spoil_images, "is not a whole PNG or JPEG image"),
         (nowhere, "does not exist"),
@@ -185,5 +185,5 @@ def test_a_gpu_that_is_not_there_is_exit_5_before_any_work(tmp_path: Path, mnist
         "run", "--config", "configs/digits.yaml", "--set", "trainer.device=gpu", "--root", tmp_path / "root"
     )
     assert outcome.exit_code == 5
-    assert "the configuration asks for a GPU, but" in outcome.stderr
+    assert "the configuration requires a GPU, but" in outcome.stderr
     assert not (tmp_path / "root").exists()

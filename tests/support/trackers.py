@@ -1,4 +1,4 @@
-"""Trackers that a test looks at, and the runs that they follow."""
+"""Trackers for tests, and a configuration whose runs they record."""
 
 from __future__ import annotations
 
@@ -8,56 +8,57 @@ from pathlib import Path
 from typing import Any
 
 from job.store.records import RunRecord, StepRecord
-from job.store.store import Sealed
+from job.store.store import SealedArtifact
 from tests.conftest import FAKES
 
 METHODS = ("begin", "end_epoch", "end_step", "end")
 EPOCHS: dict[str, Any] = {**FAKES, "trainer": {"use": "tests.support.components:EpochsTrainer"}}
-"""A configuration of fakes, whose trainer tells of three epochs, and keeps the second."""
+"""A configuration of fakes whose trainer reports three epochs and keeps the second."""
 
 
-class Keeping:
-    """Keeps what it hears, and fails, or waits, where it is told to.
+class FakeTracker:
+    """Records the calls that it receives, and fails or blocks in one method.
 
     Args:
-        fails_in: the method that raises, or waits.
+        fails_in: the method that raises or blocks.
         error: what it raises.
-        waits_for: what it waits for, instead of raising.
+        waits_for: what it waits for instead of raising.
     """
+
+    location = "here"
 
     def __init__(
         self, fails_in: str = "", error: BaseException | None = None, waits_for: threading.Event | None = None
     ) -> None:
-        self._waits_for = waits_for
-        self.gave_up: list[str] = []
-        self.places = {"keeping": "here"}
-        self.heard: list[str] = []
+        self.calls: list[str] = []
         self.epochs: list[int] = []
         self.record: RunRecord | None = None
+        self.aborts: list[str] = []
         self._fails_in, self._error = fails_in, error or RuntimeError("broken\nin two lines")
+        self._waits_for = waits_for
 
     def begin(self, record: RunRecord) -> None:
-        self._hear("begin", record.run_id)
+        self._called("begin", record.run_id)
 
     def end_epoch(self, epoch: int, metrics: Mapping[str, float]) -> None:
         assert set(metrics) == {"loss", "accuracy", "val_loss", "val_accuracy", "learning_rate"}
         self.epochs.append(epoch)
-        self._hear("end_epoch", str(epoch))
+        self._called("end_epoch", str(epoch))
 
-    def end_step(self, step: StepRecord, sealed: Sealed) -> None:
+    def end_step(self, step: StepRecord, sealed: SealedArtifact) -> None:
         assert sealed.manifest.digest == step.digest
-        self._hear("end_step", step.component)
+        self._called("end_step", step.component)
 
     def end(self, record: RunRecord, directory: Path) -> None:
         assert (directory / "run.json").is_file()
         self.record = record
-        self._hear("end", record.outcome)
+        self._called("end", record.outcome)
 
-    def give_up(self, why: str) -> None:
-        self.gave_up.append(why)
+    def abort(self, reason: str) -> None:
+        self.aborts.append(reason)
 
-    def _hear(self, method: str, what: str) -> None:
-        self.heard.append(f"{method} {what}")
+    def _called(self, method: str, argument: str) -> None:
+        self.calls.append(f"{method} {argument}")
         if method == self._fails_in and self._waits_for is not None:
             self._waits_for.wait(60)
         elif method == self._fails_in:

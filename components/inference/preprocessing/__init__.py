@@ -1,1 +1,1 @@
-"""Images of strangers: found, read, and brought to the convention that the network learned."""
+"""Preprocessing of arbitrary images: read them from files and normalize them as MNIST's digits are."""

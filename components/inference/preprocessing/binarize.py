@@ -1,4 +1,4 @@
-"""Ink told from paper: dark on light or light on dark, in uneven light."""
+"""Separation of ink from paper: dark on light or light on dark, in uneven light."""
 
 from __future__ import annotations
 
@@ -8,112 +8,113 @@ import numpy as np
 from scipy import ndimage
 
 from components.base.errors import DataError
-from components.inference.preprocessing.grayscale import edge
+from components.inference.preprocessing.grayscale import edge_mask
 
 if TYPE_CHECKING:
     from numpy.typing import NDArray
 
-GRID = 40
-"""Points a side, at most, by which the paper's brightness is fitted."""
-ROUNDS = 20
-"""Of reweighting: from then on the fit moves by less than a grey level."""
-STROKE = 0.4
-"""Of the shorter side: what is wider than that is no stroke but a shadow, or the table below the paper."""
-LEAST_CONTRAST = 12.0
-"""Grey levels of 255 between ink and paper, at least."""
-LEAST_SIGNAL = 5.0
-"""And so many times the noise."""
-FAINTEST = 0.2
-"""Of the ink's full strength: what is fainter is paper. MNIST's digits, made into photos, keep their amount of ink."""
-SPECK = 0.08
-"""Of the largest stroke's ink: what has less, and lies apart, is dust."""
+GRID_POINTS = 40
+"""Maximum number of points per side at which the paper's brightness is fitted."""
+FIT_ITERATIONS = 20
+"""Iterations of reweighting, after which the fit moves by less than a gray level."""
+MAX_STROKE_FRACTION = 0.4
+"""Maximum width of a stroke, as a fraction of the shorter side. Wider areas are shadows, or the table."""
+MIN_CONTRAST = 12.0
+"""Minimum difference between ink and paper, in gray levels of 255."""
+MIN_SIGNAL_TO_NOISE = 5.0
+"""Minimum ratio of that difference to the noise."""
+MIN_INK = 0.2
+"""Fainter ink, as a fraction of the full strength, is paper. With it, photos of MNIST's digits keep their ink."""
+MIN_SPECK_FRACTION = 0.08
+"""A separate component with less ink than this fraction of the largest one is dust."""
 
 
 class NoInkError(DataError):
-    """Nothing in the image stands out from its background."""
+    """Nothing in the image contrasts with its background."""
 
 
-def find_ink(grey: NDArray[np.float32]) -> NDArray[np.float32]:
-    """Return how much ink each pixel has, float32 [height, width], 0 to 1, 0 for paper.
+def find_ink(gray: NDArray[np.float32]) -> NDArray[np.float32]:
+    """Return the amount of ink of each pixel, 0 (paper) to 1: float32 [height, width].
 
-    What the paper is like is read off the edge of the image, so the digit may fill the image but not more than about
-    half of its edge. First a slope of brightness is fitted to the edge, then a surface of second degree to all that
-    lies close to it, both by least absolute deviations, which strokes do not pull on. Ink is what lies to that side of
-    it, brighter or darker, on which there is more. Sharper shadows, which are wider than strokes, go by a top-hat
-    transform (F. Meyer, 1979).
+    The paper's brightness is measured at the edge of the image, so the digit may fill the image but cover at most half
+    of its edge. A linear slope of brightness is fitted to the edge, then a quadratic surface to all pixels near that
+    slope, both by least absolute deviations, which strokes do not affect. Ink is on the side of the surface, brighter
+    or darker, with the larger sum. A top-hat transform (F. Meyer, 1979) removes sharp shadows, which are wider than
+    strokes.
 
     Args:
-        grey: float32 [height, width], of any range of grey levels.
+        gray: float32 [height, width], of any range of gray levels.
 
     Raises:
-        NoInkError: if nothing stands out.
+        NoInkError: if nothing contrasts with the background.
     """
-    above = grey - paper_of(grey)
-    noise = 1.4826 * float(np.median(np.abs(above[edge(grey)])))
+    above = gray - fit_paper(gray)
+    noise = 1.4826 * float(np.median(np.abs(above[edge_mask(gray)])))
     brighter, darker = (float(np.maximum(side - 3 * noise, 0).sum()) for side in (above, -above))
-    raised = np.maximum(above if brighter > darker else -above, 0)
-    raised -= ndimage.grey_opening(raised, max(3, round(STROKE * min(grey.shape))))
-    strength = full_strength(raised)
-    if strength < max(LEAST_CONTRAST, LEAST_SIGNAL * noise):
+    contrast = np.maximum(above if brighter > darker else -above, 0)
+    contrast -= ndimage.grey_opening(contrast, max(3, round(MAX_STROKE_FRACTION * min(gray.shape))))
+    strength = full_strength(contrast)
+    if strength < max(MIN_CONTRAST, MIN_SIGNAL_TO_NOISE * noise):
         raise NoInkError(
-            "nothing stands out from the background",
-            expected="a digit, darker or brighter than what it is written on",
-            remedy="take the picture closer, or in better light",
+            "nothing contrasts with the background",
+            expected="a digit that is darker or brighter than its background",
+            remedy="take the picture from a shorter distance, or in better light",
         )
-    faintest = max(FAINTEST, 3 * noise / strength)
-    return without_specks(np.clip((raised / strength - faintest) / (1 - faintest), 0, 1).astype(np.float32))
+    faintest = max(MIN_INK, 3 * noise / strength)
+    return remove_specks(np.clip((contrast / strength - faintest) / (1 - faintest), 0, 1).astype(np.float32))
 
 
-def paper_of(grey: NDArray[np.float32]) -> NDArray[np.float32]:
-    """Return the brightness of the paper at each pixel, as if nothing were written on it: float32 [height, width]."""
-    height, width = grey.shape
-    rows = np.unique(np.linspace(0, height - 1, min(GRID, height)).round().astype(int))
-    columns = np.unique(np.linspace(0, width - 1, min(GRID, width)).round().astype(int))
-    places = np.ix_(rows, columns)
-    levels = grey[places].ravel().astype(np.float64)
-    down, right = (axis.ravel() for axis in np.meshgrid(rows / height - 0.5, columns / width - 0.5, indexing="ij"))
-    terms = np.stack([np.ones_like(down), down, right, down * right, down**2, right**2], axis=1)
-    at_edge = edge(grey)[places].ravel()
-    slope = least_absolute(terms[at_edge, :3], levels[at_edge])
-    off = np.abs(levels - terms[:, :3] @ slope)
-    close = off <= max(2 * float(np.median(off[at_edge])), LEAST_CONTRAST / 2)
-    surface = least_absolute(terms[close | at_edge], levels[close | at_edge])
-    down, right = np.ogrid[:height, :width]
-    down, right = down / height - 0.5, right / width - 0.5
-    all_terms = (1.0, down, right, down * right, down**2, right**2)
-    paper = sum(weight * term for weight, term in zip(surface, all_terms, strict=True))
-    return np.broadcast_to(paper, grey.shape).astype(np.float32)
+def fit_paper(gray: NDArray[np.float32]) -> NDArray[np.float32]:
+    """Return the brightness that the paper would have without ink: float32 [height, width]."""
+    height, width = gray.shape
+    rows = np.unique(np.linspace(0, height - 1, min(GRID_POINTS, height)).round().astype(int))
+    columns = np.unique(np.linspace(0, width - 1, min(GRID_POINTS, width)).round().astype(int))
+    grid = np.ix_(rows, columns)
+    levels = gray[grid].ravel().astype(np.float64)
+    y, x = (axis.ravel() for axis in np.meshgrid(rows / height - 0.5, columns / width - 0.5, indexing="ij"))
+    terms = np.stack([np.ones_like(y), y, x, y * x, y**2, x**2], axis=1)
+    at_edge = edge_mask(gray)[grid].ravel()
+    slope = fit_least_absolute(terms[at_edge, :3], levels[at_edge])
+    distance = np.abs(levels - terms[:, :3] @ slope)
+    near = distance <= max(2 * float(np.median(distance[at_edge])), MIN_CONTRAST / 2)
+    surface = fit_least_absolute(terms[near | at_edge], levels[near | at_edge])
+    y, x = np.ogrid[:height, :width]
+    y, x = y / height - 0.5, x / width - 0.5
+    paper = sum(weight * term for weight, term in zip(surface, (1.0, y, x, y * x, y**2, x**2), strict=True))
+    return np.broadcast_to(paper, gray.shape).astype(np.float32)
 
 
-def least_absolute(terms: NDArray[np.float64], levels: NDArray[np.float64]) -> NDArray[np.float64]:
-    """Return the weights of the terms whose sum is least far from the levels, by iteratively reweighted least squares.
+def fit_least_absolute(terms: NDArray[np.float64], levels: NDArray[np.float64]) -> NDArray[np.float64]:
+    """Return the weights of the terms that fit the levels by least absolute deviations.
+
+    The method is iteratively reweighted least squares.
 
     Args:
         terms: float64 [points, terms].
         levels: float64 [points].
     """
-    weights = np.ones_like(levels)
-    found: NDArray[np.float64] = np.zeros(terms.shape[1])
-    slight = np.eye(terms.shape[1]) * 1e-6  # so that too few points, in a tiny image, have an answer too
-    for _ in range(ROUNDS):
-        weighted = terms.T * weights
-        found = np.linalg.solve(weighted @ terms + slight, weighted @ levels).astype(np.float64)
-        weights = 1 / np.maximum(np.abs(levels - terms @ found), 0.5)
-    return found
+    point_weights = np.ones_like(levels)
+    term_weights: NDArray[np.float64] = np.zeros(terms.shape[1])
+    ridge = np.eye(terms.shape[1]) * 1e-6  # makes the system solvable for the few points of a tiny image
+    for _ in range(FIT_ITERATIONS):
+        weighted = terms.T * point_weights
+        term_weights = np.linalg.solve(weighted @ terms + ridge, weighted @ levels).astype(np.float64)
+        point_weights = 1 / np.maximum(np.abs(levels - terms @ term_weights), 0.5)
+    return term_weights
 
 
-def full_strength(raised: NDArray[np.float32]) -> float:
-    """Return how far ink that is not blurred with paper stands out: the median of what is above half of the most."""
-    most = float(np.quantile(raised, 0.998))
-    bright = raised[raised > most / 2]
+def full_strength(contrast: NDArray[np.float32]) -> float:
+    """Return the contrast of ink that is not blurred with paper: the median of all above half of the maximum."""
+    maximum = float(np.quantile(contrast, 0.998))
+    bright = contrast[contrast > maximum / 2]
     return float(np.median(bright)) if len(bright) else 0.0
 
 
-def without_specks(ink: NDArray[np.float32]) -> NDArray[np.float32]:
-    """Return the ink without what is no part of the digit: dust, and what reaches in from the edge beside it."""
+def remove_specks(ink: NDArray[np.float32]) -> NDArray[np.float32]:
+    """Return the ink without small separate components, such as dust or marks at the edge."""
     labels, count = ndimage.label(ink > 0, structure=np.ones((3, 3)))
     if count < 2:
         return ink
     amounts = ndimage.sum_labels(ink, labels, np.arange(1, count + 1))
-    kept = amounts >= SPECK * amounts.max()
+    kept = amounts >= MIN_SPECK_FRACTION * amounts.max()
     return np.where(np.concatenate([[False], kept])[labels], ink, np.float32(0))

@@ -1,124 +1,119 @@
-"""What a user names, read one image after the other: what was given, and what the network is to see of it."""
+"""Read images from files and preprocess them for a network."""
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
 from dataclasses import dataclass
 from math import isqrt
+from pathlib import Path
 from typing import TYPE_CHECKING
 
 import numpy as np
 from PIL import Image
 
 from components.base.errors import DataError
-from components.example_gen.sources.csv import LABEL, pixels_of, read_batches, read_header, refuse_hexadecimal
-from components.example_gen.sources.idx import opened
-from components.inference.preprocessing.files import KINDS, kind_of
-from components.inference.preprocessing.normalize import LARGEST, is_conventional
-from components.io.files import reading
+from components.inference.preprocessing.input_files import READABLE_INPUTS, file_format
+from components.inference.preprocessing.normalize import MAX_SIDE_PIXELS, is_bright_on_dark
+from components.io.csv_images import LABEL_COLUMN, no_rows, open_csv_images
+from components.io.idx import open_idx
 from components.io.pictures import read_picture
 
 if TYPE_CHECKING:
-    from collections.abc import Iterator
-    from pathlib import Path
-
     from numpy.typing import NDArray
 
-CHUNK = 1_048_576
-"""Bytes of images of an IDX file that are read together."""
-MOST_PIXELS = 2**26
-"""Of an image: a header that says more is no image's."""
+CHUNK_BYTES = 1_048_576
+"""Bytes of images read together from an IDX file."""
+MAX_IMAGE_PIXELS = 2**26
+"""An IDX header that states larger images is damaged."""
 
 Preprocessor = Callable[["NDArray[np.uint8]", int, int], "NDArray[np.uint8]"]
-"""Makes of an image, [height, width] or [height, width, 3], what a network for images of a height and width is to see;
-raises DataError if there is nothing to see. `normalize` is one, `resized` another."""
+"""Turns an image, [height, width] or [height, width, 3], into the network's input of the given height and width.
+
+`normalize` and `resize_only` are preprocessors. A preprocessor raises DataError if the image shows nothing."""
 
 
 @dataclass(frozen=True)
 class InputImage:
-    """One image, ready to be read."""
+    """One image of an input file, before and after preprocessing."""
 
     path: Path
     row: int | None
-    """From 0, where the file holds many images."""
-    given: NDArray[np.uint8]
-    """What the file holds, upright: [height, width] or [height, width, 3]; a large picture made smaller."""
-    seen: NDArray[np.uint8]
-    """What the network is to see: [height, width]."""
+    """Index in a file of several images; None for a picture."""
+    original: NDArray[np.uint8]
+    """The upright image of the file: [height, width] or [height, width, 3]; large pictures are reduced."""
+    network_input: NDArray[np.uint8]
+    """The preprocessed image: [height, width]."""
 
 
 @dataclass(frozen=True)
 class InputReader:
-    """Looks at images for a network.
+    """Reads image files and preprocesses the images.
 
     Attributes:
         height: of the network's images, in pixels.
         width: likewise.
-        view: makes of any other image one of the network's; those that are of its size and bright on dark already
-            are left as they are.
+        preprocess: applied to every image, except those that have the network's size and are bright on dark already.
     """
 
     height: int
     width: int
-    view: Preprocessor
+    preprocess: Preprocessor
 
-    def look(self, path: Path) -> Iterator[InputImage | DataError]:
-        """Yield the images of a file, and in its place an error for each in which there is nothing to see.
+    def read(self, path: Path) -> Iterator[InputImage | DataError]:
+        """Yield the images of a file, with a DataError in place of each image that shows nothing.
 
         Raises:
-            DataError: if the file is missing, broken, or of no kind that is known; what it yielded before stands.
+            DataError: if the file is missing, broken, or has an unsupported format; images yielded before are valid.
         """
-        match kind_of(path):
+        match file_format(path):
             case "picture":
-                yield from self._picture(path)
+                yield from self._read_picture(path)
             case "idx":
-                yield from self._idx(path)
+                yield from self._read_idx(path)
             case "csv":
-                yield from self._csv(path)
+                yield from self._read_csv(path)
 
-    def _picture(self, path: Path) -> Iterator[InputImage | DataError]:
-        enough = max(2 * LARGEST, self.height, self.width)
-        picture = read_picture(path, enough=enough)
+    def _read_picture(self, path: Path) -> Iterator[InputImage | DataError]:
+        max_side = max(2 * MAX_SIDE_PIXELS, self.height, self.width)
+        picture = read_picture(path, min_side=max_side)
         if picture.size == (self.width, self.height):
-            grey = np.asarray(picture.convert("L"))
-            if is_conventional(grey[None])[0]:
-                yield InputImage(path, None, grey, grey)
+            gray = np.asarray(picture.convert("L"))
+            if is_bright_on_dark(gray[None])[0]:
+                yield InputImage(path, None, gray, gray)
                 return
-        picture.thumbnail((enough, enough), Image.Resampling.BOX)
-        yield self._view(path, None, np.asarray(picture))
+        picture.thumbnail((max_side, max_side), Image.Resampling.BOX)
+        yield self._preprocess(path, None, np.asarray(picture))
 
-    def _idx(self, path: Path) -> Iterator[InputImage | DataError]:
-        with opened(path, dimensions=3) as idx:
-            idx.check_header()
+    def _read_idx(self, path: Path) -> Iterator[InputImage | DataError]:
+        with open_idx(path, dimensions=3) as idx:
+            idx.check_size()
             _, height, width = idx.shape
             pixels = height * width
-            if pixels > MOST_PIXELS:
-                raise DataError(f"{path} says that its images are of {height}x{width} pixels", expected=KINDS)
+            if pixels > MAX_IMAGE_PIXELS:
+                raise DataError(f"{path} states images of {height}x{width} pixels", expected=READABLE_INPUTS)
             row = 0
-            for block in idx.blocks(max(1, CHUNK // pixels) * pixels):
-                whole = len(block) // pixels  # a file that was cut short is told at its end
-                images = np.frombuffer(block, np.uint8, whole * pixels).reshape(whole, height, width)
-                yield from self._many(path, row, images)
-                row += whole
+            for block in idx.blocks(max(1, CHUNK_BYTES // pixels) * pixels):
+                count = len(block) // pixels  # a truncated file raises after its last block
+                images = np.frombuffer(block, np.uint8, count * pixels).reshape(count, height, width)
+                yield from self._preprocess_rows(path, row, images)
+                row += count
 
-    def _csv(self, path: Path) -> Iterator[InputImage | DataError]:
-        with reading(path, "a CSV file"):
-            columns = read_header(path, needs=None)
-        height, width = self._csv_shape(path, len([name for name in columns if name != LABEL]))
-        refuse_hexadecimal(path, columns)
+    def _read_csv(self, path: Path) -> Iterator[InputImage | DataError]:
+        csv_images = open_csv_images(path, labelled=False)
+        height, width = self._csv_shape(path, len(csv_images.pixel_columns))
         row = 0
         try:
-            for batch in read_batches(path, columns):
-                yield from self._many(path, row, pixels_of(batch, columns).reshape(-1, height, width))
-                row += len(batch)
+            for pixels, _ in csv_images.batches():
+                yield from self._preprocess_rows(path, row, pixels.reshape(-1, height, width))
+                row += len(pixels)
         except DataError as error:
             raise DataError(
-                f"{error.headline}; no image from row {row} on is answered",
+                f"{error.headline}; the images from row {row} on are skipped",
                 expected=error.expected,
                 remedy=error.remedy,
             ) from error
         if not row:
-            raise DataError(f"{path} has a header but no rows", expected="a row an image", remedy="add images to it")
+            raise no_rows(path)
 
     def _csv_shape(self, path: Path, pixels: int) -> tuple[int, int]:
         if pixels == self.height * self.width:
@@ -126,25 +121,27 @@ class InputReader:
         side = isqrt(pixels)
         if side**2 != pixels or not pixels:
             raise DataError(
-                f"{path} has {pixels} pixel columns, which is not what square images need",
+                f"{path} has {pixels} pixel columns, which do not make square images",
                 expected=f"{self.height * self.width} columns, as the model's images have, or another square number, "
-                f"and at most one beside them that is named `{LABEL}`",
-                remedy="take the column away that is no pixel",
+                f"and at most one more column named `{LABEL_COLUMN}`",
+                remedy="remove columns that are not pixels",
             )
         return side, side
 
-    def _many(self, path: Path, first: int, images: NDArray[np.uint8]) -> Iterator[InputImage | DataError]:
+    def _preprocess_rows(
+        self, path: Path, first_row: int, images: NDArray[np.uint8]
+    ) -> Iterator[InputImage | DataError]:
         if not len(images):
             return
-        as_they_are = np.zeros(len(images), dtype=bool)
+        unchanged = np.zeros(len(images), dtype=bool)
         if images.shape[1:] == (self.height, self.width):
-            as_they_are = is_conventional(images)
-        for row, (image, left) in enumerate(zip(images, as_they_are, strict=True), start=first):
-            yield InputImage(path, row, image, image) if left else self._view(path, row, image)
+            unchanged = is_bright_on_dark(images)
+        for row, (image, keep) in enumerate(zip(images, unchanged, strict=True), start=first_row):
+            yield InputImage(path, row, image, image) if keep else self._preprocess(path, row, image)
 
-    def _view(self, path: Path, row: int | None, given: NDArray[np.uint8]) -> InputImage | DataError:
+    def _preprocess(self, path: Path, row: int | None, original: NDArray[np.uint8]) -> InputImage | DataError:
         try:
-            return InputImage(path, row, given, self.view(given, self.height, self.width))
+            return InputImage(path, row, original, self.preprocess(original, self.height, self.width))
         except DataError as error:
             where = path if row is None else f"{path}, row {row},"
             return DataError(f"{where} shows no digit: {error.headline}", expected=error.expected, remedy=error.remedy)

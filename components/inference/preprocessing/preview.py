@@ -1,86 +1,82 @@
-"""Pictures of what an image was beside what the network saw of it."""
+"""Pictures that show an input image beside the preprocessed image."""
 
 from __future__ import annotations
 
 import re
+from pathlib import Path
 from typing import TYPE_CHECKING
 
 import numpy as np
 from PIL import Image
 
+from components.inference.preprocessing.input_reader import InputImage
 from components.runtime.disk import disk_space_guard
 
 if TYPE_CHECKING:
-    from pathlib import Path
-
     from numpy.typing import NDArray
 
-    from components.inference.preprocessing.input_reader import InputImage
-
-TALL = 280
-"""Pixels that both are high."""
-GAP = 20
-NOT_IN_A_NAME = re.compile(r"[^\w.-]+", re.ASCII)
-
-
-LONGEST = 100
-"""Characters of a file's name that are kept: a file system takes 255 bytes with what comes behind."""
-WIDEST = 2000
-"""Pixels that a picture is made wide at most: a strip is not shown in proportion."""
+HEIGHT_PIXELS = 280
+"""Height of both images."""
+GAP_PIXELS = 20
+MAX_WIDTH_PIXELS = 2000
+"""Wider images, such as strips, are squeezed."""
+MAX_NAME_CHARACTERS = 100
+"""Longer file names are cut: a file system accepts 255 bytes, including the appended parts."""
+UNSAFE_CHARACTERS = re.compile(r"[^\w.-]+", re.ASCII)
 
 
 class PreviewWriter:
-    """Keeps a picture of each image in a folder.
+    """Writes a preview of each predicted image to a folder.
 
     Args:
-        folder: which is there already.
+        folder: an existing folder.
     """
 
     def __init__(self, folder: Path) -> None:
         self.folder = folder
         self._names: set[str] = set()
 
-    def keep(self, sight: InputImage, label: str, probability: float) -> None:
-        """Write one, called by the image's file, its label and how probable that is: `photo_7_0.998.png`.
+    def write(self, image: InputImage, label: str, probability: float) -> None:
+        """Write a preview named by the input file, the predicted label and its probability: `photo_7_0.998.png`.
 
         Raises:
             StorageError: if the disk is full.
         """
-        row = "" if sight.row is None else f"-{sight.row:06}"
-        path = self.folder / f"{self._free(f'{sight.path.stem}{row}')}_{plain(label)}_{probability:.3f}.png"
+        row = "" if image.row is None else f"-{image.row:06}"
+        name = self._unique(f"{image.path.stem}{row}")
+        path = self.folder / f"{name}_{safe_name(label)}_{probability:.3f}.png"
         with disk_space_guard(self.folder):
-            Image.fromarray(side_by_side(sight.given, sight.seen)).save(path)
+            Image.fromarray(side_by_side(image.original, image.network_input)).save(path)
 
-    def _free(self, name: str) -> str:
-        """Return the name, with a number behind it where another folder's file is called the same."""
-        name = plain(name)[:LONGEST]
-        free, number = name, 1
-        while free in self._names:
+    def _unique(self, name: str) -> str:
+        """Return a safe name, with a number appended if another folder has a file of that name."""
+        name = safe_name(name)[:MAX_NAME_CHARACTERS]
+        unique, number = name, 1
+        while unique in self._names:
             number += 1
-            free = f"{name}-{number}"
-        self._names.add(free)
-        return free
+            unique = f"{name}-{number}"
+        self._names.add(unique)
+        return unique
 
 
-def plain(name: str) -> str:
-    """Return a name with nothing in it that means something to a file system.
+def safe_name(name: str) -> str:
+    """Return a name without characters that are special in a file system.
 
-    >>> plain("a / b")
+    >>> safe_name("a / b")
     'a_b'
     """
-    return NOT_IN_A_NAME.sub("_", name)
+    return UNSAFE_CHARACTERS.sub("_", name)
 
 
-def side_by_side(given: NDArray[np.uint8], seen: NDArray[np.uint8]) -> NDArray[np.uint8]:
-    """Return what was given to the left of what the network saw, both `TALL` pixels high: uint8 [height, width, 3]."""
-    left, right = enlarged(given), enlarged(seen)
-    gap = np.full((TALL, GAP, 3), 128, dtype=np.uint8)
-    return np.concatenate([left, gap, right], axis=1)
+def side_by_side(left: NDArray[np.uint8], right: NDArray[np.uint8]) -> NDArray[np.uint8]:
+    """Return two images side by side, both `HEIGHT_PIXELS` high: uint8 [height, width, 3]."""
+    gap = np.full((HEIGHT_PIXELS, GAP_PIXELS, 3), 128, dtype=np.uint8)
+    return np.concatenate([_resize(left), gap, _resize(right)], axis=1)
 
 
-def enlarged(image: NDArray[np.uint8]) -> NDArray[np.uint8]:
-    """Return an image in proportion and in colour, `TALL` pixels high; each of few pixels is a square to be seen."""
+def _resize(image: NDArray[np.uint8]) -> NDArray[np.uint8]:
+    """Return an image in RGB and `HEIGHT_PIXELS` high; pixels of small images become squares."""
     height, width = image.shape[:2]
-    size = (min(WIDEST, max(1, round(width * TALL / height))), TALL)
-    sampling = Image.Resampling.NEAREST if height < TALL else Image.Resampling.BOX
-    return np.asarray(Image.fromarray(image).convert("RGB").resize(size, sampling))
+    size = (min(MAX_WIDTH_PIXELS, max(1, round(width * HEIGHT_PIXELS / height))), HEIGHT_PIXELS)
+    resampling = Image.Resampling.NEAREST if height < HEIGHT_PIXELS else Image.Resampling.BOX
+    return np.asarray(Image.fromarray(image).convert("RGB").resize(size, resampling))

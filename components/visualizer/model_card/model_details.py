@@ -21,7 +21,7 @@ RUNTIMES: dict[ExportFormat, str] = {
 
 def model_table(model: Model) -> TextTable:
     early = ", stopped early" if model.stopped_early else ""
-    accuracy = percent(model.kept.val_accuracy)
+    accuracy = percent(model.best.val_accuracy)
     return TextTable(
         ("Property", "Value"),
         (

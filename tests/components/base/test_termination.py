@@ -1,4 +1,4 @@
-"""A component that is asked to end does, between two units of its work."""
+"""Every component stops between units of work when termination is requested."""
 
 from __future__ import annotations
 
@@ -11,13 +11,12 @@ from components import Component, Context, Evaluator, ExampleGen, Trainer, Trans
 from components.artifacts import Artifact, Stored
 from components.base.errors import TerminationError
 from components.testing.contract import make_inputs
-from tests.support.termination import AskedAfter
+from tests.support.termination import TerminationAfter
 
 
 @pytest.fixture(scope="module")
 def inputs(tmp_path_factory: pytest.TempPathFactory) -> dict[type[Artifact], Stored[Any]]:
-    made: dict[type[Artifact], Stored[Any]] = make_inputs(tmp_path_factory.mktemp("inputs"))
-    return made
+    return make_inputs(tmp_path_factory.mktemp("inputs"))
 
 
 @pytest.mark.parametrize(
@@ -30,7 +29,7 @@ def inputs(tmp_path_factory: pytest.TempPathFactory) -> dict[type[Artifact], Sto
         (Visualizer(), 2, ["confusion_matrix.png", "curves.png"]),
     ],
 )
-def test_it_ends_between_units_of_work(
+def test_stops_between_units_of_work(
     tmp_path: Path,
     inputs: dict[type[Artifact], Stored[Any]],
     component: Component[Any],
@@ -39,5 +38,5 @@ def test_it_ends_between_units_of_work(
 ) -> None:
     arguments = {name: inputs[kind] for name, kind in component.signature().inputs.items()}
     with pytest.raises(TerminationError):
-        component.run(Context(output=tmp_path, termination=AskedAfter(units)), **arguments)
+        component.run(Context(output=tmp_path, termination=TerminationAfter(units)), **arguments)
     assert sorted(path.name for path in tmp_path.iterdir()) == made

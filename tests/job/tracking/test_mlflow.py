@@ -1,4 +1,4 @@
-"""MLflow: what its own client reads back, and what becomes of a run whose store or server fails."""
+"""MLflow: what its client reads back, and runs whose store or server fails."""
 
 from __future__ import annotations
 
@@ -12,6 +12,7 @@ import threading
 import time
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager, suppress
+from functools import partial
 from pathlib import Path
 from typing import Any
 
@@ -19,47 +20,60 @@ import pytest
 
 from components.base.hashing import file_sha256
 from job.config.tracking import MlflowConfig
-from job.tracking import trackers
-from job.tracking.mlflow_store import ALLOW_FILE_STORE, DEFAULTS, URI, hold_for, open_store
+from job.tracking.listener import TrackingListener
+from job.tracking.mlflow_client import (
+    ALLOW_FILE_STORE,
+    ENVIRONMENT_DEFAULTS,
+    MAX_PARAMETER_LENGTH,
+    MAX_TAG_LENGTH,
+    URI_VARIABLE,
+    acquire_within,
+    open_client,
+    sanitize_keys,
+)
 from job.tracking.mlflow_tracker import MlflowTracker
-from job.tracking.mlflow_values import LONGEST_TAG, LONGEST_VALUE, keyed
-from tests.conftest import FAKES, SLOTS, Command, Outcome, WriteConfig
+from tests.conftest import FAKES, SLOTS, Command, CommandResult, WriteConfig
 from tests.support.components import EpochsTrainer
 from tests.support.processes import REPOSITORY, environment, interfered, results, wait_until
 from tests.support.trackers import EPOCHS
 
 TRACKED: dict[str, Any] = {**EPOCHS, "tracking": {"mlflow": {}}}
 pytestmark = pytest.mark.filterwarnings("ignore::DeprecationWarning")  # of SQLAlchemy's, by MLflow
-WARNING = "warning: mlflow does not follow the run any more, which takes no harm: "
+WARNING = "warning: mlflow stopped tracking; the run is not affected: "
 
 
 @pytest.fixture(autouse=True)
 def _own_environment(monkeypatch: pytest.MonkeyPatch) -> None:
-    """Let each test begin where the environment says nothing, and leave it so."""
-    for name in (*DEFAULTS, ALLOW_FILE_STORE, URI):
+    """Unset MLflow's variables, and restore them after the test."""
+    for name in (*ENVIRONMENT_DEFAULTS, ALLOW_FILE_STORE, URI_VARIABLE):
         monkeypatch.setenv(name, "")
         monkeypatch.delenv(name)
 
 
 @pytest.fixture(scope="module")
 def store(tmp_path_factory: pytest.TempPathFactory) -> str:
-    """Return the URI of a database that the tests share: to make its tables takes a second."""
+    """Return the URI of a database that the tests share, since creating its tables takes a second."""
     return f"sqlite:///{tmp_path_factory.mktemp('store')}/shared.db"
 
 
-Follow = Callable[..., Outcome]
+Track = Callable[..., CommandResult]
 
 
 @pytest.fixture
-def follow(mnist_job: Command, write_config: WriteConfig, tmp_path: Path, store: str) -> Follow:
-    """Run a job in `root`, followed in the store and in an experiment of the test's own."""
+def track(mnist_job: Command, write_config: WriteConfig, tmp_path: Path, store: str) -> Track:
+    """Run a job in `root` that is tracked in the shared store, in an experiment named after the test's folder."""
 
-    def run(change: dict[str, Any] | None = None, *arguments: str) -> Outcome:
+    def run(change: dict[str, Any] | None = None, *arguments: str) -> CommandResult:
         tracking = {"mlflow": {"uri": store, "experiment": tmp_path.name}}
         config = write_config({**EPOCHS, "tracking": tracking, **(change or {})})
         return mnist_job("run", "--config", config, "--root", tmp_path / "root", "--json", *arguments)
 
     return run
+
+
+def limit_wait(monkeypatch: pytest.MonkeyPatch, seconds: float) -> None:
+    """Limit the time that the end of a run waits for trackers."""
+    monkeypatch.setattr("job.runner.runner.TrackingListener", partial(TrackingListener, wait_seconds=seconds))
 
 
 def client(uri: str) -> Any:
@@ -69,14 +83,14 @@ def client(uri: str) -> Any:
 
 
 def only_run(uri: str, experiment: str) -> tuple[Any, Any]:
-    """Return a client, and the one run that an experiment has."""
+    """Return a client and the only run of an experiment."""
     reading = client(uri)
     (run,) = reading.search_runs([reading.get_experiment_by_name(experiment).experiment_id])
     return reading, run
 
 
 def run_of(uri: str, experiment: str, run_id: str) -> Any:
-    """Return the run of an experiment that is called as the job calls it; two may begin within a second."""
+    """Return the run of an experiment with the name of a job's run."""
     reading = client(uri)
     ids = [reading.get_experiment_by_name(experiment).experiment_id]
     (run,) = [run for run in reading.search_runs(ids) if run.info.run_name == run_id]
@@ -92,11 +106,13 @@ def stored_files(reading: Any, run: Any, path: str = "") -> set[str]:
 
 
 @pytest.mark.parametrize("kind", ["database", "files"])
-def test_a_run_is_read_back(mnist_job: Command, write_config: WriteConfig, tmp_path: Path, kind: str) -> None:
+def test_mlflow_returns_the_recorded_run(
+    mnist_job: Command, write_config: WriteConfig, tmp_path: Path, kind: str
+) -> None:
     root = tmp_path / "a root"
     uri = f"sqlite:///{root}/mlflow.db" if kind == "database" else f"file:{tmp_path}/store"
-    asked = [] if kind == "database" else ["--set", f"tracking.mlflow.uri={uri}"]
-    outcome = mnist_job("run", "--config", write_config(TRACKED), "--root", root, "--json", *asked)
+    options = [] if kind == "database" else ["--set", f"tracking.mlflow.uri={uri}"]
+    outcome = mnist_job("run", "--config", write_config(TRACKED), "--root", root, "--json", *options)
     record = outcome.record
     assert outcome.exit_code == 0
     assert f"mlflow        {uri}, experiment mnist-job, run {record['run_id']}\n" in outcome.stderr
@@ -114,11 +130,11 @@ def test_a_run_is_read_back(mnist_job: Command, write_config: WriteConfig, tmp_p
         assert run.info.start_time <= history[0].timestamp <= run.info.end_time
     assert run.data.metrics["test_accuracy"] == record["metrics"]["accuracy"]
     assert run.data.metrics["test_accuracy_interval.low"] == record["metrics"]["accuracy_interval"]["low"]
-    assert not [name for name in run.data.metrics if name.endswith("confidence")], "which is configured"
+    assert not [name for name in run.data.metrics if name.endswith("confidence")], "it is configured, not measured"
 
 
-def test_its_artifacts_are_the_sealed_files(follow: Follow, tmp_path: Path, store: str) -> None:
-    follow({"trainer": {"use": "components.testing:FakeTrainer", "saved_model": True}})
+def test_artifacts_are_the_sealed_files(track: Track, tmp_path: Path, store: str) -> None:
+    track({"trainer": {"use": "components.testing:FakeTrainer", "saved_model": True}})
     reading, run = only_run(store, tmp_path.name)
     latest = tmp_path / "root" / "runs" / "latest"
     sealed = {
@@ -135,8 +151,8 @@ def test_its_artifacts_are_the_sealed_files(follow: Follow, tmp_path: Path, stor
     assert record["outcome"] == "succeeded"
 
 
-def test_its_tags_are_the_lineage(follow: Follow, tmp_path: Path, store: str) -> None:
-    outcome = follow()
+def test_tags_contain_the_lineage(track: Track, tmp_path: Path, store: str) -> None:
+    outcome = track()
     tags = only_run(store, tmp_path.name)[1].data.tags
     for slot in SLOTS:
         manifest = json.loads((tmp_path / "root" / "runs" / "latest" / slot / "manifest.json").read_text())
@@ -150,8 +166,8 @@ def test_its_tags_are_the_lineage(follow: Follow, tmp_path: Path, store: str) ->
     assert tags["environment.python"] == outcome.record["environment"]["python"]
 
 
-def test_another_process_finds_a_run_by_its_lineage(follow: Follow, tmp_path: Path, store: str) -> None:
-    record = follow().record
+def test_another_process_finds_run_by_lineage(track: Track, tmp_path: Path, store: str) -> None:
+    record = track().record
     digest = record["steps"][2]["digest"]
     script = (
         "import sys; from mlflow import MlflowClient; client = MlflowClient(sys.argv[1]);"
@@ -173,99 +189,100 @@ def test_another_process_finds_a_run_by_its_lineage(follow: Follow, tmp_path: Pa
         ({"trainer": {"use": "tests.support.components:EndedTrainer"}}, 143, "KILLED", "terminated"),
     ],
 )
-def test_how_a_run_ends_is_its_status(
-    follow: Follow, tmp_path: Path, store: str, change: dict[str, Any], exit_code: int, status: str, outcome: str
+def test_status_is_the_outcome_of_the_run(
+    track: Track, tmp_path: Path, store: str, change: dict[str, Any], exit_code: int, status: str, outcome: str
 ) -> None:
-    assert follow(change).exit_code == exit_code
+    assert track(change).exit_code == exit_code
     _, run = only_run(store, tmp_path.name)
     assert (run.info.status, run.data.tags["outcome"]) == (status, outcome)
 
 
-def test_runs_can_do_without_their_models_and_become_part_of_one_experiment(follow: Follow, store: str) -> None:
+def test_runs_share_an_experiment_and_can_omit_the_model(track: Track, store: str) -> None:
     for _ in range(2):
-        follow({}, "--set", "tracking.mlflow.model=false", "--set", "tracking.mlflow.experiment=digits by hand")
+        track({}, "--set", "tracking.mlflow.model=false", "--set", "tracking.mlflow.experiment=digits by hand")
     reading = client(store)
     runs = reading.search_runs([reading.get_experiment_by_name("digits by hand").experiment_id])
     assert [stored_files(reading, run) for run in runs] == [{"figures/mean.png", "run.json"}] * 2
 
 
-def test_what_is_too_long_or_too_much_for_it_is_cut_and_batched(follow: Follow, tmp_path: Path, store: str) -> None:
+def test_long_values_are_cut_and_many_are_batched(track: Track, tmp_path: Path, store: str) -> None:
     trainer = {"use": "tests.support.components:AnnotatedTrainer", "notes": {f"{n:03} ü%": n for n in range(150)}}
-    outcome = follow({"trainer": {**trainer, "remark": "x" * 10_000}})
+    outcome = track({"trainer": {**trainer, "remark": "x" * 10_000}})
     assert "warning" not in outcome.stderr
     _, run = only_run(store, tmp_path.name)
     assert {f"trainer.notes.{n:03} ü_": str(n) for n in range(150)}.items() <= run.data.params.items()
-    assert run.data.params["trainer.remark"] == "x" * (LONGEST_VALUE - 1) + "…"
-    # As long as a tag may be, and MLflow refuses a longer one.
-    failed = follow({"trainer": {"use": "tests.support.components:TalkativeTrainer"}})
+    assert run.data.params["trainer.remark"] == "x" * (MAX_PARAMETER_LENGTH - 1) + "…"
+    # The longest tag that MLflow accepts.
+    failed = track({"trainer": {"use": "tests.support.components:TalkativeTrainer"}})
     assert failed.exit_code == 1
     run = run_of(store, tmp_path.name, failed.record["run_id"])
     headline = "a defect: RuntimeError: "
-    assert run.data.tags["failure"] == headline + "x" * (LONGEST_TAG - len(headline) - 1) + "…"
+    assert run.data.tags["failure"] == headline + "x" * (MAX_TAG_LENGTH - len(headline) - 1) + "…"
     assert run.info.status == "FAILED"
 
 
-def test_names_that_it_takes_for_paths_or_for_one_another_are_told_apart(
-    follow: Follow, tmp_path: Path, store: str
-) -> None:
+def test_names_that_collide_or_look_like_paths_stay_distinct(track: Track, tmp_path: Path, store: str) -> None:
     notes = {"a%": 1, "a&": 2, "a//b": 3, "../up": 4, "/": 5}
-    outcome = follow({"trainer": {"use": "tests.support.components:AnnotatedTrainer", "notes": notes}})
+    outcome = track({"trainer": {"use": "tests.support.components:AnnotatedTrainer", "notes": notes}})
     assert "warning" not in outcome.stderr
     params = only_run(store, tmp_path.name)[1].data.params
-    told = {name.removeprefix("trainer.notes."): value for name, value in params.items() if ".notes." in name}
-    assert told == {"a_": "1", "a_ 2": "2", "a/b": "3", "../up": "4", "": "5"}
-    assert [*keyed({"../up/..": 1, "/": 2})] == ["__/up/__", "_"]
-    many = keyed({"x" * 300 + str(number): number for number in range(12)})
+    recorded = {name.removeprefix("trainer.notes."): value for name, value in params.items() if ".notes." in name}
+    assert recorded == {"a_": "1", "a_ 2": "2", "a/b": "3", "../up": "4", "": "5"}
+    assert [*sanitize_keys({"../up/..": 1, "/": 2})] == ["__/up/__", "_"]
+    many = sanitize_keys({"x" * 300 + str(number): number for number in range(12)})
     assert sorted(many.values()) == [*range(12)]
     assert max(map(len, many)) <= 250
 
 
-def test_an_experiment_that_another_job_makes_at_the_same_time_is_used(
-    follow: Follow, tmp_path: Path, store: str, monkeypatch: pytest.MonkeyPatch
+def test_uses_experiment_that_another_job_just_created(
+    track: Track, tmp_path: Path, store: str, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    reading = open_store(store)
-    place = (tmp_path / "artifacts").as_uri()
-    made, find = reading.create_experiment(tmp_path.name, place), type(reading).get_experiment_by_name
-    looked: list[str] = []
+    reading = open_client(store)
+    location = (tmp_path / "artifacts").as_uri()
+    created, find = reading.create_experiment(tmp_path.name, location), type(reading).get_experiment_by_name
+    lookups: list[str] = []
 
     def not_yet(self: Any, name: str) -> Any:
-        looked.append(name)
-        return None if len(looked) == 1 else find(self, name)
+        lookups.append(name)
+        return None if len(lookups) == 1 else find(self, name)
 
     monkeypatch.setattr(type(reading), "get_experiment_by_name", not_yet)
-    assert "warning" not in follow().stderr
-    assert looked == [tmp_path.name] * 2
-    (run,) = reading.search_runs([made])
+    assert "warning" not in track().stderr
+    assert lookups == [tmp_path.name] * 2
+    (run,) = reading.search_runs([created])
     assert run.info.status == "FINISHED"
 
 
-def test_what_the_environment_says_is_left_so(tmp_path: Path, store: str, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_keeps_values_set_in_the_environment(tmp_path: Path, store: str, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setenv("MLFLOW_HTTP_REQUEST_TIMEOUT", "3")
     MlflowTracker(MlflowConfig(uri=store), tmp_path, "a run")
-    assert {name: os.environ[name] for name in DEFAULTS} == {**DEFAULTS, "MLFLOW_HTTP_REQUEST_TIMEOUT": "3"}
+    assert {name: os.environ[name] for name in ENVIRONMENT_DEFAULTS} == {
+        **ENVIRONMENT_DEFAULTS,
+        "MLFLOW_HTTP_REQUEST_TIMEOUT": "3",
+    }
 
 
-def test_a_run_that_it_fails_to_follow_does_not_stay_running_in_it(
-    follow: Follow, tmp_path: Path, store: str, monkeypatch: pytest.MonkeyPatch
+def test_run_does_not_stay_running_after_tracking_failed(
+    track: Track, tmp_path: Path, store: str, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     def broken(self: MlflowTracker, epoch: int, metrics: Any) -> None:  # noqa: ARG001
-        raise OSError("there is no room")
+        raise OSError("no space left")
 
     monkeypatch.setattr(MlflowTracker, "end_epoch", broken)
-    assert follow().exit_code == 0
+    assert track().exit_code == 0
     _, run = only_run(store, tmp_path.name)
     assert run.info.status == "KILLED"
-    assert run.data.tags["not_followed_to_its_end"] == "OSError: there is no room"
+    assert run.data.tags["tracking_error"] == "OSError: no space left"
     assert "outcome" not in run.data.tags
 
 
-def test_the_environment_names_the_store_and_its_password_is_not_told(
+def test_store_from_environment_is_used_without_password(
     tmp_path: Path, store: str, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setenv(URI, store)
-    assert MlflowTracker(MlflowConfig(), tmp_path, "a run").where == store
-    monkeypatch.setenv(URI, "http://me:a@secret@127.0.0.1:9")
-    assert MlflowTracker(MlflowConfig(), tmp_path, "a run").where == "http://127.0.0.1:9"
+    monkeypatch.setenv(URI_VARIABLE, store)
+    assert MlflowTracker(MlflowConfig(), tmp_path, "a run").redacted_uri == store
+    monkeypatch.setenv(URI_VARIABLE, "http://me:a@secret@127.0.0.1:9")
+    assert MlflowTracker(MlflowConfig(), tmp_path, "a run").redacted_uri == "http://127.0.0.1:9"
 
 
 def no_folder(root: Path) -> str:
@@ -289,45 +306,45 @@ def a_folder(root: Path) -> str:
 
 
 @pytest.mark.parametrize("fault", [no_folder, a_folder, corrupt, unwritable_artifacts])
-def test_a_store_that_does_not_work_does_not_keep_the_run_from_going_on(
+def test_broken_store_does_not_affect_the_run(
     mnist_job: Command, write_config: WriteConfig, tmp_path: Path, fault: Callable[[Path], str]
 ) -> None:
     (tmp_path / "root").mkdir()
     began = time.monotonic()
-    assert "did not hear" not in goes_on(mnist_job, write_config, tmp_path, fault(tmp_path / "root"))
-    assert time.monotonic() - began < 15, "MLflow by itself would try for 104 s"
+    assert "did not finish" not in unaffected_run(mnist_job, write_config, tmp_path, fault(tmp_path / "root"))
+    assert time.monotonic() - began < 15, "with MLflow's own settings it takes 104 s"
 
 
 @pytest.mark.parametrize("name", ["ro?ot", "ro#ot", "ro%20t"])
-def test_a_root_that_no_database_uri_can_tell_is_not_mistaken_for_another(
+def test_root_that_a_database_uri_cannot_express(
     mnist_job: Command, write_config: WriteConfig, tmp_path: Path, name: str
 ) -> None:
     outcome = mnist_job("run", "--config", write_config(TRACKED), "--root", tmp_path / "a" / name)
     assert outcome.exit_code == 0
     (warning,) = [line for line in outcome.stdout.splitlines() if "warning" in line]
-    assert "tracking.mlflow.uri can name another place" in warning
-    assert "mlflow        not followed" in outcome.stdout.splitlines()
+    assert "set tracking.mlflow.uri to another location" in warning
+    assert "mlflow        not tracked" in outcome.stdout.splitlines()
     assert [path.name for path in (tmp_path / "a").iterdir()] == [name]
     assert not [*tmp_path.rglob("mlflow*")]
 
 
-def test_a_lock_that_another_job_does_not_let_go_of_is_not_waited_for_for_ever(tmp_path: Path) -> None:
+def test_waiting_for_a_lock_has_a_time_limit(tmp_path: Path) -> None:
     with (
-        hold_for(1, tmp_path / "mlflow.db.lock"),
-        pytest.raises(TimeoutError, match=r"mlflow\.db\.lock has been held for 0 s by another run, process"),
-        hold_for(0.3, tmp_path / "mlflow.db.lock"),
+        acquire_within(1, tmp_path / "mlflow.db.lock"),
+        pytest.raises(TimeoutError, match=r"mlflow\.db\.lock has been locked for 0 s by another run, process"),
+        acquire_within(0.3, tmp_path / "mlflow.db.lock"),
     ):
-        pytest.fail("it is held")
+        pytest.fail("it is locked")
 
 
-def goes_on(
+def unaffected_run(
     mnist_job: Command,
     write_config: WriteConfig,
     tmp_path: Path,
     uri: str,
     midway: Callable[[], object] = EpochsTrainer.interrupt,
 ) -> str:
-    """Run untracked and tracked, with something midway; see that both come to the same, and return the one warning."""
+    """Run untracked and tracked with a disturbance, check that results are equal, and return the only warning."""
     mnist_job("run", "--config", write_config(EPOCHS), "--root", tmp_path / "untracked")
     arguments = ("run", "--config", write_config(TRACKED), "--root", tmp_path / "root")
     with pytest.MonkeyPatch.context() as patched:
@@ -341,46 +358,46 @@ def goes_on(
     return warning
 
 
-def test_a_database_that_is_locked_midway_does_not_either(
+def test_locked_database_does_not_affect_the_run(
     mnist_job: Command, write_config: WriteConfig, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr(trackers, "PATIENCE", 2.0)  # MLflow's is 20 s, for each thing that it writes
+    limit_wait(monkeypatch, 2.0)  # MLflow waits up to 20 s for each statement
     database = tmp_path / "root/mlflow.db"
     held: list[sqlite3.Connection] = []
 
     def lock() -> None:
         if not held:
             held.append(sqlite3.connect(database, isolation_level=None))
-            wait_until(lambda: told_an_epoch(held[0]), lambda: "no epoch was told", seconds=20)
+            wait_until(lambda: has_metrics(held[0]), lambda: "no epoch was recorded", seconds=20)
             held[0].execute("BEGIN EXCLUSIVE")
 
     try:
-        warning = goes_on(mnist_job, write_config, tmp_path, f"sqlite:///{database}", lock)
+        warning = unaffected_run(mnist_job, write_config, tmp_path, f"sqlite:///{database}", lock)
     finally:
         held[0].close()
-    assert "it did not hear how the run ended within 2 s" in warning
+    assert "it did not finish within 2 s" in warning
 
 
-def told_an_epoch(connection: sqlite3.Connection) -> bool:
-    with suppress(sqlite3.OperationalError):  # the table is not there yet, or locked
+def has_metrics(connection: sqlite3.Connection) -> bool:
+    with suppress(sqlite3.OperationalError):  # the table does not exist yet, or is locked
         return bool(connection.execute("SELECT COUNT(*) FROM metrics").fetchone()[0])
     return False
 
 
-def test_a_vanished_store_does_not_either(mnist_job: Command, write_config: WriteConfig, tmp_path: Path) -> None:
+def test_vanished_store_does_not_affect_the_run(mnist_job: Command, write_config: WriteConfig, tmp_path: Path) -> None:
     store = tmp_path / "store"
 
     def vanish() -> None:
         if store.exists() or not (tmp_path / "vanished").exists():
-            wait_until(lambda: [*store.rglob("trainer.epochs")], lambda: "no run was begun", seconds=20)
+            wait_until(lambda: [*store.rglob("trainer.epochs")], lambda: "no run has begun", seconds=20)
             store.rename(tmp_path / "vanished")
 
-    goes_on(mnist_job, write_config, tmp_path, f"file:{store}/runs", vanish)
+    unaffected_run(mnist_job, write_config, tmp_path, f"file:{store}/runs", vanish)
 
 
 @contextmanager
-def server(answer: Callable[[socket.socket], None]) -> Iterator[str]:
-    """Listen on loopback, and do something with each connection."""
+def server(respond: Callable[[socket.socket], None]) -> Iterator[str]:
+    """Listen on loopback and respond to each connection."""
     with socket.create_server(("127.0.0.1", 0)) as listening:
         connections: list[socket.socket] = []
 
@@ -388,7 +405,7 @@ def server(answer: Callable[[socket.socket], None]) -> Iterator[str]:
             with suppress(OSError):  # it is closed
                 while True:
                     connections.append(listening.accept()[0])
-                    answer(connections[-1])
+                    respond(connections[-1])
 
         thread = threading.Thread(target=serve)
         thread.start()
@@ -401,24 +418,24 @@ def server(answer: Callable[[socket.socket], None]) -> Iterator[str]:
                 connection.close()
 
 
-def never_answers(connection: socket.socket) -> None: ...
+def never_responds(connection: socket.socket) -> None: ...
 
 
 def hangs_up(connection: socket.socket) -> None:
     connection.close()
 
 
-def asks_to_come_back_later(connection: socket.socket) -> None:
+def responds_503(connection: socket.socket) -> None:
     connection.recv(65536)
     connection.sendall(b"HTTP/1.1 503 Busy\r\nRetry-After: 120\r\nContent-Length: 0\r\n\r\n")
     connection.close()
 
 
 def trickles(connection: socket.socket) -> None:
-    """Send a byte from time to time, each of which a client's timeout begins anew with."""
+    """Send one byte at a time; each restarts the client's timeout."""
 
     def trickle() -> None:
-        with suppress(OSError):  # nobody listens any more
+        with suppress(OSError):  # the client has disconnected
             connection.recv(65536)
             connection.sendall(b"HTTP/1.1 200 OK\r\nContent-Type: application/json\r\nContent-Length: 100000\r\n\r\n")
             while True:
@@ -429,66 +446,68 @@ def trickles(connection: socket.socket) -> None:
 
 
 @pytest.mark.parametrize(
-    ("answer", "says"),
+    ("respond", "message"),
     [
-        (never_answers, "127.0.0.1"),
+        (never_responds, "127.0.0.1"),
         (hangs_up, "127.0.0.1"),
-        (asks_to_come_back_later, "127.0.0.1"),
-        (trickles, "it did not hear how the run ended within 6 s"),
+        (responds_503, "127.0.0.1"),
+        (trickles, "it did not finish within 6 s"),
     ],
 )
-def test_a_server_that_is_of_no_use_does_not_either(
+def test_broken_server_does_not_affect_the_run(
     mnist_job: Command,
     write_config: WriteConfig,
     tmp_path: Path,
     monkeypatch: pytest.MonkeyPatch,
-    answer: Callable[[socket.socket], None],
-    says: str,
+    respond: Callable[[socket.socket], None],
+    message: str,
 ) -> None:
-    monkeypatch.setitem(DEFAULTS, "MLFLOW_HTTP_REQUEST_TIMEOUT", "1")
-    monkeypatch.setattr(trackers, "PATIENCE", 6.0)
+    monkeypatch.setenv("MLFLOW_HTTP_REQUEST_TIMEOUT", "1")
+    limit_wait(monkeypatch, 6.0)
     began = time.monotonic()
-    with server(answer) as uri:
-        warning = goes_on(mnist_job, write_config, tmp_path, uri)
+    with server(respond) as uri:
+        warning = unaffected_run(mnist_job, write_config, tmp_path, uri)
     assert time.monotonic() - began < 20, "two attempts of a second each, or six seconds"
-    assert says in warning
-    assert os.environ["MLFLOW_HTTP_REQUEST_MAX_RETRIES"] == DEFAULTS["MLFLOW_HTTP_REQUEST_MAX_RETRIES"] == "1"
+    assert message in warning
+    assert (
+        os.environ["MLFLOW_HTTP_REQUEST_MAX_RETRIES"] == ENVIRONMENT_DEFAULTS["MLFLOW_HTTP_REQUEST_MAX_RETRIES"] == "1"
+    )
 
 
-@pytest.mark.parametrize("answer", [never_answers, trickles])
-def test_a_job_that_is_asked_to_end_does_not_wait_for_a_server(
-    write_config: WriteConfig, tmp_path: Path, answer: Callable[[socket.socket], None]
+@pytest.mark.parametrize("respond", [never_responds, trickles])
+def test_terminated_job_does_not_wait_for_a_server(
+    write_config: WriteConfig, tmp_path: Path, respond: Callable[[socket.socket], None]
 ) -> None:
-    with server(answer) as uri:
+    with server(respond) as uri:
         config = write_config({**EPOCHS, "tracking": {"mlflow": {"uri": uri}}})
         began = time.monotonic()
         plan = {"at": "mkdir", "path": "*trainer*.partial*", "do": "TERM"}
         ended = interfered(plan, "run", "--config", config, "--root", tmp_path / "root", timeout=60)
         took = time.monotonic() - began
     assert ended.returncode == 143, ended.stderr
-    assert "mlflow does not follow the run any more, which takes no harm: it did not hear" in ended.stdout
-    assert took < 20, "three seconds, and what it takes to load"
+    assert f"{WARNING}it did not finish" in ended.stdout
+    assert took < 20, "three seconds and the time to start"
 
 
 @pytest.mark.parametrize("log_format", ["text", "json"])
-def test_its_password_is_in_no_log(
+def test_password_is_in_no_log(
     mnist_job: Command, write_config: WriteConfig, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, log_format: str
 ) -> None:
     with server(hangs_up) as uri:
-        monkeypatch.setenv(URI, uri.replace("http://", "http://me:secret@"))
+        monkeypatch.setenv(URI_VARIABLE, uri.replace("http://", "http://me:secret@"))
         config = write_config(TRACKED)
         outcome = mnist_job("run", "--config", config, "--root", tmp_path / "root", "--log-format", log_format)
     assert outcome.exit_code == 0
-    (line,) = [line for line in outcome.stdout.splitlines() if "does not follow the run any more" in line]
+    (line,) = [line for line in outcome.stdout.splitlines() if "stopped tracking" in line]
     assert f"{uri}/api" in line
     assert "secret" not in outcome.stdout + outcome.stderr
     assert "secret" not in (tmp_path / "root/runs/latest/run.json").read_text()
 
 
-def test_jobs_that_begin_together_make_one_store(tmp_path: Path) -> None:
+def test_jobs_that_start_together_create_one_store(tmp_path: Path) -> None:
     script = (
-        "import sys; from pathlib import Path; from job.tracking.mlflow_store import open_store, store_uri;"
-        "open_store(store_uri(None, Path(sys.argv[1])))"
+        "import sys; from pathlib import Path; from job.tracking.mlflow_client import open_client, store_uri;"
+        "open_client(store_uri(None, Path(sys.argv[1])))"
     )
     started = [
         subprocess.Popen(
@@ -501,5 +520,5 @@ def test_jobs_that_begin_together_make_one_store(tmp_path: Path) -> None:
         for _ in range(2)
     ]
     assert [(process.communicate()[1], process.returncode) for process in started] == [("", 0)] * 2
-    assert client(f"sqlite:///{tmp_path}/mlflow.db").get_experiment_by_name("Default"), "which MLflow makes itself"
+    assert client(f"sqlite:///{tmp_path}/mlflow.db").get_experiment_by_name("Default"), "MLflow creates it"
     assert not (tmp_path / "mlflow.db.lock").exists()

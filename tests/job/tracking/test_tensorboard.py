@@ -1,4 +1,4 @@
-"""TensorBoard: what its own reader finds in the event files, and what becomes of a run that cannot write them."""
+"""TensorBoard: what its reader finds in the event files, and runs that cannot write them."""
 
 from __future__ import annotations
 
@@ -21,8 +21,8 @@ TRACKED: dict[str, Any] = {**EPOCHS, "tracking": {"tensorboard": {}}}
 
 @pytest.fixture
 def read(monkeypatch: pytest.MonkeyPatch) -> Callable[[Path], Any]:
-    """Read a folder of event files as TensorBoard does."""
-    # What TensorBoard looks for before it imports TensorFlow, for which the tests need not wait.
+    """Return TensorBoard's reader of a folder of event files."""
+    # TensorBoard imports TensorFlow, which takes seconds, unless this module exists.
     monkeypatch.setitem(sys.modules, "tensorboard.compat.notf", ModuleType("notf"))
     from tensorboard.backend.event_processing.event_accumulator import EventAccumulator
 
@@ -42,7 +42,7 @@ def by_step(events: Any, tag: str) -> list[tuple[int, float]]:
     return [(event.step, event.value) for event in events.Scalars(tag)]
 
 
-def test_curves_metrics_and_pictures_are_read_back(
+def test_curves_metrics_and_figures_are_read_back(
     mnist_job: Command, write_config: WriteConfig, tmp_path: Path, read: Callable[[Path], Any]
 ) -> None:
     root = tmp_path / "a root"
@@ -56,11 +56,11 @@ def test_curves_metrics_and_pictures_are_read_back(
     assert by_step(train, "loss") == [(1, 1.0), (2, 0.5), (3, pytest.approx(1 / 3))]
     assert by_step(train, "learning_rate") == [(1, 0.125), (2, 0.125), (3, 0.125)]
     assert by_step(validation, "loss") == [(1, 2.0), (2, 1.0), (3, pytest.approx(2 / 3))]
-    assert by_step(test, "accuracy") == [(2, 1.0)], "at the epoch that was kept"
+    assert by_step(test, "accuracy") == [(2, 1.0)], "at the best epoch"
     assert {"accuracy", "loss", "test/macro_f1", "test/calibration_error"} <= {*test.Tags()["scalars"]}
-    (shown,) = whole.Images("mean")
-    assert shown.encoded_image_string == (root / "runs/latest/visualizer/mean.png").read_bytes()
-    assert (shown.width, shown.height) == (16, 16)
+    (image,) = whole.Images("mean")
+    assert image.encoded_image_string == (root / "runs/latest/visualizer/mean.png").read_bytes()
+    assert (image.width, image.height) == (16, 16)
 
 
 def test_configuration_and_lineage_are_texts(
@@ -85,7 +85,7 @@ def session(events: Any, tag: str) -> bytes:
     return content
 
 
-def test_the_hparams_dashboard_knows_the_run(
+def test_hparams_dashboard_contains_the_run(
     mnist_job: Command, write_config: WriteConfig, tmp_path: Path, read: Callable[[Path], Any]
 ) -> None:
     from tensorboard.plugins.hparams import metadata
@@ -107,7 +107,7 @@ def test_the_hparams_dashboard_knows_the_run(
         ({"trainer": {"use": "tests.support.components:BrokenTrainer"}}, 1, "FAILURE"),
     ],
 )
-def test_the_hparams_dashboard_knows_how_a_run_ended(
+def test_hparams_dashboard_contains_the_outcome(
     mnist_job: Command,
     write_config: WriteConfig,
     tmp_path: Path,
@@ -125,7 +125,7 @@ def test_the_hparams_dashboard_knows_how_a_run_ended(
     assert end.status == api_pb2.Status.Value(f"STATUS_{status}")
 
 
-def test_runs_stand_beside_each_other_and_a_reused_one_has_its_curves(
+def test_reused_run_has_its_curves(
     mnist_job: Command,
     write_config: WriteConfig,
     tmp_path: Path,
@@ -151,39 +151,39 @@ def blocked(root: Path) -> None:
 
 def vanished(root: Path) -> None:
     if not (root / "vanished").exists():
-        wait_until(lambda: begun(root), lambda: "it was not begun", seconds=20)
+        wait_until(lambda: training_files(root), lambda: "no event file of training exists", seconds=20)
         (root / "tensorboard").rename(root / "vanished")
 
 
 def full(root: Path) -> None:
-    """Let every event file be on a disk that is full."""
-    wait_until(lambda: begun(root), lambda: "it was not begun", seconds=20)
-    for path in begun(root):
+    """Put the event files on a full disk."""
+    wait_until(lambda: training_files(root), lambda: "no event file of training exists", seconds=20)
+    for path in training_files(root):
         path.unlink()
         path.symlink_to("/dev/full")
 
 
-def begun(root: Path) -> list[Path]:
-    """Return the event files of training, which are the last that a run's first epoch writes but for one."""
+def training_files(root: Path) -> list[Path]:
+    """Return the event files of training, which exist after the first epoch."""
     return [*(root / "tensorboard").glob("*/train/events.*")]
 
 
 @pytest.mark.parametrize(
-    ("before", "midway", "says"),
+    ("before", "midway", "message"),
     [
         (blocked, None, "NotADirectoryError: [Errno 20] Not a directory"),
         (None, vanished, "FileNotFoundError: [Errno 2] No such file or directory"),
         (None, full, "OSError: [Errno 28] No space left on device"),
     ],
 )
-def test_a_run_that_cannot_write_them_goes_on_and_says_so_once(
+def test_failed_write_causes_one_warning(
     mnist_job: Command,
     write_config: WriteConfig,
     tmp_path: Path,
     monkeypatch: pytest.MonkeyPatch,
     before: Callable[[Path], None] | None,
     midway: Callable[[Path], None] | None,
-    says: str,
+    message: str,
 ) -> None:
     mnist_job("run", "--config", write_config(EPOCHS), "--root", tmp_path / "untracked")
     root = tmp_path / "root"
@@ -195,4 +195,4 @@ def test_a_run_that_cannot_write_them_goes_on_and_says_so_once(
     assert outcome.exit_code == 0
     assert results(root) == results(tmp_path / "untracked")
     (warning,) = [line for line in outcome.stdout.splitlines() if "warning" in line]
-    assert warning.startswith(f"warning: tensorboard does not follow the run any more, which takes no harm: {says}")
+    assert warning.startswith(f"warning: tensorboard stopped tracking; the run is not affected: {message}")

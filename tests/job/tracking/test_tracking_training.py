@@ -1,4 +1,4 @@
-"""Following the real thing: a training that is ended in its middle and resumed, with every tool on."""
+"""Tracking of a real training that is interrupted and resumed, with every tool on."""
 
 from __future__ import annotations
 
@@ -8,7 +8,7 @@ from typing import Any
 
 import pytest
 
-from tests.conftest import TINY_NETWORK, WriteConfig, run_job
+from tests.conftest import TINY_NETWORK, WriteConfig, run_job_process
 from tests.support.processes import interfered, results
 
 EPOCHS = 3
@@ -21,20 +21,20 @@ REAL: dict[str, Any] = {
 
 @pytest.mark.thorough
 @pytest.mark.filterwarnings("ignore::DeprecationWarning")
-def test_a_training_that_was_ended_and_resumed_is_followed_whole_and_gives_the_same_bits(
+def test_resumed_training_is_tracked_with_identical_weights(
     tmp_path: Path, write_config: WriteConfig, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setenv("MLFLOW_DISABLE_TELEMETRY", "true")
-    untracked = run_job("run", "--config", write_config(REAL), "--root", tmp_path / "untracked")
+    untracked = run_job_process("run", "--config", write_config(REAL), "--root", tmp_path / "untracked")
     root = tmp_path / "root"
     config = write_config({**REAL, "tracking": {"tensorboard": {}, "mlflow": {}}})
-    # An epoch is trained in 6 pieces: in the second one.
-    ended = interfered({"at": "step", "count": 9, "do": "TERM"}, "run", "--config", config, "--root", root)
-    assert ended.returncode == 143, ended.stderr
-    resumed = run_job("run", "--config", config, "--root", root)
+    # An epoch has 6 steps: this is in the second epoch.
+    terminated = interfered({"at": "step", "count": 9, "do": "TERM"}, "run", "--config", config, "--root", root)
+    assert terminated.returncode == 143, terminated.stderr
+    resumed = run_job_process("run", "--config", config, "--root", root)
     assert resumed.exit_code == untracked.exit_code == 0, resumed.stderr
     assert "resumed at epoch 2" in resumed.stdout
-    assert "warning" not in ended.stdout + resumed.stdout
+    assert "warning" not in terminated.stdout + resumed.stdout
     assert results(root) == results(tmp_path / "untracked")
 
     from mlflow import MlflowClient

@@ -31,8 +31,8 @@ def _summary(model: Model) -> str:
     stopped = " and stopped early, without further improvement" if model.stopped_early else ""
     return (
         f"Training ran for {counted(len(model.history), 'epoch')}{stopped}. The model has the weights of epoch "
-        f"{model.best_epoch}: {percent(model.kept.val_accuracy)} accuracy on the validation images, and "
-        f"{percent(model.kept.accuracy)} on the training images as a running mean during that epoch."
+        f"{model.best_epoch}: {percent(model.best.val_accuracy)} accuracy on the validation images, and "
+        f"{percent(model.best.accuracy)} on the training images as a running mean during that epoch."
     )
 
 

@@ -1,0 +1,101 @@
+"""Find the input files of `predict`, detect their format, and count their images."""
+
+from __future__ import annotations
+
+import os
+from collections.abc import Iterable
+from pathlib import Path
+from typing import Literal
+
+from components.base.errors import DataError
+from components.io.csv_images import ENCODING
+from components.io.files import catch_read_errors
+from components.io.idx import GZIP_MAGIC, UNSIGNED_BYTES, open_idx
+from components.io.pictures import PICTURE_SUFFIXES
+
+PNG_MAGIC, JPEG_MAGIC = b"\x89PNG", b"\xff\xd8"
+IDX_IMAGE_SUFFIXES = ("idx3-ubyte", "idx3-ubyte.gz")
+READABLE_INPUTS = (
+    "a PNG or JPEG file, an IDX file of images (plain or .gz), a .csv file of pixels, or a folder of such images"
+)
+
+
+def file_format(path: Path) -> Literal["picture", "idx", "csv"]:
+    """Detect the format of a file from its first bytes and its name.
+
+    Raises:
+        DataError: if the file is missing, cannot be read, or has another format.
+    """
+    with catch_read_errors(path, READABLE_INPUTS):
+        if path.exists() and not path.is_file():
+            raise DataError(
+                f"{path} is not a regular file", expected=READABLE_INPUTS, remedy="write it to a file first"
+            )
+        with path.open("rb") as file:
+            magic = file.read(4)
+    if magic.startswith((UNSIGNED_BYTES, GZIP_MAGIC)) or path.name.endswith(IDX_IMAGE_SUFFIXES):
+        return "idx"
+    if magic.startswith((PNG_MAGIC, JPEG_MAGIC)) or path.suffix.lower() in PICTURE_SUFFIXES:
+        return "picture"
+    if path.suffix.lower() == ".csv":
+        return "csv"
+    raise DataError(f"{path} has an unsupported format", expected=READABLE_INPUTS, remedy="convert or remove it")
+
+
+def find_files(path: Path) -> list[Path | DataError]:
+    """Return the PNG, JPEG and IDX files below a folder, sorted by name; a file is returned as it is.
+
+    CSV files in folders are skipped, because folders of images often contain a CSV file about them; name a CSV file
+    itself to read it. Links to folders are not followed. For a subfolder that cannot be read the list has an error.
+
+    Raises:
+        DataError: if the path cannot be read, or the folder has no image.
+    """
+    found: list[Path | DataError] = []
+
+    def add_error(error: OSError) -> None:
+        found.append(
+            DataError(
+                f"{error.filename} cannot be searched for images: {error.strerror}",
+                expected="a folder that can be read",
+                remedy="give the user that runs the job read permission",
+            )
+        )
+
+    with catch_read_errors(path, "a folder of images"):
+        if not path.is_dir():
+            return [path]
+        for folder, subfolders, names in os.walk(path, onerror=add_error):
+            subfolders[:] = sorted(name for name in subfolders if not name.startswith("."))
+            found += [Path(folder, name) for name in sorted(names) if _is_image_file(name)]
+    if not found:
+        raise DataError(
+            f"{path} has no PNG, JPEG or IDX file of images",
+            expected=READABLE_INPUTS,
+            remedy="add images, or name another folder",
+        )
+    return found
+
+
+def count_images(files: Iterable[Path]) -> int:
+    """Return the approximate number of images in some files, quickly, for a progress bar."""
+    return sum(map(_count, files))
+
+
+def _is_image_file(name: str) -> bool:
+    is_image = Path(name).suffix.lower() in PICTURE_SUFFIXES or name.endswith(IDX_IMAGE_SUFFIXES)
+    return is_image and not name.startswith(".")
+
+
+def _count(path: Path) -> int:
+    try:
+        format_ = "picture" if path.suffix.lower() in PICTURE_SUFFIXES else file_format(path)
+        if format_ == "idx":
+            with open_idx(path, dimensions=3) as idx:
+                return max(1, idx.shape[0])
+        if format_ == "csv":
+            with path.open(encoding=ENCODING, errors="replace") as file:
+                return max(1, sum(1 for _ in file) - 1)
+    except (DataError, OSError):
+        pass  # reported when the file is read
+    return 1

@@ -1,0 +1,133 @@
+"""Reader of CSV files of images in the layout of Kaggle's digit-recognizer: one row per image, one column per pixel."""
+
+from __future__ import annotations
+
+import contextlib
+import csv
+import re
+from collections.abc import Iterator
+from dataclasses import dataclass
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+from components.base.errors import DataError, first_line
+from components.io.files import catch_read_errors
+
+if TYPE_CHECKING:
+    import numpy as np
+    from numpy.typing import NDArray
+
+LABEL_COLUMN = "label"
+ENCODING = "utf-8-sig"
+"""UTF-8 with or without the byte order mark that Excel writes."""
+WHOLE_NUMBER = re.compile(r" *[0-9]{1,9} *")
+LAYOUT = f"a header with `{LABEL_COLUMN}` and one name per pixel, then one row per image of whole numbers from 0 to 255"
+
+
+@dataclass(frozen=True)
+class CsvImages:
+    """A CSV file of images whose header is read."""
+
+    path: Path
+    columns: list[str]
+
+    @property
+    def pixel_columns(self) -> list[str]:
+        """All columns but the label, in the order of the header."""
+        return [name for name in self.columns if name != LABEL_COLUMN]
+
+    def batches(self) -> Iterator[tuple[NDArray[np.uint8], NDArray[np.int64]]]:
+        """Yield the rows in batches: pixels, uint8 [rows, pixels], and labels, int64 [rows], or empty without labels.
+
+        Raises:
+            DataError: if a row has another length than the header, or a cell is no number from 0 to 255.
+        """
+        import numpy as np
+        import pyarrow as pa
+        from pyarrow import csv as arrow_csv
+
+        types = dict.fromkeys(self.columns, pa.uint8())
+        options = arrow_csv.ConvertOptions(column_types=types, null_values=[])
+        labels = np.empty(0, dtype=np.int64)
+        # Arrow reads fast and strictly, but its errors do not name the cell; _first_fault does.
+        try:
+            with arrow_csv.open_csv(self.path, convert_options=options) as batches:
+                for batch in batches:
+                    pixels = np.empty((len(batch), len(self.pixel_columns)), dtype=np.uint8)
+                    for index, name in enumerate(self.pixel_columns):
+                        pixels[:, index] = batch.column(name).to_numpy()
+                    if LABEL_COLUMN in self.columns:
+                        labels = batch.column(LABEL_COLUMN).to_numpy().astype(np.int64)
+                    yield pixels, labels
+        except (pa.ArrowException, KeyError, OSError) as error:
+            raise self._first_fault() or not_csv(self.path, error) from error
+
+    def reject_hexadecimal(self) -> None:
+        """Raise DataError for a cell such as 0x10, which Arrow reads as 16."""
+        with self.path.open("rb") as file:
+            next(file)
+            if any(b"x" in line or b"X" in line for line in file):
+                raise self._first_fault() or not_csv(self.path, ValueError("hexadecimal numbers"))
+
+    def _first_fault(self) -> DataError | None:
+        """Return an error that names the first row or cell that does not follow the layout."""
+        with self.path.open(newline="", encoding=ENCODING, errors="replace") as file:
+            reader = csv.reader(file)
+            next(reader)
+            with contextlib.suppress(csv.Error):  # the first row that the csv module cannot read ends the search
+                for row in reader:
+                    where = f"{self.path}, line {reader.line_num}"
+                    if row and len(row) != len(self.columns):
+                        expected = f"{len(self.columns)} cells, as in the header"
+                        return DataError(f"{where} has {len(row)} cells", expected=expected, remedy="correct the row")
+                    for name, cell in zip(self.columns, row, strict=False):
+                        if not WHOLE_NUMBER.fullmatch(cell) or int(cell) > 255:
+                            return DataError(
+                                f"{where}, column `{name}` " + (f"holds {cell[:20]!r}" if cell else "is empty"),
+                                expected="a whole number from 0 to 255",
+                                remedy="correct the cell",
+                            )
+        return None
+
+
+def open_csv_images(path: Path, *, labelled: bool) -> CsvImages:
+    """Read the header of a CSV file of images.
+
+    Args:
+        path: the file.
+        labelled: whether a column `label` is required.
+
+    Raises:
+        DataError: if the file cannot be read, has no header or no label, names a column twice, or has hexadecimals.
+    """
+    with catch_read_errors(path, "a CSV file"):
+        try:
+            with path.open(newline="", encoding=ENCODING) as file:
+                columns = next(csv.reader(file), [])
+        except (csv.Error, UnicodeDecodeError) as error:
+            raise not_csv(path, error) from error
+    if not columns:
+        raise DataError(f"{path} is empty", expected=LAYOUT, remedy="add images to it")
+    if labelled and LABEL_COLUMN not in columns:
+        raise DataError(
+            f"{path} has no column `{LABEL_COLUMN}`; its first columns are {', '.join(columns[:3])}",
+            expected=LAYOUT,
+            remedy=f"name the column of labels `{LABEL_COLUMN}` (Kaggle's test.csv has no labels and cannot be used)",
+        )
+    if repeated := {name for name in columns if columns.count(name) > 1}:
+        raise DataError(
+            f"{path} has two columns named `{min(repeated)}`", expected=LAYOUT, remedy="name each column once"
+        )
+    images = CsvImages(path, columns)
+    images.reject_hexadecimal()
+    return images
+
+
+def no_rows(path: Path) -> DataError:
+    """Return the error for a CSV file without images."""
+    return DataError(f"{path} has a header but no rows", expected=LAYOUT, remedy="add images to it")
+
+
+def not_csv(path: Path, error: Exception) -> DataError:
+    """Return the error for a file that cannot be parsed as CSV."""
+    return DataError(f"{path} cannot be read as CSV: {first_line(error)}", expected=LAYOUT, remedy="save it as CSV")

@@ -1,0 +1,156 @@
+"""Reader of IDX files, the format of the original MNIST files, plain or gzip.
+
+The format is Y. LeCun's ("The MNIST database of handwritten digits"). It is big-endian: two zero bytes, 0x08 for
+unsigned bytes, the number of dimensions, one int32 per dimension, then the data.
+"""
+
+from __future__ import annotations
+
+import gzip
+import struct
+import zlib
+from collections.abc import Iterator
+from contextlib import contextmanager
+from dataclasses import dataclass
+from math import prod
+from pathlib import Path
+from typing import BinaryIO, cast
+
+from components.base.errors import DataError
+from components.base.termination import Termination
+from components.io.files import catch_read_errors
+from components.io.raw_images import RawImages, spool_images
+
+UNSIGNED_BYTES = b"\x00\x00\x08"
+"""First bytes of every IDX file that this module reads."""
+GZIP_MAGIC = b"\x1f\x8b"
+BLOCK_BYTES = 2**20
+"""Bytes decompressed at a time."""
+WHOLE_FILE = "exactly as many bytes as its header states"
+COPY_AGAIN = "the file is truncated or damaged: copy or download it again"
+
+
+@dataclass(frozen=True)
+class IdxFile:
+    """An open IDX file of unsigned bytes whose header is read."""
+
+    path: Path
+    file: BinaryIO
+    gzipped: bool
+    shape: tuple[int, ...]
+
+    @property
+    def header_bytes(self) -> int:
+        """Bytes before the data."""
+        return 4 + 4 * len(self.shape)
+
+    @property
+    def data_bytes(self) -> int:
+        """Bytes of data that the header states."""
+        return prod(self.shape) if min(self.shape) > 0 else 0
+
+    def blocks(self, size: int = BLOCK_BYTES) -> Iterator[bytes]:
+        """Yield the decompressed data, `size` bytes at a time; the last block may be smaller.
+
+        Raises:
+            DataError: after the last block, if the file has more or less data than its header states.
+        """
+        found = 0
+        while block := _read(self.path, self.file, size):
+            if declared := block[: max(0, self.data_bytes - found)]:
+                yield declared
+            found += len(block)
+        self._check_size(found)
+
+    def check_size(self) -> None:
+        """Raise DataError if the header states no data or, in a plain file, more or less than the file has."""
+        with catch_read_errors(self.path, "an IDX file"):
+            self._check_size(self.data_bytes if self.gzipped else self.path.stat().st_size - self.header_bytes)
+
+    def _check_size(self, found: int) -> None:
+        if min(self.shape) < 1 or found != self.data_bytes:
+            raise DataError(
+                f"{self.path} states {'x'.join(map(str, self.shape))} bytes of data, but has {found}",
+                expected=WHOLE_FILE,
+                remedy=COPY_AGAIN,
+            )
+
+
+@contextmanager
+def open_idx(path: Path, *, dimensions: int) -> Iterator[IdxFile]:
+    """Open an IDX file, plain or gzip; its first bytes decide which, not its name.
+
+    Args:
+        path: the file.
+        dimensions: the required number of dimensions: 3 for images, 1 for labels.
+
+    Raises:
+        DataError: if the file is missing, not IDX, or broken.
+    """
+    with catch_read_errors(path, "an IDX file"):
+        raw = path.open("rb")
+    with raw:
+        with catch_read_errors(path, "an IDX file"):
+            gzipped = raw.peek(2)[:2] == GZIP_MAGIC
+        file = cast("BinaryIO", gzip.GzipFile(fileobj=raw)) if gzipped else raw
+        header = _read(path, file, 4 + 4 * dimensions)
+        yield IdxFile(path, file, gzipped, _parse_shape(path, header, dimensions))
+
+
+def locate_idx_images(path: Path, scratch: Path, termination: Termination) -> RawImages:
+    """Return the location of an IDX file's images: in the file itself or, if it is gzip, decompressed in `scratch`.
+
+    Raises:
+        DataError: if the file is missing, not IDX, broken, or not of the size that its header states.
+        StorageError: if the disk is full.
+    """
+    with open_idx(path, dimensions=3) as idx:
+        count, height, width = idx.shape
+        if not idx.gzipped:
+            idx.check_size()
+            return RawImages(path, idx.header_bytes, count, height, width)
+        with spool_images(scratch, height=height, width=width, needed=idx.data_bytes) as spool:
+            for block in idx.blocks():
+                termination.check()
+                spool.append(block)
+        return spool.images()
+
+
+def read_idx_labels(path: Path, termination: Termination) -> bytes:
+    """Return the labels of an IDX file, one byte each.
+
+    Raises:
+        DataError: if the file is missing, not IDX, broken, or not of the size that its header states.
+    """
+    labels = []
+    with open_idx(path, dimensions=1) as idx:
+        for block in idx.blocks():
+            termination.check()
+            labels.append(block)
+    return b"".join(labels)
+
+
+def _read(path: Path, file: BinaryIO, size: int) -> bytes:
+    with catch_read_errors(path, "an IDX file"):
+        try:
+            return file.read(size)
+        except (gzip.BadGzipFile, EOFError, zlib.error) as error:
+            raise DataError(
+                f"{path} is a broken gzip file: {error}",
+                expected="a complete gzip file",
+                remedy="copy or download the file again",
+            ) from error
+
+
+def _parse_shape(path: Path, header: bytes, dimensions: int) -> tuple[int, ...]:
+    magic = UNSIGNED_BYTES + bytes([dimensions])
+    if header[:4] != magic:
+        raise DataError(
+            f"{path} begins with 0x{header[:4].hex() or '(nothing)'}, so it is not an IDX file of "
+            f"{dimensions}-dimensional unsigned bytes",
+            expected=f"the magic number 0x{magic.hex()}",
+            remedy="check that the file has the right name and is not a saved error page",
+        )
+    if len(header) < 4 + 4 * dimensions:
+        raise DataError(f"{path} ends within its header", expected=WHOLE_FILE, remedy=COPY_AGAIN)
+    return struct.unpack(f">{dimensions}i", header[4:])
