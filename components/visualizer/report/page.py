@@ -43,7 +43,7 @@ def render_report(report: ReportData, card: str) -> str:
         ("data", "Data", data.render_data(report)),
         ("model-card", "Model card", model_card.render_model_card(card)),
     ]
-    return render_html(
+    page = render_html(
         FOLDER,
         "page.html.j2",
         title=report.examples.source.title,
@@ -59,6 +59,7 @@ def render_report(report: ReportData, card: str) -> str:
         run_placeholder=_trusted(REPORT_RUN_PLACEHOLDER),
         links_placeholder=_trusted(REPORT_LINKS_PLACEHOLDER),
     )
+    return str(page)  # Markup.replace would escape the sections that the job adds
 
 
 def _trusted(markup: str) -> Markup:
