@@ -1,10 +1,10 @@
-"""What runs the components: configuration, store, runner and command line.
+"""Run components as a job: configuration, store, runner and command line.
 
 From Python:
 
-    from job.config.config import JobConfig
-    from job.pipeline.pipeline import Pipeline
-    from job.runner.runner import run
+    from job.config import JobConfig
+    from job.pipeline import Pipeline
+    from job.runner import run
 
     record = run(JobConfig(pipeline=Pipeline(trainer=MyTrainer())))
     print(record.metrics["accuracy"])
@@ -13,5 +13,5 @@ From Python:
 import time
 
 __version__ = "0.1.0"
-BEGAN = time.perf_counter()
-"""What the wall's clock showed when this was imported: the beginning of a process, but for Python's own."""
+IMPORTED_AT_SECONDS = time.perf_counter()
+"""Reading of `time.perf_counter` close to the start of the process, from which a command's duration counts."""

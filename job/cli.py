@@ -13,8 +13,7 @@ from typing import TYPE_CHECKING, Annotated, Any, cast
 
 import typer
 
-from job.defaults import ROOT, ROOT_VARIABLE
-from job.options import AnswerFormat, Form, LogFormat, RunOptions
+from job.options import DEFAULT_ROOT, ROOT_ENV_VARIABLE, ExportFormatOption, LogFormat, PredictionFormat, RunOptions
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
@@ -30,7 +29,9 @@ app = typer.Typer(
     context_settings={"help_option_names": ["-h", "--help"]},
 )
 
-Root = Annotated[Path, typer.Option(envvar=ROOT_VARIABLE, readable=False, help="Where artifacts and runs are kept.")]
+Root = Annotated[
+    Path, typer.Option(envvar=ROOT_ENV_VARIABLE, readable=False, help="Where artifacts and runs are kept.")
+]
 ChosenModel = Annotated[
     str | None,
     typer.Option(
@@ -55,7 +56,7 @@ def run(
     root: Annotated[
         Path | None,
         typer.Option(
-            envvar=ROOT_VARIABLE,
+            envvar=ROOT_ENV_VARIABLE,
             readable=False,  # the job itself says in a sentence what it cannot do there
             help="Where artifacts and runs are kept; overrides the configuration's root.",
         ),
@@ -103,7 +104,7 @@ def show(
             "or at least 4 characters of these; or the path of a version that was pushed.",
         ),
     ] = "latest",
-    root: Root = Path(ROOT),
+    root: Root = Path(DEFAULT_ROOT),
     as_json: AsJson = False,
 ) -> None:
     """Show a run or an artifact, and its lineage back to the source.
@@ -113,16 +114,16 @@ def show(
     """
     import json
 
-    from job.pipeline.slots import OPTIONAL
+    from job.pipeline.slots import OPTIONAL_SLOTS
+    from job.reporters.lineage_tree import lineage_trees
     from job.reporters.tables import make_console, print_run
     from job.store.lineage import (
         describe,
+        final_outputs,
         find_artifact,
-        leaves_of,
         lineage,
-        lineage_trees,
-        manifests_of,
         sealed_artifacts,
+        step_manifests,
     )
     from job.store.runs import LATEST, RECORD, Runs
     from job.store.store import Store
@@ -135,19 +136,19 @@ def show(
             manifests = {other.manifest.digest: other.manifest for other in (*sealed_artifacts(store), sealed)}
             made_of: dict[str, Any] | None = lineage(manifests, sealed.manifest.digest)
             leaves = [made_of] if made_of else []
-            found_in = runs.having(sealed.manifest.digest)
+            found_in = runs.using(sealed.manifest.digest)
             shown = sealed.manifest.model_dump(mode="json") | {"runs": found_in}
             for label, text in {**describe(sealed), "runs": ", ".join(reversed(found_in)) or "none any more"}.items():
                 if not as_json:
                     console.print(f"{label:<13} {text}", highlight=False, markup=False, soft_wrap=True)
         else:
             record = runs.read(name)
-            manifests = manifests_of(store, record)
+            manifests = step_manifests(store, record)
             if any(step.references for step in record.steps):  # what other runs made
                 manifests |= {other.manifest.digest: other.manifest for other in sealed_artifacts(store)}
-            line = [step.digest for step in record.steps if step.component not in OPTIONAL]
+            line = [step.digest for step in record.steps if step.component not in OPTIONAL_SLOTS]
             made_of = lineage(manifests, line[-1]) if line else None
-            leaves = [lineage(manifests, digest) for digest in leaves_of(record, manifests)]
+            leaves = [lineage(manifests, digest) for digest in final_outputs(record, manifests)]
             alive = runs.is_alive(record.run_id)
             shown = json.loads(record.to_json()) | {"lineages": leaves}
             if record.outcome == "running" and not alive:
@@ -165,7 +166,7 @@ def show(
 
 
 @app.command()
-def verify(root: Root = Path(ROOT), as_json: AsJson = False) -> None:
+def verify(root: Root = Path(DEFAULT_ROOT), as_json: AsJson = False) -> None:
     """Re-hash every sealed artifact of a root; exit 3 if one is not what its manifest says."""
     from components.base.errors import ExitCode, IntegrityError
     from job.store.integrity import verify as verify_files
@@ -173,7 +174,7 @@ def verify(root: Root = Path(ROOT), as_json: AsJson = False) -> None:
 
     with exit_on_job_error():
         store = Store(root)
-        store.require()
+        store.check_exists()
         checked, failures = 0, []
         for slot, directory in store.sealed_directories():
             checked += 1
@@ -205,12 +206,12 @@ def predict(
             help="PNG and JPEG files, IDX files of images, CSV files of pixels, and folders of such images.",
         ),
     ],
-    root: Root = Path(ROOT),
+    root: Root = Path(DEFAULT_ROOT),
     model: ChosenModel = None,
     answer_format: Annotated[
-        AnswerFormat,
+        PredictionFormat,
         typer.Option("--format", help="A table for a person, CSV, or one JSON object a line."),
-    ] = AnswerFormat.TABLE,
+    ] = PredictionFormat.TABLE,
     show: Annotated[
         Path | None,
         typer.Option(metavar="DIR", help="Save for each image what it is beside what the network saw, as a PNG file."),
@@ -234,7 +235,7 @@ def predict(
     from job.commands.predict import predict as answer
     from job.options import PredictOptions
 
-    question = PredictOptions(paths=paths, root=root, model=model, answer_format=answer_format, show=show, as_is=as_is)
+    question = PredictOptions(paths=paths, root=root, model=model, output_format=answer_format, show=show, as_is=as_is)
     with exit_on_job_error():
         raise typer.Exit(answer(question))
 
@@ -245,11 +246,11 @@ def export(
         Path, typer.Argument(metavar="DIR", readable=False, help="Where to write: an empty folder, or one to be made.")
     ],
     forms: Annotated[
-        list[Form] | None,
+        list[ExportFormatOption] | None,
         typer.Option("--format", help="Which form; may be given many times. By default all whose converters are here."),
     ] = None,
     model: ChosenModel = None,
-    root: Root = Path(ROOT),
+    root: Root = Path(DEFAULT_ROOT),
     as_json: AsJson = False,
 ) -> None:
     """Write a trained model in the forms that are deployed, without training it again.
@@ -262,7 +263,7 @@ def export(
     from job.reporters.tables import make_console, print_exports
     from job.signals import Signals
 
-    asked = cast("list[ExportFormat]", list(dict.fromkeys(form.value for form in forms or Form)))
+    asked = cast("list[ExportFormat]", list(dict.fromkeys(form.value for form in forms or ExportFormatOption)))
     formats = asked if forms else available(asked)
     signals = Signals(remedy="run the same command again")
     with exit_on_job_error(), signals.installed(), signals.interruptible():
@@ -278,7 +279,7 @@ def export(
 
 @app.command()
 def gc(
-    root: Root = Path(ROOT),
+    root: Root = Path(DEFAULT_ROOT),
     keep: Annotated[
         int | None, typer.Option(min=1, metavar="N", help="Keep the N newest runs only; by default all.")
     ] = None,
@@ -299,7 +300,7 @@ def gc(
 
     with exit_on_job_error():
         store = Store(root)
-        store.require()
+        store.check_exists()
         keeping = GarbageCollector(store, Runs(root), keep=keep, older_than=parse_age(older_than))
         found = list(keeping.find())
         gone = [garbage for garbage in found if delete and keeping.delete(garbage)]
@@ -316,7 +317,7 @@ def gc(
 
 @app.command()
 def doctor(
-    root: Root = Path(ROOT),
+    root: Root = Path(DEFAULT_ROOT),
     require_gpu: Annotated[
         bool, typer.Option("--require-gpu", help="Exit with 5 if there is no GPU that TensorFlow can use.")
     ] = False,
@@ -402,7 +403,7 @@ def exit_on_job_error() -> Iterator[None]:
     except JobError as error:
         failure = error
     except Interrupted as broken:
-        failure = broken.told
+        failure = broken.error
     except OSError as error:
         failure = ConfigError(
             f"{error.filename} cannot be read: {error.strerror}",

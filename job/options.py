@@ -1,47 +1,44 @@
-"""What commands are asked for, as values; light enough for `--help`."""
+"""Options of the commands, as values. Imports nothing that `--help` does not need."""
 
 from __future__ import annotations
 
 import os
 import shlex
 import sys
+from collections.abc import Sequence
 from dataclasses import dataclass
 from enum import StrEnum
-from typing import TYPE_CHECKING
+from pathlib import Path
 
-if TYPE_CHECKING:
-    from collections.abc import Sequence
-    from pathlib import Path
-
-
-def interpreter() -> str:
-    """Return the Python that runs here, as one calls it from here: `.venv/bin/python` where it is below."""
-    below = os.path.relpath(sys.executable)
-    return sys.executable if below.startswith(os.pardir) else below
+DEFAULT_ROOT = "output"
+"""Folder of artifacts and runs."""
+ROOT_ENV_VARIABLE = "JOB_ROOT"
+"""Environment variable that sets another root, for images that keep it on a volume."""
+DEFAULT_SEED = 0
 
 
 class LogFormat(StrEnum):
-    """How a run tells what it does."""
+    """Formats in which a run reports its progress."""
 
     TEXT = "text"
-    """For a person: bars on a terminal, lines elsewhere."""
+    """Progress bars on a terminal, lines elsewhere."""
     JSON = "json"
-    """For a log collector: one JSON object a line."""
+    """One JSON object per line, for a log collector."""
 
 
-class AnswerFormat(StrEnum):
-    """How answers are told."""
+class PredictionFormat(StrEnum):
+    """Formats in which predictions are printed."""
 
     TABLE = "table"
-    """For a person: a line an image."""
+    """One readable line per image."""
     CSV = "csv"
-    """A header and a line an image, with the probability of each class."""
+    """A header, and one line per image with the probability of each class."""
     JSONL = "jsonl"
-    """One JSON object a line."""
+    """One JSON object per line."""
 
 
-class Form(StrEnum):
-    """Forms in which a model is exported: those of `components.artifacts.ExportFormat`."""
+class ExportFormatOption(StrEnum):
+    """Formats in which a model is exported: those of `components.artifacts.ExportFormat`."""
 
     KERAS = "keras"
     SAVED_MODEL = "saved_model"
@@ -51,7 +48,7 @@ class Form(StrEnum):
 
 @dataclass(frozen=True, kw_only=True)
 class RunOptions:
-    """What `run` was asked for; its fields are the command's options."""
+    """Options of `run`."""
 
     config: Path
     overrides: Sequence[str] = ()
@@ -64,23 +61,29 @@ class RunOptions:
     debug: bool = False
 
     def command(self) -> str:
-        """Return the command that asks for the same, ready for a shell."""
-        words = [interpreter(), "-m", "job", "run", "--config", str(self.config)]
+        """Return the equivalent command line, quoted for a shell."""
+        words = [python_command(), "-m", "job", "run", "--config", str(self.config)]
         words += [word for override in self.overrides for word in ("--set", override)]
         words += [] if self.root is None else ["--root", str(self.root)]
         words += [] if self.until is None else ["--until", self.until]
         words += [] if self.log_format is LogFormat.TEXT else ["--log-format", self.log_format.value]
         flags = {"--no-cache": self.no_cache, "--strict": self.strict, "--json": self.as_json, "--debug": self.debug}
-        return shlex.join([*words, *(flag for flag, given in flags.items() if given)])
+        return shlex.join([*words, *(flag for flag, is_set in flags.items() if is_set)])
 
 
 @dataclass(frozen=True, kw_only=True)
 class PredictOptions:
-    """What `predict` was asked; its fields are the command's arguments and options."""
+    """Arguments and options of `predict`."""
 
     paths: Sequence[Path]
     root: Path
     model: str | None = None
-    answer_format: AnswerFormat = AnswerFormat.TABLE
+    output_format: PredictionFormat = PredictionFormat.TABLE
     show: Path | None = None
     as_is: bool = False
+
+
+def python_command() -> str:
+    """Return the path of the running Python, relative if it is below the working folder: `.venv/bin/python`."""
+    relative = os.path.relpath(sys.executable)
+    return sys.executable if relative.startswith(os.pardir) else relative

@@ -1,71 +1,65 @@
-"""Signals that ask the job to end, turned into a flag that components look at."""
+"""SIGTERM and SIGINT: a flag that components check between units of work, and an exception if they do not."""
 
 from __future__ import annotations
 
 import signal
 import time
+from collections.abc import Iterator
 from contextlib import contextmanager
-from typing import TYPE_CHECKING
 
 from components.base.errors import TerminationError
 
-if TYPE_CHECKING:
-    from collections.abc import Iterator
-
-PATIENCE = 5.0
-"""Seconds that a component has to look at the flag before it is broken off where it is."""
-ECHO = 1.0
-"""Seconds in which a signal is an echo of the first: Slurm sends SIGTERM twice within milliseconds when it preempts."""
-REMEDY = "run the same command again: what is sealed is reused, and training goes on from its last checkpoint"
+GRACE_SECONDS = 5.0
+"""Time in which a component can check the flag before it is interrupted."""
+ECHO_SECONDS = 1.0
+"""A signal within this time repeats the first one: Slurm sends SIGTERM twice within milliseconds when it preempts."""
+REMEDY = "run the same command again: sealed artifacts are reused, and training resumes from its last checkpoint"
 
 
 class Interrupted(BaseException):
-    """Raised by a signal handler; no component's `except Exception` holds it up.
+    """Raised by a signal handler. Not an Exception, so that no component's `except Exception` catches it."""
 
-    Args:
-        told: what to tell of it.
-    """
-
-    def __init__(self, told: TerminationError) -> None:
-        super().__init__(told.headline)
-        self.told = told
+    def __init__(self, error: TerminationError) -> None:
+        super().__init__(error.headline)
+        self.error = error
 
 
 class Signals:
-    """The `Termination` of a job that hears SIGTERM and SIGINT.
+    """The `Termination` of a process that handles SIGTERM and SIGINT.
 
-    The first one sets a flag. Work that may be broken off is so after `PATIENCE` seconds, unless it
-    promised to end by itself; a second signal, but not an echo of the first, breaks it off at once,
-    whatever it promised.
+    The first signal sets a flag. After `grace_seconds` it also interrupts work in an `interruptible` block, unless
+    that work is `deferred`. A second signal interrupts such work at once, deferred or not.
 
     Args:
-        remedy: what to do afterwards.
+        remedy: what the user can do after the interruption.
+        grace_seconds: time between the first signal and the interruption.
+        echo_seconds: time after the first signal in which further ones are ignored.
     """
 
-    def __init__(self, remedy: str = REMEDY) -> None:
+    def __init__(
+        self, remedy: str = REMEDY, *, grace_seconds: float = GRACE_SECONDS, echo_seconds: float = ECHO_SECONDS
+    ) -> None:
         self._remedy = remedy
-        self._told: TerminationError | None = None
-        self._asked = 0.0
-        self._breakable = False
+        self._grace_seconds = grace_seconds
+        self._echo_seconds = echo_seconds
+        self._error: TerminationError | None = None
+        self._first_signal_at = 0.0
+        self._interruptible = False
         self._deferred = False
 
     @property
     def requested(self) -> bool:
-        """Whether the job was asked to end."""
-        return self._told is not None
+        """Whether a signal was received."""
+        return self._error is not None
 
     def check(self) -> None:
-        """Leave if the job was asked to end.
-
-        Raises:
-            TerminationError: if so.
-        """
-        if self._told is not None:
-            raise self._told
+        """Raise TerminationError if a signal was received."""
+        if self._error is not None:
+            raise self._error
 
     @contextmanager
     def deferred(self) -> Iterator[None]:
-        """Let only a second signal break off what the block does."""
+        """Let only a second signal interrupt the block, which promises to check `requested` often."""
         self._deferred = True
         try:
             yield
@@ -75,30 +69,30 @@ class Signals:
 
     @contextmanager
     def interruptible(self) -> Iterator[None]:
-        """Let signals break off what the block does; elsewhere they only set the flag.
+        """Let signals interrupt the block; elsewhere they only set the flag.
 
         Raises:
-            TerminationError: if they did, or the flag was set before.
-            BrokenOff: if they did in the very moment in which the block ended.
+            TerminationError: if a signal interrupted the block, or was received before it.
+            Interrupted: if a signal arrived at the very moment in which the block ended.
         """
         self.check()
         try:
-            self._breakable = True
+            self._interruptible = True
             yield
-        except Interrupted as broken:
-            raise broken.told from None
+        except Interrupted as interrupted:
+            raise interrupted.error from None
         finally:
-            self._breakable = False
+            self._interruptible = False
 
     @contextmanager
     def installed(self) -> Iterator[None]:
-        """Hear signals for as long as the block runs, where they can be heard."""
+        """Handle signals while the block runs. Does nothing outside the main thread, where Python cannot."""
         try:
-            before = {number: signal.signal(number, self._ask) for number in (signal.SIGTERM, signal.SIGINT)}
-        except ValueError:  # not in the main thread: whoever runs the job there handles signals
+            before = {number: signal.signal(number, self._receive) for number in (signal.SIGTERM, signal.SIGINT)}
+        except ValueError:
             yield
             return
-        before[signal.SIGALRM] = signal.signal(signal.SIGALRM, self._break_off)
+        before[signal.SIGALRM] = signal.signal(signal.SIGALRM, self._interrupt)
         try:
             yield
         finally:
@@ -107,19 +101,19 @@ class Signals:
                 signal.signal(number, handler)
 
     def ignore(self) -> None:
-        """Be deaf from now on, as the process is about to end."""
+        """Ignore signals from now on, because the process is about to end."""
         for number in (signal.SIGTERM, signal.SIGINT):
             signal.signal(number, signal.SIG_IGN)
 
-    def _ask(self, number: int, frame: object) -> None:  # noqa: ARG002
-        if self._told is None:
+    def _receive(self, number: int, frame: object) -> None:  # noqa: ARG002
+        if self._error is None:
+            self._first_signal_at = time.monotonic()  # first: an echo may arrive between any two lines
             name = signal.Signals(number).name
-            self._asked = time.monotonic()  # first, as an echo may come between any two lines
-            self._told = TerminationError(f"the job was asked to end ({name})", remedy=self._remedy)
-            signal.setitimer(signal.ITIMER_REAL, PATIENCE, PATIENCE)
-        elif self._breakable and time.monotonic() - self._asked > ECHO:
-            raise Interrupted(self._told)
+            self._error = TerminationError(f"the job was interrupted ({name})", remedy=self._remedy)
+            signal.setitimer(signal.ITIMER_REAL, self._grace_seconds, self._grace_seconds)
+        elif self._interruptible and time.monotonic() - self._first_signal_at > self._echo_seconds:
+            raise Interrupted(self._error)
 
-    def _break_off(self, number: int, frame: object) -> None:  # noqa: ARG002
-        if self._told is not None and self._breakable and not self._deferred:
-            raise Interrupted(self._told)
+    def _interrupt(self, number: int, frame: object) -> None:  # noqa: ARG002
+        if self._error is not None and self._interruptible and not self._deferred:
+            raise Interrupted(self._error)

@@ -46,16 +46,16 @@ class Stored(Generic[ArtifactT]):
     directory: Path
 
 
-PerSplit = TypeVar("PerSplit", bound=Statement)
+SplitT = TypeVar("SplitT", bound=Statement)
 
 
-class Splits(Statement, Generic[PerSplit]):
+class Splits(Statement, Generic[SplitT]):
     """One statement a split."""
 
-    train: PerSplit
-    validation: PerSplit
-    test: PerSplit
+    train: SplitT
+    validation: SplitT
+    test: SplitT
 
-    def items(self) -> tuple[tuple[str, PerSplit], ...]:
+    def items(self) -> tuple[tuple[str, SplitT], ...]:
         """Return (name, statement) for each split, in the order of `SPLITS`."""
         return (("train", self.train), ("validation", self.validation), ("test", self.test))

@@ -54,7 +54,7 @@ class Model(Artifact):
     """`keras`: a convolutional network; `linear`: one weight a pixel and class (see `inference.predictor`)."""
     file: FileName
     """What `components.inference.predictor` reads. Of a `keras` model the network of scaled images alone, or within a
-    model of raw ones as the layer `components.inference.predictor.NETWORK`."""
+    model of raw ones as the layer `components.inference.predictor.NETWORK_LAYER`."""
     exports: tuple[Export, ...] = ()
     """The forms in which it is deployed; `file` can be one of them."""
     history_file: FileName

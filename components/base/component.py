@@ -1,12 +1,14 @@
-"""The Component base: a config, a `run` from typed artifacts to one, and for a few, what is then done with that."""
+"""The base class of components, their configuration, and the Context that `run` receives."""
 
 from __future__ import annotations
 
 import inspect
 import typing
 from abc import ABC, abstractmethod
+from contextlib import AbstractContextManager
 from dataclasses import dataclass, field
-from typing import TYPE_CHECKING, Annotated, Any, ClassVar, Generic, TypeVar
+from pathlib import Path
+from typing import Annotated, Any, ClassVar, Generic, TypeVar
 
 from pydantic import BaseModel, ConfigDict, Field
 
@@ -15,20 +17,20 @@ from components.base.progress import NoProgress, Progress
 from components.base.termination import NoTermination, Termination
 from components.base.timing import Stopwatch
 
-if TYPE_CHECKING:
-    from contextlib import AbstractContextManager
-    from pathlib import Path
-
-
 SEED_LIMIT = 2**32
-"""scikit-learn and NumPy's older generators take seeds below it."""
+"""Seeds are below this limit of scikit-learn and of NumPy's older generators."""
 Seed = Annotated[int, Field(strict=True, ge=0, lt=SEED_LIMIT)]
 
 
 class ComponentConfig(BaseModel):
-    """Base of every component's configuration: frozen, and no key that it does not know.
+    """Base of every component's configuration: frozen, and unknown keys are errors.
 
-    Numbers and truth values should be `Field(strict=True)`: left to itself, pydantic takes `yes` for 1.
+    Declare numbers and booleans with `Field(strict=True)`; otherwise pydantic converts `yes` to 1.
+
+    >>> class MyConfig(ComponentConfig):
+    ...     epochs: Annotated[int, Field(strict=True, ge=1)] = 10
+    >>> MyConfig(epochs=3)
+    MyConfig(epochs=3)
     """
 
     model_config = ConfigDict(frozen=True, extra="forbid", allow_inf_nan=False)
@@ -36,50 +38,62 @@ class ComponentConfig(BaseModel):
 
 @dataclass(frozen=True)
 class Context:
-    """What a component gets beside its inputs: places to write to, someone to tell, someone to heed."""
+    """What `run` receives beside its inputs: where to write, how to report progress, when to stop.
+
+    Only `output` is required; the defaults are for tests and for use without the job.
+
+    >>> context = Context(output=Path("output"))
+    >>> with context.timed("training"):
+    ...     context.observe("latency_ms", 1.5)
+    >>> list(context.stopwatch.parts()), context.observations
+    (['training'], {'latency_ms': 1.5})
+    """
 
     output: Path
-    """An empty directory; all that is written here becomes part of the artifact."""
+    """An empty directory. All files written here become part of the artifact."""
     progress: Progress = field(default_factory=NoProgress)
-    """Told how the work goes on; tells a person."""
+    """Receives messages, warnings and training metrics."""
     termination: Termination = field(default_factory=NoTermination)
-    """Says whether the job was asked to end; to be looked at between units of work."""
+    """Whether the job must stop. Call `termination.check()` between units of work."""
     checkpoints: Path | None = None
-    """A directory for what lets an attempt that was ended go on; it outlives the attempt, and goes
-    when the artifact is sealed. None where nothing can be kept."""
+    """A directory for checkpoints, or None. It outlives an interrupted attempt and is deleted when the artifact is
+    sealed."""
     fingerprint: str = ""
-    """Names all that decides the result. What was kept for another one must not be gone on with."""
+    """Identifies everything that decides the result. Ignore checkpoints that have another fingerprint."""
     stopwatch: Stopwatch = field(default_factory=Stopwatch)
-    """Measures the step; `timed` is the way to it."""
+    """Measures the step; use `timed` to add to it."""
     observations: dict[str, float] = field(default_factory=dict)
-    """What `observe` took down."""
+    """Values that `observe` recorded."""
 
     def timed(self, part: str) -> AbstractContextManager[None]:
-        """Return a block whose time is told as that part of the step, such as `imports` or `training`."""
+        """Return a context manager that adds the time of its block to a part of the step, such as `training`."""
         return self.stopwatch.timed(part)
 
     def observe(self, name: str, value: float) -> None:
-        """Take down what is worth knowing of this run and would be another number the next time, such as a latency.
+        """Record a measurement that differs between runs, such as a latency.
 
-        It goes into the record of the run, not into the artifact, whose bytes must not depend on it. The name
-        ends with the unit, such as `latency_ms`.
+        The run's record contains it, the artifact does not, because an artifact's bytes must be reproducible.
+
+        Args:
+            name: ends with the unit, such as `latency_ms`.
+            value: in that unit.
         """
         self.observations[name] = value
 
 
 @dataclass(frozen=True)
 class Signature:
-    """The types that a component reads and makes, as its `run` declares them."""
+    """The artifact types that a component reads and returns, as the annotations of its `run` declare them."""
 
     inputs: dict[str, type[Artifact]]
     output: type[Artifact]
     optional: dict[str, type[Artifact]] = field(default_factory=dict)
-    """Inputs that need not be there, which a configuration refers to (see `Component.references`)."""
+    """Inputs that may be missing, such as a baseline (see `Component.references`)."""
 
-    def fits(self, slot: Signature) -> bool:
-        """Return whether a component of this signature can take the place of one of the slot's."""
-        takes_what_it_gets = self.inputs == slot.inputs and self.optional.items() <= slot.optional.items()
-        return takes_what_it_gets and self.output == slot.output
+    def is_compatible_with(self, slot: Signature) -> bool:
+        """Return whether a component with this signature can fill a slot with the other one."""
+        same_inputs = self.inputs == slot.inputs and self.optional.items() <= slot.optional.items()
+        return same_inputs and self.output == slot.output
 
     def __str__(self) -> str:
         inputs = [f"{name}: Stored[{kind.__name__}]" for name, kind in self.inputs.items()]
@@ -91,82 +105,86 @@ ConfigT = TypeVar("ConfigT", bound=ComponentConfig)
 
 
 class Component(ABC, Generic[ConfigT]):
-    """One step of the pipeline.
+    """One step of the pipeline: a configuration, and a `run` that reads artifacts and returns one.
 
-    A subclass names its configuration and says in `run`'s annotations which artifacts it
-    reads (keyword-only arguments of type `Stored[...]`, or `Stored[...] | None = None` for one that
-    need not be there) and which one it makes:
+    The annotations of `run` declare the inputs (keyword-only, `Stored[...]`, or `Stored[...] | None = None` for an
+    optional one) and the output. `run` reads only its inputs and writes only below `context.output`. The same
+    configuration and inputs must give the same bytes, because the job reuses earlier results.
 
-        class MyTransform(Component[MyTransformConfig]):
-            Config = MyTransformConfig
-
-            def run(self, context: Context, /, *, examples: Stored[Examples]) -> TransformedExamples:
-                ...
-
-    `run` reads only its inputs and writes only below `context.output`. The same config and
-    inputs must give the same bytes: the job reuses what it has made before. Between units of
-    work it calls `context.termination.check()`.
+    >>> from components.artifacts import Evaluation, Figure, Figures
+    >>> class ErrorRateConfig(ComponentConfig):
+    ...     digits: int = 2
+    >>> class ErrorRate(Component[ErrorRateConfig]):
+    ...     Config = ErrorRateConfig
+    ...     def run(self, context: Context, /, *, evaluation: Stored[Evaluation]) -> Figures:
+    ...         rate = f"{1 - evaluation.artifact.metrics.accuracy:.{self.config.digits}%}"
+    ...         (context.output / "rate.txt").write_text(rate)
+    ...         return Figures(figures=(Figure(name="rate", file="rate.txt", title="Error rate", alt=rate),))
+    >>> print(ErrorRate.signature())
+    (evaluation: Stored[Evaluation]) -> Figures
+    >>> ErrorRate(ErrorRateConfig(digits=1)).identity()
+    {'digits': 1}
     """
 
     Config: ClassVar[type[ComponentConfig]]
     version: ClassVar[str] = "1"
-    """Raise it when the result changes for a reason that the source code does not show."""
+    """Increase it when the result changes for a reason that the source code does not show."""
     libraries: tuple[str, ...] = ()
-    """Distributions whose version decides the result; a new version means a new artifact. Those that only some
-    configurations need are added when the component is made."""
+    """Distributions whose version affects the result: another version gives a new artifact. Set it on the instance
+    if it depends on the configuration."""
 
     def __init__(self, config: ConfigT | None = None) -> None:
         self.config: ConfigT = typing.cast("ConfigT", self.Config()) if config is None else config
 
     @abstractmethod
     def run(self, context: Context, /, *args: Any, **kwargs: Any) -> Artifact:
-        """Read the inputs, write files below `context.output`, and return what they are.
+        """Read the inputs, write files below `context.output`, and return the artifact that describes them.
 
         Raises:
-            JobError: in one of its kinds, where the inputs or the machine do not allow the work.
+            JobError: if the inputs or the machine do not allow the work.
         """
 
     def publish(self, made: Stored[Any], progress: Progress) -> str:  # noqa: ARG002
-        """Bring what `run` made to where it is used outside of the job's root; by default nothing is to be done.
+        """Copy the sealed artifact to where it is used, outside the job's root. By default, do nothing.
 
-        Called in every run, also in one that reuses what was made before: what is there already must be left as it is.
+        The job calls it in every run, also if it reuses the artifact: do not change what is already published.
 
         Args:
-            made: what `run` returned, sealed; only to be read.
-            progress: told how it goes.
+            made: the sealed artifact; read-only.
+            progress: receives messages and warnings.
 
         Returns:
-            What it is there and where, in a few words such as `version 3: serving/mnist/3`; empty if it is nothing.
+            What was published and where, such as `version 3: serving/mnist/3`; empty if nothing was.
 
         Raises:
-            JobError: in one of its kinds, where it cannot be done.
+            JobError: if publishing fails.
         """
         return ""
 
     def publish_destination(self) -> Path | None:
-        """Return the folder that `deliver` writes to, which must be none of the job's own; None if there is none."""
+        """Return the folder that `publish` writes to, or None. It must be outside the job's own folders."""
         return None
 
     def preflight(self) -> None:
-        """Raise now what would make `run` fail for certain; called before any step runs."""
+        """Check, before any step runs, for problems that would make `run` fail; raise a JobError for them."""
 
     def identity(self) -> dict[str, Any]:
-        """Return what of the config decides the result, as JSON values; by default all of it."""
+        """Return the configuration values that affect the result, as JSON values. By default, all of them."""
         return self.config.model_dump(mode="json")
 
     def references(self) -> dict[str, str]:
-        """Return what the configuration calls each optional input that it wants: `latest-blessed`, a run or a path.
+        """Return the configured name of each optional input: `latest-blessed`, a run or a path.
 
-        The name is no part of `identity`: what is found by it counts as an input like the others.
+        The name is not part of `identity`; the artifact that it resolves to counts as an input.
         """
         return {}
 
     @classmethod
     def signature(cls) -> Signature:
-        """Return the artifact types that `run` declares.
+        """Return the artifact types that the annotations of `run` declare.
 
         Raises:
-            TypeError: if an annotation is missing or is not an artifact's.
+            TypeError: if an annotation is missing or is not an artifact.
         """
         hints = typing.get_type_hints(cls.run)
         inputs: dict[str, type[Artifact]] = {}
@@ -174,13 +192,13 @@ class Component(ABC, Generic[ConfigT]):
         for name, parameter in inspect.signature(cls.run).parameters.items():
             if parameter.kind is not inspect.Parameter.KEYWORD_ONLY:
                 continue
-            hint, into = hints.get(name), inputs
+            hint, target = hints.get(name), inputs
             if parameter.default is None and type(None) in typing.get_args(hint):
-                hint, into = typing.get_args(hint)[0], optional
+                hint, target = typing.get_args(hint)[0], optional
             if typing.get_origin(hint) is not Stored:
                 raise TypeError(f"{cls.__qualname__}.run: {name} is not annotated as Stored[an artifact]")
-            into[name] = typing.get_args(hint)[0]
+            target[name] = typing.get_args(hint)[0]
         output = hints.get("return")
         if not (isinstance(output, type) and issubclass(output, Artifact)):
-            raise TypeError(f"{cls.__qualname__}.run: its return annotation is not an artifact")
+            raise TypeError(f"{cls.__qualname__}.run: the return annotation is not an artifact")
         return Signature(inputs=inputs, output=output, optional=optional)

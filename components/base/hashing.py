@@ -4,10 +4,8 @@ from __future__ import annotations
 
 import hashlib
 import json
-from typing import TYPE_CHECKING, Any
-
-if TYPE_CHECKING:
-    from pathlib import Path
+from pathlib import Path
+from typing import Any
 
 
 def file_sha256(path: Path) -> str:
@@ -17,13 +15,13 @@ def file_sha256(path: Path) -> str:
 
 
 def value_sha256(value: Any) -> str:
-    """Return the SHA-256 of a JSON value in one canonical form: sorted keys, no spaces, UTF-8.
+    """Return the SHA-256 of a JSON value in canonical form: sorted keys, no spaces, UTF-8.
 
     >>> value_sha256({"b": 1, "a": [2]}) == value_sha256({"a": [2], "b": 1})
     True
 
     Raises:
-        ValueError: if it holds a number that JSON has not, such as NaN.
+        ValueError: if it contains a number that JSON cannot represent, such as NaN.
     """
     text = json.dumps(value, sort_keys=True, separators=(",", ":"), ensure_ascii=False, allow_nan=False)
     return hashlib.sha256(text.encode()).hexdigest()

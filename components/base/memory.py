@@ -1,4 +1,4 @@
-"""The memory budget: how many bytes of images a component may hold in memory at once."""
+"""The memory budget: how many bytes of images a component may keep in memory at once."""
 
 from __future__ import annotations
 
@@ -13,16 +13,16 @@ UNITS = {
     "kB": 10**3, "KB": 10**3, "MB": 10**6, "GB": 10**9, "TB": 10**12,
     "KiB": 2**10, "MiB": 2**20, "GiB": 2**30, "TiB": 2**40,
 }  # fmt: skip
-LEAST, MOST = 16 * 10**6, 10**15
-DEFAULT_BUDGET = 10**9
+MIN_BUDGET_BYTES, MAX_BUDGET_BYTES = 16 * 10**6, 10**15
+DEFAULT_MEMORY_BUDGET = 10**9
 SIZE = re.compile(r"(\d{1,15}(?:\.\d{1,3})?) ?([kKMGT]?i?B|)", re.ASCII)
-EXPECTED_BUDGET = "a size from 16MB to 1000TB, such as 1GB, 512MiB or a whole number of bytes"
+EXPECTED_MEMORY_BUDGET = "a size from 16MB to 1000TB, such as 1GB, 512MiB or a whole number of bytes"
 
 
-def parse_budget(value: object) -> int:
+def parse_memory_budget(value: object) -> int:
     """Return a size in bytes.
 
-    >>> parse_budget("1GB"), parse_budget("1.5 GiB"), parse_budget(64_000_000)
+    >>> parse_memory_budget("1GB"), parse_memory_budget("1.5 GiB"), parse_memory_budget(64_000_000)
     (1000000000, 1610612736, 64000000)
 
     Raises:
@@ -31,22 +31,21 @@ def parse_budget(value: object) -> int:
     size = value if isinstance(value, int) and not isinstance(value, bool) else None
     if isinstance(value, str) and (match := SIZE.fullmatch(value)) and match[2] in UNITS:
         size = round(float(match[1]) * UNITS[match[2]])
-    if size is None or not LEAST <= size <= MOST:
-        raise PydanticCustomError("memory_budget", EXPECTED_BUDGET)  # pydantic tells it as it stands
+    if size is None or not MIN_BUDGET_BYTES <= size <= MAX_BUDGET_BYTES:
+        raise PydanticCustomError("memory_budget", EXPECTED_MEMORY_BUDGET)  # pydantic adds no prefix to this text
     return size
 
 
-BUDGET_SCHEMA: dict[str, Any] = {
+MEMORY_BUDGET_SCHEMA: dict[str, Any] = {
     "anyOf": [
-        {"type": "integer", "minimum": LEAST, "maximum": MOST},
+        {"type": "integer", "minimum": MIN_BUDGET_BYTES, "maximum": MAX_BUDGET_BYTES},
         {"type": "string", "pattern": f"^(?:{SIZE.pattern})$"},
     ]
 }
 
-MemoryBudget = Annotated[int, BeforeValidator(parse_budget), WithJsonSchema(BUDGET_SCHEMA)]
-"""Bytes of images that a component holds in memory at once, beside the libraries that it works with.
+MemoryBudget = Annotated[int, BeforeValidator(parse_memory_budget), WithJsonSchema(MEMORY_BUDGET_SCHEMA)]
+"""Bytes of images that a component keeps in memory at once, in addition to its libraries.
 
-It decides how large a piece of the data is worked on at a time, and never the result: leave it out of
-`identity()`. What grows with the data whatever the budget are some tens of bytes an image: its label,
-its place, its digest.
+It decides the chunk size, never the result: exclude it from `identity()`. Only labels, row numbers and digests, some
+tens of bytes per image, grow with the data regardless of the budget.
 """

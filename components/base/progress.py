@@ -1,51 +1,55 @@
-"""How a component tells that its work goes on, without knowing who listens."""
+"""Progress: the interface through which a component reports what it does."""
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING, Protocol
+from collections.abc import Mapping, Sequence
+from typing import Protocol
 
-if TYPE_CHECKING:
-    from collections.abc import Mapping, Sequence
-
-    from components.artifacts import Epoch
+from components.artifacts import Epoch
 
 
 class Progress(Protocol):
-    """Listens to a component at work."""
+    """Listener of a running component."""
 
     def message(self, text: str) -> None:
-        """Hear one sentence that a person should read."""
+        """Called with one sentence for the user."""
 
     def warning(self, text: str) -> None:
-        """Hear one sentence that a person should not miss."""
+        """Called with one sentence that the user should not miss."""
 
     def resumed(self, *, epoch: int, step: int, history: Sequence[Epoch] = ()) -> None:
-        """Hear that training goes on where an earlier attempt ended: in `epoch` (from 1), after `step` steps of it.
+        """Called when training resumes from a checkpoint.
 
         Args:
-            epoch: the one that goes on.
-            step: training steps of it that are done.
-            history: how the epochs before it went, the first one first.
+            epoch: the epoch that continues, from 1.
+            step: training steps of it that are already done.
+            history: the completed epochs, the first one first.
         """
 
     def epoch_begin(self, *, epoch: int, epochs: int, steps: int) -> None:
-        """Hear that `epoch` of at most `epochs` (from 1) begins, with so many training steps."""
+        """Called when an epoch begins.
+
+        Args:
+            epoch: its number, from 1.
+            epochs: the maximum number of epochs.
+            steps: training steps in this epoch.
+        """
 
     def training_step(self, *, step: int, images: int, metrics: Mapping[str, float]) -> None:
-        """Hear how far the epoch is.
+        """Called during an epoch.
 
         Args:
             step: training steps done in this epoch.
-            images: images seen in this epoch, by this attempt.
-            metrics: the epoch's running training metrics, such as `loss` and `accuracy`.
+            images: images processed in this epoch by this attempt.
+            metrics: running training metrics of the epoch, such as `loss` and `accuracy`.
         """
 
     def epoch_end(self, *, metrics: Mapping[str, float]) -> None:
-        """Hear that the epoch is done, with its metrics on training and validation."""
+        """Called after an epoch, with its metrics on training and validation."""
 
 
 class NoProgress:
-    """Listens to nothing: the null object for tests and for use as a library."""
+    """Progress that ignores everything, for tests and for use as a library."""
 
     def message(self, text: str) -> None: ...
 

@@ -1,4 +1,4 @@
-"""How a component learns that the job was asked to end, without knowing by whom."""
+"""Termination: the interface through which a component checks whether the job must stop."""
 
 from __future__ import annotations
 
@@ -7,29 +7,29 @@ from typing import Protocol
 
 
 class Termination(Protocol):
-    """Tells a component at work whether the job was asked to end."""
+    """Request to stop the job, as after SIGTERM."""
 
     @property
     def requested(self) -> bool:
-        """Whether it was."""
+        """Whether the job must stop."""
 
     def check(self) -> None:
-        """Leave if it was; to be called between units of work.
+        """Raise an error if the job must stop. Call it between units of work.
 
         Raises:
-            TerminationError: if the job was asked to end.
+            TerminationError: if the job must stop.
         """
 
     def deferred(self) -> AbstractContextManager[None]:
-        """Return a block that only the component itself ends: it promises to look at `requested` often.
+        """Return a context manager within which the job does not interrupt the component.
 
-        Elsewhere, work that goes on for seconds after the job was asked to end is broken off
-        where it is. In the block it has time to save its progress.
+        Outside it, the job interrupts work that continues for seconds after the request. Inside it, the component has
+        time to save its progress, and must check `requested` often.
         """
 
 
 class NoTermination:
-    """Nobody asks: the null object for tests and for use as a library."""
+    """Termination that is never requested, for tests and for use as a library."""
 
     requested = False
 

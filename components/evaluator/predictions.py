@@ -57,7 +57,7 @@ def ask(
         TerminationError: if the job was asked to end.
     """
     probabilities, digests = [], []
-    for images in iterate_scaled(transformed, split, rows=predictor.BATCH):
+    for images in iterate_scaled(transformed, split, rows=predictor.BATCH_SIZE):
         context.termination.check()
         probabilities.append(predict(images))
         digests.append(image_digests(images))

@@ -6,7 +6,7 @@ from typing import Any
 
 from components.artifacts import Examples, Stored
 from components.base.component import Component, ComponentConfig, Context, Seed
-from components.base.memory import DEFAULT_BUDGET, MemoryBudget
+from components.base.memory import DEFAULT_MEMORY_BUDGET, MemoryBudget
 from components.example_gen.sources import AnySource, DigitsSource
 from components.example_gen.split_config import SplitConfig
 from components.example_gen.validation.config import ChecksConfig
@@ -26,7 +26,7 @@ class ExampleGenConfig(ComponentConfig):
     id, or the path of an artifact; by default none."""
     seed: Seed = 0
     """Decides the shuffle; by default the job's seed."""
-    memory_budget: MemoryBudget = DEFAULT_BUDGET
+    memory_budget: MemoryBudget = DEFAULT_MEMORY_BUDGET
     """Bytes of images to hold in memory at once; by default the job's. The result does not depend on it."""
 
 

@@ -11,7 +11,7 @@ from components.artifacts import Examples, ExamplesSplit, Source, Splits
 from components.base.errors import ConfigError, DataError
 from components.example_gen.shuffle import Bucket, distribute, make_buckets, ordered
 from components.example_gen.split import split_rows
-from components.io.splits import examples_frame, row_group, writing_examples
+from components.io.splits import examples_frame, examples_writer, row_group_rows
 from components.runtime.disk import disk_space_guard
 
 if TYPE_CHECKING:
@@ -70,7 +70,7 @@ def write_dataset(
     """
     check(dataset, pooled=split.strategy == "stratified")
     images, parts = dataset.train.images, dataset.parts()
-    group = row_group(images.pixels)
+    group = row_group_rows(images.pixels)
     # Half of the budget: beside a bucket there are the pieces that are read, put in order and encoded.
     size = max(1, memory_budget // 2 // (images.pixels * group)) * group
     buckets: dict[str, list[Bucket]] = {}
@@ -92,7 +92,7 @@ def write_dataset(
         # Images compress to less; how much less is known when they are written.
         with (
             disk_space_guard(context.output, needed, f"the {name} images"),
-            writing_examples(path, images.pixels) as write,
+            examples_writer(path, images.pixels) as write,
         ):
             for bucket in buckets[name]:
                 for rows, some in ordered(bucket, shuffled, images.pixels, group=group):

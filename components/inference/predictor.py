@@ -13,9 +13,9 @@ if TYPE_CHECKING:
 
     from components.artifacts import Model, Stored
 
-NETWORK = "digit_cnn"
+NETWORK_LAYER = "digit_cnn"
 """What a network of scaled images is called where it is a layer of a model of raw ones."""
-BATCH = 1000
+BATCH_SIZE = 1000
 """Images a forward pass; bounds the memory that the activations take."""
 
 
@@ -47,7 +47,7 @@ def load_network(model: Stored[Model]) -> Any:
 
     loaded = keras.models.load_model(model.directory / model.artifact.file, compile=False, safe_mode=True)
     if loaded.inputs[0].dtype == "uint8":  # as the Trainer's is
-        return loaded.get_layer(NETWORK)
+        return loaded.get_layer(NETWORK_LAYER)
     return loaded
 
 
@@ -67,8 +67,8 @@ def _keras_predictor(model: Stored[Model]) -> Predictor:
         return average_over_shifts(partial(network, training=False), batch, shift=model.artifact.test_time_shift)
 
     def predict(images: NDArray[np.float32]) -> NDArray[np.float32]:
-        starts = range(0, len(images), BATCH)
-        return np.concatenate([forward(tf.constant(images[start : start + BATCH])).numpy() for start in starts])
+        starts = range(0, len(images), BATCH_SIZE)
+        return np.concatenate([forward(tf.constant(images[start : start + BATCH_SIZE])).numpy() for start in starts])
 
     return predict
 

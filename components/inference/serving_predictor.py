@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING, Protocol
 
-from components.inference.predictor import BATCH, load_predictor
+from components.inference.predictor import BATCH_SIZE, load_predictor
 from components.inference.transform_graph import apply_numpy
 
 if TYPE_CHECKING:
@@ -51,7 +51,7 @@ def _saved_model_predictor(model: Stored[Model], directory: str) -> RawPredictor
     serve = loaded.signatures["serving_default"]
 
     def predict(images: NDArray[np.uint8]) -> NDArray[np.float32]:
-        pieces = (images[start : start + BATCH] for start in range(0, len(images), BATCH))
+        pieces = (images[start : start + BATCH_SIZE] for start in range(0, len(images), BATCH_SIZE))
         return np.concatenate([serve(images=tf.constant(piece))["probabilities"].numpy() for piece in pieces])
 
     predict.loaded = loaded  # type: ignore[attr-defined]  # its variables live as long as it does

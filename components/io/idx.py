@@ -19,7 +19,7 @@ from typing import BinaryIO, cast
 from components.base.errors import DataError
 from components.base.termination import Termination
 from components.io.files import catch_read_errors
-from components.io.raw_images import RawImages, spooling
+from components.io.raw_images import RawImages, spool_images
 
 UNSIGNED_BYTES = b"\x00\x00\x08"
 """First bytes of every IDX file that this module reads."""
@@ -109,7 +109,7 @@ def locate_idx_images(path: Path, scratch: Path, termination: Termination) -> Ra
         if not idx.gzipped:
             idx.check_size()
             return RawImages(path, idx.header_bytes, count, height, width)
-        with spooling(scratch, height=height, width=width, needed=idx.data_bytes) as spool:
+        with spool_images(scratch, height=height, width=width, needed=idx.data_bytes) as spool:
             for block in idx.blocks():
                 termination.check()
                 spool.append(block)

@@ -1,7 +1,8 @@
-"""Images that stand, to the last pixel, in more than one split."""
+"""Digests of images, and the images that several splits share, compared pixel by pixel."""
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from dataclasses import dataclass
 from hashlib import blake2b
 from itertools import combinations
@@ -12,39 +13,38 @@ import numpy as np
 from components.artifacts import SplitOverlap
 
 if TYPE_CHECKING:
-    from collections.abc import Mapping
-
     from numpy.typing import NDArray
 
-DIGEST = np.dtype("V16")
-"""An image's digest (BLAKE2b of 16 bytes): so many images are compared by it, not by themselves."""
+DIGEST_DTYPE = np.dtype("V16")
+"""A BLAKE2b digest of 16 bytes, which represents an image where millions are compared."""
 
 
 @dataclass(frozen=True)
-class Shared:
-    """What splits have in common."""
+class SharedImages:
+    """Images that are in more than one split."""
 
     overlaps: tuple[SplitOverlap, ...]
-    """One a pair of splits."""
+    """One entry per pair of splits."""
     images: int
-    """Images, over all splits, that stand in another one too."""
+    """Images, over all splits, that are in another split too."""
 
 
 def image_digests(images: NDArray[np.uint8] | NDArray[np.float32]) -> NDArray[np.void]:
     """Return the digest of each image: V16 [count]."""
     rows = np.ascontiguousarray(images).reshape(len(images), -1)
-    return np.frombuffer(b"".join([blake2b(row.data, digest_size=DIGEST.itemsize).digest() for row in rows]), DIGEST)
+    size = DIGEST_DTYPE.itemsize
+    return np.frombuffer(b"".join([blake2b(row.data, digest_size=size).digest() for row in rows]), DIGEST_DTYPE)
 
 
-def find_shared(digests: Mapping[str, NDArray[np.void]]) -> Shared:
-    """Return what splits have in common, given the digests of their images."""
-    distinct = {name: np.unique(of) for name, of in digests.items()}
+def find_shared_images(digests: Mapping[str, NDArray[np.void]]) -> SharedImages:
+    """Return the images that several splits share, given the digests of each split."""
+    distinct = {name: np.unique(of_split) for name, of_split in digests.items()}
     common = {
         pair: np.intersect1d(distinct[pair[0]], distinct[pair[1]], assume_unique=True)
         for pair in combinations(distinct, 2)
     }
-    twice = np.unique(np.concatenate([*common.values()]))
-    return Shared(
+    shared = np.unique(np.concatenate([*common.values()]))
+    return SharedImages(
         overlaps=tuple(SplitOverlap(splits=pair, images=len(both)) for pair, both in common.items()),
-        images=sum(int(np.isin(of, twice).sum()) for of in digests.values()) if len(twice) else 0,
+        images=sum(int(np.isin(of_split, shared).sum()) for of_split in digests.values()) if len(shared) else 0,
     )

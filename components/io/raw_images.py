@@ -24,7 +24,7 @@ if TYPE_CHECKING:
 
 SCRATCH = "scratch"
 """Folder below a component's output for what it needs only while it works."""
-PIECE = 6_422_528
+CHUNK_BYTES = 6_422_528
 """Bytes of images that are worked on together where nothing else decides: 8192 of 28x28."""
 
 
@@ -50,7 +50,7 @@ class RawImages:
         Raises:
             DataError: if the file ends before the last image.
         """
-        rows = max(1, PIECE // self.pixels)
+        rows = max(1, CHUNK_BYTES // self.pixels)
         with self.path.open("rb") as file:
             file.seek(self.offset)
             for first in range(0, self.count, rows):
@@ -78,7 +78,7 @@ class LabelledImages:
 
 
 class Spool:
-    """Takes images as they come and keeps them in a file; made by `spooling`."""
+    """Takes images as they come and keeps them in a file; made by `spool_images`."""
 
     def __init__(self, path: Path, file: BinaryIO, height: int, width: int) -> None:
         self._path, self._file = path, file
@@ -91,13 +91,13 @@ class Spool:
         self._bytes += self._file.write(content)
 
     def images(self) -> RawImages:
-        """Return what was added, to be read once `spooling` has ended."""
+        """Return what was added, to be read once `spool_images` has ended."""
         count = self._bytes // (self._height * self._width)
         return RawImages(self._path, 0, count, self._height, self._width)
 
 
 @contextmanager
-def spooling(path: Path, *, height: int, width: int, needed: int | None = None) -> Iterator[Spool]:
+def spool_images(path: Path, *, height: int, width: int, needed: int | None = None) -> Iterator[Spool]:
     """Write images to a new file while the block runs.
 
     Args:

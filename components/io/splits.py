@@ -25,7 +25,7 @@ import pyarrow as pa
 import pyarrow.parquet as pq
 
 from components.base.errors import DataError
-from components.io.raw_images import PIECE
+from components.io.raw_images import CHUNK_BYTES
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterable, Iterator
@@ -42,13 +42,13 @@ if TYPE_CHECKING:
         TransformedSplit,
     )
 
-ROW_GROUP = 8192
+MAX_GROUP_ROWS = 8192
 """Rows a Parquet row group at most: 6.4 MB of 28x28 images, so that a reader can go piece by piece."""
 
 
-def row_group(pixels: int) -> int:
+def row_group_rows(pixels: int) -> int:
     """Return the rows of a row group of images of so many pixels: no more bytes of large images than of small ones."""
-    return max(1, min(ROW_GROUP, PIECE // pixels))
+    return max(1, min(MAX_GROUP_ROWS, CHUNK_BYTES // pixels))
 
 
 Pixel = TypeVar("Pixel", np.uint8, np.float32)
@@ -81,10 +81,10 @@ def examples_frame(images: NDArray[np.uint8], labels: NDArray[np.int64], ids: li
 
 
 @contextmanager
-def writing_examples(path: Path, pixels: int) -> Iterator[Callable[[pd.DataFrame], None]]:
+def examples_writer(path: Path, pixels: int) -> Iterator[Callable[[pd.DataFrame], None]]:
     """Write a Parquet file while the block runs; what it yields takes one examples frame after the other.
 
-    Each frame but the last has `row_group(pixels)` rows: the file's bytes do not depend on how it came to be.
+    Each frame but the last has `row_group_rows(pixels)` rows: the file's bytes do not depend on how it came to be.
     """
     image = pa.list_(pa.uint8(), pixels)
     schema = pa.schema([("id", pa.string()), ("label", pa.int64()), ("image", image)])
@@ -94,7 +94,7 @@ def writing_examples(path: Path, pixels: int) -> Iterator[Callable[[pd.DataFrame
         def write(frame: pd.DataFrame) -> None:
             # pandas' own metadata names the image type in words that pandas itself cannot parse back.
             table = pa.Table.from_pandas(frame, preserve_index=False).replace_schema_metadata(None)
-            writer.write_table(table, row_group_size=row_group(pixels))
+            writer.write_table(table, row_group_size=row_group_rows(pixels))
 
         yield write
 

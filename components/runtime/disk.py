@@ -10,12 +10,12 @@ from contextlib import contextmanager
 from pathlib import Path
 
 from components.base.errors import JobError, StorageError
+from components.base.formatting import format_size
 
 DISK_FULL_ERRNOS = (errno.ENOSPC, errno.EDQUOT)
 """The disk is full, or the user's quota is used up."""
 FULL_BELOW_BYTES = 64 * 1024
 """With less free space than this, a failed write may be due to the disk even if the error does not say so."""
-UNITS = ("bytes", "kB", "MB", "GB", "TB")
 FREE_SPACE = "free some space on it, or use another disk"
 
 
@@ -75,18 +75,6 @@ def nearest_existing(path: Path) -> Path:
     path = path.absolute()
     # Path.exists() raises if a parent folder is not accessible.
     return next(parent for parent in (path, *path.parents) if os.path.exists(parent))  # noqa: PTH110
-
-
-def format_size(size: int) -> str:
-    """Return a number of bytes with its unit, in powers of 1000.
-
-    >>> format_size(999), format_size(2_212_343), format_size(3_000_000_000_000_000)
-    ('999 bytes', '2.2 MB', '3000.0 TB')
-    """
-    if size < 1000:
-        return f"{size} bytes"
-    power = min((len(str(size)) - 1) // 3, len(UNITS) - 1)
-    return f"{size / 1000**power:.1f} {UNITS[power]}"
 
 
 def _no_space(directory: Path, what: str, needed: str, free: int, remedy: str) -> StorageError:

@@ -27,10 +27,10 @@ def library_version(name: str) -> str:
     return "none"
 
 
-def not_installed(modules: Iterable[str]) -> list[str]:
+def missing_modules(modules: Iterable[str]) -> list[str]:
     """Return those of some top-level modules that cannot be imported here.
 
-    >>> not_installed(["json", "no_such_module"])
+    >>> missing_modules(["json", "no_such_module"])
     ['no_such_module']
     """
     return [module for module in modules if find_spec(module) is None]

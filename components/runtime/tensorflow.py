@@ -30,7 +30,7 @@ def import_tensorflow() -> Any:
     """
     os.environ.setdefault("TF_CPP_MIN_LOG_LEVEL", "2")
     os.environ.setdefault("KERAS_BACKEND", "tensorflow")
-    with quiet_standard_error():
+    with quiet_stderr():
         import tensorflow as tf
         from absl import logging as absl_logging
 
@@ -64,7 +64,7 @@ def without_keras() -> Iterator[None]:
 
 
 @contextlib.contextmanager
-def quiet_standard_error() -> Iterator[None]:
+def quiet_stderr() -> Iterator[None]:
     """Hold back what the process writes to its standard error, and let it through if the block fails.
 
     The libraries below TensorFlow log a few lines at load and while converting, which no setting can quiet.
@@ -123,13 +123,13 @@ def require_gpu() -> None:
     """Raise now, without importing TensorFlow, if no NVIDIA GPU can be had.
 
     Raises:
-        ResourceError: with the reason that `why_no_gpu` gives.
+        ResourceError: with the reason that `gpu_problem` gives.
     """
-    if reason := why_no_gpu():
+    if reason := gpu_problem():
         raise _no_gpu(reason)
 
 
-def why_no_gpu() -> str:
+def gpu_problem() -> str:
     """Return why no NVIDIA GPU can be had, or nothing if one can, without importing TensorFlow.
 
     Asks the driver itself (`cuInit`, `cuDeviceGetCount` of the CUDA driver API), which heeds

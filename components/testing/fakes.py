@@ -28,7 +28,7 @@ from components.artifacts import (
     TransformedSplit,
 )
 from components.base.component import Component, ComponentConfig, Context, Seed
-from components.base.memory import DEFAULT_BUDGET
+from components.base.memory import DEFAULT_MEMORY_BUDGET
 from components.base.progress import Progress
 from components.example_gen.split_config import SplitConfig
 
@@ -55,7 +55,7 @@ class FakeExampleGen(Component[FakeExampleGenConfig]):
 
         from components.example_gen.sources.base import Dataset
         from components.example_gen.write import write_dataset
-        from components.io.raw_images import LabelledImages, scratch_folder, spooling
+        from components.io.raw_images import LabelledImages, scratch_folder, spool_images
 
         config = self.config
         random = np.random.default_rng(config.seed)
@@ -67,7 +67,7 @@ class FakeExampleGen(Component[FakeExampleGenConfig]):
             top, left = divmod(int(place), config.size - side)
             images[labels == label, top : top + side, left : left + side] += 150
         with scratch_folder(context.output) as scratch:
-            with spooling(scratch / "squares", height=config.size, width=config.size, needed=images.nbytes) as spool:
+            with spool_images(scratch / "squares", height=config.size, width=config.size) as spool:
                 spool.append(images)
             dataset = Dataset(
                 title="made-up squares",
@@ -83,7 +83,7 @@ class FakeExampleGen(Component[FakeExampleGenConfig]):
                 seed=config.seed,
                 source_kind="fake",
                 source_identity={},
-                memory_budget=DEFAULT_BUDGET,
+                memory_budget=DEFAULT_MEMORY_BUDGET,
             )
 
 

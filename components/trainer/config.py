@@ -7,7 +7,7 @@ from typing import Annotated, Any, Literal
 from pydantic import AfterValidator, Field, field_validator, model_validator
 
 from components.base.component import ComponentConfig, Seed
-from components.base.memory import DEFAULT_BUDGET, MemoryBudget
+from components.base.memory import DEFAULT_MEMORY_BUDGET, MemoryBudget
 from components.runtime.tensorflow import Device
 from components.trainer.augmentation import AugmentationConfig
 from components.trainer.early_stopping import Monitor
@@ -65,7 +65,7 @@ class TrainerConfig(ComponentConfig):
     """`gpu` fails where there is none; `auto` takes one if there is one."""
     gpu: GpuConfig = GpuConfig()
     """What is done otherwise on a GPU."""
-    memory_budget: MemoryBudget = DEFAULT_BUDGET
+    memory_budget: MemoryBudget = DEFAULT_MEMORY_BUDGET
     """Images that fit in it are shuffled as one, others block by block; by default the job's budget."""
     seed: Seed = 0
     """Decides weights, dropout, augmentation and the order of images; by default the job's seed."""

@@ -8,7 +8,7 @@ from pydantic import Field
 
 from components.base.component import ComponentConfig
 from components.base.errors import ConfigError
-from components.inference.predictor import NETWORK
+from components.inference.predictor import NETWORK_LAYER
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
@@ -142,7 +142,7 @@ def build_network(
             name="probabilities",
         )
     )
-    return keras.Sequential(network, name=NETWORK)
+    return keras.Sequential(network, name=NETWORK_LAYER)
 
 
 def _seeds(seed: int) -> Iterator[int]:

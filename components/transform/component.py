@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING, Any
 
 from components.artifacts import Examples, Splits, Stored, TransformedExamples, TransformedSplit
 from components.base.component import Component, ComponentConfig, Context
-from components.base.memory import DEFAULT_BUDGET, MemoryBudget
+from components.base.memory import DEFAULT_MEMORY_BUDGET, MemoryBudget
 from components.inference.transform_graph import apply_numpy, scaling_graph
 from components.runtime.disk import disk_space_guard
 
@@ -29,7 +29,7 @@ HELD = 9
 class TransformConfig(ComponentConfig):
     """Transform has nothing to choose but its memory: it divides by 255."""
 
-    memory_budget: MemoryBudget = DEFAULT_BUDGET
+    memory_budget: MemoryBudget = DEFAULT_MEMORY_BUDGET
     """Bytes of images to hold in memory at once; by default the job's. The result does not depend on it."""
 
 
@@ -53,7 +53,7 @@ class Transform(Component[TransformConfig]):
             from pydantic import TypeAdapter
 
             from components.artifacts import GraphOperation
-            from components.io.image_digests import find_shared
+            from components.io.image_digests import find_shared_images
             from components.io.splits import write_scaled
 
         stated, output = examples.artifact, context.output
@@ -72,7 +72,7 @@ class Transform(Component[TransformConfig]):
             TypeAdapter(tuple[GraphOperation, ...]).dump_json(graph, indent=2, exclude_none=True) + b"\n"
         )
         with context.timed("comparing"):
-            shared = find_shared(digests)
+            shared = find_shared_images(digests)
         return TransformedExamples(
             title=stated.source.title,
             image_shape=stated.image_shape,

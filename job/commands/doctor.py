@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING, Any
 
 from components.base.errors import ConfigError, ResourceError, one_line
 from components.runtime.devices import CheckedDevice, check_devices, cuda_build
-from components.runtime.tensorflow import import_tensorflow, why_no_gpu
+from components.runtime.tensorflow import gpu_problem, import_tensorflow
 from job.commands.places import TEMPORARY, Place, look_at_places
 from job.runner.environment import describe_environment
 
@@ -94,7 +94,7 @@ def diagnose(root: Path) -> Diagnosis:
         environment=describe_environment(),
         broken=broken,
         cuda=cuda,
-        no_gpu="" if seen else why_no_gpu() or "TensorFlow sees none",
+        no_gpu="" if seen else gpu_problem() or "TensorFlow sees none",
         devices=devices,
         places=places,
     )

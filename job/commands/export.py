@@ -11,15 +11,15 @@ from typing import TYPE_CHECKING
 from components.base.component import Context
 from components.base.errors import ConfigError, StorageError
 from components.runtime.disk import disk_space_guard
-from job.store.choose_model import OPTION, choose_model, find_examples
 from job.store.integrity import verify
+from job.store.resolve import MODEL_OPTION, find_training_examples, resolve_model
 
 if TYPE_CHECKING:
     from collections.abc import Iterator, Sequence
 
     from components.artifacts import Export, ExportFormat, Stored, TransformedExamples
     from components.base.termination import Termination
-    from job.store.choose_model import ChosenModel
+    from job.store.resolve import ResolvedModel
 
 SCRATCH = ".making-"
 FORMAT = "--format"
@@ -51,7 +51,7 @@ def export_model(
 
         require(FORMAT)
     check_free(directory)
-    chosen = choose_model(root, asked)
+    chosen = resolve_model(root, asked)
     with _filled(directory) as scratch:
         return _export(chosen, formats, Context(output=scratch, termination=termination))
 
@@ -84,15 +84,15 @@ def check_free(directory: Path) -> None:
         )
 
 
-def _export(chosen: ChosenModel, formats: Sequence[ExportFormat], context: Context) -> tuple[Export, ...]:
+def _export(chosen: ResolvedModel, formats: Sequence[ExportFormat], context: Context) -> tuple[Export, ...]:
     model = chosen.stored.artifact
     if model.format != "keras":
         raise ConfigError(
             f"the model in {chosen.stored.directory} is {model.format}, and has no network to export",
             expected="a keras model, as the Trainer makes it",
-            remedy=f"name the run of one with {OPTION}",
+            remedy=f"name the run of one with {MODEL_OPTION}",
         )
-    found = find_examples(chosen.sealed)
+    found = find_training_examples(chosen.sealed)
     verify(found.directory, found.manifest)
     examples: Stored[TransformedExamples] = found.stored()
 

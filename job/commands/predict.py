@@ -13,9 +13,9 @@ from job.options import PredictOptions
 from job.reporters.predictions import Prediction, make_prediction_writer
 from job.reporters.progress import ProgressReporter, make_progress_reporter
 from job.reporters.streams import ignore_broken_pipes
-from job.reporters.tables import make_console, print_error
+from job.reporters.terminal import make_console, print_error
 from job.signals import Interrupted, Signals
-from job.store.choose_model import choose_model
+from job.store.resolve import resolve_model
 
 if TYPE_CHECKING:
     import numpy as np
@@ -25,7 +25,7 @@ if TYPE_CHECKING:
     from components.inference.preprocessing.input_reader import InputImage, InputReader
     from components.inference.preprocessing.preview import PreviewWriter
     from components.inference.serving_predictor import RawPredictor
-    from job.store.choose_model import ChosenModel
+    from job.store.resolve import ResolvedModel
 
 MAX_BATCH_IMAGES = 1000
 MAX_BATCH_SECONDS = 0.5
@@ -50,18 +50,18 @@ def _predict_or_report(options: PredictOptions, signals: Signals) -> ExitCode:
     except JobError as error:
         failure = error
     except Interrupted as interrupted:
-        failure = interrupted.told
+        failure = interrupted.error
     print_error(make_console(stderr=True), failure)
     return failure.exit_code
 
 
 def _predict(options: PredictOptions, check: Callable[[], None]) -> ExitCode:
     """Read, predict and print batch by batch; `check` raises TerminationError if termination is requested."""
-    model = choose_model(options.root, options.model)
+    model = resolve_model(options.root, options.model)
     class_names = model.stored.artifact.class_names
     previews = None if options.show is None else _make_preview_writer(options.show)
     console = make_console()
-    writer = make_prediction_writer(options.answer_format, class_names, console)
+    writer = make_prediction_writer(options.output_format, class_names, console)
     with make_progress_reporter(make_console(stderr=True), predictions=console) as progress:
         predictor, reader = _load_predictor(model), _make_input_reader(model, as_is=options.as_is)
         with progress.hidden():
@@ -90,7 +90,7 @@ def predict_batch(images: Sequence[InputImage], predictor: RawPredictor) -> list
     ]
 
 
-def _load_predictor(model: ChosenModel) -> RawPredictor:
+def _load_predictor(model: ResolvedModel) -> RawPredictor:
     """Return a function from raw images to probabilities, scaled by the temperature of the model's evaluation."""
     from components.inference.probabilities import apply_temperature
     from components.inference.serving_predictor import load_raw_predictor
@@ -105,7 +105,7 @@ def _load_predictor(model: ChosenModel) -> RawPredictor:
     return scaled
 
 
-def _make_input_reader(model: ChosenModel, *, as_is: bool) -> InputReader:
+def _make_input_reader(model: ResolvedModel, *, as_is: bool) -> InputReader:
     from components.inference.preprocessing.grayscale import resize_only
     from components.inference.preprocessing.input_reader import InputReader
     from components.inference.preprocessing.normalize import normalize

@@ -12,13 +12,13 @@ from pydantic import ValidationError
 
 from components.base.component import SEED_LIMIT
 from components.base.errors import ConfigError
-from components.base.memory import DEFAULT_BUDGET, EXPECTED_BUDGET, parse_budget
+from components.base.memory import DEFAULT_MEMORY_BUDGET, EXPECTED_MEMORY_BUDGET, parse_memory_budget
 from job.config.schema import describe_place, known_below
 from job.config.tracking import TrackingConfig
 from job.config.yaml_config import YamlConfig, join
-from job.defaults import ROOT, SEED
+from job.options import DEFAULT_ROOT, DEFAULT_SEED
 from job.pipeline.pipeline import Pipeline
-from job.pipeline.slots import OPTIONAL, SLOTS, import_string, load_component_class
+from job.pipeline.slots import OPTIONAL_SLOTS, SLOTS, import_string, load_component_class
 
 if TYPE_CHECKING:
     from collections.abc import Mapping, Sequence
@@ -46,9 +46,9 @@ class JobConfig:
         pipeline: the components, each holding its own configuration.
     """
 
-    root: Path = Path(ROOT)
-    seed: int = SEED
-    memory_budget: int = DEFAULT_BUDGET
+    root: Path = Path(DEFAULT_ROOT)
+    seed: int = DEFAULT_SEED
+    memory_budget: int = DEFAULT_MEMORY_BUDGET
     tracking: TrackingConfig = field(default_factory=TrackingConfig)
     pipeline: Pipeline = field(default_factory=Pipeline)
 
@@ -89,7 +89,7 @@ def build_config(document: YamlConfig, *, root: Path | None = None) -> JobConfig
     for key in values:
         if key not in known:
             raise unknown_key(document, (key,), known)
-    seed = values.get("seed", SEED)
+    seed = values.get("seed", DEFAULT_SEED)
     if not isinstance(seed, int) or isinstance(seed, bool) or not 0 <= seed < SEED_LIMIT:
         raise ConfigError(
             f"{document.where(('seed',))}: seed is {seed!r}",
@@ -97,14 +97,14 @@ def build_config(document: YamlConfig, *, root: Path | None = None) -> JobConfig
             remedy="correct it",
         )
     try:
-        memory_budget = parse_budget(values.get("memory_budget", DEFAULT_BUDGET))
+        memory_budget = parse_memory_budget(values.get("memory_budget", DEFAULT_MEMORY_BUDGET))
     except ValueError as error:
         raise ConfigError(
             f"{document.where(('memory_budget',))}: memory_budget is {values['memory_budget']!r}",
-            expected=EXPECTED_BUDGET,
+            expected=EXPECTED_MEMORY_BUDGET,
             remedy="correct it",
         ) from error
-    stated_root = values.get("root", ROOT)
+    stated_root = values.get("root", DEFAULT_ROOT)
     if not isinstance(stated_root, str) or not stated_root:
         raise ConfigError(
             f"{document.where(('root',))}: root is {stated_root!r}",
@@ -118,7 +118,7 @@ def build_config(document: YamlConfig, *, root: Path | None = None) -> JobConfig
             f"{document.where(('root',))}: root is {stated_root!r}", expected="a user that exists", remedy="correct it"
         ) from error
     given = {"seed": seed, "memory_budget": memory_budget}
-    filled = [slot for slot in SLOTS if slot not in OPTIONAL or values.get(slot) is not None]
+    filled = [slot for slot in SLOTS if slot not in OPTIONAL_SLOTS or values.get(slot) is not None]
     components = {slot: build_component(document, slot, given) for slot in filled}
     return JobConfig(root=root, **given, tracking=build_tracking(document), pipeline=Pipeline(**components))
 

@@ -10,9 +10,9 @@ from typing import TYPE_CHECKING, Any
 from pydantic.json_schema import models_json_schema
 
 from components.base.component import SEED_LIMIT, ComponentConfig
-from components.base.memory import BUDGET_SCHEMA, DEFAULT_BUDGET
+from components.base.memory import DEFAULT_MEMORY_BUDGET, MEMORY_BUDGET_SCHEMA
 from job.config.tracking import TrackingConfig, TrackingPart
-from job.defaults import ROOT, SEED
+from job.options import DEFAULT_ROOT, DEFAULT_SEED
 from job.pipeline.slots import SLOTS
 
 if TYPE_CHECKING:
@@ -58,19 +58,19 @@ def config_schema() -> dict[str, Any]:
             "root": {
                 "type": "string",
                 "minLength": 1,
-                "default": ROOT,
+                "default": DEFAULT_ROOT,
                 "description": "Where artifacts and runs are kept.",
             },
             "seed": {
                 "type": "integer",
-                "default": SEED,
+                "default": DEFAULT_SEED,
                 "minimum": 0,
                 "exclusiveMaximum": SEED_LIMIT,
                 "description": "Given to every component that has a seed and sets none.",
             },
             "memory_budget": {
-                **BUDGET_SCHEMA,
-                "default": DEFAULT_BUDGET,
+                **MEMORY_BUDGET_SCHEMA,
+                "default": DEFAULT_MEMORY_BUDGET,
                 "description": "How much memory the images that a component holds at once may take, beside the "
                 "libraries that it works with, such as 1GB or 512MiB; given to every component that has such a key "
                 "and sets none. No result depends on it.",

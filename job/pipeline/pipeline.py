@@ -1,4 +1,4 @@
-"""The pipeline: five components and an optional sixth, and the way of the data through them."""
+"""The pipeline: the components of a job, and the data flow between them."""
 
 from __future__ import annotations
 
@@ -22,26 +22,28 @@ from components import (
     Visualizer,
 )
 from components.base.errors import ConfigError
-from job.pipeline.slots import OPTIONAL, check_slot
+from job.pipeline.slots import OPTIONAL_SLOTS, check_slot
 
 A = TypeVar("A", bound=Artifact)
 
 
 class Step(Protocol):
-    """Brings one step about: reuses what it made before, or runs it."""
+    """Returns the artifact of one step: reuses a sealed one, or runs the component."""
 
-    def __call__(self, slot: str, made: type[A], /, **inputs: Stored[Any]) -> Stored[A]:
-        """Return the artifact of kind `made` that the component in `slot` makes of `inputs`."""
+    def __call__(self, slot: str, output: type[A], /, **inputs: Stored[Any]) -> Stored[A]:
+        """Return the artifact of type `output` that the component in `slot` produces from `inputs`."""
 
 
 @dataclass(frozen=True, kw_only=True)
 class Pipeline:
-    """One component a slot, but for the pusher's, which may be empty; any of them can be another of the same types.
+    """One component per slot. Only the pusher's slot may be empty. A component can be replaced by one of its type.
 
-        Pipeline(trainer=MyTrainer(MyTrainer.Config(epochs=3)))
+    >>> from components.testing import FakeTrainer
+    >>> list(Pipeline(trainer=FakeTrainer()).components())
+    ['example_gen', 'transform', 'trainer', 'evaluator', 'visualizer']
 
     Raises:
-        ConfigError: if a component does not have its slot's types.
+        ConfigError: if a component does not have the types of its slot.
     """
 
     example_gen: Component[Any] = field(default_factory=ExampleGen)
@@ -57,18 +59,18 @@ class Pipeline:
             if isinstance(component, type):
                 raise ConfigError(
                     f"the {slot} is the class {component.__name__}, not a component",
-                    expected="an object of the class",
+                    expected="an instance of the class",
                     remedy=f"write {slot}={component.__name__}()",
                 )
 
     def components(self) -> dict[str, Component[Any]]:
-        """Return the component in each slot that has one, in the order of the slots."""
-        filled = {slot.name: getattr(self, slot.name) for slot in fields(self)}
-        return {slot: component for slot, component in filled.items() if slot not in OPTIONAL or component is not None}
+        """Return the component in each slot that is not empty, in the order of the data flow."""
+        slots = {slot.name: getattr(self, slot.name) for slot in fields(self)}
+        return {name: component for name, component in slots.items() if component or name not in OPTIONAL_SLOTS}
 
 
 def flow(step: Step, pipeline: Pipeline) -> None:
-    """Lead the data through the steps of a pipeline."""
+    """Call `step` for each component, with the artifacts of earlier steps as its inputs."""
     examples = step("example_gen", Examples)
     transformed = step("transform", TransformedExamples, examples=examples)
     model = step("trainer", Model, transformed=transformed)

@@ -20,7 +20,7 @@ SLOTS: dict[str, type[Component[Any]]] = {
     "pusher": Pusher,
 }
 """Each slot with its own component, whose `run` says what artifacts the slot takes and gives."""
-OPTIONAL = frozenset({"pusher"})
+OPTIONAL_SLOTS = frozenset({"pusher"})
 """Slots that are empty unless a component is named for them."""
 
 
@@ -77,7 +77,7 @@ def check_slot(slot: str, component: object) -> None:
             expected=f"run(self, context, /, *, ...) with the types {wanted}",
             remedy="annotate `run` with the artifacts that it reads and makes",
         ) from error
-    if not found.fits(wanted):
+    if not found.is_compatible_with(wanted):
         raise ConfigError(
             f"{name} cannot be the {slot}: its types are {found}",
             expected=str(wanted),

@@ -10,7 +10,7 @@ from components.base.progress import Progress
 if TYPE_CHECKING:
     from components.base.errors import JobError
     from job.store.records import RunRecord, StepRecord
-    from job.store.store import Sealed
+    from job.store.store import SealedArtifact
 
 
 class RunListener(Progress, Protocol):
@@ -25,7 +25,7 @@ class RunListener(Progress, Protocol):
     def waiting(self, owner: str) -> None:
         """Called while another run, the owner of the lock, produces the same artifact."""
 
-    def end_step(self, step: StepRecord, sealed: Sealed) -> None:
+    def end_step(self, step: StepRecord, sealed: SealedArtifact) -> None:
         """Called when a step is done, with its artifact."""
 
     def end(self, record: RunRecord, directory: Path) -> None:

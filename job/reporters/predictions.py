@@ -15,7 +15,7 @@ from typing import TYPE_CHECKING, Any, Protocol
 
 from rich.markup import escape
 
-from job.options import AnswerFormat
+from job.options import PredictionFormat
 
 if TYPE_CHECKING:
     from rich.console import Console
@@ -57,15 +57,15 @@ class PredictionWriter(Protocol):
 
 
 def make_prediction_writer(
-    output_format: AnswerFormat, class_names: Sequence[str], console: Console
+    output_format: PredictionFormat, class_names: Sequence[str], console: Console
 ) -> PredictionWriter:
     """Return the writer for a format."""
     match output_format:
-        case AnswerFormat.TABLE:
+        case PredictionFormat.TABLE:
             return TableWriter(class_names, console)
-        case AnswerFormat.CSV:
+        case PredictionFormat.CSV:
             return CsvWriter(class_names, console)
-        case AnswerFormat.JSONL:
+        case PredictionFormat.JSONL:
             return JsonLinesWriter(class_names, console)
 
 

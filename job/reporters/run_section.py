@@ -14,8 +14,8 @@ import yaml
 from components.artifacts.figures import CARD_RUN_PLACEHOLDER, REPORT_LINKS_PLACEHOLDER, REPORT_RUN_PLACEHOLDER
 from components.base import markdown
 from components.base.timing import Elapsed
-from job.reporters.steps import REST, is_long
-from job.store.records import RunRecord, Took, left_over
+from job.reporters.tables import OVERHEAD, is_long
+from job.store.records import Duration, RunRecord, remaining_time
 
 APOSTROPHE = "\N{RIGHT SINGLE QUOTATION MARK}"
 REPORT_LINKS = '<li><a href="#reproduce">Reproduce</a></li>\n<li><a href="#cost">Time and cost</a></li>'
@@ -198,7 +198,7 @@ def _html_table(caption: str, columns: Iterable[str], rows: Iterable[Iterable[st
 
 
 def _cost(record: RunRecord) -> Iterator[str]:
-    training, cpu_seconds = record.training(), record.cpu_seconds or 0.0
+    training, cpu_seconds = record.training_cpu_seconds(), record.cpu_seconds or 0.0
     reused = sum(step.status == "reused" for step in record.steps)
     share = "" if training is None else f", {training:.1f} of them for training"
     cost = f"The run took {record.seconds:.1f} seconds of wall time and {cpu_seconds:.1f} CPU-seconds{share}."
@@ -207,16 +207,16 @@ def _cost(record: RunRecord) -> Iterator[str]:
             f" {reused} of its {len(record.steps)} steps were reused: see the run that produced them for their cost."
         )
     yield f"<p>{cost}</p>"
-    overhead = left_over(Elapsed(record.seconds, cpu_seconds), record.timed())
+    overhead = remaining_time(Elapsed(record.seconds, cpu_seconds), record.timed_records())
     longest = max([*(step.cpu_seconds for step in record.steps), overhead.cpu_seconds, SHORTEST_BAR_SECONDS])
     rows: list[tuple[str, ...]] = []
     for step in record.steps:
         rows.append(_cost_row(f"<b>{escape(step.component)}</b> <small>{step.status}</small>", step, longest))
         rows += [_cost_row(f"&emsp;{escape(part.name)}", part, longest) for part in step.parts if is_long(part)]
-    if (broken := record.broken_step()) is not None and record.failure is not None:
+    if (broken := record.unfinished_step()) is not None and record.failure is not None:
         name, *seconds, _ = _cost_row(f"<b>{escape(broken)}</b> <small>not done</small>", record.failure, longest)
         rows.append((name, *seconds, ""))
-    rows.append(_cost_row(f"<b>{REST}</b>", overhead, longest))
+    rows.append(_cost_row(f"<b>{OVERHEAD}</b>", overhead, longest))
     caption = "Time of each step and of its parts that took at least a tenth of a second"
     yield _html_table(caption, ("Step", "Seconds", "CPU-seconds", ""), rows)
     observed = [
@@ -228,6 +228,6 @@ def _cost(record: RunRecord) -> Iterator[str]:
         yield _html_table("Measurements of this machine", ("Quantity", "Step", "Value"), observed)
 
 
-def _cost_row(name: str, took: Took, longest: float) -> tuple[str, str, str, str]:
+def _cost_row(name: str, took: Duration, longest: float) -> tuple[str, str, str, str]:
     bar = f'<span class="cost-bar" style="--w:{took.cpu_seconds / longest:.3f}"></span>'
     return name, f"{took.seconds:.2f}", f"{took.cpu_seconds:.2f}", bar

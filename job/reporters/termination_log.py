@@ -56,12 +56,12 @@ def write_termination_log(
     if not (path := os.environ.get(VARIABLE)):
         return
     metrics = (record and record.metrics) or {}
-    missed = "; ".join(record.missed()) if record else ""
+    failed_checks = "; ".join(record.failed_checks()) if record else ""
     message: dict[str, Any] = {
         "outcome": outcome_of(exit_code),
         "exit_code": int(exit_code),
         "step": record.failure.component if record and record.failure else None,
-        "headline": failure.headline if failure else missed and f"the model is not blessed: {missed}",
+        "headline": failure.headline if failure else failed_checks and f"the model is not blessed: {failed_checks}",
         "remedy": failure.remedy if failure else "",
         "resume": resume,
         "metrics": {name: metrics[name] for name in METRICS if name in metrics} or None,

@@ -29,10 +29,10 @@ from job.runner.delivery import check_delivery
 from job.runner.environment import describe_environment
 from job.signals import Interrupted, Signals
 from job.store.fingerprint import fingerprint_inputs
-from job.store.records import Failure, RunRecord, StepRecord, outcome_of, rounded, times
+from job.store.records import Failure, RunRecord, StepRecord, duration_fields, outcome_of, timing_fields
 from job.store.resolve import ArtifactResolver
 from job.store.runs import MODEL_CARD, REPORT, Runs
-from job.store.store import Sealed, Store
+from job.store.store import SealedArtifact, Store
 from job.tracking.listener import TrackingListener
 from job.tracking.tracker import tracker_factories
 
@@ -87,7 +87,7 @@ class Runner:
         self.store = Store(self.config.root)
         self.runs = Runs(self.config.root)
         self.references = ArtifactResolver(self.store, self.runs)
-        self.sealed_by_directory: dict[Any, Sealed] = {}
+        self.sealed_by_directory: dict[Any, SealedArtifact] = {}
         self.current: str | None = None
         factories = tracker_factories(self.config.tracking, self.config.root)
         self.tracking = TrackingListener(self.report, factories, self.signals)
@@ -208,7 +208,7 @@ class Runner:
                 implementation=import_string(type(component)),
                 status="reused" if found else "ran",
                 reason=reason,
-                **times(self.stopwatch),
+                **timing_fields(self.stopwatch),
                 fingerprint=sealed.manifest.fingerprint,
                 digest=sealed.manifest.digest,
                 path=str(sealed.directory),
@@ -248,7 +248,7 @@ class Runner:
         made: type[Artifact],
         inputs: dict[str, Stored[Any]],
         observations: dict[str, float],
-    ) -> Sealed:
+    ) -> SealedArtifact:
         """Run the component and seal what it made; what it leaves half-made goes, what it observed is added."""
         component = self.config.pipeline.components()[slot]
         with self.store.staged(slot, key.fingerprint) as stage:
@@ -274,14 +274,14 @@ class Runner:
                 with self.stopwatch.timed("sealing"):
                     return self.store.seal(slot, key, artifact, self.report.warning)
 
-    def _publish(self, component: Component[Any], sealed: Sealed) -> str:
+    def _publish(self, component: Component[Any], sealed: SealedArtifact) -> str:
         """Have a component bring what it made to where it is used, also if that was made before."""
         if type(component).publish is Component.publish:
             return ""
         with self.stopwatch.timed("publishing"), self.signals.interruptible():
             return component.publish(sealed.stored(), self.report)
 
-    def _look_up(self, slot: str, key: FingerprintInputs) -> tuple[Sealed | None, str]:
+    def _look_up(self, slot: str, key: FingerprintInputs) -> tuple[SealedArtifact | None, str]:
         """Return the sealed artifact to reuse, if any, and why it is reused or not."""
         if not self.use_cache:
             return None, "--no-cache"
@@ -308,13 +308,13 @@ class Runner:
 
     def _failure(self, error: JobError) -> Failure:
         ended = {step.component for step in self.record.steps}
-        took = {} if self.current is None or self.current in ended else times(self.stopwatch)
+        took = {} if self.current is None or self.current in ended else timing_fields(self.stopwatch)
         return Failure(
             component=self.current, **took, headline=error.headline, expected=error.expected, remedy=error.remedy
         )
 
     def _end(self, exit_code: ExitCode, **changes: Any) -> None:
-        took = rounded(read_clocks() - self.began)
+        took = duration_fields(read_clocks() - self.began)
         self._update(outcome=outcome_of(exit_code), exit_code=int(exit_code), **took, **changes)
 
     def _write_pages(self) -> None:
@@ -375,7 +375,7 @@ def as_job_error(error: BaseException, root: Path) -> JobError:
     if isinstance(error, JobError):
         return error
     if isinstance(error, Interrupted):
-        return error.told
+        return error.error
     if isinstance(error, OSError) and is_disk_full(error, root):
         return as_job_error(disk_full_error(root), root)
     if isinstance(error, MemoryError) or type(error).__name__ == "ResourceExhaustedError":  # TensorFlow's

@@ -6,28 +6,25 @@ import re
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from rich.markup import escape
-from rich.tree import Tree
-
 from components import Pusher
 from components.artifacts import Examples, Model, PushedModel
 from components.base.errors import ConfigError, IntegrityError
-from components.runtime.disk import format_size
+from components.base.formatting import format_size
 
 if TYPE_CHECKING:
-    from collections.abc import Iterable, Iterator
+    from collections.abc import Iterator
 
     from components.artifacts import Servable
     from job.store.manifest import Manifest
     from job.store.records import RunRecord
-    from job.store.store import Sealed, Store
+    from job.store.store import SealedArtifact, Store
 
 LEAST = 4
 """So many characters of a digest or fingerprint, at least, name an artifact."""
 PREFIX = re.compile(rf"[0-9a-f]{{{LEAST},64}}", re.ASCII)
 
 
-def manifests_of(store: Store, record: RunRecord) -> dict[str, Manifest]:
+def step_manifests(store: Store, record: RunRecord) -> dict[str, Manifest]:
     """Return the manifest of each step of a run that is still there, by digest."""
     manifests = {}
     for step in record.steps:
@@ -39,7 +36,7 @@ def manifests_of(store: Store, record: RunRecord) -> dict[str, Manifest]:
     return manifests
 
 
-def find_artifact(store: Store, name: str) -> Sealed:
+def find_artifact(store: Store, name: str) -> SealedArtifact:
     """Return the sealed artifact that a user names: by its path, its digest or its fingerprint, or their beginning.
 
     A version of a pushed model, named by its path, stands for the artifact that it was made of.
@@ -76,7 +73,7 @@ def find_artifact(store: Store, name: str) -> Sealed:
     )
 
 
-def find_served(store: Store, servable: Servable, place: Path) -> Sealed:
+def find_served(store: Store, servable: Servable, place: Path) -> SealedArtifact:
     """Return what a version was made of: the artifact that was pushed, or if that is gone, a model of its weights.
 
     Args:
@@ -104,7 +101,7 @@ def find_served(store: Store, servable: Servable, place: Path) -> Sealed:
     return max(found, key=lambda sealed: sealed.directory.stat().st_mtime)
 
 
-def sealed_artifacts(store: Store) -> Iterator[Sealed]:
+def sealed_artifacts(store: Store) -> Iterator[SealedArtifact]:
     """Yield every artifact of the store whose manifest is whole."""
     for slot, directory in store.sealed_directories():
         try:
@@ -133,7 +130,7 @@ def lineage(manifests: dict[str, Manifest], digest: str) -> dict[str, Any]:
     return node
 
 
-def describe(sealed: Sealed) -> dict[str, str]:
+def describe(sealed: SealedArtifact) -> dict[str, str]:
     """Return what a person wants to know of an artifact, beside its lineage."""
     manifest = sealed.manifest
     return {
@@ -146,34 +143,9 @@ def describe(sealed: Sealed) -> dict[str, str]:
     }
 
 
-def leaves_of(record: RunRecord, manifests: dict[str, Manifest]) -> list[str]:
+def final_outputs(record: RunRecord, manifests: dict[str, Manifest]) -> list[str]:
     """Return the digests of what a run made and made nothing else of: the figures, and what was pushed."""
     used = {
         digest for step in record.steps if step.digest in manifests for digest in manifests[step.digest].inputs.values()
     }
     return [step.digest for step in record.steps if step.digest not in used]
-
-
-def lineage_trees(nodes: Iterable[dict[str, Any]]) -> list[Tree]:
-    """Draw what `lineage` returned as trees for a terminal; what was drawn before is only named again."""
-    seen: set[str] = set()
-    return [_branch(node, "", seen) for node in nodes]
-
-
-def _branch(node: dict[str, Any], name: str, seen: set[str]) -> Tree:
-    label = f"{name}: " if name and name != node.get("kind") else ""
-    short = node["digest"][:12]
-    if node.get("missing"):
-        return Tree(f"{label}{short} [yellow](not in this root any more, or damaged: `python -m job verify` says)[/]")
-    tree = Tree(f"{label}[bold]{node['kind']}[/] {short} [dim]{escape(node['component'])}[/]")
-    if node["digest"] in seen:
-        tree.label = f"{tree.label} [dim](as above)[/]"
-        return tree
-    seen.add(node["digest"])
-    for input_name, below in node["inputs"].items():
-        tree.add(_branch(below, input_name, seen))
-    if source := node.get("source"):
-        branch = tree.add(f"source: {escape(source['title'])} [dim]({source['kind']})[/]")
-        for what, value in source["identity"].items():
-            branch.add(f"[dim]{escape(what)}[/] {escape(value)}")
-    return tree

@@ -1,43 +1,41 @@
-"""What `run.json` holds: one run, from what was asked to how it ended."""
+"""Records: the content of `run.json`, from a run's configuration to its outcome."""
 
 from __future__ import annotations
 
+from collections.abc import Iterable
 from datetime import datetime
-from typing import TYPE_CHECKING, Annotated, Any, Literal, Protocol
+from typing import Annotated, Any, Literal, Protocol
 
 from pydantic import BaseModel, ConfigDict, Field
 
 from components.base.errors import ExitCode
-from components.base.numbers import format_distinct
+from components.base.formatting import format_distinct
 from components.base.timing import Elapsed, Stopwatch
-
-if TYPE_CHECKING:
-    from collections.abc import Iterable
 
 Outcome = Literal["running", "succeeded", "not_blessed", "failed", "terminated"]
 Seconds = Annotated[float, Field(ge=0)]
-TRAINING = "training"
-"""The part of a step in which a network learns; all else is what the job takes around it."""
+TRAINING_PART = "training"
+"""The part of a step in which a model is fitted; all other time is overhead."""
 
 
-class RunPart(BaseModel):
-    """Base of what `run.json` holds."""
+class RecordPart(BaseModel):
+    """Base of everything in `run.json`: frozen, without unknown keys."""
 
     model_config = ConfigDict(frozen=True, extra="forbid")
 
 
-class PartRecord(RunPart):
-    """What one part of a step took."""
+class PartRecord(RecordPart):
+    """Duration of one part of a step."""
 
     name: str
-    """Such as `imports` or `training`; the runner's own are `fingerprint`, `waiting`, `look-up`, `sealing` and
+    """Such as `imports` or `training`; those of the runner are `fingerprint`, `waiting`, `look-up`, `sealing` and
     `publishing`."""
     seconds: Seconds
     cpu_seconds: Seconds
 
 
-class Took(Protocol):
-    """What took time."""
+class Duration(Protocol):
+    """Anything with a duration in wall-clock and CPU seconds."""
 
     @property
     def seconds(self) -> float: ...
@@ -46,59 +44,59 @@ class Took(Protocol):
     def cpu_seconds(self) -> float: ...
 
 
-class Timed(Took, Protocol):
-    """What took time, and in which parts."""
+class TimedRecord(Duration, Protocol):
+    """A duration that is divided into parts."""
 
     @property
     def parts(self) -> tuple[PartRecord, ...]: ...
 
 
-class ReferenceRecord(RunPart):
-    """What was found for an optional input that the configuration refers to."""
+class ReferenceRecord(RecordPart):
+    """The artifact that was found for an optional input."""
 
     requested: str
-    """What the configuration calls it, such as `latest-blessed`."""
+    """Its name in the configuration, such as `latest-blessed`."""
     run_id: str | None = None
-    """The run that it was found by, if it was."""
+    """The run by which it was found; None if it was found by its path."""
     component: str
-    """The slot that made it."""
+    """The slot that produced it."""
     fingerprint: str
     digest: str
     path: str
 
 
-class StepRecord(RunPart):
+class StepRecord(RecordPart):
     """One step of a run."""
 
     component: str
     """The slot, such as `trainer`."""
     implementation: str
-    """The class that filled it, as an import string."""
+    """Import string of the component's class."""
     status: Literal["ran", "reused"]
     reason: str
-    """Why it was reused, or had to run."""
+    """Why the step ran, or why its artifact was reused."""
     seconds: Seconds
     cpu_seconds: Seconds
     parts: tuple[PartRecord, ...] = ()
-    """What of it went into what; what no part names is in none."""
+    """Durations of the named parts; they may add up to less than the step."""
     fingerprint: str
     digest: str
     path: str
     references: dict[str, ReferenceRecord] = {}
-    """What was found for the optional inputs that the configuration refers to; what is not there was not found."""
+    """The artifact of each optional input that was configured and found."""
     observations: dict[str, float] = {}
-    """What the step took down of itself, if it ran: each name ends with the unit."""
+    """Measurements of this run that are not part of the artifact; each name ends with the unit."""
     published: str | None = None
-    """What became of it outside of the root, such as `version 3: serving/mnist/3`; None if nothing did."""
+    """Where the artifact was published, such as `version 3: serving/mnist/3`; None if it was not."""
 
 
-class Failure(RunPart):
+class Failure(RecordPart):
     """Why a run did not finish."""
 
     component: str | None
-    """The step in which it happened, if any."""
+    """The step that failed, if any."""
     seconds: Seconds = 0.0
-    """What that step had taken by then."""
+    """Duration of that step until the failure."""
     cpu_seconds: Seconds = 0.0
     parts: tuple[PartRecord, ...] = ()
     headline: str
@@ -106,98 +104,98 @@ class Failure(RunPart):
     remedy: str
 
 
-class RunRecord(RunPart):
-    """What `run.json` holds: one run, from what was asked to how it ended."""
+class RunRecord(RecordPart):
+    """The content of `run.json`."""
 
     schema_version: Literal[2] = 2
     run_id: str
     outcome: Outcome
     exit_code: int | None
-    """None while it is running."""
+    """None while the run is in progress."""
     blessed: bool | None = None
     """None if no model was evaluated."""
     metrics: dict[str, Any] | None = None
     """The evaluation's metrics on the test split; at least `accuracy` and `loss`."""
     rubber_stamped: bool = False
-    """Whether it was blessed without a baseline to compare with."""
+    """Whether the model was blessed without a baseline to compare it with."""
     worst_slices: tuple[dict[str, Any], ...] = ()
-    """The evaluation's slices of the lowest accuracy, the worst first, each with its key."""
+    """The slices with the lowest accuracy, lowest first, each with its key."""
     checks: tuple[dict[str, Any], ...] = ()
-    """The evaluation's thresholds, each with its name, what was measured and whether it passed."""
+    """The evaluation's thresholds: name, measured value, limits, and whether the check passed."""
     steps: tuple[StepRecord, ...] = ()
     withheld: str | None = None
-    """Why the model was not pushed, if it was to be."""
+    """Why the Pusher did not push the model; None if it did, or if there is no Pusher."""
     report: str | None = None
-    """Path of the page that tells of the run; None if it has none."""
+    """Path of the run's report; None if there is none."""
     model_card: str | None = None
-    """Path of the model's card; None if it has none."""
+    """Path of the model card; None if there is none."""
     tracking: dict[str, str] = {}
-    """Where the tools that follow the run have it, by their names, and which of them did not to its end."""
+    """Where each tracking tool stores the run, or why it failed."""
     failure: Failure | None = None
     started: datetime
     seconds: Seconds = 0.0
     cpu_seconds: Seconds | None = None
-    """On the processors, of the whole process where the command line began it; None while it is running."""
+    """CPU time of the run, or of the whole process if the command line started it; None while it is in progress."""
     config: dict[str, Any]
     environment: dict[str, Any]
 
-    def missed(self) -> list[str]:
-        """Return each threshold that the model did not meet, in words."""
-        return [in_words(check) for check in self.checks if not check["passed"]]
+    def failed_checks(self) -> list[str]:
+        """Return a description of each threshold that the model did not meet."""
+        return [describe_check(check) for check in self.checks if not check["passed"]]
 
-    def broken_step(self) -> str | None:
-        """Return the step that was begun and did not end, if there is one."""
+    def unfinished_step(self) -> str | None:
+        """Return the step that started and did not finish, if any."""
         slot = None if self.failure is None else self.failure.component
         return None if slot in {step.component for step in self.steps} else slot
 
-    def timed(self) -> tuple[Timed, ...]:
-        """Return all that took time in steps, also the one that did not end."""
+    def timed_records(self) -> tuple[TimedRecord, ...]:
+        """Return everything that took time: the steps, and the failure if there is one."""
         return self.steps if self.failure is None else (*self.steps, self.failure)
 
-    def training(self) -> float | None:
-        """Return the CPU-seconds that went into training; None if nothing was trained."""
-        parts = [part for timed in self.timed() for part in timed.parts if part.name == TRAINING]
+    def training_cpu_seconds(self) -> float | None:
+        """Return the CPU time of training; None if nothing was trained."""
+        parts = [part for timed in self.timed_records() for part in timed.parts if part.name == TRAINING_PART]
         return sum(part.cpu_seconds for part in parts) if parts else None
 
     def to_json(self) -> str:
-        """Return the record as JSON that a person can read."""
+        """Return the record as readable JSON."""
         return self.model_dump_json(indent=2)
 
 
-def in_words(check: dict[str, Any]) -> str:
-    """Return what was measured and its bound, such as `recall of class/7 is 0.8912, minimum 0.95`."""
+def describe_check(check: dict[str, Any]) -> str:
+    """Return a check with its value and limits, such as `recall of class/7 is 0.8912, minimum 0.95`."""
     limits = {side: check[side] for side in ("minimum", "maximum") if check[side] is not None}
-    value = "not to be had" if check["value"] is None else format_distinct(check["value"], limits.values(), ".{}g")
+    value = "undefined" if check["value"] is None else format_distinct(check["value"], limits.values(), ".{}g")
     bounds = [f"{side} {limit:g}" for side, limit in limits.items()]
-    noise = "" if check["p_value"] is None else f" (p {check['p_value']:.2g})"
-    return f"{check['name']} is {value}{noise}, {' and '.join(bounds)}"
+    p_value = "" if check["p_value"] is None else f" (p {check['p_value']:.2g})"
+    return f"{check['name']} is {value}{p_value}, {' and '.join(bounds)}"
 
 
-def times(stopwatch: Stopwatch) -> dict[str, Any]:
-    """Return what a stopwatch shows as the fields of a record."""
-    whole, parts = stopwatch.whole(), stopwatch.parts()
-    return {
-        **rounded(whole),
-        "parts": tuple(PartRecord(name=name, **rounded(spent)) for name, spent in parts.items()),
-    }
+def timing_fields(stopwatch: Stopwatch) -> dict[str, Any]:
+    """Return the reading of a stopwatch as the fields of a step or failure."""
+    parts = tuple(PartRecord(name=name, **duration_fields(part)) for name, part in stopwatch.parts().items())
+    return {**duration_fields(stopwatch.elapsed()), "parts": parts}
 
 
-def rounded(spent: Elapsed) -> dict[str, float]:
-    """Return time that went by as the fields of a record, to the millisecond."""
-    return {"seconds": round(spent.seconds, 3), "cpu_seconds": round(spent.cpu_seconds, 3)}
+def duration_fields(elapsed: Duration) -> dict[str, float]:
+    """Return a duration as the fields of a record, rounded to milliseconds."""
+    return {"seconds": round(elapsed.seconds, 3), "cpu_seconds": round(elapsed.cpu_seconds, 3)}
 
 
-def left_over(whole: Took, parts: Iterable[Took]) -> Elapsed:
-    """Return what of the whole is in none of its parts."""
-    left = sum((Elapsed(-part.seconds, -part.cpu_seconds) for part in parts), Elapsed(whole.seconds, whole.cpu_seconds))
-    return Elapsed(max(0.0, left.seconds), max(0.0, left.cpu_seconds))  # each was rounded
+def remaining_time(whole: Duration, parts: Iterable[Duration]) -> Elapsed:
+    """Return the time of `whole` that none of its parts covers."""
+    known = list(parts)
+    return Elapsed(  # not below 0: each value was rounded
+        max(0.0, whole.seconds - sum(part.seconds for part in known)),
+        max(0.0, whole.cpu_seconds - sum(part.cpu_seconds for part in known)),
+    )
 
 
 def outcome_of(exit_code: ExitCode) -> Outcome:
-    """Return the word for an exit code."""
-    words: dict[ExitCode, Outcome] = {
+    """Return the outcome that an exit code stands for."""
+    outcomes: dict[ExitCode, Outcome] = {
         ExitCode.SUCCEEDED: "succeeded",
         ExitCode.NOT_BLESSED: "not_blessed",
         ExitCode.TERMINATED: "terminated",
     }
-    return words.get(exit_code, "failed")
+    return outcomes.get(exit_code, "failed")

@@ -10,19 +10,21 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from components import Pusher
+from components.artifacts import Evaluation, GraphOperation, Model, Stored, TransformedExamples
 from components.base.errors import ConfigError, IntegrityError
 from job.pipeline.slots import SLOTS
 from job.store.integrity import verify
+from job.store.lineage import sealed_artifacts
 from job.store.manifest import MANIFEST
 from job.store.records import ReferenceRecord
-from job.store.runs import RECORD
+from job.store.runs import RECORD, Runs
+from job.store.store import Store
 
 if TYPE_CHECKING:
     from components import Artifact, Component
     from job.store.fingerprint import FingerprintInputs
     from job.store.records import StepRecord
-    from job.store.runs import Runs
-    from job.store.store import Sealed, Store
+    from job.store.store import SealedArtifact
 
 FINGERPRINT = re.compile("[0-9a-f]{64}")
 """Names the folder of an artifact in a store: without a manifest it is damaged."""
@@ -34,7 +36,7 @@ LATEST_BLESSED = "latest-blessed"
 class ResolvedArtifact:
     """What was found for a name."""
 
-    sealed: Sealed
+    sealed: SealedArtifact
     asked: str
     run_id: str | None = None
     """The run by which it was found, if it was."""
@@ -155,7 +157,7 @@ class ArtifactResolver:
             raise _too_short(place, asked, wanted)
         return ResolvedArtifact(self._sealed(steps[wanted]), asked, record.run_id)
 
-    def _sealed(self, step: StepRecord) -> Sealed:
+    def _sealed(self, step: StepRecord) -> SealedArtifact:
         sealed = self.store.find(step.component, step.fingerprint)
         if sealed is None:
             directory = self.store.directory(step.component, step.fingerprint)
@@ -164,7 +166,7 @@ class ArtifactResolver:
             )
         return sealed
 
-    def _at(self, path: Path, place: str, kind: type[Artifact]) -> Sealed:
+    def _at(self, path: Path, place: str, kind: type[Artifact]) -> SealedArtifact:
         """Return the sealed artifact in a folder, or that of a run's folder, also of another root."""
         wanted = slot_of(kind)
         directory = (path / wanted if (path / wanted).is_dir() else path).resolve()
@@ -212,3 +214,96 @@ def is_the_same_step(made: FingerprintInputs, key: FingerprintInputs) -> bool:
     """Return whether a key says what another says that refers to nothing: the same inputs, or config without any."""
     inputs = {name: made.inputs.get(name) for name in key.inputs}
     return inputs == key.inputs if key.inputs else made.producer.config == key.producer.config
+
+
+MODEL_OPTION = "--model"
+
+
+@dataclass(frozen=True)
+class ResolvedModel:
+    """A model whose every file was verified, and what is to be known to ask it."""
+
+    stored: Stored[Model]
+    evaluation: Stored[Evaluation] | None
+    """That of the run; None for a model that was not named by a run, or that nobody evaluated."""
+    sealed: SealedArtifact
+    """The model as it lies in its store."""
+
+    @property
+    def graph(self) -> tuple[GraphOperation, ...]:
+        """What turns raw images into those that it was trained on; empty if it has a SavedModel, which does so itself.
+
+        Raises:
+            IntegrityError: if the examples that it was trained on are not in the store any more.
+        """
+        if self.stored.artifact.saved_model is not None:
+            return ()
+        examples: Stored[TransformedExamples] = find_training_examples(self.sealed).stored()
+        return examples.artifact.graph
+
+    @property
+    def temperature(self) -> float | None:
+        """By which its evaluation divided the logits; None if it did not."""
+        calibration = None if self.evaluation is None else self.evaluation.artifact.calibration
+        return calibration.temperature if calibration is not None and calibration.applied else None
+
+
+def resolve_model(root: Path, asked: str | None) -> ResolvedModel:
+    """Return the model that is to answer.
+
+    Args:
+        root: whose runs are looked through.
+        asked: a run's id, `latest`, the path of a run or of a sealed model; by default the latest blessed run.
+
+    Raises:
+        ConfigError: if there is no such model.
+        IntegrityError: if it is damaged.
+    """
+    references = ArtifactResolver(Store(root), Runs(root))
+    asked = newest_blessed(references.runs) if asked in (None, LATEST_BLESSED) else str(asked)
+    found = references.find(MODEL_OPTION, asked, Model)
+    model = found.sealed
+    evaluated = found.run_id is not None and any(
+        step.component == slot_of(Evaluation) for step in references.runs.read(found.run_id).steps
+    )
+    if evaluated or (Path(asked).expanduser() / slot_of(Evaluation)).is_dir():
+        evaluation = references.find(MODEL_OPTION, asked, Evaluation).sealed.stored()
+    else:
+        evaluation = None
+    stored: Stored[Model] = model.stored()
+    return ResolvedModel(stored, evaluation, model)
+
+
+def newest_blessed(runs: Runs) -> str:
+    """Return the id of the newest run whose model was blessed.
+
+    Raises:
+        ConfigError: if there is none.
+    """
+    record = next(runs.blessed(), None)
+    if record is None:
+        raise ConfigError(
+            f"{runs.root} has no run whose model was blessed",
+            expected=f"one, or a model that is named with {MODEL_OPTION}",
+            remedy=f"name a run with {MODEL_OPTION}, another root with --root, or train a model first",
+        )
+    return record.run_id
+
+
+def find_training_examples(model: SealedArtifact) -> SealedArtifact:
+    """Return the examples that a model was trained on, which lie in the same store.
+
+    Raises:
+        IntegrityError: if they are not there any more.
+    """
+    above = model.directory.parents
+    store = Store(above[2] if len(above) > 2 else above[0])
+    digests = set(model.manifest.inputs.values())
+    for sealed in sealed_artifacts(store):
+        if sealed.manifest.digest in digests and isinstance(sealed.manifest.artifact, TransformedExamples):
+            return sealed
+    raise IntegrityError(
+        f"{model.directory} was trained on examples that {store.root} does not have any more",
+        expected="what its transform made, which says how raw images are to be scaled",
+        remedy=f"name another model with {MODEL_OPTION}, or run the job again",
+    )

@@ -175,7 +175,7 @@ class Runs:
                 if record.blessed:
                     yield record
 
-    def having(self, digest: str) -> list[str]:
+    def using(self, digest: str) -> list[str]:
         """Return the ids of the runs that made or reused an artifact, the newest last."""
         found = []
         for run_id in self.ids():

@@ -49,7 +49,7 @@ class Entry:
 
 
 @dataclass(frozen=True)
-class Sealed:
+class SealedArtifact:
     """A sealed artifact: its manifest and its directory."""
 
     slot: str
@@ -62,7 +62,7 @@ class Sealed:
 
 
 @dataclass(frozen=True)
-class Stage:
+class Staging:
     """Where an artifact is being made."""
 
     files: Path
@@ -78,7 +78,7 @@ class Store:
         self.root = root
         self.artifacts = root / "artifacts"
 
-    def require(self) -> None:
+    def check_exists(self) -> None:
         """See that there is a store to look at.
 
         Raises:
@@ -105,7 +105,7 @@ class Store:
         """Let one run at a time look for, make or remove an artifact; see `components.runtime.locks.acquire`."""
         return acquire(self.lock(slot, fingerprint), owner=owner, on_wait=on_wait, check=check)
 
-    def find(self, slot: str, fingerprint: str) -> Sealed | None:
+    def find(self, slot: str, fingerprint: str) -> SealedArtifact | None:
         """Return the sealed artifact of that fingerprint, every file of it verified, or None.
 
         Raises:
@@ -118,7 +118,7 @@ class Store:
         verify(directory, sealed.manifest)
         return sealed
 
-    def read(self, slot: str, directory: Path) -> Sealed:
+    def read(self, slot: str, directory: Path) -> SealedArtifact:
         """Return the sealed artifact in a directory, its manifest verified but not its files.
 
         Raises:
@@ -147,7 +147,7 @@ class Store:
                 expected=f"that of its directory, {directory.name}",
                 remedy=REMEDY_RERUN,
             )
-        return Sealed(slot, manifest, directory)
+        return SealedArtifact(slot, manifest, directory)
 
     def sealed_directories(self) -> Iterator[tuple[str, Path]]:
         """Yield the slot and directory of everything sealed, in a fixed order."""
@@ -189,7 +189,7 @@ class Store:
         return min(recipes, key=lambda other: len(key.differences(other)), default=None)
 
     @contextmanager
-    def staged(self, slot: str, fingerprint: str) -> Iterator[Stage]:
+    def staged(self, slot: str, fingerprint: str) -> Iterator[Staging]:
         """Stage an artifact for as long as the block runs.
 
         What an unfinished attempt left unsealed goes, at the beginning and, whatever ends the
@@ -206,7 +206,9 @@ class Store:
             if not (stage.checkpoints.is_dir() and any(stage.checkpoints.iterdir())):
                 shutil.rmtree(partial, ignore_errors=True)
 
-    def seal(self, slot: str, key: FingerprintInputs, artifact: Artifact, warning: Callable[[str], None]) -> Sealed:
+    def seal(
+        self, slot: str, key: FingerprintInputs, artifact: Artifact, warning: Callable[[str], None]
+    ) -> SealedArtifact:
         """Seal what was staged: hash and flush every file, write the manifest last, rename once.
 
         What is sealed and whole is never replaced: another run may be reading it. If the same key gave
@@ -240,7 +242,7 @@ class Store:
             sealed = None
         if sealed is None:
             rename_durably(files, directory)
-            sealed = Sealed(slot, manifest, directory)
+            sealed = SealedArtifact(slot, manifest, directory)
         elif sealed.manifest != manifest:
             aside = files.rename(self._free_name(directory))
             warning(
@@ -264,9 +266,9 @@ class Store:
             number += 1
         return aside
 
-    def _stage(self, slot: str, fingerprint: str) -> Stage:
+    def _stage(self, slot: str, fingerprint: str) -> Staging:
         partial = self.partial(slot, fingerprint)
-        return Stage(files=partial / "files", checkpoints=partial / "checkpoints")
+        return Staging(files=partial / "files", checkpoints=partial / "checkpoints")
 
     def directory(self, slot: str, fingerprint: str) -> Path:
         """Return where the artifact of that fingerprint is, or would be."""

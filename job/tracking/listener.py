@@ -18,7 +18,7 @@ if TYPE_CHECKING:
     from components.base.termination import Termination
     from job.reporters.listener import RunListener
     from job.store.records import RunRecord, StepRecord
-    from job.store.store import Sealed
+    from job.store.store import SealedArtifact
     from job.tracking.tracker import Tracker, TrackerFactory
 
 POLL_SECONDS = 0.1
@@ -112,7 +112,7 @@ class TrackingListener:
         self._reporter.epoch_end(metrics=metrics)
         self._send_epoch(self._epoch, metrics)
 
-    def end_step(self, step: StepRecord, sealed: Sealed) -> None:
+    def end_step(self, step: StepRecord, sealed: SealedArtifact) -> None:
         self._reporter.end_step(step, sealed)
         if isinstance(model := sealed.manifest.artifact, Model):
             self._send_history(model.history)

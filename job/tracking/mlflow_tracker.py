@@ -30,7 +30,7 @@ from job.tracking.mlflow_client import (
 if TYPE_CHECKING:
     from job.config.tracking import MlflowConfig
     from job.store.records import RunRecord, StepRecord
-    from job.store.store import Sealed
+    from job.store.store import SealedArtifact
 
 STATUS = {"succeeded": "FINISHED", "not_blessed": "FINISHED", "terminated": "KILLED", "failed": "FAILED"}
 METRIC_PREFIX = "test_"
@@ -95,7 +95,7 @@ class MlflowTracker:
     def end_epoch(self, epoch: int, metrics: Mapping[str, float]) -> None:
         self._log_metrics(metrics, step=epoch)
 
-    def end_step(self, step: StepRecord, sealed: Sealed) -> None:
+    def end_step(self, step: StepRecord, sealed: SealedArtifact) -> None:
         manifest = sealed.manifest
         tags: dict[str, object] = {
             f"lineage.{step.component}": manifest.digest,

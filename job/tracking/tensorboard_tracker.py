@@ -38,7 +38,7 @@ from job.tracking.flatten import parameters
 if TYPE_CHECKING:
     from job.config.tracking import TensorBoardConfig
     from job.store.records import RunRecord, StepRecord
-    from job.store.store import Sealed
+    from job.store.store import SealedArtifact
 
 PNG_SIGNATURE = b"\x89PNG\r\n\x1a\n"
 VALIDATION_PREFIX = "val_"
@@ -80,7 +80,7 @@ class TensorBoardTracker:
                 values = [_scalar(name.removeprefix(VALIDATION_PREFIX), metrics[name]) for name in sorted(names)]
                 self._write(*values, part=part, step=epoch)
 
-    def end_step(self, step: StepRecord, sealed: Sealed) -> None:  # noqa: ARG002
+    def end_step(self, step: StepRecord, sealed: SealedArtifact) -> None:  # noqa: ARG002
         match sealed.manifest.artifact:
             case Examples() as examples:
                 self._source = examples.source.model_dump(mode="json")

@@ -8,12 +8,12 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Protocol
 
 from components.base.errors import ConfigError
-from components.runtime.libraries import not_installed
+from components.runtime.libraries import missing_modules
 
 if TYPE_CHECKING:
     from job.config.tracking import MlflowConfig, TensorBoardConfig, TrackingConfig
     from job.store.records import RunRecord, StepRecord
-    from job.store.store import Sealed
+    from job.store.store import SealedArtifact
 
 MODULES = {"tensorboard": ("tensorboard",), "mlflow": ("mlflow", "sqlalchemy", "alembic")}
 """Modules that each tracker imports; the extra of the same name installs them."""
@@ -41,7 +41,7 @@ class Tracker(Protocol):
             metrics: `loss`, `accuracy`, `val_loss`, `val_accuracy` and `learning_rate`.
         """
 
-    def end_step(self, step: StepRecord, sealed: Sealed) -> None:
+    def end_step(self, step: StepRecord, sealed: SealedArtifact) -> None:
         """Called when a step is done, with its artifact."""
 
     def end(self, record: RunRecord, directory: Path) -> None:
@@ -71,7 +71,7 @@ def tracker_factories(config: TrackingConfig, root: Path) -> dict[str, TrackerFa
     if config.mlflow is not None:
         factories["mlflow"] = partial(_mlflow, config.mlflow, root)
     for name in factories:
-        if missing := not_installed(MODULES[name]):
+        if missing := missing_modules(MODULES[name]):
             raise ConfigError(
                 f"tracking.{name} is on, but {missing[0]} is not installed",
                 expected=f"the extra `{name}`",

@@ -7,7 +7,7 @@ from typing import Any
 from components.base.errors import ExitCode
 from components.trainer.config import CheckpointConfig
 from job.reporters.termination_log import VARIABLE
-from job.signals import PATIENCE
+from job.signals import GRACE_SECONDS
 from tests.configs.kubernetes import Rendered, require_kubectl
 
 require_kubectl()
@@ -58,7 +58,7 @@ def test_a_finished_job_goes_after_a_while(rendered: Rendered) -> None:
 
 def test_there_is_time_for_a_last_checkpoint(rendered: Rendered) -> None:
     # One that took longer than the time between two would be of no use.
-    assert rendered.pod["terminationGracePeriodSeconds"] >= PATIENCE + CheckpointConfig().every_seconds
+    assert rendered.pod["terminationGracePeriodSeconds"] >= GRACE_SECONDS + CheckpointConfig().every_seconds
 
 
 def test_the_last_word_is_written_where_kubernetes_reads_it(rendered: Rendered) -> None:

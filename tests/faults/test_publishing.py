@@ -176,7 +176,7 @@ def test_who_waits_is_told_for_whom_and_a_signal_ends_the_waiting(tmp_path: Path
         watchdog.cancel()
     assert process.returncode == 143
     assert stdout == ""
-    assert "the job was asked to end (SIGTERM)" in stderr
+    assert "the job was interrupted (SIGTERM)" in stderr
     assert "run the same command again: nothing was changed" in stderr
     assert sorted(path.name for path in (tmp_path / "served").iterdir()) == ["1", "2"]
 

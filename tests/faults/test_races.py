@@ -12,11 +12,10 @@ from typing import Any
 
 import pytest
 
-import job.signals
 import job.store.runs
 from components.base.errors import TerminationError
 from components.runtime.locks import acquire, is_held, try_acquire
-from job.options import interpreter
+from job.options import python_command
 from job.signals import Signals
 from job.store.records import RunRecord
 from job.store.runs import Runs
@@ -108,10 +107,12 @@ class FixedClock(datetime.datetime):
         return cls(2026, 1, 2, 3, 4, 5, 6789, tz)
 
 
-def test_a_promise_to_end_by_itself_is_kept_to_by_all_but_a_second_signal(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(job.signals, "PATIENCE", 0.1)
-    monkeypatch.setattr(job.signals, "ECHO", 0.1)
-    signals = Signals()
+def quick_signals() -> Signals:
+    return Signals(grace_seconds=0.1, echo_seconds=0.1)
+
+
+def test_only_a_second_signal_interrupts_deferred_work() -> None:
+    signals = quick_signals()
     with signals.installed():
         reached = []
         with pytest.raises(TerminationError), signals.interruptible(), signals.deferred():
@@ -122,7 +123,7 @@ def test_a_promise_to_end_by_itself_is_kept_to_by_all_but_a_second_signal(monkey
             reached.append("its own end")
         assert reached
         assert signals.requested
-    again = Signals()
+    again = quick_signals()
     with again.installed():
         with pytest.raises(TerminationError), again.interruptible(), again.deferred():
             signal.raise_signal(signal.SIGTERM)
@@ -132,7 +133,7 @@ def test_a_promise_to_end_by_itself_is_kept_to_by_all_but_a_second_signal(monkey
             signal.raise_signal(signal.SIGTERM)
             reached.append("never")
         assert reached == ["its own end", "beyond an echo"]
-    unpromised = Signals()
+    unpromised = quick_signals()
     with unpromised.installed(), pytest.raises(TerminationError), unpromised.interruptible():
         signal.raise_signal(signal.SIGINT)
         time.sleep(30)
@@ -207,8 +208,8 @@ def test_a_component_ends_between_units_of_work_or_is_broken_off(
             time.sleep(1.2)  # sooner, it would be an echo
         _, stderr = process.communicate(timeout=50)  # left alone, it sleeps for 60
     assert process.returncode == 143
-    assert f"the job was asked to end ({signals[0].name})" in stderr
-    assert f"resume:   {interpreter()} -m job run --config {config} --root {root}" in stderr
+    assert f"the job was interrupted ({signals[0].name})" in stderr
+    assert f"resume:   {python_command()} -m job run --config {config} --root {root}" in stderr
     record: dict[str, Any] = json.loads((root / "runs/latest/run.json").read_text())
     assert (record["outcome"], record["exit_code"]) == ("terminated", 143)
     assert [step["component"] for step in record["steps"]] == SLOTS[:2]

@@ -7,7 +7,7 @@ from contextlib import AbstractContextManager, nullcontext
 from components.base.errors import TerminationError
 
 
-class AskedAfter:
+class TerminationAfter:
     """Asks the job to end once it was asked so many times whether it does."""
 
     def __init__(self, looks: int) -> None:

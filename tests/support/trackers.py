@@ -8,7 +8,7 @@ from pathlib import Path
 from typing import Any
 
 from job.store.records import RunRecord, StepRecord
-from job.store.store import Sealed
+from job.store.store import SealedArtifact
 from tests.conftest import FAKES
 
 METHODS = ("begin", "end_epoch", "end_step", "end")
@@ -45,7 +45,7 @@ class FakeTracker:
         self.epochs.append(epoch)
         self._called("end_epoch", str(epoch))
 
-    def end_step(self, step: StepRecord, sealed: Sealed) -> None:
+    def end_step(self, step: StepRecord, sealed: SealedArtifact) -> None:
         assert sealed.manifest.digest == step.digest
         self._called("end_step", step.component)
 

@@ -58,13 +58,13 @@ class CsvSource(SourceConfig):
         import numpy as np
 
         from components.io.csv_images import no_rows, open_csv_images
-        from components.io.raw_images import LabelledImages, spooling
+        from components.io.raw_images import LabelledImages, spool_images
 
         csv_images = open_csv_images(path, labelled=True)
         height, width = self._image_shape(path, len(csv_images.pixel_columns))
         labels = []
         # A pixel takes at least two characters.
-        with spooling(scratch, height=height, width=width, needed=path.stat().st_size // 2) as spool:
+        with spool_images(scratch, height=height, width=width, needed=path.stat().st_size // 2) as spool:
             for pixels, batch_labels in csv_images.batches():
                 context.termination.check()
                 spool.append(pixels)

@@ -37,12 +37,12 @@ class DigitsSource(SourceConfig):
         from PIL import Image
         from sklearn.datasets import load_digits
 
-        from components.io.raw_images import LabelledImages, spooling
+        from components.io.raw_images import LabelledImages, spool_images
 
         bunch = load_digits()
         scaled = np.rint(bunch.images * (255 / FULL_INK)).astype(np.uint8)
         needed = len(scaled) * self.size**2
-        with spooling(scratch / "digits", height=self.size, width=self.size, needed=needed) as spool:
+        with spool_images(scratch / "digits", height=self.size, width=self.size, needed=needed) as spool:
             for image in scaled:
                 spool.append(
                     np.asarray(Image.fromarray(image).resize((self.size, self.size), Image.Resampling.BICUBIC))

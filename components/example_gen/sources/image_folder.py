@@ -72,10 +72,10 @@ class ImageFolderSource(SourceConfig):
     def _load_classes(self, classes: dict[str, list[Path]], context: Context, scratch: Path) -> LabelledImages:
         import numpy as np
 
-        from components.io.raw_images import LabelledImages, spooling
+        from components.io.raw_images import LabelledImages, spool_images
 
         files = [file for files in classes.values() for file in files]
-        with spooling(scratch, height=self.size, width=self.size, needed=len(files) * self.size**2) as spool:
+        with spool_images(scratch, height=self.size, width=self.size, needed=len(files) * self.size**2) as spool:
             for file in files:
                 context.termination.check()
                 spool.append(read_image(file, self.size))

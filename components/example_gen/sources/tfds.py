@@ -176,12 +176,12 @@ class TfdsSource(SourceConfig):
     def _read(self, builder: Any, split: str, context: Context, scratch: Path) -> LabelledImages:
         import numpy as np
 
-        from components.io.raw_images import LabelledImages, spooling
+        from components.io.raw_images import LabelledImages, spool_images
 
         count = builder.info.splits[split].num_examples
         height, width = (self.size, self.size) if self.size else builder.info.features["image"].shape[:2]
         labels = []
-        with spooling(scratch / split, height=height, width=width, needed=count * height * width) as spool:
+        with spool_images(scratch / split, height=height, width=width, needed=count * height * width) as spool:
             for some_images, some_labels in self._batches(builder, split, shape=(height, width)):
                 context.termination.check()
                 spool.append(some_images)

@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING
 import numpy as np
 
 from components.artifacts import SPLITS
-from components.io.image_digests import DIGEST, image_digests
+from components.io.image_digests import DIGEST_DTYPE, image_digests
 
 if TYPE_CHECKING:
     from numpy.typing import NDArray
@@ -67,7 +67,9 @@ class ImageIndex:
 
     def equals(self) -> Equals:
         """Return the images that have an equal in any split."""
-        every = np.concatenate([np.empty(0, DIGEST), *(piece for name in SPLITS for piece in self._digests[name])])
+        every = np.concatenate(
+            [np.empty(0, DIGEST_DTYPE), *(piece for name in SPLITS for piece in self._digests[name])]
+        )
         halves = every.view(np.uint64).reshape(-1, 2)
         order = np.lexsort((halves[:, 1], halves[:, 0]))
         halves = halves[order]

@@ -7,7 +7,7 @@ import warnings
 from contextlib import contextmanager
 from typing import TYPE_CHECKING
 
-from components.runtime.tensorflow import quiet_standard_error
+from components.runtime.tensorflow import quiet_stderr
 from components.trainer.export.serving_model import INPUT
 
 if TYPE_CHECKING:
@@ -31,7 +31,7 @@ def write(deployable: ServingModel, path: Path, images: NDArray[np.uint8]) -> No
     module.weights = [variable.value for variable in deployable.network.weights]
     module.serve = deployable.serve
     function = deployable.serve.get_concrete_function()
-    with _scratch_beside(path), quiet_standard_error():
+    with _scratch_beside(path), quiet_stderr():
         path.write_bytes(tf.lite.TFLiteConverter.from_concrete_functions([function], module).convert())
 
 

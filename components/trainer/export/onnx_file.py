@@ -6,8 +6,8 @@ import logging
 from typing import TYPE_CHECKING, Any
 
 from components.base.errors import ConfigError
-from components.runtime.libraries import not_installed
-from components.runtime.tensorflow import quiet_standard_error
+from components.runtime.libraries import missing_modules
+from components.runtime.tensorflow import quiet_stderr
 from components.trainer.export.serving_model import INPUT
 
 if TYPE_CHECKING:
@@ -28,7 +28,7 @@ PACKAGES = ("tf2onnx", "onnx", "onnxruntime")
 
 def missing() -> list[str]:
     """Return which of the packages that convert and try the model are not installed, without importing them."""
-    return not_installed(PACKAGES)
+    return missing_modules(PACKAGES)
 
 
 def require(place: str) -> None:
@@ -50,7 +50,7 @@ def write(deployable: ServingModel, path: Path, images: NDArray[np.uint8]) -> No
     logging.getLogger("tf2onnx").setLevel(logging.ERROR)
     from tf2onnx.convert import from_function
 
-    with quiet_standard_error():
+    with quiet_stderr():
         model, _ = from_function(deployable.serve, input_signature=deployable.serve.input_signature, opset=OPSET)
     _make_reproducible(model)
     path.write_bytes(model.SerializeToString(deterministic=True))

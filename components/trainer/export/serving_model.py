@@ -7,7 +7,7 @@ from functools import cached_property, partial
 from typing import TYPE_CHECKING, Any
 
 from components.inference.averaging import average_over_shifts
-from components.inference.predictor import NETWORK
+from components.inference.predictor import NETWORK_LAYER
 from components.inference.transform_graph import apply_tensorflow
 
 if TYPE_CHECKING:
@@ -75,12 +75,12 @@ class ServingModel:
 
 
 def copy_of(network: Any) -> Any:
-    """Return another keras.Sequential of the same layers and weights, called `NETWORK`."""
+    """Return another keras.Sequential of the same layers and weights, called `NETWORK_LAYER`."""
     import keras
 
     config = network.get_config()
     # All at once: `Sequential.from_config` builds anew after each layer.
-    copy = keras.Sequential([keras.layers.deserialize(layer) for layer in config["layers"]], name=NETWORK)
+    copy = keras.Sequential([keras.layers.deserialize(layer) for layer in config["layers"]], name=NETWORK_LAYER)
     if not copy.built:  # its input is no layer
         copy.build(network.input_shape)
     copy.set_weights(network.get_weights())

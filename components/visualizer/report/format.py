@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
-from components.base.numbers import format_distinct
+from components.base.formatting import format_distinct
 
 if TYPE_CHECKING:
     from collections.abc import Sequence

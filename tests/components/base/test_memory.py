@@ -33,8 +33,8 @@ from components.example_gen.sources.base import Dataset
 from components.example_gen.split_config import SplitConfig
 from components.example_gen.write import write_dataset
 from components.io import raw_images
-from components.io.raw_images import LabelledImages, RawImages, scratch_folder, spooling
-from components.io.splits import ROW_GROUP, iterate_examples, iterate_scaled, read_scaled, row_group
+from components.io.raw_images import LabelledImages, RawImages, scratch_folder, spool_images
+from components.io.splits import MAX_GROUP_ROWS, iterate_examples, iterate_scaled, read_scaled, row_group_rows
 from components.testing.contract import make_inputs
 from components.transform import TransformConfig
 from tests.support.data import write_idx
@@ -56,7 +56,7 @@ def number_of(images: np.ndarray) -> np.ndarray:
 
 
 def spooled(path: Path, images: np.ndarray, labels: np.ndarray) -> LabelledImages:
-    with spooling(path, height=SIDE, width=SIDE) as spool:
+    with spool_images(path, height=SIDE, width=SIDE) as spool:
         spool.append(images)
     return LabelledImages(spool.images(), labels)
 
@@ -89,10 +89,16 @@ def contents(folder: Path) -> dict[str, bytes]:
 @pytest.mark.parametrize("strategy", ["stratified", "official"])
 def test_no_budget_changes_the_result(tmp_path: Path, strategy: str) -> None:
     made, files = [], []
-    for budget in (1, 4 * ROW_GROUP * SIDE * SIDE, 10**9):  # one, two and all row groups a bucket
+    for budget in (1, 4 * MAX_GROUP_ROWS * SIDE * SIDE, 10**9):  # one, two and all row groups a bucket
         folder = tmp_path / str(budget)
         made.append(
-            generate(folder, train=3 * ROW_GROUP + 5, test=ROW_GROUP + 1, memory_budget=budget, strategy=strategy)
+            generate(
+                folder,
+                train=3 * MAX_GROUP_ROWS + 5,
+                test=MAX_GROUP_ROWS + 1,
+                memory_budget=budget,
+                strategy=strategy,
+            )
         )
         files.append(contents(folder))
     assert made[0] == made[1] == made[2]
@@ -101,7 +107,7 @@ def test_no_budget_changes_the_result(tmp_path: Path, strategy: str) -> None:
 
 
 def test_every_image_is_in_one_split_with_its_own_label_and_name(tmp_path: Path) -> None:
-    train, test = 3 * ROW_GROUP + 5, 1000
+    train, test = 3 * MAX_GROUP_ROWS + 5, 1000
     generate(tmp_path / "out", train=train, test=test, memory_budget=1)
     frames = [pd.read_parquet(tmp_path / "out" / f"{name}.parquet") for name in ("train", "validation", "test")]
     frame = pd.concat(frames)
@@ -123,7 +129,7 @@ def test_every_image_is_in_one_split_with_its_own_label_and_name(tmp_path: Path)
 def test_a_shuffle_in_pieces_is_the_shuffle_in_memory(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch, counts: list[int], size: int, piece: int, group: int, seed: int
 ) -> None:
-    monkeypatch.setattr(raw_images, "PIECE", piece)
+    monkeypatch.setattr(raw_images, "CHUNK_BYTES", piece)
     images, labels = numbered(sum(counts))
     cuts = np.cumsum(counts)[:-1]
     parts = [
@@ -140,10 +146,12 @@ def test_a_shuffle_in_pieces_is_the_shuffle_in_memory(
 
 
 def test_a_row_group_of_large_images_is_no_larger_than_one_of_small_ones() -> None:
-    assert row_group(4 * 4) == row_group(28 * 28) == ROW_GROUP
-    assert row_group(29 * 29) < ROW_GROUP
-    assert [row_group(side * side) * side * side <= raw_images.PIECE for side in (29, 224, 1024)] == [True] * 3
-    assert row_group(10**9) == 1
+    assert row_group_rows(4 * 4) == row_group_rows(28 * 28) == MAX_GROUP_ROWS
+    assert row_group_rows(29 * 29) < MAX_GROUP_ROWS
+    assert [row_group_rows(side * side) * side * side <= raw_images.CHUNK_BYTES for side in (29, 224, 1024)] == [
+        True
+    ] * 3
+    assert row_group_rows(10**9) == 1
 
 
 def test_a_source_that_becomes_shorter_is_told(tmp_path: Path) -> None:
@@ -201,7 +209,7 @@ def test_the_evaluator_asks_the_model_batch_by_batch(
 
     evaluations = []
     for batch in (7, 1000):
-        monkeypatch.setattr(predictor, "BATCH", batch)
+        monkeypatch.setattr(predictor, "BATCH_SIZE", batch)
         real, asked = predictor.load_predictor(inputs[Model]), []
 
         def recording(images: np.ndarray) -> np.ndarray:

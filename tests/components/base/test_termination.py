@@ -11,7 +11,7 @@ from components import Component, Context, Evaluator, ExampleGen, Trainer, Trans
 from components.artifacts import Artifact, Stored
 from components.base.errors import TerminationError
 from components.testing.contract import make_inputs
-from tests.support.termination import AskedAfter
+from tests.support.termination import TerminationAfter
 
 
 @pytest.fixture(scope="module")
@@ -39,5 +39,5 @@ def test_it_ends_between_units_of_work(
 ) -> None:
     arguments = {name: inputs[kind] for name, kind in component.signature().inputs.items()}
     with pytest.raises(TerminationError):
-        component.run(Context(output=tmp_path, termination=AskedAfter(units)), **arguments)
+        component.run(Context(output=tmp_path, termination=TerminationAfter(units)), **arguments)
     assert sorted(path.name for path in tmp_path.iterdir()) == made

@@ -41,7 +41,7 @@ def test_parts_are_told_in_the_order_in_which_they_were_begun(clocks: Clocks, st
         with stopwatch.timed(part):
             clocks.go_on(seconds)
     assert list(stopwatch.parts().items()) == [("reading", Elapsed(7, 14)), ("writing", Elapsed(1, 2))]
-    assert stopwatch.whole() == Elapsed(38, 76)
+    assert stopwatch.elapsed() == Elapsed(38, 76)
 
 
 def test_a_part_within_a_part_is_not_counted_twice(clocks: Clocks, stopwatch: Stopwatch) -> None:
@@ -54,7 +54,7 @@ def test_a_part_within_a_part_is_not_counted_twice(clocks: Clocks, stopwatch: St
             clocks.go_on(8)
         clocks.go_on(16)
     assert stopwatch.parts() == {"drawing": Elapsed(21, 42), "imports": Elapsed(10, 20)}
-    assert sum(stopwatch.parts().values(), Elapsed()) == stopwatch.whole()
+    assert sum(stopwatch.parts().values(), Elapsed()) == stopwatch.elapsed()
 
 
 def test_a_block_that_fails_counts(clocks: Clocks, stopwatch: Stopwatch) -> None:

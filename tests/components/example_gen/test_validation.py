@@ -16,7 +16,7 @@ from components import Context, ExampleGen, Examples
 from components.artifacts import Anomaly
 from components.base.errors import DataError
 from components.base.progress import NoProgress
-from components.io.splits import ROW_GROUP
+from components.io.splits import MAX_GROUP_ROWS
 from tests.support.data import IDX_NAMES, squares, write_idx
 
 LISTED = ["constant_images", "duplicates_within_split", "duplicates_across_splits", "conflicting_labels"]
@@ -192,7 +192,7 @@ def test_no_budget_changes_what_is_found(tmp_path: Path) -> None:
     assert set(found(made[0][0])) == set(LISTED)
     rows = listing(folder).query("check == 'constant_images'")
     assert set(rows["id"]) == {f"train/{row}" for row in grey}
-    assert rows["row"].max() > ROW_GROUP, "all are in the first row group"
+    assert rows["row"].max() > MAX_GROUP_ROWS, "all are in the first row group"
 
 
 def test_training_that_has_much_more_of_one_class_than_of_another_is_told(tmp_path: Path) -> None:

@@ -18,7 +18,7 @@ from components.base.progress import NoProgress
 from components.testing.contract import make_inputs
 from components.trainer.checkpoint import Checkpoint, Checkpoints
 from components.trainer.early_stopping import BestEpoch, EarlyStopping
-from tests.support.termination import AskedAfter
+from tests.support.termination import TerminationAfter
 
 ROW = Epoch(epoch=1, loss=0.5, accuracy=0.8, val_loss=0.4, val_accuracy=0.9, learning_rate=0.001)
 
@@ -218,7 +218,7 @@ def train(
     context = Context(
         output=output,
         progress=listener,
-        termination=AskedAfter(1 + times),  # the first look is before training
+        termination=TerminationAfter(1 + times),  # the first look is before training
         checkpoints=folder / "checkpoints",
         fingerprint="this training",
     )

@@ -18,7 +18,7 @@ from components import Context, Model, Stored, TransformedExamples
 from components.artifacts import ExportFormat, GraphOperation
 from components.base.errors import ConfigError, DataError, JobError
 from components.base.progress import NoProgress
-from components.inference.predictor import NETWORK, load_network
+from components.inference.predictor import NETWORK_LAYER, load_network
 from components.inference.transform_graph import apply_numpy, invert_numpy
 from components.io.splits import read_scaled
 from components.testing.contract import make_inputs
@@ -224,7 +224,7 @@ def test_every_way_to_state_the_same_scaling_is_exported(inputs: Inputs) -> None
     np.testing.assert_array_equal(raw_images(graph, scaled), inputs.images)
 
 
-@pytest.mark.parametrize("name", ["mine", NETWORK])
+@pytest.mark.parametrize("name", ["mine", NETWORK_LAYER])
 def test_a_network_of_any_name_is_found_again(inputs: Inputs, tmp_path: Path, name: str) -> None:
     import keras
 

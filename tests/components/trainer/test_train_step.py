@@ -16,7 +16,7 @@ from components.trainer.device_cache import COPIES, DeviceCache
 from components.trainer.network import NetworkConfig, build_network
 from components.trainer.train_step import Classifier
 from components.trainer.training_loop import Fit, TrainingLoop, fit
-from tests.support.termination import AskedAfter
+from tests.support.termination import TerminationAfter
 
 NETWORK = NetworkConfig(filters=(4, 4, 4), dense=(8, 8), dropout=0.0)
 
@@ -62,7 +62,7 @@ def test_a_training_in_blocks_that_is_ended_again_and_again_finds_the_same(tmp_p
     ended = 0
     while ended < 50:
         built = network()
-        context = Context(output=tmp_path, checkpoints=tmp_path / "checkpoints", termination=AskedAfter(1))
+        context = Context(output=tmp_path, checkpoints=tmp_path / "checkpoints", termination=TerminationAfter(1))
         try:
             fitted = fit(built, settings, squares(203, 0), squares(50, 1), context)
         except TerminationError:

@@ -14,7 +14,7 @@ import pytest
 
 from components.trainer.export.export import FORMS
 from job.config.config import load_config
-from job.options import Form
+from job.options import ExportFormatOption
 from job.runner.runner import run
 from job.store.records import RunRecord
 from tests.conftest import FAKES, TINY_NETWORK, Command
@@ -67,7 +67,7 @@ def test_it_says_what_it_wrote(root: Path, tmp_path: Path, mnist_job: Command) -
 
 
 def test_every_form_can_be_asked_for() -> None:
-    assert [form.value for form in Form] == list(FORMS)
+    assert [form.value for form in ExportFormatOption] == list(FORMS)
 
 
 def test_what_is_in_the_way_stays(root: Path, tmp_path: Path, mnist_job: Command) -> None:
@@ -145,7 +145,7 @@ def test_who_is_asked_to_end_says_so_and_leaves_nothing(root: Path, tmp_path: Pa
         process.send_signal(number)
         _, told = process.communicate(timeout=60)
     assert process.returncode == 143
-    assert f"the job was asked to end ({number.name})" in told
+    assert f"the job was interrupted ({number.name})" in told
     assert not (tmp_path / "forms").exists()
 
 

@@ -24,7 +24,7 @@ from PIL import Image
 from rich.console import Console
 
 from job.config.config import load_config
-from job.options import AnswerFormat
+from job.options import PredictionFormat
 from job.reporters.predictions import Answer, make_answers
 from job.runner.runner import run
 from job.store.records import RunRecord
@@ -276,7 +276,7 @@ def test_a_signal_ends_it_between_two_lines_with_143(trained: Trained, many: Pat
     assert all(json.loads(line) for line in process.stdout)
     assert process.wait(30) == 143
     assert process.stderr is not None
-    assert f"asked to end ({number.name})" in process.stderr.read()
+    assert f"interrupted ({number.name})" in process.stderr.read()
     process.stdout.close()
     process.stderr.close()
 
@@ -321,7 +321,7 @@ def test_the_bar_goes_where_answers_are_told_on_the_same_terminal(trained: Train
 def test_labels_are_numbers_where_classes_are_called_so(names: tuple[str, ...]) -> None:
     written = io.StringIO()
     answer = Answer(Path("a,b.png"), None, 2, [0.1, 0.2, 0.7])
-    make_answers(AnswerFormat.JSONL, names, Console(file=written)).tell([answer])
+    make_answers(PredictionFormat.JSONL, names, Console(file=written)).tell([answer])
     assert json.loads(written.getvalue())["label"] == (2 if names[2] == "2" else "cow")
-    make_answers(AnswerFormat.CSV, names, Console(file=written)).tell([answer])
+    make_answers(PredictionFormat.CSV, names, Console(file=written)).tell([answer])
     assert written.getvalue().splitlines()[1] == f'"a,b.png",,{names[2]},0.7,0.1,0.2,0.7'

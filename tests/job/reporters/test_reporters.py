@@ -14,7 +14,7 @@ from typing import Any
 import numpy as np
 import pytest
 
-from job.options import interpreter
+from job.options import python_command
 from job.reporters.json_log import JsonLog
 from tests.conftest import FAKES, SLOTS, Command, WriteConfig
 from tests.support.processes import REPOSITORY, start, wait_for
@@ -81,7 +81,7 @@ def test_json_lines_tell_a_failure(mnist_job: Command, write_config: WriteConfig
     assert "nowhere does not exist" in failed["fields"]["headline"]
     assert failed["fields"]["remedy"]
     assert failed["fields"]["resume"] == (
-        f"{interpreter()} -m job run --config {config} --root '{tmp_path}/my root' --log-format json"
+        f"{python_command()} -m job run --config {config} --root '{tmp_path}/my root' --log-format json"
     )
     wrong = mnist_job(*arguments, "--set", "trainer.nonsense=1")
     (failed,) = lines(wrong.stdout)
@@ -95,7 +95,7 @@ def test_the_command_that_resumes_is_the_command(mnist_job: Command, write_confi
     outcome = mnist_job("run", "--config", config, "--root", tmp_path / "root", *options)
     (resume,) = [line.split(maxsplit=1)[1] for line in outcome.stderr.splitlines() if "resume:" in line]
     assert resume == (
-        f"{interpreter()} -m job run --config {config} --set evaluator.minimum=0.5 --set seed=3 "
+        f"{python_command()} -m job run --config {config} --set evaluator.minimum=0.5 --set seed=3 "
         f"--root {tmp_path}/root --until Trainer --no-cache --strict"
     )
 

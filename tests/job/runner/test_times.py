@@ -162,9 +162,9 @@ def test_steps_take_no_more_than_the_run(
     arguments = ("run", "--config", write_config(config), "--root", tmp_path / "root", "--json")
     told = RunRecord.model_validate_json(mnist_job_process(*arguments).stdout)
     assert told.cpu_seconds is not None
-    assert sum(timed.seconds for timed in told.timed()) <= told.seconds + 0.01
-    assert sum(timed.cpu_seconds for timed in told.timed()) <= told.cpu_seconds + 0.01
-    assert told.training() is not None
+    assert sum(timed.seconds for timed in told.timed_records()) <= told.seconds + 0.01
+    assert sum(timed.cpu_seconds for timed in told.timed_records()) <= told.cpu_seconds + 0.01
+    assert told.training_cpu_seconds() is not None
 
 
 def test_a_step_that_failed_is_recorded_with_what_it_took(

@@ -19,12 +19,12 @@ from job.pipeline.slots import SLOTS
 from job.store.fingerprint import FingerprintInputs, Producer, fingerprint_inputs
 from job.store.integrity import verify
 from job.store.manifest import SCHEMA_VERSION, Manifest
-from job.store.store import Sealed, Store
+from job.store.store import SealedArtifact, Store
 
 SLOT = "example_gen"
 
 
-def seal(store: Store, component: FakeExampleGen | None = None) -> Sealed:
+def seal(store: Store, component: FakeExampleGen | None = None) -> SealedArtifact:
     component = component or FakeExampleGen()
     key = fingerprint_inputs(component, {})
     with store.staged(SLOT, key.fingerprint) as stage:

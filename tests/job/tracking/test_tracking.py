@@ -23,7 +23,7 @@ from job.config.config import load_config
 from job.config.redact import redact_passwords
 from job.config.schema import config_schema
 from job.store.records import RunRecord, StepRecord
-from job.store.store import Sealed
+from job.store.store import SealedArtifact
 from job.tracking.background import BackgroundTracker
 from job.tracking.listener import TrackingListener
 from job.tracking.tracker import Tracker
@@ -186,7 +186,7 @@ class Warnings(NoProgress):
 
     def waiting(self, owner: str) -> None: ...
 
-    def end_step(self, step: StepRecord, sealed: Sealed) -> None: ...
+    def end_step(self, step: StepRecord, sealed: SealedArtifact) -> None: ...
 
     def end(self, record: RunRecord, directory: Path) -> None: ...
 

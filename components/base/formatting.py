@@ -1,0 +1,41 @@
+"""Numbers as text."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable
+
+DEFAULT_DIGITS = 4
+MAX_DIGITS = 17
+"""Significant digits that distinguish every float64 from all others."""
+UNITS = ("bytes", "kB", "MB", "GB", "TB")
+
+
+def format_distinct(value: float, others: Iterable[float], form: str, digits: int = DEFAULT_DIGITS) -> str:
+    """Format a number with enough digits to distinguish it from others that it does not equal.
+
+    Args:
+        value: the number.
+        others: the numbers that it is compared with.
+        form: a format specification with a placeholder for the number of digits, such as `.{}g`.
+        digits: the minimum number of digits.
+
+    >>> format_distinct(0.98996, [0.99], ".{}g"), format_distinct(0.98765, [0.99], ".{}g")
+    ('0.98996', '0.9877')
+    """
+    for count in range(digits, MAX_DIGITS):
+        text = format(value, form.format(count))
+        if all(text != format(other, form.format(count)) for other in others if other != value):
+            return text
+    return repr(value)
+
+
+def format_size(size: int) -> str:
+    """Format a number of bytes with its unit, in powers of 1000.
+
+    >>> format_size(999), format_size(2_212_343), format_size(3_000_000_000_000_000)
+    ('999 bytes', '2.2 MB', '3000.0 TB')
+    """
+    if size < 1000:
+        return f"{size} bytes"
+    power = min((len(str(size)) - 1) // 3, len(UNITS) - 1)
+    return f"{size / 1000**power:.1f} {UNITS[power]}"
