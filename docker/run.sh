@@ -1,12 +1,12 @@
 #!/bin/sh
-# Runs the job in its container as the calling user: `make docker-run`, whose variables come in the environment.
+# Run the job in its container as the calling user. `make docker-run` passes its variables in the environment:
 #   IMAGE    the image
-#   CONFIG   a configuration; its folder is mounted, and with it what it extends and uses from there or below
-#   RUNS     the folder that artifacts and runs are written to
-#   DATA     a folder of data, if any: /data in the container
-#   GPU      0 for none; by default all of them, where Docker has the NVIDIA runtime
-#   NETWORK  none for no network; MNIST is downloaded over it
-# Arguments are passed to the job: --set trainer.epochs=3
+#   CONFIG   the configuration; its folder is mounted, with all files that it extends or uses there and below
+#   RUNS     the folder for artifacts and runs
+#   DATA     a folder of data (optional): /data in the container
+#   GPU      0 for none; by default all GPUs if Docker has the NVIDIA runtime
+#   NETWORK  none for no network; the download of MNIST needs one
+# Arguments go to the job: --set trainer.epochs=3
 set -eu
 
 fail() {
@@ -18,11 +18,11 @@ fail() {
 [ -z "${DATA:-}" ] || [ -d "$DATA" ] || fail 2 "DATA: $DATA is not a folder" "a folder of data" "correct its name"
 [ ! -e "$RUNS" ] || [ -d "$RUNS" ] || fail 2 "RUNS: $RUNS is not a folder" "a folder, or a name for one" "correct its name"
 engine=$(docker info --format '{{.SecurityOptions}} {{range $name, $_ := .Runtimes}}runtime={{$name}} {{end}}' 2>/dev/null) ||
-    fail 5 "no container engine answers" "Docker, and a user who may use it" "start it, or run without it: make run"
+    fail 5 "no container engine is running" "Docker, and a user with access to it" "start it, or run without a container: make run"
 docker image inspect "$IMAGE" >/dev/null 2>&1 || [ "${IMAGE#*/}" != "$IMAGE" ] ||
-    fail 2 "there is no image $IMAGE" "one that was built here, or REGISTRY/NAME:TAG" "build it: make docker-build, with ACCELERATOR=cpu where that is asked for"
+    fail 2 "the image $IMAGE does not exist" "a local image, or REGISTRY/NAME:TAG" "build it: make docker-build (ACCELERATOR=cpu for the CPU image)"
 
-# Where Docker itself runs without root, its root is the calling user.
+# In rootless Docker the root user of a container is the calling user.
 case $engine in
     *rootless*) user=0:0 ;;
     *) user=$(id -u):$(id -g) ;;
@@ -35,11 +35,11 @@ esac
 terminal=
 if [ -t 0 ] && [ -t 1 ]; then terminal="--interactive --tty"; fi
 
-mkdir -p -- "$RUNS"  # Docker would make it as root
+mkdir -p -- "$RUNS"  # Docker would create it as root
 bind() { printf 'type=bind,"source=%s",target=%s' "$(cd -- "$1" && pwd)" "$2"; }
 set -- "$IMAGE" run --config "/config/$(basename -- "$CONFIG")" "$@"
 [ -z "${DATA:-}" ] || set -- --mount "$(bind "$DATA" /data),readonly" "$@"
-# shellcheck disable=SC2086  # several words each, or none
+# shellcheck disable=SC2086  # each is several words, or empty
 exec docker run --rm $terminal $gpus \
     --user "$user" --read-only --tmpfs /tmp --cap-drop ALL --security-opt no-new-privileges \
     --network "${NETWORK:-bridge}" --shm-size 1g --stop-timeout 30 \

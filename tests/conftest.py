@@ -1,8 +1,17 @@
-"""Fixtures: the command line in this process and in one of its own, and a job of fakes."""
+"""Shared fixtures: the command line, configurations of fakes, and roots with a finished run.
+
+- `mnist_job` runs a command in this process, `mnist_job_process` in a process of its own.
+- `fake_config` is a configuration of fakes, `write_config` writes any other.
+- `finished_root` is a root with one finished run of fakes, copied for each test: a test may change it.
+- `digits_run` is one finished run of configs/digits.yaml, shared by all tests and workers: only read it, or copy it
+  with `tests.support.roots.copy_root`.
+- `image` and `container_root` are for tests in containers.
+"""
 
 from __future__ import annotations
 
 import json
+import os
 import subprocess
 import sys
 import tempfile
@@ -13,18 +22,16 @@ from typing import Any
 
 import pytest
 import yaml
+from filelock import FileLock
 from typer.testing import CliRunner
 
 from job.cli import app
 from tests.support import browser
-from tests.support.containers import WHY_SKIPPED, docker, engine_answers, the_image
+from tests.support.containers import WHY_SKIPPED, docker, has_engine, image_under_test
 from tests.support.processes import REPOSITORY, environment
+from tests.support.roots import copy_root
 from tests.support.slurm import missing_programs
 
-collect_ignore = [
-    "benchmarks/peers",
-    "serving/model_server.py",
-]  # scripts that import TensorFlow or PyTorch, and hold no doctests
 SLOTS = ["example_gen", "transform", "trainer", "evaluator", "visualizer"]
 FAKES = {
     "example_gen": {"use": "components.testing:FakeExampleGen"},
@@ -34,20 +41,30 @@ FAKES = {
     "visualizer": {"use": "components.testing:FakeVisualizer"},
 }
 TINY_NETWORK = {"filters": [4, 4, 4], "dense": [8, 8]}
+DIGITS = REPOSITORY / "configs" / "digits.yaml"
 
-
-LONGEST = ("test_end_to_end.py", "test_kills.py", "test_races.py", "test_checkpoints.py")
-"""Files of tests that take longest: begun first, they are not what all others have to wait for in the end."""
+SLOWEST_FILES = (
+    "test_slurm.py",
+    "test_races.py",
+    "test_kills.py",
+    "test_mlflow.py",
+    "test_end_to_end.py",
+    "test_starvation.py",
+    "test_checkpoints.py",
+    "test_training_loop.py",
+)
+"""Run first: a slow file that starts last leaves the other workers idle."""
 
 
 def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
-    """Put the files that take longest first."""
-    items.sort(key=lambda item: item.path.name not in LONGEST)
+    """Put the slowest files first."""
+    order = {name: place for place, name in enumerate(SLOWEST_FILES)}
+    items.sort(key=lambda item: order.get(item.path.name, len(order)))
 
 
 def pytest_runtest_setup(item: pytest.Item) -> None:
-    """Skip what needs a container engine, Slurm or a browser where there is none: from one place, so a line each."""
-    if item.get_closest_marker("container") and not engine_answers():
+    """Skip tests without their container engine, Slurm or browser; from here, for one line each in the summary."""
+    if item.get_closest_marker("container") and not has_engine():
         pytest.skip(WHY_SKIPPED)
     if item.get_closest_marker("slurm") and (missing := missing_programs()):
         pytest.skip(f"Slurm's {', '.join(missing)} are missing: apt-get install slurmctld slurmd slurm-client munge")
@@ -56,8 +73,8 @@ def pytest_runtest_setup(item: pytest.Item) -> None:
 
 
 @dataclass(frozen=True)
-class Outcome:
-    """What a command gave."""
+class CommandResult:
+    """Exit code and output of a command."""
 
     exit_code: int
     stdout: str
@@ -65,29 +82,23 @@ class Outcome:
 
     @property
     def record(self) -> dict[str, Any]:
-        """The run's record, from a command with --json."""
+        """The run record that a command with --json printed."""
         record: dict[str, Any] = json.loads(self.stdout)
         return record
 
 
-Command = Callable[..., Outcome]
+Command = Callable[..., CommandResult]
 
 
-@pytest.fixture
-def mnist_job(monkeypatch: pytest.MonkeyPatch) -> Command:
+def run_job_in_process(*arguments: object) -> CommandResult:
     """Run a command in this process."""
-    monkeypatch.setenv("COLUMNS", "400")
-
-    def command(*arguments: object) -> Outcome:
-        result = CliRunner().invoke(app, [str(argument) for argument in arguments], prog_name="mnist-job")
-        if result.exception and not isinstance(result.exception, SystemExit):
-            raise result.exception
-        return Outcome(result.exit_code, result.stdout, result.stderr)
-
-    return command
+    result = CliRunner().invoke(app, [str(argument) for argument in arguments], prog_name="mnist-job")
+    if result.exception and not isinstance(result.exception, SystemExit):
+        raise result.exception
+    return CommandResult(result.exit_code, result.stdout, result.stderr)
 
 
-def run_job(*arguments: object, cwd: Path = REPOSITORY) -> Outcome:
+def run_job_process(*arguments: object, cwd: Path = REPOSITORY) -> CommandResult:
     """Run a command in a process of its own, as a user does."""
     result = subprocess.run(
         [sys.executable, "-m", "job", *map(str, arguments)],
@@ -98,13 +109,23 @@ def run_job(*arguments: object, cwd: Path = REPOSITORY) -> Outcome:
         timeout=300,
         check=False,
     )
-    return Outcome(result.returncode, result.stdout, result.stderr)
+    return CommandResult(result.returncode, result.stdout, result.stderr)
+
+
+Outcome, run_job = CommandResult, run_job_process  # the former names, until no test uses them
+
+
+@pytest.fixture
+def mnist_job(monkeypatch: pytest.MonkeyPatch) -> Command:
+    """Return `run_job_in_process`, on a terminal wide enough to break no line."""
+    monkeypatch.setenv("COLUMNS", "400")
+    return run_job_in_process
 
 
 @pytest.fixture
 def mnist_job_process() -> Command:
-    """Return `run_job`."""
-    return run_job
+    """Return `run_job_process`."""
+    return run_job_process
 
 
 WriteConfig = Callable[[dict[str, Any]], Path]
@@ -112,7 +133,7 @@ WriteConfig = Callable[[dict[str, Any]], Path]
 
 @pytest.fixture
 def write_config(tmp_path: Path) -> WriteConfig:
-    """Write a configuration file."""
+    """Return a function that writes a configuration file."""
 
     def write(values: dict[str, Any]) -> Path:
         path = tmp_path / "config.yaml"
@@ -129,21 +150,57 @@ def fake_config(write_config: WriteConfig) -> Path:
 
 
 @pytest.fixture(scope="session")
-def image() -> str:
-    """Return the image to test in containers."""
-    return the_image()
+def _finished_run(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    folder = tmp_path_factory.mktemp("finished")
+    (folder / "config.yaml").write_text(yaml.safe_dump(FAKES, sort_keys=False))
+    result = run_job_in_process("run", "--config", folder / "config.yaml", "--root", folder / "root")
+    assert result.exit_code == 0, result.stderr
+    return folder / "root"
 
 
 @pytest.fixture
-def root(image: str) -> Iterator[Path]:
-    """Return a folder that any user may write to, not below one that only its owner may enter."""
+def finished_root(_finished_run: Path, tmp_path: Path) -> Path:
+    """Return `tmp_path / "root"` with one finished run of `fake_config`."""
+    return copy_root(_finished_run, tmp_path / "root")
+
+
+@dataclass(frozen=True)
+class FinishedRun:
+    """What a run printed, and its root."""
+
+    result: CommandResult
+    root: Path
+
+
+@pytest.fixture(scope="session")
+def digits_run(tmp_path_factory: pytest.TempPathFactory) -> FinishedRun:
+    """Return one run of configs/digits.yaml with --json; the first worker that needs it makes it for all."""
+    own = tmp_path_factory.getbasetemp()
+    shared = own.parent if "PYTEST_XDIST_WORKER" in os.environ else own
+    root, printed = shared / "digits", shared / "digits.json"
+    with FileLock(shared / "digits.lock"):
+        if not printed.exists():
+            result = run_job_process("run", "--config", DIGITS, "--root", root, "--json")
+            printed.write_text(json.dumps([result.exit_code, result.stdout, result.stderr]))
+    return FinishedRun(CommandResult(*json.loads(printed.read_text())), root)
+
+
+@pytest.fixture(scope="session")
+def image() -> str:
+    """Return the container image under test."""
+    return image_under_test()
+
+
+@pytest.fixture
+def container_root(image: str) -> Iterator[Path]:
+    """Return a folder that any user can write to; all folders above it can be entered by any user."""
     with tempfile.TemporaryDirectory() as folder:
         Path(folder).chmod(0o755)
         made = Path(folder) / "root"
         made.mkdir()
         made.chmod(0o777)
         yield made
-        # What the container's user made, only he, or root, can remove.
+        # Only the container's user, or root, can delete the files that this user wrote.
         docker(
             *("run", "--rm", "--user", "0", "--entrypoint", "sh", "--volume", f"{made}:/output", image),
             *("-c", "rm -rf /output/* /output/.[!.]*"),

@@ -1,4 +1,4 @@
-"""The shipped job, whole and real: digits to a blessed model, then reused."""
+"""The shipped job with all real components: from digits to a blessed model, then reused."""
 
 from __future__ import annotations
 
@@ -9,31 +9,23 @@ import numpy as np
 import pytest
 
 from components.visualizer.model_card import render_card
-from tests.conftest import Command, Outcome, run_job
+from tests.conftest import DIGITS, FinishedRun, run_job_process
 from tests.support.markdown import read_markdown
-from tests.support.processes import REPOSITORY
 from tests.support.report_data import read_statements
-
-DIGITS = REPOSITORY / "configs" / "digits.yaml"
-
-
-@pytest.fixture(scope="module")
-def digits(tmp_path_factory: pytest.TempPathFactory) -> tuple[Outcome, Path]:
-    root = tmp_path_factory.mktemp("digits")
-    return run_job("run", "--config", DIGITS, "--root", root, "--json"), root
+from tests.support.roots import copy_root
 
 
-def test_the_digits_become_a_blessed_model(digits: tuple[Outcome, Path]) -> None:
-    outcome, root = digits
-    assert outcome.exit_code == 0, outcome.stderr
-    record = outcome.record
+def test_digits_train_a_blessed_model(digits_run: FinishedRun) -> None:
+    result = digits_run.result
+    assert result.exit_code == 0, result.stderr
+    record = result.record
     assert record["blessed"] is True
     assert record["metrics"]["accuracy"] >= 0.975
     assert [step["status"] for step in record["steps"]] == ["ran"] * 5
-    latest = root / "runs" / "latest"
+    latest = digits_run.root / "runs" / "latest"
     assert len(list((latest / "visualizer").glob("*.png"))) == 5
     assert "How to reproduce this run" in (latest / "report.html").read_text()
-    assert "I0000" not in outcome.stderr, "TensorFlow keeps quiet"
+    assert "I0000" not in result.stderr, "TensorFlow logs nothing"
     parts = {step["component"]: [part["name"] for part in step["parts"]] for step in record["steps"]}
     runners = ["fingerprint", "waiting", "look-up"]
     assert parts == {
@@ -46,32 +38,29 @@ def test_the_digits_become_a_blessed_model(digits: tuple[Outcome, Path]) -> None
         ],
         "visualizer": [*runners, "imports", "reading", "inference", "drawing", "report", "sealing"],
     }
-    epochs = [line for line in outcome.stderr.splitlines() if line.startswith("  epoch")]
+    epochs = [line for line in result.stderr.splitlines() if line.startswith("  epoch")]
     manifest = json.loads((latest / "trainer" / "manifest.json").read_text())
     assert len(epochs) == len(manifest["artifact"]["history"])
 
 
-def test_its_model_card_is_filled_from_the_manifests_alone(digits: tuple[Outcome, Path]) -> None:
-    outcome, root = digits
-    latest = root / "runs" / "latest"
+def test_model_card_depends_on_the_manifests_only(digits_run: FinishedRun) -> None:
+    latest = digits_run.root / "runs" / "latest"
     card = (latest / "visualizer" / "model_card.md").read_text()
     assert card == render_card(read_statements(latest))
-    told, record = read_markdown((latest / "model_card.md").read_text()), outcome.record
+    sections, record = read_markdown((latest / "model_card.md").read_text()), digits_run.result.record
     accuracy = f"{record['metrics']['accuracy'] * 100:.2f} %"
-    assert told["Metrics"].tables[0][1][:2] == ["accuracy", accuracy]
-    assert [row[0].split()[0] for row in told["Slices"].tables[0][1:6]] == [
+    assert sections["Metrics"].tables[0][1][:2] == ["accuracy", accuracy]
+    assert [row[0].split()[0] for row in sections["Slices"].tables[0][1:6]] == [
         each["key"] for each in record["worst_slices"]
     ]
-    assert [row[3] for row in told["The run"].tables[0][1:]] == [step["digest"] for step in record["steps"]]
+    assert [row[3] for row in sections["The run"].tables[0][1:]] == [step["digest"] for step in record["steps"]]
 
 
-def test_the_saved_model_reads_raw_images_as_the_record_says(
-    digits: tuple[Outcome, Path], mnist_job_process: Command
-) -> None:
-    _, root = digits
+def test_saved_model_reaches_the_recorded_accuracy(digits_run: FinishedRun, tmp_path: Path) -> None:
     import tensorflow as tf
 
-    record = mnist_job_process("run", "--config", DIGITS, "--root", root, "--json").record
+    root = copy_root(digits_run.root, tmp_path / "root")
+    record = run_job_process("run", "--config", DIGITS, "--root", root, "--json").record
     assert [step["status"] for step in record["steps"]] == ["reused"] * 5
     import pandas as pd
 

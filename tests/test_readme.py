@@ -1,7 +1,8 @@
-"""README.md keeps its word: its example of a swapped component runs as it stands there."""
+"""The examples of all README files run, in the order in which they appear, in one folder with one root."""
 
 from __future__ import annotations
 
+import contextlib
 import re
 import shlex
 import subprocess
@@ -9,33 +10,199 @@ import sys
 from pathlib import Path
 
 import pytest
+import typer.main
 
 from components.base.errors import ExitCode
-from tests.conftest import Command
-from tests.support.processes import REPOSITORY
+from job.cli import app
+from job.config.config import load_config
+from tests.conftest import FinishedRun, run_job_in_process, run_job_process
+from tests.support.processes import REPOSITORY, environment
+from tests.support.readme import Block, blocks, fenced_block, readmes
+from tests.support.roots import copy_root
 
-README = (REPOSITORY / "README.md").read_text()
-
-
-def block(language: str, holding: str) -> str:
-    """Return the one fenced block of a language that has some text in it."""
-    (found,) = [text for text in re.findall(rf"```{language}\n(.*?)```", README, re.DOTALL) if holding in text]
-    return str(found)
-
-
-def test_the_example_of_a_swapped_trainer_runs(tmp_path: Path, mnist_job_process: Command) -> None:
-    (tmp_path / "my_trainer.py").write_text(block("python", "class LogisticTrainer("))
-    (tmp_path / "configs").symlink_to(REPOSITORY / "configs")
-    (tmp_path / "mine.yaml").write_text(block("yaml", "my_trainer:LogisticTrainer"))
-    outcome = mnist_job_process("run", "--config", "mine.yaml", "--root", "root", "--json", cwd=tmp_path)
-    assert outcome.exit_code == 0, outcome.stderr
-    assert outcome.record["metrics"]["accuracy"] > 0.9
-    assert outcome.record["config"]["trainer"] == {"use": "my_trainer:LogisticTrainer", "regularization": 10.0}
+NOT_RUN_YET = {"README.md"}
+JOB = re.compile(r"(?:\.venv/bin/)?(?:python -m job|mnist-job)(?= |$)")
+PLACEHOLDERS = re.compile(r"[A-Z]{3,}|\.\.\.|[\[|]")
+"""Words in capitals, alternatives and optional parts: a synopsis, not a command."""
 
 
-def test_the_contract_can_be_pointed_at_it(tmp_path: Path) -> None:
-    (tmp_path / "my_trainer.py").write_text(block("python", "class LogisticTrainer("))
-    (tmp_path / "test_mine.py").write_text(block("python", "class TestLogisticTrainer"))
+@pytest.fixture(scope="module")
+def folder(tmp_path_factory: pytest.TempPathFactory, digits_run: FinishedRun) -> Path:
+    """Return the folder in which all examples run; `output` in it already has a run of configs/digits.yaml."""
+    made = tmp_path_factory.mktemp("readme")
+    for name in ("configs", "docker", "components", "job", "Makefile"):
+        (made / name).symlink_to(REPOSITORY / name)
+    copy_root(digits_run.root, made / "output")
+    return made
+
+
+def marked(block: Block) -> object:
+    marks = [pytest.mark.thorough] if block.directive == "thorough" else []
+    return pytest.param(block, id=f"{block.readme}:{block.line}", marks=marks)
+
+
+@pytest.mark.parametrize(
+    "block", [marked(block) for block in blocks() if block.is_run and block.readme not in NOT_RUN_YET]
+)
+def test_example_runs(block: Block, folder: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.chdir(folder)
+    monkeypatch.syspath_prepend(str(folder))
+    if block.file_name:
+        write_example(block, folder)
+    elif block.language == "yaml":
+        (folder / "example.yaml").write_text(block.text)
+        load_config(folder / "example.yaml")
+    elif block.language == "python":
+        run_python("-c", block.text, folder=folder)
+    else:
+        for line in block.commands:
+            run_line(line, folder, monkeypatch)
+
+
+def write_example(block: Block, folder: Path) -> None:
+    """Write the file of a block and check it: configurations load, modules import, tests pass."""
+    path = folder / block.file_name
+    path.write_text(block.text)
+    if path.suffix == ".yaml":
+        load_config(path)
+    elif path.name.startswith("test_"):
+        run_python("-m", "pytest", "-q", "-p", "no:cacheprovider", path.name, folder=folder)
+    else:
+        run_python("-c", f"import {path.stem}", folder=folder)
+
+
+def run_python(*arguments: str, folder: Path) -> None:
+    result = subprocess.run(
+        [sys.executable, *arguments],
+        cwd=folder,
+        env={**environment(), "PYTHONPATH": f"{REPOSITORY}:{folder}"},
+        capture_output=True,
+        text=True,
+        timeout=300,
+        check=False,
+    )
+    assert result.returncode == 0, result.stdout + result.stderr
+
+
+def run_line(line: str, folder: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Run one line of a shell block, if it is a command of the job; follow `export` and `mkdir`."""
+    command, _, comment = line.partition("  #")
+    words = shlex.split(command)
+    if words[:1] == ["export"]:
+        for setting in words[1:]:
+            monkeypatch.setenv(*setting.split("=", 1))
+    elif words[:1] == ["mkdir"]:
+        for name in words[1:]:
+            if not name.startswith("-"):
+                (folder / name).mkdir(parents=True, exist_ok=True)
+    arguments = None if PLACEHOLDERS.search(command) else job_arguments(command)
+    if arguments is None:
+        return
+    parse(arguments)
+    if needs_network(arguments):
+        return
+    expected = re.search(r"exit code (\d+)", comment)
+    result = run_job_in_process(*arguments)
+    assert result.exit_code == (int(expected[1]) if expected else 0), result.stdout + result.stderr
+
+
+def job_arguments(command: str) -> list[str] | None:
+    """Return the arguments of the job in `python -m job ...`, `mnist-job ...` or `make run ...`, or None."""
+    if found := JOB.match(command.strip()):
+        return shlex.split(command.strip()[found.end() :])
+    words = shlex.split(command)
+    if words[:2] != ["make", "run"]:
+        return None
+    variables = dict(word.split("=", 1) for word in words[2:])
+    root = ["--root", variables["ROOT"]] if "ROOT" in variables else []
+    config = variables.get("CONFIG", "configs/digits.yaml")
+    return ["run", "--config", config, *root, *shlex.split(variables.get("ARGS", ""))]
+
+
+def parse(arguments: list[str]) -> None:
+    """Fail if the command or an option does not exist."""
+    if arguments[0].startswith("-"):
+        return
+    commands = typer.main.get_command(app).commands  # type: ignore[attr-defined]
+    with contextlib.suppress(typer.Exit):
+        commands[arguments[0]].make_context(arguments[0], arguments[1:])
+
+
+def needs_network(arguments: list[str]) -> bool:
+    """Return whether a command runs a configuration that downloads data; the configuration has to load all the same."""
+    if arguments[0] != "run":
+        return False
+    overrides = [arguments[place + 1] for place, word in enumerate(arguments) if word == "--set"]
+    config = load_config(Path(arguments[arguments.index("--config") + 1]), overrides)
+    source = getattr(config.pipeline.example_gen.config, "source", None)
+    return source is not None and source.kind == "tfds"
+
+
+COMMANDS = sorted(
+    {
+        command
+        for block in blocks()
+        for line in block.commands
+        if (command := line.partition("  #")[0].split(" | ")[0].strip())
+        and JOB.match(command)
+        and not PLACEHOLDERS.search(command)
+    }
+)
+
+
+@pytest.mark.parametrize("command", COMMANDS)
+def test_options_of_every_command_exist(command: str) -> None:
+    arguments = job_arguments(command)
+    assert arguments is not None
+    parse(arguments)
+
+
+@pytest.mark.parametrize("block", [pytest.param(block, id=f"{block.readme}:{block.line}") for block in blocks()])
+def test_directives_are_known(block: Block) -> None:
+    before = (REPOSITORY / block.readme).read_text().splitlines()[block.line - 2]
+    assert before.startswith("<!--") == bool(block.directive)
+
+
+EXIT_CODES = [
+    rows
+    for path in readmes()
+    for rows in re.findall(r"^\| [Ee]xit code \|.*\n\| -.*\n((?:\|.*\n)+)", path.read_text(), re.MULTILINE)
+]
+
+
+def test_exit_codes_are_those_of_the_code() -> None:
+    tables = [[int(code) for code in re.findall(r"^\| (\d+) \|", rows, re.MULTILINE)] for rows in EXIT_CODES]
+    tables = [codes for codes in tables if codes]
+    assert tables
+    assert all(codes == sorted(ExitCode) for codes in tables)
+
+
+SUBSTITUTIONS = [
+    line for path in readmes() for line in re.findall(r"^(sed .+) > mine\.\w+$", path.read_text(), re.MULTILINE)
+]
+
+
+@pytest.mark.parametrize("line", SUBSTITUTIONS)
+def test_batch_files_have_no_placeholders_left(line: str) -> None:
+    done = subprocess.run(shlex.split(line), cwd=REPOSITORY, capture_output=True, text=True, check=True)
+    assert not re.findall(r"IMAGE|NFS_SERVER|FILE_SYSTEM|ACCESS_POINT|CLUSTER|ACCOUNT|SHARE", done.stdout)
+
+
+def test_every_batch_file_has_its_substitutions() -> None:
+    assert len(SUBSTITUTIONS) == 3
+
+
+@pytest.mark.parametrize("path", readmes(), ids=lambda path: str(path.relative_to(REPOSITORY)))
+def test_links_and_pictures_exist(path: Path) -> None:
+    text = path.read_text()
+    assert "@@" not in text, "a placeholder was left"
+    targets = re.findall(r"\]\(([^)#:\s]+)(?:#[^)]*)?\)", text)
+    assert [target for target in targets if not (path.parent / target).exists()] == []
+
+
+def test_swapped_trainer_passes_the_contract(tmp_path: Path) -> None:
+    (tmp_path / "my_trainer.py").write_text(fenced_block("python", "class LogisticTrainer("))
+    (tmp_path / "test_mine.py").write_text(fenced_block("python", "class TestLogisticTrainer"))
     result = subprocess.run(
         [sys.executable, "-m", "pytest", "-q", "-p", "no:cacheprovider", "test_mine.py"],
         cwd=tmp_path,
@@ -49,54 +216,38 @@ def test_the_contract_can_be_pointed_at_it(tmp_path: Path) -> None:
     assert "8 passed" in result.stdout
 
 
-def test_the_example_in_python_names_what_there_is(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    (tmp_path / "my_trainer.py").write_text(block("python", "class LogisticTrainer("))
-    monkeypatch.syspath_prepend(str(tmp_path))
-    imports = [line for line in block("python", "run(JobConfig").splitlines() if line.startswith("from")]
-    exec("\n".join(imports), {})  # noqa: S102  (the README's own lines)
+def test_swapped_trainer_runs(folder: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    (folder / "my_trainer.py").write_text(fenced_block("python", "class LogisticTrainer("))
+    (folder / "mine.yaml").write_text(fenced_block("yaml", "my_trainer:LogisticTrainer"))
+    monkeypatch.chdir(folder)
+    result = run_job_process("run", "--config", "mine.yaml", "--json", cwd=folder)
+    assert result.exit_code == 0, result.stderr
+    assert result.record["metrics"]["accuracy"] > 0.9
+    assert result.record["config"]["trainer"] == {"use": "my_trainer:LogisticTrainer", "regularization": 10.0}
 
 
-def test_the_short_configuration_loads(tmp_path: Path) -> None:
-    from job.config.config import load_config
+def test_python_example_imports_existing_names(folder: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    (folder / "my_trainer.py").write_text(fenced_block("python", "class LogisticTrainer("))
+    monkeypatch.syspath_prepend(str(folder))
+    imports = [line for line in fenced_block("python", "run(JobConfig").splitlines() if line.startswith("from")]
+    exec("\n".join(imports), {})  # noqa: S102  (lines of our own README)
 
-    (tmp_path / "short.yaml").write_text(block("yaml", "path: /data/mnist"))
+
+def test_short_configuration_loads(tmp_path: Path) -> None:
+    (tmp_path / "short.yaml").write_text(fenced_block("yaml", "path: /data/mnist"))
     load_config(tmp_path / "short.yaml")
 
 
-def test_the_exit_codes_are_those_of_the_code() -> None:
-    table = re.findall(r"^\| (\d+) \| (.+) \|$", README, re.MULTILINE)
-    assert [int(code) for code, _ in table] == sorted(ExitCode)
-
-
-@pytest.mark.parametrize("line", re.findall(r"^(sed .+) > mine\.\w+$", README, re.MULTILINE))
-def test_the_commands_replace_all_that_the_files_for_batch_services_leave_open(line: str) -> None:
-    done = subprocess.run(shlex.split(line), cwd=REPOSITORY, capture_output=True, text=True, check=True)
-    assert not re.findall(r"IMAGE|NFS_SERVER|FILE_SYSTEM|ACCESS_POINT|CLUSTER|ACCOUNT|SHARE", done.stdout)
-
-
-def test_nothing_was_left_to_be_filled_in() -> None:
-    assert "@@" not in README
-
-
-@pytest.mark.parametrize("target", sorted(set(re.findall(r"\]\(([^)#:]+)\)", README))))
-def test_links_and_pictures_lead_somewhere(target: str) -> None:
-    assert (REPOSITORY / target).exists()
-
-
-def test_what_a_verdict_can_rest_on_loads(tmp_path: Path) -> None:
-    from job.config.config import load_config
-
-    (tmp_path / "mine.yaml").write_text(block("yaml", "class_thresholds"))
+def test_configuration_of_thresholds_loads(tmp_path: Path) -> None:
+    (tmp_path / "mine.yaml").write_text(fenced_block("yaml", "class_thresholds"))
     config = load_config(tmp_path / "mine.yaml").pipeline.evaluator.config
     assert config.class_thresholds["7"]["precision"].minimum == 0.98
     assert config.slice_thresholds["thickness/least"]["accuracy"].minimum == 0.95
     assert config.baseline == "latest-blessed"
 
 
-def test_what_can_follow_a_run_loads(tmp_path: Path) -> None:
-    from job.config.config import load_config
-
-    (tmp_path / "mine.yaml").write_text(block("yaml", "tracking:"))
+def test_configuration_of_tracking_loads(tmp_path: Path) -> None:
+    (tmp_path / "mine.yaml").write_text(fenced_block("yaml", "tracking:"))
     tracking = load_config(tmp_path / "mine.yaml").tracking
     assert tracking.tensorboard is not None
     assert tracking.mlflow is not None

@@ -1,4 +1,4 @@
-"""Evaluator: score a model on the test split and decide whether it is blessed."""
+"""Evaluator: scores a model on the test split and decides whether it is blessed."""
 
 from components.evaluator.component import Evaluator
 from components.evaluator.config import EvaluatorConfig

@@ -1,10 +1,10 @@
-"""Two models' answers to the same images: a paired comparison."""
+"""Baseline: a paired comparison of two models on the same test images."""
 
 from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
-from components.artifacts import Baseline
+from components.artifacts import Baseline, Evaluation, Stored
 from components.base.errors import DataError
 from components.io.splits import read_predictions
 
@@ -12,65 +12,61 @@ if TYPE_CHECKING:
     import numpy as np
     from numpy.typing import NDArray
 
-    from components.artifacts import Evaluation, Stored
-    from components.evaluator.predictions import Answers
+    from components.evaluator.predictions import Predictions
 
 
-def compare(answers: Answers, baseline: Stored[Evaluation], *, significance: float) -> Baseline:
-    """Compare a model's answers with those of another model to the same images, image by image.
+def compare(predictions: Predictions, baseline: Stored[Evaluation], *, significance: float) -> Baseline:
+    """Compare the predictions of a model with those of a baseline, image by image.
 
     Args:
-        answers: of the model.
-        baseline: what the other model was told to have answered.
-        significance: what the p-value must be below for the difference to be more than noise.
+        predictions: of the model.
+        baseline: the evaluation of the other model.
+        significance: the difference is significant if the p-value is below it.
 
     Raises:
-        DataError: if the baseline was asked about other images.
+        DataError: if the baseline was scored on other images.
     """
-    if answers.split_sha256 != baseline.artifact.test_sha256:
+    if predictions.split_sha256 != baseline.artifact.test_sha256:
         raise DataError(
             f"the baseline in {baseline.directory} was scored on other test images "
-            f"({baseline.artifact.metrics.count:,}; here there are {len(answers.labels):,})",
-            expected="a baseline that was scored on the same images: the same data, split in the same way",
-            remedy="name another evaluator.baseline, or take it away",
+            f"({baseline.artifact.metrics.count:,}; here there are {len(predictions.labels):,})",
+            expected="a baseline that was scored on the same images: the same data and the same split",
+            remedy="set evaluator.baseline to another evaluation, or remove it",
         )
     theirs = read_predictions(baseline)
-    ours_right = _in_one_order(answers.images.tolist(), answers.labels, answers.predictions)
-    theirs_right = _in_one_order(theirs["image"].tolist(), theirs["label"].to_numpy(), theirs["prediction"].to_numpy())
-    only_ours, only_theirs = int((ours_right & ~theirs_right).sum()), int((theirs_right & ~ours_right).sum())
+    model_right = _right_by_image(predictions.images.tolist(), predictions.labels, predictions.classes)
+    baseline_right = _right_by_image(
+        theirs["image"].tolist(), theirs["label"].to_numpy(), theirs["prediction"].to_numpy()
+    )
+    only_model, only_baseline = int((model_right & ~baseline_right).sum()), int((baseline_right & ~model_right).sum())
     return Baseline(
         weights_sha256=baseline.artifact.weights_sha256,
         metrics=baseline.artifact.metrics,
-        only_model_right=only_ours,
-        only_baseline_right=only_theirs,
-        p_value=mcnemar(only_ours, only_theirs),
+        only_model_right=only_model,
+        only_baseline_right=only_baseline,
+        p_value=mcnemar(only_model, only_baseline),
         significance=significance,
     )
 
 
-def mcnemar(one: int, other: int) -> float:
+def mcnemar(only_first_right: int, only_second_right: int) -> float:
     """Return the two-sided p-value of McNemar's exact test (Q. McNemar, Psychometrika 12, 1947).
 
-    Were both models equally good, each image that only one of them answers rightly would be as probably
-    the one's as the other's: the p-value is the binomial probability of a split at least as uneven.
-
-    Args:
-        one: images that only the one model answers rightly.
-        other: images that only the other does.
+    If both models are equally good, each image that only one of them predicts correctly belongs to either model with
+    probability 1/2.
 
     >>> mcnemar(2, 10), mcnemar(7, 7)
     (0.03857421875, 1.0)
     """
-    discordant = one + other
-    tail = term = 1
-    for few in range(min(one, other)):
-        term = term * (discordant - few) // (few + 1)  # one binomial coefficient from the one before
-        tail += term
-    return float(min(1.0, 2 * tail / 2**discordant))
+    from scipy.stats import binomtest  # takes as long to import as the other measurements take to compute
+
+    if only_first_right == only_second_right:  # also without any image
+        return 1.0
+    return float(binomtest(only_first_right, only_first_right + only_second_right).pvalue)
 
 
-def _in_one_order(images: list[bytes], labels: NDArray[np.int64], predictions: NDArray[np.int64]) -> NDArray[np.bool_]:
-    """Return which answers are right, in the order of the images' digests: rows may lie in any order."""
+def _right_by_image(images: list[bytes], labels: NDArray[np.int64], classes: NDArray[np.int64]) -> NDArray[np.bool_]:
+    """Return which predictions are right, sorted by image digest: two evaluations may have their rows in any order."""
     order = sorted(range(len(images)), key=lambda row: (images[row], int(labels[row])))
-    right: NDArray[np.bool_] = (labels == predictions)[order]
+    right: NDArray[np.bool_] = (labels == classes)[order]
     return right

@@ -1,57 +1,20 @@
-"""The blessing: conditions that a model must meet, of its own and against a baseline."""
+"""Blessing: the checks of a model's metrics against thresholds, and the verdict."""
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING, Annotated, Any, Literal
+from collections.abc import Iterator, Mapping
+from typing import Any, Literal
 
-from pydantic import Field, model_validator
-
-from components.artifacts import Blessing, Check
-from components.base.component import ComponentConfig
+from components.artifacts import Baseline, Blessing, Check, ClassMetrics, InfraValidation, Metrics, Slice
 from components.base.errors import ConfigError
+from components.evaluator.config import ClassMetricName, MetricName, Threshold
 
-if TYPE_CHECKING:
-    from collections.abc import Iterator, Mapping
-
-    from components.artifacts import Baseline, ClassMetrics, InfraValidation, Metrics, Slice
-
-Bound = Annotated[float, Field(strict=True)]
-Share = Annotated[float, Field(strict=True, gt=0, lt=1)]
-MetricName = Literal[
-    "accuracy", "loss", "brier_score", "calibration_error", "macro_precision", "macro_recall", "macro_f1"
-]
-ClassMetricName = Literal["precision", "recall", "f1"]
 EVERY = "every"
-"""Stands for all classes, or all slices."""
-
-
-class Threshold(ComponentConfig):
-    """Bounds of one metric, both included."""
-
-    minimum: Bound | None = None
-    """The least that is enough."""
-    maximum: Bound | None = None
-    """The most that is allowed."""
-
-    @model_validator(mode="after")
-    def _bounds_make_sense(self) -> Threshold:
-        if self.minimum is None and self.maximum is None:
-            raise ValueError("a threshold needs a minimum or a maximum")
-        if self.minimum is not None and self.maximum is not None and self.minimum > self.maximum:
-            raise ValueError(f"the minimum {self.minimum:g} is above the maximum {self.maximum:g}")
-        return self
-
-    def met_by(self, value: float) -> bool:
-        """Return whether a value is within the bounds."""
-        return (self.minimum is None or value >= self.minimum) and (self.maximum is None or value <= self.maximum)
+"""In a configuration: all classes, or all slices."""
 
 
 def bless(*checks: Check) -> Blessing:
-    """Return the verdict: blessed if every check is passed, and rubber-stamped if none of them is of a change.
-
-    Args:
-        checks: all of them, in the order in which they are to be told.
-    """
+    """Return the verdict: blessed if all checks passed, and rubber-stamped if none of them compared with a baseline."""
     passed, compared = all(check.passed for check in checks), any(check.kind == "change" for check in checks)
     return Blessing(
         verdict="BLESSED" if passed else "NOT_BLESSED", rubber_stamped=passed and not compared, checks=checks
@@ -59,7 +22,7 @@ def bless(*checks: Check) -> Blessing:
 
 
 def check_infra(validation: InfraValidation) -> Check:
-    """Hold what is served against the model in memory."""
+    """Check that the SavedModel predicts the same as the model in memory."""
     difference = validation.largest_difference
     return Check(
         kind="infra",
@@ -71,7 +34,7 @@ def check_infra(validation: InfraValidation) -> Check:
 
 
 def check_metrics(metrics: Metrics, thresholds: Mapping[MetricName, Threshold]) -> Iterator[Check]:
-    """Hold figures over the whole test split against their thresholds."""
+    """Check metrics of the whole test split."""
     for name, threshold in thresholds.items():
         yield _check(name, getattr(metrics, name), threshold)
 
@@ -79,52 +42,49 @@ def check_metrics(metrics: Metrics, thresholds: Mapping[MetricName, Threshold]) 
 def check_classes(
     classes: tuple[ClassMetrics, ...], thresholds: Mapping[str, Mapping[ClassMetricName, Threshold]]
 ) -> Iterator[Check]:
-    """Hold the figures of single classes, or of every class, against their thresholds.
+    """Check metrics of single classes, or of every class.
 
     Raises:
-        ConfigError: if there is no such class.
+        ConfigError: if a class does not exist.
     """
-    return _check_rows(
-        {f"class/{row.name}": row for row in classes}, thresholds, "class/", place="evaluator.class_thresholds"
-    )
+    rows = {row.name: row for row in classes}
+    return _check_rows(rows, thresholds, key="evaluator.class_thresholds", prefix="class/")
 
 
 def check_slices(
     slices: tuple[Slice, ...], thresholds: Mapping[str, Mapping[Literal["accuracy"], Threshold]]
 ) -> Iterator[Check]:
-    """Hold the accuracy of single slices, or of every slice, against their thresholds.
+    """Check the accuracy of single slices, or of every slice.
 
     Raises:
-        ConfigError: if there is no such slice.
+        ConfigError: if a slice does not exist.
     """
-    return _check_rows({found.key: found for found in slices}, thresholds, "", place="evaluator.slice_thresholds")
+    rows = {row.key: row for row in slices}
+    return _check_rows(rows, thresholds, key="evaluator.slice_thresholds")
 
 
 def check_changes(metrics: Metrics, baseline: Baseline, thresholds: Mapping[MetricName, Threshold]) -> Iterator[Check]:
-    """Hold the difference to a baseline against its thresholds.
+    """Check the differences to a baseline: the model's metrics minus those of the baseline.
 
-    Of accuracy, the paired test has a say. A model is turned down as worse only if it is so beyond noise, and
-    taken for better, where the minimum is above 0, only if it is so beyond noise.
-
-    Args:
-        metrics: of the model.
-        baseline: what it is compared with.
-        thresholds: bounds of the difference, model less baseline.
+    For accuracy, the paired test decides too: a model fails as worse only if the difference is significant, and
+    passes a minimum above 0 only if the difference is significant.
     """
     for name, threshold in thresholds.items():
         change = getattr(metrics, name) - getattr(baseline.metrics, name)
-        check = _check(name, change, threshold)
-        update: dict[str, object] = {"kind": "change"}
+        check = _check(name, change, threshold, kind="change")
         if name == "accuracy":
-            certain = baseline.p_value < baseline.significance
-            promises_more = threshold.minimum is not None and threshold.minimum > 0
-            passed = check.passed and certain if promises_more else check.passed or not certain
-            update |= {"p_value": baseline.p_value, "passed": passed}
-        yield check.model_copy(update=update)
+            significant = baseline.p_value < baseline.significance
+            must_improve = threshold.minimum is not None and threshold.minimum > 0
+            passed = check.passed and significant if must_improve else check.passed or not significant
+            check = check.model_copy(update={"p_value": baseline.p_value, "passed": passed})
+        yield check
 
 
-def _check(metric: str, value: float, threshold: Threshold, of: str = "") -> Check:
+def _check(
+    metric: str, value: float, threshold: Threshold, *, of: str = "", kind: Literal["value", "change"] = "value"
+) -> Check:
     return Check(
+        kind=kind,
         metric=metric,
         of=of,
         minimum=threshold.minimum,
@@ -135,26 +95,16 @@ def _check(metric: str, value: float, threshold: Threshold, of: str = "") -> Che
 
 
 def _check_rows(
-    rows: Mapping[str, object], thresholds: Mapping[str, Mapping[Any, Threshold]], prefix: str, *, place: str
+    rows: Mapping[str, object], thresholds: Mapping[str, Mapping[Any, Threshold]], *, key: str, prefix: str = ""
 ) -> Iterator[Check]:
-    """Hold single rows, or every one, against the thresholds of their names.
-
-    Args:
-        rows: what has the metrics, by what a check calls it.
-        thresholds: bounds by name and metric; a name is without the prefix.
-        prefix: of all that checks call rows.
-        place: of the thresholds in the configuration.
-
-    Raises:
-        ConfigError: if there is no row of a name.
-    """
+    """Check the metrics of the rows that the thresholds of a configuration key name."""
     for name, bounds in thresholds.items():
-        if name != EVERY and prefix + name not in rows:
+        if name != EVERY and name not in rows:
             raise ConfigError(
-                f"{place} names `{name}`, which the test split does not have",
-                expected=f"one of {', '.join([EVERY, *(of.removeprefix(prefix) for of in rows)])}",
-                remedy="correct the name; the model is kept, and the job goes on from there",
+                f"{key} names `{name}`, which the test split does not have",
+                expected=f"one of {', '.join([EVERY, *rows])}",
+                remedy="correct the name and run the same command again: the model is kept",
             )
-        for of in rows if name == EVERY else [prefix + name]:
+        for row in rows if name == EVERY else [name]:
             for metric, threshold in bounds.items():
-                yield _check(metric, getattr(rows[of], metric), threshold, of=of)
+                yield _check(metric, getattr(rows[row], metric), threshold, of=f"{prefix}{row}")

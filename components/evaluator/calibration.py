@@ -1,26 +1,37 @@
-"""How far confidences can be believed: the reliability table and the expected calibration error."""
+"""Calibration: how well confidences agree with accuracy, and the temperature that improves them.
+
+Both the calibration error and temperature scaling follow C. Guo et al., "On Calibration of Modern Neural Networks",
+2017.
+"""
 
 from __future__ import annotations
 
+from math import exp, log
 from typing import TYPE_CHECKING
 
 import numpy as np
+from scipy.optimize import minimize_scalar
 
-from components.artifacts import Interval, ReliabilityBin
+from components.artifacts import Calibration, Interval, ReliabilityBin
 from components.evaluator.intervals import bootstrap_intervals
+from components.inference.probabilities import apply_temperature, cross_entropy, to_logits
 
 if TYPE_CHECKING:
     from numpy.typing import NDArray
 
-BINS = 15
-"""Of equal width, as in C. Guo et al., "On Calibration of Modern Neural Networks", 2017."""
+    from components.evaluator.predictions import Predictions
 
+BINS = 15
+"""Bins of equal width in the reliability table."""
 GAP_STEPS = 1000
-"""Images of a bin count as of one kind if the gaps between confidence and truth are the same to a thousandth."""
+"""In the bootstrap, images of a bin are of one kind if confidence minus correctness agrees to a thousandth."""
+MIN_TEMPERATURE, MAX_TEMPERATURE = 0.1, 10.0
+TEMPERATURE_TOLERANCE = 1e-4
+"""Relative error of the fitted temperature: far below its uncertainty on a validation split."""
 
 
 def reliability(labels: NDArray[np.int64], probabilities: NDArray[np.float32]) -> tuple[ReliabilityBin, ...]:
-    """Return the reliability table: for each bin of confidence how sure the predictions were, and how often right.
+    """Return the reliability table: the mean confidence and the accuracy of each bin of confidence.
 
     Args:
         labels: int64 [count].
@@ -28,15 +39,15 @@ def reliability(labels: NDArray[np.int64], probabilities: NDArray[np.float32]) -
     """
     bins, confidences, right = _binned(labels, probabilities)
     counts = np.bincount(bins, minlength=BINS)
-    sure = np.bincount(bins, confidences, minlength=BINS)
-    correct = np.bincount(bins, right, minlength=BINS)
+    confidence_sums = np.bincount(bins, confidences, minlength=BINS)
+    right_sums = np.bincount(bins, right, minlength=BINS)
     return tuple(
         ReliabilityBin(
             low=number / BINS,
             high=(number + 1) / BINS,
             count=int(count),
-            confidence=min(1.0, float(sure[number] / count)) if count else None,
-            accuracy=float(correct[number] / count) if count else None,
+            confidence=min(1.0, float(confidence_sums[number] / count)) if count else None,
+            accuracy=float(right_sums[number] / count) if count else None,
         )
         for number, count in enumerate(counts)
     )
@@ -44,37 +55,83 @@ def reliability(labels: NDArray[np.int64], probabilities: NDArray[np.float32]) -
 
 def calibration_error(table: tuple[ReliabilityBin, ...]) -> float:
     """Return the expected calibration error: the mean distance of confidence and accuracy, weighted by images."""
-    count = sum(found.count for found in table)
-    return (
-        sum(
-            found.count * abs(found.confidence - found.accuracy)
-            for found in table
-            if found.confidence is not None and found.accuracy is not None
-        )
-        / count
+    gaps = (
+        row.count * abs(row.confidence - row.accuracy)
+        for row in table
+        if row.confidence is not None and row.accuracy is not None
     )
+    return sum(gaps) / sum(row.count for row in table)
 
 
 def calibration_error_interval(labels: NDArray[np.int64], probabilities: NDArray[np.float32]) -> Interval:
-    """Return the bootstrap interval of the calibration error, over images drawn with their confidences."""
+    """Return the bootstrap interval of the calibration error; each resampled image keeps its confidence."""
     bins, confidences, right = _binned(labels, probabilities)
     gaps = confidences - right
     steps = np.rint(gaps * GAP_STEPS).astype(np.int64)
     kinds, kind, counts = np.unique(np.stack([bins, steps]), axis=1, return_inverse=True, return_counts=True)
     mean_gaps = np.bincount(kind.reshape(-1), gaps) / counts
-    weighted = (kinds[0][:, np.newaxis] == np.arange(BINS)) * mean_gaps[:, np.newaxis]
+    weights = (kinds[0][:, np.newaxis] == np.arange(BINS)) * mean_gaps[:, np.newaxis]
 
     def errors(drawn: NDArray[np.int64]) -> NDArray[np.float64]:
-        found: NDArray[np.float64] = np.abs(drawn[:, 0] @ weighted).sum(axis=1, keepdims=True) / counts.sum()
-        return found
+        error: NDArray[np.float64] = np.abs(drawn[:, 0] @ weights).sum(axis=1, keepdims=True) / counts.sum()
+        return error
 
     return bootstrap_intervals(counts[np.newaxis], errors)[0]
+
+
+def fit_temperature(labels: NDArray[np.int64], probabilities: NDArray[np.float32]) -> float:
+    """Return the temperature with the lowest cross-entropy, fitted on the validation split.
+
+    If all predictions are right, a lower temperature is always better: the result is about `MIN_TEMPERATURE`. If no
+    temperature improves the cross-entropy, the result is 1.
+
+    Args:
+        labels: int64 [count].
+        probabilities: float32 [count, classes]; each row sums to 1.
+    """
+    logits = to_logits(probabilities)
+    of_truth = logits[np.arange(len(labels)), labels]
+
+    def loss(temperature: float) -> float:
+        # The largest logit is 0: exponentials are at most 1, and their sum is at least 1.
+        return float((np.log(np.exp(logits / temperature).sum(axis=1)) - of_truth / temperature).mean())
+
+    # The loss is convex in 1 / temperature, and therefore has one minimum in its logarithm too.
+    found = minimize_scalar(
+        lambda logarithm: loss(exp(logarithm)),
+        bounds=(log(MIN_TEMPERATURE), log(MAX_TEMPERATURE)),
+        method="bounded",
+        options={"xatol": TEMPERATURE_TOLERANCE},
+    )
+    return exp(found.x) if found.fun < loss(1.0) else 1.0
+
+
+def calibrate(predictions: Predictions, *, temperature: float, applied: bool) -> Calibration:
+    """Return the calibration on the test split, without and with a temperature.
+
+    Args:
+        predictions: of the model, without the temperature.
+        temperature: fitted on the validation split.
+        applied: whether the evaluation uses the scaled probabilities; the reliability table is of the ones it uses.
+    """
+    labels, probabilities = predictions.labels, predictions.probabilities
+    scaled = apply_temperature(probabilities, temperature)
+    unscaled_table, scaled_table = reliability(labels, probabilities), reliability(labels, scaled)
+    return Calibration(
+        reliability=scaled_table if applied else unscaled_table,
+        temperature=temperature,
+        applied=applied,
+        unscaled_loss=cross_entropy(labels, probabilities),
+        scaled_loss=cross_entropy(labels, scaled),
+        unscaled_error=calibration_error(unscaled_table),
+        scaled_error=calibration_error(scaled_table),
+    )
 
 
 def _binned(
     labels: NDArray[np.int64], probabilities: NDArray[np.float32]
 ) -> tuple[NDArray[np.int64], NDArray[np.float64], NDArray[np.bool_]]:
-    """Return each image's bin, confidence and whether its prediction is right."""
+    """Return the bin, the confidence and the correctness of each prediction."""
     confidences = probabilities.max(axis=1).astype(np.float64)
     bins = np.clip(np.ceil(confidences * BINS).astype(np.int64) - 1, 0, BINS - 1)
     return bins, confidences, probabilities.argmax(axis=1) == labels

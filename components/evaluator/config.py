@@ -1,43 +1,88 @@
-"""The Evaluator's configuration: what a model must reach, and what else is looked at."""
+"""Configuration of the Evaluator."""
 
 from __future__ import annotations
 
-from typing import Annotated, Literal
+from typing import Annotated, Literal, get_args
 
-from pydantic import Field
+from pydantic import Field, field_validator, model_validator
 
-from components.base.component import ComponentConfig
-from components.evaluator.blessing import ClassMetricName, MetricName, Share, Threshold
-from components.evaluator.robustness_config import RobustnessConfig
+from components.base.component import ComponentConfig, Seed
+
+MetricName = Literal[
+    "accuracy", "loss", "brier_score", "calibration_error", "macro_precision", "macro_recall", "macro_f1"
+]
+ClassMetricName = Literal["precision", "recall", "f1"]
+CorruptionName = Literal["shift", "rotation", "scale", "noise", "blur", "contrast", "occlusion"]
+CORRUPTION_NAMES: tuple[CorruptionName, ...] = get_args(CorruptionName)
+Bound = Annotated[float, Field(strict=True)]
+
+
+class Threshold(ComponentConfig):
+    """Inclusive bounds of one metric."""
+
+    minimum: Bound | None = None
+    maximum: Bound | None = None
+
+    @model_validator(mode="after")
+    def _check_bounds(self) -> Threshold:
+        if self.minimum is None and self.maximum is None:
+            raise ValueError("a threshold needs a minimum or a maximum")
+        if self.minimum is not None and self.maximum is not None and self.minimum > self.maximum:
+            raise ValueError(f"the minimum {self.minimum:g} is above the maximum {self.maximum:g}")
+        return self
+
+    def met_by(self, value: float) -> bool:
+        """Return whether a value is within the bounds."""
+        return (self.minimum is None or value >= self.minimum) and (self.maximum is None or value <= self.maximum)
+
+
+class RobustnessConfig(ComponentConfig):
+    """Corrupted images for the measurement of robustness."""
+
+    images: Annotated[int, Field(strict=True, ge=0)] = 100
+    """Test images per corruption and severity; 0 for no measurement. The number is lower where the corrupted images
+    together would be more than a quarter of the test and validation images, and more work than loading the model."""
+    corruptions: Annotated[tuple[CorruptionName, ...], Field(min_length=1)] = CORRUPTION_NAMES
+    """How images are corrupted."""
+    seed: Seed = 0
+    """Selects the images, and what is random in a corruption. It does not depend on the job's seed: models are compared
+    on the same corrupted images."""
+
+    @field_validator("corruptions")
+    @classmethod
+    def _check_unique(cls, value: tuple[CorruptionName, ...]) -> tuple[CorruptionName, ...]:
+        if len(set(value)) < len(value):
+            raise ValueError("a corruption is named twice")
+        return value
 
 
 class InfraValidationConfig(ComponentConfig):
-    """How the SavedModel is tried in a process of its own."""
+    """Comparison of the SavedModel, served in a separate process, with the model in memory."""
 
     images: Annotated[int, Field(strict=True, ge=0, le=1000)] = 200
-    """Raw test images that it is given; 0 for no trial."""
+    """Raw test images that are sent to the SavedModel; 0 for no validation."""
 
 
 class EvaluatorConfig(ComponentConfig):
-    """What a model must reach, and what else is looked at."""
+    """Thresholds of the blessing, and the measurements that the evaluation includes."""
 
     thresholds: dict[MetricName, Threshold] = Field(default={"accuracy": Threshold(minimum=0.9)})
-    """Bounds by metric of the whole test split; the model is blessed if all bounds, here and below, are met."""
+    """Bounds per metric of the whole test split. The model is blessed if all bounds, here and below, are met."""
     class_thresholds: dict[str, dict[ClassMetricName, Threshold]] = Field(default={})
-    """Bounds by the name of a class, or `every`, and by metric."""
+    """Bounds per class, or `every`, and metric."""
     slice_thresholds: dict[str, dict[Literal["accuracy"], Threshold]] = Field(default={})
-    """Bounds by slice, such as `ink/least`, or `every`, and by metric."""
+    """Bounds per slice, such as `ink/least`, or `every`, and metric."""
     change_thresholds: dict[MetricName, Threshold] = Field(default={"accuracy": Threshold(minimum=0.0)})
-    """Bounds by metric of the difference to the baseline, if there is one. A difference of accuracy that may be
-    noise fails no minimum of 0 or less, and meets none above 0."""
-    significance: Share = 0.05
-    """A difference of accuracy is more than noise if the p-value of McNemar's exact test is below it."""
+    """Bounds per metric of the difference to the baseline, if there is one. A difference of accuracy that is not
+    significant fails no minimum of 0 or less, and meets none above 0."""
+    significance: Annotated[float, Field(strict=True, gt=0, lt=1)] = 0.05
+    """A difference of accuracy is significant if the p-value of McNemar's exact test is below this value."""
     temperature_scaling: Annotated[bool, Field(strict=True)] = False
-    """Whether probabilities are divided by the temperature that is fitted on validation before they are scored. What is
-    served does not do that by itself."""
+    """Whether to scale probabilities with the temperature fitted on the validation split before they are scored. The
+    exported model does not apply the temperature."""
     robustness: RobustnessConfig = RobustnessConfig()
-    """On which spoilt images the model is tried, too."""
+    """Corrupted images for the measurement of robustness."""
     infra_validation: InfraValidationConfig = InfraValidationConfig()
-    """How the SavedModel is tried before the blessing."""
+    """Comparison of the served SavedModel with the model in memory."""
     baseline: str | None = None
     """The model to compare with: `latest-blessed`, a run's id, or the path of a run or of a sealed evaluation."""

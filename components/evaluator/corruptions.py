@@ -1,118 +1,136 @@
-"""Seven ways to spoil an image, each at five severities.
+"""Corruptions: seven ways to distort an image, each with five severities.
 
-The idea is that of MNIST-C (N. Mu and J. Gilmer, 2019), which takes it from ImageNet-C (D. Hendrycks and
-T. Dietterich, 2019). The amounts of its code (google-research/mnist-c) are used for shift, scale and noise, and for
-rotation in rounder numbers. Its second blur and its second contrast bring the network of configs/mnist-fast.yaml down
-to chance, though a person reads on with ease; those here end about where its begin, so that there is a curve to see.
-Occlusion, which it lacks, is cutout (T. DeVries and G. Taylor, 2017) with squares of up to 12 pixels.
+The idea is that of MNIST-C (N. Mu and J. Gilmer, 2019), after ImageNet-C (D. Hendrycks and T. Dietterich, 2019).
+Shift, scale and noise have the amounts of its code (google-research/mnist-c), and rotation has rounder numbers. Its
+second severity of blur, and of contrast, reduces the network of configs/mnist-fast.yaml to chance, although a person
+still reads the digits easily. The severities here end about where those begin, so that there is a curve. MNIST-C has no
+occlusion: this one is cutout (T. DeVries and G. Taylor, 2017) with squares of up to 12 pixels.
 """
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
 import numpy as np
-from scipy.ndimage import gaussian_filter
+from scipy.ndimage import affine_transform, gaussian_filter
 
 from components.artifacts.evaluation import SEVERITIES
-from components.evaluator.robustness_config import CORRUPTION_NAMES, CorruptionName
+from components.evaluator.config import CORRUPTION_NAMES, CorruptionName
 
 if TYPE_CHECKING:
-    from collections.abc import Callable
-
     from numpy.typing import NDArray
 
     Images = NDArray[np.float32]
     """[count, height, width, 1], 0 to 1."""
-    Spoil = Callable[[Images, float, np.random.Generator], NDArray[np.floating]]
-    """From images and how much; what is random is drawn image by image, and the same whatever the amount."""
+    Distort = Callable[[Images, float, np.random.Generator], NDArray[np.floating]]
+    """Distorts images by an amount. Random values are drawn per image, and do not depend on the amount."""
 
-SIDE = 28
-"""Amounts in pixels are those for images of this side, and grow with the side."""
+REFERENCE_SIDE = 28
+"""Amounts in pixels are for images of this side, and scale with the side."""
 
 
 @dataclass(frozen=True)
 class Corruption:
-    """One way to spoil images."""
+    """One way to distort images."""
 
-    spoil: Spoil
+    distort: Distort
     unit: str
     amounts: tuple[float, float, float, float, float]
     """By severity, the mildest first, in `unit`."""
 
     def amounts_for(self, height: int, width: int) -> tuple[float, float, float, float, float]:
-        """Return the amounts for images of that many pixels."""
+        """Return the amounts for images of a height and width in pixels."""
         if self.unit != "px":
             return self.amounts
-        first, second, third, fourth, fifth = (amount * min(height, width) / SIDE for amount in self.amounts)
+        first, second, third, fourth, fifth = (amount * min(height, width) / REFERENCE_SIDE for amount in self.amounts)
         return first, second, third, fourth, fifth
 
 
 def corrupt(name: CorruptionName, images: Images, *, severity: int, seed: int) -> Images:
-    """Return images spoilt in one way; how an image is does not depend on those that follow it.
+    """Return corrupted images. The result for an image does not depend on the images after it.
 
     Args:
-        name: which way.
+        name: the corruption.
         images: float32 [count, height, width, 1], 0 to 1, ink bright.
         severity: 1 to 5.
-        seed: decides what is random in it.
+        seed: decides the random values.
     """
     corruption = CORRUPTIONS[name]
     amount = corruption.amounts_for(*images.shape[1:3])[SEVERITIES.index(severity)]
-    # A stream a corruption, so that none depends on which others there are.
+    # One random stream per corruption: none depends on which others are configured.
     random = np.random.default_rng((seed, CORRUPTION_NAMES.index(name)))
-    return np.clip(corruption.spoil(images, amount, random), 0, 1).astype(np.float32)
+    return np.clip(corruption.distort(images, amount, random), 0, 1).astype(np.float32)
 
 
 def _shift(images: Images, amount: float, random: np.random.Generator) -> NDArray[np.floating]:
-    """Move each image by so many pixels, in a direction of its own."""
-    angle = random.uniform(0, 2 * np.pi, len(images))
-    return _resampled(images, np.eye(2)[None], amount * np.stack([np.sin(angle), np.cos(angle)], axis=1))
+    """Move each image by `amount` pixels in a random direction."""
+    angles = random.uniform(0, 2 * np.pi, len(images))
+    shifts = amount * np.stack([np.sin(angles), np.cos(angles)], axis=1)
+    return _transform(images, np.broadcast_to(np.eye(2), (len(images), 2, 2)), shifts)
 
 
 def _rotation(images: Images, amount: float, random: np.random.Generator) -> NDArray[np.floating]:
-    """Turn each image by so many degrees, to one side or the other."""
-    angle = np.radians(amount) * random.choice([-1, 1], len(images))
-    sine, cosine = np.sin(angle), np.cos(angle)
-    return _resampled(images, np.stack([cosine, sine, -sine, cosine], axis=1).reshape(-1, 2, 2), np.zeros((1, 2)))
+    """Rotate each image by `amount` degrees, clockwise or counterclockwise."""
+    angles = np.radians(amount) * random.choice([-1, 1], len(images))
+    sine, cosine = np.sin(angles), np.cos(angles)
+    matrices = np.stack([cosine, sine, -sine, cosine], axis=1).reshape(-1, 2, 2)
+    return _transform(images, matrices, np.zeros((len(images), 2)))
 
 
 def _scale(images: Images, amount: float, random: np.random.Generator) -> NDArray[np.floating]:  # noqa: ARG001
-    """Draw the images so many times as large."""
-    return _resampled(images, np.eye(2)[None] / amount, np.zeros((1, 2)))
+    """Scale the images by the factor `amount`."""
+    matrices = np.broadcast_to(np.eye(2) / amount, (len(images), 2, 2))
+    return _transform(images, matrices, np.zeros((len(images), 2)))
 
 
 def _noise(images: Images, amount: float, random: np.random.Generator) -> NDArray[np.floating]:
-    """Add Gaussian noise of that standard deviation."""
+    """Add Gaussian noise with the standard deviation `amount`."""
     noisy: NDArray[np.floating] = images + amount * random.standard_normal(images.shape, np.float32)
     return noisy
 
 
 def _blur(images: Images, amount: float, random: np.random.Generator) -> NDArray[np.floating]:  # noqa: ARG001
-    """Blur with a Gaussian of that standard deviation."""
+    """Blur with a Gaussian of the standard deviation `amount`."""
     blurred: NDArray[np.floating] = gaussian_filter(images, sigma=amount, axes=(1, 2), mode="constant")
     return blurred
 
 
 def _contrast(images: Images, amount: float, random: np.random.Generator) -> NDArray[np.floating]:  # noqa: ARG001
-    """Make each pixel's distance from the image's mean so many times as large."""
+    """Multiply the distance of each pixel from the image's mean by `amount`."""
     mean: NDArray[np.float32] = images.mean(axis=(1, 2, 3), keepdims=True)
     flattened: NDArray[np.floating] = mean + amount * (images - mean)
     return flattened
 
 
 def _occlusion(images: Images, amount: float, random: np.random.Generator) -> NDArray[np.floating]:
-    """Take all ink out of an upright square, which lies anywhere within the image."""
-    places = random.random((len(images), 2))
+    """Remove all ink from a square with the side `amount`, at a random position within the image."""
+    positions = random.random((len(images), 2))
     covered = []
     for axis, side in enumerate(images.shape[1:3]):
-        start = places[:, axis, None] * (side - amount)
+        start = positions[:, axis, None] * (side - amount)
         pixels = np.arange(side)
-        # Of each row or column, the share that is under the square.
+        # The fraction of each row or column that the square covers.
         covered.append(np.clip(np.minimum(pixels + 1, start + amount) - np.maximum(pixels, start), 0, 1))
-    left: NDArray[np.floating] = images * (1 - covered[0][:, :, None, None] * covered[1][:, None, :, None])
-    return left
+    visible: NDArray[np.floating] = images * (1 - covered[0][:, :, None, None] * covered[1][:, None, :, None])
+    return visible
+
+
+def _transform(images: Images, matrices: NDArray[np.float64], shifts: NDArray[np.float64]) -> NDArray[np.floating]:
+    """Return images transformed about their centers, with bilinear interpolation and a black surrounding.
+
+    Args:
+        images: float32 [count, height, width, 1].
+        matrices: float64 [count, 2, 2], from a (row, column) in the result to one in the image.
+        shifts: float64 [count, 2], how far the image moves down and to the right.
+    """
+    center = (np.array(images.shape[1:3]) - 1) / 2
+    transformed = np.empty_like(images)
+    for image, matrix, shift, output in zip(images[..., 0], matrices, shifts, transformed[..., 0], strict=True):
+        offset = center - matrix @ (center + shift)
+        affine_transform(image, matrix, offset, output=output, order=1, mode="grid-constant")
+    return transformed
 
 
 CORRUPTIONS: dict[CorruptionName, Corruption] = {
@@ -124,32 +142,3 @@ CORRUPTIONS: dict[CorruptionName, Corruption] = {
     "contrast": Corruption(_contrast, "times", (0.8, 0.7, 0.6, 0.5, 0.4)),
     "occlusion": Corruption(_occlusion, "px", (4, 6, 8, 10, 12)),
 }
-
-
-def _resampled(images: Images, matrices: NDArray[np.float64], shifts: NDArray[np.float64]) -> NDArray[np.floating]:
-    """Return images drawn anew about their centres, filled with zeros, with bilinear interpolation.
-
-    Args:
-        images: float32 [count, height, width, 1].
-        matrices: float64 [count or 1, 2, 2], from a place in the new image to one in the old, row before column.
-        shifts: float64 [count or 1, 2], how far what is drawn moves down and to the right.
-    """
-    count, height, width = images.shape[:3]
-    centre = (np.array([height, width]) - 1) / 2
-    grid = np.stack(np.meshgrid(np.arange(height), np.arange(width), indexing="ij")).reshape(2, -1)
-    places = matrices @ (grid - centre[:, None] - shifts[:, :, None]) + centre[:, None]
-    # With a border of zeros, all that lies outside is on that border.
-    padded = np.pad(images[..., 0], ((0, 0), (1, 1), (1, 1))).reshape(count, -1)
-    limits = np.array([height, width])[:, None]
-    places = np.broadcast_to(np.clip(places + 1, 0, limits + 1), (count, 2, height * width))
-    corners = np.minimum(places.astype(np.int64), limits)
-    first = corners[:, 0] * (width + 2) + corners[:, 1]
-    down, right = (places - corners).astype(np.float32).transpose(1, 0, 2)
-
-    def at(step: int) -> NDArray[np.float32]:
-        return np.take_along_axis(padded, first + step, axis=1)
-
-    upper = at(0) * (1 - right) + at(1) * right
-    lower = at(width + 2) * (1 - right) + at(width + 3) * right
-    blended: NDArray[np.floating] = upper * (1 - down) + lower * down
-    return blended.reshape(images.shape)

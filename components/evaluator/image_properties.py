@@ -1,33 +1,32 @@
-"""What can be measured of an image itself: how much ink it has, how thick its strokes are, how large it is drawn."""
+"""Image properties: the amount of ink, the thickness of strokes and the size of the drawing."""
 
 from __future__ import annotations
 
+from collections.abc import Iterable
 from typing import TYPE_CHECKING
 
 import numpy as np
 
 if TYPE_CHECKING:
-    from collections.abc import Sequence
-
     from numpy.typing import NDArray
 
 UNITS = {"ink": "share", "thickness": "px", "size": "px"}
-"""Of each property that `measure` gives, in its order."""
+"""The properties that `measure` returns, in its order, with their units."""
 
 
 def measure(images: NDArray[np.float32]) -> dict[str, NDArray[np.float64]]:
     """Return the properties of each image, float64 [count] by the names in `UNITS`.
 
-    `ink` is the mean brightness, `thickness` that of the strokes, and `size` the side of the square that has the area
-    of the box around the ink; the box's longer side would be the same 20 pixels for nearly all digits of MNIST, which
-    were scaled to it. An image without ink has 0 of each.
+    `ink` is the mean brightness and `thickness` that of the strokes. `size` is the side of the square with the area of
+    the box around the ink: the box's longer side is 20 pixels for nearly all digits of MNIST, which were scaled to it.
+    All are 0 for an image without ink.
 
     Args:
         images: float32 [count, height, width, 1], 0 to 1, ink bright.
     """
     pictures = images[..., 0]
     brightest = pictures.max(axis=(1, 2))
-    shades = np.where(brightest > 0, brightest, 1)  # an image without ink is not divided by 0
+    shades = np.where(brightest > 0, brightest, 1)  # do not divide an image without ink by 0
     covered, outline = pictures.sum(axis=(1, 2)) / shades, _outline(pictures) / shades
     return {
         "ink": pictures.mean(axis=(1, 2)).astype(np.float64),
@@ -36,18 +35,19 @@ def measure(images: NDArray[np.float32]) -> dict[str, NDArray[np.float64]]:
     }
 
 
-def joined(batches: Sequence[dict[str, NDArray[np.float64]]]) -> dict[str, NDArray[np.float64]]:
-    """Return the properties of all images, as `measure` gave them batch by batch."""
-    return {name: np.concatenate([batch[name] for batch in batches]) for name in UNITS}
+def measure_batches(batches: Iterable[NDArray[np.float32]]) -> dict[str, NDArray[np.float64]]:
+    """Return the properties of all images of all batches (see `measure`)."""
+    measured = [measure(images) for images in batches]
+    return {name: np.concatenate([batch[name] for batch in measured]) for name in UNITS}
 
 
 def _thickness(area: NDArray[np.float64], outline: NDArray[np.float64]) -> NDArray[np.float64]:
-    """Return the thickness of a stroke with round ends that has that area and outline.
+    """Return the thickness of a stroke with round ends that has a given area and outline.
 
-    A stroke of thickness t along a line of length l covers t l + π t² / 4 and has an outline of 2 l + π t (J. Steiner,
-    1840). A closed one has no ends: its area over half its outline is t, and what is returned is up to a tenth more.
+    A stroke of thickness t along a line of length l has the area t l + π t² / 4 and the outline 2 l + π t (J. Steiner,
+    1840). A closed stroke has no ends: its area over half its outline is t, and the result is up to a tenth higher.
     """
-    # No figure has less outline than a disc; an image of several shades may seem to.
+    # No figure has less outline than a disc, but rounding in an image of several shades may suggest it.
     thickness: NDArray[np.float64] = (outline - np.sqrt(np.maximum(outline**2 - 4 * np.pi * area, 0))) / np.pi
     return thickness
 
@@ -55,14 +55,14 @@ def _thickness(area: NDArray[np.float64], outline: NDArray[np.float64]) -> NDArr
 def _outline(pictures: NDArray[np.float32]) -> NDArray[np.float32]:
     """Return the length of the outline of the ink, in pixels: the total variation of each picture.
 
-    It is the mean, over all shades, of the length of the border between what is brighter and what is darker
-    (H. Federer's coarea formula, 1959), so no threshold is needed. Gradients are taken between the four pixels around
-    each corner, which makes upright, level and diagonal edges exactly as long as they are.
+    It is the mean, over all shades, of the length of the border between brighter and darker pixels (H. Federer's
+    coarea formula, 1959), and needs no threshold. Gradients between the four pixels around each corner give vertical,
+    horizontal and diagonal edges their exact length.
     """
     padded = np.pad(pictures, ((0, 0), (1, 1), (1, 1)))
     rising = padded[:, 1:, 1:] - padded[:, :-1, :-1]
     falling = padded[:, :-1, 1:] - padded[:, 1:, :-1]
-    # Along both diagonals, which stand at right angles and are √2 pixels long. In place: half of the time is memory's.
+    # Both diagonals are perpendicular and √2 pixels long. In place: half of the time is spent on memory.
     rising *= rising
     falling *= falling
     rising += falling
@@ -79,6 +79,6 @@ def _size(inked: NDArray[np.bool_]) -> NDArray[np.float64]:
 
 
 def _extent(lines: NDArray[np.bool_]) -> NDArray[np.int64]:
-    """Return how many lines there are from the first with ink to the last, of bool [count, lines]."""
+    """Return the number of lines from the first with ink to the last, of bool [count, lines]."""
     extent: NDArray[np.int64] = lines.shape[1] - lines.argmax(axis=1) - lines[:, ::-1].argmax(axis=1)
     return extent * lines.any(axis=1)

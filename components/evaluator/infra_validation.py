@@ -1,4 +1,4 @@
-"""Infra validation: what is served answers as the model in memory does, in a process that has only TensorFlow."""
+"""Infra validation: compares the SavedModel, served in a process that has only TensorFlow, with the model in memory."""
 
 from __future__ import annotations
 
@@ -11,7 +11,8 @@ from typing import TYPE_CHECKING
 
 import numpy as np
 
-from components.artifacts import InfraValidation
+from components.artifacts import InfraValidation, Model, Stored, TransformedExamples
+from components.base.component import Context
 from components.base.errors import ResourceError
 from components.evaluator import serving_process
 from components.inference.transform_graph import invert_numpy
@@ -20,13 +21,10 @@ from components.runtime.resources import cpu_limit
 if TYPE_CHECKING:
     from numpy.typing import NDArray
 
-    from components.artifacts import Model, Stored, TransformedExamples
-    from components.base.component import Context
-
 TOLERANCE = 1e-5
-"""Probabilities may differ by so much: batches of other sizes are added up in another order."""
-TIMEOUT = 600.0
-"""Seconds: many times what loading takes on a slow disk."""
+"""Allowed difference of probabilities: batches of other sizes are summed in another order."""
+TIMEOUT_SECONDS = 600.0
+"""Many times as long as a slow disk needs."""
 
 
 def validate_infra(
@@ -36,51 +34,49 @@ def validate_infra(
     probabilities: NDArray[np.float32],
     context: Context,
 ) -> InfraValidation:
-    """Load the SavedModel in a process of its own, give it raw images, and compare its answers.
+    """Load the SavedModel in a separate process, send raw images to it, and compare the predictions.
 
-    How long it takes to answer is observed, not stated.
+    The speed goes to the run's observations, not to the artifact: it differs between runs.
 
     Args:
-        model: with a SavedModel.
-        transformed: whose graph made the scaled images of raw ones.
-        images: some scaled ones, float32 [count, height, width, channels].
-        probabilities: what the model in memory said of them, float32 [count, classes].
+        model: a model with a SavedModel.
+        transformed: whose graph scaled the images.
+        images: scaled images, float32 [count, height, width, channels].
+        probabilities: predictions of the model in memory, float32 [count, classes].
         context: gets the observations `latency_ms` (the median of single images) and `images_per_second` (of all
-            in one request).
+            images in one request).
 
     Raises:
-        ResourceError: if the process was killed, ran out of memory, or did not answer in time: that says nothing of
-            the model.
+        ResourceError: if the process was killed, ran out of memory or time. This says nothing about the model.
     """
-    assert model.artifact.saved_model is not None  # noqa: S101  (whoever calls this has looked)
+    assert model.artifact.saved_model is not None  # noqa: S101  (checked by the caller)
     directory = model.directory / model.artifact.saved_model
     failure, difference = "", None
     with tempfile.TemporaryDirectory() as scratch:
-        raw, answers = Path(scratch, "images.npy"), Path(scratch, "answers.npz")
+        raw, results = Path(scratch, "images.npy"), Path(scratch, "results.npz")
         np.save(raw, invert_numpy(transformed.artifact.graph, images), allow_pickle=False)
-        words = [directory, raw, answers, cpu_limit()]
-        # -P: not the folder of the script, whose modules are no libraries.
-        command = [sys.executable, "-P", serving_process.__file__, *map(str, words)]
+        # -P: the modules in the script's folder must not hide libraries.
+        command = [sys.executable, "-P", serving_process.__file__, *map(str, (directory, raw, results, cpu_limit()))]
         try:
-            subprocess.run(command, check=True, capture_output=True, text=True, timeout=TIMEOUT)  # noqa: S603
-            with np.load(answers, allow_pickle=False) as answered:
-                difference = float(np.abs(answered["probabilities"] - probabilities).max())
-                context.observe("latency_ms", round(float(np.median(answered["latencies"])) * 1000, 3))
-                context.observe("images_per_second", round(len(images) / float(answered["all_seconds"]), 1))
+            subprocess.run(command, check=True, capture_output=True, text=True, timeout=TIMEOUT_SECONDS)  # noqa: S603
+            with np.load(results, allow_pickle=False) as served:
+                difference = float(np.abs(served["probabilities"] - probabilities).max())
+                context.observe("latency_ms", round(float(np.median(served["latencies"])) * 1000, 3))
+                context.observe("images_per_second", round(len(images) / float(served["all_seconds"]), 1))
         except subprocess.CalledProcessError as error:
-            last = next(reversed(error.stderr.strip().splitlines()), f"exit code {error.returncode}")
-            if error.returncode < 0 or "ResourceExhausted" in last or "MemoryError" in last:
-                raise _could_not_be_tried(f"ended with {error.returncode}: {last}") from error
-            context.progress.warning(f"the SavedModel could not be used in a process of its own: {last}")
-            # The rest of the line may name a folder of this machine, which is no part of what was found.
-            kind = re.match(r"(?:\w+\.)*(\w+Error)\b", last)
-            failure = f"it ended with {kind[1] if kind else 'an error'}"
+            last_line = next(reversed(error.stderr.strip().splitlines()), f"exit code {error.returncode}")
+            if error.returncode < 0 or "ResourceExhausted" in last_line or "MemoryError" in last_line:
+                raise _not_validated(f"ended with {error.returncode}: {last_line}") from error
+            context.progress.warning(f"the SavedModel cannot be used in a separate process: {last_line}")
+            # The rest of the line may name a folder of this machine, which does not belong into an artifact.
+            name = re.match(r"(?:\w+\.)*(\w+Error)\b", last_line)
+            failure = f"it ended with {name[1] if name else 'an error'}"
         except subprocess.TimeoutExpired as error:
-            raise _could_not_be_tried(f"did not answer within {TIMEOUT:.0f} s") from error
+            raise _not_validated(f"took more than {TIMEOUT_SECONDS:.0f} s") from error
         except (KeyError, ValueError):
-            failure = "its answers have another shape than the model's"
+            failure = "its predictions have another shape than the model's"
     if difference is not None and not np.isfinite(difference):
-        failure, difference = "its answers are not finite", None
+        failure, difference = "its predictions are not finite", None
     return InfraValidation(
         images=len(images),
         failure=failure,
@@ -90,9 +86,9 @@ def validate_infra(
     )
 
 
-def _could_not_be_tried(why: str) -> ResourceError:
+def _not_validated(problem: str) -> ResourceError:
     return ResourceError(
-        f"the SavedModel could not be tried: the process that was to serve it {why}",
+        f"the SavedModel cannot be validated: the process that serves it {problem}",
         expected="memory and time for a second process with TensorFlow",
         remedy="give the job more memory, or set evaluator.infra_validation.images to 0",
     )

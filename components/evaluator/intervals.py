@@ -1,7 +1,8 @@
-"""Confidence intervals: Wilson's for a share, and the bootstrap for what has no formula."""
+"""Confidence intervals: Wilson's for a proportion, and the bootstrap for all other metrics."""
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from math import sqrt
 from statistics import NormalDist
 from typing import TYPE_CHECKING
@@ -11,16 +12,13 @@ import numpy as np
 from components.artifacts import Interval
 
 if TYPE_CHECKING:
-    from collections.abc import Callable
-
     from numpy.typing import NDArray
 
 RESAMPLES = 1000
-"""Enough for the ends of a 95 % interval (B. Efron and R. Tibshirani, 1993, chapter 14)."""
-HELD = 2**22
-"""Numbers drawn at a time: 32 MB."""
-SEED = 0
-"""Of the resampling: the same answers have the same intervals."""
+"""Enough for the bounds of a 95 % interval (B. Efron and R. Tibshirani, 1993, chapter 14)."""
+MAX_VALUES_IN_MEMORY = 2**22
+"""Drawn numbers in memory at a time: 32 MB."""
+RESAMPLING_SEED = 0
 CONFIDENCE = 0.95
 
 
@@ -31,14 +29,15 @@ def wilson_interval(successes: int, trials: int, confidence: float = CONFIDENCE)
     >>> round(interval.low, 4), round(interval.high, 4)
     (0.9912, 0.9945)
     """
+    # scipy.stats has this interval too, but differs in the last bit, and takes long to import.
     z = NormalDist().inv_cdf((1 + confidence) / 2)
-    share = successes / trials
-    centre = share + z * z / (2 * trials)
-    spread = z * sqrt(share * (1 - share) / trials + z * z / (4 * trials * trials))
+    proportion = successes / trials
+    center = proportion + z * z / (2 * trials)
+    spread = z * sqrt(proportion * (1 - proportion) / trials + z * z / (4 * trials * trials))
     scale = 1 + z * z / trials
     return Interval(
-        low=max(0.0, (centre - spread) / scale),
-        high=min(1.0, (centre + spread) / scale),
+        low=max(0.0, (center - spread) / scale),
+        high=min(1.0, (center + spread) / scale),
         confidence=confidence,
         method="wilson",
     )
@@ -49,28 +48,28 @@ def bootstrap_intervals(
 ) -> list[Interval]:
     """Return intervals of statistics over resampled images (B. Efron, Annals of Statistics 7, 1979).
 
-    Images that count alike are drawn as one: to draw images with replacement and to count them by kind is to draw
-    from a multinomial distribution over the kinds, which takes no longer for more images. Each stratum keeps its
-    number of images, so that no class is missing from a resample. The percentiles are moved by the bootstrap's own
-    estimate of a statistic's bias (B. Efron and R. Tibshirani, 1993, chapter 10): a calibration error, for one,
-    is larger in every resample than in the images themselves.
+    Images of one kind contribute equally to the statistic. Drawing images with replacement and counting them by kind
+    is drawing from a multinomial distribution over the kinds, which takes no longer for more images. Each stratum
+    keeps its number of images, so that no class is missing from a resample. The percentiles are corrected by the
+    bootstrap estimate of the statistic's bias (B. Efron and R. Tibshirani, 1993, chapter 10): for example, a
+    calibration error is larger in every resample than in the images themselves.
 
     Args:
-        groups: int64 [strata, kinds]: how many images there are of each kind.
+        groups: int64 [strata, kinds]: the number of images of each kind.
         statistic: from counts int64 [resamples, strata, kinds] to values in 0..1, float64 [resamples, statistics].
     """
-    random, counts = np.random.default_rng(SEED), groups.sum(axis=1, keepdims=True)
-    shares = np.where(counts, groups / np.maximum(counts, 1), 1 / groups.shape[1])
-    at_a_time = max(1, HELD // groups.size)
-    found = [
-        statistic(random.multinomial(counts[:, 0], shares, size=(min(at_a_time, RESAMPLES - start), len(groups))))
-        for start in range(0, RESAMPLES, at_a_time)
-    ]
-    values = np.concatenate(found)
+    random, counts = np.random.default_rng(RESAMPLING_SEED), groups.sum(axis=1, keepdims=True)
+    fractions = np.where(counts, groups / np.maximum(counts, 1), 1 / groups.shape[1])
+    step = max(1, MAX_VALUES_IN_MEMORY // groups.size)
+    values = np.concatenate(
+        [
+            statistic(random.multinomial(counts[:, 0], fractions, size=(min(step, RESAMPLES - start), len(groups))))
+            for start in range(0, RESAMPLES, step)
+        ]
+    )
     tail = (1 - CONFIDENCE) / 2 * 100
-    ends = np.percentile(values, [tail, 100 - tail], axis=0) + statistic(groups[np.newaxis]) - values.mean(axis=0)
-    low, high = np.clip(ends, 0.0, 1.0)
+    bounds = np.percentile(values, [tail, 100 - tail], axis=0) + statistic(groups[np.newaxis]) - values.mean(axis=0)
     return [
-        Interval(low=float(a), high=float(b), confidence=CONFIDENCE, method="bootstrap", resamples=RESAMPLES)
-        for a, b in zip(low, high, strict=True)
+        Interval(low=low, high=high, confidence=CONFIDENCE, method="bootstrap", resamples=RESAMPLES)
+        for low, high in np.clip(bounds, 0.0, 1.0).T.tolist()
     ]

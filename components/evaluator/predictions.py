@@ -1,4 +1,4 @@
-"""A model's answers to a labelled split, and which images they are about."""
+"""Predictions of a model on a labelled split."""
 
 from __future__ import annotations
 
@@ -22,8 +22,8 @@ if TYPE_CHECKING:
 
 
 @dataclass(frozen=True)
-class Answers:
-    """What a model says of each image of a split, in the split's order."""
+class Predictions:
+    """Labels and predicted probabilities of each image, in the order of the split."""
 
     labels: NDArray[np.int64]
     """[count]"""
@@ -33,14 +33,14 @@ class Answers:
     """The digest of each image: V16 [count]."""
 
     @property
-    def predictions(self) -> NDArray[np.int64]:
+    def classes(self) -> NDArray[np.int64]:
         """The most probable class of each image: int64 [count]."""
         predicted: NDArray[np.int64] = self.probabilities.argmax(axis=1)
         return predicted
 
     @cached_property
     def split_sha256(self) -> str:
-        """The SHA-256 over the images and labels, whatever their order."""
+        """The SHA-256 over the images and labels; it does not depend on their order."""
         rows = sorted(zip(self.images.tolist(), self.labels.tolist(), strict=True))
         digest = sha256()
         for image, label in rows:
@@ -48,20 +48,20 @@ class Answers:
         return digest.hexdigest()
 
 
-def ask(
+def predict_split(
     predict: Predictor, transformed: Stored[TransformedExamples], split: TransformedSplit, context: Context
-) -> Answers:
-    """Return a model's answers to a split, of which one batch at a time is in memory.
+) -> Predictions:
+    """Return the predictions on a split. Only one batch of images is in memory at a time.
 
     Raises:
-        TerminationError: if the job was asked to end.
+        TerminationError: if termination was requested.
     """
     probabilities, digests = [], []
     for images in iterate_scaled(transformed, split, rows=predictor.BATCH_SIZE):
         context.termination.check()
         probabilities.append(predict(images))
         digests.append(image_digests(images))
-    return Answers(
+    return Predictions(
         labels=read_scaled(transformed, split).labels,
         probabilities=np.concatenate(probabilities),
         images=np.concatenate(digests),

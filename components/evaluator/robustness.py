@@ -1,7 +1,8 @@
-"""How accuracy falls on images that were spoilt on purpose."""
+"""Robustness: the accuracy on corrupted images."""
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from typing import TYPE_CHECKING
 
 import numpy as np
@@ -11,17 +12,15 @@ from components.artifacts.evaluation import SEVERITIES
 from components.evaluator.corruptions import CORRUPTIONS, corrupt
 
 if TYPE_CHECKING:
-    from collections.abc import Callable
-
     from numpy.typing import NDArray
 
-    from components.evaluator.robustness_config import RobustnessConfig
+    from components.evaluator.config import RobustnessConfig
     from components.inference.predictor import Predictor
 
-SHARE = 1 / 4
-"""Of the images that an evaluation asks about anyway: at most so many more are asked about."""
+MAX_FRACTION = 1 / 4
+"""Most corrupted images, as a fraction of the images that the evaluation predicts anyway."""
 FREE_PIXELS = 2**20
-"""So many pixels in all may be asked about besides, whatever the splits' size: less work than loading the model."""
+"""Pixels of corrupted images that are allowed for splits of any size: less work than loading the model."""
 
 
 def measure_robustness(
@@ -30,45 +29,43 @@ def measure_robustness(
     labels: NDArray[np.int64],
     config: RobustnessConfig,
     *,
-    asked: int,
+    images_predicted: int,
     check: Callable[[], None],
 ) -> Robustness | None:
-    """Return a model's accuracy on spoilt images, or None where the configuration asks for none.
+    """Return the accuracy on corrupted images, or None if the configuration disables the measurement.
 
-    Its cost is bounded by counting, never by a clock, so that the result is the same on a slow machine.
+    The cost is limited by the number of images, not by time: the result does not depend on the speed of the machine.
 
     Args:
         predict: the model.
-        images: float32 [count, height, width, 1] of the test split; may be a memory map, of which little is read.
+        images: float32 [count, height, width, 1] of the test split; of a memory map, only a few rows are read.
         labels: int64 [count].
-        config: how many images, spoilt how.
-        asked: images that the evaluation asks the model about anyway.
-        check: called between corruptions; what it raises ends the work.
+        config: the number of images, and how they are corrupted.
+        images_predicted: number of images that the evaluation predicts anyway.
+        check: called between corruptions; an exception that it raises ends the measurement.
     """
-    tried = images_to_try(config, count=len(labels), pixels=images[0].size, asked=asked)
-    if not tried:
+    count = corrupted_images(config, count=len(labels), pixels=images[0].size, images_predicted=images_predicted)
+    if not count:
         return None
-    chosen = np.random.default_rng(config.seed).permutation(len(labels))[:tried]
-    clean, truth = images[chosen], labels[chosen]
+    rows = np.random.default_rng(config.seed).permutation(len(labels))[:count]
+    clean, truth = images[rows], labels[rows]
     check()
     clean_accuracy = float((predict(clean).argmax(axis=1) == truth).mean())
     curves = []
     for name in config.corruptions:
         check()
-        spoilt = [corrupt(name, clean, severity=severity, seed=config.seed) for severity in SEVERITIES]
-        predicted = predict(np.concatenate(spoilt)).argmax(axis=1).reshape(len(SEVERITIES), tried)
-        accuracies = (predicted == truth).mean(axis=1).tolist()
-        corruption = CORRUPTIONS[name]
+        corrupted = [corrupt(name, clean, severity=severity, seed=config.seed) for severity in SEVERITIES]
+        predicted = predict(np.concatenate(corrupted)).argmax(axis=1).reshape(len(SEVERITIES), count)
         curves.append(
             CorruptionCurve(
                 corruption=name,
-                unit=corruption.unit,
-                amounts=corruption.amounts_for(*clean.shape[1:3]),
-                accuracies=accuracies,
+                unit=CORRUPTIONS[name].unit,
+                amounts=CORRUPTIONS[name].amounts_for(*clean.shape[1:3]),
+                accuracies=(predicted == truth).mean(axis=1).tolist(),
             )
         )
     return Robustness(
-        images=tried,
+        images=count,
         seed=config.seed,
         clean_accuracy=clean_accuracy,
         mean_accuracy=float(np.mean([curve.accuracies for curve in curves])),
@@ -76,15 +73,15 @@ def measure_robustness(
     )
 
 
-def images_to_try(config: RobustnessConfig, *, count: int, pixels: int, asked: int) -> int:
-    """Return how many images each corruption is tried on at each severity.
+def corrupted_images(config: RobustnessConfig, *, count: int, pixels: int, images_predicted: int) -> int:
+    """Return the number of images per corruption and severity.
 
     Args:
-        config: how many are wanted.
+        config: the requested number.
         count: images of the test split.
-        pixels: of one image.
-        asked: images that the evaluation asks the model about anyway.
+        pixels: number of pixels of one image.
+        images_predicted: number of images that the evaluation predicts anyway.
     """
-    allowed = max(int(asked * SHARE), FREE_PIXELS // pixels)
-    times_tried = 1 + len(config.corruptions) * len(SEVERITIES)  # and once as they are
-    return min(config.images, count, max(1, allowed // times_tried))
+    allowed = max(int(images_predicted * MAX_FRACTION), FREE_PIXELS // pixels)
+    predictions_per_image = 1 + len(config.corruptions) * len(SEVERITIES)  # once without corruption
+    return min(config.images, count, max(1, allowed // predictions_per_image))

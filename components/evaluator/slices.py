@@ -1,7 +1,8 @@
-"""How well the model does on parts of the test split: class by class, and by what was measured of the images."""
+"""Slices: the accuracy of parts of the test split, by class and by measured image properties."""
 
 from __future__ import annotations
 
+from collections.abc import Mapping, Sequence
 from typing import TYPE_CHECKING
 
 import numpy as np
@@ -11,42 +12,40 @@ from components.evaluator.image_properties import UNITS
 from components.evaluator.intervals import wilson_interval
 
 if TYPE_CHECKING:
-    from collections.abc import Mapping, Sequence
-
     from numpy.typing import NDArray
 
-PARTS = ("least", "low", "middle", "high", "most")
-"""Of a property, each of a fifth of the images."""
+FIFTHS = ("least", "low", "middle", "high", "most")
+"""Slices of a property, each of a fifth of the images."""
 
 
 def make_slices(
     labels: NDArray[np.int64],
-    predictions: NDArray[np.int64],
+    predicted: NDArray[np.int64],
     class_names: Sequence[str],
     properties: Mapping[str, NDArray[np.float64]],
 ) -> tuple[Slice, ...]:
-    """Return a slice a class that has images, and up to five of about as many images a property.
+    """Return one slice per class that has images, and up to five slices of equal size per property.
 
-    Images of the same value stay together, so where many have one, parts are uneven, or missing.
+    Images of equal value are in the same slice. Therefore slices may have unequal sizes, or be missing.
 
     Args:
         labels: int64 [count].
-        predictions: int64 [count].
-        class_names: one a class, by label.
-        properties: float64 [count] by name, such as `components.evaluator.image_properties.measure` gives.
+        predicted: int64 [count].
+        class_names: the name of each class, by label.
+        properties: float64 [count] by name, as `components.evaluator.image_properties.measure` returns them.
     """
-    right = labels == predictions
+    right = labels == predicted
     slices = [
         _slice("class", name, right[labels == label])
         for label, name in enumerate(class_names)
         if (labels == label).any()
     ]
     for dimension, values in properties.items():
-        parts = _fifths(values)
-        for number, name in enumerate(PARTS):
-            chosen = parts == number
-            if chosen.any():
-                slices.append(_slice(dimension, name, right[chosen], values[chosen]))
+        fifths = _fifths(values)
+        for number, name in enumerate(FIFTHS):
+            selected = fifths == number
+            if selected.any():
+                slices.append(_slice(dimension, name, right[selected], values[selected]))
     return tuple(slices)
 
 
@@ -66,8 +65,8 @@ def _slice(dimension: str, name: str, right: NDArray[np.bool_], values: NDArray[
 
 
 def _fifths(values: NDArray[np.float64]) -> NDArray[np.int64]:
-    """Return the number of each value's part: the one that the middle of all equal values falls into."""
-    _, places, counts = np.unique(values, return_inverse=True, return_counts=True)
+    """Return the fifth of each value: that of the middle one among all equal values."""
+    _, positions, counts = np.unique(values, return_inverse=True, return_counts=True)
     middles = np.cumsum(counts) - counts / 2
-    numbers: NDArray[np.int64] = (middles * len(PARTS) // len(values)).astype(np.int64)
-    return numbers[places]
+    fifths: NDArray[np.int64] = (middles * len(FIFTHS) // len(values)).astype(np.int64)
+    return fifths[positions]

@@ -196,28 +196,21 @@ class FakeEvaluator(Component[FakeEvaluatorConfig]):
         """Write predictions and metrics as the Evaluator does."""
         import numpy as np
 
-        from components.evaluator.blessing import Threshold, bless, check_metrics
-        from components.evaluator.findings import Findings
-        from components.evaluator.metrics import score
-        from components.evaluator.predictions import Answers
-        from components.evaluator.write import write_evaluation
+        from components.evaluator.config import EvaluatorConfig, Threshold
+        from components.evaluator.evaluation import make_evaluation, write_evaluation
+        from components.evaluator.predictions import Predictions
         from components.io.image_digests import image_digests
         from components.io.splits import read_scaled
 
         names = transformed.artifact.class_names
         test = read_scaled(transformed, transformed.artifact.splits.test)
         wrong = np.arange(len(test)) >= round(self.config.accuracy * len(test))
-        answers = (test.labels + wrong) % len(names)
-        probabilities = np.eye(len(names), dtype=np.float32)[answers]
-        scores = score(test.labels, probabilities, names)
-        return write_evaluation(
-            Answers(test.labels, probabilities, image_digests(test.images)),
-            scores,
-            bless(*check_metrics(scores.metrics, {"accuracy": Threshold(minimum=self.config.minimum)})),
-            Findings(),
-            weights_sha256=model.artifact.weights_sha256,
-            output=context.output,
-        )
+        probabilities = np.eye(len(names), dtype=np.float32)[(test.labels + wrong) % len(names)]
+        predictions = Predictions(test.labels, probabilities, image_digests(test.images))
+        config = EvaluatorConfig(thresholds={"accuracy": Threshold(minimum=self.config.minimum)})
+        evaluation = make_evaluation(predictions, names, config, weights_sha256=model.artifact.weights_sha256)
+        write_evaluation(evaluation, predictions, context.output)
+        return evaluation
 
 
 class FakeVisualizerConfig(ComponentConfig):

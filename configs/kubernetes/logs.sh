@@ -1,5 +1,5 @@
 #!/bin/sh
-# Follows what the newest pod of the Job says, once it has begun: logs.sh [KUBECTL-OPTION ...]
+# Wait for the newest pod of the Job to start and follow its log: logs.sh [KUBECTL-OPTION ...]
 set -eu
 
 newest() {
@@ -7,11 +7,11 @@ newest() {
         --output 'jsonpath={range .items[*]}{.status.phase} {.metadata.name}{"\n"}{end}' | tail -n 1
 }
 
-# A Job that waits in a queue has no pod yet; one whose image is being pulled has nothing to say.
-told=
+# A queued Job has no pod yet; a pod that pulls its image has no log.
+waiting=
 while pod=$(newest "$@") && case $pod in '' | Pending*) true ;; *) false ;; esac; do
-    [ -n "$told" ] || echo "waiting for a pod to begin ..." >&2
-    told=yes
+    [ -n "$waiting" ] || echo "waiting for a pod to start ..." >&2
+    waiting=yes
     sleep 2
 done
 exec kubectl "$@" logs --follow "${pod#* }"

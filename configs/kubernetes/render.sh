@@ -1,15 +1,15 @@
 #!/bin/sh
-# Prints the manifests of an overlay, with another image where one is named: render.sh gpu|cpu|kueue [IMAGE]
+# Print the manifests of an overlay, optionally with another image: render.sh gpu|cpu|kueue [IMAGE]
 set -eu
 here=$(dirname "$0")
 overlay=${1:-} image=${2:-}
 [ -f "$here/overlays/$overlay/kustomization.yaml" ] || {
-    echo "render.sh: there is no overlay '$overlay'; there are $(ls -m "$here/overlays")" >&2
+    echo "render.sh: unknown overlay '$overlay', expected one of $(ls -m "$here/overlays")" >&2
     exit 2
 }
 [ -n "$image" ] || exec kubectl kustomize "$here/overlays/$overlay"
 
-# kustomize takes only files below where it starts, and an image only from a file: one more overlay, of a copy.
+# kustomize reads only files below its starting folder, and the image only from a file: hence a copy with one more overlay.
 scratch=$(mktemp -d)
 trap 'rm -rf "$scratch"' EXIT
 trap 'exit 130' INT TERM

@@ -1,4 +1,4 @@
-"""The shipped Slurm script, run by a real Slurm of one node."""
+"""The shipped Slurm script in a real one-node cluster."""
 
 from __future__ import annotations
 
@@ -13,7 +13,7 @@ import pytest
 
 from components import Context, Model, Stored, TransformedExamples
 from components.testing import FakeTrainer
-from tests.conftest import FAKES, WriteConfig, run_job
+from tests.conftest import FAKES, WriteConfig, run_job_process
 from tests.support.processes import REPOSITORY, results
 from tests.support.slurm import Cluster, SlurmJob, running_cluster
 
@@ -21,7 +21,7 @@ pytestmark = pytest.mark.slurm
 
 PYTHON = {"LAUNCHER": "python", "JOB_IMAGE": sys.executable}
 DOCKER_OPTIONS = (f"--cpus-per-task={min(2, os.cpu_count() or 1)}",)
-"""Docker gives no more processors than there are."""
+"""Docker refuses more processors than the machine has."""
 RETRIES = 3
 SAVED = "exit code 143"
 FINAL: dict[int, dict[str, Any]] = {
@@ -33,7 +33,7 @@ DEFECTIVE = {**FAKES, "trainer": {"use": "tests.cluster.test_slurm:DefectiveTrai
 
 
 def waiting(endings: int = 1, *, fails: bool = False) -> dict[str, Any]:
-    """Return a configuration whose trainer waits to be asked to end, so many times, and may then fail once."""
+    """Return a configuration with a trainer that waits for termination requests, and can then fail once."""
     trainer = {"use": "tests.support.slurm:WaitingTrainer", "endings": endings, "fails": fails}
     return {**FAKES, "trainer": trainer}
 
@@ -56,7 +56,7 @@ Submit = Callable[..., SlurmJob]
 
 @pytest.fixture
 def submit(cluster: Cluster, tmp_path: Path, write_config: WriteConfig) -> Iterator[Submit]:
-    """Submit the script with a configuration and options of sbatch, to be started by this Python."""
+    """Return a function that submits the script with a configuration and options of sbatch, run by this Python."""
 
     def command(config: dict[str, Any], *options: str) -> SlurmJob:
         return cluster.submit(tmp_path, "run", "--config", write_config(config), variables=PYTHON, options=options)
@@ -65,8 +65,8 @@ def submit(cluster: Cluster, tmp_path: Path, write_config: WriteConfig) -> Itera
     cluster.stop_jobs()
 
 
-def end_in_mid_training(job: SlurmJob) -> None:
-    """Ask a training to end as Slurm does ahead of the time limit, and let it go on at once."""
+def interrupt_training(job: SlurmJob) -> None:
+    """Send SIGTERM to a training, as Slurm does before the time limit, and start it again immediately."""
     job.wait_for_text("epoch  2/30", seconds=120)
     job.cluster.run("scancel", "--signal=TERM", job.number)
     job.wait_for_requeue()
@@ -74,22 +74,20 @@ def end_in_mid_training(job: SlurmJob) -> None:
 
 
 @pytest.mark.thorough
-def test_a_training_that_is_told_to_end_goes_on_from_its_checkpoint(cluster: Cluster, tmp_path: Path) -> None:
+def test_terminated_training_resumes_from_its_checkpoint(cluster: Cluster, tmp_path: Path) -> None:
     (tmp_path / "configs").symlink_to(REPOSITORY / "configs")
     job = cluster.submit(tmp_path, variables=PYTHON)
-    end_in_mid_training(job)
-    assert job.end(seconds=120) == ("COMPLETED", "0:0"), job.told()
+    interrupt_training(job)
+    assert job.end(seconds=120) == ("COMPLETED", "0:0"), job.describe()
     assert SAVED in job.output
     assert "resumed at epoch" in job.output
-    undisturbed = run_job("run", "--config", "configs/digits.yaml", "--root", tmp_path / "undisturbed")
+    undisturbed = run_job_process("run", "--config", "configs/digits.yaml", "--root", tmp_path / "undisturbed")
     assert undisturbed.exit_code == 0
     assert results(tmp_path / "output") == results(tmp_path / "undisturbed")
 
 
 @pytest.mark.container
-def test_in_a_container_too_a_training_goes_on_from_its_checkpoint(
-    cluster: Cluster, tmp_path: Path, image: str
-) -> None:
+def test_training_in_a_container_resumes_too(cluster: Cluster, tmp_path: Path, image: str) -> None:
     root, own = tmp_path / "root", tmp_path / "own"
     own.mkdir()
     (own / "mine.yaml").write_text("extends: /app/configs/digits.yaml\nseed: 3\n")
@@ -99,37 +97,37 @@ def test_in_a_container_too_a_training_goes_on_from_its_checkpoint(
         options=DOCKER_OPTIONS,
         variables={"LAUNCHER": "docker", "JOB_IMAGE": image, "JOB_CONFIG": str(own), "JOB_ROOT": str(root)},
     )
-    end_in_mid_training(job)
-    assert job.end(seconds=120) == ("COMPLETED", "0:0"), job.told()
+    interrupt_training(job)
+    assert job.end(seconds=120) == ("COMPLETED", "0:0"), job.describe()
     assert SAVED in job.output
     assert "resumed at epoch" in job.output
     assert (root / "runs" / "latest" / "run.json").stat().st_uid == os.getuid()
 
 
 @pytest.mark.parametrize("code", FINAL)
-def test_what_would_fail_again_is_not_tried_again(submit: Submit, code: int) -> None:
+def test_permanent_failure_is_not_retried(submit: Submit, code: int) -> None:
     job = submit(FINAL[code])
-    assert job.end() == ("FAILED", f"{code}:0"), job.told()
-    assert job.shown["Restarts"] == "0"
+    assert job.end() == ("FAILED", f"{code}:0"), job.describe()
+    assert job.status["Restarts"] == "0"
 
 
-def test_an_unknown_launcher_is_a_mistake_of_usage(cluster: Cluster, tmp_path: Path) -> None:
+def test_unknown_launcher_exits_with_2(cluster: Cluster, tmp_path: Path) -> None:
     job = cluster.submit(tmp_path, variables={"LAUNCHER": "podman"})
-    assert job.end() == ("FAILED", "2:0"), job.told()
+    assert job.end() == ("FAILED", "2:0"), job.describe()
     assert "podman" in job.output
 
 
-def test_a_cancelled_job_saves_its_progress_and_stays_cancelled(submit: Submit, cluster: Cluster) -> None:
+def test_cancelled_job_saves_progress_and_stays_cancelled(submit: Submit, cluster: Cluster) -> None:
     job = submit(waiting())
     job.wait_for_text("ended 0 times")
     cluster.run("scancel", job.number)
     job.wait_for_text(SAVED)
     job.wait_until_gone()
-    assert job.shown["JobState"] == "CANCELLED", job.told()
+    assert job.status["JobState"] == "CANCELLED", job.describe()
 
 
 @pytest.mark.container
-def test_in_a_container_too_a_cancelled_job_saves_its_progress(
+def test_cancelled_job_in_a_container_saves_progress_too(
     cluster: Cluster, tmp_path: Path, image: str, write_config: WriteConfig
 ) -> None:
     write_config(waiting())
@@ -139,7 +137,7 @@ def test_in_a_container_too_a_cancelled_job_saves_its_progress(
     job.wait_for_text("ended 0 times")
     cluster.run("scancel", job.number)
     job.wait_until_gone()
-    assert SAVED in job.output, job.told()
+    assert SAVED in job.output, job.describe()
     listed = subprocess.run(
         ["docker", "ps", "--all", "--quiet", f"--filter=name=mnist-job-{job.number}$"],
         capture_output=True,
@@ -150,19 +148,17 @@ def test_in_a_container_too_a_cancelled_job_saves_its_progress(
 
 
 @pytest.mark.thorough
-def test_a_defect_is_tried_again_a_few_times(submit: Submit) -> None:
+def test_internal_error_is_retried_a_few_times(submit: Submit) -> None:
     job = submit(DEFECTIVE)
     for restarts in range(1, RETRIES + 1):
         job.wait_for_requeue(restarts)
         job.hurry()
-    assert job.end() == ("FAILED", "1:0"), job.told()
-    assert job.shown["Restarts"] == str(RETRIES)
+    assert job.end() == ("FAILED", "1:0"), job.describe()
+    assert job.status["Restarts"] == str(RETRIES)
 
 
 @pytest.mark.thorough
-def test_a_job_may_be_told_to_end_more_often_than_it_may_fail_and_fail_after_that(
-    submit: Submit, cluster: Cluster
-) -> None:
+def test_terminations_do_not_count_as_failures(submit: Submit, cluster: Cluster) -> None:
     job = submit(waiting(RETRIES + 1, fails=True))
     for restarts in range(RETRIES + 1):
         job.wait_for_text(f"ended {restarts} times")
@@ -171,24 +167,24 @@ def test_a_job_may_be_told_to_end_more_often_than_it_may_fail_and_fail_after_tha
         job.hurry()
     job.wait_for_requeue(RETRIES + 2)
     job.hurry()
-    assert job.end() == ("COMPLETED", "0:0"), job.told()
+    assert job.end() == ("COMPLETED", "0:0"), job.describe()
     assert not list((job.log.parent / "output").glob(".slurm-*"))
 
 
 @pytest.mark.thorough
-def test_a_time_limit_is_a_pause(submit: Submit, cluster: Cluster) -> None:
+def test_job_resumes_after_its_time_limit(submit: Submit, cluster: Cluster) -> None:
     job = submit(waiting())
     job.wait_for_text("ended 0 times")
     cluster.run("scontrol", "update", f"JobId={job.number}", "TimeLimit=1")
-    job.wait_for_requeue()  # Slurm looks every 30 s
+    job.wait_for_requeue()  # Slurm checks time limits every 30 s
     job.hurry()
-    assert job.end() == ("COMPLETED", "0:0"), job.told()
+    assert job.end() == ("COMPLETED", "0:0"), job.describe()
     assert "ended 1 times" in job.output
 
 
 @pytest.mark.thorough
 @pytest.mark.parametrize("partition", ["batch", "graceful"])
-def test_a_preempted_job_goes_on_when_its_turn_comes(submit: Submit, cluster: Cluster, partition: str) -> None:
+def test_preempted_job_resumes(submit: Submit, cluster: Cluster, partition: str) -> None:
     job = submit(waiting(), f"--partition={partition}")
     job.wait_for_text("ended 0 times")
     urgent = ("--partition=urgent", "--exclusive", "--output=/dev/null", "--wrap=sleep 1")
@@ -196,6 +192,6 @@ def test_a_preempted_job_goes_on_when_its_turn_comes(submit: Submit, cluster: Cl
     job.wait_for_requeue()
     assert SlurmJob(cluster, number, job.log).end() == ("COMPLETED", "0:0")
     job.hurry()
-    assert job.end() == ("COMPLETED", "0:0"), job.told()
+    assert job.end() == ("COMPLETED", "0:0"), job.describe()
     assert "ended 1 times" in job.output
-    assert job.shown["Restarts"] == "1"
+    assert job.status["Restarts"] == "1"

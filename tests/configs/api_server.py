@@ -1,6 +1,6 @@
-"""Enough of a Kubernetes API server for a real kubectl to apply and delete things; it keeps them, and what was asked.
+"""A fake Kubernetes API server, complete enough for a real kubectl to create, change and delete objects.
 
-It runs nothing, and knows of a Job only that it cannot be changed.
+It stores objects and records every change. It runs no pods. As in Kubernetes, a Job cannot be changed.
 """
 
 from __future__ import annotations
@@ -18,7 +18,7 @@ GROUPS = {"/api/v1": ["configmaps", "persistentvolumeclaims", "pods"], "/apis/ba
 
 
 def discovery() -> dict[str, Any]:
-    """Return what kubectl asks for before anything else: which kinds there are, and where."""
+    """Return the discovery documents that kubectl requests first: API groups, kinds and their paths."""
     batch = {"groupVersion": "batch/v1", "version": "v1"}
     served: dict[str, Any] = {
         "/api": {"kind": "APIVersions", "versions": ["v1"]},
@@ -38,7 +38,7 @@ def discovery() -> dict[str, Any]:
                 for plural in plurals
             ],
         }
-        # That the server checks fields by itself, so that kubectl need not.
+        # Declares server-side field validation; otherwise kubectl downloads the schemas and validates itself.
         served[f"/openapi/v3{path}"] = {
             "openapi": "3.0.0",
             "paths": {
@@ -54,8 +54,8 @@ def discovery() -> dict[str, Any]:
     return served
 
 
-class Cluster(ThreadingHTTPServer):
-    """What was made, by its path, and every request that changes something, in order."""
+class ApiServer(ThreadingHTTPServer):
+    """Objects by path, and all changing requests in order."""
 
     daemon_threads = True
 
@@ -70,28 +70,28 @@ class Cluster(ThreadingHTTPServer):
 
 
 class Handler(BaseHTTPRequestHandler):
-    """Answers as the API does: 404 for what is not there, 422 for a Job that is to be changed."""
+    """Responds like the API: 404 for a missing object, 422 for a change of a Job."""
 
-    server: Cluster
+    server: ApiServer
 
     def do_GET(self) -> None:
         path = urlsplit(self.path).path
-        self.answer(200, self.server.objects[path]) if path in self.server.objects else self.fail(404, "NotFound")
+        self.respond(200, self.server.objects[path]) if path in self.server.objects else self.fail(404, "NotFound")
 
     def do_POST(self) -> None:
-        made = self.change()
-        self.server.objects[f"{urlsplit(self.path).path}/{made['metadata']['name']}"] = made
-        self.answer(201, made)
+        created = self.change()
+        self.server.objects[f"{urlsplit(self.path).path}/{created['metadata']['name']}"] = created
+        self.respond(201, created)
 
     def do_PATCH(self) -> None:
         self.change()
         path = urlsplit(self.path).path
-        self.fail(422, "Invalid") if "/jobs/" in path else self.answer(200, self.server.objects[path])
+        self.fail(422, "Invalid") if "/jobs/" in path else self.respond(200, self.server.objects[path])
 
     def do_DELETE(self) -> None:
         self.change()
-        gone = self.server.objects.pop(urlsplit(self.path).path, None)
-        self.answer(200, gone) if gone else self.fail(404, "NotFound")
+        deleted = self.server.objects.pop(urlsplit(self.path).path, None)
+        self.respond(200, deleted) if deleted else self.fail(404, "NotFound")
 
     def change(self) -> dict[str, Any]:
         body: dict[str, Any] = json.loads(self.rfile.read(int(self.headers["Content-Length"])))
@@ -99,9 +99,9 @@ class Handler(BaseHTTPRequestHandler):
         return body
 
     def fail(self, code: int, reason: str) -> None:
-        self.answer(code, {"kind": "Status", "status": "Failure", "reason": reason, "code": code, "message": reason})
+        self.respond(code, {"kind": "Status", "status": "Failure", "reason": reason, "code": code, "message": reason})
 
-    def answer(self, code: int, body: dict[str, Any]) -> None:
+    def respond(self, code: int, body: dict[str, Any]) -> None:
         encoded = json.dumps({"apiVersion": "v1", **body}).encode()
         self.send_response(code)
         self.send_header("Content-Type", "application/json")
@@ -110,13 +110,13 @@ class Handler(BaseHTTPRequestHandler):
         self.wfile.write(encoded)
 
     def log_message(self, *_: object) -> None:
-        """Stay silent."""
+        """Log nothing."""
 
 
 @contextmanager
-def running() -> Iterator[Cluster]:
-    """Serve for as long as the block runs."""
-    with Cluster() as cluster:
+def running() -> Iterator[ApiServer]:
+    """Run a server for the duration of the block."""
+    with ApiServer() as cluster:
         thread = Thread(target=cluster.serve_forever, args=[0.05])
         thread.start()
         try:

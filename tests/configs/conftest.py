@@ -1,4 +1,4 @@
-"""Fixtures: each overlay of the Kubernetes manifests, by name and rendered."""
+"""Fixtures: the name of each Kubernetes overlay, and its rendered manifests."""
 
 from __future__ import annotations
 

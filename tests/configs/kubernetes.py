@@ -1,4 +1,4 @@
-"""An overlay of configs/kubernetes as kubectl renders it, taken apart."""
+"""The manifests of configs/kubernetes, rendered by kubectl and parsed."""
 
 from __future__ import annotations
 
@@ -19,14 +19,14 @@ OVERLAYS = sorted(folder.name for folder in (MANIFESTS / "overlays").iterdir())
 
 
 def require_kubectl() -> None:
-    """Skip the module that calls it where there is no kubectl; all that do are one line of the summary."""
+    """Skip the calling module without kubectl; from here, so that the summary has one line for all modules."""
     if shutil.which("kubectl") is None:
         pytest.skip("kubectl is missing: install 1.32 or newer (Debian 13 has it)", allow_module_level=True)
 
 
 @dataclass(frozen=True)
 class Rendered:
-    """What an overlay comes to: its documents by kind, one of each."""
+    """The rendered documents of an overlay by kind, one of each."""
 
     documents: dict[str, dict[str, Any]]
 
@@ -45,19 +45,19 @@ class Rendered:
 
     @property
     def mounts(self) -> dict[str, dict[str, Any]]:
-        """Return the volume that is mounted at each path, with what its mount says beside it."""
+        """The volume mounted at each path, merged with the fields of its mount."""
         volumes = {volume["name"]: volume for volume in self.pod["volumes"]}
         return {mount["mountPath"]: {**volumes[mount["name"]], **mount} for mount in self.container["volumeMounts"]}
 
     def mounted_below(self, path: str) -> dict[str, Any]:
-        """Return the mount that a path is on; empty where it is the image's own file system."""
+        """Return the mount that contains a path; empty if the path is on the image's own file system."""
         above = [str(folder) for folder in (PurePosixPath(path), *PurePosixPath(path).parents)]
         return next((self.mounts[folder] for folder in above if folder in self.mounts), {})
 
 
 @cache
 def render(overlay: str) -> Rendered:
-    """Return what an overlay renders to."""
+    """Render an overlay and parse it."""
     documents = list(yaml.safe_load_all(kubectl_kustomize(f"overlays/{overlay}")))
     kinds = [document["kind"] for document in documents]
     assert sorted(kinds) == ["ConfigMap", "Job", "PersistentVolumeClaim"]
@@ -66,12 +66,12 @@ def render(overlay: str) -> Rendered:
 
 @cache
 def kubectl_kustomize(folder: str) -> str:
-    """Return what kubectl prints for a folder of the manifests."""
+    """Render a folder of the manifests with kubectl."""
     done = call("kubectl", "kustomize", MANIFESTS / folder)
     assert (done.returncode, done.stderr) == (0, "")
     return done.stdout
 
 
 def call(*command: object) -> subprocess.CompletedProcess[str]:
-    """Run a command and return what it said."""
+    """Run a command."""
     return subprocess.run([str(word) for word in command], capture_output=True, text=True, timeout=60, check=False)

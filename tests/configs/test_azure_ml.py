@@ -1,4 +1,4 @@
-"""Azure ML: the shipped job is what the SDK can send, without credentials or network, and its container runs."""
+"""Azure ML: the shipped job is valid by the SDK, without credentials or network, and its container runs."""
 
 from __future__ import annotations
 
@@ -7,7 +7,6 @@ from pathlib import Path
 from typing import Any
 
 import pytest
-from azure.ai.ml import load_job
 from marshmallow import ValidationError
 
 from tests.support.containers import docker, image_environment
@@ -18,8 +17,10 @@ HOST = "ACCOUNT.file.core.windows.net"
 QUICK = "--set trainer.epochs=1 --set evaluator.thresholds.accuracy.minimum=0.1"
 
 
-def sent(path: Path) -> dict[str, Any]:
-    """Return what `az ml job create` sends of a file."""
+def request_properties(path: Path) -> dict[str, Any]:
+    """Return the properties that `az ml job create` sends for a file."""
+    from azure.ai.ml import load_job  # takes a second: not while tests are collected
+
     job = load_job(path)
     validation = job._validate()
     assert validation.passed, validation.error_messages
@@ -29,25 +30,25 @@ def sent(path: Path) -> dict[str, Any]:
 
 @pytest.fixture
 def job() -> dict[str, Any]:
-    return sent(SHIPPED)
+    return request_properties(SHIPPED)
 
 
 @pytest.fixture
 def mount(job: dict[str, Any]) -> str:
-    """Return what is mounted as the root, the one thing that the engine is told."""
+    """Return the mount of the root, the only argument for the engine."""
     (argument,) = job["resources"]["dockerArgsList"]
     found: str = argument
     return found
 
 
-def test_a_key_that_azure_ml_does_not_know_is_found(tmp_path: Path) -> None:
+def test_unknown_key_is_reported(tmp_path: Path) -> None:
     wrong = tmp_path / "job.yaml"
     wrong.write_text(SHIPPED.read_text().replace("docker_args:", "docker_arguments:"))
     with pytest.raises(ValidationError, match="docker_arguments"):
-        sent(wrong)
+        request_properties(wrong)
 
 
-def test_one_machine_of_a_cluster_runs_the_image_for_a_limited_time(job: dict[str, Any]) -> None:
+def test_one_machine_runs_the_image_for_a_limited_time(job: dict[str, Any]) -> None:
     assert job["environmentId"].image == "IMAGE"
     assert job["environmentId"].conda_file is None
     assert job["computeId"] == "CLUSTER"
@@ -55,25 +56,25 @@ def test_one_machine_of_a_cluster_runs_the_image_for_a_limited_time(job: dict[st
     assert job["limits"]["timeout"] == "PT1H"
 
 
-def test_nothing_of_the_job_lies_on_a_mounted_blob(job: dict[str, Any], mount: str) -> None:
+def test_no_files_are_on_mounted_blobs(job: dict[str, Any], mount: str) -> None:
     assert (job["inputs"], job["outputs"]) == ({}, {})
     assert f"destination={image_environment()['JOB_ROOT']}," in mount
     assert "volume-opt=type=nfs," in mount
 
 
 @pytest.mark.container
-def test_the_command_runs_in_a_shell_and_in_another_directory(job: dict[str, Any], image: str, root: Path) -> None:
+def test_command_runs_in_a_shell_and_another_directory(job: dict[str, Any], image: str, container_root: Path) -> None:
     command = job["command"].replace("mnist.yaml", "digits.yaml").replace("device=gpu", "device=cpu")
     docker(
-        *("run", "--rm", "--network", "none", "--volume", f"{root}:/output"),
+        *("run", "--rm", "--network", "none", "--volume", f"{container_root}:/output"),
         *("--workdir", "/tmp", "--entrypoint", "bash", image, "-c", f"{command} {QUICK}"),  # noqa: S108
     )
-    assert json.loads((root / "runs/latest/run.json").read_text())["exit_code"] == 0
+    assert json.loads((container_root / "runs/latest/run.json").read_text())["exit_code"] == 0
 
 
 @pytest.mark.container
-def test_the_engine_mounts_the_share_as_azure_files_asks_for_it(mount: str, image: str) -> None:
-    # There is no share here, and the engine says what it could not mount.
+def test_engine_mounts_the_share_with_the_options_of_azure(mount: str, image: str) -> None:
+    # There is no share on this machine: the error message of the engine contains the attempted mount.
     refused = docker("run", "--rm", "--network", "none", mount.replace(HOST, "127.0.0.1"), image, "--help", check=False)
     assert refused.returncode == 125
     assert "failed to mount local volume: mount :/ACCOUNT/SHARE:" in refused.stderr

@@ -1,4 +1,4 @@
-"""GCP Batch: the shipped job parses strictly, ends and retries by the job's exit codes, and its container runs."""
+"""GCP Batch: the shipped job parses strictly, retries by exit code, and its container runs."""
 
 from __future__ import annotations
 
@@ -26,12 +26,12 @@ RESERVED = {
 """https://cloud.google.com/batch/docs/troubleshooting#reserved-exit-codes"""
 QUICK = ("--set", "trainer.epochs=1", "--set", "evaluator.thresholds.accuracy.minimum=0.1")
 G2 = {"g2-standard-4": (4000, 16384)}
-"""vCPUs, in thousandths, and MiB of the machine types, which each have one L4."""
+"""Milli-vCPUs and MiB of machine types with one L4 GPU."""
 
 
 @pytest.fixture
 def job() -> batch_v1.Job:
-    """Parse the job: a field that Batch does not know, or a value of another type, is an error."""
+    """Parse the job: an unknown field or a value of the wrong type is an error."""
     shipped = (REPOSITORY / "configs/batch/gcp.json").read_text()
     return batch_v1.Job.from_json(shipped, ignore_unknown_fields=False)
 
@@ -51,34 +51,30 @@ def container(task: batch_v1.TaskSpec) -> batch_v1.Runnable.Container:
 
 
 @pytest.mark.parametrize("code", [*list(ExitCode)[1:], KILLED, *RESERVED])
-def test_a_task_is_retried_unless_its_exit_code_says_that_it_would_end_the_same(
-    task: batch_v1.TaskSpec, code: int
-) -> None:
-    # Batch takes one policy, and does the opposite with what that does not name.
+def test_only_temporary_failures_are_retried(task: batch_v1.TaskSpec, code: int) -> None:
+    # Batch accepts one policy and does the opposite for exit codes that it does not list.
     (policy,) = task.lifecycle_policies
-    named = code in policy.action_condition.exit_codes
-    is_retried = named if policy.action == batch_v1.LifecyclePolicy.Action.RETRY_TASK else not named
+    listed = code in policy.action_condition.exit_codes
+    is_retried = listed if policy.action == batch_v1.LifecyclePolicy.Action.RETRY_TASK else not listed
     assert is_retried == (code not in FINAL)
 
 
-def test_preempted_machines_are_asked_for_and_retries_allowed(job: batch_v1.Job, task: batch_v1.TaskSpec) -> None:
+def test_spot_machines_are_requested_with_retries(job: batch_v1.Job, task: batch_v1.TaskSpec) -> None:
     (instance,) = job.allocation_policy.instances
     assert instance.policy.provisioning_model == batch_v1.AllocationPolicy.ProvisioningModel.SPOT
     assert 1 <= task.max_retry_count <= 10
     assert task.max_run_duration.total_seconds() >= 600
 
 
-def test_the_root_is_mounted_from_a_server_that_outlives_the_machine(
+def test_root_is_on_a_server_that_outlives_the_machine(
     task: batch_v1.TaskSpec, container: batch_v1.Runnable.Container
 ) -> None:
     (volume,) = task.volumes
-    assert "nfs" in volume  # Cloud Storage knows no locks, and a disk of the job's goes with its machine
+    assert "nfs" in volume  # Cloud Storage has no locks, and a local disk is deleted with its machine
     assert list(container.volumes) == [f"{volume.mount_path}:{image_environment()['JOB_ROOT']}:rw"]
 
 
-def test_the_machine_has_the_accelerator_with_its_driver_and_room_for_the_task(
-    job: batch_v1.Job, task: batch_v1.TaskSpec
-) -> None:
+def test_machine_has_a_gpu_with_driver_and_fits_the_task(job: batch_v1.Job, task: batch_v1.TaskSpec) -> None:
     (instance,) = job.allocation_policy.instances
     assert instance.install_gpu_drivers
     assert [(it.type_, it.count) for it in instance.policy.accelerators] == [("nvidia-l4", 1)]
@@ -87,17 +83,17 @@ def test_the_machine_has_the_accelerator_with_its_driver_and_room_for_the_task(
     assert task.compute_resource.memory_mib <= memory
 
 
-def test_what_the_job_says_goes_to_cloud_logging(job: batch_v1.Job, container: batch_v1.Runnable.Container) -> None:
+def test_log_goes_to_cloud_logging(job: batch_v1.Job, container: batch_v1.Runnable.Container) -> None:
     assert job.logs_policy.destination == batch_v1.LogsPolicy.Destination.CLOUD_LOGGING
     assert " ".join(container.commands).endswith("--log-format json")
 
 
 @pytest.mark.container
-def test_the_container_runs_as_batch_starts_it(
-    task: batch_v1.TaskSpec, container: batch_v1.Runnable.Container, image: str, root: Path
+def test_container_runs_with_the_options_of_batch(
+    task: batch_v1.TaskSpec, container: batch_v1.Runnable.Container, image: str, container_root: Path
 ) -> None:
     (volume,) = task.volumes
-    mounts = [mount.replace(volume.mount_path, str(root)) for mount in container.volumes]
+    mounts = [mount.replace(volume.mount_path, str(container_root)) for mount in container.volumes]
     commands = [
         argument.replace("mnist.yaml", "digits.yaml").replace("device=gpu", "device=cpu")
         for argument in container.commands
@@ -109,12 +105,14 @@ def test_the_container_runs_as_batch_starts_it(
         *("--entrypoint", container.entrypoint, image, *commands, *QUICK),
     )
     assert [json.loads(line)["event"] for line in ran.stdout.splitlines()][-1] == "run_ended"
-    assert json.loads((root / "runs/latest/run.json").read_text())["exit_code"] == 0
-    assert {path.stat().st_uid for path in root.glob("artifacts/*/*")} == {int(image_user().partition(":")[0])}
+    assert json.loads((container_root / "runs/latest/run.json").read_text())["exit_code"] == 0
+    assert {path.stat().st_uid for path in container_root.glob("artifacts/*/*")} == {
+        int(image_user().partition(":")[0])
+    }
 
 
 @pytest.mark.container
-def test_the_options_take_every_right_away(container: batch_v1.Runnable.Container, image: str) -> None:
+def test_options_drop_all_rights(container: batch_v1.Runnable.Container, image: str) -> None:
     created = docker("create", *shlex.split(container.options), image)
     name = created.stdout.strip()
     try:

@@ -1,4 +1,4 @@
-"""The Kubernetes manifests render, are valid in every version that counts, and agree with the job and its image."""
+"""The Kubernetes manifests render, are valid in all supported versions, and match the job and its image."""
 
 from __future__ import annotations
 
@@ -27,7 +27,7 @@ from tests.support.processes import REPOSITORY
 
 require_kubectl()
 
-# Kubernetes supports its newest three minor versions; the schemas come with them, one package a version.
+# kubernetes-validate contains the schemas of every minor version; Kubernetes supports the newest three.
 VERSIONS = [major_minor(version) for version in dict.fromkeys(all_versions())][-5:]
 DEVICES = {"cpu": "cpu", "gpu": "gpu", "kueue": "gpu"}
 
@@ -39,20 +39,20 @@ def test_every_document_is_valid(folder: str, version: str) -> None:
         assert kubernetes_validate.validate(document, version, strict=True) == version
 
 
-def test_every_mount_has_its_volume_and_every_volume_its_mount(rendered: Rendered) -> None:
+def test_mounts_and_volumes_match(rendered: Rendered) -> None:
     mounts, volumes = rendered.container["volumeMounts"], rendered.pod["volumes"]
     assert sorted(mount["name"] for mount in mounts) == sorted(volume["name"] for volume in volumes)
     assert len({mount["mountPath"] for mount in mounts}) == len(mounts)
 
 
-def test_the_user_is_the_image_s_own_and_owns_the_volume(rendered: Rendered) -> None:
+def test_user_is_the_user_of_the_image_and_owns_the_volume(rendered: Rendered) -> None:
     context = rendered.pod["securityContext"]
     assert f"{context['runAsUser']}:{context['runAsGroup']}" == image_user()
     assert context["runAsUser"] > 0
     assert context["fsGroup"] == context["runAsGroup"]
 
 
-def test_what_the_image_writes_is_on_a_volume_that_can_be_written(rendered: Rendered) -> None:
+def test_image_writes_only_to_writable_volumes(rendered: Rendered) -> None:
     paths = {name: value for name, value in image_environment().items() if re.fullmatch(r"/[^:]*", value)}
     written = {name: value for name, value in paths.items() if name != "PYTHONPATH"}
     assert {"HOME", "JOB_ROOT", "TFDS_DATA_DIR"} <= set(written)
@@ -62,20 +62,20 @@ def test_what_the_image_writes_is_on_a_volume_that_can_be_written(rendered: Rend
         assert not mount.get("readOnly", False)
 
 
-def test_the_root_is_on_the_volume_that_is_claimed(rendered: Rendered) -> None:
+def test_root_is_on_the_claimed_volume(rendered: Rendered) -> None:
     mount = rendered.mounts[image_environment()["JOB_ROOT"]]
     claim = rendered.documents["PersistentVolumeClaim"]
     assert mount["persistentVolumeClaim"] == {"claimName": claim["metadata"]["name"]}
     assert not mount.get("readOnly", False)
 
 
-def test_what_is_kept_in_memory_or_on_the_node_is_bounded(rendered: Rendered) -> None:
+def test_temporary_volumes_have_a_size_limit(rendered: Rendered) -> None:
     for mount in rendered.mounts.values():
         if "emptyDir" in mount:
             assert re.fullmatch(r"[1-9]\d*Gi", mount["emptyDir"]["sizeLimit"])
 
 
-def test_the_pod_may_do_nothing_that_it_need_not(rendered: Rendered) -> None:
+def test_pod_has_no_unneeded_rights(rendered: Rendered) -> None:
     assert rendered.pod["automountServiceAccountToken"] is False
     assert rendered.pod["enableServiceLinks"] is False
     assert "serviceAccountName" not in rendered.pod
@@ -87,18 +87,18 @@ def test_the_pod_may_do_nothing_that_it_need_not(rendered: Rendered) -> None:
         "capabilities": {"drop": ["ALL"]},
     }
     kinds = {key for volume in rendered.pod["volumes"] for key in volume} - {"name"}
-    assert kinds == {"persistentVolumeClaim", "configMap", "emptyDir"}, "no secrets, tokens or paths of the node"
+    assert kinds == {"persistentVolumeClaim", "configMap", "emptyDir"}, "no secrets, tokens or host paths"
     assert all("valueFrom" not in variable for variable in rendered.container["env"])
 
 
-def test_requests_are_limits(overlay: str, rendered: Rendered) -> None:
+def test_requests_equal_limits(overlay: str, rendered: Rendered) -> None:
     resources = rendered.container["resources"]
     assert resources["requests"] == resources["limits"]
-    assert resources["limits"]["cpu"].isdecimal(), "whole CPUs can be bound to"
+    assert resources["limits"]["cpu"].isdecimal(), "only whole CPUs can be pinned"
     assert resources["limits"].get("nvidia.com/gpu", "0") == {"cpu": "0", "gpu": "1"}[DEVICES[overlay]]
 
 
-def test_a_pod_with_gpus_has_shared_memory_within_its_limit(overlay: str, rendered: Rendered) -> None:
+def test_gpu_pod_has_shared_memory_within_its_limit(overlay: str, rendered: Rendered) -> None:
     if DEVICES[overlay] == "cpu":
         assert "/dev/shm" not in rendered.mounts  # noqa: S108
         return
@@ -108,21 +108,21 @@ def test_a_pod_with_gpus_has_shared_memory_within_its_limit(overlay: str, render
     assert int(shared["sizeLimit"].removesuffix("Gi")) < int(limit.removesuffix("Gi"))
 
 
-def test_the_job_understands_its_arguments(rendered: Rendered) -> None:
+def test_command_line_of_the_container_is_valid(rendered: Rendered) -> None:
     name, *arguments = rendered.container["args"]
     commands = typer.main.get_command(app).commands  # type: ignore[attr-defined]
     parameters = commands[name].make_context(name, arguments).params
     assert parameters["log_format"] is LogFormat.JSON
-    assert "command" not in rendered.container, "the image's own entry point takes them"
+    assert "command" not in rendered.container, "the entry point of the image runs"
     config = PurePosixPath(str(parameters["config"]))
     assert config.name in rendered.documents["ConfigMap"]["data"]
     generated = rendered.documents["ConfigMap"]["metadata"]["name"]
     assert rendered.mounts[str(config.parent)]["configMap"] == {"name": generated}
-    assert re.fullmatch(r"mnist-job-config-[a-z0-9]{10}", generated), "another configuration has another name"
-    assert f"echo {config.parent} >" in DOCKERFILE.read_text(), "own components are found beside it"
+    assert re.fullmatch(r"mnist-job-config-[a-z0-9]{10}", generated), "the name contains a hash of the configuration"
+    assert f"echo {config.parent} >" in DOCKERFILE.read_text(), "components beside the configuration are importable"
 
 
-def test_the_job_loads_its_configuration(overlay: str, rendered: Rendered, tmp_path: Path) -> None:
+def test_configuration_loads(overlay: str, rendered: Rendered, tmp_path: Path) -> None:
     # The image has the repository's configs/ in /app.
     (text,) = rendered.documents["ConfigMap"]["data"].values()
     (tmp_path / "config.yaml").write_text(text.replace("/app/", f"{REPOSITORY}/"))
@@ -131,25 +131,25 @@ def test_the_job_loads_its_configuration(overlay: str, rendered: Rendered, tmp_p
     assert config.pipeline.example_gen.config.source.kind == "tfds"
 
 
-def test_everything_is_labelled(rendered: Rendered) -> None:
+def test_all_objects_are_labelled(rendered: Rendered) -> None:
     for labelled in (*rendered.documents.values(), rendered.job["template"]):
         assert labelled["metadata"]["labels"]["app.kubernetes.io/name"] == "mnist-job"
 
 
-def test_only_the_queued_job_waits_for_its_queue(overlay: str, rendered: Rendered) -> None:
+def test_only_the_kueue_job_waits_in_a_queue(overlay: str, rendered: Rendered) -> None:
     queue = rendered.documents["Job"]["metadata"]["labels"].get("kueue.x-k8s.io/queue-name")
     assert (rendered.job.get("suspend", False), queue) == ((True, "mnist-job") if overlay == "kueue" else (False, None))
 
 
 @pytest.mark.parametrize("image", ["registry.example:5000/team/mnist-job:0.1.0", "mnist-job@sha256:" + "0" * 64])
-def test_another_image_changes_nothing_else(overlay: str, rendered: Rendered, image: str) -> None:
+def test_image_override_changes_nothing_else(overlay: str, rendered: Rendered, image: str) -> None:
     done = call(MANIFESTS / "render.sh", overlay, image)
     plain = kubectl_kustomize(f"overlays/{overlay}")
     assert done.stdout == plain.replace(f"image: {rendered.container['image']}\n", f"image: {image}\n")
     assert done.stdout != plain
 
 
-def test_an_overlay_that_is_not_there_is_named_with_those_that_are() -> None:
+def test_unknown_overlay_is_reported_with_the_known_ones() -> None:
     done = call(MANIFESTS / "render.sh", "tpu")
     assert (done.returncode, done.stdout) == (2, "")
-    assert done.stderr == f"render.sh: there is no overlay 'tpu'; there are {', '.join(OVERLAYS)}\n"
+    assert done.stderr == f"render.sh: unknown overlay 'tpu', expected one of {', '.join(OVERLAYS)}\n"

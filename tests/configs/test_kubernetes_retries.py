@@ -1,4 +1,4 @@
-"""What Kubernetes does about a pod that ends, whatever ended it, is what the job means by its exit code."""
+"""The pod failure policy retries and fails as the exit codes of the job require."""
 
 from __future__ import annotations
 
@@ -25,45 +25,45 @@ ACTIONS: dict[int, str] = {
 
 
 def decided(rules: list[dict[str, Any]], *, exit_code: int, conditions: tuple[str, ...] = ()) -> str:
-    """Return what Kubernetes does about a pod that failed: the first rule that fits, or else it counts."""
+    """Return the action for a failed pod: that of the first matching rule, otherwise Count."""
     for rule in rules:
         codes = rule.get("onExitCodes", {"operator": "In", "values": []})
         if (exit_code in codes["values"]) is (codes["operator"] == "In"):
             return str(rule["action"])
-        if any(said["type"] in conditions and said["status"] == "True" for said in rule.get("onPodConditions", ())):
+        if any(one["type"] in conditions and one["status"] == "True" for one in rule.get("onPodConditions", ())):
             return str(rule["action"])
     return "Count"
 
 
-def test_every_exit_code_is_dealt_with_as_the_job_means_it(rendered: Rendered) -> None:
+def test_every_exit_code_has_its_action(rendered: Rendered) -> None:
     assert set(ACTIONS) - {OUT_OF_MEMORY} == set(ExitCode) - {ExitCode.SUCCEEDED}
     rules = rendered.job["podFailurePolicy"]["rules"]
     assert {code: decided(rules, exit_code=code) for code in ACTIONS} == ACTIONS
     assert rendered.job["backoffLimit"] >= 1
-    assert rendered.pod["restartPolicy"] == "Never", "the policy is refused with any other"
+    assert rendered.pod["restartPolicy"] == "Never", "a failure policy requires it"
     assert {rule["onExitCodes"]["containerName"] for rule in rules if "onExitCodes" in rule} == {
         rendered.container["name"]
     }
 
 
-def test_a_disruption_is_never_held_against_the_job(rendered: Rendered) -> None:
+def test_disruptions_never_count_as_failures(rendered: Rendered) -> None:
     rules = rendered.job["podFailurePolicy"]["rules"]
     for code in ACTIONS:
         assert decided(rules, exit_code=code, conditions=("DisruptionTarget",)) == "Ignore", code
 
 
-def test_a_finished_job_goes_after_a_while(rendered: Rendered) -> None:
+def test_finished_job_is_deleted_after_a_while(rendered: Rendered) -> None:
     assert rendered.job["ttlSecondsAfterFinished"] >= 3600
 
 
-def test_there_is_time_for_a_last_checkpoint(rendered: Rendered) -> None:
-    # One that took longer than the time between two would be of no use.
+def test_grace_period_allows_a_last_checkpoint(rendered: Rendered) -> None:
+    # Writing a checkpoint never takes longer than the interval between two.
     assert rendered.pod["terminationGracePeriodSeconds"] >= GRACE_SECONDS + CheckpointConfig().every_seconds
 
 
-def test_the_last_word_is_written_where_kubernetes_reads_it(rendered: Rendered) -> None:
+def test_termination_message_is_where_kubernetes_reads_it(rendered: Rendered) -> None:
     environment = {variable["name"]: variable["value"] for variable in rendered.container["env"]}
     path = rendered.container["terminationMessagePath"]
     assert environment[VARIABLE] == path
-    assert rendered.mounted_below(path) == {}, "the kubelet mounts it by itself, writable"
+    assert rendered.mounted_below(path) == {}, "the kubelet mounts it, writable"
     assert rendered.container["terminationMessagePolicy"] == "FallbackToLogsOnError"

@@ -1,4 +1,4 @@
-"""A Job is submitted again and again, and what it did is kept: a real kubectl, and what it asks of a cluster."""
+"""Submitting a Job again replaces it and keeps its volume: a real kubectl against a fake API server."""
 
 from __future__ import annotations
 
@@ -19,20 +19,20 @@ CLAIM = "/api/v1/namespaces/training/persistentvolumeclaims"
 
 
 @pytest.fixture(autouse=True)
-def _no_cluster_of_mine(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setenv("HOME", str(tmp_path))  # kubectl keeps a cache there
+def _no_own_cluster(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("HOME", str(tmp_path))  # for the cache of kubectl
     monkeypatch.setenv("KUBECONFIG", "/dev/null")
 
 
-def submit(cluster: api_server.Cluster, overlay: str, image: str = "") -> list[str]:
-    """Submit an overlay; return what was changed in the cluster, as `VERB path`."""
+def submit(cluster: api_server.ApiServer, overlay: str, image: str = "") -> list[str]:
+    """Submit an overlay and return the changing requests as `VERB path`."""
     before = len(cluster.changes)
     done = call(MANIFESTS / "submit.sh", overlay, image, f"--server={cluster.url}", "--namespace=training")
     assert done.returncode == 0, done.stderr
     return [f"{verb} {path}" for verb, path, _ in cluster.changes[before:]]
 
 
-def test_the_second_job_takes_the_place_of_the_first_and_keeps_its_volume(rendered: Rendered, overlay: str) -> None:
+def test_second_job_replaces_the_first_and_keeps_its_volume(rendered: Rendered, overlay: str) -> None:
     with api_server.running() as cluster:
         submit(cluster, overlay)
         claimed = cluster.objects[f"{CLAIM}/mnist-job-runs"]
@@ -44,7 +44,7 @@ def test_the_second_job_takes_the_place_of_the_first_and_keeps_its_volume(render
     assert container == {**rendered.container, "image": "registry.example/mnist-job:0.2.0"}
 
 
-def test_the_pods_of_the_first_are_gone_before_the_second_starts() -> None:
+def test_pods_of_the_first_exit_before_the_second_starts() -> None:
     with api_server.running() as cluster:
         submit(cluster, "cpu")
         submit(cluster, "cpu")
@@ -52,30 +52,31 @@ def test_the_pods_of_the_first_are_gone_before_the_second_starts() -> None:
     assert deletions == [{"propagationPolicy": "Foreground"}] * 2
 
 
-def test_an_overlay_that_does_not_render_changes_nothing() -> None:
+def test_overlay_that_does_not_render_changes_nothing() -> None:
     with api_server.running() as cluster:
         done = call(MANIFESTS / "submit.sh", "tpu", "", f"--server={cluster.url}")
         assert (done.returncode, cluster.changes) == (2, [])
 
 
-def test_the_log_is_that_of_the_newest_pod_once_it_has_begun() -> None:
+def test_logs_follow_the_newest_pod_once_it_has_started() -> None:
     pods, log = "/api/v1/namespaces/training/pods", {"kind": "the log"}
+    spec = {"containers": [{"name": "job"}]}
 
     def pod(name: str, minute: int, phase: str) -> dict[str, Any]:
         created = f"2026-01-01T00:{minute:02}:00Z"
         metadata = {"name": name, "namespace": "training", "creationTimestamp": created}
         return {"metadata": metadata, "status": {"phase": phase}}
 
-    failed, begun = pod("mnist-job-zzzzz", 1, "Failed"), pod("mnist-job-aaaaa", 2, "Running")
+    failed, running = pod("mnist-job-zzzzz", 1, "Failed"), pod("mnist-job-aaaaa", 2, "Running")
     with api_server.running() as cluster:
         cluster.objects[pods] = {"kind": "PodList", "items": [pod("mnist-job-aaaaa", 2, "Pending"), failed]}
-        cluster.objects[f"{pods}/mnist-job-aaaaa"] = {"kind": "Pod", **begun, "spec": {"containers": [{"name": "job"}]}}
+        cluster.objects[f"{pods}/mnist-job-aaaaa"] = {"kind": "Pod", **running, "spec": spec}
         cluster.objects[f"{pods}/mnist-job-aaaaa/log"] = log
         command = [str(MANIFESTS / "logs.sh"), f"--server={cluster.url}", "--namespace=training"]
         with subprocess.Popen(command, stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True) as following:
             assert following.stderr is not None
-            assert following.stderr.readline() == "waiting for a pod to begin ...\n"
-            cluster.objects[pods] = {"kind": "PodList", "items": [begun, failed]}
-            said, complaint = following.communicate(timeout=30)
-    assert complaint == ""
-    assert json.loads(said)["kind"] == "the log"
+            assert following.stderr.readline() == "waiting for a pod to start ...\n"
+            cluster.objects[pods] = {"kind": "PodList", "items": [running, failed]}
+            stdout, stderr = following.communicate(timeout=30)
+    assert stderr == ""
+    assert json.loads(stdout)["kind"] == "the log"

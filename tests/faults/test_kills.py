@@ -13,7 +13,7 @@ from typing import Any
 import pytest
 import yaml
 
-from tests.conftest import TINY_NETWORK, run_job
+from tests.conftest import TINY_NETWORK, run_job_process
 from tests.support.processes import interfered, results
 
 EVERYTHING: dict[str, Any] = {
@@ -49,7 +49,7 @@ class Job:
         return ("run", "--config", self.config, "--root", self.folder / root)
 
     def finish(self, root: str) -> dict[str, Any]:
-        outcome = run_job(*self.arguments(root))
+        outcome = run_job_process(*self.arguments(root))
         assert outcome.exit_code == 0, outcome.stderr
         assert not list((self.folder / root).rglob("*.partial"))
         assert not list((self.folder / root).rglob("*.lock"))
@@ -150,7 +150,7 @@ OTHERS = ["example_gen", "transform", "evaluator", "visualizer"]
 def killed_in_each_other_component(folder: Path, *, delays: list[float], do: str) -> None:
     config = folder / "config.yaml"
     config.write_text(yaml.safe_dump(NO_TRAINING))
-    assert run_job("run", "--config", config, "--root", folder / "undisturbed").exit_code == 0
+    assert run_job_process("run", "--config", config, "--root", folder / "undisturbed").exit_code == 0
     for slot in OTHERS:
         for delay in delays:
             plan = {"at": "mkdir", "path": f"*/{slot}/*.partial/files", "delay": delay, "do": do}
@@ -161,10 +161,10 @@ def killed_in_each_other_component(folder: Path, *, delays: list[float], do: str
             if do == "TERM":
                 assert not list((folder / "killed").rglob("*.partial")), "nothing half-made is left"
         assert list((folder / "killed").rglob("run.json"))
-    finished = run_job("run", "--config", config, "--root", folder / "killed")
+    finished = run_job_process("run", "--config", config, "--root", folder / "killed")
     assert finished.exit_code == 0, finished.stderr
     assert results(folder / "killed") == results(folder / "undisturbed")
-    assert run_job("verify", "--root", folder / "killed").exit_code == 0
+    assert run_job_process("verify", "--root", folder / "killed").exit_code == 0
     assert not list((folder / "killed").rglob("*.partial"))
 
 

@@ -19,7 +19,7 @@ from job.options import python_command
 from job.signals import Signals
 from job.store.records import RunRecord
 from job.store.runs import Runs
-from tests.conftest import FAKES, SLOTS, Command, WriteConfig, run_job
+from tests.conftest import FAKES, SLOTS, Command, WriteConfig, run_job_process
 from tests.support.processes import start, wait_for
 
 
@@ -215,5 +215,5 @@ def test_a_component_ends_between_units_of_work_or_is_broken_off(
     assert [step["component"] for step in record["steps"]] == SLOTS[:2]
     assert not list(root.rglob("*.partial"))
     assert not list(root.rglob("*lock"))
-    again = run_job("run", "--config", write_config(FAKES), "--root", root, "--json")
+    again = run_job_process("run", "--config", write_config(FAKES), "--root", root, "--json")
     assert [step["status"] for step in again.record["steps"]] == ["reused", "reused", "ran", "ran", "ran"]

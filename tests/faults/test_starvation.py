@@ -16,7 +16,7 @@ from typing import Any
 import pytest
 import yaml
 
-from tests.conftest import FAKES, TINY_NETWORK, Command, WriteConfig, run_job
+from tests.conftest import FAKES, TINY_NETWORK, Command, WriteConfig, run_job_process
 from tests.support.disks import small_disk
 from tests.support.processes import REPOSITORY, environment, interfered, results
 
@@ -50,9 +50,9 @@ def full_disk(disk: Path, config: Path, plan: dict[str, Any], says: str) -> None
     assert re.search(rf"error: no space for {says} on the disk of .*: .* needed, [\d.]+ \w+ free", ended.stderr)
     assert "Traceback" not in ended.stderr
     sealed = digests_below(root)
-    assert run_job("verify", "--root", root).exit_code == 0
+    assert run_job_process("verify", "--root", root).exit_code == 0
     (disk / "ballast").unlink()
-    mended = run_job("run", "--config", config, "--root", root)
+    mended = run_job_process("run", "--config", config, "--root", root)
     assert mended.exit_code == 0, mended.stderr
     assert sealed.items() <= digests_below(root).items()
     assert len(digests_below(root)) == 5
@@ -108,11 +108,11 @@ def test_a_full_disk_in_training_is_told_and_its_progress_is_kept(
 def test_a_disk_without_any_space_is_told(disk: Path, write_config: WriteConfig) -> None:
     config = write_config(FAKES)
     (disk / "ballast").write_bytes(b"\0" * (64 * MEGABYTE - 4096))
-    outcome = run_job("run", "--config", config, "--root", disk / "root")
+    outcome = run_job_process("run", "--config", config, "--root", disk / "root")
     assert outcome.exit_code == 1
     assert "error: no space for" in outcome.stderr
     (disk / "ballast").unlink()
-    assert run_job("run", "--config", config, "--root", disk / "root").exit_code == 0
+    assert run_job_process("run", "--config", config, "--root", disk / "root").exit_code == 0
 
 
 @pytest.mark.thorough
@@ -123,20 +123,22 @@ def test_a_record_that_cannot_be_finished_is_no_success(disk: Path, write_config
     assert ended.returncode == 1, ended.stdout
     assert "error: no space for" in ended.stderr
     (disk / "ballast").unlink()
-    assert run_job("run", "--config", config, "--root", disk / "root", "--json").record["outcome"] == "succeeded"
+    assert (
+        run_job_process("run", "--config", config, "--root", disk / "root", "--json").record["outcome"] == "succeeded"
+    )
 
 
 def test_a_root_that_may_only_be_read_is_told_and_can_be_looked_at(disk: Path, write_config: WriteConfig) -> None:
     config = write_config(FAKES)
     root = disk / "root"
-    assert run_job("run", "--config", config, "--root", root).exit_code == 0
+    assert run_job_process("run", "--config", config, "--root", root).exit_code == 0
     subprocess.run(["mount", "-o", "remount,ro", str(disk)], check=True)
-    outcome = run_job("run", "--config", config, "--root", root)
+    outcome = run_job_process("run", "--config", config, "--root", root)
     assert outcome.exit_code == 2
     assert "cannot write to the root" in outcome.stderr
     assert "Read-only file system" in outcome.stderr
     for command in ("show", "verify", "gc"):
-        assert run_job(command, "--root", root).exit_code == 0, command
+        assert run_job_process(command, "--root", root).exit_code == 0, command
 
 
 @contextmanager
@@ -165,7 +167,7 @@ def test_a_training_that_the_kernel_killed_for_its_memory_is_resumed_to_the_same
 ) -> None:
     config = write_config(REAL)
     arguments = ("run", "--config", str(config), "--root")
-    assert run_job(*arguments, tmp_path / "undisturbed").exit_code == 0
+    assert run_job_process(*arguments, tmp_path / "undisturbed").exit_code == 0
     plan = json.dumps({"at": "step", "count": 9, "do": "eat"})
     with memory_limit(3000 * MEGABYTE) as processes:
         # The shell goes into the group, and becomes the job.
@@ -192,7 +194,7 @@ def test_a_training_that_the_kernel_killed_for_its_memory_is_resumed_to_the_same
             check=False,
         )
     assert ended.returncode == -signal.SIGKILL, (ended.stdout, ended.stderr)  # a shell says 137
-    resumed = run_job(*arguments, tmp_path / "killed")
+    resumed = run_job_process(*arguments, tmp_path / "killed")
     assert resumed.exit_code == 0
     assert "resumed at epoch" in resumed.stdout
     assert results(tmp_path / "killed") == results(tmp_path / "undisturbed")

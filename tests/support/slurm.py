@@ -1,7 +1,7 @@
-"""A Slurm of one node, from Debian's packages: on loopback, in one folder, run by whoever runs the tests.
+"""A one-node Slurm cluster from Debian's packages, on loopback and in one folder, run by the current user.
 
-It shares nothing with a Slurm that the machine may have: keys, sockets, ports and state are its own. Jobs
-are told apart by their parents (`proctrack/linuxproc`), so that no cgroups are needed; there is no accounting.
+It shares nothing with a Slurm installation of the machine: keys, sockets, ports and state are separate. Slurm tracks
+the processes of a job by their parents (`proctrack/linuxproc`), which needs no cgroups. There is no accounting.
 """
 
 from __future__ import annotations
@@ -45,7 +45,7 @@ SlurmctldLogFile={folder}/slurmctld.log
 SlurmdLogFile={folder}/slurmd.log
 MailProg=/bin/true
 MpiDefault=none
-# Jobs may be requeued where they say so themselves.
+# Only jobs with --requeue are requeued.
 JobRequeue=0
 ProctrackType=proctrack/linuxproc
 TaskPlugin=task/none
@@ -54,7 +54,7 @@ SelectTypeParameters=CR_CPU
 PreemptType=preempt/partition_prio
 PreemptMode=REQUEUE
 SchedulerParameters=batch_sched_delay=0,bf_interval=1,sched_interval=1
-# The node says that it has what the shipped file asks for, whatever the machine has.
+# The node reports the resources that the shipped script requests, even if the machine has less.
 SlurmdParameters=config_overrides
 NodeName=node NodeHostname={host} NodeAddr=127.0.0.1 CPUs=8 RealMemory=64000
 PartitionName=batch Nodes=node Default=YES PriorityTier=1
@@ -64,14 +64,16 @@ PartitionName=urgent Nodes=node PriorityTier=2
 
 
 class WaitingTrainerConfig(FakeTrainerConfig):
-    """How often the trainer is to be asked to end, and whether it then fails once."""
+    """Configuration of WaitingTrainer."""
 
     endings: int = 1
+    """Termination requests to wait for."""
     fails: bool = False
+    """Whether the attempt after those fails."""
 
 
 class WaitingTrainer(FakeTrainer):
-    """Waits to be asked to end, and takes a moment to save that it was; asked often enough, it fails or is done."""
+    """Waits for termination requests and saves their number; after the last one it fails once, or finishes."""
 
     Config = WaitingTrainerConfig
     config: WaitingTrainerConfig
@@ -95,68 +97,68 @@ class WaitingTrainer(FakeTrainer):
 
 @dataclass(frozen=True)
 class SlurmJob:
-    """A job that was submitted, and what it wrote."""
+    """A submitted job and its log."""
 
     cluster: Cluster
     number: str
     log: Path
 
     @property
-    def shown(self) -> dict[str, str]:
-        """What Slurm says of the job."""
+    def status(self) -> dict[str, str]:
+        """The fields of `scontrol show job`."""
         line = self.cluster.run("scontrol", "--oneliner", "show", "job", self.number)
         return dict(word.split("=", 1) for word in line.split() if "=" in word)
 
     @property
     def output(self) -> str:
-        """All that it printed in all of its starts."""
+        """The output of all attempts."""
         return self.log.read_text() if self.log.exists() else ""
 
-    def told(self) -> str:
-        """Return what Slurm says and the job printed, for who reads a failure."""
-        return f"{self.shown}\n{self.output}"
+    def describe(self) -> str:
+        """Return status and output, for the message of a failed assertion."""
+        return f"{self.status}\n{self.output}"
 
     def wait_for_text(self, text: str, *, seconds: float = 60) -> None:
-        wait_until(lambda: text in self.output, self.told, seconds=seconds)
+        wait_until(lambda: text in self.output, self.describe, seconds=seconds)
 
     def wait_for_requeue(self, restarts: int = 1, *, seconds: float = 60) -> None:
-        """Wait until Slurm has put the job back into the queue so many times."""
+        """Wait until Slurm has requeued the job this many times."""
 
         def requeued() -> bool:
-            shown = self.shown
-            assert shown["JobState"] not in ENDED, self.told()
-            return shown["JobState"] == "PENDING" and int(shown["Restarts"]) == restarts
+            status = self.status
+            assert status["JobState"] not in ENDED, self.describe()
+            return status["JobState"] == "PENDING" and int(status["Restarts"]) == restarts
 
-        wait_until(requeued, self.told, seconds=seconds)
+        wait_until(requeued, self.describe, seconds=seconds)
 
     def wait_until_gone(self, *, seconds: float = 60) -> None:
-        """Wait until nothing of the job runs, and nothing is going to."""
+        """Wait until the job is neither running nor queued."""
         queued = ("squeue", "--noheader", f"--jobs={self.number}")
-        wait_until(lambda: not self.cluster.run(*queued).strip(), self.told, seconds=seconds)
+        wait_until(lambda: not self.cluster.run(*queued).strip(), self.describe, seconds=seconds)
 
     def hurry(self) -> None:
-        """Start a requeued job in two seconds, which Slurm does in two minutes.
+        """Start a requeued job after two seconds; by default Slurm waits for two minutes.
 
-        Sooner, the node may refuse it: it revokes what it was given for the last start by the second.
+        Earlier, the node can refuse it: the credential of the last attempt is revoked with a resolution of one second.
         """
         self.cluster.run("scontrol", "update", f"JobId={self.number}", "StartTime=now+2")
 
     def end(self, *, seconds: float = 60) -> tuple[str, str]:
-        """Wait for the end, and return state and exit code as `sacct` has them: ("FAILED", "2:0")."""
-        wait_until(lambda: self.shown["JobState"] in ENDED, self.told, seconds=seconds)
-        shown = self.shown
-        return shown["JobState"], shown["ExitCode"]
+        """Wait for the end and return state and exit code in the format of `sacct`: ("FAILED", "2:0")."""
+        wait_until(lambda: self.status["JobState"] in ENDED, self.describe, seconds=seconds)
+        status = self.status
+        return status["JobState"], status["ExitCode"]
 
 
 class Cluster:
-    """The commands of a Slurm that is running."""
+    """A running cluster, and its commands."""
 
     def __init__(self, folder: Path) -> None:
         self.folder = folder
         self.environment = {**environment(), "PATH": PATH, "SLURM_CONF": str(folder / "slurm.conf")}
 
     def run(self, *command: str, cwd: Path | None = None, variables: Mapping[str, str] | None = None) -> str:
-        """Run one of Slurm's commands, and return what it printed."""
+        """Run a Slurm command and return its standard output."""
         done = subprocess.run(
             command,
             cwd=cwd,
@@ -172,13 +174,20 @@ class Cluster:
     def submit(
         self, folder: Path, *arguments: object, variables: Mapping[str, str], options: tuple[str, ...] = ()
     ) -> SlurmJob:
-        """Submit the shipped script from a folder: arguments of the job, variables and options of the script."""
+        """Submit the shipped script from a folder.
+
+        Args:
+            folder: the working directory.
+            arguments: of the job.
+            variables: environment variables of the script.
+            options: of sbatch.
+        """
         command = ("sbatch", "--parsable", *options, str(SCRIPT), *map(str, arguments))
         number = self.run(*command, cwd=folder, variables=variables).strip()
         return SlurmJob(self, number, folder / f"mnist-job-{number}.out")
 
     def stop_jobs(self) -> None:
-        """Kill all jobs, and wait until the node knows that they are gone."""
+        """Kill all jobs of this user and wait until the queue is empty."""
         self.run("scancel", f"--user={getpass.getuser()}", "--full", "--signal=KILL")
         self.run("scancel", f"--user={getpass.getuser()}")
         wait_until(lambda: not self.run("squeue", "--noheader"), lambda: self.run("squeue"), seconds=60)
@@ -186,12 +195,12 @@ class Cluster:
 
 @cache
 def missing_programs() -> list[str]:
-    """Return what has to be installed before a cluster can be started."""
+    """Return the programs of a cluster that are not installed."""
     return [program for program in PROGRAMS if shutil.which(program, path=PATH) is None]
 
 
 def free_ports(count: int) -> list[int]:
-    """Return ports of loopback that nobody listens on."""
+    """Return unused ports of the loopback interface."""
     with ExitStack() as stack:
         sockets = [stack.enter_context(socket.socket()) for _ in range(count)]
         for each in sockets:
@@ -201,7 +210,7 @@ def free_ports(count: int) -> list[int]:
 
 @contextmanager
 def running_cluster(folder: Path) -> Iterator[Cluster]:
-    """Start munge, controller and node, wait until the node is idle, and stop them in the end."""
+    """Start munge, the controller and a node; stop them at the end of the block."""
     cluster = Cluster(folder)
     for name in ("munge", "state", "spool"):
         (folder / name).mkdir(mode=0o700)
@@ -211,7 +220,7 @@ def running_cluster(folder: Path) -> Iterator[Cluster]:
     (folder / "slurm.conf").write_text(CONFIG.format(host=host, user=user, folder=folder, ports=free_ports(2)))
     munge = [f"--{name}-file={folder / 'munge' / name}" for name in ("key", "pid", "log", "seed")]
     with ExitStack() as stack:
-        # By force, as it would have its socket where other users can reach it.
+        # --force, because munged refuses a socket in a folder that other users cannot enter.
         munge = ["--foreground", "--force", f"--socket={folder / 'munge.socket'}", *munge]
         stack.enter_context(daemon(cluster, "munged", *munge))
         wait_until((folder / "munge.socket").exists, (folder / "munged.out").read_text, seconds=10)
@@ -225,8 +234,8 @@ def running_cluster(folder: Path) -> Iterator[Cluster]:
 
 
 def node_is_idle(cluster: Cluster) -> bool:
-    """Return whether the controller answers, and its node is ready."""
-    asked = subprocess.run(
+    """Return whether the controller responds and its node is idle."""
+    done = subprocess.run(
         ["sinfo", "--noheader", "--partition=batch", "--format=%t"],
         env=cluster.environment,
         capture_output=True,
@@ -234,12 +243,12 @@ def node_is_idle(cluster: Cluster) -> bool:
         timeout=60,
         check=False,
     )
-    return asked.stdout.strip() == "idle"
+    return done.stdout.strip() == "idle"
 
 
 @contextmanager
 def daemon(cluster: Cluster, *command: str) -> Iterator[None]:
-    """Run a program in the foreground, its output in a file, for as long as the block."""
+    """Run a program in the foreground for the duration of the block; its output goes to a file."""
     with (cluster.folder / f"{command[0]}.out").open("w") as output:
         process = subprocess.Popen(
             command, env=cluster.environment, stdin=subprocess.DEVNULL, stdout=output, stderr=subprocess.STDOUT

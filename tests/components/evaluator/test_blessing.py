@@ -10,7 +10,6 @@ import pytest
 from components.artifacts import Baseline, Check, InfraValidation, Slice
 from components.base.errors import ConfigError
 from components.evaluator.blessing import (
-    Threshold,
     bless,
     check_changes,
     check_classes,
@@ -18,6 +17,7 @@ from components.evaluator.blessing import (
     check_metrics,
     check_slices,
 )
+from components.evaluator.config import Threshold
 from components.evaluator.intervals import wilson_interval
 from components.evaluator.metrics import Scores, score
 

@@ -6,7 +6,7 @@ import numpy as np
 import pytest
 from numpy.typing import NDArray
 
-from components.evaluator.image_properties import UNITS, joined, measure
+from components.evaluator.image_properties import UNITS, measure, measure_batches
 
 SIDE = 64
 
@@ -74,7 +74,7 @@ def test_an_image_without_ink_has_nothing_of_anything() -> None:
 
 def test_batches_do_not_change_what_is_measured() -> None:
     images = np.concatenate([stroke(thickness, degrees=7 * thickness) for thickness in range(1, 12)])
-    whole, pieces = measure(images), joined([measure(images[:4]), measure(images[4:5]), measure(images[5:])])
+    whole, pieces = measure(images), measure_batches([images[:4], images[4:5], images[5:]])
     assert list(whole) == list(pieces) == list(UNITS)
     for name, values in whole.items():
         assert values.dtype == np.float64

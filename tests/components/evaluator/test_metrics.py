@@ -9,7 +9,7 @@ import pytest
 
 from components import Context, Evaluator, Model, TransformedExamples
 from components.base.errors import DataError
-from components.evaluator.component import check_fit
+from components.evaluator.component import check_compatible
 from components.evaluator.intervals import wilson_interval
 from components.evaluator.metrics import score
 from components.io.splits import read_predictions
@@ -74,6 +74,6 @@ def test_a_model_for_other_images_is_refused(tmp_path: Path) -> None:
     made = make_inputs(tmp_path)
     model: Model = made[Model].artifact
     with pytest.raises(DataError, match="made for classes"):
-        check_fit(made[TransformedExamples].artifact, model.model_copy(update={"class_names": ("x", "y", "z")}))
+        check_compatible(made[TransformedExamples].artifact, model.model_copy(update={"class_names": ("x", "y", "z")}))
     with pytest.raises(DataError, match="made for images"):
-        check_fit(made[TransformedExamples].artifact, model.model_copy(update={"image_shape": (8, 8, 1)}))
+        check_compatible(made[TransformedExamples].artifact, model.model_copy(update={"image_shape": (8, 8, 1)}))

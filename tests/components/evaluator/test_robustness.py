@@ -11,9 +11,9 @@ from pydantic import ValidationError
 
 from components.artifacts import Robustness
 from components.artifacts.evaluation import SEVERITIES
+from components.evaluator.config import CORRUPTION_NAMES, CorruptionName, RobustnessConfig
 from components.evaluator.corruptions import CORRUPTIONS, corrupt
-from components.evaluator.robustness import images_to_try, measure_robustness
-from components.evaluator.robustness_config import CORRUPTION_NAMES, CorruptionName, RobustnessConfig
+from components.evaluator.robustness import corrupted_images, measure_robustness
 from components.inference.predictor import Predictor, linear_predictor
 from tests.support.data import squares
 
@@ -39,7 +39,7 @@ def centre(images: NDArray[np.float32]) -> NDArray[np.float64]:
 
 
 def at(name: CorruptionName, amount: float, images: NDArray[np.float32]) -> NDArray[np.floating]:
-    return CORRUPTIONS[name].spoil(images, amount, np.random.default_rng(0))
+    return CORRUPTIONS[name].distort(images, amount, np.random.default_rng(0))
 
 
 def test_every_corruption_has_five_amounts_each_worse_than_the_one_before() -> None:
@@ -159,9 +159,9 @@ def squares_and_a_model(count: int = 400) -> tuple[NDArray[np.float32], NDArray[
     return images, labels, linear_predictor(2 * means.T, -(means**2).sum(axis=1))
 
 
-def robustness(config: RobustnessConfig, *, asked: int = 10**6) -> Robustness:
+def robustness(config: RobustnessConfig, *, images_predicted: int = 10**6) -> Robustness:
     images, labels, predict = squares_and_a_model()
-    found = measure_robustness(predict, images, labels, config, asked=asked, check=lambda: None)
+    found = measure_robustness(predict, images, labels, config, images_predicted=images_predicted, check=lambda: None)
     assert found is not None
     return found
 
@@ -198,11 +198,11 @@ def test_a_corruption_is_the_same_whichever_others_there_are() -> None:
 def test_none_is_measured_where_none_is_wanted() -> None:
     images, labels, predict = squares_and_a_model(30)
     off = RobustnessConfig(images=0)
-    assert measure_robustness(predict, images, labels, off, asked=30, check=lambda: None) is None
+    assert measure_robustness(predict, images, labels, off, images_predicted=30, check=lambda: None) is None
 
 
-@pytest.mark.parametrize("asked", [16_000, 100_000])
-def test_at_most_a_quarter_more_images_are_asked_about(asked: int) -> None:
+@pytest.mark.parametrize("images_predicted", [16_000, 100_000])
+def test_at_most_a_quarter_more_images_are_asked_about(images_predicted: int) -> None:
     seen = []
 
     images, labels, answer = squares_and_a_model(200)
@@ -212,18 +212,18 @@ def test_at_most_a_quarter_more_images_are_asked_about(asked: int) -> None:
         return answer(images)
 
     config = RobustnessConfig(images=5000)
-    found = measure_robustness(predict, images, labels, config, asked=asked, check=lambda: None)
+    found = measure_robustness(predict, images, labels, config, images_predicted=images_predicted, check=lambda: None)
     assert found is not None
-    assert sum(seen) == 36 * found.images <= asked / 4
-    assert found.images == min(200, asked // 4 // 36)
+    assert sum(seen) == 36 * found.images <= images_predicted / 4
+    assert found.images == min(200, images_predicted // 4 // 36)
 
 
 def test_few_images_are_tried_all_the_same_and_small_ones_for_nothing() -> None:
     config = RobustnessConfig()
-    assert images_to_try(config, count=100, pixels=512 * 512, asked=120) == 1
-    assert images_to_try(config, count=360, pixels=8 * 8, asked=540) == 100
-    assert images_to_try(config, count=60, pixels=8 * 8, asked=540) == 60
-    assert images_to_try(config, count=10_000, pixels=28 * 28, asked=16_000) == 100, "MNIST's"
+    assert corrupted_images(config, count=100, pixels=512 * 512, images_predicted=120) == 1
+    assert corrupted_images(config, count=360, pixels=8 * 8, images_predicted=540) == 100
+    assert corrupted_images(config, count=60, pixels=8 * 8, images_predicted=540) == 60
+    assert corrupted_images(config, count=10_000, pixels=28 * 28, images_predicted=16_000) == 100, "MNIST's"
 
 
 def test_it_ends_when_it_is_asked_to() -> None:
@@ -235,7 +235,7 @@ def test_it_ends_when_it_is_asked_to() -> None:
             raise stop
 
     with pytest.raises(KeyboardInterrupt):
-        measure_robustness(predict, images, labels, RobustnessConfig(), asked=30, check=check)
+        measure_robustness(predict, images, labels, RobustnessConfig(), images_predicted=30, check=check)
 
 
 @pytest.mark.parametrize("wrong", [{"images": -1}, {"images": True}, {"corruptions": []}, {"corruptions": ["rain"]}])

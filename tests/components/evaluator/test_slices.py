@@ -8,7 +8,7 @@ import numpy as np
 
 from components.artifacts import Slice
 from components.evaluator.intervals import wilson_interval
-from components.evaluator.slices import PARTS, make_slices
+from components.evaluator.slices import FIFTHS, make_slices
 
 
 def by_key(slices: tuple[Slice, ...]) -> dict[str, Slice]:
@@ -29,7 +29,7 @@ def test_a_property_falls_into_fifths_from_least_to_most() -> None:
     labels = np.zeros(1003, np.int64)
     predictions = (values >= 900).astype(np.int64)  # wrong where there is most
     found = [part for part in make_slices(labels, predictions, ("0", "1"), {"ink": values}) if part.dimension == "ink"]
-    assert [part.name for part in found] == list(PARTS)
+    assert [part.name for part in found] == list(FIFTHS)
     assert {part.count for part in found} <= {200, 201}
     assert sum(part.count for part in found) == 1003
     assert found[0].low == 0

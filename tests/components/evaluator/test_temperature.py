@@ -9,8 +9,14 @@ from hypothesis import strategies as st
 from hypothesis.extra.numpy import arrays
 from numpy.typing import NDArray
 
-from components.evaluator.calibration import reliability
-from components.evaluator.temperature import HIGHEST, LOWEST, calibrate, fit_temperature
+from components.evaluator.calibration import (
+    MAX_TEMPERATURE,
+    MIN_TEMPERATURE,
+    calibrate,
+    fit_temperature,
+    reliability,
+)
+from components.evaluator.predictions import Predictions
 from components.inference.probabilities import apply_temperature, cross_entropy
 
 
@@ -46,8 +52,8 @@ def test_no_other_temperature_fits_better() -> None:
 def test_answers_that_are_all_right_run_into_the_bound() -> None:
     labels = np.arange(30) % 3
     right = np.full((30, 3), 0.1, np.float32) + 0.7 * np.eye(3, dtype=np.float32)[labels]
-    assert fit_temperature(labels, right) == pytest.approx(LOWEST, rel=0.01)
-    assert fit_temperature((labels + 1) % 3, right) == pytest.approx(HIGHEST, rel=0.01)
+    assert fit_temperature(labels, right) == pytest.approx(MIN_TEMPERATURE, rel=0.01)
+    assert fit_temperature((labels + 1) % 3, right) == pytest.approx(MAX_TEMPERATURE, rel=0.01)
 
 
 def test_where_no_temperature_helps_it_is_one() -> None:
@@ -60,7 +66,7 @@ def test_probabilities_of_exactly_0_are_no_harm() -> None:
     labels = np.array([0, 1, 2, 0])
     certain = np.array([[1, 0, 0], [0, 1, 0], [0, 0, 1], [0, 1, 0]], np.float32)
     found = fit_temperature(labels, certain)
-    assert 1 < found <= HIGHEST, "it was too sure once"
+    assert 1 < found <= MAX_TEMPERATURE, "it was too sure once"
     scaled = apply_temperature(certain, found)
     assert np.isfinite(scaled).all()
     assert scaled.sum(axis=1) == pytest.approx(1)
@@ -69,7 +75,7 @@ def test_probabilities_of_exactly_0_are_no_harm() -> None:
 @settings(deadline=None, max_examples=50)
 @given(
     logits=arrays(np.float32, (5, 4), elements=st.floats(-200, 200, width=32)),
-    temperature=st.floats(LOWEST, HIGHEST),
+    temperature=st.floats(MIN_TEMPERATURE, MAX_TEMPERATURE),
 )
 def test_predictions_and_the_order_of_classes_stay(logits: NDArray[np.float32], temperature: float) -> None:
     probabilities = softmax(logits.astype(np.float64))
@@ -93,12 +99,13 @@ def test_a_temperature_of_one_changes_nothing() -> None:
 def test_calibration_is_stated_without_the_temperature_and_with_it() -> None:
     labels, probabilities = answers(3.0)
     scaled = apply_temperature(probabilities, 3.0)
-    stated = calibrate(labels, probabilities, temperature=3.0, applied=False)
+    predictions = Predictions(labels, probabilities, np.zeros(len(labels), "V16"))
+    stated = calibrate(predictions, temperature=3.0, applied=False)
     assert stated.unscaled_loss == cross_entropy(labels, probabilities)
     assert stated.scaled_loss == cross_entropy(labels, scaled) < stated.unscaled_loss
     assert stated.unscaled_error > 0.1
     assert stated.scaled_error < 0.02
     assert stated.reliability == reliability(labels, probabilities)
-    applied = calibrate(labels, probabilities, temperature=3.0, applied=True)
+    applied = calibrate(predictions, temperature=3.0, applied=True)
     assert applied.reliability == reliability(labels, scaled)
     assert applied.model_copy(update={"applied": False, "reliability": stated.reliability}) == stated

@@ -21,7 +21,7 @@ import pytest
 import yaml
 
 from tests.components.pusher.support import push
-from tests.conftest import TINY_NETWORK, run_job
+from tests.conftest import TINY_NETWORK, run_job_process
 from tests.support.data import write_idx_folder
 from tests.support.processes import REPOSITORY
 
@@ -64,7 +64,7 @@ def served(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Served]:
     push(folder, "older")
     (folder / "serving").mkdir()
     (folder / "served").rename(folder / "serving" / "mnist")  # the newest is to be found, beside one that is no model
-    outcome = run_job("run", "--config", "config.yaml", "--json", cwd=folder)
+    outcome = run_job_process("run", "--config", "config.yaml", "--json", cwd=folder)
     assert outcome.exit_code == 0, outcome.stderr
     assert outcome.record["steps"][-1]["published"] == "version 2: serving/mnist/2"
     with subprocess.Popen(

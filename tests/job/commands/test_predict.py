@@ -28,7 +28,7 @@ from job.options import PredictionFormat
 from job.reporters.predictions import Answer, make_answers
 from job.runner.runner import run
 from job.store.records import RunRecord
-from tests.conftest import FAKES, Command, Outcome
+from tests.conftest import FAKES, Command, CommandResult
 from tests.support.data import write_idx
 from tests.support.imports import HEAVY, imported_by
 from tests.support.processes import REPOSITORY, environment
@@ -69,7 +69,7 @@ def trained(tmp_path_factory: pytest.TempPathFactory) -> Trained:
     return Trained(tmp_path_factory.mktemp("trained"))
 
 
-def lines(outcome: Outcome) -> list[dict[str, Any]]:
+def lines(outcome: CommandResult) -> list[dict[str, Any]]:
     return [json.loads(line) for line in outcome.stdout.splitlines()]
 
 

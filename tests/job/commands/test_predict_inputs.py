@@ -17,7 +17,7 @@ import yaml
 
 from components.inference.preprocessing.center import center
 from components.inference.preprocessing.normalize import normalize
-from tests.conftest import Outcome, run_job
+from tests.conftest import CommandResult, run_job_process
 from tests.support.data import write_idx
 from tests.support.drawing import FONTS, Drawing
 
@@ -84,7 +84,7 @@ def root(tmp_path_factory: pytest.TempPathFactory) -> Path:
     }
     (folder / "config.yaml").write_text(yaml.safe_dump(config))
     arguments = ("--config", folder / "config.yaml", "--root", folder / "root", "--until", "evaluator")
-    outcome = run_job("run", *arguments)
+    outcome = run_job_process("run", *arguments)
     assert outcome.exit_code == 0, outcome.stderr
     return folder / "root"
 
@@ -103,7 +103,7 @@ def drawn(tmp_path_factory: pytest.TempPathFactory) -> Path:
     return folder
 
 
-def accuracies(outcome: Outcome) -> dict[str, float]:
+def accuracies(outcome: CommandResult) -> dict[str, float]:
     """Return the share of right answers by kind."""
     assert outcome.exit_code == 0, outcome.stderr
     right: dict[str, list[bool]] = {kind: [] for kind in KINDS}
@@ -116,7 +116,7 @@ def accuracies(outcome: Outcome) -> dict[str, float]:
 
 @pytest.fixture(scope="module")
 def normalized(root: Path, drawn: Path) -> dict[str, float]:
-    return accuracies(run_job("predict", drawn, "--root", root, "--format", "jsonl"))
+    return accuracies(run_job_process("predict", drawn, "--root", root, "--format", "jsonl"))
 
 
 @pytest.mark.parametrize("kind", KINDS)
@@ -127,7 +127,7 @@ def test_nearly_all_drawn_digits_are_read(normalized: dict[str, float], kind: st
 def test_without_normalization_they_are_read_visibly_worse(
     normalized: dict[str, float], root: Path, drawn: Path
 ) -> None:
-    resized = accuracies(run_job("predict", drawn, "--root", root, "--format", "jsonl", "--as-is"))
+    resized = accuracies(run_job_process("predict", drawn, "--root", root, "--format", "jsonl", "--as-is"))
     assert np.mean(list(normalized.values())) > np.mean(list(resized.values())) + 0.6
     # Light on dark in the middle is what MNIST looks like anyhow.
     assert all(normalized[kind] >= resized[kind] for kind in KINDS)

@@ -10,7 +10,7 @@ import pytest
 import yaml
 from jsonschema import Draft202012Validator
 
-from tests.conftest import FAKES, Command, run_job
+from tests.conftest import FAKES, Command, run_job_process
 from tests.support.data import IDX_NAMES, squares, write_idx, write_idx_folder
 
 
@@ -29,7 +29,7 @@ def flawed(tmp_path: Path) -> Path:
 
 
 def test_a_finding_that_is_an_error_ends_the_job_with_bad_data(flawed: Path, tmp_path: Path) -> None:
-    outcome = run_job(
+    outcome = run_job_process(
         *("run", "--config", flawed, "--root", tmp_path / "root"),
         *("--set", "example_gen.checks.duplicates_across_splits=error"),
     )

@@ -9,7 +9,7 @@ from typing import Any
 
 import pytest
 
-from tests.conftest import FAKES, Command, Outcome, WriteConfig
+from tests.conftest import FAKES, Command, CommandResult, WriteConfig
 
 ONE_SIDED = "trainer.use=tests.support.components:OneSidedTrainer"
 LATEST = "evaluator.baseline=latest-blessed"
@@ -21,7 +21,7 @@ class Job:
     def __init__(self, command: Command, config: Path, root: Path) -> None:
         self.command, self.config, self.root = command, config, root
 
-    def __call__(self, *overrides: str, options: tuple[str, ...] = ("--json",)) -> Outcome:
+    def __call__(self, *overrides: str, options: tuple[str, ...] = ("--json",)) -> CommandResult:
         sets = [word for override in overrides for word in ("--set", override)]
         return self.command("run", "--config", self.config, "--root", self.root, *sets, *options)
 

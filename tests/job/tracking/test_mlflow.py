@@ -32,7 +32,7 @@ from job.tracking.mlflow_client import (
     sanitize_keys,
 )
 from job.tracking.mlflow_tracker import MlflowTracker
-from tests.conftest import FAKES, SLOTS, Command, Outcome, WriteConfig
+from tests.conftest import FAKES, SLOTS, Command, CommandResult, WriteConfig
 from tests.support.components import EpochsTrainer
 from tests.support.processes import REPOSITORY, environment, interfered, results, wait_until
 from tests.support.trackers import EPOCHS
@@ -56,14 +56,14 @@ def store(tmp_path_factory: pytest.TempPathFactory) -> str:
     return f"sqlite:///{tmp_path_factory.mktemp('store')}/shared.db"
 
 
-Track = Callable[..., Outcome]
+Track = Callable[..., CommandResult]
 
 
 @pytest.fixture
 def track(mnist_job: Command, write_config: WriteConfig, tmp_path: Path, store: str) -> Track:
     """Run a job in `root` that is tracked in the shared store, in an experiment named after the test's folder."""
 
-    def run(change: dict[str, Any] | None = None, *arguments: str) -> Outcome:
+    def run(change: dict[str, Any] | None = None, *arguments: str) -> CommandResult:
         tracking = {"mlflow": {"uri": store, "experiment": tmp_path.name}}
         config = write_config({**EPOCHS, "tracking": tracking, **(change or {})})
         return mnist_job("run", "--config", config, "--root", tmp_path / "root", "--json", *arguments)

@@ -27,7 +27,7 @@ from job.store.store import SealedArtifact
 from job.tracking.background import BackgroundTracker
 from job.tracking.listener import TrackingListener
 from job.tracking.tracker import Tracker
-from tests.conftest import SLOTS, Command, Outcome, WriteConfig
+from tests.conftest import SLOTS, Command, CommandResult, WriteConfig
 from tests.support.processes import REPOSITORY, environment, results, wait_until
 from tests.support.trackers import EPOCHS, METHODS, FakeTracker
 
@@ -53,7 +53,7 @@ def _itself(tracker: Tracker, run_id: str) -> Tracker:  # noqa: ARG001
     return tracker
 
 
-def warnings_of(outcome: Outcome) -> list[str]:
+def warnings_of(outcome: CommandResult) -> list[str]:
     return [line for line in outcome.stdout.splitlines() if "warning" in line]
 
 

@@ -8,7 +8,7 @@ from typing import Any
 
 import pytest
 
-from tests.conftest import TINY_NETWORK, WriteConfig, run_job
+from tests.conftest import TINY_NETWORK, WriteConfig, run_job_process
 from tests.support.processes import interfered, results
 
 EPOCHS = 3
@@ -25,13 +25,13 @@ def test_resumed_training_is_tracked_with_identical_weights(
     tmp_path: Path, write_config: WriteConfig, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setenv("MLFLOW_DISABLE_TELEMETRY", "true")
-    untracked = run_job("run", "--config", write_config(REAL), "--root", tmp_path / "untracked")
+    untracked = run_job_process("run", "--config", write_config(REAL), "--root", tmp_path / "untracked")
     root = tmp_path / "root"
     config = write_config({**REAL, "tracking": {"tensorboard": {}, "mlflow": {}}})
     # An epoch has 6 steps: this is in the second epoch.
     terminated = interfered({"at": "step", "count": 9, "do": "TERM"}, "run", "--config", config, "--root", root)
     assert terminated.returncode == 143, terminated.stderr
-    resumed = run_job("run", "--config", config, "--root", root)
+    resumed = run_job_process("run", "--config", config, "--root", root)
     assert resumed.exit_code == untracked.exit_code == 0, resumed.stderr
     assert "resumed at epoch 2" in resumed.stdout
     assert "warning" not in terminated.stdout + resumed.stdout

@@ -1,0 +1,82 @@
+"""Evaluation: combine all measurements of a model with its verdict, and write them."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Sequence
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+from components.artifacts import Baseline, Calibration, Evaluation, InfraValidation, Robustness, Slice
+from components.evaluator.blessing import (
+    bless,
+    check_changes,
+    check_classes,
+    check_infra,
+    check_metrics,
+    check_slices,
+)
+from components.evaluator.metrics import score
+from components.io.splits import write_predictions
+from components.runtime.disk import disk_space_guard
+
+if TYPE_CHECKING:
+    from components.evaluator.config import EvaluatorConfig
+    from components.evaluator.predictions import Predictions
+
+METRICS_FILE = "metrics.json"
+PREDICTIONS_FILE = "predictions.parquet"
+
+
+def make_evaluation(
+    predictions: Predictions,
+    class_names: Sequence[str],
+    config: EvaluatorConfig,
+    *,
+    weights_sha256: str,
+    calibration: Calibration | None = None,
+    slices: tuple[Slice, ...] = (),
+    robustness: Robustness | None = None,
+    infra_validation: InfraValidation | None = None,
+    baseline: Baseline | None = None,
+) -> Evaluation:
+    """Return the metrics of predictions, the other measurements of the model, and its verdict.
+
+    Raises:
+        ConfigError: if a threshold names a class or slice that does not exist.
+    """
+    scores = score(predictions.labels, predictions.probabilities, class_names)
+    checks = [
+        *([] if infra_validation is None else [check_infra(infra_validation)]),
+        *check_metrics(scores.metrics, config.thresholds),
+        *check_classes(scores.per_class, config.class_thresholds),
+        *check_slices(slices, config.slice_thresholds),
+        *([] if baseline is None else check_changes(scores.metrics, baseline, config.change_thresholds)),
+    ]
+    return Evaluation(
+        test_sha256=predictions.split_sha256,
+        weights_sha256=weights_sha256,
+        metrics=scores.metrics,
+        per_class=scores.per_class,
+        confusion_matrix=scores.confusion_matrix,
+        calibration=calibration,
+        slices=slices,
+        robustness=robustness,
+        infra_validation=infra_validation,
+        baseline=baseline,
+        predictions_file=PREDICTIONS_FILE,
+        metrics_file=METRICS_FILE,
+        blessing=bless(*checks),
+    )
+
+
+def write_evaluation(evaluation: Evaluation, predictions: Predictions, output: Path) -> None:
+    """Write `metrics.json`, and `predictions.parquet` with one row per test image."""
+    summary = {
+        **evaluation.model_dump(mode="json", exclude={"kind", "predictions_file", "metrics_file"}),
+        "per_class": {row.name: row.model_dump(mode="json") for row in evaluation.per_class},
+        "worst_slices": [found.key for found in evaluation.worst_slices()],
+    }
+    with disk_space_guard(output, predictions.probabilities.nbytes + predictions.images.nbytes, "the predictions"):
+        write_predictions(predictions.labels, predictions.probabilities, predictions.images, output / PREDICTIONS_FILE)
+        (output / METRICS_FILE).write_text(json.dumps(summary, indent=2) + "\n", encoding="utf-8")
