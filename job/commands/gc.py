@@ -7,9 +7,10 @@ from collections.abc import Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING
 
+import typer
 from rich.markup import escape
 
-from components.runtime.disk import format_size
+from components.base.formatting import format_size
 from job.reporters.terminal import make_console, print_line, print_parts
 from job.store.gc import Collectable, GarbageCollector, parse_age
 from job.store.runs import Runs
@@ -42,7 +43,7 @@ def collect_garbage(root: Path, *, keep: int | None, older_than: str, delete: bo
             {"kind": item.kind, "path": str(item.path), "size": item.size, "age_seconds": round(item.age)}
             for item in items
         ]
-        print(json.dumps({"garbage": listed, "deleted": [str(item.path) for item in deleted]}, indent=2))
+        typer.echo(json.dumps({"garbage": listed, "deleted": [str(item.path) for item in deleted]}, indent=2))
     else:
         _print_items(make_console(), root, items, deleted if delete else None)
 
@@ -77,7 +78,7 @@ def _short_path(path: Path, root: Path) -> str:
 
 
 def format_age(seconds: float) -> str:
-    """Return an age in a unit of which it has at least two.
+    """Return an age with the largest unit in which it is at least 2.
 
     >>> format_age(90), format_age(5400), format_age(700_000)
     ('90 s', '90 min', '8.1 d')

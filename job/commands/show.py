@@ -6,6 +6,7 @@ import json
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
+import typer
 from rich.markup import escape
 
 from job.pipeline.slots import OPTIONAL_SLOTS
@@ -17,7 +18,7 @@ from job.store.runs import LATEST, RECORD, Runs
 from job.store.store import Store
 
 if TYPE_CHECKING:
-    from job.store.store import Sealed
+    from job.store.store import SealedArtifact
 
 
 def show(name: str, root: Path, *, as_json: bool) -> None:
@@ -47,7 +48,7 @@ def _show_run(store: Store, runs: Runs, name: str, *, as_json: bool) -> None:
         if record.outcome == "running" and not alive:
             values["outcome"] = "killed"  # a killed process could not record it
         values["lineage"] = lineage(manifests, main_steps[-1].digest) if main_steps else None
-        print(json.dumps(values, indent=2))
+        typer.echo(json.dumps(values, indent=2))
         return
     console = make_console()
     started = f"{record.started:%Y-%m-%d %H:%M} UTC"
@@ -56,13 +57,13 @@ def _show_run(store: Store, runs: Runs, name: str, *, as_json: bool) -> None:
     print_lineage(console, lineages)
 
 
-def _show_artifact(store: Store, runs: Runs, sealed: Sealed, *, as_json: bool) -> None:
+def _show_artifact(store: Store, runs: Runs, sealed: SealedArtifact, *, as_json: bool) -> None:
     manifest = sealed.manifest
     manifests = {other.manifest.digest: other.manifest for other in (*sealed_artifacts(store), sealed)}
     run_ids = runs.using(manifest.digest)
     if as_json:
         values = manifest.model_dump(mode="json") | {"runs": run_ids, "lineage": lineage(manifests, manifest.digest)}
-        print(json.dumps(values, indent=2))
+        typer.echo(json.dumps(values, indent=2))
         return
     console = make_console()
     for label, text in {**describe(sealed), "runs": ", ".join(reversed(run_ids)) or "none"}.items():

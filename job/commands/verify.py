@@ -6,6 +6,8 @@ import json
 import os
 from pathlib import Path
 
+import typer
+
 from components.base.errors import ExitCode, IntegrityError
 from job.reporters.terminal import make_console, print_line, print_text
 from job.store.integrity import verify as verify_artifact
@@ -25,7 +27,7 @@ def verify(root: Path, *, as_json: bool) -> ExitCode:
             if os.path.lexists(directory):  # neither deleted nor quarantined in the meantime
                 failures.append({"artifact": str(directory), "failure": f"{error.headline}; expected {error.expected}"})
     if as_json:
-        print(json.dumps({"checked": checked, "failures": failures}, indent=2))
+        typer.echo(json.dumps({"checked": checked, "failures": failures}, indent=2))
     else:
         console = make_console()
         for failure in failures:

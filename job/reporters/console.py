@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING, Any
 from rich.markup import escape
 
 from job.reporters.tables import STATUS_STYLE, print_run, summary
-from job.reporters.terminal import print_error, print_line, print_parts, print_text
+from job.reporters.terminal import print_error, print_parts, print_text
 
 if TYPE_CHECKING:
     from rich.console import Console
@@ -19,7 +19,7 @@ if TYPE_CHECKING:
     from components.artifacts import Epoch
     from components.base.errors import JobError
     from job.store.records import RunRecord, StepRecord
-    from job.store.store import Sealed
+    from job.store.store import SealedArtifact
 
 MIN_BAR_WIDTH = 110
 """Narrower terminals have no room for the bar itself beside its numbers."""
@@ -52,7 +52,7 @@ class ConsoleReporter:
     def waiting(self, owner: str) -> None:
         self.message(f"waiting for run {owner}, which is producing the same artifact")
 
-    def end_step(self, step: StepRecord, sealed: Sealed) -> None:
+    def end_step(self, step: StepRecord, sealed: SealedArtifact) -> None:
         self._stop_progress()
         status = f"[{STATUS_STYLE[step.status]}]{step.status:<6}[/]"
         published = "" if step.published is None else f"; {escape(step.published)}"

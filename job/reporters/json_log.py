@@ -22,7 +22,7 @@ if TYPE_CHECKING:
     from components.artifacts import Epoch
     from components.base.errors import JobError
     from job.store.records import RunRecord, StepRecord
-    from job.store.store import Sealed
+    from job.store.store import SealedArtifact
 
 Level = Literal["info", "warning", "error"]
 LEVELS: dict[str, Level] = {"succeeded": "info", "not_blessed": "warning", "terminated": "warning"}
@@ -54,7 +54,7 @@ class JsonLog:
     def waiting(self, owner: str) -> None:
         self._write("waiting", owner=owner)
 
-    def end_step(self, step: StepRecord, sealed: Sealed) -> None:
+    def end_step(self, step: StepRecord, sealed: SealedArtifact) -> None:
         self._write("step_finished", **step.model_dump(mode="json"), summary=summary(sealed))
         self._step = None
 

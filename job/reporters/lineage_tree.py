@@ -3,16 +3,21 @@
 from __future__ import annotations
 
 from collections.abc import Iterable
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 from rich.markup import escape
 from rich.tree import Tree
 
+if TYPE_CHECKING:
+    from rich.console import Console
 
-def lineage_trees(nodes: Iterable[dict[str, Any]]) -> list[Tree]:
-    """Return what `job.store.lineage.lineage` returned as trees. An artifact that appears again is not repeated."""
+
+def print_lineage(console: Console, lineages: Iterable[dict[str, Any]]) -> None:
+    """Print each value of `job.store.lineage.lineage` as a tree. An artifact that appears again is not repeated."""
+    console.print()
     drawn: set[str] = set()
-    return [_branch(node, "", drawn) for node in nodes]
+    for node in lineages:
+        console.print(_branch(node, "", drawn), highlight=False, soft_wrap=True)
 
 
 def _branch(node: dict[str, Any], name: str, drawn: set[str]) -> Tree:

@@ -135,7 +135,9 @@ class TableWriter:
         probability = self._styled(style, f"{prediction.probability:11.4f}")
         runner_up = f"{self._class_names[second]:>{self._width}}  {prediction.probabilities[second]:.4f}"
         row = "" if prediction.row is None else f"  row {prediction.row}"
-        return f"{label}  {probability}  {self._styled('dim', runner_up)}  {self._styled('', str(prediction.path))}{row}"
+        return (
+            f"{label}  {probability}  {self._styled('dim', runner_up)}  {self._styled('', str(prediction.path))}{row}"
+        )
 
     def _styled(self, style: str, text: str) -> str:
         if not self._console.is_terminal:

@@ -47,7 +47,7 @@ class PipeSafeStream:
                 self._discard_output(error)
 
     def _discard_output(self, failure: OSError | ValueError) -> None:
-        """Redirect the file descriptor to /dev/null, also for what Python flushes at exit."""
+        """Redirect the file descriptor to /dev/null, so that the flush at exit cannot fail either."""
         self.failure = failure
         with suppress(OSError, ValueError), Path(os.devnull).open("w") as null:
             os.dup2(null.fileno(), self._stream.fileno())

@@ -18,8 +18,8 @@ from components.artifacts import (
     PushedModel,
     TransformedExamples,
 )
+from components.base.formatting import format_size
 from components.base.timing import Elapsed
-from components.runtime.disk import format_size
 from job.reporters.terminal import print_field, print_line, print_parts, print_path
 from job.store.records import describe_check, remaining_time
 
@@ -27,7 +27,7 @@ if TYPE_CHECKING:
     from rich.console import Console
 
     from job.store.records import Duration, RunRecord, TimedRecord
-    from job.store.store import Sealed
+    from job.store.store import SealedArtifact
 
 OUTCOME = {
     "succeeded": "[bold green]done[/] in",
@@ -45,7 +45,7 @@ MAX_CHECKS_SHOWN = 12
 """If there are more checks, those that passed are only counted."""
 
 
-def summary(sealed: Sealed) -> str:
+def summary(sealed: SealedArtifact) -> str:
     """Return a short description of an artifact."""
     match sealed.manifest.artifact:
         case Examples() as examples:

@@ -1,7 +1,7 @@
 """The outcome of a run in a file that a batch runner displays: Kubernetes' termination message.
 
 Kubernetes reads at most 4096 bytes of the file at a container's `terminationMessagePath`, by default
-`/dev/termination-log`, and shows them in the pod's status ("Determine the Reason for Pod Failure" in its documentation).
+`/dev/termination-log`, and shows them in the pod's status.
 """
 
 from __future__ import annotations

@@ -107,7 +107,9 @@ def test_what_is_withheld_is_told_with_the_key_that_allows_it(
 
 def test_the_log_for_machines_tells_it_too(mnist_job: Command, pushing: tuple[object, ...], tmp_path: Path) -> None:
     lines = mnist_job(*pushing, "--log-format", "json").stdout.splitlines()
-    (ended,) = [told for told in map(json.loads, lines) if told["event"] == "step_ended" and told["step"] == "pusher"]
+    (ended,) = [
+        told for told in map(json.loads, lines) if told["event"] == "step_finished" and told["step"] == "pusher"
+    ]
     assert ended["fields"]["published"] == f"version 1: {tmp_path / 'served' / '1'}"
 
 
