@@ -106,8 +106,9 @@ def print_run(
         return
     training = record.training_cpu_seconds()
     details = [f"{OUTCOME[record.outcome]} {record.seconds:.2f} s"]
-    details += [] if record.cpu_seconds is None else [f"{record.cpu_seconds:.2f} CPU-s"]
-    details += [] if training is None else [f"of which {training:.2f} training"]
+    if record.cpu_seconds is not None:
+        share = "" if training is None else f" ({training:.2f} in training)"
+        details.append(f"{record.cpu_seconds:.2f} CPU-s{share}")
     details += [] if record.exit_code is None else [f"exit code {record.exit_code}"]
     print_line(console, ", ".join(details))
 

@@ -118,7 +118,7 @@ def test_a_converter_that_is_not_installed_is_told_first(
     assert not (tmp_path / "forms").exists()
     outcome = mnist_job("export", tmp_path / "forms", "--root", root)
     assert outcome.exit_code == 0
-    assert outcome.stderr == "onnx is left out: what converts to it is not installed (`make extras`)\n"
+    assert outcome.stderr == "onnx is skipped: its converter is not installed (`make extras`)\n"
     assert outcome.stdout.count("\n") == 3
 
 

@@ -108,7 +108,7 @@ def test_the_last_line_says_how_much_was_training(tmp_path: Path) -> None:
         print_run(Console(file=written, width=80), told, tmp_path)
         return written.getvalue().splitlines()[-1]
 
-    assert last_line(record(*TRAINED)) == "done in 30.00 s, 222.50 CPU-s, of which 213.00 training, exit code 0"
+    assert last_line(record(*TRAINED)) == "done in 30.00 s, 222.50 CPU-s (213.00 in training), exit code 0"
     assert last_line(record(TRAINED[0])) == "done in 30.00 s, 222.50 CPU-s, exit code 0"
 
 
