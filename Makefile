@@ -1,29 +1,29 @@
-# mnist-job: `make help` lists what there is.
+# mnist-job: `make help` lists the targets.
 SHELL := /bin/sh
 .DEFAULT_GOAL := help
-.PHONY: help run extras test thorough lint types format check lock bench clean \
+.PHONY: help run extras test thorough lint words imports types format check lock bench clean \
 	docker-build docker-run docker-test docker-push k8s-render k8s-submit k8s-logs
 
 CONFIG ?= configs/digits.yaml
 ROOT ?=
 ARGS ?=
-# The tests start many processes and wait for them; the tests of a file share what they made.
+# All tests of a file run in one worker, because they share fixtures.
 PARALLEL ?= --numprocesses auto --dist loadfile --no-loadscope-reorder
 
-# The image: which TensorFlow is in it, and what it is built on.
+# The image: ACCELERATOR selects the requirements, BASE_IMAGE the base.
 ACCELERATOR ?= gpu
 IMAGE ?= mnist-job:$(ACCELERATOR)
 BASE_IMAGE ?= $(if $(filter cpu,$(ACCELERATOR)),ubuntu:24.04,nvidia/cuda:12.9.2-base-ubuntu24.04)
 RUNS ?= $(or $(ROOT),output)
-# Kubernetes: an overlay names an image by itself; another one takes its place only where it was asked for.
+# Kubernetes: an overlay names an image; IMAGE replaces it only if it is set on the command line.
 OVERLAY ?= $(ACCELERATOR)
 NAMED_IMAGE = $(if $(filter file,$(origin IMAGE)),,$(IMAGE))
 IN_NAMESPACE = $(if $(NAMESPACE),--namespace '$(NAMESPACE)')
-# What the image's labels say it was built from.
+# For the labels of the image.
 VERSION = $(shell sed -n 's/^__version__ = "\(.*\)"/\1/p' job/__init__.py)
 REVISION = $(shell git describe --always --abbrev=40 --dirty --exclude='*' 2>/dev/null || echo unknown)
 
-# The first Python here that TensorFlow has wheels for; `make PYTHON=/path/to/python3.12 run` names another.
+# The first Python in PATH with wheels of TensorFlow; `make PYTHON=/path/to/python3.12 run` selects another.
 PYTHON ?= $(shell for python in python3 python3.13 python3.12 python3.11; do \
 	$$python -c 'import sys; sys.exit(not (3, 11) <= sys.version_info < (3, 14))' 2>/dev/null \
 	&& echo $$python && break; done)
@@ -38,26 +38,36 @@ help: ## List the targets
 run: $(VENV)/.cpu ## Run the whole job: CONFIG=configs/digits.yaml ROOT=output ARGS="--set trainer.epochs=3"
 	@JOB_REVISION='$(REVISION)' $(BIN)/python -m job run --config $(CONFIG) $(if $(ROOT),--root $(ROOT)) $(ARGS)
 
-extras: $(VENV)/.cpu $(VENV)/.extras ## Install what exporting to ONNX and following a run in TensorBoard or MLflow need
+extras: $(VENV)/.cpu $(VENV)/.extras ## Install the requirements of ONNX export and of tracking in TensorBoard and MLflow
 
-test: $(VENV)/.dev ## Run the everyday tests: ARGS="-k splits" for some of them
+test: $(VENV)/.dev ## Run the everyday tests: ARGS="-k splits" or a file selects some
 	@$(BIN)/python -m pytest $(PARALLEL) $(ARGS)
 
-thorough: $(VENV)/.dev ## Run the tests that take minutes: dozens of kills, full disks, a real out-of-memory kill
+thorough: $(VENV)/.dev ## Run the slow tests: dozens of kills, full disks, a real out-of-memory kill, the benchmarks
 	@$(BIN)/python -m pytest $(PARALLEL) -m thorough $(ARGS)
 
 lint: $(VENV)/.dev ## Check style and formatting: Python, Dockerfile and shell
 	@$(BIN)/ruff check . && $(BIN)/ruff format --check .
 	@$(BIN)/hadolint docker/Dockerfile
-	@$(BIN)/shellcheck .ci/run docker/*.sh configs/kubernetes/*.sh configs/batch/slurm.sbatch
+	@$(BIN)/shellcheck .ci/run .ci/install .ci/container-engine docker/*.sh configs/kubernetes/*.sh \
+		configs/batch/slurm.sbatch
 
-types: $(VENV)/.dev ## Check types, strictly
+words: ## Check that code, documents and templates use none of the words of .ci/words.txt
+	@git grep -nwiE -f .ci/words.txt -- '*.py' '*.md' '*.j2' Makefile; case $$? in \
+		0) echo "error: the lines above use words of .ci/words.txt; replace them by standard technical terms" >&2; exit 1;; \
+		1) ;; \
+		*) exit 2;; esac
+
+imports: $(VENV)/.dev ## Check the import rules of pyproject.toml: layers, independent components, no cycles
+	@$(BIN)/lint-imports --no-logo
+
+types: $(VENV)/.dev ## Check types with mypy, strictly
 	@$(BIN)/mypy
 
-format: $(VENV)/.dev ## Put the code into shape
+format: $(VENV)/.dev ## Format the code and fix what ruff can fix
 	@$(BIN)/ruff check --fix . && $(BIN)/ruff format .
 
-check: lint types test ## Everything that must pass before a commit
+check: lint types test ## Run lint, types and test: everything that must pass before a commit
 
 docker-build: ## Build the image: ACCELERATOR=gpu|cpu EXTRAS=1 BASE_IMAGE=ubuntu:24.04 IMAGE=mnist-job:gpu
 	@DOCKER_BUILDKIT=1 docker build --file docker/Dockerfile --tag $(IMAGE) \
@@ -73,7 +83,7 @@ docker-run: export NETWORK := $(NETWORK)
 docker-run: ## Run the job in its container: CONFIG=configs/mnist.yaml RUNS=output DATA=folder GPU=0 ARGS="--set ..."
 	@docker/run.sh $(ARGS)
 
-docker-test: $(VENV)/.dev ## Build the CPU image and test it, with real containers: BASE_IMAGE=debian:12-slim
+docker-test: $(VENV)/.dev ## Build the CPU image and run the tests in containers: BASE_IMAGE=debian:12-slim
 	@$(BIN)/python -m pytest -m container $(ARGS)
 
 docker-push: ## Build the image and push it: IMAGE=registry.example.com/mnist-job:0.1.0
@@ -85,17 +95,17 @@ docker-push: ## Build the image and push it: IMAGE=registry.example.com/mnist-jo
 k8s-render: ## Print the Kubernetes manifests: OVERLAY=gpu|cpu|kueue IMAGE=registry.example.com/mnist-job:0.1.0
 	@configs/kubernetes/render.sh '$(OVERLAY)' '$(NAMED_IMAGE)'
 
-k8s-submit: ## Submit them, in place of the Job before: OVERLAY=gpu IMAGE=... NAMESPACE=training
+k8s-submit: ## Submit the manifests and replace an earlier Job: OVERLAY=gpu IMAGE=... NAMESPACE=training
 	@configs/kubernetes/submit.sh '$(OVERLAY)' '$(NAMED_IMAGE)' $(IN_NAMESPACE)
 
-k8s-logs: ## Follow what the Job says: NAMESPACE=training
+k8s-logs: ## Follow the log of the newest pod: NAMESPACE=training
 	@configs/kubernetes/logs.sh $(IN_NAMESPACE)
 
-bench: $(VENV)/.dev ## Measure the claims on this machine: BENCH=quick MNIST=folder TORCH=python ARGS="contest"
+bench: $(VENV)/.dev ## Measure speed, memory and accuracy: BENCH=quick MNIST=folder TORCH=python ARGS="comparison"
 	@$(BIN)/python -m tests.benchmarks --extent $(or $(BENCH),full) \
 		$(if $(MNIST),--mnist '$(MNIST)') $(if $(TORCH),--torch '$(TORCH)') $(ARGS)
 
-lock: ## Resolve requirements/ anew from pyproject.toml (needs uv)
+lock: ## Resolve pyproject.toml into requirements/ again (needs uv)
 	@for lock in cpu gpu dev extras; do \
 		case $$lock in \
 			cpu) what="--extra cpu";; \
@@ -107,10 +117,10 @@ lock: ## Resolve requirements/ anew from pyproject.toml (needs uv)
 			--universal --python-version 3.11 --generate-hashes --no-emit-index-url --no-emit-find-links --no-header \
 		|| exit; done
 
-clean: ## Remove the virtual environment and the tools' caches; output/ stays
+clean: ## Delete the virtual environment and all caches; output/ stays
 	rm -rf $(VENV) .mypy_cache .ruff_cache .pytest_cache *.egg-info
 
-# A stamp is newer than its lock only when that lock is installed: nothing is installed twice.
+# The stamp of a lock file is touched after its installation, so that nothing is installed twice.
 $(VENV)/.%: requirements/%.txt pyproject.toml | $(VENV)/bin/python
 	@echo "Installing $< into $(VENV) (the first time takes a few minutes) ..."
 	@$(PIP) install --require-hashes --requirement $<
@@ -119,5 +129,5 @@ $(VENV)/.%: requirements/%.txt pyproject.toml | $(VENV)/bin/python
 
 $(VENV)/bin/python:
 	@[ -n "$(PYTHON)" ] || { echo "mnist-job needs Python 3.11, 3.12 or 3.13 (TensorFlow has wheels for these);" \
-		"install one, or name it: make PYTHON=/path/to/python3.12 $(MAKECMDGOALS)" >&2; exit 2; }
+		"install one, or select it: make PYTHON=/path/to/python3.12 $(MAKECMDGOALS)" >&2; exit 2; }
 	@$(PYTHON) -m venv $(VENV)

@@ -1,4 +1,8 @@
-"""What a step is: the components, and the typed artifacts that they exchange."""
+"""Pipeline components, and the artifacts that they exchange.
+
+A component of your own needs these names, `read_scaled` of `components.io`, and, for a linear model,
+`write_linear_model` of `components.inference` (see components/README.md).
+"""
 
 from components.artifacts import (
     Artifact,
@@ -10,7 +14,7 @@ from components.artifacts import (
     Stored,
     TransformedExamples,
 )
-from components.base.component import Component, ComponentConfig, Context
+from components.base import Component, ComponentConfig, ConfigError, Context, DataError, JobError, Seed
 from components.evaluator import Evaluator
 from components.example_gen import ExampleGen
 from components.pusher import Pusher
@@ -22,15 +26,19 @@ __all__ = [
     "Artifact",
     "Component",
     "ComponentConfig",
+    "ConfigError",
     "Context",
+    "DataError",
     "Evaluation",
     "Evaluator",
     "ExampleGen",
     "Examples",
     "Figures",
+    "JobError",
     "Model",
     "PushedModel",
     "Pusher",
+    "Seed",
     "Stored",
     "Trainer",
     "Transform",

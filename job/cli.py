@@ -186,28 +186,11 @@ def export(
 
     Each exported model takes raw images, and is compared with the network in memory before it is kept.
     """
-    import json
+    from job.commands.export import export
 
-    from job.commands.export import available, export_model
-    from job.reporters.terminal import make_console, print_text
-    from job.signals import Signals
-
-    names = [format_.value for format_ in formats or ExportFormatOption]
-    requested = cast("list[ExportFormat]", list(dict.fromkeys(names)))
-    installed = requested if formats else available(requested)
-    signals = Signals(remedy="run the same command again")
-    with exit_on_job_error(), signals.installed(), signals.interruptible():
-        exports = export_model(directory, installed, root=root, asked=model, termination=signals)
-        if as_json:
-            typer.echo(json.dumps([export.model_dump(mode="json") for export in exports], indent=2))
-        else:
-            for done in exports:
-                difference = f"differs by at most {done.largest_difference:.2g} from the network in memory"
-                text = f"{directory / done.file}  ({difference}, on {done.images} images)"
-                print_text(make_console(), f"{done.format:<12} ", text)
-        for name in requested:
-            if name not in installed:
-                typer.echo(f"{name} is skipped: its converter is not installed (`make extras`)", err=True)
+    names = None if formats is None else [cast("ExportFormat", name.value) for name in formats]
+    with exit_on_job_error():
+        export(directory, names, model=model, root=root, as_json=as_json)
 
 
 @app.command()

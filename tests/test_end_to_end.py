@@ -29,7 +29,7 @@ def test_digits_train_a_blessed_model(digits_run: FinishedRun) -> None:
     parts = {step["component"]: [part["name"] for part in step["parts"]] for step in record["steps"]}
     runners = ["fingerprint", "waiting", "look-up"]
     assert parts == {
-        "example_gen": [*runners, "imports", "reading", "splitting", "checking", "sealing"],
+        "example_gen": [*runners, "imports", "reading", "splitting", "validating", "sealing"],
         "transform": [*runners, "imports", "scaling", "comparing", "sealing"],
         "trainer": [*runners, "imports", "building", "training", "exporting", "sealing"],
         "evaluator": [

@@ -1,8 +1,7 @@
-"""The typed artifacts that components exchange: what each kind states about its files.
+"""Artifacts: typed statements about the files that components exchange.
 
-A component returns one of these; whoever runs the component adds the envelope (producer,
-lineage, file digests) and seals both as `manifest.json`. A reading component gets it back as
-a `Stored` artifact: the statement and the directory of its files.
+A component's `run` returns an artifact. The job adds the producer, lineage and file digests, and seals all of it as
+`manifest.json`. The next component receives a `Stored` artifact: the statement and the directory of its files.
 """
 
 from components.artifacts.base import (
@@ -15,7 +14,6 @@ from components.artifacts.base import (
     ImageShape,
     Sha256,
     Splits,
-    SplitT,
     Statement,
     Stored,
 )
@@ -33,7 +31,6 @@ from components.artifacts.evaluation import (
     InfraValidation,
     Interval,
     Metrics,
-    NonNegative,
     ReliabilityBin,
     Robustness,
     Slice,
@@ -116,7 +113,6 @@ __all__ = [
     "Slice",
     "Source",
     "SplitOverlap",
-    "SplitT",
     "Splits",
     "Statement",
     "Stored",

@@ -1,37 +1,44 @@
-"""What all artifacts have in common: frozen statements, named files, splits, and the artifact that lies on disk."""
+"""Base classes of artifacts: statements, the artifact, an artifact on disk, and one statement per split."""
 
 from __future__ import annotations
 
 from dataclasses import dataclass
-from typing import TYPE_CHECKING, Annotated, Generic, TypeVar
+from pathlib import Path
+from typing import Annotated, Generic, TypeVar
 
 from pydantic import BaseModel, ConfigDict, Field
-
-if TYPE_CHECKING:
-    from pathlib import Path
 
 SPLITS = ("train", "validation", "test")
 
 Count = Annotated[int, Field(ge=0)]
 Fraction = Annotated[float, Field(ge=0, le=1)]
+NonNegative = Annotated[float, Field(ge=0)]
 FileName = Annotated[str, Field(pattern=r"^[A-Za-z0-9_][A-Za-z0-9_.-]*(/[A-Za-z0-9_][A-Za-z0-9_.-]*)*$")]
 Sha256 = Annotated[str, Field(pattern=r"^[0-9a-f]{64}$")]
 ImageShape = tuple[Annotated[int, Field(ge=1)], Annotated[int, Field(ge=1)], Annotated[int, Field(ge=1)]]
+"""Height, width and channels."""
 
 
 class Statement(BaseModel):
-    """Base of all that a manifest holds: frozen, and no key that it does not know."""
+    """Base of everything in a manifest: frozen, and unknown keys are errors."""
 
     model_config = ConfigDict(frozen=True, extra="forbid", allow_inf_nan=False)
 
 
 class Artifact(Statement):
-    """Base of the artifact kinds."""
+    """Base of the artifact kinds: what a component states about the files that it wrote.
+
+    >>> from components.artifacts import Figure, Figures
+    >>> mean = Figure(name="mean", file="mean.png", title="Mean image", alt="a blurred digit")
+    >>> figures = Figures(figures=(mean,))
+    >>> figures.kind, figures.file_names()
+    ('figures', ('mean.png',))
+    """
 
     kind: str
 
     def file_names(self) -> tuple[str, ...]:
-        """Return the files and directories that the artifact names, relative to its own directory."""
+        """Return the files and directories of the artifact, relative to its own directory."""
         raise NotImplementedError
 
 
@@ -40,7 +47,14 @@ ArtifactT = TypeVar("ArtifactT", bound=Artifact, covariant=True)
 
 @dataclass(frozen=True)
 class Stored(Generic[ArtifactT]):
-    """An artifact that lies on disk: what it states, and where its files are. Only to be read."""
+    """An artifact on disk: its statement, and the directory of its files, which is read-only.
+
+    >>> from components.artifacts import Figure, Figures
+    >>> mean = Figure(name="mean", file="mean.png", title="Mean image", alt="a blurred digit")
+    >>> stored = Stored(Figures(figures=(mean,)), Path("figures"))
+    >>> [(stored.directory / figure.file).as_posix() for figure in stored.artifact.figures]
+    ['figures/mean.png']
+    """
 
     artifact: ArtifactT
     directory: Path
@@ -50,12 +64,19 @@ SplitT = TypeVar("SplitT", bound=Statement)
 
 
 class Splits(Statement, Generic[SplitT]):
-    """One statement a split."""
+    """One statement per split.
+
+    >>> class Size(Statement):
+    ...     count: int
+    >>> splits = Splits[Size](train=Size(count=8), validation=Size(count=1), test=Size(count=2))
+    >>> [(name, split.count) for name, split in splits.items()]
+    [('train', 8), ('validation', 1), ('test', 2)]
+    """
 
     train: SplitT
     validation: SplitT
     test: SplitT
 
     def items(self) -> tuple[tuple[str, SplitT], ...]:
-        """Return (name, statement) for each split, in the order of `SPLITS`."""
+        """Return (name, statement) of each split, in the order of `SPLITS`."""
         return (("train", self.train), ("validation", self.validation), ("test", self.test))

@@ -1,4 +1,4 @@
-"""Evaluation: a model's score on the test split, what is known of its weak spots, and the verdict."""
+"""Evaluation: a model's metrics on the test split, its weak spots, and the blessing."""
 
 from __future__ import annotations
 
@@ -6,15 +6,14 @@ from typing import Annotated, Literal
 
 from pydantic import Field, model_validator
 
-from components.artifacts.base import Artifact, Count, FileName, Fraction, Sha256, Statement
+from components.artifacts.base import Artifact, Count, FileName, Fraction, NonNegative, Sha256, Statement
 
-NonNegative = Annotated[float, Field(ge=0)]
 SEVERITIES = (1, 2, 3, 4, 5)
-"""Of a corruption, the mildest first."""
+"""Of a corruption, as in ImageNet-C (D. Hendrycks and T. Dietterich, 2019)."""
 
 
 class Interval(Statement):
-    """A confidence interval, and the method that gave it."""
+    """A confidence interval and its method."""
 
     low: Fraction
     high: Fraction
@@ -22,11 +21,11 @@ class Interval(Statement):
     method: Literal["wilson", "bootstrap"]
     """`wilson`: the score interval of a proportion; `bootstrap`: percentiles over resampled test images."""
     resamples: Count = 0
-    """Of a bootstrap: how many times the test images were drawn."""
+    """Of a bootstrap: number of resamples."""
 
 
 class Metrics(Statement):
-    """Figures over the whole test split."""
+    """Metrics over the whole test split."""
 
     count: Annotated[int, Field(ge=1)]
     accuracy: Fraction
@@ -47,7 +46,7 @@ class Metrics(Statement):
 
 
 class ClassMetrics(Statement):
-    """How well one class is told from the others."""
+    """Metrics of one class."""
 
     label: Count
     name: str
@@ -59,49 +58,50 @@ class ClassMetrics(Statement):
 
 
 class ReliabilityBin(Statement):
-    """Test images whose prediction had a confidence within certain limits."""
+    """Test images whose confidence is within an interval."""
 
     low: Fraction
-    """Excluded, but for 0."""
+    """Exclusive, except 0."""
     high: Fraction
-    """Included."""
+    """Inclusive."""
     count: Count
     confidence: Fraction | None
-    """Mean confidence; None where there is no image."""
+    """Mean confidence; None without images."""
     accuracy: Fraction | None
-    """Share of right predictions; None where there is no image."""
+    """Fraction of correct predictions; None without images."""
 
 
 class Calibration(Statement):
-    """How far confidences can be believed, and the temperature that would put them right."""
+    """How well confidences match accuracies, and the temperature that corrects them."""
 
     reliability: tuple[ReliabilityBin, ...]
-    """The reliability table, of bins of equal width."""
+    """The reliability table, with bins of equal width."""
     temperature: Annotated[float, Field(gt=0)]
-    """Logits divided by it fit the validation split best (C. Guo et al., 2017); above 1 the model is too sure."""
+    """Dividing the logits by it minimizes the loss on the validation split (C. Guo et al., 2017). Above 1, the model is
+    overconfident."""
     applied: bool
-    """Whether the probabilities of this evaluation, and so all its figures, are after that division."""
+    """Whether this evaluation's probabilities, and so all its metrics, include the temperature."""
     unscaled_loss: NonNegative
     """Cross-entropy on the test split without the temperature, in nats."""
     scaled_loss: NonNegative
-    """The same with it."""
+    """The same with the temperature."""
     unscaled_error: Fraction
     """Expected calibration error on the test split without the temperature."""
     scaled_error: Fraction
-    """The same with it."""
+    """The same with the temperature."""
 
 
 class Slice(Statement):
-    """Test images that have something in common."""
+    """Test images that share a property."""
 
     dimension: str
-    """What they are told apart by: `class`, `ink`, `thickness` or `size`."""
+    """The property: `class`, `ink`, `thickness` or `size`."""
     name: str
-    """Which of that, such as `7` or `least`."""
+    """Its value, such as `7` or `least`."""
     low: float | None = None
-    """Of a property that is measured: its least value here."""
+    """Smallest value of a measured property in this slice."""
     high: float | None = None
-    """Its largest value here."""
+    """Largest value."""
     unit: str = ""
     count: Annotated[int, Field(ge=1)]
     correct: Count
@@ -110,87 +110,87 @@ class Slice(Statement):
 
     @property
     def key(self) -> str:
-        """What a configuration calls it, such as `ink/least`."""
+        """The name in a configuration, such as `ink/least`."""
         return f"{self.dimension}/{self.name}"
 
 
 class CorruptionCurve(Statement):
-    """How accuracy falls as images are spoilt more and more in one way."""
+    """Accuracy by severity of one corruption."""
 
     corruption: str
     unit: str
     amounts: tuple[float, float, float, float, float]
-    """How much, by severity, in `unit`."""
+    """The amount of corruption by severity, in `unit`."""
     accuracies: tuple[Fraction, Fraction, Fraction, Fraction, Fraction]
     """By severity."""
 
 
 class Robustness(Statement):
-    """Accuracy on images that were spoilt on purpose."""
+    """Accuracy on corrupted images."""
 
     images: Annotated[int, Field(ge=1)]
-    """Test images that each corruption was tried on at each severity: the same ones."""
+    """Test images, the same ones for every corruption and severity."""
     seed: int
     clean_accuracy: Fraction
-    """On these images as they are."""
+    """On these images without corruption."""
     mean_accuracy: Fraction
     """Over all corruptions and severities."""
     curves: Annotated[tuple[CorruptionCurve, ...], Field(min_length=1)]
 
 
 class InfraValidation(Statement):
-    """The SavedModel, loaded in a process of its own by TensorFlow alone, against the model in memory."""
+    """Comparison of the SavedModel, loaded by TensorFlow alone in a separate process, with the model in memory."""
 
     images: Annotated[int, Field(ge=1)]
-    """Raw test images that both were given."""
+    """Raw test images that both predicted."""
     failure: str = ""
-    """Why it gave no answers, in a sentence; empty if it did."""
+    """Why the SavedModel returned no predictions, in one sentence; empty if it did."""
     largest_difference: NonNegative | None
-    """Between two probabilities; None if it gave no answers."""
+    """Between two probabilities; None after a failure."""
     tolerance: NonNegative
     size: Annotated[int, Field(ge=1)]
     """Of the SavedModel, in bytes."""
 
 
 class Baseline(Statement):
-    """Another model's answers to the same test images, and the paired comparison."""
+    """Another model's metrics on the same test images, and the paired comparison."""
 
     weights_sha256: Sha256
     """Of the baseline's model."""
     metrics: Metrics
     only_model_right: Count
-    """Images that this model answered rightly and the baseline wrongly."""
+    """Images that only this model classifies correctly."""
     only_baseline_right: Count
-    """And the other way round."""
+    """Images that only the baseline classifies correctly."""
     p_value: Fraction
-    """Of McNemar's exact test, two-sided: how probable so uneven a split of the images on which they differ would be,
-    were both equally good (Q. McNemar, 1947)."""
+    """Of McNemar's exact test, two-sided (Q. McNemar, 1947): the probability of a split at least this uneven if both
+    models are equally good."""
     significance: Fraction
-    """A difference whose p-value is below it is taken for more than noise."""
+    """A difference is significant if its p-value is below this limit."""
 
 
 CheckKind = Literal["value", "change", "infra"]
 
 
 class Check(Statement):
-    """One condition of the blessing, held against what was measured."""
+    """One condition of the blessing, and the measured value."""
 
     kind: CheckKind = "value"
-    """`value`: of this model; `change`: from the baseline to it; `infra`: of what is served."""
+    """`value`: of this model; `change`: from the baseline to this model; `infra`: of the SavedModel."""
     metric: str
     of: str = ""
     """The class or slice, such as `class/7`; empty for the whole test split."""
     minimum: float | None = None
     maximum: float | None = None
     value: float | None
-    """None if it could not be measured; such a check is not passed."""
+    """None if it could not be measured; the check then fails."""
     p_value: Fraction | None = None
-    """Of a change of accuracy: whether it is more than noise."""
+    """Of a change of accuracy: its significance."""
     passed: bool
 
     @property
     def name(self) -> str:
-        """What it looks at, in words: `accuracy`, `recall of class/7`, `change of loss`."""
+        """What is checked, such as `accuracy`, `recall of class/7` or `change of loss`."""
         name = f"change of {self.metric}" if self.kind == "change" else self.metric
         return f"{name} of {self.of}" if self.of else name
 
@@ -209,25 +209,22 @@ class Blessing(Statement):
     @model_validator(mode="after")
     def _only_the_blessed_are_rubber_stamped(self) -> Blessing:
         if self.rubber_stamped and self.verdict != "BLESSED":
-            raise ValueError("what is not blessed is not rubber-stamped")
+            raise ValueError("a model that is not blessed cannot be rubber-stamped")
         return self
 
 
 class Evaluation(Artifact):
-    """A model's score on the test split, and whether it may be used.
-
-    What an evaluator does not look at is None, or empty.
-    """
+    """A model's metrics on the test split, and its blessing. Parts that were not measured are None or empty."""
 
     kind: Literal["evaluation"] = "evaluation"
     test_sha256: Sha256
-    """Over the test images and their labels, whatever their order: who has the same was asked the same."""
+    """Over the test images and labels, in any order: equal for evaluations on the same images."""
     weights_sha256: Sha256
     """Of the model."""
     metrics: Metrics
     per_class: tuple[ClassMetrics, ...]
     confusion_matrix: tuple[tuple[Count, ...], ...]
-    """Rows are true labels, columns predicted ones."""
+    """Rows are true labels, columns are predicted labels."""
     calibration: Calibration | None = None
     slices: tuple[Slice, ...] = ()
     robustness: Robustness | None = None
@@ -240,6 +237,6 @@ class Evaluation(Artifact):
     def file_names(self) -> tuple[str, ...]:
         return (self.predictions_file, self.metrics_file)
 
-    def worst_slices(self, most: int = 5) -> tuple[Slice, ...]:
-        """Return the slices of the lowest accuracy, the worst first."""
-        return tuple(sorted(self.slices, key=lambda found: (found.accuracy, found.key))[:most])
+    def worst_slices(self, count: int = 5) -> tuple[Slice, ...]:
+        """Return the slices with the lowest accuracy, the worst first."""
+        return tuple(sorted(self.slices, key=lambda found: (found.accuracy, found.key))[:count])

@@ -1,4 +1,4 @@
-"""Examples: raw labelled images in three splits, and what was found when they were looked at."""
+"""Examples: raw labelled images in three splits, and the anomalies that validation found."""
 
 from __future__ import annotations
 
@@ -14,24 +14,24 @@ class Source(Statement):
 
     kind: str
     title: str
-    """What the data set is called in figures and tables."""
+    """The name of the data set in figures and tables."""
     identity: dict[str, str]
-    """What decides the data: digests of files, or a version that is never changed."""
+    """What determines the data: digests of files, or an immutable version."""
 
 
 class ExamplesSplit(Statement):
-    """One split of raw images: its file and what is in it."""
+    """One split of raw images: its file and statistics."""
 
     file: FileName
     count: Annotated[int, Field(ge=1)]
     label_counts: tuple[Count, ...]
-    """Images of each class, by label."""
+    """Images per class, by label."""
     pixel_mean: Annotated[float, Field(ge=0, le=255)]
     pixel_std: Annotated[float, Field(ge=0, le=255)]
     pixel_histogram: Annotated[tuple[Count, ...], Field(min_length=16, max_length=16)]
-    """Pixels by grey value, in 16 steps of 16."""
+    """Pixels by grey value, in 16 bins of 16."""
     ink_histogram: Annotated[tuple[Count, ...], Field(min_length=20, max_length=20)]
-    """Images by the mean of their pixels, in 20 steps from 0 to 255."""
+    """Images by the mean of their pixels, in 20 bins from 0 to 255."""
 
     @model_validator(mode="after")
     def _counts_add_up(self) -> ExamplesSplit:
@@ -41,46 +41,46 @@ class ExamplesSplit(Statement):
 
 
 Level = Literal["note", "warning", "error"]
-"""How grave a finding is: an `error` ends the run, when it has been told."""
+"""Severity of an anomaly. An `error` fails the run after all anomalies are reported."""
 
 
 class Anomaly(Statement):
-    """Something odd that was found in the data."""
+    """One anomaly in the data."""
 
     check: str
-    """What looked for it, such as `duplicates_across_splits`."""
+    """The check that found it, such as `duplicates_across_splits`."""
     level: Level
     message: str
-    """In one sentence, without its full stop."""
+    """One sentence without its full stop."""
     count: Annotated[int, Field(ge=1)]
-    """Images, or classes, that it is about."""
+    """Images, or classes, that are affected."""
     examples: tuple[str, ...] = ()
-    """The first of them, as `split/row`; `anomalies_file` has all."""
+    """The first of them, as `split/row`; `anomalies_file` lists all."""
 
 
 class DriftMeasure(Statement):
-    """How far one distribution is from the baseline's."""
+    """The distance of one distribution from the baseline's."""
 
     of: str
-    """What is distributed: `labels`, `ink` or `pixels`."""
+    """The distribution: `labels`, `ink` or `pixels`."""
     split: str
     distance: Fraction
     method: Literal["largest difference", "Jensen-Shannon"]
-    """The largest difference of two shares, or the Jensen-Shannon distance, to base 2: both from 0 to 1."""
+    """Largest difference of two fractions, or Jensen-Shannon distance to base 2; both range from 0 to 1."""
     limit: Fraction
-    """What is further away than that has drifted."""
+    """The distance above which the distribution has drifted."""
 
     @property
     def drifted(self) -> bool:
-        """Whether it is too far."""
+        """Whether the distance is above the limit."""
         return self.distance > self.limit
 
 
 class Drift(Statement):
-    """These examples held against others, such as those of the last blessed run."""
+    """Comparison of these examples with others, such as those of the last blessed run."""
 
     content_sha256: str
-    """The `content_sha256` of the others' source."""
+    """`content_sha256` of the source of the other examples."""
     measures: tuple[DriftMeasure, ...]
 
 
@@ -90,7 +90,6 @@ class Examples(Artifact):
     kind: Literal["examples"] = "examples"
     source: Source
     image_shape: ImageShape
-    """Height, width and channels, in pixels."""
     image_dtype: Literal["uint8"] = "uint8"
     class_names: Annotated[tuple[str, ...], Field(min_length=2)]
     """The name of each class, by label."""
@@ -98,9 +97,9 @@ class Examples(Artifact):
     seed: int
     splits: Splits[ExamplesSplit]
     anomalies: tuple[Anomaly, ...] = ()
-    """All that was found, the gravest first."""
+    """All anomalies, the most severe first."""
     anomalies_file: FileName | None = None
-    """CSV of `check`, `level`, `split`, `row`, `id` and `group`: every image that an anomaly is about."""
+    """CSV with `check`, `level`, `split`, `row`, `id` and `group`: one row per affected image."""
     drift: Drift | None = None
     """None without a baseline."""
 

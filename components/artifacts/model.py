@@ -1,4 +1,4 @@
-"""Model: a trained classifier in the forms that one deploys, and how it came to be."""
+"""Model: a trained classifier, its deployment formats, and its training history."""
 
 from __future__ import annotations
 
@@ -6,7 +6,7 @@ from typing import Annotated, Literal
 
 from pydantic import Field, model_validator
 
-from components.artifacts.base import Artifact, Count, FileName, Fraction, ImageShape, Sha256, Statement
+from components.artifacts.base import Artifact, Count, FileName, Fraction, ImageShape, NonNegative, Sha256, Statement
 
 ExportFormat = Literal["keras", "saved_model", "litert", "onnx"]
 
@@ -24,7 +24,7 @@ class Epoch(Statement):
 
 
 class TrainingEnvironment(Statement):
-    """What a model was trained on."""
+    """The software and hardware that trained a model."""
 
     versions: dict[str, str]
     python: str
@@ -34,41 +34,41 @@ class TrainingEnvironment(Statement):
 
 
 class Export(Statement):
-    """A form in which the model is deployed: it takes raw images, and was tried before it was sealed."""
+    """The model in one deployment format, which takes raw images and was compared with the network in memory."""
 
     format: ExportFormat
     file: FileName
-    """A file, or of `saved_model` a directory."""
+    """A file; for `saved_model`, a directory."""
     images: Annotated[int, Field(ge=1)]
-    """Raw validation images that it and the network in memory were given."""
-    largest_difference: Annotated[float, Field(ge=0)]
+    """Raw validation images that were compared."""
+    largest_difference: NonNegative
     """Between two probabilities."""
-    tolerance: Annotated[float, Field(ge=0)]
+    tolerance: NonNegative
 
 
 class Model(Artifact):
-    """A trained classifier in the forms that one deploys."""
+    """A trained classifier."""
 
     kind: Literal["model"] = "model"
     format: Literal["keras", "linear"]
-    """`keras`: a convolutional network; `linear`: one weight a pixel and class (see `inference.predictor`)."""
+    """`keras`: a convolutional network; `linear`: one weight per pixel and class (see `inference.predictor`)."""
     file: FileName
-    """What `components.inference.predictor` reads. Of a `keras` model the network of scaled images alone, or within a
-    model of raw ones as the layer `components.inference.predictor.NETWORK_LAYER`."""
+    """The file that `components.inference.predictor` loads. For a `keras` model, it contains the network for scaled
+    images, either alone or as the layer `NETWORK_LAYER` of a model for raw images."""
     exports: tuple[Export, ...] = ()
-    """The forms in which it is deployed; `file` can be one of them."""
+    """Deployment formats; `file` may be one of them."""
     history_file: FileName
     image_shape: ImageShape
     class_names: Annotated[tuple[str, ...], Field(min_length=2)]
     test_time_shift: Count = 0
-    """Pixels: answers are means over the image and the same moved by up to so many (`components.inference.averaging`);
-    `exports` do it by themselves, the network of scaled images does not."""
+    """Pixels: predictions are means over copies of the image that are shifted by up to this many
+    (`components.inference.averaging`). The exports include it, the network for scaled images does not."""
     parameters: Count
     weights_sha256: Sha256
-    """Over the bytes of all weights in their order: equal exactly if the networks are."""
+    """Over the bytes of all weights in order: equal only for equal networks."""
     history: Annotated[tuple[Epoch, ...], Field(min_length=1)]
     best_epoch: Annotated[int, Field(ge=1)]
-    """The epoch whose weights these are."""
+    """The epoch that the weights come from."""
     stopped_early: bool
     environment: TrainingEnvironment
 
@@ -79,13 +79,13 @@ class Model(Artifact):
         return self
 
     @property
-    def kept(self) -> Epoch:
-        """The row of the epoch whose weights these are."""
+    def best(self) -> Epoch:
+        """The row of the best epoch."""
         return next(row for row in self.history if row.epoch == self.best_epoch)
 
     @property
     def saved_model(self) -> str | None:
-        """The directory of the SavedModel, whose default signature takes raw images; None if there is none."""
+        """The directory of the SavedModel, whose default signature takes raw images, or None."""
         return next((export.file for export in self.exports if export.format == "saved_model"), None)
 
     def file_names(self) -> tuple[str, ...]:

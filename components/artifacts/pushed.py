@@ -1,4 +1,4 @@
-"""PushedModel: a model as it is put before a model server, or why it is not."""
+"""PushedModel: a model prepared for a model server, or the reason why it is withheld."""
 
 from __future__ import annotations
 
@@ -14,7 +14,7 @@ from components.artifacts.evaluation import Interval
 
 
 class Servable(Statement):
-    """What a pushed model is, for whoever finds it beside a model server: it holds no time and no version."""
+    """Description of a pushed model, written beside it. It contains no time and no version number."""
 
     schema_version: Literal[1] = 1
     content_sha256: Sha256
@@ -22,37 +22,37 @@ class Servable(Statement):
     weights_sha256: Sha256
     """Of the model."""
     test_sha256: Sha256
-    """Over the test images and their labels that it was evaluated on, as the evaluation has it."""
+    """`test_sha256` of the evaluation."""
     verdict: Literal["BLESSED", "NOT_BLESSED"]
-    """As it was when the model was pushed: one that is judged anew is the same model."""
+    """At the time of the push; a later evaluation of the same model does not change it."""
     rubber_stamped: bool
     """Blessed without a baseline to compare with."""
     accuracy: Fraction
     """On the test split."""
     accuracy_interval: Interval
     test_images: Annotated[int, Field(ge=1)]
-    """So many were in the test split."""
+    """Images in the test split."""
     image_shape: ImageShape
-    """Height, width and channels of the images that it was trained on."""
+    """Of the training images."""
     class_names: Annotated[tuple[str, ...], Field(min_length=2)]
-    """What each label that it answers with is called."""
+    """The name of each class, by label."""
 
 
 class PushedModel(Artifact):
-    """A model as it is to be served, if it may be."""
+    """A model in the layout of a model server, unless it is withheld."""
 
     kind: Literal["pushed_model"] = "pushed_model"
     servable: Servable | None = None
-    """What is delivered; None if the model is withheld."""
+    """None if the model is withheld."""
     directory: FileName | None = None
-    """Where it is: one version directory, as TensorFlow Serving loads it."""
+    """One version directory, as TensorFlow Serving loads it; None if the model is withheld."""
     withheld: str = ""
-    """Why it is not delivered, in a sentence without its full stop; empty if it is."""
+    """Why the model is not published, in one sentence without its full stop; empty if it is."""
 
     @model_validator(mode="after")
-    def _what_is_withheld_is_not_there(self) -> PushedModel:
+    def _withheld_or_servable(self) -> PushedModel:
         if not (self.directory is None) == (self.servable is None) == bool(self.withheld):
-            raise ValueError("a model has a directory to be delivered, or a reason why it is withheld")
+            raise ValueError("expected either a servable and its directory, or the reason why the model is withheld")
         return self
 
     def file_names(self) -> tuple[str, ...]:

@@ -1,4 +1,4 @@
-"""TransformedExamples: scaled images, and the graph that scaled them."""
+"""TransformedExamples: scaled images in three splits, and the transform graph."""
 
 from __future__ import annotations
 
@@ -10,7 +10,7 @@ from components.artifacts.base import Artifact, Count, FileName, ImageShape, Spl
 
 
 class GraphOperation(Statement):
-    """One operation of the transform graph; `components.inference.transform_graph` gives its meaning."""
+    """One operation of the transform graph (see `components.inference.transform_graph`)."""
 
     op: Literal["cast", "multiply", "expand_dims"]
     dtype: Literal["float32"] | None = None
@@ -29,11 +29,11 @@ class TransformedSplit(Statement):
 
 
 class SplitOverlap(Statement):
-    """Images that stand, to the last pixel, in two splits."""
+    """Images that two splits share, pixel by pixel."""
 
     splits: tuple[str, str]
     images: Count
-    """Distinct images that are in both."""
+    """Distinct images that are in both splits."""
 
 
 class TransformedExamples(Artifact):
@@ -46,11 +46,11 @@ class TransformedExamples(Artifact):
     class_names: Annotated[tuple[str, ...], Field(min_length=2)]
     graph_file: FileName
     graph: tuple[GraphOperation, ...]
-    """What turns a raw uint8 [batch, height, width] image batch into the network's input."""
+    """Converts raw images, uint8 [batch, height, width], to the network's input."""
     overlaps: tuple[SplitOverlap, ...]
-    """One entry a pair of splits."""
+    """One entry per pair of splits."""
     shared_images: Count = 0
-    """Images, over all splits, that stand in another split too."""
+    """Images, over all splits, that are in another split too."""
     splits: Splits[TransformedSplit]
 
     def file_names(self) -> tuple[str, ...]:

@@ -1,42 +1,40 @@
-"""A shuffle of more images than memory holds, in two passes over a file.
+"""External shuffle of more images than fit into memory, in two passes over a file.
 
-The first pass goes through the images as the source has them and puts each into its bucket: a stretch of
-one split small enough to be held in memory. The second takes one bucket after the other, brings its
-images into their order and hands them on. Where the buckets end changes nothing of what comes out.
-(The distribution pass is that of external distribution sort: Knuth, TAOCP vol. 3, section 5.4.9.)
+The first pass reads the images in the source's order and writes each into its bucket: a section of one split that fits
+into memory. The second pass reads one bucket after the other and yields its images in the split's order. The result
+does not depend on the size of the buckets. (The first pass is the distribution pass of external sorting: Knuth, TAOCP
+vol. 3, section 5.4.9.)
 """
 
 from __future__ import annotations
 
 import hashlib
+from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass
+from pathlib import Path
 from typing import TYPE_CHECKING
 
 import numpy as np
 
+from components.io.raw_images import LabelledImages
 from components.runtime.disk import disk_space_guard
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Iterator, Sequence
-    from pathlib import Path
-
     from numpy.typing import NDArray
-
-    from components.io.raw_images import LabelledImages
 
 
 @dataclass(frozen=True)
 class Bucket:
-    """A stretch of a split, and of the file that the first pass writes."""
+    """A section of a split, and of the shuffled file."""
 
     rows: NDArray[np.int64]
     """The row of each image in the source, in the split's order."""
     start: int
-    """How many images the file has before it."""
+    """Number of images before it in the file."""
 
 
 def make_buckets(rows: NDArray[np.int64], *, start: int, size: int) -> list[Bucket]:
-    """Cut a split, given as rows in its order, into buckets of `size` images; the last has what is left."""
+    """Cut a split, given as rows in its order, into buckets of `size` images; the last may be smaller."""
     return [Bucket(rows[first : first + size], start + first) for first in range(0, len(rows), size)]
 
 
@@ -46,13 +44,13 @@ def distribute(
     """Write every image into its bucket: the first pass.
 
     Args:
-        parts: all that the source has; rows are counted through all of them.
-        buckets: together, every row once.
+        parts: all images of the source; rows are numbered through all parts.
+        buckets: contain every row exactly once.
         path: the file to write.
-        check: called between pieces; may raise.
+        check: called between chunks; may raise.
 
     Returns:
-        The SHA-256 over all images and labels as the source gave them, in hexadecimal.
+        The SHA-256 of all images and labels in the source's order, in hexadecimal.
 
     Raises:
         StorageError: if the disk is full.
@@ -84,15 +82,15 @@ def distribute(
     return digest.hexdigest()
 
 
-def ordered(
+def read_bucket(
     bucket: Bucket, path: Path, pixels: int, *, group: int
 ) -> Iterator[tuple[NDArray[np.int64], NDArray[np.uint8]]]:
     """Read a bucket and yield its images in the split's order: the second pass.
 
     Args:
-        bucket: which one.
+        bucket: one of those that `distribute` wrote.
         path: the file that `distribute` wrote.
-        pixels: of an image.
+        pixels: of one image.
         group: images to yield at a time.
 
     Yields:
@@ -100,7 +98,7 @@ def ordered(
     """
     rows = bucket.rows
     images = np.fromfile(path, np.uint8, len(rows) * pixels, offset=bucket.start * pixels).reshape(-1, pixels)
-    places = np.empty(len(rows), dtype=np.int64)
-    places[np.argsort(rows)] = np.arange(len(rows))  # in the file they lie by their row in the source
+    positions = np.empty(len(rows), dtype=np.int64)
+    positions[np.argsort(rows)] = np.arange(len(rows))  # within a bucket, the file is sorted by source row
     for first in range(0, len(rows), group):
-        yield rows[first : first + group], images[places[first : first + group]]
+        yield rows[first : first + group], images[positions[first : first + group]]

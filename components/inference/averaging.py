@@ -1,47 +1,45 @@
-"""Test-time averaging: a network's mean answer over an image as it is and moved a little."""
+"""Test-time averaging: the mean of a network's predictions over shifted copies of an image."""
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING, Any
-
-if TYPE_CHECKING:
-    from collections.abc import Callable
+from collections.abc import Callable
+from typing import Any
 
 
-def average_over_shifts(answer: Callable[[Any], Any], images: Any, *, shift: int) -> Any:
-    """Return the mean of `answer` over the images and the same moved by up to `shift` pixels.
+def average_over_shifts(predict: Callable[[Any], Any], images: Any, *, shift: int) -> Any:
+    """Return the mean prediction over the images and their copies shifted by up to `shift` pixels.
 
-    Moves up or down and to a side count together, so that there are 5 images for a shift of 1 and 13 for 2; it takes as
-    many times the work of one answer.
+    Vertical and horizontal distances add up, so that there are 5 copies for a shift of 1 and 13 for 2. The time grows
+    accordingly.
 
     Args:
-        answer: from images to probabilities, float32 [batch, classes].
+        predict: returns probabilities, float32 [batch, classes].
         images: float32 tensor [batch, height, width, channels].
-        shift: how far to move them at most; what comes in from outside is zero. 0 for one answer alone.
+        shift: maximum shift in pixels, filled with zeros; 0 for a single prediction.
     """
     import tensorflow as tf
 
     if not shift:
-        return answer(images)
+        return predict(images)
     height, width = images.shape[1:3]
     padded = tf.pad(images, [[0, 0], [shift, shift], [shift, shift], [0, 0]])
-    moved = [padded[:, top : top + height, left : left + width] for top, left in windows(shift)]
-    return tf.add_n([answer(images) for images in moved]) / len(moved)
+    copies = [padded[:, top : top + height, left : left + width] for top, left in windows(shift)]
+    return tf.add_n([predict(copy) for copy in copies]) / len(copies)
 
 
 def average_over_shifts_keras(network: Any, images: Any, *, shift: int) -> Any:
-    """Return the same for a KerasTensor, with layers that every Keras has; `network` is one, called many times."""
+    """Return the same for a KerasTensor, built from standard layers around several calls of `network`."""
     from keras import layers
 
     if not shift:
         return network(images)
     padded = layers.ZeroPadding2D(shift, dtype="float32", name="padding")(images)
-    answers = []
+    predictions = []
     for number, (top, left) in enumerate(windows(shift), start=1):
         rows, columns = (top, 2 * shift - top), (left, 2 * shift - left)
         moved = layers.Cropping2D((rows, columns), dtype="float32", name=f"moved_{number}")(padded)
-        answers.append(network(moved))
-    return layers.Average(dtype="float32", name="average")(answers)
+        predictions.append(network(moved))
+    return layers.Average(dtype="float32", name="average")(predictions)
 
 
 def windows(shift: int) -> list[tuple[int, int]]:

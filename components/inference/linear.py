@@ -1,23 +1,18 @@
-"""A linear classifier as a Model artifact: one weight a pixel and class, without TensorFlow."""
+"""Linear classifiers as Model artifacts: one weight per pixel and class, without TensorFlow."""
 
 from __future__ import annotations
 
 import hashlib
 import platform
+from pathlib import Path
 from typing import TYPE_CHECKING
-
-import numpy as np
 
 from components.artifacts import Epoch, Model, Stored, TrainingEnvironment, TransformedExamples
 from components.inference.predictor import linear_predictor
-from components.inference.probabilities import cross_entropy
-from components.io.history import write_history
-from components.io.splits import read_scaled
 from components.runtime.libraries import library_version
 
 if TYPE_CHECKING:
-    from pathlib import Path
-
+    import numpy as np
     from numpy.typing import NDArray
 
 WEIGHTS_FILE = "weights.npz"
@@ -32,39 +27,37 @@ def write_linear_model(
     output: Path,
     seed: int = 0,
 ) -> Model:
-    """Write a linear model and a history of one epoch, scored on training and validation.
+    """Write a linear model, and a history of one epoch with its metrics on training and validation.
 
     Args:
-        weights: [pixels, classes], for images laid out row by row.
+        weights: [pixels, classes], with pixels in row-major order.
         bias: [classes]; softmax(images @ weights + bias) are the probabilities.
-        transformed: what the model was fitted to.
-        output: where to write.
-        seed: what decided the fit, if anything did.
+        transformed: the training data.
+        output: the directory to write to.
+        seed: the seed of the fit, if it has one.
     """
-    stated = transformed.artifact
+    import numpy as np
+
+    from components.inference.probabilities import cross_entropy
+    from components.io.history import write_history
+    from components.io.splits import read_scaled
+
     np.savez(output / WEIGHTS_FILE, weights=weights, bias=bias)
     predict = linear_predictor(weights, bias)
-    losses, accuracies = [], []
-    for stated_split in (stated.splits.train, stated.splits.validation):
-        split = read_scaled(transformed, stated_split)
-        probabilities = predict(split.images)
-        losses.append(cross_entropy(split.labels, probabilities))
-        accuracies.append(float((probabilities.argmax(axis=1) == split.labels).mean()))
-    epoch = Epoch(
-        epoch=1,
-        loss=losses[0],
-        accuracy=accuracies[0],
-        val_loss=losses[1],
-        val_accuracy=accuracies[1],
-        learning_rate=0,
-    )
+    metrics: dict[str, float] = {}
+    for prefix, split in (("", transformed.artifact.splits.train), ("val_", transformed.artifact.splits.validation)):
+        data = read_scaled(transformed, split)
+        probabilities = predict(data.images)
+        metrics[f"{prefix}loss"] = cross_entropy(data.labels, probabilities)
+        metrics[f"{prefix}accuracy"] = float((probabilities.argmax(axis=1) == data.labels).mean())
+    epoch = Epoch(epoch=1, learning_rate=0, **metrics)
     write_history([epoch], output / HISTORY_FILE)
     return Model(
         format="linear",
         file=WEIGHTS_FILE,
         history_file=HISTORY_FILE,
-        image_shape=stated.image_shape,
-        class_names=stated.class_names,
+        image_shape=transformed.artifact.image_shape,
+        class_names=transformed.artifact.class_names,
         parameters=weights.size + bias.size,
         weights_sha256=hashlib.sha256(weights.tobytes() + bias.tobytes()).hexdigest(),
         history=(epoch,),

@@ -1,38 +1,37 @@
-"""A Model artifact read back as something that answers: scaled images in, probabilities out."""
+"""Predictors: a Model artifact loaded as a function from scaled images to probabilities."""
 
 from __future__ import annotations
 
 from functools import partial
 from typing import TYPE_CHECKING, Any, Protocol
 
+from components.artifacts import Model, Stored
 from components.inference.averaging import average_over_shifts
 
 if TYPE_CHECKING:
     import numpy as np
     from numpy.typing import NDArray
 
-    from components.artifacts import Model, Stored
-
 NETWORK_LAYER = "digit_cnn"
-"""What a network of scaled images is called where it is a layer of a model of raw ones."""
+"""Name of the network for scaled images where it is a layer of a model for raw images."""
 BATCH_SIZE = 1000
-"""Images a forward pass; bounds the memory that the activations take."""
+"""Images per forward pass; limits the memory of the activations."""
 
 
 class Predictor(Protocol):
-    """Tells how probable each class is for each image."""
+    """Function that returns the probability of each class for each image."""
 
     def __call__(self, images: NDArray[np.float32]) -> NDArray[np.float32]:
         """Return float32 [count, classes] for scaled images, float32 [count, height, width, channels]."""
 
 
 def load_predictor(model: Stored[Model]) -> Predictor:
-    """Return the model's predictor; only a `keras` model needs TensorFlow."""
+    """Return the predictor of a model; only a `keras` model needs TensorFlow."""
     return {"keras": _keras_predictor, "linear": _linear_predictor}[model.artifact.format](model)
 
 
 def import_libraries(model: Stored[Model]) -> None:
-    """Import what the model is loaded and asked with, for whoever tells that time apart from the work."""
+    """Import the libraries that a model needs, for callers that time imports separately."""
     if model.artifact.format == "keras":
         from components.runtime.tensorflow import import_tensorflow
 
@@ -41,14 +40,32 @@ def import_libraries(model: Stored[Model]) -> None:
 
 
 def load_network(model: Stored[Model]) -> Any:
-    """Return the keras network of scaled images of a `keras` model; Keras's safe mode runs no code from the file."""
+    """Return the Keras network for scaled images of a `keras` model. Safe mode runs no code from the file."""
     import_libraries(model)
     import keras
 
     loaded = keras.models.load_model(model.directory / model.artifact.file, compile=False, safe_mode=True)
-    if loaded.inputs[0].dtype == "uint8":  # as the Trainer's is
+    if loaded.inputs[0].dtype == "uint8":  # a model for raw images, as the Trainer writes it
         return loaded.get_layer(NETWORK_LAYER)
     return loaded
+
+
+def linear_predictor(weights: NDArray[np.float32], bias: NDArray[np.float32]) -> Predictor:
+    """Return softmax(images @ weights + bias) as a predictor.
+
+    Args:
+        weights: [pixels, classes], with pixels in row-major order.
+        bias: [classes]
+    """
+    import numpy as np
+
+    def predict(images: NDArray[np.float32]) -> NDArray[np.float32]:
+        logits = images.reshape(len(images), -1) @ weights + bias
+        exponentials = np.exp(logits - logits.max(axis=1, keepdims=True))
+        probabilities: NDArray[np.float32] = exponentials / exponentials.sum(axis=1, keepdims=True)
+        return probabilities
+
+    return predict
 
 
 def _keras_predictor(model: Stored[Model]) -> Predictor:
@@ -61,7 +78,7 @@ def _keras_predictor(model: Stored[Model]) -> Predictor:
 
     compute_exactly(tf)
 
-    # One trace serves all batches; Keras's predict() would build an input pipeline around the same.
+    # One trace serves all batches; Keras's predict() would add an input pipeline.
     @tf.function(reduce_retracing=True, autograph=False)  # type: ignore[untyped-decorator]
     def forward(batch: Any) -> Any:
         return average_over_shifts(partial(network, training=False), batch, shift=model.artifact.test_time_shift)
@@ -78,21 +95,3 @@ def _linear_predictor(model: Stored[Model]) -> Predictor:
 
     with np.load(model.directory / model.artifact.file, allow_pickle=False) as arrays:
         return linear_predictor(arrays["weights"], arrays["bias"])
-
-
-def linear_predictor(weights: NDArray[np.float32], bias: NDArray[np.float32]) -> Predictor:
-    """Return softmax(images @ weights + bias) as a predictor.
-
-    Args:
-        weights: [pixels, classes], for images laid out row by row.
-        bias: [classes]
-    """
-    import numpy as np
-
-    def predict(images: NDArray[np.float32]) -> NDArray[np.float32]:
-        logits = images.reshape(len(images), -1) @ weights + bias
-        exponentials = np.exp(logits - logits.max(axis=1, keepdims=True))
-        probabilities: NDArray[np.float32] = exponentials / exponentials.sum(axis=1, keepdims=True)
-        return probabilities
-
-    return predict

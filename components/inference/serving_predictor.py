@@ -1,37 +1,35 @@
-"""A Model artifact as it is served: raw images in, probabilities out, with as little as answers them."""
+"""Serving predictors: a Model artifact loaded as a function from raw images to probabilities, as a server loads it."""
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from typing import TYPE_CHECKING, Protocol
 
+from components.artifacts import GraphOperation, Model, Stored
 from components.inference.predictor import BATCH_SIZE, load_predictor
 from components.inference.transform_graph import apply_numpy
 
 if TYPE_CHECKING:
-    from collections.abc import Sequence
-
     import numpy as np
     from numpy.typing import NDArray
 
-    from components.artifacts import GraphOperation, Model, Stored
-
 
 class RawPredictor(Protocol):
-    """Tells how probable each class is for each raw image."""
+    """Function that returns the probability of each class for each raw image."""
 
     def __call__(self, images: NDArray[np.uint8]) -> NDArray[np.float32]:
         """Return float32 [count, classes] for uint8 [count, height, width]; at least one image."""
 
 
 def load_raw_predictor(model: Stored[Model], graph: Sequence[GraphOperation]) -> RawPredictor:
-    """Return what answers raw images.
+    """Return the predictor of a model for raw images.
 
-    A SavedModel is asked through TensorFlow alone: without Keras, that is imported in 2.0 instead of 3.6 CPU-seconds,
-    and takes 490 instead of 660 MB. Any other model is asked by `load_predictor`, after the graph.
+    TensorFlow loads a SavedModel without Keras: that import takes 2.0 instead of 3.6 CPU-seconds, and 490 instead of
+    660 MB. Other models use `load_predictor` after the graph.
 
     Args:
-        model: whose files were verified.
-        graph: what turns raw images into those that the model was trained on; a SavedModel has its own.
+        model: its files must be verified.
+        graph: the transform graph of the training data; a SavedModel contains its own.
     """
     if model.artifact.saved_model is not None:
         return _saved_model_predictor(model, model.artifact.saved_model)
@@ -51,8 +49,8 @@ def _saved_model_predictor(model: Stored[Model], directory: str) -> RawPredictor
     serve = loaded.signatures["serving_default"]
 
     def predict(images: NDArray[np.uint8]) -> NDArray[np.float32]:
-        pieces = (images[start : start + BATCH_SIZE] for start in range(0, len(images), BATCH_SIZE))
-        return np.concatenate([serve(images=tf.constant(piece))["probabilities"].numpy() for piece in pieces])
+        batches = (images[start : start + BATCH_SIZE] for start in range(0, len(images), BATCH_SIZE))
+        return np.concatenate([serve(images=tf.constant(batch))["probabilities"].numpy() for batch in batches])
 
-    predict.loaded = loaded  # type: ignore[attr-defined]  # its variables live as long as it does
+    predict.loaded = loaded  # type: ignore[attr-defined]  # keeps the variables of the model alive
     return predict

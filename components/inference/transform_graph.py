@@ -1,29 +1,27 @@
-"""The transform graph: a few typed operations, with one meaning in NumPy and the same in TensorFlow and Keras.
+"""The transform graph: typed operations with the same result in NumPy, TensorFlow and Keras.
 
-Transform applies the graph with NumPy to materialize the scaled splits; Trainer applies it with
-TensorFlow, and in its `.keras` file with layers of Keras, in front of the served model. All do the
-same IEEE 754 single-precision operations in the same order, so what is served cannot differ from
-what was trained on; a test holds them against each other on every grey value, to the bit.
+Transform applies the graph with NumPy. Trainer adds it to the served model, with TensorFlow operations or Keras
+layers. All three perform the same IEEE 754 single-precision operations in the same order, so training and serving
+cannot differ; a test compares them on every grey value, bit by bit.
 
-There is no division: TensorFlow's graph optimizer turns one by a constant into a multiplication
-by its reciprocal, whose last bit is another on 126 of the 256 grey values.
+There is no division: TensorFlow's graph optimizer replaces a division by a constant with a multiplication by its
+reciprocal, which differs in the last bit for 126 of the 256 grey values.
 """
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING, Any
+from collections.abc import Iterable, Sequence
+from typing import TYPE_CHECKING, Any, NoReturn
 
 from components.artifacts import GraphOperation
 
 if TYPE_CHECKING:
-    from collections.abc import Iterable
-
     import numpy as np
     from numpy.typing import NDArray
 
 
 def scaling_graph() -> tuple[GraphOperation, ...]:
-    """Return the graph from raw uint8 [batch, height, width] to float32 0..1 [batch, height, width, 1]."""
+    """Return the graph from raw images, uint8 [batch, height, width], to float32 [batch, height, width, 1] in 0..1."""
     return (
         GraphOperation(op="cast", dtype="float32"),
         GraphOperation(op="multiply", by=1 / 255),
@@ -45,15 +43,15 @@ def apply_numpy(graph: Iterable[GraphOperation], images: NDArray[np.uint8]) -> N
             case GraphOperation(op="expand_dims", axis=int(axis)):
                 value = np.expand_dims(value, axis)
             case _:
-                raise ValueError(f"not an operation of a transform graph: {operation}")
+                _unsupported(operation)
     return value
 
 
-def invert_numpy(graph: tuple[GraphOperation, ...], images: NDArray[np.float32]) -> NDArray[np.uint8]:
-    """Return the raw images of which the graph made these: exact, since grey values are whole numbers.
+def invert_numpy(graph: Sequence[GraphOperation], images: NDArray[np.float32]) -> NDArray[np.uint8]:
+    """Return the raw images that the graph converts to these images, exactly, because grey values are whole numbers.
 
     Raises:
-        ValueError: if the graph does not make these images of any raw ones.
+        ValueError: if there are no such raw images.
     """
     import numpy as np
 
@@ -67,14 +65,14 @@ def invert_numpy(graph: tuple[GraphOperation, ...], images: NDArray[np.float32])
             case GraphOperation(op="expand_dims", axis=int(axis)):
                 value = np.squeeze(value, axis)
             case _:
-                raise ValueError(f"not an operation of a transform graph: {operation}")
+                _unsupported(operation)
     if not np.array_equal(apply_numpy(graph, value), images):
-        raise ValueError("the transform graph does not make these images of raw ones")
+        raise ValueError("the transform graph does not make these images from raw images")
     return value
 
 
 def apply_tensorflow(graph: Iterable[GraphOperation], images: Any) -> Any:
-    """Apply the graph to a batch of raw images (a uint8 tensor) with TensorFlow."""
+    """Apply the graph to a batch of raw images, a uint8 tensor, with TensorFlow."""
     import tensorflow as tf
 
     value = images
@@ -87,15 +85,15 @@ def apply_tensorflow(graph: Iterable[GraphOperation], images: Any) -> Any:
             case GraphOperation(op="expand_dims", axis=int(axis)):
                 value = tf.expand_dims(value, axis)
             case _:
-                raise ValueError(f"not an operation of a transform graph: {operation}")
+                _unsupported(operation)
     return value
 
 
 def apply_keras(graph: Iterable[GraphOperation], images: Any) -> Any:
-    """Apply the graph to a batch of raw images (a uint8 KerasTensor) with layers that every Keras has.
+    """Apply the graph to a batch of raw images, a uint8 KerasTensor, with standard layers.
 
     Raises:
-        ValueError: if there is no layer for an operation: dimensions are added behind the others only.
+        ValueError: if no layer exists for an operation: `expand_dims` works on the last axis only.
     """
     from keras import layers
 
@@ -109,5 +107,9 @@ def apply_keras(graph: Iterable[GraphOperation], images: Any) -> Any:
             case GraphOperation(op="expand_dims", axis=int(axis)) if axis in (-1, len(value.shape)):
                 value = layers.Reshape((*value.shape[1:], 1), dtype="float32", name=f"channel_{number}")(value)
             case _:
-                raise ValueError(f"not an operation of a transform graph: {operation}")
+                _unsupported(operation)
     return value
+
+
+def _unsupported(operation: GraphOperation) -> NoReturn:
+    raise ValueError(f"not an operation of a transform graph: {operation}")

@@ -1,1 +1,19 @@
-"""Files on disk: splits, raw images, pictures, digests."""
+"""Files on disk: splits, raw images, pictures, digests, atomic writes.
+
+`read_scaled` and the other public names are imported on first use, because they need pandas and PyArrow, which a run
+that reuses all artifacts does not load.
+"""
+
+from importlib import import_module
+from typing import TYPE_CHECKING, Any
+
+if TYPE_CHECKING:
+    from components.io.splits import ImageSplit, iterate_examples, iterate_scaled, read_predictions, read_scaled
+
+__all__ = ["ImageSplit", "iterate_examples", "iterate_scaled", "read_predictions", "read_scaled"]
+
+
+def __getattr__(name: str) -> Any:
+    if name in __all__:
+        return getattr(import_module("components.io.splits"), name)
+    raise AttributeError(f"module {__name__!r} has no attribute {name!r}")

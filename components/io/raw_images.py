@@ -1,14 +1,16 @@
-"""Raw images as a source leaves them: bytes in a file, read in their order and never all at once.
+"""Raw images in a file: written by a source, read in order and in chunks.
 
-They are read with ordinary reads: the pages of a memory map would count as the process's own memory,
-and stay until somebody else needs it.
+Chunks are read with ordinary reads. The pages of a memory map would count as memory of the process until the system
+needs them for something else.
 """
 
 from __future__ import annotations
 
 import shutil
+from collections.abc import Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass
+from pathlib import Path
 from typing import TYPE_CHECKING, BinaryIO
 
 import numpy as np
@@ -17,20 +19,17 @@ from components.base.errors import DataError
 from components.runtime.disk import disk_space_guard
 
 if TYPE_CHECKING:
-    from collections.abc import Iterator
-    from pathlib import Path
-
     from numpy.typing import NDArray
 
 SCRATCH = "scratch"
-"""Folder below a component's output for what it needs only while it works."""
+"""Name of the temporary folder below a component's output."""
 CHUNK_BYTES = 6_422_528
-"""Bytes of images that are worked on together where nothing else decides: 8192 of 28x28."""
+"""Bytes of images per chunk: 8192 images of 28x28."""
 
 
 @dataclass(frozen=True)
 class RawImages:
-    """Grey images in a file, one after the other, each row by row, a byte a pixel."""
+    """Grey images in a file, one after the other, row by row, one byte per pixel."""
 
     path: Path
     offset: int
@@ -38,6 +37,7 @@ class RawImages:
     count: int
     height: int
     width: int
+    chunk_bytes: int = CHUNK_BYTES
 
     @property
     def pixels(self) -> int:
@@ -45,22 +45,22 @@ class RawImages:
         return self.height * self.width
 
     def chunks(self) -> Iterator[NDArray[np.uint8]]:
-        """Yield the images in their order, uint8 [some, height, width] and not empty.
+        """Yield the images in order, as non-empty arrays: uint8 [chunk, height, width].
 
         Raises:
             DataError: if the file ends before the last image.
         """
-        rows = max(1, CHUNK_BYTES // self.pixels)
+        rows = max(1, self.chunk_bytes // self.pixels)
         with self.path.open("rb") as file:
             file.seek(self.offset)
             for first in range(0, self.count, rows):
-                wanted = min(rows, self.count - first) * self.pixels
-                flat: NDArray[np.uint8] = np.fromfile(file, np.uint8, wanted)
-                if len(flat) < wanted:
+                size = min(rows, self.count - first) * self.pixels
+                flat: NDArray[np.uint8] = np.fromfile(file, np.uint8, size)
+                if len(flat) < size:
                     raise DataError(
                         f"{self.path} became shorter while it was read",
-                        expected="files that stay as they are until the images are split",
-                        remedy="run again when nobody writes to it",
+                        expected="files that do not change until the images are split",
+                        remedy="run again when no other program writes to it",
                     )
                 yield flat.reshape(-1, self.height, self.width)
 
@@ -78,7 +78,7 @@ class LabelledImages:
 
 
 class Spool:
-    """Takes images as they come and keeps them in a file; made by `spool_images`."""
+    """File to which images are appended; created by `spool_images`."""
 
     def __init__(self, path: Path, file: BinaryIO, height: int, width: int) -> None:
         self._path, self._file = path, file
@@ -86,12 +86,12 @@ class Spool:
         self._bytes = 0
 
     def append(self, images: NDArray[np.uint8] | bytes) -> None:
-        """Add images, uint8 [..., height, width], or their bytes."""
+        """Append images, uint8 [..., height, width], or their bytes."""
         content = images if isinstance(images, bytes) else np.ascontiguousarray(images, dtype=np.uint8).data
         self._bytes += self._file.write(content)
 
     def images(self) -> RawImages:
-        """Return what was added, to be read once `spool_images` has ended."""
+        """Return the images in the file. Read them after the block of `spool_images`."""
         count = self._bytes // (self._height * self._width)
         return RawImages(self._path, 0, count, self._height, self._width)
 
@@ -101,10 +101,10 @@ def spool_images(path: Path, *, height: int, width: int, needed: int | None = No
     """Write images to a new file while the block runs.
 
     Args:
-        path: the file; its folder is made.
+        path: the file; its folder is created.
         height: of each image, in pixels.
         width: of each image, in pixels.
-        needed: about how many bytes they will be, if that is known.
+        needed: approximate number of bytes, if known.
 
     Raises:
         StorageError: if the disk is full.
@@ -116,7 +116,7 @@ def spool_images(path: Path, *, height: int, width: int, needed: int | None = No
 
 @contextmanager
 def scratch_folder(output: Path) -> Iterator[Path]:
-    """Make a folder on the disk of the output for as long as the block runs; `/tmp` may be small, or memory."""
+    """Create a temporary folder on the disk of the output, because `/tmp` may be small or in memory."""
     folder = output / SCRATCH
     folder.mkdir()
     try:

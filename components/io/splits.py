@@ -1,22 +1,22 @@
-"""How splits and predictions lie on disk: the one place that writes and reads their files.
+"""Files of splits and predictions: the only module that reads and writes them.
 
-Raw splits are Parquet with one row an image: `id` (row in its source, such as `train/17`),
-`label`, and `image`, a fixed-size list of uint8 in row-major order, so that
+Raw splits are Parquet files with one row per image: `id` (its row in the source, such as `train/17`), `label`, and
+`image`, a fixed-size list of uint8 in row-major order:
 
     frame = pandas.read_parquet("train.parquet")
     picture = frame.image[0].reshape(28, 28)
 
-works, and DuckDB, Polars and Spark read the same. Scaled splits are `.npy` files, read by
-memory map or batch by batch. No pickle is ever written or read.
-
-A split may be larger than memory: everything here that writes or goes through one does it in pieces.
+DuckDB, Polars and Spark read them too. Scaled splits are `.npy` files, read as memory maps or in batches. No function
+reads or writes a pickle. A split may be larger than memory: all functions that process a whole split do so in batches.
 """
 
 from __future__ import annotations
 
 import math
+from collections.abc import Callable, Iterable, Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass
+from pathlib import Path
 from typing import TYPE_CHECKING, Generic, TypeVar
 
 import numpy as np
@@ -24,32 +24,15 @@ import pandas as pd
 import pyarrow as pa
 import pyarrow.parquet as pq
 
+from components.artifacts import Evaluation, Examples, ExamplesSplit, Stored, TransformedExamples, TransformedSplit
 from components.base.errors import DataError
 from components.io.raw_images import CHUNK_BYTES
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Iterable, Iterator
-    from pathlib import Path
-
     from numpy.typing import NDArray
 
-    from components.artifacts import (
-        Evaluation,
-        Examples,
-        ExamplesSplit,
-        Stored,
-        TransformedExamples,
-        TransformedSplit,
-    )
-
 MAX_GROUP_ROWS = 8192
-"""Rows a Parquet row group at most: 6.4 MB of 28x28 images, so that a reader can go piece by piece."""
-
-
-def row_group_rows(pixels: int) -> int:
-    """Return the rows of a row group of images of so many pixels: no more bytes of large images than of small ones."""
-    return max(1, min(MAX_GROUP_ROWS, CHUNK_BYTES // pixels))
-
+"""Rows of a Parquet row group: 6.4 MB of 28x28 images, the smallest part that a reader can load."""
 
 Pixel = TypeVar("Pixel", np.uint8, np.float32)
 Scalar = TypeVar("Scalar", bound=np.generic)
@@ -68,8 +51,13 @@ class ImageSplit(Generic[Pixel]):
         return len(self.labels)
 
 
+def row_group_rows(pixels: int) -> int:
+    """Return the rows of a row group for images of a size; groups of large images have as many bytes as others."""
+    return max(1, min(MAX_GROUP_ROWS, CHUNK_BYTES // pixels))
+
+
 def examples_frame(images: NDArray[np.uint8], labels: NDArray[np.int64], ids: list[str]) -> pd.DataFrame:
-    """Return a frame of `id`, `label` and `image` (one fixed-size list of pixels a row)."""
+    """Return a frame with `id`, `label` and `image` (a fixed-size list of pixels)."""
     pixels = pa.FixedSizeListArray.from_arrays(pa.array(np.ascontiguousarray(images).reshape(-1)), images[0].size)
     return pd.DataFrame(
         {
@@ -82,17 +70,17 @@ def examples_frame(images: NDArray[np.uint8], labels: NDArray[np.int64], ids: li
 
 @contextmanager
 def examples_writer(path: Path, pixels: int) -> Iterator[Callable[[pd.DataFrame], None]]:
-    """Write a Parquet file while the block runs; what it yields takes one examples frame after the other.
+    """Write a Parquet file while the block runs; yields a function that appends a frame of `examples_frame`.
 
-    Each frame but the last has `row_group_rows(pixels)` rows: the file's bytes do not depend on how it came to be.
+    Each frame except the last has `row_group_rows(pixels)` rows, so that the bytes of the file depend only on the rows.
     """
     image = pa.list_(pa.uint8(), pixels)
     schema = pa.schema([("id", pa.string()), ("label", pa.int64()), ("image", image)])
-    # Dictionaries cost time and say nothing of pixels.
+    # Dictionaries cost time and do not compress pixels.
     with pq.ParquetWriter(path, schema, compression="zstd", use_dictionary=["label"]) as writer:
 
         def write(frame: pd.DataFrame) -> None:
-            # pandas' own metadata names the image type in words that pandas itself cannot parse back.
+            # The metadata of pandas contains the image type in a notation that pandas cannot parse.
             table = pa.Table.from_pandas(frame, preserve_index=False).replace_schema_metadata(None)
             writer.write_table(table, row_group_size=row_group_rows(pixels))
 
@@ -100,7 +88,7 @@ def examples_writer(path: Path, pixels: int) -> Iterator[Callable[[pd.DataFrame]
 
 
 def read_ids(path: Path, rows: NDArray[np.int64]) -> pd.Series:
-    """Return the `id` of some rows of a raw split's file, whose numbers are given ascending."""
+    """Return the `id` of rows of a raw split's file; row numbers must ascend."""
     found, first = [], 0
     with pq.ParquetFile(path) as file:
         for group in range(file.num_row_groups):
@@ -113,42 +101,42 @@ def read_ids(path: Path, rows: NDArray[np.int64]) -> pd.Series:
 
 
 def iterate_examples(examples: Stored[Examples], split: ExamplesSplit, *, rows: int) -> Iterator[ImageSplit[np.uint8]]:
-    """Yield a raw split in its order, at most `rows` at a time: uint8 [some, height, width] and int64 [some]."""
+    """Yield a raw split in order, at most `rows` at a time: uint8 [batch, height, width] and int64 [batch]."""
     height, width, _ = examples.artifact.image_shape
     with pq.ParquetFile(examples.directory / split.file) as file:
         for group in range(file.num_row_groups):
-            # One by one, and in this thread: asked for all row groups, Arrow reads ahead of who goes through them.
+            # One group at a time, in this thread: given all groups, Arrow reads ahead into memory.
             for batch in file.iter_batches(rows, row_groups=[group], columns=["image", "label"], use_threads=False):
                 flat = batch.column("image").flatten().to_numpy(zero_copy_only=False)
                 yield ImageSplit(flat.reshape(-1, height, width), batch.column("label").to_numpy())
 
 
 def write_scaled(batches: Iterable[ImageSplit[np.float32]], images: Path, labels: Path, *, count: int) -> None:
-    """Write a scaled split as two NumPy files, as `numpy.save` would.
+    """Write a scaled split as two NumPy files, with the bytes that `numpy.save` would write.
 
     Args:
-        batches: the split, piece by piece.
+        batches: the split in order.
         images: the file of images.
         labels: the file of labels.
-        count: images of all pieces together.
+        count: total number of images.
 
     Raises:
-        DataError: if they are not so many.
+        DataError: if the batches contain another number of images.
     """
-    every_label: list[NDArray[np.int64]] = []
+    all_labels: list[NDArray[np.int64]] = []
     with images.open("wb") as file:
         for batch in batches:
-            if not every_label:
+            if not all_labels:
                 header = {"descr": batch.images.dtype.str, "fortran_order": False}
                 np.lib.format.write_array_header_1_0(file, {**header, "shape": (count, *batch.images.shape[1:])})
             file.write(np.ascontiguousarray(batch.images).data)
-            every_label.append(batch.labels.copy())  # what it came with goes
-    written = sum(map(len, every_label))
+            all_labels.append(batch.labels.copy())  # a view would keep the whole batch in memory
+    written = sum(map(len, all_labels))
     if written != count:
         raise DataError(
-            f"a split has {written} images", expected=f"{count}, as its manifest says", remedy="make the examples again"
+            f"a split has {written} images", expected=f"{count}, as in its manifest", remedy="run ExampleGen again"
         )
-    np.save(labels, np.concatenate(every_label), allow_pickle=False)
+    np.save(labels, np.concatenate(all_labels), allow_pickle=False)
 
 
 def read_scaled(transformed: Stored[TransformedExamples], split: TransformedSplit) -> ImageSplit[np.float32]:
@@ -160,14 +148,9 @@ def read_scaled(transformed: Stored[TransformedExamples], split: TransformedSpli
 
 
 def read_rows(images: NDArray[Scalar], start: int, stop: int) -> NDArray[Scalar]:
-    """Return consecutive rows of what `read_scaled` mapped as an array of their own.
+    """Return rows `start` to `stop` (exclusive) of a memory map as an ordinary array, or of an array as a view.
 
-    Unlike the pages of a memory map, they leave the process's memory when nobody needs them any more.
-
-    Args:
-        images: as `read_scaled` returned them; of an array that is no map, a view is returned.
-        start: the first row.
-        stop: the row after the last one.
+    Unlike the pages of a memory map, the array leaves the process's memory when it is no longer used.
     """
     if not isinstance(images, np.memmap) or images.filename is None:
         return images[start:stop]
@@ -180,7 +163,7 @@ def read_rows(images: NDArray[Scalar], start: int, stop: int) -> NDArray[Scalar]
 def iterate_scaled(
     transformed: Stored[TransformedExamples], split: TransformedSplit, *, rows: int
 ) -> Iterator[NDArray[np.float32]]:
-    """Yield the images of a scaled split in their order, at most `rows` at a time, as `read_rows` reads them."""
+    """Yield the images of a scaled split in order, at most `rows` at a time, as ordinary arrays."""
     mapped = read_scaled(transformed, split).images
     for first in range(0, len(mapped), rows):
         yield read_rows(mapped, first, min(first + rows, len(mapped)))
@@ -189,10 +172,10 @@ def iterate_scaled(
 def write_predictions(
     labels: NDArray[np.int64], probabilities: NDArray[np.float32], images: NDArray[np.void], path: Path
 ) -> None:
-    """Write a classifier's answers as Parquet, one row an image, in the order of the split.
+    """Write predictions as Parquet, one row per image, in the order of the split.
 
-    Columns: `label`, `prediction`, `confidence` (of the prediction), `probabilities` (a list by label), and
-    `image`, the image's digest of 16 bytes (`components.io.image_digests.image_digests`).
+    Columns: `label`, `prediction`, `confidence` (the probability of the prediction), `probabilities` (a list by
+    label), and `image` (the digest of `components.io.image_digests`).
     """
     pd.DataFrame(
         {
@@ -206,6 +189,6 @@ def write_predictions(
 
 
 def read_predictions(evaluation: Stored[Evaluation]) -> pd.DataFrame:
-    """Read what `write_predictions` wrote, without the column `probabilities`."""
+    """Read the file of `write_predictions`, without the column `probabilities`."""
     path = evaluation.directory / evaluation.artifact.predictions_file
     return pd.read_parquet(path, columns=["label", "prediction", "confidence", "image"])

@@ -1,4 +1,4 @@
-"""Devices put to work: one step of a jitted convolution on each, as the smoke test of an installation."""
+"""Smoke test of an installation: one step of a jit-compiled convolution on each device."""
 
 from __future__ import annotations
 
@@ -10,30 +10,27 @@ from components.base.errors import one_line
 from components.runtime.resources import processor
 
 FILTERS = 4
-IMAGES = (8, 34, 34, 1)
-"""What comes out is 32x32: all means are over powers of two, which a GPU's TF32 holds exactly."""
+IMAGES_SHAPE = (8, 34, 34, 1)
+"""Gives an output of 32x32, so that all means are over powers of two, which TF32 on GPUs represents exactly."""
 TOLERANCE = 1e-5
 
 
 @dataclass(frozen=True, kw_only=True)
 class CheckedDevice:
-    """A device, and how it did.
-
-    Attributes:
-        name: TensorFlow's name for it, such as `GPU:0`.
-        model: what it is, such as `NVIDIA H100, compute capability 9.0`.
-        seconds: wall time of the first step, its compilation included.
-        failure: what went wrong, in one line; empty if nothing did.
-    """
+    """A device and the result of its test."""
 
     name: str
+    """TensorFlow's name, such as `GPU:0`."""
     model: str
+    """Such as `NVIDIA H100, compute capability 9.0`."""
     seconds: float
+    """Wall time of the first step, including compilation."""
     failure: str
+    """The failure in one line; empty if the device works."""
 
 
 def cuda_build(tf: Any) -> dict[str, str] | None:
-    """Return the versions that TensorFlow was built with, `cuda` and `cudnn`; None where it was built without CUDA."""
+    """Return the versions of `cuda` and `cudnn` that TensorFlow was built with; None if it was built without CUDA."""
     built = tf.sysconfig.get_build_info()
     if not built.get("is_cuda_build"):
         return None
@@ -41,39 +38,33 @@ def cuda_build(tf: Any) -> dict[str, str] | None:
 
 
 def check_devices(tf: Any) -> list[CheckedDevice]:
-    """Let each device that TensorFlow sees take one step of a convolution, compiled by XLA.
+    """Run one step of a convolution, compiled by XLA, on each device that TensorFlow finds.
 
-    On a GPU that needs all that training may need: the driver, cuDNN, and XLA's way to `ptxas` and `libdevice`.
+    On a GPU, it needs everything that training needs: the driver, cuDNN, and XLA's access to `ptxas` and `libdevice`.
     """
     try:
         found = sorted(tf.config.list_logical_devices(), key=lambda device: device.name)
         models = {device.name.removeprefix("/device:"): _model(tf, device) for device in found}
-    except Exception as error:  # as of a GPU that another process holds for itself
+    except Exception as error:  # such as a GPU that another process uses exclusively
         return [CheckedDevice(name="the list of devices", model="", seconds=0.0, failure=one_line(error))]
     return [check_device(tf, name, model) for name, model in models.items() if name.startswith(("CPU:", "GPU:"))]
 
 
 def check_device(tf: Any, name: str, model: str = "") -> CheckedDevice:
-    """Let one device take the step, and hold what it gives against what is known on paper.
-
-    Args:
-        tf: TensorFlow.
-        name: the device, such as `CPU:0`.
-        model: what it is.
-    """
+    """Run the step on one device, such as `CPU:0`, and compare the result with the exact one."""
     began = time.perf_counter()
     try:
-        failure = _finding(name, *_step(tf, name))
-    except Exception as error:  # whatever TensorFlow, XLA, CUDA or the driver raise
+        failure = _check_result(name, *_step(tf, name))
+    except Exception as error:  # any error of TensorFlow, XLA, CUDA or the driver
         failure = one_line(error)
     return CheckedDevice(name=name, model=model, seconds=time.perf_counter() - began, failure=failure)
 
 
-def _finding(name: str, loss: Any, gradient: Any) -> str:
-    """Return what is wrong with the result of a step; empty if nothing is."""
+def _check_result(name: str, loss: Any, gradient: Any) -> str:
+    """Return what is wrong with the result of a step, or an empty string."""
     if not loss.device.endswith(f":{name}"):
         return f"TensorFlow used {loss.device} instead"
-    # Of ones, a kernel of 3x3 ones makes nines; their mean grows by 1 / FILTERS with each of its weights.
+    # On ones, a kernel of 3x3 ones gives nines; the gradient of their mean by each weight is 1 / FILTERS.
     if abs(loss.numpy() - 9) > TOLERANCE:
         return f"the convolution is wrong: {loss.numpy()} instead of 9"
     if (off := abs(gradient.numpy() - 1 / FILTERS).max()) > TOLERANCE:
@@ -82,7 +73,7 @@ def _finding(name: str, loss: Any, gradient: Any) -> str:
 
 
 def _step(tf: Any, device: str) -> Any:
-    """Return the loss, and its gradient by the kernel [3, 3, 1, FILTERS], of one step on a device."""
+    """Return the loss of one step on a device, and its gradient by the kernel [3, 3, 1, FILTERS]."""
 
     def step(images: Any, kernel: Any) -> Any:
         with tf.GradientTape() as tape:
@@ -92,7 +83,7 @@ def _step(tf: Any, device: str) -> Any:
 
     with tf.device(f"/{device}"):
         compiled = tf.function(step, jit_compile=True, autograph=False)
-        return compiled(tf.ones(IMAGES), tf.ones((3, 3, 1, FILTERS)))
+        return compiled(tf.ones(IMAGES_SHAPE), tf.ones((3, 3, 1, FILTERS)))
 
 
 def _model(tf: Any, device: Any) -> str:

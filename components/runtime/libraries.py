@@ -1,16 +1,13 @@
-"""Which libraries are installed, and in which versions, asked without importing them."""
+"""Installed libraries and their versions, found without importing them."""
 
 from __future__ import annotations
 
+from collections.abc import Iterable
 from importlib.metadata import PackageNotFoundError, version
 from importlib.util import find_spec
-from typing import TYPE_CHECKING
-
-if TYPE_CHECKING:
-    from collections.abc import Iterable
 
 VARIANTS = {"tensorflow": ("tensorflow", "tensorflow-cpu")}
-"""Distributions that bring the same library."""
+"""Distributions that contain the same library."""
 
 
 def library_version(name: str) -> str:
@@ -28,7 +25,7 @@ def library_version(name: str) -> str:
 
 
 def missing_modules(modules: Iterable[str]) -> list[str]:
-    """Return those of some top-level modules that cannot be imported here.
+    """Return the top-level modules that are not installed.
 
     >>> missing_modules(["json", "no_such_module"])
     ['no_such_module']

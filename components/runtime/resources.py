@@ -1,7 +1,7 @@
-"""The machine that this process is on, and what it may use of it, as the container allows.
+"""CPU and memory limits of this process.
 
-A container's limit is kept by the kernel's control groups (cgroup v2: `cpu.max`, `memory.max`;
-v1: `cpu.cfs_quota_us`, `memory.limit_in_bytes`); the host's own counts say nothing of it.
+In a container, the kernel's control groups set the limits (cgroup v2: `cpu.max`, `memory.max`; v1:
+`cpu.cfs_quota_us`, `memory.limit_in_bytes`); the counts of the host do not show them.
 """
 
 from __future__ import annotations
@@ -16,10 +16,10 @@ SELF_CGROUP = Path("/proc/self/cgroup")
 
 
 def cpu_limit() -> int:
-    """Return how many threads of work this process may run at once, at least 1.
+    """Return the number of threads that this process may run at once, at least 1.
 
-    It is the lesser of the CPUs that the process is bound to and the control group's quota,
-    rounded up: a quota of 1.5 CPUs is used by two threads.
+    It is the smaller of the number of CPUs that the process is bound to and the control group's quota, rounded up:
+    two threads use a quota of 1.5 CPUs.
     """
     bound = len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else os.cpu_count() or 1
     quota = _cpu_quota()
@@ -27,17 +27,17 @@ def cpu_limit() -> int:
 
 
 def memory_limit() -> int | None:
-    """Return the control group's memory limit in bytes, or None where there is none."""
+    """Return the control group's memory limit in bytes, or None."""
     limits = [_number(text) for text in _read("memory.max", "memory/memory.limit_in_bytes")]
-    # v1 says "no limit" with a number near 2**63.
+    # v1 represents "no limit" by a number near 2**63.
     finite = [limit for limit in limits if limit is not None and limit < 1 << 60]
     return min(finite, default=None)
 
 
 def processor() -> str:
-    """Return the processor's name, as well as the system tells it."""
+    """Return the processor's name, or its architecture if the system does not provide the name."""
     try:
-        with open("/proc/cpuinfo", encoding="utf-8") as file:  # noqa: PTH123  (a line a core: no need for more)
+        with open("/proc/cpuinfo", encoding="utf-8") as file:  # noqa: PTH123  (only the first of many lines is needed)
             names = (line.partition(":")[2].strip() for line in file if line.startswith("model name"))
             return next(names, platform.machine())
     except OSError:
@@ -48,16 +48,16 @@ def _cpu_quota() -> float | None:
     quotas = []
     for text in _read("cpu.max"):
         quota, _, period = text.partition(" ")
-        if (allowed := _number(quota)) is not None and (of := _number(period)):
-            quotas.append(allowed / of)
+        if (allowed := _number(quota)) is not None and (length := _number(period)):
+            quotas.append(allowed / length)
     for quota, period in zip(_read("cpu/cpu.cfs_quota_us"), _read("cpu/cpu.cfs_period_us"), strict=False):
-        if (allowed := _number(quota)) is not None and allowed > 0 and (of := _number(period)):
-            quotas.append(allowed / of)
+        if (allowed := _number(quota)) is not None and allowed > 0 and (length := _number(period)):
+            quotas.append(allowed / length)
     return min(quotas, default=None)
 
 
 def _read(*names: str) -> list[str]:
-    """Return the contents of those control files that exist, in the process's group and all above it."""
+    """Return the contents of the control files that exist in the process's group and its ancestors."""
     texts = []
     for group in _groups():
         for name in names:
@@ -72,8 +72,8 @@ def _read(*names: str) -> list[str]:
 def _groups() -> list[Path]:
     """Return the process's control group and its ancestors, relative to the root.
 
-    In a container the root of the tree is usually the container's own group, whatever
-    /proc/self/cgroup says, so the root itself always counts.
+    In a container, the root of the tree is usually the container's own group, even if /proc/self/cgroup names
+    another one, so the root is always included.
     """
     groups = {Path()}
     try:

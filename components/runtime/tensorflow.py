@@ -1,4 +1,4 @@
-"""TensorFlow, brought up in one way: quiet, with as many threads as the container allows, on one device."""
+"""TensorFlow's start-up: quiet, with as many threads as the container allows, on one device."""
 
 from __future__ import annotations
 
@@ -8,25 +8,23 @@ import logging
 import os
 import sys
 import tempfile
+from collections.abc import Iterator
 from importlib.metadata import PackageNotFoundError, distribution
-from typing import TYPE_CHECKING, Any, Literal
+from typing import Any, Literal
 
 from components.base.errors import ResourceError
 from components.runtime.resources import cpu_limit
 
-if TYPE_CHECKING:
-    from collections.abc import Iterator
-
 Device = Literal["auto", "cpu", "gpu"]
-NO_DEVICE = 100
-"""`CUDA_ERROR_NO_DEVICE` of the CUDA driver API: also where CUDA_VISIBLE_DEVICES hides them all."""
+CUDA_ERROR_NO_DEVICE = 100
+"""Of the CUDA driver API; also returned if CUDA_VISIBLE_DEVICES hides all devices."""
 
 
 def import_tensorflow() -> Any:
-    """Import TensorFlow and return it, with its log lines below an error kept quiet.
+    """Import and return TensorFlow, without its log messages below the level of errors.
 
-    TensorFlow sizes its thread pools by the host's processors; this sizes them by what the
-    container may use (`components.runtime.resources.cpu_limit`).
+    TensorFlow sizes its thread pools by the processors of the host; this function sizes them by what the container
+    may use (`components.runtime.resources.cpu_limit`).
     """
     os.environ.setdefault("TF_CPP_MIN_LOG_LEVEL", "2")
     os.environ.setdefault("KERAS_BACKEND", "tensorflow")
@@ -34,11 +32,11 @@ def import_tensorflow() -> Any:
         import tensorflow as tf
         from absl import logging as absl_logging
 
-        gpus = tf.config.list_physical_devices("GPU")  # the driver's own complaint, where there is none
+        gpus = tf.config.list_physical_devices("GPU")  # the driver writes a message if there is none
     absl_logging.set_verbosity(absl_logging.ERROR)
     logging.getLogger("tensorflow").setLevel(logging.ERROR)
     threads = cpu_limit()
-    # Refused once TensorFlow has begun to work, as in a program that used it before us.
+    # TensorFlow raises RuntimeError if it is already in use, as in a program that used it before.
     with contextlib.suppress(RuntimeError):
         tf.config.threading.set_intra_op_parallelism_threads(threads)
         tf.config.threading.set_inter_op_parallelism_threads(threads)
@@ -49,14 +47,14 @@ def import_tensorflow() -> Any:
 
 @contextlib.contextmanager
 def without_keras() -> Iterator[None]:
-    """Keep Keras from being imported while the block runs; TensorFlow brings it along, but does without it.
+    """Prevent the import of Keras while the block runs; TensorFlow imports it but works without it.
 
-    Where Keras is in memory already, it stays.
+    If Keras is imported already, this does nothing.
     """
     if "keras" in sys.modules:
         yield
         return
-    sys.modules["keras"] = None  # type: ignore[assignment]  # an import of it is an ImportError
+    sys.modules["keras"] = None  # type: ignore[assignment]  # importing it raises ImportError
     try:
         yield
     finally:
@@ -65,49 +63,49 @@ def without_keras() -> Iterator[None]:
 
 @contextlib.contextmanager
 def quiet_stderr() -> Iterator[None]:
-    """Hold back what the process writes to its standard error, and let it through if the block fails.
+    """Hold back the process's standard error, and write it only if the block fails.
 
-    The libraries below TensorFlow log a few lines at load and while converting, which no setting can quiet.
+    The libraries below TensorFlow log a few lines while they load and convert, which no setting disables.
     """
     sys.stderr.flush()
-    kept = os.dup(2)
-    with tempfile.TemporaryFile() as aside:
-        os.dup2(aside.fileno(), 2)
+    stderr = os.dup(2)
+    with tempfile.TemporaryFile() as buffer:
+        os.dup2(buffer.fileno(), 2)
         try:
             yield
         except BaseException:
-            aside.seek(0)
-            os.write(kept, aside.read())
+            buffer.seek(0)
+            os.write(stderr, buffer.read())
             raise
         finally:
-            os.dup2(kept, 2)
-            os.close(kept)
+            os.dup2(stderr, 2)
+            os.close(stderr)
 
 
 def choose_device(tf: Any, device: Device) -> str:
-    """Return the name of the device that training will be on, such as `CPU` or `GPU: NVIDIA H100`.
+    """Return the name of the device for training, such as `CPU` or `GPU: NVIDIA H100`.
 
     Raises:
-        ResourceError: if `gpu` is asked for and TensorFlow sees none.
+        ResourceError: if `device` is `gpu` and TensorFlow finds none.
     """
     gpus = tf.config.list_physical_devices("GPU")
     if device == "gpu" and not gpus:
-        raise _no_gpu("TensorFlow sees none")
+        raise _no_gpu("TensorFlow finds none")
     if device == "cpu" or not gpus:
         return "CPU"
     return f"GPU: {tf.config.experimental.get_device_details(gpus[0]).get('device_name', 'unknown')}"
 
 
 def make_deterministic(tf: Any, device: str) -> None:
-    """Have TensorFlow give the same bits for the same work on the same machine.
+    """Make TensorFlow compute identical bits for identical work on the same machine.
 
-    On a GPU its fastest kernels add up in any order, unless they are told not to. On a CPU they do not:
-    the README's table has what was measured. Products are rounded to TF32 as in a process that is new, whatever
-    was asked `compute_exactly` in this one before.
+    On a GPU, its fastest kernels add numbers in varying order by default. On a CPU, bits depend only on the number of
+    threads.
+    TF32 is reset to its default, in case this process called `compute_exactly` before.
 
     Args:
         tf: TensorFlow.
-        device: as `choose_device` returned it.
+        device: the name that `choose_device` returned.
     """
     tf.config.experimental.enable_tensor_float_32_execution(True)  # noqa: FBT003  (TensorFlow's own signature)
     if device != "CPU":
@@ -115,25 +113,25 @@ def make_deterministic(tf: Any, device: str) -> None:
 
 
 def compute_exactly(tf: Any) -> None:
-    """Have GPUs multiply float32 numbers as such, with 23 bits; by default they round them to TF32, with 10."""
+    """Make GPUs multiply float32 numbers with 23 bits; by default, they round them to TF32, with 10."""
     tf.config.experimental.enable_tensor_float_32_execution(False)  # noqa: FBT003  (TensorFlow's own signature)
 
 
 def require_gpu() -> None:
-    """Raise now, without importing TensorFlow, if no NVIDIA GPU can be had.
+    """Raise an error if no NVIDIA GPU is available, without importing TensorFlow.
 
     Raises:
-        ResourceError: with the reason that `gpu_problem` gives.
+        ResourceError: with the reason.
     """
     if reason := gpu_problem():
         raise _no_gpu(reason)
 
 
 def gpu_problem() -> str:
-    """Return why no NVIDIA GPU can be had, or nothing if one can, without importing TensorFlow.
+    """Return why no NVIDIA GPU is available, or an empty string if one is, without importing TensorFlow.
 
-    Asks the driver itself (`cuInit`, `cuDeviceGetCount` of the CUDA driver API), which heeds
-    CUDA_VISIBLE_DEVICES as TensorFlow does.
+    It calls the driver (`cuInit`, `cuDeviceGetCount` of the CUDA driver API), which respects CUDA_VISIBLE_DEVICES as
+    TensorFlow does.
     """
     try:
         distribution("tensorflow-cpu")
@@ -144,17 +142,17 @@ def gpu_problem() -> str:
     try:
         driver = ctypes.CDLL("libcuda.so.1")
     except OSError:
-        return "the NVIDIA driver (libcuda.so.1) is not here"
+        return "the NVIDIA driver (libcuda.so.1) is not installed"
     count = ctypes.c_int(0)
     status = driver.cuInit(0) or driver.cuDeviceGetCount(ctypes.byref(count))
-    if status not in (0, NO_DEVICE):
-        return f"the NVIDIA driver answers with CUDA error {status}"
+    if status not in (0, CUDA_ERROR_NO_DEVICE):
+        return f"the NVIDIA driver returns CUDA error {status}"
     return "" if count.value else "the NVIDIA driver has no visible device"
 
 
 def _no_gpu(reason: str) -> ResourceError:
     return ResourceError(
-        f"the configuration asks for a GPU, but {reason}",
+        f"the configuration requires a GPU, but {reason}",
         expected="an NVIDIA GPU that TensorFlow can use, because trainer.device is `gpu`",
-        remedy="run where there is one, or set trainer.device to `auto` or `cpu`",
+        remedy="run on a machine that has one, or set trainer.device to `auto` or `cpu`",
     )

@@ -1,4 +1,4 @@
-"""Fakes of the components, and the contract that every component must keep."""
+"""Fakes of all components, and the contract that every component must pass."""
 
 from components.testing.contract import ComponentContract
 from components.testing.fakes import (

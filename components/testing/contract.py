@@ -1,19 +1,22 @@
-"""The contract that every component keeps, as a test that can be pointed at any of them.
+"""The contract of components, as a test class for any of them.
 
-Derive a test class from it, say which component it is, and let pytest collect it:
+Derive a test class, set its component, and pytest collects it:
 
     from components.testing import ComponentContract
 
     class TestMyTrainer(ComponentContract):
         component = MyTrainer(MyTrainer.Config(epochs=1))
 
-The inputs are made by the fakes, so that nothing but your component is under test.
+Fakes make the inputs, so that only your component is under test. It runs twice: one run is shared by all tests.
 """
 
 from __future__ import annotations
 
 import hashlib
 import os
+from collections.abc import Iterator
+from contextlib import contextmanager
+from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, ClassVar
 
@@ -33,10 +36,26 @@ from components.base.component import Component, ComponentConfig, Context
 from components.base.progress import NoProgress
 
 
+@dataclass(frozen=True)
+class ContractRun:
+    """One run of the component, and the state of the folders that it must not change."""
+
+    inputs: dict[str, Stored[Any]]
+    input_files: dict[str, dict[str, str]]
+    """SHA-256 of each file of each input before the run."""
+    working_folder: Path
+    output: Stored[Any]
+
+
 class ComponentContract:
-    """What can be asked of any component; `component` is the one that is asked."""
+    """Tests that every component must pass.
+
+    Attributes:
+        component: the component under test.
+    """
 
     component: ClassVar[Component[Any]]
+    _shared: ClassVar[ContractRun]
 
     def test_its_types_are_artifacts(self) -> None:
         kinds = {Examples, TransformedExamples, Model, Evaluation, Figures, PushedModel}
@@ -44,86 +63,89 @@ class ComponentContract:
         assert signature.output in kinds
         assert set(signature.inputs.values()) <= kinds
 
-    def test_its_config_is_frozen_and_reads_back_from_json(self) -> None:
+    def test_its_config_is_frozen_and_survives_json(self) -> None:
         config: ComponentConfig = self.component.config
         assert isinstance(config, self.component.Config)
         assert config.model_config.get("frozen")
         assert type(config).model_validate_json(config.model_dump_json()) == config
 
-    def test_its_config_refuses_a_key_that_it_does_not_know(self) -> None:
+    def test_its_config_rejects_an_unknown_key(self) -> None:
         try:
             self.component.Config.model_validate({**self.component.config.model_dump(), "no_such_key": 1})
         except ValidationError:
             return
-        raise AssertionError(f"{self.component.Config.__name__} takes any key: set extra='forbid'")
+        raise AssertionError(f"{self.component.Config.__name__} accepts any key: set extra='forbid'")
 
-    def test_it_makes_what_it_says(self, tmp_path: Path) -> None:
-        artifact = self._run(tmp_path / "output", self._inputs(tmp_path))
+    def test_it_returns_the_declared_artifact(self, tmp_path_factory: Any) -> None:
+        output = self.run_once(tmp_path_factory).output
+        artifact = output.artifact
         assert type(artifact) is self.component.signature().output
         assert type(artifact).model_validate_json(artifact.model_dump_json()) == artifact
         for name in artifact.file_names():
-            assert (tmp_path / "output" / name).exists(), f"{name} is named but was not written"
+            assert (output.directory / name).exists(), f"the artifact names {name}, but the file is missing"
 
-    def test_it_names_every_file_that_it_writes(self, tmp_path: Path) -> None:
-        names = self._run(tmp_path / "output", self._inputs(tmp_path)).file_names()
-        for path in _files(tmp_path / "output"):
+    def test_its_artifact_names_every_file(self, tmp_path_factory: Any) -> None:
+        output = self.run_once(tmp_path_factory).output
+        names = output.artifact.file_names()
+        for path in _files(output.directory):
             assert any(path == name or path.startswith(f"{name}/") for name in names), f"{path} is not named"
 
-    def test_the_same_inputs_give_the_same_bytes(self, tmp_path: Path) -> None:
-        inputs = self._inputs(tmp_path)
-        once, again = (self._run(tmp_path / name, inputs) for name in ("once", "again"))
-        assert once == again
-        assert _files(tmp_path / "once") == _files(tmp_path / "again")
+    def test_the_same_inputs_give_the_same_bytes(self, tmp_path: Path, tmp_path_factory: Any) -> None:
+        first = self.run_once(tmp_path_factory)
+        again = self._run(tmp_path / "again", first.inputs)
+        assert first.output.artifact == again.artifact
+        assert _files(first.output.directory) == _files(again.directory)
 
-    def test_it_leaves_its_inputs_and_the_working_folder_alone(self, tmp_path: Path) -> None:
-        inputs = self._inputs(tmp_path)
-        (tmp_path / "working").mkdir()
-        before = {name: _files(stored.directory) for name, stored in inputs.items()}
-        here = Path.cwd()
-        os.chdir(tmp_path / "working")
-        try:
-            self._run(tmp_path / "output", inputs)
-        finally:
-            os.chdir(here)
-        assert {name: _files(stored.directory) for name, stored in inputs.items()} == before
-        assert not _files(tmp_path / "working")
+    def test_it_changes_neither_inputs_nor_working_folder(self, tmp_path_factory: Any) -> None:
+        run = self.run_once(tmp_path_factory)
+        assert {name: _files(stored.directory) for name, stored in run.inputs.items()} == run.input_files
+        assert not _files(run.working_folder)
 
-    def test_what_it_delivers_is_left_as_it_is_when_it_is_delivered_again(self, tmp_path: Path) -> None:
+    def test_publishing_again_changes_nothing(self, tmp_path: Path, tmp_path_factory: Any) -> None:
         folder = self.component.publish_destination()
-        if folder is None or folder.is_absolute():  # nothing, or a place where a test has no business
+        if folder is None or folder.is_absolute():  # a test must not write to a real destination
             return
-        made = Stored(self._run(tmp_path / "output", self._inputs(tmp_path)), tmp_path / "output")
-        (tmp_path / "working").mkdir()
-        here = Path.cwd()
-        os.chdir(tmp_path / "working")
-        try:
+        made = self.run_once(tmp_path_factory).output
+        with _working_folder(tmp_path):
             self.component.publish(made, NoProgress())
-            delivered = _files(tmp_path / "working")
+            published = _files(tmp_path)
             self.component.publish(made, NoProgress())
-            assert _files(tmp_path / "working") == delivered
-        finally:
-            os.chdir(here)
-        for path in delivered:
-            assert path.startswith(f"{folder}/"), f"{path} is not where it says that it delivers to"
+            assert _files(tmp_path) == published
+        for path in published:
+            assert path.startswith(f"{folder}/"), f"{path} is outside publish_destination()"
 
-    def _run(self, output: Path, inputs: dict[str, Stored[Any]]) -> Artifact:
+    @classmethod
+    def make_inputs(cls, tmp_path_factory: Any) -> dict[type[Artifact], Stored[Any]]:
+        """Return the input of each kind; override it to test the component on other inputs."""
+        # A component that pushes a model copies its SavedModel; others would try to load it.
+        saved_model = cls.component.signature().output is PushedModel
+        return make_inputs(tmp_path_factory.mktemp("inputs"), saved_model=saved_model)
+
+    @classmethod
+    def run_once(cls, tmp_path_factory: Any) -> ContractRun:
+        """Return the run that the tests of a class share."""
+        if "_shared" not in cls.__dict__:
+            made = cls.make_inputs(tmp_path_factory)
+            inputs = {name: made[kind] for name, kind in cls.component.signature().inputs.items()}
+            input_files = {name: _files(stored.directory) for name, stored in inputs.items()}
+            working_folder = tmp_path_factory.mktemp("working")
+            with _working_folder(working_folder):
+                output = cls._run(tmp_path_factory.mktemp("run") / "output", inputs)
+            cls._shared = ContractRun(inputs, input_files, working_folder, output)
+        return cls._shared
+
+    @classmethod
+    def _run(cls, output: Path, inputs: dict[str, Stored[Any]]) -> Stored[Any]:
         output.mkdir()
-        return self.component.run(Context(output=output), **inputs)
-
-    def _inputs(self, directory: Path) -> dict[str, Stored[Any]]:
-        """Return the component's inputs, made by the fakes below `directory`."""
-        signature = self.component.signature()
-        # What pushes a model copies its SavedModel; whatever else reads one would want to load it.
-        made = make_inputs(directory / "inputs", saved_model=signature.output is PushedModel)
-        return {name: made[kind] for name, kind in signature.inputs.items()}
+        return Stored(cls.component.run(Context(output=output), **inputs), output)
 
 
 def make_inputs(directory: Path, *, saved_model: bool = False) -> dict[type[Artifact], Stored[Any]]:
-    """Make one small artifact of each kind that some component reads, and return them by kind.
+    """Make one small artifact of each kind that a component reads, and return them by kind.
 
     Args:
-        directory: where to.
-        saved_model: whether the model has what stands for a SavedModel (see `FakeTrainerConfig`).
+        directory: where to write.
+        saved_model: whether the model includes the placeholder of a SavedModel (see `FakeTrainerConfig`).
     """
     from components.testing.fakes import FakeEvaluator, FakeExampleGen, FakeTrainer, FakeTransform
 
@@ -138,8 +160,18 @@ def make_inputs(directory: Path, *, saved_model: bool = False) -> dict[type[Arti
     return made
 
 
+@contextmanager
+def _working_folder(folder: Path) -> Iterator[None]:
+    previous = Path.cwd()
+    os.chdir(folder)
+    try:
+        yield
+    finally:
+        os.chdir(previous)
+
+
 def _files(directory: Path) -> dict[str, str]:
-    """Return the SHA-256 of every file below a directory, by its path relative to it."""
+    """Return the SHA-256 of every file below a directory, by relative path."""
     return {
         path.relative_to(directory).as_posix(): hashlib.sha256(path.read_bytes()).hexdigest()
         for path in sorted(directory.rglob("*"))

@@ -1,8 +1,7 @@
-"""Small components that do real work in milliseconds, without a network or TensorFlow.
+"""Fakes: small components that do real work in milliseconds, without internet access or TensorFlow.
 
-They keep the same contract as the real ones and can stand beside them in one pipeline: a test
-of your Trainer can feed it FakeExampleGen's images, and FakeTrainer's model, a nearest-centroid
-classifier, can be scored by the real Evaluator.
+They pass the same contract as the real components and can be mixed with them in one pipeline: FakeExampleGen's images
+train a real Trainer, and the real Evaluator scores FakeTrainer's model, a nearest-centroid classifier.
 """
 
 from __future__ import annotations
@@ -30,11 +29,11 @@ from components.artifacts import (
 from components.base.component import Component, ComponentConfig, Context, Seed
 from components.base.memory import DEFAULT_MEMORY_BUDGET
 from components.base.progress import Progress
-from components.example_gen.split_config import SplitConfig
+from components.example_gen.split import SplitConfig
 
 
 class FakeExampleGenConfig(ComponentConfig):
-    """How many images are made up."""
+    """Configuration of FakeExampleGen."""
 
     classes: Annotated[int, Field(strict=True, ge=2, le=100)] = 3
     per_class: Annotated[int, Field(strict=True, ge=3)] = 40
@@ -44,13 +43,13 @@ class FakeExampleGenConfig(ComponentConfig):
 
 
 class FakeExampleGen(Component[FakeExampleGenConfig]):
-    """Makes up images: each class is a bright square at a place of its own, in noise."""
+    """Generates images: each class is a bright square at its own position, in noise."""
 
     Config = FakeExampleGenConfig
     libraries = ("numpy", "pandas", "pyarrow", "scikit-learn")
 
     def run(self, context: Context, /) -> Examples:
-        """Write one Parquet file a split."""
+        """Write one Parquet file per split."""
         import numpy as np
 
         from components.example_gen.sources.base import Dataset
@@ -62,9 +61,9 @@ class FakeExampleGen(Component[FakeExampleGenConfig]):
         labels = np.repeat(np.arange(config.classes, dtype=np.int64), config.per_class)
         images = random.integers(0, 80, (len(labels), config.size, config.size), dtype=np.uint8)
         side = config.size // 4
-        places = random.permutation((config.size - side) ** 2)[: config.classes]
-        for label, place in enumerate(places):
-            top, left = divmod(int(place), config.size - side)
+        positions = random.permutation((config.size - side) ** 2)[: config.classes]
+        for label, position in enumerate(positions):
+            top, left = divmod(int(position), config.size - side)
             images[labels == label, top : top + side, left : left + side] += 150
         with scratch_folder(context.output) as scratch:
             with spool_images(scratch / "squares", height=config.size, width=config.size) as spool:
@@ -88,27 +87,27 @@ class FakeExampleGen(Component[FakeExampleGenConfig]):
 
 
 class FakeTransformConfig(ComponentConfig):
-    """How much goes through."""
+    """Configuration of FakeTransform."""
 
     limit: Annotated[int, Field(strict=True, ge=1)] = 1000
-    """At most so many images a split, so that real data is quick to train on."""
+    """Maximum number of images per split, so that training on real data is fast."""
 
 
 class FakeTransform(Component[FakeTransformConfig]):
-    """Scales the first images of each split and does not look for duplicates."""
+    """Scales the first images of each split, and does not count shared images."""
 
     Config = FakeTransformConfig
     libraries = ("numpy", "pyarrow")
 
     def run(self, context: Context, /, *, examples: Stored[Examples]) -> TransformedExamples:
-        """Write two NumPy files a split, and an empty file for the graph."""
+        """Write two NumPy files per split, and an empty file for the graph."""
         from components.artifacts import SPLITS
         from components.inference.transform_graph import apply_numpy, scaling_graph
         from components.io.splits import ImageSplit, iterate_examples, write_scaled
 
-        stated, graph = examples.artifact, scaling_graph()
+        artifact, graph = examples.artifact, scaling_graph()
         splits = {}
-        for name, split in stated.splits.items():
+        for name, split in artifact.splits.items():
             raw = next(iterate_examples(examples, split, rows=self.config.limit))
             splits[name] = TransformedSplit(images=f"{name}.npy", labels=f"{name}_labels.npy", count=len(raw))
             write_scaled(
@@ -119,9 +118,9 @@ class FakeTransform(Component[FakeTransformConfig]):
             )
         (context.output / "graph.json").touch()
         return TransformedExamples(
-            title=stated.source.title,
-            image_shape=stated.image_shape,
-            class_names=stated.class_names,
+            title=artifact.source.title,
+            image_shape=artifact.image_shape,
+            class_names=artifact.class_names,
             graph_file="graph.json",
             graph=graph,
             overlaps=tuple(SplitOverlap(splits=pair, images=0) for pair in combinations(SPLITS, 2)),
@@ -130,15 +129,15 @@ class FakeTransform(Component[FakeTransformConfig]):
 
 
 class FakeTrainerConfig(ComponentConfig):
-    """A nearest-centroid classifier has nothing to choose but a seed that it does not use."""
+    """Configuration of FakeTrainer, which does not use the seed."""
 
     seed: Seed = 0
     saved_model: Annotated[bool, Field(strict=True)] = False
-    """Also write what stands for a SavedModel where it is only copied: nothing can load it."""
+    """Also write a placeholder of a SavedModel, which can be copied but not loaded."""
 
 
 class FakeTrainer(Component[FakeTrainerConfig]):
-    """Finds the mean image of each class; the nearest one classifies, which is a linear model.
+    """Computes the mean image of each class; the nearest one is the prediction, which is a linear model.
 
     |x - c|² = |x|² - 2 c·x + |c|², and |x|² is the same for every class c.
     """
@@ -147,10 +146,10 @@ class FakeTrainer(Component[FakeTrainerConfig]):
     libraries = ("numpy", "scikit-learn")
 
     def run(self, context: Context, /, *, transformed: Stored[TransformedExamples]) -> Model:
-        """Write `weights.npz`, a history of one epoch, and if it is asked for, `saved_model/`."""
+        """Write `weights.npz`, a history of one epoch and, if configured, `saved_model/`."""
         import numpy as np
 
-        from components.inference.linear import write_linear_model
+        from components.inference import write_linear_model
         from components.io.splits import read_scaled
 
         train = read_scaled(transformed, transformed.artifact.splits.train)
@@ -171,16 +170,16 @@ class FakeTrainer(Component[FakeTrainerConfig]):
 
 
 class FakeEvaluatorConfig(ComponentConfig):
-    """What the verdict is to be."""
+    """Configuration of FakeEvaluator."""
 
     accuracy: Annotated[float, Field(strict=True, ge=0, le=1)] = 1.0
-    """Share of the test images that are answered rightly."""
+    """Fraction of correct predictions on the test images."""
     minimum: Annotated[float, Field(strict=True, ge=0, le=1)] = 0.9
-    """Accuracy from which the model is blessed."""
+    """Minimum accuracy of a blessed model."""
 
 
 class FakeEvaluator(Component[FakeEvaluatorConfig]):
-    """Does not ask the model, but scores made-up answers of the accuracy that it is told."""
+    """Scores generated predictions of the configured accuracy, without using the model."""
 
     Config = FakeEvaluatorConfig
     libraries = ("numpy", "pandas", "pyarrow", "scikit-learn")
@@ -214,11 +213,11 @@ class FakeEvaluator(Component[FakeEvaluatorConfig]):
 
 
 class FakeVisualizerConfig(ComponentConfig):
-    """A mean image has nothing to choose."""
+    """Configuration of FakeVisualizer, which has no options."""
 
 
 class FakeVisualizer(Component[FakeVisualizerConfig]):
-    """Writes the mean test image, as the only figure."""
+    """Writes the mean test image as its only figure."""
 
     Config = FakeVisualizerConfig
     libraries = ("numpy", "pillow")
@@ -244,19 +243,19 @@ class FakeVisualizer(Component[FakeVisualizerConfig]):
         Image.fromarray(mean).save(context.output / "mean.png")
         accuracy = evaluation.artifact.metrics.accuracy
         return Figures(
-            figures=(Figure(name="mean", file="mean.png", title="Mean image", alt=f"{accuracy:.0%} were right."),)
+            figures=(Figure(name="mean", file="mean.png", title="Mean image", alt=f"accuracy {accuracy:.0%}"),)
         )
 
 
 class FakePusherConfig(ComponentConfig):
-    """Where models are pushed to."""
+    """Configuration of FakePusher."""
 
     destination: str | None = None
-    """The folder of the versions; without one nothing is delivered."""
+    """The folder of the versions; None to publish nothing."""
 
 
 class FakePusher(Component[FakePusherConfig]):
-    """Pushes any model, whatever its verdict: its weights stand for a SavedModel."""
+    """Pushes every model, blessed or not; its weights file is the placeholder of a SavedModel."""
 
     Config = FakePusherConfig
 
@@ -264,7 +263,7 @@ class FakePusher(Component[FakePusherConfig]):
         return {}
 
     def run(self, context: Context, /, *, model: Stored[Model], evaluation: Stored[Evaluation]) -> PushedModel:
-        """Write `servable/`, with a copy of the file of the model's weights."""
+        """Write `servable/` with a copy of the model's weights file."""
         from components.pusher.metadata import write_statement
         from components.pusher.servable import SAVED_MODEL_FILE, SERVABLE_DIRECTORY, describe_servable
 
@@ -276,7 +275,6 @@ class FakePusher(Component[FakePusherConfig]):
         return PushedModel(servable=servable, directory=SERVABLE_DIRECTORY)
 
     def publish(self, made: Stored[PushedModel], progress: Progress) -> str:
-        """Publish what was made, if there is a destination."""
         from components.pusher.publish import publish_artifact
 
         if self.config.destination is None:

@@ -1,17 +1,18 @@
-"""Checkpoints: what a training needs to go on as if it had never been ended.
+"""Checkpoints: everything a training needs to continue as if it had never been interrupted.
 
-    <directory>/epoch-0003-step-00120/checkpoint.json   what a person can read: position, history, digests
+    <directory>/epoch-0003-step-00120/checkpoint.json   readable: position, history, digests
     <directory>/epoch-0003-step-00120/state.npz         every variable, as NumPy arrays
 
-Each is written under another name, flushed to the disk, and renamed once, so that whatever
-has such a name is whole; the newest two are kept, so that there is one to fall back to if the
-disk damages the other.
+A checkpoint is written under a temporary name, flushed to the disk and renamed once, so a directory with such a name is
+complete. The newest two are kept, in case the disk damages one.
 """
 
 from __future__ import annotations
 
 import re
 import shutil
+from collections.abc import Iterator, Mapping
+from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Any, Literal
 
 from pydantic import Field, ValidationError
@@ -19,199 +20,247 @@ from pydantic import Field, ValidationError
 from components.artifacts import Epoch, Statement
 from components.base.errors import IntegrityError, first_line, first_validation_error
 from components.base.hashing import file_sha256, value_sha256
+from components.base.progress import Progress
 from components.io.atomic import flush_tree, rename_durably
 from components.runtime.disk import disk_space_guard
-from components.trainer.early_stopping import BestEpoch
+from components.trainer.early_stopping import BestEpoch, EarlyStopping
 
 if TYPE_CHECKING:
-    from collections.abc import Mapping
-    from pathlib import Path
-
     import numpy as np
     from numpy.typing import NDArray
 
-    from components.base.progress import Progress
-
     Arrays = dict[str, NDArray[np.generic]]
 
-RECORD = "checkpoint.json"
-STATE = "state.npz"
-DRAFT = "draft"
-KEPT = 2
-NAME = re.compile(r"epoch-(\d{4,})-step-(\d{5,})", re.ASCII)
-MARGIN = 64 * 1024
-"""Bytes beside the arrays themselves: their names, the record, the directory."""
+RECORD_FILE = "checkpoint.json"
+STATE_FILE = "state.npz"
+DRAFT_NAME = "draft"
+KEPT_CHECKPOINTS = 2
+CHECKPOINT_NAME = re.compile(r"epoch-(\d{4,})-step-(\d{5,})", re.ASCII)
+OVERHEAD_BYTES = 64 * 1024
+"""Disk space beside the arrays: their names, the record, the directory."""
+NUMBERED_NAME = re.compile(r"^(adam|adamw|loss_scale_optimizer|seed_generator)_\d+(?=/)", re.ASCII)
+"""Keras numbers the optimizers and random states of a process: `adam_1/iteration` belongs to the second optimizer."""
 
 
 class Checkpoint(Statement):
-    """What `checkpoint.json` holds."""
+    """The content of `checkpoint.json`."""
 
     schema_version: Literal[1] = 1
-    guard: str = ""
-    """Names the training that it belongs to: no other may go on from it."""
+    fingerprint: str = ""
+    """The fingerprint of the training; no other training may resume from this checkpoint."""
     epoch: Annotated[int, Field(ge=1)]
-    """The epoch that goes on, from 1; one more than there are if all are done."""
+    """The epoch in progress, from 1; one more than the number of epochs if all are done."""
     step: Annotated[int, Field(ge=0)]
     """Steps of it that are done."""
     done: bool
-    """Whether training is over, and only the model is still to be written."""
+    """Whether training is complete, and only the model remains to be exported."""
     history: tuple[Epoch, ...]
     best: BestEpoch
     machine: str
-    """What it was trained on so far; another device, processor or number of threads rounds otherwise."""
+    """The hardware so far; another device, processor or number of threads rounds differently."""
     arrays: dict[str, str] = Field(default={})
-    """Type and shape of each array in the state."""
+    """Type and shape of each array of the state."""
     state_sha256: str = ""
     digest: str = ""
-    """Over all of the above."""
+    """SHA-256 of all other fields."""
 
     @property
     def name(self) -> str:
-        """The name of its directory."""
+        """The name of the checkpoint's directory."""
         return f"epoch-{self.epoch:04}-step-{self.step:05}"
 
-    def signed(self) -> Checkpoint:
-        """Return the same with its digest."""
-        return self.model_copy(update={"digest": self._found_digest()})
+    def with_digest(self) -> Checkpoint:
+        """Return a copy with its digest."""
+        return self.model_copy(update={"digest": self._compute_digest()})
 
-    def _found_digest(self) -> str:
+    def _compute_digest(self) -> str:
         return value_sha256(self.model_dump(mode="json", exclude={"digest"}))
 
     @classmethod
     def from_bytes(cls, content: bytes, *, where: str) -> Checkpoint:
-        """Read a record and hold it against its own digest.
+        """Read a record and verify its digest.
 
         Raises:
-            IntegrityError: if it is no such record, or not as it was written.
+            IntegrityError: if the content is not a record, or has changed.
         """
         try:
             record = cls.model_validate_json(content)
+            digest = record._compute_digest()
         except ValidationError as error:
-            raise _damaged(where, first_validation_error(error)) from error
-        try:
-            found = record._found_digest()
+            raise _unusable(where, first_validation_error(error)) from error
         except ValueError as error:
-            raise _damaged(where, first_line(error)) from error
-        if record.digest != found:
-            raise IntegrityError(f"{where} has been changed: its SHA-256 is {found}", expected=record.digest)
+            raise _unusable(where, first_line(error)) from error
+        if record.digest != digest:
+            raise IntegrityError(f"{where} has been changed: its SHA-256 is {digest}", expected=record.digest)
         return record
 
 
 class Checkpoints:
-    """The checkpoints of one training, in a directory of their own.
+    """The checkpoints of one training.
 
     Args:
-        directory: where they are kept; made when it is first written to.
-        guard: names the training; see `Checkpoint.guard`.
+        directory: the directory that holds them; created by the first write.
+        fingerprint: identifies the training (see `Checkpoint.fingerprint`).
     """
 
-    def __init__(self, directory: Path, *, guard: str) -> None:
+    def __init__(self, directory: Path, *, fingerprint: str) -> None:
         self.directory = directory
-        self.guard = guard
+        self.fingerprint = fingerprint
 
     def write(self, record: Checkpoint, arrays: Arrays) -> None:
-        """Write a checkpoint, read it back, and let go of those before the previous one.
+        """Write a checkpoint, read it back, and delete all older ones except the previous one.
 
         Args:
-            record: what it is; its digests are filled in here.
+            record: its record; the digests are filled in here.
             arrays: the state, by name.
 
         Raises:
-            StorageError: if there is no space for it; the ones that are there stay.
-            IntegrityError: if what was written does not read back; the same.
+            StorageError: if the disk is full. Existing checkpoints stay.
+            IntegrityError: if the checkpoint does not read back. Existing checkpoints stay.
         """
-        draft = self.directory / DRAFT
-        with disk_space_guard(
-            self.directory.parent, sum(array.nbytes for array in arrays.values()) + MARGIN, "a checkpoint"
-        ):
+        draft = self.directory / DRAFT_NAME
+        needed = sum(array.nbytes for array in arrays.values()) + OVERHEAD_BYTES
+        with disk_space_guard(self.directory.parent, needed, "a checkpoint"):
             try:
-                _clear(draft)
+                _delete(draft)
                 draft.mkdir(parents=True)
-                record = self._write(draft, record, arrays)
+                self._write_files(draft, record, arrays)
             except OSError:
-                _clear(draft)
+                _delete(draft)
                 raise
-        place = self.directory / record.name
-        _clear(place)
-        rename_durably(draft, place)
-        self.read(place)
-        for old in self.places()[KEPT:]:
-            _clear(old)
+        path = self.directory / record.name
+        _delete(path)
+        rename_durably(draft, path)
+        self.read(path)
+        for old in self.paths()[KEPT_CHECKPOINTS:]:
+            _delete(old)
 
-    def _write(self, draft: Path, record: Checkpoint, arrays: Arrays) -> Checkpoint:
+    def _write_files(self, draft: Path, record: Checkpoint, arrays: Arrays) -> None:
         import numpy as np
 
-        with (draft / STATE).open("wb") as file:
+        state = draft / STATE_FILE
+        with state.open("wb") as file:
             np.savez(file, **arrays)  # type: ignore[arg-type]
-        stated = {"guard": self.guard, "arrays": describe_arrays(arrays), "state_sha256": file_sha256(draft / STATE)}
-        record = record.model_copy(update=stated).signed()
-        (draft / RECORD).write_text(record.model_dump_json(indent=2) + "\n", encoding="utf-8")
+        described = {
+            "fingerprint": self.fingerprint,
+            "arrays": _describe(arrays),
+            "state_sha256": file_sha256(state),
+        }
+        record = record.model_copy(update=described).with_digest()
+        (draft / RECORD_FILE).write_text(record.model_dump_json(indent=2) + "\n", encoding="utf-8")
         flush_tree(draft)
-        return record
 
     def newest(self, progress: Progress) -> tuple[Checkpoint, Arrays] | None:
-        """Return the newest checkpoint that is whole and of this training, or None if there is none.
+        """Return the newest intact checkpoint of this training, or None.
 
         Args:
-            progress: told of each one that is damaged.
+            progress: receives a warning for each damaged checkpoint, which is deleted.
         """
-        places = self.places()
-        for place in places:
+        paths = self.paths()
+        for path in paths:
             try:
-                return self.read(place)
+                return self.read(path)
             except IntegrityError as error:
                 progress.warning(f"{error.headline}; it is not used")
-                _clear(place)
-        if places:
-            progress.warning("no checkpoint is whole: training begins anew")
+                _delete(path)
+        if paths:
+            progress.warning("no checkpoint is intact: training starts from the beginning")
         return None
 
-    def read(self, place: Path) -> tuple[Checkpoint, Arrays]:
-        """Return a checkpoint, verified.
+    def read(self, path: Path) -> tuple[Checkpoint, Arrays]:
+        """Read and verify a checkpoint.
 
         Raises:
             IntegrityError: if it is damaged, or belongs to another training.
         """
         import numpy as np
 
+        state = path / STATE_FILE
         try:
-            record = Checkpoint.from_bytes((place / RECORD).read_bytes(), where=str(place / RECORD))
-            if record.guard != self.guard:
-                raise _damaged(str(place), "it belongs to another training")
-            state = place / STATE
-            if (found := file_sha256(state)) != record.state_sha256:
-                raise IntegrityError(f"{state} has been changed: its SHA-256 is {found}", expected=record.state_sha256)
+            record = Checkpoint.from_bytes((path / RECORD_FILE).read_bytes(), where=str(path / RECORD_FILE))
+            if record.fingerprint != self.fingerprint:
+                raise _unusable(str(path), "it belongs to another training")
+            if (digest := file_sha256(state)) != record.state_sha256:
+                raise IntegrityError(f"{state} has been changed: its SHA-256 is {digest}", expected=record.state_sha256)
             with np.load(state, allow_pickle=False) as loaded:
                 arrays = {name: loaded[name] for name in record.arrays}
         except (OSError, ValueError, KeyError) as error:
-            raise _damaged(str(place), first_line(error)) from error
+            raise _unusable(str(path), first_line(error)) from error
         return record, arrays
 
-    def places(self) -> list[Path]:
-        """Return the directories of the checkpoints that are there, the newest first."""
+    def paths(self) -> list[Path]:
+        """Return the directories of all checkpoints, newest first."""
         if not self.directory.is_dir():
             return []
-        found = [(match, path) for path in self.directory.iterdir() if (match := NAME.fullmatch(path.name))]
+        found = [(match, path) for path in self.directory.iterdir() if (match := CHECKPOINT_NAME.fullmatch(path.name))]
         return [path for _, path in sorted(found, key=lambda pair: tuple(map(int, pair[0].groups())), reverse=True)]
 
 
 class NoCheckpoints:
-    """Keeps nothing: the null object where there is no place for checkpoints."""
+    """Stores nothing: the null object for a context without a checkpoint directory."""
 
     def write(self, record: Checkpoint, arrays: Arrays) -> None: ...
 
     def newest(self, progress: Progress) -> None: ...
 
 
-def describe_arrays(arrays: Mapping[str, Any]) -> dict[str, str]:
+def capture_state(classifier: Any, stopping: EarlyStopping) -> Arrays:
+    """Return the state of a compiled and built classifier, and the weights of its best epoch, by name.
+
+    Names begin with `network` (weights, statistics of batch normalization, random states of dropout), `optimizer`,
+    `metrics` (sums of the epoch's running means) and `best`.
+    """
+    arrays = {name: variable.numpy() for name, variable in _variables(classifier)}
+    # Before the first epoch ends there are no best weights.
+    weights = zip(classifier.network.weights, stopping.weights, strict=False)
+    best = {f"best/{number:03}/{variable.path}": array for number, (variable, array) in enumerate(weights)}
+    return arrays | best
+
+
+def restore_state(arrays: Arrays, classifier: Any) -> None:
+    """Assign the arrays of `capture_state` to a classifier that is built in the same way.
+
+    Raises:
+        IntegrityError: if the classifier has other variables.
+    """
+    variables = dict(_variables(classifier))
+    saved = {name: array for name, array in arrays.items() if not name.startswith("best/")}
+    if _describe(saved) != _describe(variables):
+        raise IntegrityError(
+            "the checkpoint's variables are not those of the network",
+            expected="a checkpoint of the same network and optimizer",
+            remedy="delete it; the job then trains from the beginning",
+        )
+    for name, variable in variables.items():
+        variable.assign(saved[name])
+
+
+def best_weights(arrays: Arrays) -> list[Any]:
+    """Return the weights of the best epoch, in the order of `network.weights`."""
+    return [arrays[name] for name in sorted(arrays) if name.startswith("best/")]
+
+
+def _variables(classifier: Any) -> Iterator[tuple[str, Any]]:
+    groups = {
+        "network": classifier.network.variables,
+        "optimizer": classifier.optimizer.variables,
+        "metrics": classifier.metrics_variables,
+    }
+    for group, variables in groups.items():
+        for number, variable in enumerate(variables):
+            name = NUMBERED_NAME.sub(r"\1", variable.path)
+            yield f"{group}/{number:03}/{name}", variable
+
+
+def _describe(arrays: Mapping[str, Any]) -> dict[str, str]:
     """Return the type and shape of each array, such as `float32 [3, 3, 1, 32]`."""
     return {name: f"{array.dtype} {list(array.shape)}" for name, array in arrays.items()}
 
 
-def _damaged(where: str, why: str) -> IntegrityError:
-    return IntegrityError(f"the checkpoint {where} cannot be used: {why}", expected="a checkpoint as it was written")
+def _unusable(where: str, why: str) -> IntegrityError:
+    return IntegrityError(f"the checkpoint {where} cannot be used: {why}", expected="an unchanged checkpoint")
 
 
-def _clear(directory: Path) -> None:
+def _delete(directory: Path) -> None:
     if directory.exists():
         shutil.rmtree(directory)

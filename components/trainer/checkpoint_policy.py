@@ -1,56 +1,30 @@
-"""When a training is saved: after so much time or so many steps."""
+"""Checkpoint policy: how much time or how many steps pass between two checkpoints."""
 
 from __future__ import annotations
 
 import time
-from typing import TYPE_CHECKING
 
-from components.trainer.checkpoint import Checkpoints, NoCheckpoints
-
-if TYPE_CHECKING:
-    from components.base.component import Context
-    from components.trainer.checkpoint import Arrays, Checkpoint
-    from components.trainer.config import CheckpointConfig
+from components.trainer.config import CheckpointConfig
 
 
 class CheckpointPolicy:
-    """Writes the checkpoints of one training, and knows when the next one is due.
-
-    Args:
-        config: how often.
-        context: where they are kept, if there is a place, and who is told of damaged ones.
+    """Decides when the next checkpoint is due.
 
     Attributes:
-        steps_since: training steps since the last one; for whoever trains to count.
+        steps_since: training steps since the last checkpoint; the training loop counts them.
     """
 
-    def __init__(self, config: CheckpointConfig, context: Context) -> None:
+    def __init__(self, config: CheckpointConfig) -> None:
         self.config = config
-        self.progress = context.progress
-        self.checkpoints = (
-            NoCheckpoints()
-            if context.checkpoints is None
-            else Checkpoints(context.checkpoints, guard=context.fingerprint)
-        )
+        self.reset()
+
+    def reset(self) -> None:
+        """Start again from zero; called after each checkpoint."""
         self.steps_since = 0
         self._saved_at = time.monotonic()
 
     @property
     def is_due(self) -> bool:
-        """Whether it is time for the next one."""
+        """Whether the configured time or number of steps has passed."""
         seconds, steps = self.config.every_seconds, self.config.every_steps
         return 0 < seconds <= time.monotonic() - self._saved_at or 0 < steps <= self.steps_since
-
-    def newest(self) -> tuple[Checkpoint, Arrays] | None:
-        """Return the newest one that is whole and of this training, or None if there is none."""
-        return self.checkpoints.newest(self.progress)
-
-    def save(self, record: Checkpoint, arrays: Arrays) -> None:
-        """Write one.
-
-        Raises:
-            StorageError: if there is no space for it.
-            IntegrityError: if what was written does not read back.
-        """
-        self.checkpoints.write(record, arrays)
-        self.steps_since, self._saved_at = 0, time.monotonic()

@@ -1,28 +1,38 @@
-"""Trainer: from scaled images to a trained network, in the forms that one deploys."""
+"""Trainer: train a network on scaled images and export it in the formats for deployment."""
 
 from __future__ import annotations
 
 import platform
+from collections.abc import Iterable
 from contextlib import nullcontext
 from functools import partial
 from typing import Any
 
-from components.artifacts import Model, Stored, TrainingEnvironment, TransformedExamples
+from components.artifacts import Export, ExportFormat, Model, Stored, TrainingEnvironment, TransformedExamples
 from components.base.component import Component, Context
+from components.base.errors import ConfigError
 from components.runtime.disk import disk_space_guard
-from components.runtime.libraries import library_version
+from components.runtime.libraries import library_version, missing_modules
 from components.runtime.resources import cpu_limit, processor
 from components.runtime.tensorflow import choose_device, import_tensorflow, make_deterministic, require_gpu
 from components.trainer.config import GpuConfig, TrainerConfig
-from components.trainer.export import onnx_file
-from components.trainer.network import build_network
+from components.trainer.network import build_network, weights_digest
 
-COPIES = 5
-"""Of the weights that are written at most: as `.keras`, as a draft of it, as SavedModel, LiteRT and ONNX."""
+ONNX_PACKAGES = ("tf2onnx", "onnx", "onnxruntime")
+HISTORY_FILE = "history.csv"
+EXPORTED_COPIES = 5
+"""Copies of the weights on disk at most: the `.keras` file, its draft, SavedModel, LiteRT and ONNX."""
 
 
 class Trainer(Component[TrainerConfig]):
-    """Builds the convolutional network and trains it with `fit()`."""
+    """Builds a convolutional network, trains it with Keras and exports it.
+
+    `configs/digits.yaml` is an example of its configuration; in Python:
+
+        >>> trainer = Trainer(TrainerConfig(epochs=3, exports=("litert",)))
+        >>> sorted(trainer.signature().inputs)
+        ['transformed']
+    """
 
     Config = TrainerConfig
     libraries: tuple[str, ...] = ("tensorflow", "keras", "numpy")
@@ -30,86 +40,92 @@ class Trainer(Component[TrainerConfig]):
     def __init__(self, config: TrainerConfig | None = None) -> None:
         super().__init__(config)
         if "onnx" in self.config.exports:
-            self.libraries = (*self.libraries, *onnx_file.PACKAGES)
+            self.libraries = (*self.libraries, *ONNX_PACKAGES)
 
     def identity(self) -> dict[str, Any]:
         return self.config.model_dump(mode="json", exclude={"checkpoint"})
 
     def preflight(self) -> None:
-        """Raise ResourceError now if a GPU is asked for and none can be had, ConfigError if ONNX is and is not here."""
-        if self.config.device == "gpu":
-            require_gpu()
-        if "onnx" in self.config.exports:
-            onnx_file.require("trainer.exports")
-
-    def run(self, context: Context, /, *, transformed: Stored[TransformedExamples]) -> Model:
-        """Train, and write `history.csv` and the formats in which the model is deployed.
+        """Check what the configuration requires.
 
         Raises:
-            TerminationError: if the job was asked to end; training goes on from there the next time.
-            ConfigError: if the images are too small for the network's pooling, or training diverges.
-            DataError: if a model of these images could not be exported.
-            JobError: if what was exported answers otherwise than the network in memory.
-            StorageError: if there is no space for the model or a checkpoint.
-            ResourceError: if a GPU is asked for and TensorFlow sees none.
+            ResourceError: if the device is `gpu` and no GPU is available.
+            ConfigError: if a converter of `exports` is not installed.
+        """
+        if self.config.device == "gpu":
+            require_gpu()
+        if missing := self.missing_packages(self.config.exports):
+            raise ConfigError(
+                f"trainer.exports contains onnx, but its converter is not installed: {', '.join(missing)}",
+                expected="the packages of the extra `onnx`",
+                remedy="`make extras` or `pip install 'mnist-job[onnx]'`, or remove onnx from trainer.exports",
+            )
+
+    def run(self, context: Context, /, *, transformed: Stored[TransformedExamples]) -> Model:
+        """Train, and write `history.csv` and the exported formats.
+
+        Raises:
+            TerminationError: if termination was requested; the next run resumes from the checkpoint.
+            ConfigError: if the images are too small for the network's poolings, or training diverges.
+            DataError: if a model of these images cannot be exported.
+            JobError: if an exported file predicts differently from the network in memory.
+            StorageError: if the disk has no space for the model or a checkpoint.
+            ResourceError: if the device is `gpu` and TensorFlow finds none.
         """
         with context.timed("imports"):
             tf = import_tensorflow()
             from components.io.history import write_history
             from components.io.splits import read_scaled
-            from components.trainer.export.export import CHECK_IMAGES, FORMS, REQUIRED_FORMATS, export, raw_images
+            from components.trainer.export.export import REQUIRED_FORMATS, export_model, raw_check_images
+            from components.trainer.export.keras_file import FILE_NAME
             from components.trainer.export.serving_model import ServingModel
-            from components.trainer.training_loop import fit
-            from components.trainer.weights import weights_digest
+            from components.trainer.training_loop import TrainingLoop
 
-        device = choose_device(tf, self.config.device)
+        config, inputs, output = self.config, transformed.artifact, context.output
+        device = choose_device(tf, config.device)
         make_deterministic(tf, device)
         threads = tf.config.threading.get_intra_op_parallelism_threads() or cpu_limit()
         machine = f"{processor()} with {threads} threads" if device == "CPU" else device
-        config, stated, output = self.config, transformed.artifact, context.output
-        classes = len(stated.class_names)
-        # Not by hiding the GPUs: TensorFlow may have begun to work in this process, and then refuses.
         context.termination.check()
         gpu = config.gpu if device != "CPU" else GpuConfig(xla=False)
         build = partial(
-            build_network, config.network, image_shape=stated.image_shape, classes=classes, seed=config.seed
+            build_network,
+            config.network,
+            image_shape=inputs.image_shape,
+            classes=len(inputs.class_names),
+            seed=config.seed,
         )
+        # GPUs are not hidden: TensorFlow refuses that once it has begun to work in this process.
         with tf.device("CPU") if device == "CPU" else nullcontext():
             with context.timed("building"):
                 network = build(precision=gpu.precision)
-            validation = read_scaled(transformed, stated.splits.validation)
-            tried_on = raw_images(stated.graph, validation.images[:CHECK_IMAGES])
+            check_images = raw_check_images(transformed)
             with context.timed("training"):
-                fitted = fit(
-                    network,
-                    config,
-                    read_scaled(transformed, stated.splits.train),
-                    validation,
-                    context,
-                    machine=machine,
-                    xla=gpu.xla,
-                )
-            if gpu.precision != "float32":  # what is deployed computes in float32 everywhere
+                train = read_scaled(transformed, inputs.splits.train)
+                validation = read_scaled(transformed, inputs.splits.validation)
+                loop = TrainingLoop(network, config, train, validation, context, machine=machine, xla=gpu.xla)
+                result = loop.fit()
+            if gpu.precision != "float32":  # an exported model computes in float32 on every device
                 trained, network = network, build()
                 network.set_weights(trained.get_weights())
-            room = disk_space_guard(output, COPIES * network.count_params() * 4, "the trained model")
-            with context.timed("exporting"), room:
-                write_history(fitted.history, output / "history.csv")
-                deployable = ServingModel.of(network, stated.graph, config.test_time_shift)
-                exports = export(deployable, (*REQUIRED_FORMATS, *config.exports), tried_on, context)
+            disk_space = disk_space_guard(output, EXPORTED_COPIES * network.count_params() * 4, "the trained model")
+            with context.timed("exporting"), disk_space:
+                write_history(result.history, output / HISTORY_FILE)
+                serving_model = ServingModel.from_network(network, inputs.graph, config.test_time_shift)
+                exports = export_model(serving_model, (*REQUIRED_FORMATS, *config.exports), check_images, context)
         return Model(
             format="keras",
-            file=FORMS["keras"][1],
+            file=FILE_NAME,
             exports=exports,
-            history_file="history.csv",
-            image_shape=stated.image_shape,
-            class_names=stated.class_names,
+            history_file=HISTORY_FILE,
+            image_shape=inputs.image_shape,
+            class_names=inputs.class_names,
             test_time_shift=config.test_time_shift,
             parameters=network.count_params(),
             weights_sha256=weights_digest(network),
-            history=fitted.history,
-            best_epoch=fitted.best_epoch,
-            stopped_early=fitted.stopped_early,
+            history=result.history,
+            best_epoch=result.best_epoch,
+            stopped_early=result.stopped_early,
             environment=TrainingEnvironment(
                 versions={name: library_version(name) for name in self.libraries},
                 python=platform.python_version(),
@@ -118,3 +134,40 @@ class Trainer(Component[TrainerConfig]):
                 seed=config.seed,
             ),
         )
+
+    @staticmethod
+    def export(
+        model: Stored[Model],
+        transformed: Stored[TransformedExamples],
+        formats: Iterable[ExportFormat],
+        context: Context,
+        *,
+        setting: str = "trainer.exports",
+    ) -> tuple[Export, ...]:
+        """Export a trained model again, in any formats, with the same check as after training.
+
+        Args:
+            model: a `keras` model.
+            transformed: the images that it was trained on.
+            formats: the formats to write; `missing_packages(formats)` must be empty.
+            context: its output receives the files.
+            setting: the name of the setting that lists the formats, for error messages.
+
+        Raises:
+            DataError: if a model of these images cannot be exported.
+            JobError: if an exported file predicts differently from the network in memory.
+            StorageError: if the disk has no space for the files.
+        """
+        from components.inference.predictor import load_network
+        from components.trainer.export.export import export_model, raw_check_images
+        from components.trainer.export.serving_model import ServingModel
+
+        images = raw_check_images(transformed)
+        network, graph = load_network(model), transformed.artifact.graph
+        serving_model = ServingModel.from_network(network, graph, model.artifact.test_time_shift)
+        return export_model(serving_model, formats, images, context, setting=setting)
+
+    @staticmethod
+    def missing_packages(formats: Iterable[ExportFormat]) -> list[str]:
+        """Return the packages that exporting to `formats` needs and that are not installed, without importing any."""
+        return missing_modules(ONNX_PACKAGES) if "onnx" in formats else []

@@ -1,39 +1,41 @@
-"""Early stopping that can be put down and taken up again: the best epoch so far, and its weights."""
+"""Early stopping whose state a checkpoint can store: the best epoch so far and its weights."""
 
 from __future__ import annotations
 
 from typing import TYPE_CHECKING, Any, Literal
 
-from components.artifacts import Statement
+from components.artifacts import Epoch, Statement
 
 if TYPE_CHECKING:
     import numpy as np
     from numpy.typing import NDArray
 
-    from components.artifacts import Epoch
-
 Monitor = Literal["val_loss", "val_accuracy", "epoch"]
 
 
 class BestEpoch(Statement):
-    """The best epoch so far; epoch 0 before there is one."""
+    """The best epoch so far; epoch 0 before the first one ends."""
 
     epoch: int = 0
     value: float | None = None
-    """What it reached in the metric that is monitored."""
+    """The value of the monitored metric."""
     waited: int = 0
     """Epochs since then."""
 
 
 class EarlyStopping:
-    """Stops a training that no longer gets better, and remembers the weights of its best epoch.
+    """Decides when training no longer improves, and keeps the weights of the best epoch.
 
-    It does what Keras's callback of that name does with `restore_best_weights`, but its state
-    can be read and set, so that a training can be resumed.
+    Works like Keras's callback of the same name with `restore_best_weights`, but a checkpoint can store its state.
 
     Args:
-        monitor: less is better of `val_loss`, more of `val_accuracy`; of `epoch` the last is best, and nothing stops.
-        patience: stop after so many epochs in a row that were not better.
+        monitor: lower is better for `val_loss`, higher for `val_accuracy`. With `epoch` the last epoch is the best, and
+            training never stops early.
+        patience: epochs in a row without improvement after which training stops.
+
+    Attributes:
+        best: the best epoch so far.
+        weights: its weights, in the order of `network.weights`.
     """
 
     def __init__(self, monitor: Monitor, *, patience: int) -> None:
@@ -41,12 +43,12 @@ class EarlyStopping:
         self.patience = patience
         self.best = BestEpoch()
         self.weights: list[NDArray[np.generic]] = []
-        """Of the best epoch, in the order of `network.weights`."""
 
-    def epoch_end(self, row: Epoch, network: Any) -> None:
-        """Hear how an epoch went, with the network as it is after it."""
+    def update(self, row: Epoch, network: Any) -> None:
+        """Compare the epoch that just ended with the best one; `network` has its weights."""
         value: float = getattr(row, self.monitor)
-        if self.best.value is None or self._better(value, self.best.value):
+        best = self.best.value
+        if best is None or (value < best if self.monitor == "val_loss" else value > best):
             self.best = BestEpoch(epoch=row.epoch, value=value)
             self.weights = network.get_weights()
         else:
@@ -54,8 +56,5 @@ class EarlyStopping:
 
     @property
     def should_stop(self) -> bool:
-        """Whether patience is at an end."""
+        """Whether the last `patience` epochs were no better than the best one."""
         return self.best.waited >= max(self.patience, 1)
-
-    def _better(self, value: float, than: float) -> bool:
-        return value < than if self.monitor == "val_loss" else value > than

@@ -1,4 +1,4 @@
-"""Learning-rate schedules: a number for every training step, computed in the graph."""
+"""Learning-rate schedules over the steps of a training."""
 
 from __future__ import annotations
 
@@ -9,17 +9,19 @@ from pydantic import ConfigDict, Field
 from components.base.component import ComponentConfig
 
 Rate = Annotated[float, Field(strict=True, gt=0, le=1)]
-NAMED = ConfigDict(json_schema_extra={"required": ["schedule"]})
-"""For all but the default schedule, which a file need not name."""
+SCHEDULE_REQUIRED = ConfigDict(json_schema_extra={"required": ["schedule"]})
+"""For every schedule except the default, whose name a configuration file may omit."""
+ONE_CYCLE_START = 0.1
+"""The first rate of `OneCycleRate`, as a fraction of the peak."""
 
 
 class ConstantRate(ComponentConfig):
     """The same learning rate at every step."""
 
-    model_config = NAMED
+    model_config = SCHEDULE_REQUIRED
 
     schedule: Literal["constant"] = "constant"
-    """Which schedule this is."""
+    """The schedule's name."""
     rate: Rate = 1e-3
     """Adam's learning rate."""
 
@@ -31,10 +33,10 @@ class ConstantRate(ComponentConfig):
 class CosineRate(ComponentConfig):
     """From `peak` down to zero along half a cosine (I. Loshchilov and F. Hutter, SGDR, 2017)."""
 
-    model_config = NAMED
+    model_config = SCHEDULE_REQUIRED
 
     schedule: Literal["cosine"] = "cosine"
-    """Which schedule this is."""
+    """The schedule's name."""
     peak: Rate = 2e-3
     """The first learning rate."""
 
@@ -46,20 +48,41 @@ class CosineRate(ComponentConfig):
 
 
 class OneCycleRate(ComponentConfig):
-    """Up from a tenth of `peak` to `peak`, then down to zero, both linear (L. Smith, 1-cycle policy, 2018)."""
+    """Up from a tenth of `peak` to `peak`, then down to zero, both linear (L. Smith, 1-cycle policy, 2018).
+
+    Source: L. Smith, "A disciplined approach to neural network hyper-parameters: Part 1", 2018.
+
+        >>> schedule = OneCycleRate(peak=1.0, warmup=0.5).build(20)
+        >>> [round(float(schedule(step)), 2) for step in (0, 10, 15, 20)]
+        [0.1, 1.0, 0.5, 0.0]
+    """
 
     schedule: Literal["one_cycle"] = "one_cycle"
-    """Which schedule this is."""
+    """The schedule's name."""
     peak: Rate = 4e-3
     """The highest learning rate."""
     warmup: Annotated[float, Field(strict=True, gt=0, lt=1)] = 0.25
-    """Share of the steps until the peak."""
+    """The fraction of the steps before the peak."""
 
     def build(self, total_steps: int) -> Any:
         """Return a keras schedule over `total_steps` steps."""
-        from components.trainer.one_cycle import OneCycle
+        import keras
+        from keras import ops
 
-        return OneCycle(peak=self.peak, warmup_steps=max(1, round(self.warmup * total_steps)), total_steps=total_steps)
+        peak, warmup_steps = self.peak, max(1, round(self.warmup * total_steps))
+        last_step = max(total_steps, warmup_steps + 1)
+
+        class OneCycle(keras.optimizers.schedules.LearningRateSchedule):  # type: ignore[misc]
+            def __call__(self, step: Any) -> Any:
+                now = ops.cast(step, "float32")
+                rising = ONE_CYCLE_START + (1 - ONE_CYCLE_START) * now / warmup_steps
+                falling = (last_step - now) / (last_step - warmup_steps)
+                return peak * ops.maximum(ops.minimum(rising, falling), 0.0)
+
+            def get_config(self) -> dict[str, Any]:
+                return {"peak": peak, "warmup_steps": warmup_steps, "total_steps": total_steps}
+
+        return OneCycle()
 
 
 LearningRate = Annotated[ConstantRate | CosineRate | OneCycleRate, Field(discriminator="schedule")]

@@ -1,8 +1,10 @@
-"""The convolutional network: three convolutions with max-pooling, two dense layers, softmax."""
+"""Convolutional network: three convolutions with max-pooling, two dense layers, softmax."""
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING, Annotated, Any, Literal
+import hashlib
+from collections.abc import Iterator
+from typing import Annotated, Any, Literal
 
 from pydantic import Field
 
@@ -10,93 +12,66 @@ from components.base.component import ComponentConfig
 from components.base.errors import ConfigError
 from components.inference.predictor import NETWORK_LAYER
 
-if TYPE_CHECKING:
-    from collections.abc import Iterator
-
-STRIDE = 2
-"""Of the poolings: each halves height and width."""
-CONVOLUTIONS = 3
+POOLING_STRIDE = 2
+"""Each pooling halves height and width."""
 Units = Annotated[int, Field(strict=True, ge=1, le=8192)]
 Kernel = Annotated[int, Field(strict=True, ge=1, le=15)]
 Padding = Literal["same", "valid"]
-PoolSize = Annotated[int, Field(strict=True, ge=STRIDE, le=7)]
+PoolSize = Annotated[int, Field(strict=True, ge=POOLING_STRIDE, le=7)]
 
 
 class NetworkConfig(ComponentConfig):
-    """The shape of the network."""
+    """Sizes of the network's layers."""
 
     filters: tuple[Units, Units, Units] = (32, 64, 64)
     """Filters of each convolution."""
     kernels: tuple[Kernel, Kernel, Kernel] = (3, 3, 3)
     """Height and width of each convolution's kernels, in pixels."""
     padding: tuple[Padding, Padding, Padding] = ("same", "same", "same")
-    """`same` surrounds each convolution's input with zeros; `valid` leaves out its border, and the work there."""
-    pooling: PoolSize = STRIDE
-    """Height and width of the windows of max-pooling, which are two pixels apart: 3 lets them overlap, so that a small
+    """`same` pads each convolution's input with zeros; `valid` leaves out its border, and the work there."""
+    pooling: PoolSize = POOLING_STRIDE
+    """Height and width of the max-pooling windows, which are two pixels apart. With 3 they overlap, so that a small
     shift changes less (A. Krizhevsky et al., 2012, section 3.4)."""
     dense: tuple[Units, Units] = (128, 64)
     """Units of each dense layer before the output."""
     dropout: Annotated[float, Field(strict=True, ge=0, lt=1)] = 0.3
-    """Share of the activations dropped before each dense layer while training."""
+    """The fraction of activations dropped before each dense layer during training."""
     batch_normalization: Annotated[bool, Field(strict=True)] = False
     """Whether each convolution's output is normalized over the batch."""
     normalization_momentum: Annotated[float, Field(strict=True, ge=0, lt=1)] = 0.9
-    """How much of the running mean and variance stays at each step."""
-
-
-def check_image_size(config: NetworkConfig, height: int, width: int) -> None:
-    """Hold the images' size against what convolutions without padding and the poolings leave of it.
-
-    Raises:
-        ConfigError: if that is nothing.
-    """
-    least = 1
-    for kernel, padding in reversed(list(zip(config.kernels, config.padding, strict=True))):
-        # Overlapping windows reach over the border, and round up what others round down.
-        least = least * STRIDE - (config.pooling > STRIDE) + (kernel - 1 if padding == "valid" else 0)
-    if min(height, width) < least:
-        raise ConfigError(
-            f"{CONVOLUTIONS} poolings leave nothing of images of {height}x{width} pixels",
-            expected=f"at least {least}x{least} pixels",
-            remedy="set a larger example_gen.source.size, or use larger images",
-        )
+    """Decay of the running mean and variance at each step."""
 
 
 def build_network(
-    config: NetworkConfig,
-    *,
-    image_shape: tuple[int, int, int],
-    classes: int,
-    seed: int,
-    precision: str = "float32",
+    config: NetworkConfig, *, image_shape: tuple[int, int, int], classes: int, seed: int, precision: str = "float32"
 ) -> Any:
-    """Return the network, not yet compiled, as a keras.Sequential.
+    """Return the network as a keras.Sequential that is built but not compiled.
 
-    Each block is convolution, pooling, then ReLU: pooling first gives the same numbers, because
-    ReLU is monotone, and ReLU then has a quarter of the work. Layers have fixed names, and each
-    random initializer and dropout its own seed, so that building twice gives the same network.
+    Each block is convolution, pooling, then ReLU. ReLU is monotone, so pooling first gives the same numbers and leaves
+    ReLU a quarter of the work. Layers have fixed names, and each random initializer and dropout has its own seed:
+    building twice gives the same network.
 
     Args:
-        config: the network's shape.
+        config: the sizes of the layers.
         image_shape: height, width and channels of float32 images.
         classes: units of the softmax output.
-        seed: decides the initial weights and the dropout.
-        precision: a keras dtype policy: what the layers compute in. The softmax is float32 always.
+        seed: determines the initial weights and the dropout.
+        precision: the keras dtype policy of all layers except the softmax, which is always float32.
 
     Raises:
-        ConfigError: if the images are too small for the pooling.
+        ConfigError: if the images are too small for the poolings.
     """
     import keras
     from keras import layers
 
-    check_image_size(config, *image_shape[:2])
+    _check_image_size(config, *image_shape[:2])
     seeds = _seeds(seed)
     policy = keras.dtype_policies.DTypePolicy(precision)
 
     def he_normal() -> Any:  # K. He et al., "Delving Deep into Rectifiers", 2015, for layers before a ReLU
         return keras.initializers.HeNormal(seed=next(seeds))
 
-    # Put together at once: with `add` the network is built anew after each layer.
+    # Passed to Sequential at once: `add` rebuilds the network after each layer.
     network: list[Any] = [keras.Input(image_shape, name="image")]
     blocks = zip(config.filters, config.kernels, config.padding, strict=True)
     for number, (filters, kernel, padding) in enumerate(blocks, start=1):
@@ -114,18 +89,15 @@ def build_network(
         network.append(
             layers.MaxPooling2D(
                 config.pooling,
-                strides=STRIDE,
-                padding="valid" if config.pooling == STRIDE else "same",
+                strides=POOLING_STRIDE,
+                padding="valid" if config.pooling == POOLING_STRIDE else "same",
                 dtype=policy,
                 name=f"pooling_{number}",
             )
         )
         if config.batch_normalization:
-            network.append(
-                layers.BatchNormalization(
-                    momentum=config.normalization_momentum, dtype=policy, name=f"normalization_{number}"
-                )
-            )
+            momentum = config.normalization_momentum
+            network.append(layers.BatchNormalization(momentum=momentum, dtype=policy, name=f"normalization_{number}"))
         network.append(layers.ReLU(dtype=policy, name=f"relu_{number}"))
     network.append(layers.Flatten(dtype=policy, name="flatten"))
     for number, units in enumerate(config.dense, start=1):
@@ -134,15 +106,35 @@ def build_network(
         network.append(
             layers.Dense(units, activation="relu", kernel_initializer=he_normal(), dtype=policy, name=f"dense_{number}")
         )
+    output_initializer = keras.initializers.GlorotUniform(seed=next(seeds))
     network.append(
-        layers.Dense(
-            classes,
-            activation="softmax",
-            kernel_initializer=keras.initializers.GlorotUniform(seed=next(seeds)),
-            name="probabilities",
-        )
+        layers.Dense(classes, activation="softmax", kernel_initializer=output_initializer, name="probabilities")
     )
     return keras.Sequential(network, name=NETWORK_LAYER)
+
+
+def weights_digest(network: Any) -> str:
+    """Return the SHA-256 of all weights: their names, dtypes, shapes and bytes, in order."""
+    digest = hashlib.sha256()
+    for variable in network.weights:
+        array = variable.numpy()
+        digest.update(f"{variable.path} {array.dtype.str} {array.shape}\n".encode())
+        digest.update(array.tobytes())
+    return digest.hexdigest()
+
+
+def _check_image_size(config: NetworkConfig, height: int, width: int) -> None:
+    smallest = 1
+    for kernel, padding in reversed(list(zip(config.kernels, config.padding, strict=True))):
+        # Overlapping windows extend over the border: they round the size up, others round it down.
+        overlaps = config.pooling > POOLING_STRIDE
+        smallest = smallest * POOLING_STRIDE - overlaps + (kernel - 1 if padding == "valid" else 0)
+    if min(height, width) < smallest:
+        raise ConfigError(
+            f"{len(config.kernels)} poolings leave nothing of images of {height}x{width} pixels",
+            expected=f"at least {smallest}x{smallest} pixels",
+            remedy="set a larger example_gen.source.size, or use larger images",
+        )
 
 
 def _seeds(seed: int) -> Iterator[int]:

@@ -1,4 +1,4 @@
-"""Adam, with what may be chosen of it."""
+"""The optimizer: Adam, or AdamW where weights decay."""
 
 from __future__ import annotations
 
@@ -9,8 +9,8 @@ from pydantic import Field
 from components.base.component import ComponentConfig
 
 Decay = Annotated[float, Field(strict=True, ge=0, lt=1)]
-UNDECAYED = ("bias", "gamma", "beta")
-"""Names of the variables that only shift or scale a layer's output: pulling them to zero would not make it simpler."""
+VARIABLES_WITHOUT_DECAY = ("bias", "gamma", "beta")
+"""Variables that only shift or scale a layer's output: moving them towards zero would not make the layer simpler."""
 
 
 class AdamConfig(ComponentConfig):
@@ -20,18 +20,18 @@ class AdamConfig(ComponentConfig):
     """
 
     beta_1: Decay = 0.9
-    """How much of the gradients' running mean stays at each step."""
+    """Decay of the gradients' running mean at each step."""
     beta_2: Decay = 0.999
-    """The same of the running mean of their squares; a short training wants less."""
+    """Decay of the running mean of the squared gradients; short trainings need a smaller value."""
     weight_decay: Decay = 0.0
-    """At each step the kernels lose this share of themselves times the learning rate; biases, and the scales and
-    offsets of batch normalization, do not."""
+    """At each step, kernels shrink by this fraction times the learning rate. Biases, and the scales and offsets of
+    batch normalization, do not."""
 
     def build(self, learning_rate: Any) -> Any:
-        """Return the keras optimizer, for a rate or a schedule."""
+        """Return the keras optimizer for a rate or a schedule."""
         import keras
 
-        decay = self.weight_decay or None  # not 0, for which Keras would add the operations of a decay
+        decay = self.weight_decay or None  # with 0, Keras would add the operations of a decay
         optimizer = keras.optimizers.Adam(learning_rate, beta_1=self.beta_1, beta_2=self.beta_2, weight_decay=decay)
-        optimizer.exclude_from_weight_decay(var_names=UNDECAYED)
+        optimizer.exclude_from_weight_decay(var_names=VARIABLES_WITHOUT_DECAY)
         return optimizer

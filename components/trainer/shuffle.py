@@ -1,4 +1,4 @@
-"""The order of an epoch: which images come when, as a function of the seed, the epoch and the step alone."""
+"""Order of the training images in an epoch: a function of the seed, the epoch and the step alone."""
 
 from __future__ import annotations
 
@@ -14,13 +14,13 @@ if TYPE_CHECKING:
 
 @dataclass(frozen=True)
 class Block:
-    """Rows of a split that are held together, and the steps of an epoch that they make."""
+    """Rows of a split that are loaded together, and the steps of an epoch that train on them."""
 
     start: int
-    """The first row; after a split's last row comes its first."""
+    """The first row; the split's first row follows its last."""
     rows: int
     first_step: int
-    """Of the epoch, from 0."""
+    """Step of the epoch, from 0."""
     steps: int
 
     @property
@@ -30,46 +30,49 @@ class Block:
 
 
 class EpochOrder:
-    """Every image once an epoch, in batches, anew in each epoch, without a memory of the one before.
+    """Batches that contain every image once per epoch, in a new order in each epoch.
 
-    What fits is one block, and its order one shuffle. More is gone through block by block: neighbouring
-    rows, read together, are shuffled among themselves. (ExampleGen has shuffled the rows before, so that each
-    block is a fair sample.) Where the first block begins is drawn for every epoch, and so are the order
-    of blocks and the rows that are left for the last, shorter batch.
+    A split that fits in memory is one block, shuffled as a whole. A larger split is read block by block: the rows
+    of a block are neighbors in the split, and are shuffled among themselves. (ExampleGen has shuffled the split, so
+    each block is a random sample.) Every epoch draws anew where the first block begins, the order of the blocks, and
+    the rows that remain for the last, shorter batch.
 
     Args:
-        images: how many there are.
-        batch_size: images a step; an epoch's last step has what is left.
-        most_rows: that can be held together.
-        seed: decides all of it, together with the epoch.
+        images: rows of the split.
+        batch_size: images per step; an epoch's last step may have fewer.
+        max_rows: rows that may be loaded at once.
+        seed: determines the order together with the epoch.
+
+    Attributes:
+        steps: steps per epoch.
     """
 
-    def __init__(self, *, images: int, batch_size: int, most_rows: int, seed: int) -> None:
+    def __init__(self, *, images: int, batch_size: int, max_rows: int, seed: int) -> None:
         self.images = images
         self.batch_size = batch_size
         self.seed = seed
         self.steps = math.ceil(images / batch_size)
-        self.block_steps = self.steps if images <= most_rows else max(1, most_rows // batch_size)
+        self.block_steps = self.steps if images <= max_rows else max(1, max_rows // batch_size)
 
     def block(self, epoch: int, step: int) -> Block:
-        """Return the block that a step of an epoch is in; epochs from 1, steps from 0."""
+        """Return the block that contains a step; epochs count from 1, steps from 0."""
         blocks = math.ceil(self.steps / self.block_steps)
-        place = step // self.block_steps
+        position = step // self.block_steps
         start, number = 0, 0
         if blocks > 1:
             random = np.random.default_rng((self.seed, epoch))
             start = int(random.integers(self.images))
-            # The last block may be short: it stays the last, of rows that differ from epoch to epoch.
-            number = int([*random.permutation(blocks - 1), blocks - 1][place])
+            # The last block may be short: it stays last, but its rows differ from epoch to epoch.
+            number = int([*random.permutation(blocks - 1), blocks - 1][position])
         size = self.block_steps * self.batch_size
         return Block(
             start=(start + number * size) % self.images,
             rows=min(size, self.images - number * size),
-            first_step=place * self.block_steps,
+            first_step=position * self.block_steps,
             steps=min(self.block_steps, self.steps - number * self.block_steps),
         )
 
     def rows(self, epoch: int, block: Block) -> NDArray[np.int64]:
-        """Return the places of a block's rows within it, from 0, in the order in which they are trained on."""
-        # One more than the step: NumPy takes (seed, epoch, 0) for (seed, epoch), which is taken.
+        """Return the positions of a block's rows within the block, from 0, in training order."""
+        # Step + 1, because NumPy treats (seed, epoch, 0) as (seed, epoch), which `block` uses.
         return np.random.default_rng((self.seed, epoch, 1 + block.first_step)).permutation(block.rows)

@@ -1,4 +1,4 @@
-"""Transform: scale raw images."""
+"""Transform: the component that scales raw images."""
 
 from components.transform.component import Transform, TransformConfig
 

@@ -1,144 +1,148 @@
-"""`export`: a trained model in further forms, without training it again."""
+"""Command `export`: write a trained model in deployment formats, without training it again."""
 
 from __future__ import annotations
 
+import json
 import shutil
 import tempfile
+from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 from pathlib import Path
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, get_args
 
-from components.base.component import Context
-from components.base.errors import ConfigError, StorageError
+import typer
+from rich.markup import escape
+
+from components import Context, Trainer
+from components.artifacts import Export, ExportFormat, Stored, TransformedExamples
+from components.base.errors import ConfigError
+from components.base.termination import Termination
 from components.runtime.disk import disk_space_guard
+from job.reporters.terminal import make_console, print_parts
+from job.signals import Signals
 from job.store.integrity import verify
 from job.store.resolve import MODEL_OPTION, find_training_examples, resolve_model
 
 if TYPE_CHECKING:
-    from collections.abc import Iterator, Sequence
+    from rich.console import Console
 
-    from components.artifacts import Export, ExportFormat, Stored, TransformedExamples
-    from components.base.termination import Termination
-    from job.store.resolve import ResolvedModel
+SCRATCH_PREFIX = ".export-"
+FORMAT_OPTION = "--format"
 
-SCRATCH = ".making-"
-FORMAT = "--format"
+
+def export(
+    directory: Path, names: Sequence[ExportFormat] | None, *, model: str | None, root: Path, as_json: bool
+) -> None:
+    """Export a sealed model and print the files; without names, in every format whose converter is installed.
+
+    Raises:
+        JobError: if that is not possible; the directory stays as it was.
+    """
+    requested: list[ExportFormat] = list(dict.fromkeys(names or get_args(ExportFormat)))
+    formats = installed_formats(requested) if names is None else requested
+    signals = Signals(remedy="run the same command again")
+    with signals.installed(), signals.interruptible():
+        exports = export_model(directory, formats, root=root, model=model, termination=signals)
+        if as_json:
+            typer.echo(json.dumps([one.model_dump(mode="json") for one in exports], indent=2))
+        else:
+            _print_exports(make_console(), directory, exports)
+        for name in requested:
+            if name not in formats:
+                typer.echo(f"{name} is skipped: its converter is not installed (`make extras`)", err=True)
 
 
 def export_model(
-    directory: Path, formats: Sequence[ExportFormat], *, root: Path, asked: str | None, termination: Termination
+    directory: Path, formats: Sequence[ExportFormat], *, root: Path, model: str | None, termination: Termination
 ) -> tuple[Export, ...]:
-    """Write a sealed model in some forms, each tried on real images as the Trainer tries it.
+    """Export a sealed model, with the same check on real images as the Trainer's.
 
-    What is in the directory afterwards is right, or it is as it was before.
+    Either the directory receives every format, or it stays as it was.
 
     Args:
-        directory: empty, or not there yet.
-        formats: which forms; the packages that they need must be installed (`available`).
-        root: whose runs are looked through.
-        asked: which model, as `choose_model` takes it.
-        termination: asked between two forms whether to end.
+        directory: an empty directory, or one that does not exist yet.
+        formats: the formats to write; their packages must be installed (see `installed_formats`).
+        root: the root whose runs are searched.
+        model: the model's name (see `resolve_model`).
+        termination: checked between two formats.
 
     Raises:
-        ConfigError: if there is something in the directory, or no such model, or one that is no keras model, or the
-            converter to a form is not installed.
-        IntegrityError: if the model, or what it was trained on, is damaged or gone.
-        JobError: if a form answers otherwise than the network in memory.
-        StorageError: if there is no space.
+        ConfigError: if the directory is not empty, there is no such model, it is not a Keras model, or the converter of
+            a format is not installed.
+        IntegrityError: if the model or the images that it was trained on are damaged or missing.
+        JobError: if an exported file predicts differently from the network in memory.
+        StorageError: if the disk is full.
     """
-    if "onnx" in formats:
-        from components.trainer.export.onnx_file import require
-
-        require(FORMAT)
-    check_free(directory)
-    chosen = resolve_model(root, asked)
-    with _filled(directory) as scratch:
-        return _export(chosen, formats, Context(output=scratch, termination=termination))
-
-
-def available(formats: Sequence[ExportFormat]) -> list[ExportFormat]:
-    """Return the forms whose converters are installed."""
-    from components.trainer.export.onnx_file import missing
-
-    return [name for name in formats if name != "onnx" or not missing()]
-
-
-def check_free(directory: Path) -> None:
-    """See that there is nothing where the forms are to be written.
-
-    Raises:
-        ConfigError: if there is something.
-    """
-    try:
-        if directory.is_dir():
-            there = [path.name for path in directory.iterdir() if not path.name.startswith(SCRATCH)]
-        else:
-            there = [directory.name] if directory.exists() or directory.is_symlink() else []
-    except OSError as error:
-        raise _refused(directory, error) from error
-    if there:
+    if missing := Trainer.missing_packages(formats):
         raise ConfigError(
-            f"there is something in {directory} already" if directory.is_dir() else f"{directory} is not a folder",
-            expected="a folder that is empty, or not there yet",
-            remedy="name another, or clear it away",
+            f"{FORMAT_OPTION} names onnx, but its converter is not installed: {', '.join(missing)}",
+            expected="the packages of the extra `onnx`",
+            remedy=f"`make extras` or `pip install 'mnist-job[onnx]'`, or leave out {FORMAT_OPTION} onnx",
         )
-
-
-def _export(chosen: ResolvedModel, formats: Sequence[ExportFormat], context: Context) -> tuple[Export, ...]:
-    model = chosen.stored.artifact
-    if model.format != "keras":
+    _check_empty(directory)
+    chosen = resolve_model(root, model)
+    if chosen.stored.artifact.format != "keras":
         raise ConfigError(
-            f"the model in {chosen.stored.directory} is {model.format}, and has no network to export",
-            expected="a keras model, as the Trainer makes it",
-            remedy=f"name the run of one with {MODEL_OPTION}",
+            f"the model in {chosen.stored.directory} is {chosen.stored.artifact.format}, and has no network to export",
+            expected="a keras model, as the Trainer writes it",
+            remedy=f"name a run with such a model with {MODEL_OPTION}",
         )
     found = find_training_examples(chosen.sealed)
     verify(found.directory, found.manifest)
-    examples: Stored[TransformedExamples] = found.stored()
+    transformed: Stored[TransformedExamples] = found.stored()
+    with _scratch_folder(directory) as scratch:
+        context = Context(output=scratch, termination=termination)
+        return Trainer.export(chosen.stored, transformed, formats, context, setting=FORMAT_OPTION)
 
-    from components.inference.predictor import load_network
-    from components.io.splits import read_scaled
-    from components.trainer.export.export import CHECK_IMAGES, export, raw_images
-    from components.trainer.export.serving_model import ServingModel
 
-    graph = examples.artifact.graph
-    images = raw_images(graph, read_scaled(examples, examples.artifact.splits.validation).images[:CHECK_IMAGES])
-    deployable = ServingModel.of(load_network(chosen.stored), graph, model.test_time_shift)
-    return export(deployable, formats, images, context, asked_by=FORMAT)
+def installed_formats(formats: Sequence[ExportFormat]) -> list[ExportFormat]:
+    """Return the formats whose converters are installed."""
+    return [name for name in formats if not Trainer.missing_packages([name])]
+
+
+def _print_exports(console: Console, directory: Path, exports: Sequence[Export]) -> None:
+    for one in exports:
+        check = f"(differs by at most {one.largest_difference:.2g} from the network in memory, on {one.images} images)"
+        print_parts(console, f"{one.format:<12} ", [escape(str(directory / one.file)), f"[dim]{check}[/]"])
+
+
+def _check_empty(directory: Path) -> None:
+    """Raise ConfigError unless the directory is empty or does not exist."""
+    try:
+        if directory.is_dir():
+            existing = [path.name for path in directory.iterdir() if not path.name.startswith(SCRATCH_PREFIX)]
+        else:
+            existing = [directory.name] if directory.exists() or directory.is_symlink() else []
+    except OSError as error:
+        raise ConfigError.not_writable(directory, error) from error
+    if existing:
+        raise ConfigError(
+            f"{directory} is not empty" if directory.is_dir() else f"{directory} is not a folder",
+            expected="a folder that is empty or does not exist yet",
+            remedy="name another folder, or empty this one",
+        )
 
 
 @contextmanager
-def _filled(directory: Path) -> Iterator[Path]:
-    """Give a folder to write to, whose content comes into the directory when the block has ended well.
+def _scratch_folder(directory: Path) -> Iterator[Path]:
+    """Yield a folder whose content moves to the directory if the block succeeds.
 
-    It is within the directory, which may be a mount point. What a killed one left there goes.
+    The folder is inside the directory, which may be a mount point. Remains of killed processes are deleted.
     """
-    new = not directory.exists()
+    created = not directory.exists()
     try:
         directory.mkdir(parents=True, exist_ok=True)
-        for left in directory.glob(f"{SCRATCH}*"):
-            shutil.rmtree(left)
-        with tempfile.TemporaryDirectory(dir=directory, prefix=SCRATCH) as made:
-            scratch = Path(made)
-            try:
-                with disk_space_guard(scratch):
-                    yield scratch
-            except StorageError as error:
-                remedy = "make room there, or name a folder on another disk"
-                raise StorageError(error.headline, expected=error.expected, remedy=remedy) from error
+        for remains in directory.glob(f"{SCRATCH_PREFIX}*"):
+            shutil.rmtree(remains)
+        with tempfile.TemporaryDirectory(dir=directory, prefix=SCRATCH_PREFIX) as name:
+            scratch = Path(name)
+            with disk_space_guard(scratch, remedy="free some space there, or name a folder on another disk"):
+                yield scratch
             for path in scratch.iterdir():
                 path.rename(directory / path.name)
-        new = False
+        created = False
     except OSError as error:
-        raise _refused(directory, error) from error
+        raise ConfigError.not_writable(directory, error) from error
     finally:
-        if new and directory.is_dir() and not any(directory.iterdir()):
+        if created and directory.is_dir() and not any(directory.iterdir()):
             directory.rmdir()
-
-
-def _refused(directory: Path, error: OSError) -> ConfigError:
-    return ConfigError(
-        f"{directory} cannot be written to: {error.strerror or error}",
-        expected="a folder that may be written to",
-        remedy="name another, or give permission",
-    )

@@ -16,7 +16,7 @@ from components.io.atomic import flush
 from components.runtime.disk import nearest_existing
 from components.runtime.locks import acquire
 from job.reporters.termination_log import VARIABLE as TERMINATION_LOG_VARIABLE
-from job.store.store import make_writable
+from job.store.store import ensure_writable
 
 CACHES = {
     "matplotlib": ("MPLCONFIGDIR", "~/.config/matplotlib"),
@@ -74,7 +74,7 @@ def check_root(root: Path) -> Place:
     probe = root / f".doctor-{secrets.token_hex(4)}"
     missing = nearest_existing(root) != root.absolute()
     try:
-        make_writable(root)
+        ensure_writable(root)
         (probe / "folder").mkdir(parents=True)
         (probe / "link").symlink_to("folder")
         (probe / "folder").rename(probe / "renamed")

@@ -10,11 +10,12 @@ import typer
 from rich.markup import escape
 
 from job.pipeline.slots import OPTIONAL_SLOTS
-from job.reporters.lineage_tree import print_lineage
+from job.reporters.lineage_tree import describe_artifact, print_lineages
 from job.reporters.tables import print_run
 from job.reporters.terminal import make_console, print_field, print_parts
-from job.store.lineage import describe, final_outputs, find_artifact, lineage, sealed_artifacts, step_manifests
+from job.store.lineage import final_outputs, lineage, step_manifests
 from job.store.runs import LATEST, RECORD, Runs
+from job.store.search import find_artifact
 from job.store.store import Store
 
 if TYPE_CHECKING:
@@ -39,7 +40,7 @@ def _show_run(store: Store, runs: Runs, name: str, *, as_json: bool) -> None:
     record = runs.read(name)
     manifests = step_manifests(store, record)
     if any(step.references for step in record.steps):  # artifacts of other runs
-        manifests |= {sealed.manifest.digest: sealed.manifest for sealed in sealed_artifacts(store)}
+        manifests |= {sealed.manifest.digest: sealed.manifest for sealed in store.sealed_artifacts()}
     lineages = [lineage(manifests, digest) for digest in final_outputs(record, manifests)]
     alive = runs.is_alive(record.run_id)
     if as_json:
@@ -54,18 +55,18 @@ def _show_run(store: Store, runs: Runs, name: str, *, as_json: bool) -> None:
     started = f"{record.started:%Y-%m-%d %H:%M} UTC"
     print_parts(console, "run ", [f"[bold]{record.run_id}[/]", started, f"root {escape(str(store.root))}"])
     print_run(console, record, runs.path(record.run_id), alive=alive)
-    print_lineage(console, lineages)
+    print_lineages(console, lineages)
 
 
 def _show_artifact(store: Store, runs: Runs, sealed: SealedArtifact, *, as_json: bool) -> None:
     manifest = sealed.manifest
-    manifests = {other.manifest.digest: other.manifest for other in (*sealed_artifacts(store), sealed)}
+    manifests = {other.manifest.digest: other.manifest for other in (*store.sealed_artifacts(), sealed)}
     run_ids = runs.using(manifest.digest)
     if as_json:
         values = manifest.model_dump(mode="json") | {"runs": run_ids, "lineage": lineage(manifests, manifest.digest)}
         typer.echo(json.dumps(values, indent=2))
         return
     console = make_console()
-    for label, text in {**describe(sealed), "runs": ", ".join(reversed(run_ids)) or "none"}.items():
+    for label, text in {**describe_artifact(sealed), "runs": ", ".join(reversed(run_ids)) or "none"}.items():
         print_field(console, label, escape(text))
-    print_lineage(console, [lineage(manifests, manifest.digest)])
+    print_lineages(console, [lineage(manifests, manifest.digest)])

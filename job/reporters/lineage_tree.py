@@ -1,4 +1,4 @@
-"""The lineage of artifacts as trees for a terminal."""
+"""An artifact and its lineage, for a terminal."""
 
 from __future__ import annotations
 
@@ -8,16 +8,32 @@ from typing import TYPE_CHECKING, Any
 from rich.markup import escape
 from rich.tree import Tree
 
+from components.base.formatting import format_size
+from job.store.store import SealedArtifact
+
 if TYPE_CHECKING:
     from rich.console import Console
 
 
-def print_lineage(console: Console, lineages: Iterable[dict[str, Any]]) -> None:
+def describe_artifact(sealed: SealedArtifact) -> dict[str, str]:
+    """Return the labels and values that `show` prints above an artifact's lineage."""
+    manifest = sealed.manifest
+    return {
+        "artifact": manifest.artifact.kind,
+        "produced by": f"{manifest.producer.component} {manifest.producer.version}",
+        "digest": manifest.digest,
+        "fingerprint": manifest.fingerprint,
+        "files": f"{len(manifest.files)}, {format_size(sum(file.size for file in manifest.files))}",
+        "directory": str(sealed.directory),
+    }
+
+
+def print_lineages(console: Console, lineages: Iterable[dict[str, Any]]) -> None:
     """Print each value of `job.store.lineage.lineage` as a tree. An artifact that appears again is not repeated."""
     console.print()
     drawn: set[str] = set()
-    for node in lineages:
-        console.print(_branch(node, "", drawn), highlight=False, soft_wrap=True)
+    for lineage in lineages:
+        console.print(_branch(lineage, "", drawn), highlight=False, soft_wrap=True)
 
 
 def _branch(node: dict[str, Any], name: str, drawn: set[str]) -> Tree:

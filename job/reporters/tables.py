@@ -58,7 +58,7 @@ def summary(sealed: SealedArtifact) -> str:
         case Model() as model:
             return (
                 f"{model.parameters:,} parameters; epoch {model.best_epoch} of {len(model.history)} kept, "
-                f"validation accuracy {model.kept.val_accuracy:.4f}"
+                f"validation accuracy {model.best.val_accuracy:.4f}"
             )
         case Evaluation() as evaluation:
             stamped = f", {RUBBER_STAMPED}" if evaluation.blessing.rubber_stamped else ""

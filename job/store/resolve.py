@@ -1,4 +1,4 @@
-"""References: from what a configuration calls an artifact of an earlier run to the sealed artifact."""
+"""Resolve names: from a run's id, `latest-blessed` or a path to a sealed artifact or a trained model."""
 
 from __future__ import annotations
 
@@ -7,45 +7,39 @@ import re
 from contextlib import suppress
 from dataclasses import dataclass, field
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
-from components import Pusher
+from components import Artifact, Component, Pusher
 from components.artifacts import Evaluation, GraphOperation, Model, Stored, TransformedExamples
 from components.base.errors import ConfigError, IntegrityError
 from job.pipeline.slots import SLOTS
+from job.store.fingerprint import FingerprintInputs
 from job.store.integrity import verify
-from job.store.lineage import sealed_artifacts
 from job.store.manifest import MANIFEST
-from job.store.records import ReferenceRecord
+from job.store.records import ReferenceRecord, StepRecord
 from job.store.runs import RECORD, Runs
-from job.store.store import Store
-
-if TYPE_CHECKING:
-    from components import Artifact, Component
-    from job.store.fingerprint import FingerprintInputs
-    from job.store.records import StepRecord
-    from job.store.store import SealedArtifact
+from job.store.store import SealedArtifact, Store
 
 FINGERPRINT = re.compile("[0-9a-f]{64}")
-"""Names the folder of an artifact in a store: without a manifest it is damaged."""
 LATEST_BLESSED = "latest-blessed"
-"""The newest run whose model was blessed."""
+"""The newest run with a blessed model."""
+MODEL_OPTION = "--model"
 
 
 @dataclass(frozen=True)
 class ResolvedArtifact:
-    """What was found for a name."""
+    """The artifact that was found for a name."""
 
     sealed: SealedArtifact
-    asked: str
+    requested: str
     run_id: str | None = None
-    """The run by which it was found, if it was."""
+    """The run by which it was found; None if it was found by its path."""
 
     def record(self) -> ReferenceRecord:
-        """Return what `run.json` holds of it."""
+        """Return the entry for `run.json`."""
         manifest = self.sealed.manifest
         return ReferenceRecord(
-            requested=self.asked,
+            requested=self.requested,
             run_id=self.run_id,
             component=self.sealed.slot,
             fingerprint=manifest.fingerprint,
@@ -56,185 +50,167 @@ class ResolvedArtifact:
 
 @dataclass(frozen=True)
 class ArtifactResolver:
-    """Finds what configurations refer to.
+    """Finds the artifacts of earlier runs that a configuration refers to.
 
     Attributes:
-        store: the artifacts of the root.
+        store: the artifacts of a root.
         runs: the runs of the same root.
     """
 
     store: Store
     runs: Runs
-    _found: dict[tuple[str, str], ResolvedArtifact] = field(default_factory=dict)
-    """What `check` found, by slot and input: `runs/latest` leads elsewhere once a run has begun."""
+    _checked: dict[tuple[str, str], ResolvedArtifact] = field(default_factory=dict)
+    """Results of `check` by slot and input, because `runs/latest` changes when a run begins."""
 
     def check(self, slot: str, component: Component[Any]) -> None:
-        """See, before anything runs, that what a component refers to by a run's id or a path is there.
+        """Check before any step runs that the artifacts a component refers to by a run's id or a path exist.
 
         Raises:
-            ConfigError: if it is not.
-            IntegrityError: if it is damaged.
+            ConfigError: if one does not exist.
+            IntegrityError: if one is damaged.
         """
         optional = type(component).signature().optional
-        for name, asked in component.references().items():
+        for name, requested in component.references().items():
             if name not in optional:
                 raise ConfigError(
-                    f"{slot}.{name} is `{asked}`, but {type(component).__name__} takes no {name}",
+                    f"{slot}.{name} is `{requested}`, but {type(component).__name__} has no input {name}",
                     expected=f"`{name}: Stored[...] | None = None` among the arguments of its run",
-                    remedy=f"add it, or take {slot}.{name} away",
+                    remedy=f"add it, or remove {slot}.{name}",
                 )
-            if asked != LATEST_BLESSED:
-                self._found[slot, name] = self.find(f"{slot}.{name}", asked, optional[name])
+            if requested != LATEST_BLESSED:
+                self._checked[slot, name] = self.find(f"{slot}.{name}", requested, optional[name])
 
     def resolve(self, slot: str, component: Component[Any], key: FingerprintInputs) -> dict[str, ResolvedArtifact]:
-        """Return what is found for each optional input that a component refers to.
+        """Return the artifact of each optional input that a component refers to.
 
-        `latest-blessed` may find nothing, and passes over what this very step has made before: compared with
-        itself, nothing would ever be worse. All others are found, or it is an error.
+        `latest-blessed` may find nothing. It skips artifacts of this very step: compared with itself, a model would
+        never be worse.
 
         Args:
-            slot: the component's.
-            component: whose configuration refers.
-            key: of the step, without what is referred to.
+            slot: the slot of the component.
+            component: the component whose configuration has the references.
+            key: the fingerprint inputs of the step without its optional inputs.
 
         Raises:
-            ConfigError: if a run or an artifact is not there.
+            ConfigError: if a run or an artifact does not exist.
+            IntegrityError: if an artifact is damaged.
+        """
+        types = type(component).signature().optional
+        found = {
+            name: self._latest_blessed(types[name], key)
+            if requested == LATEST_BLESSED
+            else self._find_checked(slot, name) or self.find(f"{slot}.{name}", requested, types[name])
+            for name, requested in component.references().items()
+        }
+        return {name: resolved for name, resolved in found.items() if resolved is not None}
+
+    def find(self, option: str, name: str, artifact_type: type[Artifact]) -> ResolvedArtifact:
+        """Return the artifact of a type that a run's id, or the path of a run or of the artifact, names.
+
+        Args:
+            option: the configuration key or option that holds the name, for messages.
+            name: the run's id or the path.
+            artifact_type: the expected type.
+
+        Raises:
+            ConfigError: if there is no such run or artifact, or its type is another one.
             IntegrityError: if it is damaged.
         """
-        kinds = type(component).signature().optional
-        found = {
-            name: self._latest_blessed(kinds[name], key)
-            if asked == LATEST_BLESSED
-            else self._checked(slot, name) or self.find(f"{slot}.{name}", asked, kinds[name])
-            for name, asked in component.references().items()
-        }
-        return {name: reference for name, reference in found.items() if reference is not None}
+        path = Path(name).expanduser()
+        if os.sep in name or path.is_dir():
+            return ResolvedArtifact(self._find_at(path, option, artifact_type), name)
+        slot = slot_of(artifact_type)
+        try:
+            record = self.runs.read(name)
+        except ConfigError as error:
+            raise ConfigError(
+                f"{option} is `{name}`: {error.headline}",
+                expected=f"{LATEST_BLESSED}, a run's id, or the path of an artifact",
+                remedy=f"correct or remove {option}",
+            ) from error
+        step = next((step for step in record.steps if step.component == slot), None)
+        if step is None:
+            raise _no_such_step(option, name, slot)
+        return ResolvedArtifact(self._find_output(step), name, record.run_id)
 
-    def _checked(self, slot: str, name: str) -> ResolvedArtifact | None:
-        """Return what `check` found, which may have been damaged since."""
-        found = self._found.get((slot, name))
+    def _find_checked(self, slot: str, name: str) -> ResolvedArtifact | None:
+        """Return the result of `check` after verifying it again."""
+        found = self._checked.get((slot, name))
         if found is not None:
             verify(found.sealed.directory, found.sealed.manifest)
         return found
 
-    def _latest_blessed(self, kind: type[Artifact], key: FingerprintInputs) -> ResolvedArtifact | None:
+    def _latest_blessed(self, artifact_type: type[Artifact], key: FingerprintInputs) -> ResolvedArtifact | None:
         for record in self.runs.blessed():
             for step in record.steps:
-                if step.component != slot_of(kind):
+                if step.component != slot_of(artifact_type):
                     continue
-                with suppress(IntegrityError):  # gone, or damaged: an older one may be whole
-                    sealed = self._sealed(step)
-                    if not is_the_same_step(sealed.manifest.fingerprint_inputs, key):
+                with suppress(IntegrityError):  # deleted or damaged: continue with an older run
+                    sealed = self._find_output(step)
+                    if not is_same_step(sealed.manifest.fingerprint_inputs, key):
                         return ResolvedArtifact(sealed, LATEST_BLESSED, record.run_id)
         return None
 
-    def find(self, place: str, asked: str, kind: type[Artifact]) -> ResolvedArtifact:
-        """Return the artifact of a kind that is called by a run's id, or by the path of a run or of itself.
-
-        Args:
-            place: what calls it so, such as a key of the configuration.
-            asked: what it is called.
-            kind: what it must be.
-
-        Raises:
-            ConfigError: if there is no such run or artifact, or it is of another kind.
-            IntegrityError: if it is damaged.
-        """
-        path = Path(asked).expanduser()
-        if os.sep in asked or path.is_dir():
-            return ResolvedArtifact(self._at(path, place, kind), asked)
-        wanted = slot_of(kind)
-        try:
-            record = self.runs.read(asked)
-        except ConfigError as error:
-            raise ConfigError(
-                f"{place} is `{asked}`: {error.headline}",
-                expected=f"{LATEST_BLESSED}, a run's id, or the path of an artifact",
-                remedy=f"correct {place}, or take it away",
-            ) from error
-        steps = {step.component: step for step in record.steps}
-        if wanted not in steps:
-            raise _too_short(place, asked, wanted)
-        return ResolvedArtifact(self._sealed(steps[wanted]), asked, record.run_id)
-
-    def _sealed(self, step: StepRecord) -> SealedArtifact:
+    def _find_output(self, step: StepRecord) -> SealedArtifact:
         sealed = self.store.find(step.component, step.fingerprint)
         if sealed is None:
-            directory = self.store.directory(step.component, step.fingerprint)
             raise IntegrityError(
-                f"{directory} is not there any more", expected="what the run made", remedy="name another run"
+                f"{self.store.directory(step.component, step.fingerprint)} does not exist",
+                expected="the artifact of the run",
+                remedy="name another run",
             )
         return sealed
 
-    def _at(self, path: Path, place: str, kind: type[Artifact]) -> SealedArtifact:
-        """Return the sealed artifact in a folder, or that of a run's folder, also of another root."""
-        wanted = slot_of(kind)
-        directory = (path / wanted if (path / wanted).is_dir() else path).resolve()
+    def _find_at(self, path: Path, option: str, artifact_type: type[Artifact]) -> SealedArtifact:
+        """Return the sealed artifact in a folder or in a run's folder, which may be in another root."""
+        slot = slot_of(artifact_type)
+        directory = (path / slot if (path / slot).is_dir() else path).resolve()
         if not directory.is_dir():
             raise ConfigError(
-                f"{place} is {path}, where there is no folder",
+                f"{option} is {path}, which is not a folder",
                 expected="the folder of a run, or of a sealed artifact",
-                remedy=f"correct {place}, or take it away",
+                remedy=f"correct or remove {option}",
             )
         if (directory / RECORD).is_file():
-            raise _too_short(place, path, wanted)
+            raise _no_such_step(option, path, slot)
+        # A folder named like an artifact in a store, but without a manifest, is damaged.
         if not (os.path.lexists(directory / MANIFEST) or FINGERPRINT.fullmatch(directory.name)):
+            is_version = Pusher.read_version(directory) is not None
             raise ConfigError(
-                f"{place} is {path}, which is no sealed artifact and no run",
-                expected="the folder of a run, or of a sealed artifact, with its manifest.json",
-                remedy=f"`python -m job show {path}` tells what this version was made of"
-                if Pusher.read_version(directory) is not None
-                else f"correct {place}",
+                f"{option} is {path}, which is neither a sealed artifact nor a run",
+                expected="the folder of a run, or of a sealed artifact with its manifest.json",
+                remedy=f"find its artifact with `python -m job show {path}`" if is_version else f"correct {option}",
             )
-        sealed = self.store.read(wanted, directory)
+        sealed = self.store.read(slot, directory)
         verify(directory, sealed.manifest)
-        if not isinstance(sealed.manifest.artifact, kind):
+        if not isinstance(sealed.manifest.artifact, artifact_type):
             raise ConfigError(
-                f"{place} is {path}, an artifact of the kind {sealed.manifest.artifact.kind}",
-                expected=f"one that a step {wanted} made",
-                remedy=f"correct {place}",
+                f"{option} is {path}, an artifact of the kind {sealed.manifest.artifact.kind}",
+                expected=f"an artifact of a {slot}",
+                remedy=f"correct {option}",
             )
         return sealed
-
-
-def _too_short(place: str, asked: object, wanted: str) -> ConfigError:
-    return ConfigError(
-        f"{place} is `{asked}`, a run that did not come to its {wanted}",
-        expected="a run with such a step",
-        remedy=f"name another run, or {LATEST_BLESSED}",
-    )
-
-
-def slot_of(kind: type[Artifact]) -> str:
-    """Return the slot that makes artifacts of a kind."""
-    return next(slot for slot, component in SLOTS.items() if component.signature().output is kind)
-
-
-def is_the_same_step(made: FingerprintInputs, key: FingerprintInputs) -> bool:
-    """Return whether a key says what another says that refers to nothing: the same inputs, or config without any."""
-    inputs = {name: made.inputs.get(name) for name in key.inputs}
-    return inputs == key.inputs if key.inputs else made.producer.config == key.producer.config
-
-
-MODEL_OPTION = "--model"
 
 
 @dataclass(frozen=True)
 class ResolvedModel:
-    """A model whose every file was verified, and what is to be known to ask it."""
+    """A verified model, with everything that predictions need."""
 
-    stored: Stored[Model]
-    evaluation: Stored[Evaluation] | None
-    """That of the run; None for a model that was not named by a run, or that nobody evaluated."""
     sealed: SealedArtifact
-    """The model as it lies in its store."""
+    evaluation: Stored[Evaluation] | None
+    """The evaluation of the run; None if the model was not named by a run, or was not evaluated."""
+
+    @property
+    def stored(self) -> Stored[Model]:
+        """The model as a component receives it."""
+        return self.sealed.stored()
 
     @property
     def graph(self) -> tuple[GraphOperation, ...]:
-        """What turns raw images into those that it was trained on; empty if it has a SavedModel, which does so itself.
+        """The transform of raw images; empty if the model has a SavedModel, which includes it.
 
         Raises:
-            IntegrityError: if the examples that it was trained on are not in the store any more.
+            IntegrityError: if the examples that the model was trained on were deleted.
         """
         if self.stored.artifact.saved_model is not None:
             return ()
@@ -243,67 +219,78 @@ class ResolvedModel:
 
     @property
     def temperature(self) -> float | None:
-        """By which its evaluation divided the logits; None if it did not."""
+        """The temperature by which the evaluation divided the logits; None if it did not."""
         calibration = None if self.evaluation is None else self.evaluation.artifact.calibration
         return calibration.temperature if calibration is not None and calibration.applied else None
 
 
-def resolve_model(root: Path, asked: str | None) -> ResolvedModel:
-    """Return the model that is to answer.
+def resolve_model(root: Path, name: str | None) -> ResolvedModel:
+    """Return a model by name.
 
     Args:
-        root: whose runs are looked through.
-        asked: a run's id, `latest`, the path of a run or of a sealed model; by default the latest blessed run.
+        root: the root of artifacts and runs.
+        name: a run's id, `latest`, or the path of a run or of a sealed model; None for the latest blessed run.
 
     Raises:
         ConfigError: if there is no such model.
         IntegrityError: if it is damaged.
     """
-    references = ArtifactResolver(Store(root), Runs(root))
-    asked = newest_blessed(references.runs) if asked in (None, LATEST_BLESSED) else str(asked)
-    found = references.find(MODEL_OPTION, asked, Model)
-    model = found.sealed
-    evaluated = found.run_id is not None and any(
-        step.component == slot_of(Evaluation) for step in references.runs.read(found.run_id).steps
-    )
-    if evaluated or (Path(asked).expanduser() / slot_of(Evaluation)).is_dir():
-        evaluation = references.find(MODEL_OPTION, asked, Evaluation).sealed.stored()
-    else:
-        evaluation = None
-    stored: Stored[Model] = model.stored()
-    return ResolvedModel(stored, evaluation, model)
+    runs = Runs(root)
+    resolver = ArtifactResolver(Store(root), runs)
+    name = newest_blessed_run(runs) if name in (None, LATEST_BLESSED) else str(name)
+    model = resolver.find(MODEL_OPTION, name, Model)
+    slot = slot_of(Evaluation)
+    evaluated = model.run_id is not None and any(step.component == slot for step in runs.read(model.run_id).steps)
+    if evaluated or (Path(name).expanduser() / slot).is_dir():
+        return ResolvedModel(model.sealed, resolver.find(MODEL_OPTION, name, Evaluation).sealed.stored())
+    return ResolvedModel(model.sealed, None)
 
 
-def newest_blessed(runs: Runs) -> str:
-    """Return the id of the newest run whose model was blessed.
-
-    Raises:
-        ConfigError: if there is none.
-    """
+def newest_blessed_run(runs: Runs) -> str:
+    """Return the id of the newest run with a blessed model, or raise ConfigError."""
     record = next(runs.blessed(), None)
     if record is None:
         raise ConfigError(
             f"{runs.root} has no run whose model was blessed",
-            expected=f"one, or a model that is named with {MODEL_OPTION}",
+            expected="a run with a blessed model",
             remedy=f"name a run with {MODEL_OPTION}, another root with --root, or train a model first",
         )
     return record.run_id
 
 
 def find_training_examples(model: SealedArtifact) -> SealedArtifact:
-    """Return the examples that a model was trained on, which lie in the same store.
+    """Return the examples that a model was trained on, from the same store.
 
     Raises:
-        IntegrityError: if they are not there any more.
+        IntegrityError: if they were deleted.
     """
-    above = model.directory.parents
-    store = Store(above[2] if len(above) > 2 else above[0])
+    parents = model.directory.parents
+    store = Store(parents[2] if len(parents) > 2 else parents[0])
     digests = set(model.manifest.inputs.values())
-    for sealed in sealed_artifacts(store):
+    for sealed in store.sealed_artifacts():
         if sealed.manifest.digest in digests and isinstance(sealed.manifest.artifact, TransformedExamples):
             return sealed
     raise IntegrityError(
-        f"{model.directory} was trained on examples that {store.root} does not have any more",
-        expected="what its transform made, which says how raw images are to be scaled",
+        f"{model.directory} was trained on examples that are not in {store.root}",
+        expected="the output of the transform, which defines how raw images are scaled",
         remedy=f"name another model with {MODEL_OPTION}, or run the job again",
+    )
+
+
+def slot_of(artifact_type: type[Artifact]) -> str:
+    """Return the slot that produces artifacts of a type."""
+    return next(slot for slot, component in SLOTS.items() if component.signature().output is artifact_type)
+
+
+def is_same_step(sealed: FingerprintInputs, key: FingerprintInputs) -> bool:
+    """Return whether an artifact has the inputs of `key`, which has no optional ones; without inputs, its config."""
+    inputs = {name: sealed.inputs.get(name) for name in key.inputs}
+    return inputs == key.inputs if key.inputs else sealed.producer.config == key.producer.config
+
+
+def _no_such_step(option: str, name: object, slot: str) -> ConfigError:
+    return ConfigError(
+        f"{option} is `{name}`, a run without a finished {slot}",
+        expected="a run with such a step",
+        remedy=f"name another run, or {LATEST_BLESSED}",
     )

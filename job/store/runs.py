@@ -1,9 +1,9 @@
-"""Runs: one directory each, with what was asked, what was done, and links to what came out.
+"""Runs on disk: one directory per run, with its record, its report and links to its artifacts.
 
 <root>/runs/<run id>/run.json         the RunRecord
-<root>/runs/<run id>/report.html      what the run gave, as a page
-<root>/runs/<run id>/model_card.md    what is to be known of its model before it is used
-<root>/runs/<run id>/lock             there while it goes on
+<root>/runs/<run id>/report.html      the report
+<root>/runs/<run id>/model_card.md    the model card
+<root>/runs/<run id>/lock             exists while the run is in progress
 <root>/runs/<run id>/<slot>           a link to the artifact of that step
 <root>/runs/latest                    a link to the newest run
 """
@@ -13,23 +13,19 @@ from __future__ import annotations
 import os
 import secrets
 import shutil
-from contextlib import contextmanager, suppress
+from collections.abc import Iterator
+from contextlib import AbstractContextManager, suppress
 from datetime import UTC, datetime
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
 from pydantic import ValidationError
 
 from components.base.errors import ConfigError, IntegrityError, StorageError, first_validation_error
 from components.io.atomic import replace_link, write_atomically
 from components.runtime.locks import acquire, is_held
-from job.store.records import RunRecord
-from job.store.store import make_writable
-
-if TYPE_CHECKING:
-    from collections.abc import Iterator
-
-    from job.store.records import StepRecord
+from job.store.records import RunRecord, StepRecord
+from job.store.store import ensure_writable
 
 LATEST = "latest"
 RECORD = "run.json"
@@ -46,21 +42,17 @@ class Runs:
         self.directory = root / "runs"
 
     def prepare(self) -> None:
-        """Make the folder of runs, writable.
-
-        Raises:
-            ConfigError: if that cannot be.
-        """
-        make_writable(self.directory)
+        """Create the folder of runs, and check that it is writable."""
+        ensure_writable(self.directory)
 
     def begin(self, *, config: dict[str, Any], environment: dict[str, Any]) -> RunRecord:
-        """Make the directory of a new run, write its first record, and let `latest` lead to it.
+        """Create the directory of a new run, write its first record, and point `latest` to it.
 
         Raises:
-            StorageError: if there is no space for that.
+            StorageError: if the disk is full.
         """
         started = datetime.now(UTC)
-        run_id = self._new_id(started)
+        run_id = self._create_directory(started)
         record = RunRecord(
             run_id=run_id,
             outcome="running",
@@ -77,25 +69,20 @@ class Runs:
             raise
         return record
 
-    def _new_id(self, started: datetime) -> str:
-        """Make the directory of a run, and return its id.
-
-        Ids are in the order of time, to the millisecond, and apart where runs begin in the same one.
-        """
+    def _create_directory(self, started: datetime) -> str:
+        """Create the directory of a run, and return its id: sorted by time, and unique within a millisecond."""
         while True:
             run_id = f"{started:%Y%m%d-%H%M%S}-{started.microsecond // 1000:03}{secrets.token_hex(2)}"
             with suppress(FileExistsError):
                 self.path(run_id).mkdir(parents=True)
                 return run_id
 
-    @contextmanager
-    def alive(self, record: RunRecord) -> Iterator[None]:
-        """Let others see, for as long as the block runs, that a run goes on."""
-        with acquire(self.path(record.run_id) / LOCK):
-            yield
+    def alive(self, record: RunRecord) -> AbstractContextManager[None]:
+        """Return a block that marks the run as in progress for other processes."""
+        return acquire(self.path(record.run_id) / LOCK)
 
     def is_alive(self, run_id: str) -> bool:
-        """Return whether a run goes on, whatever its record says: a killed one could not say more."""
+        """Return whether a run is in progress. The record of a killed run still says so, the lock does not."""
         return is_held(self.path(run_id) / LOCK)
 
     def path(self, run_id: str) -> Path:
@@ -103,25 +90,17 @@ class Runs:
         return self.directory / run_id
 
     def write(self, record: RunRecord) -> None:
-        """Write the record so that a reader never sees half of it.
-
-        Raises:
-            StorageError: if there is no space for it; the one that is there stays.
-        """
+        """Write the record atomically; if the disk is full, raise StorageError and keep the old record."""
         write_atomically(self.path(record.run_id) / RECORD, record.to_json() + "\n", what="the record of the run")
 
     def write_page(self, record: RunRecord, name: str, page: str) -> Path:
-        """Write what a run has for readers, `REPORT` or `MODEL_CARD`, as `write` does its record; return where it is.
-
-        Raises:
-            StorageError: if there is no space for it.
-        """
+        """Write `REPORT` or `MODEL_CARD` of a run as `write` writes its record; return the path."""
         path = self.path(record.run_id) / name
-        write_atomically(path, page, what=f"the run's {name}")
+        write_atomically(path, page)
         return path
 
     def link(self, record: RunRecord, step: StepRecord) -> None:
-        """Let the run's directory lead to a step's artifact."""
+        """Create a link to a step's artifact in the run's directory."""
         run = self.path(record.run_id)
         replace_link(run / step.component, Path(os.path.relpath(step.path, run)))
 
@@ -130,28 +109,35 @@ class Runs:
 
         Raises:
             ConfigError: if there is no such run.
-            IntegrityError: if its record cannot be read.
+            IntegrityError: if its record is damaged.
         """
         path = self.path(run_id) / RECORD
         try:
             content = path.read_bytes()
         except OSError as error:
-            known = self.ids()
-            raise ConfigError(
-                f"{self.root} has no run `{run_id}`" if known else f"{self.root} has no runs",
-                expected=f"one of its {len(known)} runs, the newest being {known[-1]}" if known else "a root with runs",
-                remedy="name another run, or another root with --root"
-                if known
-                else "run the job first, or name its root with --root",
-            ) from error
+            raise self._no_such_run(run_id) from error
         try:
             return RunRecord.model_validate_json(content)
         except ValidationError as error:
             raise IntegrityError(
                 f"{path} cannot be read: {first_validation_error(error)}",
-                expected="a run's record as the job writes it",
+                expected="a record written by this version of the job",
                 remedy="name another run",
             ) from error
+
+    def _no_such_run(self, run_id: str) -> ConfigError:
+        ids = self.ids()
+        if not ids:
+            return ConfigError(
+                f"{self.root} has no runs",
+                expected="a root with runs",
+                remedy="run the job first, or name its root with --root",
+            )
+        return ConfigError(
+            f"{self.root} has no run `{run_id}`",
+            expected=f"one of its {len(ids)} runs, the newest being {ids[-1]}",
+            remedy="name another run, or another root with --root",
+        )
 
     def ids(self) -> list[str]:
         """Return the ids of all runs, the newest last."""
@@ -161,29 +147,26 @@ class Runs:
         return sorted(entry.name for entry in entries if entry.is_dir() and not entry.is_symlink())
 
     def newest(self) -> str | None:
-        """Return the id of the run that began last, whatever the clock said then; None before there is one."""
+        """Return the id of the run that began last, even if the clock was changed; None if there is none."""
         try:
             return (self.directory / LATEST).readlink().name
         except OSError:
             return None
 
     def blessed(self) -> Iterator[RunRecord]:
-        """Yield the records of runs whose model was blessed, the newest first; what cannot be read is passed over."""
-        for run_id in reversed(self.ids()):
-            with suppress(ConfigError, IntegrityError):
-                record = self.read(run_id)
-                if record.blessed:
-                    yield record
+        """Yield the records of runs with a blessed model, the newest first; damaged records are skipped."""
+        return (record for record in self._records(reversed(self.ids())) if record.blessed)
 
     def using(self, digest: str) -> list[str]:
-        """Return the ids of the runs that made or reused an artifact, the newest last."""
-        found = []
-        for run_id in self.ids():
-            with suppress(ConfigError, IntegrityError):
-                if any(step.digest == digest for step in self.read(run_id).steps):
-                    found.append(run_id)
-        return found
+        """Return the ids of the runs that produced or reused an artifact, the newest last."""
+        records = self._records(self.ids())
+        return [record.run_id for record in records if any(step.digest == digest for step in record.steps)]
 
     def has_record(self, run_id: str) -> bool:
-        """Return whether a run came as far as to write its record."""
+        """Return whether a run wrote its record."""
         return (self.path(run_id) / RECORD).is_file()
+
+    def _records(self, ids: Iterator[str] | list[str]) -> Iterator[RunRecord]:
+        for run_id in ids:
+            with suppress(ConfigError, IntegrityError):
+                yield self.read(run_id)

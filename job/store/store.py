@@ -1,11 +1,11 @@
-"""The store: artifacts by fingerprint, and the only code that knows where they lie.
+"""The store: artifacts on disk, by fingerprint. No other module decides where they are.
 
-<root>/artifacts/<slot>/<fingerprint>/                       sealed: complete, hashed, never written again
-<root>/artifacts/<slot>/<fingerprint>.partial/files/         being made
-<root>/artifacts/<slot>/<fingerprint>.partial/checkpoints/   what lets an attempt that was ended go on
-<root>/artifacts/<slot>/<fingerprint>.lock                   there while a run looks for it or makes it
-<root>/artifacts/<slot>/<fingerprint>.quarantined-N/               damaged, or not what is sealed; kept to be looked at
-<root>/artifacts/<slot>/....deleting/                        one of these on its way out
+<root>/artifacts/<slot>/<fingerprint>/                       sealed: complete, hashed, immutable
+<root>/artifacts/<slot>/<fingerprint>.partial/files/         in progress
+<root>/artifacts/<slot>/<fingerprint>.partial/checkpoints/   progress of an interrupted attempt, to resume it
+<root>/artifacts/<slot>/<fingerprint>.lock                   exists while a run looks up or produces the artifact
+<root>/artifacts/<slot>/<fingerprint>.quarantined-N/         damaged, or different from the sealed artifact
+<root>/artifacts/<slot>/....deleting/                        one of these while it is deleted
 """
 
 from __future__ import annotations
@@ -15,10 +15,12 @@ import re
 import secrets
 import shutil
 import stat
-from contextlib import contextmanager, suppress
+from collections.abc import Callable, Iterable, Iterator
+from contextlib import AbstractContextManager, contextmanager, suppress
 from dataclasses import dataclass
+from operator import itemgetter
 from pathlib import Path
-from typing import TYPE_CHECKING, Any, Literal, cast
+from typing import Any, Literal, cast
 
 from components import Artifact, Stored
 from components.base.errors import ConfigError, IntegrityError, JobError
@@ -30,21 +32,17 @@ from job.store.fingerprint import FingerprintInputs
 from job.store.integrity import list_files, verify
 from job.store.manifest import MANIFEST, REMEDY_RERUN, Manifest
 
-if TYPE_CHECKING:
-    from collections.abc import Callable, Iterable, Iterator
-    from contextlib import AbstractContextManager
-
-Kind = Literal["sealed", "partial", "lock", "quarantined", "deleting"]
-NAME = re.compile(r"([0-9a-f]{64})(?:\.(partial|lock|quarantined)(?:-\d+)?)?(\.deleting)?", re.ASCII)
+EntryKind = Literal["sealed", "partial", "lock", "quarantined", "deleting"]
+ENTRY_NAME = re.compile(r"([0-9a-f]{64})(?:\.(partial|lock|quarantined)(?:-\d+)?)?(\.deleting)?", re.ASCII)
 
 
 @dataclass(frozen=True)
 class Entry:
-    """Something of the store's in the folder of a slot."""
+    """A file or folder of the store in the folder of a slot."""
 
     slot: str
     fingerprint: str
-    kind: Kind
+    kind: EntryKind
     path: Path
 
 
@@ -57,59 +55,56 @@ class SealedArtifact:
     directory: Path
 
     def stored(self) -> Stored[Any]:
-        """Return what a component gets to read."""
+        """Return the artifact as a component receives it."""
         return Stored(artifact=self.manifest.artifact, directory=self.directory)
 
 
 @dataclass(frozen=True)
 class Staging:
-    """Where an artifact is being made."""
+    """The folders of an artifact in progress."""
 
     files: Path
-    """What will be sealed; empty at the beginning."""
+    """Becomes the sealed artifact; empty at the beginning."""
     checkpoints: Path
-    """What earlier attempts left to go on from, if it is there."""
+    """Progress of earlier attempts, if it exists."""
 
 
 class Store:
-    """The artifacts below one root directory."""
+    """The artifacts below one root directory.
+
+    >>> import tempfile
+    >>> store = Store(Path(tempfile.mkdtemp()))
+    >>> store.find("trainer", "0" * 64) is None, list(store.entries())
+    (True, [])
+    """
 
     def __init__(self, root: Path) -> None:
         self.root = root
         self.artifacts = root / "artifacts"
 
     def check_exists(self) -> None:
-        """See that there is a store to look at.
-
-        Raises:
-            ConfigError: if there is none.
-        """
+        """Raise ConfigError if the root has no artifacts."""
         if not self.artifacts.is_dir():
             raise ConfigError(
                 f"{self.root} has no artifacts", expected="a root of the job", remedy="name it with --root"
             )
 
     def prepare(self, slots: Iterable[str]) -> None:
-        """Make the folders of some slots, writable.
-
-        Raises:
-            ConfigError: if that cannot be.
-            StorageError: if there is no space even for that.
-        """
+        """Create the folders of some slots, and check that they are writable."""
         for slot in slots:
-            make_writable(self.artifacts / slot)
+            ensure_writable(self.artifacts / slot)
 
     def locked(
         self, slot: str, fingerprint: str, *, owner: str, on_wait: Callable[[str], None], check: Callable[[], None]
     ) -> AbstractContextManager[None]:
-        """Let one run at a time look for, make or remove an artifact; see `components.runtime.locks.acquire`."""
+        """Return a block in which no other run looks up, produces or deletes the artifact."""
         return acquire(self.lock(slot, fingerprint), owner=owner, on_wait=on_wait, check=check)
 
     def find(self, slot: str, fingerprint: str) -> SealedArtifact | None:
-        """Return the sealed artifact of that fingerprint, every file of it verified, or None.
+        """Return the sealed artifact with this fingerprint after verifying every file, or None.
 
         Raises:
-            IntegrityError: if it is there but not what its manifest says.
+            IntegrityError: if it exists but differs from its manifest.
         """
         directory = self.directory(slot, fingerprint)
         if not os.path.lexists(directory):
@@ -119,20 +114,17 @@ class Store:
         return sealed
 
     def read(self, slot: str, directory: Path) -> SealedArtifact:
-        """Return the sealed artifact in a directory, its manifest verified but not its files.
+        """Return the sealed artifact in a directory after verifying its manifest, but not its files.
 
         Raises:
-            IntegrityError: if the manifest is missing, damaged, or of another fingerprint.
+            IntegrityError: if the manifest is missing, damaged, or has another fingerprint.
         """
         path = directory / MANIFEST
         try:
-            for of, is_kind in ((directory, stat.S_ISDIR), (path, stat.S_ISREG)):
-                if not is_kind(of.lstat().st_mode):
-                    raise IntegrityError(
-                        f"{of} is {'a link' if of.is_symlink() else 'not what it should be'}",
-                        expected=f"a {'folder' if of == directory else 'regular file'}",
-                        remedy=REMEDY_RERUN,
-                    )
+            for item, is_expected, what in ((directory, stat.S_ISDIR, "folder"), (path, stat.S_ISREG, "regular file")):
+                if not is_expected(item.lstat().st_mode):
+                    found = "a link" if item.is_symlink() else f"not a {what}"
+                    raise IntegrityError(f"{item} is {found}", expected=f"a {what}", remedy=REMEDY_RERUN)
             content = path.read_bytes()
         except OSError as error:
             raise IntegrityError(
@@ -144,90 +136,86 @@ class Store:
         if manifest.fingerprint != directory.name:
             raise IntegrityError(
                 f"{path} has the fingerprint {manifest.fingerprint}",
-                expected=f"that of its directory, {directory.name}",
+                expected=f"the name of its directory, {directory.name}",
                 remedy=REMEDY_RERUN,
             )
         return SealedArtifact(slot, manifest, directory)
 
-    def sealed_directories(self) -> Iterator[tuple[str, Path]]:
-        """Yield the slot and directory of everything sealed, in a fixed order."""
-        return ((entry.slot, entry.path) for entry in self.entries() if entry.kind == "sealed")
-
     def entries(self) -> Iterator[Entry]:
-        """Yield all that is the store's own, sealed or not, in a fixed order."""
+        """Yield every file and folder of the store, sorted; files of others are skipped."""
         for slot in SLOTS:
             folder = self.artifacts / slot
             for path in sorted(folder.iterdir()) if folder.is_dir() else ():
-                if match := NAME.fullmatch(path.name):
-                    fingerprint, kind, deleting = match.groups()
-                    yield Entry(slot, fingerprint, cast("Kind", "deleting" if deleting else kind or "sealed"), path)
+                if match := ENTRY_NAME.fullmatch(path.name):
+                    fingerprint, suffix, deleting = match.groups()
+                    kind = cast("EntryKind", "deleting" if deleting else suffix or "sealed")
+                    yield Entry(slot, fingerprint, kind, path)
 
-    def remove(self, entry: Entry) -> None:
-        """Remove an entry: moved out of the way first, so that nobody takes half of it for the whole."""
-        path = entry.path
-        if path.is_symlink() or path.is_file():
-            path.unlink()
-            return
-        if entry.kind != "deleting":
-            place = path.with_name(f"{path.name}.deleting")
-            if place.exists():  # an earlier removal was cut short
-                shutil.rmtree(place)
-            path = path.rename(place)
-        shutil.rmtree(path)
+    def sealed_directories(self) -> Iterator[tuple[str, Path]]:
+        """Yield the slot and directory of every sealed artifact, sorted."""
+        return ((entry.slot, entry.path) for entry in self.entries() if entry.kind == "sealed")
+
+    def sealed_artifacts(self) -> Iterator[SealedArtifact]:
+        """Yield every sealed artifact with an undamaged manifest, sorted."""
+        for slot, directory in self.sealed_directories():
+            with suppress(IntegrityError):
+                yield self.read(slot, directory)
 
     def closest(self, slot: str, key: FingerprintInputs) -> FingerprintInputs | None:
-        """Return the key of the slot's sealed artifacts that differs least, of equals the newest."""
-        directories = []
-        for of, directory in self.sealed_directories():
-            with suppress(OSError):  # another run may set it aside, or remove it
-                if of == slot:
-                    directories.append((directory.lstat().st_mtime, directory))
-        recipes = []
-        for _, directory in sorted(directories, reverse=True):
-            with suppress(IntegrityError):
-                recipes.append(self.read(slot, directory).manifest.fingerprint_inputs)
-        return min(recipes, key=lambda other: len(key.differences(other)), default=None)
+        """Return the fingerprint inputs of the slot's artifact with the fewest differences from `key`.
+
+        If several have equally few, the newest is returned; if the slot has no artifacts, None.
+        """
+        dated: list[tuple[float, FingerprintInputs]] = []
+        for other_slot, directory in self.sealed_directories():
+            if other_slot == slot:
+                with suppress(IntegrityError, OSError):  # another run may move or delete it
+                    modified = directory.lstat().st_mtime
+                    dated.append((modified, self.read(slot, directory).manifest.fingerprint_inputs))
+        dated.sort(key=itemgetter(0), reverse=True)
+        return min((other for _, other in dated), key=lambda other: len(key.differences(other)), default=None)
 
     @contextmanager
     def staged(self, slot: str, fingerprint: str) -> Iterator[Staging]:
-        """Stage an artifact for as long as the block runs.
+        """Provide the folders to produce an artifact in while the block runs.
 
-        What an unfinished attempt left unsealed goes, at the beginning and, whatever ends the
-        block, at the end. Checkpoints stay until the artifact is sealed.
+        Unsealed files are deleted at the beginning and at the end, however the block ends. Checkpoints are kept until
+        the artifact is sealed.
         """
-        partial, stage = self.partial(slot, fingerprint), self._stage(slot, fingerprint)
-        if stage.files.exists():
-            shutil.rmtree(stage.files)
-        stage.files.mkdir(parents=True)
+        partial, staging = self.partial(slot, fingerprint), self._staging(slot, fingerprint)
+        if staging.files.exists():
+            shutil.rmtree(staging.files)
+        staging.files.mkdir(parents=True)
         try:
-            yield stage
+            yield staging
         finally:
-            shutil.rmtree(stage.files, ignore_errors=True)
-            if not (stage.checkpoints.is_dir() and any(stage.checkpoints.iterdir())):
+            shutil.rmtree(staging.files, ignore_errors=True)
+            if not (staging.checkpoints.is_dir() and any(staging.checkpoints.iterdir())):
                 shutil.rmtree(partial, ignore_errors=True)
 
     def seal(
-        self, slot: str, key: FingerprintInputs, artifact: Artifact, warning: Callable[[str], None]
+        self, slot: str, key: FingerprintInputs, artifact: Artifact, warn: Callable[[str], None]
     ) -> SealedArtifact:
-        """Seal what was staged: hash and flush every file, write the manifest last, rename once.
+        """Seal the staged files: hash them, write the manifest last, flush everything, and rename once.
 
-        What is sealed and whole is never replaced: another run may be reading it. If the same key gave
-        other content now, that is set aside. What is damaged is set aside itself.
+        A sealed artifact that verifies is never replaced, because another run may be reading it. If the same
+        fingerprint now gives other content, the new content is quarantined. A damaged artifact is quarantined itself.
 
         Args:
-            slot: the component's slot.
-            key: how it was made.
-            artifact: what it is.
-            warning: told if the content is not what it was before.
+            slot: the slot of the component.
+            key: the fingerprint inputs.
+            artifact: the statement that the component returned.
+            warn: called if the content differs from that of the sealed artifact.
 
         Raises:
-            JobError: if the artifact names a file that is not there, or a file is none.
+            JobError: if the artifact names a file that does not exist, or is not a regular file.
         """
-        files = self._stage(slot, key.fingerprint).files
+        staging = self._staging(slot, key.fingerprint)
+        files, component = staging.files, key.producer.component
         for name in artifact.file_names():
             if not (files / name).exists():
                 raise JobError(
-                    f"{key.producer.component} names the file {name}, but did not write it",
+                    f"{component} names the file {name}, but did not write it",
                     expected="every file that an artifact names below context.output",
                     remedy="correct the component",
                 )
@@ -244,53 +232,66 @@ class Store:
             rename_durably(files, directory)
             sealed = SealedArtifact(slot, manifest, directory)
         elif sealed.manifest != manifest:
-            aside = files.rename(self._free_name(directory))
-            warning(
-                f"{key.producer.component} did not make what it made before from the same key: "
-                f"{directory} stays, and what was made now is set aside as {aside}"
+            quarantined = files.rename(self._free_name(directory))
+            warn(
+                f"{component} is not deterministic: the same fingerprint gave another result. "
+                f"{directory} is kept, the new result is quarantined in {quarantined}"
             )
-        shutil.rmtree(self._stage(slot, key.fingerprint).checkpoints, ignore_errors=True)
+        shutil.rmtree(staging.checkpoints, ignore_errors=True)
         return sealed
 
     def quarantine(self, slot: str, fingerprint: str) -> Path:
-        """Move a sealed directory out of the way, where nothing reads it, and return where it is now."""
+        """Move a sealed directory to a name where no run reads it; return its new path."""
         directory = self.directory(slot, fingerprint)
-        aside = directory.rename(self._free_name(directory))
-        with suppress(OSError):  # a link that leads nowhere
-            os.utime(aside)  # its age is that of having been set aside
-        return aside
+        quarantined = directory.rename(self._free_name(directory))
+        with suppress(OSError):  # a link without a target
+            os.utime(quarantined)  # its age counts from now
+        return quarantined
 
-    def _free_name(self, directory: Path) -> Path:
-        number = 1
-        while (aside := directory.with_name(f"{directory.name}.quarantined-{number}")).exists():
-            number += 1
-        return aside
-
-    def _stage(self, slot: str, fingerprint: str) -> Staging:
-        partial = self.partial(slot, fingerprint)
-        return Staging(files=partial / "files", checkpoints=partial / "checkpoints")
+    def remove(self, entry: Entry) -> None:
+        """Delete an entry. A folder is renamed first, so that no run takes a part of it for the whole."""
+        path = entry.path
+        if path.is_symlink() or path.is_file():
+            path.unlink()
+            return
+        if entry.kind != "deleting":
+            target = path.with_name(f"{path.name}.deleting")
+            if target.exists():  # an earlier deletion was interrupted
+                shutil.rmtree(target)
+            path = path.rename(target)
+        shutil.rmtree(path)
 
     def directory(self, slot: str, fingerprint: str) -> Path:
-        """Return where the artifact of that fingerprint is, or would be."""
+        """Return the directory of a sealed artifact."""
         return self.artifacts / slot / fingerprint
 
     def partial(self, slot: str, fingerprint: str) -> Path:
-        """Return where the artifact of that fingerprint is made."""
+        """Return the directory of an artifact in progress."""
         return self.artifacts / slot / f"{fingerprint}.partial"
 
     def lock(self, slot: str, fingerprint: str) -> Path:
-        """Return the lock of that fingerprint."""
+        """Return the lock file of an artifact."""
         return self.artifacts / slot / f"{fingerprint}.lock"
 
+    def _staging(self, slot: str, fingerprint: str) -> Staging:
+        partial = self.partial(slot, fingerprint)
+        return Staging(files=partial / "files", checkpoints=partial / "checkpoints")
 
-def make_writable(folder: Path) -> None:
-    """Make a folder, and see now rather than after an hour that it can be written to.
+    def _free_name(self, directory: Path) -> Path:
+        number = 1
+        while (path := directory.with_name(f"{directory.name}.quarantined-{number}")).exists():
+            number += 1
+        return path
+
+
+def ensure_writable(folder: Path) -> None:
+    """Create a folder if it does not exist, and check that it is writable.
 
     Raises:
-        ConfigError: if it cannot.
-        StorageError: if there is no space even for that.
+        ConfigError: if it cannot be created, or is not writable.
+        StorageError: if the disk is full.
     """
-    probe = folder / f".writable-{secrets.token_hex(4)}"  # not the process's number: in containers that is always 1
+    probe = folder / f".writable-{secrets.token_hex(4)}"  # not the process id, which is always 1 in containers
     try:
         folder.mkdir(parents=True, exist_ok=True)
         probe.touch()
@@ -298,8 +299,5 @@ def make_writable(folder: Path) -> None:
     except OSError as error:
         if error.errno in DISK_FULL_ERRNOS:
             raise disk_full_error(folder) from error
-        raise ConfigError(
-            f"cannot write to the root at {error.filename or folder}: {error.strerror}",
-            expected="a folder that the job may write to",
-            remedy="name another with --root, or give the user that runs the job permission",
-        ) from error
+        remedy = "name another root with --root, or give the user of the job permission"
+        raise ConfigError.not_writable(f"the root at {error.filename or folder}", error, remedy=remedy) from error

@@ -17,13 +17,13 @@ from components.runtime.tensorflow import import_tensorflow
 tf = import_tensorflow()
 if sys.argv[1] == "deterministic":
     tf.config.experimental.enable_op_determinism()
-from components.trainer.checkpoint_policy import Saving
-save, took = Saving.save, []
-def timed(saving, record, arrays):
+from components.trainer.checkpoint import Checkpoints
+write, took = Checkpoints.write, []
+def timed(checkpoints, record, arrays):
     began = time.perf_counter()
-    save(saving, record, arrays)
+    write(checkpoints, record, arrays)
     took.append(time.perf_counter() - began)
-Saving.save = timed
+Checkpoints.write = timed
 from job.commands.run import run_job
 from job.options import Request
 from pathlib import Path

@@ -87,7 +87,7 @@ def test_stopped_container_resumes_to_the_same_bits(
         container.wait_for_text("epoch  3/")
         container.stop()
         assert container.wait() == 143
-        assert "the job was asked to end" in container.logs()
+        assert "the job was interrupted" in container.logs()
     resumed = run(image, *arguments, root=container_root, options=slow)
     assert resumed.returncode == 0, resumed.stderr
     assert "resumed at epoch" in resumed.stdout
@@ -127,7 +127,7 @@ def portable(found: dict[str, Any]) -> dict[str, Any]:
     ("overrides", "exit_code", "message"),
     [
         (["trainer.epoch=3"], 2, "did you mean trainer.epochs?"),
-        (["trainer.device=gpu"], 5, "the configuration asks for a GPU, but"),
+        (["trainer.device=gpu"], 5, "the configuration requires a GPU, but"),
         (["example_gen.source={kind: idx, path: /data}"], 3, "/data"),
     ],
 )

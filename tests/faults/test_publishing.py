@@ -1,4 +1,4 @@
-"""Publishing that is killed, raced or starved: a model server sees whole versions only, and none is lost."""
+"""Publishing with kills, concurrent pushes and a full disk: every version is complete, and none is lost."""
 
 from __future__ import annotations
 
@@ -30,12 +30,12 @@ from tests.components.pusher.support import make_servable, push, served
 
 def kill_at(moment):
     left = [moment]
-    def hear(event, arguments):
+    def hook(event, arguments):
         if event.split(".")[0] in ("open", "os", "shutil"):
             left[0] -= 1
             if left[0] == 0:
                 os.kill(os.getpid(), signal.SIGKILL)
-    sys.addaudithook(hear)
+    sys.addaudithook(hook)
 
 folder = Path(sys.argv[1])
 for moment in count(1):
@@ -82,16 +82,16 @@ def finished(process: subprocess.Popen[str]) -> list[dict[str, Any]]:
     return [json.loads(line) for line in stdout.splitlines()]
 
 
-def test_killed_at_any_moment_it_leaves_no_new_version_or_a_whole_one(tmp_path: Path) -> None:
+def test_a_killed_push_leaves_a_complete_version_or_none(tmp_path: Path) -> None:
     *killed, undisturbed = finished(run_script(KILLING, tmp_path))
-    assert len(killed) > 30, "there is a moment for each file and folder that it touches"
+    assert len(killed) > 30, "one kill for each file or folder operation"
     assert not undisturbed["killed"]
-    assert {tuple(told["versions"]) for told in killed} == {("a",), ("a", "b")}
-    assert any(any(name.startswith(".staging-") for name in told["left"]) for told in killed)
-    for told in (*killed, undisturbed):
-        assert told["again"] == ["a", "b"], "the next push brings it, and only once"
-        assert told["whole"]
-        assert told["then_left"] == [], "and removes what was left"
+    assert {tuple(outcome["versions"]) for outcome in killed} == {("a",), ("a", "b")}
+    assert any(any(name.startswith(".staging-") for name in outcome["left"]) for outcome in killed)
+    for outcome in (*killed, undisturbed):
+        assert outcome["again"] == ["a", "b"], "the next push publishes it, and only once"
+        assert outcome["whole"]
+        assert outcome["then_left"] == [], "and removes what was left"
 
 
 PUSHING = """
@@ -107,51 +107,51 @@ for name in sys.argv[2]:
 """
 
 
-def test_of_several_that_push_at_once_each_model_becomes_one_version(tmp_path: Path) -> None:
+def test_concurrent_pushes_publish_each_model_once(tmp_path: Path) -> None:
     names = "abcdefgh"
     for name in names:
         make_servable(tmp_path / "made" / name, name)
     processes = [run_script(PUSHING, tmp_path, names) for _ in range(4)]
-    for process in processes:  # begin together, once all have what they need
+    for process in processes:  # start at the same time, after all imports
         assert process.stdout is not None
         process.stdout.readline()
     for process in processes:
         assert process.stdin is not None
         process.stdin.write("go\n")
         process.stdin.flush()
-    told = [one for process in processes for one in finished(process)]
+    results = [result for process in processes for result in finished(process)]
     assert sorted(served(tmp_path / "served")) == sorted(names)
     assert {path.name for path in (tmp_path / "served").iterdir()} == {str(number) for number in range(1, 9)}
-    assert len(told) == 4 * len(names)
-    assert sum(one["new"] for one in told) == len(names)
-    assert len({(one["name"], one["number"]) for one in told}) == len(names)
+    assert len(results) == 4 * len(names)
+    assert sum(result["new"] for result in results) == len(names)
+    assert len({(result["name"], result["number"]) for result in results}) == len(names)
 
 
-def test_a_full_disk_is_told_and_leaves_what_is_served(tmp_path: Path) -> None:
+def test_a_full_disk_leaves_the_served_version(tmp_path: Path) -> None:
     big = make_servable(tmp_path / "big", "big")
     with (big / "variables" / "variables.data-00000-of-00001").open("wb") as file:
         file.write(bytes(4 << 20))
     with small_disk(tmp_path / "disk", 1 << 20) as disk:
         (disk / "made").mkdir()
         push(disk, "a")
-        with pytest.raises(StorageError, match="no space for the model that is published") as told:
+        with pytest.raises(StorageError, match="no space for the model that is published") as raised:
             publish(big, disk / "served", digest=servable_digest(big), progress=Listener())
-        assert "needed" in told.value.headline
-        assert "--root" not in told.value.remedy
+        assert "needed" in raised.value.headline
+        assert "--root" not in raised.value.remedy
         assert served(disk / "served") == ["a"]
         assert sorted(path.name for path in (disk / "served").iterdir()) == ["1"]
 
 
-def test_a_rollback_on_a_full_disk_tells_what_it_would_take(tmp_path: Path) -> None:
+def test_a_rollback_on_a_full_disk_reports_the_needed_size(tmp_path: Path) -> None:
     with small_disk(tmp_path / "disk", 2 << 20) as disk:
         big = make_servable(disk / "made" / "big", "big")
         (big / "variables" / "variables.data-00000-of-00001").write_bytes(bytes(700_000))
         write_statement_of(big)
         push(disk, "big")
         push(disk, "b")
-        with pytest.raises(StorageError, match=r"about 0\.7 MB needed|about 700\.\d kB needed") as told:
+        with pytest.raises(StorageError, match=r"about 0\.7 MB needed|about 700\.\d kB needed") as raised:
             roll_back(disk / "served")
-        assert "served" in told.value.headline
+        assert "served" in raised.value.headline
         assert sorted(path.name for path in (disk / "served").iterdir()) == ["1", "2"]
 
 
@@ -162,12 +162,12 @@ def write_statement_of(directory: Path) -> None:
     write_statement(stated.model_copy(update={"content_sha256": servable_digest(directory)}), directory)
 
 
-def test_who_waits_is_told_for_whom_and_a_signal_ends_the_waiting(tmp_path: Path) -> None:
+def test_a_signal_ends_waiting_for_the_lock(tmp_path: Path) -> None:
     for name in "ab":
         push(tmp_path, name)
     with acquire(tmp_path / "served/.lock", owner="another push"):
         process = start("rollback", tmp_path / "served")
-        watchdog = Timer(30, process.kill)  # who says nothing would wait for ever
+        watchdog = Timer(30, process.kill)  # without a message, the test would wait forever
         watchdog.start()
         assert process.stderr is not None
         assert process.stderr.readline().startswith("waiting: another push, process ")
@@ -181,14 +181,14 @@ def test_who_waits_is_told_for_whom_and_a_signal_ends_the_waiting(tmp_path: Path
     assert sorted(path.name for path in (tmp_path / "served").iterdir()) == ["1", "2"]
 
 
-def test_a_push_that_waits_says_for_whom(tmp_path: Path) -> None:
-    told = Listener()
+def test_a_waiting_push_reports_the_lock_owner(tmp_path: Path) -> None:
+    listener = Listener()
     (tmp_path / "served").mkdir()
     with ThreadPoolExecutor(1) as pool, acquire(tmp_path / "served/.lock", owner="a rollback"):
-        pushing = pool.submit(push, tmp_path, "a", told)
-        wait_until(lambda: told.messages, lambda: "it says nothing", seconds=20)
+        pushing = pool.submit(push, tmp_path, "a", listener)
+        wait_until(lambda: listener.messages, lambda: "no message", seconds=20)
         assert not pushing.done()
     assert pushing.result().new
-    (message,) = told.messages
+    (message,) = listener.messages
     assert message.startswith("waiting: a rollback, process ")
     assert message.endswith(f" is at work on {tmp_path / 'served'}")

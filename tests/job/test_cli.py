@@ -183,5 +183,5 @@ def test_missing_gpu_is_exit_code_5_before_any_work(tmp_path: Path, mnist_job_pr
         "run", "--config", "configs/digits.yaml", "--set", "trainer.device=gpu", "--root", tmp_path / "root"
     )
     assert outcome.exit_code == 5
-    assert "the configuration asks for a GPU, but" in outcome.stderr
+    assert "the configuration requires a GPU, but" in outcome.stderr
     assert not (tmp_path / "root").exists()

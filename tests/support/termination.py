@@ -1,26 +1,30 @@
-"""A Termination that asks to end after a while."""
+"""A Termination that tests request after some checks."""
 
 from __future__ import annotations
 
 from contextlib import AbstractContextManager, nullcontext
 
-from components.base.errors import TerminationError
+from components.base import TerminationError
 
 
 class TerminationAfter:
-    """Asks the job to end once it was asked so many times whether it does."""
+    """Termination that is requested after a number of checks.
 
-    def __init__(self, looks: int) -> None:
-        self.looks = looks
+    Args:
+        checks: how often `requested` is False.
+    """
+
+    def __init__(self, checks: int) -> None:
+        self.checks = checks
 
     @property
     def requested(self) -> bool:
-        self.looks -= 1
-        return self.looks < 0
+        self.checks -= 1
+        return self.checks < 0
 
     def check(self) -> None:
         if self.requested:
-            raise TerminationError("the job was asked to end")
+            raise TerminationError("termination was requested")
 
     def deferred(self) -> AbstractContextManager[None]:
         return nullcontext()

@@ -1,4 +1,4 @@
-"""Where images come from: one small class a source, told apart by `kind`."""
+"""Sources of images, one class per `kind`."""
 
 from typing import Annotated
 

@@ -1,33 +1,30 @@
-"""What every source is: a config that can say what its data is, and give it."""
+"""Base class of the sources, and the dataset that a source loads."""
 
 from __future__ import annotations
 
 from abc import abstractmethod
 from dataclasses import dataclass
+from pathlib import Path
 from typing import TYPE_CHECKING
 
 from pydantic import ConfigDict
 
-from components.base.component import ComponentConfig
+from components.base.component import ComponentConfig, Context
 
 if TYPE_CHECKING:
-    from pathlib import Path
-
-    from components.base.component import Context
     from components.io.raw_images import LabelledImages
 
 
 @dataclass(frozen=True)
 class Dataset:
-    """Labelled grey images as a source gives them."""
+    """Labelled grayscale images in the order of their source."""
 
     title: str
-    """What the data is called; nothing of where it lies, for the same data is the same artifact."""
+    """Name of the data for figures and tables. It has no path: the same data elsewhere is the same artifact."""
     class_names: tuple[str, ...]
     train: LabelledImages
-    """In the source's own order."""
     test: LabelledImages | None
-    """The source's own test set, if it has one; of the same height and width."""
+    """The source's test set, if it has one; of the same height and width."""
 
     def parts(self) -> list[LabelledImages]:
         """Return the training set and, if there is one, the test set."""
@@ -35,35 +32,31 @@ class Dataset:
 
 
 class SourceConfig(ComponentConfig):
-    """Base of the sources."""
+    """Base class of the sources: the configuration of a source, which loads its data."""
 
-    # In a file the kind must be said, though in Python a class says it: the schema is of files.
+    # A configuration file must name the kind, although a class has it as a default.
     model_config = ConfigDict(json_schema_extra={"required": ["kind"]})
 
     kind: str
 
     @abstractmethod
     def identity(self) -> dict[str, str]:
-        """Return what decides the data, cheaply: digests of files, or a name and version.
-
-        Where the data lies is not part of it: the same bytes elsewhere are the same data.
+        """Return what identifies the data, quickly: digests of files, or a name and version, but no path.
 
         Raises:
-            DataError: if the data cannot be found or read.
+            DataError: if the data is missing or cannot be read.
         """
 
     @abstractmethod
     def load(self, context: Context, scratch: Path) -> Dataset:
-        """Read all labels, and see to it that the images lie in files, row by row.
-
-        Never all images at once: there may be more of them than memory.
+        """Read all labels, and store the images row by row in files, because they may not fit into memory.
 
         Args:
-            context: whom to tell and to heed.
-            scratch: a folder for images that do not lie like that already.
+            context: for progress messages, timing and termination.
+            scratch: a folder for images that are not stored row by row already.
 
         Raises:
-            DataError: if the data is missing, malformed or contradicts itself.
-            ConfigError: if the source's config asks for what the data does not have.
+            DataError: if the data is missing, malformed or inconsistent.
+            ConfigError: if the configuration does not fit the data.
             StorageError: if the disk is full.
         """

@@ -1,31 +1,28 @@
-"""scikit-learn's bundled digits: 1,797 images of 8x8, offline; not MNIST.
+"""scikit-learn's bundled digits: 1,797 images of 8x8, available offline; not MNIST.
 
-They are the test set of "Optical Recognition of Handwritten Digits" (E. Alpaydin, C. Kaynak,
-UCI Machine Learning Repository, 1998), where each value counts the ink in a 4x4 block, 0 to 16.
+They are the test set of "Optical Recognition of Handwritten Digits" (E. Alpaydin, C. Kaynak, UCI Machine Learning
+Repository, 1998). Each value counts the ink in a 4x4 block, 0 to 16.
 """
 
 from __future__ import annotations
 
 from importlib.metadata import version
-from typing import TYPE_CHECKING, Annotated, Literal
+from pathlib import Path
+from typing import Annotated, Literal
 
 from pydantic import Field
 
+from components.base.component import Context
 from components.example_gen.sources.base import Dataset, SourceConfig
 
-if TYPE_CHECKING:
-    from pathlib import Path
-
-    from components.base.component import Context
-
-FULL_INK = 16
+MAX_VALUE = 16
 
 
 class DigitsSource(SourceConfig):
-    """scikit-learn's bundled digits, resized and scaled to 0..255."""
+    """scikit-learn's bundled digits, scaled to 0..255 and resized."""
 
     kind: Literal["digits"] = "digits"
-    """Which source this is."""
+    """Selects this source."""
     size: Annotated[int, Field(strict=True, ge=8, le=1024)] = 28
     """Height and width that the 8x8 images are resized to, in pixels."""
 
@@ -40,13 +37,12 @@ class DigitsSource(SourceConfig):
         from components.io.raw_images import LabelledImages, spool_images
 
         bunch = load_digits()
-        scaled = np.rint(bunch.images * (255 / FULL_INK)).astype(np.uint8)
+        scaled = np.rint(bunch.images * (255 / MAX_VALUE)).astype(np.uint8)
+        size = (self.size, self.size)
         needed = len(scaled) * self.size**2
         with spool_images(scratch / "digits", height=self.size, width=self.size, needed=needed) as spool:
             for image in scaled:
-                spool.append(
-                    np.asarray(Image.fromarray(image).resize((self.size, self.size), Image.Resampling.BICUBIC))
-                )
+                spool.append(np.asarray(Image.fromarray(image).resize(size, Image.Resampling.BICUBIC)))
         return Dataset(
             title=f"scikit-learn digits, 8x8 resized to {self.size}x{self.size}",
             class_names=tuple(str(name) for name in bunch.target_names),

@@ -1,4 +1,4 @@
-"""One folder a class, of PNG or JPEG files."""
+"""A folder with one subfolder of PNG or JPEG files per class."""
 
 from __future__ import annotations
 
@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING, Annotated, Literal
 
 from pydantic import Field
 
+from components.base.component import Context
 from components.base.errors import DataError
 from components.base.hashing import file_sha256
 from components.example_gen.sources.base import Dataset, SourceConfig
@@ -16,24 +17,20 @@ from components.io.files import catch_read_errors
 from components.io.pictures import PICTURE_SUFFIXES, read_picture, to_grayscale
 
 if TYPE_CHECKING:
-    import numpy as np
-    from numpy.typing import NDArray
-
-    from components.base.component import Context
     from components.io.raw_images import LabelledImages
 
-LAYOUT = "a folder with one folder a class, each of PNG or JPEG files"
+LAYOUT = "a folder with one subfolder of PNG or JPEG files per class"
 
 
 class ImageFolderSource(SourceConfig):
-    """One folder a class; images of any size are made grey and resized to one."""
+    """One folder per class; images of any size are converted to grayscale and resized."""
 
     kind: Literal["image_folder"] = "image_folder"
-    """Which source this is."""
+    """Selects this source."""
     path: Path
-    """The folder of class folders; a class is named as its folder."""
+    """The folder of class folders; the folder names are the class names."""
     test_path: Path | None = None
-    """The same for test images, with the same class names, if there is one."""
+    """The folder of test images, with the same class names, if there is one."""
     size: Annotated[int, Field(strict=True, ge=1, le=1024)] = 28
     """Height and width that every image is resized to, in pixels."""
 
@@ -55,19 +52,15 @@ class ImageFolderSource(SourceConfig):
         if self.test_path is not None:
             test_classes = list_classes(self.test_path)
             if list(test_classes) != list(classes):
-                odd = sorted(set(test_classes) ^ set(classes))
+                differing = sorted(set(test_classes) ^ set(classes))
                 raise DataError(
-                    f"{self.path} and {self.test_path} do not have the same classes: {', '.join(odd[:5])}",
+                    f"{self.path} and {self.test_path} do not have the same classes: {', '.join(differing[:5])}",
                     expected="the same folder names in both",
-                    remedy="add the missing class folder or take the other one away",
+                    remedy="add the missing class folder, or remove the other one",
                 )
             test = self._load_classes(test_classes, context, scratch / "test")
-        return Dataset(
-            title="image folder",
-            class_names=tuple(classes),
-            train=self._load_classes(classes, context, scratch / "train"),
-            test=test,
-        )
+        train = self._load_classes(classes, context, scratch / "train")
+        return Dataset(title="image folder", class_names=tuple(classes), train=train, test=test)
 
     def _load_classes(self, classes: dict[str, list[Path]], context: Context, scratch: Path) -> LabelledImages:
         import numpy as np
@@ -78,7 +71,7 @@ class ImageFolderSource(SourceConfig):
         with spool_images(scratch, height=self.size, width=self.size, needed=len(files) * self.size**2) as spool:
             for file in files:
                 context.termination.check()
-                spool.append(read_image(file, self.size))
+                spool.append(to_grayscale(read_picture(file), self.size, self.size))
         labels = np.repeat(np.arange(len(classes), dtype=np.int64), [len(files) for files in classes.values()])
         return LabelledImages(spool.images(), labels)
 
@@ -95,27 +88,18 @@ def list_classes(root: Path) -> dict[str, list[Path]]:
     if len(folders) < 2:
         raise DataError(
             f"{root} has {len(folders)} class folder{'' if len(folders) == 1 else 's'}",
-            expected=f"{LAYOUT}, two classes at least",
-            remedy="put the images of each class into a folder of its own",
+            expected=f"{LAYOUT}, at least two classes",
+            remedy="put the images of each class into a separate folder",
         )
     classes = {}
     for folder in folders:
         with catch_read_errors(folder, "a folder of PNG or JPEG files"):
-            files = sorted(
-                file
-                for file in folder.iterdir()
-                if file.suffix.lower() in PICTURE_SUFFIXES and not file.name.startswith(".")
-            )
-        if not files:
+            pictures = (file for file in folder.iterdir() if file.suffix.lower() in PICTURE_SUFFIXES)
+            classes[folder.name] = sorted(file for file in pictures if not file.name.startswith("."))
+        if not classes[folder.name]:
             raise DataError(
                 f"{folder} has no PNG or JPEG file",
                 expected="at least one image in every class folder",
-                remedy="add images, or take the folder away",
+                remedy="add images, or remove the folder",
             )
-        classes[folder.name] = files
     return classes
-
-
-def read_image(path: Path, size: int) -> NDArray[np.uint8]:
-    """Read one image, upright, grey (ITU-R 601 luma), on white where it is clear, and resized to uint8 [size, size]."""
-    return to_grayscale(read_picture(path), size, size)

@@ -1,4 +1,4 @@
-"""Any image-classification set of tensorflow-datasets, by name."""
+"""Image-classification data sets of tensorflow-datasets."""
 
 from __future__ import annotations
 
@@ -7,46 +7,45 @@ import difflib
 import io
 import logging
 import os
+from collections.abc import Iterator
 from importlib.metadata import version
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Any, Literal
 
 from pydantic import Field
 
+from components.base.component import Context
 from components.base.errors import ConfigError, DataError, first_line
 from components.base.hashing import file_sha256
+from components.base.progress import Progress
 from components.example_gen.sources.base import Dataset, SourceConfig
 from components.runtime.disk import disk_full_error, is_disk_full
 
 if TYPE_CHECKING:
-    from collections.abc import Iterator
-
-    from components.base.component import Context
-    from components.base.progress import Progress
     from components.io.raw_images import LabelledImages
 
-READ_BATCH = 1024
+BATCH_RECORDS = 1024
 
 
 class TfdsSource(SourceConfig):
-    """A set of tensorflow-datasets with one image and one label an example; colour is made grey."""
+    """A data set of tensorflow-datasets with the features `image` and `label`; colors become gray levels."""
 
     kind: Literal["tfds"] = "tfds"
-    """Which source this is."""
+    """Selects this source."""
     name: Annotated[str, Field(pattern=r"^[a-z0-9_]+(/[A-Za-z0-9_.+-]+)?(:\d+\.\d+\.\d+)?$")] = "mnist"
-    """Such as `mnist`, `fashion_mnist`, `kmnist`, `emnist/digits`, or with its version, `mnist:3.0.1`."""
+    """Such as `mnist`, `fashion_mnist`, `kmnist`, `emnist/digits`, or with a version, `mnist:3.0.1`."""
     data_dir: Path | None = None
-    """Where prepared sets lie; by default `TFDS_DATA_DIR`, or `~/tensorflow_datasets`."""
+    """Folder of prepared data sets; by default `TFDS_DATA_DIR`, or `~/tensorflow_datasets`."""
     download: Annotated[bool, Field(strict=True)] = True
-    """Whether a set that is not there may be downloaded and prepared."""
+    """Whether a data set that is not prepared may be downloaded and prepared."""
     size: Annotated[int, Field(strict=True, ge=1, le=1024)] | None = None
-    """Height and width to resize to; needed where the set's images are not of one size."""
+    """Height and width to resize to; required if the images have different sizes."""
 
     def identity(self) -> dict[str, str]:
-        # A version of a set in the catalogue never changes, and the library's version decides the newest.
+        # A version of a catalogued data set never changes, and the library's version decides which one is the newest.
         identity = {"name": self.name, "size": str(self.size), "tensorflow-datasets": version("tensorflow-datasets")}
         if not self.download:
-            # What lies in a folder may also be a set that no catalogue knows: its own description counts.
+            # A prepared data set may be in no catalogue: its description identifies it.
             for path in sorted(self._home().glob("**/dataset_info.json")):
                 identity[path.parent.name] = file_sha256(path)
         return identity
@@ -67,7 +66,7 @@ class TfdsSource(SourceConfig):
             raise DataError(
                 f"`{self.name}` has no split named train, only {', '.join(builder.info.splits)}",
                 expected="a training set",
-                remedy="choose another set",
+                remedy="choose another data set",
             )
         return Dataset(
             title=builder.info.full_name.replace("/", " "),
@@ -77,7 +76,7 @@ class TfdsSource(SourceConfig):
         )
 
     def _home(self) -> Path:
-        """Return the folder of this set, with its versions in it."""
+        """Return the folder of all versions of the data set."""
         root = self.data_dir or Path(os.environ.get("TFDS_DATA_DIR", "~/tensorflow_datasets")).expanduser()
         return root / self.name.partition(":")[0]
 
@@ -91,7 +90,7 @@ class TfdsSource(SourceConfig):
             raise ConfigError(
                 f"tensorflow-datasets has no data set named `{self.name}`",
                 expected="a name from its catalogue",
-                remedy=f"did you mean `{near[0]}`?" if near else "look the name up in its catalogue",
+                remedy=f"did you mean `{near[0]}`?" if near else "search its catalogue for the name",
             ) from error
         except (ValueError, AssertionError) as error:
             raise ConfigError(
@@ -99,19 +98,19 @@ class TfdsSource(SourceConfig):
                 expected="a configuration and version that the data set has",
                 remedy="correct example_gen.source.name",
             ) from error
-        except Exception as error:  # whatever reading a damaged description raises
+        except Exception as error:  # a damaged description raises various errors
             raise self._damaged(error) from error
         if builder.info.file_format != tfds.core.FileFormat.TFRECORD:
             raise ConfigError(
-                f"the prepared `{self.name}` in {self._home()} is kept as {builder.info.file_format.value}",
-                expected="TFRecord files, as tensorflow-datasets prepares them by default",
-                remedy="prepare it anew in another example_gen.source.data_dir",
+                f"the prepared `{self.name}` in {self._home()} is stored as {builder.info.file_format.value}",
+                expected="TFRecord files, the default format of tensorflow-datasets",
+                remedy="prepare it again in another example_gen.source.data_dir",
             )
         if isinstance(builder, tfds.core.read_only_builder.ReadOnlyBuilder) and self.download:
             raise ConfigError(
                 f"`{self.name}` is in no catalogue, only in {builder.data_path}",
-                expected="download: false for a set that cannot be downloaded",
-                remedy="set example_gen.source.download: false; its files then decide what is reused",
+                expected="download: false for a data set that cannot be downloaded",
+                remedy="set example_gen.source.download: false; its files then identify it",
             )
         return builder
 
@@ -119,7 +118,7 @@ class TfdsSource(SourceConfig):
         return DataError(
             f"the prepared `{self.name}` in {self._home()} cannot be read: {first_line(error)}",
             expected="the files that tensorflow-datasets wrote",
-            remedy="remove that folder and let it be prepared again",
+            remedy="remove that folder, so that the data set is prepared again",
         )
 
     def _prepare(self, builder: Any, progress: Progress) -> None:
@@ -129,28 +128,26 @@ class TfdsSource(SourceConfig):
             raise DataError(
                 f"`{self.name}` is not prepared in {builder.data_path.parent.parent}, and download is false",
                 expected="a prepared data set, or permission to download it",
-                remedy="set example_gen.source.download: true, or data_dir to where the set is",
+                remedy="set example_gen.source.download: true, or data_dir to the folder of the prepared data set",
             )
-        progress.message(
-            f"downloading {self.name} to {builder.data_path} (without a network, this gives up in minutes)"
-        )
+        progress.message(f"downloading {self.name} to {builder.data_path} (without a network, this fails in minutes)")
         logging.getLogger("urllib3").setLevel(logging.ERROR)
         try:
-            # Its own mirror of prepared sets is a second way to the same data, and a second way to fail.
+            # Google's mirror of prepared data sets would be a second way to get the same data, and to fail.
             with contextlib.redirect_stdout(io.StringIO()):
                 builder.download_and_prepare(download_config=tfds.download.DownloadConfig(try_download_gcs=False))
-        except Exception as error:  # whatever the network, the server, the archive or the disk does
+        except Exception as error:  # the network, the server, the archive and the disk raise various errors
             if is_disk_full(error, self._home()):
                 raise disk_full_error(self._home()) from error
             if isinstance(error, PermissionError):
                 raise DataError(
                     f"no permission to write {error.filename}",
-                    expected="a folder to prepare the data set in",
-                    remedy="set example_gen.source.data_dir to one",
+                    expected="a writable folder to prepare the data set in",
+                    remedy="set example_gen.source.data_dir to a writable folder",
                 ) from error
             raise DataError(
                 f"`{self.name}` could not be downloaded and prepared: {first_line(error)}",
-                expected="its server to answer with the files that tensorflow-datasets knows",
+                expected="a reachable server with the original files",
                 remedy="check the network and run the same command again, or set data_dir to a prepared copy",
             ) from error
 
@@ -163,12 +160,12 @@ class TfdsSource(SourceConfig):
             raise ConfigError(
                 f"`{self.name}` is not an image-classification set: its features are {', '.join(named) or 'unnamed'}",
                 expected="the features `image` and `label`",
-                remedy="choose a set of the catalogue's image classification",
+                remedy="choose an image-classification set of the catalogue",
             )
         if self.size is None and None in features["image"].shape:
             raise ConfigError(
-                f"the images of `{self.name}` are not of one size",
-                expected="a size to bring them to",
+                f"the images of `{self.name}` have different sizes",
+                expected="a size to resize them to",
                 remedy="set example_gen.source.size, such as 28",
             )
         return tuple(features["label"].names)
@@ -182,38 +179,38 @@ class TfdsSource(SourceConfig):
         height, width = (self.size, self.size) if self.size else builder.info.features["image"].shape[:2]
         labels = []
         with spool_images(scratch / split, height=height, width=width, needed=count * height * width) as spool:
-            for some_images, some_labels in self._batches(builder, split, shape=(height, width)):
+            for batch_images, batch_labels in self._batches(builder, split, shape=(height, width)):
                 context.termination.check()
-                spool.append(some_images)
-                labels.append(some_labels.astype(np.int64))
+                spool.append(batch_images)
+                labels.append(batch_labels.astype(np.int64))
         return LabelledImages(spool.images(), np.concatenate(labels))
 
     def _batches(self, builder: Any, split: str, *, shape: tuple[int, int]) -> Iterator[Any]:
-        """Yield grey images, uint8 [some, height, width], and their labels.
+        """Yield grayscale images, uint8 [some, height, width], and their labels.
 
-        The records are parsed many at a time: one by one, as tensorflow-datasets reads them, MNIST's 60,000 take 4.5
-        CPU-seconds and not 1.5.
+        Records are parsed in batches: for MNIST's 60,000 this takes 1.5 CPU-seconds, and 4.5 one by one, as
+        tensorflow-datasets parses them.
         """
         import tensorflow as tf
 
         features = builder.info.features
 
-        def grey(encoded: Any) -> Any:
+        def to_gray(encoded: Any) -> Any:
             image = features["image"].decode_example(encoded)
             if image.shape[-1] == 3:
                 image = tf.image.rgb_to_grayscale(image)
             if self.size is not None:
-                resized = tf.image.resize(image, (self.size, self.size), method="area")
-                image = tf.cast(tf.round(resized), tf.uint8)
+                image = tf.image.resize(image, (self.size, self.size), method="area")
+                image = tf.cast(tf.round(image), tf.uint8)
             return image[..., 0]
 
         def decode(records: Any) -> tuple[Any, Any]:
             examples = tf.io.parse_example(records, features.tf_example_spec)
-            images = tf.map_fn(grey, examples["image"], fn_output_signature=tf.TensorSpec(shape, tf.uint8))
+            images = tf.map_fn(to_gray, examples["image"], fn_output_signature=tf.TensorSpec(shape, tf.uint8))
             return images, examples["label"]
 
         try:
             files = [str(path) for path in builder.info.splits[split].filepaths]
-            yield from tf.data.TFRecordDataset(files).batch(READ_BATCH).map(decode).as_numpy_iterator()
-        except Exception as error:  # whatever a missing shard or a damaged record raises
+            yield from tf.data.TFRecordDataset(files).batch(BATCH_RECORDS).map(decode).as_numpy_iterator()
+        except Exception as error:  # a missing shard or a damaged record raises various errors
             raise self._damaged(error) from error

@@ -1,1 +1,1 @@
-"""Checks of the data: what is odd about images and labels, and how far they are from others."""
+"""Validation of examples, as TFX's ExampleValidator does it: anomalies of images and labels, and drift."""

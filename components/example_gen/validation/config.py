@@ -1,4 +1,4 @@
-"""Which checks ExampleGen makes of the data, how grave each finding is, and its limit: the configuration."""
+"""Configuration of the checks: the level of each anomaly, and its limits."""
 
 from __future__ import annotations
 
@@ -11,64 +11,62 @@ from components.base.component import ComponentConfig
 CheckLevel = Annotated[
     Literal["off", "note", "warning", "error"],
     BeforeValidator(lambda value: "off" if value is False else value),
-    # YAML 1.1, and so PyYAML, reads `off` as false; YAML 1.2, and so many an editor, as a string.
+    # YAML 1.1 (PyYAML) reads `off` as false; YAML 1.2 (many editors) reads it as a string.
     WithJsonSchema({"enum": ["off", "note", "warning", "error", False]}),
 ]
-"""`off`: not looked for; `note`: stated in the manifest; `warning`: told too; `error`: told, and the run ends."""
+"""`off`: not checked; `note`: stated in the manifest; `warning`: also printed; `error`: also ends the run."""
 
-Limit = Annotated[float, Field(strict=True, ge=0, le=1)]
+DistanceLimit = Annotated[float, Field(strict=True, ge=0, le=1)]
 
 
 class ClassImbalanceCheck(ComponentConfig):
-    """A class that training sees much less of than of another."""
+    """Check for classes with many fewer training images than others."""
 
     level: CheckLevel = "warning"
-    """How grave it is: off, note, warning or error."""
+    """Level of the anomaly: off, note, warning or error."""
     ratio: Annotated[float, Field(strict=True, ge=1)] = 3.0
-    """The largest class of the training split may have so many times the images of the smallest."""
+    """Limit of the training images of the largest class, divided by those of the smallest."""
 
 
 class DriftCheck(ComponentConfig):
-    """Examples that are not like the baseline's.
+    """Check for examples that differ from the baseline's.
 
-    Chance alone stays below the limits between splits of 1,000 MNIST images, and below those of ink and pixels
-    between splits of 200.
+    Random splits of 1,000 MNIST images stay below all limits, splits of 200 below those of ink and pixels.
     """
 
     level: CheckLevel = "warning"
-    """How grave it is: off, note, warning or error."""
-    labels: Limit = 0.05
-    """Limit of the largest difference between two shares of a class."""
-    ink: Limit = 0.2
-    """Limit of the Jensen-Shannon distance between two distributions of an image's mean grey value."""
-    pixels: Limit = 0.1
-    """Limit of the Jensen-Shannon distance between two distributions of the pixels' grey values."""
+    """Level of the anomaly: off, note, warning or error."""
+    labels: DistanceLimit = 0.05
+    """Limit of the largest difference between two fractions of a class."""
+    ink: DistanceLimit = 0.2
+    """Limit of the Jensen-Shannon distance between two distributions of the images' mean gray level."""
+    pixels: DistanceLimit = 0.1
+    """Limit of the Jensen-Shannon distance between two distributions of the pixels' gray levels."""
 
 
-class ChecksConfig(ComponentConfig):
-    """What is looked for in the data, and how grave it is; `error` ends the run once all has been told."""
+class ValidationConfig(ComponentConfig):
+    """The checks of the data; an anomaly of level `error` ends the run after all anomalies are reported."""
 
     constant_images: CheckLevel = "warning"
     """Images whose pixels are all equal, such as empty ones: off, note, warning or error."""
     duplicates_within_split: CheckLevel = "note"
-    """Images that stand more than once in a split: off, note, warning or error."""
+    """Equal images in one split: off, note, warning or error."""
     duplicates_across_splits: CheckLevel = "warning"
-    """Images that stand in more than one split, so that the test is of what was learned by heart: off, note,
-    warning or error."""
+    """Equal images in several splits, which make the test measure memorization: off, note, warning or error."""
     conflicting_labels: CheckLevel = "warning"
     """Equal images with different labels: off, note, warning or error."""
     class_imbalance: ClassImbalanceCheck = ClassImbalanceCheck()
-    """Whether the training split has much more of one class than of another."""
+    """Class sizes of the training split."""
     drift: DriftCheck = DriftCheck()
-    """Whether the examples are unlike the baseline's, where there is a baseline."""
+    """Distances from the baseline's examples, if there is a baseline."""
 
     @property
-    def look_at_images(self) -> bool:
-        """Whether any check has to see every image."""
-        asked = (
+    def needs_images(self) -> bool:
+        """Whether any check needs every image."""
+        levels = (
             self.constant_images,
             self.duplicates_within_split,
             self.duplicates_across_splits,
             self.conflicting_labels,
         )
-        return any(level != "off" for level in asked)
+        return any(level != "off" for level in levels)

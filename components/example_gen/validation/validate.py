@@ -1,100 +1,73 @@
-"""All checks of the data: made, told, listed, and stated in the manifest."""
+"""Runs all checks of the examples, and reports, lists and states the anomalies."""
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING, get_args
+from typing import get_args
 
-from components.artifacts import Anomaly, Level
+from components.artifacts import Examples, Level
+from components.base.component import Context
 from components.base.errors import DataError
-from components.example_gen.validation.balance import check_balance
-from components.example_gen.validation.drift import check_drift, measure_drift
-from components.example_gen.validation.images import check_images
-from components.example_gen.validation.listing import first_places, image_id, write_listing
+from components.example_gen.validation.anomalies import ANOMALIES_FILE, Detection, read_image_id, write_anomalies
+from components.example_gen.validation.config import ValidationConfig
+from components.example_gen.validation.distribution_checks import check_class_imbalance, check_drift, measure_drift
+from components.example_gen.validation.image_checks import check_images
+from components.example_gen.validation.image_index import ImageIndex
 
-if TYPE_CHECKING:
-    from components.artifacts import Examples
-    from components.base.component import Context
-    from components.example_gen.validation.anomalies import Finding
-    from components.example_gen.validation.config import ChecksConfig
-    from components.example_gen.validation.image_index import ImageIndex
-
-LISTING = "anomalies.csv"
-NAMED = 20
-"""Images that the manifest names of each anomaly."""
-TOLD = 3
-"""Images that are named to a person."""
+MAX_REPORTED_IMAGES = 3
+"""Images of an anomaly that a warning names."""
 
 
-def check_examples(
-    examples: Examples, seen: ImageIndex, checks: ChecksConfig, context: Context, *, baseline: Examples | None
+def validate_examples(
+    examples: Examples, index: ImageIndex, config: ValidationConfig, context: Context, *, baseline: Examples | None
 ) -> Examples:
-    """Make the checks, tell what is a warning or an error, and list the images in `anomalies.csv`.
+    """Run the checks, report warnings and errors, and write the anomalous images to `anomalies.csv`.
 
     Args:
-        examples: what was written to `context.output`.
-        seen: its images; empty if no check looks at images.
-        checks: which checks, and how grave their findings are.
-        context: whom to tell, and where to write.
-        baseline: what to measure drift against, if there is anything.
+        examples: the artifact that was written to `context.output`.
+        index: its images; empty if no check needs images.
+        config: the checks and their levels.
+        context: receives the warnings and the file.
+        baseline: the examples to measure drift from, if any.
 
     Returns:
         The examples with their anomalies and drift.
 
     Raises:
-        DataError: if something was found that is an error, once all was told.
+        DataError: if an anomaly has the level `error`, after all anomalies are reported.
         StorageError: if the disk is full.
     """
-    findings = [*check_images(seen, checks, examples.class_names), *check_balance(examples, checks.class_imbalance)]
+    detections = [*check_images(index, config, examples.class_names)]
+    detections += check_class_imbalance(examples, config.class_imbalance)
     drift = None
-    if baseline is not None and checks.drift.level != "off":
-        drift = measure_drift(examples, baseline, checks.drift)
-        findings += check_drift(examples, baseline, drift, checks.drift)
-    gravest_first = get_args(Level)[::-1]
-    findings.sort(key=lambda finding: gravest_first.index(finding.level))
-    for finding in findings:
-        if finding.level != "note":
-            context.progress.warning(f"{finding.message}{_such_as(finding, seen)}")
-    if findings and findings[0].level == "error":
-        raise _error(findings[0], seen, examples, context)
-    listed = any(len(finding.images) for finding in findings)
-    if listed:
-        write_listing(findings, seen, examples, context.output, LISTING)
-    return examples.model_copy(
-        update={
-            "anomalies": tuple(_anomaly(finding, seen) for finding in findings),
-            "anomalies_file": LISTING if listed else None,
-            "drift": drift,
-        }
-    )
+    if baseline is not None and config.drift.level != "off":
+        drift = measure_drift(examples, baseline, config.drift)
+        detections += check_drift(examples, baseline, drift, config.drift)
+    most_severe_first = get_args(Level)[::-1]
+    detections.sort(key=lambda detection: most_severe_first.index(detection.anomaly.level))
+    anomalies = tuple(detection.anomaly for detection in detections)
+    for anomaly in anomalies:
+        if anomaly.level != "note":
+            shown = [*anomaly.examples[:MAX_REPORTED_IMAGES], *(["..."] * (anomaly.count > MAX_REPORTED_IMAGES))]
+            context.progress.warning(f"{anomaly.message} ({', '.join(shown)})" if anomaly.examples else anomaly.message)
+    if anomalies and anomalies[0].level == "error":
+        raise _error(detections[0], examples, context)
+    anomalies_file = None
+    if any(anomaly.examples for anomaly in anomalies):
+        anomalies_file = ANOMALIES_FILE
+        write_anomalies(detections, index, examples, context.output)
+    return examples.model_copy(update={"anomalies": anomalies, "anomalies_file": anomalies_file, "drift": drift})
 
 
-def _anomaly(finding: Finding, seen: ImageIndex) -> Anomaly:
-    return Anomaly(
-        check=finding.check,
-        level=finding.level,
-        message=finding.message,
-        count=finding.count,
-        examples=first_places(finding, seen, NAMED),
-    )
-
-
-def _such_as(finding: Finding, seen: ImageIndex) -> str:
-    """Return a few of the images that a finding is about, in brackets, and nothing for one that is about none."""
-    more = ", ..." if len(finding.images) > TOLD else ""
-    return f" ({', '.join(first_places(finding, seen, TOLD))}{more})" if len(finding.images) else ""
-
-
-def _error(finding: Finding, seen: ImageIndex, examples: Examples, context: Context) -> DataError:
-    setting = f"example_gen.checks.{finding.setting}"
-    where, listed = "", ""
-    if len(finding.images):
-        (place,) = first_places(finding, seen, 1)
-        split, row = place.split("/")
-        where = f"; the first is row {row} of {split}, which is {image_id(finding, seen, examples, context.output)}"
-        where += " in the source"
-        listed = f", and find all of them in {LISTING}"
+def _error(detection: Detection, examples: Examples, context: Context) -> DataError:
+    anomaly, setting = detection.anomaly, f"example_gen.checks.{detection.setting}"
+    first, listed = "", ""
+    if anomaly.examples:
+        split, row = anomaly.examples[0].split("/")
+        image_id = read_image_id(anomaly.examples[0], examples, context.output)
+        first = f"; the first is row {row} of {split}, which is {image_id} in the source"
+        listed = f" to list all images in {ANOMALIES_FILE}"
     return DataError(
-        f"{examples.source.title}: {finding.message}{where}",
-        expected=f"data without {finding.check.replace('_', ' ')}, for {setting} is `error`",
+        f"{examples.source.title}: {anomaly.message}{first}",
+        expected=f"data without {anomaly.check.replace('_', ' ')}, because {setting} is `error`",
         remedy=f"correct the data, or set {setting} to `warning`{listed}",
     )

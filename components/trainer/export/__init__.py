@@ -1,1 +1,1 @@
-"""The trained network in the forms that one deploys: each takes raw images, and is tried before it is kept."""
+"""Export of a trained network to the formats for deployment; every export takes raw images."""

@@ -1,108 +1,132 @@
-"""Export a trained network: write each form, read it back, and hold its answers against the network in memory."""
+"""Export: write each format, load it back, and compare its predictions with those of the network in memory."""
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING
+from collections.abc import Iterable
+from pathlib import Path
+from typing import Protocol
 
 import numpy as np
 
-from components.artifacts import Export
+from components.artifacts import Export, ExportFormat, Stored, TransformedExamples
+from components.base.component import Context
 from components.base.errors import DataError, JobError
 from components.inference.transform_graph import invert_numpy
+from components.io.splits import read_scaled
 from components.runtime.tensorflow import compute_exactly
 from components.trainer.export import keras_file, litert, onnx_file, saved_model
-from components.trainer.export.keras_file import keras_front
-from components.trainer.export.serving_model import LABEL, PROBABILITIES
+from components.trainer.export.keras_file import keras_inputs
+from components.trainer.export.serving_model import LABEL, PROBABILITIES, PredictFunction, RawImages, ServingModel
 
-if TYPE_CHECKING:
-    from collections.abc import Iterable
 
-    from numpy.typing import NDArray
+class Exporter(Protocol):
+    """A module that writes one format and loads it."""
 
-    from components.artifacts import ExportFormat, GraphOperation
-    from components.base.component import Context
-    from components.trainer.export.exporter import Form
-    from components.trainer.export.serving_model import ServingModel
+    TITLE: str
+    """The format's name in messages."""
+    FILE_NAME: str
+    """The file or directory to write."""
 
-FORMS: dict[ExportFormat, tuple[Form, str]] = {
-    "keras": (keras_file, "model.keras"),
-    "saved_model": (saved_model, "saved_model"),
-    "litert": (litert, "model.tflite"),
-    "onnx": (onnx_file, "model.onnx"),
+    def write(self, model: ServingModel, path: Path, images: RawImages) -> None:
+        """Write a model to a new file or directory; equal weights give equal bytes.
+
+        Args:
+            model: the model.
+            path: the file or directory.
+            images: some raw images, for a format that contains examples.
+        """
+
+    def load(self, path: Path) -> PredictFunction:
+        """Load the written model in the format's own runtime."""
+
+
+EXPORTERS: dict[ExportFormat, Exporter] = {
+    "keras": keras_file,
+    "saved_model": saved_model,
+    "litert": litert,
+    "onnx": onnx_file,
 }
-"""The module of each form, and the file or directory that it writes."""
 REQUIRED_FORMATS: tuple[ExportFormat, ...] = ("keras", "saved_model")
-"""What the job itself goes on with: to judge the model, to draw its feature maps, to answer, to serve."""
+"""The formats that the job itself uses: to evaluate, to draw feature maps, to predict and to serve."""
 CHECK_IMAGES = 100
-"""Raw images that each form is tried on."""
+"""Raw images, at most, on which each format's predictions are compared."""
 TOLERANCE = 1e-5
-"""Probabilities may differ by so much: other kernels add up in another order."""
+"""The largest accepted difference of a probability: other kernels add in another order."""
 
 
-def export(
-    deployable: ServingModel,
+def export_model(
+    model: ServingModel,
     formats: Iterable[ExportFormat],
-    images: NDArray[np.uint8],
+    images: RawImages,
     context: Context,
     *,
-    asked_by: str = "trainer.exports",
+    setting: str = "trainer.exports",
 ) -> tuple[Export, ...]:
-    """Write each form below the context's output, and try it on raw images.
+    """Write each format below the context's output, and check its predictions.
 
     Args:
-        deployable: what to write.
-        formats: which forms.
-        images: some raw ones, [count, height, width].
-        context: where to write; asked between two forms whether to end.
-        asked_by: what says which forms, for a message.
+        model: the model to export.
+        formats: the formats to write.
+        images: raw images for the check, [count, height, width].
+        context: its output receives the files; termination is checked between two formats.
+        setting: the name of the setting that lists the formats, for error messages.
 
     Raises:
-        JobError: if a form's probabilities differ from those of the network in memory by more than `TOLERANCE`, or its
-            labels are not those of its highest probabilities.
+        JobError: if a format's probabilities differ from those of the network in memory by more than `TOLERANCE`, or
+            its labels are not those of its highest probabilities.
     """
     import tensorflow as tf
 
     compute_exactly(tf)
-    expected = deployable.answer(images)
+    expected = model.predict(images)
     exports = []
     for name in formats:
         context.termination.check()
-        form, file = FORMS[name]
-        form.write(deployable, context.output / file, images)
-        answers = form.read(context.output / file)(images)
-        probabilities = answers[PROBABILITIES]
+        exporter = EXPORTERS[name]
+        path = context.output / exporter.FILE_NAME
+        exporter.write(model, path, images)
+        outputs = exporter.load(path)(images)
+        probabilities = outputs[PROBABILITIES]
         difference = float(np.abs(probabilities - expected).max())
         most_probable = probabilities.argmax(axis=1)
-        # Said so that what is not a number is wrong too.
-        right = difference <= TOLERANCE and bool((answers.get(LABEL, most_probable) == most_probable).all())
-        if not right:
+        # Written so that NaN fails the check.
+        agrees = difference <= TOLERANCE and bool((outputs.get(LABEL, most_probable) == most_probable).all())
+        if not agrees:
             raise JobError(
-                f"the {form.TITLE} {file} answers {len(images)} images otherwise than the network that it was made of: "
+                f"the {exporter.TITLE} {path.name} predicts {len(images)} images differently from its network: "
                 f"probabilities differ by up to {difference:.2g}",
-                expected=f"at most {TOLERANCE:g}, and as labels the most probable classes",
-                remedy="report it as a defect" if name in REQUIRED_FORMATS else f"take `{name}` out of {asked_by}",
+                expected=f"at most {TOLERANCE:g}, and the most probable classes as labels",
+                remedy="report it as a defect" if name in REQUIRED_FORMATS else f"remove `{name}` from {setting}",
             )
         exports.append(
-            Export(format=name, file=file, images=len(images), largest_difference=difference, tolerance=TOLERANCE)
+            Export(
+                format=name,
+                file=path.name,
+                images=len(images),
+                largest_difference=difference,
+                tolerance=TOLERANCE,
+            )
         )
     return tuple(exports)
 
 
-def raw_images(graph: tuple[GraphOperation, ...], scaled: NDArray[np.float32]) -> NDArray[np.uint8]:
-    """Return the raw images of which a transform graph made scaled ones, if a network of these can be exported.
+def raw_check_images(transformed: Stored[TransformedExamples]) -> RawImages:
+    """Return the first validation images as raw images, to check exports with.
 
-    Worth knowing before a network is trained.
+    Called before training, because it fails where a model of these images cannot be exported.
 
     Raises:
-        DataError: if the graph did not make them, or not every form can apply it.
+        DataError: if the transform graph did not produce the images, or a format cannot apply it.
     """
+    inputs = transformed.artifact
+    scaled = read_scaled(transformed, inputs.splits.validation).images[:CHECK_IMAGES]
     try:
-        raw = invert_numpy(graph, scaled)
-        keras_front(graph, raw.shape[1:])
+        raw = invert_numpy(inputs.graph, scaled)
+        keras_inputs(inputs.graph, raw.shape[1:])
     except ValueError as error:
         raise DataError(
             f"a model of these images could not be exported: {error}",
-            expected="images that the stated transform graph makes of raw ones, of whole numbers from 0 to 255",
-            remedy="correct the transform, or let it state what it does",
+            expected="scaled images that the stated transform graph computes from raw images of integers from 0 to 255",
+            remedy="correct the transform, or its graph",
         ) from error
     return raw

@@ -1,79 +1,50 @@
-"""The ONNX model: one file for ONNX Runtime and what else reads the Open Neural Network Exchange."""
+"""The ONNX model: one file for ONNX Runtime and other readers of the Open Neural Network Exchange format."""
 
 from __future__ import annotations
 
 import logging
-from typing import TYPE_CHECKING, Any
+from collections.abc import Iterable
+from pathlib import Path
+from typing import Any
 
-from components.base.errors import ConfigError
-from components.runtime.libraries import missing_modules
 from components.runtime.tensorflow import quiet_stderr
-from components.trainer.export.serving_model import INPUT
-
-if TYPE_CHECKING:
-    from collections.abc import Callable, Iterable
-    from pathlib import Path
-
-    import numpy as np
-    from numpy.typing import NDArray
-
-    from components.trainer.export.exporter import Answers
-    from components.trainer.export.serving_model import ServingModel
+from components.trainer.export.serving_model import INPUT, Outputs, PredictFunction, RawImages, ServingModel
 
 TITLE = "ONNX model"
+FILE_NAME = "model.onnx"
 OPSET = 18
-"""ONNX 1.13 of 2022: the newest for which tf2onnx 1.17 says that it converts to."""
-PACKAGES = ("tf2onnx", "onnx", "onnxruntime")
+"""ONNX 1.13 of 2022: the newest opset that tf2onnx 1.17 declares to support."""
 
 
-def missing() -> list[str]:
-    """Return which of the packages that convert and try the model are not installed, without importing them."""
-    return missing_modules(PACKAGES)
-
-
-def require(place: str) -> None:
-    """Raise ConfigError now, without importing them, if what converts and tries the model is not installed.
-
-    Args:
-        place: what asks for it, such as `trainer.exports`.
-    """
-    if absent := missing():
-        raise ConfigError(
-            f"{place} names onnx, but what converts to it is not installed: {', '.join(absent)}",
-            expected="the packages of the extra `onnx`",
-            remedy=f"`make extras` or `pip install 'mnist-job[onnx]'`, or take onnx out of {place}",
-        )
-
-
-def write(deployable: ServingModel, path: Path, images: NDArray[np.uint8]) -> None:  # noqa: ARG001
+def write(model: ServingModel, path: Path, images: RawImages) -> None:  # noqa: ARG001
     """Write an ONNX file in float32 with the SavedModel's names, for batches of any size."""
     logging.getLogger("tf2onnx").setLevel(logging.ERROR)
     from tf2onnx.convert import from_function
 
     with quiet_stderr():
-        model, _ = from_function(deployable.serve, input_signature=deployable.serve.input_signature, opset=OPSET)
-    _make_reproducible(model)
-    path.write_bytes(model.SerializeToString(deterministic=True))
+        converted, _ = from_function(model.serve, input_signature=model.serve.input_signature, opset=OPSET)
+    _make_reproducible(converted)
+    path.write_bytes(converted.SerializeToString(deterministic=True))
 
 
-def read(path: Path) -> Callable[[NDArray[np.uint8]], Answers]:
-    """Return what ONNX Runtime makes of the file on a CPU, with one thread."""
+def load(path: Path) -> PredictFunction:
+    """Load the file in ONNX Runtime, on a CPU with one thread."""
     import onnxruntime
 
     options = onnxruntime.SessionOptions()
     options.intra_op_num_threads = options.inter_op_num_threads = 1
     session = onnxruntime.InferenceSession(path, options, providers=["CPUExecutionProvider"])
 
-    def answer(images: NDArray[np.uint8]) -> Answers:
+    def predict(images: RawImages) -> Outputs:
         names = [output.name for output in session.get_outputs()]
         return dict(zip(names, session.run(names, {INPUT: images}), strict=True))
 
-    return answer
+    return predict
 
 
-def _make_reproducible(model: Any) -> None:
-    """Name what lies between input and output by its place: tf2onnx counts through all that the process made before."""
-    graph = model.graph
+def _make_reproducible(converted: Any) -> None:
+    """Rename all inner values by their position: tf2onnx numbers them across everything that the process created."""
+    graph = converted.graph
     outside = {value.name for value in (*graph.input, *graph.output)}
     names: dict[str, str] = {"": "", **{name: name for name in outside}}
 
@@ -86,7 +57,7 @@ def _make_reproducible(model: Any) -> None:
     for tensor in graph.initializer:
         (tensor.name,) = rename([tensor.name])
     graph.initializer.sort(key=lambda tensor: int(tensor.name.rpartition("_")[2]))
-    del graph.value_info[:]  # shapes that any reader infers again
+    del graph.value_info[:]  # shapes, which every reader infers
     graph.name, graph.doc_string = "digit_reader", ""
     for value in (*graph.input, *graph.output):
         value.type.tensor_type.shape.dim[0].dim_param = "batch"

@@ -1,65 +1,55 @@
-"""The SavedModel: TensorFlow alone loads it, and TensorFlow Serving serves it."""
+"""The SavedModel: TensorFlow loads it without other code, and TensorFlow Serving serves it."""
 
 from __future__ import annotations
 
 import re
-from typing import TYPE_CHECKING, Any
+from collections.abc import Callable
+from pathlib import Path
+from typing import Any
 
-from components.trainer.export.serving_model import INPUT
+from components.trainer.export.serving_model import INPUT, Outputs, PredictFunction, RawImages, ServingModel
 from components.trainer.export.warmup import write_warmup
 
-if TYPE_CHECKING:
-    from collections.abc import Callable
-    from pathlib import Path
-
-    import numpy as np
-    from numpy.typing import NDArray
-
-    from components.trainer.export.exporter import Answers
-    from components.trainer.export.serving_model import ServingModel
-
 TITLE = "SavedModel"
+FILE_NAME = "saved_model"
 SIGNATURE = "serving_default"
-"""The one that is meant where a client names none."""
+"""The signature that is used if a client names none."""
 NUMBERED_FUNCTION = re.compile(r"(__inference_\w+_)(\d+)", re.ASCII)
-CAPTURE = "_user_specified_name"
-"""Of a variable that a function captures, what TensorFlow calls the argument: a number."""
+CAPTURE_NAME = "_user_specified_name"
+"""The attribute with TensorFlow's name for a captured variable: a number."""
 
 
-def write(deployable: ServingModel, path: Path, images: NDArray[np.uint8]) -> None:
-    """Write a SavedModel whose default signature takes raw images, with requests to warm it up.
+def write(model: ServingModel, path: Path, images: RawImages) -> None:
+    """Write a SavedModel whose default signature takes raw images, with warm-up requests.
 
-    Its input is `images`, uint8 [batch, height, width]; its outputs are `probabilities`,
-    float32 [batch, classes], and `label`, int64 [batch].
+    The input is `images`, uint8 [batch, height, width]; the outputs are `probabilities`, float32 [batch, classes], and
+    `label`, int64 [batch].
     """
     import tensorflow as tf
 
-    module = tf.Module()
-    module.weights = [variable.value for variable in deployable.network.weights]
-    module.serve = deployable.serve
-    tf.saved_model.save(module, path, signatures={SIGNATURE: deployable.serve})
+    tf.saved_model.save(model.as_module(), path, signatures={SIGNATURE: model.serve})
     _make_reproducible(path)
     write_warmup(path, images, signature=SIGNATURE)
 
 
-def read(path: Path) -> Callable[[NDArray[np.uint8]], Answers]:
-    """Return what TensorFlow makes of the directory."""
+def load(path: Path) -> PredictFunction:
+    """Load the directory with TensorFlow."""
     import tensorflow as tf
 
     loaded = tf.saved_model.load(str(path))
 
-    def answer(images: NDArray[np.uint8]) -> Answers:
-        told = loaded.signatures[SIGNATURE](**{INPUT: tf.constant(images)})
-        return {name: values.numpy() for name, values in told.items()}
+    def predict(images: RawImages) -> Outputs:
+        outputs = loaded.signatures[SIGNATURE](**{INPUT: tf.constant(images)})
+        return {name: values.numpy() for name, values in outputs.items()}
 
-    return answer
+    return predict
 
 
 def _make_reproducible(directory: Path) -> None:
-    """Take out of a SavedModel what differs between two saves of the same network.
+    """Remove what differs between two saves of the same network.
 
-    Traced functions and captured variables carry numbers that count what the process made
-    before, and `fingerprint.pb`, which loaders do without, a random one.
+    The names of traced functions and captured variables contain numbers that count what the process created before.
+    `fingerprint.pb`, which loaders do not need, is random.
     """
     from tensorflow.core.protobuf.saved_model_pb2 import SavedModel
 
@@ -75,29 +65,29 @@ def _make_reproducible(directory: Path) -> None:
 
     def renumber(text: str) -> str:
         found = NUMBERED_FUNCTION.fullmatch(text)
-        return f"{found[1]}{places[int(found[2])]}" if found else text
+        return f"{found[1]}{positions[int(found[2])]}" if found else text
 
     _change_strings(saved, collect)
-    places = {number: place for place, number in enumerate(sorted(numbers))}
+    positions = {number: position for position, number in enumerate(sorted(numbers))}
     _change_strings(saved, renumber)
     for meta_graph in saved.meta_graphs:
         functions = meta_graph.graph_def.library.function
         for function in functions:
             for argument in function.arg_attr.values():
-                if CAPTURE in argument.attr and argument.attr[CAPTURE].s.isdigit():
-                    argument.attr[CAPTURE].s = b""
+                if CAPTURE_NAME in argument.attr and argument.attr[CAPTURE_NAME].s.isdigit():
+                    argument.attr[CAPTURE_NAME].s = b""
         functions.sort(key=lambda function: function.signature.name)
     path.write_bytes(saved.SerializeToString(deterministic=True))
 
 
 def _change_strings(message: Any, change: Callable[[str], str]) -> None:
-    """Change every string of a message and of those within it, and the keys of their maps."""
+    """Change every string of a message and of the messages in it, and the keys of their maps."""
     for field, value in message.ListFields():
         if field.message_type is not None and field.message_type.GetOptions().map_entry:
             _change_map(field.message_type.fields_by_name["value"], value, change)
         elif field.type == field.TYPE_MESSAGE:
-            for below in value if field.is_repeated else (value,):
-                _change_strings(below, change)
+            for inner in value if field.is_repeated else (value,):
+                _change_strings(inner, change)
         elif field.type == field.TYPE_STRING:
             if field.is_repeated:
                 value[:] = map(change, value)
@@ -106,7 +96,7 @@ def _change_strings(message: Any, change: Callable[[str], str]) -> None:
 
 
 def _change_map(values: Any, entries: Any, change: Callable[[str], str]) -> None:
-    """Change the strings of a map's values, which `values` describes, and its keys."""
+    """Change the keys and values of a map field; `values` is the descriptor of its values."""
     for key in list(entries):
         name = change(key) if isinstance(key, str) else key
         if values.type == values.TYPE_MESSAGE:

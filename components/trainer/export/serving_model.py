@@ -1,11 +1,13 @@
-"""What is to be deployed: a network, what makes its images of raw ones, and how its answers are averaged."""
+"""Serving model: the trained network with the preprocessing in front of it and the averaging behind it."""
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from dataclasses import dataclass
 from functools import cached_property, partial
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, TypeAlias
 
+from components.artifacts import GraphOperation
 from components.inference.averaging import average_over_shifts
 from components.inference.predictor import NETWORK_LAYER
 from components.inference.transform_graph import apply_tensorflow
@@ -14,20 +16,23 @@ if TYPE_CHECKING:
     import numpy as np
     from numpy.typing import NDArray
 
-    from components.artifacts import GraphOperation
-
 INPUT, PROBABILITIES, LABEL = "images", "probabilities", "label"
-"""Of what is served: uint8 [batch, height, width]; float32 [batch, classes]; int64 [batch]."""
+"""Names in the serving signature: uint8 [batch, height, width]; float32 [batch, classes]; int64 [batch]."""
+RawImages: TypeAlias = "NDArray[np.uint8]"
+"""uint8 [count, height, width]"""
+Outputs: TypeAlias = "dict[str, NDArray[Any]]"
+"""`probabilities`, and in most formats `label`."""
+PredictFunction: TypeAlias = Callable[[RawImages], Outputs]
 
 
 @dataclass(frozen=True)
 class ServingModel:
-    """A trained network with all that is around it where it answers raw images.
+    """A trained network that predicts raw images.
 
     Attributes:
-        network: a keras.Sequential of what `graph` makes; it computes in float32.
-        graph: what to do with raw images before the network.
-        test_time_shift: answers are means over images moved by up to so many pixels (see `average_over_shifts`).
+        network: a keras.Sequential of scaled images; it computes in float32.
+        graph: the operations that scale raw images.
+        test_time_shift: predictions are means over shifts of up to this many pixels (see `average_over_shifts`).
     """
 
     network: Any
@@ -35,13 +40,13 @@ class ServingModel:
     test_time_shift: int = 0
 
     @classmethod
-    def of(cls, network: Any, graph: tuple[GraphOperation, ...], test_time_shift: int = 0) -> ServingModel:
-        """Return a deployable of a copy of a network.
+    def from_network(cls, network: Any, graph: tuple[GraphOperation, ...], test_time_shift: int = 0) -> ServingModel:
+        """Return a serving model of a copy of the network.
 
-        Variables are named after where their network was built, in a training or within a model that was read back,
-        and the names are written too: those of a copy are the same always.
+        Exports contain the names of variables, which depend on how a network was built (by training, or by loading a
+        model). The variables of a copy always have the same names.
         """
-        return cls(copy_of(network), graph, test_time_shift)
+        return cls(copy_network(network), graph, test_time_shift)
 
     @property
     def image_size(self) -> tuple[int, int]:
@@ -51,37 +56,46 @@ class ServingModel:
 
     @cached_property
     def serve(self) -> Any:
-        """The tf.function that every form but `.keras` is made of: from images to probabilities and labels."""
+        """The tf.function from images to probabilities and labels; every format except `.keras` is made from it."""
         import tensorflow as tf
 
-        # Nothing here branches on a tensor: to look for that takes longer than the rest of exporting.
+        # Nothing here branches on a tensor: AutoGraph's search for branches takes longer than the rest of exporting.
         @tf.function(  # type: ignore[untyped-decorator]
             input_signature=[tf.TensorSpec((None, *self.image_size), tf.uint8, name=INPUT)], autograph=False
         )
         def serve(images: Any) -> dict[str, Any]:
             scaled = apply_tensorflow(self.graph, images)
-            answer = partial(self.network, training=False)
-            probabilities = average_over_shifts(answer, scaled, shift=self.test_time_shift)
+            predict = partial(self.network, training=False)
+            probabilities = average_over_shifts(predict, scaled, shift=self.test_time_shift)
             return {PROBABILITIES: probabilities, LABEL: tf.argmax(probabilities, axis=-1)}
 
         return serve
 
-    def answer(self, images: NDArray[np.uint8]) -> NDArray[np.float32]:
-        """Return what the network in memory says of raw images, float32 [count, classes]."""
+    def as_module(self) -> Any:
+        """Return a tf.Module with the weights and `serve`, from which TensorFlow makes signatures."""
+        import tensorflow as tf
+
+        module = tf.Module()
+        module.weights = [variable.value for variable in self.network.weights]
+        module.serve = self.serve
+        return module
+
+    def predict(self, images: RawImages) -> NDArray[np.float32]:
+        """Return the probabilities of raw images, float32 [count, classes], from the network in memory."""
         import tensorflow as tf
 
         probabilities: NDArray[np.float32] = self.serve(tf.constant(images))[PROBABILITIES].numpy()
         return probabilities
 
 
-def copy_of(network: Any) -> Any:
-    """Return another keras.Sequential of the same layers and weights, called `NETWORK_LAYER`."""
+def copy_network(network: Any) -> Any:
+    """Return a keras.Sequential of the same layers and weights, named `NETWORK_LAYER`."""
     import keras
 
     config = network.get_config()
-    # All at once: `Sequential.from_config` builds anew after each layer.
+    # All layers at once: `Sequential.from_config` rebuilds after each one.
     copy = keras.Sequential([keras.layers.deserialize(layer) for layer in config["layers"]], name=NETWORK_LAYER)
-    if not copy.built:  # its input is no layer
+    if not copy.built:  # the config has no input layer
         copy.build(network.input_shape)
     copy.set_weights(network.get_weights())
     return copy

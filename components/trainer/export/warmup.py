@@ -1,75 +1,52 @@
-"""Requests that TensorFlow Serving answers by itself once it has a model, so that the first client need not wait.
+"""Warm-up requests: TensorFlow Serving runs them when it loads a model, so that the first client does not wait.
 
-It looks for them in `assets.extra/tf_serving_warmup_requests`: a TFRecord file of at most 1,000 `PredictionLog`
-messages (https://www.tensorflow.org/tfx/serving/saved_model_warmup).
+It reads them from `assets.extra/tf_serving_warmup_requests`: a TFRecord file of at most 1,000 `PredictionLog` messages
+(https://www.tensorflow.org/tfx/serving/saved_model_warmup).
 """
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING, Any
+from pathlib import Path
 
-from components.trainer.export.serving_model import INPUT
-
-if TYPE_CHECKING:
-    from pathlib import Path
-
-    import numpy as np
-    from numpy.typing import NDArray
+from components.trainer.export.serving_model import INPUT, RawImages
 
 WARMUP_FILE = "assets.extra/tf_serving_warmup_requests"
-BATCHES = (1, 32)
-"""Images of each request: one person's, and what the server's batching puts together."""
+BATCH_SIZES = (1, 32)
+"""Images per request: a single client's image, and a batch that the server combines."""
 
 
-def write_warmup(directory: Path, images: NDArray[np.uint8], *, signature: str) -> None:
-    """Write requests of real images into a SavedModel.
-
-    Args:
-        directory: of the SavedModel.
-        images: raw ones [count, height, width]; the first ones are asked about.
-        signature: which one the requests are for.
-    """
+def write_warmup(directory: Path, images: RawImages, *, signature: str) -> None:
+    """Write requests with the first of some raw images into a SavedModel, for one of its signatures."""
     import tensorflow as tf
 
-    log = _prediction_log()
     path = directory / WARMUP_FILE
     path.parent.mkdir()
     with tf.io.TFRecordWriter(str(path)) as writer:
-        for batch in BATCHES:
-            message = log()
-            request = message.predict_log.request
-            request.model_spec.signature_name = signature
-            request.inputs.add(key=INPUT, value=tf.make_tensor_proto(images[:batch]).SerializeToString())
-            writer.write(message.SerializeToString(deterministic=True))
+        for batch_size in BATCH_SIZES:
+            tensor = tf.make_tensor_proto(images[:batch_size]).SerializeToString()
+            writer.write(_prediction_log(signature.encode(), tensor))
 
 
-def _prediction_log() -> Any:
-    """Return the message class `tensorflow.serving.PredictionLog`, as far as it is needed here.
+def _prediction_log(signature: bytes, tensor: bytes) -> bytes:
+    """Return a serialized `tensorflow.serving.PredictionLog` with one request.
 
-    The package that has it whole, tensorflow-serving-api, would bring a second TensorFlow. Names and numbers are
-    those of prediction_log.proto, predict.proto and model.proto in github.com/tensorflow/serving. On the wire a map is
-    its entries, and a message within one, here the TensorProto, is its bytes.
+    The package that defines the message, tensorflow-serving-api, installs a second TensorFlow. The field numbers are
+    those of prediction_log.proto, predict.proto and model.proto in github.com/tensorflow/serving.
     """
-    from google.protobuf import descriptor_pb2, descriptor_pool, message_factory
+    model_spec = _field(3, signature)  # signature_name
+    inputs_entry = _field(1, INPUT.encode()) + _field(2, tensor)  # key, value
+    request = _field(1, model_spec) + _field(2, inputs_entry)  # model_spec, inputs
+    predict_log = _field(1, request)
+    return _field(6, predict_log)
 
-    package = "tensorflow.serving"
-    file = descriptor_pb2.FileDescriptorProto(name="warmup.proto", package=package, syntax="proto3")
 
-    def message(name: str, *fields: tuple[int, str, str], repeated: str = "") -> None:
-        described = file.message_type.add(name=name)
-        for number, field, kind in fields:
-            added = described.field.add(name=field, number=number)
-            added.label = added.LABEL_REPEATED if field == repeated else added.LABEL_OPTIONAL
-            if kind in ("string", "bytes"):
-                added.type = added.TYPE_STRING if kind == "string" else added.TYPE_BYTES
-            else:
-                added.type, added.type_name = added.TYPE_MESSAGE, f".{package}.{kind}"
+def _field(number: int, content: bytes) -> bytes:
+    """Encode a field of text, bytes or a message (https://protobuf.dev/programming-guides/encoding)."""
+    length_delimited = 2
+    return _varint(number << 3 | length_delimited) + _varint(len(content)) + content
 
-    message("PredictionLog", (6, "predict_log", "PredictLog"))
-    message("PredictLog", (1, "request", "PredictRequest"))
-    message("PredictRequest", (1, "model_spec", "ModelSpec"), (2, "inputs", "InputsEntry"), repeated="inputs")
-    message("ModelSpec", (3, "signature_name", "string"))
-    message("InputsEntry", (1, "key", "string"), (2, "value", "bytes"))
-    pool = descriptor_pool.DescriptorPool()
-    pool.Add(file)
-    return message_factory.GetMessageClass(pool.FindMessageTypeByName(f"{package}.PredictionLog"))
+
+def _varint(value: int) -> bytes:
+    """Encode an integer in groups of seven bits, the lowest first; all groups but the last have the eighth bit set."""
+    groups = [value >> shift & 0x7F for shift in range(0, max(value.bit_length(), 1), 7)]
+    return bytes([group | 0x80 for group in groups[:-1]] + groups[-1:])

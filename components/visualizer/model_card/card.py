@@ -107,7 +107,7 @@ def _model(stated: Statements) -> dict[str, Any]:
 
 
 def _model_table(model: Model) -> Table:
-    kept = model.kept
+    kept = model.best
     early = ", stopped early" if model.stopped_early else ""
     return Table(
         ("What", "Stated"),

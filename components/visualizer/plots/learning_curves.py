@@ -46,6 +46,6 @@ def draw_curves(model: Model) -> Figure:
             color=INK,
         )
     panels[0].legend(loc="upper right")
-    kept = model.kept
+    kept = model.best
     set_title(figure, "Learning curves", f"validation accuracy {kept.val_accuracy:.2%} at epoch {model.best_epoch}")
     return figure

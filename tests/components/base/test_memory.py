@@ -1,4 +1,4 @@
-"""More images than memory: results that no budget changes, and memory that does not grow with the data."""
+"""Data larger than memory: the budget does not change results, and memory does not grow with the data."""
 
 from __future__ import annotations
 
@@ -17,24 +17,23 @@ from hypothesis import strategies as st
 
 from components import (
     Artifact,
+    Component,
     Context,
-    Evaluation,
     Evaluator,
     ExampleGen,
     Examples,
-    Model,
     Stored,
     Transform,
     TransformedExamples,
 )
 from components.base.errors import DataError
-from components.example_gen.shuffle import distribute, make_buckets, ordered
+from components.example_gen.shuffle import distribute, make_buckets, read_bucket
 from components.example_gen.sources.base import Dataset
-from components.example_gen.split_config import SplitConfig
+from components.example_gen.split import SplitConfig
 from components.example_gen.write import write_dataset
-from components.io import raw_images
-from components.io.raw_images import LabelledImages, RawImages, scratch_folder, spool_images
+from components.io.raw_images import CHUNK_BYTES, LabelledImages, RawImages, scratch_folder, spool_images
 from components.io.splits import MAX_GROUP_ROWS, iterate_examples, iterate_scaled, read_scaled, row_group_rows
+from components.testing import FakeExampleGen, FakeTrainer, FakeTransform
 from components.testing.contract import make_inputs
 from components.transform import TransformConfig
 from tests.support.data import write_idx
@@ -44,7 +43,7 @@ SIDE = 4
 
 
 def numbered(count: int, *, first: int = 0) -> tuple[np.ndarray, np.ndarray]:
-    """Return images that each say in their pixels which one they are, and labels that follow from it."""
+    """Return images that encode their number in their pixels, and labels derived from it."""
     numbers = np.arange(first, first + count, dtype=np.uint64)
     images = np.zeros((count, SIDE, SIDE), dtype=np.uint8)
     images[:, :2] = numbers.view(np.uint8).reshape(count, 2, SIDE)
@@ -87,7 +86,7 @@ def contents(folder: Path) -> dict[str, bytes]:
 
 
 @pytest.mark.parametrize("strategy", ["stratified", "official"])
-def test_no_budget_changes_the_result(tmp_path: Path, strategy: str) -> None:
+def test_result_does_not_depend_on_the_budget(tmp_path: Path, strategy: str) -> None:
     made, files = [], []
     for budget in (1, 4 * MAX_GROUP_ROWS * SIDE * SIDE, 10**9):  # one, two and all row groups a bucket
         folder = tmp_path / str(budget)
@@ -103,10 +102,10 @@ def test_no_budget_changes_the_result(tmp_path: Path, strategy: str) -> None:
         files.append(contents(folder))
     assert made[0] == made[1] == made[2]
     assert files[0] == files[1] == files[2]
-    assert set(files[0]) == {"train.parquet", "validation.parquet", "test.parquet"}, "scratch is left behind"
+    assert set(files[0]) == {"train.parquet", "validation.parquet", "test.parquet"}, "the scratch folder remains"
 
 
-def test_every_image_is_in_one_split_with_its_own_label_and_name(tmp_path: Path) -> None:
+def test_each_image_is_in_one_split_with_its_label_and_id(tmp_path: Path) -> None:
     train, test = 3 * MAX_GROUP_ROWS + 5, 1000
     generate(tmp_path / "out", train=train, test=test, memory_budget=1)
     frames = [pd.read_parquet(tmp_path / "out" / f"{name}.parquet") for name in ("train", "validation", "test")]
@@ -121,40 +120,39 @@ def test_every_image_is_in_one_split_with_its_own_label_and_name(tmp_path: Path)
 @given(
     counts=st.lists(st.integers(1, 40), min_size=1, max_size=3),
     size=st.integers(1, 50),
-    piece=st.integers(1, 400),
+    chunk=st.integers(1, 400),
     group=st.integers(1, 9),
     seed=st.integers(0, 99),
 )
-@example(counts=[1], size=1, piece=1, group=1, seed=0)
-def test_a_shuffle_in_pieces_is_the_shuffle_in_memory(
-    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, counts: list[int], size: int, piece: int, group: int, seed: int
+@example(counts=[1], size=1, chunk=1, group=1, seed=0)
+def test_shuffle_in_chunks_equals_shuffle_in_memory(
+    tmp_path: Path, counts: list[int], size: int, chunk: int, group: int, seed: int
 ) -> None:
-    monkeypatch.setattr(raw_images, "CHUNK_BYTES", piece)
     images, labels = numbered(sum(counts))
     cuts = np.cumsum(counts)[:-1]
-    parts = [
-        spooled(tmp_path / f"part-{number}", *some)
-        for number, some in enumerate(zip(np.split(images, cuts), np.split(labels, cuts), strict=True))
-    ]
-    wanted = np.random.default_rng(seed).permutation(len(images))
-    buckets = make_buckets(wanted, start=0, size=size)
-    distribute(parts, buckets, tmp_path / "shuffled", lambda: None)
-    pieces = [piece for bucket in buckets for piece in ordered(bucket, tmp_path / "shuffled", SIDE * SIDE, group=group)]
+    parts = []
+    for number, part in enumerate(zip(np.split(images, cuts), np.split(labels, cuts), strict=True)):
+        stored = spooled(tmp_path / f"part-{number}", *part)
+        parts.append(replace(stored, images=replace(stored.images, chunk_bytes=chunk)))
+    order = np.random.default_rng(seed).permutation(len(images))
+    buckets = make_buckets(order, start=0, size=size)
+    path = tmp_path / "shuffled"
+    distribute(parts, buckets, path, lambda: None)
+    pieces = [piece for bucket in buckets for piece in read_bucket(bucket, path, SIDE * SIDE, group=group)]
     assert all(len(rows) <= group for rows, _ in pieces)
-    np.testing.assert_array_equal(np.concatenate([rows for rows, _ in pieces]), wanted)
-    np.testing.assert_array_equal(np.concatenate([some for _, some in pieces]), images[wanted].reshape(len(images), -1))
+    np.testing.assert_array_equal(np.concatenate([rows for rows, _ in pieces]), order)
+    np.testing.assert_array_equal(np.concatenate([part for _, part in pieces]), images[order].reshape(len(images), -1))
 
 
-def test_a_row_group_of_large_images_is_no_larger_than_one_of_small_ones() -> None:
+def test_row_groups_of_large_images_have_no_more_bytes() -> None:
     assert row_group_rows(4 * 4) == row_group_rows(28 * 28) == MAX_GROUP_ROWS
     assert row_group_rows(29 * 29) < MAX_GROUP_ROWS
-    assert [row_group_rows(side * side) * side * side <= raw_images.CHUNK_BYTES for side in (29, 224, 1024)] == [
-        True
-    ] * 3
+    for pixels in (29**2, 224**2, 1024**2):
+        assert row_group_rows(pixels) * pixels <= CHUNK_BYTES
     assert row_group_rows(10**9) == 1
 
 
-def test_a_source_that_becomes_shorter_is_told(tmp_path: Path) -> None:
+def test_reports_a_source_that_becomes_shorter(tmp_path: Path) -> None:
     (tmp_path / "images").write_bytes(bytes(100))
     images = RawImages(tmp_path / "images", offset=4, count=7, height=4, width=4)
     with pytest.raises(DataError, match="images became shorter while it was read"):
@@ -168,7 +166,7 @@ def inputs(tmp_path_factory: pytest.TempPathFactory) -> dict[type[Artifact], Sto
 
 
 @pytest.mark.parametrize("rows", [1, 7, 10**6])
-def test_batches_are_what_a_memory_map_has(inputs: dict[type[Artifact], Stored[Any]], rows: int) -> None:
+def test_scaled_batches_equal_the_memory_map(inputs: dict[type[Artifact], Stored[Any]], rows: int) -> None:
     transformed: Stored[TransformedExamples] = inputs[TransformedExamples]
     for _, split in transformed.artifact.splits.items():  # noqa: PERF102  (not a dict)
         mapped = read_scaled(transformed, split).images
@@ -179,7 +177,7 @@ def test_batches_are_what_a_memory_map_has(inputs: dict[type[Artifact], Stored[A
 
 
 @pytest.mark.parametrize("rows", [1, 7, 10**6])
-def test_batches_of_examples_are_what_pandas_reads(inputs: dict[type[Artifact], Stored[Any]], rows: int) -> None:
+def test_raw_batches_equal_what_pandas_reads(inputs: dict[type[Artifact], Stored[Any]], rows: int) -> None:
     examples: Stored[Examples] = inputs[Examples]
     split = examples.artifact.splits.train
     batches = [*iterate_examples(examples, split, rows=rows)]
@@ -190,7 +188,7 @@ def test_batches_of_examples_are_what_pandas_reads(inputs: dict[type[Artifact], 
     np.testing.assert_array_equal(np.concatenate([batch.labels for batch in batches]), frame["label"])
 
 
-def test_the_budget_is_no_part_of_what_is_made(inputs: dict[type[Artifact], Stored[Any]], tmp_path: Path) -> None:
+def test_budget_is_not_part_of_identity_or_artifact(inputs: dict[type[Artifact], Stored[Any]], tmp_path: Path) -> None:
     made = []
     for budget in (16 * 10**6, 10**12):
         assert ExampleGen(ExampleGen.Config(memory_budget=budget)).identity() == ExampleGen().identity()
@@ -202,32 +200,33 @@ def test_the_budget_is_no_part_of_what_is_made(inputs: dict[type[Artifact], Stor
     assert made[0] == made[1]
 
 
-def test_the_evaluator_asks_the_model_batch_by_batch(
-    inputs: dict[type[Artifact], Stored[Any]], tmp_path: Path, monkeypatch: pytest.MonkeyPatch
-) -> None:
+def test_evaluator_predicts_in_batches(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     from components.inference import predictor
 
-    evaluations = []
-    for batch in (7, 1000):
-        monkeypatch.setattr(predictor, "BATCH_SIZE", batch)
-        real, asked = predictor.load_predictor(inputs[Model]), []
+    examples = run(FakeExampleGen(FakeExampleGen.Config(per_class=5000)), tmp_path)
+    transformed = run(FakeTransform(FakeTransform.Config(limit=10**6)), tmp_path, examples=examples)
+    model = run(FakeTrainer(), tmp_path, transformed=transformed)
+    predict, batches = predictor.load_predictor(model), []
 
-        def recording(images: np.ndarray) -> np.ndarray:
-            asked.append(len(images))  # noqa: B023
-            return real(images)  # noqa: B023
+    def recording(images: np.ndarray) -> np.ndarray:
+        batches.append(len(images))
+        return predict(images)
 
-        monkeypatch.setattr(predictor, "load_predictor", lambda _: recording)
-        output = tmp_path / str(batch)
-        output.mkdir()
-        config = Evaluator.Config.model_validate({"robustness": {"images": 0}})  # these are tried in one piece
-        evaluation: Evaluation = Evaluator(config).run(
-            Context(output=output), transformed=inputs[TransformedExamples], model=inputs[Model]
-        )
-        monkeypatch.undo()
-        assert max(asked) <= batch
-        assert sum(asked) == evaluation.metrics.count + inputs[TransformedExamples].artifact.splits.validation.count
-        evaluations.append(evaluation.metrics.accuracy)
-    assert evaluations[0] == evaluations[1]
+    monkeypatch.setattr(predictor, "load_predictor", lambda _: recording)
+    config = Evaluator.Config.model_validate({"robustness": {"images": 0}})  # corrupted images are one batch
+    evaluation = run(Evaluator(config), tmp_path, transformed=transformed, model=model).artifact
+    splits = transformed.artifact.splits
+    assert evaluation.metrics.count > predictor.BATCH_SIZE, "one batch is enough for the test split"
+    assert max(batches) <= predictor.BATCH_SIZE
+    assert sum(batches) == evaluation.metrics.count + splits.validation.count
+    test = read_scaled(transformed, splits.test)
+    assert evaluation.metrics.accuracy == (predict(test.images).argmax(axis=1) == test.labels).mean()
+
+
+def run(component: Component[Any], folder: Path, **inputs: Stored[Any]) -> Stored[Any]:
+    output = folder / type(component).__name__
+    output.mkdir()
+    return Stored(component.run(Context(output=output), **inputs), output)
 
 
 PEAK = """
@@ -242,14 +241,14 @@ PEAK = """
     generator = ExampleGen(ExampleGen.Config.model_validate(config))
     examples = Stored(generator.run(Context(output=output / "examples")), output / "examples")
     Transform(Transform.Config(memory_budget=budget)).run(Context(output=output / "transformed"), examples=examples)
-    # Not from getrusage: there a process begins with what its parent had.
+    # Not from getrusage, where a process starts with the peak of its parent.
     (peak,) = (line for line in Path("/proc/self/status").read_text().splitlines() if line.startswith("VmHWM"))
     print(int(peak.split()[1]) * 1024)
 """
 
 
 def peak_memory(folder: Path, *, count: int, gz: bool, memory_budget: int) -> int:
-    """Return the most memory, in bytes, that a process of its own had in ExampleGen and Transform."""
+    """Return the peak memory, in bytes, of a new process that runs ExampleGen and Transform."""
     folder.mkdir()
     random = np.random.default_rng(0)
     ending = ".gz" if gz else ""
@@ -271,12 +270,12 @@ def peak_memory(folder: Path, *, count: int, gz: bool, memory_budget: int) -> in
 
 
 @pytest.mark.thorough
-@pytest.mark.skipif(not Path("/proc/self/status").exists(), reason="only Linux tells a process's peak memory")
+@pytest.mark.skipif(not Path("/proc/self/status").exists(), reason="only Linux provides the peak memory of a process")
 def test_memory_does_not_grow_with_the_data(tmp_path: Path) -> None:
     budget = 16 * 10**6
     few, many = 25_000, 150_000  # 20 and 118 MB of raw images, 78 and 470 MB of scaled ones
     small = peak_memory(tmp_path / "small", count=few, gz=False, memory_budget=budget)
     for gz in (False, True):
         large = peak_memory(tmp_path / f"large-{gz}", count=many, gz=gz, memory_budget=budget)
-        # Labels, places and digests take some tens of bytes an image, and Arrow's allocator keeps what it pleases.
+        # Labels, row numbers and digests take some tens of bytes per image, and Arrow's allocator keeps memory.
         assert large - small < 80 * 10**6, f"{small / 1e6:.0f} MB for {few} images, {large / 1e6:.0f} MB for {many}"

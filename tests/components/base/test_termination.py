@@ -1,4 +1,4 @@
-"""A component that is asked to end does, between two units of its work."""
+"""Every component stops between units of work when termination is requested."""
 
 from __future__ import annotations
 
@@ -16,8 +16,7 @@ from tests.support.termination import TerminationAfter
 
 @pytest.fixture(scope="module")
 def inputs(tmp_path_factory: pytest.TempPathFactory) -> dict[type[Artifact], Stored[Any]]:
-    made: dict[type[Artifact], Stored[Any]] = make_inputs(tmp_path_factory.mktemp("inputs"))
-    return made
+    return make_inputs(tmp_path_factory.mktemp("inputs"))
 
 
 @pytest.mark.parametrize(
@@ -30,7 +29,7 @@ def inputs(tmp_path_factory: pytest.TempPathFactory) -> dict[type[Artifact], Sto
         (Visualizer(), 2, ["confusion_matrix.png", "curves.png"]),
     ],
 )
-def test_it_ends_between_units_of_work(
+def test_stops_between_units_of_work(
     tmp_path: Path,
     inputs: dict[type[Artifact], Stored[Any]],
     component: Component[Any],

@@ -1,4 +1,4 @@
-"""Two models, asked about the same images: paired whatever the order, refused where the images are others."""
+"""Baseline: two models compared on the same images, in any order; other images are refused."""
 
 from __future__ import annotations
 
@@ -34,7 +34,7 @@ def stored(predictions: Predictions, directory: Path) -> Stored[Evaluation]:
 
 @pytest.mark.parametrize(
     ("one", "other", "expected"),
-    # By hand: 2 * (1 + 12 + 66) / 2**12; all the same side: 2 / 2**6; nothing to tell them apart.
+    # By hand: 2 * (1 + 12 + 66) / 2**12; all on one side: 2 / 2**6; no difference.
     [(2, 10, 158 / 4096), (10, 2, 158 / 4096), (0, 6, 2 / 64), (0, 0, 1.0), (5, 5, 1.0)],
 )
 def test_mcnemar_is_the_exact_binomial_test(one: int, other: int, expected: float) -> None:
@@ -46,7 +46,7 @@ def test_mcnemar_is_exact_for_large_numbers() -> None:
     assert mcnemar(900, 1100) == pytest.approx(2 * tail / 2**2000, rel=1e-9)
 
 
-def test_answers_are_paired_by_image_whatever_the_order_of_either(tmp_path: Path) -> None:
+def test_pairs_predictions_by_image_in_any_order(tmp_path: Path) -> None:
     shuffled = [7, 3, 11, 0, 5, 9, 1, 10, 2, 8, 4, 6]
     baseline = stored(predictions_with(wrong=[0, 1, 2]), tmp_path)
     compared = compare(predictions_with(wrong=[2, 3], order=shuffled), baseline, significance=0.05)
@@ -57,7 +57,7 @@ def test_answers_are_paired_by_image_whatever_the_order_of_either(tmp_path: Path
 
 
 @pytest.mark.parametrize("change", ["image", "label", "fewer"])
-def test_a_baseline_that_was_asked_about_other_images_is_refused(tmp_path: Path, change: str) -> None:
+def test_refuses_a_baseline_scored_on_other_images(tmp_path: Path, change: str) -> None:
     ours = predictions_with(wrong=[])
     if change == "image":
         other = Predictions(ours.labels, ours.probabilities, np.roll(IMAGES, 1))

@@ -1,4 +1,4 @@
-"""What is measured of images, on strokes and boxes of known size."""
+"""Image properties of strokes and boxes with a known size."""
 
 from __future__ import annotations
 
@@ -31,18 +31,18 @@ def inked(distance: NDArray[np.float64], thickness: float) -> NDArray[np.float32
 
 @pytest.mark.parametrize("degrees", [0, 20, 45, 90, 155])
 @pytest.mark.parametrize("thickness", [2, 3, 4, 6])
-def test_a_stroke_is_as_thick_as_it_was_drawn_to_a_quarter_of_a_pixel(thickness: float, degrees: float) -> None:
+def test_measures_thickness_of_strokes_to_a_quarter_pixel(thickness: float, degrees: float) -> None:
     (measured,) = measure(stroke(thickness, degrees=degrees))["thickness"]
     assert measured == pytest.approx(thickness, abs=0.25)
 
 
 @pytest.mark.parametrize("thickness", [2, 4, 6])
-def test_a_closed_stroke_is_little_thicker_than_it_was_drawn(thickness: float) -> None:
+def test_measures_thickness_of_closed_strokes_to_a_tenth(thickness: float) -> None:
     (measured,) = measure(ring(thickness))["thickness"]
     assert thickness * 0.95 < measured < thickness * 1.1
 
 
-def test_a_longer_stroke_and_a_paler_one_are_no_thicker() -> None:
+def test_thickness_does_not_depend_on_length_or_shade() -> None:
     (short,), (long,), (pale,) = (
         measure(image)["thickness"] for image in (stroke(4, length=15), stroke(4, length=50), stroke(4) * 0.3)
     )
@@ -51,7 +51,7 @@ def test_a_longer_stroke_and_a_paler_one_are_no_thicker() -> None:
     assert pale == pytest.approx(4, rel=0.06)
 
 
-def test_ink_is_the_share_of_full_brightness_and_size_that_of_the_box() -> None:
+def test_ink_is_the_mean_brightness_and_size_that_of_the_box() -> None:
     image = np.zeros((1, 20, 30, 1), np.float32)
     image[0, 2:6, 5:21] = 0.5  # 4 by 16 pixels
     measured = measure(image)
@@ -65,14 +65,14 @@ def test_faint_noise_does_not_enlarge_the_box() -> None:
     assert measure(noisy)["size"] == measure(stroke(4))["size"]
 
 
-def test_an_image_without_ink_has_nothing_of_anything() -> None:
+def test_all_properties_of_an_image_without_ink_are_zero() -> None:
     images = np.concatenate([np.zeros_like(stroke(4)), stroke(4), np.ones_like(stroke(4))])
     measured = measure(images)
     assert [values[0] for values in measured.values()] == [0, 0, 0]
     assert all(np.isfinite(values).all() and (values[1:] > 0).all() for values in measured.values())
 
 
-def test_batches_do_not_change_what_is_measured() -> None:
+def test_properties_do_not_depend_on_batches() -> None:
     images = np.concatenate([stroke(thickness, degrees=7 * thickness) for thickness in range(1, 12)])
     whole, pieces = measure(images), measure_batches([images[:4], images[4:5], images[5:]])
     assert list(whole) == list(pieces) == list(UNITS)

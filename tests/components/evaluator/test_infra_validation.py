@@ -1,4 +1,4 @@
-"""What is served, tried in a process of its own: it answers alike, or the verdict says that it does not."""
+"""Infra validation: the SavedModel in a separate process agrees with the model, or the result says why not."""
 
 from __future__ import annotations
 
@@ -24,16 +24,16 @@ Made = tuple[Stored[Model], Stored[TransformedExamples]]
 
 class Warnings(NoProgress):
     def __init__(self) -> None:
-        self.told: list[str] = []
+        self.messages: list[str] = []
 
     def warning(self, text: str) -> None:
-        self.told.append(text)
+        self.messages.append(text)
 
 
 @pytest.fixture(scope="module")
 def made(tmp_path_factory: pytest.TempPathFactory) -> Made:
     """Return an untrained network, exported as the Trainer exports it, and images for it."""
-    from components.trainer.export.export import REQUIRED_FORMATS, export
+    from components.trainer.export.export import REQUIRED_FORMATS, export_model
     from components.trainer.export.serving_model import ServingModel
     from components.trainer.network import NetworkConfig, build_network
 
@@ -44,7 +44,9 @@ def made(tmp_path_factory: pytest.TempPathFactory) -> Made:
     config = NetworkConfig(filters=(4, 4, 4), dense=(8, 8))
     network = build_network(config, image_shape=stated.image_shape, classes=len(stated.class_names), seed=0)
     images = invert_numpy(stated.graph, np.asarray(read_scaled(transformed, stated.splits.validation).images))
-    exports = export(ServingModel.of(network, stated.graph), REQUIRED_FORMATS, images, Context(output=directory))
+    exports = export_model(
+        ServingModel.from_network(network, stated.graph), REQUIRED_FORMATS, images, Context(output=directory)
+    )
     model = inputs[Model].artifact.model_copy(update={"format": "keras", "file": "model.keras", "exports": exports})
     return Stored(model, directory), transformed
 
@@ -56,7 +58,7 @@ def validate(made: Made, context: Context, *, error: float = 0.0) -> InfraValida
     return validate_infra(model, transformed, images, probabilities, context)
 
 
-def test_the_saved_model_answers_as_the_model_in_memory_does(made: Made, tmp_path: Path) -> None:
+def test_the_saved_model_agrees_with_the_model_in_memory(made: Made, tmp_path: Path) -> None:
     context = Context(output=tmp_path)
     found = validate(made, context)
     assert found.failure == ""
@@ -68,12 +70,12 @@ def test_the_saved_model_answers_as_the_model_in_memory_does(made: Made, tmp_pat
     assert context.observations["images_per_second"] > 0
 
 
-def test_another_answer_than_that_of_the_model_in_memory_is_seen(made: Made, tmp_path: Path) -> None:
+def test_reports_a_difference_to_the_model_in_memory(made: Made, tmp_path: Path) -> None:
     found = validate(made, Context(output=tmp_path), error=1e-3)
     assert found.largest_difference == pytest.approx(1e-3, rel=0.05)
 
 
-def test_a_saved_model_that_cannot_be_loaded_is_told_and_states_why(made: Made, tmp_path: Path) -> None:
+def test_a_broken_saved_model_is_reported_with_the_reason(made: Made, tmp_path: Path) -> None:
     model, transformed = made
     shutil.copytree(model.directory, tmp_path / "broken")
     (tmp_path / "broken" / "saved_model" / "saved_model.pb").write_bytes(b"not a model")
@@ -82,32 +84,30 @@ def test_a_saved_model_that_cannot_be_loaded_is_told_and_states_why(made: Made, 
     found = validate((Stored(model.artifact, tmp_path / "broken"), transformed), context)
     assert found.largest_difference is None
     assert found.failure == "it ended with OSError", "no folder of this machine is in it"
-    assert len(progress.told) == 1
-    assert "saved_model.pb" in progress.told[0]
+    assert len(progress.messages) == 1
+    assert "saved_model.pb" in progress.messages[0]
     assert not context.observations
 
 
-def test_the_process_has_neither_keras_nor_our_code(
+def test_the_process_has_neither_keras_nor_this_package(
     made: Made, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     progress = Warnings()
     serve_with("import keras", tmp_path, monkeypatch)
     found = validate(made, Context(output=tmp_path, progress=progress))
     assert found.failure == "it ended with ModuleNotFoundError"
-    assert "keras" in progress.told[0]
+    assert "keras" in progress.messages[0]
     assert "components" not in Path(serving_process.__file__).read_text()
 
 
-def test_a_process_that_is_killed_says_nothing_of_the_model(
-    made: Made, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
-) -> None:
+def test_a_killed_process_is_a_resource_error(made: Made, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     serve_with("os.kill(os.getpid(), 9)", tmp_path, monkeypatch)
     with pytest.raises(ResourceError, match="ended with -9"):
         validate(made, Context(output=tmp_path))
 
 
 def serve_with(line: str, folder: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    """Let the process that serves do something else when it has imported TensorFlow."""
+    """Insert a line into the serving process, after the import of TensorFlow."""
     source = Path(serving_process.__file__).read_text()
     changed = source.replace("    images = np.load", f"    {line}\n    images = np.load")
     assert changed != source
@@ -116,7 +116,7 @@ def serve_with(line: str, folder: Path, monkeypatch: pytest.MonkeyPatch) -> None
     monkeypatch.setattr(serving_process, "__file__", str(script))
 
 
-def test_raw_images_are_got_back_from_scaled_ones_exactly() -> None:
+def test_inverting_the_scaling_is_exact() -> None:
     greys = np.arange(256, dtype=np.uint8).reshape(1, 16, 16)
     scaled = apply_numpy(scaling_graph(), greys)
     assert (invert_numpy(scaling_graph(), scaled) == greys).all()

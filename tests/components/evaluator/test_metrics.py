@@ -1,4 +1,4 @@
-"""Metrics against numbers worked out by hand, and thresholds that bless or do not."""
+"""Metrics compared with values computed by hand, and what the Evaluator writes."""
 
 from __future__ import annotations
 
@@ -23,7 +23,7 @@ PROBABILITIES = np.array(
 NAMES = ("a", "b", "c")
 
 
-def test_every_metric_is_what_it_is_by_hand() -> None:
+def test_metrics_equal_the_values_by_hand() -> None:
     scores = score(LABELS, PROBABILITIES, NAMES)
     assert scores.confusion_matrix == ((2, 1, 0), (1, 1, 0), (0, 0, 1))
     assert scores.metrics.accuracy == pytest.approx(4 / 6)
@@ -35,13 +35,13 @@ def test_every_metric_is_what_it_is_by_hand() -> None:
     assert scores.metrics.macro_f1 == pytest.approx((2 / 3 + 1 / 2 + 1) / 3)
 
 
-def test_a_class_that_is_never_predicted_has_no_precision() -> None:
+def test_a_class_that_is_never_predicted_has_precision_zero() -> None:
     scores = score(np.array([0, 1]), np.array([[0.9, 0.1], [0.9, 0.1]], dtype=np.float32), ("a", "b"))
     assert scores.per_class[1].precision == 0
     assert scores.per_class[1].recall == 0
 
 
-def test_certainty_in_the_wrong_class_is_a_finite_loss() -> None:
+def test_certainty_in_the_wrong_class_gives_a_finite_loss() -> None:
     scores = score(np.array([0]), np.array([[0.0, 1.0]], dtype=np.float32), ("a", "b"))
     assert scores.metrics.loss == pytest.approx(-np.log(1e-7))
 
@@ -50,13 +50,13 @@ def test_certainty_in_the_wrong_class_is_a_finite_loss() -> None:
     ("successes", "trials", "low", "high"),
     [(0, 10, 0.0, 0.2775), (10, 10, 0.7225, 1.0), (5, 10, 0.2366, 0.7634), (81, 263, 0.2553, 0.3662)],
 )
-def test_the_wilson_interval_is_the_published_one(successes: int, trials: int, low: float, high: float) -> None:
+def test_wilson_interval_equals_published_values(successes: int, trials: int, low: float, high: float) -> None:
     # 81 of 263: R. G. Newcombe, Statistics in Medicine 17, 1998, table I, method 3; the others in closed form.
     interval = wilson_interval(successes, trials)
     assert (round(interval.low, 4), round(interval.high, 4)) == (low, high)
 
 
-def test_the_evaluator_writes_a_prediction_for_every_test_image(tmp_path: Path) -> None:
+def test_writes_a_prediction_for_every_test_image(tmp_path: Path) -> None:
     made = make_inputs(tmp_path)
     output = tmp_path / "out"
     output.mkdir()
@@ -67,10 +67,10 @@ def test_the_evaluator_writes_a_prediction_for_every_test_image(tmp_path: Path) 
     assert len(predictions) == evaluation.metrics.count == made[TransformedExamples].artifact.splits.test.count
     right = (predictions["label"] == predictions["prediction"]).mean()
     assert right == evaluation.metrics.accuracy
-    assert right > 0.9, "squares in noise are told apart by the nearest mean"
+    assert right > 0.9, "the nearest mean separates squares in noise"
 
 
-def test_a_model_for_other_images_is_refused(tmp_path: Path) -> None:
+def test_refuses_a_model_for_other_images_or_classes(tmp_path: Path) -> None:
     made = make_inputs(tmp_path)
     model: Model = made[Model].artifact
     with pytest.raises(DataError, match="made for classes"):

@@ -1,4 +1,4 @@
-"""Spoilt images: each corruption does what it says, by as much as it says; and what a model makes of them."""
+"""Corruptions have the configured amount, and robustness is the accuracy on corrupted images."""
 
 from __future__ import annotations
 
@@ -22,7 +22,7 @@ NONE: dict[CorruptionName, float] = {**dict.fromkeys(CORRUPTION_NAMES, 0.0), "sc
 
 
 def digits(count: int = 40, *, side: int = 28) -> NDArray[np.float32]:
-    """Return images with an L, which no turn leaves as it is, within the margins that MNIST has."""
+    """Return images with an L, which every rotation changes, within the margins that MNIST has."""
     images = np.zeros((count, side, side, 1), np.float32)
     a, b, c = side // 4, side // 2, 3 * side // 4
     images[:, a:c, a : a + 3] = 1
@@ -31,7 +31,7 @@ def digits(count: int = 40, *, side: int = 28) -> NDArray[np.float32]:
 
 
 def centre(images: NDArray[np.float32]) -> NDArray[np.float64]:
-    """Return where the ink of each image lies, row and column from the middle, in pixels."""
+    """Return the center of the ink of each image: row and column from the middle, in pixels."""
     places = np.arange(images.shape[1]) - (images.shape[1] - 1) / 2
     ink = images[..., 0].astype(np.float64)
     total = ink.sum(axis=(1, 2))
@@ -42,7 +42,7 @@ def at(name: CorruptionName, amount: float, images: NDArray[np.float32]) -> NDAr
     return CORRUPTIONS[name].distort(images, amount, np.random.default_rng(0))
 
 
-def test_every_corruption_has_five_amounts_each_worse_than_the_one_before() -> None:
+def test_amounts_increase_with_the_severity() -> None:
     assert tuple(CORRUPTIONS) == CORRUPTION_NAMES
     for name, corruption in CORRUPTIONS.items():
         distances = [abs(amount - NONE[name]) for amount in (NONE[name], *corruption.amounts)]
@@ -50,19 +50,19 @@ def test_every_corruption_has_five_amounts_each_worse_than_the_one_before() -> N
 
 
 @pytest.mark.parametrize("name", CORRUPTION_NAMES)
-def test_the_amount_that_is_none_changes_nothing(name: CorruptionName) -> None:
+def test_the_neutral_amount_changes_nothing(name: CorruptionName) -> None:
     np.testing.assert_allclose(at(name, NONE[name], digits(3)), digits(3), atol=1e-6)
 
 
 @pytest.mark.parametrize("name", CORRUPTION_NAMES)
-def test_images_are_further_from_themselves_the_higher_the_severity(name: CorruptionName) -> None:
+def test_a_higher_severity_changes_images_more(name: CorruptionName) -> None:
     images = np.zeros((40, 28, 28, 1), np.float32)
-    images[:, 5:23, 10:18] = 1  # so large and solid that all severities leave some of it where it was
-    spoilt = [corrupt(name, images, severity=severity, seed=0) for severity in SEVERITIES]
-    distances = [float(((image - images) ** 2).mean()) for image in spoilt]
+    images[:, 5:23, 10:18] = 1  # large enough that every severity leaves a part in place
+    corrupted = [corrupt(name, images, severity=severity, seed=0) for severity in SEVERITIES]
+    distances = [float(((image - images) ** 2).mean()) for image in corrupted]
     assert distances == sorted(distances)
     assert distances[0] > 0
-    for image in spoilt:
+    for image in corrupted:
         assert image.shape == images.shape
         assert image.dtype == np.float32
         assert image.min() >= 0
@@ -70,34 +70,34 @@ def test_images_are_further_from_themselves_the_higher_the_severity(name: Corrup
 
 
 @pytest.mark.parametrize("name", CORRUPTION_NAMES)
-def test_an_image_is_spoilt_the_same_whatever_follows_it(name: CorruptionName) -> None:
+def test_the_result_does_not_depend_on_later_images(name: CorruptionName) -> None:
     images = digits()
     whole = corrupt(name, images, severity=3, seed=5)
     assert np.array_equal(whole[:7], corrupt(name, images[:7], severity=3, seed=5))
 
 
 @pytest.mark.parametrize("name", ["shift", "rotation", "noise", "occlusion"])
-def test_the_seed_decides_and_images_differ(name: CorruptionName) -> None:
+def test_the_seed_decides_and_images_are_corrupted_differently(name: CorruptionName) -> None:
     images = digits()
     assert not np.array_equal(corrupt(name, images, severity=3, seed=0), corrupt(name, images, severity=3, seed=1))
     assert len({image.tobytes() for image in corrupt(name, images, severity=3, seed=0)}) > 1
 
 
-def test_a_shift_is_as_far_as_it_says_in_many_directions() -> None:
+def test_shifts_have_the_amount_and_many_directions() -> None:
     moved = centre(at("shift", 3.5, digits()).astype(np.float32)) - centre(digits())
     assert np.hypot(*moved.T) == pytest.approx(3.5, abs=0.01)
     assert (np.sign(moved).min(axis=0) < 0).all()
     assert (np.sign(moved).max(axis=0) > 0).all()
 
 
-def test_what_comes_in_from_outside_is_empty() -> None:
+def test_the_surrounding_of_a_shifted_image_is_black() -> None:
     left = at("shift", 3, np.ones((50, 28, 28, 1), np.float32)).sum(axis=(1, 2, 3))
     # Moved by d down and r to the right, (28 - d) (28 - r) pixels are left, where d² + r² = 9.
     assert left.max() <= 28 * 25 + 1e-2
     assert left.min() >= (28 - 3 / np.sqrt(2)) ** 2 - 1e-2
 
 
-def test_a_rotation_turns_by_so_many_degrees_to_either_side() -> None:
+def test_rotates_by_the_amount_in_both_directions() -> None:
     before, after = centre(digits()), centre(at("rotation", 30, digits()).astype(np.float32))
     angles = [np.degrees(np.arctan2(*places.T[::-1])) for places in (before, after)]
     turned = (angles[1] - angles[0] + 180) % 360 - 180
@@ -105,7 +105,7 @@ def test_a_rotation_turns_by_so_many_degrees_to_either_side() -> None:
     assert {round(float(side)) for side in np.sign(turned)} == {-1, 1}
 
 
-def test_a_quarter_turn_is_exact() -> None:
+def test_a_rotation_by_90_degrees_is_exact() -> None:
     turned = at("rotation", 90, digits())
     either = [np.rot90(digits(1)[0], times) for times in (1, 3)]
     assert all(any(np.allclose(image, one, atol=1e-6) for one in either) for image in turned)
@@ -117,12 +117,12 @@ def test_scaling_shrinks_about_the_centre() -> None:
     assert centre(half) == pytest.approx(centre(digits(1)) / 2, abs=0.2)
 
 
-def test_noise_has_the_standard_deviation_that_it_says() -> None:
+def test_noise_has_the_configured_standard_deviation() -> None:
     grey = np.full((20, 28, 28, 1), 0.5, np.float32)
     assert (at("noise", 0.1, grey) - grey).std() == pytest.approx(0.1, rel=0.05)
 
 
-def test_a_blur_spreads_ink_by_its_standard_deviation_and_loses_none() -> None:
+def test_blur_spreads_ink_and_keeps_its_sum() -> None:
     dot = np.zeros((1, 29, 29, 1), np.float32)
     dot[0, 14, 14] = 1
     blurred = at("blur", 1.5, dot)[0, ..., 0]
@@ -136,19 +136,19 @@ def test_contrast_keeps_the_mean_and_shrinks_the_deviation() -> None:
     assert flat.std() == pytest.approx(0.3 * digits(1).std(), rel=1e-5)
 
 
-def test_an_occlusion_takes_a_square_within_the_image() -> None:
+def test_occlusion_removes_a_square_within_the_image() -> None:
     white = np.ones((50, 28, 20, 1), np.float32)
     gone = 1 - at("occlusion", 5, white)
     assert gone.sum(axis=(1, 2, 3)) == pytest.approx(25, abs=1e-3)
     assert len({image.tobytes() for image in gone}) == 50
 
 
-def test_pixels_count_for_more_in_a_larger_image() -> None:
+def test_amounts_in_pixels_scale_with_the_image() -> None:
     assert CORRUPTIONS["shift"].amounts_for(56, 80) == (2, 4, 6, 8, 10)
     assert CORRUPTIONS["rotation"].amounts_for(56, 80) == CORRUPTIONS["rotation"].amounts
 
 
-# How a model fares.
+# Accuracy of a model.
 
 
 def squares_and_a_model(count: int = 400) -> tuple[NDArray[np.float32], NDArray[np.int64], Predictor]:
@@ -166,7 +166,7 @@ def robustness(config: RobustnessConfig, *, images_predicted: int = 10**6) -> Ro
     return found
 
 
-def test_accuracy_falls_as_images_are_spoilt_and_the_mean_is_over_all() -> None:
+def test_accuracy_falls_with_the_severity_and_is_averaged() -> None:
     found = robustness(RobustnessConfig(images=100))
     assert found.images == 100
     assert found.clean_accuracy == 1
@@ -179,37 +179,37 @@ def test_accuracy_falls_as_images_are_spoilt_and_the_mean_is_over_all() -> None:
     assert found.mean_accuracy == pytest.approx(sum(everything) / len(everything))
 
 
-def test_a_curve_is_the_accuracy_on_images_spoilt_by_hand() -> None:
+def test_a_curve_is_the_accuracy_on_corrupted_images() -> None:
     images, labels, predict = squares_and_a_model()
     everything = RobustnessConfig(images=200, corruptions=("rotation",))
     curve = robustness(everything).curves[0]
     order = np.random.default_rng(0).permutation(400)[:200]
     for severity, accuracy in zip(SEVERITIES, curve.accuracies, strict=True):
-        answers = predict(corrupt("rotation", images[order], severity=severity, seed=0)).argmax(axis=1)
-        assert (answers == labels[order]).mean() == accuracy
+        predicted = predict(corrupt("rotation", images[order], severity=severity, seed=0)).argmax(axis=1)
+        assert (predicted == labels[order]).mean() == accuracy
 
 
-def test_a_corruption_is_the_same_whichever_others_there_are() -> None:
+def test_a_corruption_does_not_depend_on_other_corruptions() -> None:
     both = robustness(RobustnessConfig(images=50, corruptions=("noise", "shift")))
     assert both.curves[1] == robustness(RobustnessConfig(images=50, corruptions=("shift",))).curves[0]
     assert both == robustness(RobustnessConfig(images=50, corruptions=("noise", "shift")))
 
 
-def test_none_is_measured_where_none_is_wanted() -> None:
+def test_zero_images_disable_the_measurement() -> None:
     images, labels, predict = squares_and_a_model(30)
     off = RobustnessConfig(images=0)
     assert measure_robustness(predict, images, labels, off, images_predicted=30, check=lambda: None) is None
 
 
 @pytest.mark.parametrize("images_predicted", [16_000, 100_000])
-def test_at_most_a_quarter_more_images_are_asked_about(images_predicted: int) -> None:
+def test_predicts_at_most_a_quarter_more_images(images_predicted: int) -> None:
     seen = []
 
-    images, labels, answer = squares_and_a_model(200)
+    images, labels, model = squares_and_a_model(200)
 
     def predict(images: NDArray[np.float32]) -> NDArray[np.float32]:
         seen.append(len(images))
-        return answer(images)
+        return model(images)
 
     config = RobustnessConfig(images=5000)
     found = measure_robustness(predict, images, labels, config, images_predicted=images_predicted, check=lambda: None)
@@ -218,7 +218,7 @@ def test_at_most_a_quarter_more_images_are_asked_about(images_predicted: int) ->
     assert found.images == min(200, images_predicted // 4 // 36)
 
 
-def test_few_images_are_tried_all_the_same_and_small_ones_for_nothing() -> None:
+def test_a_minimum_of_images_is_always_measured() -> None:
     config = RobustnessConfig()
     assert corrupted_images(config, count=100, pixels=512 * 512, images_predicted=120) == 1
     assert corrupted_images(config, count=360, pixels=8 * 8, images_predicted=540) == 100
@@ -226,7 +226,7 @@ def test_few_images_are_tried_all_the_same_and_small_ones_for_nothing() -> None:
     assert corrupted_images(config, count=10_000, pixels=28 * 28, images_predicted=16_000) == 100, "MNIST's"
 
 
-def test_it_ends_when_it_is_asked_to() -> None:
+def test_ends_if_termination_is_requested() -> None:
     images, labels, predict = squares_and_a_model(30)
     calls = iter([None, None, KeyboardInterrupt])
 
@@ -239,7 +239,7 @@ def test_it_ends_when_it_is_asked_to() -> None:
 
 
 @pytest.mark.parametrize("wrong", [{"images": -1}, {"images": True}, {"corruptions": []}, {"corruptions": ["rain"]}])
-def test_what_makes_no_sense_is_refused(wrong: dict[str, object]) -> None:
+def test_refuses_invalid_configurations(wrong: dict[str, object]) -> None:
     with pytest.raises(ValidationError):
         RobustnessConfig.model_validate(wrong)
     with pytest.raises(ValidationError, match="twice"):

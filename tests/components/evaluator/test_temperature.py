@@ -1,4 +1,4 @@
-"""Temperature scaling finds the temperature that was put in, and changes no prediction."""
+"""Temperature scaling finds the temperature of scaled logits, and changes no prediction."""
 
 from __future__ import annotations
 
@@ -26,8 +26,8 @@ def softmax(logits: NDArray[np.float64]) -> NDArray[np.float32]:
     return probabilities.astype(np.float32)
 
 
-def answers(temperature: float, *, count: int = 20_000) -> tuple[NDArray[np.int64], NDArray[np.float32]]:
-    """Return labels that were drawn from probabilities, and these with logits so many times as large."""
+def samples(temperature: float, *, count: int = 20_000) -> tuple[NDArray[np.int64], NDArray[np.float32]]:
+    """Return labels drawn from probabilities, and these probabilities with logits multiplied by a temperature."""
     random = np.random.default_rng(0)
     logits = 3 * random.standard_normal((count, 10))
     # The largest of logits with Gumbel noise is a draw from their softmax.
@@ -36,37 +36,37 @@ def answers(temperature: float, *, count: int = 20_000) -> tuple[NDArray[np.int6
 
 
 @pytest.mark.parametrize("temperature", [0.4, 1.0, 2.0, 5.0])
-def test_the_temperature_that_was_put_in_is_found(temperature: float) -> None:
-    labels, probabilities = answers(temperature)
+def test_finds_the_temperature_of_scaled_logits(temperature: float) -> None:
+    labels, probabilities = samples(temperature)
     assert fit_temperature(labels, probabilities) == pytest.approx(temperature, rel=0.03)
 
 
 def test_no_other_temperature_fits_better() -> None:
-    labels, probabilities = answers(2.5, count=2000)
+    labels, probabilities = samples(2.5, count=2000)
     found = fit_temperature(labels, probabilities)
     best = cross_entropy(labels, apply_temperature(probabilities, found))
     for factor in (0.5, 0.98, 1.02, 2):
         assert best < cross_entropy(labels, apply_temperature(probabilities, found * factor))
 
 
-def test_answers_that_are_all_right_run_into_the_bound() -> None:
+def test_perfect_predictions_give_a_temperature_at_the_bound() -> None:
     labels = np.arange(30) % 3
     right = np.full((30, 3), 0.1, np.float32) + 0.7 * np.eye(3, dtype=np.float32)[labels]
     assert fit_temperature(labels, right) == pytest.approx(MIN_TEMPERATURE, rel=0.01)
     assert fit_temperature((labels + 1) % 3, right) == pytest.approx(MAX_TEMPERATURE, rel=0.01)
 
 
-def test_where_no_temperature_helps_it_is_one() -> None:
+def test_the_temperature_is_one_if_none_improves_the_loss() -> None:
     labels = np.arange(30) % 3
     assert fit_temperature(labels, np.full((30, 3), 1 / 3, np.float32)) == 1
-    assert fit_temperature(labels, np.eye(3, dtype=np.float32)[labels]) == 1, "it is as good as can be already"
+    assert fit_temperature(labels, np.eye(3, dtype=np.float32)[labels]) == 1, "the loss is already 0"
 
 
-def test_probabilities_of_exactly_0_are_no_harm() -> None:
+def test_handles_probabilities_of_zero() -> None:
     labels = np.array([0, 1, 2, 0])
     certain = np.array([[1, 0, 0], [0, 1, 0], [0, 0, 1], [0, 1, 0]], np.float32)
     found = fit_temperature(labels, certain)
-    assert 1 < found <= MAX_TEMPERATURE, "it was too sure once"
+    assert 1 < found <= MAX_TEMPERATURE, "one prediction was too confident"
     scaled = apply_temperature(certain, found)
     assert np.isfinite(scaled).all()
     assert scaled.sum(axis=1) == pytest.approx(1)
@@ -77,7 +77,7 @@ def test_probabilities_of_exactly_0_are_no_harm() -> None:
     logits=arrays(np.float32, (5, 4), elements=st.floats(-200, 200, width=32)),
     temperature=st.floats(MIN_TEMPERATURE, MAX_TEMPERATURE),
 )
-def test_predictions_and_the_order_of_classes_stay(logits: NDArray[np.float32], temperature: float) -> None:
+def test_scaling_keeps_the_predicted_classes(logits: NDArray[np.float32], temperature: float) -> None:
     probabilities = softmax(logits.astype(np.float64))
     scaled = apply_temperature(probabilities, temperature)
     assert scaled.dtype == np.float32
@@ -85,19 +85,19 @@ def test_predictions_and_the_order_of_classes_stay(logits: NDArray[np.float32], 
     assert scaled.sum(axis=1) == pytest.approx(1, abs=1e-5)
 
 
-def test_who_is_ahead_by_a_rounding_stays_ahead() -> None:
+def test_scaling_keeps_the_class_that_leads_by_a_rounding() -> None:
     half = np.float32(0.5)
     probabilities = np.array([[np.nextafter(half, np.float32(0)), half]], np.float32)
     assert apply_temperature(probabilities, 8.0).argmax() == 1
 
 
 def test_a_temperature_of_one_changes_nothing() -> None:
-    _, probabilities = answers(1.0, count=50)
+    _, probabilities = samples(1.0, count=50)
     np.testing.assert_allclose(apply_temperature(probabilities, 1.0), probabilities, rtol=1e-6)
 
 
-def test_calibration_is_stated_without_the_temperature_and_with_it() -> None:
-    labels, probabilities = answers(3.0)
+def test_states_calibration_without_and_with_the_temperature() -> None:
+    labels, probabilities = samples(3.0)
     scaled = apply_temperature(probabilities, 3.0)
     predictions = Predictions(labels, probabilities, np.zeros(len(labels), "V16"))
     stated = calibrate(predictions, temperature=3.0, applied=False)

@@ -1,4 +1,4 @@
-"""ExampleGen: stratified and official splits, and claims that are counted, not believed."""
+"""ExampleGen: stratified and official splits, and statistics compared with the files."""
 
 from __future__ import annotations
 
@@ -13,7 +13,7 @@ from components import Context, ExampleGen, Examples
 from components.base.errors import ConfigError, DataError
 from components.example_gen import ExampleGenConfig
 from components.example_gen.sources import AnySource, CsvSource, DigitsSource, IdxSource, ImageFolderSource
-from components.example_gen.split_config import SplitConfig
+from components.example_gen.split import SplitConfig
 from tests.support.data import squares, write_csv, write_idx, write_idx_folder, write_image_folder
 
 
@@ -27,18 +27,18 @@ def read(output: Path, split: str) -> pd.DataFrame:
     return pd.read_parquet(output / f"{split}.parquet")
 
 
-def test_the_digits_are_all_there_once_and_in_proportion(tmp_path: Path) -> None:
+def test_every_digit_is_in_one_split_and_classes_in_proportion(tmp_path: Path) -> None:
     examples = generate(tmp_path, DigitsSource())
     frames = {split: read(tmp_path, split) for split in ("train", "validation", "test")}
     assert {split: len(frame) for split, frame in frames.items()} == {"train": 1347, "validation": 180, "test": 270}
     assert sorted(pd.concat(frames.values())["id"]) == sorted(f"train/{row}" for row in range(1797))
     for _, split in examples.splits.items():  # noqa: PERF102  (not a dict)
-        shares = np.array(split.label_counts) / split.count
-        np.testing.assert_allclose(shares, 0.1, atol=0.01)
+        fractions = np.array(split.label_counts) / split.count
+        np.testing.assert_allclose(fractions, 0.1, atol=0.01)
     assert examples.source.title == "scikit-learn digits, 8x8 resized to 28x28"
 
 
-def test_the_manifest_states_what_any_reader_counts(tmp_path: Path) -> None:
+def test_statistics_match_the_files(tmp_path: Path) -> None:
     examples = generate(tmp_path, DigitsSource())
     for name, split in examples.splits.items():
         frame = read(tmp_path, name)
@@ -51,7 +51,7 @@ def test_the_manifest_states_what_any_reader_counts(tmp_path: Path) -> None:
     assert examples.image_shape == (28, 28, 1)
 
 
-def test_official_keeps_the_test_set_whole(tmp_path: Path) -> None:
+def test_official_keeps_the_test_set(tmp_path: Path) -> None:
     source = IdxSource(path=write_idx_folder(tmp_path / "idx", train=200, test=100))
     examples = generate(tmp_path / "out", source, strategy="official", validation=0.2)
     frames = {split: read(tmp_path / "out", split) for split in ("train", "validation", "test")}
@@ -62,14 +62,14 @@ def test_official_keeps_the_test_set_whole(tmp_path: Path) -> None:
         np.testing.assert_array_equal(image.reshape(28, 28), images[int(row.removeprefix("test/"))])
 
 
-def test_stratified_pools_the_test_set_too(tmp_path: Path) -> None:
+def test_stratified_pools_train_and_test_sets(tmp_path: Path) -> None:
     source = IdxSource(path=write_idx_folder(tmp_path / "idx", train=200, test=100))
     examples = generate(tmp_path / "out", source, validation=0.1, test=0.2)
     assert [split.count for _, split in examples.splits.items()] == [210, 30, 60]
     assert {row.partition("/")[0] for row in read(tmp_path / "out", "train")["id"]} == {"train", "test"}
 
 
-def test_the_seed_decides_the_split(tmp_path: Path) -> None:
+def test_split_depends_on_seed(tmp_path: Path) -> None:
     for name, seed in (("a", 1), ("b", 1), ("c", 2)):
         generate(tmp_path / name, DigitsSource(), seed=seed)
     ids = {name: read(tmp_path / name, "test")["id"].to_list() for name in "abc"}
@@ -77,7 +77,7 @@ def test_the_seed_decides_the_split(tmp_path: Path) -> None:
     assert set(ids["a"]) != set(ids["c"])
 
 
-def test_the_same_data_elsewhere_has_the_same_identity(tmp_path: Path) -> None:
+def test_identity_does_not_depend_on_path(tmp_path: Path) -> None:
     generators = [
         ExampleGen(ExampleGenConfig(source=IdxSource(path=write_idx_folder(tmp_path / name)))) for name in "ab"
     ]
@@ -85,12 +85,12 @@ def test_the_same_data_elsewhere_has_the_same_identity(tmp_path: Path) -> None:
     assert generators[0].identity() == generators[1].identity()
 
 
-def test_official_without_a_test_set_is_told(tmp_path: Path) -> None:
-    with pytest.raises(ConfigError, match="`official` needs a source with a test set of its own"):
+def test_official_without_test_set_raises_config_error(tmp_path: Path) -> None:
+    with pytest.raises(ConfigError, match="`official` needs a source with a test set"):
         generate(tmp_path, DigitsSource(), strategy="official")
 
 
-def test_a_class_may_be_missing_from_the_test_set_only_where_all_is_pooled(tmp_path: Path) -> None:
+def test_class_may_miss_in_test_set_only_if_stratified(tmp_path: Path) -> None:
     folder = write_idx_folder(tmp_path / "idx", train=200, test=90)
     images, labels = squares(100, seed=1)
     write_idx(folder / "t10k-images-idx3-ubyte", images[labels != 9])
@@ -100,28 +100,28 @@ def test_a_class_may_be_missing_from_the_test_set_only_where_all_is_pooled(tmp_p
         generate(tmp_path / "official", IdxSource(path=folder), strategy="official")
 
 
-def test_the_folder_it_lies_in_leaves_no_trace(tmp_path: Path) -> None:
+def test_artifact_does_not_depend_on_path(tmp_path: Path) -> None:
     made = [generate(tmp_path / f"out-{name}", IdxSource(path=write_idx_folder(tmp_path / name))) for name in "ab"]
     assert made[0] == made[1]
 
 
-def test_a_class_of_one_image_is_told(tmp_path: Path) -> None:
+def test_class_of_one_image_raises_data_error(tmp_path: Path) -> None:
     write_image_folder(tmp_path / "images", per_class=9)
     for path in sorted((tmp_path / "images" / "1").iterdir())[1:]:
         path.unlink()
-    with pytest.raises(DataError, match="class `1` has 1 image, too few to stand in train, validation and test"):
+    with pytest.raises(DataError, match="class `1` has 1 image, too few for train, validation and test"):
         generate(tmp_path / "out", ImageFolderSource(path=tmp_path / "images", size=12))
 
 
-def test_a_class_that_a_split_would_miss_is_told(tmp_path: Path) -> None:
+def test_class_missing_in_a_split_raises_data_error(tmp_path: Path) -> None:
     write_image_folder(tmp_path / "images", classes=2, per_class=40)
     for path in sorted((tmp_path / "images" / "1").iterdir())[3:]:
         path.unlink()
-    with pytest.raises(DataError, match="class `1` has 3 images, so few that"):
+    with pytest.raises(DataError, match="class `1` has 3 images, too few for one in"):
         generate(tmp_path / "out", ImageFolderSource(path=tmp_path / "images", size=12), validation=0.1, test=0.1)
 
 
-def test_a_split_smaller_than_the_classes_is_told(tmp_path: Path) -> None:
+def test_split_with_fewer_images_than_classes_raises(tmp_path: Path) -> None:
     with pytest.raises(DataError, match="validation split of 0.1 of 60 images has 6"):
         generate(tmp_path, CsvSource(path=write_csv(tmp_path / "x.csv", count=60)), test=0.2)
 
@@ -133,7 +133,7 @@ def test_a_split_smaller_than_the_classes_is_told(tmp_path: Path) -> None:
         ([0, 1, 2, 7] * 10, "has the label 7"),
     ],
 )
-def test_labels_that_skip_or_pass_the_class_count_are_told(tmp_path: Path, labels: list[int], says: str) -> None:
+def test_missing_or_too_large_label_raises_data_error(tmp_path: Path, labels: list[int], says: str) -> None:
     folder = write_idx_folder(tmp_path / "idx", train=len(labels), test=0)
     write_idx(folder / "train-labels-idx1-ubyte", np.array(labels))
     with pytest.raises(DataError, match=says):

@@ -1,4 +1,4 @@
-"""The CSV source: Kaggle's layout, and every cell, row and header that can be wrong."""
+"""The CSV source: Kaggle's layout, and invalid cells, rows and headers."""
 
 from __future__ import annotations
 
@@ -13,7 +13,7 @@ from components.example_gen.sources import CsvSource
 from tests.support.data import load, squares, write_csv
 
 
-def test_it_reads_what_was_written(tmp_path: Path) -> None:
+def test_reads_images_and_labels(tmp_path: Path) -> None:
     source = CsvSource(
         path=write_csv(tmp_path / "train.csv", count=30), test_path=write_csv(tmp_path / "t.csv", count=9)
     )
@@ -25,7 +25,7 @@ def test_it_reads_what_was_written(tmp_path: Path) -> None:
     assert len(dataset.test) == 9
 
 
-def test_the_label_may_stand_anywhere(tmp_path: Path) -> None:
+def test_label_column_may_be_anywhere(tmp_path: Path) -> None:
     path = tmp_path / "last.csv"
     path.write_text("a,b,c,d,label\n1,2,3,4,9\n")
     split = load(CsvSource(path=path)).train
@@ -33,7 +33,7 @@ def test_the_label_may_stand_anywhere(tmp_path: Path) -> None:
     np.testing.assert_array_equal(split.labels, [9])
 
 
-def test_images_that_are_not_square_need_their_shape(tmp_path: Path) -> None:
+def test_images_that_are_not_square_need_a_shape(tmp_path: Path) -> None:
     path = tmp_path / "wide.csv"
     path.write_text("label,a,b\n1,7,8\n")
     with pytest.raises(DataError, match="2 pixel columns"):
@@ -41,20 +41,20 @@ def test_images_that_are_not_square_need_their_shape(tmp_path: Path) -> None:
     assert load(CsvSource(path=path, shape=(1, 2))).train.images.shape == (1, 1, 2)
 
 
-def test_the_mark_that_excel_begins_a_file_with_is_no_part_of_the_header(tmp_path: Path) -> None:
+def test_ignores_excels_byte_order_mark(tmp_path: Path) -> None:
     path = write_csv(tmp_path / "excel.csv", count=20)
     path.write_bytes(b"\xef\xbb\xbf" + path.read_bytes())
     assert len(load(CsvSource(path=path)).train) == 20
 
 
 def change(old: str, new: str) -> Callable[[Path], None]:
-    """Return something that replaces the first `old` after the header."""
+    """Return a function that replaces the first `old` after the header."""
 
-    def spoil(path: Path) -> None:
+    def damage(path: Path) -> None:
         header, _, rows = path.read_text().partition("\n")
         path.write_text(f"{header}\n{rows.replace(old, new, 1)}")
 
-    return spoil
+    return damage
 
 
 def rename_label(path: Path) -> None:
@@ -90,7 +90,7 @@ def not_text(path: Path) -> None:
 
 
 @pytest.mark.parametrize(
-    ("spoil", "says"),
+    ("damage", "says"),
     [
         (change(",220,", ",,"), "is empty"),
         (change(",220,", ",bright,"), "holds 'bright'"),
@@ -111,30 +111,30 @@ def not_text(path: Path) -> None:
         (change(",220,", "," + "9" * 200_000 + ","), "cannot be read as CSV"),
     ],
 )
-def test_a_bad_file_is_told_in_one_sentence(tmp_path: Path, spoil: Callable[[Path], None], says: str) -> None:
+def test_invalid_file_raises_one_sentence(tmp_path: Path, damage: Callable[[Path], None], says: str) -> None:
     path = write_csv(tmp_path / "train.csv")
-    spoil(path)
-    with pytest.raises(DataError) as told:
+    damage(path)
+    with pytest.raises(DataError) as caught:
         load(CsvSource(path=path))
-    assert says in told.value.headline
-    assert str(path) in told.value.headline
-    assert "\n" not in told.value.headline
+    assert says in caught.value.headline
+    assert str(path) in caught.value.headline
+    assert "\n" not in caught.value.headline
 
 
-def test_a_bad_cell_is_told_with_its_line_and_column(tmp_path: Path) -> None:
+def test_error_names_line_and_column_of_invalid_cell(tmp_path: Path) -> None:
     path = tmp_path / "small.csv"
     path.write_text("label,a,b,c,d\n1,0,0,0,0\n2,0,0,999,0\n")
     with pytest.raises(DataError, match=r"small\.csv, line 3, column `c` holds '999'"):
         load(CsvSource(path=path))
 
 
-def test_train_and_test_must_be_of_one_size(tmp_path: Path) -> None:
+def test_train_and_test_need_the_same_size(tmp_path: Path) -> None:
     small, large = write_csv(tmp_path / "small.csv", size=8), write_csv(tmp_path / "large.csv", size=9)
     with pytest.raises(DataError, match="81 pixels"):
         load(CsvSource(path=small, test_path=large))
 
 
-def test_a_missing_file_is_told(tmp_path: Path) -> None:
+def test_missing_file_raises_data_error(tmp_path: Path) -> None:
     with pytest.raises(DataError, match="does not exist"):
         load(CsvSource(path=tmp_path / "none.csv"))
     with pytest.raises(DataError, match="is not a CSV file"):

@@ -1,4 +1,4 @@
-"""The IDX source: the four MNIST files, gzip or plain, and every way in which they can be wrong."""
+"""The IDX source: the four MNIST files, plain or gzip, and invalid files."""
 
 from __future__ import annotations
 
@@ -21,7 +21,7 @@ TRAIN_IMAGES, TRAIN_LABELS = "train-images-idx3-ubyte", "train-labels-idx1-ubyte
 
 
 @pytest.mark.parametrize("gz", [False, True])
-def test_it_reads_what_was_written(tmp_path: Path, gz: bool) -> None:
+def test_reads_images_and_labels(tmp_path: Path, gz: bool) -> None:
     source = IdxSource(path=write_idx_folder(tmp_path, train=30, test=20, gz=gz))
     dataset = load(source)
     images, labels = squares(30, seed=0)
@@ -31,19 +31,19 @@ def test_it_reads_what_was_written(tmp_path: Path, gz: bool) -> None:
     np.testing.assert_array_equal(dataset.test.images, squares(20, seed=1)[0])
 
 
-def test_without_test_files_there_is_no_test_set(tmp_path: Path) -> None:
+def test_has_no_test_set_without_test_files(tmp_path: Path) -> None:
     source = IdxSource(path=write_idx_folder(tmp_path, train=30, test=0))
     assert load(source).test is None
 
 
-def test_names_with_a_dot_are_found_too(tmp_path: Path) -> None:
+def test_finds_file_names_with_a_dot(tmp_path: Path) -> None:
     write_idx_folder(tmp_path, train=30, test=0)
     for name in (TRAIN_IMAGES, TRAIN_LABELS):
         (tmp_path / name).rename(tmp_path / name.replace("-idx", ".idx"))
     assert len(load(IdxSource(path=tmp_path)).train) == 30
 
 
-def test_its_identity_follows_the_content_and_not_the_place(tmp_path: Path) -> None:
+def test_identity_depends_on_content_but_not_on_path(tmp_path: Path) -> None:
     here = IdxSource(path=write_idx_folder(tmp_path / "here"))
     there = IdxSource(path=write_idx_folder(tmp_path / "there"))
     other = IdxSource(path=write_idx_folder(tmp_path / "other", train=210))
@@ -72,7 +72,7 @@ def empty(folder: Path) -> None:
     (folder / TRAIN_IMAGES).write_bytes(b"")
 
 
-def header_cut_short(folder: Path) -> None:
+def truncated_header(folder: Path) -> None:
     (folder / TRAIN_IMAGES).write_bytes(bytes((0, 0, 8, 3)) + struct.pack(">i", 5))
 
 
@@ -104,14 +104,14 @@ def no_test_images(folder: Path) -> None:
 
 
 @pytest.mark.parametrize(
-    ("spoil", "says"),
+    ("damage", "says"),
     [
         (truncate, "states 200x28x28 bytes of data, but has 156700"),
         (lengthen, "states 200 bytes of data, but has 201"),
         (wrong_magic, "begins with 0x3c68746d"),
         (labels_for_images, "begins with 0x00000801"),
         (empty, "begins with 0x(nothing)"),
-        (header_cut_short, "ends within its header"),
+        (truncated_header, "ends within its header"),
         (negative_count, "-1x28x28"),
         (fewer_labels, "has 200 images but"),
         (broken_gzip, "is a broken gzip file"),
@@ -120,37 +120,37 @@ def no_test_images(folder: Path) -> None:
         (no_test_images, "has no t10k-images-idx3-ubyte"),
     ],
 )
-def test_a_bad_file_is_told_in_one_sentence(tmp_path: Path, spoil: Callable[[Path], None], says: str) -> None:
-    spoil(write_idx_folder(tmp_path))
-    with pytest.raises(DataError) as told:
+def test_invalid_file_raises_one_sentence(tmp_path: Path, damage: Callable[[Path], None], says: str) -> None:
+    damage(write_idx_folder(tmp_path))
+    with pytest.raises(DataError) as caught:
         load(IdxSource(path=tmp_path))
-    assert says in told.value.headline
-    assert str(tmp_path) in told.value.headline
-    assert "\n" not in told.value.headline
-    assert told.value.expected
-    assert told.value.remedy
+    assert says in caught.value.headline
+    assert str(tmp_path) in caught.value.headline
+    assert "\n" not in caught.value.headline
+    assert caught.value.expected
+    assert caught.value.remedy
 
 
 @pytest.mark.parametrize("length", range(16))
-def test_a_header_cut_anywhere_is_told(tmp_path: Path, length: int) -> None:
+def test_header_truncated_anywhere_raises_data_error(tmp_path: Path, length: int) -> None:
     path = write_idx_folder(tmp_path) / TRAIN_IMAGES
     path.write_bytes(path.read_bytes()[:length])
     with pytest.raises(DataError, match="ends within its header" if length >= 4 else "begins with"):
         load(IdxSource(path=tmp_path))
 
 
-def test_images_of_no_pixels_are_told(tmp_path: Path) -> None:
+def test_images_without_pixels_raise_data_error(tmp_path: Path) -> None:
     (write_idx_folder(tmp_path) / TRAIN_IMAGES).write_bytes(bytes((0, 0, 8, 3)) + struct.pack(">3i", 200, 0, 0))
     with pytest.raises(DataError, match="states 200x0x0 bytes"):
         load(IdxSource(path=tmp_path))
 
 
-def test_a_missing_folder_is_told(tmp_path: Path) -> None:
+def test_missing_folder_raises_data_error(tmp_path: Path) -> None:
     with pytest.raises(DataError, match="does not exist"):
         load(IdxSource(path=tmp_path / "nowhere"))
 
 
-def test_a_file_for_a_folder_is_told(tmp_path: Path) -> None:
+def test_file_instead_of_folder_raises_data_error(tmp_path: Path) -> None:
     (tmp_path / "file").touch()
     with pytest.raises(DataError, match="is not a folder"):
         load(IdxSource(path=tmp_path / "file"))
@@ -158,7 +158,7 @@ def test_a_file_for_a_folder_is_told(tmp_path: Path) -> None:
 
 @contextmanager
 def ordinary_user() -> Iterator[None]:
-    """Give up root's right to read everything, if the tests run as root."""
+    """Drop root's privileges, if the tests run as root."""
     root = os.geteuid() == 0
     if root:
         os.seteuid(65534)
@@ -169,12 +169,12 @@ def ordinary_user() -> Iterator[None]:
             os.seteuid(0)
 
 
-def test_a_file_that_may_not_be_read_is_told(tmp_path_factory: pytest.TempPathFactory) -> None:
+def test_unreadable_file_raises_data_error(tmp_path_factory: pytest.TempPathFactory) -> None:
     folder = tmp_path_factory.mktemp("idx")
-    for place in (folder, *folder.parents):
-        if place == Path(tempfile.gettempdir()):
+    for parent in (folder, *folder.parents):
+        if parent == Path(tempfile.gettempdir()):
             break
-        place.chmod(0o755)
+        parent.chmod(0o755)
     write_idx_folder(folder)
     (folder / TRAIN_IMAGES).chmod(0o000)
     with ordinary_user(), pytest.raises(DataError, match="no permission to read .*train-images"):

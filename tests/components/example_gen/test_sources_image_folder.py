@@ -1,4 +1,4 @@
-"""The image-folder source: one folder a class, of PNG and JPEG files of any size and colour."""
+"""The image-folder source: one folder per class, of PNG and JPEG files of any size and mode."""
 
 from __future__ import annotations
 
@@ -14,32 +14,32 @@ from components.example_gen.sources import ImageFolderSource
 from tests.support.data import load, write_image_folder
 
 
-def test_it_reads_one_class_a_folder(tmp_path: Path) -> None:
+def test_reads_one_class_per_folder(tmp_path: Path) -> None:
     dataset = load(ImageFolderSource(path=write_image_folder(tmp_path, size=12), size=12))
     assert dataset.class_names == ("0", "1", "2")
     assert np.bincount(dataset.train.labels).tolist() == [8, 8, 8]
     np.testing.assert_array_equal(dataset.train.images[0], np.asarray(Image.open(tmp_path / "0" / "0.png")))
 
 
-def test_any_size_is_resized_and_colour_made_grey(tmp_path: Path) -> None:
+def test_resizes_any_size_and_converts_to_grayscale(tmp_path: Path) -> None:
     write_image_folder(tmp_path)
     Image.new("RGB", (100, 50), (255, 0, 0)).save(tmp_path / "0" / "red.jpeg", quality=100)
     Image.fromarray(np.full((5, 5), 40_000, dtype=np.uint16)).save(tmp_path / "0" / "deep.PNG")
     dataset = load(ImageFolderSource(path=tmp_path, size=28))
     means = {round(float(image.mean())) for image in dataset.train.images if np.ptp(image) <= 2}
     assert dataset.train.images.shape == (26, 28, 28)
-    assert 76 in means, "pure red is 0.299 of 255 grey (ITU-R 601)"
+    assert 76 in means, "pure red is 0.299 of 255 (ITU-R 601)"
     assert 155 in means, "16 bits are scaled to 8, not clipped"
 
 
-def test_numbers_are_sorted_by_value_and_names_after_them(tmp_path: Path) -> None:
+def test_sorts_numbers_by_value_before_names(tmp_path: Path) -> None:
     for name in ("10", "9", "b", "a"):
         (tmp_path / name).mkdir()
         Image.new("L", (4, 4)).save(tmp_path / name / "x.png")
     assert load(ImageFolderSource(path=tmp_path, size=4)).class_names == ("9", "10", "a", "b")
 
 
-def test_a_test_folder_gives_the_test_set(tmp_path: Path) -> None:
+def test_test_folder_is_the_test_set(tmp_path: Path) -> None:
     train, test = write_image_folder(tmp_path / "train"), write_image_folder(tmp_path / "test", per_class=2)
     dataset = load(ImageFolderSource(path=train, test_path=test, size=12))
     assert dataset.test is not None
@@ -59,7 +59,7 @@ def empty_class(root: Path) -> None:
     (root / "3").mkdir()
 
 
-def text_called_png(root: Path) -> None:
+def text_as_png(root: Path) -> None:
     (root / "0" / "0.png").write_text("not an image")
 
 
@@ -73,29 +73,29 @@ def empty_png(root: Path) -> None:
     (root / "0" / "0.png").write_bytes(b"")
 
 
-def gif_called_png(root: Path) -> None:
+def gif_as_png(root: Path) -> None:
     Image.new("L", (4, 4)).save(root / "0" / "0.png", format="GIF")
 
 
 @pytest.mark.parametrize(
-    ("spoil", "says"),
+    ("damage", "says"),
     [
         (empty_root, "has 0 class folders"),
         (empty_class, "has no PNG or JPEG file"),
-        (text_called_png, "0.png is not a whole PNG or JPEG image"),
+        (text_as_png, "0.png is not a whole PNG or JPEG image"),
         (truncated_png, "0.png is not a whole PNG or JPEG image"),
         (empty_png, "0.png is not a whole PNG or JPEG image"),
-        (gif_called_png, "0.png is not a whole PNG or JPEG image"),
+        (gif_as_png, "0.png is not a whole PNG or JPEG image"),
     ],
 )
-def test_a_bad_folder_is_told_in_one_sentence(tmp_path: Path, spoil: Callable[[Path], None], says: str) -> None:
-    spoil(write_image_folder(tmp_path))
-    with pytest.raises(DataError) as told:
+def test_invalid_folder_raises_one_sentence(tmp_path: Path, damage: Callable[[Path], None], says: str) -> None:
+    damage(write_image_folder(tmp_path))
+    with pytest.raises(DataError) as caught:
         load(ImageFolderSource(path=tmp_path))
-    assert says in told.value.headline
-    assert "\n" not in told.value.headline
+    assert says in caught.value.headline
+    assert "\n" not in caught.value.headline
 
 
-def test_a_missing_folder_is_told(tmp_path: Path) -> None:
+def test_missing_folder_raises_data_error(tmp_path: Path) -> None:
     with pytest.raises(DataError, match="does not exist"):
         load(ImageFolderSource(path=tmp_path / "nowhere"))

@@ -1,4 +1,4 @@
-"""The tfds source, for real: tensorflow-datasets downloads from a local HTTP server and prepares."""
+"""The tfds source: tensorflow-datasets downloads from a local HTTP server and prepares the data set."""
 
 from __future__ import annotations
 
@@ -17,7 +17,7 @@ from components.example_gen.sources import TfdsSource
 from tests.support.data import load, squares, write_idx_folder
 
 TRAIN, TEST = 300, 10_000
-"""tensorflow-datasets expects 60,000 and 10,000 images; the first is made smaller for the test."""
+"""tensorflow-datasets expects 60,000 and 10,000 images; the test reduces the first number."""
 
 
 class QuietHandler(SimpleHTTPRequestHandler):
@@ -29,7 +29,7 @@ class QuietHandler(SimpleHTTPRequestHandler):
 
 @pytest.fixture
 def server(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[Path]:
-    """Serve a folder on the loopback interface as the place that MNIST is downloaded from."""
+    """Serve a folder on the loopback interface, and set it as the download server of MNIST."""
     from components.runtime.tensorflow import import_tensorflow
 
     import_tensorflow()
@@ -47,7 +47,7 @@ def server(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[Path]:
         thread.join()
 
 
-def test_it_downloads_prepares_and_reads(server: Path, tmp_path: Path) -> None:
+def test_downloads_prepares_and_reads(server: Path, tmp_path: Path) -> None:
     write_idx_folder(server, train=TRAIN, test=TEST, gz=True)
     source = TfdsSource(name="mnist", data_dir=tmp_path / "prepared")
     dataset = load(source)
@@ -67,19 +67,19 @@ def test_it_downloads_prepares_and_reads(server: Path, tmp_path: Path) -> None:
 
     (described,) = (tmp_path / "prepared").glob("**/dataset_info.json")
     described.write_text(described.read_text().replace('"fileFormat": "tfrecord"', '"fileFormat": "riegeli"'))
-    with pytest.raises(ConfigError, match="is kept as riegeli") as told:
+    with pytest.raises(ConfigError, match="is stored as riegeli") as caught:
         load(TfdsSource(name="mnist", data_dir=tmp_path / "prepared"))
-    assert told.value.expected.startswith("TFRecord files")
+    assert caught.value.expected.startswith("TFRecord files")
 
 
-def test_a_server_without_the_file_is_told(server: Path, tmp_path: Path) -> None:
-    with pytest.raises(DataError, match=r"`mnist` could not be downloaded.*404") as told:
+def test_missing_file_on_server_raises_data_error(server: Path, tmp_path: Path) -> None:
+    with pytest.raises(DataError, match=r"`mnist` could not be downloaded.*404") as caught:
         load(TfdsSource(name="mnist", data_dir=tmp_path / "prepared"))
     assert not list(server.iterdir())
-    assert "data_dir" in told.value.remedy
+    assert "data_dir" in caught.value.remedy
 
 
-def test_a_server_that_sends_something_else_is_told(server: Path, tmp_path: Path) -> None:
+def test_wrong_file_on_server_raises_data_error(server: Path, tmp_path: Path) -> None:
     for path in write_idx_folder(server, gz=True).iterdir():
         path.write_bytes(b"<html>moved</html>")
     with pytest.raises(DataError, match="`mnist` could not be downloaded and prepared"):
@@ -87,51 +87,51 @@ def test_a_server_that_sends_something_else_is_told(server: Path, tmp_path: Path
 
 
 @pytest.fixture(scope="module")
-def no_waiting() -> Iterator[None]:
-    """Let urllib3 not wait between its ten attempts, which is more than three minutes in all.
+def no_retry_delay() -> Iterator[None]:
+    """Remove the delay between urllib3's ten attempts, more than three minutes in all.
 
-    It holds for the module, because three other downloads go on trying after the first has failed.
+    The fixture has module scope, because three other downloads continue after the first has failed.
     """
     import urllib3.util.retry
 
-    class NoWaiting:
-        """Stands for the module `time`."""
+    class NoDelay:
+        """Replaces the module `time`."""
 
         @staticmethod
         def sleep(seconds: float) -> None:
             pass
 
     with pytest.MonkeyPatch.context() as patch:
-        patch.setattr(urllib3.util.retry, "time", NoWaiting)
+        patch.setattr(urllib3.util.retry, "time", NoDelay)
         yield
 
 
-@pytest.mark.usefixtures("no_waiting")
-def test_a_refused_connection_is_told(server: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+@pytest.mark.usefixtures("no_retry_delay")
+def test_refused_connection_raises_data_error(server: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     from tensorflow_datasets.image_classification import mnist
 
-    monkeypatch.setattr(mnist.MNIST, "URL", "http://127.0.0.1:9/")  # the discard port: nobody listens
+    monkeypatch.setattr(mnist.MNIST, "URL", "http://127.0.0.1:9/")  # the discard port: no process listens
     with pytest.raises(DataError, match=r"could not be downloaded.*127\.0\.0\.1"):
         load(TfdsSource(name="mnist", data_dir=tmp_path / "prepared"))
     assert not list(server.iterdir())
 
 
-def test_without_leave_to_download_it_says_so(tmp_path: Path) -> None:
+def test_unprepared_set_without_download_raises_data_error(tmp_path: Path) -> None:
     with pytest.raises(DataError, match="is not prepared in .*, and download is false"):
         load(TfdsSource(name="mnist", data_dir=tmp_path, download=False))
 
 
-def test_a_misspelled_name_is_told_with_the_right_one(tmp_path: Path) -> None:
-    with pytest.raises(ConfigError, match="no data set named `mnits`") as told:
+def test_misspelled_name_suggests_the_right_one(tmp_path: Path) -> None:
+    with pytest.raises(ConfigError, match="no data set named `mnits`") as caught:
         load(TfdsSource(name="mnits", data_dir=tmp_path))
-    assert told.value.remedy == "did you mean `mnist`?"
+    assert caught.value.remedy == "did you mean `mnist`?"
 
 
-def test_an_unknown_variant_is_told(tmp_path: Path) -> None:
+def test_unknown_variant_raises_config_error(tmp_path: Path) -> None:
     with pytest.raises(ConfigError, match="has no `emnist/digit`"):
         load(TfdsSource(name="emnist/digit", data_dir=tmp_path))
 
 
-def test_a_set_that_is_not_of_images_is_told(tmp_path: Path) -> None:
+def test_set_without_images_raises_config_error(tmp_path: Path) -> None:
     with pytest.raises(ConfigError, match="`iris` is not an image-classification set"):
         load(TfdsSource(name="iris", data_dir=tmp_path, download=False))

@@ -1,4 +1,4 @@
-"""Checks of images and labels: what is planted is found, all of it and in its place, and nothing else is."""
+"""Validation of images and labels: every planted anomaly is detected, and nothing else."""
 
 from __future__ import annotations
 
@@ -23,7 +23,7 @@ LISTED = ["constant_images", "duplicates_within_split", "duplicates_across_split
 
 
 @dataclass
-class Planting:
+class PlantedData:
     """Images and labels of a training and a test set, in which anomalies can be planted."""
 
     train: NDArray[np.uint8] = field(default_factory=lambda: squares(200, seed=0)[0])
@@ -42,8 +42,8 @@ class Planting:
         return folder
 
 
-class Heard(NoProgress):
-    """Keeps what is told."""
+class WarningRecorder(NoProgress):
+    """Stores the warnings."""
 
     def __init__(self) -> None:
         self.warnings: list[str] = []
@@ -52,14 +52,15 @@ class Heard(NoProgress):
         self.warnings.append(text)
 
 
-def generate(tmp_path: Path, planting: Planting, *, heard: Heard | None = None, **config: Any) -> Examples:
+def generate(tmp_path: Path, data: PlantedData, *, recorder: WarningRecorder | None = None, **config: Any) -> Examples:
     """Make examples in `tmp_path / "out"`; the test set stays the test set, unless `config` says otherwise."""
     output = tmp_path / "out"
     output.mkdir(parents=True)
-    folder, classes = planting.write(tmp_path / "idx"), int(planting.train_labels.max()) + 1
+    folder, classes = data.write(tmp_path / "idx"), int(data.train_labels.max()) + 1
     source = {"kind": "idx", "path": folder, "classes": classes}
     values = {"source": source, "split": {"strategy": "official"}, **config}
-    return ExampleGen(ExampleGen.Config.model_validate(values)).run(Context(output=output, progress=heard or Heard()))
+    context = Context(output=output, progress=recorder or WarningRecorder())
+    return ExampleGen(ExampleGen.Config.model_validate(values)).run(context)
 
 
 def found(examples: Examples) -> dict[str, Anomaly]:
@@ -71,7 +72,7 @@ def listing(tmp_path: Path) -> pd.DataFrame:
 
 
 def splits(tmp_path: Path) -> pd.DataFrame:
-    """Return every image with its split, row and pixels, as anybody reads them."""
+    """Return every image with its split, row and pixels, read from the files."""
     names = ("train", "validation", "test")
     frames = [pd.read_parquet(tmp_path / "out" / f"{name}.parquet").assign(split=name) for name in names]
     frame = pd.concat([frame.rename_axis("row").reset_index() for frame in frames], ignore_index=True)
@@ -79,24 +80,24 @@ def splits(tmp_path: Path) -> pd.DataFrame:
 
 
 @pytest.mark.parametrize("strategy", ["official", "stratified"])
-def test_data_that_is_as_it_should_be_has_no_anomaly(tmp_path: Path, strategy: str) -> None:
-    heard = Heard()
-    examples = generate(tmp_path, Planting(), heard=heard, split={"strategy": strategy})
+def test_valid_data_has_no_anomaly(tmp_path: Path, strategy: str) -> None:
+    recorder = WarningRecorder()
+    examples = generate(tmp_path, PlantedData(), recorder=recorder, split={"strategy": strategy})
     assert examples.anomalies == ()
     assert examples.anomalies_file is None
     assert not (tmp_path / "out" / "anomalies.csv").exists()
-    assert heard.warnings == []
+    assert recorder.warnings == []
 
 
-def test_empty_images_are_told_from_those_of_another_grey_value(tmp_path: Path) -> None:
-    planting = Planting()
-    planting.test[[3, 8]] = 0
-    planting.test[5] = 255
-    planting.test[6] = 255
-    planting.test[6, 0, 0] = 254
-    anomaly = found(generate(tmp_path, planting))["constant_images"]
+def test_constant_images_are_empty_or_gray(tmp_path: Path) -> None:
+    data = PlantedData()
+    data.test[[3, 8]] = 0
+    data.test[5] = 255
+    data.test[6] = 255
+    data.test[6, 0, 0] = 254
+    anomaly = found(generate(tmp_path, data))["constant_images"]
     assert anomaly.message == (
-        "2 images are empty, every pixel 0, and 1 image has one grey value, not 0, in every pixel: 3 in test"
+        "2 images are empty, every pixel 0, and 1 image has one gray level, not 0, in every pixel: 3 in test"
     )
     assert anomaly.count == 3
     rows = listing(tmp_path).query("check == 'constant_images'")
@@ -105,10 +106,10 @@ def test_empty_images_are_told_from_those_of_another_grey_value(tmp_path: Path) 
     assert dict(zip(rows["id"], rows["group"].fillna(0), strict=True)) == {"test/3": 1, "test/8": 1, "test/5": 0}
 
 
-def test_an_image_that_stands_twice_in_a_split_is_found_with_both_its_rows(tmp_path: Path) -> None:
-    planting = Planting()
-    planting.test[17] = planting.test[7]  # both of class 7
-    examples = generate(tmp_path, planting)
+def test_duplicate_within_split_has_both_rows(tmp_path: Path) -> None:
+    data = PlantedData()
+    data.test[17] = data.test[7]  # both of class 7
+    examples = generate(tmp_path, data)
     (anomaly,) = examples.anomalies
     assert (anomaly.check, anomaly.level, anomaly.count) == ("duplicates_within_split", "note", 2)
     assert anomaly.message == "2 images are equal to another one of their split: 2 in test"
@@ -116,10 +117,10 @@ def test_an_image_that_stands_twice_in_a_split_is_found_with_both_its_rows(tmp_p
     assert {frame.loc[int(place.removeprefix("test/")), "id"] for place in anomaly.examples} == {"test/7", "test/17"}
 
 
-def test_an_image_in_two_splits_is_found_with_all_its_rows(tmp_path: Path) -> None:
-    planting = Planting()
-    planting.test[[17, 27]] = planting.train[7]
-    examples = generate(tmp_path, planting)
+def test_duplicate_across_splits_has_all_rows(tmp_path: Path) -> None:
+    data = PlantedData()
+    data.test[[17, 27]] = data.train[7]
+    examples = generate(tmp_path, data)
     anomaly = found(examples)["duplicates_across_splits"]
     assert (anomaly.level, anomaly.count) == ("warning", 3)
     assert anomaly.message.startswith("3 images are equal to one of another split: 1 in ")
@@ -129,22 +130,22 @@ def test_an_image_in_two_splits_is_found_with_all_its_rows(tmp_path: Path) -> No
     assert "conflicting_labels" not in found(examples)
 
 
-def test_equal_images_with_different_labels_are_found(tmp_path: Path) -> None:
-    planting = Planting()
-    planting.test[18] = planting.test[7]
-    anomaly = found(generate(tmp_path, planting))["conflicting_labels"]
+def test_equal_images_with_different_labels_conflict(tmp_path: Path) -> None:
+    data = PlantedData()
+    data.test[18] = data.test[7]
+    anomaly = found(generate(tmp_path, data))["conflicting_labels"]
     assert anomaly.message == "2 images are equal to one with another label, such as `7` and `8`: 2 in test"
     assert set(listing(tmp_path).query("check == 'conflicting_labels'")["id"]) == {"test/7", "test/18"}
 
 
 @pytest.mark.parametrize("strategy", ["official", "stratified"])
-def test_all_that_comparing_every_image_with_every_other_finds_is_listed(tmp_path: Path, strategy: str) -> None:
-    planting, random = Planting(), np.random.default_rng(0)
-    for images in (planting.train, planting.test):
+def test_list_equals_comparison_of_all_pairs_of_images(tmp_path: Path, strategy: str) -> None:
+    data, random = PlantedData(), np.random.default_rng(0)
+    for images in (data.train, data.test):
         taken = random.choice(len(images), 40, replace=False)
-        images[taken] = planting.train[random.integers(0, 12, 40)]
-    planting.test[:3] = 0
-    examples = generate(tmp_path, planting, split={"strategy": strategy})
+        images[taken] = data.train[random.integers(0, 12, 40)]
+    data.test[:3] = 0
+    examples = generate(tmp_path, data, split={"strategy": strategy})
     frame = splits(tmp_path)
     alike = frame.groupby("image")
     wanted = {
@@ -173,20 +174,20 @@ def test_all_that_comparing_every_image_with_every_other_finds_is_listed(tmp_pat
         assert numbers.is_monotonic_increasing, check
 
 
-def test_no_budget_changes_what_is_found(tmp_path: Path) -> None:
+def test_anomalies_do_not_depend_on_memory_budget(tmp_path: Path) -> None:
     random = np.random.default_rng(0)
     images = np.zeros((20_000, 28, 28), dtype=np.uint8)
     images[:, 9:12] = random.integers(0, 256, (20_000, 3, 28), dtype=np.uint8)
     images[random.choice(20_000, 50, replace=False)] = images[:5].repeat(10, axis=0)
     grey = random.choice(20_000, 5, replace=False)
     images[grey] = 9
-    planting = Planting(train=images, train_labels=np.arange(20_000) % 10)
-    planting.test[:10] = images[:10]
+    data = PlantedData(train=images, train_labels=np.arange(20_000) % 10)
+    data.test[:10] = images[:10]
     made = []
     for budget in (16 * 10**6, 10**9):  # two buckets a split, and one
         folder = tmp_path / str(budget)
         folder.mkdir()
-        examples = generate(folder, planting, memory_budget=budget)
+        examples = generate(folder, data, memory_budget=budget)
         made.append((examples, (folder / "out" / "anomalies.csv").read_bytes()))
     assert made[0] == made[1]
     assert set(found(made[0][0])) == set(LISTED)
@@ -195,13 +196,13 @@ def test_no_budget_changes_what_is_found(tmp_path: Path) -> None:
     assert rows["row"].max() > MAX_GROUP_ROWS, "all are in the first row group"
 
 
-def test_training_that_has_much_more_of_one_class_than_of_another_is_told(tmp_path: Path) -> None:
+def test_class_imbalance_above_the_ratio_is_an_anomaly(tmp_path: Path) -> None:
     labels = np.array([0] * 90 + [1] * 60 + [2] * 30 + [3] * 20)
-    planting = Planting(train_labels=labels, test_labels=np.arange(100) % 4)
+    data = PlantedData(train_labels=labels, test_labels=np.arange(100) % 4)
     for ratio, name in ((4.5, "at"), (3.0, "above")):
         checks = {"class_imbalance": {"ratio": ratio}}
         (tmp_path / name).mkdir()
-        examples = generate(tmp_path / name, planting, checks=checks, split={"strategy": "official", "validation": 0.1})
+        examples = generate(tmp_path / name, data, checks=checks, split={"strategy": "official", "validation": 0.1})
         assert examples.splits.train.label_counts == (81, 54, 27, 18)
         assert ("class_imbalance" in found(examples)) == (name == "above"), "4.5 is the ratio"
     anomaly = found(examples)["class_imbalance"]
@@ -209,42 +210,42 @@ def test_training_that_has_much_more_of_one_class_than_of_another_is_told(tmp_pa
     assert (anomaly.count, anomaly.examples, examples.anomalies_file) == (1, (), None)
 
 
-def planted_twice() -> Planting:
+def planted_twice() -> PlantedData:
     """Return images of which two are empty and one is in two splits."""
-    planting = Planting()
-    planting.test[[4, 14]] = 0
-    planting.test[17] = planting.train[7]
-    return planting
+    data = PlantedData()
+    data.test[[4, 14]] = 0
+    data.test[17] = data.train[7]
+    return data
 
 
 @pytest.mark.parametrize("off", ["off", False])
-def test_what_is_off_is_not_looked_for(tmp_path: Path, off: object) -> None:
+def test_level_off_skips_a_check(tmp_path: Path, off: object) -> None:
     examples = generate(tmp_path, planted_twice(), checks=dict.fromkeys(LISTED, off))
     assert examples.anomalies == ()
     assert examples.anomalies_file is None
 
 
-def test_notes_are_stated_and_warnings_told_too_the_gravest_first(tmp_path: Path) -> None:
-    heard = Heard()
+def test_notes_are_not_printed_and_sort_after_warnings(tmp_path: Path) -> None:
+    recorder = WarningRecorder()
     checks = {"constant_images": "note", "duplicates_within_split": "note", "duplicates_across_splits": "warning"}
-    examples = generate(tmp_path, planted_twice(), heard=heard, checks=checks)
+    examples = generate(tmp_path, planted_twice(), recorder=recorder, checks=checks)
     assert [(anomaly.check, anomaly.level) for anomaly in examples.anomalies] == [
         ("duplicates_across_splits", "warning"),
         ("constant_images", "note"),
         ("duplicates_within_split", "note"),
     ]
-    (warning,) = heard.warnings
+    (warning,) = recorder.warnings
     places = ", ".join(examples.anomalies[0].examples)
     assert warning == f"{examples.anomalies[0].message} ({places})"
 
 
-def test_an_error_ends_the_step_when_all_has_been_told(tmp_path: Path) -> None:
-    heard = Heard()
+def test_error_ends_the_step_after_all_warnings(tmp_path: Path) -> None:
+    recorder = WarningRecorder()
     with pytest.raises(DataError) as caught:
-        generate(tmp_path, planted_twice(), heard=heard, checks={"duplicates_across_splits": "error"})
-    assert [told.partition(" are ")[0] for told in heard.warnings] == ["2 images", "2 images"]
-    assert "equal to one of another split" in heard.warnings[0]
-    assert "empty" in heard.warnings[1]
+        generate(tmp_path, planted_twice(), recorder=recorder, checks={"duplicates_across_splits": "error"})
+    assert [warning.partition(" are ")[0] for warning in recorder.warnings] == ["2 images", "2 images"]
+    assert "equal to one of another split" in recorder.warnings[0]
+    assert "empty" in recorder.warnings[1]
     error = caught.value
     assert "2 images are equal to one of another split: 1 in " in error.headline
     frame = splits(tmp_path)
@@ -253,7 +254,7 @@ def test_an_error_ends_the_step_when_all_has_been_told(tmp_path: Path) -> None:
     assert error.remedy.startswith("correct the data, or set example_gen.checks.duplicates_across_splits to `warning`")
 
 
-def test_checks_decide_the_result_and_the_baselines_name_does_not() -> None:
+def test_identity_includes_checks_but_no_baseline_name() -> None:
     plain, named, strict = (
         ExampleGen(ExampleGen.Config.model_validate(values))
         for values in ({}, {"baseline": "latest-blessed"}, {"checks": {"constant_images": "error"}})

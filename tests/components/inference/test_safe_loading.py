@@ -1,4 +1,4 @@
-"""Nothing that is read can run code: no pickle, and Keras in its safe mode."""
+"""Files that are loaded cannot run code: no pickle, and Keras in safe mode."""
 
 from __future__ import annotations
 
@@ -15,7 +15,7 @@ from components.testing.contract import make_inputs
 
 
 class Trap:
-    """Leaves a file behind when it is unpickled."""
+    """Creates a file when it is unpickled."""
 
     def __init__(self, path: Path) -> None:
         self.path = path
@@ -24,7 +24,7 @@ class Trap:
         return Path.touch, (self.path,)
 
 
-def test_a_pickle_in_a_split_is_not_loaded(tmp_path: Path) -> None:
+def test_does_not_load_a_pickle_from_a_split(tmp_path: Path) -> None:
     transformed: Stored[TransformedExamples] = make_inputs(tmp_path)[TransformedExamples]
     split = transformed.artifact.splits.test
     np.save(transformed.directory / split.labels, np.array([Trap(tmp_path / "sprung")], dtype=object))
@@ -33,7 +33,7 @@ def test_a_pickle_in_a_split_is_not_loaded(tmp_path: Path) -> None:
     assert not (tmp_path / "sprung").exists()
 
 
-def test_a_pickle_in_a_linear_model_is_not_loaded(tmp_path: Path) -> None:
+def test_does_not_load_a_pickle_from_a_linear_model(tmp_path: Path) -> None:
     model: Stored[Model] = make_inputs(tmp_path)[Model]
     trap = np.array([Trap(tmp_path / "sprung")], dtype=object)
     np.savez(model.directory / model.artifact.file, weights=trap, bias=trap)
@@ -42,13 +42,13 @@ def test_a_pickle_in_a_linear_model_is_not_loaded(tmp_path: Path) -> None:
     assert not (tmp_path / "sprung").exists()
 
 
-def test_code_in_a_keras_model_is_not_run(tmp_path: Path) -> None:
+def test_does_not_run_code_from_a_keras_model(tmp_path: Path) -> None:
     import keras
 
     model: Stored[Model] = make_inputs(tmp_path)[Model]
     sprung = tmp_path / "sprung"
 
-    # As code, not by name: the file carries its bytecode.
+    # A lambda, not a named function: the file contains its bytecode.
     spring = eval(f"lambda images: (__import__('pathlib').Path({str(sprung)!r}).touch(), images)[1]")  # noqa: S307
     network = keras.Sequential([keras.Input((4, 4, 1)), keras.layers.Lambda(spring)])
     network.save(tmp_path / "trap.keras")

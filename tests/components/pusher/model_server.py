@@ -1,14 +1,14 @@
-"""A process that stands in for TensorFlow Serving: it has TensorFlow, and nothing of ours or of Keras.
+"""Script that replaces TensorFlow Serving in tests: it imports TensorFlow, but neither Keras nor this package.
 
 python model_server.py BASE_PATH
 
-It does with the newest version below BASE_PATH what the model server does: loads it, answers its warm-up requests, and
-then clients, on a port of the loopback. It says in one line of JSON what it found, and ends when its input does.
+Like the model server, it loads the newest version below BASE_PATH, runs its warm-up requests, and serves clients on a
+local port. It prints a description of the version as one line of JSON, and ends when its standard input is closed.
 
-What it imitates was read in github.com/tensorflow/serving: which child is a version in
-`file_system_storage_path_source.cc`, the warm-up in `saved_model_warmup_util.cc`, the REST format in `api_rest.md` and
-`json_tensor.cc`. The requests are decoded by `tensorflow_serving.apis` where that is installed, else here by their
-field numbers: not by the code that wrote them.
+It follows the source code in github.com/tensorflow/serving: `file_system_storage_path_source.cc` (which folders are
+versions), `saved_model_warmup_util.cc` (warm-up), `api_rest.md` and `json_tensor.cc` (REST format). If
+`tensorflow_serving.apis` is installed, it decodes the requests, else this script does by their field numbers: never the
+code that wrote them.
 """
 
 from __future__ import annotations
@@ -27,14 +27,14 @@ from typing import Any
 os.environ["TF_CPP_MIN_LOG_LEVEL"] = "3"
 if __name__ == "__main__":
     for absent in ("keras", "components", "job", "tests"):
-        sys.modules[absent] = None  # type: ignore[assignment]  # from now on an ImportError
+        sys.modules[absent] = None  # type: ignore[assignment]  # importing it raises an ImportError
 
 import numpy as np
 import tensorflow as tf
 from tensorflow.core.framework.tensor_pb2 import TensorProto
 
-MOST_WARMUPS = 1000
-"""`kMaxNumRecords`: with one more the server does not load the model."""
+MAX_WARMUPS = 1000
+"""`kMaxNumRecords`: with more requests, the server does not load the model."""
 INTEGERS = {"uint8", "int8", "int16", "int32", "int64"}
 
 
@@ -92,28 +92,28 @@ def decode(record: bytes) -> tuple[str, dict[str, bytes]]:
 
 
 def warm_up(version: Path, signatures: Any) -> list[dict[str, Any]]:
-    """Answer every warm-up request as if a client had sent it, and return what was asked and answered."""
-    answered: list[dict[str, Any]] = []
+    """Run every warm-up request as if a client had sent it, and return the inputs and outputs of each."""
+    results: list[dict[str, Any]] = []
     path = version / "assets.extra" / "tf_serving_warmup_requests"
     for record in tf.data.TFRecordDataset(str(path)).as_numpy_iterator():
-        assert len(answered) < MOST_WARMUPS, "too many warm-up requests: the server would not load the model"
+        assert len(results) < MAX_WARMUPS, "too many warm-up requests: the server would not load the model"
         name, protos = decode(record)
         tensors = {key: tf.constant(tf.make_ndarray(TensorProto.FromString(proto))) for key, proto in protos.items()}
-        answer = signatures[name or "serving_default"](**tensors)
-        answered.append(
+        outputs = signatures[name or "serving_default"](**tensors)
+        results.append(
             {
                 "signature": name,
                 "inputs": {key: [tensor.dtype.name, tensor.shape.as_list()] for key, tensor in tensors.items()},
                 "brightest": [int(tensor.numpy().max()) for tensor in tensors.values()],
-                "probabilities": answer["probabilities"].numpy().tolist(),
-                "label": answer["label"].numpy().tolist(),
+                "probabilities": outputs["probabilities"].numpy().tolist(),
+                "label": outputs["label"].numpy().tolist(),
             }
         )
-    return answered
+    return results
 
 
 def to_tensor(name: str, spec: Any, rows: list[Any]) -> Any:
-    """Return the tensor of a named input in the row format; whatever does not fit is refused, as the server does."""
+    """Return the tensor of a named input in the row format; raise ValueError for other shapes or types."""
     named = [row[name] if isinstance(row, dict) else row for row in rows]
     values = np.array(named)
     if spec.dtype.name in INTEGERS and values.dtype.kind != "i":
@@ -124,33 +124,33 @@ def to_tensor(name: str, spec: Any, rows: list[Any]) -> Any:
 
 
 def predict(signature: Any, body: Any) -> dict[str, Any]:
-    """Return what the REST API's `predict` answers a request of rows: an object a row where there are many outputs."""
+    """Return the REST API's response to a `predict` request: one object per row if there are several outputs."""
     (name, spec), *others = signature.structured_input_signature[1].items()
     assert not others
-    answer = {
+    outputs = {
         key: tensor.numpy() for key, tensor in signature(**{name: to_tensor(name, spec, body["instances"])}).items()
     }
-    rows = [{key: values[row].tolist() for key, values in answer.items()} for row in range(len(body["instances"]))]
-    return {"predictions": rows if len(answer) > 1 else [value for row in rows for value in row.values()]}
+    rows = [{key: values[row].tolist() for key, values in outputs.items()} for row in range(len(body["instances"]))]
+    return {"predictions": rows if len(outputs) > 1 else [value for row in rows for value in row.values()]}
 
 
 def serving(signature: Any, version: Path) -> HTTPServer:
-    """Return a server on a free port of the loopback that answers at `/v1/models/mnist:predict`."""
+    """Return a server on a free port of the local host, with the path `/v1/models/mnist:predict`."""
 
     class Handler(BaseHTTPRequestHandler):
         def do_POST(self) -> None:
             body = self.rfile.read(int(self.headers["Content-Length"]))
             try:
                 assert self.path == "/v1/models/mnist:predict"
-                self._answer(200, predict(signature, json.loads(body)))
+                self._respond(200, predict(signature, json.loads(body)))
             except (AssertionError, KeyError, ValueError) as error:
-                self._answer(400, {"error": str(error)})
+                self._respond(400, {"error": str(error)})
 
         def do_GET(self) -> None:
             status = {"version": version.name, "state": "AVAILABLE"}
-            self._answer(200, {"model_version_status": [status]})
+            self._respond(200, {"model_version_status": [status]})
 
-        def _answer(self, code: int, value: Any) -> None:
+        def _respond(self, code: int, value: Any) -> None:
             self.send_response(code)
             self.send_header("Content-Type", "application/json")
             self.end_headers()
@@ -162,7 +162,7 @@ def serving(signature: Any, version: Path) -> HTTPServer:
 
 
 def describe(specs: dict[str, Any]) -> dict[str, Any]:
-    """Return dtype and shape of each tensor of a signature by its name; -1 for what is free."""
+    """Return dtype and shape of each tensor of a signature by its name; -1 for a free dimension."""
     return {
         name: [spec.dtype.name, [-1 if size is None else size for size in spec.shape.as_list()]]
         for name, spec in specs.items()
@@ -170,7 +170,7 @@ def describe(specs: dict[str, Any]) -> dict[str, Any]:
 
 
 def main(base: str) -> None:
-    """Load the newest version, say what it is, and answer clients."""
+    """Load the newest version, print its description, and serve clients."""
     version = newest(Path(base))
     loaded = tf.saved_model.load(str(version))
     signature = loaded.signatures["serving_default"]
@@ -189,4 +189,4 @@ def main(base: str) -> None:
 
 if __name__ == "__main__":
     main(sys.argv[1])
-    os._exit(0)  # TensorFlow takes half a second to put itself away
+    os._exit(0)  # TensorFlow's shutdown takes half a second

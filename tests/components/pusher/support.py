@@ -1,4 +1,4 @@
-"""Small servables to publish: real directories whose files say which model they are."""
+"""Small servables to publish: directories with the name of a model in each file."""
 
 from __future__ import annotations
 
@@ -16,7 +16,7 @@ from components.pusher.versions import Version, list_versions
 
 
 def make_servable(directory: Path, name: str, *, accuracy: float = 0.9) -> Path:
-    """Write a directory with the layout of a SavedModel that is told from others by its name."""
+    """Write a directory with the layout of a SavedModel; its name decides its content."""
     for file in ("saved_model.pb", "variables/variables.index", "variables/variables.data-00000-of-00001"):
         (directory / file).parent.mkdir(parents=True, exist_ok=True)
         (directory / file).write_text(f"{file} of {name}")
@@ -37,7 +37,7 @@ def make_servable(directory: Path, name: str, *, accuracy: float = 0.9) -> Path:
 
 
 class Listener(NoProgress):
-    """Keeps what it hears."""
+    """Stores messages and warnings."""
 
     def __init__(self) -> None:
         self.messages: list[str] = []
@@ -51,32 +51,32 @@ class Listener(NoProgress):
 
 
 def push(tmp_path: Path, name: str, progress: NoProgress | None = None) -> PublishResult:
-    """Push a model of that name to `served`, as a run does; the same name is the same model."""
+    """Push the model of a name to `served`, as a run does."""
     made = tmp_path / "made" / name
     servable = made if made.exists() else make_servable(made, name)
     return publish(servable, tmp_path / "served", digest=servable_digest(servable), progress=progress or NoProgress())
 
 
 def pushed(tmp_path: Path, name: str) -> Version:
-    """Push a model, and return the version that it is."""
+    """Push a model, and return its version."""
     version = push(tmp_path, name).version
     assert version is not None
     return version
 
 
 def roll_back(destination: Path, to: int | None = None) -> Rollback:
-    """Roll back without telling anybody."""
+    """Roll back without progress messages."""
     return rollback.roll_back(destination, to, progress=NoProgress(), termination=NoTermination())
 
 
 def served(destination: Path) -> list[str]:
-    """Return which model each version is, the newest last."""
+    """Return the model name of each version, the newest last."""
     files = [version.directory / "saved_model.pb" for version in list_versions(destination)]
     return [file.read_text().rpartition(" ")[2] for file in files]
 
 
 def names(folder: Path) -> list[str]:
-    """Return what is in a folder."""
+    """Return the names of the entries of a folder."""
     return sorted(path.name for path in folder.iterdir())
 
 

@@ -1,6 +1,6 @@
-"""Ready for TensorFlow Serving: what is pushed is loaded, warmed up and asked as README.md says, by TensorFlow alone.
+"""TensorFlow Serving: a pushed model is loaded, warmed up and served as the Pusher's README says.
 
-The server itself is not within reach of the tests; `model_server` stands in for it.
+The tests do not run the server itself, but `model_server`, which has TensorFlow alone.
 """
 
 from __future__ import annotations
@@ -25,29 +25,28 @@ from tests.conftest import TINY_NETWORK, run_job_process
 from tests.support.data import write_idx_folder
 from tests.support.processes import REPOSITORY
 
-README = (REPOSITORY / "README.md").read_text()
-SERVING = README.partition("\n## Serving\n")[2].partition("\n## ")[0]
+README = (REPOSITORY / "components/pusher/README.md").read_text()
 MODEL_SERVER = Path(__file__).with_name("model_server.py")
 ADDRESS = "http://localhost:8501"
 
 
 @dataclass(frozen=True)
 class Served:
-    """A run's folder, and the server that answers for what it pushed."""
+    """A run's folder, and the server with the model that it pushed."""
 
     folder: Path
     found: dict[str, Any]
-    """What the server said of the version."""
+    """The server's description of the version."""
 
     @property
     def address(self) -> str:
         return f"http://127.0.0.1:{self.found['port']}"
 
-    def ask(self, instances: Any) -> dict[str, Any]:
+    def predict(self, instances: Any) -> dict[str, Any]:
         body = json.dumps({"instances": instances}).encode()
-        with urlopen(f"{self.address}/v1/models/mnist:predict", body) as answer:
-            answered: dict[str, Any] = json.loads(answer.read())
-            return answered
+        with urlopen(f"{self.address}/v1/models/mnist:predict", body) as response:
+            predictions: dict[str, Any] = json.loads(response.read())
+            return predictions
 
 
 @pytest.fixture(scope="module")
@@ -63,7 +62,7 @@ def served(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Served]:
     (folder / "config.yaml").write_text(yaml.safe_dump(config))
     push(folder, "older")
     (folder / "serving").mkdir()
-    (folder / "served").rename(folder / "serving" / "mnist")  # the newest is to be found, beside one that is no model
+    (folder / "served").rename(folder / "serving" / "mnist")  # an older version, which is not a model
     outcome = run_job_process("run", "--config", "config.yaml", "--json", cwd=folder)
     assert outcome.exit_code == 0, outcome.stderr
     assert outcome.record["steps"][-1]["published"] == "version 2: serving/mnist/2"
@@ -85,27 +84,27 @@ def served(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Served]:
 
 def block(language: str) -> str:
     """Return the one fenced block of a language in README's section."""
-    (found,) = re.findall(rf"```{language}\n(.*?)```", SERVING, re.DOTALL)
+    (found,) = re.findall(rf"```{language}\n(.*?)```", README, re.DOTALL)
     return str(found)
 
 
-def test_the_newest_version_is_loaded_by_tensorflow_alone(served: Served) -> None:
+def test_tensorflow_alone_loads_the_newest_version(served: Served) -> None:
     assert served.found["version"] == "2"
 
 
-def test_the_warm_up_requests_are_answered(served: Served) -> None:
+def test_the_warm_up_requests_run(served: Served) -> None:
     warmups = served.found["warmups"]
     assert 1 <= len(warmups) <= 1000
     batches = []
-    for told in warmups:
-        assert told["signature"] == "serving_default"
-        assert list(told["inputs"]) == ["images"]
-        dtype, (batch, *shape) = told["inputs"]["images"]
+    for request in warmups:
+        assert request["signature"] == "serving_default"
+        assert list(request["inputs"]) == ["images"]
+        dtype, (batch, *shape) = request["inputs"]["images"]
         batches.append(batch)
         assert (dtype, shape) == ("uint8", [28, 28])
-        assert told["brightest"] == [220], "they are real images, the squares of the test's data"
-        assert len(told["label"]) == len(told["probabilities"]) == batch
-        for label, probabilities in zip(told["label"], told["probabilities"], strict=True):
+        assert request["brightest"] == [220], "they are real images, the squares of the test's data"
+        assert len(request["label"]) == len(request["probabilities"]) == batch
+        for label, probabilities in zip(request["label"], request["probabilities"], strict=True):
             assert all(math.isfinite(value) and 0 <= value <= 1 for value in probabilities)
             assert sum(probabilities) == pytest.approx(1, abs=1e-5)
             assert probabilities[label] == max(probabilities)
@@ -113,37 +112,37 @@ def test_the_warm_up_requests_are_answered(served: Served) -> None:
     assert max(batches) > 10
 
 
-def test_names_shapes_and_dtypes_are_those_that_the_readme_states(served: Served) -> None:
+def test_the_signature_is_the_one_in_the_readme(served: Served) -> None:
     stated = {
         name: [dtype, [-1 if size == "batch" else int(size) for size in shape.split(", ")]]
-        for name, dtype, shape in re.findall(r"^\|[^|]*\| `(\w+)` \| (\w+) \| \[(.*?)\] \|", SERVING, re.MULTILINE)
+        for name, dtype, shape in re.findall(r"^\|[^|]*\| `(\w+)` \| (\w+) \| \[(.*?)\] \|", README, re.MULTILINE)
     }
     assert stated == served.found["inputs"] | served.found["outputs"]
     assert list(served.found["inputs"]) == ["images"]
 
 
-def test_the_readmes_client_gets_an_answer_like_the_readmes(
+def test_the_client_of_the_readme_gets_a_response_as_shown(
     served: Served, capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch
 ) -> None:
     code = block("python")
     assert ADDRESS in code
     monkeypatch.chdir(served.folder)
-    exec(code.replace(ADDRESS, served.address), {})  # noqa: S102  (the README's own lines)
-    answer, example = json.loads(capsys.readouterr().out), json.loads(block("json"))
-    assert answer.keys() == example.keys() == {"predictions"}
-    (answered,), (shown,) = answer["predictions"], example["predictions"]
-    assert answered.keys() == shown.keys() == served.found["outputs"].keys()
-    for one in (answered, shown):
-        assert type(one["label"]) is int
-        assert len(one["probabilities"]) == 10
-        assert sum(one["probabilities"]) == pytest.approx(1, abs=1e-3)
-        assert one["probabilities"][one["label"]] == max(one["probabilities"])
+    exec(code.replace(ADDRESS, served.address), {})  # noqa: S102  (the code of the README)
+    response, example = json.loads(capsys.readouterr().out), json.loads(block("json"))
+    assert response.keys() == example.keys() == {"predictions"}
+    (returned,), (shown,) = response["predictions"], example["predictions"]
+    assert returned.keys() == shown.keys() == served.found["outputs"].keys()
+    for row in (returned, shown):
+        assert type(row["label"]) is int
+        assert len(row["probabilities"]) == 10
+        assert sum(row["probabilities"]) == pytest.approx(1, abs=1e-3)
+        assert row["probabilities"][row["label"]] == max(row["probabilities"])
 
 
-def test_many_images_in_one_request_are_answered_in_their_order(served: Served) -> None:
+def test_a_request_of_several_images_keeps_their_order(served: Served) -> None:
     black, white = [[[grey] * 28] * 28 for grey in (0, 255)]
-    together = served.ask([black, white])["predictions"]
-    apart = [served.ask([image])["predictions"][0] for image in (black, white)]
+    together = served.predict([black, white])["predictions"]
+    apart = [served.predict([image])["predictions"][0] for image in (black, white)]
     for row, alone in zip(together, apart, strict=True):
         assert row["label"] == alone["label"]
         assert row["probabilities"] == pytest.approx(alone["probabilities"], abs=1e-5)
@@ -151,8 +150,8 @@ def test_many_images_in_one_request_are_answered_in_their_order(served: Served) 
 
 
 @pytest.mark.parametrize("instances", [[[[0.5] * 28] * 28], [[[0] * 20] * 20], [[0] * 784]])
-def test_what_is_no_whole_image_of_whole_numbers_is_refused(served: Served, instances: Any) -> None:
-    with pytest.raises(HTTPError) as told:
-        served.ask(instances)
-    told.value.close()
-    assert told.value.code == 400
+def test_requests_of_other_shapes_or_types_are_refused(served: Served, instances: Any) -> None:
+    with pytest.raises(HTTPError) as raised:
+        served.predict(instances)
+    raised.value.close()
+    assert raised.value.code == 400

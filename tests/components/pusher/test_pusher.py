@@ -1,4 +1,4 @@
-"""Pusher: which models it pushes, what it makes of them, and what it says of the others."""
+"""Pusher: which models it pushes or withholds, what it writes, and which destinations it refuses."""
 
 from __future__ import annotations
 
@@ -52,7 +52,7 @@ def push(made: dict[str, Stored[Any]], tmp_path: Path, blessing: Blessing, **all
         (NOT_BLESSED, {"allow_unblessed": True}, None),
     ],
 )
-def test_only_what_is_blessed_or_allowed_is_pushed(
+def test_pushes_only_blessed_or_allowed_models(
     made: dict[str, Stored[Any]], tmp_path: Path, blessing: Blessing, allowed: dict[str, bool], names: str | None
 ) -> None:
     pushed = push(made, tmp_path, blessing, **allowed)
@@ -68,9 +68,7 @@ def test_only_what_is_blessed_or_allowed_is_pushed(
     assert (tmp_path / "served").exists() == (names is None)
 
 
-def test_what_is_served_is_the_models_saved_model_and_a_word_on_what_it_is(
-    made: dict[str, Stored[Any]], tmp_path: Path
-) -> None:
+def test_a_servable_is_the_saved_model_and_a_statement(made: dict[str, Stored[Any]], tmp_path: Path) -> None:
     pushed = push(made, tmp_path, BLESSED)
     source, copy = made["model"].directory / "saved_model", tmp_path / "output" / "servable"
     files = {path.relative_to(copy).as_posix() for path in copy.rglob("*") if path.is_file()}
@@ -93,26 +91,26 @@ def test_the_evaluation_must_be_of_the_model(made: dict[str, Stored[Any]], tmp_p
         Pusher(Pusher.Config(destination="x")).run(Context(output=tmp_path), model=made["model"], evaluation=other)
 
 
-def test_a_model_without_a_saved_model_cannot_be_pushed_but_withheld(tmp_path: Path) -> None:
+def test_a_model_without_a_saved_model_can_only_be_withheld(tmp_path: Path) -> None:
     kinds = make_inputs(tmp_path / "inputs")
     pusher, context = Pusher(Pusher.Config(destination="x")), Context(output=tmp_path)
     blessed = judged(kinds[Evaluation], blessing=BLESSED)
-    with pytest.raises(ConfigError, match="has no SavedModel") as told:
+    with pytest.raises(ConfigError, match="has no SavedModel") as raised:
         pusher.run(context, model=kinds[Model], evaluation=blessed)
-    assert "pusher=null" in told.value.remedy
+    assert "pusher=null" in raised.value.remedy
     withheld = judged(blessed, blessing=NOT_BLESSED)
     assert pusher.run(context, model=kinds[Model], evaluation=withheld).withheld
 
 
-def test_what_no_server_can_load_is_not_pushed(made: dict[str, Stored[Any]], tmp_path: Path) -> None:
+def test_refuses_a_saved_model_without_its_main_file(made: dict[str, Stored[Any]], tmp_path: Path) -> None:
     shutil.copytree(made["model"].directory, tmp_path / "model")
     (tmp_path / "model/saved_model/saved_model.pb").unlink()
-    spoilt = {**made, "model": Stored(made["model"].artifact, tmp_path / "model")}
+    broken = {**made, "model": Stored(made["model"].artifact, tmp_path / "model")}
     with pytest.raises(ConfigError, match=r"has no saved_model\.pb: there is nothing to push"):
-        push(spoilt, tmp_path, BLESSED)
+        push(broken, tmp_path, BLESSED)
 
 
-def test_a_disk_that_is_full_is_told_for_what(
+def test_a_full_disk_is_reported_with_the_purpose(
     made: dict[str, Stored[Any]], tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     def full(source: Path, target: Path) -> None:  # noqa: ARG001
@@ -123,15 +121,15 @@ def test_a_disk_that_is_full_is_told_for_what(
         push(made, tmp_path, BLESSED)
 
 
-def test_the_destination_decides_nothing_of_what_is_made() -> None:
+def test_the_destination_does_not_affect_the_artifact() -> None:
     here, there = (Pusher(Pusher.Config(destination=place)).identity() for place in ("here", "there"))
     assert here == there
     assert Pusher(Pusher.Config(destination="here", allow_unblessed=True)).identity() != here
 
 
-def test_a_destination_is_a_path_however_it_is_given(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setenv("HOME", "/home/somebody")
-    assert Pusher.Config(destination="~/served").destination == "/home/somebody/served"
+def test_a_destination_may_be_a_string_or_a_path(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("HOME", "/home/user")
+    assert Pusher.Config(destination="~/served").destination == "/home/user/served"
     assert Pusher.Config.model_validate({"destination": Path("served")}).destination == "served"
 
 
@@ -142,10 +140,10 @@ def test_a_destination_is_a_path_however_it_is_given(monkeypatch: pytest.MonkeyP
         (None, "expected the path of a folder"),
         (3, "expected the path of a folder"),
         ("s3://bucket/models", "s3://bucket/models is a URL"),
-        ("~nobody-of-this-name/x", "there is no home folder"),
+        ("~no-such-user/x", "there is no home folder"),
     ],
 )
-def test_what_is_no_path_is_no_destination(value: object, says: str) -> None:
+def test_refuses_a_destination_that_is_not_a_path(value: object, says: str) -> None:
     with pytest.raises(ValueError, match=says):
         parse_destination(value)
 
@@ -159,7 +157,7 @@ def test_what_is_no_path_is_no_destination(value: object, says: str) -> None:
         ("/proc/x/y", "/proc cannot be written to"),
     ],
 )
-def test_where_nothing_can_be_pushed_to_is_told_before(tmp_path: Path, place: str, says: str) -> None:
+def test_reports_an_unusable_destination_before_the_run(tmp_path: Path, place: str, says: str) -> None:
     (tmp_path / "link").symlink_to(tmp_path / "nowhere")
     (tmp_path / "file").touch()
     before = sorted(tmp_path.iterdir())
@@ -172,9 +170,9 @@ def test_where_nothing_can_be_pushed_to_is_told_before(tmp_path: Path, place: st
 @pytest.mark.parametrize(
     ("missing", "says"), [(os.R_OK, "has no read permission"), (os.W_OK, "has no write permission")]
 )
-def test_a_destination_must_be_read_and_written(
+def test_a_destination_must_be_readable_and_writable(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch, missing: int, says: str
 ) -> None:
-    monkeypatch.setattr("os.access", lambda _, wanted: not wanted & missing)  # root is refused nothing
+    monkeypatch.setattr("os.access", lambda _, wanted: not wanted & missing)  # root has all permissions
     with pytest.raises(ConfigError, match=f"it {says}"):
         check_destination(tmp_path)

@@ -1,4 +1,4 @@
-"""Rolling back: to what was in use before, by adding a version, and for good."""
+"""Rollback: adds a copy of the version that was served before, and lasts until the next push."""
 
 from __future__ import annotations
 
@@ -19,7 +19,7 @@ from components.pusher.versions import list_versions
 from tests.components.pusher.support import Listener, bytes_below, make_servable, names, push, pushed, roll_back, served
 
 
-def test_what_was_rolled_back_from_is_not_pushed_again_though_its_version_is_gone(tmp_path: Path) -> None:
+def test_a_rolled_back_model_is_not_pushed_again(tmp_path: Path) -> None:
     for name in "abc":
         push(tmp_path, name)
     for _ in "12":
@@ -28,43 +28,43 @@ def test_what_was_rolled_back_from_is_not_pushed_again_though_its_version_is_gon
     for bad in "234":
         (tmp_path / "served" / bad).rename(tmp_path / f"away-{bad}")
     for name in "bc":
-        told = Listener()
-        again = push(tmp_path, name, told)
+        listener = Listener()
+        again = push(tmp_path, name, listener)
         assert (again.version, again.new, again.served.number) == (None, False, 5)
-        (warning,) = told.warnings
+        (warning,) = listener.warnings
         assert f"the model is not pushed: {tmp_path / 'served/5'} was rolled back from it" in warning
     assert pushed(tmp_path, "d").number == 6
-    assert pushed(tmp_path, "b").number == 7, "what was pushed since ends it"
+    assert pushed(tmp_path, "b").number == 7, "another push ends the rollback"
 
 
 @pytest.mark.parametrize(
     ("done", "then_served"),
     [
         ("abc<", "abcb"),
-        ("abc<<", "abcba"),  # not back to c, which was rolled back from
+        ("abc<<", "abcba"),  # not to c, which was rolled back from
         ("abc<d<", "abcbdb"),
         ("abc<d<<", "abcbdba"),
-        ("abc1<", "abca"),  # nothing was in use before a
+        ("abc1<", "abca"),  # nothing was served before a
         ("abc13<", "abcaca"),  # forward again, and back
         ("aba<", "aba"),  # a was there already: b is served
         ("ab<b", "aba"),  # run again, a job does not undo a rollback
     ],
 )
-def test_rolling_back_leads_to_the_model_that_was_in_use_before(tmp_path: Path, done: str, then_served: str) -> None:
-    for what in done:
-        if what == "<":
+def test_rolls_back_to_the_model_that_was_served_before(tmp_path: Path, done: str, then_served: str) -> None:
+    for action in done:
+        if action == "<":
             try:
                 roll_back(tmp_path / "served")
             except ConfigError as error:
                 assert "nothing to roll back to" in error.headline  # noqa: PT017
-        elif what.isdigit():
-            roll_back(tmp_path / "served", int(what))
+        elif action.isdigit():
+            roll_back(tmp_path / "served", int(action))
         else:
-            push(tmp_path, what)
+            push(tmp_path, action)
     assert "".join(served(tmp_path / "served")) == then_served
 
 
-def test_rolling_back_adds_a_copy_and_changes_nothing(tmp_path: Path) -> None:
+def test_a_rollback_adds_a_copy_and_changes_nothing_else(tmp_path: Path) -> None:
     for name in "ab":
         push(tmp_path, name)
     before = bytes_below(tmp_path / "served")
@@ -77,7 +77,7 @@ def test_rolling_back_adds_a_copy_and_changes_nothing(tmp_path: Path) -> None:
     assert copy == bytes_below(tmp_path / "served/1")
 
 
-def test_a_version_that_somebody_else_made_can_be_rolled_back_to(tmp_path: Path) -> None:
+def test_can_roll_back_to_a_foreign_version(tmp_path: Path) -> None:
     (tmp_path / "served/1700000000/variables").mkdir(parents=True)
     (tmp_path / "served/1700000000/saved_model.pb").write_text("model of theirs")
     assert pushed(tmp_path, "a").number == 1700000001
@@ -93,7 +93,7 @@ def test_a_version_that_somebody_else_made_can_be_rolled_back_to(tmp_path: Path)
         (1, "1 was changed after it was published"),
     ],
 )
-def test_what_cannot_be_rolled_back_to_is_told_and_nothing_is_added(tmp_path: Path, to: int, says: str) -> None:
+def test_a_refused_rollback_adds_nothing(tmp_path: Path, to: int, says: str) -> None:
     for name in "ab":
         push(tmp_path, name)
     (tmp_path / "served/1/saved_model.pb").write_text("something else")
@@ -102,7 +102,7 @@ def test_what_cannot_be_rolled_back_to_is_told_and_nothing_is_added(tmp_path: Pa
     assert names(tmp_path / "served") == ["1", "2"]
 
 
-def test_there_must_be_versions_to_roll_back(tmp_path: Path) -> None:
+def test_a_rollback_needs_versions(tmp_path: Path) -> None:
     with pytest.raises(ConfigError, match="there is no folder"):
         roll_back(tmp_path / "nowhere")
     assert not (tmp_path / "nowhere").exists()
@@ -110,7 +110,7 @@ def test_there_must_be_versions_to_roll_back(tmp_path: Path) -> None:
         roll_back(tmp_path)
 
 
-def test_what_is_no_saved_model_is_neither_pushed_nor_rolled_back_to(tmp_path: Path) -> None:
+def test_directories_without_a_saved_model_are_refused(tmp_path: Path) -> None:
     servable = make_servable(tmp_path / "made/empty", "empty")
     (servable / "saved_model.pb").unlink()
     with pytest.raises(ConfigError, match=r"has no saved_model\.pb"):
@@ -133,7 +133,7 @@ def test_what_is_no_saved_model_is_neither_pushed_nor_rolled_back_to(tmp_path: P
     ]
 
 
-def test_what_cannot_be_read_is_not_rolled_back_to(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_refuses_to_roll_back_to_an_unreadable_version(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     for name in "ab":
         push(tmp_path, name)
     hide(monkeypatch, tmp_path / "served/1/variables")
@@ -144,7 +144,7 @@ def test_what_cannot_be_read_is_not_rolled_back_to(tmp_path: Path, monkeypatch: 
 
 
 def hide(monkeypatch: pytest.MonkeyPatch, folder: Path) -> None:
-    """Let a folder not be listed, as it is for whoever has no permission; root, as who tests often run, always has."""
+    """Make a folder unreadable. Tests often run as root, who has all permissions."""
     really = os.scandir
 
     def scan(path: str) -> Any:
@@ -155,19 +155,19 @@ def hide(monkeypatch: pytest.MonkeyPatch, folder: Path) -> None:
     monkeypatch.setattr("os.scandir", scan)
 
 
-def test_nothing_changes_beside_a_version_of_which_nothing_can_be_known(tmp_path: Path) -> None:
+def test_an_unreadable_statement_prevents_all_changes(tmp_path: Path) -> None:
     for name in "ab":
         push(tmp_path, name)
     statement = tmp_path / "served/1" / STATEMENT_FILE
     statement.unlink()
-    statement.symlink_to(statement)  # which no permission helps against
+    statement.symlink_to(statement)  # a loop, which even root cannot read
     for attempt in (roll_back, lambda _: push(tmp_path, "a")):
         with pytest.raises(JobError, match=f"{statement} cannot be used: Too many levels"):
             attempt(tmp_path / "served")
     assert names(tmp_path / "served") == ["1", "2"]
 
 
-def test_links_and_empty_folders_are_copied_whole(tmp_path: Path) -> None:
+def test_links_are_followed_and_empty_folders_copied(tmp_path: Path) -> None:
     theirs = make_servable(tmp_path / "theirs", "theirs")
     version = tmp_path / "served/1"
     (version / "assets").mkdir(parents=True)
@@ -182,7 +182,7 @@ def test_links_and_empty_folders_are_copied_whole(tmp_path: Path) -> None:
     } | {ROLLBACK_FILE: (copy / ROLLBACK_FILE).read_bytes()}
 
 
-def test_a_damaged_copy_that_is_served_can_be_rolled_back_to_its_original(tmp_path: Path) -> None:
+def test_can_replace_a_damaged_copy_by_its_original(tmp_path: Path) -> None:
     for name in "ab":
         push(tmp_path, name)
     damaged = roll_back(tmp_path / "served").served
@@ -191,29 +191,29 @@ def test_a_damaged_copy_that_is_served_can_be_rolled_back_to_its_original(tmp_pa
     assert served(tmp_path / "served") == ["a", "b", "else", "a"]
 
 
-def test_a_rollback_that_was_asked_to_end_changes_nothing(tmp_path: Path) -> None:
+def test_an_interrupted_rollback_changes_nothing(tmp_path: Path) -> None:
     for name in "ab":
         push(tmp_path, name)
     for moment in count():
-        asked = EndsAt(moment)
+        termination = EndsAt(moment)
         try:
-            done = rollback.roll_back(tmp_path / "served", None, progress=Listener(), termination=asked)
+            done = rollback.roll_back(tmp_path / "served", None, progress=Listener(), termination=termination)
         except TerminationError:
             assert names(tmp_path / "served") == ["1", "2"]
         else:
             break
-    assert moment > 3, "it looks before each file, and last before the rename"
+    assert moment > 3, "it is checked before each file, and last before the rename"
     assert done.served.number == 3
 
 
-def test_a_rollback_looks_last_before_the_step_that_changes_what_is_served(tmp_path: Path) -> None:
+def test_termination_is_checked_last_before_the_rename(tmp_path: Path) -> None:
     for name in "ab":
         push(tmp_path, name)
 
     class EndsWhenAllIsCopied(NoTermination):
         def check(self) -> None:
             if list((tmp_path / "served").glob(f".staging-*/{ROLLBACK_FILE}")):
-                raise TerminationError("the job was asked to end")
+                raise TerminationError("termination was requested")
 
     with pytest.raises(TerminationError):
         rollback.roll_back(tmp_path / "served", None, progress=Listener(), termination=EndsWhenAllIsCopied())
@@ -221,7 +221,7 @@ def test_a_rollback_looks_last_before_the_step_that_changes_what_is_served(tmp_p
 
 
 class EndsAt(NoTermination):
-    """Asks to end after some looks at it."""
+    """Requests termination after a number of checks."""
 
     def __init__(self, moment: int) -> None:
         self.left = moment
@@ -229,4 +229,4 @@ class EndsAt(NoTermination):
     def check(self) -> None:
         self.left -= 1
         if self.left < 0:
-            raise TerminationError("the job was asked to end")
+            raise TerminationError("termination was requested")

@@ -1,8 +1,9 @@
-"""A run that pushes, and the commands on what it pushed. All with fakes."""
+"""Runs that push, and the commands `versions` and `rollback`, with fakes."""
 
 from __future__ import annotations
 
 import json
+import re
 import shutil
 import signal
 import time
@@ -18,7 +19,7 @@ from job.pipeline.pipeline import Pipeline
 from tests.components.pusher.support import push
 from tests.conftest import FAKES, Command, WriteConfig
 from tests.support.imports import HEAVY, imported_by
-from tests.support.processes import start, wait_for
+from tests.support.processes import REPOSITORY, start, wait_for
 
 
 @pytest.fixture
@@ -30,11 +31,11 @@ def pushing(write_config: WriteConfig, tmp_path: Path) -> tuple[object, ...]:
     return ("run", "--config", config, "--root", tmp_path / "root")
 
 
-def test_a_run_pushes_once_and_says_where(mnist_job: Command, pushing: tuple[object, ...], tmp_path: Path) -> None:
+def test_a_run_pushes_a_model_only_once(mnist_job: Command, pushing: tuple[object, ...], tmp_path: Path) -> None:
     first, again = (mnist_job(*pushing) for _ in "12")
     assert first.exit_code == again.exit_code == 0
     place = tmp_path / "served" / "1"
-    assert f"to serve; version 1: {place} (first time)" in first.stdout
+    assert f"to be served; version 1: {place} (first time)" in first.stdout
     assert f"\nservable      version 1: {place}\n" in first.stdout
     assert f"\nservable      version 1: {place}, there already\n" in again.stdout
     assert [path.name for path in (tmp_path / "served").iterdir()] == ["1"]
@@ -48,11 +49,11 @@ def test_a_run_pushes_once_and_says_where(mnist_job: Command, pushing: tuple[obj
     trees = [line.split()[0] for line in shown.splitlines() if line.startswith(("figures ", "pushed_model "))]
     assert trees == ["figures", "pushed_model"], "both are made of the model, and neither of the other"
     assert "made-up squares" in shown
-    assert mnist_job("verify", "--root", tmp_path / "root").stdout == "6 artifacts verified, 0 failed\n"
+    assert mnist_job("verify", "--root", tmp_path / "root").stdout == "6 artifacts re-hashed, 0 failed\n"
     assert mnist_job("gc", "--root", tmp_path / "root", "--keep", "1").stdout.count("artifact") == 0
 
 
-def test_what_was_removed_there_is_pushed_again_by_a_run_that_reuses_everything(
+def test_a_reused_artifact_is_pushed_to_an_empty_destination(
     mnist_job: Command, pushing: tuple[object, ...], tmp_path: Path
 ) -> None:
     mnist_job(*pushing)
@@ -65,11 +66,11 @@ def test_a_run_does_not_undo_a_rollback(mnist_job: Command, pushing: tuple[objec
     mnist_job(*pushing)
     assert mnist_job("rollback", tmp_path / "served").exit_code == 0
     place = tmp_path / "served" / "2"
-    told = mnist_job(*pushing, "--json").record["steps"][-1]["published"]
-    assert told == f"version 2: {place}, there already; version 3 is served"
+    published = mnist_job(*pushing, "--json").record["steps"][-1]["published"]
+    assert published == f"version 2: {place}, there already; version 3 is served"
 
 
-def test_what_cannot_be_delivered_fails_the_step_and_is_delivered_by_the_next_run(
+def test_a_failed_publication_is_repeated_by_the_next_run(
     mnist_job: Command, pushing: tuple[object, ...], tmp_path: Path
 ) -> None:
     (tmp_path / "served" / str(LARGEST_VERSION)).mkdir(parents=True)
@@ -89,7 +90,7 @@ def test_what_cannot_be_delivered_fails_the_step_and_is_delivered_by_the_next_ru
         ("evaluator.accuracy=0.5", 4, "pusher.allow_unblessed"),
     ],
 )
-def test_what_is_withheld_is_told_with_the_key_that_allows_it(
+def test_a_withheld_model_is_reported_with_the_key_to_allow_it(
     mnist_job: Command, pushing: tuple[object, ...], tmp_path: Path, change: str, exit_code: int, names: str
 ) -> None:
     outcome = mnist_job(*pushing, "--set", change)
@@ -105,15 +106,13 @@ def test_what_is_withheld_is_told_with_the_key_that_allows_it(
     assert names in record["withheld"]
 
 
-def test_the_log_for_machines_tells_it_too(mnist_job: Command, pushing: tuple[object, ...], tmp_path: Path) -> None:
+def test_the_json_log_includes_the_version(mnist_job: Command, pushing: tuple[object, ...], tmp_path: Path) -> None:
     lines = mnist_job(*pushing, "--log-format", "json").stdout.splitlines()
-    (ended,) = [
-        told for told in map(json.loads, lines) if told["event"] == "step_finished" and told["step"] == "pusher"
-    ]
+    (ended,) = [line for line in map(json.loads, lines) if (line["event"], line["step"]) == ("step_finished", "pusher")]
     assert ended["fields"]["published"] == f"version 1: {tmp_path / 'served' / '1'}"
 
 
-def test_without_its_section_there_is_no_pusher(
+def test_without_a_section_there_is_no_pusher(
     mnist_job: Command, pushing: tuple[object, ...], fake_config: Path, tmp_path: Path
 ) -> None:
     outcome = mnist_job(*pushing, "--set", "pusher=null")
@@ -123,7 +122,7 @@ def test_without_its_section_there_is_no_pusher(
     assert "pusher" not in load_config(fake_config, ["pusher=null"]).resolved()
 
 
-def test_the_sixth_slot_is_as_the_others(mnist_job: Command, pushing: tuple[object, ...], tmp_path: Path) -> None:
+def test_the_pusher_can_be_swapped(mnist_job: Command, pushing: tuple[object, ...], tmp_path: Path) -> None:
     fake = ("--set", "pusher.use=components.testing:FakePusher", "--set", f"pusher.destination={tmp_path / 'other'}")
     assert mnist_job(*pushing, *fake, "--until", "pusher").exit_code == 0
     assert (tmp_path / "other/1/saved_model.pb").is_file()
@@ -134,14 +133,14 @@ def test_the_sixth_slot_is_as_the_others(mnist_job: Command, pushing: tuple[obje
     assert resolved["pusher"] == {"use": "components.testing.fakes:FakePusher"}
 
 
-def test_it_cannot_be_stopped_after_what_is_not_there(mnist_job: Command, fake_config: Path, tmp_path: Path) -> None:
+def test_cannot_stop_after_an_unconfigured_pusher(mnist_job: Command, fake_config: Path, tmp_path: Path) -> None:
     outcome = mnist_job("run", "--config", fake_config, "--root", tmp_path / "root", "--until", "pusher")
     assert outcome.exit_code == 2
     assert outcome.stderr.startswith("error: the configuration has no pusher to stop after")
 
 
 @pytest.mark.parametrize("own", ["root/artifacts", "root/runs", "root/artifacts/pusher/below", "link"])
-def test_what_the_job_keeps_for_itself_is_no_destination(
+def test_refuses_a_destination_inside_the_job_root(
     mnist_job: Command, pushing: tuple[object, ...], tmp_path: Path, own: str
 ) -> None:
     (tmp_path / "link").symlink_to("root/runs")
@@ -153,7 +152,7 @@ def test_what_the_job_keeps_for_itself_is_no_destination(
 
 
 @pytest.mark.parametrize(("value", "says"), [("s3://bucket/models", "is a URL"), ("", "expected the path of a folder")])
-def test_a_destination_that_is_no_path_is_told_with_its_place(
+def test_an_invalid_destination_is_reported_with_its_key(
     mnist_job: Command, pushing: tuple[object, ...], tmp_path: Path, value: str, says: str
 ) -> None:
     outcome = mnist_job(*pushing, "--set", f"pusher.destination={value}")
@@ -164,7 +163,7 @@ def test_a_destination_that_is_no_path_is_told_with_its_place(
 
 
 @pytest.mark.parametrize("below", ["", "/deeper/still"])
-def test_a_destination_that_is_a_file_is_told_before_anything_runs(
+def test_a_file_as_destination_is_reported_before_the_run(
     mnist_job: Command, pushing: tuple[object, ...], tmp_path: Path, below: str
 ) -> None:
     (tmp_path / "file").touch()
@@ -174,13 +173,22 @@ def test_a_destination_that_is_a_file_is_told_before_anything_runs(
     assert not (tmp_path / "root").exists()
 
 
-def test_a_section_without_a_destination_is_told(write_config: WriteConfig) -> None:
-    with pytest.raises(ConfigError) as told:
+def test_a_section_without_a_destination_is_an_error(write_config: WriteConfig) -> None:
+    with pytest.raises(ConfigError) as raised:
         load_config(write_config({"pusher": {"allow_unblessed": True}}))
-    assert told.value.headline.endswith("pusher.destination is missing")
+    assert raised.value.headline.endswith("pusher.destination is missing")
 
 
-def test_versions_are_listed_and_rolled_back(mnist_job: Command, tmp_path: Path) -> None:
+def test_the_configuration_of_the_readme_loads(tmp_path: Path) -> None:
+    readme = (REPOSITORY / "components/pusher/README.md").read_text(encoding="utf-8")
+    (example,) = re.findall(r"```yaml\n(.*?)```", readme, re.DOTALL)
+    (tmp_path / "serving.yaml").write_text(example.replace("configs/", f"{REPOSITORY}/configs/"))
+    config = load_config(tmp_path / "serving.yaml").resolved()
+    assert config["pusher"]["destination"] == "serving/mnist"
+    assert config["evaluator"]["baseline"] == "latest-blessed"
+
+
+def test_lists_and_rolls_back_versions(mnist_job: Command, tmp_path: Path) -> None:
     destination = tmp_path / "served"
     for name in ("older", "newer"):
         push(tmp_path, name)
@@ -215,7 +223,7 @@ def test_versions_are_listed_and_rolled_back(mnist_job: Command, tmp_path: Path)
         (("rollback", "served", "--to", "7"), "served has no version 7"),
     ],
 )
-def test_what_cannot_be_done_is_one_sentence_and_exit_2(
+def test_an_impossible_command_exits_2_with_one_sentence(
     mnist_job: Command, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, arguments: tuple[str, ...], says: str
 ) -> None:
     push(tmp_path, "only")
@@ -226,9 +234,7 @@ def test_what_cannot_be_done_is_one_sentence_and_exit_2(
     assert outcome.stdout == ""
 
 
-def test_what_a_version_was_made_of_is_shown_as_long_as_it_is_there(
-    mnist_job: Command, pushing: tuple[object, ...], tmp_path: Path
-) -> None:
+def test_show_prints_the_lineage_of_a_version(mnist_job: Command, pushing: tuple[object, ...], tmp_path: Path) -> None:
     run_id, again = (mnist_job(*pushing, "--json").record["run_id"] for _ in "12")
     version, root = tmp_path / "served/1", tmp_path / "root"
     shown = mnist_job("show", version, "--root", root)
@@ -247,7 +253,7 @@ def test_what_a_version_was_made_of_is_shown_as_long_as_it_is_there(
     assert f"has nothing of what {version} was made of" in nothing.stderr
 
 
-def test_a_version_is_no_model_to_predict_with(mnist_job: Command, pushing: tuple[object, ...], tmp_path: Path) -> None:
+def test_predict_refuses_a_published_version(mnist_job: Command, pushing: tuple[object, ...], tmp_path: Path) -> None:
     mnist_job(*pushing)
     version = tmp_path / "served/1"
     outcome = mnist_job("predict", tmp_path, "--root", tmp_path / "root", "--model", version)
@@ -259,7 +265,7 @@ def test_a_version_is_no_model_to_predict_with(mnist_job: Command, pushing: tupl
     assert mnist_job("predict", tmp_path, "--root", tmp_path / "root", "--model", damaged).exit_code == 3
 
 
-def test_a_run_has_the_lineage_of_its_line_and_of_all_that_it_made(
+def test_show_prints_the_lineage_of_figures_and_pushed_model(
     mnist_job: Command, pushing: tuple[object, ...], tmp_path: Path
 ) -> None:
     mnist_job(*pushing)
@@ -268,9 +274,7 @@ def test_a_run_has_the_lineage_of_its_line_and_of_all_that_it_made(
     assert [tree["kind"] for tree in shown["lineages"]] == ["figures", "pushed_model"]
 
 
-def test_a_push_that_takes_too_long_is_broken_off_when_the_job_is_asked_to_end(
-    write_config: WriteConfig, tmp_path: Path
-) -> None:
+def test_a_second_signal_interrupts_a_push(write_config: WriteConfig, tmp_path: Path) -> None:
     stuck = {"use": "tests.support.components:StuckPusher"}
     process = start("run", "--config", write_config({**FAKES, "pusher": stuck}), "--root", tmp_path / "root")
     wait_for("stuck", process)
@@ -281,7 +285,7 @@ def test_a_push_that_takes_too_long_is_broken_off_when_the_job_is_asked_to_end(
     assert process.returncode == 143
 
 
-def test_a_run_that_pushed_before_and_the_commands_import_nothing_heavy(
+def test_reused_runs_and_commands_import_nothing_heavy(
     mnist_job: Command, pushing: tuple[object, ...], tmp_path: Path
 ) -> None:
     push(tmp_path, "older")

@@ -1,4 +1,4 @@
-"""Processor and memory limits as the kernel's control groups state them, in files of the same form."""
+"""CPU and memory limits, read from copies of the kernel's control files."""
 
 from __future__ import annotations
 
@@ -30,12 +30,12 @@ def write(path: Path, text: str) -> None:
     ("quota", "threads"),
     [("max 100000", 64), ("200000 100000", 2), ("150000 100000", 2), ("50000 100000", 1), ("6400000 50000", 64)],
 )
-def test_version_2_quotas_are_rounded_up(cgroup: Path, quota: str, threads: int) -> None:
+def test_quotas_of_cgroup_v2_are_rounded_up(cgroup: Path, quota: str, threads: int) -> None:
     write(cgroup / "cpu.max", quota)
     assert resources.cpu_limit() == threads
 
 
-def test_the_tightest_group_above_counts(cgroup: Path) -> None:
+def test_the_tightest_ancestor_group_counts(cgroup: Path) -> None:
     write(cgroup / "self", "0::/kubepods/pod1/container")
     write(cgroup / "kubepods/pod1/container/cpu.max", "max 100000")
     write(cgroup / "kubepods/pod1/cpu.max", "300000 100000")
@@ -43,7 +43,7 @@ def test_the_tightest_group_above_counts(cgroup: Path) -> None:
     assert resources.cpu_limit() == 3
 
 
-def test_version_1_quotas_count_too(cgroup: Path) -> None:
+def test_quotas_of_cgroup_v1_count(cgroup: Path) -> None:
     write(cgroup / "cpu/cpu.cfs_quota_us", "400000")
     write(cgroup / "cpu/cpu.cfs_period_us", "100000")
     assert resources.cpu_limit() == 4
@@ -51,13 +51,13 @@ def test_version_1_quotas_count_too(cgroup: Path) -> None:
     assert resources.cpu_limit() == 64
 
 
-def test_without_control_groups_the_processors_count(cgroup: Path) -> None:
+def test_processors_count_without_control_groups(cgroup: Path) -> None:
     assert not list(cgroup.iterdir())
     assert resources.cpu_limit() == 64
     assert resources.memory_limit() is None
 
 
-def test_memory_limits_of_both_versions(cgroup: Path) -> None:
+def test_memory_limits_of_both_cgroup_versions(cgroup: Path) -> None:
     write(cgroup / "memory.max", "max")
     assert resources.memory_limit() is None
     write(cgroup / "memory/memory.limit_in_bytes", "9223372036854771712")

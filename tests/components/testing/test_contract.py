@@ -1,8 +1,23 @@
-"""Every real component and every fake keeps the same contract."""
+"""Every component and every fake passes the contract; what reads a model does so on a linear and a Keras one."""
 
 from __future__ import annotations
 
-from components import Evaluator, ExampleGen, Pusher, Trainer, Transform, Visualizer
+from typing import Any
+
+from components import (
+    Artifact,
+    Context,
+    Evaluation,
+    Evaluator,
+    ExampleGen,
+    Model,
+    Pusher,
+    Stored,
+    Trainer,
+    Transform,
+    TransformedExamples,
+    Visualizer,
+)
 from components.testing import (
     ComponentContract,
     FakeEvaluator,
@@ -47,6 +62,32 @@ class TestPusher(ComponentContract):
 
 class TestPusherThatWithholds(ComponentContract):
     component = Pusher(Pusher.Config(destination="nowhere"))
+
+
+class OnKerasModel(ComponentContract):
+    """The contract with the Trainer's model, and an evaluation of it, as inputs."""
+
+    @classmethod
+    def make_inputs(cls, tmp_path_factory: Any) -> dict[type[Artifact], Stored[Any]]:
+        made = super().make_inputs(tmp_path_factory)
+        trained = TestTrainer.run_once(tmp_path_factory)
+        made |= {Model: trained.output, TransformedExamples: trained.inputs["transformed"]}
+        output = tmp_path_factory.mktemp("evaluation")
+        evaluator = FakeEvaluator(FakeEvaluator.Config(accuracy=0.8))
+        evaluation = evaluator.run(Context(output=output), transformed=made[TransformedExamples], model=made[Model])
+        return made | {Evaluation: Stored(evaluation, output)}
+
+
+class TestEvaluatorOnKerasModel(OnKerasModel):
+    component = Evaluator()
+
+
+class TestVisualizerOnKerasModel(OnKerasModel):
+    component = Visualizer()
+
+
+class TestPusherOnKerasModel(OnKerasModel):
+    component = Pusher(Pusher.Config(destination="nowhere", allow_unblessed=True))
 
 
 class TestFakeExampleGen(ComponentContract):

@@ -1,4 +1,4 @@
-"""Augmentation: nothing by default, within its limits, and a function of its seed."""
+"""Augmentation: off by default, within its limits, and a function of its seed."""
 
 from __future__ import annotations
 
@@ -12,13 +12,13 @@ from components.trainer.augmentation import AugmentationConfig, augment
 
 
 def bars(count: int) -> NDArray[np.float32]:
-    """Return images with an upright bar in the middle."""
+    """Return images with a vertical bar in the middle."""
     images = np.zeros((count, 28, 28, 1), np.float32)
     images[:, 6:22, 12:16] = 1
     return images
 
 
-def changed(*, seed: tuple[int, int] = (1, 2), **limits: float) -> NDArray[np.float32]:
+def augmented(*, seed: tuple[int, int] = (1, 2), **limits: float) -> NDArray[np.float32]:
     import tensorflow as tf
 
     result: NDArray[np.float32] = augment(
@@ -27,53 +27,53 @@ def changed(*, seed: tuple[int, int] = (1, 2), **limits: float) -> NDArray[np.fl
     return result
 
 
-def test_limits_of_zero_change_nothing() -> None:
-    assert AugmentationConfig().changes_nothing
-    np.testing.assert_allclose(changed(), bars(64), atol=1e-5)
+def test_zero_limits_leave_images_unchanged() -> None:
+    assert AugmentationConfig().is_identity
+    np.testing.assert_allclose(augmented(), bars(64), atol=1e-5)
 
 
 @pytest.mark.parametrize("limit", ["rotation", "zoom", "shear", "shift"])
-def test_each_limit_changes_images_each_in_its_own_way(limit: str) -> None:
+def test_each_limit_changes_every_image_differently(limit: str) -> None:
     config = {limit: 15.0 if limit == "rotation" else 0.2}
-    assert not AugmentationConfig(**config).changes_nothing
-    images = changed(**config)  # type: ignore[arg-type]  # no limit is named `seed`
+    assert not AugmentationConfig(**config).is_identity
+    images = augmented(**config)  # type: ignore[arg-type]  # no limit is named `seed`
     assert len({image.tobytes() for image in images}) == 64
     assert images.min() >= 0
     assert images.max() <= 1
 
 
-def test_the_seed_decides() -> None:
-    assert np.array_equal(changed(rotation=10.0), changed(rotation=10.0))
-    assert not np.array_equal(changed(rotation=10.0), changed(seed=(1, 3), rotation=10.0))
+def test_seed_determines_augmentation() -> None:
+    assert np.array_equal(augmented(rotation=10.0), augmented(rotation=10.0))
+    assert not np.array_equal(augmented(rotation=10.0), augmented(seed=(1, 3), rotation=10.0))
 
 
-def test_a_shift_stays_within_its_limit_and_a_zoom_about_the_centre() -> None:
-    def centre(images: NDArray[np.float32]) -> NDArray[np.float64]:
-        places = np.arange(28)
+def test_shift_stays_within_limit_and_zoom_is_centered() -> None:
+    def center(images: NDArray[np.float32]) -> NDArray[np.float64]:
+        positions = np.arange(28)
         weights = images[..., 0] / images.sum(axis=(1, 2, 3))[:, None, None]
-        return np.stack([(weights * places[:, None]).sum(axis=(1, 2)), (weights * places).sum(axis=(1, 2))])
+        return np.stack([(weights * positions[:, None]).sum(axis=(1, 2)), (weights * positions).sum(axis=(1, 2))])
 
-    moved = np.abs(centre(changed(shift=0.1)) - 13.5)
+    moved = np.abs(center(augmented(shift=0.1)) - 13.5)
     assert moved.max() <= 2.8 + 1e-3
     assert moved.max() > 2
-    assert np.abs(centre(changed(zoom=0.2)) - 13.5).max() < 0.05
-    area = changed(zoom=0.2).sum(axis=(1, 2, 3)) / bars(1).sum()
+    assert np.abs(center(augmented(zoom=0.2)) - 13.5).max() < 0.05
+    area = augmented(zoom=0.2).sum(axis=(1, 2, 3)) / bars(1).sum()
     assert 0.8**2 - 0.1 < area.min() < 0.8
     assert 1.2 < area.max() < 1.2**2 + 0.1
 
 
 @pytest.mark.parametrize(
-    ("limits", "place"),
+    ("limits", "expected"),
     [
-        # Where the middle of a spot 8 pixels above the centre comes to, from (row -8, column 0), at the limit.
+        # The new center (row, column) of a spot that was 8 pixels above the image's center, at the limit.
         ({"rotation": 30.0}, (-8 * math.cos(math.pi / 6), 8 * math.sin(math.pi / 6))),
         ({"shear": 0.25}, (-8.0, 2.0)),
         ({"zoom": 0.25}, (-10.0, 0.0)),
         ({"shift": 0.1}, (-8 + 4.1, 4.1)),
     ],
 )
-def test_at_its_limit_each_change_is_as_large_as_it_says(
-    monkeypatch: pytest.MonkeyPatch, limits: dict[str, float], place: tuple[float, float]
+def test_largest_change_equals_the_limit(
+    monkeypatch: pytest.MonkeyPatch, limits: dict[str, float], expected: tuple[float, float]
 ) -> None:
     import tensorflow as tf
 
@@ -84,4 +84,4 @@ def test_at_its_limit_each_change_is_as_large_as_it_says(
         0, ..., 0
     ]
     row, column = ((moved * axis).sum() / moved.sum() - 20 for axis in np.mgrid[:41, :41])
-    assert (row, abs(column)) == pytest.approx((place[0], abs(place[1])), abs=0.15)
+    assert (row, abs(column)) == pytest.approx((expected[0], abs(expected[1])), abs=0.15)

@@ -1,4 +1,4 @@
-"""Checkpoints: whole or not there, two of them, of this training or not used; and a training resumed from one."""
+"""Checkpoints: complete or absent, at most two, only for the same training; and resuming from them."""
 
 from __future__ import annotations
 
@@ -23,19 +23,19 @@ from tests.support.termination import TerminationAfter
 ROW = Epoch(epoch=1, loss=0.5, accuracy=0.8, val_loss=0.4, val_accuracy=0.9, learning_rate=0.001)
 
 
-class Listener(NoProgress):
-    """Keeps what it hears."""
+class Recorder(NoProgress):
+    """Records warnings and resume positions."""
 
     def __init__(self) -> None:
         self.warnings: list[str] = []
-        self.places: list[tuple[int, int]] = []
+        self.positions: list[tuple[int, int]] = []
         self.history: tuple[Epoch, ...] = ()
 
     def warning(self, text: str) -> None:
         self.warnings.append(text)
 
     def resumed(self, *, epoch: int, step: int, history: Sequence[Epoch] = ()) -> None:
-        self.places.append((epoch, step))
+        self.positions.append((epoch, step))
         self.history = tuple(history)
 
 
@@ -56,14 +56,14 @@ def arrays(value: float) -> dict[str, Any]:
 
 @pytest.fixture
 def checkpoints(tmp_path: Path) -> Checkpoints:
-    return Checkpoints(tmp_path / "checkpoints", guard="this training")
+    return Checkpoints(tmp_path / "checkpoints", fingerprint="this training")
 
 
 def names(checkpoints: Checkpoints) -> list[str]:
     return sorted(path.name for path in checkpoints.directory.iterdir())
 
 
-def test_the_newest_is_read_back_as_it_was_written_and_the_previous_one_stays(checkpoints: Checkpoints) -> None:
+def test_newest_reads_back_and_previous_one_stays(checkpoints: Checkpoints) -> None:
     assert checkpoints.newest(NoProgress()) is None
     for epoch, step in ((2, 99), (2, 100), (3, 5)):
         checkpoints.write(record(epoch, step), arrays(epoch + step / 1000))
@@ -76,21 +76,19 @@ def test_the_newest_is_read_back_as_it_was_written_and_the_previous_one_stays(ch
     assert all(np.array_equal(state[name], array) for name, array in arrays(3.005).items())
 
 
-def test_a_person_can_read_where_training_is(checkpoints: Checkpoints) -> None:
+def test_record_is_readable_json(checkpoints: Checkpoints) -> None:
     checkpoints.write(record(3, 120), arrays(0))
     text = (checkpoints.directory / "epoch-0003-step-00120" / "checkpoint.json").read_text()
-    said = json.loads(text)
-    assert (said["epoch"], said["step"], said["guard"]) == (3, 120, "this training")
-    assert said["arrays"]["network/000/kernel"] == "float32 [3, 2]"
-    assert said["history"][0]["val_accuracy"] == 0.9
+    content = json.loads(text)
+    assert (content["epoch"], content["step"], content["fingerprint"]) == (3, 120, "this training")
+    assert content["arrays"]["network/000/kernel"] == "float32 [3, 2]"
+    assert content["history"][0]["val_accuracy"] == 0.9
     assert text.count("\n") > 20, "indented"
 
 
 @pytest.mark.parametrize("file", ["state.npz", "checkpoint.json"])
 @pytest.mark.parametrize("damage", ["flip", "cut", "empty", "lose"])
-def test_a_damaged_newest_falls_back_to_the_previous_one_with_a_warning(
-    checkpoints: Checkpoints, file: str, damage: str
-) -> None:
+def test_damaged_newest_falls_back_to_previous_with_warning(checkpoints: Checkpoints, file: str, damage: str) -> None:
     checkpoints.write(record(1, 5), arrays(1))
     checkpoints.write(record(1, 6), arrays(2))
     path = checkpoints.directory / "epoch-0001-step-00006" / file
@@ -100,22 +98,22 @@ def test_a_damaged_newest_falls_back_to_the_previous_one_with_a_warning(
         path.unlink()
     else:
         path.write_bytes({"flip": bytes(content), "cut": bytes(content[:-9]), "empty": b""}[damage])
-    listener = Listener()
-    found = checkpoints.newest(listener)
+    recorder = Recorder()
+    found = checkpoints.newest(recorder)
     assert found is not None
     assert found[0].step == 5
     assert found[1]["network/000/kernel"][0, 0] == 1
-    (warning,) = listener.warnings
+    (warning,) = recorder.warnings
     assert "epoch-0001-step-00006" in warning
-    assert names(checkpoints) == ["epoch-0001-step-00005"], "so that the next one does not count it as previous"
+    assert names(checkpoints) == ["epoch-0001-step-00005"], "deleted, so it does not count as previous"
 
 
-def test_every_flipped_byte_of_a_record_is_found(checkpoints: Checkpoints) -> None:
+def test_every_flipped_byte_of_a_record_is_detected(checkpoints: Checkpoints) -> None:
     checkpoints.write(record(1, 5), arrays(1))
     content = (checkpoints.directory / "epoch-0001-step-00005" / "checkpoint.json").read_bytes()
-    for place in range(len(content)):
+    for position in range(len(content)):
         changed = bytearray(content)
-        changed[place] ^= 4
+        changed[position] ^= 4
         try:
             read = Checkpoint.from_bytes(bytes(changed), where="here")
         except IntegrityError:
@@ -123,14 +121,14 @@ def test_every_flipped_byte_of_a_record_is_found(checkpoints: Checkpoints) -> No
         assert read == Checkpoint.from_bytes(content, where="here"), "white space at most"
 
 
-def test_a_checkpoint_of_another_training_is_not_used(checkpoints: Checkpoints) -> None:
-    Checkpoints(checkpoints.directory, guard="another").write(record(1, 5), arrays(1))
-    listener = Listener()
-    assert checkpoints.newest(listener) is None
-    assert "belongs to another training" in listener.warnings[0]
+def test_checkpoint_of_another_training_is_not_used(checkpoints: Checkpoints) -> None:
+    Checkpoints(checkpoints.directory, fingerprint="another").write(record(1, 5), arrays(1))
+    recorder = Recorder()
+    assert checkpoints.newest(recorder) is None
+    assert "belongs to another training" in recorder.warnings[0]
 
 
-def test_a_draft_that_a_killed_process_left_does_no_harm(checkpoints: Checkpoints) -> None:
+def test_draft_of_a_killed_process_is_harmless(checkpoints: Checkpoints) -> None:
     checkpoints.write(record(1, 5), arrays(1))
     (checkpoints.directory / "draft").mkdir()
     (checkpoints.directory / "draft" / "state.npz").write_bytes(b"half")
@@ -141,25 +139,24 @@ def test_a_draft_that_a_killed_process_left_does_no_harm(checkpoints: Checkpoint
     assert names(checkpoints) == ["epoch-0001-step-00005", "epoch-0001-step-00006"]
 
 
-def test_what_does_not_read_back_is_told_while_the_previous_one_is_still_there(
+def test_failed_read_back_keeps_the_previous_checkpoints(
     checkpoints: Checkpoints, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     checkpoints.write(record(1, 5), arrays(1))
     checkpoints.write(record(1, 6), arrays(2))
-    write = Checkpoints._write
+    write = Checkpoints._write_files
 
-    def spoiled(self: Checkpoints, draft: Path, stated: Checkpoint, state: Any) -> Checkpoint:
-        signed = write(self, draft, stated, state)
-        (draft / "state.npz").write_bytes(b"what the disk made of it")
-        return signed
+    def write_damaged(self: Checkpoints, draft: Path, record: Checkpoint, state: Any) -> None:
+        write(self, draft, record, state)
+        (draft / "state.npz").write_bytes(b"damaged by the disk")
 
-    monkeypatch.setattr(Checkpoints, "_write", spoiled)
+    monkeypatch.setattr(Checkpoints, "_write_files", write_damaged)
     with pytest.raises(IntegrityError, match=r"state\.npz has been changed"):
         checkpoints.write(record(1, 7), arrays(3))
     assert names(checkpoints)[:2] == ["epoch-0001-step-00005", "epoch-0001-step-00006"]
 
 
-def test_early_stopping_keeps_the_best_epoch_and_loses_patience() -> None:
+def test_early_stopping_keeps_the_best_epoch() -> None:
     class Network:
         def __init__(self, value: int) -> None:
             self.value = value
@@ -170,14 +167,14 @@ def test_early_stopping_keeps_the_best_epoch_and_loses_patience() -> None:
     stopping = EarlyStopping("val_loss", patience=2)
     for epoch, loss in enumerate((0.5, 0.3, 0.4, 0.3), start=1):
         assert not stopping.should_stop
-        stopping.epoch_end(ROW.model_copy(update={"epoch": epoch, "val_loss": loss}), Network(epoch))
+        stopping.update(ROW.model_copy(update={"epoch": epoch, "val_loss": loss}), Network(epoch))
     assert stopping.should_stop
     assert stopping.best == BestEpoch(epoch=2, value=0.3, waited=2)
     assert stopping.weights == [2]
     higher = EarlyStopping("val_accuracy", patience=0)
     for epoch, accuracy in enumerate((0.5, 0.6, 0.6), start=1):
         assert not higher.should_stop
-        higher.epoch_end(ROW.model_copy(update={"epoch": epoch, "val_accuracy": accuracy}), Network(epoch))
+        higher.update(ROW.model_copy(update={"epoch": epoch, "val_accuracy": accuracy}), Network(epoch))
     assert higher.should_stop
     assert higher.weights == [2]
 
@@ -188,8 +185,8 @@ def transformed(tmp_path_factory: pytest.TempPathFactory) -> Stored[TransformedE
     return made
 
 
-class Looking(Listener):
-    """Looks at what is on the disk when it hears that an epoch ended."""
+class DirectoryRecorder(Recorder):
+    """Records the checkpoints on disk when an epoch is reported."""
 
     def __init__(self, directory: Path) -> None:
         super().__init__()
@@ -201,9 +198,9 @@ class Looking(Listener):
 
 
 def train(
-    folder: Path, transformed: Stored[TransformedExamples], times: int, listener: Listener, **checkpoint: float
+    folder: Path, transformed: Stored[TransformedExamples], checks: int, recorder: Recorder, **checkpoint: float
 ) -> Model:
-    """Train until it is done, or asked to end after so many looks."""
+    """Train until done, or until termination has been checked `checks` times."""
     config = {
         "network": {"filters": (4, 4, 4), "dense": (8, 8), "dropout": 0.3, "batch_normalization": True},
         "augmentation": {"rotation": 10.0, "zoom": 0.1, "shear": 0.1, "shift": 0.1},
@@ -213,53 +210,55 @@ def train(
         "checkpoint": checkpoint,
     }
     output = folder / "output"
-    shutil.rmtree(output, ignore_errors=True)  # what an attempt that was ended left goes, but for its checkpoints
+    shutil.rmtree(output, ignore_errors=True)  # remove the output of an interrupted attempt, but not its checkpoints
     output.mkdir(parents=True)
     context = Context(
         output=output,
-        progress=listener,
-        termination=TerminationAfter(1 + times),  # the first look is before training
+        progress=recorder,
+        termination=TerminationAfter(1 + checks),  # the first check is before training
         checkpoints=folder / "checkpoints",
         fingerprint="this training",
     )
     return Trainer(Trainer.Config.model_validate(config)).run(context, transformed=transformed)
 
 
-def test_a_training_ended_in_the_middle_of_epochs_and_between_them_gives_the_same_model(
+def test_resumes_within_and_between_epochs_to_same_model(
     tmp_path: Path, transformed: Stored[TransformedExamples]
 ) -> None:
-    undisturbed = train(tmp_path / "undisturbed", transformed, 10**6, Listener())
-    listener = Listener()
-    for times in (2, 1, 2):  # the second in the epoch that was resumed in its middle, the third at its end
-        with pytest.raises(TerminationError, match="the job was asked to end"):
-            train(tmp_path / "ended", transformed, times, listener)
-    resumed = train(tmp_path / "ended", transformed, 10**6, listener)
-    assert resumed == undisturbed, "weights, history, all that the artifact states"
-    assert listener.places == sorted(listener.places)
-    assert len(set(listener.places)) == 3
-    assert listener.places[0][0] == listener.places[1][0]
-    assert listener.places[2][1] == 0
-    assert any(step for _, step in listener.places), "one of them in the middle of an epoch"
-    assert listener.history == resumed.history[: listener.places[2][0] - 1], "it hears of the epochs before"
-    over = Listener()
-    assert train(tmp_path / "ended", transformed, 10**6, over) == undisturbed, "what is done is only written"
-    assert over.places == [(5, 0)]
+    uninterrupted = train(tmp_path / "uninterrupted", transformed, 10**6, Recorder())
+    recorder = Recorder()
+    for checks in (2, 1, 2):  # the second in the epoch that was resumed, the third at its end
+        with pytest.raises(TerminationError, match="the job was interrupted"):
+            train(tmp_path / "interrupted", transformed, checks, recorder)
+    resumed = train(tmp_path / "interrupted", transformed, 10**6, recorder)
+    assert resumed == uninterrupted, "weights, history, every field of the artifact"
+    assert recorder.positions == sorted(recorder.positions)
+    assert len(set(recorder.positions)) == 3
+    assert recorder.positions[0][0] == recorder.positions[1][0]
+    assert recorder.positions[2][1] == 0
+    assert any(step for _, step in recorder.positions), "one of them in the middle of an epoch"
+    assert recorder.history == resumed.history[: recorder.positions[2][0] - 1], "the epochs before are reported"
+    after = Recorder()
+    assert train(tmp_path / "interrupted", transformed, 10**6, after) == uninterrupted, (
+        "a finished training is only exported"
+    )
+    assert after.positions == [(5, 0)]
 
 
-def test_an_epoch_is_saved_before_it_is_told(tmp_path: Path, transformed: Stored[TransformedExamples]) -> None:
-    looking = Looking(tmp_path / "checkpoints")
-    train(tmp_path, transformed, 10**6, looking, every_seconds=1e-6)
-    assert [saved[-1] for saved in looking.saved] == [f"epoch-000{epoch}-step-00000" for epoch in (2, 3, 4, 5)]
+def test_epoch_is_saved_before_it_is_reported(tmp_path: Path, transformed: Stored[TransformedExamples]) -> None:
+    recorder = DirectoryRecorder(tmp_path / "checkpoints")
+    train(tmp_path, transformed, 10**6, recorder, every_seconds=1e-6)
+    assert [saved[-1] for saved in recorder.saved] == [f"epoch-000{epoch}-step-00000" for epoch in (2, 3, 4, 5)]
 
 
-def test_another_machine_is_told(tmp_path: Path, transformed: Stored[TransformedExamples]) -> None:
+def test_checkpoint_of_another_machine_warns(tmp_path: Path, transformed: Stored[TransformedExamples]) -> None:
     with pytest.raises(TerminationError):
-        train(tmp_path, transformed, 0, Listener())
-    checkpoints = Checkpoints(tmp_path / "checkpoints", guard="this training")
+        train(tmp_path, transformed, 0, Recorder())
+    checkpoints = Checkpoints(tmp_path / "checkpoints", fingerprint="this training")
     found = checkpoints.newest(NoProgress())
     assert found is not None
     checkpoints.write(found[0].model_copy(update={"machine": "GPU: another"}), found[1])
-    listener = Listener()
+    recorder = Recorder()
     with pytest.raises(TerminationError):
-        train(tmp_path, transformed, 0, listener)
-    assert "was made on GPU: another, and training goes on on" in listener.warnings[0]
+        train(tmp_path, transformed, 0, recorder)
+    assert "was written on GPU: another, and training continues on" in recorder.warnings[0]

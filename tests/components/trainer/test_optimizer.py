@@ -1,4 +1,4 @@
-"""Adam and its decay of weights, on the variables of a real network."""
+"""Adam and its weight decay, on the variables of a real network."""
 
 from __future__ import annotations
 
@@ -12,8 +12,8 @@ NETWORK = NetworkConfig(filters=(4, 4, 4), dense=(8, 8), batch_normalization=Tru
 RATE = 0.5
 
 
-def kept_without_a_gradient(decay: float) -> dict[str, set[float]]:
-    """Return, by the name of the variables, what two steps whose gradients are zero leave of ones."""
+def ones_after_two_steps(decay: float) -> dict[str, set[float]]:
+    """Return the values, by variable name, that two steps with zero gradients make of ones."""
     import tensorflow as tf
 
     variables = build_network(NETWORK, image_shape=(16, 16, 1), classes=4, seed=0).trainable_variables
@@ -22,23 +22,23 @@ def kept_without_a_gradient(decay: float) -> dict[str, set[float]]:
         variable.assign(tf.ones(variable.shape))
     for _ in range(2):
         optimizer.apply([tf.zeros(variable.shape) for variable in variables], variables)
-    kept: dict[str, set[float]] = {}
+    values: dict[str, set[float]] = {}
     for variable in variables:
-        kept.setdefault(variable.name, set()).update(np.unique(variable.numpy()).tolist())
-    return kept
+        values.setdefault(variable.name, set()).update(np.unique(variable.numpy()).tolist())
+    return values
 
 
-def test_kernels_decay_by_the_share_times_the_rate_and_nothing_else_does() -> None:
-    kept = kept_without_a_gradient(0.1)
-    assert sorted(kept.pop("kernel")) == pytest.approx([(1 - RATE * 0.1) ** 2])
-    assert kept == {"bias": {1.0}, "gamma": {1.0}, "beta": {1.0}}
+def test_only_kernels_decay_by_decay_times_rate() -> None:
+    values = ones_after_two_steps(0.1)
+    assert sorted(values.pop("kernel")) == pytest.approx([(1 - RATE * 0.1) ** 2])
+    assert values == {"bias": {1.0}, "gamma": {1.0}, "beta": {1.0}}
 
 
-def test_by_default_nothing_decays() -> None:
-    assert kept_without_a_gradient(AdamConfig().weight_decay)["kernel"] == {1.0}
+def test_weights_do_not_decay_by_default() -> None:
+    assert ones_after_two_steps(AdamConfig().weight_decay)["kernel"] == {1.0}
 
 
-def test_a_decay_of_zero_trains_as_plain_adam_does() -> None:
+def test_zero_decay_trains_like_plain_adam() -> None:
     import keras
     import tensorflow as tf
 
@@ -54,7 +54,7 @@ def test_a_decay_of_zero_trains_as_plain_adam_does() -> None:
         return weights
 
     plain = trained(keras.optimizers.Adam(0.01, beta_2=0.95))
-    ours = trained(AdamConfig(beta_2=0.95).build(0.01))
+    without_decay = trained(AdamConfig(beta_2=0.95).build(0.01))
     decayed = trained(AdamConfig(beta_2=0.95, weight_decay=0.1).build(0.01))
-    assert all(np.array_equal(one, other) for one, other in zip(plain, ours, strict=True))
+    assert all(np.array_equal(one, other) for one, other in zip(plain, without_decay, strict=True))
     assert not all(np.array_equal(one, other) for one, other in zip(plain, decayed, strict=True))

@@ -1,4 +1,4 @@
-"""The order of an epoch: every image once, anew in each epoch, also where not all images fit in memory."""
+"""Order of an epoch: every image once, a new order in each epoch, also if not all images fit in memory."""
 
 from __future__ import annotations
 
@@ -10,20 +10,20 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from components.io.splits import ImageSplit
-from components.trainer.device_cache import COPIES, DeviceCache, most_rows
+from components.trainer.device_cache import PEAK_COPIES, DeviceCache, rows_within_budget
 from components.trainer.shuffle import EpochOrder
 
 
 def batches(order: EpochOrder, epoch: int, *, from_step: int = 0) -> list[list[int]]:
-    """Return the rows of each step of an epoch, as rows of the whole split."""
+    """Return the rows of each step of an epoch, as row numbers of the whole split."""
     found: list[list[int]] = []
     step = from_step
     while step < order.steps:
         block = order.block(epoch, step)
         assert block.first_step <= step < block.end_step
         rows = (block.start + order.rows(epoch, block)) % order.images
-        places = range((step - block.first_step) * order.batch_size, block.rows, order.batch_size)
-        found += [rows[place : place + order.batch_size].tolist() for place in places]
+        starts = range((step - block.first_step) * order.batch_size, block.rows, order.batch_size)
+        found += [rows[start : start + order.batch_size].tolist() for start in starts]
         step = block.end_step
     return found
 
@@ -32,55 +32,55 @@ def batches(order: EpochOrder, epoch: int, *, from_step: int = 0) -> list[list[i
 @given(
     images=st.integers(1, 200),
     batch_size=st.integers(1, 40),
-    most=st.integers(1, 250),
+    max_rows=st.integers(1, 250),
     epoch=st.integers(1, 5),
     data=st.data(),
 )
-def test_every_image_comes_once_an_epoch_in_full_batches(
-    images: int, batch_size: int, most: int, epoch: int, data: st.DataObject
+def test_each_epoch_has_every_image_once_in_full_batches(
+    images: int, batch_size: int, max_rows: int, epoch: int, data: st.DataObject
 ) -> None:
-    order = EpochOrder(images=images, batch_size=batch_size, most_rows=most, seed=3)
+    order = EpochOrder(images=images, batch_size=batch_size, max_rows=max_rows, seed=3)
     whole = batches(order, epoch)
     assert Counter(row for batch in whole for row in batch) == Counter(range(images))
     assert len(whole) == order.steps
     assert all(len(batch) == batch_size for batch in whole[:-1])
     step = data.draw(st.integers(0, order.steps - 1))
-    assert batches(order, epoch, from_step=step) == whole[step:], "gone through from its middle it is the same"
+    assert batches(order, epoch, from_step=step) == whole[step:], "the same if it starts in the middle"
 
 
-@pytest.mark.parametrize("most", [1000, 30], ids=["one block", "four blocks"])
-def test_seed_and_epoch_decide_the_order(most: int) -> None:
+@pytest.mark.parametrize("max_rows", [1000, 30], ids=["one block", "four blocks"])
+def test_seed_and_epoch_determine_the_order(max_rows: int) -> None:
     def first(seed: int, epoch: int) -> list[int]:
-        return batches(EpochOrder(images=100, batch_size=10, most_rows=most, seed=seed), epoch)[0]
+        return batches(EpochOrder(images=100, batch_size=10, max_rows=max_rows, seed=seed), epoch)[0]
 
     assert first(1, 1) == first(1, 1)
     assert len({tuple(first(1, 1)), tuple(first(1, 2)), tuple(first(2, 1))}) == 3
 
 
-def test_no_block_is_larger_than_what_fits_and_neighbours_change_from_epoch_to_epoch() -> None:
-    order = EpochOrder(images=95, batch_size=10, most_rows=35, seed=0)
+def test_blocks_fit_and_change_from_epoch_to_epoch() -> None:
+    order = EpochOrder(images=95, batch_size=10, max_rows=35, seed=0)
     blocks = [[order.block(epoch, step) for step in range(0, 10, 3)] for epoch in (1, 2, 3)]
     assert max(block.rows for epoch in blocks for block in epoch) == 30
     assert len({epoch[0].start for epoch in blocks}) == 3
     last = {frozenset(batches(order, epoch)[-1]) for epoch in range(1, 6)}
-    assert len(last) == 5, "the short last batch is not always of the same images"
+    assert len(last) == 5, "the short last batch has different images"
 
 
-def test_what_is_held_wraps_around_the_end_of_the_split() -> None:
+def test_loaded_rows_wrap_around_the_end_of_the_split() -> None:
     images = np.arange(7, dtype=np.float32).reshape(7, 1, 1, 1)
-    resident = DeviceCache(ImageSplit(images, np.arange(7)))
-    for start, rows, found in ((0, 7, [0, 1, 2, 3, 4, 5, 6]), (5, 4, [5, 6, 0, 1]), (2, 3, [2, 3, 4])):
-        resident.load_rows(start, rows)
-        taken, labels = resident.take(np.arange(rows))
-        assert labels.numpy().tolist() == found
-        assert taken.numpy().reshape(-1).tolist() == found
+    cache = DeviceCache(ImageSplit(images, np.arange(7)))
+    for start, rows, expected in ((0, 7, [0, 1, 2, 3, 4, 5, 6]), (5, 4, [5, 6, 0, 1]), (2, 3, [2, 3, 4])):
+        cache.load_rows(start, rows)
+        taken, labels = cache.gather(np.arange(rows))
+        assert labels.numpy().tolist() == expected
+        assert taken.numpy().reshape(-1).tolist() == expected
 
 
-def test_a_budget_is_shared_out_by_the_sizes_of_the_splits() -> None:
+def test_budget_is_divided_by_the_sizes_of_the_splits() -> None:
     def split(count: int) -> ImageSplit[np.float32]:
         return ImageSplit(np.zeros((count, 2, 2, 1), np.float32), np.zeros(count, np.int64))
 
-    assert most_rows(10**6, split(90), split(10)).train == 90
-    tight = most_rows(50 * COPIES * 16, split(90), split(10))  # fifty images
-    assert (tight.train, tight.validation) == (45, 5)
-    assert most_rows(1, split(90), split(10)).validation == 1
+    assert rows_within_budget(10**6, split(90), split(10))[0] == 90
+    fifty_images = 50 * PEAK_COPIES * 16
+    assert rows_within_budget(fifty_images, split(90), split(10)) == (45, 5)
+    assert rows_within_budget(1, split(90), split(10))[1] == 1

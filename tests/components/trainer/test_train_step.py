@@ -1,4 +1,4 @@
-"""What one step does with images on the device, and that a training in blocks is as good as one in memory."""
+"""Training steps on cached images, and training block by block."""
 
 from __future__ import annotations
 
@@ -12,17 +12,17 @@ from components import Context
 from components.base.errors import TerminationError
 from components.io.splits import ImageSplit
 from components.trainer.config import TrainerConfig
-from components.trainer.device_cache import COPIES, DeviceCache
+from components.trainer.device_cache import PEAK_COPIES, DeviceCache
 from components.trainer.network import NetworkConfig, build_network
 from components.trainer.train_step import Classifier
-from components.trainer.training_loop import Fit, TrainingLoop, fit
+from components.trainer.training_loop import TrainingLoop, TrainingResult
 from tests.support.termination import TerminationAfter
 
 NETWORK = NetworkConfig(filters=(4, 4, 4), dense=(8, 8), dropout=0.0)
 
 
 def squares(count: int, seed: int) -> ImageSplit[np.float32]:
-    """Return images of one bright quarter each; which one is the label."""
+    """Return images with one bright quarter each; its number is the label."""
     random = np.random.default_rng(seed)
     labels = np.arange(count) % 4
     images = random.random((count, 16, 16, 1), np.float32) * 0.5
@@ -40,15 +40,15 @@ def config(**changes: Any) -> TrainerConfig:
     return TrainerConfig.model_validate({"epochs": 3, "batch_size": 16, "learning_rate": {"peak": 0.02}, **changes})
 
 
-def trained(tmp_path: Path, settings: TrainerConfig, **options: Any) -> tuple[Fit, list[Any]]:
+def trained(tmp_path: Path, settings: TrainerConfig, **options: Any) -> tuple[TrainingResult, list[Any]]:
     built = network(precision=options.pop("precision", "float32"))
-    fitted = fit(built, settings, squares(203, 0), squares(50, 1), Context(output=tmp_path), **options)
-    return fitted, built.get_weights()
+    loop = TrainingLoop(built, settings, squares(203, 0), squares(50, 1), Context(output=tmp_path), **options)
+    return loop.fit(), built.get_weights()
 
 
-def test_a_training_in_blocks_learns_as_one_in_memory(tmp_path: Path) -> None:
+def test_training_in_blocks_learns_as_well_as_in_memory(tmp_path: Path) -> None:
     whole, _ = trained(tmp_path, config())
-    budget = COPIES * 4 * 16 * 16 * 80  # eighty images of 253
+    budget = PEAK_COPIES * 4 * 16 * 16 * 80  # eighty images of 253
     in_blocks, _ = trained(tmp_path, config().model_copy(update={"memory_budget": budget}))
     again, _ = trained(tmp_path, config().model_copy(update={"memory_budget": budget}))
     assert whole.history[-1].val_accuracy == in_blocks.history[-1].val_accuracy == 1.0
@@ -56,35 +56,33 @@ def test_a_training_in_blocks_learns_as_one_in_memory(tmp_path: Path) -> None:
     assert in_blocks.history != whole.history
 
 
-def test_a_training_in_blocks_that_is_ended_again_and_again_finds_the_same(tmp_path: Path) -> None:
-    settings = config(epochs=2).model_copy(update={"memory_budget": COPIES * 4 * 16 * 16 * 80})
+def test_training_in_blocks_resumes_with_identical_weights(tmp_path: Path) -> None:
+    settings = config(epochs=2).model_copy(update={"memory_budget": PEAK_COPIES * 4 * 16 * 16 * 80})
     whole, weights = trained(tmp_path, settings)
-    ended = 0
-    while ended < 50:
+    interruptions = 0
+    while interruptions < 50:
         built = network()
         context = Context(output=tmp_path, checkpoints=tmp_path / "checkpoints", termination=TerminationAfter(1))
         try:
-            fitted = fit(built, settings, squares(203, 0), squares(50, 1), context)
+            result = TrainingLoop(built, settings, squares(203, 0), squares(50, 1), context).fit()
         except TerminationError:
-            ended += 1
+            interruptions += 1
         else:
             break
-    assert ended > 5
-    assert fitted.history == whole.history
+    assert interruptions > 5
+    assert result.history == whole.history
     for one, other in zip(weights, built.get_weights(), strict=True):
         assert np.array_equal(one, other)
 
 
-def test_validation_in_blocks_has_the_means_of_the_whole(tmp_path: Path) -> None:
-    training = TrainingLoop(
-        network(), config(), squares(64, 0), squares(50, 1), Context(output=tmp_path), machine="", xla=False
-    )
-    whole = training._validate()
-    training._validation_rows = 15
-    assert training._validate() == pytest.approx(whole, rel=1e-5)
+def test_validation_in_blocks_has_the_same_means(tmp_path: Path) -> None:
+    loop = TrainingLoop(network(), config(), squares(64, 0), squares(50, 1), Context(output=tmp_path))
+    whole = loop.validate()
+    loop.validation_rows = 15
+    assert loop.validate() == pytest.approx(whole, rel=1e-5)
 
 
-def test_label_smoothing_is_of_training_alone(tmp_path: Path) -> None:
+def test_label_smoothing_affects_only_training(tmp_path: Path) -> None:
     plain, _ = trained(tmp_path, config(epochs=6))
     smoothed, _ = trained(tmp_path, config(epochs=6, label_smoothing=0.2))
     # The least cross-entropy with 0.85 and three times 0.05 is their entropy; without smoothing it is 0.
@@ -94,10 +92,10 @@ def test_label_smoothing_is_of_training_alone(tmp_path: Path) -> None:
 
 
 @pytest.mark.parametrize("clean", [0, 2])
-def test_the_last_epochs_see_images_as_they_are(monkeypatch: pytest.MonkeyPatch, tmp_path: Path, clean: int) -> None:
+def test_last_epochs_train_without_augmentation(monkeypatch: pytest.MonkeyPatch, tmp_path: Path, clean: int) -> None:
     import tensorflow as tf
 
-    # An augmentation that leaves nothing of an image: what is learned is learned in clean epochs.
+    # This augmentation erases the images: the network can learn only in clean epochs.
     monkeypatch.setattr("components.trainer.train_step.augment", lambda _, images, **__: tf.zeros_like(images))
     settings = config(epochs=6, augmentation={"rotation": 1.0, "clean_epochs": 2 * clean})
     history = trained(tmp_path, settings)[0].history
@@ -105,27 +103,27 @@ def test_the_last_epochs_see_images_as_they_are(monkeypatch: pytest.MonkeyPatch,
     assert (history[-1].accuracy > 0.7) == (clean > 0)
 
 
-def test_more_clean_epochs_than_epochs_is_told() -> None:
+def test_more_clean_epochs_than_epochs_is_an_error() -> None:
     with pytest.raises(ValueError, match=r"augmentation\.clean_epochs 4 is more than epochs 3"):
         config(augmentation={"rotation": 1.0, "clean_epochs": 4})
 
 
-def test_xla_compiles_a_training_step_and_finds_the_same(tmp_path: Path) -> None:
+def test_xla_training_step_gives_the_same_weights(tmp_path: Path) -> None:
     settings = config(epochs=1, augmentation={"rotation": 5.0})
-    (plain, weights), (compiled, weights_of_xla) = trained(tmp_path, settings), trained(tmp_path, settings, xla=True)
+    (plain, weights), (compiled, xla_weights) = trained(tmp_path, settings), trained(tmp_path, settings, xla=True)
     assert compiled.history[0].loss == pytest.approx(plain.history[0].loss, abs=1e-3)
-    for one, other in zip(weights, weights_of_xla, strict=True):
+    for one, other in zip(weights, xla_weights, strict=True):
         np.testing.assert_allclose(one, other, atol=1e-3)
 
 
 @pytest.mark.parametrize("precision", ["mixed_bfloat16", "mixed_float16"])
-def test_mixed_precision_learns_and_keeps_its_weights_in_float32(tmp_path: Path, precision: str) -> None:
-    fitted, weights = trained(tmp_path, config(epochs=4), precision=precision)
-    assert fitted.history[-1].val_accuracy > 0.9
+def test_mixed_precision_learns_with_float32_weights(tmp_path: Path, precision: str) -> None:
+    result, weights = trained(tmp_path, config(epochs=4), precision=precision)
+    assert result.history[-1].val_accuracy > 0.9
     assert {array.dtype for array in weights} == {np.dtype(np.float32)}
 
 
-def test_what_is_given_to_a_step_are_places_of_images_on_the_device() -> None:
+def test_training_step_takes_row_numbers_of_cached_images() -> None:
     train, validation = DeviceCache(squares(8, 0)), DeviceCache(squares(8, 1))
     train.load_rows(0, 8)
     classifier = Classifier(network(), config(), train=train, validation=validation, first_clean_step=0, xla=False)

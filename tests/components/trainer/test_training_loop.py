@@ -1,4 +1,4 @@
-"""The network, its schedules, its data order, and what fitting leaves behind."""
+"""The network, the learning-rate schedules, and the model that training produces."""
 
 from __future__ import annotations
 
@@ -39,7 +39,7 @@ def model(tmp_path_factory: pytest.TempPathFactory, transformed: Stored[Transfor
     return train(tmp_path_factory.mktemp("model"), transformed, epochs=8, learning_rate={"peak": 0.02}, patience=8)
 
 
-def test_the_network_has_three_poolings_two_dense_layers_and_a_softmax() -> None:
+def test_network_has_three_poolings_two_dense_and_softmax() -> None:
     import keras
 
     network = build_network(NetworkConfig(), image_shape=(28, 28, 1), classes=10, seed=0)
@@ -54,7 +54,7 @@ def test_the_network_has_three_poolings_two_dense_layers_and_a_softmax() -> None
     assert network.count_params() == 138_506
 
 
-def test_every_part_of_its_shape_is_configuration() -> None:
+def test_config_sets_every_layer_size() -> None:
     config = NetworkConfig(filters=(3, 5, 7), kernels=(5, 3, 1), dense=(11, 9), dropout=0.5, batch_normalization=True)
     network = build_network(config, image_shape=(20, 24, 1), classes=4, seed=0)
     shapes = {layer.name: layer.output.shape[1:] for layer in network.layers}
@@ -64,7 +64,7 @@ def test_every_part_of_its_shape_is_configuration() -> None:
     assert {"dropout_1", "dropout_2", "normalization_1", "normalization_3"} <= set(shapes)
 
 
-def test_the_seed_decides_the_first_weights() -> None:
+def test_seed_determines_the_initial_weights() -> None:
     def weights(seed: int) -> list[Any]:
         network = build_network(NetworkConfig(**TINY), image_shape=(16, 16, 1), classes=3, seed=seed)
         return [array for array in network.get_weights() if array.any()]
@@ -73,7 +73,7 @@ def test_the_seed_decides_the_first_weights() -> None:
     assert not any(np.array_equal(one, other) for one, other in zip(weights(1), weights(2), strict=True))
 
 
-def test_more_pooling_than_pixels_is_told() -> None:
+def test_images_too_small_for_the_poolings_are_an_error() -> None:
     with pytest.raises(ConfigError, match="leave nothing of images of 7x28 pixels"):
         build_network(NetworkConfig(), image_shape=(7, 28, 1), classes=10, seed=0)
 
@@ -86,21 +86,21 @@ def test_more_pooling_than_pixels_is_told() -> None:
         (OneCycleRate(peak=0.02, warmup=0.25), [0.002, 0.02, 0.013333, 0.0]),
     ],
 )
-def test_schedules_go_where_they_say(schedule: Any, rates: list[float]) -> None:
+def test_schedules_have_the_expected_rates(schedule: Any, rates: list[float]) -> None:
     built = schedule.build(400)
     found = [float(built(step)) if callable(built) else built for step in (0, 100, 200, 400)]
     assert found == pytest.approx(rates, abs=1e-5)
 
 
-def test_the_model_learns_and_keeps_its_best_epoch(model: Stored[Model]) -> None:
+def test_model_learns_and_keeps_its_best_epoch(model: Stored[Model]) -> None:
     history = model.artifact.history
     best = history[model.artifact.best_epoch - 1]
     assert best.val_accuracy == 1.0, "squares in noise are easy"
     assert best.val_loss == min(row.val_loss for row in history)
 
 
-def test_it_stops_early_and_restores_the_best_weights(tmp_path: Path, transformed: Stored[TransformedExamples]) -> None:
-    # A rate this high makes the loss jump about, so that the last epoch is not the best.
+def test_stops_early_and_restores_the_best_weights(tmp_path: Path, transformed: Stored[TransformedExamples]) -> None:
+    # With a rate this high the loss oscillates, so that the last epoch is not the best.
     stored = train(tmp_path, transformed, epochs=40, patience=2, monitor="val_loss", learning_rate={"peak": 0.05})
     history = stored.artifact.history
     losses = [row.val_loss for row in history]
@@ -112,7 +112,7 @@ def test_it_stops_early_and_restores_the_best_weights(tmp_path: Path, transforme
     assert right.mean() == pytest.approx(history[stored.artifact.best_epoch - 1].val_accuracy)
 
 
-def test_the_keras_file_and_the_saved_model_answer_alike(
+def test_keras_file_and_saved_model_predict_the_same(
     model: Stored[Model], transformed: Stored[TransformedExamples]
 ) -> None:
     import tensorflow as tf
@@ -131,14 +131,14 @@ def test_the_keras_file_and_the_saved_model_answer_alike(
     np.testing.assert_allclose(one["probabilities"].numpy(), probabilities[:1], atol=1e-6)
 
 
-def test_the_history_is_a_table_too(model: Stored[Model]) -> None:
+def test_history_is_written_as_csv(model: Stored[Model]) -> None:
     with (model.directory / "history.csv").open() as file:
         rows = list(csv.DictReader(file))
     assert [float(row["val_loss"]) for row in rows] == [row.val_loss for row in model.artifact.history]
     assert [float(row["learning_rate"]) for row in rows] == [row.learning_rate for row in model.artifact.history]
 
 
-def test_the_environment_is_stated(model: Stored[Model]) -> None:
+def test_model_records_its_environment(model: Stored[Model]) -> None:
     from components.runtime.resources import cpu_limit
 
     environment = model.artifact.environment
@@ -148,8 +148,8 @@ def test_the_environment_is_stated(model: Stored[Model]) -> None:
     assert environment.versions["tensorflow"] != "none"
 
 
-def test_progress_hears_every_epoch_and_its_steps(tmp_path: Path, transformed: Stored[TransformedExamples]) -> None:
-    class Heard(NoProgress):
+def test_progress_reports_every_epoch_and_its_steps(tmp_path: Path, transformed: Stored[TransformedExamples]) -> None:
+    class Recorder(NoProgress):
         begun: list[tuple[int, int, int]] = []
         steps: list[tuple[int, int]] = []
         ended: list[set[str]] = []
@@ -164,18 +164,18 @@ def test_progress_hears_every_epoch_and_its_steps(tmp_path: Path, transformed: S
         def epoch_end(self, *, metrics: Mapping[str, float]) -> None:
             self.ended.append(set(metrics))
 
-    heard = Heard()
+    recorder = Recorder()
     config = Trainer.Config.model_validate({"network": TINY, "epochs": 2, "batch_size": 7})
-    Trainer(config).run(Context(output=tmp_path, progress=heard), transformed=transformed)
+    Trainer(config).run(Context(output=tmp_path, progress=recorder), transformed=transformed)
     images = transformed.artifact.splits.train.count
     total = -(-images // 7)
-    assert heard.begun == [(1, 2, total), (2, 2, total)]
-    assert heard.ended == [{"loss", "accuracy", "val_loss", "val_accuracy", "learning_rate"}] * 2
-    assert heard.steps[-1] == (total, images)
-    assert len(heard.steps) > 10
+    assert recorder.begun == [(1, 2, total), (2, 2, total)]
+    assert recorder.ended == [{"loss", "accuracy", "val_loss", "val_accuracy", "learning_rate"}] * 2
+    assert recorder.steps[-1] == (total, images)
+    assert len(recorder.steps) > 10
 
 
-def test_a_loss_that_is_not_finite_is_told(tmp_path: Path, transformed: Stored[TransformedExamples]) -> None:
+def test_loss_that_is_not_finite_is_an_error(tmp_path: Path, transformed: Stored[TransformedExamples]) -> None:
     poisoned = tmp_path / "poisoned"
     poisoned.mkdir()
     for path in transformed.directory.iterdir():
@@ -187,9 +187,9 @@ def test_a_loss_that_is_not_finite_is_told(tmp_path: Path, transformed: Stored[T
         train(tmp_path / "out", Stored(transformed.artifact, poisoned))
 
 
-@pytest.mark.parametrize(("shift", "answers"), [(1, 5), (2, 13)])
-def test_answers_are_means_over_moved_images_where_the_model_says_so(
-    tmp_path: Path, transformed: Stored[TransformedExamples], shift: int, answers: int
+@pytest.mark.parametrize(("shift", "images"), [(1, 5), (2, 13)])
+def test_predictions_are_means_over_shifted_images(
+    tmp_path: Path, transformed: Stored[TransformedExamples], shift: int, images: int
 ) -> None:
     import tensorflow as tf
 
@@ -199,21 +199,21 @@ def test_answers_are_means_over_moved_images_where_the_model_says_so(
     test = read_scaled(transformed, transformed.artifact.splits.test).images
     padded = np.pad(test, ((0, 0), (shift, shift), (shift, shift), (0, 0)))
     size = test.shape[1]
-    places = range(2 * shift + 1)
-    near = [(row, column) for row in places for column in places if abs(row - shift) + abs(column - shift) <= shift]
-    assert len(near) == answers
+    offsets = range(2 * shift + 1)
+    near = [(row, column) for row in offsets for column in offsets if abs(row - shift) + abs(column - shift) <= shift]
+    assert len(near) == images
     moved = [padded[:, row : row + size, column : column + size] for row, column in near]
-    answer = load_predictor(alone)
-    expected = np.mean([answer(images) for images in moved], axis=0)
+    predict = load_predictor(alone)
+    expected = np.mean([predict(batch) for batch in moved], axis=0)
     np.testing.assert_allclose(load_predictor(averaged)(test), expected, atol=1e-6)
-    assert np.abs(answer(test) - expected).max() > 1e-4
+    assert np.abs(predict(test) - expected).max() > 1e-4
     assert averaged.artifact.saved_model is not None
     serve = tf.saved_model.load(str(tmp_path / averaged.artifact.saved_model)).signatures["serving_default"]
     raw = tf.constant(np.rint(test[..., 0] * 255).astype(np.uint8))
     np.testing.assert_allclose(serve(images=raw)["probabilities"].numpy(), expected, atol=1e-6)
 
 
-def test_a_convolution_without_padding_leaves_out_the_border() -> None:
+def test_convolution_without_padding_leaves_out_the_border() -> None:
     config = NetworkConfig(kernels=(5, 3, 3), padding=("valid", "valid", "same"))
     network = build_network(config, image_shape=(28, 28, 1), classes=10, seed=0)
     assert [network.get_layer(f"pooling_{number}").output.shape[1] for number in (1, 2, 3)] == [12, 5, 2]
@@ -224,21 +224,19 @@ def test_a_convolution_without_padding_leaves_out_the_border() -> None:
     build_network(config, image_shape=(16, 16, 1), classes=10, seed=0)
 
 
-@pytest.mark.parametrize(("pooling", "sizes", "least"), [(2, [12, 5, 2], 16), (3, [12, 5, 3], 9)])
-def test_poolings_halve_whether_or_not_their_windows_overlap(pooling: int, sizes: list[int], least: int) -> None:
+@pytest.mark.parametrize(("pooling", "sizes", "smallest"), [(2, [12, 5, 2], 16), (3, [12, 5, 3], 9)])
+def test_poolings_halve_with_and_without_overlap(pooling: int, sizes: list[int], smallest: int) -> None:
     config = NetworkConfig(kernels=(5, 3, 3), padding=("valid", "valid", "same"), pooling=pooling)
     network = build_network(config, image_shape=(28, 28, 1), classes=10, seed=0)
     assert [network.get_layer(f"pooling_{number}").output.shape[1] for number in (1, 2, 3)] == sizes
     assert network.get_layer("pooling_1").pool_size == (pooling, pooling)
-    build_network(config, image_shape=(least, least, 1), classes=10, seed=0)
+    build_network(config, image_shape=(smallest, smallest, 1), classes=10, seed=0)
     with pytest.raises(ConfigError, match="leave nothing"):
-        build_network(config, image_shape=(least - 1, 28, 1), classes=10, seed=0)
+        build_network(config, image_shape=(smallest - 1, 28, 1), classes=10, seed=0)
 
 
-def test_the_last_epoch_is_kept_where_that_is_asked_for(
-    tmp_path: Path, transformed: Stored[TransformedExamples]
-) -> None:
-    # As above, but nothing is stopped for it: the loss jumps about, and the last epoch is not the best.
+def test_monitor_epoch_keeps_the_last_epoch(tmp_path: Path, transformed: Stored[TransformedExamples]) -> None:
+    # As above, but training does not stop early, although the last epoch is not the best.
     rate = {"peak": 0.05}
     stored = train(tmp_path, transformed, epochs=12, patience=1, monitor="epoch", learning_rate=rate)
     losses = [row.val_loss for row in stored.artifact.history]

@@ -1,4 +1,4 @@
-"""Transform: scaled splits that can be memory-mapped, one graph for training and serving, overlaps."""
+"""Transform: memory-mapped scaled splits, one graph for training and serving, shared images."""
 
 from __future__ import annotations
 
@@ -28,7 +28,7 @@ def transform(tmp_path: Path, folder: Path) -> Stored[TransformedExamples]:
     return Stored(Transform().run(Context(output=output), examples=examples), output)
 
 
-def test_images_are_divided_by_255_and_mapped_not_read(tmp_path: Path) -> None:
+def test_images_are_scaled_by_255_and_memory_mapped(tmp_path: Path) -> None:
     transformed = transform(tmp_path, write_idx_folder(tmp_path / "idx"))
     test = read_scaled(transformed, transformed.artifact.splits.test)
     assert isinstance(test.images, np.memmap)
@@ -38,7 +38,7 @@ def test_images_are_divided_by_255_and_mapped_not_read(tmp_path: Path) -> None:
     assert {np.rint(image * 255).astype(np.uint8).tobytes() for image in test.images} == raw
 
 
-def test_the_graph_is_written_beside_the_splits(tmp_path: Path) -> None:
+def test_graph_is_written_beside_the_splits(tmp_path: Path) -> None:
     transformed = transform(tmp_path, write_idx_folder(tmp_path / "idx"))
     written = json.loads((transformed.directory / "graph.json").read_text())
     assert written == [
@@ -48,25 +48,25 @@ def test_the_graph_is_written_beside_the_splits(tmp_path: Path) -> None:
     ]
 
 
-def test_numpy_tensorflow_and_keras_mean_the_same_by_the_graph_to_the_bit() -> None:
+def test_numpy_tensorflow_and_keras_give_identical_bits() -> None:
     from components.runtime.tensorflow import import_tensorflow
 
     tf = import_tensorflow()
     import keras
 
     every_grey = np.arange(256, dtype=np.uint8).reshape(1, 16, 16)
-    ours = apply_numpy(scaling_graph(), every_grey)
-    served = tf.function(lambda images: apply_tensorflow(scaling_graph(), images))(tf.constant(every_grey)).numpy()
+    numpy_images = apply_numpy(scaling_graph(), every_grey)
+    tf_images = tf.function(lambda images: apply_tensorflow(scaling_graph(), images))(tf.constant(every_grey)).numpy()
     images = keras.Input((16, 16), dtype="uint8")
-    layers = keras.Model(images, apply_keras(scaling_graph(), images))(tf.constant(every_grey)).numpy()
-    assert ours.dtype == served.dtype == layers.dtype == np.float32
-    np.testing.assert_array_equal(ours, served)
-    np.testing.assert_array_equal(ours, layers)
-    np.testing.assert_allclose(ours.reshape(-1), np.arange(256) / 255, rtol=1e-7)
-    assert (ours.min(), ours.max()) == (0, 1)
+    keras_images = keras.Model(images, apply_keras(scaling_graph(), images))(tf.constant(every_grey)).numpy()
+    assert numpy_images.dtype == tf_images.dtype == keras_images.dtype == np.float32
+    np.testing.assert_array_equal(numpy_images, tf_images)
+    np.testing.assert_array_equal(numpy_images, keras_images)
+    np.testing.assert_allclose(numpy_images.reshape(-1), np.arange(256) / 255, rtol=1e-7)
+    assert (numpy_images.min(), numpy_images.max()) == (0, 1)
 
 
-def test_images_in_two_splits_are_counted(tmp_path: Path) -> None:
+def test_counts_images_that_splits_share(tmp_path: Path) -> None:
     folder = write_idx_folder(tmp_path / "idx", train=200, test=100)
     images, _ = squares(200)
     images[::2] = images[0]  # every second training image is the same one

@@ -1,4 +1,4 @@
-"""A job on data that is not as it should be: what it says, how it exits, and how that is configured."""
+"""A job on anomalous data: messages, exit codes, and the configured levels."""
 
 from __future__ import annotations
 
@@ -16,7 +16,7 @@ from tests.support.data import IDX_NAMES, squares, write_idx, write_idx_folder
 
 @pytest.fixture
 def flawed(tmp_path: Path) -> Path:
-    """Return a configuration of data whose test set has an empty image, and an image of the training set."""
+    """Return a configuration of data whose test set has an empty image and an image of the training set."""
     folder = write_idx_folder(tmp_path / "idx")
     images, _ = squares(100, seed=1)
     images[3] = 0
@@ -28,21 +28,21 @@ def flawed(tmp_path: Path) -> Path:
     return config
 
 
-def test_a_finding_that_is_an_error_ends_the_job_with_bad_data(flawed: Path, tmp_path: Path) -> None:
+def test_anomaly_of_level_error_exits_with_3(flawed: Path, tmp_path: Path) -> None:
     outcome = run_job_process(
         *("run", "--config", flawed, "--root", tmp_path / "root"),
         *("--set", "example_gen.checks.duplicates_across_splits=error"),
     )
     assert outcome.exit_code == 3
-    said = outcome.stdout + outcome.stderr
-    assert "2 images are equal to one of another split" in said
-    assert "1 image is empty, every pixel 0: 1 in test" in said
-    assert "which is train/7 in the source" in said
-    assert "set example_gen.checks.duplicates_across_splits to `warning`" in said
-    assert "Traceback" not in said
+    output = outcome.stdout + outcome.stderr
+    assert "2 images are equal to one of another split" in output
+    assert "1 image is empty, every pixel 0: 1 in test" in output
+    assert "which is train/7 in the source" in output
+    assert "set example_gen.checks.duplicates_across_splits to `warning`" in output
+    assert "Traceback" not in output
 
 
-def test_a_warning_is_told_and_the_job_goes_on(mnist_job: Command, flawed: Path, tmp_path: Path) -> None:
+def test_anomaly_of_level_warning_is_printed(mnist_job: Command, flawed: Path, tmp_path: Path) -> None:
     outcome = mnist_job("run", "--config", flawed, "--root", tmp_path / "root", "--until", "example_gen")
     assert outcome.exit_code == 0
     assert "warning: 1 image is empty, every pixel 0: 1 in test (test/" in outcome.stdout
@@ -53,7 +53,7 @@ def test_a_warning_is_told_and_the_job_goes_on(mnist_job: Command, flawed: Path,
 
 
 @pytest.mark.parametrize(("written", "valid"), [("off", True), ("'off'", True), ("note", True), ("on", False)])
-def test_a_level_can_be_written_as_yaml_reads_it(
+def test_level_off_is_valid_as_boolean_and_string(
     mnist_job: Command, flawed: Path, tmp_path: Path, written: str, valid: bool
 ) -> None:
     arguments = ("--config", flawed, "--set", f"example_gen.checks.constant_images={written}")
@@ -68,7 +68,7 @@ def test_a_level_can_be_written_as_yaml_reads_it(
     assert Draft202012Validator(schema).is_valid(document) == valid
 
 
-def test_drift_is_measured_against_the_last_run_that_was_blessed(mnist_job: Command, tmp_path: Path) -> None:
+def test_drift_is_measured_from_the_last_blessed_run(mnist_job: Command, tmp_path: Path) -> None:
     folder, config, root = write_idx_folder(tmp_path / "idx", test=0), tmp_path / "config.yaml", tmp_path / "root"
     source = {"kind": "idx", "path": str(folder)}
     config.write_text(yaml.safe_dump({**FAKES, "example_gen": {"source": source, "baseline": "latest-blessed"}}))

@@ -65,7 +65,7 @@ def test_a_picture_can_be_edited_without_training_again() -> None:
     assert len(drawing) > 5
     for cls in (ExampleGen, Transform, Trainer, Evaluator):
         assert not drawing & set(find_modules(cls))
-    assert "components.trainer.one_cycle" in find_modules(Trainer), "imported inside a function"
+    assert "components.trainer.train_step" in find_modules(Trainer), "imported inside a function"
 
 
 def test_a_class_in_a_module_of_its_own_is_fine(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:

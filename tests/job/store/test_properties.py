@@ -193,12 +193,12 @@ def test_a_manifest_reads_back_equal(key: FingerprintInputs, artifact: Artifact,
 
 
 @FEW
-@given(history=epochs, arrays=st.dictionaries(text, text, max_size=4), value=st.none() | number, guard=text)
+@given(history=epochs, arrays=st.dictionaries(text, text, max_size=4), value=st.none() | number, fingerprint=text)
 def test_a_checkpoints_record_reads_back_equal(
-    history: tuple[Epoch, ...], arrays: dict[str, str], value: float | None, guard: str
+    history: tuple[Epoch, ...], arrays: dict[str, str], value: float | None, fingerprint: str
 ) -> None:
     record = Checkpoint(
-        guard=guard,
+        fingerprint=fingerprint,
         epoch=2,
         step=3,
         done=False,
@@ -206,7 +206,7 @@ def test_a_checkpoints_record_reads_back_equal(
         best=BestEpoch(epoch=1, value=value),
         machine="m",
         arrays=arrays,
-    ).signed()
+    ).with_digest()
     assert Checkpoint.from_bytes(record.model_dump_json(indent=2).encode(), where="here") == record
 
 

@@ -122,7 +122,7 @@ def test_a_baseline_scored_on_another_split_is_refused_with_exit_code_3(job: Job
     ("named", "said"),
     [
         ("20200101-000000-000abcd", "has no run `20200101-000000-000abcd`"),
-        ("nowhere/at-all", "where there is no folder"),
+        ("nowhere/at-all", "which is not a folder"),
     ],
 )
 def test_a_baseline_that_is_not_there_is_told_before_anything_runs(job: Job, named: str, said: str) -> None:
@@ -147,14 +147,14 @@ def test_a_run_that_did_not_come_to_its_evaluator_is_no_baseline(job: Job) -> No
     for named in (run_id, job.root / "runs" / run_id):
         outcome = job(f"evaluator.baseline={named}", options=())
         assert outcome.exit_code == 2
-        assert "a run that did not come to its evaluator" in outcome.stderr
+        assert "a run without a finished evaluator" in outcome.stderr
 
 
 def test_a_component_that_takes_no_baseline_is_told_so(job: Job) -> None:
     use = "evaluator.use=tests.support.components:PlainEvaluator"
     outcome = job(use, LATEST, options=())
     assert outcome.exit_code == 2
-    assert "PlainEvaluator takes no baseline" in outcome.stderr
+    assert "PlainEvaluator has no input baseline" in outcome.stderr
 
 
 def test_a_run_that_was_compared_is_no_rubber_stamp_after_housekeeping(job: Job) -> None:

@@ -23,7 +23,7 @@ class Curves:
 
 def tell_curves(model: Model) -> Curves:
     """Return the section; every model has a history."""
-    history, kept = model.history, model.kept
+    history, kept = model.history, model.best
     epochs = [row.epoch for row in history]
     stopped = " Training stopped early: it did not get better any more." if model.stopped_early else ""
     told = (
