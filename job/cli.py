@@ -9,7 +9,7 @@ from __future__ import annotations
 from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
-from typing import TYPE_CHECKING, Annotated, cast
+from typing import Annotated
 
 import typer
 
@@ -22,9 +22,6 @@ from job.options import (
     PredictOptions,
     RunOptions,
 )
-
-if TYPE_CHECKING:
-    from components.artifacts import ExportFormat
 
 app = typer.Typer(
     name="mnist-job",
@@ -188,7 +185,7 @@ def export(
     """
     from job.commands.export import export
 
-    names = None if formats is None else [cast("ExportFormat", name.value) for name in formats]
+    names = None if formats is None else [name.value for name in formats]
     with exit_on_job_error():
         export(directory, names, model=model, root=root, as_json=as_json)
 
