@@ -9,7 +9,7 @@ from __future__ import annotations
 from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
-from typing import Annotated
+from typing import TYPE_CHECKING, Annotated
 
 import typer
 
@@ -22,6 +22,9 @@ from job.options import (
     PredictOptions,
     RunOptions,
 )
+
+if TYPE_CHECKING:
+    from components.artifacts import ExportFormat
 
 app = typer.Typer(
     name="mnist-job",
@@ -185,7 +188,7 @@ def export(
     """
     from job.commands.export import export
 
-    names = None if formats is None else [name.value for name in formats]
+    names: list[ExportFormat] | None = None if formats is None else [name.value for name in formats]
     with exit_on_job_error():
         export(directory, names, model=model, root=root, as_json=as_json)
 
