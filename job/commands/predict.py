@@ -22,9 +22,9 @@ if TYPE_CHECKING:
     from numpy.typing import NDArray
     from rich.console import Console
 
+    from components.inference.predictor import RawPredictor
     from components.inference.preprocessing.input_reader import InputImage, InputReader
     from components.inference.preprocessing.preview import PreviewWriter
-    from components.inference.serving_predictor import RawPredictor
     from job.store.resolve import ResolvedModel
 
 MAX_BATCH_IMAGES = 1000
@@ -92,8 +92,8 @@ def predict_batch(images: Sequence[InputImage], predictor: RawPredictor) -> list
 
 def _load_predictor(model: ResolvedModel) -> RawPredictor:
     """Return a function from raw images to probabilities, scaled by the temperature of the model's evaluation."""
+    from components.inference.predictor import load_raw_predictor
     from components.inference.probabilities import apply_temperature
-    from components.inference.serving_predictor import load_raw_predictor
 
     predictor = load_raw_predictor(model.stored, model.graph)
     if (temperature := model.temperature) is None:
