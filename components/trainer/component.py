@@ -54,12 +54,7 @@ class Trainer(Component[TrainerConfig]):
         """
         if self.config.device == "gpu":
             require_gpu()
-        if missing := self.missing_packages(self.config.exports):
-            raise ConfigError(
-                f"trainer.exports contains onnx, but its converter is not installed: {', '.join(missing)}",
-                expected="the packages of the extra `onnx`",
-                remedy="`make extras` or `pip install 'mnist-job[onnx]'`, or remove onnx from trainer.exports",
-            )
+        self.require_packages(self.config.exports)
 
     def run(self, context: Context, /, *, transformed: Stored[TransformedExamples]) -> Model:
         """Train, and write `history.csv` and the exported formats.
@@ -67,10 +62,7 @@ class Trainer(Component[TrainerConfig]):
         Raises:
             TerminationError: if termination was requested; the next run resumes from the checkpoint.
             ConfigError: if the images are too small for the network's poolings, or training diverges.
-            DataError: if a model of these images cannot be exported.
             JobError: if an exported file predicts differently from the network in memory.
-            StorageError: if the disk has no space for the model or a checkpoint.
-            ResourceError: if the device is `gpu` and TensorFlow finds none.
         """
         with context.timed("imports"):
             tf = import_tensorflow()
@@ -149,14 +141,12 @@ class Trainer(Component[TrainerConfig]):
         Args:
             model: a `keras` model.
             transformed: the images that it was trained on.
-            formats: the formats to write; `missing_packages(formats)` must be empty.
+            formats: the formats to write; their packages must be installed (see `require_packages`).
             context: its output receives the files.
             setting: the name of the setting that lists the formats, for error messages.
 
         Raises:
-            DataError: if a model of these images cannot be exported.
             JobError: if an exported file predicts differently from the network in memory.
-            StorageError: if the disk has no space for the files.
         """
         from components.inference.predictor import load_network
         from components.trainer.export.export import export_model, raw_check_images
@@ -166,6 +156,16 @@ class Trainer(Component[TrainerConfig]):
         network, graph = load_network(model), transformed.artifact.graph
         serving_model = ServingModel.from_network(network, graph, model.artifact.test_time_shift)
         return export_model(serving_model, formats, images, context, setting=setting)
+
+    @classmethod
+    def require_packages(cls, formats: Iterable[ExportFormat], *, setting: str = "trainer.exports") -> None:
+        """Raise ConfigError if a package is not installed that exporting to `formats` needs."""
+        if missing := cls.missing_packages(formats):
+            raise ConfigError(
+                f"{setting} names onnx, but its converter is not installed: {', '.join(missing)}",
+                expected="the packages of the extra `onnx`",
+                remedy=f"`make extras` or `pip install 'mnist-job[onnx]'`, or remove onnx from {setting}",
+            )
 
     @staticmethod
     def missing_packages(formats: Iterable[ExportFormat]) -> list[str]:

@@ -8,24 +8,18 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any, NoReturn
 
 import keras
+import tensorflow as tf
 
 from components.artifacts import Epoch
 from components.base.component import Context
 from components.base.errors import ConfigError, TerminationError
-from components.trainer.checkpoint import (
-    Checkpoint,
-    Checkpoints,
-    NoCheckpoints,
-    best_weights,
-    capture_state,
-    restore_state,
-)
+from components.trainer.checkpoint import Checkpoint, best_weights, capture_state, open_checkpoints, restore_state
 from components.trainer.checkpoint_policy import CheckpointPolicy
 from components.trainer.config import TrainerConfig
 from components.trainer.device_cache import DeviceCache, rows_within_budget
 from components.trainer.early_stopping import EarlyStopping
 from components.trainer.shuffle import Block, EpochOrder
-from components.trainer.train_step import Classifier, training_batches, validation_batches
+from components.trainer.train_step import Classifier, batch_rows
 
 if TYPE_CHECKING:
     import numpy as np
@@ -37,6 +31,7 @@ PROGRESS_REPORTS_PER_EPOCH = 10
 """Training steps run in the graph in about this many groups per epoch; Python code runs only between them."""
 MAX_STEPS_PER_GROUP = 32
 """So that a long epoch, too, notices a termination request soon."""
+VALIDATION_BATCH_SIZE = 500
 
 
 @dataclass(frozen=True)
@@ -55,17 +50,14 @@ class TrainingLoop:
 
     Args:
         network: a built keras model from images to probabilities.
-        config: how to train.
         train: scaled images, float32 [count, height, width, channels], and int64 labels.
         validation: the same; decides when to stop, and which epoch is best.
-        context: receives progress, signals termination, and names the checkpoint directory.
         machine: the hardware, recorded in checkpoints.
         xla: whether XLA compiles the training step.
 
     Attributes:
         epoch: the epoch in progress, from 1.
         step: steps of it that are done.
-        history: one row per finished epoch.
     """
 
     def __init__(
@@ -88,18 +80,13 @@ class TrainingLoop:
         self.history: list[Epoch] = []
         self.stopping = EarlyStopping(config.monitor, patience=config.patience)
         self.policy = CheckpointPolicy(config.checkpoint)
-        self.checkpoints: Checkpoints | NoCheckpoints = (
-            NoCheckpoints()
-            if context.checkpoints is None
-            else Checkpoints(context.checkpoints, fingerprint=context.fingerprint)
-        )
+        self.checkpoints = open_checkpoints(context)
         self._restored_arrays: Arrays | None = None
         self._metric_sums: list[Any] = []
         """The metrics' variables after the epoch's finished blocks."""
         train_rows, self.validation_rows = rows_within_budget(config.memory_budget, train, validation)
         self.order = EpochOrder(images=len(train), batch_size=config.batch_size, max_rows=train_rows, seed=config.seed)
-        self.train = DeviceCache(train)
-        self.validation = DeviceCache(validation)
+        self.train, self.validation = DeviceCache(train), DeviceCache(validation)
         self.classifier = Classifier(
             network,
             config,
@@ -123,7 +110,6 @@ class TrainingLoop:
         Raises:
             TerminationError: if termination was requested; the progress is saved.
             ConfigError: if the loss does not stay finite.
-            StorageError: if the disk has no space for a checkpoint.
         """
         with self.context.termination.deferred():
             self._resume()
@@ -165,12 +151,10 @@ class TrainingLoop:
         while self.step < self.order.steps:
             block = self.order.block(self.epoch, self.step)
             self.train.load_rows(block.start, block.rows)
+            rows = self.order.rows(self.epoch, block)[(self.step - block.first_step) * self.order.batch_size :]
+            step = (self.epoch - 1) * self.order.steps + self.step  # counted over all epochs
             fitted = self.classifier.fit(
-                training_batches(
-                    self.order.rows(self.epoch, block)[(self.step - block.first_step) * self.order.batch_size :],
-                    batch_size=self.order.batch_size,
-                    first_step=(self.epoch - 1) * self.order.steps + self.step,
-                ),
+                batch_rows(rows, self.order.batch_size).enumerate(start=step),
                 shuffle=False,  # the rows are in the epoch's order
                 callbacks=[_StepCallback(self, block, first_step)],
                 verbose=0,
@@ -226,7 +210,8 @@ class TrainingLoop:
         """Return the mean metrics over the validation split, which may be loaded block by block."""
         totals: Counter[str] = Counter()
         for rows in self.validation.load_in_blocks(self.validation_rows):
-            means = self.classifier.evaluate(validation_batches(rows), verbose=0, return_dict=True)
+            batches = batch_rows(tf.range(rows, dtype=tf.int64), VALIDATION_BATCH_SIZE)
+            means = self.classifier.evaluate(batches, verbose=0, return_dict=True)
             totals.update({name: mean * rows for name, mean in means.items()})
         return {name: total / len(self.validation.split) for name, total in totals.items()}
 
@@ -257,23 +242,20 @@ class TrainingLoop:
 class _StepCallback(keras.callbacks.Callback):  # type: ignore[misc]
     """Calls the training loop when a block begins and after each group of steps.
 
-    Args:
-        training: the training loop.
-        block: the block that is trained.
-        first_step: the step of the epoch at which this process began.
+    `first_step` is the step of the epoch at which this process began.
     """
 
-    def __init__(self, training: TrainingLoop, block: Block, first_step: int) -> None:
+    def __init__(self, loop: TrainingLoop, block: Block, first_step: int) -> None:
         super().__init__()
-        self.training, self.block = training, block
-        self.first_step, self.block_begin = first_step, training.step
+        self.loop, self.block = loop, block
+        self.first_step, self.block_begin = first_step, loop.step
 
     def on_epoch_begin(self, epoch: int, logs: dict[str, float] | None = None) -> None:  # noqa: ARG002
-        self.training.begin_block()
+        self.loop.begin_block()
 
     def on_train_batch_end(self, batch: int, logs: dict[str, float] | None = None) -> None:
         # Keras counts whole groups, also if the last one is shorter.
         step = min(self.block_begin + batch + 1, self.block.end_step)
-        order = self.training.order
+        order = self.loop.order
         images = min(step * order.batch_size, order.images) - self.first_step * order.batch_size
-        self.training.advance(step, images, logs or {})
+        self.loop.advance(step, images, logs or {})

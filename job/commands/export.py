@@ -39,14 +39,8 @@ def export_model(
             a format is not installed.
         IntegrityError: if the model or the images that it was trained on are damaged or missing.
         JobError: if an exported file predicts differently from the network in memory.
-        StorageError: if the disk is full.
     """
-    if missing := Trainer.missing_packages(formats):
-        raise ConfigError(
-            f"{FORMAT_OPTION} names onnx, but its converter is not installed: {', '.join(missing)}",
-            expected="the packages of the extra `onnx`",
-            remedy=f"`make extras` or `pip install 'mnist-job[onnx]'`, or leave out {FORMAT_OPTION} onnx",
-        )
+    Trainer.require_packages(formats, setting=FORMAT_OPTION)
     _check_empty(directory)
     chosen = resolve_model(root, model)
     if chosen.stored.artifact.format != "keras":

@@ -41,7 +41,8 @@ def _run_job(request: RunOptions, signals: Signals) -> int:
     from job.options import DEFAULT_ROOT
     from job.pipeline.slots import find_slot
     from job.reporters.tables import make_console
-    from job.runner.runner import RUN_ENDING_EXCEPTIONS, Runner, as_job_error
+    from job.runner.errors import RUN_ENDING_EXCEPTIONS, as_job_error
+    from job.runner.runner import Runner
 
     ignore_broken_pipes()
     standard_output = sys.stdout

@@ -1,4 +1,4 @@
-"""The pipeline: which components there are, and how artifacts flow between them."""
+"""The pipeline: the components of a job, and the data flow between them."""
 
 from job.pipeline.pipeline import Pipeline
 

@@ -1,4 +1,4 @@
-"""The slots of the pipeline, and what fits into each."""
+"""The slots of the pipeline, and the check that a component fits its slot."""
 
 from __future__ import annotations
 
@@ -19,27 +19,31 @@ SLOTS: dict[str, type[Component[Any]]] = {
     "visualizer": Visualizer,
     "pusher": Pusher,
 }
-"""Each slot with its own component, whose `run` says what artifacts the slot takes and gives."""
+"""Default component of each slot. The annotations of its `run` define the slot's artifact types."""
 OPTIONAL_SLOTS = frozenset({"pusher"})
-"""Slots that are empty unless a component is named for them."""
+"""Slots that are empty unless the configuration names a component."""
 
 
 def import_string(cls: type) -> str:
-    """Return the name by which a configuration can `use` a class."""
+    """Return the name of a class as `use` in a configuration takes it.
+
+    >>> import_string(Trainer)
+    'components.trainer.component:Trainer'
+    """
     return f"{cls.__module__}:{cls.__qualname__}"
 
 
 def find_slot(name: str) -> str:
-    """Return the slot of a name such as `trainer` or `Trainer`.
+    """Return the slot with a name such as `trainer` or `Trainer`.
 
     Raises:
         ConfigError: if there is none.
     """
     names = {slot.replace("_", ""): slot for slot in SLOTS}
-    asked = name.lower().replace("_", "")
-    if asked in names:
-        return names[asked]
-    near = difflib.get_close_matches(asked, names, n=1)
+    requested = name.lower().replace("_", "")
+    if requested in names:
+        return names[requested]
+    near = difflib.get_close_matches(requested, names, n=1)
     raise ConfigError(
         f"`{name}` is not a component",
         expected=", ".join(SLOTS),
@@ -48,48 +52,48 @@ def find_slot(name: str) -> str:
 
 
 def check_slot(slot: str, component: object) -> None:
-    """Hold a component, or its class, against the types of a slot.
+    """Check that a component, or its class, has the types of a slot.
 
     Raises:
-        ConfigError: if it is not a component, or reads or makes other artifacts than the slot's.
+        ConfigError: if it is not a component, or has other inputs or another output.
     """
     cls = component if isinstance(component, type) else type(component)
-    name = import_string(cls)
-    wanted = SLOTS[slot].signature()
+    problem = f"{import_string(cls)} cannot be the {slot}"
+    slot_types = SLOTS[slot].signature()
     if not (isinstance(cls, type) and issubclass(cls, Component)):
         raise ConfigError(
-            f"{name} cannot be the {slot}: it is not a component",
+            f"{problem}: it is not a component",
             expected="a subclass of components.Component",
-            remedy="derive the class from it; README.md shows how",
+            remedy="derive the class from it; see components/README.md",
         )
     config = getattr(cls, "Config", None)
     if not (isinstance(config, type) and issubclass(config, ComponentConfig)):
         raise ConfigError(
-            f"{name} cannot be the {slot}: it has no `Config`",
+            f"{problem}: it has no `Config`",
             expected="a subclass of components.ComponentConfig as its `Config`",
-            remedy="give it one; README.md shows how",
+            remedy="add one; see components/README.md",
         )
     try:
-        found = cls.signature()
+        types = cls.signature()
     except (TypeError, NameError) as error:
         raise ConfigError(
-            f"{name} cannot be the {slot}: {error}",
-            expected=f"run(self, context, /, *, ...) with the types {wanted}",
-            remedy="annotate `run` with the artifacts that it reads and makes",
+            f"{problem}: {error}",
+            expected=f"run(self, context, /, *, ...) with the types {slot_types}",
+            remedy="annotate `run` with the artifact types",
         ) from error
-    if not found.is_compatible_with(wanted):
+    if not types.is_compatible_with(slot_types):
         raise ConfigError(
-            f"{name} cannot be the {slot}: its types are {found}",
-            expected=str(wanted),
-            remedy="let its `run` take and return these, or use it in the slot that it fits",
+            f"{problem}: its types are {types}",
+            expected=str(slot_types),
+            remedy="change its `run` to these types, or use it in the slot that it fits",
         )
 
 
 def load_component_class(slot: str, name: str) -> type[Component[Any]]:
-    """Import `package.module:Class` and hold it against the slot; the working folder can be imported from.
+    """Import `package.module:Class`, also from the working folder, and check that it fits the slot.
 
     Raises:
-        ConfigError: if it cannot be imported or does not fit.
+        ConfigError: if it cannot be imported, or does not fit.
     """
     module_name, colon, class_name = name.partition(":")
     expected = "an import string such as my_package.module:MyTrainer"
@@ -100,11 +104,11 @@ def load_component_class(slot: str, name: str) -> type[Component[Any]]:
         sys.path.insert(0, here)
     try:
         module = importlib.import_module(module_name)
-    except Exception as error:  # whatever the user's module does when it is imported
+    except Exception as error:  # a user's module may raise anything when it is imported
         raise ConfigError(
             f"{slot}.use: {module_name} cannot be imported: {one_line(error)}",
             expected=expected,
-            remedy="run where the module can be imported, and see that it can",
+            remedy="check that Python can import the module from this folder",
         ) from error
     cls = getattr(module, class_name, None)
     if cls is None:

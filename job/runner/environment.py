@@ -1,37 +1,34 @@
-"""What a run ran on, told without importing any of it."""
+"""The environment of a run: versions, processors and memory, determined without importing the libraries."""
 
 from __future__ import annotations
 
 import os
 import platform
-from typing import TYPE_CHECKING, Any
+from collections.abc import Iterable
+from typing import Any
 
+from components import Component
 from components.runtime.libraries import library_version
 from components.runtime.resources import cpu_limit, memory_limit, processor
 from job import __version__
 from job.pipeline.slots import SLOTS
 
-if TYPE_CHECKING:
-    from collections.abc import Iterable
-
-    from components import Component
-
-REVISION = "JOB_REVISION"
-"""Environment variable that names the commit that an image was built from."""
+REVISION_VARIABLE = "JOB_REVISION"
+"""Environment variable with the commit from which an image was built."""
 
 
 def describe_environment(components: Iterable[Component[Any]] = ()) -> dict[str, Any]:
-    """Return versions, processors and memory, as `run.json` states them.
+    """Return the environment as `run.json` holds it.
 
     Args:
-        components: those that run, which may rest on more libraries than the slots' own.
+        components: the components of the run; a replaced one may use more libraries than the default.
     """
-    of_slots = {name for cls in SLOTS.values() for name in cls.libraries}
+    of_defaults = {name for cls in SLOTS.values() for name in cls.libraries}
     of_components = {name for component in components for name in component.libraries}
-    libraries = sorted(of_slots | of_components | {"tensorflow-datasets"})
+    libraries = sorted(of_defaults | of_components | {"tensorflow-datasets"})
     return {
         "version": __version__,
-        "revision": os.environ.get(REVISION),
+        "revision": os.environ.get(REVISION_VARIABLE),
         "python": platform.python_version(),
         "platform": platform.platform(),
         "processor": processor(),

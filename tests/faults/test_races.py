@@ -179,7 +179,7 @@ def test_a_run_that_waits_can_be_asked_to_end(tmp_path: Path, write_config: Writ
     with start("run", "--config", config, "--root", root) as at_work:
         wait_for("sleeping", at_work)
         with start("run", "--config", config, "--root", root) as waiting:
-            wait_for("waiting: run ", waiting)
+            wait_for("waiting for run ", waiting)
             waiting.terminate()
             assert waiting.wait(10) == 143
         assert at_work.poll() is None

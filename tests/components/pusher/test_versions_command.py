@@ -147,7 +147,7 @@ def test_refuses_a_destination_inside_the_job_root(
     (tmp_path / "root/runs").mkdir(parents=True)
     outcome = mnist_job(*pushing, "--set", f"pusher.destination={tmp_path / own}")
     assert outcome.exit_code == 2
-    assert f"the pusher would deliver to {tmp_path / own}, which is for the job's " in outcome.stderr
+    assert f"the pusher would publish to {tmp_path / own}, which is for the job's " in outcome.stderr
     assert list((tmp_path / "root").rglob("run.json")) == []
 
 

@@ -144,7 +144,7 @@ def test_a_damaged_artifact_is_set_aside_and_made_again(mnist_job: Command, fake
 
     second = mnist_job("run", "--config", fake_config, "--root", root, "--json")
     assert statuses(second.record) == ["reused", "reused", "ran", "reused", "reused"]
-    assert second.record["steps"][2]["reason"] == "what was sealed is damaged"
+    assert second.record["steps"][2]["reason"] == "the sealed artifact is damaged"
     assert f"{damaged} has been changed" in second.stderr
     assert list(root.rglob("*.quarantined-1/weights.npz"))
     assert mnist_job("verify", "--root", root).exit_code == 0
