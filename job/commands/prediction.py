@@ -16,8 +16,8 @@ if TYPE_CHECKING:
     import numpy as np
     from numpy.typing import NDArray
 
+    from components.inference.predictor import RawPredictor
     from components.inference.preprocessing.input_reader import InputImage, InputReader
-    from components.inference.serving_predictor import RawPredictor
     from job.options import PredictOptions
     from job.reporters.progress import ProgressReporter
     from job.store.resolve import ResolvedModel
@@ -30,7 +30,7 @@ PATIENCE = 0.5
 
 def load_predictor(chosen: ResolvedModel) -> RawPredictor:
     """Return what answers raw images, as sure of itself as the model's evaluation says that it may be."""
-    from components.inference.serving_predictor import load_raw_predictor
+    from components.inference.predictor import load_raw_predictor
 
     predict = load_raw_predictor(chosen.stored, chosen.graph)
     if (temperature := chosen.temperature) is None:

@@ -17,7 +17,6 @@ from components.base.timing import Elapsed
 from job.reporters.steps import REST, is_long
 from job.store.records import Duration, RunRecord, remaining_time
 
-APOSTROPHE = "\N{RIGHT SINGLE QUOTATION MARK}"
 REPORT_LINKS = '<li><a href="#reproduce">Reproduce</a></li>\n<li><a href="#cost">Time and cost</a></li>'
 SHORTEST_BAR_SECONDS = 0.001
 """Keeps the bars defined in a run that took no CPU time at all."""
@@ -128,7 +127,7 @@ def _references(record: RunRecord) -> Iterator[Paragraph]:
                 f"The {name} of the {step.component} is ",
                 Code(found.requested),
                 *run,
-                f": the {found.component}{APOSTROPHE}s artifact ",
+                f": the {found.component}’s artifact ",
                 Code(found.digest),
                 ".",
             )
