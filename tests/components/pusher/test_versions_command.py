@@ -108,7 +108,7 @@ def test_a_withheld_model_is_reported_with_the_key_to_allow_it(
 
 def test_the_json_log_includes_the_version(mnist_job: Command, pushing: tuple[object, ...], tmp_path: Path) -> None:
     lines = mnist_job(*pushing, "--log-format", "json").stdout.splitlines()
-    (ended,) = [line for line in map(json.loads, lines) if (line["event"], line["step"]) == ("step_ended", "pusher")]
+    (ended,) = [line for line in map(json.loads, lines) if (line["event"], line["step"]) == ("step_finished", "pusher")]
     assert ended["fields"]["published"] == f"version 1: {tmp_path / 'served' / '1'}"
 
 
