@@ -1,117 +1,111 @@
-"""What is known to go wrong, and what nobody looked at: the part of the card to read before the model is used."""
+"""The limits of the model: its known weaknesses, and everything that was not measured."""
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING
+from collections.abc import Iterator
 
-from components.artifacts import SEVERITIES
-from components.visualizer.report.format import APOSTROPHE, between, counted, listed, percent
-from components.visualizer.report.sections.weak_spots import hardest_first, worst_first
+from components.artifacts import SEVERITIES, Calibration, ClassMetrics, Evaluation, Examples
+from components.visualizer.format import counted, interval_limits, listed, percent
+from components.visualizer.report.sections.slices_and_robustness import (
+    corruptions_hardest_first,
+    slices_worst_first,
+)
+from components.visualizer.report_data import Statements
 
-if TYPE_CHECKING:
-    from collections.abc import Iterator
-
-    from components.artifacts import Calibration, ClassMetrics, Evaluation, Examples
-    from components.visualizer.report.report_data import Statements
-
-MOST = 3
-"""Of what is worst, so many are named; the tables have all."""
+MAX_NAMED = 3
+"""How many of the worst slices, classes and corruptions are named; the tables of the card list all."""
 
 
-def tell_limits(stated: Statements) -> tuple[str, ...]:
-    """Return a sentence or two a limit."""
-    evaluation = stated.evaluation
-    return (
+def model_limits(statements: Statements) -> list[str]:
+    """Return one or two sentences a limit."""
+    evaluation = statements.evaluation
+    return [
         *_verdict(evaluation),
         *_slices(evaluation),
         *_classes(evaluation),
         *_corruptions(evaluation),
         *_confidence(evaluation),
-        *_data(stated),
-        *_unseen(stated),
-    )
+        *_data(statements),
+        *_not_measured(statements),
+    ]
 
 
 def _verdict(evaluation: Evaluation) -> Iterator[str]:
     if evaluation.blessing.verdict != "BLESSED":
-        yield "It is not blessed: it failed what was asked of it, and is not to be used."
+        yield "The model is not blessed: it failed at least one check. Do not use it."
     elif evaluation.blessing.rubber_stamped:
-        yield "It is blessed without a comparison: nothing says whether an earlier model is better."
+        yield "The model is blessed without a comparison: an earlier model may be better."
 
 
 def _slices(evaluation: Evaluation) -> Iterator[str]:
-    worst = [found for found in worst_first(evaluation) if found.accuracy < evaluation.metrics.accuracy][:MOST]
+    worst = [each for each in slices_worst_first(evaluation) if each.accuracy < evaluation.metrics.accuracy]
     if worst:
-        told = [
-            f"{found.key} ({percent(found.accuracy)} of {counted(found.count, 'image')} right, "
-            f"{percent(found.accuracy_interval.confidence, 0)} interval "
-            f"{between(found.accuracy_interval.low, found.accuracy_interval.high)})"
-            for found in worst
+        named = [
+            f"{each.key} ({percent(each.accuracy)} accuracy on {counted(each.count, 'image')}, "
+            f"{percent(each.accuracy_interval.confidence, 0)} interval {interval_limits(each.accuracy_interval)})"
+            for each in worst[:MAX_NAMED]
         ]
-        yield f"Its weakest slices: {listed(told)}."
+        yield f"Slices with the lowest accuracy: {listed(named)}."
 
 
 def _classes(evaluation: Evaluation) -> Iterator[str]:
-    def worst(metric: str) -> list[ClassMetrics]:
+    for metric in ("recall", "precision"):
         rows = [row for row in evaluation.per_class if row.support and getattr(row, metric) < 1]
-        return sorted(rows, key=lambda row: (getattr(row, metric), row.label))[:MOST]
 
-    if missed := worst("recall"):
-        told = listed([f"{row.name} (recall {percent(row.recall)})" for row in missed])
-        yield f"The {'class' if len(missed) == 1 else 'classes'} that it most often fails to recognize: {told}."
-    if mistaken := worst("precision"):
-        told = listed([f"{row.name} (precision {percent(row.precision)})" for row in mistaken])
-        yield f"The {'answer that is' if len(mistaken) == 1 else 'answers that are'} most often wrong: {told}."
+        def by_metric(row: ClassMetrics, metric: str = metric) -> tuple[float, int]:
+            return getattr(row, metric), row.label
+
+        if worst := sorted(rows, key=by_metric)[:MAX_NAMED]:
+            named = listed([f"{row.name} ({percent(getattr(row, metric))})" for row in worst])
+            yield f"{'Class' if len(worst) == 1 else 'Classes'} with the lowest {metric}: {named}."
 
 
 def _corruptions(evaluation: Evaluation) -> Iterator[str]:
-    found = evaluation.robustness
-    if found is None:
+    robustness = evaluation.robustness
+    if robustness is None:
         return
-    told = [
-        f"{curve.corruption} (to {percent(curve.accuracies[-1], 1)} at severity {SEVERITIES[-1]}, "
+    named = [
+        f"{curve.corruption} ({percent(curve.accuracies[-1], 1)} at severity {SEVERITIES[-1]}, "
         f"{curve.amounts[-1]:g}{f' {curve.unit}' if curve.unit else ''})"
-        for curve in hardest_first(found)[:MOST]
+        for curve in corruptions_hardest_first(robustness)[:MAX_NAMED]
     ]
     yield (
-        f"What makes accuracy fall most in images that were spoilt: {listed(told)}; unspoilt, "
-        f"{percent(found.clean_accuracy, 1)} of these {counted(found.images, 'image')} are read right."
+        f"Corruptions that reduce the accuracy most: {listed(named)}. The accuracy on the same "
+        f"{counted(robustness.images, 'image')} without corruption is {percent(robustness.clean_accuracy, 1)}."
     )
 
 
 def _confidence(evaluation: Evaluation) -> Iterator[str]:
-    found = evaluation.calibration
-    if found is None:
+    calibration = evaluation.calibration
+    if calibration is None:
         return
-    if found.applied:
+    if calibration.applied:
         yield (
-            f"The figures here are after a division of the logits by the temperature {found.temperature:.3f}; the "
-            f"model{APOSTROPHE}s own files give probabilities without it."
+            f"The metrics here are computed with the temperature {calibration.temperature:.3f}; the "
+            f"model’s own files give probabilities without it."
         )
-    elif found.temperature != 1:
+    elif calibration.temperature != 1:
         yield (
-            f"The answers to the test images have a probability of {percent(mean_confidence(found))} on average, and "
-            f"{percent(evaluation.metrics.accuracy)} of them are right. The temperature that fits the validation "
-            f"images best, {found.temperature:.3f}, is not applied; with it the calibration error on the test images "
-            f"would be {percent(found.scaled_error)} instead of {percent(found.unscaled_error)}."
+            f"The mean confidence on the test images is {percent(mean_confidence(calibration))}, the accuracy "
+            f"{percent(evaluation.metrics.accuracy)}. The best temperature on the validation images, "
+            f"{calibration.temperature:.3f}, is not applied: with it, the calibration error on the test images would "
+            f"be {percent(calibration.scaled_error)} instead of {percent(calibration.unscaled_error)}."
         )
 
 
-def mean_confidence(found: Calibration) -> float:
-    """Return the mean probability of the answers to the test images."""
-    bins = [(bin_.count, bin_.confidence) for bin_ in found.reliability if bin_.confidence is not None]
+def mean_confidence(calibration: Calibration) -> float:
+    """Return the mean confidence on the test images."""
+    bins = [(each.count, each.confidence) for each in calibration.reliability if each.confidence is not None]
     return sum(count * confidence for count, confidence in bins) / sum(count for count, _ in bins)
 
 
-def _data(stated: Statements) -> Iterator[str]:
-    shared = stated.transformed.shared_images
-    if shared:
-        yield f"More than one split has the same {counted(shared, 'image')}: the figures may be too good."
-    grave = [found for found in stated.examples.anomalies if found.level != "note"]
-    if grave:
-        yield f"What was found odd in the data: {listed([found.message for found in grave])}."
-    if drifted := _drifted(stated.examples):
-        yield f"The data drifted from those that they were held against, in {listed(drifted)}."
+def _data(statements: Statements) -> Iterator[str]:
+    if shared := statements.transformed.shared_images:
+        yield f"More than one split contains the same {counted(shared, 'image')}, so the metrics may be too high."
+    if serious := [anomaly.message for anomaly in statements.examples.anomalies if anomaly.level != "note"]:
+        yield f"Anomalies in the data: {listed(serious)}."
+    if drifted := _drifted(statements.examples):
+        yield f"The data drifted from the baseline’s data in {listed(drifted)}."
 
 
 def _drifted(examples: Examples) -> list[str]:
@@ -119,27 +113,23 @@ def _drifted(examples: Examples) -> list[str]:
     return [f"{measure.of} ({measure.split})" for measure in measures if measure.drifted]
 
 
-def _unseen(stated: Statements) -> Iterator[str]:
-    evaluation = stated.evaluation
-    missing = [
-        what
-        for what, found in (
-            ("slices of the test images", evaluation.slices),
-            ("spoilt images", evaluation.robustness),
-            ("calibration beyond its error", evaluation.calibration),
-            ("a baseline", evaluation.baseline),
-            ("what is served", evaluation.infra_validation),
-            ("drift of the data", stated.examples.drift),
-        )
-        if not found
-    ]
-    if missing:
-        yield f"Not looked at: {listed(missing)}."
+def _not_measured(statements: Statements) -> Iterator[str]:
+    evaluation = statements.evaluation
+    measurements = {
+        "slices of the test images": evaluation.slices,
+        "corrupted images": evaluation.robustness,
+        "calibration beyond its error": evaluation.calibration,
+        "a baseline": evaluation.baseline,
+        "the served model": evaluation.infra_validation,
+        "drift of the data": statements.examples.drift,
+    }
+    if missing := [name for name, measured in measurements.items() if not measured]:
+        yield f"Not evaluated: {listed(missing)}."
     yield (
-        "It has no answer for an image that shows none of its classes, or several: it names one all the same. How it "
-        "does on images from elsewhere than its data set was not measured."
+        "The model predicts one of its classes for every image, even if the image shows none of them or several. "
+        "Its accuracy on images from other sources was not measured."
     )
     yield (
-        "Who made the images, how they were collected and who agreed to it, no manifest states; so it is not known "
-        "for whom it does better or worse."
+        "The manifests do not say who made the images, how they were collected, and whether their authors consented. "
+        "Differences between groups of people are therefore unknown."
     )
