@@ -14,7 +14,7 @@ import yaml
 from components.artifacts.figures import CARD_RUN_PLACEHOLDER, REPORT_LINKS_PLACEHOLDER, REPORT_RUN_PLACEHOLDER
 from components.base import markdown
 from components.base.timing import Elapsed
-from job.reporters.steps import REST, is_long
+from job.reporters.tables import OVERHEAD, is_long
 from job.store.records import Duration, RunRecord, remaining_time
 
 REPORT_LINKS = '<li><a href="#reproduce">Reproduce</a></li>\n<li><a href="#cost">Time and cost</a></li>'
@@ -206,7 +206,7 @@ def _cost(record: RunRecord) -> Iterator[str]:
     if (broken := record.unfinished_step()) is not None and record.failure is not None:
         name, *seconds, _ = _cost_row(f"<b>{escape(broken)}</b> <small>not done</small>", record.failure, longest)
         rows.append((name, *seconds, ""))
-    rows.append(_cost_row(f"<b>{REST}</b>", overhead, longest))
+    rows.append(_cost_row(f"<b>{OVERHEAD}</b>", overhead, longest))
     caption = "Time of each step and of its parts that took at least a tenth of a second"
     yield _html_table(caption, ("Step", "Seconds", "CPU-seconds", ""), rows)
     observed = [
