@@ -35,7 +35,7 @@ def test_a_run_pushes_a_model_only_once(mnist_job: Command, pushing: tuple[objec
     first, again = (mnist_job(*pushing) for _ in "12")
     assert first.exit_code == again.exit_code == 0
     place = tmp_path / "served" / "1"
-    assert f"to be served; version 1: {place} (first time)" in first.stdout
+    assert f"to serve; version 1: {place} (first time)" in first.stdout
     assert f"\nservable      version 1: {place}\n" in first.stdout
     assert f"\nservable      version 1: {place}, there already\n" in again.stdout
     assert [path.name for path in (tmp_path / "served").iterdir()] == ["1"]
