@@ -96,13 +96,13 @@ class Trainer(Component[TrainerConfig]):
                 train = read_scaled(transformed, inputs.splits.train)
                 validation = read_scaled(transformed, inputs.splits.validation)
                 loop = TrainingLoop(network, config, train, validation, context, machine=machine, xla=gpu.xla)
-                result = loop.fit()
+                loop.fit()
             if gpu.precision != "float32":  # an exported model computes in float32 on every device
                 trained, network = network, build()
                 network.set_weights(trained.get_weights())
             disk_space = disk_space_guard(output, EXPORTED_COPIES * network.count_params() * 4, "the trained model")
             with context.timed("exporting"), disk_space:
-                write_history(result.history, output / HISTORY_FILE)
+                write_history(loop.history, output / HISTORY_FILE)
                 serving_model = ServingModel.from_network(network, inputs.graph, config.test_time_shift)
                 exports = export_model(serving_model, (*REQUIRED_FORMATS, *config.exports), check_images, context)
         return Model(
@@ -115,9 +115,9 @@ class Trainer(Component[TrainerConfig]):
             test_time_shift=config.test_time_shift,
             parameters=network.count_params(),
             weights_sha256=weights_digest(network),
-            history=result.history,
-            best_epoch=result.best_epoch,
-            stopped_early=result.stopped_early,
+            history=tuple(loop.history),
+            best_epoch=loop.stopping.best.epoch,
+            stopped_early=len(loop.history) < config.epochs,
             environment=TrainingEnvironment(
                 versions={name: library_version(name) for name in self.libraries},
                 python=platform.python_version(),

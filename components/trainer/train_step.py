@@ -55,6 +55,13 @@ class Classifier(keras.Model):  # type: ignore[misc]
     def call(self, images: Any, training: bool | None = None) -> Any:  # noqa: FBT001  (Keras's own signature)
         return self.network(images, training=training)
 
+    def reset_metrics(self) -> None:
+        """Do nothing: Keras calls it in every `fit()`, but an epoch may have several (see `clear_metrics`)."""
+
+    def clear_metrics(self) -> None:
+        """Set the running means to zero; the training loop calls it before each epoch and each validation."""
+        super().reset_metrics()
+
     def train_step(self, step_and_rows: tuple[Any, Any]) -> dict[str, Any]:
         step, rows = step_and_rows
         images, labels = self.train_images.gather(rows)

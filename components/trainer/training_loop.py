@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import math
 from collections import Counter
-from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any, NoReturn
 
 import keras
@@ -25,22 +24,12 @@ if TYPE_CHECKING:
     import numpy as np
 
     from components.io.splits import ImageSplit
-    from components.trainer.checkpoint import Arrays
 
 PROGRESS_REPORTS_PER_EPOCH = 10
 """Training steps run in the graph in about this many groups per epoch; Python code runs only between them."""
 MAX_STEPS_PER_GROUP = 32
 """So that a long epoch, too, notices a termination request soon."""
 VALIDATION_BATCH_SIZE = 500
-
-
-@dataclass(frozen=True)
-class TrainingResult:
-    """The outcome of a training; the trained weights are in the network."""
-
-    history: tuple[Epoch, ...]
-    best_epoch: int
-    stopped_early: bool
 
 
 class TrainingLoop:
@@ -58,6 +47,7 @@ class TrainingLoop:
     Attributes:
         epoch: the epoch in progress, from 1.
         step: steps of it that are done.
+        history: one row per finished epoch.
     """
 
     def __init__(
@@ -81,9 +71,6 @@ class TrainingLoop:
         self.stopping = EarlyStopping(config.monitor, patience=config.patience)
         self.policy = CheckpointPolicy(config.checkpoint)
         self.checkpoints = open_checkpoints(context)
-        self._restored_arrays: Arrays | None = None
-        self._metric_sums: list[Any] = []
-        """The metrics' variables after the epoch's finished blocks."""
         train_rows, self.validation_rows = rows_within_budget(config.memory_budget, train, validation)
         self.order = EpochOrder(images=len(train), batch_size=config.batch_size, max_rows=train_rows, seed=config.seed)
         self.train, self.validation = DeviceCache(train), DeviceCache(validation)
@@ -104,7 +91,7 @@ class TrainingLoop:
         # Keras creates these variables on first use, which would discard restored values.
         self.classifier.optimizer.build(self.classifier.trainable_variables)
 
-    def fit(self) -> TrainingResult:
+    def fit(self) -> None:
         """Train until done; the network ends with the weights of its best epoch.
 
         Raises:
@@ -116,11 +103,6 @@ class TrainingLoop:
             while not self.done:
                 self._train_epoch()
         self.network.set_weights(self.stopping.weights)
-        return TrainingResult(
-            history=tuple(self.history),
-            best_epoch=self.stopping.best.epoch,
-            stopped_early=len(self.history) < self.config.epochs,
-        )
 
     @property
     def done(self) -> bool:
@@ -140,14 +122,13 @@ class TrainingLoop:
         self.epoch, self.step = record.epoch, record.step
         self.history = list(record.history)
         self.stopping.best, self.stopping.weights = record.best, best_weights(arrays)
-        self._restored_arrays = arrays
+        restore_state(arrays, self.classifier)
         self.context.progress.resumed(epoch=self.epoch, step=self.step, history=self.history)
 
     def _train_epoch(self) -> None:
         """Train the remaining steps of an epoch, with one call of Keras's `fit()` per block."""
         self.context.progress.epoch_begin(epoch=self.epoch, epochs=self.config.epochs, steps=self.order.steps)
         first_step, metrics = self.step, {}
-        self._copy_metric_sums()
         while self.step < self.order.steps:
             block = self.order.block(self.epoch, self.step)
             self.train.load_rows(block.start, block.rows)
@@ -159,18 +140,8 @@ class TrainingLoop:
                 callbacks=[_StepCallback(self, block, first_step)],
                 verbose=0,
             )
-            self._copy_metric_sums()
             metrics = {name: float(values[-1]) for name, values in fitted.history.items()}
         self._end_epoch(metrics)
-
-    def begin_block(self) -> None:
-        """Restore a checkpoint's state, or the metrics of the epoch's earlier blocks, which Keras has reset."""
-        if self._restored_arrays is not None:
-            restore_state(self._restored_arrays, self.classifier)
-            self._restored_arrays = None
-        else:
-            for variable, value in zip(self.classifier.metrics_variables, self._metric_sums, strict=True):
-                variable.assign(value)
 
     def advance(self, step: int, images: int, metrics: dict[str, float]) -> None:
         """Record that the epoch is at `step`; save a checkpoint if one is due, and stop if termination is requested."""
@@ -180,9 +151,6 @@ class TrainingLoop:
         # The epoch's last step is saved after validation.
         if step < self.order.steps and self._save_if_due():
             self._terminate()
-
-    def _copy_metric_sums(self) -> None:
-        self._metric_sums = [variable.numpy() for variable in self.classifier.metrics_variables]
 
     def _end_epoch(self, metrics: dict[str, float]) -> None:
         """Validate, append the epoch to the history, and move to the next epoch."""
@@ -199,7 +167,7 @@ class TrainingLoop:
         self.history.append(row)
         self.stopping.update(row, self.network)
         self.epoch, self.step = self.epoch + 1, 0
-        self.classifier.reset_metrics()  # they contain the sums of validation
+        self.classifier.clear_metrics()
         # Saved before it is reported: a progress listener may take long, and the process may be killed meanwhile.
         terminating = self._save_if_due()
         self.context.progress.epoch_end(metrics=metrics)
@@ -210,6 +178,7 @@ class TrainingLoop:
         """Return the mean metrics over the validation split, which may be loaded block by block."""
         totals: Counter[str] = Counter()
         for rows in self.validation.load_in_blocks(self.validation_rows):
+            self.classifier.clear_metrics()
             batches = batch_rows(tf.range(rows, dtype=tf.int64), VALIDATION_BATCH_SIZE)
             means = self.classifier.evaluate(batches, verbose=0, return_dict=True)
             totals.update({name: mean * rows for name, mean in means.items()})
@@ -240,18 +209,12 @@ class TrainingLoop:
 
 
 class _StepCallback(keras.callbacks.Callback):  # type: ignore[misc]
-    """Calls the training loop when a block begins and after each group of steps.
-
-    `first_step` is the step of the epoch at which this process began.
-    """
+    """Calls the training loop after each group of steps; `first_step` is where this process began in the epoch."""
 
     def __init__(self, loop: TrainingLoop, block: Block, first_step: int) -> None:
         super().__init__()
         self.loop, self.block = loop, block
         self.first_step, self.block_begin = first_step, loop.step
-
-    def on_epoch_begin(self, epoch: int, logs: dict[str, float] | None = None) -> None:  # noqa: ARG002
-        self.loop.begin_block()
 
     def on_train_batch_end(self, batch: int, logs: dict[str, float] | None = None) -> None:
         # Keras counts whole groups, also if the last one is shorter.
