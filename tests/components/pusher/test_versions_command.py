@@ -250,7 +250,7 @@ def test_show_prints_the_lineage_of_a_version(mnist_job: Command, pushing: tuple
     shutil.rmtree(root / "artifacts/trainer")
     nothing = mnist_job("show", version, "--root", root)
     assert nothing.exit_code == 2
-    assert f"has nothing of what {version} was made of" in nothing.stderr
+    assert f"has no artifact of {version}, a model with the weights" in nothing.stderr
 
 
 def test_predict_refuses_a_published_version(mnist_job: Command, pushing: tuple[object, ...], tmp_path: Path) -> None:
@@ -258,7 +258,7 @@ def test_predict_refuses_a_published_version(mnist_job: Command, pushing: tuple[
     version = tmp_path / "served/1"
     outcome = mnist_job("predict", tmp_path, "--root", tmp_path / "root", "--model", version)
     assert outcome.exit_code == 2
-    assert f"--model is {version}, which is no sealed artifact and no run" in outcome.stderr
+    assert f"--model is {version}, which is neither a sealed artifact nor a run" in outcome.stderr
     assert f"`python -m job show {version}`" in outcome.stderr
     damaged = next((tmp_path / "root/artifacts/trainer").iterdir())
     (damaged / "manifest.json").unlink()
