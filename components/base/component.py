@@ -144,13 +144,13 @@ class Component(ABC, Generic[ConfigT]):
             JobError: if the inputs or the machine do not allow the work.
         """
 
-    def publish(self, made: Stored[Any], progress: Progress) -> str:  # noqa: ARG002
+    def publish(self, sealed: Stored[Any], progress: Progress) -> str:  # noqa: ARG002
         """Copy the sealed artifact to where it is used, outside the job's root. By default, do nothing.
 
         The job calls it in every run, also if it reuses the artifact: do not change what is already published.
 
         Args:
-            made: the sealed artifact; read-only.
+            sealed: the artifact; read-only.
             progress: receives messages and warnings.
 
         Returns:

@@ -7,7 +7,7 @@ from collections.abc import Iterable
 DEFAULT_DIGITS = 4
 MAX_DIGITS = 17
 """Significant digits that distinguish every float64 from all others."""
-UNITS = ("bytes", "kB", "MB", "GB", "TB")
+SIZE_UNITS = ("bytes", "kB", "MB", "GB", "TB")
 
 
 def format_distinct(value: float, others: Iterable[float], form: str, digits: int = DEFAULT_DIGITS) -> str:
@@ -37,5 +37,5 @@ def format_size(size: int) -> str:
     """
     if size < 1000:
         return f"{size} bytes"
-    power = min((len(str(size)) - 1) // 3, len(UNITS) - 1)
-    return f"{size / 1000**power:.1f} {UNITS[power]}"
+    power = min((len(str(size)) - 1) // 3, len(SIZE_UNITS) - 1)
+    return f"{size / 1000**power:.1f} {SIZE_UNITS[power]}"

@@ -8,14 +8,14 @@ from typing import Annotated, Any
 from pydantic import BeforeValidator, WithJsonSchema
 from pydantic_core import PydanticCustomError
 
-UNITS = {
+BYTES_PER_UNIT = {
     "": 1, "B": 1,
     "kB": 10**3, "KB": 10**3, "MB": 10**6, "GB": 10**9, "TB": 10**12,
     "KiB": 2**10, "MiB": 2**20, "GiB": 2**30, "TiB": 2**40,
 }  # fmt: skip
 MIN_BUDGET_BYTES, MAX_BUDGET_BYTES = 16 * 10**6, 10**15
 DEFAULT_MEMORY_BUDGET = 10**9
-SIZE = re.compile(r"(\d{1,15}(?:\.\d{1,3})?) ?([kKMGT]?i?B|)", re.ASCII)
+SIZE_PATTERN = re.compile(r"(\d{1,15}(?:\.\d{1,3})?) ?([kKMGT]?i?B|)", re.ASCII)
 EXPECTED_MEMORY_BUDGET = "a size from 16MB to 1000TB, such as 1GB, 512MiB or a whole number of bytes"
 
 
@@ -29,8 +29,8 @@ def parse_memory_budget(value: object) -> int:
         ValueError: if it is not a size from 16 MB to 1000 TB.
     """
     size = value if isinstance(value, int) and not isinstance(value, bool) else None
-    if isinstance(value, str) and (match := SIZE.fullmatch(value)) and match[2] in UNITS:
-        size = round(float(match[1]) * UNITS[match[2]])
+    if isinstance(value, str) and (match := SIZE_PATTERN.fullmatch(value)) and match[2] in BYTES_PER_UNIT:
+        size = round(float(match[1]) * BYTES_PER_UNIT[match[2]])
     if size is None or not MIN_BUDGET_BYTES <= size <= MAX_BUDGET_BYTES:
         raise PydanticCustomError("memory_budget", EXPECTED_MEMORY_BUDGET)  # pydantic adds no prefix to this text
     return size
@@ -39,7 +39,7 @@ def parse_memory_budget(value: object) -> int:
 MEMORY_BUDGET_SCHEMA: dict[str, Any] = {
     "anyOf": [
         {"type": "integer", "minimum": MIN_BUDGET_BYTES, "maximum": MAX_BUDGET_BYTES},
-        {"type": "string", "pattern": f"^(?:{SIZE.pattern})$"},
+        {"type": "string", "pattern": f"^(?:{SIZE_PATTERN.pattern})$"},
     ]
 }
 

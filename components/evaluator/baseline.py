@@ -33,11 +33,9 @@ def compare(predictions: Predictions, baseline: Stored[Evaluation], *, significa
             expected="a baseline that was scored on the same images: the same data and the same split",
             remedy="set evaluator.baseline to another evaluation, or remove it",
         )
-    theirs = read_predictions(baseline)
+    rows = read_predictions(baseline)
     model_right = _right_by_image(predictions.images.tolist(), predictions.labels, predictions.classes)
-    baseline_right = _right_by_image(
-        theirs["image"].tolist(), theirs["label"].to_numpy(), theirs["prediction"].to_numpy()
-    )
+    baseline_right = _right_by_image(rows["image"].tolist(), rows["label"].to_numpy(), rows["prediction"].to_numpy())
     only_model, only_baseline = int((model_right & ~baseline_right).sum()), int((baseline_right & ~model_right).sum())
     return Baseline(
         weights_sha256=baseline.artifact.weights_sha256,

@@ -42,11 +42,7 @@ def check_metrics(metrics: Metrics, thresholds: Mapping[MetricName, Threshold]) 
 def check_classes(
     classes: tuple[ClassMetrics, ...], thresholds: Mapping[str, Mapping[ClassMetricName, Threshold]]
 ) -> Iterator[Check]:
-    """Check metrics of single classes, or of every class.
-
-    Raises:
-        ConfigError: if a class does not exist.
-    """
+    """Check metrics of single classes, or of every class; raise ConfigError for a class that does not exist."""
     rows = {row.name: row for row in classes}
     return _check_rows(rows, thresholds, key="evaluator.class_thresholds", prefix="class/")
 
@@ -54,11 +50,7 @@ def check_classes(
 def check_slices(
     slices: tuple[Slice, ...], thresholds: Mapping[str, Mapping[Literal["accuracy"], Threshold]]
 ) -> Iterator[Check]:
-    """Check the accuracy of single slices, or of every slice.
-
-    Raises:
-        ConfigError: if a slice does not exist.
-    """
+    """Check the accuracy of single slices, or of every slice; raise ConfigError for a slice that does not exist."""
     rows = {row.key: row for row in slices}
     return _check_rows(rows, thresholds, key="evaluator.slice_thresholds")
 

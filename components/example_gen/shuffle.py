@@ -87,14 +87,8 @@ def read_bucket(
 ) -> Iterator[tuple[NDArray[np.int64], NDArray[np.uint8]]]:
     """Read a bucket and yield its images in the split's order: the second pass.
 
-    Args:
-        bucket: one of those that `distribute` wrote.
-        path: the file that `distribute` wrote.
-        pixels: of one image.
-        group: images to yield at a time.
-
     Yields:
-        Rows in the source, and their images as uint8 [some, pixels].
+        Rows in the source, and their images as uint8 [some, pixels], `group` images at a time.
     """
     rows = bucket.rows
     images = np.fromfile(path, np.uint8, len(rows) * pixels, offset=bucket.start * pixels).reshape(-1, pixels)

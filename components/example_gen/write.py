@@ -54,8 +54,8 @@ def write_dataset(
         context: the output folder and the termination request.
         scratch: a folder for temporary files.
         seed: of the shuffle.
-        source_kind: as in the manifest.
-        source_identity: as in the manifest.
+        source_kind: for the manifest.
+        source_identity: for the manifest.
         memory_budget: bytes of images to hold in memory at once; does not affect the result.
         observer: called with the images as they are written.
 
@@ -119,11 +119,7 @@ def image_ids(rows: NDArray[np.int64], train: int) -> list[str]:
 
 
 def check_dataset(dataset: Dataset, *, pooled: bool) -> None:
-    """Check the images and labels of a dataset for consistency.
-
-    Args:
-        dataset: what the source loaded.
-        pooled: whether every class must be in the whole dataset, or in both of its sets.
+    """Check that images and labels are consistent, and that every class is in each set or, if `pooled`, in any.
 
     Raises:
         DataError: if sizes, counts or labels are inconsistent, or a class has no images.

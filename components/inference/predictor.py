@@ -1,12 +1,14 @@
-"""Predictors: a Model artifact loaded as a function from scaled images to probabilities."""
+"""Predictors: a Model artifact loaded as a function from images, scaled or raw, to probabilities."""
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from functools import partial
 from typing import TYPE_CHECKING, Any, Protocol
 
-from components.artifacts import Model, Stored
+from components.artifacts import GraphOperation, Model, Stored
 from components.inference.averaging import average_over_shifts
+from components.inference.transform_graph import apply_numpy
 
 if TYPE_CHECKING:
     import numpy as np
@@ -25,9 +27,32 @@ class Predictor(Protocol):
         """Return float32 [count, classes] for scaled images, float32 [count, height, width, channels]."""
 
 
+class RawPredictor(Protocol):
+    """Function that returns the probability of each class for each raw image."""
+
+    def __call__(self, images: NDArray[np.uint8]) -> NDArray[np.float32]:
+        """Return float32 [count, classes] for uint8 [count, height, width]; at least one image."""
+
+
 def load_predictor(model: Stored[Model]) -> Predictor:
     """Return the predictor of a model; only a `keras` model needs TensorFlow."""
     return {"keras": _keras_predictor, "linear": _linear_predictor}[model.artifact.format](model)
+
+
+def load_raw_predictor(model: Stored[Model], graph: Sequence[GraphOperation]) -> RawPredictor:
+    """Return the predictor of a model for raw images.
+
+    TensorFlow loads a SavedModel without Keras: that import takes 2.0 instead of 3.6 CPU-seconds, and 490 instead of
+    660 MB. Other models use `load_predictor` after the graph.
+
+    Args:
+        model: its files must be verified.
+        graph: the transform graph of the training data; a SavedModel contains its own.
+    """
+    if model.artifact.saved_model is not None:
+        return _saved_model_predictor(model, model.artifact.saved_model)
+    predict = load_predictor(model)
+    return lambda images: predict(apply_numpy(graph, images))
 
 
 def import_libraries(model: Stored[Model]) -> None:
@@ -95,3 +120,22 @@ def _linear_predictor(model: Stored[Model]) -> Predictor:
 
     with np.load(model.directory / model.artifact.file, allow_pickle=False) as arrays:
         return linear_predictor(arrays["weights"], arrays["bias"])
+
+
+def _saved_model_predictor(model: Stored[Model], directory: str) -> RawPredictor:
+    import numpy as np
+
+    from components.runtime.tensorflow import compute_exactly, import_tensorflow, without_keras
+
+    with without_keras():
+        tf = import_tensorflow()
+        compute_exactly(tf)
+        loaded = tf.saved_model.load(str(model.directory / directory))
+    serve = loaded.signatures["serving_default"]
+
+    def predict(images: NDArray[np.uint8]) -> NDArray[np.float32]:
+        batches = (images[start : start + BATCH_SIZE] for start in range(0, len(images), BATCH_SIZE))
+        return np.concatenate([serve(images=tf.constant(batch))["probabilities"].numpy() for batch in batches])
+
+    predict.loaded = loaded  # type: ignore[attr-defined]  # keeps the variables of the model alive
+    return predict

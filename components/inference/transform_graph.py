@@ -10,7 +10,7 @@ reciprocal, which differs in the last bit for 126 of the 256 grey values.
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Sequence
+from collections.abc import Callable, Iterable, Sequence
 from typing import TYPE_CHECKING, Any, NoReturn
 
 from components.artifacts import GraphOperation
@@ -33,15 +33,67 @@ def apply_numpy(graph: Iterable[GraphOperation], images: NDArray[np.uint8]) -> N
     """Apply the graph to a batch of raw images with NumPy."""
     import numpy as np
 
-    value: NDArray[Any] = images
+    scaled: NDArray[np.float32] = _apply(
+        graph,
+        images,
+        cast=lambda value, dtype: value.astype(dtype),
+        multiply=lambda value, factor: np.multiply(value, value.dtype.type(factor)),
+        expand_dims=np.expand_dims,
+    )
+    return scaled
+
+
+def apply_tensorflow(graph: Iterable[GraphOperation], images: Any) -> Any:
+    """Apply the graph to a batch of raw images, a uint8 tensor, with TensorFlow."""
+    import tensorflow as tf
+
+    return _apply(
+        graph,
+        images,
+        cast=tf.cast,
+        multiply=lambda value, factor: tf.multiply(value, tf.constant(factor, value.dtype)),
+        expand_dims=tf.expand_dims,
+    )
+
+
+def _apply(
+    graph: Iterable[GraphOperation],
+    value: Any,
+    *,
+    cast: Callable[[Any, str], Any],
+    multiply: Callable[[Any, float], Any],
+    expand_dims: Callable[[Any, int], Any],
+) -> Any:
     for operation in graph:
         match operation:
             case GraphOperation(op="cast", dtype=str(dtype)):
-                value = value.astype(dtype)
+                value = cast(value, dtype)
             case GraphOperation(op="multiply", by=float(factor)):
-                value = np.multiply(value, value.dtype.type(factor))
+                value = multiply(value, factor)
             case GraphOperation(op="expand_dims", axis=int(axis)):
-                value = np.expand_dims(value, axis)
+                value = expand_dims(value, axis)
+            case _:
+                _unsupported(operation)
+    return value
+
+
+def apply_keras(graph: Iterable[GraphOperation], images: Any) -> Any:
+    """Apply the graph to a batch of raw images, a uint8 KerasTensor, with standard layers.
+
+    Raises:
+        ValueError: if no layer exists for an operation: `expand_dims` works on the last axis only.
+    """
+    from keras import layers
+
+    value = images
+    for number, operation in enumerate(graph, start=1):
+        match operation:
+            case GraphOperation(op="cast", dtype=str(dtype)):
+                value = layers.Rescaling(1.0, dtype=dtype, name=f"cast_{number}")(value)
+            case GraphOperation(op="multiply", by=float(factor)):
+                value = layers.Rescaling(factor, dtype=value.dtype, name=f"scale_{number}")(value)
+            case GraphOperation(op="expand_dims", axis=int(axis)) if axis in (-1, len(value.shape)):
+                value = layers.Reshape((*value.shape[1:], 1), dtype="float32", name=f"channel_{number}")(value)
             case _:
                 _unsupported(operation)
     return value
@@ -68,46 +120,6 @@ def invert_numpy(graph: Sequence[GraphOperation], images: NDArray[np.float32]) -
                 _unsupported(operation)
     if not np.array_equal(apply_numpy(graph, value), images):
         raise ValueError("the transform graph does not make these images from raw images")
-    return value
-
-
-def apply_tensorflow(graph: Iterable[GraphOperation], images: Any) -> Any:
-    """Apply the graph to a batch of raw images, a uint8 tensor, with TensorFlow."""
-    import tensorflow as tf
-
-    value = images
-    for operation in graph:
-        match operation:
-            case GraphOperation(op="cast", dtype=str(dtype)):
-                value = tf.cast(value, dtype)
-            case GraphOperation(op="multiply", by=float(factor)):
-                value = tf.multiply(value, tf.constant(factor, value.dtype))
-            case GraphOperation(op="expand_dims", axis=int(axis)):
-                value = tf.expand_dims(value, axis)
-            case _:
-                _unsupported(operation)
-    return value
-
-
-def apply_keras(graph: Iterable[GraphOperation], images: Any) -> Any:
-    """Apply the graph to a batch of raw images, a uint8 KerasTensor, with standard layers.
-
-    Raises:
-        ValueError: if no layer exists for an operation: `expand_dims` works on the last axis only.
-    """
-    from keras import layers
-
-    value = images
-    for number, operation in enumerate(graph, start=1):
-        match operation:
-            case GraphOperation(op="cast", dtype=str(dtype)):
-                value = layers.Rescaling(1.0, dtype=dtype, name=f"cast_{number}")(value)
-            case GraphOperation(op="multiply", by=float(factor)):
-                value = layers.Rescaling(factor, dtype=value.dtype, name=f"scale_{number}")(value)
-            case GraphOperation(op="expand_dims", axis=int(axis)) if axis in (-1, len(value.shape)):
-                value = layers.Reshape((*value.shape[1:], 1), dtype="float32", name=f"channel_{number}")(value)
-            case _:
-                _unsupported(operation)
     return value
 
 

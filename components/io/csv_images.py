@@ -91,11 +91,7 @@ class CsvImages:
 
 
 def open_csv_images(path: Path, *, labelled: bool) -> CsvImages:
-    """Read the header of a CSV file of images.
-
-    Args:
-        path: the file.
-        labelled: whether a column `label` is required.
+    """Read the header of a CSV file of images; if it is `labelled`, a column `label` is required.
 
     Raises:
         DataError: if the file cannot be read, has no header or no label, names a column twice, or has hexadecimals.

@@ -11,12 +11,7 @@ from components.base.errors import DataError
 
 @contextmanager
 def catch_read_errors(path: Path, expected: str) -> Iterator[None]:
-    """Raise a DataError instead of an OSError while the block reads `path`.
-
-    Args:
-        path: the file or folder.
-        expected: what it should be, such as "a folder of IDX files".
-    """
+    """Raise a DataError for any OSError of a block that reads `path`, which should be, say, "a folder of IDX files"."""
     try:
         yield
     except FileNotFoundError as error:

@@ -78,11 +78,7 @@ class IdxFile:
 
 @contextmanager
 def open_idx(path: Path, *, dimensions: int) -> Iterator[IdxFile]:
-    """Open an IDX file, plain or gzip; its first bytes decide which, not its name.
-
-    Args:
-        path: the file.
-        dimensions: the required number of dimensions: 3 for images, 1 for labels.
+    """Open an IDX file of 3 `dimensions` (images) or 1 (labels), plain or gzip; its name does not matter.
 
     Raises:
         DataError: if the file is missing, not IDX, or broken.
@@ -116,18 +112,14 @@ def locate_idx_images(path: Path, scratch: Path, termination: Termination) -> Ra
         return spool.images()
 
 
-def read_idx_labels(path: Path, termination: Termination) -> bytes:
+def read_idx_labels(path: Path) -> bytes:
     """Return the labels of an IDX file, one byte each.
 
     Raises:
         DataError: if the file is missing, not IDX, broken, or not of the size that its header states.
     """
-    labels = []
     with open_idx(path, dimensions=1) as idx:
-        for block in idx.blocks():
-            termination.check()
-            labels.append(block)
-    return b"".join(labels)
+        return b"".join(idx.blocks())
 
 
 def _read(path: Path, file: BinaryIO, size: int) -> bytes:

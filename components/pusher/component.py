@@ -82,14 +82,14 @@ class Pusher(Component[PusherConfig]):
             write_statement(servable, target)
         return PushedModel(servable=servable, directory=SERVABLE_DIRECTORY)
 
-    def publish(self, made: Stored[PushedModel], progress: Progress) -> str:
+    def publish(self, sealed: Stored[PushedModel], progress: Progress) -> str:
         """Add the model to the destination as its next version, unless it is there already or withheld.
 
         Raises:
             ConfigError: if the destination cannot be written to.
             StorageError: if the disk is full.
         """
-        return publish_artifact(Path(self.config.destination), made, progress)
+        return publish_artifact(Path(self.config.destination), sealed, progress)
 
     def publish_destination(self) -> Path | None:
         return Path(self.config.destination)

@@ -11,7 +11,7 @@ from components.base.progress import Progress
 from components.base.termination import NoTermination
 from components.pusher.metadata import read_rolled_back
 from components.pusher.servable import servable_size
-from components.pusher.version_store import append_version, locked_destination, to_job_error, translate_os_errors
+from components.pusher.version_store import append_version, locked_destination, translate_os_errors
 from components.pusher.versions import Version, list_versions
 
 
@@ -70,7 +70,8 @@ def publish(servable: Path, destination: Path, *, digest: str, progress: Progres
         versions = list_versions(destination)
         for version in versions:
             if version.statement_error is not None:  # it may be this model, and what is served must not change
-                raise to_job_error(version.statement_error, version.directory)
+                with translate_os_errors(version.directory):
+                    raise version.statement_error
         rolled_back = read_rolled_back(versions[-1].directory) if versions else ()
         if existing := _find(digest, versions):
             newest = versions[-1]

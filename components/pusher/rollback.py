@@ -11,13 +11,7 @@ from components.base.progress import Progress
 from components.base.termination import Termination
 from components.pusher.metadata import read_rolled_back
 from components.pusher.servable import servable_size
-from components.pusher.version_store import (
-    append_version,
-    locked_destination,
-    no_saved_model,
-    to_job_error,
-    translate_os_errors,
-)
+from components.pusher.version_store import append_version, locked_destination, no_saved_model, translate_os_errors
 from components.pusher.versions import Version, describe_version, list_versions, served_history
 
 CHOOSE_ANOTHER = "choose another version"
@@ -76,7 +70,8 @@ def _find_target(to: int | None, versions: Sequence[Version], destination: Path)
     newest = versions[-1]
     target = _find_previous(versions) if to is None else _find_number(to, versions, destination)
     if target.read_error is not None:
-        raise to_job_error(target.read_error, target.directory)
+        with translate_os_errors(target.directory):
+            raise target.read_error
     if not target.is_model:
         raise no_saved_model(target.directory)
     if target.digest == newest.digest and not newest.damage:

@@ -13,7 +13,7 @@ from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 from pathlib import Path
 
-from components.base.errors import ConfigError, IntegrityError, JobError, StorageError
+from components.base.errors import ConfigError, IntegrityError, JobError
 from components.base.progress import Progress
 from components.base.termination import Termination
 from components.io.atomic import flush_tree, rename_durably
@@ -42,31 +42,20 @@ def locked_destination(
 
     Args:
         destination: the folder of the versions; created if it is missing.
-        needed: how many bytes the block writes, about.
-        progress: gets a message if another process has the lock.
-        termination: checked while waiting for the lock.
+        needed: approximate number of bytes that the block writes.
         owner: a description of this process for others that wait.
-
-    Raises:
-        ConfigError: if the destination cannot be used until a person acts.
-        JobError: if it cannot be used at present.
-        StorageError: if the disk is full.
-        TerminationError: if termination was requested while waiting.
     """
 
     def on_wait(current: str) -> None:
         progress.message(f"waiting: {current} is at work on {destination}")
 
-    with translate_os_errors(destination):
-        try:
-            with disk_space_guard(destination, needed, "the model that is published"):
-                destination.mkdir(parents=True, exist_ok=True)
-                with acquire(destination / LOCK_FILE, owner=owner, on_wait=on_wait, check=termination.check):
-                    _delete_staging(destination)
-                    yield
-        except StorageError as error:
-            remedy = "free space there, or push to another folder"
-            raise StorageError(error.headline, expected="space for one more version", remedy=remedy) from error
+    remedy = "free space there, or push to another folder"
+    space_guard = disk_space_guard(destination, needed, "the model that is published", remedy=remedy)
+    with translate_os_errors(destination), space_guard:
+        destination.mkdir(parents=True, exist_ok=True)
+        with acquire(destination / LOCK_FILE, owner=owner, on_wait=on_wait, check=termination.check):
+            _delete_staging(destination)
+            yield
 
 
 def append_version(
@@ -76,7 +65,7 @@ def append_version(
 
     Args:
         source: the directory of one version.
-        destination: the folder of the versions, locked by this process.
+        destination: the folder of the versions, which this process has locked.
         digest: the expected content digest.
         termination: checked before each file, and immediately before the version appears.
         rolled_back: the content digests of the models that the version replaces in a rollback.
@@ -84,7 +73,6 @@ def append_version(
     Raises:
         ConfigError: if the source is not a SavedModel, or the largest version number is in use.
         IntegrityError: if the content has another digest.
-        OSError: if a file cannot be read or written.
         TerminationError: if termination was requested; nothing was published.
     """
     staging = destination / f"{STAGING_PREFIX}{secrets.token_hex(4)}"
@@ -111,21 +99,19 @@ def append_version(
 
 
 @contextmanager
-def translate_os_errors(destination: Path) -> Iterator[None]:
-    """Convert an OSError in the block to a JobError (see `to_job_error`)."""
+def translate_os_errors(path: Path) -> Iterator[None]:
+    """Raise ConfigError for an OSError that lasts until a person acts, and JobError for one that may be temporary."""
     try:
         yield
     except OSError as error:
-        raise to_job_error(error, destination) from error
-
-
-def to_job_error(error: OSError, path: Path) -> JobError:
-    """Return the ConfigError for a lasting OSError, or the JobError for one that may be gone at the next attempt."""
-    headline = f"{error.filename or path} cannot be used: {error.strerror or error}"
-    expected = "a folder of versions that the job may read and write"
-    if error.errno in PERMANENT_ERRNOS:
-        return ConfigError(headline, expected=expected, remedy="name another folder, or give permission")
-    return JobError(headline, expected=expected, remedy="run the same command again, or check the disk")
+        permanent = error.errno in PERMANENT_ERRNOS
+        raise (ConfigError if permanent else JobError)(
+            f"{error.filename or path} cannot be used: {error.strerror or error}",
+            expected="a folder of versions that the job may read and write",
+            remedy="name another folder, or give permission"
+            if permanent
+            else "run the same command again, or check the disk",
+        ) from error
 
 
 def no_saved_model(directory: Path) -> ConfigError:

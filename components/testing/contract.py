@@ -105,11 +105,11 @@ class ComponentContract:
         folder = self.component.publish_destination()
         if folder is None or folder.is_absolute():  # a test must not write to a real destination
             return
-        made = self.run_once(tmp_path_factory).output
+        sealed = self.run_once(tmp_path_factory).output
         with _working_folder(tmp_path):
-            self.component.publish(made, NoProgress())
+            self.component.publish(sealed, NoProgress())
             published = _files(tmp_path)
-            self.component.publish(made, NoProgress())
+            self.component.publish(sealed, NoProgress())
             assert _files(tmp_path) == published
         for path in published:
             assert path.startswith(f"{folder}/"), f"{path} is outside publish_destination()"

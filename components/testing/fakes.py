@@ -274,12 +274,12 @@ class FakePusher(Component[FakePusherConfig]):
         write_statement(servable, directory)
         return PushedModel(servable=servable, directory=SERVABLE_DIRECTORY)
 
-    def publish(self, made: Stored[PushedModel], progress: Progress) -> str:
+    def publish(self, sealed: Stored[PushedModel], progress: Progress) -> str:
         from components.pusher.publish import publish_artifact
 
         if self.config.destination is None:
             return ""
-        return publish_artifact(Path(self.config.destination), made, progress)
+        return publish_artifact(Path(self.config.destination), sealed, progress)
 
     def publish_destination(self) -> Path | None:
         return None if self.config.destination is None else Path(self.config.destination)

@@ -18,6 +18,7 @@ from typing import TYPE_CHECKING, Annotated, Any, Literal
 from pydantic import Field, ValidationError
 
 from components.artifacts import Epoch, Statement
+from components.base.component import Context
 from components.base.errors import IntegrityError, first_line, first_validation_error
 from components.base.hashing import file_sha256, value_sha256
 from components.base.progress import Progress
@@ -110,9 +111,7 @@ class Checkpoints:
     def write(self, record: Checkpoint, arrays: Arrays) -> None:
         """Write a checkpoint, read it back, and delete all older ones except the previous one.
 
-        Args:
-            record: its record; the digests are filled in here.
-            arrays: the state, by name.
+        The record's digests are computed here.
 
         Raises:
             StorageError: if the disk is full. Existing checkpoints stay.
@@ -141,21 +140,13 @@ class Checkpoints:
         state = draft / STATE_FILE
         with state.open("wb") as file:
             np.savez(file, **arrays)  # type: ignore[arg-type]
-        described = {
-            "fingerprint": self.fingerprint,
-            "arrays": _describe(arrays),
-            "state_sha256": file_sha256(state),
-        }
-        record = record.model_copy(update=described).with_digest()
+        digests = {"fingerprint": self.fingerprint, "arrays": _describe(arrays), "state_sha256": file_sha256(state)}
+        record = record.model_copy(update=digests).with_digest()
         (draft / RECORD_FILE).write_text(record.model_dump_json(indent=2) + "\n", encoding="utf-8")
         flush_tree(draft)
 
     def newest(self, progress: Progress) -> tuple[Checkpoint, Arrays] | None:
-        """Return the newest intact checkpoint of this training, or None.
-
-        Args:
-            progress: receives a warning for each damaged checkpoint, which is deleted.
-        """
+        """Return the newest intact checkpoint of this training, or None; damaged ones are deleted with a warning."""
         paths = self.paths()
         for path in paths:
             try:
@@ -202,6 +193,13 @@ class NoCheckpoints:
     def write(self, record: Checkpoint, arrays: Arrays) -> None: ...
 
     def newest(self, progress: Progress) -> None: ...
+
+
+def open_checkpoints(context: Context) -> Checkpoints | NoCheckpoints:
+    """Return the checkpoints of the training that runs in a context."""
+    if context.checkpoints is None:
+        return NoCheckpoints()
+    return Checkpoints(context.checkpoints, fingerprint=context.fingerprint)
 
 
 def capture_state(classifier: Any, stopping: EarlyStopping) -> Arrays:

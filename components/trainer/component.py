@@ -54,12 +54,7 @@ class Trainer(Component[TrainerConfig]):
         """
         if self.config.device == "gpu":
             require_gpu()
-        if missing := self.missing_packages(self.config.exports):
-            raise ConfigError(
-                f"trainer.exports contains onnx, but its converter is not installed: {', '.join(missing)}",
-                expected="the packages of the extra `onnx`",
-                remedy="`make extras` or `pip install 'mnist-job[onnx]'`, or remove onnx from trainer.exports",
-            )
+        self.require_packages(self.config.exports)
 
     def run(self, context: Context, /, *, transformed: Stored[TransformedExamples]) -> Model:
         """Train, and write `history.csv` and the exported formats.
@@ -67,10 +62,7 @@ class Trainer(Component[TrainerConfig]):
         Raises:
             TerminationError: if termination was requested; the next run resumes from the checkpoint.
             ConfigError: if the images are too small for the network's poolings, or training diverges.
-            DataError: if a model of these images cannot be exported.
             JobError: if an exported file predicts differently from the network in memory.
-            StorageError: if the disk has no space for the model or a checkpoint.
-            ResourceError: if the device is `gpu` and TensorFlow finds none.
         """
         with context.timed("imports"):
             tf = import_tensorflow()
@@ -104,13 +96,13 @@ class Trainer(Component[TrainerConfig]):
                 train = read_scaled(transformed, inputs.splits.train)
                 validation = read_scaled(transformed, inputs.splits.validation)
                 loop = TrainingLoop(network, config, train, validation, context, machine=machine, xla=gpu.xla)
-                result = loop.fit()
+                loop.fit()
             if gpu.precision != "float32":  # an exported model computes in float32 on every device
                 trained, network = network, build()
                 network.set_weights(trained.get_weights())
             disk_space = disk_space_guard(output, EXPORTED_COPIES * network.count_params() * 4, "the trained model")
             with context.timed("exporting"), disk_space:
-                write_history(result.history, output / HISTORY_FILE)
+                write_history(loop.history, output / HISTORY_FILE)
                 serving_model = ServingModel.from_network(network, inputs.graph, config.test_time_shift)
                 exports = export_model(serving_model, (*REQUIRED_FORMATS, *config.exports), check_images, context)
         return Model(
@@ -123,9 +115,9 @@ class Trainer(Component[TrainerConfig]):
             test_time_shift=config.test_time_shift,
             parameters=network.count_params(),
             weights_sha256=weights_digest(network),
-            history=result.history,
-            best_epoch=result.best_epoch,
-            stopped_early=result.stopped_early,
+            history=tuple(loop.history),
+            best_epoch=loop.stopping.best.epoch,
+            stopped_early=len(loop.history) < config.epochs,
             environment=TrainingEnvironment(
                 versions={name: library_version(name) for name in self.libraries},
                 python=platform.python_version(),
@@ -149,14 +141,12 @@ class Trainer(Component[TrainerConfig]):
         Args:
             model: a `keras` model.
             transformed: the images that it was trained on.
-            formats: the formats to write; `missing_packages(formats)` must be empty.
+            formats: the formats to write; their packages must be installed (see `require_packages`).
             context: its output receives the files.
             setting: the name of the setting that lists the formats, for error messages.
 
         Raises:
-            DataError: if a model of these images cannot be exported.
             JobError: if an exported file predicts differently from the network in memory.
-            StorageError: if the disk has no space for the files.
         """
         from components.inference.predictor import load_network
         from components.trainer.export.export import export_model, raw_check_images
@@ -166,6 +156,16 @@ class Trainer(Component[TrainerConfig]):
         network, graph = load_network(model), transformed.artifact.graph
         serving_model = ServingModel.from_network(network, graph, model.artifact.test_time_shift)
         return export_model(serving_model, formats, images, context, setting=setting)
+
+    @classmethod
+    def require_packages(cls, formats: Iterable[ExportFormat], *, setting: str = "trainer.exports") -> None:
+        """Raise ConfigError if a package is not installed that exporting to `formats` needs."""
+        if missing := cls.missing_packages(formats):
+            raise ConfigError(
+                f"{setting} names onnx, but its converter is not installed: {', '.join(missing)}",
+                expected="the packages of the extra `onnx`",
+                remedy=f"`make extras` or `pip install 'mnist-job[onnx]'`, or remove onnx from {setting}",
+            )
 
     @staticmethod
     def missing_packages(formats: Iterable[ExportFormat]) -> list[str]:

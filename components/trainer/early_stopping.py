@@ -32,10 +32,6 @@ class EarlyStopping:
         monitor: lower is better for `val_loss`, higher for `val_accuracy`. With `epoch` the last epoch is the best, and
             training never stops early.
         patience: epochs in a row without improvement after which training stops.
-
-    Attributes:
-        best: the best epoch so far.
-        weights: its weights, in the order of `network.weights`.
     """
 
     def __init__(self, monitor: Monitor, *, patience: int) -> None:
@@ -43,6 +39,7 @@ class EarlyStopping:
         self.patience = patience
         self.best = BestEpoch()
         self.weights: list[NDArray[np.generic]] = []
+        """Of the best epoch, in the order of `network.weights`."""
 
     def update(self, row: Epoch, network: Any) -> None:
         """Compare the epoch that just ended with the best one; `network` has its weights."""

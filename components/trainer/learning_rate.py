@@ -79,9 +79,6 @@ class OneCycleRate(ComponentConfig):
                 falling = (last_step - now) / (last_step - warmup_steps)
                 return peak * ops.maximum(ops.minimum(rising, falling), 0.0)
 
-            def get_config(self) -> dict[str, Any]:
-                return {"peak": peak, "warmup_steps": warmup_steps, "total_steps": total_steps}
-
         return OneCycle()
 
 

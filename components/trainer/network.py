@@ -55,7 +55,7 @@ def build_network(
         config: the sizes of the layers.
         image_shape: height, width and channels of float32 images.
         classes: units of the softmax output.
-        seed: determines the initial weights and the dropout.
+        seed: determines initial weights and dropout.
         precision: the keras dtype policy of all layers except the softmax, which is always float32.
 
     Raises:
@@ -67,49 +67,32 @@ def build_network(
     _check_image_size(config, *image_shape[:2])
     seeds = _seeds(seed)
     policy = keras.dtype_policies.DTypePolicy(precision)
+    network: list[Any] = [keras.Input(image_shape, name="image")]
+
+    def add(layer_class: Any, *args: Any, name: str, **options: Any) -> None:
+        network.append(layer_class(*args, dtype=policy, name=name, **options))
 
     def he_normal() -> Any:  # K. He et al., "Delving Deep into Rectifiers", 2015, for layers before a ReLU
         return keras.initializers.HeNormal(seed=next(seeds))
 
-    # Passed to Sequential at once: `add` rebuilds the network after each layer.
-    network: list[Any] = [keras.Input(image_shape, name="image")]
+    use_bias = not config.batch_normalization
+    pooling_padding = "valid" if config.pooling == POOLING_STRIDE else "same"
     blocks = zip(config.filters, config.kernels, config.padding, strict=True)
-    for number, (filters, kernel, padding) in enumerate(blocks, start=1):
-        network.append(
-            layers.Conv2D(
-                filters,
-                kernel,
-                padding=padding,
-                use_bias=not config.batch_normalization,
-                kernel_initializer=he_normal(),
-                dtype=policy,
-                name=f"convolution_{number}",
-            )
-        )
-        network.append(
-            layers.MaxPooling2D(
-                config.pooling,
-                strides=POOLING_STRIDE,
-                padding="valid" if config.pooling == POOLING_STRIDE else "same",
-                dtype=policy,
-                name=f"pooling_{number}",
-            )
-        )
+    for n, (filters, kernel, padding) in enumerate(blocks, start=1):
+        convolution = {"padding": padding, "use_bias": use_bias, "kernel_initializer": he_normal()}
+        add(layers.Conv2D, filters, kernel, name=f"convolution_{n}", **convolution)
+        add(layers.MaxPooling2D, config.pooling, POOLING_STRIDE, pooling_padding, name=f"pooling_{n}")
         if config.batch_normalization:
-            momentum = config.normalization_momentum
-            network.append(layers.BatchNormalization(momentum=momentum, dtype=policy, name=f"normalization_{number}"))
-        network.append(layers.ReLU(dtype=policy, name=f"relu_{number}"))
-    network.append(layers.Flatten(dtype=policy, name="flatten"))
-    for number, units in enumerate(config.dense, start=1):
+            add(layers.BatchNormalization, name=f"normalization_{n}", momentum=config.normalization_momentum)
+        add(layers.ReLU, name=f"relu_{n}")
+    add(layers.Flatten, name="flatten")
+    for n, units in enumerate(config.dense, start=1):
         if config.dropout:
-            network.append(layers.Dropout(config.dropout, seed=next(seeds), dtype=policy, name=f"dropout_{number}"))
-        network.append(
-            layers.Dense(units, activation="relu", kernel_initializer=he_normal(), dtype=policy, name=f"dense_{number}")
-        )
-    output_initializer = keras.initializers.GlorotUniform(seed=next(seeds))
-    network.append(
-        layers.Dense(classes, activation="softmax", kernel_initializer=output_initializer, name="probabilities")
-    )
+            add(layers.Dropout, config.dropout, name=f"dropout_{n}", seed=next(seeds))
+        add(layers.Dense, units, "relu", name=f"dense_{n}", kernel_initializer=he_normal())
+    glorot = keras.initializers.GlorotUniform(seed=next(seeds))
+    network.append(layers.Dense(classes, "softmax", kernel_initializer=glorot, name="probabilities"))
+    # All layers at once: `Sequential.add` rebuilds the network after each one.
     return keras.Sequential(network, name=NETWORK_LAYER)
 
 

@@ -34,7 +34,7 @@ class EpochOrder:
 
     A split that fits in memory is one block, shuffled as a whole. A larger split is read block by block: the rows
     of a block are neighbors in the split, and are shuffled among themselves. (ExampleGen has shuffled the split, so
-    each block is a random sample.) Every epoch draws anew where the first block begins, the order of the blocks, and
+    each block is a random sample.) Every epoch draws again where the first block begins, the order of the blocks, and
     the rows that remain for the last, shorter batch.
 
     Args:

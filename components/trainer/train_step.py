@@ -10,13 +10,8 @@ import tensorflow as tf
 from components.trainer.augmentation import SEED_MASK, augment
 
 if TYPE_CHECKING:
-    import numpy as np
-    from numpy.typing import NDArray
-
     from components.trainer.config import TrainerConfig
     from components.trainer.device_cache import DeviceCache
-
-VALIDATION_BATCH_SIZE = 500
 
 
 class Classifier(keras.Model):  # type: ignore[misc]
@@ -28,11 +23,8 @@ class Classifier(keras.Model):  # type: ignore[misc]
 
     Args:
         network: a built keras model from images to probabilities.
-        config: how to train.
-        train: training images.
-        validation: validation images.
         first_clean_step: the first step without augmentation.
-        xla: whether XLA compiles the training step after augmentation.
+        xla: whether XLA compiles what follows augmentation.
     """
 
     def __init__(
@@ -62,6 +54,13 @@ class Classifier(keras.Model):  # type: ignore[misc]
 
     def call(self, images: Any, training: bool | None = None) -> Any:  # noqa: FBT001  (Keras's own signature)
         return self.network(images, training=training)
+
+    def reset_metrics(self) -> None:
+        """Do nothing: Keras calls it in every `fit()`, but an epoch may have several (see `clear_metrics`)."""
+
+    def clear_metrics(self) -> None:
+        """Set the running means to zero; the training loop calls it before each epoch and each validation."""
+        super().reset_metrics()
 
     def train_step(self, step_and_rows: tuple[Any, Any]) -> dict[str, Any]:
         step, rows = step_and_rows
@@ -103,23 +102,8 @@ class Classifier(keras.Model):  # type: ignore[misc]
         return result
 
 
-def training_batches(rows: NDArray[np.int64], *, batch_size: int, first_step: int) -> Any:
-    """Return a tf.data.Dataset of (step, rows) pairs: the step's number and its rows, int64 [<= batch_size].
-
-    Args:
-        rows: positions in the device cache, in training order.
-        batch_size: rows per step; the last step may have fewer.
-        first_step: the number of the first step.
-    """
-    return _batches(rows, batch_size).enumerate(start=first_step)
-
-
-def validation_batches(rows: int) -> Any:
-    """Return a tf.data.Dataset of the row numbers below `rows`, in batches."""
-    return _batches(tf.range(rows, dtype=tf.int64), VALIDATION_BATCH_SIZE)
-
-
-def _batches(rows: Any, batch_size: int) -> Any:
+def batch_rows(rows: Any, batch_size: int) -> Any:
+    """Return a tf.data.Dataset of int64 rows in batches; the last one may be smaller."""
     options = tf.data.Options()
     # There is nothing to tune, and a dropped iterator waits until the tuning thread wakes up: this took 8 of the
     # 21 seconds of an epoch, idle (TensorFlow 2.21).

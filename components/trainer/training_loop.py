@@ -4,48 +4,32 @@ from __future__ import annotations
 
 import math
 from collections import Counter
-from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any, NoReturn
 
 import keras
+import tensorflow as tf
 
 from components.artifacts import Epoch
 from components.base.component import Context
 from components.base.errors import ConfigError, TerminationError
-from components.trainer.checkpoint import (
-    Checkpoint,
-    Checkpoints,
-    NoCheckpoints,
-    best_weights,
-    capture_state,
-    restore_state,
-)
+from components.trainer.checkpoint import Checkpoint, best_weights, capture_state, open_checkpoints, restore_state
 from components.trainer.checkpoint_policy import CheckpointPolicy
 from components.trainer.config import TrainerConfig
 from components.trainer.device_cache import DeviceCache, rows_within_budget
 from components.trainer.early_stopping import EarlyStopping
 from components.trainer.shuffle import Block, EpochOrder
-from components.trainer.train_step import Classifier, training_batches, validation_batches
+from components.trainer.train_step import Classifier, batch_rows
 
 if TYPE_CHECKING:
     import numpy as np
 
     from components.io.splits import ImageSplit
-    from components.trainer.checkpoint import Arrays
 
 PROGRESS_REPORTS_PER_EPOCH = 10
 """Training steps run in the graph in about this many groups per epoch; Python code runs only between them."""
 MAX_STEPS_PER_GROUP = 32
 """So that a long epoch, too, notices a termination request soon."""
-
-
-@dataclass(frozen=True)
-class TrainingResult:
-    """The outcome of a training; the trained weights are in the network."""
-
-    history: tuple[Epoch, ...]
-    best_epoch: int
-    stopped_early: bool
+VALIDATION_BATCH_SIZE = 500
 
 
 class TrainingLoop:
@@ -55,10 +39,8 @@ class TrainingLoop:
 
     Args:
         network: a built keras model from images to probabilities.
-        config: how to train.
         train: scaled images, float32 [count, height, width, channels], and int64 labels.
         validation: the same; decides when to stop, and which epoch is best.
-        context: receives progress, signals termination, and names the checkpoint directory.
         machine: the hardware, recorded in checkpoints.
         xla: whether XLA compiles the training step.
 
@@ -88,18 +70,10 @@ class TrainingLoop:
         self.history: list[Epoch] = []
         self.stopping = EarlyStopping(config.monitor, patience=config.patience)
         self.policy = CheckpointPolicy(config.checkpoint)
-        self.checkpoints: Checkpoints | NoCheckpoints = (
-            NoCheckpoints()
-            if context.checkpoints is None
-            else Checkpoints(context.checkpoints, fingerprint=context.fingerprint)
-        )
-        self._restored_arrays: Arrays | None = None
-        self._metric_sums: list[Any] = []
-        """The metrics' variables after the epoch's finished blocks."""
+        self.checkpoints = open_checkpoints(context)
         train_rows, self.validation_rows = rows_within_budget(config.memory_budget, train, validation)
         self.order = EpochOrder(images=len(train), batch_size=config.batch_size, max_rows=train_rows, seed=config.seed)
-        self.train = DeviceCache(train)
-        self.validation = DeviceCache(validation)
+        self.train, self.validation = DeviceCache(train), DeviceCache(validation)
         self.classifier = Classifier(
             network,
             config,
@@ -117,24 +91,18 @@ class TrainingLoop:
         # Keras creates these variables on first use, which would discard restored values.
         self.classifier.optimizer.build(self.classifier.trainable_variables)
 
-    def fit(self) -> TrainingResult:
+    def fit(self) -> None:
         """Train until done; the network ends with the weights of its best epoch.
 
         Raises:
             TerminationError: if termination was requested; the progress is saved.
             ConfigError: if the loss does not stay finite.
-            StorageError: if the disk has no space for a checkpoint.
         """
         with self.context.termination.deferred():
             self._resume()
             while not self.done:
                 self._train_epoch()
         self.network.set_weights(self.stopping.weights)
-        return TrainingResult(
-            history=tuple(self.history),
-            best_epoch=self.stopping.best.epoch,
-            stopped_early=len(self.history) < self.config.epochs,
-        )
 
     @property
     def done(self) -> bool:
@@ -154,39 +122,26 @@ class TrainingLoop:
         self.epoch, self.step = record.epoch, record.step
         self.history = list(record.history)
         self.stopping.best, self.stopping.weights = record.best, best_weights(arrays)
-        self._restored_arrays = arrays
+        restore_state(arrays, self.classifier)
         self.context.progress.resumed(epoch=self.epoch, step=self.step, history=self.history)
 
     def _train_epoch(self) -> None:
         """Train the remaining steps of an epoch, with one call of Keras's `fit()` per block."""
         self.context.progress.epoch_begin(epoch=self.epoch, epochs=self.config.epochs, steps=self.order.steps)
         first_step, metrics = self.step, {}
-        self._copy_metric_sums()
         while self.step < self.order.steps:
             block = self.order.block(self.epoch, self.step)
             self.train.load_rows(block.start, block.rows)
+            rows = self.order.rows(self.epoch, block)[(self.step - block.first_step) * self.order.batch_size :]
+            step = (self.epoch - 1) * self.order.steps + self.step  # counted over all epochs
             fitted = self.classifier.fit(
-                training_batches(
-                    self.order.rows(self.epoch, block)[(self.step - block.first_step) * self.order.batch_size :],
-                    batch_size=self.order.batch_size,
-                    first_step=(self.epoch - 1) * self.order.steps + self.step,
-                ),
+                batch_rows(rows, self.order.batch_size).enumerate(start=step),
                 shuffle=False,  # the rows are in the epoch's order
                 callbacks=[_StepCallback(self, block, first_step)],
                 verbose=0,
             )
-            self._copy_metric_sums()
             metrics = {name: float(values[-1]) for name, values in fitted.history.items()}
         self._end_epoch(metrics)
-
-    def begin_block(self) -> None:
-        """Restore a checkpoint's state, or the metrics of the epoch's earlier blocks, which Keras has reset."""
-        if self._restored_arrays is not None:
-            restore_state(self._restored_arrays, self.classifier)
-            self._restored_arrays = None
-        else:
-            for variable, value in zip(self.classifier.metrics_variables, self._metric_sums, strict=True):
-                variable.assign(value)
 
     def advance(self, step: int, images: int, metrics: dict[str, float]) -> None:
         """Record that the epoch is at `step`; save a checkpoint if one is due, and stop if termination is requested."""
@@ -196,9 +151,6 @@ class TrainingLoop:
         # The epoch's last step is saved after validation.
         if step < self.order.steps and self._save_if_due():
             self._terminate()
-
-    def _copy_metric_sums(self) -> None:
-        self._metric_sums = [variable.numpy() for variable in self.classifier.metrics_variables]
 
     def _end_epoch(self, metrics: dict[str, float]) -> None:
         """Validate, append the epoch to the history, and move to the next epoch."""
@@ -215,7 +167,7 @@ class TrainingLoop:
         self.history.append(row)
         self.stopping.update(row, self.network)
         self.epoch, self.step = self.epoch + 1, 0
-        self.classifier.reset_metrics()  # they contain the sums of validation
+        self.classifier.clear_metrics()
         # Saved before it is reported: a progress listener may take long, and the process may be killed meanwhile.
         terminating = self._save_if_due()
         self.context.progress.epoch_end(metrics=metrics)
@@ -226,7 +178,9 @@ class TrainingLoop:
         """Return the mean metrics over the validation split, which may be loaded block by block."""
         totals: Counter[str] = Counter()
         for rows in self.validation.load_in_blocks(self.validation_rows):
-            means = self.classifier.evaluate(validation_batches(rows), verbose=0, return_dict=True)
+            self.classifier.clear_metrics()
+            batches = batch_rows(tf.range(rows, dtype=tf.int64), VALIDATION_BATCH_SIZE)
+            means = self.classifier.evaluate(batches, verbose=0, return_dict=True)
             totals.update({name: mean * rows for name, mean in means.items()})
         return {name: total / len(self.validation.split) for name, total in totals.items()}
 
@@ -255,25 +209,16 @@ class TrainingLoop:
 
 
 class _StepCallback(keras.callbacks.Callback):  # type: ignore[misc]
-    """Calls the training loop when a block begins and after each group of steps.
+    """Calls the training loop after each group of steps; `first_step` is where this process began in the epoch."""
 
-    Args:
-        training: the training loop.
-        block: the block that is trained.
-        first_step: the step of the epoch at which this process began.
-    """
-
-    def __init__(self, training: TrainingLoop, block: Block, first_step: int) -> None:
+    def __init__(self, loop: TrainingLoop, block: Block, first_step: int) -> None:
         super().__init__()
-        self.training, self.block = training, block
-        self.first_step, self.block_begin = first_step, training.step
-
-    def on_epoch_begin(self, epoch: int, logs: dict[str, float] | None = None) -> None:  # noqa: ARG002
-        self.training.begin_block()
+        self.loop, self.block = loop, block
+        self.first_step, self.block_begin = first_step, loop.step
 
     def on_train_batch_end(self, batch: int, logs: dict[str, float] | None = None) -> None:
         # Keras counts whole groups, also if the last one is shorter.
         step = min(self.block_begin + batch + 1, self.block.end_step)
-        order = self.training.order
+        order = self.loop.order
         images = min(step * order.batch_size, order.images) - self.first_step * order.batch_size
-        self.training.advance(step, images, logs or {})
+        self.loop.advance(step, images, logs or {})

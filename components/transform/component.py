@@ -18,7 +18,7 @@ if TYPE_CHECKING:
 
     from components.io.splits import ImageSplit
 
-BATCH_SIZE = 1024
+MAX_BATCH_IMAGES = 1024
 """Maximum number of images scaled at a time: MNIST images of this number fit into a processor's cache."""
 BYTES_PER_PIXEL = 9
 """Memory while a pixel is scaled: raw, cast and multiplied."""
@@ -91,7 +91,7 @@ class Transform(Component[TransformConfig]):
 
         graph = scaling_graph()
         rows = self.config.memory_budget // (BYTES_PER_PIXEL * prod(examples.artifact.image_shape))
-        for raw in iterate_examples(examples, split, rows=max(1, min(BATCH_SIZE, rows))):
+        for raw in iterate_examples(examples, split, rows=max(1, min(MAX_BATCH_IMAGES, rows))):
             context.termination.check()
             digests.append(image_digests(raw.images))
             yield ImageSplit(apply_numpy(graph, raw.images), raw.labels)

@@ -1,4 +1,4 @@
-"""Visualizer: figures, the report and the model card."""
+"""Visualizer: draws the figures of a run, and writes its report and its model card."""
 
 from components.visualizer.component import Visualizer, VisualizerConfig
 

@@ -1,8 +1,9 @@
-"""Visualizer: the pictures of a run as PNG files, the page that tells of it, and the model's card."""
+"""Visualizer: figures as PNG files, the report, and the model card."""
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING, Annotated, Any
+from collections.abc import Iterator
+from typing import TYPE_CHECKING, Annotated
 
 from pydantic import Field
 
@@ -12,50 +13,40 @@ from components.base.errors import ConfigError
 from components.runtime.disk import disk_space_guard
 
 if TYPE_CHECKING:
-    from collections.abc import Iterator
-
     import numpy as np
-    import pandas as pd
-    from matplotlib.figure import Figure as Drawing
+    from matplotlib.figure import Figure as MatplotlibFigure
 
     from components.io.splits import ImageSplit
-    from components.visualizer.report.report_data import Mistake, ReportData, Response, TestImage
+    from components.visualizer.figure_data import TestImage
+    from components.visualizer.report_data import ReportData
 
-PICTURE = 150_000
-"""Bytes that a picture takes: the largest of MNIST's has 121 kB."""
-REPORT = 3_000_000
-"""Bytes that the page takes at most."""
-REPORT_FILE = "report.html"
-CARD = 1_000_000
-"""Bytes that the model card takes at most: that of MNIST takes 12 kB."""
-CARD_FILE = "model_card.md"
-MOST_CHOSEN = 10
-"""Images whose feature maps are shown where none were named."""
+MAX_FIGURE_BYTES = 150_000
+"""The largest figure of MNIST has 121 kB."""
+REPORT_FILE, MAX_REPORT_BYTES = "report.html", 3_000_000
+CARD_FILE, MAX_CARD_BYTES = "model_card.md", 1_000_000
+"""The card of MNIST has 12 kB."""
+DEFAULT_EXAMPLE_CLASSES = 10
+"""Without configured examples, feature maps are shown for one image of each of the first ten classes."""
 Row = Annotated[int, Field(strict=True, ge=0)]
 
 
 class VisualizerConfig(ComponentConfig):
-    """What is drawn."""
+    """What the Visualizer draws."""
 
     examples: Annotated[tuple[Row, ...], Field(max_length=20)] = ()
-    """Rows of the test images whose feature maps are shown, the first one's also as a picture; if none are named, the
+    """Rows of the test images whose feature maps are shown; the first one is also a PNG file. By default, the
     first image of each of the first ten classes."""
 
 
 class Visualizer(Component[VisualizerConfig]):
-    """Draws curves, confusion matrix, feature maps, class distribution and mistakes; writes report and model card."""
+    """Draws the figures of a run, and writes its report and its model card.
+
+    The figures are learning curves, confusion matrix, feature maps, class distribution and the most confident mistakes.
+    """
 
     Config = VisualizerConfig
     libraries = (
-        "jinja2",
-        "keras",
-        "markdown-it-py",
-        "matplotlib",
-        "numpy",
-        "pandas",
-        "pillow",
-        "pyarrow",
-        "seaborn",
+        *("jinja2", "keras", "markdown-it-py", "matplotlib", "numpy", "pandas", "pillow", "pyarrow", "seaborn"),
         "tensorflow",
     )
 
@@ -71,7 +62,7 @@ class Visualizer(Component[VisualizerConfig]):
     ) -> Figures:
         """Write one PNG file a figure, `report.html` and `model_card.md`.
 
-        A model without a convolution has no feature maps.
+        A model without convolutions has no feature maps.
 
         Raises:
             ConfigError: if one of `examples` is not a row of the test split.
@@ -79,62 +70,60 @@ class Visualizer(Component[VisualizerConfig]):
         with context.timed("imports"):
             from components.inference.predictor import import_libraries, load_network
             from components.io.splits import read_predictions, read_scaled
+            from components.visualizer.figure_data import ConfidentMistakes, FeatureMaps
             from components.visualizer.model_card import render_card
             from components.visualizer.plots.style import save, style
             from components.visualizer.report import render_report
-            from components.visualizer.report.report_data import ReportData
-            from components.visualizer.sketchpad import pad_section
+            from components.visualizer.report_data import ReportData
+            from components.visualizer.sketchpad import render_sketchpad
 
             import_libraries(model)
 
         with context.timed("reading"):
             test = read_scaled(transformed, transformed.artifact.splits.test)
-            answers = read_predictions(evaluation)
-            chosen = self._choose(test)
+            predictions = read_predictions(evaluation)
+            class_names = examples.artifact.class_names
+            images = self._example_images(test, class_names)
         with context.timed("inference"):
             network = load_network(model) if model.artifact.format == "keras" else None
-            responses = () if network is None else respond(network, chosen)
-            pad = pad_section(model, network, test.images)
-        if not responses:
-            context.progress.message("no picture of feature maps: the model has no convolution")
-        story = ReportData(
-            examples=examples.artifact,
-            transformed=transformed.artifact,
-            model=model.artifact,
-            evaluation=evaluation.artifact,
-            mistakes=mistakes(test, answers),
-            chosen=chosen,
-            responses=responses,
-            pad=pad,
-        )
+            report = ReportData(
+                examples=examples.artifact,
+                transformed=transformed.artifact,
+                model=model.artifact,
+                evaluation=evaluation.artifact,
+                mistakes=ConfidentMistakes.from_predictions(test, predictions, class_names),
+                feature_maps=None if network is None else FeatureMaps.compute(network, images),
+                sketchpad=render_sketchpad(model, network, test.images),
+            )
+        if report.feature_maps is None:
+            context.progress.message("no figure of feature maps: the model has no convolution")
         figures = []
         with context.timed("drawing"), style():
-            for name, title, alt, drawing in draw(story, test, answers):
+            for figure, drawing in draw_figures(report):
                 context.termination.check()
-                with disk_space_guard(context.output, PICTURE, f"the picture {name}.png"):
-                    save(drawing, context.output / f"{name}.png")
-                figures.append(Figure(name=name, file=f"{name}.png", title=title, alt=alt))
+                with disk_space_guard(context.output, MAX_FIGURE_BYTES, f"the figure {figure.file}"):
+                    save(drawing, context.output / figure.file)
+                figures.append(figure)
         context.termination.check()
         with context.timed("report"):
-            card = render_card(story)
-            for file, size, what, page in (
-                (CARD_FILE, CARD, "the model card", card),
-                (REPORT_FILE, REPORT, "the report", render_report(story, card)),
-            ):
-                with disk_space_guard(context.output, size, what):
-                    (context.output / file).write_text(page, encoding="utf-8")
+            card = render_card(report)
+            with disk_space_guard(context.output, MAX_CARD_BYTES, "the model card"):
+                (context.output / CARD_FILE).write_text(card, encoding="utf-8")
+            page = render_report(report, card)
+            with disk_space_guard(context.output, MAX_REPORT_BYTES, "the report"):
+                (context.output / REPORT_FILE).write_text(page, encoding="utf-8")
         return Figures(figures=tuple(figures), report_file=REPORT_FILE, model_card_file=CARD_FILE)
 
-    def _choose(self, test: ImageSplit[np.float32]) -> tuple[TestImage, ...]:
-        """Return the images whose feature maps are to be seen."""
+    def _example_images(self, test: ImageSplit[np.float32], class_names: tuple[str, ...]) -> tuple[TestImage, ...]:
+        """Return the images whose feature maps are shown."""
         import numpy as np
 
-        from components.visualizer.report.report_data import TestImage
+        from components.visualizer.figure_data import TestImage
 
         rows = self.config.examples
         if not rows:
-            _, first = np.unique(test.labels, return_index=True)  # by class
-            rows = tuple(int(row) for row in first[:MOST_CHOSEN])
+            _, first_of_each_class = np.unique(test.labels, return_index=True)
+            rows = tuple(int(row) for row in first_of_each_class[:DEFAULT_EXAMPLE_CLASSES])
         for row in rows:
             if row >= len(test):
                 raise ConfigError(
@@ -142,77 +131,36 @@ class Visualizer(Component[VisualizerConfig]):
                     expected=f"rows from 0 to {len(test) - 1}",
                     remedy="choose other rows",
                 )
-        return tuple(TestImage(row, int(test.labels[row]), test.images[row]) for row in rows)
+        return tuple(TestImage(row, class_names[test.labels[row]], test.images[row]) for row in rows)
 
 
-def respond(network: Any, chosen: tuple[TestImage, ...]) -> tuple[Response, ...]:
-    """Return what each convolution of a network makes of the chosen images."""
-    import numpy as np
-
-    from components.visualizer.plots.feature_maps import convolutions
-    from components.visualizer.report.report_data import Response
-
-    maps = convolutions(network, np.stack([each.image for each in chosen]))
-    return tuple(Response(layer, given) for layer, given in maps.items())
-
-
-def mistakes(test: ImageSplit[np.float32], answers: pd.DataFrame) -> tuple[Mistake, ...]:
-    """Return the mistakes that the model was surest of."""
-    from components.visualizer.plots.mistakes import MOST, surest_mistakes
-    from components.visualizer.report.report_data import Mistake
-
-    worst = surest_mistakes(answers).head(MOST)
-    return tuple(
-        Mistake(int(row.Index), int(row.label), test.images[row.Index], int(row.prediction), float(row.confidence))
-        for row in worst.itertuples()
-    )
-
-
-def draw(
-    story: ReportData, test: ImageSplit[np.float32], answers: pd.DataFrame
-) -> Iterator[tuple[str, str, str, Drawing]]:
-    """Yield name, title, words and drawing of each picture."""
+def draw_figures(report: ReportData) -> Iterator[tuple[Figure, MatplotlibFigure]]:
+    """Yield each figure and its drawing; feature maps are left out if the model has no convolution."""
+    from components.visualizer.figure_data import ClassDistribution, ConfusionMatrix, learning_curves
     from components.visualizer.plots.class_distribution import draw_class_distribution
-    from components.visualizer.plots.confusion_matrix import draw_confusion
+    from components.visualizer.plots.confusion_matrix import draw_confusion_matrix
     from components.visualizer.plots.feature_maps import draw_feature_maps
-    from components.visualizer.plots.learning_curves import draw_curves
+    from components.visualizer.plots.learning_curves import draw_learning_curves
     from components.visualizer.plots.mistakes import draw_mistakes
 
-    names = story.examples.class_names
-    yield (
-        "curves",
-        "Learning curves",
-        f"Loss and accuracy over {len(story.model.history)} epochs, training and validation.",
-        draw_curves(story.model),
-    )
-    yield (
-        "confusion_matrix",
-        "Confusion matrix",
-        f"True against predicted class on the test split; {story.evaluation.metrics.accuracy:.2%} are right.",
-        draw_confusion(story.evaluation),
-    )
-    if story.responses:
-        first, maps = story.chosen[0], story.responses[0].maps[0]
-        name = names[first.label]
-        yield (
-            "feature_maps",
-            "First convolution: feature maps",
-            f"The output of the {maps.shape[-1]} filters of the first convolution for an image of class {name}.",
-            draw_feature_maps(first.image, maps, name),
-        )
-    yield (
-        "class_distribution",
-        "Images of each class",
-        "How many images of each class are in the training, validation and test split.",
-        draw_class_distribution(
-            {name: split.label_counts for name, split in story.examples.splits.items()},
-            names,
-            story.examples.source.title,
-        ),
-    )
-    yield (
-        "mistakes",
-        "The most confident mistakes",
-        "Test images that the network mistook, the surest first, each with true and predicted class.",
-        draw_mistakes(test.images, answers, names),
-    )
+    def figure(name: str, title: str, alt: str) -> Figure:
+        return Figure(name=name, file=f"{name}.png", title=title, alt=alt)
+
+    alt = f"Loss and accuracy over {len(report.model.history)} epochs, training and validation."
+    yield figure("curves", "Learning curves", alt), draw_learning_curves(*learning_curves(report.model))
+
+    matrix = ConfusionMatrix.from_evaluation(report.evaluation)
+    alt = f"True against predicted class on the test split; accuracy {report.evaluation.metrics.accuracy:.2%}."
+    yield figure("confusion_matrix", "Confusion matrix", alt), draw_confusion_matrix(matrix)
+
+    if (feature_maps := report.feature_maps) is not None:
+        filters, class_name = feature_maps.layers[0].maps.shape[-1], feature_maps.images[0].class_name
+        alt = f"The output of the {filters} filters of the first convolution for an image of class {class_name}."
+        yield figure("feature_maps", "First convolution: feature maps", alt), draw_feature_maps(feature_maps)
+
+    distribution = ClassDistribution.from_examples(report.examples)
+    alt = "The number of images of each class in the training, validation and test split."
+    yield figure("class_distribution", "Images of each class", alt), draw_class_distribution(distribution)
+
+    alt = "Misclassified test images with true and predicted class, the most confident first."
+    yield figure("mistakes", "Most confident mistakes", alt), draw_mistakes(report.mistakes)

@@ -1,33 +1,38 @@
-"""What this machine, or this image, offers the job: put to the test, before a run depends on it."""
+"""Command `doctor`: check versions, devices, limits and places before a run depends on them."""
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+import dataclasses
+import json
+from collections.abc import Iterator
+from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from components.base.errors import ConfigError, ResourceError, one_line
+import typer
+from rich.markup import escape
+
+from components.base.errors import ConfigError, ExitCode, JobError, ResourceError, one_line
+from components.base.formatting import format_size
 from components.runtime.devices import CheckedDevice, check_devices, cuda_build
 from components.runtime.tensorflow import gpu_problem, import_tensorflow
-from job.commands.places import TEMPORARY, Place, look_at_places
+from job.commands.places import TEMPORARY, Place, check_places
+from job.reporters.terminal import make_console, print_error, print_text
 from job.runner.environment import describe_environment
 
 if TYPE_CHECKING:
-    from collections.abc import Iterator
-    from pathlib import Path
-
-    from components.base.errors import JobError
+    from rich.console import Console
 
 
-@dataclass(frozen=True, kw_only=True)
+@dataclasses.dataclass(frozen=True, kw_only=True)
 class Diagnosis:
-    """What was found.
+    """Results of all checks.
 
     Attributes:
-        environment: versions, processors, memory, as `run.json` states them.
+        environment: versions, processors and memory, as in `run.json`.
         broken: why TensorFlow cannot be imported; empty if it can.
-        cuda: the versions that TensorFlow was built with; None where it was built without CUDA.
+        cuda: versions that TensorFlow was built with; None without CUDA.
         no_gpu: why there is no GPU; empty if there is one.
-        devices: those that TensorFlow sees, each put to work.
+        devices: the devices of TensorFlow, each after one training step.
         places: where the job writes.
     """
 
@@ -39,62 +44,93 @@ class Diagnosis:
     places: list[Place]
 
     def failures(self, *, require_gpu: bool) -> Iterator[JobError]:
-        """Yield what keeps the job from running here, causes before what follows from them.
+        """Yield the errors that a run would have here, causes before their effects.
 
         Args:
-            require_gpu: whether it is a failure if there is no GPU.
+            require_gpu: whether a missing GPU is an error.
         """
         for place in self.places:
             if place.needed and place.failure:
-                yield ConfigError(
-                    f"{place.name}: {place.failure}",
-                    expected="a folder that the job may write to",
-                    remedy=place.remedy,
+                yield ConfigError.at(
+                    place.name, place.failure, expected="a folder that the job may write to", remedy=place.remedy
                 )
         if self.broken:
             yield ResourceError(
                 f"TensorFlow cannot be imported: {self.broken}",
-                expected="TensorFlow as requirements/ has it",
+                expected="TensorFlow as locked in requirements/",
                 remedy="install the locked requirements again, or rebuild the image",
             )
         for device in self.devices:
             if device.failure:
                 yield ResourceError(
                     f"{device.name} does not work: {device.failure}",
-                    expected="one step of a jitted convolution, and the right result",
-                    remedy="update the driver, run elsewhere, or hide the device (CUDA_VISIBLE_DEVICES)",
+                    expected="a correct step of a jitted convolution",
+                    remedy="update the driver, use another machine, or hide the device (CUDA_VISIBLE_DEVICES)",
                 )
         if require_gpu and self.no_gpu:
             yield ResourceError(
                 f"a GPU is required, but {self.no_gpu}",
                 expected="an NVIDIA GPU that TensorFlow can use",
-                remedy="run where there is one (`docker run --gpus all`), with an image built for it",
+                remedy="use a machine with a GPU (`docker run --gpus all`) and the image built for it",
             )
 
 
-def diagnose(root: Path) -> Diagnosis:
-    """Look at versions, devices, limits and places, and try them.
+def doctor(root: Path, *, require_gpu: bool, as_json: bool) -> ExitCode:
+    """Run all checks, print the results, and return the exit code of the first failure."""
+    diagnosis = diagnose(root)
+    failures = list(diagnosis.failures(require_gpu=require_gpu))
+    if as_json:
+        listed = [{"headline": failure.headline, "exit_code": int(failure.exit_code)} for failure in failures]
+        typer.echo(json.dumps(dataclasses.asdict(diagnosis) | {"failures": listed}, indent=2))
+    else:
+        _print_diagnosis(make_console(), diagnosis)
+        for failure in failures:
+            print_error(make_console(stderr=True), failure)
+    return failures[0].exit_code if failures else ExitCode.SUCCEEDED
 
-    Args:
-        root: where artifacts and runs would be kept.
-    """
-    places = list(look_at_places(root))
+
+def diagnose(root: Path) -> Diagnosis:
+    """Run all checks; `root` is the root of a future run."""
+    places = list(check_places(root))
     broken, cuda, devices = "", None, []
     if any(place.name == TEMPORARY and place.failure for place in places):
         broken = "it needs temporary files"
     else:
         try:
             tf = import_tensorflow()
-        except Exception as error:  # whatever an installation that does not fit together raises
+        except Exception as error:  # an inconsistent installation may raise anything
             broken = one_line(error)
         else:
             cuda, devices = cuda_build(tf), check_devices(tf)
-    seen = any(device.name.startswith("GPU") for device in devices)
+    has_gpu = any(device.name.startswith("GPU") for device in devices)
     return Diagnosis(
         environment=describe_environment(),
         broken=broken,
         cuda=cuda,
-        no_gpu="" if seen else gpu_problem() or "TensorFlow sees none",
+        no_gpu="" if has_gpu else gpu_problem() or "TensorFlow finds none",
         devices=devices,
         places=places,
     )
+
+
+def _print_diagnosis(console: Console, diagnosis: Diagnosis) -> None:
+    environment, cuda = diagnosis.environment, diagnosis.cuda
+    memory_limit = environment["memory_limit_bytes"]
+    rows = [
+        ("mnist-job", f"{environment['version']}, revision {environment['revision'] or 'unknown'}"),
+        ("python", f"{environment['python']} on {environment['platform']}"),
+        ("libraries", ", ".join(f"{name} {version}" for name, version in environment["libraries"].items())),
+        ("CUDA", f"{cuda['cuda']} with cuDNN {cuda['cudnn']}" if cuda else "none: TensorFlow is built without it"),
+        ("processors", f"{environment['cpu_limit']} of {environment['cpus']} available"),
+        ("memory", f"limited to {format_size(memory_limit)}" if memory_limit else "not limited"),
+    ]
+    for device in diagnosis.devices:
+        result = device.failure or "jitted convolution correct"
+        rows.append((device.name, f"{device.model}: {result}, {device.seconds:.2f} s"))
+    if diagnosis.no_gpu:
+        rows.append(("GPU", f"none: {diagnosis.no_gpu}"))
+    for place in diagnosis.places:
+        free = "" if place.free_bytes is None else f"writable, {format_size(place.free_bytes)} free"
+        rows.append((place.name, f"{place.path}: {place.failure or free}"))
+    for label, text in rows:
+        print_text(console, f"{label:<15} ", escape(text))

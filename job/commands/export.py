@@ -1,23 +1,55 @@
-"""`export`: write a trained model in deployment formats, without training it again."""
+"""Command `export`: write a trained model in deployment formats, without training it again."""
 
 from __future__ import annotations
 
+import json
 import shutil
 import tempfile
 from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 from pathlib import Path
+from typing import TYPE_CHECKING, get_args
+
+import typer
+from rich.markup import escape
 
 from components import Context, Trainer
 from components.artifacts import Export, ExportFormat, Stored, TransformedExamples
 from components.base.errors import ConfigError
 from components.base.termination import Termination
 from components.runtime.disk import disk_space_guard
+from job.reporters.terminal import make_console, print_parts
+from job.signals import Signals
 from job.store.integrity import verify
 from job.store.resolve import MODEL_OPTION, find_training_examples, resolve_model
 
+if TYPE_CHECKING:
+    from rich.console import Console
+
 SCRATCH_PREFIX = ".export-"
 FORMAT_OPTION = "--format"
+
+
+def export(
+    directory: Path, names: Sequence[ExportFormat] | None, *, model: str | None, root: Path, as_json: bool
+) -> None:
+    """Export a sealed model and print the files; without names, in every format whose converter is installed.
+
+    Raises:
+        JobError: if that is not possible; the directory stays as it was.
+    """
+    requested: list[ExportFormat] = list(dict.fromkeys(names or get_args(ExportFormat)))
+    formats = installed_formats(requested) if names is None else requested
+    signals = Signals(remedy="run the same command again")
+    with signals.installed(), signals.interruptible():
+        exports = export_model(directory, formats, root=root, model=model, termination=signals)
+        if as_json:
+            typer.echo(json.dumps([one.model_dump(mode="json") for one in exports], indent=2))
+        else:
+            _print_exports(make_console(), directory, exports)
+        for name in requested:
+            if name not in formats:
+                typer.echo(f"{name} is skipped: its converter is not installed (`make extras`)", err=True)
 
 
 def export_model(
@@ -39,14 +71,8 @@ def export_model(
             a format is not installed.
         IntegrityError: if the model or the images that it was trained on are damaged or missing.
         JobError: if an exported file predicts differently from the network in memory.
-        StorageError: if the disk is full.
     """
-    if missing := Trainer.missing_packages(formats):
-        raise ConfigError(
-            f"{FORMAT_OPTION} names onnx, but its converter is not installed: {', '.join(missing)}",
-            expected="the packages of the extra `onnx`",
-            remedy=f"`make extras` or `pip install 'mnist-job[onnx]'`, or leave out {FORMAT_OPTION} onnx",
-        )
+    Trainer.require_packages(formats, setting=FORMAT_OPTION)
     _check_empty(directory)
     chosen = resolve_model(root, model)
     if chosen.stored.artifact.format != "keras":
@@ -66,6 +92,12 @@ def export_model(
 def installed_formats(formats: Sequence[ExportFormat]) -> list[ExportFormat]:
     """Return the formats whose converters are installed."""
     return [name for name in formats if not Trainer.missing_packages([name])]
+
+
+def _print_exports(console: Console, directory: Path, exports: Sequence[Export]) -> None:
+    for one in exports:
+        check = f"(differs by at most {one.largest_difference:.2g} from the network in memory, on {one.images} images)"
+        print_parts(console, f"{one.format:<12} ", [escape(str(directory / one.file)), f"[dim]{check}[/]"])
 
 
 def _check_empty(directory: Path) -> None:

@@ -1,130 +1,184 @@
-"""`predict` as a command asks for it: images in, answers out, and the exit code."""
+"""Command `predict`: classify new images with a trained model."""
 
 from __future__ import annotations
 
+import time
+from collections.abc import Callable, Iterable, Iterator, Sequence
+from functools import partial
+from pathlib import Path
 from typing import TYPE_CHECKING
 
-from components.base.errors import ConfigError, ExitCode, JobError, StorageError
-from job.commands.prediction import ask_about, in_batches, load_predictor, look, make_input_reader
-from job.reporters.predictions import make_answers
-from job.reporters.progress import make_progress_reporter
+from components.base.errors import ConfigError, DataError, ExitCode, JobError, StorageError
+from job.options import PredictOptions
+from job.reporters.predictions import Prediction, make_prediction_writer
+from job.reporters.progress import ProgressReporter, make_progress_reporter
 from job.reporters.streams import ignore_broken_pipes
-from job.reporters.tables import make_console, print_error
+from job.reporters.terminal import make_console, print_error
 from job.signals import Interrupted, Signals
 from job.store.resolve import resolve_model
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Sequence
-    from pathlib import Path
-
+    import numpy as np
+    from numpy.typing import NDArray
     from rich.console import Console
 
-    from components.inference.preprocessing.input_reader import InputImage
+    from components.inference.predictor import RawPredictor
+    from components.inference.preprocessing.input_reader import InputImage, InputReader
     from components.inference.preprocessing.preview import PreviewWriter
-    from job.options import PredictOptions
-    from job.reporters.predictions import Answer
+    from job.store.resolve import ResolvedModel
+
+MAX_BATCH_IMAGES = 1000
+MAX_BATCH_SECONDS = 0.5
+"""After this time a smaller batch is predicted, so that predictions of large photos appear without delay."""
 
 
-def predict(question: PredictOptions) -> int:
-    """Answer what is asked, and return the exit code."""
-    signals = Signals(remedy="the answers that were told are whole; run the same command again for all of them")
+def predict(options: PredictOptions) -> int:
+    """Predict images, print the predictions, and return the exit code."""
+    signals = Signals(remedy="the printed predictions are complete; run the same command again for the rest")
     with signals.installed():
-        exit_code = _predict(question, signals)
-    if signals.requested:  # a second Ctrl-C while Python winds up must not change how the process ends
+        exit_code = _predict_or_report(options, signals)
+    if signals.requested:  # a second Ctrl-C during the shutdown of Python must not change the exit code
         signals.ignore()
     return int(exit_code)
 
 
-def _predict(question: PredictOptions, signals: Signals) -> ExitCode:
+def _predict_or_report(options: PredictOptions, signals: Signals) -> ExitCode:
     ignore_broken_pipes()
     try:
         with signals.interruptible():
-            return _answer(question, signals.check)
+            return _predict(options, signals.check)
     except JobError as error:
         failure = error
-    except Interrupted as broken:
-        failure = broken.error
+    except Interrupted as interrupted:
+        failure = interrupted.error
     print_error(make_console(stderr=True), failure)
     return failure.exit_code
 
 
-def _answer(question: PredictOptions, check: Callable[[], None]) -> ExitCode:
-    """Read, ask and tell, batch by batch.
-
-    Args:
-        question: what is asked.
-        check: raises TerminationError if the command was asked to end.
-    """
-    chosen = resolve_model(question.root, question.model)
-    album = None if question.show is None else make_preview_writer(question.show)
+def _predict(options: PredictOptions, check: Callable[[], None]) -> ExitCode:
+    """Read, predict and print batch by batch; `check` raises TerminationError if termination is requested."""
+    model = resolve_model(options.root, options.model)
+    class_names = model.stored.artifact.class_names
+    previews = None if options.show is None else _make_preview_writer(options.show)
     console = make_console()
-    answers = make_answers(question.output_format, chosen.stored.artifact.class_names, console)
-    with make_progress_reporter(make_console(stderr=True), beside=console) as watcher:
-        ask, eye = load_predictor(chosen), make_input_reader(chosen, question)
-        with watcher.aside():
-            answers.begin()
-        for sights in in_batches(look(question.paths, eye, watcher), check):
-            told = ask_about(sights, ask)
-            with watcher.aside():
-                answers.tell(told)
-                if reader_has_gone(console):
+    writer = make_prediction_writer(options.output_format, class_names, console)
+    with make_progress_reporter(make_console(stderr=True), predictions=console) as progress:
+        predictor, reader = _load_predictor(model), _make_input_reader(model, as_is=options.as_is)
+        with progress.hidden():
+            writer.write_header()
+        for images in _batches(_read_images(options.paths, reader, progress), check):
+            predictions = predict_batch(images, predictor)
+            with progress.hidden():
+                writer.write(predictions)
+                if _is_reader_gone(console):
                     break
-            if album is not None:
-                keep(album, sights, told, chosen.stored.artifact.class_names)
-            watcher.advance(len(sights))
-    return ExitCode.BAD_DATA if watcher.skipped else ExitCode.SUCCEEDED
+            if previews is not None:
+                _write_previews(previews, images, predictions, class_names)
+            progress.advance(len(images))
+    return ExitCode.BAD_DATA if progress.skipped else ExitCode.SUCCEEDED
 
 
-def make_preview_writer(folder: Path) -> PreviewWriter:
-    """Return what keeps pictures in a folder, which is made.
+def predict_batch(images: Sequence[InputImage], predictor: RawPredictor) -> list[Prediction]:
+    """Return the prediction for each image, in order."""
+    import numpy as np
 
-    Raises:
-        ConfigError: if it cannot be made.
-    """
+    probabilities = predictor(np.stack([image.network_input for image in images]))
+    # The text of a float32 has the fewest digits that distinguish it; as a float it would have more.
+    return [
+        Prediction(image.path, image.row, int(row.argmax()), [float(str(probability)) for probability in row])
+        for image, row in zip(images, probabilities, strict=True)
+    ]
+
+
+def _load_predictor(model: ResolvedModel) -> RawPredictor:
+    """Return a function from raw images to probabilities, scaled by the temperature of the model's evaluation."""
+    from components.inference.predictor import load_raw_predictor
+    from components.inference.probabilities import apply_temperature
+
+    predictor = load_raw_predictor(model.stored, model.graph)
+    if (temperature := model.temperature) is None:
+        return predictor
+
+    def scaled(images: NDArray[np.uint8]) -> NDArray[np.float32]:
+        return apply_temperature(predictor(images), temperature)
+
+    return scaled
+
+
+def _make_input_reader(model: ResolvedModel, *, as_is: bool) -> InputReader:
+    from components.inference.preprocessing.grayscale import resize_only
+    from components.inference.preprocessing.input_reader import InputReader
+    from components.inference.preprocessing.normalize import normalize
+
+    height, width, _ = model.stored.artifact.image_shape
+    return InputReader(height, width, preprocess=resize_only if as_is else normalize)
+
+
+def _read_images(paths: Iterable[Path], reader: InputReader, progress: ProgressReporter) -> Iterator[InputImage]:
+    """Yield every image that can be read, and report the others as skipped."""
+    from components.inference.preprocessing.input_files import count_images, find_files
+
+    for path in paths:
+        try:
+            files = find_files(path)
+        except DataError as error:
+            progress.skip(error)
+            continue
+        progress.expect(partial(count_images, [file for file in files if isinstance(file, Path)]))
+        for file in files:
+            if isinstance(file, DataError):
+                progress.skip(file)
+                continue
+            try:
+                for image in reader.read(file):
+                    if isinstance(image, DataError):
+                        progress.skip(image)
+                    else:
+                        yield image
+            except DataError as error:
+                progress.skip(error)
+
+
+def _batches(images: Iterable[InputImage], check: Callable[[], None]) -> Iterator[list[InputImage]]:
+    batch: list[InputImage] = []
+    started = time.monotonic()
+    for image in images:
+        check()
+        batch.append(image)
+        if len(batch) == MAX_BATCH_IMAGES or time.monotonic() - started > MAX_BATCH_SECONDS:
+            yield batch
+            batch, started = [], time.monotonic()
+    if batch:
+        yield batch
+
+
+def _make_preview_writer(folder: Path) -> PreviewWriter:
     from components.inference.preprocessing.preview import PreviewWriter
 
     try:
         folder.mkdir(parents=True, exist_ok=True)
     except OSError as error:
-        raise ConfigError(
-            f"--show {folder} cannot be made: {error.strerror}",
-            expected="a folder that may be written to",
-            remedy="name another",
-        ) from error
+        raise ConfigError.not_writable(f"--show {folder}", error) from error
     return PreviewWriter(folder)
 
 
-def keep(
-    album: PreviewWriter, sights: Sequence[InputImage], told: Sequence[Answer], class_names: Sequence[str]
+def _write_previews(
+    previews: PreviewWriter, images: Sequence[InputImage], predictions: Sequence[Prediction], class_names: Sequence[str]
 ) -> None:
-    """Keep a picture of each image beside what was seen of it.
-
-    Raises:
-        ConfigError: if the folder cannot be written to.
-        StorageError: if the disk is full.
-    """
     try:
-        for sight, answer in zip(sights, told, strict=True):
-            album.write(sight, class_names[answer.index], answer.probability)
+        for image, prediction in zip(images, predictions, strict=True):
+            previews.write(image, class_names[prediction.index], prediction.probability)
     except OSError as error:
-        raise ConfigError(
-            f"--show {album.folder} cannot be written to: {error.strerror}",
-            expected="a folder that may be written to",
-            remedy="name another",
-        ) from error
+        raise ConfigError.not_writable(f"--show {previews.folder}", error) from error
 
 
-def reader_has_gone(console: Console) -> bool:
-    """Return whether nobody reads standard output any more, as after `| head`.
-
-    Raises:
-        StorageError: if it could not be written for another reason.
-    """
+def _is_reader_gone(console: Console) -> bool:
+    """Return whether the reader of standard output has closed it, as `| head` does."""
     console.file.flush()
     failure = getattr(console.file, "failure", None)
     if failure is not None and not isinstance(failure, BrokenPipeError):
         raise StorageError(
-            f"standard output could not be written: {getattr(failure, 'strerror', None) or failure}",
-            remedy="make room, or write elsewhere",
+            f"cannot write to standard output: {getattr(failure, 'strerror', None) or failure}",
+            remedy="free some space, or write elsewhere",
         )
     return failure is not None

@@ -13,7 +13,7 @@ from components.artifacts import PublishedVersion
 from components.base.errors import ConfigError, IntegrityError
 from components.base.progress import NoProgress
 from components.base.termination import Termination
-from job.reporters.tables import make_console
+from job.reporters.terminal import make_console
 from job.reporters.versions import describe, print_versions
 
 

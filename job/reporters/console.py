@@ -1,52 +1,51 @@
-"""A run as a person sees it while it goes on."""
+"""The reporter for people: progress bars on a terminal, lines elsewhere."""
 
 from __future__ import annotations
 
 import time
+from collections.abc import Mapping, Sequence
+from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from rich.markup import escape
 
-from job.reporters.steps import STATUS_STYLE
-from job.reporters.tables import print_error, print_run, summary
+from job.reporters.tables import STATUS_STYLE, print_run, summary
+from job.reporters.terminal import print_error, print_parts, print_text
 
 if TYPE_CHECKING:
-    from collections.abc import Mapping, Sequence
-    from pathlib import Path
-
     from rich.console import Console
-    from rich.progress import Progress as Bars
+    from rich.progress import Progress
 
     from components.artifacts import Epoch
     from components.base.errors import JobError
     from job.store.records import RunRecord, StepRecord
     from job.store.store import SealedArtifact
 
+MIN_BAR_WIDTH = 110
+"""Narrower terminals have no room for the bar itself beside its numbers."""
+
 
 class ConsoleReporter:
-    """Tells a run as it goes: bars on a terminal, one line an epoch elsewhere.
+    """Prints one line per step and epoch, and on a terminal a progress bar for the current epoch.
 
     Args:
-        console: where to.
-        errors: where to say why it failed; by default there too.
+        console: where to print.
+        errors: where to print why the run failed; by default there too.
     """
 
     def __init__(self, console: Console, errors: Console | None = None) -> None:
         self.console = console
         self.errors = errors or console
-        self.bars: Bars | None = None
-        self.task: Any = None
-        self.epoch = ""
-        self.epoch_began = 0.0
-        self.speed = 0.0
+        self.progress: Progress | None = None
+        self._task: Any = None
+        self._epoch = ""
+        self._epoch_started = 0.0
+        self._images_per_second = 0.0
 
     def begin(self, record: RunRecord, directory: Path) -> None:  # noqa: ARG002
-        """Say which run this is."""
-        root = escape(record.config["root"])
-        self.console.print(f"run [bold]{record.run_id}[/]  root {root}", highlight=False, soft_wrap=True)
+        print_parts(self.console, "run ", [f"[bold]{record.run_id}[/]", f"root {escape(record.config['root'])}"])
 
     def begin_step(self, slot: str) -> None:
-        """Say that a step begins, where that is not said soon by its end."""
         if self.console.is_terminal:
             self.console.print(f"[dim]{slot} ...[/]", end="\r")
 
@@ -54,79 +53,62 @@ class ConsoleReporter:
         self.message(f"waiting for run {owner}, which is producing the same artifact")
 
     def end_step(self, step: StepRecord, sealed: SealedArtifact) -> None:
-        """Say what a step did, why, and what came out."""
-        self._stop_bars()
+        self._stop_progress()
         status = f"[{STATUS_STYLE[step.status]}]{step.status:<6}[/]"
-        pushed = "" if step.published is None else f"; {escape(step.published)}"
-        made = f"{escape(summary(sealed))}{pushed} [dim]({escape(step.reason)})[/]"
-        self.console.print(
-            f"{step.component:<12} {status} {step.seconds:6.2f} s  {made}",
-            highlight=False,
-            soft_wrap=True,
-        )
+        published = "" if step.published is None else f"; {escape(step.published)}"
+        description = f"{escape(summary(sealed))}{published} [dim]({escape(step.reason)})[/]"
+        print_text(self.console, f"{step.component:<12} {status} {step.seconds:6.2f} s  ", description)
 
     def message(self, text: str) -> None:
-        """Say one sentence from a component."""
-        self.console.print(f"  {escape(text)}", highlight=False, soft_wrap=True)
+        print_text(self.console, "  ", escape(text))
 
     def warning(self, text: str) -> None:
-        """Say one sentence that should not be missed."""
-        self.console.print(f"[bold yellow]warning:[/] {escape(text)}", highlight=False, soft_wrap=True)
+        print_text(self.console, "[bold yellow]warning:[/] ", escape(text))
 
     def resumed(self, *, epoch: int, step: int, history: Sequence[Epoch] = ()) -> None:  # noqa: ARG002
-        """Say where training goes on."""
         self.message(f"resumed at epoch {epoch}, step {step}")
 
     def epoch_begin(self, *, epoch: int, epochs: int, steps: int) -> None:
-        """Start the epoch's clock, and its bar where there is a terminal."""
-        self.epoch, self.speed, self.epoch_began = f"{epoch:>{len(str(epochs))}}/{epochs}", 0.0, time.perf_counter()
+        self._epoch = f"{epoch:>{len(str(epochs))}}/{epochs}"
+        self._epoch_started, self._images_per_second = time.perf_counter(), 0.0
         if self.console.is_terminal:
-            self.bars = new_bars(self.console)
-            self.task = self.bars.add_task("", total=steps, epoch=self.epoch, loss=0.0, accuracy=0.0, speed=0.0)
-            self.bars.start()
+            self.progress = _make_progress(self.console)
+            self._task = self.progress.add_task("", total=steps, epoch=self._epoch, loss=0.0, accuracy=0.0, speed=0.0)
+            self.progress.start()
 
     def training_step(self, *, step: int, images: int, metrics: Mapping[str, float]) -> None:
-        """Move the epoch's bar on."""
-        self.speed = images / max(time.perf_counter() - self.epoch_began, 1e-9)
-        if self.bars is not None:
+        self._images_per_second = images / max(time.perf_counter() - self._epoch_started, 1e-9)
+        if self.progress is not None:
             shown: Any = {name: metrics.get(name, 0.0) for name in ("loss", "accuracy")}
-            self.bars.update(self.task, completed=step, speed=self.speed, **shown)
+            self.progress.update(self._task, completed=step, speed=self._images_per_second, **shown)
 
     def epoch_end(self, *, metrics: Mapping[str, float]) -> None:
-        """Say how the epoch went, in one line."""
-        self._stop_bars()
-        self.console.print(
-            f"  epoch {self.epoch}"
-            f"  loss {metrics['loss']:.4f}  accuracy {metrics['accuracy']:.4f}"
-            f"  val_loss {metrics['val_loss']:.4f}  val_accuracy {metrics['val_accuracy']:.4f}"
-            f"  {self.speed:,.0f} images/s",
-            highlight=False,
-            soft_wrap=True,
-        )
+        self._stop_progress()
+        names = ("loss", "accuracy", "val_loss", "val_accuracy")
+        parts = [*(f"{name} {metrics[name]:.4f}" for name in names), f"{self._images_per_second:,.0f} images/s"]
+        print_parts(self.console, f"  epoch {self._epoch}  ", parts)
 
     def end(self, record: RunRecord, directory: Path) -> None:
-        """Say how the run ended: steps, metrics, verdict, and where to look."""
-        self._stop_bars()
+        self._stop_progress()
         print_run(self.console, record, directory, failure_follows=True)
 
     def failed(self, error: JobError, *, resume: str) -> None:
-        """Say what went wrong, and how to go on."""
         print_error(self.errors, error, resume)
 
-    def _stop_bars(self) -> None:
-        if self.bars is not None:
-            self.bars.stop()
-            self.bars = None
+    def _stop_progress(self) -> None:
+        if self.progress is not None:
+            self.progress.stop()
+            self.progress = None
 
 
-def new_bars(console: Console) -> Bars:
-    """Return a progress bar for one epoch: step, loss, accuracy, images a second, time left."""
+def _make_progress(console: Console) -> Progress:
+    """Return the progress display of one epoch: step, loss, accuracy, images per second, remaining time."""
     from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, TimeRemainingColumn
 
+    bar = (BarColumn(bar_width=24), TextColumn("step")) if console.width >= MIN_BAR_WIDTH else ()
     return Progress(
         TextColumn("  epoch {task.fields[epoch]}"),
-        BarColumn(bar_width=24),
-        TextColumn("step"),
+        *bar,
         MofNCompleteColumn(),
         TextColumn("loss {task.fields[loss]:.4f}  accuracy {task.fields[accuracy]:.4f}"),
         TextColumn("{task.fields[speed]:,.0f} images/s"),

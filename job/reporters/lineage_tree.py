@@ -3,13 +3,16 @@
 from __future__ import annotations
 
 from collections.abc import Iterable
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 from rich.markup import escape
 from rich.tree import Tree
 
 from components.base.formatting import format_size
 from job.store.store import SealedArtifact
+
+if TYPE_CHECKING:
+    from rich.console import Console
 
 
 def describe_artifact(sealed: SealedArtifact) -> dict[str, str]:
@@ -25,10 +28,12 @@ def describe_artifact(sealed: SealedArtifact) -> dict[str, str]:
     }
 
 
-def lineage_trees(nodes: Iterable[dict[str, Any]]) -> list[Tree]:
-    """Return what `job.store.lineage.lineage` returned as trees. An artifact that appears again is not repeated."""
+def print_lineages(console: Console, lineages: Iterable[dict[str, Any]]) -> None:
+    """Print each value of `job.store.lineage.lineage` as a tree. An artifact that appears again is not repeated."""
+    console.print()
     drawn: set[str] = set()
-    return [_branch(node, "", drawn) for node in nodes]
+    for lineage in lineages:
+        console.print(_branch(lineage, "", drawn), highlight=False, soft_wrap=True)
 
 
 def _branch(node: dict[str, Any], name: str, drawn: set[str]) -> Tree:

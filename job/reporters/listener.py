@@ -29,7 +29,7 @@ class RunListener(Progress, Protocol):
         """Called when a step is done, with its artifact."""
 
     def end(self, record: RunRecord, directory: Path) -> None:
-        """Called when the run is over, whatever its outcome."""
+        """Called when the run is over, also if it failed."""
 
     def failed(self, error: JobError, *, resume: str) -> None:
         """Called when a run, or the attempt to begin one, failed.

@@ -1,14 +1,16 @@
-"""Answers about images, written as a table, as CSV or as JSON lines: nothing else is on standard output.
+"""Predictions as a table, as CSV or as JSON lines on standard output, which contains nothing else.
 
-Each line is written by itself: where Python does not buffer (PYTHONUNBUFFERED, as in containers), a signal may cut
-a longer write to a pipe, and the rest would be lost.
+Each line is a separate write. Where Python does not buffer (PYTHONUNBUFFERED, as in containers), a signal may cut a
+longer write to a pipe, and the rest of it would be lost.
 """
 
 from __future__ import annotations
 
 import csv
 import json
+from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
+from pathlib import Path
 from typing import TYPE_CHECKING, Any, Protocol
 
 from rich.markup import escape
@@ -16,138 +18,135 @@ from rich.markup import escape
 from job.options import PredictionFormat
 
 if TYPE_CHECKING:
-    from collections.abc import Iterable, Sequence
-    from pathlib import Path
-
     from rich.console import Console
 
-DOUBTFUL = 0.9
-"""An answer that is less probable is marked in a table."""
+UNCERTAIN_BELOW = 0.9
+"""The table highlights predictions with a lower probability."""
 
 
 @dataclass(frozen=True)
-class Answer:
-    """What a model says of one image."""
+class Prediction:
+    """The probabilities that a model computes for one image.
+
+    Attributes:
+        path: the image's file.
+        row: from 0, in a file of several images; otherwise None.
+        index: the most probable class.
+        probabilities: by class.
+    """
 
     path: Path
     row: int | None
-    """From 0, where the file holds many images."""
     index: int
-    """Of the most probable class."""
     probabilities: Sequence[float]
-    """By class."""
 
     @property
     def probability(self) -> float:
-        """Of the most probable class."""
+        """Probability of the most probable class."""
         return self.probabilities[self.index]
 
 
-class Answers(Protocol):
-    """Tells answers."""
+class PredictionWriter(Protocol):
+    """Writes predictions in one format."""
 
-    def begin(self) -> None:
-        """Tell what comes before the first one."""
+    def write_header(self) -> None:
+        """Write what precedes the first prediction."""
 
-    def tell(self, answers: Iterable[Answer]) -> None:
-        """Tell some, a line each."""
+    def write(self, predictions: Iterable[Prediction]) -> None:
+        """Write one line per prediction."""
 
 
-def make_answers(answer_format: PredictionFormat, class_names: Sequence[str], console: Console) -> Answers:
-    """Return who tells answers.
-
-    Args:
-        answer_format: how.
-        class_names: by index.
-        console: where to.
-    """
-    match answer_format:
+def make_prediction_writer(
+    output_format: PredictionFormat, class_names: Sequence[str], console: Console
+) -> PredictionWriter:
+    """Return the writer for a format."""
+    match output_format:
         case PredictionFormat.TABLE:
-            return Table(class_names, console)
+            return TableWriter(class_names, console)
         case PredictionFormat.CSV:
-            return Csv(class_names, console)
+            return CsvWriter(class_names, console)
         case PredictionFormat.JSONL:
-            return JsonLines(class_names, console)
+            return JsonLinesWriter(class_names, console)
 
 
-class JsonLines:
-    """One JSON object a line; labels are numbers where the classes are called 0, 1, 2 and so on."""
+class JsonLinesWriter:
+    """One JSON object per line; labels are numbers if the classes are named 0, 1, 2 and so on."""
 
     def __init__(self, class_names: Sequence[str], console: Console) -> None:
         numbers = range(len(class_names))
-        self.labels: Sequence[int | str] = numbers if list(map(str, numbers)) == list(class_names) else class_names
-        self.console = console
+        self._labels: Sequence[int | str] = numbers if list(map(str, numbers)) == list(class_names) else class_names
+        self._console = console
 
-    def begin(self) -> None: ...
+    def write_header(self) -> None: ...
 
-    def tell(self, answers: Iterable[Answer]) -> None:
-        for answer in answers:
-            self.console.file.write(f"{json.dumps(self._told(answer))}\n")
-
-    def _told(self, answer: Answer) -> dict[str, object]:
-        return {
-            "path": str(answer.path),
-            **({} if answer.row is None else {"row": answer.row}),
-            "label": self.labels[answer.index],
-            "probability": answer.probability,
-            "probabilities": answer.probabilities,
-        }
+    def write(self, predictions: Iterable[Prediction]) -> None:
+        for prediction in predictions:
+            values = {
+                "path": str(prediction.path),
+                **({} if prediction.row is None else {"row": prediction.row}),
+                "label": self._labels[prediction.index],
+                "probability": prediction.probability,
+                "probabilities": prediction.probabilities,
+            }
+            self._console.file.write(f"{json.dumps(values)}\n")
 
 
-class Csv:
-    """A header, and a line an image; `row` is empty where a file holds one."""
+class CsvWriter:
+    """A header, and one line per image; `row` is empty for a file of one image."""
 
     def __init__(self, class_names: Sequence[str], console: Console) -> None:
-        self.class_names = class_names
-        self.console = console
+        self._class_names = class_names
+        self._console = console
 
-    def begin(self) -> None:
-        names = (f"p_{name}" for name in self.class_names)
+    def write_header(self) -> None:
+        names = (f"p_{name}" for name in self._class_names)
         self._writer().writerow(["path", "row", "label", "probability", *names])
 
-    def tell(self, answers: Iterable[Answer]) -> None:
+    def write(self, predictions: Iterable[Prediction]) -> None:
         self._writer().writerows(
-            [answer.path, answer.row, self.class_names[answer.index], answer.probability, *answer.probabilities]
-            for answer in answers
+            [one.path, one.row, self._class_names[one.index], one.probability, *one.probabilities]
+            for one in predictions
         )
 
     def _writer(self) -> Any:
-        return csv.writer(self.console.file, lineterminator="\n")
+        return csv.writer(self._console.file, lineterminator="\n")
 
 
-class Table:
-    """A line an image, the path last, so that columns stand below each other however long it is."""
+class TableWriter:
+    """Aligned columns; the path comes last, because its length varies."""
 
     def __init__(self, class_names: Sequence[str], console: Console) -> None:
-        self.class_names = class_names
-        self.width = max(len("label"), *map(len, class_names))
-        self.console = console
+        self._class_names = class_names
+        self._width = max(len("label"), *map(len, class_names))
+        self._console = console
 
-    def begin(self) -> None:
-        self._write(
-            [self._styled("dim", f"{'label':>{self.width}}  probability  {'next':>{self.width}}          image")]
+    def write_header(self) -> None:
+        header = f"{'label':>{self._width}}  probability  {'next':>{self._width}}          image"
+        self._print([self._styled("dim", header)])
+
+    def write(self, predictions: Iterable[Prediction]) -> None:
+        self._print([self._line(prediction) for prediction in predictions])
+
+    def _line(self, prediction: Prediction) -> str:
+        others = (index for index in range(len(prediction.probabilities)) if index != prediction.index)
+        second = max(others, key=prediction.probabilities.__getitem__)
+        label = self._styled("bold", f"{self._class_names[prediction.index]:>{self._width}}")
+        style = "yellow" if prediction.probability < UNCERTAIN_BELOW else ""
+        probability = self._styled(style, f"{prediction.probability:11.4f}")
+        runner_up = f"{self._class_names[second]:>{self._width}}  {prediction.probabilities[second]:.4f}"
+        row = "" if prediction.row is None else f"  row {prediction.row}"
+        return (
+            f"{label}  {probability}  {self._styled('dim', runner_up)}  {self._styled('', str(prediction.path))}{row}"
         )
 
-    def tell(self, answers: Iterable[Answer]) -> None:
-        self._write([self._line(answer) for answer in answers])
-
-    def _line(self, answer: Answer) -> str:
-        others = (index for index in range(len(answer.probabilities)) if index != answer.index)
-        second = max(others, key=answer.probabilities.__getitem__)
-        label = self._styled("bold", f"{self.class_names[answer.index]:>{self.width}}")
-        sure = self._styled("" if answer.probability >= DOUBTFUL else "yellow", f"{answer.probability:11.4f}")
-        runner_up = f"{self.class_names[second]:>{self.width}}  {answer.probabilities[second]:.4f}"
-        row = "" if answer.row is None else f"  row {answer.row}"
-        return f"{label}  {sure}  {self._styled('dim', runner_up)}  {self._styled('', str(answer.path))}{row}"
-
     def _styled(self, style: str, text: str) -> str:
-        if not self.console.is_terminal:
+        if not self._console.is_terminal:
             return text
         return f"[{style}]{escape(text)}[/]" if style else escape(text)
 
-    def _write(self, lines: list[str]) -> None:
-        if self.console.is_terminal:
-            self.console.print("\n".join(lines), highlight=False, soft_wrap=True)
+    def _print(self, lines: list[str]) -> None:
+        if self._console.is_terminal:
+            self._console.print("\n".join(lines), highlight=False, soft_wrap=True)
             return
-        for line in lines:  # rich takes twenty times as long as this
-            self.console.file.write(f"{line}\n")
+        for line in lines:  # rich takes twenty times as long
+            self._console.file.write(f"{line}\n")

@@ -1,72 +1,64 @@
-"""What a person sees on standard error while images are read: a bar on a terminal, and what was skipped."""
+"""Progress of `predict` on standard error: skipped images, and on a terminal a progress bar."""
 
 from __future__ import annotations
 
-from contextlib import contextmanager, nullcontext
+from collections.abc import Callable, Iterator
+from contextlib import AbstractContextManager, contextmanager, nullcontext
 from typing import TYPE_CHECKING, Self
 
 from rich.markup import escape
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Iterator
-    from contextlib import AbstractContextManager
-    from types import TracebackType
-
     from rich.console import Console
 
     from components.base.errors import DataError
 
 
 class ProgressReporter:
-    """Tells what is skipped, each in a line, and nothing else: no bar without a terminal.
-
-    Args:
-        console: where to.
+    """Prints one line for each skipped image or file, and no progress bar.
 
     Attributes:
-        skipped: how many images and files were.
+        skipped: number of skipped images and files.
     """
 
     def __init__(self, console: Console) -> None:
-        self.console = console
         self.skipped = 0
+        self._console = console
 
     def __enter__(self) -> Self:
         return self
 
-    def __exit__(
-        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None, /
-    ) -> None: ...
+    def __exit__(self, *_: object) -> None: ...
 
     def expect(self, count: Callable[[], int]) -> None:
-        """Hear of more images; how many is only counted where it is told."""
+        """Add images to the expected number; `count` is called only if the number is displayed."""
 
     def advance(self, images: int) -> None:
-        """Hear that some were answered."""
+        """Add images to the number of predicted ones."""
 
-    def aside(self) -> AbstractContextManager[None]:
-        """Return a block in which answers are told."""
+    def hidden(self) -> AbstractContextManager[None]:
+        """Return a context in which predictions can be printed."""
         return nullcontext()
 
     def skip(self, error: DataError) -> None:
-        """Hear why an image, or a file, is not answered."""
+        """Print why an image or a file has no prediction."""
         self.skipped += 1
-        self.console.print(f"[bold yellow]skipped:[/] {escape(error.headline)}", highlight=False, soft_wrap=True)
+        self._console.print(f"[bold yellow]skipped:[/] {escape(error.headline)}", highlight=False, soft_wrap=True)
 
 
 class ProgressBar(ProgressReporter):
-    """Has a bar too: images, images a second, time left.
+    """Also displays a bar with images, images per second, and the remaining time.
 
     Args:
-        console: where to; a terminal.
-        beside: where answers are told; if that is a terminal too, the bar goes while they are.
+        console: a terminal.
+        predictions: console of the predictions; if it is a terminal too, the bar is hidden while they are printed.
     """
 
-    def __init__(self, console: Console, beside: Console) -> None:
+    def __init__(self, console: Console, predictions: Console) -> None:
         super().__init__(console)
         from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, TimeRemainingColumn
 
-        self.bars = Progress(
+        self._progress = Progress(
             TextColumn("  images"),
             BarColumn(bar_width=24),
             MofNCompleteColumn(),
@@ -76,44 +68,42 @@ class ProgressBar(ProgressReporter):
             transient=True,
             redirect_stdout=False,
         )
-        self.task = self.bars.add_task("", total=None, speed="the model is loaded")
-        self.expected = 0
-        self.in_the_way = beside.is_terminal
+        self._task = self._progress.add_task("", total=None, speed="loading the model")
+        self._expected = 0
+        self._shares_terminal = predictions.is_terminal
 
     def __enter__(self) -> Self:
-        self.bars.start()
+        self._progress.start()
         return self
 
-    def __exit__(
-        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None, /
-    ) -> None:
-        self.bars.stop()
+    def __exit__(self, *_: object) -> None:
+        self._progress.stop()
 
     def expect(self, count: Callable[[], int]) -> None:
-        if not self.expected:
-            self.bars.reset(self.task, speed="")  # the time until now was the model's
-        self.expected += count()
-        self.bars.update(self.task, total=self.expected)
+        if not self._expected:
+            self._progress.reset(self._task, speed="")  # excludes the time to load the model
+        self._expected += count()
+        self._progress.update(self._task, total=self._expected)
 
     def advance(self, images: int) -> None:
-        self.bars.advance(self.task, images)
-        speed = self.bars.tasks[0].speed
-        self.bars.update(self.task, speed=f"{speed:,.0f} images/s" if speed else "")
+        self._progress.advance(self._task, images)
+        speed = self._progress.tasks[0].speed
+        self._progress.update(self._task, speed=f"{speed:,.0f} images/s" if speed else "")
 
     @contextmanager
-    def aside(self) -> Iterator[None]:
-        if not self.in_the_way:
+    def hidden(self) -> Iterator[None]:
+        if not self._shares_terminal:
             yield
             return
-        self.bars.stop()
+        self._progress.stop()
         yield
-        self.bars.start()
+        self._progress.start()
 
     def skip(self, error: DataError) -> None:
         super().skip(error)
-        self.bars.advance(self.task)
+        self._progress.advance(self._task)
 
 
-def make_progress_reporter(console: Console, *, beside: Console) -> ProgressReporter:
-    """Return who tells on a console how reading goes, beside another on which answers are told."""
-    return ProgressBar(console, beside) if console.is_terminal else ProgressReporter(console)
+def make_progress_reporter(console: Console, *, predictions: Console) -> ProgressReporter:
+    """Return a progress bar if the console is a terminal."""
+    return ProgressBar(console, predictions) if console.is_terminal else ProgressReporter(console)

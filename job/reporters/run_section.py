@@ -14,10 +14,9 @@ import yaml
 from components.artifacts.figures import CARD_RUN_PLACEHOLDER, REPORT_LINKS_PLACEHOLDER, REPORT_RUN_PLACEHOLDER
 from components.base import markdown
 from components.base.timing import Elapsed
-from job.reporters.steps import REST, is_long
+from job.reporters.tables import OVERHEAD, is_long
 from job.store.records import Duration, RunRecord, remaining_time
 
-APOSTROPHE = "\N{RIGHT SINGLE QUOTATION MARK}"
 REPORT_LINKS = '<li><a href="#reproduce">Reproduce</a></li>\n<li><a href="#cost">Time and cost</a></li>'
 SHORTEST_BAR_SECONDS = 0.001
 """Keeps the bars defined in a run that took no CPU time at all."""
@@ -58,10 +57,7 @@ Fact = Paragraph | CodeBlock | FactTable
 def add_run_to_report(page: str, record: RunRecord, *, command: str) -> str:
     """Return the report with the sections "How to reproduce this run" and "Time and cost".
 
-    Args:
-        page: HTML with `REPORT_RUN_PLACEHOLDER` and `REPORT_LINKS_PLACEHOLDER`.
-        record: the finished run.
-        command: the command line that started the run; empty if Python code started it.
+    `command` is the command line that started the run; it is empty if Python code started it.
     """
     facts = "\n".join(map(_html, reproduction_facts(record, command)))
     reproduce = f'<section id="reproduce">\n<h2>How to reproduce this run</h2>\n{facts}\n</section>'
@@ -71,13 +67,7 @@ def add_run_to_report(page: str, record: RunRecord, *, command: str) -> str:
 
 
 def add_run_to_card(card: str, record: RunRecord, *, command: str) -> str:
-    """Return the model card with the section "The run".
-
-    Args:
-        card: Markdown with `CARD_RUN_PLACEHOLDER`.
-        record: the finished run.
-        command: the command line that started the run; empty if Python code started it.
-    """
+    """Return the model card with the section "The run"; `command` as for `add_run_to_report`."""
     facts = map(_markdown, reproduction_facts(record, command))
     return card.replace(CARD_RUN_PLACEHOLDER, "\n\n".join(["### The run", *facts]), 1)
 
@@ -128,7 +118,7 @@ def _references(record: RunRecord) -> Iterator[Paragraph]:
                 f"The {name} of the {step.component} is ",
                 Code(found.requested),
                 *run,
-                f": the {found.component}{APOSTROPHE}s artifact ",
+                f": the {found.component}’s artifact ",
                 Code(found.digest),
                 ".",
             )
@@ -216,7 +206,7 @@ def _cost(record: RunRecord) -> Iterator[str]:
     if (broken := record.unfinished_step()) is not None and record.failure is not None:
         name, *seconds, _ = _cost_row(f"<b>{escape(broken)}</b> <small>not done</small>", record.failure, longest)
         rows.append((name, *seconds, ""))
-    rows.append(_cost_row(f"<b>{REST}</b>", overhead, longest))
+    rows.append(_cost_row(f"<b>{OVERHEAD}</b>", overhead, longest))
     caption = "Time of each step and of its parts that took at least a tenth of a second"
     yield _html_table(caption, ("Step", "Seconds", "CPU-seconds", ""), rows)
     observed = [

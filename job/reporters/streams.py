@@ -1,4 +1,4 @@
-"""Standard output and error that outlive whoever reads them."""
+"""Standard output and error that do not end the job when their reader is gone."""
 
 from __future__ import annotations
 
@@ -10,12 +10,13 @@ from typing import TextIO
 
 
 class PipeSafeStream:
-    """A text stream that falls silent when it can no longer be written to, rather than ending the run.
+    """A text stream that drops its output after the first failed write.
 
-    A reader may go (`| head`), a log's disk may fill; the work goes on, and `run.json` tells of it.
+    A reader may close the pipe (`| head`), or the disk of a log may be full; the run goes on, and `run.json` has the
+    outcome.
 
     Attributes:
-        failure: why it fell silent; None as long as it did not.
+        failure: the error of the failed write, or None.
     """
 
     def __init__(self, stream: TextIO) -> None:
@@ -24,45 +25,43 @@ class PipeSafeStream:
 
     @property
     def lost(self) -> bool:
-        """Whether it fell silent."""
+        """Whether a write failed."""
         return self.failure is not None
 
     def __getattr__(self, name: str) -> object:
         return getattr(self._stream, name)
 
     def write(self, text: str) -> int:
-        """Write, or not."""
         if not self.lost:
             try:
                 return self._stream.write(text)
             except (OSError, ValueError) as error:
-                self._fall_silent(error)
+                self._discard_output(error)
         return len(text)
 
     def flush(self) -> None:
-        """Flush, or not."""
         if not self.lost:
             try:
                 self._stream.flush()
             except (OSError, ValueError) as error:
-                self._fall_silent(error)
+                self._discard_output(error)
 
-    def _fall_silent(self, failure: OSError | ValueError) -> None:
-        """Let the stream lead nowhere, also for what Python still flushes when it ends."""
+    def _discard_output(self, failure: OSError | ValueError) -> None:
+        """Redirect the file descriptor to /dev/null, so that the flush at exit cannot fail either."""
         self.failure = failure
-        with suppress(OSError, ValueError), Path(os.devnull).open("w") as nowhere:
-            os.dup2(nowhere.fileno(), self._stream.fileno())
+        with suppress(OSError, ValueError), Path(os.devnull).open("w") as null:
+            os.dup2(null.fileno(), self._stream.fileno())
 
 
 def ignore_broken_pipes() -> None:
-    """Have standard output and error fall silent rather than fail, and print `?` for what they cannot encode."""
+    """Make standard output and error `PipeSafeStream`s that replace characters which they cannot encode by `?`."""
     for name in ("stdout", "stderr"):
         stream = getattr(sys, name)
-        if stream is None:  # closed before Python began
-            setattr(sys, name, Path(os.devnull).open("w"))  # noqa: SIM115  (as long as the process lives)
+        if stream is None:  # closed before Python started
+            setattr(sys, name, Path(os.devnull).open("w"))  # noqa: SIM115  (open as long as the process lives)
         elif not isinstance(stream, PipeSafeStream):
             if hasattr(stream, "reconfigure"):
                 stream.reconfigure(errors="replace")
-            with suppress(OSError, ValueError):  # a stream that is no file
+            with suppress(OSError, ValueError):  # a stream without a file descriptor
                 os.set_blocking(stream.fileno(), True)
             setattr(sys, name, PipeSafeStream(stream))

@@ -1,97 +1,87 @@
-"""Runs, artifacts, garbage and errors, printed for a person."""
+"""Tables of a run: its steps and their durations, its metrics, its verdict, and the paths of its results."""
 
 from __future__ import annotations
 
 from collections import Counter
+from collections.abc import Iterator
+from pathlib import Path
 from typing import TYPE_CHECKING
 
-from rich.console import Console
 from rich.markup import escape
 
-from components.artifacts import Evaluation, Examples, Figures, Model, PushedModel, TransformedExamples
+from components.artifacts import (
+    RUBBER_STAMPED,
+    Evaluation,
+    Examples,
+    Figures,
+    Model,
+    PushedModel,
+    TransformedExamples,
+)
 from components.base.formatting import format_size
-from job.reporters.steps import print_steps
-from job.reporters.verdict import print_verdict
+from components.base.timing import Elapsed
+from job.reporters.terminal import print_field, print_line, print_parts, print_path
+from job.store.records import describe_check, remaining_time
 
 if TYPE_CHECKING:
-    from collections.abc import Sequence
-    from pathlib import Path
+    from rich.console import Console
 
-    from components.artifacts import Export
-    from components.base.errors import JobError
-    from job.commands.doctor import Diagnosis
-    from job.store.gc import Collectable
-    from job.store.records import RunRecord
+    from job.store.records import Duration, RunRecord, TimedRecord
     from job.store.store import SealedArtifact
 
-WIDE = 1000
 OUTCOME = {
-    "succeeded": "[bold green]done[/]",
-    "not_blessed": "[bold yellow]not blessed[/]",
-    "failed": "[bold red]failed[/]",
-    "terminated": "[bold yellow]ended on request[/]",
+    "succeeded": "[bold green]done[/] in",
+    "not_blessed": "[bold yellow]not blessed[/], done in",
+    "failed": "[bold red]failed[/] after",
+    "terminated": "[bold yellow]interrupted[/] after",
 }
-
-
-KILLED = "[bold red]killed[/]: it is not running any more, and could not say why; run the same command again"
-
-
-def make_console(*, stderr: bool = False) -> Console:
-    """Return where to print; without a terminal, lines are as long as they are."""
-    console = Console(stderr=stderr, emoji=False)  # a folder may be called `:cat:`
-    if not console.is_terminal:
-        console.width = WIDE
-    return console
+KILLED = "[bold red]killed[/]: the process is gone and left no reason; run the same command again"
+STATUS_STYLE = {"ran": "green", "reused": "cyan", "failed": "red", "interrupted": "yellow"}
+MIN_PART_SECONDS = 0.1
+"""Parts of a step have a row if they take at least this long, in wall-clock or CPU time."""
+OTHER = "other"
+OVERHEAD = "overhead"
+MAX_CHECKS_SHOWN = 12
+"""If there are more checks, those that passed are only counted."""
 
 
 def summary(sealed: SealedArtifact) -> str:
-    """Return what an artifact is, in half a line."""
+    """Return a short description of an artifact."""
     match sealed.manifest.artifact:
-        case Examples() as made:
-            counts = " / ".join(f"{split.count:,}" for _, split in made.splits.items())
-            grave = Counter(found.level for found in made.anomalies if found.level != "note")
-            odd = "".join(f"; {count} {level}{'s' if count > 1 else ''}" for level, count in grave.items())
-            return f"{made.source.title}: {counts} images in {len(made.class_names)} classes{odd}"
-        case TransformedExamples() as made:
-            return f"scaled to 0..1; {made.shared_images or 'no'} images in more than one split"
-        case Model() as made:
-            kept = made.best
+        case Examples() as examples:
+            counts = " / ".join(f"{split.count:,}" for _, split in examples.splits.items())
+            levels = Counter(anomaly.level for anomaly in examples.anomalies if anomaly.level != "note")
+            anomalies = "".join(f"; {count} {level}{'s' if count > 1 else ''}" for level, count in levels.items())
+            return f"{examples.source.title}: {counts} images in {len(examples.class_names)} classes{anomalies}"
+        case TransformedExamples() as transformed:
+            return f"scaled to 0..1; {transformed.shared_images or 'no'} images in more than one split"
+        case Model() as model:
             return (
-                f"{made.parameters:,} parameters; epoch {made.best_epoch} of {len(made.history)} kept, "
-                f"validation accuracy {kept.val_accuracy:.4f}"
+                f"{model.parameters:,} parameters; epoch {model.best_epoch} of {len(model.history)} kept, "
+                f"validation accuracy {model.best.val_accuracy:.4f}"
             )
-        case Evaluation() as made:
-            stamped = ", rubber-stamped" if made.blessing.rubber_stamped else ""
-            return f"test accuracy {made.metrics.accuracy:.4f}; {made.blessing.verdict.replace('_', ' ')}{stamped}"
-        case Figures() as made:
-            return f"{len(made.figures)} figure{'' if len(made.figures) == 1 else 's'}"
-        case PushedModel() as made:
+        case Evaluation() as evaluation:
+            stamped = f", {RUBBER_STAMPED}" if evaluation.blessing.rubber_stamped else ""
+            verdict = evaluation.blessing.verdict.replace("_", " ")
+            return f"test accuracy {evaluation.metrics.accuracy:.4f}; {verdict}{stamped}"
+        case Figures() as figures:
+            return f"{len(figures.figures)} figure{'' if len(figures.figures) == 1 else 's'}"
+        case PushedModel() as pushed:
             size = format_size(sum(file.size for file in sealed.manifest.files))
-            return f"not pushed: {made.withheld}" if made.withheld else f"{size} to be served"
-
-
-def print_exports(console: Console, directory: Path, exports: Sequence[Export]) -> None:
-    """Print what was exported: its form, where it is, and how far its answers are off."""
-    for export in exports:
-        console.print(
-            f"{export.format:<12} {escape(str(directory / export.file))}  [dim](differs by at most "
-            f"{export.largest_difference:.2g} from the network in memory, on {export.images} images)[/]",
-            highlight=False,
-            soft_wrap=True,
-        )
+            return f"not pushed: {pushed.withheld}" if pushed.withheld else f"{size} to serve"
 
 
 def print_run(
     console: Console, record: RunRecord, directory: Path, *, alive: bool = True, failure_follows: bool = False
 ) -> None:
-    """Print a run: a table of its steps, the metrics, the verdict, and the paths to look at.
+    """Print the tables of a run.
 
     Args:
-        console: where to.
+        console: where to print.
         record: the run.
-        directory: where its record is.
-        alive: whether it goes on, if its record says that it is running.
-        failure_follows: whether why it failed is printed after it anyway.
+        directory: of the record.
+        alive: whether the process still exists, if the run is in progress according to its record.
+        failure_follows: whether the caller prints the failure afterwards.
     """
     if record.steps:
         console.print()
@@ -99,109 +89,113 @@ def print_run(
         console.print()
     if record.metrics:
         interval = record.metrics["accuracy_interval"]
-        console.print(
-            f"test accuracy [bold]{record.metrics['accuracy']:.4f}[/]"
-            f"  (95 % interval {interval['low']:.4f} to {interval['high']:.4f}, {record.metrics['count']:,} images)"
-            f"  loss {record.metrics['loss']:.4f}  macro F1 {record.metrics['macro_f1']:.4f}",
-            highlight=False,
-            soft_wrap=True,
-        )
+        parts = [
+            f"[bold]{record.metrics['accuracy']:.4f}[/]",
+            f"(95 % interval {interval['low']:.4f} to {interval['high']:.4f}, {record.metrics['count']:,} images)",
+            f"loss {record.metrics['loss']:.4f}",
+            f"macro F1 {record.metrics['macro_f1']:.4f}",
+        ]
+        print_parts(console, "test accuracy ", parts)
     print_verdict(console, record)
-    for what, path in (("report", record.report), ("model card", record.model_card)):
+    _print_locations(console, record, directory)
+    if record.failure is not None and not failure_follows:
+        step = f"{record.failure.component}: " if record.failure.component else ""
+        print_field(console, "failure", f"{step}{escape(record.failure.headline)}")
+    if record.outcome == "running":
+        print_field(console, "outcome", "running" if alive else KILLED)
+        return
+    training = record.training_cpu_seconds()
+    details = [f"{OUTCOME[record.outcome]} {record.seconds:.2f} s"]
+    if record.cpu_seconds is not None:
+        share = "" if training is None else f" ({training:.2f} in training)"
+        details.append(f"{record.cpu_seconds:.2f} CPU-s{share}")
+    details += [] if record.exit_code is None else [f"exit code {record.exit_code}"]
+    print_line(console, ", ".join(details))
+
+
+def _print_locations(console: Console, record: RunRecord, directory: Path) -> None:
+    for label, path in (("report", record.report), ("model card", record.model_card)):
         if path is not None:
-            console.print(f"{what:<13} {escape(path)}", highlight=False, soft_wrap=True)
-    made = {step.component for step in record.steps}
-    for slot, what in (("visualizer", "pictures"), ("trainer", "model"), ("evaluator", "evaluation")):
-        if slot in made:
-            console.print(f"{what:<13} {escape(str(directory / slot))}", highlight=False, soft_wrap=True)
+            print_path(console, label, path)
+    finished = {step.component for step in record.steps}
+    for slot, label in (("visualizer", "figures"), ("trainer", "model"), ("evaluator", "evaluation")):
+        if slot in finished:
+            print_path(console, label, directory / slot)
     for step in record.steps:
         if step.published is not None:
-            console.print(f"{'servable':<13} {escape(step.published)}", highlight=False, soft_wrap=True)
+            print_path(console, "servable", step.published)
     if record.withheld is not None:
-        console.print(f"{'not pushed':<13} {escape(record.withheld)}", highlight=False, soft_wrap=True)
-    console.print(f"{'record':<13} {escape(str(directory / 'run.json'))}", highlight=False, soft_wrap=True)
-    for tool, place in record.tracking.items():
-        console.print(f"{tool:<13} {escape(place)}", highlight=False, soft_wrap=True)
-    if record.failure is not None and not failure_follows:
-        where = f"{record.failure.component}: " if record.failure.component else ""
-        console.print(f"{'failure':<13} {where}{escape(record.failure.headline)}", highlight=False, soft_wrap=True)
-    training = record.training_cpu_seconds()
-    cpu = "" if record.cpu_seconds is None else f", {record.cpu_seconds:.2f} CPU-s"
-    cpu += "" if training is None else f", of which {training:.2f} training"
-    exit_code = "" if record.exit_code is None else f", exit code {record.exit_code}"
-    if record.outcome == "running":
-        console.print("running" if alive else KILLED)
+        print_field(console, "not pushed", escape(record.withheld))
+    print_path(console, "record", directory / "run.json")
+    for tool, location in record.tracking.items():
+        print_path(console, tool, location)
+
+
+def print_steps(console: Console, record: RunRecord) -> None:
+    """Print a row for each step, for each part of it that took long, and for the time outside of steps."""
+    unfinished = record.unfinished_step()
+    unfinished_status = "interrupted" if record.outcome == "terminated" else "failed"
+    statuses = ["status", *(step.status for step in record.steps), *([unfinished_status] if unfinished else [])]
+    names = [OVERHEAD, *(step.component for step in record.steps), *([unfinished] if unfinished else [])]
+    name_width, status_width = max(map(len, names)), max(map(len, statuses))
+
+    def row(name: str, status: str, duration: Duration, artifact: str = "") -> str:
+        styled = f"[{STATUS_STYLE[status]}]{status:<{status_width}}[/]" if status else " " * status_width
+        return f"{name:<{name_width}}  {styled}  {_format_duration(duration)}  {escape(artifact)}".rstrip()
+
+    print_line(console, f"[dim]{'step':<{name_width}}  {'status':<{status_width}}  seconds    cpu s  artifact[/]")
+    for step in record.steps:
+        artifact = f"{step.component}/{step.fingerprint[:12]}"
+        print_line(console, row(step.component, step.status, step, artifact))
+        _print_parts(console, step, name_width + status_width)
+    if unfinished is not None and record.failure is not None:
+        print_line(console, row(unfinished, unfinished_status, record.failure))
+        _print_parts(console, record.failure, name_width + status_width)
+    if record.cpu_seconds is not None:
+        total = Elapsed(record.seconds, record.cpu_seconds)
+        print_line(console, row(OVERHEAD, "", remaining_time(total, record.timed_records())))
+
+
+def _print_parts(console: Console, timed: TimedRecord, width: int) -> None:
+    for name, duration in long_parts(timed):
+        print_line(console, f"[dim]  {escape(f'{name:<{width}}')}  {_format_duration(duration)}[/]")
+
+
+def long_parts(timed: TimedRecord) -> Iterator[tuple[str, Duration]]:
+    """Yield the parts that have a row, and last the time outside of the parts, if it is long too."""
+    parts = [(part.name, part) for part in timed.parts if is_long(part)]
+    yield from parts
+    if parts and is_long(other := remaining_time(timed, timed.parts)):
+        yield OTHER, other
+
+
+def is_long(duration: Duration) -> bool:
+    """Return whether a duration is long enough for a row."""
+    return max(duration.seconds, duration.cpu_seconds) >= MIN_PART_SECONDS
+
+
+def _format_duration(duration: Duration) -> str:
+    return f"{duration.seconds:>7.2f}  {duration.cpu_seconds:>7.2f}"
+
+
+def print_verdict(console: Console, record: RunRecord) -> None:
+    """Print the verdict, its checks, the baseline and the worst slices, if a model was evaluated."""
+    if record.blessed is None:
         return
-    console.print(
-        f"{OUTCOME[record.outcome]} in {record.seconds:.2f} s{cpu}{exit_code}",
-        highlight=False,
-    )
-
-
-def print_diagnosis(console: Console, diagnosis: Diagnosis) -> None:
-    """Print what `doctor` found, a line each."""
-    environment = diagnosis.environment
-    limit = environment["memory_limit_bytes"]
-    cuda = diagnosis.cuda
-    rows = [
-        ("mnist-job", f"{environment['version']}, revision {environment['revision'] or 'unknown'}"),
-        ("python", f"{environment['python']} on {environment['platform']}"),
-        ("libraries", ", ".join(f"{name} {version}" for name, version in environment["libraries"].items())),
-        (
-            "CUDA",
-            f"TensorFlow built with {cuda['cuda']}, cuDNN {cuda['cudnn']}" if cuda else "TensorFlow built without",
-        ),
-        ("processors", f"{environment['cpu_limit']} of {environment['cpus']} may be used"),
-        ("memory", f"at most {format_size(limit)}" if limit else "no limit"),
-    ]
-    for device in diagnosis.devices:
-        did = device.failure or "jitted convolution right"
-        rows.append((device.name, f"{device.model}: {did}, {device.seconds:.2f} s"))
-    if diagnosis.no_gpu:
-        rows.append(("GPU", f"none: {diagnosis.no_gpu}"))
-    for place in diagnosis.places:
-        free = "" if place.free_bytes is None else f"writable, {format_size(place.free_bytes)} free"
-        rows.append((place.name, f"{place.path}: {place.failure or free}"))
-    for label, text in rows:
-        console.print(f"{label:<15} {text}", highlight=False, markup=False, soft_wrap=True)
-
-
-def print_garbage(found: Sequence[Collectable], gone: Sequence[Collectable] | None) -> None:
-    """Print what `gc` found, and what of it went; `gone` is None if it was only to be listed."""
-    console = make_console()
-    for garbage in found:
-        stays = "" if gone is None or garbage in gone else "  (stays: a run needs it)"
-        console.print(
-            f"{garbage.kind:<11} {format_size(garbage.size):>12} {readable_age(garbage.age):>9}  {garbage.path}{stays}",
-            highlight=False,
-            markup=False,
-            soft_wrap=True,
-        )
-    size = format_size(sum(garbage.size for garbage in (found if gone is None else gone)))
-    if gone is not None:
-        console.print(f"{len(gone)} deleted, {size}", highlight=False)
-    elif found:
-        console.print(f"{len(found)} may go, {size}; --delete deletes them", highlight=False)
-    else:
-        console.print("nothing may go")
-
-
-def readable_age(seconds: float) -> str:
-    """Return an age in the largest unit of which it has more than one.
-
-    >>> readable_age(90), readable_age(5400), readable_age(700_000)
-    ('90 s', '90 min', '8.1 d')
-    """
-    if seconds < 120:
-        return f"{seconds:.0f} s"
-    if seconds < 7200:
-        return f"{seconds / 60:.0f} min"
-    return f"{seconds / 3600:.0f} h" if seconds < 172_800 else f"{seconds / 86400:.1f} d"
-
-
-def print_error(console: Console, error: JobError, resume: str = "") -> None:
-    """Print what went wrong: one sentence, what was expected, the remedy, and the command that resumes."""
-    console.print(f"[bold red]error:[/] {escape(error.headline)}", highlight=False, soft_wrap=True)
-    for label, text in (("expected", error.expected), ("remedy", error.remedy), ("resume", resume)):
-        if text:
-            console.print(f"  {label + ':':<10}{escape(text)}", highlight=False, soft_wrap=True)
+    verdict = "[bold green]BLESSED[/]" if record.blessed else "[bold yellow]NOT BLESSED[/]"
+    print_field(console, "verdict", f"{verdict}{f', {RUBBER_STAMPED}' if record.rubber_stamped else ''}")
+    shows_all = len(record.checks) <= MAX_CHECKS_SHOWN
+    for check in record.checks:
+        if shows_all or not check["passed"]:
+            print_field(console, "passed" if check["passed"] else "failed", escape(describe_check(check)))
+    passed = sum(check["passed"] for check in record.checks)
+    if passed and not shows_all:
+        count = f"{passed} other checks" if passed < len(record.checks) else f"all {passed} checks"
+        print_field(console, "passed", count)
+    for step in record.steps:
+        if baseline := step.references.get("baseline"):
+            run = "" if baseline.run_id in (None, baseline.requested) else f", run {baseline.run_id}"
+            print_field(console, "baseline", escape(f"of the {step.component}: {baseline.requested}{run}"))
+    if record.worst_slices:
+        worst = ", ".join(f"{found['key']} {found['accuracy']:.4f}" for found in record.worst_slices)
+        print_field(console, "worst slices", escape(worst))

@@ -1,8 +1,7 @@
-"""The last word of a run, where a batch runner looks for it: Kubernetes' termination message.
+"""The outcome of a run in a file that a batch runner displays: Kubernetes' termination message.
 
 Kubernetes reads at most 4096 bytes of the file at a container's `terminationMessagePath`, by default
-`/dev/termination-log`, and shows them in the pod's status ("Determine the Reason for Pod Failure" in
-its documentation).
+`/dev/termination-log`, and shows them in the pod's status.
 """
 
 from __future__ import annotations
@@ -20,14 +19,15 @@ if TYPE_CHECKING:
     from job.store.records import RunRecord
 
 VARIABLE = "JOB_TERMINATION_LOG"
-"""Environment variable that names the file; without it, nothing is written."""
-MOST = 4096
-"""Bytes that Kubernetes reads."""
+"""Environment variable with the path of the file; without it nothing is written."""
+MAX_BYTES = 4096
 METRICS = ("accuracy", "loss", "macro_f1")
+SHORTENED = ("resume", "remedy", "headline", "run_directory")
+"""Fields that are cut if the message is too long, in this order."""
 
 
 def clear_termination_log() -> None:
-    """Empty the file: what an earlier run said must not be taken for the word of one that is killed.
+    """Empty the file, so that the message of an earlier run is not taken for that of a killed one.
 
     Raises:
         OSError: if it cannot be written.
@@ -42,13 +42,13 @@ def write_termination_log(
     record: RunRecord | None = None,
     resume: str = "",
 ) -> None:
-    """Write how a run ended as JSON: outcome, exit code, step, headline, metrics, run directory.
+    """Write the outcome as one line of JSON.
 
     Args:
-        exit_code: the one that the process will end with.
-        failure: why it failed, if it did.
+        exit_code: the exit code of the process.
+        failure: why the run failed, if it did.
         record: the run, if it began.
-        resume: the command that goes on.
+        resume: the command that continues the run.
 
     Raises:
         OSError: if the file cannot be written.
@@ -56,23 +56,22 @@ def write_termination_log(
     if not (path := os.environ.get(VARIABLE)):
         return
     metrics = (record and record.metrics) or {}
-    missed = "; ".join(record.failed_checks()) if record else ""
-    said: dict[str, Any] = {
+    failed_checks = "; ".join(record.failed_checks()) if record else ""
+    message: dict[str, Any] = {
         "outcome": outcome_of(exit_code),
         "exit_code": int(exit_code),
         "step": record.failure.component if record and record.failure else None,
-        "headline": failure.headline if failure else missed and f"the model is not blessed: {missed}",
+        "headline": failure.headline if failure else failed_checks and f"the model is not blessed: {failed_checks}",
         "remedy": failure.remedy if failure else "",
         "resume": resume,
         "metrics": {name: metrics[name] for name in METRICS if name in metrics} or None,
         "run_directory": str(Runs(Path(record.config["root"])).path(record.run_id)) if record else None,
     }
-    for key in ("resume", "remedy", "headline", "run_directory"):
-        while len(encoded(said)) > MOST and said[key]:
-            said[key] = said[key][: len(said[key]) // 2]
-    Path(path).write_bytes(encoded(said))
+    for field in SHORTENED:
+        while len(_encode(message)) > MAX_BYTES and message[field]:
+            message[field] = message[field][: len(message[field]) // 2]
+    Path(path).write_bytes(_encode(message))
 
 
-def encoded(said: dict[str, Any]) -> bytes:
-    """Return a message as one line of JSON in UTF-8."""
-    return json.dumps(said, ensure_ascii=False).encode("utf-8", "replace") + b"\n"
+def _encode(message: dict[str, Any]) -> bytes:
+    return json.dumps(message, ensure_ascii=False).encode("utf-8", "replace") + b"\n"

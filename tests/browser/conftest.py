@@ -15,7 +15,7 @@ from tests.support.browser import Visit, running_browser, visiting
 OpenPage = Callable[..., Visit]
 
 
-@pytest.fixture(scope="package")  # not longer: while it runs, no other test could have an event loop
+@pytest.fixture(scope="package")  # not session: a running browser keeps other tests from using an event loop
 def browser() -> Iterator[Browser]:
     """Return a running Chromium."""
     with running_browser() as running:
@@ -24,7 +24,7 @@ def browser() -> Iterator[Browser]:
 
 @pytest.fixture
 def open_page(browser: Browser) -> Iterator[OpenPage]:
-    """Open a file in the browser; what it is opened with, see `visiting`."""
+    """Open a file in the browser, with the options of `visiting`."""
     with ExitStack() as visits:
 
         def open_it(path: Path, **options: Any) -> Visit:

@@ -1,4 +1,4 @@
-"""The report in a real browser: it opens from disk, asks for nothing, and everyone can read it."""
+"""The report in a real browser: it opens from disk without requests, and it is accessible."""
 
 from __future__ import annotations
 
@@ -13,20 +13,20 @@ from tests.support.report_data import full_report
 pytestmark = pytest.mark.browser
 NARROW = {"viewport": {"width": 360, "height": 740}}
 HEADINGS = [
-    "The verdict",
-    "How it learned",
-    "What it confuses",
-    "Its most confident mistakes",
-    "What its filters see",
-    "How far its confidence can be believed",
-    "Where it is weak",
-    "The data, and what is odd about it",
+    "Verdict",
+    "Learning curves",
+    "Confusion matrix",
+    "Most confident mistakes",
+    "Feature maps",
+    "Calibration",
+    "Slices and robustness",
+    "Data and anomalies",
     "Model card",
-    "How to reproduce it",
+    "How to reproduce this run",
     "Time and cost",
 ]
-AA = 4.5
-"""Contrast of text that WCAG 2.2 asks for at level AA (success criterion 1.4.3)."""
+AA_CONTRAST = 4.5
+"""Contrast of text that WCAG 2.2 requires at level AA (success criterion 1.4.3)."""
 CONTRASTS = """
 () => {
   const channels = (colour) => {
@@ -70,27 +70,27 @@ def report(tmp_path_factory: pytest.TempPathFactory) -> Path:
     return path
 
 
-def test_it_opens_from_disk_in_silence_and_asks_for_nothing(open_page: OpenPage, report: Path) -> None:
+def test_report_opens_without_requests_or_warnings(open_page: OpenPage, report: Path) -> None:
     visit = open_page(report)
     assert visit.page.locator("h2").all_inner_texts() == HEADINGS
     broken = visit.page.evaluate("[...document.images].filter((image) => !image.naturalWidth).length")
     assert broken == 0
-    assert visit.said == []
+    assert visit.warnings == []
     assert visit.requests == []
 
 
-def test_its_policy_keeps_even_a_script_from_asking(open_page: OpenPage, report: Path) -> None:
+def test_content_security_policy_blocks_requests(open_page: OpenPage, report: Path) -> None:
     visit = open_page(report)
     visit.page.evaluate("fetch('http://127.0.0.1:1234/').catch(() => 0)")
     picture = "const image = new Image(); image.onerror = done; image.src = 'http://127.0.0.1:1235/'"
     visit.page.evaluate(f"new Promise((done) => {{ {picture} }})")
-    refused = "\n".join(text for text in visit.said if "violates the following Content Security Policy" in text)
+    refused = "\n".join(text for text in visit.warnings if "violates the following Content Security Policy" in text)
     assert ":1234/" in refused
     assert ":1235/" in refused
 
 
 @pytest.mark.parametrize("options", [NARROW, {"viewport": {"width": 1280, "height": 800}}], ids=["360", "1280"])
-def test_it_never_scrolls_sideways(open_page: OpenPage, report: Path, options: dict[str, Any]) -> None:
+def test_report_never_scrolls_sideways(open_page: OpenPage, report: Path, options: dict[str, Any]) -> None:
     page = open_page(report, **options).page
     page.evaluate("for (const fold of document.querySelectorAll('details')) fold.open = true")
     width = options["viewport"]["width"]
@@ -104,15 +104,15 @@ def test_it_never_scrolls_sideways(open_page: OpenPage, report: Path, options: d
 
 
 @pytest.mark.parametrize("scheme", ["light", "dark"])
-def test_its_words_stand_out_in_both_themes(open_page: OpenPage, report: Path, scheme: str) -> None:
+def test_text_has_contrast_in_both_themes(open_page: OpenPage, report: Path, scheme: str) -> None:
     page = open_page(report, color_scheme=scheme).page
     page.evaluate("for (const fold of document.querySelectorAll('details')) fold.open = true")
     contrasts = page.evaluate(CONTRASTS)
     assert len(contrasts) > 20
-    assert {what: round(ratio, 2) for what, ratio in contrasts.items() if ratio < AA} == {}
+    assert {element: round(ratio, 2) for element, ratio in contrasts.items() if ratio < AA_CONTRAST} == {}
 
 
-def test_the_theme_can_be_changed_by_hand(open_page: OpenPage, report: Path) -> None:
+def test_button_changes_the_theme(open_page: OpenPage, report: Path) -> None:
     page = open_page(report, color_scheme="light").page
     paper = "getComputedStyle(document.documentElement).backgroundColor"
     light = page.evaluate(paper)
@@ -123,23 +123,23 @@ def test_the_theme_can_be_changed_by_hand(open_page: OpenPage, report: Path) -> 
     assert page.evaluate(paper) == light
 
 
-def test_a_chart_is_read_by_arrow_keys_and_by_pointer(open_page: OpenPage, report: Path) -> None:
+def test_charts_are_read_by_arrow_keys_and_pointer(open_page: OpenPage, report: Path) -> None:
     page = open_page(report).page
     chart = page.get_by_role("slider", name="Loss (cross-entropy, nats)")
-    reading = page.locator("#curves .reading").first
+    readout = page.locator("#curves .readout").first
     chart.focus()
     page.keyboard.press("Home")
-    assert reading.inner_text() == "epoch 1: training 2.0000, validation 1.8000"
+    assert readout.inner_text() == "epoch 1: training 2.0000, validation 1.8000"
     page.keyboard.press("ArrowRight")
-    assert reading.inner_text() == "epoch 2: training 1.0000, validation 0.9000"
-    assert chart.get_attribute("aria-valuetext") == reading.inner_text()
+    assert readout.inner_text() == "epoch 2: training 1.0000, validation 0.9000"
+    assert chart.get_attribute("aria-valuetext") == readout.inner_text()
     page.keyboard.press("End")
-    assert reading.inner_text().startswith("epoch 12")
+    assert readout.inner_text().startswith("epoch 12")
     chart.hover(position={"x": 60, "y": 60})
-    assert reading.inner_text().startswith("epoch 1:")
+    assert readout.inner_text().startswith("epoch 1:")
 
 
-def test_all_that_can_be_used_is_reached_by_keyboard(open_page: OpenPage, report: Path) -> None:
+def test_all_controls_are_reached_by_keyboard(open_page: OpenPage, report: Path) -> None:
     page = open_page(report, **NARROW).page
     reached = set()
     page.keyboard.press("Tab")
@@ -151,8 +151,8 @@ def test_all_that_can_be_used_is_reached_by_keyboard(open_page: OpenPage, report
                 "(document.activeElement.id || document.activeElement.className || document.activeElement.tagName)"
             )
         )
-    for what in ("theme", "A", "plot", "SUMMARY", "map-1", "scroll"):
-        assert what in reached, reached
+    for name in ("theme", "A", "plot", "SUMMARY", "map-1", "scroll"):
+        assert name in reached, reached
 
 
 def test_another_image_shows_its_own_feature_maps(open_page: OpenPage, report: Path) -> None:
@@ -163,7 +163,7 @@ def test_another_image_shows_its_own_feature_maps(open_page: OpenPage, report: P
     assert [panel.is_visible() for panel in page.locator(".panel").all()] == [False, True, False]
 
 
-def test_printed_it_is_dark_on_white_whatever_the_theme(open_page: OpenPage, report: Path) -> None:
+def test_print_is_dark_on_white_in_any_theme(open_page: OpenPage, report: Path) -> None:
     visit = open_page(report, color_scheme="dark")
     visit.page.emulate_media(media="print", color_scheme="dark")
     assert visit.page.evaluate("getComputedStyle(document.body).color") == "rgb(28, 27, 25)"
@@ -171,7 +171,7 @@ def test_printed_it_is_dark_on_white_whatever_the_theme(open_page: OpenPage, rep
     assert visit.page.pdf()[:5] == b"%PDF-"
 
 
-def test_without_scripts_everything_can_still_be_read(open_page: OpenPage, report: Path) -> None:
+def test_report_is_complete_without_javascript(open_page: OpenPage, report: Path) -> None:
     visit = open_page(report, java_script_enabled=False)
     assert visit.page.locator("h2").all_inner_texts() == HEADINGS
     assert not visit.page.locator("#theme").is_visible()

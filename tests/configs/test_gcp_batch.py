@@ -104,7 +104,7 @@ def test_container_runs_with_the_options_of_batch(
         *shlex.split(container.options),
         *("--entrypoint", container.entrypoint, image, *commands, *QUICK),
     )
-    assert [json.loads(line)["event"] for line in ran.stdout.splitlines()][-1] == "run_ended"
+    assert [json.loads(line)["event"] for line in ran.stdout.splitlines()][-1] == "run_finished"
     assert json.loads((container_root / "runs/latest/run.json").read_text())["exit_code"] == 0
     assert {path.stat().st_uid for path in container_root.glob("artifacts/*/*")} == {
         int(image_user().partition(":")[0])

@@ -59,7 +59,7 @@ def test_a_lock_that_a_killed_run_left_does_not_block(
     (lock,) = root.rglob("*.lock")
     (partial,) = root.rglob("*.partial")
     assert "process" in lock.read_text()
-    assert "killed: it is not running any more" in mnist_job_process("show", "--root", root).stdout
+    assert "killed: the process is gone" in mnist_job_process("show", "--root", root).stdout
     config = write_config({**FAKES, "trainer": {"use": "tests.support.components:HeedingTrainer"}})
     with start("run", "--config", config, "--root", root) as process:  # other code: another fingerprint
         wait_for("sleeping", process)

@@ -65,7 +65,7 @@ def full_disk(disk: Path, config: Path, plan: dict[str, Any], says: str) -> None
         pytest.param("example_gen", "a copy of the source's images", marks=pytest.mark.thorough),
         ("transform", "the scaled train images"),
         pytest.param("evaluator", "the predictions", marks=pytest.mark.thorough),
-        pytest.param("visualizer", "the picture curves.png", marks=pytest.mark.thorough),
+        pytest.param("visualizer", "the figure curves.png", marks=pytest.mark.thorough),
     ],
 )
 def test_a_full_disk_in_a_component_is_told_and_nothing_sealed_is_lost(

@@ -1,4 +1,4 @@
-"""The command line as a user has it: processes, streams, signals, and what they import."""
+"""The command line: processes, streams, signals, and imports."""
 
 from __future__ import annotations
 
@@ -13,7 +13,7 @@ import pytest
 from rich.console import Console
 
 from job.reporters.console import ConsoleReporter
-from job.reporters.steps import print_steps, shorten
+from job.reporters.tables import print_steps
 from job.store.runs import Runs
 from tests.conftest import FAKES, Command, WriteConfig
 from tests.support.data import write_csv, write_idx_folder, write_image_folder
@@ -25,8 +25,8 @@ def test_help_imports_nothing_heavy() -> None:
     assert not imported_by("run", "--help") & {*HEAVY, "yaml"}
 
 
-def test_a_run_that_reuses_everything_imports_nothing_heavy(tmp_path: Path, mnist_job_process: Command) -> None:
-    # Real sources and components, but a trainer that needs no minute.
+def test_fully_reused_run_imports_nothing_heavy(tmp_path: Path, mnist_job_process: Command) -> None:
+    # Real sources and components, except for a fast trainer.
     config = tmp_path / "config.yaml"
     config.write_text("trainer: {use: 'components.testing:FakeTrainer'}\nevaluator: {thresholds: {}}\n")
     arguments = ("run", "--config", config, "--root", tmp_path / "root")
@@ -38,7 +38,7 @@ def test_a_run_that_reuses_everything_imports_nothing_heavy(tmp_path: Path, mnis
         assert not imported_by(command, "--root", tmp_path / "root") & set(HEAVY)
 
 
-def test_json_is_the_only_thing_on_standard_output(
+def test_json_is_the_only_standard_output(
     tmp_path: Path, write_config: WriteConfig, mnist_job_process: Command
 ) -> None:
     (tmp_path / "talks.py").write_text(
@@ -57,7 +57,7 @@ def test_json_is_the_only_thing_on_standard_output(
     assert "trainer" in outcome.stderr
 
 
-def test_without_a_terminal_there_are_no_bars_or_colours(
+def test_output_has_no_bars_or_colours_without_a_terminal(
     tmp_path: Path, fake_config: Path, mnist_job_process: Command
 ) -> None:
     outcome = mnist_job_process("run", "--config", fake_config, "--root", tmp_path / "root")
@@ -67,7 +67,7 @@ def test_without_a_terminal_there_are_no_bars_or_colours(
     assert "verdict       BLESSED" in outcome.stdout
 
 
-def test_a_users_mistake_is_one_sentence_and_exit_2(tmp_path: Path, mnist_job_process: Command) -> None:
+def test_invalid_key_is_one_sentence_and_exit_code_2(tmp_path: Path, mnist_job_process: Command) -> None:
     outcome = mnist_job_process(
         "run", "--config", "configs/digits.yaml", "--set", "trainer.epoch=3", "--root", tmp_path / "root"
     )
@@ -80,24 +80,24 @@ def test_a_users_mistake_is_one_sentence_and_exit_2(tmp_path: Path, mnist_job_pr
     assert not (tmp_path / "root").exists()
 
 
-def spoil_idx(folder: Path) -> dict[str, Any]:
+def corrupt_idx(folder: Path) -> dict[str, Any]:
     path = write_idx_folder(folder) / "train-images-idx3-ubyte"
     path.write_bytes(path.read_bytes()[:-1])
     return {"kind": "idx", "path": str(folder)}
 
 
-def spoil_csv(folder: Path) -> dict[str, Any]:
+def corrupt_csv(folder: Path) -> dict[str, Any]:
     path = write_csv(folder / "digits.csv")
     path.write_text(path.read_text().replace(",220,", ",-1,"))
     return {"kind": "csv", "path": str(path)}
 
 
-def spoil_images(folder: Path) -> dict[str, Any]:
+def corrupt_images(folder: Path) -> dict[str, Any]:
     (write_image_folder(folder) / "0" / "0.png").write_text("text")
     return {"kind": "image_folder", "path": str(folder)}
 
 
-def nowhere(folder: Path) -> dict[str, Any]:
+def missing(folder: Path) -> dict[str, Any]:
     return {"kind": "idx", "path": str(folder / "nowhere")}
 
 
@@ -105,47 +105,47 @@ def not_prepared(folder: Path) -> dict[str, Any]:
     return {"kind": "tfds", "name": "mnist", "data_dir": str(folder), "download": False}
 
 
-def damaged_tfds(folder: Path) -> dict[str, Any]:
+def corrupt_tfds(folder: Path) -> dict[str, Any]:
     (folder / "mnist" / "3.0.1").mkdir(parents=True)
     (folder / "mnist" / "3.0.1" / "dataset_info.json").write_text("{")
     return not_prepared(folder)
 
 
 @pytest.mark.parametrize(
-    ("spoil", "says"),
+    ("corrupt", "message"),
     [
-        (spoil_idx, "bytes of data, but has"),
-        (spoil_csv, "holds '-1'"),
-        (spoil_images, "is not a whole PNG or JPEG image"),
-        (nowhere, "does not exist"),
+        (corrupt_idx, "bytes of data, but has"),
+        (corrupt_csv, "holds '-1'"),
+        (corrupt_images, "is not a whole PNG or JPEG image"),
+        (missing, "does not exist"),
         (not_prepared, "is not prepared"),
-        (damaged_tfds, "cannot be read"),
+        (corrupt_tfds, "cannot be read"),
     ],
 )
-def test_bad_data_is_exit_3_and_one_sentence(
+def test_bad_data_is_one_sentence_and_exit_code_3(
     tmp_path: Path,
     mnist_job: Command,
     write_config: WriteConfig,
-    spoil: Callable[[Path], dict[str, Any]],
-    says: str,
+    corrupt: Callable[[Path], dict[str, Any]],
+    message: str,
 ) -> None:
     (tmp_path / "data").mkdir()
-    config = write_config({"example_gen": {"source": spoil(tmp_path / "data")}})
+    config = write_config({"example_gen": {"source": corrupt(tmp_path / "data")}})
     outcome = mnist_job("run", "--config", config, "--root", tmp_path / "root")
     assert outcome.exit_code == 3
-    assert says in outcome.stderr.splitlines()[0]
+    assert message in outcome.stderr.splitlines()[0]
     assert len(outcome.stderr.splitlines()) == 4
     assert not list((tmp_path / "root").rglob("*.partial"))
 
 
-def test_a_terminal_sees_bars_with_step_loss_accuracy_speed_and_time_left() -> None:
+def test_terminal_has_a_bar_with_metrics_and_time_left() -> None:
     written = io.StringIO()
-    report = ConsoleReporter(Console(file=written, force_terminal=True, width=120))
-    report.epoch_begin(epoch=2, epochs=12, steps=40)
-    report.training_step(step=10, images=1280, metrics={"loss": 0.5, "accuracy": 0.875})
-    assert report.bars is not None
-    report.bars.refresh()
-    report.epoch_end(metrics={"loss": 0.4, "accuracy": 0.9, "val_loss": 0.3, "val_accuracy": 0.95})
+    reporter = ConsoleReporter(Console(file=written, force_terminal=True, width=120))
+    reporter.epoch_begin(epoch=2, epochs=12, steps=40)
+    reporter.training_step(step=10, images=1280, metrics={"loss": 0.5, "accuracy": 0.875})
+    assert reporter.progress is not None
+    reporter.progress.refresh()
+    reporter.epoch_end(metrics={"loss": 0.4, "accuracy": 0.9, "val_loss": 0.3, "val_accuracy": 0.95})
     text = re.sub(r"\x1b\[[0-9;?]*[A-Za-z]", "", written.getvalue())
     assert re.search(
         r"epoch  2/12 .* step 10/40 loss 0.5000  accuracy 0.8750 [\d,]+ images/s (-:--:--|\d:\d\d:\d\d)", text
@@ -153,18 +153,16 @@ def test_a_terminal_sees_bars_with_step_loss_accuracy_speed_and_time_left() -> N
     assert "epoch  2/12  loss 0.4000  accuracy 0.9000  val_loss 0.3000  val_accuracy 0.9500" in text
 
 
-def test_the_steps_of_a_run_are_whole_on_a_narrow_terminal_and_end_in_no_blanks(
-    tmp_path: Path, mnist_job: Command, fake_config: Path
-) -> None:
+def test_step_rows_are_whole_on_a_narrow_terminal(tmp_path: Path, mnist_job: Command, fake_config: Path) -> None:
     assert mnist_job("run", "--config", fake_config, "--root", tmp_path).exit_code == 0
     record = Runs(tmp_path).read()
     written = io.StringIO()
     print_steps(Console(file=written, force_terminal=True, color_system=None, width=40), record)
     heading, *lines = written.getvalue().splitlines()
-    assert heading.split() == ["step", "status", "seconds", "cpu", "s", "where"]
+    assert heading.split() == ["step", "status", "seconds", "cpu", "s", "artifact"]
     rows = [line.split() for line in lines if " ran " in line]
     assert [row[:2] for row in rows] == [[step.component, "ran"] for step in record.steps]
-    assert [row[-1] for row in rows] == [shorten(step.path, step.fingerprint) for step in record.steps]
+    assert [row[-1] for row in rows] == [f"{step.component}/{step.fingerprint[:12]}" for step in record.steps]
     assert not [line for line in lines if line.endswith(" ")]
 
 
@@ -179,8 +177,8 @@ def has_gpu() -> bool:
     return True
 
 
-@pytest.mark.skipif(has_gpu(), reason="there is a GPU here")
-def test_a_gpu_that_is_not_there_is_exit_5_before_any_work(tmp_path: Path, mnist_job_process: Command) -> None:
+@pytest.mark.skipif(has_gpu(), reason="this machine has a GPU")
+def test_missing_gpu_is_exit_code_5_before_any_work(tmp_path: Path, mnist_job_process: Command) -> None:
     outcome = mnist_job_process(
         "run", "--config", "configs/digits.yaml", "--set", "trainer.device=gpu", "--root", tmp_path / "root"
     )

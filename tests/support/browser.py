@@ -1,4 +1,4 @@
-"""A real browser, Debian's Chromium without a window, that remembers what a page said and asked for."""
+"""A real browser, Debian's headless Chromium, that records the warnings and requests of a page."""
 
 from __future__ import annotations
 
@@ -14,8 +14,8 @@ if TYPE_CHECKING:
     from playwright.sync_api import Browser, ConsoleMessage, Page, Request
 
 CHROMIUM = "/usr/bin/chromium"
-WHY_SKIPPED = "Chromium is missing, so no page is tested in a browser: apt-get install chromium"
-# Chromium asks for updates and the like by itself; here it is to ask for nothing but the page.
+WHY_SKIPPED = "Chromium is missing, needed to test pages: apt-get install chromium"
+# Chromium requests updates on its own; these flags leave only the requests of the page.
 ARGUMENTS = (
     "--no-sandbox",  # a container's root may not have one
     "--disable-gpu",
@@ -29,24 +29,24 @@ ARGUMENTS = (
 
 @dataclass(frozen=True)
 class Visit:
-    """A page that was opened from disk, and what happened on it since."""
+    """A page that was opened from disk, and what it did since."""
 
     page: Page
-    said: list[str] = field(default_factory=list)
-    """Errors and warnings on its console, and errors that none of its scripts caught."""
+    warnings: list[str] = field(default_factory=list)
+    """Errors and warnings on its console, and uncaught errors of its scripts."""
     requests: list[str] = field(default_factory=list)
-    """All that it asked for but itself and what it carries in itself."""
+    """URLs that it requested, except its own, data and blob URLs."""
 
 
 @cache
 def has_chromium() -> bool:
-    """Return whether there is a browser to test with."""
+    """Return whether Chromium is installed."""
     return shutil.which(CHROMIUM) is not None
 
 
 @contextmanager
 def running_browser() -> Iterator[Browser]:
-    """Start Chromium, and end it in the end."""
+    """Start Chromium, and stop it after the block."""
     from playwright.sync_api import sync_playwright
 
     with sync_playwright() as playwright:
@@ -59,7 +59,7 @@ def running_browser() -> Iterator[Browser]:
 
 @contextmanager
 def visiting(browser: Browser, path: Path, **options: Any) -> Iterator[Visit]:
-    """Open a file in a profile of its own, as a double click on it does.
+    """Open a file in a new profile, as a double click on it does.
 
     Args:
         browser: that of `running_browser`.
@@ -70,16 +70,16 @@ def visiting(browser: Browser, path: Path, **options: Any) -> Iterator[Visit]:
         visit = Visit(context.new_page())
         address = path.resolve().as_uri()
 
-        def heard(message: ConsoleMessage) -> None:
+        def on_console(message: ConsoleMessage) -> None:
             if message.type in {"error", "warning"}:
-                visit.said.append(message.text)
+                visit.warnings.append(message.text)
 
-        def asked(request: Request) -> None:
+        def on_request(request: Request) -> None:
             if request.url != address and not request.url.startswith(("data:", "blob:")):
                 visit.requests.append(request.url)
 
-        visit.page.on("console", heard)
-        visit.page.on("pageerror", lambda error: visit.said.append(str(error)))
-        visit.page.on("request", asked)
+        visit.page.on("console", on_console)
+        visit.page.on("pageerror", lambda error: visit.warnings.append(str(error)))
+        visit.page.on("request", on_request)
         visit.page.goto(address)
         yield visit

@@ -182,7 +182,7 @@ class EpochsTrainer(Component[EpochsTrainerConfig]):
 class StuckPusher(FakePusher):
     """Says that it is stuck, and is."""
 
-    def publish(self, made: Stored[PushedModel], progress: Progress) -> str:  # noqa: ARG002
+    def publish(self, sealed: Stored[PushedModel], progress: Progress) -> str:  # noqa: ARG002
         progress.message("stuck")
         time.sleep(60)
         return ""
@@ -191,12 +191,12 @@ class StuckPusher(FakePusher):
 class EndedPusher(FakePusher):
     """Finds while it delivers that the job was asked to end."""
 
-    def publish(self, made: Stored[PushedModel], progress: Progress) -> str:  # noqa: ARG002
+    def publish(self, sealed: Stored[PushedModel], progress: Progress) -> str:  # noqa: ARG002
         raise TerminationError("the job was asked to end")
 
 
 class BrokenPusher(FakePusher):
     """Fails while it delivers."""
 
-    def publish(self, made: Stored[PushedModel], progress: Progress) -> str:  # noqa: ARG002
+    def publish(self, sealed: Stored[PushedModel], progress: Progress) -> str:  # noqa: ARG002
         raise ZeroDivisionError

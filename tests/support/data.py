@@ -1,4 +1,4 @@
-"""Small data sets in the formats that users have, made by the tests."""
+"""Small data sets in all input formats."""
 
 from __future__ import annotations
 
@@ -19,7 +19,7 @@ from components.io.splits import ImageSplit
 
 @dataclass(frozen=True)
 class Loaded:
-    """A dataset with its images in memory, to be looked at."""
+    """A dataset with its images in memory."""
 
     title: str
     class_names: tuple[str, ...]
@@ -28,7 +28,7 @@ class Loaded:
 
 
 def load(source: SourceConfig) -> Loaded:
-    """Load a source as ExampleGen does, and read what it left in files."""
+    """Load a source as ExampleGen does, and read its images into memory."""
     with tempfile.TemporaryDirectory() as scratch:
         dataset = source.load(Context(output=Path(scratch)), Path(scratch))
         train, *test = [ImageSplit(np.concatenate([*part.images.chunks()]), part.labels) for part in dataset.parts()]
@@ -44,7 +44,7 @@ IDX_NAMES = {
 def squares(
     count: int, *, classes: int = 10, size: int = 28, seed: int = 0
 ) -> tuple[NDArray[np.uint8], NDArray[np.int64]]:
-    """Return images with a bright square that stands further right the higher the label, in noise."""
+    """Return noisy images with a bright square, further right for higher labels."""
     random = np.random.default_rng(seed)
     labels = np.arange(count, dtype=np.int64) % classes
     images = random.integers(0, 60, (count, size, size), dtype=np.uint8)
@@ -55,14 +55,14 @@ def squares(
 
 
 def write_idx(path: Path, array: NDArray[np.integer]) -> None:
-    """Write an IDX file of unsigned bytes; gzip where the name ends in .gz."""
+    """Write an IDX file of unsigned bytes; gzip if the name ends in .gz."""
     header = bytes((0, 0, 0x08, array.ndim)) + struct.pack(f">{array.ndim}i", *array.shape)
     content = header + array.astype(np.uint8).tobytes()
     path.write_bytes(gzip.compress(content, compresslevel=1) if path.suffix == ".gz" else content)
 
 
 def write_idx_folder(folder: Path, *, train: int = 200, test: int = 100, gz: bool = False) -> Path:
-    """Write the four MNIST files, or two where `test` is 0."""
+    """Write the four MNIST files, or two if `test` is 0."""
     folder.mkdir(parents=True, exist_ok=True)
     for part, count, seed in (("train", train, 0), ("test", test, 1)):
         if count:
@@ -83,7 +83,7 @@ def write_csv(path: Path, *, count: int = 60, classes: int = 10, size: int = 8, 
 
 
 def write_image_folder(root: Path, *, classes: int = 3, per_class: int = 8, size: int = 12) -> Path:
-    """Write one folder of PNG files a class."""
+    """Write one folder of PNG files per class."""
     images, labels = squares(classes * per_class, classes=classes, size=size)
     for index, (image, label) in enumerate(zip(images, labels, strict=True)):
         folder = root / str(label)

@@ -1,4 +1,4 @@
-"""An image's ink as the strokes by which a hand would draw it."""
+"""Conversion of an image's ink to pen strokes."""
 
 from __future__ import annotations
 
@@ -7,16 +7,16 @@ from numpy.typing import NDArray
 
 Pixel = tuple[int, int]
 Stroke = list[tuple[float, float]]
-"""Points as [x, y], shares of the image's sides."""
+"""Points as [x, y], as fractions of the image's sides."""
 AROUND = ((0, 1), (1, 0), (0, -1), (-1, 0), (1, 1), (1, -1), (-1, 1), (-1, -1))
 
 
 def as_strokes(image: NDArray[np.floating], *, scale: float = 0.8) -> list[Stroke]:
-    """Return the lines in the middle of an image's ink.
+    """Return the center lines of an image's ink.
 
     Args:
         image: [height, width], 0 for paper to 1 for ink.
-        scale: how large they are drawn, around the middle: the pen makes them larger again.
+        scale: of the lines around the image's center; the width of the pen enlarges them again.
     """
     height, width = image.shape
     left = {(int(row), int(column)) for row, column in np.argwhere(_thin(image > 0.5))}
@@ -30,7 +30,7 @@ def as_strokes(image: NDArray[np.floating], *, scale: float = 0.8) -> list[Strok
 
     strokes = []
     while left:
-        stroke = [min(left, key=lambda pixel: (len(near(pixel)), pixel))]  # an end, if there is one
+        stroke = [min(left, key=lambda pixel: (len(near(pixel)), pixel))]  # an end of a line, if any
         left.remove(stroke[0])
         while ways := near(stroke[-1]):
             stroke.append(ways[0])

@@ -1,4 +1,4 @@
-"""HTML, read as strictly as a test wants it."""
+"""A strict HTML parser for tests."""
 
 from __future__ import annotations
 
@@ -10,7 +10,7 @@ VOID = {"meta", "link", "img", "br", "input", "hr"}
 
 @dataclass
 class Element:
-    """One element: what it is, and what is in it."""
+    """One element and its content."""
 
     tag: str
     attributes: dict[str, str]
@@ -19,16 +19,16 @@ class Element:
 
     @property
     def text(self) -> str:
-        """All words in it, one space between them."""
+        """All text in it, with single spaces."""
         return " ".join(" ".join(self.words).split())
 
     def all(self, *tags: str) -> list[Element]:
-        """Return the elements of these kinds in it, in their order."""
+        """Return the element itself and its descendants with one of the tags, in document order."""
         found = [self] if self.tag in tags else []
         return found + [element for child in self.children for element in child.all(*tags)]
 
     def by_id(self, name: str) -> Element:
-        """Return the element of that id."""
+        """Return the element with an id."""
         (found,) = [element for element in self.everything() if element.attributes.get("id") == name]
         return found
 
@@ -37,7 +37,7 @@ class Element:
 
 
 class Reader(HTMLParser):
-    """Builds the tree, and fails where an element is not closed as it was opened."""
+    """Builds the tree; fails if an end tag does not match its start tag."""
 
     def __init__(self) -> None:
         super().__init__(convert_charrefs=True)
@@ -64,7 +64,7 @@ class Reader(HTMLParser):
 
 
 def read_html(page: str) -> Element:
-    """Return the tree of a page in which every element is closed."""
+    """Return the tree of a page; fails if an element is not closed."""
     reader = Reader()
     reader.feed(page)
     reader.close()

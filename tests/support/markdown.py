@@ -1,4 +1,4 @@
-"""GitHub-flavoured Markdown, read by a parser that is not ours."""
+"""GitHub-flavoured Markdown, parsed by an independent library."""
 
 from __future__ import annotations
 
@@ -11,12 +11,12 @@ from tests.support.html import Element, read_html
 
 @dataclass
 class Part:
-    """What is below one heading, down to the next."""
+    """The content between one heading and the next."""
 
     words: list[str] = field(default_factory=list)
-    """Of each paragraph, list and block of code."""
+    """The text of each paragraph, list and code block."""
     tables: list[list[list[str]]] = field(default_factory=list)
-    """Of each its rows, the head first."""
+    """The rows of each table, the header first."""
 
     @property
     def text(self) -> str:
@@ -24,13 +24,13 @@ class Part:
 
 
 def to_html(markdown: str) -> Element:
-    """Return what a reader of GitHub-flavoured Markdown sees."""
+    """Return rendered GitHub-flavoured Markdown."""
     reader = MarkdownIt("commonmark", {"xhtmlOut": False}).enable(["table", "strikethrough"])
     return read_html(reader.render(markdown))
 
 
 def read_markdown(markdown: str) -> dict[str, Part]:
-    """Return the parts of a text by their headings."""
+    """Return the parts of a text, by heading."""
     parts: dict[str, Part] = {}
     for element in to_html(markdown).children:
         if element.tag in ("h1", "h2", "h3"):

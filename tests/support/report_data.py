@@ -1,4 +1,4 @@
-"""Stories for reports: made of the fakes' artifacts, without TensorFlow."""
+"""Data for reports: the statements of the fakes' artifacts, without TensorFlow."""
 
 from __future__ import annotations
 
@@ -9,15 +9,16 @@ from typing import Any
 
 import numpy as np
 
-from components.artifacts import Evaluation, Examples, Model, TransformedExamples
+from components.artifacts import Evaluation, Examples, Model, Stored, TransformedExamples
 from components.io.splits import read_scaled
 from components.testing.contract import make_inputs
+from components.visualizer.figure_data import ConfidentMistakes, ConvolutionOutput, FeatureMaps, Mistake, TestImage
 from components.visualizer.model_card import render_card
 from components.visualizer.report import render_report
-from components.visualizer.report.report_data import Mistake, ReportData, Response, Statements, TestImage
+from components.visualizer.report_data import ReportData, Statements
 from job.reporters.run_section import add_run_to_report
 from job.store.records import PartRecord, ReferenceRecord, RunRecord, StepRecord
-from tests.support.statements import changed, with_anomalies, with_findings
+from tests.support.statements import changed, with_all_parts, with_anomalies
 
 COMMAND = "python -m job run --config 'my <config>.yaml'"
 
@@ -33,53 +34,59 @@ BASELINE = ReferenceRecord(
 
 
 def minimal_report_data(folder: Path) -> ReportData:
-    """Return what the fakes make, with nothing beside the least that is stated."""
+    """Return the data of the fakes: the evaluation has no optional part, and the model is linear."""
     made = make_inputs(folder)
     transformed = made[TransformedExamples]
-    test = read_scaled(transformed, transformed.artifact.splits.test)
-    names = transformed.artifact.class_names
-    chosen = tuple(TestImage(row, int(test.labels[row]), test.images[row]) for row in range(len(names)))
+    evaluation = made[Evaluation].artifact
+    test, names = example_images(transformed)
     mistakes = tuple(
-        Mistake(row, int(test.labels[row]), test.images[row], (int(test.labels[row]) + 1) % len(names), 0.9 - row / 50)
-        for row in range(3)
+        Mistake(each.row, each.class_name, each.image, names[(each.row + 1) % len(names)], 0.9 - each.row / 50)
+        for each in test[:3]
     )
     return ReportData(
         examples=made[Examples].artifact,
         transformed=transformed.artifact,
         model=made[Model].artifact,
-        evaluation=made[Evaluation].artifact,
-        mistakes=mistakes,
-        chosen=chosen,
+        evaluation=evaluation,
+        mistakes=ConfidentMistakes(mistakes, total=len(mistakes), image_count=evaluation.metrics.count),
     )
 
 
+def example_images(transformed: Stored[TransformedExamples]) -> tuple[tuple[TestImage, ...], tuple[str, ...]]:
+    """Return the first test image for each class, and the class names."""
+    names = transformed.artifact.class_names
+    test = read_scaled(transformed, transformed.artifact.splits.test)
+    images = tuple(TestImage(row, names[test.labels[row]], test.images[row]) for row in range(len(names)))
+    return images, names
+
+
 def full_report_data(folder: Path, *, blessed: bool = True, **changes: Any) -> ReportData:
-    """Return a story in which every section has all that it can have."""
-    plain = minimal_report_data(folder)
+    """Return data with which every section is complete."""
+    minimal = minimal_report_data(folder)
     random = np.random.default_rng(0)
-    (epoch,) = plain.model.history
+    (epoch,) = minimal.model.history
     epochs = [
         changed(epoch, epoch=n, loss=2.0 / n, accuracy=1 - 0.8 / n, val_loss=1.8 / n, val_accuracy=1 - 0.7 / n)
         for n in range(1, 13)
     ]
-    responses = tuple(
-        Response(f"convolution_{n}", random.normal(size=(len(plain.chosen), 20 // n, 20 // n, filters)).astype("f4"))
+    images, _ = example_images(Stored(minimal.transformed, folder / "TransformedExamples"))
+    layers = tuple(
+        ConvolutionOutput(f"convolution_{n}", random.normal(size=(len(images), 20 // n, 20 // n, filters)).astype("f4"))
         for n, filters in ((1, 16), (2, 32), (3, 120))
     )
-    told = {
-        "examples": with_anomalies(plain.examples),
-        "transformed": plain.transformed,
-        "model": changed(plain.model, history=tuple(epochs), best_epoch=11, format="keras"),
-        "evaluation": with_findings(plain.evaluation, blessed=blessed),
-        "mistakes": plain.mistakes,
-        "chosen": plain.chosen,
-        "responses": responses,
+    values = {
+        "examples": with_anomalies(minimal.examples),
+        "transformed": minimal.transformed,
+        "model": changed(minimal.model, history=tuple(epochs), best_epoch=11, format="keras"),
+        "evaluation": with_all_parts(minimal.evaluation, blessed=blessed),
+        "mistakes": minimal.mistakes,
+        "feature_maps": FeatureMaps(images, layers),
     }
-    return ReportData(**{**told, **changes})
+    return ReportData(**{**values, **changes})
 
 
 def read_statements(run: Path) -> Statements:
-    """Return what the manifests of a run's artifacts state, read from its directory and nothing else."""
+    """Return the statements in the manifests of a run."""
 
     def stated(slot: str) -> str:
         return json.dumps(json.loads((run / slot / "manifest.json").read_text())["artifact"])
@@ -125,11 +132,11 @@ def run_record(**changes: Any) -> RunRecord:
     return RunRecord.model_validate({**values, **changes})
 
 
-def report_html(story: ReportData) -> str:
-    """Return the page of a story, with its model card in it."""
-    return render_report(story, render_card(story))
+def report_html(data: ReportData) -> str:
+    """Return the report with its model card, before the job adds the run."""
+    return render_report(data, render_card(data))
 
 
 def full_report(folder: Path) -> str:
-    """Return the report of a run with all that it can have."""
+    """Return the report of a run with which every section is complete."""
     return add_run_to_report(report_html(full_report_data(folder)), run_record(), command=COMMAND)

@@ -1,4 +1,4 @@
-"""What an evaluation and examples can state beside the least: made up, but such as they could be."""
+"""The optional statements of an evaluation and of examples, with invented but plausible values."""
 
 from __future__ import annotations
 
@@ -36,8 +36,8 @@ CORRUPTIONS = {
 }
 
 
-def with_findings(evaluation: Evaluation, *, blessed: bool = True) -> Evaluation:
-    """Return an evaluation as it is with every part that it can have; if not blessed, one check is failed."""
+def with_all_parts(evaluation: Evaluation, *, blessed: bool = True) -> Evaluation:
+    """Return an evaluation with every optional part; if it is not blessed, one check failed."""
     metrics = evaluation.metrics
     checks = (
         Check(
@@ -75,7 +75,7 @@ def with_findings(evaluation: Evaluation, *, blessed: bool = True) -> Evaluation
 
 
 def with_anomalies(examples: Examples) -> Examples:
-    """Return examples as they are with anomalies of every level, and drift."""
+    """Return examples with anomalies of every level, and with drift."""
     anomalies = (
         Anomaly(
             check="duplicates_across_splits",
@@ -99,7 +99,7 @@ def with_anomalies(examples: Examples) -> Examples:
 
 
 def calibration(count: int) -> Calibration:
-    """Return a reliability table of fifteen bins, most of the answers in the surest."""
+    """Return a reliability table of fifteen bins; most predictions are in the last one."""
     bins = []
     for number in range(15):
         low, high = number / 15, (number + 1) / 15
@@ -126,7 +126,7 @@ def calibration(count: int) -> Calibration:
 
 
 def slices(evaluation: Evaluation) -> tuple[Slice, ...]:
-    """Return a slice a class, and four a property."""
+    """Return one slice a class, and four a property."""
     made = []
     for label, row in enumerate(evaluation.per_class):
         correct = evaluation.confusion_matrix[label][label]
@@ -160,5 +160,5 @@ def robustness(accuracy: float) -> Robustness:
 
 
 def changed(statement: StatementT, **changes: Any) -> StatementT:
-    """Return a statement with other values, checked as when it was made."""
+    """Return a copy with other values, validated."""
     return type(statement).model_validate({**dict(statement), **changes})

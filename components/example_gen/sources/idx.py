@@ -59,7 +59,7 @@ class IdxSource(SourceConfig):
 
         paths = {part: self._path(split, part) for part in DIMENSIONS}
         images = locate_idx_images(paths["images"], scratch / split, context.termination)
-        labels = read_idx_labels(paths["labels"], context.termination)
+        labels = read_idx_labels(paths["labels"])
         if images.count != len(labels):
             raise DataError(
                 f"{paths['images']} has {images.count} images but {paths['labels']} has {len(labels)} labels",
@@ -69,7 +69,7 @@ class IdxSource(SourceConfig):
         return LabelledImages(images, np.frombuffer(labels, dtype=np.uint8).astype(np.int64))
 
     def _has_test(self) -> bool:
-        """Return whether either test file exists; then both are required."""
+        # If either file exists, both are required.
         return any(self._find("test", part) for part in DIMENSIONS)
 
     def _path(self, split: str, part: str) -> Path:

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterable
-from dataclasses import dataclass, field
+from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -11,7 +11,6 @@ import numpy as np
 import pandas as pd
 
 from components.artifacts import Anomaly, Examples
-from components.example_gen.validation.image_index import ImageIndex
 from components.io.splits import read_ids
 from components.runtime.disk import disk_space_guard
 
@@ -19,11 +18,7 @@ if TYPE_CHECKING:
     from numpy.typing import NDArray
 
 ANOMALIES_FILE = "anomalies.csv"
-COLUMNS = ("check", "level", "split", "row", "id", "group")
-
-
-def _no_images() -> NDArray[np.int64]:
-    return np.empty(0, dtype=np.int64)
+COLUMNS = ["check", "level", "split", "row", "id", "group"]
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -33,13 +28,11 @@ class Detection:
     anomaly: Anomaly
     setting: str
     """The configuration key of its level, below `example_gen.checks`."""
-    positions: NDArray[np.int64] = field(default_factory=_no_images)
-    """Positions of the images in the ImageIndex; empty if the anomaly is not about single images."""
-    groups: NDArray[np.int64] = field(default_factory=_no_images)
-    """For each of these images the number of its group of equal images, or 0."""
+    images: pd.DataFrame | None = None
+    """Split, row and group of each image; None if the anomaly is not about single images."""
 
 
-def write_anomalies(detections: Iterable[Detection], index: ImageIndex, examples: Examples, output: Path) -> None:
+def write_anomalies(detections: Iterable[Detection], examples: Examples, output: Path) -> None:
     """Write the images of all anomalies to `anomalies.csv`, in the order of the detections.
 
     Columns: `check`, `level`, `split`, `row` (in the split's Parquet file, from 0), `id` (as in that file), and
@@ -54,31 +47,20 @@ def write_anomalies(detections: Iterable[Detection], index: ImageIndex, examples
     ):
         file.write(",".join(COLUMNS) + "\n")
         for detection in detections:
-            if len(detection.positions):
-                anomaly = detection.anomaly
-                frame = _image_frame(detection, index, examples, output)
-                frame = frame.assign(check=anomaly.check, level=anomaly.level)
-                frame.to_csv(file, columns=[*COLUMNS], header=False, index=False, lineterminator="\n")
+            if detection.images is not None:
+                frame = detection.images.assign(check=detection.anomaly.check, level=detection.anomaly.level)
+                frame["id"] = pd.concat(
+                    pd.Series([*_read_ids(examples, split, rows.to_numpy(), output)], rows.index)
+                    for split, rows in frame.sort_values("row").groupby("split")["row"]
+                )
+                frame.to_csv(file, columns=COLUMNS, header=False, index=False, lineterminator="\n")
 
 
-def read_image_id(location: str, examples: Examples, output: Path) -> str:
+def read_id(location: str, examples: Examples, output: Path) -> str:
     """Return the `id` of the image at a location such as `train/17`."""
     split, row = location.split("/")
-    file = getattr(examples.splits, split).file
-    return str(read_ids(output / file, np.array([int(row)]))[0])
+    return str(_read_ids(examples, split, np.array([int(row)]), output)[0])
 
 
-def _image_frame(detection: Detection, index: ImageIndex, examples: Examples, output: Path) -> pd.DataFrame:
-    """Return the split, row, id and group of each image of a detection, in its order."""
-    files = {name: split.file for name, split in examples.splits.items()}
-    ascending = np.argsort(detection.positions)
-    positions = detection.positions[ascending]
-    frames = []
-    for name, span in index.spans().items():
-        rows = positions[slice(*np.searchsorted(positions, (span.start, span.stop)))] - span.start
-        if len(rows):
-            frames.append(pd.DataFrame({"split": name, "row": rows, "id": read_ids(output / files[name], rows)}))
-    frame = pd.concat(frames, ignore_index=True).iloc[np.argsort(ascending)]
-    groups = pd.array(detection.groups, dtype="Int64")
-    groups[detection.groups == 0] = pd.NA
-    return frame.assign(group=groups)
+def _read_ids(examples: Examples, split: str, rows: NDArray[np.int64], output: Path) -> pd.Series:
+    return read_ids(output / dict(examples.splits.items())[split].file, rows)

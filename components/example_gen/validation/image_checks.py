@@ -6,6 +6,7 @@ from collections.abc import Iterator, Sequence
 from typing import TYPE_CHECKING
 
 import numpy as np
+import pandas as pd
 
 from components.artifacts import SPLITS, Anomaly
 from components.example_gen.validation.anomalies import Detection
@@ -25,25 +26,25 @@ def check_images(index: ImageIndex, config: ValidationConfig, class_names: Seque
         return
     entries = index.entries()
     positions, groups = find_duplicates(entries["digest"])
-    if len(constant := np.flatnonzero(entries["level"] >= 0)):
-        group_of = dict(zip(positions.tolist(), groups.tolist(), strict=True))
-        constant_groups = np.array([group_of.get(position, 0) for position in constant.tolist()], dtype=np.int64)
-        message = _describe_constant(entries["level"][constant])
-        yield from _detect("constant_images", config.constant_images, message, index, constant, constant_groups)
-    if not len(positions):
-        return
-    splits, labels = index.split_numbers(positions), entries["label"][positions]
-    _, members, counts = np.unique(groups * len(SPLITS) + splits, return_inverse=True, return_counts=True)
-    across, conflicting = _differs_in_group(groups, splits), _differs_in_group(groups, labels)
-    first_conflict = np.unique(labels[groups == groups[conflicting.argmax()]]).tolist()
-    names = " and ".join(f"`{class_names[label]}`" for label in first_conflict[:2])
+    constant = np.flatnonzero(entries["level"] >= 0)
+    group_of = pd.Series(groups, positions, dtype="Int64")
+    images = index.locate(constant).assign(group=group_of.reindex(constant).array)
+    yield from _detect(
+        "constant_images", config.constant_images, _describe_constant(entries["level"][constant]), images
+    )
+    duplicates = index.locate(positions).assign(group=groups, label=entries["label"][positions])
+    by_group = duplicates.groupby("group")
+    within = duplicates.groupby(["group", "split"])["row"].transform("size") > 1
+    across, conflicting = by_group["split"].transform("nunique") > 1, by_group["label"].transform("nunique") > 1
+    first_group = duplicates[duplicates["group"] == duplicates.loc[conflicting, "group"].min()]
+    labels = " and ".join(f"`{class_names[label]}`" for label in sorted(set(first_group["label"]))[:2])
     for check, affected, equal_to in (
-        ("duplicates_within_split", (counts > 1)[members], "another one of their split"),
+        ("duplicates_within_split", within, "another one of their split"),
         ("duplicates_across_splits", across, "one of another split"),
-        ("conflicting_labels", conflicting, f"one with another label, such as {names}"),
+        ("conflicting_labels", conflicting, f"one with another label, such as {labels}"),
     ):
         message = f"{format_images(int(affected.sum()))} are equal to {equal_to}"
-        yield from _detect(check, getattr(config, check), message, index, positions[affected], groups[affected])
+        yield from _detect(check, getattr(config, check), message, duplicates[affected])
 
 
 def format_images(count: int) -> str:
@@ -63,28 +64,18 @@ def _describe_constant(levels: NDArray[np.int16]) -> str:
     return ", and ".join(parts)
 
 
-def _differs_in_group(groups: NDArray[np.int64], values: NDArray[np.integer]) -> NDArray[np.bool_]:
-    """Return for each image whether its group has different values."""
-    starts = np.flatnonzero(np.diff(groups, prepend=0))
-    different: NDArray[np.bool_] = np.minimum.reduceat(values, starts) != np.maximum.reduceat(values, starts)
-    return different[groups - 1]
-
-
-def _detect(
-    check: str,
-    level: CheckLevel,
-    message: str,
-    index: ImageIndex,
-    positions: NDArray[np.int64],
-    groups: NDArray[np.int64],
-) -> Iterator[Detection]:
+def _detect(check: str, level: CheckLevel, message: str, images: pd.DataFrame) -> Iterator[Detection]:
     """Yield the detection of an anomaly, if there are images and its level is not `off`."""
-    if level != "off" and len(positions):
-        anomaly = Anomaly(
-            check=check,
-            level=level,
-            message=f"{message}: {index.count_by_split(positions)}",
-            count=len(positions),
-            examples=index.locations(positions[:MAX_STATED_IMAGES]),
-        )
-        yield Detection(anomaly=anomaly, setting=check, positions=positions, groups=groups)
+    if level == "off" or images.empty:
+        return
+    counts = images["split"].value_counts()
+    by_split = ", ".join(f"{counts[split]:,} in {split}" for split in SPLITS if split in counts)
+    first = images.head(MAX_STATED_IMAGES)
+    anomaly = Anomaly(
+        check=check,
+        level=level,
+        message=f"{message}: {by_split}",
+        count=len(images),
+        examples=tuple(first["split"] + "/" + first["row"].astype(str)),
+    )
+    yield Detection(anomaly=anomaly, setting=check, images=images)

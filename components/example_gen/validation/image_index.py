@@ -5,6 +5,7 @@ from __future__ import annotations
 from typing import TYPE_CHECKING
 
 import numpy as np
+import pandas as pd
 
 from components.artifacts import SPLITS
 from components.io.image_digests import DIGEST_DTYPE, image_digests
@@ -36,26 +37,11 @@ class ImageIndex:
         """Return the entry of each image, by position: ENTRY_DTYPE [images]."""
         return np.concatenate([np.empty(0, ENTRY_DTYPE), *(piece for name in SPLITS for piece in self._pieces[name])])
 
-    def spans(self) -> dict[str, range]:
-        """Return the positions of each split's images."""
-        counts = [sum(map(len, self._pieces[name])) for name in SPLITS]
-        ends = np.cumsum(counts).tolist()
-        return {name: range(end - count, end) for name, count, end in zip(SPLITS, counts, ends, strict=True)}
-
-    def split_numbers(self, positions: NDArray[np.int64]) -> NDArray[np.int64]:
-        """Return the index in `SPLITS` of the split of each position."""
-        return np.searchsorted([span.stop for span in self.spans().values()], positions, side="right")
-
-    def locations(self, positions: NDArray[np.int64]) -> tuple[str, ...]:
-        """Return the split and row of each position, such as `train/17`."""
-        spans = self.spans()
-        splits = [SPLITS[number] for number in self.split_numbers(positions).tolist()]
-        return tuple(f"{name}/{at - spans[name].start}" for name, at in zip(splits, positions.tolist(), strict=True))
-
-    def count_by_split(self, positions: NDArray[np.int64]) -> str:
-        """Return how many of the positions are in each split, such as `2 in train, 1 in test`."""
-        counts = np.bincount(self.split_numbers(positions), minlength=len(SPLITS)).tolist()
-        return ", ".join(f"{count:,} in {name}" for name, count in zip(SPLITS, counts, strict=True) if count)
+    def locate(self, positions: NDArray[np.int64]) -> pd.DataFrame:
+        """Return the `split` of each position, and its `row` in that split."""
+        starts = np.cumsum([0, *(sum(map(len, pieces)) for pieces in self._pieces.values())])
+        splits = np.searchsorted(starts[1:], positions, side="right")
+        return pd.DataFrame({"split": np.array(SPLITS)[splits], "row": positions - starts[splits]})
 
 
 def find_duplicates(digests: NDArray[np.void]) -> tuple[NDArray[np.int64], NDArray[np.int64]]:

@@ -7,7 +7,7 @@ from typing import get_args
 from components.artifacts import Examples, Level
 from components.base.component import Context
 from components.base.errors import DataError
-from components.example_gen.validation.anomalies import ANOMALIES_FILE, Detection, read_image_id, write_anomalies
+from components.example_gen.validation.anomalies import ANOMALIES_FILE, Detection, read_id, write_anomalies
 from components.example_gen.validation.config import ValidationConfig
 from components.example_gen.validation.distribution_checks import check_class_imbalance, check_drift, measure_drift
 from components.example_gen.validation.image_checks import check_images
@@ -22,15 +22,8 @@ def validate_examples(
 ) -> Examples:
     """Run the checks, report warnings and errors, and write the anomalous images to `anomalies.csv`.
 
-    Args:
-        examples: the artifact that was written to `context.output`.
-        index: its images; empty if no check needs images.
-        config: the checks and their levels.
-        context: receives the warnings and the file.
-        baseline: the examples to measure drift from, if any.
-
     Returns:
-        The examples with their anomalies and drift.
+        The examples, which are in `context.output`, with their anomalies and their drift from the baseline.
 
     Raises:
         DataError: if an anomaly has the level `error`, after all anomalies are reported.
@@ -54,7 +47,7 @@ def validate_examples(
     anomalies_file = None
     if any(anomaly.examples for anomaly in anomalies):
         anomalies_file = ANOMALIES_FILE
-        write_anomalies(detections, index, examples, context.output)
+        write_anomalies(detections, examples, context.output)
     return examples.model_copy(update={"anomalies": anomalies, "anomalies_file": anomalies_file, "drift": drift})
 
 
@@ -63,8 +56,8 @@ def _error(detection: Detection, examples: Examples, context: Context) -> DataEr
     first, listed = "", ""
     if anomaly.examples:
         split, row = anomaly.examples[0].split("/")
-        image_id = read_image_id(anomaly.examples[0], examples, context.output)
-        first = f"; the first is row {row} of {split}, which is {image_id} in the source"
+        id_ = read_id(anomaly.examples[0], examples, context.output)
+        first = f"; the first is row {row} of {split}, which is {id_} in the source"
         listed = f" to list all images in {ANOMALIES_FILE}"
     return DataError(
         f"{examples.source.title}: {anomaly.message}{first}",

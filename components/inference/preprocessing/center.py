@@ -26,8 +26,7 @@ def center(ink: NDArray[np.float32], height: int, width: int) -> NDArray[np.uint
 
     Args:
         ink: float32 [height, width], 0 to 1; not empty.
-        height: of the result, in pixels.
-        width: likewise.
+        height, width: of the result, in pixels.
     """
     unit = min(height, width) / FIELD_PIXELS
     ink = thicken(ink, MIN_STROKE_PIXELS / BOX_PIXELS * longer_side(ink))

@@ -51,12 +51,9 @@ def to_max_contrast(image: NDArray[np.uint8]) -> NDArray[np.float32]:
 
 
 def resize_only(image: NDArray[np.uint8], height: int, width: int) -> NDArray[np.uint8]:
-    """Convert an image to grayscale (ITU-R 601 luma) and resize it, as the source `image_folder` does.
+    """Convert an image, [height, width] or [height, width, 3], to grayscale (ITU-R 601 luma) and resize it.
 
-    Args:
-        image: [height, width] or [height, width, 3].
-        height: of the result, in pixels.
-        width: likewise.
+    The source `image_folder` does the same with training images.
 
     Returns:
         uint8 [height, width].

@@ -50,8 +50,7 @@ class InputReader:
     """Reads image files and preprocesses the images.
 
     Attributes:
-        height: of the network's images, in pixels.
-        width: likewise.
+        height, width: of the network's images, in pixels.
         preprocess: applied to every image, except those that have the network's size and are bright on dark already.
     """
 

@@ -26,8 +26,7 @@ def normalize(image: NDArray[np.uint8], height: int, width: int) -> NDArray[np.u
 
     Args:
         image: of any size, [height, width] or [height, width, 3]; dark on light or light on dark.
-        height: of the result, in pixels.
-        width: likewise.
+        height, width: of the result, in pixels.
 
     Raises:
         NoInkError: if nothing contrasts with the background.

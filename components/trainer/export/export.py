@@ -28,13 +28,7 @@ class Exporter(Protocol):
     """The file or directory to write."""
 
     def write(self, model: ServingModel, path: Path, images: RawImages) -> None:
-        """Write a model to a new file or directory; equal weights give equal bytes.
-
-        Args:
-            model: the model.
-            path: the file or directory.
-            images: some raw images, for a format that contains examples.
-        """
+        """Write a new file or directory; equal weights give equal bytes. Some formats contain the example images."""
 
     def load(self, path: Path) -> PredictFunction:
         """Load the written model in the format's own runtime."""
@@ -64,12 +58,8 @@ def export_model(
 ) -> tuple[Export, ...]:
     """Write each format below the context's output, and check its predictions.
 
-    Args:
-        model: the model to export.
-        formats: the formats to write.
-        images: raw images for the check, [count, height, width].
-        context: its output receives the files; termination is checked between two formats.
-        setting: the name of the setting that lists the formats, for error messages.
+    Termination is checked between two formats. `setting` is the name of the setting that lists the formats, for error
+    messages.
 
     Raises:
         JobError: if a format's probabilities differ from those of the network in memory by more than `TOLERANCE`, or
@@ -99,13 +89,7 @@ def export_model(
                 remedy="report it as a defect" if name in REQUIRED_FORMATS else f"remove `{name}` from {setting}",
             )
         exports.append(
-            Export(
-                format=name,
-                file=path.name,
-                images=len(images),
-                largest_difference=difference,
-                tolerance=TOLERANCE,
-            )
+            Export(format=name, file=path.name, images=len(images), largest_difference=difference, tolerance=TOLERANCE)
         )
     return tuple(exports)
 

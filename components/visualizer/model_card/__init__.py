@@ -1,4 +1,4 @@
-"""The model card: Markdown filled from the statements of the artifacts."""
+"""The model card: Markdown rendered from the statements of the artifacts."""
 
 from components.visualizer.model_card.card import render_card
 

@@ -1,1 +1,1 @@
-"""What the Visualizer draws, one file a picture."""
+"""Figures as PNG files, one module a figure, drawn with matplotlib."""

@@ -1,29 +1,28 @@
-"""The look that all pictures share."""
+"""The style that all figures share."""
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING, Any
+from collections.abc import Callable, Sequence
+from pathlib import Path
+from typing import Any
 
 import matplotlib as mpl
 from matplotlib.figure import Figure
-
-if TYPE_CHECKING:
-    from pathlib import Path
 
 # The colour-blind-safe palette of M. Okabe and K. Ito, "Color Universal Design", 2008.
 BLUE, ORANGE, GREEN, VERMILION = "#0072B2", "#E69F00", "#009E73", "#D55E00"
 INK, FAINT = "#333333", "#BBBBBB"
 DPI = 150
-HEADER = 0.62
-"""Height of the title and its note, in inches."""
+HEADER_INCHES = 0.62
+"""Height of the title and its note."""
 
 NO_TICKS: dict[str, Any] = {"xticks": (), "yticks": ()}
-"""For axes that show a picture: laid out even where they are not seen, ticks would take most of the time."""
+"""For axes of images: matplotlib lays out even invisible ticks, which would take most of the drawing time."""
 
 RULES: dict[str, Any] = {
-    "font.family": "DejaVu Sans",  # comes with matplotlib: the same letters on every machine
+    "font.family": "DejaVu Sans",  # ships with matplotlib: the same glyphs on every machine
     "font.size": 10,
-    "text.parse_math": False,  # a class may be named a$b
+    "text.parse_math": False,  # a class name may contain a $
     "axes.titlesize": 11,
     "axes.titlelocation": "left",
     "axes.titleweight": "bold",
@@ -43,7 +42,7 @@ RULES: dict[str, Any] = {
 
 
 def style() -> Any:
-    """Return a context in which figures have the shared look; nothing outside it changes."""
+    """Return a context manager that applies the shared style."""
     return mpl.rc_context(RULES)
 
 
@@ -53,18 +52,30 @@ def new_figure(width: float, height: float) -> Figure:
 
 
 def set_title(figure: Figure, title: str, note: str) -> None:
-    """Head the figure with a title in bold and a note below it, and keep what is drawn clear of both."""
+    """Add a bold title and a note at the top, and reserve the space that they take."""
     height = figure.get_figheight()
     figure.text(0.012, 1 - 0.10 / height, title, va="top", fontsize=12, fontweight="bold")
     figure.text(0.012, 1 - 0.34 / height, note, va="top", fontsize=10)
-    figure.set_layout_engine("constrained", rect=(0, 0, 1, 1 - HEADER / height))
+    figure.set_layout_engine("constrained", rect=(0, 0, 1, 1 - HEADER_INCHES / height))
 
 
 def save(figure: Figure, path: Path) -> None:
-    """Write the figure as PNG; the same figure is the same bytes."""
+    """Write the figure as PNG; the same figure gives the same bytes."""
     figure.savefig(path, dpi=DPI, metadata={"Software": None})
 
 
-def tick_every(classes: int, most: int = 30) -> int:
-    """Return which classes get a label on an axis so that at most about `most` do: every 1st, 2nd, ..."""
-    return max(1, -(-classes // most))
+def label_classes(
+    set_ticks: Callable[..., object],
+    names: Sequence[str],
+    *,
+    offset: float = 0,
+    max_labels: int = 30,
+    rotate: bool = False,
+) -> None:
+    """Call `set_xticks` or `set_yticks` to label every class, or every 2nd, 3rd, ... above `max_labels` classes.
+
+    Class n is at n + `offset`. Names of more than three characters are rotated if `rotate` is set.
+    """
+    shown = range(0, len(names), max(1, -(-len(names) // max_labels)))
+    rotation = 90 if rotate and max(map(len, names)) > 3 else 0
+    set_ticks([label + offset for label in shown], [names[label] for label in shown], rotation=rotation)

@@ -1,72 +1,80 @@
-"""The checks of a verdict, in words: what was looked at, what was measured, what was asked, and the result."""
+"""The checks of the blessing as rows of a table."""
 
 from __future__ import annotations
 
 from dataclasses import dataclass
-from typing import TYPE_CHECKING
 
-from components.visualizer.report.format import SPACE, bound, is_share, listed, measured, points, signed, title_of
+from components.artifacts import Blessing, Check
+from components.visualizer.format import (
+    SPACE,
+    is_percentage,
+    listed,
+    metric_bound,
+    metric_title,
+    metric_value,
+    points,
+    signed,
+)
 
-if TYPE_CHECKING:
-    from components.artifacts import Blessing, Check
-
-CERTAIN = 0.001
-"""Of a p-value below it, nobody cares how far."""
+SMALLEST_P_VALUE = 0.001
 
 
 @dataclass(frozen=True)
 class CheckRow:
-    """One condition as a table has it."""
+    """A check, formatted."""
 
     name: str
     value: str
-    bound: str
+    bounds: str
     passed: bool
     result: str
 
 
-def tell_checks(blessing: Blessing) -> tuple[CheckRow, ...]:
-    """Return all conditions, the failed ones first."""
-    return tuple(_row(check) for check in sorted(blessing.checks, key=lambda check: check.passed))
+def check_rows(blessing: Blessing) -> list[CheckRow]:
+    """Return all checks, the failed ones first."""
+    return [_row(check) for check in sorted(blessing.checks, key=lambda check: check.passed)]
+
+
+def check_title(check: Check) -> str:
+    """Return what is checked, such as `change of macro F1` or `recall of class/7`."""
+    name = f"change of {metric_title(check.metric)}" if check.kind == "change" else metric_title(check.metric)
+    return f"{name} of {check.of}" if check.of else name
+
+
+def check_bounds(check: Check) -> str:
+    """Return the bounds of a check, such as `at least 98.5 %`."""
+    format_bound = _change if check.kind == "change" else metric_bound
+    bounds = [("at least", check.minimum), ("at most", check.maximum)]
+    return listed([f"{side} {format_bound(check.metric, value)}" for side, value in bounds if value is not None])
+
+
+def p_value_text(p_value: float) -> str:
+    text = f"p < {SMALLEST_P_VALUE}" if p_value < SMALLEST_P_VALUE else f"p = {p_value:.3f}"
+    return text.replace(" ", SPACE)
 
 
 def _row(check: Check) -> CheckRow:
-    word = "\N{CHECK MARK} passed" if check.passed else "\N{BALLOT X} failed"
-    within = check.value is not None and not (
+    result = f"\N{CHECK MARK}{SPACE}passed" if check.passed else f"\N{BALLOT X}{SPACE}failed"
+    within_bounds = check.value is not None and not (
         (check.minimum is not None and check.value < check.minimum)
         or (check.maximum is not None and check.value > check.maximum)
     )
-    # The paired test has a say: a small loss, or gain, may be noise.
-    noise = ", within noise" if check.p_value is not None and within != check.passed else ""
-    return CheckRow(name_of(check), _value(check), bounds_of(check), check.passed, word.replace(" ", SPACE) + noise)
-
-
-def name_of(check: Check) -> str:
-    """Return what a check looks at, in words."""
-    name = f"change of {title_of(check.metric)}" if check.kind == "change" else title_of(check.metric)
-    return f"{name} of {check.of}" if check.of else name
+    # The result of a check with a significance test can differ from a plain comparison with the bounds.
+    if check.p_value is not None and within_bounds != check.passed:
+        result += ", within noise"
+    return CheckRow(check_title(check), _value(check), check_bounds(check), check.passed, result)
 
 
 def _value(check: Check) -> str:
     if check.value is None:
         return "not measured"
-    bounds = [value for value in (check.minimum, check.maximum) if value is not None]
-    told = _change(check.metric, check.value) if check.kind == "change" else measured(check.metric, check.value, bounds)
-    return told if check.p_value is None else f"{told} ({p_words(check.p_value)})"
-
-
-def bounds_of(check: Check) -> str:
-    """Return what was asked, such as `at least 98.5 %`."""
-    form = _change if check.kind == "change" else bound
-    sides = [("at least", check.minimum), ("at most", check.maximum)]
-    return listed([f"{word} {form(check.metric, value)}" for word, value in sides if value is not None])
+    if check.kind == "change":
+        text = _change(check.metric, check.value)
+    else:
+        bounds = [bound for bound in (check.minimum, check.maximum) if bound is not None]
+        text = metric_value(check.metric, check.value, bounds)
+    return text if check.p_value is None else f"{text} ({p_value_text(check.p_value)})"
 
 
 def _change(metric: str, value: float) -> str:
-    return points(value) if is_share(metric) else signed(value, ".4g")
-
-
-def p_words(p_value: float) -> str:
-    """Return a p-value as papers write it."""
-    told = "p < 0.001" if p_value < CERTAIN else f"p = {p_value:.3f}"
-    return told.replace(" ", SPACE)
+    return points(value) if is_percentage(metric) else signed(value, ".4g")

@@ -1,66 +1,59 @@
-"""The figures over the whole test split, of a model and of the baseline that it is held against."""
+"""The metrics over the whole test split, of the model and of its baseline."""
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING
-
-from components.visualizer.report.charts import Table
-from components.visualizer.report.checks import p_words
-from components.visualizer.report.format import (
-    APOSTROPHE,
+from components.artifacts import Baseline, Metrics
+from components.visualizer.format import (
+    TextTable,
     counted,
-    interval_words,
-    is_share,
+    interval_text,
+    is_percentage,
+    metric_title,
     percent,
     points,
     signed,
-    title_of,
 )
+from components.visualizer.report.checks import p_value_text
 
-if TYPE_CHECKING:
-    from components.artifacts import Baseline, Metrics
+WITH_INTERVAL = ("accuracy", "macro_precision", "macro_recall", "macro_f1", "calibration_error")
 
 
-def figure_table(metrics: Metrics) -> Table:
-    """Return every figure with its interval, and the method that gave it."""
-    names = ("accuracy", "macro_precision", "macro_recall", "macro_f1", "calibration_error")
+def metrics_table(metrics: Metrics) -> TextTable:
+    """Return every metric with its interval and the method of the interval."""
     rows = [
-        (title_of(name), percent(getattr(metrics, name)), interval_words(getattr(metrics, f"{name}_interval")))
-        for name in names
+        (metric_title(name), percent(getattr(metrics, name)), interval_text(getattr(metrics, f"{name}_interval")))
+        for name in WITH_INTERVAL
     ]
     rows += [("loss (nats)", f"{metrics.loss:.4f}", ""), ("Brier score", f"{metrics.brier_score:.4f}", "")]
     confidence = percent(metrics.accuracy_interval.confidence, 0)
-    return Table(("Figure", "Test images", f"{confidence} interval"), tuple(rows))
+    return TextTable(("Metric", "Test images", f"{confidence} interval"), tuple(rows))
 
 
-def compare(metrics: Metrics, baseline: Baseline) -> str:
-    """Return how far the two are from each other, and whether that is more than noise."""
+def baseline_comparison(metrics: Metrics, baseline: Baseline) -> str:
+    """Return the difference in accuracy and whether it is significant."""
     differing = baseline.only_model_right + baseline.only_baseline_right
-    told = (
-        f"The baseline reads {percent(baseline.metrics.accuracy)} of the same images right: a change of "
+    text = (
+        f"The baseline classifies {percent(baseline.metrics.accuracy)} of the same images correctly: a change of "
         f"{points(metrics.accuracy - baseline.metrics.accuracy)}. "
     )
     if not differing:
-        return told + "The two are right and wrong on the very same images."
-    noise = (
-        "so uneven a split would be no surprise between two equally good models"
-        if baseline.p_value >= baseline.significance
-        else "so uneven a split would be a surprise between two equally good models"
-    )
-    return told + (
-        f"On {counted(differing, 'image')} only one of them is right, this model on {baseline.only_model_right:,} and "
-        f"the baseline on {baseline.only_baseline_right:,}; {noise} "
-        f"(McNemar{APOSTROPHE}s exact test, {p_words(baseline.p_value)})."
+        return text + "Both models are correct on exactly the same images."
+    significant = "significant" if baseline.p_value < baseline.significance else "not significant"
+    return text + (
+        f"Only one of the two is correct on {counted(differing, 'image')}: this model on "
+        f"{baseline.only_model_right:,} and the baseline on {baseline.only_baseline_right:,}. The difference is "
+        f"{significant} (McNemar’s exact test, {p_value_text(baseline.p_value)})."
     )
 
 
-def baseline_table(metrics: Metrics, baseline: Baseline) -> Table:
-    """Return every figure of both, and the change."""
-    names = ("accuracy", "macro_precision", "macro_recall", "macro_f1", "calibration_error", "loss", "brier_score")
+def baseline_table(metrics: Metrics, baseline: Baseline) -> TextTable:
+    """Return every metric of both models and its change."""
     rows = []
-    for name in names:
-        now, then = getattr(metrics, name), getattr(baseline.metrics, name)
-        form = percent if is_share(name) else (lambda value: f"{value:.4f}")
-        change = points(now - then) if is_share(name) else signed(now - then, ".4f")
-        rows.append((title_of(name), form(now), form(then), change))
-    return Table(("Figure", "This model", "Baseline", "Change"), tuple(rows))
+    for name in (*WITH_INTERVAL, "loss", "brier_score"):
+        new, old = getattr(metrics, name), getattr(baseline.metrics, name)
+        if is_percentage(name):
+            cells = (percent(new), percent(old), points(new - old))
+        else:
+            cells = (f"{new:.4f}", f"{old:.4f}", signed(new - old, ".4f"))
+        rows.append((metric_title(name), *cells))
+    return TextTable(("Metric", "This model", "Baseline", "Change"), tuple(rows))

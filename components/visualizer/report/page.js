@@ -1,5 +1,5 @@
 "use strict";
-// What the page can do beyond showing itself: another theme, and charts that one reads with the pointer or arrow keys.
+// The theme button, and charts whose values can be read with the pointer or the arrow keys.
 (() => {
   const root = document.documentElement;
   root.classList.add("js");
@@ -16,44 +16,44 @@
   for (const plot of document.querySelectorAll(".plot")) {
     const bands = [...plot.querySelectorAll(".band")];
     if (!bands.length) continue;
-    const reading = plot.parentElement.querySelector(".reading");
+    const readout = plot.parentElement.querySelector(".readout");
     let at = bands.length - 1;
-    const read = (number) => {
-      bands[at].classList.remove("read");
+    const show = (number) => {
+      bands[at].classList.remove("active");
       at = Math.min(Math.max(number, 0), bands.length - 1);
-      bands[at].classList.add("read");
-      reading.textContent = bands[at].dataset.reading;
+      bands[at].classList.add("active");
+      readout.textContent = bands[at].dataset.readout;
       plot.setAttribute("aria-valuenow", at + 1);
-      plot.setAttribute("aria-valuetext", bands[at].dataset.reading);
+      plot.setAttribute("aria-valuetext", bands[at].dataset.readout);
     };
-    // To who cannot see it, a chart is a slider through its values.
+    // For assistive technology, a chart is a slider over its values.
     const drawing = plot.querySelector("svg");
     const described = { role: "slider", tabindex: 0, "aria-valuemin": 1, "aria-valuemax": bands.length };
     described["aria-label"] = `${plot.dataset.name}: ${drawing.getAttribute("aria-label")}`;
     for (const [name, value] of Object.entries(described)) plot.setAttribute(name, value);
     plot.setAttribute("aria-valuenow", at + 1);
-    plot.setAttribute("aria-valuetext", bands[at].dataset.reading);
+    plot.setAttribute("aria-valuetext", bands[at].dataset.readout);
     drawing.setAttribute("aria-hidden", "true");
-    for (const title of plot.querySelectorAll("title")) title.remove(); // the reading says it
+    for (const title of plot.querySelectorAll("title")) title.remove(); // the readout replaces it
     for (const event of ["pointerdown", "pointermove"]) {
       plot.addEventListener(event, (moved) => {
         const band = moved.target.closest(".band");
-        if (band) read(bands.indexOf(band));
+        if (band) show(bands.indexOf(band));
       });
     }
-    plot.addEventListener("focus", () => { if (plot.matches(":focus-visible")) read(at); });
+    plot.addEventListener("focus", () => { if (plot.matches(":focus-visible")) show(at); });
     plot.addEventListener("keydown", (pressed) => {
       const to = { ArrowLeft: at - 1, ArrowUp: at - 1, ArrowRight: at + 1, ArrowDown: at + 1, Home: 0, End: bands.length };
       if (pressed.key in to && !pressed.ctrlKey && !pressed.metaKey && !pressed.altKey) {
-        read(to[pressed.key]);
+        show(to[pressed.key]);
         pressed.preventDefault();
       }
     });
   }
 
-  // A box that scrolls must be reachable by keyboard; one that does not would only be in the way.
+  // Boxes that scroll must be reachable by keyboard; others should not take the focus.
   const boxes = document.querySelectorAll(".scroll");
-  const reach = () => {
+  const makeFocusable = () => {
     for (const box of boxes) {
       const caption = box.querySelector("caption");
       if (box.scrollWidth > box.clientWidth) {
@@ -66,7 +66,7 @@
       }
     }
   };
-  addEventListener("resize", reach);
-  document.addEventListener("toggle", reach, true);
-  reach();
+  addEventListener("resize", makeFocusable);
+  document.addEventListener("toggle", makeFocusable, true);
+  makeFocusable();
 })();

@@ -1,59 +1,67 @@
-"""The page: a story in, HTML out; the same story gives the same bytes."""
+"""The report as one HTML page; the same data gives the same bytes."""
 
 from __future__ import annotations
 
 from pathlib import Path
-from typing import TYPE_CHECKING
 
-from jinja2 import Environment, FileSystemLoader, StrictUndefined
 from markupsafe import Markup
 
 from components.artifacts.figures import REPORT_LINKS_PLACEHOLDER, REPORT_RUN_PLACEHOLDER
-from components.visualizer.report.card_html import card_html
 from components.visualizer.report.sections import (
     calibration,
-    confusions,
-    curves,
+    confusion_matrix,
     data,
-    maps,
+    feature_maps,
+    learning_curves,
     mistakes,
+    model_card,
+    slices_and_robustness,
     verdict,
-    weak_spots,
 )
+from components.visualizer.report_data import ReportData
+from components.visualizer.templates import render_html
 
-if TYPE_CHECKING:
-    from components.visualizer.report.report_data import ReportData
-
-HERE = Path(__file__).parent
+FOLDER = Path(__file__).parent
 
 
-def render_report(story: ReportData, card: str) -> str:
-    """Return the report as one HTML document that refers to nothing outside of itself.
+def render_report(report: ReportData, card: str) -> str:
+    """Return the report as a self-contained HTML document.
 
     Args:
-        story: what it tells.
-        card: the model card, as `render_card` gives it.
+        report: the data.
+        card: the model card as Markdown.
     """
-    environment = Environment(
-        loader=FileSystemLoader(HERE),
-        autoescape=True,
-        undefined=StrictUndefined,
-        trim_blocks=True,
-        lstrip_blocks=True,
+    sketchpad = report.sketchpad
+    sections = [
+        ("curves", "Learning curves", learning_curves.render_learning_curves(report)),
+        ("confusions", "Confusion matrix", confusion_matrix.render_confusion_matrix(report)),
+        ("mistakes", "Mistakes", mistakes.render_mistakes(report)),
+        ("maps", "Feature maps", feature_maps.render_feature_maps(report)),
+        ("sketchpad", "Sketchpad", _trusted(sketchpad.html) if sketchpad else ""),
+        ("calibration", "Calibration", calibration.render_calibration(report)),
+        ("weak-spots", "Slices and robustness", slices_and_robustness.render_slices_and_robustness(report)),
+        ("data", "Data", data.render_data(report)),
+        ("model-card", "Model card", model_card.render_model_card(card)),
+    ]
+    page = render_html(
+        FOLDER,
+        "page.html.j2",
+        title=report.examples.source.title,
+        headline=verdict.headline(report),
+        stamp=verdict.stamp(report.evaluation),
+        verdict=verdict.render_verdict(report),
+        sections=[section for section in sections if section[-1]],
+        styles=[_trusted(sketchpad.css)] if sketchpad else [],
+        scripts=[
+            _trusted((FOLDER / "page.js").read_text(encoding="utf-8")),
+            *([_trusted(sketchpad.script)] if sketchpad else []),
+        ],
+        run_placeholder=_trusted(REPORT_RUN_PLACEHOLDER),
+        links_placeholder=_trusted(REPORT_LINKS_PLACEHOLDER),
     )
-    return environment.get_template("page.html.j2").render(
-        title=story.examples.source.title,
-        verdict=verdict.tell_verdict(story),
-        curves=curves.tell_curves(story.model),
-        confusions=confusions.tell_confusions(story.evaluation),
-        mistakes=mistakes.tell_mistakes(story),
-        maps=maps.tell_maps(story),
-        pad=story.pad,
-        calibration=calibration.tell_calibration(story.evaluation),
-        weak_spots=weak_spots.tell_weak_spots(story.evaluation),
-        data=data.tell_data(story.examples, story.transformed),
-        card=card_html(card),
-        script=Markup((HERE / "page.js").read_text(encoding="utf-8")),  # noqa: S704  (ours)
-        run_place=Markup(REPORT_RUN_PLACEHOLDER),  # noqa: S704
-        run_links_place=Markup(REPORT_LINKS_PLACEHOLDER),  # noqa: S704
-    )
+    return str(page)  # Markup.replace would escape the sections that the job adds
+
+
+def _trusted(markup: str) -> Markup:
+    """Mark HTML, CSS or JavaScript of this package as safe."""
+    return Markup(markup)  # noqa: S704

@@ -1,5 +1,5 @@
-"""The pad of a report: a surface to draw on, read by the trained network, which runs in the page."""
+"""Sketchpad: a section of the report where the reader draws an image and the trained network classifies it."""
 
-from components.visualizer.sketchpad.section import PadSection, pad_section
+from components.visualizer.sketchpad.section import render_sketchpad
 
-__all__ = ["PadSection", "pad_section"]
+__all__ = ["render_sketchpad"]

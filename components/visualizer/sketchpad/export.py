@@ -1,58 +1,56 @@
-"""A trained network as a description in JSON and its weights, which network.js computes an answer with."""
+"""A trained network as JSON and weights, from which network.js computes predictions."""
 
 from __future__ import annotations
 
 import base64
+from collections.abc import Mapping
 from dataclasses import dataclass, field
 from types import MappingProxyType
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
-if TYPE_CHECKING:
-    from collections.abc import Mapping
+from components.artifacts import Model, Stored
 
+if TYPE_CHECKING:
     from numpy.typing import NDArray
 
-    from components.artifacts import Model, Stored
-
-Layer = dict[str, Any]
-"""One operation: its `kind`, one of network.js's `OPERATIONS`, and what that reads of it. `arrays` names its numbers by
-[first, behind the last] among all weights; `maps` says that the first convolution's maps go through it."""
+LayerDescription = dict[str, Any]
+"""One operation. `kind` is one of network.js's `OPERATIONS`, with its settings. `arrays` gives the range of each array
+[start, end) among all weights; `maps` marks the operations that produce the shown maps of the first convolution."""
 
 
 @dataclass(frozen=True)
 class ExportedNetwork:
-    """A network as a page computes it."""
+    """A network in the form that the page runs."""
 
     input_shape: tuple[int, int, int]
     """Height, width and channels."""
-    layers: tuple[Layer, ...]
+    layers: tuple[LayerDescription, ...]
     weights: bytes
     """Little-endian float32."""
 
     @property
     def base64(self) -> str:
-        """The weights as text."""
         return base64.b64encode(self.weights).decode()
 
 
-class UnknownLayerError(Exception):
-    """A layer is of a kind, or set to do something, that network.js does not compute."""
+class UnsupportedLayerError(Exception):
+    """network.js cannot compute a layer or one of its settings."""
 
 
 def export_network(network: Any) -> ExportedNetwork | None:
-    """Return a keras.Sequential as a page computes it; None for a layer that a page does not know, or without softmax.
+    """Return a keras.Sequential in the form that the page runs; None if it has an unsupported layer or no softmax.
 
-    Known are Conv2D of stride 1, MaxPooling2D, BatchNormalization over channels (folded into a factor and a summand),
-    ReLU, Flatten, Dropout (which does nothing after training) and Dense, with activations ReLU and softmax.
-    The page computes in float32 whatever precision the network was trained in.
+    Supported are Conv2D of stride 1, MaxPooling2D, BatchNormalization over channels (folded into scale and offset),
+    ReLU, Flatten, Dropout (the identity after training) and Dense, with the activations ReLU and softmax. The page
+    computes in float32, also after a training in another precision.
     """
     writer = _Writer()
     try:
         for layer in network.layers:
             _export_layer(layer, writer)
-    except UnknownLayerError:
+    except UnsupportedLayerError:
         return None
     if writer.layers[-1]["kind"] != "softmax":
         return None
@@ -60,7 +58,7 @@ def export_network(network: Any) -> ExportedNetwork | None:
 
 
 def export_linear(model: Stored[Model]) -> ExportedNetwork:
-    """Return a `linear` model as a page computes it."""
+    """Return a `linear` model in the form that the page runs."""
     writer = _Writer()
     with np.load(model.directory / model.artifact.file, allow_pickle=False) as arrays:
         writer.add("dense", {name: arrays[name] for name in ("weights", "bias")})
@@ -70,37 +68,34 @@ def export_linear(model: Stored[Model]) -> ExportedNetwork:
 
 @dataclass
 class _Writer:
-    """Collects layers, and their numbers one behind the other."""
+    """Collects layers, and concatenates their arrays."""
 
-    layers: list[Layer] = field(default_factory=list)
-    numbers: list[NDArray[np.float32]] = field(default_factory=list)
-    count: int = 0
+    layers: list[LayerDescription] = field(default_factory=list)
+    arrays: list[NDArray[np.float32]] = field(default_factory=list)
+    size: int = 0
 
     def add(self, kind: str, arrays: Mapping[str, NDArray[Any]] = MappingProxyType({}), **settings: Any) -> None:
-        layer: Layer = {"kind": kind, **settings}
+        layer: LayerDescription = {"kind": kind, **settings}
         for name, array in arrays.items():
-            layer.setdefault("arrays", {})[name] = [self.count, self.count + array.size]
-            self.numbers.append(array.astype("<f4").reshape(-1))
-            self.count += array.size
+            layer.setdefault("arrays", {})[name] = [self.size, self.size + array.size]
+            self.arrays.append(array.astype("<f4").reshape(-1))
+            self.size += array.size
         self.layers.append(layer)
 
     def exported(self, input_shape: tuple[int, int, int]) -> ExportedNetwork:
-        return ExportedNetwork(
-            input_shape, tuple(_with_maps(self.layers)), b"".join(map(np.ndarray.tobytes, self.numbers))
-        )
+        weights = b"".join(map(np.ndarray.tobytes, self.arrays))
+        return ExportedNetwork(input_shape, tuple(_with_maps(self.layers)), weights)
 
 
-def _with_maps(layers: list[Layer]) -> list[Layer]:
-    """Mark the first convolution and what is then done to each of its values by itself."""
-    marked, state = [], "before"
-    for layer in layers:
-        if layer["kind"] == "convolution":
-            state = "in" if state == "before" else "behind"
-        elif layer["kind"] == "dense":
-            state = "behind"
-        takes_part = state == "in" and layer["kind"] != "pooling"
-        marked.append({**layer, "maps": True} if takes_part else layer)
-    return marked
+def _with_maps(layers: list[LayerDescription]) -> list[LayerDescription]:
+    """Mark the first convolution and the elementwise operations that follow it."""
+    kinds = [layer["kind"] for layer in layers]
+    first = kinds.index("convolution") if "convolution" in kinds else len(kinds)
+    end = next((n for n in range(first + 1, len(kinds)) if kinds[n] in ("convolution", "dense")), len(kinds))
+    return [
+        {**layer, "maps": True} if first <= n < end and layer["kind"] != "pooling" else layer
+        for n, layer in enumerate(layers)
+    ]
 
 
 def _export_layer(layer: Any, writer: _Writer) -> None:
@@ -108,7 +103,7 @@ def _export_layer(layer: Any, writer: _Writer) -> None:
     from keras import layers
 
     match layer:
-        case layers.Dropout() | layers.Flatten():  # a page's tensors lie flat as they are
+        case layers.Dropout() | layers.Flatten():  # network.js keeps all tensors flat
             return
         case layers.Conv2D() if layer.strides == layer.dilation_rate == (1, 1) and layer.groups == 1:
             _add_windowed(writer, "convolution", layer, layer.kernel_size, (1, 1))
@@ -121,26 +116,26 @@ def _export_layer(layer: Any, writer: _Writer) -> None:
         case layers.Dense() if len(layer.input.shape) == 2:
             writer.add("dense", _weights(layer))
         case _:
-            raise UnknownLayerError(type(layer).__name__)
+            raise UnsupportedLayerError(type(layer).__name__)
     activation = getattr(layer, "activation", keras.activations.linear)
     if activation in (keras.activations.relu, keras.activations.softmax):
         writer.add(activation.__name__)
     elif activation is not keras.activations.linear:
-        raise UnknownLayerError(f"{type(layer).__name__} with {activation}")
+        raise UnsupportedLayerError(f"{type(layer).__name__} with {activation}")
 
 
 def _add_windowed(writer: _Writer, kind: str, layer: Any, window: tuple[int, int], strides: tuple[int, int]) -> None:
-    """Add a layer that goes over its input in windows; `before` is how far the first reaches out of it."""
+    """Add a layer with a sliding window; `before` is the padding above and to the left."""
     if layer.data_format != "channels_last":
-        raise UnknownLayerError(f"{kind} with {layer.data_format}")
-    inside, outside = layer.input.shape[1:3], tuple(layer.output.shape[1:])
-    # Where the padding is odd, TensorFlow puts the smaller half before ("Notes on padding", tf.nn).
+        raise UnsupportedLayerError(f"{kind} with {layer.data_format}")
+    inputs, outputs = layer.input.shape[1:3], tuple(layer.output.shape[1:])
+    # TensorFlow puts the smaller half of an odd padding before the input ("Notes on padding", tf.nn).
     before = [
         max((count - 1) * stride + size - length, 0) // 2 if layer.padding == "same" else 0
-        for count, stride, size, length in zip(outside[:2], strides, window, inside, strict=True)
+        for count, stride, size, length in zip(outputs[:2], strides, window, inputs, strict=True)
     ]
     arrays = _weights(layer) if kind == "convolution" else {}
-    writer.add(kind, arrays, output=outside, window=window, strides=strides, before=before)
+    writer.add(kind, arrays, output=outputs, window=window, strides=strides, before=before)
 
 
 def _weights(layer: Any) -> dict[str, NDArray[np.float32]]:

@@ -1,4 +1,4 @@
-"""How the images of a data set lie: what a drawing must be made to look like before the network sees it."""
+"""InkLayout: how large and where the ink is in the images of a data set."""
 
 from __future__ import annotations
 
@@ -10,82 +10,85 @@ import numpy as np
 if TYPE_CHECKING:
     from numpy.typing import NDArray
 
-INK = 0.25
-"""What differs by more from the background is ink; less may be noise, or traces of compression."""
-DRAWN = 0.75
-"""Share of the pad that the longer side of a drawing takes, more or less."""
+INK_THRESHOLD = 0.25
+"""A pixel is ink if it differs by more from the background; smaller differences are noise or compression artifacts."""
+DRAWING_SHARE = 0.75
+"""Typical share of the sketchpad that the longer side of a drawing takes."""
+BRUSH_LIMITS = (0.02, 0.3)
+MNIST_BRUSH = 0.09
 
 
 @dataclass(frozen=True)
-class Convention:
-    """How the ink lies in a data set's images.
+class InkLayout:
+    """How large and where the ink is in the images of a data set.
 
-    MNIST's images have a longer side of 20 of 28 pixels and are centred by mass (Y. LeCun, C. Cortes, C. Burges, "The
-    MNIST database of handwritten digits"); scikit-learn's digits take the whole side and are centred by their box.
+    In MNIST's images, the longer side of the ink is 20 of 28 pixels, and its centre of mass is in the middle (Y. LeCun,
+    C. Cortes, C. Burges, "The MNIST database of handwritten digits"). In scikit-learn's digits, the ink takes the whole
+    side, and its bounding box is in the middle.
     """
 
     background: Literal[0, 1]
-    """0 where ink is bright, 1 where it is dark."""
+    """0 for bright ink on a dark background, 1 for the opposite."""
     longer_side: int
-    """Pixels of the longer side of the box around the ink."""
+    """Pixels of the longer side of the bounding box of the ink."""
     centred_by: Literal["mass", "box"]
-    """Whether the centre of mass or that of the box is at `centre`."""
+    """Whether the centre of mass or that of the bounding box is at `centre`."""
     centre: tuple[float, float]
-    """Row and column, in pixels from the upper left corner, to half a pixel."""
+    """Row and column in pixels from the upper left corner, to half a pixel."""
     brush: float
-    """Width of a stroke on the pad, as a share of its side, that makes strokes as thick as the images'."""
+    """Stroke width, as a share of the side of the sketchpad, that gives strokes as thick as those of the images."""
 
 
 @dataclass(frozen=True)
 class _Extents:
-    """Where images' ink lies along one axis, in pixels: arrays of [count]."""
+    """Where the ink of images is along one axis, in pixels: arrays of [count]."""
 
-    first: NDArray[np.float64]
-    behind: NDArray[np.float64]
+    start: NDArray[np.float64]
+    end: NDArray[np.float64]
     mass: NDArray[np.float64]
 
     @property
     def middle(self) -> NDArray[np.float64]:
-        return (self.first + self.behind) / 2
+        return (self.start + self.end) / 2
 
 
-def measure_convention(images: NDArray[np.float32]) -> Convention:
-    """Return how the ink lies in images, scaled float32 [count, height, width, 1]; where there is none, MNIST's.
+def measure_ink_layout(images: NDArray[np.float32]) -> InkLayout:
+    """Return the layout of images, scaled float32 [count, height, width, 1]; that of MNIST if they have no ink.
 
-    Whether images are centred by mass or by box is told by which of the two varies less. The thickness of a stroke is
-    twice its area by its perimeter, and the perimeter of what has grey borders is its total variation (the coarea
-    formula; H. Federer, "Curvature measures", 1959).
+    Images are centred by mass or by box, whichever varies less. The thickness of a stroke is twice its area divided by
+    its perimeter; the perimeter of a shape with grey borders is its total variation (the coarea formula; H. Federer,
+    "Curvature measures", 1959).
     """
     height, width = images.shape[1:3]
     border = np.concatenate([images[:, 0], images[:, -1], images[:, :, 0], images[:, :, -1]], axis=1)
     background: Literal[0, 1] = 1 if np.median(border) > 0.5 else 0
     ink = np.abs(background - images[..., 0])
-    ink = ink[(ink > INK).any(axis=(1, 2))]
+    ink = ink[(ink > INK_THRESHOLD).any(axis=(1, 2))]
     if not len(ink):
-        return Convention(background, round(20 / 28 * min(height, width)), "mass", (height / 2, width / 2), 0.09)
-    down, right = _extents(ink, axis=1), _extents(ink, axis=2)
-    longer = np.maximum(down.behind - down.first, right.behind - right.first)
-    longer_side = round(float(np.median(longer)))
-    by_mass = np.var(down.mass) + np.var(right.mass) < np.var(down.middle) + np.var(right.middle)
-    rows, columns = (down.mass, right.mass) if by_mass else (down.middle, right.middle)
+        return InkLayout(background, round(20 / 28 * min(height, width)), "mass", (height / 2, width / 2), MNIST_BRUSH)
+    rows, columns = _extents(ink, axis=1), _extents(ink, axis=2)
+    longer_side = round(float(np.median(np.maximum(rows.end - rows.start, columns.end - columns.start))))
+    by_mass = np.var(rows.mass) + np.var(columns.mass) < np.var(rows.middle) + np.var(columns.middle)
+    centres = (rows.mass, columns.mass) if by_mass else (rows.middle, columns.middle)
+    row, column = (round(2 * float(centre.mean())) / 2 for centre in centres)
     variation = np.hypot(np.diff(ink, axis=1, append=0), np.diff(ink, axis=2, append=0)).sum(axis=(1, 2))
     thickness = float(np.median(2 * ink.sum(axis=(1, 2)) / variation))
-    return Convention(
+    return InkLayout(
         background=background,
         longer_side=longer_side,
         centred_by="mass" if by_mass else "box",
-        centre=(round(2 * float(rows.mean())) / 2, round(2 * float(columns.mean())) / 2),
-        brush=round(min(max(thickness / longer_side * DRAWN, 0.02), 0.3), 3),
+        centre=(row, column),
+        brush=round(float(np.clip(thickness / longer_side * DRAWING_SHARE, *BRUSH_LIMITS)), 3),
     )
 
 
 def _extents(ink: NDArray[np.float32], *, axis: int) -> _Extents:
     """Return the extents along rows (axis 1) or columns (axis 2) of ink [count, height, width]."""
     profile = ink.sum(axis=3 - axis, dtype=np.float64)
-    inked = ink.max(axis=3 - axis) > INK
+    is_ink = ink.max(axis=3 - axis) > INK_THRESHOLD
     length = ink.shape[axis]
     return _Extents(
-        first=inked.argmax(axis=1).astype(np.float64),
-        behind=(length - inked[:, ::-1].argmax(axis=1)).astype(np.float64),
+        start=is_ink.argmax(axis=1).astype(np.float64),
+        end=(length - is_ink[:, ::-1].argmax(axis=1)).astype(np.float64),
         mass=profile @ (np.arange(length) + 0.5) / profile.sum(axis=1),
     )

@@ -1,5 +1,5 @@
 // The forward pass of a trained network: pure functions over typed arrays, channels last as in TensorFlow.
-// What a description holds is said in export.py.
+// export.py documents the description of a network.
 
 /** Decode base64 of little-endian float32 numbers. */
 function decodeFloats(base64) {
@@ -9,7 +9,7 @@ function decodeFloats(base64) {
   return Float32Array.from({ length: text.length / 4 }, (_, at) => view.getFloat32(4 * at, true));
 }
 
-/** Return a description with its layers' numbers in place: what the functions below take as a network. */
+/** Return a network: its description, with the arrays of its layers in place. */
 function loadNetwork(description, base64) {
   const floats = decodeFloats(base64);
   const views = ([start, stop]) => floats.subarray(start, stop);
@@ -22,8 +22,8 @@ function loadNetwork(description, base64) {
 
 /**
  * Write bias + sum over k of values[k] * weights[rows[k] * units + unit] to output[at + unit] for each unit.
- * Eight units at a time stay in registers, and only inputs that are not zero are ever gathered into rows and values:
- * after a ReLU that is half of them, of a drawing's background none.
+ * Eight units at a time stay in registers. Callers gather only nonzero inputs into rows and values: about half of them
+ * after a ReLU, and none in the background of a drawing.
  */
 function accumulate(rows, values, count, weights, bias, output, at) {
   const units = bias.length;
@@ -79,7 +79,7 @@ function convolve(input, layer) {
   return output;
 }
 
-/** Max-pooling; what lies outside of the input is smaller than anything. */
+/** Max-pooling; padding is negative infinity. */
 function pool(input, layer) {
   const { height, width, channels, values } = input;
   const output = tensor(layer.output);
@@ -102,7 +102,7 @@ function pool(input, layer) {
   return output;
 }
 
-/** Weights are [inputs, units]; an image is taken row by row, which is how it lies. */
+/** Weights are [inputs, units]; an image is flattened row by row, which is its memory layout. */
 function dense(input, layer) {
   const rows = new Int32Array(input.values.length), values = new Float64Array(input.values.length);
   let count = 0;
@@ -114,7 +114,7 @@ function dense(input, layer) {
   return output;
 }
 
-/** A folded batch normalization: one factor and one summand a channel. */
+/** A folded batch normalization: one scale and one offset a channel. */
 function scale(input, layer) {
   const values = input.values.map((value, at) => {
     const channel = at % input.channels;
@@ -141,12 +141,12 @@ function tensor([height, width, channels]) {
 const OPERATIONS = { convolution: convolve, pooling: pool, scale, relu, dense, softmax };
 
 /**
- * Return the network's answer for one image.
+ * Return the network's prediction for one image.
  *
- * @param network what loadNetwork returned.
+ * @param network the result of loadNetwork.
  * @param image Float32Array, [height * width] of the network's input, row by row.
  * @returns probabilities, Float32Array [classes]; and maps, { height, width, channels, values: Float32Array } with
- *   channels last: the first convolution after its normalization and ReLU but not pooled, or null if there is none.
+ *   channels last: the first convolution after its normalization and ReLU, before pooling; null without convolutions.
  */
 function forward(network, image) {
   const [height, width, channels] = network.input;
@@ -161,8 +161,8 @@ function forward(network, image) {
   return { probabilities: value.values, maps };
 }
 
-/** Return the image moved; what comes in from outside is zero. */
-function moved(image, height, width, down, right) {
+/** Return the image shifted, with zeros at the edges. */
+function shifted(image, height, width, down, right) {
   const result = new Float32Array(image.length);
   for (let row = Math.max(down, 0); row < height + Math.min(down, 0); row++) {
     for (let column = Math.max(right, 0); column < width + Math.min(right, 0); column++) {
@@ -172,7 +172,7 @@ function moved(image, height, width, down, right) {
   return result;
 }
 
-/** As forward, with the mean of the probabilities over the image moved by up to network.shift pixels. */
+/** Like forward, with the mean of the probabilities over the image shifted by up to network.shift pixels. */
 function forwardOverShifts(network, image) {
   const [height, width] = network.input;
   const { probabilities, maps } = forward(network, image);
@@ -182,7 +182,7 @@ function forwardOverShifts(network, image) {
     const most = network.shift - Math.abs(down);
     for (let right = -most; right <= most; right++) {
       if (down === 0 && right === 0) continue;
-      const other = forward(network, moved(image, height, width, down, right)).probabilities;
+      const other = forward(network, shifted(image, height, width, down, right)).probabilities;
       other.forEach((probability, label) => { sum[label] += probability; });
       count++;
     }

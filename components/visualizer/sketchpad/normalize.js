@@ -1,6 +1,6 @@
-// From a drawing to an image as those that the network was trained on.
+// Converts a drawing to an image like those that the network was trained on.
 
-/** Return the box around the ink as { top, left, height, width } in pixels; null where there is none. */
+/** Return the bounding box of the ink as { top, left, height, width } in pixels; null without ink. */
 function boxOfInk(ink, side) {
   let top = side, bottom = -1, left = side, right = -1;
   for (let row = 0, at = 0; row < side; row++) {
@@ -16,7 +16,7 @@ function boxOfInk(ink, side) {
   return bottom < 0 ? null : { top, left, height: bottom - top + 1, width: right - left + 1 };
 }
 
-/** Return, for each of `count` pixels of `size` old ones, [first old pixel, share of it, of the next one, ...]. */
+/** Return, for each of `count` new pixels of `size` old ones, the first old pixel and the shares of it and the next. */
 function coverage(first, length, size, count) {
   return Array.from({ length: count }, (_, at) => {
     const start = at * size, stop = Math.min(start + size, length);
@@ -28,7 +28,7 @@ function coverage(first, length, size, count) {
   });
 }
 
-/** Return the box scaled by 1 / size, each new pixel the mean of what it covers (so anti-aliased). */
+/** Return the box scaled by 1 / size; each new pixel is the mean of the old ones (anti-aliased). */
 function resample(ink, side, box, size) {
   const height = Math.ceil(box.height / size - 1e-9), width = Math.ceil(box.width / size - 1e-9);
   const rows = coverage(box.top, box.height, size, height);
@@ -62,28 +62,28 @@ function centreOfMass({ width, values }) {
 }
 
 /**
- * Return the drawing as the network's image, as MNIST was made of NIST's images (Y. LeCun, C. Cortes, C. Burges, "The
- * MNIST database of handwritten digits"): the box around the ink is scaled in proportion until its longer side has so
- * many pixels, anti-aliased, and moved by whole pixels until its centre is where the centres of the images are.
+ * Return the drawing as an image for the network, as MNIST was made from NIST's images (Y. LeCun, C. Cortes, C. Burges,
+ * "The MNIST database of handwritten digits"): the bounding box of the ink is scaled, anti-aliased, until its longer
+ * side has layout.longer_side pixels, and moved by whole pixels until its centre is at layout.centre.
  *
  * @param ink Float32Array [side * side], 0 for paper to 1 for ink.
- * @param convention how images lie; what its fields are is said in convention.py.
+ * @param layout an InkLayout (ink_layout.py).
  * @returns Float32Array [height * width], or null if there is no ink.
  */
-function normalize(ink, side, [height, width], convention) {
+function normalize(ink, side, [height, width], layout) {
   const box = boxOfInk(ink, side);
   if (box === null) return null;
   const longest = Math.max(box.height, box.width);
-  const size = Math.max(longest / convention.longer_side, box.height / height, box.width / width);
+  const size = Math.max(longest / layout.longer_side, box.height / height, box.width / width);
   const small = resample(ink, side, box, size);
-  const centre = convention.centred_by === "mass" ? centreOfMass(small) : [small.height / 2, small.width / 2];
-  const [down, right] = centre.map((place, axis) => Math.round(convention.centre[axis] - place));
-  const image = new Float32Array(height * width).fill(convention.background);
+  const centre = layout.centred_by === "mass" ? centreOfMass(small) : [small.height / 2, small.width / 2];
+  const [down, right] = centre.map((place, axis) => Math.round(layout.centre[axis] - place));
+  const image = new Float32Array(height * width).fill(layout.background);
   for (let row = 0; row < small.height; row++) {
     for (let column = 0; column < small.width; column++) {
       const y = row + down, x = column + right;
       if (y < 0 || y >= height || x < 0 || x >= width) continue;
-      image[y * width + x] = Math.abs(convention.background - small.values[row * small.width + column]);
+      image[y * width + x] = Math.abs(layout.background - small.values[row * small.width + column]);
     }
   }
   return image;

@@ -1,42 +1,45 @@
-// The pad: what is drawn is read while it is drawn.
+// The sketchpad: predicts the class of a drawing while it is drawn.
 
-/** Milliseconds without a change after which a drawing rests: then it is read with all shifts, and read out. */
-const RESTS_AFTER = 300;
+/** After this pause, the prediction is averaged over all shifts and announced to screen readers. */
+const PAUSE_MILLISECONDS = 300;
 
-function startPad(section, network, convention) {
-  const display = makeDisplay(section, network, convention.background);
+function startSketchpad(section, network, layout) {
+  const display = createDisplay(section, network, layout.background);
   const [height, width] = network.input;
-  const surface = makeSurface(section.querySelector(".pad-surface"), convention.brush, { changed, say: display.say });
-  // An empty pad shows maps without an answer: they have their place, and nothing jumps at the first stroke.
-  const empty = new Float32Array(height * width).fill(convention.background);
-  const { maps } = forward(network, empty);
-  const nothing = { probabilities: null, maps: maps && { ...maps, values: new Float32Array(maps.values.length) } };
-  let frame = 0, rest = 0;
+  const surface = createSurface(section.querySelector(".sketchpad-surface"), layout.brush, {
+    changed,
+    announce: display.announce,
+  });
+  // Blank maps reserve their space, so that the page does not move at the first stroke.
+  const emptyImage = new Float32Array(height * width).fill(layout.background);
+  const { maps } = forward(network, emptyImage);
+  const blankMaps = maps && { ...maps, values: new Float32Array(maps.values.length) };
+  const nothing = { probabilities: null, maps: blankMaps };
+  let frame = 0, pause = 0;
 
-  function read(answer) {
-    const image = normalize(surface.ink(), surface.side, [height, width], convention);
-    return image === null ? display.show(nothing, empty) : display.show(answer(network, image), image);
+  function showPrediction(predict) {
+    const image = normalize(surface.ink(), surface.side, [height, width], layout);
+    return image === null ? display.show(nothing, emptyImage) : display.show(predict(network, image), image);
   }
 
-  // One answer a frame, however many changes there were; one image is quick enough to follow the stroke, its shifts
-  // may not be.
+  // At most one prediction a frame. A single image is fast enough to follow the stroke; its shifts may not be.
   function changed() {
     frame ||= requestAnimationFrame(() => {
       frame = 0;
-      read(forward);
+      showPrediction(forward);
     });
-    clearTimeout(rest);
-    rest = setTimeout(() => {
+    clearTimeout(pause);
+    pause = setTimeout(() => {
       cancelAnimationFrame(frame);
       frame = 0;
-      display.say(read(forwardOverShifts));
-    }, RESTS_AFTER);
+      display.announce(showPrediction(forwardOverShifts));
+    }, PAUSE_MILLISECONDS);
   }
 
-  section.querySelector(".pad-clear").addEventListener("click", surface.clear);
+  section.querySelector(".sketchpad-clear").addEventListener("click", surface.clear);
   matchMedia("(prefers-color-scheme: dark)").addEventListener("change", surface.draw);
   new MutationObserver(surface.draw).observe(document.documentElement, { attributes: true });
-  display.show(nothing, empty);
-  section.querySelector(".pad-without-script").hidden = true;
-  section.querySelector(".pad-board").hidden = false;
+  display.show(nothing, emptyImage);
+  section.querySelector(".sketchpad-without-script").hidden = true;
+  section.querySelector(".sketchpad-board").hidden = false;
 }

@@ -1,28 +1,28 @@
-// The surface to draw on: by mouse, finger or pen, and by keyboard.
+// The drawing area, for mouse, finger, pen and keyboard.
 
-/** Share of the surface that an arrow key moves the cursor by. */
-const STEP = 1 / 28;
+/** How far an arrow key moves the cursor, as a share of the surface. */
+const KEY_STEP = 1 / 28;
 const ARROWS = { ArrowUp: [0, -1], ArrowDown: [0, 1], ArrowLeft: [-1, 0], ArrowRight: [1, 0] };
 
 /**
- * Let somebody draw on the canvas in an element that can have the focus.
+ * Make the canvas in a focusable element drawable.
  *
  * @param brush width of a stroke, as a share of the surface.
  * @param changed called after each change.
- * @param say called with what somebody who does not see the surface needs to know.
- * @returns ink(), Float32Array [side * side] from 0 to 1; side; clear(); and draw(), to be called when colours change.
+ * @param announce called with a sentence for screen readers.
+ * @returns ink(), Float32Array [side * side] from 0 to 1; side; clear(); and draw(), which must be called after a change of colours.
  */
-function makeSurface(element, brush, { changed, say }) {
+function createSurface(element, brush, { changed, announce }) {
   const canvas = element.querySelector("canvas");
-  const mark = element.querySelector(".pad-cursor");
+  const cursorMark = element.querySelector(".sketchpad-cursor");
   const side = canvas.width;
   const context = canvas.getContext("2d", { willReadFrequently: true });
   const strokes = []; // each a list of [x, y], as shares of the surface
-  let pointer = null; // which one draws
-  let cursor = [0.5, 0.3]; // of the keyboard
+  let pointer = null; // the id of the pointer that draws
+  let cursor = [0.5, 0.3]; // the position of the keyboard cursor
   let penDown = false;
 
-  // All of it anew: pieces of a stroke drawn one by one would show where they meet.
+  // Redraw everything: pieces of a stroke drawn one by one would have visible joints.
   function draw() {
     context.clearRect(0, 0, side, side);
     context.strokeStyle = context.fillStyle = getComputedStyle(element).color;
@@ -33,7 +33,7 @@ function makeSurface(element, brush, { changed, say }) {
       context.moveTo(x * side, y * side);
       for (const [toX, toY] of others) context.lineTo(toX * side, toY * side);
       context.stroke();
-      // A line of no length may draw nothing, but a touch leaves a dot.
+      // A line of length zero may be invisible; a tap should leave a dot.
       context.beginPath();
       context.arc(x * side, y * side, (brush * side) / 2, 0, 2 * Math.PI);
       context.fill();
@@ -46,40 +46,40 @@ function makeSurface(element, brush, { changed, say }) {
     draw();
   }
 
-  function goOn(points) {
+  function extend(points) {
     strokes.at(-1)?.push(...points);
     draw();
   }
 
-  function place(event) {
+  function position(event) {
     const { left, top, width, height } = canvas.getBoundingClientRect();
     return [(event.clientX - left) / width, (event.clientY - top) / height];
   }
 
   function moveCursor(to) {
     cursor = to.map((share) => Math.min(Math.max(share, 0), 1));
-    mark.style.left = `${100 * cursor[0]}%`;
-    mark.style.top = `${100 * cursor[1]}%`;
+    cursorMark.style.left = `${100 * cursor[0]}%`;
+    cursorMark.style.top = `${100 * cursor[1]}%`;
   }
 
   function setPen(down) {
     penDown = down;
-    element.classList.toggle("pad-pen-down", down);
+    element.classList.toggle("sketchpad-pen-down", down);
   }
 
   element.addEventListener("pointerdown", (event) => {
     if (pointer !== null || event.button !== 0) return;
     pointer = event.pointerId;
     element.setPointerCapture(pointer);
-    element.classList.remove("pad-by-keyboard");
+    element.classList.remove("sketchpad-by-keyboard");
     setPen(false);
-    begin(place(event));
+    begin(position(event));
   });
   element.addEventListener("pointermove", (event) => {
     if (event.pointerId !== pointer) return;
-    // A browser reports a move once a frame, and keeps the places between.
+    // Browsers fire one event a frame, and keep the positions in between.
     const between = event.getCoalescedEvents?.() ?? [];
-    goOn((between.length ? between : [event]).map(place));
+    extend((between.length ? between : [event]).map(position));
   });
   for (const name of ["pointerup", "pointercancel"]) {
     element.addEventListener(name, (event) => {
@@ -91,16 +91,16 @@ function makeSurface(element, brush, { changed, say }) {
     if (event.ctrlKey || event.altKey || event.metaKey) return;
     const arrow = ARROWS[event.key];
     if (!arrow && event.key !== " ") return;
-    event.preventDefault(); // the page is not to scroll
-    element.classList.add("pad-by-keyboard");
+    event.preventDefault(); // keeps the page from scrolling
+    element.classList.add("sketchpad-by-keyboard");
     if (arrow) {
-      moveCursor([cursor[0] + arrow[0] * STEP, cursor[1] + arrow[1] * STEP]);
-      if (penDown) goOn([cursor]);
+      moveCursor([cursor[0] + arrow[0] * KEY_STEP, cursor[1] + arrow[1] * KEY_STEP]);
+      if (penDown) extend([cursor]);
     } else if (!event.repeat) {
       setPen(!penDown);
-      say(penDown ? "Pen down." : "Pen lifted.");
+      announce(penDown ? "Pen down." : "Pen up.");
       if (penDown) begin(cursor);
-      else draw(); // so that the answer is read out
+      else draw(); // announces the prediction again
     }
   });
   element.addEventListener("blur", () => setPen(false));

@@ -35,7 +35,7 @@ FORBIDDEN_MODULES = {"saved_model": ["keras"], "litert": ["tensorflow", "keras"]
 
 def snippets() -> dict[str, str]:
     """Return the code in the README that loads each format."""
-    section = (REPOSITORY / "README.md").read_text(encoding="utf-8").partition("## The model elsewhere")[2]
+    section = (REPOSITORY / "components/inference/README.md").read_text(encoding="utf-8").partition("## Exports")[2]
     blocks = re.findall(r"```python\n(.*?)```", section.partition("\n## ")[0], re.DOTALL)
     return {name: block for name, each in EXPORTERS.items() for block in blocks if f'"{each.FILE_NAME}"' in block}
 

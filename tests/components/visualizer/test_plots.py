@@ -1,4 +1,4 @@
-"""The pictures: right at two, at ten and at many classes, and readable as PNG files."""
+"""The figures: for two, ten and many classes, and readable as PNG files."""
 
 from __future__ import annotations
 
@@ -13,9 +13,18 @@ from PIL import Image
 from components import Context, Evaluation, Examples, Figures, Model, Stored, Trainer, TransformedExamples, Visualizer
 from components.base.errors import ConfigError
 from components.evaluator.metrics import score
+from components.io.splits import ImageSplit
 from components.testing.contract import make_inputs
+from components.visualizer.figure_data import (
+    ClassDistribution,
+    ConfidentMistakes,
+    ConfusionMatrix,
+    ConvolutionOutput,
+    FeatureMaps,
+    TestImage,
+)
 from components.visualizer.plots.class_distribution import draw_class_distribution
-from components.visualizer.plots.confusion_matrix import draw_confusion
+from components.visualizer.plots.confusion_matrix import draw_confusion_matrix
 from components.visualizer.plots.feature_maps import draw_feature_maps
 from components.visualizer.plots.mistakes import draw_mistakes
 from components.visualizer.plots.style import save, style
@@ -32,10 +41,10 @@ def evaluation_of(classes: int, wrong: int) -> Evaluation:
 
     random = np.random.default_rng(0)
     labels = np.arange(classes * 20) % classes
-    answers = labels.copy()
-    answers[:wrong] = random.integers(0, classes, wrong)
+    predictions = labels.copy()
+    predictions[:wrong] = random.integers(0, classes, wrong)
     names = [f"class {label}" for label in range(classes)]
-    scores = score(labels, np.eye(classes, dtype=np.float32)[answers], names)
+    scores = score(labels, np.eye(classes, dtype=np.float32)[predictions], names)
     return Evaluation(
         test_sha256="0" * 64,
         weights_sha256="1" * 64,
@@ -49,9 +58,9 @@ def evaluation_of(classes: int, wrong: int) -> Evaluation:
 
 
 @pytest.mark.parametrize(("classes", "wrong"), [(2, 5), (10, 30), (10, 0), (62, 300)])
-def test_a_confusion_matrix_fits_any_number_of_classes(tmp_path: Path, classes: int, wrong: int) -> None:
+def test_confusion_matrix_of_any_number_of_classes(tmp_path: Path, classes: int, wrong: int) -> None:
     with style():
-        figure = draw_confusion(evaluation_of(classes, wrong))
+        figure = draw_confusion_matrix(ConfusionMatrix.from_evaluation(evaluation_of(classes, wrong)))
         save(figure, tmp_path / "confusion.png")
     axes = figure.axes[0]
     labels = [label.get_text() for label in axes.get_xticklabels()]
@@ -63,39 +72,43 @@ def test_a_confusion_matrix_fits_any_number_of_classes(tmp_path: Path, classes: 
 
 
 @pytest.mark.parametrize("classes", [2, 10, 100])
-def test_a_class_distribution_fits_any_number_of_classes(tmp_path: Path, classes: int) -> None:
-    counts = {split: [size] * classes for split, size in (("train", 100), ("validation", 10), ("test", 20))}
+def test_class_distribution_of_any_number_of_classes(tmp_path: Path, classes: int) -> None:
+    counts = {split: (size,) * classes for split, size in (("train", 100), ("validation", 10), ("test", 20))}
+    names = tuple(f"class {label}" for label in range(classes))
     with style():
-        figure = draw_class_distribution(counts, [f"class {label}" for label in range(classes)], "some set")
+        figure = draw_class_distribution(ClassDistribution("some set", names, counts))
         save(figure, tmp_path / "classes.png")
     assert len(figure.axes) == 3
     assert [len(axes.patches) for axes in figure.axes] == [classes] * 3
 
 
 @pytest.mark.parametrize("wrong", [0, 1, 5, 100])
-def test_the_surest_mistakes_come_first(tmp_path: Path, wrong: int) -> None:
+def test_most_confident_mistakes_come_first(tmp_path: Path, wrong: int) -> None:
     labels = np.zeros(100, dtype=np.int64)
     confidence = np.linspace(0.3, 0.99, 100)
     frame = pd.DataFrame({"label": labels, "prediction": labels, "confidence": confidence})
     frame.loc[: wrong - 1, "prediction"] = 1
+    test = ImageSplit(np.zeros((100, 8, 8, 1), dtype=np.float32), labels)
     with style():
-        figure = draw_mistakes(np.zeros((100, 8, 8, 1), dtype=np.float32), frame, ["nought", "one"])
+        figure = draw_mistakes(ConfidentMistakes.from_predictions(test, frame, ("zero", "one")))
         save(figure, tmp_path / "mistakes.png")
     titles = [text.get_text() for text in figure.axes[0].texts]
     assert len(titles) == min(wrong, 24)
     if wrong:
-        assert titles[0] == f"nought read as one\n{confidence[wrong - 1]:.1%} sure"
+        assert titles[0] == f"zero → one\n{confidence[wrong - 1]:.1%} confident"
 
 
 @pytest.mark.parametrize("filters", [1, 9, 200])
-def test_feature_maps_fit_any_number_of_filters(tmp_path: Path, filters: int) -> None:
-    maps = np.random.default_rng(0).normal(size=(12, 12, filters)).astype(np.float32)
+def test_feature_maps_of_any_number_of_filters(tmp_path: Path, filters: int) -> None:
+    maps = np.random.default_rng(0).normal(size=(1, 12, 12, filters)).astype(np.float32)
+    image = TestImage(0, "seven", maps[0, ..., :1])
     with style():
-        save(draw_feature_maps(maps[..., :1], maps, "seven"), tmp_path / "maps.png")
+        figure = draw_feature_maps(FeatureMaps((image,), (ConvolutionOutput("convolution_1", maps),)))
+        save(figure, tmp_path / "maps.png")
     assert read_png(tmp_path / "maps.png").shape[1] > 1000
 
 
-def test_a_trained_network_gives_all_five_pictures(tmp_path: Path) -> None:
+def test_a_trained_network_has_all_five_figures(tmp_path: Path) -> None:
     made = make_inputs(tmp_path / "inputs")
     trained, output = tmp_path / "trained", tmp_path / "figures"
     for folder in (trained, output):
@@ -127,7 +140,7 @@ def test_a_trained_network_gives_all_five_pictures(tmp_path: Path) -> None:
         assert figure.alt
     page = read_html((output / "report.html").read_text())
     panels = [each for each in page.everything() if each.attributes.get("class") == "panel"]
-    assert [len(panel.all("img")) for panel in panels] == [3, 3], "every convolution, for each of the images"
+    assert [len(panel.all("img")) for panel in panels] == [3, 3], "every convolution for each image"
     assert "16 filters" not in page.by_id("maps").text
     assert "6 filters" in page.by_id("maps").text
     with pytest.raises(ConfigError, match="visualizer.examples has 99999"):

@@ -1,4 +1,4 @@
-"""The report: it tells all that is stated, in order, in words that cannot do harm, and nothing that is not there."""
+"""The report: complete, in order, self-contained, and safe with any text in the data."""
 
 from __future__ import annotations
 
@@ -13,9 +13,10 @@ import pytest
 from components import Context, Evaluation, Examples, Model, Stored, TransformedExamples, Visualizer
 from components.artifacts.figures import REPORT_LINKS_PLACEHOLDER, REPORT_RUN_PLACEHOLDER
 from components.testing.contract import make_inputs
+from components.visualizer.figure_data import ConfidentMistakes
+from components.visualizer.format import MINUS, TIMES
 from components.visualizer.report.charts.scale import round_values
-from components.visualizer.report.format import APOSTROPHE, MINUS, TIMES
-from components.visualizer.report.report_data import ReportData
+from components.visualizer.report_data import ReportData
 from tests.support.html import Element, read_html
 from tests.support.report_data import full_report_data, minimal_report_data, report_html
 from tests.support.statements import changed
@@ -25,47 +26,47 @@ SECTIONS = ["verdict", "curves", "confusions", "mistakes", "maps", "calibration"
 
 
 @pytest.fixture(scope="module")
-def story(tmp_path_factory: pytest.TempPathFactory) -> ReportData:
+def data(tmp_path_factory: pytest.TempPathFactory) -> ReportData:
     return full_report_data(tmp_path_factory.mktemp("full"))
 
 
 @pytest.fixture(scope="module")
-def plain(tmp_path_factory: pytest.TempPathFactory) -> ReportData:
-    return minimal_report_data(tmp_path_factory.mktemp("plain"))
+def minimal(tmp_path_factory: pytest.TempPathFactory) -> ReportData:
+    return minimal_report_data(tmp_path_factory.mktemp("minimal"))
 
 
 @pytest.fixture(scope="module")
-def page(story: ReportData) -> Element:
-    return read_html(report_html(story))
+def page(data: ReportData) -> Element:
+    return read_html(report_html(data))
 
 
 def sections(page: Element) -> list[str]:
     return [section.attributes["id"] for section in page.all("section")]
 
 
-def test_the_story_is_told_in_order(page: Element) -> None:
+def test_sections_are_in_order(page: Element) -> None:
     assert sections(page) == SECTIONS
     assert len(page.all("h1")) == 1
     levels = [int(heading.tag[1]) for heading in page.all("h1", "h2", "h3", "h4")]
     assert levels[0] == 1
-    assert all(after <= before + 1 for before, after in pairwise(levels)), "none is left out"
+    assert all(after <= before + 1 for before, after in pairwise(levels)), "no level is skipped"
     links = [link.attributes["href"] for link in page.all("nav")[0].all("a")]
     assert links == [f"#{name}" for name in SECTIONS[1:]]
 
 
-def test_it_can_do_no_harm_and_asks_for_nothing(story: ReportData) -> None:
-    html = report_html(story)
+def test_page_is_self_contained(data: ReportData) -> None:
+    html = report_html(data)
     page = read_html(html)
     (policy,) = [meta for meta in page.all("meta") if meta.attributes.get("http-equiv") == "Content-Security-Policy"]
     assert policy.attributes["content"].startswith("default-src 'none';")
     carried = re.sub(r"data:image/png;base64,[^\"]*", "", html)
-    assert not re.search(r"https?:|\"//|url\(|@import", carried), "nothing from elsewhere"
+    assert not re.search(r"https?:|\"//|url\(|@import", carried), "no external resource"
     assert all(image.attributes["src"].startswith("data:image/png;base64,") for image in page.all("img"))
     assert len(html) < LIMIT
     assert html.count(REPORT_RUN_PLACEHOLDER) == html.count(REPORT_LINKS_PLACEHOLDER) == 1
 
 
-def test_every_picture_and_chart_has_words_and_every_table_a_head(page: Element) -> None:
+def test_images_charts_and_tables_are_accessible(page: Element) -> None:
     pictures = page.all("img")
     assert len(pictures) > 10
     assert all(len(image.attributes["alt"]) > 10 for image in pictures)
@@ -81,83 +82,87 @@ def test_every_picture_and_chart_has_words_and_every_table_a_head(page: Element)
     assert len(ids) == len(set(ids))
 
 
-def test_every_check_is_listed_with_value_bound_and_result(story: ReportData, page: Element) -> None:
+def test_every_check_has_value_bound_and_result(data: ReportData, page: Element) -> None:
     (table,) = [table for table in page.all("table") if table.attributes.get("class") == "checks"]
     rows = [tuple(cell.text for cell in row.all("th", "td")) for row in table.all("tr")]
-    accuracy = story.evaluation.metrics.accuracy
-    asked = story.evaluation.blessing.checks[0].minimum or 0
-    assert rows[0] == ("Check", "Measured", "Asked", "Result")
-    assert rows[1] == ("accuracy", f"{accuracy * 100:.2f} %", f"at least {asked * 100:g} %", "✓ passed")
+    accuracy = data.evaluation.metrics.accuracy
+    required = data.evaluation.blessing.checks[0].minimum or 0
+    assert rows[0] == ("Check", "Measured", "Required", "Result")
+    assert rows[1] == ("accuracy", f"{accuracy * 100:.2f} %", f"at least {required * 100:g} %", "✓ passed")
     noise = ("change of accuracy", f"{MINUS}0.08 points (p = 0.341)", "at least 0 points", "✓ passed, within noise")
     assert noise in rows
     assert ("difference of the SavedModel", f"2.4 {TIMES} 10⁻⁷", f"at most 1 {TIMES} 10⁻⁵", "✓ passed") in rows
-    assert f"McNemar{APOSTROPHE}s exact test, p = 0.341" in page.text
+    assert "McNemar’s exact test, p = 0.341" in page.text
 
 
-def test_the_headline_says_why_a_model_is_not_blessed(tmp_path: Path) -> None:
+def test_headline_says_why_a_model_is_not_blessed(tmp_path: Path) -> None:
     page = read_html(report_html(full_report_data(tmp_path, blessed=False)))
     (headline,) = page.all("h1")
-    assert "but is not blessed: accuracy should be at least" in headline.text
+    assert "but is not blessed: accuracy must be at least" in headline.text
     assert "NOT BLESSED" in page.by_id("verdict").text
 
 
-def test_a_rubber_stamp_is_called_so(story: ReportData) -> None:
-    blessing = changed(story.evaluation.blessing, rubber_stamped=True)
-    stamped = dataclasses.replace(story, evaluation=changed(story.evaluation, blessing=blessing, baseline=None))
+def test_report_marks_a_rubber_stamped_model(data: ReportData) -> None:
+    blessing = changed(data.evaluation.blessing, rubber_stamped=True)
+    stamped = dataclasses.replace(data, evaluation=changed(data.evaluation, blessing=blessing, baseline=None))
     page = read_html(report_html(stamped))
     assert "BLESSED rubber-stamped: there was no baseline to compare with" in page.by_id("verdict").text
     assert "McNemar" not in page.text
 
 
-def test_what_was_not_looked_at_is_left_out_or_said(plain: ReportData) -> None:
-    page = read_html(report_html(plain))
-    left_out = ["maps", "weak-spots"]
-    assert sections(page) == [name for name in SECTIONS if name not in left_out]
+def test_report_omits_or_names_what_was_not_evaluated(minimal: ReportData) -> None:
+    page = read_html(report_html(minimal))
+    omitted = ["maps", "weak-spots"]
+    assert sections(page) == [name for name in SECTIONS if name not in omitted]
     assert [link.attributes["href"] for link in page.all("nav")[0].all("a")] == [
         f"#{name}" for name in sections(page)[1:]
     ]
-    assert "This evaluation looked no further into it" in page.by_id("calibration").text
-    assert "Nothing odd is recorded" in page.by_id("data").text
+    assert "The evaluation did not analyze calibration any further" in page.by_id("calibration").text
+    assert "No anomalies are recorded" in page.by_id("data").text
     assert "linear model" in page.all("h1")[0].text
 
 
-def test_all_values_of_a_chart_are_in_its_table_and_its_readings(story: ReportData, page: Element) -> None:
+def test_chart_values_are_in_its_table_and_readouts(data: ReportData, page: Element) -> None:
     loss, _ = page.by_id("curves").all("figure")
     rows = [[cell.text for cell in row.all("th", "td")] for row in loss.all("tr")]
     assert rows[0] == ["epoch", "training", "validation"]
-    assert rows[1:] == [[str(row.epoch), f"{row.loss:.4f}", f"{row.val_loss:.4f}"] for row in story.model.history]
-    readings = [group.attributes["data-reading"] for group in loss.all("g")]
-    assert readings[10] == "epoch 11: training 0.1818, validation 0.1636"
-    assert "kept: epoch 11" in loss.text
+    assert rows[1:] == [[str(row.epoch), f"{row.loss:.4f}", f"{row.val_loss:.4f}"] for row in data.model.history]
+    readouts = [group.attributes["data-readout"] for group in loss.all("g")]
+    assert readouts[10] == "epoch 11: training 0.1818, validation 0.1636"
+    assert "best epoch: 11" in loss.text
 
 
-def test_mistakes_show_both_labels_and_how_sure_it_was(story: ReportData, page: Element) -> None:
+def test_mistakes_show_both_classes_and_confidence(data: ReportData, page: Element) -> None:
     cards = page.by_id("mistakes").all("li")
-    assert len(cards) == len(story.mistakes)
-    assert cards[0].text.startswith(f"{story.mistakes[0].label} read as ")
-    assert "90.0 % sure" in cards[0].text
+    assert len(cards) == len(data.mistakes.shown) == 3
+    assert cards[0].text.startswith(f"{data.mistakes.shown[0].class_name} → ")
+    assert "90.0 % confident" in cards[0].text
 
 
-def test_no_mistakes_are_told_too(story: ReportData) -> None:
-    evaluation = story.evaluation
+def test_report_of_a_model_without_mistakes(data: ReportData) -> None:
+    evaluation = data.evaluation
     support = [row.support for row in evaluation.per_class]
     right = changed(evaluation, confusion_matrix=tuple(map(tuple, np.diag(support).tolist())))
-    page = read_html(report_html(dataclasses.replace(story, evaluation=right, mistakes=())))
-    assert "There are none" in page.by_id("mistakes").text
-    assert "were read right" in page.by_id("confusions").text
+    page = read_html(
+        report_html(
+            dataclasses.replace(data, evaluation=right, mistakes=ConfidentMistakes((), total=0, image_count=18))
+        )
+    )
+    assert "There are no mistakes" in page.by_id("mistakes").text
+    assert "The model classifies all 18 test images correctly" in page.by_id("confusions").text
 
 
 @pytest.mark.parametrize("classes", [2, 26, 62])
-def test_the_confusions_of_many_classes_are_a_picture(story: ReportData, classes: int) -> None:
+def test_confusion_matrix_of_many_classes_is_an_image(data: ReportData, classes: int) -> None:
     random = np.random.default_rng(0)
     counts = random.integers(0, 9, (classes, classes))
-    row = story.evaluation.per_class[0]
+    row = data.evaluation.per_class[0]
     evaluation = changed(
-        story.evaluation,
+        data.evaluation,
         confusion_matrix=tuple(map(tuple, counts.tolist())),
         per_class=tuple(changed(row, label=label, name=f"class {label}") for label in range(classes)),
     )
-    section = read_html(report_html(dataclasses.replace(story, evaluation=evaluation))).by_id("confusions")
+    section = read_html(report_html(dataclasses.replace(data, evaluation=evaluation))).by_id("confusions")
     cells = [
         cell
         for table in section.all("table")
@@ -170,18 +175,29 @@ def test_the_confusions_of_many_classes_are_a_picture(story: ReportData, classes
         assert [int(cell.text or 0) for cell in cells] == counts.reshape(-1).tolist()
 
 
-def test_names_are_words_and_never_markup(story: ReportData) -> None:
+def test_markup_in_names_is_escaped(data: ReportData) -> None:
     evil = "</script><script>alert('1')</script>"
-    examples = changed(story.examples, class_names=(evil, *story.examples.class_names[1:]))
-    per_class = (changed(story.evaluation.per_class[0], name=evil), *story.evaluation.per_class[1:])
-    evaluation = changed(story.evaluation, per_class=per_class)
+    examples = changed(data.examples, class_names=(evil, *data.examples.class_names[1:]))
+    per_class = (changed(data.evaluation.per_class[0], name=evil), *data.evaluation.per_class[1:])
+    evaluation = changed(data.evaluation, per_class=per_class)
     source = changed(examples.source, title=evil)
-    html = report_html(dataclasses.replace(story, examples=changed(examples, source=source), evaluation=evaluation))
+    shown = tuple(dataclasses.replace(each, class_name=evil, predicted=evil) for each in data.mistakes.shown)
+    assert data.feature_maps is not None
+    images = tuple(dataclasses.replace(each, class_name=evil) for each in data.feature_maps.images)
+    html = report_html(
+        dataclasses.replace(
+            data,
+            examples=changed(examples, source=source),
+            evaluation=evaluation,
+            mistakes=ConfidentMistakes(shown, total=3, image_count=18),
+            feature_maps=dataclasses.replace(data.feature_maps, images=images),
+        )
+    )
     assert evil not in html
     assert len(read_html(html).all("script")) == 1
 
 
-def test_the_visualizer_writes_it_from_artifacts_always_the_same(tmp_path: Path) -> None:
+def test_visualizer_writes_identical_reports(tmp_path: Path) -> None:
     made = make_inputs(tmp_path / "inputs")
     inputs: dict[str, Stored[Examples | TransformedExamples | Model | Evaluation]] = {
         name: made[kind] for name, kind in Visualizer.signature().inputs.items()
@@ -194,7 +210,7 @@ def test_the_visualizer_writes_it_from_artifacts_always_the_same(tmp_path: Path)
         pages.append((output / "report.html").read_bytes())
     assert pages[0] == pages[1]
     page = read_html(pages[0].decode())
-    assert len(page.by_id("mistakes").all("li")) == page.text.count("% sure")
+    assert len(page.by_id("mistakes").all("li")) == page.text.count("% confident")
     assert str(tmp_path) not in page.text
 
 
@@ -207,5 +223,5 @@ def test_the_visualizer_writes_it_from_artifacts_always_the_same(tmp_path: Path)
         (0, 10_000, 5, [0, 5000, 10000]),
     ],
 )
-def test_axes_name_round_values(low: float, high: float, most: int, values: list[float]) -> None:
+def test_axes_label_round_values(low: float, high: float, most: int, values: list[float]) -> None:
     assert round_values(low, high, most) == pytest.approx(values)

@@ -1,4 +1,4 @@
-"""What a report's page gets of a network, and how it is told how the images lie."""
+"""The network in the page of the report, and the ink layout of a data set."""
 
 from __future__ import annotations
 
@@ -15,9 +15,9 @@ from components import Model, Stored, TransformedExamples
 from components.example_gen.sources import DigitsSource
 from components.io.splits import read_scaled
 from components.testing.contract import make_inputs
-from components.visualizer.sketchpad import pad_section, section
+from components.visualizer.sketchpad import render_sketchpad
 from components.visualizer.sketchpad.export import export_network
-from components.visualizer.sketchpad.ink_layout import Convention, measure_convention
+from components.visualizer.sketchpad.ink_layout import InkLayout, measure_ink_layout
 from tests.support.data import load
 
 
@@ -34,26 +34,26 @@ def like_mnist(count: int) -> NDArray[np.float32]:
     return images
 
 
-def test_what_is_centred_by_mass_is_told_from_what_fills_its_box() -> None:
-    found = measure_convention(like_mnist(50))
+def test_layout_is_centred_by_mass_or_by_box() -> None:
+    found = measure_ink_layout(like_mnist(50))
     assert (found.longer_side, found.centred_by) == (20, "mass")
     digits = np.divide(load(DigitsSource()).train.images[:500, ..., np.newaxis], 255, dtype=np.float32)
-    found = measure_convention(digits)
+    found = measure_ink_layout(digits)
     assert (found.longer_side, found.centred_by, found.centre[0]) == (28, "box", 14)
     assert 4 < found.brush / 0.75 * 28 < 7, "strokes are a pixel and a half of eight thick"
 
 
-def test_dark_ink_on_bright_paper_is_measured_as_its_negative() -> None:
+def test_layout_of_dark_ink_equals_that_of_its_negative() -> None:
     images = like_mnist(50)
-    bright, dark = measure_convention(images), measure_convention(np.subtract(1, images, dtype=np.float32))
+    bright, dark = measure_ink_layout(images), measure_ink_layout(np.subtract(1, images, dtype=np.float32))
     assert (bright.background, dark.background) == (0, 1)
     assert dark.centre == bright.centre
 
 
 @pytest.mark.parametrize("brightness", [0, 1])
-def test_images_without_ink_have_a_convention_too(brightness: float) -> None:
-    found = measure_convention(np.full((3, 28, 28, 1), brightness, dtype=np.float32))
-    assert found == Convention(found.background, 20, "mass", (14, 14), 0.09)
+def test_images_without_ink_have_the_layout_of_mnist(brightness: float) -> None:
+    found = measure_ink_layout(np.full((3, 28, 28, 1), brightness, dtype=np.float32))
+    assert found == InkLayout(found.background, 20, "mass", (14, 14), 0.09)
 
 
 @pytest.mark.parametrize(
@@ -67,7 +67,7 @@ def test_images_without_ink_have_a_convention_too(brightness: float) -> None:
         ("BatchNormalization", {"axis": 1}),
     ],
 )
-def test_a_layer_that_the_page_does_not_know_leaves_no_pad(kind: str, settings: dict[str, Any]) -> None:
+def test_an_unsupported_layer_leaves_no_sketchpad(kind: str, settings: dict[str, Any]) -> None:
     assert export_network(network_with(kind, settings)) is None
     assert export_network(network_with("Conv2D", {"filters": 2, "kernel_size": 3})) is not None
 
@@ -90,18 +90,20 @@ def linear(tmp_path: Path) -> tuple[Stored[Model], NDArray[np.float32]]:
 Linear = tuple[Stored[Model], NDArray[np.float32]]
 
 
-def test_the_same_model_gives_the_same_bytes(linear: Linear) -> None:
+def test_the_same_model_gives_the_same_section(linear: Linear) -> None:
     model, images = linear
-    made = pad_section(model, None, images)
+    made = render_sketchpad(model, None, images)
     assert made is not None
-    assert made == pad_section(model, None, images)
+    assert made == render_sketchpad(model, None, images)
 
 
 def test_a_class_name_cannot_end_the_script(linear: Linear) -> None:
     model, images = linear
     name = "</script><img src=x onerror=alert(1)>"
     names = (name, *model.artifact.class_names[1:])
-    made = pad_section(Stored(model.artifact.model_copy(update={"class_names": names}), model.directory), None, images)
+    made = render_sketchpad(
+        Stored(model.artifact.model_copy(update={"class_names": names}), model.directory), None, images
+    )
     assert made is not None
     assert "</script" not in made.script
     description = re.search(r"loadNetwork\((\{.*\}), \"", made.script)
@@ -109,7 +111,8 @@ def test_a_class_name_cannot_end_the_script(linear: Linear) -> None:
     assert json.loads(description[1])["classes"][0] == name
 
 
-def test_a_network_that_is_too_large_to_mail_has_no_pad(linear: Linear, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_a_large_network_has_no_sketchpad(linear: Linear) -> None:
     model, images = linear
-    monkeypatch.setattr(section, "MOST_BYTES", 4 * model.artifact.parameters - 1)
-    assert pad_section(model, None, images) is None
+    size = 4 * model.artifact.parameters
+    assert render_sketchpad(model, None, images, max_weight_bytes=size) is not None
+    assert render_sketchpad(model, None, images, max_weight_bytes=size - 1) is None

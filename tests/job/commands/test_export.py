@@ -96,7 +96,7 @@ def test_missing_training_images_are_an_error(root: Path, tmp_path: Path, mnist_
     shutil.rmtree(sealed(root, "transform"))
     outcome = mnist_job("export", tmp_path / "exports", "--root", root)
     assert outcome.exit_code == 3
-    assert "does not have any more" in outcome.stderr
+    assert "was trained on examples that are not in" in outcome.stderr
 
 
 def test_linear_model_is_an_error(tmp_path: Path, mnist_job: Command) -> None:
@@ -116,7 +116,7 @@ def test_missing_converter_is_reported_first(
     assert not (tmp_path / "exports").exists()
     outcome = mnist_job("export", tmp_path / "exports", "--root", root)
     assert outcome.exit_code == 0
-    assert outcome.stderr == "onnx is left out: what converts to it is not installed (`make extras`)\n"
+    assert outcome.stderr == "onnx is skipped: its converter is not installed (`make extras`)\n"
     assert outcome.stdout.count("\n") == 3
 
 

@@ -1,4 +1,4 @@
-"""What the outside hears: a log of JSON lines, the termination log, the command that resumes."""
+"""The JSON log, the termination log, and the resume command."""
 
 from __future__ import annotations
 
@@ -31,52 +31,56 @@ def lines(text: str) -> list[dict[str, Any]]:
     return found
 
 
-def test_json_lines_tell_the_whole_run(mnist_job: Command, fake_config: Path, tmp_path: Path) -> None:
+def test_json_log_contains_the_whole_run(mnist_job: Command, fake_config: Path, tmp_path: Path) -> None:
     outcome = mnist_job("run", "--config", fake_config, "--root", tmp_path / "root", "--log-format", "json")
     assert outcome.exit_code == 0
     assert outcome.stderr == ""
-    told = lines(outcome.stdout)
-    assert [line["event"] for line in told] == ["run_begun", *["step_begun", "step_ended"] * 5, "run_ended"]
-    assert [line["step"] for line in told if line["event"] == "step_ended"] == SLOTS
-    ended = told[-1]
-    assert ended["level"] == "info"
-    assert ended["fields"]["outcome"] == "succeeded"
-    assert ended["fields"]["metrics"]["accuracy"] == 1.0
-    assert Path(ended["fields"]["run_directory"], "run.json").is_file()
-    assert told[2]["fields"]["status"] == "ran"
-    assert "made-up squares" in told[2]["fields"]["summary"]
+    events = lines(outcome.stdout)
+    assert [line["event"] for line in events] == [
+        *("run_started", *["step_started", "step_finished"] * 5, "run_finished"),
+    ]
+    assert [line["step"] for line in events if line["event"] == "step_finished"] == SLOTS
+    finished = events[-1]
+    assert finished["level"] == "info"
+    assert finished["fields"]["outcome"] == "succeeded"
+    assert finished["fields"]["metrics"]["accuracy"] == 1.0
+    assert Path(finished["fields"]["run_directory"], "run.json").is_file()
+    assert events[2]["fields"]["status"] == "ran"
+    assert "made-up squares" in events[2]["fields"]["summary"]
 
 
-def test_json_lines_leave_standard_output_to_run_json(mnist_job: Command, fake_config: Path, tmp_path: Path) -> None:
+def test_json_log_leaves_standard_output_to_run_json(mnist_job: Command, fake_config: Path, tmp_path: Path) -> None:
     outcome = mnist_job("run", "--config", fake_config, "--root", tmp_path / "root", "--log-format", "json", "--json")
     assert outcome.record["outcome"] == "succeeded"
     assert len(lines(outcome.stderr)) == 12
 
 
-def test_json_lines_tell_training_and_warnings(tmp_path: Path, write_config: WriteConfig) -> None:
+def test_json_log_contains_training_and_warnings(tmp_path: Path, write_config: WriteConfig) -> None:
     network = {"filters": [2, 2, 2], "dense": [4, 4]}
     config = write_config({"trainer": {"network": network, "epochs": 2}, "evaluator": {"thresholds": {}}})
     command = [sys.executable, "-m", "job", "run", "--config", str(config), "--root", str(tmp_path / "root")]
     command += ["--log-format", "json", "--until", "trainer"]
-    told = lines(subprocess.run(command, cwd=REPOSITORY, capture_output=True, text=True, check=True).stdout)
-    epochs = [line["fields"] for line in told if line["event"] == "epoch_ended"]
+    events = lines(subprocess.run(command, cwd=REPOSITORY, capture_output=True, text=True, check=True).stdout)
+    epochs = [line["fields"] for line in events if line["event"] == "epoch_finished"]
     assert [(epoch["epoch"], epoch["epochs"]) for epoch in epochs] == [(1, 2), (2, 2)]
     assert epochs[0].keys() >= {"loss", "accuracy", "val_loss", "val_accuracy", "learning_rate"}
     (images,) = (tmp_path / "root" / "runs" / "latest").glob("transform/train_images.npy")
     images.write_bytes(images.read_bytes()[:-1])
-    told = lines(subprocess.run(command, cwd=REPOSITORY, capture_output=True, text=True, check=True).stdout)
-    (warning,) = [line for line in told if line["level"] == "warning"]
+    events = lines(subprocess.run(command, cwd=REPOSITORY, capture_output=True, text=True, check=True).stdout)
+    (warning,) = [line for line in events if line["level"] == "warning"]
     assert (warning["event"], warning["step"]) == ("warning", "transform")
     assert str(images.name) in warning["fields"]["text"]
 
 
-def test_json_lines_tell_a_failure(mnist_job: Command, write_config: WriteConfig, tmp_path: Path) -> None:
+def test_json_log_contains_a_failure(mnist_job: Command, write_config: WriteConfig, tmp_path: Path) -> None:
     config = write_config({**FAKES, "example_gen": {"source": {"kind": "idx", "path": str(tmp_path / "nowhere")}}})
     arguments = ("run", "--config", config, "--root", tmp_path / "my root", "--log-format", "json")
     outcome = mnist_job(*arguments)
     assert outcome.exit_code == 3
-    *_, ended, failed = lines(outcome.stdout)
-    assert (ended["event"], ended["fields"]["outcome"], ended["fields"]["exit_code"]) == ("run_ended", "failed", 3)
+    *_, finished, failed = lines(outcome.stdout)
+    assert (finished["event"], finished["fields"]["outcome"], finished["fields"]["exit_code"]) == (
+        *("run_finished", "failed", 3),
+    )
     assert (failed["event"], failed["level"], failed["step"]) == ("failed", "error", "example_gen")
     assert "nowhere does not exist" in failed["fields"]["headline"]
     assert failed["fields"]["remedy"]
@@ -86,10 +90,10 @@ def test_json_lines_tell_a_failure(mnist_job: Command, write_config: WriteConfig
     wrong = mnist_job(*arguments, "--set", "trainer.nonsense=1")
     (failed,) = lines(wrong.stdout)
     assert failed["fields"]["exit_code"] == 2
-    assert failed["fields"]["resume"] == "", "there is nothing to go on from"
+    assert failed["fields"]["resume"] == "", "no run began"
 
 
-def test_the_command_that_resumes_is_the_command(mnist_job: Command, write_config: WriteConfig, tmp_path: Path) -> None:
+def test_resume_command_repeats_all_options(mnist_job: Command, write_config: WriteConfig, tmp_path: Path) -> None:
     config = write_config({**FAKES, "example_gen": {"source": {"kind": "idx", "path": str(tmp_path / "nowhere")}}})
     options = ["--set", "evaluator.minimum=0.5", "--set", "seed=3", "--until", "Trainer", "--no-cache", "--strict"]
     outcome = mnist_job("run", "--config", config, "--root", tmp_path / "root", *options)
@@ -100,7 +104,7 @@ def test_the_command_that_resumes_is_the_command(mnist_job: Command, write_confi
     )
 
 
-def test_a_reader_that_goes_does_not_end_the_run(tmp_path: Path, fake_config: Path) -> None:
+def test_closed_pipe_does_not_end_the_run(tmp_path: Path, fake_config: Path) -> None:
     for log_format in ("text", "json"):
         root = tmp_path / log_format
         command = [sys.executable, "-m", "job", "run", "--config", str(fake_config), "--root", str(root)]
@@ -116,48 +120,46 @@ def test_a_reader_that_goes_does_not_end_the_run(tmp_path: Path, fake_config: Pa
 
 
 @pytest.mark.parametrize("closed", ["stdout", "stderr"])
-def test_a_stream_that_was_closed_before_the_run_does_not_end_it(
-    tmp_path: Path, fake_config: Path, closed: str
-) -> None:
+def test_stream_closed_before_the_start_does_not_end_the_run(tmp_path: Path, fake_config: Path, closed: str) -> None:
     number = {"stdout": 1, "stderr": 2}[closed]
     command = f'exec "$@" {number}>&-'
     job = [sys.executable, "-m", "job", "run", "--config", str(fake_config), "--root", str(tmp_path / "root")]
-    ended = subprocess.run(["sh", "-c", command, "sh", *job], cwd=REPOSITORY, capture_output=True, check=False)
-    assert ended.returncode == 0
+    done = subprocess.run(["sh", "-c", command, "sh", *job], cwd=REPOSITORY, capture_output=True, check=False)
+    assert done.returncode == 0
     assert json.loads((tmp_path / "root/runs/latest/run.json").read_text())["outcome"] == "succeeded"
 
 
-def test_a_record_that_was_asked_for_and_cannot_be_printed_is_told(tmp_path: Path, fake_config: Path) -> None:
+def test_reports_record_that_cannot_be_printed(tmp_path: Path, fake_config: Path) -> None:
     command = [sys.executable, "-m", "job", "run", "--config", str(fake_config), "--root", str(tmp_path / "root")]
     with Path("/dev/full").open("w") as full:
-        ended = subprocess.run(
+        done = subprocess.run(
             [*command, "--json"], cwd=REPOSITORY, stdout=full, stderr=subprocess.PIPE, text=True, check=False
         )
-    assert ended.returncode == 1
-    assert "could not be written to standard output" in ended.stderr
+    assert done.returncode == 1
+    assert "cannot write run.json to standard output" in done.stderr
 
 
-def test_the_first_steps_of_training_are_told_at_once_and_then_now_and_again() -> None:
+def test_training_steps_are_logged_at_intervals() -> None:
     written = io.StringIO()
     log = JsonLog(written)
     for epoch in (1, 2):
         log.epoch_begin(epoch=epoch, epochs=2, steps=64)
         for step in (32, 64):
             log.training_step(step=step, images=step, metrics={"loss": 1.0})
-    (told,) = lines(written.getvalue())
-    assert (told["event"], told["fields"]["epoch"], told["fields"]["step"]) == ("training_step", 1, 32)
+    (event,) = lines(written.getvalue())
+    assert (event["event"], event["fields"]["epoch"], event["fields"]["step"]) == ("training_step", 1, 32)
 
 
-def test_whatever_a_component_reports_is_json_in_ascii() -> None:
+def test_json_log_is_ascii_with_null_for_nan() -> None:
     written = io.StringIO()
     log = JsonLog(written)
     log.epoch_begin(epoch=1, epochs=2, steps=3)
     metrics: dict[str, Any] = {"loss": np.float32(0.5), "accuracy": float("nan"), "val_loss": float("inf")}
     log.epoch_end(metrics=metrics)
     log.message("7 → 8")
-    told = lines(written.getvalue())
-    assert told[0]["fields"] == {"epoch": 1, "epochs": 2, "steps": 3, "loss": 0.5, "accuracy": None, "val_loss": None}
-    assert told[1]["fields"]["text"] == "7 → 8"
+    events = lines(written.getvalue())
+    assert events[0]["fields"] == {"epoch": 1, "epochs": 2, "steps": 3, "loss": 0.5, "accuracy": None, "val_loss": None}
+    assert events[1]["fields"]["text"] == "7 → 8"
     assert written.getvalue().isascii()
 
 
@@ -169,7 +171,7 @@ def termination_log(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
     return path
 
 
-def test_the_termination_log_says_how_a_run_ended(
+def test_termination_log_contains_the_outcome(
     mnist_job: Command, fake_config: Path, tmp_path: Path, termination_log: Path
 ) -> None:
     record = mnist_job("run", "--config", fake_config, "--root", tmp_path / "root", "--json").record
@@ -184,12 +186,12 @@ def test_the_termination_log_says_how_a_run_ended(
         "run_directory": str(tmp_path / "root" / "runs" / record["run_id"]),
     }
     mnist_job("run", "--config", fake_config, "--root", tmp_path / "root", "--set", "evaluator.accuracy=0.1")
-    said = json.loads(termination_log.read_bytes())
-    assert (said["outcome"], said["exit_code"]) == ("not_blessed", 4)
-    assert said["headline"] == "the model is not blessed: accuracy is 0.1111, minimum 0.9"
+    message = json.loads(termination_log.read_bytes())
+    assert (message["outcome"], message["exit_code"]) == ("not_blessed", 4)
+    assert message["headline"] == "the model is not blessed: accuracy is 0.1111, minimum 0.9"
 
 
-def test_the_termination_log_says_why_a_run_failed_in_at_most_4_kilobytes(
+def test_termination_log_has_at_most_4096_bytes(
     mnist_job: Command, write_config: WriteConfig, tmp_path: Path, termination_log: Path
 ) -> None:
     name = "/".join(["ü" * 100] * 30)
@@ -197,31 +199,31 @@ def test_the_termination_log_says_why_a_run_failed_in_at_most_4_kilobytes(
     assert mnist_job("run", "--config", config, "--root", tmp_path / "root").exit_code == 3
     content = termination_log.read_bytes()
     assert 1000 < len(content) <= 4096
-    said = json.loads(content)
-    assert (said["outcome"], said["exit_code"], said["step"]) == ("failed", 3, "example_gen")
-    assert said["headline"].startswith("/üü")
-    assert said["run_directory"]
+    message = json.loads(content)
+    assert (message["outcome"], message["exit_code"], message["step"]) == ("failed", 3, "example_gen")
+    assert message["headline"].startswith("/üü")
+    assert message["run_directory"]
 
 
-def test_the_termination_log_is_written_also_where_no_run_began(
+def test_termination_log_is_written_for_invalid_config(
     mnist_job: Command, fake_config: Path, tmp_path: Path, termination_log: Path
 ) -> None:
     mnist_job("run", "--config", fake_config, "--root", tmp_path / "root", "--set", "trainer.nonsense=1")
-    said = json.loads(termination_log.read_bytes())
-    assert (said["outcome"], said["exit_code"], said["run_directory"]) == ("failed", 2, None)
-    assert "trainer.nonsense is not a key" in said["headline"]
+    message = json.loads(termination_log.read_bytes())
+    assert (message["outcome"], message["exit_code"], message["run_directory"]) == ("failed", 2, None)
+    assert "trainer.nonsense is not a key" in message["headline"]
 
 
-def test_a_termination_log_that_cannot_be_written_changes_nothing_but_a_warning(
+def test_unwritable_termination_log_is_a_warning(
     mnist_job: Command, fake_config: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setenv("JOB_TERMINATION_LOG", str(tmp_path / "no" / "such" / "folder"))
     outcome = mnist_job("run", "--config", fake_config, "--root", tmp_path / "root")
     assert outcome.exit_code == 0
-    assert "warning: the termination log" in outcome.stdout
+    assert "warning: cannot write the termination log" in outcome.stdout
 
 
-def test_what_an_earlier_run_said_is_not_left_for_a_killed_one(
+def test_killed_run_leaves_an_empty_termination_log(
     tmp_path: Path, write_config: WriteConfig, mnist_job: Command, termination_log: Path
 ) -> None:
     mnist_job("run", "--config", write_config(FAKES), "--root", tmp_path / "root")
@@ -230,14 +232,12 @@ def test_what_an_earlier_run_said_is_not_left_for_a_killed_one(
     with start("run", "--config", config, "--root", tmp_path / "root") as process:
         wait_for("sleeping", process)
         process.kill()
-    assert termination_log.read_bytes() == b"", "Kubernetes then shows the end of the log"
+    assert termination_log.read_bytes() == b"", "Kubernetes then shows the end of the output"
     shown = json.loads(mnist_job("show", "--root", tmp_path / "root", "--json").stdout)
     assert shown["outcome"] == "killed"
 
 
-def test_after_a_strict_failure_what_is_resumed_is_not_strict(
-    mnist_job: Command, fake_config: Path, tmp_path: Path
-) -> None:
+def test_resume_command_is_not_strict_after_damage(mnist_job: Command, fake_config: Path, tmp_path: Path) -> None:
     arguments = ("run", "--config", fake_config, "--root", tmp_path / "root")
     mnist_job(*arguments)
     (tmp_path / "root" / "runs" / "latest" / "transform" / "graph.json").write_text("damaged")

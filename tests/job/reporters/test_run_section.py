@@ -23,7 +23,7 @@ from tests.support.report_data import COMMAND, read_statements, run_record
 
 PAGE = f"<main><ul>{REPORT_LINKS_PLACEHOLDER}</ul>{REPORT_RUN_PLACEHOLDER}</main>"
 CARD = f"# A card\n\n## How to reproduce\n\n{CARD_RUN_PLACEHOLDER}\n"
-OVERHEAD = "the rest"
+OVERHEAD = "overhead"
 
 
 def report_of(record: RunRecord, command: str = COMMAND) -> Element:

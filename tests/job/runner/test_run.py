@@ -126,7 +126,7 @@ def test_a_model_that_is_not_blessed_is_exit_4_with_everything_kept(
     again = mnist_job(*arguments)
     assert again.exit_code == 4
     assert "NOT BLESSED" in again.stdout
-    assert "missed        accuracy is 0.5, minimum 0.9" in again.stdout
+    assert "failed        accuracy is 0.5, minimum 0.9" in again.stdout
 
 
 def test_a_damaged_artifact_is_set_aside_and_made_again(mnist_job: Command, fake_config: Path, tmp_path: Path) -> None:
@@ -140,7 +140,7 @@ def test_a_damaged_artifact_is_set_aside_and_made_again(mnist_job: Command, fake
     verified = mnist_job("verify", "--root", root)
     assert verified.exit_code == 3
     assert f"FAILED {damaged} has been changed" in verified.stdout
-    assert "5 artifacts re-hashed, 1 failed" in verified.stdout
+    assert "5 artifacts verified, 1 failed" in verified.stdout
 
     second = mnist_job("run", "--config", fake_config, "--root", root, "--json")
     assert statuses(second.record) == ["reused", "reused", "ran", "reused", "reused"]

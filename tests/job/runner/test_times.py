@@ -13,8 +13,7 @@ import pytest
 from rich.console import Console
 
 from job.config.config import load_config
-from job.reporters.steps import print_steps
-from job.reporters.tables import print_run
+from job.reporters.tables import print_run, print_steps
 from job.runner.runner import run
 from job.store.records import Failure, PartRecord, RunRecord, StepRecord
 from job.store.runs import Runs
@@ -73,14 +72,14 @@ def printed(told: RunRecord) -> list[str]:
 
 def test_the_table_shows_below_each_step_what_took_long() -> None:
     assert printed(record(*TRAINED)) == [
-        "step       status  seconds    cpu s  where",
-        "transform  ran        0.50     0.25  output/artifacts/transform/ffffffffffff…",
-        "trainer    ran       25.25   220.00  output/artifacts/trainer/ffffffffffff…",
+        "step       status  seconds    cpu s  artifact",
+        "transform  ran        0.50     0.25  transform/ffffffffffff",
+        "trainer    ran       25.25   220.00  trainer/ffffffffffff",
         "  imports             3.00     4.50",
         "  training           20.00   213.00",
         "  sealing             0.75     0.02",
         "  other               1.49     2.47",
-        "the rest              4.25     2.25",
+        "overhead              4.25     2.25",
     ]
 
 
@@ -96,9 +95,9 @@ def test_the_table_shows_also_the_step_that_did_not_end() -> None:
     )
     told = record(TRAINED[0], failure=failure, outcome="terminated", seconds=6.0, cpu_seconds=7.0)
     *_, broken, training, rest = printed(told)
-    assert broken == "trainer    ended      5.00     6.00"
+    assert broken == "trainer    interrupted     5.00     6.00"
     assert training.split() == ["training", "5.00", "6.00"]
-    assert rest.split() == ["the", "rest", "0.50", "0.75"]
+    assert rest.split() == ["overhead", "0.50", "0.75"]
     after = failure.model_copy(update={"component": "transform"})  # as where its record could not be written
     assert len(printed(told.model_copy(update={"failure": after}))) == 3
 
@@ -109,7 +108,7 @@ def test_the_last_line_says_how_much_was_training(tmp_path: Path) -> None:
         print_run(Console(file=written, width=80), told, tmp_path)
         return written.getvalue().splitlines()[-1]
 
-    assert last_line(record(*TRAINED)) == "done in 30.00 s, 222.50 CPU-s, of which 213.00 training, exit code 0"
+    assert last_line(record(*TRAINED)) == "done in 30.00 s, 222.50 CPU-s (213.00 in training), exit code 0"
     assert last_line(record(TRAINED[0])) == "done in 30.00 s, 222.50 CPU-s, exit code 0"
 
 
@@ -128,7 +127,7 @@ def test_a_record_reads_back_also_one_from_before_there_were_parts(
     shown = mnist_job("show", "--root", tmp_path / "root").stdout
     assert "BLESSED" in shown
     assert "CPU-s" not in shown
-    assert "the rest" not in shown
+    assert "overhead" not in shown
 
 
 def test_a_component_that_names_parts_is_recorded_with_them_and_one_that_does_not_without(
@@ -149,7 +148,7 @@ def test_a_component_that_names_parts_is_recorded_with_them_and_one_that_does_no
 def test_the_log_tells_the_parts(mnist_job: Command, write_config: WriteConfig, tmp_path: Path) -> None:
     arguments = ("run", "--config", write_config(TIMED), "--root", tmp_path / "root", "--log-format", "json")
     told = [json.loads(line) for line in mnist_job(*arguments).stdout.splitlines()]
-    (trainer,) = [line["fields"] for line in told if line["event"] == "step_ended" and line["step"] == "trainer"]
+    (trainer,) = [line["fields"] for line in told if line["event"] == "step_finished" and line["step"] == "trainer"]
     assert {"imports", "training"} < {part["name"] for part in trainer["parts"]}
     assert all(part.keys() == {"name", "seconds", "cpu_seconds"} for part in trainer["parts"])
     assert told[-1]["fields"]["cpu_seconds"] == Runs(tmp_path / "root").read().cpu_seconds

@@ -47,8 +47,8 @@ def used_by(root: Path, run_id: str) -> set[str]:
 
 def test_what_every_run_refers_to_stays(mnist_job: Command, root: Path) -> None:
     before = artifacts(root)
-    assert "nothing may go" in mnist_job("gc", "--root", root).stdout
-    assert "0 deleted" in mnist_job("gc", "--root", root, "--delete").stdout
+    assert "nothing can be deleted" in mnist_job("gc", "--root", root).stdout
+    assert "0 items deleted" in mnist_job("gc", "--root", root, "--delete").stdout
     assert artifacts(root) == before
 
 
@@ -58,13 +58,13 @@ def test_with_a_number_of_runs_to_keep_older_ones_go_with_what_only_they_refer_t
     older, newer = runs(root)
     before = artifacts(root)
     listed = mnist_job("gc", "--root", root, "--keep", 1)
-    assert "--delete deletes them" in listed.stdout
+    assert "delete with --delete" in listed.stdout
     assert older in listed.stdout
     assert newer not in listed.stdout
     assert (artifacts(root), runs(root)) == (before, [older, newer]), "listed, not deleted"
     assert kinds(mnist_job("gc", "--root", root, "--keep", 1, "--json").stdout) == ["run", "artifact", "artifact"]
     deleted = mnist_job("gc", "--root", root, "--keep", 1, "--delete")
-    assert "3 deleted" in deleted.stdout
+    assert "3 items deleted" in deleted.stdout
     assert runs(root) == [newer]
     assert artifacts(root) == used_by(root, newer)
     assert mnist_job("verify", "--root", root).exit_code == 0
@@ -102,12 +102,12 @@ def test_what_is_half_made_or_set_aside_goes_when_it_is_old(mnist_job: Command, 
         "quarantined",
         "partial",
     ]
-    assert "3 deleted" in mnist_job("gc", "--root", root, "--older-than", "6d", "--delete").stdout
+    assert "3 items deleted" in mnist_job("gc", "--root", root, "--older-than", "6d", "--delete").stdout
     assert not any(path.exists() for path in (partial, lock, aside, cut_short))
     lone = root / "artifacts" / "trainer" / f"{'3' * 64}.lock"
     lone.touch()
     age(lone, 8)
-    assert "1 deleted" in mnist_job("gc", "--root", root, "--delete").stdout
+    assert "1 item deleted" in mnist_job("gc", "--root", root, "--delete").stdout
     assert not lone.exists()
 
 

@@ -1,7 +1,7 @@
-"""Charts as SVG within the page, one file a kind; every value can be read by hover, by arrow key and in a table."""
+"""Charts as inline SVG, one module a kind. Every value can be read by hover, by arrow key and in a table."""
 
 from components.visualizer.report.charts.bars import bar_chart
-from components.visualizer.report.charts.chart import Chart, Series, Table
+from components.visualizer.report.charts.chart import Chart, Series
 from components.visualizer.report.charts.intervals import IntervalRow, interval_chart
 from components.visualizer.report.charts.lines import line_chart
 from components.visualizer.report.charts.reliability import reliability_chart
@@ -10,7 +10,6 @@ __all__ = [
     "Chart",
     "IntervalRow",
     "Series",
-    "Table",
     "bar_chart",
     "interval_chart",
     "line_chart",

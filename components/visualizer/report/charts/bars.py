@@ -1,37 +1,21 @@
-"""Bars: an amount for each of several things, side by side where there are several series."""
+"""Bar charts: an amount for each of several categories, with the series side by side."""
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING
+from collections.abc import Callable, Sequence
 
 from markupsafe import Markup
 
-from components.visualizer.report.charts.chart import (
-    BOTTOM,
-    LEFT,
-    RIGHT,
-    TOP,
-    WIDTH,
-    Chart,
-    Series,
-    Table,
-    bands,
-    svg,
-    text,
-    y_axis,
-)
+from components.visualizer.format import TextTable, truncate
+from components.visualizer.report.charts.chart import Chart, Plot, Series
 from components.visualizer.report.charts.scale import Scale
-from components.visualizer.report.format import short
 
-if TYPE_CHECKING:
-    from collections.abc import Callable, Sequence
-
-MOST_NAMED = 12
-LONG = 3
-"""Letters up to which so many names stand beside each other."""
-FEW = 5
-"""How many longer ones do, cut to `LETTERS`."""
-LETTERS = 9
+SHORT_NAME_LENGTH = 3
+MAX_SHORT_NAMES = 12
+"""Labels that fit under the axis if all names are short."""
+MAX_LONG_NAMES = 5
+"""Labels that fit if some names are longer; these are cut to `MAX_NAME_LENGTH`."""
+MAX_NAME_LENGTH = 9
 
 
 def bar_chart(
@@ -41,48 +25,31 @@ def bar_chart(
     names: Sequence[str],
     x_name: str,
     series: Sequence[Series],
-    form: Callable[[float], str],
-    table: Table,
+    format_value: Callable[[float], str],
+    table: TextTable,
     logarithmic: bool = False,
 ) -> Chart:
-    """Return bars from zero, or from one where the scale is logarithmic.
-
-    Args:
-        title: what heads the chart.
-        alt: what it shows, in words.
-        names: of the things.
-        x_name: what these are.
-        series: an amount for each of them.
-        form: how the axis writes an amount.
-        table: a row a thing.
-        logarithmic: whether the scale is, for amounts of very different size.
-    """
-    height = 230
-    right, bottom = WIDTH - RIGHT, height - BOTTOM
+    """Return bars that start at zero, or at 0.5 on a logarithmic scale; `table` has one row for each name."""
+    plot = Plot()
     highest = max((value for each in series for value in each.values if value is not None), default=0) or 1
-    floor = 0.5 if logarithmic else 0.0
-    up = Scale(floor, highest * (1.6 if logarithmic else 1.04), bottom, TOP, logarithmic)
-    step = (right - LEFT) / len(names)
-    edges = [(LEFT + step * n, LEFT + step * (n + 1)) for n in range(len(names))]
-    bar = step * 0.78 / len(series)
-    parts = [*y_axis(up, LEFT, right, form)]
+    floor, headroom = (0.5, 1.6) if logarithmic else (0.0, 1.04)
+    y = Scale(floor, highest * headroom, plot.bottom, plot.top, logarithmic)
+    plot.add_y_axis(y, format_value)
+    step = (plot.right - plot.left) / len(names)
+    width = step * 0.78 / len(series)
+    edges = [(plot.left + step * n, plot.left + step * (n + 1)) for n in range(len(names))]
     for number, each in enumerate(series):
         for (left, _), value in zip(edges, each.values, strict=True):
             if value:
-                x = left + step * 0.11 + bar * number
-                parts.append(
+                x = left + step * 0.11 + width * number
+                plot.parts.append(
                     Markup('<rect x="{:.2f}" y="{}" width="{:.2f}" height="{:.2f}" class="bar s{}"/>').format(
-                        x, up(value), max(bar - 0.5, 0.6), bottom - up(value), each.style
+                        x, y(value), max(width - 0.5, 0.6), plot.bottom - y(value), each.style
                     )
                 )
-    few = MOST_NAMED if max(map(len, names)) <= LONG else FEW
-    every = -(-len(names) // few)
-    parts += [
-        text((left + end) / 2, bottom + 15, short(names[n], LETTERS))
-        for n, (left, end) in enumerate(edges)
-        if not n % every
-    ]
-    parts.append(text((LEFT + right) / 2, height - 4, x_name, "name"))
-    parts += bands(edges, TOP, bottom, table)
+    max_labels = MAX_SHORT_NAMES if max(map(len, names)) <= SHORT_NAME_LENGTH else MAX_LONG_NAMES
+    labelled = range(0, len(names), -(-len(names) // max_labels))
+    plot.add_x_axis(x_name, [(sum(edges[n]) / 2, truncate(names[n], MAX_NAME_LENGTH)) for n in labelled])
+    plot.add_hover_bands(edges, table)
     legend = tuple((each.style, each.name) for each in series) if len(series) > 1 else ()
-    return Chart(title, alt, svg(WIDTH, height, alt, parts), table, legend)
+    return Chart(title, plot.svg(alt), table, legend)

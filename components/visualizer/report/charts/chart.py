@@ -1,42 +1,24 @@
-"""What every chart has: a drawing, words for who cannot see it, and a table of its values."""
+"""Chart: an SVG drawing with a description and a table of its values, and the elements that charts consist of."""
 
 from __future__ import annotations
 
-from dataclasses import dataclass
-from itertools import pairwise
-from typing import TYPE_CHECKING
+from collections.abc import Callable, Iterable, Sequence
+from dataclasses import dataclass, field
 
 from markupsafe import Markup
 
-if TYPE_CHECKING:
-    from collections.abc import Callable, Iterable, Sequence
-
-    from components.visualizer.report.charts.scale import Scale
+from components.visualizer.format import TextTable
+from components.visualizer.report.charts.scale import Scale
 
 WIDTH = 360
-"""Of a drawing, in pixels at the size that its letters are made for: a telephone's screen."""
-LEFT, RIGHT, TOP, BOTTOM = 46, 12, 10, 36
-"""Margins of the plot within the drawing, for what its axes say."""
-
-
-@dataclass(frozen=True)
-class Table:
-    """Values as they are written; the first cell of a row names it."""
-
-    columns: tuple[str, ...]
-    rows: tuple[tuple[str, ...], ...]
-
-    def reading(self, row: int) -> str:
-        """Return a row as a sentence: what the page says of the place that a reader points at."""
-        name, *cells = self.rows[row]
-        head, *columns = self.columns
-        told = [f"{column} {cell}" for column, cell in zip(columns, cells, strict=True) if cell]
-        return f"{head} {name}: {', '.join(told)}" if head else f"{name}: {', '.join(told)}"
+"""Width of a drawing in pixels at its nominal font size: that of a phone screen."""
+REFERENCE = 0
+"""The legend style of a dashed reference line."""
 
 
 @dataclass(frozen=True)
 class Series:
-    """One row of values; `style` is its number in the page's palette, from 1."""
+    """One row of values; `style` is a number in the page's palette, from 1."""
 
     name: str
     values: tuple[float | None, ...]
@@ -45,37 +27,28 @@ class Series:
 
 @dataclass(frozen=True)
 class Chart:
-    """A drawing with all that belongs to it."""
+    """A drawing with its title, values and legend."""
 
     title: str
-    alt: str
-    """What it shows, in a sentence or two."""
     drawing: Markup
-    table: Table
+    table: TextTable
     legend: tuple[tuple[int, str], ...] = ()
-    """Style and name of each series; style 0 is the dashed rule."""
+    """Style and name of each series."""
     small: bool = False
-    """Whether it is one of many beside each other."""
+    """Whether the chart is one of many small ones."""
 
 
-def svg(width: float, height: float, alt: str, parts: Iterable[Markup]) -> Markup:
-    """Return a drawing that is as wide as its place."""
-    content = Markup("").join(parts)
-    return Markup('<svg viewBox="0 0 {} {}" role="img" aria-label="{}">{}</svg>').format(width, height, alt, content)
-
-
-def text(x: float, y: float, words: str, css: str = "tick", anchor: str = "middle") -> Markup:
-    """Return words at a place; `anchor` says which end of them is there."""
-    return Markup('<text x="{}" y="{}" class="{}" text-anchor="{}">{}</text>').format(x, y, css, anchor, words)
+def text(x: float, y: float, content: str, css: str = "tick", anchor: str = "middle") -> Markup:
+    """Return text; `anchor` says which end of it is at x."""
+    return Markup('<text x="{}" y="{}" class="{}" text-anchor="{}">{}</text>').format(x, y, css, anchor, content)
 
 
 def line(x1: float, y1: float, x2: float, y2: float, css: str) -> Markup:
-    """Return a straight line."""
     return Markup('<line x1="{}" y1="{}" x2="{}" y2="{}" class="{}"/>').format(x1, y1, x2, y2, css)
 
 
-def mark(x: float, y: float, style: int, size: float = 3.2) -> Markup:
-    """Return the mark of a series: told apart by its shape too, not by its colour alone."""
+def marker(x: float, y: float, style: int, size: float = 3.2) -> Markup:
+    """Return the marker of a series; series differ in shape as well as in colour."""
     css = f"mark s{style}"
     if style == 1:
         return Markup('<circle cx="{}" cy="{}" r="{}" class="{}"/>').format(x, y, size, css)
@@ -87,31 +60,52 @@ def mark(x: float, y: float, style: int, size: float = 3.2) -> Markup:
     return Markup('<polygon points="{}" class="{}"/>').format(corners, css)
 
 
-def y_axis(scale: Scale, left: float, right: float, form: Callable[[float], str], most: int = 5) -> Iterable[Markup]:
-    """Yield a line and a number for each round value."""
-    for value in scale.ticks(most):
-        yield line(left, scale(value), right, scale(value), "grid")
-        yield text(left - 6, scale(value) + 4, form(value), anchor="end")
+def hover_area(x: float, y: float, width: float, height: float, readout: str) -> Markup:
+    """Return an invisible rectangle that shows a readout while the pointer is over it."""
+    return Markup(
+        '<g class="band" data-readout="{}"><rect x="{:.2f}" y="{}" width="{:.2f}" height="{}"/><title>{}</title></g>'
+    ).format(readout, x, y, width, height, readout)
 
 
-def bands(edges: Sequence[tuple[float, float]], top: float, bottom: float, table: Table) -> Iterable[Markup]:
-    """Yield what a reader points at: one part of the plot a row of the table, with its reading.
-
-    Args:
-        edges: left and right of each.
-        top: of all of them.
-        bottom: of all of them.
-        table: a row a band.
-    """
-    for row, (left, right) in enumerate(edges):
-        reading = table.reading(row)
-        yield Markup(
-            '<g class="band" data-reading="{}"><rect x="{:.2f}" y="{}" width="{:.2f}" height="{}"/>'
-            "<title>{}</title></g>"
-        ).format(reading, left, top, right - left, bottom - top, reading)
+def svg(width: float, height: float, alt: str, parts: Iterable[Markup]) -> Markup:
+    """Return a drawing that scales to the width of its container; `alt` describes it to screen readers."""
+    content = Markup("").join(parts)
+    return Markup('<svg viewBox="0 0 {} {}" role="img" aria-label="{}">{}</svg>').format(width, height, alt, content)
 
 
-def between(places: Sequence[float], left: float, right: float) -> list[tuple[float, float]]:
-    """Return the edges of bands around places: from one middle to the next."""
-    middles = [(a + b) / 2 for a, b in pairwise(places)]
-    return list(zip([left, *middles], [*middles, right], strict=True))
+@dataclass
+class Plot:
+    """A drawing with a y axis on the left and labels below, to which a chart adds its parts."""
+
+    width: float = WIDTH
+    height: float = 230
+    left: float = 46
+    top: float = 10
+    parts: list[Markup] = field(default_factory=list)
+
+    @property
+    def right(self) -> float:
+        return self.width - 12
+
+    @property
+    def bottom(self) -> float:
+        return self.height - 36
+
+    def add_y_axis(self, scale: Scale, format_value: Callable[[float], str], max_ticks: int = 5) -> None:
+        """Add a grid line and a label for each round value."""
+        for value in scale.ticks(max_ticks):
+            self.parts.append(line(self.left, scale(value), self.right, scale(value), "grid"))
+            self.parts.append(text(self.left - 6, scale(value) + 4, format_value(value), anchor="end"))
+
+    def add_x_axis(self, name: str, labels: Iterable[tuple[float, str]]) -> None:
+        """Add the labels, each at its pixel, and the name of the axis."""
+        self.parts += [text(x, self.bottom + 15, label) for x, label in labels]
+        self.parts.append(text((self.left + self.right) / 2, self.height - 4, name, "name"))
+
+    def add_hover_bands(self, edges: Sequence[tuple[float, float]], table: TextTable) -> None:
+        """Add one hover area for each row of the table, between its left and right edge."""
+        for row, (left, right) in enumerate(edges):
+            self.parts.append(hover_area(left, self.top, right - left, self.bottom - self.top, table.readout(row)))
+
+    def svg(self, alt: str) -> Markup:
+        return svg(self.width, self.height, alt, self.parts)

@@ -1,34 +1,27 @@
-"""Intervals: estimates with how sure they are, one below the other, on one axis."""
+"""Interval charts: estimates with their confidence intervals, one below the other."""
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from dataclasses import dataclass
-from typing import TYPE_CHECKING
 
-from markupsafe import Markup
+from components.visualizer.format import TextTable, short_percent, truncate
+from components.visualizer.report.charts.chart import WIDTH, Chart, hover_area, line, marker, svg, text
+from components.visualizer.report.charts.scale import Scale, padded_limits
 
-from components.visualizer.report.charts.chart import WIDTH, Chart, Table, line, mark, svg, text
-from components.visualizer.report.charts.scale import Scale, around
-from components.visualizer.report.format import short
-
-if TYPE_CHECKING:
-    from collections.abc import Callable, Sequence
-
-NAMES = 118
-"""Room for the names of rows, in pixels."""
-ROW = 30
-LETTERS = 17
-"""Of a name that there is room for."""
+NAMES_WIDTH = 118
+ROW_HEIGHT = 30
+MAX_NAME_LENGTH = 17
 
 
 @dataclass(frozen=True)
 class IntervalRow:
-    """One estimate; without `low` and `high` nobody knows how sure it is."""
+    """A share and its confidence interval."""
 
     name: str
     value: float
-    low: float | None = None
-    high: float | None = None
+    low: float
+    high: float
     style: int = 1
 
 
@@ -37,45 +30,33 @@ def interval_chart(
     title: str,
     alt: str,
     rows: Sequence[IntervalRow],
-    table: Table,
-    form: Callable[[float], str],
-    rule: float | None = None,
-    rule_name: str = "",
+    table: TextTable,
+    reference: float | None = None,
+    reference_name: str = "",
 ) -> Chart:
-    """Return a row an estimate: a mark for it, and a line from `low` to `high`.
-
-    Args:
-        title: what heads the chart.
-        alt: what it shows, in words.
-        rows: from the top.
-        table: a row for each, as it is to be read.
-        form: how the axis writes a value.
-        rule: a value that all are to be held against.
-        rule_name: what it is.
-    """
-    top = 24 if rule is not None else 6
-    bottom = top + ROW * len(rows)
-    values = [value for row in rows for value in (row.value, row.low, row.high) if value is not None]
-    across = Scale(*around([*values, *([] if rule is None else [rule])], least=0, most=1), NAMES, WIDTH - 16)
+    """Return one row an estimate, and a dashed line at `reference`; `table` has the same rows."""
+    top = 24 if reference is not None else 6
+    bottom = top + ROW_HEIGHT * len(rows)
+    values = [value for row in rows for value in (row.value, row.low, row.high)]
+    if reference is not None:
+        values.append(reference)
+    x = Scale(*padded_limits(values, minimum=0, maximum=1), NAMES_WIDTH, WIDTH - 16)
     parts = []
-    for tick in across.ticks(5):
-        parts += [line(across(tick), top, across(tick), bottom, "grid"), text(across(tick), bottom + 16, form(tick))]
-    if rule is not None:
-        end = "end" if across(rule) > (NAMES + WIDTH) * 0.6 else "start" if across(rule) < WIDTH * 0.45 else "middle"
+    for tick in x.ticks(5):
+        parts += [line(x(tick), top, x(tick), bottom, "grid"), text(x(tick), bottom + 16, short_percent(tick))]
+    if reference is not None:
+        place = x(reference)
+        anchor = "end" if place > (NAMES_WIDTH + WIDTH) * 0.6 else "start" if place < WIDTH * 0.45 else "middle"
         parts += [
-            line(across(rule), top - 6, across(rule), bottom, "kept"),
-            text(across(rule), top - 11, rule_name, "name", end),
+            line(place, top - 6, place, bottom, "reference"),
+            text(place, top - 11, reference_name, "name", anchor),
         ]
     for number, row in enumerate(rows):
-        y = top + ROW * (number + 0.5)
-        parts.append(text(NAMES - 10, y + 4, short(row.name, LETTERS), "row", "end"))
-        if row.low is not None and row.high is not None:
-            parts.append(line(across(row.low), y, across(row.high), y, f"span s{row.style}"))
-        parts.append(mark(across(row.value), y, row.style, 5))
-        reading = table.reading(number)
-        parts.append(
-            Markup(
-                '<g class="band" data-reading="{}"><rect x="0" y="{}" width="{}" height="{}"/><title>{}</title></g>'
-            ).format(reading, top + ROW * number, WIDTH, ROW, reading)
-        )
-    return Chart(title, alt, svg(WIDTH, bottom + 24, alt, parts), table)
+        y = top + ROW_HEIGHT * (number + 0.5)
+        parts += [
+            text(NAMES_WIDTH - 10, y + 4, truncate(row.name, MAX_NAME_LENGTH), "row", "end"),
+            line(x(row.low), y, x(row.high), y, f"span s{row.style}"),
+            marker(x(row.value), y, row.style, 5),
+            hover_area(0, top + ROW_HEIGHT * number, WIDTH, ROW_HEIGHT, table.readout(number)),
+        ]
+    return Chart(title, svg(WIDTH, bottom + 24, alt, parts), table)

@@ -1,66 +1,44 @@
-"""The reliability diagram: how often answers of a certain confidence are right (A. Niculescu-Mizil et al., 2005)."""
+"""The reliability diagram: accuracy by confidence (A. Niculescu-Mizil et al., 2005)."""
 
 from __future__ import annotations
 
 import math
-from typing import TYPE_CHECKING
+from collections.abc import Sequence
 
-from components.visualizer.report.charts.chart import (
-    LEFT,
-    RIGHT,
-    TOP,
-    WIDTH,
-    Chart,
-    Table,
-    bands,
-    line,
-    mark,
-    svg,
-    text,
-    y_axis,
-)
+from components.artifacts import ReliabilityBin
+from components.visualizer.format import TextTable, percent
+from components.visualizer.report.charts.chart import REFERENCE, Chart, Plot, line, marker
 from components.visualizer.report.charts.scale import Scale
-from components.visualizer.report.format import percent
 
-if TYPE_CHECKING:
-    from collections.abc import Sequence
-
-    from components.artifacts import ReliabilityBin
-
-
-TICKS = 6
+MAX_TICKS = 6
 
 
 def reliability_chart(title: str, bins: Sequence[ReliabilityBin]) -> Chart:
-    """Return accuracy over mean confidence, a mark a bin that has images; on the diagonal both are equal."""
-    height = 300
-    bottom, right = height - 36, WIDTH - RIGHT
-    across, up = Scale(0, 1, LEFT, right), Scale(0, 1, bottom, TOP)
+    """Return the accuracy of each bin over its mean confidence; on the diagonal both are equal."""
+    plot = Plot(height=300)
+    x, y = Scale(0, 1, plot.left, plot.right), Scale(0, 1, plot.bottom, plot.top)
+    plot.add_y_axis(y, lambda value: percent(value, 0), MAX_TICKS)
+    plot.add_x_axis("confidence", [(x(tick), percent(tick, 0)) for tick in x.ticks(MAX_TICKS)])
+    plot.parts.append(line(x(0), y(0), x(1), y(1), "reference"))
+    for each in bins:
+        if each.confidence is not None and each.accuracy is not None:
+            point = x(each.confidence), y(each.accuracy)
+            plot.parts.append(line(point[0], y(each.confidence), *point, "span s2"))
+            plot.parts.append(marker(*point, 1, round(2 + math.log10(each.count), 1)))
     rows = tuple(
         (
-            f"{percent(found.low, 0)} to {percent(found.high, 0)}",
-            f"{found.count:,}",
-            "" if found.confidence is None else percent(found.confidence),
-            "" if found.accuracy is None else percent(found.accuracy),
+            f"{percent(each.low, 0)} to {percent(each.high, 0)}",
+            f"{each.count:,}",
+            "" if each.confidence is None else percent(each.confidence),
+            "" if each.accuracy is None else percent(each.accuracy),
         )
-        for found in bins
+        for each in bins
     )
-    table = Table(("Confidence", "images", "on average", "right"), rows)
-    parts = [*y_axis(up, LEFT, right, lambda value: percent(value, 0), TICKS)]
-    parts += [text(across(tick), bottom + 15, percent(tick, 0)) for tick in across.ticks(TICKS)]
-    parts.append(text((LEFT + right) / 2, height - 4, "confidence", "name"))
-    parts.append(line(across(0), up(0), across(1), up(1), "kept"))
-    for found in bins:
-        if found.confidence is not None and found.accuracy is not None:
-            x, y = across(found.confidence), up(found.accuracy)
-            parts += [
-                line(x, up(found.confidence), x, y, "span s2"),
-                mark(x, y, 1, round(2 + math.log10(found.count), 1)),
-            ]
-    parts += bands([(across(found.low), across(found.high)) for found in bins], TOP, bottom, table)
+    table = TextTable(("Confidence", "images", "mean confidence", "accuracy"), rows)
+    plot.add_hover_bands([(x(each.low), x(each.high)) for each in bins], table)
     alt = (
-        "Share of right answers by confidence, in bins; a dot below the diagonal is a bin whose answers are surer than "
-        "they are right."
+        "Accuracy by confidence, in bins. A dot below the diagonal is a bin whose predictions are overconfident, "
+        "a dot above it one whose predictions are underconfident."
     )
-    legend = ((0, "as right as it is sure"), (1, "the larger, the more images"))
-    return Chart(title, alt, svg(WIDTH, height, alt, parts), table, legend)
+    legend = ((REFERENCE, "perfect calibration"), (1, "one bin; larger dots have more images"))
+    return Chart(title, plot.svg(alt), table, legend)

@@ -1,1 +1,17 @@
-"""The sections of the report, one file each: what it says in Python, how it looks in the template beside it."""
+"""The sections of the report: one module with the text and charts, and one template, for each."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import Any
+
+from markupsafe import Markup
+
+from components.visualizer.templates import render_html
+
+REPORT_FOLDER = Path(__file__).parent.parent
+
+
+def render_section(name: str, /, **values: Any) -> Markup:
+    """Return the section whose template is `sections/<name>.html.j2`."""
+    return render_html(REPORT_FOLDER, f"sections/{name}.html.j2", **values)

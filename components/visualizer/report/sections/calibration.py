@@ -1,84 +1,67 @@
-"""Calibration: how far the confidence of an answer can be believed."""
+"""Calibration: how well the confidence of the predictions agrees with their accuracy."""
 
 from __future__ import annotations
 
-from dataclasses import dataclass
-from typing import TYPE_CHECKING
+from markupsafe import Markup
 
-from components.visualizer.report.charts import Chart, Series, Table, bar_chart
-from components.visualizer.report.charts.reliability import reliability_chart
-from components.visualizer.report.format import interval_words, percent
-
-if TYPE_CHECKING:
-    from components.artifacts import Calibration, Evaluation
+from components.artifacts import Calibration, Evaluation
+from components.visualizer.format import TextTable, interval_text, percent
+from components.visualizer.report.charts import Series, bar_chart, reliability_chart
+from components.visualizer.report.sections import render_section
+from components.visualizer.report_data import ReportData
 
 
-@dataclass(frozen=True)
-class CalibrationSection:
-    """What the section shows; no charts where calibration was not looked at."""
-
-    told: str
-    charts: tuple[Chart, ...] = ()
-    temperature: str = ""
-    figures: Table | None = None
-
-
-def tell_calibration(evaluation: Evaluation) -> CalibrationSection:
-    """Return the section."""
-    found, told = evaluation.calibration, tell_error(evaluation)
-    if found is None:
-        return CalibrationSection(told)
-    names = tuple(f"{bin_.high * 100:.0f}" for bin_ in found.reliability)
-    reliability = reliability_chart("Right answers by confidence", found.reliability)
+def render_calibration(report: ReportData) -> Markup:
+    """Return the section, without charts if the evaluation has no calibration."""
+    error, calibration = calibration_error_text(report.evaluation), report.evaluation.calibration
+    if calibration is None:
+        return render_section("calibration", error=error, charts=())
+    bins = calibration.reliability
+    reliability = reliability_chart("Accuracy by confidence", bins)
     counts = bar_chart(
-        title="Answers by confidence, on a logarithmic scale",
-        alt="Test images by the confidence of the answer, on a logarithmic scale.",
-        names=names,
+        title="Predictions by confidence (logarithmic scale)",
+        alt="Number of test images by the confidence of their prediction, on a logarithmic scale.",
+        names=tuple(f"{each.high * 100:.0f}" for each in bins),
         x_name="confidence up to, in per cent",
-        series=[Series("images", tuple(float(bin_.count) for bin_ in found.reliability), 1)],
-        form=lambda value: f"{value:,.0f}",
+        series=[Series("images", tuple(float(each.count) for each in bins), 1)],
+        format_value="{:,.0f}".format,
         table=reliability.table,
         logarithmic=True,
     )
-    return CalibrationSection(told, (reliability, counts), tell_temperature(found), temperature_table(found))
+    return render_section(
+        "calibration",
+        error=error,
+        charts=(reliability, counts),
+        temperature=temperature_text(calibration),
+        temperature_table=temperature_table(calibration),
+    )
 
 
-def tell_error(evaluation: Evaluation) -> str:
-    """Return how far confidence and accuracy are apart."""
+def calibration_error_text(evaluation: Evaluation) -> str:
     metrics = evaluation.metrics
-    told = (
-        f"Confidence and accuracy are {percent(metrics.calibration_error)} apart on average: that is the expected "
-        f"calibration error, with an interval of {interval_words(metrics.calibration_error_interval)}."
+    text = (
+        f"Confidence and accuracy differ by {percent(metrics.calibration_error)} on average. This is the expected "
+        f"calibration error; its interval is {interval_text(metrics.calibration_error_interval)}."
     )
-    return told if evaluation.calibration else told + " This evaluation looked no further into it."
+    return text if evaluation.calibration else text + " The evaluation did not analyze calibration any further."
 
 
-def tell_temperature(found: Calibration) -> str:
-    """Return whether the model is too sure, and whether that was put right."""
-    sure = "so there it is as sure as it may be"
-    if found.temperature != 1:
-        sure = (
-            "above 1, so there it is too sure of itself"
-            if found.temperature > 1
-            else "below 1, so there it could be surer than it is"
-        )
-    use = (
-        "All figures here are after that division."
-        if found.applied
-        else "It is not applied: all figures here are without it."
-    )
+def temperature_text(calibration: Calibration) -> str:
+    """Return the best temperature, its meaning, and whether it is applied."""
+    temperature = calibration.temperature
+    confidence = "overconfident" if temperature > 1 else "underconfident" if temperature < 1 else "well calibrated"
     return (
-        f"The temperature that puts the confidences right on the validation images is {found.temperature:.3f}, {sure}. "
-        f"{use}"
+        f"On the validation images, the best temperature for the logits is {temperature:.3f}: there, the model is "
+        f"{confidence}. All metrics here are computed {'with' if calibration.applied else 'without'} this temperature."
     )
 
 
-def temperature_table(found: Calibration) -> Table:
-    """Return what the temperature does on the test images."""
-    return Table(
-        ("On the test images", "Without temperature", "With it"),
+def temperature_table(calibration: Calibration) -> TextTable:
+    """Return the effect of the temperature on the test images."""
+    return TextTable(
+        ("Metric on the test images", "Without temperature", "With temperature"),
         (
-            ("loss (nats)", f"{found.unscaled_loss:.4f}", f"{found.scaled_loss:.4f}"),
-            ("calibration error", percent(found.unscaled_error), percent(found.scaled_error)),
+            ("loss (nats)", f"{calibration.unscaled_loss:.4f}", f"{calibration.scaled_loss:.4f}"),
+            ("calibration error", percent(calibration.unscaled_error), percent(calibration.scaled_error)),
         ),
     )

@@ -1,145 +1,126 @@
-"""The verdict: a headline that tells the result, what led to it, and how sure it is."""
+"""The verdict: headline, checks, comparison with the baseline, and all metrics."""
 
 from __future__ import annotations
 
-from dataclasses import dataclass
-from typing import TYPE_CHECKING
+from markupsafe import Markup
 
-from components.artifacts import RUBBER_STAMPED
-from components.visualizer.report.charts import Chart, IntervalRow, Table, interval_chart
-from components.visualizer.report.checks import CheckRow, bounds_of, name_of, tell_checks
-from components.visualizer.report.format import (
-    APOSTROPHE,
-    bound,
+from components.artifacts import RUBBER_STAMPED, Evaluation
+from components.visualizer.format import (
+    SPACE,
+    TextTable,
     counted,
-    interval_words,
-    number,
+    interval_text,
+    metric_bound,
     percent,
-    short_percent,
+    plain_number,
 )
-from components.visualizer.report.metrics import baseline_table, compare, figure_table
+from components.visualizer.report.charts import Chart, IntervalRow, interval_chart
+from components.visualizer.report.checks import check_bounds, check_rows, check_title
+from components.visualizer.report.metrics import baseline_comparison, baseline_table, metrics_table
+from components.visualizer.report.sections import render_section
+from components.visualizer.report_data import ReportData, Statements
 
-if TYPE_CHECKING:
-    from components.artifacts import Evaluation
-    from components.visualizer.report.report_data import Statements
-
-MOST_CHECKS = 12
-"""Checks that are shown at once; the failed ones come first."""
-
-
-@dataclass(frozen=True)
-class Verdict:
-    """What the section shows."""
-
-    blessed: bool
-    stamp: str
-    rubber_stamped: str
-    headline: str
-    standfirst: str
-    scale: Chart
-    figures: Table
-    checks: tuple[CheckRow, ...]
-    """The failed ones first."""
-    other_checks: tuple[CheckRow, ...]
-    """What of many is folded away."""
-    baseline: str
-    baseline_table: Table | None
-    infra: str
+MAX_CHECKS = 12
+"""Further checks are folded; the failed ones come first."""
 
 
-def tell_verdict(story: Statements) -> Verdict:
-    """Return the section; every evaluation has a verdict."""
-    evaluation = story.evaluation
-    blessing = evaluation.blessing
-    blessed = blessing.verdict == "BLESSED"
-    baseline = evaluation.baseline
-    checks = tell_checks(blessing)
-    return Verdict(
-        blessed=blessed,
-        stamp="BLESSED" if blessed else "NOT BLESSED",
-        rubber_stamped=RUBBER_STAMPED if blessing.rubber_stamped else "",
-        headline=headline(evaluation, story.kind_of_model),
-        standfirst=standfirst(story),
-        scale=_scale(evaluation),
-        figures=figure_table(evaluation.metrics),
-        checks=checks[:MOST_CHECKS],
-        other_checks=checks[MOST_CHECKS:],
-        baseline="" if baseline is None else compare(evaluation.metrics, baseline),
-        baseline_table=None if baseline is None else baseline_table(evaluation.metrics, baseline),
-        infra=tell_infra(evaluation),
+def render_verdict(report: ReportData) -> Markup:
+    """Return the section, with the heading of the page."""
+    evaluation = report.evaluation
+    metrics, baseline, checks = evaluation.metrics, evaluation.baseline, check_rows(evaluation.blessing)
+    return render_section(
+        "verdict",
+        title=report.examples.source.title,
+        headline=headline(report),
+        introduction=introduction(report),
+        blessed=evaluation.blessing.verdict == "BLESSED",
+        stamp=stamp(evaluation),
+        rubber_stamped=RUBBER_STAMPED if evaluation.blessing.rubber_stamped else "",
+        accuracy_chart=_accuracy_chart(evaluation),
+        checks=checks[:MAX_CHECKS],
+        more_checks=checks[MAX_CHECKS:],
+        baseline=baseline and baseline_comparison(metrics, baseline),
+        baseline_table=baseline and baseline_table(metrics, baseline),
+        infra_validation=infra_validation_text(evaluation),
+        metrics=metrics_table(metrics),
     )
 
 
-def headline(evaluation: Evaluation, kind: str) -> str:
-    """Return the result in a sentence."""
-    start = f"The {kind} reads {percent(evaluation.metrics.accuracy)} of unseen images right"
+def stamp(evaluation: Evaluation) -> str:
+    return evaluation.blessing.verdict.replace("_", " ")
+
+
+def headline(statements: Statements) -> str:
+    """Return the result in one sentence, without its full stop."""
+    evaluation = statements.evaluation
+    accuracy = percent(evaluation.metrics.accuracy)
+    start = f"The {statements.model_kind} classifies {accuracy} of unseen images correctly"
     if evaluation.blessing.verdict == "BLESSED":
-        return f"{start}, and is blessed"
-    missed = [check for check in evaluation.blessing.checks if not check.passed]
-    if len(missed) != 1:
-        return f"{start}, but fails {len(missed)} of {counted(len(evaluation.blessing.checks), 'check')}"
-    (check,) = missed
-    return f"{start}, but is not blessed: {name_of(check)} should be {bounds_of(check)}"
+        return f"{start} and is blessed"
+    failed = [check for check in evaluation.blessing.checks if not check.passed]
+    if len(failed) != 1:
+        return f"{start}, but fails {len(failed)} of {counted(len(evaluation.blessing.checks), 'check')}"
+    return f"{start}, but is not blessed: {check_title(failed[0])} must be {check_bounds(failed[0])}"
 
 
-def standfirst(story: Statements) -> str:
-    """Return what to know if one reads nothing else."""
-    metrics, model = story.evaluation.metrics, story.model
+def introduction(statements: Statements) -> str:
+    """Return the most important facts in a paragraph."""
+    metrics, model = statements.evaluation.metrics, statements.model
     interval = metrics.accuracy_interval
-    told = (
-        f"A {story.kind_of_model} of {model.parameters:,} parameters, trained for "
-        f"{counted(len(model.history), 'epoch')} on {counted(story.examples.splits.train.count, 'image')}, "
-        f"mistook {story.mistaken:,} of {counted(metrics.count, 'test image')} that it had "
-        f"never seen. With {percent(interval.confidence, 0)} confidence, it is right on {percent(interval.low)} to "
-        f"{percent(interval.high)} of images such as these."
+    text = (
+        f"A {statements.model_kind} with {model.parameters:,} parameters, trained for "
+        f"{counted(len(model.history), 'epoch')} on {counted(statements.examples.splits.train.count, 'image')}, "
+        f"misclassifies {statements.mistake_count:,} of {counted(metrics.count, 'test image')}. The "
+        f"{percent(interval.confidence, 0)} confidence interval of its accuracy is {percent(interval.low)} to "
+        f"{percent(interval.high)}."
     )
     if model.test_time_shift:
-        most = counted(model.test_time_shift, "pixel")
-        told += f" Each answer is a mean over the image and small shifts of it, up to {most}."
-    return told
+        pixels = counted(model.test_time_shift, "pixel")
+        text += f" Each prediction is the mean over the image and copies shifted by up to {pixels}."
+    return text
 
 
-def _scale(evaluation: Evaluation) -> Chart:
-    """Return the accuracy and its interval, against the bound and the baseline where there is one."""
-    metrics = evaluation.metrics
-    asked = [
-        check.minimum
-        for check in evaluation.blessing.checks
-        if (check.kind, check.metric, check.of) == ("value", "accuracy", "") and check.minimum is not None
-    ]
-    found = [("this model", metrics, 1)]
-    if evaluation.baseline is not None:
-        found.append(("baseline", evaluation.baseline.metrics, 2))
-    rows = [
-        IntervalRow(name, of.accuracy, of.accuracy_interval.low, of.accuracy_interval.high, style)
-        for name, of, style in found
-    ]
-    table = Table(
-        ("", "accuracy", "interval"),
-        tuple((name, percent(of.accuracy), interval_words(of.accuracy_interval)) for name, of, _ in found),
+def infra_validation_text(evaluation: Evaluation) -> str:
+    """Return the result of the infra validation; empty if there was none."""
+    validation = evaluation.infra_validation
+    if validation is None:
+        return ""
+    if validation.failure or validation.largest_difference is None:
+        return f"The served model was loaded in a separate process and gave no predictions: {validation.failure}"
+    return (
+        f"The served model, a SavedModel of {validation.size / 1e6:.1f}{SPACE}MB, was loaded in a separate process and "
+        f"received {counted(validation.images, 'raw image')}. Its probabilities differ from the model’s by "
+        f"at most {plain_number(validation.largest_difference, 'g')} (allowed: "
+        f"{plain_number(validation.tolerance, 'g')})."
     )
-    confidence = percent(metrics.accuracy_interval.confidence, 0)
-    alt = f"Accuracy on the test images, with its interval of {confidence} confidence."
+
+
+def _accuracy_chart(evaluation: Evaluation) -> Chart:
+    """Return the accuracy with its interval, the required accuracy, and the baseline if there is one."""
+    models = [("this model", evaluation.metrics, 1)]
+    if evaluation.baseline is not None:
+        models.append(("baseline", evaluation.baseline.metrics, 2))
+    rows = [
+        IntervalRow(name, metrics.accuracy, metrics.accuracy_interval.low, metrics.accuracy_interval.high, style)
+        for name, metrics, style in models
+    ]
+    cells = [(name, percent(metrics.accuracy), interval_text(metrics.accuracy_interval)) for name, metrics, _ in models]
+    required = next(
+        (
+            check.minimum
+            for check in evaluation.blessing.checks
+            if (check.kind, check.metric, check.of) == ("value", "accuracy", "") and check.minimum is not None
+        ),
+        None,
+    )
+    confidence = percent(evaluation.metrics.accuracy_interval.confidence, 0)
+    bound = "" if required is None else metric_bound("accuracy", required)
+    alt = f"Accuracy on the test images, with its {confidence} confidence interval."
     return interval_chart(
         title="Accuracy on the test images",
-        alt=alt + (f" The bound is {bound('accuracy', asked[0])}." if asked else ""),
+        alt=f"{alt} The required accuracy is {bound}." if bound else alt,
         rows=rows,
-        table=table,
-        form=short_percent,
-        rule=asked[0] if asked else None,
-        rule_name=f"asked: {bound('accuracy', asked[0])}" if asked else "",
-    )
-
-
-def tell_infra(evaluation: Evaluation) -> str:
-    """Return what became of what is served; nothing if it was not tried."""
-    found = evaluation.infra_validation
-    if found is None:
-        return ""
-    if found.failure or found.largest_difference is None:
-        return f"What is served was tried in a process of its own, and gave no answers: {found.failure}"
-    return (
-        f"What is served, a SavedModel of {found.size / 1e6:.1f} MB, was loaded in a process of its own and given "
-        f"{counted(found.images, 'raw image')}: its probabilities differ from the model{APOSTROPHE}s by at most "
-        f"{number(found.largest_difference, 'g')}, where {number(found.tolerance, 'g')} is allowed."
+        table=TextTable(("", "accuracy", "interval"), tuple(cells)),
+        reference=required,
+        reference_name=f"required: {bound}",
     )

@@ -1,0 +1,180 @@
+"""The data of each figure, prepared once: `plots` draws it as a PNG file, the report as SVG or HTML."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from functools import cached_property
+from typing import TYPE_CHECKING, Any, Literal
+
+import numpy as np
+
+from components.artifacts import Evaluation, Examples, Model
+
+if TYPE_CHECKING:
+    import pandas as pd
+    from numpy.typing import NDArray
+
+    from components.io.splits import ImageSplit
+
+MAX_MISTAKES = 24
+
+
+@dataclass(frozen=True)
+class LearningCurve:
+    """One metric over the epochs, on the training and the validation split."""
+
+    metric: Literal["loss", "accuracy"]
+    title: str
+    epochs: tuple[int, ...]
+    training: tuple[float, ...]
+    validation: tuple[float, ...]
+    best_epoch: int
+    """The epoch whose weights the model has."""
+
+
+def learning_curves(model: Model) -> tuple[LearningCurve, LearningCurve]:
+    """Return the curves of the loss and of the accuracy."""
+
+    def curve(metric: Literal["loss", "accuracy"], title: str) -> LearningCurve:
+        return LearningCurve(
+            metric,
+            title,
+            epochs=tuple(row.epoch for row in model.history),
+            training=tuple(getattr(row, metric) for row in model.history),
+            validation=tuple(getattr(row, f"val_{metric}") for row in model.history),
+            best_epoch=model.best_epoch,
+        )
+
+    return curve("loss", "Loss (cross-entropy, nats)"), curve("accuracy", "Accuracy")
+
+
+@dataclass(frozen=True)
+class Confusion:
+    """How often images of one class are predicted as another class."""
+
+    true: str
+    predicted: str
+    count: int
+
+
+@dataclass(frozen=True)
+class ConfusionMatrix:
+    """Test images by true and by predicted class."""
+
+    class_names: tuple[str, ...]
+    counts: NDArray[np.int64]
+    """[true class, predicted class]"""
+    image_count: int
+
+    @classmethod
+    def from_evaluation(cls, evaluation: Evaluation) -> ConfusionMatrix:
+        names = tuple(row.name for row in evaluation.per_class)
+        return cls(names, np.array(evaluation.confusion_matrix), evaluation.metrics.count)
+
+    @cached_property
+    def mistakes(self) -> NDArray[np.int64]:
+        """The counts with a diagonal of zeros."""
+        return np.where(np.eye(len(self.counts), dtype=bool), 0, self.counts)
+
+    def most_common(self, limit: int) -> list[Confusion]:
+        """Return the pairs of classes that are confused most often."""
+        order = np.argsort(-self.mistakes, axis=None, kind="stable")[:limit]
+        pairs = zip(*np.unravel_index(order, self.mistakes.shape), strict=True)
+        return [
+            Confusion(self.class_names[true], self.class_names[predicted], int(self.mistakes[true, predicted]))
+            for true, predicted in pairs
+            if self.mistakes[true, predicted]
+        ]
+
+
+@dataclass(frozen=True)
+class ClassDistribution:
+    """How many images of each class each split has."""
+
+    dataset: str
+    class_names: tuple[str, ...]
+    counts: dict[str, tuple[int, ...]]
+    """Images by class, for each split."""
+
+    @classmethod
+    def from_examples(cls, examples: Examples) -> ClassDistribution:
+        counts = {name: split.label_counts for name, split in examples.splits.items()}
+        return cls(examples.source.title, examples.class_names, counts)
+
+
+@dataclass(frozen=True)
+class TestImage:
+    """One image of the test split."""
+
+    __test__ = False  # keeps pytest from collecting it
+
+    row: int
+    class_name: str
+    image: NDArray[np.float32]
+    """Scaled, [height, width, channels]."""
+
+
+@dataclass(frozen=True)
+class Mistake(TestImage):
+    """A misclassified test image."""
+
+    predicted: str
+    confidence: float
+
+
+@dataclass(frozen=True)
+class ConfidentMistakes:
+    """The most confident mistakes on the test split."""
+
+    shown: tuple[Mistake, ...]
+    """The most confident first, at most `MAX_MISTAKES`."""
+    total: int
+    """Misclassified test images."""
+    image_count: int
+
+    @classmethod
+    def from_predictions(
+        cls, test: ImageSplit[np.float32], predictions: pd.DataFrame, class_names: tuple[str, ...]
+    ) -> ConfidentMistakes:
+        """Select the mistakes from `label`, `prediction` and `confidence` of each test image."""
+        wrong = predictions[predictions["label"] != predictions["prediction"]]
+        shown = wrong.sort_values("confidence", ascending=False, kind="stable").head(MAX_MISTAKES)
+        mistakes = (
+            Mistake(
+                row=int(row.Index),
+                class_name=class_names[row.label],
+                image=test.images[row.Index],
+                predicted=class_names[row.prediction],
+                confidence=float(row.confidence),
+            )
+            for row in shown.itertuples()
+        )
+        return cls(tuple(mistakes), len(wrong), len(predictions))
+
+
+@dataclass(frozen=True)
+class ConvolutionOutput:
+    """The feature maps of one convolution."""
+
+    layer: str
+    maps: NDArray[np.float32]
+    """[images, height, width, filters]"""
+
+
+@dataclass(frozen=True)
+class FeatureMaps:
+    """The output of every convolution for some test images."""
+
+    images: tuple[TestImage, ...]
+    layers: tuple[ConvolutionOutput, ...]
+
+    @classmethod
+    def compute(cls, network: Any, images: tuple[TestImage, ...]) -> FeatureMaps | None:
+        """Return the feature maps of a built Keras network; None if it has no convolution."""
+        import keras
+
+        outputs = {layer.name: layer.output for layer in network.layers if isinstance(layer, keras.layers.Conv2D)}
+        if not outputs:
+            return None
+        maps = keras.Model(network.inputs[0], outputs)(np.stack([each.image for each in images]))
+        return cls(images, tuple(ConvolutionOutput(name, maps[name].numpy().astype(np.float32)) for name in outputs))

@@ -1,0 +1,62 @@
+"""Small images inside the page: PNG files as data URIs, transparent where their value is zero.
+
+Transparent pixels have the colour of the page, so the same image works in the light and in the dark theme.
+"""
+
+from __future__ import annotations
+
+import base64
+import io
+from typing import TYPE_CHECKING
+
+import numpy as np
+from PIL import Image
+
+if TYPE_CHECKING:
+    from numpy.typing import NDArray
+
+# The Okabe-Ito palette of the PNG figures.
+BLUE, VERMILION, BLACK = (0x00, 0x72, 0xB2), (0xD5, 0x5E, 0x00), (0, 0, 0)
+ZERO = 128
+"""The palette index of the value zero in feature maps."""
+
+
+def grayscale_image(image: NDArray[np.float32]) -> str:
+    """Return a scaled image [height, width] as black ink; the dark theme inverts it."""
+    opacity = np.rint(np.clip(image, 0, 1) * 255).astype(np.uint8)
+    return _png_uri(opacity, bytes(BLACK * 256), bytes(range(256)))
+
+
+def feature_map_sheet(maps: NDArray[np.float32], *, limit: float, columns: int) -> str:
+    """Return feature maps in a grid, one pixel apart: vermilion above zero, blue below.
+
+    Args:
+        maps: float32 [height, width, filters].
+        limit: the absolute value with the full colour.
+        columns: maps side by side.
+    """
+    height, width, filters = maps.shape
+    rows = -(-filters // columns)
+    sheet = np.full((rows * (height + 1) - 1, columns * (width + 1) - 1), ZERO, dtype=np.uint8)
+    levels = np.rint(np.clip(maps / limit, -1, 1) * 127).astype(np.int16) + ZERO
+    for number in range(filters):
+        row, column = divmod(number, columns)
+        top, left = row * (height + 1), column * (width + 1)
+        sheet[top : top + height, left : left + width] = levels[..., number]
+    palette = bytes(BLUE * ZERO + VERMILION * (256 - ZERO))
+    return _png_uri(sheet, palette, bytes(min(255, 2 * abs(level - ZERO)) for level in range(256)))
+
+
+def heat_map(counts: NDArray[np.int64]) -> str:
+    """Return a matrix of counts, one pixel each; the opacity grows with the square root of the count."""
+    opacity = np.sqrt(counts / max(1, counts.max()))
+    return _png_uri(np.rint(opacity * 255).astype(np.uint8), bytes(VERMILION * 256), bytes(range(256)))
+
+
+def _png_uri(pixels: NDArray[np.uint8], palette: bytes, opacity: bytes) -> str:
+    """Return a palette image as a data URI; its bytes depend only on the arguments and the version of Pillow."""
+    picture = Image.frombytes("P", (pixels.shape[1], pixels.shape[0]), np.ascontiguousarray(pixels).tobytes())
+    picture.putpalette(palette)
+    stream = io.BytesIO()
+    picture.save(stream, "PNG", transparency=opacity, compress_level=9)
+    return f"data:image/png;base64,{base64.b64encode(stream.getvalue()).decode()}"

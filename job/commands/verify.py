@@ -1,0 +1,36 @@
+"""Command `verify`: hash every sealed artifact again."""
+
+from __future__ import annotations
+
+import json
+import os
+from pathlib import Path
+
+import typer
+
+from components.base.errors import ExitCode, IntegrityError
+from job.reporters.terminal import make_console, print_line, print_text
+from job.store.integrity import verify as verify_artifact
+from job.store.store import Store
+
+
+def verify(root: Path, *, as_json: bool) -> ExitCode:
+    """Verify all artifacts of a root, print the damaged ones, and return the exit code."""
+    store = Store(root)
+    store.check_exists()
+    checked, failures = 0, []
+    for slot, directory in store.sealed_directories():
+        checked += 1
+        try:
+            verify_artifact(directory, store.read(slot, directory).manifest)
+        except IntegrityError as error:
+            if os.path.lexists(directory):  # neither deleted nor quarantined in the meantime
+                failures.append({"artifact": str(directory), "failure": f"{error.headline}; expected {error.expected}"})
+    if as_json:
+        typer.echo(json.dumps({"checked": checked, "failures": failures}, indent=2))
+    else:
+        console = make_console()
+        for failure in failures:
+            print_text(console, "[bold red]FAILED[/] ", failure["failure"])
+        print_line(console, f"{checked} artifacts verified, {len(failures)} failed")
+    return ExitCode.BAD_DATA if failures else ExitCode.SUCCEEDED
