@@ -1,4 +1,4 @@
-"""The examples of all README files run, in the order in which they appear, in one folder with one root."""
+"""The examples of each README file run in the order in which they appear, in one folder with one root."""
 
 from __future__ import annotations
 
@@ -7,6 +7,8 @@ import re
 import shlex
 import subprocess
 import sys
+from collections.abc import Callable
+from functools import cache
 from pathlib import Path
 
 import pytest
@@ -17,7 +19,7 @@ from job.cli import app
 from job.config.config import load_config
 from tests.conftest import FinishedRun, run_job_in_process, run_job_process
 from tests.support.processes import REPOSITORY, environment
-from tests.support.readme import Block, blocks, fenced_block, readmes
+from tests.support.readme import Block, blocks, fenced_block, find_block, readmes
 from tests.support.roots import copy_root
 
 NOT_RUN_YET = {"README.md"}
@@ -27,13 +29,27 @@ PLACEHOLDERS = re.compile(r"[A-Z]{3,}|\.\.\.|[\[|]")
 
 
 @pytest.fixture(scope="module")
-def folder(tmp_path_factory: pytest.TempPathFactory, digits_run: FinishedRun) -> Path:
-    """Return the folder in which all examples run; `output` in it already has a run of configs/digits.yaml."""
-    made = tmp_path_factory.mktemp("readme")
-    for name in ("configs", "docker", "components", "job", "Makefile"):
-        (made / name).symlink_to(REPOSITORY / name)
-    copy_root(digits_run.root, made / "output")
-    return made
+def folders(tmp_path_factory: pytest.TempPathFactory, digits_run: FinishedRun) -> Callable[[str], Path]:
+    """Return a function: the folder for the examples of a README, with a run of configs/digits.yaml in `output`."""
+
+    @cache
+    def folder_of(readme: str) -> Path:
+        folder = tmp_path_factory.mktemp(readme.replace("/", "-"))
+        for name in ("configs", "docker", "components", "job", "Makefile"):
+            (folder / name).symlink_to(REPOSITORY / name)
+        copy_root(digits_run.root, folder / "output")
+        return folder
+
+    return folder_of
+
+
+@pytest.fixture
+def trainer_folder(folders: Callable[[str], Path]) -> Path:
+    """Return the folder of the README with the example of a swapped trainer, with its module."""
+    block = find_block("python", "class LogisticTrainer(")
+    folder = folders(block.readme)
+    (folder / "my_trainer.py").write_text(block.text)
+    return folder
 
 
 def marked(block: Block) -> object:
@@ -44,7 +60,8 @@ def marked(block: Block) -> object:
 @pytest.mark.parametrize(
     "block", [marked(block) for block in blocks() if block.is_run and block.readme not in NOT_RUN_YET]
 )
-def test_example_runs(block: Block, folder: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_example_runs(block: Block, folders: Callable[[str], Path], monkeypatch: pytest.MonkeyPatch) -> None:
+    folder = folders(block.readme)
     monkeypatch.chdir(folder)
     monkeypatch.syspath_prepend(str(folder))
     if block.file_name:
@@ -177,9 +194,9 @@ def test_exit_codes_are_those_of_the_code() -> None:
     assert all(codes == sorted(ExitCode) for codes in tables)
 
 
-SUBSTITUTIONS = [
-    line for path in readmes() for line in re.findall(r"^(sed .+) > mine\.\w+$", path.read_text(), re.MULTILINE)
-]
+SUBSTITUTIONS = sorted(
+    {line for path in readmes() for line in re.findall(r"^(sed .+) > mine\.\w+$", path.read_text(), re.MULTILINE)}
+)
 
 
 @pytest.mark.parametrize("line", SUBSTITUTIONS)
@@ -200,13 +217,12 @@ def test_links_and_pictures_exist(path: Path) -> None:
     assert [target for target in targets if not (path.parent / target).exists()] == []
 
 
-def test_swapped_trainer_passes_the_contract(tmp_path: Path) -> None:
-    (tmp_path / "my_trainer.py").write_text(fenced_block("python", "class LogisticTrainer("))
-    (tmp_path / "test_mine.py").write_text(fenced_block("python", "class TestLogisticTrainer"))
+def test_swapped_trainer_passes_the_contract(trainer_folder: Path) -> None:
+    (trainer_folder / "test_mine.py").write_text(fenced_block("python", "class TestLogisticTrainer"))
     result = subprocess.run(
         [sys.executable, "-m", "pytest", "-q", "-p", "no:cacheprovider", "test_mine.py"],
-        cwd=tmp_path,
-        env={"PYTHONPATH": f"{REPOSITORY}:{tmp_path}", "PATH": "/usr/bin"},
+        cwd=trainer_folder,
+        env={"PYTHONPATH": f"{REPOSITORY}:{trainer_folder}", "PATH": "/usr/bin"},
         capture_output=True,
         text=True,
         timeout=120,
@@ -216,19 +232,16 @@ def test_swapped_trainer_passes_the_contract(tmp_path: Path) -> None:
     assert "8 passed" in result.stdout
 
 
-def test_swapped_trainer_runs(folder: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    (folder / "my_trainer.py").write_text(fenced_block("python", "class LogisticTrainer("))
-    (folder / "mine.yaml").write_text(fenced_block("yaml", "my_trainer:LogisticTrainer"))
-    monkeypatch.chdir(folder)
-    result = run_job_process("run", "--config", "mine.yaml", "--json", cwd=folder)
+def test_swapped_trainer_runs(trainer_folder: Path) -> None:
+    (trainer_folder / "mine.yaml").write_text(fenced_block("yaml", "my_trainer:LogisticTrainer"))
+    result = run_job_process("run", "--config", "mine.yaml", "--json", cwd=trainer_folder)
     assert result.exit_code == 0, result.stderr
     assert result.record["metrics"]["accuracy"] > 0.9
     assert result.record["config"]["trainer"] == {"use": "my_trainer:LogisticTrainer", "regularization": 10.0}
 
 
-def test_python_example_imports_existing_names(folder: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    (folder / "my_trainer.py").write_text(fenced_block("python", "class LogisticTrainer("))
-    monkeypatch.syspath_prepend(str(folder))
+def test_python_example_imports_existing_names(trainer_folder: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.syspath_prepend(str(trainer_folder))
     imports = [line for line in fenced_block("python", "run(JobConfig").splitlines() if line.startswith("from")]
     exec("\n".join(imports), {})  # noqa: S102  (lines of our own README)
 

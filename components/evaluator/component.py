@@ -106,13 +106,13 @@ class Evaluator(Component[EvaluatorConfig]):
 
 def check_compatible(transformed: TransformedExamples, model: Model) -> None:
     """Raise DataError if the model was trained for images of another shape or for other classes."""
-    for what, here, there in (
+    for name, here, there in (
         ("images", transformed.image_shape, model.image_shape),
         ("classes", transformed.class_names, model.class_names),
     ):
         if here != there:
             raise DataError(
-                f"the model was made for {what} {there}, but the test split has {here}",
-                expected=f"a model and a test split with the same {what}",
+                f"the model was made for {name} {there}, but the test split has {here}",
+                expected=f"a model and a test split with the same {name}",
                 remedy="train on the examples that the model is scored on",
             )

@@ -78,7 +78,7 @@ class IdxFile:
 
 @contextmanager
 def open_idx(path: Path, *, dimensions: int) -> Iterator[IdxFile]:
-    """Open an IDX file of 3 `dimensions` (images) or 1 (labels), plain or gzip, whatever its name.
+    """Open an IDX file of 3 `dimensions` (images) or 1 (labels), plain or gzip; its name does not matter.
 
     Raises:
         DataError: if the file is missing, not IDX, or broken.

@@ -99,7 +99,7 @@ def copy_files(source: Path, target: Path, check: Callable[[], None] = lambda: N
 
 
 def copy_read_permissions(directory: Path, like: Path) -> None:
-    """Make a directory and its content readable for everyone who may read `like`, whatever the umask is."""
+    """Make a directory and its content readable for everyone who may read `like` (with any umask)."""
     allowed = stat.S_IMODE(like.stat().st_mode)
     for folder, _, names in _walk(directory):
         _add_mode(Path(folder), allowed & 0o055)

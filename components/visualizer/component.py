@@ -46,15 +46,7 @@ class Visualizer(Component[VisualizerConfig]):
 
     Config = VisualizerConfig
     libraries = (
-        "jinja2",
-        "keras",
-        "markdown-it-py",
-        "matplotlib",
-        "numpy",
-        "pandas",
-        "pillow",
-        "pyarrow",
-        "seaborn",
+        *("jinja2", "keras", "markdown-it-py", "matplotlib", "numpy", "pandas", "pillow", "pyarrow", "seaborn"),
         "tensorflow",
     )
 

@@ -57,10 +57,7 @@ Fact = Paragraph | CodeBlock | FactTable
 def add_run_to_report(page: str, record: RunRecord, *, command: str) -> str:
     """Return the report with the sections "How to reproduce this run" and "Time and cost".
 
-    Args:
-        page: HTML with `REPORT_RUN_PLACEHOLDER` and `REPORT_LINKS_PLACEHOLDER`.
-        record: the finished run.
-        command: the command line that started the run; empty if Python code started it.
+    `command` is the command line that started the run; it is empty if Python code started it.
     """
     facts = "\n".join(map(_html, reproduction_facts(record, command)))
     reproduce = f'<section id="reproduce">\n<h2>How to reproduce this run</h2>\n{facts}\n</section>'
@@ -70,13 +67,7 @@ def add_run_to_report(page: str, record: RunRecord, *, command: str) -> str:
 
 
 def add_run_to_card(card: str, record: RunRecord, *, command: str) -> str:
-    """Return the model card with the section "The run".
-
-    Args:
-        card: Markdown with `CARD_RUN_PLACEHOLDER`.
-        record: the finished run.
-        command: the command line that started the run; empty if Python code started it.
-    """
+    """Return the model card with the section "The run"; `command` as for `add_run_to_report`."""
     facts = map(_markdown, reproduction_facts(record, command))
     return card.replace(CARD_RUN_PLACEHOLDER, "\n\n".join(["### The run", *facts]), 1)
 

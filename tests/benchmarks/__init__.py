@@ -1,1 +1,1 @@
-"""Measurements of the claims in README.md; nothing here is asserted."""
+"""Benchmarks: speed, memory and accuracy of the job and of other programs. README.md has the results."""

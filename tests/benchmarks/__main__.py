@@ -1,4 +1,4 @@
-"""`make bench`: whole processes, measured by the operating system, as tables and as JSON. See `options`."""
+"""`make bench`: measure whole processes, print tables and write JSON. The options are in `options`."""
 
 from __future__ import annotations
 
@@ -9,34 +9,34 @@ from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from pathlib import Path
 
-from tests.benchmarks.claims import judge, print_claims
+from tests.benchmarks.claims import check_claims, print_claims
 from tests.benchmarks.cold_start import measure_cold_start
-from tests.benchmarks.contest import hold_contest, print_contest
-from tests.benchmarks.contestants import CONTESTANTS, FAST, Place, config_of
-from tests.benchmarks.everyday import measure_everyday
-from tests.benchmarks.growth import Growth, measure_growth
+from tests.benchmarks.commands import measure_commands
+from tests.benchmarks.comparison import print_comparison, run_comparison
+from tests.benchmarks.growth import GrowthPlan, measure_growth
 from tests.benchmarks.growth_plot import draw_growth
-from tests.benchmarks.ledger import Ledger
-from tests.benchmarks.machine import describe_machine, tell_machine, torch_version
-from tests.benchmarks.measuring import measure
-from tests.benchmarks.options import parse, seeds_of
-from tests.benchmarks.resuming import measure_ending, measure_resuming
+from tests.benchmarks.machine import describe_machine, print_machine, torch_version
+from tests.benchmarks.measure import measure_process
+from tests.benchmarks.options import parse, select_seeds
+from tests.benchmarks.programs import FAST, PROGRAMS, Inputs, preset_path
+from tests.benchmarks.results import ResultsFile
+from tests.benchmarks.resuming import measure_checkpoints, measure_termination
 from tests.benchmarks.samples import summarize
-from tests.benchmarks.scaling import print_scaling, scale
+from tests.benchmarks.scaling import fit_scalings, print_scalings
 
 
 @dataclass(frozen=True, kw_only=True)
-class Bench:
-    """What every section is given."""
+class Benchmark:
+    """The arguments of every section."""
 
     options: argparse.Namespace
-    place: Place
+    inputs: Inputs
     scratch: Path
-    ledger: Ledger
+    results: ResultsFile
 
 
 def main() -> int:
-    """Measure, print, and write the JSON as it goes; return 1 if something could not be measured."""
+    """Run the selected sections; return 1 if a measurement failed."""
     options = parse()
     if options.image:
         with tempfile.TemporaryDirectory() as folder:
@@ -45,72 +45,79 @@ def main() -> int:
         return 0
     torch = torch_version(options.torch)
     machine = describe_machine(torch)
-    tell_machine(machine)
-    ledger = Ledger(options.json, arguments=sys.argv[1:], machine=machine)
+    print_machine(machine)
+    results = ResultsFile(options.json, arguments=sys.argv[1:], machine=machine)
     options.output.mkdir(parents=True, exist_ok=True)
     with tempfile.TemporaryDirectory(dir=options.output.resolve(), prefix="bench-") as folder:
         scratch = Path(folder)
         mnist = options.mnist or scratch / "mnist"
         if options.mnist is None and set(options.sections) != {"growth"}:
-            get_mnist(mnist, timeout=options.timeout)
-        place = Place(mnist=mnist.resolve(), torch=options.torch if torch else None)
-        bench = Bench(options=options, place=place, scratch=scratch, ledger=ledger)
+            write_mnist(mnist, timeout=options.timeout)
+        inputs = Inputs(mnist=mnist.resolve(), torch=options.torch if torch else None)
+        benchmark = Benchmark(options=options, inputs=inputs, scratch=scratch, results=results)
         for section in options.sections:
             print(f"\n{section}", flush=True)
-            SECTIONS[section](bench)
-    print(f"all of it: {options.json}")
-    return 1 if ledger.failed else 0
+            SECTIONS[section](benchmark)
+    print(f"all results: {options.json}")
+    return 1 if results.has_failures else 0
 
 
-def get_mnist(folder: Path, *, timeout: float) -> None:
+def write_mnist(folder: Path, *, timeout: float) -> None:
     """Write MNIST's IDX files, in a process of its own."""
     print("MNIST, from tensorflow-datasets ...", flush=True)
-    done = measure([sys.executable, "-m", "tests.benchmarks.mnist", str(folder)], timeout=timeout)
+    done = measure_process([sys.executable, "-m", "tests.benchmarks.mnist", str(folder)], timeout=timeout)
     if done.failure:
-        raise SystemExit(f"error: MNIST could not be had: {done.failure}\n  remedy:   name a folder: MNIST=folder")
+        raise SystemExit(f"error: MNIST is not available: {done.failure}\n  remedy:   set a folder: MNIST=folder")
 
 
-def contest(bench: Bench) -> None:
-    options = bench.options
-    seeds = seeds_of(extent=options.extent, only=options.only, seeds=options.seeds)
-    samples = hold_contest(seeds, bench.place, scratch=bench.scratch, timeout=options.timeout, ledger=bench.ledger)
-    claims = judge(samples)
-    print_contest(CONTESTANTS, samples, unit=FAST)
+def comparison(benchmark: Benchmark) -> None:
+    options, results = benchmark.options, benchmark.results
+    seeds = select_seeds(extent=options.extent, only=options.only, seeds=options.seeds)
+    samples = run_comparison(
+        seeds, benchmark.inputs, scratch=benchmark.scratch, timeout=options.timeout, results=results
+    )
+    claims = check_claims(samples)
+    print_comparison(PROGRAMS, samples, unit=FAST)
     print_claims(claims)
-    bench.ledger.put("summaries", summarize(samples))
-    bench.ledger.put("claims", claims)
+    results.put("summaries", summarize(samples))
+    results.put("claims", claims)
 
 
-def growth(bench: Bench) -> None:
-    options = bench.options
-    what = Growth(sizes=options.sizes, base=options.base, preset=options.preset, timeout=options.timeout)
-    measured = measure_growth(what, scratch=bench.scratch, ledger=bench.ledger)
-    if measured:
-        scalings = scale(measured)
-        bench.ledger.put("scaling", scalings)
-        print_scaling(measured, scalings)
-        print(f"picture: {draw_growth(measured, scalings, options.output / 'bench-growth.png')}")
+def growth(benchmark: Benchmark) -> None:
+    options = benchmark.options
+    plan = GrowthPlan(factors=options.sizes, base=options.base, preset=options.preset, timeout=options.timeout)
+    points = measure_growth(plan, scratch=benchmark.scratch, results=benchmark.results)
+    if points:
+        scalings = fit_scalings(points)
+        benchmark.results.put("scaling", scalings)
+        print_scalings(points, scalings)
+        print(f"figure: {draw_growth(points, scalings, options.output / 'bench-growth.png')}")
 
 
-def everyday(bench: Bench) -> None:
-    options = bench.options
-    measure_everyday(
-        bench.place.mnist, preset=options.preset, scratch=bench.scratch, timeout=options.timeout, ledger=bench.ledger
+def commands(benchmark: Benchmark) -> None:
+    options = benchmark.options
+    measure_commands(
+        benchmark.inputs.mnist,
+        preset=options.preset,
+        scratch=benchmark.scratch,
+        timeout=options.timeout,
+        results=benchmark.results,
     )
 
 
-def resuming(bench: Bench) -> None:
-    config = config_of(bench.options.preset)
-    overrides = ["example_gen.source.kind=idx", f"example_gen.source.path={bench.place.mnist}"]
-    times = len(bench.options.seeds or range(3))
-    bench.ledger.put("resuming", measure_resuming(config, overrides, bench.scratch / "resuming", times=times))
-    bench.ledger.put("ending", measure_ending(config, overrides, bench.scratch / "ending", times=5))
+def resuming(benchmark: Benchmark) -> None:
+    config, scratch = preset_path(benchmark.options.preset), benchmark.scratch
+    overrides = ["example_gen.source.kind=idx", f"example_gen.source.path={benchmark.inputs.mnist}"]
+    times = len(benchmark.options.seeds or range(3))
+    checkpoints = measure_checkpoints(config, overrides, scratch / "resuming", times=times)
+    benchmark.results.put("resuming", checkpoints)
+    benchmark.results.put("termination", measure_termination(config, overrides, scratch / "termination", times=5))
 
 
-SECTIONS: Mapping[str, Callable[[Bench], None]] = {
-    "contest": contest,
+SECTIONS: Mapping[str, Callable[[Benchmark], None]] = {
+    "comparison": comparison,
     "growth": growth,
-    "everyday": everyday,
+    "commands": commands,
     "resuming": resuming,
 }
 

@@ -1,4 +1,4 @@
-"""What must be seen: each claim with what was asked, what was seen, and whether that is enough."""
+"""Claims about the job's speed and memory: requirement, measured value, and whether the claim holds."""
 
 from __future__ import annotations
 
@@ -6,157 +6,164 @@ import statistics
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 
-from tests.benchmarks.contestants import BARE, FAST, PLAIN, PRESETS, RECORD
+from tests.benchmarks.programs import BARE, FAST, PLAIN, PRESETS, RECORD
 from tests.benchmarks.samples import Sample, Summary, summarize
 from tests.benchmarks.table import percent, print_table
 
-TIMES_FEWER = 10.0
-OF_RECORD = 0.9
-BESIDE_SECONDS = 12.0
-OF_BARE = 1.15
-PEAK = 1.5e9
+MIN_RATIO_TO_PLAIN = 10.0
+MAX_RATIO_TO_RECORD = 0.9
+MAX_OTHER_CPU_SECONDS = 12.0
+MAX_RATIO_TO_BARE = 1.15
+MAX_PEAK_BYTES = 1.5e9
 
 
 @dataclass(frozen=True, kw_only=True)
 class Claim:
-    """One claim, held against the samples.
+    """One claim, checked against the samples.
 
     Attributes:
-        what: what is compared.
-        asked: the bound, in words.
-        seen: what was measured, in words.
-        value: the same as a number; None if it was not measured.
-        holds: whether it is enough; None if it was not measured.
+        title: the compared quantity.
+        requirement: the bound, in words.
+        measured: the result, in words.
+        value: the result; None if it was not measured.
+        holds: whether the bound is met; None if it was not measured.
     """
 
-    what: str
-    asked: str
-    seen: str = "not measured"
+    title: str
+    requirement: str
+    measured: str = "not measured"
     value: float | None = None
     holds: bool | None = None
 
 
-def judge(samples: Sequence[Sample]) -> list[Claim]:
-    """Return every claim, in the order in which they are told."""
-    good = [sample for sample in samples if not sample.failure]
-    summaries = summarize(good)
+def check_claims(samples: Sequence[Sample]) -> list[Claim]:
+    """Return all claims in the order of the printed table."""
+    valid = [sample for sample in samples if not sample.failure]
+    summaries = summarize(valid)
     return [
-        _against_plain_keras(summaries, good),
-        *_against_record(summaries),
-        _at_most(
-            "all of mnist-fast that is not training",
-            f"at most {BESIDE_SECONDS:g} CPU-seconds",
+        _ratio_to_plain_keras(summaries, valid),
+        *_ratios_to_record(summaries),
+        _upper_bound(
+            "all of mnist-fast except training",
+            f"at most {MAX_OTHER_CPU_SECONDS:g} CPU-seconds",
             summaries,
-            lambda fast: fast.beside,
-            BESIDE_SECONDS,
+            lambda fast: fast.other_cpu,
+            MAX_OTHER_CPU_SECONDS,
             "{:.2f} CPU-seconds",
         ),
-        _against_bare(summaries),
-        _peak(summaries),
+        _ratio_to_bare(summaries),
+        _peak_memory(summaries),
     ]
 
 
-def to_accuracy(sample: Sample, accuracy: float) -> float | None:
-    """Return the CPU-seconds of a whole process that ends its training when it first has an accuracy; None if never.
+def cpu_to_accuracy(sample: Sample, accuracy: float) -> float | None:
+    """Return the CPU-seconds of a process whose training ends when it first reaches an accuracy; None if it never does.
 
-    What it does beside training is counted as it was.
+    Work outside of training counts as measured.
     """
     for point in sample.curve:
-        if point["accuracy"] >= accuracy and sample.beside is not None:
-            return sample.beside + point["cpu_seconds"]
+        if point["accuracy"] >= accuracy and sample.other_cpu is not None:
+            return sample.other_cpu + point["cpu_seconds"]
     return None
 
 
-def _against_plain_keras(summaries: Mapping[str, Summary], samples: Sequence[Sample]) -> Claim:
-    what = "whole mnist-fast job against the plain Keras script, to the same accuracy"
-    asked = f"at least {TIMES_FEWER:g} times fewer CPU-seconds"
+def _ratio_to_plain_keras(summaries: Mapping[str, Summary], samples: Sequence[Sample]) -> Claim:
+    title = "whole mnist-fast job and plain Keras script, to the same accuracy"
+    requirement = f"at least {MIN_RATIO_TO_PLAIN:g} times fewer CPU-seconds"
     fast, plain = summaries.get(FAST), summaries.get(PLAIN.name)
     if not fast or not plain or fast.accuracy is None:
-        return Claim(what=what, asked=asked)
+        return Claim(title=title, requirement=requirement)
     target = fast.accuracy
-    own = [sample for sample in samples if sample.contestant == PLAIN.name]
-    reached = [to_accuracy(sample, target) for sample in own]
-    # One that never gets there takes at least all that it took.
-    times = statistics.median(
+    own = [sample for sample in samples if sample.program == PLAIN.name]
+    reached = [cpu_to_accuracy(sample, target) for sample in own]
+    # A run that never reaches the accuracy counts with its whole time, which is a lower bound.
+    median = statistics.median(
         sample.cpu if seconds is None else seconds for sample, seconds in zip(own, reached, strict=True)
     )
     never = reached.count(None)
     return Claim(
-        what=what,
-        asked=asked,
-        seen=f"{times / fast.cpu:.1f} times ({fast.cpu:.1f} against {times:.1f}, to {percent(target)} %"
-        + (f"; {never} of {len(own)} never got there" if never else "")
-        + f"); {plain.cpu / fast.cpu:.1f} times to its own end ({plain.cpu:.1f}, {percent(plain.accuracy)} %)",
-        value=times / fast.cpu,
-        holds=times / fast.cpu >= TIMES_FEWER,
+        title=title,
+        requirement=requirement,
+        measured=f"{median / fast.cpu:.1f} times ({fast.cpu:.1f} and {median:.1f}, to {percent(target)} %"
+        + (f"; {never} of {len(own)} never reached it" if never else "")
+        + f"); {plain.cpu / fast.cpu:.1f} times for its whole run ({plain.cpu:.1f}, {percent(plain.accuracy)} %)",
+        value=median / fast.cpu,
+        holds=median / fast.cpu >= MIN_RATIO_TO_PLAIN,
     )
 
 
-def _against_record(summaries: Mapping[str, Summary]) -> list[Claim]:
-    seconds = Claim(what="training of mnist-fast against the record recipe", asked=f"at most {OF_RECORD:g} of its CPU")
-    right = Claim(what="accuracy of mnist-fast against the record recipe", asked="equal or better on average")
+def _ratios_to_record(summaries: Mapping[str, Summary]) -> list[Claim]:
+    speed = Claim(
+        title="training of mnist-fast and record recipe", requirement=f"at most {MAX_RATIO_TO_RECORD:g} of its CPU"
+    )
+    accuracy = Claim(title="accuracy of mnist-fast and record recipe", requirement="equal or better on average")
     fast, record = summaries.get(FAST), summaries.get(RECORD.name)
     if fast and record and fast.training is not None and record.training:
         ratio = fast.training / record.training
-        seconds = Claim(
-            what=seconds.what,
-            asked=seconds.asked,
-            seen=f"{ratio:.2f} ({fast.training:.2f} against {record.training:.2f} CPU-seconds)",
+        speed = Claim(
+            title=speed.title,
+            requirement=speed.requirement,
+            measured=f"{ratio:.2f} ({fast.training:.2f} and {record.training:.2f} CPU-seconds)",
             value=ratio,
-            holds=ratio <= OF_RECORD,
+            holds=ratio <= MAX_RATIO_TO_RECORD,
         )
     if fast and record and fast.accuracy is not None and record.accuracy is not None:
-        right = Claim(
-            what=right.what,
-            asked=right.asked,
-            seen=f"{percent(fast.accuracy, 3)} against {percent(record.accuracy, 3)} %",
+        accuracy = Claim(
+            title=accuracy.title,
+            requirement=accuracy.requirement,
+            measured=f"{percent(fast.accuracy, 3)} and {percent(record.accuracy, 3)} %",
             value=fast.accuracy - record.accuracy,
             holds=fast.accuracy >= record.accuracy,
         )
-    return [seconds, right]
+    return [speed, accuracy]
 
 
-def _against_bare(summaries: Mapping[str, Summary]) -> Claim:
+def _ratio_to_bare(summaries: Mapping[str, Summary]) -> Claim:
     bare = summaries.get(BARE.name)
-    beside = bare.beside if bare else None
-    return _at_most(
-        "the same against a bare script",
-        f"at most {OF_BARE:g} times its CPU-seconds",
-        summaries if beside else {},
-        lambda fast: fast.beside / beside if fast.beside is not None and beside else None,
-        OF_BARE,
-        f"{{:.2f}} times ({beside or 0:.2f} CPU-seconds there)",
+    other = bare.other_cpu if bare else None
+    return _upper_bound(
+        "the same and the bare script",
+        f"at most {MAX_RATIO_TO_BARE:g} times its CPU-seconds",
+        summaries if other else {},
+        lambda fast: fast.other_cpu / other if fast.other_cpu is not None and other else None,
+        MAX_RATIO_TO_BARE,
+        f"{{:.2f}} times ({other or 0:.2f} CPU-seconds of the script)",
     )
 
 
-def _at_most(
-    what: str,
-    asked: str,
+def _upper_bound(
+    title: str,
+    requirement: str,
     summaries: Mapping[str, Summary],
-    of: Callable[[Summary], float | None],
+    value_of: Callable[[Summary], float | None],
     bound: float,
-    told: str,
+    template: str,
 ) -> Claim:
-    value = of(summaries[FAST]) if FAST in summaries else None
+    value = value_of(summaries[FAST]) if FAST in summaries else None
     if value is None:
-        return Claim(what=what, asked=asked)
-    return Claim(what=what, asked=asked, seen=told.format(value), value=value, holds=value <= bound)
+        return Claim(title=title, requirement=requirement)
+    return Claim(
+        title=title, requirement=requirement, measured=template.format(value), value=value, holds=value <= bound
+    )
 
 
-def _peak(summaries: Mapping[str, Summary]) -> Claim:
-    what, asked = "peak memory of a MNIST job", f"at most {PEAK / 1e9:g} GB"
+def _peak_memory(summaries: Mapping[str, Summary]) -> Claim:
+    title, requirement = "peak memory of a MNIST job", f"at most {MAX_PEAK_BYTES / 1e9:g} GB"
     peaks = {preset.name: summaries[preset.name].peak for preset in PRESETS if preset.name in summaries}
     if not peaks:
-        return Claim(what=what, asked=asked)
-    seen = ", ".join(f"{name} {peak / 1e9:.2f} GB" for name, peak in peaks.items())
+        return Claim(title=title, requirement=requirement)
+    measured = ", ".join(f"{name} {peak / 1e9:.2f} GB" for name, peak in peaks.items())
     highest = max(peaks.values())
-    return Claim(what=what, asked=asked, seen=seen, value=float(highest), holds=highest <= PEAK)
+    return Claim(
+        title=title, requirement=requirement, measured=measured, value=float(highest), holds=highest <= MAX_PEAK_BYTES
+    )
 
 
 def print_claims(claims: Sequence[Claim]) -> None:
-    """Print them as one section."""
+    """Print all claims as one table."""
     words = {True: "yes", False: "NO", None: "-"}
-    print("What must be seen")
+    print("Claims")
     print_table(
-        ("", "asked", "seen", "enough"), [(claim.what, claim.asked, claim.seen, words[claim.holds]) for claim in claims]
+        ("", "requirement", "measured", "holds"),
+        [(claim.title, claim.requirement, claim.measured, words[claim.holds]) for claim in claims],
     )

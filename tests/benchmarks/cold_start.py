@@ -1,4 +1,4 @@
-"""What a container adds to the time until a job trains."""
+"""Cold start: the delay that a container adds until the job trains."""
 
 from __future__ import annotations
 
@@ -15,27 +15,26 @@ ARGUMENTS = ("run", "--config", "configs/digits.yaml", "--until", "trainer", "--
 
 
 def measure_cold_start(image: str, scratch: Path, *, times: int) -> None:
-    """Start the job alternately in a container and outside of one; print the seconds to its first steps.
+    """Start the job alternately in a container and outside; print the seconds until its first training steps.
 
-    That is from the command to the first `training_step` in its log, of a job that finds nothing to reuse.
+    The time is from the command to the first `training_step` in the log, in an empty root.
 
     Args:
-        image: the one to run.
-        scratch: where roots are made.
-        times: how often each is started, after one of each that does not count.
+        image: of the container.
+        scratch: folder for roots.
+        times: measured starts of each kind, after one that is not measured.
     """
-    took: dict[str, list[float]] = {"outside": [], "in a container": []}
+    seconds: dict[str, list[float]] = {"outside": [], "in a container": []}
     for number in range(times + 1):
-        for name, seconds in took.items():
+        for name, measured in seconds.items():
             root = scratch / f"{name.replace(' ', '-')}-{number}"
             root.mkdir(parents=True)
             root.chmod(0o777)
-            outside = [sys.executable, "-m", "job"]
-            inside = ["docker", "run", "--rm", *HARDENED, "--volume", f"{root}:/output", image]
-            command = [*inside, *ARGUMENTS] if name == "in a container" else [*outside, *ARGUMENTS, "--root", str(root)]
-            seconds.append(until_training(command))
-    counted = {name: seconds[1:] for name, seconds in took.items()}
-    medians = {name: statistics.median(seconds) for name, seconds in counted.items()}
+            outside = [sys.executable, "-m", "job", *ARGUMENTS, "--root", str(root)]
+            inside = ["docker", "run", "--rm", *HARDENED, "--volume", f"{root}:/output", image, *ARGUMENTS]
+            measured.append(seconds_to_training(inside if name == "in a container" else outside))
+    counted = {name: measured[1:] for name, measured in seconds.items()}
+    medians = {name: statistics.median(measured) for name, measured in counted.items()}
     for name, median in medians.items():
         ratio, least, most = median / medians["outside"], min(counted[name]), max(counted[name])
         print(
@@ -45,18 +44,18 @@ def measure_cold_start(image: str, scratch: Path, *, times: int) -> None:
         )
 
 
-def until_training(command: list[str]) -> float:
-    """Return the seconds from starting a job to its first steps of training; it is left to end."""
-    began = time.perf_counter()
+def seconds_to_training(command: list[str]) -> float:
+    """Return the seconds from the start of a job to its first training steps; wait for its end."""
+    started = time.perf_counter()
     with subprocess.Popen(command, stdout=subprocess.PIPE, text=True) as process:
         assert process.stdout is not None
         for line in process.stdout:
             if json.loads(line)["event"] == "training_step":
-                took = time.perf_counter() - began
+                seconds = time.perf_counter() - started
                 break
         else:
-            raise SystemExit(f"{command} never trained")
+            raise SystemExit(f"{command} did not train")
         process.stdout.read()
     if process.returncode:
         raise SystemExit(process.returncode)
-    return took
+    return seconds

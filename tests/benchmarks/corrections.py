@@ -1,12 +1,12 @@
-"""A run's accuracy with the known label errors of MNIST's test set corrected.
+"""Accuracy of a run with the known label errors of MNIST's test set corrected.
 
 python -m tests.benchmarks.corrections RUN
 
 Source: C. Northcutt, A. Athalye and J. Mueller, "Pervasive Label Errors in Test Sets Destabilize Machine Learning
-Benchmarks", 2021. Five people each looked at 100 suspected test images; their votes are in mturk/mnist_mturk.json of
-the repository cleanlab/label-errors. In 15 images fewer than three of the five saw the digit that the label says.
-In ten of these, three or more saw one and the same other digit, which is taken for right here; in the other five no
-digit has three votes, and these are left out. The numbers are rows of the original file t10k.
+Benchmarks", 2021. Five people labelled each of 100 suspected test images; their votes are in mturk/mnist_mturk.json
+of the repository cleanlab/label-errors. In 15 images fewer than three of the five agreed with the label of the file.
+In ten of these, three or more agreed on another digit, which replaces the label here. The other five have no majority
+and are excluded. Image numbers are rows of the original file t10k.
 """
 
 from __future__ import annotations
@@ -17,33 +17,33 @@ from pathlib import Path
 
 import pandas as pd
 
-GIVEN = {
+FILE_LABELS = {
     947: 8, 1621: 0, 1901: 9, 2130: 4, 2462: 2, 2597: 5, 2654: 6, 3520: 6,
     3558: 5, 5937: 5, 6651: 0, 6783: 1, 8527: 4, 9679: 6, 9729: 5,
 }  # fmt: skip
-"""What the labels of the file say."""
-SEEN = {947: 9, 1621: 6, 1901: 4, 2462: 0, 2597: 3, 3558: 0, 5937: 3, 6651: 6, 6783: 6, 9729: 6}
-"""What three or more of five people saw."""
+"""The labels in the file."""
+MAJORITY_LABELS = {947: 9, 1621: 6, 1901: 4, 2462: 0, 2597: 3, 3558: 0, 5937: 3, 6651: 6, 6783: 6, 9729: 6}
+"""The labels of three or more of five people."""
 
 
 def corrected_accuracy(run: Path) -> float | None:
-    """Return a run's accuracy on 9,995 test images; None if its test set is not MNIST's in the original order.
+    """Return the accuracy on 9,995 test images; None if the test set is not MNIST's in its original numbering.
 
     Args:
-        run: directory of a run whose source were the IDX files, with the official split.
+        run: directory of a run from the IDX files, with the official split.
     """
     examples = pd.read_parquet(run / "example_gen" / "test.parquet", columns=["id", "label"])
-    answers = pd.read_parquet(run / "evaluator" / "predictions.parquet", columns=["label", "prediction"])
-    answers.index = pd.Index(examples["id"].astype(str))
-    rows = {row: f"test/{row}" for row in GIVEN}
-    if not set(rows.values()) <= set(answers.index):
+    predictions = pd.read_parquet(run / "evaluator" / "predictions.parquet", columns=["label", "prediction"])
+    predictions.index = pd.Index(examples["id"].astype(str))
+    ids = {row: f"test/{row}" for row in FILE_LABELS}
+    if not set(ids.values()) <= set(predictions.index):
         return None
-    if any(answers.loc[rows[row], "label"] != label for row, label in GIVEN.items()):
+    if any(predictions.loc[ids[row], "label"] != label for row, label in FILE_LABELS.items()):
         return None
-    for row, label in SEEN.items():
-        answers.loc[rows[row], "label"] = label
-    judged = answers.drop([rows[row] for row in GIVEN if row not in SEEN])
-    return float((judged["label"] == judged["prediction"]).mean())
+    for row, label in MAJORITY_LABELS.items():
+        predictions.loc[ids[row], "label"] = label
+    scored = predictions.drop([ids[row] for row in FILE_LABELS if row not in MAJORITY_LABELS])
+    return float((scored["label"] == scored["prediction"]).mean())
 
 
 if __name__ == "__main__":

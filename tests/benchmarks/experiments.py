@@ -1,9 +1,9 @@
-"""What each choice in training is worth: `mnist-fast` to the Trainer, with one thing done otherwise at a time.
+"""Effect of each choice in training: `mnist-fast` up to the Trainer, with one change at a time.
 
 python -m tests.benchmarks.experiments MNIST [--rounds 3] [--only "batch 64;XLA"] [--json FILE]
 
-The variants (see `variants`) run in processes of their own, round by round, with the seeds 0, 1, ... What is
-told of accuracy is that of the validation split; the test split is not looked at. notes.md says what was found.
+The variants (see `variants`) run in processes of their own, in rounds, with the seeds 0, 1, ... Accuracy is that of the
+validation split; the test split is not used. notes.md has the results.
 """
 
 from __future__ import annotations
@@ -17,16 +17,16 @@ import tempfile
 from pathlib import Path
 from typing import Any
 
-from tests.benchmarks.contestants import FAST, config_of, read_job
-from tests.benchmarks.measuring import measure
+from tests.benchmarks.measure import measure_process
+from tests.benchmarks.programs import FAST, parse_run_record, preset_path
 from tests.benchmarks.table import number, percent, print_table
 from tests.benchmarks.variants import VARIANTS
 
-TIMEOUT = 1800
-"""Seconds that a variant may take."""
+TIMEOUT_SECONDS = 1800
+"""For one variant."""
 
 
-class NotMeasuredError(Exception):
+class VariantError(Exception):
     """A variant did not run to its end."""
 
 
@@ -42,25 +42,25 @@ def main() -> None:
         name, seed, root = options.child
         run_variant(name, int(seed), Path(root), options.mnist)
         return
-    found: dict[str, list[dict[str, float]]] = {name: [] for name in options.only}
+    measured: dict[str, list[dict[str, float]]] = {name: [] for name in options.only}
     with tempfile.TemporaryDirectory() as scratch:
         for seed in range(options.rounds):
-            for name in [*found]:
+            for name in [*measured]:
                 try:
-                    found[name].append(measure_variant(name, seed, Path(scratch), options.mnist))
-                    print(f"{seed} {name}: {found[name][-1]}", file=sys.stderr, flush=True)
-                except NotMeasuredError as error:
-                    if name == options.only[0]:  # what all others are compared with
+                    measured[name].append(measure_variant(name, seed, Path(scratch), options.mnist))
+                    print(f"{seed} {name}: {measured[name][-1]}", file=sys.stderr, flush=True)
+                except VariantError as error:
+                    if name == options.only[0]:  # all others are compared with this one
                         raise SystemExit(f"{name}: {error}") from error
-                    del found[name]
-                    print(f"{seed} {name} is left out: {error}", file=sys.stderr, flush=True)
+                    del measured[name]
+                    print(f"{seed} {name} is excluded: {error}", file=sys.stderr, flush=True)
     if options.json:
-        options.json.write_text(json.dumps(found, indent=2) + "\n")
-    tell(found)
+        options.json.write_text(json.dumps(measured, indent=2) + "\n")
+    print_variants(measured)
 
 
 def run_variant(name: str, seed: int, root: Path, mnist: Path) -> None:
-    """Run the job to the Trainer, done otherwise, in this process; print its record."""
+    """Run the job up to the Trainer with a variant, in this process; it prints its run record."""
     variant = VARIANTS[name]
     variant.change()
     from job.commands.run import run_job
@@ -68,48 +68,48 @@ def run_variant(name: str, seed: int, root: Path, mnist: Path) -> None:
 
     source = ["example_gen.source.kind=idx", f"example_gen.source.path={mnist.resolve()}", "example_gen.seed=0"]
     overrides = [*source, f"seed={seed}", *variant.overrides]
-    request = RunOptions(config=config_of(FAST), overrides=overrides, root=root, until="trainer", as_json=True)
-    sys.exit(run_job(request))
+    options = RunOptions(config=preset_path(FAST), overrides=overrides, root=root, until="trainer", as_json=True)
+    sys.exit(run_job(options))
 
 
 def measure_variant(name: str, seed: int, scratch: Path, mnist: Path) -> dict[str, float]:
-    """Run a variant in a process of its own, and return what it took and reached.
+    """Run a variant in a process of its own and return its cost and accuracy.
 
     Raises:
-        NotMeasuredError: if it did not run to its end.
+        VariantError: if it does not run to its end.
     """
     variant = VARIANTS[name]
-    root = scratch / ("fresh" if variant.fresh else "kept")
+    root = scratch / ("fresh" if variant.fresh else "shared")
     shutil.rmtree(root if variant.fresh else root / "artifacts" / "trainer", ignore_errors=True)
     command = [sys.executable, "-m", "tests.benchmarks.experiments", str(mnist), "--child", name, str(seed), str(root)]
-    took = measure(command, timeout=TIMEOUT, variables=variant.environment)
-    if took.failure:
-        raise NotMeasuredError(took.failure)
-    record: dict[str, Any] = json.loads(took.stdout)
-    told = read_job(record)
-    if told.training is None or told.training_wall is None:
-        raise NotMeasuredError("the job does not say what its training took")
+    process = measure_process(command, timeout=TIMEOUT_SECONDS, variables=variant.environment)
+    if process.failure:
+        raise VariantError(process.failure)
+    record: dict[str, Any] = json.loads(process.stdout)
+    output = parse_run_record(record)
+    if output.training is None or output.training_wall is None:
+        raise VariantError("the run record has no training part")
     manifest = json.loads((Path(record["steps"][-1]["path"]) / "manifest.json").read_text())
     return {
-        "wall": took.wall,
-        "cpu": took.cpu,
-        "peak": took.peak / 1e9,
-        "training": told.training,
-        "training_wall": told.training_wall,
+        "wall": process.wall,
+        "cpu": process.cpu,
+        "peak": process.peak / 1e9,
+        "training": output.training,
+        "training_wall": output.training_wall,
         "accuracy": manifest["artifact"]["history"][-1]["val_accuracy"],
     }
 
 
-def tell(found: dict[str, list[dict[str, float]]]) -> None:
-    """Print the medians, and the ratio of training's CPU-seconds to the first one's, round by round."""
-    first = next(iter(found.values()))
+def print_variants(measured: dict[str, list[dict[str, float]]]) -> None:
+    """Print the medians, and the median of each round's ratio of training CPU-seconds to the first variant."""
+    first = next(iter(measured.values()))
     rows = []
-    for name, runs in found.items():
+    for name, runs in measured.items():
         median = {key: statistics.median(run[key] for run in runs) for key in runs[0]}
         ratio = statistics.median(run["training"] / base["training"] for run, base in zip(runs, first, strict=True))
         accuracy = statistics.mean(run["accuracy"] for run in runs)
-        figures = (number(median[key]) for key in ("training", "training_wall", "cpu", "wall", "peak"))
-        rows.append((name, *figures, number(ratio), percent(accuracy)))
+        numbers = (number(median[key]) for key in ("training", "training_wall", "cpu", "wall", "peak"))
+        rows.append((name, *numbers, number(ratio), percent(accuracy)))
     print_table(("", "training cpu s", "wall s", "process cpu s", "wall s", "peak GB", "ratio", "validation %"), rows)
 
 

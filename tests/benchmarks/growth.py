@@ -1,4 +1,4 @@
-"""How it grows: each component's time and memory with more and more made-up images."""
+"""Growth: time and memory of each component with more and more synthetic images."""
 
 from __future__ import annotations
 
@@ -9,30 +9,30 @@ from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
-from tests.benchmarks.contestants import FINISHED, job_command
-from tests.benchmarks.ledger import Ledger
-from tests.benchmarks.measuring import measure
+from tests.benchmarks.measure import measure_process
+from tests.benchmarks.programs import FINISHED, job_command
+from tests.benchmarks.results import ResultsFile
 
 COMPONENTS = ("example_gen", "transform", "trainer", "evaluator", "visualizer")
-BYTES_AN_IMAGE = 10_000
-"""Room on the disk: 28x28 raw, packed, and as float32, and as much again while an artifact is being made."""
+DISK_BYTES_PER_IMAGE = 10_000
+"""A 28x28 image raw, compressed and as float32, and the same again while an artifact is written."""
 
 
 @dataclass(frozen=True, kw_only=True)
-class Grown:
-    """One component at one size, in a process of its own that reuses what came before.
+class GrowthPoint:
+    """One component at one size, in a process of its own that reuses the artifacts before it.
 
     Attributes:
-        times: how many times the base size.
-        images: in all three splits.
-        seconds: of the step itself.
-        cpu: CPU-seconds of the step itself.
-        process_cpu: of the whole process, which also verifies what it reuses.
-        peak: bytes of the process's resident memory at the highest.
+        factor: size in units of the base size.
+        images: of all three splits.
+        seconds: of the step.
+        cpu: CPU-seconds of the step.
+        process_cpu: CPU-seconds of the whole process, which also verifies the reused artifacts.
+        peak: peak resident memory of the process in bytes.
     """
 
     component: str
-    times: int
+    factor: int
     images: int
     seconds: float
     cpu: float
@@ -41,83 +41,83 @@ class Grown:
 
     @property
     def gigabytes(self) -> float:
-        """`peak`, in units of a billion bytes."""
+        """`peak` in units of 1e9 bytes."""
         return self.peak / 1e9
 
 
 @dataclass(frozen=True, kw_only=True)
-class Growth:
-    """What is grown, and how far.
+class GrowthPlan:
+    """The sizes and the configuration to measure.
 
     Attributes:
-        sizes: how many times `base`.
+        factors: sizes in units of `base`.
         base: images, training and test together.
-        preset: configuration that is run.
-        overrides: of it.
-        timeout: seconds that each component may take.
+        preset: configuration to run.
+        overrides: of the configuration.
+        timeout: seconds for each component.
     """
 
-    sizes: Sequence[int]
+    factors: Sequence[int]
     base: int
     preset: str
     overrides: Sequence[str] = ("trainer.epochs=1",)
     timeout: float
 
 
-def measure_growth(growth: Growth, *, scratch: Path, ledger: Ledger) -> list[Grown]:
-    """Run the five components at each size, and print a line each; a size that the disk is too small for is left out.
-
-    Args:
-        growth: what to run.
-        scratch: where a size has its folder while it is measured.
-        ledger: every figure goes to its section `growth`.
-    """
-    measured: list[Grown] = []
-    for times in growth.sizes:
-        images = times * growth.base
-        needed, free = images * BYTES_AN_IMAGE, shutil.disk_usage(scratch).free
-        if free < needed:
-            print(f"skipped: {images:,} images need {needed / 1e9:.1f} GB in {scratch}, and {free / 1e9:.1f} are free")
-            continue
-        folder = scratch / f"growth-{times}"
-        try:
-            for grown in _components(growth, times, folder):
-                measured.append(grown)
-                ledger.add("growth", grown)
-                print(
-                    f"{grown.images:>9,} images  {grown.component:<12} {grown.seconds:8.2f} s"
-                    f"  {grown.cpu:8.2f} cpu s  {grown.peak / 1e6:7.0f} MB",
-                    flush=True,
-                )
-        except NotGrownError as error:
-            ledger.fail(f"growth to {images:,} images: {error}")
-        finally:
-            shutil.rmtree(folder, ignore_errors=True)
-    print()
-    return measured
-
-
-class NotGrownError(Exception):
+class GrowthError(Exception):
     """A size could not be measured to its end."""
 
 
-def _components(growth: Growth, times: int, folder: Path) -> Iterator[Grown]:
-    images = times * growth.base
-    make = [sys.executable, "-m", "tests.benchmarks.synthetic", str(folder / "idx"), "--images", str(images)]
-    if made := measure(make, timeout=growth.timeout).failure:
-        raise NotGrownError(f"they could not be made: {made}")
-    command = job_command(growth.preset, folder / "idx", root=folder / "root", overrides=growth.overrides)
+def measure_growth(plan: GrowthPlan, *, scratch: Path, results: ResultsFile) -> list[GrowthPoint]:
+    """Run the five components at each size and print a line for each. Sizes without enough disk space are skipped.
+
+    Args:
+        plan: what to measure.
+        scratch: folder for the files of a size while it is measured.
+        results: receives every point in the section `growth`.
+    """
+    points: list[GrowthPoint] = []
+    for factor in plan.factors:
+        images = factor * plan.base
+        needed, free = images * DISK_BYTES_PER_IMAGE, shutil.disk_usage(scratch).free
+        if free < needed:
+            print(f"skipped: {images:,} images need {needed / 1e9:.1f} GB in {scratch}, but {free / 1e9:.1f} are free")
+            continue
+        folder = scratch / f"growth-{factor}"
+        try:
+            for point in _measure_components(plan, factor, folder):
+                points.append(point)
+                results.append("growth", point)
+                print(
+                    f"{point.images:>9,} images  {point.component:<12} {point.seconds:8.2f} s"
+                    f"  {point.cpu:8.2f} cpu s  {point.peak / 1e6:7.0f} MB",
+                    flush=True,
+                )
+        except GrowthError as error:
+            results.add_failure(f"growth to {images:,} images: {error}")
+        finally:
+            shutil.rmtree(folder, ignore_errors=True)
+    print()
+    return points
+
+
+def _measure_components(plan: GrowthPlan, factor: int, folder: Path) -> Iterator[GrowthPoint]:
+    images = factor * plan.base
+    write = [sys.executable, "-m", "tests.benchmarks.synthetic", str(folder / "idx"), "--images", str(images)]
+    if failure := measure_process(write, timeout=plan.timeout).failure:
+        raise GrowthError(f"the images were not written: {failure}")
+    command = job_command(plan.preset, folder / "idx", root=folder / "root", overrides=plan.overrides)
     for component in COMPONENTS:
-        took = measure([*command, "--until", component], timeout=growth.timeout, good=FINISHED)
-        if took.failure:
-            raise NotGrownError(f"{component}: {took.failure}")
-        step = json.loads(took.stdout)["steps"][-1]
-        yield Grown(
+        measured = measure_process([*command, "--until", component], timeout=plan.timeout, success_codes=FINISHED)
+        if measured.failure:
+            raise GrowthError(f"{component}: {measured.failure}")
+        step = json.loads(measured.stdout)["steps"][-1]
+        yield GrowthPoint(
             component=component,
-            times=times,
+            factor=factor,
             images=images,
             seconds=step["seconds"],
             cpu=step["cpu_seconds"],
-            process_cpu=took.cpu,
-            peak=took.peak,
+            process_cpu=measured.cpu,
+            peak=measured.peak,
         )

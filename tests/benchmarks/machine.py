@@ -1,4 +1,4 @@
-"""The machine that is measured on."""
+"""The machine on which the benchmark runs."""
 
 from __future__ import annotations
 
@@ -9,15 +9,15 @@ from typing import Any
 
 from job.runner.environment import describe_environment
 
-BUSY = 0.25
-"""Load a processor, over the last minute, above which the machine is not there for the benchmark alone."""
+BUSY_LOAD_PER_CPU = 0.25
+"""Load average of the last minute above which the benchmark warns that other programs are running."""
 
 
 def describe_machine(torch: str | None) -> dict[str, Any]:
-    """Return processor, cores, memory, kernel, versions, and how busy it was at the beginning.
+    """Return processor, memory, kernel, library versions and the current load.
 
     Args:
-        torch: the version of PyTorch that the peers have, if any.
+        torch: the version of PyTorch for the peers, if any.
     """
     return {
         **describe_environment(),
@@ -28,31 +28,31 @@ def describe_machine(torch: str | None) -> dict[str, Any]:
     }
 
 
-def tell_machine(machine: dict[str, Any]) -> None:
-    """Print the machine in two lines."""
+def print_machine(machine: dict[str, Any]) -> None:
+    """Print the machine in two lines, and a warning if it is busy."""
     libraries, load = machine["libraries"], machine["load_average"]
     print(
         f"{machine['processor']}, {machine['cpu_limit']} of {machine['cpus']} processors, "
-        f"{machine['memory_bytes'] / 1e9:.1f} GB, Linux {machine['kernel']}, load {load[0]:.2f} at the beginning"
+        f"{machine['memory_bytes'] / 1e9:.1f} GB, Linux {machine['kernel']}, load {load[0]:.2f} at the start"
     )
     print(
         f"Python {machine['python']}, TensorFlow {libraries['tensorflow']}, Keras {libraries['keras']}, "
         f"PyTorch {machine['torch'] or 'none'}, mnist-job {machine['version']}",
         flush=True,
     )
-    if load[0] > BUSY * machine["cpu_limit"]:
+    if load[0] > BUSY_LOAD_PER_CPU * machine["cpu_limit"]:
         print(
-            "warning: the machine is busy with something else. PyTorch's threads wait for each other by spinning, "
-            "which counts as CPU time: the ratios are worth nothing",
+            "warning: other programs are running. The threads of PyTorch wait for each other in a loop, which counts "
+            "as CPU time: ratios to PyTorch are invalid",
             flush=True,
         )
 
 
 def torch_version(python: str) -> str | None:
-    """Return the version of PyTorch that an interpreter has; None where it has none."""
-    asked = [python, "-c", "import torch; print(torch.__version__)"]
+    """Return the version of PyTorch that an interpreter can import, or None."""
+    command = [python, "-c", "import torch; print(torch.__version__)"]
     try:
-        done = subprocess.run(asked, capture_output=True, text=True, timeout=120, check=False)
+        done = subprocess.run(command, capture_output=True, text=True, timeout=120, check=False)
     except OSError:
         return None
     return done.stdout.strip() if done.returncode == 0 else None

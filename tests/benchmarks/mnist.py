@@ -1,4 +1,4 @@
-"""MNIST as four IDX files, from where tensorflow-datasets keeps it, or downloads it to.
+"""Write MNIST as four IDX files, from the data directory of tensorflow-datasets or downloaded by it.
 
 python -m tests.benchmarks.mnist FOLDER
 """
@@ -20,9 +20,9 @@ def main() -> None:
     tfds.disable_progress_bar()
     splits = tfds.as_numpy(tfds.load("mnist", batch_size=-1))
     folder.mkdir(parents=True, exist_ok=True)
-    for part, (images, labels) in IDX_NAMES.items():
-        write_idx(folder / images, splits[part]["image"][..., 0])
-        write_idx(folder / labels, splits[part]["label"])
+    for split, (images, labels) in IDX_NAMES.items():
+        write_idx(folder / images, splits[split]["image"][..., 0])
+        write_idx(folder / labels, splits[split]["label"])
 
 
 if __name__ == "__main__":

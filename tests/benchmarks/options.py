@@ -1,15 +1,15 @@
-"""The command line of the benchmark.
+"""Command line of the benchmark.
 
-contest    the presets and the peers, round by round, and what must be seen of them
-growth     each component's time and memory with 1, 3, 10 and 30 times MNIST, made up; and a picture of it
-everyday   `--help`, the digits, a run in which everything is reused
-resuming   what checkpoints cost, and how long ending on request takes (only where it is asked for)
+comparison   the presets and the peers, in rounds, and the claims about them
+growth       time and memory of each component with 1, 3, 10 and 30 times the images of MNIST, and a figure
+commands     `--help`, the digits, a run that reuses everything
+resuming     the cost of checkpoints, and the time from SIGTERM to the exit; only if selected
 
-make bench                              everyday, contest and growth: hours
-make bench BENCH=quick                  the claims and a little growth: minutes
-make bench MNIST=folder TORCH=python    IDX files that are at hand; an interpreter that has PyTorch
-make bench ARGS="contest --only mnist-fast,record --seeds 0,1"
-make bench ARGS="--image mnist-job:cpu" only how much later a job trains that begins in a container
+make bench                              commands, comparison and growth: hours
+make bench BENCH=quick                  the claims and two sizes of growth: minutes
+make bench MNIST=folder TORCH=python    with your IDX files, and an interpreter that can import PyTorch
+make bench ARGS="comparison --only mnist-fast,record --seeds 0,1"
+make bench ARGS="--image mnist-job:cpu" only the delay until training starts in a container
 """
 
 from __future__ import annotations
@@ -19,69 +19,67 @@ import sys
 from collections.abc import Mapping, Sequence
 from pathlib import Path
 
-from tests.benchmarks.contestants import CONTESTANTS, FAST, Contestant, config_of
+from tests.benchmarks.programs import FAST, PROGRAMS, Program, preset_path
 from tests.support.processes import REPOSITORY
 
-SECTIONS = ("contest", "growth", "everyday", "resuming")
-BY_EXTENT = {"full": ("everyday", "contest", "growth"), "quick": ("contest", "growth")}
-SIZES = {"full": (1, 3, 10, 30), "quick": (1, 3)}
+SECTIONS = ("comparison", "growth", "commands", "resuming")
+SECTIONS_BY_EXTENT = {"full": ("commands", "comparison", "growth"), "quick": ("comparison", "growth")}
+FACTORS_BY_EXTENT = {"full": (1, 3, 10, 30), "quick": (1, 3)}
 
 
 def parse(arguments: Sequence[str] | None = None) -> argparse.Namespace:
-    """Read the command line; what it leaves open is as `--extent` says."""
+    """Parse the command line; `--extent` determines the defaults."""
     parser = argparse.ArgumentParser(
         prog="make bench",
         description=__doc__,
         formatter_class=argparse.RawDescriptionHelpFormatter,
         allow_abbrev=False,
     )
-    names = [contestant.name for contestant in CONTESTANTS]
+    names = [program.name for program in PROGRAMS]
     parser.add_argument("sections", nargs="*", metavar="SECTION", help=f"of {', '.join(SECTIONS)}")
-    parser.add_argument("--extent", choices=BY_EXTENT, default="full", help="what BENCH says")
-    parser.add_argument("--mnist", type=Path, help="folder of the four IDX files (else from tensorflow-datasets)")
-    parser.add_argument("--torch", default=sys.executable, help="interpreter that has PyTorch")
+    parser.add_argument("--extent", choices=SECTIONS_BY_EXTENT, default="full", help="the value of BENCH")
+    parser.add_argument("--mnist", type=Path, help="folder of the four IDX files (default: from tensorflow-datasets)")
+    parser.add_argument("--torch", default=sys.executable, help="interpreter that can import PyTorch")
     parser.add_argument("--only", type=lambda text: text.split(","), help=f"of {', '.join(names)}")
-    parser.add_argument("--seeds", type=_numbers, help="one a round, for every contestant (else 0, 1, ... of each)")
-    parser.add_argument("--sizes", type=_numbers, help="how many times --base images growth is measured at")
-    parser.add_argument("--base", type=int, default=70_000, help="images of size 1 (as many as MNIST)")
-    parser.add_argument("--preset", default=FAST, help=f"what is grown and resumed ({FAST})")
-    parser.add_argument("--timeout", type=float, default=7200, help="seconds that a process may take (7200)")
-    parser.add_argument("--output", type=Path, default=REPOSITORY / "output", help="folder of results and scratch")
-    parser.add_argument("--json", type=Path, help="where all that was measured goes (OUTPUT/bench.json)")
-    parser.add_argument("--image", help="measure only how much later a job trains in a container of this image")
+    parser.add_argument("--seeds", type=_integers, help="one for each round, for all programs (default: 0, 1, ...)")
+    parser.add_argument("--sizes", type=_integers, help="sizes for growth, in units of --base")
+    parser.add_argument("--base", type=int, default=70_000, help="images of size 1 (70000, as in MNIST)")
+    parser.add_argument("--preset", default=FAST, help=f"preset for growth, commands and resuming ({FAST})")
+    parser.add_argument("--timeout", type=float, default=7200, help="seconds for each process (7200)")
+    parser.add_argument("--output", type=Path, default=REPOSITORY / "output", help="folder for results")
+    parser.add_argument("--json", type=Path, help="file of all results (OUTPUT/bench.json)")
+    parser.add_argument("--image", help="measure only the delay of training in a container of this image")
     options = parser.parse_args(arguments)
-    options.sections = options.sections or BY_EXTENT[options.extent]
-    options.sizes = options.sizes or SIZES[options.extent]
+    options.sections = options.sections or SECTIONS_BY_EXTENT[options.extent]
+    options.sizes = options.sizes or FACTORS_BY_EXTENT[options.extent]
     options.json = options.json or options.output / "bench.json"
-    for what, given, known in (("section", options.sections, SECTIONS), ("contestant", options.only or (), names)):
+    for kind, given, known in (("section", options.sections, SECTIONS), ("program", options.only or (), names)):
         if unknown := [word for word in given if word not in known]:
-            parser.error(f"there is no {what} {', '.join(unknown)}")
-    if set(options.sections) != {"contest"} and not config_of(options.preset).exists():
-        parser.error(f"there is no preset {options.preset}")
+            parser.error(f"unknown {kind} {', '.join(unknown)}")
+    if set(options.sections) != {"comparison"} and not preset_path(options.preset).exists():
+        parser.error(f"unknown preset {options.preset}")
     return options
 
 
-def _numbers(text: str) -> list[int]:
+def _integers(text: str) -> list[int]:
     return [int(word) for word in text.split(",")]
 
 
-def seeds_of(
+def select_seeds(
     *, extent: str, only: Sequence[str] | None, seeds: Sequence[int] | None
-) -> Mapping[Contestant, Sequence[int]]:
-    """Return who runs, and with which seeds, one a round.
+) -> Mapping[Program, Sequence[int]]:
+    """Return the programs to run and their seeds, one for each round.
 
     Args:
         extent: `full` or `quick`.
-        only: names of those who run; None for all of that extent.
-        seeds: for everyone; None for 0, 1, ... as often as the contestant runs.
+        only: names of programs; None for all programs of the extent.
+        seeds: for all programs; None for 0, 1, ... up to the number of rounds of each program.
     """
-    chosen: dict[Contestant, Sequence[int]] = {}
-    for contestant in CONTESTANTS:
-        rounds = contestant.quick if extent == "quick" else contestant.rounds
-        if only is not None and contestant.name in only:
-            rounds = max(rounds, 1)
-        elif only is not None:
-            rounds = 0
+    chosen: dict[Program, Sequence[int]] = {}
+    for program in PROGRAMS:
+        rounds = program.quick_rounds if extent == "quick" else program.rounds
+        if only is not None:
+            rounds = max(rounds, 1) if program.name in only else 0
         if rounds:
-            chosen[contestant] = seeds or range(rounds)
+            chosen[program] = seeds or range(rounds)
     return chosen

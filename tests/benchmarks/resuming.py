@@ -1,4 +1,4 @@
-"""What resuming costs: checkpoints, ending on request, and TensorFlow's op determinism."""
+"""Cost of resuming: checkpoints, TensorFlow's op determinism, and termination on request."""
 
 from __future__ import annotations
 
@@ -11,43 +11,43 @@ import sys
 import time
 from pathlib import Path
 
-WRAPPED = """
+TIMED_TRAINING = """
 import json, sys, time
+from pathlib import Path
 from components.runtime.tensorflow import import_tensorflow
 tf = import_tensorflow()
 if sys.argv[1] == "deterministic":
     tf.config.experimental.enable_op_determinism()
 from components.trainer.checkpoint import Checkpoints
-write, took = Checkpoints.write, []
+write, seconds = Checkpoints.write, []
 def timed(checkpoints, record, arrays):
-    began = time.perf_counter()
+    started = time.perf_counter()
     write(checkpoints, record, arrays)
-    took.append(time.perf_counter() - began)
+    seconds.append(time.perf_counter() - started)
 Checkpoints.write = timed
 from job.commands.run import run_job
-from job.options import Request
-from pathlib import Path
-run_job(Request(config=Path(sys.argv[2]), overrides=sys.argv[4:], root=Path(sys.argv[3]), until="trainer"))
-print("TOOK " + json.dumps(took))
+from job.options import RunOptions
+run_job(RunOptions(config=Path(sys.argv[2]), overrides=sys.argv[4:], root=Path(sys.argv[3]), until="trainer"))
+print("SECONDS " + json.dumps(seconds))
 """
 
 
-def measure_resuming(config: Path, overrides: list[str], roots: Path, *, times: int) -> dict[str, object]:
-    """Train alternately as shipped, without checkpoints, and with op determinism; print and return what it took."""
+def measure_checkpoints(config: Path, overrides: list[str], roots: Path, *, times: int) -> dict[str, object]:
+    """Train alternately as shipped, without checkpoints, and with op determinism; print and return the times."""
     variants = {
         "as shipped": ("plain", []),
-        "no checkpoints but the last": ("plain", ["trainer.checkpoint.every_seconds=0"]),
+        "no checkpoint but the last": ("plain", ["trainer.checkpoint.every_seconds=0"]),
         "op determinism": ("deterministic", []),
     }
     walls: dict[str, list[float]] = {name: [] for name in variants}
     cpus: dict[str, list[float]] = {name: [] for name in variants}
     weights: dict[str, set[str]] = {name: set() for name in variants}
-    saves: list[float] = []
-    shares: list[float] = []
+    write_seconds: list[float] = []
+    fractions: list[float] = []
     for number in range(times):
         for name, (mode, more) in variants.items():
             root = roots / f"{name.replace(' ', '-')}-{number}"
-            command = [sys.executable, "-c", WRAPPED, mode, str(config), str(root), *overrides, *more]
+            command = [sys.executable, "-c", TIMED_TRAINING, mode, str(config), str(root), *overrides, *more]
             done = subprocess.run(command, capture_output=True, text=True, check=True)
             latest = root / "runs" / "latest"
             (step,) = json.loads((latest / "run.json").read_text())["steps"][2:]
@@ -55,9 +55,9 @@ def measure_resuming(config: Path, overrides: list[str], roots: Path, *, times: 
             cpus[name].append(step["cpu_seconds"])
             weights[name].add(json.loads((latest / "trainer/manifest.json").read_text())["artifact"]["weights_sha256"])
             if name == "as shipped":
-                took = json.loads(done.stdout.splitlines()[-1].removeprefix("TOOK "))
-                saves += took
-                shares.append(sum(took) / step["seconds"])
+                seconds = json.loads(done.stdout.splitlines()[-1].removeprefix("SECONDS "))
+                write_seconds += seconds
+                fractions.append(sum(seconds) / step["seconds"])
     shipped_wall, shipped_cpu = statistics.median(walls["as shipped"]), statistics.median(cpus["as shipped"])
     for name in variants:
         wall, cpu = statistics.median(walls[name]), statistics.median(cpus[name])
@@ -67,18 +67,18 @@ def measure_resuming(config: Path, overrides: list[str], roots: Path, *, times: 
             flush=True,
         )
     print(
-        f"a checkpoint: {1000 * statistics.median(saves):.1f} ms (most {1000 * max(saves):.1f}), "
-        f"{len(saves) / times:.0f} in a training, {statistics.median(shares):.3%} of its time",
+        f"a checkpoint: {1000 * statistics.median(write_seconds):.1f} ms (maximum {1000 * max(write_seconds):.1f}), "
+        f"{len(write_seconds) / times:.0f} in a training, {statistics.median(fractions):.3%} of its time",
         flush=True,
     )
-    return {"walls": walls, "cpus": cpus, "saves": saves, "shares": shares}
+    return {"walls": walls, "cpus": cpus, "write_seconds": write_seconds, "fractions": fractions}
 
 
-def measure_ending(config: Path, overrides: list[str], root: Path, *, times: int) -> dict[str, object]:
-    """End a training on request, again and again; print and return the seconds from the signal to the exit."""
+def measure_termination(config: Path, overrides: list[str], root: Path, *, times: int) -> dict[str, object]:
+    """Terminate a training again and again; print and return the seconds from SIGTERM to the exit."""
     options = [word for override in overrides for word in ("--set", override)]
     command = [sys.executable, "-m", "job", "run", "--config", str(config), "--root", str(root), *options]
-    took = []
+    seconds = []
     for number in range(times):
         environment = {**os.environ, "PYTHONUNBUFFERED": "1"}
         with subprocess.Popen(command, stdout=subprocess.PIPE, text=True, env=environment) as process:
@@ -86,11 +86,11 @@ def measure_ending(config: Path, overrides: list[str], root: Path, *, times: int
             for line in process.stdout:
                 if line.startswith("  epoch" if number == 0 else "  resumed"):
                     break
-            time.sleep(2.5 + number / 2)  # into the next epoch, past the tracing of its graph
-            asked = time.perf_counter()
+            time.sleep(2.5 + number / 2)  # into the next epoch, after its graph is traced
+            requested = time.perf_counter()
             process.send_signal(signal.SIGTERM)
             process.stdout.read()
             assert process.wait() == 143
-            took.append(time.perf_counter() - asked)
-    print(f"SIGTERM to exit 143 in training: median {statistics.median(took):.2f} s, most {max(took):.2f} s of {times}")
-    return {"seconds": took}
+            seconds.append(time.perf_counter() - requested)
+    print(f"SIGTERM to exit 143 in training: median {statistics.median(seconds):.2f} s, maximum {max(seconds):.2f} s")
+    return {"seconds": seconds}

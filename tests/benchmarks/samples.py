@@ -1,4 +1,4 @@
-"""What one process took as a sample, and what the samples of a contestant come to."""
+"""Samples: one measured run of a program, and the summary of all runs of a program."""
 
 from __future__ import annotations
 
@@ -9,23 +9,23 @@ from dataclasses import dataclass, field
 
 @dataclass(frozen=True, kw_only=True)
 class Sample:
-    """One contestant, once.
+    """One run of a program.
 
     Attributes:
         round: from 0.
-        wall: seconds, of the whole process.
-        cpu: CPU-seconds, of the whole process.
-        peak: bytes of resident memory at the highest.
+        wall: seconds of the whole process.
+        cpu: CPU-seconds of the whole process.
+        peak: peak resident memory in bytes.
         accuracy: on the test images.
-        corrected: the same with the known label errors corrected (see `corrections`).
-        training: CPU-seconds.
-        training_wall: seconds.
-        parts: CPU-seconds beside training, by part.
-        curve: after each epoch, test `accuracy` and `cpu_seconds` of training so far.
-        failure: why there is nothing else here; empty if it went well.
+        corrected: accuracy with the known label errors corrected (see `corrections`).
+        training: CPU-seconds of training.
+        training_wall: seconds of training.
+        parts: CPU-seconds outside of training, by part.
+        curve: for each epoch, the test `accuracy` and the `cpu_seconds` of training up to its end.
+        failure: why the sample has no values; empty if it has.
     """
 
-    contestant: str
+    program: str
     seed: int
     round: int
     wall: float = 0.0
@@ -40,25 +40,25 @@ class Sample:
     failure: str = ""
 
     @property
-    def beside(self) -> float | None:
-        """CPU-seconds of everything but training."""
+    def other_cpu(self) -> float | None:
+        """CPU-seconds outside of training."""
         return None if self.training is None else self.cpu - self.training
 
 
 @dataclass(frozen=True, kw_only=True)
 class Summary:
-    """The samples of a contestant together.
+    """All valid samples of a program.
 
     Attributes:
-        count: how many samples.
+        count: number of samples.
         wall: median, in seconds.
         cpu: median, in CPU-seconds.
-        peak: of all samples the highest, in bytes.
+        peak: maximum, in bytes.
         training: median, in CPU-seconds.
-        beside: median CPU-seconds of everything else.
+        other_cpu: median CPU-seconds outside of training.
         accuracies: in the order of the rounds.
         corrected: mean accuracy with the known label errors corrected.
-        parts: median CPU-seconds beside training, by part.
+        parts: median CPU-seconds outside of training, by part.
     """
 
     count: int
@@ -66,29 +66,29 @@ class Summary:
     cpu: float
     peak: int
     training: float | None
-    beside: float | None
+    other_cpu: float | None
     accuracies: tuple[float, ...]
     corrected: float | None
     parts: Mapping[str, float]
 
     @property
     def accuracy(self) -> float | None:
-        """The mean."""
+        """The mean accuracy."""
         return statistics.mean(self.accuracies) if self.accuracies else None
 
     @property
     def deviation(self) -> float | None:
-        """The sample standard deviation; None of a single one."""
+        """The sample standard deviation of the accuracy; None for a single sample."""
         return statistics.stdev(self.accuracies) if len(self.accuracies) > 1 else None
 
 
 def summarize(samples: Iterable[Sample]) -> dict[str, Summary]:
-    """Return the summary of each contestant that has a sample that went well."""
-    by_name: dict[str, list[Sample]] = {}
+    """Return the summary of each program with at least one valid sample."""
+    by_program: dict[str, list[Sample]] = {}
     for sample in samples:
         if not sample.failure:
-            by_name.setdefault(sample.contestant, []).append(sample)
-    return {name: _summary(some) for name, some in by_name.items()}
+            by_program.setdefault(sample.program, []).append(sample)
+    return {name: _summary(own) for name, own in by_program.items()}
 
 
 def _summary(samples: Sequence[Sample]) -> Summary:
@@ -99,7 +99,7 @@ def _summary(samples: Sequence[Sample]) -> Summary:
         cpu=statistics.median(sample.cpu for sample in samples),
         peak=max(sample.peak for sample in samples),
         training=_median(sample.training for sample in samples),
-        beside=_median(sample.beside for sample in samples),
+        other_cpu=_median(sample.other_cpu for sample in samples),
         accuracies=tuple(sample.accuracy for sample in samples if sample.accuracy is not None),
         corrected=_mean(sample.corrected for sample in samples),
         parts={part: statistics.median(sample.parts.get(part, 0.0) for sample in samples) for part in parts},

@@ -1,4 +1,4 @@
-"""Figures in columns, for a person."""
+"""Tables of numbers on the console."""
 
 from __future__ import annotations
 
@@ -6,9 +6,9 @@ from collections.abc import Sequence
 
 
 def print_table(header: Sequence[str], rows: Sequence[Sequence[str]]) -> None:
-    """Print rows below a header: numbers to the right; the first column, and any with words in it, to the left.
+    """Print rows below a header. The first column and columns with spaces are left-aligned, others right-aligned.
 
-    Without rows it prints nothing.
+    Prints nothing without rows.
     """
     if not rows:
         return
@@ -22,7 +22,7 @@ def print_table(header: Sequence[str], rows: Sequence[Sequence[str]]) -> None:
 
 
 def number(value: float | None, digits: int = 2) -> str:
-    """Return a number with so many decimals; nothing of None.
+    """Format a number with a fixed number of decimals; None is empty.
 
     >>> number(1234.567), number(None)
     ('1,234.57', '')
@@ -30,10 +30,10 @@ def number(value: float | None, digits: int = 2) -> str:
     return "" if value is None else f"{value:,.{digits}f}"
 
 
-def percent(share: float | None, digits: int = 2) -> str:
-    """Return a share in percent, without the sign.
+def percent(fraction: float | None, digits: int = 2) -> str:
+    """Format a fraction in percent, without the sign.
 
     >>> percent(0.9891)
     '98.91'
     """
-    return number(None if share is None else 100 * share, digits)
+    return number(None if fraction is None else 100 * fraction, digits)

@@ -1,4 +1,4 @@
-"""The job's `mnist-fast`, each time with one thing done otherwise: what was worth trying, and how it is tried."""
+"""Variants of `mnist-fast` for `experiments`: each changes one thing, by an override, a variable or a patch."""
 
 from __future__ import annotations
 
@@ -9,168 +9,185 @@ from typing import Any
 
 
 def _module(name: str) -> Any:
-    """Return a module of `components`, to be tampered with."""
+    """Return a module of `components` to patch; TensorFlow is imported first, as the job does."""
+    importlib.import_module("components.runtime.tensorflow").import_tensorflow()
     return importlib.import_module(f"components.{name}")
 
 
-def _pieces_of(steps: int) -> Callable[[], None]:
+def _patch(owner: Any, name: str, make: Callable[[Any], Any]) -> None:
+    """Replace an attribute that exists by what `make` returns for it."""
+    setattr(owner, name, make(getattr(owner, name)))
+
+
+def _group_steps(steps: int) -> Callable[[], None]:
     def change() -> None:
-        fitting = _fitting()
-        fitting.REPORTS_AN_EPOCH, fitting.LONGEST_PIECE = 1, steps
+        loop = _module("trainer.training_loop")
+        _patch(loop, "PROGRESS_REPORTS_PER_EPOCH", lambda _: 1)
+        _patch(loop, "MAX_STEPS_PER_GROUP", lambda _: steps)
 
     return change
 
 
-def _threads(count: int) -> Callable[[], None]:
+def _use_threads(count: int) -> Callable[[], None]:
     def change() -> None:
-        _module("runtime.tensorflow").cpu_limit = _module("trainer").cpu_limit = lambda: count
+        # Before TensorFlow is imported, which reads the number of threads.
+        for module in ("components.runtime.tensorflow", "components.trainer.component"):
+            _patch(importlib.import_module(module), "cpu_limit", lambda _: lambda: count)
 
     return change
 
 
-def _fit_with(**options: Any) -> Callable[[], None]:
+def _compile_with_xla() -> None:
+    def with_xla(loop: Any) -> Any:
+        return lambda *arguments, **options: loop(*arguments, **{**options, "xla": True})
+
+    _patch(_module("trainer.training_loop"), "TrainingLoop", with_xla)
+
+
+def _use_precision(policy: str) -> Callable[[], None]:
     def change() -> None:
-        fitting = _fitting()
-        fit = fitting.fit
-        fitting.fit = lambda *arguments, **given: fit(*arguments, **{**given, **options})
+        def with_policy(config: Any) -> Any:
+            return lambda **_: config(xla=False, precision=policy)
+
+        _patch(_module("trainer.component"), "GpuConfig", with_policy)
 
     return change
 
 
-def _precision(policy: str) -> Callable[[], None]:
-    def change() -> None:
-        trainer = _module("trainer")
-        config = trainer.GpuConfig(xla=False, precision=policy)
-        trainer.GpuConfig = lambda **_: config
-
-    return change
-
-
-def _fitting() -> Any:
-    """Return the module that fits; TensorFlow must have been imported in our way before it."""
-    _module("runtime.tensorflow").import_tensorflow()
-    return _module("training.fitting")
-
-
-def _images_as_bytes() -> None:
-    _fitting()
+def _cache_bytes() -> None:
+    """Cache images as uint8 and scale them in the training step."""
+    cache = _module("trainer.device_cache")
     import numpy as np
     import tensorflow as tf
 
-    resident = _module("training.resident")
-    read, kind = resident.read_rows, resident.DeviceCache
-    begin, take = kind.__init__, kind.take
+    def init_with_bytes(init: Any) -> Any:
+        def wrapped(self: Any, split: Any) -> None:
+            init(self, split)
+            shape = split.images.shape[1:]
+            self._images = tf.Variable(np.zeros((0, *shape), np.uint8), shape=(None, *shape), trainable=False)
 
-    def beginning(self: Any, split: Any) -> None:
-        begin(self, split)
-        shape = (None, *split.images.shape[1:])
-        self._images = tf.Variable(np.zeros((0, *shape[1:]), np.uint8), shape=shape, trainable=False)
+        return wrapped
 
-    def taking(self: Any, rows: Any) -> tuple[Any, Any]:
-        images, labels = take(self, rows)
-        return tf.cast(images, tf.float32) * (1 / 255), labels
+    def gather_scaled(gather: Any) -> Any:
+        def wrapped(self: Any, rows: Any) -> tuple[Any, Any]:
+            images, labels = gather(self, rows)
+            return tf.cast(images, tf.float32) * (1 / 255), labels
 
-    def reading(array: Any, start: int, stop: int) -> Any:
-        rows = read(array, start, stop)
-        return np.rint(rows * 255).astype(np.uint8) if rows.dtype == np.float32 else rows
+        return wrapped
 
-    kind.__init__, kind.take, resident.read_rows = beginning, taking, reading
+    def read_bytes(read_rows: Any) -> Any:
+        def wrapped(array: Any, start: int, stop: int) -> Any:
+            rows = read_rows(array, start, stop)
+            return np.rint(rows * 255).astype(np.uint8) if rows.dtype == np.float32 else rows
+
+        return wrapped
+
+    _patch(cache.DeviceCache, "__init__", init_with_bytes)
+    _patch(cache.DeviceCache, "gather", gather_scaled)
+    _patch(cache, "read_rows", read_bytes)
 
 
-def _images_from_the_pipeline() -> None:
-    fitting = _fitting()
-    batches, kind = fitting.training_batches, _module("training.resident").DeviceCache
-    take, acquire = kind.take, kind.acquire
-    held: list[Any] = []
+def _gather_in_pipeline() -> None:
+    """Gather images in the input pipeline, on the host, instead of in the training step."""
+    loop, cache = _module("trainer.training_loop"), _module("trainer.device_cache").DeviceCache
+    gather_rows = cache.gather
+    loaded: list[Any] = []
 
-    def holding(self: Any, start: int, rows: int) -> None:
-        acquire(self, start, rows)
-        held.append(self)
+    def remember(load_rows: Any) -> Any:
+        def wrapped(self: Any, start: int, rows: int) -> None:
+            load_rows(self, start, rows)
+            loaded.append(self)
 
-    def gathered(rows: Any, **options: Any) -> Any:
-        resident = held[-1]
-        return batches(rows, **options).map(lambda step, rows: (step, take(resident, rows))).prefetch(4)
+        return wrapped
 
-    def taking(self: Any, rows: Any) -> Any:
-        return rows if isinstance(rows, tuple) else take(self, rows)
+    def gather_batches(training_batches: Any) -> Any:
+        def wrapped(rows: Any, **options: Any) -> Any:
+            images = loaded[-1]
+            batches = training_batches(rows, **options)
+            return batches.map(lambda step, rows: (step, gather_rows(images, rows))).prefetch(4)
 
-    kind.acquire, kind.take, fitting.training_batches = holding, taking, gathered
+        return wrapped
+
+    _patch(cache, "load_rows", remember)
+    _patch(cache, "gather", lambda gather: lambda self, rows: rows if isinstance(rows, tuple) else gather(self, rows))
+    _patch(loop, "training_batches", gather_batches)
 
 
 def _relu_before_pooling() -> None:
-    trainer = _module("trainer")
-    build_network = trainer.build_network
+    def reorder(build_network: Any) -> Any:
+        def build(*arguments: Any, **options: Any) -> Any:
+            import keras
 
-    def build(*arguments: Any, **options: Any) -> Any:
-        import keras
+            network = build_network(*arguments, **options)
+            layers = list(network.layers)
+            for pooling in [layer for layer in layers if layer.name.startswith("pooling")]:
+                start = layers.index(pooling)
+                end = next(at for at in range(start, len(layers)) if layers[at].name.startswith("relu"))
+                layers[start : end + 1] = [*layers[start + 1 : end + 1], pooling]
+            return keras.Sequential([keras.Input(network.input_shape[1:]), *layers])
 
-        network = build_network(*arguments, **options)
-        layers = list(network.layers)
-        for pooling in [layer for layer in layers if layer.name.startswith("pooling")]:
-            place = layers.index(pooling)
-            end = next(at for at in range(place, len(layers)) if layers[at].name.startswith("relu"))
-            layers[place : end + 1] = [*layers[place + 1 : end + 1], pooling]
-        return keras.Sequential([keras.Input(network.input_shape[1:]), *layers])
+        return build
 
-    trainer.build_network = build
+    _patch(_module("trainer.component"), "build_network", reorder)
 
 
-def _import_tensorflow_beside() -> None:
+def _import_tensorflow_in_thread() -> None:
     import threading
 
-    threading.Thread(target=_module("runtime.tensorflow").import_tensorflow).start()
+    runtime = importlib.import_module("components.runtime.tensorflow")
+    threading.Thread(target=runtime.import_tensorflow).start()
 
 
-def _nothing() -> None:
-    """Change nothing."""
+def _no_change() -> None:
+    """Leave the code unchanged."""
 
 
 @dataclass(frozen=True, kw_only=True)
 class Variant:
-    """One thing done otherwise.
+    """One change.
 
     Attributes:
         overrides: of the configuration.
         environment: variables of the process.
-        change: done in the process before the job runs.
-        fresh: whether data is read and scaled in this process, too.
+        change: patches the code, in the process and before the job runs.
+        fresh: whether the process also runs ExampleGen and Transform.
     """
 
     overrides: tuple[str, ...] = ()
     environment: Mapping[str, str] = field(default_factory=dict)
-    change: Callable[[], None] = _nothing
+    change: Callable[[], None] = _no_change
     fresh: bool = False
 
 
 VARIANTS: Mapping[str, Variant] = {
     "as shipped": Variant(),
-    "images as uint8, scaled in the step": Variant(change=_images_as_bytes),
-    "images from the input pipeline": Variant(change=_images_from_the_pipeline),
-    "1 step an execution": Variant(change=_pieces_of(1)),
-    "8 steps an execution": Variant(change=_pieces_of(8)),
-    "an epoch an execution": Variant(change=_pieces_of(10_000)),
+    "images as uint8, scaled in the step": Variant(change=_cache_bytes),
+    "images from the input pipeline": Variant(change=_gather_in_pipeline),
+    "1 step per execution": Variant(change=_group_steps(1)),
+    "8 steps per execution": Variant(change=_group_steps(8)),
+    "an epoch per execution": Variant(change=_group_steps(10_000)),
     "ReLU before pooling": Variant(change=_relu_before_pooling),
-    "XLA": Variant(change=_fit_with(xla=True)),
-    "mixed_bfloat16": Variant(change=_precision("mixed_bfloat16")),
-    "1 thread": Variant(change=_threads(1)),
-    "4 threads": Variant(change=_threads(4)),
+    "XLA": Variant(change=_compile_with_xla),
+    "mixed_bfloat16": Variant(change=_use_precision("mixed_bfloat16")),
+    "1 thread": Variant(change=_use_threads(1)),
+    "4 threads": Variant(change=_use_threads(4)),
     "without oneDNN": Variant(environment={"TF_ENABLE_ONEDNN_OPTS": "0"}),
     "batch 64": Variant(overrides=("trainer.batch_size=64",)),
     "batch 256": Variant(overrides=("trainer.batch_size=256",)),
     "batch 512": Variant(overrides=("trainer.batch_size=512",)),
     "constant rate 0.001": Variant(overrides=("trainer.learning_rate={schedule: constant, rate: 0.001}",)),
     "cosine from 0.01": Variant(overrides=("trainer.learning_rate={schedule: cosine, peak: 0.01}",)),
-    "Adam's usual betas": Variant(overrides=("trainer.optimizer={beta_1: 0.9, beta_2: 0.999}",)),
+    "Adam's default betas": Variant(overrides=("trainer.optimizer={beta_1: 0.9, beta_2: 0.999}",)),
     "without label smoothing": Variant(overrides=("trainer.label_smoothing=0.0",)),
     "without batch normalization": Variant(overrides=("trainer.network.batch_normalization=false",)),
-    "padding same, everywhere": Variant(overrides=("trainer.network.padding=[same, same, same]",)),
+    "padding same everywhere": Variant(overrides=("trainer.network.padding=[same, same, same]",)),
     "kernels 3, 3, 3": Variant(overrides=("trainer.network.kernels=[3, 3, 3]",)),
     "filters 12, 32, 64": Variant(overrides=("trainer.network.filters=[12, 32, 64]",)),
     "filters 8, 24, 48": Variant(overrides=("trainer.network.filters=[8, 24, 48]",)),
     "affine augmentation": Variant(overrides=("trainer.augmentation={rotation: 10.0, zoom: 0.1, shift: 0.05}",)),
-    "from the source on": Variant(fresh=True),
-    "from the source on, TensorFlow imported beside": Variant(fresh=True, change=_import_tensorflow_beside),
-    "from the source on, without .pyc files": Variant(
+    "whole data path": Variant(fresh=True),
+    "whole data path, TensorFlow imported in a thread": Variant(fresh=True, change=_import_tensorflow_in_thread),
+    "whole data path, without .pyc files": Variant(
         fresh=True, environment={"PYTHONDONTWRITEBYTECODE": "1", "PYTHONPYCACHEPREFIX": "/nowhere"}
     ),
 }

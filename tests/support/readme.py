@@ -95,7 +95,13 @@ def blocks_of(path: Path) -> list[Block]:
     return found
 
 
+def find_block(language: str, containing: str) -> Block:
+    """Return the only block of a language that contains a text, of any README file; that of a folder wins."""
+    found = [block for block in blocks() if block.language == language and containing in block.text]
+    (block,) = [block for block in found if block.readme != "README.md"] or found
+    return block
+
+
 def fenced_block(language: str, containing: str) -> str:
-    """Return the only block of a language, in any README file, that contains a text."""
-    (found,) = [block.text for block in blocks() if block.language == language and containing in block.text]
-    return found
+    """Return the text of `find_block`."""
+    return find_block(language, containing).text

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from components.artifacts import ExportFormat, Model
+from components.artifacts import Examples, ExportFormat, Model
 from components.base.markdown import Markdown, code
 from components.visualizer.format import TextTable, counted, percent, plain_number
 from components.visualizer.report_data import Statements
@@ -17,6 +17,15 @@ RUNTIMES: dict[ExportFormat, str] = {
     "litert": "LiteRT",
     "onnx": "ONNX Runtime",
 }
+
+
+MIDDLE_GREY = 127.5
+
+
+def tone(examples: Examples) -> str:
+    """Return whether the training images are dark or bright on average."""
+    dark = examples.splits.train.pixel_mean < MIDDLE_GREY
+    return "bright strokes on a dark background" if dark else "dark strokes on a bright background"
 
 
 def model_table(model: Model) -> TextTable:

@@ -72,14 +72,9 @@ def label_classes(
     max_labels: int = 30,
     rotate: bool = False,
 ) -> None:
-    """Label every class of an axis, or every 2nd, 3rd, ... so that there are about `max_labels` at most.
+    """Call `set_xticks` or `set_yticks` to label every class, or every 2nd, 3rd, ... above `max_labels` classes.
 
-    Args:
-        set_ticks: `set_xticks` or `set_yticks` of the axes.
-        names: class names by label.
-        offset: of a class from its label, in data coordinates.
-        max_labels: above which classes are left out.
-        rotate: whether names of more than three characters are rotated.
+    Class n is at n + `offset`. Names of more than three characters are rotated if `rotate` is set.
     """
     shown = range(0, len(names), max(1, -(-len(names) // max_labels)))
     rotation = 90 if rotate and max(map(len, names)) > 3 else 0

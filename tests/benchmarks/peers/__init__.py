@@ -1,1 +1,1 @@
-"""The scripts that the job is measured against; each runs alone, and imports nothing of this project."""
+"""Peer scripts: what people would use instead of the job. They import nothing of this project."""

@@ -1,16 +1,15 @@
-"""All that the `mnist-fast` job does beside training, by hand: what its machinery is measured against.
+"""A bare script for everything that the `mnist-fast` job does except training, to measure the overhead of the job.
 
-Source: the job itself; this script writes the same kinds of files with the same content, in the order in which they
-come up, from memory to memory. It reads the IDX files, splits off a stratified tenth for validation, writes a Parquet
-file a split, counts images that stand in two splits, writes the scaled images and labels as .npy; builds the network,
-takes a few steps of training (told apart as `training`, as the job's is), saves it as .keras and as a SavedModel that
-takes raw images, with its history; answers the test and the validation images, scores them, loads the SavedModel in a
-process of its own and gives it raw images, answers a hundred images that are spoilt in seven ways of five severities
-each, writes metrics and predictions; draws the five pictures, of the same size, and puts them on a page.
+It writes the same kinds of files with the same content, in the same order, and keeps everything in memory. It reads
+the IDX files, splits off a stratified tenth for validation, writes a Parquet file for each split, counts images that
+are in two splits, and writes scaled images and labels as .npy. It builds the network, trains for a few steps
+(reported as `training`, as in the job), and saves a .keras file, a SavedModel for raw images, and the history. It
+predicts and scores the test and validation images, runs the SavedModel on raw images in another process, predicts a
+hundred images with seven corruptions of five severities each, and writes metrics and predictions. It draws five
+figures of the same size and puts them on a page.
 
-It departs from the job in this, which is what the job's price is: no digests, manifests, lineage, locks, flushing to
-disk or reading back; no checks of what is read, no intervals, no slices, no charts and no pad on the page; no
-configuration, no progress. It tells the CPU-seconds of each part.
+The job does more: digests, manifests, lineage, locks, flushing to disk, reading back, checks of its inputs, intervals,
+slices, charts, a sketchpad, configuration and progress. The script reports the CPU-seconds of each part.
 """
 
 from __future__ import annotations
@@ -27,11 +26,11 @@ from pathlib import Path
 from typing import Any
 
 import numpy as np
-from peer import Stopwatch, make_parser, read_mnist, tell
+from common import Stopwatch, make_parser, print_result, read_mnist
 
 CONVOLUTIONS = ((16, 5, "valid"), (32, 3, "valid"), (64, 3, "same"))
 DENSE = (128, 64)
-BATCH, STEPS = 128, 5
+BATCH_SIZE, STEPS = 128, 5
 CLASSES = 10
 
 
@@ -41,17 +40,17 @@ import numpy as np
 import tensorflow as tf
 
 served = tf.saved_model.load(sys.argv[1] + "/saved_model").signatures["serving_default"]
-answers = served(images=tf.constant(np.load(sys.argv[1] + "/raw.npy")))["probabilities"].numpy()
-np.save(sys.argv[1] + "/served.npy", answers)
+probabilities = served(images=tf.constant(np.load(sys.argv[1] + "/raw.npy")))["probabilities"].numpy()
+np.save(sys.argv[1] + "/served.npy", probabilities)
 """
 
 
 class Parts:
-    """CPU-seconds by part, of processes that it started too: each lasts from the end of the one before it."""
+    """CPU-seconds by part, child processes included. A part begins at the end of the part before it."""
 
     def __init__(self) -> None:
         self.cpu_seconds: dict[str, float] = {}
-        self._ended = 0.0  # the clock of a process begins at 0
+        self._ended = 0.0  # the CPU clock of a process starts at 0
 
     def done(self, part: str) -> None:
         children = os.times()
@@ -62,7 +61,7 @@ class Parts:
 
 def main() -> None:
     parser = make_parser(__doc__, epochs=1)
-    parser.add_argument("--output", type=Path, required=True, help="folder for everything that is written")
+    parser.add_argument("--output", type=Path, required=True, help="folder for all files")
     options = parser.parse_args()
     output = options.output
     output.mkdir(parents=True, exist_ok=True)
@@ -127,11 +126,11 @@ def main() -> None:
     training = Stopwatch()
     training.start()
     fitted = network.fit(
-        scaled["train"][: STEPS * BATCH],
-        labels["train"][: STEPS * BATCH],
-        batch_size=BATCH,
+        scaled["train"][: STEPS * BATCH_SIZE],
+        labels["train"][: STEPS * BATCH_SIZE],
+        batch_size=BATCH_SIZE,
         epochs=options.epochs,
-        validation_data=(scaled["validation"][:BATCH], labels["validation"][:BATCH]),
+        validation_data=(scaled["validation"][:BATCH_SIZE], labels["validation"][:BATCH_SIZE]),
         verbose=0,
     )
     training.stop()
@@ -145,24 +144,24 @@ def main() -> None:
     network.predict(scaled["validation"], batch_size=1000, verbose=0)
     parts.done("predict")
     served = serve(output, raw["test"][:200])
-    print("largest difference as it is served:", float(np.abs(served - probabilities[:200]).max()))
-    parts.done("serve in a process")
-    for images in spoilt(scaled["test"][:100]):
+    print("largest difference of the SavedModel:", float(np.abs(served - probabilities[:200]).max()))
+    parts.done("run the SavedModel")
+    for images in corrupted(scaled["test"][:100]):
         network.predict(images, batch_size=1000, verbose=0)
-    parts.done("spoil and predict")
+    parts.done("corrupt and predict")
     confusion = evaluate(labels["test"], probabilities, overlaps, output)
     parts.done("evaluate")
 
-    from drawing import draw
+    from figures import draw
 
     parts.done("import seaborn")
     maps = keras.Model(network.inputs[0], network.layers[0].output)(scaled["test"][:1]).numpy()[0]
     draw(fitted.history, confusion, maps, scaled["test"], labels, probabilities, output)
-    pictures = [base64.b64encode(path.read_bytes()).decode() for path in sorted(output.glob("*.png"))]
-    page = "".join(f'<img src="data:image/png;base64,{picture}">' for picture in pictures)
+    encoded = [base64.b64encode(path.read_bytes()).decode() for path in sorted(output.glob("*.png"))]
+    page = "".join(f'<img src="data:image/png;base64,{image}">' for image in encoded)
     (output / "report.html").write_text(f"<!doctype html><title>MNIST</title>{page}")
     parts.done("draw")
-    tell(
+    print_result(
         accuracy=None,
         training=training,
         parameters=network.count_params(),
@@ -201,18 +200,18 @@ def save_for_serving(tf: Any, network: Any, folder: Path) -> None:
 
 
 def serve(output: Path, images: Any) -> Any:
-    """Return what the SavedModel answers in a process of its own."""
+    """Return the probabilities of the SavedModel, computed in another process."""
     np.save(output / "raw.npy", images)
     subprocess.run([sys.executable, "-c", SERVE, str(output)], check=True, capture_output=True)
     return np.load(output / "served.npy")
 
 
-def spoilt(images: Any) -> Iterator[Any]:
-    """Yield images spoilt in seven ways, those of all five severities together."""
+def corrupted(images: Any) -> Iterator[Any]:
+    """Yield the images with each of seven corruptions, all five severities concatenated."""
     from scipy import ndimage
 
     random = np.random.default_rng(0)
-    ways: list[Callable[[int], Any]] = [
+    corruptions: list[Callable[[int], Any]] = [
         lambda severity: ndimage.shift(images, (0, severity, severity, 0), order=1),
         lambda severity: ndimage.rotate(images, 12 * severity, axes=(1, 2), reshape=False, order=1),
         lambda severity: ndimage.affine_transform(images, (1, 1 + severity / 8, 1 + severity / 8, 1), order=1),
@@ -221,12 +220,12 @@ def spoilt(images: Any) -> Iterator[Any]:
         lambda severity: images * (1 - severity / 6),
         lambda severity: np.where(np.arange(28)[:, None] < 2 * severity, 0, images),
     ]
-    for way in ways:
-        yield np.concatenate([np.clip(way(severity), 0, 1) for severity in range(1, 6)]).astype(np.float32)
+    for corrupt in corruptions:
+        yield np.concatenate([np.clip(corrupt(severity), 0, 1) for severity in range(1, 6)]).astype(np.float32)
 
 
 def evaluate(labels: Any, probabilities: Any, overlaps: Mapping[str, int], output: Path) -> Any:
-    """Write the metrics and one row a test image; return the confusion matrix."""
+    """Write metrics and one row for each test image; return the confusion matrix."""
     import pandas as pd
     from sklearn.metrics import accuracy_score, confusion_matrix, precision_recall_fscore_support
 

@@ -4,16 +4,15 @@ Source: F. Chollet, "Simple MNIST convnet", keras.io/examples/vision/mnist_convn
 32 and 64 filters of 3x3 (`valid`), each with max-pooling, dropout 0.5, softmax; Adam, categorical cross-entropy on
 one-hot labels, batches of 128, 15 epochs, the last tenth of the 60,000 for validation.
 
-It departs from it in this: the images come from IDX files rather than from `keras.datasets`, there is a seed, and
-it prints one line only.
+Differences: images come from IDX files instead of `keras.datasets`, there is a seed, and it prints one line only.
 """
 
 from __future__ import annotations
 
 import keras
 import numpy as np
+from common import Stopwatch, make_parser, print_result, read_mnist
 from keras import layers
-from peer import Stopwatch, make_parser, read_mnist, tell
 
 CLASSES = 10
 
@@ -50,7 +49,7 @@ def main() -> None:
     training.stop()
 
     _, accuracy = network.evaluate(test_images, test_labels, verbose=0)
-    tell(accuracy=accuracy, training=training, parameters=network.count_params(), epochs=options.epochs)
+    print_result(accuracy=accuracy, training=training, parameters=network.count_params(), epochs=options.epochs)
 
 
 if __name__ == "__main__":

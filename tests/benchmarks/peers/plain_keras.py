@@ -1,11 +1,11 @@
-"""The plain Keras script that the job replaces: one file, `fit()`, three pictures.
+"""The plain Keras script that the job replaces: one file, `fit()`, three figures.
 
-Source: the recipe that the job began with: 32, 64 and 64 filters of 3x3 (`same`), each with max-pooling,
-dense 128 and 64, softmax; Adam and batches of 32 as Keras has them; early stopping with patience 3, which keeps
-the best weights; a tenth of the 60,000 for validation, stratified; scored on the official 10,000.
+Source: the first recipe of the job: 32, 64 and 64 filters of 3x3 (`same`), each with max-pooling, dense 128 and 64,
+softmax; Adam and batches of 32, the defaults of Keras; early stopping with patience 3 and the best weights restored; a
+stratified tenth of the 60,000 for validation; scored on the official 10,000.
 
-Beside what such a script does, it scores the test images after every epoch, to tell how much training a given
-accuracy takes. That is neither in `training` nor in the curve's seconds; what it takes is told as `aside`.
+For the benchmark only, it scores the test images after every epoch, to measure the training time to a given accuracy.
+That is neither in `training` nor in the seconds of the curve; its time is printed as `excluded`.
 """
 
 from __future__ import annotations
@@ -17,30 +17,30 @@ import keras
 import matplotlib.pyplot as plt
 import numpy as np
 import seaborn as sns
+from common import Stopwatch, make_parser, print_result, read_mnist
 from keras import layers
-from peer import Stopwatch, make_parser, read_mnist, tell
 from sklearn.metrics import confusion_matrix
 from sklearn.model_selection import train_test_split
 
-SCORED_AT_ONCE = 1000
+TEST_BATCH_SIZE = 1000
 
 
 class TestAccuracy(keras.callbacks.Callback):  # type: ignore[misc]
-    """Scores the test images after every epoch, while the stopwatch of the training stands still."""
+    """Scores the test images after every epoch, with the stopwatch of training stopped."""
 
     def __init__(self, images: Any, labels: Any, *, training: Stopwatch) -> None:
         super().__init__()
         self.images, self.labels = images, labels
-        self.training, self.aside = training, Stopwatch()
+        self.training, self.excluded = training, Stopwatch()
         self.curve: list[dict[str, float]] = []
 
     def on_epoch_end(self, epoch: int, logs: dict[str, float] | None = None) -> None:  # noqa: ARG002
         self.training.stop()
-        self.aside.start()
-        starts = range(0, len(self.images), SCORED_AT_ONCE)
-        answers = [self.model(self.images[start : start + SCORED_AT_ONCE], training=False) for start in starts]
-        right = np.concatenate(answers).argmax(axis=1) == self.labels
-        self.aside.stop()
+        self.excluded.start()
+        starts = range(0, len(self.images), TEST_BATCH_SIZE)
+        outputs = [self.model(self.images[start : start + TEST_BATCH_SIZE], training=False) for start in starts]
+        right = np.concatenate(outputs).argmax(axis=1) == self.labels
+        self.excluded.stop()
         self.curve.append(
             {"epoch": epoch + 1, "accuracy": float(right.mean()), "cpu_seconds": self.training.cpu_seconds}
         )
@@ -49,7 +49,7 @@ class TestAccuracy(keras.callbacks.Callback):  # type: ignore[misc]
 
 def main() -> None:
     parser = make_parser(__doc__, epochs=30)
-    parser.add_argument("--output", type=Path, default=Path(), help="folder for the pictures")
+    parser.add_argument("--output", type=Path, default=Path(), help="folder for the figures")
     options = parser.parse_args()
     options.output.mkdir(parents=True, exist_ok=True)
     keras.utils.set_random_seed(options.seed)
@@ -79,7 +79,7 @@ def main() -> None:
     network.compile(optimizer="adam", loss="sparse_categorical_crossentropy", metrics=["accuracy"])
 
     training = Stopwatch()
-    watching = TestAccuracy(test_images, mnist.test_labels, training=training)
+    test_accuracy = TestAccuracy(test_images, mnist.test_labels, training=training)
     training.start()
     fitted = network.fit(
         train_images,
@@ -87,7 +87,7 @@ def main() -> None:
         batch_size=32,
         epochs=options.epochs,
         validation_data=(validation_images, validation_labels),
-        callbacks=[watching, keras.callbacks.EarlyStopping(patience=3, restore_best_weights=True)],
+        callbacks=[test_accuracy, keras.callbacks.EarlyStopping(patience=3, restore_best_weights=True)],
         verbose=0,
     )
     training.stop()
@@ -95,18 +95,18 @@ def main() -> None:
     _, accuracy = network.evaluate(test_images, mnist.test_labels, verbose=0)
     predicted = network.predict(test_images, verbose=0).argmax(axis=1)
     draw(network, fitted.history, confusion_matrix(mnist.test_labels, predicted), test_images[:1], options.output)
-    tell(
+    print_result(
         accuracy=accuracy,
         training=training,
         parameters=network.count_params(),
-        epochs=len(watching.curve),
-        curve=watching.curve,
-        aside=watching.aside.to_json(),
+        epochs=len(test_accuracy.curve),
+        curve=test_accuracy.curve,
+        excluded=test_accuracy.excluded.to_json(),
     )
 
 
 def draw(network: Any, history: dict[str, list[float]], confusion: Any, image: Any, output: Path) -> None:
-    """Write learning curves, confusion matrix, and what the first convolution makes of an image."""
+    """Write learning curves, confusion matrix, and the first feature maps of an image."""
     figure, panels = plt.subplots(1, 2, figsize=(10, 4))
     for panel, name in zip(panels, ("loss", "accuracy"), strict=True):
         panel.plot(history[name], label="training")

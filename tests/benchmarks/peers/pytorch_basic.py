@@ -4,9 +4,9 @@ Source: pytorch/examples, mnist/main.py, with its defaults: 32 and 64 filters of
 dropout 0.25, dense 128, dropout 0.5; Adadelta at rate 1.0, times 0.7 every epoch; batches of 64, in the order of
 the files (on a CPU it does not shuffle); the 10,000 scored after every epoch in batches of 1,000.
 
-It departs from it in this: torchvision's data set and transforms are not used; the same arithmetic is done for each
-image in turn (to 0..1, minus the mean 0.1307, by the standard deviation 0.3081), without the detour by way of a
-PIL image, which is to this peer's advantage. It prints one line only. `training` is without the scoring.
+Differences: instead of torchvision's data set and transforms, the same arithmetic is applied to each image (scale to
+0..1, subtract the mean 0.1307, divide by the standard deviation 0.3081), without the conversion to a PIL image, which
+makes this peer faster. It prints one line only. `training` excludes scoring.
 """
 
 from __future__ import annotations
@@ -14,7 +14,7 @@ from __future__ import annotations
 from typing import Any
 
 import torch
-from peer import Stopwatch, make_parser, read_mnist, tell
+from common import Stopwatch, make_parser, print_result, read_mnist
 from torch import nn
 from torch.nn import functional
 from torch.utils.data import DataLoader, Dataset
@@ -23,7 +23,7 @@ MEAN, DEVIATION = 0.1307, 0.3081
 
 
 class Images(Dataset):  # type: ignore[misc]
-    """Normalizes an image when it is asked for."""
+    """Normalizes an image on access."""
 
     def __init__(self, images: Any, labels: Any) -> None:
         self.images, self.labels = torch.tensor(images), torch.tensor(labels, dtype=torch.int64)
@@ -77,18 +77,20 @@ def main() -> None:
         accuracy = score(network, test)
         schedule.step()
     parameters = sum(parameter.numel() for parameter in network.parameters())
-    tell(accuracy=accuracy, training=training, parameters=parameters, epochs=options.epochs, torch=torch.__version__)
+    print_result(
+        accuracy=accuracy, training=training, parameters=parameters, epochs=options.epochs, torch=torch.__version__
+    )
 
 
 def score(network: Any, test: Any) -> float:
-    """Return the network's accuracy, and work out the loss as the example does."""
+    """Return the accuracy; compute the loss too, as the example does."""
     network.eval()
     loss, right = 0.0, 0
     with torch.no_grad():
         for images, labels in test:
-            answers = network(images)
-            loss += functional.nll_loss(answers, labels, reduction="sum").item()
-            right += int((answers.argmax(dim=1) == labels).sum())
+            outputs = network(images)
+            loss += functional.nll_loss(outputs, labels, reduction="sum").item()
+            right += int((outputs.argmax(dim=1) == labels).sum())
     return right / len(test.dataset)
 
 

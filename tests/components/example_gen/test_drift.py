@@ -129,7 +129,7 @@ def test_jensen_shannon_distance_follows_lins_definition(counts: list[int], othe
     divergence = 0.0
     for count, other in zip(counts, others, strict=True):
         p, q = count / sum(counts), other / sum(others)
-        divergence += sum(share * log2(share / ((p + q) / 2)) / 2 for share in (p, q) if share)
+        divergence += sum(x * log2(x / ((p + q) / 2)) / 2 for x in (p, q) if x)
     distance = jensen_shannon_distance(counts, others)
     assert 0 <= distance <= 1
     # Near 0 the square root amplifies rounding errors.

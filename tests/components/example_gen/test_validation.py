@@ -179,8 +179,8 @@ def test_anomalies_do_not_depend_on_memory_budget(tmp_path: Path) -> None:
     images = np.zeros((20_000, 28, 28), dtype=np.uint8)
     images[:, 9:12] = random.integers(0, 256, (20_000, 3, 28), dtype=np.uint8)
     images[random.choice(20_000, 50, replace=False)] = images[:5].repeat(10, axis=0)
-    grey = random.choice(20_000, 5, replace=False)
-    images[grey] = 9
+    gray = random.choice(20_000, 5, replace=False)
+    images[gray] = 9
     data = PlantedData(train=images, train_labels=np.arange(20_000) % 10)
     data.test[:10] = images[:10]
     made = []
@@ -192,7 +192,7 @@ def test_anomalies_do_not_depend_on_memory_budget(tmp_path: Path) -> None:
     assert made[0] == made[1]
     assert set(found(made[0][0])) == set(LISTED)
     rows = listing(folder).query("check == 'constant_images'")
-    assert set(rows["id"]) == {f"train/{row}" for row in grey}
+    assert set(rows["id"]) == {f"train/{row}" for row in gray}
     assert rows["row"].max() > MAX_GROUP_ROWS, "all are in the first row group"
 
 
@@ -211,7 +211,7 @@ def test_class_imbalance_above_the_ratio_is_an_anomaly(tmp_path: Path) -> None:
 
 
 def planted_twice() -> PlantedData:
-    """Return images of which two are empty and one is in two splits."""
+    """Return images with two empty ones and one that is in two splits."""
     data = PlantedData()
     data.test[[4, 14]] = 0
     data.test[17] = data.train[7]

@@ -233,8 +233,8 @@ def test_scan_of_one_bit_keeps_thin_strokes(tmp_path: Path) -> None:
     drawn = Drawing(pen=0.012, canvas=(2400, 2400)).draw(3).convert("L").point(lambda gray: 255 * (gray > 128))
     drawn.save(tmp_path / "gray.png")
     drawn.convert("1").save(tmp_path / "bit.png")
-    of_bits, of_greys = (read_one(tmp_path / f"{name}.png").astype(int) for name in ("bit", "gray"))
-    assert np.abs(of_bits - of_greys).max() <= 2
+    of_bits, of_grays = (read_one(tmp_path / f"{name}.png").astype(int) for name in ("bit", "gray"))
+    assert np.abs(of_bits - of_grays).max() <= 2
 
 
 def test_gray_picture_keeps_its_levels_in_three_channels() -> None:

@@ -52,4 +52,4 @@ def bar_chart(
     plot.add_x_axis(x_name, [(sum(edges[n]) / 2, truncate(names[n], MAX_NAME_LENGTH)) for n in labelled])
     plot.add_hover_bands(edges, table)
     legend = tuple((each.style, each.name) for each in series) if len(series) > 1 else ()
-    return Chart(title, alt, plot.svg(alt), table, legend)
+    return Chart(title, plot.svg(alt), table, legend)

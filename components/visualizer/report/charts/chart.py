@@ -27,11 +27,9 @@ class Series:
 
 @dataclass(frozen=True)
 class Chart:
-    """A drawing with its title, description, values and legend."""
+    """A drawing with its title, values and legend."""
 
     title: str
-    alt: str
-    """A description for readers who cannot see the drawing."""
     drawing: Markup
     table: TextTable
     legend: tuple[tuple[int, str], ...] = ()
@@ -70,7 +68,7 @@ def hover_area(x: float, y: float, width: float, height: float, readout: str) ->
 
 
 def svg(width: float, height: float, alt: str, parts: Iterable[Markup]) -> Markup:
-    """Return a drawing that scales to the width of its container."""
+    """Return a drawing that scales to the width of its container; `alt` describes it to screen readers."""
     content = Markup("").join(parts)
     return Markup('<svg viewBox="0 0 {} {}" role="img" aria-label="{}">{}</svg>').format(width, height, alt, content)
 

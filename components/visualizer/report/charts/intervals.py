@@ -59,4 +59,4 @@ def interval_chart(
             marker(x(row.value), y, row.style, 5),
             hover_area(0, top + ROW_HEIGHT * number, WIDTH, ROW_HEIGHT, table.readout(number)),
         ]
-    return Chart(title, alt, svg(WIDTH, bottom + 24, alt, parts), table)
+    return Chart(title, svg(WIDTH, bottom + 24, alt, parts), table)

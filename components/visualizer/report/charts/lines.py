@@ -30,17 +30,7 @@ def line_chart(
 ) -> Chart:
     """Return lines over a common x axis.
 
-    Args:
-        title: the heading of the chart.
-        alt: a description of the drawing.
-        x: ascending positions of the values.
-        x_name: the name of the x axis.
-        series: one line each.
-        limits: of the y axis.
-        format_value: formats a value on the y axis.
-        format_cell: formats a value in the table.
-        best: a position marked with a dashed line.
-        small: whether the chart is one of many small ones.
+    `format_value` formats the labels of the y axis, `format_cell` the values of the table. A dashed line marks `best`.
     """
     plot = Plot(width=180, height=150, left=42) if small else Plot()
     to_x = Scale(min(x), max(x), plot.left + 8, plot.right - 8)
@@ -68,4 +58,4 @@ def line_chart(
     legend = [(each.style, each.name) for each in series] if len(series) > 1 else []
     if best is not None:
         legend.append((REFERENCE, f"best {x_name}: {best:g}"))
-    return Chart(title, alt, plot.svg(alt), table, tuple(legend), small)
+    return Chart(title, plot.svg(alt), table, tuple(legend), small)

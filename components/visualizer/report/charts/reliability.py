@@ -41,4 +41,4 @@ def reliability_chart(title: str, bins: Sequence[ReliabilityBin]) -> Chart:
         "a dot above it one whose predictions are underconfident."
     )
     legend = ((REFERENCE, "perfect calibration"), (1, "one bin; larger dots have more images"))
-    return Chart(title, alt, plot.svg(alt), table, legend)
+    return Chart(title, plot.svg(alt), table, legend)

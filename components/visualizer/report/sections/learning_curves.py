@@ -6,7 +6,6 @@ from collections.abc import Callable
 
 from markupsafe import Markup
 
-from components.artifacts import Model
 from components.visualizer.figure_data import LearningCurve, learning_curves
 from components.visualizer.format import counted, percent, short_percent
 from components.visualizer.report.charts import Chart, Series, line_chart
@@ -24,15 +23,14 @@ def render_learning_curves(report: ReportData) -> Markup:
         _chart(loss, (0.0, highest_loss), "{:g}".format, "{:.4f}".format),
         _chart(accuracy, accuracy_limits, short_percent, percent),
     )
-    return render_section("learning_curves", summary=_summary(report.model), charts=charts)
-
-
-def _summary(model: Model) -> str:
-    stopped = " and stopped early, without further improvement" if model.stopped_early else ""
-    return (
-        f"Training ran for {counted(len(model.history), 'epoch')}{stopped}. The model has the weights of epoch "
-        f"{model.best_epoch}: {percent(model.best.val_accuracy)} accuracy on the validation images, and "
-        f"{percent(model.best.accuracy)} on the training images as a running mean during that epoch."
+    return render_section(
+        "learning_curves",
+        epochs=counted(len(report.model.history), "epoch"),
+        stopped_early=report.model.stopped_early,
+        best_epoch=report.model.best_epoch,
+        validation_accuracy=percent(report.model.best.val_accuracy),
+        training_accuracy=percent(report.model.best.accuracy),
+        charts=charts,
     )
 
 

@@ -6,6 +6,7 @@ from markupsafe import Markup
 
 from components.artifacts import RUBBER_STAMPED, Evaluation
 from components.visualizer.format import (
+    SPACE,
     TextTable,
     counted,
     interval_text,
@@ -87,10 +88,10 @@ def infra_validation_text(evaluation: Evaluation) -> str:
     if validation.failure or validation.largest_difference is None:
         return f"The served model was loaded in a separate process and gave no predictions: {validation.failure}"
     return (
-        f"The served model, a SavedModel of {validation.size / 1e6:.1f} MB, was loaded in a separate process and "
+        f"The served model, a SavedModel of {validation.size / 1e6:.1f}{SPACE}MB, was loaded in a separate process and "
         f"received {counted(validation.images, 'raw image')}. Its probabilities differ from the model’s by "
-        f"at most {plain_number(validation.largest_difference, 'g')}; {plain_number(validation.tolerance, 'g')} is "
-        "allowed."
+        f"at most {plain_number(validation.largest_difference, 'g')} (allowed: "
+        f"{plain_number(validation.tolerance, 'g')})."
     )
 
 

@@ -1,4 +1,4 @@
-"""The five pictures of the job, drawn by hand for `bare.py`: as many, as large, and of the same content."""
+"""The five figures of the job, drawn for `bare.py` in the same size and with the same content."""
 
 from __future__ import annotations
 
@@ -13,7 +13,7 @@ import seaborn as sns
 mpl.use("Agg")
 import matplotlib.pyplot as plt
 
-SHOWN = 24
+MAX_MISTAKES = 24
 
 
 def draw(
@@ -28,13 +28,13 @@ def draw(
     """Write the five PNG files.
 
     Args:
-        history: as Keras has it.
+        history: of Keras.
         confusion: rows are true labels, columns predicted ones.
-        maps: what the first convolution makes of the first test image, [height, width, filters].
+        maps: feature maps of the first convolution for the first test image, [height, width, filters].
         images: scaled test images.
         labels: of each split.
         probabilities: of each test image, [count, classes].
-        output: folder for the pictures.
+        output: folder for the figures.
     """
     for name, figure in (
         ("curves", curves(history)),
@@ -96,7 +96,7 @@ def class_distribution(labels: Mapping[str, Any]) -> Any:
 def mistakes(images: Any, labels: Any, probabilities: Any) -> Any:
     predicted, confidence = probabilities.argmax(axis=1), probabilities.max(axis=1)
     wrong = np.flatnonzero(predicted != labels)
-    worst = wrong[np.argsort(-confidence[wrong])][:SHOWN]
+    worst = wrong[np.argsort(-confidence[wrong])][:MAX_MISTAKES]
     figure, grid = plt.subplots(3, 8, figsize=(11, 5.6), layout="constrained")
     for axes in grid.flat:
         axes.set_axis_off()

@@ -1,4 +1,4 @@
-"""Everything that was measured, as JSON, on disk after every sample."""
+"""The results of a benchmark as a JSON file, complete on disk after every measurement."""
 
 from __future__ import annotations
 
@@ -8,21 +8,21 @@ from pathlib import Path
 from typing import Any
 
 
-class Ledger:
-    """A JSON file of sections, written anew whenever something is added: an interrupted benchmark loses nothing.
+class ResultsFile:
+    """A JSON object of sections, rewritten after every change: an interrupted benchmark loses nothing.
 
     Args:
         path: of the file.
-        facts: sections that are known from the beginning.
+        sections: its initial content.
     """
 
-    def __init__(self, path: Path, **facts: Any) -> None:
+    def __init__(self, path: Path, **sections: Any) -> None:
         self.path = path
-        self.sections: dict[str, Any] = facts
+        self.sections: dict[str, Any] = sections
         path.parent.mkdir(parents=True, exist_ok=True)
         self._write()
 
-    def add(self, section: str, item: Any) -> None:
+    def append(self, section: str, item: Any) -> None:
         """Append an item to a section that is a list."""
         self.sections.setdefault(section, []).append(item)
         self._write()
@@ -32,21 +32,20 @@ class Ledger:
         self.sections[section] = content
         self._write()
 
-    def fail(self, what: str) -> None:
-        """Say, and keep, that something could not be measured."""
-        print(f"FAILED: {what}", flush=True)
-        self.add("failures", what)
+    def add_failure(self, message: str) -> None:
+        """Print and record that a measurement failed."""
+        print(f"FAILED: {message}", flush=True)
+        self.append("failures", message)
 
     @property
-    def failed(self) -> bool:
-        """Whether anything could not be measured."""
+    def has_failures(self) -> bool:
         return "failures" in self.sections
 
     def _write(self) -> None:
         draft = self.path.with_name(f"{self.path.name}.draft")
-        draft.write_text(json.dumps(self.sections, indent=2, default=_plain) + "\n")
+        draft.write_text(json.dumps(self.sections, indent=2, default=_to_json) + "\n")
         draft.replace(self.path)
 
 
-def _plain(value: Any) -> Any:
+def _to_json(value: Any) -> Any:
     return asdict(value) if is_dataclass(value) and not isinstance(value, type) else str(value)

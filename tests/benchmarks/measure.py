@@ -1,0 +1,95 @@
+"""Measurement of one whole process by the operating system: wall time, CPU time and peak memory.
+
+A child process begins as a copy of its parent, and Linux includes that copy in the child's peak memory. So a process
+that measures must stay small: it imports neither NumPy nor anything as large, and leaves work on data to other
+processes.
+"""
+
+from __future__ import annotations
+
+import os
+import subprocess
+import sys
+import tempfile
+import time
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+
+from tests.support.processes import REPOSITORY, environment
+
+PEAK_UNIT_BYTES = 1 if sys.platform == "darwin" else 1024
+"""The unit of `ru_maxrss`."""
+POLL_SECONDS = 0.002
+"""The wall time can be too long by this."""
+MAX_ERROR_CHARACTERS = 600
+
+
+@dataclass(frozen=True, kw_only=True)
+class ProcessMeasurement:
+    """Resource use and output of one process.
+
+    Attributes:
+        wall: seconds from start to end.
+        cpu: CPU-seconds of all threads, user and system.
+        peak: peak resident memory in bytes.
+        exit_code: negative if a signal ended the process.
+        failure: why the measurement is invalid; empty if it is valid.
+    """
+
+    wall: float
+    cpu: float
+    peak: int
+    exit_code: int
+    stdout: str
+    failure: str
+
+
+def measure_process(
+    command: Sequence[str],
+    *,
+    timeout: float,
+    success_codes: Sequence[int] = (0,),
+    variables: Mapping[str, str] | None = None,
+) -> ProcessMeasurement:
+    """Run a command in the repository and measure it.
+
+    Args:
+        command: program and arguments.
+        timeout: seconds after which the process is killed.
+        success_codes: exit codes with which the measurement is valid.
+        variables: additional environment variables.
+    """
+    quiet = {**environment(), "TF_CPP_MIN_LOG_LEVEL": "2", "MPLBACKEND": "Agg", **(variables or {})}
+    with tempfile.TemporaryFile("w+") as stdout, tempfile.TemporaryFile("w+") as stderr:
+        started = time.perf_counter()
+        process = subprocess.Popen(command, cwd=REPOSITORY, env=quiet, stdout=stdout, stderr=stderr)
+        timed_out = False
+        try:
+            while not (ended := os.wait4(process.pid, os.WNOHANG))[0]:
+                if not timed_out and time.perf_counter() - started > timeout:
+                    timed_out = True
+                    process.kill()
+                time.sleep(POLL_SECONDS)
+        except BaseException:  # Ctrl-C ends the measured process too
+            process.kill()
+            process.wait()
+            raise
+        wall = time.perf_counter() - started
+        _, status, usage = ended
+        process.returncode = os.waitstatus_to_exitcode(status)
+        stdout.seek(0)
+        stderr.seek(0)
+        output, errors = stdout.read(), stderr.read().strip()
+    failure = ""
+    if timed_out:
+        failure = f"not finished after {timeout:.0f} s"
+    elif process.returncode not in success_codes:
+        failure = f"exit code {process.returncode}: ...{errors[-MAX_ERROR_CHARACTERS:]}"
+    return ProcessMeasurement(
+        wall=wall,
+        cpu=usage.ru_utime + usage.ru_stime,
+        peak=usage.ru_maxrss * PEAK_UNIT_BYTES,
+        exit_code=process.returncode,
+        stdout=output,
+        failure=failure,
+    )
