@@ -21,7 +21,9 @@ class Threshold(ComponentConfig):
     """Inclusive bounds of one metric."""
 
     minimum: Bound | None = None
+    """Lowest value that passes."""
     maximum: Bound | None = None
+    """Highest value that passes."""
 
     @model_validator(mode="after")
     def _check_bounds(self) -> Threshold:

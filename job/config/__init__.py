@@ -1,4 +1,4 @@
-"""The configuration: YAML files and overrides, read into one frozen object tree."""
+"""The configuration: YAML files and overrides, validated into one frozen model."""
 
 from job.config.config import JobConfig, load_config
 

@@ -1,66 +1,72 @@
-"""The job's configuration: YAML files that extend each other, and overrides, to one frozen object tree."""
+"""The job's configuration: one frozen model, loaded from YAML files and overrides."""
 
 from __future__ import annotations
 
-import difflib
-import json
-from dataclasses import dataclass, field
+from collections.abc import Sequence
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import Annotated, Any
 
-from pydantic import ValidationError
+from pydantic import BaseModel, BeforeValidator, ConfigDict, Field, ValidationError, WithJsonSchema
+from pydantic_core import PydanticCustomError
 
-from components.base.component import SEED_LIMIT
+from components.base.component import Seed
 from components.base.errors import ConfigError
-from components.base.memory import DEFAULT_MEMORY_BUDGET, EXPECTED_MEMORY_BUDGET, parse_memory_budget
-from job.config.schema import describe_place, known_below
+from components.base.memory import DEFAULT_MEMORY_BUDGET, MemoryBudget
+from job.config.explain import PIPELINE, explain, top_level_keys, unknown_key
 from job.config.tracking import TrackingConfig
-from job.config.yaml_config import YamlConfig, join
+from job.config.yaml_config import EXTENDS, YamlConfig
 from job.options import DEFAULT_ROOT, DEFAULT_SEED
 from job.pipeline.pipeline import Pipeline
-from job.pipeline.slots import OPTIONAL_SLOTS, SLOTS, import_string, load_component_class
+from job.pipeline.slots import OPTIONAL_SLOTS, SLOTS, USE, import_string
 
-if TYPE_CHECKING:
-    from collections.abc import Mapping, Sequence
-
-    from pydantic import BaseModel
-
-    from components import Component
-
-TRACKING = "tracking"
+SHARED_KEYS = ("seed", "memory_budget")
+"""Keys that every component receives whose config has them and does not set them."""
 
 
-LISTS = ("tuple_type", "list_type", "frozen_set_type", "set_type")
-"""What pydantic calls a value that should have been what YAML writes as a list."""
+def parse_root(value: object) -> Path:
+    """Return the path of a root, with `~` expanded."""
+    if isinstance(value, Path):
+        return value
+    if not isinstance(value, str) or not value:
+        raise PydanticCustomError("root", "the path of a folder")
+    try:
+        return Path(value).expanduser()
+    except RuntimeError as error:
+        raise PydanticCustomError("root", "a user that exists") from error
 
 
-@dataclass(frozen=True, kw_only=True)
-class JobConfig:
-    """All that decides a run.
+class JobConfig(BaseModel):
+    """Everything that decides a run.
 
-    Attributes:
-        root: where artifacts and runs are kept.
-        seed: what `load_config` gave to every component whose configuration has a `seed` and sets none.
-        memory_budget: likewise; bytes of images that a component holds in memory at once.
-        tracking: which tools follow the run; decides nothing of it.
-        pipeline: the components, each holding its own configuration.
+    >>> JobConfig(seed=7).resolved()["seed"]
+    7
     """
 
-    root: Path = Path(DEFAULT_ROOT)
-    seed: int = DEFAULT_SEED
-    memory_budget: int = DEFAULT_MEMORY_BUDGET
-    tracking: TrackingConfig = field(default_factory=TrackingConfig)
-    pipeline: Pipeline = field(default_factory=Pipeline)
+    model_config = ConfigDict(frozen=True, extra="forbid")
+
+    root: Annotated[Path, BeforeValidator(parse_root), WithJsonSchema({"type": "string", "minLength": 1})] = Field(
+        default=Path(DEFAULT_ROOT)
+    )
+    """Folder of artifacts and runs."""
+    seed: Seed = DEFAULT_SEED
+    """Seed of every component that has one and does not set it."""
+    memory_budget: MemoryBudget = DEFAULT_MEMORY_BUDGET
+    """Memory for the images that a component keeps at once, in addition to its libraries, such as 1GB or 512MiB. Every
+    component receives it that has such a key and does not set it. No result depends on it."""
+    tracking: TrackingConfig = TrackingConfig()
+    """Tools that record the run; they do not affect any result. A tool is off if its section is absent or null."""
+    pipeline: Pipeline = Field(default_factory=Pipeline)
+    """The components, each with its own configuration. In a file, each is a section at the top level."""
 
     def resolved(self) -> dict[str, Any]:
-        """Return the configuration with every default filled in, as JSON values that load again."""
-        resolved: dict[str, Any] = {"root": str(self.root), "seed": self.seed, "memory_budget": self.memory_budget}
+        """Return the configuration with all defaults as JSON values; loading them gives an equal configuration."""
+        resolved = self.model_dump(mode="json", include={"root", *SHARED_KEYS})
         if tracking := self.tracking.model_dump(mode="json", exclude_none=True):
             resolved["tracking"] = tracking
         for slot, component in self.pipeline.components().items():
-            swapped = type(component) is not SLOTS[slot]
             section = component.config.model_dump(mode="json", exclude_none=True)
-            resolved[slot] = {"use": import_string(type(component)), **section} if swapped else section
+            is_default = type(component) is SLOTS[slot]
+            resolved[slot] = section if is_default else {USE: import_string(type(component)), **section}
         return resolved
 
 
@@ -69,168 +75,43 @@ def load_config(path: Path, overrides: Sequence[str] = (), *, root: Path | None 
 
     Args:
         path: the YAML file.
-        overrides: `key.path=value`, the value in YAML; a later one wins.
-        root: takes the place of the configuration's root.
+        overrides: `key.path=value` with a value in YAML; a later one wins.
+        root: replaces the configuration's root.
 
     Raises:
-        ConfigError: if anything in it is not as it must be; the message says where.
+        ConfigError: if anything in it is invalid; the message has the file and line.
     """
     return build_config(YamlConfig.load(path).overridden(overrides), root=root)
 
 
 def build_config(document: YamlConfig, *, root: Path | None = None) -> JobConfig:
-    """Turn a document into the object tree.
+    """Validate a document.
 
     Raises:
-        ConfigError: for the first key or value that is not as it must be.
+        ConfigError: for the first key or value that is invalid.
     """
-    values = document.values
-    known = ["root", "seed", "memory_budget", TRACKING, "extends", *SLOTS]
-    for key in values:
-        if key not in known:
-            raise unknown_key(document, (key,), known)
-    seed = values.get("seed", DEFAULT_SEED)
-    if not isinstance(seed, int) or isinstance(seed, bool) or not 0 <= seed < SEED_LIMIT:
-        raise ConfigError(
-            f"{document.where(('seed',))}: seed is {seed!r}",
-            expected=f"a whole number from 0 to {SEED_LIMIT - 1}",
-            remedy="correct it",
-        )
+    if PIPELINE in document.values:  # in a file, its sections are at the top level
+        raise unknown_key(document.where((PIPELINE,)), (PIPELINE,), top_level_keys(JobConfig))
+    empty = {slot for slot in OPTIONAL_SLOTS if document.values.get(slot) is None}
+    pipeline = {slot: _section(document, slot) for slot in SLOTS if slot not in empty}
+    values = {key: value for key, value in document.values.items() if key != EXTENDS and key not in SLOTS}
+    values |= {"tracking": _section(document, "tracking"), PIPELINE: pipeline}
+    shared = {key: values[key] for key in SHARED_KEYS if key in values}
     try:
-        memory_budget = parse_memory_budget(values.get("memory_budget", DEFAULT_MEMORY_BUDGET))
-    except ValueError as error:
-        raise ConfigError(
-            f"{document.where(('memory_budget',))}: memory_budget is {values['memory_budget']!r}",
-            expected=EXPECTED_MEMORY_BUDGET,
-            remedy="correct it",
-        ) from error
-    stated_root = values.get("root", DEFAULT_ROOT)
-    if not isinstance(stated_root, str) or not stated_root:
-        raise ConfigError(
-            f"{document.where(('root',))}: root is {stated_root!r}",
-            expected="the path of a folder",
-            remedy="correct it",
-        )
-    try:
-        root = root or Path(stated_root).expanduser()
-    except RuntimeError as error:
-        raise ConfigError(
-            f"{document.where(('root',))}: root is {stated_root!r}", expected="a user that exists", remedy="correct it"
-        ) from error
-    given = {"seed": seed, "memory_budget": memory_budget}
-    filled = [slot for slot in SLOTS if slot not in OPTIONAL_SLOTS or values.get(slot) is not None]
-    components = {slot: build_component(document, slot, given) for slot in filled}
-    return JobConfig(root=root, **given, tracking=build_tracking(document), pipeline=Pipeline(**components))
-
-
-def build_tracking(document: YamlConfig) -> TrackingConfig:
-    """Return which tools follow the run.
-
-    Raises:
-        ConfigError: if the section is not as it must be.
-    """
-    try:
-        return TrackingConfig.model_validate(section_of(document, TRACKING))
+        config = JobConfig.model_validate(values, context=shared)
     except ValidationError as error:
-        raise explain(document, TRACKING, TrackingConfig, error) from error
+        raise explain(document, JobConfig, error) from error
+    return config if root is None else config.model_copy(update={"root": root})
 
 
-def build_component(document: YamlConfig, slot: str, given: Mapping[str, int]) -> Component[Any]:
-    """Return the component of a slot, configured by the section of that name.
-
-    Args:
-        document: the whole configuration.
-        slot: which component.
-        given: what a component gets whose configuration has such a key and sets none.
-
-    Raises:
-        ConfigError: if the section does not fit the component.
-    """
-    settings = section_of(document, slot)
-    cls = SLOTS[slot]
-    if (use := settings.pop("use", None)) is not None:
-        try:
-            cls = load_component_class(slot, str(use))
-        except ConfigError as error:
-            raise ConfigError(
-                f"{document.where((slot, 'use'))}: {error.headline}",
-                expected=error.expected,
-                remedy=error.remedy,
-            ) from error
-    for key, value in given.items():
-        if key in cls.Config.model_fields:
-            settings.setdefault(key, value)
-    try:
-        return cls(cls.Config.model_validate(settings))
-    except ValidationError as error:
-        raise explain(document, slot, cls.Config, error) from error
-
-
-def section_of(document: YamlConfig, key: str) -> dict[str, Any]:
-    """Return a copy of a section of the document; one that is absent or null is empty.
-
-    Raises:
-        ConfigError: if something else is there.
-    """
+def _section(document: YamlConfig, key: str) -> dict[str, Any]:
+    """Return a section of the document; one that is absent or null is empty."""
     section = document.values.get(key)
     if section is not None and not isinstance(section, dict):
-        raise ConfigError(
-            f"{document.where((key,))}: {key} is {section!r}",
+        raise ConfigError.at(
+            document.where((key,)),
+            f"{key} is {section!r}",
             expected="a section of keys and values",
             remedy="indent its keys below it",
         )
-    return dict(section or {})
-
-
-def explain(document: YamlConfig, section: str, model: type[BaseModel], error: ValidationError) -> ConfigError:
-    """Turn pydantic's findings into one sentence on the first of them, with its place in the file."""
-    findings = error.errors(include_url=False)
-    # A misspelled key often leaves another one missing: the misspelling is the cause.
-    first = min(findings, key=lambda finding: finding["type"] != "extra_forbidden")
-    keys, siblings = describe_place(model.model_json_schema(), first["loc"])
-    place = (section, *keys)
-    if first["type"] == "extra_forbidden":
-        return unknown_key(document, place, [*siblings, "use"] if len(place) == 2 and section in SLOTS else siblings)
-    if first["type"] == "missing" and isinstance(first["loc"][-1], int):
-        there = first["loc"][-1]
-        missing_too = sum(
-            finding["type"] == "missing" and finding["loc"][:-1] == first["loc"][:-1] for finding in findings
-        )
-        return ConfigError(
-            f"{document.where(place)}: {join(place[:-1])} has {there} value{'' if there == 1 else 's'}",
-            expected=f"{there + missing_too} values",
-            remedy="give one for each",
-        )
-    if first["type"] in ("missing", "union_tag_not_found"):
-        missing = place if first["type"] == "missing" else (*place, str(first["ctx"]["discriminator"]).strip("'"))
-        return ConfigError(
-            f"{document.where(place)}: {join(missing)} is missing",
-            expected="a value for it",
-            remedy=f"add `{missing[-1]}` to {join(missing[:-1])}",
-        )
-    message = first["msg"].removeprefix("Value error, ").removeprefix("Input should be ")
-    if first["type"] == "value_error":
-        return ConfigError(f"{document.where(place)}: {join(place)}: {message}", remedy=f"change {join(place)}")
-    if first["type"] in LISTS:
-        message = "a list, such as [a, b]"
-    value = first["input"]
-    if first["type"] == "union_tag_invalid":
-        tag = str(first["ctx"]["discriminator"]).strip("'")
-        place, value, message = (*place, tag), first["ctx"]["tag"], f"one of {first['ctx']['expected_tags']}"
-    remedy = f"set {join(place)} to such a value"
-    if first["type"] != "union_tag_invalid" and (children := known_below(model.model_json_schema(), first["loc"])):
-        message = f"a section with keys of {', '.join(children)}"
-        remedy = f"write `{place[-1]}: {{{children[0]}: ...}}`"
-    said = json.dumps(value) if value is None or isinstance(value, bool) else repr(value)
-    return ConfigError(f"{document.where(place)}: {join(place)} is {said}", expected=message, remedy=remedy)
-
-
-def unknown_key(document: YamlConfig, place: tuple[str | int, ...], siblings: Sequence[str]) -> ConfigError:
-    """Return the error for a key that is not known, naming the nearest that is."""
-    near = difflib.get_close_matches(str(place[-1]), siblings, n=1, cutoff=0.5)
-    whole = join((*place[:-1], near[0])) if near else ""
-    return ConfigError(
-        f"{document.where(place)}: {join(place)} is not a key of the configuration",
-        expected=f"one of {', '.join(siblings)}" if siblings else "no key here",
-        remedy=f"did you mean {whole}?" if near else "take it away; `python -m job schema` lists every key",
-    )
+    return section or {}

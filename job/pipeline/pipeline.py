@@ -2,8 +2,9 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass, field, fields
-from typing import Any, Protocol, TypeVar
+from typing import Annotated, Any, Protocol, TypeVar
+
+from pydantic import BaseModel, ConfigDict, Field
 
 from components import (
     Artifact,
@@ -21,21 +22,12 @@ from components import (
     TransformedExamples,
     Visualizer,
 )
-from components.base.errors import ConfigError
-from job.pipeline.slots import OPTIONAL_SLOTS, check_slot
+from job.pipeline.slots import InSlot
 
 A = TypeVar("A", bound=Artifact)
 
 
-class Step(Protocol):
-    """Returns the artifact of one step: reuses a sealed one, or runs the component."""
-
-    def __call__(self, slot: str, output: type[A], /, **inputs: Stored[Any]) -> Stored[A]:
-        """Return the artifact of type `output` that the component in `slot` produces from `inputs`."""
-
-
-@dataclass(frozen=True, kw_only=True)
-class Pipeline:
+class Pipeline(BaseModel):
     """One component per slot. Only the pusher's slot may be empty. A component can be replaced by one of its type.
 
     >>> from components.testing import FakeTrainer
@@ -46,27 +38,25 @@ class Pipeline:
         ConfigError: if a component does not have the types of its slot.
     """
 
-    example_gen: Component[Any] = field(default_factory=ExampleGen)
-    transform: Component[Any] = field(default_factory=Transform)
-    trainer: Component[Any] = field(default_factory=Trainer)
-    evaluator: Component[Any] = field(default_factory=Evaluator)
-    visualizer: Component[Any] = field(default_factory=Visualizer)
-    pusher: Component[Any] | None = None
+    model_config = ConfigDict(frozen=True, extra="forbid")
 
-    def __post_init__(self) -> None:
-        for slot, component in self.components().items():
-            check_slot(slot, component)
-            if isinstance(component, type):
-                raise ConfigError(
-                    f"the {slot} is the class {component.__name__}, not a component",
-                    expected="an instance of the class",
-                    remedy=f"write {slot}={component.__name__}()",
-                )
+    example_gen: Annotated[Component[Any], InSlot("example_gen")] = Field(default_factory=ExampleGen)
+    transform: Annotated[Component[Any], InSlot("transform")] = Field(default_factory=Transform)
+    trainer: Annotated[Component[Any], InSlot("trainer")] = Field(default_factory=Trainer)
+    evaluator: Annotated[Component[Any], InSlot("evaluator")] = Field(default_factory=Evaluator)
+    visualizer: Annotated[Component[Any], InSlot("visualizer")] = Field(default_factory=Visualizer)
+    pusher: Annotated[Component[Any] | None, InSlot("pusher")] = None
 
     def components(self) -> dict[str, Component[Any]]:
         """Return the component in each slot that is not empty, in the order of the data flow."""
-        slots = {slot.name: getattr(self, slot.name) for slot in fields(self)}
-        return {name: component for name, component in slots.items() if component or name not in OPTIONAL_SLOTS}
+        return {slot: component for slot, component in self if component is not None}
+
+
+class Step(Protocol):
+    """Returns the artifact of one step: reuses a sealed one, or runs the component."""
+
+    def __call__(self, slot: str, output: type[A], /, **inputs: Stored[Any]) -> Stored[A]:
+        """Return the artifact of type `output` that the component in `slot` produces from `inputs`."""
 
 
 def flow(step: Step, pipeline: Pipeline) -> None:

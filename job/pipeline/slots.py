@@ -5,11 +5,18 @@ from __future__ import annotations
 import difflib
 import importlib
 import sys
+from collections.abc import Mapping
+from dataclasses import dataclass
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any
+
+from pydantic_core import CoreSchema, PydanticCustomError, core_schema
 
 from components import Component, ComponentConfig, Evaluator, ExampleGen, Pusher, Trainer, Transform, Visualizer
 from components.base.errors import ConfigError, one_line
+
+if TYPE_CHECKING:
+    from pydantic import GetCoreSchemaHandler, GetJsonSchemaHandler
 
 SLOTS: dict[str, type[Component[Any]]] = {
     "example_gen": ExampleGen,
@@ -22,6 +29,53 @@ SLOTS: dict[str, type[Component[Any]]] = {
 """Default component of each slot. The annotations of its `run` define the slot's artifact types."""
 OPTIONAL_SLOTS = frozenset({"pusher"})
 """Slots that are empty unless the configuration names a component."""
+
+
+USE = "use"
+"""Key of a section that replaces the component of the slot."""
+
+
+@dataclass(frozen=True)
+class InSlot:
+    """Annotation of a field that holds the component in a slot.
+
+    The value is a component, or a section of the configuration: the component's config, and `use` for another class.
+    Config keys that are missing and in the validation context are taken from there (`seed`, `memory_budget`).
+    """
+
+    slot: str
+
+    def __get_pydantic_core_schema__(self, source: object, handler: GetCoreSchemaHandler) -> CoreSchema:
+        return core_schema.with_info_plain_validator_function(self._validate)
+
+    def __get_pydantic_json_schema__(self, schema: CoreSchema, handler: GetJsonSchemaHandler) -> dict[str, Any]:
+        return {"type": "object"}  # `job.config.schema` adds the keys
+
+    def _validate(self, value: object, info: core_schema.ValidationInfo) -> Component[Any] | None:
+        if isinstance(value, Mapping):
+            return self._from_section(value, info.context or {})
+        if value is None and self.slot in OPTIONAL_SLOTS:
+            return None
+        check_slot(self.slot, value)
+        if not isinstance(value, Component):
+            name = getattr(value, "__name__", "")
+            raise ConfigError(
+                f"the {self.slot} is the class {name}, not a component",
+                expected="an instance of the class",
+                remedy=f"write {self.slot}={name}()",
+            )
+        return value
+
+    def _from_section(self, section: Mapping[str, Any], defaults: Mapping[str, Any]) -> Component[Any]:
+        settings = dict(section)
+        use = settings.pop(USE, None)
+        try:
+            cls = SLOTS[self.slot] if use is None else load_component_class(self.slot, str(use))
+        except ConfigError as error:  # pydantic adds the location of the section
+            details = {"headline": error.headline, "expected": error.expected, "remedy": error.remedy}
+            raise PydanticCustomError(USE, "{headline}", details) from error
+        shared = {key: value for key, value in defaults.items() if key in cls.Config.model_fields}
+        return cls(cls.Config.model_validate(shared | settings))
 
 
 def import_string(cls: type) -> str:

@@ -189,10 +189,10 @@ class StuckPusher(FakePusher):
 
 
 class EndedPusher(FakePusher):
-    """Finds while it delivers that the job was asked to end."""
+    """Raises a termination error while it publishes."""
 
     def publish(self, sealed: Stored[PushedModel], progress: Progress) -> str:  # noqa: ARG002
-        raise TerminationError("the job was asked to end")
+        raise TerminationError("termination was requested")
 
 
 class BrokenPusher(FakePusher):

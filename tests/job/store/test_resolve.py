@@ -115,7 +115,7 @@ def test_a_baseline_scored_on_another_split_is_refused_with_exit_code_3(job: Job
     outcome = job(f"evaluator.baseline={run_id}", "example_gen.seed=1", options=())
     assert outcome.exit_code == 3
     assert "was scored on other test images" in outcome.stderr
-    assert "remedy:   name another evaluator.baseline, or take it away" in outcome.stderr
+    assert "remedy:   set evaluator.baseline to another evaluation, or remove it" in outcome.stderr
 
 
 @pytest.mark.parametrize(

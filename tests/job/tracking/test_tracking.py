@@ -301,7 +301,7 @@ def test_schema_accepts_valid_sections(tracking: Any, write_config: WriteConfig)
     [
         ("on", "config.yaml:1: tracking is 'on'", "indent its keys below it"),
         ({"mlfow": {}}, "config.yaml:2: tracking.mlfow is not a key", "did you mean tracking.mlflow?"),
-        ({"use": "a:B"}, "config.yaml:2: tracking.use is not a key", "take it away"),
+        ({"use": "a:B"}, "config.yaml:2: tracking.use is not a key", "remove it"),
         ({"mlflow": {"url": "x"}}, "config.yaml:3: tracking.mlflow.url is not", "did you mean tracking.mlflow.uri?"),
         ({"mlflow": True}, "config.yaml:2: tracking.mlflow is true", "write `mlflow: {uri: ...}`"),
         ({"mlflow": {"experiment": ""}}, "config.yaml:3: tracking.mlflow.experiment is ''", "set tracking.mlflow"),
