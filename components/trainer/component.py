@@ -152,8 +152,8 @@ class Trainer(Component[TrainerConfig]):
         from components.trainer.export.export import export_model, raw_check_images
         from components.trainer.export.serving_model import ServingModel
 
+        network, graph = load_network(model), transformed.artifact.graph  # first: imports TensorFlow without its log
         images = raw_check_images(transformed)
-        network, graph = load_network(model), transformed.artifact.graph
         serving_model = ServingModel.from_network(network, graph, model.artifact.test_time_shift)
         return export_model(serving_model, formats, images, context, setting=setting)
 

@@ -67,6 +67,7 @@ def _show_artifact(store: Store, runs: Runs, sealed: SealedArtifact, *, as_json:
         typer.echo(json.dumps(values, indent=2))
         return
     console = make_console()
-    for label, text in {**describe_artifact(sealed), "runs": ", ".join(reversed(run_ids)) or "none"}.items():
+    fields = describe_artifact(sealed) | {"runs": ", ".join(reversed(run_ids)) or "none"}
+    for label, text in fields.items():
         print_field(console, label, escape(text))
     print_lineages(console, [lineage(manifests, manifest.digest)])

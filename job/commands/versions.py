@@ -8,13 +8,14 @@ from pathlib import Path
 from typing import Any
 
 import typer
+from rich.markup import escape
 
 from components import Pusher
 from components.artifacts import PublishedVersion
 from components.base.errors import ConfigError, IntegrityError, JobError
 from components.base.progress import NoProgress
 from components.base.termination import Termination
-from job.reporters.terminal import make_console
+from job.reporters.terminal import make_console, print_field
 from job.reporters.versions import describe, print_versions
 
 
@@ -55,7 +56,7 @@ def roll_back(destination: Path, to: int | None, *, as_json: bool, termination: 
         ("served now", f"version {served.number}, {describe(served)}; a copy of version {served.copy_of}"),
         ("where", str(served.directory)),
     ):
-        console.print(f"{label:<13} {text}", highlight=False, markup=False, soft_wrap=True)
+        print_field(console, label, escape(text))
 
 
 class StderrProgress(NoProgress):

@@ -21,8 +21,8 @@ if TYPE_CHECKING:
     from job.store.records import RunRecord, StepRecord
     from job.store.store import SealedArtifact
 
-MIN_BAR_WIDTH = 110
-"""Narrower terminals have no room for the bar itself beside its numbers."""
+WIDE_COLUMNS = 110
+"""A narrower terminal has no room for the progress bar beside its numbers, or for the speed of a finished epoch."""
 
 
 class ConsoleReporter:
@@ -85,8 +85,10 @@ class ConsoleReporter:
     def epoch_end(self, *, metrics: Mapping[str, float]) -> None:
         self._stop_progress()
         names = ("loss", "accuracy", "val_loss", "val_accuracy")
-        parts = [*(f"{name} {metrics[name]:.4f}" for name in names), f"{self._images_per_second:,.0f} images/s"]
-        print_parts(self.console, f"  epoch {self._epoch}  ", parts)
+        parts = [f"{name} {metrics[name]:.4f}" for name in names]
+        if self.console.width >= WIDE_COLUMNS:
+            parts.append(f"{self._images_per_second:,.0f} images/s")
+        print_parts(self.console, f" epoch {self._epoch}  ", parts)
 
     def end(self, record: RunRecord, directory: Path) -> None:
         self._stop_progress()
@@ -105,9 +107,9 @@ def _make_progress(console: Console) -> Progress:
     """Return the progress display of one epoch: step, loss, accuracy, images per second, remaining time."""
     from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, TimeRemainingColumn
 
-    bar = (BarColumn(bar_width=24), TextColumn("step")) if console.width >= MIN_BAR_WIDTH else ()
+    bar = (BarColumn(bar_width=24), TextColumn("step")) if console.width >= WIDE_COLUMNS else ()
     return Progress(
-        TextColumn("  epoch {task.fields[epoch]}"),
+        TextColumn(" epoch {task.fields[epoch]}"),
         *bar,
         MofNCompleteColumn(),
         TextColumn("loss {task.fields[loss]:.4f}  accuracy {task.fields[accuracy]:.4f}"),

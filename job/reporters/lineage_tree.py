@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from collections.abc import Iterable
 from typing import TYPE_CHECKING, Any
 
@@ -13,6 +14,10 @@ from job.store.store import SealedArtifact
 
 if TYPE_CHECKING:
     from rich.console import Console
+
+DIGEST = re.compile(r"[0-9a-f]{64}")
+SHORT_DIGEST = 12
+"""Characters of a digest in a tree; `show --json` prints all."""
 
 
 def describe_artifact(sealed: SealedArtifact) -> dict[str, str]:
@@ -33,17 +38,18 @@ def print_lineages(console: Console, lineages: Iterable[dict[str, Any]]) -> None
     console.print()
     drawn: set[str] = set()
     for lineage in lineages:
-        console.print(_branch(lineage, "", drawn), highlight=False, soft_wrap=True)
+        console.print(_branch(lineage, "", drawn), highlight=False)
 
 
 def _branch(node: dict[str, Any], name: str, drawn: set[str]) -> Tree:
     label = f"{name}: " if name and name != node.get("kind") else ""
-    short = node["digest"][:12]
+    short = node["digest"][:SHORT_DIGEST]
     if node.get("missing"):
         return Tree(f"{label}{short} [yellow](deleted or damaged: check with `python -m job verify`)[/]")
-    tree = Tree(f"{label}[bold]{node['kind']}[/] {short} [dim]{escape(node['component'])}[/]")
+    component = node["component"].rpartition(":")[2]
+    tree = Tree(f"{label}[bold]{node['kind']}[/] {short} [dim]by {escape(component)}[/]")
     if node["digest"] in drawn:
-        tree.label = f"{tree.label} [dim](as above)[/]"
+        tree.label = f"{tree.label} [dim](see above)[/]"
         return tree
     drawn.add(node["digest"])
     for input_name, child in node["inputs"].items():
@@ -51,5 +57,6 @@ def _branch(node: dict[str, Any], name: str, drawn: set[str]) -> Tree:
     if source := node.get("source"):
         branch = tree.add(f"source: {escape(source['title'])} [dim]({source['kind']})[/]")
         for key, value in source["identity"].items():
-            branch.add(f"[dim]{escape(key)}[/] {escape(value)}")
+            shown = f"{value[:SHORT_DIGEST]}…" if DIGEST.fullmatch(value) else value
+            branch.add(f"[dim]{escape(key)}[/] {escape(shown)}")
     return tree

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Iterable
 from typing import TYPE_CHECKING
 
 from rich.console import Console
@@ -14,6 +14,7 @@ if TYPE_CHECKING:
 
 UNLIMITED_WIDTH = 1000
 LABEL_WIDTH = 13
+BELOW_INDENT = 2
 
 
 def make_console(*, stderr: bool = False) -> Console:
@@ -30,31 +31,30 @@ def print_line(console: Console, text: str | Text, *, style: str = "") -> None:
 
 
 def print_text(console: Console, head: str, text: str) -> None:
-    """Print words in markup after a head, wrapped on a terminal and indented below the first word."""
-    body, indent = Text.from_markup(text), Text.from_markup(head).cell_len
-    width = max(console.width - indent, LABEL_WIDTH)
-    lines = list(body.wrap(console, width, overflow="ignore")) if console.is_terminal else [body]
-    for number, line in enumerate(lines or [Text()]):
-        line.rstrip()
-        print_line(console, Text.from_markup(head if number == 0 else " " * indent).append_text(line))
+    """Print text in markup after a head; on a terminal it wraps between words, indented below the first word."""
+    _print_pieces(console, Text.from_markup(head), Text.from_markup(text).split(" "), separator=" ")
 
 
-def print_parts(console: Console, head: str, parts: Sequence[str]) -> None:
+def print_parts(console: Console, head: str, parts: Iterable[str]) -> None:
     """Print parts in markup after a head; on a terminal, a part that does not fit starts a new line as a whole."""
+    _print_pieces(console, Text.from_markup(head), map(Text.from_markup, parts), separator="  ")
 
-    def width(markup: str) -> int:
-        return Text.from_markup(markup).cell_len
 
-    line, separator, indent = head, "", "  "
-    for part in parts:
-        longer = f"{line}{separator}{part}"
-        fits_below = width(indent + part) <= console.width or separator
-        if console.is_terminal and width(longer) > console.width and fits_below:
-            print_line(console, line.rstrip())
-            line = indent + part
+def _print_pieces(console: Console, head: Text, pieces: Iterable[Text], separator: str) -> None:
+    line, indent, is_empty = head.copy(), head.cell_len, True
+    for piece in pieces:
+        gap = "" if is_empty else separator
+        fits = not console.is_terminal or line.cell_len + len(gap) + piece.cell_len <= console.width
+        if is_empty and not fits and BELOW_INDENT + piece.cell_len <= console.width:
+            indent = BELOW_INDENT  # such as a path that fits into a line without its label
+        if fits or (is_empty and indent != BELOW_INDENT):
+            line.append(gap).append_text(piece)
         else:
-            line = longer
-        separator, indent = "  ", " " * width(head)
+            line.rstrip()
+            print_line(console, line)
+            line = Text(" " * indent).append_text(piece)
+        is_empty = False
+    line.rstrip()
     print_line(console, line)
 
 

@@ -5,7 +5,10 @@ from __future__ import annotations
 from collections.abc import Sequence
 from typing import TYPE_CHECKING
 
+from rich.markup import escape
+
 from components.artifacts import PublishedVersion
+from job.reporters.terminal import print_parts
 
 if TYPE_CHECKING:
     from rich.console import Console
@@ -26,9 +29,8 @@ def print_versions(console: Console, versions: Sequence[PublishedVersion]) -> No
     number_width, *widths = (max(map(len, column)) for column in zip(*rows, strict=True))
     for (number, *cells), note in zip(rows, notes, strict=True):
         padded = [cell.ljust(width) for cell, width in zip(cells, widths, strict=True)]
-        line = "  ".join([number.rjust(number_width), *padded, note]).rstrip()
-        style = "dim" if number == HEADER[0] else ""
-        console.print(line, highlight=False, markup=False, soft_wrap=True, style=style)
+        row = escape("  ".join([number.rjust(number_width), *padded]))
+        print_parts(console, f"[dim]{row}[/]" if number == HEADER[0] else f"{row}  ", [escape(note)])
 
 
 def describe(version: PublishedVersion) -> str:

@@ -35,7 +35,7 @@ def test_a_run_pushes_a_model_only_once(mnist_job: Command, pushing: tuple[objec
     first, again = (mnist_job(*pushing) for _ in "12")
     assert first.exit_code == again.exit_code == 0
     place = tmp_path / "served" / "1"
-    assert f"to be served; version 1: {place} (first time)" in first.stdout
+    assert f"to serve; version 1: {place} (first time)" in first.stdout
     assert f"\nservable      version 1: {place}\n" in first.stdout
     assert f"\nservable      version 1: {place}, there already\n" in again.stdout
     assert [path.name for path in (tmp_path / "served").iterdir()] == ["1"]
@@ -46,10 +46,10 @@ def test_a_run_pushes_a_model_only_once(mnist_job: Command, pushing: tuple[objec
     assert record["withheld"] is None
     shown = mnist_job("show", "--root", tmp_path / "root").stdout
     assert f"\nservable      version 1: {place}, there already\n" in shown
-    trees = [line.split()[0] for line in shown.splitlines() if line.startswith(("figures ", "pushed_model "))]
+    trees = [line.split()[0] for line in shown.splitlines() if re.match(r"(figures|pushed_model) \w+ by ", line)]
     assert trees == ["figures", "pushed_model"], "both are made of the model, and neither of the other"
     assert "made-up squares" in shown
-    assert mnist_job("verify", "--root", tmp_path / "root").stdout == "6 artifacts re-hashed, 0 failed\n"
+    assert mnist_job("verify", "--root", tmp_path / "root").stdout == "6 artifacts verified, 0 failed\n"
     assert mnist_job("gc", "--root", tmp_path / "root", "--keep", "1").stdout.count("artifact") == 0
 
 
