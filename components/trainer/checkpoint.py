@@ -13,8 +13,10 @@ import re
 import shutil
 from collections.abc import Iterator, Mapping
 from pathlib import Path
-from typing import TYPE_CHECKING, Annotated, Any, Literal
+from typing import Annotated, Any, Literal
 
+import numpy as np
+from numpy.typing import NDArray
 from pydantic import Field, ValidationError
 
 from components.artifacts import Epoch, Statement
@@ -26,12 +28,7 @@ from components.io.atomic import flush_tree, rename_durably
 from components.runtime.disk import disk_space_guard
 from components.trainer.early_stopping import BestEpoch, EarlyStopping
 
-if TYPE_CHECKING:
-    import numpy as np
-    from numpy.typing import NDArray
-
-    Arrays = dict[str, NDArray[np.generic]]
-
+Arrays = dict[str, NDArray[np.generic]]
 RECORD_FILE = "checkpoint.json"
 STATE_FILE = "state.npz"
 DRAFT_NAME = "draft"
@@ -135,8 +132,6 @@ class Checkpoints:
             _delete(old)
 
     def _write_files(self, draft: Path, record: Checkpoint, arrays: Arrays) -> None:
-        import numpy as np
-
         state = draft / STATE_FILE
         with state.open("wb") as file:
             np.savez(file, **arrays)  # type: ignore[arg-type]
@@ -164,8 +159,6 @@ class Checkpoints:
         Raises:
             IntegrityError: if it is damaged, or belongs to another training.
         """
-        import numpy as np
-
         state = path / STATE_FILE
         try:
             record = Checkpoint.from_bytes((path / RECORD_FILE).read_bytes(), where=str(path / RECORD_FILE))

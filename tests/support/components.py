@@ -189,10 +189,10 @@ class StuckPusher(FakePusher):
 
 
 class EndedPusher(FakePusher):
-    """Is interrupted while it publishes."""
+    """Raises a termination error while it publishes."""
 
     def publish(self, sealed: Stored[PushedModel], progress: Progress) -> str:  # noqa: ARG002
-        raise TerminationError("the job was interrupted")
+        raise TerminationError("termination was requested")
 
 
 class BrokenPusher(FakePusher):

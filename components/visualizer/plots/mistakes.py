@@ -37,5 +37,6 @@ def draw_mistakes(mistakes: ConfidentMistakes) -> Figure:
         axes.set(xlim=(0, COLUMNS * (width + gap)), ylim=(rows * (height + label_height), 0))  # imshow changes them
     shown, total = len(mistakes.shown), mistakes.total
     which = f"{shown} of {total:,}" if shown < total else f"all {total:,}"
-    set_title(figure, "Most confident mistakes", f"{which} mistakes among {mistakes.image_count:,} test images")
+    note = f"{which} mistakes among {mistakes.image_count:,} test images; true → predicted class"
+    set_title(figure, "Most confident mistakes", note)
     return figure

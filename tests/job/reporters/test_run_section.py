@@ -88,7 +88,7 @@ def test_a_visualizer_may_write_neither(mnist_job: Command, fake_config: Path, t
     ("error", "exit_code", "message"),
     [
         (PermissionError("not allowed"), 0, "warning: the report of the run could not be written: not allowed"),
-        (StorageError("no space for what is written"), 1, "error: no space for what is written"),
+        (StorageError("the disk is full"), 1, "error: the disk is full"),
     ],
 )
 def test_only_a_full_disk_makes_an_unwritten_report_fatal(
@@ -111,7 +111,7 @@ def test_only_a_full_disk_makes_an_unwritten_report_fatal(
     ("pusher", "exit_code", "sentence"),
     [
         ("BrokenPusher", 1, "The run failed in the pusher, with exit code 1: a defect: ZeroDivisionError"),
-        ("EndedPusher", 143, "The run was terminated in the pusher, with exit code 143: the job was interrupted"),
+        ("EndedPusher", 143, "The run was terminated in the pusher, with exit code 143: termination was requested"),
     ],
 )
 def test_documents_say_how_a_run_ended_after_them(
@@ -137,7 +137,7 @@ def test_an_unwritten_report_does_not_hide_the_failure(
     assert outcome.exit_code == 143
     assert "warning: the " in outcome.stdout
     assert "could not be " in outcome.stdout
-    assert "error: the job was interrupted" in outcome.stderr
+    assert "error: termination was requested" in outcome.stderr
     assert Runs(tmp_path / "root").read().exit_code == 143
 
 

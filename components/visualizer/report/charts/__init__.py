@@ -4,7 +4,6 @@ from components.visualizer.report.charts.bars import bar_chart
 from components.visualizer.report.charts.chart import Chart, Series
 from components.visualizer.report.charts.intervals import IntervalRow, interval_chart
 from components.visualizer.report.charts.lines import line_chart
-from components.visualizer.report.charts.reliability import reliability_chart
 
 __all__ = [
     "Chart",
@@ -13,5 +12,4 @@ __all__ = [
     "bar_chart",
     "interval_chart",
     "line_chart",
-    "reliability_chart",
 ]
