@@ -128,11 +128,7 @@ class MlflowTracker:
         self._log_tags(tags)
 
     def end(self, record: RunRecord, directory: Path) -> None:
-        tags: dict[str, object] = {
-            "outcome": record.outcome,
-            "exit_code": record.exit_code,
-            "seconds": record.seconds,
-        }
+        tags: dict[str, object] = {"outcome": record.outcome, "exit_code": record.exit_code, "seconds": record.seconds}
         if record.failure:
             tags["failure"] = record.failure.headline
         self._log_tags(tags)

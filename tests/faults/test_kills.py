@@ -89,10 +89,7 @@ def random_kills(seed: int, count: int, *, most: int) -> list[dict[str, Any]]:
 
 def test_killed_training_resumes_to_the_same_bits(job: Job, undisturbed: dict[str, Any]) -> None:
     # An epoch has 43 steps and several checkpoints, so each attempt gets a little further.
-    kills = [
-        {"at": "step", "count": 12, "do": "TERM"},
-        {**WRITING[1], "count": 3, "do": "KILL"},
-    ]
+    kills = [{"at": "step", "count": 12, "do": "TERM"}, {**WRITING[1], "count": 3, "do": "KILL"}]
     printed = [kill(job, "everyday", plan) for plan in kills]
     assert "resumed at epoch" not in printed[0]
     for text in printed[1:]:

@@ -183,13 +183,7 @@ def test_out_of_memory_kill_resumes_to_the_same_bits(tmp_path: Path, write_confi
             str(tmp_path / "killed"),
         ]
         ended = subprocess.run(
-            command,
-            cwd=REPOSITORY,
-            env=environment(),
-            capture_output=True,
-            text=True,
-            timeout=120,
-            check=False,
+            command, cwd=REPOSITORY, env=environment(), capture_output=True, text=True, timeout=120, check=False
         )
     assert ended.returncode == -signal.SIGKILL, (ended.stdout, ended.stderr)  # a shell reports 137
     resumed = run_job_process(*arguments, tmp_path / "killed")

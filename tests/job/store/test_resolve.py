@@ -120,10 +120,7 @@ def test_baseline_of_another_split_exits_with_3(job: Job) -> None:
 
 @pytest.mark.parametrize(
     ("named", "said"),
-    [
-        ("20200101-000000-000abcd", "has no run `20200101-000000-000abcd`"),
-        ("nowhere/at-all", "which is not a folder"),
-    ],
+    [("20200101-000000-000abcd", "has no run `20200101-000000-000abcd`"), ("nowhere/at-all", "which is not a folder")],
 )
 def test_missing_baseline_is_reported_before_the_first_step(job: Job, named: str, said: str) -> None:
     run_id = job().record["run_id"]
