@@ -102,15 +102,6 @@ class StepRun:
             key = fingerprint_inputs(self.component, digests)
         return key, references
 
-<<<<<<< HEAD
-=======
-    def _locked(self, key: FingerprintInputs) -> AbstractContextManager[None]:
-        shared = self.context
-        return shared.store.locked(
-            self.slot, key.fingerprint, owner=shared.run_id, on_wait=shared.listener.waiting, check=shared.signals.check
-        )
-
->>>>>>> main
     def _look_up(self, key: FingerprintInputs) -> tuple[SealedArtifact | None, str]:
         """Return the sealed artifact to reuse, if any, and why it is reused or not."""
         if not self.use_cache:

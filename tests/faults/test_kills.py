@@ -87,15 +87,8 @@ def random_kills(seed: int, count: int, *, most: int) -> list[dict[str, Any]]:
     ]
 
 
-<<<<<<< HEAD
 def test_killed_training_resumes_to_the_same_bits(job: Job, undisturbed: dict[str, Any]) -> None:
     # An epoch has 43 steps and several checkpoints, so each attempt gets a little further.
-=======
-def test_killed_at_any_step_and_while_a_checkpoint_is_written_it_ends_with_the_same_bits(
-    job: Job, undisturbed: dict[str, Any]
-) -> None:
-    # An epoch has 43 steps, in 9 pieces: the checkpoints are many, and each attempt gets a little further.
->>>>>>> main
     kills = [{"at": "step", "count": 12, "do": "TERM"}, {**WRITING[1], "count": 3, "do": "KILL"}]
     printed = [kill(job, "everyday", plan) for plan in kills]
     assert "resumed at epoch" not in printed[0]
