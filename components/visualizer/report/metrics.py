@@ -1,9 +1,9 @@
 """The metrics over the whole test split, of the model and of its baseline."""
 
-from __future__ import annotations
-
 from components.artifacts import Baseline, Metrics
+from components.artifacts.evaluation import METRIC_NAMES
 from components.visualizer.format import (
+    METRIC_FORMATS,
     TextTable,
     counted,
     interval_text,
@@ -15,16 +15,22 @@ from components.visualizer.format import (
 )
 from components.visualizer.report.checks import p_value_text
 
-WITH_INTERVAL = ("accuracy", "macro_precision", "macro_recall", "macro_f1", "calibration_error")
+NAMES = sorted(METRIC_NAMES, key=list(METRIC_FORMATS).index)
 
 
 def metrics_table(metrics: Metrics) -> TextTable:
-    """Return every metric with its interval and the method of the interval."""
-    rows = [
-        (metric_title(name), percent(getattr(metrics, name)), interval_text(getattr(metrics, f"{name}_interval")))
-        for name in WITH_INTERVAL
-    ]
-    rows += [("loss (nats)", f"{metrics.loss:.4f}", ""), ("Brier score", f"{metrics.brier_score:.4f}", "")]
+    """Return every metric with its interval, if it has one, and the method of the interval."""
+    rows = []
+    for name in NAMES:
+        title, unit = METRIC_FORMATS[name]
+        value, interval = getattr(metrics, name), getattr(metrics, f"{name}_interval", None)
+        rows.append(
+            (
+                title if unit in ("", "%") else f"{title} ({unit})",
+                percent(value) if unit == "%" else f"{value:.4f}",
+                interval_text(interval) if interval else "",
+            )
+        )
     confidence = percent(metrics.accuracy_interval.confidence, 0)
     return TextTable(("Metric", "Test images", f"{confidence} interval"), tuple(rows))
 
@@ -49,7 +55,7 @@ def baseline_comparison(metrics: Metrics, baseline: Baseline) -> str:
 def baseline_table(metrics: Metrics, baseline: Baseline) -> TextTable:
     """Return every metric of both models and its change."""
     rows = []
-    for name in (*WITH_INTERVAL, "loss", "brier_score"):
+    for name in NAMES:
         new, old = getattr(metrics, name), getattr(baseline.metrics, name)
         if is_percentage(name):
             cells = (percent(new), percent(old), points(new - old))
