@@ -1,7 +1,5 @@
 """Pusher: publishes a blessed model as the next version for a model server."""
 
-from __future__ import annotations
-
 from pathlib import Path
 from typing import Annotated, Any
 
@@ -52,7 +50,6 @@ class Pusher(Component[PusherConfig]):
         return self.config.model_dump(mode="json", exclude={"destination"})
 
     def preflight(self) -> None:
-        """Raise ConfigError if the destination cannot be written to."""
         check_destination(Path(self.config.destination))
 
     def run(self, context: Context, /, *, model: Stored[Model], evaluation: Stored[Evaluation]) -> PushedModel:
@@ -61,7 +58,6 @@ class Pusher(Component[PusherConfig]):
         Raises:
             ConfigError: if a model that is not withheld has no SavedModel.
             DataError: if the evaluation is of another model.
-            StorageError: if the disk is full.
         """
         check_same_model(model.artifact, evaluation.artifact)
         if withheld := self._reason_to_withhold(evaluation.artifact.blessing):
@@ -74,12 +70,7 @@ class Pusher(Component[PusherConfig]):
         return PushedModel(servable=servable, directory=SERVABLE_DIRECTORY)
 
     def publish(self, sealed: Stored[PushedModel], progress: Progress) -> str:
-        """Add the model to the destination as its next version, unless it is there already or withheld.
-
-        Raises:
-            ConfigError: if the destination cannot be written to.
-            StorageError: if the disk is full.
-        """
+        """Add the model to the destination as its next version, unless it is there already or withheld."""
         return publish_artifact(Path(self.config.destination), sealed, progress)
 
     def publish_destination(self) -> Path | None:
@@ -87,12 +78,7 @@ class Pusher(Component[PusherConfig]):
 
     @staticmethod
     def list_versions(destination: Path) -> list[PublishedVersion]:
-        """Return the versions below a destination, the newest, which is served, first; at least one.
-
-        Raises:
-            ConfigError: if the folder is missing, or has no versions.
-            JobError: if it cannot be read at present.
-        """
+        """Return the versions below a destination, the newest, which is served, first (see `require_versions`)."""
         versions = require_versions(destination)
         with translate_os_errors(destination):
             return [describe_version(version, versions) for version in reversed(versions)]
@@ -101,7 +87,7 @@ class Pusher(Component[PusherConfig]):
     def roll_back(
         destination: Path, to: int | None = None, *, progress: Progress, termination: Termination
     ) -> Rollback:
-        """Serve an older version again (see `components.pusher.rollback.roll_back`)."""
+        """Serve an older version again (see `components.pusher.rollback`)."""
         return roll_back(destination, to, progress=progress, termination=termination)
 
     @staticmethod

@@ -4,8 +4,6 @@ A version is copied to a hidden name in the destination, flushed, and renamed on
 time. The next process deletes the files of one that was killed.
 """
 
-from __future__ import annotations
-
 import errno
 import secrets
 import shutil
@@ -33,12 +31,9 @@ PERMANENT_ERRNOS = (errno.EACCES, errno.EPERM, errno.EROFS, errno.ENOTDIR, errno
 def locked_destination(
     destination: Path, needed: int, progress: Progress, termination: Termination, *, owner: str
 ) -> Iterator[None]:
-    """Lock a destination for the block, and delete what killed processes left there.
+    """Create and lock a destination for the block, and delete what killed processes left there.
 
-    Args:
-        destination: the folder of the versions; created if it is missing.
-        needed: approximate number of bytes that the block writes.
-        owner: a description of this process for others that wait.
+    `needed` is the approximate number of bytes that the block writes, and `owner` describes this process to others.
     """
 
     def on_wait(current: str) -> None:
@@ -56,7 +51,7 @@ def locked_destination(
 def append_version(
     source: Path, destination: Path, digest: str, termination: Termination, rolled_back: Sequence[str] = ()
 ) -> Version:
-    """Copy a directory to the next version number. The version appears in one step.
+    """Copy a directory to the next version number of a locked destination. The version appears in one step.
 
     Args:
         source: the directory of one version.
