@@ -36,9 +36,8 @@ def check_classes(
     classes: tuple[ClassMetrics, ...], thresholds: Mapping[str, Mapping[ClassMetricName, Threshold]]
 ) -> Iterator[Check]:
     """Check metrics of single classes, or of every class; raise ConfigError for a class that does not exist."""
-    return _check_rows(
-        {row.name: row for row in classes}, thresholds, key="evaluator.class_thresholds", prefix="class/"
-    )
+    rows = {row.name: row for row in classes}
+    return _check_rows(rows, thresholds, key="evaluator.class_thresholds", prefix="class/")
 
 
 def check_slices(

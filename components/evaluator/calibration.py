@@ -64,8 +64,7 @@ def calibration_error_interval(labels: NDArray[np.int64], probabilities: NDArray
     weights = (kinds[0][:, np.newaxis] == np.arange(BINS)) * mean_gaps[:, np.newaxis]
 
     def errors(drawn: NDArray[np.int64]) -> NDArray[np.float64]:
-        error: NDArray[np.float64] = np.abs(drawn[:, 0] @ weights).sum(axis=1, keepdims=True) / counts.sum()
-        return error
+        return np.asarray(np.abs(drawn[:, 0] @ weights).sum(axis=1, keepdims=True) / counts.sum())
 
     return bootstrap_intervals(counts[np.newaxis], errors)[0]
 

@@ -1,18 +1,14 @@
 """Configuration of the Evaluator."""
 
-from typing import TYPE_CHECKING, Annotated, Literal, Self, get_args
+from typing import Annotated, Literal, Self, get_args
 
 from pydantic import Field, field_validator, model_validator
 
 from components.artifacts.evaluation import CLASS_METRIC_NAMES, METRIC_NAMES
 from components.base.component import ComponentConfig, Seed
 
-if TYPE_CHECKING:  # mypy accepts no computed Literal
-    MetricName = str
-    ClassMetricName = str
-else:
-    MetricName = Literal[METRIC_NAMES]
-    ClassMetricName = Literal[CLASS_METRIC_NAMES]
+MetricName = Literal[METRIC_NAMES]  # type: ignore[valid-type]
+ClassMetricName = Literal[CLASS_METRIC_NAMES]  # type: ignore[valid-type]
 CorruptionName = Literal["shift", "rotation", "scale", "noise", "blur", "contrast", "occlusion"]
 CORRUPTION_NAMES: tuple[CorruptionName, ...] = get_args(CorruptionName)
 Bound = Annotated[float, Field(strict=True)]

@@ -56,7 +56,7 @@ def _shift(images: Images, amount: float, random: np.random.Generator) -> NDArra
     """Move each image by `amount` pixels in a random direction."""
     angles = random.uniform(0, 2 * np.pi, len(images))
     shifts = amount * np.stack([np.sin(angles), np.cos(angles)], axis=1)
-    return _transform(images, np.broadcast_to(np.eye(2), (len(images), 2, 2)), shifts)
+    return _transform(images, np.eye(2), shifts)
 
 
 def _rotation(images: Images, amount: float, random: np.random.Generator) -> NDArray[np.floating]:
@@ -64,13 +64,12 @@ def _rotation(images: Images, amount: float, random: np.random.Generator) -> NDA
     angles = np.radians(amount) * random.choice([-1, 1], len(images))
     sine, cosine = np.sin(angles), np.cos(angles)
     matrices = np.stack([cosine, sine, -sine, cosine], axis=1).reshape(-1, 2, 2)
-    return _transform(images, matrices, np.zeros((len(images), 2)))
+    return _transform(images, matrices, np.zeros(2))
 
 
 def _scale(images: Images, amount: float, random: np.random.Generator) -> NDArray[np.floating]:  # noqa: ARG001
     """Scale the images by the factor `amount`."""
-    matrices = np.broadcast_to(np.eye(2) / amount, (len(images), 2, 2))
-    return _transform(images, matrices, np.zeros((len(images), 2)))
+    return _transform(images, np.eye(2) / amount, np.zeros(2))
 
 
 def _noise(images: Images, amount: float, random: np.random.Generator) -> NDArray[np.floating]:
@@ -105,7 +104,9 @@ def _transform(images: Images, matrices: NDArray[np.float64], shifts: NDArray[np
     """Return images transformed about their centers, with bilinear interpolation and a black surrounding.
 
     A matrix [2, 2] leads from a (row, column) in the result to one in the image; a shift [2] is down and to the right.
+    Both are of all images, or of each.
     """
+    matrices, shifts = np.broadcast_to(matrices, (len(images), 2, 2)), np.broadcast_to(shifts, (len(images), 2))
     center = (np.array(images.shape[1:3]) - 1) / 2
     transformed = np.empty_like(images)
     for image, matrix, shift, output in zip(images[..., 0], matrices, shifts, transformed[..., 0], strict=True):

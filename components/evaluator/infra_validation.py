@@ -34,12 +34,7 @@ def validate_infra(
     The speed goes to the run's observations, not to the artifact, because it differs between runs: `latency_ms` is the
     median of single images, and `images_per_second` of all images in one request.
 
-    Args:
-        model: a model with a SavedModel.
-        transformed: whose graph scaled the images.
-        images: scaled images, float32 [count, height, width, channels].
-        probabilities: predictions of the model in memory, float32 [count, classes].
-        context: gets the observations and warnings.
+    `images` are scaled, float32 [count, height, width, channels], and `probabilities` of the model in memory.
 
     Raises:
         ResourceError: if the process was killed, ran out of memory or time. This says nothing about the model.

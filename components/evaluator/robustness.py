@@ -29,14 +29,9 @@ def measure_robustness(
     """Return the accuracy on corrupted images, or None if the configuration disables the measurement.
 
     The cost is limited by the number of images, not by time: the result does not depend on the speed of the machine.
-
-    Args:
-        predict: the model.
-        images: float32 [count, height, width, 1] of the test split; of a memory map, only a few rows are read.
-        labels: int64 [count].
-        config: the number of images, and how they are corrupted.
-        images_predicted: number of images that the evaluation predicts anyway.
-        check: called between corruptions; an exception that it raises ends the measurement.
+    `images` are float32 [count, height, width, 1]; of a memory map, only a few rows are read. `images_predicted` is the
+    number that the evaluation predicts anyway. `check` is called between corruptions, and ends the measurement if it
+    raises an exception.
     """
     count = corrupted_images(config, count=len(labels), pixels=images[0].size, images_predicted=images_predicted)
     if not count:

@@ -1,15 +1,15 @@
 """Pusher: publishes a blessed model as the next version for a model server."""
 
+from contextlib import suppress
 from pathlib import Path
 from typing import Annotated, Any
 
 from pydantic import Field
 
-from components.artifacts import Blessing, Evaluation, Model, PublishedVersion, PushedModel, Rollback, Servable, Stored
+from components.artifacts import Blessing, Evaluation, Model, PublishedVersion, PushedModel, Servable, Stored
 from components.base.component import Component, ComponentConfig, Context
 from components.base.errors import ConfigError
 from components.base.progress import Progress
-from components.base.termination import Termination
 from components.pusher.destination import Destination, check_destination
 from components.pusher.metadata import read_statement, write_statement
 from components.pusher.publish import publish_artifact
@@ -39,10 +39,7 @@ class PusherConfig(ComponentConfig):
 
 
 class Pusher(Component[PusherConfig]):
-    """Copies the SavedModel of a blessed model to the folder that TensorFlow Serving watches.
-
-    `run` copies the model into an artifact. `publish` adds it to the destination as the next version.
-    """
+    """Copies a blessed model's SavedModel: `run` into an artifact, `publish` to the folder that a server watches."""
 
     Config = PusherConfig
 
@@ -83,20 +80,14 @@ class Pusher(Component[PusherConfig]):
         with translate_os_errors(destination):
             return [describe_version(version, versions) for version in reversed(versions)]
 
-    @staticmethod
-    def roll_back(
-        destination: Path, to: int | None = None, *, progress: Progress, termination: Termination
-    ) -> Rollback:
-        """Serve an older version again (see `components.pusher.rollback`)."""
-        return roll_back(destination, to, progress=progress, termination=termination)
+    roll_back = staticmethod(roll_back)
 
     @staticmethod
     def read_version(directory: Path) -> Servable | None:
         """Return the statement of a published version; None if the directory has none that can be read."""
-        try:
+        with suppress(OSError):
             return read_statement(directory)
-        except OSError:
-            return None
+        return None
 
     def _reason_to_withhold(self, blessing: Blessing) -> str:
         if blessing.verdict != "BLESSED" and not self.config.allow_unblessed:

@@ -77,15 +77,10 @@ def copy_read_permissions(directory: Path, like: Path) -> None:
     """Make a directory and its content readable for everyone who may read `like` (with any umask)."""
     allowed = stat.S_IMODE(like.stat().st_mode)
     for folder, _, names in _walk(directory):
-        _add_mode(Path(folder), allowed & 0o055)
-        for name in names:
-            _add_mode(Path(folder, name), allowed & 0o044)
-
-
-def _add_mode(path: Path, bits: int) -> None:
-    mode = stat.S_IMODE(path.stat().st_mode)
-    if mode | bits != mode:
-        path.chmod(mode | bits)
+        for path, bits in ((Path(folder), 0o055), *((Path(folder, name), 0o044) for name in names)):
+            mode = stat.S_IMODE(path.stat().st_mode)
+            if allowed & bits & ~mode:
+                path.chmod(mode | allowed & bits)
 
 
 def _walk(directory: Path) -> Iterator[tuple[str, list[str], list[str]]]:

@@ -53,12 +53,8 @@ def append_version(
 ) -> Version:
     """Copy a directory to the next version number of a locked destination. The version appears in one step.
 
-    Args:
-        source: the directory of one version.
-        destination: the folder of the versions, which this process has locked.
-        digest: the expected content digest.
-        termination: checked before each file, and immediately before the version appears.
-        rolled_back: the content digests of the models that the version replaces in a rollback.
+    Termination is checked before each file, and immediately before the version appears. In a rollback, `rolled_back`
+    are the content digests of the models that the version replaces.
 
     Raises:
         ConfigError: if the source is not a SavedModel, or the largest version number is in use.
@@ -81,11 +77,10 @@ def append_version(
         flush_tree(staging)
         number = next_number(destination)
         termination.check()
-        directory = destination / str(number)
-        rename_durably(staging, directory)
+        rename_durably(staging, destination / str(number))
     finally:
         shutil.rmtree(staging, ignore_errors=True)
-    return read_version(number, directory)
+    return read_version(number, destination / str(number))
 
 
 @contextmanager
@@ -94,14 +89,11 @@ def translate_os_errors(path: Path) -> Iterator[None]:
     try:
         yield
     except OSError as error:
-        permanent = error.errno in PERMANENT_ERRNOS
-        raise (ConfigError if permanent else JobError)(
-            f"{error.filename or path} cannot be used: {error.strerror or error}",
-            expected="a folder of versions that the job may read and write",
-            remedy="name another folder, or give permission"
-            if permanent
-            else "run the same command again, or check the disk",
-        ) from error
+        kind, remedy = JobError, "run the same command again, or check the disk"
+        if error.errno in PERMANENT_ERRNOS:
+            kind, remedy = ConfigError, "name another folder, or give permission"
+        headline = f"{error.filename or path} cannot be used: {error.strerror or error}"
+        raise kind(headline, expected="a folder of versions that the job may read and write", remedy=remedy) from error
 
 
 def no_saved_model(directory: Path) -> ConfigError:

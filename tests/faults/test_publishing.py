@@ -1,7 +1,5 @@
 """Publishing with kills, concurrent pushes and a full disk: every version is complete, and none is lost."""
 
-from __future__ import annotations
-
 import json
 import signal
 import subprocess

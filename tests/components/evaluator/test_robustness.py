@@ -1,7 +1,5 @@
 """Corruptions have the configured amount, and robustness is the accuracy on corrupted images."""
 
-from __future__ import annotations
-
 from itertools import pairwise
 
 import numpy as np

@@ -3,8 +3,6 @@
 The tests do not run the server itself, but `model_server`, which has TensorFlow alone.
 """
 
-from __future__ import annotations
-
 import json
 import math
 import re

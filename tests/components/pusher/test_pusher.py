@@ -1,7 +1,5 @@
 """Pusher: which models it pushes or withholds, what it writes, and which destinations it refuses."""
 
-from __future__ import annotations
-
 import errno
 import json
 import os

@@ -1,7 +1,5 @@
 """Rollback: adds a copy of the version that was served before, and lasts until the next push."""
 
-from __future__ import annotations
-
 import errno
 import json
 import os

@@ -1,7 +1,5 @@
 """Versions: published completely and once, never changed, with the permissions of the destination."""
 
-from __future__ import annotations
-
 import errno
 import os
 import stat

@@ -1,7 +1,5 @@
 """Runs that push, and the commands `versions` and `rollback`, with fakes."""
 
-from __future__ import annotations
-
 import json
 import re
 import shutil
