@@ -7,7 +7,7 @@ from pydantic import Field, field_validator, model_validator
 from components.artifacts.evaluation import CLASS_METRIC_NAMES, METRIC_NAMES
 from components.base.component import ComponentConfig, Seed
 
-MetricName = Literal[METRIC_NAMES]  # type: ignore[valid-type]
+MetricName = Literal[METRIC_NAMES]  # type: ignore[valid-type]  # mypy accepts no computed Literal
 ClassMetricName = Literal[CLASS_METRIC_NAMES]  # type: ignore[valid-type]
 CorruptionName = Literal["shift", "rotation", "scale", "noise", "blur", "contrast", "occlusion"]
 CORRUPTION_NAMES: tuple[CorruptionName, ...] = get_args(CorruptionName)

@@ -28,11 +28,7 @@ def make_evaluation(
     infra_validation: InfraValidation | None = None,
     baseline: Baseline | None = None,
 ) -> Evaluation:
-    """Score predictions, and return the metrics, the other measurements and the verdict.
-
-    Raises:
-        ConfigError: if a threshold names a class or slice that does not exist.
-    """
+    """Score predictions, and return the metrics, the other measurements and the verdict."""
     scores = score(predictions.labels, predictions.probabilities, class_names)
     checks = [
         *([] if infra_validation is None else [check_infra(infra_validation)]),

@@ -35,15 +35,16 @@ def locked_destination(
 
     `needed` is the approximate number of bytes that the block writes, and `owner` describes this process to others.
     """
-
-    def on_wait(current: str) -> None:
-        progress.message(f"waiting: {current} is at work on {destination}")
-
     remedy = "free space there, or push to another folder"
     space_guard = disk_space_guard(destination, needed, "the model that is published", remedy=remedy)
     with translate_os_errors(destination), space_guard:
         destination.mkdir(parents=True, exist_ok=True)
-        with acquire(destination / LOCK_FILE, owner=owner, on_wait=on_wait, check=termination.check):
+        with acquire(
+            destination / LOCK_FILE,
+            owner=owner,
+            on_wait=lambda current: progress.message(f"waiting: {current} is at work on {destination}"),
+            check=termination.check,
+        ):
             _delete_staging(destination)
             yield
 
@@ -55,11 +56,6 @@ def append_version(
 
     Termination is checked before each file, and immediately before the version appears. In a rollback, `rolled_back`
     are the content digests of the models that the version replaces.
-
-    Raises:
-        ConfigError: if the source is not a SavedModel, or the largest version number is in use.
-        IntegrityError: if the content has another digest.
-        TerminationError: if termination was requested; nothing was published.
     """
     staging = destination / f"{STAGING_PREFIX}{secrets.token_hex(4)}"
     try:
