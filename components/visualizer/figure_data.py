@@ -1,20 +1,15 @@
 """The data of each figure, prepared once: `plots` draws it as a PNG file, the report as SVG or HTML."""
 
-from __future__ import annotations
-
 from dataclasses import dataclass
 from functools import cached_property
-from typing import TYPE_CHECKING, Any, Literal
+from typing import Any, Self
 
 import numpy as np
+import pandas as pd
+from numpy.typing import NDArray
 
-from components.artifacts import Evaluation, Examples, Model
-
-if TYPE_CHECKING:
-    import pandas as pd
-    from numpy.typing import NDArray
-
-    from components.io.splits import ImageSplit
+from components.artifacts import Evaluation, Model
+from components.io.splits import ImageSplit
 
 MAX_MISTAKES = 24
 
@@ -23,7 +18,6 @@ MAX_MISTAKES = 24
 class LearningCurve:
     """One metric over the epochs, on the training and the validation split."""
 
-    metric: Literal["loss", "accuracy"]
     title: str
     epochs: tuple[int, ...]
     training: tuple[float, ...]
@@ -35,9 +29,8 @@ class LearningCurve:
 def learning_curves(model: Model) -> tuple[LearningCurve, LearningCurve]:
     """Return the curves of the loss and of the accuracy."""
 
-    def curve(metric: Literal["loss", "accuracy"], title: str) -> LearningCurve:
+    def curve(title: str, metric: str) -> LearningCurve:
         return LearningCurve(
-            metric,
             title,
             epochs=tuple(row.epoch for row in model.history),
             training=tuple(getattr(row, metric) for row in model.history),
@@ -45,16 +38,7 @@ def learning_curves(model: Model) -> tuple[LearningCurve, LearningCurve]:
             best_epoch=model.best_epoch,
         )
 
-    return curve("loss", "Loss (cross-entropy, nats)"), curve("accuracy", "Accuracy")
-
-
-@dataclass(frozen=True)
-class Confusion:
-    """How often images of one class are predicted as another class."""
-
-    true: str
-    predicted: str
-    count: int
+    return curve("Loss (cross-entropy, nats)", "loss"), curve("Accuracy", "accuracy")
 
 
 @dataclass(frozen=True)
@@ -67,7 +51,7 @@ class ConfusionMatrix:
     image_count: int
 
     @classmethod
-    def from_evaluation(cls, evaluation: Evaluation) -> ConfusionMatrix:
+    def from_evaluation(cls, evaluation: Evaluation) -> Self:
         names = tuple(row.name for row in evaluation.per_class)
         return cls(names, np.array(evaluation.confusion_matrix), evaluation.metrics.count)
 
@@ -76,30 +60,15 @@ class ConfusionMatrix:
         """The counts with a diagonal of zeros."""
         return np.where(np.eye(len(self.counts), dtype=bool), 0, self.counts)
 
-    def most_common(self, limit: int) -> list[Confusion]:
-        """Return the pairs of classes that are confused most often."""
+    def most_common(self, limit: int) -> list[tuple[str, str, int]]:
+        """Return true class, predicted class and number of images of the most common confusions."""
         order = np.argsort(-self.mistakes, axis=None, kind="stable")[:limit]
         pairs = zip(*np.unravel_index(order, self.mistakes.shape), strict=True)
         return [
-            Confusion(self.class_names[true], self.class_names[predicted], int(self.mistakes[true, predicted]))
+            (self.class_names[true], self.class_names[predicted], int(self.mistakes[true, predicted]))
             for true, predicted in pairs
             if self.mistakes[true, predicted]
         ]
-
-
-@dataclass(frozen=True)
-class ClassDistribution:
-    """How many images of each class each split has."""
-
-    dataset: str
-    class_names: tuple[str, ...]
-    counts: dict[str, tuple[int, ...]]
-    """Images by class, for each split."""
-
-    @classmethod
-    def from_examples(cls, examples: Examples) -> ClassDistribution:
-        counts = {name: split.label_counts for name, split in examples.splits.items()}
-        return cls(examples.source.title, examples.class_names, counts)
 
 
 @dataclass(frozen=True)
@@ -135,7 +104,7 @@ class ConfidentMistakes:
     @classmethod
     def from_predictions(
         cls, test: ImageSplit[np.float32], predictions: pd.DataFrame, class_names: tuple[str, ...]
-    ) -> ConfidentMistakes:
+    ) -> Self:
         """Select the mistakes from `label`, `prediction` and `confidence` of each test image."""
         wrong = predictions[predictions["label"] != predictions["prediction"]]
         shown = wrong.sort_values("confidence", ascending=False, kind="stable").head(MAX_MISTAKES)
@@ -153,23 +122,15 @@ class ConfidentMistakes:
 
 
 @dataclass(frozen=True)
-class ConvolutionOutput:
-    """The feature maps of one convolution."""
-
-    layer: str
-    maps: NDArray[np.float32]
-    """[images, height, width, filters]"""
-
-
-@dataclass(frozen=True)
 class FeatureMaps:
     """The output of every convolution for some test images."""
 
     images: tuple[TestImage, ...]
-    layers: tuple[ConvolutionOutput, ...]
+    convolutions: tuple[NDArray[np.float32], ...]
+    """[images, height, width, filters] for each convolution."""
 
     @classmethod
-    def compute(cls, network: Any, images: tuple[TestImage, ...]) -> FeatureMaps | None:
+    def compute(cls, network: Any, images: tuple[TestImage, ...]) -> Self | None:
         """Return the feature maps of a built Keras network; None if it has no convolution."""
         import keras
 
@@ -177,4 +138,4 @@ class FeatureMaps:
         if not outputs:
             return None
         maps = keras.Model(network.inputs[0], outputs)(np.stack([each.image for each in images]))
-        return cls(images, tuple(ConvolutionOutput(name, maps[name].numpy().astype(np.float32)) for name in outputs))
+        return cls(images, tuple(maps[name].numpy().astype(np.float32) for name in outputs))

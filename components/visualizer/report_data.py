@@ -1,7 +1,5 @@
 """ReportData: everything that the report and the model card are rendered from."""
 
-from __future__ import annotations
-
 from dataclasses import dataclass
 
 from components.artifacts import Evaluation, Examples, Model, TransformedExamples

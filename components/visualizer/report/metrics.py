@@ -1,7 +1,5 @@
 """The metrics over the whole test split, of the model and of its baseline."""
 
-from __future__ import annotations
-
 from components.artifacts import Baseline, Metrics
 from components.visualizer.format import (
     TextTable,
@@ -9,11 +7,11 @@ from components.visualizer.format import (
     interval_text,
     is_percentage,
     metric_title,
+    p_value_text,
     percent,
     points,
     signed,
 )
-from components.visualizer.report.checks import p_value_text
 
 WITH_INTERVAL = ("accuracy", "macro_precision", "macro_recall", "macro_f1", "calibration_error")
 

@@ -1,7 +1,5 @@
 """The report as one HTML page; the same data gives the same bytes."""
 
-from __future__ import annotations
-
 from pathlib import Path
 
 from markupsafe import Markup
@@ -9,7 +7,6 @@ from markupsafe import Markup
 from components.artifacts.figures import REPORT_LINKS_PLACEHOLDER, REPORT_RUN_PLACEHOLDER
 from components.visualizer.report.sections import (
     calibration,
-    confusion_matrix,
     data,
     feature_maps,
     learning_curves,
@@ -25,16 +22,11 @@ FOLDER = Path(__file__).parent
 
 
 def render_report(report: ReportData, card: str) -> str:
-    """Return the report as a self-contained HTML document.
-
-    Args:
-        report: the data.
-        card: the model card as Markdown.
-    """
+    """Return the report as a self-contained HTML document; `card` is the model card as Markdown."""
     sketchpad = report.sketchpad
     sections = [
         ("curves", "Learning curves", learning_curves.render_learning_curves(report)),
-        ("confusions", "Confusion matrix", confusion_matrix.render_confusion_matrix(report)),
+        ("confusions", "Confusion matrix", mistakes.render_confusion_matrix(report)),
         ("mistakes", "Mistakes", mistakes.render_mistakes(report)),
         ("maps", "Feature maps", feature_maps.render_feature_maps(report)),
         ("sketchpad", "Sketchpad", _trusted(sketchpad.html) if sketchpad else ""),

@@ -1,19 +1,15 @@
 """A trained network as JSON and weights, from which network.js computes predictions."""
 
-from __future__ import annotations
-
 import base64
 from collections.abc import Mapping
 from dataclasses import dataclass, field
 from types import MappingProxyType
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
 import numpy as np
+from numpy.typing import NDArray
 
 from components.artifacts import Model, Stored
-
-if TYPE_CHECKING:
-    from numpy.typing import NDArray
 
 LayerDescription = dict[str, Any]
 """One operation. `kind` is one of network.js's `OPERATIONS`, with its settings. `arrays` gives the range of each array

@@ -1,21 +1,18 @@
 """The sketchpad as a section of an HTML page: markup, style, and a script that contains the network."""
 
-from __future__ import annotations
-
 import json
 from dataclasses import asdict
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import Any
+
+import numpy as np
+from numpy.typing import NDArray
 
 from components.artifacts import Model, Stored
 from components.visualizer.report_data import EmbeddedSection
 from components.visualizer.sketchpad.export import ExportedNetwork, export_linear, export_network
 from components.visualizer.sketchpad.ink_layout import InkLayout, measure_ink_layout
 from components.visualizer.templates import render_html
-
-if TYPE_CHECKING:
-    import numpy as np
-    from numpy.typing import NDArray
 
 FOLDER = Path(__file__).parent
 SCRIPTS = ("network.js", "normalize.js", "surface.js", "display.js", "sketchpad.js")

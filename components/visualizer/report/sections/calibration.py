@@ -1,7 +1,5 @@
 """Calibration: how well the confidence of the predictions agrees with their accuracy."""
 
-from __future__ import annotations
-
 import math
 from collections.abc import Sequence
 
@@ -9,9 +7,8 @@ from markupsafe import Markup
 
 from components.artifacts import Calibration, Evaluation, ReliabilityBin
 from components.visualizer.format import TextTable, interval_text, percent
-from components.visualizer.report.charts import Chart, Series, bar_chart
-from components.visualizer.report.charts.chart import REFERENCE, Plot, line, marker
-from components.visualizer.report.charts.scale import Scale
+from components.visualizer.report.charts import Series, bar_chart
+from components.visualizer.report.drawing import REFERENCE, Chart, Plot, Scale, line, marker
 from components.visualizer.report.sections import render_section
 from components.visualizer.report_data import ReportData
 

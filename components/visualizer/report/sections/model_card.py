@@ -1,7 +1,5 @@
 """The model card as a section: the Markdown of the card as HTML in the style of the page."""
 
-from __future__ import annotations
-
 from collections.abc import Iterator, Sequence
 
 from markdown_it import MarkdownIt
