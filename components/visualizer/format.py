@@ -12,7 +12,6 @@ DASH = "\N{EN DASH}\N{WORD JOINER}"
 TIMES = "\N{MULTIPLICATION SIGN}"
 SPACE = "\N{NO-BREAK SPACE}"
 SUPERSCRIPTS = str.maketrans("-0123456789", "\u207b\u2070\u00b9\u00b2\u00b3\u2074\u2075\u2076\u2077\u2078\u2079")
-SMALLEST_P_VALUE = 0.001
 SMALLEST_PLAIN_NUMBER = 1e-3
 """Smaller numbers are written with a power of ten."""
 PERCENTAGES = ("accuracy", "precision", "recall", "f1", "calibration_error", "error")
@@ -75,11 +74,6 @@ def points(difference: float) -> str:
 def signed(number: float, spec: str) -> str:
     """Return a number with its sign, using a typographic minus."""
     return f"{number:+{spec}}".replace("-", MINUS)
-
-
-def p_value_text(p_value: float) -> str:
-    text = f"p < {SMALLEST_P_VALUE}" if p_value < SMALLEST_P_VALUE else f"p = {p_value:.3f}"
-    return text.replace(" ", SPACE)
 
 
 def truncate(name: str, length: int) -> str:

@@ -8,7 +8,7 @@ from typing import Any
 from jinja2 import Environment, FileSystemLoader, StrictUndefined
 from markupsafe import Markup
 
-from components.visualizer.format import counted, image_size, listed, percent
+from components.visualizer.format import counted, image_size, listed, percent, plain_number
 
 
 @cache
@@ -25,7 +25,8 @@ def template_environment(folder: Path, finalize: Callable[[Any], str] | None = N
         trim_blocks=True,
         lstrip_blocks=True,
     )
-    environment.filters.update(counted=counted, image_size=image_size, listed=listed, percent=percent)
+    for function in (counted, image_size, listed, percent, plain_number):
+        environment.filters[function.__name__] = function
     return environment
 
 

@@ -3,8 +3,6 @@
 The Visualizer writes both documents and leaves placeholders in them. A document without a placeholder stays as it is.
 """
 
-from __future__ import annotations
-
 from collections.abc import Iterable, Iterator
 from dataclasses import dataclass
 from html import escape
@@ -87,9 +85,7 @@ def reproduction_facts(record: RunRecord, command: str) -> Iterator[Fact]:
         yield CodeBlock(command, "sh")
     else:
         yield ("The run was started from Python, with the configuration below.",)
-    yield from _outcome(record)
-    yield from _references(record)
-    yield from _pushed(record)
+    yield from _references_and_outcome(record)
     settings = yaml.safe_dump(record.config, sort_keys=False, allow_unicode=True, default_flow_style=None, width=100)
     yield CodeBlock(settings.rstrip(), "yaml", "The configuration with all its defaults")
     yield FactTable(
@@ -101,30 +97,22 @@ def reproduction_facts(record: RunRecord, command: str) -> Iterator[Fact]:
     yield FactTable("Versions and machine", "Environment", ("Name", "Value"), tuple(_environment(environment)))
 
 
-def _outcome(record: RunRecord) -> Iterator[Paragraph]:
+def _references_and_outcome(record: RunRecord) -> Iterator[Paragraph]:
     if (failure := record.failure) is not None:
         verb = "was terminated" if record.outcome == "terminated" else "failed"
         where = "" if failure.component is None else f" in the {failure.component}"
         yield (f"The run {verb}{where}, with exit code {record.exit_code}: {failure.headline}.",)
-
-
-def _references(record: RunRecord) -> Iterator[Paragraph]:
     for step in record.steps:
         for name, found in step.references.items():
-            run: Paragraph = (
-                (" from run ", Code(found.run_id)) if found.run_id and found.run_id != found.requested else ()
-            )
+            has_run = found.run_id and found.run_id != found.requested
             yield (
                 f"The {name} of the {step.component} is ",
                 Code(found.requested),
-                *run,
+                *((" from run ", Code(found.run_id)) if has_run else ()),
                 f": the {found.component}’s artifact ",
                 Code(found.digest),
                 ".",
             )
-
-
-def _pushed(record: RunRecord) -> Iterator[Paragraph]:
     for step in record.steps:
         if step.published is not None:
             yield (f"The {step.component} published ", Code(step.published), ".")

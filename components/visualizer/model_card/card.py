@@ -11,7 +11,7 @@ from components.artifacts import RUBBER_STAMPED
 from components.artifacts.figures import CARD_RUN_PLACEHOLDER
 from components.base.markdown import Markdown, code, escape, table
 from components.visualizer.format import TextTable, listed
-from components.visualizer.model_card import facts
+from components.visualizer.model_card import limits
 from components.visualizer.report import metrics
 from components.visualizer.report.sections import calibration, data, mistakes, slices_and_robustness, verdict
 from components.visualizer.report_data import Statements
@@ -22,7 +22,7 @@ MAX_CLASS_NAMES = 100
 TEXT_MODULES = {
     "calibration": calibration,
     "data": data,
-    "facts": facts,
+    "limits": limits,
     "metrics": metrics,
     "mistakes": mistakes,
     "slices_and_robustness": slices_and_robustness,
@@ -47,7 +47,7 @@ def render_card(statements: Statements) -> str:
         model=model,
         evaluation=evaluation,
         class_names=listed([*names, f"{more:,} more"] if more > 0 else names),
-        checks=verdict.checks_table(evaluation.blessing),
+        checks=metrics.checks_table(evaluation.blessing),
         slices=slices_and_robustness.slices_worst_first(evaluation),
         rubber_stamped=RUBBER_STAMPED,
         code=code,

@@ -1,6 +1,7 @@
 """The figures of a run as PNG files, drawn with matplotlib."""
 
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator, Sequence
+from typing import Any
 
 import numpy as np
 import seaborn as sns
@@ -8,26 +9,9 @@ from matplotlib.figure import Figure
 from matplotlib.ticker import MaxNLocator, PercentFormatter
 
 from components import artifacts
-from components.artifacts import Examples
-from components.visualizer.figure_data import (
-    ConfidentMistakes,
-    ConfusionMatrix,
-    FeatureMaps,
-    LearningCurve,
-    learning_curves,
-)
-from components.visualizer.plots.style import (
-    BLUE,
-    FAINT,
-    GREEN,
-    INK,
-    NO_TICKS,
-    ORANGE,
-    VERMILION,
-    label_classes,
-    new_figure,
-    set_title,
-)
+from components.artifacts import Examples, Model
+from components.visualizer.figure_data import ConfidentMistakes, ConfusionMatrix, FeatureMaps, learning_curves
+from components.visualizer.plots.style import BLUE, FAINT, GREEN, INK, ORANGE, VERMILION, new_figure, set_title
 from components.visualizer.report_data import ReportData
 
 COLUMNS = 8
@@ -35,6 +19,8 @@ COLUMNS = 8
 MAX_ANNOTATED_CLASSES = 25
 MAX_CLASS_LABELS = 60
 MAX_MAPS = 64
+NO_TICKS: dict[str, Any] = {"xticks": (), "yticks": ()}
+"""For axes of images: matplotlib lays out even invisible ticks, which would take most of the drawing time."""
 
 
 def draw_figures(report: ReportData) -> Iterator[tuple[artifacts.Figure, Figure]]:
@@ -44,7 +30,7 @@ def draw_figures(report: ReportData) -> Iterator[tuple[artifacts.Figure, Figure]
         return artifacts.Figure(name=name, file=f"{name}.png", title=title, alt=alt)
 
     alt = f"Loss and accuracy over {len(report.model.history)} epochs, training and validation."
-    yield figure("curves", "Learning curves", alt), draw_learning_curves(*learning_curves(report.model))
+    yield figure("curves", "Learning curves", alt), draw_learning_curves(report.model)
 
     matrix = ConfusionMatrix.from_evaluation(report.evaluation)
     alt = f"True against predicted class on the test split; accuracy {report.evaluation.metrics.accuracy:.2%}."
@@ -62,11 +48,12 @@ def draw_figures(report: ReportData) -> Iterator[tuple[artifacts.Figure, Figure]
     yield figure("mistakes", "Most confident mistakes", alt), draw_mistakes(report.mistakes)
 
 
-def draw_learning_curves(loss: LearningCurve, accuracy: LearningCurve) -> Figure:
+def draw_learning_curves(model: Model) -> Figure:
     """Return one panel a metric, with a line at the epoch whose weights the model has."""
     figure = new_figure(9, 4.2)
     panels = figure.subplots(1, 2)
-    for panel, curve in zip(panels, (loss, accuracy), strict=True):
+    curves = learning_curves(model)
+    for panel, curve in zip(panels, curves, strict=True):
         for values, label, colour, marker in (
             (curve.training, "training", BLUE, "o"),
             (curve.validation, "validation", ORANGE, "s"),
@@ -79,8 +66,8 @@ def draw_learning_curves(loss: LearningCurve, accuracy: LearningCurve) -> Figure
     if panels[0].get_ylim()[0] > 0:
         panels[0].set_ylim(bottom=0)
     panels[1].yaxis.set_major_formatter(PercentFormatter(xmax=1))
-    best = accuracy.best_epoch
-    if len(accuracy.epochs) > 1:
+    best = model.best_epoch
+    if len(model.history) > 1:
         panels[1].annotate(
             f"best epoch: {best}",
             (best, panels[1].get_ylim()[0]),
@@ -91,8 +78,7 @@ def draw_learning_curves(loss: LearningCurve, accuracy: LearningCurve) -> Figure
             color=INK,
         )
     panels[0].legend(loc="upper right")
-    best_accuracy = accuracy.validation[accuracy.epochs.index(best)]
-    set_title(figure, "Learning curves", f"validation accuracy {best_accuracy:.2%} at epoch {best}")
+    set_title(figure, "Learning curves", f"validation accuracy {model.best.val_accuracy:.2%} at epoch {best}")
     return figure
 
 
@@ -126,8 +112,8 @@ def draw_confusion_matrix(matrix: ConfusionMatrix) -> Figure:
                     color="white" if dark else "#333333",
                 )  # fmt: skip
     axes.pcolormesh(np.where(diagonal, 1.0, np.nan), cmap="Greys", vmin=0, vmax=6, zorder=0)
-    label_classes(axes.set_xticks, matrix.class_names, offset=0.5, rotate=True)
-    label_classes(axes.set_yticks, matrix.class_names, offset=0.5)
+    _label_classes(axes.set_xticks, matrix.class_names, offset=0.5, rotate=True)
+    _label_classes(axes.set_yticks, matrix.class_names, offset=0.5)
     axes.set(xlabel="predicted", ylabel="true")
     wrong, total = int(matrix.mistakes.sum()), matrix.image_count
     set_title(figure, "Confusion matrix", f"{wrong:,} of {total:,} test images misclassified ({wrong / total:.2%})")
@@ -172,7 +158,7 @@ def draw_class_distribution(examples: Examples) -> Figure:
         panel.grid(axis="y", color="#EEEEEE")
         panel.set_axisbelow(True)
         panel.locator_params(axis="y", nbins=4)
-    label_classes(panels[-1].set_xticks, examples.class_names, max_labels=MAX_CLASS_LABELS, rotate=True)
+    _label_classes(panels[-1].set_xticks, examples.class_names, max_labels=MAX_CLASS_LABELS, rotate=True)
     panels[-1].set_xlabel("class")
     set_title(figure, "Images of each class", examples.source.title)
     return figure
@@ -205,3 +191,20 @@ def draw_mistakes(mistakes: ConfidentMistakes) -> Figure:
     note = f"{which} mistakes among {mistakes.image_count:,} test images; true → predicted class"
     set_title(figure, "Most confident mistakes", note)
     return figure
+
+
+def _label_classes(
+    set_ticks: Callable[..., object],
+    names: Sequence[str],
+    *,
+    offset: float = 0,
+    max_labels: int = 30,
+    rotate: bool = False,
+) -> None:
+    """Call `set_xticks` or `set_yticks` to label every class, or every 2nd, 3rd, ... above `max_labels` classes.
+
+    Class n is at n + `offset`. Names of more than three characters are rotated if `rotate` is set.
+    """
+    shown = range(0, len(names), max(1, -(-len(names) // max_labels)))
+    rotation = 90 if rotate and max(map(len, names)) > 3 else 0
+    set_ticks([label + offset for label in shown], [names[label] for label in shown], rotation=rotation)

@@ -1,57 +1,14 @@
-"""The facts of the model card that the report does not show: the files of the model, and its limits."""
+"""Facts for the limits of the model: its known weaknesses, and everything that was not measured."""
 
 from typing import Literal
 
-from components.artifacts import SEVERITIES, Calibration, Evaluation, Examples, ExportFormat, Model, Robustness
-from components.base.markdown import Markdown, code
-from components.visualizer.format import TextTable, counted, interval_limits, listed, percent, plain_number
+from components.artifacts import SEVERITIES, Calibration, Evaluation, Robustness
+from components.visualizer.format import counted, interval_limits, listed, percent
 from components.visualizer.report.sections.slices_and_robustness import corruptions_hardest_first, slices_worst_first
 from components.visualizer.report_data import Statements
 
-RUNTIMES: dict[ExportFormat, str] = {
-    "keras": "Keras",
-    "saved_model": "TensorFlow, TensorFlow Serving",
-    "litert": "LiteRT",
-    "onnx": "ONNX Runtime",
-}
-MIDDLE_GREY = 127.5
 MAX_NAMED = 3
 """How many of the worst slices, classes and corruptions are named; the tables of the card list all."""
-
-
-def tone(examples: Examples) -> str:
-    """Return whether the training images are dark or bright on average."""
-    dark = examples.splits.train.pixel_mean < MIDDLE_GREY
-    return "bright strokes on a dark background" if dark else "dark strokes on a bright background"
-
-
-def files_table(model: Model) -> TextTable:
-    """Return one row a file, relative to the directory of the Model artifact."""
-    height, width, channels = model.image_shape
-    raw_images = Markdown(f"`images`: raw images, `uint8 [batch, {height}, {width}]`, 0 to 255")
-    probabilities = f"`float32 [batch, {len(model.class_names)}]`"
-    rows = []
-    for export in model.exports:
-        label = "" if export.format == "keras" else "; `label`, `int64 [batch]`"
-        difference = plain_number(export.largest_difference, ".2g")
-        tolerance = plain_number(export.tolerance, "g")
-        rows.append(
-            (
-                code(f"{export.file}/" if export.format == "saved_model" else export.file),
-                RUNTIMES[export.format],
-                raw_images,
-                Markdown(f"`probabilities`, {probabilities}{label}"),
-                f"{difference} (at most {tolerance}), {counted(export.images, 'image')}",
-            )
-        )
-    if model.file not in {export.file for export in model.exports}:
-        scaled_images = Markdown(f"scaled images, `float32 [batch, {height}, {width}, {channels}]`, 0 to 1")
-        outputs = {
-            "keras": Markdown(f"the probability of each class, {probabilities}"),
-            "linear": Markdown("none: the file holds `weights` and `bias`"),
-        }
-        rows.append((code(model.file), "", scaled_images, outputs[model.format], ""))
-    return TextTable(("File", "Runtime", "Inputs", "Outputs", "Difference"), tuple(rows))
 
 
 def trained_on_test_images(statements: Statements) -> bool:
@@ -93,13 +50,6 @@ def mean_confidence(calibration: Calibration) -> float:
     """Return the mean confidence on the test images."""
     bins = [(each.count, each.confidence) for each in calibration.reliability if each.confidence is not None]
     return sum(count * confidence for count, confidence in bins) / sum(count for count, _ in bins)
-
-
-def drifted(statements: Statements) -> str:
-    """Return the distributions that drifted from the baseline's; empty without drift or without a baseline."""
-    drift = statements.examples.drift
-    measures = drift.measures if drift else ()
-    return listed([f"{measure.of} ({measure.split})" for measure in measures if measure.drifted])
 
 
 def not_evaluated(statements: Statements) -> str:
