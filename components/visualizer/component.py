@@ -1,29 +1,18 @@
 """Visualizer: figures as PNG files, the report, and the model card."""
 
-from __future__ import annotations
-
-from typing import TYPE_CHECKING, Annotated
+from typing import Annotated
 
 from pydantic import Field
 
 from components.artifacts import Evaluation, Examples, Figures, Model, Stored, TransformedExamples
 from components.base.component import Component, ComponentConfig, Context
-from components.base.errors import ConfigError
 from components.runtime.disk import disk_space_guard
-
-if TYPE_CHECKING:
-    import numpy as np
-
-    from components.io.splits import ImageSplit
-    from components.visualizer.figure_data import TestImage
 
 MAX_FIGURE_BYTES = 150_000
 """The largest figure of MNIST has 121 kB."""
 REPORT_FILE, MAX_REPORT_BYTES = "report.html", 3_000_000
 CARD_FILE, MAX_CARD_BYTES = "model_card.md", 1_000_000
 """The card of MNIST has 12 kB."""
-DEFAULT_EXAMPLE_CLASSES = 10
-"""Without configured examples, feature maps are shown for one image of each of the first ten classes."""
 Row = Annotated[int, Field(strict=True, ge=0)]
 
 
@@ -67,7 +56,7 @@ class Visualizer(Component[VisualizerConfig]):
         with context.timed("imports"):
             from components.inference.predictor import import_libraries, load_network
             from components.io.splits import read_predictions, read_scaled
-            from components.visualizer.figure_data import ConfidentMistakes, FeatureMaps
+            from components.visualizer.figure_data import ConfidentMistakes, FeatureMaps, example_images
             from components.visualizer.model_card import render_card
             from components.visualizer.plots.figures import draw_figures
             from components.visualizer.plots.style import save, style
@@ -81,7 +70,7 @@ class Visualizer(Component[VisualizerConfig]):
             test = read_scaled(transformed, transformed.artifact.splits.test)
             predictions = read_predictions(evaluation)
             class_names = examples.artifact.class_names
-            images = self._example_images(test, class_names)
+            images = example_images(test, class_names, self.config.examples)
         with context.timed("inference"):
             network = load_network(model) if model.artifact.format == "keras" else None
             report = ReportData(
@@ -111,22 +100,3 @@ class Visualizer(Component[VisualizerConfig]):
             with disk_space_guard(context.output, MAX_REPORT_BYTES, "the report"):
                 (context.output / REPORT_FILE).write_text(page, encoding="utf-8")
         return Figures(figures=tuple(figures), report_file=REPORT_FILE, model_card_file=CARD_FILE)
-
-    def _example_images(self, test: ImageSplit[np.float32], class_names: tuple[str, ...]) -> tuple[TestImage, ...]:
-        """Return the images whose feature maps are shown."""
-        import numpy as np
-
-        from components.visualizer.figure_data import TestImage
-
-        rows = self.config.examples
-        if not rows:
-            _, first_of_each_class = np.unique(test.labels, return_index=True)
-            rows = tuple(int(row) for row in first_of_each_class[:DEFAULT_EXAMPLE_CLASSES])
-        for row in rows:
-            if row >= len(test):
-                raise ConfigError(
-                    f"visualizer.examples has {row}, but the test split has {len(test)} images",
-                    expected=f"rows from 0 to {len(test) - 1}",
-                    remedy="choose other rows",
-                )
-        return tuple(TestImage(row, class_names[test.labels[row]], test.images[row]) for row in rows)

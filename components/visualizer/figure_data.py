@@ -9,9 +9,12 @@ import pandas as pd
 from numpy.typing import NDArray
 
 from components.artifacts import Evaluation, Model
+from components.base.errors import ConfigError
 from components.io.splits import ImageSplit
 
 MAX_MISTAKES = 24
+DEFAULT_EXAMPLE_CLASSES = 10
+"""Without configured examples, feature maps are shown for one image of each of the first ten classes."""
 
 
 @dataclass(frozen=True)
@@ -26,19 +29,18 @@ class LearningCurve:
     """The epoch whose weights the model has."""
 
 
-def learning_curves(model: Model) -> tuple[LearningCurve, LearningCurve]:
+def learning_curves(model: Model) -> list[LearningCurve]:
     """Return the curves of the loss and of the accuracy."""
-
-    def curve(title: str, metric: str) -> LearningCurve:
-        return LearningCurve(
+    return [
+        LearningCurve(
             title,
             epochs=tuple(row.epoch for row in model.history),
             training=tuple(getattr(row, metric) for row in model.history),
             validation=tuple(getattr(row, f"val_{metric}") for row in model.history),
             best_epoch=model.best_epoch,
         )
-
-    return curve("Loss (cross-entropy, nats)", "loss"), curve("Accuracy", "accuracy")
+        for title, metric in (("Loss (cross-entropy, nats)", "loss"), ("Accuracy", "accuracy"))
+    ]
 
 
 @dataclass(frozen=True)
@@ -81,6 +83,27 @@ class TestImage:
     class_name: str
     image: NDArray[np.float32]
     """Scaled, [height, width, channels]."""
+
+
+def example_images(
+    test: ImageSplit[np.float32], class_names: tuple[str, ...], rows: tuple[int, ...]
+) -> tuple[TestImage, ...]:
+    """Return the images in some rows; without rows, the first image of each of the first classes.
+
+    Raises:
+        ConfigError: if a row is not in the test split.
+    """
+    if not rows:
+        _, first_of_each_class = np.unique(test.labels, return_index=True)
+        rows = tuple(int(row) for row in first_of_each_class[:DEFAULT_EXAMPLE_CLASSES])
+    for row in rows:
+        if row >= len(test):
+            raise ConfigError(
+                f"visualizer.examples has {row}, but the test split has {len(test)} images",
+                expected=f"rows from 0 to {len(test) - 1}",
+                remedy="choose other rows",
+            )
+    return tuple(TestImage(row, class_names[test.labels[row]], test.images[row]) for row in rows)
 
 
 @dataclass(frozen=True)

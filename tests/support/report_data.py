@@ -1,7 +1,5 @@
 """Data for reports: the statements of the fakes' artifacts, without TensorFlow."""
 
-from __future__ import annotations
-
 import json
 from datetime import UTC, datetime
 from pathlib import Path

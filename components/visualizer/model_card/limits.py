@@ -1,4 +1,4 @@
-"""Facts for the limits of the model: its known weaknesses, and everything that was not measured."""
+"""Facts for the limits of the model in the model card."""
 
 from typing import Literal
 
@@ -50,17 +50,3 @@ def mean_confidence(calibration: Calibration) -> float:
     """Return the mean confidence on the test images."""
     bins = [(each.count, each.confidence) for each in calibration.reliability if each.confidence is not None]
     return sum(count * confidence for count, confidence in bins) / sum(count for count, _ in bins)
-
-
-def not_evaluated(statements: Statements) -> str:
-    """Return the optional measurements that the run did not make."""
-    evaluation = statements.evaluation
-    measurements = {
-        "slices of the test images": evaluation.slices,
-        "corrupted images": evaluation.robustness,
-        "calibration beyond its error": evaluation.calibration,
-        "a baseline": evaluation.baseline,
-        "the served model": evaluation.infra_validation,
-        "drift of the data": statements.examples.drift,
-    }
-    return listed([name for name, measured in measurements.items() if not measured])

@@ -19,7 +19,6 @@ from components.visualizer.report.drawing import (
     marker,
     padded_limits,
     round_values,
-    svg,
     text,
 )
 
@@ -158,20 +157,20 @@ def interval_chart(
     if reference is not None:
         values.append(reference)
     x = Scale(*padded_limits(values, minimum=0, maximum=1), NAMES_WIDTH, WIDTH - 16)
-    parts = []
+    plot = Plot(height=bottom + 24)
     for tick in x.ticks():
-        parts += [line(x(tick), top, x(tick), bottom, "grid"), text(x(tick), bottom + 16, short_percent(tick))]
+        plot.parts += [line(x(tick), top, x(tick), bottom, "grid"), text(x(tick), bottom + 16, short_percent(tick))]
     if reference is not None:
         place = x(reference)
         anchor = "end" if place > (NAMES_WIDTH + WIDTH) * 0.6 else "start" if place < WIDTH * 0.45 else "middle"
-        parts.append(line(place, top - 6, place, bottom, "reference"))
-        parts.append(text(place, top - 11, reference_name, "name", anchor))
+        plot.parts.append(line(place, top - 6, place, bottom, "reference"))
+        plot.parts.append(text(place, top - 11, reference_name, "name", anchor))
     for number, row in enumerate(rows):
         y = top + ROW_HEIGHT * (number + 0.5)
-        parts += [
+        plot.parts += [
             text(NAMES_WIDTH - 10, y + 4, truncate(row.name, MAX_NAME_LENGTH), "row", "end"),
             line(x(row.interval.low), y, x(row.interval.high), y, f"span s{row.style}"),
             marker(x(row.value), y, row.style, 5),
             hover_area(0, top + ROW_HEIGHT * number, WIDTH, ROW_HEIGHT, table.readout(number)),
         ]
-    return Chart(title, svg(WIDTH, bottom + 24, alt, parts), table)
+    return Chart(title, plot.svg(alt), table)

@@ -109,12 +109,6 @@ def hover_area(x: float, y: float, width: float, height: float, readout: str) ->
     ).format(readout, x, y, width, height, readout)
 
 
-def svg(width: float, height: float, alt: str, parts: Iterable[Markup]) -> Markup:
-    """Return a drawing that scales to the width of its container; `alt` describes it to screen readers."""
-    content = Markup("").join(parts)
-    return Markup('<svg viewBox="0 0 {} {}" role="img" aria-label="{}">{}</svg>').format(width, height, alt, content)
-
-
 @dataclass
 class Plot:
     """A drawing with a y axis on the left and labels below, to which a chart adds its parts."""
@@ -150,4 +144,7 @@ class Plot:
             self.parts.append(hover_area(left, self.top, right - left, self.bottom - self.top, table.readout(row)))
 
     def svg(self, alt: str) -> Markup:
-        return svg(self.width, self.height, alt, self.parts)
+        """Return the drawing, which scales to the width of its container; `alt` describes it to screen readers."""
+        return Markup('<svg viewBox="0 0 {} {}" role="img" aria-label="{}">{}</svg>').format(
+            self.width, self.height, alt, Markup("").join(self.parts)
+        )

@@ -1,7 +1,5 @@
 """The figures: for two, ten and many classes, and readable as PNG files."""
 
-from __future__ import annotations
-
 from pathlib import Path
 
 import numpy as np

@@ -1,7 +1,5 @@
 """The report: complete, in order, self-contained, and safe with any text in the data."""
 
-from __future__ import annotations
-
 import dataclasses
 import re
 from itertools import pairwise

@@ -11,7 +11,6 @@ from components.visualizer.report.drawing import Chart
 from components.visualizer.report.sections import render_section
 from components.visualizer.report_data import ReportData
 
-MAX_GREY_VALUE = 255
 MAX_ANOMALY_EXAMPLES = 6
 
 
@@ -118,7 +117,7 @@ def _grey_value_chart(examples: Examples) -> Chart:
     return line_chart(
         title="Mean grey value of the images",
         alt="Share of images by the mean of their pixels, for each split.",
-        x=[round(MAX_GREY_VALUE * (n + 0.5) / bins, 1) for n in range(used)],
+        x=[round(255 * (n + 0.5) / bins, 1) for n in range(used)],
         x_name="mean grey value, 0 to 255",
         series=series,
         limits=(0.0, 1.04 * max(share for each in series for share in each.values)),

@@ -3,6 +3,7 @@
 from markupsafe import Markup
 
 from components.artifacts import RUBBER_STAMPED, Evaluation
+from components.visualizer.figure_data import ConfusionMatrix
 from components.visualizer.format import SPACE, TextTable, counted, interval_text, metric_bound, percent, plain_number
 from components.visualizer.report.charts import IntervalRow, interval_chart
 from components.visualizer.report.drawing import Chart
@@ -63,11 +64,11 @@ def headline(statements: Statements) -> str:
 def introduction(statements: Statements) -> str:
     """Return the most important facts in a paragraph."""
     metrics, model = statements.evaluation.metrics, statements.model
-    interval = metrics.accuracy_interval
+    interval, matrix = metrics.accuracy_interval, ConfusionMatrix.from_evaluation(statements.evaluation)
     text = (
         f"A {statements.model_kind} with {model.parameters:,} parameters, trained for "
         f"{counted(len(model.history), 'epoch')} on {counted(statements.examples.splits.train.count, 'image')}, "
-        f"misclassifies {statements.mistake_count:,} of {counted(metrics.count, 'test image')}. The "
+        f"misclassifies {matrix.mistakes.sum():,} of {counted(metrics.count, 'test image')}. The "
         f"{percent(interval.confidence, 0)} confidence interval of its accuracy is {percent(interval.low)} to "
         f"{percent(interval.high)}."
     )
