@@ -25,10 +25,7 @@ class VisualizerConfig(ComponentConfig):
 
 
 class Visualizer(Component[VisualizerConfig]):
-    """Draws the figures of a run, and writes its report and its model card.
-
-    The figures are learning curves, confusion matrix, feature maps, class distribution and the most confident mistakes.
-    """
+    """Draws the figures of a run, and writes its report and its model card."""
 
     Config = VisualizerConfig
     libraries = (
