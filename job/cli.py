@@ -39,9 +39,7 @@ Root = Annotated[Path, typer.Option(envvar=ROOT_ENV_VARIABLE, readable=False, he
 ModelName = Annotated[
     str | None,
     typer.Option(
-        "--model",
-        metavar="RUN",
-        help="Run id, or path of a run or a sealed model; by default the latest blessed run.",
+        "--model", metavar="RUN", help="Run id, or path of a run or a sealed model; by default the latest blessed run."
     ),
 ]
 Destination = Annotated[Path, typer.Argument(metavar="DIR", readable=False, help="Folder that models are pushed to.")]
@@ -52,8 +50,7 @@ AsJson = Annotated[bool, typer.Option("--json", help="Print JSON on standard out
 def run(
     config: Annotated[Path, typer.Option(help="Configuration file in YAML.")],
     overrides: Annotated[
-        list[str] | None,
-        typer.Option("--set", metavar="KEY=VALUE", help="Override one key, such as trainer.epochs=3."),
+        list[str] | None, typer.Option("--set", metavar="KEY=VALUE", help="Override one key, such as trainer.epochs=3.")
     ] = None,
     root: Annotated[
         Path | None,
@@ -139,18 +136,15 @@ def predict(
     root: Root = Path(DEFAULT_ROOT),
     model: ModelName = None,
     output_format: Annotated[
-        PredictionFormat,
-        typer.Option("--format", help="A table, CSV, or one JSON object per line."),
+        PredictionFormat, typer.Option("--format", help="A table, CSV, or one JSON object per line.")
     ] = PredictionFormat.TABLE,
     show: Annotated[
-        Path | None,
-        typer.Option(metavar="DIR", help="Save each image beside the network's input, as a PNG file."),
+        Path | None, typer.Option(metavar="DIR", help="Save each image beside the network's input, as a PNG file.")
     ] = None,
     as_is: Annotated[
         bool,
         typer.Option(
-            "--as-is",
-            help="Only convert images to grey and resize them, for a model that was not trained on MNIST.",
+            "--as-is", help="Only convert images to grey and resize them, for a model that was not trained on MNIST."
         ),
     ] = False,
 ) -> None:
@@ -242,8 +236,7 @@ def versions(destination: Destination, as_json: AsJson = False) -> None:
 def rollback(
     destination: Destination,
     to: Annotated[
-        int | None,
-        typer.Option(metavar="VERSION", help="Version to serve again; by default the one served before."),
+        int | None, typer.Option(metavar="VERSION", help="Version to serve again; by default the one served before.")
     ] = None,
     as_json: AsJson = False,
 ) -> None:

@@ -35,38 +35,11 @@ from components.artifacts.evaluation import (
     Robustness,
     Slice,
 )
-from components.artifacts.examples import (
-    Anomaly,
-    Drift,
-    DriftMeasure,
-    Examples,
-    ExamplesSplit,
-    Level,
-    Source,
-)
-from components.artifacts.figures import (
-    Figure,
-    Figures,
-)
-from components.artifacts.model import (
-    Epoch,
-    Export,
-    ExportFormat,
-    Model,
-    TrainingEnvironment,
-)
-from components.artifacts.pushed import (
-    PublishedVersion,
-    PushedModel,
-    Rollback,
-    Servable,
-)
-from components.artifacts.transformed import (
-    GraphOperation,
-    SplitOverlap,
-    TransformedExamples,
-    TransformedSplit,
-)
+from components.artifacts.examples import Anomaly, Drift, DriftMeasure, Examples, ExamplesSplit, Level, Source
+from components.artifacts.figures import Figure, Figures
+from components.artifacts.model import Epoch, Export, ExportFormat, Model, TrainingEnvironment
+from components.artifacts.pushed import PublishedVersion, PushedModel, Rollback, Servable
+from components.artifacts.transformed import GraphOperation, SplitOverlap, TransformedExamples, TransformedSplit
 
 __all__ = [
     "RUBBER_STAMPED",

@@ -8,14 +8,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 from components.artifacts import Baseline, Calibration, Evaluation, InfraValidation, Robustness, Slice
-from components.evaluator.blessing import (
-    bless,
-    check_changes,
-    check_classes,
-    check_infra,
-    check_metrics,
-    check_slices,
-)
+from components.evaluator.blessing import bless, check_changes, check_classes, check_infra, check_metrics, check_slices
 from components.evaluator.metrics import score
 from components.io.splits import write_predictions
 from components.runtime.disk import disk_space_guard

@@ -7,16 +7,7 @@ from typing import Annotated, Any
 
 from pydantic import Field
 
-from components.artifacts import (
-    Blessing,
-    Evaluation,
-    Model,
-    PublishedVersion,
-    PushedModel,
-    Rollback,
-    Servable,
-    Stored,
-)
+from components.artifacts import Blessing, Evaluation, Model, PublishedVersion, PushedModel, Rollback, Servable, Stored
 from components.base.component import Component, ComponentConfig, Context
 from components.base.errors import ConfigError
 from components.base.progress import Progress

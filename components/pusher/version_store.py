@@ -18,12 +18,7 @@ from components.base.progress import Progress
 from components.base.termination import Termination
 from components.io.atomic import flush_tree, rename_durably
 from components.pusher.metadata import write_rolled_back
-from components.pusher.servable import (
-    SAVED_MODEL_FILE,
-    copy_files,
-    copy_read_permissions,
-    servable_digest,
-)
+from components.pusher.servable import SAVED_MODEL_FILE, copy_files, copy_read_permissions, servable_digest
 from components.pusher.versions import Version, next_number, read_version
 from components.runtime.disk import disk_space_guard
 from components.runtime.locks import acquire

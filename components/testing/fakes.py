@@ -184,14 +184,7 @@ class FakeEvaluator(Component[FakeEvaluatorConfig]):
     Config = FakeEvaluatorConfig
     libraries = ("numpy", "pandas", "pyarrow", "scikit-learn")
 
-    def run(
-        self,
-        context: Context,
-        /,
-        *,
-        transformed: Stored[TransformedExamples],
-        model: Stored[Model],
-    ) -> Evaluation:
+    def run(self, context: Context, /, *, transformed: Stored[TransformedExamples], model: Stored[Model]) -> Evaluation:
         """Write predictions and metrics as the Evaluator does."""
         import numpy as np
 

@@ -9,15 +9,7 @@ from typing import TYPE_CHECKING
 
 from rich.markup import escape
 
-from components.artifacts import (
-    RUBBER_STAMPED,
-    Evaluation,
-    Examples,
-    Figures,
-    Model,
-    PushedModel,
-    TransformedExamples,
-)
+from components.artifacts import RUBBER_STAMPED, Evaluation, Examples, Figures, Model, PushedModel, TransformedExamples
 from components.base.formatting import format_size
 from components.base.timing import Elapsed
 from job.reporters.terminal import print_field, print_line, print_parts, print_path

@@ -37,10 +37,7 @@ def clear_termination_log() -> None:
 
 
 def write_termination_log(
-    exit_code: ExitCode,
-    failure: JobError | None = None,
-    record: RunRecord | None = None,
-    resume: str = "",
+    exit_code: ExitCode, failure: JobError | None = None, record: RunRecord | None = None, resume: str = ""
 ) -> None:
     """Write the outcome as one line of JSON; `record` is None if no run began.
 

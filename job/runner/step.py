@@ -114,11 +114,7 @@ class StepRun:
     def _locked(self, key: FingerprintInputs) -> AbstractContextManager[None]:
         shared = self.context
         return shared.store.locked(
-            self.slot,
-            key.fingerprint,
-            owner=shared.run_id,
-            on_wait=shared.listener.waiting,
-            check=shared.signals.check,
+            self.slot, key.fingerprint, owner=shared.run_id, on_wait=shared.listener.waiting, check=shared.signals.check
         )
 
     def _look_up(self, key: FingerprintInputs) -> tuple[SealedArtifact | None, str]:

@@ -30,10 +30,7 @@ FACTORS_BY_EXTENT = {"full": (1, 3, 10, 30), "quick": (1, 3)}
 def parse(arguments: Sequence[str] | None = None) -> argparse.Namespace:
     """Parse the command line; `--extent` determines the defaults."""
     parser = argparse.ArgumentParser(
-        prog="make bench",
-        description=__doc__,
-        formatter_class=argparse.RawDescriptionHelpFormatter,
-        allow_abbrev=False,
+        prog="make bench", description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter, allow_abbrev=False
     )
     names = [program.name for program in PROGRAMS]
     parser.add_argument("sections", nargs="*", metavar="SECTION", help=f"of {', '.join(SECTIONS)}")

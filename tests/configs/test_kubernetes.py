@@ -14,14 +14,7 @@ from kubernetes_validate.utils import all_versions, major_minor
 from job.cli import app
 from job.config.config import load_config
 from job.options import LogFormat
-from tests.configs.kubernetes import (
-    MANIFESTS,
-    OVERLAYS,
-    Rendered,
-    call,
-    kubectl_kustomize,
-    require_kubectl,
-)
+from tests.configs.kubernetes import MANIFESTS, OVERLAYS, Rendered, call, kubectl_kustomize, require_kubectl
 from tests.support.containers import DOCKERFILE, image_environment, image_user
 from tests.support.processes import REPOSITORY
 

@@ -91,10 +91,7 @@ def test_killed_at_any_step_and_while_a_checkpoint_is_written_it_ends_with_the_s
     job: Job, undisturbed: dict[str, Any]
 ) -> None:
     # An epoch has 43 steps, in 9 pieces: the checkpoints are many, and each attempt gets a little further.
-    kills = [
-        {"at": "step", "count": 12, "do": "TERM"},
-        {**WRITING[1], "count": 3, "do": "KILL"},
-    ]
+    kills = [{"at": "step", "count": 12, "do": "TERM"}, {**WRITING[1], "count": 3, "do": "KILL"}]
     printed = [kill(job, "everyday", plan) for plan in kills]
     assert "resumed at epoch" not in printed[0]
     for text in printed[1:]:

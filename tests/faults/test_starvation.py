@@ -185,13 +185,7 @@ def test_a_training_that_the_kernel_killed_for_its_memory_is_resumed_to_the_same
             str(tmp_path / "killed"),
         ]
         ended = subprocess.run(
-            command,
-            cwd=REPOSITORY,
-            env=environment(),
-            capture_output=True,
-            text=True,
-            timeout=120,
-            check=False,
+            command, cwd=REPOSITORY, env=environment(), capture_output=True, text=True, timeout=120, check=False
         )
     assert ended.returncode == -signal.SIGKILL, (ended.stdout, ended.stderr)  # a shell says 137
     resumed = run_job_process(*arguments, tmp_path / "killed")

@@ -92,11 +92,7 @@ def test_result_does_not_depend_on_the_budget(tmp_path: Path, strategy: str) -> 
         folder = tmp_path / str(budget)
         made.append(
             generate(
-                folder,
-                train=3 * MAX_GROUP_ROWS + 5,
-                test=MAX_GROUP_ROWS + 1,
-                memory_budget=budget,
-                strategy=strategy,
+                folder, train=3 * MAX_GROUP_ROWS + 5, test=MAX_GROUP_ROWS + 1, memory_budget=budget, strategy=strategy
             )
         )
         files.append(contents(folder))

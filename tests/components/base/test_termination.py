@@ -30,11 +30,7 @@ def inputs(tmp_path_factory: pytest.TempPathFactory) -> dict[type[Artifact], Sto
     ],
 )
 def test_stops_between_units_of_work(
-    tmp_path: Path,
-    inputs: dict[type[Artifact], Stored[Any]],
-    component: Component[Any],
-    units: int,
-    made: list[str],
+    tmp_path: Path, inputs: dict[type[Artifact], Stored[Any]], component: Component[Any], units: int, made: list[str]
 ) -> None:
     arguments = {name: inputs[kind] for name, kind in component.signature().inputs.items()}
     with pytest.raises(TerminationError):

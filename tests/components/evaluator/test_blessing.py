@@ -9,14 +9,7 @@ import pytest
 
 from components.artifacts import Baseline, Check, InfraValidation, Slice
 from components.base.errors import ConfigError
-from components.evaluator.blessing import (
-    bless,
-    check_changes,
-    check_classes,
-    check_infra,
-    check_metrics,
-    check_slices,
-)
+from components.evaluator.blessing import bless, check_changes, check_classes, check_infra, check_metrics, check_slices
 from components.evaluator.config import Threshold
 from components.evaluator.intervals import wilson_interval
 from components.evaluator.metrics import Scores, score
@@ -76,12 +69,7 @@ def test_single_classes_and_every_class_can_have_thresholds() -> None:
 
 def test_a_slice_can_have_thresholds() -> None:
     thin = Slice(
-        dimension="thickness",
-        name="least",
-        count=10,
-        correct=7,
-        accuracy=0.7,
-        accuracy_interval=wilson_interval(7, 10),
+        dimension="thickness", name="least", count=10, correct=7, accuracy=0.7, accuracy_interval=wilson_interval(7, 10)
     )
     (check,) = check_slices((thin,), {"thickness/least": {"accuracy": Threshold(minimum=0.8)}})
     assert (check.name, check.value, check.passed) == ("accuracy of thickness/least", 0.7, False)
@@ -109,11 +97,7 @@ def test_an_insignificant_change_neither_fails_nor_improves(
     right: int, minimum: float, p_value: float, passed: bool
 ) -> None:
     baseline = baseline_of(95, 5, p_value=p_value)
-    (check,) = check_changes(
-        scores_of(right, 100 - right).metrics,
-        baseline,
-        {"accuracy": Threshold(minimum=minimum)},
-    )
+    (check,) = check_changes(scores_of(right, 100 - right).metrics, baseline, {"accuracy": Threshold(minimum=minimum)})
     assert check.value == pytest.approx((right - 95) / 100)
     assert (check.kind, check.name, check.p_value, check.passed) == ("change", "change of accuracy", p_value, passed)
 

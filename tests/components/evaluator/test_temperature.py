@@ -9,13 +9,7 @@ from hypothesis import strategies as st
 from hypothesis.extra.numpy import arrays
 from numpy.typing import NDArray
 
-from components.evaluator.calibration import (
-    MAX_TEMPERATURE,
-    MIN_TEMPERATURE,
-    calibrate,
-    fit_temperature,
-    reliability,
-)
+from components.evaluator.calibration import MAX_TEMPERATURE, MIN_TEMPERATURE, calibrate, fit_temperature, reliability
 from components.evaluator.predictions import Predictions
 from components.inference.probabilities import apply_temperature, cross_entropy
 

@@ -96,10 +96,7 @@ def test_other_class_fractions_drift_in_labels_only(tmp_path: Path, baseline: St
 def test_other_classes_and_sizes_are_anomalies(tmp_path: Path, baseline: Stored[Examples]) -> None:
     eleven = generate(tmp_path / "more", *squares(1100, classes=11, size=32), baseline)
     messages = drifts(eleven)
-    assert messages[:2] == [
-        "the baseline has no class `10`",
-        "the images are 32x32, and those of the baseline 28x28",
-    ]
+    assert messages[:2] == ["the baseline has no class `10`", "the images are 32x32, and those of the baseline 28x28"]
     assert distances(eleven, "labels")[0] == pytest.approx(1 / 11, abs=2e-3)
     nine = generate(tmp_path / "fewer", *squares(900, classes=9), baseline)
     assert drifts(nine)[0] == "the baseline's class `9` is missing"

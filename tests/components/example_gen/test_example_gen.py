@@ -127,11 +127,7 @@ def test_split_with_fewer_images_than_classes_raises(tmp_path: Path) -> None:
 
 
 @pytest.mark.parametrize(
-    ("labels", "says"),
-    [
-        ([0, 1, 3] * 10, "there is no image of class 2"),
-        ([0, 1, 2, 7] * 10, "has the label 7"),
-    ],
+    ("labels", "says"), [([0, 1, 3] * 10, "there is no image of class 2"), ([0, 1, 2, 7] * 10, "has the label 7")]
 )
 def test_missing_or_too_large_label_raises_data_error(tmp_path: Path, labels: list[int], says: str) -> None:
     folder = write_idx_folder(tmp_path / "idx", train=len(labels), test=0)

@@ -33,10 +33,7 @@ class PlantedData:
 
     def write(self, folder: Path) -> Path:
         folder.mkdir()
-        for part, images, labels in (
-            ("train", self.train, self.train_labels),
-            ("test", self.test, self.test_labels),
-        ):
+        for part, images, labels in (("train", self.train, self.train_labels), ("test", self.test, self.test_labels)):
             write_idx(folder / IDX_NAMES[part][0], images)
             write_idx(folder / IDX_NAMES[part][1], labels)
         return folder

@@ -291,5 +291,5 @@ def test_preview_shows_original_beside_network_input(tmp_path: Path) -> None:
         writer.write(InputImage(Path(folder, "x.png"), None, image, image), "7", 0.5)
     writer.write(InputImage(Path("t10k.gz"), 12, image, image), "1/2", 1.0)
     assert sorted(path.name for path in tmp_path.iterdir()) == [
-        *("t10k-000012_1_2_1.000.png", "x-2_7_0.500.png", "x_7_0.500.png"),
+        *("t10k-000012_1_2_1.000.png", "x-2_7_0.500.png", "x_7_0.500.png")
     ]

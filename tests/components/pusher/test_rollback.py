@@ -87,11 +87,7 @@ def test_can_roll_back_to_a_foreign_version(tmp_path: Path) -> None:
 
 @pytest.mark.parametrize(
     ("to", "says"),
-    [
-        (9, "has no version 9"),
-        (2, "version 2 is served already"),
-        (1, "1 was changed after it was published"),
-    ],
+    [(9, "has no version 9"), (2, "version 2 is served already"), (1, "1 was changed after it was published")],
 )
 def test_a_refused_rollback_adds_nothing(tmp_path: Path, to: int, says: str) -> None:
     for name in "ab":

@@ -49,7 +49,7 @@ def test_replaces_a_served_version_that_was_changed(tmp_path: Path) -> None:
     assert again.version == again.served
     assert (again.new, again.served.number) == (True, 2)
     assert listener.warnings == [
-        f"{tmp_path / 'served/1'} was changed after it was published; the model is pushed again",
+        f"{tmp_path / 'served/1'} was changed after it was published; the model is pushed again"
     ]
 
 

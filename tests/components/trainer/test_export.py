@@ -247,9 +247,7 @@ def test_exports_are_sorted_and_unique() -> None:
     assert config == Trainer.Config(exports=("litert", "onnx"))
 
 
-def test_preflight_reports_missing_onnx_packages(
-    monkeypatch: pytest.MonkeyPatch,
-) -> None:
+def test_preflight_reports_missing_onnx_packages(monkeypatch: pytest.MonkeyPatch) -> None:
     trainer = Trainer(Trainer.Config.model_validate({"exports": ["onnx"]}))
     trainer.preflight()
     monkeypatch.setitem(sys.modules, "tf2onnx", None)  # as if it were not installed

@@ -10,13 +10,7 @@ from rich.console import Console
 
 from components import Component, ComponentConfig, Context, Evaluator, Model, Stored, TransformedExamples
 from components.base.errors import ConfigError
-from components.testing import (
-    FakeEvaluator,
-    FakeExampleGen,
-    FakeTrainer,
-    FakeTransform,
-    FakeVisualizer,
-)
+from components.testing import FakeEvaluator, FakeExampleGen, FakeTrainer, FakeTransform, FakeVisualizer
 from job.config.config import JobConfig
 from job.pipeline.pipeline import Pipeline
 from job.runner.runner import run

@@ -37,7 +37,7 @@ def test_json_log_contains_the_whole_run(mnist_job: Command, fake_config: Path, 
     assert outcome.stderr == ""
     events = lines(outcome.stdout)
     assert [line["event"] for line in events] == [
-        *("run_started", *["step_started", "step_finished"] * 5, "run_finished"),
+        *("run_started", *["step_started", "step_finished"] * 5, "run_finished")
     ]
     assert [line["step"] for line in events if line["event"] == "step_finished"] == SLOTS
     finished = events[-1]

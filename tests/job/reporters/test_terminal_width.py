@@ -58,10 +58,7 @@ def rendered(show: Callable[[Console], None], width: int | None = None) -> str:
 
 
 @at_both_widths
-@pytest.mark.parametrize(
-    "command",
-    ["show", "show trainer/{fingerprint}", "verify", "gc --keep 1", "versions served"],
-)
+@pytest.mark.parametrize("command", ["show", "show trainer/{fingerprint}", "verify", "gc --keep 1", "versions served"])
 def test_commands_print_everything(folder: Path, command: str, width: int, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.chdir(folder)
     fingerprint = next(step.fingerprint for step in Runs(Path("output")).read().steps if step.component == "trainer")

@@ -120,10 +120,7 @@ def test_a_baseline_scored_on_another_split_is_refused_with_exit_code_3(job: Job
 
 @pytest.mark.parametrize(
     ("named", "said"),
-    [
-        ("20200101-000000-000abcd", "has no run `20200101-000000-000abcd`"),
-        ("nowhere/at-all", "which is not a folder"),
-    ],
+    [("20200101-000000-000abcd", "has no run `20200101-000000-000abcd`"), ("nowhere/at-all", "which is not a folder")],
 )
 def test_a_baseline_that_is_not_there_is_told_before_anything_runs(job: Job, named: str, said: str) -> None:
     run_id = job().record["run_id"]

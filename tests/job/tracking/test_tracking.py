@@ -85,11 +85,7 @@ def test_tracker_receives_a_run_from_begin_to_end(
     ids=["trained", "resumed", "resumed after its end", "resumed by a trainer without history"],
 )
 def test_tracker_receives_each_epoch_once_in_order(
-    mnist_job: Command,
-    write_config: WriteConfig,
-    tmp_path: Path,
-    track_with: Track,
-    trainer: dict[str, Any],
+    mnist_job: Command, write_config: WriteConfig, tmp_path: Path, track_with: Track, trainer: dict[str, Any]
 ) -> None:
     config = write_config({**EPOCHS, "trainer": {**EPOCHS["trainer"], **trainer}})
     for status in ("ran", "reused"):
@@ -139,11 +135,7 @@ def test_failing_tracker_causes_one_warning_only(
 
 @pytest.mark.parametrize("method", METHODS)
 def test_hanging_tracker_delays_only_the_end_of_the_run(
-    mnist_job: Command,
-    write_config: WriteConfig,
-    tmp_path: Path,
-    track_with: Track,
-    method: str,
+    mnist_job: Command, write_config: WriteConfig, tmp_path: Path, track_with: Track, method: str
 ) -> None:
     untracked = mnist_job("run", "--config", write_config(EPOCHS), "--root", tmp_path / "untracked")
     hanging = FakeTracker(fails_in=method, waits_for=(released := threading.Event()))

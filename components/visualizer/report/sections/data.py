@@ -6,14 +6,7 @@ from markupsafe import Markup
 
 from components.artifacts import Anomaly, Examples, ExamplesSplit, TransformedExamples
 from components.visualizer.figure_data import ClassDistribution
-from components.visualizer.format import (
-    TextTable,
-    counted,
-    image_size,
-    listed,
-    percent,
-    short_percent,
-)
+from components.visualizer.format import TextTable, counted, image_size, listed, percent, short_percent
 from components.visualizer.report.charts import Chart, Series, bar_chart, line_chart
 from components.visualizer.report.sections import render_section
 from components.visualizer.report_data import ReportData

@@ -5,15 +5,7 @@ from __future__ import annotations
 from markupsafe import Markup
 
 from components.artifacts import RUBBER_STAMPED, Evaluation
-from components.visualizer.format import (
-    SPACE,
-    TextTable,
-    counted,
-    interval_text,
-    metric_bound,
-    percent,
-    plain_number,
-)
+from components.visualizer.format import SPACE, TextTable, counted, interval_text, metric_bound, percent, plain_number
 from components.visualizer.report.charts import Chart, IntervalRow, interval_chart
 from components.visualizer.report.checks import check_bounds, check_rows, check_title
 from components.visualizer.report.metrics import baseline_comparison, baseline_table, metrics_table
