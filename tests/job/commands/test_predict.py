@@ -166,7 +166,7 @@ def test_model_is_named_by_run_or_path(trained: Trained, mnist_job: Command, tmp
     [
         (None, "has no run whose model was blessed"),
         ("20200101-000000-000abcd", "--model is `20200101-000000-000abcd`"),
-        ("no/where", "--model is no/where, where there is no folder"),
+        ("no/where", "--model is no/where, which is not a folder"),
     ],
 )
 def test_unknown_model_is_an_error_with_a_remedy(
