@@ -1,7 +1,5 @@
 """ExampleGen: reads a source of labelled images and writes three splits."""
 
-from __future__ import annotations
-
 from typing import Any
 
 from components.artifacts import Examples, Stored

@@ -6,21 +6,16 @@ does not depend on the size of the buckets. (The first pass is the distribution 
 vol. 3, section 5.4.9.)
 """
 
-from __future__ import annotations
-
 import hashlib
 from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass
 from pathlib import Path
-from typing import TYPE_CHECKING
 
 import numpy as np
+from numpy.typing import NDArray
 
 from components.io.raw_images import LabelledImages
 from components.runtime.disk import disk_space_guard
-
-if TYPE_CHECKING:
-    from numpy.typing import NDArray
 
 
 @dataclass(frozen=True)

@@ -1,13 +1,11 @@
 """Writing of a dataset as an Examples artifact: check, split, shuffle, write, count."""
 
-from __future__ import annotations
-
 from collections.abc import Callable
 from itertools import chain
 from pathlib import Path
-from typing import TYPE_CHECKING
 
 import numpy as np
+from numpy.typing import NDArray
 
 from components.artifacts import Examples, ExamplesSplit, Source, Splits
 from components.base.component import Context
@@ -18,10 +16,7 @@ from components.example_gen.split import SplitConfig, assign_splits
 from components.io.splits import examples_frame, examples_writer, row_group_rows
 from components.runtime.disk import disk_space_guard
 
-if TYPE_CHECKING:
-    from numpy.typing import NDArray
-
-ImageObserver = Callable[[str, "NDArray[np.uint8]", "NDArray[np.int64]"], None]
+ImageObserver = Callable[[str, NDArray[np.uint8], NDArray[np.int64]], None]
 """Called once for every image: the split, its next images as uint8 [some, pixels], and their labels."""
 
 COUNT_CHUNK_PIXELS = 2**20

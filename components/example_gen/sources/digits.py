@@ -4,8 +4,6 @@ They are the test set of "Optical Recognition of Handwritten Digits" (E. Alpaydi
 Repository, 1998). Each value counts the ink in a 4x4 block, 0 to 16.
 """
 
-from __future__ import annotations
-
 from importlib.metadata import version
 from pathlib import Path
 from typing import Annotated, Literal

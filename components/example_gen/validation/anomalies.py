@@ -1,21 +1,16 @@
 """Detected anomalies, and the file `anomalies.csv` that lists their images."""
 
-from __future__ import annotations
-
 from collections.abc import Iterable
 from dataclasses import dataclass
 from pathlib import Path
-from typing import TYPE_CHECKING
 
 import numpy as np
 import pandas as pd
+from numpy.typing import NDArray
 
 from components.artifacts import Anomaly, Examples
 from components.io.splits import read_ids
 from components.runtime.disk import disk_space_guard
-
-if TYPE_CHECKING:
-    from numpy.typing import NDArray
 
 ANOMALIES_FILE = "anomalies.csv"
 COLUMNS = ["check", "level", "split", "row", "id", "group"]

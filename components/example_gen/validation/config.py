@@ -1,7 +1,5 @@
 """Configuration of the checks: the level of each anomaly, and its limits."""
 
-from __future__ import annotations
-
 from typing import Annotated, Literal
 
 from pydantic import BeforeValidator, Field, WithJsonSchema

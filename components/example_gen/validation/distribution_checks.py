@@ -1,7 +1,5 @@
 """Checks of distributions: class imbalance, and drift from a baseline."""
 
-from __future__ import annotations
-
 from collections.abc import Iterator, Mapping, Sequence
 
 from components.artifacts import Anomaly, Drift, DriftMeasure, Examples

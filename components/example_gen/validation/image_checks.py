@@ -1,20 +1,15 @@
 """Checks of single images: constant images, duplicates, and conflicting labels."""
 
-from __future__ import annotations
-
 from collections.abc import Iterator, Sequence
-from typing import TYPE_CHECKING
 
 import numpy as np
 import pandas as pd
+from numpy.typing import NDArray
 
 from components.artifacts import SPLITS, Anomaly
 from components.example_gen.validation.anomalies import Detection
 from components.example_gen.validation.config import CheckLevel, ValidationConfig
 from components.example_gen.validation.image_index import ImageIndex, find_duplicates
-
-if TYPE_CHECKING:
-    from numpy.typing import NDArray
 
 MAX_STATED_IMAGES = 20
 """Images of an anomaly that the manifest names."""

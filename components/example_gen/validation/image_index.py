@@ -1,17 +1,11 @@
 """Index of all images by digest, collected while they are written, so that no image is read again."""
 
-from __future__ import annotations
-
-from typing import TYPE_CHECKING
-
 import numpy as np
 import pandas as pd
+from numpy.typing import NDArray
 
 from components.artifacts import SPLITS
 from components.io.image_digests import DIGEST_DTYPE, image_digests
-
-if TYPE_CHECKING:
-    from numpy.typing import NDArray
 
 ENTRY_DTYPE = np.dtype([("digest", DIGEST_DTYPE), ("label", np.int32), ("level", np.int16)])
 """22 bytes per image. `level` is the gray level of an image whose pixels are all equal, and -1 for other images."""

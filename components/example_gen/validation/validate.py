@@ -1,7 +1,5 @@
 """Runs all checks of the examples, and reports, lists and states the anomalies."""
 
-from __future__ import annotations
-
 from typing import get_args
 
 from components.artifacts import Examples, Level

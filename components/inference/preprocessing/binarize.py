@@ -1,17 +1,11 @@
 """Separation of ink from paper: dark on light or light on dark, in uneven light."""
 
-from __future__ import annotations
-
-from typing import TYPE_CHECKING
-
 import numpy as np
+from numpy.typing import NDArray
 from scipy import ndimage
 
 from components.base.errors import DataError
 from components.inference.preprocessing.grayscale import edge_mask
-
-if TYPE_CHECKING:
-    from numpy.typing import NDArray
 
 GRID_POINTS = 40
 """Maximum number of points per side at which the paper's brightness is fitted."""

@@ -1,15 +1,9 @@
 """Scaling and centering of a digit's ink, as in MNIST."""
 
-from __future__ import annotations
-
-from typing import TYPE_CHECKING
-
 import numpy as np
+from numpy.typing import NDArray
 from PIL import Image
 from scipy import ndimage
-
-if TYPE_CHECKING:
-    from numpy.typing import NDArray
 
 FIELD_PIXELS, BOX_PIXELS = 28, 20
 """Sides of MNIST's images, and of the box that the longer side of a digit fills."""

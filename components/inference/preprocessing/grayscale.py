@@ -1,16 +1,10 @@
 """Conversion of color images to grayscale such that ink contrasts with paper of any color."""
 
-from __future__ import annotations
-
-from typing import TYPE_CHECKING
-
 import numpy as np
+from numpy.typing import NDArray
 from PIL import Image
 
 from components.io import pictures
-
-if TYPE_CHECKING:
-    from numpy.typing import NDArray
 
 LUMA = (0.299, 0.587, 0.114)
 """Weights of red, green and blue in ITU-R BT.601, which Pillow uses too."""

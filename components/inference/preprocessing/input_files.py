@@ -1,7 +1,5 @@
 """Find the input files of `predict`, detect their format, and count their images."""
 
-from __future__ import annotations
-
 import os
 from collections.abc import Iterable
 from pathlib import Path

@@ -1,14 +1,12 @@
 """Read images from files and preprocess them for a network."""
 
-from __future__ import annotations
-
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass
 from math import isqrt
 from pathlib import Path
-from typing import TYPE_CHECKING
 
 import numpy as np
+from numpy.typing import NDArray
 from PIL import Image
 
 from components.base.errors import DataError
@@ -18,15 +16,12 @@ from components.io.csv_images import LABEL_COLUMN, no_rows, open_csv_images
 from components.io.idx import open_idx
 from components.io.pictures import read_picture
 
-if TYPE_CHECKING:
-    from numpy.typing import NDArray
-
 CHUNK_BYTES = 1_048_576
 """Bytes of images read together from an IDX file."""
 MAX_IMAGE_PIXELS = 2**26
 """An IDX header that states larger images is damaged."""
 
-Preprocessor = Callable[["NDArray[np.uint8]", int, int], "NDArray[np.uint8]"]
+Preprocessor = Callable[[NDArray[np.uint8], int, int], NDArray[np.uint8]]
 """Turns an image, [height, width] or [height, width, 3], into the network's input of the given height and width.
 
 `normalize` and `resize_only` are preprocessors. A preprocessor raises DataError if the image shows nothing."""

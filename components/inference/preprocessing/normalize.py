@@ -1,19 +1,13 @@
 """Normalization of a photo or scan of a digit to MNIST's convention."""
 
-from __future__ import annotations
-
-from typing import TYPE_CHECKING
-
 import numpy as np
+from numpy.typing import NDArray
 from PIL import Image
 from scipy import ndimage
 
 from components.inference.preprocessing.binarize import find_ink
 from components.inference.preprocessing.center import center
 from components.inference.preprocessing.grayscale import edge_mask, to_max_contrast
-
-if TYPE_CHECKING:
-    from numpy.typing import NDArray
 
 MAX_SIDE_PIXELS = 384
 """Larger images are reduced to this longer side, which saves noise and time and keeps plenty of the digit."""

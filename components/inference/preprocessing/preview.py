@@ -1,19 +1,14 @@
 """Pictures that show an input image beside the preprocessed image."""
 
-from __future__ import annotations
-
 import re
 from pathlib import Path
-from typing import TYPE_CHECKING
 
 import numpy as np
+from numpy.typing import NDArray
 from PIL import Image
 
 from components.inference.preprocessing.input_reader import InputImage
 from components.runtime.disk import disk_space_guard
-
-if TYPE_CHECKING:
-    from numpy.typing import NDArray
 
 HEIGHT_PIXELS = 280
 """Height of both images."""
