@@ -46,9 +46,6 @@ def distribute(
 
     Returns:
         The SHA-256 of all images and labels in the source's order, in hexadecimal.
-
-    Raises:
-        StorageError: if the disk is full.
     """
     bucket_of = np.empty(sum(map(len, parts)), dtype=np.int32)
     for number, bucket in enumerate(buckets):
@@ -80,11 +77,7 @@ def distribute(
 def read_bucket(
     bucket: Bucket, path: Path, pixels: int, *, group: int
 ) -> Iterator[tuple[NDArray[np.int64], NDArray[np.uint8]]]:
-    """Read a bucket and yield its images in the split's order: the second pass.
-
-    Yields:
-        Rows in the source, and their images as uint8 [some, pixels], `group` images at a time.
-    """
+    """Yield `group` images at a time in the split's order, the second pass: source rows and uint8 [some, pixels]."""
     rows = bucket.rows
     images = np.fromfile(path, np.uint8, len(rows) * pixels, offset=bucket.start * pixels).reshape(-1, pixels)
     positions = np.empty(len(rows), dtype=np.int64)

@@ -45,20 +45,11 @@ def write_dataset(
 
     Args:
         dataset: what the source loaded. Its image files in `scratch` are deleted once they are shuffled.
-        split: how to split it.
-        context: the output folder and the termination request.
-        scratch: a folder for temporary files.
-        seed: of the shuffle.
-        source_kind: for the manifest.
-        source_identity: for the manifest.
         memory_budget: bytes of images to hold in memory at once; does not affect the result.
-        observer: called with the images as they are written.
 
     Raises:
         DataError: if the dataset is inconsistent, or too small to split.
         ConfigError: if the strategy is `official` and the dataset has no test set.
-        TerminationError: if termination is requested.
-        StorageError: if the disk is full.
     """
     check_dataset(dataset, pooled=split.strategy == "stratified")
     images, parts = dataset.train.images, dataset.parts()
@@ -114,11 +105,7 @@ def image_ids(rows: NDArray[np.int64], train: int) -> list[str]:
 
 
 def check_dataset(dataset: Dataset, *, pooled: bool) -> None:
-    """Check that images and labels are consistent, and that every class is in each set or, if `pooled`, in any.
-
-    Raises:
-        DataError: if sizes, counts or labels are inconsistent, or a class has no images.
-    """
+    """Check that images and labels are consistent, and that every class is in each set or, if `pooled`, in any."""
     classes = len(dataset.class_names)
     parts = {"train": dataset.train} | ({} if dataset.test is None else {"test": dataset.test})
     for name, part in parts.items():

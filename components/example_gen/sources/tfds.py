@@ -76,7 +76,6 @@ class TfdsSource(SourceConfig):
         )
 
     def _home(self) -> Path:
-        """Return the folder of all versions of the data set."""
         root = self.data_dir or Path(os.environ.get("TFDS_DATA_DIR", "~/tensorflow_datasets")).expanduser()
         return root / self.name.partition(":")[0]
 

@@ -16,7 +16,7 @@ ANOMALIES_FILE = "anomalies.csv"
 COLUMNS = ["check", "level", "split", "row", "id", "group"]
 
 
-@dataclass(frozen=True, kw_only=True)
+@dataclass(frozen=True)
 class Detection:
     """An anomaly, with all images that it affects."""
 
@@ -32,9 +32,6 @@ def write_anomalies(detections: Iterable[Detection], examples: Examples, output:
 
     Columns: `check`, `level`, `split`, `row` (in the split's Parquet file, from 0), `id` (as in that file), and
     `group`, the number of the group of equal images (the same for all checks; empty for an image without duplicate).
-
-    Raises:
-        StorageError: if the disk is full.
     """
     with (
         disk_space_guard(output, None, "the list of anomalies"),

@@ -61,10 +61,5 @@ class ValidationConfig(ComponentConfig):
     @property
     def needs_images(self) -> bool:
         """Whether any check needs every image."""
-        levels = (
-            self.constant_images,
-            self.duplicates_within_split,
-            self.duplicates_across_splits,
-            self.conflicting_labels,
-        )
-        return any(level != "off" for level in levels)
+        duplicates = (self.duplicates_within_split, self.duplicates_across_splits, self.conflicting_labels)
+        return any(level != "off" for level in (self.constant_images, *duplicates))

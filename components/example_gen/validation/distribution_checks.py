@@ -25,7 +25,7 @@ def check_class_imbalance(examples: Examples, check: ClassImbalanceCheck) -> Ite
         f"the ratio is {most / least:.2f}, and its limit {check.ratio:g}",
         count=sum(check.ratio * count < most for count in counts),
     )
-    yield Detection(anomaly=anomaly, setting="class_imbalance.level")
+    yield Detection(anomaly, "class_imbalance.level")
 
 
 def measure_drift(examples: Examples, baseline: Examples, check: DriftCheck) -> Drift:
@@ -35,19 +35,16 @@ def measure_drift(examples: Examples, baseline: Examples, check: DriftCheck) -> 
     """
     measures = []
     for (name, split), (_, other) in zip(examples.splits.items(), baseline.splits.items(), strict=True):
-        distance = largest_difference(
-            class_fractions(split.label_counts, examples.class_names),
-            class_fractions(other.label_counts, baseline.class_names),
-        )
-        measures.append(
-            DriftMeasure(of="labels", split=name, distance=distance, method="largest difference", limit=check.labels)
-        )
-        for of, counts, others, limit in (
-            ("ink", split.ink_histogram, other.ink_histogram, check.ink),
-            ("pixels", split.pixel_histogram, other.pixel_histogram, check.pixels),
+        fractions = class_fractions(split.label_counts, examples.class_names)
+        others = class_fractions(other.label_counts, baseline.class_names)
+        ink = jensen_shannon_distance(split.ink_histogram, other.ink_histogram)
+        pixels = jensen_shannon_distance(split.pixel_histogram, other.pixel_histogram)
+        for of, distance, method, limit in (
+            ("labels", largest_difference(fractions, others), "largest difference", check.labels),
+            ("ink", ink, "Jensen-Shannon", check.ink),
+            ("pixels", pixels, "Jensen-Shannon", check.pixels),
         ):
-            distance = jensen_shannon_distance(counts, others)
-            measures.append(DriftMeasure(of=of, split=name, distance=distance, method="Jensen-Shannon", limit=limit))
+            measures.append(DriftMeasure(of=of, split=name, distance=distance, method=method, limit=limit))
     return Drift(content_sha256=baseline.source.identity.get("content_sha256", ""), measures=tuple(measures))
 
 
@@ -68,8 +65,7 @@ def check_drift(examples: Examples, baseline: Examples, drift: Drift, check: Dri
             found.append((f"{message}{drifted[0].limit:g}", sum(sizes[measure.split] for measure in drifted)))
     for message, count in found:
         if count:
-            anomaly = Anomaly(check="drift", level=check.level, message=message, count=count)
-            yield Detection(anomaly=anomaly, setting="drift.level")
+            yield Detection(Anomaly(check="drift", level=check.level, message=message, count=count), "drift.level")
 
 
 def class_fractions(counts: Sequence[int], names: Sequence[str]) -> dict[str, float]:
@@ -110,7 +106,6 @@ def jensen_shannon_distance(counts: Sequence[int], others: Sequence[int]) -> flo
 
 
 def _compare_class_names(names: Sequence[str], others: Sequence[str]) -> tuple[str, int]:
-    """Return how the class names differ from the baseline's, and the number of classes that differ."""
     new = [f"`{name}`" for name in names if name not in others]
     gone = [f"`{name}`" for name in others if name not in names]
     parts = [f"the baseline has no class {', '.join(new[:5])}"] if new else []

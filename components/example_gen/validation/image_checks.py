@@ -1,4 +1,4 @@
-"""Checks of single images: constant images, duplicates, and conflicting labels."""
+"""Checks of single images: constant images, duplicates, and conflicting labels, found without a second reading."""
 
 from collections.abc import Iterator, Sequence
 
@@ -9,10 +9,39 @@ from numpy.typing import NDArray
 from components.artifacts import SPLITS, Anomaly
 from components.example_gen.validation.anomalies import Detection
 from components.example_gen.validation.config import CheckLevel, ValidationConfig
-from components.example_gen.validation.image_index import ImageIndex, find_duplicates
+from components.io.image_digests import DIGEST_DTYPE, image_digests
 
 MAX_STATED_IMAGES = 20
 """Images of an anomaly that the manifest names."""
+ENTRY_DTYPE = np.dtype([("digest", DIGEST_DTYPE), ("label", np.int32), ("level", np.int16)])
+"""22 bytes per image. `level` is the gray level of an image whose pixels are all equal, and -1 for other images."""
+
+
+class ImageIndex:
+    """Digest and label of every image, and which images are constant, collected while the images are written.
+
+    The *position* of an image counts through train, then validation, then test.
+    """
+
+    def __init__(self) -> None:
+        self._pieces: dict[str, list[NDArray[np.void]]] = {name: [] for name in SPLITS}
+
+    def add(self, split: str, images: NDArray[np.uint8], labels: NDArray[np.int64]) -> None:
+        """Add the next images of a split, uint8 [some, pixels], and their labels."""
+        entries = np.empty(len(images), ENTRY_DTYPE)
+        entries["digest"], entries["label"] = image_digests(images), labels
+        entries["level"] = np.where(images.max(axis=1) == images.min(axis=1), images[:, 0], np.int16(-1))
+        self._pieces[split].append(entries)
+
+    def entries(self) -> NDArray[np.void]:
+        """Return the entry of each image, by position: ENTRY_DTYPE [images]."""
+        return np.concatenate([np.empty(0, ENTRY_DTYPE), *(piece for name in SPLITS for piece in self._pieces[name])])
+
+    def locate(self, positions: NDArray[np.int64]) -> pd.DataFrame:
+        """Return the `split` of each position, and its `row` in that split."""
+        starts = np.cumsum([0, *(sum(map(len, pieces)) for pieces in self._pieces.values())])
+        splits = np.searchsorted(starts[1:], positions, side="right")
+        return pd.DataFrame({"split": np.array(SPLITS)[splits], "row": positions - starts[splits]})
 
 
 def check_images(index: ImageIndex, config: ValidationConfig, class_names: Sequence[str]) -> Iterator[Detection]:
@@ -24,9 +53,8 @@ def check_images(index: ImageIndex, config: ValidationConfig, class_names: Seque
     constant = np.flatnonzero(entries["level"] >= 0)
     group_of = pd.Series(groups, positions, dtype="Int64")
     images = index.locate(constant).assign(group=group_of.reindex(constant).array)
-    yield from _detect(
-        "constant_images", config.constant_images, _describe_constant(entries["level"][constant]), images
-    )
+    message = _describe_constant(entries["level"][constant])
+    yield from _detect("constant_images", config.constant_images, message, images)
     duplicates = index.locate(positions).assign(group=groups, label=entries["label"][positions])
     by_group = duplicates.groupby("group")
     within = duplicates.groupby(["group", "split"])["row"].transform("size") > 1
@@ -40,6 +68,27 @@ def check_images(index: ImageIndex, config: ValidationConfig, class_names: Seque
     ):
         message = f"{format_images(int(affected.sum()))} are equal to {equal_to}"
         yield from _detect(check, getattr(config, check), message, duplicates[affected])
+
+
+def find_duplicates(digests: NDArray[np.void]) -> tuple[NDArray[np.int64], NDArray[np.int64]]:
+    """Return the positions of all digests that occur more than once, and the group of each, sorted by group.
+
+    Groups of equal digests are numbered from 1, in the order of their first positions; in a group positions ascend.
+    """
+    halves = np.ascontiguousarray(digests).view(np.uint64).reshape(-1, 2)
+    order = np.lexsort((halves[:, 1], halves[:, 0]))
+    halves = halves[order]
+    begins = np.ones(len(halves) + 1, dtype=np.bool_)
+    begins[1:-1] = (halves[1:] != halves[:-1]).any(axis=1)
+    # A group of one begins directly before the beginning of the next group.
+    repeated = ~(begins[:-1] & begins[1:])
+    # lexsort is stable: within a group the positions ascend.
+    positions, first = order[repeated], begins[:-1][repeated]
+    numbers = np.empty(int(first.sum()), dtype=np.int64)
+    numbers[np.argsort(positions[first])] = np.arange(1, len(numbers) + 1)
+    groups = numbers[np.cumsum(first) - 1]
+    by_group = np.argsort(groups, kind="stable")
+    return positions[by_group], groups[by_group]
 
 
 def format_images(count: int) -> str:
@@ -60,7 +109,6 @@ def _describe_constant(levels: NDArray[np.int16]) -> str:
 
 
 def _detect(check: str, level: CheckLevel, message: str, images: pd.DataFrame) -> Iterator[Detection]:
-    """Yield the detection of an anomaly, if there are images and its level is not `off`."""
     if level == "off" or images.empty:
         return
     counts = images["split"].value_counts()
@@ -73,4 +121,4 @@ def _detect(check: str, level: CheckLevel, message: str, images: pd.DataFrame) -
         count=len(images),
         examples=tuple(first["split"] + "/" + first["row"].astype(str)),
     )
-    yield Detection(anomaly=anomaly, setting=check, images=images)
+    yield Detection(anomaly, check, images)

@@ -8,8 +8,7 @@ from components.base.errors import DataError
 from components.example_gen.validation.anomalies import ANOMALIES_FILE, Detection, read_id, write_anomalies
 from components.example_gen.validation.config import ValidationConfig
 from components.example_gen.validation.distribution_checks import check_class_imbalance, check_drift, measure_drift
-from components.example_gen.validation.image_checks import check_images
-from components.example_gen.validation.image_index import ImageIndex
+from components.example_gen.validation.image_checks import ImageIndex, check_images
 
 MAX_REPORTED_IMAGES = 3
 """Images of an anomaly that a warning names."""
@@ -18,14 +17,10 @@ MAX_REPORTED_IMAGES = 3
 def validate_examples(
     examples: Examples, index: ImageIndex, config: ValidationConfig, context: Context, *, baseline: Examples | None
 ) -> Examples:
-    """Run the checks, report warnings and errors, and write the anomalous images to `anomalies.csv`.
-
-    Returns:
-        The examples, which are in `context.output`, with their anomalies and their drift from the baseline.
+    """Run the checks, report anomalies, and return the examples of `context.output` with their anomalies and drift.
 
     Raises:
         DataError: if an anomaly has the level `error`, after all anomalies are reported.
-        StorageError: if the disk is full.
     """
     detections = [*check_images(index, config, examples.class_names)]
     detections += check_class_imbalance(examples, config.class_imbalance)

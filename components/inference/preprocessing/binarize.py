@@ -36,9 +36,6 @@ def find_ink(gray: NDArray[np.float32]) -> NDArray[np.float32]:
     or darker, with the larger sum. A top-hat transform (F. Meyer, 1979) removes sharp shadows, which are wider than
     strokes.
 
-    Args:
-        gray: float32 [height, width], of any range of gray levels.
-
     Raises:
         NoInkError: if nothing contrasts with the background.
     """
@@ -79,13 +76,9 @@ def fit_paper(gray: NDArray[np.float32]) -> NDArray[np.float32]:
 
 
 def fit_least_absolute(terms: NDArray[np.float64], levels: NDArray[np.float64]) -> NDArray[np.float64]:
-    """Return the weights of the terms that fit the levels by least absolute deviations.
+    """Return the weights of the terms, [points, terms], that fit the levels, [points], by least absolute deviations.
 
     The method is iteratively reweighted least squares.
-
-    Args:
-        terms: float64 [points, terms].
-        levels: float64 [points].
     """
     point_weights = np.ones_like(levels)
     term_weights: NDArray[np.float64] = np.zeros(terms.shape[1])

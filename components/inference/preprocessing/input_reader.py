@@ -101,11 +101,8 @@ class InputReader:
                 yield from self._preprocess_rows(path, row, pixels.reshape(-1, height, width))
                 row += len(pixels)
         except DataError as error:
-            raise DataError(
-                f"{error.headline}; the images from row {row} on are skipped",
-                expected=error.expected,
-                remedy=error.remedy,
-            ) from error
+            headline = f"{error.headline}; the images from row {row} on are skipped"
+            raise DataError(headline, expected=error.expected, remedy=error.remedy) from error
         if not row:
             raise no_rows(path)
 

@@ -18,9 +18,7 @@ DARK_LEVEL = 64
 def normalize(image: NDArray[np.uint8], height: int, width: int) -> NDArray[np.uint8]:
     """Return a digit as MNIST's are: bright ink on black, scaled and centered; uint8 [height, width].
 
-    Args:
-        image: of any size, [height, width] or [height, width, 3]; dark on light or light on dark.
-        height, width: of the result, in pixels.
+    The image, [height, width] or [height, width, 3], is of any size; dark on light or light on dark.
 
     Raises:
         NoInkError: if nothing contrasts with the background.
