@@ -3,11 +3,10 @@
 from collections.abc import Iterator, Mapping, Sequence
 
 from components.artifacts import Anomaly, Drift, DriftMeasure, Examples
-from components.example_gen.validation.anomalies import Detection
 from components.example_gen.validation.config import ClassImbalanceCheck, DriftCheck
 
 
-def check_class_imbalance(examples: Examples, check: ClassImbalanceCheck) -> Iterator[Detection]:
+def check_class_imbalance(examples: Examples, check: ClassImbalanceCheck) -> Iterator[Anomaly]:
     """Yield an anomaly if the imbalance ratio of the training split is above its limit.
 
     The ratio is the number of images of the largest class divided by that of the smallest (M. Buda, A. Maki,
@@ -18,14 +17,13 @@ def check_class_imbalance(examples: Examples, check: ClassImbalanceCheck) -> Ite
     if check.level == "off" or most <= check.ratio * least:
         return
     largest, smallest = (examples.class_names[counts.index(count)] for count in (most, least))
-    anomaly = Anomaly(
+    yield Anomaly(
         check="class_imbalance",
         level=check.level,
         message=f"class `{largest}` has {most:,} training images and class `{smallest}` {least:,}: "
         f"the ratio is {most / least:.2f}, and its limit {check.ratio:g}",
         count=sum(check.ratio * count < most for count in counts),
     )
-    yield Detection(anomaly, "class_imbalance.level")
 
 
 def measure_drift(examples: Examples, baseline: Examples, check: DriftCheck) -> Drift:
@@ -48,7 +46,7 @@ def measure_drift(examples: Examples, baseline: Examples, check: DriftCheck) -> 
     return Drift(content_sha256=baseline.source.identity.get("content_sha256", ""), measures=tuple(measures))
 
 
-def check_drift(examples: Examples, baseline: Examples, drift: Drift, check: DriftCheck) -> Iterator[Detection]:
+def check_drift(examples: Examples, baseline: Examples, drift: Drift, check: DriftCheck) -> Iterator[Anomaly]:
     """Yield an anomaly for each distance above its limit, and for other class names or image sizes."""
     if check.level == "off":
         return
@@ -65,7 +63,7 @@ def check_drift(examples: Examples, baseline: Examples, drift: Drift, check: Dri
             found.append((f"{message}{drifted[0].limit:g}", sum(sizes[measure.split] for measure in drifted)))
     for message, count in found:
         if count:
-            yield Detection(Anomaly(check="drift", level=check.level, message=message, count=count), "drift.level")
+            yield Anomaly(check="drift", level=check.level, message=message, count=count)
 
 
 def class_fractions(counts: Sequence[int], names: Sequence[str]) -> dict[str, float]:

@@ -42,12 +42,7 @@ class InputImage:
 
 @dataclass(frozen=True)
 class InputReader:
-    """Reads image files and preprocesses the images.
-
-    Attributes:
-        height, width: of the network's images, in pixels.
-        preprocess: applied to every image, except those that have the network's size and are bright on dark already.
-    """
+    """Reads image files and preprocesses the images, except those of the network's size that are bright on dark."""
 
     height: int
     width: int
@@ -59,13 +54,8 @@ class InputReader:
         Raises:
             DataError: if the file is missing, broken, or has an unsupported format; images yielded before are valid.
         """
-        match file_format(path):
-            case "picture":
-                yield from self._read_picture(path)
-            case "idx":
-                yield from self._read_idx(path)
-            case "csv":
-                yield from self._read_csv(path)
+        readers = {"picture": self._read_picture, "idx": self._read_idx, "csv": self._read_csv}
+        yield from readers[file_format(path)](path)
 
     def _read_picture(self, path: Path) -> Iterator[InputImage | DataError]:
         max_side = max(2 * MAX_SIDE_PIXELS, self.height, self.width)
