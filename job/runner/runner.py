@@ -226,11 +226,7 @@ class Runner:
         )
 
     def _write_pages(self) -> None:
-        """Write the run's report and model card: those of the Figures artifact, with a section about the run.
-
-        Raises:
-            StorageError: if the disk is full. Other failures are only warnings.
-        """
+        """Write the run's report and model card: those of the Figures artifact, with a section about the run."""
         if self._figures is None:
             return
         directory, figures = self._figures.directory, self._figures.artifact

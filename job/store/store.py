@@ -278,12 +278,7 @@ class Store:
 
 
 def ensure_writable(folder: Path) -> None:
-    """Create a folder if it does not exist, and check that it is writable.
-
-    Raises:
-        ConfigError: if it cannot be created, or is not writable.
-        StorageError: if the disk is full.
-    """
+    """Create a folder if it does not exist, and check that it is writable."""
     probe = folder / f".writable-{secrets.token_hex(4)}"  # not the process id, which is always 1 in containers
     try:
         folder.mkdir(parents=True, exist_ok=True)
