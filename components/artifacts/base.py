@@ -1,7 +1,5 @@
 """Base classes of artifacts: statements, the artifact, an artifact on disk, and one statement per split."""
 
-from __future__ import annotations
-
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Annotated, Generic, TypeVar

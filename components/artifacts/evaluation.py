@@ -1,8 +1,6 @@
 """Evaluation: a model's metrics on the test split, its weak spots, and the blessing."""
 
-from __future__ import annotations
-
-from typing import Annotated, Literal
+from typing import Annotated, Literal, Self
 
 from pydantic import Field, model_validator
 
@@ -207,7 +205,7 @@ class Blessing(Statement):
     checks: tuple[Check, ...]
 
     @model_validator(mode="after")
-    def _only_the_blessed_are_rubber_stamped(self) -> Blessing:
+    def _only_the_blessed_are_rubber_stamped(self) -> Self:
         if self.rubber_stamped and self.verdict != "BLESSED":
             raise ValueError("a model that is not blessed cannot be rubber-stamped")
         return self

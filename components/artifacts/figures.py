@@ -1,7 +1,5 @@
 """Figures: the figures of a run, its report and its model card."""
 
-from __future__ import annotations
-
 from typing import Annotated, Literal
 
 from pydantic import Field

@@ -1,11 +1,9 @@
 """PushedModel: a model prepared for a model server, or the reason why it is withheld."""
 
-from __future__ import annotations
-
 from dataclasses import dataclass
 from datetime import datetime
 from pathlib import Path
-from typing import Annotated, Literal
+from typing import Annotated, Literal, Self
 
 from pydantic import Field, model_validator
 
@@ -50,7 +48,7 @@ class PushedModel(Artifact):
     """Why the model is not published, in one sentence without its full stop; empty if it is."""
 
     @model_validator(mode="after")
-    def _withheld_or_servable(self) -> PushedModel:
+    def _withheld_or_servable(self) -> Self:
         if not (self.directory is None) == (self.servable is None) == bool(self.withheld):
             raise ValueError("expected either a servable and its directory, or the reason why the model is withheld")
         return self

@@ -1,7 +1,5 @@
 """Test-time averaging: the mean of a network's predictions over shifted copies of an image."""
 
-from __future__ import annotations
-
 from collections.abc import Callable
 from typing import Any
 

@@ -1,13 +1,7 @@
 """Class probabilities: their cross-entropy, and how a temperature changes them."""
 
-from __future__ import annotations
-
-from typing import TYPE_CHECKING
-
 import numpy as np
-
-if TYPE_CHECKING:
-    from numpy.typing import NDArray
+from numpy.typing import NDArray
 
 EPSILON = 1e-7
 """Lower bound of a probability in the cross-entropy, as in Keras: no single image costs more than 16.2 nats."""

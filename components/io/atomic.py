@@ -8,8 +8,6 @@ temporary file, never a damaged one under the final name.
     flush_tree         a folder that was written under a temporary name, before `rename_durably` gives it the final one
 """
 
-from __future__ import annotations
-
 import os
 import secrets
 from pathlib import Path

@@ -1,7 +1,5 @@
 """Readable errors for files that a user names."""
 
-from __future__ import annotations
-
 from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path

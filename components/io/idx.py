@@ -4,8 +4,6 @@ The format is Y. LeCun's ("The MNIST database of handwritten digits"). It is big
 unsigned bytes, the number of dimensions, one int32 per dimension, then the data.
 """
 
-from __future__ import annotations
-
 import gzip
 import struct
 import zlib

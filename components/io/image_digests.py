@@ -1,19 +1,14 @@
 """Digests of images, and the images that several splits share, compared pixel by pixel."""
 
-from __future__ import annotations
-
 from collections.abc import Mapping
 from dataclasses import dataclass
 from hashlib import blake2b
 from itertools import combinations
-from typing import TYPE_CHECKING
 
 import numpy as np
+from numpy.typing import NDArray
 
 from components.artifacts import SplitOverlap
-
-if TYPE_CHECKING:
-    from numpy.typing import NDArray
 
 DIGEST_DTYPE = np.dtype("V16")
 """A BLAKE2b digest of 16 bytes, which represents an image where millions are compared."""

@@ -4,22 +4,18 @@ Chunks are read with ordinary reads. The pages of a memory map would count as me
 needs them for something else.
 """
 
-from __future__ import annotations
-
 import shutil
 from collections.abc import Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
-from typing import TYPE_CHECKING, BinaryIO
+from typing import BinaryIO
 
 import numpy as np
+from numpy.typing import NDArray
 
 from components.base.errors import DataError
 from components.runtime.disk import disk_space_guard
-
-if TYPE_CHECKING:
-    from numpy.typing import NDArray
 
 SCRATCH = "scratch"
 """Name of the temporary folder below a component's output."""

@@ -10,26 +10,22 @@ DuckDB, Polars and Spark read them too. Scaled splits are `.npy` files, read as 
 reads or writes a pickle. A split may be larger than memory: all functions that process a whole split do so in batches.
 """
 
-from __future__ import annotations
-
 import math
 from collections.abc import Callable, Iterable, Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
-from typing import TYPE_CHECKING, Generic, TypeVar
+from typing import Generic, TypeVar
 
 import numpy as np
 import pandas as pd
 import pyarrow as pa
 import pyarrow.parquet as pq
+from numpy.typing import NDArray
 
 from components.artifacts import Evaluation, Examples, ExamplesSplit, Stored, TransformedExamples, TransformedSplit
 from components.base.errors import DataError
 from components.io.raw_images import CHUNK_BYTES
-
-if TYPE_CHECKING:
-    from numpy.typing import NDArray
 
 MAX_GROUP_ROWS = 8192
 """Rows of a Parquet row group: 6.4 MB of 28x28 images, the smallest part that a reader can load."""

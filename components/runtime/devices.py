@@ -1,7 +1,5 @@
 """Smoke test of an installation: one step of a jit-compiled convolution on each device."""
 
-from __future__ import annotations
-
 import time
 from dataclasses import dataclass
 from typing import Any

@@ -1,7 +1,5 @@
 """Disk space: turn a full disk into one StorageError that states how much space was needed and how much was free."""
 
-from __future__ import annotations
-
 import errno
 import os
 import shutil

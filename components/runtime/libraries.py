@@ -1,7 +1,5 @@
 """Installed libraries and their versions, found without importing them."""
 
-from __future__ import annotations
-
 from collections.abc import Iterable
 from importlib.metadata import PackageNotFoundError, version
 from importlib.util import find_spec

@@ -1,7 +1,5 @@
 """Locks between processes, on a file: the kernel holds them and releases them when a process dies."""
 
-from __future__ import annotations
-
 import fcntl
 import os
 import socket

@@ -4,8 +4,6 @@ In a container, the kernel's control groups set the limits (cgroup v2: `cpu.max`
 `cpu.cfs_quota_us`, `memory.limit_in_bytes`); the counts of the host do not show them.
 """
 
-from __future__ import annotations
-
 import math
 import os
 import platform

@@ -1,7 +1,5 @@
 """TensorFlow's start-up: quiet, with as many threads as the container allows, on one device."""
 
-from __future__ import annotations
-
 import contextlib
 import ctypes
 import logging
