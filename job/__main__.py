@@ -8,7 +8,7 @@ import sys
 TERMINATED = 143
 GC_THRESHOLDS = (50_000, 20, 50)
 """Allocations before Python's cyclic garbage collector runs, instead of 700 (2,000 from Python 3.13 on). Importing
-TensorFlow and Keras creates so many permanent objects that scanning them takes a fifth of the time."""
+TensorFlow and Keras creates many permanent objects, and scanning them takes a fifth of the time."""
 
 
 def main() -> None:

@@ -1,13 +1,11 @@
 """Writing of a dataset as an Examples artifact: check, split, shuffle, write, count."""
 
-from __future__ import annotations
-
 from collections.abc import Callable
 from itertools import chain
 from pathlib import Path
-from typing import TYPE_CHECKING
 
 import numpy as np
+from numpy.typing import NDArray
 
 from components.artifacts import Examples, ExamplesSplit, Source, Splits
 from components.base.component import Context
@@ -18,10 +16,7 @@ from components.example_gen.split import SplitConfig, assign_splits
 from components.io.splits import examples_frame, examples_writer, row_group_rows
 from components.runtime.disk import disk_space_guard
 
-if TYPE_CHECKING:
-    from numpy.typing import NDArray
-
-ImageObserver = Callable[[str, "NDArray[np.uint8]", "NDArray[np.int64]"], None]
+ImageObserver = Callable[[str, NDArray[np.uint8], NDArray[np.int64]], None]
 """Called once for every image: the split, its next images as uint8 [some, pixels], and their labels."""
 
 COUNT_CHUNK_PIXELS = 2**20
@@ -50,20 +45,11 @@ def write_dataset(
 
     Args:
         dataset: what the source loaded. Its image files in `scratch` are deleted once they are shuffled.
-        split: how to split it.
-        context: the output folder and the termination request.
-        scratch: a folder for temporary files.
-        seed: of the shuffle.
-        source_kind: for the manifest.
-        source_identity: for the manifest.
         memory_budget: bytes of images to hold in memory at once; does not affect the result.
-        observer: called with the images as they are written.
 
     Raises:
         DataError: if the dataset is inconsistent, or too small to split.
         ConfigError: if the strategy is `official` and the dataset has no test set.
-        TerminationError: if termination is requested.
-        StorageError: if the disk is full.
     """
     check_dataset(dataset, pooled=split.strategy == "stratified")
     images, parts = dataset.train.images, dataset.parts()
@@ -119,11 +105,7 @@ def image_ids(rows: NDArray[np.int64], train: int) -> list[str]:
 
 
 def check_dataset(dataset: Dataset, *, pooled: bool) -> None:
-    """Check that images and labels are consistent, and that every class is in each set or, if `pooled`, in any.
-
-    Raises:
-        DataError: if sizes, counts or labels are inconsistent, or a class has no images.
-    """
+    """Check that images and labels are consistent, and that every class is in each set or, if `pooled`, in any."""
     classes = len(dataset.class_names)
     parts = {"train": dataset.train} | ({} if dataset.test is None else {"test": dataset.test})
     for name, part in parts.items():

@@ -85,11 +85,7 @@ def load_config(path: Path, overrides: Sequence[str] = (), *, root: Path | None 
 
 
 def build_config(document: YamlConfig, *, root: Path | None = None) -> JobConfig:
-    """Validate a document.
-
-    Raises:
-        ConfigError: for the first key or value that is invalid.
-    """
+    """Validate a document."""
     if PIPELINE in document.values:  # in a file, its sections are at the top level
         raise unknown_key(document.where((PIPELINE,)), (PIPELINE,), top_level_keys(JobConfig))
     empty = {slot for slot in OPTIONAL_SLOTS if document.values.get(slot) is None}

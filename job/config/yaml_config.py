@@ -29,11 +29,7 @@ class YamlConfig:
 
     @classmethod
     def load(cls, path: Path) -> YamlConfig:
-        """Read a YAML file, merged over the files that it extends.
-
-        Raises:
-            ConfigError: if a file is missing, is not a YAML mapping, or extends itself.
-        """
+        """Read a YAML file, merged over the files that it extends."""
         return cls._load(path, seen=())
 
     @classmethod
@@ -66,11 +62,7 @@ class YamlConfig:
         return YamlConfig(merge(self.values, upper.values), self.origins | upper.origins)
 
     def overridden(self, overrides: Sequence[str]) -> YamlConfig:
-        """Return this configuration with all `key.path=value` overrides merged over it.
-
-        Raises:
-            ConfigError: if an override has no `=`, its value is not YAML, or its key is `extends`.
-        """
+        """Return this configuration with all `key.path=value` overrides merged over it."""
         # Merged with each other first: `source.kind=idx` must not undo an earlier `source.path=...`.
         values: dict[str, Any] = {}
         exact: dict[KeyPath, str] = {}
@@ -106,9 +98,6 @@ def parse_override(override: str) -> tuple[tuple[str, ...], Any]:
 
     >>> parse_override("trainer.network.filters=[8, 16]")
     (('trainer', 'network', 'filters'), [8, 16])
-
-    Raises:
-        ConfigError: if it has no `=`, its value is not YAML, or its key is `extends`.
     """
     key, equals, text = override.partition("=")
     keys = tuple(key.strip().split("."))
@@ -158,11 +147,7 @@ def _changes_choice(lower: dict[str, Any], upper: dict[str, Any]) -> bool:
 
 
 def read_yaml(path: Path) -> YamlConfig:
-    """Read one YAML file with the safe loader.
-
-    Raises:
-        ConfigError: if it is missing, cannot be read, is not a mapping, or contains a key twice.
-    """
+    """Read one YAML file with the safe loader."""
     try:
         text = path.read_text(encoding="utf-8")
     except (OSError, UnicodeDecodeError) as error:

@@ -88,11 +88,7 @@ def import_string(cls: type) -> str:
 
 
 def find_slot(name: str) -> str:
-    """Return the slot with a name such as `trainer` or `Trainer`.
-
-    Raises:
-        ConfigError: if there is none.
-    """
+    """Return the slot with a name such as `trainer` or `Trainer`."""
     names = {slot.replace("_", ""): slot for slot in SLOTS}
     requested = name.lower().replace("_", "")
     if requested in names:
@@ -106,11 +102,7 @@ def find_slot(name: str) -> str:
 
 
 def check_slot(slot: str, component: object) -> None:
-    """Check that a component, or its class, has the types of a slot.
-
-    Raises:
-        ConfigError: if it is not a component, or has other inputs or another output.
-    """
+    """Check that a component, or its class, has the types of a slot."""
     cls = component if isinstance(component, type) else type(component)
     problem = f"{import_string(cls)} cannot be the {slot}"
     slot_types = SLOTS[slot].signature()

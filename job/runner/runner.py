@@ -19,7 +19,7 @@ from job.reporters.listener import RunListener
 from job.reporters.run_section import add_run_to_card, add_run_to_report
 from job.runner.environment import describe_environment
 from job.runner.errors import RUN_ENDING_EXCEPTIONS, as_job_error
-from job.runner.step import StepContext, StepRun
+from job.runner.step import StepRun
 from job.signals import Signals
 from job.store.records import Failure, RunRecord, StepRecord, duration_fields, outcome_of, timing_fields
 from job.store.resolve import ArtifactResolver
@@ -170,19 +170,19 @@ class Runner:
 
     def _step(self, slot: str, output: type[A], /, **inputs: Stored[Any]) -> Stored[A]:
         """Run one step; `flow` calls this for each slot."""
-        context = StepContext(
+        self._current = StepRun(
+            slot,
+            self.components[slot],
             store=self.store,
             resolver=self.resolver,
             listener=self.listener,
             signals=self.signals,
-            run_id=self.record.run_id,
             use_cache=self.use_cache,
             strict=self.strict,
         )
-        self._current = StepRun(slot, self.components[slot], context)
         self.listener.begin_step(slot)
         digests = {name: self._digests[stored.directory] for name, stored in inputs.items()}
-        step, sealed = self._current.run(output, inputs, digests, commit=self._add_step)
+        step, sealed = self._current.run(output, inputs, digests, run_id=self.record.run_id, commit=self._add_step)
         self._digests[sealed.directory] = sealed.manifest.digest
         self.runs.link(self.record, step)
         artifact = sealed.manifest.artifact
@@ -226,11 +226,7 @@ class Runner:
         )
 
     def _write_pages(self) -> None:
-        """Write the run's report and model card: those of the Figures artifact, with a section about the run.
-
-        Raises:
-            StorageError: if the disk is full. Other failures are only warnings.
-        """
+        """Write the run's report and model card: those of the Figures artifact, with a section about the run."""
         if self._figures is None:
             return
         directory, figures = self._figures.directory, self._figures.artifact

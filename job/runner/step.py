@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable
-from contextlib import AbstractContextManager, ExitStack
+from contextlib import ExitStack
 from dataclasses import dataclass, field
 from typing import Any
 
@@ -11,6 +11,7 @@ from components import Artifact, Component, Context, Stored
 from components.base.errors import IntegrityError, JobError
 from components.base.timing import Stopwatch
 from components.runtime.disk import disk_space_guard
+from components.runtime.locks import acquire
 from job.pipeline.slots import import_string
 from job.reporters.listener import RunListener
 from job.signals import Signals
@@ -23,39 +24,24 @@ MAX_REASONS = 4
 """Differences that the reason of a step lists; with another data set nearly everything differs."""
 
 
-@dataclass(frozen=True, kw_only=True)
-class StepContext:
-    """Everything that the steps of a run share.
-
-    Attributes:
-        run_id: reported to runs that wait for the same artifact.
-        use_cache: whether sealed artifacts are reused.
-        strict: whether a damaged artifact is an error; otherwise it is quarantined and produced again.
-    """
-
-    store: Store
-    resolver: ArtifactResolver
-    listener: RunListener
-    signals: Signals
-    run_id: str
-    use_cache: bool
-    strict: bool
-
-
 @dataclass
 class StepRun:
     """One execution of a step.
 
     Attributes:
-        slot: the slot of the component.
-        component: the component.
-        context: everything that the steps of a run share.
-        stopwatch: measures the step; readable also if the step fails.
+        use_cache: whether a sealed artifact is reused.
+        strict: whether a damaged artifact is an error; otherwise it is quarantined and produced again.
+        stopwatch: measures the step; it can also be read after a failure.
     """
 
     slot: str
     component: Component[Any]
-    context: StepContext
+    store: Store
+    resolver: ArtifactResolver
+    listener: RunListener
+    signals: Signals
+    use_cache: bool
+    strict: bool
     stopwatch: Stopwatch = field(default_factory=Stopwatch)
     _observations: dict[str, float] = field(default_factory=dict)
 
@@ -64,6 +50,8 @@ class StepRun:
         output: type[Artifact],
         inputs: dict[str, Stored[Any]],
         digests: dict[str, str],
+        *,
+        run_id: str,
         commit: Callable[[StepRecord], None],
     ) -> tuple[StepRecord, SealedArtifact]:
         """Return the record of the step and its artifact.
@@ -72,16 +60,19 @@ class StepRun:
             output: the type of the artifact.
             inputs: the artifacts of earlier steps.
             digests: their content digests.
+            run_id: reported by runs that wait for the artifact.
             commit: stores the record of the step. It is called while the artifact is locked, so that no other run
                 produces the artifact a second time, and no garbage collection deletes it before it is referenced.
         """
-        shared = self.context
-        with self.stopwatch.timed("fingerprint"), shared.signals.interruptible():  # a source may read much data
+        with self.stopwatch.timed("fingerprint"), self.signals.interruptible():  # a source may read much data
             key, references = self._fingerprint(digests)
         inputs = inputs | {name: reference.sealed.stored() for name, reference in references.items()}
         with ExitStack() as stack:
+            lock = self.store.lock(self.slot, key.fingerprint)
             with self.stopwatch.timed("waiting"):
-                stack.enter_context(self._locked(key))
+                stack.enter_context(
+                    acquire(lock, owner=run_id, on_wait=self.listener.waiting, check=self.signals.check)
+                )
             with self.stopwatch.timed("look-up"):
                 found, reason = self._look_up(key)
             sealed = found or self._produce(key, output, inputs)
@@ -105,37 +96,28 @@ class StepRun:
     def _fingerprint(self, digests: dict[str, str]) -> tuple[FingerprintInputs, dict[str, ResolvedArtifact]]:
         """Return the fingerprint inputs, and the artifact of each optional input."""
         key = fingerprint_inputs(self.component, digests)
-        references = self.context.resolver.resolve(self.slot, self.component, key)
+        references = self.resolver.resolve(self.slot, self.component, key)
         if references:
             digests = digests | {name: reference.sealed.manifest.digest for name, reference in references.items()}
             key = fingerprint_inputs(self.component, digests)
         return key, references
 
-    def _locked(self, key: FingerprintInputs) -> AbstractContextManager[None]:
-        shared = self.context
-        return shared.store.locked(
-            self.slot, key.fingerprint, owner=shared.run_id, on_wait=shared.listener.waiting, check=shared.signals.check
-        )
-
     def _look_up(self, key: FingerprintInputs) -> tuple[SealedArtifact | None, str]:
         """Return the sealed artifact to reuse, if any, and why it is reused or not."""
-        store = self.context.store
-        if not self.context.use_cache:
+        if not self.use_cache:
             return None, "--no-cache"
         try:
-            sealed = store.find(self.slot, key.fingerprint)
+            sealed = self.store.find(self.slot, key.fingerprint)
         except IntegrityError as error:
-            if self.context.strict:
+            if self.strict:
                 remedy = "run it without --strict: it quarantines the artifact and produces it again"
                 raise IntegrityError(error.headline, expected=error.expected, remedy=remedy) from error
-            quarantined = store.quarantine(self.slot, key.fingerprint)
-            self.context.listener.warning(
-                f"{error.headline}; expected {error.expected}. The artifact is quarantined in {quarantined}."
-            )
+            path = self.store.quarantine(self.slot, key.fingerprint)
+            self.listener.warning(f"{error.headline}; expected {error.expected}. Quarantined in {path}.")
             return None, "the sealed artifact is damaged"
         if sealed is not None:
             return sealed, "same code, config, inputs and libraries"
-        closest = store.closest(self.slot, key)
+        closest = self.store.closest(self.slot, key)
         if closest is None:
             return None, "first time"
         differences = key.differences(closest)
@@ -145,13 +127,12 @@ class StepRun:
     def _produce(
         self, key: FingerprintInputs, output: type[Artifact], inputs: dict[str, Stored[Any]]
     ) -> SealedArtifact:
-        """Run the component, and seal its artifact. Unsealed files are deleted, whatever happens."""
-        shared = self.context
-        with shared.store.staged(self.slot, key.fingerprint) as staging:
+        """Run the component, and seal its artifact. Unsealed files are deleted, also after an error."""
+        with self.store.staged(self.slot, key.fingerprint) as staging:
             context = Context(
                 output=staging.files,
-                progress=shared.listener,
-                termination=shared.signals,
+                progress=self.listener,
+                termination=self.signals,
                 checkpoints=staging.checkpoints,
                 fingerprint=key.fingerprint,
                 stopwatch=self.stopwatch,
@@ -159,7 +140,7 @@ class StepRun:
             )
             # Inside the staging block, where the last write still fills the disk.
             with disk_space_guard(staging.files):
-                with shared.signals.interruptible():
+                with self.signals.interruptible():
                     artifact: Artifact = self.component.run(context, **inputs)
                 if not isinstance(artifact, output):
                     raise JobError(
@@ -168,11 +149,11 @@ class StepRun:
                         remedy="correct the component",
                     )
                 with self.stopwatch.timed("sealing"):
-                    return shared.store.seal(self.slot, key, artifact, shared.listener.warning)
+                    return self.store.seal(self.slot, key, artifact, self.listener.warning)
 
     def _publish(self, sealed: SealedArtifact) -> str:
         """Publish the artifact, also if it is reused; return where, or an empty text."""
         if type(self.component).publish is Component.publish:
             return ""
-        with self.stopwatch.timed("publishing"), self.context.signals.interruptible():
-            return self.component.publish(sealed.stored(), self.context.listener)
+        with self.stopwatch.timed("publishing"), self.signals.interruptible():
+            return self.component.publish(sealed.stored(), self.listener)

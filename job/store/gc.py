@@ -34,9 +34,6 @@ def parse_age(text: str) -> float:
 
     >>> parse_age("12h")
     43200.0
-
-    Raises:
-        ConfigError: if it is not an age.
     """
     if not (match := re.fullmatch(r"(\d{1,9})([smhd])", text, re.ASCII)):
         raise ConfigError(
@@ -68,8 +65,6 @@ class GarbageCollector:
     A run in progress is always kept, with everything that it refers to or produces.
 
     Attributes:
-        store: the artifacts of a root.
-        runs: the runs of the same root.
         keep: how many of the newest runs to keep, at least 1, besides the newest with a blessed model; None for all.
         older_than: age in seconds; partial and quarantined artifacts that are younger are kept.
     """

@@ -50,12 +50,7 @@ class ResolvedArtifact:
 
 @dataclass(frozen=True)
 class ArtifactResolver:
-    """Finds the artifacts of earlier runs that a configuration refers to.
-
-    Attributes:
-        store: the artifacts of a root.
-        runs: the runs of the same root.
-    """
+    """Finds the artifacts of earlier runs that a configuration refers to, in the store and runs of one root."""
 
     store: Store
     runs: Runs
@@ -63,12 +58,7 @@ class ArtifactResolver:
     """Results of `check` by slot and input, because `runs/latest` changes when a run begins."""
 
     def check(self, slot: str, component: Component[Any]) -> None:
-        """Check before any step runs that the artifacts a component refers to by a run's id or a path exist.
-
-        Raises:
-            ConfigError: if one does not exist.
-            IntegrityError: if one is damaged.
-        """
+        """Check before any step runs that the artifacts a component refers to by a run's id or a path exist."""
         optional = type(component).signature().optional
         for name, requested in component.references().items():
             if name not in optional:
@@ -81,28 +71,20 @@ class ArtifactResolver:
                 self._checked[slot, name] = self.find(f"{slot}.{name}", requested, optional[name])
 
     def resolve(self, slot: str, component: Component[Any], key: FingerprintInputs) -> dict[str, ResolvedArtifact]:
-        """Return the artifact of each optional input that a component refers to.
+        """Return the artifact of each optional input that a component refers to, after `check`.
 
-        `latest-blessed` may find nothing. It skips artifacts of this very step: compared with itself, a model would
-        never be worse.
-
-        Args:
-            slot: the slot of the component.
-            component: the component whose configuration has the references.
-            key: the fingerprint inputs of the step without its optional inputs.
-
-        Raises:
-            ConfigError: if a run or an artifact does not exist.
-            IntegrityError: if an artifact is damaged.
+        `latest-blessed` may find nothing. It skips artifacts of this very step, which has the fingerprint inputs
+        `key` without optional inputs: compared with itself, a model would never be worse.
         """
         types = type(component).signature().optional
-        found = {
-            name: self._latest_blessed(types[name], key)
-            if requested == LATEST_BLESSED
-            else self._find_checked(slot, name) or self.find(f"{slot}.{name}", requested, types[name])
-            for name, requested in component.references().items()
-        }
-        return {name: resolved for name, resolved in found.items() if resolved is not None}
+        found: dict[str, ResolvedArtifact] = {}
+        for name, requested in component.references().items():
+            if requested != LATEST_BLESSED:
+                found[name] = self._checked[slot, name]
+                verify(found[name].sealed.directory, found[name].sealed.manifest)  # it may be damaged since
+            elif latest := self._latest_blessed(types[name], key):
+                found[name] = latest
+        return found
 
     def find(self, option: str, name: str, artifact_type: type[Artifact]) -> ResolvedArtifact:
         """Return the artifact of a type that a run's id, or the path of a run or of the artifact, names.
@@ -111,10 +93,6 @@ class ArtifactResolver:
             option: the configuration key or option that holds the name, for messages.
             name: the run's id or the path.
             artifact_type: the expected type.
-
-        Raises:
-            ConfigError: if there is no such run or artifact, or its type is another one.
-            IntegrityError: if it is damaged.
         """
         path = Path(name).expanduser()
         if os.sep in name or path.is_dir():
@@ -132,13 +110,6 @@ class ArtifactResolver:
         if step is None:
             raise _no_such_step(option, name, slot)
         return ResolvedArtifact(self._find_output(step), name, record.run_id)
-
-    def _find_checked(self, slot: str, name: str) -> ResolvedArtifact | None:
-        """Return the result of `check` after verifying it again."""
-        found = self._checked.get((slot, name))
-        if found is not None:
-            verify(found.sealed.directory, found.sealed.manifest)
-        return found
 
     def _latest_blessed(self, artifact_type: type[Artifact], key: FingerprintInputs) -> ResolvedArtifact | None:
         for record in self.runs.blessed():

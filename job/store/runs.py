@@ -46,11 +46,7 @@ class Runs:
         ensure_writable(self.directory)
 
     def begin(self, *, config: dict[str, Any], environment: dict[str, Any]) -> RunRecord:
-        """Create the directory of a new run, write its first record, and point `latest` to it.
-
-        Raises:
-            StorageError: if the disk is full.
-        """
+        """Create the directory of a new run, write its first record, and point `latest` to it."""
         started = datetime.now(UTC)
         run_id = self._create_directory(started)
         record = RunRecord(
@@ -108,7 +104,6 @@ class Runs:
         """Return the record of a run; `latest` is the newest.
 
         Raises:
-            ConfigError: if there is no such run.
             IntegrityError: if its record is damaged.
         """
         path = self.path(run_id) / RECORD

@@ -22,7 +22,6 @@ def find_artifact(store: Store, name: str) -> SealedArtifact:
     The path of a version of a pushed model names the artifact that was published as this version.
 
     Raises:
-        ConfigError: if there is no such artifact, or more than one.
         IntegrityError: if its manifest is damaged.
     """
     name = name.rstrip("…/")  # tables print shortened paths with an ellipsis
@@ -59,9 +58,6 @@ def find_published(store: Store, servable: Servable, path: Path) -> SealedArtifa
         store: the artifacts to search.
         servable: the statement of the version.
         path: the directory of the version, for the message.
-
-    Raises:
-        ConfigError: if the store has neither.
     """
     pushed, models = [], []
     for sealed in store.sealed_artifacts():

@@ -23,9 +23,6 @@ def source_digest(cls: type) -> str:
     and from the class's own top-level package, and the templates, scripts and style sheets of such packages.
     Imports are found in the source text, also inside functions. Other packages count by the versions in
     `Component.libraries`.
-
-    Raises:
-        ConfigError: if the source cannot be found, as for a class created at run time.
     """
     digest = hashlib.sha256()
     if cls.__module__ == "__main__":

@@ -3,7 +3,7 @@
 <root>/artifacts/<slot>/<fingerprint>/                       sealed: complete, hashed, immutable
 <root>/artifacts/<slot>/<fingerprint>.partial/files/         in progress
 <root>/artifacts/<slot>/<fingerprint>.partial/checkpoints/   progress of an interrupted attempt, to resume it
-<root>/artifacts/<slot>/<fingerprint>.lock                   exists while a run looks up or produces the artifact
+<root>/artifacts/<slot>/<fingerprint>.lock                   exists while a run uses the artifact
 <root>/artifacts/<slot>/<fingerprint>.quarantined-N/         damaged, or different from the sealed artifact
 <root>/artifacts/<slot>/....deleting/                        one of these while it is deleted
 """
@@ -16,7 +16,7 @@ import secrets
 import shutil
 import stat
 from collections.abc import Callable, Iterable, Iterator
-from contextlib import AbstractContextManager, contextmanager, suppress
+from contextlib import contextmanager, suppress
 from dataclasses import dataclass
 from operator import itemgetter
 from pathlib import Path
@@ -26,7 +26,6 @@ from components import Artifact, Stored
 from components.base.errors import ConfigError, IntegrityError, JobError
 from components.io.atomic import flush_tree, rename_durably
 from components.runtime.disk import DISK_FULL_ERRNOS, disk_full_error
-from components.runtime.locks import acquire
 from job.pipeline.slots import SLOTS
 from job.store.fingerprint import FingerprintInputs
 from job.store.integrity import list_files, verify
@@ -93,12 +92,6 @@ class Store:
         """Create the folders of some slots, and check that they are writable."""
         for slot in slots:
             ensure_writable(self.artifacts / slot)
-
-    def locked(
-        self, slot: str, fingerprint: str, *, owner: str, on_wait: Callable[[str], None], check: Callable[[], None]
-    ) -> AbstractContextManager[None]:
-        """Return a block in which no other run looks up, produces or deletes the artifact."""
-        return acquire(self.lock(slot, fingerprint), owner=owner, on_wait=on_wait, check=check)
 
     def find(self, slot: str, fingerprint: str) -> SealedArtifact | None:
         """Return the sealed artifact with this fingerprint after verifying every file, or None.
@@ -270,7 +263,7 @@ class Store:
         return self.artifacts / slot / f"{fingerprint}.partial"
 
     def lock(self, slot: str, fingerprint: str) -> Path:
-        """Return the lock file of an artifact."""
+        """Return the lock file of an artifact, held while a run searches, produces or deletes it."""
         return self.artifacts / slot / f"{fingerprint}.lock"
 
     def _staging(self, slot: str, fingerprint: str) -> Staging:
@@ -285,12 +278,7 @@ class Store:
 
 
 def ensure_writable(folder: Path) -> None:
-    """Create a folder if it does not exist, and check that it is writable.
-
-    Raises:
-        ConfigError: if it cannot be created, or is not writable.
-        StorageError: if the disk is full.
-    """
+    """Create a folder if it does not exist, and check that it is writable."""
     probe = folder / f".writable-{secrets.token_hex(4)}"  # not the process id, which is always 1 in containers
     try:
         folder.mkdir(parents=True, exist_ok=True)

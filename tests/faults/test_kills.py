@@ -1,6 +1,6 @@
-"""Killed anywhere, any number of times, the same command ends with the bits of an undisturbed run.
+"""A job that is killed anywhere, any number of times, ends with the bits of an undisturbed run.
 
-The killed are real processes, the signals real. What is random here is drawn from a fixed seed.
+Real processes receive real signals. Random plans come from a fixed seed.
 """
 
 from __future__ import annotations
@@ -34,11 +34,11 @@ WRITING = [
     {"at": "open", "path": f"{DRAFT}/checkpoint.json"},
     {"at": "rename", "path": DRAFT},
 ]
-"""The moments of writing a checkpoint: nothing there, half of the state, half of the record, not renamed."""
+"""Moments of writing a checkpoint: empty, part of the state, part of the record, not renamed yet."""
 
 
 class Job:
-    """One configuration, to be run in roots of its own."""
+    """One configuration that runs in several roots."""
 
     def __init__(self, folder: Path, trainer: dict[str, Any]) -> None:
         self.folder = folder
@@ -67,14 +67,14 @@ def undisturbed(job: Job) -> dict[str, Any]:
 
 
 def kill(job: Job, root: str, plan: dict[str, Any]) -> str:
-    """Run the job with an interference that must have ended it; return what it printed."""
+    """Run the job with an interference that ends it; return its output."""
     ended = interfered(plan, *job.arguments(root))
     assert ended.returncode == EXITS[plan["do"]], (plan, ended.stdout, ended.stderr)
     return ended.stdout
 
 
 def random_kills(seed: int, count: int, *, most: int) -> list[dict[str, Any]]:
-    """Return plans to kill a training at random pieces, a few milliseconds into each."""
+    """Return plans to kill a training at random steps, a few milliseconds into each."""
     chosen = random.Random(seed)  # noqa: S311
     return [
         {
@@ -87,10 +87,8 @@ def random_kills(seed: int, count: int, *, most: int) -> list[dict[str, Any]]:
     ]
 
 
-def test_killed_at_any_step_and_while_a_checkpoint_is_written_it_ends_with_the_same_bits(
-    job: Job, undisturbed: dict[str, Any]
-) -> None:
-    # An epoch has 43 steps, in 9 pieces: the checkpoints are many, and each attempt gets a little further.
+def test_killed_training_resumes_to_the_same_bits(job: Job, undisturbed: dict[str, Any]) -> None:
+    # An epoch has 43 steps and several checkpoints, so each attempt gets a little further.
     kills = [{"at": "step", "count": 12, "do": "TERM"}, {**WRITING[1], "count": 3, "do": "KILL"}]
     printed = [kill(job, "everyday", plan) for plan in kills]
     assert "resumed at epoch" not in printed[0]
@@ -106,16 +104,14 @@ def test_two_empty_roots_get_the_same_bits(job: Job, undisturbed: dict[str, Any]
 
 @pytest.mark.thorough
 @pytest.mark.parametrize("seed", range(4))
-def test_killed_at_random_steps_it_ends_with_the_same_bits(job: Job, undisturbed: dict[str, Any], seed: int) -> None:
+def test_random_kills_resume_to_the_same_bits(job: Job, undisturbed: dict[str, Any], seed: int) -> None:
     for plan in random_kills(seed, 6, most=8):
         kill(job, f"random-{seed}", plan)
     assert job.finish(f"random-{seed}") == undisturbed
 
 
 @pytest.mark.thorough
-def test_killed_at_every_moment_of_writing_a_checkpoint_it_ends_with_the_same_bits(
-    job: Job, undisturbed: dict[str, Any]
-) -> None:
+def test_kills_during_a_checkpoint_resume_to_the_same_bits(job: Job, undisturbed: dict[str, Any]) -> None:
     for plan in WRITING:
         for count in (1, 2):
             kill(job, "writing", {**plan, "count": count, "do": "KILL"})
@@ -123,10 +119,10 @@ def test_killed_at_every_moment_of_writing_a_checkpoint_it_ends_with_the_same_bi
 
 
 @pytest.mark.thorough
-def test_a_training_that_stops_early_is_resumed_to_the_same_bits(tmp_path: Path) -> None:
+def test_early_stopping_resumes_to_the_same_bits(tmp_path: Path) -> None:
     job = Job(tmp_path, PLAIN)
     undisturbed = job.finish("undisturbed")
-    # No checkpoints but those of SIGTERM; and one kill after training is over, while the model is written.
+    # Only SIGTERM saves checkpoints here. The last kills come after training, while the model is written.
     for plan in (
         {"at": "step", "count": 5, "do": "TERM"},
         {"at": "step", "count": 6, "do": "TERM"},
@@ -153,10 +149,10 @@ def killed_in_each_other_component(folder: Path, *, delays: list[float], do: str
             plan = {"at": "mkdir", "path": f"*/{slot}/*.partial/files", "delay": delay, "do": do}
             ended = interfered(plan, "run", "--config", config, "--root", folder / "killed")
             if ended.returncode == 0:
-                break  # it was done before the signal came
+                break  # it finished before the signal
             assert ended.returncode == EXITS[do], ended.stderr
             if do == "TERM":
-                assert not list((folder / "killed").rglob("*.partial")), "nothing half-made is left"
+                assert not list((folder / "killed").rglob("*.partial")), "no partial artifact is left"
         assert list((folder / "killed").rglob("run.json"))
     finished = run_job_process("run", "--config", config, "--root", folder / "killed")
     assert finished.exit_code == 0, finished.stderr
@@ -165,11 +161,11 @@ def killed_in_each_other_component(folder: Path, *, delays: list[float], do: str
     assert not list((folder / "killed").rglob("*.partial"))
 
 
-def test_killed_in_each_other_component_it_ends_with_the_same_bits(tmp_path: Path) -> None:
+def test_killed_components_give_the_same_bits(tmp_path: Path) -> None:
     killed_in_each_other_component(tmp_path, delays=[0.002], do="KILL")
 
 
 @pytest.mark.thorough
 @pytest.mark.parametrize("do", ["KILL", "TERM"])
-def test_killed_later_in_each_other_component_it_ends_with_the_same_bits(tmp_path: Path, do: str) -> None:
+def test_components_killed_later_give_the_same_bits(tmp_path: Path, do: str) -> None:
     killed_in_each_other_component(tmp_path, delays=[0.0, 0.01, 0.03, 0.1], do=do)

@@ -1,4 +1,4 @@
-"""Runs at the same time on one root: one makes an artifact, the others wait for it and reuse it."""
+"""Concurrent runs on one root: one produces an artifact, the others wait for it and reuse it."""
 
 from __future__ import annotations
 
@@ -28,7 +28,7 @@ def sealed(root: Path) -> list[str]:
 
 
 @pytest.mark.parametrize("count", [2, 8])
-def test_runs_started_at_once_make_everything_once(
+def test_concurrent_runs_produce_each_artifact_once(
     tmp_path: Path, write_config: WriteConfig, monkeypatch: pytest.MonkeyPatch, count: int
 ) -> None:
     monkeypatch.setenv("COUNTED", str(tmp_path / "counted"))
@@ -48,7 +48,7 @@ def test_runs_started_at_once_make_everything_once(
     assert any("which is producing the same artifact" in stderr for _, stderr in outputs)
 
 
-def test_a_lock_that_a_killed_run_left_does_not_block(
+def test_lock_of_a_killed_run_does_not_block(
     tmp_path: Path, write_config: WriteConfig, mnist_job_process: Command
 ) -> None:
     root = tmp_path / "root"
@@ -60,7 +60,7 @@ def test_a_lock_that_a_killed_run_left_does_not_block(
     (partial,) = root.rglob("*.partial")
     assert "process" in lock.read_text()
     assert "killed: the process is gone" in mnist_job_process("show", "--root", root).stdout
-    config = write_config({**FAKES, "trainer": {"use": "tests.support.components:HeedingTrainer"}})
+    config = write_config({**FAKES, "trainer": {"use": "tests.support.components:CheckingTrainer"}})
     with start("run", "--config", config, "--root", root) as process:  # other code: another fingerprint
         wait_for("sleeping", process)
         process.terminate()
@@ -73,7 +73,7 @@ def test_a_lock_that_a_killed_run_left_does_not_block(
         process.kill()
 
 
-def test_whether_a_lock_is_held_is_asked_without_writing(tmp_path: Path) -> None:
+def test_checking_a_lock_does_not_write(tmp_path: Path) -> None:
     path = tmp_path / "lock"
     assert not is_held(path)
     with acquire(path, owner="a run"):
@@ -90,9 +90,7 @@ def test_whether_a_lock_is_held_is_asked_without_writing(tmp_path: Path) -> None
         assert is_held(path)
 
 
-def test_runs_that_begin_in_the_same_moment_have_directories_of_their_own(
-    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
-) -> None:
+def test_runs_of_the_same_millisecond_have_different_ids(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     runs = Runs(tmp_path)
     tokens = iter(["aaaa", "aaaa", "bbbb"])
     monkeypatch.setattr("secrets.token_hex", lambda count: next(tokens) if count == 2 else "0" * count)
@@ -128,19 +126,19 @@ def test_only_a_second_signal_interrupts_deferred_work() -> None:
         with pytest.raises(TerminationError), again.interruptible(), again.deferred():
             signal.raise_signal(signal.SIGTERM)
             signal.raise_signal(signal.SIGTERM)
-            reached.append("beyond an echo")
+            reached.append("after a repeated signal")
             time.sleep(0.2)
             signal.raise_signal(signal.SIGTERM)
             reached.append("never")
-        assert reached == ["its own end", "beyond an echo"]
-    unpromised = quick_signals()
-    with unpromised.installed(), pytest.raises(TerminationError), unpromised.interruptible():
+        assert reached == ["its own end", "after a repeated signal"]
+    not_deferred = quick_signals()
+    with not_deferred.installed(), pytest.raises(TerminationError), not_deferred.interruptible():
         signal.raise_signal(signal.SIGINT)
         time.sleep(30)
 
 
-def test_an_echo_may_come_between_any_two_lines(monkeypatch: pytest.MonkeyPatch) -> None:
-    """As Slurm preempts: the second SIGTERM comes while the first is being taken in."""
+def test_repeated_signal_may_arrive_between_any_lines(monkeypatch: pytest.MonkeyPatch) -> None:
+    """As Slurm preempts: the second SIGTERM arrives while the first is being handled."""
     signals = Signals()
     monotonic = time.monotonic
 
@@ -157,7 +155,7 @@ def test_an_echo_may_come_between_any_two_lines(monkeypatch: pytest.MonkeyPatch)
     assert reached
 
 
-def test_an_artifact_is_locked_until_the_record_refers_to_it(
+def test_artifact_is_locked_until_the_record_refers_to_it(
     mnist_job: Command, write_config: WriteConfig, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     write, held = Runs.write, []
@@ -173,7 +171,7 @@ def test_an_artifact_is_locked_until_the_record_refers_to_it(
     assert held == [True] * 4
 
 
-def test_a_run_that_waits_can_be_asked_to_end(tmp_path: Path, write_config: WriteConfig) -> None:
+def test_waiting_run_can_be_terminated(tmp_path: Path, write_config: WriteConfig) -> None:
     root = tmp_path / "root"
     config = write_config({**FAKES, "trainer": {"use": "tests.support.components:SleepingTrainer"}})
     with start("run", "--config", config, "--root", root) as at_work:
@@ -189,14 +187,14 @@ def test_a_run_that_waits_can_be_asked_to_end(tmp_path: Path, write_config: Writ
 @pytest.mark.parametrize(
     ("trainer", "signals"),
     [
-        ("HeedingTrainer", [signal.SIGTERM]),
-        ("HeedingTrainer", [signal.SIGINT]),
-        ("SleepingTrainer", [signal.SIGTERM]),  # it is broken off when it has not looked for 5 seconds
+        ("CheckingTrainer", [signal.SIGTERM]),
+        ("CheckingTrainer", [signal.SIGINT]),
+        ("SleepingTrainer", [signal.SIGTERM]),  # interrupted after 5 seconds without a check
         ("SleepingTrainer", [signal.SIGINT, signal.SIGINT]),
         ("ThreadedTrainer", [signal.SIGTERM]),
     ],
 )
-def test_a_component_ends_between_units_of_work_or_is_broken_off(
+def test_component_stops_or_is_interrupted(
     tmp_path: Path, write_config: WriteConfig, trainer: str, signals: list[signal.Signals]
 ) -> None:
     root = tmp_path / "root"
@@ -205,7 +203,7 @@ def test_a_component_ends_between_units_of_work_or_is_broken_off(
         wait_for("sleeping", process)
         for number in signals:
             process.send_signal(number)
-            time.sleep(1.2)  # sooner, it would be an echo
+            time.sleep(1.2)  # sooner, it would count as a repetition of the first
         _, stderr = process.communicate(timeout=50)  # left alone, it sleeps for 60
     assert process.returncode == 143
     assert f"the job was interrupted ({signals[0].name})" in stderr

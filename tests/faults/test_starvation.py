@@ -1,4 +1,4 @@
-"""A disk that is full or may not be written to, memory that runs out, a clock that jumps."""
+"""A full disk, a read-only disk, exhausted memory, and a clock that jumps."""
 
 from __future__ import annotations
 
@@ -42,25 +42,25 @@ def digests_below(root: Path) -> dict[str, str]:
     }
 
 
-def full_disk(disk: Path, config: Path, plan: dict[str, Any], says: str) -> None:
-    """Let the disk become full by a plan; see that it is told, nothing is lost, and space mends it."""
+def full_disk(disk: Path, config: Path, plan: dict[str, Any], message: str) -> None:
+    """Fill the disk by a plan; check that it is reported, nothing is lost, and free space corrects it."""
     root = disk / "root"
     ended = interfered({"do": "fill", **plan}, "run", "--config", config, "--root", root)
     assert ended.returncode == 1, (ended.stdout, ended.stderr)
-    assert re.search(rf"error: no space for {says} on the disk of .*: .* needed, [\d.]+ \w+ free", ended.stderr)
+    assert re.search(rf"error: no space for {message} on the disk of .*: .* needed, [\d.]+ \w+ free", ended.stderr)
     assert "Traceback" not in ended.stderr
     sealed = digests_below(root)
     assert run_job_process("verify", "--root", root).exit_code == 0
     (disk / "ballast").unlink()
-    mended = run_job_process("run", "--config", config, "--root", root)
-    assert mended.exit_code == 0, mended.stderr
+    repaired = run_job_process("run", "--config", config, "--root", root)
+    assert repaired.exit_code == 0, repaired.stderr
     assert sealed.items() <= digests_below(root).items()
     assert len(digests_below(root)) == 5
     assert not list(root.rglob("*.partial"))
 
 
 @pytest.mark.parametrize(
-    ("slot", "says"),
+    ("slot", "message"),
     [
         pytest.param("example_gen", "a copy of the source's images", marks=pytest.mark.thorough),
         ("transform", "the scaled train images"),
@@ -68,44 +68,44 @@ def full_disk(disk: Path, config: Path, plan: dict[str, Any], says: str) -> None
         pytest.param("visualizer", "the figure curves.png", marks=pytest.mark.thorough),
     ],
 )
-def test_a_full_disk_in_a_component_is_told_and_nothing_sealed_is_lost(
-    disk: Path, write_config: WriteConfig, slot: str, says: str
+def test_full_disk_in_a_component_loses_nothing_sealed(
+    disk: Path, write_config: WriteConfig, slot: str, message: str
 ) -> None:
     plan = {"at": "mkdir", "path": f"*/{slot}/*.partial/files", "leave": 8192}
-    full_disk(disk, write_config(LIGHT), plan, says)
+    full_disk(disk, write_config(LIGHT), plan, message)
 
 
 @pytest.mark.parametrize(
-    ("opened", "says"),
+    ("opened", "message"),
     [
         (1, "the shuffled images"),  # to be written
         pytest.param(2, "the train images", marks=pytest.mark.thorough),  # to be read back
     ],
 )
-def test_a_full_disk_while_images_are_shuffled_is_told(
-    disk: Path, write_config: WriteConfig, opened: int, says: str
+def test_full_disk_during_the_shuffle_is_reported(
+    disk: Path, write_config: WriteConfig, opened: int, message: str
 ) -> None:
     plan = {"at": "open", "path": "*/scratch/shuffled", "count": opened, "leave": 8192}
-    full_disk(disk, write_config(LIGHT), plan, says)
+    full_disk(disk, write_config(LIGHT), plan, message)
 
 
 @pytest.mark.parametrize(
-    ("plan", "says"),
+    ("plan", "message"),
     [
         ({"at": "mkdir", "path": "*.partial/checkpoints/draft", "count": 2, "leave": 16384}, "a checkpoint"),
         ({"at": "open", "path": "*.partial/files/draft-model.keras", "leave": 8192}, "the trained model"),
-        # All but the room that the draft gives back: too little for what TensorFlow writes next.
+        # All except the space of the deleted draft, which is too little for the next write of TensorFlow.
         ({"at": "remove", "path": "*.partial/files/draft-model.keras"}, "the trained model"),
     ],
 )
 @pytest.mark.thorough
-def test_a_full_disk_in_training_is_told_and_its_progress_is_kept(
-    disk: Path, write_config: WriteConfig, plan: dict[str, Any], says: str
+def test_full_disk_in_training_keeps_the_progress(
+    disk: Path, write_config: WriteConfig, plan: dict[str, Any], message: str
 ) -> None:
-    full_disk(disk, write_config(REAL), plan, says)
+    full_disk(disk, write_config(REAL), plan, message)
 
 
-def test_a_disk_without_any_space_is_told(disk: Path, write_config: WriteConfig) -> None:
+def test_disk_without_any_space_is_reported(disk: Path, write_config: WriteConfig) -> None:
     config = write_config(FAKES)
     (disk / "ballast").write_bytes(b"\0" * (64 * MEGABYTE - 4096))
     outcome = run_job_process("run", "--config", config, "--root", disk / "root")
@@ -116,7 +116,7 @@ def test_a_disk_without_any_space_is_told(disk: Path, write_config: WriteConfig)
 
 
 @pytest.mark.thorough
-def test_a_record_that_cannot_be_finished_is_no_success(disk: Path, write_config: WriteConfig) -> None:
+def test_unfinished_record_is_no_success(disk: Path, write_config: WriteConfig) -> None:
     config = write_config(FAKES)
     plan = {"at": "open", "path": "*/runs/*/.run.json", "count": 8, "do": "fill", "leave": 0}
     ended = interfered(plan, "run", "--config", config, "--root", disk / "root")
@@ -128,7 +128,7 @@ def test_a_record_that_cannot_be_finished_is_no_success(disk: Path, write_config
     )
 
 
-def test_a_root_that_may_only_be_read_is_told_and_can_be_looked_at(disk: Path, write_config: WriteConfig) -> None:
+def test_read_only_root_can_be_inspected_but_not_run(disk: Path, write_config: WriteConfig) -> None:
     config = write_config(FAKES)
     root = disk / "root"
     assert run_job_process("run", "--config", config, "--root", root).exit_code == 0
@@ -143,7 +143,7 @@ def test_a_root_that_may_only_be_read_is_told_and_can_be_looked_at(disk: Path, w
 
 @contextmanager
 def memory_limit(size: int) -> Iterator[Path]:
-    """Make a control group of so much memory; yields the file that takes processes into it."""
+    """Create a control group with this much memory; yield the file that adds processes to it."""
     old, new = Path("/sys/fs/cgroup/memory"), Path("/sys/fs/cgroup")
     group = (old if old.is_dir() else new) / f"mnist-job-test-{os.getpid()}"
     limits = ["memory.limit_in_bytes"] if old.is_dir() else ["memory.max", "memory.swap.max"]
@@ -154,7 +154,7 @@ def memory_limit(size: int) -> Iterator[Path]:
     except OSError as error:
         if group.is_dir():
             group.rmdir()
-        pytest.skip(f"THIS MACHINE GIVES NO CONTROL GROUP, so running out of memory is not tested: {error}")
+        pytest.skip(f"THIS MACHINE HAS NO WRITABLE CONTROL GROUP, so an out-of-memory kill is not tested: {error}")
     try:
         yield group / "cgroup.procs"
     finally:
@@ -162,15 +162,13 @@ def memory_limit(size: int) -> Iterator[Path]:
 
 
 @pytest.mark.thorough
-def test_a_training_that_the_kernel_killed_for_its_memory_is_resumed_to_the_same_bits(
-    tmp_path: Path, write_config: WriteConfig
-) -> None:
+def test_out_of_memory_kill_resumes_to_the_same_bits(tmp_path: Path, write_config: WriteConfig) -> None:
     config = write_config(REAL)
     arguments = ("run", "--config", str(config), "--root")
     assert run_job_process(*arguments, tmp_path / "undisturbed").exit_code == 0
     plan = json.dumps({"at": "step", "count": 9, "do": "eat"})
     with memory_limit(3000 * MEGABYTE) as processes:
-        # The shell goes into the group, and becomes the job.
+        # The shell joins the group, and is replaced by the job.
         script = f'echo $$ > {processes}; exec "$@"'
         command = [
             "sh",
@@ -187,14 +185,14 @@ def test_a_training_that_the_kernel_killed_for_its_memory_is_resumed_to_the_same
         ended = subprocess.run(
             command, cwd=REPOSITORY, env=environment(), capture_output=True, text=True, timeout=120, check=False
         )
-    assert ended.returncode == -signal.SIGKILL, (ended.stdout, ended.stderr)  # a shell says 137
+    assert ended.returncode == -signal.SIGKILL, (ended.stdout, ended.stderr)  # a shell reports 137
     resumed = run_job_process(*arguments, tmp_path / "killed")
     assert resumed.exit_code == 0
     assert "resumed at epoch" in resumed.stdout
     assert results(tmp_path / "killed") == results(tmp_path / "undisturbed")
 
 
-def test_memory_that_python_or_tensorflow_cannot_get_is_told(
+def test_failed_allocation_exits_with_5(
     tmp_path: Path, write_config: WriteConfig, mnist_job: Command, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     (tmp_path / "greedy.py").write_text(
@@ -212,9 +210,7 @@ def test_memory_that_python_or_tensorflow_cannot_get_is_told(
     assert "there is not enough memory" in outcome.stderr
 
 
-def test_a_clock_that_jumps_changes_nothing(
-    tmp_path: Path, mnist_job: Command, monkeypatch: pytest.MonkeyPatch
-) -> None:
+def test_clock_that_jumps_changes_nothing(tmp_path: Path, mnist_job: Command, monkeypatch: pytest.MonkeyPatch) -> None:
     import datetime
     import time
 

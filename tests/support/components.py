@@ -1,4 +1,4 @@
-"""Components that tests put into a slot to see what the job does with them."""
+"""Components with a defined behaviour, for tests of the job."""
 
 from __future__ import annotations
 
@@ -26,7 +26,7 @@ from components.testing import FakePusher, FakeTrainer
 
 
 class CountedTrainer(FakeTrainer):
-    """Takes its time, and adds a line to the file that `COUNTED` names for each time that it ran."""
+    """Takes a second, and adds a line to the file `COUNTED` (an environment variable) for each run."""
 
     def run(self, context: Context, /, *, transformed: Stored[TransformedExamples]) -> Model:
         with Path(os.environ["COUNTED"]).open("a") as file:
@@ -36,7 +36,7 @@ class CountedTrainer(FakeTrainer):
 
 
 class SleepingTrainer(FakeTrainer):
-    """Says that it sleeps, and does, without looking whether it should end."""
+    """Sleeps without checking for termination."""
 
     def run(self, context: Context, /, *, transformed: Stored[TransformedExamples]) -> Model:
         context.progress.message("sleeping")
@@ -45,27 +45,27 @@ class SleepingTrainer(FakeTrainer):
 
 
 class ThreadedTrainer(SleepingTrainer):
-    """Sleeps, and has a thread for which Python would wait, as downloaders have."""
+    """Sleeps, with a thread that Python would wait for, as those of downloaders."""
 
     def run(self, context: Context, /, *, transformed: Stored[TransformedExamples]) -> Model:
         threading.Thread(target=time.sleep, args=(60,)).start()
         return super().run(context, transformed=transformed)
 
 
-class HeedingTrainer(FakeTrainer):
-    """Looks between units of work whether it should end, and says so."""
+class CheckingTrainer(FakeTrainer):
+    """Checks for termination between units of work."""
 
     def run(self, context: Context, /, *, transformed: Stored[TransformedExamples]) -> Model:
         context.progress.message("sleeping")
         for _ in range(1200):
             time.sleep(0.05)
-            (context.output / "half-made").touch()
+            (context.output / "unfinished").touch()
             context.termination.check()
         return super().run(context, transformed=transformed)
 
 
 class TimedTrainer(FakeTrainer):
-    """Tells the parts of its time."""
+    """Times two parts of its work."""
 
     def run(self, context: Context, /, *, transformed: Stored[TransformedExamples]) -> Model:
         with context.timed("imports"):
@@ -83,21 +83,21 @@ class BrokenTrainer(FakeTrainer):
 
 
 class TalkativeTrainer(FakeTrainer):
-    """Fails, and has more to say of it than anybody keeps."""
+    """Fails with a message that is longer than any tracker stores."""
 
     def run(self, context: Context, /, *, transformed: Stored[TransformedExamples]) -> Model:  # noqa: ARG002
         raise RuntimeError("x" * 20_000)
 
 
 class EndedTrainer(FakeTrainer):
-    """Finds while it trains that the job was asked to end."""
+    """Is interrupted while it trains."""
 
     def run(self, context: Context, /, *, transformed: Stored[TransformedExamples]) -> Model:  # noqa: ARG002
-        raise TerminationError("the job was asked to end")
+        raise TerminationError("the job was interrupted")
 
 
 class AnnotatedTrainerConfig(ComponentConfig):
-    """What is only to be noted down."""
+    """Values without any effect."""
 
     notes: dict[str, int] = {}
     remark: str = ""
@@ -105,7 +105,7 @@ class AnnotatedTrainerConfig(ComponentConfig):
 
 
 class AnnotatedTrainer(Component[AnnotatedTrainerConfig]):
-    """Makes FakeTrainer's model."""
+    """Returns FakeTrainer's model."""
 
     Config = AnnotatedTrainerConfig
     libraries = FakeTrainer.libraries
@@ -115,7 +115,7 @@ class AnnotatedTrainer(Component[AnnotatedTrainerConfig]):
 
 
 class OneSidedTrainer(FakeTrainer):
-    """Never answers with the last class."""
+    """Never predicts the last class."""
 
     def run(self, context: Context, /, *, transformed: Stored[TransformedExamples]) -> Model:
         import numpy as np
@@ -133,7 +133,7 @@ class OneSidedTrainer(FakeTrainer):
 
 
 class PlainEvaluator(Evaluator):
-    """Has the Evaluator's configuration, and compares with nothing."""
+    """Has the Evaluator's configuration, but no baseline as an input."""
 
     def run(  # type: ignore[override]
         self, context: Context, /, *, transformed: Stored[TransformedExamples], model: Stored[Model]
@@ -142,18 +142,18 @@ class PlainEvaluator(Evaluator):
 
 
 class EpochsTrainerConfig(ComponentConfig):
-    """How much is trained, and how much of it was before."""
+    """Number of epochs, and how many of them an earlier attempt finished."""
 
     epochs: int = 3
     done: int = 0
-    """Epochs of an earlier attempt."""
-    tells_history: bool = True
-    """Whether it says how they went."""
+    """Epochs of the earlier attempt."""
+    reports_history: bool = True
+    """Whether it reports the metrics of these epochs."""
     seed: Seed = 0
 
 
 class EpochsTrainer(Component[EpochsTrainerConfig]):
-    """Makes FakeTrainer's model, and tells of epochs as the Trainer does; a test can interrupt it after the first."""
+    """Returns FakeTrainer's model, and reports epochs as the Trainer does; tests can replace `interrupt`."""
 
     Config = EpochsTrainerConfig
     libraries = FakeTrainer.libraries
@@ -165,8 +165,8 @@ class EpochsTrainer(Component[EpochsTrainerConfig]):
             for n in range(1, config.epochs + 1)
         )
         if config.done:
-            told = history[: config.done] if config.tells_history else ()
-            progress.resumed(epoch=config.done + 1, step=0, history=told)
+            reported = history[: config.done] if config.reports_history else ()
+            progress.resumed(epoch=config.done + 1, step=0, history=reported)
         for row in history[config.done :]:
             progress.epoch_begin(epoch=row.epoch, epochs=config.epochs, steps=1)
             progress.epoch_end(metrics=row.model_dump(exclude={"epoch"}))
@@ -176,11 +176,11 @@ class EpochsTrainer(Component[EpochsTrainerConfig]):
 
     @staticmethod
     def interrupt() -> None:
-        """Do nothing, unless a test puts something else here."""
+        """Called after each epoch; does nothing unless a test replaces it."""
 
 
 class StuckPusher(FakePusher):
-    """Says that it is stuck, and is."""
+    """Does not return while it publishes."""
 
     def publish(self, sealed: Stored[PushedModel], progress: Progress) -> str:  # noqa: ARG002
         progress.message("stuck")
@@ -196,7 +196,7 @@ class EndedPusher(FakePusher):
 
 
 class BrokenPusher(FakePusher):
-    """Fails while it delivers."""
+    """Fails while it publishes."""
 
     def publish(self, sealed: Stored[PushedModel], progress: Progress) -> str:  # noqa: ARG002
         raise ZeroDivisionError

@@ -1,4 +1,4 @@
-"""Disks that are small, to become full."""
+"""Small disks, to fill them."""
 
 from __future__ import annotations
 
@@ -12,7 +12,7 @@ import pytest
 
 @contextmanager
 def small_disk(folder: Path, size: int) -> Iterator[Path]:
-    """Mount a disk in memory of so many bytes."""
+    """Mount a disk in memory with this size in bytes."""
     folder.mkdir()
     command = ["mount", "-t", "tmpfs", "-o", f"size={size}", "tmpfs", str(folder)]
     mounted = subprocess.run(command, capture_output=True, text=True, check=False)

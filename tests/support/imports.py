@@ -1,4 +1,4 @@
-"""What a command imports, found in a process of its own."""
+"""Packages that a command imports, determined in a separate process."""
 
 from __future__ import annotations
 
@@ -11,15 +11,15 @@ HEAVY = ("tensorflow", "keras", "pandas", "numpy", "sklearn", "matplotlib", "sea
 
 
 def imported_by(*arguments: object) -> set[str]:
-    """Return the top-level packages in memory after a command, run in a process of its own."""
+    """Return the top-level packages in memory after a command."""
     code = (
         "import os, runpy, sys\n"
         "leave = os._exit\n"
-        "def tell(code):\n"
+        "def report(code):\n"
         "    print(code)\n"
         "    print(*{name.partition('.')[0] for name in sys.modules}, flush=True)\n"
         "    leave(code)\n"
-        "os._exit = tell\n"
+        "os._exit = report\n"
         "sys.argv = ['job', *sys.argv[1:]]\n"
         "runpy.run_module('job', run_name='__main__')\n"
     )

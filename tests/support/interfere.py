@@ -1,11 +1,10 @@
-"""Run the job, and interfere with it at a chosen moment: kill it, or take the disk or the memory from it.
+"""Run the job, and interfere with it at a chosen moment: send a signal, fill the disk, or exhaust the memory.
 
     python -m tests.support.interfere PLAN run --config ...
 
-PLAN is JSON. `at` and `path` say when: at the `count`-th time that Python makes (`mkdir`), opens
-(`open`), renames or removes a file whose path matches, or at the `count`-th piece of training (`step`);
-and then `delay` seconds later, in the midst of whatever goes on. `do` says what: a signal to this process
-(`KILL`, `TERM`), `fill` the disk of `path` but for `leave` bytes, or `eat` all memory.
+PLAN is JSON. `at` and `path` define when: at the `count`-th `mkdir`, `open`, `rename` or `remove` of a path that
+matches, or at the `count`-th group of training steps (`step`); then `delay` seconds later. `do` defines the action: a
+signal to this process (`KILL`, `TERM`), `fill` the disk of `path` except `leave` bytes, or `eat` all memory.
 """
 
 from __future__ import annotations
@@ -25,7 +24,7 @@ BLOCK = 4096
 
 
 class Interference:
-    """Does something once, at the moment that its plan names."""
+    """Acts once, at the moment that its plan defines."""
 
     def __init__(self, plan: dict[str, Any]) -> None:
         self.at: str = plan["at"]
@@ -36,13 +35,13 @@ class Interference:
         self.leave: int = plan.get("leave", 0)
 
     def arm(self) -> None:
-        """Begin to look out."""
+        """Start to watch for the moment."""
         if self.at == "step":
             self._watch_training()
         else:
-            sys.addaudithook(self._hear)
+            sys.addaudithook(self._audit)
 
-    def _hear(self, event: str, arguments: tuple[Any, ...]) -> None:
+    def _audit(self, event: str, arguments: tuple[Any, ...]) -> None:
         names = {"open": "open", "mkdir": "os.mkdir", "rename": "os.rename", "remove": "os.remove"}
         if event != names[self.at] or not isinstance(arguments[0], str | os.PathLike):
             return
@@ -88,7 +87,7 @@ class Interference:
 
 
 def fill(path: Path, *, leave: int) -> None:
-    """Fill the disk of a path with a file named `ballast`, but for so many bytes."""
+    """Fill the disk of a path with a file named `ballast`, except this many bytes."""
     disk = next(parent for parent in path.parents if parent.is_mount())
     size = shutil.disk_usage(disk).free - leave
     with (disk / "ballast").open("wb") as file:

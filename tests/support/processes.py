@@ -1,4 +1,4 @@
-"""The job in processes of its own: undisturbed, interfered with, and what came out."""
+"""Run the job in separate processes, with and without interference, and compare the results."""
 
 from __future__ import annotations
 
@@ -15,7 +15,7 @@ REPOSITORY = Path(__file__).parents[2]
 
 
 def environment() -> dict[str, str]:
-    """Return the environment in which the job finds the tests' own components."""
+    """Return the environment in which the job can import `tests.support`."""
     return {**os.environ, "PYTHONPATH": str(REPOSITORY), "PYTHONUNBUFFERED": "1"}
 
 
@@ -33,7 +33,7 @@ def interfered(plan: dict[str, Any], *arguments: object, timeout: float = 120) -
 
 
 def start(*arguments: object) -> subprocess.Popen[str]:
-    """Start a command and return its process, its output in pipes."""
+    """Start a command and return its process, with pipes for its output."""
     return subprocess.Popen(
         [sys.executable, "-m", "job", *map(str, arguments)],
         cwd=REPOSITORY,
@@ -45,17 +45,13 @@ def start(*arguments: object) -> subprocess.Popen[str]:
 
 
 def wait_for(text: str, process: subprocess.Popen[str]) -> None:
-    """Read what a process says until a line has some text in it."""
+    """Read the output of a process until a line contains the text."""
     assert process.stdout is not None
-    assert any(text in line for line in process.stdout), f"the job never said {text!r}"
+    assert any(text in line for line in process.stdout), f"the job did not print {text!r}"
 
 
 def wait_until(true: Callable[[], object], what: Callable[[], str], *, seconds: float) -> None:
-    """Wait until something is true.
-
-    Raises:
-        AssertionError: if it is not after so many seconds; says what is instead.
-    """
+    """Wait until `true()` is true; fail with the message `what()` after this many seconds."""
     deadline = time.monotonic() + seconds
     while not true():
         assert time.monotonic() < deadline, what()
@@ -63,10 +59,7 @@ def wait_until(true: Callable[[], object], what: Callable[[], str], *, seconds: 
 
 
 def results(root: Path) -> dict[str, Any]:
-    """Return what the newest run of a root came to, as far as it must be the same every time.
-
-    That is fingerprint and digest of each step's artifact, and of the model its weights and history.
-    """
+    """Return the reproducible results of the newest run: exit code, digests, weights, history and metrics."""
     latest = root / "runs" / "latest"
     record = json.loads((latest / "run.json").read_text())
     steps = {step["component"]: (step["fingerprint"], step["digest"]) for step in record["steps"]}

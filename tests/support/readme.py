@@ -6,8 +6,9 @@ Blocks are run in the order of the files and of the blocks in a file, by languag
   skipped. A comment with `exit code N` states the expected exit code.
 - yaml: loaded as a configuration.
 - python: run as a script.
-- yaml and python after a line that ends in "`NAME`:" are written to the file NAME, for later blocks. Then a
-  configuration is loaded, a module imported, and a module whose name begins with `test_` run by pytest.
+- yaml and python after a paragraph with "into `NAME`" or "this `NAME`" that ends in a colon: written to the file NAME,
+  for later blocks. Then a configuration is loaded, a module imported, and a module whose name begins with `test_` run
+  by pytest.
 - Others are output or sketches and are not run. Only the options of commands after `$ ` are checked.
 
 An HTML comment on the line before a fence changes this: `<!-- not run: REASON -->` or `<!-- thorough -->`.
@@ -24,7 +25,7 @@ from tests.support.processes import REPOSITORY
 
 FENCE = re.compile(r"^```(\w*)\n(.*?)^```$", re.MULTILINE | re.DOTALL)
 DIRECTIVE = re.compile(r"<!-- (thorough|not run: \S.*?) -->\n\Z")
-FILE_NAME = re.compile(r"`([\w.-]+\.(?:py|yaml))`:\n\n?\Z")
+FILE_NAME = re.compile(r"(?:into|this)\s+`([\w.-]+\.(?:py|yaml))`")
 HIDDEN = (".venv", ".git", "output", "node_modules")
 
 
@@ -81,7 +82,8 @@ def blocks_of(path: Path) -> list[Block]:
         before = text[: match.start()]
         directive = DIRECTIVE.search(before)
         before = before[: directive.start()] if directive else before
-        name = FILE_NAME.search(before)
+        paragraph = before.rstrip("\n").rpartition("\n\n")[2]
+        name = FILE_NAME.search(paragraph) if paragraph.endswith(":") else None
         found.append(
             Block(
                 readme=str(path.relative_to(REPOSITORY)),

@@ -51,8 +51,7 @@ class CsvSource(SourceConfig):
                 expected="train and test images of one size",
                 remedy="use files of the same data set",
             )
-        class_names = tuple(str(label) for label in range(self.classes))
-        return Dataset(title="CSV images", class_names=class_names, train=train, test=test)
+        return Dataset("CSV images", tuple(map(str, range(self.classes))), train, test)
 
     def _load_file(self, path: Path, context: Context, scratch: Path) -> LabelledImages:
         import numpy as np

@@ -46,7 +46,7 @@ class IdxSource(SourceConfig):
     def load(self, context: Context, scratch: Path) -> Dataset:
         return Dataset(
             title="IDX files",
-            class_names=tuple(str(label) for label in range(self.classes)),
+            class_names=tuple(map(str, range(self.classes))),
             train=self._load_split("train", context, scratch),
             test=self._load_split("test", context, scratch) if self._has_test() else None,
         )

@@ -24,8 +24,6 @@ from components.runtime.disk import disk_full_error, is_disk_full
 if TYPE_CHECKING:
     from components.io.raw_images import LabelledImages
 
-BATCH_RECORDS = 1024
-
 
 class TfdsSource(SourceConfig):
     """A data set of tensorflow-datasets with the features `image` and `label`; colors become gray levels."""
@@ -76,7 +74,6 @@ class TfdsSource(SourceConfig):
         )
 
     def _home(self) -> Path:
-        """Return the folder of all versions of the data set."""
         root = self.data_dir or Path(os.environ.get("TFDS_DATA_DIR", "~/tensorflow_datasets")).expanduser()
         return root / self.name.partition(":")[0]
 
@@ -211,6 +208,6 @@ class TfdsSource(SourceConfig):
 
         try:
             files = [str(path) for path in builder.info.splits[split].filepaths]
-            yield from tf.data.TFRecordDataset(files).batch(BATCH_RECORDS).map(decode).as_numpy_iterator()
+            yield from tf.data.TFRecordDataset(files).batch(1024).map(decode).as_numpy_iterator()
         except Exception as error:  # a missing shard or a damaged record raises various errors
             raise self._damaged(error) from error

@@ -1,7 +1,5 @@
 """Drift: distances from a baseline, and the anomalies above their limits."""
 
-from __future__ import annotations
-
 from math import log2, sqrt
 from pathlib import Path
 from typing import Any

@@ -1,7 +1,5 @@
 """ExampleGen: stratified and official splits, and statistics compared with the files."""
 
-from __future__ import annotations
-
 from pathlib import Path
 
 import numpy as np

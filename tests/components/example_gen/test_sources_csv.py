@@ -1,7 +1,5 @@
 """The CSV source: Kaggle's layout, and invalid cells, rows and headers."""
 
-from __future__ import annotations
-
 from collections.abc import Callable
 from pathlib import Path
 

@@ -1,7 +1,5 @@
 """The IDX source: the four MNIST files, plain or gzip, and invalid files."""
 
-from __future__ import annotations
-
 import gzip
 import os
 import struct

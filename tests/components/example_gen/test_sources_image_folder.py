@@ -1,7 +1,5 @@
 """The image-folder source: one folder per class, of PNG and JPEG files of any size and mode."""
 
-from __future__ import annotations
-
 from collections.abc import Callable
 from pathlib import Path
 

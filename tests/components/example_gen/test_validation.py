@@ -1,7 +1,5 @@
 """Validation of images and labels: every planted anomaly is detected, and nothing else."""
 
-from __future__ import annotations
-
 import json
 from dataclasses import dataclass, field
 from pathlib import Path

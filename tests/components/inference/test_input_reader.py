@@ -1,7 +1,5 @@
 """Input files of predict: search, formats, preprocessing, previews, and invalid files."""
 
-from __future__ import annotations
-
 import gzip
 import os
 from collections.abc import Callable

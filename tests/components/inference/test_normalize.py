@@ -1,7 +1,5 @@
 """Normalization: the result does not depend on a digit's position, size and colors."""
 
-from __future__ import annotations
-
 from dataclasses import replace
 
 import numpy as np

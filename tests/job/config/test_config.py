@@ -1,4 +1,4 @@
-"""Configurations: what extends what, what overrides what, and mistakes told with their place."""
+"""Configurations: extending, overriding, and mistakes reported with file and line."""
 
 from __future__ import annotations
 
@@ -25,7 +25,7 @@ def trainer_of(config: JobConfig) -> Any:
 
 
 @pytest.mark.parametrize("path", SHIPPED, ids=lambda path: path.name)
-def test_a_shipped_configuration_loads_and_fits_the_schema_that_it_names(path: Path) -> None:
+def test_shipped_configuration_loads_and_matches_the_schema(path: Path) -> None:
     load_config(path)
     text = path.read_text()
     named = text.splitlines()[0].partition("$schema=")[2]
@@ -33,7 +33,7 @@ def test_a_shipped_configuration_loads_and_fits_the_schema_that_it_names(path: P
     jsonschema.validate(yaml.safe_load(text), config_schema())
 
 
-def test_the_shipped_schema_is_the_one_that_the_command_prints() -> None:
+def test_shipped_schema_is_the_output_of_the_command() -> None:
     assert json.loads((REPOSITORY / "configs" / "schema.json").read_text()) == config_schema()
 
 
@@ -52,7 +52,7 @@ def test_the_shipped_schema_is_the_one_that_the_command_prints() -> None:
         {"example_gen": {"memory_budget": "1 G"}},
     ],
 )
-def test_the_schema_refuses_what_the_job_refuses(values: dict[str, Any], write_config: WriteConfig) -> None:
+def test_schema_rejects_what_the_job_rejects(values: dict[str, Any], write_config: WriteConfig) -> None:
     with pytest.raises(jsonschema.ValidationError):
         jsonschema.validate(values, config_schema())
     with pytest.raises(ConfigError):
@@ -71,12 +71,12 @@ def test_the_schema_refuses_what_the_job_refuses(values: dict[str, Any], write_c
         {"memory_budget": "1.5GB", "transform": {"memory_budget": 100_000_000}},
     ],
 )
-def test_the_schema_takes_what_the_job_takes(values: dict[str, Any], write_config: WriteConfig) -> None:
+def test_schema_accepts_what_the_job_accepts(values: dict[str, Any], write_config: WriteConfig) -> None:
     jsonschema.validate(values, config_schema())
     load_config(write_config(values))
 
 
-def test_the_schema_says_what_every_key_is_for() -> None:
+def test_schema_describes_every_key() -> None:
     properties = [
         (model, name, described)
         for model, definition in config_schema()["$defs"].items()
@@ -86,7 +86,7 @@ def test_the_schema_says_what_every_key_is_for() -> None:
     assert not [(model, name) for model, name, described in properties if not described.get("description")]
 
 
-def test_a_short_configuration_is_a_whole_one(write_config: WriteConfig) -> None:
+def test_short_configuration_has_defaults(write_config: WriteConfig) -> None:
     config = load_config(
         write_config(
             {
@@ -102,17 +102,17 @@ def test_a_short_configuration_is_a_whole_one(write_config: WriteConfig) -> None
     assert trainer_of(config).batch_size == 128
 
 
-def test_an_empty_file_is_the_default_job(tmp_path: Path) -> None:
+def test_empty_file_is_the_default_configuration(tmp_path: Path) -> None:
     (tmp_path / "empty.yaml").write_text("# nothing\n")
     assert load_config(tmp_path / "empty.yaml").resolved() == JobConfig().resolved()
 
 
-def test_what_was_resolved_loads_again_as_the_same(write_config: WriteConfig) -> None:
+def test_resolved_configuration_loads_as_equal(write_config: WriteConfig) -> None:
     config = load_config(REPOSITORY / "configs" / "mnist-best.yaml", ["seed=7", "trainer.learning_rate.peak=0.01"])
     assert load_config(write_config(config.resolved())).resolved() == config.resolved()
 
 
-def test_a_file_extends_another_relative_to_itself(tmp_path: Path) -> None:
+def test_extends_is_relative_to_the_file(tmp_path: Path) -> None:
     (tmp_path / "base").mkdir()
     (tmp_path / "base" / "base.yaml").write_text("seed: 3\ntrainer: {epochs: 5, batch_size: 64}\n")
     (tmp_path / "mine.yaml").write_text("extends: base/base.yaml\ntrainer: {epochs: 6}\n")
@@ -120,14 +120,14 @@ def test_a_file_extends_another_relative_to_itself(tmp_path: Path) -> None:
     assert (config.seed, trainer_of(config).epochs, trainer_of(config).batch_size) == (3, 6, 64)
 
 
-def test_another_choice_replaces_what_the_first_one_said(tmp_path: Path) -> None:
+def test_another_kind_replaces_the_whole_mapping(tmp_path: Path) -> None:
     (tmp_path / "base.yaml").write_text("example_gen: {source: {kind: tfds, name: kmnist}, seed: 9}\n")
     (tmp_path / "mine.yaml").write_text("extends: base.yaml\nexample_gen: {source: {kind: digits}}\n")
     config: Any = load_config(tmp_path / "mine.yaml").pipeline.example_gen.config
     assert (config.source.kind, config.seed) == ("digits", 9)
 
 
-def test_files_that_extend_each_other_in_a_circle_are_told(tmp_path: Path) -> None:
+def test_circular_extends_is_an_error(tmp_path: Path) -> None:
     (tmp_path / "a.yaml").write_text("extends: b.yaml\n")
     (tmp_path / "b.yaml").write_text("extends: a.yaml\n")
     with pytest.raises(ConfigError, match="extends itself"):
@@ -142,25 +142,25 @@ def test_overrides_are_yaml_and_the_last_one_wins(write_config: WriteConfig) -> 
     assert config.root == Path("elsewhere")
 
 
-def test_the_order_of_overrides_of_one_choice_does_not_matter() -> None:
+def test_overrides_of_one_choice_commute() -> None:
     overrides = ["example_gen.source.path=/x", "example_gen.source.kind=idx", "example_gen.split.strategy=official"]
     for order in (overrides, overrides[::-1]):
         config: Any = load_config(REPOSITORY / "configs" / "mnist.yaml", order).pipeline.example_gen.config
         assert (config.source.kind, str(config.source.path), config.split.strategy) == ("idx", "/x", "official")
 
 
-def test_a_part_of_a_choice_can_be_overridden_without_naming_the_choice(write_config: WriteConfig) -> None:
+def test_override_below_a_choice_keeps_the_choice(write_config: WriteConfig) -> None:
     config = load_config(write_config({}), ["trainer.learning_rate.peak=0.01"])
     assert trainer_of(config).learning_rate.model_dump() == {"schedule": "one_cycle", "peak": 0.01, "warmup": 0.25}
 
 
-def test_the_seed_reaches_every_component_that_sets_none(write_config: WriteConfig) -> None:
+def test_seed_reaches_every_component_without_one(write_config: WriteConfig) -> None:
     config: Any = load_config(write_config({"seed": 11, "trainer": {"seed": 12}}))
     assert config.pipeline.example_gen.config.seed == 11
     assert config.pipeline.trainer.config.seed == 12
 
 
-def test_the_memory_budget_reaches_every_component_that_sets_none(write_config: WriteConfig) -> None:
+def test_memory_budget_reaches_every_component_without_one(write_config: WriteConfig) -> None:
     config: Any = load_config(write_config({"memory_budget": "512MB", "transform": {"memory_budget": "1GiB"}}))
     assert config.pipeline.example_gen.config.memory_budget == 512_000_000
     assert config.pipeline.transform.config.memory_budget == 2**30
@@ -172,7 +172,7 @@ def test_the_memory_budget_reaches_every_component_that_sets_none(write_config: 
 
 
 @pytest.mark.parametrize(
-    ("text", "says", "remedy"),
+    ("text", "message", "remedy"),
     [
         ("trainer:\n  epoch: 3\n", "config.yaml:2: trainer.epoch is not a key", "did you mean trainer.epochs?"),
         ("trianer: {}\n", "config.yaml:1: trianer is not a key", "did you mean trainer?"),
@@ -242,19 +242,19 @@ def test_the_memory_budget_reaches_every_component_that_sets_none(write_config: 
         ("trainer: {use: 'components.testing:FakeTrainer', epochs: 3}\n", "trainer.epochs is not a key", ""),
     ],
 )
-def test_a_mistake_is_told_with_its_place(tmp_path: Path, text: str, says: str, remedy: str) -> None:
+def test_mistake_is_reported_with_file_and_line(tmp_path: Path, text: str, message: str, remedy: str) -> None:
     path = tmp_path / "config.yaml"
     path.write_text(text)
-    with pytest.raises(ConfigError) as told:
+    with pytest.raises(ConfigError) as caught:
         load_config(path)
-    assert says in told.value.headline
-    assert remedy in told.value.remedy
-    assert "\n" not in told.value.headline
-    assert told.value.remedy
+    assert message in caught.value.headline
+    assert remedy in caught.value.remedy
+    assert "\n" not in caught.value.headline
+    assert caught.value.remedy
 
 
 @pytest.mark.parametrize(
-    ("override", "says"),
+    ("override", "message"),
     [
         ("trainer.epoch=3", "--set trainer.epoch=3: trainer.epoch is not a key"),
         ("trainer.epochs", "there is no `=`"),
@@ -268,19 +268,19 @@ def test_a_mistake_is_told_with_its_place(tmp_path: Path, text: str, says: str, 
         ("trianer.epochs=3", "--set trianer.epochs=3: trianer is not a key"),
     ],
 )
-def test_a_mistake_in_an_override_is_told(write_config: WriteConfig, override: str, says: str) -> None:
-    with pytest.raises(ConfigError) as told:
+def test_mistake_in_an_override_is_reported(write_config: WriteConfig, override: str, message: str) -> None:
+    with pytest.raises(ConfigError) as caught:
         load_config(write_config({}), [override])
-    assert says in told.value.headline
+    assert message in caught.value.headline
 
 
-def test_one_value_where_a_list_is_wanted_is_told(write_config: WriteConfig) -> None:
-    with pytest.raises(ConfigError, match="trainer.exports is 'litert'") as told:
+def test_scalar_instead_of_a_list_is_reported(write_config: WriteConfig) -> None:
+    with pytest.raises(ConfigError, match="trainer.exports is 'litert'") as caught:
         load_config(write_config({}), ["trainer.exports=litert"])
-    assert told.value.expected == "a list, such as [a, b]"
+    assert caught.value.expected == "a list, such as [a, b]"
 
 
-def test_a_missing_configuration_is_told(tmp_path: Path) -> None:
+def test_unreadable_configuration_is_reported(tmp_path: Path) -> None:
     with pytest.raises(ConfigError, match="cannot be read: No such file"):
         load_config(tmp_path / "none.yaml")
     with pytest.raises(ConfigError, match="cannot be read: Is a directory"):
@@ -290,14 +290,14 @@ def test_a_missing_configuration_is_told(tmp_path: Path) -> None:
         load_config(tmp_path / "binary.yaml")
 
 
-def test_an_alias_may_stand_in_many_places(tmp_path: Path) -> None:
+def test_repeated_aliases_are_visited_once(tmp_path: Path) -> None:
     rows = ["a0: &a0 [x]"] + [f"a{n}: &a{n} [{', '.join([f'*a{n - 1}'] * 9)}]" for n in range(1, 12)]
     (tmp_path / "laughs.yaml").write_text("\n".join(rows))
     with pytest.raises(ConfigError, match="a0 is not a key"):
         load_config(tmp_path / "laughs.yaml")
 
 
-def test_a_swapped_component_is_named_in_what_was_resolved(write_config: WriteConfig) -> None:
+def test_resolved_configuration_names_a_replaced_component(write_config: WriteConfig) -> None:
     resolved = load_config(write_config(FAKES)).resolved()
     assert resolved["trainer"] == {"use": "components.testing.fakes:FakeTrainer", "seed": 0, "saved_model": False}
 

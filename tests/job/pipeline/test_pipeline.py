@@ -1,4 +1,4 @@
-"""The pipeline as a Python object: swapped by argument, checked before anything runs."""
+"""The pipeline as a Python object: components are replaced by argument, and checked at once."""
 
 from __future__ import annotations
 
@@ -17,11 +17,11 @@ from job.runner.runner import run
 
 
 class Empty(ComponentConfig):
-    """Nothing."""
+    """An empty config."""
 
 
 class NoTypes(Component[Empty]):
-    """Says nothing about what it reads."""
+    """Has no annotation for its input."""
 
     Config = Empty
 
@@ -48,14 +48,14 @@ def fakes() -> Pipeline:
     )
 
 
-def test_it_runs_from_python(tmp_path: Path) -> None:
+def test_pipeline_runs_from_python(tmp_path: Path) -> None:
     record = run(JobConfig(root=tmp_path, pipeline=fakes()), console=Console(quiet=True))
     assert record.exit_code == 0
     assert [step.component for step in record.steps] == list(fakes().components())
 
 
 @pytest.mark.parametrize(
-    ("trainer", "says"),
+    ("trainer", "message"),
     [
         (Evaluator(), "cannot be the trainer: its types are"),
         (NoTypes(), "transformed is not annotated"),
@@ -64,7 +64,7 @@ def test_it_runs_from_python(tmp_path: Path) -> None:
         (FakeTrainer, "the trainer is the class FakeTrainer, not a component"),
     ],
 )
-def test_what_does_not_fit_a_slot_is_refused_at_once(trainer: Any, says: str) -> None:
-    with pytest.raises(ConfigError) as told:
+def test_component_that_does_not_fit_its_slot_is_rejected(trainer: Any, message: str) -> None:
+    with pytest.raises(ConfigError) as caught:
         Pipeline(trainer=trainer)
-    assert says in told.value.headline
+    assert message in caught.value.headline

@@ -1,4 +1,4 @@
-"""Running: what is reused and why, what is recorded, and which exit code it gives. All with fakes."""
+"""Runs of fake components: caching and its reasons, records, and exit codes."""
 
 from __future__ import annotations
 
@@ -17,7 +17,7 @@ def statuses(record: dict[str, Any]) -> list[str]:
     return [step["status"] for step in record["steps"]]
 
 
-def test_the_five_steps_run_in_order_and_are_recorded(mnist_job: Command, fake_config: Path, tmp_path: Path) -> None:
+def test_five_steps_run_in_order_and_are_recorded(mnist_job: Command, fake_config: Path, tmp_path: Path) -> None:
     outcome = mnist_job("run", "--config", fake_config, "--root", tmp_path / "root", "--json")
     record = outcome.record
     assert outcome.exit_code == record["exit_code"] == 0
@@ -39,7 +39,7 @@ def test_the_five_steps_run_in_order_and_are_recorded(mnist_job: Command, fake_c
     assert (latest / "visualizer" / "mean.png").is_file()
 
 
-def test_a_second_run_reuses_everything(mnist_job: Command, fake_config: Path, tmp_path: Path) -> None:
+def test_second_run_reuses_everything(mnist_job: Command, fake_config: Path, tmp_path: Path) -> None:
     first, second = (mnist_job("run", "--config", fake_config, "--root", tmp_path / "root", "--json") for _ in "12")
     assert statuses(second.record) == ["reused"] * 5
     assert {step["reason"] for step in second.record["steps"]} == {"same code, config, inputs and libraries"}
@@ -48,9 +48,7 @@ def test_a_second_run_reuses_everything(mnist_job: Command, fake_config: Path, t
     assert second.record["run_id"] != first.record["run_id"]
 
 
-def test_a_change_runs_the_step_and_what_follows_and_says_why(
-    mnist_job: Command, fake_config: Path, tmp_path: Path
-) -> None:
+def test_change_reruns_later_steps_with_a_reason(mnist_job: Command, fake_config: Path, tmp_path: Path) -> None:
     root = tmp_path / "root"
     mnist_job("run", "--config", fake_config, "--root", root)
     changed = mnist_job("run", "--config", fake_config, "--root", root, "--json", "--set", "transform.limit=10").record
@@ -59,9 +57,7 @@ def test_a_change_runs_the_step_and_what_follows_and_says_why(
     assert changed["steps"][2]["reason"] == "new transformed"
 
 
-def test_the_reason_is_told_from_the_closest_artifact_not_the_newest(
-    mnist_job: Command, fake_config: Path, tmp_path: Path
-) -> None:
+def test_reason_compares_with_the_closest_artifact(mnist_job: Command, fake_config: Path, tmp_path: Path) -> None:
     arguments = ("run", "--config", fake_config, "--root", tmp_path / "root", "--until", "evaluator", "--json", "--set")
     mnist_job(*arguments, "evaluator.minimum=0.5")
     mnist_job(*arguments, "transform.limit=5", "--set", "evaluator.minimum=0.6")
@@ -71,7 +67,7 @@ def test_the_reason_is_told_from_the_closest_artifact_not_the_newest(
     assert record["steps"][3]["reason"] == "config minimum 0.7 → 0.8; new transformed; new model"
 
 
-def test_a_change_without_effect_goes_no_further(mnist_job: Command, fake_config: Path, tmp_path: Path) -> None:
+def test_change_without_effect_reruns_only_its_step(mnist_job: Command, fake_config: Path, tmp_path: Path) -> None:
     root = tmp_path / "root"
     mnist_job("run", "--config", fake_config, "--root", root)
     # No split has 999 images: the transform runs, and makes what it made before.
@@ -79,7 +75,7 @@ def test_a_change_without_effect_goes_no_further(mnist_job: Command, fake_config
     assert statuses(changed.record) == ["reused", "ran", "reused", "reused", "reused"]
 
 
-def test_no_cache_runs_everything_and_changes_nothing(mnist_job: Command, fake_config: Path, tmp_path: Path) -> None:
+def test_no_cache_reruns_everything_and_changes_nothing(mnist_job: Command, fake_config: Path, tmp_path: Path) -> None:
     root = tmp_path / "root"
     first = mnist_job("run", "--config", fake_config, "--root", root, "--json").record
     second = mnist_job("run", "--config", fake_config, "--root", root, "--json", "--no-cache").record
@@ -88,7 +84,7 @@ def test_no_cache_runs_everything_and_changes_nothing(mnist_job: Command, fake_c
     assert not list(root.rglob("*.quarantined-*"))
 
 
-def test_two_empty_roots_get_the_same_fingerprints_and_digests(
+def test_two_empty_roots_get_equal_fingerprints_and_digests(
     mnist_job: Command, fake_config: Path, tmp_path: Path
 ) -> None:
     records = [mnist_job("run", "--config", fake_config, "--root", tmp_path / root, "--json").record for root in "ab"]
@@ -97,7 +93,7 @@ def test_two_empty_roots_get_the_same_fingerprints_and_digests(
 
 
 @pytest.mark.parametrize("name", ["trainer", "Trainer", "example_gen", "ExampleGen", "visualizer"])
-def test_until_stops_after_that_component(mnist_job: Command, fake_config: Path, tmp_path: Path, name: str) -> None:
+def test_until_stops_after_the_component(mnist_job: Command, fake_config: Path, tmp_path: Path, name: str) -> None:
     record = mnist_job("run", "--config", fake_config, "--root", tmp_path / "root", "--until", name, "--json").record
     slot = record["steps"][-1]["component"]
     assert slot.replace("_", "") == name.lower().replace("_", "")
@@ -105,7 +101,7 @@ def test_until_stops_after_that_component(mnist_job: Command, fake_config: Path,
     assert record["blessed"] is (True if slot == "visualizer" else None)
 
 
-def test_until_something_else_is_told(mnist_job: Command, fake_config: Path, tmp_path: Path) -> None:
+def test_until_with_an_unknown_name_is_reported(mnist_job: Command, fake_config: Path, tmp_path: Path) -> None:
     outcome = mnist_job("run", "--config", fake_config, "--root", tmp_path / "root", "--until", "trainr")
     assert outcome.exit_code == 2
     assert "`trainr` is not a component" in outcome.stderr
@@ -113,7 +109,7 @@ def test_until_something_else_is_told(mnist_job: Command, fake_config: Path, tmp
     assert not (tmp_path / "root").exists()
 
 
-def test_a_model_that_is_not_blessed_is_exit_4_with_everything_kept(
+def test_unblessed_model_exits_with_4_and_keeps_artifacts(
     mnist_job: Command, fake_config: Path, tmp_path: Path
 ) -> None:
     arguments = ("run", "--config", fake_config, "--root", tmp_path / "root", "--set", "evaluator.accuracy=0.5")
@@ -129,7 +125,7 @@ def test_a_model_that_is_not_blessed_is_exit_4_with_everything_kept(
     assert "failed        accuracy is 0.5, minimum 0.9" in again.stdout
 
 
-def test_a_damaged_artifact_is_set_aside_and_made_again(mnist_job: Command, fake_config: Path, tmp_path: Path) -> None:
+def test_damaged_artifact_is_quarantined_and_reproduced(mnist_job: Command, fake_config: Path, tmp_path: Path) -> None:
     root = tmp_path / "root"
     first = mnist_job("run", "--config", fake_config, "--root", root, "--json").record
     damaged = Path(first["steps"][2]["path"]) / "weights.npz"
@@ -150,7 +146,7 @@ def test_a_damaged_artifact_is_set_aside_and_made_again(mnist_job: Command, fake
     assert mnist_job("verify", "--root", root).exit_code == 0
 
 
-def test_strictly_a_damaged_artifact_ends_the_run(mnist_job: Command, fake_config: Path, tmp_path: Path) -> None:
+def test_strict_run_ends_at_a_damaged_artifact(mnist_job: Command, fake_config: Path, tmp_path: Path) -> None:
     arguments = ("run", "--config", fake_config, "--root", tmp_path / "root", "--json")
     first = mnist_job(*arguments).record
     damaged = Path(first["steps"][1]["path"]) / "graph.json"
@@ -169,19 +165,19 @@ def test_strictly_a_damaged_artifact_ends_the_run(mnist_job: Command, fake_confi
     assert mnist_job(*arguments, "--strict").exit_code == 0
 
 
-def test_verify_speaks_json_too(mnist_job: Command, fake_config: Path, tmp_path: Path) -> None:
+def test_verify_prints_json(mnist_job: Command, fake_config: Path, tmp_path: Path) -> None:
     mnist_job("run", "--config", fake_config, "--root", tmp_path / "root")
     verified = mnist_job("verify", "--root", tmp_path / "root", "--json")
     assert json.loads(verified.stdout) == {"checked": 5, "failures": []}
 
 
-def test_verify_of_nothing_is_told(mnist_job: Command, tmp_path: Path) -> None:
+def test_verify_reports_a_root_without_artifacts(mnist_job: Command, tmp_path: Path) -> None:
     outcome = mnist_job("verify", "--root", tmp_path / "nowhere")
     assert outcome.exit_code == 2
     assert "has no artifacts" in outcome.stderr
 
 
-def test_show_tells_a_run_and_its_lineage(mnist_job: Command, fake_config: Path, tmp_path: Path) -> None:
+def test_show_prints_a_run_and_its_lineage(mnist_job: Command, fake_config: Path, tmp_path: Path) -> None:
     root = tmp_path / "root"
     record = mnist_job("run", "--config", fake_config, "--root", root, "--json").record
     shown = mnist_job("show", "--root", root)
@@ -196,9 +192,9 @@ def test_show_tells_a_run_and_its_lineage(mnist_job: Command, fake_config: Path,
     )
     assert mnist_job("show", f"{short}…", "--root", root).stdout == artifact.stdout, "as it is printed"
     assert mnist_job("show", root / "runs" / "latest", "--root", root).stdout == shown.stdout
-    told = json.loads(mnist_job("show", root / "runs/latest/trainer", "--root", root, "--json").stdout)
-    assert told["digest"] == told["lineage"]["digest"] == record["steps"][2]["digest"]
-    assert told["lineage"]["inputs"]["transformed"]["inputs"]["examples"]["source"]["kind"] == "fake"
+    shown_artifact = json.loads(mnist_job("show", root / "runs/latest/trainer", "--root", root, "--json").stdout)
+    assert shown_artifact["digest"] == shown_artifact["lineage"]["digest"] == record["steps"][2]["digest"]
+    assert shown_artifact["lineage"]["inputs"]["transformed"]["inputs"]["examples"]["source"]["kind"] == "fake"
     for text in (record["run_id"], *SLOTS, "BLESSED", "made-up squares", "content_sha256"):
         assert text in shown.stdout
     by_id = json.loads(mnist_job("show", record["run_id"], "--root", root, "--json").stdout)
@@ -211,15 +207,15 @@ def test_show_tells_a_run_and_its_lineage(mnist_job: Command, fake_config: Path,
     assert examples["source"]["identity"]["content_sha256"]
 
 
-@pytest.mark.parametrize(("run", "says"), [("latest", "has no runs"), ("19990101-000000-0000", "has no runs")])
-def test_show_of_nothing_is_told(mnist_job: Command, tmp_path: Path, run: str, says: str) -> None:
+@pytest.mark.parametrize(("run", "message"), [("latest", "has no runs"), ("19990101-000000-0000", "has no runs")])
+def test_show_reports_a_root_without_runs(mnist_job: Command, tmp_path: Path, run: str, message: str) -> None:
     outcome = mnist_job("show", run, "--root", tmp_path)
     assert outcome.exit_code == 2
-    assert says in outcome.stderr
+    assert message in outcome.stderr
 
 
 @pytest.mark.parametrize("name", ["nonsense", "ffffffffffff", "runs"])
-def test_show_of_what_is_not_there_is_told(mnist_job: Command, fake_config: Path, tmp_path: Path, name: str) -> None:
+def test_show_reports_an_unknown_name(mnist_job: Command, fake_config: Path, tmp_path: Path, name: str) -> None:
     mnist_job("run", "--config", fake_config, "--root", tmp_path / "root")
     outcome = mnist_job("show", name, "--root", tmp_path / "root")
     assert outcome.exit_code == 2
@@ -265,7 +261,7 @@ def breaks(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
 
 @pytest.mark.usefixtures("breaks")
 @pytest.mark.parametrize(
-    ("name", "exit_code", "says"),
+    ("name", "exit_code", "message"),
     [
         ("Defective", 1, "a defect: ZeroDivisionError: oh"),
         ("Leaving", 1, "a defect: SystemExit: 0"),
@@ -273,8 +269,8 @@ def breaks(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
         ("Untrue", 1, "returned TransformedExamples"),
     ],
 )
-def test_a_failure_is_recorded_and_told_without_a_traceback(
-    mnist_job: Command, write_config: WriteConfig, tmp_path: Path, name: str, exit_code: int, says: str
+def test_failure_is_recorded_and_printed_without_traceback(
+    mnist_job: Command, write_config: WriteConfig, tmp_path: Path, name: str, exit_code: int, message: str
 ) -> None:
     config = write_config({**FAKES, "trainer": {"use": f"breaks:{name}"}})
     root = tmp_path / "root"
@@ -282,12 +278,12 @@ def test_a_failure_is_recorded_and_told_without_a_traceback(
     assert outcome.exit_code == outcome.record["exit_code"] == exit_code
     assert outcome.record["outcome"] == "failed"
     assert outcome.record["failure"]["component"] == "trainer"
-    assert says in outcome.record["failure"]["headline"]
-    assert says in outcome.stderr
+    assert message in outcome.record["failure"]["headline"]
+    assert message in outcome.stderr
     assert "Traceback" not in outcome.stderr
     assert statuses(outcome.record) == ["ran", "ran"]
     assert json.loads((root / "runs" / "latest" / "run.json").read_text()) == outcome.record
-    assert f"{says}" in mnist_job("show", "--root", root).stdout
+    assert f"{message}" in mnist_job("show", "--root", root).stdout
     assert not list(root.rglob("*.partial"))
     debugged = mnist_job("run", "--config", config, "--root", root, "--debug")
     assert debugged.exit_code == exit_code
@@ -299,7 +295,7 @@ def test_a_failure_is_recorded_and_told_without_a_traceback(
 
 
 @pytest.mark.usefixtures("breaks")
-def test_what_is_missing_is_found_before_anything_runs(
+def test_preflight_failure_precedes_the_first_step(
     mnist_job: Command, write_config: WriteConfig, tmp_path: Path
 ) -> None:
     config = write_config({**FAKES, "trainer": {"use": "breaks:Unprepared"}})

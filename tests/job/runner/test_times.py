@@ -1,4 +1,4 @@
-"""What the time of a run went into: recorded, printed and logged by step and by part."""
+"""Durations of a run by step and part: recorded, printed and logged."""
 
 from __future__ import annotations
 
@@ -20,7 +20,7 @@ from job.store.runs import Runs
 from tests.conftest import FAKES, Command, WriteConfig
 
 OWN = ["fingerprint", "waiting", "look-up"]
-"""What the runner times in every step; it also seals what was made."""
+"""Parts of every step; steps that run also have `sealing`."""
 TIMED = {**FAKES, "trainer": {"use": "tests.support.components:TimedTrainer"}}
 BROKEN = {**FAKES, "trainer": {"use": "tests.support.components:BrokenTrainer"}}
 
@@ -64,13 +64,13 @@ TRAINED = (
 )
 
 
-def printed(told: RunRecord) -> list[str]:
+def printed(run_record: RunRecord) -> list[str]:
     written = io.StringIO()
-    print_steps(Console(file=written, width=80), told)
+    print_steps(Console(file=written, width=80), run_record)
     return written.getvalue().splitlines()
 
 
-def test_the_table_shows_below_each_step_what_took_long() -> None:
+def test_table_shows_long_parts_below_their_step() -> None:
     assert printed(record(*TRAINED)) == [
         "step       status  seconds    cpu s  artifact",
         "transform  ran        0.50     0.25  transform/ffffffffffff",
@@ -83,36 +83,36 @@ def test_the_table_shows_below_each_step_what_took_long() -> None:
     ]
 
 
-def test_the_table_shows_also_the_step_that_did_not_end() -> None:
+def test_table_shows_the_unfinished_step() -> None:
     failure = Failure(
         component="trainer",
         seconds=5.0,
         cpu_seconds=6.0,
         parts=(part("training", 5.0, 6.0),),
-        headline="asked to end",
+        headline="interrupted",
         expected="",
         remedy="",
     )
-    told = record(TRAINED[0], failure=failure, outcome="terminated", seconds=6.0, cpu_seconds=7.0)
-    *_, broken, training, rest = printed(told)
+    result = record(TRAINED[0], failure=failure, outcome="terminated", seconds=6.0, cpu_seconds=7.0)
+    *_, broken, training, rest = printed(result)
     assert broken == "trainer    interrupted     5.00     6.00"
     assert training.split() == ["training", "5.00", "6.00"]
     assert rest.split() == ["overhead", "0.50", "0.75"]
     after = failure.model_copy(update={"component": "transform"})  # as where its record could not be written
-    assert len(printed(told.model_copy(update={"failure": after}))) == 3
+    assert len(printed(result.model_copy(update={"failure": after}))) == 3
 
 
-def test_the_last_line_says_how_much_was_training(tmp_path: Path) -> None:
-    def last_line(told: RunRecord) -> str:
+def test_last_line_states_the_training_time(tmp_path: Path) -> None:
+    def last_line(run_record: RunRecord) -> str:
         written = io.StringIO()
-        print_run(Console(file=written, width=80), told, tmp_path)
+        print_run(Console(file=written, width=80), run_record, tmp_path)
         return written.getvalue().splitlines()[-1]
 
     assert last_line(record(*TRAINED)) == "done in 30.00 s, 222.50 CPU-s (213.00 in training), exit code 0"
     assert last_line(record(TRAINED[0])) == "done in 30.00 s, 222.50 CPU-s, exit code 0"
 
 
-def test_a_record_reads_back_also_one_from_before_there_were_parts(
+def test_record_reads_back_with_and_without_parts(
     mnist_job: Command, write_config: WriteConfig, tmp_path: Path
 ) -> None:
     outcome = mnist_job("run", "--config", write_config(TIMED), "--root", tmp_path / "root", "--json")
@@ -130,7 +130,7 @@ def test_a_record_reads_back_also_one_from_before_there_were_parts(
     assert "overhead" not in shown
 
 
-def test_a_component_that_names_parts_is_recorded_with_them_and_one_that_does_not_without(
+def test_steps_are_recorded_with_their_named_parts(
     mnist_job: Command, write_config: WriteConfig, tmp_path: Path
 ) -> None:
     arguments = ("run", "--config", write_config(TIMED), "--root", tmp_path / "root", "--json")
@@ -145,28 +145,28 @@ def test_a_component_that_names_parts_is_recorded_with_them_and_one_that_does_no
     assert [[part["name"] for part in one["parts"]] for one in again] == [OWN] * 5
 
 
-def test_the_log_tells_the_parts(mnist_job: Command, write_config: WriteConfig, tmp_path: Path) -> None:
+def test_json_log_contains_the_parts(mnist_job: Command, write_config: WriteConfig, tmp_path: Path) -> None:
     arguments = ("run", "--config", write_config(TIMED), "--root", tmp_path / "root", "--log-format", "json")
-    told = [json.loads(line) for line in mnist_job(*arguments).stdout.splitlines()]
-    (trainer,) = [line["fields"] for line in told if line["event"] == "step_finished" and line["step"] == "trainer"]
+    events = [json.loads(line) for line in mnist_job(*arguments).stdout.splitlines()]
+    (trainer,) = [line["fields"] for line in events if line["event"] == "step_finished" and line["step"] == "trainer"]
     assert {"imports", "training"} < {part["name"] for part in trainer["parts"]}
     assert all(part.keys() == {"name", "seconds", "cpu_seconds"} for part in trainer["parts"])
-    assert told[-1]["fields"]["cpu_seconds"] == Runs(tmp_path / "root").read().cpu_seconds
+    assert events[-1]["fields"]["cpu_seconds"] == Runs(tmp_path / "root").read().cpu_seconds
 
 
 @pytest.mark.parametrize("config", [TIMED, BROKEN])
-def test_steps_take_no_more_than_the_run(
+def test_steps_take_no_longer_than_the_run(
     mnist_job_process: Command, write_config: WriteConfig, tmp_path: Path, config: dict[str, Any]
 ) -> None:
     arguments = ("run", "--config", write_config(config), "--root", tmp_path / "root", "--json")
-    told = RunRecord.model_validate_json(mnist_job_process(*arguments).stdout)
-    assert told.cpu_seconds is not None
-    assert sum(timed.seconds for timed in told.timed_records()) <= told.seconds + 0.01
-    assert sum(timed.cpu_seconds for timed in told.timed_records()) <= told.cpu_seconds + 0.01
-    assert told.training_cpu_seconds() is not None
+    result = RunRecord.model_validate_json(mnist_job_process(*arguments).stdout)
+    assert result.cpu_seconds is not None
+    assert sum(timed.seconds for timed in result.timed_records()) <= result.seconds + 0.01
+    assert sum(timed.cpu_seconds for timed in result.timed_records()) <= result.cpu_seconds + 0.01
+    assert result.training_cpu_seconds() is not None
 
 
-def test_a_step_that_failed_is_recorded_with_what_it_took(
+def test_failed_step_is_recorded_with_its_duration(
     mnist_job: Command, write_config: WriteConfig, tmp_path: Path
 ) -> None:
     failure = mnist_job("run", "--config", write_config(BROKEN), "--root", tmp_path / "root", "--json").record[
@@ -175,10 +175,10 @@ def test_a_step_that_failed_is_recorded_with_what_it_took(
     assert [part["name"] for part in failure["parts"]] == [*OWN, "training"]
 
 
-def test_a_run_from_python_counts_from_its_own_beginning(write_config: WriteConfig, tmp_path: Path) -> None:
+def test_run_from_python_counts_from_its_own_start(write_config: WriteConfig, tmp_path: Path) -> None:
     config = load_config(write_config(FAKES), root=tmp_path / "root")
     wall, cpu = time.perf_counter(), time.process_time()
-    told = run(config, console=Console(file=io.StringIO()))
-    assert told.seconds <= time.perf_counter() - wall + 0.001
-    assert told.cpu_seconds is not None
-    assert told.cpu_seconds <= time.process_time() - cpu + 0.001
+    result = run(config, console=Console(file=io.StringIO()))
+    assert result.seconds <= time.perf_counter() - wall + 0.001
+    assert result.cpu_seconds is not None
+    assert result.cpu_seconds <= time.process_time() - cpu + 0.001

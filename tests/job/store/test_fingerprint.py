@@ -1,4 +1,4 @@
-"""Recipes: what counts as the source of a component, found without importing it."""
+"""The source digest of a component: the modules that it covers, found without importing them."""
 
 from __future__ import annotations
 
@@ -18,7 +18,7 @@ from components import Component, ComponentConfig, Context, Examples
 from my_steps.helper import help_out
 
 class MyConfig(ComponentConfig):
-    """Nothing."""
+    """An empty config."""
 
 class MyGen(Component[MyConfig]):
     Config = MyConfig
@@ -48,7 +48,7 @@ def my_steps(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[Path]:
         del sys.modules[name]
 
 
-def test_only_what_a_component_uses_of_its_own_package_counts(my_steps: Path) -> None:
+def test_only_imported_modules_of_the_package_count(my_steps: Path) -> None:
     cls = load_component_class("example_gen", "my_steps.gen:MyGen")
     before = source_digest(cls)
     (my_steps / "unrelated.py").write_text("# edited\n")
@@ -60,7 +60,7 @@ def test_only_what_a_component_uses_of_its_own_package_counts(my_steps: Path) ->
         before = source_digest(cls)
 
 
-def test_a_picture_can_be_edited_without_training_again() -> None:
+def test_editing_a_plot_does_not_retrain() -> None:
     drawing = {name for name in find_modules(Visualizer) if name.startswith("components.visualizer.plots")}
     assert {"components.visualizer.plots.figures", "components.visualizer.plots.style"} <= drawing
     for cls in (ExampleGen, Transform, Trainer, Evaluator):
@@ -68,7 +68,7 @@ def test_a_picture_can_be_edited_without_training_again() -> None:
     assert "components.trainer.train_step" in find_modules(Trainer), "imported inside a function"
 
 
-def test_a_class_in_a_module_of_its_own_is_fine(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_class_in_a_single_module_has_a_digest(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.chdir(tmp_path)
     monkeypatch.setattr(sys, "path", list(sys.path))
     (tmp_path / "alone.py").write_text(COMPONENT.replace("from my_steps.helper import help_out", ""))
@@ -79,7 +79,7 @@ def test_a_class_in_a_module_of_its_own_is_fine(tmp_path: Path, monkeypatch: pyt
     del sys.modules["alone"]
 
 
-def test_a_package_without_init_is_followed_too(my_steps: Path) -> None:
+def test_package_without_init_is_followed(my_steps: Path) -> None:
     (my_steps / "__init__.py").unlink()
     cls = load_component_class("example_gen", "my_steps.gen:MyGen")
     before = source_digest(cls)
@@ -87,21 +87,21 @@ def test_a_package_without_init_is_followed_too(my_steps: Path) -> None:
     assert source_digest(cls) != before
 
 
-def test_what_a_component_derives_from_and_uses_of_ours_counts() -> None:
+def test_modules_of_base_classes_count() -> None:
     class Mine(Trainer):
         """Defined in the package of the tests, not in `components`."""
 
     assert {"components.trainer.component", "components.trainer.training_loop", __name__} <= set(find_modules(Mine))
 
 
-def test_a_class_without_source_is_told() -> None:
+def test_class_without_source_is_reported() -> None:
     namespace: dict[str, type] = {}
     exec("class Made: __module__ = 'nowhere'", namespace)  # noqa: S102  (there is no other way to have no source)
     with pytest.raises(ConfigError, match="source code of nowhere:Made cannot be found"):
         source_digest(namespace["Made"])
 
 
-def test_a_file_beside_a_package_counts_as_its_source(my_steps: Path) -> None:
+def test_template_in_a_package_counts_as_source(my_steps: Path) -> None:
     cls = load_component_class("example_gen", "my_steps.gen:MyGen")
     before = source_digest(cls)
     (my_steps / "page.html").write_text("<p>")

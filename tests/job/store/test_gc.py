@@ -1,4 +1,4 @@
-"""Housekeeping: only what no kept run needs goes, and only when asked."""
+"""Garbage collection deletes only what no kept run needs, and only with --delete."""
 
 from __future__ import annotations
 
@@ -25,7 +25,7 @@ def kinds(outcome_stdout: str) -> list[str]:
 
 @pytest.fixture
 def root(mnist_job: Command, fake_config: Path, tmp_path: Path) -> Path:
-    """Return a root with two runs that share their first four artifacts but for the evaluation."""
+    """Return a root with two runs that share their first four artifacts except the evaluation."""
     for accuracy in (1.0, 0.95):
         arguments = ("--root", tmp_path / "root", "--set", f"evaluator.accuracy={accuracy}")
         assert mnist_job("run", "--config", fake_config, *arguments).exit_code == 0
@@ -45,16 +45,14 @@ def used_by(root: Path, run_id: str) -> set[str]:
     return {f"{step['component']}/{step['fingerprint']}" for step in record["steps"]}
 
 
-def test_what_every_run_refers_to_stays(mnist_job: Command, root: Path) -> None:
+def test_gc_keeps_everything_that_runs_refer_to(mnist_job: Command, root: Path) -> None:
     before = artifacts(root)
     assert "nothing can be deleted" in mnist_job("gc", "--root", root).stdout
     assert "0 items deleted" in mnist_job("gc", "--root", root, "--delete").stdout
     assert artifacts(root) == before
 
 
-def test_with_a_number_of_runs_to_keep_older_ones_go_with_what_only_they_refer_to(
-    mnist_job: Command, root: Path
-) -> None:
+def test_keep_deletes_older_runs_with_their_artifacts(mnist_job: Command, root: Path) -> None:
     older, newer = runs(root)
     before = artifacts(root)
     listed = mnist_job("gc", "--root", root, "--keep", 1)
@@ -71,7 +69,7 @@ def test_with_a_number_of_runs_to_keep_older_ones_go_with_what_only_they_refer_t
     assert mnist_job("show", "--root", root).exit_code == 0
 
 
-def test_an_artifact_of_a_run_that_was_removed_by_hand_goes(mnist_job: Command, root: Path) -> None:
+def test_artifact_of_a_removed_run_is_deleted(mnist_job: Command, root: Path) -> None:
     older, newer = runs(root)
     shutil.rmtree(root / "runs" / older)
     assert kinds(mnist_job("gc", "--root", root, "--json", "--delete").stdout) == ["artifact", "artifact"]
@@ -83,18 +81,18 @@ def age(path: Path, days: float) -> None:
         os.utime(entry, (time.time() - days * 86400,) * 2)
 
 
-def test_what_is_half_made_or_set_aside_goes_when_it_is_old(mnist_job: Command, root: Path) -> None:
+def test_old_partial_and_quarantined_artifacts_are_deleted(mnist_job: Command, root: Path) -> None:
     partial = root / "artifacts" / "trainer" / f"{'0' * 64}.partial"
     (partial / "checkpoints" / "epoch-0001-step-00010").mkdir(parents=True)
     lock = partial.with_suffix(".lock")
     lock.write_text("a run that was killed")
-    aside = root / "artifacts" / "trainer" / f"{'1' * 64}.quarantined-1"
-    aside.mkdir()
+    quarantined = root / "artifacts" / "trainer" / f"{'1' * 64}.quarantined-1"
+    quarantined.mkdir()
     cut_short = root / "artifacts" / "trainer" / f"{'2' * 64}.deleting"
     cut_short.mkdir()
     assert kinds(mnist_job("gc", "--root", root, "--json").stdout) == ["partial"], "what is being deleted already"
     age(partial, 8)
-    age(aside, 6.9)
+    age(quarantined, 6.9)
     age(lock, 8)
     assert kinds(mnist_job("gc", "--root", root, "--json").stdout) == ["partial", "partial"]
     assert kinds(mnist_job("gc", "--root", root, "--json", "--older-than", "6d").stdout) == [
@@ -103,7 +101,7 @@ def test_what_is_half_made_or_set_aside_goes_when_it_is_old(mnist_job: Command, 
         "partial",
     ]
     assert "3 items deleted" in mnist_job("gc", "--root", root, "--older-than", "6d", "--delete").stdout
-    assert not any(path.exists() for path in (partial, lock, aside, cut_short))
+    assert not any(path.exists() for path in (partial, lock, quarantined, cut_short))
     lone = root / "artifacts" / "trainer" / f"{'3' * 64}.lock"
     lone.touch()
     age(lone, 8)
@@ -111,26 +109,26 @@ def test_what_is_half_made_or_set_aside_goes_when_it_is_old(mnist_job: Command, 
     assert not lone.exists()
 
 
-def test_what_is_set_aside_is_as_old_as_its_being_set_aside(mnist_job: Command, root: Path) -> None:
+def test_age_counts_from_the_quarantine(mnist_job: Command, root: Path) -> None:
     (artifact, *_) = (root / "artifacts" / "visualizer").glob("*")
     age(artifact, 100)
-    aside = Store(root).quarantine("visualizer", artifact.name)
-    assert aside.name.endswith(".quarantined-1")
+    quarantined = Store(root).quarantine("visualizer", artifact.name)
+    assert quarantined.name.endswith(".quarantined-1")
     assert kinds(mnist_job("gc", "--root", root, "--json").stdout) == []
 
 
-def test_what_was_written_to_since_it_was_listed_stays(root: Path) -> None:
+def test_partial_artifact_modified_since_is_kept(root: Path) -> None:
     partial = root / "artifacts" / "trainer" / f"{'0' * 64}.partial"
     partial.mkdir()
     age(partial, 8)
-    keeping = GarbageCollector(Store(root), Runs(root), keep=None, older_than=7 * 86400)
-    (found,) = keeping.find()
+    collector = GarbageCollector(Store(root), Runs(root), keep=None, older_than=7 * 86400)
+    (found,) = collector.find()
     (partial / "checkpoints").mkdir()  # a run resumed, and was ended again
-    assert not keeping.delete(found)
+    assert not collector.delete(found)
     assert partial.is_dir()
 
 
-def test_a_removal_that_was_cut_short_does_not_stop_the_next(mnist_job: Command, root: Path) -> None:
+def test_interrupted_deletion_does_not_stop_the_next(mnist_job: Command, root: Path) -> None:
     older, _ = runs(root)
     (garbage,) = (
         {*artifacts(root)}
@@ -145,22 +143,22 @@ def test_a_removal_that_was_cut_short_does_not_stop_the_next(mnist_job: Command,
     assert artifacts(root) == used_by(root, runs(root)[0])
 
 
-def test_what_a_run_came_to_need_since_it_was_listed_stays(mnist_job: Command, fake_config: Path, root: Path) -> None:
+def test_artifact_reused_since_it_was_listed_is_kept(mnist_job: Command, fake_config: Path, root: Path) -> None:
     older, newer = runs(root)
-    keeping = GarbageCollector(Store(root), Runs(root), keep=1, older_than=0)
-    found = list(keeping.find())
+    collector = GarbageCollector(Store(root), Runs(root), keep=1, older_than=0)
+    found = list(collector.find())
     assert [garbage.kind for garbage in found] == ["run", "artifact", "artifact"]
     with acquire(root / "runs" / older / "lock"):
-        assert not keeping.delete(found[0]), "it goes on, as it turns out"
+        assert not collector.delete(found[0]), "it goes on, as it turns out"
     # The older run's configuration again: it reuses what was found to be garbage.
     assert mnist_job("run", "--config", fake_config, "--root", root).exit_code == 0
-    assert [keeping.delete(garbage) for garbage in found[1:]] == [False, False]
+    assert [collector.delete(garbage) for garbage in found[1:]] == [False, False]
     assert mnist_job("verify", "--root", root).exit_code == 0
-    assert keeping.delete(found[0])
+    assert collector.delete(found[0])
     assert newer in runs(root)
 
 
-def test_the_run_that_began_last_is_kept_whatever_the_clock_said(mnist_job: Command, root: Path) -> None:
+def test_run_that_began_last_is_kept_despite_the_clock(mnist_job: Command, root: Path) -> None:
     older, newer = runs(root)
     latest = root / "runs" / "latest"
     latest.unlink()
@@ -169,7 +167,7 @@ def test_the_run_that_began_last_is_kept_whatever_the_clock_said(mnist_job: Comm
     assert runs(root) == [older, newer]
 
 
-def test_what_is_not_the_jobs_own_is_left_alone(mnist_job: Command, root: Path) -> None:
+def test_files_of_others_are_kept(mnist_job: Command, root: Path) -> None:
     for name in ("README.txt", ".nfs0001", "backup"):
         (root / "artifacts" / "trainer" / name).touch()
     assert kinds(mnist_job("gc", "--root", root, "--json", "--older-than", "0s", "--delete").stdout) == []
@@ -177,15 +175,13 @@ def test_what_is_not_the_jobs_own_is_left_alone(mnist_job: Command, root: Path) 
 
 
 @pytest.mark.parametrize("text", ["7", "d", "-1d", "1.5h", "٣d"])
-def test_an_age_that_is_none_is_told(mnist_job: Command, root: Path, text: str) -> None:
+def test_invalid_age_is_reported(mnist_job: Command, root: Path, text: str) -> None:
     outcome = mnist_job("gc", "--root", root, f"--older-than={text}")
     assert outcome.exit_code == 2
     assert "is not an age" in outcome.stderr
 
 
-def test_what_a_running_job_holds_stays_whatever_is_asked(
-    mnist_job: Command, write_config: WriteConfig, tmp_path: Path
-) -> None:
+def test_artifacts_of_a_run_in_progress_are_kept(mnist_job: Command, write_config: WriteConfig, tmp_path: Path) -> None:
     root = tmp_path / "root"
     config = write_config({**FAKES, "trainer": {"use": "tests.support.components:SleepingTrainer"}})
     with start("run", "--config", config, "--root", root) as running:
@@ -208,13 +204,13 @@ def test_what_a_running_job_holds_stays_whatever_is_asked(
     assert {garbage["kind"] for garbage in found} == {"run", "partial"}, "a killed run holds nothing"
 
 
-def test_a_root_that_is_none_is_told(mnist_job: Command, tmp_path: Path) -> None:
+def test_folder_that_is_no_root_is_reported(mnist_job: Command, tmp_path: Path) -> None:
     outcome = mnist_job("gc", "--root", tmp_path / "nowhere")
     assert outcome.exit_code == 2
     assert "has no artifacts" in outcome.stderr
 
 
-def test_a_record_that_cannot_be_read_stops_it(mnist_job: Command, root: Path) -> None:
+def test_damaged_record_stops_gc(mnist_job: Command, root: Path) -> None:
     (root / "runs" / runs(root)[0] / "run.json").write_text("{")
     outcome = mnist_job("gc", "--root", root, "--delete")
     assert outcome.exit_code == 3

@@ -1,4 +1,4 @@
-"""Whatever is written reads back equal, and no bytes make reading do anything but succeed or tell."""
+"""Property tests: written values read back equal, and any bytes either parse or raise the documented error."""
 
 from __future__ import annotations
 
@@ -179,7 +179,7 @@ keys = st.builds(
 
 @FEW
 @given(key=keys, artifact=examples() | models | figures, more=st.sets(file_name, max_size=3), content=digest)
-def test_a_manifest_reads_back_equal(key: FingerprintInputs, artifact: Artifact, more: set[str], content: str) -> None:
+def test_manifest_reads_back_equal(key: FingerprintInputs, artifact: Artifact, more: set[str], content: str) -> None:
     files = tuple(
         FileEntry(path=path, size=len(path), sha256=content) for path in sorted({*artifact.file_names(), *more})
     )
@@ -194,7 +194,7 @@ def test_a_manifest_reads_back_equal(key: FingerprintInputs, artifact: Artifact,
 
 @FEW
 @given(history=epochs, arrays=st.dictionaries(text, text, max_size=4), value=st.none() | number, fingerprint=text)
-def test_a_checkpoints_record_reads_back_equal(
+def test_checkpoint_record_reads_back_equal(
     history: tuple[Epoch, ...], arrays: dict[str, str], value: float | None, fingerprint: str
 ) -> None:
     record = Checkpoint(
@@ -242,7 +242,7 @@ def spoiled(draw: st.DrawFn) -> bytes:
 @example(content=WHOLE.replace(b'"config": {}', b'"config": ' + b'{"a":' * 150 + b"1" + b"}" * 150))
 @example(content=WHOLE.replace(b'"schema_version": 3', b'"schema_version": ' + b"9" * 5000))
 @example(content=b"\xef\xbb\xbf" + WHOLE)
-def test_no_bytes_make_reading_a_manifest_or_a_checkpoint_do_anything_else(content: bytes) -> None:
+def test_any_bytes_are_a_manifest_or_an_integrity_error(content: bytes) -> None:
     headline = "here is a whole one"
     try:
         assert Manifest.from_bytes(content, where="here").to_bytes() == content
@@ -257,7 +257,7 @@ def test_no_bytes_make_reading_a_manifest_or_a_checkpoint_do_anything_else(conte
 @FEW
 @given(content=st.binary(max_size=100) | json_value.map(lambda value: json.dumps(value).encode()))
 @example(content=b"[" * 100_000)
-def test_no_bytes_make_reading_a_runs_record_do_anything_else(content: bytes, tmp_path: Path) -> None:
+def test_any_bytes_are_a_record_or_an_integrity_error(content: bytes, tmp_path: Path) -> None:
     runs = Runs(tmp_path)
     runs.path("x").mkdir(parents=True, exist_ok=True)
     (runs.path("x") / "run.json").write_bytes(content)
@@ -272,7 +272,7 @@ values = st.dictionaries(key, st.recursive(scalar, lambda inner: st.dictionaries
 
 @FEW
 @given(written=values)
-def test_a_configuration_reads_back_equal(written: dict[str, Any], tmp_path: Path) -> None:
+def test_yaml_values_read_back_equal(written: dict[str, Any], tmp_path: Path) -> None:
     path = tmp_path / "config.yaml"
     path.write_text(yaml.safe_dump(written), encoding="utf-8")
     assert YamlConfig.load(path).values == written
@@ -305,7 +305,7 @@ configs = st.fixed_dictionaries(
 
 @FEW
 @given(written=configs)
-def test_a_resolved_configuration_resolves_to_itself(written: dict[str, Any]) -> None:
+def test_resolved_configuration_resolves_to_itself(written: dict[str, Any]) -> None:
     resolved = build_config(YamlConfig(written, {})).resolved()
     assert build_config(YamlConfig(resolved, {})).resolved() == resolved
     for slot, section in written.items():
@@ -339,8 +339,8 @@ def test_a_resolved_configuration_resolves_to_itself(written: dict[str, Any]) ->
 @example(content=b"a: !!binary '*'")
 @example(content=b"a: !!timestamp x")
 @example(content=b"seed: .nan\ntrainer: {epochs: 1e400}")
-@example(content=b"root: '~nobody-of-that-name/x'")
-def test_no_bytes_make_reading_a_configuration_do_anything_else(content: bytes, tmp_path: Path) -> None:
+@example(content=b"root: '~no-such-user/x'")
+def test_any_bytes_are_a_configuration_or_a_config_error(content: bytes, tmp_path: Path) -> None:
     path = tmp_path / "config.yaml"
     path.write_bytes(content)
     with contextlib.suppress(ConfigError):
@@ -351,7 +351,7 @@ def test_no_bytes_make_reading_a_configuration_do_anything_else(content: bytes, 
 @given(override=st.text(max_size=30) | st.text("abc.=[]{}:!&*0_ ", max_size=20))
 @example(override="a=" + "[" * 10_000)
 @example(override="seed=" + "9" * 5000)
-def test_no_override_does_anything_else(override: str) -> None:
+def test_any_text_is_an_override_or_a_config_error(override: str) -> None:
     with contextlib.suppress(ConfigError):
         keys, _ = parse_override(override)
         assert ".".join(keys) == override.partition("=")[0].strip()

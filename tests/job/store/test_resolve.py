@@ -1,4 +1,4 @@
-"""Baselines: an earlier run that the configuration names is found and compared with, or refused."""
+"""Baselines: the artifact that a configuration names is found and compared, or rejected."""
 
 from __future__ import annotations
 
@@ -42,21 +42,21 @@ def step(record: dict[str, Any], slot: str) -> dict[str, Any]:
     return found
 
 
-def test_without_a_baseline_the_verdict_says_that_it_is_a_rubber_stamp(job: Job) -> None:
+def test_verdict_without_baseline_is_rubber_stamped(job: Job) -> None:
     record = job().record
     assert record["blessed"] is True
     assert record["rubber_stamped"] is True
-    told = job(LATEST, options=()).stdout  # nothing to compare with, but this very model
-    assert "BLESSED, rubber-stamped: there was no baseline to compare with" in told
+    printed = job(LATEST, options=()).stdout  # the only blessed model is this one
+    assert "BLESSED, rubber-stamped: there was no baseline to compare with" in printed
 
 
-def test_why_a_step_runs_is_told_where_a_baseline_was_taken_away(job: Job) -> None:
+def test_reason_names_a_removed_baseline(job: Job) -> None:
     job()
     job(LATEST, "trainer.seed=1")
     assert step(job("trainer.seed=1").record, "evaluator")["reason"] == "no baseline"
 
 
-def test_a_worse_model_is_not_blessed_beside_the_latest_blessed_one(job: Job) -> None:
+def test_worse_model_than_the_baseline_is_not_blessed(job: Job) -> None:
     good = job().record
     worse = job(LATEST, ONE_SIDED)
     record = worse.record
@@ -74,13 +74,13 @@ def test_a_worse_model_is_not_blessed_beside_the_latest_blessed_one(job: Job) ->
     assert compared["only_model_right"] == 0
 
 
-def test_a_model_as_good_is_blessed_and_no_rubber_stamp(job: Job) -> None:
+def test_equally_good_model_is_blessed_without_rubber_stamp(job: Job) -> None:
     job()
     record = job(LATEST, "trainer.seed=1").record
     assert (record["blessed"], record["rubber_stamped"]) == (True, False)
 
 
-def test_a_model_is_not_its_own_baseline_so_that_a_second_run_reuses_everything(job: Job) -> None:
+def test_second_run_finds_the_same_baseline(job: Job) -> None:
     job()
     first, second = (job(LATEST, "trainer.seed=1").record for _ in "12")
     assert {step["status"] for step in second["steps"]} == {"reused"}
@@ -88,7 +88,7 @@ def test_a_model_is_not_its_own_baseline_so_that_a_second_run_reuses_everything(
     assert references[0] == references[1] != {}
 
 
-def test_what_was_not_blessed_is_passed_over(job: Job) -> None:
+def test_unblessed_run_is_not_the_latest_blessed(job: Job) -> None:
     good = job().record
     assert job(LATEST, ONE_SIDED).exit_code == 4
     record = job(LATEST, "trainer.seed=1").record
@@ -96,7 +96,7 @@ def test_what_was_not_blessed_is_passed_over(job: Job) -> None:
 
 
 @pytest.mark.parametrize("form", ["id", "run folder", "artifact", "another root"])
-def test_a_baseline_can_be_named_by_a_run_or_a_path(job: Job, form: str, tmp_path: Path) -> None:
+def test_baseline_is_named_by_a_run_or_a_path(job: Job, form: str, tmp_path: Path) -> None:
     good = job().record
     folder = job.root / "runs" / good["run_id"]
     if form == "another root":
@@ -110,7 +110,7 @@ def test_a_baseline_can_be_named_by_a_run_or_a_path(job: Job, form: str, tmp_pat
     assert record["blessed"] is False
 
 
-def test_a_baseline_scored_on_another_split_is_refused_with_exit_code_3(job: Job) -> None:
+def test_baseline_of_another_split_exits_with_3(job: Job) -> None:
     run_id = job().record["run_id"]
     outcome = job(f"evaluator.baseline={run_id}", "example_gen.seed=1", options=())
     assert outcome.exit_code == 3
@@ -122,7 +122,7 @@ def test_a_baseline_scored_on_another_split_is_refused_with_exit_code_3(job: Job
     ("named", "said"),
     [("20200101-000000-000abcd", "has no run `20200101-000000-000abcd`"), ("nowhere/at-all", "which is not a folder")],
 )
-def test_a_baseline_that_is_not_there_is_told_before_anything_runs(job: Job, named: str, said: str) -> None:
+def test_missing_baseline_is_reported_before_the_first_step(job: Job, named: str, said: str) -> None:
     run_id = job().record["run_id"]
     outcome = job(f"evaluator.baseline={named}", options=())
     assert outcome.exit_code == 2
@@ -131,7 +131,7 @@ def test_a_baseline_that_is_not_there_is_told_before_anything_runs(job: Job, nam
     assert [path.name for path in (job.root / "runs").iterdir() if not path.is_symlink()] == [run_id]
 
 
-def test_the_newest_run_can_be_the_baseline_though_another_one_is_the_newest_by_then(job: Job) -> None:
+def test_latest_is_resolved_before_the_run_begins(job: Job) -> None:
     good = job().record
     record = job("evaluator.baseline=latest", "trainer.seed=1").record
     assert step(record, "evaluator")["references"]["baseline"]["run_id"] == good["run_id"]
@@ -139,7 +139,7 @@ def test_the_newest_run_can_be_the_baseline_though_another_one_is_the_newest_by_
     assert step(record, "evaluator")["references"]["baseline"]["digest"] != step(good, "evaluator")["digest"]
 
 
-def test_a_run_that_did_not_come_to_its_evaluator_is_no_baseline(job: Job) -> None:
+def test_run_without_an_evaluation_is_no_baseline(job: Job) -> None:
     run_id = job(options=("--json", "--until", "trainer")).record["run_id"]
     for named in (run_id, job.root / "runs" / run_id):
         outcome = job(f"evaluator.baseline={named}", options=())
@@ -147,35 +147,35 @@ def test_a_run_that_did_not_come_to_its_evaluator_is_no_baseline(job: Job) -> No
         assert "a run without a finished evaluator" in outcome.stderr
 
 
-def test_a_component_that_takes_no_baseline_is_told_so(job: Job) -> None:
+def test_component_without_baseline_input_is_reported(job: Job) -> None:
     use = "evaluator.use=tests.support.components:PlainEvaluator"
     outcome = job(use, LATEST, options=())
     assert outcome.exit_code == 2
     assert "PlainEvaluator has no input baseline" in outcome.stderr
 
 
-def test_a_run_that_was_compared_is_no_rubber_stamp_after_housekeeping(job: Job) -> None:
+def test_gc_keeps_the_baseline_of_a_kept_run(job: Job) -> None:
     job()
     assert job(LATEST, "trainer.seed=1").record["rubber_stamped"] is False
     assert job.command("gc", "--root", job.root, "--keep", "1", "--delete").exit_code == 0
     assert job(LATEST, "trainer.seed=1").record["rubber_stamped"] is False
 
 
-def test_an_artifact_of_another_kind_is_no_baseline(job: Job) -> None:
+def test_artifact_of_another_kind_is_no_baseline(job: Job) -> None:
     trained = step(job().record, "trainer")["path"]
     outcome = job(f"evaluator.baseline={trained}", options=())
     assert outcome.exit_code == 2
     assert "an artifact of the kind model" in outcome.stderr
 
 
-def test_a_damaged_baseline_is_told_before_anything_runs(job: Job) -> None:
+def test_damaged_baseline_exits_with_3(job: Job) -> None:
     record = job().record
     (Path(step(record, "evaluator")["path"]) / "metrics.json").write_text("{}")
     outcome = job(f"evaluator.baseline={record['run_id']}", "trainer.seed=1", options=())
     assert outcome.exit_code == 3
 
 
-def test_the_latest_blessed_run_survives_housekeeping_with_its_artifacts(job: Job) -> None:
+def test_gc_keeps_the_latest_blessed_run(job: Job) -> None:
     good = job().record
     for seed in (1, 2):
         assert job(ONE_SIDED, f"trainer.seed={seed}", LATEST).exit_code == 4
@@ -184,7 +184,7 @@ def test_the_latest_blessed_run_survives_housekeeping_with_its_artifacts(job: Jo
     assert job(LATEST, "trainer.seed=3").record["rubber_stamped"] is False
 
 
-def test_the_lineage_of_an_evaluation_names_its_baseline(job: Job) -> None:
+def test_lineage_of_an_evaluation_contains_its_baseline(job: Job) -> None:
     good = job().record
     record = job(LATEST, "trainer.seed=1", options=("--json", "--until", "evaluator")).record
     for name in (step(record, "evaluator")["digest"], record["run_id"]):

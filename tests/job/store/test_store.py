@@ -1,4 +1,4 @@
-"""The store and its manifests: sealed once, verified always, and nothing believed that can be checked."""
+"""The store and its manifests: artifacts are sealed once and verified on every read."""
 
 from __future__ import annotations
 
@@ -38,7 +38,7 @@ def store(tmp_path: Path) -> Store:
     return store
 
 
-def test_what_is_sealed_is_found_by_its_fingerprint(store: Store) -> None:
+def test_sealed_artifact_is_found_by_its_fingerprint(store: Store) -> None:
     sealed = seal(store)
     assert sealed.directory == store.root / "artifacts" / SLOT / sealed.manifest.fingerprint
     assert store.find(SLOT, sealed.manifest.fingerprint) == sealed
@@ -47,7 +47,7 @@ def test_what_is_sealed_is_found_by_its_fingerprint(store: Store) -> None:
     assert not list((store.root / "artifacts" / SLOT).glob("*.partial"))
 
 
-def test_a_manifest_reads_back_equal(store: Store) -> None:
+def test_manifest_reads_back_equal(store: Store) -> None:
     sealed = seal(store)
     content = (sealed.directory / "manifest.json").read_bytes()
     manifest = Manifest.from_bytes(content, where="here")
@@ -56,7 +56,7 @@ def test_a_manifest_reads_back_equal(store: Store) -> None:
     assert {file.path for file in manifest.files} == {"train.parquet", "validation.parquet", "test.parquet"}
 
 
-def test_the_fingerprint_is_of_the_recipe_and_the_digest_of_the_content(store: Store) -> None:
+def test_version_changes_the_fingerprint_but_not_the_digest(store: Store) -> None:
     once = seal(store)
 
     class Renamed(FakeExampleGen):
@@ -116,16 +116,16 @@ def put_pipe_for_manifest(directory: Path) -> None:
 
 
 def forge(change: Callable[[dict[str, Any]], None]) -> Callable[[Path], None]:
-    """Change a manifest and put its own digests right, as somebody would who means harm."""
+    """Change a manifest and correct its digests, as an attacker would."""
 
-    def spoil(directory: Path) -> None:
+    def corrupt(directory: Path) -> None:
         path = directory / "manifest.json"
         values = json.loads(path.read_bytes())
         change(values)
         values["digest"] = value_sha256({"files": values["files"], "artifact": values["artifact"]})
         path.write_text(json.dumps(values, indent=2, ensure_ascii=False) + "\n")
 
-    return spoil
+    return corrupt
 
 
 def lose_manifest(directory: Path) -> None:
@@ -133,17 +133,17 @@ def lose_manifest(directory: Path) -> None:
 
 
 def edit(change: Callable[[dict[str, Any]], None]) -> Callable[[Path], None]:
-    def spoil(directory: Path) -> None:
+    def corrupt(directory: Path) -> None:
         path = directory / "manifest.json"
         values = json.loads(path.read_bytes())
         change(values)
         path.write_text(json.dumps(values, indent=2) + "\n")
 
-    return spoil
+    return corrupt
 
 
 @pytest.mark.parametrize(
-    ("spoil", "says"),
+    ("corrupt", "message"),
     [
         (flip_data, "train.parquet has been changed: its SHA-256 is"),
         (lose_file, "test.parquet cannot be read: No such file"),
@@ -172,15 +172,15 @@ def edit(change: Callable[[dict[str, Any]], None]) -> Callable[[Path], None]:
         (lambda directory: (directory / "manifest.json").write_bytes(b""), "not a manifest"),
     ],
 )
-def test_whatever_was_changed_is_found(store: Store, spoil: Callable[[Path], None], says: str) -> None:
+def test_every_change_is_detected(store: Store, corrupt: Callable[[Path], None], message: str) -> None:
     sealed = seal(store)
-    spoil(sealed.directory)
-    with pytest.raises(IntegrityError) as told:
+    corrupt(sealed.directory)
+    with pytest.raises(IntegrityError) as caught:
         store.find(SLOT, sealed.manifest.fingerprint)
-    assert says in told.value.headline
+    assert message in caught.value.headline
 
 
-def test_any_flipped_byte_of_a_manifest_is_found(store: Store) -> None:
+def test_flipped_bytes_of_a_manifest_are_detected(store: Store) -> None:
     content = (seal(store).directory / "manifest.json").read_bytes()
     for place in range(0, len(content), 7):
         changed = bytearray(content)
@@ -189,21 +189,21 @@ def test_any_flipped_byte_of_a_manifest_is_found(store: Store) -> None:
             Manifest.from_bytes(bytes(changed), where="here")
 
 
-def test_an_artifact_under_another_fingerprint_is_found(store: Store) -> None:
+def test_artifact_under_another_fingerprint_is_detected(store: Store) -> None:
     sealed = seal(store)
     moved = sealed.directory.rename(sealed.directory.with_name("0" * 64))
     with pytest.raises(IntegrityError, match="has the fingerprint"):
         store.read(SLOT, moved)
 
 
-def test_the_same_result_again_leaves_the_sealed_one_alone(store: Store) -> None:
+def test_equal_result_does_not_touch_the_sealed_artifact(store: Store) -> None:
     sealed = seal(store)
     before = (sealed.directory / "manifest.json").stat().st_ino
     assert seal(store).manifest == sealed.manifest
     assert (sealed.directory / "manifest.json").stat().st_ino == before
 
 
-def test_another_result_under_the_same_fingerprint_sets_the_first_aside(store: Store) -> None:
+def test_sealing_quarantines_a_damaged_artifact(store: Store) -> None:
     sealed = seal(store)
     flip_data(sealed.directory)
     assert seal(store).manifest == sealed.manifest
@@ -211,7 +211,7 @@ def test_another_result_under_the_same_fingerprint_sets_the_first_aside(store: S
     assert len(list(sealed.directory.parent.glob("*.quarantined-1"))) == 1
 
 
-def test_checkpoints_of_making_again_what_is_sealed_outlive_an_attempt_too(store: Store) -> None:
+def test_checkpoints_outlive_an_attempt_of_a_sealed_artifact(store: Store) -> None:
     sealed = seal(store)
     with store.staged(SLOT, sealed.manifest.fingerprint) as stage:  # as --no-cache does
         stage.checkpoints.mkdir()
@@ -220,23 +220,23 @@ def test_checkpoints_of_making_again_what_is_sealed_outlive_an_attempt_too(store
         assert (stage.checkpoints / "epoch").exists()
 
 
-def test_another_result_does_not_replace_what_is_sealed_and_whole(store: Store) -> None:
+def test_different_result_is_quarantined(store: Store) -> None:
     sealed = seal(store)
     key = fingerprint_inputs(FakeExampleGen(), {})
-    told: list[str] = []
+    warnings: list[str] = []
     with store.staged(SLOT, key.fingerprint) as stage:
         other = FakeExampleGen(FakeExampleGen.Config(seed=9)).run(Context(output=stage.files))
-        kept = store.seal(SLOT, key, other, told.append)
+        kept = store.seal(SLOT, key, other, warnings.append)
     assert kept == sealed, "another run may be reading it"
     verify(sealed.directory, sealed.manifest)
-    (aside,) = sealed.directory.parent.glob("*.quarantined-1")
-    assert (aside / "train.parquet").read_bytes() != (sealed.directory / "train.parquet").read_bytes()
-    assert "is not deterministic" in told[0]
-    assert str(aside) in told[0]
+    (quarantined,) = sealed.directory.parent.glob("*.quarantined-1")
+    assert (quarantined / "train.parquet").read_bytes() != (sealed.directory / "train.parquet").read_bytes()
+    assert "is not deterministic" in warnings[0]
+    assert str(quarantined) in warnings[0]
     assert not list(sealed.directory.parent.glob("*.partial"))
 
 
-def test_what_an_unfinished_run_left_is_cleared(store: Store) -> None:
+def test_files_of_an_unfinished_run_are_deleted(store: Store) -> None:
     key = fingerprint_inputs(FakeExampleGen(), {})
     left = store.partial(SLOT, key.fingerprint) / "files"
     left.mkdir(parents=True)
@@ -262,7 +262,7 @@ def test_checkpoints_outlive_an_attempt_but_not_the_sealing(store: Store) -> Non
     assert not store.partial(SLOT, key.fingerprint).exists()
 
 
-def test_a_file_that_was_promised_must_be_there(store: Store) -> None:
+def test_missing_file_of_an_artifact_is_an_error(store: Store) -> None:
     component = FakeExampleGen()
     key = fingerprint_inputs(component, {})
     with store.staged(SLOT, key.fingerprint) as stage:
@@ -275,14 +275,14 @@ def test_a_file_that_was_promised_must_be_there(store: Store) -> None:
             store.seal(SLOT, key, artifact, print)
 
 
-def test_a_root_that_cannot_be_written_to_is_told(tmp_path: Path) -> None:
+def test_unwritable_root_is_reported(tmp_path: Path) -> None:
     (tmp_path / "file").touch()
     with pytest.raises(ConfigError, match="cannot write to the root"):
         Store(tmp_path / "file").prepare(SLOTS)
 
 
 @pytest.mark.skipif(os.geteuid() != 0, reason="only root can become another user")
-def test_a_root_without_permission_is_told(tmp_path: Path) -> None:
+def test_root_without_permission_is_reported(tmp_path: Path) -> None:
     (tmp_path / "root").mkdir(mode=0o755)
     os.seteuid(65534)
     try:
@@ -293,7 +293,7 @@ def test_a_root_without_permission_is_told(tmp_path: Path) -> None:
 
 
 @pytest.mark.parametrize(
-    ("changes", "producer", "says"),
+    ("changes", "producer", "message"),
     [
         ({}, {"config": {"epochs": 5}}, "config epochs 3 → 5"),
         ({}, {"config": {"epochs": 3, "new": True}}, "config new none → True"),
@@ -304,22 +304,22 @@ def test_a_root_without_permission_is_told(tmp_path: Path) -> None:
         ({"libraries": {}}, {"component": "mine:Trainer"}, "another component, mine:Trainer"),
     ],
 )
-def test_differences_name_what_changed(changes: dict[str, Any], producer: dict[str, Any], says: str) -> None:
+def test_differences_name_what_changed(changes: dict[str, Any], producer: dict[str, Any], message: str) -> None:
     before = FingerprintInputs(
         producer=Producer(component="theirs:Trainer", version="1", source_sha256="0" * 64, config={"epochs": 3}),
         inputs={"examples": "0" * 64},
         libraries={"numpy": "2.0"},
     )
     after = before.model_copy(update={"producer": before.producer.model_copy(update=producer), **changes})
-    assert after.differences(before) == [says]
+    assert after.differences(before) == [message]
 
 
 SHAPES = {3: "02520be0e652ae496c85824cdfa1848ee381c0cc5b13658657e303e692d9e049"}
 """Of the manifests of each schema version: the SHA-256 of their JSON Schema without the words."""
 
 
-def test_another_shape_of_manifest_has_another_schema_version() -> None:
-    """A store that another version sealed is to be told from one that is damaged."""
+def test_another_manifest_shape_needs_a_schema_version() -> None:
+    """An artifact of another version of the job must not be reported as damaged."""
     shape = value_sha256(without_words(Manifest.model_json_schema()))
     assert shape == SHAPES[SCHEMA_VERSION], "increment SCHEMA_VERSION, and add the new shape here"
 

@@ -95,7 +95,7 @@ def test_hparams_dashboard_contains_the_run(
     start = metadata.parse_session_start_info_plugin_data(session(read(run), metadata.SESSION_START_INFO_TAG))
     assert start.group_name == run.name
     assert start.hparams["trainer.epochs"].number_value == 4
-    assert start.hparams["trainer.tells_history"].bool_value is True
+    assert start.hparams["trainer.reports_history"].bool_value is True
     assert not [name for name in start.hparams if not name.startswith(("trainer.", "seed"))]
 
 

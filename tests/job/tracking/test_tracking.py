@@ -81,7 +81,7 @@ def test_tracker_receives_a_run_from_begin_to_end(
 
 @pytest.mark.parametrize(
     "trainer",
-    [{}, {"done": 2}, {"done": 3}, {"done": 1, "tells_history": False}],
+    [{}, {"done": 2}, {"done": 3}, {"done": 1, "reports_history": False}],
     ids=["trained", "resumed", "resumed after its end", "resumed by a trainer without history"],
 )
 def test_tracker_receives_each_epoch_once_in_order(
