@@ -28,4 +28,4 @@ def as_job_error(error: BaseException, root: Path) -> JobError:
             expected="memory for the images, the network and a batch",
             remedy="give the job more, or lower trainer.batch_size",
         )
-    return JobError(f"a defect: {one_line(error)}", remedy="run again with --debug to see where")
+    return JobError(f"internal error: {one_line(error)}", remedy="run again with --debug to see where")
