@@ -1,7 +1,5 @@
 """Translate every exception that can end a run into a JobError."""
 
-from __future__ import annotations
-
 from pathlib import Path
 
 from components.base.errors import JobError, ResourceError, StorageError, first_line, one_line

@@ -1,7 +1,5 @@
 """Runs of fake components: caching and its reasons, records, and exit codes."""
 
-from __future__ import annotations
-
 import json
 from pathlib import Path
 from typing import Any
