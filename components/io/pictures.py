@@ -19,7 +19,7 @@ PICTURE_SUFFIXES = frozenset({".png", ".jpg", ".jpeg"})
 
 
 def read_picture(path: Path, *, min_side: int | None = None) -> Image.Image:
-    """Read a picture: upright according to its EXIF orientation, gray or RGB with 8 bits, transparency made white.
+    """Read a picture: upright according to its EXIF orientation, grayscale or RGB with 8 bits, transparency made white.
 
     With `min_side`, a much larger JPEG file is decoded at a lower resolution of at least that many pixels a side, which
     is faster.

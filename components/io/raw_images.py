@@ -23,7 +23,7 @@ CHUNK_BYTES = 6_422_528
 
 @dataclass(frozen=True)
 class RawImages:
-    """Grey images in a file, one after the other, row by row, one byte per pixel."""
+    """Grayscale images in a file, one after the other, row by row, one byte per pixel."""
 
     path: Path
     offset: int

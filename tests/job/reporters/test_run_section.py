@@ -109,7 +109,7 @@ def test_only_a_full_disk_makes_an_unwritten_report_fatal(
 @pytest.mark.parametrize(
     ("pusher", "exit_code", "sentence"),
     [
-        ("BrokenPusher", 1, "The run failed in the pusher, with exit code 1: a defect: ZeroDivisionError"),
+        ("BrokenPusher", 1, "The run failed in the pusher, with exit code 1: internal error: ZeroDivisionError"),
         ("EndedPusher", 143, "The run was terminated in the pusher, with exit code 143: termination was requested"),
     ],
 )
@@ -126,7 +126,7 @@ def test_documents_say_how_a_run_ended_after_them(
     assert sentence in Path(outcome.record["model_card"]).read_text()
 
 
-@pytest.mark.parametrize("error", [StorageError("no space"), PermissionError("not allowed"), KeyError("a defect")])
+@pytest.mark.parametrize("error", [StorageError("no space"), PermissionError("not allowed"), KeyError("oh")])
 def test_an_unwritten_report_does_not_hide_the_failure(
     mnist_job: Command, config: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, error: Exception
 ) -> None:

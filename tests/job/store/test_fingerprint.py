@@ -1,7 +1,5 @@
 """The source digest of a component: the modules that it covers, found without importing them."""
 
-from __future__ import annotations
-
 import sys
 from collections.abc import Iterator
 from pathlib import Path
