@@ -1,8 +1,6 @@
 """Examples: raw labelled images in three splits, and the anomalies that validation found."""
 
-from __future__ import annotations
-
-from typing import Annotated, Literal
+from typing import Annotated, Literal, Self
 
 from pydantic import Field, model_validator
 
@@ -29,12 +27,12 @@ class ExamplesSplit(Statement):
     pixel_mean: Annotated[float, Field(ge=0, le=255)]
     pixel_std: Annotated[float, Field(ge=0, le=255)]
     pixel_histogram: Annotated[tuple[Count, ...], Field(min_length=16, max_length=16)]
-    """Pixels by grey value, in 16 bins of 16."""
+    """Pixels by value, in 16 bins of 16."""
     ink_histogram: Annotated[tuple[Count, ...], Field(min_length=20, max_length=20)]
     """Images by the mean of their pixels, in 20 bins from 0 to 255."""
 
     @model_validator(mode="after")
-    def _counts_add_up(self) -> ExamplesSplit:
+    def _counts_add_up(self) -> Self:
         if sum(self.label_counts) != self.count:
             raise ValueError(f"label counts add up to {sum(self.label_counts)}, not to the count {self.count}")
         return self
@@ -104,7 +102,7 @@ class Examples(Artifact):
     """None without a baseline."""
 
     @model_validator(mode="after")
-    def _every_class_is_counted(self) -> Examples:
+    def _every_class_is_counted(self) -> Self:
         for name, split in self.splits.items():
             if len(split.label_counts) != len(self.class_names):
                 raise ValueError(f"{name} counts {len(split.label_counts)} classes of {len(self.class_names)}")

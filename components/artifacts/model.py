@@ -1,8 +1,6 @@
 """Model: a trained classifier, its deployment formats, and its training history."""
 
-from __future__ import annotations
-
-from typing import Annotated, Literal
+from typing import Annotated, Literal, Self
 
 from pydantic import Field, model_validator
 
@@ -73,7 +71,7 @@ class Model(Artifact):
     environment: TrainingEnvironment
 
     @model_validator(mode="after")
-    def _the_best_epoch_is_one_of_the_history(self) -> Model:
+    def _the_best_epoch_is_one_of_the_history(self) -> Self:
         if self.best_epoch not in {row.epoch for row in self.history}:
             raise ValueError(f"best_epoch is {self.best_epoch}, which is not in the history")
         return self

@@ -1,11 +1,9 @@
 """PushedModel: a model prepared for a model server, or the reason why it is withheld."""
 
-from __future__ import annotations
-
 from dataclasses import dataclass
 from datetime import datetime
 from pathlib import Path
-from typing import Annotated, Literal
+from typing import Annotated, Literal, Self
 
 from pydantic import Field, model_validator
 
@@ -20,22 +18,17 @@ class Servable(Statement):
     content_sha256: Sha256
     """Over the files that are served (`components.pusher.servable.servable_digest`)."""
     weights_sha256: Sha256
-    """Of the model."""
     test_sha256: Sha256
     """`test_sha256` of the evaluation."""
     verdict: Literal["BLESSED", "NOT_BLESSED"]
     """At the time of the push; a later evaluation of the same model does not change it."""
     rubber_stamped: bool
-    """Blessed without a baseline to compare with."""
     accuracy: Fraction
     """On the test split."""
     accuracy_interval: Interval
     test_images: Annotated[int, Field(ge=1)]
-    """Images in the test split."""
     image_shape: ImageShape
-    """Of the training images."""
     class_names: Annotated[tuple[str, ...], Field(min_length=2)]
-    """The name of each class, by label."""
 
 
 class PushedModel(Artifact):
@@ -50,7 +43,7 @@ class PushedModel(Artifact):
     """Why the model is not published, in one sentence without its full stop; empty if it is."""
 
     @model_validator(mode="after")
-    def _withheld_or_servable(self) -> PushedModel:
+    def _withheld_or_servable(self) -> Self:
         if not (self.directory is None) == (self.servable is None) == bool(self.withheld):
             raise ValueError("expected either a servable and its directory, or the reason why the model is withheld")
         return self

@@ -1,7 +1,5 @@
 """TransformedExamples: scaled images in three splits, and the transform graph."""
 
-from __future__ import annotations
-
 from typing import Annotated, Literal
 
 from pydantic import Field

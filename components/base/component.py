@@ -1,14 +1,12 @@
 """The base class of components, their configuration, and the Context that `run` receives."""
 
-from __future__ import annotations
-
 import inspect
 import typing
 from abc import ABC, abstractmethod
 from contextlib import AbstractContextManager
 from dataclasses import dataclass, field
 from pathlib import Path
-from typing import Annotated, Any, ClassVar, Generic, TypeVar
+from typing import Annotated, Any, ClassVar, Generic, Self, TypeVar
 
 from pydantic import BaseModel, ConfigDict, Field
 
@@ -70,13 +68,9 @@ class Context:
         return self.stopwatch.timed(part)
 
     def observe(self, name: str, value: float) -> None:
-        """Record a measurement that differs between runs, such as a latency.
+        """Record a measurement that differs between runs; its name ends with the unit, such as `latency_ms`.
 
         The run's record contains it, the artifact does not, because an artifact's bytes must be reproducible.
-
-        Args:
-            name: ends with the unit, such as `latency_ms`.
-            value: in that unit.
         """
         self.observations[name] = value
 
@@ -90,7 +84,7 @@ class Signature:
     optional: dict[str, type[Artifact]] = field(default_factory=dict)
     """Inputs that may be missing, such as a baseline (see `Component.references`)."""
 
-    def is_compatible_with(self, slot: Signature) -> bool:
+    def is_compatible_with(self, slot: Self) -> bool:
         """Return whether a component with this signature can fill a slot with the other one."""
         same_inputs = self.inputs == slot.inputs and self.optional.items() <= slot.optional.items()
         return same_inputs and self.output == slot.output
@@ -140,24 +134,15 @@ class Component(ABC, Generic[ConfigT]):
     def run(self, context: Context, /, *args: Any, **kwargs: Any) -> Artifact:
         """Read the inputs, write files below `context.output`, and return the artifact that describes them.
 
-        Raises:
-            JobError: if the inputs or the machine do not allow the work.
+        Raise a JobError if the inputs or the machine do not allow the work.
         """
 
     def publish(self, sealed: Stored[Any], progress: Progress) -> str:  # noqa: ARG002
         """Copy the sealed artifact to where it is used, outside the job's root. By default, do nothing.
 
-        The job calls it in every run, also if it reuses the artifact: do not change what is already published.
-
-        Args:
-            sealed: the artifact; read-only.
-            progress: receives messages and warnings.
-
-        Returns:
-            What was published and where, such as `version 3: serving/mnist/3`; empty if nothing was.
-
-        Raises:
-            JobError: if publishing fails.
+        The job calls it in every run, also if it reuses the artifact: do not change what is already published. Return
+        what was published and where, such as `version 3: serving/mnist/3`, or an empty string; raise a JobError if
+        publishing fails.
         """
         return ""
 
@@ -181,11 +166,7 @@ class Component(ABC, Generic[ConfigT]):
 
     @classmethod
     def signature(cls) -> Signature:
-        """Return the artifact types that the annotations of `run` declare.
-
-        Raises:
-            TypeError: if an annotation is missing or is not an artifact.
-        """
+        """Return the artifact types that the annotations of `run` declare; TypeError if one is not an artifact."""
         hints = typing.get_type_hints(cls.run)
         inputs: dict[str, type[Artifact]] = {}
         optional: dict[str, type[Artifact]] = {}

@@ -1,6 +1,6 @@
 """The errors of the job, as one tree. Each class has the exit code that a batch runner receives.
 
-JobError                    1  a defect, or a failure that fits nothing below
+JobError                    1  an internal error, or a failure that fits nothing below
 ├── ConfigError             2  the configuration or the command line is invalid
 ├── DataError               3  the data is missing, malformed or does not fit
 │   └── IntegrityError      3  a sealed artifact differs from its manifest
@@ -9,20 +9,17 @@ JobError                    1  a defect, or a failure that fits nothing below
 └── TerminationError      143  the job was interrupted, by SIGTERM or from the keyboard
 """
 
-from __future__ import annotations
-
 from enum import IntEnum
-from typing import TYPE_CHECKING, ClassVar
+from typing import ClassVar, Self
 
-if TYPE_CHECKING:
-    from pydantic import ValidationError
+from pydantic import ValidationError
 
 
 class ExitCode(IntEnum):
     """Exit codes of the job; a batch runner uses them to decide whether to retry."""
 
     SUCCEEDED = 0
-    DEFECT = 1
+    INTERNAL_ERROR = 1
     USAGE = 2
     BAD_DATA = 3
     NOT_BLESSED = 4
@@ -43,13 +40,11 @@ class JobError(Exception):
     job.yaml:3: epochs is -1; correct it; 2
     """
 
-    exit_code: ClassVar[ExitCode] = ExitCode.DEFECT
+    exit_code: ClassVar[ExitCode] = ExitCode.INTERNAL_ERROR
 
     def __init__(self, headline: str, *, expected: str = "", remedy: str = "") -> None:
         super().__init__(headline)
-        self.headline = headline
-        self.expected = expected
-        self.remedy = remedy
+        self.headline, self.expected, self.remedy = headline, expected, remedy
 
 
 class ConfigError(JobError):
@@ -58,20 +53,17 @@ class ConfigError(JobError):
     exit_code = ExitCode.USAGE
 
     @classmethod
-    def at(cls, where: str, problem: str, *, expected: str = "", remedy: str = "correct it") -> ConfigError:
+    def at(cls, where: str, problem: str, *, expected: str = "", remedy: str = "correct it") -> Self:
         """Return the error for a value at a place, such as a line of a file or a command-line option."""
         return cls(f"{where}: {problem}", expected=expected, remedy=remedy)
 
     @classmethod
     def not_writable(
         cls, folder: object, error: OSError, *, remedy: str = "name another folder, or give the job permission"
-    ) -> ConfigError:
+    ) -> Self:
         """Return the error for a folder that the operating system does not let the job write to."""
-        return cls(
-            f"cannot write to {folder}: {error.strerror or error}",
-            expected="a folder that the job may write to",
-            remedy=remedy,
-        )
+        problem = f"cannot write to {folder}: {error.strerror or error}"
+        return cls(problem, expected="a folder that the job may write to", remedy=remedy)
 
 
 class DataError(JobError):

@@ -1,23 +1,16 @@
 """Numbers as text."""
 
-from __future__ import annotations
-
 from collections.abc import Iterable
 
-DEFAULT_DIGITS = 4
 MAX_DIGITS = 17
 """Significant digits that distinguish every float64 from all others."""
 SIZE_UNITS = ("bytes", "kB", "MB", "GB", "TB")
 
 
-def format_distinct(value: float, others: Iterable[float], form: str, digits: int = DEFAULT_DIGITS) -> str:
+def format_distinct(value: float, others: Iterable[float], form: str, digits: int = 4) -> str:
     """Format a number with enough digits to distinguish it from others that it does not equal.
 
-    Args:
-        value: the number.
-        others: the numbers that it is compared with.
-        form: a format specification with a placeholder for the number of digits, such as `.{}g`.
-        digits: the minimum number of digits.
+    `form` is a format specification with a placeholder for the number of digits, which is at least `digits`.
 
     >>> format_distinct(0.98996, [0.99], ".{}g"), format_distinct(0.98765, [0.99], ".{}g")
     ('0.98996', '0.9877')

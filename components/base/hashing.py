@@ -1,7 +1,5 @@
 """SHA-256 of files and of values."""
 
-from __future__ import annotations
-
 import hashlib
 import json
 from pathlib import Path
@@ -19,9 +17,6 @@ def value_sha256(value: Any) -> str:
 
     >>> value_sha256({"b": 1, "a": [2]}) == value_sha256({"a": [2], "b": 1})
     True
-
-    Raises:
-        ValueError: if it contains a number that JSON cannot represent, such as NaN.
     """
     text = json.dumps(value, sort_keys=True, separators=(",", ":"), ensure_ascii=False, allow_nan=False)
     return hashlib.sha256(text.encode()).hexdigest()

@@ -1,7 +1,5 @@
 """GitHub-flavoured Markdown: escaped text, code and tables."""
 
-from __future__ import annotations
-
 import re
 from collections.abc import Iterable, Sequence
 
@@ -54,9 +52,7 @@ def fenced(value: str, language: str) -> Markdown:
 def table(columns: Sequence[str], rows: Iterable[Sequence[str]]) -> Markdown:
     """Return a table. Columns of numbers are aligned right, all others left.
 
-    Args:
-        columns: the header cells.
-        rows: as many cells each. A cell that is not `Markdown` is escaped; a `Markdown` cell must not contain a pipe.
+    A cell that is not `Markdown` is escaped; a `Markdown` cell must not contain a pipe.
     """
     cells = [[escape(cell) for cell in row] for row in rows]
     alignment = [

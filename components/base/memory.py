@@ -1,9 +1,7 @@
 """The memory budget: how many bytes of images a component may keep in memory at once."""
 
-from __future__ import annotations
-
 import re
-from typing import Annotated, Any
+from typing import Annotated
 
 from pydantic import BeforeValidator, WithJsonSchema
 from pydantic_core import PydanticCustomError
@@ -24,9 +22,6 @@ def parse_memory_budget(value: object) -> int:
 
     >>> parse_memory_budget("1GB"), parse_memory_budget("1.5 GiB"), parse_memory_budget(64_000_000)
     (1000000000, 1610612736, 64000000)
-
-    Raises:
-        ValueError: if it is not a size from 16 MB to 1000 TB.
     """
     size = value if isinstance(value, int) and not isinstance(value, bool) else None
     if isinstance(value, str) and (match := SIZE_PATTERN.fullmatch(value)) and match[2] in BYTES_PER_UNIT:
@@ -36,14 +31,12 @@ def parse_memory_budget(value: object) -> int:
     return size
 
 
-MEMORY_BUDGET_SCHEMA: dict[str, Any] = {
-    "anyOf": [
-        {"type": "integer", "minimum": MIN_BUDGET_BYTES, "maximum": MAX_BUDGET_BYTES},
-        {"type": "string", "pattern": f"^(?:{SIZE_PATTERN.pattern})$"},
-    ]
-}
+_NUMBER_SCHEMA = {"type": "integer", "minimum": MIN_BUDGET_BYTES, "maximum": MAX_BUDGET_BYTES}
+_TEXT_SCHEMA = {"type": "string", "pattern": f"^(?:{SIZE_PATTERN.pattern})$"}
 
-MemoryBudget = Annotated[int, BeforeValidator(parse_memory_budget), WithJsonSchema(MEMORY_BUDGET_SCHEMA)]
+MemoryBudget = Annotated[
+    int, BeforeValidator(parse_memory_budget), WithJsonSchema({"anyOf": [_NUMBER_SCHEMA, _TEXT_SCHEMA]})
+]
 """Bytes of images that a component keeps in memory at once, in addition to its libraries.
 
 It decides the chunk size, never the result: exclude it from `identity()`. Only labels, row numbers and digests, some

@@ -1,7 +1,5 @@
 """Progress: the interface through which a component reports what it does."""
 
-from __future__ import annotations
-
 from collections.abc import Mapping, Sequence
 from typing import Protocol
 
@@ -18,30 +16,17 @@ class Progress(Protocol):
         """Called with one sentence that the user should not miss."""
 
     def resumed(self, *, epoch: int, step: int, history: Sequence[Epoch] = ()) -> None:
-        """Called when training resumes from a checkpoint.
-
-        Args:
-            epoch: the epoch that continues, from 1.
-            step: training steps of it that are already done.
-            history: the completed epochs, the first one first.
-        """
+        """Called when training resumes from a checkpoint, after `step` steps of `epoch`; epochs count from 1."""
 
     def epoch_begin(self, *, epoch: int, epochs: int, steps: int) -> None:
-        """Called when an epoch begins.
-
-        Args:
-            epoch: its number, from 1.
-            epochs: the maximum number of epochs.
-            steps: training steps in this epoch.
-        """
+        """Called when an epoch of at most `epochs` begins, with the number of its training steps."""
 
     def training_step(self, *, step: int, images: int, metrics: Mapping[str, float]) -> None:
-        """Called during an epoch.
+        """Called during an epoch, with the running training metrics, such as `loss` and `accuracy`.
 
         Args:
             step: training steps done in this epoch.
             images: images processed in this epoch by this attempt.
-            metrics: running training metrics of the epoch, such as `loss` and `accuracy`.
         """
 
     def epoch_end(self, *, metrics: Mapping[str, float]) -> None:

@@ -1,7 +1,5 @@
 """Termination: the interface through which a component checks whether the job must stop."""
 
-from __future__ import annotations
-
 from contextlib import AbstractContextManager, nullcontext
 from typing import Protocol
 
@@ -14,17 +12,12 @@ class Termination(Protocol):
         """Whether the job must stop."""
 
     def check(self) -> None:
-        """Raise an error if the job must stop. Call it between units of work.
-
-        Raises:
-            TerminationError: if the job must stop.
-        """
+        """Raise TerminationError if the job must stop. Call it between units of work."""
 
     def deferred(self) -> AbstractContextManager[None]:
-        """Return a context manager within which the job does not interrupt the component.
+        """Return a context manager within which the component has time to save its progress after the request.
 
-        Outside it, the job interrupts work that continues for seconds after the request. Inside it, the component has
-        time to save its progress, and must check `requested` often.
+        Outside it, the job interrupts work that continues for seconds. Inside it, check `requested` often.
         """
 
 

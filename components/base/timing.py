@@ -1,12 +1,11 @@
 """Timing: the named parts of a step, in wall time and CPU time."""
 
-from __future__ import annotations
-
 import os
 import time
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass
+from typing import Self
 
 
 @dataclass(frozen=True)
@@ -18,17 +17,17 @@ class Elapsed:
     cpu_seconds: float = 0.0
     """CPU time of all threads of the process and of its child processes that have ended."""
 
-    def __add__(self, other: Elapsed) -> Elapsed:
-        return Elapsed(self.seconds + other.seconds, self.cpu_seconds + other.cpu_seconds)
+    def __add__(self, other: Self) -> Self:
+        return type(self)(self.seconds + other.seconds, self.cpu_seconds + other.cpu_seconds)
 
-    def __sub__(self, other: Elapsed) -> Elapsed:
-        return Elapsed(self.seconds - other.seconds, self.cpu_seconds - other.cpu_seconds)
+    def __sub__(self, other: Self) -> Self:
+        return type(self)(self.seconds - other.seconds, self.cpu_seconds - other.cpu_seconds)
 
 
 def read_clocks() -> Elapsed:
     """Read both clocks; only the difference of two readings has a meaning."""
-    children = os.times()
-    return Elapsed(time.perf_counter(), time.process_time() + children.children_user + children.children_system)
+    times = os.times()
+    return Elapsed(time.perf_counter(), time.process_time() + times.children_user + times.children_system)
 
 
 class Stopwatch:
@@ -36,9 +35,6 @@ class Stopwatch:
 
     Nested parts do not overlap: time counts only for the innermost part that is open, so the sum of the parts never
     exceeds the total. Use it from one thread; CPU time includes all threads.
-
-    Args:
-        read: reads the clocks.
 
     >>> stopwatch = Stopwatch(read=iter(Elapsed(float(second)) for second in range(9)).__next__)
     >>> with stopwatch.timed("reading"), stopwatch.timed("imports"):
@@ -75,7 +71,6 @@ class Stopwatch:
         return self._read() - self._started
 
     def _count(self) -> None:
-        """Add the time since the last call to the innermost open part."""
         now = self._read()
         if self._open:
             self._parts[self._open[-1]] += now - self._counted_until

@@ -1,7 +1,5 @@
 """ExampleGen: reads a source of labelled images and writes three splits."""
 
-from __future__ import annotations
-
 from typing import Any
 
 from components.artifacts import Examples, Stored
@@ -51,13 +49,10 @@ class ExampleGen(Component[ExampleGenConfig]):
     def run(self, context: Context, /, *, baseline: Stored[Examples] | None = None) -> Examples:
         """Write one Parquet file per split, and `anomalies.csv` if images are anomalous.
 
-        Raises:
-            DataError: if the source is missing, malformed or too small to split, or has an anomaly of level `error`.
-            ConfigError: if the strategy is `official` and the source has no test set.
-            StorageError: if the disk is full; scratch files take the size of all images once or twice.
+        Scratch files take the size of all images once or twice.
         """
         with context.timed("imports"):
-            from components.example_gen.validation.image_index import ImageIndex
+            from components.example_gen.validation.image_checks import ImageIndex
             from components.example_gen.validation.validate import validate_examples
             from components.example_gen.write import no_observer, write_dataset
             from components.io.raw_images import scratch_folder
@@ -81,6 +76,5 @@ class ExampleGen(Component[ExampleGenConfig]):
                     observer=index.add if checks.needs_images else no_observer,
                 )
         with context.timed("validating"):
-            return validate_examples(
-                examples, index, checks, context, baseline=None if baseline is None else baseline.artifact
-            )
+            other = None if baseline is None else baseline.artifact
+            return validate_examples(examples, index, checks, context, baseline=other)

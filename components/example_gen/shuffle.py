@@ -6,21 +6,16 @@ does not depend on the size of the buckets. (The first pass is the distribution 
 vol. 3, section 5.4.9.)
 """
 
-from __future__ import annotations
-
 import hashlib
 from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass
 from pathlib import Path
-from typing import TYPE_CHECKING
 
 import numpy as np
+from numpy.typing import NDArray
 
 from components.io.raw_images import LabelledImages
 from components.runtime.disk import disk_space_guard
-
-if TYPE_CHECKING:
-    from numpy.typing import NDArray
 
 
 @dataclass(frozen=True)
@@ -41,19 +36,10 @@ def make_buckets(rows: NDArray[np.int64], *, start: int, size: int) -> list[Buck
 def distribute(
     parts: Sequence[LabelledImages], buckets: Sequence[Bucket], path: Path, check: Callable[[], None]
 ) -> str:
-    """Write every image into its bucket: the first pass.
+    """Write every image into its bucket, the first pass; return the SHA-256 of images and labels in source order.
 
-    Args:
-        parts: all images of the source; rows are numbered through all parts.
-        buckets: contain every row exactly once.
-        path: the file to write.
-        check: called between chunks; may raise.
-
-    Returns:
-        The SHA-256 of all images and labels in the source's order, in hexadecimal.
-
-    Raises:
-        StorageError: if the disk is full.
+    Rows are numbered through all parts, and the buckets contain every row exactly once. `check` is called between
+    chunks.
     """
     bucket_of = np.empty(sum(map(len, parts)), dtype=np.int32)
     for number, bucket in enumerate(buckets):
@@ -85,11 +71,7 @@ def distribute(
 def read_bucket(
     bucket: Bucket, path: Path, pixels: int, *, group: int
 ) -> Iterator[tuple[NDArray[np.int64], NDArray[np.uint8]]]:
-    """Read a bucket and yield its images in the split's order: the second pass.
-
-    Yields:
-        Rows in the source, and their images as uint8 [some, pixels], `group` images at a time.
-    """
+    """Yield `group` images at a time in the split's order, the second pass: source rows and uint8 [batch, pixels]."""
     rows = bucket.rows
     images = np.fromfile(path, np.uint8, len(rows) * pixels, offset=bucket.start * pixels).reshape(-1, pixels)
     positions = np.empty(len(rows), dtype=np.int64)

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
-from typing import TYPE_CHECKING, Annotated, Literal
+from typing import TYPE_CHECKING, Annotated, Literal, Self
 
 from pydantic import Field, model_validator
 
@@ -32,7 +32,7 @@ class SplitConfig(ComponentConfig):
     """Fraction of all images, by default 0.15; not valid for `official`."""
 
     @model_validator(mode="after")
-    def _leaves_training_images(self) -> SplitConfig:
+    def _leaves_training_images(self) -> Self:
         if self.strategy == "official":
             if self.test is not None:
                 raise ValueError("`test` is not valid for the strategy `official`, which keeps the source's test set")
@@ -50,12 +50,7 @@ class SplitConfig(ComponentConfig):
 
 
 def assign_splits(dataset: Dataset, config: SplitConfig, seed: int) -> dict[str, NDArray[np.int64]]:
-    """Return the rows of each split, shuffled. Rows of the test set follow those of the training set.
-
-    Raises:
-        ConfigError: if the strategy is `official` and the source has no test set.
-        DataError: if the dataset is too small to split.
-    """
+    """Return the rows of each split, shuffled. Rows of the test set follow those of the training set."""
     import numpy as np
 
     train, test = dataset.train, dataset.test
@@ -77,16 +72,7 @@ def assign_splits(dataset: Dataset, config: SplitConfig, seed: int) -> dict[str,
 def split_rows(
     labels: NDArray[np.int64], fractions: dict[str, float], *, seed: int, class_names: Sequence[str]
 ) -> dict[str, NDArray[np.int64]]:
-    """Shuffle rows into splits that have each class in the same proportion.
-
-    Args:
-        labels: int64 [rows].
-        fractions: for each split but `train`, its fraction of all rows, above 0.
-        seed: of the shuffle.
-        class_names: for error messages.
-
-    Returns:
-        The row numbers, int64, of `train` and of each split in `fractions`.
+    """Shuffle rows into `train` and the splits of `fractions`, with every class in the same proportion in each.
 
     Raises:
         DataError: if a split has no image of a class.

@@ -1,7 +1,5 @@
 """The training history as a CSV file."""
 
-from __future__ import annotations
-
 import csv
 from collections.abc import Iterable
 from pathlib import Path

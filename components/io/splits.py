@@ -10,26 +10,22 @@ DuckDB, Polars and Spark read them too. Scaled splits are `.npy` files, read as 
 reads or writes a pickle. A split may be larger than memory: all functions that process a whole split do so in batches.
 """
 
-from __future__ import annotations
-
 import math
 from collections.abc import Callable, Iterable, Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
-from typing import TYPE_CHECKING, Generic, TypeVar
+from typing import Generic, TypeVar
 
 import numpy as np
 import pandas as pd
 import pyarrow as pa
 import pyarrow.parquet as pq
+from numpy.typing import NDArray
 
 from components.artifacts import Evaluation, Examples, ExamplesSplit, Stored, TransformedExamples, TransformedSplit
 from components.base.errors import DataError
 from components.io.raw_images import CHUNK_BYTES
-
-if TYPE_CHECKING:
-    from numpy.typing import NDArray
 
 MAX_GROUP_ROWS = 8192
 """Rows of a Parquet row group: 6.4 MB of 28x28 images, the smallest part that a reader can load."""
@@ -112,17 +108,7 @@ def iterate_examples(examples: Stored[Examples], split: ExamplesSplit, *, rows: 
 
 
 def write_scaled(batches: Iterable[ImageSplit[np.float32]], images: Path, labels: Path, *, count: int) -> None:
-    """Write a scaled split as two NumPy files, with the bytes that `numpy.save` would write.
-
-    Args:
-        batches: the split in order.
-        images: the file of images.
-        labels: the file of labels.
-        count: total number of images.
-
-    Raises:
-        DataError: if the batches contain another number of images.
-    """
+    """Write a scaled split of `count` images as two NumPy files, with the bytes that `numpy.save` would write."""
     all_labels: list[NDArray[np.int64]] = []
     with images.open("wb") as file:
         for batch in batches:
@@ -133,9 +119,8 @@ def write_scaled(batches: Iterable[ImageSplit[np.float32]], images: Path, labels
             all_labels.append(batch.labels.copy())  # a view would keep the whole batch in memory
     written = sum(map(len, all_labels))
     if written != count:
-        raise DataError(
-            f"a split has {written} images", expected=f"{count}, as in its manifest", remedy="run ExampleGen again"
-        )
+        expected = f"{count}, as in its manifest"
+        raise DataError(f"a split has {written} images", expected=expected, remedy="run ExampleGen again")
     np.save(labels, np.concatenate(all_labels), allow_pickle=False)
 
 

@@ -1,7 +1,5 @@
 """Smoke test of an installation: one step of a jit-compiled convolution on each device."""
 
-from __future__ import annotations
-
 import time
 from dataclasses import dataclass
 from typing import Any
@@ -61,7 +59,6 @@ def check_device(tf: Any, name: str, model: str = "") -> CheckedDevice:
 
 
 def _check_result(name: str, loss: Any, gradient: Any) -> str:
-    """Return what is wrong with the result of a step, or an empty string."""
     if not loss.device.endswith(f":{name}"):
         return f"TensorFlow used {loss.device} instead"
     # On ones, a kernel of 3x3 ones gives nines; the gradient of their mean by each weight is 1 / FILTERS.

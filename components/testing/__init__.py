@@ -9,13 +9,3 @@ from components.testing.fakes import (
     FakeTransform,
     FakeVisualizer,
 )
-
-__all__ = [
-    "ComponentContract",
-    "FakeEvaluator",
-    "FakeExampleGen",
-    "FakePusher",
-    "FakeTrainer",
-    "FakeTransform",
-    "FakeVisualizer",
-]

@@ -10,29 +10,17 @@ Derive a test class, set its component, and pytest collects it:
 Fakes make the inputs, so that only your component is under test. It runs twice: one run is shared by all tests.
 """
 
-from __future__ import annotations
-
-import hashlib
-import os
-from collections.abc import Iterator
-from contextlib import contextmanager
+import contextlib
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, ClassVar
 
 from pydantic import ValidationError
 
-from components.artifacts import (
-    Artifact,
-    Evaluation,
-    Examples,
-    Figures,
-    Model,
-    PushedModel,
-    Stored,
-    TransformedExamples,
-)
+from components.artifacts import Evaluation, Examples, Figures, Model, PushedModel, TransformedExamples
+from components.artifacts.base import Artifact, Stored
 from components.base.component import Component, ComponentConfig, Context
+from components.base.hashing import file_sha256
 from components.base.progress import NoProgress
 
 
@@ -48,13 +36,10 @@ class ContractRun:
 
 
 class ComponentContract:
-    """Tests that every component must pass.
-
-    Attributes:
-        component: the component under test.
-    """
+    """Tests that every component must pass."""
 
     component: ClassVar[Component[Any]]
+    """The component under test."""
     _shared: ClassVar[ContractRun]
 
     def test_its_types_are_artifacts(self) -> None:
@@ -106,7 +91,7 @@ class ComponentContract:
         if folder is None or folder.is_absolute():  # a test must not write to a real destination
             return
         sealed = self.run_once(tmp_path_factory).output
-        with _working_folder(tmp_path):
+        with contextlib.chdir(tmp_path):
             self.component.publish(sealed, NoProgress())
             published = _files(tmp_path)
             self.component.publish(sealed, NoProgress())
@@ -129,7 +114,7 @@ class ComponentContract:
             inputs = {name: made[kind] for name, kind in cls.component.signature().inputs.items()}
             input_files = {name: _files(stored.directory) for name, stored in inputs.items()}
             working_folder = tmp_path_factory.mktemp("working")
-            with _working_folder(working_folder):
+            with contextlib.chdir(working_folder):
                 output = cls._run(tmp_path_factory.mktemp("run") / "output", inputs)
             cls._shared = ContractRun(inputs, input_files, working_folder, output)
         return cls._shared
@@ -141,12 +126,7 @@ class ComponentContract:
 
 
 def make_inputs(directory: Path, *, saved_model: bool = False) -> dict[type[Artifact], Stored[Any]]:
-    """Make one small artifact of each kind that a component reads, and return them by kind.
-
-    Args:
-        directory: where to write.
-        saved_model: whether the model includes the placeholder of a SavedModel (see `FakeTrainerConfig`).
-    """
+    """Write one small artifact of each kind that a component reads to a directory, and return them by kind."""
     from components.testing.fakes import FakeEvaluator, FakeExampleGen, FakeTrainer, FakeTransform
 
     trainer = FakeTrainer(FakeTrainer.Config(saved_model=saved_model))
@@ -160,20 +140,7 @@ def make_inputs(directory: Path, *, saved_model: bool = False) -> dict[type[Arti
     return made
 
 
-@contextmanager
-def _working_folder(folder: Path) -> Iterator[None]:
-    previous = Path.cwd()
-    os.chdir(folder)
-    try:
-        yield
-    finally:
-        os.chdir(previous)
-
-
 def _files(directory: Path) -> dict[str, str]:
     """Return the SHA-256 of every file below a directory, by relative path."""
-    return {
-        path.relative_to(directory).as_posix(): hashlib.sha256(path.read_bytes()).hexdigest()
-        for path in sorted(directory.rglob("*"))
-        if path.is_file()
-    }
+    files = (path for path in sorted(directory.rglob("*")) if path.is_file())
+    return {path.relative_to(directory).as_posix(): file_sha256(path) for path in files}

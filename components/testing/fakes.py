@@ -4,28 +4,17 @@ They pass the same contract as the real components and can be mixed with them in
 train a real Trainer, and the real Evaluator scores FakeTrainer's model, a nearest-centroid classifier.
 """
 
-from __future__ import annotations
-
 from itertools import combinations
 from pathlib import Path
 from typing import Annotated, Any
 
 from pydantic import Field
 
-from components.artifacts import (
-    Evaluation,
-    Examples,
-    Export,
-    Figure,
-    Figures,
-    Model,
-    PushedModel,
-    SplitOverlap,
-    Splits,
-    Stored,
-    TransformedExamples,
-    TransformedSplit,
-)
+from components.artifacts import Evaluation, Examples, Figures, Model, PushedModel, TransformedExamples
+from components.artifacts.base import SPLITS, Splits, Stored
+from components.artifacts.figures import Figure
+from components.artifacts.model import Export
+from components.artifacts.transformed import SplitOverlap, TransformedSplit
 from components.base.component import Component, ComponentConfig, Context, Seed
 from components.base.memory import DEFAULT_MEMORY_BUDGET
 from components.base.progress import Progress
@@ -49,7 +38,6 @@ class FakeExampleGen(Component[FakeExampleGenConfig]):
     libraries = ("numpy", "pandas", "pyarrow", "scikit-learn")
 
     def run(self, context: Context, /) -> Examples:
-        """Write one Parquet file per split."""
         import numpy as np
 
         from components.example_gen.sources.base import Dataset
@@ -100,8 +88,6 @@ class FakeTransform(Component[FakeTransformConfig]):
     libraries = ("numpy", "pyarrow")
 
     def run(self, context: Context, /, *, examples: Stored[Examples]) -> TransformedExamples:
-        """Write two NumPy files per split, and an empty file for the graph."""
-        from components.artifacts import SPLITS
         from components.inference.transform_graph import apply_numpy, scaling_graph
         from components.io.splits import ImageSplit, iterate_examples, write_scaled
 
@@ -146,7 +132,6 @@ class FakeTrainer(Component[FakeTrainerConfig]):
     libraries = ("numpy", "scikit-learn")
 
     def run(self, context: Context, /, *, transformed: Stored[TransformedExamples]) -> Model:
-        """Write `weights.npz`, a history of one epoch and, if configured, `saved_model/`."""
         import numpy as np
 
         from components.inference import write_linear_model
@@ -185,7 +170,6 @@ class FakeEvaluator(Component[FakeEvaluatorConfig]):
     libraries = ("numpy", "pandas", "pyarrow", "scikit-learn")
 
     def run(self, context: Context, /, *, transformed: Stored[TransformedExamples], model: Stored[Model]) -> Evaluation:
-        """Write predictions and metrics as the Evaluator does."""
         import numpy as np
 
         from components.evaluator.config import EvaluatorConfig, Threshold
@@ -205,14 +189,10 @@ class FakeEvaluator(Component[FakeEvaluatorConfig]):
         return evaluation
 
 
-class FakeVisualizerConfig(ComponentConfig):
-    """Configuration of FakeVisualizer, which has no options."""
+class FakeVisualizer(Component[ComponentConfig]):
+    """Writes the mean test image as its only figure. It has no options."""
 
-
-class FakeVisualizer(Component[FakeVisualizerConfig]):
-    """Writes the mean test image as its only figure."""
-
-    Config = FakeVisualizerConfig
+    Config = ComponentConfig
     libraries = ("numpy", "pillow")
 
     def run(
@@ -225,7 +205,6 @@ class FakeVisualizer(Component[FakeVisualizerConfig]):
         model: Stored[Model],  # noqa: ARG002
         evaluation: Stored[Evaluation],
     ) -> Figures:
-        """Write `mean.png`."""
         import numpy as np
         from PIL import Image
 
@@ -235,15 +214,14 @@ class FakeVisualizer(Component[FakeVisualizerConfig]):
         mean = np.rint(images.mean(axis=0)[..., 0] * 255).astype(np.uint8)
         Image.fromarray(mean).save(context.output / "mean.png")
         accuracy = evaluation.artifact.metrics.accuracy
-        return Figures(
-            figures=(Figure(name="mean", file="mean.png", title="Mean image", alt=f"accuracy {accuracy:.0%}"),)
-        )
+        figure = Figure(name="mean", file="mean.png", title="Mean image", alt=f"accuracy {accuracy:.0%}")
+        return Figures(figures=(figure,))
 
 
 class FakePusherConfig(ComponentConfig):
     """Configuration of FakePusher."""
 
-    destination: str | None = None
+    destination: Path | None = None
     """The folder of the versions; None to publish nothing."""
 
 
@@ -256,7 +234,6 @@ class FakePusher(Component[FakePusherConfig]):
         return {}
 
     def run(self, context: Context, /, *, model: Stored[Model], evaluation: Stored[Evaluation]) -> PushedModel:
-        """Write `servable/` with a copy of the model's weights file."""
         from components.pusher.metadata import write_statement
         from components.pusher.servable import SAVED_MODEL_FILE, SERVABLE_DIRECTORY, describe_servable
 
@@ -270,9 +247,8 @@ class FakePusher(Component[FakePusherConfig]):
     def publish(self, sealed: Stored[PushedModel], progress: Progress) -> str:
         from components.pusher.publish import publish_artifact
 
-        if self.config.destination is None:
-            return ""
-        return publish_artifact(Path(self.config.destination), sealed, progress)
+        destination = self.publish_destination()
+        return "" if destination is None else publish_artifact(destination, sealed, progress)
 
     def publish_destination(self) -> Path | None:
-        return None if self.config.destination is None else Path(self.config.destination)
+        return self.config.destination

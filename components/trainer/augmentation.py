@@ -1,7 +1,5 @@
 """Random affine augmentation of training images: rotation, zoom, shear and shift."""
 
-from __future__ import annotations
-
 import math
 from typing import Annotated, Any
 

@@ -7,20 +7,17 @@ A checkpoint is written under a temporary name, flushed to the disk and renamed 
 complete. The newest two are kept, in case the disk damages one.
 """
 
-from __future__ import annotations
-
 import re
 import shutil
 from collections.abc import Iterator, Mapping
 from pathlib import Path
-from typing import Annotated, Any, Literal
+from typing import Annotated, Any, Literal, Self
 
 import numpy as np
 from numpy.typing import NDArray
 from pydantic import Field, ValidationError
 
 from components.artifacts import Epoch, Statement
-from components.base.component import Context
 from components.base.errors import IntegrityError, first_line, first_validation_error
 from components.base.hashing import file_sha256, value_sha256
 from components.base.progress import Progress
@@ -31,7 +28,6 @@ from components.trainer.early_stopping import BestEpoch, EarlyStopping
 Arrays = dict[str, NDArray[np.generic]]
 RECORD_FILE = "checkpoint.json"
 STATE_FILE = "state.npz"
-DRAFT_NAME = "draft"
 KEPT_CHECKPOINTS = 2
 CHECKPOINT_NAME = re.compile(r"epoch-(\d{4,})-step-(\d{5,})", re.ASCII)
 OVERHEAD_BYTES = 64 * 1024
@@ -67,23 +63,16 @@ class Checkpoint(Statement):
         """The name of the checkpoint's directory."""
         return f"epoch-{self.epoch:04}-step-{self.step:05}"
 
-    def with_digest(self) -> Checkpoint:
+    def with_digest(self) -> Self:
         """Return a copy with its digest."""
-        return self.model_copy(update={"digest": self._compute_digest()})
-
-    def _compute_digest(self) -> str:
-        return value_sha256(self.model_dump(mode="json", exclude={"digest"}))
+        return self.model_copy(update={"digest": value_sha256(self.model_dump(mode="json", exclude={"digest"}))})
 
     @classmethod
-    def from_bytes(cls, content: bytes, *, where: str) -> Checkpoint:
-        """Read a record and verify its digest.
-
-        Raises:
-            IntegrityError: if the content is not a record, or has changed.
-        """
+    def from_bytes(cls, content: bytes, *, where: str) -> Self:
+        """Read a record; raise IntegrityError if the content is not one, or has changed."""
         try:
             record = cls.model_validate_json(content)
-            digest = record._compute_digest()
+            digest = record.with_digest().digest
         except ValidationError as error:
             raise _unusable(where, first_validation_error(error)) from error
         except ValueError as error:
@@ -106,15 +95,12 @@ class Checkpoints:
         self.fingerprint = fingerprint
 
     def write(self, record: Checkpoint, arrays: Arrays) -> None:
-        """Write a checkpoint, read it back, and delete all older ones except the previous one.
+        """Add the digests, write a checkpoint, read it back, and delete all older ones except the previous one.
 
-        The record's digests are computed here.
-
-        Raises:
-            StorageError: if the disk is full. Existing checkpoints stay.
-            IntegrityError: if the checkpoint does not read back. Existing checkpoints stay.
+        Existing checkpoints stay if it fails: with StorageError if the disk is full, and with IntegrityError if the
+        checkpoint does not read back.
         """
-        draft = self.directory / DRAFT_NAME
+        draft = self.directory / "draft"
         needed = sum(array.nbytes for array in arrays.values()) + OVERHEAD_BYTES
         with disk_space_guard(self.directory.parent, needed, "a checkpoint"):
             try:
@@ -154,11 +140,7 @@ class Checkpoints:
         return None
 
     def read(self, path: Path) -> tuple[Checkpoint, Arrays]:
-        """Read and verify a checkpoint.
-
-        Raises:
-            IntegrityError: if it is damaged, or belongs to another training.
-        """
+        """Read a checkpoint; raise IntegrityError if it is damaged, or belongs to another training."""
         state = path / STATE_FILE
         try:
             record = Checkpoint.from_bytes((path / RECORD_FILE).read_bytes(), where=str(path / RECORD_FILE))
@@ -188,13 +170,6 @@ class NoCheckpoints:
     def newest(self, progress: Progress) -> None: ...
 
 
-def open_checkpoints(context: Context) -> Checkpoints | NoCheckpoints:
-    """Return the checkpoints of the training that runs in a context."""
-    if context.checkpoints is None:
-        return NoCheckpoints()
-    return Checkpoints(context.checkpoints, fingerprint=context.fingerprint)
-
-
 def capture_state(classifier: Any, stopping: EarlyStopping) -> Arrays:
     """Return the state of a compiled and built classifier, and the weights of its best epoch, by name.
 
@@ -208,12 +183,8 @@ def capture_state(classifier: Any, stopping: EarlyStopping) -> Arrays:
     return arrays | best
 
 
-def restore_state(arrays: Arrays, classifier: Any) -> None:
-    """Assign the arrays of `capture_state` to a classifier that is built in the same way.
-
-    Raises:
-        IntegrityError: if the classifier has other variables.
-    """
+def restore_state(arrays: Arrays, classifier: Any, stopping: EarlyStopping) -> None:
+    """Assign the arrays of `capture_state`; raise IntegrityError if the classifier has other variables."""
     variables = dict(_variables(classifier))
     saved = {name: array for name, array in arrays.items() if not name.startswith("best/")}
     if _describe(saved) != _describe(variables):
@@ -224,11 +195,7 @@ def restore_state(arrays: Arrays, classifier: Any) -> None:
         )
     for name, variable in variables.items():
         variable.assign(saved[name])
-
-
-def best_weights(arrays: Arrays) -> list[Any]:
-    """Return the weights of the best epoch, in the order of `network.weights`."""
-    return [arrays[name] for name in sorted(arrays) if name.startswith("best/")]
+    stopping.weights = [arrays[name] for name in sorted(arrays) if name.startswith("best/")]
 
 
 def _variables(classifier: Any) -> Iterator[tuple[str, Any]]:

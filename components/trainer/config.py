@@ -1,8 +1,6 @@
 """Configuration of the Trainer: the network and how to train it."""
 
-from __future__ import annotations
-
-from typing import Annotated, Any, Literal
+from typing import Annotated, Any, Literal, Self
 
 from pydantic import AfterValidator, Field, field_validator, model_validator
 
@@ -83,9 +81,7 @@ class TrainerConfig(ComponentConfig):
         return {"schedule": OneCycleRate().schedule, **value} if isinstance(value, dict) else value
 
     @model_validator(mode="after")
-    def _check_clean_epochs(self) -> TrainerConfig:
-        if self.augmentation.clean_epochs > self.epochs:
-            raise ValueError(
-                f"augmentation.clean_epochs {self.augmentation.clean_epochs} is more than epochs {self.epochs}"
-            )
+    def _check_clean_epochs(self) -> Self:
+        if (clean_epochs := self.augmentation.clean_epochs) > self.epochs:
+            raise ValueError(f"augmentation.clean_epochs {clean_epochs} is more than epochs {self.epochs}")
         return self

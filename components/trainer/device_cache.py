@@ -1,17 +1,12 @@
 """Cache of images on the training device, so that a training step receives row numbers instead of images."""
 
-from __future__ import annotations
-
 from collections.abc import Iterator
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
 import numpy as np
 import tensorflow as tf
 
-from components.io.splits import read_rows
-
-if TYPE_CHECKING:
-    from components.io.splits import ImageSplit
+from components.io.splits import ImageSplit, read_rows
 
 PEAK_COPIES = 3
 """While rows are loaded they exist as an array, a tensor and the variable: loading 500 MB raised peak memory by
@@ -21,10 +16,7 @@ PEAK_COPIES = 3
 def rows_within_budget(
     budget: int, train: ImageSplit[np.float32], validation: ImageSplit[np.float32]
 ) -> tuple[int, int]:
-    """Return how many rows of the training and of the validation split may be loaded at once, at least one each.
-
-    `budget`, in bytes, is divided in proportion to the sizes of the splits.
-    """
+    """Divide a budget of bytes in proportion to the sizes of the splits; return rows of each, at least one."""
     row_bytes = PEAK_COPIES * int(np.prod(train.images.shape[1:])) * train.images.dtype.itemsize
     fraction = min(1.0, budget / (row_bytes * (len(train) + len(validation))))
     return max(1, int(fraction * len(train))), max(1, int(fraction * len(validation)))

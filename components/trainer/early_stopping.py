@@ -1,14 +1,8 @@
 """Early stopping whose state a checkpoint can store: the best epoch so far and its weights."""
 
-from __future__ import annotations
-
-from typing import TYPE_CHECKING, Any, Literal
+from typing import Any, Literal
 
 from components.artifacts import Epoch, Statement
-
-if TYPE_CHECKING:
-    import numpy as np
-    from numpy.typing import NDArray
 
 Monitor = Literal["val_loss", "val_accuracy", "epoch"]
 
@@ -38,8 +32,7 @@ class EarlyStopping:
         self.monitor: Monitor = monitor
         self.patience = patience
         self.best = BestEpoch()
-        self.weights: list[NDArray[np.generic]] = []
-        """Of the best epoch, in the order of `network.weights`."""
+        self.weights: list[Any] = []  # NumPy arrays, in the order of `network.weights`
 
     def update(self, row: Epoch, network: Any) -> None:
         """Compare the epoch that just ended with the best one; `network` has its weights."""

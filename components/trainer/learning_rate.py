@@ -1,7 +1,5 @@
 """Learning-rate schedules over the steps of a training."""
 
-from __future__ import annotations
-
 from typing import Annotated, Any, Literal
 
 from pydantic import ConfigDict, Field
@@ -48,13 +46,12 @@ class CosineRate(ComponentConfig):
 
 
 class OneCycleRate(ComponentConfig):
-    """Up from a tenth of `peak` to `peak`, then down to zero, both linear (L. Smith, 1-cycle policy, 2018).
+    """Up from a tenth of `peak` to `peak`, then down to zero, both linear (L. Smith, "A disciplined approach to neural
+    network hyper-parameters: Part 1", 2018).
 
-    Source: L. Smith, "A disciplined approach to neural network hyper-parameters: Part 1", 2018.
-
-        >>> schedule = OneCycleRate(peak=1.0, warmup=0.5).build(20)
-        >>> [round(float(schedule(step)), 2) for step in (0, 10, 15, 20)]
-        [0.1, 1.0, 0.5, 0.0]
+    >>> schedule = OneCycleRate(peak=1.0, warmup=0.5).build(20)
+    >>> [round(float(schedule(step)), 2) for step in (0, 10, 15, 20)]
+    [0.1, 1.0, 0.5, 0.0]
     """
 
     schedule: Literal["one_cycle"] = "one_cycle"

@@ -1,9 +1,6 @@
 """Convolutional network: three convolutions with max-pooling, two dense layers, softmax."""
 
-from __future__ import annotations
-
 import hashlib
-from collections.abc import Iterator
 from typing import Annotated, Any, Literal
 
 from pydantic import Field
@@ -62,18 +59,22 @@ def build_network(
         ConfigError: if the images are too small for the poolings.
     """
     import keras
+    import numpy as np
     from keras import layers
 
     _check_image_size(config, *image_shape[:2])
-    seeds = _seeds(seed)
+    random = np.random.default_rng(seed)
     policy = keras.dtype_policies.DTypePolicy(precision)
     network: list[Any] = [keras.Input(image_shape, name="image")]
 
     def add(layer_class: Any, *args: Any, name: str, **options: Any) -> None:
         network.append(layer_class(*args, dtype=policy, name=name, **options))
 
+    def next_seed() -> int:
+        return int(random.integers(2**31))
+
     def he_normal() -> Any:  # K. He et al., "Delving Deep into Rectifiers", 2015, for layers before a ReLU
-        return keras.initializers.HeNormal(seed=next(seeds))
+        return keras.initializers.HeNormal(seed=next_seed())
 
     use_bias = not config.batch_normalization
     pooling_padding = "valid" if config.pooling == POOLING_STRIDE else "same"
@@ -88,9 +89,9 @@ def build_network(
     add(layers.Flatten, name="flatten")
     for n, units in enumerate(config.dense, start=1):
         if config.dropout:
-            add(layers.Dropout, config.dropout, name=f"dropout_{n}", seed=next(seeds))
+            add(layers.Dropout, config.dropout, name=f"dropout_{n}", seed=next_seed())
         add(layers.Dense, units, "relu", name=f"dense_{n}", kernel_initializer=he_normal())
-    glorot = keras.initializers.GlorotUniform(seed=next(seeds))
+    glorot = keras.initializers.GlorotUniform(seed=next_seed())
     network.append(layers.Dense(classes, "softmax", kernel_initializer=glorot, name="probabilities"))
     # All layers at once: `Sequential.add` rebuilds the network after each one.
     return keras.Sequential(network, name=NETWORK_LAYER)
@@ -118,12 +119,3 @@ def _check_image_size(config: NetworkConfig, height: int, width: int) -> None:
             expected=f"at least {smallest}x{smallest} pixels",
             remedy="set a larger example_gen.source.size, or use larger images",
         )
-
-
-def _seeds(seed: int) -> Iterator[int]:
-    """Yield seeds that differ from each other and from those of any other `seed`."""
-    import numpy as np
-
-    generator = np.random.default_rng(seed)
-    while True:
-        yield int(generator.integers(2**31))

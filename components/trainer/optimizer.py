@@ -1,7 +1,5 @@
 """The optimizer: Adam, or AdamW where weights decay."""
 
-from __future__ import annotations
-
 from typing import Annotated, Any
 
 from pydantic import Field

@@ -1,17 +1,13 @@
 """Training and validation steps: a Keras model around the network, and the batches that it takes."""
 
-from __future__ import annotations
-
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
 import keras
 import tensorflow as tf
 
 from components.trainer.augmentation import SEED_MASK, augment
-
-if TYPE_CHECKING:
-    from components.trainer.config import TrainerConfig
-    from components.trainer.device_cache import DeviceCache
+from components.trainer.config import TrainerConfig
+from components.trainer.device_cache import DeviceCache
 
 
 class Classifier(keras.Model):  # type: ignore[misc]

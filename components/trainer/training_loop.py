@@ -1,29 +1,24 @@
 """Training loop: fit a network epoch by epoch, so that training can stop after any step and resume there."""
 
-from __future__ import annotations
-
 import math
+import time
 from collections import Counter
-from typing import TYPE_CHECKING, Any, NoReturn
+from typing import Any, NoReturn
 
 import keras
+import numpy as np
 import tensorflow as tf
 
 from components.artifacts import Epoch
 from components.base.component import Context
 from components.base.errors import ConfigError, TerminationError
-from components.trainer.checkpoint import Checkpoint, best_weights, capture_state, open_checkpoints, restore_state
-from components.trainer.checkpoint_policy import CheckpointPolicy
+from components.io.splits import ImageSplit
+from components.trainer.checkpoint import Checkpoint, Checkpoints, NoCheckpoints, capture_state, restore_state
 from components.trainer.config import TrainerConfig
 from components.trainer.device_cache import DeviceCache, rows_within_budget
 from components.trainer.early_stopping import EarlyStopping
 from components.trainer.shuffle import Block, EpochOrder
 from components.trainer.train_step import Classifier, batch_rows
-
-if TYPE_CHECKING:
-    import numpy as np
-
-    from components.io.splits import ImageSplit
 
 PROGRESS_REPORTS_PER_EPOCH = 10
 """Training steps run in the graph in about this many groups per epoch; Python code runs only between them."""
@@ -69,8 +64,11 @@ class TrainingLoop:
         self.step = 0
         self.history: list[Epoch] = []
         self.stopping = EarlyStopping(config.monitor, patience=config.patience)
-        self.policy = CheckpointPolicy(config.checkpoint)
-        self.checkpoints = open_checkpoints(context)
+        self.checkpoints: Checkpoints | NoCheckpoints = NoCheckpoints()
+        if context.checkpoints is not None:
+            self.checkpoints = Checkpoints(context.checkpoints, fingerprint=context.fingerprint)
+        self._saved_at = time.monotonic()
+        self._steps_since_saved = 0
         train_rows, self.validation_rows = rows_within_budget(config.memory_budget, train, validation)
         self.order = EpochOrder(images=len(train), batch_size=config.batch_size, max_rows=train_rows, seed=config.seed)
         self.train, self.validation = DeviceCache(train), DeviceCache(validation)
@@ -110,7 +108,6 @@ class TrainingLoop:
         return self.epoch > self.config.epochs or self.stopping.should_stop
 
     def _resume(self) -> None:
-        """Continue from the newest checkpoint, if there is one."""
         if (found := self.checkpoints.newest(self.context.progress)) is None:
             return
         record, arrays = found
@@ -121,31 +118,40 @@ class TrainingLoop:
             )
         self.epoch, self.step = record.epoch, record.step
         self.history = list(record.history)
-        self.stopping.best, self.stopping.weights = record.best, best_weights(arrays)
-        restore_state(arrays, self.classifier)
+        self.stopping.best = record.best
+        restore_state(arrays, self.classifier, self.stopping)
         self.context.progress.resumed(epoch=self.epoch, step=self.step, history=self.history)
 
     def _train_epoch(self) -> None:
-        """Train the remaining steps of an epoch, with one call of Keras's `fit()` per block."""
         self.context.progress.epoch_begin(epoch=self.epoch, epochs=self.config.epochs, steps=self.order.steps)
         first_step, metrics = self.step, {}
         while self.step < self.order.steps:
-            block = self.order.block(self.epoch, self.step)
-            self.train.load_rows(block.start, block.rows)
-            rows = self.order.rows(self.epoch, block)[(self.step - block.first_step) * self.order.batch_size :]
-            step = (self.epoch - 1) * self.order.steps + self.step  # counted over all epochs
-            fitted = self.classifier.fit(
-                batch_rows(rows, self.order.batch_size).enumerate(start=step),
-                shuffle=False,  # the rows are in the epoch's order
-                callbacks=[_StepCallback(self, block, first_step)],
-                verbose=0,
-            )
-            metrics = {name: float(values[-1]) for name, values in fitted.history.items()}
+            metrics = self._train_block(self.order.block(self.epoch, self.step), first_step)
         self._end_epoch(metrics)
+
+    def _train_block(self, block: Block, first_step: int) -> dict[str, float]:
+        """Train the remaining steps of a block; `first_step` is where this process began in the epoch."""
+        order, block_begin = self.order, self.step
+
+        def advance(batch: int, logs: dict[str, float]) -> None:
+            # Keras counts whole groups, also if the last one is shorter.
+            step = min(block_begin + batch + 1, block.end_step)
+            self.advance(step, min(step * order.batch_size, order.images) - first_step * order.batch_size, logs)
+
+        self.train.load_rows(block.start, block.rows)
+        rows = order.rows(self.epoch, block)[(block_begin - block.first_step) * order.batch_size :]
+        step = (self.epoch - 1) * order.steps + block_begin  # counted over all epochs
+        fitted = self.classifier.fit(
+            batch_rows(rows, order.batch_size).enumerate(start=step),
+            shuffle=False,  # the rows are in the epoch's order
+            callbacks=[keras.callbacks.LambdaCallback(on_train_batch_end=advance)],
+            verbose=0,
+        )
+        return {name: float(values[-1]) for name, values in fitted.history.items()}
 
     def advance(self, step: int, images: int, metrics: dict[str, float]) -> None:
         """Record that the epoch is at `step`; save a checkpoint if one is due, and stop if termination is requested."""
-        self.policy.steps_since += step - self.step
+        self._steps_since_saved += step - self.step
         self.step = step
         self.context.progress.training_step(step=step, images=images, metrics=metrics)
         # The epoch's last step is saved after validation.
@@ -153,7 +159,6 @@ class TrainingLoop:
             self._terminate()
 
     def _end_epoch(self, metrics: dict[str, float]) -> None:
-        """Validate, append the epoch to the history, and move to the next epoch."""
         metrics |= {f"val_{name}": value for name, value in self.validate().items()}
         metrics["learning_rate"] = float(self.classifier.optimizer.learning_rate)
         if not all(map(math.isfinite, metrics.values())):
@@ -186,8 +191,9 @@ class TrainingLoop:
 
     def _save_if_due(self) -> bool:
         """Save a checkpoint if one is due; return whether termination is requested."""
-        terminating = self.context.termination.requested
-        if terminating or self.done or self.policy.is_due:
+        terminating, every = self.context.termination.requested, self.config.checkpoint
+        seconds_passed = 0 < every.every_seconds <= time.monotonic() - self._saved_at
+        if terminating or self.done or seconds_passed or 0 < every.every_steps <= self._steps_since_saved:
             record = Checkpoint(
                 epoch=self.epoch,
                 step=self.step,
@@ -197,7 +203,7 @@ class TrainingLoop:
                 machine=self.machine,
             )
             self.checkpoints.write(record, capture_state(self.classifier, self.stopping))
-            self.policy.reset()
+            self._saved_at, self._steps_since_saved = time.monotonic(), 0
         return terminating
 
     def _terminate(self) -> NoReturn:
@@ -206,19 +212,3 @@ class TrainingLoop:
             f"the job was interrupted {where}; its progress is saved",
             remedy="run the same command again to continue from there",
         )
-
-
-class _StepCallback(keras.callbacks.Callback):  # type: ignore[misc]
-    """Calls the training loop after each group of steps; `first_step` is where this process began in the epoch."""
-
-    def __init__(self, loop: TrainingLoop, block: Block, first_step: int) -> None:
-        super().__init__()
-        self.loop, self.block = loop, block
-        self.first_step, self.block_begin = first_step, loop.step
-
-    def on_train_batch_end(self, batch: int, logs: dict[str, float] | None = None) -> None:
-        # Keras counts whole groups, also if the last one is shorter.
-        step = min(self.block_begin + batch + 1, self.block.end_step)
-        order = self.loop.order
-        images = min(step * order.batch_size, order.images) - self.first_step * order.batch_size
-        self.loop.advance(step, images, logs or {})

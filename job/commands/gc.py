@@ -23,13 +23,6 @@ if TYPE_CHECKING:
 def collect_garbage(root: Path, *, keep: int | None, older_than: str, delete: bool, as_json: bool) -> None:
     """List the items that can be deleted, and delete them if requested.
 
-    Args:
-        root: of the runs and artifacts.
-        keep: number of newest runs to keep; None keeps all.
-        older_than: minimum age of unfinished and quarantined artifacts, such as `7d`.
-        delete: whether to delete the items.
-        as_json: whether to print JSON.
-
     Raises:
         ConfigError: if there is no such root, or the age is invalid.
     """

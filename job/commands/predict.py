@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING
 
 from components.base.errors import ConfigError, DataError, ExitCode, JobError, StorageError
 from job.options import PredictOptions
-from job.reporters.predictions import Prediction, make_prediction_writer
+from job.reporters.predictions import WRITERS, Prediction
 from job.reporters.progress import ProgressReporter, make_progress_reporter
 from job.reporters.streams import ignore_broken_pipes
 from job.reporters.terminal import make_console, print_error
@@ -61,7 +61,7 @@ def _predict(options: PredictOptions, check: Callable[[], None]) -> ExitCode:
     class_names = model.stored.artifact.class_names
     previews = None if options.show is None else _make_preview_writer(options.show)
     console = make_console()
-    writer = make_prediction_writer(options.output_format, class_names, console)
+    writer = WRITERS[options.output_format](class_names, console)
     with make_progress_reporter(make_console(stderr=True), predictions=console) as progress:
         predictor, reader = _load_predictor(model), _make_input_reader(model, as_is=options.as_is)
         with progress.hidden():

@@ -8,10 +8,11 @@ from __future__ import annotations
 
 import csv
 import json
-from collections.abc import Iterable, Sequence
+from abc import ABC, abstractmethod
+from collections.abc import Callable, Iterable, Sequence
 from dataclasses import dataclass
 from pathlib import Path
-from typing import TYPE_CHECKING, Any, Protocol
+from typing import TYPE_CHECKING, Any
 
 from rich.markup import escape
 
@@ -46,38 +47,28 @@ class Prediction:
         return self.probabilities[self.index]
 
 
-class PredictionWriter(Protocol):
-    """Writes predictions in one format."""
+class PredictionWriter(ABC):
+    """Writes predictions to a console in one format."""
 
-    def write_header(self) -> None:
+    def __init__(self, class_names: Sequence[str], console: Console) -> None:
+        self._class_names = class_names
+        self._console = console
+
+    def write_header(self) -> None:  # noqa: B027  (not every format has one)
         """Write what precedes the first prediction."""
 
+    @abstractmethod
     def write(self, predictions: Iterable[Prediction]) -> None:
         """Write one line per prediction."""
 
 
-def make_prediction_writer(
-    output_format: PredictionFormat, class_names: Sequence[str], console: Console
-) -> PredictionWriter:
-    """Return the writer for a format."""
-    match output_format:
-        case PredictionFormat.TABLE:
-            return TableWriter(class_names, console)
-        case PredictionFormat.CSV:
-            return CsvWriter(class_names, console)
-        case PredictionFormat.JSONL:
-            return JsonLinesWriter(class_names, console)
-
-
-class JsonLinesWriter:
+class JsonLinesWriter(PredictionWriter):
     """One JSON object per line; labels are numbers if the classes are named 0, 1, 2 and so on."""
 
     def __init__(self, class_names: Sequence[str], console: Console) -> None:
+        super().__init__(class_names, console)
         numbers = range(len(class_names))
         self._labels: Sequence[int | str] = numbers if list(map(str, numbers)) == list(class_names) else class_names
-        self._console = console
-
-    def write_header(self) -> None: ...
 
     def write(self, predictions: Iterable[Prediction]) -> None:
         for prediction in predictions:
@@ -91,12 +82,8 @@ class JsonLinesWriter:
             self._console.file.write(f"{json.dumps(values)}\n")
 
 
-class CsvWriter:
+class CsvWriter(PredictionWriter):
     """A header, and one line per image; `row` is empty for a file of one image."""
-
-    def __init__(self, class_names: Sequence[str], console: Console) -> None:
-        self._class_names = class_names
-        self._console = console
 
     def write_header(self) -> None:
         names = (f"p_{name}" for name in self._class_names)
@@ -112,13 +99,12 @@ class CsvWriter:
         return csv.writer(self._console.file, lineterminator="\n")
 
 
-class TableWriter:
+class TableWriter(PredictionWriter):
     """Aligned columns; the path comes last, because its length varies."""
 
     def __init__(self, class_names: Sequence[str], console: Console) -> None:
-        self._class_names = class_names
+        super().__init__(class_names, console)
         self._width = max(len("label"), *map(len, class_names))
-        self._console = console
 
     def write_header(self) -> None:
         header = f"{'label':>{self._width}}  probability  {'next':>{self._width}}          image"
@@ -150,3 +136,10 @@ class TableWriter:
             return
         for line in lines:  # rich takes twenty times as long
             self._console.file.write(f"{line}\n")
+
+
+WRITERS: dict[PredictionFormat, Callable[[Sequence[str], Console], PredictionWriter]] = {
+    PredictionFormat.TABLE: TableWriter,
+    PredictionFormat.CSV: CsvWriter,
+    PredictionFormat.JSONL: JsonLinesWriter,
+}

@@ -39,13 +39,7 @@ def clear_termination_log() -> None:
 def write_termination_log(
     exit_code: ExitCode, failure: JobError | None = None, record: RunRecord | None = None, resume: str = ""
 ) -> None:
-    """Write the outcome as one line of JSON.
-
-    Args:
-        exit_code: the exit code of the process.
-        failure: why the run failed, if it did.
-        record: the run, if it began.
-        resume: the command that continues the run.
+    """Write the outcome as one line of JSON; `record` is None if no run began.
 
     Raises:
         OSError: if the file cannot be written.

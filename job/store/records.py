@@ -1,10 +1,8 @@
 """Records: the content of `run.json`, from a run's configuration to its outcome."""
 
-from __future__ import annotations
-
 from collections.abc import Iterable
 from datetime import datetime
-from typing import Annotated, Any, Literal, Protocol
+from typing import Annotated, Any, Literal
 
 from pydantic import BaseModel, ConfigDict, Field
 
@@ -32,23 +30,6 @@ class PartRecord(RecordPart):
     `publishing`."""
     seconds: Seconds
     cpu_seconds: Seconds
-
-
-class Duration(Protocol):
-    """Anything with a duration in wall-clock and CPU seconds."""
-
-    @property
-    def seconds(self) -> float: ...
-
-    @property
-    def cpu_seconds(self) -> float: ...
-
-
-class TimedRecord(Duration, Protocol):
-    """A duration that is divided into parts."""
-
-    @property
-    def parts(self) -> tuple[PartRecord, ...]: ...
 
 
 class ReferenceRecord(RecordPart):
@@ -102,6 +83,10 @@ class Failure(RecordPart):
     headline: str
     expected: str
     remedy: str
+
+
+TimedRecord = StepRecord | Failure
+Duration = Elapsed | PartRecord | TimedRecord
 
 
 class RunRecord(RecordPart):

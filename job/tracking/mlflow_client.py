@@ -119,9 +119,3 @@ def truncate(value: object, max_length: int) -> str:
     """Return a text, or a value as JSON, cut to a length."""
     text = value if isinstance(value, str) else json.dumps(value)
     return text if len(text) <= max_length else text[: max_length - 1] + "…"
-
-
-def batches(items: list[V]) -> Iterator[list[V]]:
-    """Yield items in lists that fit into one request."""
-    for start in range(0, len(items), MAX_BATCH):
-        yield items[start : start + MAX_BATCH]

@@ -10,16 +10,16 @@ import time
 from collections.abc import Iterable, Mapping
 from contextlib import suppress
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, Literal
 from urllib.parse import urlsplit
 
 from components.artifacts import Evaluation, Examples, Figures, Model
 from job.config.redact import DATABASES, has_password, redact_passwords
 from job.tracking.flatten import flatten, parameters
 from job.tracking.mlflow_client import (
+    MAX_BATCH,
     MAX_PARAMETER_LENGTH,
     MAX_TAG_LENGTH,
-    batches,
     import_mlflow,
     open_client,
     sanitize_keys,
@@ -75,22 +75,17 @@ class MlflowTracker:
         )
         self._run_id = run.info.run_id
         revision = record.environment.get("revision")
-        self._log_tags(
+        self._log_texts(
+            "tags",
             {
                 "mlflow.source.name": "mnist-job",
                 "mlflow.source.type": "JOB",
                 **({"mlflow.source.git.commit": revision} if revision else {}),
                 "run_id": record.run_id,
                 **{f"environment.{name}": value for name, value in flatten(record.environment).items()},
-            }
+            },
         )
-        for batch in batches(
-            [
-                self._entities.Param(key, truncate(value, MAX_PARAMETER_LENGTH))
-                for key, value in sanitize_keys(parameters(record.config)).items()
-            ]
-        ):
-            self._client.log_batch(self._run_id, params=batch)
+        self._log_texts("params", parameters(record.config))
 
     def end_epoch(self, epoch: int, metrics: Mapping[str, float]) -> None:
         self._log_metrics(metrics, step=epoch)
@@ -125,13 +120,12 @@ class MlflowTracker:
                 self._log_files(sealed.directory, pictures, "figures")
                 # `end` stores the report of the run, which contains more than that of the step.
                 self._log_files(sealed.directory, {*figures.file_names()} - {*pictures, figures.report_file})
-        self._log_tags(tags)
+        self._log_texts("tags", tags)
 
     def end(self, record: RunRecord, directory: Path) -> None:
-        tags: dict[str, object] = {"outcome": record.outcome, "exit_code": record.exit_code, "seconds": record.seconds}
-        if record.failure:
-            tags["failure"] = record.failure.headline
-        self._log_tags(tags)
+        failure = {"failure": record.failure.headline} if record.failure else {}
+        tags = {"outcome": record.outcome, "exit_code": record.exit_code, "seconds": record.seconds, **failure}
+        self._log_texts("tags", tags)
         # The record and the pages of the run, but neither the links to steps nor hidden files.
         files = [path.name for path in directory.iterdir() if path.is_file()]
         self._log_files(directory, (name for name in files if Path(name).suffix and not name.startswith(".")))
@@ -140,7 +134,7 @@ class MlflowTracker:
     def abort(self, reason: str) -> None:
         if self._run_id:
             with suppress(Exception):
-                self._log_tags({"tracking_error": reason})
+                self._log_texts("tags", {"tracking_error": reason})
             self._client.set_terminated(self._run_id, STATUS["terminated"])
 
     def _experiment(self) -> str:
@@ -167,12 +161,15 @@ class MlflowTracker:
         entities = [self._entities.Metric(key, value, now, step) for key, value in sanitize_keys(metrics).items()]
         self._client.log_batch(self._run_id, metrics=entities)
 
-    def _log_tags(self, tags: Mapping[str, object]) -> None:
-        entities = [
-            self._entities.RunTag(key, truncate(value, MAX_TAG_LENGTH)) for key, value in sanitize_keys(tags).items()
-        ]
-        for batch in batches(entities):
-            self._client.log_batch(self._run_id, tags=batch)
+    def _log_texts(self, kind: Literal["params", "tags"], values: Mapping[str, object]) -> None:
+        """Log parameters or tags, as many at once as a request accepts."""
+        entity, max_length = {
+            "params": (self._entities.Param, MAX_PARAMETER_LENGTH),
+            "tags": (self._entities.RunTag, MAX_TAG_LENGTH),
+        }[kind]
+        entities = [entity(key, truncate(value, max_length)) for key, value in sanitize_keys(values).items()]
+        for start in range(0, len(entities), MAX_BATCH):
+            self._client.log_batch(self._run_id, **{kind: entities[start : start + MAX_BATCH]})
 
     def _log_files(self, directory: Path, names: Iterable[str], artifact_folder: str = "") -> None:
         """Store files and folders of a directory under their relative paths."""

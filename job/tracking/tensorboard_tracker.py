@@ -46,6 +46,8 @@ SHARED_METRICS = ("loss", "accuracy")
 """Test metrics in the same chart as those of training; the others have the prefix `test/`."""
 HYPERPARAMETERS = ("seed", "trainer.")
 """Prefixes of the parameters in the hparams dashboard; the text `configuration` contains all."""
+HYPERPARAMETER_FIELDS = {bool: "bool_value", int: "number_value", float: "number_value", str: "string_value"}
+"""Fields of a protocol buffer by type; null is left out."""
 OUTCOME = {"outcome", "exit_code", "blessed", "rubber_stamped", "checks", "seconds", "cpu_seconds", "failure", "report"}
 """Fields of a run's record in the text `outcome`."""
 STATUS = {"succeeded": api_pb2.STATUS_SUCCESS, "not_blessed": api_pb2.STATUS_SUCCESS}
@@ -162,14 +164,8 @@ def _text(tag: str, content: dict[str, Any] | str) -> Any:
 def _session_start(record: RunRecord) -> Any:
     info = SessionStartInfo(group_name=record.run_id, start_time_secs=record.started.timestamp())
     for name, value in parameters(record.config).items():
-        if name.startswith(HYPERPARAMETERS):
-            match value:
-                case bool():
-                    info.hparams[name].bool_value = value
-                case int() | float():
-                    info.hparams[name].number_value = value
-                case str():
-                    info.hparams[name].string_value = value
+        if name.startswith(HYPERPARAMETERS) and (field := HYPERPARAMETER_FIELDS.get(type(value))):
+            setattr(info.hparams[name], field, value)
     return _session(hparams_metadata.SESSION_START_INFO_TAG, session_start_info=info)
 
 

@@ -56,11 +56,7 @@ TrackerFactory = Callable[[str], Tracker]
 
 
 def tracker_factories(config: TrackingConfig, root: Path) -> dict[str, TrackerFactory]:
-    """Return a factory for each tracker that is on, by the tool's name; importing its library is left to the factory.
-
-    Args:
-        config: which tools are on.
-        root: where trackers store data by default.
+    """Return a factory for each tracker that is on, by the tool's name; only the factory imports its library.
 
     Raises:
         ConfigError: if the extra of a tool is not installed.

@@ -89,28 +89,18 @@ def _cache_bytes() -> None:
 
 def _gather_in_pipeline() -> None:
     """Gather images in the input pipeline, on the host, instead of in the training step."""
-    loop, cache = _module("trainer.training_loop"), _module("trainer.device_cache").DeviceCache
+    classifier, cache = _module("trainer.train_step").Classifier, _module("trainer.device_cache").DeviceCache
     gather_rows = cache.gather
-    loaded: list[Any] = []
 
-    def remember(load_rows: Any) -> Any:
-        def wrapped(self: Any, start: int, rows: int) -> None:
-            load_rows(self, start, rows)
-            loaded.append(self)
-
-        return wrapped
-
-    def gather_batches(training_batches: Any) -> Any:
-        def wrapped(rows: Any, **options: Any) -> Any:
-            images = loaded[-1]
-            batches = training_batches(rows, **options)
-            return batches.map(lambda step, rows: (step, gather_rows(images, rows))).prefetch(4)
+    def fit_images(fit: Any) -> Any:
+        def wrapped(self: Any, batches: Any, **options: Any) -> Any:
+            images = self.train_images
+            return fit(self, batches.map(lambda step, rows: (step, gather_rows(images, rows))).prefetch(4), **options)
 
         return wrapped
 
-    _patch(cache, "load_rows", remember)
+    _patch(classifier, "fit", fit_images)
     _patch(cache, "gather", lambda gather: lambda self, rows: rows if isinstance(rows, tuple) else gather(self, rows))
-    _patch(loop, "training_batches", gather_batches)
 
 
 def _relu_before_pooling() -> None:

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from contextlib import AbstractContextManager, nullcontext
 
-from components.base import TerminationError
+from components.base.errors import TerminationError
 
 
 class TerminationAfter:

@@ -27,7 +27,7 @@ class Dataset:
     """The source's test set, if it has one; of the same height and width."""
 
     def parts(self) -> list[LabelledImages]:
-        """Return the training set and, if there is one, the test set."""
+        """Return the training set and the test set, if there is one."""
         return [self.train] if self.test is None else [self.train, self.test]
 
 
@@ -41,11 +41,7 @@ class SourceConfig(ComponentConfig):
 
     @abstractmethod
     def identity(self) -> dict[str, str]:
-        """Return what identifies the data, quickly: digests of files, or a name and version, but no path.
-
-        Raises:
-            DataError: if the data is missing or cannot be read.
-        """
+        """Return what identifies the data, quickly: digests of files, or a name and version, but no path."""
 
     @abstractmethod
     def load(self, context: Context, scratch: Path) -> Dataset:
@@ -58,5 +54,4 @@ class SourceConfig(ComponentConfig):
         Raises:
             DataError: if the data is missing, malformed or inconsistent.
             ConfigError: if the configuration does not fit the data.
-            StorageError: if the disk is full.
         """

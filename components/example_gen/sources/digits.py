@@ -4,8 +4,6 @@ They are the test set of "Optical Recognition of Handwritten Digits" (E. Alpaydi
 Repository, 1998). Each value counts the ink in a 4x4 block, 0 to 16.
 """
 
-from __future__ import annotations
-
 from importlib.metadata import version
 from pathlib import Path
 from typing import Annotated, Literal
@@ -14,8 +12,6 @@ from pydantic import Field
 
 from components.base.component import Context
 from components.example_gen.sources.base import Dataset, SourceConfig
-
-MAX_VALUE = 16
 
 
 class DigitsSource(SourceConfig):
@@ -37,15 +33,14 @@ class DigitsSource(SourceConfig):
         from components.io.raw_images import LabelledImages, spool_images
 
         bunch = load_digits()
-        scaled = np.rint(bunch.images * (255 / MAX_VALUE)).astype(np.uint8)
-        size = (self.size, self.size)
-        needed = len(scaled) * self.size**2
-        with spool_images(scratch / "digits", height=self.size, width=self.size, needed=needed) as spool:
+        scaled = np.rint(bunch.images * (255 / 16)).astype(np.uint8)
+        size = self.size
+        with spool_images(scratch / "digits", height=size, width=size, needed=len(scaled) * size**2) as spool:
             for image in scaled:
-                spool.append(np.asarray(Image.fromarray(image).resize(size, Image.Resampling.BICUBIC)))
+                spool.append(np.asarray(Image.fromarray(image).resize((size, size), Image.Resampling.BICUBIC)))
         return Dataset(
-            title=f"scikit-learn digits, 8x8 resized to {self.size}x{self.size}",
-            class_names=tuple(str(name) for name in bunch.target_names),
+            title=f"scikit-learn digits, 8x8 resized to {size}x{size}",
+            class_names=tuple(map(str, bunch.target_names)),
             train=LabelledImages(spool.images(), bunch.target.astype(np.int64)),
             test=None,
         )

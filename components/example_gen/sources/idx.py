@@ -46,7 +46,7 @@ class IdxSource(SourceConfig):
     def load(self, context: Context, scratch: Path) -> Dataset:
         return Dataset(
             title="IDX files",
-            class_names=tuple(str(label) for label in range(self.classes)),
+            class_names=tuple(map(str, range(self.classes))),
             train=self._load_split("train", context, scratch),
             test=self._load_split("test", context, scratch) if self._has_test() else None,
         )
@@ -83,11 +83,8 @@ class IdxSource(SourceConfig):
         return path
 
     def _find(self, split: str, part: str) -> Path | None:
+        prefix, suffix = f"{SPLIT_PREFIXES[split]}-{part}", f"idx{DIMENSIONS[part]}-ubyte"
+        names = [f"{prefix}{separator}{suffix}{ending}" for separator in "-." for ending in ("", ".gz")]
         with catch_read_errors(self.path, FOLDER):
             present = {entry.name for entry in self.path.iterdir()}
-        for separator in "-.":
-            for ending in ("", ".gz"):
-                name = f"{SPLIT_PREFIXES[split]}-{part}{separator}idx{DIMENSIONS[part]}-ubyte{ending}"
-                if name in present:
-                    return self.path / name
-        return None
+        return next((self.path / name for name in names if name in present), None)

@@ -60,7 +60,7 @@ class ImageFolderSource(SourceConfig):
                 )
             test = self._load_classes(test_classes, context, scratch / "test")
         train = self._load_classes(classes, context, scratch / "train")
-        return Dataset(title="image folder", class_names=tuple(classes), train=train, test=test)
+        return Dataset("image folder", tuple(classes), train, test)
 
     def _load_classes(self, classes: dict[str, list[Path]], context: Context, scratch: Path) -> LabelledImages:
         import numpy as np
@@ -77,11 +77,7 @@ class ImageFolderSource(SourceConfig):
 
 
 def list_classes(root: Path) -> dict[str, list[Path]]:
-    """Return the image files of each class folder, in a fixed order: numbers by value, then names.
-
-    Raises:
-        DataError: if the folder is missing, has fewer than two class folders, or one has no image.
-    """
+    """Return the image files of each class folder, in a fixed order: numbers by value, then names."""
     with catch_read_errors(root, LAYOUT):
         folders = [entry for entry in root.iterdir() if entry.is_dir() and not entry.name.startswith(".")]
     folders.sort(key=lambda folder: (not folder.name.isdecimal(), folder.name.zfill(20), folder.name))

@@ -1,7 +1,5 @@
 """Configuration of the checks: the level of each anomaly, and its limits."""
 
-from __future__ import annotations
-
 from typing import Annotated, Literal
 
 from pydantic import BeforeValidator, Field, WithJsonSchema
@@ -63,10 +61,5 @@ class ValidationConfig(ComponentConfig):
     @property
     def needs_images(self) -> bool:
         """Whether any check needs every image."""
-        levels = (
-            self.constant_images,
-            self.duplicates_within_split,
-            self.duplicates_across_splits,
-            self.conflicting_labels,
-        )
-        return any(level != "off" for level in levels)
+        duplicates = (self.duplicates_within_split, self.duplicates_across_splits, self.conflicting_labels)
+        return any(level != "off" for level in (self.constant_images, *duplicates))

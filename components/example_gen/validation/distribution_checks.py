@@ -1,15 +1,12 @@
 """Checks of distributions: class imbalance, and drift from a baseline."""
 
-from __future__ import annotations
-
 from collections.abc import Iterator, Mapping, Sequence
 
 from components.artifacts import Anomaly, Drift, DriftMeasure, Examples
-from components.example_gen.validation.anomalies import Detection
 from components.example_gen.validation.config import ClassImbalanceCheck, DriftCheck
 
 
-def check_class_imbalance(examples: Examples, check: ClassImbalanceCheck) -> Iterator[Detection]:
+def check_class_imbalance(examples: Examples, check: ClassImbalanceCheck) -> Iterator[Anomaly]:
     """Yield an anomaly if the imbalance ratio of the training split is above its limit.
 
     The ratio is the number of images of the largest class divided by that of the smallest (M. Buda, A. Maki,
@@ -20,14 +17,13 @@ def check_class_imbalance(examples: Examples, check: ClassImbalanceCheck) -> Ite
     if check.level == "off" or most <= check.ratio * least:
         return
     largest, smallest = (examples.class_names[counts.index(count)] for count in (most, least))
-    anomaly = Anomaly(
+    yield Anomaly(
         check="class_imbalance",
         level=check.level,
         message=f"class `{largest}` has {most:,} training images and class `{smallest}` {least:,}: "
         f"the ratio is {most / least:.2f}, and its limit {check.ratio:g}",
         count=sum(check.ratio * count < most for count in counts),
     )
-    yield Detection(anomaly=anomaly, setting="class_imbalance.level")
 
 
 def measure_drift(examples: Examples, baseline: Examples, check: DriftCheck) -> Drift:
@@ -37,23 +33,20 @@ def measure_drift(examples: Examples, baseline: Examples, check: DriftCheck) -> 
     """
     measures = []
     for (name, split), (_, other) in zip(examples.splits.items(), baseline.splits.items(), strict=True):
-        distance = largest_difference(
-            class_fractions(split.label_counts, examples.class_names),
-            class_fractions(other.label_counts, baseline.class_names),
-        )
-        measures.append(
-            DriftMeasure(of="labels", split=name, distance=distance, method="largest difference", limit=check.labels)
-        )
-        for of, counts, others, limit in (
-            ("ink", split.ink_histogram, other.ink_histogram, check.ink),
-            ("pixels", split.pixel_histogram, other.pixel_histogram, check.pixels),
+        fractions = class_fractions(split.label_counts, examples.class_names)
+        others = class_fractions(other.label_counts, baseline.class_names)
+        ink = jensen_shannon_distance(split.ink_histogram, other.ink_histogram)
+        pixels = jensen_shannon_distance(split.pixel_histogram, other.pixel_histogram)
+        for of, distance, method, limit in (
+            ("labels", largest_difference(fractions, others), "largest difference", check.labels),
+            ("ink", ink, "Jensen-Shannon", check.ink),
+            ("pixels", pixels, "Jensen-Shannon", check.pixels),
         ):
-            distance = jensen_shannon_distance(counts, others)
-            measures.append(DriftMeasure(of=of, split=name, distance=distance, method="Jensen-Shannon", limit=limit))
+            measures.append(DriftMeasure(of=of, split=name, distance=distance, method=method, limit=limit))
     return Drift(content_sha256=baseline.source.identity.get("content_sha256", ""), measures=tuple(measures))
 
 
-def check_drift(examples: Examples, baseline: Examples, drift: Drift, check: DriftCheck) -> Iterator[Detection]:
+def check_drift(examples: Examples, baseline: Examples, drift: Drift, check: DriftCheck) -> Iterator[Anomaly]:
     """Yield an anomaly for each distance above its limit, and for other class names or image sizes."""
     if check.level == "off":
         return
@@ -70,8 +63,7 @@ def check_drift(examples: Examples, baseline: Examples, drift: Drift, check: Dri
             found.append((f"{message}{drifted[0].limit:g}", sum(sizes[measure.split] for measure in drifted)))
     for message, count in found:
         if count:
-            anomaly = Anomaly(check="drift", level=check.level, message=message, count=count)
-            yield Detection(anomaly=anomaly, setting="drift.level")
+            yield Anomaly(check="drift", level=check.level, message=message, count=count)
 
 
 def class_fractions(counts: Sequence[int], names: Sequence[str]) -> dict[str, float]:
@@ -112,13 +104,12 @@ def jensen_shannon_distance(counts: Sequence[int], others: Sequence[int]) -> flo
 
 
 def _compare_class_names(names: Sequence[str], others: Sequence[str]) -> tuple[str, int]:
-    """Return how the class names differ from the baseline's, and the number of classes that differ."""
     new = [f"`{name}`" for name in names if name not in others]
-    gone = [f"`{name}`" for name in others if name not in names]
+    missing = [f"`{name}`" for name in others if name not in names]
     parts = [f"the baseline has no class {', '.join(new[:5])}"] if new else []
-    parts += [f"it has {', '.join(gone[:5])}, which is no class here"] if gone and new else []
-    parts += [f"the baseline's class {', '.join(gone[:5])} is missing"] if gone and not new else []
+    parts += [f"it has {', '.join(missing[:5])}, which is no class here"] if missing and new else []
+    parts += [f"the baseline's class {', '.join(missing[:5])} is missing"] if missing and not new else []
     if parts:
-        return "; ".join(parts), len(new) + len(gone)
+        return "; ".join(parts), len(new) + len(missing)
     moved = sum(name != other for name, other in zip(names, others, strict=False))
     return "the baseline has the classes in another order, and so other labels for them", moved

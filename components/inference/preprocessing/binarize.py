@@ -1,17 +1,11 @@
 """Separation of ink from paper: dark on light or light on dark, in uneven light."""
 
-from __future__ import annotations
-
-from typing import TYPE_CHECKING
-
 import numpy as np
+from numpy.typing import NDArray
 from scipy import ndimage
 
 from components.base.errors import DataError
 from components.inference.preprocessing.grayscale import edge_mask
-
-if TYPE_CHECKING:
-    from numpy.typing import NDArray
 
 GRID_POINTS = 40
 """Maximum number of points per side at which the paper's brightness is fitted."""
@@ -41,9 +35,6 @@ def find_ink(gray: NDArray[np.float32]) -> NDArray[np.float32]:
     slope, both by least absolute deviations, which strokes do not affect. Ink is on the side of the surface, brighter
     or darker, with the larger sum. A top-hat transform (F. Meyer, 1979) removes sharp shadows, which are wider than
     strokes.
-
-    Args:
-        gray: float32 [height, width], of any range of gray levels.
 
     Raises:
         NoInkError: if nothing contrasts with the background.
@@ -85,13 +76,9 @@ def fit_paper(gray: NDArray[np.float32]) -> NDArray[np.float32]:
 
 
 def fit_least_absolute(terms: NDArray[np.float64], levels: NDArray[np.float64]) -> NDArray[np.float64]:
-    """Return the weights of the terms that fit the levels by least absolute deviations.
+    """Return the weights of the terms, [points, terms], that fit the levels, [points], by least absolute deviations.
 
     The method is iteratively reweighted least squares.
-
-    Args:
-        terms: float64 [points, terms].
-        levels: float64 [points].
     """
     point_weights = np.ones_like(levels)
     term_weights: NDArray[np.float64] = np.zeros(terms.shape[1])

@@ -1,15 +1,9 @@
 """Scaling and centering of a digit's ink, as in MNIST."""
 
-from __future__ import annotations
-
-from typing import TYPE_CHECKING
-
 import numpy as np
+from numpy.typing import NDArray
 from PIL import Image
 from scipy import ndimage
-
-if TYPE_CHECKING:
-    from numpy.typing import NDArray
 
 FIELD_PIXELS, BOX_PIXELS = 28, 20
 """Sides of MNIST's images, and of the box that the longer side of a digit fills."""
@@ -22,11 +16,7 @@ def center(ink: NDArray[np.float32], height: int, width: int) -> NDArray[np.uint
 
     This is the method of Y. LeCun, C. Cortes and C. Burges ("The MNIST database of handwritten digits"): anti-aliasing
     makes the gray levels, and the center of mass moves to the center of the field. For other sizes, both the box and
-    the field scale.
-
-    Args:
-        ink: float32 [height, width], 0 to 1; not empty.
-        height, width: of the result, in pixels.
+    the field scale. The ink is 0 to 1, and not all 0.
     """
     unit = min(height, width) / FIELD_PIXELS
     ink = thicken(ink, MIN_STROKE_PIXELS / BOX_PIXELS * longer_side(ink))

@@ -1,16 +1,10 @@
 """Conversion of color images to grayscale such that ink contrasts with paper of any color."""
 
-from __future__ import annotations
-
-from typing import TYPE_CHECKING
-
 import numpy as np
+from numpy.typing import NDArray
 from PIL import Image
 
-from components.io import pictures
-
-if TYPE_CHECKING:
-    from numpy.typing import NDArray
+from components.io.pictures import to_grayscale
 
 LUMA = (0.299, 0.587, 0.114)
 """Weights of red, green and blue in ITU-R BT.601, which Pillow uses too."""
@@ -32,10 +26,7 @@ def to_max_contrast(image: NDArray[np.uint8]) -> NDArray[np.float32]:
 
     The axis is the first principal component of the colors (K. Pearson, 1901), measured from the paper's color, which
     is the median of the edge. Red ink on green paper of the same brightness stays visible. The sign is arbitrary: ink
-    may come out brighter or darker than paper. Gray images are returned unchanged.
-
-    Args:
-        image: [height, width], or [height, width, 3] of red, green and blue.
+    may come out brighter or darker than paper. Gray images, [height, width], are returned unchanged.
     """
     if image.ndim == 2:
         return image.astype(np.float32)
@@ -51,11 +42,5 @@ def to_max_contrast(image: NDArray[np.uint8]) -> NDArray[np.float32]:
 
 
 def resize_only(image: NDArray[np.uint8], height: int, width: int) -> NDArray[np.uint8]:
-    """Convert an image, [height, width] or [height, width, 3], to grayscale (ITU-R 601 luma) and resize it.
-
-    The source `image_folder` does the same with training images.
-
-    Returns:
-        uint8 [height, width].
-    """
-    return pictures.to_grayscale(Image.fromarray(image), height, width)
+    """Convert an image to grayscale (ITU-R 601 luma) and resize it, as the source `image_folder` does."""
+    return to_grayscale(Image.fromarray(image), height, width)

@@ -1,7 +1,5 @@
 """Find the input files of `predict`, detect their format, and count their images."""
 
-from __future__ import annotations
-
 import os
 from collections.abc import Iterable
 from pathlib import Path
@@ -21,11 +19,7 @@ READABLE_INPUTS = (
 
 
 def file_format(path: Path) -> Literal["picture", "idx", "csv"]:
-    """Detect the format of a file from its first bytes and its name.
-
-    Raises:
-        DataError: if the file is missing, cannot be read, or has another format.
-    """
+    """Detect the format of a file from its first bytes and its name, or raise DataError."""
     with catch_read_errors(path, READABLE_INPUTS):
         if path.exists() and not path.is_file():
             raise DataError(
@@ -46,10 +40,7 @@ def find_files(path: Path) -> list[Path | DataError]:
     """Return the PNG, JPEG and IDX files below a folder, sorted by name; a file is returned as it is.
 
     CSV files in folders are skipped, because folders of images often contain a CSV file about them; name a CSV file
-    itself to read it. Links to folders are not followed. For a subfolder that cannot be read the list has an error.
-
-    Raises:
-        DataError: if the path cannot be read, or the folder has no image.
+    itself to read it. Links to folders are not followed. A subfolder that cannot be read has an error in the list.
     """
     found: list[Path | DataError] = []
 
@@ -67,7 +58,10 @@ def find_files(path: Path) -> list[Path | DataError]:
             return [path]
         for folder, subfolders, names in os.walk(path, onerror=add_error):
             subfolders[:] = sorted(name for name in subfolders if not name.startswith("."))
-            found += [Path(folder, name) for name in sorted(names) if _is_image_file(name)]
+            for name in sorted(names):
+                is_image = Path(name).suffix.lower() in PICTURE_SUFFIXES or name.endswith(IDX_IMAGE_SUFFIXES)
+                if is_image and not name.startswith("."):
+                    found.append(Path(folder, name))
     if not found:
         raise DataError(
             f"{path} has no PNG, JPEG or IDX file of images",
@@ -80,11 +74,6 @@ def find_files(path: Path) -> list[Path | DataError]:
 def count_images(files: Iterable[Path]) -> int:
     """Return the approximate number of images in some files, quickly, for a progress bar."""
     return sum(map(_count, files))
-
-
-def _is_image_file(name: str) -> bool:
-    is_image = Path(name).suffix.lower() in PICTURE_SUFFIXES or name.endswith(IDX_IMAGE_SUFFIXES)
-    return is_image and not name.startswith(".")
 
 
 def _count(path: Path) -> int:

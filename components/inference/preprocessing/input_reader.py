@@ -1,14 +1,12 @@
 """Read images from files and preprocess them for a network."""
 
-from __future__ import annotations
-
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass
 from math import isqrt
 from pathlib import Path
-from typing import TYPE_CHECKING
 
 import numpy as np
+from numpy.typing import NDArray
 from PIL import Image
 
 from components.base.errors import DataError
@@ -18,15 +16,12 @@ from components.io.csv_images import LABEL_COLUMN, no_rows, open_csv_images
 from components.io.idx import open_idx
 from components.io.pictures import read_picture
 
-if TYPE_CHECKING:
-    from numpy.typing import NDArray
-
 CHUNK_BYTES = 1_048_576
 """Bytes of images read together from an IDX file."""
 MAX_IMAGE_PIXELS = 2**26
 """An IDX header that states larger images is damaged."""
 
-Preprocessor = Callable[["NDArray[np.uint8]", int, int], "NDArray[np.uint8]"]
+Preprocessor = Callable[[NDArray[np.uint8], int, int], NDArray[np.uint8]]
 """Turns an image, [height, width] or [height, width, 3], into the network's input of the given height and width.
 
 `normalize` and `resize_only` are preprocessors. A preprocessor raises DataError if the image shows nothing."""
@@ -47,12 +42,7 @@ class InputImage:
 
 @dataclass(frozen=True)
 class InputReader:
-    """Reads image files and preprocesses the images.
-
-    Attributes:
-        height, width: of the network's images, in pixels.
-        preprocess: applied to every image, except those that have the network's size and are bright on dark already.
-    """
+    """Reads image files and preprocesses the images, except those of the network's size that are bright on dark."""
 
     height: int
     width: int
@@ -64,13 +54,8 @@ class InputReader:
         Raises:
             DataError: if the file is missing, broken, or has an unsupported format; images yielded before are valid.
         """
-        match file_format(path):
-            case "picture":
-                yield from self._read_picture(path)
-            case "idx":
-                yield from self._read_idx(path)
-            case "csv":
-                yield from self._read_csv(path)
+        readers = {"picture": self._read_picture, "idx": self._read_idx, "csv": self._read_csv}
+        yield from readers[file_format(path)](path)
 
     def _read_picture(self, path: Path) -> Iterator[InputImage | DataError]:
         max_side = max(2 * MAX_SIDE_PIXELS, self.height, self.width)
@@ -106,11 +91,8 @@ class InputReader:
                 yield from self._preprocess_rows(path, row, pixels.reshape(-1, height, width))
                 row += len(pixels)
         except DataError as error:
-            raise DataError(
-                f"{error.headline}; the images from row {row} on are skipped",
-                expected=error.expected,
-                remedy=error.remedy,
-            ) from error
+            headline = f"{error.headline}; the images from row {row} on are skipped"
+            raise DataError(headline, expected=error.expected, remedy=error.remedy) from error
         if not row:
             raise no_rows(path)
 

@@ -1,19 +1,13 @@
 """Normalization of a photo or scan of a digit to MNIST's convention."""
 
-from __future__ import annotations
-
-from typing import TYPE_CHECKING
-
 import numpy as np
+from numpy.typing import NDArray
 from PIL import Image
 from scipy import ndimage
 
 from components.inference.preprocessing.binarize import find_ink
 from components.inference.preprocessing.center import center
 from components.inference.preprocessing.grayscale import edge_mask, to_max_contrast
-
-if TYPE_CHECKING:
-    from numpy.typing import NDArray
 
 MAX_SIDE_PIXELS = 384
 """Larger images are reduced to this longer side, which saves noise and time and keeps plenty of the digit."""
@@ -24,9 +18,7 @@ DARK_LEVEL = 64
 def normalize(image: NDArray[np.uint8], height: int, width: int) -> NDArray[np.uint8]:
     """Return a digit as MNIST's are: bright ink on black, scaled and centered; uint8 [height, width].
 
-    Args:
-        image: of any size, [height, width] or [height, width, 3]; dark on light or light on dark.
-        height, width: of the result, in pixels.
+    The image, [height, width] or [height, width, 3], is of any size; dark on light or light on dark.
 
     Raises:
         NoInkError: if nothing contrasts with the background.

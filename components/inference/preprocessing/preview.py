@@ -1,19 +1,14 @@
 """Pictures that show an input image beside the preprocessed image."""
 
-from __future__ import annotations
-
 import re
 from pathlib import Path
-from typing import TYPE_CHECKING
 
 import numpy as np
+from numpy.typing import NDArray
 from PIL import Image
 
 from components.inference.preprocessing.input_reader import InputImage
 from components.runtime.disk import disk_space_guard
-
-if TYPE_CHECKING:
-    from numpy.typing import NDArray
 
 HEIGHT_PIXELS = 280
 """Height of both images."""
@@ -26,22 +21,14 @@ UNSAFE_CHARACTERS = re.compile(r"[^\w.-]+", re.ASCII)
 
 
 class PreviewWriter:
-    """Writes a preview of each predicted image to a folder.
-
-    Args:
-        folder: an existing folder.
-    """
+    """Writes a preview of each predicted image to an existing folder."""
 
     def __init__(self, folder: Path) -> None:
         self.folder = folder
         self._names: set[str] = set()
 
     def write(self, image: InputImage, label: str, probability: float) -> None:
-        """Write a preview named by the input file, the predicted label and its probability: `photo_7_0.998.png`.
-
-        Raises:
-            StorageError: if the disk is full.
-        """
+        """Write a preview named by the input file, the predicted label and its probability: `photo_7_0.998.png`."""
         row = "" if image.row is None else f"-{image.row:06}"
         name = self._unique(f"{image.path.stem}{row}")
         path = self.folder / f"{name}_{safe_name(label)}_{probability:.3f}.png"
@@ -49,9 +36,8 @@ class PreviewWriter:
             Image.fromarray(side_by_side(image.original, image.network_input)).save(path)
 
     def _unique(self, name: str) -> str:
-        """Return a safe name, with a number appended if another folder has a file of that name."""
         name = safe_name(name)[:MAX_NAME_CHARACTERS]
-        unique, number = name, 1
+        unique, number = name, 1  # files in several folders may have one name
         while unique in self._names:
             number += 1
             unique = f"{name}-{number}"
@@ -75,7 +61,6 @@ def side_by_side(left: NDArray[np.uint8], right: NDArray[np.uint8]) -> NDArray[n
 
 
 def _resize(image: NDArray[np.uint8]) -> NDArray[np.uint8]:
-    """Return an image in RGB and `HEIGHT_PIXELS` high; pixels of small images become squares."""
     height, width = image.shape[:2]
     size = (min(MAX_WIDTH_PIXELS, max(1, round(width * HEIGHT_PIXELS / height))), HEIGHT_PIXELS)
     resampling = Image.Resampling.NEAREST if height < HEIGHT_PIXELS else Image.Resampling.BOX

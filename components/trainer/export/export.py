@@ -1,6 +1,4 @@
-"""Export: write each format, load it back, and compare its predictions with those of the network in memory."""
-
-from __future__ import annotations
+"""Export: write each format, and compare its predictions with those of the network in memory."""
 
 from collections.abc import Iterable
 from pathlib import Path
@@ -16,11 +14,11 @@ from components.io.splits import read_scaled
 from components.runtime.tensorflow import compute_exactly
 from components.trainer.export import keras_file, litert, onnx_file, saved_model
 from components.trainer.export.keras_file import keras_inputs
-from components.trainer.export.serving_model import LABEL, PROBABILITIES, PredictFunction, RawImages, ServingModel
+from components.trainer.export.serving_model import LABEL, PROBABILITIES, Outputs, RawImages, ServingModel
 
 
 class Exporter(Protocol):
-    """A module that writes one format and loads it."""
+    """A module that writes one format and predicts with it."""
 
     TITLE: str
     """The format's name in messages."""
@@ -30,8 +28,8 @@ class Exporter(Protocol):
     def write(self, model: ServingModel, path: Path, images: RawImages) -> None:
         """Write a new file or directory; equal weights give equal bytes. Some formats contain the example images."""
 
-    def load(self, path: Path) -> PredictFunction:
-        """Load the written model in the format's own runtime."""
+    def predict(self, path: Path, images: RawImages) -> Outputs:
+        """Predict with the written model, in the format's own runtime."""
 
 
 EXPORTERS: dict[ExportFormat, Exporter] = {
@@ -56,10 +54,9 @@ def export_model(
     *,
     setting: str = "trainer.exports",
 ) -> tuple[Export, ...]:
-    """Write each format below the context's output, and check its predictions.
+    """Write each format below the context's output, and check its predictions; between two, check for termination.
 
-    Termination is checked between two formats. `setting` is the name of the setting that lists the formats, for error
-    messages.
+    `setting` is the name of the setting that lists the formats, for error messages.
 
     Raises:
         JobError: if a format's probabilities differ from those of the network in memory by more than `TOLERANCE`, or
@@ -75,18 +72,17 @@ def export_model(
         exporter = EXPORTERS[name]
         path = context.output / exporter.FILE_NAME
         exporter.write(model, path, images)
-        outputs = exporter.load(path)(images)
+        outputs = exporter.predict(path, images)
         probabilities = outputs[PROBABILITIES]
         difference = float(np.abs(probabilities - expected).max())
         most_probable = probabilities.argmax(axis=1)
         # Written so that NaN fails the check.
-        agrees = difference <= TOLERANCE and bool((outputs.get(LABEL, most_probable) == most_probable).all())
-        if not agrees:
+        if not (difference <= TOLERANCE and (outputs.get(LABEL, most_probable) == most_probable).all()):
             raise JobError(
                 f"the {exporter.TITLE} {path.name} predicts {len(images)} images differently from its network: "
                 f"probabilities differ by up to {difference:.2g}",
                 expected=f"at most {TOLERANCE:g}, and the most probable classes as labels",
-                remedy="report it as a defect" if name in REQUIRED_FORMATS else f"remove `{name}` from {setting}",
+                remedy="report it as a bug" if name in REQUIRED_FORMATS else f"remove `{name}` from {setting}",
             )
         exports.append(
             Export(format=name, file=path.name, images=len(images), largest_difference=difference, tolerance=TOLERANCE)

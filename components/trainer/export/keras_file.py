@@ -1,7 +1,5 @@
 """The `.keras` file: Keras loads it in safe mode, without code of this project, and it takes raw images."""
 
-from __future__ import annotations
-
 import json
 import re
 import zipfile
@@ -11,15 +9,7 @@ from typing import Any
 from components.artifacts import GraphOperation
 from components.inference.averaging import average_over_shifts_keras
 from components.inference.transform_graph import apply_keras
-from components.trainer.export.serving_model import (
-    INPUT,
-    PROBABILITIES,
-    Outputs,
-    PredictFunction,
-    RawImages,
-    ServingModel,
-    copy_network,
-)
+from components.trainer.export.serving_model import INPUT, PROBABILITIES, Outputs, RawImages, ServingModel, copy_network
 
 TITLE = "Keras file"
 FILE_NAME = "model.keras"
@@ -37,8 +27,12 @@ def write(model: ServingModel, path: Path, images: RawImages) -> None:  # noqa: 
     bytes: the time of saving, which Keras and ZIP record, is fixed, and the identifiers of objects that layers share,
     which are memory addresses, become consecutive numbers.
     """
+    import keras
+
+    inputs, scaled = keras_inputs(model.graph, model.image_size)
+    probabilities = average_over_shifts_keras(copy_network(model.network), scaled, shift=model.test_time_shift)
     draft = path.with_name(f"draft-{path.name}")
-    _functional(model).save(draft)
+    keras.Model(inputs, probabilities, name="digit_reader").save(draft)
     with zipfile.ZipFile(draft) as saved, zipfile.ZipFile(path, "w") as archive:
         for name in sorted(saved.namelist()):
             content = saved.read(name)
@@ -53,17 +47,13 @@ def write(model: ServingModel, path: Path, images: RawImages) -> None:  # noqa: 
     draft.unlink()
 
 
-def load(path: Path) -> PredictFunction:
-    """Load the file with Keras, in safe mode."""
+def predict(path: Path, images: RawImages) -> Outputs:
+    """Predict with Keras, which loads the file in safe mode."""
     import keras
     import tensorflow as tf
 
     model = keras.models.load_model(path, compile=False, safe_mode=True)
-
-    def predict(images: RawImages) -> Outputs:
-        return {PROBABILITIES: model(tf.constant(images), training=False).numpy()}
-
-    return predict
+    return {PROBABILITIES: model(tf.constant(images), training=False).numpy()}
 
 
 def keras_inputs(graph: tuple[GraphOperation, ...], image_size: tuple[int, ...]) -> tuple[Any, Any]:
@@ -76,15 +66,6 @@ def keras_inputs(graph: tuple[GraphOperation, ...], image_size: tuple[int, ...])
 
     images = keras.Input(image_size, dtype="uint8", name=INPUT)
     return images, apply_keras(graph, images)
-
-
-def _functional(model: ServingModel) -> Any:
-    """Return a keras model from raw images to probabilities; a copy of the network is one of its layers."""
-    import keras
-
-    images, scaled = keras_inputs(model.graph, model.image_size)
-    probabilities = average_over_shifts_keras(copy_network(model.network), scaled, shift=model.test_time_shift)
-    return keras.Model(images, probabilities, name="digit_reader")
 
 
 def _renumber_shared_objects(config: str) -> str:

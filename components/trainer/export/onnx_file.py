@@ -1,14 +1,12 @@
 """The ONNX model: one file for ONNX Runtime and other readers of the Open Neural Network Exchange format."""
 
-from __future__ import annotations
-
 import logging
 from collections.abc import Iterable
 from pathlib import Path
 from typing import Any
 
 from components.runtime.tensorflow import quiet_stderr
-from components.trainer.export.serving_model import INPUT, Outputs, PredictFunction, RawImages, ServingModel
+from components.trainer.export.serving_model import INPUT, Outputs, RawImages, ServingModel
 
 TITLE = "ONNX model"
 FILE_NAME = "model.onnx"
@@ -27,19 +25,15 @@ def write(model: ServingModel, path: Path, images: RawImages) -> None:  # noqa: 
     path.write_bytes(converted.SerializeToString(deterministic=True))
 
 
-def load(path: Path) -> PredictFunction:
-    """Load the file in ONNX Runtime, on a CPU with one thread."""
+def predict(path: Path, images: RawImages) -> Outputs:
+    """Predict in ONNX Runtime, on a CPU with one thread."""
     import onnxruntime
 
     options = onnxruntime.SessionOptions()
     options.intra_op_num_threads = options.inter_op_num_threads = 1
     session = onnxruntime.InferenceSession(path, options, providers=["CPUExecutionProvider"])
-
-    def predict(images: RawImages) -> Outputs:
-        names = [output.name for output in session.get_outputs()]
-        return dict(zip(names, session.run(names, {INPUT: images}), strict=True))
-
-    return predict
+    names = [output.name for output in session.get_outputs()]
+    return dict(zip(names, session.run(names, {INPUT: images}), strict=True))
 
 
 def _make_reproducible(converted: Any) -> None:

@@ -1,22 +1,21 @@
 """The SavedModel: TensorFlow loads it without other code, and TensorFlow Serving serves it."""
 
-from __future__ import annotations
-
 import re
-from collections.abc import Callable
 from pathlib import Path
-from typing import Any
 
-from components.trainer.export.serving_model import INPUT, Outputs, PredictFunction, RawImages, ServingModel
-from components.trainer.export.warmup import write_warmup
+from components.trainer.export.serving_model import INPUT, Outputs, RawImages, ServingModel
 
 TITLE = "SavedModel"
 FILE_NAME = "saved_model"
 SIGNATURE = "serving_default"
 """The signature that is used if a client names none."""
-NUMBERED_FUNCTION = re.compile(r"(__inference_\w+_)(\d+)", re.ASCII)
+NUMBERED_FUNCTION = re.compile(r'(?<=: ")(__inference_\w+_)(\d+)(?=")', re.ASCII)
+"""In the text form of a SavedModel."""
 CAPTURE_NAME = "_user_specified_name"
 """The attribute with TensorFlow's name for a captured variable: a number."""
+WARMUP_FILE = "assets.extra/tf_serving_warmup_requests"
+WARMUP_BATCH_SIZES = (1, 32)
+"""Images per request: a single client's image, and a batch that the server combines."""
 
 
 def write(model: ServingModel, path: Path, images: RawImages) -> None:
@@ -29,20 +28,16 @@ def write(model: ServingModel, path: Path, images: RawImages) -> None:
 
     tf.saved_model.save(model.as_module(), path, signatures={SIGNATURE: model.serve})
     _make_reproducible(path)
-    write_warmup(path, images, signature=SIGNATURE)
+    _write_warmup_requests(path / WARMUP_FILE, images)
 
 
-def load(path: Path) -> PredictFunction:
-    """Load the directory with TensorFlow."""
+def predict(path: Path, images: RawImages) -> Outputs:
+    """Predict with TensorFlow."""
     import tensorflow as tf
 
     loaded = tf.saved_model.load(str(path))
-
-    def predict(images: RawImages) -> Outputs:
-        outputs = loaded.signatures[SIGNATURE](**{INPUT: tf.constant(images)})
-        return {name: values.numpy() for name, values in outputs.items()}
-
-    return predict
+    outputs = loaded.signatures[SIGNATURE](**{INPUT: tf.constant(images)})
+    return {name: values.numpy() for name, values in outputs.items()}
 
 
 def _make_reproducible(directory: Path) -> None:
@@ -51,25 +46,15 @@ def _make_reproducible(directory: Path) -> None:
     The names of traced functions and captured variables contain numbers that count what the process created before.
     `fingerprint.pb`, which loaders do not need, is random.
     """
+    from google.protobuf import text_format
     from tensorflow.core.protobuf.saved_model_pb2 import SavedModel
 
     (directory / "fingerprint.pb").unlink(missing_ok=True)
     path = directory / "saved_model.pb"
-    saved = SavedModel.FromString(path.read_bytes())
-    numbers: set[int] = set()
-
-    def collect(text: str) -> str:
-        if found := NUMBERED_FUNCTION.fullmatch(text):
-            numbers.add(int(found[2]))
-        return text
-
-    def renumber(text: str) -> str:
-        found = NUMBERED_FUNCTION.fullmatch(text)
-        return f"{found[1]}{positions[int(found[2])]}" if found else text
-
-    _change_strings(saved, collect)
-    positions = {number: position for position, number in enumerate(sorted(numbers))}
-    _change_strings(saved, renumber)
+    text = text_format.MessageToString(SavedModel.FromString(path.read_bytes()))
+    numbers = sorted({int(number) for _, number in NUMBERED_FUNCTION.findall(text)})
+    text = NUMBERED_FUNCTION.sub(lambda found: f"{found[1]}{numbers.index(int(found[2]))}", text)
+    saved = text_format.Parse(text, SavedModel())
     for meta_graph in saved.meta_graphs:
         functions = meta_graph.graph_def.library.function
         for function in functions:
@@ -80,32 +65,34 @@ def _make_reproducible(directory: Path) -> None:
     path.write_bytes(saved.SerializeToString(deterministic=True))
 
 
-def _change_strings(message: Any, change: Callable[[str], str]) -> None:
-    """Change every string of a message and of the messages in it, and the keys of their maps."""
-    for field, value in message.ListFields():
-        if field.message_type is not None and field.message_type.GetOptions().map_entry:
-            _change_map(field.message_type.fields_by_name["value"], value, change)
-        elif field.type == field.TYPE_MESSAGE:
-            for inner in value if field.is_repeated else (value,):
-                _change_strings(inner, change)
-        elif field.type == field.TYPE_STRING:
-            if field.is_repeated:
-                value[:] = map(change, value)
-            else:
-                setattr(message, field.name, change(value))
+def _write_warmup_requests(path: Path, images: RawImages) -> None:
+    """Write requests that TensorFlow Serving runs when it loads the model, so that the first client does not wait.
+
+    It reads a TFRecord file of at most 1,000 `tensorflow.serving.PredictionLog` messages
+    (https://www.tensorflow.org/tfx/serving/saved_model_warmup). The package that defines the message,
+    tensorflow-serving-api, installs a second TensorFlow. The field numbers are those of prediction_log.proto,
+    predict.proto and model.proto in github.com/tensorflow/serving.
+    """
+    import tensorflow as tf
+
+    path.parent.mkdir()
+    with tf.io.TFRecordWriter(str(path)) as writer:
+        for batch_size in WARMUP_BATCH_SIZES:
+            tensor = tf.make_tensor_proto(images[:batch_size]).SerializeToString()
+            model_spec = _field(3, SIGNATURE.encode())  # signature_name
+            inputs_entry = _field(1, INPUT.encode()) + _field(2, tensor)  # key, value
+            request = _field(1, model_spec) + _field(2, inputs_entry)  # model_spec, inputs
+            predict_log = _field(1, request)
+            writer.write(_field(6, predict_log))
 
 
-def _change_map(values: Any, entries: Any, change: Callable[[str], str]) -> None:
-    """Change the keys and values of a map field; `values` is the descriptor of its values."""
-    for key in list(entries):
-        name = change(key) if isinstance(key, str) else key
-        if values.type == values.TYPE_MESSAGE:
-            _change_strings(entries[key], change)
-        elif values.type == values.TYPE_STRING:
-            entries[key] = change(entries[key])
-        if name != key:
-            if values.type == values.TYPE_MESSAGE:
-                entries[name].CopyFrom(entries[key])
-            else:
-                entries[name] = entries[key]
-            del entries[key]
+def _field(number: int, content: bytes) -> bytes:
+    """Encode a field of text, bytes or a message (https://protobuf.dev/programming-guides/encoding)."""
+    length_delimited = 2
+    return _varint(number << 3 | length_delimited) + _varint(len(content)) + content
+
+
+def _varint(value: int) -> bytes:
+    """Encode an integer in groups of seven bits, the lowest first; all groups but the last have the eighth bit set."""
+    groups = [value >> shift & 0x7F for shift in range(0, max(value.bit_length(), 1), 7)]
+    return bytes([group | 0x80 for group in groups[:-1]] + groups[-1:])

@@ -1,28 +1,23 @@
 """Serving model: the trained network with the preprocessing in front of it and the averaging behind it."""
 
-from __future__ import annotations
-
-from collections.abc import Callable
 from dataclasses import dataclass
 from functools import cached_property, partial
-from typing import TYPE_CHECKING, Any, TypeAlias
+from typing import Any, Self, TypeAlias
+
+import numpy as np
+from numpy.typing import NDArray
 
 from components.artifacts import GraphOperation
 from components.inference.averaging import average_over_shifts
 from components.inference.predictor import NETWORK_LAYER
 from components.inference.transform_graph import apply_tensorflow
 
-if TYPE_CHECKING:
-    import numpy as np
-    from numpy.typing import NDArray
-
 INPUT, PROBABILITIES, LABEL = "images", "probabilities", "label"
 """Names in the serving signature: uint8 [batch, height, width]; float32 [batch, classes]; int64 [batch]."""
-RawImages: TypeAlias = "NDArray[np.uint8]"
+RawImages: TypeAlias = NDArray[np.uint8]
 """uint8 [count, height, width]"""
-Outputs: TypeAlias = "dict[str, NDArray[Any]]"
+Outputs: TypeAlias = dict[str, NDArray[Any]]
 """`probabilities`, and in most formats `label`."""
-PredictFunction: TypeAlias = Callable[[RawImages], Outputs]
 
 
 @dataclass(frozen=True)
@@ -40,11 +35,11 @@ class ServingModel:
     test_time_shift: int = 0
 
     @classmethod
-    def from_network(cls, network: Any, graph: tuple[GraphOperation, ...], test_time_shift: int = 0) -> ServingModel:
+    def from_network(cls, network: Any, graph: tuple[GraphOperation, ...], test_time_shift: int = 0) -> Self:
         """Return a serving model of a copy of the network.
 
-        Exports contain the names of variables, which depend on how a network was built (by training, or by loading a
-        model). The variables of a copy always have the same names.
+        Exports contain the names of variables. Those of a copy are always the same; those of a network depend on how it
+        was built.
         """
         return cls(copy_network(network), graph, test_time_shift)
 

@@ -1,7 +1,5 @@
 """Data larger than memory: the budget does not change results, and memory does not grow with the data."""
 
-from __future__ import annotations
-
 import subprocess
 import sys
 import textwrap

@@ -1,7 +1,5 @@
 """Every component stops between units of work when termination is requested."""
 
-from __future__ import annotations
-
 from pathlib import Path
 from typing import Any
 

@@ -1,7 +1,5 @@
 """The stopwatch of a step: time counts for at most one part."""
 
-from __future__ import annotations
-
 import subprocess
 import sys
 from pathlib import Path

@@ -1,7 +1,5 @@
 """The tfds source: tensorflow-datasets downloads from a local HTTP server and prepares the data set."""
 
-from __future__ import annotations
-
 import threading
 from collections.abc import Iterator
 from functools import partial

@@ -1,7 +1,5 @@
 """Files that are loaded cannot run code: no pickle, and Keras in safe mode."""
 
-from __future__ import annotations
-
 from pathlib import Path
 from typing import Any
 

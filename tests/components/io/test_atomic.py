@@ -1,14 +1,12 @@
 """Atomic writes: the old file stays if a write fails, and nothing else remains."""
 
-from __future__ import annotations
-
 import errno
 import os
 from pathlib import Path
 
 import pytest
 
-from components.base import StorageError
+from components.base.errors import StorageError
 from components.io.atomic import flush_tree, rename_durably, replace_link, write_atomically
 
 

@@ -1,7 +1,5 @@
 """CPU and memory limits, read from copies of the kernel's control files."""
 
-from __future__ import annotations
-
 import os
 from pathlib import Path
 

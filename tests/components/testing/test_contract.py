@@ -1,7 +1,5 @@
 """Every component and every fake passes the contract; what reads a model does so on a linear and a Keras one."""
 
-from __future__ import annotations
-
 from typing import Any
 
 from components import (

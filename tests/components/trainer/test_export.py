@@ -23,7 +23,7 @@ from components.testing.contract import make_inputs
 from components.trainer import Trainer
 from components.trainer.export import litert
 from components.trainer.export.export import CHECK_IMAGES, EXPORTERS, export_model, raw_check_images
-from components.trainer.export.serving_model import Outputs, PredictFunction, RawImages, ServingModel
+from components.trainer.export.serving_model import Outputs, RawImages, ServingModel
 
 REPOSITORY = Path(__file__).parents[3]
 FORMATS: tuple[ExportFormat, ...] = tuple(EXPORTERS)
@@ -143,21 +143,17 @@ def test_different_predictions_are_an_error(
         export_model(inputs.serving_model(), [name], inputs.images, Context(output=tmp_path))
     assert error.value.expected.startswith("at most 1e-05")
     optional = name in ("litert", "onnx")
-    assert error.value.remedy == (f"remove `{name}` from trainer.exports" if optional else "report it as a defect")
+    assert error.value.remedy == (f"remove `{name}` from trainer.exports" if optional else "report it as a bug")
 
 
 def test_wrong_labels_are_an_error(inputs: Inputs, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    load = litert.load
+    predict = litert.predict
 
-    def load_with_wrong_labels(path: Path) -> PredictFunction:
-        predict = load(path)
+    def predict_wrong_labels(path: Path, images: RawImages) -> Outputs:
+        outputs = predict(path, images)
+        return {**outputs, "label": 1 - outputs["label"]}
 
-        def wrong(images: RawImages) -> Outputs:
-            return {**predict(images), "label": 1 - predict(images)["label"]}
-
-        return wrong
-
-    monkeypatch.setattr(litert, "load", load_with_wrong_labels)
+    monkeypatch.setattr(litert, "predict", predict_wrong_labels)
     with pytest.raises(JobError, match="predicts .* images differently"):
         export_model(inputs.serving_model(), ["litert"], inputs.images, Context(output=tmp_path))
 
@@ -166,7 +162,7 @@ def test_litert_needs_no_other_folder(inputs: Inputs, tmp_path: Path, monkeypatc
     monkeypatch.setattr(tempfile, "tempdir", str(tmp_path / "no such folder"))
     litert.write(inputs.serving_model(), tmp_path / "model.tflite", inputs.images)
     assert [path.name for path in tmp_path.iterdir()] == ["model.tflite"]
-    assert set(litert.load(tmp_path / "model.tflite")(inputs.images)) == {"probabilities", "label"}
+    assert set(litert.predict(tmp_path / "model.tflite", inputs.images)) == {"probabilities", "label"}
     assert tempfile.tempdir == str(tmp_path / "no such folder")
 
 

@@ -1,7 +1,5 @@
 """Transform: memory-mapped scaled splits, one graph for training and serving, shared images."""
 
-from __future__ import annotations
-
 import json
 from pathlib import Path
 

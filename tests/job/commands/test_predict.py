@@ -24,8 +24,7 @@ from PIL import Image
 from rich.console import Console
 
 from job.config.config import load_config
-from job.options import PredictionFormat
-from job.reporters.predictions import Prediction, make_prediction_writer
+from job.reporters.predictions import CsvWriter, JsonLinesWriter, Prediction
 from job.runner.runner import run
 from job.store.records import RunRecord
 from tests.conftest import FAKES, Command, CommandResult
@@ -166,7 +165,7 @@ def test_model_is_named_by_run_or_path(trained: Trained, mnist_job: Command, tmp
     [
         (None, "has no run whose model was blessed"),
         ("20200101-000000-000abcd", "--model is `20200101-000000-000abcd`"),
-        ("no/where", "--model is no/where, where there is no folder"),
+        ("no/where", "--model is no/where, which is not a folder"),
     ],
 )
 def test_unknown_model_is_an_error_with_a_remedy(
@@ -319,7 +318,7 @@ def test_bar_is_hidden_while_predictions_are_printed(trained: Trained) -> None:
 def test_labels_are_numbers_if_class_names_are(names: tuple[str, ...]) -> None:
     written = io.StringIO()
     prediction = Prediction(Path("a,b.png"), None, 2, [0.1, 0.2, 0.7])
-    make_prediction_writer(PredictionFormat.JSONL, names, Console(file=written)).write([prediction])
+    JsonLinesWriter(names, Console(file=written)).write([prediction])
     assert json.loads(written.getvalue())["label"] == (2 if names[2] == "2" else "cow")
-    make_prediction_writer(PredictionFormat.CSV, names, Console(file=written)).write([prediction])
+    CsvWriter(names, Console(file=written)).write([prediction])
     assert written.getvalue().splitlines()[1] == f'"a,b.png",,{names[2]},0.7,0.1,0.2,0.7'
