@@ -1,7 +1,5 @@
 """Numbers, lists and tables as text, formatted the same way in every section of the report and the model card."""
 
-from __future__ import annotations
-
 from collections.abc import Sequence
 from dataclasses import dataclass
 

@@ -18,8 +18,8 @@ from components.base.termination import Termination
 from components.runtime.disk import disk_space_guard
 from job.reporters.terminal import make_console, print_parts
 from job.signals import Signals
-from job.store.integrity import verify
-from job.store.resolve import MODEL_OPTION, find_training_examples, resolve_model
+from job.store.lineage import find_training_examples
+from job.store.resolve import MODEL_OPTION, resolve_model
 
 SCRATCH_PREFIX = ".export-"
 FORMAT_OPTION = "--format"
@@ -70,7 +70,7 @@ def export_model(
             remedy=f"name a run with such a model with {MODEL_OPTION}",
         )
     found = find_training_examples(chosen.sealed)
-    verify(found.directory, found.manifest)
+    found.verify()
     transformed: Stored[TransformedExamples] = found.stored()
     with _scratch_folder(directory) as scratch:
         context = Context(output=scratch, termination=termination)

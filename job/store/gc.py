@@ -1,7 +1,5 @@
 """Garbage collection: find and delete what no kept run of a root needs."""
 
-from __future__ import annotations
-
 import os
 import re
 import shutil
@@ -36,11 +34,8 @@ def parse_age(text: str) -> float:
     43200.0
     """
     if not (match := re.fullmatch(r"(\d{1,9})([smhd])", text, re.ASCII)):
-        raise ConfigError(
-            f"--older-than {text!r} is not an age",
-            expected="a whole number of at most 9 digits, followed by s, m, h or d",
-            remedy="write it as 12h or 7d",
-        )
+        expected = "a whole number of at most 9 digits, followed by s, m, h or d"
+        raise ConfigError(f"--older-than {text!r} is not an age", expected=expected, remedy="write it as 12h or 7d")
     return float(match[1]) * SECONDS_PER_UNIT[match[2]]
 
 
@@ -128,11 +123,7 @@ class GarbageCollector:
         return kept | {run_id for run_id in ids if run_id in baselines}
 
     def _referenced(self, run_ids: set[str]) -> set[tuple[str, str]]:
-        """Return slot and fingerprint of every artifact that some runs refer to.
-
-        Raises:
-            IntegrityError: if a record is damaged, because its references must not be guessed.
-        """
+        """Return slot and fingerprint of every artifact that runs refer to; a damaged record raises IntegrityError."""
         steps = self._steps(run_ids)
         references = [reference for step in steps for reference in step.references.values()]
         return {(step.component, step.fingerprint) for step in steps} | {

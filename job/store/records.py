@@ -1,7 +1,5 @@
 """Records: the content of `run.json`, from a run's configuration to its outcome."""
 
-from __future__ import annotations
-
 from collections.abc import Iterable
 from datetime import datetime
 from typing import Annotated, Any, Literal

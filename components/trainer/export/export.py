@@ -81,7 +81,7 @@ def export_model(
                 f"the {exporter.TITLE} {path.name} predicts {len(images)} images differently from its network: "
                 f"probabilities differ by up to {difference:.2g}",
                 expected=f"at most {TOLERANCE:g}, and the most probable classes as labels",
-                remedy="report it as a defect" if name in REQUIRED_FORMATS else f"remove `{name}` from {setting}",
+                remedy="report it as a bug" if name in REQUIRED_FORMATS else f"remove `{name}` from {setting}",
             )
         exports.append(
             Export(format=name, file=path.name, images=len(images), largest_difference=difference, tolerance=TOLERANCE)

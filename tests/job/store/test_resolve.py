@@ -1,7 +1,5 @@
 """Baselines: the artifact that a configuration names is found and compared, or rejected."""
 
-from __future__ import annotations
-
 import json
 import shutil
 from pathlib import Path
