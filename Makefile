@@ -49,7 +49,7 @@ test: $(VENV)/.dev ## Run the everyday tests: ARGS="-k splits" or a file selects
 thorough: $(VENV)/.dev ## Run the slow tests: dozens of kills, full disks, a real out-of-memory kill, the benchmarks
 	@$(BIN)/python -m pytest $(PARALLEL) -m thorough $(ARGS)
 
-lint: $(VENV)/.dev imports ## Check style, formatting and imports: Python, Dockerfile and shell
+lint: $(VENV)/.dev imports words ## Check style, formatting, imports and words: Python, Dockerfile, shell, documents
 	@$(BIN)/ruff check . && $(BIN)/ruff format --check .
 	@$(BIN)/hadolint docker/Dockerfile
 	@$(BIN)/shellcheck .ci/run .ci/install .ci/container-engine docker/*.sh configs/kubernetes/*.sh \

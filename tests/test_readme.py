@@ -23,7 +23,6 @@ from tests.support.processes import REPOSITORY
 from tests.support.readme import Block, blocks, fenced_block, find_block, readmes
 from tests.support.roots import copy_root
 
-NOT_RUN_YET = {"README.md"}
 JOB = re.compile(r"(?:\.venv/bin/)?(?:python -m job|mnist-job)(?= |$)")
 PLACEHOLDERS = re.compile(r"[A-Z]{3,}|\.\.\.|[\[|]")
 """Words in capitals, alternatives and optional parts: a synopsis, not a command."""
@@ -58,9 +57,7 @@ def marked(block: Block) -> object:
     return pytest.param(block, id=f"{block.readme}:{block.line}", marks=marks)
 
 
-@pytest.mark.parametrize(
-    "block", [marked(block) for block in blocks() if block.is_run and block.readme not in NOT_RUN_YET]
-)
+@pytest.mark.parametrize("block", [marked(block) for block in blocks() if block.is_run])
 def test_example_runs(block: Block, folders: Callable[[str], Path], monkeypatch: pytest.MonkeyPatch) -> None:
     folder = folders(block.readme)
     monkeypatch.chdir(folder)
