@@ -15,7 +15,7 @@ from urllib.parse import urlsplit
 
 from components.artifacts import Evaluation, Examples, Figures, Model
 from job.config.redact import DATABASES, has_password, redact_passwords
-from job.tracking.flatten import flatten, parameters
+from job.tracking.tracker import flatten, parameters
 from job.tracking.mlflow_client import (
     MAX_BATCH,
     MAX_PARAMETER_LENGTH,

@@ -33,7 +33,7 @@ from tensorboard.summary.writer.record_writer import RecordWriter
 
 from components.artifacts import Evaluation, Examples, Figures, Model
 from components.base.markdown import fenced, table
-from job.tracking.flatten import parameters
+from job.tracking.tracker import parameters
 
 if TYPE_CHECKING:
     from job.config.tracking import TensorBoardConfig
