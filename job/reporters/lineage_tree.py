@@ -1,21 +1,16 @@
 """An artifact and its lineage, for a terminal."""
 
-from __future__ import annotations
-
 import re
 from collections.abc import Iterable
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
+from rich.console import Console
 from rich.markup import escape
 from rich.tree import Tree
 
 from components.base.formatting import format_size
 from job.store.store import SealedArtifact
 
-if TYPE_CHECKING:
-    from rich.console import Console
-
-DIGEST = re.compile(r"[0-9a-f]{64}")
 SHORT_DIGEST = 12
 """Characters of a digest in a tree; `show --json` prints all."""
 
@@ -57,6 +52,6 @@ def _branch(node: dict[str, Any], name: str, drawn: set[str]) -> Tree:
     if source := node.get("source"):
         branch = tree.add(f"source: {escape(source['title'])} [dim]({source['kind']})[/]")
         for key, value in source["identity"].items():
-            shown = f"{value[:SHORT_DIGEST]}…" if DIGEST.fullmatch(value) else value
+            shown = f"{value[:SHORT_DIGEST]}…" if re.fullmatch("[0-9a-f]{64}", value) else value
             branch.add(f"[dim]{escape(key)}[/] {escape(shown)}")
     return tree

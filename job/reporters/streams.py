@@ -1,7 +1,5 @@
 """Standard output and error that do not end the job when their reader is gone."""
 
-from __future__ import annotations
-
 import os
 import sys
 from contextlib import suppress
@@ -10,13 +8,9 @@ from typing import TextIO
 
 
 class PipeSafeStream:
-    """A text stream that drops its output after the first failed write.
+    """A text stream that drops its output after the first failed write, and keeps the error as `failure`.
 
-    A reader may close the pipe (`| head`), or the disk of a log may be full; the run goes on, and `run.json` has the
-    outcome.
-
-    Attributes:
-        failure: the error of the failed write, or None.
+    A reader may close the pipe (`| head`), or the disk of a log may be full; `run.json` still has the outcome.
     """
 
     def __init__(self, stream: TextIO) -> None:

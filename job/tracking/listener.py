@@ -65,7 +65,6 @@ class TrackingListener:
 
     Args:
         factories: by the name of the tool; called when the run begins.
-        queue_size: calls that may wait for a tracker before it is stopped.
         wait_seconds: limit of `finish`, for all trackers together.
         hurried_wait_seconds: limit from the moment in which termination is requested (a batch runner kills the job
             seconds later), or in which all trackers have failed.
@@ -150,8 +149,7 @@ class TrackingListener:
             self._send_epoch(epoch.epoch, epoch.model_dump(exclude={"epoch"}))
 
     def _send_epoch(self, epoch: int, metrics: Mapping[str, float]) -> None:
-        """Send an epoch if it is the next one; one that is ahead of its predecessors follows with the history."""
-        if epoch != self._epochs_sent + 1:
+        if epoch != self._epochs_sent + 1:  # one that is ahead of its predecessors follows with the history
             return
         self._epochs_sent = epoch
         metrics = dict(metrics)
@@ -163,7 +161,6 @@ class TrackingListener:
         self._warn_of_failures()
 
     def _wait(self) -> float:
-        """Wait for all trackers within the limits, and return the seconds that it took."""
         started = time.monotonic()
         deadline, hurried, announced = started + self._wait_seconds, False, False
         while (busy := [tracker for tracker in self._trackers if tracker.is_busy()]) and (
