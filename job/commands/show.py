@@ -1,10 +1,8 @@
 """Command `show`: a run or an artifact, and its lineage."""
 
-from __future__ import annotations
-
 import json
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
 import typer
 from rich.markup import escape
@@ -16,10 +14,7 @@ from job.reporters.terminal import make_console, print_field, print_parts
 from job.store.lineage import final_outputs, lineage, step_manifests
 from job.store.runs import LATEST, RECORD, Runs
 from job.store.search import find_artifact
-from job.store.store import Store
-
-if TYPE_CHECKING:
-    from job.store.store import SealedArtifact
+from job.store.store import SealedArtifact, Store
 
 
 def show(name: str, root: Path, *, as_json: bool) -> None:
