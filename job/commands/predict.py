@@ -11,7 +11,7 @@ from typing import TYPE_CHECKING
 from components.base.errors import ConfigError, DataError, ExitCode, JobError, StorageError
 from job.options import PredictOptions
 from job.reporters.predictions import WRITERS, Prediction
-from job.reporters.progress import ProgressReporter, make_progress_reporter
+from job.reporters.progress import ProgressBar, ProgressReporter
 from job.reporters.streams import ignore_broken_pipes
 from job.reporters.terminal import make_console, print_error
 from job.signals import Interrupted, Signals
@@ -53,9 +53,9 @@ def _predict(options: PredictOptions, check: Callable[[], None]) -> ExitCode:
     model = resolve_model(options.root, options.model)
     class_names = model.stored.artifact.class_names
     previews = None if options.show is None else _make_preview_writer(options.show)
-    console = make_console()
+    console, errors = make_console(), make_console(stderr=True)
     writer = WRITERS[options.output_format](class_names, console)
-    with make_progress_reporter(make_console(stderr=True), predictions=console) as progress:
+    with ProgressBar(errors, console) if errors.is_terminal else ProgressReporter(errors) as progress:
         predictor, reader = _load_predictor(model), _make_input_reader(model, as_is=options.as_is)
         with progress.hidden():
             writer.write_header()

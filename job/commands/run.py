@@ -80,7 +80,7 @@ def _run_job(options: RunOptions, signals: Signals) -> int:
     if options.as_json and record is not None:
         standard_output.write(record.to_json() + "\n")
         standard_output.flush()
-        if getattr(standard_output, "lost", False) and exit_code == ExitCode.SUCCEEDED:
+        if getattr(standard_output, "failure", None) and exit_code == ExitCode.SUCCEEDED:
             reporter.warning("cannot write run.json to standard output, which --json requires")
             return int(ExitCode.DEFECT)
     return int(exit_code)

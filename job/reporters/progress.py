@@ -94,8 +94,3 @@ class ProgressBar(ProgressReporter):
     def skip(self, error: DataError) -> None:
         super().skip(error)
         self._progress.advance(self._task)
-
-
-def make_progress_reporter(console: Console, *, predictions: Console) -> ProgressReporter:
-    """Return a progress bar if the console is a terminal."""
-    return ProgressBar(console, predictions) if console.is_terminal else ProgressReporter(console)

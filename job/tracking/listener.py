@@ -161,11 +161,9 @@ class TrackingListener:
         self._warn_of_failures()
 
     def _wait(self) -> float:
-        started = time.monotonic()
+        started = now = time.monotonic()
         deadline, hurried, announced = started + self._wait_seconds, False, False
-        while (busy := [tracker for tracker in self._trackers if tracker.is_busy()]) and (
-            now := time.monotonic()
-        ) < deadline:
+        while (busy := [tracker for tracker in self._trackers if tracker.is_busy()]) and now < deadline:
             working = [tracker.name for tracker in busy if tracker.error is None]
             if not hurried and (self._termination.requested or not working):
                 deadline, hurried = min(deadline, now + self._hurried_wait_seconds), True
@@ -174,7 +172,8 @@ class TrackingListener:
                 self._reporter.message(f"waiting for {names} to record the run, at most {deadline - now:.0f} s")
                 announced = True
             busy[0].join(max(0.0, min(POLL_SECONDS, deadline - now)))
-        return time.monotonic() - started
+            now = time.monotonic()
+        return now - started
 
     def _warn_of_failures(self) -> None:
         for tracker in self._trackers:

@@ -1,7 +1,5 @@
 """The command line: processes, streams, signals, and imports."""
 
-from __future__ import annotations
-
 import io
 import json
 import re

@@ -1,7 +1,5 @@
 """What a tracker receives, and that it cannot affect the run that it records."""
 
-from __future__ import annotations
-
 import itertools
 import json
 import subprocess
