@@ -54,6 +54,13 @@ class ClassMetrics(Statement):
     """Test images of this class."""
 
 
+METRIC_NAMES, CLASS_METRIC_NAMES = (
+    tuple(name for name, field in model.model_fields.items() if field.annotation is float)
+    for model in (Metrics, ClassMetrics)
+)
+"""The metrics of the whole test split, and of a class: they may have thresholds, and are in the report's tables."""
+
+
 class ReliabilityBin(Statement):
     """Test images whose confidence is within an interval."""
 

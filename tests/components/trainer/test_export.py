@@ -1,7 +1,5 @@
 """Exported models predict raw images like the network in memory, each in its own runtime alone."""
 
-from __future__ import annotations
-
 import re
 import subprocess
 import sys

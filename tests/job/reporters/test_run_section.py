@@ -1,7 +1,5 @@
 """The run's own section in the report and in the model card."""
 
-from __future__ import annotations
-
 from collections.abc import Callable
 from pathlib import Path
 
@@ -15,10 +13,11 @@ from components.visualizer.model_card import render_card
 from job.reporters.run_section import add_run_to_card, add_run_to_report
 from job.store.records import RunRecord
 from job.store.runs import Runs
-from job.store.source_code import find_modules
+from job.store.source_code import DATA_SUFFIXES, find_modules
 from tests.conftest import FAKES, SLOTS, Command, WriteConfig
 from tests.support.html import Element, read_html
 from tests.support.markdown import Part, read_markdown, to_html
+from tests.support.processes import REPOSITORY
 from tests.support.report_data import COMMAND, read_statements, run_record
 
 PAGE = f"<main><ul>{REPORT_LINKS_PLACEHOLDER}</ul>{REPORT_RUN_PLACEHOLDER}</main>"
@@ -231,4 +230,9 @@ def test_documents_without_placeholders_stay_unchanged() -> None:
 
 
 def test_template_edits_change_the_visualizers_fingerprint() -> None:
-    assert {"components.visualizer.report", "components.visualizer.report.sections"} <= set(find_modules(Visualizer))
+    packages = {f"components.visualizer.{name}" for name in ("model_card", "report", "report.sections", "sketchpad")}
+    folders = {
+        path.parent for path in (REPOSITORY / "components/visualizer").rglob("*") if path.suffix in DATA_SUFFIXES
+    }
+    modules = find_modules(Visualizer)
+    assert {modules[name].parent for name in packages} == folders, "a template is in another package"
