@@ -40,13 +40,16 @@ run: $(VENV)/.cpu ## Run the whole job: CONFIG=configs/digits.yaml ROOT=output A
 
 extras: $(VENV)/.cpu $(VENV)/.extras ## Install the requirements of ONNX export and of tracking in TensorBoard and MLflow
 
+# Without bytecode each of the many processes of the tests would compile our modules again.
+test thorough docker-test: export PYTHONDONTWRITEBYTECODE :=
+
 test: $(VENV)/.dev ## Run the everyday tests: ARGS="-k splits" or a file selects some
 	@$(BIN)/python -m pytest $(PARALLEL) $(ARGS)
 
 thorough: $(VENV)/.dev ## Run the slow tests: dozens of kills, full disks, a real out-of-memory kill, the benchmarks
 	@$(BIN)/python -m pytest $(PARALLEL) -m thorough $(ARGS)
 
-lint: $(VENV)/.dev ## Check style and formatting: Python, Dockerfile and shell
+lint: $(VENV)/.dev imports ## Check style, formatting and imports: Python, Dockerfile and shell
 	@$(BIN)/ruff check . && $(BIN)/ruff format --check .
 	@$(BIN)/hadolint docker/Dockerfile
 	@$(BIN)/shellcheck .ci/run .ci/install .ci/container-engine docker/*.sh configs/kubernetes/*.sh \

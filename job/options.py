@@ -1,7 +1,5 @@
 """Options of the commands, as values. Imports nothing that `--help` does not need."""
 
-from __future__ import annotations
-
 import os
 import shlex
 import sys

@@ -1,7 +1,5 @@
 """SIGTERM and SIGINT: a flag that components check between units of work, and an exception if they do not."""
 
-from __future__ import annotations
-
 import signal
 import time
 from collections.abc import Iterator
@@ -29,11 +27,6 @@ class Signals:
 
     The first signal sets a flag. After `grace_seconds` it also interrupts work in an `interruptible` block, unless
     that work is `deferred`. A second signal interrupts such work at once, deferred or not.
-
-    Args:
-        remedy: what the user can do after the interruption.
-        grace_seconds: time between the first signal and the interruption.
-        echo_seconds: time after the first signal in which further ones are ignored.
     """
 
     def __init__(

@@ -56,8 +56,14 @@ SLOWEST_FILES = (
 """Run first: a slow file that starts last leaves the other workers idle."""
 
 
+MAX_NAME_LENGTH = 60
+
+
 def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
-    """Put the slowest files first."""
+    """Check the length of test names, and put the slowest files first."""
+    names = {getattr(item, "originalname", item.name) for item in items}
+    if too_long := sorted(name for name in names if len(name) > MAX_NAME_LENGTH):
+        raise pytest.UsageError(f"names of tests have at most {MAX_NAME_LENGTH} characters: {', '.join(too_long)}")
     order = {name: place for place, name in enumerate(SLOWEST_FILES)}
     items.sort(key=lambda item: order.get(item.path.name, len(order)))
 
@@ -110,9 +116,6 @@ def run_job_process(*arguments: object, cwd: Path = REPOSITORY) -> CommandResult
         check=False,
     )
     return CommandResult(result.returncode, result.stdout, result.stderr)
-
-
-Outcome, run_job = CommandResult, run_job_process  # the former names, until no test uses them
 
 
 @pytest.fixture

@@ -24,14 +24,7 @@ class Statement(BaseModel):
 
 
 class Artifact(Statement):
-    """Base of the artifact kinds: what a component states about the files that it wrote.
-
-    >>> from components.artifacts import Figure, Figures
-    >>> mean = Figure(name="mean", file="mean.png", title="Mean image", alt="a blurred digit")
-    >>> figures = Figures(figures=(mean,))
-    >>> figures.kind, figures.file_names()
-    ('figures', ('mean.png',))
-    """
+    """Base of the artifact kinds: what a component states about the files that it wrote."""
 
     kind: str
 
@@ -50,8 +43,8 @@ class Stored(Generic[ArtifactT]):
     >>> from components.artifacts import Figure, Figures
     >>> mean = Figure(name="mean", file="mean.png", title="Mean image", alt="a blurred digit")
     >>> stored = Stored(Figures(figures=(mean,)), Path("figures"))
-    >>> [(stored.directory / figure.file).as_posix() for figure in stored.artifact.figures]
-    ['figures/mean.png']
+    >>> stored.artifact.kind, [(stored.directory / name).as_posix() for name in stored.artifact.file_names()]
+    ('figures', ['figures/mean.png'])
     """
 
     artifact: ArtifactT

@@ -7,7 +7,7 @@ from pydantic import Field, model_validator
 from components.artifacts.base import Artifact, Count, FileName, Fraction, NonNegative, Sha256, Statement
 
 SEVERITIES = (1, 2, 3, 4, 5)
-"""Of a corruption, as in ImageNet-C (D. Hendrycks and T. Dietterich, 2019)."""
+"""Severities of a corruption, as in ImageNet-C (D. Hendrycks and T. Dietterich, 2019)."""
 
 
 class Interval(Statement):
@@ -19,7 +19,6 @@ class Interval(Statement):
     method: Literal["wilson", "bootstrap"]
     """`wilson`: the score interval of a proportion; `bootstrap`: percentiles over resampled test images."""
     resamples: Count = 0
-    """Of a bootstrap: number of resamples."""
 
 
 class Metrics(Statement):
@@ -55,6 +54,13 @@ class ClassMetrics(Statement):
     """Test images of this class."""
 
 
+METRIC_NAMES, CLASS_METRIC_NAMES = (
+    tuple(name for name, field in model.model_fields.items() if field.annotation is float)
+    for model in (Metrics, ClassMetrics)
+)
+"""The metrics of the whole test split, and of a class: they may have thresholds, and are in the report's tables."""
+
+
 class ReliabilityBin(Statement):
     """Test images whose confidence is within an interval."""
 
@@ -82,11 +88,9 @@ class Calibration(Statement):
     unscaled_loss: NonNegative
     """Cross-entropy on the test split without the temperature, in nats."""
     scaled_loss: NonNegative
-    """The same with the temperature."""
     unscaled_error: Fraction
     """Expected calibration error on the test split without the temperature."""
     scaled_error: Fraction
-    """The same with the temperature."""
 
 
 class Slice(Statement):
@@ -99,7 +103,6 @@ class Slice(Statement):
     low: float | None = None
     """Smallest value of a measured property in this slice."""
     high: float | None = None
-    """Largest value."""
     unit: str = ""
     count: Annotated[int, Field(ge=1)]
     correct: Count
@@ -120,7 +123,6 @@ class CorruptionCurve(Statement):
     amounts: tuple[float, float, float, float, float]
     """The amount of corruption by severity, in `unit`."""
     accuracies: tuple[Fraction, Fraction, Fraction, Fraction, Fraction]
-    """By severity."""
 
 
 class Robustness(Statement):
@@ -147,22 +149,20 @@ class InfraValidation(Statement):
     """Between two probabilities; None after a failure."""
     tolerance: NonNegative
     size: Annotated[int, Field(ge=1)]
-    """Of the SavedModel, in bytes."""
+    """Bytes of the SavedModel."""
 
 
 class Baseline(Statement):
     """Another model's metrics on the same test images, and the paired comparison."""
 
     weights_sha256: Sha256
-    """Of the baseline's model."""
     metrics: Metrics
     only_model_right: Count
     """Images that only this model classifies correctly."""
     only_baseline_right: Count
     """Images that only the baseline classifies correctly."""
     p_value: Fraction
-    """Of McNemar's exact test, two-sided (Q. McNemar, 1947): the probability of a split at least this uneven if both
-    models are equally good."""
+    """p-value of McNemar's exact test, two-sided (Q. McNemar, 1947)."""
     significance: Fraction
     """A difference is significant if its p-value is below this limit."""
 
@@ -183,7 +183,7 @@ class Check(Statement):
     value: float | None
     """None if it could not be measured; the check then fails."""
     p_value: Fraction | None = None
-    """Of a change of accuracy: its significance."""
+    """p-value of a change of accuracy."""
     passed: bool
 
     @property
@@ -218,7 +218,6 @@ class Evaluation(Artifact):
     test_sha256: Sha256
     """Over the test images and labels, in any order: equal for evaluations on the same images."""
     weights_sha256: Sha256
-    """Of the model."""
     metrics: Metrics
     per_class: tuple[ClassMetrics, ...]
     confusion_matrix: tuple[tuple[Count, ...], ...]

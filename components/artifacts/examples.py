@@ -27,7 +27,7 @@ class ExamplesSplit(Statement):
     pixel_mean: Annotated[float, Field(ge=0, le=255)]
     pixel_std: Annotated[float, Field(ge=0, le=255)]
     pixel_histogram: Annotated[tuple[Count, ...], Field(min_length=16, max_length=16)]
-    """Pixels by grey value, in 16 bins of 16."""
+    """Pixels by value, in 16 bins of 16."""
     ink_histogram: Annotated[tuple[Count, ...], Field(min_length=20, max_length=20)]
     """Images by the mean of their pixels, in 20 bins from 0 to 255."""
 

@@ -31,7 +31,6 @@ class Figures(Artifact):
     figures: Annotated[tuple[Figure, ...], Field(min_length=1)]
     report_file: FileName | None = None
     """One self-contained HTML page. The job adds the run at `REPORT_RUN_PLACEHOLDER` if the page contains it."""
-
     model_card_file: FileName | None = None
     """Markdown. The job adds the run at `CARD_RUN_PLACEHOLDER` if the card contains it."""
 

@@ -18,22 +18,17 @@ class Servable(Statement):
     content_sha256: Sha256
     """Over the files that are served (`components.pusher.servable.servable_digest`)."""
     weights_sha256: Sha256
-    """Of the model."""
     test_sha256: Sha256
     """`test_sha256` of the evaluation."""
     verdict: Literal["BLESSED", "NOT_BLESSED"]
     """At the time of the push; a later evaluation of the same model does not change it."""
     rubber_stamped: bool
-    """Blessed without a baseline to compare with."""
     accuracy: Fraction
     """On the test split."""
     accuracy_interval: Interval
     test_images: Annotated[int, Field(ge=1)]
-    """Images in the test split."""
     image_shape: ImageShape
-    """Of the training images."""
     class_names: Annotated[tuple[str, ...], Field(min_length=2)]
-    """The name of each class, by label."""
 
 
 class PushedModel(Artifact):

@@ -134,20 +134,15 @@ class Component(ABC, Generic[ConfigT]):
     def run(self, context: Context, /, *args: Any, **kwargs: Any) -> Artifact:
         """Read the inputs, write files below `context.output`, and return the artifact that describes them.
 
-        Raises:
-            JobError: if the inputs or the machine do not allow the work.
+        Raise a JobError if the inputs or the machine do not allow the work.
         """
 
     def publish(self, sealed: Stored[Any], progress: Progress) -> str:  # noqa: ARG002
         """Copy the sealed artifact to where it is used, outside the job's root. By default, do nothing.
 
-        The job calls it in every run, also if it reuses the artifact: do not change what is already published.
-
-        Returns:
-            What was published and where, such as `version 3: serving/mnist/3`; empty if nothing was.
-
-        Raises:
-            JobError: if publishing fails.
+        The job calls it in every run, also if it reuses the artifact: do not change what is already published. Return
+        what was published and where, such as `version 3: serving/mnist/3`, or an empty string; raise a JobError if
+        publishing fails.
         """
         return ""
 

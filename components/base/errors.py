@@ -1,6 +1,6 @@
 """The errors of the job, as one tree. Each class has the exit code that a batch runner receives.
 
-JobError                    1  a defect, or a failure that fits nothing below
+JobError                    1  an internal error, or a failure that fits nothing below
 ├── ConfigError             2  the configuration or the command line is invalid
 ├── DataError               3  the data is missing, malformed or does not fit
 │   └── IntegrityError      3  a sealed artifact differs from its manifest
@@ -19,7 +19,7 @@ class ExitCode(IntEnum):
     """Exit codes of the job; a batch runner uses them to decide whether to retry."""
 
     SUCCEEDED = 0
-    DEFECT = 1
+    INTERNAL_ERROR = 1
     USAGE = 2
     BAD_DATA = 3
     NOT_BLESSED = 4
@@ -40,7 +40,7 @@ class JobError(Exception):
     job.yaml:3: epochs is -1; correct it; 2
     """
 
-    exit_code: ClassVar[ExitCode] = ExitCode.DEFECT
+    exit_code: ClassVar[ExitCode] = ExitCode.INTERNAL_ERROR
 
     def __init__(self, headline: str, *, expected: str = "", remedy: str = "") -> None:
         super().__init__(headline)

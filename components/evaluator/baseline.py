@@ -1,31 +1,16 @@
 """Baseline: a paired comparison of two models on the same test images."""
 
-from __future__ import annotations
-
-from typing import TYPE_CHECKING
+import numpy as np
+from numpy.typing import NDArray
 
 from components.artifacts import Baseline, Evaluation, Stored
 from components.base.errors import DataError
+from components.evaluator.predictions import Predictions
 from components.io.splits import read_predictions
-
-if TYPE_CHECKING:
-    import numpy as np
-    from numpy.typing import NDArray
-
-    from components.evaluator.predictions import Predictions
 
 
 def compare(predictions: Predictions, baseline: Stored[Evaluation], *, significance: float) -> Baseline:
-    """Compare the predictions of a model with those of a baseline, image by image.
-
-    Args:
-        predictions: of the model.
-        baseline: the evaluation of the other model.
-        significance: the difference is significant if the p-value is below it.
-
-    Raises:
-        DataError: if the baseline was scored on other images.
-    """
+    """Compare a model with a baseline image by image; raise DataError if the baseline was scored on other images."""
     if predictions.split_sha256 != baseline.artifact.test_sha256:
         raise DataError(
             f"the baseline in {baseline.directory} was scored on other test images "
@@ -64,7 +49,6 @@ def mcnemar(only_first_right: int, only_second_right: int) -> float:
 
 
 def _right_by_image(images: list[bytes], labels: NDArray[np.int64], classes: NDArray[np.int64]) -> NDArray[np.bool_]:
-    """Return which predictions are right, sorted by image digest: two evaluations may have their rows in any order."""
+    # Sorted by image digest: two evaluations may have their rows in any order.
     order = sorted(range(len(images)), key=lambda row: (images[row], int(labels[row])))
-    right: NDArray[np.bool_] = (labels == classes)[order]
-    return right
+    return np.asarray(labels == classes)[order]

@@ -1,7 +1,5 @@
 """Blessing: the checks of a model's metrics against thresholds, and the verdict."""
 
-from __future__ import annotations
-
 from collections.abc import Iterator, Mapping
 from typing import Any, Literal
 
@@ -14,7 +12,7 @@ EVERY = "every"
 
 
 def bless(*checks: Check) -> Blessing:
-    """Return the verdict: blessed if all checks passed, and rubber-stamped if none of them compared with a baseline."""
+    """Return the verdict: blessed if all checks passed, rubber-stamped if none of them compared with a baseline."""
     passed, compared = all(check.passed for check in checks), any(check.kind == "change" for check in checks)
     return Blessing(
         verdict="BLESSED" if passed else "NOT_BLESSED", rubber_stamped=passed and not compared, checks=checks
@@ -23,14 +21,9 @@ def bless(*checks: Check) -> Blessing:
 
 def check_infra(validation: InfraValidation) -> Check:
     """Check that the SavedModel predicts the same as the model in memory."""
-    difference = validation.largest_difference
-    return Check(
-        kind="infra",
-        metric="difference of the SavedModel",
-        maximum=validation.tolerance,
-        value=difference,
-        passed=difference is not None and difference <= validation.tolerance,
-    )
+    value, maximum = validation.largest_difference, validation.tolerance
+    passed = value is not None and value <= maximum
+    return Check(kind="infra", metric="difference of the SavedModel", maximum=maximum, value=value, passed=passed)
 
 
 def check_metrics(metrics: Metrics, thresholds: Mapping[MetricName, Threshold]) -> Iterator[Check]:
@@ -51,8 +44,7 @@ def check_slices(
     slices: tuple[Slice, ...], thresholds: Mapping[str, Mapping[Literal["accuracy"], Threshold]]
 ) -> Iterator[Check]:
     """Check the accuracy of single slices, or of every slice; raise ConfigError for a slice that does not exist."""
-    rows = {row.key: row for row in slices}
-    return _check_rows(rows, thresholds, key="evaluator.slice_thresholds")
+    return _check_rows({row.key: row for row in slices}, thresholds, key="evaluator.slice_thresholds")
 
 
 def check_changes(metrics: Metrics, baseline: Baseline, thresholds: Mapping[MetricName, Threshold]) -> Iterator[Check]:
@@ -75,21 +67,13 @@ def check_changes(metrics: Metrics, baseline: Baseline, thresholds: Mapping[Metr
 def _check(
     metric: str, value: float, threshold: Threshold, *, of: str = "", kind: Literal["value", "change"] = "value"
 ) -> Check:
-    return Check(
-        kind=kind,
-        metric=metric,
-        of=of,
-        minimum=threshold.minimum,
-        maximum=threshold.maximum,
-        value=value,
-        passed=threshold.met_by(value),
-    )
+    passed = threshold.met_by(value)
+    return Check(kind=kind, metric=metric, of=of, value=value, passed=passed, **threshold.model_dump())
 
 
 def _check_rows(
     rows: Mapping[str, object], thresholds: Mapping[str, Mapping[Any, Threshold]], *, key: str, prefix: str = ""
 ) -> Iterator[Check]:
-    """Check the metrics of the rows that the thresholds of a configuration key name."""
     for name, bounds in thresholds.items():
         if name != EVERY and name not in rows:
             raise ConfigError(

@@ -1,25 +1,18 @@
 """Calibration: how well confidences agree with accuracy, and the temperature that improves them.
 
-Both the calibration error and temperature scaling follow C. Guo et al., "On Calibration of Modern Neural Networks",
-2017.
+The calibration error and temperature scaling follow C. Guo et al., "On Calibration of Modern Neural Networks", 2017.
 """
 
-from __future__ import annotations
-
 from math import exp, log
-from typing import TYPE_CHECKING
 
 import numpy as np
+from numpy.typing import NDArray
 from scipy.optimize import minimize_scalar
 
 from components.artifacts import Calibration, Interval, ReliabilityBin
 from components.evaluator.intervals import bootstrap_intervals
+from components.evaluator.predictions import Predictions
 from components.inference.probabilities import apply_temperature, cross_entropy, to_logits
-
-if TYPE_CHECKING:
-    from numpy.typing import NDArray
-
-    from components.evaluator.predictions import Predictions
 
 BINS = 15
 """Bins of equal width in the reliability table."""
@@ -31,16 +24,14 @@ TEMPERATURE_TOLERANCE = 1e-4
 
 
 def reliability(labels: NDArray[np.int64], probabilities: NDArray[np.float32]) -> tuple[ReliabilityBin, ...]:
-    """Return the reliability table: the mean confidence and the accuracy of each bin of confidence.
+    """Return the mean confidence and the accuracy of each bin of confidence.
 
-    Args:
-        labels: int64 [count].
-        probabilities: float32 [count, classes].
+    `labels` are int64 [count], and `probabilities` float32 [count, classes], here and below.
     """
     bins, confidences, right = _binned(labels, probabilities)
-    counts = np.bincount(bins, minlength=BINS)
-    confidence_sums = np.bincount(bins, confidences, minlength=BINS)
-    right_sums = np.bincount(bins, right, minlength=BINS)
+    counts, confidence_sums, right_sums = (
+        np.bincount(bins, weights, minlength=BINS) for weights in (None, confidences, right)
+    )
     return tuple(
         ReliabilityBin(
             low=number / BINS,
@@ -73,8 +64,7 @@ def calibration_error_interval(labels: NDArray[np.int64], probabilities: NDArray
     weights = (kinds[0][:, np.newaxis] == np.arange(BINS)) * mean_gaps[:, np.newaxis]
 
     def errors(drawn: NDArray[np.int64]) -> NDArray[np.float64]:
-        error: NDArray[np.float64] = np.abs(drawn[:, 0] @ weights).sum(axis=1, keepdims=True) / counts.sum()
-        return error
+        return np.asarray(np.abs(drawn[:, 0] @ weights).sum(axis=1, keepdims=True) / counts.sum())
 
     return bootstrap_intervals(counts[np.newaxis], errors)[0]
 
@@ -82,12 +72,7 @@ def calibration_error_interval(labels: NDArray[np.int64], probabilities: NDArray
 def fit_temperature(labels: NDArray[np.int64], probabilities: NDArray[np.float32]) -> float:
     """Return the temperature with the lowest cross-entropy, fitted on the validation split.
 
-    If all predictions are right, a lower temperature is always better: the result is about `MIN_TEMPERATURE`. If no
-    temperature improves the cross-entropy, the result is 1.
-
-    Args:
-        labels: int64 [count].
-        probabilities: float32 [count, classes]; each row sums to 1.
+    It is about `MIN_TEMPERATURE` if all predictions are right, and 1 if no temperature improves the cross-entropy.
     """
     logits = to_logits(probabilities)
     of_truth = logits[np.arange(len(labels)), labels]
@@ -107,12 +92,9 @@ def fit_temperature(labels: NDArray[np.int64], probabilities: NDArray[np.float32
 
 
 def calibrate(predictions: Predictions, *, temperature: float, applied: bool) -> Calibration:
-    """Return the calibration on the test split, without and with a temperature.
+    """Return the calibration of a model's predictions without and with a temperature.
 
-    Args:
-        predictions: of the model, without the temperature.
-        temperature: fitted on the validation split.
-        applied: whether the evaluation uses the scaled probabilities; the reliability table is of the ones it uses.
+    `applied` states whether the evaluation uses the scaled probabilities; the reliability table is of those it uses.
     """
     labels, probabilities = predictions.labels, predictions.probabilities
     scaled = apply_temperature(probabilities, temperature)
@@ -131,7 +113,6 @@ def calibrate(predictions: Predictions, *, temperature: float, applied: bool) ->
 def _binned(
     labels: NDArray[np.int64], probabilities: NDArray[np.float32]
 ) -> tuple[NDArray[np.int64], NDArray[np.float64], NDArray[np.bool_]]:
-    """Return the bin, the confidence and the correctness of each prediction."""
     confidences = probabilities.max(axis=1).astype(np.float64)
     bins = np.clip(np.ceil(confidences * BINS).astype(np.int64) - 1, 0, BINS - 1)
     return bins, confidences, probabilities.argmax(axis=1) == labels

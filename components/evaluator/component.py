@@ -1,7 +1,5 @@
 """Evaluator: scores a model on the test split and decides whether it is blessed."""
 
-from __future__ import annotations
-
 from typing import Any
 
 from components.artifacts import Evaluation, Model, Stored, TransformedExamples
@@ -34,8 +32,7 @@ class Evaluator(Component[EvaluatorConfig]):
         """Write `metrics.json`, and `predictions.parquet` with one row per test image.
 
         Raises:
-            DataError: if the model was trained for other images or classes, or the baseline was scored on other
-                test images.
+            DataError: if the model was trained for other images or classes, or the baseline scored on other images.
             ConfigError: if a threshold names a class or slice that does not exist.
         """
         with context.timed("imports"):
@@ -56,6 +53,7 @@ class Evaluator(Component[EvaluatorConfig]):
             import_libraries(model)
         check_compatible(transformed.artifact, model.artifact)
         config, splits, names = self.config, transformed.artifact.splits, transformed.artifact.class_names
+        check, count = context.termination.check, splits.test.count + splits.validation.count
         with context.timed("loading"):
             predict = load_predictor(model)
         with context.timed("predicting"):
@@ -68,7 +66,7 @@ class Evaluator(Component[EvaluatorConfig]):
             with context.timed("infra validation"):
                 images = test.images[: config.infra_validation.images]
                 infra = validate_infra(model, transformed, images, predictions.probabilities[: len(images)], context)
-        context.termination.check()
+        check()
         with context.timed("scoring"):
             temperature = fit_temperature(validation.labels, validation.probabilities)
             calibration = calibrate(predictions, temperature=temperature, applied=config.temperature_scaling)
@@ -80,12 +78,7 @@ class Evaluator(Component[EvaluatorConfig]):
             slices = make_slices(predictions.labels, predictions.classes, names, properties)
         with context.timed("robustness"):
             robustness = measure_robustness(
-                predict,
-                test.images,
-                test.labels,
-                config.robustness,
-                images_predicted=splits.test.count + splits.validation.count,
-                check=context.termination.check,
+                predict, test.images, test.labels, config.robustness, images_predicted=count, check=check
             )
         with context.timed("scoring"):
             evaluation = make_evaluation(

@@ -1,17 +1,14 @@
 """Configuration of the Evaluator."""
 
-from __future__ import annotations
-
-from typing import Annotated, Literal, get_args
+from typing import Annotated, Literal, Self, get_args
 
 from pydantic import Field, field_validator, model_validator
 
+from components.artifacts.evaluation import CLASS_METRIC_NAMES, METRIC_NAMES
 from components.base.component import ComponentConfig, Seed
 
-MetricName = Literal[
-    "accuracy", "loss", "brier_score", "calibration_error", "macro_precision", "macro_recall", "macro_f1"
-]
-ClassMetricName = Literal["precision", "recall", "f1"]
+MetricName = Literal[METRIC_NAMES]  # type: ignore[valid-type]  # mypy accepts no computed Literal
+ClassMetricName = Literal[CLASS_METRIC_NAMES]  # type: ignore[valid-type]
 CorruptionName = Literal["shift", "rotation", "scale", "noise", "blur", "contrast", "occlusion"]
 CORRUPTION_NAMES: tuple[CorruptionName, ...] = get_args(CorruptionName)
 Bound = Annotated[float, Field(strict=True)]
@@ -26,7 +23,7 @@ class Threshold(ComponentConfig):
     """Highest value that passes."""
 
     @model_validator(mode="after")
-    def _check_bounds(self) -> Threshold:
+    def _check_bounds(self) -> Self:
         if self.minimum is None and self.maximum is None:
             raise ValueError("a threshold needs a minimum or a maximum")
         if self.minimum is not None and self.maximum is not None and self.minimum > self.maximum:

@@ -7,26 +7,22 @@ still reads the digits easily. The severities here end about where those begin, 
 occlusion: this one is cutout (T. DeVries and G. Taylor, 2017) with squares of up to 12 pixels.
 """
 
-from __future__ import annotations
-
 from collections.abc import Callable
 from dataclasses import dataclass
-from typing import TYPE_CHECKING
 
 import numpy as np
+from numpy.typing import NDArray
 from scipy.ndimage import affine_transform, gaussian_filter
 
 from components.artifacts.evaluation import SEVERITIES
 from components.evaluator.config import CORRUPTION_NAMES, CorruptionName
 
-if TYPE_CHECKING:
-    from numpy.typing import NDArray
-
-    Images = NDArray[np.float32]
-    """[count, height, width, 1], 0 to 1."""
-    Distort = Callable[[Images, float, np.random.Generator], NDArray[np.floating]]
-    """Distorts images by an amount. Random values are drawn per image, and do not depend on the amount."""
-
+Images = NDArray[np.float32]
+"""[count, height, width, 1], 0 to 1."""
+Distort = Callable[[Images, float, np.random.Generator], NDArray[np.floating]]
+"""Distorts images by an amount. Random values are drawn per image, and do not depend on the amount."""
+Amounts = tuple[float, float, float, float, float]
+"""By severity, the mildest first."""
 REFERENCE_SIDE = 28
 """Amounts in pixels are for images of this side, and scale with the side."""
 
@@ -37,10 +33,9 @@ class Corruption:
 
     distort: Distort
     unit: str
-    amounts: tuple[float, float, float, float, float]
-    """By severity, the mildest first, in `unit`."""
+    amounts: Amounts
 
-    def amounts_for(self, height: int, width: int) -> tuple[float, float, float, float, float]:
+    def amounts_for(self, height: int, width: int) -> Amounts:
         """Return the amounts for images of a height and width in pixels."""
         if self.unit != "px":
             return self.amounts
@@ -49,14 +44,7 @@ class Corruption:
 
 
 def corrupt(name: CorruptionName, images: Images, *, severity: int, seed: int) -> Images:
-    """Return corrupted images. The result for an image does not depend on the images after it.
-
-    Args:
-        name: the corruption.
-        images: float32 [count, height, width, 1], 0 to 1, ink bright.
-        severity: 1 to 5.
-        seed: decides the random values.
-    """
+    """Return corrupted images, for a severity from 1 to 5. No result depends on the images after it."""
     corruption = CORRUPTIONS[name]
     amount = corruption.amounts_for(*images.shape[1:3])[SEVERITIES.index(severity)]
     # One random stream per corruption: none depends on which others are configured.
@@ -68,7 +56,7 @@ def _shift(images: Images, amount: float, random: np.random.Generator) -> NDArra
     """Move each image by `amount` pixels in a random direction."""
     angles = random.uniform(0, 2 * np.pi, len(images))
     shifts = amount * np.stack([np.sin(angles), np.cos(angles)], axis=1)
-    return _transform(images, np.broadcast_to(np.eye(2), (len(images), 2, 2)), shifts)
+    return _transform(images, np.eye(2), shifts)
 
 
 def _rotation(images: Images, amount: float, random: np.random.Generator) -> NDArray[np.floating]:
@@ -76,32 +64,28 @@ def _rotation(images: Images, amount: float, random: np.random.Generator) -> NDA
     angles = np.radians(amount) * random.choice([-1, 1], len(images))
     sine, cosine = np.sin(angles), np.cos(angles)
     matrices = np.stack([cosine, sine, -sine, cosine], axis=1).reshape(-1, 2, 2)
-    return _transform(images, matrices, np.zeros((len(images), 2)))
+    return _transform(images, matrices, np.zeros(2))
 
 
 def _scale(images: Images, amount: float, random: np.random.Generator) -> NDArray[np.floating]:  # noqa: ARG001
     """Scale the images by the factor `amount`."""
-    matrices = np.broadcast_to(np.eye(2) / amount, (len(images), 2, 2))
-    return _transform(images, matrices, np.zeros((len(images), 2)))
+    return _transform(images, np.eye(2) / amount, np.zeros(2))
 
 
 def _noise(images: Images, amount: float, random: np.random.Generator) -> NDArray[np.floating]:
     """Add Gaussian noise with the standard deviation `amount`."""
-    noisy: NDArray[np.floating] = images + amount * random.standard_normal(images.shape, np.float32)
-    return noisy
+    return np.asarray(images + amount * random.standard_normal(images.shape, np.float32))
 
 
 def _blur(images: Images, amount: float, random: np.random.Generator) -> NDArray[np.floating]:  # noqa: ARG001
     """Blur with a Gaussian of the standard deviation `amount`."""
-    blurred: NDArray[np.floating] = gaussian_filter(images, sigma=amount, axes=(1, 2), mode="constant")
-    return blurred
+    return np.asarray(gaussian_filter(images, sigma=amount, axes=(1, 2), mode="constant"))
 
 
 def _contrast(images: Images, amount: float, random: np.random.Generator) -> NDArray[np.floating]:  # noqa: ARG001
     """Multiply the distance of each pixel from the image's mean by `amount`."""
-    mean: NDArray[np.float32] = images.mean(axis=(1, 2, 3), keepdims=True)
-    flattened: NDArray[np.floating] = mean + amount * (images - mean)
-    return flattened
+    mean = images.mean(axis=(1, 2, 3), keepdims=True)
+    return np.asarray(mean + amount * (images - mean))
 
 
 def _occlusion(images: Images, amount: float, random: np.random.Generator) -> NDArray[np.floating]:
@@ -113,18 +97,16 @@ def _occlusion(images: Images, amount: float, random: np.random.Generator) -> ND
         pixels = np.arange(side)
         # The fraction of each row or column that the square covers.
         covered.append(np.clip(np.minimum(pixels + 1, start + amount) - np.maximum(pixels, start), 0, 1))
-    visible: NDArray[np.floating] = images * (1 - covered[0][:, :, None, None] * covered[1][:, None, :, None])
-    return visible
+    return np.asarray(images * (1 - covered[0][:, :, None, None] * covered[1][:, None, :, None]))
 
 
 def _transform(images: Images, matrices: NDArray[np.float64], shifts: NDArray[np.float64]) -> NDArray[np.floating]:
     """Return images transformed about their centers, with bilinear interpolation and a black surrounding.
 
-    Args:
-        images: float32 [count, height, width, 1].
-        matrices: float64 [count, 2, 2], from a (row, column) in the result to one in the image.
-        shifts: float64 [count, 2], how far the image moves down and to the right.
+    A matrix [2, 2] leads from a (row, column) in the result to one in the image; a shift [2] is down and to the right.
+    Both are of all images, or of each.
     """
+    matrices, shifts = np.broadcast_to(matrices, (len(images), 2, 2)), np.broadcast_to(shifts, (len(images), 2))
     center = (np.array(images.shape[1:3]) - 1) / 2
     transformed = np.empty_like(images)
     for image, matrix, shift, output in zip(images[..., 0], matrices, shifts, transformed[..., 0], strict=True):

@@ -1,21 +1,16 @@
 """Evaluation: combine all measurements of a model with its verdict, and write them."""
 
-from __future__ import annotations
-
 import json
 from collections.abc import Sequence
 from pathlib import Path
-from typing import TYPE_CHECKING
 
 from components.artifacts import Baseline, Calibration, Evaluation, InfraValidation, Robustness, Slice
 from components.evaluator.blessing import bless, check_changes, check_classes, check_infra, check_metrics, check_slices
+from components.evaluator.config import EvaluatorConfig
 from components.evaluator.metrics import score
+from components.evaluator.predictions import Predictions
 from components.io.splits import write_predictions
 from components.runtime.disk import disk_space_guard
-
-if TYPE_CHECKING:
-    from components.evaluator.config import EvaluatorConfig
-    from components.evaluator.predictions import Predictions
 
 METRICS_FILE = "metrics.json"
 PREDICTIONS_FILE = "predictions.parquet"
@@ -33,11 +28,7 @@ def make_evaluation(
     infra_validation: InfraValidation | None = None,
     baseline: Baseline | None = None,
 ) -> Evaluation:
-    """Return the metrics of predictions, the other measurements of the model, and its verdict.
-
-    Raises:
-        ConfigError: if a threshold names a class or slice that does not exist.
-    """
+    """Score predictions, and return the metrics, the other measurements and the verdict."""
     scores = score(predictions.labels, predictions.probabilities, class_names)
     checks = [
         *([] if infra_validation is None else [check_infra(infra_validation)]),

@@ -1,28 +1,20 @@
 """Image properties: the amount of ink, the thickness of strokes and the size of the drawing."""
 
-from __future__ import annotations
-
 from collections.abc import Iterable
-from typing import TYPE_CHECKING
 
 import numpy as np
-
-if TYPE_CHECKING:
-    from numpy.typing import NDArray
+from numpy.typing import NDArray
 
 UNITS = {"ink": "share", "thickness": "px", "size": "px"}
 """The properties that `measure` returns, in its order, with their units."""
 
 
 def measure(images: NDArray[np.float32]) -> dict[str, NDArray[np.float64]]:
-    """Return the properties of each image, float64 [count] by the names in `UNITS`.
+    """Return the properties, float64 [count] by name, of float32 images [count, height, width, 1], 0 to 1, ink bright.
 
     `ink` is the mean brightness and `thickness` that of the strokes. `size` is the side of the square with the area of
     the box around the ink: the box's longer side is 20 pixels for nearly all digits of MNIST, which were scaled to it.
     All are 0 for an image without ink.
-
-    Args:
-        images: float32 [count, height, width, 1], 0 to 1, ink bright.
     """
     pictures = images[..., 0]
     brightest = pictures.max(axis=(1, 2))
@@ -48,16 +40,14 @@ def _thickness(area: NDArray[np.float64], outline: NDArray[np.float64]) -> NDArr
     1840). A closed stroke has no ends: its area over half its outline is t, and the result is up to a tenth higher.
     """
     # No figure has less outline than a disc, but rounding in an image of several shades may suggest it.
-    thickness: NDArray[np.float64] = (outline - np.sqrt(np.maximum(outline**2 - 4 * np.pi * area, 0))) / np.pi
-    return thickness
+    return np.asarray((outline - np.sqrt(np.maximum(outline**2 - 4 * np.pi * area, 0))) / np.pi)
 
 
 def _outline(pictures: NDArray[np.float32]) -> NDArray[np.float32]:
     """Return the length of the outline of the ink, in pixels: the total variation of each picture.
 
-    It is the mean, over all shades, of the length of the border between brighter and darker pixels (H. Federer's
-    coarea formula, 1959), and needs no threshold. Gradients between the four pixels around each corner give vertical,
-    horizontal and diagonal edges their exact length.
+    It is the mean over all shades of the border between brighter and darker pixels (H. Federer's coarea formula, 1959):
+    no threshold. Gradients between the four pixels around a corner give straight and diagonal edges their exact length.
     """
     padded = np.pad(pictures, ((0, 0), (1, 1), (1, 1)))
     rising = padded[:, 1:, 1:] - padded[:, :-1, :-1]
@@ -67,15 +57,13 @@ def _outline(pictures: NDArray[np.float32]) -> NDArray[np.float32]:
     falling *= falling
     rising += falling
     np.sqrt(rising, out=rising)
-    lengths: NDArray[np.float32] = rising.sum(axis=(1, 2)) / np.sqrt(np.float32(2))
-    return lengths
+    return np.asarray(rising.sum(axis=(1, 2)) / np.sqrt(np.float32(2)))
 
 
 def _size(inked: NDArray[np.bool_]) -> NDArray[np.float64]:
     """Return the square root of the area of the box around the ink, of bool [count, height, width]."""
     rows, columns = (np.logical_or.reduce(inked, axis=axis) for axis in (2, 1))
-    size: NDArray[np.float64] = np.sqrt(_extent(rows) * _extent(columns))
-    return size
+    return np.asarray(np.sqrt(_extent(rows) * _extent(columns)))
 
 
 def _extent(lines: NDArray[np.bool_]) -> NDArray[np.int64]:

@@ -1,15 +1,13 @@
 """Infra validation: compares the SavedModel, served in a process that has only TensorFlow, with the model in memory."""
 
-from __future__ import annotations
-
 import re
 import subprocess
 import sys
 import tempfile
 from pathlib import Path
-from typing import TYPE_CHECKING
 
 import numpy as np
+from numpy.typing import NDArray
 
 from components.artifacts import InfraValidation, Model, Stored, TransformedExamples
 from components.base.component import Context
@@ -17,9 +15,6 @@ from components.base.errors import ResourceError
 from components.evaluator import serving_process
 from components.inference.transform_graph import invert_numpy
 from components.runtime.resources import cpu_limit
-
-if TYPE_CHECKING:
-    from numpy.typing import NDArray
 
 TOLERANCE = 1e-5
 """Allowed difference of probabilities: batches of other sizes are summed in another order."""
@@ -36,15 +31,10 @@ def validate_infra(
 ) -> InfraValidation:
     """Load the SavedModel in a separate process, send raw images to it, and compare the predictions.
 
-    The speed goes to the run's observations, not to the artifact: it differs between runs.
+    The speed goes to the run's observations, not to the artifact, because it differs between runs: `latency_ms` is the
+    median of single images, and `images_per_second` of all images in one request.
 
-    Args:
-        model: a model with a SavedModel.
-        transformed: whose graph scaled the images.
-        images: scaled images, float32 [count, height, width, channels].
-        probabilities: predictions of the model in memory, float32 [count, classes].
-        context: gets the observations `latency_ms` (the median of single images) and `images_per_second` (of all
-            images in one request).
+    `images` are scaled, float32 [count, height, width, channels], and `probabilities` of the model in memory.
 
     Raises:
         ResourceError: if the process was killed, ran out of memory or time. This says nothing about the model.

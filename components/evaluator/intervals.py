@@ -1,18 +1,13 @@
 """Confidence intervals: Wilson's for a proportion, and the bootstrap for all other metrics."""
 
-from __future__ import annotations
-
 from collections.abc import Callable
 from math import sqrt
 from statistics import NormalDist
-from typing import TYPE_CHECKING
 
 import numpy as np
+from numpy.typing import NDArray
 
 from components.artifacts import Interval
-
-if TYPE_CHECKING:
-    from numpy.typing import NDArray
 
 RESAMPLES = 1000
 """Enough for the bounds of a 95 % interval (B. Efron and R. Tibshirani, 1993, chapter 14)."""
@@ -35,12 +30,8 @@ def wilson_interval(successes: int, trials: int, confidence: float = CONFIDENCE)
     center = proportion + z * z / (2 * trials)
     spread = z * sqrt(proportion * (1 - proportion) / trials + z * z / (4 * trials * trials))
     scale = 1 + z * z / trials
-    return Interval(
-        low=max(0.0, (center - spread) / scale),
-        high=min(1.0, (center + spread) / scale),
-        confidence=confidence,
-        method="wilson",
-    )
+    low, high = max(0.0, (center - spread) / scale), min(1.0, (center + spread) / scale)
+    return Interval(low=low, high=high, confidence=confidence, method="wilson")
 
 
 def bootstrap_intervals(
@@ -48,11 +39,10 @@ def bootstrap_intervals(
 ) -> list[Interval]:
     """Return intervals of statistics over resampled images (B. Efron, Annals of Statistics 7, 1979).
 
-    Images of one kind contribute equally to the statistic. Drawing images with replacement and counting them by kind
-    is drawing from a multinomial distribution over the kinds, which takes no longer for more images. Each stratum
-    keeps its number of images, so that no class is missing from a resample. The percentiles are corrected by the
-    bootstrap estimate of the statistic's bias (B. Efron and R. Tibshirani, 1993, chapter 10): for example, a
-    calibration error is larger in every resample than in the images themselves.
+    Images of one kind contribute equally to the statistic: counts by kind are drawn from a multinomial distribution,
+    which takes no longer for more images. Each stratum keeps its number of images, so that no class is missing from a
+    resample. The percentiles are corrected by the bootstrap estimate of the bias (B. Efron and R. Tibshirani, 1993,
+    chapter 10): a calibration error is larger in every resample than in the images themselves.
 
     Args:
         groups: int64 [strata, kinds]: the number of images of each kind.
@@ -61,12 +51,8 @@ def bootstrap_intervals(
     random, counts = np.random.default_rng(RESAMPLING_SEED), groups.sum(axis=1, keepdims=True)
     fractions = np.where(counts, groups / np.maximum(counts, 1), 1 / groups.shape[1])
     step = max(1, MAX_VALUES_IN_MEMORY // groups.size)
-    values = np.concatenate(
-        [
-            statistic(random.multinomial(counts[:, 0], fractions, size=(min(step, RESAMPLES - start), len(groups))))
-            for start in range(0, RESAMPLES, step)
-        ]
-    )
+    sizes = [(min(step, RESAMPLES - start), len(groups)) for start in range(0, RESAMPLES, step)]
+    values = np.concatenate([statistic(random.multinomial(counts[:, 0], fractions, size=size)) for size in sizes])
     tail = (1 - CONFIDENCE) / 2 * 100
     bounds = np.percentile(values, [tail, 100 - tail], axis=0) + statistic(groups[np.newaxis]) - values.mean(axis=0)
     return [

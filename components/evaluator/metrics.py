@@ -1,21 +1,16 @@
 """Metrics of a classifier's probabilities on labelled images."""
 
-from __future__ import annotations
-
 from collections.abc import Sequence
 from dataclasses import dataclass
-from typing import TYPE_CHECKING
 
 import numpy as np
+from numpy.typing import NDArray
 from sklearn.metrics import confusion_matrix, precision_recall_fscore_support
 
 from components.artifacts import ClassMetrics, Metrics
 from components.evaluator.calibration import calibration_error, calibration_error_interval, reliability
 from components.evaluator.intervals import bootstrap_intervals, wilson_interval
 from components.inference.probabilities import cross_entropy
-
-if TYPE_CHECKING:
-    from numpy.typing import NDArray
 
 
 @dataclass(frozen=True)
@@ -29,14 +24,9 @@ class Scores:
 
 
 def score(labels: NDArray[np.int64], probabilities: NDArray[np.float32], class_names: Sequence[str]) -> Scores:
-    """Return the metrics of a classifier's probabilities.
+    """Return the metrics of probabilities, float32 [count, classes], whose rows sum to 1, for int64 labels [count].
 
     A class that is never predicted has precision 0, and a class without images recall 0.
-
-    Args:
-        labels: int64 [count].
-        probabilities: float32 [count, classes]; each row sums to 1.
-        class_names: the name of each class, by label.
     """
     classes, predicted = np.arange(len(class_names)), probabilities.argmax(axis=1)
     by_class = precision_recall_fscore_support(labels, predicted, labels=classes, zero_division=0.0)

@@ -1,24 +1,17 @@
 """Predictions of a model on a labelled split."""
 
-from __future__ import annotations
-
 from dataclasses import dataclass
 from functools import cached_property
 from hashlib import sha256
-from typing import TYPE_CHECKING
 
 import numpy as np
+from numpy.typing import NDArray
 
+from components.artifacts import Stored, TransformedExamples, TransformedSplit
+from components.base.component import Context
 from components.inference import predictor
 from components.io.image_digests import image_digests
 from components.io.splits import iterate_scaled, read_scaled
-
-if TYPE_CHECKING:
-    from numpy.typing import NDArray
-
-    from components.artifacts import Stored, TransformedExamples, TransformedSplit
-    from components.base.component import Context
-    from components.inference.predictor import Predictor
 
 
 @dataclass(frozen=True)
@@ -35,27 +28,19 @@ class Predictions:
     @property
     def classes(self) -> NDArray[np.int64]:
         """The most probable class of each image: int64 [count]."""
-        predicted: NDArray[np.int64] = self.probabilities.argmax(axis=1)
-        return predicted
+        return np.asarray(self.probabilities.argmax(axis=1))
 
     @cached_property
     def split_sha256(self) -> str:
         """The SHA-256 over the images and labels; it does not depend on their order."""
         rows = sorted(zip(self.images.tolist(), self.labels.tolist(), strict=True))
-        digest = sha256()
-        for image, label in rows:
-            digest.update(image + label.to_bytes(8, "little"))
-        return digest.hexdigest()
+        return sha256(b"".join(image + label.to_bytes(8, "little") for image, label in rows)).hexdigest()
 
 
 def predict_split(
-    predict: Predictor, transformed: Stored[TransformedExamples], split: TransformedSplit, context: Context
+    predict: predictor.Predictor, transformed: Stored[TransformedExamples], split: TransformedSplit, context: Context
 ) -> Predictions:
-    """Return the predictions on a split. Only one batch of images is in memory at a time.
-
-    Raises:
-        TerminationError: if termination was requested.
-    """
+    """Return the predictions on a split. Only one batch of images is in memory at a time."""
     probabilities, digests = [], []
     for images in iterate_scaled(transformed, split, rows=predictor.BATCH_SIZE):
         context.termination.check()

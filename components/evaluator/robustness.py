@@ -1,21 +1,15 @@
 """Robustness: the accuracy on corrupted images."""
 
-from __future__ import annotations
-
 from collections.abc import Callable
-from typing import TYPE_CHECKING
 
 import numpy as np
+from numpy.typing import NDArray
 
 from components.artifacts import CorruptionCurve, Robustness
 from components.artifacts.evaluation import SEVERITIES
+from components.evaluator.config import RobustnessConfig
 from components.evaluator.corruptions import CORRUPTIONS, corrupt
-
-if TYPE_CHECKING:
-    from numpy.typing import NDArray
-
-    from components.evaluator.config import RobustnessConfig
-    from components.inference.predictor import Predictor
+from components.inference.predictor import Predictor
 
 MAX_FRACTION = 1 / 4
 """Most corrupted images, as a fraction of the images that the evaluation predicts anyway."""
@@ -35,14 +29,9 @@ def measure_robustness(
     """Return the accuracy on corrupted images, or None if the configuration disables the measurement.
 
     The cost is limited by the number of images, not by time: the result does not depend on the speed of the machine.
-
-    Args:
-        predict: the model.
-        images: float32 [count, height, width, 1] of the test split; of a memory map, only a few rows are read.
-        labels: int64 [count].
-        config: the number of images, and how they are corrupted.
-        images_predicted: number of images that the evaluation predicts anyway.
-        check: called between corruptions; an exception that it raises ends the measurement.
+    `images` are float32 [count, height, width, 1]; of a memory map, only a few rows are read. `images_predicted` is the
+    number that the evaluation predicts anyway. `check` is called between corruptions, and ends the measurement if it
+    raises an exception.
     """
     count = corrupted_images(config, count=len(labels), pixels=images[0].size, images_predicted=images_predicted)
     if not count:
@@ -74,14 +63,7 @@ def measure_robustness(
 
 
 def corrupted_images(config: RobustnessConfig, *, count: int, pixels: int, images_predicted: int) -> int:
-    """Return the number of images per corruption and severity.
-
-    Args:
-        config: the requested number.
-        count: images of the test split.
-        pixels: number of pixels of one image.
-        images_predicted: number of images that the evaluation predicts anyway.
-    """
+    """Return the number of images per corruption and severity, for `count` test images of `pixels` pixels each."""
     allowed = max(int(images_predicted * MAX_FRACTION), FREE_PIXELS // pixels)
     predictions_per_image = 1 + len(config.corruptions) * len(SEVERITIES)  # once without corruption
     return min(config.images, count, max(1, allowed // predictions_per_image))

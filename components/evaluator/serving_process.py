@@ -7,8 +7,6 @@ installed. IMAGES holds uint8 [count, height, width]. RESULTS gets `probabilitie
 seconds of some requests of one image (`latencies`), and the seconds of one request of all images (`all_seconds`).
 """
 
-from __future__ import annotations
-
 import gc
 import os
 import sys

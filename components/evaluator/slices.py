@@ -1,18 +1,13 @@
 """Slices: the accuracy of parts of the test split, by class and by measured image properties."""
 
-from __future__ import annotations
-
 from collections.abc import Mapping, Sequence
-from typing import TYPE_CHECKING
 
 import numpy as np
+from numpy.typing import NDArray
 
 from components.artifacts import Slice
 from components.evaluator.image_properties import UNITS
 from components.evaluator.intervals import wilson_interval
-
-if TYPE_CHECKING:
-    from numpy.typing import NDArray
 
 FIFTHS = ("least", "low", "middle", "high", "most")
 """Slices of a property, each of a fifth of the images."""
@@ -24,22 +19,12 @@ def make_slices(
     class_names: Sequence[str],
     properties: Mapping[str, NDArray[np.float64]],
 ) -> tuple[Slice, ...]:
-    """Return one slice per class that has images, and up to five slices of equal size per property.
+    """Return one slice per class that has images, and up to five slices of equal size per property (see `measure`).
 
     Images of equal value are in the same slice. Therefore slices may have unequal sizes, or be missing.
-
-    Args:
-        labels: int64 [count].
-        predicted: int64 [count].
-        class_names: the name of each class, by label.
-        properties: float64 [count] by name, as `components.evaluator.image_properties.measure` returns them.
     """
     right = labels == predicted
-    slices = [
-        _slice("class", name, right[labels == label])
-        for label, name in enumerate(class_names)
-        if (labels == label).any()
-    ]
+    slices = [_slice("class", class_names[label], right[labels == label]) for label in np.unique(labels)]
     for dimension, values in properties.items():
         fifths = _fifths(values)
         for number, name in enumerate(FIFTHS):
@@ -68,5 +53,4 @@ def _fifths(values: NDArray[np.float64]) -> NDArray[np.int64]:
     """Return the fifth of each value: that of the middle one among all equal values."""
     _, positions, counts = np.unique(values, return_inverse=True, return_counts=True)
     middles = np.cumsum(counts) - counts / 2
-    fifths: NDArray[np.int64] = (middles * len(FIFTHS) // len(values)).astype(np.int64)
-    return fifths[positions]
+    return (middles * len(FIFTHS) // len(values)).astype(np.int64)[positions]

@@ -36,16 +36,10 @@ def make_buckets(rows: NDArray[np.int64], *, start: int, size: int) -> list[Buck
 def distribute(
     parts: Sequence[LabelledImages], buckets: Sequence[Bucket], path: Path, check: Callable[[], None]
 ) -> str:
-    """Write every image into its bucket: the first pass.
+    """Write every image into its bucket, the first pass; return the SHA-256 of images and labels in source order.
 
-    Args:
-        parts: all images of the source; rows are numbered through all parts.
-        buckets: contain every row exactly once.
-        path: the file to write.
-        check: called between chunks; may raise.
-
-    Returns:
-        The SHA-256 of all images and labels in the source's order, in hexadecimal.
+    Rows are numbered through all parts, and the buckets contain every row exactly once. `check` is called between
+    chunks.
     """
     bucket_of = np.empty(sum(map(len, parts)), dtype=np.int32)
     for number, bucket in enumerate(buckets):
@@ -77,7 +71,7 @@ def distribute(
 def read_bucket(
     bucket: Bucket, path: Path, pixels: int, *, group: int
 ) -> Iterator[tuple[NDArray[np.int64], NDArray[np.uint8]]]:
-    """Yield `group` images at a time in the split's order, the second pass: source rows and uint8 [some, pixels]."""
+    """Yield `group` images at a time in the split's order, the second pass: source rows and uint8 [batch, pixels]."""
     rows = bucket.rows
     images = np.fromfile(path, np.uint8, len(rows) * pixels, offset=bucket.start * pixels).reshape(-1, pixels)
     positions = np.empty(len(rows), dtype=np.int64)

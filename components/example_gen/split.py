@@ -72,14 +72,7 @@ def assign_splits(dataset: Dataset, config: SplitConfig, seed: int) -> dict[str,
 def split_rows(
     labels: NDArray[np.int64], fractions: dict[str, float], *, seed: int, class_names: Sequence[str]
 ) -> dict[str, NDArray[np.int64]]:
-    """Shuffle rows into splits that have each class in the same proportion.
-
-    Args:
-        labels: int64 [rows].
-        fractions: for each split but `train`, its fraction of all rows, above 0.
-
-    Returns:
-        The row numbers, int64, of `train` and of each split in `fractions`.
+    """Shuffle rows into `train` and the splits of `fractions`, with every class in the same proportion in each.
 
     Raises:
         DataError: if a split has no image of a class.

@@ -17,11 +17,10 @@ from components.io.splits import examples_frame, examples_writer, row_group_rows
 from components.runtime.disk import disk_space_guard
 
 ImageObserver = Callable[[str, NDArray[np.uint8], NDArray[np.int64]], None]
-"""Called once for every image: the split, its next images as uint8 [some, pixels], and their labels."""
+"""Called once for every image: the split, its next images as uint8 [batch, pixels], and their labels."""
 
 COUNT_CHUNK_PIXELS = 2**20
 """Pixels counted at a time; `numpy.bincount` makes a temporary integer of 8 bytes of each."""
-PIXEL_HISTOGRAM_BINS = 16
 INK_HISTOGRAM_BINS = 20
 
 
@@ -78,12 +77,12 @@ def write_dataset(
             examples_writer(path, images.pixels) as write,
         ):
             for bucket in buckets[name]:
-                for rows, some in read_bucket(bucket, shuffled, images.pixels, group=group):
+                for rows, batch in read_bucket(bucket, shuffled, images.pixels, group=group):
                     context.termination.check()
-                    write(examples_frame(some, labels[rows], image_ids(rows, len(dataset.train))))
-                    statistics.add(some, labels[rows])
-                    observer(name, some, labels[rows])
-        splits[name] = statistics.statement(path.name)
+                    write(examples_frame(batch, labels[rows], image_ids(rows, len(dataset.train))))
+                    statistics.add(batch, labels[rows])
+                    observer(name, batch, labels[rows])
+        splits[name] = statistics.to_examples_split(path.name)
     identity = {**source_identity, "content_sha256": content_sha256}
     return Examples(
         source=Source(kind=source_kind, title=dataset.title, identity=identity),
@@ -150,7 +149,7 @@ class SplitStatistics:
         self._ink = np.zeros(INK_HISTOGRAM_BINS, dtype=np.int64)
 
     def add(self, images: NDArray[np.uint8], labels: NDArray[np.int64]) -> None:
-        """Count some images, uint8 [some, pixels], and their labels."""
+        """Count a batch of images, uint8 [batch, pixels], and their labels."""
         self._labels += np.bincount(labels, minlength=len(self._labels))
         pixels = images.reshape(-1)
         for start in range(0, len(pixels), COUNT_CHUNK_PIXELS):
@@ -158,7 +157,7 @@ class SplitStatistics:
         ink = images.reshape(len(images), -1).mean(axis=1)
         self._ink += np.histogram(ink, bins=INK_HISTOGRAM_BINS, range=(0, 255))[0]
 
-    def statement(self, file: str) -> ExamplesSplit:
+    def to_examples_split(self, file: str) -> ExamplesSplit:
         """Return the statistics as part of the manifest."""
         # Exact in integers: a histogram of 256 gray levels gives both moments in one pass.
         levels = np.arange(256, dtype=np.float64)
@@ -170,6 +169,6 @@ class SplitStatistics:
             label_counts=tuple(self._labels.tolist()),
             pixel_mean=mean,
             pixel_std=variance**0.5,
-            pixel_histogram=tuple(self._levels.reshape(PIXEL_HISTOGRAM_BINS, -1).sum(axis=1).tolist()),
+            pixel_histogram=tuple(self._levels.reshape(16, -1).sum(axis=1).tolist()),
             ink_histogram=tuple(self._ink.tolist()),
         )

@@ -7,13 +7,8 @@ from typing import Any
 def average_over_shifts(predict: Callable[[Any], Any], images: Any, *, shift: int) -> Any:
     """Return the mean prediction over the images and their copies shifted by up to `shift` pixels.
 
-    Vertical and horizontal distances add up, so that there are 5 copies for a shift of 1 and 13 for 2. The time grows
-    accordingly.
-
-    Args:
-        predict: returns probabilities, float32 [batch, classes].
-        images: float32 tensor [batch, height, width, channels].
-        shift: maximum shift in pixels, filled with zeros; 0 for a single prediction.
+    Vertical and horizontal distances add up, so that a shift of 1 takes 5 predictions and a shift of 2 takes 13.
+    Images are float32 [batch, height, width, channels], filled with zeros; predictions are float32 [batch, classes].
     """
     import tensorflow as tf
 

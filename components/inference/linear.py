@@ -33,8 +33,6 @@ def write_linear_model(
         weights: [pixels, classes], with pixels in row-major order.
         bias: [classes]; softmax(images @ weights + bias) are the probabilities.
         transformed: the training data.
-        output: the directory to write to.
-        seed: the seed of the fit, if it has one.
     """
     import numpy as np
 
@@ -51,6 +49,7 @@ def write_linear_model(
         metrics[f"{prefix}loss"] = cross_entropy(data.labels, probabilities)
         metrics[f"{prefix}accuracy"] = float((probabilities.argmax(axis=1) == data.labels).mean())
     epoch = Epoch(epoch=1, learning_rate=0, **metrics)
+    versions = {"numpy": library_version("numpy")}
     write_history([epoch], output / HISTORY_FILE)
     return Model(
         format="linear",
@@ -64,10 +63,6 @@ def write_linear_model(
         best_epoch=1,
         stopped_early=False,
         environment=TrainingEnvironment(
-            versions={"numpy": library_version("numpy")},
-            python=platform.python_version(),
-            device="CPU",
-            threads=1,
-            seed=seed,
+            versions=versions, python=platform.python_version(), device="CPU", threads=1, seed=seed
         ),
     )

@@ -21,33 +21,32 @@ BATCH_SIZE = 1000
 
 
 class Predictor(Protocol):
-    """Function that returns the probability of each class for each image."""
+    """Function from scaled images, [count, height, width, channels], to class probabilities, [count, classes]."""
 
-    def __call__(self, images: NDArray[np.float32]) -> NDArray[np.float32]:
-        """Return float32 [count, classes] for scaled images, float32 [count, height, width, channels]."""
+    def __call__(self, images: NDArray[np.float32]) -> NDArray[np.float32]: ...
 
 
 class RawPredictor(Protocol):
-    """Function that returns the probability of each class for each raw image."""
+    """Function from at least one raw image, [count, height, width], to class probabilities, [count, classes]."""
 
-    def __call__(self, images: NDArray[np.uint8]) -> NDArray[np.float32]:
-        """Return float32 [count, classes] for uint8 [count, height, width]; at least one image."""
+    def __call__(self, images: NDArray[np.uint8]) -> NDArray[np.float32]: ...
 
 
 def load_predictor(model: Stored[Model]) -> Predictor:
     """Return the predictor of a model; only a `keras` model needs TensorFlow."""
-    return {"keras": _keras_predictor, "linear": _linear_predictor}[model.artifact.format](model)
+    if model.artifact.format == "keras":
+        return _keras_predictor(model)
+    import numpy as np
+
+    with np.load(model.directory / model.artifact.file, allow_pickle=False) as arrays:
+        return linear_predictor(arrays["weights"], arrays["bias"])
 
 
 def load_raw_predictor(model: Stored[Model], graph: Sequence[GraphOperation]) -> RawPredictor:
-    """Return the predictor of a model for raw images.
+    """Return the predictor of a model, whose files must be verified, for raw images.
 
     TensorFlow loads a SavedModel without Keras: that import takes 2.0 instead of 3.6 CPU-seconds, and 490 instead of
-    660 MB. Other models use `load_predictor` after the graph.
-
-    Args:
-        model: its files must be verified.
-        graph: the transform graph of the training data; a SavedModel contains its own.
+    660 MB. A SavedModel contains its own transform graph; other models use `load_predictor` after `graph`.
     """
     if model.artifact.saved_model is not None:
         return _saved_model_predictor(model, model.artifact.saved_model)
@@ -76,12 +75,7 @@ def load_network(model: Stored[Model]) -> Any:
 
 
 def linear_predictor(weights: NDArray[np.float32], bias: NDArray[np.float32]) -> Predictor:
-    """Return softmax(images @ weights + bias) as a predictor.
-
-    Args:
-        weights: [pixels, classes], with pixels in row-major order.
-        bias: [classes]
-    """
+    """Return softmax(images @ weights + bias) as a predictor, from weights [pixels, classes] and bias [classes]."""
     import numpy as np
 
     def predict(images: NDArray[np.float32]) -> NDArray[np.float32]:
@@ -113,13 +107,6 @@ def _keras_predictor(model: Stored[Model]) -> Predictor:
         return np.concatenate([forward(tf.constant(images[start : start + BATCH_SIZE])).numpy() for start in starts])
 
     return predict
-
-
-def _linear_predictor(model: Stored[Model]) -> Predictor:
-    import numpy as np
-
-    with np.load(model.directory / model.artifact.file, allow_pickle=False) as arrays:
-        return linear_predictor(arrays["weights"], arrays["bias"])
 
 
 def _saved_model_predictor(model: Stored[Model], directory: str) -> RawPredictor:

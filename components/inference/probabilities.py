@@ -10,12 +10,7 @@ SMALLEST_PROBABILITY = float(np.finfo(np.float32).tiny)
 
 
 def cross_entropy(labels: NDArray[np.int64], probabilities: NDArray[np.float32]) -> float:
-    """Return the mean negative log-likelihood of the true classes, in nats.
-
-    Args:
-        labels: int64 [count].
-        probabilities: float32 [count, classes].
-    """
+    """Return the mean negative log-likelihood, in nats, of labels [count] under probabilities [count, classes]."""
     of_truth = probabilities[np.arange(len(labels)), labels].astype(np.float64)
     return max(0.0, float(-np.log(np.clip(of_truth, EPSILON, 1.0)).mean()))
 
@@ -23,9 +18,7 @@ def cross_entropy(labels: NDArray[np.int64], probabilities: NDArray[np.float32])
 def apply_temperature(probabilities: NDArray[np.float32], temperature: float) -> NDArray[np.float32]:
     """Return the probabilities after their logits are divided by a temperature; the predicted classes do not change.
 
-    Args:
-        probabilities: float32 [count, classes]; each row sums to 1.
-        temperature: above 0; a value above 1 lowers the confidence.
+    Probabilities are float32 [count, classes]. A temperature above 1 lowers the confidence.
 
     >>> apply_temperature(np.array([[0.8, 0.2]], dtype=np.float32), 2.0).round(3)
     array([[0.667, 0.333]], dtype=float32)

@@ -2,10 +2,10 @@
 
 Transform applies the graph with NumPy. Trainer adds it to the served model, with TensorFlow operations or Keras
 layers. All three perform the same IEEE 754 single-precision operations in the same order, so training and serving
-cannot differ; a test compares them on every grey value, bit by bit.
+cannot differ; a test compares them on every pixel value, bit by bit.
 
 There is no division: TensorFlow's graph optimizer replaces a division by a constant with a multiplication by its
-reciprocal, which differs in the last bit for 126 of the 256 grey values.
+reciprocal, which differs in the last bit for 126 of the 256 pixel values.
 """
 
 from __future__ import annotations
@@ -100,7 +100,7 @@ def apply_keras(graph: Iterable[GraphOperation], images: Any) -> Any:
 
 
 def invert_numpy(graph: Sequence[GraphOperation], images: NDArray[np.float32]) -> NDArray[np.uint8]:
-    """Return the raw images that the graph converts to these images, exactly, because grey values are whole numbers.
+    """Return the raw images that the graph converts to these images, exactly, because pixel values are whole numbers.
 
     Raises:
         ValueError: if there are no such raw images.

@@ -2,10 +2,6 @@
 
 Each function writes under a temporary name, flushes the data to the disk and renames once. A crash leaves at most a
 temporary file, never a damaged one under the final name.
-
-    write_atomically   a file, from text or bytes
-    replace_link       a symbolic link
-    flush_tree         a folder that was written under a temporary name, before `rename_durably` gives it the final one
 """
 
 import os
@@ -16,15 +12,10 @@ from components.runtime.disk import disk_space_guard
 
 
 def write_atomically(path: Path, content: str | bytes, *, what: str = "the file") -> None:
-    """Create or replace a file; if that fails, an existing file stays as it is.
-
-    Args:
-        path: the file. Its folder must exist.
-        content: text is written in UTF-8.
-        what: what the file is, for the message about a full disk.
+    """Create or replace a file, whose folder must exist; if that fails, an existing file stays as it is.
 
     Raises:
-        StorageError: if the disk is full.
+        StorageError: if the disk is full; its message calls the file `what`.
         OSError: if the folder is not writable.
     """
     data = content.encode("utf-8") if isinstance(content, str) else content

@@ -37,11 +37,7 @@ class CsvImages:
         return [name for name in self.columns if name != LABEL_COLUMN]
 
     def batches(self) -> Iterator[tuple[NDArray[np.uint8], NDArray[np.int64]]]:
-        """Yield the rows in batches: pixels, uint8 [rows, pixels], and labels, int64 [rows], or empty without labels.
-
-        Raises:
-            DataError: if a row has another length than the header, or a cell is no number from 0 to 255.
-        """
+        """Yield the rows in batches: pixels, uint8 [rows, pixels], and labels, int64 [rows] or, without labels, [0]."""
         import numpy as np
         import pyarrow as pa
         from pyarrow import csv as arrow_csv
@@ -82,20 +78,14 @@ class CsvImages:
                         return DataError(f"{where} has {len(row)} cells", expected=expected, remedy="correct the row")
                     for name, cell in zip(self.columns, row, strict=False):
                         if not WHOLE_NUMBER.fullmatch(cell) or int(cell) > 255:
-                            return DataError(
-                                f"{where}, column `{name}` " + (f"holds {cell[:20]!r}" if cell else "is empty"),
-                                expected="a whole number from 0 to 255",
-                                remedy="correct the cell",
-                            )
+                            headline = f"{where}, column `{name}` " + (f"holds {cell[:20]!r}" if cell else "is empty")
+                            expected = "a whole number from 0 to 255"
+                            return DataError(headline, expected=expected, remedy="correct the cell")
         return None
 
 
 def open_csv_images(path: Path, *, labelled: bool) -> CsvImages:
-    """Read the header of a CSV file of images; if it is `labelled`, a column `label` is required.
-
-    Raises:
-        DataError: if the file cannot be read, has no header or no label, names a column twice, or has hexadecimals.
-    """
+    """Read the header of a CSV file of images; if it is `labelled`, a column `label` is required."""
     with catch_read_errors(path, "a CSV file"):
         try:
             with path.open(newline="", encoding=ENCODING) as file:
@@ -111,9 +101,8 @@ def open_csv_images(path: Path, *, labelled: bool) -> CsvImages:
             remedy=f"name the column of labels `{LABEL_COLUMN}` (Kaggle's test.csv has no labels and cannot be used)",
         )
     if repeated := {name for name in columns if columns.count(name) > 1}:
-        raise DataError(
-            f"{path} has two columns named `{min(repeated)}`", expected=LAYOUT, remedy="name each column once"
-        )
+        headline = f"{path} has two columns named `{min(repeated)}`"
+        raise DataError(headline, expected=LAYOUT, remedy="name each column once")
     images = CsvImages(path, columns)
     images.reject_hexadecimal()
     return images

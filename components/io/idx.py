@@ -48,11 +48,7 @@ class IdxFile:
         return prod(self.shape) if min(self.shape) > 0 else 0
 
     def blocks(self, size: int = BLOCK_BYTES) -> Iterator[bytes]:
-        """Yield the decompressed data, `size` bytes at a time; the last block may be smaller.
-
-        Raises:
-            DataError: after the last block, if the file has more or less data than its header states.
-        """
+        """Yield the decompressed data, at most `size` bytes at a time, and raise DataError if its size is wrong."""
         found = 0
         while block := _read(self.path, self.file, size):
             if declared := block[: max(0, self.data_bytes - found)]:
@@ -67,20 +63,13 @@ class IdxFile:
 
     def _check_size(self, found: int) -> None:
         if min(self.shape) < 1 or found != self.data_bytes:
-            raise DataError(
-                f"{self.path} states {'x'.join(map(str, self.shape))} bytes of data, but has {found}",
-                expected=WHOLE_FILE,
-                remedy=COPY_AGAIN,
-            )
+            headline = f"{self.path} states {'x'.join(map(str, self.shape))} bytes of data, but has {found}"
+            raise DataError(headline, expected=WHOLE_FILE, remedy=COPY_AGAIN)
 
 
 @contextmanager
 def open_idx(path: Path, *, dimensions: int) -> Iterator[IdxFile]:
-    """Open an IDX file of 3 `dimensions` (images) or 1 (labels), plain or gzip; its name does not matter.
-
-    Raises:
-        DataError: if the file is missing, not IDX, or broken.
-    """
+    """Open an IDX file of 3 `dimensions` (images) or 1 (labels), plain or gzip; its name does not matter."""
     with catch_read_errors(path, "an IDX file"):
         raw = path.open("rb")
     with raw:
@@ -92,12 +81,7 @@ def open_idx(path: Path, *, dimensions: int) -> Iterator[IdxFile]:
 
 
 def locate_idx_images(path: Path, scratch: Path, termination: Termination) -> RawImages:
-    """Return the location of an IDX file's images: in the file itself or, if it is gzip, decompressed in `scratch`.
-
-    Raises:
-        DataError: if the file is missing, not IDX, broken, or not of the size that its header states.
-        StorageError: if the disk is full.
-    """
+    """Return the location of an IDX file's images: in the file itself or, if it is gzip, decompressed in `scratch`."""
     with open_idx(path, dimensions=3) as idx:
         count, height, width = idx.shape
         if not idx.gzipped:
@@ -111,11 +95,7 @@ def locate_idx_images(path: Path, scratch: Path, termination: Termination) -> Ra
 
 
 def read_idx_labels(path: Path) -> bytes:
-    """Return the labels of an IDX file, one byte each.
-
-    Raises:
-        DataError: if the file is missing, not IDX, broken, or not of the size that its header states.
-    """
+    """Return the labels of an IDX file, one byte each."""
     with open_idx(path, dimensions=1) as idx:
         return b"".join(idx.blocks())
 
@@ -125,11 +105,8 @@ def _read(path: Path, file: BinaryIO, size: int) -> bytes:
         try:
             return file.read(size)
         except (gzip.BadGzipFile, EOFError, zlib.error) as error:
-            raise DataError(
-                f"{path} is a broken gzip file: {error}",
-                expected="a complete gzip file",
-                remedy="copy or download the file again",
-            ) from error
+            headline, remedy = f"{path} is a broken gzip file: {error}", "copy or download the file again"
+            raise DataError(headline, expected="a complete gzip file", remedy=remedy) from error
 
 
 def _parse_shape(path: Path, header: bytes, dimensions: int) -> tuple[int, ...]:

@@ -1,7 +1,6 @@
 """Digests of images, and the images that several splits share, compared pixel by pixel."""
 
 from collections.abc import Mapping
-from dataclasses import dataclass
 from hashlib import blake2b
 from itertools import combinations
 
@@ -14,16 +13,6 @@ DIGEST_DTYPE = np.dtype("V16")
 """A BLAKE2b digest of 16 bytes, which represents an image where millions are compared."""
 
 
-@dataclass(frozen=True)
-class SharedImages:
-    """Images that are in more than one split."""
-
-    overlaps: tuple[SplitOverlap, ...]
-    """One entry per pair of splits."""
-    images: int
-    """Images, over all splits, that are in another split too."""
-
-
 def image_digests(images: NDArray[np.uint8] | NDArray[np.float32]) -> NDArray[np.void]:
     """Return the digest of each image: V16 [count]."""
     rows = np.ascontiguousarray(images).reshape(len(images), -1)
@@ -31,15 +20,15 @@ def image_digests(images: NDArray[np.uint8] | NDArray[np.float32]) -> NDArray[np
     return np.frombuffer(b"".join([blake2b(row.data, digest_size=size).digest() for row in rows]), DIGEST_DTYPE)
 
 
-def find_shared_images(digests: Mapping[str, NDArray[np.void]]) -> SharedImages:
-    """Return the images that several splits share, given the digests of each split."""
+def find_shared_images(digests: Mapping[str, NDArray[np.void]]) -> tuple[tuple[SplitOverlap, ...], int]:
+    """Return the overlap of each pair of splits, and the number of images that are in more than one split.
+
+    An image that is in a split several times counts that often.
+    """
     distinct = {name: np.unique(of_split) for name, of_split in digests.items()}
-    common = {
-        pair: np.intersect1d(distinct[pair[0]], distinct[pair[1]], assume_unique=True)
-        for pair in combinations(distinct, 2)
-    }
+    pairs = combinations(distinct, 2)
+    common = {(a, b): np.intersect1d(distinct[a], distinct[b], assume_unique=True) for a, b in pairs}
     shared = np.unique(np.concatenate([*common.values()]))
-    return SharedImages(
-        overlaps=tuple(SplitOverlap(splits=pair, images=len(both)) for pair, both in common.items()),
-        images=sum(int(np.isin(of_split, shared).sum()) for of_split in digests.values()) if len(shared) else 0,
-    )
+    overlaps = tuple(SplitOverlap(splits=pair, images=len(both)) for pair, both in common.items())
+    images = sum(int(np.isin(of_split, shared).sum()) for of_split in digests.values()) if len(shared) else 0
+    return overlaps, images

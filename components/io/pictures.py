@@ -19,15 +19,10 @@ PICTURE_SUFFIXES = frozenset({".png", ".jpg", ".jpeg"})
 
 
 def read_picture(path: Path, *, min_side: int | None = None) -> Image.Image:
-    """Read a picture: upright according to its EXIF orientation, gray or RGB with 8 bits, transparency made white.
+    """Read a picture: upright according to its EXIF orientation, grayscale or RGB with 8 bits, transparency made white.
 
-    Args:
-        path: a PNG or JPEG file.
-        min_side: pixels. If given, a much larger JPEG file is decoded at a lower resolution of at least `min_side`
-            pixels a side, which is faster.
-
-    Raises:
-        DataError: if the file is missing, cannot be read, is not a whole picture, or is too large.
+    With `min_side`, a much larger JPEG file is decoded at a lower resolution of at least that many pixels a side, which
+    is faster.
     """
     from PIL import Image, UnidentifiedImageError
 
@@ -41,19 +36,13 @@ def read_picture(path: Path, *, min_side: int | None = None) -> Image.Image:
                 opened.draft(None, (min_side, min_side))
             return _to_8_bits(_upright(opened))
     except Image.DecompressionBombError as error:
-        raise DataError(
-            f"{path} has more pixels than can be read safely: {first_line(error)}",
-            expected="a picture of fewer pixels",
-            remedy="reduce it, or remove it",
-        ) from error
+        headline = f"{path} has more pixels than can be read safely: {first_line(error)}"
+        raise DataError(headline, expected="a picture of fewer pixels", remedy="reduce it, or remove it") from error
     except (DataError, UnidentifiedImageError, SyntaxError, ValueError) as error:
         if isinstance(error, DataError) and isinstance(error.__cause__, (FileNotFoundError, PermissionError)):
             raise
-        raise DataError(
-            f"{path} is not a whole PNG or JPEG image",
-            expected="a file that an image viewer opens",
-            remedy="replace it, or remove it",
-        ) from error
+        headline, remedy = f"{path} is not a whole PNG or JPEG image", "replace it, or remove it"
+        raise DataError(headline, expected="a file that an image viewer opens", remedy=remedy) from error
 
 
 def to_grayscale(picture: Image.Image, height: int, width: int) -> NDArray[np.uint8]:

@@ -17,15 +17,13 @@ from numpy.typing import NDArray
 from components.base.errors import DataError
 from components.runtime.disk import disk_space_guard
 
-SCRATCH = "scratch"
-"""Name of the temporary folder below a component's output."""
 CHUNK_BYTES = 6_422_528
 """Bytes of images per chunk: 8192 images of 28x28."""
 
 
 @dataclass(frozen=True)
 class RawImages:
-    """Grey images in a file, one after the other, row by row, one byte per pixel."""
+    """Grayscale images in a file, one after the other, row by row, one byte per pixel."""
 
     path: Path
     offset: int
@@ -41,11 +39,7 @@ class RawImages:
         return self.height * self.width
 
     def chunks(self) -> Iterator[NDArray[np.uint8]]:
-        """Yield the images in order, as non-empty arrays: uint8 [chunk, height, width].
-
-        Raises:
-            DataError: if the file ends before the last image.
-        """
+        """Yield the images in order, as non-empty arrays: uint8 [chunk, height, width]."""
         rows = max(1, self.chunk_bytes // self.pixels)
         with self.path.open("rb") as file:
             file.seek(self.offset)
@@ -77,8 +71,7 @@ class Spool:
     """File to which images are appended; created by `spool_images`."""
 
     def __init__(self, path: Path, file: BinaryIO, height: int, width: int) -> None:
-        self._path, self._file = path, file
-        self._height, self._width = height, width
+        self._path, self._file, self._height, self._width = path, file, height, width
         self._bytes = 0
 
     def append(self, images: NDArray[np.uint8] | bytes) -> None:
@@ -94,17 +87,7 @@ class Spool:
 
 @contextmanager
 def spool_images(path: Path, *, height: int, width: int, needed: int | None = None) -> Iterator[Spool]:
-    """Write images to a new file while the block runs.
-
-    Args:
-        path: the file; its folder is created.
-        height: of each image, in pixels.
-        width: of each image, in pixels.
-        needed: approximate number of bytes, if known.
-
-    Raises:
-        StorageError: if the disk is full.
-    """
+    """Write images to a new file while the block runs; `needed` is the approximate number of bytes, if known."""
     path.parent.mkdir(parents=True, exist_ok=True)
     with disk_space_guard(path.parent, needed, "a copy of the source's images"), path.open("wb") as file:
         yield Spool(path, file, height, width)
@@ -113,7 +96,7 @@ def spool_images(path: Path, *, height: int, width: int, needed: int | None = No
 @contextmanager
 def scratch_folder(output: Path) -> Iterator[Path]:
     """Create a temporary folder on the disk of the output, because `/tmp` may be small or in memory."""
-    folder = output / SCRATCH
+    folder = output / "scratch"
     folder.mkdir()
     try:
         yield folder

@@ -108,17 +108,7 @@ def iterate_examples(examples: Stored[Examples], split: ExamplesSplit, *, rows: 
 
 
 def write_scaled(batches: Iterable[ImageSplit[np.float32]], images: Path, labels: Path, *, count: int) -> None:
-    """Write a scaled split as two NumPy files, with the bytes that `numpy.save` would write.
-
-    Args:
-        batches: the split in order.
-        images: the file of images.
-        labels: the file of labels.
-        count: total number of images.
-
-    Raises:
-        DataError: if the batches contain another number of images.
-    """
+    """Write a scaled split of `count` images as two NumPy files, with the bytes that `numpy.save` would write."""
     all_labels: list[NDArray[np.int64]] = []
     with images.open("wb") as file:
         for batch in batches:
@@ -129,9 +119,8 @@ def write_scaled(batches: Iterable[ImageSplit[np.float32]], images: Path, labels
             all_labels.append(batch.labels.copy())  # a view would keep the whole batch in memory
     written = sum(map(len, all_labels))
     if written != count:
-        raise DataError(
-            f"a split has {written} images", expected=f"{count}, as in its manifest", remedy="run ExampleGen again"
-        )
+        expected = f"{count}, as in its manifest"
+        raise DataError(f"a split has {written} images", expected=expected, remedy="run ExampleGen again")
     np.save(labels, np.concatenate(all_labels), allow_pickle=False)
 
 

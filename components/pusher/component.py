@@ -1,17 +1,15 @@
 """Pusher: publishes a blessed model as the next version for a model server."""
 
-from __future__ import annotations
-
+from contextlib import suppress
 from pathlib import Path
 from typing import Annotated, Any
 
 from pydantic import Field
 
-from components.artifacts import Blessing, Evaluation, Model, PublishedVersion, PushedModel, Rollback, Servable, Stored
+from components.artifacts import Blessing, Evaluation, Model, PublishedVersion, PushedModel, Servable, Stored
 from components.base.component import Component, ComponentConfig, Context
 from components.base.errors import ConfigError
 from components.base.progress import Progress
-from components.base.termination import Termination
 from components.pusher.destination import Destination, check_destination
 from components.pusher.metadata import read_statement, write_statement
 from components.pusher.publish import publish_artifact
@@ -41,10 +39,7 @@ class PusherConfig(ComponentConfig):
 
 
 class Pusher(Component[PusherConfig]):
-    """Copies the SavedModel of a blessed model to the folder that TensorFlow Serving watches.
-
-    `run` copies the model into an artifact. `publish` adds it to the destination as the next version.
-    """
+    """Copies a blessed model's SavedModel: `run` into an artifact, `publish` to the folder that a server watches."""
 
     Config = PusherConfig
 
@@ -52,7 +47,6 @@ class Pusher(Component[PusherConfig]):
         return self.config.model_dump(mode="json", exclude={"destination"})
 
     def preflight(self) -> None:
-        """Raise ConfigError if the destination cannot be written to."""
         check_destination(Path(self.config.destination))
 
     def run(self, context: Context, /, *, model: Stored[Model], evaluation: Stored[Evaluation]) -> PushedModel:
@@ -61,7 +55,6 @@ class Pusher(Component[PusherConfig]):
         Raises:
             ConfigError: if a model that is not withheld has no SavedModel.
             DataError: if the evaluation is of another model.
-            StorageError: if the disk is full.
         """
         check_same_model(model.artifact, evaluation.artifact)
         if withheld := self._reason_to_withhold(evaluation.artifact.blessing):
@@ -74,12 +67,7 @@ class Pusher(Component[PusherConfig]):
         return PushedModel(servable=servable, directory=SERVABLE_DIRECTORY)
 
     def publish(self, sealed: Stored[PushedModel], progress: Progress) -> str:
-        """Add the model to the destination as its next version, unless it is there already or withheld.
-
-        Raises:
-            ConfigError: if the destination cannot be written to.
-            StorageError: if the disk is full.
-        """
+        """Add the model to the destination as its next version, unless it is there already or withheld."""
         return publish_artifact(Path(self.config.destination), sealed, progress)
 
     def publish_destination(self) -> Path | None:
@@ -87,30 +75,19 @@ class Pusher(Component[PusherConfig]):
 
     @staticmethod
     def list_versions(destination: Path) -> list[PublishedVersion]:
-        """Return the versions below a destination, the newest, which is served, first; at least one.
-
-        Raises:
-            ConfigError: if the folder is missing, or has no versions.
-            JobError: if it cannot be read at present.
-        """
+        """Return the versions below a destination, the newest, which is served, first (see `require_versions`)."""
         versions = require_versions(destination)
         with translate_os_errors(destination):
             return [describe_version(version, versions) for version in reversed(versions)]
 
-    @staticmethod
-    def roll_back(
-        destination: Path, to: int | None = None, *, progress: Progress, termination: Termination
-    ) -> Rollback:
-        """Serve an older version again (see `components.pusher.rollback.roll_back`)."""
-        return roll_back(destination, to, progress=progress, termination=termination)
+    roll_back = staticmethod(roll_back)
 
     @staticmethod
     def read_version(directory: Path) -> Servable | None:
         """Return the statement of a published version; None if the directory has none that can be read."""
-        try:
+        with suppress(OSError):
             return read_statement(directory)
-        except OSError:
-            return None
+        return None
 
     def _reason_to_withhold(self, blessing: Blessing) -> str:
         if blessing.verdict != "BLESSED" and not self.config.allow_unblessed:

@@ -1,7 +1,5 @@
 """Destination: the folder that models are pushed to, validated before a run starts."""
 
-from __future__ import annotations
-
 import os
 import re
 import tempfile
@@ -21,9 +19,6 @@ def parse_destination(value: object) -> str:
 
     >>> parse_destination(Path("serving") / "mnist")
     'serving/mnist'
-
-    Raises:
-        ValueError: if the value is not a path, or of an unknown user.
     """
     path = os.fspath(value) if isinstance(value, str | Path) else ""
     if not path:
@@ -42,11 +37,7 @@ Destination = Annotated[
 
 
 def check_destination(destination: Path) -> None:
-    """Check that models can be pushed to a folder, without creating it.
-
-    Raises:
-        ConfigError: if it, or its nearest existing parent, is not a folder or cannot be written to.
-    """
+    """Raise ConfigError if a folder, or its nearest existing parent, is not a folder or cannot be written to."""
     for path in (destination, *destination.parents):
         # pathlib's own methods raise where a parent folder may not be entered.
         if os.path.islink(path) and not os.path.exists(path):  # noqa: PTH110, PTH114
@@ -59,8 +50,7 @@ def check_destination(destination: Path) -> None:
         denied = "write" if os.access(parent, os.R_OK) else "read"
         raise _cannot_push(destination, parent, f"has no {denied} permission for this user")
     try:
-        with tempfile.TemporaryFile(dir=parent):  # without a name, where the file system supports that
-            pass
+        tempfile.TemporaryFile(dir=parent).close()  # without a name, where the file system supports that
     except OSError as error:
         if error.errno not in DISK_FULL_ERRNOS:  # there may be space when the model is pushed
             raise _cannot_push(destination, parent, f"cannot be written to ({error.strerror})") from error

@@ -1,7 +1,5 @@
 """Metadata files of a version: what it is, and which models it was rolled back from."""
 
-from __future__ import annotations
-
 from collections.abc import Sequence
 from pathlib import Path
 from typing import Literal
@@ -28,16 +26,12 @@ class RolledBackFrom(Statement):
 
 
 def write_statement(servable: Servable, directory: Path) -> None:
-    """Write the statement of a servable into its directory; the same statement gives the same bytes."""
+    """Write the statement of a servable into its directory."""
     _write(servable, directory / STATEMENT_FILE)
 
 
 def read_statement(directory: Path) -> Servable | None:
-    """Return the statement of a servable; None if it is missing or not valid.
-
-    Raises:
-        OSError: if it cannot be read.
-    """
+    """Return the statement of a servable; None if it is missing or not valid. Raise OSError if it cannot be read."""
     try:
         return Servable.model_validate_json((directory / STATEMENT_FILE).read_bytes())
     except NO_STATEMENT_ERRORS:
@@ -54,11 +48,7 @@ def write_rolled_back(digests: Sequence[str], directory: Path) -> None:
 
 
 def read_rolled_back(directory: Path) -> tuple[str, ...]:
-    """Return the content digests of the models that a version was rolled back from.
-
-    Raises:
-        OSError: if the file cannot be read.
-    """
+    """Return the content digests of the models that a version was rolled back from."""
     try:
         return RolledBackFrom.model_validate_json((directory / ROLLBACK_FILE).read_bytes()).content_sha256
     except NO_STATEMENT_ERRORS:

@@ -1,8 +1,5 @@
 """Publish a servable as the newest version of a destination."""
 
-from __future__ import annotations
-
-from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -48,18 +45,11 @@ def publish(servable: Path, destination: Path, *, digest: str, progress: Progres
     """Add a servable as the newest version of a destination, unless a version has the same content.
 
     Running a job again must not change what is served. Therefore a changed version is replaced only if it is the
-    newest, and a model that was rolled back from is not published until another model was. The content of versions
-    that this job did not publish is not read.
-
-    Args:
-        servable: the directory of one version.
-        destination: the folder of the versions; created if it is missing.
-        digest: the content digest of the servable.
-        progress: gets a message while another process has the lock, and a warning about a changed version.
+    newest, and a model that was rolled back from is not published until another model was.
 
     Raises:
         ConfigError: if the destination or one of its versions cannot be used, or the servable is not a SavedModel.
-        IntegrityError: if the servable has another digest.
+        IntegrityError: if the content of the servable has another digest.
         JobError: if the destination cannot be used at present.
         StorageError: if the disk is full.
     """
@@ -73,7 +63,9 @@ def publish(servable: Path, destination: Path, *, digest: str, progress: Progres
                 with translate_os_errors(version.directory):
                     raise version.statement_error
         rolled_back = read_rolled_back(versions[-1].directory) if versions else ()
-        if existing := _find(digest, versions):
+        # The content of versions that this job did not publish is not read.
+        published = (version for version in reversed(versions) if version.servable is not None)
+        if existing := next((version for version in published if version.digest == digest), None):
             newest = versions[-1]
             if not (damage := existing.damage):
                 return PublishResult(existing, new=False, served=newest)
@@ -89,9 +81,3 @@ def publish(servable: Path, destination: Path, *, digest: str, progress: Progres
             return PublishResult(None, new=False, served=versions[-1])
         added = append_version(servable, destination, digest, termination, rolled_back if existing else ())
         return PublishResult(added, new=True, served=added)
-
-
-def _find(digest: str, versions: Sequence[Version]) -> Version | None:
-    """Return the newest version that this job published with some content."""
-    published = (version for version in reversed(versions) if version.servable is not None)
-    return next((version for version in published if version.digest == digest), None)

@@ -1,7 +1,5 @@
 """Roll back: publish a copy of an older version as the newest one, so that a server always has a version."""
 
-from __future__ import annotations
-
 from collections.abc import Sequence
 from pathlib import Path
 
@@ -12,23 +10,18 @@ from components.base.termination import Termination
 from components.pusher.metadata import read_rolled_back
 from components.pusher.servable import servable_size
 from components.pusher.version_store import append_version, locked_destination, no_saved_model, translate_os_errors
-from components.pusher.versions import Version, describe_version, list_versions, served_history
+from components.pusher.versions import Version, describe_version, list_versions
 
 CHOOSE_ANOTHER = "choose another version"
 
 
 def roll_back(destination: Path, to: int | None, *, progress: Progress, termination: Termination) -> Rollback:
-    """Publish a copy of an older version as the newest one; nothing is deleted.
+    """Publish a copy of version `to`, or of the `previous_version`, as the newest one; nothing is deleted.
 
-    Args:
-        destination: the folder of the versions.
-        to: the number of a version; None for the one that was served before (see `served_history`).
-        progress: gets a message while another process has the lock.
-        termination: checked up to the step that changes what is served, not after it.
+    Termination is checked up to the step that changes what is served, not after it.
 
     Raises:
-        ConfigError: if there is no such destination or version, it is not a SavedModel or cannot be read, or no
-            version was served before.
+        ConfigError: if there is no such destination or version, or it cannot be served.
         IntegrityError: if the version was changed after it was published.
         JobError: if the destination cannot be used at present.
         StorageError: if the disk is full.
@@ -46,13 +39,33 @@ def roll_back(destination: Path, to: int | None, *, progress: Progress, terminat
         return Rollback(before=before, served=describe_version(added, [*versions, added]))
 
 
-def require_versions(destination: Path) -> list[Version]:
-    """Return the versions below a destination, the newest last; at least one.
+def previous_version(versions: Sequence[Version]) -> Version:
+    """Return the version that a rollback serves again by default: the model that was served before.
 
-    Raises:
-        ConfigError: if the folder is missing, or has no versions.
-        JobError: if it cannot be read at present.
+    Versions were served in their order. One with the content of an earlier version is a rollback to it: those in
+    between are dropped, so that the next rollback does not return to them. A directory without a SavedModel was never
+    served: if the newest has none, the one before it is still served, and is selected.
     """
+    history: list[Version] = []
+    for version in versions:
+        if version.is_model:
+            digests = [earlier.digest for earlier in history]
+            if version.digest in digests:
+                del history[digests.index(version.digest) :]
+            history.append(version)
+    if versions[-1].is_model:
+        del history[-1]
+    if not history:
+        raise ConfigError(
+            f"there is nothing to roll back to: no other model was served before version {versions[-1].number}",
+            expected="an older version with another model",
+            remedy="push another model first" if len(versions) == 1 else "choose a version by its number",
+        )
+    return history[-1]
+
+
+def require_versions(destination: Path) -> list[Version]:
+    """Return the versions below a destination, the newest last; raise ConfigError if there are none."""
     with translate_os_errors(destination):
         versions = list_versions(destination)
         exists = destination.is_dir()
@@ -66,9 +79,14 @@ def require_versions(destination: Path) -> list[Version]:
 
 
 def _find_target(to: int | None, versions: Sequence[Version], destination: Path) -> Version:
-    """Return the version to roll back to. It is complete, and not the one that is served."""
-    newest = versions[-1]
-    target = _find_previous(versions) if to is None else _find_number(to, versions, destination)
+    newest, by_number = versions[-1], {version.number: version for version in versions}
+    if to is not None and to not in by_number:
+        raise ConfigError(
+            f"{destination} has no version {to}",
+            expected=f"one of {', '.join(map(str, by_number))}",
+            remedy=CHOOSE_ANOTHER,
+        )
+    target = previous_version(versions) if to is None else by_number[to]
     if target.read_error is not None:
         with translate_os_errors(target.directory):
             raise target.read_error
@@ -88,27 +106,3 @@ def _find_target(to: int | None, versions: Sequence[Version], destination: Path)
             remedy=CHOOSE_ANOTHER,
         )
     return target
-
-
-def _find_previous(versions: Sequence[Version]) -> Version:
-    newest, history = versions[-1], served_history(versions)
-    if history and history[-1] is not newest:  # no server can load the newest one, and still serves this one
-        return history[-1]
-    if len(history) < 2:
-        raise ConfigError(
-            f"there is nothing to roll back to: no other model was served before version {newest.number}",
-            expected="an older version with another model",
-            remedy="push another model first" if len(versions) == 1 else "choose a version by its number",
-        )
-    return history[-2]
-
-
-def _find_number(number: int, versions: Sequence[Version], destination: Path) -> Version:
-    for version in versions:
-        if version.number == number:
-            return version
-    raise ConfigError(
-        f"{destination} has no version {number}",
-        expected=f"one of {', '.join(str(version.number) for version in versions)}",
-        remedy=CHOOSE_ANOTHER,
-    )

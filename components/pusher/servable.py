@@ -1,7 +1,5 @@
 """Servable: the directory of one version, as TensorFlow Serving loads it."""
 
-from __future__ import annotations
-
 import os
 import shutil
 import stat
@@ -20,16 +18,7 @@ SAVED_MODEL_FILE = "saved_model.pb"
 
 
 def describe_servable(directory: Path, model: Model, evaluation: Evaluation) -> Servable:
-    """Return the statement of a servable.
-
-    Args:
-        directory: the files to serve.
-        model: the model that they were exported from.
-        evaluation: of the same model.
-
-    Raises:
-        DataError: if the evaluation is of another model.
-    """
+    """Return the statement of the files in a directory, which were exported from a model."""
     check_same_model(model, evaluation)
     return Servable(
         content_sha256=servable_digest(directory),
@@ -56,11 +45,7 @@ def check_same_model(model: Model, evaluation: Evaluation) -> None:
 
 
 def servable_digest(directory: Path) -> str:
-    """Return the SHA-256 over the names and contents of the served files, without the metadata files.
-
-    Raises:
-        OSError: if a file cannot be read.
-    """
+    """Return the SHA-256 over the names and contents of the served files, without the metadata files."""
     served = (name for name in list_files(directory) if name not in METADATA_FILES)
     return value_sha256({name: file_sha256(directory / name) for name in served})
 
@@ -71,23 +56,13 @@ def servable_size(directory: Path) -> int:
 
 
 def list_files(directory: Path) -> list[str]:
-    """Return the sorted paths of all files below a directory, relative to it with `/`; links are followed.
-
-    Raises:
-        OSError: if a folder cannot be read.
-    """
+    """Return the sorted paths of all files below a directory, relative to it with `/`; links are followed."""
     paths = (Path(folder, name) for folder, _, names in _walk(directory) for name in names)
     return sorted(path.relative_to(directory).as_posix() for path in paths)
 
 
 def copy_files(source: Path, target: Path, check: Callable[[], None] = lambda: None) -> None:
-    """Copy a directory to a new one: contents only, with default modes and times.
-
-    Args:
-        source: the directory to copy.
-        target: the new directory.
-        check: called before each file; an exception that it raises ends the copy.
-    """
+    """Copy a directory to a new one, with default modes and times; `check` is called before each file."""
     target.mkdir()
     for folder, folders, names in _walk(source):
         here = target / Path(folder).relative_to(source)
@@ -102,15 +77,10 @@ def copy_read_permissions(directory: Path, like: Path) -> None:
     """Make a directory and its content readable for everyone who may read `like` (with any umask)."""
     allowed = stat.S_IMODE(like.stat().st_mode)
     for folder, _, names in _walk(directory):
-        _add_mode(Path(folder), allowed & 0o055)
-        for name in names:
-            _add_mode(Path(folder, name), allowed & 0o044)
-
-
-def _add_mode(path: Path, bits: int) -> None:
-    mode = stat.S_IMODE(path.stat().st_mode)
-    if mode | bits != mode:
-        path.chmod(mode | bits)
+        for path, bits in ((Path(folder), 0o055), *((Path(folder, name), 0o044) for name in names)):
+            mode = stat.S_IMODE(path.stat().st_mode)
+            if allowed & bits & ~mode:
+                path.chmod(mode | allowed & bits)
 
 
 def _walk(directory: Path) -> Iterator[tuple[str, list[str], list[str]]]:

@@ -4,8 +4,6 @@ A version is copied to a hidden name in the destination, flushed, and renamed on
 time. The next process deletes the files of one that was killed.
 """
 
-from __future__ import annotations
-
 import errno
 import secrets
 import shutil
@@ -33,22 +31,20 @@ PERMANENT_ERRNOS = (errno.EACCES, errno.EPERM, errno.EROFS, errno.ENOTDIR, errno
 def locked_destination(
     destination: Path, needed: int, progress: Progress, termination: Termination, *, owner: str
 ) -> Iterator[None]:
-    """Lock a destination for the block, and delete what killed processes left there.
+    """Create and lock a destination for the block, and delete what killed processes left there.
 
-    Args:
-        destination: the folder of the versions; created if it is missing.
-        needed: approximate number of bytes that the block writes.
-        owner: a description of this process for others that wait.
+    `needed` is the approximate number of bytes that the block writes, and `owner` describes this process to others.
     """
-
-    def on_wait(current: str) -> None:
-        progress.message(f"waiting: {current} is at work on {destination}")
-
     remedy = "free space there, or push to another folder"
     space_guard = disk_space_guard(destination, needed, "the model that is published", remedy=remedy)
     with translate_os_errors(destination), space_guard:
         destination.mkdir(parents=True, exist_ok=True)
-        with acquire(destination / LOCK_FILE, owner=owner, on_wait=on_wait, check=termination.check):
+        with acquire(
+            destination / LOCK_FILE,
+            owner=owner,
+            on_wait=lambda current: progress.message(f"waiting: {current} is at work on {destination}"),
+            check=termination.check,
+        ):
             _delete_staging(destination)
             yield
 
@@ -56,19 +52,10 @@ def locked_destination(
 def append_version(
     source: Path, destination: Path, digest: str, termination: Termination, rolled_back: Sequence[str] = ()
 ) -> Version:
-    """Copy a directory to the next version number. The version appears in one step.
+    """Copy a directory to the next version number of a locked destination. The version appears in one step.
 
-    Args:
-        source: the directory of one version.
-        destination: the folder of the versions, which this process has locked.
-        digest: the expected content digest.
-        termination: checked before each file, and immediately before the version appears.
-        rolled_back: the content digests of the models that the version replaces in a rollback.
-
-    Raises:
-        ConfigError: if the source is not a SavedModel, or the largest version number is in use.
-        IntegrityError: if the content has another digest.
-        TerminationError: if termination was requested; nothing was published.
+    Termination is checked before each file, and immediately before the version appears. In a rollback, `rolled_back`
+    are the content digests of the models that the version replaces.
     """
     staging = destination / f"{STAGING_PREFIX}{secrets.token_hex(4)}"
     try:
@@ -86,11 +73,10 @@ def append_version(
         flush_tree(staging)
         number = next_number(destination)
         termination.check()
-        directory = destination / str(number)
-        rename_durably(staging, directory)
+        rename_durably(staging, destination / str(number))
     finally:
         shutil.rmtree(staging, ignore_errors=True)
-    return read_version(number, directory)
+    return read_version(number, destination / str(number))
 
 
 @contextmanager
@@ -99,14 +85,11 @@ def translate_os_errors(path: Path) -> Iterator[None]:
     try:
         yield
     except OSError as error:
-        permanent = error.errno in PERMANENT_ERRNOS
-        raise (ConfigError if permanent else JobError)(
-            f"{error.filename or path} cannot be used: {error.strerror or error}",
-            expected="a folder of versions that the job may read and write",
-            remedy="name another folder, or give permission"
-            if permanent
-            else "run the same command again, or check the disk",
-        ) from error
+        kind, remedy = JobError, "run the same command again, or check the disk"
+        if error.errno in PERMANENT_ERRNOS:
+            kind, remedy = ConfigError, "name another folder, or give permission"
+        headline = f"{error.filename or path} cannot be used: {error.strerror or error}"
+        raise kind(headline, expected="a folder of versions that the job may read and write", remedy=remedy) from error
 
 
 def no_saved_model(directory: Path) -> ConfigError:

@@ -1,6 +1,4 @@
-"""Versions below a destination: list them, and find the one that is served and the one before it."""
-
-from __future__ import annotations
+"""Versions below a destination: read, list, number and describe them."""
 
 import re
 from collections.abc import Sequence
@@ -80,11 +78,7 @@ def read_version(number: int, directory: Path) -> Version:
 
 
 def list_versions(destination: Path) -> list[Version]:
-    """Return the versions below a destination, the newest, which is served by default, last.
-
-    Raises:
-        OSError: if the destination cannot be read.
-    """
+    """Return the versions below a destination, the newest, which is served by default, last."""
     if not destination.is_dir():
         return []
     numbered = ((version_number(path.name), path) for path in destination.iterdir())
@@ -102,11 +96,7 @@ def version_number(name: str) -> int | None:
 
 
 def next_number(destination: Path) -> int:
-    """Return the number of the next version: above every name, also of files, that a model server reads as a number.
-
-    Raises:
-        ConfigError: if the largest number is in use.
-    """
+    """Return the number of the next version: above every name, also of files, that a model server reads as a number."""
     highest = max((version_number(path.name) or 0 for path in destination.iterdir()), default=0)
     if highest == LARGEST_VERSION:
         raise ConfigError(
@@ -115,23 +105,6 @@ def next_number(destination: Path) -> int:
             remedy=f"remove {destination / str(highest)}, or push to another folder",
         )
     return highest + 1
-
-
-def served_history(versions: Sequence[Version]) -> list[Version]:
-    """Return the versions that a rollback goes back through, the one that is served last.
-
-    A push adds a version. A version with the content of an earlier one is a rollback to it: the versions in between
-    are dropped, so that the next rollback does not return to them. Directories without a SavedModel were never served.
-    """
-    history: list[Version] = []
-    for version in versions:
-        if not version.is_model:
-            continue
-        digests = [earlier.digest for earlier in history]
-        if version.digest in digests:
-            del history[digests.index(version.digest) :]
-        history.append(version)
-    return history
 
 
 def describe_version(version: Version, versions: Sequence[Version]) -> PublishedVersion:

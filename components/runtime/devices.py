@@ -59,7 +59,6 @@ def check_device(tf: Any, name: str, model: str = "") -> CheckedDevice:
 
 
 def _check_result(name: str, loss: Any, gradient: Any) -> str:
-    """Return what is wrong with the result of a step, or an empty string."""
     if not loss.device.endswith(f":{name}"):
         return f"TensorFlow used {loss.device} instead"
     # On ones, a kernel of 3x3 ones gives nines; the gradient of their mean by each weight is 1 / FILTERS.

@@ -21,16 +21,9 @@ FREE_SPACE = "free some space on it, or use another disk"
 def disk_space_guard(
     directory: Path, needed: int | None = None, what: str = "what is written", *, remedy: str = FREE_SPACE
 ) -> Iterator[None]:
-    """Raise StorageError in place of any error that a full disk causes while the block writes.
+    """Raise StorageError in place of any error that a full disk causes while the block writes below a directory.
 
-    Args:
-        directory: where the block writes.
-        needed: approximate number of bytes; None if unknown in advance.
-        what: what the bytes are, such as "the scaled images".
-        remedy: what the user can do.
-
-    Raises:
-        StorageError: if the disk is full.
+    The message says that `what`, such as "the scaled images", needs about `needed` bytes, or does not say how many.
     """
     free = free_bytes(directory)
     try:
@@ -78,15 +71,11 @@ def nearest_existing(path: Path) -> Path:
 def _no_space(directory: Path, what: str, needed: str, free: int, remedy: str) -> StorageError:
     usage = os.statvfs(nearest_existing(directory))
     inodes = ", and no room for another file" if usage.f_files and not usage.f_favail else ""
-    return StorageError(
-        f"no space for {what} on the disk of {directory}: {needed} needed, {format_size(free)} free{inodes}",
-        expected=f"enough space for {what}",
-        remedy=remedy,
-    )
+    headline = f"no space for {what} on the disk of {directory}: {needed} needed, {format_size(free)} free{inodes}"
+    return StorageError(headline, expected=f"enough space for {what}", remedy=remedy)
 
 
 def _causes(error: BaseException | None) -> Iterator[BaseException]:
-    """Yield an error and the chain of its causes."""
     seen: set[int] = set()
     while error is not None and id(error) not in seen:
         seen.add(id(error))

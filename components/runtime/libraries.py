@@ -1,6 +1,7 @@
 """Installed libraries and their versions, found without importing them."""
 
 from collections.abc import Iterable
+from contextlib import suppress
 from importlib.metadata import PackageNotFoundError, version
 from importlib.util import find_spec
 
@@ -15,10 +16,8 @@ def library_version(name: str) -> str:
     'none'
     """
     for distribution in VARIANTS.get(name, (name,)):
-        try:
+        with suppress(PackageNotFoundError):
             return version(distribution)
-        except PackageNotFoundError:
-            continue
     return "none"
 
 

@@ -28,7 +28,7 @@ def acquire(
     """Hold a lock while the block runs; wait for the process that holds it now.
 
     Args:
-        path: the lock's file, which exists while the lock is held.
+        path: exists while the lock is held.
         owner: the name that waiting processes report, such as a run's id.
         on_wait: called once with the present owner if the lock is held.
         check: called while waiting; what it raises ends the wait.
@@ -97,7 +97,6 @@ def _released_afterwards(lock: FileLock, path: Path) -> Iterator[None]:
 
 
 def _read_owner(path: Path) -> str:
-    try:
+    with suppress(OSError, UnicodeDecodeError):
         return path.read_text(encoding="utf-8") or UNKNOWN_OWNER
-    except (OSError, UnicodeDecodeError):
-        return UNKNOWN_OWNER
+    return UNKNOWN_OWNER

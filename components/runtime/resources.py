@@ -7,6 +7,7 @@ In a container, the kernel's control groups set the limits (cgroup v2: `cpu.max`
 import math
 import os
 import platform
+from contextlib import suppress
 from pathlib import Path
 
 CGROUP_ROOT = Path("/sys/fs/cgroup")
@@ -44,11 +45,9 @@ def processor() -> str:
 
 def _cpu_quota() -> float | None:
     quotas = []
-    for text in _read("cpu.max"):
-        quota, _, period = text.partition(" ")
-        if (allowed := _number(quota)) is not None and (length := _number(period)):
-            quotas.append(allowed / length)
-    for quota, period in zip(_read("cpu/cpu.cfs_quota_us"), _read("cpu/cpu.cfs_period_us"), strict=False):
+    v2 = (text.partition(" ")[::2] for text in _read("cpu.max"))
+    v1 = zip(_read("cpu/cpu.cfs_quota_us"), _read("cpu/cpu.cfs_period_us"), strict=False)
+    for quota, period in (*v2, *v1):
         if (allowed := _number(quota)) is not None and allowed > 0 and (length := _number(period)):
             quotas.append(allowed / length)
     return min(quotas, default=None)
@@ -60,32 +59,22 @@ def _read(*names: str) -> list[str]:
     for group in _groups():
         for name in names:
             controller, _, file = name.rpartition("/")
-            try:
+            with suppress(OSError):
                 texts.append((CGROUP_ROOT / controller / group / file).read_text().strip())
-            except OSError:
-                continue
     return texts
 
 
 def _groups() -> list[Path]:
-    """Return the process's control group and its ancestors, relative to the root.
-
-    In a container, the root of the tree is usually the container's own group, even if /proc/self/cgroup names
-    another one, so the root is always included.
-    """
+    # In a container, the root of the tree is usually the container's own group, even if SELF_CGROUP names another one.
     groups = {Path()}
-    try:
-        lines = SELF_CGROUP.read_text().splitlines()
-    except OSError:
-        lines = []
-    for line in lines:
-        path = Path(line.split(":", 2)[-1].lstrip("/"))
-        groups.update((path, *path.parents))
+    with suppress(OSError):
+        for line in SELF_CGROUP.read_text().splitlines():
+            path = Path(line.split(":", 2)[-1].lstrip("/"))
+            groups.update((path, *path.parents))
     return sorted(groups)
 
 
 def _number(text: str) -> int | None:
-    try:
+    with suppress(ValueError):
         return int(text)
-    except ValueError:
-        return None  # "max": no limit
+    return None  # "max": no limit

@@ -15,7 +15,7 @@ from components.runtime.resources import cpu_limit
 
 Device = Literal["auto", "cpu", "gpu"]
 CUDA_ERROR_NO_DEVICE = 100
-"""Of the CUDA driver API; also returned if CUDA_VISIBLE_DEVICES hides all devices."""
+"""Error of the CUDA driver API; also returned if CUDA_VISIBLE_DEVICES hides all devices."""
 
 
 def import_tensorflow() -> Any:
@@ -81,11 +81,7 @@ def quiet_stderr() -> Iterator[None]:
 
 
 def choose_device(tf: Any, device: Device) -> str:
-    """Return the name of the device for training, such as `CPU` or `GPU: NVIDIA H100`.
-
-    Raises:
-        ResourceError: if `device` is `gpu` and TensorFlow finds none.
-    """
+    """Return the name of the device for training, such as `CPU` or `GPU: NVIDIA H100`."""
     gpus = tf.config.list_physical_devices("GPU")
     if device == "gpu" and not gpus:
         raise _no_gpu("TensorFlow finds none")
@@ -95,15 +91,10 @@ def choose_device(tf: Any, device: Device) -> str:
 
 
 def make_deterministic(tf: Any, device: str) -> None:
-    """Make TensorFlow compute identical bits for identical work on the same machine.
+    """Make TensorFlow compute identical bits for identical work on the same machine and `choose_device`'s device.
 
     On a GPU, its fastest kernels add numbers in varying order by default. On a CPU, bits depend only on the number of
-    threads.
-    TF32 is reset to its default, in case this process called `compute_exactly` before.
-
-    Args:
-        tf: TensorFlow.
-        device: the name that `choose_device` returned.
+    threads. TF32 is reset to its default, in case this process called `compute_exactly` before.
     """
     tf.config.experimental.enable_tensor_float_32_execution(True)  # noqa: FBT003  (TensorFlow's own signature)
     if device != "CPU":
@@ -116,11 +107,7 @@ def compute_exactly(tf: Any) -> None:
 
 
 def require_gpu() -> None:
-    """Raise an error if no NVIDIA GPU is available, without importing TensorFlow.
-
-    Raises:
-        ResourceError: with the reason.
-    """
+    """Raise ResourceError if no NVIDIA GPU is available, without importing TensorFlow."""
     if reason := gpu_problem():
         raise _no_gpu(reason)
 
@@ -128,14 +115,10 @@ def require_gpu() -> None:
 def gpu_problem() -> str:
     """Return why no NVIDIA GPU is available, or an empty string if one is, without importing TensorFlow.
 
-    It calls the driver (`cuInit`, `cuDeviceGetCount` of the CUDA driver API), which respects CUDA_VISIBLE_DEVICES as
-    TensorFlow does.
+    It calls the CUDA driver API, which respects CUDA_VISIBLE_DEVICES as TensorFlow does.
     """
-    try:
+    with contextlib.suppress(PackageNotFoundError):
         distribution("tensorflow-cpu")
-    except PackageNotFoundError:
-        pass
-    else:
         return "the installed TensorFlow (tensorflow-cpu) is built without CUDA"
     try:
         driver = ctypes.CDLL("libcuda.so.1")
@@ -149,8 +132,6 @@ def gpu_problem() -> str:
 
 
 def _no_gpu(reason: str) -> ResourceError:
-    return ResourceError(
-        f"the configuration requires a GPU, but {reason}",
-        expected="an NVIDIA GPU that TensorFlow can use, because trainer.device is `gpu`",
-        remedy="run on a machine that has one, or set trainer.device to `auto` or `cpu`",
-    )
+    expected = "an NVIDIA GPU that TensorFlow can use, because trainer.device is `gpu`"
+    remedy = "run on a machine that has one, or set trainer.device to `auto` or `cpu`"
+    return ResourceError(f"the configuration requires a GPU, but {reason}", expected=expected, remedy=remedy)

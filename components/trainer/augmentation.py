@@ -38,12 +38,7 @@ class AugmentationConfig(ComponentConfig):
 def augment(config: AugmentationConfig, images: Any, *, seed: Any) -> Any:
     """Apply a random affine map to each image, about its center; pixels from outside the image are zero.
 
-    The maps are a function of `seed` alone.
-
-    Args:
-        config: the limits.
-        images: float32 [batch, height, width, channels].
-        seed: int64 [2].
+    The images are float32 [batch, height, width, channels]; the maps are a function of `seed`, int64 [2], alone.
     """
     import tensorflow as tf
 

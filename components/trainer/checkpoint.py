@@ -83,12 +83,7 @@ class Checkpoint(Statement):
 
 
 class Checkpoints:
-    """The checkpoints of one training.
-
-    Args:
-        directory: the directory that holds them; created by the first write.
-        fingerprint: identifies the training (see `Checkpoint.fingerprint`).
-    """
+    """The checkpoints of one training, in a directory that the first write creates."""
 
     def __init__(self, directory: Path, *, fingerprint: str) -> None:
         self.directory = directory

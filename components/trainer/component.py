@@ -1,7 +1,5 @@
 """Trainer: train a network on scaled images and export it in the formats for deployment."""
 
-from __future__ import annotations
-
 import platform
 from collections.abc import Iterable
 from contextlib import nullcontext
@@ -46,24 +44,12 @@ class Trainer(Component[TrainerConfig]):
         return self.config.model_dump(mode="json", exclude={"checkpoint"})
 
     def preflight(self) -> None:
-        """Check what the configuration requires.
-
-        Raises:
-            ResourceError: if the device is `gpu` and no GPU is available.
-            ConfigError: if a converter of `exports` is not installed.
-        """
         if self.config.device == "gpu":
             require_gpu()
         self.require_packages(self.config.exports)
 
     def run(self, context: Context, /, *, transformed: Stored[TransformedExamples]) -> Model:
-        """Train, and write `history.csv` and the exported formats.
-
-        Raises:
-            TerminationError: if termination was requested; the next run resumes from the checkpoint.
-            ConfigError: if the images are too small for the network's poolings, or training diverges.
-            JobError: if an exported file predicts differently from the network in memory.
-        """
+        """Train, and write `history.csv` and the exported formats."""
         with context.timed("imports"):
             tf = import_tensorflow()
             from components.io.history import write_history
@@ -80,13 +66,8 @@ class Trainer(Component[TrainerConfig]):
         machine = f"{processor()} with {threads} threads" if device == "CPU" else device
         context.termination.check()
         gpu = config.gpu if device != "CPU" else GpuConfig(xla=False)
-        build = partial(
-            build_network,
-            config.network,
-            image_shape=inputs.image_shape,
-            classes=len(inputs.class_names),
-            seed=config.seed,
-        )
+        shape, classes = inputs.image_shape, len(inputs.class_names)
+        build = partial(build_network, config.network, image_shape=shape, classes=classes, seed=config.seed)
         # GPUs are not hidden: TensorFlow refuses that once it has begun to work in this process.
         with tf.device("CPU") if device == "CPU" else nullcontext():
             with context.timed("building"):
@@ -136,17 +117,10 @@ class Trainer(Component[TrainerConfig]):
         *,
         setting: str = "trainer.exports",
     ) -> tuple[Export, ...]:
-        """Export a trained model again, in any formats, with the same check as after training.
+        """Export a trained `keras` model again, with the same check as after training (see `export_model`).
 
-        Args:
-            model: a `keras` model.
-            transformed: the images that it was trained on.
-            formats: the formats to write; their packages must be installed (see `require_packages`).
-            context: its output receives the files.
-            setting: the name of the setting that lists the formats, for error messages.
-
-        Raises:
-            JobError: if an exported file predicts differently from the network in memory.
+        `transformed` has the images that it was trained on. The packages of the formats must be installed (see
+        `require_packages`).
         """
         from components.inference.predictor import load_network
         from components.trainer.export.export import export_model, raw_check_images
@@ -169,5 +143,5 @@ class Trainer(Component[TrainerConfig]):
 
     @staticmethod
     def missing_packages(formats: Iterable[ExportFormat]) -> list[str]:
-        """Return the packages that exporting to `formats` needs and that are not installed, without importing any."""
+        """Return packages that exporting to `formats` needs and that are not installed, without importing any."""
         return missing_modules(ONNX_PACKAGES) if "onnx" in formats else []

@@ -25,8 +25,7 @@ def rows_within_budget(
 class DeviceCache:
     """Rows of a split on the device: the whole split, or one block of it after another.
 
-    Args:
-        split: scaled images, float32 [count, height, width, channels], and int64 labels [count].
+    The images are scaled, float32 [count, height, width, channels]; the labels are int64 [count].
     """
 
     def __init__(self, split: ImageSplit[np.float32]) -> None:

@@ -21,11 +21,7 @@ class EarlyStopping:
     """Decides when training no longer improves, and keeps the weights of the best epoch.
 
     Works like Keras's callback of the same name with `restore_best_weights`, but a checkpoint can store its state.
-
-    Args:
-        monitor: lower is better for `val_loss`, higher for `val_accuracy`. With `epoch` the last epoch is the best, and
-            training never stops early.
-        patience: epochs in a row without improvement after which training stops.
+    With the monitor `epoch` the last epoch is the best, and training never stops early.
     """
 
     def __init__(self, monitor: Monitor, *, patience: int) -> None:

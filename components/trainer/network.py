@@ -49,10 +49,7 @@ def build_network(
     building twice gives the same network.
 
     Args:
-        config: the sizes of the layers.
         image_shape: height, width and channels of float32 images.
-        classes: units of the softmax output.
-        seed: determines initial weights and dropout.
         precision: the keras dtype policy of all layers except the softmax, which is always float32.
 
     Raises:

@@ -32,14 +32,7 @@ class EpochOrder:
     each block is a random sample.) Every epoch draws again where the first block begins, the order of the blocks, and
     the rows that remain for the last, shorter batch.
 
-    Args:
-        images: rows of the split.
-        batch_size: images per step; an epoch's last step may have fewer.
-        max_rows: rows that may be loaded at once.
-        seed: determines the order together with the epoch.
-
-    Attributes:
-        steps: steps per epoch.
+    `max_rows` is the number of rows that may be loaded at once; `steps` is the number of steps per epoch.
     """
 
     def __init__(self, *, images: int, batch_size: int, max_rows: int, seed: int) -> None:

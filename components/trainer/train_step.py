@@ -55,7 +55,7 @@ class Classifier(keras.Model):  # type: ignore[misc]
         """Do nothing: Keras calls it in every `fit()`, but an epoch may have several (see `clear_metrics`)."""
 
     def clear_metrics(self) -> None:
-        """Set the running means to zero; the training loop calls it before each epoch and each validation."""
+        """Set the running means to zero."""
         super().reset_metrics()
 
     def train_step(self, step_and_rows: tuple[Any, Any]) -> dict[str, Any]:

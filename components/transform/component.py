@@ -7,6 +7,7 @@ from math import prod
 from typing import TYPE_CHECKING, Any
 
 from components.artifacts import Examples, ExamplesSplit, Splits, Stored, TransformedExamples, TransformedSplit
+from components.artifacts.transformed import GraphOperation
 from components.base.component import Component, ComponentConfig, Context
 from components.base.memory import DEFAULT_MEMORY_BUDGET, MemoryBudget
 from components.inference.transform_graph import apply_numpy, scaling_graph
@@ -41,16 +42,11 @@ class Transform(Component[TransformConfig]):
         return self.config.model_dump(mode="json", exclude={"memory_budget"})
 
     def run(self, context: Context, /, *, examples: Stored[Examples]) -> TransformedExamples:
-        """Write two NumPy files per split, and the graph as JSON.
-
-        Raises:
-            StorageError: if the disk is full.
-        """
+        """Write two NumPy files per split, and the graph as JSON."""
         with context.timed("imports"):
             import numpy as np
             from pydantic import TypeAdapter
 
-            from components.artifacts import GraphOperation
             from components.io.image_digests import find_shared_images
             from components.io.splits import write_scaled
 
@@ -70,15 +66,15 @@ class Transform(Component[TransformConfig]):
             TypeAdapter(tuple[GraphOperation, ...]).dump_json(graph, indent=2, exclude_none=True) + b"\n"
         )
         with context.timed("comparing"):
-            shared = find_shared_images(digests)
+            overlaps, shared_images = find_shared_images(digests)
         return TransformedExamples(
             title=artifact.source.title,
             image_shape=artifact.image_shape,
             class_names=artifact.class_names,
             graph_file="graph.json",
             graph=graph,
-            overlaps=shared.overlaps,
-            shared_images=shared.images,
+            overlaps=overlaps,
+            shared_images=shared_images,
             splits=Splits[TransformedSplit](**splits),
         )
 

@@ -1,29 +1,26 @@
 """The data of each figure, prepared once: `plots` draws it as a PNG file, the report as SVG or HTML."""
 
-from __future__ import annotations
-
 from dataclasses import dataclass
 from functools import cached_property
-from typing import TYPE_CHECKING, Any, Literal
+from typing import Any, Self
 
 import numpy as np
+import pandas as pd
+from numpy.typing import NDArray
 
-from components.artifacts import Evaluation, Examples, Model
-
-if TYPE_CHECKING:
-    import pandas as pd
-    from numpy.typing import NDArray
-
-    from components.io.splits import ImageSplit
+from components.artifacts import Evaluation, Model
+from components.base.errors import ConfigError
+from components.io.splits import ImageSplit
 
 MAX_MISTAKES = 24
+DEFAULT_EXAMPLE_CLASSES = 10
+"""Without configured examples, feature maps are shown for one image of each of the first ten classes."""
 
 
 @dataclass(frozen=True)
 class LearningCurve:
     """One metric over the epochs, on the training and the validation split."""
 
-    metric: Literal["loss", "accuracy"]
     title: str
     epochs: tuple[int, ...]
     training: tuple[float, ...]
@@ -32,29 +29,18 @@ class LearningCurve:
     """The epoch whose weights the model has."""
 
 
-def learning_curves(model: Model) -> tuple[LearningCurve, LearningCurve]:
+def learning_curves(model: Model) -> list[LearningCurve]:
     """Return the curves of the loss and of the accuracy."""
-
-    def curve(metric: Literal["loss", "accuracy"], title: str) -> LearningCurve:
-        return LearningCurve(
-            metric,
+    return [
+        LearningCurve(
             title,
             epochs=tuple(row.epoch for row in model.history),
             training=tuple(getattr(row, metric) for row in model.history),
             validation=tuple(getattr(row, f"val_{metric}") for row in model.history),
             best_epoch=model.best_epoch,
         )
-
-    return curve("loss", "Loss (cross-entropy, nats)"), curve("accuracy", "Accuracy")
-
-
-@dataclass(frozen=True)
-class Confusion:
-    """How often images of one class are predicted as another class."""
-
-    true: str
-    predicted: str
-    count: int
+        for title, metric in (("Loss (cross-entropy, nats)", "loss"), ("Accuracy", "accuracy"))
+    ]
 
 
 @dataclass(frozen=True)
@@ -67,7 +53,7 @@ class ConfusionMatrix:
     image_count: int
 
     @classmethod
-    def from_evaluation(cls, evaluation: Evaluation) -> ConfusionMatrix:
+    def from_evaluation(cls, evaluation: Evaluation) -> Self:
         names = tuple(row.name for row in evaluation.per_class)
         return cls(names, np.array(evaluation.confusion_matrix), evaluation.metrics.count)
 
@@ -76,30 +62,15 @@ class ConfusionMatrix:
         """The counts with a diagonal of zeros."""
         return np.where(np.eye(len(self.counts), dtype=bool), 0, self.counts)
 
-    def most_common(self, limit: int) -> list[Confusion]:
-        """Return the pairs of classes that are confused most often."""
+    def most_common(self, limit: int) -> list[tuple[str, str, int]]:
+        """Return true class, predicted class and number of images of the most common confusions."""
         order = np.argsort(-self.mistakes, axis=None, kind="stable")[:limit]
         pairs = zip(*np.unravel_index(order, self.mistakes.shape), strict=True)
         return [
-            Confusion(self.class_names[true], self.class_names[predicted], int(self.mistakes[true, predicted]))
+            (self.class_names[true], self.class_names[predicted], int(self.mistakes[true, predicted]))
             for true, predicted in pairs
             if self.mistakes[true, predicted]
         ]
-
-
-@dataclass(frozen=True)
-class ClassDistribution:
-    """How many images of each class each split has."""
-
-    dataset: str
-    class_names: tuple[str, ...]
-    counts: dict[str, tuple[int, ...]]
-    """Images by class, for each split."""
-
-    @classmethod
-    def from_examples(cls, examples: Examples) -> ClassDistribution:
-        counts = {name: split.label_counts for name, split in examples.splits.items()}
-        return cls(examples.source.title, examples.class_names, counts)
 
 
 @dataclass(frozen=True)
@@ -112,6 +83,27 @@ class TestImage:
     class_name: str
     image: NDArray[np.float32]
     """Scaled, [height, width, channels]."""
+
+
+def example_images(
+    test: ImageSplit[np.float32], class_names: tuple[str, ...], rows: tuple[int, ...]
+) -> tuple[TestImage, ...]:
+    """Return the images in some rows; without rows, the first image of each of the first classes.
+
+    Raises:
+        ConfigError: if a row is not in the test split.
+    """
+    if not rows:
+        _, first_of_each_class = np.unique(test.labels, return_index=True)
+        rows = tuple(int(row) for row in first_of_each_class[:DEFAULT_EXAMPLE_CLASSES])
+    for row in rows:
+        if row >= len(test):
+            raise ConfigError(
+                f"visualizer.examples has {row}, but the test split has {len(test)} images",
+                expected=f"rows from 0 to {len(test) - 1}",
+                remedy="choose other rows",
+            )
+    return tuple(TestImage(row, class_names[test.labels[row]], test.images[row]) for row in rows)
 
 
 @dataclass(frozen=True)
@@ -135,7 +127,7 @@ class ConfidentMistakes:
     @classmethod
     def from_predictions(
         cls, test: ImageSplit[np.float32], predictions: pd.DataFrame, class_names: tuple[str, ...]
-    ) -> ConfidentMistakes:
+    ) -> Self:
         """Select the mistakes from `label`, `prediction` and `confidence` of each test image."""
         wrong = predictions[predictions["label"] != predictions["prediction"]]
         shown = wrong.sort_values("confidence", ascending=False, kind="stable").head(MAX_MISTAKES)
@@ -153,23 +145,15 @@ class ConfidentMistakes:
 
 
 @dataclass(frozen=True)
-class ConvolutionOutput:
-    """The feature maps of one convolution."""
-
-    layer: str
-    maps: NDArray[np.float32]
-    """[images, height, width, filters]"""
-
-
-@dataclass(frozen=True)
 class FeatureMaps:
     """The output of every convolution for some test images."""
 
     images: tuple[TestImage, ...]
-    layers: tuple[ConvolutionOutput, ...]
+    convolutions: tuple[NDArray[np.float32], ...]
+    """[images, height, width, filters] for each convolution."""
 
     @classmethod
-    def compute(cls, network: Any, images: tuple[TestImage, ...]) -> FeatureMaps | None:
+    def compute(cls, network: Any, images: tuple[TestImage, ...]) -> Self | None:
         """Return the feature maps of a built Keras network; None if it has no convolution."""
         import keras
 
@@ -177,4 +161,4 @@ class FeatureMaps:
         if not outputs:
             return None
         maps = keras.Model(network.inputs[0], outputs)(np.stack([each.image for each in images]))
-        return cls(images, tuple(ConvolutionOutput(name, maps[name].numpy().astype(np.float32)) for name in outputs))
+        return cls(images, tuple(maps[name].numpy().astype(np.float32) for name in outputs))

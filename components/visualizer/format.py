@@ -1,7 +1,5 @@
 """Numbers, lists and tables as text, formatted the same way in every section of the report and the model card."""
 
-from __future__ import annotations
-
 from collections.abc import Sequence
 from dataclasses import dataclass
 
@@ -16,8 +14,19 @@ SPACE = "\N{NO-BREAK SPACE}"
 SUPERSCRIPTS = str.maketrans("-0123456789", "\u207b\u2070\u00b9\u00b2\u00b3\u2074\u2075\u2076\u2077\u2078\u2079")
 SMALLEST_PLAIN_NUMBER = 1e-3
 """Smaller numbers are written with a power of ten."""
-PERCENTAGES = ("accuracy", "precision", "recall", "f1", "calibration_error", "error")
-"""Endings of the names of metrics that are shown in per cent."""
+METRIC_FORMATS = {
+    "accuracy": ("accuracy", "%"),
+    "macro_precision": ("macro precision", "%"),
+    "macro_recall": ("macro recall", "%"),
+    "macro_f1": ("macro F1", "%"),
+    "calibration_error": ("calibration error", "%"),
+    "loss": ("loss", "nats"),
+    "brier_score": ("Brier score", ""),
+    "precision": ("precision", "%"),
+    "recall": ("recall", "%"),
+    "f1": ("F1", "%"),
+}
+"""Title and unit of each metric, in the order of the tables; `%` for a share from 0 to 1."""
 
 
 @dataclass(frozen=True)
@@ -117,16 +126,16 @@ def image_size(shape: ImageShape) -> str:
 
 def is_percentage(metric: str) -> bool:
     """Return whether a metric is shown in per cent."""
-    return metric.endswith(PERCENTAGES)
+    return METRIC_FORMATS.get(metric, ("", ""))[1] == "%"
 
 
 def metric_title(metric: str) -> str:
     """Return the name of a metric for a table.
 
-    >>> metric_title("macro_f1"), metric_title("brier_score")
-    ('macro F1', 'Brier score')
+    >>> metric_title("macro_f1"), metric_title("difference of the SavedModel")
+    ('macro F1', 'difference of the SavedModel')
     """
-    return metric.replace("_", " ").replace("f1", "F1").replace("brier", "Brier")
+    return METRIC_FORMATS.get(metric, (metric, ""))[0]
 
 
 def metric_value(metric: str, value: float, bounds: Sequence[float] = ()) -> str:

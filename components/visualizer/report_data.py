@@ -1,8 +1,8 @@
 """ReportData: everything that the report and the model card are rendered from."""
 
-from __future__ import annotations
-
 from dataclasses import dataclass
+
+from markupsafe import Markup
 
 from components.artifacts import Evaluation, Examples, Model, TransformedExamples
 from components.visualizer.figure_data import ConfidentMistakes, FeatureMaps
@@ -12,7 +12,7 @@ from components.visualizer.figure_data import ConfidentMistakes, FeatureMaps
 class EmbeddedSection:
     """A section of the report with its own style and script, which are inserted into the page unchanged."""
 
-    html: str
+    html: Markup
     css: str
     script: str
 
@@ -29,12 +29,6 @@ class Statements:
     @property
     def model_kind(self) -> str:
         return "network" if self.model.format == "keras" else "linear model"
-
-    @property
-    def mistake_count(self) -> int:
-        """Misclassified test images."""
-        matrix = self.evaluation.confusion_matrix
-        return self.evaluation.metrics.count - sum(row[label] for label, row in enumerate(matrix))
 
 
 @dataclass(frozen=True, kw_only=True)

@@ -1,6 +1,4 @@
-"""Jinja templates: loading them, with undefined variables as errors."""
-
-from __future__ import annotations
+"""Jinja templates: loading them, with filters that format values, and with undefined variables as errors."""
 
 from collections.abc import Callable
 from functools import cache
@@ -10,16 +8,16 @@ from typing import Any
 from jinja2 import Environment, FileSystemLoader, StrictUndefined
 from markupsafe import Markup
 
+from components.visualizer.format import counted, image_size, listed, percent, plain_number
+
 
 @cache
 def template_environment(folder: Path, finalize: Callable[[Any], str] | None = None) -> Environment:
     """Return an environment for the templates in a folder.
 
-    Args:
-        folder: that of the templates.
-        finalize: converts each value to text; by default, values are escaped for HTML.
+    `finalize` converts each value to text; by default, values are escaped for HTML.
     """
-    return Environment(
+    environment = Environment(
         loader=FileSystemLoader(folder),
         autoescape=finalize is None,  # noqa: S701
         finalize=finalize,
@@ -27,6 +25,9 @@ def template_environment(folder: Path, finalize: Callable[[Any], str] | None = N
         trim_blocks=True,
         lstrip_blocks=True,
     )
+    for function in (counted, image_size, listed, percent, plain_number):
+        environment.filters[function.__name__] = function
+    return environment
 
 
 def render_html(folder: Path, name: str, /, **values: Any) -> Markup:

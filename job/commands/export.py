@@ -1,14 +1,12 @@
 """Command `export`: write a trained model in deployment formats, without training it again."""
 
-from __future__ import annotations
-
 import json
 import shutil
 import tempfile
 from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 from pathlib import Path
-from typing import TYPE_CHECKING, get_args
+from typing import get_args
 
 import typer
 from rich.markup import escape
@@ -20,11 +18,8 @@ from components.base.termination import Termination
 from components.runtime.disk import disk_space_guard
 from job.reporters.terminal import make_console, print_parts
 from job.signals import Signals
-from job.store.integrity import verify
-from job.store.resolve import MODEL_OPTION, find_training_examples, resolve_model
-
-if TYPE_CHECKING:
-    from rich.console import Console
+from job.store.lineage import find_training_examples
+from job.store.resolve import MODEL_OPTION, resolve_model
 
 SCRATCH_PREFIX = ".export-"
 FORMAT_OPTION = "--format"
@@ -33,20 +28,20 @@ FORMAT_OPTION = "--format"
 def export(
     directory: Path, names: Sequence[ExportFormat] | None, *, model: str | None, root: Path, as_json: bool
 ) -> None:
-    """Export a sealed model and print the files; without names, in every format whose converter is installed.
-
-    Raises:
-        JobError: if that is not possible; the directory stays as it was.
-    """
+    """Export a sealed model and print the files; without names, in every format whose converter is installed."""
     requested: list[ExportFormat] = list(dict.fromkeys(names or get_args(ExportFormat)))
-    formats = installed_formats(requested) if names is None else requested
+    formats = [name for name in requested if names is not None or not Trainer.missing_packages([name])]
     signals = Signals(remedy="run the same command again")
     with signals.installed(), signals.interruptible():
         exports = export_model(directory, formats, root=root, model=model, termination=signals)
         if as_json:
             typer.echo(json.dumps([one.model_dump(mode="json") for one in exports], indent=2))
         else:
-            _print_exports(make_console(), directory, exports)
+            console = make_console()
+            for one in exports:
+                check = f"differs by at most {one.largest_difference:.2g} from the network in memory"
+                parts = [escape(str(directory / one.file)), f"[dim]({check}, on {one.images} images)[/]"]
+                print_parts(console, f"{one.format:<12} ", parts)
         for name in requested:
             if name not in formats:
                 typer.echo(f"{name} is skipped: its converter is not installed (`make extras`)", err=True)
@@ -57,14 +52,7 @@ def export_model(
 ) -> tuple[Export, ...]:
     """Export a sealed model, with the same check on real images as the Trainer's.
 
-    Either the directory receives every format, or it stays as it was.
-
-    Args:
-        directory: an empty directory, or one that does not exist yet.
-        formats: the formats to write; their packages must be installed (see `installed_formats`).
-        root: the root whose runs are searched.
-        model: the model's name (see `resolve_model`).
-        termination: checked between two formats.
+    If it fails, the directory stays as it was.
 
     Raises:
         ConfigError: if the directory is not empty, there is no such model, it is not a Keras model, or the converter of
@@ -82,26 +70,14 @@ def export_model(
             remedy=f"name a run with such a model with {MODEL_OPTION}",
         )
     found = find_training_examples(chosen.sealed)
-    verify(found.directory, found.manifest)
+    found.verify()
     transformed: Stored[TransformedExamples] = found.stored()
     with _scratch_folder(directory) as scratch:
         context = Context(output=scratch, termination=termination)
         return Trainer.export(chosen.stored, transformed, formats, context, setting=FORMAT_OPTION)
 
 
-def installed_formats(formats: Sequence[ExportFormat]) -> list[ExportFormat]:
-    """Return the formats whose converters are installed."""
-    return [name for name in formats if not Trainer.missing_packages([name])]
-
-
-def _print_exports(console: Console, directory: Path, exports: Sequence[Export]) -> None:
-    for one in exports:
-        check = f"(differs by at most {one.largest_difference:.2g} from the network in memory, on {one.images} images)"
-        print_parts(console, f"{one.format:<12} ", [escape(str(directory / one.file)), f"[dim]{check}[/]"])
-
-
 def _check_empty(directory: Path) -> None:
-    """Raise ConfigError unless the directory is empty or does not exist."""
     try:
         if directory.is_dir():
             existing = [path.name for path in directory.iterdir() if not path.name.startswith(SCRATCH_PREFIX)]

@@ -82,7 +82,7 @@ def _run_job(options: RunOptions, signals: Signals) -> int:
         standard_output.flush()
         if getattr(standard_output, "failure", None) and exit_code == ExitCode.SUCCEEDED:
             reporter.warning("cannot write run.json to standard output, which --json requires")
-            return int(ExitCode.DEFECT)
+            return int(ExitCode.INTERNAL_ERROR)
     return int(exit_code)
 
 

@@ -15,9 +15,8 @@ from components.base.formatting import format_size
 from job.pipeline.slots import OPTIONAL_SLOTS
 from job.reporters.tables import print_run
 from job.reporters.terminal import make_console, print_field, print_parts
-from job.store.lineage import final_outputs, lineage, step_manifests
+from job.store.lineage import final_outputs, find_artifact, lineage, step_manifests
 from job.store.runs import LATEST, RECORD, Runs
-from job.store.search import find_artifact
 from job.store.store import SealedArtifact, Store
 
 SHORT_DIGEST = 12

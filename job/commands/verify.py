@@ -8,7 +8,6 @@ import typer
 
 from components.base.errors import ExitCode, IntegrityError
 from job.reporters.terminal import make_console, print_line, print_text
-from job.store.integrity import verify as verify_artifact
 from job.store.store import Store
 
 
@@ -20,7 +19,7 @@ def verify(root: Path, *, as_json: bool) -> ExitCode:
     for slot, directory in store.sealed_directories():
         checked += 1
         try:
-            verify_artifact(directory, store.read(slot, directory).manifest)
+            store.read(slot, directory).verify()
         except IntegrityError as error:
             if os.path.lexists(directory):  # neither deleted nor quarantined in the meantime
                 failures.append({"artifact": str(directory), "failure": f"{error.headline}; expected {error.expected}"})

@@ -1,7 +1,5 @@
 """Commands `versions` and `rollback`: list the versions of a pushed model, and serve an older one again."""
 
-from __future__ import annotations
-
 import json
 from contextlib import suppress
 from pathlib import Path
@@ -20,12 +18,7 @@ from job.reporters.versions import describe, print_versions
 
 
 def show_versions(destination: Path, *, as_json: bool) -> None:
-    """Print the versions below a destination, the newest first.
-
-    Raises:
-        ConfigError: if there are none.
-        JobError: if they cannot be read at present.
-    """
+    """Print the versions below a destination, the newest first."""
     versions = Pusher.list_versions(destination)
     if as_json:
         typer.echo(json.dumps({"versions": [as_value(version) for version in versions]}, indent=2))
@@ -34,11 +27,7 @@ def show_versions(destination: Path, *, as_json: bool) -> None:
 
 
 def roll_back(destination: Path, to: int | None, *, as_json: bool, termination: Termination) -> None:
-    """Serve an older version again, and print which version is served now.
-
-    Raises:
-        JobError: if that is not possible (see `components.pusher.rollback.roll_back`); nothing was changed.
-    """
+    """Serve an older version again (see `components.pusher.rollback.roll_back`), and print which is served now."""
     try:
         rollback = Pusher.roll_back(destination, to, progress=StderrProgress(), termination=termination)
     except (ConfigError, IntegrityError) as error:

@@ -1,7 +1,5 @@
 """The job's configuration: one frozen model, loaded from YAML files and overrides."""
 
-from __future__ import annotations
-
 from collections.abc import Sequence
 from pathlib import Path
 from typing import Annotated, Any
@@ -23,8 +21,7 @@ SHARED_KEYS = ("seed", "memory_budget")
 """Keys that every component receives whose config has them and does not set them."""
 
 
-def parse_root(value: object) -> Path:
-    """Return the path of a root, with `~` expanded."""
+def _parse_root(value: object) -> Path:
     if isinstance(value, Path):
         return value
     if not isinstance(value, str) or not value:
@@ -44,7 +41,7 @@ class JobConfig(BaseModel):
 
     model_config = ConfigDict(frozen=True, extra="forbid")
 
-    root: Annotated[Path, BeforeValidator(parse_root), WithJsonSchema({"type": "string", "minLength": 1})] = Field(
+    root: Annotated[Path, BeforeValidator(_parse_root), WithJsonSchema({"type": "string", "minLength": 1})] = Field(
         default=Path(DEFAULT_ROOT)
     )
     """Folder of artifacts and runs."""
@@ -71,15 +68,9 @@ class JobConfig(BaseModel):
 
 
 def load_config(path: Path, overrides: Sequence[str] = (), *, root: Path | None = None) -> JobConfig:
-    """Read a configuration file and everything that it extends.
+    """Read a configuration file and everything that it extends; if it is invalid, raise ConfigError.
 
-    Args:
-        path: the YAML file.
-        overrides: `key.path=value` with a value in YAML; a later one wins.
-        root: replaces the configuration's root.
-
-    Raises:
-        ConfigError: if anything in it is invalid; the message has the file and line.
+    Overrides are `key.path=value` with a value in YAML; a later one wins. A root replaces that of the configuration.
     """
     return build_config(YamlConfig.load(path).overridden(overrides), root=root)
 
@@ -101,13 +92,8 @@ def build_config(document: YamlConfig, *, root: Path | None = None) -> JobConfig
 
 
 def _section(document: YamlConfig, key: str) -> dict[str, Any]:
-    """Return a section of the document; one that is absent or null is empty."""
     section = document.values.get(key)
     if section is not None and not isinstance(section, dict):
-        raise ConfigError.at(
-            document.where((key,)),
-            f"{key} is {section!r}",
-            expected="a section of keys and values",
-            remedy="indent its keys below it",
-        )
+        expected, remedy = "a section of keys and values", "indent its keys below it"
+        raise ConfigError.at(document.where((key,)), f"{key} is {section!r}", expected=expected, remedy=remedy)
     return section or {}

@@ -1,33 +1,22 @@
 """Explain an invalid configuration: pydantic's errors as one sentence with file and line, and the nearest key."""
 
-from __future__ import annotations
-
 import difflib
 import json
 from collections.abc import Sequence
-from typing import TYPE_CHECKING, Any
+from typing import Any
+
+from pydantic import BaseModel, ValidationError
 
 from components.base.errors import ConfigError
 from job.config.yaml_config import EXTENDS, KeyPath, YamlConfig, join
 from job.pipeline.slots import SLOTS, USE, load_component_class
 
-if TYPE_CHECKING:
-    from pydantic import BaseModel, ValidationError
-
 PIPELINE = "pipeline"
 """Field of the configuration whose sections are at the top level of a file."""
-LIST_ERRORS = ("tuple_type", "list_type", "frozen_set_type", "set_type")
-"""Types of pydantic's errors for a value that YAML writes as a list."""
 
 
 def explain(document: YamlConfig, model: type[BaseModel], error: ValidationError) -> ConfigError:
-    """Return the error for the first mistake in a document.
-
-    Args:
-        document: the values and their origins.
-        model: the model that rejected the values.
-        error: its errors.
-    """
+    """Return the error for the first mistake in a document that a model rejected."""
     errors = error.errors(include_url=False)
     # A misspelled key often leaves another one missing: report the misspelling.
     first = min(errors, key=lambda other: other["type"] != "extra_forbidden")
@@ -43,12 +32,8 @@ def explain(document: YamlConfig, model: type[BaseModel], error: ValidationError
     if kind == "missing" and isinstance(location[-1], int):
         count = location[-1]
         missing = sum(other["type"] == "missing" and other["loc"][:-1] == first["loc"][:-1] for other in errors)
-        return ConfigError.at(
-            where,
-            f"{join(key_path[:-1])} has {count} value{'' if count == 1 else 's'}",
-            expected=f"{count + missing} values",
-            remedy="write one for each",
-        )
+        problem = f"{join(key_path[:-1])} has {count} value{'' if count == 1 else 's'}"
+        return ConfigError.at(where, problem, expected=f"{count + missing} values", remedy="write one for each")
     tag = str(first.get("ctx", {}).get("discriminator", "")).strip("'")
     if kind in ("missing", "union_tag_not_found"):
         missing_key = key_path if kind == "missing" else (*key_path, tag)
@@ -58,7 +43,7 @@ def explain(document: YamlConfig, model: type[BaseModel], error: ValidationError
     if kind == "value_error":
         return ConfigError.at(where, f"{join(key_path)}: {message}", remedy=f"change {join(key_path)}")
     value, remedy = first["input"], f"set {join(key_path)} to such a value"
-    if kind in LIST_ERRORS:
+    if kind in ("tuple_type", "list_type", "frozen_set_type", "set_type"):  # YAML writes all of them as a list
         message = "a list, such as [a, b]"
     elif kind == "union_tag_invalid":
         key_path, value, message = (*key_path, tag), first["ctx"]["tag"], f"one of {first['ctx']['expected_tags']}"
@@ -100,25 +85,19 @@ def _written_keys(values: Any, location: Sequence[str | int], *, is_missing: boo
 
 
 def _known_keys(document: YamlConfig, model: type[BaseModel], location: Sequence[str | int]) -> list[str]:
-    """Return the known keys of the section at one of pydantic's locations; none if it is not a section."""
     if not location:
         return top_level_keys(model)
     slot, *rest = location
     if slot not in SLOTS:
-        return schema_keys(model.model_json_schema(), location)
+        return _schema_keys(model.model_json_schema(), location)
     use = (document.values.get(slot) or {}).get(USE)
     cls = SLOTS[slot] if use is None else load_component_class(slot, str(use))
-    keys = schema_keys(cls.Config.model_json_schema(), rest)
+    keys = _schema_keys(cls.Config.model_json_schema(), rest)
     return keys if rest else [*keys, USE]
 
 
-def schema_keys(schema: dict[str, Any], location: Sequence[str | int]) -> list[str]:
-    """Return the known keys of the section at a location; none if it is not a section.
-
-    Args:
-        schema: the JSON Schema of a model.
-        location: the location of an error of pydantic, which includes the tags of unions.
-    """
+def _schema_keys(schema: dict[str, Any], location: Sequence[str | int]) -> list[str]:
+    """Return the keys of the section at one of pydantic's locations in a JSON Schema; none if it is not a section."""
     current = _resolve(schema, schema)
     for part in location:
         if part in (variants := _variants(current)):
@@ -136,8 +115,7 @@ def schema_keys(schema: dict[str, Any], location: Sequence[str | int]) -> list[s
 
 def _variants(schema: dict[str, Any]) -> dict[str, str]:
     """Return the references of a tagged union by tag; empty for other schemas."""
-    mapping: dict[str, str] = schema.get("discriminator", {}).get("mapping", {})
-    return mapping
+    return dict(schema.get("discriminator", {}).get("mapping", {}))
 
 
 def _resolve(schema: dict[str, Any], current: dict[str, Any]) -> dict[str, Any]:

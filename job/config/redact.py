@@ -1,7 +1,5 @@
 """Passwords and tokens in URIs: refused in a configuration, removed from messages."""
 
-from __future__ import annotations
-
 import re
 
 DATABASES = ("sqlite", "postgresql", "mysql", "mssql")

@@ -1,13 +1,12 @@
 """The JSON Schema of the configuration, for editors."""
 
-from __future__ import annotations
-
 import ast
 import inspect
 from collections.abc import Iterator
 from itertools import pairwise
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
+from pydantic import BaseModel
 from pydantic.json_schema import models_json_schema
 
 from components.base.component import ComponentConfig
@@ -16,16 +15,11 @@ from job.config.tracking import TrackingPart
 from job.config.yaml_config import EXTENDS
 from job.pipeline.slots import SLOTS, USE
 
-if TYPE_CHECKING:
-    from pydantic import BaseModel
-
 SECTION_WITH_USE = {
     "type": "object",
     "required": [USE],
     "properties": {USE: {"type": "string", "pattern": "^[A-Za-z0-9_.]+:[A-Za-z0-9_]+$"}},
 }
-PACKAGES = ("components", "job")
-"""Packages whose attribute docstrings describe the keys of their models."""
 
 
 def config_schema() -> dict[str, Any]:
@@ -35,8 +29,10 @@ def config_schema() -> dict[str, Any]:
     definitions = schemas["$defs"]
     described: list[type[BaseModel]] = [JobConfig, *_subclasses(ComponentConfig), *_subclasses(TrackingPart)]
     for model in described:
-        if model.__module__.partition(".")[0] in PACKAGES and model.__name__ in definitions:
-            _describe(model, definitions[model.__name__].get("properties", {}))
+        if model.__module__.startswith(("components.", "job.")) and model.__name__ in definitions:
+            # pydantic can do this when a class is created, but every start of the job would pay for it.
+            for attribute, text in attribute_docstrings(model).items():
+                definitions[model.__name__]["properties"][attribute]["description"] = text
     del definitions["Pipeline"]  # in a file, its sections are at the top level
     properties = definitions.pop("JobConfig")["properties"] | {
         slot: {
@@ -60,15 +56,6 @@ def config_schema() -> dict[str, Any]:
         "properties": {EXTENDS: extends, **properties},
         "$defs": definitions,
     }
-
-
-def _describe(model: type, properties: dict[str, Any]) -> None:
-    """Describe every property with the docstring below its attribute in the source.
-
-    pydantic can do this when a class is created, but every start of the job would pay for it.
-    """
-    for attribute, text in attribute_docstrings(model).items():
-        properties[attribute]["description"] = text
 
 
 def _subclasses(cls: type[BaseModel]) -> Iterator[type[BaseModel]]:

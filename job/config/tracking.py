@@ -1,7 +1,5 @@
 """The section `tracking` of a configuration: which tools record a run."""
 
-from __future__ import annotations
-
 from typing import Annotated
 
 from pydantic import BaseModel, ConfigDict, Field, field_validator

@@ -1,12 +1,10 @@
 """YAML configuration files: values that extend and override each other, and the file and line of each."""
 
-from __future__ import annotations
-
 import os
 from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any
+from typing import Any, Self
 
 import yaml
 
@@ -28,20 +26,13 @@ class YamlConfig:
     origins: dict[KeyPath, str]
 
     @classmethod
-    def load(cls, path: Path) -> YamlConfig:
+    def load(cls, path: Path, *, extended_by: tuple[Path, ...] = ()) -> Self:
         """Read a YAML file, merged over the files that it extends."""
-        return cls._load(path, seen=())
-
-    @classmethod
-    def _load(cls, path: Path, seen: tuple[Path, ...]) -> YamlConfig:
         path = Path(os.path.normpath(path))
-        if path in seen:
-            raise ConfigError(
-                f"{path} extends itself through {seen[-1]}",
-                expected="files that do not extend each other in a circle",
-                remedy=f"remove one `{EXTENDS}`",
-            )
-        config = read_yaml(path)
+        if path in extended_by:
+            problem, remedy = f"{path} extends itself through {extended_by[-1]}", f"remove one `{EXTENDS}`"
+            raise ConfigError(problem, expected="files that do not extend each other in a circle", remedy=remedy)
+        config = cls._read(path)
         base = config.values.get(EXTENDS)
         if base is None:
             return config
@@ -49,19 +40,39 @@ class YamlConfig:
         if not isinstance(base, str):
             raise ConfigError.at(where, f"{EXTENDS} is {base!r}", expected="the path of one file")
         if not (path.parent / base).is_file():
-            raise ConfigError.at(
-                where,
-                f"{EXTENDS} is {base!r}, but there is no file {path.parent / base}",
-                expected=f"a path relative to the folder of {path.name}",
-                remedy="correct the path",
-            )
-        return cls._load(path.parent / base, (*seen, path)).merged(config)
+            problem = f"{EXTENDS} is {base!r}, but there is no file {path.parent / base}"
+            expected = f"a path relative to the folder of {path.name}"
+            raise ConfigError.at(where, problem, expected=expected, remedy="correct the path")
+        lower = cls.load(path.parent / base, extended_by=(*extended_by, path))
+        return cls(merge(lower.values, config.values), lower.origins | config.origins)
 
-    def merged(self, upper: YamlConfig) -> YamlConfig:
-        """Return this configuration with another merged over it: mappings merge, other values are replaced."""
-        return YamlConfig(merge(self.values, upper.values), self.origins | upper.origins)
+    @classmethod
+    def _read(cls, path: Path) -> Self:
+        try:
+            text = path.read_text(encoding="utf-8")
+        except (OSError, UnicodeDecodeError) as error:
+            reason = error.strerror if isinstance(error, OSError) else "it is not UTF-8 text"
+            remedy = "name another with --config; configs/ contains examples"
+            problem = f"the configuration {path} cannot be read: {reason}"
+            raise ConfigError(problem, expected="a YAML file", remedy=remedy) from error
+        try:
+            loader = yaml.SafeLoader(text)
+            node = loader.get_single_node()
+            values = {} if node is None else loader.construct_document(node)
+        except Exception as error:  # as in `parse_override`
+            mark = getattr(error, "problem_mark", None)
+            where = f"{path}:{mark.line + 1}" if mark else str(path)
+            problem = f"this is not YAML: {getattr(error, 'problem', None) or first_line(error)}"
+            raise ConfigError.at(where, problem, expected="a YAML mapping", remedy="correct the line") from error
+        if not isinstance(values, dict) or not all(isinstance(key, str) for key in values):
+            problem = f"{path} is not a mapping of keys to values"
+            raise ConfigError(problem, expected="lines such as `seed: 1`", remedy="correct it")
+        origins: dict[KeyPath, str] = {(): str(path)}
+        if node is not None:
+            _record_lines(node, (), str(path), origins, set())
+        return cls(values, origins)
 
-    def overridden(self, overrides: Sequence[str]) -> YamlConfig:
+    def overridden(self, overrides: Sequence[str]) -> Self:
         """Return this configuration with all `key.path=value` overrides merged over it."""
         # Merged with each other first: `source.kind=idx` must not undo an earlier `source.path=...`.
         values: dict[str, Any] = {}
@@ -83,7 +94,7 @@ class YamlConfig:
             for key_path, origin in self.origins.items()
             if not any(key_path[: len(replaced)] == replaced for replaced in exact if len(replaced) < len(key_path))
         }
-        return YamlConfig(merge(self.values, values), parents | kept | exact)
+        return type(self)(merge(self.values, values), parents | kept | exact)
 
     def where(self, key_path: KeyPath) -> str:
         """Return the file and line, or the override, that set a value or its nearest parent."""
@@ -132,11 +143,9 @@ def merge(lower: dict[str, Any], upper: dict[str, Any]) -> dict[str, Any]:
     """
     merged = dict(lower)
     for key, value in upper.items():
-        below = lower.get(key)
-        if isinstance(value, dict) and isinstance(below, dict) and not _changes_choice(below, value):
-            merged[key] = merge(below, value)
-        else:
-            merged[key] = value
+        below: Any = lower.get(key)
+        are_mappings = isinstance(value, dict) and isinstance(below, dict)
+        merged[key] = merge(below, value) if are_mappings and not _changes_choice(below, value) else value
     return merged
 
 
@@ -144,39 +153,6 @@ def _changes_choice(lower: dict[str, Any], upper: dict[str, Any]) -> bool:
     if USE in upper and upper[USE] != lower.get(USE):
         return True  # without `use`, the lower mapping is for the slot's own component
     return any(choice in upper and choice in lower and upper[choice] != lower[choice] for choice in CHOICES)
-
-
-def read_yaml(path: Path) -> YamlConfig:
-    """Read one YAML file with the safe loader."""
-    try:
-        text = path.read_text(encoding="utf-8")
-    except (OSError, UnicodeDecodeError) as error:
-        reason = error.strerror if isinstance(error, OSError) else "it is not UTF-8 text"
-        raise ConfigError(
-            f"the configuration {path} cannot be read: {reason}",
-            expected="a YAML file",
-            remedy="name another with --config; configs/ contains examples",
-        ) from error
-    try:
-        loader = yaml.SafeLoader(text)
-        try:
-            node = loader.get_single_node()
-            values = {} if node is None else loader.construct_document(node)
-        finally:
-            loader.dispose()
-    except Exception as error:  # as in `parse_override`
-        mark = getattr(error, "problem_mark", None)
-        where = f"{path}:{mark.line + 1}" if mark else str(path)
-        problem = f"this is not YAML: {getattr(error, 'problem', None) or first_line(error)}"
-        raise ConfigError.at(where, problem, expected="a YAML mapping", remedy="correct the line") from error
-    if not isinstance(values, dict) or not all(isinstance(key, str) for key in values):
-        raise ConfigError(
-            f"{path} is not a mapping of keys to values", expected="lines such as `seed: 1`", remedy="correct it"
-        )
-    origins: dict[KeyPath, str] = {(): str(path)}
-    if node is not None:
-        _record_lines(node, (), str(path), origins, set())
-    return YamlConfig(values, origins)
 
 
 def _record_lines(node: Any, parent: KeyPath, file: str, origins: dict[KeyPath, str], seen: set[int]) -> None:

@@ -1,7 +1,5 @@
 """The pipeline: the components of a job, and the data flow between them."""
 
-from __future__ import annotations
-
 from typing import Annotated, Any, Protocol, TypeVar
 
 from pydantic import BaseModel, ConfigDict, Field
@@ -22,7 +20,7 @@ from components import (
     TransformedExamples,
     Visualizer,
 )
-from job.pipeline.slots import InSlot
+from job.pipeline.slots import in_slot
 
 A = TypeVar("A", bound=Artifact)
 
@@ -33,19 +31,16 @@ class Pipeline(BaseModel):
     >>> from components.testing import FakeTrainer
     >>> list(Pipeline(trainer=FakeTrainer()).components())
     ['example_gen', 'transform', 'trainer', 'evaluator', 'visualizer']
-
-    Raises:
-        ConfigError: if a component does not have the types of its slot.
     """
 
     model_config = ConfigDict(frozen=True, extra="forbid")
 
-    example_gen: Annotated[Component[Any], InSlot("example_gen")] = Field(default_factory=ExampleGen)
-    transform: Annotated[Component[Any], InSlot("transform")] = Field(default_factory=Transform)
-    trainer: Annotated[Component[Any], InSlot("trainer")] = Field(default_factory=Trainer)
-    evaluator: Annotated[Component[Any], InSlot("evaluator")] = Field(default_factory=Evaluator)
-    visualizer: Annotated[Component[Any], InSlot("visualizer")] = Field(default_factory=Visualizer)
-    pusher: Annotated[Component[Any] | None, InSlot("pusher")] = None
+    example_gen: Annotated[Component[Any], in_slot("example_gen")] = Field(default_factory=ExampleGen)
+    transform: Annotated[Component[Any], in_slot("transform")] = Field(default_factory=Transform)
+    trainer: Annotated[Component[Any], in_slot("trainer")] = Field(default_factory=Trainer)
+    evaluator: Annotated[Component[Any], in_slot("evaluator")] = Field(default_factory=Evaluator)
+    visualizer: Annotated[Component[Any], in_slot("visualizer")] = Field(default_factory=Visualizer)
+    pusher: Annotated[Component[Any] | None, in_slot("pusher")] = None
 
     def components(self) -> dict[str, Component[Any]]:
         """Return the component in each slot that is not empty, in the order of the data flow."""

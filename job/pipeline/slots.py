@@ -1,22 +1,18 @@
 """The slots of the pipeline, and the check that a component fits its slot."""
 
-from __future__ import annotations
-
 import difflib
 import importlib
 import sys
 from collections.abc import Mapping
-from dataclasses import dataclass
+from functools import partial
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
-from pydantic_core import CoreSchema, PydanticCustomError, core_schema
+from pydantic import PlainValidator, ValidationInfo
+from pydantic_core import PydanticCustomError
 
 from components import Component, ComponentConfig, Evaluator, ExampleGen, Pusher, Trainer, Transform, Visualizer
 from components.base.errors import ConfigError, one_line
-
-if TYPE_CHECKING:
-    from pydantic import GetCoreSchemaHandler, GetJsonSchemaHandler
 
 SLOTS: dict[str, type[Component[Any]]] = {
     "example_gen": ExampleGen,
@@ -29,53 +25,42 @@ SLOTS: dict[str, type[Component[Any]]] = {
 """Default component of each slot. The annotations of its `run` define the slot's artifact types."""
 OPTIONAL_SLOTS = frozenset({"pusher"})
 """Slots that are empty unless the configuration names a component."""
-
-
 USE = "use"
 """Key of a section that replaces the component of the slot."""
 
 
-@dataclass(frozen=True)
-class InSlot:
-    """Annotation of a field that holds the component in a slot.
+def in_slot(slot: str) -> PlainValidator:
+    """Return the annotation of a field that holds the component in a slot.
 
     The value is a component, or a section of the configuration: the component's config, and `use` for another class.
     Config keys that are missing and in the validation context are taken from there (`seed`, `memory_budget`).
     """
+    return PlainValidator(partial(_validate, slot), json_schema_input_type=dict[str, Any])
 
-    slot: str
 
-    def __get_pydantic_core_schema__(self, source: object, handler: GetCoreSchemaHandler) -> CoreSchema:
-        return core_schema.with_info_plain_validator_function(self._validate)
+def _validate(slot: str, value: object, info: ValidationInfo) -> Component[Any] | None:
+    if isinstance(value, Mapping):
+        return _from_section(slot, value, info.context or {})
+    if value is None and slot in OPTIONAL_SLOTS:
+        return None
+    check_slot(slot, value)
+    if not isinstance(value, Component):
+        name = getattr(value, "__name__", "")
+        problem, remedy = f"the {slot} is the class {name}, not a component", f"write {slot}={name}()"
+        raise ConfigError(problem, expected="an instance of the class", remedy=remedy)
+    return value
 
-    def __get_pydantic_json_schema__(self, schema: CoreSchema, handler: GetJsonSchemaHandler) -> dict[str, Any]:
-        return {"type": "object"}  # `job.config.schema` adds the keys
 
-    def _validate(self, value: object, info: core_schema.ValidationInfo) -> Component[Any] | None:
-        if isinstance(value, Mapping):
-            return self._from_section(value, info.context or {})
-        if value is None and self.slot in OPTIONAL_SLOTS:
-            return None
-        check_slot(self.slot, value)
-        if not isinstance(value, Component):
-            name = getattr(value, "__name__", "")
-            raise ConfigError(
-                f"the {self.slot} is the class {name}, not a component",
-                expected="an instance of the class",
-                remedy=f"write {self.slot}={name}()",
-            )
-        return value
-
-    def _from_section(self, section: Mapping[str, Any], defaults: Mapping[str, Any]) -> Component[Any]:
-        settings = dict(section)
-        use = settings.pop(USE, None)
-        try:
-            cls = SLOTS[self.slot] if use is None else load_component_class(self.slot, str(use))
-        except ConfigError as error:  # pydantic adds the location of the section
-            details = {"headline": error.headline, "expected": error.expected, "remedy": error.remedy}
-            raise PydanticCustomError(USE, "{headline}", details) from error
-        shared = {key: value for key, value in defaults.items() if key in cls.Config.model_fields}
-        return cls(cls.Config.model_validate(shared | settings))
+def _from_section(slot: str, section: Mapping[str, Any], defaults: Mapping[str, Any]) -> Component[Any]:
+    settings = dict(section)
+    use = settings.pop(USE, None)
+    try:
+        cls = SLOTS[slot] if use is None else load_component_class(slot, str(use))
+    except ConfigError as error:  # pydantic adds the location of the section
+        details = {"headline": error.headline, "expected": error.expected, "remedy": error.remedy}
+        raise PydanticCustomError(USE, "{headline}", details) from error
+    shared = {key: value for key, value in defaults.items() if key in cls.Config.model_fields}
+    return cls(cls.Config.model_validate(shared | settings))
 
 
 def import_string(cls: type) -> str:
@@ -94,75 +79,51 @@ def find_slot(name: str) -> str:
     if requested in names:
         return names[requested]
     near = difflib.get_close_matches(requested, names, n=1)
-    raise ConfigError(
-        f"`{name}` is not a component",
-        expected=", ".join(SLOTS),
-        remedy=f"did you mean `{names[near[0]]}`?" if near else "name one of these",
-    )
+    remedy = f"did you mean `{names[near[0]]}`?" if near else "name one of these"
+    raise ConfigError(f"`{name}` is not a component", expected=", ".join(SLOTS), remedy=remedy)
 
 
 def check_slot(slot: str, component: object) -> None:
     """Check that a component, or its class, has the types of a slot."""
     cls = component if isinstance(component, type) else type(component)
-    problem = f"{import_string(cls)} cannot be the {slot}"
-    slot_types = SLOTS[slot].signature()
+    where = f"{import_string(cls)} cannot be the {slot}"
     if not (isinstance(cls, type) and issubclass(cls, Component)):
-        raise ConfigError(
-            f"{problem}: it is not a component",
-            expected="a subclass of components.Component",
-            remedy="derive the class from it; see components/README.md",
-        )
+        expected, remedy = "a subclass of components.Component", "derive the class from it; see components/README.md"
+        raise ConfigError.at(where, "it is not a component", expected=expected, remedy=remedy)
     config = getattr(cls, "Config", None)
     if not (isinstance(config, type) and issubclass(config, ComponentConfig)):
-        raise ConfigError(
-            f"{problem}: it has no `Config`",
-            expected="a subclass of components.ComponentConfig as its `Config`",
-            remedy="add one; see components/README.md",
-        )
+        expected = "a subclass of components.ComponentConfig as its `Config`"
+        raise ConfigError.at(where, "it has no `Config`", expected=expected, remedy="add one; see components/README.md")
+    slot_types = SLOTS[slot].signature()
     try:
         types = cls.signature()
     except (TypeError, NameError) as error:
-        raise ConfigError(
-            f"{problem}: {error}",
-            expected=f"run(self, context, /, *, ...) with the types {slot_types}",
-            remedy="annotate `run` with the artifact types",
-        ) from error
+        expected = f"run(self, context, /, *, ...) with the types {slot_types}"
+        remedy = "annotate `run` with the artifact types"
+        raise ConfigError.at(where, str(error), expected=expected, remedy=remedy) from error
     if not types.is_compatible_with(slot_types):
-        raise ConfigError(
-            f"{problem}: its types are {types}",
-            expected=str(slot_types),
-            remedy="change its `run` to these types, or use it in the slot that it fits",
-        )
+        remedy = "change its `run` to these types, or use it in the slot that it fits"
+        raise ConfigError.at(where, f"its types are {types}", expected=str(slot_types), remedy=remedy)
 
 
 def load_component_class(slot: str, name: str) -> type[Component[Any]]:
-    """Import `package.module:Class`, also from the working folder, and check that it fits the slot.
-
-    Raises:
-        ConfigError: if it cannot be imported, or does not fit.
-    """
+    """Import `package.module:Class`, also from the working folder; raise ConfigError if it does not fit the slot."""
     module_name, colon, class_name = name.partition(":")
-    expected = "an import string such as my_package.module:MyTrainer"
+    where, expected = f"{slot}.use", "an import string such as my_package.module:MyTrainer"
     if not (colon and module_name and class_name):
-        raise ConfigError(f"{slot}.use is `{name}`", expected=expected, remedy="name a module and a class")
+        raise ConfigError(f"{where} is `{name}`", expected=expected, remedy="name a module and a class")
     here = str(Path.cwd())
     if here not in sys.path:
         sys.path.insert(0, here)
     try:
         module = importlib.import_module(module_name)
     except Exception as error:  # a user's module may raise anything when it is imported
-        raise ConfigError(
-            f"{slot}.use: {module_name} cannot be imported: {one_line(error)}",
-            expected=expected,
-            remedy="check that Python can import the module from this folder",
-        ) from error
-    cls = getattr(module, class_name, None)
+        problem = f"{module_name} cannot be imported: {one_line(error)}"
+        remedy = "check that Python can import the module from this folder"
+        raise ConfigError.at(where, problem, expected=expected, remedy=remedy) from error
+    cls: type[Component[Any]] | None = getattr(module, class_name, None)
     if cls is None:
-        raise ConfigError(
-            f"{slot}.use: the module {module_name} has no `{class_name}`",
-            expected=expected,
-            remedy="correct the name of the class",
-        )
+        problem = f"the module {module_name} has no `{class_name}`"
+        raise ConfigError.at(where, problem, expected=expected, remedy="correct the name of the class")
     check_slot(slot, cls)
-    checked: type[Component[Any]] = cls
-    return checked
+    return cls

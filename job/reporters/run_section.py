@@ -3,8 +3,6 @@
 The Visualizer writes both documents and leaves placeholders in them. A document without a placeholder stays as it is.
 """
 
-from __future__ import annotations
-
 from collections.abc import Iterable, Iterator
 from dataclasses import dataclass
 from html import escape
@@ -88,8 +86,6 @@ def reproduction_facts(record: RunRecord, command: str) -> Iterator[Fact]:
     else:
         yield ("The run was started from Python, with the configuration below.",)
     yield from _outcome(record)
-    yield from _references(record)
-    yield from _pushed(record)
     settings = yaml.safe_dump(record.config, sort_keys=False, allow_unicode=True, default_flow_style=None, width=100)
     yield CodeBlock(settings.rstrip(), "yaml", "The configuration with all its defaults")
     yield FactTable(
@@ -102,29 +98,22 @@ def reproduction_facts(record: RunRecord, command: str) -> Iterator[Fact]:
 
 
 def _outcome(record: RunRecord) -> Iterator[Paragraph]:
+    """Yield how the run ended, which artifacts of other runs it used, and what it published."""
     if (failure := record.failure) is not None:
         verb = "was terminated" if record.outcome == "terminated" else "failed"
         where = "" if failure.component is None else f" in the {failure.component}"
         yield (f"The run {verb}{where}, with exit code {record.exit_code}: {failure.headline}.",)
-
-
-def _references(record: RunRecord) -> Iterator[Paragraph]:
     for step in record.steps:
         for name, found in step.references.items():
-            run: Paragraph = (
-                (" from run ", Code(found.run_id)) if found.run_id and found.run_id != found.requested else ()
-            )
+            has_run = found.run_id and found.run_id != found.requested
             yield (
                 f"The {name} of the {step.component} is ",
                 Code(found.requested),
-                *run,
+                *((" from run ", Code(found.run_id)) if has_run else ()),
                 f": the {found.component}’s artifact ",
                 Code(found.digest),
                 ".",
             )
-
-
-def _pushed(record: RunRecord) -> Iterator[Paragraph]:
     for step in record.steps:
         if step.published is not None:
             yield (f"The {step.component} published ", Code(step.published), ".")
@@ -193,20 +182,23 @@ def _cost(record: RunRecord) -> Iterator[str]:
     share = "" if training is None else f", {training:.1f} of them for training"
     cost = f"The run took {record.seconds:.1f} seconds of wall time and {cpu_seconds:.1f} CPU-seconds{share}."
     if reused:
-        cost += (
-            f" {reused} of its {len(record.steps)} steps were reused: see the run that produced them for their cost."
-        )
+        steps = f"{reused} of its {len(record.steps)} steps"
+        cost += f" {steps} were reused: see the run that produced them for their cost."
     yield f"<p>{cost}</p>"
     overhead = remaining_time(Elapsed(record.seconds, cpu_seconds), record.timed_records())
     longest = max([*(step.cpu_seconds for step in record.steps), overhead.cpu_seconds, SHORTEST_BAR_SECONDS])
-    rows: list[tuple[str, ...]] = []
+
+    def row(name: str, took: Duration) -> tuple[str, str, str, str]:
+        bar = f'<span class="cost-bar" style="--w:{took.cpu_seconds / longest:.3f}"></span>'
+        return name, f"{took.seconds:.2f}", f"{took.cpu_seconds:.2f}", bar
+
+    rows = []
     for step in record.steps:
-        rows.append(_cost_row(f"<b>{escape(step.component)}</b> <small>{step.status}</small>", step, longest))
-        rows += [_cost_row(f"&emsp;{escape(part.name)}", part, longest) for part in step.parts if is_long(part)]
-    if (broken := record.unfinished_step()) is not None and record.failure is not None:
-        name, *seconds, _ = _cost_row(f"<b>{escape(broken)}</b> <small>not done</small>", record.failure, longest)
-        rows.append((name, *seconds, ""))
-    rows.append(_cost_row(f"<b>{OVERHEAD}</b>", overhead, longest))
+        rows.append(row(f"<b>{escape(step.component)}</b> <small>{step.status}</small>", step))
+        rows += [row(f"&emsp;{escape(part.name)}", part) for part in step.parts if is_long(part)]
+    if (unfinished := record.unfinished_step()) is not None and record.failure is not None:
+        rows.append((*row(f"<b>{escape(unfinished)}</b> <small>not done</small>", record.failure)[:3], ""))
+    rows.append(row(f"<b>{OVERHEAD}</b>", overhead))
     caption = "Time of each step and of its parts that took at least a tenth of a second"
     yield _html_table(caption, ("Step", "Seconds", "CPU-seconds", ""), rows)
     observed = [
@@ -216,8 +208,3 @@ def _cost(record: RunRecord) -> Iterator[str]:
     ]
     if observed:
         yield _html_table("Measurements of this machine", ("Quantity", "Step", "Value"), observed)
-
-
-def _cost_row(name: str, took: Duration, longest: float) -> tuple[str, str, str, str]:
-    bar = f'<span class="cost-bar" style="--w:{took.cpu_seconds / longest:.3f}"></span>'
-    return name, f"{took.seconds:.2f}", f"{took.cpu_seconds:.2f}", bar

@@ -1,29 +1,19 @@
 """Table of the versions of a pushed model."""
 
-from __future__ import annotations
-
 from collections.abc import Sequence
-from typing import TYPE_CHECKING
 
+from rich.console import Console
 from rich.markup import escape
 
 from components.artifacts import PublishedVersion
 from job.reporters.terminal import print_parts
-
-if TYPE_CHECKING:
-    from rich.console import Console
 
 HEADER = ("version", "published, UTC", "accuracy", "weights", "verdict")
 FOREIGN = "not pushed by this job"
 
 
 def print_versions(console: Console, versions: Sequence[PublishedVersion]) -> None:
-    """Print one row per version.
-
-    Args:
-        console: where to print.
-        versions: at least one, the newest first.
-    """
+    """Print one row per version; at least one, the newest first."""
     rows = [HEADER, *map(_cells, versions)]
     notes = ["", *map(_note, versions)]
     number_width, *widths = (max(map(len, column)) for column in zip(*rows, strict=True))

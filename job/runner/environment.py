@@ -1,7 +1,5 @@
 """The environment of a run: versions, processors and memory, determined without importing the libraries."""
 
-from __future__ import annotations
-
 import os
 import platform
 from collections.abc import Iterable
@@ -13,22 +11,15 @@ from components.runtime.resources import cpu_limit, memory_limit, processor
 from job import __version__
 from job.pipeline.slots import SLOTS
 
-REVISION_VARIABLE = "JOB_REVISION"
-"""Environment variable with the commit from which an image was built."""
-
 
 def describe_environment(components: Iterable[Component[Any]] = ()) -> dict[str, Any]:
-    """Return the environment as `run.json` holds it.
-
-    Args:
-        components: the components of the run; a replaced one may use more libraries than the default.
-    """
+    """Return the environment as `run.json` has it; a replaced component may use more libraries than the default."""
     of_defaults = {name for cls in SLOTS.values() for name in cls.libraries}
     of_components = {name for component in components for name in component.libraries}
     libraries = sorted(of_defaults | of_components | {"tensorflow-datasets"})
     return {
         "version": __version__,
-        "revision": os.environ.get(REVISION_VARIABLE),
+        "revision": os.environ.get("JOB_REVISION"),  # the commit from which an image was built
         "python": platform.python_version(),
         "platform": platform.platform(),
         "processor": processor(),

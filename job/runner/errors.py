@@ -1,7 +1,5 @@
 """Translate every exception that can end a run into a JobError."""
 
-from __future__ import annotations
-
 from pathlib import Path
 
 from components.base.errors import JobError, ResourceError, StorageError, first_line, one_line
@@ -28,4 +26,4 @@ def as_job_error(error: BaseException, root: Path) -> JobError:
             expected="memory for the images, the network and a batch",
             remedy="give the job more, or lower trainer.batch_size",
         )
-    return JobError(f"a defect: {one_line(error)}", remedy="run again with --debug to see where")
+    return JobError(f"internal error: {one_line(error)}", remedy="run again with --debug to see where")

@@ -1,7 +1,5 @@
 """The runner: one run of a pipeline, from the checks before its first step to its record and exit code."""
 
-from __future__ import annotations
-
 from contextlib import ExitStack, suppress
 from dataclasses import dataclass, field
 from pathlib import Path
@@ -29,17 +27,9 @@ from job.tracking.listener import TrackingListener, tracker_factories
 
 
 def run(config: JobConfig, *, console: Console | None = None, use_cache: bool = True) -> RunRecord:
-    """Run a configured pipeline, and return the record of the run.
+    """Run a configured pipeline, report progress on the console, and return the record of the run.
 
-    In the main thread, SIGTERM and SIGINT end the run as they end `python -m job run`.
-
-    Args:
-        config: the configuration, with the root of artifacts and runs.
-        console: prints the progress; by default standard output.
-        use_cache: whether sealed artifacts are reused.
-
-    Raises:
-        JobError: if a step fails. `run.json` records it too.
+    A step that fails raises JobError. In the main thread, SIGTERM and SIGINT end the run as on the command line.
     """
     signals = Signals()
     with signals.installed():
@@ -55,17 +45,12 @@ class Runner:
     """One run of a configured pipeline.
 
     Attributes:
-        config: the configuration.
-        listener: receives the progress of the run.
-        signals: the termination requests of the process; the caller installs the handlers.
+        signals: the caller installs their handlers.
         use_cache: whether sealed artifacts are reused.
         strict: whether a damaged artifact ends the run; otherwise it is quarantined and produced again.
         until: the last slot to run; None for all.
         began: reading of the clocks from which the duration of the run counts.
         command: the command line that started the run; empty if it was started from Python.
-
-    Raises:
-        ConfigError: if a configured tracking tool is not installed.
     """
 
     config: JobConfig
@@ -92,7 +77,7 @@ class Runner:
 
     @property
     def record(self) -> RunRecord:
-        """The record of the run so far; RuntimeError if the run has not begun."""
+        """The record of the run so far."""
         if self._record is None:
             raise RuntimeError("the run has not begun")
         return self._record
@@ -110,10 +95,7 @@ class Runner:
     def run(self) -> RunRecord:
         """Run all steps, up to `until` if it is set, and return the record.
 
-        `record` and `run.json` have the outcome before an error leaves this method.
-
-        Raises:
-            JobError: if a step fails, or if the run cannot begin. In the latter case there is no record.
+        A step that fails raises JobError, after the failure is recorded. A run that cannot begin has no record.
         """
         self._check()
         environment = describe_environment(self.components.values())
@@ -143,11 +125,9 @@ class Runner:
     def _check(self) -> None:
         """Check everything that can be checked before the run begins, and prepare the root."""
         if self.until is not None and self.until not in self.components:
-            raise ConfigError(
-                f"the configuration has no {self.until} to stop after",
-                expected=", ".join(self.components),
-                remedy=f"name one of these, or add a section `{self.until}`",
-            )
+            problem = f"the configuration has no {self.until} to stop after"
+            remedy = f"name one of these, or add a section `{self.until}`"
+            raise ConfigError(problem, expected=", ".join(self.components), remedy=remedy)
         for slot, component in self.components.items():
             component.preflight()
             self._check_destination(slot, component)
@@ -161,14 +141,11 @@ class Runner:
         destination = component.publish_destination()
         for folder, content in ((self.store.artifacts, "artifacts"), (self.runs.directory, "runs")):
             if destination is not None and destination.resolve().is_relative_to(folder.resolve()):
-                raise ConfigError(
-                    f"the {slot} would publish to {destination}, which is for the job's {content}",
-                    expected="a separate folder",
-                    remedy=f"name another one, such as {self.store.root / 'serving'}",
-                )
+                problem = f"the {slot} would publish to {destination}, which is for the job's {content}"
+                remedy = f"name another one, such as {self.store.root / 'serving'}"
+                raise ConfigError(problem, expected="a separate folder", remedy=remedy)
 
     def _step(self, slot: str, output: type[A], /, **inputs: Stored[Any]) -> Stored[A]:
-        """Run one step; `flow` calls this for each slot."""
         self._current = StepRun(
             slot,
             self.components[slot],
@@ -181,7 +158,7 @@ class Runner:
         )
         self.listener.begin_step(slot)
         digests = {name: self._digests[stored.directory] for name, stored in inputs.items()}
-        step, sealed = self._current.run(output, inputs, digests, run_id=self.record.run_id, commit=self._add_step)
+        step, sealed = self._current.run(output, inputs, digests, run_id=self.record.run_id, commit=self._commit)
         self._digests[sealed.directory] = sealed.manifest.digest
         self.runs.link(self.record, step)
         artifact = sealed.manifest.artifact
@@ -195,7 +172,7 @@ class Runner:
         self._current = None
         return sealed.stored()
 
-    def _add_step(self, step: StepRecord) -> None:
+    def _commit(self, step: StepRecord) -> None:
         self._update(steps=(*self.record.steps, step))
 
     def _end(self, exit_code: ExitCode, failure: Failure | None = None) -> None:
@@ -203,7 +180,7 @@ class Runner:
         self._update(outcome=outcome_of(exit_code), exit_code=int(exit_code), failure=failure, **duration)
 
     def _end_with(self, error: JobError) -> None:
-        """Record a failure. A further failure while doing so is only a warning, because the first one is reported."""
+        """Record a failure. Another one while doing so is only a warning, because the first one is reported."""
         try:
             self._end(error.exit_code, self._failure(error))
         except (StorageError, OSError) as another:
@@ -225,7 +202,7 @@ class Runner:
         )
 
     def _write_pages(self) -> None:
-        """Write the run's report and model card: those of the Figures artifact, with a section about the run."""
+        """Write the report and model card of the Figures artifact with a section about the run."""
         if self._figures is None:
             return
         directory, figures = self._figures.directory, self._figures.artifact

@@ -1,7 +1,5 @@
 """One step of a run: look up the artifact by its fingerprint, run the component if it is missing, seal, publish."""
 
-from __future__ import annotations
-
 from collections.abc import Callable
 from contextlib import ExitStack
 from dataclasses import dataclass, field
@@ -26,13 +24,7 @@ MAX_REASONS = 4
 
 @dataclass
 class StepRun:
-    """One execution of a step.
-
-    Attributes:
-        use_cache: whether a sealed artifact is reused.
-        strict: whether a damaged artifact is an error; otherwise it is quarantined and produced again.
-        stopwatch: measures the step; it can also be read after a failure.
-    """
+    """One execution of a step; its stopwatch can also be read after a failure."""
 
     slot: str
     component: Component[Any]
@@ -59,7 +51,7 @@ class StepRun:
         Args:
             output: the type of the artifact.
             inputs: the artifacts of earlier steps.
-            digests: their content digests.
+            digests: the content digests of `inputs`.
             run_id: reported by runs that wait for the artifact.
             commit: stores the record of the step. It is called while the artifact is locked, so that no other run
                 produces the artifact a second time, and no garbage collection deletes it before it is referenced.
@@ -103,7 +95,7 @@ class StepRun:
         return key, references
 
     def _look_up(self, key: FingerprintInputs) -> tuple[SealedArtifact | None, str]:
-        """Return the sealed artifact to reuse, if any, and why it is reused or not."""
+        """Return the sealed artifact to reuse, if any, and the reason."""
         if not self.use_cache:
             return None, "--no-cache"
         try:
@@ -127,7 +119,6 @@ class StepRun:
     def _produce(
         self, key: FingerprintInputs, output: type[Artifact], inputs: dict[str, Stored[Any]]
     ) -> SealedArtifact:
-        """Run the component, and seal its artifact. Unsealed files are deleted, also after an error."""
         with self.store.staged(self.slot, key.fingerprint) as staging:
             context = Context(
                 output=staging.files,
@@ -143,11 +134,9 @@ class StepRun:
                 with self.signals.interruptible():
                     artifact: Artifact = self.component.run(context, **inputs)
                 if not isinstance(artifact, output):
-                    raise JobError(
-                        f"{key.producer.component} returned {type(artifact).__name__}",
-                        expected=f"{output.__name__}, as in its annotation",
-                        remedy="correct the component",
-                    )
+                    problem = f"{key.producer.component} returned {type(artifact).__name__}"
+                    expected = f"{output.__name__}, as in its annotation"
+                    raise JobError(problem, expected=expected, remedy="correct the component")
                 with self.stopwatch.timed("sealing"):
                     return self.store.seal(self.slot, key, artifact, self.listener.warning)
 

@@ -1,9 +1,7 @@
 """The fingerprint: a digest of everything that decides the result of a step. It names the artifact's directory."""
 
-from __future__ import annotations
-
 from collections.abc import Mapping
-from typing import Any
+from typing import Any, Self
 
 from components.artifacts import Sha256, Statement
 from components.base.component import Component
@@ -42,7 +40,7 @@ class FingerprintInputs(Statement):
         """SHA-256 of these values in canonical JSON."""
         return value_sha256(self.model_dump(mode="json"))
 
-    def differences(self, other: FingerprintInputs) -> list[str]:
+    def differences(self, other: Self) -> list[str]:
         """Return the differences from another key in a few words each, the most important first."""
         old, new = other.producer, self.producer
         if new.component != old.component:

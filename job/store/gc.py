@@ -1,7 +1,5 @@
 """Garbage collection: find and delete what no kept run of a root needs."""
 
-from __future__ import annotations
-
 import os
 import re
 import shutil
@@ -10,22 +8,15 @@ from collections.abc import Iterator
 from contextlib import suppress
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Literal
 
 from components.base.errors import ConfigError
 from components.runtime.locks import is_held, try_acquire
 from job.store.records import StepRecord
 from job.store.runs import Runs
-from job.store.store import Entry, EntryKind, Store
+from job.store.store import Entry, Store
 
-CollectableKind = Literal["artifact", "partial", "quarantined", "run"]
-KINDS: dict[EntryKind, CollectableKind] = {
-    "sealed": "artifact",
-    "partial": "partial",
-    "lock": "partial",
-    "deleting": "partial",
-    "quarantined": "quarantined",
-}
+KINDS = {"sealed": "artifact", "lock": "partial", "deleting": "partial"}
+"""Kinds of entries that have another name in the list of garbage."""
 SECONDS_PER_UNIT = {"s": 1, "m": 60, "h": 3600, "d": 86400}
 
 
@@ -36,11 +27,8 @@ def parse_age(text: str) -> float:
     43200.0
     """
     if not (match := re.fullmatch(r"(\d{1,9})([smhd])", text, re.ASCII)):
-        raise ConfigError(
-            f"--older-than {text!r} is not an age",
-            expected="a whole number of at most 9 digits, followed by s, m, h or d",
-            remedy="write it as 12h or 7d",
-        )
+        expected = "a whole number of at most 9 digits, followed by s, m, h or d"
+        raise ConfigError(f"--older-than {text!r} is not an age", expected=expected, remedy="write it as 12h or 7d")
     return float(match[1]) * SECONDS_PER_UNIT[match[2]]
 
 
@@ -48,7 +36,8 @@ def parse_age(text: str) -> float:
 class Collectable:
     """A file or folder that can be deleted."""
 
-    kind: CollectableKind
+    kind: str
+    """Whether it is a `run`, or which part of the store: `artifact`, `partial` or `quarantined`."""
     path: Path
     entry: Entry | None
     """The entry of the store; None for a run."""
@@ -83,7 +72,7 @@ class GarbageCollector:
         referenced = self._referenced(kept)
         for entry in self.store.entries():
             if not is_held(self.store.lock(entry.slot, entry.fingerprint)):
-                found = measure(KINDS[entry.kind], entry.path, entry)
+                found = measure(KINDS.get(entry.kind, entry.kind), entry.path, entry)
                 if found is not None and self._is_garbage(found, entry, referenced):
                     yield found
 
@@ -128,11 +117,7 @@ class GarbageCollector:
         return kept | {run_id for run_id in ids if run_id in baselines}
 
     def _referenced(self, run_ids: set[str]) -> set[tuple[str, str]]:
-        """Return slot and fingerprint of every artifact that some runs refer to.
-
-        Raises:
-            IntegrityError: if a record is damaged, because its references must not be guessed.
-        """
+        """Return slot and fingerprint of every artifact that runs refer to; a damaged record raises IntegrityError."""
         steps = self._steps(run_ids)
         references = [reference for step in steps for reference in step.references.values()]
         return {(step.component, step.fingerprint) for step in steps} | {
@@ -143,7 +128,7 @@ class GarbageCollector:
         return [step for run_id in run_ids if self.runs.has_record(run_id) for step in self.runs.read(run_id).steps]
 
 
-def measure(kind: CollectableKind, path: Path, entry: Entry | None = None) -> Collectable | None:
+def measure(kind: str, path: Path, entry: Entry | None = None) -> Collectable | None:
     """Return an item with its size and age, or None if it was deleted meanwhile."""
     # os.walk skips what disappears: a process at work deletes files that it no longer needs.
     files = [path, *(Path(folder, name) for folder, folders, names in os.walk(path) for name in (*folders, *names))]

@@ -1,15 +1,20 @@
-"""Lineage: from an artifact to its sources, by following content digests."""
+"""Lineage: from a digest to an artifact, and from an artifact to its sources."""
 
-from __future__ import annotations
-
+import re
 from contextlib import suppress
+from pathlib import Path
 from typing import Any
 
-from components.artifacts import Examples
-from components.base.errors import IntegrityError
+from components import Pusher
+from components.artifacts import Examples, Model, PushedModel, Servable, TransformedExamples
+from components.base.errors import ConfigError, IntegrityError
 from job.store.manifest import Manifest
 from job.store.records import RunRecord
-from job.store.store import Store
+from job.store.store import SealedArtifact, Store
+
+MIN_PREFIX_LENGTH = 4
+"""Shortest part of a digest or fingerprint that names an artifact."""
+PREFIX = re.compile(rf"[0-9a-f]{{{MIN_PREFIX_LENGTH},64}}", re.ASCII)
 
 
 def step_manifests(store: Store, record: RunRecord) -> dict[str, Manifest]:
@@ -47,3 +52,72 @@ def final_outputs(record: RunRecord, manifests: dict[str, Manifest]) -> list[str
     used = [manifests[step.digest].inputs.values() for step in record.steps if step.digest in manifests]
     inputs = {digest for digests in used for digest in digests}
     return [step.digest for step in record.steps if step.digest not in inputs]
+
+
+def find_artifact(store: Store, name: str) -> SealedArtifact:
+    """Return the artifact that a user names by its path, or by the beginning of its digest or fingerprint.
+
+    The path of a version of a pushed model names the artifact that was published as this version.
+    """
+    name = name.rstrip("…/")  # tables print shortened paths with an ellipsis
+    path = Path(name).resolve()
+    for slot, directory in store.sealed_directories():
+        if directory.resolve() == path:
+            return store.read(slot, directory)
+    if (servable := Pusher.read_version(path)) is not None:
+        return _find_published(store, servable, path)
+    prefix = path.name if "/" in name else name
+    found = [
+        sealed
+        for sealed in (store.sealed_artifacts() if PREFIX.fullmatch(prefix) else ())
+        if sealed.manifest.digest.startswith(prefix) or sealed.manifest.fingerprint.startswith(prefix)
+    ]
+    if len({sealed.manifest.digest for sealed in found}) == 1:  # different fingerprints may give the same content
+        return _newest(found)
+    if found:
+        some = ", ".join(f"{sealed.slot}/{sealed.manifest.fingerprint[:12]}" for sealed in found[:5])
+        problem = f"{store.root} has {len(found)} artifacts `{prefix}`"
+        raise ConfigError(problem, expected=f"one of {some}", remedy="add more characters")
+    raise ConfigError(
+        f"{store.root} has no run or artifact `{prefix}`",
+        expected="a run's id, or an artifact's path, digest or fingerprint, or at least "
+        f"{MIN_PREFIX_LENGTH} characters of these",
+        remedy="see `python -m job show` for the newest run",
+    )
+
+
+def _find_published(store: Store, servable: Servable, path: Path) -> SealedArtifact:
+    """Return the artifact that was published as a version; if it was deleted, a model with the same weights."""
+    pushed, models = [], []
+    for sealed in store.sealed_artifacts():
+        match sealed.manifest.artifact:
+            case PushedModel(servable=other) if other is not None and other.content_sha256 == servable.content_sha256:
+                pushed.append(sealed)
+            case Model(weights_sha256=weights) if weights == servable.weights_sha256:
+                models.append(sealed)
+    if not (found := pushed or models):
+        raise ConfigError(
+            f"{store.root} has no artifact of {path}, a model with the weights {servable.weights_sha256[:12]}",
+            expected="the root of the job that pushed it, before `gc` deleted its run",
+            remedy="name that root with --root",
+        )
+    return _newest(found)
+
+
+def _newest(found: list[SealedArtifact]) -> SealedArtifact:
+    return max(found, key=lambda sealed: sealed.directory.stat().st_mtime)
+
+
+def find_training_examples(model: SealedArtifact) -> SealedArtifact:
+    """Return the examples that a model was trained on, from its store; raise IntegrityError if they were deleted."""
+    parents = model.directory.parents
+    store = Store(parents[2] if len(parents) > 2 else parents[0])
+    digests = set(model.manifest.inputs.values())
+    for sealed in store.sealed_artifacts():
+        if sealed.manifest.digest in digests and isinstance(sealed.manifest.artifact, TransformedExamples):
+            return sealed
+    raise IntegrityError(
+        f"{model.directory} was trained on examples that are not in {store.root}",
+        expected="the output of the transform, which defines how raw images are scaled",
+        remedy="name another model with --model, or run the job again",
+    )

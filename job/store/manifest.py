@@ -5,10 +5,11 @@ content digest covers the files and the statement, and identifies the artifact a
 change that does not change a result therefore does not change any later step.
 """
 
-from __future__ import annotations
-
-from pathlib import PurePosixPath
-from typing import Annotated, Any, Literal
+import stat
+from collections.abc import Iterator
+from concurrent.futures import ThreadPoolExecutor
+from pathlib import Path, PurePosixPath
+from typing import Annotated, Any, Literal, Self
 
 from pydantic import Field, ValidationError
 
@@ -24,14 +25,15 @@ from components.artifacts import (
     Statement,
     TransformedExamples,
 )
-from components.base.errors import IntegrityError, first_line, first_validation_error
-from components.base.hashing import value_sha256
+from components.base.errors import IntegrityError, JobError, first_line, first_validation_error
+from components.base.hashing import file_sha256, value_sha256
 from job.store.fingerprint import FingerprintInputs, Producer
 
 MANIFEST = "manifest.json"
 SCHEMA_VERSION = 3
 """Incremented when a field of a manifest, or of an artifact in it, is added, removed, or changes its meaning."""
-REMEDY_RERUN = "run the job again: it quarantines the artifact and produces it again"
+HASHING_THREADS = 4
+"""hashlib releases the interpreter lock; more threads than the disk can feed gain nothing."""
 AnyArtifact = Annotated[
     Examples | TransformedExamples | Model | Evaluation | Figures | PushedModel, Field(discriminator="kind")
 ]
@@ -67,13 +69,13 @@ class Manifest(Statement):
         return FingerprintInputs(producer=self.producer, inputs=self.inputs, libraries=self.libraries)
 
     @classmethod
-    def create(cls, key: FingerprintInputs, files: tuple[FileEntry, ...], artifact: Artifact) -> Manifest:
+    def create(cls, key: FingerprintInputs, files: tuple[FileEntry, ...], artifact: Artifact) -> Self:
         """Return the manifest of an artifact with these files."""
         statement = artifact.model_dump(mode="json")
         return cls.model_validate(
             {
                 "fingerprint": key.fingerprint,
-                "digest": content_digest(files, statement),
+                "digest": _content_digest(files, statement),
                 **key.model_dump(mode="json"),
                 "files": [file.model_dump(mode="json") for file in files],
                 "artifact": statement,
@@ -85,20 +87,12 @@ class Manifest(Statement):
         return self.model_dump_json(indent=2).encode() + b"\n"
 
     @classmethod
-    def from_bytes(cls, content: bytes, *, where: str) -> Manifest:
-        """Parse a manifest and check it against its digests.
-
-        Args:
-            content: the content of the file.
-            where: the path of the file, for error messages.
-
-        Raises:
-            IntegrityError: if it is not a manifest of this schema version, or was changed.
-        """
+    def from_bytes(cls, content: bytes, *, where: str) -> Self:
+        """Parse the manifest at the path `where`; raise IntegrityError if it was changed or has another version."""
         try:
             manifest = cls.model_validate_json(content)
             fingerprint = manifest.fingerprint_inputs.fingerprint
-            digest = content_digest(manifest.files, manifest.artifact.model_dump(mode="json"))
+            digest = _content_digest(manifest.files, manifest.artifact.model_dump(mode="json"))
         except ValidationError as error:
             first = error.errors(include_url=False)[0]
             if first["loc"] == ("schema_version",):
@@ -115,29 +109,89 @@ class Manifest(Statement):
             ("content", manifest.digest, digest),
         ):
             if stated != computed:
-                raise IntegrityError(
-                    f"{where} has been changed: its {part} has the SHA-256 {computed}",
-                    expected=f"{stated}, as stated in the manifest",
-                    remedy=REMEDY_RERUN,
-                )
+                problem = f"{where} has been changed: its {part} has the SHA-256 {computed}"
+                raise damaged(problem, expected=f"{stated}, as stated in the manifest")
         if manifest.to_bytes() != content:
-            raise IntegrityError(f"{where} has been changed", expected="the original bytes", remedy=REMEDY_RERUN)
-        paths = {str(path) for file in manifest.files for path in _with_parents(file.path)}
+            raise damaged(f"{where} has been changed", expected="the original bytes")
+        files = [PurePosixPath(file.path) for file in manifest.files]
+        paths = {str(path) for file in files for path in (file, *file.parents)}
         if missing := [name for name in manifest.artifact.file_names() if name not in paths]:
             raise _invalid(where, f"its artifact names {missing[0]}, its files do not")
         return manifest
 
+    def verify(self, directory: Path) -> None:
+        """Check every file of the artifact in a directory; raise IntegrityError for the first that differs."""
+        try:
+            self._verify(directory)
+        except OSError as error:  # another process deletes it meanwhile
+            raise unreadable(error.filename, error, expected="a file of the artifact") from error
 
-def content_digest(files: tuple[FileEntry, ...], statement: dict[str, Any]) -> str:
-    """Return the digest of an artifact's content: its files and its statement."""
+    def _verify(self, directory: Path) -> None:
+        entries = {directory / entry.path: entry for entry in self.files}
+        for path, mode in _walk(directory):
+            if not stat.S_ISREG(mode):
+                found = "a link" if stat.S_ISLNK(mode) else "not a regular file"
+                raise damaged(f"{path} is {found}", expected="regular files only")
+            if path not in entries and path != directory / MANIFEST:
+                raise damaged(f"{path} is not in the manifest", expected="no other files")
+        with ThreadPoolExecutor(HASHING_THREADS) as pool:
+            for (path, entry), digest in zip(entries.items(), pool.map(_try_sha256, entries), strict=True):
+                if isinstance(digest, OSError):
+                    expected = f"a file of {entry.size:,} bytes with the SHA-256 {entry.sha256}"
+                    raise unreadable(path, digest, expected=expected)
+                if digest != entry.sha256:
+                    problem = f"{path} has been changed: its SHA-256 is {digest}"
+                    raise damaged(problem, expected=f"{entry.sha256}, of {entry.size:,} bytes")
+                if (size := path.stat().st_size) != entry.size:
+                    stated = f"it states {entry.size:,} bytes for {entry.path}"
+                    raise damaged(f"{directory / MANIFEST} has been changed: {stated}", expected=f"{size:,} bytes")
+
+
+def list_files(directory: Path) -> tuple[FileEntry, ...]:
+    """Return every file below a directory except the manifest, sorted; raise JobError if one is not regular."""
+    paths = []
+    for path, mode in _walk(directory):
+        if not stat.S_ISREG(mode):
+            expected, remedy = "an artifact of regular files", "correct the component that wrote it"
+            raise JobError(f"{path} is neither a regular file nor a folder", expected=expected, remedy=remedy)
+        if path != directory / MANIFEST:
+            paths.append(path)
+    with ThreadPoolExecutor(HASHING_THREADS) as pool:
+        digests = pool.map(file_sha256, paths)
+        return tuple(
+            FileEntry(path=path.relative_to(directory).as_posix(), size=path.stat().st_size, sha256=digest)
+            for path, digest in zip(paths, digests, strict=True)
+        )
+
+
+def damaged(problem: str, *, expected: str) -> IntegrityError:
+    """Return the error for a damaged artifact, which the next run replaces."""
+    remedy = "run the job again: it quarantines the artifact and produces it again"
+    return IntegrityError(problem, expected=expected, remedy=remedy)
+
+
+def unreadable(path: object, error: OSError, *, expected: str) -> IntegrityError:
+    """Return the error for a file of an artifact that cannot be read."""
+    return damaged(f"{path} cannot be read: {error.strerror}", expected=expected)
+
+
+def _content_digest(files: tuple[FileEntry, ...], statement: dict[str, Any]) -> str:
     return value_sha256({"files": [file.model_dump(mode="json") for file in files], "artifact": statement})
 
 
-def _with_parents(path: str) -> tuple[PurePosixPath, ...]:
-    return (PurePosixPath(path), *PurePosixPath(path).parents)
-
-
 def _invalid(where: str, reason: str) -> IntegrityError:
-    return IntegrityError(
-        f"{where} is not a manifest: {reason}", expected="a manifest written by the job", remedy=REMEDY_RERUN
-    )
+    return damaged(f"{where} is not a manifest: {reason}", expected="a manifest written by the job")
+
+
+def _try_sha256(path: Path) -> str | OSError:
+    try:
+        return file_sha256(path)
+    except OSError as error:
+        return error
+
+
+def _walk(directory: Path) -> Iterator[tuple[Path, int]]:
+    """Yield everything below a directory except folders, sorted, with its mode; links are not followed."""
+    for path in sorted(directory.rglob("*")):
+        if not stat.S_ISDIR(mode := path.lstat().st_mode):
+            yield path, mode

@@ -1,7 +1,5 @@
 """Resolve names: from a run's id, `latest-blessed` or a path to a sealed artifact or a trained model."""
 
-from __future__ import annotations
-
 import os
 import re
 from contextlib import suppress
@@ -14,7 +12,7 @@ from components.artifacts import Evaluation, GraphOperation, Model, Stored, Tran
 from components.base.errors import ConfigError, IntegrityError
 from job.pipeline.slots import SLOTS
 from job.store.fingerprint import FingerprintInputs
-from job.store.integrity import verify
+from job.store.lineage import find_training_examples
 from job.store.manifest import MANIFEST
 from job.store.records import ReferenceRecord, StepRecord
 from job.store.runs import RECORD, Runs
@@ -55,10 +53,10 @@ class ArtifactResolver:
     store: Store
     runs: Runs
     _checked: dict[tuple[str, str], ResolvedArtifact] = field(default_factory=dict)
-    """Results of `check` by slot and input, because `runs/latest` changes when a run begins."""
+    """By slot and input; kept, because `runs/latest` changes when a run begins."""
 
     def check(self, slot: str, component: Component[Any]) -> None:
-        """Check before any step runs that the artifacts a component refers to by a run's id or a path exist."""
+        """Check that the artifacts to which a component refers by a run's id or a path exist."""
         optional = type(component).signature().optional
         for name, requested in component.references().items():
             if name not in optional:
@@ -81,31 +79,23 @@ class ArtifactResolver:
         for name, requested in component.references().items():
             if requested != LATEST_BLESSED:
                 found[name] = self._checked[slot, name]
-                verify(found[name].sealed.directory, found[name].sealed.manifest)  # it may be damaged since
+                found[name].sealed.verify()  # it may be damaged since
             elif latest := self._latest_blessed(types[name], key):
                 found[name] = latest
         return found
 
     def find(self, option: str, name: str, artifact_type: type[Artifact]) -> ResolvedArtifact:
-        """Return the artifact of a type that a run's id, or the path of a run or of the artifact, names.
-
-        Args:
-            option: the configuration key or option that holds the name, for messages.
-            name: the run's id or the path.
-            artifact_type: the expected type.
-        """
+        """Return the artifact of a type by the id or path of its run, or by its own path; messages have `option`."""
         path = Path(name).expanduser()
         if os.sep in name or path.is_dir():
             return ResolvedArtifact(self._find_at(path, option, artifact_type), name)
-        slot = slot_of(artifact_type)
+        slot = _slot_of(artifact_type)
         try:
             record = self.runs.read(name)
         except ConfigError as error:
-            raise ConfigError(
-                f"{option} is `{name}`: {error.headline}",
-                expected=f"{LATEST_BLESSED}, a run's id, or the path of an artifact",
-                remedy=f"correct or remove {option}",
-            ) from error
+            problem, remedy = f"{option} is `{name}`: {error.headline}", f"correct or remove {option}"
+            expected = f"{LATEST_BLESSED}, a run's id, or the path of an artifact"
+            raise ConfigError(problem, expected=expected, remedy=remedy) from error
         step = next((step for step in record.steps if step.component == slot), None)
         if step is None:
             raise _no_such_step(option, name, slot)
@@ -114,34 +104,28 @@ class ArtifactResolver:
     def _latest_blessed(self, artifact_type: type[Artifact], key: FingerprintInputs) -> ResolvedArtifact | None:
         for record in self.runs.blessed():
             for step in record.steps:
-                if step.component != slot_of(artifact_type):
+                if step.component != _slot_of(artifact_type):
                     continue
                 with suppress(IntegrityError):  # deleted or damaged: continue with an older run
                     sealed = self._find_output(step)
-                    if not is_same_step(sealed.manifest.fingerprint_inputs, key):
+                    if not _is_same_step(sealed.manifest.fingerprint_inputs, key):
                         return ResolvedArtifact(sealed, LATEST_BLESSED, record.run_id)
         return None
 
     def _find_output(self, step: StepRecord) -> SealedArtifact:
         sealed = self.store.find(step.component, step.fingerprint)
         if sealed is None:
-            raise IntegrityError(
-                f"{self.store.directory(step.component, step.fingerprint)} does not exist",
-                expected="the artifact of the run",
-                remedy="name another run",
-            )
+            problem = f"{self.store.directory(step.component, step.fingerprint)} does not exist"
+            raise IntegrityError(problem, expected="the artifact of the run", remedy="name another run")
         return sealed
 
     def _find_at(self, path: Path, option: str, artifact_type: type[Artifact]) -> SealedArtifact:
-        """Return the sealed artifact in a folder or in a run's folder, which may be in another root."""
-        slot = slot_of(artifact_type)
+        """Return the sealed artifact in a folder or a run's folder, which may be in another root."""
+        slot = _slot_of(artifact_type)
         directory = (path / slot if (path / slot).is_dir() else path).resolve()
         if not directory.is_dir():
-            raise ConfigError(
-                f"{option} is {path}, which is not a folder",
-                expected="the folder of a run, or of a sealed artifact",
-                remedy=f"correct or remove {option}",
-            )
+            expected, remedy = "the folder of a run, or of a sealed artifact", f"correct or remove {option}"
+            raise ConfigError(f"{option} is {path}, which is not a folder", expected=expected, remedy=remedy)
         if (directory / RECORD).is_file():
             raise _no_such_step(option, path, slot)
         # A folder named like an artifact in a store, but without a manifest, is damaged.
@@ -153,13 +137,10 @@ class ArtifactResolver:
                 remedy=f"find its artifact with `python -m job show {path}`" if is_version else f"correct {option}",
             )
         sealed = self.store.read(slot, directory)
-        verify(directory, sealed.manifest)
+        sealed.verify()
         if not isinstance(sealed.manifest.artifact, artifact_type):
-            raise ConfigError(
-                f"{option} is {path}, an artifact of the kind {sealed.manifest.artifact.kind}",
-                expected=f"an artifact of a {slot}",
-                remedy=f"correct {option}",
-            )
+            problem = f"{option} is {path}, an artifact of the kind {sealed.manifest.artifact.kind}"
+            raise ConfigError(problem, expected=f"an artifact of a {slot}", remedy=f"correct {option}")
         return sealed
 
 
@@ -178,11 +159,7 @@ class ResolvedModel:
 
     @property
     def graph(self) -> tuple[GraphOperation, ...]:
-        """The transform of raw images; empty if the model has a SavedModel, which includes it.
-
-        Raises:
-            IntegrityError: if the examples that the model was trained on were deleted.
-        """
+        """The transform of raw images, from the examples of the training; empty for a SavedModel, which includes it."""
         if self.stored.artifact.saved_model is not None:
             return ()
         examples: Stored[TransformedExamples] = find_training_examples(self.sealed).stored()
@@ -196,72 +173,33 @@ class ResolvedModel:
 
 
 def resolve_model(root: Path, name: str | None) -> ResolvedModel:
-    """Return a model by name.
-
-    Args:
-        root: the root of artifacts and runs.
-        name: a run's id, `latest`, or the path of a run or of a sealed model; None for the latest blessed run.
-
-    Raises:
-        ConfigError: if there is no such model.
-        IntegrityError: if it is damaged.
-    """
+    """Return a model by a run's id, `latest`, or a path to a run or model; None for that of the latest blessed run."""
     runs = Runs(root)
     resolver = ArtifactResolver(Store(root), runs)
-    name = newest_blessed_run(runs) if name in (None, LATEST_BLESSED) else str(name)
+    if name is None or name == LATEST_BLESSED:
+        if (blessed := next(runs.blessed(), None)) is None:
+            remedy = f"name a run with {MODEL_OPTION}, another root with --root, or train a model first"
+            problem = f"{root} has no run whose model was blessed"
+            raise ConfigError(problem, expected="a run with a blessed model", remedy=remedy)
+        name = blessed.run_id
     model = resolver.find(MODEL_OPTION, name, Model)
-    slot = slot_of(Evaluation)
+    slot = _slot_of(Evaluation)
     evaluated = model.run_id is not None and any(step.component == slot for step in runs.read(model.run_id).steps)
     if evaluated or (Path(name).expanduser() / slot).is_dir():
         return ResolvedModel(model.sealed, resolver.find(MODEL_OPTION, name, Evaluation).sealed.stored())
     return ResolvedModel(model.sealed, None)
 
 
-def newest_blessed_run(runs: Runs) -> str:
-    """Return the id of the newest run with a blessed model, or raise ConfigError."""
-    record = next(runs.blessed(), None)
-    if record is None:
-        raise ConfigError(
-            f"{runs.root} has no run whose model was blessed",
-            expected="a run with a blessed model",
-            remedy=f"name a run with {MODEL_OPTION}, another root with --root, or train a model first",
-        )
-    return record.run_id
-
-
-def find_training_examples(model: SealedArtifact) -> SealedArtifact:
-    """Return the examples that a model was trained on, from the same store.
-
-    Raises:
-        IntegrityError: if they were deleted.
-    """
-    parents = model.directory.parents
-    store = Store(parents[2] if len(parents) > 2 else parents[0])
-    digests = set(model.manifest.inputs.values())
-    for sealed in store.sealed_artifacts():
-        if sealed.manifest.digest in digests and isinstance(sealed.manifest.artifact, TransformedExamples):
-            return sealed
-    raise IntegrityError(
-        f"{model.directory} was trained on examples that are not in {store.root}",
-        expected="the output of the transform, which defines how raw images are scaled",
-        remedy=f"name another model with {MODEL_OPTION}, or run the job again",
-    )
-
-
-def slot_of(artifact_type: type[Artifact]) -> str:
-    """Return the slot that produces artifacts of a type."""
+def _slot_of(artifact_type: type[Artifact]) -> str:
     return next(slot for slot, component in SLOTS.items() if component.signature().output is artifact_type)
 
 
-def is_same_step(sealed: FingerprintInputs, key: FingerprintInputs) -> bool:
+def _is_same_step(sealed: FingerprintInputs, key: FingerprintInputs) -> bool:
     """Return whether an artifact has the inputs of `key`, which has no optional ones; without inputs, its config."""
     inputs = {name: sealed.inputs.get(name) for name in key.inputs}
     return inputs == key.inputs if key.inputs else sealed.producer.config == key.producer.config
 
 
 def _no_such_step(option: str, name: object, slot: str) -> ConfigError:
-    return ConfigError(
-        f"{option} is `{name}`, a run without a finished {slot}",
-        expected="a run with such a step",
-        remedy=f"name another run, or {LATEST_BLESSED}",
-    )
+    problem, remedy = f"{option} is `{name}`, a run without a finished {slot}", f"name another run, or {LATEST_BLESSED}"
+    return ConfigError(problem, expected="a run with such a step", remedy=remedy)

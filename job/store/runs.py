@@ -8,8 +8,6 @@
 <root>/runs/latest                    a link to the newest run
 """
 
-from __future__ import annotations
-
 import os
 import secrets
 import shutil
@@ -48,7 +46,11 @@ class Runs:
     def begin(self, *, config: dict[str, Any], environment: dict[str, Any]) -> RunRecord:
         """Create the directory of a new run, write its first record, and point `latest` to it."""
         started = datetime.now(UTC)
-        run_id = self._create_directory(started)
+        while True:  # sorted by time, and unique within a millisecond
+            run_id = f"{started:%Y%m%d-%H%M%S}-{started.microsecond // 1000:03}{secrets.token_hex(2)}"
+            with suppress(FileExistsError):
+                self.path(run_id).mkdir(parents=True)
+                break
         record = RunRecord(
             run_id=run_id,
             outcome="running",
@@ -64,14 +66,6 @@ class Runs:
             shutil.rmtree(self.path(run_id), ignore_errors=True)
             raise
         return record
-
-    def _create_directory(self, started: datetime) -> str:
-        """Create the directory of a run, and return its id: sorted by time, and unique within a millisecond."""
-        while True:
-            run_id = f"{started:%Y%m%d-%H%M%S}-{started.microsecond // 1000:03}{secrets.token_hex(2)}"
-            with suppress(FileExistsError):
-                self.path(run_id).mkdir(parents=True)
-                return run_id
 
     def alive(self, record: RunRecord) -> AbstractContextManager[None]:
         """Return a block that marks the run as in progress for other processes."""
@@ -101,11 +95,7 @@ class Runs:
         replace_link(run / step.component, Path(os.path.relpath(step.path, run)))
 
     def read(self, run_id: str = LATEST) -> RunRecord:
-        """Return the record of a run; `latest` is the newest.
-
-        Raises:
-            IntegrityError: if its record is damaged.
-        """
+        """Return the record of a run, `latest` for the newest; raise IntegrityError if it is damaged."""
         path = self.path(run_id) / RECORD
         try:
             content = path.read_bytes()
@@ -121,13 +111,9 @@ class Runs:
             ) from error
 
     def _no_such_run(self, run_id: str) -> ConfigError:
-        ids = self.ids()
-        if not ids:
-            return ConfigError(
-                f"{self.root} has no runs",
-                expected="a root with runs",
-                remedy="run the job first, or name its root with --root",
-            )
+        if not (ids := self.ids()):
+            remedy = "run the job first, or name its root with --root"
+            return ConfigError(f"{self.root} has no runs", expected="a root with runs", remedy=remedy)
         return ConfigError(
             f"{self.root} has no run `{run_id}`",
             expected=f"one of its {len(ids)} runs, the newest being {ids[-1]}",

@@ -1,7 +1,5 @@
 """The source digest of a component: SHA-256 of the code that it uses, found without importing that code."""
 
-from __future__ import annotations
-
 import ast
 import hashlib
 import inspect
@@ -19,7 +17,7 @@ DATA_SUFFIXES = {".css", ".html", ".j2", ".js"}
 def source_digest(cls: type) -> str:
     """Return the SHA-256 of the source code that a component class uses.
 
-    This code is the class's module, the modules of its base classes, everything that these import from `components`
+    It is the class's module, the modules of its base classes, everything that these import from `components`
     and from the class's own top-level package, and the templates, scripts and style sheets of such packages.
     Imports are found in the source text, also inside functions. Other packages count by the versions in
     `Component.libraries`.
@@ -29,19 +27,21 @@ def source_digest(cls: type) -> str:
         try:
             digest.update(inspect.getsource(cls).encode())
         except (OSError, TypeError) as error:
-            raise no_source(cls) from error
+            raise _no_source(cls) from error
     modules = find_modules(cls)
     if cls.__module__ not in modules and cls.__module__ != "__main__":
-        raise no_source(cls)
+        raise _no_source(cls)
     for module, path in sorted(modules.items()):
-        for file in (path, *_data_files(path)):
+        files = [path]
+        if path.name == "__init__.py":
+            files += sorted(file for file in path.parent.iterdir() if file.suffix in DATA_SUFFIXES)
+        for file in files:
             digest.update((f"{module}\n" if file == path else f"{module}/{file.name}\n").encode())
             digest.update(file.read_bytes())
     return digest.hexdigest()
 
 
-def no_source(cls: type) -> ConfigError:
-    """Return the error for a class without source code."""
+def _no_source(cls: type) -> ConfigError:
     return ConfigError(
         f"the source code of {import_string(cls)} cannot be found",
         expected="a class in a file, because its code decides whether results can be reused",
@@ -61,12 +61,6 @@ def find_modules(cls: type) -> dict[str, Path]:
         found[name] = path
         waiting += _imported(path, name)
     return found
-
-
-def _data_files(module: Path) -> list[Path]:
-    if module.name != "__init__.py":
-        return []
-    return sorted(path for path in module.parent.iterdir() if path.suffix in DATA_SUFFIXES)
 
 
 def _module_file(name: str) -> Path | None:

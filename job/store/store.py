@@ -8,8 +8,6 @@
 <root>/artifacts/<slot>/....deleting/                        one of these while it is deleted
 """
 
-from __future__ import annotations
-
 import os
 import re
 import secrets
@@ -28,8 +26,7 @@ from components.io.atomic import flush_tree, rename_durably
 from components.runtime.disk import DISK_FULL_ERRNOS, disk_full_error
 from job.pipeline.slots import SLOTS
 from job.store.fingerprint import FingerprintInputs
-from job.store.integrity import list_files, verify
-from job.store.manifest import MANIFEST, REMEDY_RERUN, Manifest
+from job.store.manifest import MANIFEST, Manifest, damaged, list_files, unreadable
 
 EntryKind = Literal["sealed", "partial", "lock", "quarantined", "deleting"]
 ENTRY_NAME = re.compile(r"([0-9a-f]{64})(?:\.(partial|lock|quarantined)(?:-\d+)?)?(\.deleting)?", re.ASCII)
@@ -56,6 +53,10 @@ class SealedArtifact:
     def stored(self) -> Stored[Any]:
         """Return the artifact as a component receives it."""
         return Stored(artifact=self.manifest.artifact, directory=self.directory)
+
+    def verify(self) -> None:
+        """Check every file; if one is missing, changed or not in the manifest, raise IntegrityError."""
+        self.manifest.verify(self.directory)
 
 
 @dataclass(frozen=True)
@@ -84,9 +85,8 @@ class Store:
     def check_exists(self) -> None:
         """Raise ConfigError if the root has no artifacts."""
         if not self.artifacts.is_dir():
-            raise ConfigError(
-                f"{self.root} has no artifacts", expected="a root of the job", remedy="name it with --root"
-            )
+            problem = f"{self.root} has no artifacts"
+            raise ConfigError(problem, expected="a root of the job", remedy="name it with --root")
 
     def prepare(self, slots: Iterable[str]) -> None:
         """Create the folders of some slots, and check that they are writable."""
@@ -94,44 +94,29 @@ class Store:
             ensure_writable(self.artifacts / slot)
 
     def find(self, slot: str, fingerprint: str) -> SealedArtifact | None:
-        """Return the sealed artifact with this fingerprint after verifying every file, or None.
-
-        Raises:
-            IntegrityError: if it exists but differs from its manifest.
-        """
+        """Return the sealed artifact, or None; raise IntegrityError if any of its files differs from its manifest."""
         directory = self.directory(slot, fingerprint)
         if not os.path.lexists(directory):
             return None
         sealed = self.read(slot, directory)
-        verify(directory, sealed.manifest)
+        sealed.verify()
         return sealed
 
     def read(self, slot: str, directory: Path) -> SealedArtifact:
-        """Return the sealed artifact in a directory after verifying its manifest, but not its files.
-
-        Raises:
-            IntegrityError: if the manifest is missing, damaged, or has another fingerprint.
-        """
+        """Return an artifact without verifying its files; raise IntegrityError if its manifest is damaged."""
         path = directory / MANIFEST
         try:
             for item, is_expected, what in ((directory, stat.S_ISDIR, "folder"), (path, stat.S_ISREG, "regular file")):
                 if not is_expected(item.lstat().st_mode):
                     found = "a link" if item.is_symlink() else f"not a {what}"
-                    raise IntegrityError(f"{item} is {found}", expected=f"a {what}", remedy=REMEDY_RERUN)
+                    raise damaged(f"{item} is {found}", expected=f"a {what}")
             content = path.read_bytes()
         except OSError as error:
-            raise IntegrityError(
-                f"{path} cannot be read: {error.strerror}",
-                expected="the manifest of a sealed artifact",
-                remedy=REMEDY_RERUN,
-            ) from error
+            raise unreadable(path, error, expected="the manifest of a sealed artifact") from error
         manifest = Manifest.from_bytes(content, where=str(path))
         if manifest.fingerprint != directory.name:
-            raise IntegrityError(
-                f"{path} has the fingerprint {manifest.fingerprint}",
-                expected=f"the name of its directory, {directory.name}",
-                remedy=REMEDY_RERUN,
-            )
+            problem = f"{path} has the fingerprint {manifest.fingerprint}"
+            raise damaged(problem, expected=f"the name of its directory, {directory.name}")
         return SealedArtifact(slot, manifest, directory)
 
     def entries(self) -> Iterator[Entry]:
@@ -155,10 +140,7 @@ class Store:
                 yield self.read(slot, directory)
 
     def closest(self, slot: str, key: FingerprintInputs) -> FingerprintInputs | None:
-        """Return the fingerprint inputs of the slot's artifact with the fewest differences from `key`.
-
-        If several have equally few, the newest is returned; if the slot has no artifacts, None.
-        """
+        """Return the inputs with the fewest differences from `key`, the newest if several are equal, or None."""
         dated: list[tuple[float, FingerprintInputs]] = []
         for other_slot, directory in self.sealed_directories():
             if other_slot == slot:
@@ -170,10 +152,9 @@ class Store:
 
     @contextmanager
     def staged(self, slot: str, fingerprint: str) -> Iterator[Staging]:
-        """Provide the folders to produce an artifact in while the block runs.
+        """Provide the folders to produce an artifact in, and delete its unsealed files before and after the block.
 
-        Unsealed files are deleted at the beginning and at the end, however the block ends. Checkpoints are kept until
-        the artifact is sealed.
+        Checkpoints are kept until the artifact is sealed.
         """
         partial, staging = self.partial(slot, fingerprint), self._staging(slot, fingerprint)
         if staging.files.exists():
@@ -192,13 +173,8 @@ class Store:
         """Seal the staged files: hash them, write the manifest last, flush everything, and rename once.
 
         A sealed artifact that verifies is never replaced, because another run may be reading it. If the same
-        fingerprint now gives other content, the new content is quarantined. A damaged artifact is quarantined itself.
-
-        Args:
-            slot: the slot of the component.
-            key: the fingerprint inputs.
-            artifact: the statement that the component returned.
-            warn: called if the content differs from that of the sealed artifact.
+        fingerprint now gives other content, the new content is quarantined with a warning. A damaged artifact is
+        quarantined itself.
 
         Raises:
             JobError: if the artifact names a file that does not exist, or is not a regular file.

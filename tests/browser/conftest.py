@@ -1,7 +1,5 @@
 """Fixtures: one browser for all tests of pages, and pages opened in it."""
 
-from __future__ import annotations
-
 from collections.abc import Callable, Iterator
 from contextlib import ExitStack
 from pathlib import Path

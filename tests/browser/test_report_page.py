@@ -1,7 +1,5 @@
 """The report in a real browser: it opens from disk without requests, and it is accessible."""
 
-from __future__ import annotations
-
 from pathlib import Path
 from typing import Any
 

@@ -1,7 +1,5 @@
 """The sketchpad: the network in the page computes what TensorFlow computes, and classifies drawings."""
 
-from __future__ import annotations
-
 import re
 from collections.abc import Iterator
 from functools import partial

@@ -29,7 +29,7 @@ FINAL: dict[int, dict[str, Any]] = {
     3: {"example_gen": {"source": {"kind": "idx", "path": str(REPOSITORY / "configs")}}},
     4: {**FAKES, "evaluator": {"use": "components.testing:FakeEvaluator", "accuracy": 0.5}},
 }
-DEFECTIVE = {**FAKES, "trainer": {"use": "tests.cluster.test_slurm:DefectiveTrainer"}}
+BROKEN = {**FAKES, "trainer": {"use": "tests.cluster.test_slurm:BrokenTrainer"}}
 
 
 def waiting(endings: int = 1, *, fails: bool = False) -> dict[str, Any]:
@@ -38,7 +38,7 @@ def waiting(endings: int = 1, *, fails: bool = False) -> dict[str, Any]:
     return {**FAKES, "trainer": trainer}
 
 
-class DefectiveTrainer(FakeTrainer):
+class BrokenTrainer(FakeTrainer):
     """Has a bug."""
 
     def run(self, context: Context, /, *, transformed: Stored[TransformedExamples]) -> Model:  # noqa: ARG002
@@ -149,7 +149,7 @@ def test_cancelled_job_in_a_container_saves_progress_too(
 
 @pytest.mark.thorough
 def test_internal_error_is_retried_a_few_times(submit: Submit) -> None:
-    job = submit(DEFECTIVE)
+    job = submit(BROKEN)
     for restarts in range(1, RETRIES + 1):
         job.wait_for_requeue(restarts)
         job.hurry()

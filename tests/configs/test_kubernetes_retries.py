@@ -14,7 +14,7 @@ require_kubectl()
 
 OUT_OF_MEMORY = 137
 ACTIONS: dict[int, str] = {
-    ExitCode.DEFECT: "Count",
+    ExitCode.INTERNAL_ERROR: "Count",
     ExitCode.USAGE: "FailJob",
     ExitCode.BAD_DATA: "FailJob",
     ExitCode.NOT_BLESSED: "FailJob",

@@ -3,8 +3,6 @@
 Real processes receive real signals. Random plans come from a fixed seed.
 """
 
-from __future__ import annotations
-
 import random
 import signal
 from pathlib import Path

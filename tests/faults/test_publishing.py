@@ -1,7 +1,5 @@
 """Publishing with kills, concurrent pushes and a full disk: every version is complete, and none is lost."""
 
-from __future__ import annotations
-
 import json
 import signal
 import subprocess
@@ -56,7 +54,7 @@ for moment in count(1):
         "versions": after,
         "left": left,
         "again": served(here / "served"),
-        "whole": not again.version.damage,
+        "complete": not again.version.damage,
         "then_left": sorted(path.name for path in (here / "served").iterdir() if not path.name.isdigit()),
     }))
     if not killed:
@@ -83,14 +81,14 @@ def finished(process: subprocess.Popen[str]) -> list[dict[str, Any]]:
 
 
 def test_a_killed_push_leaves_a_complete_version_or_none(tmp_path: Path) -> None:
-    *killed, undisturbed = finished(run_script(KILLING, tmp_path))
+    *killed, completed = finished(run_script(KILLING, tmp_path))
     assert len(killed) > 30, "one kill for each file or folder operation"
-    assert not undisturbed["killed"]
+    assert not completed["killed"]
     assert {tuple(outcome["versions"]) for outcome in killed} == {("a",), ("a", "b")}
     assert any(any(name.startswith(".staging-") for name in outcome["left"]) for outcome in killed)
-    for outcome in (*killed, undisturbed):
+    for outcome in (*killed, completed):
         assert outcome["again"] == ["a", "b"], "the next push publishes it, and only once"
-        assert outcome["whole"]
+        assert outcome["complete"]
         assert outcome["then_left"] == [], "and removes what was left"
 
 

@@ -1,14 +1,12 @@
 """Concurrent runs on one root: one produces an artifact, the others wait for it and reuse it."""
 
-from __future__ import annotations
-
 import datetime
 import json
 import signal
 import time
 from collections import Counter
 from pathlib import Path
-from typing import Any
+from typing import Any, Self
 
 import pytest
 
@@ -101,7 +99,7 @@ def test_runs_of_the_same_millisecond_have_different_ids(tmp_path: Path, monkeyp
 
 class FixedClock(datetime.datetime):
     @classmethod
-    def now(cls, tz: datetime.tzinfo | None = None) -> FixedClock:
+    def now(cls, tz: datetime.tzinfo | None = None) -> Self:
         return cls(2026, 1, 2, 3, 4, 5, 6789, tz)
 
 

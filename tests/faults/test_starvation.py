@@ -1,7 +1,5 @@
 """A full disk, a read-only disk, exhausted memory, and a clock that jumps."""
 
-from __future__ import annotations
-
 import json
 import os
 import re
@@ -11,7 +9,7 @@ import sys
 from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
-from typing import Any
+from typing import Any, Self
 
 import pytest
 import yaml
@@ -42,7 +40,7 @@ def digests_below(root: Path) -> dict[str, str]:
     }
 
 
-def full_disk(disk: Path, config: Path, plan: dict[str, Any], message: str) -> None:
+def check_full_disk(disk: Path, config: Path, plan: dict[str, Any], message: str) -> None:
     """Fill the disk by a plan; check that it is reported, nothing is lost, and free space corrects it."""
     root = disk / "root"
     ended = interfered({"do": "fill", **plan}, "run", "--config", config, "--root", root)
@@ -72,7 +70,7 @@ def test_full_disk_in_a_component_loses_nothing_sealed(
     disk: Path, write_config: WriteConfig, slot: str, message: str
 ) -> None:
     plan = {"at": "mkdir", "path": f"*/{slot}/*.partial/files", "leave": 8192}
-    full_disk(disk, write_config(LIGHT), plan, message)
+    check_full_disk(disk, write_config(LIGHT), plan, message)
 
 
 @pytest.mark.parametrize(
@@ -86,7 +84,7 @@ def test_full_disk_during_the_shuffle_is_reported(
     disk: Path, write_config: WriteConfig, opened: int, message: str
 ) -> None:
     plan = {"at": "open", "path": "*/scratch/shuffled", "count": opened, "leave": 8192}
-    full_disk(disk, write_config(LIGHT), plan, message)
+    check_full_disk(disk, write_config(LIGHT), plan, message)
 
 
 @pytest.mark.parametrize(
@@ -102,7 +100,7 @@ def test_full_disk_during_the_shuffle_is_reported(
 def test_full_disk_in_training_keeps_the_progress(
     disk: Path, write_config: WriteConfig, plan: dict[str, Any], message: str
 ) -> None:
-    full_disk(disk, write_config(REAL), plan, message)
+    check_full_disk(disk, write_config(REAL), plan, message)
 
 
 def test_disk_without_any_space_is_reported(disk: Path, write_config: WriteConfig) -> None:
@@ -170,18 +168,8 @@ def test_out_of_memory_kill_resumes_to_the_same_bits(tmp_path: Path, write_confi
     with memory_limit(3000 * MEGABYTE) as processes:
         # The shell joins the group, and is replaced by the job.
         script = f'echo $$ > {processes}; exec "$@"'
-        command = [
-            "sh",
-            "-c",
-            script,
-            "sh",
-            sys.executable,
-            "-m",
-            "tests.support.interfere",
-            plan,
-            *arguments,
-            str(tmp_path / "killed"),
-        ]
+        python = [sys.executable, "-m", "tests.support.interfere", plan, *arguments, str(tmp_path / "killed")]
+        command = ["sh", "-c", script, "sh", *python]
         ended = subprocess.run(
             command, cwd=REPOSITORY, env=environment(), capture_output=True, text=True, timeout=120, check=False
         )
@@ -225,7 +213,7 @@ def test_clock_that_jumps_changes_nothing(tmp_path: Path, mnist_job: Command, mo
 
         class Clock(datetime.datetime):
             @classmethod
-            def now(cls, tz: datetime.tzinfo | None = None) -> Clock:
+            def now(cls, tz: datetime.tzinfo | None = None) -> Self:
                 return cls.fromtimestamp(real() + shift, tz)  # noqa: B023
 
         monkeypatch.setattr(time, "time", lambda shift=shift: real() + shift)

@@ -1,7 +1,5 @@
 """GitHub-flavoured Markdown, parsed by an independent library."""
 
-from __future__ import annotations
-
 from dataclasses import dataclass, field
 
 from markdown_it import MarkdownIt

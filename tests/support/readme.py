@@ -26,7 +26,7 @@ from tests.support.processes import REPOSITORY
 FENCE = re.compile(r"^```(\w*)\n(.*?)^```$", re.MULTILINE | re.DOTALL)
 DIRECTIVE = re.compile(r"<!-- (thorough|not run: \S.*?) -->\n\Z")
 FILE_NAME = re.compile(r"(?:into|this)\s+`([\w.-]+\.(?:py|yaml))`")
-HIDDEN = (".venv", ".git", "output", "node_modules")
+FOLDERS = ("components", "configs", "docker", "job", "tests")
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -63,10 +63,8 @@ class Block:
 
 def readmes() -> list[Path]:
     """Return all README files: that of the repository first, then by folder."""
-    found = [
-        path for path in REPOSITORY.rglob("README.md") if not set(HIDDEN) & set(path.relative_to(REPOSITORY).parts)
-    ]
-    return sorted(found, key=lambda path: (path.parent != REPOSITORY, path))
+    below = [path for folder in FOLDERS for path in (REPOSITORY / folder).rglob("README.md")]
+    return [REPOSITORY / "README.md", *sorted(below)]
 
 
 @cache

@@ -1,7 +1,5 @@
 """Data for reports: the statements of the fakes' artifacts, without TensorFlow."""
 
-from __future__ import annotations
-
 import json
 from datetime import UTC, datetime
 from pathlib import Path
@@ -12,7 +10,7 @@ import numpy as np
 from components.artifacts import Evaluation, Examples, Model, Stored, TransformedExamples
 from components.io.splits import read_scaled
 from components.testing.contract import make_inputs
-from components.visualizer.figure_data import ConfidentMistakes, ConvolutionOutput, FeatureMaps, Mistake, TestImage
+from components.visualizer.figure_data import ConfidentMistakes, FeatureMaps, Mistake, TestImage
 from components.visualizer.model_card import render_card
 from components.visualizer.report import render_report
 from components.visualizer.report_data import ReportData, Statements
@@ -21,8 +19,6 @@ from job.store.records import PartRecord, ReferenceRecord, RunRecord, StepRecord
 from tests.support.statements import changed, with_all_parts, with_anomalies
 
 COMMAND = "python -m job run --config 'my <config>.yaml'"
-
-
 BASELINE = ReferenceRecord(
     requested="latest-blessed",
     run_id="20261125-101112-1314abc",
@@ -70,8 +66,8 @@ def full_report_data(folder: Path, *, blessed: bool = True, **changes: Any) -> R
         for n in range(1, 13)
     ]
     images, _ = example_images(Stored(minimal.transformed, folder / "TransformedExamples"))
-    layers = tuple(
-        ConvolutionOutput(f"convolution_{n}", random.normal(size=(len(images), 20 // n, 20 // n, filters)).astype("f4"))
+    convolutions = tuple(
+        random.normal(size=(len(images), 20 // n, 20 // n, filters)).astype("f4")
         for n, filters in ((1, 16), (2, 32), (3, 120))
     )
     values = {
@@ -80,7 +76,7 @@ def full_report_data(folder: Path, *, blessed: bool = True, **changes: Any) -> R
         "model": changed(minimal.model, history=tuple(epochs), best_epoch=11, format="keras"),
         "evaluation": with_all_parts(minimal.evaluation, blessed=blessed),
         "mistakes": minimal.mistakes,
-        "feature_maps": FeatureMaps(images, layers),
+        "feature_maps": FeatureMaps(images, convolutions),
     }
     return ReportData(**{**values, **changes})
 

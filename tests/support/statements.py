@@ -1,7 +1,5 @@
 """The optional statements of an evaluation and of examples, with invented but plausible values."""
 
-from __future__ import annotations
-
 from typing import Any, TypeVar
 
 from components.artifacts import (

@@ -76,9 +76,9 @@ class CsvSource(SourceConfig):
         side = isqrt(pixels)
         height, width = self.shape or (side, side)
         if height * width != pixels or pixels == 0:
-            wanted = f"{height}x{width}" if self.shape else "square"
+            layout = f"{height}x{width}" if self.shape else "square"
             raise DataError(
-                f"{path} has {pixels} pixel columns, which do not make {wanted} images",
+                f"{path} has {pixels} pixel columns, which do not make {layout} images",
                 expected=f"{height * width} columns beside `label`" if self.shape else "a square number of columns",
                 remedy="remove columns that are not pixels, or set example_gen.source.shape to [height, width]",
             )

@@ -83,11 +83,8 @@ class IdxSource(SourceConfig):
         return path
 
     def _find(self, split: str, part: str) -> Path | None:
+        prefix, suffix = f"{SPLIT_PREFIXES[split]}-{part}", f"idx{DIMENSIONS[part]}-ubyte"
+        names = [f"{prefix}{separator}{suffix}{ending}" for separator in "-." for ending in ("", ".gz")]
         with catch_read_errors(self.path, FOLDER):
             present = {entry.name for entry in self.path.iterdir()}
-        for separator in "-.":
-            for ending in ("", ".gz"):
-                name = f"{SPLIT_PREFIXES[split]}-{part}{separator}idx{DIMENSIONS[part]}-ubyte{ending}"
-                if name in present:
-                    return self.path / name
-        return None
+        return next((self.path / name for name in names if name in present), None)

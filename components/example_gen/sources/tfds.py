@@ -44,7 +44,7 @@ class TfdsSource(SourceConfig):
         identity = {"name": self.name, "size": str(self.size), "tensorflow-datasets": version("tensorflow-datasets")}
         if not self.download:
             # A prepared data set may be in no catalogue: its description identifies it.
-            for path in sorted(self._home().glob("**/dataset_info.json")):
+            for path in sorted(self._folder().glob("**/dataset_info.json")):
                 identity[path.parent.name] = file_sha256(path)
         return identity
 
@@ -73,7 +73,7 @@ class TfdsSource(SourceConfig):
             test=self._read(builder, "test", context, scratch) if "test" in builder.info.splits else None,
         )
 
-    def _home(self) -> Path:
+    def _folder(self) -> Path:
         root = self.data_dir or Path(os.environ.get("TFDS_DATA_DIR", "~/tensorflow_datasets")).expanduser()
         return root / self.name.partition(":")[0]
 
@@ -83,11 +83,11 @@ class TfdsSource(SourceConfig):
         try:
             builder = tfds.builder(self.name, data_dir=self.data_dir)
         except tfds.core.registered.DatasetNotFoundError as error:
-            near = difflib.get_close_matches(self.name.split("/")[0], tfds.list_builders(), n=1)
+            close = difflib.get_close_matches(self.name.split("/")[0], tfds.list_builders(), n=1)
             raise ConfigError(
                 f"tensorflow-datasets has no data set named `{self.name}`",
                 expected="a name from its catalogue",
-                remedy=f"did you mean `{near[0]}`?" if near else "search its catalogue for the name",
+                remedy=f"did you mean `{close[0]}`?" if close else "search its catalogue for the name",
             ) from error
         except (ValueError, AssertionError) as error:
             raise ConfigError(
@@ -99,7 +99,7 @@ class TfdsSource(SourceConfig):
             raise self._damaged(error) from error
         if builder.info.file_format != tfds.core.FileFormat.TFRECORD:
             raise ConfigError(
-                f"the prepared `{self.name}` in {self._home()} is stored as {builder.info.file_format.value}",
+                f"the prepared `{self.name}` in {self._folder()} is stored as {builder.info.file_format.value}",
                 expected="TFRecord files, the default format of tensorflow-datasets",
                 remedy="prepare it again in another example_gen.source.data_dir",
             )
@@ -113,7 +113,7 @@ class TfdsSource(SourceConfig):
 
     def _damaged(self, error: Exception) -> DataError:
         return DataError(
-            f"the prepared `{self.name}` in {self._home()} cannot be read: {first_line(error)}",
+            f"the prepared `{self.name}` in {self._folder()} cannot be read: {first_line(error)}",
             expected="the files that tensorflow-datasets wrote",
             remedy="remove that folder, so that the data set is prepared again",
         )
@@ -134,8 +134,8 @@ class TfdsSource(SourceConfig):
             with contextlib.redirect_stdout(io.StringIO()):
                 builder.download_and_prepare(download_config=tfds.download.DownloadConfig(try_download_gcs=False))
         except Exception as error:  # the network, the server, the archive and the disk raise various errors
-            if is_disk_full(error, self._home()):
-                raise disk_full_error(self._home()) from error
+            if is_disk_full(error, self._folder()):
+                raise disk_full_error(self._folder()) from error
             if isinstance(error, PermissionError):
                 raise DataError(
                     f"no permission to write {error.filename}",
@@ -183,7 +183,7 @@ class TfdsSource(SourceConfig):
         return LabelledImages(spool.images(), np.concatenate(labels))
 
     def _batches(self, builder: Any, split: str, *, shape: tuple[int, int]) -> Iterator[Any]:
-        """Yield grayscale images, uint8 [some, height, width], and their labels.
+        """Yield grayscale images, uint8 [batch, height, width], and their labels.
 
         Records are parsed in batches: for MNIST's 60,000 this takes 1.5 CPU-seconds, and 4.5 one by one, as
         tensorflow-datasets parses them.

@@ -105,11 +105,11 @@ def jensen_shannon_distance(counts: Sequence[int], others: Sequence[int]) -> flo
 
 def _compare_class_names(names: Sequence[str], others: Sequence[str]) -> tuple[str, int]:
     new = [f"`{name}`" for name in names if name not in others]
-    gone = [f"`{name}`" for name in others if name not in names]
+    missing = [f"`{name}`" for name in others if name not in names]
     parts = [f"the baseline has no class {', '.join(new[:5])}"] if new else []
-    parts += [f"it has {', '.join(gone[:5])}, which is no class here"] if gone and new else []
-    parts += [f"the baseline's class {', '.join(gone[:5])} is missing"] if gone and not new else []
+    parts += [f"it has {', '.join(missing[:5])}, which is no class here"] if missing and new else []
+    parts += [f"the baseline's class {', '.join(missing[:5])} is missing"] if missing and not new else []
     if parts:
-        return "; ".join(parts), len(new) + len(gone)
+        return "; ".join(parts), len(new) + len(missing)
     moved = sum(name != other for name, other in zip(names, others, strict=False))
     return "the baseline has the classes in another order, and so other labels for them", moved

@@ -1,4 +1,4 @@
-"""Checks of single images: constant images, duplicates, and conflicting labels, found without a second reading."""
+"""Checks of single images: constant images, duplicates, and conflicting labels."""
 
 from collections.abc import Iterator, Sequence
 
@@ -26,7 +26,7 @@ class ImageIndex:
         self._pieces: dict[str, list[NDArray[np.void]]] = {name: [] for name in SPLITS}
 
     def add(self, split: str, images: NDArray[np.uint8], labels: NDArray[np.int64]) -> None:
-        """Add the next images of a split, uint8 [some, pixels], and their labels."""
+        """Add the next images of a split, uint8 [batch, pixels], and their labels."""
         entries = np.empty(len(images), ENTRY_DTYPE)
         entries["digest"], entries["label"] = image_digests(images), labels
         entries["level"] = np.where(images.max(axis=1) == images.min(axis=1), images[:, 0], np.int16(-1))

@@ -4,7 +4,7 @@ import numpy as np
 from numpy.typing import NDArray
 from PIL import Image
 
-from components.io import pictures
+from components.io.pictures import to_grayscale
 
 LUMA = (0.299, 0.587, 0.114)
 """Weights of red, green and blue in ITU-R BT.601, which Pillow uses too."""
@@ -43,4 +43,4 @@ def to_max_contrast(image: NDArray[np.uint8]) -> NDArray[np.float32]:
 
 def resize_only(image: NDArray[np.uint8], height: int, width: int) -> NDArray[np.uint8]:
     """Convert an image to grayscale (ITU-R 601 luma) and resize it, as the source `image_folder` does."""
-    return pictures.to_grayscale(Image.fromarray(image), height, width)
+    return to_grayscale(Image.fromarray(image), height, width)

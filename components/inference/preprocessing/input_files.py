@@ -40,10 +40,7 @@ def find_files(path: Path) -> list[Path | DataError]:
     """Return the PNG, JPEG and IDX files below a folder, sorted by name; a file is returned as it is.
 
     CSV files in folders are skipped, because folders of images often contain a CSV file about them; name a CSV file
-    itself to read it. Links to folders are not followed. For a subfolder that cannot be read the list has an error.
-
-    Raises:
-        DataError: if the path cannot be read, or the folder has no image.
+    itself to read it. Links to folders are not followed. A subfolder that cannot be read has an error in the list.
     """
     found: list[Path | DataError] = []
 

@@ -13,7 +13,6 @@ from components.inference.transform_graph import invert_numpy
 from components.io.splits import read_scaled
 from components.runtime.tensorflow import compute_exactly
 from components.trainer.export import keras_file, litert, onnx_file, saved_model
-from components.trainer.export.keras_file import keras_inputs
 from components.trainer.export.serving_model import LABEL, PROBABILITIES, Outputs, RawImages, ServingModel
 
 
@@ -82,7 +81,7 @@ def export_model(
                 f"the {exporter.TITLE} {path.name} predicts {len(images)} images differently from its network: "
                 f"probabilities differ by up to {difference:.2g}",
                 expected=f"at most {TOLERANCE:g}, and the most probable classes as labels",
-                remedy="report it as a defect" if name in REQUIRED_FORMATS else f"remove `{name}` from {setting}",
+                remedy="report it as a bug" if name in REQUIRED_FORMATS else f"remove `{name}` from {setting}",
             )
         exports.append(
             Export(format=name, file=path.name, images=len(images), largest_difference=difference, tolerance=TOLERANCE)
@@ -102,7 +101,7 @@ def raw_check_images(transformed: Stored[TransformedExamples]) -> RawImages:
     scaled = read_scaled(transformed, inputs.splits.validation).images[:CHECK_IMAGES]
     try:
         raw = invert_numpy(inputs.graph, scaled)
-        keras_inputs(inputs.graph, raw.shape[1:])
+        keras_file.keras_inputs(inputs.graph, raw.shape[1:])
     except ValueError as error:
         raise DataError(
             f"a model of these images could not be exported: {error}",

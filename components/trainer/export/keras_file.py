@@ -59,8 +59,7 @@ def predict(path: Path, images: RawImages) -> Outputs:
 def keras_inputs(graph: tuple[GraphOperation, ...], image_size: tuple[int, ...]) -> tuple[Any, Any]:
     """Return KerasTensors of raw images, uint8 [batch, height, width], and of the scaled images.
 
-    Raises:
-        ValueError: if Keras has no layer for an operation.
+    Raises ValueError if Keras has no layer for an operation.
     """
     import keras
 

@@ -3,8 +3,6 @@
 Its order is that of M. Mitchell et al., "Model Cards for Model Reporting" (2019), as far as manifests can fill it.
 """
 
-from __future__ import annotations
-
 import re
 from pathlib import Path
 from typing import Any
@@ -12,12 +10,10 @@ from typing import Any
 from components.artifacts import RUBBER_STAMPED
 from components.artifacts.figures import CARD_RUN_PLACEHOLDER
 from components.base.markdown import Markdown, code, escape, table
-from components.visualizer import format as formatting
-from components.visualizer.figure_data import ClassDistribution
 from components.visualizer.format import TextTable, listed
-from components.visualizer.model_card import limits, model_details
-from components.visualizer.report import checks, metrics
-from components.visualizer.report.sections import calibration, confusion_matrix, data, slices_and_robustness, verdict
+from components.visualizer.model_card import limits
+from components.visualizer.report import metrics
+from components.visualizer.report.sections import calibration, data, mistakes, slices_and_robustness, verdict
 from components.visualizer.report_data import Statements
 from components.visualizer.templates import template_environment
 
@@ -25,12 +21,10 @@ MAX_CLASS_NAMES = 100
 """Class names in the section "Intended use"; the tables list all."""
 TEXT_MODULES = {
     "calibration": calibration,
-    "confusion_matrix": confusion_matrix,
     "data": data,
-    "details": model_details,
-    "format": formatting,
     "limits": limits,
     "metrics": metrics,
+    "mistakes": mistakes,
     "slices_and_robustness": slices_and_robustness,
     "verdict": verdict,
 }
@@ -44,7 +38,6 @@ def render_card(statements: Statements) -> str:
     """
     examples, evaluation, model = statements.examples, statements.evaluation, statements.model
     names, more = model.class_names[:MAX_CLASS_NAMES], len(model.class_names) - MAX_CLASS_NAMES
-    rows = tuple((row.name, row.value, row.bounds, row.result) for row in checks.check_rows(evaluation.blessing))
     template = template_environment(Path(__file__).parent, _to_markdown).get_template("card.md.j2")
     text = template.render(
         TEXT_MODULES,
@@ -54,9 +47,7 @@ def render_card(statements: Statements) -> str:
         model=model,
         evaluation=evaluation,
         class_names=listed([*names, f"{more:,} more"] if more > 0 else names),
-        classes=data.class_table(ClassDistribution.from_examples(examples)),
-        identity=TextTable(("Name", "Value"), (("source", examples.source.kind), *examples.source.identity.items())),
-        checks=TextTable(("Check", "Measured", "Required", "Result"), rows),
+        checks=metrics.checks_table(evaluation.blessing),
         slices=slices_and_robustness.slices_worst_first(evaluation),
         rubber_stamped=RUBBER_STAMPED,
         code=code,

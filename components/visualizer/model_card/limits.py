@@ -1,6 +1,4 @@
-"""Facts for the limits of the model: its known weaknesses, and everything that was not measured."""
-
-from __future__ import annotations
+"""Facts for the limits of the model in the model card."""
 
 from typing import Literal
 
@@ -52,29 +50,3 @@ def mean_confidence(calibration: Calibration) -> float:
     """Return the mean confidence on the test images."""
     bins = [(each.count, each.confidence) for each in calibration.reliability if each.confidence is not None]
     return sum(count * confidence for count, confidence in bins) / sum(count for count, _ in bins)
-
-
-def serious_anomalies(statements: Statements) -> str:
-    """Return the anomalies that are more than a note."""
-    return listed([anomaly.message for anomaly in statements.examples.anomalies if anomaly.level != "note"])
-
-
-def drifted(statements: Statements) -> str:
-    """Return the distributions that drifted from the baseline's; empty without drift or without a baseline."""
-    drift = statements.examples.drift
-    measures = drift.measures if drift else ()
-    return listed([f"{measure.of} ({measure.split})" for measure in measures if measure.drifted])
-
-
-def not_evaluated(statements: Statements) -> str:
-    """Return the optional measurements that the run did not make."""
-    evaluation = statements.evaluation
-    measurements = {
-        "slices of the test images": evaluation.slices,
-        "corrupted images": evaluation.robustness,
-        "calibration beyond its error": evaluation.calibration,
-        "a baseline": evaluation.baseline,
-        "the served model": evaluation.infra_validation,
-        "drift of the data": statements.examples.drift,
-    }
-    return listed([name for name, measured in measurements.items() if not measured])

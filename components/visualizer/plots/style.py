@@ -1,8 +1,5 @@
 """The style that all figures share."""
 
-from __future__ import annotations
-
-from collections.abc import Callable, Sequence
 from pathlib import Path
 from typing import Any
 
@@ -15,9 +12,6 @@ INK, FAINT = "#333333", "#BBBBBB"
 DPI = 150
 HEADER_INCHES = 0.62
 """Height of the title and its note."""
-
-NO_TICKS: dict[str, Any] = {"xticks": (), "yticks": ()}
-"""For axes of images: matplotlib lays out even invisible ticks, which would take most of the drawing time."""
 
 RULES: dict[str, Any] = {
     "font.family": "DejaVu Sans",  # ships with matplotlib: the same glyphs on every machine
@@ -62,20 +56,3 @@ def set_title(figure: Figure, title: str, note: str) -> None:
 def save(figure: Figure, path: Path) -> None:
     """Write the figure as PNG; the same figure gives the same bytes."""
     figure.savefig(path, dpi=DPI, metadata={"Software": None})
-
-
-def label_classes(
-    set_ticks: Callable[..., object],
-    names: Sequence[str],
-    *,
-    offset: float = 0,
-    max_labels: int = 30,
-    rotate: bool = False,
-) -> None:
-    """Call `set_xticks` or `set_yticks` to label every class, or every 2nd, 3rd, ... above `max_labels` classes.
-
-    Class n is at n + `offset`. Names of more than three characters are rotated if `rotate` is set.
-    """
-    shown = range(0, len(names), max(1, -(-len(names) // max_labels)))
-    rotation = 90 if rotate and max(map(len, names)) > 3 else 0
-    set_ticks([label + offset for label in shown], [names[label] for label in shown], rotation=rotation)

@@ -3,17 +3,12 @@
 Transparent pixels have the colour of the page, so the same image works in the light and in the dark theme.
 """
 
-from __future__ import annotations
-
 import base64
 import io
-from typing import TYPE_CHECKING
 
 import numpy as np
+from numpy.typing import NDArray
 from PIL import Image
-
-if TYPE_CHECKING:
-    from numpy.typing import NDArray
 
 # The Okabe-Ito palette of the PNG figures.
 BLUE, VERMILION, BLACK = (0x00, 0x72, 0xB2), (0xD5, 0x5E, 0x00), (0, 0, 0)
@@ -22,18 +17,15 @@ ZERO = 128
 
 
 def grayscale_image(image: NDArray[np.float32]) -> str:
-    """Return a scaled image [height, width] as black ink; the dark theme inverts it."""
-    opacity = np.rint(np.clip(image, 0, 1) * 255).astype(np.uint8)
+    """Return the first channel of a scaled image [height, width, channels] as black ink; the dark theme inverts it."""
+    opacity = np.rint(np.clip(image[..., 0], 0, 1) * 255).astype(np.uint8)
     return _png_uri(opacity, bytes(BLACK * 256), bytes(range(256)))
 
 
 def feature_map_sheet(maps: NDArray[np.float32], *, limit: float, columns: int) -> str:
-    """Return feature maps in a grid, one pixel apart: vermilion above zero, blue below.
+    """Return feature maps [height, width, filters] in a grid, one pixel apart: vermilion above zero, blue below.
 
-    Args:
-        maps: float32 [height, width, filters].
-        limit: the absolute value with the full colour.
-        columns: maps side by side.
+    `limit` is the absolute value with the full colour.
     """
     height, width, filters = maps.shape
     rows = -(-filters // columns)

@@ -1,30 +1,40 @@
-"""The metrics over the whole test split, of the model and of its baseline."""
+"""The metrics of the model and of its baseline, and the checks of the blessing, as text and tables."""
 
-from __future__ import annotations
-
-from components.artifacts import Baseline, Metrics
+from components.artifacts import Baseline, Blessing, Check, Metrics
+from components.artifacts.evaluation import METRIC_NAMES
 from components.visualizer.format import (
+    METRIC_FORMATS,
+    SPACE,
     TextTable,
     counted,
     interval_text,
     is_percentage,
+    listed,
+    metric_bound,
     metric_title,
+    metric_value,
     percent,
     points,
     signed,
 )
-from components.visualizer.report.checks import p_value_text
 
-WITH_INTERVAL = ("accuracy", "macro_precision", "macro_recall", "macro_f1", "calibration_error")
+NAMES = sorted(METRIC_NAMES, key=list(METRIC_FORMATS).index)
+SMALLEST_P_VALUE = 0.001
 
 
 def metrics_table(metrics: Metrics) -> TextTable:
-    """Return every metric with its interval and the method of the interval."""
-    rows = [
-        (metric_title(name), percent(getattr(metrics, name)), interval_text(getattr(metrics, f"{name}_interval")))
-        for name in WITH_INTERVAL
-    ]
-    rows += [("loss (nats)", f"{metrics.loss:.4f}", ""), ("Brier score", f"{metrics.brier_score:.4f}", "")]
+    """Return every metric with its interval, if it has one, and the method of the interval."""
+    rows = []
+    for name in NAMES:
+        title, unit = METRIC_FORMATS[name]
+        value, interval = getattr(metrics, name), getattr(metrics, f"{name}_interval", None)
+        rows.append(
+            (
+                title if unit in ("", "%") else f"{title} ({unit})",
+                percent(value) if unit == "%" else f"{value:.4f}",
+                interval_text(interval) if interval else "",
+            )
+        )
     confidence = percent(metrics.accuracy_interval.confidence, 0)
     return TextTable(("Metric", "Test images", f"{confidence} interval"), tuple(rows))
 
@@ -49,7 +59,7 @@ def baseline_comparison(metrics: Metrics, baseline: Baseline) -> str:
 def baseline_table(metrics: Metrics, baseline: Baseline) -> TextTable:
     """Return every metric of both models and its change."""
     rows = []
-    for name in (*WITH_INTERVAL, "loss", "brier_score"):
+    for name in NAMES:
         new, old = getattr(metrics, name), getattr(baseline.metrics, name)
         if is_percentage(name):
             cells = (percent(new), percent(old), points(new - old))
@@ -57,3 +67,53 @@ def baseline_table(metrics: Metrics, baseline: Baseline) -> TextTable:
             cells = (f"{new:.4f}", f"{old:.4f}", signed(new - old, ".4f"))
         rows.append((metric_title(name), *cells))
     return TextTable(("Metric", "This model", "Baseline", "Change"), tuple(rows))
+
+
+def check_title(check: Check) -> str:
+    """Return what is checked, such as `change of macro F1` or `recall of class/7`."""
+    name = f"change of {metric_title(check.metric)}" if check.kind == "change" else metric_title(check.metric)
+    return f"{name} of {check.of}" if check.of else name
+
+
+def check_bounds(check: Check) -> str:
+    """Return the bounds of a check, such as `at least 98.5 %`."""
+    format_bound = _change if check.kind == "change" else metric_bound
+    bounds = [("at least", check.minimum), ("at most", check.maximum)]
+    return listed([f"{side} {format_bound(check.metric, value)}" for side, value in bounds if value is not None])
+
+
+def checks_table(blessing: Blessing) -> TextTable:
+    """Return all checks, the failed ones first."""
+    rows = tuple(_check_row(check) for check in sorted(blessing.checks, key=lambda check: check.passed))
+    return TextTable(("Check", "Measured", "Required", "Result"), rows)
+
+
+def _check_row(check: Check) -> tuple[str, str, str, str]:
+    bounds = [bound for bound in (check.minimum, check.maximum) if bound is not None]
+    if check.value is None:
+        value = "not measured"
+    elif check.kind == "change":
+        value = _change(check.metric, check.value)
+    else:
+        value = metric_value(check.metric, check.value, bounds)
+    if check.value is not None and check.p_value is not None:
+        value += f" ({p_value_text(check.p_value)})"
+
+    result = f"\N{CHECK MARK}{SPACE}passed" if check.passed else f"\N{BALLOT X}{SPACE}failed"
+    within_bounds = check.value is not None and not (
+        (check.minimum is not None and check.value < check.minimum)
+        or (check.maximum is not None and check.value > check.maximum)
+    )
+    # The result of a check with a significance test can differ from a plain comparison with the bounds.
+    if check.p_value is not None and within_bounds != check.passed:
+        result += ", within noise"
+    return check_title(check), value, check_bounds(check), result
+
+
+def _change(metric: str, value: float) -> str:
+    return points(value) if is_percentage(metric) else signed(value, ".4g")
+
+
+def p_value_text(p_value: float) -> str:
+    text = f"p < {SMALLEST_P_VALUE}" if p_value < SMALLEST_P_VALUE else f"p = {p_value:.3f}"
+    return text.replace(" ", SPACE)

@@ -1,15 +1,10 @@
 """The report as one HTML page; the same data gives the same bytes."""
 
-from __future__ import annotations
-
 from pathlib import Path
-
-from markupsafe import Markup
 
 from components.artifacts.figures import REPORT_LINKS_PLACEHOLDER, REPORT_RUN_PLACEHOLDER
 from components.visualizer.report.sections import (
     calibration,
-    confusion_matrix,
     data,
     feature_maps,
     learning_curves,
@@ -25,19 +20,14 @@ FOLDER = Path(__file__).parent
 
 
 def render_report(report: ReportData, card: str) -> str:
-    """Return the report as a self-contained HTML document.
-
-    Args:
-        report: the data.
-        card: the model card as Markdown.
-    """
+    """Return the report as a self-contained HTML document; `card` is the model card as Markdown."""
     sketchpad = report.sketchpad
     sections = [
         ("curves", "Learning curves", learning_curves.render_learning_curves(report)),
-        ("confusions", "Confusion matrix", confusion_matrix.render_confusion_matrix(report)),
+        ("confusions", "Confusion matrix", mistakes.render_confusion_matrix(report)),
         ("mistakes", "Mistakes", mistakes.render_mistakes(report)),
         ("maps", "Feature maps", feature_maps.render_feature_maps(report)),
-        ("sketchpad", "Sketchpad", _trusted(sketchpad.html) if sketchpad else ""),
+        ("sketchpad", "Sketchpad", sketchpad.html if sketchpad else ""),
         ("calibration", "Calibration", calibration.render_calibration(report)),
         ("weak-spots", "Slices and robustness", slices_and_robustness.render_slices_and_robustness(report)),
         ("data", "Data", data.render_data(report)),
@@ -51,17 +41,9 @@ def render_report(report: ReportData, card: str) -> str:
         stamp=verdict.stamp(report.evaluation),
         verdict=verdict.render_verdict(report),
         sections=[section for section in sections if section[-1]],
-        styles=[_trusted(sketchpad.css)] if sketchpad else [],
-        scripts=[
-            _trusted((FOLDER / "page.js").read_text(encoding="utf-8")),
-            *([_trusted(sketchpad.script)] if sketchpad else []),
-        ],
-        run_placeholder=_trusted(REPORT_RUN_PLACEHOLDER),
-        links_placeholder=_trusted(REPORT_LINKS_PLACEHOLDER),
+        sketchpad=sketchpad,
+        page_script=(FOLDER / "page.js").read_text(encoding="utf-8"),
+        run_placeholder=REPORT_RUN_PLACEHOLDER,
+        links_placeholder=REPORT_LINKS_PLACEHOLDER,
     )
     return str(page)  # Markup.replace would escape the sections that the job adds
-
-
-def _trusted(markup: str) -> Markup:
-    """Mark HTML, CSS or JavaScript of this package as safe."""
-    return Markup(markup)  # noqa: S704

@@ -1,19 +1,13 @@
 """A trained network as JSON and weights, from which network.js computes predictions."""
 
-from __future__ import annotations
-
-import base64
 from collections.abc import Mapping
 from dataclasses import dataclass, field
-from types import MappingProxyType
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
 import numpy as np
+from numpy.typing import NDArray
 
 from components.artifacts import Model, Stored
-
-if TYPE_CHECKING:
-    from numpy.typing import NDArray
 
 LayerDescription = dict[str, Any]
 """One operation. `kind` is one of network.js's `OPERATIONS`, with its settings. `arrays` gives the range of each array
@@ -29,10 +23,6 @@ class ExportedNetwork:
     layers: tuple[LayerDescription, ...]
     weights: bytes
     """Little-endian float32."""
-
-    @property
-    def base64(self) -> str:
-        return base64.b64encode(self.weights).decode()
 
 
 class UnsupportedLayerError(Exception):
@@ -74,9 +64,9 @@ class _Writer:
     arrays: list[NDArray[np.float32]] = field(default_factory=list)
     size: int = 0
 
-    def add(self, kind: str, arrays: Mapping[str, NDArray[Any]] = MappingProxyType({}), **settings: Any) -> None:
+    def add(self, kind: str, arrays: Mapping[str, NDArray[Any]] | None = None, **settings: Any) -> None:
         layer: LayerDescription = {"kind": kind, **settings}
-        for name, array in arrays.items():
+        for name, array in (arrays or {}).items():
             layer.setdefault("arrays", {})[name] = [self.size, self.size + array.size]
             self.arrays.append(array.astype("<f4").reshape(-1))
             self.size += array.size
@@ -134,7 +124,7 @@ def _add_windowed(writer: _Writer, kind: str, layer: Any, window: tuple[int, int
         max((count - 1) * stride + size - length, 0) // 2 if layer.padding == "same" else 0
         for count, stride, size, length in zip(outputs[:2], strides, window, inputs, strict=True)
     ]
-    arrays = _weights(layer) if kind == "convolution" else {}
+    arrays = _weights(layer) if kind == "convolution" else None
     writer.add(kind, arrays, output=outputs, window=window, strides=strides, before=before)
 
 

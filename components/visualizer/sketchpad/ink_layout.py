@@ -1,14 +1,10 @@
 """InkLayout: how large and where the ink is in the images of a data set."""
 
-from __future__ import annotations
-
 from dataclasses import dataclass
-from typing import TYPE_CHECKING, Literal
+from typing import Literal
 
 import numpy as np
-
-if TYPE_CHECKING:
-    from numpy.typing import NDArray
+from numpy.typing import NDArray
 
 INK_THRESHOLD = 0.25
 """A pixel is ink if it differs by more from the background; smaller differences are noise or compression artifacts."""

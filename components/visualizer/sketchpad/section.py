@@ -1,21 +1,19 @@
 """The sketchpad as a section of an HTML page: markup, style, and a script that contains the network."""
 
-from __future__ import annotations
-
+import base64
 import json
 from dataclasses import asdict
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import Any
+
+import numpy as np
+from numpy.typing import NDArray
 
 from components.artifacts import Model, Stored
 from components.visualizer.report_data import EmbeddedSection
 from components.visualizer.sketchpad.export import ExportedNetwork, export_linear, export_network
-from components.visualizer.sketchpad.ink_layout import InkLayout, measure_ink_layout
+from components.visualizer.sketchpad.ink_layout import measure_ink_layout
 from components.visualizer.templates import render_html
-
-if TYPE_CHECKING:
-    import numpy as np
-    from numpy.typing import NDArray
 
 FOLDER = Path(__file__).parent
 SCRIPTS = ("network.js", "normalize.js", "surface.js", "display.js", "sketchpad.js")
@@ -27,17 +25,12 @@ MAX_MEASURED_PIXELS = 1000 * 28 * 28
 def render_sketchpad(
     model: Stored[Model], network: Any, images: NDArray[np.float32], *, max_weight_bytes: int = MAX_WEIGHT_BYTES
 ) -> EmbeddedSection | None:
-    """Return the section of a model; None if the page cannot run the model or its weights are too large.
+    """Return the section of a model; None if the page cannot run it or its weights take more than `max_weight_bytes`.
 
-    The style uses --ink, --paper, --accent (or --c1), --muted, --rule and --sans of the page where it defines them.
-    The script must run after the section is in the document; it defines no global names.
-
-    Args:
-        model: the model; the page averages over its `test_time_shift` as well.
-        network: what `load_network` returns for it; None for a `linear` model.
-        images: training or test images, scaled float32 [count, height, width, 1]; the first of them determine the
-            scale and position of drawings.
-        max_weight_bytes: above which there is no section.
+    `network` is what `load_network` returns, and None for a `linear` model. The first of the `images`, scaled float32
+    [count, height, width, 1], determine the scale and position of drawings. The style uses --ink, --paper, --accent
+    (or --c1), --muted, --rule and --sans of the page where it defines them. The script must run after the section is
+    in the document; it defines no global names.
     """
     artifact = model.artifact
     exported = export_network(network) if artifact.format == "keras" else export_linear(model)
@@ -53,28 +46,19 @@ def render_sketchpad(
         shift=shift,
         shifted_images=2 * shift * (shift + 1) + 1,
     )
-    script = sketchpad_script(exported, layout, classes=artifact.class_names, test_time_shift=shift)
+    arguments = network_literal(exported, classes=artifact.class_names, test_time_shift=shift)
+    start = (
+        f'startSketchpad(document.getElementById("sketchpad"), loadNetwork({arguments}), {_literal(asdict(layout))});'
+    )
+    script = "\n".join(['(() => {\n"use strict";', *map(_asset, SCRIPTS), f"{start}\n}})();\n"])
     return EmbeddedSection(html=html, css=_asset("sketchpad.css"), script=script)
-
-
-def sketchpad_script(
-    exported: ExportedNetwork, layout: InkLayout, *, classes: tuple[str, ...], test_time_shift: int
-) -> str:
-    """Return the script that starts the sketchpad."""
-    network = f"loadNetwork({network_literal(exported, classes=classes, test_time_shift=test_time_shift)})"
-    start = f'startSketchpad(document.getElementById("sketchpad"), {network}, {_literal(asdict(layout))});'
-    return "\n".join(['(() => {\n"use strict";', *map(_asset, SCRIPTS), f"{start}\n}})();\n"])
 
 
 def network_literal(exported: ExportedNetwork, *, classes: tuple[str, ...], test_time_shift: int) -> str:
     """Return the two arguments of `loadNetwork` (network.js) as JavaScript."""
-    description = {
-        "input": exported.input_shape,
-        "layers": exported.layers,
-        "shift": test_time_shift,
-        "classes": classes,
-    }
-    return f"{_literal(description)}, {_literal(exported.base64)}"
+    settings = {"shift": test_time_shift, "classes": classes}
+    description = {"input": exported.input_shape, "layers": exported.layers, **settings}
+    return f"{_literal(description)}, {_literal(base64.b64encode(exported.weights).decode())}"
 
 
 def _literal(value: Any) -> str:

@@ -1,7 +1,5 @@
 """Baseline: two models compared on the same images, in any order; other images are refused."""
 
-from __future__ import annotations
-
 from math import comb
 from pathlib import Path
 

@@ -1,7 +1,5 @@
 """Blessing: thresholds of a model's metrics, and of changes from a baseline."""
 
-from __future__ import annotations
-
 from typing import Any
 
 import numpy as np

@@ -1,7 +1,5 @@
 """Image properties of strokes and boxes with a known size."""
 
-from __future__ import annotations
-
 import numpy as np
 import pytest
 from numpy.typing import NDArray

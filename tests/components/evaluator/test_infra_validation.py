@@ -1,7 +1,5 @@
 """Infra validation: the SavedModel in a separate process agrees with the model, or the result says why not."""
 
-from __future__ import annotations
-
 import shutil
 from pathlib import Path
 

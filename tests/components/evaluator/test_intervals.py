@@ -1,7 +1,5 @@
 """Intervals and calibration, compared with values computed by hand and with each other."""
 
-from __future__ import annotations
-
 import numpy as np
 import pytest
 

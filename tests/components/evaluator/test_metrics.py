@@ -1,7 +1,5 @@
 """Metrics compared with values computed by hand, and what the Evaluator writes."""
 
-from __future__ import annotations
-
 from pathlib import Path
 
 import numpy as np

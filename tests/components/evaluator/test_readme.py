@@ -1,7 +1,5 @@
 """README of the Evaluator: its example configuration loads."""
 
-from __future__ import annotations
-
 import re
 from pathlib import Path
 

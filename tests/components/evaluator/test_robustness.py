@@ -1,7 +1,5 @@
 """Corruptions have the configured amount, and robustness is the accuracy on corrupted images."""
 
-from __future__ import annotations
-
 from itertools import pairwise
 
 import numpy as np
@@ -30,7 +28,7 @@ def digits(count: int = 40, *, side: int = 28) -> NDArray[np.float32]:
     return images
 
 
-def centre(images: NDArray[np.float32]) -> NDArray[np.float64]:
+def center(images: NDArray[np.float32]) -> NDArray[np.float64]:
     """Return the center of the ink of each image: row and column from the middle, in pixels."""
     places = np.arange(images.shape[1]) - (images.shape[1] - 1) / 2
     ink = images[..., 0].astype(np.float64)
@@ -72,8 +70,8 @@ def test_a_higher_severity_changes_images_more(name: CorruptionName) -> None:
 @pytest.mark.parametrize("name", CORRUPTION_NAMES)
 def test_the_result_does_not_depend_on_later_images(name: CorruptionName) -> None:
     images = digits()
-    whole = corrupt(name, images, severity=3, seed=5)
-    assert np.array_equal(whole[:7], corrupt(name, images[:7], severity=3, seed=5))
+    all_images = corrupt(name, images, severity=3, seed=5)
+    assert np.array_equal(all_images[:7], corrupt(name, images[:7], severity=3, seed=5))
 
 
 @pytest.mark.parametrize("name", ["shift", "rotation", "noise", "occlusion"])
@@ -84,7 +82,7 @@ def test_the_seed_decides_and_images_are_corrupted_differently(name: CorruptionN
 
 
 def test_shifts_have_the_amount_and_many_directions() -> None:
-    moved = centre(at("shift", 3.5, digits()).astype(np.float32)) - centre(digits())
+    moved = center(at("shift", 3.5, digits()).astype(np.float32)) - center(digits())
     assert np.hypot(*moved.T) == pytest.approx(3.5, abs=0.01)
     assert (np.sign(moved).min(axis=0) < 0).all()
     assert (np.sign(moved).max(axis=0) > 0).all()
@@ -98,7 +96,7 @@ def test_the_surrounding_of_a_shifted_image_is_black() -> None:
 
 
 def test_rotates_by_the_amount_in_both_directions() -> None:
-    before, after = centre(digits()), centre(at("rotation", 30, digits()).astype(np.float32))
+    before, after = center(digits()), center(at("rotation", 30, digits()).astype(np.float32))
     angles = [np.degrees(np.arctan2(*places.T[::-1])) for places in (before, after)]
     turned = (angles[1] - angles[0] + 180) % 360 - 180
     assert np.abs(turned) == pytest.approx(30, abs=1)
@@ -111,15 +109,15 @@ def test_a_rotation_by_90_degrees_is_exact() -> None:
     assert all(any(np.allclose(image, one, atol=1e-6) for one in either) for image in turned)
 
 
-def test_scaling_shrinks_about_the_centre() -> None:
+def test_scaling_shrinks_about_the_center() -> None:
     half = at("scale", 0.5, digits(1)).astype(np.float32)
     assert half.sum() / digits(1).sum() == pytest.approx(0.25, rel=0.1)
-    assert centre(half) == pytest.approx(centre(digits(1)) / 2, abs=0.2)
+    assert center(half) == pytest.approx(center(digits(1)) / 2, abs=0.2)
 
 
 def test_noise_has_the_configured_standard_deviation() -> None:
-    grey = np.full((20, 28, 28, 1), 0.5, np.float32)
-    assert (at("noise", 0.1, grey) - grey).std() == pytest.approx(0.1, rel=0.05)
+    gray = np.full((20, 28, 28, 1), 0.5, np.float32)
+    assert (at("noise", 0.1, gray) - gray).std() == pytest.approx(0.1, rel=0.05)
 
 
 def test_blur_spreads_ink_and_keeps_its_sum() -> None:
@@ -203,18 +201,18 @@ def test_zero_images_disable_the_measurement() -> None:
 
 @pytest.mark.parametrize("images_predicted", [16_000, 100_000])
 def test_predicts_at_most_a_quarter_more_images(images_predicted: int) -> None:
-    seen = []
+    batch_sizes = []
 
     images, labels, model = squares_and_a_model(200)
 
     def predict(images: NDArray[np.float32]) -> NDArray[np.float32]:
-        seen.append(len(images))
+        batch_sizes.append(len(images))
         return model(images)
 
     config = RobustnessConfig(images=5000)
     found = measure_robustness(predict, images, labels, config, images_predicted=images_predicted, check=lambda: None)
     assert found is not None
-    assert sum(seen) == 36 * found.images <= images_predicted / 4
+    assert sum(batch_sizes) == 36 * found.images <= images_predicted / 4
     assert found.images == min(200, images_predicted // 4 // 36)
 
 

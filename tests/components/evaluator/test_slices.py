@@ -1,7 +1,5 @@
 """Slices of the test split: their images and their accuracy."""
 
-from __future__ import annotations
-
 from itertools import pairwise
 
 import numpy as np

@@ -1,7 +1,5 @@
 """Temperature scaling finds the temperature of scaled logits, and changes no prediction."""
 
-from __future__ import annotations
-
 import numpy as np
 import pytest
 from hypothesis import given, settings

@@ -101,8 +101,8 @@ def test_other_classes_and_sizes_are_anomalies(tmp_path: Path, baseline: Stored[
 
 
 def test_classes_in_another_order_are_an_anomaly(tmp_path: Path, baseline: Stored[Examples]) -> None:
-    turned = baseline.artifact.model_copy(update={"class_names": baseline.artifact.class_names[::-1]})
-    examples = generate(tmp_path, *squares(1000), Stored(turned, baseline.directory))
+    reordered = baseline.artifact.model_copy(update={"class_names": baseline.artifact.class_names[::-1]})
+    examples = generate(tmp_path, *squares(1000), Stored(reordered, baseline.directory))
     assert drifts(examples) == ["the baseline has the classes in another order, and so other labels for them"]
     assert max(distances(examples, "labels")) == 0
 

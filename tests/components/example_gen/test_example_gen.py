@@ -99,8 +99,8 @@ def test_class_may_miss_in_test_set_only_if_stratified(tmp_path: Path) -> None:
 
 
 def test_artifact_does_not_depend_on_path(tmp_path: Path) -> None:
-    made = [generate(tmp_path / f"out-{name}", IdxSource(path=write_idx_folder(tmp_path / name))) for name in "ab"]
-    assert made[0] == made[1]
+    examples = [generate(tmp_path / f"out-{name}", IdxSource(path=write_idx_folder(tmp_path / name))) for name in "ab"]
+    assert examples[0] == examples[1]
 
 
 def test_class_of_one_image_raises_data_error(tmp_path: Path) -> None:
@@ -125,10 +125,10 @@ def test_split_with_fewer_images_than_classes_raises(tmp_path: Path) -> None:
 
 
 @pytest.mark.parametrize(
-    ("labels", "says"), [([0, 1, 3] * 10, "there is no image of class 2"), ([0, 1, 2, 7] * 10, "has the label 7")]
+    ("labels", "message"), [([0, 1, 3] * 10, "there is no image of class 2"), ([0, 1, 2, 7] * 10, "has the label 7")]
 )
-def test_missing_or_too_large_label_raises_data_error(tmp_path: Path, labels: list[int], says: str) -> None:
+def test_missing_or_too_large_label_raises_data_error(tmp_path: Path, labels: list[int], message: str) -> None:
     folder = write_idx_folder(tmp_path / "idx", train=len(labels), test=0)
     write_idx(folder / "train-labels-idx1-ubyte", np.array(labels))
-    with pytest.raises(DataError, match=says):
+    with pytest.raises(DataError, match=message):
         generate(tmp_path / "out", IdxSource(path=folder, classes=4))

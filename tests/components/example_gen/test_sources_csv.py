@@ -45,50 +45,31 @@ def test_ignores_excels_byte_order_mark(tmp_path: Path) -> None:
     assert len(load(CsvSource(path=path)).train) == 20
 
 
-def change(old: str, new: str) -> Callable[[Path], None]:
-    """Return a function that replaces the first `old` after the header."""
+Edit = Callable[[str], str]
+"""Damages the text of a CSV file."""
 
-    def damage(path: Path) -> None:
-        header, _, rows = path.read_text().partition("\n")
-        path.write_text(f"{header}\n{rows.replace(old, new, 1)}")
+
+def change(old: str, new: str) -> Edit:
+    """Return an edit that replaces the first `old` after the header."""
+
+    def damage(text: str) -> str:
+        header, _, rows = text.partition("\n")
+        return f"{header}\n{rows.replace(old, new, 1)}"
 
     return damage
 
 
-def rename_label(path: Path) -> None:
-    path.write_text(path.read_text().replace("label", "digit", 1))
+def change_line_4(edit: Edit) -> Edit:
+    def damage(text: str) -> str:
+        lines = text.splitlines()
+        lines[3] = edit(lines[3])
+        return "\n".join(lines)
 
-
-def keep_header(path: Path) -> None:
-    path.write_text(path.read_text().partition("\n")[0] + "\n")
-
-
-def empty(path: Path) -> None:
-    path.write_text("")
-
-
-def double_column(path: Path) -> None:
-    path.write_text(path.read_text().replace("pixel2", "pixel1", 1))
-
-
-def drop_last_cell(path: Path) -> None:
-    lines = path.read_text().splitlines()
-    lines[3] = lines[3].rpartition(",")[0]
-    path.write_text("\n".join(lines))
-
-
-def add_cell(path: Path) -> None:
-    lines = path.read_text().splitlines()
-    lines[3] += ",0"
-    path.write_text("\n".join(lines))
-
-
-def not_text(path: Path) -> None:
-    path.write_bytes(b"\x89PNG\r\n\x1a\n" + bytes(range(256)))
+    return damage
 
 
 @pytest.mark.parametrize(
-    ("damage", "says"),
+    ("damage", "message"),
     [
         (change(",220,", ",,"), "is empty"),
         (change(",220,", ",bright,"), "holds 'bright'"),
@@ -97,24 +78,32 @@ def not_text(path: Path) -> None:
         (change(",220,", ",nan,"), "holds 'nan'"),
         (change(",220,", ",0.5,"), "holds '0.5'"),
         (change(",220,", ",٣,"), "holds '٣'"),
-        (drop_last_cell, "line 4 has 64 cells"),
-        (add_cell, "line 4 has 66 cells"),
-        (rename_label, "has no column `label`"),
-        (keep_header, "has a header but no rows"),
-        (empty, "is empty"),
-        (double_column, "has two columns named `pixel1`"),
-        (not_text, "cannot be read as CSV"),
+        (change_line_4(lambda line: line.rpartition(",")[0]), "line 4 has 64 cells"),
+        (change_line_4(lambda line: line + ",0"), "line 4 has 66 cells"),
+        (lambda text: text.replace("label", "digit", 1), "has no column `label`"),
+        (lambda text: text.partition("\n")[0] + "\n", "has a header but no rows"),
+        (lambda _: "", "is empty"),
+        (lambda text: text.replace("pixel2", "pixel1", 1), "has two columns named `pixel1`"),
         (change(",220,", ",0x10,"), "holds '0x10'"),
         (change(",220,", "," + "9" * 5000 + ","), "holds '99999999999999999999'"),
         (change(",220,", "," + "9" * 200_000 + ","), "cannot be read as CSV"),
     ],
 )
-def test_invalid_file_raises_one_sentence(tmp_path: Path, damage: Callable[[Path], None], says: str) -> None:
+def test_invalid_file_raises_one_sentence(tmp_path: Path, damage: Edit, message: str) -> None:
     path = write_csv(tmp_path / "train.csv")
-    damage(path)
+    path.write_text(damage(path.read_text()))
     with pytest.raises(DataError) as caught:
         load(CsvSource(path=path))
-    assert says in caught.value.headline
+    assert message in caught.value.headline
+    assert str(path) in caught.value.headline
+    assert "\n" not in caught.value.headline
+
+
+def test_binary_file_raises_one_sentence(tmp_path: Path) -> None:
+    path = tmp_path / "train.csv"
+    path.write_bytes(b"\x89PNG\r\n\x1a\n" + bytes(range(256)))
+    with pytest.raises(DataError, match="cannot be read as CSV") as caught:
+        load(CsvSource(path=path))
     assert str(path) in caught.value.headline
     assert "\n" not in caught.value.headline
 

@@ -16,6 +16,7 @@ from components.example_gen.sources import IdxSource
 from tests.support.data import load, squares, write_idx, write_idx_folder
 
 TRAIN_IMAGES, TRAIN_LABELS = "train-images-idx3-ubyte", "train-labels-idx1-ubyte"
+IMAGES_MAGIC = b"\0\0\x08\x03"
 
 
 @pytest.mark.parametrize("gz", [False, True])
@@ -48,81 +49,61 @@ def test_identity_depends_on_content_but_not_on_path(tmp_path: Path) -> None:
     assert here.identity() == there.identity() != other.identity()
 
 
-def truncate(folder: Path) -> None:
-    path = folder / TRAIN_IMAGES
-    path.write_bytes(path.read_bytes()[:-100])
+def change(name: str, edit: Callable[[bytes], bytes]) -> Callable[[Path], None]:
+    """Return a function that edits the content of a file in a folder."""
 
+    def damage(folder: Path) -> None:
+        (folder / name).write_bytes(edit((folder / name).read_bytes()))
 
-def lengthen(folder: Path) -> None:
-    path = folder / TRAIN_LABELS
-    path.write_bytes(path.read_bytes() + b"\0")
-
-
-def wrong_magic(folder: Path) -> None:
-    (folder / TRAIN_IMAGES).write_bytes(b"<html>404 Not Found</html>")
+    return damage
 
 
 def labels_for_images(folder: Path) -> None:
     (folder / TRAIN_IMAGES).write_bytes((folder / TRAIN_LABELS).read_bytes())
 
 
-def empty(folder: Path) -> None:
-    (folder / TRAIN_IMAGES).write_bytes(b"")
-
-
-def truncated_header(folder: Path) -> None:
-    (folder / TRAIN_IMAGES).write_bytes(bytes((0, 0, 8, 3)) + struct.pack(">i", 5))
-
-
-def negative_count(folder: Path) -> None:
-    (folder / TRAIN_IMAGES).write_bytes(bytes((0, 0, 8, 3)) + struct.pack(">3i", -1, 28, 28))
-
-
 def fewer_labels(folder: Path) -> None:
     write_idx(folder / TRAIN_LABELS, squares(10)[1])
 
 
-def broken_gzip(folder: Path) -> None:
-    whole = gzip.compress((folder / TRAIN_IMAGES).read_bytes())
-    (folder / TRAIN_IMAGES).write_bytes(whole[: len(whole) // 2])
+def truncate_gzip(content: bytes) -> bytes:
+    whole = gzip.compress(content)
+    return whole[: len(whole) // 2]
 
 
-def damaged_gzip(folder: Path) -> None:
-    whole = bytearray(gzip.compress((folder / TRAIN_IMAGES).read_bytes()))
+def damage_gzip(content: bytes) -> bytes:
+    whole = bytearray(gzip.compress(content))
     whole[len(whole) // 2] ^= 0xFF
-    (folder / TRAIN_IMAGES).write_bytes(whole)
+    return bytes(whole)
 
 
-def no_labels(folder: Path) -> None:
-    (folder / TRAIN_LABELS).unlink()
-
-
-def no_test_images(folder: Path) -> None:
-    (folder / "t10k-images-idx3-ubyte").unlink()
+def remove(name: str) -> Callable[[Path], None]:
+    """Return a function that removes a file of a folder."""
+    return lambda folder: (folder / name).unlink()
 
 
 @pytest.mark.parametrize(
-    ("damage", "says"),
+    ("damage", "message"),
     [
-        (truncate, "states 200x28x28 bytes of data, but has 156700"),
-        (lengthen, "states 200 bytes of data, but has 201"),
-        (wrong_magic, "begins with 0x3c68746d"),
+        (change(TRAIN_IMAGES, lambda content: content[:-100]), "states 200x28x28 bytes of data, but has 156700"),
+        (change(TRAIN_LABELS, lambda content: content + b"\0"), "states 200 bytes of data, but has 201"),
+        (change(TRAIN_IMAGES, lambda _: b"<html>404 Not Found</html>"), "begins with 0x3c68746d"),
         (labels_for_images, "begins with 0x00000801"),
-        (empty, "begins with 0x(nothing)"),
-        (truncated_header, "ends within its header"),
-        (negative_count, "-1x28x28"),
+        (change(TRAIN_IMAGES, lambda _: b""), "begins with 0x(nothing)"),
+        (change(TRAIN_IMAGES, lambda _: IMAGES_MAGIC + struct.pack(">i", 5)), "ends within its header"),
+        (change(TRAIN_IMAGES, lambda _: IMAGES_MAGIC + struct.pack(">3i", -1, 28, 28)), "-1x28x28"),
         (fewer_labels, "has 200 images but"),
-        (broken_gzip, "is a broken gzip file"),
-        (damaged_gzip, "is a broken gzip file"),
-        (no_labels, "has no train-labels-idx1-ubyte"),
-        (no_test_images, "has no t10k-images-idx3-ubyte"),
+        (change(TRAIN_IMAGES, truncate_gzip), "is a broken gzip file"),
+        (change(TRAIN_IMAGES, damage_gzip), "is a broken gzip file"),
+        (remove(TRAIN_LABELS), "has no train-labels-idx1-ubyte"),
+        (remove("t10k-images-idx3-ubyte"), "has no t10k-images-idx3-ubyte"),
     ],
 )
-def test_invalid_file_raises_one_sentence(tmp_path: Path, damage: Callable[[Path], None], says: str) -> None:
+def test_invalid_file_raises_one_sentence(tmp_path: Path, damage: Callable[[Path], None], message: str) -> None:
     damage(write_idx_folder(tmp_path))
     with pytest.raises(DataError) as caught:
         load(IdxSource(path=tmp_path))
-    assert says in caught.value.headline
+    assert message in caught.value.headline
     assert str(tmp_path) in caught.value.headline
     assert "\n" not in caught.value.headline
     assert caught.value.expected
@@ -138,7 +119,7 @@ def test_header_truncated_anywhere_raises_data_error(tmp_path: Path, length: int
 
 
 def test_images_without_pixels_raise_data_error(tmp_path: Path) -> None:
-    (write_idx_folder(tmp_path) / TRAIN_IMAGES).write_bytes(bytes((0, 0, 8, 3)) + struct.pack(">3i", 200, 0, 0))
+    (write_idx_folder(tmp_path) / TRAIN_IMAGES).write_bytes(IMAGES_MAGIC + struct.pack(">3i", 200, 0, 0))
     with pytest.raises(DataError, match="states 200x0x0 bytes"):
         load(IdxSource(path=tmp_path))
 

@@ -76,7 +76,7 @@ def gif_as_png(root: Path) -> None:
 
 
 @pytest.mark.parametrize(
-    ("damage", "says"),
+    ("damage", "message"),
     [
         (empty_root, "has 0 class folders"),
         (empty_class, "has no PNG or JPEG file"),
@@ -86,11 +86,11 @@ def gif_as_png(root: Path) -> None:
         (gif_as_png, "0.png is not a whole PNG or JPEG image"),
     ],
 )
-def test_invalid_folder_raises_one_sentence(tmp_path: Path, damage: Callable[[Path], None], says: str) -> None:
+def test_invalid_folder_raises_one_sentence(tmp_path: Path, damage: Callable[[Path], None], message: str) -> None:
     damage(write_image_folder(tmp_path))
     with pytest.raises(DataError) as caught:
         load(ImageFolderSource(path=tmp_path))
-    assert says in caught.value.headline
+    assert message in caught.value.headline
     assert "\n" not in caught.value.headline
 
 

@@ -97,7 +97,7 @@ def test_constant_images_are_empty_or_gray(tmp_path: Path) -> None:
     assert anomaly.count == 3
     rows = listing(tmp_path).query("check == 'constant_images'")
     assert sorted(rows["id"]) == ["test/3", "test/5", "test/8"]
-    # The two empty ones are equal to each other; the third is like none.
+    # The two empty images are equal to each other; the gray one has no duplicate.
     assert dict(zip(rows["id"], rows["group"].fillna(0), strict=True)) == {"test/3": 1, "test/8": 1, "test/5": 0}
 
 
@@ -142,24 +142,24 @@ def test_list_equals_comparison_of_all_pairs_of_images(tmp_path: Path, strategy:
     data.test[:3] = 0
     examples = generate(tmp_path, data, split={"strategy": strategy})
     frame = splits(tmp_path)
-    alike = frame.groupby("image")
-    wanted = {
+    by_image = frame.groupby("image")
+    affected = {
         "constant_images": frame["image"].map(lambda image: len(set(image)) == 1),
         "duplicates_within_split": frame.groupby(["image", "split"])["id"].transform("count") > 1,
-        "duplicates_across_splits": alike["split"].transform("nunique") > 1,
-        "conflicting_labels": alike["label"].transform("nunique") > 1,
+        "duplicates_across_splits": by_image["split"].transform("nunique") > 1,
+        "conflicting_labels": by_image["label"].transform("nunique") > 1,
     }
     rows = listing(tmp_path)
     place = ["split", "row", "id"]
-    for check, chosen in wanted.items():
+    for check, chosen in affected.items():
         listed = rows[rows["check"] == check]
         expected = frame.loc[chosen, place]
         assert sorted(listed[place].itertuples(index=False)) == sorted(expected.itertuples(index=False)), check
         assert found(examples)[check].count == len(expected)
         first = [f"{split}/{row}" for split, row in zip(listed["split"], listed["row"], strict=True)][:20]
         assert list(found(examples)[check].examples) == first
-    # One number a group of equal images, over all checks, in the order of their first images, and side by side.
-    several = frame[alike["id"].transform("count") > 1]
+    # A group of equal images has one number in all checks; numbers are in the order of the first images.
+    several = frame[by_image["id"].transform("count") > 1]
     numbered = several.assign(number=several.groupby("image", sort=False).ngroup() + 1)
     together = rows.merge(numbered, on=place)
     assert (together["group"] == together["number"]).all()
@@ -178,14 +178,14 @@ def test_anomalies_do_not_depend_on_memory_budget(tmp_path: Path) -> None:
     images[gray] = 9
     data = PlantedData(train=images, train_labels=np.arange(20_000) % 10)
     data.test[:10] = images[:10]
-    made = []
+    results = []
     for budget in (16 * 10**6, 10**9):  # two buckets a split, and one
         folder = tmp_path / str(budget)
         folder.mkdir()
         examples = generate(folder, data, memory_budget=budget)
-        made.append((examples, (folder / "out" / "anomalies.csv").read_bytes()))
-    assert made[0] == made[1]
-    assert set(found(made[0][0])) == set(LISTED)
+        results.append((examples, (folder / "out" / "anomalies.csv").read_bytes()))
+    assert results[0] == results[1]
+    assert set(found(results[0][0])) == set(LISTED)
     rows = listing(folder).query("check == 'constant_images'")
     assert set(rows["id"]) == {f"train/{row}" for row in gray}
     assert rows["row"].max() > MAX_GROUP_ROWS, "all are in the first row group"

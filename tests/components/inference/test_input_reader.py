@@ -76,13 +76,13 @@ def test_applies_orientation_transparency_and_depth(tmp_path: Path) -> None:
     plain = normalize(np.asarray(picture), 28, 28)
     exif = Image.Exif()
     exif[0x0112] = 6  # clockwise
-    picture.transpose(Image.Transpose.ROTATE_90).save(tmp_path / "turned.png", exif=exif)
+    picture.transpose(Image.Transpose.ROTATE_90).save(tmp_path / "rotated.png", exif=exif)
     ink = Image.new("RGBA", picture.size)
     ink.putalpha(Image.fromarray(255 - np.asarray(picture.convert("L"))))
     ink.save(tmp_path / "transparent.png")
     ink.convert("LA").save(tmp_path / "gray.png")
     Image.fromarray(np.asarray(picture.convert("L")).astype(np.uint16) * 257).save(tmp_path / "deep.png")
-    for name in ("turned", "transparent", "gray", "deep"):
+    for name in ("rotated", "transparent", "gray", "deep"):
         assert np.abs(read_one(tmp_path / f"{name}.png").astype(int) - plain).max() <= 2, name
 
 
@@ -109,68 +109,39 @@ def test_finds_images_in_folders_but_no_labels_or_csv_files(tmp_path: Path) -> N
     assert count_images(files) == 303
 
 
-def missing(path: Path) -> Path:
-    return path / "nowhere.png"
+def write(name: str, content: bytes) -> Callable[[Path], Path]:
+    """Return a function that writes a file to a folder and returns its path."""
+
+    def make(folder: Path) -> Path:
+        (folder / name).write_bytes(content)
+        return folder / name
+
+    return make
 
 
-def text(path: Path) -> Path:
-    (path / "notes.txt").write_text("seven")
-    return path / "notes.txt"
-
-
-def text_as_png(path: Path) -> Path:
-    (path / "x.png").write_text("seven")
-    return path / "x.png"
-
-
-def labels(path: Path) -> Path:
-    return write_idx_folder(path) / "train-labels-idx1-ubyte"
-
-
-def broken_gzip(path: Path) -> Path:
-    (path / "x.gz").write_bytes(gzip.compress(b"\0\0\x08\x03" + bytes(500))[:-9])
-    return path / "x.gz"
-
-
-def too_long(path: Path) -> Path:
-    write_idx(path / "x", squares(3)[0])
-    (path / "x").write_bytes((path / "x").read_bytes() + b"\0")
-    return path / "x"
-
-
-def endless(path: Path) -> Path:
-    (path / "x.gz").write_bytes(gzip.compress(b"\0\0\x08\x03" + b"\x7f\xff\xff\xff" * 3))
-    return path / "x.gz"
-
-
-def not_square(path: Path) -> Path:
-    (path / "x.csv").write_text("label,a,b\n1,2,3\n")
-    return path / "x.csv"
-
-
-def hexadecimal(path: Path) -> Path:
-    (path / "x.csv").write_text("a,b,c,d\n0x10,2,3,4\n")
-    return path / "x.csv"
+def too_long(folder: Path) -> Path:
+    write_idx(folder / "x", squares(3)[0])
+    return write("x", (folder / "x").read_bytes() + b"\0")(folder)
 
 
 @pytest.mark.parametrize(
-    ("damage", "says"),
+    ("make", "message"),
     [
-        (missing, "does not exist"),
-        (text, "has an unsupported format"),
-        (text_as_png, "is not a whole PNG or JPEG image"),
-        (labels, "is not an IDX file of 3-dimensional"),
-        (broken_gzip, "x.gz"),
+        (lambda folder: folder / "nowhere.png", "does not exist"),
+        (write("notes.txt", b"seven"), "has an unsupported format"),
+        (write("x.png", b"seven"), "is not a whole PNG or JPEG image"),
+        (lambda folder: write_idx_folder(folder) / "train-labels-idx1-ubyte", "is not an IDX file of 3-dimensional"),
+        (write("x.gz", gzip.compress(b"\0\0\x08\x03" + bytes(500))[:-9]), "x.gz"),
         (too_long, " bytes of data, but has "),
-        (endless, "states images of"),
-        (not_square, "has 2 pixel columns"),
-        (hexadecimal, "column `a` holds '0x10'"),
+        (write("x.gz", gzip.compress(b"\0\0\x08\x03" + b"\x7f\xff\xff\xff" * 3)), "states images of"),
+        (write("x.csv", b"label,a,b\n1,2,3\n"), "has 2 pixel columns"),
+        (write("x.csv", b"a,b,c,d\n0x10,2,3,4\n"), "column `a` holds '0x10'"),
     ],
 )
-def test_unreadable_file_raises_one_sentence(tmp_path: Path, damage: Callable[[Path], Path], says: str) -> None:
+def test_unreadable_file_raises_one_sentence(tmp_path: Path, make: Callable[[Path], Path], message: str) -> None:
     with pytest.raises(DataError) as caught:
-        read_all(damage(tmp_path))
-    assert says in caught.value.headline
+        read_all(make(tmp_path))
+    assert message in caught.value.headline
     assert "\n" not in caught.value.headline
 
 
@@ -238,8 +209,8 @@ def test_scan_of_one_bit_keeps_thin_strokes(tmp_path: Path) -> None:
 def test_gray_picture_keeps_its_levels_in_three_channels() -> None:
     gray = np.asarray(DIGIT.draw(2).convert("L"))
     of_three = to_max_contrast(np.stack([gray] * 3, axis=-1))
-    apart = of_three - of_three[0, 0]
-    assert np.abs(np.abs(apart) - np.abs(gray.astype(float) - gray[0, 0])).max() < 0.01
+    offsets = of_three - of_three[0, 0]
+    assert np.abs(np.abs(offsets) - np.abs(gray.astype(float) - gray[0, 0])).max() < 0.01
 
 
 def test_unreadable_folder_does_not_hide_the_others(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:

@@ -23,22 +23,22 @@ def normalized(drawing: Drawing, digit: int) -> NDArray[np.uint8]:
 
 def difference(one: NDArray[np.uint8], other: NDArray[np.uint8]) -> float:
     """Return the difference of two images, as a fraction of the ink of both: 0 if equal, 1 if no ink overlaps."""
-    apart = np.abs(one.astype(float) - other).sum()
-    return float(apart / (one.astype(float).sum() + other.astype(float).sum()))
+    absolute = np.abs(one.astype(float) - other).sum()
+    return float(absolute / (one.astype(float).sum() + other.astype(float).sum()))
 
 
 DIGITS = st.integers(0, 9)
-few = settings(max_examples=25, deadline=None, derandomize=True)
+FEW_EXAMPLES = settings(max_examples=25, deadline=None, derandomize=True)
 
 
-@few
+@FEW_EXAMPLES
 @given(digit=DIGITS, right=st.floats(0.3, 0.7), down=st.floats(0.3, 0.7))
 def test_does_not_depend_on_position(digit: int, right: float, down: float) -> None:
     drawing = replace(PEN, height=0.5)
     assert difference(normalized(replace(drawing, at=(right, down)), digit), normalized(drawing, digit)) < 0.06
 
 
-@few
+@FEW_EXAMPLES
 @given(digit=DIGITS, height=st.floats(0.3, 0.9), side=st.integers(80, 300))
 def test_hardly_depends_on_size(digit: int, height: float, side: int) -> None:
     assert (
@@ -49,14 +49,14 @@ def test_hardly_depends_on_size(digit: int, height: float, side: int) -> None:
 LEVELS = st.integers(0, 255)
 
 
-@few
+@FEW_EXAMPLES
 @given(digit=DIGITS, ink=st.tuples(LEVELS, LEVELS, LEVELS), paper=st.tuples(LEVELS, LEVELS, LEVELS))
 def test_hardly_depends_on_distinct_colors(digit: int, ink: tuple[int, int, int], paper: tuple[int, int, int]) -> None:
     if np.linalg.norm(np.subtract(ink, paper)) >= 40:
         assert difference(normalized(replace(PEN, ink=ink, paper=paper), digit), normalized(PEN, digit)) < 0.05
 
 
-@few
+@FEW_EXAMPLES
 @given(digit=DIGITS, slope=st.floats(-110, 110))
 def test_hardly_depends_on_light_from_one_side(digit: int, slope: float) -> None:
     drawing = replace(PEN, ink=(115, 115, 115), paper=(140, 140, 140) if slope < 0 else (235, 235, 235))

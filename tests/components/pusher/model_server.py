@@ -11,8 +11,6 @@ versions), `saved_model_warmup_util.cc` (warm-up), `api_rest.md` and `json_tenso
 code that wrote them.
 """
 
-from __future__ import annotations
-
 import importlib
 import json
 import os

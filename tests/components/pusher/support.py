@@ -1,7 +1,5 @@
 """Small servables to publish: directories with the name of a model in each file."""
 
-from __future__ import annotations
-
 from pathlib import Path
 
 from components.artifacts import Interval, Rollback, Servable

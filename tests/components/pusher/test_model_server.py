@@ -3,8 +3,6 @@
 The tests do not run the server itself, but `model_server`, which has TensorFlow alone.
 """
 
-from __future__ import annotations
-
 import json
 import math
 import re
@@ -140,7 +138,7 @@ def test_the_client_of_the_readme_gets_a_response_as_shown(
 
 
 def test_a_request_of_several_images_keeps_their_order(served: Served) -> None:
-    black, white = [[[grey] * 28] * 28 for grey in (0, 255)]
+    black, white = [[[gray] * 28] * 28 for gray in (0, 255)]
     together = served.predict([black, white])["predictions"]
     apart = [served.predict([image])["predictions"][0] for image in (black, white)]
     for row, alone in zip(together, apart, strict=True):

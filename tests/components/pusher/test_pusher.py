@@ -1,7 +1,5 @@
 """Pusher: which models it pushes or withholds, what it writes, and which destinations it refuses."""
 
-from __future__ import annotations
-
 import errno
 import json
 import os
@@ -41,7 +39,7 @@ def push(made: dict[str, Stored[Any]], tmp_path: Path, blessing: Blessing, **all
 
 
 @pytest.mark.parametrize(
-    ("blessing", "allowed", "names"),
+    ("blessing", "allowed", "key"),
     [
         (BLESSED, {}, None),
         (STAMPED, {}, "pusher.allow_rubber_stamped"),
@@ -53,19 +51,19 @@ def push(made: dict[str, Stored[Any]], tmp_path: Path, blessing: Blessing, **all
     ],
 )
 def test_pushes_only_blessed_or_allowed_models(
-    made: dict[str, Stored[Any]], tmp_path: Path, blessing: Blessing, allowed: dict[str, bool], names: str | None
+    made: dict[str, Stored[Any]], tmp_path: Path, blessing: Blessing, allowed: dict[str, bool], key: str | None
 ) -> None:
     pushed = push(made, tmp_path, blessing, **allowed)
-    if names is None:
+    if key is None:
         assert (pushed.directory, pushed.withheld) == ("servable", "")
     else:
         assert pushed.directory is None
-        assert f"{names}: true" in pushed.withheld
+        assert f"{key}: true" in pushed.withheld
         assert list((tmp_path / "output").iterdir()) == []
     pusher = Pusher(Pusher.Config(destination=str(tmp_path / "served")))
-    said = pusher.publish(Stored(pushed, tmp_path / "output"), NoProgress())
-    assert said == ("" if names else f"version 1: {tmp_path / 'served' / '1'}")
-    assert (tmp_path / "served").exists() == (names is None)
+    result = pusher.publish(Stored(pushed, tmp_path / "output"), NoProgress())
+    assert result == ("" if key else f"version 1: {tmp_path / 'served' / '1'}")
+    assert (tmp_path / "served").exists() == (key is None)
 
 
 def test_a_servable_is_the_saved_model_and_a_statement(made: dict[str, Stored[Any]], tmp_path: Path) -> None:
@@ -77,12 +75,12 @@ def test_a_servable_is_the_saved_model_and_a_statement(made: dict[str, Stored[An
     }
     for name in files - {"assets.extra/pushed.json"}:
         assert (copy / name).read_bytes() == (source / name).read_bytes()
-    said = json.loads((copy / "assets.extra/pushed.json").read_text())
+    statement = json.loads((copy / "assets.extra/pushed.json").read_text())
     evaluation, model = made["evaluation"].artifact, made["model"].artifact
     assert pushed.servable is not None
-    assert said == pushed.servable.model_dump(mode="json")
-    assert (said["weights_sha256"], said["accuracy"]) == (model.weights_sha256, evaluation.metrics.accuracy)
-    assert said["class_names"] == list(model.class_names)
+    assert statement == pushed.servable.model_dump(mode="json")
+    assert (statement["weights_sha256"], statement["accuracy"]) == (model.weights_sha256, evaluation.metrics.accuracy)
+    assert statement["class_names"] == list(model.class_names)
 
 
 def test_the_evaluation_must_be_of_the_model(made: dict[str, Stored[Any]], tmp_path: Path) -> None:
@@ -134,7 +132,7 @@ def test_a_destination_may_be_a_string_or_a_path(monkeypatch: pytest.MonkeyPatch
 
 
 @pytest.mark.parametrize(
-    ("value", "says"),
+    ("value", "message"),
     [
         ("", "expected the path of a folder"),
         (None, "expected the path of a folder"),
@@ -143,13 +141,13 @@ def test_a_destination_may_be_a_string_or_a_path(monkeypatch: pytest.MonkeyPatch
         ("~no-such-user/x", "there is no home folder"),
     ],
 )
-def test_refuses_a_destination_that_is_not_a_path(value: object, says: str) -> None:
-    with pytest.raises(ValueError, match=says):
+def test_refuses_a_destination_that_is_not_a_path(value: object, message: str) -> None:
+    with pytest.raises(ValueError, match=message):
         parse_destination(value)
 
 
 @pytest.mark.parametrize(
-    ("place", "says"),
+    ("place", "message"),
     [
         ("link", "it is a broken link"),
         ("link/below", "link is a broken link"),
@@ -157,22 +155,22 @@ def test_refuses_a_destination_that_is_not_a_path(value: object, says: str) -> N
         ("/proc/x/y", "/proc cannot be written to"),
     ],
 )
-def test_reports_an_unusable_destination_before_the_run(tmp_path: Path, place: str, says: str) -> None:
+def test_reports_an_unusable_destination_before_the_run(tmp_path: Path, place: str, message: str) -> None:
     (tmp_path / "link").symlink_to(tmp_path / "nowhere")
     (tmp_path / "file").touch()
     before = sorted(tmp_path.iterdir())
-    with pytest.raises(ConfigError, match=f"cannot push to {tmp_path / place}: .*{says}"):
+    with pytest.raises(ConfigError, match=f"cannot push to {tmp_path / place}: .*{message}"):
         check_destination(tmp_path / place)
     check_destination(tmp_path / "to/be/made")
     assert sorted(tmp_path.iterdir()) == before
 
 
 @pytest.mark.parametrize(
-    ("missing", "says"), [(os.R_OK, "has no read permission"), (os.W_OK, "has no write permission")]
+    ("missing", "message"), [(os.R_OK, "has no read permission"), (os.W_OK, "has no write permission")]
 )
 def test_a_destination_must_be_readable_and_writable(
-    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, missing: int, says: str
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, missing: int, message: str
 ) -> None:
     monkeypatch.setattr("os.access", lambda _, wanted: not wanted & missing)  # root has all permissions
-    with pytest.raises(ConfigError, match=f"it {says}"):
+    with pytest.raises(ConfigError, match=f"it {message}"):
         check_destination(tmp_path)

@@ -1,7 +1,5 @@
 """Rollback: adds a copy of the version that was served before, and lasts until the next push."""
 
-from __future__ import annotations
-
 import errno
 import json
 import os
@@ -86,14 +84,14 @@ def test_can_roll_back_to_a_foreign_version(tmp_path: Path) -> None:
 
 
 @pytest.mark.parametrize(
-    ("to", "says"),
+    ("to", "message"),
     [(9, "has no version 9"), (2, "version 2 is served already"), (1, "1 was changed after it was published")],
 )
-def test_a_refused_rollback_adds_nothing(tmp_path: Path, to: int, says: str) -> None:
+def test_a_refused_rollback_adds_nothing(tmp_path: Path, to: int, message: str) -> None:
     for name in "ab":
         push(tmp_path, name)
     (tmp_path / "served/1/saved_model.pb").write_text("something else")
-    with pytest.raises((ConfigError, IntegrityError), match=says):
+    with pytest.raises((ConfigError, IntegrityError), match=message):
         roll_back(tmp_path / "served", to)
     assert names(tmp_path / "served") == ["1", "2"]
 
@@ -141,12 +139,12 @@ def test_refuses_to_roll_back_to_an_unreadable_version(tmp_path: Path, monkeypat
 
 def hide(monkeypatch: pytest.MonkeyPatch, folder: Path) -> None:
     """Make a folder unreadable. Tests often run as root, who has all permissions."""
-    really = os.scandir
+    scandir = os.scandir
 
     def scan(path: str) -> Any:
         if Path(path) == folder:
             raise PermissionError(errno.EACCES, os.strerror(errno.EACCES), path)
-        return really(path)
+        return scandir(path)
 
     monkeypatch.setattr("os.scandir", scan)
 

@@ -1,7 +1,5 @@
 """Runs that push, and the commands `versions` and `rollback`, with fakes."""
 
-from __future__ import annotations
-
 import json
 import re
 import shutil
@@ -84,26 +82,26 @@ def test_a_failed_publication_is_repeated_by_the_next_run(
 
 
 @pytest.mark.parametrize(
-    ("change", "exit_code", "names"),
+    ("change", "exit_code", "key"),
     [
         ("pusher.allow_rubber_stamped=false", 0, "pusher.allow_rubber_stamped"),
         ("evaluator.accuracy=0.5", 4, "pusher.allow_unblessed"),
     ],
 )
 def test_a_withheld_model_is_reported_with_the_key_to_allow_it(
-    mnist_job: Command, pushing: tuple[object, ...], tmp_path: Path, change: str, exit_code: int, names: str
+    mnist_job: Command, pushing: tuple[object, ...], tmp_path: Path, change: str, exit_code: int, key: str
 ) -> None:
     outcome = mnist_job(*pushing, "--set", change)
     assert outcome.exit_code == exit_code
     (in_its_line, at_the_end) = [line for line in outcome.stdout.splitlines() if "not pushed" in line]
     assert in_its_line.startswith("pusher       ran ")
     assert at_the_end.startswith("not pushed    the model is ")
-    assert f"{names}: true" in in_its_line
-    assert f"{names}: true" in at_the_end
+    assert f"{key}: true" in in_its_line
+    assert f"{key}: true" in at_the_end
     assert not (tmp_path / "served").exists()
     record = json.loads((tmp_path / "root/runs/latest/run.json").read_text())
     assert record["steps"][-1]["published"] is None
-    assert names in record["withheld"]
+    assert key in record["withheld"]
 
 
 def test_the_json_log_includes_the_version(mnist_job: Command, pushing: tuple[object, ...], tmp_path: Path) -> None:
@@ -151,14 +149,16 @@ def test_refuses_a_destination_inside_the_job_root(
     assert list((tmp_path / "root").rglob("run.json")) == []
 
 
-@pytest.mark.parametrize(("value", "says"), [("s3://bucket/models", "is a URL"), ("", "expected the path of a folder")])
+@pytest.mark.parametrize(
+    ("value", "message"), [("s3://bucket/models", "is a URL"), ("", "expected the path of a folder")]
+)
 def test_an_invalid_destination_is_reported_with_its_key(
-    mnist_job: Command, pushing: tuple[object, ...], tmp_path: Path, value: str, says: str
+    mnist_job: Command, pushing: tuple[object, ...], tmp_path: Path, value: str, message: str
 ) -> None:
     outcome = mnist_job(*pushing, "--set", f"pusher.destination={value}")
     assert outcome.exit_code == 2
     assert "pusher.destination: " in outcome.stderr
-    assert says in outcome.stderr
+    assert message in outcome.stderr
     assert not (tmp_path / "root").exists()
 
 
@@ -215,7 +215,7 @@ def test_lists_and_rolls_back_versions(mnist_job: Command, tmp_path: Path) -> No
 
 
 @pytest.mark.parametrize(
-    ("arguments", "says"),
+    ("arguments", "message"),
     [
         (("versions", "nowhere"), "there is no folder nowhere"),
         (("rollback", "nowhere"), "there is no folder nowhere"),
@@ -224,13 +224,13 @@ def test_lists_and_rolls_back_versions(mnist_job: Command, tmp_path: Path) -> No
     ],
 )
 def test_an_impossible_command_exits_2_with_one_sentence(
-    mnist_job: Command, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, arguments: tuple[str, ...], says: str
+    mnist_job: Command, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, arguments: tuple[str, ...], message: str
 ) -> None:
     push(tmp_path, "only")
     monkeypatch.chdir(tmp_path)
     outcome = mnist_job(*arguments)
     assert outcome.exit_code == 2
-    assert outcome.stderr.startswith(f"error: {says}")
+    assert outcome.stderr.startswith(f"error: {message}")
     assert outcome.stdout == ""
 
 

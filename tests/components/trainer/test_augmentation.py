@@ -1,7 +1,5 @@
 """Augmentation: off by default, within its limits, and a function of its seed."""
 
-from __future__ import annotations
-
 import math
 
 import numpy as np

@@ -1,7 +1,5 @@
 """Checkpoints: complete or absent, at most two, only for the same training; and resuming from them."""
 
-from __future__ import annotations
-
 import json
 import shutil
 from collections.abc import Mapping, Sequence

@@ -1,7 +1,5 @@
 """Exported models predict raw images like the network in memory, each in its own runtime alone."""
 
-from __future__ import annotations
-
 import re
 import subprocess
 import sys
@@ -143,7 +141,7 @@ def test_different_predictions_are_an_error(
         export_model(inputs.serving_model(), [name], inputs.images, Context(output=tmp_path))
     assert error.value.expected.startswith("at most 1e-05")
     optional = name in ("litert", "onnx")
-    assert error.value.remedy == (f"remove `{name}` from trainer.exports" if optional else "report it as a defect")
+    assert error.value.remedy == (f"remove `{name}` from trainer.exports" if optional else "report it as a bug")
 
 
 def test_wrong_labels_are_an_error(inputs: Inputs, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:

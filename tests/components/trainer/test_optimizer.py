@@ -1,7 +1,5 @@
 """Adam and its weight decay, on the variables of a real network."""
 
-from __future__ import annotations
-
 import numpy as np
 import pytest
 

@@ -1,7 +1,5 @@
 """Order of an epoch: every image once, a new order in each epoch, also if not all images fit in memory."""
 
-from __future__ import annotations
-
 from collections import Counter
 
 import numpy as np

@@ -1,7 +1,5 @@
 """Training steps on cached images, and training block by block."""
 
-from __future__ import annotations
-
 from pathlib import Path
 from typing import Any
 

@@ -1,7 +1,5 @@
 """The network, the learning-rate schedules, and the model that training produces."""
 
-from __future__ import annotations
-
 import csv
 from collections.abc import Mapping
 from pathlib import Path

@@ -4,8 +4,6 @@ The expected numbers are those of the fakes' 120 images of three classes. The te
 confusion matrix 5 1 0 / 0 5 1 / 2 0 4; everything derived from it here was computed by hand.
 """
 
-from __future__ import annotations
-
 import dataclasses
 import json
 import re

@@ -1,7 +1,5 @@
 """The figures: for two, ten and many classes, and readable as PNG files."""
 
-from __future__ import annotations
-
 from pathlib import Path
 
 import numpy as np
@@ -11,24 +9,21 @@ from numpy.typing import NDArray
 from PIL import Image
 
 from components import Context, Evaluation, Examples, Figures, Model, Stored, Trainer, TransformedExamples, Visualizer
+from components.artifacts import Blessing
 from components.base.errors import ConfigError
 from components.evaluator.metrics import score
 from components.io.splits import ImageSplit
 from components.testing.contract import make_inputs
-from components.visualizer.figure_data import (
-    ClassDistribution,
-    ConfidentMistakes,
-    ConfusionMatrix,
-    ConvolutionOutput,
-    FeatureMaps,
-    TestImage,
+from components.visualizer.figure_data import ConfidentMistakes, ConfusionMatrix, FeatureMaps, TestImage
+from components.visualizer.plots.figures import (
+    draw_class_distribution,
+    draw_confusion_matrix,
+    draw_feature_maps,
+    draw_mistakes,
 )
-from components.visualizer.plots.class_distribution import draw_class_distribution
-from components.visualizer.plots.confusion_matrix import draw_confusion_matrix
-from components.visualizer.plots.feature_maps import draw_feature_maps
-from components.visualizer.plots.mistakes import draw_mistakes
 from components.visualizer.plots.style import save, style
 from tests.support.html import read_html
+from tests.support.statements import changed
 
 
 def read_png(path: Path) -> NDArray[np.uint8]:
@@ -37,8 +32,6 @@ def read_png(path: Path) -> NDArray[np.uint8]:
 
 
 def evaluation_of(classes: int, wrong: int) -> Evaluation:
-    from components.artifacts import Blessing
-
     random = np.random.default_rng(0)
     labels = np.arange(classes * 20) % classes
     predictions = labels.copy()
@@ -73,10 +66,15 @@ def test_confusion_matrix_of_any_number_of_classes(tmp_path: Path, classes: int,
 
 @pytest.mark.parametrize("classes", [2, 10, 100])
 def test_class_distribution_of_any_number_of_classes(tmp_path: Path, classes: int) -> None:
-    counts = {split: (size,) * classes for split, size in (("train", 100), ("validation", 10), ("test", 20))}
+    examples: Examples = make_inputs(tmp_path)[Examples].artifact
+    sizes = {"train": 100, "validation": 10, "test": 20}
+    splits = {
+        name: changed(split, count=sizes[name] * classes, label_counts=(sizes[name],) * classes)
+        for name, split in examples.splits.items()
+    }
     names = tuple(f"class {label}" for label in range(classes))
     with style():
-        figure = draw_class_distribution(ClassDistribution("some set", names, counts))
+        figure = draw_class_distribution(changed(examples, class_names=names, splits=splits))
         save(figure, tmp_path / "classes.png")
     assert len(figure.axes) == 3
     assert [len(axes.patches) for axes in figure.axes] == [classes] * 3
@@ -103,7 +101,7 @@ def test_feature_maps_of_any_number_of_filters(tmp_path: Path, filters: int) -> 
     maps = np.random.default_rng(0).normal(size=(1, 12, 12, filters)).astype(np.float32)
     image = TestImage(0, "seven", maps[0, ..., :1])
     with style():
-        figure = draw_feature_maps(FeatureMaps((image,), (ConvolutionOutput("convolution_1", maps),)))
+        figure = draw_feature_maps(FeatureMaps((image,), (maps,)))
         save(figure, tmp_path / "maps.png")
     assert read_png(tmp_path / "maps.png").shape[1] > 1000
 

@@ -1,7 +1,5 @@
 """The report: complete, in order, self-contained, and safe with any text in the data."""
 
-from __future__ import annotations
-
 import dataclasses
 import re
 from itertools import pairwise
@@ -15,7 +13,7 @@ from components.artifacts.figures import REPORT_LINKS_PLACEHOLDER, REPORT_RUN_PL
 from components.testing.contract import make_inputs
 from components.visualizer.figure_data import ConfidentMistakes
 from components.visualizer.format import MINUS, TIMES
-from components.visualizer.report.charts.scale import round_values
+from components.visualizer.report.drawing import round_values
 from components.visualizer.report_data import ReportData
 from tests.support.html import Element, read_html
 from tests.support.report_data import full_report_data, minimal_report_data, report_html

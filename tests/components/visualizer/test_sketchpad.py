@@ -1,7 +1,5 @@
 """The network in the page of the report, and the ink layout of a data set."""
 
-from __future__ import annotations
-
 import json
 import re
 from pathlib import Path
@@ -80,14 +78,14 @@ def network_with(kind: str, settings: dict[str, Any]) -> Any:
     return keras.Sequential([keras.Input((8, 8, 1)), getattr(layers, kind)(**settings), *end])
 
 
+Linear = tuple[Stored[Model], NDArray[np.float32]]
+
+
 @pytest.fixture
-def linear(tmp_path: Path) -> tuple[Stored[Model], NDArray[np.float32]]:
+def linear(tmp_path: Path) -> Linear:
     made = make_inputs(tmp_path)
     transformed: Stored[TransformedExamples] = made[TransformedExamples]
     return made[Model], read_scaled(transformed, transformed.artifact.splits.test).images
-
-
-Linear = tuple[Stored[Model], NDArray[np.float32]]
 
 
 def test_the_same_model_gives_the_same_section(linear: Linear) -> None:

@@ -1,7 +1,5 @@
 """`export`: write a sealed model in deployment formats, without training it again."""
 
-from __future__ import annotations
-
 import json
 import shutil
 import signal

@@ -1,7 +1,5 @@
 """Configurations: extending, overriding, and mistakes reported with file and line."""
 
-from __future__ import annotations
-
 import json
 from pathlib import Path
 from typing import Any

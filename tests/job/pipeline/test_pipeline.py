@@ -1,7 +1,5 @@
 """The pipeline as a Python object: components are replaced by argument, and checked at once."""
 
-from __future__ import annotations
-
 from pathlib import Path
 from typing import Any
 

@@ -1,7 +1,5 @@
 """The run's own section in the report and in the model card."""
 
-from __future__ import annotations
-
 from collections.abc import Callable
 from pathlib import Path
 
@@ -15,10 +13,11 @@ from components.visualizer.model_card import render_card
 from job.reporters.run_section import add_run_to_card, add_run_to_report
 from job.store.records import RunRecord
 from job.store.runs import Runs
-from job.store.source_code import find_modules
+from job.store.source_code import DATA_SUFFIXES, find_modules
 from tests.conftest import FAKES, SLOTS, Command, WriteConfig
 from tests.support.html import Element, read_html
 from tests.support.markdown import Part, read_markdown, to_html
+from tests.support.processes import REPOSITORY
 from tests.support.report_data import COMMAND, read_statements, run_record
 
 PAGE = f"<main><ul>{REPORT_LINKS_PLACEHOLDER}</ul>{REPORT_RUN_PLACEHOLDER}</main>"
@@ -110,7 +109,7 @@ def test_only_a_full_disk_makes_an_unwritten_report_fatal(
 @pytest.mark.parametrize(
     ("pusher", "exit_code", "sentence"),
     [
-        ("BrokenPusher", 1, "The run failed in the pusher, with exit code 1: a defect: ZeroDivisionError"),
+        ("BrokenPusher", 1, "The run failed in the pusher, with exit code 1: internal error: ZeroDivisionError"),
         ("EndedPusher", 143, "The run was terminated in the pusher, with exit code 143: termination was requested"),
     ],
 )
@@ -127,7 +126,7 @@ def test_documents_say_how_a_run_ended_after_them(
     assert sentence in Path(outcome.record["model_card"]).read_text()
 
 
-@pytest.mark.parametrize("error", [StorageError("no space"), PermissionError("not allowed"), KeyError("a defect")])
+@pytest.mark.parametrize("error", [StorageError("no space"), PermissionError("not allowed"), KeyError("oh")])
 def test_an_unwritten_report_does_not_hide_the_failure(
     mnist_job: Command, config: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, error: Exception
 ) -> None:
@@ -231,4 +230,9 @@ def test_documents_without_placeholders_stay_unchanged() -> None:
 
 
 def test_template_edits_change_the_visualizers_fingerprint() -> None:
-    assert {"components.visualizer.report", "components.visualizer.report.sections"} <= set(find_modules(Visualizer))
+    packages = {f"components.visualizer.{name}" for name in ("model_card", "report", "report.sections", "sketchpad")}
+    folders = {
+        path.parent for path in (REPOSITORY / "components/visualizer").rglob("*") if path.suffix in DATA_SUFFIXES
+    }
+    modules = find_modules(Visualizer)
+    assert {modules[name].parent for name in packages} == folders, "a template is in another package"

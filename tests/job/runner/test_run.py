@@ -1,7 +1,5 @@
 """Runs of fake components: caching and its reasons, records, and exit codes."""
 
-from __future__ import annotations
-
 import json
 from pathlib import Path
 from typing import Any
@@ -227,7 +225,7 @@ BREAKS = """
 from components.testing import FakeTrainer
 from components.base.errors import DataError
 
-class Defective(FakeTrainer):
+class Broken(FakeTrainer):
     def run(self, context, /, *, transformed: "Stored[TransformedExamples]") -> "Model":
         print("a library prints")
         raise ZeroDivisionError("oh")
@@ -263,8 +261,8 @@ def breaks(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
 @pytest.mark.parametrize(
     ("name", "exit_code", "message"),
     [
-        ("Defective", 1, "a defect: ZeroDivisionError: oh"),
-        ("Leaving", 1, "a defect: SystemExit: 0"),
+        ("Broken", 1, "internal error: ZeroDivisionError: oh"),
+        ("Leaving", 1, "internal error: SystemExit: 0"),
         ("Disappointed", 3, "the images are upside down"),
         ("Untrue", 1, "returned TransformedExamples"),
     ],

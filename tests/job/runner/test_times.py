@@ -1,7 +1,5 @@
 """Durations of a run by step and part: recorded, printed and logged."""
 
-from __future__ import annotations
-
 import io
 import json
 import time

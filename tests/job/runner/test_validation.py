@@ -1,7 +1,5 @@
 """A job on anomalous data: messages, exit codes, and the configured levels."""
 
-from __future__ import annotations
-
 import json
 from pathlib import Path
 from typing import Any

@@ -1,7 +1,5 @@
 """Garbage collection deletes only what no kept run needs, and only with --delete."""
 
-from __future__ import annotations
-
 import json
 import os
 import shutil

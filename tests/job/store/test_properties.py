@@ -1,7 +1,5 @@
 """Property tests: written values read back equal, and any bytes either parse or raise the documented error."""
 
-from __future__ import annotations
-
 import contextlib
 import json
 import string

@@ -1,7 +1,5 @@
 """The store and its manifests: artifacts are sealed once and verified on every read."""
 
-from __future__ import annotations
-
 import json
 import os
 import shutil
@@ -17,7 +15,6 @@ from components.base.hashing import value_sha256
 from components.testing import FakeExampleGen
 from job.pipeline.slots import SLOTS
 from job.store.fingerprint import FingerprintInputs, Producer, fingerprint_inputs
-from job.store.integrity import verify
 from job.store.manifest import SCHEMA_VERSION, Manifest
 from job.store.store import SealedArtifact, Store
 
@@ -207,7 +204,7 @@ def test_sealing_quarantines_a_damaged_artifact(store: Store) -> None:
     sealed = seal(store)
     flip_data(sealed.directory)
     assert seal(store).manifest == sealed.manifest
-    verify(sealed.directory, store.read(SLOT, sealed.directory).manifest)
+    store.read(SLOT, sealed.directory).verify()
     assert len(list(sealed.directory.parent.glob("*.quarantined-1"))) == 1
 
 
@@ -228,7 +225,7 @@ def test_different_result_is_quarantined(store: Store) -> None:
         other = FakeExampleGen(FakeExampleGen.Config(seed=9)).run(Context(output=stage.files))
         kept = store.seal(SLOT, key, other, warnings.append)
     assert kept == sealed, "another run may be reading it"
-    verify(sealed.directory, sealed.manifest)
+    sealed.verify()
     (quarantined,) = sealed.directory.parent.glob("*.quarantined-1")
     assert (quarantined / "train.parquet").read_bytes() != (sealed.directory / "train.parquet").read_bytes()
     assert "is not deterministic" in warnings[0]

@@ -214,7 +214,7 @@ def test_long_values_are_cut_and_many_are_batched(track: Track, tmp_path: Path, 
     failed = track({"trainer": {"use": "tests.support.components:TalkativeTrainer"}})
     assert failed.exit_code == 1
     run = run_of(store, tmp_path.name, failed.record["run_id"])
-    headline = "a defect: RuntimeError: "
+    headline = "internal error: RuntimeError: "
     assert run.data.tags["failure"] == headline + "x" * (MAX_TAG_LENGTH - len(headline) - 1) + "…"
     assert run.info.status == "FAILED"
 

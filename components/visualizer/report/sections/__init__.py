@@ -1,6 +1,4 @@
-"""The sections of the report: one module with the text and charts, and one template, for each."""
-
-from __future__ import annotations
+"""The sections of the report: the text and charts of each, and one template for each."""
 
 from pathlib import Path
 from typing import Any

@@ -1,7 +1,5 @@
 """Calibration: how well the confidence of the predictions agrees with their accuracy."""
 
-from __future__ import annotations
-
 import math
 from collections.abc import Sequence
 
@@ -9,9 +7,8 @@ from markupsafe import Markup
 
 from components.artifacts import Calibration, Evaluation, ReliabilityBin
 from components.visualizer.format import TextTable, interval_text, percent
-from components.visualizer.report.charts import Chart, Series, bar_chart
-from components.visualizer.report.charts.chart import REFERENCE, Plot, line, marker
-from components.visualizer.report.charts.scale import Scale
+from components.visualizer.report.charts import Series, bar_chart
+from components.visualizer.report.drawing import REFERENCE, Chart, Plot, Scale, line, marker
 from components.visualizer.report.sections import render_section
 from components.visualizer.report_data import ReportData
 
@@ -20,27 +17,13 @@ MAX_RELIABILITY_TICKS = 6
 
 def render_calibration(report: ReportData) -> Markup:
     """Return the section, without charts if the evaluation has no calibration."""
-    error, calibration = calibration_error_text(report.evaluation), report.evaluation.calibration
-    if calibration is None:
-        return render_section("calibration", error=error, charts=())
-    bins = calibration.reliability
-    reliability = _reliability_diagram(bins)
-    counts = bar_chart(
-        title="Predictions by confidence (logarithmic scale)",
-        alt="Number of test images by the confidence of their prediction, on a logarithmic scale.",
-        names=tuple(f"{each.high * 100:.0f}" for each in bins),
-        x_name="confidence up to, in per cent",
-        series=[Series("images", tuple(float(each.count) for each in bins), 1)],
-        format_value="{:,.0f}".format,
-        table=reliability.table,
-        logarithmic=True,
-    )
+    evaluation, calibration = report.evaluation, report.evaluation.calibration
     return render_section(
         "calibration",
-        error=error,
-        charts=(reliability, counts),
-        temperature=temperature_text(calibration),
-        temperature_table=temperature_table(calibration),
+        error=calibration_error_text(evaluation),
+        charts=_charts(calibration.reliability) if calibration else (),
+        temperature=calibration and temperature_text(calibration),
+        temperature_table=calibration and temperature_table(calibration),
     )
 
 
@@ -72,6 +55,21 @@ def temperature_table(calibration: Calibration) -> TextTable:
             ("calibration error", percent(calibration.unscaled_error), percent(calibration.scaled_error)),
         ),
     )
+
+
+def _charts(bins: Sequence[ReliabilityBin]) -> tuple[Chart, Chart]:
+    reliability = _reliability_diagram(bins)
+    counts = bar_chart(
+        title="Predictions by confidence (logarithmic scale)",
+        alt="Number of test images by the confidence of their prediction, on a logarithmic scale.",
+        names=tuple(f"{each.high * 100:.0f}" for each in bins),
+        x_name="confidence up to, in per cent",
+        series=[Series("images", tuple(float(each.count) for each in bins), 1)],
+        format_value="{:,.0f}".format,
+        table=reliability.table,
+        logarithmic=True,
+    )
+    return reliability, counts
 
 
 def _reliability_diagram(bins: Sequence[ReliabilityBin]) -> Chart:

@@ -1,17 +1,16 @@
 """The data: splits, classes, anomalies, and drift from the baseline's data."""
 
-from __future__ import annotations
+from collections.abc import Callable
 
 from markupsafe import Markup
 
 from components.artifacts import Anomaly, Examples, ExamplesSplit, TransformedExamples
-from components.visualizer.figure_data import ClassDistribution
 from components.visualizer.format import TextTable, counted, image_size, listed, percent, short_percent
-from components.visualizer.report.charts import Chart, Series, bar_chart, line_chart
+from components.visualizer.report.charts import Series, bar_chart, line_chart
+from components.visualizer.report.drawing import Chart
 from components.visualizer.report.sections import render_section
 from components.visualizer.report_data import ReportData
 
-MAX_GREY_VALUE = 255
 MAX_ANOMALY_EXAMPLES = 6
 
 
@@ -22,9 +21,10 @@ def render_data(report: ReportData) -> Markup:
         "data",
         summary=dataset_text(examples),
         splits=split_table(examples),
-        charts=(_class_chart(ClassDistribution.from_examples(examples)), _grey_value_chart(examples)),
+        charts=(_class_chart(examples), _grey_value_chart(examples)),
         overlap=overlap_text(report.transformed),
-        anomalies=[(anomaly, anomaly_examples(anomaly)) for anomaly in examples.anomalies],
+        anomalies=examples.anomalies,
+        anomaly_examples=anomaly_examples,
         drift=drift_table(examples),
     )
 
@@ -53,19 +53,15 @@ def split_table(examples: Examples) -> TextTable:
     return TextTable(columns, tuple(row(name, split) for name, split in examples.splits.items()))
 
 
-def class_table(distribution: ClassDistribution) -> TextTable:
+def class_table(examples: Examples) -> TextTable:
     """Return the number and share of images of each class in each split."""
-    rows = tuple(
-        (
-            name,
-            *(
-                f"{counts[label]:,} ({percent(counts[label] / sum(counts), 1)})"
-                for counts in distribution.counts.values()
-            ),
-        )
-        for label, name in enumerate(distribution.class_names)
-    )
-    return TextTable(("Class", *distribution.counts), rows)
+    splits = examples.splits.items()
+
+    def cell(split: ExamplesSplit, label: int) -> str:
+        return f"{split.label_counts[label]:,} ({percent(split.label_counts[label] / split.count, 1)})"
+
+    rows = ((name, *(cell(split, label) for _, split in splits)) for label, name in enumerate(examples.class_names))
+    return TextTable(("Class", *(name for name, _ in splits)), tuple(rows))
 
 
 def overlap_text(transformed: TransformedExamples) -> str:
@@ -102,36 +98,37 @@ def drift_table(examples: Examples) -> TextTable | None:
     return TextTable(("Distribution", "Distance", "Limit", "Method", "Result"), rows)
 
 
-def _shares(counts: dict[str, tuple[int, ...]]) -> list[Series]:
-    return [
-        Series(name, tuple(count / sum(of_split) for count in of_split), style)
-        for style, (name, of_split) in enumerate(counts.items(), start=1)
-    ]
-
-
-def _class_chart(distribution: ClassDistribution) -> Chart:
+def _class_chart(examples: Examples) -> Chart:
     return bar_chart(
         title="Class distribution",
         alt="Share of each class in the training, validation and test split.",
-        names=distribution.class_names,
+        names=examples.class_names,
         x_name="class",
-        series=_shares(distribution.counts),
+        series=_shares(examples, lambda split: split.label_counts),
         format_value=short_percent,
-        table=class_table(distribution),
+        table=class_table(examples),
     )
 
 
 def _grey_value_chart(examples: Examples) -> Chart:
-    series = _shares({name: split.ink_histogram for name, split in examples.splits.items()})
-    bins = len(series[0].values)
-    used = max(n for each in series for n, share in enumerate(each.values) if share) + 1
+    bins = len(examples.splits.train.ink_histogram)
+    used = max(n for _, split in examples.splits.items() for n, count in enumerate(split.ink_histogram) if count) + 1
+    series = _shares(examples, lambda split: split.ink_histogram[:used])
     return line_chart(
         title="Mean grey value of the images",
         alt="Share of images by the mean of their pixels, for each split.",
-        x=[round(MAX_GREY_VALUE * (n + 0.5) / bins, 1) for n in range(used)],
+        x=[round(255 * (n + 0.5) / bins, 1) for n in range(used)],
         x_name="mean grey value, 0 to 255",
-        series=[Series(each.name, each.values[:used], each.style) for each in series],
-        limits=(0.0, 1.04 * max(share or 0 for each in series for share in each.values)),
+        series=series,
+        limits=(0.0, 1.04 * max(share for each in series for share in each.values)),
         format_value=short_percent,
         format_cell=lambda share: percent(share, 1),
     )
+
+
+def _shares(examples: Examples, counts: Callable[[ExamplesSplit], tuple[int, ...]]) -> list[Series]:
+    """Return one series a split: its counts, divided by their sum."""
+    return [
+        Series(name, tuple(count / sum(counts(split)) for count in counts(split)), style)
+        for style, (name, split) in enumerate(examples.splits.items(), start=1)
+    ]

@@ -1,7 +1,5 @@
 """The model card as a section: the Markdown of the card as HTML in the style of the page."""
 
-from __future__ import annotations
-
 from collections.abc import Iterator, Sequence
 
 from markdown_it import MarkdownIt
@@ -11,9 +9,6 @@ from markupsafe import Markup
 from components.artifacts.figures import CARD_RUN_PLACEHOLDER
 from components.visualizer.format import SPACE
 from components.visualizer.report.sections import render_section
-
-HEADING_TOKENS = 3
-"""A heading is three tokens: open, content, close."""
 
 
 def render_model_card(card: str) -> Markup:
@@ -30,7 +25,7 @@ def card_html(card: str) -> Markup:
     parser = MarkdownIt("commonmark", {"html": False}).enable("table")
     tokens = parser.parse(card.replace(CARD_RUN_PLACEHOLDER, "").replace(" %", f"{SPACE}%"))
     if tokens and tokens[0].tag == "h1":
-        tokens = tokens[HEADING_TOKENS:]
+        tokens = tokens[3:]  # a heading is three tokens: open, content, close
     for token in tokens:
         if token.type.startswith("heading"):
             token.tag = f"h{int(token.tag[1]) + 1}"

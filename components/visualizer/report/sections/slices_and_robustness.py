@@ -1,38 +1,37 @@
 """Slices and robustness: accuracy on parts of the test images, and on corrupted test images."""
 
-from __future__ import annotations
-
 from collections.abc import Iterable
-from typing import Any
 
 from markupsafe import Markup
 
 from components.artifacts import SEVERITIES, CorruptionCurve, Evaluation, Robustness, Slice
 from components.visualizer.format import TextTable, counted, interval_limits, percent, short_percent
-from components.visualizer.report.charts import Chart, IntervalRow, Series, interval_chart, line_chart
+from components.visualizer.report.charts import IntervalRow, Series, interval_chart, line_chart
+from components.visualizer.report.drawing import Chart
 from components.visualizer.report.sections import render_section
 from components.visualizer.report_data import ReportData
 
 
 def render_slices_and_robustness(report: ReportData) -> Markup:
     """Return the section; empty if the evaluation has neither."""
-    evaluation, robustness = report.evaluation, report.evaluation.robustness
-    if not evaluation.slices and robustness is None:
+    evaluation, slices, robustness = report.evaluation, report.evaluation.slices, report.evaluation.robustness
+    if not slices and robustness is None:
         return Markup()
-    values: dict[str, Any] = {"slices": "", "robustness": ""}
-    if evaluation.slices:
-        values |= {
-            "slices": slices_text(evaluation),
-            "worst_slices": _slice_chart(evaluation),
-            "all_slices": slice_table(slices_worst_first(evaluation)),
-        }
-    if robustness is not None:
-        values |= {
-            "robustness": robustness_text(robustness),
-            "corruptions": _corruption_charts(robustness),
-            "robustness_table": robustness_table(robustness),
-        }
-    return render_section("slices_and_robustness", **values)
+    return render_section(
+        "slices_and_robustness",
+        slices=slices
+        and {
+            "text": slices_text(evaluation),
+            "chart": _slice_chart(evaluation),
+            "table": slice_table(slices_worst_first(evaluation)),
+        },
+        robustness=robustness
+        and {
+            "text": robustness_text(robustness),
+            "charts": _corruption_charts(robustness),
+            "table": robustness_table(robustness),
+        },
+    )
 
 
 def slices_worst_first(evaluation: Evaluation) -> tuple[Slice, ...]:
@@ -103,10 +102,7 @@ def _slice_chart(evaluation: Evaluation) -> Chart:
     return interval_chart(
         title="Worst slices",
         alt=f"Accuracy of the {len(worst)} worst slices, with intervals: {names}.",
-        rows=[
-            IntervalRow(each.key, each.accuracy, each.accuracy_interval.low, each.accuracy_interval.high)
-            for each in worst
-        ],
+        rows=[IntervalRow(each.key, each.accuracy, each.accuracy_interval) for each in worst],
         table=slice_table(worst),
         reference=accuracy,
         reference_name=f"all images: {percent(accuracy)}",

@@ -1,14 +1,20 @@
 """The verdict: headline, checks, comparison with the baseline, and all metrics."""
 
-from __future__ import annotations
-
 from markupsafe import Markup
 
 from components.artifacts import RUBBER_STAMPED, Evaluation
+from components.visualizer.figure_data import ConfusionMatrix
 from components.visualizer.format import SPACE, TextTable, counted, interval_text, metric_bound, percent, plain_number
-from components.visualizer.report.charts import Chart, IntervalRow, interval_chart
-from components.visualizer.report.checks import check_bounds, check_rows, check_title
-from components.visualizer.report.metrics import baseline_comparison, baseline_table, metrics_table
+from components.visualizer.report.charts import IntervalRow, interval_chart
+from components.visualizer.report.drawing import Chart
+from components.visualizer.report.metrics import (
+    baseline_comparison,
+    baseline_table,
+    check_bounds,
+    check_title,
+    checks_table,
+    metrics_table,
+)
 from components.visualizer.report.sections import render_section
 from components.visualizer.report_data import ReportData, Statements
 
@@ -19,15 +25,15 @@ MAX_CHECKS = 12
 def render_verdict(report: ReportData) -> Markup:
     """Return the section, with the heading of the page."""
     evaluation = report.evaluation
-    metrics, baseline, checks = evaluation.metrics, evaluation.baseline, check_rows(evaluation.blessing)
+    metrics, baseline, checks = evaluation.metrics, evaluation.baseline, checks_table(evaluation.blessing).rows
     return render_section(
         "verdict",
         title=report.examples.source.title,
         headline=headline(report),
         introduction=introduction(report),
-        blessed=evaluation.blessing.verdict == "BLESSED",
+        blessing=evaluation.blessing,
         stamp=stamp(evaluation),
-        rubber_stamped=RUBBER_STAMPED if evaluation.blessing.rubber_stamped else "",
+        rubber_stamped=RUBBER_STAMPED,
         accuracy_chart=_accuracy_chart(evaluation),
         checks=checks[:MAX_CHECKS],
         more_checks=checks[MAX_CHECKS:],
@@ -58,11 +64,11 @@ def headline(statements: Statements) -> str:
 def introduction(statements: Statements) -> str:
     """Return the most important facts in a paragraph."""
     metrics, model = statements.evaluation.metrics, statements.model
-    interval = metrics.accuracy_interval
+    interval, matrix = metrics.accuracy_interval, ConfusionMatrix.from_evaluation(statements.evaluation)
     text = (
         f"A {statements.model_kind} with {model.parameters:,} parameters, trained for "
         f"{counted(len(model.history), 'epoch')} on {counted(statements.examples.splits.train.count, 'image')}, "
-        f"misclassifies {statements.mistake_count:,} of {counted(metrics.count, 'test image')}. The "
+        f"misclassifies {matrix.mistakes.sum():,} of {counted(metrics.count, 'test image')}. The "
         f"{percent(interval.confidence, 0)} confidence interval of its accuracy is {percent(interval.low)} to "
         f"{percent(interval.high)}."
     )
@@ -89,14 +95,11 @@ def infra_validation_text(evaluation: Evaluation) -> str:
 
 def _accuracy_chart(evaluation: Evaluation) -> Chart:
     """Return the accuracy with its interval, the required accuracy, and the baseline if there is one."""
-    models = [("this model", evaluation.metrics, 1)]
-    if evaluation.baseline is not None:
-        models.append(("baseline", evaluation.baseline.metrics, 2))
-    rows = [
-        IntervalRow(name, metrics.accuracy, metrics.accuracy_interval.low, metrics.accuracy_interval.high, style)
-        for name, metrics, style in models
-    ]
-    cells = [(name, percent(metrics.accuracy), interval_text(metrics.accuracy_interval)) for name, metrics, _ in models]
+    metrics, baseline = evaluation.metrics, evaluation.baseline
+    rows = [IntervalRow("this model", metrics.accuracy, metrics.accuracy_interval)]
+    if baseline is not None:
+        rows.append(IntervalRow("baseline", baseline.metrics.accuracy, baseline.metrics.accuracy_interval, style=2))
+    cells = tuple((row.name, percent(row.value), interval_text(row.interval)) for row in rows)
     required = next(
         (
             check.minimum
@@ -105,14 +108,14 @@ def _accuracy_chart(evaluation: Evaluation) -> Chart:
         ),
         None,
     )
-    confidence = percent(evaluation.metrics.accuracy_interval.confidence, 0)
     bound = "" if required is None else metric_bound("accuracy", required)
+    confidence = percent(metrics.accuracy_interval.confidence, 0)
     alt = f"Accuracy on the test images, with its {confidence} confidence interval."
     return interval_chart(
         title="Accuracy on the test images",
         alt=f"{alt} The required accuracy is {bound}." if bound else alt,
         rows=rows,
-        table=TextTable(("", "accuracy", "interval"), tuple(cells)),
+        table=TextTable(("", "accuracy", "interval"), cells),
         reference=required,
         reference_name=f"required: {bound}",
     )

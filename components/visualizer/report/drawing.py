@@ -1,14 +1,12 @@
-"""Chart: an SVG drawing with a description and a table of its values, and the elements that charts consist of."""
+"""The elements of charts: scales and axes, SVG shapes with hover areas, and the finished Chart."""
 
-from __future__ import annotations
-
+import math
 from collections.abc import Callable, Iterable, Sequence
 from dataclasses import dataclass, field
 
 from markupsafe import Markup
 
 from components.visualizer.format import TextTable
-from components.visualizer.report.charts.scale import Scale
 
 WIDTH = 360
 """Width of a drawing in pixels at its nominal font size: that of a phone screen."""
@@ -17,17 +15,8 @@ REFERENCE = 0
 
 
 @dataclass(frozen=True)
-class Series:
-    """One row of values; `style` is a number in the page's palette, from 1."""
-
-    name: str
-    values: tuple[float | None, ...]
-    style: int
-
-
-@dataclass(frozen=True)
 class Chart:
-    """A drawing with its title, values and legend."""
+    """A drawing with its title, the table of its values, and its legend."""
 
     title: str
     drawing: Markup
@@ -36,6 +25,59 @@ class Chart:
     """Style and name of each series."""
     small: bool = False
     """Whether the chart is one of many small ones."""
+
+
+@dataclass(frozen=True)
+class Scale:
+    """Maps values from `low`..`high` to pixels from `start`..`end`, linearly or logarithmically."""
+
+    low: float
+    high: float
+    start: float
+    end: float
+    logarithmic: bool = False
+
+    def __call__(self, value: float) -> float:
+        """Return the pixel of a value, to a hundredth: more digits would only make the page larger."""
+        low, high, position = (self._transformed(number) for number in (self.low, self.high, value))
+        share = (position - low) / (high - low) if high > low else 0.5
+        return round(self.start + share * (self.end - self.start), 2)
+
+    def ticks(self, max_ticks: int = 5) -> list[float]:
+        """Return the round values that an axis labels, about `max_ticks` at most."""
+        if self.logarithmic:
+            return [10.0**power for power in range(math.ceil(math.log10(self.high)) + 1) if 10.0**power <= self.high]
+        return round_values(self.low, self.high, max_ticks)
+
+    def _transformed(self, value: float) -> float:
+        return math.log10(max(value, self.low)) if self.logarithmic else value
+
+
+def round_values(low: float, high: float, max_values: int) -> list[float]:
+    """Return the multiples of 1, 2 or 5 times a power of ten from `low` to `high`, at most `max_values` of them.
+
+    >>> round_values(0.0, 1.0, 6)
+    [0.0, 0.2, 0.4, 0.6, 0.8, 1.0]
+    >>> round_values(1, 30, 5)
+    [10, 20, 30]
+    """
+    if high <= low:
+        return [low]
+    power = 10.0 ** math.floor(math.log10((high - low) / max_values))
+    for step in (power, 2 * power, 5 * power, 10 * power, 20 * power):
+        first, last = math.ceil(low / step - 1e-9), math.floor(high / step + 1e-9)
+        if last - first < max_values:
+            return [round(step) * n if step >= 1 else round(n * step, 12) for n in range(first, last + 1)]
+    return [low, high]
+
+
+def padded_limits(
+    values: Sequence[float], *, minimum: float = -math.inf, maximum: float = math.inf
+) -> tuple[float, float]:
+    """Return axis limits with some padding around the values, within `minimum` and `maximum`."""
+    low, high = min(values), max(values)
+    padding = 0.06 * (high - low) or 0.05 * abs(high) or 0.05
+    return max(minimum, low - padding), min(maximum, high + padding)
 
 
 def text(x: float, y: float, content: str, css: str = "tick", anchor: str = "middle") -> Markup:
@@ -67,12 +109,6 @@ def hover_area(x: float, y: float, width: float, height: float, readout: str) ->
     ).format(readout, x, y, width, height, readout)
 
 
-def svg(width: float, height: float, alt: str, parts: Iterable[Markup]) -> Markup:
-    """Return a drawing that scales to the width of its container; `alt` describes it to screen readers."""
-    content = Markup("").join(parts)
-    return Markup('<svg viewBox="0 0 {} {}" role="img" aria-label="{}">{}</svg>').format(width, height, alt, content)
-
-
 @dataclass
 class Plot:
     """A drawing with a y axis on the left and labels below, to which a chart adds its parts."""
@@ -102,10 +138,13 @@ class Plot:
         self.parts += [text(x, self.bottom + 15, label) for x, label in labels]
         self.parts.append(text((self.left + self.right) / 2, self.height - 4, name, "name"))
 
-    def add_hover_bands(self, edges: Sequence[tuple[float, float]], table: TextTable) -> None:
+    def add_hover_bands(self, edges: Iterable[tuple[float, float]], table: TextTable) -> None:
         """Add one hover area for each row of the table, between its left and right edge."""
         for row, (left, right) in enumerate(edges):
             self.parts.append(hover_area(left, self.top, right - left, self.bottom - self.top, table.readout(row)))
 
     def svg(self, alt: str) -> Markup:
-        return svg(self.width, self.height, alt, self.parts)
+        """Return the drawing, which scales to the width of its container; `alt` describes it to screen readers."""
+        return Markup('<svg viewBox="0 0 {} {}" role="img" aria-label="{}">{}</svg>').format(
+            self.width, self.height, alt, Markup("").join(self.parts)
+        )

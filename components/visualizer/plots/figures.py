@@ -1,0 +1,210 @@
+"""The figures of a run as PNG files, drawn with matplotlib."""
+
+from collections.abc import Callable, Iterator, Sequence
+from typing import Any
+
+import numpy as np
+import seaborn as sns
+from matplotlib.figure import Figure
+from matplotlib.ticker import MaxNLocator, PercentFormatter
+
+from components import artifacts
+from components.artifacts import Examples, Model
+from components.visualizer.figure_data import ConfidentMistakes, ConfusionMatrix, FeatureMaps, learning_curves
+from components.visualizer.plots.style import BLUE, FAINT, GREEN, INK, ORANGE, VERMILION, new_figure, set_title
+from components.visualizer.report_data import ReportData
+
+COLUMNS = 8
+"""Images side by side in a figure."""
+MAX_ANNOTATED_CLASSES = 25
+MAX_CLASS_LABELS = 60
+MAX_MAPS = 64
+NO_TICKS: dict[str, Any] = {"xticks": (), "yticks": ()}
+"""For axes of images: matplotlib lays out even invisible ticks, which would take most of the drawing time."""
+
+
+def draw_figures(report: ReportData) -> Iterator[tuple[artifacts.Figure, Figure]]:
+    """Yield each figure and its drawing; feature maps are left out if the model has no convolution."""
+
+    def figure(name: str, title: str, alt: str) -> artifacts.Figure:
+        return artifacts.Figure(name=name, file=f"{name}.png", title=title, alt=alt)
+
+    alt = f"Loss and accuracy over {len(report.model.history)} epochs, training and validation."
+    yield figure("curves", "Learning curves", alt), draw_learning_curves(report.model)
+
+    matrix = ConfusionMatrix.from_evaluation(report.evaluation)
+    alt = f"True against predicted class on the test split; accuracy {report.evaluation.metrics.accuracy:.2%}."
+    yield figure("confusion_matrix", "Confusion matrix", alt), draw_confusion_matrix(matrix)
+
+    if (feature_maps := report.feature_maps) is not None:
+        filters, class_name = feature_maps.convolutions[0].shape[-1], feature_maps.images[0].class_name
+        alt = f"The output of the {filters} filters of the first convolution for an image of class {class_name}."
+        yield figure("feature_maps", "First convolution: feature maps", alt), draw_feature_maps(feature_maps)
+
+    alt = "The number of images of each class in the training, validation and test split."
+    yield figure("class_distribution", "Images of each class", alt), draw_class_distribution(report.examples)
+
+    alt = "Misclassified test images with true and predicted class, the most confident first."
+    yield figure("mistakes", "Most confident mistakes", alt), draw_mistakes(report.mistakes)
+
+
+def draw_learning_curves(model: Model) -> Figure:
+    """Return one panel a metric, with a line at the epoch whose weights the model has."""
+    figure = new_figure(9, 4.2)
+    panels = figure.subplots(1, 2)
+    curves = learning_curves(model)
+    for panel, curve in zip(panels, curves, strict=True):
+        for values, label, colour, marker in (
+            (curve.training, "training", BLUE, "o"),
+            (curve.validation, "validation", ORANGE, "s"),
+        ):
+            panel.plot(curve.epochs, values, color=colour, marker=marker, markersize=4, linewidth=1.8, label=label)
+        panel.axvline(curve.best_epoch, color=FAINT, linewidth=1, linestyle="--", zorder=0)
+        panel.set(title=curve.title, xlabel="epoch")
+        panel.xaxis.set_major_locator(MaxNLocator(integer=True, min_n_ticks=1))
+        panel.grid(axis="y", color="#EEEEEE")
+    if panels[0].get_ylim()[0] > 0:
+        panels[0].set_ylim(bottom=0)
+    panels[1].yaxis.set_major_formatter(PercentFormatter(xmax=1))
+    best = model.best_epoch
+    if len(model.history) > 1:
+        panels[1].annotate(
+            f"best epoch: {best}",
+            (best, panels[1].get_ylim()[0]),
+            xytext=(-4, 4),
+            textcoords="offset points",
+            ha="right" if best > 1 else "left",
+            fontsize=9,
+            color=INK,
+        )
+    panels[0].legend(loc="upper right")
+    set_title(figure, "Learning curves", f"validation accuracy {model.best.val_accuracy:.2%} at epoch {best}")
+    return figure
+
+
+def draw_confusion_matrix(matrix: ConfusionMatrix) -> Figure:
+    """Return the matrix with mistakes in colour; a coloured diagonal would hide them, so it is grey."""
+    classes = len(matrix.class_names)
+    annotate = classes <= MAX_ANNOTATED_CLASSES
+    side = float(np.clip(0.62 * classes, 5, 13))
+    figure = new_figure(side + 1.2, side + 0.9)
+    axes = figure.subplots()
+    diagonal = np.eye(classes, dtype=bool)
+    most_mistakes = int(matrix.mistakes.max())
+    sns.heatmap(
+        matrix.mistakes,
+        mask=diagonal,
+        ax=axes,
+        cmap="Oranges",
+        vmin=0,
+        vmax=max(1, most_mistakes),
+        square=True,
+        linewidths=0.5 if annotate else 0,
+        linecolor="#F4F4F4",
+        cbar_kws={"label": "images", "shrink": 0.7, "ticks": MaxNLocator(6, integer=True, min_n_ticks=1)},
+    )
+    if annotate:
+        for (row, column), count in np.ndenumerate(matrix.counts):
+            if count:
+                dark = row != column and count > 0.6 * most_mistakes
+                axes.text(
+                    column + 0.5, row + 0.5, f"{count:,}", ha="center", va="center", fontsize=9,
+                    color="white" if dark else "#333333",
+                )  # fmt: skip
+    axes.pcolormesh(np.where(diagonal, 1.0, np.nan), cmap="Greys", vmin=0, vmax=6, zorder=0)
+    _label_classes(axes.set_xticks, matrix.class_names, offset=0.5, rotate=True)
+    _label_classes(axes.set_yticks, matrix.class_names, offset=0.5)
+    axes.set(xlabel="predicted", ylabel="true")
+    wrong, total = int(matrix.mistakes.sum()), matrix.image_count
+    set_title(figure, "Confusion matrix", f"{wrong:,} of {total:,} test images misclassified ({wrong / total:.2%})")
+    return figure
+
+
+def draw_feature_maps(feature_maps: FeatureMaps) -> Figure:
+    """Return the first image and, beside it, one map a filter, all on one scale around zero."""
+    image, maps = feature_maps.images[0], feature_maps.convolutions[0][0]
+    filters = maps.shape[-1]
+    shown = min(filters, MAX_MAPS)
+    rows = -(-shown // COLUMNS)
+    figure = new_figure(11, 0.95 * max(rows, 3) + 0.8)
+    [[left, right]] = figure.subfigures(1, 2, squeeze=False, width_ratios=(1, 2.9))
+    picture = left.subplots()
+    picture.imshow(image.image[..., 0], cmap="gray", vmin=0, vmax=1)
+    picture.set_axis_off()
+    picture.set_title(f"input: {image.class_name}", loc="center", fontsize=10, fontweight="normal")
+    limit = float(np.abs(maps).max()) or 1.0
+    grid = right.subplots(rows, COLUMNS, squeeze=False, subplot_kw=NO_TICKS)
+    for number, axes in enumerate(grid.flat):
+        axes.set_axis_off()
+        if number < shown:
+            drawn = axes.imshow(maps[..., number], cmap="RdBu_r", vmin=-limit, vmax=limit)
+    bar = right.colorbar(drawn, ax=grid, shrink=0.8, pad=0.02)
+    bar.set_label("activation")
+    bar.outline.set_visible(False)
+    note = f"{shown} of {filters} filters" if shown < filters else f"{filters} filters"
+    set_title(figure, "First convolution: feature maps", f"{note}; red is positive, blue is negative")
+    return figure
+
+
+def draw_class_distribution(examples: Examples) -> Figure:
+    """Return one panel a split and one bar a class; each panel has its own scale."""
+    classes, splits = len(examples.class_names), examples.splits.items()
+    figure = new_figure(min(14.0, max(7.0, 0.35 * classes + 2)), 6)
+    panels = figure.subplots(len(splits), 1, sharex=True)
+    for panel, (name, split), colour in zip(panels, splits, (BLUE, ORANGE, GREEN), strict=True):
+        panel.bar(range(classes), split.label_counts, color=colour, width=0.75)
+        panel.set_title(f"{name}: {split.count:,} images", fontsize=10)
+        panel.set_ylabel("images")
+        panel.grid(axis="y", color="#EEEEEE")
+        panel.set_axisbelow(True)
+        panel.locator_params(axis="y", nbins=4)
+    _label_classes(panels[-1].set_xticks, examples.class_names, max_labels=MAX_CLASS_LABELS, rotate=True)
+    panels[-1].set_xlabel("class")
+    set_title(figure, "Images of each class", examples.source.title)
+    return figure
+
+
+def draw_mistakes(mistakes: ConfidentMistakes) -> Figure:
+    """Return the misclassified images with true and predicted class, the most confident first."""
+    rows = max(1, -(-len(mistakes.shown) // COLUMNS))
+    figure = new_figure(11, 1.62 * rows + 0.7)
+    axes = figure.subplots()
+    axes.set_axis_off()
+    if not mistakes.shown:
+        figure.text(0.5, 0.4, f"none in {mistakes.image_count:,} test images", ha="center", fontsize=12)
+    for place, mistake in enumerate(mistakes.shown):
+        height, width = mistake.image.shape[:2]
+        gap, label_height = 0.12 * width, 0.42 * height
+        row, column = divmod(place, COLUMNS)
+        left, top = column * (width + gap) + gap / 2, row * (height + label_height) + label_height
+        axes.imshow(
+            mistake.image[..., 0], cmap="gray_r", vmin=0, vmax=1, extent=(left, left + width, top + height, top)
+        )
+        axes.text(
+            left + width / 2, top,
+            f"{mistake.class_name} → {mistake.predicted}\n{mistake.confidence:.1%} confident",
+            ha="center", va="bottom", fontsize=8.5, color=VERMILION,
+        )  # fmt: skip
+        axes.set(xlim=(0, COLUMNS * (width + gap)), ylim=(rows * (height + label_height), 0))  # imshow changes them
+    shown, total = len(mistakes.shown), mistakes.total
+    which = f"{shown} of {total:,}" if shown < total else f"all {total:,}"
+    note = f"{which} mistakes among {mistakes.image_count:,} test images; true → predicted class"
+    set_title(figure, "Most confident mistakes", note)
+    return figure
+
+
+def _label_classes(
+    set_ticks: Callable[..., object],
+    names: Sequence[str],
+    *,
+    offset: float = 0,
+    max_labels: int = 30,
+    rotate: bool = False,
+) -> None:
+    """Call `set_xticks` or `set_yticks` to label every class, or every 2nd, 3rd, ... above `max_labels` classes.
+
+    Class n is at n + `offset`. Names of more than three characters are rotated if `rotate` is set.
+    """
+    shown = range(0, len(names), max(1, -(-len(names) // max_labels)))
+    rotation = 90 if rotate and max(map(len, names)) > 3 else 0
+    set_ticks([label + offset for label in shown], [names[label] for label in shown], rotation=rotation)
