@@ -271,19 +271,17 @@ def exit_on_job_error() -> Iterator[None]:
     from job.reporters.terminal import make_console, print_error
     from job.signals import Interrupted
 
+    failure: JobError
     try:
         yield
-    except JobError as error:
-        failure = error
-    except Interrupted as interrupted:
-        failure = interrupted.error
+        return
+    except (JobError, Interrupted) as error:
+        failure = error.error if isinstance(error, Interrupted) else error
     except OSError as error:
         failure = ConfigError(
             f"cannot read {error.filename}: {error.strerror}",
             expected="a root with read permission",
             remedy="name another root with --root, or grant the permission",
         )
-    else:
-        return
     print_error(make_console(stderr=True), failure)
     raise typer.Exit(int(failure.exit_code))

@@ -44,6 +44,7 @@ TINY_NETWORK = {"filters": [4, 4, 4], "dense": [8, 8]}
 DIGITS = REPOSITORY / "configs" / "digits.yaml"
 
 SLOWEST_FILES = (
+    "test_benchmarks.py",
     "test_slurm.py",
     "test_races.py",
     "test_kills.py",

@@ -1,14 +1,13 @@
 """Command `doctor`: check versions, devices, limits and places before a run depends on them."""
 
-from __future__ import annotations
-
 import dataclasses
 import json
 from collections.abc import Iterator
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
 import typer
+from rich.console import Console
 from rich.markup import escape
 
 from components.base.errors import ConfigError, ExitCode, JobError, ResourceError, one_line
@@ -18,9 +17,6 @@ from components.runtime.tensorflow import gpu_problem, import_tensorflow
 from job.commands.places import TEMPORARY, Place, check_places
 from job.reporters.terminal import make_console, print_error, print_text
 from job.runner.environment import describe_environment
-
-if TYPE_CHECKING:
-    from rich.console import Console
 
 
 @dataclasses.dataclass(frozen=True, kw_only=True)
@@ -44,11 +40,7 @@ class Diagnosis:
     places: list[Place]
 
     def failures(self, *, require_gpu: bool) -> Iterator[JobError]:
-        """Yield the errors that a run would have here, causes before their effects.
-
-        Args:
-            require_gpu: whether a missing GPU is an error.
-        """
+        """Yield the errors that a run would have here, causes before their effects."""
         for place in self.places:
             if place.needed and place.failure:
                 yield ConfigError.at(
@@ -90,7 +82,7 @@ def doctor(root: Path, *, require_gpu: bool, as_json: bool) -> ExitCode:
 
 
 def diagnose(root: Path) -> Diagnosis:
-    """Run all checks; `root` is the root of a future run."""
+    """Run all checks for runs with this root."""
     places = list(check_places(root))
     broken, cuda, devices = "", None, []
     if any(place.name == TEMPORARY and place.failure for place in places):

@@ -1,13 +1,11 @@
 """Command `gc`: list or delete what no kept run uses."""
 
-from __future__ import annotations
-
 import json
 from collections.abc import Sequence
 from pathlib import Path
-from typing import TYPE_CHECKING
 
 import typer
+from rich.console import Console
 from rich.markup import escape
 
 from components.base.formatting import format_size
@@ -15,9 +13,6 @@ from job.reporters.terminal import make_console, print_line, print_parts
 from job.store.gc import Collectable, GarbageCollector, parse_age
 from job.store.runs import Runs
 from job.store.store import Store
-
-if TYPE_CHECKING:
-    from rich.console import Console
 
 
 def collect_garbage(root: Path, *, keep: int | None, older_than: str, delete: bool, as_json: bool) -> None:

@@ -1,7 +1,5 @@
 """The places that the job and its libraries write to, checked before a run needs them."""
 
-from __future__ import annotations
-
 import os
 import secrets
 import shutil
@@ -34,12 +32,10 @@ class Place:
     """A folder or file that the job or a library writes to.
 
     Attributes:
-        name: its purpose.
         path: empty if there is none.
         needed: whether the job fails without it.
-        free_bytes: free space; None if it cannot be used.
+        free_bytes: None if it cannot be used.
         failure: why it cannot be used, in one line; empty if it can.
-        remedy: what the user can do.
     """
 
     name: str
@@ -84,13 +80,9 @@ def check_root(root: Path) -> Place:
     except JobError as error:
         return Place(name="root", path=str(root), needed=True, failure=error.headline, remedy=error.remedy)
     except (OSError, NotImplementedError) as error:
-        return Place(
-            name="root",
-            path=str(root),
-            needed=True,
-            failure=f"the file system of {root} lacks locks, links or renames: {first_line(error)}",
-            remedy="use a local disk or NFS; object stores mounted as folders lack these",
-        )
+        failure = f"the file system of {root} lacks locks, links or renames: {first_line(error)}"
+        remedy = "use a local disk or NFS; object stores mounted as folders lack these"
+        return Place(name="root", path=str(root), needed=True, failure=failure, remedy=remedy)
     finally:
         shutil.rmtree(probe, ignore_errors=True)
         if missing:

@@ -11,7 +11,7 @@ from typing import TYPE_CHECKING
 from components.base.errors import ConfigError, DataError, ExitCode, JobError, StorageError
 from job.options import PredictOptions
 from job.reporters.predictions import WRITERS, Prediction
-from job.reporters.progress import ProgressReporter, make_progress_reporter
+from job.reporters.progress import ProgressBar, ProgressReporter
 from job.reporters.streams import ignore_broken_pipes
 from job.reporters.terminal import make_console, print_error
 from job.signals import Interrupted, Signals
@@ -36,38 +36,31 @@ def predict(options: PredictOptions) -> int:
     """Predict images, print the predictions, and return the exit code."""
     signals = Signals(remedy="the printed predictions are complete; run the same command again for the rest")
     with signals.installed():
-        exit_code = _predict_or_report(options, signals)
+        ignore_broken_pipes()
+        try:
+            with signals.interruptible():
+                exit_code = _predict(options, signals.check)
+        except (JobError, Interrupted) as error:
+            failure = error.error if isinstance(error, Interrupted) else error
+            print_error(make_console(stderr=True), failure)
+            exit_code = failure.exit_code
     if signals.requested:  # a second Ctrl-C during the shutdown of Python must not change the exit code
         signals.ignore()
     return int(exit_code)
 
 
-def _predict_or_report(options: PredictOptions, signals: Signals) -> ExitCode:
-    ignore_broken_pipes()
-    try:
-        with signals.interruptible():
-            return _predict(options, signals.check)
-    except JobError as error:
-        failure = error
-    except Interrupted as interrupted:
-        failure = interrupted.error
-    print_error(make_console(stderr=True), failure)
-    return failure.exit_code
-
-
 def _predict(options: PredictOptions, check: Callable[[], None]) -> ExitCode:
-    """Read, predict and print batch by batch; `check` raises TerminationError if termination is requested."""
     model = resolve_model(options.root, options.model)
     class_names = model.stored.artifact.class_names
     previews = None if options.show is None else _make_preview_writer(options.show)
-    console = make_console()
+    console, errors = make_console(), make_console(stderr=True)
     writer = WRITERS[options.output_format](class_names, console)
-    with make_progress_reporter(make_console(stderr=True), predictions=console) as progress:
+    with ProgressBar(errors, console) if errors.is_terminal else ProgressReporter(errors) as progress:
         predictor, reader = _load_predictor(model), _make_input_reader(model, as_is=options.as_is)
         with progress.hidden():
             writer.write_header()
         for images in _batches(_read_images(options.paths, reader, progress), check):
-            predictions = predict_batch(images, predictor)
+            predictions = _predict_batch(images, predictor)
             with progress.hidden():
                 writer.write(predictions)
                 if _is_reader_gone(console):
@@ -78,8 +71,7 @@ def _predict(options: PredictOptions, check: Callable[[], None]) -> ExitCode:
     return ExitCode.BAD_DATA if progress.skipped else ExitCode.SUCCEEDED
 
 
-def predict_batch(images: Sequence[InputImage], predictor: RawPredictor) -> list[Prediction]:
-    """Return the prediction for each image, in order."""
+def _predict_batch(images: Sequence[InputImage], predictor: RawPredictor) -> list[Prediction]:
     import numpy as np
 
     probabilities = predictor(np.stack([image.network_input for image in images]))
@@ -91,7 +83,6 @@ def predict_batch(images: Sequence[InputImage], predictor: RawPredictor) -> list
 
 
 def _load_predictor(model: ResolvedModel) -> RawPredictor:
-    """Return a function from raw images to probabilities, scaled by the temperature of the model's evaluation."""
     from components.inference.predictor import load_raw_predictor
     from components.inference.probabilities import apply_temperature
 
@@ -115,7 +106,6 @@ def _make_input_reader(model: ResolvedModel, *, as_is: bool) -> InputReader:
 
 
 def _read_images(paths: Iterable[Path], reader: InputReader, progress: ProgressReporter) -> Iterator[InputImage]:
-    """Yield every image that can be read, and report the others as skipped."""
     from components.inference.preprocessing.input_files import count_images, find_files
 
     for path in paths:
@@ -173,8 +163,7 @@ def _write_previews(
 
 
 def _is_reader_gone(console: Console) -> bool:
-    """Return whether the reader of standard output has closed it, as `| head` does."""
-    console.file.flush()
+    console.file.flush()  # a reader such as `head` may have closed standard output
     failure = getattr(console.file, "failure", None)
     if failure is not None and not isinstance(failure, BrokenPipeError):
         raise StorageError(

@@ -9,7 +9,7 @@ from dataclasses import replace
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from components.base.errors import ExitCode, IntegrityError, JobError
+from components.base.errors import ExitCode, IntegrityError
 from components.base.timing import Elapsed
 from job import IMPORTED_AT_SECONDS
 from job.options import DEFAULT_ROOT, LogFormat, RunOptions
@@ -70,7 +70,9 @@ def _run_job(options: RunOptions, signals: Signals) -> int:
                 make_console(stderr=True).print_exception()
     record = runner.record if runner is not None and runner.has_begun else None
     exit_code = failure.exit_code if failure else ExitCode((record and record.exit_code) or 0)
-    resume = "" if failure is None or record is None else resume_command(options, failure)
+    resume = ""
+    if failure is not None and record is not None:  # without --strict if that would fail again
+        resume = replace(options, strict=options.strict and not isinstance(failure, IntegrityError)).command()
     with warn_on_os_error(reporter):
         write_termination_log(exit_code, failure, record, resume)
     if failure is not None:
@@ -78,20 +80,15 @@ def _run_job(options: RunOptions, signals: Signals) -> int:
     if options.as_json and record is not None:
         standard_output.write(record.to_json() + "\n")
         standard_output.flush()
-        if getattr(standard_output, "lost", False) and exit_code == ExitCode.SUCCEEDED:
+        if getattr(standard_output, "failure", None) and exit_code == ExitCode.SUCCEEDED:
             reporter.warning("cannot write run.json to standard output, which --json requires")
             return int(ExitCode.INTERNAL_ERROR)
     return int(exit_code)
 
 
-def resume_command(options: RunOptions, failure: JobError) -> str:
-    """Return the command that continues after a failure; without --strict if that would fail again."""
-    return replace(options, strict=options.strict and not isinstance(failure, IntegrityError)).command()
-
-
 @contextmanager
 def warn_on_os_error(reporter: RunListener) -> Iterator[None]:
-    """Report an OSError as a warning: a termination log that cannot be written does not fail the run."""
+    """Report an OSError of the termination log as a warning; it does not fail the run."""
     try:
         yield
     except OSError as error:

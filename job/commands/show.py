@@ -1,24 +1,26 @@
 """Command `show`: a run or an artifact, and its lineage."""
 
-from __future__ import annotations
-
 import json
+import re
+from collections.abc import Iterable
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
 import typer
+from rich.console import Console
 from rich.markup import escape
+from rich.tree import Tree
 
+from components.base.formatting import format_size
 from job.pipeline.slots import OPTIONAL_SLOTS
-from job.reporters.lineage_tree import describe_artifact, print_lineages
 from job.reporters.tables import print_run
 from job.reporters.terminal import make_console, print_field, print_parts
 from job.store.lineage import final_outputs, find_artifact, lineage, step_manifests
 from job.store.runs import LATEST, RECORD, Runs
-from job.store.store import Store
+from job.store.store import SealedArtifact, Store
 
-if TYPE_CHECKING:
-    from job.store.store import SealedArtifact
+SHORT_DIGEST = 12
+"""Characters of a digest in a tree; `show --json` prints all."""
 
 
 def show(name: str, root: Path, *, as_json: bool) -> None:
@@ -54,7 +56,7 @@ def _show_run(store: Store, runs: Runs, name: str, *, as_json: bool) -> None:
     started = f"{record.started:%Y-%m-%d %H:%M} UTC"
     print_parts(console, "run ", [f"[bold]{record.run_id}[/]", started, f"root {escape(str(store.root))}"])
     print_run(console, record, runs.path(record.run_id), alive=alive)
-    print_lineages(console, lineages)
+    _print_lineages(console, lineages)
 
 
 def _show_artifact(store: Store, runs: Runs, sealed: SealedArtifact, *, as_json: bool) -> None:
@@ -66,7 +68,43 @@ def _show_artifact(store: Store, runs: Runs, sealed: SealedArtifact, *, as_json:
         typer.echo(json.dumps(values, indent=2))
         return
     console = make_console()
-    fields = describe_artifact(sealed) | {"runs": ", ".join(reversed(run_ids)) or "none"}
+    fields = {
+        "artifact": manifest.artifact.kind,
+        "produced by": f"{manifest.producer.component} {manifest.producer.version}",
+        "digest": manifest.digest,
+        "fingerprint": manifest.fingerprint,
+        "files": f"{len(manifest.files)}, {format_size(sum(file.size for file in manifest.files))}",
+        "directory": str(sealed.directory),
+        "runs": ", ".join(reversed(run_ids)) or "none",
+    }
     for label, text in fields.items():
         print_field(console, label, escape(text))
-    print_lineages(console, [lineage(manifests, manifest.digest)])
+    _print_lineages(console, [lineage(manifests, manifest.digest)])
+
+
+def _print_lineages(console: Console, lineages: Iterable[dict[str, Any]]) -> None:
+    console.print()
+    drawn: set[str] = set()  # an artifact that appears again is not repeated
+    for root in lineages:
+        console.print(_branch(root, "", drawn), highlight=False)
+
+
+def _branch(node: dict[str, Any], name: str, drawn: set[str]) -> Tree:
+    label = f"{name}: " if name and name != node.get("kind") else ""
+    short = node["digest"][:SHORT_DIGEST]
+    if node.get("missing"):
+        return Tree(f"{label}{short} [yellow](deleted or damaged: check with `python -m job verify`)[/]")
+    component = node["component"].rpartition(":")[2]
+    tree = Tree(f"{label}[bold]{node['kind']}[/] {short} [dim]by {escape(component)}[/]")
+    if node["digest"] in drawn:
+        tree.label = f"{tree.label} [dim](see above)[/]"
+        return tree
+    drawn.add(node["digest"])
+    for input_name, child in node["inputs"].items():
+        tree.add(_branch(child, input_name, drawn))
+    if source := node.get("source"):
+        branch = tree.add(f"source: {escape(source['title'])} [dim]({source['kind']})[/]")
+        for key, value in source["identity"].items():
+            shown = f"{value[:SHORT_DIGEST]}…" if re.fullmatch("[0-9a-f]{64}", value) else value
+            branch.add(f"[dim]{escape(key)}[/] {escape(shown)}")
+    return tree

@@ -1,7 +1,5 @@
 """Command `verify`: hash every sealed artifact again."""
 
-from __future__ import annotations
-
 import json
 import os
 from pathlib import Path

@@ -21,7 +21,7 @@ SHARED_KEYS = ("seed", "memory_budget")
 """Keys that every component receives whose config has them and does not set them."""
 
 
-def parse_root(value: object) -> Path:
+def _parse_root(value: object) -> Path:
     if isinstance(value, Path):
         return value
     if not isinstance(value, str) or not value:
@@ -41,7 +41,7 @@ class JobConfig(BaseModel):
 
     model_config = ConfigDict(frozen=True, extra="forbid")
 
-    root: Annotated[Path, BeforeValidator(parse_root), WithJsonSchema({"type": "string", "minLength": 1})] = Field(
+    root: Annotated[Path, BeforeValidator(_parse_root), WithJsonSchema({"type": "string", "minLength": 1})] = Field(
         default=Path(DEFAULT_ROOT)
     )
     """Folder of artifacts and runs."""

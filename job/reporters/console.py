@@ -9,17 +9,16 @@ from typing import TYPE_CHECKING, Any
 
 from rich.markup import escape
 
+from components.artifacts import Epoch
+from components.base.errors import JobError
 from job.reporters.tables import STATUS_STYLE, print_run, summary
 from job.reporters.terminal import print_error, print_parts, print_text
+from job.store.records import RunRecord, StepRecord
+from job.store.store import SealedArtifact
 
 if TYPE_CHECKING:
     from rich.console import Console
     from rich.progress import Progress
-
-    from components.artifacts import Epoch
-    from components.base.errors import JobError
-    from job.store.records import RunRecord, StepRecord
-    from job.store.store import SealedArtifact
 
 WIDE_COLUMNS = 110
 """A narrower terminal has no room for the progress bar beside its numbers, or for the speed of a finished epoch."""
@@ -29,8 +28,8 @@ class ConsoleReporter:
     """Prints one line per step and epoch, and on a terminal a progress bar for the current epoch.
 
     Args:
-        console: where to print.
-        errors: where to print why the run failed; by default there too.
+        console: for everything except the failure.
+        errors: for the failure; by default the same console.
     """
 
     def __init__(self, console: Console, errors: Console | None = None) -> None:
@@ -84,8 +83,7 @@ class ConsoleReporter:
 
     def epoch_end(self, *, metrics: Mapping[str, float]) -> None:
         self._stop_progress()
-        names = ("loss", "accuracy", "val_loss", "val_accuracy")
-        parts = [f"{name} {metrics[name]:.4f}" for name in names]
+        parts = [f"{name} {metrics[name]:.4f}" for name in ("loss", "accuracy", "val_loss", "val_accuracy")]
         if self.console.width >= WIDE_COLUMNS:
             parts.append(f"{self._images_per_second:,.0f} images/s")
         print_parts(self.console, f" epoch {self._epoch}  ", parts)
@@ -104,7 +102,6 @@ class ConsoleReporter:
 
 
 def _make_progress(console: Console) -> Progress:
-    """Return the progress display of one epoch: step, loss, accuracy, images per second, remaining time."""
     from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, TimeRemainingColumn
 
     bar = (BarColumn(bar_width=24), TextColumn("step")) if console.width >= WIDE_COLUMNS else ()

@@ -6,23 +6,19 @@
 (in one line). `step` is the current component, or the one in which the run failed, or null.
 """
 
-from __future__ import annotations
-
 import json
 import math
 import time
 from collections.abc import Mapping, Sequence
 from datetime import UTC, datetime
 from pathlib import Path
-from typing import TYPE_CHECKING, Any, Literal, TextIO
+from typing import Any, Literal, TextIO
 
+from components.artifacts import Epoch
+from components.base.errors import JobError
 from job.reporters.tables import summary
-
-if TYPE_CHECKING:
-    from components.artifacts import Epoch
-    from components.base.errors import JobError
-    from job.store.records import RunRecord, StepRecord
-    from job.store.store import SealedArtifact
+from job.store.records import RunRecord, StepRecord
+from job.store.store import SealedArtifact
 
 Level = Literal["info", "warning", "error"]
 LEVELS: dict[str, Level] = {"succeeded": "info", "not_blessed": "warning", "terminated": "warning"}
@@ -79,24 +75,13 @@ class JsonLog:
         self._write("epoch_finished", **self._epoch, **_finite(metrics))
 
     def end(self, record: RunRecord, directory: Path) -> None:
-        self._write(
-            "run_finished",
-            LEVELS.get(record.outcome, "error"),
-            run_id=record.run_id,
-            run_directory=str(directory),
-            **record.model_dump(mode="json", include=OUTCOME_FIELDS),
-        )
+        outcome = record.model_dump(mode="json", include=OUTCOME_FIELDS)
+        level = LEVELS.get(record.outcome, "error")
+        self._write("run_finished", level, run_id=record.run_id, run_directory=str(directory), **outcome)
 
     def failed(self, error: JobError, *, resume: str) -> None:
-        self._write(
-            "failed",
-            "error",
-            exit_code=int(error.exit_code),
-            headline=error.headline,
-            expected=error.expected,
-            remedy=error.remedy,
-            resume=resume,
-        )
+        texts = {"headline": error.headline, "expected": error.expected, "remedy": error.remedy, "resume": resume}
+        self._write("failed", "error", exit_code=int(error.exit_code), **texts)
 
     def _write(self, event: str, level: Level = "info", /, **fields: Any) -> None:
         now = datetime.now(UTC).isoformat(timespec="milliseconds").replace("+00:00", "Z")

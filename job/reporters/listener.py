@@ -1,16 +1,12 @@
 """The interface of everything that follows a run: reporters and trackers."""
 
-from __future__ import annotations
-
 from pathlib import Path
-from typing import TYPE_CHECKING, Protocol
+from typing import Protocol
 
+from components.base.errors import JobError
 from components.base.progress import Progress
-
-if TYPE_CHECKING:
-    from components.base.errors import JobError
-    from job.store.records import RunRecord, StepRecord
-    from job.store.store import SealedArtifact
+from job.store.records import RunRecord, StepRecord
+from job.store.store import SealedArtifact
 
 
 class RunListener(Progress, Protocol):
@@ -32,9 +28,4 @@ class RunListener(Progress, Protocol):
         """Called when the run is over, also if it failed."""
 
     def failed(self, error: JobError, *, resume: str) -> None:
-        """Called when a run, or the attempt to begin one, failed.
-
-        Args:
-            error: the failure.
-            resume: the command that continues the run; empty if it did not begin.
-        """
+        """Called when a run failed; `resume` is the command that continues it, or empty if it did not begin."""

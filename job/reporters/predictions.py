@@ -4,22 +4,17 @@ Each line is a separate write. Where Python does not buffer (PYTHONUNBUFFERED, a
 longer write to a pipe, and the rest of it would be lost.
 """
 
-from __future__ import annotations
-
 import csv
 import json
 from abc import ABC, abstractmethod
-from collections.abc import Callable, Iterable, Sequence
+from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
 
+from rich.console import Console
 from rich.markup import escape
 
 from job.options import PredictionFormat
-
-if TYPE_CHECKING:
-    from rich.console import Console
 
 UNCERTAIN_BELOW = 0.9
 """The table highlights predictions with a lower probability."""
@@ -27,13 +22,11 @@ UNCERTAIN_BELOW = 0.9
 
 @dataclass(frozen=True)
 class Prediction:
-    """The probabilities that a model computes for one image.
+    """The probabilities of the classes for one image.
 
     Attributes:
-        path: the image's file.
         row: from 0, in a file of several images; otherwise None.
-        index: the most probable class.
-        probabilities: by class.
+        index: of the most probable class.
     """
 
     path: Path
@@ -48,34 +41,30 @@ class Prediction:
 
 
 class PredictionWriter(ABC):
-    """Writes predictions to a console in one format."""
+    """Writes predictions to a console in one format: a header if the format has one, and one line per prediction."""
 
     def __init__(self, class_names: Sequence[str], console: Console) -> None:
         self._class_names = class_names
         self._console = console
 
-    def write_header(self) -> None:  # noqa: B027  (not every format has one)
-        """Write what precedes the first prediction."""
+    def write_header(self) -> None: ...  # noqa: B027
 
     @abstractmethod
-    def write(self, predictions: Iterable[Prediction]) -> None:
-        """Write one line per prediction."""
+    def write(self, predictions: Iterable[Prediction]) -> None: ...
 
 
 class JsonLinesWriter(PredictionWriter):
     """One JSON object per line; labels are numbers if the classes are named 0, 1, 2 and so on."""
 
-    def __init__(self, class_names: Sequence[str], console: Console) -> None:
-        super().__init__(class_names, console)
-        numbers = range(len(class_names))
-        self._labels: Sequence[int | str] = numbers if list(map(str, numbers)) == list(class_names) else class_names
-
     def write(self, predictions: Iterable[Prediction]) -> None:
+        numbers = range(len(self._class_names))
+        is_numeric = [*map(str, numbers)] == [*self._class_names]
+        labels: Sequence[int | str] = numbers if is_numeric else self._class_names
         for prediction in predictions:
             values = {
                 "path": str(prediction.path),
                 **({} if prediction.row is None else {"row": prediction.row}),
-                "label": self._labels[prediction.index],
+                "label": labels[prediction.index],
                 "probability": prediction.probability,
                 "probabilities": prediction.probabilities,
             }
@@ -87,16 +76,13 @@ class CsvWriter(PredictionWriter):
 
     def write_header(self) -> None:
         names = (f"p_{name}" for name in self._class_names)
-        self._writer().writerow(["path", "row", "label", "probability", *names])
+        csv.writer(self._console.file, lineterminator="\n").writerow(["path", "row", "label", "probability", *names])
 
     def write(self, predictions: Iterable[Prediction]) -> None:
-        self._writer().writerows(
+        csv.writer(self._console.file, lineterminator="\n").writerows(
             [one.path, one.row, self._class_names[one.index], one.probability, *one.probabilities]
             for one in predictions
         )
-
-    def _writer(self) -> Any:
-        return csv.writer(self._console.file, lineterminator="\n")
 
 
 class TableWriter(PredictionWriter):
@@ -121,9 +107,8 @@ class TableWriter(PredictionWriter):
         probability = self._styled(style, f"{prediction.probability:11.4f}")
         runner_up = f"{self._class_names[second]:>{self._width}}  {prediction.probabilities[second]:.4f}"
         row = "" if prediction.row is None else f"  row {prediction.row}"
-        return (
-            f"{label}  {probability}  {self._styled('dim', runner_up)}  {self._styled('', str(prediction.path))}{row}"
-        )
+        path = self._styled("", str(prediction.path))
+        return f"{label}  {probability}  {self._styled('dim', runner_up)}  {path}{row}"
 
     def _styled(self, style: str, text: str) -> str:
         if not self._console.is_terminal:
@@ -138,7 +123,7 @@ class TableWriter(PredictionWriter):
             self._console.file.write(f"{line}\n")
 
 
-WRITERS: dict[PredictionFormat, Callable[[Sequence[str], Console], PredictionWriter]] = {
+WRITERS: dict[PredictionFormat, type[PredictionWriter]] = {
     PredictionFormat.TABLE: TableWriter,
     PredictionFormat.CSV: CsvWriter,
     PredictionFormat.JSONL: JsonLinesWriter,

@@ -1,25 +1,17 @@
 """Progress of `predict` on standard error: skipped images, and on a terminal a progress bar."""
 
-from __future__ import annotations
-
 from collections.abc import Callable, Iterator
 from contextlib import AbstractContextManager, contextmanager, nullcontext
-from typing import TYPE_CHECKING, Self
+from typing import Self
 
+from rich.console import Console
 from rich.markup import escape
 
-if TYPE_CHECKING:
-    from rich.console import Console
-
-    from components.base.errors import DataError
+from components.base.errors import DataError
 
 
 class ProgressReporter:
-    """Prints one line for each skipped image or file, and no progress bar.
-
-    Attributes:
-        skipped: number of skipped images and files.
-    """
+    """Prints one line for each skipped image or file, and counts them; has no progress bar."""
 
     def __init__(self, console: Console) -> None:
         self.skipped = 0
@@ -102,8 +94,3 @@ class ProgressBar(ProgressReporter):
     def skip(self, error: DataError) -> None:
         super().skip(error)
         self._progress.advance(self._task)
-
-
-def make_progress_reporter(console: Console, *, predictions: Console) -> ProgressReporter:
-    """Return a progress bar if the console is a terminal."""
-    return ProgressBar(console, predictions) if console.is_terminal else ProgressReporter(console)

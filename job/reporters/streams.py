@@ -1,56 +1,43 @@
 """Standard output and error that do not end the job when their reader is gone."""
 
-from __future__ import annotations
-
 import os
 import sys
+from collections.abc import Callable
 from contextlib import suppress
 from pathlib import Path
 from typing import TextIO
 
 
 class PipeSafeStream:
-    """A text stream that drops its output after the first failed write.
+    """A text stream that drops its output after the first failed write, and keeps the error as `failure`.
 
-    A reader may close the pipe (`| head`), or the disk of a log may be full; the run goes on, and `run.json` has the
-    outcome.
-
-    Attributes:
-        failure: the error of the failed write, or None.
+    A reader may close the pipe (`| head`), or the disk of a log may be full; `run.json` still has the outcome.
     """
 
     def __init__(self, stream: TextIO) -> None:
         self._stream = stream
         self.failure: OSError | ValueError | None = None
 
-    @property
-    def lost(self) -> bool:
-        """Whether a write failed."""
-        return self.failure is not None
-
     def __getattr__(self, name: str) -> object:
         return getattr(self._stream, name)
 
     def write(self, text: str) -> int:
-        if not self.lost:
-            try:
-                return self._stream.write(text)
-            except (OSError, ValueError) as error:
-                self._discard_output(error)
+        self._unless_failed(lambda: self._stream.write(text))
         return len(text)
 
     def flush(self) -> None:
-        if not self.lost:
-            try:
-                self._stream.flush()
-            except (OSError, ValueError) as error:
-                self._discard_output(error)
+        self._unless_failed(self._stream.flush)
 
-    def _discard_output(self, failure: OSError | ValueError) -> None:
-        """Redirect the file descriptor to /dev/null, so that the flush at exit cannot fail either."""
-        self.failure = failure
-        with suppress(OSError, ValueError), Path(os.devnull).open("w") as null:
-            os.dup2(null.fileno(), self._stream.fileno())
+    def _unless_failed(self, call: Callable[[], object]) -> None:
+        if self.failure is not None:
+            return
+        try:
+            call()
+        except (OSError, ValueError) as error:
+            self.failure = error
+            # To /dev/null, so that the flush at exit cannot fail either.
+            with suppress(OSError, ValueError), Path(os.devnull).open("w") as null:
+                os.dup2(null.fileno(), self._stream.fileno())
 
 
 def ignore_broken_pipes() -> None:

@@ -1,25 +1,18 @@
 """Tables of a run: its steps and their durations, its metrics, its verdict, and the paths of its results."""
 
-from __future__ import annotations
-
 from collections import Counter
 from collections.abc import Iterator
 from pathlib import Path
-from typing import TYPE_CHECKING
 
+from rich.console import Console
 from rich.markup import escape
 
 from components.artifacts import RUBBER_STAMPED, Evaluation, Examples, Figures, Model, PushedModel, TransformedExamples
 from components.base.formatting import format_size
 from components.base.timing import Elapsed
 from job.reporters.terminal import print_field, print_line, print_parts, print_path
-from job.store.records import describe_check, remaining_time
-
-if TYPE_CHECKING:
-    from rich.console import Console
-
-    from job.store.records import Duration, RunRecord, TimedRecord
-    from job.store.store import SealedArtifact
+from job.store.records import Duration, RunRecord, TimedRecord, describe_check, remaining_time
+from job.store.store import SealedArtifact
 
 OUTCOME = {
     "succeeded": "[bold green]done[/] in",
@@ -69,9 +62,6 @@ def print_run(
     """Print the tables of a run.
 
     Args:
-        console: where to print.
-        record: the run.
-        directory: of the record.
         alive: whether the process still exists, if the run is in progress according to its record.
         failure_follows: whether the caller prints the failure afterwards.
     """

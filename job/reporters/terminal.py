@@ -1,16 +1,12 @@
 """Printing on a terminal: lines wrap between words, so that no number or path is broken. Elsewhere nothing wraps."""
 
-from __future__ import annotations
-
 from collections.abc import Iterable
-from typing import TYPE_CHECKING
 
 from rich.console import Console
 from rich.markup import escape
 from rich.text import Text
 
-if TYPE_CHECKING:
-    from components.base.errors import JobError
+from components.base.errors import JobError
 
 UNLIMITED_WIDTH = 1000
 LABEL_WIDTH = 13

@@ -4,24 +4,18 @@ Kubernetes reads at most 4096 bytes of the file at a container's `terminationMes
 `/dev/termination-log`, and shows them in the pod's status.
 """
 
-from __future__ import annotations
-
 import json
 import os
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
-from job.store.records import outcome_of
+from components.base.errors import ExitCode, JobError
+from job.store.records import RunRecord, outcome_of
 from job.store.runs import Runs
-
-if TYPE_CHECKING:
-    from components.base.errors import ExitCode, JobError
-    from job.store.records import RunRecord
 
 VARIABLE = "JOB_TERMINATION_LOG"
 """Environment variable with the path of the file; without it nothing is written."""
 MAX_BYTES = 4096
-METRICS = ("accuracy", "loss", "macro_f1")
 SHORTENED = ("resume", "remedy", "headline", "run_directory")
 """Fields that are cut if the message is too long, in this order."""
 
@@ -55,7 +49,7 @@ def write_termination_log(
         "headline": failure.headline if failure else failed_checks and f"the model is not blessed: {failed_checks}",
         "remedy": failure.remedy if failure else "",
         "resume": resume,
-        "metrics": {name: metrics[name] for name in METRICS if name in metrics} or None,
+        "metrics": {name: metrics[name] for name in ("accuracy", "loss", "macro_f1") if name in metrics} or None,
         "run_directory": str(Runs(Path(record.config["root"])).path(record.run_id)) if record else None,
     }
     for field in SHORTENED:

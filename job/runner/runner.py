@@ -23,8 +23,7 @@ from job.store.records import Failure, RunRecord, StepRecord, duration_fields, o
 from job.store.resolve import ArtifactResolver
 from job.store.runs import MODEL_CARD, REPORT, Runs
 from job.store.store import Store
-from job.tracking.listener import TrackingListener
-from job.tracking.tracker import tracker_factories
+from job.tracking.listener import TrackingListener, tracker_factories
 
 
 def run(config: JobConfig, *, console: Console | None = None, use_cache: bool = True) -> RunRecord:

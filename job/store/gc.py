@@ -8,22 +8,15 @@ from collections.abc import Iterator
 from contextlib import suppress
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Literal
 
 from components.base.errors import ConfigError
 from components.runtime.locks import is_held, try_acquire
 from job.store.records import StepRecord
 from job.store.runs import Runs
-from job.store.store import Entry, EntryKind, Store
+from job.store.store import Entry, Store
 
-CollectableKind = Literal["artifact", "partial", "quarantined", "run"]
-KINDS: dict[EntryKind, CollectableKind] = {
-    "sealed": "artifact",
-    "partial": "partial",
-    "lock": "partial",
-    "deleting": "partial",
-    "quarantined": "quarantined",
-}
+KINDS = {"sealed": "artifact", "lock": "partial", "deleting": "partial"}
+"""Kinds of entries that have another name in the list of garbage."""
 SECONDS_PER_UNIT = {"s": 1, "m": 60, "h": 3600, "d": 86400}
 
 
@@ -43,7 +36,8 @@ def parse_age(text: str) -> float:
 class Collectable:
     """A file or folder that can be deleted."""
 
-    kind: CollectableKind
+    kind: str
+    """Whether it is a `run`, or which part of the store: `artifact`, `partial` or `quarantined`."""
     path: Path
     entry: Entry | None
     """The entry of the store; None for a run."""
@@ -78,7 +72,7 @@ class GarbageCollector:
         referenced = self._referenced(kept)
         for entry in self.store.entries():
             if not is_held(self.store.lock(entry.slot, entry.fingerprint)):
-                found = measure(KINDS[entry.kind], entry.path, entry)
+                found = measure(KINDS.get(entry.kind, entry.kind), entry.path, entry)
                 if found is not None and self._is_garbage(found, entry, referenced):
                     yield found
 
@@ -134,7 +128,7 @@ class GarbageCollector:
         return [step for run_id in run_ids if self.runs.has_record(run_id) for step in self.runs.read(run_id).steps]
 
 
-def measure(kind: CollectableKind, path: Path, entry: Entry | None = None) -> Collectable | None:
+def measure(kind: str, path: Path, entry: Entry | None = None) -> Collectable | None:
     """Return an item with its size and age, or None if it was deleted meanwhile."""
     # os.walk skips what disappears: a process at work deletes files that it no longer needs.
     files = [path, *(Path(folder, name) for folder, folders, names in os.walk(path) for name in (*folders, *names))]

@@ -12,8 +12,6 @@ from components.base.timing import Elapsed, Stopwatch
 
 Outcome = Literal["running", "succeeded", "not_blessed", "failed", "terminated"]
 Seconds = Annotated[float, Field(ge=0)]
-TRAINING_PART = "training"
-"""The part of a step in which a model is fitted; all other time is overhead."""
 
 
 class RecordPart(BaseModel):
@@ -138,8 +136,8 @@ class RunRecord(RecordPart):
         return self.steps if self.failure is None else (*self.steps, self.failure)
 
     def training_cpu_seconds(self) -> float | None:
-        """Return the CPU time of training; None if nothing was trained."""
-        parts = [part for timed in self.timed_records() for part in timed.parts if part.name == TRAINING_PART]
+        """Return the CPU time in which a model was fitted, without overhead; None if nothing was trained."""
+        parts = [part for timed in self.timed_records() for part in timed.parts if part.name == "training"]
         return sum(part.cpu_seconds for part in parts) if parts else None
 
     def to_json(self) -> str:

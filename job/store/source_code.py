@@ -32,7 +32,10 @@ def source_digest(cls: type) -> str:
     if cls.__module__ not in modules and cls.__module__ != "__main__":
         raise _no_source(cls)
     for module, path in sorted(modules.items()):
-        for file in (path, *_data_files(path)):
+        files = [path]
+        if path.name == "__init__.py":
+            files += sorted(file for file in path.parent.iterdir() if file.suffix in DATA_SUFFIXES)
+        for file in files:
             digest.update((f"{module}\n" if file == path else f"{module}/{file.name}\n").encode())
             digest.update(file.read_bytes())
     return digest.hexdigest()
@@ -58,12 +61,6 @@ def find_modules(cls: type) -> dict[str, Path]:
         found[name] = path
         waiting += _imported(path, name)
     return found
-
-
-def _data_files(module: Path) -> list[Path]:
-    if module.name != "__init__.py":
-        return []
-    return sorted(path for path in module.parent.iterdir() if path.suffix in DATA_SUFFIXES)
 
 
 def _module_file(name: str) -> Path | None:

@@ -103,7 +103,7 @@ class Store:
         return sealed
 
     def read(self, slot: str, directory: Path) -> SealedArtifact:
-        """Return the sealed artifact in a directory; raise IntegrityError if its manifest, not a file, is damaged."""
+        """Return an artifact without verifying its files; raise IntegrityError if its manifest is damaged."""
         path = directory / MANIFEST
         try:
             for item, is_expected, what in ((directory, stat.S_ISDIR, "folder"), (path, stat.S_ISREG, "regular file")):
@@ -140,7 +140,7 @@ class Store:
                 yield self.read(slot, directory)
 
     def closest(self, slot: str, key: FingerprintInputs) -> FingerprintInputs | None:
-        """Return the inputs with the fewest differences from `key`, the newest of several; None without artifacts."""
+        """Return the inputs with the fewest differences from `key`, the newest if several are equal, or None."""
         dated: list[tuple[float, FingerprintInputs]] = []
         for other_slot, directory in self.sealed_directories():
             if other_slot == slot:

@@ -1,28 +1,58 @@
-"""A listener that passes a run on to its trackers."""
-
-from __future__ import annotations
+"""The trackers that a configuration turns on, and the listener that passes a run on to them."""
 
 import time
 from collections.abc import Callable, Mapping, Sequence
+from functools import partial
 from pathlib import Path
-from typing import TYPE_CHECKING
 
-from components.artifacts import Model
-from components.base.errors import one_line
+from components.artifacts import Epoch, Model
+from components.base.errors import ConfigError, one_line
+from components.base.termination import Termination
+from components.runtime.libraries import missing_modules
 from job.config.redact import redact_passwords
-from job.tracking.background import QUEUE_SIZE, BackgroundTracker
+from job.config.tracking import MlflowConfig, TensorBoardConfig, TrackingConfig
+from job.reporters.listener import RunListener
+from job.store.records import RunRecord, StepRecord
+from job.store.store import SealedArtifact
+from job.tracking.tracker import QUEUE_SIZE, BackgroundTracker, Tracker
 
-if TYPE_CHECKING:
-    from components.artifacts import Epoch
-    from components.base.errors import JobError
-    from components.base.termination import Termination
-    from job.reporters.listener import RunListener
-    from job.store.records import RunRecord, StepRecord
-    from job.store.store import SealedArtifact
-    from job.tracking.tracker import Tracker, TrackerFactory
-
+MODULES = {"tensorboard": ("tensorboard",), "mlflow": ("mlflow", "sqlalchemy", "alembic")}
+"""Modules that each tracker imports; the extra of the same name installs them."""
 POLL_SECONDS = 0.1
 """Interval at which waiting for trackers checks for a termination request."""
+
+TrackerFactory = Callable[[str], Tracker]
+"""Creates the tracker of the run with a given id."""
+
+
+def tracker_factories(config: TrackingConfig, root: Path) -> dict[str, TrackerFactory]:
+    """Return a factory for each tracker that is on, by the tool's name; only the factory imports its library.
+
+    Raises:
+        ConfigError: if the extra of a tool is not installed.
+    """
+    factories: dict[str, TrackerFactory] = {}
+    for name, section in (("tensorboard", config.tensorboard), ("mlflow", config.mlflow)):
+        if section is None:
+            continue
+        if missing := missing_modules(MODULES[name]):
+            raise ConfigError(
+                f"tracking.{name} is on, but {missing[0]} is not installed",
+                expected=f"the extra `{name}`",
+                remedy=f"run `make extras` or `pip install 'mnist-job[{name}]'`, or remove tracking.{name}",
+            )
+        factories[name] = partial(_make_tracker, section, root)
+    return factories
+
+
+def _make_tracker(config: TensorBoardConfig | MlflowConfig, root: Path, run_id: str) -> Tracker:
+    if isinstance(config, TensorBoardConfig):
+        from job.tracking.tensorboard_tracker import TensorBoardTracker
+
+        return TensorBoardTracker(config, root, run_id)
+    from job.tracking.mlflow_tracker import MlflowTracker
+
+    return MlflowTracker(config, root, run_id)
 
 
 class TrackingListener:
@@ -34,10 +64,7 @@ class TrackingListener:
     they end, and when the step ends, those of the model's history that are still missing (all of a reused model).
 
     Args:
-        reporter: receives every call, and the warnings.
-        factories: create the trackers when the run begins, by the name of the tool.
-        termination: shortens the wait at the end if it is requested.
-        queue_size: calls that may wait for a tracker before it is stopped.
+        factories: by the name of the tool; called when the run begins.
         wait_seconds: limit of `finish`, for all trackers together.
         hurried_wait_seconds: limit from the moment in which termination is requested (a batch runner kills the job
             seconds later), or in which all trackers have failed.
@@ -64,6 +91,10 @@ class TrackingListener:
         self._warned: set[str] = set()
         self._epoch = 0
         self._epochs_sent = 0
+        # What concerns the reporter alone.
+        self.message, self.warning, self.waiting = reporter.message, reporter.warning, reporter.waiting
+        self.begin_step, self.training_step = reporter.begin_step, reporter.training_step
+        self.end, self.failed = reporter.end, reporter.failed
 
     @property
     def locations(self) -> dict[str, str]:
@@ -85,18 +116,6 @@ class TrackingListener:
                 self._trackers.append(tracker)
         self._submit(lambda tracker: tracker.begin(record))
 
-    def begin_step(self, slot: str) -> None:
-        self._reporter.begin_step(slot)
-
-    def waiting(self, owner: str) -> None:
-        self._reporter.waiting(owner)
-
-    def message(self, text: str) -> None:
-        self._reporter.message(text)
-
-    def warning(self, text: str) -> None:
-        self._reporter.warning(text)
-
     def resumed(self, *, epoch: int, step: int, history: Sequence[Epoch] = ()) -> None:
         self._reporter.resumed(epoch=epoch, step=step, history=history)
         self._send_history(history)
@@ -104,9 +123,6 @@ class TrackingListener:
     def epoch_begin(self, *, epoch: int, epochs: int, steps: int) -> None:
         self._epoch = epoch
         self._reporter.epoch_begin(epoch=epoch, epochs=epochs, steps=steps)
-
-    def training_step(self, *, step: int, images: int, metrics: Mapping[str, float]) -> None:
-        self._reporter.training_step(step=step, images=images, metrics=metrics)
 
     def epoch_end(self, *, metrics: Mapping[str, float]) -> None:
         self._reporter.epoch_end(metrics=metrics)
@@ -124,27 +140,20 @@ class TrackingListener:
         self._submit(None)
         waited_seconds = self._wait()
         for tracker in self._trackers:
-            if tracker.is_busy:
+            if tracker.is_busy():
                 tracker.stop(f"it did not finish within {waited_seconds:.0f} s")
         self._warn_of_failures()
-
-    def end(self, record: RunRecord, directory: Path) -> None:
-        self._reporter.end(record, directory)
-
-    def failed(self, error: JobError, *, resume: str) -> None:
-        self._reporter.failed(error, resume=resume)
 
     def _send_history(self, history: Sequence[Epoch]) -> None:
         for epoch in history:
             self._send_epoch(epoch.epoch, epoch.model_dump(exclude={"epoch"}))
 
     def _send_epoch(self, epoch: int, metrics: Mapping[str, float]) -> None:
-        """Send an epoch if it is the next one; one that is ahead of its predecessors follows with the history."""
-        if epoch != self._epochs_sent + 1:
+        if epoch != self._epochs_sent + 1:  # one that is ahead of its predecessors follows with the history
             return
         self._epochs_sent = epoch
-        copy = dict(metrics)
-        self._submit(lambda tracker: tracker.end_epoch(epoch, copy))
+        metrics = dict(metrics)
+        self._submit(lambda tracker: tracker.end_epoch(epoch, metrics))
 
     def _submit(self, call: Callable[[Tracker], None] | None) -> None:
         for tracker in self._trackers:
@@ -152,12 +161,9 @@ class TrackingListener:
         self._warn_of_failures()
 
     def _wait(self) -> float:
-        """Wait for all trackers within the limits, and return the seconds that it took."""
-        started = time.monotonic()
+        started = now = time.monotonic()
         deadline, hurried, announced = started + self._wait_seconds, False, False
-        while (busy := [tracker for tracker in self._trackers if tracker.is_busy]) and (
-            now := time.monotonic()
-        ) < deadline:
+        while (busy := [tracker for tracker in self._trackers if tracker.is_busy()]) and now < deadline:
             working = [tracker.name for tracker in busy if tracker.error is None]
             if not hurried and (self._termination.requested or not working):
                 deadline, hurried = min(deadline, now + self._hurried_wait_seconds), True
@@ -166,7 +172,8 @@ class TrackingListener:
                 self._reporter.message(f"waiting for {names} to record the run, at most {deadline - now:.0f} s")
                 announced = True
             busy[0].join(max(0.0, min(POLL_SECONDS, deadline - now)))
-        return time.monotonic() - started
+            now = time.monotonic()
+        return now - started
 
     def _warn_of_failures(self) -> None:
         for tracker in self._trackers:

@@ -1,8 +1,5 @@
 """MLflow's client: the store that it opens, limits on waiting, and the keys and values that MLflow accepts."""
 
-from __future__ import annotations
-
-import json
 import logging
 import os
 import re
@@ -29,11 +26,8 @@ ENVIRONMENT_DEFAULTS = {
 ALLOW_FILE_STORE = "MLFLOW_ALLOW_FILE_STORE"
 """MLflow 3.17 refuses a store of plain files without it."""
 SQLITE = "sqlite:///"
-URI_SPECIAL_CHARACTERS = frozenset("?#%")
 LOCK_SECONDS = 15.0
 """Limit on waiting for another job to create the tables of a database, which takes about two seconds."""
-VERBOSE_LOGGERS = ("mlflow", "alembic", "urllib3.connectionpool")
-"""They report new tables, and the tracebacks of errors that they raise anyway."""
 MAX_BATCH = 100
 """Parameters or tags in one request."""
 MAX_PARAMETER_LENGTH = 6000
@@ -50,7 +44,7 @@ def store_uri(configured: str | None, root: Path) -> str:
     """
     if uri := configured or os.environ.get(URI_VARIABLE):
         return uri
-    if special := URI_SPECIAL_CHARACTERS & set(str(root)):
+    if special := set("?#%") & set(str(root)):
         raise ValueError(
             f"the root's path contains {' and '.join(sorted(special))}, which a database URI cannot express; "
             "set tracking.mlflow.uri to another location"
@@ -66,7 +60,8 @@ def import_mlflow(uri: str) -> Any:
         os.environ.setdefault(ALLOW_FILE_STORE, "true")
     import mlflow.entities
 
-    for name in VERBOSE_LOGGERS:
+    # They report new tables, and the tracebacks of errors that they raise anyway.
+    for name in ("mlflow", "alembic", "urllib3.connectionpool"):
         logging.getLogger(name).setLevel(logging.CRITICAL)
     return mlflow
 
@@ -113,9 +108,3 @@ def sanitize_keys(values: Mapping[str, V]) -> dict[str, V]:
             key = f"{plain[: MAX_KEY_LENGTH - 1 - len(str(count))]} {count}"
         sanitized[key] = value
     return sanitized
-
-
-def truncate(value: object, max_length: int) -> str:
-    """Return a text, or a value as JSON, cut to a length."""
-    text = value if isinstance(value, str) else json.dumps(value)
-    return text if len(text) <= max_length else text[: max_length - 1] + "…"

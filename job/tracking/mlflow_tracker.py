@@ -4,18 +4,19 @@ The MLflow run is named by the run id. A job that is killed and started again is
 includes the epochs of the first. The MLflow run of a job that was killed with SIGKILL stays RUNNING.
 """
 
-from __future__ import annotations
-
+import json
 import time
 from collections.abc import Iterable, Mapping
 from contextlib import suppress
 from pathlib import Path
-from typing import TYPE_CHECKING, Any, Literal
+from typing import Any, Literal
 from urllib.parse import urlsplit
 
 from components.artifacts import Evaluation, Examples, Figures, Model
 from job.config.redact import DATABASES, has_password, redact_passwords
-from job.tracking.flatten import flatten, parameters
+from job.config.tracking import MlflowConfig
+from job.store.records import RunRecord, StepRecord
+from job.store.store import SealedArtifact
 from job.tracking.mlflow_client import (
     MAX_BATCH,
     MAX_PARAMETER_LENGTH,
@@ -24,37 +25,18 @@ from job.tracking.mlflow_client import (
     open_client,
     sanitize_keys,
     store_uri,
-    truncate,
 )
-
-if TYPE_CHECKING:
-    from job.config.tracking import MlflowConfig
-    from job.store.records import RunRecord, StepRecord
-    from job.store.store import SealedArtifact
+from job.tracking.tracker import flatten, parameters
 
 STATUS = {"succeeded": "FINISHED", "not_blessed": "FINISHED", "terminated": "KILLED", "failed": "FAILED"}
-METRIC_PREFIX = "test_"
-CONSTANT_SUFFIX = ".confidence"
-"""Suffix of the intervals' confidence levels, which are configured and not measured."""
 
 
 class MlflowTracker:
-    """Records one run; every method may raise any exception of MLflow, its database or its server.
-
-    Args:
-        config: the store, and which artifacts to store there.
-        root: of the job.
-        run_id: name of the MLflow run.
-
-    Raises:
-        ValueError: if the store would be in a root that a URI cannot express.
-    """
+    """Records one run; every method may raise any exception of MLflow, its database or its server."""
 
     def __init__(self, config: MlflowConfig, root: Path, run_id: str) -> None:
-        self._config = config
-        self._root = root
-        self._run_name = run_id
-        self._run_id = ""
+        self._config, self._root = config, root
+        self._run_name, self._run_id = run_id, ""
         self._uri = store_uri(config.uri, root)
         self._entities = import_mlflow(self._uri).entities
         self._client: Any = None
@@ -106,13 +88,13 @@ class MlflowTracker:
                 if self._config.model:
                     self._log_files(sealed.directory, model.file_names(), "model")
             case Evaluation() as evaluation:
-                self._log_metrics(
-                    {
-                        f"{METRIC_PREFIX}{name}": value
-                        for name, value in flatten(evaluation.metrics.model_dump(mode="json")).items()
-                        if isinstance(value, float) and not name.endswith(CONSTANT_SUFFIX)
-                    }
-                )
+                metrics = {
+                    f"test_{name}": value
+                    for name, value in flatten(evaluation.metrics.model_dump(mode="json")).items()
+                    # The confidence levels of the intervals are configured and not measured.
+                    if isinstance(value, float) and not name.endswith(".confidence")
+                }
+                self._log_metrics(metrics)
                 blessing = evaluation.blessing
                 tags |= {"blessed": blessing.verdict == "BLESSED", "rubber_stamped": blessing.rubber_stamped}
             case Figures() as figures:
@@ -123,9 +105,8 @@ class MlflowTracker:
         self._log_texts("tags", tags)
 
     def end(self, record: RunRecord, directory: Path) -> None:
-        failure = {"failure": record.failure.headline} if record.failure else {}
-        tags = {"outcome": record.outcome, "exit_code": record.exit_code, "seconds": record.seconds, **failure}
-        self._log_texts("tags", tags)
+        tags = record.model_dump(include={"outcome", "exit_code", "seconds"})
+        self._log_texts("tags", tags | ({"failure": record.failure.headline} if record.failure else {}))
         # The record and the pages of the run, but neither the links to steps nor hidden files.
         files = [path.name for path in directory.iterdir() if path.is_file()]
         self._log_files(directory, (name for name in files if Path(name).suffix and not name.startswith(".")))
@@ -162,17 +143,18 @@ class MlflowTracker:
         self._client.log_batch(self._run_id, metrics=entities)
 
     def _log_texts(self, kind: Literal["params", "tags"], values: Mapping[str, object]) -> None:
-        """Log parameters or tags, as many at once as a request accepts."""
         entity, max_length = {
             "params": (self._entities.Param, MAX_PARAMETER_LENGTH),
             "tags": (self._entities.RunTag, MAX_TAG_LENGTH),
         }[kind]
-        entities = [entity(key, truncate(value, max_length)) for key, value in sanitize_keys(values).items()]
+        entities = []
+        for key, value in sanitize_keys(values).items():
+            text = value if isinstance(value, str) else json.dumps(value)
+            entities.append(entity(key, text if len(text) <= max_length else text[: max_length - 1] + "…"))
         for start in range(0, len(entities), MAX_BATCH):
             self._client.log_batch(self._run_id, **{kind: entities[start : start + MAX_BATCH]})
 
     def _log_files(self, directory: Path, names: Iterable[str], artifact_folder: str = "") -> None:
-        """Store files and folders of a directory under their relative paths."""
         for name in sorted(names):
             folder = Path(artifact_folder, name).parent.as_posix()
             self._client.log_artifact(self._run_id, str(directory / name), None if folder == "." else folder)

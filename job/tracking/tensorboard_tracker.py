@@ -9,8 +9,6 @@ A tag is one chart, and each of these folders a line in it, as with Keras's own 
 folder of the run's record, since TensorBoard would follow `runs/latest` too and show the newest run twice.
 """
 
-from __future__ import annotations
-
 import json
 import shlex
 import socket
@@ -18,7 +16,7 @@ import struct
 import time
 from collections.abc import Mapping
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
 from tensorboard.compat.proto.event_pb2 import Event
 from tensorboard.compat.proto.summary_pb2 import Summary, SummaryMetadata
@@ -33,15 +31,11 @@ from tensorboard.summary.writer.record_writer import RecordWriter
 
 from components.artifacts import Evaluation, Examples, Figures, Model
 from components.base.markdown import fenced, table
-from job.tracking.flatten import parameters
+from job.config.tracking import TensorBoardConfig
+from job.store.records import RunRecord, StepRecord
+from job.store.store import SealedArtifact
+from job.tracking.tracker import parameters
 
-if TYPE_CHECKING:
-    from job.config.tracking import TensorBoardConfig
-    from job.store.records import RunRecord, StepRecord
-    from job.store.store import SealedArtifact
-
-PNG_SIGNATURE = b"\x89PNG\r\n\x1a\n"
-VALIDATION_PREFIX = "val_"
 SHARED_METRICS = ("loss", "accuracy")
 """Test metrics in the same chart as those of training; the others have the prefix `test/`."""
 HYPERPARAMETERS = ("seed", "trainer.")
@@ -54,13 +48,7 @@ STATUS = {"succeeded": api_pb2.STATUS_SUCCESS, "not_blessed": api_pb2.STATUS_SUC
 
 
 class TensorBoardTracker:
-    """Writes the event files of one run; every method raises OSError if that fails.
-
-    Args:
-        config: the folder, if it is not in the root.
-        root: of the job.
-        run_id: name of the run's folder.
-    """
+    """Writes the event files of one run; every method raises OSError if that fails."""
 
     def __init__(self, config: TensorBoardConfig, root: Path, run_id: str) -> None:
         folder = Path(config.directory).expanduser() if config.directory else root / "tensorboard"
@@ -76,10 +64,10 @@ class TensorBoardTracker:
         )
 
     def end_epoch(self, epoch: int, metrics: Mapping[str, float]) -> None:
-        validation = {name for name in metrics if name.startswith(VALIDATION_PREFIX)}
+        validation = {name for name in metrics if name.startswith("val_")}
         for part, names in (("train", metrics.keys() - validation), ("validation", validation)):
             if names:
-                values = [_scalar(name.removeprefix(VALIDATION_PREFIX), metrics[name]) for name in sorted(names)]
+                values = [_scalar(name.removeprefix("val_"), metrics[name]) for name in sorted(names)]
                 self._write(*values, part=part, step=epoch)
 
     def end_step(self, step: StepRecord, sealed: SealedArtifact) -> None:  # noqa: ARG002
@@ -99,21 +87,21 @@ class TensorBoardTracker:
             case Figures() as figures:
                 for figure in figures.figures:
                     content = (sealed.directory / figure.file).read_bytes()
-                    if content.startswith(PNG_SIGNATURE):
-                        image = _image(figure.name, content, title=figure.title, description=figure.alt)
-                        self._write(image, step=self._best_epoch)
+                    if content.startswith(b"\x89PNG\r\n\x1a\n"):
+                        width, height = struct.unpack(">II", content[16:24])  # of the IHDR chunk, always the first
+                        image = Summary.Image(width=width, height=height, encoded_image_string=content)
+                        labels = SummaryMetadata(display_name=figure.title, summary_description=figure.alt)
+                        self._write(Summary.Value(tag=figure.name, image=image, metadata=labels), step=self._best_epoch)
 
     def end(self, record: RunRecord, directory: Path) -> None:  # noqa: ARG002
         steps = [(step.component, step.status, step.digest, step.fingerprint) for step in record.steps]
         status = STATUS.get(record.outcome, api_pb2.STATUS_FAILURE)
+        end = SessionEndInfo(status=status, end_time_secs=time.time())
         self._write(
             _text("lineage", table(("step", "status", "digest", "fingerprint"), steps)),
             _text("source", self._source),
             _text("outcome", record.model_dump(mode="json", include=OUTCOME)),
-            _session(
-                hparams_metadata.SESSION_END_INFO_TAG,
-                session_end_info=SessionEndInfo(status=status, end_time_secs=time.time()),
-            ),
+            _session(hparams_metadata.SESSION_END_INFO_TAG, session_end_info=end),
             step=self._best_epoch,
         )
 
@@ -124,16 +112,12 @@ class TensorBoardTracker:
             folder = self._directory / part
             folder.mkdir(parents=True, exist_ok=True)
             self._files[part] = folder / f"events.out.tfevents.{int(time.time())}.{socket.gethostname()}"
-            self._append(part, Event(file_version="brain.Event:2"))
-        self._append(part, Event(step=step, summary=Summary(value=values)))
+            self._append(part, Event(file_version="brain.Event:2", wall_time=time.time()))
+        self._append(part, Event(step=step, summary=Summary(value=values), wall_time=time.time()))
 
     def _append(self, part: str, event: Any) -> None:
-        """Append an event with TensorBoard's RecordWriter.
-
-        Its EventFileWriter is not used: it imports TensorFlow wherever that is installed, and writes in a thread that
-        prints a traceback when the disk is full.
-        """
-        event.wall_time = time.time()
+        # TensorBoard's EventFileWriter imports TensorFlow wherever that is installed, and writes in a thread that
+        # prints a traceback when the disk is full.
         with self._files[part].open("ab") as file:  # per event: a failed write raises, and no file stays open
             RecordWriter(file).write(event.SerializeToString())
 
@@ -142,17 +126,7 @@ def _scalar(tag: str, value: float) -> Any:
     return Summary.Value(tag=tag, simple_value=value)
 
 
-def _image(tag: str, png: bytes, *, title: str, description: str) -> Any:
-    width, height = struct.unpack(">II", png[16:24])  # of the IHDR chunk, which always comes first
-    return Summary.Value(
-        tag=tag,
-        image=Summary.Image(width=width, height=height, encoded_image_string=png),
-        metadata=SummaryMetadata(display_name=title, summary_description=description),
-    )
-
-
 def _text(tag: str, content: dict[str, Any] | str) -> Any:
-    """Return Markdown, or values as a block of JSON."""
     markdown = content if isinstance(content, str) else fenced(json.dumps(content, indent=2), "")
     return Summary.Value(
         tag=tag,

@@ -1,29 +1,27 @@
-"""The interface of a tracker, and the trackers that a configuration turns on."""
+"""A tracker records a run in a tool, in a thread of its own: a slow or broken tool cannot delay or fail the run."""
 
-from __future__ import annotations
-
+import json
 from collections.abc import Callable, Mapping
-from functools import partial
+from contextlib import suppress
 from pathlib import Path
-from typing import TYPE_CHECKING, Protocol
+from queue import Full, Queue
+from threading import Thread
+from typing import Any, Protocol
 
-from components.base.errors import ConfigError
-from components.runtime.libraries import missing_modules
+from components.base.errors import one_line
+from job.config.redact import redact_passwords
+from job.store.records import RunRecord, StepRecord
+from job.store.store import SealedArtifact
 
-if TYPE_CHECKING:
-    from job.config.tracking import MlflowConfig, TensorBoardConfig, TrackingConfig
-    from job.store.records import RunRecord, StepRecord
-    from job.store.store import SealedArtifact
-
-MODULES = {"tensorboard": ("tensorboard",), "mlflow": ("mlflow", "sqlalchemy", "alembic")}
-"""Modules that each tracker imports; the extra of the same name installs them."""
+QUEUE_SIZE = 10_000
+"""Calls that may wait for a tracker; each holds the metrics of an epoch, or a record of a few kB."""
 
 
 class Tracker(Protocol):
     """Records one run in a tool.
 
     The constructor runs in the main thread: it imports the tool's library and connects to nothing. All methods run
-    in a thread of the tracker (see `BackgroundTracker`), where they may block or raise.
+    in a thread of the tracker, where they may block or raise.
     """
 
     @property
@@ -34,12 +32,7 @@ class Tracker(Protocol):
         """Called when a run begins, with its id, configuration and environment."""
 
     def end_epoch(self, epoch: int, metrics: Mapping[str, float]) -> None:
-        """Called once per epoch, in order; for epochs of earlier attempts or of a reused model, afterwards.
-
-        Args:
-            epoch: from 1.
-            metrics: `loss`, `accuracy`, `val_loss`, `val_accuracy` and `learning_rate`.
-        """
+        """Called once per epoch (from 1), in order; for epochs of earlier attempts or of a reused model, afterwards."""
 
     def end_step(self, step: StepRecord, sealed: SealedArtifact) -> None:
         """Called when a step is done, with its artifact."""
@@ -51,38 +44,66 @@ class Tracker(Protocol):
         """Called instead of further methods after one failed, so that the tool can mark the run as incomplete."""
 
 
-TrackerFactory = Callable[[str], Tracker]
-"""Creates the tracker of the run with a given id."""
+class BackgroundTracker:
+    """Calls a tracker's methods in order, in a daemon thread that does not keep the process alive.
 
+    After a failure the tracker's `abort` is called and all further calls are dropped.
 
-def tracker_factories(config: TrackingConfig, root: Path) -> dict[str, TrackerFactory]:
-    """Return a factory for each tracker that is on, by the tool's name; only the factory imports its library.
-
-    Raises:
-        ConfigError: if the extra of a tool is not installed.
+    Attributes:
+        location: where to find the run in the tool.
+        error: why the tracker stopped, without passwords; None while it works.
     """
-    factories: dict[str, TrackerFactory] = {}
-    if config.tensorboard is not None:
-        factories["tensorboard"] = partial(_tensorboard, config.tensorboard, root)
-    if config.mlflow is not None:
-        factories["mlflow"] = partial(_mlflow, config.mlflow, root)
-    for name in factories:
-        if missing := missing_modules(MODULES[name]):
-            raise ConfigError(
-                f"tracking.{name} is on, but {missing[0]} is not installed",
-                expected=f"the extra `{name}`",
-                remedy=f"run `make extras` or `pip install 'mnist-job[{name}]'`, or remove tracking.{name}",
-            )
-    return factories
+
+    def __init__(self, name: str, tracker: Tracker, *, queue_size: int = QUEUE_SIZE) -> None:
+        self.name = name
+        self.location = tracker.location
+        self.error: str | None = None
+        self._tracker = tracker
+        self._calls: Queue[Callable[[Tracker], None] | None] = Queue(queue_size)
+        # A daemon, because Python waits for every other thread before it exits.
+        self._thread = Thread(target=self._work, name=f"tracking.{name}", daemon=True)
+        self._thread.start()
+        self.is_busy, self.join = self._thread.is_alive, self._thread.join
+
+    def submit(self, call: Callable[[Tracker], None] | None) -> None:
+        """Queue a call and return at once; None is the last one."""
+        if self.error is not None:
+            return
+        try:
+            self._calls.put_nowait(call)
+        except Full:
+            self.stop(f"{self._calls.maxsize:,} updates are waiting")
+
+    def stop(self, reason: str) -> None:
+        """Drop all further calls; the one in progress cannot be interrupted."""
+        self.error = self.error or reason
+
+    def _work(self) -> None:
+        try:
+            while self.error is None and (call := self._calls.get()) is not None:
+                call(self._tracker)
+        except BaseException as error:  # a library may even call sys.exit
+            self.stop(redact_passwords(one_line(error)))
+        if self.error is not None:
+            with suppress(BaseException):
+                self._tracker.abort(self.error)
 
 
-def _tensorboard(config: TensorBoardConfig, root: Path, run_id: str) -> Tracker:
-    from job.tracking.tensorboard_tracker import TensorBoardTracker
+def flatten(values: dict[str, Any], prefix: str = "") -> dict[str, Any]:
+    """Return nested mappings as one, with keys as in `--set`; a list becomes JSON.
 
-    return TensorBoardTracker(config, root, run_id)
+    >>> flatten({"seed": 0, "trainer": {"epochs": 3, "network": {"filters": [16, 32]}}})
+    {'seed': 0, 'trainer.epochs': 3, 'trainer.network.filters': '[16, 32]'}
+    """
+    flat: dict[str, Any] = {}
+    for key, value in values.items():
+        if isinstance(value, dict) and value:
+            flat |= flatten(value, f"{prefix}{key}.")
+        else:
+            flat[f"{prefix}{key}"] = json.dumps(value) if isinstance(value, dict | list | tuple) else value
+    return flat
 
 
-def _mlflow(config: MlflowConfig, root: Path, run_id: str) -> Tracker:
-    from job.tracking.mlflow_tracker import MlflowTracker
-
-    return MlflowTracker(config, root, run_id)
+def parameters(config: dict[str, Any]) -> dict[str, Any]:
+    """Return a resolved configuration as flat parameters, without the section `tracking`, which affects no result."""
+    return flatten({key: value for key, value in config.items() if key != "tracking"})

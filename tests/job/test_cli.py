@@ -1,7 +1,5 @@
 """The command line: processes, streams, signals, and imports."""
 
-from __future__ import annotations
-
 import io
 import json
 import re
@@ -41,15 +39,15 @@ def test_fully_reused_run_imports_nothing_heavy(tmp_path: Path, mnist_job_proces
 def test_json_is_the_only_standard_output(
     tmp_path: Path, write_config: WriteConfig, mnist_job_process: Command
 ) -> None:
-    (tmp_path / "talks.py").write_text(
+    (tmp_path / "printing.py").write_text(
         "from components.testing import FakeTrainer\n"
-        "class Talks(FakeTrainer):\n"
+        "class PrintingTrainer(FakeTrainer):\n"
         "    def run(self, context, /, *, transformed: 'Stored[TransformedExamples]') -> 'Model':\n"
         "        print('a library prints')\n"
         "        return super().run(context, transformed=transformed)\n"
         "from components import Model, Stored, TransformedExamples\n"
     )
-    config = write_config({**FAKES, "trainer": {"use": "talks:Talks"}})
+    config = write_config({**FAKES, "trainer": {"use": "printing:PrintingTrainer"}})
     outcome = mnist_job_process("run", "--config", config, "--root", "root", "--json", cwd=tmp_path)
     assert outcome.exit_code == 0
     assert json.loads(outcome.stdout)["outcome"] == "succeeded"

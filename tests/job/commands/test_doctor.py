@@ -1,7 +1,5 @@
 """`doctor` checks versions, devices and places, prints the results, and sets the exit code."""
 
-from __future__ import annotations
-
 import errno
 import json
 import os

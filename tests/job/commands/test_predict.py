@@ -1,7 +1,5 @@
 """`predict`: formats, pipes, names of models, bad files and exit codes."""
 
-from __future__ import annotations
-
 import contextlib
 import csv
 import io

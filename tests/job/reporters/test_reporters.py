@@ -1,7 +1,5 @@
 """The JSON log, the termination log, and the resume command."""
 
-from __future__ import annotations
-
 import io
 import json
 import os

@@ -1,7 +1,5 @@
 """Output on terminals of 80 and 120 columns: complete, and without broken numbers or paths."""
 
-from __future__ import annotations
-
 import io
 import json
 import re

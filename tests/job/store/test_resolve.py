@@ -117,15 +117,15 @@ def test_baseline_of_another_split_exits_with_3(job: Job) -> None:
 
 
 @pytest.mark.parametrize(
-    ("named", "said"),
+    ("named", "message"),
     [("20200101-000000-000abcd", "has no run `20200101-000000-000abcd`"), ("nowhere/at-all", "which is not a folder")],
 )
-def test_missing_baseline_is_reported_before_the_first_step(job: Job, named: str, said: str) -> None:
+def test_missing_baseline_is_reported_before_the_first_step(job: Job, named: str, message: str) -> None:
     run_id = job().record["run_id"]
     outcome = job(f"evaluator.baseline={named}", options=())
     assert outcome.exit_code == 2
     assert f"evaluator.baseline is {named}" in outcome.stderr.replace("`", "")
-    assert said in outcome.stderr
+    assert message in outcome.stderr
     assert [path.name for path in (job.root / "runs").iterdir() if not path.is_symlink()] == [run_id]
 
 

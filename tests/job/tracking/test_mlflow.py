@@ -1,7 +1,5 @@
 """MLflow: what its client reads back, and runs whose store or server fails."""
 
-from __future__ import annotations
-
 import json
 import os
 import socket

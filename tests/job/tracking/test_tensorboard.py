@@ -1,7 +1,5 @@
 """TensorBoard: what its reader finds in the event files, and runs that cannot write them."""
 
-from __future__ import annotations
-
 import json
 import sys
 from collections.abc import Callable

@@ -1,7 +1,5 @@
 """What a tracker receives, and that it cannot affect the run that it records."""
 
-from __future__ import annotations
-
 import itertools
 import json
 import subprocess
@@ -24,9 +22,8 @@ from job.config.redact import redact_passwords
 from job.config.schema import config_schema
 from job.store.records import RunRecord, StepRecord
 from job.store.store import SealedArtifact
-from job.tracking.background import BackgroundTracker
 from job.tracking.listener import TrackingListener
-from job.tracking.tracker import Tracker
+from job.tracking.tracker import BackgroundTracker, Tracker
 from tests.conftest import SLOTS, Command, CommandResult, WriteConfig
 from tests.support.processes import REPOSITORY, environment, results, wait_until
 from tests.support.trackers import EPOCHS, METHODS, FakeTracker
@@ -234,7 +231,7 @@ def test_slow_tracker_does_not_fill_the_memory() -> None:
 
 def test_process_exits_while_a_tracker_hangs() -> None:
     script = (
-        "import time; from job.tracking.background import BackgroundTracker;"
+        "import time; from job.tracking.tracker import BackgroundTracker;"
         "from tests.support.trackers import FakeTracker;"
         "BackgroundTracker('it', FakeTracker()).submit(lambda tracker: time.sleep(600)); print('done')"
     )

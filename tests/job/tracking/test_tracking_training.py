@@ -1,7 +1,5 @@
 """Tracking of a real training that is interrupted and resumed, with every tool on."""
 
-from __future__ import annotations
-
 import json
 from pathlib import Path
 from typing import Any
