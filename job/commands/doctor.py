@@ -21,22 +21,13 @@ from job.runner.environment import describe_environment
 
 @dataclasses.dataclass(frozen=True, kw_only=True)
 class Diagnosis:
-    """Results of all checks.
+    """Results of all checks."""
 
-    Attributes:
-        environment: versions, processors and memory, as in `run.json`.
-        broken: why TensorFlow cannot be imported; empty if it can.
-        cuda: versions that TensorFlow was built with; None without CUDA.
-        no_gpu: why there is no GPU; empty if there is one.
-        devices: the devices of TensorFlow, each after one training step.
-        places: where the job writes.
-    """
-
-    environment: dict[str, Any]
-    broken: str
-    cuda: dict[str, str] | None
-    no_gpu: str
-    devices: list[CheckedDevice]
+    environment: dict[str, Any]  # as in `run.json`
+    broken: str  # why TensorFlow cannot be imported; empty if it can
+    cuda: dict[str, str] | None  # versions that TensorFlow was built with; None without CUDA
+    no_gpu: str  # why there is no GPU; empty if there is one
+    devices: list[CheckedDevice]  # each after one training step
     places: list[Place]
 
     def failures(self, *, require_gpu: bool) -> Iterator[JobError]:

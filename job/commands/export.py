@@ -50,9 +50,7 @@ def export(
 def export_model(
     directory: Path, formats: Sequence[ExportFormat], *, root: Path, model: str | None, termination: Termination
 ) -> tuple[Export, ...]:
-    """Export a sealed model, with the same check on real images as the Trainer's.
-
-    If it fails, the directory stays as it was.
+    """Export a sealed model, checked on real images as the Trainer does; a failure leaves the directory as it was.
 
     Raises:
         ConfigError: if the directory is not empty, there is no such model, it is not a Keras model, or the converter of
@@ -95,14 +93,11 @@ def _check_empty(directory: Path) -> None:
 
 @contextmanager
 def _scratch_folder(directory: Path) -> Iterator[Path]:
-    """Yield a folder whose content moves to the directory if the block succeeds.
-
-    The folder is inside the directory, which may be a mount point. Remains of killed processes are deleted.
-    """
+    """Yield a folder inside the directory, which may be a mount point; a successful block's files move up from it."""
     created = not directory.exists()
     try:
         directory.mkdir(parents=True, exist_ok=True)
-        for remains in directory.glob(f"{SCRATCH_PREFIX}*"):
+        for remains in directory.glob(f"{SCRATCH_PREFIX}*"):  # of killed processes
             shutil.rmtree(remains)
         with tempfile.TemporaryDirectory(dir=directory, prefix=SCRATCH_PREFIX) as name:
             scratch = Path(name)

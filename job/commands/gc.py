@@ -16,11 +16,7 @@ from job.store.store import Store
 
 
 def collect_garbage(root: Path, *, keep: int | None, older_than: str, delete: bool, as_json: bool) -> None:
-    """List the items that can be deleted, and delete them if requested.
-
-    Raises:
-        ConfigError: if there is no such root, or the age is invalid.
-    """
+    """List what can be deleted, and delete it if requested; raise ConfigError for a missing root or an invalid age."""
     store = Store(root)
     store.check_exists()
     collector = GarbageCollector(store, Runs(root), keep=keep, older_than=parse_age(older_than))
@@ -57,7 +53,6 @@ def _count(items: Sequence[Collectable]) -> str:
 
 
 def _short_path(path: Path, root: Path) -> str:
-    """Return a path relative to the root, with the fingerprint cut to a length that still names the artifact."""
     name = path.name
     fingerprint, dot, suffix = name.partition(".")
     if len(fingerprint) == 64:

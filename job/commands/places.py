@@ -29,20 +29,13 @@ MOUNT = "mount a writable folder there, as `docker run --tmpfs /tmp` does"
 
 @dataclass(frozen=True, kw_only=True)
 class Place:
-    """A folder or file that the job or a library writes to.
-
-    Attributes:
-        path: empty if there is none.
-        needed: whether the job fails without it.
-        free_bytes: None if it cannot be used.
-        failure: why it cannot be used, in one line; empty if it can.
-    """
+    """A folder or file that the job or a library writes to."""
 
     name: str
-    path: str
-    needed: bool
-    free_bytes: int | None = None
-    failure: str = ""
+    path: str  # empty if there is none
+    needed: bool  # whether the job fails without it
+    free_bytes: int | None = None  # None if it cannot be used
+    failure: str = ""  # why it cannot be used, in one line; empty if it can
     remedy: str = ""
 
 

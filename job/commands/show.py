@@ -24,11 +24,7 @@ SHORT_DIGEST = 12
 
 
 def show(name: str, root: Path, *, as_json: bool) -> None:
-    """Print a run, or an artifact if no run has that name.
-
-    Raises:
-        JobError: if neither exists, or if it is damaged.
-    """
+    """Print a run, or an artifact if no run has that name; raise JobError if neither exists, or if it is damaged."""
     store, runs = Store(root), Runs(root)
     name = Path(name).resolve().name if (Path(name) / RECORD).is_file() else name
     if name == LATEST or runs.has_record(name) or not store.artifacts.is_dir():

@@ -18,8 +18,7 @@ def has_password(uri: str) -> bool:
     [True, False, True]
     """
     user = USER.search(uri)
-    is_database = uri.startswith(DATABASES)
-    return bool(QUERY.search(uri)) or (user is not None and (":" in user[0] or not is_database))
+    return bool(QUERY.search(uri)) or (user is not None and (":" in user[0] or not uri.startswith(DATABASES)))
 
 
 def redact_passwords(text: str) -> str:

@@ -25,12 +25,7 @@ WIDE_COLUMNS = 110
 
 
 class ConsoleReporter:
-    """Prints one line per step and epoch, and on a terminal a progress bar for the current epoch.
-
-    Args:
-        console: for everything except the failure.
-        errors: for the failure; by default the same console.
-    """
+    """Prints one line per step and epoch, on a terminal also a progress bar, and the failure on `errors` if given."""
 
     def __init__(self, console: Console, errors: Console | None = None) -> None:
         self.console = console

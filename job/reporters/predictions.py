@@ -22,16 +22,11 @@ UNCERTAIN_BELOW = 0.9
 
 @dataclass(frozen=True)
 class Prediction:
-    """The probabilities of the classes for one image.
-
-    Attributes:
-        row: from 0, in a file of several images; otherwise None.
-        index: of the most probable class.
-    """
+    """The probabilities of the classes for one image."""
 
     path: Path
-    row: int | None
-    index: int
+    row: int | None  # from 0, in a file of several images; otherwise None
+    index: int  # of the most probable class
     probabilities: Sequence[float]
 
     @property

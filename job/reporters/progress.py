@@ -39,12 +39,7 @@ class ProgressReporter:
 
 
 class ProgressBar(ProgressReporter):
-    """Also displays a bar with images, images per second, and the remaining time.
-
-    Args:
-        console: a terminal.
-        predictions: console of the predictions; if it is a terminal too, the bar is hidden while they are printed.
-    """
+    """Also displays a bar with images, speed and remaining time, hidden while predictions are printed on a terminal."""
 
     def __init__(self, console: Console, predictions: Console) -> None:
         super().__init__(console)

@@ -27,7 +27,6 @@ class Code(str):
 
 
 Paragraph = tuple[str | Code, ...]
-"""Consecutive pieces of one paragraph."""
 
 
 @dataclass(frozen=True)
@@ -98,7 +97,6 @@ def reproduction_facts(record: RunRecord, command: str) -> Iterator[Fact]:
 
 
 def _outcome(record: RunRecord) -> Iterator[Paragraph]:
-    """Yield how the run ended, which artifacts of other runs it used, and what it published."""
     if (failure := record.failure) is not None:
         verb = "was terminated" if record.outcome == "terminated" else "failed"
         where = "" if failure.component is None else f" in the {failure.component}"

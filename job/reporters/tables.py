@@ -59,12 +59,7 @@ def summary(sealed: SealedArtifact) -> str:
 def print_run(
     console: Console, record: RunRecord, directory: Path, *, alive: bool = True, failure_follows: bool = False
 ) -> None:
-    """Print the tables of a run.
-
-    Args:
-        alive: whether the process still exists, if the run is in progress according to its record.
-        failure_follows: whether the caller prints the failure afterwards.
-    """
+    """Print the tables of a run. If it is in progress but not `alive`, it was killed. The failure may follow later."""
     if record.steps:
         console.print()
         print_steps(console, record)
@@ -127,8 +122,7 @@ def print_steps(console: Console, record: RunRecord) -> None:
 
     print_line(console, f"[dim]{'step':<{name_width}}  {'status':<{status_width}}  seconds    cpu s  artifact[/]")
     for step in record.steps:
-        artifact = f"{step.component}/{step.fingerprint[:12]}"
-        print_line(console, row(step.component, step.status, step, artifact))
+        print_line(console, row(step.component, step.status, step, f"{step.component}/{step.fingerprint[:12]}"))
         _print_parts(console, step, name_width + status_width)
     if unfinished is not None and record.failure is not None:
         print_line(console, row(unfinished, unfinished_status, record.failure))

@@ -21,11 +21,7 @@ SHORTENED = ("resume", "remedy", "headline", "run_directory")
 
 
 def clear_termination_log() -> None:
-    """Empty the file, so that the message of an earlier run is not taken for that of a killed one.
-
-    Raises:
-        OSError: if it cannot be written.
-    """
+    """Empty the file, so that no earlier message is taken for that of a killed run; raise OSError if that fails."""
     if path := os.environ.get(VARIABLE):
         Path(path).write_bytes(b"")
 
@@ -33,11 +29,7 @@ def clear_termination_log() -> None:
 def write_termination_log(
     exit_code: ExitCode, failure: JobError | None = None, record: RunRecord | None = None, resume: str = ""
 ) -> None:
-    """Write the outcome as one line of JSON; `record` is None if no run began.
-
-    Raises:
-        OSError: if the file cannot be written.
-    """
+    """Write the outcome as one line of JSON; `record` is None if no run began. Raise OSError if that fails."""
     if not (path := os.environ.get(VARIABLE)):
         return
     metrics = (record and record.metrics) or {}

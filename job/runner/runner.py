@@ -42,25 +42,16 @@ class StopAfterStep(Exception):  # noqa: N818  (not an error)
 
 @dataclass
 class Runner:
-    """One run of a configured pipeline.
-
-    Attributes:
-        signals: the caller installs their handlers.
-        use_cache: whether sealed artifacts are reused.
-        strict: whether a damaged artifact ends the run; otherwise it is quarantined and produced again.
-        until: the last slot to run; None for all.
-        began: reading of the clocks from which the duration of the run counts.
-        command: the command line that started the run; empty if it was started from Python.
-    """
+    """One run of a configured pipeline."""
 
     config: JobConfig
     listener: RunListener
-    signals: Signals = field(default_factory=Signals)
-    use_cache: bool = True
-    strict: bool = False
-    until: str | None = None
-    began: Elapsed = field(default_factory=read_clocks)
-    command: str = ""
+    signals: Signals = field(default_factory=Signals)  # the caller installs their handlers
+    use_cache: bool = True  # whether sealed artifacts are reused
+    strict: bool = False  # whether a damaged artifact ends the run; otherwise it is quarantined and produced again
+    until: str | None = None  # the last slot to run; None for all
+    began: Elapsed = field(default_factory=read_clocks)  # from which the duration of the run counts
+    command: str = ""  # the command line that started the run; empty if it was started from Python
 
     def __post_init__(self) -> None:
         self.components = self.config.pipeline.components()
@@ -123,7 +114,6 @@ class Runner:
         return self.record
 
     def _check(self) -> None:
-        """Check everything that can be checked before the run begins, and prepare the root."""
         if self.until is not None and self.until not in self.components:
             problem = f"the configuration has no {self.until} to stop after"
             remedy = f"name one of these, or add a section `{self.until}`"
@@ -137,7 +127,6 @@ class Runner:
             self.resolver.check(slot, component)
 
     def _check_destination(self, slot: str, component: Component[Any]) -> None:
-        """Check that a component does not publish into the folders of artifacts and runs."""
         destination = component.publish_destination()
         for folder, content in ((self.store.artifacts, "artifacts"), (self.runs.directory, "runs")):
             if destination is not None and destination.resolve().is_relative_to(folder.resolve()):
@@ -202,7 +191,6 @@ class Runner:
         )
 
     def _write_pages(self) -> None:
-        """Write the report and model card of the Figures artifact with a section about the run."""
         if self._figures is None:
             return
         directory, figures = self._figures.directory, self._figures.artifact

@@ -49,8 +49,6 @@ class StepRun:
         """Return the record of the step and its artifact.
 
         Args:
-            output: the type of the artifact.
-            inputs: the artifacts of earlier steps.
             digests: the content digests of `inputs`.
             run_id: reported by runs that wait for the artifact.
             commit: stores the record of the step. It is called while the artifact is locked, so that no other run
@@ -86,7 +84,6 @@ class StepRun:
         return record, sealed
 
     def _fingerprint(self, digests: dict[str, str]) -> tuple[FingerprintInputs, dict[str, ResolvedArtifact]]:
-        """Return the fingerprint inputs, and the artifact of each optional input."""
         key = fingerprint_inputs(self.component, digests)
         references = self.resolver.resolve(self.slot, self.component, key)
         if references:
@@ -95,7 +92,6 @@ class StepRun:
         return key, references
 
     def _look_up(self, key: FingerprintInputs) -> tuple[SealedArtifact | None, str]:
-        """Return the sealed artifact to reuse, if any, and the reason."""
         if not self.use_cache:
             return None, "--no-cache"
         try:

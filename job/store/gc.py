@@ -52,16 +52,12 @@ class GarbageCollector:
     """Finds and deletes what no kept run needs.
 
     A run in progress is always kept, with everything that it refers to or produces.
-
-    Attributes:
-        keep: how many of the newest runs to keep, at least 1, besides the newest with a blessed model; None for all.
-        older_than: age in seconds; partial and quarantined artifacts that are younger are kept.
     """
 
     store: Store
     runs: Runs
-    keep: int | None
-    older_than: float
+    keep: int | None  # how many of the newest runs, at least 1, besides the newest with a blessed model; None for all
+    older_than: float  # age in seconds; partial and quarantined artifacts that are younger are kept
 
     def find(self) -> Iterator[Collectable]:
         """Yield the runs that are not kept, the artifacts that only these refer to, and old partial artifacts."""

@@ -55,10 +55,7 @@ def final_outputs(record: RunRecord, manifests: dict[str, Manifest]) -> list[str
 
 
 def find_artifact(store: Store, name: str) -> SealedArtifact:
-    """Return the artifact that a user names by its path, or by the beginning of its digest or fingerprint.
-
-    The path of a version of a pushed model names the artifact that was published as this version.
-    """
+    """Return the artifact with a path or a pushed version's path, or with the beginning of a digest or fingerprint."""
     name = name.rstrip("…/")  # tables print shortened paths with an ellipsis
     path = Path(name).resolve()
     for slot, directory in store.sealed_directories():

@@ -26,11 +26,7 @@ TrackerFactory = Callable[[str], Tracker]
 
 
 def tracker_factories(config: TrackingConfig, root: Path) -> dict[str, TrackerFactory]:
-    """Return a factory for each tracker that is on, by the tool's name; only the factory imports its library.
-
-    Raises:
-        ConfigError: if the extra of a tool is not installed.
-    """
+    """Return by name a factory per tool that is on, which imports its library; raise ConfigError without its extra."""
     factories: dict[str, TrackerFactory] = {}
     for name, section in (("tensorboard", config.tensorboard), ("mlflow", config.mlflow)):
         if section is None:

@@ -119,15 +119,12 @@ class MlflowTracker:
             self._client.set_terminated(self._run_id, STATUS["terminated"])
 
     def _experiment(self) -> str:
-        """Return the id of the experiment, and create it if it does not exist.
-
-        A database stores artifacts below the root; a server, or a store of files, has its own place for them.
-        """
         from mlflow.exceptions import MlflowException
 
         name = self._config.experiment
         if (experiment := self._client.get_experiment_by_name(name)) is None:
             is_database = urlsplit(self._uri).scheme.partition("+")[0] in DATABASES
+            # A server, or a store of files, has its own place for artifacts.
             location = (self._root / "mlflow").resolve().as_uri() if is_database else None
             try:
                 return str(self._client.create_experiment(name, artifact_location=location))

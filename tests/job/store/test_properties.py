@@ -34,7 +34,7 @@ from components.trainer.early_stopping import BestEpoch
 from job.config.config import build_config
 from job.config.yaml_config import YamlConfig, parse_override
 from job.store.fingerprint import FingerprintInputs, Producer
-from job.store.manifest import FileEntry, Manifest
+from job.store.manifest import SCHEMA_VERSION, FileEntry, Manifest
 from job.store.runs import Runs
 
 FEW = settings(max_examples=60, deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture])
@@ -238,7 +238,7 @@ def spoiled(draw: st.DrawFn) -> bytes:
 @example(content=WHOLE.replace(b'"config": {}', b'"config": {"a": NaN}'))
 @example(content=WHOLE.replace(b'"config": {}', b'"config": {"\\ud800": 1}'))
 @example(content=WHOLE.replace(b'"config": {}', b'"config": ' + b'{"a":' * 150 + b"1" + b"}" * 150))
-@example(content=WHOLE.replace(b'"schema_version": 3', b'"schema_version": ' + b"9" * 5000))
+@example(content=WHOLE.replace(b'"schema_version": %d' % SCHEMA_VERSION, b'"schema_version": ' + b"9" * 5000))
 @example(content=b"\xef\xbb\xbf" + WHOLE)
 def test_any_bytes_are_a_manifest_or_an_integrity_error(content: bytes) -> None:
     headline = "here is a whole one"

@@ -159,7 +159,10 @@ def edit(change: Callable[[dict[str, Any]], None]) -> Callable[[Path], None]:
         (forge(lambda values: values["artifact"]["splits"]["test"].update(file="../x")), "splits.test.file"),
         (forge(lambda values: values["files"][0].update(size=7)), "it states 7 bytes for test.parquet"),
         (edit(lambda values: values.update(schema_version=1)), "has the schema version 1"),
-        (edit(lambda values: values.update(schema_version=4)), "has the schema version 4"),
+        (
+            edit(lambda values: values.update(schema_version=SCHEMA_VERSION + 1)),
+            f"has the schema version {SCHEMA_VERSION + 1}",
+        ),
         (edit(lambda values: values.update(surprise=1)), "is not a manifest: surprise"),
         (edit(lambda values: values["artifact"].update(seed=99)), "its content has the SHA-256"),
         (edit(lambda values: values["producer"].update(version="9")), "its fingerprint has the SHA-256"),
