@@ -18,7 +18,7 @@ def render_data(report: ReportData) -> Markup:
         "data",
         summary=dataset_text(examples),
         splits=split_table(examples),
-        charts=(_class_chart(examples), _grey_value_chart(examples)),
+        charts=(_class_chart(examples), _gray_level_chart(examples)),
         overlap=overlap_text(report.transformed),
         anomalies=examples.anomalies,
         anomaly_examples=anomaly_examples,
@@ -107,15 +107,15 @@ def _class_chart(examples: Examples) -> Chart:
     )
 
 
-def _grey_value_chart(examples: Examples) -> Chart:
+def _gray_level_chart(examples: Examples) -> Chart:
     bins = len(examples.splits.train.ink_histogram)
     used = max(n for _, split in examples.splits.items() for n, count in enumerate(split.ink_histogram) if count) + 1
     series = _shares(examples, lambda split: split.ink_histogram[:used])
     return line_chart(
-        title="Mean grey value of the images",
+        title="Mean gray level of the images",
         alt="Share of images by the mean of their pixels, for each split.",
         x=[round(255 * (n + 0.5) / bins, 1) for n in range(used)],
-        x_name="mean grey value, 0 to 255",
+        x_name="mean gray level, 0 to 255",
         series=series,
         limits=(0.0, 1.04 * max(share for each in series for share in each.values)),
         format_value=short_percent,
