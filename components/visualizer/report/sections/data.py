@@ -11,11 +11,8 @@ from components.visualizer.report.drawing import Chart
 from components.visualizer.report.sections import render_section
 from components.visualizer.report_data import ReportData
 
-MAX_ANOMALY_EXAMPLES = 6
-
 
 def render_data(report: ReportData) -> Markup:
-    """Return the section."""
     examples = report.examples
     return render_section(
         "data",
@@ -76,7 +73,7 @@ def overlap_text(transformed: TransformedExamples) -> str:
 
 def anomaly_examples(anomaly: Anomaly) -> str:
     """Return the first images with an anomaly; empty if the anomaly names none."""
-    shown = anomaly.examples[:MAX_ANOMALY_EXAMPLES]
+    shown = anomaly.examples[:6]
     more = f" and {anomaly.count - len(shown):,} more" if shown and anomaly.count > len(shown) else ""
     return ", ".join(shown) + more
 
@@ -127,7 +124,6 @@ def _gray_level_chart(examples: Examples) -> Chart:
 
 
 def _shares(examples: Examples, counts: Callable[[ExamplesSplit], tuple[int, ...]]) -> list[Series]:
-    """Return one series a split: its counts, divided by their sum."""
     return [
         Series(name, tuple(count / sum(counts(split)) for count in counts(split)), style)
         for style, (name, split) in enumerate(examples.splits.items(), start=1)
