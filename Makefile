@@ -43,7 +43,7 @@ extras: $(VENV)/.cpu $(VENV)/.extras ## Install the requirements of ONNX export 
 # Without bytecode each of the many processes of the tests would compile our modules again.
 test thorough docker-test: export PYTHONDONTWRITEBYTECODE :=
 
-test: $(VENV)/.dev ## Run the everyday tests: ARGS="-k splits" or a file selects some
+test: $(VENV)/.dev ## Run the everyday tests: select with ARGS="-k splits" or ARGS=FILE
 	@$(BIN)/python -m pytest $(PARALLEL) $(ARGS)
 
 thorough: $(VENV)/.dev ## Run the slow tests: dozens of kills, full disks, a real out-of-memory kill, the benchmarks

@@ -42,7 +42,9 @@ ModelName = Annotated[
         "--model", metavar="RUN", help="Run id, or path of a run or a sealed model; by default the latest blessed run."
     ),
 ]
-Destination = Annotated[Path, typer.Argument(metavar="DIR", readable=False, help="Folder that models are pushed to.")]
+Destination = Annotated[
+    Path, typer.Argument(metavar="DESTINATION", readable=False, help="Folder that models are pushed to.")
+]
 AsJson = Annotated[bool, typer.Option("--json", help="Print JSON on standard output.")]
 
 
@@ -50,7 +52,8 @@ AsJson = Annotated[bool, typer.Option("--json", help="Print JSON on standard out
 def run(
     config: Annotated[Path, typer.Option(help="Configuration file in YAML.")],
     overrides: Annotated[
-        list[str] | None, typer.Option("--set", metavar="KEY=VALUE", help="Override one key, such as trainer.epochs=3.")
+        list[str] | None,
+        typer.Option("--set", metavar="KEY=VALUE", help="Override one key, such as trainer.epochs=3; can be repeated."),
     ] = None,
     root: Annotated[
         Path | None,
@@ -64,7 +67,9 @@ def run(
     strict: Annotated[
         bool, typer.Option("--strict", help="Fail if a sealed artifact is damaged, instead of producing it again.")
     ] = False,
-    until: Annotated[str | None, typer.Option(metavar="COMPONENT", help="Stop after this component.")] = None,
+    until: Annotated[
+        str | None, typer.Option(metavar="COMPONENT", help="Stop after this component, such as trainer.")
+    ] = None,
     as_json: Annotated[
         bool, typer.Option("--json", help="Print run.json on standard output, all else on standard error.")
     ] = False,
@@ -144,13 +149,13 @@ def predict(
     as_is: Annotated[
         bool,
         typer.Option(
-            "--as-is", help="Only convert images to grey and resize them, for a model that was not trained on MNIST."
+            "--as-is", help="Only convert images to grayscale and resize them, for a model trained on `image_folder`."
         ),
     ] = False,
 ) -> None:
     """Classify new images with a trained model; exit with 3 if an image cannot be read.
 
-    A photo or scan of one digit is normalized like MNIST: bright ink on dark, 20x20 pixels in 28x28, centred.
+    A photo or scan of one digit is normalized like MNIST: bright ink on dark, 20x20 pixels in 28x28, centered.
 
     An image of the model's size that is already bright on dark is not changed.
 
@@ -196,13 +201,13 @@ def gc(
     older_than: Annotated[
         str,
         typer.Option(
-            metavar="AGE", help="Minimum age of unfinished and quarantined artifacts, such as 90s, 30m, 12h or 7d."
+            metavar="AGE", help="Minimum age of partial and quarantined artifacts, such as 90s, 30m, 12h or 7d."
         ),
     ] = "7d",
     delete: Annotated[bool, typer.Option("--delete", help="Delete the items instead of listing them.")] = False,
     as_json: AsJson = False,
 ) -> None:
-    """List what no kept run uses, and old unfinished or quarantined artifacts; delete them with --delete."""
+    """List what no kept run uses, and old partial or quarantined artifacts; delete them with --delete."""
     from job.commands.gc import collect_garbage
 
     with exit_on_job_error():
@@ -217,7 +222,7 @@ def doctor(
     ] = False,
     as_json: AsJson = False,
 ) -> None:
-    """Check versions, devices, limits, and the places that the job writes to."""
+    """Check versions, devices, limits, and the folders that the job writes to."""
     from job.commands.doctor import doctor
 
     raise typer.Exit(doctor(root, require_gpu=require_gpu, as_json=as_json))
@@ -225,7 +230,7 @@ def doctor(
 
 @app.command()
 def versions(destination: Destination, as_json: AsJson = False) -> None:
-    """List the versions of a pushed model: time, accuracy, and which one is served, a copy, or damaged."""
+    """List the versions of a pushed model, with time, accuracy and state (served, copy, damaged)."""
     from job.commands.versions import show_versions
 
     with exit_on_job_error():
@@ -244,7 +249,7 @@ def rollback(
 
     Exit code 143 means that nothing was changed. If the command is killed, `versions` shows whether it was done.
 
-    With --to the command can be repeated: a version that is already served is refused.
+    With --to the command is safe to repeat: a version that is already served is refused.
     """
     from job.commands.versions import roll_back
     from job.signals import Signals

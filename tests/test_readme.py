@@ -230,7 +230,8 @@ def test_swapped_trainer_runs(trainer_folder: Path, monkeypatch: pytest.MonkeyPa
 
 def test_python_example_imports_existing_names(trainer_folder: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.syspath_prepend(str(trainer_folder))
-    imports = [line for line in fenced_block("python", "run(JobConfig").splitlines() if line.startswith("from")]
+    lines = fenced_block("python", "LogisticTrainer.Config(").splitlines()
+    imports = [line for line in lines if line.startswith("from")]
     exec("\n".join(imports), {})  # noqa: S102  (lines of our own README)
 
 

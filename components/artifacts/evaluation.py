@@ -167,13 +167,10 @@ class Baseline(Statement):
     """A difference is significant if its p-value is below this limit."""
 
 
-CheckKind = Literal["value", "change", "infra"]
-
-
 class Check(Statement):
     """One condition of the blessing, and the measured value."""
 
-    kind: CheckKind = "value"
+    kind: Literal["value", "change", "infra"] = "value"
     """`value`: of this model; `change`: from the baseline to this model; `infra`: of the SavedModel."""
     metric: str
     of: str = ""

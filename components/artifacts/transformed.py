@@ -52,5 +52,4 @@ class TransformedExamples(Artifact):
     splits: Splits[TransformedSplit]
 
     def file_names(self) -> tuple[str, ...]:
-        per_split = (name for _, split in self.splits.items() for name in (split.images, split.labels))
-        return (self.graph_file, *per_split)
+        return (self.graph_file, *(name for _, split in self.splits.items() for name in (split.images, split.labels)))

@@ -15,9 +15,7 @@ from components.base.progress import NoProgress, Progress
 from components.base.termination import NoTermination, Termination
 from components.base.timing import Stopwatch
 
-SEED_LIMIT = 2**32
-"""Seeds are below this limit of scikit-learn and of NumPy's older generators."""
-Seed = Annotated[int, Field(strict=True, ge=0, lt=SEED_LIMIT)]
+Seed = Annotated[int, Field(strict=True, ge=0, lt=2**32)]  # the limit of scikit-learn and of NumPy's older generators
 
 
 class ComponentConfig(BaseModel):

@@ -2,8 +2,6 @@
 
 from collections.abc import Iterable
 
-MAX_DIGITS = 17
-"""Significant digits that distinguish every float64 from all others."""
 SIZE_UNITS = ("bytes", "kB", "MB", "GB", "TB")
 
 
@@ -15,7 +13,7 @@ def format_distinct(value: float, others: Iterable[float], form: str, digits: in
     >>> format_distinct(0.98996, [0.99], ".{}g"), format_distinct(0.98765, [0.99], ".{}g")
     ('0.98996', '0.9877')
     """
-    for count in range(digits, MAX_DIGITS):
+    for count in range(digits, 17):  # 17 digits distinguish every float64 from all others
         text = format(value, form.format(count))
         if all(text != format(other, form.format(count)) for other in others if other != value):
             return text

@@ -8,7 +8,6 @@ MARKUP = re.compile(r"[\\`*\[\]<>|~&$#@]|(?<![^\W_])_+|_+(?![^\W_])|:(?=//)|(?<=
 Markup at the start of a line is not covered: escaped text must follow other words on its line."""
 SPACES = re.compile(r"\s+")
 """Includes no-break spaces and line ends."""
-WORD_JOINER = "\N{WORD JOINER}"
 NUMBER = re.compile(r"[-+\N{MINUS SIGN}]?\d")
 
 
@@ -27,7 +26,7 @@ def escape(value: object) -> Markdown:
     if isinstance(value, Markdown):
         return value
     # Word joiners keep numbers together on a page, but get in the way of a search in a text file.
-    line = SPACES.sub(" ", str(value).replace(WORD_JOINER, ""))
+    line = SPACES.sub(" ", str(value).replace("\N{WORD JOINER}", ""))
     return Markdown(MARKUP.sub(lambda match: "".join(f"\\{letter}" for letter in match[0]), line))
 
 

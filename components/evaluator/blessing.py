@@ -67,8 +67,7 @@ def check_changes(metrics: Metrics, baseline: Baseline, thresholds: Mapping[Metr
 def _check(
     metric: str, value: float, threshold: Threshold, *, of: str = "", kind: Literal["value", "change"] = "value"
 ) -> Check:
-    passed = threshold.met_by(value)
-    return Check(kind=kind, metric=metric, of=of, value=value, passed=passed, **threshold.model_dump())
+    return Check(kind=kind, metric=metric, of=of, value=value, passed=threshold.met_by(value), **threshold.model_dump())
 
 
 def _check_rows(

@@ -19,8 +19,6 @@ BINS = 15
 GAP_STEPS = 1000
 """In the bootstrap, images of a bin are of one kind if confidence minus correctness agrees to a thousandth."""
 MIN_TEMPERATURE, MAX_TEMPERATURE = 0.1, 10.0
-TEMPERATURE_TOLERANCE = 1e-4
-"""Relative error of the fitted temperature: far below its uncertainty on a validation split."""
 
 
 def reliability(labels: NDArray[np.int64], probabilities: NDArray[np.float32]) -> tuple[ReliabilityBin, ...]:
@@ -86,7 +84,7 @@ def fit_temperature(labels: NDArray[np.int64], probabilities: NDArray[np.float32
         lambda logarithm: loss(exp(logarithm)),
         bounds=(log(MIN_TEMPERATURE), log(MAX_TEMPERATURE)),
         method="bounded",
-        options={"xatol": TEMPERATURE_TOLERANCE},
+        options={"xatol": 1e-4},  # relative: far below the uncertainty on a validation split
     )
     return exp(found.x) if found.fun < loss(1.0) else 1.0
 

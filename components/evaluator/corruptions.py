@@ -23,8 +23,6 @@ Distort = Callable[[Images, float, np.random.Generator], NDArray[np.floating]]
 """Distorts images by an amount. Random values are drawn per image, and do not depend on the amount."""
 Amounts = tuple[float, float, float, float, float]
 """By severity, the mildest first."""
-REFERENCE_SIDE = 28
-"""Amounts in pixels are for images of this side, and scale with the side."""
 
 
 @dataclass(frozen=True)
@@ -36,10 +34,10 @@ class Corruption:
     amounts: Amounts
 
     def amounts_for(self, height: int, width: int) -> Amounts:
-        """Return the amounts for images of a height and width in pixels."""
         if self.unit != "px":
             return self.amounts
-        first, second, third, fourth, fifth = (amount * min(height, width) / REFERENCE_SIDE for amount in self.amounts)
+        # Amounts in pixels are for images of 28x28, and scale with the side.
+        first, second, third, fourth, fifth = (amount * min(height, width) / 28 for amount in self.amounts)
         return first, second, third, fourth, fifth
 
 
@@ -53,32 +51,25 @@ def corrupt(name: CorruptionName, images: Images, *, severity: int, seed: int) -
 
 
 def _shift(images: Images, amount: float, random: np.random.Generator) -> NDArray[np.floating]:
-    """Move each image by `amount` pixels in a random direction."""
     angles = random.uniform(0, 2 * np.pi, len(images))
-    shifts = amount * np.stack([np.sin(angles), np.cos(angles)], axis=1)
-    return _transform(images, np.eye(2), shifts)
+    return _transform(images, np.eye(2), amount * np.stack([np.sin(angles), np.cos(angles)], axis=1))
 
 
 def _rotation(images: Images, amount: float, random: np.random.Generator) -> NDArray[np.floating]:
-    """Rotate each image by `amount` degrees, clockwise or counterclockwise."""
     angles = np.radians(amount) * random.choice([-1, 1], len(images))
     sine, cosine = np.sin(angles), np.cos(angles)
-    matrices = np.stack([cosine, sine, -sine, cosine], axis=1).reshape(-1, 2, 2)
-    return _transform(images, matrices, np.zeros(2))
+    return _transform(images, np.stack([cosine, sine, -sine, cosine], axis=1).reshape(-1, 2, 2), np.zeros(2))
 
 
 def _scale(images: Images, amount: float, random: np.random.Generator) -> NDArray[np.floating]:  # noqa: ARG001
-    """Scale the images by the factor `amount`."""
     return _transform(images, np.eye(2) / amount, np.zeros(2))
 
 
 def _noise(images: Images, amount: float, random: np.random.Generator) -> NDArray[np.floating]:
-    """Add Gaussian noise with the standard deviation `amount`."""
     return np.asarray(images + amount * random.standard_normal(images.shape, np.float32))
 
 
 def _blur(images: Images, amount: float, random: np.random.Generator) -> NDArray[np.floating]:  # noqa: ARG001
-    """Blur with a Gaussian of the standard deviation `amount`."""
     return np.asarray(gaussian_filter(images, sigma=amount, axes=(1, 2), mode="constant"))
 
 

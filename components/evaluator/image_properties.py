@@ -61,7 +61,6 @@ def _outline(pictures: NDArray[np.float32]) -> NDArray[np.float32]:
 
 
 def _size(inked: NDArray[np.bool_]) -> NDArray[np.float64]:
-    """Return the square root of the area of the box around the ink, of bool [count, height, width]."""
     rows, columns = (np.logical_or.reduce(inked, axis=axis) for axis in (2, 1))
     return np.asarray(np.sqrt(_extent(rows) * _extent(columns)))
 

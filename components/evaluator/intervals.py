@@ -11,9 +11,6 @@ from components.artifacts import Interval
 
 RESAMPLES = 1000
 """Enough for the bounds of a 95 % interval (B. Efron and R. Tibshirani, 1993, chapter 14)."""
-MAX_VALUES_IN_MEMORY = 2**22
-"""Drawn numbers in memory at a time: 32 MB."""
-RESAMPLING_SEED = 0
 CONFIDENCE = 0.95
 
 
@@ -48,9 +45,9 @@ def bootstrap_intervals(
         groups: int64 [strata, kinds]: the number of images of each kind.
         statistic: from counts int64 [resamples, strata, kinds] to values in 0..1, float64 [resamples, statistics].
     """
-    random, counts = np.random.default_rng(RESAMPLING_SEED), groups.sum(axis=1, keepdims=True)
+    random, counts = np.random.default_rng(0), groups.sum(axis=1, keepdims=True)
     fractions = np.where(counts, groups / np.maximum(counts, 1), 1 / groups.shape[1])
-    step = max(1, MAX_VALUES_IN_MEMORY // groups.size)
+    step = max(1, 2**22 // groups.size)  # drawn numbers in memory at a time: 32 MB
     sizes = [(min(step, RESAMPLES - start), len(groups)) for start in range(0, RESAMPLES, step)]
     values = np.concatenate([statistic(random.multinomial(counts[:, 0], fractions, size=size)) for size in sizes])
     tail = (1 - CONFIDENCE) / 2 * 100

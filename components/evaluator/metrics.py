@@ -63,8 +63,7 @@ def score(labels: NDArray[np.int64], probabilities: NDArray[np.float32], class_n
 def brier_score(labels: NDArray[np.int64], probabilities: NDArray[np.float32]) -> float:
     """Return the mean squared distance between probabilities and the truth (G. W. Brier, 1950), from 0 to 2."""
     # scikit-learn's function warns that float32 rows do not sum to 1, and differs in the last bits.
-    truth = np.eye(probabilities.shape[1])[labels]
-    return min(2.0, float(((probabilities - truth) ** 2).sum(axis=1).mean()))
+    return min(2.0, float(((probabilities - np.eye(probabilities.shape[1])[labels]) ** 2).sum(axis=1).mean()))
 
 
 def _macro_means(matrices: NDArray[np.int64]) -> NDArray[np.float64]:

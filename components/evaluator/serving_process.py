@@ -12,8 +12,6 @@ import os
 import sys
 import time
 
-WARM_UP_REQUESTS = 5
-"""Not timed: the first requests allocate memory."""
 TIMED_REQUESTS = 50
 
 
@@ -38,7 +36,7 @@ def main(saved_model: str, images_file: str, results_file: str, threads: str) ->
         probabilities = signature(images=tf.constant(batch))["probabilities"].numpy()
         return probabilities, time.perf_counter() - start
 
-    for _ in range(WARM_UP_REQUESTS):
+    for _ in range(5):  # not timed: the first requests allocate memory
         request(images[:1])
     latencies = [request(images[row : row + 1])[1] for row in np.arange(TIMED_REQUESTS) % len(images)]
     request(images)

@@ -20,7 +20,6 @@ if TYPE_CHECKING:
 LABEL_COLUMN = "label"
 ENCODING = "utf-8-sig"
 """UTF-8 with or without the byte order mark that Excel writes."""
-WHOLE_NUMBER = re.compile(r" *[0-9]{1,9} *")
 LAYOUT = f"a header with `{LABEL_COLUMN}` and one name per pixel, then one row per image of whole numbers from 0 to 255"
 
 
@@ -42,8 +41,7 @@ class CsvImages:
         import pyarrow as pa
         from pyarrow import csv as arrow_csv
 
-        types = dict.fromkeys(self.columns, pa.uint8())
-        options = arrow_csv.ConvertOptions(column_types=types, null_values=[])
+        options = arrow_csv.ConvertOptions(column_types=dict.fromkeys(self.columns, pa.uint8()), null_values=[])
         labels = np.empty(0, dtype=np.int64)
         # Arrow reads fast and strictly, but its errors do not name the cell; _first_fault does.
         try:
@@ -77,7 +75,7 @@ class CsvImages:
                         expected = f"{len(self.columns)} cells, as in the header"
                         return DataError(f"{where} has {len(row)} cells", expected=expected, remedy="correct the row")
                     for name, cell in zip(self.columns, row, strict=False):
-                        if not WHOLE_NUMBER.fullmatch(cell) or int(cell) > 255:
+                        if not re.fullmatch(r" *[0-9]{1,9} *", cell) or int(cell) > 255:
                             headline = f"{where}, column `{name}` " + (f"holds {cell[:20]!r}" if cell else "is empty")
                             expected = "a whole number from 0 to 255"
                             return DataError(headline, expected=expected, remedy="correct the cell")
@@ -109,10 +107,8 @@ def open_csv_images(path: Path, *, labelled: bool) -> CsvImages:
 
 
 def no_rows(path: Path) -> DataError:
-    """Return the error for a CSV file without images."""
     return DataError(f"{path} has a header but no rows", expected=LAYOUT, remedy="add images to it")
 
 
 def not_csv(path: Path, error: Exception) -> DataError:
-    """Return the error for a file that cannot be parsed as CSV."""
     return DataError(f"{path} cannot be read as CSV: {first_line(error)}", expected=LAYOUT, remedy="save it as CSV")

@@ -81,8 +81,7 @@ class Spool:
 
     def images(self) -> RawImages:
         """Return the images in the file. Read them after the block of `spool_images`."""
-        count = self._bytes // (self._height * self._width)
-        return RawImages(self._path, 0, count, self._height, self._width)
+        return RawImages(self._path, 0, self._bytes // (self._height * self._width), self._height, self._width)
 
 
 @contextmanager

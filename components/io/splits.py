@@ -70,8 +70,7 @@ def examples_writer(path: Path, pixels: int) -> Iterator[Callable[[pd.DataFrame]
 
     Each frame except the last has `row_group_rows(pixels)` rows, so that the bytes of the file depend only on the rows.
     """
-    image = pa.list_(pa.uint8(), pixels)
-    schema = pa.schema([("id", pa.string()), ("label", pa.int64()), ("image", image)])
+    schema = pa.schema([("id", pa.string()), ("label", pa.int64()), ("image", pa.list_(pa.uint8(), pixels))])
     # Dictionaries cost time and do not compress pixels.
     with pq.ParquetWriter(path, schema, compression="zstd", use_dictionary=["label"]) as writer:
 

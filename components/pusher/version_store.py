@@ -22,7 +22,6 @@ from components.runtime.disk import disk_space_guard
 from components.runtime.locks import acquire
 
 STAGING_PREFIX = ".staging-"
-LOCK_FILE = ".lock"
 PERMANENT_ERRNOS = (errno.EACCES, errno.EPERM, errno.EROFS, errno.ENOTDIR, errno.EEXIST, errno.ENOENT)
 """These errors last until a person acts; others may be gone at the next attempt."""
 
@@ -40,7 +39,7 @@ def locked_destination(
     with translate_os_errors(destination), space_guard:
         destination.mkdir(parents=True, exist_ok=True)
         with acquire(
-            destination / LOCK_FILE,
+            destination / ".lock",
             owner=owner,
             on_wait=lambda current: progress.message(f"waiting: {current} is at work on {destination}"),
             check=termination.check,
@@ -93,7 +92,6 @@ def translate_os_errors(path: Path) -> Iterator[None]:
 
 
 def no_saved_model(directory: Path) -> ConfigError:
-    """Return the error for a directory that is not a SavedModel."""
     return ConfigError(
         f"{directory} has no {SAVED_MODEL_FILE}: a model server cannot load it",
         expected="a SavedModel, as the Trainer writes it",

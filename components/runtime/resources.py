@@ -29,8 +29,7 @@ def memory_limit() -> int | None:
     """Return the control group's memory limit in bytes, or None."""
     limits = [_number(text) for text in _read("memory.max", "memory/memory.limit_in_bytes")]
     # v1 represents "no limit" by a number near 2**63.
-    finite = [limit for limit in limits if limit is not None and limit < 1 << 60]
-    return min(finite, default=None)
+    return min((limit for limit in limits if limit is not None and limit < 1 << 60), default=None)
 
 
 def processor() -> str:

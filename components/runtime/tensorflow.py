@@ -14,8 +14,6 @@ from components.base.errors import ResourceError
 from components.runtime.resources import cpu_limit
 
 Device = Literal["auto", "cpu", "gpu"]
-CUDA_ERROR_NO_DEVICE = 100
-"""Error of the CUDA driver API; also returned if CUDA_VISIBLE_DEVICES hides all devices."""
 
 
 def import_tensorflow() -> Any:
@@ -126,7 +124,7 @@ def gpu_problem() -> str:
         return "the NVIDIA driver (libcuda.so.1) is not installed"
     count = ctypes.c_int(0)
     status = driver.cuInit(0) or driver.cuDeviceGetCount(ctypes.byref(count))
-    if status not in (0, CUDA_ERROR_NO_DEVICE):
+    if status not in (0, 100):  # CUDA_ERROR_NO_DEVICE: none, or CUDA_VISIBLE_DEVICES hides all devices
         return f"the NVIDIA driver returns CUDA error {status}"
     return "" if count.value else "the NVIDIA driver has no visible device"
 

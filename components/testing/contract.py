@@ -39,7 +39,6 @@ class ComponentContract:
     """Tests that every component must pass."""
 
     component: ClassVar[Component[Any]]
-    """The component under test."""
     _shared: ClassVar[ContractRun]
 
     def test_its_types_are_artifacts(self) -> None:
@@ -141,6 +140,5 @@ def make_inputs(directory: Path, *, saved_model: bool = False) -> dict[type[Arti
 
 
 def _files(directory: Path) -> dict[str, str]:
-    """Return the SHA-256 of every file below a directory, by relative path."""
     files = (path for path in sorted(directory.rglob("*")) if path.is_file())
     return {path.relative_to(directory).as_posix(): file_sha256(path) for path in files}

@@ -142,8 +142,7 @@ class FakeTrainer(Component[FakeTrainerConfig]):
         labels = range(len(transformed.artifact.class_names))
         centroids = np.stack([pixels[train.labels == label].mean(axis=0) for label in labels])
         weights, bias = 2 * centroids.T, -(centroids**2).sum(axis=1)
-        seed = self.config.seed
-        model = write_linear_model(weights, bias, transformed=transformed, output=context.output, seed=seed)
+        model = write_linear_model(weights, bias, transformed=transformed, output=context.output, seed=self.config.seed)
         if not self.config.saved_model:
             return model
         for name in ("saved_model.pb", "variables/variables.index", "assets.extra/tf_serving_warmup_requests"):
@@ -211,8 +210,7 @@ class FakeVisualizer(Component[ComponentConfig]):
         from components.io.splits import read_scaled
 
         images = read_scaled(transformed, transformed.artifact.splits.test).images
-        mean = np.rint(images.mean(axis=0)[..., 0] * 255).astype(np.uint8)
-        Image.fromarray(mean).save(context.output / "mean.png")
+        Image.fromarray(np.rint(images.mean(axis=0)[..., 0] * 255).astype(np.uint8)).save(context.output / "mean.png")
         accuracy = evaluation.artifact.metrics.accuracy
         figure = Figure(name="mean", file="mean.png", title="Mean image", alt=f"accuracy {accuracy:.0%}")
         return Figures(figures=(figure,))

@@ -28,7 +28,6 @@ from components.trainer.early_stopping import BestEpoch, EarlyStopping
 Arrays = dict[str, NDArray[np.generic]]
 RECORD_FILE = "checkpoint.json"
 STATE_FILE = "state.npz"
-KEPT_CHECKPOINTS = 2
 CHECKPOINT_NAME = re.compile(r"epoch-(\d{4,})-step-(\d{5,})", re.ASCII)
 OVERHEAD_BYTES = 64 * 1024
 """Disk space beside the arrays: their names, the record, the directory."""
@@ -60,11 +59,9 @@ class Checkpoint(Statement):
 
     @property
     def name(self) -> str:
-        """The name of the checkpoint's directory."""
         return f"epoch-{self.epoch:04}-step-{self.step:05}"
 
     def with_digest(self) -> Self:
-        """Return a copy with its digest."""
         return self.model_copy(update={"digest": value_sha256(self.model_dump(mode="json", exclude={"digest"}))})
 
     @classmethod
@@ -109,7 +106,7 @@ class Checkpoints:
         _delete(path)
         rename_durably(draft, path)
         self.read(path)
-        for old in self.paths()[KEPT_CHECKPOINTS:]:
+        for old in self.paths()[2:]:
             _delete(old)
 
     def _write_files(self, draft: Path, record: Checkpoint, arrays: Arrays) -> None:
@@ -174,8 +171,7 @@ def capture_state(classifier: Any, stopping: EarlyStopping) -> Arrays:
     arrays = {name: variable.numpy() for name, variable in _variables(classifier)}
     # Before the first epoch ends there are no best weights.
     weights = zip(classifier.network.weights, stopping.weights, strict=False)
-    best = {f"best/{number:03}/{variable.path}": array for number, (variable, array) in enumerate(weights)}
-    return arrays | best
+    return arrays | {f"best/{number:03}/{variable.path}": array for number, (variable, array) in enumerate(weights)}
 
 
 def restore_state(arrays: Arrays, classifier: Any, stopping: EarlyStopping) -> None:
@@ -206,7 +202,6 @@ def _variables(classifier: Any) -> Iterator[tuple[str, Any]]:
 
 
 def _describe(arrays: Mapping[str, Any]) -> dict[str, str]:
-    """Return the type and shape of each array, such as `float32 [3, 3, 1, 32]`."""
     return {name: f"{array.dtype} {list(array.shape)}" for name, array in arrays.items()}
 
 

@@ -138,7 +138,7 @@ class Trainer(Component[TrainerConfig]):
             raise ConfigError(
                 f"{setting} names onnx, but its converter is not installed: {', '.join(missing)}",
                 expected="the packages of the extra `onnx`",
-                remedy=f"`make extras` or `pip install 'mnist-job[onnx]'`, or remove onnx from {setting}",
+                remedy=f"`make extras` or `pip install -e '.[onnx]'`, or remove onnx from {setting}",
             )
 
     @staticmethod

@@ -29,7 +29,7 @@ class GpuConfig(ComponentConfig):
     """Settings for training on a GPU; on a CPU they have no effect."""
 
     xla: Annotated[bool, Field(strict=True)] = True
-    """Whether XLA compiles the training step. On a CPU its convolutions take twice as long as TensorFlow's own."""
+    """Whether XLA compiles the training step. On a CPU, training with XLA would take nearly three times as long."""
     precision: Precision = "float32"
     """The precision in which layers compute; weights and the loss stay float32."""
 

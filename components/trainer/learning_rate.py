@@ -24,7 +24,6 @@ class ConstantRate(ComponentConfig):
     """Adam's learning rate."""
 
     def build(self, total_steps: int) -> Any:  # noqa: ARG002
-        """Return the rate."""
         return self.rate
 
 
@@ -62,7 +61,6 @@ class OneCycleRate(ComponentConfig):
     """The fraction of the steps before the peak."""
 
     def build(self, total_steps: int) -> Any:
-        """Return a keras schedule over `total_steps` steps."""
         import keras
         from keras import ops
 

@@ -14,7 +14,6 @@ POOLING_STRIDE = 2
 Units = Annotated[int, Field(strict=True, ge=1, le=8192)]
 Kernel = Annotated[int, Field(strict=True, ge=1, le=15)]
 Padding = Literal["same", "valid"]
-PoolSize = Annotated[int, Field(strict=True, ge=POOLING_STRIDE, le=7)]
 
 
 class NetworkConfig(ComponentConfig):
@@ -26,7 +25,7 @@ class NetworkConfig(ComponentConfig):
     """Height and width of each convolution's kernels, in pixels."""
     padding: tuple[Padding, Padding, Padding] = ("same", "same", "same")
     """`same` pads each convolution's input with zeros; `valid` leaves out its border, and the work there."""
-    pooling: PoolSize = POOLING_STRIDE
+    pooling: Annotated[int, Field(strict=True, ge=POOLING_STRIDE, le=7)] = POOLING_STRIDE
     """Height and width of the max-pooling windows, which are two pixels apart. With 3 they overlap, so that a small
     shift changes less (A. Krizhevsky et al., 2012, section 3.4)."""
     dense: tuple[Units, Units] = (128, 64)

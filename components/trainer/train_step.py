@@ -81,8 +81,7 @@ class Classifier(keras.Model):  # type: ignore[misc]
             probabilities = self(images, training=True)
             loss = tf.reduce_mean(self._cross_entropy(labels, probabilities))
             scaled = self.optimizer.scale_loss(loss)
-        gradients = tape.gradient(scaled, self.trainable_variables)
-        self.optimizer.apply(gradients, self.trainable_variables)
+        self.optimizer.apply(tape.gradient(scaled, self.trainable_variables), self.trainable_variables)
         return loss, probabilities
 
     def _cross_entropy(self, labels: Any, probabilities: Any) -> Any:

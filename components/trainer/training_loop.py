@@ -24,7 +24,6 @@ PROGRESS_REPORTS_PER_EPOCH = 10
 """Training steps run in the graph in about this many groups per epoch; Python code runs only between them."""
 MAX_STEPS_PER_GROUP = 32
 """So that a long epoch, too, notices a termination request soon."""
-VALIDATION_BATCH_SIZE = 500
 
 
 class TrainingLoop:
@@ -184,7 +183,7 @@ class TrainingLoop:
         totals: Counter[str] = Counter()
         for rows in self.validation.load_in_blocks(self.validation_rows):
             self.classifier.clear_metrics()
-            batches = batch_rows(tf.range(rows, dtype=tf.int64), VALIDATION_BATCH_SIZE)
+            batches = batch_rows(tf.range(rows, dtype=tf.int64), 500)
             means = self.classifier.evaluate(batches, verbose=0, return_dict=True)
             totals.update({name: mean * rows for name, mean in means.items()})
         return {name: total / len(self.validation.split) for name, total in totals.items()}

@@ -21,8 +21,6 @@ if TYPE_CHECKING:
 
 MAX_BATCH_IMAGES = 1024
 """Maximum number of images scaled at a time: MNIST images of this number fit into a processor's cache."""
-BYTES_PER_PIXEL = 9
-"""Memory while a pixel is scaled: raw, cast and multiplied."""
 
 
 class TransformConfig(ComponentConfig):
@@ -86,7 +84,8 @@ class Transform(Component[TransformConfig]):
         from components.io.splits import ImageSplit, iterate_examples
 
         graph = scaling_graph()
-        rows = self.config.memory_budget // (BYTES_PER_PIXEL * prod(examples.artifact.image_shape))
+        # While a pixel is scaled, it takes 9 bytes: raw, cast and multiplied.
+        rows = self.config.memory_budget // (9 * prod(examples.artifact.image_shape))
         for raw in iterate_examples(examples, split, rows=max(1, min(MAX_BATCH_IMAGES, rows))):
             context.termination.check()
             digests.append(image_digests(raw.images))

@@ -8,8 +8,6 @@ from components.artifacts import Evaluation, Examples, Figures, Model, Stored, T
 from components.base.component import Component, ComponentConfig, Context
 from components.runtime.disk import disk_space_guard
 
-MAX_FIGURE_BYTES = 150_000
-"""The largest figure of MNIST has 121 kB."""
 REPORT_FILE, MAX_REPORT_BYTES = "report.html", 3_000_000
 CARD_FILE, MAX_CARD_BYTES = "model_card.md", 1_000_000
 """The card of MNIST has 12 kB."""
@@ -85,7 +83,8 @@ class Visualizer(Component[VisualizerConfig]):
         with context.timed("drawing"), style():
             for figure, drawing in draw_figures(report):
                 context.termination.check()
-                with disk_space_guard(context.output, MAX_FIGURE_BYTES, f"the figure {figure.file}"):
+                # The largest figure of MNIST has 121 kB.
+                with disk_space_guard(context.output, 150_000, f"the figure {figure.file}"):
                     save(drawing, context.output / figure.file)
                 figures.append(figure)
         context.termination.check()

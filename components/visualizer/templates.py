@@ -31,5 +31,4 @@ def template_environment(folder: Path, finalize: Callable[[Any], str] | None = N
 
 
 def render_html(folder: Path, name: str, /, **values: Any) -> Markup:
-    """Return a rendered HTML template."""
     return Markup(template_environment(folder).get_template(name).render(values))  # noqa: S704  (escaped by jinja2)

@@ -1,4 +1,4 @@
-"""Command `doctor`: check versions, devices, limits and places before a run depends on them."""
+"""Command `doctor`: check versions, devices, limits and folders before a run depends on them."""
 
 import dataclasses
 import json

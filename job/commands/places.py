@@ -1,4 +1,4 @@
-"""The places that the job and its libraries write to, checked before a run needs them."""
+"""The folders that the job and its libraries write to, checked before a run needs them."""
 
 import os
 import secrets

@@ -49,7 +49,8 @@ class JobConfig(BaseModel):
     """Seed of every component that has one and does not set it."""
     memory_budget: MemoryBudget = DEFAULT_MEMORY_BUDGET
     """Memory for the images that a component keeps at once, in addition to its libraries, such as 1GB or 512MiB. Every
-    component receives it that has such a key and does not set it. No result depends on it."""
+    component receives it that has such a key and does not set it. Results do not depend on it, except in the
+    Trainer, if the images do not fit."""
     tracking: TrackingConfig = TrackingConfig()
     """Tools that record the run; they do not affect any result. A tool is off if its section is absent or null."""
     pipeline: Pipeline = Field(default_factory=Pipeline)

@@ -35,7 +35,7 @@ def tracker_factories(config: TrackingConfig, root: Path) -> dict[str, TrackerFa
             raise ConfigError(
                 f"tracking.{name} is on, but {missing[0]} is not installed",
                 expected=f"the extra `{name}`",
-                remedy=f"run `make extras` or `pip install 'mnist-job[{name}]'`, or remove tracking.{name}",
+                remedy=f"run `make extras` or `pip install -e '.[{name}]'`, or remove tracking.{name}",
             )
         factories[name] = partial(_make_tracker, section, root)
     return factories

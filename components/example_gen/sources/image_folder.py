@@ -59,8 +59,7 @@ class ImageFolderSource(SourceConfig):
                     remedy="add the missing class folder, or remove the other one",
                 )
             test = self._load_classes(test_classes, context, scratch / "test")
-        train = self._load_classes(classes, context, scratch / "train")
-        return Dataset("image folder", tuple(classes), train, test)
+        return Dataset("image folder", tuple(classes), self._load_classes(classes, context, scratch / "train"), test)
 
     def _load_classes(self, classes: dict[str, list[Path]], context: Context, scratch: Path) -> LabelledImages:
         import numpy as np

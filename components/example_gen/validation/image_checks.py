@@ -10,8 +10,6 @@ from components.artifacts import SPLITS, Anomaly
 from components.example_gen.validation.config import CheckLevel, ValidationConfig
 from components.io.image_digests import DIGEST_DTYPE, image_digests
 
-MAX_STATED_IMAGES = 20
-"""Images of an anomaly that the manifest names."""
 ENTRY_DTYPE = np.dtype([("digest", DIGEST_DTYPE), ("label", np.int32), ("level", np.int16)])
 """22 bytes per image. `level` is the gray level of an image whose pixels are all equal, and -1 for other images."""
 
@@ -76,7 +74,7 @@ def check_images(
         if level != "off" and not images.empty:
             counts = images["split"].value_counts()
             by_split = ", ".join(f"{counts[split]:,} in {split}" for split in SPLITS if split in counts)
-            first = images.head(MAX_STATED_IMAGES)
+            first = images.head(20)  # the manifest names these
             named = tuple(first["split"] + "/" + first["row"].astype(str))
             message = f"{message}: {by_split}"
             yield Anomaly(check=check, level=level, message=message, count=len(images), examples=named), images

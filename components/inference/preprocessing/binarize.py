@@ -9,8 +9,6 @@ from components.inference.preprocessing.grayscale import edge_mask
 
 GRID_POINTS = 40
 """Maximum number of points per side at which the paper's brightness is fitted."""
-FIT_ITERATIONS = 20
-"""Iterations of reweighting, after which the fit moves by less than a gray level."""
 MAX_STROKE_FRACTION = 0.4
 """Maximum width of a stroke, as a fraction of the shorter side. Wider areas are shadows, or the table."""
 MIN_CONTRAST = 12.0
@@ -83,7 +81,7 @@ def fit_least_absolute(terms: NDArray[np.float64], levels: NDArray[np.float64]) 
     point_weights = np.ones_like(levels)
     term_weights: NDArray[np.float64] = np.zeros(terms.shape[1])
     ridge = np.eye(terms.shape[1]) * 1e-6  # makes the system solvable for the few points of a tiny image
-    for _ in range(FIT_ITERATIONS):
+    for _ in range(20):  # further iterations move the fit by less than a gray level
         weighted = terms.T * point_weights
         term_weights = np.linalg.solve(weighted @ terms + ridge, weighted @ levels).astype(np.float64)
         point_weights = 1 / np.maximum(np.abs(levels - terms @ term_weights), 0.5)

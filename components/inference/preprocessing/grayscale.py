@@ -6,16 +6,11 @@ from PIL import Image
 
 from components.io.pictures import to_grayscale
 
-LUMA = (0.299, 0.587, 0.114)
-"""Weights of red, green and blue in ITU-R BT.601, which Pillow uses too."""
-EDGE_FRACTION = 0.04
-"""Width of the edge of an image, as a fraction of its shorter side."""
-
 
 def edge_mask(image: NDArray[np.generic]) -> NDArray[np.bool_]:
     """Return a mask of the pixels at the edge of an image: bool [height, width]."""
     height, width = image.shape[:2]
-    depth = max(1, round(EDGE_FRACTION * min(height, width)))
+    depth = max(1, round(0.04 * min(height, width)))  # of the shorter side
     mask = np.ones((height, width), dtype=bool)
     mask[depth : height - depth, depth : width - depth] = False
     return mask
@@ -34,7 +29,8 @@ def to_max_contrast(image: NDArray[np.uint8]) -> NDArray[np.float32]:
     paper = np.median(colors[edge_mask(colors)], axis=0)
     offsets = (colors - paper).reshape(-1, 3)
     _, axes = np.linalg.eigh(offsets.T @ offsets)
-    axis = axes[:, -1] if np.any(offsets) else np.array(LUMA)
+    # Without colors, the weights of red, green and blue are those of ITU-R BT.601, which Pillow uses too.
+    axis = axes[:, -1] if np.any(offsets) else np.array((0.299, 0.587, 0.114))
     # Scaled so that a difference of gray levels is as large as in an image of one channel.
     axis = axis / np.sqrt(3)
     gray: NDArray[np.float32] = (offsets @ axis.astype(np.float32)).reshape(image.shape[:2])

@@ -18,8 +18,6 @@ from components.io.pictures import read_picture
 
 CHUNK_BYTES = 1_048_576
 """Bytes of images read together from an IDX file."""
-MAX_IMAGE_PIXELS = 2**26
-"""An IDX header that states larger images is damaged."""
 
 Preprocessor = Callable[[NDArray[np.uint8], int, int], NDArray[np.uint8]]
 """Turns an image, [height, width] or [height, width, 3], into the network's input of the given height and width.
@@ -73,7 +71,7 @@ class InputReader:
             idx.check_size()
             _, height, width = idx.shape
             pixels = height * width
-            if pixels > MAX_IMAGE_PIXELS:
+            if pixels > 2**26:  # a header that states larger images is damaged
                 raise DataError(f"{path} states images of {height}x{width} pixels", expected=READABLE_INPUTS)
             row = 0
             for block in idx.blocks(max(1, CHUNK_BYTES // pixels) * pixels):

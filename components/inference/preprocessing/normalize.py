@@ -24,8 +24,7 @@ def normalize(image: NDArray[np.uint8], height: int, width: int) -> NDArray[np.u
         NoInkError: if nothing contrasts with the background.
     """
     gray = to_max_contrast(_reduce(image))
-    blur = 0.4 if min(gray.shape) < 64 else 0.8
-    return center(find_ink(ndimage.gaussian_filter(gray, blur)), height, width)
+    return center(find_ink(ndimage.gaussian_filter(gray, 0.4 if min(gray.shape) < 64 else 0.8)), height, width)
 
 
 def is_bright_on_dark(images: NDArray[np.uint8]) -> NDArray[np.bool_]:

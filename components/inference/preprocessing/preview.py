@@ -12,12 +12,10 @@ from components.runtime.disk import disk_space_guard
 
 HEIGHT_PIXELS = 280
 """Height of both images."""
-GAP_PIXELS = 20
 MAX_WIDTH_PIXELS = 2000
 """Wider images, such as strips, are squeezed."""
 MAX_NAME_CHARACTERS = 100
 """Longer file names are cut: a file system accepts 255 bytes, including the appended parts."""
-UNSAFE_CHARACTERS = re.compile(r"[^\w.-]+", re.ASCII)
 
 
 class PreviewWriter:
@@ -51,12 +49,12 @@ def safe_name(name: str) -> str:
     >>> safe_name("a / b")
     'a_b'
     """
-    return UNSAFE_CHARACTERS.sub("_", name)
+    return re.sub(r"[^\w.-]+", "_", name, flags=re.ASCII)
 
 
 def side_by_side(left: NDArray[np.uint8], right: NDArray[np.uint8]) -> NDArray[np.uint8]:
     """Return two images side by side, both `HEIGHT_PIXELS` high: uint8 [height, width, 3]."""
-    gap = np.full((HEIGHT_PIXELS, GAP_PIXELS, 3), 128, dtype=np.uint8)
+    gap = np.full((HEIGHT_PIXELS, 20, 3), 128, dtype=np.uint8)
     return np.concatenate([_resize(left), gap, _resize(right)], axis=1)
 
 

@@ -48,7 +48,6 @@ def write(model: ServingModel, path: Path, images: RawImages) -> None:  # noqa: 
 
 
 def predict(path: Path, images: RawImages) -> Outputs:
-    """Predict with Keras, which loads the file in safe mode."""
     import keras
     import tensorflow as tf
 

@@ -10,8 +10,6 @@ from components.trainer.export.serving_model import INPUT, Outputs, RawImages, S
 
 TITLE = "ONNX model"
 FILE_NAME = "model.onnx"
-OPSET = 18
-"""ONNX 1.13 of 2022: the newest opset that tf2onnx 1.17 declares to support."""
 
 
 def write(model: ServingModel, path: Path, images: RawImages) -> None:  # noqa: ARG001
@@ -20,13 +18,13 @@ def write(model: ServingModel, path: Path, images: RawImages) -> None:  # noqa: 
     from tf2onnx.convert import from_function
 
     with quiet_stderr():
-        converted, _ = from_function(model.serve, input_signature=model.serve.input_signature, opset=OPSET)
+        # Opset 18, of ONNX 1.13 (2022), is the newest that tf2onnx 1.17 declares to support.
+        converted, _ = from_function(model.serve, input_signature=model.serve.input_signature, opset=18)
     _make_reproducible(converted)
     path.write_bytes(converted.SerializeToString(deterministic=True))
 
 
 def predict(path: Path, images: RawImages) -> Outputs:
-    """Predict in ONNX Runtime, on a CPU with one thread."""
     import onnxruntime
 
     options = onnxruntime.SessionOptions()

@@ -13,9 +13,6 @@ NUMBERED_FUNCTION = re.compile(r'(?<=: ")(__inference_\w+_)(\d+)(?=")', re.ASCII
 """In the text form of a SavedModel."""
 CAPTURE_NAME = "_user_specified_name"
 """The attribute with TensorFlow's name for a captured variable: a number."""
-WARMUP_FILE = "assets.extra/tf_serving_warmup_requests"
-WARMUP_BATCH_SIZES = (1, 32)
-"""Images per request: a single client's image, and a batch that the server combines."""
 
 
 def write(model: ServingModel, path: Path, images: RawImages) -> None:
@@ -28,7 +25,7 @@ def write(model: ServingModel, path: Path, images: RawImages) -> None:
 
     tf.saved_model.save(model.as_module(), path, signatures={SIGNATURE: model.serve})
     _make_reproducible(path)
-    _write_warmup_requests(path / WARMUP_FILE, images)
+    _write_warmup_requests(path / "assets.extra/tf_serving_warmup_requests", images)
 
 
 def predict(path: Path, images: RawImages) -> Outputs:
@@ -77,7 +74,7 @@ def _write_warmup_requests(path: Path, images: RawImages) -> None:
 
     path.parent.mkdir()
     with tf.io.TFRecordWriter(str(path)) as writer:
-        for batch_size in WARMUP_BATCH_SIZES:
+        for batch_size in (1, 32):  # a single client's image, and a batch that the server combines
             tensor = tf.make_tensor_proto(images[:batch_size]).SerializeToString()
             model_spec = _field(3, SIGNATURE.encode())  # signature_name
             inputs_entry = _field(1, INPUT.encode()) + _field(2, tensor)  # key, value

@@ -45,7 +45,6 @@ class ServingModel:
 
     @property
     def image_size(self) -> tuple[int, int]:
-        """Height and width of the images."""
         height, width, _ = self.network.input_shape[1:]
         return height, width
 

@@ -13,8 +13,7 @@ MAX_NAMED = 3
 
 def trained_on_test_images(statements: Statements) -> bool:
     """Return whether the training split and the test split have identical images."""
-    overlaps = statements.transformed.overlaps
-    return any(overlap.images and {*overlap.splits} == {"train", "test"} for overlap in overlaps)
+    return any(overlap.images and {*overlap.splits} == {"train", "test"} for overlap in statements.transformed.overlaps)
 
 
 def worst_slices(evaluation: Evaluation) -> str:
@@ -47,6 +46,5 @@ def hardest_corruptions(robustness: Robustness) -> str:
 
 
 def mean_confidence(calibration: Calibration) -> float:
-    """Return the mean confidence on the test images."""
     bins = [(each.count, each.confidence) for each in calibration.reliability if each.confidence is not None]
     return sum(count * confidence for count, confidence in bins) / sum(count for count, _ in bins)

@@ -16,9 +16,6 @@ from components.visualizer.report_data import ReportData
 
 COLUMNS = 8
 """Images side by side in a figure."""
-MAX_ANNOTATED_CLASSES = 25
-MAX_CLASS_LABELS = 60
-MAX_MAPS = 64
 NO_TICKS: dict[str, Any] = {"xticks": (), "yticks": ()}
 """For axes of images: matplotlib lays out even invisible ticks, which would take most of the drawing time."""
 
@@ -85,7 +82,7 @@ def draw_learning_curves(model: Model) -> Figure:
 def draw_confusion_matrix(matrix: ConfusionMatrix) -> Figure:
     """Return the matrix with mistakes in colour; a coloured diagonal would hide them, so it is grey."""
     classes = len(matrix.class_names)
-    annotate = classes <= MAX_ANNOTATED_CLASSES
+    annotate = classes <= 25
     side = float(np.clip(0.62 * classes, 5, 13))
     figure = new_figure(side + 1.2, side + 0.9)
     axes = figure.subplots()
@@ -124,7 +121,7 @@ def draw_feature_maps(feature_maps: FeatureMaps) -> Figure:
     """Return the first image and, beside it, one map a filter, all on one scale around zero."""
     image, maps = feature_maps.images[0], feature_maps.convolutions[0][0]
     filters = maps.shape[-1]
-    shown = min(filters, MAX_MAPS)
+    shown = min(filters, 64)
     rows = -(-shown // COLUMNS)
     figure = new_figure(11, 0.95 * max(rows, 3) + 0.8)
     [[left, right]] = figure.subfigures(1, 2, squeeze=False, width_ratios=(1, 2.9))
@@ -158,7 +155,7 @@ def draw_class_distribution(examples: Examples) -> Figure:
         panel.grid(axis="y", color="#EEEEEE")
         panel.set_axisbelow(True)
         panel.locator_params(axis="y", nbins=4)
-    _label_classes(panels[-1].set_xticks, examples.class_names, max_labels=MAX_CLASS_LABELS, rotate=True)
+    _label_classes(panels[-1].set_xticks, examples.class_names, max_labels=60, rotate=True)
     panels[-1].set_xlabel("class")
     set_title(figure, "Images of each class", examples.source.title)
     return figure

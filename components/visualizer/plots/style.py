@@ -9,7 +9,6 @@ from matplotlib.figure import Figure
 # The colour-blind-safe palette of M. Okabe and K. Ito, "Color Universal Design", 2008.
 BLUE, ORANGE, GREEN, VERMILION = "#0072B2", "#E69F00", "#009E73", "#D55E00"
 INK, FAINT = "#333333", "#BBBBBB"
-DPI = 150
 HEADER_INCHES = 0.62
 """Height of the title and its note."""
 
@@ -55,4 +54,4 @@ def set_title(figure: Figure, title: str, note: str) -> None:
 
 def save(figure: Figure, path: Path) -> None:
     """Write the figure as PNG; the same figure gives the same bytes."""
-    figure.savefig(path, dpi=DPI, metadata={"Software": None})
+    figure.savefig(path, dpi=150, metadata={"Software": None})

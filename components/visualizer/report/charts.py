@@ -22,14 +22,11 @@ from components.visualizer.report.drawing import (
     text,
 )
 
-SHORT_NAME_LENGTH = 3
 MAX_SHORT_NAMES = 12
 """Labels that fit under the axis of a bar chart if all names are short."""
 MAX_LONG_NAMES = 5
 """Labels that fit if some names are longer; these are cut to `MAX_LABEL_LENGTH`."""
 MAX_LABEL_LENGTH = 9
-MAX_MARKERS = 40
-"""Above this number of values, the lines of a line chart have no markers."""
 NAMES_WIDTH = 118
 """Pixels for the names of an interval chart, which are cut to `MAX_NAME_LENGTH`."""
 MAX_NAME_LENGTH = 17
@@ -87,7 +84,7 @@ def bar_chart(
                         x, y(value), max(width - 0.5, 0.6), plot.bottom - y(value), each.style
                     )
                 )
-    max_labels = MAX_SHORT_NAMES if max(map(len, names)) <= SHORT_NAME_LENGTH else MAX_LONG_NAMES
+    max_labels = MAX_SHORT_NAMES if max(map(len, names)) <= 3 else MAX_LONG_NAMES
     labelled = range(0, len(names), -(-len(names) // max_labels))
     plot.add_x_axis(x_name, [(sum(edges[n]) / 2, truncate(names[n], MAX_LABEL_LENGTH)) for n in labelled])
     plot.add_hover_bands(edges, table)
@@ -126,7 +123,7 @@ def line_chart(
         points = [(to_x(at), to_y(value)) for at, value in zip(x, each.values, strict=True)]
         coordinates = " ".join(f"{a:g},{b:g}" for a, b in points)
         plot.parts.append(Markup('<polyline points="{}" class="line s{}"/>').format(coordinates, each.style))
-        if len(x) <= MAX_MARKERS:
+        if len(x) <= 40:  # with more values, the markers would hide the line
             plot.parts += [marker(*point, each.style, 2.6 if small else 3.2) for point in points]
 
     values = zip(x, *(map(format_cell, each.values) for each in series), strict=True)

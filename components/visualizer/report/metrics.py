@@ -115,5 +115,4 @@ def _change(metric: str, value: float) -> str:
 
 
 def p_value_text(p_value: float) -> str:
-    text = f"p < {SMALLEST_P_VALUE}" if p_value < SMALLEST_P_VALUE else f"p = {p_value:.3f}"
-    return text.replace(" ", SPACE)
+    return (f"p < {SMALLEST_P_VALUE}" if p_value < SMALLEST_P_VALUE else f"p = {p_value:.3f}").replace(" ", SPACE)

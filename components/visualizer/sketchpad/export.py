@@ -58,8 +58,6 @@ def export_linear(model: Stored[Model]) -> ExportedNetwork:
 
 @dataclass
 class _Writer:
-    """Collects layers, and concatenates their arrays."""
-
     layers: list[LayerDescription] = field(default_factory=list)
     arrays: list[NDArray[np.float32]] = field(default_factory=list)
     size: int = 0
@@ -78,7 +76,6 @@ class _Writer:
 
 
 def _with_maps(layers: list[LayerDescription]) -> list[LayerDescription]:
-    """Mark the first convolution and the elementwise operations that follow it."""
     kinds = [layer["kind"] for layer in layers]
     first = kinds.index("convolution") if "convolution" in kinds else len(kinds)
     end = next((n for n in range(first + 1, len(kinds)) if kinds[n] in ("convolution", "dense")), len(kinds))

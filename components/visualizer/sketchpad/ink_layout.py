@@ -11,7 +11,6 @@ INK_THRESHOLD = 0.25
 DRAWING_SHARE = 0.75
 """Typical share of the sketchpad that the longer side of a drawing takes."""
 BRUSH_LIMITS = (0.02, 0.3)
-MNIST_BRUSH = 0.09
 
 
 @dataclass(frozen=True)
@@ -61,7 +60,7 @@ def measure_ink_layout(images: NDArray[np.float32]) -> InkLayout:
     ink = np.abs(background - images[..., 0])
     ink = ink[(ink > INK_THRESHOLD).any(axis=(1, 2))]
     if not len(ink):
-        return InkLayout(background, round(20 / 28 * min(height, width)), "mass", (height / 2, width / 2), MNIST_BRUSH)
+        return InkLayout(background, round(20 / 28 * min(height, width)), "mass", (height / 2, width / 2), 0.09)
     rows, columns = _extents(ink, axis=1), _extents(ink, axis=2)
     longer_side = round(float(np.median(np.maximum(rows.end - rows.start, columns.end - columns.start))))
     by_mass = np.var(rows.mass) + np.var(columns.mass) < np.var(rows.middle) + np.var(columns.middle)

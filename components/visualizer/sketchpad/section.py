@@ -19,7 +19,6 @@ FOLDER = Path(__file__).parent
 SCRIPTS = ("network.js", "normalize.js", "surface.js", "display.js", "sketchpad.js")
 MAX_WEIGHT_BYTES = 1_200_000
 """In base64 they take a third more; the report should stay small enough for an email."""
-MAX_MEASURED_PIXELS = 1000 * 28 * 28
 
 
 def render_sketchpad(
@@ -36,7 +35,7 @@ def render_sketchpad(
     exported = export_network(network) if artifact.format == "keras" else export_linear(model)
     if exported is None or exported.input_shape[2] != 1 or len(exported.weights) > max_weight_bytes:
         return None
-    layout = measure_ink_layout(images[: max(1, MAX_MEASURED_PIXELS // images[0].size)])
+    layout = measure_ink_layout(images[: max(1, 1000 * 28 * 28 // images[0].size)])
     shift = artifact.test_time_shift
     html = render_html(
         FOLDER,

@@ -331,7 +331,7 @@ def test_missing_extra_is_reported_before_the_run(
     assert outcome.exit_code == 2
     assert f"error: tracking.{tool} is on, but {module} is not installed" in outcome.stderr
     assert "make extras" in outcome.stderr
-    assert f"pip install 'mnist-job[{tool}]'" in outcome.stderr
+    assert f"pip install -e '.[{tool}]'" in outcome.stderr
     assert not (tmp_path / "root").exists()
 
 

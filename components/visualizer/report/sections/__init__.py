@@ -7,9 +7,7 @@ from markupsafe import Markup
 
 from components.visualizer.templates import render_html
 
-REPORT_FOLDER = Path(__file__).parent.parent
-
 
 def render_section(name: str, /, **values: Any) -> Markup:
     """Return the section whose template is `sections/<name>.html.j2`."""
-    return render_html(REPORT_FOLDER, f"sections/{name}.html.j2", **values)
+    return render_html(Path(__file__).parent.parent, f"sections/{name}.html.j2", **values)

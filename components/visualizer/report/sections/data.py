@@ -11,17 +11,14 @@ from components.visualizer.report.drawing import Chart
 from components.visualizer.report.sections import render_section
 from components.visualizer.report_data import ReportData
 
-MAX_ANOMALY_EXAMPLES = 6
-
 
 def render_data(report: ReportData) -> Markup:
-    """Return the section."""
     examples = report.examples
     return render_section(
         "data",
         summary=dataset_text(examples),
         splits=split_table(examples),
-        charts=(_class_chart(examples), _grey_value_chart(examples)),
+        charts=(_class_chart(examples), _gray_level_chart(examples)),
         overlap=overlap_text(report.transformed),
         anomalies=examples.anomalies,
         anomaly_examples=anomaly_examples,
@@ -76,7 +73,7 @@ def overlap_text(transformed: TransformedExamples) -> str:
 
 def anomaly_examples(anomaly: Anomaly) -> str:
     """Return the first images with an anomaly; empty if the anomaly names none."""
-    shown = anomaly.examples[:MAX_ANOMALY_EXAMPLES]
+    shown = anomaly.examples[:6]
     more = f" and {anomaly.count - len(shown):,} more" if shown and anomaly.count > len(shown) else ""
     return ", ".join(shown) + more
 
@@ -110,15 +107,15 @@ def _class_chart(examples: Examples) -> Chart:
     )
 
 
-def _grey_value_chart(examples: Examples) -> Chart:
+def _gray_level_chart(examples: Examples) -> Chart:
     bins = len(examples.splits.train.ink_histogram)
     used = max(n for _, split in examples.splits.items() for n, count in enumerate(split.ink_histogram) if count) + 1
     series = _shares(examples, lambda split: split.ink_histogram[:used])
     return line_chart(
-        title="Mean grey value of the images",
+        title="Mean gray level of the images",
         alt="Share of images by the mean of their pixels, for each split.",
         x=[round(255 * (n + 0.5) / bins, 1) for n in range(used)],
-        x_name="mean grey value, 0 to 255",
+        x_name="mean gray level, 0 to 255",
         series=series,
         limits=(0.0, 1.04 * max(share for each in series for share in each.values)),
         format_value=short_percent,
@@ -127,7 +124,6 @@ def _grey_value_chart(examples: Examples) -> Chart:
 
 
 def _shares(examples: Examples, counts: Callable[[ExamplesSplit], tuple[int, ...]]) -> list[Series]:
-    """Return one series a split: its counts, divided by their sum."""
     return [
         Series(name, tuple(count / sum(counts(split)) for count in counts(split)), style)
         for style, (name, split) in enumerate(examples.splits.items(), start=1)

@@ -26,7 +26,6 @@ def render_feature_maps(report: ReportData) -> Markup:
 
 
 def _sheets(feature_maps: FeatureMaps, index: int) -> list[dict[str, Any]]:
-    """Return one picture for each convolution, with all its maps for the image with that index."""
     sheets = []
     for output in feature_maps.convolutions:
         maps = output[index]

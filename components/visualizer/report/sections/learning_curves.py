@@ -11,7 +11,6 @@ from components.visualizer.report_data import ReportData
 
 
 def render_learning_curves(report: ReportData) -> Markup:
-    """Return the section."""
     loss, accuracy = learning_curves(report.model)
     _, highest_loss = padded_limits((*loss.training, *loss.validation))
     accuracy_limits = padded_limits((*accuracy.training, *accuracy.validation), minimum=0, maximum=1)

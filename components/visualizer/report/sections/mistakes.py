@@ -12,15 +12,13 @@ from components.visualizer.report_data import ReportData
 MAX_TABLE_CLASSES = 26
 """Above this number of classes, the matrix is an image instead of a table."""
 MAX_NAME_LENGTH = 14
-MAX_PAIRS = 8
 
 
 def render_confusion_matrix(report: ReportData) -> Markup:
-    """Return the section about the confusion matrix."""
     matrix = ConfusionMatrix.from_evaluation(report.evaluation)
     names = matrix.class_names
     is_table = len(names) <= MAX_TABLE_CLASSES
-    pairs = tuple((true, predicted, f"{count:,}") for true, predicted, count in matrix.most_common(MAX_PAIRS))
+    pairs = tuple((true, predicted, f"{count:,}") for true, predicted, count in matrix.most_common(8))
     return render_section(
         "confusion_matrix",
         summary=confusion_text(report.evaluation),
@@ -35,7 +33,6 @@ def render_confusion_matrix(report: ReportData) -> Markup:
 
 
 def render_mistakes(report: ReportData) -> Markup:
-    """Return the section with the images of the most confident mistakes."""
     return render_section("mistakes", mistakes=report.mistakes, picture=grayscale_image)
 
 

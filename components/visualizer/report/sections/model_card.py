@@ -12,7 +12,6 @@ from components.visualizer.report.sections import render_section
 
 
 def render_model_card(card: str) -> Markup:
-    """Return the section."""
     return render_section("model_card", card=card_html(card))
 
 

@@ -35,7 +35,6 @@ def render_slices_and_robustness(report: ReportData) -> Markup:
 
 
 def slices_worst_first(evaluation: Evaluation) -> tuple[Slice, ...]:
-    """Return all slices, in ascending order of accuracy."""
     return evaluation.worst_slices(len(evaluation.slices))
 
 
@@ -66,7 +65,6 @@ def slice_table(slices: Iterable[Slice]) -> TextTable:
 
 
 def corruptions_hardest_first(robustness: Robustness) -> list[CorruptionCurve]:
-    """Return the curves, in ascending order of mean accuracy."""
     return sorted(robustness.curves, key=lambda curve: (sum(curve.accuracies), curve.corruption))
 
 
@@ -92,8 +90,7 @@ def robustness_table(robustness: Robustness) -> TextTable:
         )
         for curve in corruptions_hardest_first(robustness)
     )
-    columns = ("Corruption", "amount by severity", *(str(severity) for severity in SEVERITIES), "mean")
-    return TextTable(columns, rows)
+    return TextTable(("Corruption", "amount by severity", *(str(severity) for severity in SEVERITIES), "mean"), rows)
 
 
 def _slice_chart(evaluation: Evaluation) -> Chart:
@@ -117,7 +114,6 @@ def _range(each: Slice) -> str:
 
 
 def _corruption_charts(robustness: Robustness) -> list[Chart]:
-    """Return one small chart a corruption, all with the same scale."""
     curves, clean = corruptions_hardest_first(robustness), robustness.clean_accuracy
     lowest = min(clean, *(min(curve.accuracies) for curve in curves))
     limits = (0.0 if lowest < 0.6 else max(0.0, lowest - 0.1), 1.0)

@@ -51,8 +51,7 @@ def stamp(evaluation: Evaluation) -> str:
 def headline(statements: Statements) -> str:
     """Return the result in one sentence, without its full stop."""
     evaluation = statements.evaluation
-    accuracy = percent(evaluation.metrics.accuracy)
-    start = f"The {statements.model_kind} classifies {accuracy} of unseen images correctly"
+    start = f"The {statements.model_kind} classifies {percent(evaluation.metrics.accuracy)} of unseen images correctly"
     if evaluation.blessing.verdict == "BLESSED":
         return f"{start} and is blessed"
     failed = [check for check in evaluation.blessing.checks if not check.passed]
@@ -94,7 +93,6 @@ def infra_validation_text(evaluation: Evaluation) -> str:
 
 
 def _accuracy_chart(evaluation: Evaluation) -> Chart:
-    """Return the accuracy with its interval, the required accuracy, and the baseline if there is one."""
     metrics, baseline = evaluation.metrics, evaluation.baseline
     rows = [IntervalRow("this model", metrics.accuracy, metrics.accuracy_interval)]
     if baseline is not None:
