@@ -38,7 +38,7 @@ def test_digits_train_a_blessed_model(digits_run: FinishedRun) -> None:
         ],
         "visualizer": [*runners, "imports", "reading", "inference", "drawing", "report", "sealing"],
     }
-    epochs = [line for line in result.stderr.splitlines() if line.startswith("  epoch")]
+    epochs = [line for line in result.stderr.splitlines() if line.startswith(" epoch")]
     manifest = json.loads((latest / "trainer" / "manifest.json").read_text())
     assert len(epochs) == len(manifest["artifact"]["history"])
 
