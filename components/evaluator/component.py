@@ -9,7 +9,11 @@ from components.evaluator.config import EvaluatorConfig
 
 
 class Evaluator(Component[EvaluatorConfig]):
-    """Scores the test split and compares the results with the thresholds."""
+    """Scores the test split and compares the results with the thresholds.
+
+    >>> Evaluator(EvaluatorConfig(baseline="latest-blessed")).references()
+    {'baseline': 'latest-blessed'}
+    """
 
     Config = EvaluatorConfig
     libraries = ("tensorflow", "keras", "numpy", "scipy", "pandas", "pyarrow", "scikit-learn")

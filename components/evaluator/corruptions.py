@@ -74,7 +74,6 @@ def _blur(images: Images, amount: float, random: np.random.Generator) -> NDArray
 
 
 def _contrast(images: Images, amount: float, random: np.random.Generator) -> NDArray[np.floating]:  # noqa: ARG001
-    """Multiply the distance of each pixel from the image's mean by `amount`."""
     mean = images.mean(axis=(1, 2, 3), keepdims=True)
     return np.asarray(mean + amount * (images - mean))
 

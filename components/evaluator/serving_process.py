@@ -12,8 +12,6 @@ import os
 import sys
 import time
 
-TIMED_REQUESTS = 50
-
 
 def main(saved_model: str, images_file: str, results_file: str, threads: str) -> None:
     """Load the model, send requests to it, and write the results."""
@@ -38,7 +36,7 @@ def main(saved_model: str, images_file: str, results_file: str, threads: str) ->
 
     for _ in range(5):  # not timed: the first requests allocate memory
         request(images[:1])
-    latencies = [request(images[row : row + 1])[1] for row in np.arange(TIMED_REQUESTS) % len(images)]
+    latencies = [request(images[row : row + 1])[1] for row in np.arange(50) % len(images)]
     request(images)
     probabilities, all_seconds = request(images)
     np.savez(results_file, probabilities=probabilities, latencies=latencies, all_seconds=all_seconds)

@@ -29,7 +29,11 @@ class ExampleGenConfig(ComponentConfig):
 
 
 class ExampleGen(Component[ExampleGenConfig]):
-    """Reads a source, splits it with stratified shuffling, and validates the examples."""
+    """Reads a source, splits it with stratified shuffling, and validates the examples.
+
+    >>> ExampleGen(ExampleGenConfig(source=DigitsSource(size=28), seed=1)).identity()["source"]["kind"]
+    'digits'
+    """
 
     Config = ExampleGenConfig
     libraries = ("numpy", "pandas", "pyarrow", "scikit-learn", "pillow")

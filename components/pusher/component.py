@@ -39,7 +39,11 @@ class PusherConfig(ComponentConfig):
 
 
 class Pusher(Component[PusherConfig]):
-    """Copies a blessed model's SavedModel: `run` into an artifact, `publish` to the folder that a server watches."""
+    """Copies a blessed model's SavedModel: `run` into an artifact, `publish` to the folder that a server watches.
+
+    >>> Pusher(PusherConfig(destination="serving/mnist")).publish_destination()
+    PosixPath('serving/mnist')
+    """
 
     Config = PusherConfig
 

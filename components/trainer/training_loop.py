@@ -189,7 +189,6 @@ class TrainingLoop:
         return {name: total / len(self.validation.split) for name, total in totals.items()}
 
     def _save_if_due(self) -> bool:
-        """Save a checkpoint if one is due; return whether termination is requested."""
         terminating, every = self.context.termination.requested, self.config.checkpoint
         seconds_passed = 0 < every.every_seconds <= time.monotonic() - self._saved_at
         if terminating or self.done or seconds_passed or 0 < every.every_steps <= self._steps_since_saved:

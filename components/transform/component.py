@@ -31,7 +31,11 @@ class TransformConfig(ComponentConfig):
 
 
 class Transform(Component[TransformConfig]):
-    """Scales every image to 0..1, and counts the images that several splits share."""
+    """Scales every image to 0..1, and counts the images that several splits share.
+
+    >>> str(Transform.signature())
+    '(examples: Stored[Examples]) -> TransformedExamples'
+    """
 
     Config = TransformConfig
     libraries = ("numpy", "pyarrow")

@@ -23,7 +23,11 @@ class VisualizerConfig(ComponentConfig):
 
 
 class Visualizer(Component[VisualizerConfig]):
-    """Draws the figures of a run, and writes its report and its model card."""
+    """Draws the figures of a run, and writes its report and its model card.
+
+    >>> Visualizer(VisualizerConfig(examples=(0, 7))).config.examples
+    (0, 7)
+    """
 
     Config = VisualizerConfig
     libraries = (

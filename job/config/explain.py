@@ -114,7 +114,6 @@ def _schema_keys(schema: dict[str, Any], location: Sequence[str | int]) -> list[
 
 
 def _variants(schema: dict[str, Any]) -> dict[str, str]:
-    """Return the references of a tagged union by tag; empty for other schemas."""
     return dict(schema.get("discriminator", {}).get("mapping", {}))
 
 
