@@ -63,7 +63,14 @@ def with_random_state(network: Any) -> Any:
     return network
 
 
-@pytest.mark.parametrize("preset", ["digits", "mnist-fast", "mnist-best"])
+@pytest.mark.parametrize(
+    "preset",
+    [
+        "mnist-fast",
+        pytest.param("digits", marks=pytest.mark.thorough),
+        pytest.param("mnist-best", marks=pytest.mark.thorough),
+    ],
+)
 def test_page_predicts_what_tensorflow_predicts(browser: Browser, preset: str) -> None:
     import tensorflow as tf
 

@@ -159,6 +159,7 @@ def killed_in_each_other_component(folder: Path, *, delays: list[float], do: str
     assert not list((folder / "killed").rglob("*.partial"))
 
 
+@pytest.mark.thorough
 def test_killed_components_give_the_same_bits(tmp_path: Path) -> None:
     killed_in_each_other_component(tmp_path, delays=[0.002], do="KILL")
 

@@ -25,7 +25,7 @@ def sealed(root: Path) -> list[str]:
     return sorted(f"{path.parent.name}/{path.name}" for path in (root / "artifacts").glob("*/*"))
 
 
-@pytest.mark.parametrize("count", [2, 8])
+@pytest.mark.parametrize("count", [2, pytest.param(8, marks=pytest.mark.thorough)])
 def test_concurrent_runs_produce_each_artifact_once(
     tmp_path: Path, write_config: WriteConfig, monkeypatch: pytest.MonkeyPatch, count: int
 ) -> None:
@@ -186,10 +186,10 @@ def test_waiting_run_can_be_terminated(tmp_path: Path, write_config: WriteConfig
     ("trainer", "signals"),
     [
         ("CheckingTrainer", [signal.SIGTERM]),
-        ("CheckingTrainer", [signal.SIGINT]),
+        pytest.param("CheckingTrainer", [signal.SIGINT], marks=pytest.mark.thorough),
         ("SleepingTrainer", [signal.SIGTERM]),  # interrupted after 5 seconds without a check
-        ("SleepingTrainer", [signal.SIGINT, signal.SIGINT]),
-        ("ThreadedTrainer", [signal.SIGTERM]),
+        pytest.param("SleepingTrainer", [signal.SIGINT, signal.SIGINT], marks=pytest.mark.thorough),
+        pytest.param("ThreadedTrainer", [signal.SIGTERM], marks=pytest.mark.thorough),
     ],
 )
 def test_component_stops_or_is_interrupted(

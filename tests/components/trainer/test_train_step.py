@@ -45,6 +45,7 @@ def trained(tmp_path: Path, settings: TrainerConfig, **options: Any) -> tuple[Tr
     return loop, built.get_weights()
 
 
+@pytest.mark.thorough
 def test_training_in_blocks_learns_as_well_as_in_memory(tmp_path: Path) -> None:
     whole, _ = trained(tmp_path, config())
     budget = PEAK_COPIES * 4 * 16 * 16 * 80  # eighty images of 253

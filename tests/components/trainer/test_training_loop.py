@@ -185,7 +185,7 @@ def test_loss_that_is_not_finite_is_an_error(tmp_path: Path, transformed: Stored
         train(tmp_path / "out", Stored(transformed.artifact, poisoned))
 
 
-@pytest.mark.parametrize(("shift", "images"), [(1, 5), (2, 13)])
+@pytest.mark.parametrize(("shift", "images"), [(1, 5), pytest.param(2, 13, marks=pytest.mark.thorough)])
 def test_predictions_are_means_over_shifted_images(
     tmp_path: Path, transformed: Stored[TransformedExamples], shift: int, images: int
 ) -> None:

@@ -449,7 +449,7 @@ def trickles(connection: socket.socket) -> None:
         (never_responds, "127.0.0.1"),
         (hangs_up, "127.0.0.1"),
         (responds_503, "127.0.0.1"),
-        (trickles, "it did not finish within 6 s"),
+        pytest.param(trickles, "it did not finish within 6 s", marks=pytest.mark.thorough),
     ],
 )
 def test_broken_server_does_not_affect_the_run(
@@ -472,7 +472,7 @@ def test_broken_server_does_not_affect_the_run(
     )
 
 
-@pytest.mark.parametrize("respond", [never_responds, trickles])
+@pytest.mark.parametrize("respond", [never_responds, pytest.param(trickles, marks=pytest.mark.thorough)])
 def test_terminated_job_does_not_wait_for_a_server(
     write_config: WriteConfig, tmp_path: Path, respond: Callable[[socket.socket], None]
 ) -> None:
