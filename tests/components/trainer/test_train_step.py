@@ -109,6 +109,7 @@ def test_more_clean_epochs_than_epochs_is_an_error() -> None:
         config(augmentation={"rotation": 1.0, "clean_epochs": 4})
 
 
+@pytest.mark.thorough
 def test_xla_training_step_gives_the_same_weights(tmp_path: Path) -> None:
     settings = config(epochs=1, augmentation={"rotation": 5.0})
     (plain, weights), (compiled, xla_weights) = trained(tmp_path, settings), trained(tmp_path, settings, xla=True)

@@ -502,6 +502,7 @@ def test_password_is_in_no_log(
     assert "secret" not in (tmp_path / "root/runs/latest/run.json").read_text()
 
 
+@pytest.mark.thorough
 def test_jobs_that_start_together_create_one_store(tmp_path: Path) -> None:
     script = (
         "import sys; from pathlib import Path; from job.tracking.mlflow_client import open_client, store_uri;"
