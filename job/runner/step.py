@@ -15,7 +15,7 @@ from job.reporters.listener import RunListener
 from job.signals import Signals
 from job.store.fingerprint import FingerprintInputs, fingerprint_inputs
 from job.store.records import StepRecord, timing_fields
-from job.store.resolve import ArtifactResolver, ResolvedArtifact
+from job.store.resolve import ArtifactResolver, Resolution
 from job.store.store import SealedArtifact, Store
 
 MAX_REASONS = 4
@@ -55,8 +55,8 @@ class StepRun:
                 produces the artifact a second time, and no garbage collection deletes it before it is referenced.
         """
         with self.stopwatch.timed("fingerprint"), self.signals.interruptible():  # a source may read much data
-            key, references = self._fingerprint(digests)
-        inputs = inputs | {name: reference.sealed.stored() for name, reference in references.items()}
+            key, references = self._fingerprint(digests, inputs)
+        inputs = inputs | {name: reference.sealed.stored() for name, reference in references.found.items()}
         with ExitStack() as stack:
             lock = self.store.lock(self.slot, key.fingerprint)
             with self.stopwatch.timed("waiting"):
@@ -76,18 +76,21 @@ class StepRun:
                 fingerprint=sealed.manifest.fingerprint,
                 digest=sealed.manifest.digest,
                 path=str(sealed.directory),
-                references={name: reference.record() for name, reference in references.items()},
+                references={name: reference.record() for name, reference in references.found.items()},
+                skipped=references.skipped,
                 observations=self._observations,
                 published=published or None,
             )
             commit(record)
         return record, sealed
 
-    def _fingerprint(self, digests: dict[str, str]) -> tuple[FingerprintInputs, dict[str, ResolvedArtifact]]:
+    def _fingerprint(
+        self, digests: dict[str, str], inputs: dict[str, Stored[Any]]
+    ) -> tuple[FingerprintInputs, Resolution]:
         key = fingerprint_inputs(self.component, digests)
-        references = self.resolver.resolve(self.slot, self.component, key)
-        if references:
-            digests = digests | {name: reference.sealed.manifest.digest for name, reference in references.items()}
+        references = self.resolver.resolve(self.slot, self.component, key, inputs)
+        if found := references.found:
+            digests = digests | {name: reference.sealed.manifest.digest for name, reference in found.items()}
             key = fingerprint_inputs(self.component, digests)
         return key, references
 

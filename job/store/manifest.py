@@ -30,7 +30,7 @@ from components.base.hashing import file_sha256, value_sha256
 from job.store.fingerprint import FingerprintInputs, Producer
 
 MANIFEST = "manifest.json"
-SCHEMA_VERSION = 3
+SCHEMA_VERSION = 4
 """Incremented when a field of a manifest, or of an artifact in it, is added, removed, or changes its meaning."""
 HASHING_THREADS = 4
 """hashlib releases the interpreter lock; more threads than the disk can feed gain nothing."""
@@ -52,7 +52,7 @@ class FileEntry(Statement):
 class Manifest(Statement):
     """The content of `manifest.json`."""
 
-    schema_version: Literal[3] = 3
+    schema_version: Literal[4] = 4
     fingerprint: Sha256
     digest: Sha256
     """The content digest."""

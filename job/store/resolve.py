@@ -2,8 +2,10 @@
 
 import os
 import re
-from contextlib import suppress
+from collections import Counter
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
+from functools import partial
 from pathlib import Path
 from typing import Any
 
@@ -20,7 +22,8 @@ from job.store.store import SealedArtifact, Store
 
 FINGERPRINT = re.compile("[0-9a-f]{64}")
 LATEST_BLESSED = "latest-blessed"
-"""The newest run with a blessed model."""
+"""The newest blessed artifact that the component accepts, such as an evaluation on the same test images."""
+DAMAGED = "deleted or damaged"
 MODEL_OPTION = "--model"
 
 
@@ -47,13 +50,22 @@ class ResolvedArtifact:
 
 
 @dataclass(frozen=True)
+class Resolution:
+    """The artifacts that were found for the optional inputs of a step, and what was skipped."""
+
+    found: dict[str, ResolvedArtifact] = field(default_factory=dict)
+    skipped: dict[str, dict[str, int]] = field(default_factory=dict)
+    """By input and reason: how many newer blessed artifacts `latest-blessed` skipped."""
+
+
+@dataclass(frozen=True)
 class ArtifactResolver:
     """Finds the artifacts of earlier runs that a configuration refers to, in the store and runs of one root."""
 
     store: Store
     runs: Runs
     _checked: dict[tuple[str, str], ResolvedArtifact] = field(default_factory=dict)
-    """By slot and input; kept, because `runs/latest` changes when a run begins."""
+    """By slot and input; kept, because `runs/latest` changes when another run ends."""
 
     def check(self, slot: str, component: Component[Any]) -> None:
         """Check that the artifacts to which a component refers by a run's id or a path exist."""
@@ -68,21 +80,30 @@ class ArtifactResolver:
             if requested != LATEST_BLESSED:
                 self._checked[slot, name] = self.find(f"{slot}.{name}", requested, optional[name])
 
-    def resolve(self, slot: str, component: Component[Any], key: FingerprintInputs) -> dict[str, ResolvedArtifact]:
+    def resolve(
+        self, slot: str, component: Component[Any], key: FingerprintInputs, inputs: Mapping[str, Stored[Any]]
+    ) -> Resolution:
         """Return the artifact of each optional input that a component refers to, after `check`.
 
         `latest-blessed` may find nothing. It skips artifacts of this very step, which has the fingerprint inputs
         `key` without optional inputs: compared with itself, a model would never be worse.
         """
         types = type(component).signature().optional
-        found: dict[str, ResolvedArtifact] = {}
+        artifacts = {name: stored.artifact for name, stored in inputs.items()}
+        resolution = Resolution()
         for name, requested in component.references().items():
             if requested != LATEST_BLESSED:
-                found[name] = self._checked[slot, name]
-                found[name].sealed.verify()  # it may be damaged since
-            elif latest := self._latest_blessed(types[name], key):
-                found[name] = latest
-        return found
+                found: ResolvedArtifact | None = self._checked[slot, name]
+                self._checked[slot, name].sealed.verify()  # it may be damaged since
+            else:
+                skipped: Counter[str] = Counter()
+                mismatch = partial(component.mismatch, name, inputs=artifacts)
+                found = self._latest_blessed(types[name], key, mismatch, skipped)
+                if skipped:
+                    resolution.skipped[name] = dict(skipped)
+            if found is not None:
+                resolution.found[name] = found
+        return resolution
 
     def find(self, option: str, name: str, artifact_type: type[Artifact]) -> ResolvedArtifact:
         """Return the artifact of a type by the id or path of its run, or by its own path; messages have `option`."""
@@ -101,15 +122,29 @@ class ArtifactResolver:
             raise _no_such_step(option, name, slot)
         return ResolvedArtifact(self._find_output(step), name, record.run_id)
 
-    def _latest_blessed(self, artifact_type: type[Artifact], key: FingerprintInputs) -> ResolvedArtifact | None:
+    def _latest_blessed(
+        self,
+        artifact_type: type[Artifact],
+        key: FingerprintInputs,
+        mismatch: Callable[[Artifact], str],
+        skipped: Counter[str],
+    ) -> ResolvedArtifact | None:
+        slot, seen = _slot_of(artifact_type), set()
         for record in self.runs.blessed():
             for step in record.steps:
-                if step.component != _slot_of(artifact_type):
+                if step.component != slot or step.fingerprint in seen:
                     continue
-                with suppress(IntegrityError):  # deleted or damaged: continue with an older run
-                    sealed = self._find_output(step)
-                    if not _is_same_step(sealed.manifest.fingerprint_inputs, key):
+                seen.add(step.fingerprint)
+                try:
+                    sealed = self.store.read(slot, self.store.directory(slot, step.fingerprint))
+                    if _is_same_step(sealed.manifest.fingerprint_inputs, key):
+                        continue
+                    if not (reason := mismatch(sealed.manifest.artifact)):
+                        sealed.verify()
                         return ResolvedArtifact(sealed, LATEST_BLESSED, record.run_id)
+                except IntegrityError:
+                    reason = DAMAGED
+                skipped[reason] += 1
         return None
 
     def _find_output(self, step: StepRecord) -> SealedArtifact:

@@ -12,6 +12,7 @@ from pydantic import ConfigDict
 from components.base.component import ComponentConfig, Context
 
 if TYPE_CHECKING:
+    from components.artifacts.examples import Source
     from components.io.raw_images import LabelledImages
 
 
@@ -42,6 +43,10 @@ class SourceConfig(ComponentConfig):
     @abstractmethod
     def identity(self) -> dict[str, str]:
         """Return what identifies the data, quickly: digests of files, or a name and version, but no path."""
+
+    def is_version_of(self, other: Source) -> bool:
+        """Return whether the data are another version of those of some examples, so that drift can be measured."""
+        return other.kind == self.kind
 
     @abstractmethod
     def load(self, context: Context, scratch: Path) -> Dataset:

@@ -22,6 +22,7 @@ from components.io.files import data_sha256
 from components.runtime.disk import disk_full_error, is_disk_full
 
 if TYPE_CHECKING:
+    from components.artifacts.examples import Source
     from components.io.raw_images import LabelledImages
 
 
@@ -47,6 +48,10 @@ class TfdsSource(SourceConfig):
             for path in sorted(self._folder().glob("**/dataset_info.json")):
                 identity[path.parent.name] = data_sha256(path, "a description of a data set")
         return identity
+
+    def is_version_of(self, other: Source) -> bool:
+        names = (other.identity.get("name", ""), self.name)
+        return super().is_version_of(other) and len({name.partition(":")[0] for name in names}) == 1
 
     def load(self, context: Context, scratch: Path) -> Dataset:
         with context.timed("imports"):
