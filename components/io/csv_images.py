@@ -7,11 +7,12 @@ import csv
 import re
 from collections.abc import Iterator
 from dataclasses import dataclass
+from io import TextIOWrapper
 from pathlib import Path
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, TextIO
 
 from components.base.errors import DataError, first_line
-from components.io.files import catch_read_errors
+from components.io.files import catch_read_errors, open_regular
 
 if TYPE_CHECKING:
     import numpy as np
@@ -45,7 +46,10 @@ class CsvImages:
         labels = np.empty(0, dtype=np.int64)
         # Arrow reads fast and strictly, but its errors do not name the cell; _first_fault does.
         try:
-            with arrow_csv.open_csv(self.path, convert_options=options) as batches:
+            with (
+                open_regular(self.path, "a CSV file") as file,
+                arrow_csv.open_csv(file, convert_options=options) as batches,
+            ):
                 for batch in batches:
                     pixels = np.empty((len(batch), len(self.pixel_columns)), dtype=np.uint8)
                     for index, name in enumerate(self.pixel_columns):
@@ -58,14 +62,14 @@ class CsvImages:
 
     def reject_hexadecimal(self) -> None:
         """Raise DataError for a cell such as 0x10, which Arrow reads as 16."""
-        with self.path.open("rb") as file:
+        with open_regular(self.path, "a CSV file") as file:
             next(file)
             if any(b"x" in line or b"X" in line for line in file):
                 raise self._first_fault() or not_csv(self.path, ValueError("hexadecimal numbers"))
 
     def _first_fault(self) -> DataError | None:
         """Return an error that names the first row or cell that does not follow the layout."""
-        with self.path.open(newline="", encoding=ENCODING, errors="replace") as file:
+        with open_text(self.path, errors="replace") as file:
             reader = csv.reader(file)
             next(reader)
             with contextlib.suppress(csv.Error):  # the first row that the csv module cannot read ends the search
@@ -86,7 +90,7 @@ def open_csv_images(path: Path, *, labelled: bool) -> CsvImages:
     """Read the header of a CSV file of images; if it is `labelled`, a column `label` is required."""
     with catch_read_errors(path, "a CSV file"):
         try:
-            with path.open(newline="", encoding=ENCODING) as file:
+            with open_text(path) as file:
                 columns = next(csv.reader(file), [])
         except (csv.Error, UnicodeDecodeError) as error:
             raise not_csv(path, error) from error
@@ -104,6 +108,11 @@ def open_csv_images(path: Path, *, labelled: bool) -> CsvImages:
     images = CsvImages(path, columns)
     images.reject_hexadecimal()
     return images
+
+
+def open_text(path: Path, *, errors: str = "strict") -> TextIO:
+    """Open a CSV file as the csv module expects it."""
+    return TextIOWrapper(open_regular(path, "a CSV file"), encoding=ENCODING, errors=errors, newline="")
 
 
 def no_rows(path: Path) -> DataError:

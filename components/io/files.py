@@ -1,10 +1,18 @@
-"""Readable errors for files that a user names."""
+"""Opening and hashing of the files that a user names, with readable errors."""
 
+import errno
+import hashlib
+import os
+import stat
 from collections.abc import Iterator
 from contextlib import contextmanager
+from io import BufferedReader
 from pathlib import Path
 
 from components.base.errors import DataError
+
+NON_BLOCKING = os.O_RDONLY | os.O_CLOEXEC | os.O_NONBLOCK | os.O_NOCTTY
+"""Flags with which a FIFO without a writer opens at once, and a terminal does not become the job's."""
 
 
 @contextmanager
@@ -20,6 +28,31 @@ def catch_read_errors(path: Path, expected: str) -> Iterator[None]:
                 headline, remedy = f"no permission to read {path}", "give the user that runs the job read permission"
             case IsADirectoryError() | NotADirectoryError():
                 headline, remedy = f"{path} is not {expected}: {error.strerror}", "correct the path"
+            case OSError(errno=errno.ENXIO):
+                headline, remedy = f"{path} is a socket or a device", "write its content to a file first"
             case _:
                 headline, remedy = f"{path} cannot be read: {error.strerror or error}", "check the disk and the file"
         raise DataError(headline, expected=expected, remedy=remedy) from error
+
+
+def open_regular(path: Path, expected: str) -> BufferedReader:
+    """Open a regular file, or a link to one, for reading.
+
+    Raises:
+        DataError: if the file cannot be opened, or is a folder, FIFO, device or socket; a read of these may never end.
+    """
+    with catch_read_errors(path, expected):
+        file = open(path, "rb", opener=lambda name, _: os.open(name, NON_BLOCKING))  # noqa: SIM115
+    # The open file, because another one may have replaced it under its name.
+    mode = os.fstat(file.fileno()).st_mode
+    if not stat.S_ISREG(mode):
+        file.close()
+        kind = "FIFO" if stat.S_ISFIFO(mode) else "device"
+        raise DataError(f"{path} is a {kind}", expected=expected, remedy="write its content to a file first")
+    return file
+
+
+def data_sha256(path: Path, expected: str) -> str:
+    """Return the SHA-256 of a file of data, in hexadecimal; raise DataError if it is not a regular file."""
+    with open_regular(path, expected) as file, catch_read_errors(path, expected):
+        return hashlib.file_digest(file, "sha256").hexdigest()

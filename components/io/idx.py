@@ -16,7 +16,7 @@ from typing import BinaryIO, cast
 
 from components.base.errors import DataError
 from components.base.termination import Termination
-from components.io.files import catch_read_errors
+from components.io.files import catch_read_errors, open_regular
 from components.io.raw_images import RawImages, spool_images
 
 UNSIGNED_BYTES = b"\x00\x00\x08"
@@ -70,11 +70,10 @@ class IdxFile:
 @contextmanager
 def open_idx(path: Path, *, dimensions: int) -> Iterator[IdxFile]:
     """Open an IDX file of 3 `dimensions` (images) or 1 (labels), plain or gzip; its name does not matter."""
-    with catch_read_errors(path, "an IDX file"):
-        raw = path.open("rb")
-    with raw:
+    with open_regular(path, "an IDX file") as raw:
         with catch_read_errors(path, "an IDX file"):
-            gzipped = raw.peek(2)[:2] == GZIP_MAGIC
+            gzipped = raw.read(len(GZIP_MAGIC)) == GZIP_MAGIC
+            raw.seek(0)
         file = cast("BinaryIO", gzip.GzipFile(fileobj=raw)) if gzipped else raw
         header = _read(path, file, 4 + 4 * dimensions)
         yield IdxFile(path, file, gzipped, _parse_shape(path, header, dimensions))

@@ -15,6 +15,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from components.base.errors import DataError
+from components.io.files import open_regular
 from components.runtime.disk import disk_space_guard
 
 CHUNK_BYTES = 6_422_528
@@ -41,7 +42,7 @@ class RawImages:
     def chunks(self) -> Iterator[NDArray[np.uint8]]:
         """Yield the images in order, as non-empty arrays: uint8 [chunk, height, width]."""
         rows = max(1, self.chunk_bytes // self.pixels)
-        with self.path.open("rb") as file:
+        with open_regular(self.path, "a file of images") as file:
             file.seek(self.offset)
             for first in range(0, self.count, rows):
                 size = min(rows, self.count - first) * self.pixels

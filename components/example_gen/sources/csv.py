@@ -10,9 +10,8 @@ from pydantic import Field
 
 from components.base.component import Context
 from components.base.errors import DataError
-from components.base.hashing import file_sha256
 from components.example_gen.sources.base import Dataset, SourceConfig
-from components.io.files import catch_read_errors
+from components.io.files import data_sha256
 
 if TYPE_CHECKING:
     from components.io.raw_images import LabelledImages
@@ -38,8 +37,7 @@ class CsvSource(SourceConfig):
         identity = {"classes": str(self.classes), "shape": str(self.shape)}
         for name, path in (("train", self.path), ("test", self.test_path)):
             if path is not None:
-                with catch_read_errors(path, "a CSV file"):
-                    identity[name] = file_sha256(path)
+                identity[name] = data_sha256(path, "a CSV file")
         return identity
 
     def load(self, context: Context, scratch: Path) -> Dataset:

@@ -9,9 +9,8 @@ from pydantic import Field
 
 from components.base.component import Context
 from components.base.errors import DataError
-from components.base.hashing import file_sha256
 from components.example_gen.sources.base import Dataset, SourceConfig
-from components.io.files import catch_read_errors
+from components.io.files import catch_read_errors, data_sha256
 
 if TYPE_CHECKING:
     from components.io.raw_images import LabelledImages
@@ -38,9 +37,7 @@ class IdxSource(SourceConfig):
         identity = {}
         for split in ("train", "test") if self._has_test() else ("train",):
             for part in DIMENSIONS:
-                path = self._path(split, part)
-                with catch_read_errors(path, "an IDX file"):
-                    identity[f"{split} {part}"] = file_sha256(path)
+                identity[f"{split} {part}"] = data_sha256(self._path(split, part), "an IDX file")
         return identity | {"classes": str(self.classes)}
 
     def load(self, context: Context, scratch: Path) -> Dataset:

@@ -11,9 +11,8 @@ from pydantic import Field
 
 from components.base.component import Context
 from components.base.errors import DataError
-from components.base.hashing import file_sha256
 from components.example_gen.sources.base import Dataset, SourceConfig
-from components.io.files import catch_read_errors
+from components.io.files import catch_read_errors, data_sha256
 from components.io.pictures import PICTURE_SUFFIXES, read_picture, to_grayscale
 
 if TYPE_CHECKING:
@@ -41,8 +40,8 @@ class ImageFolderSource(SourceConfig):
                 digest = hashlib.sha256()
                 for class_name, files in list_classes(root).items():
                     for file in files:
-                        with catch_read_errors(file, "a PNG or JPEG file"):
-                            digest.update(os.fsencode(f"{class_name}/{file.name}:{file_sha256(file)}\n"))
+                        content = data_sha256(file, "a PNG or JPEG file")
+                        digest.update(os.fsencode(f"{class_name}/{file.name}:{content}\n"))
                 identity[name] = digest.hexdigest()
         return identity
 

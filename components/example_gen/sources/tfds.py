@@ -16,9 +16,9 @@ from pydantic import Field
 
 from components.base.component import Context
 from components.base.errors import ConfigError, DataError, first_line
-from components.base.hashing import file_sha256
 from components.base.progress import Progress
 from components.example_gen.sources.base import Dataset, SourceConfig
+from components.io.files import data_sha256
 from components.runtime.disk import disk_full_error, is_disk_full
 
 if TYPE_CHECKING:
@@ -45,7 +45,7 @@ class TfdsSource(SourceConfig):
         if not self.download:
             # A prepared data set may be in no catalogue: its description identifies it.
             for path in sorted(self._folder().glob("**/dataset_info.json")):
-                identity[path.parent.name] = file_sha256(path)
+                identity[path.parent.name] = data_sha256(path, "a description of a data set")
         return identity
 
     def load(self, context: Context, scratch: Path) -> Dataset:

@@ -6,8 +6,8 @@ from pathlib import Path
 from typing import Literal
 
 from components.base.errors import DataError
-from components.io.csv_images import ENCODING
-from components.io.files import catch_read_errors
+from components.io.csv_images import open_text
+from components.io.files import catch_read_errors, open_regular
 from components.io.idx import GZIP_MAGIC, UNSIGNED_BYTES, open_idx
 from components.io.pictures import PICTURE_SUFFIXES
 
@@ -20,13 +20,8 @@ READABLE_INPUTS = (
 
 def file_format(path: Path) -> Literal["picture", "idx", "csv"]:
     """Detect the format of a file from its first bytes and its name, or raise DataError."""
-    with catch_read_errors(path, READABLE_INPUTS):
-        if path.exists() and not path.is_file():
-            raise DataError(
-                f"{path} is not a regular file", expected=READABLE_INPUTS, remedy="write it to a file first"
-            )
-        with path.open("rb") as file:
-            magic = file.read(4)
+    with open_regular(path, READABLE_INPUTS) as file, catch_read_errors(path, READABLE_INPUTS):
+        magic = file.read(4)
     if magic.startswith((UNSIGNED_BYTES, GZIP_MAGIC)) or path.name.endswith(IDX_IMAGE_SUFFIXES):
         return "idx"
     if magic.startswith((PNG_MAGIC, JPEG_MAGIC)) or path.suffix.lower() in PICTURE_SUFFIXES:
@@ -83,7 +78,7 @@ def _count(path: Path) -> int:
             with open_idx(path, dimensions=3) as idx:
                 return max(1, idx.shape[0])
         if format_ == "csv":
-            with path.open(encoding=ENCODING, errors="replace") as file:
+            with open_text(path, errors="replace") as file:
                 return max(1, sum(1 for _ in file) - 1)
     except (DataError, OSError):
         pass  # reported when the file is read
