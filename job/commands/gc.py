@@ -2,7 +2,7 @@
 
 import json
 import sys
-from collections.abc import Sequence
+from collections.abc import Iterable, Sequence
 from pathlib import Path
 
 import typer
@@ -11,6 +11,7 @@ from rich.markup import escape
 from components.base.errors import StorageError
 from components.base.formatting import format_age, format_size
 from job.reporters.terminal import make_console, print_line, print_parts, print_text
+from job.store.file_system import check_file_system
 from job.store.gc import Collectable, GarbageCollector, parse_age
 from job.store.runs import Runs
 from job.store.store import Store
@@ -26,17 +27,39 @@ def collect_garbage(root: Path, *, keep: int | None, older_than: str, delete: bo
     """
     store = Store(root)
     store.check_exists()
+    if delete:
+        check_file_system(root)  # without locks, a run in progress could not be found
     collector = GarbageCollector(store, Runs(root), keep=keep, older_than=parse_age(older_than))
     items = list(collector.find())
-    printed = _JsonList() if as_json else _Table(root)
-    printed.write_items(items)
-    _check_printed()
+    if as_json:
+        listed = [
+            {"kind": item.kind, "path": str(item.path), "size": item.size, "age_seconds": round(item.age)}
+            for item in items
+        ]
+        typer.echo(json.dumps({"garbage": listed}, indent=2).removesuffix("\n}") + ",")
+    else:
+        console = make_console()
+        for item in items:
+            head = f"{item.kind:<11} {format_size(item.size):>9} {format_age(item.age):>7}  "
+            print_parts(console, head, [escape(_short_path(item.path, root))])
+    if delete:
+        _check_printed()
     deleted = [item for item in items if delete and collector.delete(item)]
-    printed.write_deleted(items, deleted if delete else None)
+    if as_json:
+        typer.echo(json.dumps({"deleted": [str(item.path) for item in deleted]}, indent=2).removeprefix("{\n"))
+    elif delete:
+        for item in items:
+            if item not in deleted:
+                print_text(console, "kept: ", f"{escape(_short_path(item.path, root))} (a run uses it now)")
+        print_line(console, f"{_count(deleted)} deleted, {_total_size(deleted)}")
+    elif items:
+        print_line(console, f"{_count(items)} can be deleted, {_total_size(items)}; delete with --delete")
+    else:
+        print_line(console, "nothing can be deleted")
 
 
 def _check_printed() -> None:
-    """Check that standard output has received everything: what is deleted must be on record."""
+    """Raise StorageError unless standard output has the whole list: nobody could find out what was deleted."""
     failure: object = "it is closed" if sys.__stdout__ is None else None
     try:
         sys.stdout.flush()
@@ -46,47 +69,12 @@ def _check_printed() -> None:
         raise StorageError(
             f"cannot print the list to standard output: {getattr(failure, 'strerror', None) or failure}",
             expected="a complete list before anything is deleted; nothing was deleted",
-            remedy="free some space, or let the reader of the list read all of it",
+            remedy="free some space, or print the list to a file",
         )
 
 
-class _JsonList:
-    """One JSON object, of which the part `deleted` is written last."""
-
-    def write_items(self, items: Sequence[Collectable]) -> None:
-        listed = [
-            {"kind": item.kind, "path": str(item.path), "size": item.size, "age_seconds": round(item.age)}
-            for item in items
-        ]
-        typer.echo(json.dumps({"garbage": listed}, indent=2).removesuffix("\n}") + ",")
-
-    def write_deleted(self, items: Sequence[Collectable], deleted: Sequence[Collectable] | None) -> None:  # noqa: ARG002
-        paths = [str(item.path) for item in deleted or ()]
-        typer.echo(json.dumps({"deleted": paths}, indent=2).removeprefix("{\n"))
-
-
-class _Table:
-    """One line per item, what was kept after all, and the sum."""
-
-    def __init__(self, root: Path) -> None:
-        self.console, self.root = make_console(), root
-
-    def write_items(self, items: Sequence[Collectable]) -> None:
-        for item in items:
-            head = f"{item.kind:<11} {format_size(item.size):>9} {format_age(item.age):>7}  "
-            print_parts(self.console, head, [escape(_short_path(item.path, self.root))])
-
-    def write_deleted(self, items: Sequence[Collectable], deleted: Sequence[Collectable] | None) -> None:
-        size = format_size(sum(item.size for item in (items if deleted is None else deleted)))
-        if deleted is not None:
-            for item in items:
-                if item not in deleted:
-                    print_text(self.console, "kept: ", f"{escape(_short_path(item.path, self.root))} (a run uses it now)")
-            print_line(self.console, f"{_count(deleted)} deleted, {size}")
-        elif items:
-            print_line(self.console, f"{_count(items)} can be deleted, {size}; delete with --delete")
-        else:
-            print_line(self.console, "nothing can be deleted")
+def _total_size(items: Iterable[Collectable]) -> str:
+    return format_size(sum(item.size for item in items))
 
 
 def _count(items: Sequence[Collectable]) -> str:

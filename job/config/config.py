@@ -2,14 +2,14 @@
 
 from collections.abc import Sequence
 from pathlib import Path
-from typing import Annotated, Any
+from typing import Any
 
-from pydantic import BaseModel, BeforeValidator, ConfigDict, Field, ValidationError, WithJsonSchema
-from pydantic_core import PydanticCustomError
+from pydantic import BaseModel, ConfigDict, Field, ValidationError
 
 from components.base.component import Seed
 from components.base.errors import ConfigError
 from components.base.memory import DEFAULT_MEMORY_BUDGET, MemoryBudget
+from components.base.paths import UserPath
 from job.config.explain import PIPELINE, explain, top_level_keys, unknown_key
 from job.config.tracking import TrackingConfig
 from job.config.yaml_config import EXTENDS, YamlConfig
@@ -21,17 +21,6 @@ SHARED_KEYS = ("seed", "memory_budget")
 """Keys that every component receives whose config has them and does not set them."""
 
 
-def _parse_root(value: object) -> Path:
-    if isinstance(value, Path):
-        return value
-    if not isinstance(value, str) or not value:
-        raise PydanticCustomError("root", "the path of a folder")
-    try:
-        return Path(value).expanduser()
-    except RuntimeError as error:
-        raise PydanticCustomError("root", "a user that exists") from error
-
-
 class JobConfig(BaseModel):
     """Everything that decides a run.
 
@@ -41,9 +30,7 @@ class JobConfig(BaseModel):
 
     model_config = ConfigDict(frozen=True, extra="forbid")
 
-    root: Annotated[Path, BeforeValidator(_parse_root), WithJsonSchema({"type": "string", "minLength": 1})] = Field(
-        default=Path(DEFAULT_ROOT)
-    )
+    root: UserPath = Path(DEFAULT_ROOT)
     """Folder of artifacts and runs."""
     seed: Seed = DEFAULT_SEED
     """Seed of every component that has one and does not set it."""

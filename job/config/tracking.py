@@ -4,7 +4,7 @@ from typing import Annotated
 
 from pydantic import BaseModel, ConfigDict, Field, field_validator
 
-from job.config.redact import has_password
+from components.base.text import has_password
 
 Name = Annotated[str, Field(strict=True, min_length=1)]
 

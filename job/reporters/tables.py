@@ -171,10 +171,11 @@ def print_verdict(console: Console, record: RunRecord) -> None:
     for step in record.steps:
         baseline, skipped = step.references.get("baseline"), step.skipped.get("baseline", {})
         if baseline or skipped:
-            run = "" if baseline is None or baseline.run_id in (None, baseline.requested) else f", run {baseline.run_id}"
-            counts = "".join(f"; skipped {count} {reason}" for reason, count in skipped.items())
-            requested = "none" if baseline is None else baseline.requested
-            print_field(console, "baseline", escape(f"of the {step.component}: {requested}{run}{counts}"))
+            parts = ["none" if baseline is None else baseline.requested]
+            if baseline is not None and baseline.run_id not in (None, baseline.requested):
+                parts.append(f"run {baseline.run_id}")
+            parts += [f"skipped {count} {reason}" for reason, count in skipped.items()]
+            print_field(console, "baseline", escape(f"of the {step.component}: {', '.join(parts)}"))
     if record.worst_slices:
         worst = ", ".join(f"{found['key']} {found['accuracy']:.4f}" for found in record.worst_slices)
         print_field(console, "worst slices", escape(worst))

@@ -7,6 +7,7 @@ import time
 from collections.abc import Iterator
 from contextlib import suppress
 from dataclasses import dataclass
+from itertools import chain
 from pathlib import Path
 
 from components.base.errors import ConfigError, IntegrityError
@@ -171,8 +172,8 @@ def referenced_artifacts(records: dict[str, RunRecord]) -> set[tuple[str, str]]:
 def measure(kind: str, path: Path, entry: Entry | None = None) -> Collectable | None:
     """Return an item with its size and age, or None if it was deleted meanwhile."""
     # os.walk skips what disappears: a process at work deletes files that it no longer needs.
-    is_link = path.is_symlink()  # which os.walk would follow
-    files = [path, *(Path(folder, name) for folder, folders, names in ([] if is_link else os.walk(path)) for name in (*folders, *names))]
+    folders = () if path.is_symlink() else os.walk(path)  # it would follow a link at its top
+    files = [path, *(Path(folder, name) for folder, *names in folders for name in chain(*names))]
     size, newest = 0, 0.0
     for file in files:
         with suppress(FileNotFoundError):

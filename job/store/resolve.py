@@ -6,6 +6,7 @@ from collections import Counter
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
 from functools import partial
+from operator import itemgetter
 from pathlib import Path
 from typing import Any
 
@@ -16,8 +17,8 @@ from job.pipeline.slots import SLOTS
 from job.store.fingerprint import FingerprintInputs
 from job.store.lineage import find_training_examples
 from job.store.manifest import MANIFEST
-from job.store.records import ReferenceRecord, StepRecord
-from job.store.runs import RECORD, Runs
+from job.store.records import ReferenceRecord, RunRecord, StepRecord
+from job.store.runs import RECORD, Runs, read_record
 from job.store.store import SealedArtifact, Store
 
 FINGERPRINT = re.compile("[0-9a-f]{64}")
@@ -184,8 +185,12 @@ class ResolvedModel:
     """A verified model, with everything that predictions need."""
 
     sealed: SealedArtifact
-    evaluation: Stored[Evaluation] | None
+    record: RunRecord | None = None
+    """The record of its run; None if the model was not named by a run."""
+    evaluation: Stored[Evaluation] | None = None
     """The evaluation of the run; None if the model was not named by a run, or was not evaluated."""
+    others: dict[str, str] = field(default_factory=dict)
+    """By data set, the newest run with a blessed model of another one, if no model was named."""
 
     @property
     def stored(self) -> Stored[Model]:
@@ -211,18 +216,24 @@ def resolve_model(root: Path, name: str | None) -> ResolvedModel:
     """Return a model by a run's id, `latest`, or a path to a run or model; None for that of the latest blessed run."""
     runs = Runs(root)
     resolver = ArtifactResolver(Store(root), runs)
+    others: dict[str, str] = {}
     if name is None or name == LATEST_BLESSED:
-        if (blessed := next(runs.blessed(), None)) is None:
+        others = {record.data_set or "": record.run_id for record in reversed([*runs.blessed()])}
+        if not others:
             remedy = f"name a run with {MODEL_OPTION}, another root with --root, or train a model first"
             problem = f"{root} has no run whose model was blessed"
             raise ConfigError(problem, expected="a run with a blessed model", remedy=remedy)
-        name = blessed.run_id
+        data_set, name = max(others.items(), key=itemgetter(1))
+        del others[data_set]
     model = resolver.find(MODEL_OPTION, name, Model)
-    slot = _slot_of(Evaluation)
-    evaluated = model.run_id is not None and any(step.component == slot for step in runs.read(model.run_id).steps)
-    if evaluated or (Path(name).expanduser() / slot).is_dir():
-        return ResolvedModel(model.sealed, resolver.find(MODEL_OPTION, name, Evaluation).sealed.stored())
-    return ResolvedModel(model.sealed, None)
+    folder = Path(name).expanduser() if model.run_id is None else runs.path(model.run_id)
+    if not (folder / RECORD).exists():
+        return ResolvedModel(model.sealed)
+    record, slot = read_record(folder), _slot_of(Evaluation)
+    evaluation = None
+    if any(step.component == slot for step in record.steps):
+        evaluation = resolver.find(MODEL_OPTION, name, Evaluation).sealed.stored()
+    return ResolvedModel(model.sealed, record, evaluation, others)
 
 
 def _slot_of(artifact_type: type[Artifact]) -> str:

@@ -27,8 +27,8 @@ from components.base.errors import ConfigError, DataError, IntegrityError, Stora
 from components.io.atomic import replace_link, write_atomically
 from components.io.files import catch_read_errors, open_regular
 from components.runtime.locks import acquire, is_held
+from job.store.file_system import ensure_writable
 from job.store.records import RunRecord, StepRecord
-from job.store.store import ensure_writable
 
 LATEST = "latest"
 RECORD = "run.json"
