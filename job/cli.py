@@ -101,7 +101,7 @@ def show(
         str | None,
         typer.Argument(
             metavar="[RUN|ARTIFACT]",
-            help="Run id, by default the newest run; `latest`, the run that finished last; an artifact's path, digest "
+            help="Run id, by default the newest run; `latest`, the last that has results; an artifact's path, digest "
             "or fingerprint (at least 4 characters); or the path of a pushed version.",
         ),
     ] = None,

@@ -2,7 +2,8 @@
 
 import json
 import sys
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable, Iterator, Sequence
+from contextlib import contextmanager, nullcontext
 from pathlib import Path
 
 import typer
@@ -31,19 +32,18 @@ def collect_garbage(root: Path, *, keep: int | None, older_than: str, delete: bo
         check_file_system(root)  # without locks, a run in progress could not be found
     collector = GarbageCollector(store, Runs(root), keep=keep, older_than=parse_age(older_than))
     items = list(collector.find())
-    if as_json:
-        listed = [
-            {"kind": item.kind, "path": str(item.path), "size": item.size, "age_seconds": round(item.age)}
-            for item in items
-        ]
-        typer.echo(json.dumps({"garbage": listed}, indent=2).removesuffix("\n}") + ",")
-    else:
-        console = make_console()
-        for item in items:
-            head = f"{item.kind:<11} {format_size(item.size):>9} {format_age(item.age):>7}  "
-            print_parts(console, head, [escape(_short_path(item.path, root))])
-    if delete:
-        _check_printed()
+    with _recorded() if delete else nullcontext():
+        if as_json:
+            listed = [
+                {"kind": item.kind, "path": str(item.path), "size": item.size, "age_seconds": round(item.age)}
+                for item in items
+            ]
+            typer.echo(json.dumps({"garbage": listed}, indent=2).removesuffix("\n}") + ",")
+        else:
+            console = make_console()
+            for item in items:
+                head = f"{item.kind:<11} {format_size(item.size):>9} {format_age(item.age):>7}  "
+                print_parts(console, head, [escape(_short_path(item.path, root))])
     deleted = [item for item in items if delete and collector.delete(item)]
     if as_json:
         typer.echo(json.dumps({"deleted": [str(item.path) for item in deleted]}, indent=2).removeprefix("{\n"))
@@ -58,10 +58,12 @@ def collect_garbage(root: Path, *, keep: int | None, older_than: str, delete: bo
         print_line(console, "nothing can be deleted")
 
 
-def _check_printed() -> None:
-    """Raise StorageError unless standard output has the whole list: nobody could find out what was deleted."""
+@contextmanager
+def _recorded() -> Iterator[None]:
+    """Raise StorageError unless standard output receives all that the block prints: what is deleted must be known."""
     failure: object = "it is closed" if sys.__stdout__ is None else None
     try:
+        yield
         sys.stdout.flush()
     except (OSError, ValueError) as error:
         failure = error

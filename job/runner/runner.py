@@ -197,8 +197,7 @@ class Runner:
             self._write_pages()
         except Exception as another:
             self.listener.warning(f"the report of the run could not be finished: {first_line(another)}")
-        if self.record.report is not None:
-            self._point_latest()
+        self._point_latest()
 
     def _failure(self, error: JobError) -> Failure:
         current = self._current

@@ -127,6 +127,11 @@ class RunRecord(RecordPart):
     config: dict[str, Any]
     environment: dict[str, Any]
 
+    @property
+    def has_results(self) -> bool:
+        """Whether the run finished, or wrote its report before it failed."""
+        return self.outcome in ("succeeded", "not_blessed") or self.report is not None
+
     def failed_checks(self) -> list[str]:
         """Return a description of each threshold that the model did not meet."""
         return [describe_check(check) for check in self.checks if not check["passed"]]

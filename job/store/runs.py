@@ -6,7 +6,7 @@
 <root>/runs/<run id>/lock             exists while the run is in progress
 <root>/runs/<run id>/<slot>           a link to the artifact of that step
 <root>/runs/.<run id>                 a run while it is created or deleted
-<root>/runs/latest                    a link to the run that finished last
+<root>/runs/latest                    a link to the last run that has results; the last that ended if none has
 
 A folder is a run if it has the name of one and a readable record.
 """
@@ -81,7 +81,10 @@ class Runs:
         return record
 
     def point_latest(self, record: RunRecord) -> None:
-        """Point `latest` to a run."""
+        """Point `latest` to a run that ended. A run without results does not replace one that has some."""
+        with suppress(ConfigError, IntegrityError):
+            if self.read(LATEST).has_results and not record.has_results:
+                return
         replace_link(self.directory / LATEST, Path(record.run_id))
 
     def remove(self, run_id: str) -> None:
@@ -146,7 +149,7 @@ class Runs:
         return [folder.name for folder in self._folders() if RUN_ID.fullmatch(folder.name) and not folder.is_symlink()]
 
     def latest(self) -> str | None:
-        """Return the id of the run that finished last, even if the clock was changed; None if there is none."""
+        """Return the id of the run that `latest` points to; None if there is none."""
         try:
             return (self.directory / LATEST).readlink().name
         except OSError:
