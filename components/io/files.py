@@ -1,9 +1,11 @@
 """Opening and hashing of the files that a user names, with readable errors."""
 
 import errno
+import gzip
 import hashlib
 import os
 import stat
+import zlib
 from collections.abc import Iterator
 from contextlib import contextmanager
 from io import BufferedReader
@@ -11,6 +13,7 @@ from pathlib import Path
 
 from components.base.errors import DataError
 
+GZIP_MAGIC = b"\x1f\x8b"
 NON_BLOCKING = os.O_RDONLY | os.O_CLOEXEC | os.O_NONBLOCK | os.O_NOCTTY
 """Flags with which a FIFO without a writer opens at once, and a terminal does not become the job's."""
 
@@ -50,6 +53,24 @@ def open_regular(path: Path, expected: str) -> BufferedReader:
         kind = "FIFO" if stat.S_ISFIFO(mode) else "device"
         raise DataError(f"{path} is a {kind}", expected=expected, remedy="write its content to a file first")
     return file
+
+
+@contextmanager
+def open_decompressed(path: Path, expected: str) -> Iterator[BufferedReader | gzip.GzipFile]:
+    """Open a regular file for reading, and decompress it if it begins as a gzip file; its name does not matter."""
+    with open_regular(path, expected) as file:
+        with catch_read_errors(path, expected):
+            gzipped = file.read(len(GZIP_MAGIC)) == GZIP_MAGIC
+            file.seek(0)
+        try:
+            if gzipped:
+                with gzip.GzipFile(fileobj=file) as decompressed:
+                    yield decompressed
+            else:
+                yield file
+        except (gzip.BadGzipFile, EOFError, zlib.error) as error:
+            headline, remedy = f"{path} is a broken gzip file: {error}", "copy or download the file again"
+            raise DataError(headline, expected="a complete gzip file", remedy=remedy) from error
 
 
 def data_sha256(path: Path, expected: str) -> str:
