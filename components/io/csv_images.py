@@ -11,7 +11,7 @@ from typing import TYPE_CHECKING
 
 from components.base.errors import DataError
 from components.io.csv_layout import LAYOUT, MAX_LINE_CHARACTERS, CsvLayout, is_gray_level, not_csv, open_text
-from components.io.files import open_decompressed
+from components.io.files import catch_read_errors, open_decompressed
 
 if TYPE_CHECKING:
     import numpy as np
@@ -65,6 +65,7 @@ class CsvImages:
         try:
             with (
                 open_decompressed(self.path, "a CSV file") as file,
+                catch_read_errors(self.path, "a CSV file"),
                 arrow_csv.open_csv(file, read_options=read, parse_options=parse, convert_options=convert) as batches,
             ):
                 for batch in batches:
@@ -78,7 +79,7 @@ class CsvImages:
                         labels = whole[:, self.label].astype(np.int64)
                         whole = np.delete(whole, self.label, axis=1)
                     yield whole, labels
-        except (pa.ArrowException, OSError) as error:
+        except pa.ArrowException as error:
             raise self._first_fault() or not_csv(self.path, error) from error
         if not count:
             raise DataError(f"{self.path} has a header but no rows", expected=LAYOUT, remedy="add images to it")

@@ -72,7 +72,7 @@ class CsvLayout:
         usual = [index for index, name in enumerate(self.columns) if name.casefold() in USUAL_LABEL_NAMES]
         # Pixels are numbered; one column at either end without a number holds something else.
         odd = [index for index, name in enumerate(self.columns) if not re.search("[0-9]", name)]
-        return next((index for index in (usual, odd) if len(index) == 1), [None])[0]
+        return next((found[0] for found in (usual, odd) if len(found) == 1), None)
 
     def _no_column(self, name: str) -> DataError:
         likely = self.guess_label()
@@ -94,7 +94,7 @@ def detect_layout(path: Path, header: Header = "auto") -> CsvLayout:
     """Read the first row of a CSV file, plain or gzip."""
     lines = 0
     first = ""
-    with open_text(path) as file, catch_read_errors(path, "a CSV file"):
+    with open_text(path) as file:
         try:
             while not first.strip() and (first := file.readline(MAX_LINE_CHARACTERS)):
                 lines += 1
@@ -113,8 +113,9 @@ def detect_layout(path: Path, header: Header = "auto") -> CsvLayout:
             if numbers_prevail(row):
                 remedy = "if the first row is data, set example_gen.source.header: false"
             raise DataError(f"{path} has two columns named `{min(repeated)}`", expected=LAYOUT, remedy=remedy)
-        return CsvLayout(path, row, True, delimiter, lines)
-    return CsvLayout(path, [str(index) for index in range(len(row))], False, delimiter, lines - 1)
+        return CsvLayout(path, row, has_header=True, delimiter=delimiter, lines_before_data=lines)
+    indices = [str(index) for index in range(len(row))]
+    return CsvLayout(path, indices, has_header=False, delimiter=delimiter, lines_before_data=lines - 1)
 
 
 def is_gray_level(cell: str) -> bool:
@@ -146,6 +147,7 @@ def open_text(path: Path, *, errors: str = "strict") -> Iterator[TextIO]:
     with (
         open_decompressed(path, "a CSV file") as file,
         TextIOWrapper(file, encoding=ENCODING, errors=errors, newline="") as text,
+        catch_read_errors(path, "a CSV file"),
     ):
         yield text
 

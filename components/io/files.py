@@ -20,10 +20,13 @@ NON_BLOCKING = os.O_RDONLY | os.O_CLOEXEC | os.O_NONBLOCK | os.O_NOCTTY
 
 @contextmanager
 def catch_read_errors(path: Path, expected: str) -> Iterator[None]:
-    """Raise a DataError for any OSError of a block that reads `path`, which should be, say, "a folder of IDX files"."""
+    """Raise a DataError for any OSError of a block that reads `path`, which should be, say, "a folder of IDX files".
+
+    It does so for a broken gzip file too.
+    """
     try:
         yield
-    except OSError as error:
+    except (OSError, EOFError, zlib.error) as error:
         match error:
             case FileNotFoundError():
                 headline, remedy = f"{path} does not exist", "correct the path, or mount the folder that contains it"
@@ -33,6 +36,8 @@ def catch_read_errors(path: Path, expected: str) -> Iterator[None]:
                 headline, remedy = f"{path} is not {expected}: {error.strerror}", "correct the path"
             case OSError(errno=errno.ENXIO):
                 headline, remedy = f"{path} is a socket or a device", "write its content to a file first"
+            case gzip.BadGzipFile() | EOFError() | zlib.error():
+                headline, remedy = f"{path} is a broken gzip file: {error}", "copy or download the file again"
             case _:
                 headline, remedy = f"{path} cannot be read: {error.strerror or error}", "check the disk and the file"
         raise DataError(headline, expected=expected, remedy=remedy) from error
@@ -62,15 +67,11 @@ def open_decompressed(path: Path, expected: str) -> Iterator[BufferedReader | gz
         with catch_read_errors(path, expected):
             gzipped = file.read(len(GZIP_MAGIC)) == GZIP_MAGIC
             file.seek(0)
-        try:
-            if gzipped:
-                with gzip.GzipFile(fileobj=file) as decompressed:
-                    yield decompressed
-            else:
-                yield file
-        except (gzip.BadGzipFile, EOFError, zlib.error) as error:
-            headline, remedy = f"{path} is a broken gzip file: {error}", "copy or download the file again"
-            raise DataError(headline, expected="a complete gzip file", remedy=remedy) from error
+        if not gzipped:
+            yield file
+        else:
+            with gzip.GzipFile(fileobj=file) as decompressed:
+                yield decompressed
 
 
 def data_sha256(path: Path, expected: str) -> str:

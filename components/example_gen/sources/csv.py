@@ -11,6 +11,7 @@ from pydantic import Field
 
 from components.base.component import Context
 from components.base.errors import DataError
+from components.base.paths import UserPath
 from components.example_gen.sources.base import Dataset
 from components.example_gen.sources.numbered import NumberedSource
 from components.io.files import data_sha256
@@ -26,9 +27,9 @@ class CsvSource(NumberedSource):
 
     kind: Literal["csv"] = "csv"
     """Selects this source."""
-    path: Path
+    path: UserPath
     """The file of all images, or of the training images."""
-    test_path: Path | None = None
+    test_path: UserPath | None = None
     """The file of labelled test images, if there is one."""
     label_column: Annotated[int, Field(strict=True)] | Annotated[str, Field(min_length=1)] | None = None
     """Name of the column of labels, or its index from 0 (-1 for the last); by default `label` or, without a header, the
@@ -72,7 +73,7 @@ class CsvSource(NumberedSource):
                 context.termination.check()
                 spool.append(pixels)
                 labels.append(batch_labels)
-        images = replace(spool.images(), transposed=self.transpose)
+        images = replace(spool.images(), column_major=self.transpose)
         return LabelledImages(images, self.to_class_indices(np.concatenate(labels), path))
 
     def _image_shape(self, path: Path, pixels: int) -> tuple[int, int]:

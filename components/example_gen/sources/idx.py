@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING, Literal
 
 from components.base.component import Context
 from components.base.errors import DataError
+from components.base.paths import UserPath
 from components.example_gen.sources.base import Dataset
 from components.example_gen.sources.numbered import NumberedSource
 from components.io.files import catch_read_errors, data_sha256
@@ -16,7 +17,7 @@ from components.io.files import catch_read_errors, data_sha256
 if TYPE_CHECKING:
     from components.io.raw_images import LabelledImages
 
-FILE_NAME = re.compile(r"(.*?)-?(train|t10k|test)-(images[-.]idx3|labels[-.]idx1)-ubyte(?:\.gz)?")
+FILE_NAME = re.compile(r"(?:([^.].*?)-)?(train|t10k|test)-(images[-.]idx3|labels[-.]idx1)-ubyte(?:\.gz)?")
 """Prefix, split, and part with the number of dimensions."""
 FOLDER = (
     "a folder with train-images-idx3-ubyte and train-labels-idx1-ubyte, and for a test set "
@@ -30,7 +31,7 @@ class IdxSource(NumberedSource):
 
     kind: Literal["idx"] = "idx"
     """Selects this source."""
-    path: Path
+    path: UserPath
     """The folder."""
     prefix: str | None = None
     """Beginning of the file names, such as `emnist-letters`; by default none or, if there is one only, that one."""
@@ -59,6 +60,8 @@ class IdxSource(NumberedSource):
 
         path = files[f"{split} labels"]
         images = locate_idx_images(files[f"{split} images"], scratch / split, context.termination)
+        if self.transpose:
+            images = replace(images, height=images.width, width=images.height, column_major=True)
         labels = np.frombuffer(read_idx_labels(path), dtype=np.uint8).astype(np.int64)
         if images.count != len(labels):
             raise DataError(
@@ -66,7 +69,7 @@ class IdxSource(NumberedSource):
                 expected="one label per image",
                 remedy="download both files again from the same source",
             )
-        return LabelledImages(replace(images, transposed=self.transpose), self.to_class_indices(labels, path))
+        return LabelledImages(images, self.to_class_indices(labels, path))
 
     def _files(self) -> dict[str, Path]:
         """Return the path of each file by split and part, such as "train images"."""
@@ -93,7 +96,7 @@ class IdxSource(NumberedSource):
         with catch_read_errors(self.path, FOLDER):
             for path in sorted(self.path.iterdir()):
                 if match := FILE_NAME.fullmatch(path.name):
-                    prefix, split, part = match.groups()
+                    prefix, split, part = match.groups(default="")
                     name = f"{'train' if split == 'train' else 'test'} {part[:6]}"
                     sets.setdefault(prefix, {}).setdefault(name, path)
         return sets

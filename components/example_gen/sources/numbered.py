@@ -42,7 +42,7 @@ class NumberedSource(SourceConfig):
             low, high = int(labels.min()), int(labels.max())
             row = int(((indices < 0) | (indices >= self.classes)).argmax())
             remedy = "correct the label, or set example_gen.source.classes and first_label"
-            if low > self.first_label:
+            if high > low > self.first_label:
                 remedy = f"set example_gen.source.first_label: {low} and classes: {high - low + 1}"
             if is_emnist(path) and not self.transpose:
                 remedy += "; for EMNIST also transpose: true"

@@ -195,7 +195,7 @@ def test_memory_budget_reaches_every_component_without_one(write_config: WriteCo
         ("trainer: {epochs: true}\n", "trainer.epochs is true", ""),
         ("trainer: {epochs: '3'}\n", "trainer.epochs is '3'", ""),
         ("trainer: {network: {batch_normalization: 1}}\n", "trainer.network.batch_normalization is 1", ""),
-        ("root: ~no-such-user/x\n", "root is '~no-such-user/x'", ""),
+        ("root: ~no-such-user/x\n", "root: there is no home folder for ~no-such-user", ""),
         ("trainer: {batch_size: -1}\n", "trainer.batch_size is -1", ""),
         ("trainer: {network: {dropout: 1}}\n", "trainer.network.dropout is 1", ""),
         ("trainer: {network: {filters: [8, 8]}}\n", "trainer.network.filters has 2 values", ""),
