@@ -14,7 +14,9 @@ from components.io.pictures import PICTURE_SUFFIXES
 PNG_MAGIC, JPEG_MAGIC = b"\x89PNG", b"\xff\xd8"
 CSV_SUFFIXES = (".csv", ".csv.gz")
 IDX_IMAGE_SUFFIXES = ("idx3-ubyte", "idx3-ubyte.gz")
-READABLE_INPUTS = "a PNG or JPEG file, an IDX file of images (plain or .gz), a .csv or .csv.gz file of pixels, or a folder of such images"
+READABLE_INPUTS = (
+    "a PNG or JPEG file, an IDX file of images or a CSV file of pixels (plain or .gz), or a folder of images"
+)
 
 
 def file_format(path: Path) -> Literal["picture", "idx", "csv"]:
