@@ -10,6 +10,7 @@
 
 import os
 import re
+import secrets
 import shutil
 import stat
 from collections.abc import Callable, Iterable, Iterator
