@@ -1,14 +1,20 @@
-"""Locks between processes, on a file: the kernel holds them and releases them when a process dies."""
+"""Locks between processes, on a file: the kernel holds them and releases them when a process dies.
+
+Some file systems have no such locks, as a FUSE, NFS or Lustre mount without them. There every function raises
+ResourceError: a lock that is only the existence of a file would outlive a killed process.
+"""
 
 import fcntl
 import os
 import socket
+import tempfile
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager, suppress
 from pathlib import Path
 
 from filelock import FileLock, Timeout
 
+from components.base.errors import ConfigError, ResourceError
 from components.runtime.disk import DISK_FULL_ERRNOS
 
 LOCK_POLL_SECONDS = 0.1
@@ -33,18 +39,13 @@ def acquire(
         on_wait: called once with the present owner if the lock is held.
         check: called while waiting; what it raises ends the wait.
     """
-    lock = FileLock(path, mode=LOCK_FILE_MODE)
     waited = False
-    while True:
-        try:
-            lock.acquire(timeout=LOCK_POLL_SECONDS if waited else 0, poll_interval=LOCK_POLL_SECONDS)
-            break
-        except Timeout:
-            if check is not None:
-                check()
-            if on_wait is not None and not waited:
-                on_wait(_read_owner(path))
-            waited = True
+    while (lock := _lock(path, timeout=LOCK_POLL_SECONDS if waited else 0)) is None:
+        if check is not None:
+            check()
+        if on_wait is not None and not waited:
+            on_wait(_read_owner(path))
+        waited = True
     with _released_afterwards(lock, path):
         with suppress(OSError):  # the owner is only for messages
             path.write_text(f"{owner}, process {os.getpid()} on {socket.gethostname()}", encoding="utf-8")
@@ -54,35 +55,74 @@ def acquire(
 @contextmanager
 def try_acquire(path: Path) -> Iterator[bool]:
     """Hold a lock while the block runs if no other process holds it; yield whether that is so."""
-    lock = FileLock(path, mode=LOCK_FILE_MODE)
     try:
-        lock.acquire(timeout=0)
-    except Timeout:
-        yield False
-        return
+        lock = _lock(path, timeout=0)
     except OSError as error:
         if error.errno not in DISK_FULL_ERRNOS or path.exists():
             raise
         yield True  # no space for the lock's file, so no other process can have created it
+        return
+    if lock is None:
+        yield False
         return
     with _released_afterwards(lock, path):
         yield True
 
 
 def is_held(path: Path) -> bool:
-    """Return whether a process holds a lock. Does not write, so permission to read is enough."""
+    """Return whether a process holds a lock. Does not write, so permission to read is enough.
+
+    Raises:
+        ConfigError: if the lock may not be read.
+    """
     try:
         handle = os.open(path, os.O_RDONLY)
-    except OSError:
+    except (FileNotFoundError, NotADirectoryError):
         return False
+    except PermissionError as error:
+        remedy = "run it as the user of the job, or give permission"
+        raise ConfigError(f"cannot read the lock {path}: {error.strerror}", remedy=remedy) from error
     try:
         fcntl.flock(handle, fcntl.LOCK_SH | fcntl.LOCK_NB)
     except BlockingIOError:
         return True
+    except OSError as error:
+        raise _no_locks(path, error) from error
     else:
         return False
     finally:
         os.close(handle)
+
+
+def check_locks(folder: Path) -> None:
+    """Raise ResourceError if files in a folder cannot be locked, or OSError if none can be created."""
+    with tempfile.TemporaryFile(dir=folder) as file:  # without a name, where the file system supports that
+        try:
+            fcntl.flock(file, fcntl.LOCK_EX | fcntl.LOCK_NB)
+        except OSError as error:
+            raise _no_locks(folder, error) from error
+
+
+def _lock(path: Path, *, timeout: float) -> FileLock | None:
+    """Return a lock once this process holds it; None if another one holds it for that many seconds."""
+    lock = FileLock(path, mode=LOCK_FILE_MODE, fallback_to_soft=False)
+    try:
+        lock.acquire(timeout=timeout, poll_interval=LOCK_POLL_SECONDS)
+    except Timeout:
+        return None
+    except OSError as error:
+        if error.filename is not None:  # the file cannot be opened
+            raise
+        raise _no_locks(path, error) from error
+    return lock
+
+
+def _no_locks(path: Path, error: OSError) -> ResourceError:
+    return ResourceError(
+        f"the file system of {path} cannot lock files: {error.strerror or error}",
+        expected="a file system with flock, which keeps concurrent runs apart",
+        remedy="use a local disk, or mount it with locks",
+    )
 
 
 @contextmanager

@@ -32,9 +32,9 @@ class Diagnosis:
         """Yield the errors that a run would have here, causes before their effects."""
         for place in self.places:
             if place.needed and place.failure:
-                yield ConfigError.at(
-                    place.name, place.failure, expected="a folder that the job may write to", remedy=place.remedy
-                )
+                kind = ResourceError if place.exit_code == ExitCode.MISSING_RESOURCE else ConfigError
+                headline = f"{place.name}: {place.failure}"
+                yield kind(headline, expected="a folder that the job can work in", remedy=place.remedy)
         if self.broken:
             yield ResourceError(
                 f"TensorFlow cannot be imported: {self.broken}",

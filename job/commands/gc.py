@@ -8,6 +8,7 @@ from rich.markup import escape
 
 from components.base.formatting import format_size
 from job.reporters.terminal import make_console, print_json, print_line, print_parts
+from job.store.file_system import check_file_system
 from job.store.gc import Collectable, GarbageCollector, parse_age
 from job.store.runs import Runs
 from job.store.store import Store
@@ -17,6 +18,8 @@ def collect_garbage(root: Path, *, keep: int | None, older_than: str, delete: bo
     """List what can be deleted, and delete it if requested; raise ConfigError for a missing root or an invalid age."""
     store = Store(root)
     store.check_exists()
+    if delete:
+        check_file_system(root)  # without locks, a run in progress could not be found
     collector = GarbageCollector(store, Runs(root), keep=keep, older_than=parse_age(older_than))
     items = list(collector.find())
     deleted = [item for item in items if delete and collector.delete(item)]

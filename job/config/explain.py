@@ -8,9 +8,11 @@ from typing import Any
 from pydantic import BaseModel, ValidationError
 
 from components.base.errors import ConfigError
-from job.config.yaml_config import EXTENDS, KeyPath, YamlConfig, join
+from job.config.yaml_config import EXTENDS, SET, KeyPath, YamlConfig, join
 from job.pipeline.slots import SLOTS, USE, load_component_class
 
+CREDENTIALS = "credentials"
+"""Type of the error for a URI with a password."""
 PIPELINE = "pipeline"
 """Field of the configuration whose sections are at the top level of a file."""
 
@@ -20,6 +22,8 @@ def explain(document: YamlConfig, model: type[BaseModel], error: ValidationError
     errors = error.errors(include_url=False)
     # A misspelled key often leaves another one missing: report the misspelling.
     first = min(errors, key=lambda other: other["type"] != "extra_forbidden")
+    if first["type"] == CREDENTIALS:
+        return _credentials(document, first["ctx"]["key"])
     location = first["loc"][1:] if first["loc"][0] == PIPELINE else first["loc"]
     kind = first["type"]
     key_path = _written_keys(document.values, location, is_missing=kind == "missing")
@@ -53,6 +57,15 @@ def explain(document: YamlConfig, model: type[BaseModel], error: ValidationError
         remedy = f"write `{key_path[-1]}: {{{children[0]}: ...}}`"
     text = json.dumps(value) if value is None or isinstance(value, bool) else repr(value)
     return ConfigError.at(where, f"{join(key_path)} is {text}", expected=message, remedy=remedy)
+
+
+def _credentials(document: YamlConfig, key: str) -> ConfigError:
+    where = document.where(tuple(key.split(".")))
+    if where.startswith(SET):  # without the value: it may contain a secret in a form that no rule covers
+        where = f"{SET}{key}"
+    problem = f"{key}: it contains a password or token, which run.json would record"
+    instead = "set MLFLOW_TRACKING_URI instead" if key == "tracking.mlflow.uri" else "remove it"
+    return ConfigError.at(where, problem, expected="a URI without secrets", remedy=instead)
 
 
 def unknown_key(where: str, key_path: KeyPath, siblings: Sequence[str]) -> ConfigError:

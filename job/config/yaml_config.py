@@ -11,6 +11,8 @@ import yaml
 from components.base.errors import ConfigError, first_line
 from job.pipeline.slots import USE
 
+SET = "--set "
+"""Begins the origin of a value that the command line set."""
 EXTENDS = "extends"
 CHOICES = ("kind", "schedule")
 """Keys that, like `use`, choose the meaning of the others in their mapping: another choice replaces the mapping."""
@@ -82,12 +84,12 @@ class YamlConfig:
             key_path, value = parse_override(override)
             mapping = values
             for depth, key in enumerate(key_path[:-1], start=1):
-                parents[key_path[:depth]] = f"--set {override}"
+                parents[key_path[:depth]] = f"{SET}{override}"
                 if not isinstance(mapping.setdefault(key, {}), dict):
                     mapping[key] = {}
                 mapping = mapping[key]
             mapping[key_path[-1]] = value
-            exact[key_path] = f"--set {override}"
+            exact[key_path] = f"{SET}{override}"
         # An override also replaces everything below its key.
         kept = {
             key_path: origin
@@ -112,7 +114,7 @@ def parse_override(override: str) -> tuple[tuple[str, ...], Any]:
     """
     key, equals, text = override.partition("=")
     keys = tuple(key.strip().split("."))
-    where = f"--set {override}"
+    where = f"{SET}{override}"
     if not equals or not all(keys):
         problem = "the key is empty" if equals else "there is no `=`"
         raise ConfigError.at(where, problem, expected="key.path=value, such as trainer.epochs=3")

@@ -22,8 +22,8 @@ from pydantic import ValidationError
 from components.base.errors import ConfigError, IntegrityError, StorageError, first_validation_error
 from components.io.atomic import replace_link, write_atomically
 from components.runtime.locks import acquire, is_held
+from job.store.file_system import ensure_writable
 from job.store.records import RunRecord, StepRecord
-from job.store.store import ensure_writable
 
 LATEST = "latest"
 RECORD = "run.json"

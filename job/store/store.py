@@ -10,7 +10,6 @@
 
 import os
 import re
-import secrets
 import shutil
 import stat
 from collections.abc import Callable, Iterable, Iterator
@@ -23,8 +22,8 @@ from typing import Any, Literal, cast
 from components import Artifact, Stored
 from components.base.errors import ConfigError, IntegrityError, JobError
 from components.io.atomic import flush_tree, rename_durably
-from components.runtime.disk import DISK_FULL_ERRNOS, disk_full_error
 from job.pipeline.slots import SLOTS
+from job.store.file_system import check_file_system, ensure_writable
 from job.store.fingerprint import FingerprintInputs
 from job.store.manifest import MANIFEST, Manifest, damaged, list_files, unreadable
 
@@ -89,7 +88,8 @@ class Store:
             raise ConfigError(problem, expected="a root of the job", remedy="name it with --root")
 
     def prepare(self, slots: Iterable[str]) -> None:
-        """Create the folders of some slots, and check that they are writable."""
+        """Create the folders of some slots, and check that they are writable and on a suitable file system."""
+        check_file_system(self.root)
         for slot in slots:
             ensure_writable(self.artifacts / slot)
 
@@ -251,17 +251,3 @@ class Store:
         while (path := directory.with_name(f"{directory.name}.quarantined-{number}")).exists():
             number += 1
         return path
-
-
-def ensure_writable(folder: Path) -> None:
-    """Create a folder if it does not exist, and check that it is writable."""
-    probe = folder / f".writable-{secrets.token_hex(4)}"  # not the process id, which is always 1 in containers
-    try:
-        folder.mkdir(parents=True, exist_ok=True)
-        probe.touch()
-        probe.unlink(missing_ok=True)
-    except OSError as error:
-        if error.errno in DISK_FULL_ERRNOS:
-            raise disk_full_error(folder) from error
-        remedy = "name another root with --root, or give the user of the job permission"
-        raise ConfigError.not_writable(f"the root at {error.filename or folder}", error, remedy=remedy) from error

@@ -10,6 +10,7 @@ from pydantic import Field
 
 from components.base.component import Context
 from components.base.errors import DataError
+from components.base.paths import UserPath
 from components.example_gen.sources.base import Dataset, SourceConfig
 from components.io.files import data_sha256
 
@@ -24,9 +25,9 @@ class CsvSource(SourceConfig):
 
     kind: Literal["csv"] = "csv"
     """Selects this source."""
-    path: Path
+    path: UserPath
     """The file of all images, or of the training images."""
-    test_path: Path | None = None
+    test_path: UserPath | None = None
     """The file of labelled test images, if there is one."""
     shape: tuple[PixelCount, PixelCount] | None = None
     """Height and width in pixels; by default the images are square."""

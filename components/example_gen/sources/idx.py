@@ -9,6 +9,7 @@ from pydantic import Field
 
 from components.base.component import Context
 from components.base.errors import DataError
+from components.base.paths import UserPath
 from components.example_gen.sources.base import Dataset, SourceConfig
 from components.io.files import catch_read_errors, data_sha256
 
@@ -28,7 +29,7 @@ class IdxSource(SourceConfig):
 
     kind: Literal["idx"] = "idx"
     """Selects this source."""
-    path: Path
+    path: UserPath
     """The folder."""
     classes: Annotated[int, Field(strict=True, ge=2, le=256)] = 10
     """Number of classes: labels are 0 to one less."""

@@ -11,6 +11,7 @@ from pydantic import Field
 
 from components.base.component import Context
 from components.base.errors import DataError
+from components.base.paths import UserPath
 from components.example_gen.sources.base import Dataset, SourceConfig
 from components.io.files import catch_read_errors, data_sha256
 from components.io.pictures import PICTURE_SUFFIXES, read_picture, to_grayscale
@@ -26,9 +27,9 @@ class ImageFolderSource(SourceConfig):
 
     kind: Literal["image_folder"] = "image_folder"
     """Selects this source."""
-    path: Path
+    path: UserPath
     """The folder of class folders; the folder names are the class names."""
-    test_path: Path | None = None
+    test_path: UserPath | None = None
     """The folder of test images, with the same class names, if there is one."""
     size: Annotated[int, Field(strict=True, ge=1, le=1024)] = 28
     """Height and width that every image is resized to, in pixels."""
