@@ -14,6 +14,8 @@ from typing import ClassVar, Self
 
 from pydantic import ValidationError
 
+from components.base.text import MESSAGE_LIMIT, printable
+
 
 class ExitCode(IntEnum):
     """Exit codes of the job; a batch runner uses them to decide whether to retry."""
@@ -43,8 +45,11 @@ class JobError(Exception):
     exit_code: ClassVar[ExitCode] = ExitCode.INTERNAL_ERROR
 
     def __init__(self, headline: str, *, expected: str = "", remedy: str = "") -> None:
-        super().__init__(headline)
-        self.headline, self.expected, self.remedy = headline, expected, remedy
+        # Here, and not where it is printed: a message goes to terminals, logs, run.json and the report.
+        self.headline, self.expected, self.remedy = (
+            printable(text, limit=MESSAGE_LIMIT) for text in (headline, expected, remedy)
+        )
+        super().__init__(self.headline)
 
 
 class ConfigError(JobError):

@@ -8,13 +8,14 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 from components.base.errors import DataError, first_line
-from components.io.files import catch_read_errors
+from components.io.files import catch_read_errors, open_regular
 
 if TYPE_CHECKING:
     import numpy as np
     from numpy.typing import NDArray
     from PIL import Image
 
+PICTURE = "a PNG or JPEG file"
 PICTURE_SUFFIXES = frozenset({".png", ".jpg", ".jpeg"})
 
 
@@ -24,25 +25,23 @@ def read_picture(path: Path, *, min_side: int | None = None) -> Image.Image:
     With `min_side`, a much larger JPEG file is decoded at a lower resolution of at least that many pixels a side, which
     is faster.
     """
-    from PIL import Image, UnidentifiedImageError
+    from PIL import Image
 
-    try:
-        with (
-            warnings.catch_warnings(action="ignore"),  # Pillow warns of harmless oddities
-            catch_read_errors(path, "a PNG or JPEG file"),
-            Image.open(path, formats=("PNG", "JPEG")) as opened,
-        ):
-            if min_side is not None:
-                opened.draft(None, (min_side, min_side))
-            return _to_8_bits(_upright(opened))
-    except Image.DecompressionBombError as error:
-        headline = f"{path} has more pixels than can be read safely: {first_line(error)}"
-        raise DataError(headline, expected="a picture of fewer pixels", remedy="reduce it, or remove it") from error
-    except (DataError, UnidentifiedImageError, SyntaxError, ValueError) as error:
-        if isinstance(error, DataError) and isinstance(error.__cause__, (FileNotFoundError, PermissionError)):
-            raise
-        headline, remedy = f"{path} is not a whole PNG or JPEG image", "replace it, or remove it"
-        raise DataError(headline, expected="a file that an image viewer opens", remedy=remedy) from error
+    with open_regular(path, PICTURE) as file, catch_read_errors(path, PICTURE):
+        try:
+            # Pillow warns of harmless oddities.
+            with warnings.catch_warnings(action="ignore"), Image.open(file, formats=("PNG", "JPEG")) as opened:
+                if min_side is not None:
+                    opened.draft(None, (min_side, min_side))
+                return _to_8_bits(_upright(opened))
+        except Image.DecompressionBombError as error:
+            headline = f"{path} has more pixels than can be read safely: {first_line(error)}"
+            raise DataError(headline, expected="a picture of fewer pixels", remedy="reduce it, or remove it") from error
+        except (OSError, SyntaxError, ValueError) as error:
+            if isinstance(error, OSError) and error.errno is not None:  # of the disk, not of Pillow
+                raise
+            headline, remedy = f"{path} is not a whole PNG or JPEG image", "replace it, or remove it"
+            raise DataError(headline, expected="a file that an image viewer opens", remedy=remedy) from error
 
 
 def to_grayscale(picture: Image.Image, height: int, width: int) -> NDArray[np.uint8]:

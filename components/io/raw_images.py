@@ -15,6 +15,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from components.base.errors import DataError
+from components.io.files import open_regular
 from components.runtime.disk import disk_space_guard
 
 CHUNK_BYTES = 6_422_528
@@ -23,7 +24,7 @@ CHUNK_BYTES = 6_422_528
 
 @dataclass(frozen=True)
 class RawImages:
-    """Grayscale images in a file, one after the other, row by row, one byte per pixel."""
+    """Grayscale images in a file, one after the other, one byte per pixel."""
 
     path: Path
     offset: int
@@ -31,6 +32,8 @@ class RawImages:
     count: int
     height: int
     width: int
+    column_major: bool = False
+    """Whether each image is stored column by column instead of row by row."""
     chunk_bytes: int = CHUNK_BYTES
 
     @property
@@ -41,7 +44,7 @@ class RawImages:
     def chunks(self) -> Iterator[NDArray[np.uint8]]:
         """Yield the images in order, as non-empty arrays: uint8 [chunk, height, width]."""
         rows = max(1, self.chunk_bytes // self.pixels)
-        with self.path.open("rb") as file:
+        with open_regular(self.path, "a file of images") as file:
             file.seek(self.offset)
             for first in range(0, self.count, rows):
                 size = min(rows, self.count - first) * self.pixels
@@ -52,7 +55,11 @@ class RawImages:
                         expected="files that do not change until the images are split",
                         remedy="run again when no other program writes to it",
                     )
-                yield flat.reshape(-1, self.height, self.width)
+                if self.column_major:
+                    stored = flat.reshape(-1, self.width, self.height)
+                    yield np.ascontiguousarray(stored.transpose(0, 2, 1))
+                else:
+                    yield flat.reshape(-1, self.height, self.width)
 
 
 @dataclass(frozen=True)

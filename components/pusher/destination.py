@@ -2,14 +2,15 @@
 
 import os
 import re
-import tempfile
 from pathlib import Path
 from typing import Annotated
 
 from pydantic import BeforeValidator, Field
 
 from components.base.errors import ConfigError
+from components.base.paths import parse_path
 from components.runtime.disk import DISK_FULL_ERRNOS, nearest_existing
+from components.runtime.locks import check_locks
 
 URL = re.compile(r"[A-Za-z][A-Za-z0-9+.-]*://")
 
@@ -25,10 +26,7 @@ def parse_destination(value: object) -> str:
         raise ValueError("expected the path of a folder, such as serving/mnist")
     if URL.match(path):
         raise ValueError(f"{path} is a URL; expected the path of a folder, such as one where it is mounted")
-    try:
-        return str(Path(path).expanduser())
-    except RuntimeError as error:
-        raise ValueError(f"there is no home folder for {path}") from error
+    return str(parse_path(path))
 
 
 Destination = Annotated[
@@ -37,7 +35,11 @@ Destination = Annotated[
 
 
 def check_destination(destination: Path) -> None:
-    """Raise ConfigError if a folder, or its nearest existing parent, is not a folder or cannot be written to."""
+    """Raise ConfigError if a folder, or its nearest existing parent, is not a folder or cannot be written to.
+
+    Raises:
+        ResourceError: if its file system has no locks.
+    """
     for path in (destination, *destination.parents):
         # pathlib's own methods raise where a parent folder may not be entered.
         if os.path.islink(path) and not os.path.exists(path):  # noqa: PTH110, PTH114
@@ -50,7 +52,7 @@ def check_destination(destination: Path) -> None:
         denied = "write" if os.access(parent, os.R_OK) else "read"
         raise _cannot_push(destination, parent, f"has no {denied} permission for this user")
     try:
-        tempfile.TemporaryFile(dir=parent).close()  # without a name, where the file system supports that
+        check_locks(parent)
     except OSError as error:
         if error.errno not in DISK_FULL_ERRNOS:  # there may be space when the model is pushed
             raise _cannot_push(destination, parent, f"cannot be written to ({error.strerror})") from error

@@ -1,7 +1,6 @@
 """The folders that the job and its libraries write to, checked before a run needs them."""
 
 import os
-import secrets
 import shutil
 import tempfile
 from collections.abc import Iterator
@@ -9,12 +8,10 @@ from contextlib import suppress
 from dataclasses import dataclass
 from pathlib import Path
 
-from components.base.errors import JobError, first_line
-from components.io.atomic import flush
+from components.base.errors import ExitCode, JobError, first_line
 from components.runtime.disk import nearest_existing
-from components.runtime.locks import acquire
 from job.reporters.termination_log import VARIABLE as TERMINATION_LOG_VARIABLE
-from job.store.store import ensure_writable
+from job.store.file_system import check_file_system
 
 CACHES = {
     "matplotlib": ("MPLCONFIGDIR", "~/.config/matplotlib"),
@@ -37,6 +34,7 @@ class Place:
     free_bytes: int | None = None  # None if it cannot be used
     failure: str = ""  # why it cannot be used, in one line; empty if it can
     remedy: str = ""
+    exit_code: ExitCode = ExitCode.USAGE  # of a run that fails for it
 
 
 def check_places(root: Path) -> Iterator[Place]:
@@ -60,24 +58,20 @@ def check_places(root: Path) -> Iterator[Place]:
 
 def check_root(root: Path) -> Place:
     """Check in the root what the store requires: locks, links, and renaming folders. The root stays as it was."""
-    probe = root / f".doctor-{secrets.token_hex(4)}"
     missing = nearest_existing(root) != root.absolute()
     try:
-        ensure_writable(root)
-        (probe / "folder").mkdir(parents=True)
-        (probe / "link").symlink_to("folder")
-        (probe / "folder").rename(probe / "renamed")
-        with acquire(probe / "lock"):
-            flush(probe)
+        check_file_system(root)
         return check_writable("root", root, needed=True)
     except JobError as error:
-        return Place(name="root", path=str(root), needed=True, failure=error.headline, remedy=error.remedy)
-    except (OSError, NotImplementedError) as error:
-        failure = f"the file system of {root} lacks locks, links or renames: {first_line(error)}"
-        remedy = "use a local disk or NFS; object stores mounted as folders lack these"
-        return Place(name="root", path=str(root), needed=True, failure=failure, remedy=remedy)
+        return Place(
+            name="root",
+            path=str(root),
+            needed=True,
+            failure=error.headline,
+            remedy=error.remedy,
+            exit_code=error.exit_code,
+        )
     finally:
-        shutil.rmtree(probe, ignore_errors=True)
         if missing:
             with suppress(OSError):
                 root.rmdir()

@@ -1,35 +1,28 @@
 """The job's configuration: one frozen model, loaded from YAML files and overrides."""
 
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
 from pathlib import Path
-from typing import Annotated, Any
+from typing import Any, Self
 
-from pydantic import BaseModel, BeforeValidator, ConfigDict, Field, ValidationError, WithJsonSchema
+from pydantic import BaseModel, ConfigDict, Field, ValidationError, model_validator
 from pydantic_core import PydanticCustomError
 
 from components.base.component import Seed
 from components.base.errors import ConfigError
 from components.base.memory import DEFAULT_MEMORY_BUDGET, MemoryBudget
-from job.config.explain import PIPELINE, explain, top_level_keys, unknown_key
+from components.base.paths import UserPath
+from components.base.text import has_secret
+from job.config.core_schema import as_written
+from job.config.explain import CREDENTIALS, PIPELINE, explain, top_level_keys, unknown_key
 from job.config.tracking import TrackingConfig
 from job.config.yaml_config import EXTENDS, YamlConfig
+from job.config.yaml_loader import KeyPath, join
 from job.options import DEFAULT_ROOT, DEFAULT_SEED
 from job.pipeline.pipeline import Pipeline
 from job.pipeline.slots import OPTIONAL_SLOTS, SLOTS, USE, import_string
 
 SHARED_KEYS = ("seed", "memory_budget")
 """Keys that every component receives whose config has them and does not set them."""
-
-
-def _parse_root(value: object) -> Path:
-    if isinstance(value, Path):
-        return value
-    if not isinstance(value, str) or not value:
-        raise PydanticCustomError("root", "the path of a folder")
-    try:
-        return Path(value).expanduser()
-    except RuntimeError as error:
-        raise PydanticCustomError("root", "a user that exists") from error
 
 
 class JobConfig(BaseModel):
@@ -41,9 +34,7 @@ class JobConfig(BaseModel):
 
     model_config = ConfigDict(frozen=True, extra="forbid")
 
-    root: Annotated[Path, BeforeValidator(_parse_root), WithJsonSchema({"type": "string", "minLength": 1})] = Field(
-        default=Path(DEFAULT_ROOT)
-    )
+    root: UserPath = Path(DEFAULT_ROOT)
     """Folder of artifacts and runs."""
     seed: Seed = DEFAULT_SEED
     """Seed of every component that has one and does not set it."""
@@ -55,6 +46,13 @@ class JobConfig(BaseModel):
     """Tools that record the run; they do not affect any result. A tool is off if its section is absent or null."""
     pipeline: Pipeline = Field(default_factory=Pipeline)
     """The components, each with its own configuration. In a file, each is a section at the top level."""
+
+    @model_validator(mode="after")
+    def _has_no_secrets(self) -> Self:
+        for key_path, text in _texts(self.resolved()):
+            if has_secret(text):
+                raise PydanticCustomError(CREDENTIALS, "{key} contains a secret", {"key": join(key_path)})
+        return self
 
     def resolved(self) -> dict[str, Any]:
         """Return the configuration with all defaults as JSON values; loading them gives an equal configuration."""
@@ -92,9 +90,17 @@ def build_config(document: YamlConfig, *, root: Path | None = None) -> JobConfig
     return config if root is None else config.model_copy(update={"root": root})
 
 
+def _texts(value: Any, key_path: KeyPath = ()) -> Iterator[tuple[KeyPath, str]]:
+    if isinstance(value, str):
+        yield key_path, value
+    elif isinstance(value, dict | list):
+        for key, below in value.items() if isinstance(value, dict) else enumerate(value):
+            yield from _texts(below, (*key_path, key))
+
+
 def _section(document: YamlConfig, key: str) -> dict[str, Any]:
     section = document.values.get(key)
     if section is not None and not isinstance(section, dict):
-        expected, remedy = "a section of keys and values", "indent its keys below it"
-        raise ConfigError.at(document.where((key,)), f"{key} is {section!r}", expected=expected, remedy=remedy)
+        problem, expected = f"{key} is {as_written(section)}", "a section of keys and values"
+        raise ConfigError.at(document.where((key,)), problem, expected=expected, remedy="indent its keys below it")
     return section or {}

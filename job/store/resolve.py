@@ -10,6 +10,7 @@ from typing import Any
 from components import Artifact, Component, Pusher
 from components.artifacts import Evaluation, GraphOperation, Model, Stored, TransformedExamples
 from components.base.errors import ConfigError, IntegrityError
+from components.base.paths import require_path
 from job.pipeline.slots import SLOTS
 from job.store.fingerprint import FingerprintInputs
 from job.store.lineage import find_training_examples
@@ -86,7 +87,7 @@ class ArtifactResolver:
 
     def find(self, option: str, name: str, artifact_type: type[Artifact]) -> ResolvedArtifact:
         """Return the artifact of a type by the id or path of its run, or by its own path; messages have `option`."""
-        path = Path(name).expanduser()
+        path = require_path(option, name)
         if os.sep in name or path.is_dir():
             return ResolvedArtifact(self._find_at(path, option, artifact_type), name)
         slot = _slot_of(artifact_type)
@@ -185,7 +186,7 @@ def resolve_model(root: Path, name: str | None) -> ResolvedModel:
     model = resolver.find(MODEL_OPTION, name, Model)
     slot = _slot_of(Evaluation)
     evaluated = model.run_id is not None and any(step.component == slot for step in runs.read(model.run_id).steps)
-    if evaluated or (Path(name).expanduser() / slot).is_dir():
+    if evaluated or (require_path(MODEL_OPTION, name) / slot).is_dir():
         return ResolvedModel(model.sealed, resolver.find(MODEL_OPTION, name, Evaluation).sealed.stored())
     return ResolvedModel(model.sealed, None)
 

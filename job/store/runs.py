@@ -22,8 +22,8 @@ from pydantic import ValidationError
 from components.base.errors import ConfigError, IntegrityError, StorageError, first_validation_error
 from components.io.atomic import replace_link, write_atomically
 from components.runtime.locks import acquire, is_held
+from job.store.file_system import ensure_writable
 from job.store.records import RunRecord, StepRecord
-from job.store.store import ensure_writable
 
 LATEST = "latest"
 RECORD = "run.json"
@@ -67,7 +67,7 @@ class Runs:
             raise
         return record
 
-    def alive(self, record: RunRecord) -> AbstractContextManager[None]:
+    def alive(self, record: RunRecord) -> AbstractContextManager[object]:
         """Return a block that marks the run as in progress for other processes."""
         return acquire(self.path(record.run_id) / LOCK)
 

@@ -8,8 +8,8 @@ from pathlib import Path
 from components.artifacts import Epoch, Model
 from components.base.errors import ConfigError, one_line
 from components.base.termination import Termination
+from components.base.text import redact
 from components.runtime.libraries import missing_modules
-from job.config.redact import redact_passwords
 from job.config.tracking import MlflowConfig, TensorBoardConfig, TrackingConfig
 from job.reporters.listener import RunListener
 from job.store.records import RunRecord, StepRecord
@@ -107,7 +107,7 @@ class TrackingListener:
                 tracker = BackgroundTracker(name, create(record.run_id), queue_size=self._queue_size)
             except Exception as error:  # a broken installation, or a configuration that the tool refuses
                 self._not_created.append(name)
-                self._warn(name, redact_passwords(one_line(error)))
+                self._warn(name, redact(one_line(error)))
             else:
                 self._trackers.append(tracker)
         self._submit(lambda tracker: tracker.begin(record))

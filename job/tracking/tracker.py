@@ -9,7 +9,7 @@ from threading import Thread
 from typing import Any, Protocol
 
 from components.base.errors import one_line
-from job.config.redact import redact_passwords
+from components.base.text import redact
 from job.store.records import RunRecord, StepRecord
 from job.store.store import SealedArtifact
 
@@ -83,7 +83,7 @@ class BackgroundTracker:
             while self.error is None and (call := self._calls.get()) is not None:
                 call(self._tracker)
         except BaseException as error:  # a library may even call sys.exit
-            self.stop(redact_passwords(one_line(error)))
+            self.stop(redact(one_line(error)))
         if self.error is not None:
             with suppress(BaseException):
                 self._tracker.abort(self.error)

@@ -2,8 +2,6 @@
 
 from __future__ import annotations
 
-import hashlib
-import os
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Literal
 
@@ -11,9 +9,10 @@ from pydantic import Field
 
 from components.base.component import Context
 from components.base.errors import DataError
-from components.base.hashing import file_sha256
+from components.base.hashing import value_sha256
+from components.base.paths import UserPath
 from components.example_gen.sources.base import Dataset, SourceConfig
-from components.io.files import catch_read_errors
+from components.io.files import catch_read_errors, data_sha256
 from components.io.pictures import PICTURE_SUFFIXES, read_picture, to_grayscale
 
 if TYPE_CHECKING:
@@ -27,23 +26,23 @@ class ImageFolderSource(SourceConfig):
 
     kind: Literal["image_folder"] = "image_folder"
     """Selects this source."""
-    path: Path
+    path: UserPath
     """The folder of class folders; the folder names are the class names."""
-    test_path: Path | None = None
+    test_path: UserPath | None = None
     """The folder of test images, with the same class names, if there is one."""
     size: Annotated[int, Field(strict=True, ge=1, le=1024)] = 28
     """Height and width that every image is resized to, in pixels."""
 
     def identity(self) -> dict[str, str]:
         identity = {"size": str(self.size)}
-        for name, root in (("train", self.path), ("test", self.test_path)):
+        for part, root in (("train", self.path), ("test", self.test_path)):
             if root is not None:
-                digest = hashlib.sha256()
-                for class_name, files in list_classes(root).items():
-                    for file in files:
-                        with catch_read_errors(file, "a PNG or JPEG file"):
-                            digest.update(os.fsencode(f"{class_name}/{file.name}:{file_sha256(file)}\n"))
-                identity[name] = digest.hexdigest()
+                # As a list, because the order of classes and files decides labels and rows.
+                digests = [
+                    [name, [[file.name, data_sha256(file, "a PNG or JPEG file")] for file in files]]
+                    for name, files in list_classes(root).items()
+                ]
+                identity[part] = value_sha256(digests)
         return identity
 
     def load(self, context: Context, scratch: Path) -> Dataset:

@@ -16,9 +16,10 @@ from pydantic import Field
 
 from components.base.component import Context
 from components.base.errors import ConfigError, DataError, first_line
-from components.base.hashing import file_sha256
+from components.base.paths import UserPath, require_path
 from components.base.progress import Progress
 from components.example_gen.sources.base import Dataset, SourceConfig
+from components.io.files import data_sha256
 from components.runtime.disk import disk_full_error, is_disk_full
 
 if TYPE_CHECKING:
@@ -32,7 +33,7 @@ class TfdsSource(SourceConfig):
     """Selects this source."""
     name: Annotated[str, Field(pattern=r"^[a-z0-9_]+(/[A-Za-z0-9_.+-]+)?(:\d+\.\d+\.\d+)?$")] = "mnist"
     """Such as `mnist`, `fashion_mnist`, `kmnist`, `emnist/digits`, or with a version, `mnist:3.0.1`."""
-    data_dir: Path | None = None
+    data_dir: UserPath | None = None
     """Folder of prepared data sets; by default `TFDS_DATA_DIR`, or `~/tensorflow_datasets`."""
     download: Annotated[bool, Field(strict=True)] = True
     """Whether a data set that is not prepared may be downloaded and prepared."""
@@ -45,7 +46,7 @@ class TfdsSource(SourceConfig):
         if not self.download:
             # A prepared data set may be in no catalogue: its description identifies it.
             for path in sorted(self._folder().glob("**/dataset_info.json")):
-                identity[path.parent.name] = file_sha256(path)
+                identity[path.parent.name] = data_sha256(path, "a description of a data set")
         return identity
 
     def load(self, context: Context, scratch: Path) -> Dataset:
@@ -74,7 +75,7 @@ class TfdsSource(SourceConfig):
         )
 
     def _folder(self) -> Path:
-        root = self.data_dir or Path(os.environ.get("TFDS_DATA_DIR", "~/tensorflow_datasets")).expanduser()
+        root = self.data_dir or require_path("TFDS_DATA_DIR", os.environ.get("TFDS_DATA_DIR", "~/tensorflow_datasets"))
         return root / self.name.partition(":")[0]
 
     def _builder(self) -> Any:

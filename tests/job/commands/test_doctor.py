@@ -63,7 +63,7 @@ def test_root_that_cannot_be_created_is_exit_code_2(mnist_job: Command) -> None:
 
 
 @pytest.mark.parametrize("lacking", ["pathlib.Path.symlink_to", "pathlib.Path.rename", "fcntl.flock"])
-def test_reports_file_system_that_lacks_links_or_locks(
+def test_file_system_without_links_or_locks_is_exit_code_5(
     tmp_path: Path, mnist_job: Command, monkeypatch: pytest.MonkeyPatch, lacking: str
 ) -> None:
     """As vfat, and object stores mounted as folders, do."""
@@ -73,8 +73,9 @@ def test_reports_file_system_that_lacks_links_or_locks(
 
     monkeypatch.setattr(lacking, refuse)
     outcome = mnist_job("doctor", "--root", tmp_path)
-    assert outcome.exit_code == 2
-    assert f"the file system of {tmp_path} lacks locks, links or renames" in outcome.stderr
+    assert outcome.exit_code == 5
+    lacks = "cannot lock files" if lacking == "fcntl.flock" else "lacks links or renames"
+    assert f"the file system of {tmp_path} {lacks}: " in outcome.stderr
     assert list(tmp_path.iterdir()) == []
 
 

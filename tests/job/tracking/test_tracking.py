@@ -17,8 +17,8 @@ import pytest
 from components.base.errors import ConfigError, JobError
 from components.base.progress import NoProgress
 from components.base.termination import NoTermination, Termination
+from components.base.text import redact
 from job.config.config import load_config
-from job.config.redact import redact_passwords
 from job.config.schema import config_schema
 from job.store.records import RunRecord, StepRecord
 from job.store.store import SealedArtifact
@@ -248,7 +248,7 @@ def test_failure_is_reported_without_passwords() -> None:
     assert background.error == (
         "OSError: no response from http://127.0.0.1:9/api, postgresql://h/db?user=me&password=***"
     )
-    assert redact_passwords("sqlite:////home/me@work/mlflow.db") == "sqlite:////home/me@work/mlflow.db"
+    assert redact("sqlite:////home/me@work/mlflow.db") == "sqlite:////home/me@work/mlflow.db"
 
 
 class _Run:
@@ -298,7 +298,7 @@ def test_schema_accepts_valid_sections(tracking: Any, write_config: WriteConfig)
             (
                 {"mlflow": {"uri": uri}},
                 "it contains a password or token, which run.json would record",
-                "change tracking",
+                "set MLFLOW_TRACKING_URI",
             )
             for uri in (
                 "http://me:secret@x",

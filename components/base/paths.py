@@ -1,0 +1,74 @@
+"""Paths from outside: from a configuration, the command line or the environment."""
+
+import os
+from pathlib import Path
+from typing import Annotated
+
+from pydantic import AfterValidator, BeforeValidator, WithJsonSchema
+from pydantic_core import PydanticCustomError
+
+from components.base.errors import ConfigError
+from components.base.text import printable
+
+MAX_PATH_BYTES = 4095
+MAX_NAME_BYTES = 255
+"""Limits of Linux."""
+
+
+def parse_path(value: str | os.PathLike[str]) -> Path:
+    """Return a path, with a leading `~` replaced by the home folder; raise ValueError if no file can have this path.
+
+    >>> parse_path("~no-such-user/data")
+    Traceback (most recent call last):
+    ValueError: there is no home folder for ~no-such-user
+    """
+    text = os.fspath(value)
+    _check(text)
+    try:
+        path = Path(text).expanduser()
+    except RuntimeError as error:
+        raise ValueError(f"there is no home folder for {printable(Path(text).parts[0])}") from error
+    _check(str(path))
+    return path
+
+
+def require_path(where: str, text: str) -> Path:
+    """Return the path in an option or an environment variable; raise ConfigError as `parse_path` raises ValueError."""
+    try:
+        return parse_path(text)
+    except ValueError as error:
+        expected = "the path of a file or folder"
+        raise ConfigError.at(where, str(error), expected=expected, remedy=f"correct {where}") from error
+
+
+def _check(text: str) -> None:
+    if not text:
+        raise ValueError("the path is empty")
+    if "\0" in text:
+        raise ValueError("the path contains a NUL character")
+    try:
+        encoded = text.encode()
+    except UnicodeEncodeError as error:
+        raise ValueError(f"the path {printable(text)} is not UTF-8") from error
+    if len(encoded) > MAX_PATH_BYTES:
+        raise ValueError(f"the path has {len(encoded)} bytes; the limit is {MAX_PATH_BYTES}")
+    longest = max(map(len, encoded.split(b"/")))
+    if longest > MAX_NAME_BYTES:
+        raise ValueError(f"the path contains a name of {longest} bytes; the limit is {MAX_NAME_BYTES}")
+
+
+def _validate(value: object) -> Path:
+    if isinstance(value, str | Path) and str(value):
+        return parse_path(value)
+    raise PydanticCustomError("path", "the path of a file or folder")
+
+
+def _validate_reference(text: str) -> str:
+    parse_path(text)
+    return text
+
+
+UserPath = Annotated[Path, BeforeValidator(_validate), WithJsonSchema({"type": "string", "minLength": 1})]
+"""A path in a configuration."""
+Reference = Annotated[str, AfterValidator(_validate_reference)]
+"""The name of a run, or a path, in a configuration."""
