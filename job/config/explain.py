@@ -65,7 +65,7 @@ def _credentials(document: YamlConfig, key: str) -> ConfigError:
         where = f"{SET}{key}"
     problem = f"{key}: it contains a password or token, which run.json would record"
     instead = "set MLFLOW_TRACKING_URI instead" if key == "tracking.mlflow.uri" else "remove it"
-    return ConfigError.at(where, problem, expected="a URI without secrets", remedy=instead)
+    return ConfigError.at(where, problem, expected="a URI without them", remedy=instead)
 
 
 def unknown_key(where: str, key_path: KeyPath, siblings: Sequence[str]) -> ConfigError:
