@@ -62,13 +62,31 @@ def _shorten(text: str, limit: int) -> str:
     return text[: kept - kept // 2] + CUT + text[len(text) - kept // 2 :]
 
 
-def escape_unprintable(text: str) -> str:
+def escape_unprintable(text: str, *, keep: str = "") -> str:
     r"""Return a text with escapes for control characters, bidirectional overrides and bytes that are not UTF-8.
 
     >>> print(escape_unprintable("a\tb"))
     a\tb
     """
-    return UNPRINTABLE.sub(lambda found: found[0].encode("unicode_escape").decode(), text)
+
+    def escaped(found: re.Match[str]) -> str:
+        return found[0] if found[0] in keep else found[0].encode("unicode_escape").decode()
+
+    return UNPRINTABLE.sub(escaped, text)
+
+
+def escape_document(text: str) -> str:
+    """Return a text of several lines, such as a page, with escapes for what is not printable in a line."""
+    return escape_unprintable(text, keep="\n\t")
+
+
+def escape_json(text: str) -> str:
+    r"""Return a JSON text of the same value that is safe to print.
+
+    >>> print(escape_json('["a\x9bb"]'))
+    ["a\u009bb"]
+    """
+    return UNPRINTABLE.sub(lambda found: found[0] if found[0] == "\n" else f"\\u{ord(found[0]):04x}", text)
 
 
 def redact(text: str) -> str:

@@ -13,6 +13,7 @@ from components.artifacts import PublishedVersion
 from components.base.errors import ConfigError, IntegrityError, JobError
 from components.base.progress import NoProgress
 from components.base.termination import Termination
+from components.base.text import MESSAGE_LIMIT, printable
 from job.reporters.terminal import make_console, print_field
 from job.reporters.versions import describe, print_versions
 
@@ -52,7 +53,7 @@ class StderrProgress(NoProgress):
     """Prints on standard error which other process has the lock."""
 
     def message(self, text: str) -> None:
-        typer.echo(text, err=True)
+        typer.echo(printable(text, limit=MESSAGE_LIMIT), err=True)
 
 
 def as_value(version: PublishedVersion) -> dict[str, Any]:
