@@ -71,7 +71,7 @@ class JsonLinesWriter(PredictionWriter):
 
 
 class CsvWriter(PredictionWriter):
-    """A header, and one line per image, with exact texts except on a terminal; `row` is empty for a file of one image."""
+    """A header, and one line per image, exact except on a terminal; `row` is empty for a file of one image."""
 
     def write_header(self) -> None:
         names = (self._exact(f"p_{name}") for name in self._class_names)
