@@ -134,6 +134,15 @@ def _encoded_names(value: str) -> Iterator[str]:
         yield from (found[1] for found in PARAMETER.finditer(f";{unquote_plus(value)}"))
 
 
+def is_utf8(text: str) -> bool:
+    """Return whether a text can be encoded: Python also reads file names that are not UTF-8."""
+    try:
+        text.encode()
+    except UnicodeEncodeError:
+        return False
+    return True
+
+
 def parse_name(text: str) -> str:
     r"""Return a name from outside, such as that of a class; raise ValueError if it is not printable text.
 
