@@ -119,7 +119,8 @@ def _without_user(uri: re.Match[str]) -> str:
 
 def _without_value(parameter: re.Match[str]) -> str:
     name, value = parameter.groups()
-    if value.strip("*") and (_is_secret(name) or any(map(_is_secret, _encoded_names(value)))):
+    is_redacted = value.startswith("***") or not value.strip("*")
+    if not is_redacted and (_is_secret(name) or any(map(_is_secret, _encoded_names(value)))):
         return f"{name}=***"
     return parameter[0]
 
