@@ -6,7 +6,6 @@ from collections.abc import Iterable
 from pathlib import Path
 from typing import Any
 
-import typer
 from rich.console import Console
 from rich.markup import escape
 from rich.tree import Tree
@@ -14,7 +13,7 @@ from rich.tree import Tree
 from components.base.formatting import format_size
 from job.pipeline.slots import OPTIONAL_SLOTS
 from job.reporters.tables import print_run
-from job.reporters.terminal import make_console, print_field, print_parts
+from job.reporters.terminal import make_console, print_field, print_json, print_parts
 from job.store.lineage import final_outputs, find_artifact, lineage, step_manifests
 from job.store.runs import LATEST, RECORD, Runs
 from job.store.store import SealedArtifact, Store
@@ -46,7 +45,7 @@ def _show_run(store: Store, runs: Runs, name: str, *, as_json: bool) -> None:
         if record.outcome == "running" and not alive:
             values["outcome"] = "killed"  # a killed process could not record it
         values["lineage"] = lineage(manifests, main_steps[-1].digest) if main_steps else None
-        typer.echo(json.dumps(values, indent=2))
+        print_json(values)
         return
     console = make_console()
     started = f"{record.started:%Y-%m-%d %H:%M} UTC"
@@ -61,7 +60,7 @@ def _show_artifact(store: Store, runs: Runs, sealed: SealedArtifact, *, as_json:
     run_ids = runs.using(manifest.digest)
     if as_json:
         values = manifest.model_dump(mode="json") | {"runs": run_ids, "lineage": lineage(manifests, manifest.digest)}
-        typer.echo(json.dumps(values, indent=2))
+        print_json(values)
         return
     console = make_console()
     fields = {

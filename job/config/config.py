@@ -12,9 +12,11 @@ from components.base.errors import ConfigError
 from components.base.memory import DEFAULT_MEMORY_BUDGET, MemoryBudget
 from components.base.paths import UserPath
 from components.base.text import has_secret
+from job.config.core_schema import as_written
 from job.config.explain import CREDENTIALS, PIPELINE, explain, top_level_keys, unknown_key
 from job.config.tracking import TrackingConfig
-from job.config.yaml_config import EXTENDS, KeyPath, YamlConfig, join
+from job.config.yaml_config import EXTENDS, YamlConfig
+from job.config.yaml_loader import KeyPath, join
 from job.options import DEFAULT_ROOT, DEFAULT_SEED
 from job.pipeline.pipeline import Pipeline
 from job.pipeline.slots import OPTIONAL_SLOTS, SLOTS, USE, import_string
@@ -99,6 +101,6 @@ def _texts(value: Any, key_path: KeyPath = ()) -> Iterator[tuple[KeyPath, str]]:
 def _section(document: YamlConfig, key: str) -> dict[str, Any]:
     section = document.values.get(key)
     if section is not None and not isinstance(section, dict):
-        expected, remedy = "a section of keys and values", "indent its keys below it"
-        raise ConfigError.at(document.where((key,)), f"{key} is {section!r}", expected=expected, remedy=remedy)
+        problem, expected = f"{key} is {as_written(section)}", "a section of keys and values"
+        raise ConfigError.at(document.where((key,)), problem, expected=expected, remedy="indent its keys below it")
     return section or {}

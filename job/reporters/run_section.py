@@ -7,11 +7,10 @@ from collections.abc import Iterable, Iterator
 from dataclasses import dataclass
 from html import escape
 
-import yaml
-
 from components.artifacts.figures import CARD_RUN_PLACEHOLDER, REPORT_LINKS_PLACEHOLDER, REPORT_RUN_PLACEHOLDER
 from components.base import markdown
 from components.base.timing import Elapsed
+from job.config.core_schema import dump_yaml
 from job.reporters.tables import OVERHEAD, is_long
 from job.store.records import Duration, RunRecord, remaining_time
 
@@ -85,8 +84,7 @@ def reproduction_facts(record: RunRecord, command: str) -> Iterator[Fact]:
     else:
         yield ("The run was started from Python, with the configuration below.",)
     yield from _outcome(record)
-    settings = yaml.safe_dump(record.config, sort_keys=False, allow_unicode=True, default_flow_style=None, width=100)
-    yield CodeBlock(settings.rstrip(), "yaml", "The configuration with all its defaults")
+    yield CodeBlock(dump_yaml(record.config).rstrip(), "yaml", "The configuration with all its defaults")
     yield FactTable(
         "Fingerprints and digests of the steps",
         "The fingerprint covers everything that decides a result, the digest the result itself (SHA-256)",

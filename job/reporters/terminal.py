@@ -1,6 +1,9 @@
 """Printing on a terminal: lines wrap between words, so that no number or path is broken. Elsewhere nothing wraps."""
 
+import json
+import sys
 from collections.abc import Iterable
+from typing import TextIO
 
 from rich.console import Console
 from rich.markup import escape
@@ -19,6 +22,11 @@ def make_console(*, stderr: bool = False) -> Console:
     if not console.is_terminal:
         console.width = UNLIMITED_WIDTH
     return console
+
+
+def print_json(value: object, stream: TextIO | None = None) -> None:
+    """Print a value as JSON, in ASCII, on standard output or a stream."""
+    (stream or sys.stdout).write(json.dumps(value, indent=2) + "\n")
 
 
 def print_line(console: Console, text: str | Text, *, style: str = "") -> None:

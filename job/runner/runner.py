@@ -11,12 +11,12 @@ from components import Artifact, Component, Evaluation, Figures, PushedModel, St
 from components.base.errors import ConfigError, ExitCode, JobError, StorageError, first_line
 from components.base.timing import Elapsed, read_clocks
 from job.config.config import JobConfig
+from job.errors import as_job_error
 from job.pipeline.pipeline import A, flow
 from job.reporters.console import ConsoleReporter
 from job.reporters.listener import RunListener
 from job.reporters.run_section import add_run_to_card, add_run_to_report
 from job.runner.environment import describe_environment
-from job.runner.errors import RUN_ENDING_EXCEPTIONS, as_job_error
 from job.runner.step import StepRun
 from job.signals import Signals
 from job.store.records import Failure, RunRecord, StepRecord, duration_fields, outcome_of, timing_fields
@@ -88,7 +88,8 @@ class Runner:
 
         A step that fails raises JobError, after the failure is recorded. A run that cannot begin has no record.
         """
-        self._check()
+        with self.signals.interruptible_at_once():
+            self._check()
         environment = describe_environment(self.components.values())
         self._record = self.runs.begin(config=self.config.resolved(), environment=environment)
         with ExitStack() as stack:
@@ -100,7 +101,7 @@ class Runner:
                     flow(self._step, self.config.pipeline)
                 self._end(ExitCode.NOT_BLESSED if self.record.blessed is False else ExitCode.SUCCEEDED)
                 self._write_pages()
-            except RUN_ENDING_EXCEPTIONS as error:
+            except BaseException as error:  # a component may raise anything, such as SystemExit
                 failure = as_job_error(error, self.config.root)
                 self._end_with(failure)
                 if failure is error:

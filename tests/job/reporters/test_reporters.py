@@ -134,7 +134,7 @@ def test_reports_record_that_cannot_be_printed(tmp_path: Path, fake_config: Path
             [*command, "--json"], cwd=REPOSITORY, stdout=full, stderr=subprocess.PIPE, text=True, check=False
         )
     assert done.returncode == 1
-    assert "cannot write run.json to standard output" in done.stderr
+    assert "error: cannot write to standard output: No space left on device" in done.stderr
 
 
 def test_training_steps_are_logged_at_intervals() -> None:
