@@ -253,7 +253,7 @@ def test_closest_artifact_is_of_the_same_class(store: Store) -> None:
 
 
 class Unknown(FakeExampleGen):
-    """A class of which the store has no artifact."""
+    """Has no artifact in the store."""
 
 
 def test_equal_result_does_not_touch_the_sealed_artifact(store: Store) -> None:
