@@ -76,7 +76,7 @@ def escape_unprintable(text: str, *, keep: str = "") -> str:
 
 
 def escape_document(text: str) -> str:
-    """Return a text of several lines, such as a page, with escapes for what is not printable in a line."""
+    """Return a text of several lines, such as a page, with escapes within its lines."""
     return escape_unprintable(text, keep="\n\t")
 
 
