@@ -11,7 +11,8 @@ from components.base.component import Context
 from components.base.errors import DataError
 from components.base.hashing import value_sha256
 from components.base.paths import UserPath
-from components.example_gen.sources.base import Dataset, SourceConfig
+from components.base.text import is_utf8
+from components.example_gen.sources.base import Dataset, SourceConfig, check_class_name
 from components.io.files import catch_read_errors, data_sha256
 from components.io.pictures import PICTURE_SUFFIXES, read_picture, to_grayscale
 
@@ -87,9 +88,13 @@ def list_classes(root: Path) -> dict[str, list[Path]]:
         )
     classes = {}
     for folder in folders:
+        check_class_name(folder.name)
         with catch_read_errors(folder, "a folder of PNG or JPEG files"):
             pictures = (file for file in folder.iterdir() if file.suffix.lower() in PICTURE_SUFFIXES)
             classes[folder.name] = sorted(file for file in pictures if not file.name.startswith("."))
+        if not_text := next((file for file in classes[folder.name] if not is_utf8(file.name)), None):
+            expected = "file names in UTF-8, which identify the data"
+            raise DataError(f"the name of {not_text} is not UTF-8", expected=expected, remedy="rename the file")
         if not classes[folder.name]:
             raise DataError(
                 f"{folder} has no PNG or JPEG file",
