@@ -11,7 +11,8 @@ from components.base.component import Context
 from components.base.errors import DataError
 from components.base.hashing import value_sha256
 from components.base.paths import UserPath
-from components.example_gen.sources.base import Dataset, SourceConfig
+from components.base.text import is_utf8
+from components.example_gen.sources.base import Dataset, SourceConfig, check_class_name
 from components.io.files import catch_read_errors, data_sha256
 from components.io.picture_folder import SkippedFiles, first_frame_only, is_picture
 from components.io.pictures import PICTURE, read_picture, to_grayscale
@@ -102,6 +103,7 @@ def list_classes(root: Path, skipped: SkippedFiles) -> dict[str, list[Path]]:
 
 
 def _list_pictures(folder: Path, skipped: SkippedFiles) -> list[Path]:
+    check_class_name(folder.name)
     pictures = []
     with catch_read_errors(folder, "a folder of pictures"):
         for entry in skipped.exclude_system_files(folder.iterdir()):
@@ -109,6 +111,9 @@ def _list_pictures(folder: Path, skipped: SkippedFiles) -> list[Path]:
                 pictures.append(entry)
             else:
                 skipped.add(entry.name)
+    if not_text := next((file for file in pictures if not is_utf8(file.name)), None):
+        expected = "file names in UTF-8, which identify the data"
+        raise DataError(f"the name of {not_text} is not UTF-8", expected=expected, remedy="rename the file")
     if not pictures:
         raise DataError(
             f"{folder} has no picture",

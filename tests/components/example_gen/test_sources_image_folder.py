@@ -1,5 +1,7 @@
 """The image-folder source: one folder per class, of PNG and JPEG files of any size and mode."""
 
+import hashlib
+import os
 from collections.abc import Callable
 from pathlib import Path
 
@@ -153,3 +155,27 @@ def test_invalid_folder_raises_one_sentence(tmp_path: Path, damage: Callable[[Pa
 def test_missing_folder_raises_data_error(tmp_path: Path) -> None:
     with pytest.raises(DataError, match="does not exist"):
         load(ImageFolderSource(path=tmp_path / "nowhere"))
+
+
+def test_names_with_any_character_do_not_collide(tmp_path: Path) -> None:
+    """Written as lines of names and digests, the first two folders were the same."""
+    write_image_folder(tmp_path / "any", classes=2, per_class=1)
+    picture = (tmp_path / "any/0/0.png").read_bytes()
+    digest = hashlib.sha256(picture).hexdigest()
+    identities = []
+    for number, files in enumerate(
+        (
+            ("a/p.png", f"q.png:{digest}\nr/e.png"),
+            (f"a/p.png:{digest}\nq.png", "r/e.png"),
+            ("a/p.png", "r/e.png"),
+            ("a/p.png", os.fsdecode(b"r/\xff.png")),
+            ("a/p.png", os.fsdecode(b"r/\xfe.png")),
+            ("a/p.png", "r/\u00ff.png"),
+        )
+    ):
+        for name in files:
+            path = tmp_path / str(number) / name
+            path.parent.mkdir(parents=True)
+            path.write_bytes(picture)
+        identities.append(ImageFolderSource(path=tmp_path / str(number)).identity()["train"])
+    assert len(set(identities)) == len(identities)
