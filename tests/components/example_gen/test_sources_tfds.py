@@ -50,7 +50,7 @@ class Handler(SimpleHTTPRequestHandler):
             self.path = urlsplit(self.path).path  # a proxy receives the whole address
             super().do_GET()
             return
-        if self.of.behavior != "never answers":
+        if self.of.behavior != "sends nothing":
             self.send_response(429 if self.of.behavior == "is overloaded" else 200)
             self.end_headers()
             for _ in range(12 if self.of.behavior == "drips" else 1):
@@ -145,11 +145,11 @@ def check_damaged_files(prepared: Path) -> None:
     length = 12 + int.from_bytes(intact[:8], "little") + 4  # length, its checksum, the record, its checksum
     damaged = {f"byte {at}": intact[:at] + bytes([intact[at] ^ 4]) + intact[at + 1 :] for at in (0, 9, 50, length - 1)}
     damaged |= {"cut off": intact[:-10], "a record is missing": intact[length:], "empty": b""}
-    for what, content in damaged.items():
+    for damage, content in damaged.items():
         path.write_bytes(content)
         with pytest.raises(DataError, match=f"the prepared `mnist` cannot be read: {path}: [a-z]") as caught:
             load(TfdsSource(name="mnist", data_dir=prepared, download=False))
-        assert caught.value.exit_code == 3, what
+        assert caught.value.exit_code == 3, damage
         assert "Op:" not in caught.value.headline
     path.write_bytes(intact)
 
@@ -177,7 +177,7 @@ def test_unreachable_server_exits_with_5_and_names_other_data(server: Server, tm
     assert "configs/digits.yaml" in caught.value.remedy
 
 
-@pytest.mark.parametrize("behavior", ["never answers", "stops in the middle", "is overloaded"])
+@pytest.mark.parametrize("behavior", ["sends nothing", "stops in the middle", "is overloaded"])
 def test_server_without_data_exits_with_5(
     server: Server, tmp_path: Path, behavior: str, monkeypatch: pytest.MonkeyPatch
 ) -> None:
@@ -205,7 +205,7 @@ def test_downloads_through_the_proxy(server: Server, tmp_path: Path, monkeypatch
 
 
 def test_termination_abandons_the_download(server: Server, tmp_path: Path) -> None:
-    server.behavior = "never answers"
+    server.behavior = "sends nothing"
     signals = Signals()
     with signals.installed():
         threading.Timer(0.5, signal.raise_signal, [signal.SIGTERM]).start()
