@@ -4,10 +4,11 @@ import os
 from pathlib import Path
 from typing import Annotated
 
-from pydantic import BeforeValidator, WithJsonSchema
+from pydantic import AfterValidator, BeforeValidator, WithJsonSchema
 from pydantic_core import PydanticCustomError
 
-from components.base.text import printable
+from components.base.errors import ConfigError
+from components.base.text import is_utf8, printable
 
 MAX_PATH_BYTES = 4095
 MAX_NAME_BYTES = 255
@@ -31,15 +32,23 @@ def parse_path(value: str | os.PathLike[str]) -> Path:
     return path
 
 
+def require_path(where: str, text: str) -> Path:
+    """Return the path in an option or an environment variable; raise ConfigError as `parse_path` raises ValueError."""
+    try:
+        return parse_path(text)
+    except ValueError as error:
+        expected = "the path of a file or folder"
+        raise ConfigError.at(where, str(error), expected=expected, remedy=f"correct {where}") from error
+
+
 def _check(text: str) -> None:
     if not text:
         raise ValueError("the path is empty")
     if "\0" in text:
         raise ValueError("the path contains a NUL character")
-    try:
-        encoded = text.encode()
-    except UnicodeEncodeError as error:
-        raise ValueError(f"the path {printable(text)} is not UTF-8") from error
+    if not is_utf8(text):
+        raise ValueError(f"the path {printable(text)} is not UTF-8")
+    encoded = text.encode()
     if len(encoded) > MAX_PATH_BYTES:
         raise ValueError(f"the path has {len(encoded)} bytes; the limit is {MAX_PATH_BYTES}")
     longest = max(map(len, encoded.split(b"/")))
@@ -53,5 +62,12 @@ def _validate(value: object) -> Path:
     raise PydanticCustomError("path", "the path of a file or folder")
 
 
+def _validate_reference(text: str) -> str:
+    parse_path(text)
+    return text
+
+
 UserPath = Annotated[Path, BeforeValidator(_validate), WithJsonSchema({"type": "string", "minLength": 1})]
 """A path in a configuration."""
+Reference = Annotated[str, AfterValidator(_validate_reference)]
+"""The name of a run, or a path, in a configuration."""

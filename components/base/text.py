@@ -7,29 +7,32 @@ change what a terminal or a browser displays.
 import re
 from collections.abc import Iterator
 from typing import Annotated
-from urllib.parse import unquote, unquote_plus
+from urllib.parse import unquote_plus
 
-from pydantic import AfterValidator
+from pydantic import AfterValidator, Field
 
 VALUE_LIMIT = 200
 """Characters of one value in a message."""
 MESSAGE_LIMIT = 1000
 """Characters of a whole message."""
+EXAMINED = 5000
+"""Characters at either end of a text that are examined: a value may have millions."""
 CUT = " … "
 """Replaces the middle of a long text. The spaces keep its two ends from forming a URI."""
 
 CONTROLS = "\x00-\x1f\x7f-\x9f\u2028\u2029"
 BIDIRECTIONAL = "\u061c\u200e\u200f\u202a-\u202e\u2066-\u2069"
 SURROGATES = "\ud800-\udfff"
-"""Without a partner; Python also has them in place of bytes that are not UTF-8."""
+"""Halves of a character. Python has them in place of bytes that are not UTF-8."""
 UNPRINTABLE = re.compile(f"[{CONTROLS}{BIDIRECTIONAL}{SURROGATES}]")
 SUSPICIOUS = re.compile(f"[{CONTROLS}{BIDIRECTIONAL}{SURROGATES}@=]")
 """Text without any of these characters is printable and has no secrets."""
 
 DATABASES = ("sqlite", "postgresql", "mysql", "mssql")
 """Schemes of databases; a driver may follow, as in `postgresql+psycopg2`."""
-USER = re.compile(r"(?<=://)[^/\s'\"][^\s'\"]*@")
+USER = re.compile(r"([\w+.-]{0,40})://([^/\s'\"][^\s'\"]*)@")
 """The part before the host, up to the last @: a password may contain one, and a slash where SQLAlchemy allows it."""
+QUOTES = re.compile(r"[\s'\"]")
 PARAMETER = re.compile(r"(?<=[?&;#])([^=&;?#\s'\"]+)=([^&;#\s'\"]+)")
 WORD = re.compile(r"[A-Z]+(?![a-z])|[A-Z]?[a-z]+")
 SECRET_WORD = re.compile(
@@ -47,51 +50,98 @@ def printable(value: object, limit: int = VALUE_LIMIT) -> str:
     a\nb\x1b[31m https://host/api 01 … 89
     """
     text = str(value)
+    if len(text) > 2 * EXAMINED:
+        text = _shorten(text, 2 * EXAMINED)
     if SUSPICIOUS.search(text):
-        text = redact(UNPRINTABLE.sub(lambda match: match[0].encode("unicode_escape").decode(), text))
-    if len(text) <= limit:
-        return text
+        text = redact(escape_unprintable(text))
+    return text if len(text) <= limit else _shorten(text, limit)
+
+
+def _shorten(text: str, limit: int) -> str:
     kept = limit - len(CUT)
     return text[: kept - kept // 2] + CUT + text[len(text) - kept // 2 :]
 
 
-def redact(text: str) -> str:
-    """Return a text without the users, passwords and values of secret parameters of the URIs in it.
+def escape_unprintable(text: str, *, keep: str = "") -> str:
+    r"""Return a text with escapes for control characters, bidirectional overrides and bytes that are not UTF-8.
 
-    >>> redact("no response from http://me:word@host/api?token=word")
-    'no response from http://host/api?token=***'
+    >>> print(escape_unprintable("a\tb"))
+    a\tb
     """
-    return PARAMETER.sub(lambda found: f"{found[1]}=***" if _is_secret(found) else found[0], USER.sub("", text))
+
+    def escaped(found: re.Match[str]) -> str:
+        return found[0] if found[0] in keep else found[0].encode("unicode_escape").decode()
+
+    return UNPRINTABLE.sub(escaped, text)
 
 
-def has_password(uri: str) -> bool:
-    """Return whether a URI contains a password or a token.
+def escape_document(text: str) -> str:
+    """Return a text of several lines, such as a page, with escapes within its lines."""
+    return escape_unprintable(text, keep="\n\t")
+
+
+def escape_json(text: str) -> str:
+    r"""Return a JSON text of the same value that is safe to print.
+
+    >>> print(escape_json('["a\x9bb"]'))
+    ["a\u009bb"]
+    """
+    return UNPRINTABLE.sub(lambda found: found[0] if found[0] == "\n" else f"\\u{ord(found[0]):04x}", text)
+
+
+def redact(text: str) -> str:
+    """Return a text without the passwords and tokens of the URIs in it.
 
     A user name alone is a token for a server, but not for a database.
 
-    >>> [has_password(uri) for uri in ("https://token@host", "postgresql://me@host/db", "postgresql://me:word@host/db")]
+    >>> redact("no response from http://me:word@host/api?token=word")
+    'no response from http://host/api?token=***'
+    >>> redact("postgresql://me@host/db")
+    'postgresql://me@host/db'
+    """
+    return PARAMETER.sub(_without_value, USER.sub(_without_user, text))
+
+
+def has_secret(uri: str) -> bool:
+    """Return whether a URI contains a password or a token; its quotes and spaces do not end it, as in a message.
+
+    >>> [has_secret(uri) for uri in ("https://token@host", "postgresql://me@host/db", "https://host?apiKey=word")]
     [True, False, True]
     """
-    user = USER.search(uri)
-    is_secret_user = user is not None and (":" in user[0] or not uri.startswith(DATABASES))
-    return is_secret_user or any(map(_is_secret, PARAMETER.finditer(uri)))
+    whole = QUOTES.sub("", uri)
+    return "://" in whole and redact(whole) != whole
 
 
-def _is_secret(parameter: re.Match[str]) -> bool:
+def _without_user(uri: re.Match[str]) -> str:
+    scheme, user = uri.groups()
+    return f"{scheme}://" if ":" in user or not scheme.startswith(DATABASES) else uri[0]
+
+
+def _without_value(parameter: re.Match[str]) -> str:
     name, value = parameter.groups()
-    if not value.strip("*"):  # redacted before
-        return False
-    return _names_secret(name) or any(_names_secret(inner) for inner in _encoded_names(value))
+    is_redacted = value.startswith("***") or not value.strip("*")
+    if not is_redacted and (_is_secret(name) or any(map(_is_secret, _encoded_names(value)))):
+        return f"{name}=***"
+    return parameter[0]
 
 
-def _names_secret(name: str) -> bool:
+def _is_secret(name: str) -> bool:
     return any(map(SECRET_WORD.fullmatch, WORD.findall(unquote_plus(name))))
 
 
 def _encoded_names(value: str) -> Iterator[str]:
     """Yield the names of parameters within a value, such as those of an ODBC connection string."""
     if "%" in value:
-        yield from (found[1] for found in PARAMETER.finditer(f";{unquote(value)}"))
+        yield from (found[1] for found in PARAMETER.finditer(f";{unquote_plus(value)}"))
+
+
+def is_utf8(text: str) -> bool:
+    """Return whether a text can be encoded: Python also reads file names that are not UTF-8."""
+    try:
+        text.encode()
+    except UnicodeEncodeError:
+        return False
+    return True
 
 
 def parse_name(text: str) -> str:
@@ -110,5 +160,5 @@ def parse_name(text: str) -> str:
     return text
 
 
-Name = Annotated[str, AfterValidator(parse_name)]
+Name = Annotated[str, Field(min_length=1), AfterValidator(parse_name)]
 """A name in a configuration or in data."""

@@ -6,6 +6,7 @@ from pydantic import Field, field_validator, model_validator
 
 from components.artifacts.evaluation import CLASS_METRIC_NAMES, METRIC_NAMES
 from components.base.component import ComponentConfig, Seed
+from components.base.paths import Reference
 
 MetricName = Literal[METRIC_NAMES]  # type: ignore[valid-type]  # mypy accepts no computed Literal
 ClassMetricName = Literal[CLASS_METRIC_NAMES]  # type: ignore[valid-type]
@@ -83,5 +84,5 @@ class EvaluatorConfig(ComponentConfig):
     """Corrupted images for the measurement of robustness."""
     infra_validation: InfraValidationConfig = InfraValidationConfig()
     """Comparison of the served SavedModel with the model in memory."""
-    baseline: str | None = None
+    baseline: Reference | None = None
     """The model to compare with: `latest-blessed`, a run's id, or the path of a run or of a sealed evaluation."""

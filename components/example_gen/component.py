@@ -6,6 +6,7 @@ from typing import Any
 from components.artifacts import Artifact, Examples, Stored
 from components.base.component import Component, ComponentConfig, Context, Seed
 from components.base.memory import DEFAULT_MEMORY_BUDGET, MemoryBudget
+from components.base.paths import Reference
 from components.example_gen.sources import AnySource, DigitsSource
 from components.example_gen.split import SplitConfig
 from components.example_gen.validation.config import ValidationConfig
@@ -20,7 +21,7 @@ class ExampleGenConfig(ComponentConfig):
     """How the images are split."""
     checks: ValidationConfig = ValidationConfig()
     """The checks of the data, with the level of each anomaly."""
-    baseline: str | None = None
+    baseline: Reference | None = None
     """The examples that drift is measured from: `latest-blessed` for those of the last run whose model was blessed, a
     run id, or the path of an artifact. By default drift is not measured."""
     seed: Seed = 0

@@ -8,6 +8,7 @@ from typing import Annotated
 from pydantic import BeforeValidator, Field
 
 from components.base.errors import ConfigError
+from components.base.paths import parse_path
 from components.runtime.disk import DISK_FULL_ERRNOS, nearest_existing
 from components.runtime.locks import check_locks
 
@@ -25,10 +26,7 @@ def parse_destination(value: object) -> str:
         raise ValueError("expected the path of a folder, such as serving/mnist")
     if URL.match(path):
         raise ValueError(f"{path} is a URL; expected the path of a folder, such as one where it is mounted")
-    try:
-        return str(Path(path).expanduser())
-    except RuntimeError as error:
-        raise ValueError(f"there is no home folder for {path}") from error
+    return str(parse_path(path))
 
 
 Destination = Annotated[

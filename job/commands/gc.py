@@ -6,7 +6,6 @@ from collections.abc import Iterable, Iterator, Sequence
 from contextlib import contextmanager, nullcontext
 from pathlib import Path
 
-import typer
 from rich.markup import escape
 
 from components.base.errors import StorageError
@@ -38,7 +37,7 @@ def collect_garbage(root: Path, *, keep: int | None, older_than: str, delete: bo
                 {"kind": item.kind, "path": str(item.path), "size": item.size, "age_seconds": round(item.age)}
                 for item in items
             ]
-            typer.echo(json.dumps({"garbage": listed}, indent=2).removesuffix("\n}") + ",")
+            print(json.dumps({"garbage": listed}, indent=2).removesuffix("\n}") + ",")
         else:
             console = make_console()
             for item in items:
@@ -46,7 +45,7 @@ def collect_garbage(root: Path, *, keep: int | None, older_than: str, delete: bo
                 print_parts(console, head, [escape(_short_path(item.path, root))])
     deleted = [item for item in items if delete and collector.delete(item)]
     if as_json:
-        typer.echo(json.dumps({"deleted": [str(item.path) for item in deleted]}, indent=2).removeprefix("{\n"))
+        print(json.dumps({"deleted": [str(item.path) for item in deleted]}, indent=2).removeprefix("{\n"))
     elif delete:
         for item in items:
             if item not in deleted:

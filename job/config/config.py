@@ -1,18 +1,22 @@
 """The job's configuration: one frozen model, loaded from YAML files and overrides."""
 
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
 from pathlib import Path
-from typing import Any
+from typing import Any, Self
 
-from pydantic import BaseModel, ConfigDict, Field, ValidationError
+from pydantic import BaseModel, ConfigDict, Field, ValidationError, model_validator
+from pydantic_core import PydanticCustomError
 
 from components.base.component import Seed
 from components.base.errors import ConfigError
 from components.base.memory import DEFAULT_MEMORY_BUDGET, MemoryBudget
-from components.base.paths import UserPath
-from job.config.explain import PIPELINE, explain, top_level_keys, unknown_key
+from components.base.paths import UserPath, require_path
+from components.base.text import has_secret
+from job.config.core_schema import as_written
+from job.config.explain import CREDENTIALS, PIPELINE, explain, top_level_keys, unknown_key
 from job.config.tracking import TrackingConfig
 from job.config.yaml_config import EXTENDS, YamlConfig
+from job.config.yaml_loader import KeyPath, join
 from job.options import DEFAULT_ROOT, DEFAULT_SEED
 from job.pipeline.pipeline import Pipeline
 from job.pipeline.slots import OPTIONAL_SLOTS, SLOTS, USE, import_string
@@ -43,6 +47,13 @@ class JobConfig(BaseModel):
     pipeline: Pipeline = Field(default_factory=Pipeline)
     """The components, each with its own configuration. In a file, each is a section at the top level."""
 
+    @model_validator(mode="after")
+    def _has_no_secrets(self) -> Self:
+        for key_path, text in _texts(self.resolved()):
+            if has_secret(text):
+                raise PydanticCustomError(CREDENTIALS, "{key} contains a secret", {"key": join(key_path)})
+        return self
+
     def resolved(self) -> dict[str, Any]:
         """Return the configuration with all defaults as JSON values; loading them gives an equal configuration."""
         resolved = self.model_dump(mode="json", include={"root", *SHARED_KEYS})
@@ -71,17 +82,26 @@ def build_config(document: YamlConfig, *, root: Path | None = None) -> JobConfig
     pipeline = {slot: _section(document, slot) for slot in SLOTS if slot not in empty}
     values = {key: value for key, value in document.values.items() if key != EXTENDS and key not in SLOTS}
     values |= {"tracking": _section(document, "tracking"), PIPELINE: pipeline}
+    if root is not None:
+        values["root"] = require_path("--root", str(root))
     shared = {key: values[key] for key in SHARED_KEYS if key in values}
     try:
-        config = JobConfig.model_validate(values, context=shared)
+        return JobConfig.model_validate(values, context=shared)
     except ValidationError as error:
         raise explain(document, JobConfig, error) from error
-    return config if root is None else config.model_copy(update={"root": root})
+
+
+def _texts(value: Any, key_path: KeyPath = ()) -> Iterator[tuple[KeyPath, str]]:
+    if isinstance(value, str):
+        yield key_path, value
+    elif isinstance(value, dict | list):
+        for key, below in value.items() if isinstance(value, dict) else enumerate(value):
+            yield from _texts(below, (*key_path, key))
 
 
 def _section(document: YamlConfig, key: str) -> dict[str, Any]:
     section = document.values.get(key)
     if section is not None and not isinstance(section, dict):
-        expected, remedy = "a section of keys and values", "indent its keys below it"
-        raise ConfigError.at(document.where((key,)), f"{key} is {section!r}", expected=expected, remedy=remedy)
+        problem, expected = f"{key} is {as_written(section)}", "a section of keys and values"
+        raise ConfigError.at(document.where((key,)), problem, expected=expected, remedy="indent its keys below it")
     return section or {}

@@ -2,11 +2,10 @@
 
 from typing import Annotated
 
-from pydantic import BaseModel, ConfigDict, Field, field_validator
+from pydantic import BaseModel, ConfigDict, Field
 
-from components.base.text import has_password
-
-Name = Annotated[str, Field(strict=True, min_length=1)]
+from components.base.paths import UserPath
+from components.base.text import Name
 
 
 class TrackingPart(BaseModel):
@@ -18,7 +17,7 @@ class TrackingPart(BaseModel):
 class TensorBoardConfig(TrackingPart):
     """Event files for TensorBoard; needs the extra `tensorboard`."""
 
-    directory: Name | None = None
+    directory: UserPath | None = None
     """Folder with one subfolder per run; by default `tensorboard` in the root."""
 
 
@@ -32,15 +31,6 @@ class MlflowConfig(TrackingPart):
     """Name of the MLflow experiment; created if it does not exist."""
     model: Annotated[bool, Field(strict=True)] = True
     """Whether to store the model's files."""
-
-    @field_validator("uri")
-    @classmethod
-    def _has_no_password(cls, uri: str | None) -> str | None:
-        if uri is not None and has_password(uri):
-            raise ValueError(
-                "it contains a password or token, which run.json would record; set MLFLOW_TRACKING_URI instead"
-            )
-        return uri
 
 
 class TrackingConfig(TrackingPart):

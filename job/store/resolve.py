@@ -13,6 +13,7 @@ from typing import Any
 from components import Artifact, Component, Pusher
 from components.artifacts import Evaluation, GraphOperation, Model, Stored, TransformedExamples
 from components.base.errors import ConfigError, IntegrityError
+from components.base.paths import require_path
 from job.pipeline.slots import SLOTS
 from job.store.fingerprint import FingerprintInputs
 from job.store.lineage import find_training_examples
@@ -82,7 +83,7 @@ class ArtifactResolver:
                 self._checked[slot, name] = self.find(f"{slot}.{name}", requested, optional[name])
 
     def resolve(
-        self, slot: str, component: Component[Any], key: FingerprintInputs, inputs: Mapping[str, Stored[Any]]
+        self, slot: str, component: Component[Any], key: FingerprintInputs, inputs: Mapping[str, Artifact]
     ) -> Resolution:
         """Return the artifact of each optional input that a component refers to, after `check`.
 
@@ -90,7 +91,6 @@ class ArtifactResolver:
         `key` without optional inputs: compared with itself, a model would never be worse.
         """
         types = type(component).signature().optional
-        artifacts = {name: stored.artifact for name, stored in inputs.items()}
         resolution = Resolution()
         for name, requested in component.references().items():
             if requested != LATEST_BLESSED:
@@ -98,7 +98,7 @@ class ArtifactResolver:
                 self._checked[slot, name].sealed.verify()  # it may be damaged since
             else:
                 skipped: Counter[str] = Counter()
-                mismatch = partial(component.mismatch, name, inputs=artifacts)
+                mismatch = partial(component.mismatch, name, inputs=inputs)
                 found = self._latest_blessed(types[name], key, mismatch, skipped)
                 if skipped:
                     resolution.skipped[name] = dict(skipped)
@@ -108,7 +108,7 @@ class ArtifactResolver:
 
     def find(self, option: str, name: str, artifact_type: type[Artifact]) -> ResolvedArtifact:
         """Return the artifact of a type by the id or path of its run, or by its own path; messages have `option`."""
-        path = Path(name).expanduser()
+        path = require_path(option, name)
         if os.sep in name or path.is_dir():
             return ResolvedArtifact(self._find_at(path, option, artifact_type), name)
         slot = _slot_of(artifact_type)
@@ -226,7 +226,7 @@ def resolve_model(root: Path, name: str | None) -> ResolvedModel:
         data_set, name = max(others.items(), key=itemgetter(1))
         del others[data_set]
     model = resolver.find(MODEL_OPTION, name, Model)
-    folder = Path(name).expanduser() if model.run_id is None else runs.path(model.run_id)
+    folder = require_path(MODEL_OPTION, name) if model.run_id is None else runs.path(model.run_id)
     if not (folder / RECORD).exists():
         return ResolvedModel(model.sealed)
     record, slot = read_record(folder), _slot_of(Evaluation)

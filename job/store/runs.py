@@ -28,7 +28,7 @@ from components.io.atomic import replace_link, write_atomically
 from components.io.files import catch_read_errors, open_regular
 from components.runtime.locks import acquire, is_held
 from job.store.file_system import ensure_writable
-from job.store.records import RunRecord, StepRecord
+from job.store.records import RunRecord, StepRecord, encodable
 
 LATEST = "latest"
 RECORD = "run.json"
@@ -69,8 +69,8 @@ class Runs:
             outcome="running",
             exit_code=None,
             started=started.replace(microsecond=0),
-            config=config,
-            environment=environment,
+            config=encodable(config),
+            environment=encodable(environment),
         )
         try:
             _write(draft, record)
@@ -91,7 +91,7 @@ class Runs:
         """Delete a run. It is renamed first, so that a part of it is never taken for a damaged run."""
         shutil.rmtree(self.path(run_id).rename(self.draft(run_id)))
 
-    def alive(self, record: RunRecord) -> AbstractContextManager[None]:
+    def alive(self, record: RunRecord) -> AbstractContextManager[object]:
         """Return a block that marks the run as in progress for other processes."""
         return acquire(self.path(record.run_id) / LOCK)
 

@@ -51,7 +51,7 @@ class TensorBoardTracker:
     """Writes the event files of one run; every method raises OSError if that fails."""
 
     def __init__(self, config: TensorBoardConfig, root: Path, run_id: str) -> None:
-        folder = Path(config.directory).expanduser() if config.directory else root / "tensorboard"
+        folder = config.directory or root / "tensorboard"
         self.location = f"tensorboard --logdir {shlex.quote(str(folder))}"
         self._directory = folder / run_id
         self._files: dict[str, Path] = {}

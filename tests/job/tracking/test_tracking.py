@@ -297,8 +297,8 @@ def test_schema_accepts_valid_sections(tracking: Any, write_config: WriteConfig)
         *(
             (
                 {"mlflow": {"uri": uri}},
-                "it contains a password or token, which run.json would record",
-                "change tracking",
+                "contains a password or token, which run.json would record",
+                "set MLFLOW_TRACKING_URI",
             )
             for uri in (
                 "http://me:secret@x",
