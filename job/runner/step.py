@@ -69,6 +69,8 @@ class StepRun:
                         found, reason = self._look_up(key, held)
                     sealed = found or self._produce(key, output, inputs, held)
                 except LockLostError as error:
+                    if not lock.parent.is_dir():  # the whole root is gone
+                        raise
                     self.listener.warning(f"{error}; this attempt of the {self.slot} is discarded")
                     continue
                 published = self._publish(sealed)

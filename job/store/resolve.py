@@ -25,7 +25,7 @@ from job.store.store import SealedArtifact, Store
 FINGERPRINT = re.compile("[0-9a-f]{64}")
 LATEST_BLESSED = "latest-blessed"
 """The newest blessed artifact that the component accepts, such as an evaluation on the same test images."""
-DAMAGED = "deleted or damaged"
+UNREADABLE = "that cannot be read"
 MODEL_OPTION = "--model"
 
 
@@ -144,7 +144,7 @@ class ArtifactResolver:
                         sealed.verify()
                         return ResolvedArtifact(sealed, LATEST_BLESSED, record.run_id)
                 except IntegrityError:
-                    reason = DAMAGED
+                    reason = UNREADABLE
                 skipped[reason] += 1
         return None
 

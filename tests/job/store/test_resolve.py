@@ -130,7 +130,7 @@ def test_deleted_baselines_are_counted(job: Job) -> None:
     shutil.rmtree(step(deleted, "evaluator")["path"])
     evaluated = step(job(LATEST, "trainer.seed=2").record, "evaluator")
     assert evaluated["references"]["baseline"]["run_id"] == good["run_id"]
-    assert evaluated["skipped"] == {"baseline": {"deleted or damaged": 1}}
+    assert evaluated["skipped"] == {"baseline": {"that cannot be read": 1}}
 
 
 def test_order_of_the_test_images_does_not_matter(job: Job, tmp_path: Path) -> None:
