@@ -22,7 +22,7 @@ from job.signals import Signals
 from job.store.records import Failure, RunRecord, StepRecord, duration_fields, outcome_of, timing_fields
 from job.store.resolve import ArtifactResolver
 from job.store.runs import MODEL_CARD, REPORT, Runs
-from job.store.store import Store
+from job.store.store import SealedArtifact, Store
 from job.tracking.listener import TrackingListener, tracker_factories
 
 
@@ -63,7 +63,7 @@ class Runner:
         self.listener = self.tracking
         self._record: RunRecord | None = None
         self._current: StepRun | None = None
-        self._digests: dict[Path, str] = {}
+        self._sealed: dict[Path, SealedArtifact] = {}
         self._figures: Stored[Figures] | None = None
 
     @property
@@ -147,9 +147,9 @@ class Runner:
             strict=self.strict,
         )
         self.listener.begin_step(slot)
-        digests = {name: self._digests[stored.directory] for name, stored in inputs.items()}
-        step, sealed = self._current.run(output, inputs, digests, run_id=self.record.run_id, commit=self._commit)
-        self._digests[sealed.directory] = sealed.manifest.digest
+        artifacts = {name: self._sealed[stored.directory] for name, stored in inputs.items()}
+        step, sealed = self._current.run(output, artifacts, run_id=self.record.run_id, commit=self._commit)
+        self._sealed[sealed.directory] = sealed
         self.runs.link(self.record, step)
         artifact = sealed.manifest.artifact
         if fields := result_fields(artifact):

@@ -67,7 +67,7 @@ class Runs:
             raise
         return record
 
-    def alive(self, record: RunRecord) -> AbstractContextManager[None]:
+    def alive(self, record: RunRecord) -> AbstractContextManager[object]:
         """Return a block that marks the run as in progress for other processes."""
         return acquire(self.path(record.run_id) / LOCK)
 

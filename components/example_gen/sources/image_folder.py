@@ -2,8 +2,6 @@
 
 from __future__ import annotations
 
-import hashlib
-import os
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Literal
 
@@ -11,6 +9,7 @@ from pydantic import Field
 
 from components.base.component import Context
 from components.base.errors import DataError
+from components.base.hashing import value_sha256
 from components.base.paths import UserPath
 from components.example_gen.sources.base import Dataset, SourceConfig
 from components.io.files import catch_read_errors, data_sha256
@@ -36,14 +35,14 @@ class ImageFolderSource(SourceConfig):
 
     def identity(self) -> dict[str, str]:
         identity = {"size": str(self.size)}
-        for name, root in (("train", self.path), ("test", self.test_path)):
+        for part, root in (("train", self.path), ("test", self.test_path)):
             if root is not None:
-                digest = hashlib.sha256()
-                for class_name, files in list_classes(root).items():
-                    for file in files:
-                        content = data_sha256(file, "a PNG or JPEG file")
-                        digest.update(os.fsencode(f"{class_name}/{file.name}:{content}\n"))
-                identity[name] = digest.hexdigest()
+                # As a list, because the order of classes and files decides labels and rows.
+                digests = [
+                    [name, [[file.name, data_sha256(file, "a PNG or JPEG file")] for file in files]]
+                    for name, files in list_classes(root).items()
+                ]
+                identity[part] = value_sha256(digests)
         return identity
 
     def load(self, context: Context, scratch: Path) -> Dataset:

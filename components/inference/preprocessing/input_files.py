@@ -6,28 +6,30 @@ from pathlib import Path
 from typing import Literal
 
 from components.base.errors import DataError
-from components.io.csv_images import open_text
-from components.io.files import catch_read_errors, open_regular
-from components.io.idx import GZIP_MAGIC, UNSIGNED_BYTES, open_idx
+from components.io.csv_layout import detect_layout, open_text
+from components.io.files import catch_read_errors, open_decompressed
+from components.io.idx import UNSIGNED_BYTES, open_idx
 from components.io.pictures import PICTURE_SUFFIXES
 
 PNG_MAGIC, JPEG_MAGIC = b"\x89PNG", b"\xff\xd8"
+CSV_SUFFIXES = (".csv", ".csv.gz")
 IDX_IMAGE_SUFFIXES = ("idx3-ubyte", "idx3-ubyte.gz")
 READABLE_INPUTS = (
-    "a PNG or JPEG file, an IDX file of images (plain or .gz), a .csv file of pixels, or a folder of such images"
+    "a PNG or JPEG file, an IDX file of images or a CSV file of pixels (plain or .gz), or a folder of images"
 )
 
 
 def file_format(path: Path) -> Literal["picture", "idx", "csv"]:
     """Detect the format of a file from its first bytes and its name, or raise DataError."""
-    with open_regular(path, READABLE_INPUTS) as file, catch_read_errors(path, READABLE_INPUTS):
+    name = path.name.lower()
+    if name.endswith(CSV_SUFFIXES):
+        return "csv"
+    with open_decompressed(path, READABLE_INPUTS) as file, catch_read_errors(path, READABLE_INPUTS):
         magic = file.read(4)
-    if magic.startswith((UNSIGNED_BYTES, GZIP_MAGIC)) or path.name.endswith(IDX_IMAGE_SUFFIXES):
+    if magic.startswith(UNSIGNED_BYTES) or name.endswith(IDX_IMAGE_SUFFIXES):
         return "idx"
     if magic.startswith((PNG_MAGIC, JPEG_MAGIC)) or path.suffix.lower() in PICTURE_SUFFIXES:
         return "picture"
-    if path.suffix.lower() == ".csv":
-        return "csv"
     raise DataError(f"{path} has an unsupported format", expected=READABLE_INPUTS, remedy="convert or remove it")
 
 
@@ -78,8 +80,9 @@ def _count(path: Path) -> int:
             with open_idx(path, dimensions=3) as idx:
                 return max(1, idx.shape[0])
         if format_ == "csv":
+            header = detect_layout(path).lines_before_data
             with open_text(path, errors="replace") as file:
-                return max(1, sum(1 for _ in file) - 1)
+                return max(1, sum(1 for _ in file) - header)
     except (DataError, OSError):
         pass  # reported when the file is read
     return 1

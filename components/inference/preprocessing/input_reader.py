@@ -12,7 +12,8 @@ from PIL import Image
 from components.base.errors import DataError
 from components.inference.preprocessing.input_files import READABLE_INPUTS, file_format
 from components.inference.preprocessing.normalize import MAX_SIDE_PIXELS, is_bright_on_dark
-from components.io.csv_images import LABEL_COLUMN, no_rows, open_csv_images
+from components.io.csv_images import CsvImages
+from components.io.csv_layout import LABEL_COLUMN, CsvLayout, detect_layout
 from components.io.idx import open_idx
 from components.io.pictures import read_picture
 
@@ -81,18 +82,26 @@ class InputReader:
                 row += count
 
     def _read_csv(self, path: Path) -> Iterator[InputImage | DataError]:
-        csv_images = open_csv_images(path, labelled=False)
-        height, width = self._csv_shape(path, len(csv_images.pixel_columns))
+        layout = detect_layout(path)
+        csv_images = CsvImages(layout, self._find_label(layout))
+        height, width = self._csv_shape(path, csv_images.pixels)
         row = 0
         try:
             for pixels, _ in csv_images.batches():
                 yield from self._preprocess_rows(path, row, pixels.reshape(-1, height, width))
                 row += len(pixels)
         except DataError as error:
+            if not row:
+                raise
             headline = f"{error.headline}; the images from row {row} on are skipped"
             raise DataError(headline, expected=error.expected, remedy=error.remedy) from error
-        if not row:
-            raise no_rows(path)
+
+    def _find_label(self, layout: CsvLayout) -> int | None:
+        """Return the index of the column of labels; None if all columns are pixels, by their number."""
+        columns = len(layout.columns)
+        if columns == self.height * self.width or isqrt(columns) ** 2 == columns:
+            return None
+        return layout.guess_label()
 
     def _csv_shape(self, path: Path, pixels: int) -> tuple[int, int]:
         if pixels == self.height * self.width:

@@ -238,7 +238,7 @@ def test_csv_errors_for_no_rows_and_invalid_cells(tmp_path: Path) -> None:
     with pytest.raises(DataError, match="has a header but no rows"):
         list(InputReader(28, 28, normalize).read(path))
     path.write_text("\n".join([*lines[:-1], lines[-1].rpartition(",")[0] + ",999"]) + "\n")
-    with pytest.raises(DataError, match="the images from row 0 on are skipped"):
+    with pytest.raises(DataError, match="line 61, column `pixel783` holds '999'"):
         list(InputReader(28, 28, normalize).read(path))
 
 

@@ -25,7 +25,7 @@ def seal(store: Store, component: FakeExampleGen | None = None) -> SealedArtifac
     component = component or FakeExampleGen()
     key = fingerprint_inputs(component, {})
     with store.staged(SLOT, key.fingerprint) as stage:
-        return store.seal(SLOT, key, component.run(Context(output=stage.files)), print)
+        return store.seal(stage, key, component.run(Context(output=stage.files)), print)
 
 
 @pytest.fixture
@@ -226,7 +226,7 @@ def test_different_result_is_quarantined(store: Store) -> None:
     warnings: list[str] = []
     with store.staged(SLOT, key.fingerprint) as stage:
         other = FakeExampleGen(FakeExampleGen.Config(seed=9)).run(Context(output=stage.files))
-        kept = store.seal(SLOT, key, other, warnings.append)
+        kept = store.seal(stage, key, other, warnings.append)
     assert kept == sealed, "another run may be reading it"
     sealed.verify()
     (quarantined,) = sealed.directory.parent.glob("*.quarantined-1")
@@ -258,7 +258,7 @@ def test_checkpoints_outlive_an_attempt_but_not_the_sealing(store: Store) -> Non
     with store.staged(SLOT, key.fingerprint) as stage:
         assert [path.name for path in stage.checkpoints.iterdir()] == ["epoch"]
         assert not list(stage.files.iterdir())
-        store.seal(SLOT, key, component.run(Context(output=stage.files)), print)
+        store.seal(stage, key, component.run(Context(output=stage.files)), print)
     assert not store.partial(SLOT, key.fingerprint).exists()
 
 
@@ -269,10 +269,10 @@ def test_missing_file_of_an_artifact_is_an_error(store: Store) -> None:
         artifact = component.run(Context(output=stage.files))
         (stage.files / "test.parquet").unlink()
         with pytest.raises(JobError, match=r"names the file test\.parquet, but did not write it"):
-            store.seal(SLOT, key, artifact, print)
+            store.seal(stage, key, artifact, print)
         (stage.files / "test.parquet").symlink_to("train.parquet")
         with pytest.raises(JobError, match="neither a regular file nor a folder"):
-            store.seal(SLOT, key, artifact, print)
+            store.seal(stage, key, artifact, print)
 
 
 def test_unwritable_root_is_reported(tmp_path: Path) -> None:
