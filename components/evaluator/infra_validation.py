@@ -18,6 +18,7 @@ from components.evaluator import serving_process
 from components.inference.transform_graph import invert_numpy
 from components.runtime.child_process import run_child
 from components.runtime.resources import cpu_limit
+from components.runtime.tensorflow import without_wildcards
 
 TOLERANCE = 1e-5
 """Allowed difference of probabilities: batches of other sizes are summed in another order."""
@@ -50,11 +51,11 @@ def validate_infra(
     assert model.artifact.saved_model is not None  # noqa: S101  (checked by the caller)
     directory = model.directory / model.artifact.saved_model
     failure, difference = "", None
-    with tempfile.TemporaryDirectory() as scratch:
+    with tempfile.TemporaryDirectory() as scratch, without_wildcards(directory) as saved_model:
         raw, results = Path(scratch, "images.npy"), Path(scratch, "results.npz")
         np.save(raw, invert_numpy(transformed.artifact.graph, images), allow_pickle=False)
         # -P: the modules in the script's folder must not hide libraries.
-        arguments = (directory, raw, results, cpu_limit(), os.getpid())
+        arguments = (saved_model, raw, results, cpu_limit(), os.getpid())
         command = [sys.executable, "-P", serving_process.__file__, *map(str, arguments)]
         try:
             child = run_child(command, timeout_seconds=TIMEOUT_SECONDS, check=context.termination.check)
