@@ -25,7 +25,7 @@ def parse_path(value: str | os.PathLike[str]) -> Path:
     text = os.fspath(value)
     _check(text)
     try:
-        path = Path(text).expanduser()
+        path = Path(text).expanduser() if text.startswith("~") else Path(text)
     except RuntimeError as error:
         raise ValueError(f"there is no home folder for {printable(Path(text).parts[0])}") from error
     _check(str(path))
