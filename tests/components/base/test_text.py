@@ -2,7 +2,6 @@
 
 import json
 import re
-import unicodedata
 
 import pytest
 from hypothesis import example, given, settings
@@ -10,9 +9,9 @@ from hypothesis import strategies as st
 
 from components.base.errors import DataError
 from components.base.text import escape_json, has_secret, parse_name, printable, redact
+from tests.support.text import is_printable
 
 SECRET = "a5ecret"  # noqa: S105
-BIDIRECTIONAL = {"LRE", "RLE", "LRO", "RLO", "PDF", "LRI", "RLI", "FSI", "PDI"}
 HOSTILE = st.one_of(
     st.text(max_size=300),
     st.text(st.sampled_from("\x00\x1b\n\t\x7f\x9b\u2028\u200f\u202e\u2069\ud800\udcff\\ 'é漢…"), max_size=300),
@@ -21,12 +20,6 @@ HOSTILE = st.one_of(
         st.sampled_from(["https://", "me:", "word", "@host", "?api_key=", "&sig=", "***", " … ", "%3B", "x" * 90, "\n"])
     ).map("".join),
 )
-
-
-def is_printable(character: str) -> bool:
-    """Return whether a character has no effect but its own shape or width, by Unicode's categories."""
-    is_control = unicodedata.category(character) in {"Cc", "Cs", "Zl", "Zp"}
-    return not is_control and unicodedata.bidirectional(character) not in BIDIRECTIONAL
 
 
 @given(HOSTILE, st.integers(10, 250))
