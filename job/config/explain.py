@@ -75,9 +75,9 @@ def _credentials(document: YamlConfig, key: str) -> ConfigError:
     where = document.where(tuple(key.split(".")))
     if where.startswith(SET):  # without the value: it may contain a secret in a form that no rule covers
         where = f"{SET}{key}"
-    problem = f"{key}: it contains a password or token, which run.json would record"
+    problem = f"{key} contains a password or token, which run.json would record"
     instead = "set MLFLOW_TRACKING_URI instead" if key == "tracking.mlflow.uri" else "remove it"
-    return ConfigError.at(where, problem, expected="a URI without secrets", remedy=instead)
+    return ConfigError.at(where, problem, expected="a URI without them", remedy=instead)
 
 
 def unknown_key(where: str, key_path: KeyPath, siblings: Sequence[str]) -> ConfigError:
