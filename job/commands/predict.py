@@ -97,13 +97,18 @@ def _make_input_reader(model: ResolvedModel, *, as_is: bool) -> InputReader:
 
 def _read_images(paths: Iterable[Path], reader: InputReader, progress: ProgressReporter) -> Iterator[InputImage]:
     from components.inference.preprocessing.input_files import count_images, find_files
+    from components.io.picture_folder import SkippedFiles, first_frame_only
 
+    animated: list[Path] = []
     for path in paths:
+        skipped = SkippedFiles()
         try:
-            files = find_files(path)
+            files = find_files(path, skipped)
         except DataError as error:
             progress.skip(error)
             continue
+        if skipped:
+            progress.warn(f"{path}: {skipped}")
         progress.expect(partial(count_images, [file for file in files if isinstance(file, Path)]))
         for file in files:
             if isinstance(file, DataError):
@@ -114,9 +119,13 @@ def _read_images(paths: Iterable[Path], reader: InputReader, progress: ProgressR
                     if isinstance(image, DataError):
                         progress.skip(image)
                     else:
+                        if image.has_more_frames:
+                            animated.append(image.path)
                         yield image
             except DataError as error:
                 progress.skip(error)
+    if animated:
+        progress.warn(first_frame_only(animated))
 
 
 def _batches(images: Iterable[InputImage], check: Callable[[], None]) -> Iterator[list[InputImage]]:

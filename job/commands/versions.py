@@ -11,6 +11,7 @@ from components import Pusher
 from components.artifacts import PublishedVersion
 from components.base.errors import ConfigError, IntegrityError, JobError
 from components.base.progress import NoProgress
+from components.base.text import MESSAGE_LIMIT, printable
 from job.reporters.terminal import make_console, print_field, print_json
 from job.reporters.versions import describe, print_versions
 from job.signals import Signals
@@ -53,7 +54,7 @@ class StderrProgress(NoProgress):
     """Prints on standard error which other process has the lock."""
 
     def message(self, text: str) -> None:
-        sys.stderr.write(f"{text}\n")
+        sys.stderr.write(f"{printable(text, limit=MESSAGE_LIMIT)}\n")
 
 
 def as_value(version: PublishedVersion) -> dict[str, Any]:

@@ -10,7 +10,7 @@ from pydantic_core import PydanticCustomError
 from components.base.component import Seed
 from components.base.errors import ConfigError
 from components.base.memory import DEFAULT_MEMORY_BUDGET, MemoryBudget
-from components.base.paths import UserPath
+from components.base.paths import UserPath, require_path
 from components.base.text import has_secret
 from job.config.core_schema import as_written
 from job.config.explain import CREDENTIALS, PIPELINE, explain, top_level_keys, unknown_key
@@ -82,12 +82,13 @@ def build_config(document: YamlConfig, *, root: Path | None = None) -> JobConfig
     pipeline = {slot: _section(document, slot) for slot in SLOTS if slot not in empty}
     values = {key: value for key, value in document.values.items() if key != EXTENDS and key not in SLOTS}
     values |= {"tracking": _section(document, "tracking"), PIPELINE: pipeline}
+    if root is not None:
+        values["root"] = require_path("--root", str(root))
     shared = {key: values[key] for key in SHARED_KEYS if key in values}
     try:
-        config = JobConfig.model_validate(values, context=shared)
+        return JobConfig.model_validate(values, context=shared)
     except ValidationError as error:
         raise explain(document, JobConfig, error) from error
-    return config if root is None else config.model_copy(update={"root": root})
 
 
 def _texts(value: Any, key_path: KeyPath = ()) -> Iterator[tuple[KeyPath, str]]:

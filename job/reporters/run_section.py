@@ -9,6 +9,7 @@ from html import escape
 
 from components.artifacts.figures import CARD_RUN_PLACEHOLDER, REPORT_LINKS_PLACEHOLDER, REPORT_RUN_PLACEHOLDER
 from components.base import markdown
+from components.base.text import escape_document
 from components.base.timing import Elapsed
 from job.config.core_schema import dump_yaml
 from job.reporters.tables import OVERHEAD, is_long
@@ -59,13 +60,13 @@ def add_run_to_report(page: str, record: RunRecord, *, command: str) -> str:
     reproduce = f'<section id="reproduce">\n<h2>How to reproduce this run</h2>\n{facts}\n</section>'
     cost = "\n".join(['<section id="cost">', "<h2>Time and cost</h2>", *_cost(record), "</section>"])
     page = page.replace(REPORT_LINKS_PLACEHOLDER, REPORT_LINKS, 1)
-    return page.replace(REPORT_RUN_PLACEHOLDER, f"{reproduce}\n{cost}", 1)
+    return escape_document(page.replace(REPORT_RUN_PLACEHOLDER, f"{reproduce}\n{cost}", 1))
 
 
 def add_run_to_card(card: str, record: RunRecord, *, command: str) -> str:
     """Return the model card with the section "The run"; `command` as for `add_run_to_report`."""
     facts = map(_markdown, reproduction_facts(record, command))
-    return card.replace(CARD_RUN_PLACEHOLDER, "\n\n".join(["### The run", *facts]), 1)
+    return escape_document(card.replace(CARD_RUN_PLACEHOLDER, "\n\n".join(["### The run", *facts]), 1))
 
 
 def reproduction_facts(record: RunRecord, command: str) -> Iterator[Fact]:

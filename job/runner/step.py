@@ -2,7 +2,7 @@
 
 import shutil
 from collections.abc import Callable
-from contextlib import ExitStack
+from contextlib import ExitStack, nullcontext
 from dataclasses import dataclass, field
 from typing import Any
 
@@ -123,20 +123,23 @@ class StepRun:
     def _produce(
         self, key: FingerprintInputs, output: type[Artifact], inputs: dict[str, SealedArtifact], held: HeldLock
     ) -> SealedArtifact:
-        with self.store.staged(self.slot, key.fingerprint) as staging:
+        # The guard is inside the staging block, where the last write still fills the disk.
+        with self.store.staged(self.slot, key.fingerprint) as staging, disk_space_guard(staging.files):
             try:
-                # Inside the staging block, where the last write still fills the disk.
-                with disk_space_guard(staging.files):
-                    artifact = self._run_component(key, output, inputs, staging)
-                    with self.stopwatch.timed("sealing"):
-                        self._check_unchanged(key, inputs, staging)
-                        held.check()
-                        return self.store.seal(staging, key, artifact, self.listener.warning)
+                artifact = self._run_component(key, output, inputs, staging)
             except TerminationError:
                 raise
             except Exception:
-                held.check()  # another run deletes the files of this one, which then fails anywhere
+                # A component may raise anything if its data change. Then the change is what a user must know.
+                self._check_unchanged(key, inputs, staging, held)
                 raise
+            with self.stopwatch.timed("sealing"):
+                self._check_unchanged(key, inputs, staging, held)
+                try:
+                    return self.store.seal(staging, key, artifact, self.listener.warning)
+                except OSError:
+                    held.check()  # the run that took the lock deleted the staged files
+                    raise
 
     def _run_component(
         self, key: FingerprintInputs, output: type[Artifact], inputs: dict[str, SealedArtifact], staging: Staging
@@ -158,15 +161,23 @@ class StepRun:
             raise JobError(problem, expected=expected, remedy="correct the component")
         return artifact
 
-    def _check_unchanged(self, key: FingerprintInputs, inputs: dict[str, SealedArtifact], staging: Staging) -> None:
-        """Check that the component read what the fingerprint covers, and still covers; otherwise raise DataError.
+    def _check_unchanged(
+        self, key: FingerprintInputs, inputs: dict[str, SealedArtifact], staging: Staging, held: HeldLock
+    ) -> None:
+        """Check that the step still has its lock, and that what it read is what the fingerprint covers.
 
-        Data that changed for a moment and were restored are not detected.
+        A change that was undone before this check is not detected.
+
+        Raises:
+            LockLostError: if another run took the lock.
+            DataError: if the data or the inputs changed; checkpoints, which may come from them, are deleted.
         """
+        held.check()
         try:
             for sealed in inputs.values():
                 sealed.verify()
-            with self.signals.interruptible():  # a source is hashed again
+            # A source is hashed again, which may take long. But finished work is sealed if a signal came before.
+            with nullcontext() if self.signals.requested else self.signals.interruptible():
                 changed = changes(key.producer.config, self.component.identity())
             if changed:
                 raise DataError(
@@ -175,7 +186,7 @@ class StepRun:
                     remedy="run it again when no other program writes to them; nothing was sealed",
                 )
         except DataError:
-            shutil.rmtree(staging.checkpoints, ignore_errors=True)  # they come from the changed data
+            shutil.rmtree(staging.checkpoints, ignore_errors=True)
             raise
 
     def _publish(self, sealed: SealedArtifact) -> str:

@@ -23,7 +23,7 @@ from components.base.errors import ConfigError, IntegrityError, StorageError, fi
 from components.io.atomic import replace_link, write_atomically
 from components.runtime.locks import acquire, is_held
 from job.store.file_system import ensure_writable
-from job.store.records import RunRecord, StepRecord
+from job.store.records import RunRecord, StepRecord, encodable
 
 LATEST = "latest"
 RECORD = "run.json"
@@ -56,8 +56,8 @@ class Runs:
             outcome="running",
             exit_code=None,
             started=started.replace(microsecond=0),
-            config=config,
-            environment=environment,
+            config=encodable(config),
+            environment=encodable(environment),
         )
         try:
             self.write(record)

@@ -1,7 +1,7 @@
 """Read images from files and preprocess them for a network."""
 
 from collections.abc import Callable, Iterator
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from math import isqrt
 from pathlib import Path
 
@@ -37,6 +37,8 @@ class InputImage:
     """The upright image of the file: [height, width] or [height, width, 3]; large pictures are reduced."""
     network_input: NDArray[np.uint8]
     """The preprocessed image: [height, width]."""
+    has_more_frames: bool = False
+    """Whether the picture has further frames, which are not read."""
 
 
 @dataclass(frozen=True)
@@ -58,14 +60,16 @@ class InputReader:
 
     def _read_picture(self, path: Path) -> Iterator[InputImage | DataError]:
         max_side = max(2 * MAX_SIDE_PIXELS, self.height, self.width)
-        picture = read_picture(path, min_side=max_side)
+        read = read_picture(path, min_side=max_side)
+        picture = read.image
         if picture.size == (self.width, self.height):
             gray = np.asarray(picture.convert("L"))
             if is_bright_on_dark(gray[None])[0]:
-                yield InputImage(path, None, gray, gray)
+                yield InputImage(path, None, gray, gray, read.has_more_frames)
                 return
         picture.thumbnail((max_side, max_side), Image.Resampling.BOX)
-        yield self._preprocess(path, None, np.asarray(picture))
+        image = self._preprocess(path, None, np.asarray(picture))
+        yield image if isinstance(image, DataError) else replace(image, has_more_frames=read.has_more_frames)
 
     def _read_idx(self, path: Path) -> Iterator[InputImage | DataError]:
         with open_idx(path, dimensions=3) as idx:

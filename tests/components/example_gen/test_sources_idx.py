@@ -1,11 +1,8 @@
 """The IDX source: the four MNIST files, plain or gzip, and invalid files."""
 
 import gzip
-import os
 import struct
-import tempfile
-from collections.abc import Callable, Iterator
-from contextlib import contextmanager
+from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
@@ -15,6 +12,7 @@ import pytest
 from components.base.errors import DataError
 from components.example_gen.sources import IdxSource
 from tests.support.data import load, squares, write_idx, write_idx_folder
+from tests.support.users import folder_for_all, ordinary_user
 
 TRAIN_IMAGES, TRAIN_LABELS = "train-images-idx3-ubyte", "train-labels-idx1-ubyte"
 IMAGES_MAGIC = b"\0\0\x08\x03"
@@ -212,26 +210,8 @@ def test_file_instead_of_folder_raises_data_error(tmp_path: Path) -> None:
         load(IdxSource(path=tmp_path / "file"))
 
 
-@contextmanager
-def ordinary_user() -> Iterator[None]:
-    """Drop root's privileges, if the tests run as root."""
-    root = os.geteuid() == 0
-    if root:
-        os.seteuid(65534)
-    try:
-        yield
-    finally:
-        if root:
-            os.seteuid(0)
-
-
 def test_unreadable_file_raises_data_error(tmp_path_factory: pytest.TempPathFactory) -> None:
-    folder = tmp_path_factory.mktemp("idx")
-    for parent in (folder, *folder.parents):
-        if parent == Path(tempfile.gettempdir()):
-            break
-        parent.chmod(0o755)
-    write_idx_folder(folder)
+    folder = write_idx_folder(folder_for_all(tmp_path_factory))
     (folder / TRAIN_IMAGES).chmod(0o000)
     with ordinary_user(), pytest.raises(DataError, match="no permission to read .*train-images"):
         load(IdxSource(path=folder))
