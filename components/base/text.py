@@ -15,7 +15,7 @@ VALUE_LIMIT = 200
 """Characters of one value in a message."""
 MESSAGE_LIMIT = 1000
 """Characters of a whole message."""
-EXAMINED = 5000
+EXAMINED = 2000
 """Characters at either end of a text that are examined: a value may have millions."""
 CUT = " … "
 """Replaces the middle of a long text. The spaces keep its two ends from forming a URI."""
