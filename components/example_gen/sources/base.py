@@ -56,7 +56,11 @@ class SourceConfig(ComponentConfig):
 
     @abstractmethod
     def identity(self) -> dict[str, str]:
-        """Return what identifies the data, quickly: digests of files, or a name and version, but no path."""
+        """Return what identifies the data, quickly: digests of files, or a name and version, but no path.
+
+        Several files are one digest by `value_sha256` of their names and digests: no character in a name can make two
+        folders equal.
+        """
 
     @abstractmethod
     def load(self, context: Context, scratch: Path) -> Dataset:
