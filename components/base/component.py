@@ -153,7 +153,11 @@ class Component(ABC, Generic[ConfigT]):
         """Check, before any step runs, for problems that would make `run` fail; raise a JobError for them."""
 
     def identity(self) -> dict[str, Any]:
-        """Return the configuration values that affect the result, as JSON values. By default, all of them."""
+        """Return the configuration values that affect the result, as JSON values. By default, all of them.
+
+        A component that reads data itself includes a digest of them. After `run`, the job calls `identity` again: if
+        it is another one, the data changed while they were read, and nothing is sealed.
+        """
         return self.config.model_dump(mode="json")
 
     def references(self) -> dict[str, str]:

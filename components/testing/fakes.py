@@ -17,6 +17,7 @@ from components.artifacts.model import Export
 from components.artifacts.transformed import SplitOverlap, TransformedSplit
 from components.base.component import Component, ComponentConfig, Context, Seed
 from components.base.memory import DEFAULT_MEMORY_BUDGET
+from components.base.paths import UserPath
 from components.base.progress import Progress
 from components.example_gen.split import SplitConfig
 
@@ -220,7 +221,7 @@ class FakeVisualizer(Component[ComponentConfig]):
 class FakePusherConfig(ComponentConfig):
     """Configuration of FakePusher."""
 
-    destination: Path | None = None
+    destination: UserPath | None = None
     """The folder of the versions; None to publish nothing."""
 
 

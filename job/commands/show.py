@@ -12,7 +12,7 @@ from rich.markup import escape
 from rich.tree import Tree
 
 from components.base.formatting import format_size
-from components.base.text import escape_unprintable, printable
+from components.base.text import printable
 from job.pipeline.slots import OPTIONAL_SLOTS
 from job.reporters.tables import print_run
 from job.reporters.terminal import make_console, print_field, print_json, print_parts
@@ -105,8 +105,8 @@ def _branch(node: dict[str, Any], name: str, drawn: set[str]) -> Tree:
     for input_name, child in node["inputs"].items():
         tree.add(_branch(child, input_name, drawn))
     if source := node.get("source"):
-        branch = tree.add(escape_unprintable(f"source: {escape(source['title'])} [dim]({source['kind']})[/]"))
+        branch = tree.add(f"source: {escape(printable(source['title']))} [dim]({escape(printable(source['kind']))})[/]")
         for key, value in source["identity"].items():
             shown = f"{value[:SHORT_DIGEST]}…" if re.fullmatch("[0-9a-f]{64}", value) else value
-            branch.add(escape_unprintable(f"[dim]{escape(key)}[/] {escape(printable(shown))}"))
+            branch.add(f"[dim]{escape(printable(key))}[/] {escape(printable(shown))}")
     return tree

@@ -17,8 +17,8 @@ CHARACTERS_PER_VALUE = 100
 
 KeyPath = tuple[str | int, ...]
 
-NOT_TEXT = re.compile("[^\t\n\r\x20-\x7e\x85\xa0-\ud7ff\ue000-\ufffd\U00010000-\U0010ffff]")
-"""Characters that YAML does not allow, such as control characters; nor does the job as escapes (`"\\0"`)."""
+NOT_TEXT: re.Pattern[str] = yaml.reader.Reader.NON_PRINTABLE
+"""Characters that YAML does not allow, such as control characters. The job does not allow them as escapes either."""
 
 SYNTAX_ERRORS = (
     (r"character '\\t'", "a tab is in the place of spaces", "use spaces"),

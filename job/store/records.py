@@ -10,7 +10,7 @@ from pydantic import BaseModel, ConfigDict, Field
 
 from components.base.errors import ExitCode
 from components.base.formatting import format_distinct
-from components.base.text import SURROGATES, escape_json
+from components.base.text import SURROGATES, escape_json, printable
 from components.base.timing import Elapsed, Stopwatch
 
 Outcome = Literal["running", "succeeded", "not_blessed", "failed", "terminated"]
@@ -164,7 +164,7 @@ def describe_check(check: dict[str, Any]) -> str:
     value = "undefined" if check["value"] is None else format_distinct(check["value"], limits.values(), ".{}g")
     bounds = [f"{side} {limit:g}" for side, limit in limits.items()]
     p_value = "" if check["p_value"] is None else f" (p {check['p_value']:.2g})"
-    return f"{check['name']} is {value}{p_value}, {' and '.join(bounds)}"
+    return f"{printable(check['name'])} is {value}{p_value}, {' and '.join(bounds)}"
 
 
 def timing_fields(stopwatch: Stopwatch) -> dict[str, Any]:

@@ -158,7 +158,7 @@ class ArtifactResolver:
     def _find_at(self, path: Path, option: str, artifact_type: type[Artifact]) -> SealedArtifact:
         """Return the sealed artifact in a folder or a run's folder, which may be in another root."""
         slot = _slot_of(artifact_type)
-        directory = (path / slot if (path / slot).is_dir() else path).resolve()
+        directory = require_path(option, (path / slot if (path / slot).is_dir() else path).resolve())
         if not directory.is_dir():
             expected, remedy = "the folder of a run, or of a sealed artifact", f"correct or remove {option}"
             raise ConfigError(f"{option} is {path}, which is not a folder", expected=expected, remedy=remedy)

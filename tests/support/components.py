@@ -14,6 +14,7 @@ from components import (
     Context,
     Evaluation,
     Evaluator,
+    Examples,
     Model,
     PushedModel,
     Stored,
@@ -23,7 +24,8 @@ from components.artifacts import Epoch
 from components.base.component import Seed
 from components.base.errors import TerminationError
 from components.base.progress import Progress
-from components.testing import FakePusher, FakeTrainer
+from components.testing import FakeExampleGen, FakePusher, FakeTrainer
+from tests.support.text import HOSTILE
 
 
 class CountedTrainer(FakeTrainer):
@@ -73,6 +75,24 @@ class TimedTrainer(FakeTrainer):
             import numpy as np  # noqa: F401
         with context.timed("training"):
             return super().run(context, transformed=transformed)
+
+
+class HostileExampleGen(FakeExampleGen):
+    """Has hostile texts in its messages, and as the title of its data and the name of a class."""
+
+    def run(self, context: Context, /) -> Examples:
+        context.progress.message(HOSTILE)
+        context.progress.warning(HOSTILE)
+        examples = super().run(context)
+        source = examples.source.model_copy(update={"title": HOSTILE, "identity": {HOSTILE: HOSTILE}})
+        return examples.model_copy(update={"class_names": (HOSTILE, "b", "c"), "source": source})
+
+
+class HostileTrainer(FakeTrainer):
+    """Fails with a hostile text."""
+
+    def run(self, context: Context, /, *, transformed: Stored[TransformedExamples]) -> Model:  # noqa: ARG002
+        raise ValueError(HOSTILE)
 
 
 class BrokenTrainer(FakeTrainer):

@@ -57,7 +57,11 @@ class SourceConfig(ComponentConfig):
 
     @abstractmethod
     def identity(self) -> dict[str, str]:
-        """Return what identifies the data, quickly: digests of files, or a name and version, but no path."""
+        """Return what identifies the data, quickly: digests of files, or a name and version, but no path.
+
+        Several files are one digest by `value_sha256` of their names and digests: no character in a name can make two
+        folders equal.
+        """
 
     def is_version_of(self, other: Source) -> bool:
         """Return whether the data are another version of those of some examples, so that drift can be measured."""

@@ -118,6 +118,36 @@ def test_reads_csv_of_pixels_and_folder(trained: Trained, mnist_job: Command, tm
     assert labels[:4] == labels[4:] == trained.probabilities()[:4].argmax(axis=1).tolist()
 
 
+def test_folder_may_have_other_formats_and_files(trained: Trained, mnist_job: Command, tmp_path: Path) -> None:
+    for index, suffix in enumerate(("bmp", "gif", "tiff", "webp")):
+        options: dict[str, Any] = {"lossless": True} if suffix == "webp" else {}
+        Image.fromarray(trained.images[index]).save(tmp_path / f"{index}.{suffix}", **options)
+    Image.fromarray(trained.images[4]).save(
+        tmp_path / "4.gif", save_all=True, append_images=[Image.fromarray(trained.images[5])]
+    )
+    for name in (".DS_Store", "Thumbs.db", "__MACOSX/._0.png", "lost+found/0.png", "about.txt", "labels.csv"):
+        (tmp_path / name).parent.mkdir(exist_ok=True)
+        (tmp_path / name).write_text("content")
+    outcome = mnist_job("predict", tmp_path, "--root", trained.root, "--format", "jsonl")
+    assert outcome.exit_code == 0
+    assert [line["label"] for line in lines(outcome)] == trained.probabilities()[:5].argmax(axis=1).tolist()
+    names = "*.csv, *.txt, .DS_Store, Thumbs.db, __MACOSX, lost+found"
+    assert [line for line in outcome.stderr.splitlines() if line.startswith("warning:")] == [
+        f"warning: {tmp_path}: skipped 6 files and folders: {names}",
+        f"warning: {tmp_path / '4.gif'} has several frames; only the first is read",
+    ]
+
+
+def test_transposes_images_of_emnist(trained: Trained, mnist_job: Command, tmp_path: Path) -> None:
+    path = tmp_path / "emnist-digits-test-images-idx3-ubyte"
+    write_idx(path, trained.images.transpose(0, 2, 1))
+    arguments = ("predict", path, "--root", trained.root, "--format", "jsonl")
+    outcome = mnist_job(*arguments, "--transpose")
+    assert "warning" not in outcome.stderr
+    assert [line["label"] for line in lines(outcome)] == trained.probabilities().argmax(axis=1).tolist()
+    assert f"{path.name}: EMNIST stores images column by column; set --transpose" in mnist_job(*arguments).stderr
+
+
 def test_bad_files_are_skipped_with_exit_code_3(trained: Trained, mnist_job: Command, tmp_path: Path) -> None:
     (tmp_path / "bad.png").write_text("no picture")
     paths = (tmp_path / "bad.png", tmp_path / "nowhere.png", trained.png)
