@@ -124,7 +124,7 @@ class GarbageCollector:
                 raise IntegrityError(
                     f"{folder} is a link, and what it points to may be in use elsewhere",
                     expected="a folder, because gc deletes nothing outside of the root",
-                    remedy="delete by hand what nobody uses, or replace the link by the folder",
+                    remedy="delete by hand what is not used, or replace the link by the folder",
                 )
 
     def _records(self) -> dict[str, RunRecord]:
