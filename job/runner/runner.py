@@ -139,7 +139,7 @@ class Runner:
 
     def _vanished(self) -> ResourceError | None:
         """Return the error for a root that was deleted or unmounted during the run; None if it is there."""
-        for folder in (self.store.artifacts, self.directory):
+        for folder in (self.config.root, self.store.artifacts, self.directory):
             if not os.path.isdir(folder):  # noqa: PTH112  (False for a mount that does not respond)
                 return ResourceError(
                     f"{folder} was deleted, moved or unmounted during the run",
@@ -193,6 +193,7 @@ class Runner:
             if not vanished:
                 self.listener.warning(f"the record of the run could not be finished: {first_line(another)}")
         if vanished:
+            self.tracking.silence()
             return
         try:
             self._write_pages()
