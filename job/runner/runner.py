@@ -169,6 +169,8 @@ class Runner:
         artifact = sealed.manifest.artifact
         if fields := result_fields(artifact):
             self._update(**fields)
+        if isinstance(artifact, Examples):  # written with the next step
+            self._record = self.record.model_copy(update={"data_set": artifact.source.title})
         if isinstance(artifact, Figures):
             self._figures = Stored(artifact, sealed.directory)
         self.listener.end_step(step, sealed)
@@ -249,8 +251,6 @@ class Runner:
 def result_fields(artifact: Artifact) -> dict[str, Any]:
     """Return the fields of the run's record that an artifact determines."""
     match artifact:
-        case Examples(source=source):
-            return {"data_set": source.title}
         case Evaluation(metrics=metrics, blessing=blessing):
             return {
                 "metrics": metrics.model_dump(mode="json"),
