@@ -31,7 +31,7 @@ def test_file_that_was_just_written_is_hashed_again(tmp_path: Path) -> None:
     just_written = dataclasses.replace(settled(path), sha256="0" * 64, settled=False)  # of "before"
     assert HashedFile.hash(path, just_written).sha256 == file_sha256(path)
     os.utime(path, (time.time() + 60, time.time() + 60))
-    assert not HashedFile.hash(path).settled, "whatever the difference of the clocks"
+    assert not HashedFile.hash(path).settled, "the two clocks may differ"
 
 
 def test_change_with_restored_times_is_found(tmp_path: Path) -> None:
