@@ -13,7 +13,7 @@ def is_printable(character: str) -> bool:
     return not is_control and unicodedata.bidirectional(character) not in BIDIRECTIONAL
 
 
-def check_printable(text: str) -> None:
+def check_printable(text: str, *, has_secrets: bool = False) -> None:
     """Check that lines of text have no control character, no bidirectional override and no password."""
     assert [character for character in text if character != "\n" and not is_printable(character)] == []
-    assert "a5ecret" not in text
+    assert has_secrets or "a5ecret" not in text
