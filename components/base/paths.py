@@ -34,7 +34,7 @@ def parse_path(value: str | os.PathLike[str]) -> Path:
     return path
 
 
-def require_path(where: str, text: str) -> Path:
+def require_path(where: str, text: str | os.PathLike[str]) -> Path:
     """Return the path in an option or an environment variable; raise ConfigError as `parse_path` raises ValueError."""
     try:
         return parse_path(text)

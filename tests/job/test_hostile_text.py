@@ -10,9 +10,12 @@ import numpy as np
 import pytest
 from PIL import Image
 
+from components.base.errors import ConfigError
 from job.options import RunOptions
+from job.store.resolve import resolve_model
+from job.store.runs import Runs
 from tests.conftest import FAKES, Command, CommandResult, WriteConfig
-from tests.support.text import check_printable
+from tests.support.text import HOSTILE, check_printable
 
 ROOT = "r\x1b[31m\u202e[/b]"
 FILES = [b"e\x1b[31m.png", "r\u202e.png".encode(), b"n\nl.png", b"caf\xe9.png", b"[b].png"]
@@ -129,3 +132,19 @@ def test_training_data_with_unusable_names_are_refused(
     check(result, exit_code)
     assert "rename" in result.stderr
     assert not list((tmp_path / "root" / "artifacts").glob("*/*"))
+
+
+def test_record_of_a_run_can_have_any_text(tmp_path: Path) -> None:
+    runs = Runs(tmp_path)
+    record = runs.begin(config={"a\udcff": ["\ud800", "\U0001f600", "\\ud800"]}, environment={"revision": HOSTILE})
+    assert runs.read(record.run_id) == record
+    assert record.config == {r"a\udcff": [r"\ud800", "\U0001f600", r"\ud800"]}
+    assert record.environment["revision"] == HOSTILE
+    check_printable((runs.path(record.run_id) / "run.json").read_text(), has_secrets=True)
+
+
+def test_link_to_a_path_that_is_not_utf8_is_refused(finished_root: Path, tmp_path: Path) -> None:
+    finished_root.rename(tmp_path / "caf\udce9")
+    (tmp_path / "link").symlink_to("caf\udce9")
+    with pytest.raises(ConfigError, match=r"^--model: the path .*caf\\udce9.* is not UTF-8"):
+        resolve_model(finished_root, str(tmp_path / "link" / "runs" / "latest"))
