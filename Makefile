@@ -1,4 +1,6 @@
 # mnist-job: `make help` lists the targets.
+# Recipes read the variables of a user from the environment, quoted: a value may have spaces, quotes and semicolons. Only
+# ARGS and PARALLEL are words of the shell.
 SHELL := /bin/sh
 .DEFAULT_GOAL := help
 .PHONY: help run extras test thorough lint words imports types format check lock bench clean \
@@ -18,7 +20,8 @@ RUNS ?= $(or $(ROOT),output)
 # Kubernetes: an overlay names an image; IMAGE replaces it only if it is set on the command line.
 OVERLAY ?= $(ACCELERATOR)
 NAMED_IMAGE = $(if $(filter file,$(origin IMAGE)),,$(IMAGE))
-IN_NAMESPACE = $(if $(NAMESPACE),--namespace '$(NAMESPACE)')
+IN_NAMESPACE = $${NAMESPACE:+--namespace "$$NAMESPACE"}
+CHECK_NAMESPACE = [ -z "$$NAMESPACE" ] || docker/check-name.sh namespace "$$NAMESPACE"
 # For the labels of the image.
 VERSION = $(shell sed -n 's/^__version__ = "\(.*\)"/\1/p' job/__init__.py)
 REVISION = $(shell git describe --always --abbrev=40 --dirty --exclude='*' 2>/dev/null || echo unknown)
@@ -35,8 +38,11 @@ help: ## List the targets
 	@echo "make TARGET [VARIABLE=value ...]"
 	@awk -F ':.*## ' '/^[a-z0-9-]+:.*## / { printf "  %-12s %s\n", $$1, $$2 }' $(MAKEFILE_LIST)
 
+run: export CONFIG := $(CONFIG)
+run: export ROOT := $(ROOT)
+run: export JOB_REVISION = $(REVISION)
 run: $(VENV)/.cpu ## Run the whole job: CONFIG=configs/digits.yaml ROOT=output ARGS="--set trainer.epochs=3"
-	@JOB_REVISION='$(REVISION)' $(BIN)/python -m job run --config $(CONFIG) $(if $(ROOT),--root $(ROOT)) $(ARGS)
+	@$(BIN)/python -m job run --config "$$CONFIG" $${ROOT:+--root "$$ROOT"} $(ARGS)
 
 extras: $(VENV)/.cpu $(VENV)/.extras ## Install the requirements of ONNX export and of tracking in TensorBoard and MLflow
 
@@ -72,12 +78,18 @@ format: $(VENV)/.dev ## Format the code and fix what ruff can fix
 
 check: lint types test ## Run lint, types and test: everything that must pass before a commit
 
+docker-build docker-push docker-run: export IMAGE := $(IMAGE)
+docker-build: export BASE_IMAGE := $(BASE_IMAGE)
+docker-build: export ACCELERATOR := $(ACCELERATOR)
+docker-build: export EXTRAS := $(EXTRAS)
+docker-build docker-push: export IMAGE_VERSION = $(VERSION)
+docker-build: export IMAGE_REVISION = $(REVISION)
 docker-build: ## Build the image: ACCELERATOR=gpu|cpu EXTRAS=1 BASE_IMAGE=ubuntu:24.04 IMAGE=mnist-job:gpu
-	@DOCKER_BUILDKIT=1 docker build --file docker/Dockerfile --tag $(IMAGE) \
-		--build-arg BASE_IMAGE=$(BASE_IMAGE) --build-arg ACCELERATOR=$(ACCELERATOR) --build-arg EXTRAS=$(or $(EXTRAS),0) \
-		--build-arg VERSION=$(VERSION) --build-arg REVISION=$(REVISION) $(ARGS) .
+	@docker/check-name.sh image "$$IMAGE" && docker/check-name.sh image "$$BASE_IMAGE"
+	@DOCKER_BUILDKIT=1 docker build --file docker/Dockerfile --tag "$$IMAGE" \
+		--build-arg "BASE_IMAGE=$$BASE_IMAGE" --build-arg "ACCELERATOR=$$ACCELERATOR" --build-arg "EXTRAS=$${EXTRAS:-0}" \
+		--build-arg "VERSION=$$IMAGE_VERSION" --build-arg "REVISION=$$IMAGE_REVISION" $(ARGS) .
 
-docker-run: export IMAGE := $(IMAGE)
 docker-run: export CONFIG := $(CONFIG)
 docker-run: export RUNS := $(RUNS)
 docker-run: export DATA := $(DATA)
@@ -90,23 +102,32 @@ docker-test: $(VENV)/.dev ## Build the CPU image and run the tests in containers
 	@$(BIN)/python -m pytest -m container $(ARGS)
 
 docker-push: ## Build the image and push it: IMAGE=registry.example.com/mnist-job:0.1.0
-	@case '$(IMAGE)' in */*) ;; *) echo "error: IMAGE=$(IMAGE) names no registry" \
-		"(make docker-push IMAGE=registry.example.com/mnist-job:$(VERSION))" >&2; exit 2;; esac
+	@docker/check-name.sh image "$$IMAGE"
+	@case $$IMAGE in */*) ;; *) echo "error: IMAGE=$$IMAGE names no registry" \
+		"(make docker-push IMAGE=registry.example.com/mnist-job:$$IMAGE_VERSION)" >&2; exit 2;; esac
 	@$(MAKE) --no-print-directory docker-build
-	@docker push $(IMAGE)
+	@docker push "$$IMAGE"
 
+k8s-render k8s-submit: export OVERLAY := $(OVERLAY)
+k8s-render k8s-submit: export NAMED_IMAGE := $(NAMED_IMAGE)
+k8s-submit k8s-logs: export NAMESPACE := $(NAMESPACE)
 k8s-render: ## Print the Kubernetes manifests: OVERLAY=gpu|cpu|kueue IMAGE=registry.example.com/mnist-job:0.1.0
-	@configs/kubernetes/render.sh '$(OVERLAY)' '$(NAMED_IMAGE)'
+	@configs/kubernetes/render.sh "$$OVERLAY" "$$NAMED_IMAGE"
 
 k8s-submit: ## Submit the manifests and replace an earlier Job: OVERLAY=gpu IMAGE=... NAMESPACE=training
-	@configs/kubernetes/submit.sh '$(OVERLAY)' '$(NAMED_IMAGE)' $(IN_NAMESPACE)
+	@$(CHECK_NAMESPACE)
+	@configs/kubernetes/submit.sh "$$OVERLAY" "$$NAMED_IMAGE" $(IN_NAMESPACE)
 
 k8s-logs: ## Follow the log of the newest pod: NAMESPACE=training
+	@$(CHECK_NAMESPACE)
 	@configs/kubernetes/logs.sh $(IN_NAMESPACE)
 
+bench: export BENCH := $(BENCH)
+bench: export MNIST := $(MNIST)
+bench: export TORCH := $(TORCH)
 bench: $(VENV)/.dev ## Measure speed, memory and accuracy: BENCH=quick MNIST=folder TORCH=python ARGS="comparison"
-	@$(BIN)/python -m tests.benchmarks --extent $(or $(BENCH),full) \
-		$(if $(MNIST),--mnist '$(MNIST)') $(if $(TORCH),--torch '$(TORCH)') $(ARGS)
+	@$(BIN)/python -m tests.benchmarks --extent "$${BENCH:-full}" \
+		$${MNIST:+--mnist "$$MNIST"} $${TORCH:+--torch "$$TORCH"} $(ARGS)
 
 lock: ## Resolve pyproject.toml into requirements/ again (needs uv)
 	@for lock in cpu gpu dev extras; do \
@@ -130,7 +151,8 @@ $(VENV)/.%: requirements/%.txt pyproject.toml | $(VENV)/bin/python
 	@$(PIP) install --no-deps --no-build-isolation --editable .
 	@touch $@
 
+$(VENV)/bin/python: export SELECTED_PYTHON = $(PYTHON)
 $(VENV)/bin/python:
-	@[ -n "$(PYTHON)" ] || { echo "mnist-job needs Python 3.11, 3.12 or 3.13 (TensorFlow has wheels for these);" \
-		"install one, or select it: make PYTHON=/path/to/python3.12 $(MAKECMDGOALS)" >&2; exit 2; }
-	@$(PYTHON) -m venv $(VENV)
+	@[ -n "$$SELECTED_PYTHON" ] || { echo "mnist-job needs Python 3.11, 3.12 or 3.13 (TensorFlow has wheels for these);" \
+		"install one, or select it: make PYTHON=/path/to/python3.12" >&2; exit 2; }
+	@"$$SELECTED_PYTHON" -m venv $(VENV)

@@ -14,6 +14,7 @@ fail() {
     exit "$1"
 }
 
+"$(dirname -- "$0")/check-name.sh" image "$IMAGE"
 [ -f "$CONFIG" ] || fail 2 "CONFIG: $CONFIG is not a file" "a configuration" "name one: make docker-run CONFIG=configs/mnist.yaml"
 [ -z "${DATA:-}" ] || [ -d "$DATA" ] || fail 2 "DATA: $DATA is not a folder" "a folder of data" "correct its name"
 [ ! -e "$RUNS" ] || [ -d "$RUNS" ] || fail 2 "RUNS: $RUNS is not a folder" "a folder, or a name for one" "correct its name"

@@ -3,7 +3,6 @@
 import gc
 import os
 import signal
-import sys
 
 TERMINATED = 143
 GC_THRESHOLDS = (50_000, 20, 50)
@@ -14,23 +13,18 @@ TensorFlow and Keras creates many permanent objects, and scanning them takes a f
 def main() -> None:
     """Run the command line, and end the process without Python's own clean-up.
 
-    All output is flushed before. Python would wait for the threads of libraries, such as a downloader that retries,
-    and TensorFlow would take 1.5 CPU-seconds to shut down. A signal during the import of the command line ends the
-    process silently.
+    Python would wait for the threads of libraries, such as a downloader that retries, and TensorFlow would take 1.5
+    CPU-seconds to shut down. A signal before or after a command (see `job.frame`) ends the process silently.
     """
-    gc.set_threshold(*GC_THRESHOLDS)
-    for number in (signal.SIGTERM, signal.SIGINT):
+    for number in (signal.SIGTERM, signal.SIGINT):  # first: until then, a process 1 ignores SIGTERM
         signal.signal(number, lambda *_: os._exit(TERMINATED))
+    gc.set_threshold(*GC_THRESHOLDS)
     from job.cli import app
 
     try:
         app()
     except SystemExit as error:
-        if not isinstance(error.code, int | None):
-            raise  # Python prints it
-        sys.stdout.flush()
-        sys.stderr.flush()
-        os._exit(error.code or 0)
+        os._exit(int(error.code or 0))
 
 
 if __name__ == "__main__":

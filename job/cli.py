@@ -6,13 +6,14 @@ and `doctor` import TensorFlow.
 
 from __future__ import annotations
 
-from collections.abc import Iterator
-from contextlib import contextmanager
+from collections.abc import Callable
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated
 
 import typer
 
+from job.docstrings import docstring
+from job.frame import Command, CommandLine
 from job.options import (
     DEFAULT_ROOT,
     ROOT_ENV_VARIABLE,
@@ -27,6 +28,7 @@ if TYPE_CHECKING:
     from components.artifacts import ExportFormat
 
 app = typer.Typer(
+    cls=CommandLine,
     name="mnist-job",
     help="Train a convolutional network to read handwritten digits, as a pipeline of components.",
     no_args_is_help=True,
@@ -35,7 +37,23 @@ app = typer.Typer(
     context_settings={"help_option_names": ["-h", "--help"]},
 )
 
-Root = Annotated[Path, typer.Option(envvar=ROOT_ENV_VARIABLE, readable=False, help="Folder of artifacts and runs.")]
+
+def command(function: Callable[..., None]) -> Callable[..., None]:
+    """Add a function as a command; its docstring is the help text."""
+    return app.command(cls=Command, help=docstring(function))(function)
+
+
+def path(text: str) -> Path:
+    """Return the path in an argument, an option or an environment variable."""
+    from components.base.paths import parse_path
+
+    try:
+        return parse_path(text)
+    except ValueError as error:
+        raise typer.BadParameter(str(error)) from error
+
+
+Root = Annotated[Path, typer.Option(envvar=ROOT_ENV_VARIABLE, parser=path, help="Folder of artifacts and runs.")]
 ModelName = Annotated[
     str | None,
     typer.Option(
@@ -43,14 +61,15 @@ ModelName = Annotated[
     ),
 ]
 Destination = Annotated[
-    Path, typer.Argument(metavar="DESTINATION", readable=False, help="Folder that models are pushed to.")
+    Path, typer.Argument(metavar="DESTINATION", parser=path, help="Folder that models are pushed to.")
 ]
 AsJson = Annotated[bool, typer.Option("--json", help="Print JSON on standard output.")]
 
 
-@app.command()
+@command
 def run(
-    config: Annotated[Path, typer.Option(help="Configuration file in YAML.")],
+    context: typer.Context,
+    config: Annotated[Path, typer.Option(parser=path, help="Configuration file in YAML.")],
     overrides: Annotated[
         list[str] | None,
         typer.Option("--set", metavar="KEY=VALUE", help="Override one key, such as trainer.epochs=3; can be repeated."),
@@ -59,7 +78,7 @@ def run(
         Path | None,
         typer.Option(
             envvar=ROOT_ENV_VARIABLE,
-            readable=False,  # the job reports itself what it cannot read or write
+            parser=path,
             help="Folder of artifacts and runs; overrides the configuration's root.",
         ),
     ] = None,
@@ -92,10 +111,10 @@ def run(
         log_format=log_format,
         debug=debug,
     )
-    raise typer.Exit(run_job(options))
+    raise typer.Exit(run_job(options, context.obj))
 
 
-@app.command()
+@command
 def show(
     name: Annotated[
         str,
@@ -115,21 +134,20 @@ def show(
     """
     from job.commands.show import show
 
-    with exit_on_job_error():
-        show(name, root, as_json=as_json)
+    show(name, root, as_json=as_json)
 
 
-@app.command()
+@command
 def verify(root: Root = Path(DEFAULT_ROOT), as_json: AsJson = False) -> None:
     """Hash every sealed artifact again; exit with 3 if one differs from its manifest."""
     from job.commands.verify import verify
 
-    with exit_on_job_error():
-        raise typer.Exit(verify(root, as_json=as_json))
+    raise typer.Exit(verify(root, as_json=as_json))
 
 
-@app.command()
+@command
 def predict(
+    context: typer.Context,
     paths: Annotated[
         list[Path],
         typer.Argument(
@@ -144,7 +162,8 @@ def predict(
         PredictionFormat, typer.Option("--format", help="A table, CSV, or one JSON object per line.")
     ] = PredictionFormat.TABLE,
     show: Annotated[
-        Path | None, typer.Option(metavar="DIR", help="Save each image beside the network's input, as a PNG file.")
+        Path | None,
+        typer.Option(metavar="DIR", parser=path, help="Save each image beside the network's input, as a PNG file."),
     ] = None,
     as_is: Annotated[
         bool,
@@ -164,14 +183,14 @@ def predict(
     from job.commands.predict import predict
 
     options = PredictOptions(paths=paths, root=root, model=model, output_format=output_format, show=show, as_is=as_is)
-    with exit_on_job_error():
-        raise typer.Exit(predict(options))
+    raise typer.Exit(predict(options, context.obj))
 
 
-@app.command()
+@command
 def export(
+    context: typer.Context,
     directory: Annotated[
-        Path, typer.Argument(metavar="DIR", readable=False, help="Output folder, empty or not existing yet.")
+        Path, typer.Argument(metavar="DIR", parser=path, help="Output folder, empty or not existing yet.")
     ],
     formats: Annotated[
         list[ExportFormatOption] | None,
@@ -188,11 +207,10 @@ def export(
     from job.commands.export import export
 
     names: list[ExportFormat] | None = None if formats is None else [name.value for name in formats]
-    with exit_on_job_error():
-        export(directory, names, model=model, root=root, as_json=as_json)
+    export(directory, names, model=model, root=root, as_json=as_json, signals=context.obj)
 
 
-@app.command()
+@command
 def gc(
     root: Root = Path(DEFAULT_ROOT),
     keep: Annotated[
@@ -210,11 +228,10 @@ def gc(
     """List what no kept run uses, and old partial or quarantined artifacts; delete them with --delete."""
     from job.commands.gc import collect_garbage
 
-    with exit_on_job_error():
-        collect_garbage(root, keep=keep, older_than=older_than, delete=delete, as_json=as_json)
+    collect_garbage(root, keep=keep, older_than=older_than, delete=delete, as_json=as_json)
 
 
-@app.command()
+@command
 def doctor(
     root: Root = Path(DEFAULT_ROOT),
     require_gpu: Annotated[
@@ -228,17 +245,17 @@ def doctor(
     raise typer.Exit(doctor(root, require_gpu=require_gpu, as_json=as_json))
 
 
-@app.command()
+@command
 def versions(destination: Destination, as_json: AsJson = False) -> None:
     """List the versions of a pushed model, with time, accuracy and state (served, copy, damaged)."""
     from job.commands.versions import show_versions
 
-    with exit_on_job_error():
-        show_versions(destination, as_json=as_json)
+    show_versions(destination, as_json=as_json)
 
 
-@app.command()
+@command
 def rollback(
+    context: typer.Context,
     destination: Destination,
     to: Annotated[
         int | None, typer.Option(metavar="VERSION", help="Version to serve again; by default the one served before.")
@@ -252,41 +269,14 @@ def rollback(
     With --to the command is safe to repeat: a version that is already served is refused.
     """
     from job.commands.versions import roll_back
-    from job.signals import Signals
 
-    signals = Signals(remedy="run the same command again: nothing was changed")
-    with exit_on_job_error(), signals.installed():
-        roll_back(destination, to, as_json=as_json, termination=signals)
+    roll_back(destination, to, as_json=as_json, signals=context.obj)
 
 
-@app.command()
+@command
 def schema() -> None:
     """Print the JSON Schema of the configuration, for editors."""
-    import json
-
     from job.config.schema import config_schema
+    from job.reporters.terminal import print_json
 
-    typer.echo(json.dumps(config_schema(), indent=2))
-
-
-@contextmanager
-def exit_on_job_error() -> Iterator[None]:
-    """Print a JobError without a traceback, and exit with its code."""
-    from components.base.errors import ConfigError, JobError
-    from job.reporters.terminal import make_console, print_error
-    from job.signals import Interrupted
-
-    failure: JobError
-    try:
-        yield
-        return
-    except (JobError, Interrupted) as error:
-        failure = error.error if isinstance(error, Interrupted) else error
-    except OSError as error:
-        failure = ConfigError(
-            f"cannot read {error.filename}: {error.strerror}",
-            expected="a root with read permission",
-            remedy="name another root with --root, or grant the permission",
-        )
-    print_error(make_console(stderr=True), failure)
-    raise typer.Exit(int(failure.exit_code))
+    print_json(config_schema())

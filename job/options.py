@@ -59,14 +59,16 @@ class RunOptions:
     debug: bool = False
 
     def command(self) -> str:
-        """Return the equivalent command line, quoted for a shell."""
+        """Return the equivalent command line, quoted for a shell and without secrets."""
+        from components.base.text import redact
+
         words = [python_command(), "-m", "job", "run", "--config", str(self.config)]
         words += [word for override in self.overrides for word in ("--set", override)]
         words += [] if self.root is None else ["--root", str(self.root)]
         words += [] if self.until is None else ["--until", self.until]
         words += [] if self.log_format is LogFormat.TEXT else ["--log-format", self.log_format.value]
         flags = {"--no-cache": self.no_cache, "--strict": self.strict, "--json": self.as_json, "--debug": self.debug}
-        return shlex.join([*words, *(flag for flag, is_set in flags.items() if is_set)])
+        return shlex.join(map(redact, [*words, *(flag for flag, is_set in flags.items() if is_set)]))
 
 
 @dataclass(frozen=True, kw_only=True)

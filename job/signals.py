@@ -3,7 +3,7 @@
 import signal
 import time
 from collections.abc import Iterator
-from contextlib import contextmanager
+from contextlib import AbstractContextManager, contextmanager
 
 from components.base.errors import TerminationError
 
@@ -11,6 +11,8 @@ GRACE_SECONDS = 5.0
 """Time in which a component can check the flag before it is interrupted."""
 ECHO_SECONDS = 1.0
 """A signal within this time repeats the first one: Slurm sends SIGTERM twice within milliseconds when it preempts."""
+RETRY_SECONDS = 1.0
+"""Interval at which work is interrupted again, because code may catch every exception."""
 REMEDY = "run the same command again: sealed artifacts are reused, and training resumes from its last checkpoint"
 
 
@@ -26,18 +28,19 @@ class Signals:
     """The `Termination` of a process that handles SIGTERM and SIGINT.
 
     The first signal sets a flag. After `grace_seconds` it also interrupts work in an `interruptible` block, unless
-    that work is `deferred`. A second signal interrupts such work at once, deferred or not.
+    that work is `deferred`. A second signal interrupts such work at once, deferred or not. Work in an
+    `interruptible_at_once` block is interrupted by the first signal.
     """
 
     def __init__(
         self, remedy: str = REMEDY, *, grace_seconds: float = GRACE_SECONDS, echo_seconds: float = ECHO_SECONDS
     ) -> None:
-        self._remedy = remedy
+        self.remedy = remedy
         self._grace_seconds = grace_seconds
         self._echo_seconds = echo_seconds
         self._error: TerminationError | None = None
         self._first_signal_at = 0.0
-        self._interruptible = False
+        self._patience_seconds: float | None = None  # from the first signal to the interruption; None: forever
         self._deferred = False
 
     @property
@@ -60,22 +63,34 @@ class Signals:
             self._deferred = False
         self.check()
 
-    @contextmanager
-    def interruptible(self) -> Iterator[None]:
-        """Let signals interrupt the block; elsewhere they only set the flag.
+    def interruptible(self) -> AbstractContextManager[None]:
+        """Return a block that signals interrupt if it does not check; elsewhere they only set the flag.
 
         Raises:
             TerminationError: if a signal interrupted the block, or was received before it.
             Interrupted: if a signal arrived at the very moment in which the block ended.
         """
+        return self._interruptible(self._grace_seconds)
+
+    def interruptible_at_once(self) -> AbstractContextManager[None]:
+        """Return a block like `interruptible` that the first signal interrupts: it has no progress to save."""
+        return self._interruptible(0.0)
+
+    def shield(self) -> None:
+        """Let signals only set the flag from now on, until the innermost block ends."""
+        self._patience_seconds = None
+
+    @contextmanager
+    def _interruptible(self, patience_seconds: float) -> Iterator[None]:
         self.check()
+        outer = self._patience_seconds
         try:
-            self._interruptible = True
+            self._patience_seconds = patience_seconds
             yield
         except Interrupted as interrupted:
             raise interrupted.error from None
         finally:
-            self._interruptible = False
+            self._patience_seconds = outer
 
     @contextmanager
     def installed(self) -> Iterator[None]:
@@ -93,20 +108,19 @@ class Signals:
             for number, handler in before.items():
                 signal.signal(number, handler)
 
-    def ignore(self) -> None:
-        """Ignore signals from now on, because the process is about to end."""
-        for number in (signal.SIGTERM, signal.SIGINT):
-            signal.signal(number, signal.SIG_IGN)
-
     def _receive(self, number: int, frame: object) -> None:  # noqa: ARG002
+        patience = self._patience_seconds
         if self._error is None:
             self._first_signal_at = time.monotonic()  # first: an echo may arrive between any two lines
             name = signal.Signals(number).name
-            self._error = TerminationError(f"the job was interrupted ({name})", remedy=self._remedy)
-            signal.setitimer(signal.ITIMER_REAL, self._grace_seconds, self._grace_seconds)
-        elif self._interruptible and time.monotonic() - self._first_signal_at > self._echo_seconds:
+            self._error = TerminationError(f"the job was interrupted ({name})", remedy=self.remedy)
+            seconds = RETRY_SECONDS if patience == 0 else self._grace_seconds
+            signal.setitimer(signal.ITIMER_REAL, seconds, seconds)
+            if patience == 0:
+                raise Interrupted(self._error)
+        elif patience is not None and time.monotonic() - self._first_signal_at > self._echo_seconds:
             raise Interrupted(self._error)
 
     def _interrupt(self, number: int, frame: object) -> None:  # noqa: ARG002
-        if self._error is not None and self._interruptible and not self._deferred:
+        if self._error is not None and self._patience_seconds is not None and not self._deferred:
             raise Interrupted(self._error)

@@ -5,7 +5,7 @@ JobError                    1  an internal error, or a failure that fits nothing
 ├── DataError               3  the data is missing, malformed or does not fit
 │   └── IntegrityError      3  a sealed artifact differs from its manifest
 ├── StorageError            1  the disk is full
-├── ResourceError           5  a required accelerator or other resource is missing
+├── ResourceError           5  a required resource is missing or unreachable: a GPU, memory, the network
 └── TerminationError      143  the job was interrupted, by SIGTERM or from the keyboard
 """
 
@@ -86,7 +86,7 @@ class StorageError(JobError):
 
 
 class ResourceError(JobError):
-    """A required accelerator or other resource is missing."""
+    """A required resource is missing or unreachable: a GPU, memory, the network. A batch runner should retry."""
 
     exit_code = ExitCode.MISSING_RESOURCE
 

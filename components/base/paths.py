@@ -8,7 +8,7 @@ from pydantic import AfterValidator, BeforeValidator, WithJsonSchema
 from pydantic_core import PydanticCustomError
 
 from components.base.errors import ConfigError
-from components.base.text import printable
+from components.base.text import is_utf8, printable
 
 MAX_PATH_BYTES = 4095
 MAX_NAME_BYTES = 255
@@ -46,10 +46,9 @@ def _check(text: str) -> None:
         raise ValueError("the path is empty")
     if "\0" in text:
         raise ValueError("the path contains a NUL character")
-    try:
-        encoded = text.encode()
-    except UnicodeEncodeError as error:
-        raise ValueError(f"the path {printable(text)} is not UTF-8") from error
+    if not is_utf8(text):
+        raise ValueError(f"the path {printable(text)} is not UTF-8")
+    encoded = text.encode()
     if len(encoded) > MAX_PATH_BYTES:
         raise ValueError(f"the path has {len(encoded)} bytes; the limit is {MAX_PATH_BYTES}")
     longest = max(map(len, encoded.split(b"/")))

@@ -62,13 +62,31 @@ def _shorten(text: str, limit: int) -> str:
     return text[: kept - kept // 2] + CUT + text[len(text) - kept // 2 :]
 
 
-def escape_unprintable(text: str) -> str:
+def escape_unprintable(text: str, *, keep: str = "") -> str:
     r"""Return a text with escapes for control characters, bidirectional overrides and bytes that are not UTF-8.
 
     >>> print(escape_unprintable("a\tb"))
     a\tb
     """
-    return UNPRINTABLE.sub(lambda found: found[0].encode("unicode_escape").decode(), text)
+
+    def escaped(found: re.Match[str]) -> str:
+        return found[0] if found[0] in keep else found[0].encode("unicode_escape").decode()
+
+    return UNPRINTABLE.sub(escaped, text)
+
+
+def escape_document(text: str) -> str:
+    """Return a text of several lines, such as a page, with escapes within its lines."""
+    return escape_unprintable(text, keep="\n\t")
+
+
+def escape_json(text: str) -> str:
+    r"""Return a JSON text of the same value that is safe to print.
+
+    >>> print(escape_json('["a\x9bb"]'))
+    ["a\u009bb"]
+    """
+    return UNPRINTABLE.sub(lambda found: found[0] if found[0] == "\n" else f"\\u{ord(found[0]):04x}", text)
 
 
 def redact(text: str) -> str:
@@ -101,7 +119,8 @@ def _without_user(uri: re.Match[str]) -> str:
 
 def _without_value(parameter: re.Match[str]) -> str:
     name, value = parameter.groups()
-    if value.strip("*") and (_is_secret(name) or any(map(_is_secret, _encoded_names(value)))):
+    is_redacted = value.startswith("***") or not value.strip("*")
+    if not is_redacted and (_is_secret(name) or any(map(_is_secret, _encoded_names(value)))):
         return f"{name}=***"
     return parameter[0]
 
@@ -114,6 +133,15 @@ def _encoded_names(value: str) -> Iterator[str]:
     """Yield the names of parameters within a value, such as those of an ODBC connection string."""
     if "%" in value:
         yield from (found[1] for found in PARAMETER.finditer(f";{unquote_plus(value)}"))
+
+
+def is_utf8(text: str) -> bool:
+    """Return whether a text can be encoded: Python also reads file names that are not UTF-8."""
+    try:
+        text.encode()
+    except UnicodeEncodeError:
+        return False
+    return True
 
 
 def parse_name(text: str) -> str:

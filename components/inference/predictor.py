@@ -16,6 +16,8 @@ if TYPE_CHECKING:
 
 NETWORK_LAYER = "digit_cnn"
 """Name of the network for scaled images where it is a layer of a model for raw images."""
+AVERAGED_LAYER = "averaged"
+"""Name of the layer around it that averages over shifts (see `average_over_shifts`)."""
 BATCH_SIZE = 1000
 """Images per forward pass; limits the memory of the activations."""
 
@@ -70,7 +72,8 @@ def load_network(model: Stored[Model]) -> Any:
 
     loaded = keras.models.load_model(model.directory / model.artifact.file, compile=False, safe_mode=True)
     if loaded.inputs[0].dtype == "uint8":  # a model for raw images, as the Trainer writes it
-        return loaded.get_layer(NETWORK_LAYER)
+        averaged = loaded.layers[-1]
+        return (averaged if averaged.name == AVERAGED_LAYER else loaded).get_layer(NETWORK_LAYER)
     return loaded
 
 

@@ -6,22 +6,20 @@ unsigned bytes, the number of dimensions, one int32 per dimension, then the data
 
 import gzip
 import struct
-import zlib
 from collections.abc import Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass
+from io import BufferedReader
 from math import prod
 from pathlib import Path
-from typing import BinaryIO, cast
 
 from components.base.errors import DataError
 from components.base.termination import Termination
-from components.io.files import catch_read_errors, open_regular
+from components.io.files import catch_read_errors, open_decompressed
 from components.io.raw_images import RawImages, spool_images
 
 UNSIGNED_BYTES = b"\x00\x00\x08"
 """First bytes of every IDX file that this module reads."""
-GZIP_MAGIC = b"\x1f\x8b"
 BLOCK_BYTES = 2**20
 """Bytes decompressed at a time."""
 WHOLE_FILE = "exactly as many bytes as its header states"
@@ -33,9 +31,13 @@ class IdxFile:
     """An open IDX file of unsigned bytes whose header is read."""
 
     path: Path
-    file: BinaryIO
-    gzipped: bool
+    file: BufferedReader | gzip.GzipFile
     shape: tuple[int, ...]
+
+    @property
+    def gzipped(self) -> bool:
+        """Whether the file is decompressed while it is read."""
+        return isinstance(self.file, gzip.GzipFile)
 
     @property
     def header_bytes(self) -> int:
@@ -50,7 +52,7 @@ class IdxFile:
     def blocks(self, size: int = BLOCK_BYTES) -> Iterator[bytes]:
         """Yield the decompressed data, at most `size` bytes at a time, and raise DataError if its size is wrong."""
         found = 0
-        while block := _read(self.path, self.file, size):
+        while block := self._read(size):
             if declared := block[: max(0, self.data_bytes - found)]:
                 yield declared
             found += len(block)
@@ -61,6 +63,10 @@ class IdxFile:
         with catch_read_errors(self.path, "an IDX file"):
             self._check_size(self.data_bytes if self.gzipped else self.path.stat().st_size - self.header_bytes)
 
+    def _read(self, size: int) -> bytes:
+        with catch_read_errors(self.path, "an IDX file"):
+            return self.file.read(size)
+
     def _check_size(self, found: int) -> None:
         if min(self.shape) < 1 or found != self.data_bytes:
             headline = f"{self.path} states {'x'.join(map(str, self.shape))} bytes of data, but has {found}"
@@ -70,13 +76,10 @@ class IdxFile:
 @contextmanager
 def open_idx(path: Path, *, dimensions: int) -> Iterator[IdxFile]:
     """Open an IDX file of 3 `dimensions` (images) or 1 (labels), plain or gzip; its name does not matter."""
-    with open_regular(path, "an IDX file") as raw:
+    with open_decompressed(path, "an IDX file") as file:
         with catch_read_errors(path, "an IDX file"):
-            gzipped = raw.read(len(GZIP_MAGIC)) == GZIP_MAGIC
-            raw.seek(0)
-        file = cast("BinaryIO", gzip.GzipFile(fileobj=raw)) if gzipped else raw
-        header = _read(path, file, 4 + 4 * dimensions)
-        yield IdxFile(path, file, gzipped, _parse_shape(path, header, dimensions))
+            header = file.read(4 + 4 * dimensions)
+        yield IdxFile(path, file, _parse_shape(path, header, dimensions))
 
 
 def locate_idx_images(path: Path, scratch: Path, termination: Termination) -> RawImages:
@@ -97,15 +100,6 @@ def read_idx_labels(path: Path) -> bytes:
     """Return the labels of an IDX file, one byte each."""
     with open_idx(path, dimensions=1) as idx:
         return b"".join(idx.blocks())
-
-
-def _read(path: Path, file: BinaryIO, size: int) -> bytes:
-    with catch_read_errors(path, "an IDX file"):
-        try:
-            return file.read(size)
-        except (gzip.BadGzipFile, EOFError, zlib.error) as error:
-            headline, remedy = f"{path} is a broken gzip file: {error}", "copy or download the file again"
-            raise DataError(headline, expected="a complete gzip file", remedy=remedy) from error
 
 
 def _parse_shape(path: Path, header: bytes, dimensions: int) -> tuple[int, ...]:

@@ -24,7 +24,7 @@ CHUNK_BYTES = 6_422_528
 
 @dataclass(frozen=True)
 class RawImages:
-    """Grayscale images in a file, one after the other, row by row, one byte per pixel."""
+    """Grayscale images in a file, one after the other, one byte per pixel."""
 
     path: Path
     offset: int
@@ -32,6 +32,8 @@ class RawImages:
     count: int
     height: int
     width: int
+    column_major: bool = False
+    """Whether each image is stored column by column instead of row by row."""
     chunk_bytes: int = CHUNK_BYTES
 
     @property
@@ -53,7 +55,11 @@ class RawImages:
                         expected="files that do not change until the images are split",
                         remedy="run again when no other program writes to it",
                     )
-                yield flat.reshape(-1, self.height, self.width)
+                if self.column_major:
+                    stored = flat.reshape(-1, self.width, self.height)
+                    yield np.ascontiguousarray(stored.transpose(0, 2, 1))
+                else:
+                    yield flat.reshape(-1, self.height, self.width)
 
 
 @dataclass(frozen=True)

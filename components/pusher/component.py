@@ -1,6 +1,5 @@
 """Pusher: publishes a blessed model as the next version for a model server."""
 
-from contextlib import suppress
 from pathlib import Path
 from typing import Annotated, Any
 
@@ -88,10 +87,14 @@ class Pusher(Component[PusherConfig]):
 
     @staticmethod
     def read_version(directory: Path) -> Servable | None:
-        """Return the statement of a published version; None if the directory has none that can be read."""
-        with suppress(OSError):
+        """Return the statement of a published version; None if the directory has none.
+
+        Raises:
+            IntegrityError: if the statement is damaged.
+            ConfigError: if it cannot be read.
+        """
+        with translate_os_errors(directory):
             return read_statement(directory)
-        return None
 
     def _reason_to_withhold(self, blessing: Blessing) -> str:
         if blessing.verdict != "BLESSED" and not self.config.allow_unblessed:

@@ -1,21 +1,26 @@
 """Metadata files of a version: what it is, and which models it was rolled back from."""
 
+import errno
+import stat
 from collections.abc import Sequence
 from pathlib import Path
-from typing import Literal
+from typing import Literal, TypeVar
 
 from pydantic import ValidationError
 
 from components.artifacts import Servable
 from components.artifacts.base import Sha256, Statement
+from components.base.errors import IntegrityError, first_validation_error
 
 STATEMENT_FILE = "assets.extra/pushed.json"
 """The statement of a servable. TensorFlow does not read `assets.extra`."""
 ROLLBACK_FILE = "assets.extra/rolled_back.json"
 """Only in a version that a rollback published: the models that no job may publish again by itself."""
 METADATA_FILES = (STATEMENT_FILE, ROLLBACK_FILE)
-NO_STATEMENT_ERRORS = (FileNotFoundError, NotADirectoryError, IsADirectoryError, ValidationError)
-"""The file is missing or not valid. Other errors, such as a missing permission, are raised."""
+
+NO_FILE_ERRNOS = (errno.ENOENT, errno.ENOTDIR, errno.ENAMETOOLONG)
+"""The errors of a path at which there can be no file. After any other, there may be one."""
+StatementT = TypeVar("StatementT", bound=Statement)
 
 
 class RolledBackFrom(Statement):
@@ -31,11 +36,13 @@ def write_statement(servable: Servable, directory: Path) -> None:
 
 
 def read_statement(directory: Path) -> Servable | None:
-    """Return the statement of a servable; None if it is missing or not valid. Raise OSError if it cannot be read."""
-    try:
-        return Servable.model_validate_json((directory / STATEMENT_FILE).read_bytes())
-    except NO_STATEMENT_ERRORS:
-        return None
+    """Return the statement of a servable; None only if it has no such file.
+
+    Raises:
+        IntegrityError: if the file is damaged, or was written by another version of the job.
+        OSError: if it cannot be read.
+    """
+    return _read(Servable, directory / STATEMENT_FILE)
 
 
 def write_rolled_back(digests: Sequence[str], directory: Path) -> None:
@@ -48,11 +55,26 @@ def write_rolled_back(digests: Sequence[str], directory: Path) -> None:
 
 
 def read_rolled_back(directory: Path) -> tuple[str, ...]:
-    """Return the content digests of the models that a version was rolled back from."""
+    """Return the content digests of the models that a version was rolled back from (errors: see `read_statement`)."""
+    found = _read(RolledBackFrom, directory / ROLLBACK_FILE)
+    return () if found is None else found.content_sha256
+
+
+def _read(kind: type[StatementT], path: Path) -> StatementT | None:
     try:
-        return RolledBackFrom.model_validate_json((directory / ROLLBACK_FILE).read_bytes()).content_sha256
-    except NO_STATEMENT_ERRORS:
-        return ()
+        content = path.read_bytes() if stat.S_ISREG(path.stat().st_mode) else b""
+    except OSError as error:
+        if error.errno in NO_FILE_ERRNOS and not path.is_symlink():
+            return None
+        raise
+    try:
+        return kind.model_validate_json(content)
+    except ValidationError as error:
+        raise IntegrityError(
+            f"{path} is damaged, or of another version of the job: {first_validation_error(error)}",
+            expected="the file as this version of the job writes it",
+            remedy="restore the file, or remove its version: nothing is published until then",
+        ) from error
 
 
 def _write(statement: Statement, path: Path) -> None:

@@ -33,9 +33,8 @@ def roll_back(destination: Path, to: int | None, *, progress: Progress, terminat
         versions = require_versions(destination)  # another process may have pushed in the meantime
         newest, target = versions[-1], _find_target(to, versions, destination)
         before = describe_version(newest, versions)
-        rolled_back = {*read_rolled_back(newest.directory), newest.digest} - {target.digest}
-        digests = () if newest.read_error else tuple(sorted(rolled_back))
-        added = append_version(target.directory, destination, target.digest, termination, digests)
+        rolled_back = {*read_rolled_back(newest.directory), newest.content_sha256 or target.digest} - {target.digest}
+        added = append_version(target.directory, destination, target.digest, termination, sorted(rolled_back))
         return Rollback(before=before, served=describe_version(added, [*versions, added]))
 
 

@@ -8,8 +8,8 @@ from functools import cached_property
 from pathlib import Path
 
 from components.artifacts import PublishedVersion, Servable
-from components.base.errors import ConfigError
-from components.pusher.metadata import read_statement
+from components.base.errors import ConfigError, IntegrityError
+from components.pusher.metadata import STATEMENT_FILE, read_statement
 from components.pusher.servable import SAVED_MODEL_FILE, servable_digest
 
 VERSION_NAME = re.compile(r"\s*\+?\d+\s*", re.ASCII)
@@ -24,8 +24,8 @@ class Version:
     number: int
     directory: Path
     servable: Servable | None
-    """Its statement; None for a version that this job did not publish."""
-    statement_error: OSError | None = None
+    """Its statement; None for a version that this job did not publish, and if the statement cannot be read."""
+    statement_error: OSError | IntegrityError | None = None
     """Why the statement cannot be read; None if it can."""
 
     @cached_property
@@ -37,14 +37,19 @@ class Version:
             return error
 
     @property
-    def digest(self) -> str:
-        """Identifies its content: the stated digest, else that of its files, else a value that equals no other."""
+    def content_sha256(self) -> str | None:
+        """The stated digest of its content, else that of its files; None if they cannot be read."""
         if self.servable is not None:
             return self.servable.content_sha256
-        return f"unknown, of version {self.number}" if self.read_error else str(self.content)
+        return self.content if isinstance(self.content, str) else None
 
     @property
-    def read_error(self) -> OSError | None:
+    def digest(self) -> str:
+        """Identifies its content: `content_sha256`, or a value that equals no other."""
+        return self.content_sha256 or f"unknown, of version {self.number}"
+
+    @property
+    def read_error(self) -> OSError | IntegrityError | None:
         """Why it cannot be read; None if it can."""
         return self.statement_error or (self.content if isinstance(self.content, OSError) else None)
 
@@ -56,6 +61,8 @@ class Version:
     @property
     def damage(self) -> str:
         """Why it cannot be served as it was published, as the end of a sentence; empty if nothing is wrong."""
+        if isinstance(self.read_error, IntegrityError):
+            return f"has a damaged {STATEMENT_FILE}"
         if self.read_error is not None:
             return f"cannot be read ({self.read_error.strerror or self.read_error})"
         if not self.is_model:
@@ -73,7 +80,7 @@ def read_version(number: int, directory: Path) -> Version:
     """Return a version, also one that cannot be read."""
     try:
         return Version(number, directory, read_statement(directory))
-    except OSError as error:
+    except (OSError, IntegrityError) as error:
         return Version(number, directory, None, statement_error=error)
 
 

@@ -1,13 +1,17 @@
-"""Disk space: turn a full disk into one StorageError that states how much space was needed and how much was free."""
+"""Disk space: turn a full disk into one StorageError that states how much space was needed and how much was free.
+
+The limit of the size of a file (`ulimit -f`) becomes a ResourceError.
+"""
 
 import errno
 import os
+import resource
 import shutil
 from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
 
-from components.base.errors import JobError, StorageError
+from components.base.errors import JobError, ResourceError, StorageError
 from components.base.formatting import format_size
 
 DISK_FULL_ERRNOS = (errno.ENOSPC, errno.EDQUOT)
@@ -21,7 +25,7 @@ FREE_SPACE = "free some space on it, or use another disk"
 def disk_space_guard(
     directory: Path, needed: int | None = None, what: str = "what is written", *, remedy: str = FREE_SPACE
 ) -> Iterator[None]:
-    """Raise StorageError in place of any error that a full disk causes while the block writes below a directory.
+    """Raise StorageError or ResourceError in place of an error that a full disk or the limit of file size causes.
 
     The message says that `what`, such as "the scaled images", needs about `needed` bytes, or does not say how many.
     """
@@ -31,6 +35,8 @@ def disk_space_guard(
     except JobError:
         raise
     except Exception as error:
+        if is_over_file_limit(error):
+            raise file_limit_error() from error
         if not is_disk_full(error, directory):
             raise
         if needed is None:
@@ -43,10 +49,30 @@ def is_disk_full(error: BaseException, directory: Path) -> bool:
 
     Libraries report it in different ways: by `errno`, by its text, or (`numpy.ndarray.tofile`) only by a short write.
     """
-    name = os.strerror(errno.ENOSPC)
-    if any(getattr(cause, "errno", None) in DISK_FULL_ERRNOS or name in str(cause) for cause in _causes(error)):
+    if _has_errno(error, *DISK_FULL_ERRNOS):
         return True
     return isinstance(error, OSError) and free_bytes(directory) < FULL_BELOW_BYTES
+
+
+def is_over_file_limit(error: BaseException) -> bool:
+    """Return whether a write failed because the file would be larger than this process may write.
+
+    `numpy.ndarray.tofile` reports this, too, only by a short write.
+    """
+    if _has_errno(error, errno.EFBIG):
+        return True
+    return _file_limit() is not None and isinstance(error, OSError) and error.errno is None
+
+
+def file_limit_error() -> ResourceError:
+    """Return the error for a write beyond the limit of file size."""
+    limit = _file_limit()
+    size = "" if limit is None else f" of {format_size(limit)}"
+    return ResourceError(
+        f"a file is larger than the limit{size} for this process (`ulimit -f`)",
+        expected="a limit that allows the files of the job",
+        remedy="raise the limit (`ulimit -f unlimited`), and run the same command again",
+    )
 
 
 def disk_full_error(directory: Path, *, remedy: str = FREE_SPACE) -> StorageError:
@@ -73,6 +99,20 @@ def _no_space(directory: Path, what: str, needed: str, free: int, remedy: str) -
     inodes = ", and no room for another file" if usage.f_files and not usage.f_favail else ""
     headline = f"no space for {what} on the disk of {directory}: {needed} needed, {format_size(free)} free{inodes}"
     return StorageError(headline, expected=f"enough space for {what}", remedy=remedy)
+
+
+def _file_limit() -> int | None:
+    limit, _ = resource.getrlimit(resource.RLIMIT_FSIZE)
+    return None if limit == resource.RLIM_INFINITY else limit
+
+
+def _has_errno(error: BaseException, *numbers: int) -> bool:
+    """Return whether an error, or one that caused it, has one of these numbers, or its text."""
+    texts = [os.strerror(number) for number in numbers]
+    return any(
+        getattr(cause, "errno", None) in numbers or any(text in str(cause) for text in texts)
+        for cause in _causes(error)
+    )
 
 
 def _causes(error: BaseException | None) -> Iterator[BaseException]:

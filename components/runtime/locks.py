@@ -10,6 +10,7 @@ import socket
 import tempfile
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager, suppress
+from dataclasses import dataclass
 from pathlib import Path
 
 from filelock import FileLock, Timeout
@@ -23,6 +24,32 @@ LOCK_FILE_MODE = 0o666
 """A file that a killed process left must not keep out another user who may write to the folder."""
 
 
+class LockLostError(Exception):
+    """Another process took a lock that this process held."""
+
+
+@dataclass(frozen=True)
+class HeldLock:
+    """A lock that this process holds, unless it was stopped for long.
+
+    A lock is lost if its file is deleted, or if a file system drops it: one that holds locks for each machine, or whose
+    server was restarted. Another process then writes its own name to the file, or a new file.
+    """
+
+    path: Path
+    content: bytes | None
+    """Of the file when the lock was acquired."""
+
+    def is_lost(self) -> bool:
+        """Return whether another process has, or had, the lock."""
+        return _read(self.path) != self.content
+
+    def check(self) -> None:
+        """Raise LockLostError if the lock is lost."""
+        if self.is_lost():
+            raise LockLostError(f"{self.path} was deleted, or another process holds it")
+
+
 @contextmanager
 def acquire(
     path: Path,
@@ -30,7 +57,7 @@ def acquire(
     owner: str = UNKNOWN_OWNER,
     on_wait: Callable[[str], None] | None = None,
     check: Callable[[], None] | None = None,
-) -> Iterator[None]:
+) -> Iterator[HeldLock]:
     """Hold a lock while the block runs; wait for the process that holds it now.
 
     Args:
@@ -46,10 +73,8 @@ def acquire(
         if on_wait is not None and not waited:
             on_wait(_read_owner(path))
         waited = True
-    with _released_afterwards(lock, path):
-        with suppress(OSError):  # the owner is only for messages
-            path.write_text(f"{owner}, process {os.getpid()} on {socket.gethostname()}", encoding="utf-8")
-        yield
+    with _released_afterwards(lock, path, f"{owner}, process {os.getpid()} on {socket.gethostname()}") as held:
+        yield held
 
 
 @contextmanager
@@ -126,17 +151,26 @@ def _no_locks(path: Path, error: OSError) -> ResourceError:
 
 
 @contextmanager
-def _released_afterwards(lock: FileLock, path: Path) -> Iterator[None]:
+def _released_afterwards(lock: FileLock, path: Path, owner: str = "") -> Iterator[HeldLock]:
+    if owner:
+        with suppress(OSError):  # a full disk
+            path.write_text(owner, encoding="utf-8")
+    held = HeldLock(path, _read(path))
     try:
-        yield
+        yield held
     finally:
-        # Before the release: a process that has the file open finds that it is gone, and starts again.
-        with suppress(OSError):
-            path.unlink()
+        if not held.is_lost():  # otherwise it is the file of another process
+            # Before the release: a process that has the file open finds that it is gone, and starts again.
+            with suppress(OSError):
+                path.unlink()
         lock.release()
 
 
+def _read(path: Path) -> bytes | None:
+    with suppress(OSError):
+        return path.read_bytes()
+    return None
+
+
 def _read_owner(path: Path) -> str:
-    with suppress(OSError, UnicodeDecodeError):
-        return path.read_text(encoding="utf-8") or UNKNOWN_OWNER
-    return UNKNOWN_OWNER
+    return (_read(path) or b"").decode("utf-8", "replace") or UNKNOWN_OWNER

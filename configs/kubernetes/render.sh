@@ -3,11 +3,16 @@
 set -eu
 here=$(dirname "$0")
 overlay=${1:-} image=${2:-}
-[ -f "$here/overlays/$overlay/kustomization.yaml" ] || {
+case $overlay in
+    '' | *[!a-z0-9-]*) known= ;;  # no other folder
+    *) known=$here/overlays/$overlay/kustomization.yaml ;;
+esac
+[ -f "$known" ] || {
     echo "render.sh: unknown overlay '$overlay', expected one of $(ls -m "$here/overlays")" >&2
     exit 2
 }
 [ -n "$image" ] || exec kubectl kustomize "$here/overlays/$overlay"
+"$here/../../docker/check-name.sh" image "$image"
 
 # kustomize reads only files below its starting folder, and the image only from a file: hence a copy with one more overlay.
 scratch=$(mktemp -d)

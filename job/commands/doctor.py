@@ -1,12 +1,10 @@
 """Command `doctor`: check versions, devices, limits and folders before a run depends on them."""
 
 import dataclasses
-import json
 from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
 
-import typer
 from rich.console import Console
 from rich.markup import escape
 
@@ -15,7 +13,7 @@ from components.base.formatting import format_size
 from components.runtime.devices import CheckedDevice, check_devices, cuda_build
 from components.runtime.tensorflow import gpu_problem, import_tensorflow
 from job.commands.places import TEMPORARY, Place, check_places
-from job.reporters.terminal import make_console, print_error, print_text
+from job.reporters.terminal import make_console, print_error, print_json, print_text
 from job.runner.environment import describe_environment
 
 
@@ -64,7 +62,7 @@ def doctor(root: Path, *, require_gpu: bool, as_json: bool) -> ExitCode:
     failures = list(diagnosis.failures(require_gpu=require_gpu))
     if as_json:
         listed = [{"headline": failure.headline, "exit_code": int(failure.exit_code)} for failure in failures]
-        typer.echo(json.dumps(dataclasses.asdict(diagnosis) | {"failures": listed}, indent=2))
+        print_json(dataclasses.asdict(diagnosis) | {"failures": listed})
     else:
         _print_diagnosis(make_console(), diagnosis)
         for failure in failures:

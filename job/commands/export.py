@@ -1,14 +1,13 @@
 """Command `export`: write a trained model in deployment formats, without training it again."""
 
-import json
 import shutil
+import sys
 import tempfile
 from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 from pathlib import Path
 from typing import get_args
 
-import typer
 from rich.markup import escape
 
 from components import Context, Trainer
@@ -16,7 +15,7 @@ from components.artifacts import Export, ExportFormat, Stored, TransformedExampl
 from components.base.errors import ConfigError
 from components.base.termination import Termination
 from components.runtime.disk import disk_space_guard
-from job.reporters.terminal import make_console, print_parts
+from job.reporters.terminal import make_console, print_json, print_parts
 from job.signals import Signals
 from job.store.lineage import find_training_examples
 from job.store.resolve import MODEL_OPTION, resolve_model
@@ -26,16 +25,22 @@ FORMAT_OPTION = "--format"
 
 
 def export(
-    directory: Path, names: Sequence[ExportFormat] | None, *, model: str | None, root: Path, as_json: bool
+    directory: Path,
+    names: Sequence[ExportFormat] | None,
+    *,
+    model: str | None,
+    root: Path,
+    as_json: bool,
+    signals: Signals,
 ) -> None:
     """Export a sealed model and print the files; without names, in every format whose converter is installed."""
     requested: list[ExportFormat] = list(dict.fromkeys(names or get_args(ExportFormat)))
     formats = [name for name in requested if names is not None or not Trainer.missing_packages([name])]
-    signals = Signals(remedy="run the same command again")
-    with signals.installed(), signals.interruptible():
+    signals.shield()
+    with signals.interruptible():
         exports = export_model(directory, formats, root=root, model=model, termination=signals)
         if as_json:
-            typer.echo(json.dumps([one.model_dump(mode="json") for one in exports], indent=2))
+            print_json([one.model_dump(mode="json") for one in exports])
         else:
             console = make_console()
             for one in exports:
@@ -44,7 +49,7 @@ def export(
                 print_parts(console, f"{one.format:<12} ", parts)
         for name in requested:
             if name not in formats:
-                typer.echo(f"{name} is skipped: its converter is not installed (`make extras`)", err=True)
+                sys.stderr.write(f"{name} is skipped: its converter is not installed (`make extras`)\n")
 
 
 def export_model(

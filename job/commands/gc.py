@@ -1,15 +1,13 @@
 """Command `gc`: list or delete what no kept run uses."""
 
-import json
 from collections.abc import Sequence
 from pathlib import Path
 
-import typer
 from rich.console import Console
 from rich.markup import escape
 
 from components.base.formatting import format_size
-from job.reporters.terminal import make_console, print_line, print_parts
+from job.reporters.terminal import make_console, print_json, print_line, print_parts
 from job.store.file_system import check_file_system
 from job.store.gc import Collectable, GarbageCollector, parse_age
 from job.store.runs import Runs
@@ -30,7 +28,7 @@ def collect_garbage(root: Path, *, keep: int | None, older_than: str, delete: bo
             {"kind": item.kind, "path": str(item.path), "size": item.size, "age_seconds": round(item.age)}
             for item in items
         ]
-        typer.echo(json.dumps({"garbage": listed, "deleted": [str(item.path) for item in deleted]}, indent=2))
+        print_json({"garbage": listed, "deleted": [str(item.path) for item in deleted]})
     else:
         _print_items(make_console(), root, items, deleted if delete else None)
 

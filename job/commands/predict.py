@@ -8,13 +8,12 @@ from functools import partial
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from components.base.errors import ConfigError, DataError, ExitCode, JobError, StorageError
+from components.base.errors import ConfigError, DataError, ExitCode
 from job.options import PredictOptions
 from job.reporters.predictions import WRITERS, Prediction
 from job.reporters.progress import ProgressBar, ProgressReporter
-from job.reporters.streams import ignore_broken_pipes
-from job.reporters.terminal import make_console, print_error
-from job.signals import Interrupted, Signals
+from job.reporters.terminal import make_console
+from job.signals import Signals
 from job.store.resolve import resolve_model
 
 if TYPE_CHECKING:
@@ -32,21 +31,12 @@ MAX_BATCH_SECONDS = 0.5
 """After this time a smaller batch is predicted, so that predictions of large photos appear without delay."""
 
 
-def predict(options: PredictOptions) -> int:
+def predict(options: PredictOptions, signals: Signals) -> int:
     """Predict images, print the predictions, and return the exit code."""
-    signals = Signals(remedy="the printed predictions are complete; run the same command again for the rest")
-    with signals.installed():
-        ignore_broken_pipes()
-        try:
-            with signals.interruptible():
-                exit_code = _predict(options, signals.check)
-        except (JobError, Interrupted) as error:
-            failure = error.error if isinstance(error, Interrupted) else error
-            print_error(make_console(stderr=True), failure)
-            exit_code = failure.exit_code
-    if signals.requested:  # a second Ctrl-C during the shutdown of Python must not change the exit code
-        signals.ignore()
-    return int(exit_code)
+    signals.shield()
+    signals.remedy = "the printed predictions are complete; run the same command again for the rest"
+    with signals.interruptible():
+        return int(_predict(options, signals.check))
 
 
 def _predict(options: PredictOptions, check: Callable[[], None]) -> ExitCode:
@@ -63,7 +53,7 @@ def _predict(options: PredictOptions, check: Callable[[], None]) -> ExitCode:
             predictions = _predict_batch(images, predictor)
             with progress.hidden():
                 writer.write(predictions)
-                if _is_reader_gone(console):
+                if _is_output_lost(console):
                     break
             if previews is not None:
                 _write_previews(previews, images, predictions, class_names)
@@ -107,13 +97,18 @@ def _make_input_reader(model: ResolvedModel, *, as_is: bool) -> InputReader:
 
 def _read_images(paths: Iterable[Path], reader: InputReader, progress: ProgressReporter) -> Iterator[InputImage]:
     from components.inference.preprocessing.input_files import count_images, find_files
+    from components.io.picture_folder import SkippedFiles, first_frame_only
 
+    animated: list[Path] = []
     for path in paths:
+        skipped = SkippedFiles()
         try:
-            files = find_files(path)
+            files = find_files(path, skipped)
         except DataError as error:
             progress.skip(error)
             continue
+        if skipped:
+            progress.warn(f"{path}: {skipped}")
         progress.expect(partial(count_images, [file for file in files if isinstance(file, Path)]))
         for file in files:
             if isinstance(file, DataError):
@@ -124,9 +119,13 @@ def _read_images(paths: Iterable[Path], reader: InputReader, progress: ProgressR
                     if isinstance(image, DataError):
                         progress.skip(image)
                     else:
+                        if image.has_more_frames:
+                            animated.append(image.path)
                         yield image
             except DataError as error:
                 progress.skip(error)
+    if animated:
+        progress.warn(first_frame_only(animated))
 
 
 def _batches(images: Iterable[InputImage], check: Callable[[], None]) -> Iterator[list[InputImage]]:
@@ -162,12 +161,6 @@ def _write_previews(
         raise ConfigError.not_writable(f"--show {previews.folder}", error) from error
 
 
-def _is_reader_gone(console: Console) -> bool:
-    console.file.flush()  # a reader such as `head` may have closed standard output
-    failure = getattr(console.file, "failure", None)
-    if failure is not None and not isinstance(failure, BrokenPipeError):
-        raise StorageError(
-            f"cannot write to standard output: {getattr(failure, 'strerror', None) or failure}",
-            remedy="free some space, or write elsewhere",
-        )
-    return failure is not None
+def _is_output_lost(console: Console) -> bool:
+    console.file.flush()  # a reader such as `head` may have closed standard output, or its disk may be full
+    return getattr(console.file, "failure", None) is not None

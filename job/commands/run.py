@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 import sys
 from collections.abc import Iterator
 from contextlib import contextmanager, nullcontext, redirect_stdout
@@ -13,35 +14,28 @@ from components.base.errors import ExitCode, IntegrityError
 from components.base.timing import Elapsed
 from job import IMPORTED_AT_SECONDS
 from job.options import DEFAULT_ROOT, LogFormat, RunOptions
-from job.reporters.streams import ignore_broken_pipes
+from job.reporters.streams import treat_standard_output_as_log
 from job.reporters.termination_log import clear_termination_log, write_termination_log
-from job.signals import Signals
+from job.signals import REMEDY, Signals
 
 if TYPE_CHECKING:
     from job.reporters.listener import RunListener
     from job.runner.runner import Runner
 
 
-def run_job(options: RunOptions) -> int:
+def run_job(options: RunOptions, signals: Signals) -> int:
     """Run the job and return the exit code."""
-    signals = Signals()
-    # Before anything else: the first process of a container ignores signals without a handler.
-    with signals.installed():
-        exit_code = _run_job(options, signals)
-    if signals.requested:  # a second Ctrl-C during the shutdown of Python must not change the exit code
-        signals.ignore()
-    return exit_code
-
-
-def _run_job(options: RunOptions, signals: Signals) -> int:
+    signals.shield()  # the runner interrupts its steps itself
+    signals.remedy = REMEDY
     from job.config.config import load_config
+    from job.errors import as_job_error
     from job.pipeline.slots import find_slot
-    from job.reporters.terminal import make_console
-    from job.runner.errors import RUN_ENDING_EXCEPTIONS, as_job_error
+    from job.reporters.terminal import make_console, print_json
     from job.runner.runner import Runner
 
-    ignore_broken_pipes()
     standard_output = sys.stdout
+    if not options.as_json:
+        treat_standard_output_as_log()
     reporter = make_reporter(options)
     with warn_on_os_error(reporter):
         clear_termination_log()
@@ -51,7 +45,8 @@ def _run_job(options: RunOptions, signals: Signals) -> int:
     json_out = options.as_json or options.log_format is LogFormat.JSON
     with redirect_stdout(sys.stderr) if json_out else nullcontext():
         try:
-            config = load_config(options.config, options.overrides, root=options.root)
+            with signals.interruptible_at_once():
+                config = load_config(options.config, options.overrides, root=options.root)
             until = None if options.until is None else find_slot(options.until)
             runner = Runner(
                 config,
@@ -64,7 +59,7 @@ def _run_job(options: RunOptions, signals: Signals) -> int:
                 command=options.command(),
             )
             runner.run()
-        except RUN_ENDING_EXCEPTIONS as error:
+        except BaseException as error:  # a component may raise anything, such as SystemExit
             failure = as_job_error(error, runner.config.root if runner else options.root or Path(DEFAULT_ROOT))
             if options.debug:
                 make_console(stderr=True).print_exception()
@@ -78,11 +73,7 @@ def _run_job(options: RunOptions, signals: Signals) -> int:
     if failure is not None:
         reporter.failed(failure, resume=resume)
     if options.as_json and record is not None:
-        standard_output.write(record.to_json() + "\n")
-        standard_output.flush()
-        if getattr(standard_output, "failure", None) and exit_code == ExitCode.SUCCEEDED:
-            reporter.warning("cannot write run.json to standard output, which --json requires")
-            return int(ExitCode.INTERNAL_ERROR)
+        print_json(json.loads(record.to_json()), standard_output)
     return int(exit_code)
 
 

@@ -6,15 +6,15 @@ from collections.abc import Iterable
 from pathlib import Path
 from typing import Any
 
-import typer
 from rich.console import Console
 from rich.markup import escape
 from rich.tree import Tree
 
 from components.base.formatting import format_size
+from components.base.text import escape_unprintable, printable
 from job.pipeline.slots import OPTIONAL_SLOTS
 from job.reporters.tables import print_run
-from job.reporters.terminal import make_console, print_field, print_parts
+from job.reporters.terminal import make_console, print_field, print_json, print_parts
 from job.store.lineage import final_outputs, find_artifact, lineage, step_manifests
 from job.store.runs import LATEST, RECORD, Runs
 from job.store.store import SealedArtifact, Store
@@ -46,7 +46,7 @@ def _show_run(store: Store, runs: Runs, name: str, *, as_json: bool) -> None:
         if record.outcome == "running" and not alive:
             values["outcome"] = "killed"  # a killed process could not record it
         values["lineage"] = lineage(manifests, main_steps[-1].digest) if main_steps else None
-        typer.echo(json.dumps(values, indent=2))
+        print_json(values)
         return
     console = make_console()
     started = f"{record.started:%Y-%m-%d %H:%M} UTC"
@@ -61,7 +61,7 @@ def _show_artifact(store: Store, runs: Runs, sealed: SealedArtifact, *, as_json:
     run_ids = runs.using(manifest.digest)
     if as_json:
         values = manifest.model_dump(mode="json") | {"runs": run_ids, "lineage": lineage(manifests, manifest.digest)}
-        typer.echo(json.dumps(values, indent=2))
+        print_json(values)
         return
     console = make_console()
     fields = {
@@ -99,8 +99,8 @@ def _branch(node: dict[str, Any], name: str, drawn: set[str]) -> Tree:
     for input_name, child in node["inputs"].items():
         tree.add(_branch(child, input_name, drawn))
     if source := node.get("source"):
-        branch = tree.add(f"source: {escape(source['title'])} [dim]({source['kind']})[/]")
+        branch = tree.add(escape_unprintable(f"source: {escape(source['title'])} [dim]({source['kind']})[/]"))
         for key, value in source["identity"].items():
             shown = f"{value[:SHORT_DIGEST]}…" if re.fullmatch("[0-9a-f]{64}", value) else value
-            branch.add(f"[dim]{escape(key)}[/] {escape(shown)}")
+            branch.add(escape_unprintable(f"[dim]{escape(key)}[/] {escape(printable(shown))}"))
     return tree

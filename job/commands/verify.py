@@ -1,13 +1,10 @@
 """Command `verify`: hash every sealed artifact again."""
 
-import json
 import os
 from pathlib import Path
 
-import typer
-
 from components.base.errors import ExitCode, IntegrityError
-from job.reporters.terminal import make_console, print_line, print_text
+from job.reporters.terminal import make_console, print_json, print_line, print_text
 from job.store.store import Store
 
 
@@ -24,7 +21,7 @@ def verify(root: Path, *, as_json: bool) -> ExitCode:
             if os.path.lexists(directory):  # neither deleted nor quarantined in the meantime
                 failures.append({"artifact": str(directory), "failure": f"{error.headline}; expected {error.expected}"})
     if as_json:
-        typer.echo(json.dumps({"checked": checked, "failures": failures}, indent=2))
+        print_json({"checked": checked, "failures": failures})
     else:
         console = make_console()
         for failure in failures:

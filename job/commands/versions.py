@@ -1,35 +1,37 @@
 """Commands `versions` and `rollback`: list the versions of a pushed model, and serve an older one again."""
 
-import json
+import sys
 from contextlib import suppress
 from pathlib import Path
 from typing import Any
 
-import typer
 from rich.markup import escape
 
 from components import Pusher
 from components.artifacts import PublishedVersion
 from components.base.errors import ConfigError, IntegrityError, JobError
 from components.base.progress import NoProgress
-from components.base.termination import Termination
-from job.reporters.terminal import make_console, print_field
+from components.base.text import MESSAGE_LIMIT, printable
+from job.reporters.terminal import make_console, print_field, print_json
 from job.reporters.versions import describe, print_versions
+from job.signals import Signals
 
 
 def show_versions(destination: Path, *, as_json: bool) -> None:
     """Print the versions below a destination, the newest first."""
     versions = Pusher.list_versions(destination)
     if as_json:
-        typer.echo(json.dumps({"versions": [as_value(version) for version in versions]}, indent=2))
+        print_json({"versions": [as_value(version) for version in versions]})
     else:
         print_versions(make_console(), versions)
 
 
-def roll_back(destination: Path, to: int | None, *, as_json: bool, termination: Termination) -> None:
+def roll_back(destination: Path, to: int | None, *, as_json: bool, signals: Signals) -> None:
     """Serve an older version again (see `components.pusher.rollback.roll_back`), and print which is served now."""
+    signals.shield()
+    signals.remedy = "run the same command again: nothing was changed"
     try:
-        rollback = Pusher.roll_back(destination, to, progress=StderrProgress(), termination=termination)
+        rollback = Pusher.roll_back(destination, to, progress=StderrProgress(), termination=signals)
     except (ConfigError, IntegrityError) as error:
         with suppress(JobError):  # if there are versions
             Pusher.list_versions(destination)
@@ -37,7 +39,7 @@ def roll_back(destination: Path, to: int | None, *, as_json: bool, termination: 
         raise
     before, served = rollback.before, rollback.served
     if as_json:
-        typer.echo(json.dumps({"served": as_value(served), "before": before.number}, indent=2))
+        print_json({"served": as_value(served), "before": before.number})
         return
     console = make_console()
     for label, text in (
@@ -52,7 +54,7 @@ class StderrProgress(NoProgress):
     """Prints on standard error which other process has the lock."""
 
     def message(self, text: str) -> None:
-        typer.echo(text, err=True)
+        sys.stderr.write(f"{printable(text, limit=MESSAGE_LIMIT)}\n")
 
 
 def as_value(version: PublishedVersion) -> dict[str, Any]:

@@ -10,11 +10,13 @@ from pydantic_core import PydanticCustomError
 from components.base.component import Seed
 from components.base.errors import ConfigError
 from components.base.memory import DEFAULT_MEMORY_BUDGET, MemoryBudget
-from components.base.paths import UserPath
+from components.base.paths import UserPath, require_path
 from components.base.text import has_secret
+from job.config.core_schema import as_written
 from job.config.explain import CREDENTIALS, PIPELINE, explain, top_level_keys, unknown_key
 from job.config.tracking import TrackingConfig
-from job.config.yaml_config import EXTENDS, KeyPath, YamlConfig, join
+from job.config.yaml_config import EXTENDS, YamlConfig
+from job.config.yaml_loader import KeyPath, join
 from job.options import DEFAULT_ROOT, DEFAULT_SEED
 from job.pipeline.pipeline import Pipeline
 from job.pipeline.slots import OPTIONAL_SLOTS, SLOTS, USE, import_string
@@ -80,12 +82,13 @@ def build_config(document: YamlConfig, *, root: Path | None = None) -> JobConfig
     pipeline = {slot: _section(document, slot) for slot in SLOTS if slot not in empty}
     values = {key: value for key, value in document.values.items() if key != EXTENDS and key not in SLOTS}
     values |= {"tracking": _section(document, "tracking"), PIPELINE: pipeline}
+    if root is not None:
+        values["root"] = require_path("--root", str(root))
     shared = {key: values[key] for key in SHARED_KEYS if key in values}
     try:
-        config = JobConfig.model_validate(values, context=shared)
+        return JobConfig.model_validate(values, context=shared)
     except ValidationError as error:
         raise explain(document, JobConfig, error) from error
-    return config if root is None else config.model_copy(update={"root": root})
 
 
 def _texts(value: Any, key_path: KeyPath = ()) -> Iterator[tuple[KeyPath, str]]:
@@ -99,6 +102,6 @@ def _texts(value: Any, key_path: KeyPath = ()) -> Iterator[tuple[KeyPath, str]]:
 def _section(document: YamlConfig, key: str) -> dict[str, Any]:
     section = document.values.get(key)
     if section is not None and not isinstance(section, dict):
-        expected, remedy = "a section of keys and values", "indent its keys below it"
-        raise ConfigError.at(document.where((key,)), f"{key} is {section!r}", expected=expected, remedy=remedy)
+        problem, expected = f"{key} is {as_written(section)}", "a section of keys and values"
+        raise ConfigError.at(document.where((key,)), problem, expected=expected, remedy="indent its keys below it")
     return section or {}

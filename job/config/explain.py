@@ -1,20 +1,30 @@
 """Explain an invalid configuration: pydantic's errors as one sentence with file and line, and the nearest key."""
 
 import difflib
-import json
 from collections.abc import Sequence
-from typing import Any
+from contextlib import suppress
+from typing import Any, get_args
 
 from pydantic import BaseModel, ValidationError
+from pydantic_core.core_schema import ErrorType
 
 from components.base.errors import ConfigError
-from job.config.yaml_config import EXTENDS, SET, KeyPath, YamlConfig, join
+from components.base.text import printable
+from job.config.core_schema import as_written, resolve
+from job.config.expected import Expected
+from job.config.yaml_config import EXTENDS, SET, YamlConfig
+from job.config.yaml_loader import KeyPath, join
 from job.pipeline.slots import SLOTS, USE, load_component_class
 
 CREDENTIALS = "credentials"
 """Type of the error for a URI with a password."""
 PIPELINE = "pipeline"
 """Field of the configuration whose sections are at the top level of a file."""
+KEY = "[key]"
+"""Last part of pydantic's location of a key of a mapping."""
+PYDANTIC_ERRORS = frozenset({*get_args(ErrorType), "path_type"})
+"""Errors with pydantic's text; that of all others is ours and states what is expected."""
+YAML_1_1_BOOLEANS = {"yes": "true", "y": "true", "on": "true", "no": "false", "n": "false", "off": "false"}
 
 
 def explain(document: YamlConfig, model: type[BaseModel], error: ValidationError) -> ConfigError:
@@ -25,47 +35,49 @@ def explain(document: YamlConfig, model: type[BaseModel], error: ValidationError
     if first["type"] == CREDENTIALS:
         return _credentials(document, first["ctx"]["key"])
     location = first["loc"][1:] if first["loc"][0] == PIPELINE else first["loc"]
-    kind = first["type"]
+    kind, details = first["type"], first.get("ctx", {})
+    if kind == "missing" and isinstance(location[-1], int):  # an item of a list
+        kind, location = "too_short", location[:-1]
     key_path = _written_keys(document.values, location, is_missing=kind == "missing")
-    where = document.where(key_path)
-    if kind == "extra_forbidden":
-        return unknown_key(where, key_path, _known_keys(document, model, location[:-1]))
+    where, name = document.where(key_path), join(key_path)
     if kind == USE:
-        where, details = document.where((*key_path, USE)), first["ctx"]
+        where = document.where((*key_path, USE))
         return ConfigError.at(where, details["headline"], expected=details["expected"], remedy=details["remedy"])
-    if kind == "missing" and isinstance(location[-1], int):
-        count = location[-1]
-        missing = sum(other["type"] == "missing" and other["loc"][:-1] == first["loc"][:-1] for other in errors)
-        problem = f"{join(key_path[:-1])} has {count} value{'' if count == 1 else 's'}"
-        return ConfigError.at(where, problem, expected=f"{count + missing} values", remedy="write one for each")
-    tag = str(first.get("ctx", {}).get("discriminator", "")).strip("'")
-    if kind in ("missing", "union_tag_not_found"):
-        missing_key = key_path if kind == "missing" else (*key_path, tag)
-        remedy = f"add `{missing_key[-1]}` to {join(missing_key[:-1])}"
-        return ConfigError.at(where, f"{join(missing_key)} is missing", expected="a value for it", remedy=remedy)
-    message = first["msg"].removeprefix("Value error, ").removeprefix("Input should be ")
-    if kind == "value_error":
-        return ConfigError.at(where, f"{join(key_path)}: {message}", remedy=f"change {join(key_path)}")
-    value, remedy = first["input"], f"set {join(key_path)} to such a value"
-    if kind in ("tuple_type", "list_type", "frozen_set_type", "set_type"):  # YAML writes all of them as a list
-        message = "a list, such as [a, b]"
-    elif kind == "union_tag_invalid":
-        key_path, value, message = (*key_path, tag), first["ctx"]["tag"], f"one of {first['ctx']['expected_tags']}"
-        where, remedy = document.where(key_path), f"set {join(key_path)} to one of these"
-    elif children := _known_keys(document, model, location):
-        message = f"a section with keys of {', '.join(children)}"
-        remedy = f"write `{key_path[-1]}: {{{children[0]}: ...}}`"
-    text = json.dumps(value) if value is None or isinstance(value, bool) else repr(value)
-    return ConfigError.at(where, f"{join(key_path)} is {text}", expected=message, remedy=remedy)
+    if kind == "extra_forbidden" or location[-1] == KEY:
+        section = location[:-2] if location[-1] == KEY else location[:-1]
+        return unknown_key(where, key_path, _known_keys(document, model, section))
+    if kind in ("value_error", "assertion_error"):
+        return ConfigError.at(where, f"{name}: {details['error']}", remedy=f"change {name}")
+    expected = _expected(document, model, location)
+    value, text = first["input"], expected.describe()
+    if kind in ("missing", "union_tag_not_found", "union_tag_invalid"):
+        if kind != "missing":  # the key that selects the variant of a section
+            key_path, text = (*key_path, details["discriminator"].strip("'")), f"one of {', '.join(expected.tags())}"
+            where, name = document.where(key_path), join(key_path)
+        if kind != "union_tag_invalid":
+            remedy = f"add `{key_path[-1]}` to {join(key_path[:-1])}"
+            return ConfigError.at(where, f"{name} is missing", expected=text or "a value for it", remedy=remedy)
+        value = value[key_path[-1]]
+    elif kind in ("too_long", "too_short"):
+        problem = f"{name} has {len(value)} value{'' if len(value) == 1 else 's'}"
+        return ConfigError.at(where, problem, expected=text, remedy="write as many")
+    elif kind not in PYDANTIC_ERRORS or not text:
+        text = first["msg"].removeprefix("Input should be ")
+    elif kind == "finite_number":
+        text = text.replace("a number", "a finite number")
+    remedy = f"set {name} to such a value"
+    if kind in PYDANTIC_ERRORS - {"union_tag_invalid"}:
+        remedy = _remedy_of_type(key_path[-1], value, expected) or remedy
+    return ConfigError.at(where, f"{name} is {as_written(value)}", expected=text, remedy=remedy)
 
 
 def _credentials(document: YamlConfig, key: str) -> ConfigError:
     where = document.where(tuple(key.split(".")))
     if where.startswith(SET):  # without the value: it may contain a secret in a form that no rule covers
         where = f"{SET}{key}"
-    problem = f"{key}: it contains a password or token, which run.json would record"
+    problem = f"{key} contains a password or token, which run.json would record"
     instead = "set MLFLOW_TRACKING_URI instead" if key == "tracking.mlflow.uri" else "remove it"
-    return ConfigError.at(where, problem, expected="a URI without secrets", remedy=instead)
+    return ConfigError.at(where, problem, expected="a URI without them", remedy=instead)
 
 
 def unknown_key(where: str, key_path: KeyPath, siblings: Sequence[str]) -> ConfigError:
@@ -97,45 +109,38 @@ def _written_keys(values: Any, location: Sequence[str | int], *, is_missing: boo
     return tuple(keys)
 
 
-def _known_keys(document: YamlConfig, model: type[BaseModel], location: Sequence[str | int]) -> list[str]:
-    if not location:
-        return top_level_keys(model)
+def _expected(document: YamlConfig, model: type[BaseModel], location: Sequence[str | int]) -> Expected:
     slot, *rest = location
     if slot not in SLOTS:
-        return _schema_keys(model.model_json_schema(), location)
+        return Expected.at(model, location)
     use = (document.values.get(slot) or {}).get(USE)
-    cls = SLOTS[slot] if use is None else load_component_class(slot, str(use))
-    keys = _schema_keys(cls.Config.model_json_schema(), rest)
-    return keys if rest else [*keys, USE]
+    return Expected.at((SLOTS[slot] if use is None else load_component_class(slot, str(use))).Config, rest)
 
 
-def _schema_keys(schema: dict[str, Any], location: Sequence[str | int]) -> list[str]:
-    """Return the keys of the section at one of pydantic's locations in a JSON Schema; none if it is not a section."""
-    current = _resolve(schema, schema)
-    for part in location:
-        if part in (variants := _variants(current)):
-            current = {"$ref": variants[str(part)]}
-        elif isinstance(part, int):
-            items = current.get("prefixItems", [])
-            current = items[part] if part < len(items) else current.get("items", {})
-        else:
-            below = current.get("properties", {}).get(part, current.get("additionalProperties"))
-            current = below if isinstance(below, dict) else {}
-        current = _resolve(schema, current)
-    sections = [current, *(_resolve(schema, {"$ref": variant}) for variant in _variants(current).values())]
-    return list(dict.fromkeys(name for section in sections for name in section.get("properties", {})))
+def _known_keys(document: YamlConfig, model: type[BaseModel], section: Sequence[str | int]) -> list[str]:
+    if not section:
+        return top_level_keys(model)
+    is_slot = len(section) == 1 and section[0] in SLOTS
+    return [*_expected(document, model, section).keys(), *([USE] if is_slot else [])]
 
 
-def _variants(schema: dict[str, Any]) -> dict[str, str]:
-    return dict(schema.get("discriminator", {}).get("mapping", {}))
-
-
-def _resolve(schema: dict[str, Any], current: dict[str, Any]) -> dict[str, Any]:
-    """Follow references; of a value that may be null, return the other schema."""
-    while True:
-        if reference := current.get("$ref"):
-            current = schema["$defs"][reference.rsplit("/", 1)[-1]]
-        elif others := [option for option in current.get("anyOf", []) if option.get("type") != "null"]:
-            current = others[0]
-        else:
-            return current
+def _remedy_of_type(key: str | int, value: Any, expected: Expected) -> str:
+    """Return how to write a value of the expected type; empty if only the user can decide it."""
+    if isinstance(value, str) and expected.type in ("boolean", "integer", "number"):
+        reason = f"YAML 1.2 reads {printable(value)} as text"
+        if expected.type == "boolean" and (word := YAML_1_1_BOOLEANS.get(value.lower())):
+            return f"write {word}; {reason}"
+        with suppress(OverflowError):
+            if not isinstance(resolve(value), str | None):
+                return "write it without quotes"
+        if expected.type != "boolean" and any(map(str.isdigit, value)):
+            return f"write a number such as 1000 or 1e-3; {reason}"
+    if expected.type == "string" and isinstance(value, bool | int | float):
+        return "put it in quotes"
+    if expected.type == "array" and isinstance(value, int | float | str) and str(value):
+        return f"write it as a list: [{printable(value, 40)}]"
+    if expected.type == "integer" and isinstance(value, float) and value.is_integer():
+        return f"write {int(value)}"
+    if keys := expected.keys():
+        return f"write `{key}: {{{keys[0]}: ...}}`"
+    return ""

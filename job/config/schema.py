@@ -1,9 +1,6 @@
 """The JSON Schema of the configuration, for editors."""
 
-import ast
-import inspect
 from collections.abc import Iterator
-from itertools import pairwise
 from typing import Any
 
 from pydantic import BaseModel
@@ -13,6 +10,7 @@ from components.base.component import ComponentConfig
 from job.config.config import JobConfig
 from job.config.tracking import TrackingPart
 from job.config.yaml_config import EXTENDS
+from job.docstrings import attribute_docstrings, docstring
 from job.pipeline.slots import SLOTS, USE
 
 SECTION_WITH_USE = {
@@ -30,13 +28,15 @@ def config_schema() -> dict[str, Any]:
     described: list[type[BaseModel]] = [JobConfig, *_subclasses(ComponentConfig), *_subclasses(TrackingPart)]
     for model in described:
         if model.__module__.startswith(("components.", "job.")) and model.__name__ in definitions:
+            if text := docstring(model):  # pydantic does this, too, except in a Python without docstrings
+                definitions[model.__name__]["description"] = text
             # pydantic can do this when a class is created, but every start of the job would pay for it.
             for attribute, text in attribute_docstrings(model).items():
                 definitions[model.__name__]["properties"][attribute]["description"] = text
     del definitions["Pipeline"]  # in a file, its sections are at the top level
     properties = definitions.pop("JobConfig")["properties"] | {
         slot: {
-            "description": (cls.Config.__doc__ or "").strip().splitlines()[0],
+            "description": docstring(cls.Config).splitlines()[0],
             # With `use`, the other keys are the config of a class that this schema does not cover.
             "if": {"type": "object", "required": [USE]},
             "then": SECTION_WITH_USE,
@@ -62,18 +62,3 @@ def _subclasses(cls: type[BaseModel]) -> Iterator[type[BaseModel]]:
     for subclass in cls.__subclasses__():
         yield subclass
         yield from _subclasses(subclass)
-
-
-def attribute_docstrings(cls: type) -> dict[str, str]:
-    """Return the docstring below each annotated attribute of a class, in one line."""
-    (tree,) = ast.parse(inspect.getsource(cls)).body
-    assert isinstance(tree, ast.ClassDef)  # noqa: S101  (it is the source of a class)
-    return {
-        attribute.target.id: " ".join(below.value.value.split())
-        for attribute, below in pairwise(tree.body)
-        if isinstance(attribute, ast.AnnAssign)
-        and isinstance(attribute.target, ast.Name)
-        and isinstance(below, ast.Expr)
-        and isinstance(below.value, ast.Constant)
-        and isinstance(below.value.value, str)
-    }

@@ -1,14 +1,19 @@
 """YAML configuration files: values that extend and override each other, and the file and line of each."""
 
+import codecs
 import os
 from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, Self
 
-import yaml
-
-from components.base.errors import ConfigError, first_line
+from components.base.errors import ConfigError, DataError
+from components.base.formatting import format_size
+from components.base.paths import parse_path
+from components.base.text import printable
+from components.io.files import open_regular
+from job.config.core_schema import as_written
+from job.config.yaml_loader import KeyPath, parse_yaml
 from job.pipeline.slots import USE
 
 SET = "--set "
@@ -17,7 +22,8 @@ EXTENDS = "extends"
 CHOICES = ("kind", "schedule")
 """Keys that, like `use`, choose the meaning of the others in their mapping: another choice replaces the mapping."""
 
-KeyPath = tuple[str | int, ...]
+MAX_FILE_BYTES = 250_000
+MAX_EXTENDED_FILES = 20
 
 
 @dataclass(frozen=True)
@@ -31,48 +37,36 @@ class YamlConfig:
     def load(cls, path: Path, *, extended_by: tuple[Path, ...] = ()) -> Self:
         """Read a YAML file, merged over the files that it extends."""
         path = Path(os.path.normpath(path))
-        if path in extended_by:
+        if path in extended_by or len(extended_by) == MAX_EXTENDED_FILES:
             problem, remedy = f"{path} extends itself through {extended_by[-1]}", f"remove one `{EXTENDS}`"
-            raise ConfigError(problem, expected="files that do not extend each other in a circle", remedy=remedy)
+            if path not in extended_by:
+                problem = f"{extended_by[0]} extends {len(extended_by)} files, one by the other"
+            raise ConfigError(problem, expected=f"a chain of at most {MAX_EXTENDED_FILES} files", remedy=remedy)
         config = cls._read(path)
         base = config.values.get(EXTENDS)
         if base is None:
             return config
-        where = config.where((EXTENDS,))
+        where, problem = config.where((EXTENDS,)), f"{EXTENDS} is {as_written(base)}"
         if not isinstance(base, str):
-            raise ConfigError.at(where, f"{EXTENDS} is {base!r}", expected="the path of one file")
-        if not (path.parent / base).is_file():
-            problem = f"{EXTENDS} is {base!r}, but there is no file {path.parent / base}"
+            raise ConfigError.at(where, problem, expected="the path of one file")
+        try:
+            base_path = path.parent / parse_path(base)
+        except ValueError as error:
+            raise ConfigError.at(where, f"{EXTENDS}: {error}", expected="the path of one file") from error
+        if not base_path.is_file():
+            problem += f", but there is no file {printable(base_path)}"
             expected = f"a path relative to the folder of {path.name}"
             raise ConfigError.at(where, problem, expected=expected, remedy="correct the path")
-        lower = cls.load(path.parent / base, extended_by=(*extended_by, path))
+        lower = cls.load(base_path, extended_by=(*extended_by, path))
         return cls(merge(lower.values, config.values), lower.origins | config.origins)
 
     @classmethod
     def _read(cls, path: Path) -> Self:
-        try:
-            text = path.read_text(encoding="utf-8")
-        except (OSError, UnicodeDecodeError) as error:
-            reason = error.strerror if isinstance(error, OSError) else "it is not UTF-8 text"
-            remedy = "name another with --config; configs/ contains examples"
-            problem = f"the configuration {path} cannot be read: {reason}"
-            raise ConfigError(problem, expected="a YAML file", remedy=remedy) from error
-        try:
-            loader = yaml.SafeLoader(text)
-            node = loader.get_single_node()
-            values = {} if node is None else loader.construct_document(node)
-        except Exception as error:  # as in `parse_override`
-            mark = getattr(error, "problem_mark", None)
-            where = f"{path}:{mark.line + 1}" if mark else str(path)
-            problem = f"this is not YAML: {getattr(error, 'problem', None) or first_line(error)}"
-            raise ConfigError.at(where, problem, expected="a YAML mapping", remedy="correct the line") from error
-        if not isinstance(values, dict) or not all(isinstance(key, str) for key in values):
+        values, origins = parse_yaml(_read_text(path), lambda line: f"{path}:{line}")
+        if not isinstance(values, dict | None):
             problem = f"{path} is not a mapping of keys to values"
             raise ConfigError(problem, expected="lines such as `seed: 1`", remedy="correct it")
-        origins: dict[KeyPath, str] = {(): str(path)}
-        if node is not None:
-            _record_lines(node, (), str(path), origins, set())
-        return cls(values, origins)
+        return cls(values or {}, {(): str(path), **origins})
 
     def overridden(self, overrides: Sequence[str]) -> Self:
         """Return this configuration with all `key.path=value` overrides merged over it."""
@@ -84,12 +78,12 @@ class YamlConfig:
             key_path, value = parse_override(override)
             mapping = values
             for depth, key in enumerate(key_path[:-1], start=1):
-                parents[key_path[:depth]] = f"{SET}{override}"
+                parents[key_path[:depth]] = _place(override)
                 if not isinstance(mapping.setdefault(key, {}), dict):
                     mapping[key] = {}
                 mapping = mapping[key]
             mapping[key_path[-1]] = value
-            exact[key_path] = f"{SET}{override}"
+            exact[key_path] = _place(override)
         # An override also replaces everything below its key.
         kept = {
             key_path: origin
@@ -114,23 +108,38 @@ def parse_override(override: str) -> tuple[tuple[str, ...], Any]:
     """
     key, equals, text = override.partition("=")
     keys = tuple(key.strip().split("."))
-    where = f"{SET}{override}"
+    where = _place(override)
     if not equals or not all(keys):
         problem = "the key is empty" if equals else "there is no `=`"
         raise ConfigError.at(where, problem, expected="key.path=value, such as trainer.epochs=3")
     if keys[0] == EXTENDS:
         remedy = "name the other file with --config"
         raise ConfigError.at(where, "only a file can extend another", expected="another key", remedy=remedy)
+    return keys, parse_yaml(text, lambda _: where)[0]
+
+
+def _place(override: str) -> str:
+    return f"{SET}{printable(override)}"
+
+
+def _read_text(path: Path) -> str:
+    expected, remedy = "a YAML file", "name another with --config; configs/ contains examples"
     try:
-        return keys, yaml.safe_load(text)
-    except Exception as error:  # PyYAML raises its own errors, and others for a value that contradicts its tag
-        problem = f"the value is not YAML: {first_line(error)}"
-        raise ConfigError.at(where, problem, expected="a YAML value", remedy="quote it") from error
-
-
-def join(key_path: KeyPath) -> str:
-    """Return a key path as --set takes it, such as `trainer.network.filters.0`."""
-    return ".".join(str(key) for key in key_path)
+        with open_regular(path, expected) as file:
+            content = file.read(MAX_FILE_BYTES + 1)
+        if len(content) > MAX_FILE_BYTES:
+            reason = f"it has more than {format_size(MAX_FILE_BYTES)}"
+        elif content.startswith((codecs.BOM_UTF16_LE, codecs.BOM_UTF16_BE)):
+            reason, remedy = "it is UTF-16 text", "save it as UTF-8"
+        else:
+            return content.decode("utf-8-sig")
+    except DataError as error:
+        if not isinstance(error.__cause__, OSError):
+            raise
+        reason = error.__cause__.strerror or str(error.__cause__)
+    except UnicodeDecodeError:
+        reason, remedy = "it is not UTF-8 text", "save it as UTF-8"
+    raise ConfigError(f"the configuration {path} cannot be read: {reason}", expected=expected, remedy=remedy)
 
 
 def merge(lower: dict[str, Any], upper: dict[str, Any]) -> dict[str, Any]:
@@ -155,25 +164,3 @@ def _changes_choice(lower: dict[str, Any], upper: dict[str, Any]) -> bool:
     if USE in upper and upper[USE] != lower.get(USE):
         return True  # without `use`, the lower mapping is for the slot's own component
     return any(choice in upper and choice in lower and upper[choice] != lower[choice] for choice in CHOICES)
-
-
-def _record_lines(node: Any, parent: KeyPath, file: str, origins: dict[KeyPath, str], seen: set[int]) -> None:
-    """Record the line of each key. The target of several aliases is visited once."""
-    if id(node) in seen:
-        return
-    seen.add(id(node))
-    if isinstance(node, yaml.MappingNode):
-        keys: set[str] = set()
-        for key, value in node.value:
-            key_path = (*parent, key.value)
-            line = f"{file}:{key.start_mark.line + 1}"
-            if key.value in keys and key.tag != "tag:yaml.org,2002:merge":
-                problem = f"{join(key_path)} is set twice"
-                raise ConfigError.at(line, problem, expected="each key once", remedy="remove one")
-            keys.add(key.value)
-            origins[key_path] = line
-            _record_lines(value, key_path, file, origins, seen)
-    elif isinstance(node, yaml.SequenceNode):
-        for index, value in enumerate(node.value):
-            origins[(*parent, index)] = f"{file}:{value.start_mark.line + 1}"
-            _record_lines(value, (*parent, index), file, origins, seen)

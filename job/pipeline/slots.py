@@ -13,6 +13,7 @@ from pydantic_core import PydanticCustomError
 
 from components import Component, ComponentConfig, Evaluator, ExampleGen, Pusher, Trainer, Transform, Visualizer
 from components.base.errors import ConfigError, one_line
+from job.signals import Interrupted
 
 SLOTS: dict[str, type[Component[Any]]] = {
     "example_gen": ExampleGen,
@@ -117,7 +118,9 @@ def load_component_class(slot: str, name: str) -> type[Component[Any]]:
         sys.path.insert(0, here)
     try:
         module = importlib.import_module(module_name)
-    except Exception as error:  # a user's module may raise anything when it is imported
+    except Interrupted:
+        raise
+    except BaseException as error:  # a user's module may raise anything when it is imported, such as SystemExit
         problem = f"{module_name} cannot be imported: {one_line(error)}"
         remedy = "check that Python can import the module from this folder"
         raise ConfigError.at(where, problem, expected=expected, remedy=remedy) from error

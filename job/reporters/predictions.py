@@ -14,10 +14,14 @@ from pathlib import Path
 from rich.console import Console
 from rich.markup import escape
 
+from components.base.text import escape_unprintable, printable
 from job.options import PredictionFormat
 
 UNCERTAIN_BELOW = 0.9
 """The table highlights predictions with a lower probability."""
+
+MAX_LABEL_LENGTH = 40
+"""The table cuts longer names of classes."""
 
 
 @dataclass(frozen=True)
@@ -67,24 +71,32 @@ class JsonLinesWriter(PredictionWriter):
 
 
 class CsvWriter(PredictionWriter):
-    """A header, and one line per image; `row` is empty for a file of one image."""
+    """A header, and one line per image, exact except on a terminal; `row` is empty for a file of one image."""
 
     def write_header(self) -> None:
-        names = (f"p_{name}" for name in self._class_names)
+        names = (self._exact(f"p_{name}") for name in self._class_names)
         csv.writer(self._console.file, lineterminator="\n").writerow(["path", "row", "label", "probability", *names])
 
     def write(self, predictions: Iterable[Prediction]) -> None:
         csv.writer(self._console.file, lineterminator="\n").writerows(
-            [one.path, one.row, self._class_names[one.index], one.probability, *one.probabilities]
+            [
+                *(self._exact(str(one.path)), one.row, self._exact(self._class_names[one.index])),
+                *(one.probability, *one.probabilities),
+            ]
             for one in predictions
         )
+
+    def _exact(self, text: str) -> str:
+        if self._console.is_terminal:
+            return escape_unprintable(text)
+        return text.encode("utf-8", "backslashreplace").decode()  # CSV has no escapes, but every text must be UTF-8
 
 
 class TableWriter(PredictionWriter):
     """Aligned columns; the path comes last, because its length varies."""
 
     def __init__(self, class_names: Sequence[str], console: Console) -> None:
-        super().__init__(class_names, console)
+        super().__init__([printable(name, limit=MAX_LABEL_LENGTH) for name in class_names], console)
         self._width = max(len("label"), *map(len, class_names))
 
     def write_header(self) -> None:
@@ -102,7 +114,7 @@ class TableWriter(PredictionWriter):
         probability = self._styled(style, f"{prediction.probability:11.4f}")
         runner_up = f"{self._class_names[second]:>{self._width}}  {prediction.probabilities[second]:.4f}"
         row = "" if prediction.row is None else f"  row {prediction.row}"
-        path = self._styled("", str(prediction.path))
+        path = self._styled("", escape_unprintable(str(prediction.path)))
         return f"{label}  {probability}  {self._styled('dim', runner_up)}  {path}{row}"
 
     def _styled(self, style: str, text: str) -> str:

@@ -32,6 +32,10 @@ class ProgressReporter:
         """Return a context in which predictions can be printed."""
         return nullcontext()
 
+    def warn(self, text: str) -> None:
+        """Print one sentence that the user should not miss."""
+        self._console.print(f"[bold yellow]warning:[/] {escape(text)}", highlight=False, soft_wrap=True)
+
     def skip(self, error: DataError) -> None:
         """Print why an image or a file has no prediction."""
         self.skipped += 1

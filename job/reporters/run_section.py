@@ -7,11 +7,11 @@ from collections.abc import Iterable, Iterator
 from dataclasses import dataclass
 from html import escape
 
-import yaml
-
 from components.artifacts.figures import CARD_RUN_PLACEHOLDER, REPORT_LINKS_PLACEHOLDER, REPORT_RUN_PLACEHOLDER
 from components.base import markdown
+from components.base.text import escape_document
 from components.base.timing import Elapsed
+from job.config.core_schema import dump_yaml
 from job.reporters.tables import OVERHEAD, is_long
 from job.store.records import Duration, RunRecord, remaining_time
 
@@ -60,13 +60,13 @@ def add_run_to_report(page: str, record: RunRecord, *, command: str) -> str:
     reproduce = f'<section id="reproduce">\n<h2>How to reproduce this run</h2>\n{facts}\n</section>'
     cost = "\n".join(['<section id="cost">', "<h2>Time and cost</h2>", *_cost(record), "</section>"])
     page = page.replace(REPORT_LINKS_PLACEHOLDER, REPORT_LINKS, 1)
-    return page.replace(REPORT_RUN_PLACEHOLDER, f"{reproduce}\n{cost}", 1)
+    return escape_document(page.replace(REPORT_RUN_PLACEHOLDER, f"{reproduce}\n{cost}", 1))
 
 
 def add_run_to_card(card: str, record: RunRecord, *, command: str) -> str:
     """Return the model card with the section "The run"; `command` as for `add_run_to_report`."""
     facts = map(_markdown, reproduction_facts(record, command))
-    return card.replace(CARD_RUN_PLACEHOLDER, "\n\n".join(["### The run", *facts]), 1)
+    return escape_document(card.replace(CARD_RUN_PLACEHOLDER, "\n\n".join(["### The run", *facts]), 1))
 
 
 def reproduction_facts(record: RunRecord, command: str) -> Iterator[Fact]:
@@ -85,8 +85,7 @@ def reproduction_facts(record: RunRecord, command: str) -> Iterator[Fact]:
     else:
         yield ("The run was started from Python, with the configuration below.",)
     yield from _outcome(record)
-    settings = yaml.safe_dump(record.config, sort_keys=False, allow_unicode=True, default_flow_style=None, width=100)
-    yield CodeBlock(settings.rstrip(), "yaml", "The configuration with all its defaults")
+    yield CodeBlock(dump_yaml(record.config).rstrip(), "yaml", "The configuration with all its defaults")
     yield FactTable(
         "Fingerprints and digests of the steps",
         "The fingerprint covers everything that decides a result, the digest the result itself (SHA-256)",

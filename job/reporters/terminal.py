@@ -1,12 +1,16 @@
 """Printing on a terminal: lines wrap between words, so that no number or path is broken. Elsewhere nothing wraps."""
 
+import json
+import sys
 from collections.abc import Iterable
+from typing import TextIO
 
 from rich.console import Console
 from rich.markup import escape
 from rich.text import Text
 
 from components.base.errors import JobError
+from components.base.text import escape_unprintable
 
 UNLIMITED_WIDTH = 1000
 LABEL_WIDTH = 13
@@ -21,19 +25,30 @@ def make_console(*, stderr: bool = False) -> Console:
     return console
 
 
+def print_json(value: object, stream: TextIO | None = None) -> None:
+    """Print a value as JSON, in ASCII, on standard output or a stream."""
+    (stream or sys.stdout).write(json.dumps(value, indent=2) + "\n")
+
+
 def print_line(console: Console, text: str | Text, *, style: str = "") -> None:
     """Print a line of markup, or a Text, as it is."""
-    console.print(text, style=style, highlight=False, soft_wrap=True)
+    line = _parse(text) if isinstance(text, str) else text
+    console.print(line, style=style, highlight=False, soft_wrap=True)
 
 
 def print_text(console: Console, head: str, text: str) -> None:
     """Print text in markup after a head; on a terminal it wraps between words, indented below the first word."""
-    _print_pieces(console, Text.from_markup(head), Text.from_markup(text).split(" "), separator=" ")
+    _print_pieces(console, _parse(head), _parse(text).split(" "), separator=" ")
 
 
 def print_parts(console: Console, head: str, parts: Iterable[str]) -> None:
     """Print parts in markup after a head; on a terminal, a part that does not fit starts a new line as a whole."""
-    _print_pieces(console, Text.from_markup(head), map(Text.from_markup, parts), separator="  ")
+    _print_pieces(console, _parse(head), map(_parse, parts), separator="  ")
+
+
+def _parse(markup: str) -> Text:
+    # The escapes have no bracket, so that they neither begin nor end markup.
+    return Text.from_markup(escape_unprintable(markup))
 
 
 def _print_pieces(console: Console, head: Text, pieces: Iterable[Text], separator: str) -> None:

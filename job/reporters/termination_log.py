@@ -10,6 +10,7 @@ from pathlib import Path
 from typing import Any
 
 from components.base.errors import ExitCode, JobError
+from components.base.text import MESSAGE_LIMIT, escape_json, printable
 from job.store.records import RunRecord, outcome_of
 from job.store.runs import Runs
 
@@ -34,11 +35,12 @@ def write_termination_log(
         return
     metrics = (record and record.metrics) or {}
     failed_checks = "; ".join(record.failed_checks()) if record else ""
+    not_blessed = failed_checks and f"the model is not blessed: {failed_checks}"
     message: dict[str, Any] = {
         "outcome": outcome_of(exit_code),
         "exit_code": int(exit_code),
         "step": record.failure.component if record and record.failure else None,
-        "headline": failure.headline if failure else failed_checks and f"the model is not blessed: {failed_checks}",
+        "headline": failure.headline if failure else printable(not_blessed, limit=MESSAGE_LIMIT),
         "remedy": failure.remedy if failure else "",
         "resume": resume,
         "metrics": {name: metrics[name] for name in ("accuracy", "loss", "macro_f1") if name in metrics} or None,
@@ -51,4 +53,4 @@ def write_termination_log(
 
 
 def _encode(message: dict[str, Any]) -> bytes:
-    return json.dumps(message, ensure_ascii=False).encode("utf-8", "replace") + b"\n"
+    return escape_json(json.dumps(message, ensure_ascii=False)).encode() + b"\n"

@@ -6,6 +6,7 @@ from collections.abc import Iterable
 from typing import Any
 
 from components import Component
+from components.base.text import printable
 from components.runtime.libraries import library_version
 from components.runtime.resources import cpu_limit, memory_limit, processor
 from job import __version__
@@ -19,7 +20,7 @@ def describe_environment(components: Iterable[Component[Any]] = ()) -> dict[str,
     libraries = sorted(of_defaults | of_components | {"tensorflow-datasets"})
     return {
         "version": __version__,
-        "revision": os.environ.get("JOB_REVISION"),  # the commit from which an image was built
+        "revision": printable(os.environ.get("JOB_REVISION", "")) or None,  # the commit from which an image was built
         "python": platform.python_version(),
         "platform": platform.platform(),
         "processor": processor(),

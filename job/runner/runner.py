@@ -11,18 +11,18 @@ from components import Artifact, Component, Evaluation, Figures, PushedModel, St
 from components.base.errors import ConfigError, ExitCode, JobError, StorageError, first_line
 from components.base.timing import Elapsed, read_clocks
 from job.config.config import JobConfig
+from job.errors import as_job_error
 from job.pipeline.pipeline import A, flow
 from job.reporters.console import ConsoleReporter
 from job.reporters.listener import RunListener
 from job.reporters.run_section import add_run_to_card, add_run_to_report
 from job.runner.environment import describe_environment
-from job.runner.errors import RUN_ENDING_EXCEPTIONS, as_job_error
 from job.runner.step import StepRun
 from job.signals import Signals
 from job.store.records import Failure, RunRecord, StepRecord, duration_fields, outcome_of, timing_fields
 from job.store.resolve import ArtifactResolver
 from job.store.runs import MODEL_CARD, REPORT, Runs
-from job.store.store import Store
+from job.store.store import SealedArtifact, Store
 from job.tracking.listener import TrackingListener, tracker_factories
 
 
@@ -63,7 +63,7 @@ class Runner:
         self.listener = self.tracking
         self._record: RunRecord | None = None
         self._current: StepRun | None = None
-        self._digests: dict[Path, str] = {}
+        self._sealed: dict[Path, SealedArtifact] = {}
         self._figures: Stored[Figures] | None = None
 
     @property
@@ -88,7 +88,8 @@ class Runner:
 
         A step that fails raises JobError, after the failure is recorded. A run that cannot begin has no record.
         """
-        self._check()
+        with self.signals.interruptible_at_once():
+            self._check()
         environment = describe_environment(self.components.values())
         config = self.config.resolved()
         with ExitStack() as stack:
@@ -102,7 +103,7 @@ class Runner:
                     flow(self._step, self.config.pipeline)
                 self._end(ExitCode.NOT_BLESSED if self.record.blessed is False else ExitCode.SUCCEEDED)
                 self._write_pages()
-            except RUN_ENDING_EXCEPTIONS as error:
+            except BaseException as error:  # a component may raise anything, such as SystemExit
                 failure = as_job_error(error, self.config.root)
                 self._end_with(failure)
                 if failure is error:
@@ -148,9 +149,9 @@ class Runner:
             strict=self.strict,
         )
         self.listener.begin_step(slot)
-        digests = {name: self._digests[stored.directory] for name, stored in inputs.items()}
-        step, sealed = self._current.run(output, inputs, digests, run_id=self.record.run_id, commit=self._commit)
-        self._digests[sealed.directory] = sealed.manifest.digest
+        artifacts = {name: self._sealed[stored.directory] for name, stored in inputs.items()}
+        step, sealed = self._current.run(output, artifacts, run_id=self.record.run_id, commit=self._commit)
+        self._sealed[sealed.directory] = sealed
         self.runs.link(self.record, step)
         artifact = sealed.manifest.artifact
         if fields := result_fields(artifact):

@@ -1,22 +1,24 @@
 """One step of a run: look up the artifact by its fingerprint, run the component if it is missing, seal, publish."""
 
+import shutil
 from collections.abc import Callable
-from contextlib import ExitStack
+from contextlib import ExitStack, nullcontext
 from dataclasses import dataclass, field
 from typing import Any
 
-from components import Artifact, Component, Context, Stored
-from components.base.errors import IntegrityError, JobError
+from components import Artifact, Component, Context
+from components.base.errors import DataError, IntegrityError, JobError, TerminationError
 from components.base.timing import Stopwatch
 from components.runtime.disk import disk_space_guard
-from components.runtime.locks import acquire
+from components.runtime.locks import HeldLock, LockLostError, acquire
 from job.pipeline.slots import import_string
 from job.reporters.listener import RunListener
 from job.signals import Signals
-from job.store.fingerprint import FingerprintInputs, fingerprint_inputs
+from job.store.fingerprint import FingerprintInputs, changes, fingerprint_inputs
+from job.store.manifest import SchemaVersionError
 from job.store.records import StepRecord, timing_fields
 from job.store.resolve import ArtifactResolver, ResolvedArtifact
-from job.store.store import SealedArtifact, Store
+from job.store.store import SealedArtifact, Staging, Store
 
 MAX_REASONS = 4
 """Differences that the reason of a step lists; with another data set nearly everything differs."""
@@ -40,8 +42,7 @@ class StepRun:
     def run(
         self,
         output: type[Artifact],
-        inputs: dict[str, Stored[Any]],
-        digests: dict[str, str],
+        inputs: dict[str, SealedArtifact],
         *,
         run_id: str,
         commit: Callable[[StepRecord], None],
@@ -49,57 +50,64 @@ class StepRun:
         """Return the record of the step and its artifact.
 
         Args:
-            digests: the content digests of `inputs`.
             run_id: reported by runs that wait for the artifact.
             commit: stores the record of the step. It is called while the artifact is locked, so that no other run
                 produces the artifact a second time, and no garbage collection deletes it before it is referenced.
         """
         with self.stopwatch.timed("fingerprint"), self.signals.interruptible():  # a source may read much data
-            key, references = self._fingerprint(digests)
-        inputs = inputs | {name: reference.sealed.stored() for name, reference in references.items()}
-        with ExitStack() as stack:
-            lock = self.store.lock(self.slot, key.fingerprint)
-            with self.stopwatch.timed("waiting"):
-                stack.enter_context(
-                    acquire(lock, owner=run_id, on_wait=self.listener.waiting, check=self.signals.check)
+            key, references = self._fingerprint({name: sealed.manifest.digest for name, sealed in inputs.items()})
+        inputs = inputs | {name: reference.sealed for name, reference in references.items()}
+        while True:
+            with ExitStack() as stack:
+                lock = self.store.lock(self.slot, key.fingerprint)
+                with self.stopwatch.timed("waiting"):
+                    held = stack.enter_context(
+                        acquire(lock, owner=run_id, on_wait=self.listener.waiting, check=self.signals.check)
+                    )
+                try:
+                    with self.stopwatch.timed("look-up"):
+                        found, reason = self._look_up(key, held)
+                    sealed = found or self._produce(key, output, inputs, held)
+                except LockLostError as error:
+                    self.listener.warning(f"{error}; this attempt of the {self.slot} is discarded")
+                    continue
+                published = self._publish(sealed)
+                record = StepRecord(
+                    component=self.slot,
+                    implementation=import_string(type(self.component)),
+                    status="reused" if found else "ran",
+                    reason=reason,
+                    **timing_fields(self.stopwatch),
+                    fingerprint=sealed.manifest.fingerprint,
+                    digest=sealed.manifest.digest,
+                    path=str(sealed.directory),
+                    references={name: reference.record() for name, reference in references.items()},
+                    observations=self._observations,
+                    published=published or None,
                 )
-            with self.stopwatch.timed("look-up"):
-                found, reason = self._look_up(key)
-            sealed = found or self._produce(key, output, inputs)
-            published = self._publish(sealed)
-            record = StepRecord(
-                component=self.slot,
-                implementation=import_string(type(self.component)),
-                status="reused" if found else "ran",
-                reason=reason,
-                **timing_fields(self.stopwatch),
-                fingerprint=sealed.manifest.fingerprint,
-                digest=sealed.manifest.digest,
-                path=str(sealed.directory),
-                references={name: reference.record() for name, reference in references.items()},
-                observations=self._observations,
-                published=published or None,
-            )
-            commit(record)
-        return record, sealed
+                commit(record)
+                return record, sealed
 
     def _fingerprint(self, digests: dict[str, str]) -> tuple[FingerprintInputs, dict[str, ResolvedArtifact]]:
         key = fingerprint_inputs(self.component, digests)
         references = self.resolver.resolve(self.slot, self.component, key)
         if references:
             digests = digests | {name: reference.sealed.manifest.digest for name, reference in references.items()}
-            key = fingerprint_inputs(self.component, digests)
+            key = key.model_copy(update={"inputs": digests})
         return key, references
 
-    def _look_up(self, key: FingerprintInputs) -> tuple[SealedArtifact | None, str]:
+    def _look_up(self, key: FingerprintInputs, held: HeldLock) -> tuple[SealedArtifact | None, str]:
         if not self.use_cache:
             return None, "--no-cache"
         try:
             sealed = self.store.find(self.slot, key.fingerprint)
+        except SchemaVersionError:
+            raise
         except IntegrityError as error:
             if self.strict:
                 remedy = "run it without --strict: it quarantines the artifact and produces it again"
                 raise IntegrityError(error.headline, expected=error.expected, remedy=remedy) from error
+            held.check()  # otherwise another run may have replaced it already
             path = self.store.quarantine(self.slot, key.fingerprint)
             self.listener.warning(f"{error.headline}; expected {error.expected}. Quarantined in {path}.")
             return None, "the sealed artifact is damaged"
@@ -113,28 +121,73 @@ class StepRun:
         return None, "; ".join([*differences[:MAX_REASONS], *([f"{more} more"] if more > 0 else [])])
 
     def _produce(
-        self, key: FingerprintInputs, output: type[Artifact], inputs: dict[str, Stored[Any]]
+        self, key: FingerprintInputs, output: type[Artifact], inputs: dict[str, SealedArtifact], held: HeldLock
     ) -> SealedArtifact:
-        with self.store.staged(self.slot, key.fingerprint) as staging:
-            context = Context(
-                output=staging.files,
-                progress=self.listener,
-                termination=self.signals,
-                checkpoints=staging.checkpoints,
-                fingerprint=key.fingerprint,
-                stopwatch=self.stopwatch,
-                observations=self._observations,
-            )
-            # Inside the staging block, where the last write still fills the disk.
-            with disk_space_guard(staging.files):
-                with self.signals.interruptible():
-                    artifact: Artifact = self.component.run(context, **inputs)
-                if not isinstance(artifact, output):
-                    problem = f"{key.producer.component} returned {type(artifact).__name__}"
-                    expected = f"{output.__name__}, as in its annotation"
-                    raise JobError(problem, expected=expected, remedy="correct the component")
-                with self.stopwatch.timed("sealing"):
-                    return self.store.seal(self.slot, key, artifact, self.listener.warning)
+        # The guard is inside the staging block, where the last write still fills the disk.
+        with self.store.staged(self.slot, key.fingerprint) as staging, disk_space_guard(staging.files):
+            try:
+                artifact = self._run_component(key, output, inputs, staging)
+            except TerminationError:
+                raise
+            except Exception:
+                # A component may raise anything if its data change. Then the change is what a user must know.
+                self._check_unchanged(key, inputs, staging, held)
+                raise
+            with self.stopwatch.timed("sealing"):
+                self._check_unchanged(key, inputs, staging, held)
+                try:
+                    return self.store.seal(staging, key, artifact, self.listener.warning)
+                except OSError:
+                    held.check()  # the run that took the lock deleted the staged files
+                    raise
+
+    def _run_component(
+        self, key: FingerprintInputs, output: type[Artifact], inputs: dict[str, SealedArtifact], staging: Staging
+    ) -> Artifact:
+        context = Context(
+            output=staging.files,
+            progress=self.listener,
+            termination=self.signals,
+            checkpoints=staging.checkpoints,
+            fingerprint=key.fingerprint,
+            stopwatch=self.stopwatch,
+            observations=self._observations,
+        )
+        with self.signals.interruptible():
+            artifact = self.component.run(context, **{name: sealed.stored() for name, sealed in inputs.items()})
+        if not isinstance(artifact, output):
+            problem = f"{key.producer.component} returned {type(artifact).__name__}"
+            expected = f"{output.__name__}, as in its annotation"
+            raise JobError(problem, expected=expected, remedy="correct the component")
+        return artifact
+
+    def _check_unchanged(
+        self, key: FingerprintInputs, inputs: dict[str, SealedArtifact], staging: Staging, held: HeldLock
+    ) -> None:
+        """Check that the step still has its lock, and that what it read is what the fingerprint covers.
+
+        A change that was undone before this check is not detected.
+
+        Raises:
+            LockLostError: if another run took the lock.
+            DataError: if the data or the inputs changed; checkpoints, which may come from them, are deleted.
+        """
+        held.check()
+        try:
+            for sealed in inputs.values():
+                sealed.verify()
+            # A source is hashed again, which may take long. But finished work is sealed if a signal came before.
+            with nullcontext() if self.signals.requested else self.signals.interruptible():
+                changed = changes(key.producer.config, self.component.identity())
+            if changed:
+                raise DataError(
+                    f"the data changed while they were read: {self.slot} {changed[0]}",
+                    expected="the same data from the fingerprint to the end of the step",
+                    remedy="run it again when no other program writes to them; nothing was sealed",
+                )
+        except DataError:
+            shutil.rmtree(staging.checkpoints, ignore_errors=True)
+            raise
 
     def _publish(self, sealed: SealedArtifact) -> str:
         """Publish the artifact, also if it is reused; return where, or an empty text."""

@@ -48,10 +48,10 @@ class FingerprintInputs(Statement):
         same_version = new.version == old.version
         return [
             *([] if same_version else [f"version {old.version} → {new.version}"]),
-            *(f"config {change}" for change in _changes(old.config, new.config)),
+            *(f"config {change}" for change in changes(old.config, new.config)),
             *(f"new {name}" for name in self.inputs if self.inputs[name] != other.inputs.get(name)),
             *(f"no {name}" for name in other.inputs if name not in self.inputs),
-            *(f"library {change}" for change in _changes(other.libraries, self.libraries)),
+            *(f"library {change}" for change in changes(other.libraries, self.libraries)),
             # Another version implies other source code.
             *(["its source code changed"] if same_version and new.source_sha256 != old.source_sha256 else []),
         ]
@@ -72,13 +72,13 @@ def fingerprint_inputs(component: Component[Any], inputs: Mapping[str, str]) -> 
     )
 
 
-def _changes(before: Any, after: Any, path: str = "") -> list[str]:
+def changes(before: Any, after: Any, path: str = "") -> list[str]:
     """Return `key before → after` for each value that differs between two JSON values."""
     if isinstance(before, dict) and isinstance(after, dict):
         return [
             change
             for key in sorted(before.keys() | after.keys())
-            for change in _changes(before.get(key), after.get(key), f"{path}.{key}" if path else key)
+            for change in changes(before.get(key), after.get(key), f"{path}.{key}" if path else key)
         ]
     return [] if before == after else [f"{path} {_short(before)} → {_short(after)}"]
 

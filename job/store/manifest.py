@@ -6,7 +6,7 @@ change that does not change a result therefore does not change any later step.
 """
 
 import stat
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator, Mapping
 from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path, PurePosixPath
 from typing import Annotated, Any, Literal, Self
@@ -26,8 +26,9 @@ from components.artifacts import (
     TransformedExamples,
 )
 from components.base.errors import IntegrityError, JobError, first_line, first_validation_error
-from components.base.hashing import file_sha256, value_sha256
+from components.base.hashing import value_sha256
 from job.store.fingerprint import FingerprintInputs, Producer
+from job.store.hashed_file import HashedFile
 
 MANIFEST = "manifest.json"
 SCHEMA_VERSION = 3
@@ -37,6 +38,10 @@ HASHING_THREADS = 4
 AnyArtifact = Annotated[
     Examples | TransformedExamples | Model | Evaluation | Figures | PushedModel, Field(discriminator="kind")
 ]
+
+
+class SchemaVersionError(IntegrityError):
+    """Another version of the job wrote a manifest. The artifact is not damaged, and must stay where it is."""
 
 
 class FileEntry(Statement):
@@ -88,16 +93,21 @@ class Manifest(Statement):
 
     @classmethod
     def from_bytes(cls, content: bytes, *, where: str) -> Self:
-        """Parse the manifest at the path `where`; raise IntegrityError if it was changed or has another version."""
+        """Parse the manifest at the path `where`.
+
+        Raises:
+            SchemaVersionError: if another version of the job wrote it.
+            IntegrityError: if it was changed.
+        """
         try:
             manifest = cls.model_validate_json(content)
             fingerprint = manifest.fingerprint_inputs.fingerprint
             digest = _content_digest(manifest.files, manifest.artifact.model_dump(mode="json"))
         except ValidationError as error:
             first = error.errors(include_url=False)[0]
-            if first["loc"] == ("schema_version",):
-                raise IntegrityError(
-                    f"{where} has the schema version {first['input']!r}",
+            if first["loc"] == ("schema_version",) and isinstance(first["input"], int):
+                raise SchemaVersionError(
+                    f"{where} has the schema version {first['input']}",
                     expected=f"schema version {SCHEMA_VERSION}, which this version of the job reads",
                     remedy="use the version of the job that wrote it, or another root",
                 ) from error
@@ -119,49 +129,63 @@ class Manifest(Statement):
             raise _invalid(where, f"its artifact names {missing[0]}, its files do not")
         return manifest
 
-    def verify(self, directory: Path) -> None:
-        """Check every file of the artifact in a directory; raise IntegrityError for the first that differs."""
+    def verify(self, directory: Path, known: Mapping[str, HashedFile]) -> dict[str, HashedFile]:
+        """Check every file of the artifact in a directory, and return the files; raise IntegrityError if one differs.
+
+        A file is not hashed again if it has not changed since it was `known`, by its path in the manifest.
+        """
         try:
-            self._verify(directory)
+            return self._verify(directory, known)
         except OSError as error:  # another process deletes it meanwhile
             raise unreadable(error.filename, error, expected="a file of the artifact") from error
 
-    def _verify(self, directory: Path) -> None:
-        entries = {directory / entry.path: entry for entry in self.files}
+    def _verify(self, directory: Path, known: Mapping[str, HashedFile]) -> dict[str, HashedFile]:
+        entries = {entry.path: entry for entry in self.files}
         for path, mode in _walk(directory):
             if not stat.S_ISREG(mode):
                 found = "a link" if stat.S_ISLNK(mode) else "not a regular file"
                 raise damaged(f"{path} is {found}", expected="regular files only")
-            if path not in entries and path != directory / MANIFEST:
+            if path != directory / MANIFEST and path.relative_to(directory).as_posix() not in entries:
                 raise damaged(f"{path} is not in the manifest", expected="no other files")
-        with ThreadPoolExecutor(HASHING_THREADS) as pool:
-            for (path, entry), digest in zip(entries.items(), pool.map(_try_sha256, entries), strict=True):
-                if isinstance(digest, OSError):
-                    expected = f"a file of {entry.size:,} bytes with the SHA-256 {entry.sha256}"
-                    raise unreadable(path, digest, expected=expected)
-                if digest != entry.sha256:
-                    problem = f"{path} has been changed: its SHA-256 is {digest}"
-                    raise damaged(problem, expected=f"{entry.sha256}, of {entry.size:,} bytes")
-                if (size := path.stat().st_size) != entry.size:
-                    stated = f"it states {entry.size:,} bytes for {entry.path}"
-                    raise damaged(f"{directory / MANIFEST} has been changed: {stated}", expected=f"{size:,} bytes")
+        hashed = {}
+        for name, file in _hash_files(directory, entries, known):
+            path, entry = directory / name, entries[name]
+            if isinstance(file, OSError):
+                expected = f"a file of {entry.size:,} bytes with the SHA-256 {entry.sha256}"
+                raise unreadable(path, file, expected=expected)
+            if file.sha256 != entry.sha256:
+                problem = f"{path} has been changed: its SHA-256 is {file.sha256}"
+                raise damaged(problem, expected=f"{entry.sha256}, of {entry.size:,} bytes")
+            if (size := file.status.size) != entry.size:
+                stated = f"it states {entry.size:,} bytes for {entry.path}"
+                raise damaged(f"{directory / MANIFEST} has been changed: {stated}", expected=f"{size:,} bytes")
+            hashed[name] = file
+        return hashed
 
 
-def list_files(directory: Path) -> tuple[FileEntry, ...]:
-    """Return every file below a directory except the manifest, sorted; raise JobError if one is not regular."""
-    paths = []
+def hash_files(directory: Path) -> dict[str, HashedFile]:
+    """Hash every file below a directory except the manifest; raise JobError if one is not regular.
+
+    The result is sorted by the path of the file, relative to the directory.
+    """
+    names = []
     for path, mode in _walk(directory):
         if not stat.S_ISREG(mode):
             expected, remedy = "an artifact of regular files", "correct the component that wrote it"
             raise JobError(f"{path} is neither a regular file nor a folder", expected=expected, remedy=remedy)
         if path != directory / MANIFEST:
-            paths.append(path)
-    with ThreadPoolExecutor(HASHING_THREADS) as pool:
-        digests = pool.map(file_sha256, paths)
-        return tuple(
-            FileEntry(path=path.relative_to(directory).as_posix(), size=path.stat().st_size, sha256=digest)
-            for path, digest in zip(paths, digests, strict=True)
-        )
+            names.append(path.relative_to(directory).as_posix())
+    hashed = {}
+    for name, file in _hash_files(directory, names, {}):
+        if isinstance(file, OSError):
+            raise file
+        hashed[name] = file
+    return hashed
+
+
+def file_entries(hashed: Mapping[str, HashedFile]) -> tuple[FileEntry, ...]:
+    """Return the entries of a manifest for hashed files."""
+    return tuple(FileEntry(path=name, size=file.status.size, sha256=file.sha256) for name, file in hashed.items())
 
 
 def damaged(problem: str, *, expected: str) -> IntegrityError:
@@ -183,11 +207,17 @@ def _invalid(where: str, reason: str) -> IntegrityError:
     return damaged(f"{where} is not a manifest: {reason}", expected="a manifest written by the job")
 
 
-def _try_sha256(path: Path) -> str | OSError:
-    try:
-        return file_sha256(path)
-    except OSError as error:
-        return error
+def _hash_files(
+    directory: Path, names: Iterable[str], known: Mapping[str, HashedFile]
+) -> Iterator[tuple[str, HashedFile | OSError]]:
+    def hash_file(name: str) -> tuple[str, HashedFile | OSError]:
+        try:
+            return name, HashedFile.hash(directory / name, known.get(name))
+        except OSError as error:
+            return name, error
+
+    with ThreadPoolExecutor(HASHING_THREADS) as pool:
+        yield from pool.map(hash_file, names)
 
 
 def _walk(directory: Path) -> Iterator[tuple[Path, int]]:

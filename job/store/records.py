@@ -1,5 +1,7 @@
 """Records: the content of `run.json`, from a run's configuration to its outcome."""
 
+import json
+import re
 from collections.abc import Iterable
 from datetime import datetime
 from typing import Annotated, Any, Literal
@@ -8,6 +10,7 @@ from pydantic import BaseModel, ConfigDict, Field
 
 from components.base.errors import ExitCode
 from components.base.formatting import format_distinct
+from components.base.text import SURROGATES, escape_json
 from components.base.timing import Elapsed, Stopwatch
 
 Outcome = Literal["running", "succeeded", "not_blessed", "failed", "terminated"]
@@ -144,7 +147,7 @@ class RunRecord(RecordPart):
 
     def to_json(self) -> str:
         """Return the record as readable JSON."""
-        return self.model_dump_json(indent=2)
+        return escape_json(self.model_dump_json(indent=2))
 
 
 def describe_check(check: dict[str, Any]) -> str:
@@ -174,6 +177,17 @@ def remaining_time(whole: Duration, parts: Iterable[Duration]) -> Elapsed:
         max(0.0, whole.seconds - sum(part.seconds for part in known)),
         max(0.0, whole.cpu_seconds - sum(part.cpu_seconds for part in known)),
     )
+
+
+def encodable(values: dict[str, Any]) -> dict[str, Any]:
+    r"""Return JSON values with escapes for the bytes in their texts that are not UTF-8, which JSON cannot contain.
+
+    >>> print(encodable({"revision": "\udcff"})["revision"])
+    \udcff
+    """
+    text = json.dumps(values, ensure_ascii=False)
+    encodable: dict[str, Any] = json.loads(re.sub(f"[{SURROGATES}]", lambda found: rf"\\u{ord(found[0]):04x}", text))
+    return encodable
 
 
 def outcome_of(exit_code: ExitCode) -> Outcome:

@@ -23,7 +23,7 @@ from components.base.errors import ConfigError, IntegrityError, StorageError, fi
 from components.io.atomic import replace_link, write_atomically
 from components.runtime.locks import acquire, is_held, try_acquire
 from job.store.file_system import ensure_writable
-from job.store.records import RunRecord, StepRecord
+from job.store.records import RunRecord, StepRecord, encodable
 
 LATEST = "latest"
 RECORD = "run.json"
@@ -49,6 +49,7 @@ class Runs:
 
         In the block the interrupted run is alive, so that no other run continues it too.
         """
+        config = encodable(config)
         newest = next((record for record in self._records(reversed(self.ids())) if record.config == config), None)
         if newest is None or not self._was_interrupted(newest):
             yield None
@@ -74,8 +75,8 @@ class Runs:
             outcome="running",
             exit_code=None,
             started=started.replace(microsecond=0),
-            config=config,
-            environment=environment,
+            config=encodable(config),
+            environment=encodable(environment),
             continues=continues,
         )
         try:
@@ -86,7 +87,7 @@ class Runs:
             raise
         return record
 
-    def alive(self, record: RunRecord) -> AbstractContextManager[None]:
+    def alive(self, record: RunRecord) -> AbstractContextManager[object]:
         """Return a block that marks the run as in progress for other processes."""
         return acquire(self.path(record.run_id) / LOCK)
 

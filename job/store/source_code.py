@@ -1,13 +1,13 @@
 """The source digest of a component: SHA-256 of the code that it uses, found without importing that code."""
 
 import ast
-import hashlib
 import inspect
 import sys
 from functools import cache
 from pathlib import Path
 
 from components.base.errors import ConfigError
+from components.base.hashing import file_sha256, value_sha256
 from job.pipeline.slots import import_string
 
 DATA_SUFFIXES = {".css", ".html", ".j2", ".js"}
@@ -22,23 +22,21 @@ def source_digest(cls: type) -> str:
     Imports are found in the source text, also inside functions. Other packages count by the versions in
     `Component.libraries`.
     """
-    digest = hashlib.sha256()
+    digests: dict[str, str] = {}
     if cls.__module__ == "__main__":
         try:
-            digest.update(inspect.getsource(cls).encode())
+            digests["__main__"] = value_sha256(inspect.getsource(cls))
         except (OSError, TypeError) as error:
             raise _no_source(cls) from error
     modules = find_modules(cls)
     if cls.__module__ not in modules and cls.__module__ != "__main__":
         raise _no_source(cls)
-    for module, path in sorted(modules.items()):
+    for module, path in modules.items():
         files = [path]
         if path.name == "__init__.py":
-            files += sorted(file for file in path.parent.iterdir() if file.suffix in DATA_SUFFIXES)
-        for file in files:
-            digest.update((f"{module}\n" if file == path else f"{module}/{file.name}\n").encode())
-            digest.update(file.read_bytes())
-    return digest.hexdigest()
+            files += (file for file in path.parent.iterdir() if file.suffix in DATA_SUFFIXES)
+        digests |= {f"{module}/{file.name}": file_sha256(file) for file in files}
+    return value_sha256(digests)
 
 
 def _no_source(cls: type) -> ConfigError:

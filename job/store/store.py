@@ -1,7 +1,7 @@
 """The store: artifacts on disk, by fingerprint. No other module decides where they are.
 
 <root>/artifacts/<slot>/<fingerprint>/                       sealed: complete, hashed, immutable
-<root>/artifacts/<slot>/<fingerprint>.partial/files/         in progress
+<root>/artifacts/<slot>/<fingerprint>.partial/files-XXXXXXXX/ in progress
 <root>/artifacts/<slot>/<fingerprint>.partial/checkpoints/   progress of an interrupted attempt, to resume it
 <root>/artifacts/<slot>/<fingerprint>.lock                   exists while a run uses the artifact
 <root>/artifacts/<slot>/<fingerprint>.quarantined-N/         damaged, or different from the sealed artifact
@@ -10,11 +10,12 @@
 
 import os
 import re
+import secrets
 import shutil
 import stat
 from collections.abc import Callable, Iterable, Iterator
 from contextlib import contextmanager, suppress
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from operator import itemgetter
 from pathlib import Path
 from typing import Any, Literal, cast
@@ -22,10 +23,12 @@ from typing import Any, Literal, cast
 from components import Artifact, Stored
 from components.base.errors import ConfigError, IntegrityError, JobError
 from components.io.atomic import flush_tree, rename_durably
+from components.runtime.locks import try_acquire
 from job.pipeline.slots import SLOTS
 from job.store.file_system import check_file_system, ensure_writable
 from job.store.fingerprint import FingerprintInputs
-from job.store.manifest import MANIFEST, Manifest, damaged, list_files, unreadable
+from job.store.hashed_file import HashedFile
+from job.store.manifest import MANIFEST, Manifest, SchemaVersionError, damaged, file_entries, hash_files, unreadable
 
 EntryKind = Literal["sealed", "partial", "lock", "quarantined", "deleting"]
 ENTRY_NAME = re.compile(r"([0-9a-f]{64})(?:\.(partial|lock|quarantined)(?:-\d+)?)?(\.deleting)?", re.ASCII)
@@ -48,22 +51,29 @@ class SealedArtifact:
     slot: str
     manifest: Manifest
     directory: Path
+    hashed: dict[str, HashedFile] = field(default_factory=dict, compare=False, repr=False)
+    """Its files when this process hashed them last."""
 
     def stored(self) -> Stored[Any]:
         """Return the artifact as a component receives it."""
         return Stored(artifact=self.manifest.artifact, directory=self.directory)
 
     def verify(self) -> None:
-        """Check every file; if one is missing, changed or not in the manifest, raise IntegrityError."""
-        self.manifest.verify(self.directory)
+        """Check every file; if one is missing, changed or not in the manifest, raise IntegrityError.
+
+        A file that was hashed before is hashed again only if its status has changed.
+        """
+        self.hashed.update(self.manifest.verify(self.directory, self.hashed))
 
 
 @dataclass(frozen=True)
 class Staging:
-    """The folders of an artifact in progress."""
+    """The folders of one attempt to produce an artifact."""
 
+    slot: str
     files: Path
-    """Becomes the sealed artifact; empty at the beginning."""
+    """Becomes the sealed artifact; empty at the beginning. No other attempt writes to it, even if a run that lost its
+    lock continues."""
     checkpoints: Path
     """Progress of earlier attempts, if it exists."""
 
@@ -140,7 +150,10 @@ class Store:
                 yield self.read(slot, directory)
 
     def closest(self, slot: str, key: FingerprintInputs) -> FingerprintInputs | None:
-        """Return the inputs with the fewest differences from `key`, the newest if several are equal, or None."""
+        """Return the inputs with the fewest differences from `key`, of the same class if possible, or None.
+
+        If several are equal, it is the newest.
+        """
         dated: list[tuple[float, FingerprintInputs]] = []
         for other_slot, directory in self.sealed_directories():
             if other_slot == slot:
@@ -148,27 +161,42 @@ class Store:
                     modified = directory.lstat().st_mtime
                     dated.append((modified, self.read(slot, directory).manifest.fingerprint_inputs))
         dated.sort(key=itemgetter(0), reverse=True)
-        return min((other for _, other in dated), key=lambda other: len(key.differences(other)), default=None)
+        # Another class is a single difference, but what it has in common with this one is not its configuration.
+        return min(
+            (other for _, other in dated),
+            key=lambda other: (other.producer.component != key.producer.component, len(key.differences(other))),
+            default=None,
+        )
 
     @contextmanager
     def staged(self, slot: str, fingerprint: str) -> Iterator[Staging]:
         """Provide the folders to produce an artifact in, and delete its unsealed files before and after the block.
 
-        Checkpoints are kept until the artifact is sealed.
+        Checkpoints are kept until the artifact is sealed. An artifact of another schema version is never replaced:
+        SchemaVersionError.
         """
-        partial, staging = self.partial(slot, fingerprint), self._staging(slot, fingerprint)
-        if staging.files.exists():
-            shutil.rmtree(staging.files)
+        directory, partial = self.directory(slot, fingerprint), self.partial(slot, fingerprint)
+        if os.path.lexists(directory):
+            try:
+                self.read(slot, directory)
+            except SchemaVersionError:
+                raise
+            except IntegrityError:  # sealing quarantines it
+                pass
+        for left in partial.glob("files*"):
+            shutil.rmtree(left, ignore_errors=True)
+        staging = Staging(slot, partial / f"files-{secrets.token_hex(4)}", partial / "checkpoints")
         staging.files.mkdir(parents=True)
         try:
             yield staging
         finally:
             shutil.rmtree(staging.files, ignore_errors=True)
-            if not (staging.checkpoints.is_dir() and any(staging.checkpoints.iterdir())):
-                shutil.rmtree(partial, ignore_errors=True)
+            for folder in (staging.checkpoints, partial):
+                with suppress(OSError):  # missing or, as with checkpoints, not empty
+                    folder.rmdir()
 
     def seal(
-        self, slot: str, key: FingerprintInputs, artifact: Artifact, warn: Callable[[str], None]
+        self, staging: Staging, key: FingerprintInputs, artifact: Artifact, warn: Callable[[str], None]
     ) -> SealedArtifact:
         """Seal the staged files: hash them, write the manifest last, flush everything, and rename once.
 
@@ -179,8 +207,7 @@ class Store:
         Raises:
             JobError: if the artifact names a file that does not exist, or is not a regular file.
         """
-        staging = self._staging(slot, key.fingerprint)
-        files, component = staging.files, key.producer.component
+        slot, files, component = staging.slot, staging.files, key.producer.component
         for name in artifact.file_names():
             if not (files / name).exists():
                 raise JobError(
@@ -188,18 +215,21 @@ class Store:
                     expected="every file that an artifact names below context.output",
                     remedy="correct the component",
                 )
-        manifest = Manifest.create(key, list_files(files), artifact)
+        hashed = hash_files(files)
+        manifest = Manifest.create(key, file_entries(hashed), artifact)
         (files / MANIFEST).write_bytes(manifest.to_bytes())
         flush_tree(files)
         directory = self.directory(slot, key.fingerprint)
         try:
             sealed = self.find(slot, key.fingerprint)
+        except SchemaVersionError:
+            raise
         except IntegrityError:
             self.quarantine(slot, key.fingerprint)
             sealed = None
         if sealed is None:
             rename_durably(files, directory)
-            sealed = SealedArtifact(slot, manifest, directory)
+            sealed = SealedArtifact(slot, manifest, directory, hashed)
         elif sealed.manifest != manifest:
             quarantined = files.rename(self._free_name(directory))
             warn(
@@ -210,11 +240,20 @@ class Store:
         return sealed
 
     def quarantine(self, slot: str, fingerprint: str) -> Path:
-        """Move a sealed directory to a name where no run reads it; return its new path."""
+        """Move a sealed directory to a name where no run reads it; return its new path.
+
+        Checkpoints of later steps are deleted, because they may come from damaged data.
+        """
         directory = self.directory(slot, fingerprint)
         quarantined = directory.rename(self._free_name(directory))
         with suppress(OSError):  # a link without a target
             os.utime(quarantined)  # its age counts from now
+        slots = list(SLOTS)
+        for entry in self.entries():
+            if entry.kind == "partial" and slots.index(entry.slot) > slots.index(slot):
+                with try_acquire(self.lock(entry.slot, entry.fingerprint)) as free:
+                    if free:  # a run at work finds the change of its inputs itself
+                        shutil.rmtree(entry.path / "checkpoints", ignore_errors=True)
         return quarantined
 
     def remove(self, entry: Entry) -> None:
@@ -241,10 +280,6 @@ class Store:
     def lock(self, slot: str, fingerprint: str) -> Path:
         """Return the lock file of an artifact, held while a run searches, produces or deletes it."""
         return self.artifacts / slot / f"{fingerprint}.lock"
-
-    def _staging(self, slot: str, fingerprint: str) -> Staging:
-        partial = self.partial(slot, fingerprint)
-        return Staging(files=partial / "files", checkpoints=partial / "checkpoints")
 
     def _free_name(self, directory: Path) -> Path:
         number = 1

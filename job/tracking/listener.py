@@ -8,7 +8,7 @@ from pathlib import Path
 from components.artifacts import Epoch, Model
 from components.base.errors import ConfigError, one_line
 from components.base.termination import Termination
-from components.base.text import redact
+from components.base.text import MESSAGE_LIMIT, printable
 from components.runtime.libraries import missing_modules
 from job.config.tracking import MlflowConfig, TensorBoardConfig, TrackingConfig
 from job.reporters.listener import RunListener
@@ -88,9 +88,8 @@ class TrackingListener:
         self._epoch = 0
         self._epochs_sent = 0
         # What concerns the reporter alone.
-        self.message, self.warning, self.waiting = reporter.message, reporter.warning, reporter.waiting
-        self.begin_step, self.training_step = reporter.begin_step, reporter.training_step
-        self.end, self.failed = reporter.end, reporter.failed
+        self.waiting, self.begin_step = reporter.waiting, reporter.begin_step
+        self.training_step, self.end, self.failed = reporter.training_step, reporter.end, reporter.failed
 
     @property
     def is_on(self) -> bool:
@@ -105,6 +104,12 @@ class TrackingListener:
             for tracker in self._trackers
         }
 
+    def message(self, text: str) -> None:
+        self._reporter.message(printable(text, limit=MESSAGE_LIMIT))
+
+    def warning(self, text: str) -> None:
+        self._reporter.warning(printable(text, limit=MESSAGE_LIMIT))
+
     def begin(self, record: RunRecord, directory: Path) -> None:
         self._reporter.begin(record, directory)
         run_id = record.continues or record.run_id
@@ -113,7 +118,7 @@ class TrackingListener:
                 tracker = BackgroundTracker(name, create(run_id), queue_size=self._queue_size)
             except Exception as error:  # a broken installation, or a configuration that the tool refuses
                 self._not_created.append(name)
-                self._warn(name, redact(one_line(error)))
+                self._warn(name, one_line(error))
             else:
                 self._trackers.append(tracker)
         self._submit(lambda tracker: tracker.begin(record))
@@ -184,7 +189,7 @@ class TrackingListener:
 
     def _warn(self, name: str, reason: str) -> None:
         self._warned.add(name)
-        self._reporter.warning(
+        self.warning(
             f"{name} stopped tracking; the run is not affected: {reason}; "
             f"fix this before the next run, or remove tracking.{name}"
         )

@@ -13,7 +13,7 @@ from typing import Any, Literal
 from urllib.parse import urlsplit
 
 from components.artifacts import Evaluation, Examples, Figures, Model
-from components.base.text import DATABASES, redact
+from components.base.text import DATABASES, printable
 from job.config.tracking import MlflowConfig
 from job.store.records import RunRecord, StepRecord
 from job.store.store import SealedArtifact
@@ -51,7 +51,7 @@ class MlflowTracker:
     @property
     def redacted_uri(self) -> str:
         """The store's URI without a password."""
-        return redact(self._uri)
+        return printable(self._uri)
 
     def begin(self, record: RunRecord) -> None:
         self._client = open_client(self._uri)

@@ -9,7 +9,7 @@ from threading import Thread
 from typing import Any, Protocol
 
 from components.base.errors import one_line
-from components.base.text import redact
+from components.base.text import MESSAGE_LIMIT, printable
 from job.store.records import RunRecord, StepRecord
 from job.store.store import SealedArtifact
 
@@ -86,7 +86,7 @@ class BackgroundTracker:
             while self.error is None and (call := self._calls.get()) is not None:
                 call(self._tracker)
         except BaseException as error:  # a library may even call sys.exit
-            self.stop(redact(one_line(error)))
+            self.stop(printable(one_line(error), limit=MESSAGE_LIMIT))
         if self.error is not None:
             with suppress(BaseException):
                 self._tracker.abort(self.error)

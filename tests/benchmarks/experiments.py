@@ -65,11 +65,12 @@ def run_variant(name: str, seed: int, root: Path, mnist: Path) -> None:
     variant.change()
     from job.commands.run import run_job
     from job.options import RunOptions
+    from job.signals import Signals
 
     source = ["example_gen.source.kind=idx", f"example_gen.source.path={mnist.resolve()}", "example_gen.seed=0"]
     overrides = [*source, f"seed={seed}", *variant.overrides]
     options = RunOptions(config=preset_path(FAST), overrides=overrides, root=root, until="trainer", as_json=True)
-    sys.exit(run_job(options))
+    sys.exit(run_job(options, Signals()))
 
 
 def measure_variant(name: str, seed: int, scratch: Path, mnist: Path) -> dict[str, float]:

@@ -114,7 +114,7 @@ def corrupt_tfds(folder: Path) -> dict[str, Any]:
     [
         (corrupt_idx, "bytes of data, but has"),
         (corrupt_csv, "holds '-1'"),
-        (corrupt_images, "is not a whole PNG or JPEG image"),
+        (corrupt_images, "is not a whole picture"),
         (missing, "does not exist"),
         (not_prepared, "is not prepared"),
         (corrupt_tfds, "cannot be read"),

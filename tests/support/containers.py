@@ -27,6 +27,9 @@ MAKE_VARIABLES = (
     "DATA",
     "GPU",
     "NETWORK",
+    "ROOT",
+    "OVERLAY",
+    "NAMESPACE",
 )
 """Variables that make passes to a make below it: its own state, and those of our targets."""
 TEST_TAG = "mnist-job:test"

@@ -13,6 +13,7 @@ from numpy.typing import NDArray
 from PIL import Image
 
 from components import Context
+from components.base.progress import NoProgress
 from components.example_gen.sources.base import SourceConfig
 from components.io.splits import ImageSplit
 
@@ -25,14 +26,26 @@ class Loaded:
     class_names: tuple[str, ...]
     train: ImageSplit[np.uint8]
     test: ImageSplit[np.uint8] | None
+    warnings: list[str]
+
+
+class WarningRecorder(NoProgress):
+    """Progress that keeps the warnings."""
+
+    def __init__(self) -> None:
+        self.warnings: list[str] = []
+
+    def warning(self, text: str) -> None:
+        self.warnings.append(text)
 
 
 def load(source: SourceConfig) -> Loaded:
     """Load a source as ExampleGen does, and read its images into memory."""
     with tempfile.TemporaryDirectory() as scratch:
-        dataset = source.load(Context(output=Path(scratch)), Path(scratch))
+        progress = WarningRecorder()
+        dataset = source.load(Context(output=Path(scratch), progress=progress), Path(scratch))
         train, *test = [ImageSplit(np.concatenate([*part.images.chunks()]), part.labels) for part in dataset.parts()]
-        return Loaded(dataset.title, dataset.class_names, train, test[0] if test else None)
+        return Loaded(dataset.title, dataset.class_names, train, test[0] if test else None, progress.warnings)
 
 
 IDX_NAMES = {

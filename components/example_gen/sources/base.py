@@ -10,6 +10,8 @@ from typing import TYPE_CHECKING
 from pydantic import ConfigDict
 
 from components.base.component import ComponentConfig, Context
+from components.base.errors import DataError
+from components.base.text import parse_name
 
 if TYPE_CHECKING:
     from components.io.raw_images import LabelledImages
@@ -26,9 +28,22 @@ class Dataset:
     test: LabelledImages | None
     """The source's test set, if it has one; of the same height and width."""
 
+    def __post_init__(self) -> None:
+        for name in self.class_names:
+            check_class_name(name)
+
     def parts(self) -> list[LabelledImages]:
         """Return the training set and the test set, if there is one."""
         return [self.train] if self.test is None else [self.train, self.test]
+
+
+def check_class_name(name: str) -> None:
+    """Raise DataError for the name of a class that would change what a terminal or the report displays."""
+    try:
+        parse_name(name)
+    except ValueError as error:
+        expected = "classes with names of printable characters"
+        raise DataError(f"a class has no valid name: {error}", expected=expected, remedy="rename the class") from error
 
 
 class SourceConfig(ComponentConfig):

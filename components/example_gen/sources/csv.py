@@ -1,7 +1,8 @@
-"""CSV files in the layout of Kaggle's digit-recognizer: a column `label` and one column per pixel."""
+"""CSV files of images, such as Kaggle's digit-recognizer: a column of labels and one column per pixel."""
 
 from __future__ import annotations
 
+from dataclasses import replace
 from math import isqrt
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Literal
@@ -11,7 +12,8 @@ from pydantic import Field
 from components.base.component import Context
 from components.base.errors import DataError
 from components.base.paths import UserPath
-from components.example_gen.sources.base import Dataset, SourceConfig
+from components.example_gen.sources.base import Dataset
+from components.example_gen.sources.numbered import NumberedSource
 from components.io.files import data_sha256
 
 if TYPE_CHECKING:
@@ -20,8 +22,8 @@ if TYPE_CHECKING:
 PixelCount = Annotated[int, Field(strict=True, ge=1)]
 
 
-class CsvSource(SourceConfig):
-    """One CSV file, or a train and a test file, in the layout of Kaggle's digit-recognizer."""
+class CsvSource(NumberedSource):
+    """One CSV file, or a train and a test file, plain or gzip, with commas, semicolons or tabs."""
 
     kind: Literal["csv"] = "csv"
     """Selects this source."""
@@ -29,19 +31,21 @@ class CsvSource(SourceConfig):
     """The file of all images, or of the training images."""
     test_path: UserPath | None = None
     """The file of labelled test images, if there is one."""
+    label_column: Annotated[int, Field(strict=True)] | Annotated[str, Field(min_length=1)] | None = None
+    """Name of the column of labels, or its index from 0 (-1 for the last); by default `label` or, without a header, the
+    first column."""
+    header: Literal["auto"] | Annotated[bool, Field(strict=True)] = "auto"
+    """Whether the first row names the columns; `auto`: unless it holds numbers."""
     shape: tuple[PixelCount, PixelCount] | None = None
     """Height and width in pixels; by default the images are square."""
-    classes: Annotated[int, Field(strict=True, ge=2, le=256)] = 10
-    """Number of classes: labels are 0 to one less."""
 
     def identity(self) -> dict[str, str]:
-        identity = {"classes": str(self.classes), "shape": str(self.shape)}
-        for name, path in (("train", self.path), ("test", self.test_path)):
-            if path is not None:
-                identity[name] = data_sha256(path, "a CSV file")
-        return identity
+        layout = {key: str(getattr(self, key)) for key in ("shape", "label_column", "header")}
+        files = {"train": self.path} | ({} if self.test_path is None else {"test": self.test_path})
+        return super().identity() | layout | {name: data_sha256(path, "a CSV file") for name, path in files.items()}
 
     def load(self, context: Context, scratch: Path) -> Dataset:
+        self.warn_if_transposed(self.path, context)
         train = self._load_file(self.path, context, scratch / "train")
         test = None if self.test_path is None else self._load_file(self.test_path, context, scratch / "test")
         if test is not None and test.images.pixels != train.images.pixels:
@@ -50,26 +54,27 @@ class CsvSource(SourceConfig):
                 expected="train and test images of one size",
                 remedy="use files of the same data set",
             )
-        return Dataset("CSV images", tuple(map(str, range(self.classes))), train, test)
+        return Dataset("CSV images", self.class_names, train, test)
 
     def _load_file(self, path: Path, context: Context, scratch: Path) -> LabelledImages:
         import numpy as np
 
-        from components.io.csv_images import no_rows, open_csv_images
+        from components.io.csv_images import CsvImages
+        from components.io.csv_layout import detect_layout
         from components.io.raw_images import LabelledImages, spool_images
 
-        csv_images = open_csv_images(path, labelled=True)
-        height, width = self._image_shape(path, len(csv_images.pixel_columns))
+        layout = detect_layout(path, self.header)
+        csv_images = CsvImages(layout, layout.find_label(self.label_column))
+        height, width = self._image_shape(path, csv_images.pixels)
         labels = []
-        # A pixel takes at least two characters.
+        # A pixel takes at least two characters; images of a gzip file may need more.
         with spool_images(scratch, height=height, width=width, needed=path.stat().st_size // 2) as spool:
             for pixels, batch_labels in csv_images.batches():
                 context.termination.check()
                 spool.append(pixels)
                 labels.append(batch_labels)
-        if not labels:
-            raise no_rows(path)
-        return LabelledImages(spool.images(), np.concatenate(labels))
+        images = replace(spool.images(), column_major=self.transpose)
+        return LabelledImages(images, self.to_class_indices(np.concatenate(labels), path))
 
     def _image_shape(self, path: Path, pixels: int) -> tuple[int, int]:
         side = isqrt(pixels)
@@ -78,7 +83,9 @@ class CsvSource(SourceConfig):
             layout = f"{height}x{width}" if self.shape else "square"
             raise DataError(
                 f"{path} has {pixels} pixel columns, which do not make {layout} images",
-                expected=f"{height * width} columns beside `label`" if self.shape else "a square number of columns",
+                expected=f"{height * width} columns beside that of labels"
+                if self.shape
+                else "a square number of columns beside that of labels",
                 remedy="remove columns that are not pixels, or set example_gen.source.shape to [height, width]",
             )
         return height, width

@@ -1,88 +1,115 @@
-"""A folder of the four original MNIST files in IDX format, plain or gzip."""
+"""A folder of IDX files, plain or gzip, as MNIST, Fashion-MNIST and EMNIST are published."""
 
 from __future__ import annotations
 
+import re
+from dataclasses import replace
 from pathlib import Path
-from typing import TYPE_CHECKING, Annotated, Literal
-
-from pydantic import Field
+from typing import TYPE_CHECKING, Literal
 
 from components.base.component import Context
 from components.base.errors import DataError
 from components.base.paths import UserPath
-from components.example_gen.sources.base import Dataset, SourceConfig
+from components.example_gen.sources.base import Dataset
+from components.example_gen.sources.numbered import NumberedSource
 from components.io.files import catch_read_errors, data_sha256
 
 if TYPE_CHECKING:
     from components.io.raw_images import LabelledImages
 
-SPLIT_PREFIXES = {"train": "train", "test": "t10k"}
-DIMENSIONS = {"images": 3, "labels": 1}
+FILE_NAME = re.compile(r"(?:([^.].*?)-)?(train|t10k|test)-(images[-.]idx3|labels[-.]idx1)-ubyte(?:\.gz)?")
+"""Prefix, split, and part with the number of dimensions."""
 FOLDER = (
     "a folder with train-images-idx3-ubyte and train-labels-idx1-ubyte, and for a test set "
-    "t10k-images-idx3-ubyte and t10k-labels-idx1-ubyte, each plain or .gz"
+    "t10k-images-idx3-ubyte and t10k-labels-idx1-ubyte, each plain or .gz; or EMNIST's emnist-letters-train-... "
+    "and emnist-letters-test-..."
 )
 
 
-class IdxSource(SourceConfig):
-    """A folder of the original MNIST files; without the two `t10k` files there is no test set."""
+class IdxSource(NumberedSource):
+    """A folder of the original MNIST files, or of a set of EMNIST; without the two test files there is no test set."""
 
     kind: Literal["idx"] = "idx"
     """Selects this source."""
     path: UserPath
     """The folder."""
-    classes: Annotated[int, Field(strict=True, ge=2, le=256)] = 10
-    """Number of classes: labels are 0 to one less."""
+    prefix: str | None = None
+    """Beginning of the file names, such as `emnist-letters`; by default none or, if there is one only, that one."""
 
     def identity(self) -> dict[str, str]:
-        identity = {}
-        for split in ("train", "test") if self._has_test() else ("train",):
-            for part in DIMENSIONS:
-                identity[f"{split} {part}"] = data_sha256(self._path(split, part), "an IDX file")
-        return identity | {"classes": str(self.classes)}
+        files = self._files()
+        digests = {name: data_sha256(path, "an IDX file") for name, path in files.items()}
+        return digests | super().identity()
 
     def load(self, context: Context, scratch: Path) -> Dataset:
+        files = self._files()
+        self.warn_if_transposed(files["train images"], context)
+        has_test = "test images" in files
         return Dataset(
             title="IDX files",
-            class_names=tuple(map(str, range(self.classes))),
-            train=self._load_split("train", context, scratch),
-            test=self._load_split("test", context, scratch) if self._has_test() else None,
+            class_names=self.class_names,
+            train=self._load_split(files, "train", context, scratch),
+            test=self._load_split(files, "test", context, scratch) if has_test else None,
         )
 
-    def _load_split(self, split: str, context: Context, scratch: Path) -> LabelledImages:
+    def _load_split(self, files: dict[str, Path], split: str, context: Context, scratch: Path) -> LabelledImages:
         import numpy as np
 
         from components.io.idx import locate_idx_images, read_idx_labels
         from components.io.raw_images import LabelledImages
 
-        paths = {part: self._path(split, part) for part in DIMENSIONS}
-        images = locate_idx_images(paths["images"], scratch / split, context.termination)
-        labels = read_idx_labels(paths["labels"])
+        path = files[f"{split} labels"]
+        images = locate_idx_images(files[f"{split} images"], scratch / split, context.termination)
+        if self.transpose:
+            images = replace(images, height=images.width, width=images.height, column_major=True)
+        labels = np.frombuffer(read_idx_labels(path), dtype=np.uint8).astype(np.int64)
         if images.count != len(labels):
             raise DataError(
-                f"{paths['images']} has {images.count} images but {paths['labels']} has {len(labels)} labels",
+                f"{files[f'{split} images']} has {images.count} images but {path} has {len(labels)} labels",
                 expected="one label per image",
                 remedy="download both files again from the same source",
             )
-        return LabelledImages(images, np.frombuffer(labels, dtype=np.uint8).astype(np.int64))
+        return LabelledImages(images, self.to_class_indices(labels, path))
 
-    def _has_test(self) -> bool:
-        # If either file exists, both are required.
-        return any(self._find("test", part) for part in DIMENSIONS)
+    def _files(self) -> dict[str, Path]:
+        """Return the path of each file by split and part, such as "train images"."""
+        sets = self._find_sets()
+        prefix = self._choose_prefix(list(sets))
+        files = sets.get(prefix, {})
+        # If either file of the test set exists, both are required.
+        splits = ["train"] + ["test"] * any(name.startswith("test") for name in files)
+        for split in splits:
+            for part, dimensions in (("images", 3), ("labels", 1)):
+                if f"{split} {part}" not in files:
+                    original = "t10k" if split == "test" and not prefix else split
+                    name = f"{prefix}{'-' * bool(prefix)}{original}-{part}-idx{dimensions}-ubyte"
+                    raise DataError(
+                        f"{self.path} has no {name}, plain or .gz",
+                        expected=FOLDER,
+                        remedy="put the file there, or correct example_gen.source.path",
+                    )
+        return files
 
-    def _path(self, split: str, part: str) -> Path:
-        path = self._find(split, part)
-        if path is None:
-            raise DataError(
-                f"{self.path} has no {SPLIT_PREFIXES[split]}-{part}-idx{DIMENSIONS[part]}-ubyte, plain or .gz",
-                expected=FOLDER,
-                remedy="put the file there, or correct example_gen.source.path",
-            )
-        return path
-
-    def _find(self, split: str, part: str) -> Path | None:
-        prefix, suffix = f"{SPLIT_PREFIXES[split]}-{part}", f"idx{DIMENSIONS[part]}-ubyte"
-        names = [f"{prefix}{separator}{suffix}{ending}" for separator in "-." for ending in ("", ".gz")]
+    def _find_sets(self) -> dict[str, dict[str, Path]]:
+        """Return the files of each prefix; a plain file precedes a compressed one, and `-idx` precedes `.idx`."""
+        sets: dict[str, dict[str, Path]] = {}
         with catch_read_errors(self.path, FOLDER):
-            present = {entry.name for entry in self.path.iterdir()}
-        return next((self.path / name for name in names if name in present), None)
+            for path in sorted(self.path.iterdir()):
+                if match := FILE_NAME.fullmatch(path.name):
+                    prefix, split, part = match.groups(default="")
+                    name = f"{'train' if split == 'train' else 'test'} {part[:6]}"
+                    sets.setdefault(prefix, {}).setdefault(name, path)
+        return sets
+
+    def _choose_prefix(self, prefixes: list[str]) -> str:
+        if self.prefix is not None:
+            return self.prefix.rstrip("-")
+        if "" in prefixes or not prefixes:
+            return ""
+        if len(prefixes) > 1:
+            raise DataError(
+                f"{self.path} has IDX files of {len(prefixes)} data sets: {', '.join(prefixes)}",
+                expected="the files of one data set, or example_gen.source.prefix",
+                remedy=f"set example_gen.source.prefix, such as {prefixes[0]}",
+            )
+        return prefixes[0]

@@ -1,9 +1,7 @@
-"""A folder with one subfolder of PNG or JPEG files per class."""
+"""A folder with one subfolder of pictures per class."""
 
 from __future__ import annotations
 
-import hashlib
-import os
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Literal
 
@@ -11,15 +9,18 @@ from pydantic import Field
 
 from components.base.component import Context
 from components.base.errors import DataError
+from components.base.hashing import value_sha256
 from components.base.paths import UserPath
-from components.example_gen.sources.base import Dataset, SourceConfig
+from components.base.text import is_utf8
+from components.example_gen.sources.base import Dataset, SourceConfig, check_class_name
 from components.io.files import catch_read_errors, data_sha256
-from components.io.pictures import PICTURE_SUFFIXES, read_picture, to_grayscale
+from components.io.picture_folder import SkippedFiles, first_frame_only, is_picture
+from components.io.pictures import PICTURE, read_picture, to_grayscale
 
 if TYPE_CHECKING:
     from components.io.raw_images import LabelledImages
 
-LAYOUT = "a folder with one subfolder of PNG or JPEG files per class"
+LAYOUT = "a folder with one subfolder of pictures per class"
 
 
 class ImageFolderSource(SourceConfig):
@@ -36,21 +37,22 @@ class ImageFolderSource(SourceConfig):
 
     def identity(self) -> dict[str, str]:
         identity = {"size": str(self.size)}
-        for name, root in (("train", self.path), ("test", self.test_path)):
+        for part, root in (("train", self.path), ("test", self.test_path)):
             if root is not None:
-                digest = hashlib.sha256()
-                for class_name, files in list_classes(root).items():
-                    for file in files:
-                        content = data_sha256(file, "a PNG or JPEG file")
-                        digest.update(os.fsencode(f"{class_name}/{file.name}:{content}\n"))
-                identity[name] = digest.hexdigest()
+                # As a list, because the order of classes and files decides labels and rows.
+                digests = [
+                    [name, [[file.name, data_sha256(file, PICTURE)] for file in files]]
+                    for name, files in list_classes(root, SkippedFiles()).items()
+                ]
+                identity[part] = value_sha256(digests)
         return identity
 
     def load(self, context: Context, scratch: Path) -> Dataset:
-        classes = list_classes(self.path)
+        skipped = SkippedFiles()
+        classes = list_classes(self.path, skipped)
         test = None
         if self.test_path is not None:
-            test_classes = list_classes(self.test_path)
+            test_classes = list_classes(self.test_path, skipped)
             if list(test_classes) != list(classes):
                 differing = sorted(set(test_classes) ^ set(classes))
                 raise DataError(
@@ -59,6 +61,8 @@ class ImageFolderSource(SourceConfig):
                     remedy="add the missing class folder, or remove the other one",
                 )
             test = self._load_classes(test_classes, context, scratch / "test")
+        if skipped:
+            context.progress.warning(f"{self.path}: {skipped}")
         return Dataset("image folder", tuple(classes), self._load_classes(classes, context, scratch / "train"), test)
 
     def _load_classes(self, classes: dict[str, list[Path]], context: Context, scratch: Path) -> LabelledImages:
@@ -67,18 +71,27 @@ class ImageFolderSource(SourceConfig):
         from components.io.raw_images import LabelledImages, spool_images
 
         files = [file for files in classes.values() for file in files]
+        animated: list[Path] = []
         with spool_images(scratch, height=self.size, width=self.size, needed=len(files) * self.size**2) as spool:
             for file in files:
                 context.termination.check()
-                spool.append(to_grayscale(read_picture(file), self.size, self.size))
+                picture = read_picture(file)
+                if picture.has_more_frames:
+                    animated.append(file)
+                spool.append(to_grayscale(picture.image, self.size, self.size))
+        if animated:
+            context.progress.warning(first_frame_only(animated))
         labels = np.repeat(np.arange(len(classes), dtype=np.int64), [len(files) for files in classes.values()])
         return LabelledImages(spool.images(), labels)
 
 
-def list_classes(root: Path) -> dict[str, list[Path]]:
-    """Return the image files of each class folder, in a fixed order: numbers by value, then names."""
+def list_classes(root: Path, skipped: SkippedFiles) -> dict[str, list[Path]]:
+    """Return the pictures of each class folder, in a fixed order: numbers by value, then names."""
     with catch_read_errors(root, LAYOUT):
-        folders = [entry for entry in root.iterdir() if entry.is_dir() and not entry.name.startswith(".")]
+        entries = skipped.exclude_system_files(root.iterdir())
+        folders = [entry for entry in entries if entry.is_dir()]
+    for entry in set(entries) - set(folders):
+        skipped.add(entry.name)
     folders.sort(key=lambda folder: (not folder.name.isdecimal(), folder.name.zfill(20), folder.name))
     if len(folders) < 2:
         raise DataError(
@@ -86,15 +99,25 @@ def list_classes(root: Path) -> dict[str, list[Path]]:
             expected=f"{LAYOUT}, at least two classes",
             remedy="put the images of each class into a separate folder",
         )
-    classes = {}
-    for folder in folders:
-        with catch_read_errors(folder, "a folder of PNG or JPEG files"):
-            pictures = (file for file in folder.iterdir() if file.suffix.lower() in PICTURE_SUFFIXES)
-            classes[folder.name] = sorted(file for file in pictures if not file.name.startswith("."))
-        if not classes[folder.name]:
-            raise DataError(
-                f"{folder} has no PNG or JPEG file",
-                expected="at least one image in every class folder",
-                remedy="add images, or remove the folder",
-            )
-    return classes
+    return {folder.name: _list_pictures(folder, skipped) for folder in folders}
+
+
+def _list_pictures(folder: Path, skipped: SkippedFiles) -> list[Path]:
+    check_class_name(folder.name)
+    pictures = []
+    with catch_read_errors(folder, "a folder of pictures"):
+        for entry in skipped.exclude_system_files(folder.iterdir()):
+            if is_picture(entry.name) and not entry.is_dir():
+                pictures.append(entry)
+            else:
+                skipped.add(entry.name)
+    if not_text := next((file for file in pictures if not is_utf8(file.name)), None):
+        expected = "file names in UTF-8, which identify the data"
+        raise DataError(f"the name of {not_text} is not UTF-8", expected=expected, remedy="rename the file")
+    if not pictures:
+        raise DataError(
+            f"{folder} has no picture",
+            expected="at least one image in every class folder",
+            remedy="add images, or remove the folder",
+        )
+    return pictures

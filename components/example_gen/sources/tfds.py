@@ -2,11 +2,9 @@
 
 from __future__ import annotations
 
-import contextlib
 import difflib
-import io
-import logging
 import os
+import re
 from collections.abc import Iterator
 from importlib.metadata import version
 from pathlib import Path
@@ -17,13 +15,15 @@ from pydantic import Field
 from components.base.component import Context
 from components.base.errors import ConfigError, DataError, first_line
 from components.base.paths import UserPath, require_path
-from components.base.progress import Progress
 from components.example_gen.sources.base import Dataset, SourceConfig
+from components.example_gen.sources.download import MAX_SILENT_SECONDS, download_and_prepare
 from components.io.files import data_sha256
-from components.runtime.disk import disk_full_error, is_disk_full
 
 if TYPE_CHECKING:
     from components.io.raw_images import LabelledImages
+
+OPERATION_NAMES = re.compile(r"^\{\{.*?\}\} | \[Op:.*")
+"""What TensorFlow writes around the message of an error."""
 
 
 class TfdsSource(SourceConfig):
@@ -60,7 +60,7 @@ class TfdsSource(SourceConfig):
         builder = self._builder()
         class_names = self._class_names(builder)
         if not builder.is_prepared():
-            self._prepare(builder, context.progress)
+            self._prepare(builder, context)
         if "train" not in builder.info.splits:
             raise DataError(
                 f"`{self.name}` has no split named train, only {', '.join(builder.info.splits)}",
@@ -97,7 +97,7 @@ class TfdsSource(SourceConfig):
                 remedy="correct example_gen.source.name",
             ) from error
         except Exception as error:  # a damaged description raises various errors
-            raise self._damaged(error) from error
+            raise self._damaged(self._folder(), first_line(error)) from error
         if builder.info.file_format != tfds.core.FileFormat.TFRECORD:
             raise ConfigError(
                 f"the prepared `{self.name}` in {self._folder()} is stored as {builder.info.file_format.value}",
@@ -112,42 +112,23 @@ class TfdsSource(SourceConfig):
             )
         return builder
 
-    def _damaged(self, error: Exception) -> DataError:
+    def _damaged(self, path: Path, reason: str) -> DataError:
         return DataError(
-            f"the prepared `{self.name}` in {self._folder()} cannot be read: {first_line(error)}",
+            f"the prepared `{self.name}` cannot be read: {path}: {reason}",
             expected="the files that tensorflow-datasets wrote",
-            remedy="remove that folder, so that the data set is prepared again",
+            remedy=f"restore them, or remove {self._folder()}, so that the data set is prepared again",
         )
 
-    def _prepare(self, builder: Any, progress: Progress) -> None:
-        import tensorflow_datasets as tfds
-
+    def _prepare(self, builder: Any, context: Context) -> None:
         if not self.download:
             raise DataError(
                 f"`{self.name}` is not prepared in {builder.data_path.parent.parent}, and download is false",
                 expected="a prepared data set, or permission to download it",
                 remedy="set example_gen.source.download: true, or data_dir to the folder of the prepared data set",
             )
-        progress.message(f"downloading {self.name} to {builder.data_path} (without a network, this fails in minutes)")
-        logging.getLogger("urllib3").setLevel(logging.ERROR)
-        try:
-            # Google's mirror of prepared data sets would be a second way to get the same data, and to fail.
-            with contextlib.redirect_stdout(io.StringIO()):
-                builder.download_and_prepare(download_config=tfds.download.DownloadConfig(try_download_gcs=False))
-        except Exception as error:  # the network, the server, the archive and the disk raise various errors
-            if is_disk_full(error, self._folder()):
-                raise disk_full_error(self._folder()) from error
-            if isinstance(error, PermissionError):
-                raise DataError(
-                    f"no permission to write {error.filename}",
-                    expected="a writable folder to prepare the data set in",
-                    remedy="set example_gen.source.data_dir to a writable folder",
-                ) from error
-            raise DataError(
-                f"`{self.name}` could not be downloaded and prepared: {first_line(error)}",
-                expected="a reachable server with the original files",
-                remedy="check the network and run the same command again, or set data_dir to a prepared copy",
-            ) from error
+        limit = f"without a network, this fails after {MAX_SILENT_SECONDS:.0f} s"
+        context.progress.message(f"downloading {self.name} to {builder.data_path} ({limit})")
+        download_and_prepare(builder, self.name, context)
 
     def _class_names(self, builder: Any) -> tuple[str, ...]:
         import tensorflow_datasets as tfds
@@ -181,6 +162,8 @@ class TfdsSource(SourceConfig):
                 context.termination.check()
                 spool.append(batch_images)
                 labels.append(batch_labels.astype(np.int64))
+        if sum(map(len, labels)) != count:
+            self._check_files(builder.info.splits[split])
         return LabelledImages(spool.images(), np.concatenate(labels))
 
     def _batches(self, builder: Any, split: str, *, shape: tuple[int, int]) -> Iterator[Any]:
@@ -210,5 +193,23 @@ class TfdsSource(SourceConfig):
         try:
             files = [str(path) for path in builder.info.splits[split].filepaths]
             yield from tf.data.TFRecordDataset(files).batch(1024).map(decode).as_numpy_iterator()
-        except Exception as error:  # a missing shard or a damaged record raises various errors
-            raise self._damaged(error) from error
+        except Exception as error:  # a missing file, a damaged record or a damaged image raises various errors
+            self._check_files(builder.info.splits[split])
+            raise self._damaged(self._folder(), _reason(error)) from error
+
+    def _check_files(self, split: Any) -> None:
+        """Raise DataError for the first file of a split that is damaged or incomplete, by reading each one alone."""
+        import tensorflow as tf
+
+        for path, expected in zip(split.filepaths, split.shard_lengths, strict=True):
+            try:
+                count = sum(len(records) for records in tf.data.TFRecordDataset(str(path)).batch(1024))
+            except tf.errors.OpError as error:
+                raise self._damaged(path, _reason(error)) from error
+            if count != expected:
+                raise self._damaged(path, f"it has {count:,} records, and its description states {expected:,}")
+
+
+def _reason(error: Exception) -> str:
+    """Return the first line of an error's message without the names of TensorFlow's operations."""
+    return OPERATION_NAMES.sub("", first_line(error))

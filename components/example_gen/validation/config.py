@@ -2,16 +2,11 @@
 
 from typing import Annotated, Literal
 
-from pydantic import BeforeValidator, Field, WithJsonSchema
+from pydantic import Field
 
 from components.base.component import ComponentConfig
 
-CheckLevel = Annotated[
-    Literal["off", "note", "warning", "error"],
-    BeforeValidator(lambda value: "off" if value is False else value),
-    # YAML 1.1 (PyYAML) reads `off` as false; YAML 1.2 (many editors) reads it as a string.
-    WithJsonSchema({"enum": ["off", "note", "warning", "error", False]}),
-]
+CheckLevel = Literal["off", "note", "warning", "error"]
 """`off`: not checked; `note`: stated in the manifest; `warning`: also printed; `error`: also ends the run."""
 
 DistanceLimit = Annotated[float, Field(strict=True, ge=0, le=1)]

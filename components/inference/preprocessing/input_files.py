@@ -6,33 +6,37 @@ from pathlib import Path
 from typing import Literal
 
 from components.base.errors import DataError
-from components.io.csv_images import open_text
-from components.io.files import catch_read_errors, open_regular
-from components.io.idx import GZIP_MAGIC, UNSIGNED_BYTES, open_idx
-from components.io.pictures import PICTURE_SUFFIXES
+from components.io.csv_layout import detect_layout, open_text
+from components.io.files import catch_read_errors, open_decompressed
+from components.io.idx import UNSIGNED_BYTES, open_idx
+from components.io.picture_folder import SkippedFiles, is_picture
 
-PNG_MAGIC, JPEG_MAGIC = b"\x89PNG", b"\xff\xd8"
+CSV_SUFFIXES = (".csv", ".csv.gz")
+PICTURE_MAGIC = (b"\x89PNG", b"\xff\xd8", b"BM", b"GIF8", b"II*\0", b"MM\0*", b"RIFF")
+"""First bytes of PNG, JPEG, BMP, GIF, TIFF (twice) and WebP."""
 IDX_IMAGE_SUFFIXES = ("idx3-ubyte", "idx3-ubyte.gz")
 READABLE_INPUTS = (
-    "a PNG or JPEG file, an IDX file of images (plain or .gz), a .csv file of pixels, or a folder of such images"
+    "a picture (PNG, JPEG, BMP, GIF, TIFF or WebP), an IDX file of images or a CSV file of pixels (plain or .gz), "
+    "or a folder of images"
 )
 
 
 def file_format(path: Path) -> Literal["picture", "idx", "csv"]:
     """Detect the format of a file from its first bytes and its name, or raise DataError."""
-    with open_regular(path, READABLE_INPUTS) as file, catch_read_errors(path, READABLE_INPUTS):
-        magic = file.read(4)
-    if magic.startswith((UNSIGNED_BYTES, GZIP_MAGIC)) or path.name.endswith(IDX_IMAGE_SUFFIXES):
-        return "idx"
-    if magic.startswith((PNG_MAGIC, JPEG_MAGIC)) or path.suffix.lower() in PICTURE_SUFFIXES:
-        return "picture"
-    if path.suffix.lower() == ".csv":
+    name = path.name.lower()
+    if name.endswith(CSV_SUFFIXES):
         return "csv"
+    with open_decompressed(path, READABLE_INPUTS) as file, catch_read_errors(path, READABLE_INPUTS):
+        magic = file.read(4)
+    if magic.startswith(UNSIGNED_BYTES) or name.endswith(IDX_IMAGE_SUFFIXES):
+        return "idx"
+    if magic.startswith(PICTURE_MAGIC) or is_picture(name):
+        return "picture"
     raise DataError(f"{path} has an unsupported format", expected=READABLE_INPUTS, remedy="convert or remove it")
 
 
-def find_files(path: Path) -> list[Path | DataError]:
-    """Return the PNG, JPEG and IDX files below a folder, sorted by name; a file is returned as it is.
+def find_files(path: Path, skipped: SkippedFiles) -> list[Path | DataError]:
+    """Return the pictures and IDX files below a folder, sorted by name; a file is returned as it is.
 
     CSV files in folders are skipped, because folders of images often contain a CSV file about them; name a CSV file
     itself to read it. Links to folders are not followed. A subfolder that cannot be read has an error in the list.
@@ -52,14 +56,15 @@ def find_files(path: Path) -> list[Path | DataError]:
         if not path.is_dir():
             return [path]
         for folder, subfolders, names in os.walk(path, onerror=add_error):
-            subfolders[:] = sorted(name for name in subfolders if not name.startswith("."))
-            for name in sorted(names):
-                is_image = Path(name).suffix.lower() in PICTURE_SUFFIXES or name.endswith(IDX_IMAGE_SUFFIXES)
-                if is_image and not name.startswith("."):
-                    found.append(Path(folder, name))
+            subfolders[:] = [entry.name for entry in skipped.exclude_system_files(map(Path, subfolders))]
+            for entry in skipped.exclude_system_files(Path(folder, name) for name in names):
+                if is_picture(entry.name) or entry.name.endswith(IDX_IMAGE_SUFFIXES):
+                    found.append(entry)
+                else:
+                    skipped.add(entry.name)
     if not found:
         raise DataError(
-            f"{path} has no PNG, JPEG or IDX file of images",
+            f"{path} has no picture or IDX file of images",
             expected=READABLE_INPUTS,
             remedy="add images, or name another folder",
         )
@@ -73,13 +78,14 @@ def count_images(files: Iterable[Path]) -> int:
 
 def _count(path: Path) -> int:
     try:
-        format_ = "picture" if path.suffix.lower() in PICTURE_SUFFIXES else file_format(path)
+        format_ = "picture" if is_picture(path.name) else file_format(path)
         if format_ == "idx":
             with open_idx(path, dimensions=3) as idx:
                 return max(1, idx.shape[0])
         if format_ == "csv":
+            header = detect_layout(path).lines_before_data
             with open_text(path, errors="replace") as file:
-                return max(1, sum(1 for _ in file) - 1)
+                return max(1, sum(1 for _ in file) - header)
     except (DataError, OSError):
         pass  # reported when the file is read
     return 1

@@ -1,7 +1,7 @@
 """Read images from files and preprocess them for a network."""
 
 from collections.abc import Callable, Iterator
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from math import isqrt
 from pathlib import Path
 
@@ -12,7 +12,8 @@ from PIL import Image
 from components.base.errors import DataError
 from components.inference.preprocessing.input_files import READABLE_INPUTS, file_format
 from components.inference.preprocessing.normalize import MAX_SIDE_PIXELS, is_bright_on_dark
-from components.io.csv_images import LABEL_COLUMN, no_rows, open_csv_images
+from components.io.csv_images import CsvImages
+from components.io.csv_layout import LABEL_COLUMN, CsvLayout, detect_layout
 from components.io.idx import open_idx
 from components.io.pictures import read_picture
 
@@ -36,6 +37,8 @@ class InputImage:
     """The upright image of the file: [height, width] or [height, width, 3]; large pictures are reduced."""
     network_input: NDArray[np.uint8]
     """The preprocessed image: [height, width]."""
+    has_more_frames: bool = False
+    """Whether the picture has further frames, which are not read."""
 
 
 @dataclass(frozen=True)
@@ -57,14 +60,16 @@ class InputReader:
 
     def _read_picture(self, path: Path) -> Iterator[InputImage | DataError]:
         max_side = max(2 * MAX_SIDE_PIXELS, self.height, self.width)
-        picture = read_picture(path, min_side=max_side)
+        read = read_picture(path, min_side=max_side)
+        picture = read.image
         if picture.size == (self.width, self.height):
             gray = np.asarray(picture.convert("L"))
             if is_bright_on_dark(gray[None])[0]:
-                yield InputImage(path, None, gray, gray)
+                yield InputImage(path, None, gray, gray, read.has_more_frames)
                 return
         picture.thumbnail((max_side, max_side), Image.Resampling.BOX)
-        yield self._preprocess(path, None, np.asarray(picture))
+        image = self._preprocess(path, None, np.asarray(picture))
+        yield image if isinstance(image, DataError) else replace(image, has_more_frames=read.has_more_frames)
 
     def _read_idx(self, path: Path) -> Iterator[InputImage | DataError]:
         with open_idx(path, dimensions=3) as idx:
@@ -81,18 +86,26 @@ class InputReader:
                 row += count
 
     def _read_csv(self, path: Path) -> Iterator[InputImage | DataError]:
-        csv_images = open_csv_images(path, labelled=False)
-        height, width = self._csv_shape(path, len(csv_images.pixel_columns))
+        layout = detect_layout(path)
+        csv_images = CsvImages(layout, self._find_label(layout))
+        height, width = self._csv_shape(path, csv_images.pixels)
         row = 0
         try:
             for pixels, _ in csv_images.batches():
                 yield from self._preprocess_rows(path, row, pixels.reshape(-1, height, width))
                 row += len(pixels)
         except DataError as error:
+            if not row:
+                raise
             headline = f"{error.headline}; the images from row {row} on are skipped"
             raise DataError(headline, expected=error.expected, remedy=error.remedy) from error
-        if not row:
-            raise no_rows(path)
+
+    def _find_label(self, layout: CsvLayout) -> int | None:
+        """Return the index of the column of labels; None if all columns are pixels, by their number."""
+        columns = len(layout.columns)
+        if columns == self.height * self.width or isqrt(columns) ** 2 == columns:
+            return None
+        return layout.guess_label()
 
     def _csv_shape(self, path: Path, pixels: int) -> tuple[int, int]:
         if pixels == self.height * self.width:

@@ -1,14 +1,15 @@
 """The `.keras` file: Keras loads it in safe mode, without code of this project, and it takes raw images."""
 
 import json
-import re
 import zipfile
 from pathlib import Path
 from typing import Any
 
 from components.artifacts import GraphOperation
 from components.inference.averaging import average_over_shifts_keras
+from components.inference.predictor import AVERAGED_LAYER
 from components.inference.transform_graph import apply_keras
+from components.trainer.export.keras_config import make_portable
 from components.trainer.export.serving_model import INPUT, PROBABILITIES, Outputs, RawImages, ServingModel, copy_network
 
 TITLE = "Keras file"
@@ -17,22 +18,16 @@ ZIP_EPOCH = (1980, 1, 1, 0, 0, 0)
 """The earliest time that a ZIP archive can state."""
 MEMBER_MODE = 0o644 << 16
 """The permissions of a member, in the bits where ZIP stores them."""
-SHARED_OBJECT = re.compile(r'(?<="shared_object_id": )\d+', re.ASCII)
 
 
 def write(model: ServingModel, path: Path, images: RawImages) -> None:  # noqa: ARG001
     """Write a `.keras` file that consists of Keras's own layers: transform graph, network, averaging.
 
     The model is not compiled, because its learning-rate schedule is code of this project. Equal networks give equal
-    bytes: the time of saving, which Keras and ZIP record, is fixed, and the identifiers of objects that layers share,
-    which are memory addresses, become consecutive numbers.
+    bytes: the time of saving, which Keras and ZIP record, is fixed.
     """
-    import keras
-
-    inputs, scaled = keras_inputs(model.graph, model.image_size)
-    probabilities = average_over_shifts_keras(copy_network(model.network), scaled, shift=model.test_time_shift)
     draft = path.with_name(f"draft-{path.name}")
-    keras.Model(inputs, probabilities, name="digit_reader").save(draft)
+    _raw_model(model).save(draft)
     with zipfile.ZipFile(draft) as saved, zipfile.ZipFile(path, "w") as archive:
         for name in sorted(saved.namelist()):
             content = saved.read(name)
@@ -40,7 +35,7 @@ def write(model: ServingModel, path: Path, images: RawImages) -> None:  # noqa: 
                 metadata = json.loads(content) | {"date_saved": "1980-01-01@00:00:00"}
                 content = json.dumps(metadata, sort_keys=True).encode()
             if name == "config.json":
-                content = _renumber_shared_objects(content.decode()).encode()
+                content = json.dumps(make_portable(json.loads(content))).encode()
             member = zipfile.ZipInfo(name, ZIP_EPOCH)
             member.external_attr = MEMBER_MODE
             archive.writestr(member, content)
@@ -66,6 +61,14 @@ def keras_inputs(graph: tuple[GraphOperation, ...], image_size: tuple[int, ...])
     return images, apply_keras(graph, images)
 
 
-def _renumber_shared_objects(config: str) -> str:
-    order = list(dict.fromkeys(SHARED_OBJECT.findall(config)))
-    return SHARED_OBJECT.sub(lambda found: str(order.index(found[0])), config)
+def _raw_model(model: ServingModel) -> Any:
+    """Return a keras.Sequential of raw images. Releases disagree on how a functional model states its only input."""
+    import keras
+
+    images, scaled = keras_inputs(model.graph, model.image_size)
+    network = copy_network(model.network)
+    if model.test_time_shift:
+        inputs = keras.Input(scaled.shape[1:], name="scaled")
+        averages = average_over_shifts_keras(network, inputs, shift=model.test_time_shift)
+        network = keras.Model([inputs], [averages], name=AVERAGED_LAYER)
+    return keras.Sequential([*keras.Model(images, scaled).layers, network], name="digit_reader")

@@ -1,6 +1,7 @@
 """The figures of a run as PNG files, drawn with matplotlib."""
 
 from collections.abc import Callable, Iterator, Sequence
+from functools import partial
 from typing import Any
 
 import numpy as np
@@ -10,12 +11,16 @@ from matplotlib.ticker import MaxNLocator, PercentFormatter
 
 from components import artifacts
 from components.artifacts import Examples, Model
+from components.base.text import printable
 from components.visualizer.figure_data import ConfidentMistakes, ConfusionMatrix, FeatureMaps, learning_curves
 from components.visualizer.plots.style import BLUE, FAINT, GREEN, INK, ORANGE, VERMILION, new_figure, set_title
 from components.visualizer.report_data import ReportData
 
 COLUMNS = 8
 """Images side by side in a figure."""
+MAX_LABEL_LENGTH = 24
+MAX_SHORT_LABEL_LENGTH = 11
+"""Longer names of classes are cut: on an axis, and two of them above an image."""
 NO_TICKS: dict[str, Any] = {"xticks": (), "yticks": ()}
 """For axes of images: matplotlib lays out even invisible ticks, which would take most of the drawing time."""
 
@@ -128,7 +133,8 @@ def draw_feature_maps(feature_maps: FeatureMaps) -> Figure:
     picture = left.subplots()
     picture.imshow(image.image[..., 0], cmap="gray", vmin=0, vmax=1)
     picture.set_axis_off()
-    picture.set_title(f"input: {image.class_name}", loc="center", fontsize=10, fontweight="normal")
+    name = printable(image.class_name, limit=MAX_LABEL_LENGTH)
+    picture.set_title(f"input: {name}", loc="center", fontsize=10, fontweight="normal")
     limit = float(np.abs(maps).max()) or 1.0
     grid = right.subplots(rows, COLUMNS, squeeze=False, subplot_kw=NO_TICKS)
     for number, axes in enumerate(grid.flat):
@@ -157,7 +163,7 @@ def draw_class_distribution(examples: Examples) -> Figure:
         panel.locator_params(axis="y", nbins=4)
     _label_classes(panels[-1].set_xticks, examples.class_names, max_labels=60, rotate=True)
     panels[-1].set_xlabel("class")
-    set_title(figure, "Images of each class", examples.source.title)
+    set_title(figure, "Images of each class", printable(examples.source.title, limit=80))
     return figure
 
 
@@ -169,6 +175,7 @@ def draw_mistakes(mistakes: ConfidentMistakes) -> Figure:
     axes.set_axis_off()
     if not mistakes.shown:
         figure.text(0.5, 0.4, f"none in {mistakes.image_count:,} test images", ha="center", fontsize=12)
+    label = partial(printable, limit=MAX_SHORT_LABEL_LENGTH)
     for place, mistake in enumerate(mistakes.shown):
         height, width = mistake.image.shape[:2]
         gap, label_height = 0.12 * width, 0.42 * height
@@ -179,7 +186,7 @@ def draw_mistakes(mistakes: ConfidentMistakes) -> Figure:
         )
         axes.text(
             left + width / 2, top,
-            f"{mistake.class_name} → {mistake.predicted}\n{mistake.confidence:.1%} confident",
+            f"{label(mistake.class_name)} → {label(mistake.predicted)}\n{mistake.confidence:.1%} confident",
             ha="center", va="bottom", fontsize=8.5, color=VERMILION,
         )  # fmt: skip
         axes.set(xlim=(0, COLUMNS * (width + gap)), ylim=(rows * (height + label_height), 0))  # imshow changes them
@@ -203,5 +210,6 @@ def _label_classes(
     Class n is at n + `offset`. Names of more than three characters are rotated if `rotate` is set.
     """
     shown = range(0, len(names), max(1, -(-len(names) // max_labels)))
+    labels = [printable(names[label], limit=MAX_LABEL_LENGTH) for label in shown]
     rotation = 90 if rotate and max(map(len, names)) > 3 else 0
-    set_ticks([label + offset for label in shown], [names[label] for label in shown], rotation=rotation)
+    set_ticks([label + offset for label in shown], labels, rotation=rotation)

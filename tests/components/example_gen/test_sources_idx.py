@@ -1,12 +1,10 @@
 """The IDX source: the four MNIST files, plain or gzip, and invalid files."""
 
 import gzip
-import os
 import struct
-import tempfile
-from collections.abc import Callable, Iterator
-from contextlib import contextmanager
+from collections.abc import Callable
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 import pytest
@@ -14,6 +12,7 @@ import pytest
 from components.base.errors import DataError
 from components.example_gen.sources import IdxSource
 from tests.support.data import load, squares, write_idx, write_idx_folder
+from tests.support.users import folder_for_all, ordinary_user
 
 TRAIN_IMAGES, TRAIN_LABELS = "train-images-idx3-ubyte", "train-labels-idx1-ubyte"
 IMAGES_MAGIC = b"\0\0\x08\x03"
@@ -40,6 +39,82 @@ def test_finds_file_names_with_a_dot(tmp_path: Path) -> None:
     for name in (TRAIN_IMAGES, TRAIN_LABELS):
         (tmp_path / name).rename(tmp_path / name.replace("-idx", ".idx"))
     assert len(load(IdxSource(path=tmp_path)).train) == 30
+
+
+def write_emnist(folder: Path, name: str = "emnist-letters", *, gz: bool = False) -> Path:
+    """Write the four files of an EMNIST set: images transposed, labels from 1."""
+    folder.mkdir(exist_ok=True)
+    for split, count, seed in (("train", 52, 0), ("test", 26, 1)):
+        images, labels = squares(count, classes=26, seed=seed)
+        ending = ".gz" if gz else ""
+        write_idx(folder / f"{name}-{split}-images-idx3-ubyte{ending}", images.transpose(0, 2, 1))
+        write_idx(folder / f"{name}-{split}-labels-idx1-ubyte{ending}", labels + 1)
+    return folder
+
+
+@pytest.mark.parametrize("gz", [False, True])
+def test_reads_letters_of_emnist(tmp_path: Path, gz: bool) -> None:
+    source = IdxSource(path=write_emnist(tmp_path, gz=gz), classes=26, first_label=1, transpose=True)
+    dataset = load(source)
+    assert dataset.class_names == tuple(str(number) for number in range(1, 27))
+    assert dataset.test is not None
+    for split, count, seed in ((dataset.train, 52, 0), (dataset.test, 26, 1)):
+        images, labels = squares(count, classes=26, seed=seed)
+        np.testing.assert_array_equal(split.images, images)
+        np.testing.assert_array_equal(split.labels, labels)
+
+
+def test_transposed_images_may_be_wide(tmp_path: Path) -> None:
+    stored = np.arange(200 * 6).astype(np.uint8).reshape(200, 2, 3)
+    write_idx_folder(tmp_path, test=0)
+    write_idx(tmp_path / TRAIN_IMAGES, stored)
+    images = load(IdxSource(path=tmp_path, transpose=True)).train.images
+    np.testing.assert_array_equal(images, stored.transpose(0, 2, 1))
+
+
+@pytest.mark.parametrize(
+    ("keys", "expected", "remedy"),
+    [
+        ({}, "labels from 0 to 9", "set example_gen.source.first_label: 1 and classes: 26; for EMNIST also transpose"),
+        ({"classes": 26}, "labels from 0 to 25", "first_label: 1 and classes: 26; for EMNIST also transpose: true"),
+        ({"classes": 25, "first_label": 1, "transpose": True}, "labels from 1 to 25", "classes and first_label"),
+        ({"classes": 26, "first_label": 2}, "labels from 2 to 27", "classes and first_label"),
+    ],
+)
+def test_label_without_class_names_the_keys(tmp_path: Path, keys: dict[str, Any], expected: str, remedy: str) -> None:
+    with pytest.raises(
+        DataError, match=r"image \d+ of .*emnist-letters-train-labels-idx1-ubyte has the label"
+    ) as caught:
+        load(IdxSource(path=write_emnist(tmp_path), **keys))
+    assert "its labels are 1 to 26" in caught.value.headline
+    assert caught.value.expected == expected
+    assert remedy in caught.value.remedy
+    assert ("transpose" in caught.value.remedy) == ("transpose" not in keys)
+
+
+def test_several_sets_in_a_folder_need_a_prefix(tmp_path: Path) -> None:
+    write_emnist(tmp_path, "emnist-digits")
+    write_emnist(tmp_path)
+    keys: dict[str, Any] = {"path": tmp_path, "classes": 26, "first_label": 1, "transpose": True}
+    with pytest.raises(DataError, match="2 data sets: emnist-digits, emnist-letters") as caught:
+        load(IdxSource(**keys))
+    assert "example_gen.source.prefix" in caught.value.remedy
+    chosen = IdxSource(**keys, prefix="emnist-letters")
+    assert len(load(chosen).train) == 52
+    with pytest.raises(DataError, match="has no emnist-x-train-images-idx3-ubyte"):
+        load(IdxSource(**keys, prefix="emnist-x"))
+    write_idx_folder(tmp_path)
+    assert len(load(IdxSource(path=tmp_path)).train) == 200, "the original names precede"
+    (tmp_path / "emnist-letters-test-images-idx3-ubyte").unlink()
+    with pytest.raises(DataError, match="has no emnist-letters-test-images-idx3-ubyte"):
+        chosen.identity()
+
+
+@pytest.mark.parametrize(("keys", "count"), [({}, 1), ({"transpose": False}, 0), ({"transpose": True}, 0)])
+def test_warns_of_transposed_images(tmp_path: Path, keys: dict[str, Any], count: int) -> None:
+    warnings = load(IdxSource(path=write_emnist(tmp_path), classes=26, first_label=1, **keys)).warnings
+    assert len(warnings) == count
+    assert all("set example_gen.source.transpose: true" in warning for warning in warnings)
 
 
 def test_identity_depends_on_content_but_not_on_path(tmp_path: Path) -> None:
@@ -135,26 +210,8 @@ def test_file_instead_of_folder_raises_data_error(tmp_path: Path) -> None:
         load(IdxSource(path=tmp_path / "file"))
 
 
-@contextmanager
-def ordinary_user() -> Iterator[None]:
-    """Drop root's privileges, if the tests run as root."""
-    root = os.geteuid() == 0
-    if root:
-        os.seteuid(65534)
-    try:
-        yield
-    finally:
-        if root:
-            os.seteuid(0)
-
-
 def test_unreadable_file_raises_data_error(tmp_path_factory: pytest.TempPathFactory) -> None:
-    folder = tmp_path_factory.mktemp("idx")
-    for parent in (folder, *folder.parents):
-        if parent == Path(tempfile.gettempdir()):
-            break
-        parent.chmod(0o755)
-    write_idx_folder(folder)
+    folder = write_idx_folder(folder_for_all(tmp_path_factory))
     (folder / TRAIN_IMAGES).chmod(0o000)
     with ordinary_user(), pytest.raises(DataError, match="no permission to read .*train-images"):
         load(IdxSource(path=folder))

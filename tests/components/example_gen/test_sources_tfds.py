@@ -1,94 +1,95 @@
 """The tfds source: tensorflow-datasets downloads from a local HTTP server and prepares the data set."""
 
+import json
+import os
+import signal
+import subprocess
+import sys
 import threading
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from functools import partial
 from http.server import SimpleHTTPRequestHandler, ThreadingHTTPServer
 from pathlib import Path
 from typing import Any
+from urllib.parse import urlsplit
 
 import numpy as np
 import pytest
 
-from components.base.errors import ConfigError, DataError
-from components.example_gen.sources import TfdsSource
+from components.base.component import Context
+from components.base.errors import ConfigError, DataError, ResourceError, TerminationError
+from components.example_gen.sources import TfdsSource, download
+from job.signals import Signals
 from tests.support.data import load, squares, write_idx_folder
+from tests.support.processes import wait_until
 
 TRAIN, TEST = 300, 10_000
 """tensorflow-datasets expects 60,000 and 10,000 images; the test reduces the first number."""
 
 
-class QuietHandler(SimpleHTTPRequestHandler):
-    """Serves a folder and logs nothing."""
+class Server:
+    """The download server of MNIST."""
+
+    behavior = "serves"
+
+    def __init__(self, folder: Path, set_url: Callable[[str], None]) -> None:
+        self.folder, self.set_url = folder, set_url
+        self.url = ""
+        self.closing = threading.Event()
+
+
+class Handler(SimpleHTTPRequestHandler):
+    """Serves the folder of a Server, or does what its behavior says."""
+
+    def __init__(self, server: Server, *args: Any) -> None:
+        self.of = server
+        super().__init__(*args, directory=str(server.folder))
+
+    def do_GET(self) -> None:
+        if self.of.behavior == "serves":
+            self.path = urlsplit(self.path).path  # a proxy receives the whole address
+            super().do_GET()
+            return
+        if self.of.behavior != "sends nothing":
+            self.send_response(429 if self.of.behavior == "is overloaded" else 200)
+            self.end_headers()
+            for _ in range(12 if self.of.behavior == "drips" else 1):
+                self.wfile.write(bytes(8192))  # as many as tensorflow-datasets reads at once
+                self.of.closing.wait(0.4)
+        if self.of.behavior != "drips":
+            self.of.closing.wait()
 
     def log_message(self, format: str, *args: Any) -> None:  # noqa: A002  (the base class's name)
         pass
 
 
 @pytest.fixture
-def server(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[Path]:
+def server(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[Server]:
     """Serve a folder on the loopback interface, and set it as the download server of MNIST."""
     from components.runtime.tensorflow import import_tensorflow
 
     import_tensorflow()
     from tensorflow_datasets.image_classification import mnist
 
-    folder = tmp_path / "served"
-    folder.mkdir()
-    with ThreadingHTTPServer(("127.0.0.1", 0), partial(QuietHandler, directory=str(folder))) as http:
+    server = Server(tmp_path / "served", partial(monkeypatch.setattr, mnist.MNIST, "URL"))
+    server.folder.mkdir()
+    with ThreadingHTTPServer(("127.0.0.1", 0), partial(Handler, server)) as http:
         thread = threading.Thread(target=http.serve_forever)
         thread.start()
-        monkeypatch.setattr(mnist.MNIST, "URL", f"http://127.0.0.1:{http.server_port}/")
+        server.url = f"http://127.0.0.1:{http.server_port}/"
+        server.set_url(server.url)
         monkeypatch.setattr(mnist, "_TRAIN_EXAMPLES", TRAIN)
-        yield folder
+        yield server
+        server.closing.set()
         http.shutdown()
         thread.join()
 
 
-def test_downloads_prepares_and_reads(server: Path, tmp_path: Path) -> None:
-    write_idx_folder(server, train=TRAIN, test=TEST, gz=True)
-    source = TfdsSource(name="mnist", data_dir=tmp_path / "prepared")
-    dataset = load(source)
-    assert dataset.title == "mnist 3.0.1"
-    assert dataset.class_names == tuple("0123456789")
-    assert dataset.test is not None
-    assert (len(dataset.train), len(dataset.test)) == (TRAIN, TEST)
-    assert dataset.train.images.shape == (TRAIN, 28, 28)
-    served = {image.tobytes(): label for image, label in zip(*squares(TRAIN), strict=True)}
-    for image, label in zip(dataset.train.images, dataset.train.labels, strict=True):
-        assert served[image.tobytes()] == label
-
-    again = load(TfdsSource(name="mnist", data_dir=tmp_path / "prepared", download=False))
-    np.testing.assert_array_equal(again.train.images, dataset.train.images)
-    small = load(TfdsSource(name="mnist", data_dir=tmp_path / "prepared", size=14))
-    assert small.train.images.shape == (TRAIN, 14, 14)
-
-    (described,) = (tmp_path / "prepared").glob("**/dataset_info.json")
-    described.write_text(described.read_text().replace('"fileFormat": "tfrecord"', '"fileFormat": "riegeli"'))
-    with pytest.raises(ConfigError, match="is stored as riegeli") as caught:
-        load(TfdsSource(name="mnist", data_dir=tmp_path / "prepared"))
-    assert caught.value.expected.startswith("TFRecord files")
-
-
-def test_missing_file_on_server_raises_data_error(server: Path, tmp_path: Path) -> None:
-    with pytest.raises(DataError, match=r"`mnist` could not be downloaded.*404") as caught:
-        load(TfdsSource(name="mnist", data_dir=tmp_path / "prepared"))
-    assert not list(server.iterdir())
-    assert "data_dir" in caught.value.remedy
-
-
-def test_wrong_file_on_server_raises_data_error(server: Path, tmp_path: Path) -> None:
-    for path in write_idx_folder(server, gz=True).iterdir():
-        path.write_bytes(b"<html>moved</html>")
-    with pytest.raises(DataError, match="`mnist` could not be downloaded and prepared"):
-        load(TfdsSource(name="mnist", data_dir=tmp_path / "prepared"))
-
-
-@pytest.fixture(scope="module")
+@pytest.fixture(scope="module", autouse=True)
 def no_retry_delay() -> Iterator[None]:
     """Remove the delay between urllib3's ten attempts, more than three minutes in all.
 
-    The fixture has module scope, because three other downloads continue after the first has failed.
+    The fixture has module scope, because downloads continue in their threads after a test.
     """
     import urllib3.util.retry
 
@@ -104,14 +105,131 @@ def no_retry_delay() -> Iterator[None]:
         yield
 
 
-@pytest.mark.usefixtures("no_retry_delay")
-def test_refused_connection_raises_data_error(server: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    from tensorflow_datasets.image_classification import mnist
+def test_downloads_prepares_and_reads(server: Server, tmp_path: Path) -> None:
+    write_idx_folder(server.folder, train=TRAIN, test=TEST, gz=True)
+    source = TfdsSource(name="mnist", data_dir=tmp_path / "prepared")
+    dataset = load(source)
+    assert dataset.title == "mnist 3.0.1"
+    assert dataset.class_names == tuple("0123456789")
+    assert dataset.test is not None
+    assert (len(dataset.train), len(dataset.test)) == (TRAIN, TEST)
+    assert dataset.train.images.shape == (TRAIN, 28, 28)
+    served = {image.tobytes(): label for image, label in zip(*squares(TRAIN), strict=True)}
+    for image, label in zip(dataset.train.images, dataset.train.labels, strict=True):
+        assert served[image.tobytes()] == label
 
-    monkeypatch.setattr(mnist.MNIST, "URL", "http://127.0.0.1:9/")  # the discard port: no process listens
-    with pytest.raises(DataError, match=r"could not be downloaded.*127\.0\.0\.1"):
+    before = modification_times(tmp_path / "prepared")
+    again = load(TfdsSource(name="mnist", data_dir=tmp_path / "prepared", download=False))
+    np.testing.assert_array_equal(again.train.images, dataset.train.images)
+    small = load(TfdsSource(name="mnist", data_dir=tmp_path / "prepared", size=14))
+    assert small.train.images.shape == (TRAIN, 14, 14)
+    assert modification_times(tmp_path / "prepared") == before, "a prepared folder may be read-only"
+
+    check_damaged_files(tmp_path / "prepared")
+    (described,) = (tmp_path / "prepared").glob("**/dataset_info.json")
+    described.write_text(described.read_text().replace('"fileFormat": "tfrecord"', '"fileFormat": "riegeli"'))
+    with pytest.raises(ConfigError, match="is stored as riegeli") as caught:
         load(TfdsSource(name="mnist", data_dir=tmp_path / "prepared"))
-    assert not list(server.iterdir())
+    assert caught.value.expected.startswith("TFRecord files")
+
+
+def modification_times(folder: Path) -> dict[Path, int]:
+    """Return when each file and folder last changed; a lock file changes its folder, also if it is deleted."""
+    return {path: path.stat().st_mtime_ns for path in folder.rglob("*")}
+
+
+def check_damaged_files(prepared: Path) -> None:
+    """Damage each part of a TFRecord file in turn, and check that the error names the file."""
+    (path,) = prepared.glob("mnist/*/*test.tfrecord*")
+    intact = path.read_bytes()
+    length = 12 + int.from_bytes(intact[:8], "little") + 4  # length, its checksum, the record, its checksum
+    damaged = {f"byte {at}": intact[:at] + bytes([intact[at] ^ 4]) + intact[at + 1 :] for at in (0, 9, 50, length - 1)}
+    damaged |= {"cut off": intact[:-10], "a record is missing": intact[length:], "empty": b""}
+    for damage, content in damaged.items():
+        path.write_bytes(content)
+        with pytest.raises(DataError, match=f"the prepared `mnist` cannot be read: {path}: [a-z]") as caught:
+            load(TfdsSource(name="mnist", data_dir=prepared, download=False))
+        assert caught.value.exit_code == 3, damage
+        assert "Op:" not in caught.value.headline
+    path.write_bytes(intact)
+
+
+def test_missing_file_on_server_raises_data_error(server: Server, tmp_path: Path) -> None:
+    with pytest.raises(DataError, match=r"`mnist` could not be downloaded.*404") as caught:
+        load(TfdsSource(name="mnist", data_dir=tmp_path / "prepared"))
+    assert not list(server.folder.iterdir())
+    assert "data_dir" in caught.value.remedy
+
+
+def test_wrong_file_on_server_raises_data_error(server: Server, tmp_path: Path) -> None:
+    for path in write_idx_folder(server.folder, gz=True).iterdir():
+        path.write_bytes(b"<html>moved</html>")
+    with pytest.raises(DataError, match="`mnist` could not be downloaded and prepared"):
+        load(TfdsSource(name="mnist", data_dir=tmp_path / "prepared"))
+
+
+def test_unreachable_server_exits_with_5_and_names_other_data(server: Server, tmp_path: Path) -> None:
+    server.set_url("http://127.0.0.1:9/")  # the discard port: no process listens
+    with pytest.raises(ResourceError, match=r"could not be downloaded: .*127\.0\.0\.1") as caught:
+        load(TfdsSource(name="mnist", data_dir=tmp_path / "prepared"))
+    assert caught.value.exit_code == 5
+    assert "kind: idx" in caught.value.remedy
+    assert "configs/digits.yaml" in caught.value.remedy
+
+
+@pytest.mark.parametrize("behavior", ["sends nothing", "stops in the middle", "is overloaded"])
+def test_server_without_data_exits_with_5(
+    server: Server, tmp_path: Path, behavior: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(download, "MAX_SILENT_SECONDS", 0.5)
+    server.behavior = behavior
+    with pytest.raises(ResourceError, match="could not be downloaded: "):
+        load(TfdsSource(name="mnist", data_dir=tmp_path / "prepared"))
+    assert not list(tmp_path.glob("prepared/**/*incomplete*"))
+
+
+@pytest.mark.thorough
+def test_slow_download_is_not_abandoned(server: Server, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(download, "MAX_SILENT_SECONDS", 3.0)
+    server.behavior = "drips"
+    with pytest.raises(DataError, match="could not be downloaded and prepared") as caught:  # zeros are no gzip file
+        load(TfdsSource(name="mnist", data_dir=tmp_path / "prepared"))
+    assert caught.value.exit_code == 3
+
+
+def test_downloads_through_the_proxy(server: Server, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("HTTP_PROXY", server.url)
+    server.set_url("http://mnist.invalid/")
+    with pytest.raises(DataError, match=r"mnist\.invalid.*404"):
+        load(TfdsSource(name="mnist", data_dir=tmp_path / "prepared"))
+
+
+def test_termination_abandons_the_download(server: Server, tmp_path: Path) -> None:
+    server.behavior = "sends nothing"
+    signals = Signals()
+    with signals.installed():
+        threading.Timer(0.5, signal.raise_signal, [signal.SIGTERM]).start()
+        context = Context(output=tmp_path, termination=signals)
+        with pytest.raises(TerminationError):
+            TfdsSource(name="mnist", data_dir=tmp_path / "prepared").load(context, tmp_path)
+    assert not list(tmp_path.glob("prepared/**/*incomplete*"))
+
+
+@pytest.mark.thorough
+@pytest.mark.parametrize("terminated", [False, True])
+def test_process_ends_while_downloads_retry(tmp_path: Path, terminated: bool) -> None:
+    config = tmp_path / "config.yaml"
+    source = {"kind": "tfds", "data_dir": str(tmp_path)}
+    config.write_text(json.dumps({"example_gen": {"source": source}}))
+    command = [sys.executable, "-m", "job", "run", "--config", str(config), "--root", str(tmp_path / "output")]
+    environment = {**os.environ, "HTTPS_PROXY": "http://127.0.0.1:9"}
+    with subprocess.Popen(command, env=environment, stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True) as job:
+        if terminated:
+            wait_until(lambda: any(tmp_path.glob("downloads/**/*.tmp.*")), lambda: "no download began", seconds=60)
+            job.terminate()
+        _, errors = job.communicate(timeout=120)
+    assert job.returncode == (143 if terminated else 5), errors
+    assert ("the job was interrupted" if terminated else "`mnist` could not be downloaded: HTTPS") in errors
 
 
 def test_unprepared_set_without_download_raises_data_error(tmp_path: Path) -> None:

@@ -16,6 +16,7 @@ from components.inference.preprocessing.input_files import count_images, find_fi
 from components.inference.preprocessing.input_reader import InputImage, InputReader
 from components.inference.preprocessing.normalize import normalize
 from components.inference.preprocessing.preview import PreviewWriter, side_by_side
+from components.io.picture_folder import SkippedFiles
 from components.io.pictures import read_picture, to_grayscale
 from tests.support.data import squares, write_csv, write_idx, write_idx_folder, write_image_folder
 from tests.support.drawing import Drawing
@@ -100,7 +101,7 @@ def test_finds_images_in_folders_but_no_labels_or_csv_files(tmp_path: Path) -> N
     write_csv(tmp_path / "about.csv")
     (tmp_path / ".hidden").mkdir()
     Image.new("L", (4, 4)).save(tmp_path / ".hidden" / "x.png")
-    files = [path for path in find_files(tmp_path) if isinstance(path, Path)]
+    files = [path for path in find_files(tmp_path, SkippedFiles()) if isinstance(path, Path)]
     names = [str(path.relative_to(tmp_path)) for path in files]
     assert names == [
         *("a/t10k-images-idx3-ubyte.gz", "a/train-images-idx3-ubyte.gz"),
@@ -129,7 +130,7 @@ def too_long(folder: Path) -> Path:
     [
         (lambda folder: folder / "nowhere.png", "does not exist"),
         (write("notes.txt", b"seven"), "has an unsupported format"),
-        (write("x.png", b"seven"), "is not a whole PNG or JPEG image"),
+        (write("x.png", b"seven"), "is not a whole picture"),
         (lambda folder: write_idx_folder(folder) / "train-labels-idx1-ubyte", "is not an IDX file of 3-dimensional"),
         (write("x.gz", gzip.compress(b"\0\0\x08\x03" + bytes(500))[:-9]), "x.gz"),
         (too_long, " bytes of data, but has "),
@@ -179,7 +180,7 @@ def test_resize_only_matches_the_training_source(tmp_path: Path, mode: str) -> N
     picture.save(path)
     (image,) = InputReader(28, 28, resize_only).read(path)
     assert isinstance(image, InputImage)
-    np.testing.assert_array_equal(image.network_input, to_grayscale(read_picture(path), 28, 28))
+    np.testing.assert_array_equal(image.network_input, to_grayscale(read_picture(path).image, 28, 28))
     assert image.network_input.mean() > 128, "the paper is white"
 
 
@@ -225,7 +226,7 @@ def test_unreadable_folder_does_not_hide_the_others(tmp_path: Path, monkeypatch:
         return scandir(path)  # type: ignore[call-overload]
 
     monkeypatch.setattr(os, "scandir", refusing)
-    found = find_files(tmp_path)
+    found = find_files(tmp_path, SkippedFiles())
     assert [path for path in found if isinstance(path, Path)] == [tmp_path / "a" / "1.png", tmp_path / "c" / "1.png"]
     (refusal,) = (path for path in found if isinstance(path, DataError))
     assert str(tmp_path / "b") in refusal.headline
@@ -238,7 +239,7 @@ def test_csv_errors_for_no_rows_and_invalid_cells(tmp_path: Path) -> None:
     with pytest.raises(DataError, match="has a header but no rows"):
         list(InputReader(28, 28, normalize).read(path))
     path.write_text("\n".join([*lines[:-1], lines[-1].rpartition(",")[0] + ",999"]) + "\n")
-    with pytest.raises(DataError, match="the images from row 0 on are skipped"):
+    with pytest.raises(DataError, match="line 61, column `pixel783` holds '999'"):
         list(InputReader(28, 28, normalize).read(path))
 
 

@@ -1,7 +1,6 @@
 """Files of data: only regular files are read, and anything else is an error at once."""
 
 import os
-import signal
 import socket
 from collections.abc import Callable, Iterator
 from pathlib import Path
@@ -15,21 +14,15 @@ from components.inference.preprocessing.input_files import count_images, find_fi
 from components.inference.preprocessing.input_reader import InputReader
 from components.inference.preprocessing.normalize import normalize
 from components.io.files import open_regular
+from components.io.picture_folder import SkippedFiles
 from tests.support.data import load, write_csv, write_idx_folder, write_image_folder
+from tests.support.time_limit import time_limit
 
 
 @pytest.fixture(autouse=True)
-def time_limit() -> Iterator[None]:
-    """Interrupt a read that never ends."""
-
-    def interrupt(*_: object) -> None:
-        raise AssertionError("the read did not end")
-
-    previous = signal.signal(signal.SIGALRM, interrupt)
-    signal.alarm(20)
-    yield
-    signal.alarm(0)
-    signal.signal(signal.SIGALRM, previous)
+def _ends() -> Iterator[None]:
+    with time_limit():
+        yield
 
 
 def make_fifo(path: Path) -> None:
@@ -94,7 +87,7 @@ def test_predict_reads_regular_files_only(tmp_path: Path, name: str, make_specia
 
 def test_search_returns_a_fifo_without_opening_it(tmp_path: Path) -> None:
     os.mkfifo(tmp_path / "x.png")
-    assert find_files(tmp_path) == [tmp_path / "x.png"]
+    assert find_files(tmp_path, SkippedFiles()) == [tmp_path / "x.png"]
 
 
 def test_link_to_a_regular_file_is_read(tmp_path: Path) -> None:

@@ -1,9 +1,11 @@
 """Exported models predict raw images like the network in memory, each in its own runtime alone."""
 
+import json
 import re
 import subprocess
 import sys
 import tempfile
+import zipfile
 from pathlib import Path
 from typing import Any
 
@@ -173,6 +175,23 @@ def test_export_ignores_the_global_dtype_policy(inputs: Inputs, tmp_path: Path) 
         export_model(model, ["keras"], inputs.images, Context(output=tmp_path))
     finally:
         keras.config.set_dtype_policy("float32")
+
+
+def test_keras_file_has_no_key_of_a_recent_release(exported: tuple[Path, ServingModel]) -> None:
+    directory, _ = exported
+    with zipfile.ZipFile(directory / "model.keras") as archive:
+        config = json.loads(archive.read("config.json"))
+    assert config["class_name"] == "Sequential", "releases before 3.8 read a single input in another form"
+    keys = keys_within(config)
+    assert not {"input_axes", "output_axes", "quantization_config", "optional", "ragged", "shared_object_id"} & keys
+    assert {"seed", "rate", "offset", "data_format", "target_shape", "momentum"} < keys
+
+
+def keys_within(value: Any) -> set[str]:
+    """Return the keys of all objects within a JSON value."""
+    if isinstance(value, dict):
+        return set(value).union(*map(keys_within, value.values()))
+    return set().union(*map(keys_within, value)) if isinstance(value, list) else set()
 
 
 @pytest.mark.parametrize(

@@ -120,7 +120,7 @@ def test_bad_files_are_skipped_with_exit_code_3(trained: Trained, mnist_job: Com
     assert outcome.exit_code == 3
     assert [line["path"] for line in lines(outcome)] == [str(trained.png)]
     assert outcome.stderr.splitlines() == [
-        f"skipped: {tmp_path / 'bad.png'} is not a whole PNG or JPEG image",
+        f"skipped: {tmp_path / 'bad.png'} is not a whole picture",
         f"skipped: {tmp_path / 'nowhere.png'} does not exist",
     ]
 

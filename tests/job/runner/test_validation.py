@@ -6,7 +6,6 @@ from typing import Any
 
 import pytest
 import yaml
-from jsonschema import Draft202012Validator
 
 from tests.conftest import FAKES, Command, run_job_process
 from tests.support.data import IDX_NAMES, squares, write_idx, write_idx_folder
@@ -50,20 +49,14 @@ def test_anomaly_of_level_warning_is_printed(mnist_job: Command, flawed: Path, t
     assert (manifest.parent / artifact["anomalies_file"]).is_file()
 
 
-@pytest.mark.parametrize(("written", "valid"), [("off", True), ("'off'", True), ("note", True), ("on", False)])
-def test_level_off_is_valid_as_boolean_and_string(
-    mnist_job: Command, flawed: Path, tmp_path: Path, written: str, valid: bool
-) -> None:
-    arguments = ("--config", flawed, "--set", f"example_gen.checks.constant_images={written}")
+@pytest.mark.parametrize(("level", "valid"), [("off", True), ("note", True), ("on", False), ("false", False)])
+def test_level_off_is_text(mnist_job: Command, flawed: Path, tmp_path: Path, level: str, valid: bool) -> None:
+    arguments = ("--config", flawed, "--set", f"example_gen.checks.constant_images={level}")
     outcome = mnist_job("run", *arguments, "--root", tmp_path / "root", "--until", "example_gen")
     assert outcome.exit_code == (0 if valid else 2)
     assert "empty" not in outcome.stdout
     if not valid:
-        assert "example_gen.checks.constant_images is true" in outcome.stderr
-    schema = json.loads(mnist_job("schema").stdout)
-    value = yaml.safe_load(written)
-    document = {"example_gen": {"checks": {"constant_images": value, "drift": {"level": value}}}}
-    assert Draft202012Validator(schema).is_valid(document) == valid
+        assert "expected: one of off, note, warning, error" in outcome.stderr
 
 
 def test_drift_is_measured_from_the_last_blessed_run(mnist_job: Command, tmp_path: Path) -> None:

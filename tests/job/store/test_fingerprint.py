@@ -107,3 +107,14 @@ def test_template_in_a_package_counts_as_source(my_steps: Path) -> None:
     assert with_it != before
     (my_steps / "page.html").write_text("<b>")
     assert source_digest(cls) not in (before, with_it)
+
+
+def test_code_that_moves_to_another_module_counts(my_steps: Path) -> None:
+    """The digest covers modules, not their text in a row."""
+    cls = load_component_class("example_gen", "my_steps.gen:MyGen")
+    (my_steps / "late.py").write_text("import my_steps.later\n")
+    (my_steps / "later.py").write_text("1\nmy_steps.later\n2\n")
+    before = source_digest(cls)
+    (my_steps / "late.py").write_text("import my_steps.later\nmy_steps.later\n1\n")
+    (my_steps / "later.py").write_text("2\n")
+    assert source_digest(cls) != before

@@ -15,7 +15,7 @@ from components.base.hashing import value_sha256
 from components.testing import FakeExampleGen
 from job.pipeline.slots import SLOTS
 from job.store.fingerprint import FingerprintInputs, Producer, fingerprint_inputs
-from job.store.manifest import SCHEMA_VERSION, Manifest
+from job.store.manifest import SCHEMA_VERSION, Manifest, SchemaVersionError
 from job.store.store import SealedArtifact, Store
 
 SLOT = "example_gen"
@@ -25,7 +25,7 @@ def seal(store: Store, component: FakeExampleGen | None = None) -> SealedArtifac
     component = component or FakeExampleGen()
     key = fingerprint_inputs(component, {})
     with store.staged(SLOT, key.fingerprint) as stage:
-        return store.seal(SLOT, key, component.run(Context(output=stage.files)), print)
+        return store.seal(stage, key, component.run(Context(output=stage.files)), print)
 
 
 @pytest.fixture
@@ -196,6 +196,66 @@ def test_artifact_under_another_fingerprint_is_detected(store: Store) -> None:
         store.read(SLOT, moved)
 
 
+def test_artifact_of_another_version_stays_in_place(store: Store) -> None:
+    sealed = seal(store)
+    newer(sealed.directory)
+    before = (sealed.directory / "manifest.json").stat()
+    with pytest.raises(SchemaVersionError, match=f"has the schema version {SCHEMA_VERSION + 1}"):
+        store.find(SLOT, sealed.manifest.fingerprint)
+    with pytest.raises(SchemaVersionError), store.staged(SLOT, sealed.manifest.fingerprint):
+        pytest.fail("it is produced, although it cannot be sealed")
+    assert (sealed.directory / "manifest.json").stat() == before
+    assert [path.name for path in sealed.directory.parent.iterdir()] == [sealed.directory.name]
+
+
+def test_artifact_of_another_version_is_not_replaced_when_sealed(store: Store) -> None:
+    """Another version of the job may have sealed it in the meantime, on a file system without common locks."""
+    component, key = FakeExampleGen(), fingerprint_inputs(FakeExampleGen(), {})
+    with store.staged(SLOT, key.fingerprint) as stage:
+        artifact = component.run(Context(output=stage.files))
+        sealed = seal(store)
+        newer(sealed.directory)
+        stage.files.mkdir(parents=True)
+        artifact = component.run(Context(output=stage.files))
+        with pytest.raises(SchemaVersionError):
+            store.seal(stage, key, artifact, print)
+    assert not list(sealed.directory.parent.glob("*.quarantined-*"))
+
+
+def newer(directory: Path) -> None:
+    edit(lambda values: values.update(schema_version=SCHEMA_VERSION + 1, from_the_future=True))(directory)
+
+
+def test_quarantine_deletes_checkpoints_of_later_steps(store: Store) -> None:
+    sealed = seal(store)
+    checkpoints = {slot: store.partial(slot, "0" * 64) / "checkpoints" / "epoch-0001" for slot in ("trainer", SLOT)}
+    for path in checkpoints.values():
+        path.mkdir(parents=True)
+    store.quarantine(SLOT, sealed.manifest.fingerprint)
+    assert not checkpoints["trainer"].exists(), "it may come from the damaged artifact"
+    assert checkpoints[SLOT].exists()
+
+
+def test_closest_artifact_is_of_the_same_class(store: Store) -> None:
+    class Other(FakeExampleGen):
+        version = "2"
+
+    seal(store, FakeExampleGen(FakeExampleGen.Config(seed=1, per_class=30)))
+    seal(store, Other())
+    key = fingerprint_inputs(FakeExampleGen(), {})
+    closest = store.closest(SLOT, key)
+    assert closest is not None
+    assert key.differences(closest) == ["config per_class 30 → 40", "config seed 1 → 0"]
+    key = fingerprint_inputs(Unknown(), {})
+    closest = store.closest(SLOT, key)
+    assert closest is not None
+    assert key.differences(closest) == ["another component, tests.job.store.test_store:Unknown"]
+
+
+class Unknown(FakeExampleGen):
+    """Has no artifact in the store."""
+
+
 def test_equal_result_does_not_touch_the_sealed_artifact(store: Store) -> None:
     sealed = seal(store)
     before = (sealed.directory / "manifest.json").stat().st_ino
@@ -226,7 +286,7 @@ def test_different_result_is_quarantined(store: Store) -> None:
     warnings: list[str] = []
     with store.staged(SLOT, key.fingerprint) as stage:
         other = FakeExampleGen(FakeExampleGen.Config(seed=9)).run(Context(output=stage.files))
-        kept = store.seal(SLOT, key, other, warnings.append)
+        kept = store.seal(stage, key, other, warnings.append)
     assert kept == sealed, "another run may be reading it"
     sealed.verify()
     (quarantined,) = sealed.directory.parent.glob("*.quarantined-1")
@@ -258,7 +318,7 @@ def test_checkpoints_outlive_an_attempt_but_not_the_sealing(store: Store) -> Non
     with store.staged(SLOT, key.fingerprint) as stage:
         assert [path.name for path in stage.checkpoints.iterdir()] == ["epoch"]
         assert not list(stage.files.iterdir())
-        store.seal(SLOT, key, component.run(Context(output=stage.files)), print)
+        store.seal(stage, key, component.run(Context(output=stage.files)), print)
     assert not store.partial(SLOT, key.fingerprint).exists()
 
 
@@ -269,10 +329,10 @@ def test_missing_file_of_an_artifact_is_an_error(store: Store) -> None:
         artifact = component.run(Context(output=stage.files))
         (stage.files / "test.parquet").unlink()
         with pytest.raises(JobError, match=r"names the file test\.parquet, but did not write it"):
-            store.seal(SLOT, key, artifact, print)
+            store.seal(stage, key, artifact, print)
         (stage.files / "test.parquet").symlink_to("train.parquet")
         with pytest.raises(JobError, match="neither a regular file nor a folder"):
-            store.seal(SLOT, key, artifact, print)
+            store.seal(stage, key, artifact, print)
 
 
 def test_unwritable_root_is_reported(tmp_path: Path) -> None:

@@ -297,7 +297,7 @@ def test_schema_accepts_valid_sections(tracking: Any, write_config: WriteConfig)
         *(
             (
                 {"mlflow": {"uri": uri}},
-                "it contains a password or token, which run.json would record",
+                "contains a password or token, which run.json would record",
                 "set MLFLOW_TRACKING_URI",
             )
             for uri in (

@@ -1,0 +1,47 @@
+"""Portable configuration of a Keras object: without the keys that older releases of Keras do not have."""
+
+import copy
+import inspect
+import sys
+from typing import Any
+
+
+def make_portable(serialized: Any) -> Any:
+    """Return a serialized Keras object without the keys that are at the default of its class's constructor.
+
+    Keras writes all keys, and refuses those that a later release added, also if their value changes nothing. Keys that
+    the class cannot be restored without stay. A dtype policy becomes its name, because Keras numbers policies that
+    layers share by their address in memory.
+    """
+    if isinstance(serialized, list):
+        return [make_portable(item) for item in serialized]
+    if not isinstance(serialized, dict):
+        return serialized
+    if serialized.get("class_name") == "DTypePolicy":
+        return serialized["config"]["name"]
+    if {"module", "class_name", "config"} <= serialized.keys() and isinstance(serialized["config"], dict):
+        serialized = serialized | {"config": _needed(serialized)}
+    return {key: make_portable(value) for key, value in serialized.items()}
+
+
+def _needed(serialized: dict[str, Any]) -> dict[str, Any]:
+    config: dict[str, Any] = serialized["config"]
+    restored = getattr(sys.modules.get(serialized["module"]), serialized["class_name"], None)
+    if restored is None:  # a class inside another one
+        return config
+    parameters = inspect.signature(restored.__init__).parameters
+    for key, value in serialized["config"].items():
+        default = parameters[key].default if key in parameters else inspect.Parameter.empty
+        if default == value or (default is None and value is False):  # None is False for a flag, such as `ragged`
+            rest = {name: config[name] for name in config if name != key}
+            if _can_restore(restored, rest):
+                config = rest
+    return config
+
+
+def _can_restore(restored: Any, config: dict[str, Any]) -> bool:
+    try:
+        restored.from_config(copy.deepcopy(config))
+    except Exception:  # a class may read any key of its own, and raise any error without it
+        return False
+    return True

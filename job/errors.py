@@ -1,0 +1,73 @@
+"""Translate every exception that can end a command into a JobError."""
+
+import errno
+import os
+from pathlib import Path
+
+from components.base.errors import ConfigError, JobError, ResourceError, StorageError, first_line, one_line
+from components.runtime.disk import FREE_SPACE, disk_full_error, file_limit_error, is_disk_full, is_over_file_limit
+from job.signals import Interrupted
+
+PERMANENT_ERRNOS = {
+    *(errno.EACCES, errno.EPERM, errno.EROFS, errno.ENAMETOOLONG, errno.ENOTDIR, errno.EISDIR, errno.ELOOP),
+    *(errno.EEXIST, errno.ENOTEMPTY, errno.EILSEQ),
+}
+"""These errors of the operating system last until a person acts."""
+RESOURCE_ERRNOS = {
+    *(errno.EMFILE, errno.ENFILE, errno.EAGAIN, errno.EIO, errno.ESTALE, errno.ENOLCK, errno.ENODEV, errno.ENXIO),
+    *(errno.ETIMEDOUT, errno.ECONNREFUSED, errno.ECONNRESET, errno.ENETUNREACH, errno.EHOSTUNREACH, errno.EHOSTDOWN),
+}
+"""These say that the machine lacks something, or that a file server or device does not respond."""
+
+
+def as_job_error(error: BaseException, root: Path | None = None) -> JobError:
+    """Return the JobError for an exception that ended a command; `root` is the folder to which a run writes."""
+    if isinstance(error, StorageError) and error.remedy == FREE_SPACE:
+        error.remedy = "free some space (`python -m job gc` lists what no run uses), or set a --root on another disk"
+    if isinstance(error, JobError):
+        return error
+    if isinstance(error, Interrupted):
+        return error.error
+    out_of_memory = isinstance(error, MemoryError) or (isinstance(error, OSError) and error.errno == errno.ENOMEM)
+    if out_of_memory or type(error).__name__ == "ResourceExhaustedError":  # TensorFlow's
+        return ResourceError(
+            f"there is not enough memory: {first_line(error)}",
+            expected="memory for the images, the network and a batch",
+            remedy="give the job more, or lower trainer.batch_size",
+        )
+    if isinstance(error, Exception) and is_over_file_limit(error):
+        return file_limit_error()
+    if isinstance(error, OSError) and (translated := _translate_os_error(error, root)):
+        return translated
+    remedy = (
+        "run the same command again, and report it if it repeats"
+        if root is None
+        else "run again with --debug to see where"
+    )
+    return JobError(f"internal error: {one_line(error)}", remedy=remedy)
+
+
+def check_working_directory() -> None:
+    """Raise ConfigError if the working directory does not exist any more, so that no relative path has a meaning."""
+    try:
+        Path.cwd()
+    except OSError as error:
+        raise ConfigError(
+            f"the working directory cannot be used: {error.strerror}",
+            expected="a directory that exists",
+            remedy="change to another directory, and run the same command again",
+        ) from error
+
+
+def _translate_os_error(error: OSError, root: Path | None) -> JobError | None:
+    place = Path(os.fsdecode(error.filename)) if isinstance(error.filename, str | bytes) else root
+    if place is not None and is_disk_full(error, root or place):
+        return as_job_error(disk_full_error(root or place), root)
+    problem = f"{error.strerror}" if place is None else f"{place}: {error.strerror}"
+    if error.errno in PERMANENT_ERRNOS:
+        remedy = "correct the path, or give the job permission"
+        return ConfigError(problem, expected="a file or folder that the job may use", remedy=remedy)
+    if error.errno in RESOURCE_ERRNOS:
+        remedy = "run the same command again, or use another machine"
+        return ResourceError(problem, expected="a machine that does not refuse this", remedy=remedy)
+    return None
