@@ -117,13 +117,13 @@ def run(
 @command
 def show(
     name: Annotated[
-        str,
+        str | None,
         typer.Argument(
             metavar="[RUN|ARTIFACT]",
-            help="Run id, by default the newest run; or an artifact's path, digest or fingerprint "
-            "(at least 4 characters); or the path of a pushed version.",
+            help="Run id, by default the newest run; `latest`, the last that has results; an artifact's path, digest "
+            "or fingerprint (at least 4 characters); or the path of a pushed version.",
         ),
-    ] = "latest",
+    ] = None,
     root: Root = Path(DEFAULT_ROOT),
     as_json: AsJson = False,
 ) -> None:
@@ -153,7 +153,7 @@ def predict(
         typer.Argument(
             metavar="PATH...",
             readable=False,  # unreadable files are reported and skipped
-            help="PNG and JPEG files, IDX files of images, CSV files of pixels, and folders of such images.",
+            help="Pictures, IDX files of images, CSV files of pixels, and folders of pictures and IDX files.",
         ),
     ],
     root: Root = Path(DEFAULT_ROOT),
@@ -171,6 +171,9 @@ def predict(
             "--as-is", help="Only convert images to grayscale and resize them, for a model trained on `image_folder`."
         ),
     ] = False,
+    transpose: Annotated[
+        bool, typer.Option("--transpose", help="Transpose the images of IDX and CSV files, such as EMNIST's.")
+    ] = False,
 ) -> None:
     """Classify new images with a trained model; exit with 3 if an image cannot be read.
 
@@ -182,7 +185,9 @@ def predict(
     """
     from job.commands.predict import predict
 
-    options = PredictOptions(paths=paths, root=root, model=model, output_format=output_format, show=show, as_is=as_is)
+    options = PredictOptions(
+        paths=paths, root=root, model=model, output_format=output_format, show=show, as_is=as_is, transpose=transpose
+    )
     raise typer.Exit(predict(options, context.obj))
 
 

@@ -81,6 +81,7 @@ class PredictOptions:
     output_format: PredictionFormat = PredictionFormat.TABLE
     show: Path | None = None
     as_is: bool = False
+    transpose: bool = False
 
 
 def python_command() -> str:

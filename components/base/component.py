@@ -3,6 +3,7 @@
 import inspect
 import typing
 from abc import ABC, abstractmethod
+from collections.abc import Mapping
 from contextlib import AbstractContextManager
 from dataclasses import dataclass, field
 from pathlib import Path
@@ -152,7 +153,11 @@ class Component(ABC, Generic[ConfigT]):
         """Check, before any step runs, for problems that would make `run` fail; raise a JobError for them."""
 
     def identity(self) -> dict[str, Any]:
-        """Return the configuration values that affect the result, as JSON values. By default, all of them."""
+        """Return the configuration values that affect the result, as JSON values. By default, all of them.
+
+        A component that reads data itself includes a digest of them. After `run`, the job calls `identity` again: if
+        it is another one, the data changed while they were read, and nothing is sealed.
+        """
         return self.config.model_dump(mode="json")
 
     def references(self) -> dict[str, str]:
@@ -161,6 +166,13 @@ class Component(ABC, Generic[ConfigT]):
         The name is not part of `identity`; the artifact that it resolves to counts as an input.
         """
         return {}
+
+    def mismatch(self, name: str, candidate: Artifact, inputs: Mapping[str, Artifact]) -> str:  # noqa: ARG002
+        """Return why `latest-blessed` skips an artifact for an optional input, such as `on other test images`.
+
+        By default, and if it fits the inputs, return an empty string.
+        """
+        return ""
 
     @classmethod
     def signature(cls) -> Signature:

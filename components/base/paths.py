@@ -1,6 +1,7 @@
 """Paths from outside: from a configuration, the command line or the environment."""
 
 import os
+import re
 from pathlib import Path
 from typing import Annotated
 
@@ -10,6 +11,7 @@ from pydantic_core import PydanticCustomError
 from components.base.errors import ConfigError
 from components.base.text import is_utf8, printable
 
+URL = re.compile(r"[A-Za-z][A-Za-z0-9+.-]*://")
 MAX_PATH_BYTES = 4095
 MAX_NAME_BYTES = 255
 """Limits of Linux."""
@@ -25,14 +27,14 @@ def parse_path(value: str | os.PathLike[str]) -> Path:
     text = os.fspath(value)
     _check(text)
     try:
-        path = Path(text).expanduser()
+        path = Path(text).expanduser() if text.startswith("~") else Path(text)
     except RuntimeError as error:
         raise ValueError(f"there is no home folder for {printable(Path(text).parts[0])}") from error
     _check(str(path))
     return path
 
 
-def require_path(where: str, text: str) -> Path:
+def require_path(where: str, text: str | os.PathLike[str]) -> Path:
     """Return the path in an option or an environment variable; raise ConfigError as `parse_path` raises ValueError."""
     try:
         return parse_path(text)
@@ -44,6 +46,8 @@ def require_path(where: str, text: str) -> Path:
 def _check(text: str) -> None:
     if not text:
         raise ValueError("the path is empty")
+    if URL.match(text):
+        raise ValueError(f"{printable(text)} is a URL; expected a path, such as one where it is mounted")
     if "\0" in text:
         raise ValueError("the path contains a NUL character")
     if not is_utf8(text):

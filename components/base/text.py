@@ -15,7 +15,7 @@ VALUE_LIMIT = 200
 """Characters of one value in a message."""
 MESSAGE_LIMIT = 1000
 """Characters of a whole message."""
-EXAMINED = 5000
+EXAMINED = 2000
 """Characters at either end of a text that are examined: a value may have millions."""
 CUT = " … "
 """Replaces the middle of a long text. The spaces keep its two ends from forming a URI."""
@@ -30,8 +30,9 @@ SUSPICIOUS = re.compile(f"[{CONTROLS}{BIDIRECTIONAL}{SURROGATES}@=]")
 
 DATABASES = ("sqlite", "postgresql", "mysql", "mssql")
 """Schemes of databases; a driver may follow, as in `postgresql+psycopg2`."""
-USER = re.compile(r"([\w+.-]{0,40})://([^/\s'\"][^\s'\"]*)@")
-"""The part before the host, up to the last @: a password may contain one, and a slash where SQLAlchemy allows it."""
+USER = re.compile(r"([\w+.-]{0,40}):(//?)([^/\s'\"][^\s'\"]*)@")
+"""The part before the host, up to the last @: a password may contain one, and a slash where SQLAlchemy allows it.
+pathlib turns the two slashes into one."""
 QUOTES = re.compile(r"[\s'\"]")
 PARAMETER = re.compile(r"(?<=[?&;#])([^=&;?#\s'\"]+)=([^&;#\s'\"]+)")
 WORD = re.compile(r"[A-Z]+(?![a-z])|[A-Z]?[a-z]+")
@@ -113,8 +114,9 @@ def has_secret(uri: str) -> bool:
 
 
 def _without_user(uri: re.Match[str]) -> str:
-    scheme, user = uri.groups()
-    return f"{scheme}://" if ":" in user or not scheme.startswith(DATABASES) else uri[0]
+    scheme, slashes, user = uri.groups()
+    is_token = slashes == "//" and not scheme.startswith(DATABASES)
+    return f"{scheme}:{slashes}" if ":" in user or is_token else uri[0]
 
 
 def _without_value(parameter: re.Match[str]) -> str:

@@ -1,5 +1,7 @@
 """Infra validation: compares the SavedModel, served in a process that has only TensorFlow, with the model in memory."""
 
+import errno
+import os
 import re
 import subprocess
 import sys
@@ -14,12 +16,19 @@ from components.base.component import Context
 from components.base.errors import ResourceError
 from components.evaluator import serving_process
 from components.inference.transform_graph import invert_numpy
+from components.runtime.child_process import run_child
 from components.runtime.resources import cpu_limit
+from components.runtime.tensorflow import without_wildcards
 
 TOLERANCE = 1e-5
 """Allowed difference of probabilities: batches of other sizes are summed in another order."""
 TIMEOUT_SECONDS = 600.0
 """Many times as long as a slow disk needs."""
+MACHINE_FAILURES = (
+    *("ResourceExhausted", "MemoryError"),
+    *map(os.strerror, (errno.ENOMEM, errno.ENOSPC, errno.EDQUOT, errno.EFBIG, errno.EMFILE, errno.EAGAIN)),
+)
+"""Text of errors that are not due to the model."""
 
 
 def validate_infra(
@@ -42,20 +51,22 @@ def validate_infra(
     assert model.artifact.saved_model is not None  # noqa: S101  (checked by the caller)
     directory = model.directory / model.artifact.saved_model
     failure, difference = "", None
-    with tempfile.TemporaryDirectory() as scratch:
+    with tempfile.TemporaryDirectory() as scratch, without_wildcards(directory) as saved_model:
         raw, results = Path(scratch, "images.npy"), Path(scratch, "results.npz")
         np.save(raw, invert_numpy(transformed.artifact.graph, images), allow_pickle=False)
         # -P: the modules in the script's folder must not hide libraries.
-        command = [sys.executable, "-P", serving_process.__file__, *map(str, (directory, raw, results, cpu_limit()))]
+        arguments = (saved_model, raw, results, cpu_limit(), os.getpid())
+        command = [sys.executable, "-P", serving_process.__file__, *map(str, arguments)]
         try:
-            subprocess.run(command, check=True, capture_output=True, text=True, timeout=TIMEOUT_SECONDS)  # noqa: S603
+            child = run_child(command, timeout_seconds=TIMEOUT_SECONDS, check=context.termination.check)
+            child.check_returncode()
             with np.load(results, allow_pickle=False) as served:
                 difference = float(np.abs(served["probabilities"] - probabilities).max())
                 context.observe("latency_ms", round(float(np.median(served["latencies"])) * 1000, 3))
                 context.observe("images_per_second", round(len(images) / float(served["all_seconds"]), 1))
         except subprocess.CalledProcessError as error:
             last_line = next(reversed(error.stderr.strip().splitlines()), f"exit code {error.returncode}")
-            if error.returncode < 0 or "ResourceExhausted" in last_line or "MemoryError" in last_line:
+            if error.returncode < 0 or any(text in last_line for text in MACHINE_FAILURES):
                 raise _not_validated(f"ended with {error.returncode}: {last_line}") from error
             context.progress.warning(f"the SavedModel cannot be used in a separate process: {last_line}")
             # The rest of the line may name a folder of this machine, which does not belong into an artifact.
@@ -79,6 +90,6 @@ def validate_infra(
 def _not_validated(problem: str) -> ResourceError:
     return ResourceError(
         f"the SavedModel cannot be validated: the process that serves it {problem}",
-        expected="memory and time for a second process with TensorFlow",
-        remedy="give the job more memory, or set evaluator.infra_validation.images to 0",
+        expected="memory, temporary files and time for a second process with TensorFlow",
+        remedy="give the job more, or set evaluator.infra_validation.images to 0",
     )

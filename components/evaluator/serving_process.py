@@ -1,20 +1,34 @@
 """Script that serves a SavedModel with TensorFlow alone, as a separate process.
 
-python serving_process.py SAVED_MODEL IMAGES.npy RESULTS.npz THREADS
+python serving_process.py SAVED_MODEL IMAGES.npy RESULTS.npz THREADS PARENT
 
 It does not use this package, and blocks the import of Keras: a model that works here works wherever TensorFlow is
 installed. IMAGES holds uint8 [count, height, width]. RESULTS gets `probabilities`, float32 [count, classes], the
 seconds of some requests of one image (`latencies`), and the seconds of one request of all images (`all_seconds`).
+PARENT is the id of the process with which this one ends.
 """
 
+import ctypes
 import gc
 import os
+import signal
 import sys
 import time
 
+PR_SET_PDEATHSIG = 1
 
-def main(saved_model: str, images_file: str, results_file: str, threads: str) -> None:
+
+def end_with(parent: int) -> None:
+    """Let the kernel kill this process when its parent ends or is killed."""
+    if sys.platform == "linux":
+        ctypes.CDLL(None).prctl(PR_SET_PDEATHSIG, signal.SIGKILL)
+    if os.getppid() != parent:  # it has ended before
+        os._exit(1)
+
+
+def main(saved_model: str, images_file: str, results_file: str, threads: str, parent: str) -> None:
     """Load the model, send requests to it, and write the results."""
+    end_with(int(parent))
     gc.disable()  # imported modules stay in memory: garbage collection takes a fifth of the time
     os.environ["TF_CPP_MIN_LOG_LEVEL"] = "3"
     sys.modules["keras"] = None  # type: ignore[assignment]  # importing it raises an ImportError

@@ -2,11 +2,13 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
+from contextlib import contextmanager
 from functools import partial
 from typing import TYPE_CHECKING, Any, Protocol
 
 from components.artifacts import GraphOperation, Model, Stored
+from components.base.errors import DataError, JobError, one_line
 from components.inference.averaging import average_over_shifts
 from components.inference.transform_graph import apply_numpy
 
@@ -40,7 +42,8 @@ def load_predictor(model: Stored[Model]) -> Predictor:
         return _keras_predictor(model)
     import numpy as np
 
-    with np.load(model.directory / model.artifact.file, allow_pickle=False) as arrays:
+    path = model.directory / model.artifact.file
+    with _loading(model), path.open("rb") as file, np.load(file, allow_pickle=False) as arrays:
         return linear_predictor(arrays["weights"], arrays["bias"])
 
 
@@ -66,14 +69,18 @@ def import_libraries(model: Stored[Model]) -> None:
 
 
 def load_network(model: Stored[Model]) -> Any:
-    """Return the Keras network for scaled images of a `keras` model. Safe mode runs no code from the file."""
+    """Return the Keras network for scaled images of a `keras` model; raise DataError if the file has none.
+
+    Safe mode runs no code from the file.
+    """
     import_libraries(model)
     import keras
 
-    loaded = keras.models.load_model(model.directory / model.artifact.file, compile=False, safe_mode=True)
-    if loaded.inputs[0].dtype == "uint8":  # a model for raw images, as the Trainer writes it
-        averaged = loaded.layers[-1]
-        return (averaged if averaged.name == AVERAGED_LAYER else loaded).get_layer(NETWORK_LAYER)
+    with _loading(model):
+        loaded = keras.models.load_model(model.directory / model.artifact.file, compile=False, safe_mode=True)
+        if loaded.inputs[0].dtype == "uint8":  # a model for raw images, as the Trainer writes it
+            averaged = loaded.layers[-1]
+            return (averaged if averaged.name == AVERAGED_LAYER else loaded).get_layer(NETWORK_LAYER)
     return loaded
 
 
@@ -115,13 +122,14 @@ def _keras_predictor(model: Stored[Model]) -> Predictor:
 def _saved_model_predictor(model: Stored[Model], directory: str) -> RawPredictor:
     import numpy as np
 
-    from components.runtime.tensorflow import compute_exactly, import_tensorflow, without_keras
+    from components.runtime.tensorflow import compute_exactly, import_tensorflow, without_keras, without_wildcards
 
     with without_keras():
         tf = import_tensorflow()
         compute_exactly(tf)
-        loaded = tf.saved_model.load(str(model.directory / directory))
-    serve = loaded.signatures["serving_default"]
+        with _loading(model), without_wildcards(model.directory / directory) as plain:
+            loaded = tf.saved_model.load(str(plain))
+            serve = loaded.signatures["serving_default"]
 
     def predict(images: NDArray[np.uint8]) -> NDArray[np.float32]:
         batches = (images[start : start + BATCH_SIZE] for start in range(0, len(images), BATCH_SIZE))
@@ -129,3 +137,19 @@ def _saved_model_predictor(model: Stored[Model], directory: str) -> RawPredictor
 
     predict.loaded = loaded  # type: ignore[attr-defined]  # keeps the variables of the model alive
     return predict
+
+
+@contextmanager
+def _loading(model: Stored[Model]) -> Iterator[None]:
+    """Raise DataError in place of what libraries raise for files that are no model, or that would run code."""
+    try:
+        yield
+    except Exception as error:
+        is_of_the_machine = getattr(error, "errno", None) or type(error).__name__ == "ResourceExhaustedError"
+        if is_of_the_machine or isinstance(error, JobError | MemoryError):
+            raise
+        raise DataError(
+            f"the model in {model.directory} cannot be loaded: {one_line(error)}",
+            expected="a model as the Trainer writes it",
+            remedy="name another model, or train it again",
+        ) from error

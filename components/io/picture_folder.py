@@ -11,7 +11,7 @@ SYSTEM_NAMES = frozenset(
     {"lost+found", "__macosx", "@eadir", "thumbs.db", "desktop.ini", "$recycle.bin", "system volume information"}
 )
 """What operating systems and archives leave in folders, in lower case; other such names begin with a dot."""
-MAX_NAMES_SHOWN = 5
+MAX_NAMES_SHOWN = 10
 
 
 def is_picture(name: str) -> bool:
@@ -58,7 +58,7 @@ class SkippedFiles:
         ordered = sorted(self._counts.items(), key=lambda item: (-item[1], item[0]))
         shown = [f"{printable(name)} ({count:,})" if count > 1 else printable(name) for name, count in ordered]
         if more := len(shown) - MAX_NAMES_SHOWN:
-            shown[MAX_NAMES_SHOWN:] = [f"and {more} other names"] * (more > 0)
+            shown[MAX_NAMES_SHOWN:] = [f"and {more} other name{'s' * (more > 1)}"] * (more > 0)
         return f"skipped {total:,} {'file or folder' if total == 1 else 'files and folders'}: {', '.join(shown)}"
 
     def add(self, name: str) -> None:

@@ -8,8 +8,9 @@ from pydantic import Field
 from components.artifacts import Blessing, Evaluation, Model, PublishedVersion, PushedModel, Servable, Stored
 from components.base.component import Component, ComponentConfig, Context
 from components.base.errors import ConfigError
+from components.base.paths import UserPath
 from components.base.progress import Progress
-from components.pusher.destination import Destination, check_destination
+from components.pusher.destination import check_destination
 from components.pusher.metadata import read_statement, write_statement
 from components.pusher.publish import publish_artifact
 from components.pusher.rollback import require_versions, roll_back
@@ -29,7 +30,7 @@ from components.runtime.disk import disk_space_guard
 class PusherConfig(ComponentConfig):
     """Where models are pushed to, and which models."""
 
-    destination: Destination
+    destination: UserPath
     """The folder of the numbered versions, which a model server watches; relative to where the job is started."""
     allow_rubber_stamped: Annotated[bool, Field(strict=True)] = False
     """Also push a model that was blessed without a baseline to compare with, as the first model is."""
@@ -50,7 +51,7 @@ class Pusher(Component[PusherConfig]):
         return self.config.model_dump(mode="json", exclude={"destination"})
 
     def preflight(self) -> None:
-        check_destination(Path(self.config.destination))
+        check_destination(self.config.destination)
 
     def run(self, context: Context, /, *, model: Stored[Model], evaluation: Stored[Evaluation]) -> PushedModel:
         """Write `servable/`, the directory of one version, unless the model is withheld.
@@ -71,10 +72,10 @@ class Pusher(Component[PusherConfig]):
 
     def publish(self, sealed: Stored[PushedModel], progress: Progress) -> str:
         """Add the model to the destination as its next version, unless it is there already or withheld."""
-        return publish_artifact(Path(self.config.destination), sealed, progress)
+        return publish_artifact(self.config.destination, sealed, progress)
 
     def publish_destination(self) -> Path | None:
-        return Path(self.config.destination)
+        return self.config.destination
 
     @staticmethod
     def list_versions(destination: Path) -> list[PublishedVersion]:

@@ -1,37 +1,11 @@
-"""Destination: the folder that models are pushed to, validated before a run starts."""
+"""Destination: the folder that models are pushed to, checked before a run starts."""
 
 import os
-import re
 from pathlib import Path
-from typing import Annotated
-
-from pydantic import BeforeValidator, Field
 
 from components.base.errors import ConfigError
-from components.base.paths import parse_path
 from components.runtime.disk import DISK_FULL_ERRNOS, nearest_existing
 from components.runtime.locks import check_locks
-
-URL = re.compile(r"[A-Za-z][A-Za-z0-9+.-]*://")
-
-
-def parse_destination(value: object) -> str:
-    """Return the path of a folder, with a leading `~` replaced by the home folder.
-
-    >>> parse_destination(Path("serving") / "mnist")
-    'serving/mnist'
-    """
-    path = os.fspath(value) if isinstance(value, str | Path) else ""
-    if not path:
-        raise ValueError("expected the path of a folder, such as serving/mnist")
-    if URL.match(path):
-        raise ValueError(f"{path} is a URL; expected the path of a folder, such as one where it is mounted")
-    return str(parse_path(path))
-
-
-Destination = Annotated[
-    str, BeforeValidator(parse_destination, json_schema_input_type=Annotated[str, Field(min_length=1)])
-]
 
 
 def check_destination(destination: Path) -> None:

@@ -8,12 +8,14 @@ import sys
 import tempfile
 from collections.abc import Iterator
 from importlib.metadata import PackageNotFoundError, distribution
+from pathlib import Path
 from typing import Any, Literal
 
 from components.base.errors import ConfigError, ResourceError
 from components.runtime.resources import cpu_limit
 
 Device = Literal["auto", "cpu", "gpu"]
+WILDCARDS = frozenset("*?[]\\")
 
 
 def import_tensorflow() -> Any:
@@ -66,6 +68,21 @@ def without_keras() -> Iterator[None]:
         yield
     finally:
         del sys.modules["keras"]
+
+
+@contextlib.contextmanager
+def without_wildcards(folder: Path) -> Iterator[Path]:
+    """Yield a path of a folder, or of a link to it, without characters that TensorFlow's file system expands.
+
+    TensorFlow searches the files of a SavedModel by a pattern, and finds none in a folder such as `runs [1]`.
+    """
+    if WILDCARDS.isdisjoint(str(folder)):
+        yield folder
+        return
+    with tempfile.TemporaryDirectory() as scratch:
+        link = Path(scratch, "folder")
+        link.symlink_to(folder.absolute())
+        yield link
 
 
 @contextlib.contextmanager

@@ -17,6 +17,7 @@ from components.artifacts.model import Export
 from components.artifacts.transformed import SplitOverlap, TransformedSplit
 from components.base.component import Component, ComponentConfig, Context, Seed
 from components.base.memory import DEFAULT_MEMORY_BUDGET
+from components.base.paths import UserPath
 from components.base.progress import Progress
 from components.example_gen.split import SplitConfig
 
@@ -89,7 +90,7 @@ class FakeTransform(Component[FakeTransformConfig]):
 
     def run(self, context: Context, /, *, examples: Stored[Examples]) -> TransformedExamples:
         from components.inference.transform_graph import apply_numpy, scaling_graph
-        from components.io.splits import ImageSplit, iterate_examples, write_scaled
+        from components.io.splits import ImageSplit, iterate_examples, scaled_sha256, write_scaled
 
         artifact, graph = examples.artifact, scaling_graph()
         splits = {}
@@ -111,6 +112,7 @@ class FakeTransform(Component[FakeTransformConfig]):
             graph=graph,
             overlaps=tuple(SplitOverlap(splits=pair, images=0) for pair in combinations(SPLITS, 2)),
             splits=Splits[TransformedSplit](**splits),
+            test_sha256=scaled_sha256(context.output, splits["test"]),
         )
 
 
@@ -219,7 +221,7 @@ class FakeVisualizer(Component[ComponentConfig]):
 class FakePusherConfig(ComponentConfig):
     """Configuration of FakePusher."""
 
-    destination: Path | None = None
+    destination: UserPath | None = None
     """The folder of the versions; None to publish nothing."""
 
 

@@ -6,7 +6,6 @@ from pydantic import Field
 
 from components.artifacts import Evaluation, Examples, Figures, Model, Stored, TransformedExamples
 from components.base.component import Component, ComponentConfig, Context
-from components.base.text import escape_document
 from components.runtime.disk import disk_space_guard
 
 REPORT_FILE, MAX_REPORT_BYTES = "report.html", 3_000_000
@@ -94,10 +93,10 @@ class Visualizer(Component[VisualizerConfig]):
                 figures.append(figure)
         context.termination.check()
         with context.timed("report"):
-            card = escape_document(render_card(report))
+            card = render_card(report)
             with disk_space_guard(context.output, MAX_CARD_BYTES, "the model card"):
                 (context.output / CARD_FILE).write_text(card, encoding="utf-8")
-            page = escape_document(render_report(report, card))
+            page = render_report(report, card)
             with disk_space_guard(context.output, MAX_REPORT_BYTES, "the report"):
                 (context.output / REPORT_FILE).write_text(page, encoding="utf-8")
         return Figures(figures=tuple(figures), report_file=REPORT_FILE, model_card_file=CARD_FILE)

@@ -10,6 +10,7 @@ from typing import TYPE_CHECKING
 
 from components.base.errors import ConfigError, DataError, ExitCode
 from job.options import PredictOptions
+from job.reporters.model import print_model
 from job.reporters.predictions import WRITERS, Prediction
 from job.reporters.progress import ProgressBar, ProgressReporter
 from job.reporters.terminal import make_console
@@ -44,9 +45,10 @@ def _predict(options: PredictOptions, check: Callable[[], None]) -> ExitCode:
     class_names = model.stored.artifact.class_names
     previews = None if options.show is None else _make_preview_writer(options.show)
     console, errors = make_console(), make_console(stderr=True)
+    print_model(errors, model)
     writer = WRITERS[options.output_format](class_names, console)
     with ProgressBar(errors, console) if errors.is_terminal else ProgressReporter(errors) as progress:
-        predictor, reader = _load_predictor(model), _make_input_reader(model, as_is=options.as_is)
+        predictor, reader = _load_predictor(model), _make_input_reader(model, options)
         with progress.hidden():
             writer.write_header()
         for images in _batches(_read_images(options.paths, reader, progress), check):
@@ -86,17 +88,19 @@ def _load_predictor(model: ResolvedModel) -> RawPredictor:
     return scaled
 
 
-def _make_input_reader(model: ResolvedModel, *, as_is: bool) -> InputReader:
+def _make_input_reader(model: ResolvedModel, options: PredictOptions) -> InputReader:
     from components.inference.preprocessing.grayscale import resize_only
     from components.inference.preprocessing.input_reader import InputReader
     from components.inference.preprocessing.normalize import normalize
 
     height, width, _ = model.stored.artifact.image_shape
-    return InputReader(height, width, preprocess=resize_only if as_is else normalize)
+    preprocess = resize_only if options.as_is else normalize
+    return InputReader(height, width, preprocess, transpose=options.transpose)
 
 
 def _read_images(paths: Iterable[Path], reader: InputReader, progress: ProgressReporter) -> Iterator[InputImage]:
     from components.inference.preprocessing.input_files import count_images, find_files
+    from components.io.emnist import is_emnist, transposed_images
     from components.io.picture_folder import SkippedFiles, first_frame_only
 
     animated: list[Path] = []
@@ -114,6 +118,8 @@ def _read_images(paths: Iterable[Path], reader: InputReader, progress: ProgressR
             if isinstance(file, DataError):
                 progress.skip(file)
                 continue
+            if is_emnist(file) and not reader.transpose:
+                progress.warn(transposed_images(file, "--transpose"))
             try:
                 for image in reader.read(file):
                     if isinstance(image, DataError):

@@ -1,6 +1,7 @@
 """Command `show`: a run or an artifact, and its lineage."""
 
 import json
+import os
 import re
 from collections.abc import Iterable
 from pathlib import Path
@@ -11,7 +12,7 @@ from rich.markup import escape
 from rich.tree import Tree
 
 from components.base.formatting import format_size
-from components.base.text import escape_unprintable, printable
+from components.base.text import printable
 from job.pipeline.slots import OPTIONAL_SLOTS
 from job.reporters.tables import print_run
 from job.reporters.terminal import make_console, print_field, print_json, print_parts
@@ -23,17 +24,22 @@ SHORT_DIGEST = 12
 """Characters of a digest in a tree; `show --json` prints all."""
 
 
-def show(name: str, root: Path, *, as_json: bool) -> None:
-    """Print a run, or an artifact if no run has that name; raise JobError if neither exists, or if it is damaged."""
+def show(name: str | None, root: Path, *, as_json: bool) -> None:
+    """Print a run, by default the newest, or an artifact if no run has that name.
+
+    Raises:
+        JobError: if neither exists, or if it is damaged.
+    """
     store, runs = Store(root), Runs(root)
-    name = Path(name).resolve().name if (Path(name) / RECORD).is_file() else name
-    if name == LATEST or runs.has_record(name) or not store.artifacts.is_dir():
+    if name is not None and os.path.isfile(os.path.join(name, RECORD)):  # noqa: PTH113, PTH118  (False for a long name)
+        name = Path(name).resolve().name
+    if name is None or name == LATEST or runs.exists(name) or not store.artifacts.is_dir():
         _show_run(store, runs, name, as_json=as_json)
     else:
         _show_artifact(store, runs, find_artifact(store, name), as_json=as_json)
 
 
-def _show_run(store: Store, runs: Runs, name: str, *, as_json: bool) -> None:
+def _show_run(store: Store, runs: Runs, name: str | None, *, as_json: bool) -> None:
     record = runs.read(name)
     manifests = step_manifests(store, record)
     if any(step.references for step in record.steps):  # artifacts of other runs
@@ -99,8 +105,8 @@ def _branch(node: dict[str, Any], name: str, drawn: set[str]) -> Tree:
     for input_name, child in node["inputs"].items():
         tree.add(_branch(child, input_name, drawn))
     if source := node.get("source"):
-        branch = tree.add(escape_unprintable(f"source: {escape(source['title'])} [dim]({source['kind']})[/]"))
+        branch = tree.add(f"source: {escape(printable(source['title']))} [dim]({escape(printable(source['kind']))})[/]")
         for key, value in source["identity"].items():
             shown = f"{value[:SHORT_DIGEST]}…" if re.fullmatch("[0-9a-f]{64}", value) else value
-            branch.add(escape_unprintable(f"[dim]{escape(key)}[/] {escape(printable(shown))}"))
+            branch.add(f"[dim]{escape(printable(key))}[/] {escape(printable(shown))}")
     return tree

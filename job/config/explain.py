@@ -82,14 +82,16 @@ def _credentials(document: YamlConfig, key: str) -> ConfigError:
 
 def unknown_key(where: str, key_path: KeyPath, siblings: Sequence[str]) -> ConfigError:
     """Return the error for an unknown key, with the nearest known one."""
-    near = difflib.get_close_matches(str(key_path[-1]), siblings, n=1, cutoff=0.5)
-    suggestion = join((*key_path[:-1], near[0])) if near else ""
-    return ConfigError.at(
-        where,
-        f"{join(key_path)} is not a key of the configuration",
-        expected=f"one of {', '.join(siblings)}" if siblings else "no key here",
-        remedy=f"did you mean {suggestion}?" if near else "remove it; `python -m job schema` lists every key",
-    )
+    section, dot, below = str(key_path[-1]).partition(".")
+    if dot and section in siblings:  # as --set takes it
+        remedy = f"write `{section}:`, and `{printable(below)}:` indented below it"
+    elif near := difflib.get_close_matches(section, siblings, n=1, cutoff=0.5):
+        remedy = f"did you mean {join((*key_path[:-1], near[0]))}?"
+    else:
+        remedy = "remove it; `python -m job schema` lists every key"
+    problem = f"{join(key_path)} is not a key of the configuration"
+    expected = f"one of {', '.join(siblings)}" if siblings else "no key here"
+    return ConfigError.at(where, problem, expected=expected, remedy=remedy)
 
 
 def top_level_keys(model: type[BaseModel]) -> list[str]:

@@ -27,12 +27,13 @@ def config_schema() -> dict[str, Any]:
     definitions = schemas["$defs"]
     described: list[type[BaseModel]] = [JobConfig, *_subclasses(ComponentConfig), *_subclasses(TrackingPart)]
     for model in described:
-        if model.__module__.startswith(("components.", "job.")) and model.__name__ in definitions:
+        if _is_ours(model) and model.__name__ in definitions:
             if text := docstring(model):  # pydantic does this, too, except in a Python without docstrings
                 definitions[model.__name__]["description"] = text
             # pydantic can do this when a class is created, but every start of the job would pay for it.
-            for attribute, text in attribute_docstrings(model).items():
-                definitions[model.__name__]["properties"][attribute]["description"] = text
+            for cls in filter(_is_ours, reversed(model.__mro__)):
+                for attribute, text in attribute_docstrings(cls).items():
+                    definitions[model.__name__]["properties"][attribute]["description"] = text
     del definitions["Pipeline"]  # in a file, its sections are at the top level
     properties = definitions.pop("JobConfig")["properties"] | {
         slot: {
@@ -56,6 +57,10 @@ def config_schema() -> dict[str, Any]:
         "properties": {EXTENDS: extends, **properties},
         "$defs": definitions,
     }
+
+
+def _is_ours(cls: type) -> bool:
+    return cls.__module__.startswith(("components.", "job."))
 
 
 def _subclasses(cls: type[BaseModel]) -> Iterator[type[BaseModel]]:

@@ -9,6 +9,7 @@ from rich.markup import escape
 
 from components.artifacts import RUBBER_STAMPED, Evaluation, Examples, Figures, Model, PushedModel, TransformedExamples
 from components.base.formatting import format_size
+from components.base.text import printable
 from components.base.timing import Elapsed
 from job.reporters.terminal import print_field, print_line, print_parts, print_path
 from job.store.records import Duration, RunRecord, TimedRecord, describe_check, remaining_time
@@ -37,7 +38,9 @@ def summary(sealed: SealedArtifact) -> str:
             counts = " / ".join(f"{split.count:,}" for _, split in examples.splits.items())
             levels = Counter(anomaly.level for anomaly in examples.anomalies if anomaly.level != "note")
             anomalies = "".join(f"; {count} {level}{'s' if count > 1 else ''}" for level, count in levels.items())
-            return f"{examples.source.title}: {counts} images in {len(examples.class_names)} classes{anomalies}"
+            return (
+                f"{printable(examples.source.title)}: {counts} images in {len(examples.class_names)} classes{anomalies}"
+            )
         case TransformedExamples() as transformed:
             return f"scaled to 0..1; {transformed.shared_images or 'no'} images in more than one split"
         case Model() as model:
@@ -169,9 +172,13 @@ def print_verdict(console: Console, record: RunRecord) -> None:
         count = f"{passed} other checks" if passed < len(record.checks) else f"all {passed} checks"
         print_field(console, "passed", count)
     for step in record.steps:
-        if baseline := step.references.get("baseline"):
-            run = "" if baseline.run_id in (None, baseline.requested) else f", run {baseline.run_id}"
-            print_field(console, "baseline", escape(f"of the {step.component}: {baseline.requested}{run}"))
+        baseline, skipped = step.references.get("baseline"), step.skipped.get("baseline", {})
+        if baseline or skipped:
+            parts = ["none" if baseline is None else baseline.requested]
+            if baseline is not None and baseline.run_id not in (None, baseline.requested):
+                parts.append(f"run {baseline.run_id}")
+            parts += [f"skipped {count} {reason}" for reason, count in skipped.items()]
+            print_field(console, "baseline", escape(f"of the {step.component}: {', '.join(parts)}"))
     if record.worst_slices:
-        worst = ", ".join(f"{found['key']} {found['accuracy']:.4f}" for found in record.worst_slices)
+        worst = ", ".join(f"{printable(found['key'])} {found['accuracy']:.4f}" for found in record.worst_slices)
         print_field(console, "worst slices", escape(worst))

@@ -41,8 +41,10 @@ def ensure_writable(folder: Path) -> None:
     probe = folder / f".writable-{secrets.token_hex(4)}"  # not the process id, which is always 1 in containers
     try:
         folder.mkdir(parents=True, exist_ok=True)
-        probe.touch()
-        probe.unlink(missing_ok=True)
+        try:
+            probe.touch()
+        finally:  # also after a signal
+            probe.unlink(missing_ok=True)
     except OSError as error:
         if error.errno in DISK_FULL_ERRNOS:
             raise disk_full_error(folder) from error

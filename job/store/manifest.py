@@ -31,7 +31,7 @@ from job.store.fingerprint import FingerprintInputs, Producer
 from job.store.hashed_file import HashedFile
 
 MANIFEST = "manifest.json"
-SCHEMA_VERSION = 3
+SCHEMA_VERSION = 4
 """Incremented when a field of a manifest, or of an artifact in it, is added, removed, or changes its meaning."""
 HASHING_THREADS = 4
 """hashlib releases the interpreter lock; more threads than the disk can feed gain nothing."""
@@ -57,7 +57,7 @@ class FileEntry(Statement):
 class Manifest(Statement):
     """The content of `manifest.json`."""
 
-    schema_version: Literal[3] = 3
+    schema_version: Literal[4] = 4
     fingerprint: Sha256
     digest: Sha256
     """The content digest."""

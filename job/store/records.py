@@ -10,7 +10,7 @@ from pydantic import BaseModel, ConfigDict, Field
 
 from components.base.errors import ExitCode
 from components.base.formatting import format_distinct
-from components.base.text import SURROGATES, escape_json
+from components.base.text import SURROGATES, escape_json, printable
 from components.base.timing import Elapsed, Stopwatch
 
 Outcome = Literal["running", "succeeded", "not_blessed", "failed", "terminated"]
@@ -66,6 +66,8 @@ class StepRecord(RecordPart):
     path: str
     references: dict[str, ReferenceRecord] = {}
     """The artifact of each optional input that was configured and found."""
+    skipped: dict[str, dict[str, int]] = {}
+    """Newer blessed artifacts that `latest-blessed` skipped: by optional input and reason, their number."""
     observations: dict[str, float] = {}
     """Measurements of this run that are not part of the artifact; each name ends with the unit."""
     published: str | None = None
@@ -93,11 +95,14 @@ Duration = Elapsed | PartRecord | TimedRecord
 class RunRecord(RecordPart):
     """The content of `run.json`."""
 
-    schema_version: Literal[2] = 2
+    schema_version: Literal[2, 3] = 3
+    """Version 2 has neither `data_set` nor `skipped`."""
     run_id: str
     outcome: Outcome
     exit_code: int | None
     """None while the run is in progress."""
+    data_set: str | None = None
+    """Title of the data; None until the first step ends."""
     blessed: bool | None = None
     """None if no model was evaluated."""
     metrics: dict[str, Any] | None = None
@@ -126,6 +131,11 @@ class RunRecord(RecordPart):
     """CPU time of the run, or of the whole process if the command line started it; None while it is in progress."""
     config: dict[str, Any]
     environment: dict[str, Any]
+
+    @property
+    def has_results(self) -> bool:
+        """Whether the run finished, or wrote its report before it failed."""
+        return self.outcome in ("succeeded", "not_blessed") or self.report is not None
 
     def failed_checks(self) -> list[str]:
         """Return a description of each threshold that the model did not meet."""
@@ -156,7 +166,7 @@ def describe_check(check: dict[str, Any]) -> str:
     value = "undefined" if check["value"] is None else format_distinct(check["value"], limits.values(), ".{}g")
     bounds = [f"{side} {limit:g}" for side, limit in limits.items()]
     p_value = "" if check["p_value"] is None else f" (p {check['p_value']:.2g})"
-    return f"{check['name']} is {value}{p_value}, {' and '.join(bounds)}"
+    return f"{printable(check['name'])} is {value}{p_value}, {' and '.join(bounds)}"
 
 
 def timing_fields(stopwatch: Stopwatch) -> dict[str, Any]:

@@ -13,7 +13,7 @@ from typing import Any, Literal
 from urllib.parse import urlsplit
 
 from components.artifacts import Evaluation, Examples, Figures, Model
-from components.base.text import DATABASES, printable
+from components.base.text import DATABASES, escape_document, printable
 from job.config.tracking import MlflowConfig
 from job.store.records import RunRecord, StepRecord
 from job.store.store import SealedArtifact
@@ -167,7 +167,7 @@ class MlflowTracker:
         }[kind]
         entities = []
         for key, value in sanitize_keys(values).items():
-            text = value if isinstance(value, str) else json.dumps(value)
+            text = escape_document(value) if isinstance(value, str) else json.dumps(value)
             entities.append(entity(key, text if len(text) <= max_length else text[: max_length - 1] + "…"))
         for start in range(0, len(entities), MAX_BATCH):
             self._client.log_batch(self._run_id, **{kind: entities[start : start + MAX_BATCH]})

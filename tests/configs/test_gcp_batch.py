@@ -102,7 +102,7 @@ def test_container_runs_with_the_options_of_batch(
         *("run", "--rm", "--network", "none"),
         *(part for mount in mounts for part in ("--volume", mount)),
         *shlex.split(container.options),
-        *("--entrypoint", container.entrypoint, image, *commands, *QUICK),
+        *(image, *commands, *QUICK),
     )
     assert [json.loads(line)["event"] for line in ran.stdout.splitlines()][-1] == "run_finished"
     assert json.loads((container_root / "runs/latest/run.json").read_text())["exit_code"] == 0

@@ -40,7 +40,7 @@ def configuration(image: str) -> dict[str, Any]:
 
 
 def test_entry_point_is_the_job_as_an_unprivileged_user(configuration: dict[str, Any]) -> None:
-    assert configuration["Entrypoint"] == ["python", "-m", "job"]
+    assert configuration["Entrypoint"] == ["tini", "-s", "--", "python", "-m", "job"]
     assert configuration["User"] == "10001:10001"
     assert "Healthcheck" not in configuration
 

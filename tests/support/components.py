@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+import shutil
 import threading
 import time
 from pathlib import Path
@@ -13,6 +14,7 @@ from components import (
     Context,
     Evaluation,
     Evaluator,
+    Examples,
     Model,
     PushedModel,
     Stored,
@@ -22,7 +24,8 @@ from components.artifacts import Epoch
 from components.base.component import Seed
 from components.base.errors import TerminationError
 from components.base.progress import Progress
-from components.testing import FakePusher, FakeTrainer
+from components.testing import FakeExampleGen, FakePusher, FakeTrainer
+from tests.support.text import HOSTILE
 
 
 class CountedTrainer(FakeTrainer):
@@ -74,12 +77,61 @@ class TimedTrainer(FakeTrainer):
             return super().run(context, transformed=transformed)
 
 
+class HostileExampleGen(FakeExampleGen):
+    """Has hostile texts in its messages, and as the title of its data and the name of a class."""
+
+    def run(self, context: Context, /) -> Examples:
+        context.progress.message(HOSTILE)
+        context.progress.warning(HOSTILE)
+        examples = super().run(context)
+        source = examples.source.model_copy(update={"title": HOSTILE, "identity": {HOSTILE: HOSTILE}})
+        return examples.model_copy(update={"class_names": (HOSTILE, "b", "c"), "source": source})
+
+
+class HostileTrainer(FakeTrainer):
+    """Fails with a hostile text."""
+
+    def run(self, context: Context, /, *, transformed: Stored[TransformedExamples]) -> Model:  # noqa: ARG002
+        raise ValueError(HOSTILE)
+
+
 class BrokenTrainer(FakeTrainer):
     """Fails while it trains."""
 
     def run(self, context: Context, /, *, transformed: Stored[TransformedExamples]) -> Model:  # noqa: ARG002
         with context.timed("training"):
             raise ZeroDivisionError
+
+
+class UnmountedTrainer(FakeTrainer):
+    """Moves the root away before it trains, as if it was unmounted."""
+
+    def run(self, context: Context, /, *, transformed: Stored[TransformedExamples]) -> Model:
+        unmount(context)
+        return super().run(context, transformed=transformed)
+
+
+class LateUnmountedTrainer(FakeTrainer):
+    """Moves the root away after it trained."""
+
+    def run(self, context: Context, /, *, transformed: Stored[TransformedExamples]) -> Model:
+        model = super().run(context, transformed=transformed)
+        unmount(context)
+        return model
+
+
+class RemovedRunTrainer(FakeTrainer):
+    """Deletes the folders of all runs while it trains."""
+
+    def run(self, context: Context, /, *, transformed: Stored[TransformedExamples]) -> Model:
+        shutil.rmtree(context.output.parents[3] / "runs")
+        return super().run(context, transformed=transformed)
+
+
+def unmount(context: Context) -> None:
+    """Move the root of a component's output away."""
+    root = context.output.parents[3]
+    root.rename(root.with_name("unmounted"))
 
 
 class TalkativeTrainer(FakeTrainer):

@@ -44,6 +44,25 @@ def start(*arguments: object) -> subprocess.Popen[str]:
     )
 
 
+def start_interfered(plan: dict[str, Any], *arguments: object) -> subprocess.Popen[str]:
+    """Start a command with an interference (see `tests.support.interfere`), with pipes for its output."""
+    return subprocess.Popen(
+        [sys.executable, "-m", "tests.support.interfere", json.dumps(plan), *map(str, arguments)],
+        cwd=REPOSITORY,
+        env=environment(),
+        stdout=subprocess.PIPE,
+        stderr=subprocess.PIPE,
+        text=True,
+    )
+
+
+def wait_until_stopped(process: subprocess.Popen[str]) -> None:
+    """Wait until a process has received SIGSTOP; fail if it ends instead."""
+    ended = os.waitid(os.P_PID, process.pid, os.WSTOPPED | os.WEXITED | os.WNOWAIT)
+    assert ended is not None
+    assert ended.si_code == os.CLD_STOPPED, process.communicate()
+
+
 def wait_for(text: str, process: subprocess.Popen[str]) -> None:
     """Read the output of a process until a line contains the text."""
     assert process.stdout is not None

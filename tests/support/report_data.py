@@ -1,5 +1,6 @@
 """Data for reports: the statements of the fakes' artifacts, without TensorFlow."""
 
+import dataclasses
 import json
 from datetime import UTC, datetime
 from pathlib import Path
@@ -79,6 +80,28 @@ def full_report_data(folder: Path, *, blessed: bool = True, **changes: Any) -> R
         "feature_maps": FeatureMaps(images, convolutions),
     }
     return ReportData(**{**values, **changes})
+
+
+def with_text(report: ReportData, text: str, *, title: str | None = None) -> ReportData:
+    """Return complete data with a text in place of a class name, the title, messages and the source's identity."""
+    names, evaluation = (text, *report.examples.class_names[1:]), report.evaluation
+    source = changed(report.examples.source, title=title or text, identity={text: text})
+    anomalies = tuple(changed(found, message=text) for found in report.examples.anomalies)
+    shown = tuple(dataclasses.replace(each, class_name=text, predicted=text) for each in report.mistakes.shown)
+    assert report.feature_maps is not None
+    images = tuple(dataclasses.replace(each, class_name=text) for each in report.feature_maps.images)
+    return dataclasses.replace(
+        report,
+        examples=changed(report.examples, class_names=names, source=source, anomalies=anomalies),
+        evaluation=changed(
+            evaluation,
+            per_class=(changed(evaluation.per_class[0], name=text), *evaluation.per_class[1:]),
+            slices=(changed(evaluation.slices[0], name=text), *evaluation.slices[1:]),
+        ),
+        model=changed(report.model, class_names=names),
+        mistakes=ConfidentMistakes(shown, total=3, image_count=18),
+        feature_maps=dataclasses.replace(report.feature_maps, images=images),
+    )
 
 
 def read_statements(run: Path) -> Statements:

@@ -10,6 +10,7 @@ from pydantic import Field
 from components.base.component import Context
 from components.base.errors import DataError
 from components.example_gen.sources.base import SourceConfig
+from components.io.emnist import is_emnist, transposed_images
 
 if TYPE_CHECKING:
     import numpy as np
@@ -56,12 +57,4 @@ class NumberedSource(SourceConfig):
     def warn_if_transposed(self, path: Path, context: Context) -> None:
         """Warn of a file of EMNIST, by its name, for which `transpose` is not set."""
         if is_emnist(path) and "transpose" not in self.model_fields_set:
-            context.progress.warning(
-                f"{path.name}: EMNIST stores images column by column; set example_gen.source.transpose: true "
-                "for upright images"
-            )
-
-
-def is_emnist(path: Path) -> bool:
-    """Return whether a file is one of EMNIST's, by its name."""
-    return path.name.lower().startswith("emnist")
+            context.progress.warning(transposed_images(path, "example_gen.source.transpose: true"))

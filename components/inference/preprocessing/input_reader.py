@@ -48,6 +48,8 @@ class InputReader:
     height: int
     width: int
     preprocess: Preprocessor
+    transpose: bool = False
+    """Whether IDX and CSV files store images column by column."""
 
     def read(self, path: Path) -> Iterator[InputImage | DataError]:
         """Yield the images of a file, with a DataError in place of each image that shows nothing.
@@ -125,6 +127,8 @@ class InputReader:
     ) -> Iterator[InputImage | DataError]:
         if not len(images):
             return
+        if self.transpose:
+            images = images.transpose(0, 2, 1)
         unchanged = np.zeros(len(images), dtype=bool)
         if images.shape[1:] == (self.height, self.width):
             unchanged = is_bright_on_dark(images)

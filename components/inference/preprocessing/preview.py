@@ -15,7 +15,7 @@ HEIGHT_PIXELS = 280
 MAX_WIDTH_PIXELS = 2000
 """Wider images, such as strips, are squeezed."""
 MAX_NAME_CHARACTERS = 100
-"""Longer file names are cut: a file system accepts 255 bytes, including the appended parts."""
+"""Longer names of files and classes are cut: a file system accepts 255 bytes for both and the probability."""
 
 
 class PreviewWriter:
@@ -29,7 +29,7 @@ class PreviewWriter:
         """Write a preview named by the input file, the predicted label and its probability: `photo_7_0.998.png`."""
         row = "" if image.row is None else f"-{image.row:06}"
         name = self._unique(f"{image.path.stem}{row}")
-        path = self.folder / f"{name}_{safe_name(label)}_{probability:.3f}.png"
+        path = self.folder / f"{name}_{safe_name(label)[:MAX_NAME_CHARACTERS]}_{probability:.3f}.png"
         with disk_space_guard(self.folder):
             Image.fromarray(side_by_side(image.original, image.network_input)).save(path)
 

@@ -4,7 +4,7 @@ import tempfile
 import warnings
 from pathlib import Path
 
-from components.runtime.tensorflow import quiet_stderr
+from components.runtime.tensorflow import quiet_stderr, without_wildcards
 from components.trainer.export.serving_model import INPUT, Outputs, RawImages, ServingModel
 
 TITLE = "LiteRT model"
@@ -16,10 +16,11 @@ def write(model: ServingModel, path: Path, images: RawImages) -> None:  # noqa: 
     import tensorflow as tf
 
     default = tempfile.tempdir
-    with tempfile.TemporaryDirectory(dir=path.parent, prefix=".scratch-") as scratch:
+    folder = tempfile.TemporaryDirectory(dir=path.parent, prefix=".scratch-")
+    with folder as scratch, without_wildcards(Path(scratch)) as plain:
         # The converter writes a temporary SavedModel. The disk of the default folder may be too small, and is not the
         # disk whose free space is reported in an error.
-        tempfile.tempdir = scratch
+        tempfile.tempdir = str(plain)
         try:
             with quiet_stderr():
                 function = model.serve.get_concrete_function()

@@ -3,6 +3,7 @@
 import re
 from pathlib import Path
 
+from components.runtime.tensorflow import without_wildcards
 from components.trainer.export.serving_model import INPUT, Outputs, RawImages, ServingModel
 
 TITLE = "SavedModel"
@@ -32,7 +33,8 @@ def predict(path: Path, images: RawImages) -> Outputs:
     """Predict with TensorFlow."""
     import tensorflow as tf
 
-    loaded = tf.saved_model.load(str(path))
+    with without_wildcards(path) as plain:
+        loaded = tf.saved_model.load(str(plain))
     outputs = loaded.signatures[SIGNATURE](**{INPUT: tf.constant(images)})
     return {name: values.numpy() for name, values in outputs.items()}
 

@@ -10,6 +10,7 @@ from typing import Any
 from components.artifacts import RUBBER_STAMPED
 from components.artifacts.figures import CARD_RUN_PLACEHOLDER
 from components.base.markdown import Markdown, code, escape, table
+from components.base.text import escape_document
 from components.visualizer.format import TextTable, listed
 from components.visualizer.model_card import limits
 from components.visualizer.report import metrics
@@ -53,7 +54,7 @@ def render_card(statements: Statements) -> str:
         code=code,
         run_placeholder=Markdown(CARD_RUN_PLACEHOLDER),
     )
-    return re.sub(r"\n{3,}", "\n\n", text).strip() + "\n"
+    return escape_document(re.sub(r"\n{3,}", "\n\n", text).strip()) + "\n"
 
 
 def _to_markdown(value: Any) -> Markdown:

@@ -39,7 +39,7 @@ def draw_figures(report: ReportData) -> Iterator[tuple[artifacts.Figure, Figure]
     yield figure("confusion_matrix", "Confusion matrix", alt), draw_confusion_matrix(matrix)
 
     if (feature_maps := report.feature_maps) is not None:
-        filters, class_name = feature_maps.convolutions[0].shape[-1], feature_maps.images[0].class_name
+        filters, class_name = feature_maps.convolutions[0].shape[-1], printable(feature_maps.images[0].class_name)
         alt = f"The output of the {filters} filters of the first convolution for an image of class {class_name}."
         yield figure("feature_maps", "First convolution: feature maps", alt), draw_feature_maps(feature_maps)
 

@@ -3,6 +3,7 @@
 from pathlib import Path
 
 from components.artifacts.figures import REPORT_LINKS_PLACEHOLDER, REPORT_RUN_PLACEHOLDER
+from components.base.text import escape_document
 from components.visualizer.report.sections import (
     calibration,
     data,
@@ -46,4 +47,4 @@ def render_report(report: ReportData, card: str) -> str:
         run_placeholder=REPORT_RUN_PLACEHOLDER,
         links_placeholder=REPORT_LINKS_PLACEHOLDER,
     )
-    return str(page)  # Markup.replace would escape the sections that the job adds
+    return escape_document(page)

@@ -10,6 +10,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from components.artifacts import Model, Stored
+from components.base.text import printable
 from components.visualizer.report_data import EmbeddedSection
 from components.visualizer.sketchpad.export import ExportedNetwork, export_linear, export_network
 from components.visualizer.sketchpad.ink_layout import measure_ink_layout
@@ -55,7 +56,7 @@ def render_sketchpad(
 
 def network_literal(exported: ExportedNetwork, *, classes: tuple[str, ...], test_time_shift: int) -> str:
     """Return the two arguments of `loadNetwork` (network.js) as JavaScript."""
-    settings = {"shift": test_time_shift, "classes": classes}
+    settings = {"shift": test_time_shift, "classes": [printable(name) for name in classes]}
     description = {"input": exported.input_shape, "layers": exported.layers, **settings}
     return f"{_literal(description)}, {_literal(base64.b64encode(exported.weights).decode())}"
 

@@ -8,7 +8,7 @@ import pytest
 
 from components import Context, Model, Stored, TransformedExamples
 from components.artifacts import InfraValidation
-from components.base.errors import ResourceError
+from components.base.errors import ResourceError, TerminationError
 from components.base.progress import NoProgress
 from components.evaluator import serving_process
 from components.evaluator.infra_validation import validate_infra
@@ -16,6 +16,7 @@ from components.inference.predictor import load_predictor
 from components.inference.transform_graph import apply_numpy, invert_numpy, scaling_graph
 from components.io.splits import read_scaled
 from components.testing.contract import make_inputs
+from job.signals import Signals
 
 Made = tuple[Stored[Model], Stored[TransformedExamples]]
 
@@ -120,3 +121,19 @@ def test_inverting_the_scaling_is_exact() -> None:
     assert (invert_numpy(scaling_graph(), scaled) == greys).all()
     with pytest.raises(ValueError, match="does not make these images"):
         invert_numpy(scaling_graph(), scaled + np.float32(0.001))
+
+
+def test_a_full_disk_of_the_process_is_a_resource_error(
+    made: Made, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    serve_with("raise OSError(28, os.strerror(28))", tmp_path, monkeypatch)
+    with pytest.raises(ResourceError, match="No space left on device"):
+        validate(made, Context(output=tmp_path))
+
+
+def test_signal_to_all_processes_is_a_termination(made: Made, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """As `timeout`, systemd and Slurm send it: not a lack of memory."""
+    serve_with("os.kill(os.getppid(), 15); os.kill(os.getpid(), 15); time.sleep(60)", tmp_path, monkeypatch)
+    signals = Signals()
+    with signals.installed(), pytest.raises(TerminationError):
+        validate(made, Context(output=tmp_path, termination=signals))

@@ -72,6 +72,29 @@ def test_reads_kaggles_csv_with_or_without_labels(tmp_path: Path, labelled: bool
     assert count_images([path]) == 60
 
 
+@pytest.mark.parametrize(
+    "rewrite",
+    [
+        lambda rows: [f"label,{','.join(map(str, range(784)))}", *rows],
+        lambda rows: rows,
+        lambda rows: [row.partition(",")[2] for row in rows],
+        lambda rows: [f"{','.join(map(str, range(784)))}", *(row.partition(",")[2] for row in rows)],
+        lambda rows: [
+            f"{','.join(map(str, range(784)))},Class",
+            *(f"{row.partition(',')[2]},{row.partition(',')[0]}" for row in rows),
+        ],
+        lambda rows: [row.replace(",", ".0;") for row in rows],
+    ],
+    ids=["label", "no header", "no label or header", "no label", "class last", "semicolons"],
+)
+def test_reads_csv_of_other_programs(tmp_path: Path, rewrite: Callable[[list[str]], list[str]]) -> None:
+    rows = write_csv(tmp_path / "kaggle.csv", size=28, count=4).read_text().splitlines()[1:]
+    path = tmp_path / "digits.csv.gz"
+    path.write_bytes(gzip.compress("\n".join(rewrite(rows)).encode()))
+    np.testing.assert_array_equal(np.stack([image.network_input for image in read_all(path)]), squares(4)[0])
+    assert count_images([path]) == 4
+
+
 def test_applies_orientation_transparency_and_depth(tmp_path: Path) -> None:
     picture = DIGIT.draw(4)
     plain = normalize(np.asarray(picture), 28, 28)

@@ -7,6 +7,7 @@ import numpy as np
 import pytest
 
 from components import Model, Stored, TransformedExamples
+from components.base.errors import DataError
 from components.inference.predictor import load_predictor
 from components.io.splits import read_scaled
 from components.testing.contract import make_inputs
@@ -35,7 +36,7 @@ def test_does_not_load_a_pickle_from_a_linear_model(tmp_path: Path) -> None:
     model: Stored[Model] = make_inputs(tmp_path)[Model]
     trap = np.array([Trap(tmp_path / "sprung")], dtype=object)
     np.savez(model.directory / model.artifact.file, weights=trap, bias=trap)
-    with pytest.raises(ValueError, match="allow_pickle=False"):
+    with pytest.raises(DataError, match="cannot be loaded: .*allow_pickle=False"):
         load_predictor(model)
     assert not (tmp_path / "sprung").exists()
 
@@ -52,6 +53,14 @@ def test_does_not_run_code_from_a_keras_model(tmp_path: Path) -> None:
     network.save(tmp_path / "trap.keras")
     sprung.unlink()
     trapped = model.artifact.model_copy(update={"format": "keras", "file": "trap.keras"})
-    with pytest.raises((ValueError, TypeError), match="safe"):
+    with pytest.raises(DataError, match="cannot be loaded: .*safe"):
         load_predictor(Stored(trapped, tmp_path))
     assert not sprung.exists()
+
+
+@pytest.mark.parametrize("content", [b"", b"PK\x03\x04 not an archive", b"\x89HDF\r\n\x1a\n"])
+def test_a_file_that_is_no_model_is_bad_data(tmp_path: Path, content: bytes) -> None:
+    model: Stored[Model] = make_inputs(tmp_path)[Model]
+    (model.directory / model.artifact.file).write_bytes(content)
+    with pytest.raises(DataError, match="cannot be loaded"):
+        load_predictor(model)

@@ -13,7 +13,7 @@ from components import Context, Evaluation, Model, PushedModel, Pusher, Stored
 from components.artifacts import Blessing
 from components.base.errors import ConfigError, DataError, StorageError
 from components.base.progress import NoProgress
-from components.pusher.destination import check_destination, parse_destination
+from components.pusher.destination import check_destination
 from components.testing.contract import make_inputs
 
 BLESSED = Blessing(verdict="BLESSED", checks=())
@@ -127,23 +127,23 @@ def test_the_destination_does_not_affect_the_artifact() -> None:
 
 def test_a_destination_may_be_a_string_or_a_path(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setenv("HOME", "/home/user")
-    assert Pusher.Config(destination="~/served").destination == "/home/user/served"
-    assert Pusher.Config.model_validate({"destination": Path("served")}).destination == "served"
+    assert Pusher.Config(destination="~/served").destination == Path("/home/user/served")
+    assert Pusher.Config.model_validate({"destination": Path("served")}).destination == Path("served")
 
 
 @pytest.mark.parametrize(
     ("value", "message"),
     [
-        ("", "expected the path of a folder"),
-        (None, "expected the path of a folder"),
-        (3, "expected the path of a folder"),
+        ("", "the path of a file or folder"),
+        (None, "the path of a file or folder"),
+        (3, "the path of a file or folder"),
         ("s3://bucket/models", "s3://bucket/models is a URL"),
         ("~no-such-user/x", "there is no home folder"),
     ],
 )
 def test_refuses_a_destination_that_is_not_a_path(value: object, message: str) -> None:
     with pytest.raises(ValueError, match=message):
-        parse_destination(value)
+        Pusher.Config.model_validate({"destination": value})
 
 
 @pytest.mark.parametrize(

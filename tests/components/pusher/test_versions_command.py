@@ -150,14 +150,14 @@ def test_refuses_a_destination_inside_the_job_root(
 
 
 @pytest.mark.parametrize(
-    ("value", "message"), [("s3://bucket/models", "is a URL"), ("", "expected the path of a folder")]
+    ("value", "message"), [("s3://bucket/models", "is a URL"), ("", "the path of a file or folder")]
 )
 def test_an_invalid_destination_is_reported_with_its_key(
     mnist_job: Command, pushing: tuple[object, ...], tmp_path: Path, value: str, message: str
 ) -> None:
     outcome = mnist_job(*pushing, "--set", f"pusher.destination={value}")
     assert outcome.exit_code == 2
-    assert "pusher.destination: " in outcome.stderr
+    assert f"pusher.destination={value}: pusher.destination" in outcome.stderr
     assert message in outcome.stderr
     assert not (tmp_path / "root").exists()
 

@@ -17,7 +17,6 @@ from components import Context, Figures, Stored, Visualizer
 from components.artifacts import Export, ExportFormat
 from components.artifacts.figures import CARD_RUN_PLACEHOLDER
 from components.testing.contract import make_inputs
-from components.visualizer.figure_data import ConfidentMistakes
 from components.visualizer.format import TIMES, percent
 from components.visualizer.model_card import render_card
 from components.visualizer.report.sections.model_card import card_html
@@ -25,7 +24,7 @@ from components.visualizer.report_data import ReportData, Statements
 from job.store.source_code import find_modules
 from tests.support.html import read_html
 from tests.support.markdown import read_markdown, to_html
-from tests.support.report_data import full_report_data, minimal_report_data, report_html
+from tests.support.report_data import full_report_data, minimal_report_data, report_html, with_text
 from tests.support.statements import changed
 
 HEADINGS = [
@@ -291,25 +290,7 @@ def test_card_says_what_was_not_evaluated(minimal: ReportData) -> None:
 
 
 def test_markup_in_names_is_escaped(full: ReportData) -> None:
-    names = (MARKUP, *full.examples.class_names[1:])
-    source = changed(full.examples.source, title=f"# {MARKUP}", identity={MARKUP: MARKUP})
-    anomalies = tuple(changed(found, message=MARKUP) for found in full.examples.anomalies)
-    evaluation = changed(
-        full.evaluation,
-        per_class=(changed(full.evaluation.per_class[0], name=MARKUP), *full.evaluation.per_class[1:]),
-        slices=(changed(full.evaluation.slices[0], name=MARKUP), *full.evaluation.slices[1:]),
-    )
-    shown = tuple(dataclasses.replace(each, class_name=MARKUP, predicted=MARKUP) for each in full.mistakes.shown)
-    assert full.feature_maps is not None
-    images = tuple(dataclasses.replace(each, class_name=MARKUP) for each in full.feature_maps.images)
-    data = dataclasses.replace(
-        full,
-        examples=changed(full.examples, class_names=names, source=source, anomalies=anomalies),
-        evaluation=evaluation,
-        model=changed(full.model, class_names=names),
-        mistakes=ConfidentMistakes(shown, total=3, image_count=18),
-        feature_maps=dataclasses.replace(full.feature_maps, images=images),
-    )
+    data = with_text(full, MARKUP, title=f"# {MARKUP}")
     page = to_html(render_card(data))
     assert not page.all("a", "b", "img", "em", "del")
     assert {len({len(row.all("th", "td")) for row in table.all("tr")}) for table in page.all("table")} == {1}

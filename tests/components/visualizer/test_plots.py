@@ -24,6 +24,7 @@ from components.visualizer.plots.figures import (
 from components.visualizer.plots.style import save, style
 from tests.support.html import read_html
 from tests.support.statements import changed
+from tests.support.text import HOSTILE
 
 
 def read_png(path: Path) -> NDArray[np.uint8]:
@@ -62,6 +63,15 @@ def test_confusion_matrix_of_any_number_of_classes(tmp_path: Path, classes: int,
     counts = [int(text.get_text().replace(",", "")) for text in axes.texts]
     assert sum(counts) == (classes * 20 if classes <= 25 else 0)
     assert read_png(tmp_path / "confusion.png").shape[1] >= 500
+
+
+def test_long_and_hostile_names_of_classes_are_short_labels(tmp_path: Path) -> None:
+    names, counts = (HOSTILE, "n" * 255), np.ones((2, 2), dtype=np.int64)
+    with style():
+        figure = draw_confusion_matrix(ConfusionMatrix(names, counts, image_count=4))
+        save(figure, tmp_path / "matrix.png")
+    labels = [label.get_text() for label in figure.axes[0].get_yticklabels()]
+    assert labels == [r"\x1b[31mred … st?key=***", "nnnnnnnnnnn … nnnnnnnnnn"]
 
 
 @pytest.mark.parametrize("classes", [2, 10, 100])

@@ -13,11 +13,17 @@ from components.artifacts.figures import REPORT_LINKS_PLACEHOLDER, REPORT_RUN_PL
 from components.testing.contract import make_inputs
 from components.visualizer.figure_data import ConfidentMistakes
 from components.visualizer.format import MINUS, TIMES
+from components.visualizer.model_card import render_card
+from components.visualizer.report import render_report
 from components.visualizer.report.drawing import round_values
 from components.visualizer.report_data import ReportData
+from job.options import RunOptions
+from job.reporters.run_section import add_run_to_card, add_run_to_report
 from tests.support.html import Element, read_html
-from tests.support.report_data import full_report_data, minimal_report_data, report_html
+from tests.support.markdown import to_html
+from tests.support.report_data import full_report_data, minimal_report_data, report_html, run_record, with_text
 from tests.support.statements import changed
+from tests.support.text import HOSTILE, check_printable
 
 LIMIT = 3_000_000
 SECTIONS = ["verdict", "curves", "confusions", "mistakes", "maps", "calibration", "weak-spots", "data", "model-card"]
@@ -175,24 +181,21 @@ def test_confusion_matrix_of_many_classes_is_an_image(data: ReportData, classes:
 
 def test_markup_in_names_is_escaped(data: ReportData) -> None:
     evil = "</script><script>alert('1')</script>"
-    examples = changed(data.examples, class_names=(evil, *data.examples.class_names[1:]))
-    per_class = (changed(data.evaluation.per_class[0], name=evil), *data.evaluation.per_class[1:])
-    evaluation = changed(data.evaluation, per_class=per_class)
-    source = changed(examples.source, title=evil)
-    shown = tuple(dataclasses.replace(each, class_name=evil, predicted=evil) for each in data.mistakes.shown)
-    assert data.feature_maps is not None
-    images = tuple(dataclasses.replace(each, class_name=evil) for each in data.feature_maps.images)
-    html = report_html(
-        dataclasses.replace(
-            data,
-            examples=changed(examples, source=source),
-            evaluation=evaluation,
-            mistakes=ConfidentMistakes(shown, total=3, image_count=18),
-            feature_maps=dataclasses.replace(data.feature_maps, images=images),
-        )
-    )
+    html = report_html(with_text(data, evil))
     assert evil not in html
     assert len(read_html(html).all("script")) == 1
+
+
+def test_hostile_text_is_printable_in_report_and_card(data: ReportData) -> None:
+    hostile, command = with_text(data, HOSTILE), RunOptions(config=Path(HOSTILE)).command()
+    card = render_card(hostile)
+    record = run_record(config={"root": HOSTILE}, environment={"python": HOSTILE})
+    report = add_run_to_report(render_report(hostile, card), record, command=command)
+    check_printable(report, has_secrets=True)  # only a configuration is refused for the secrets of its URIs
+    check_printable(add_run_to_card(card, record, command=command), has_secrets=True)
+    words = r"\x1b[31mred\u202e[/b] [bold]<b>|`$\x$"
+    assert words in read_html(report).by_id("main").text
+    assert words in to_html(card).text
 
 
 def test_visualizer_writes_identical_reports(tmp_path: Path) -> None:

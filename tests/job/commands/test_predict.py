@@ -6,6 +6,7 @@ import io
 import json
 import os
 import pty
+import re
 import shutil
 import signal
 import subprocess
@@ -72,7 +73,11 @@ def lines(outcome: CommandResult) -> list[dict[str, Any]]:
 
 def test_json_lines_match_the_evaluation(trained: Trained, mnist_job: Command) -> None:
     outcome = mnist_job("predict", trained.idx, trained.png, "--root", trained.root, "--format", "jsonl")
-    assert (outcome.exit_code, outcome.stderr) == (0, "")
+    assert outcome.exit_code == 0
+    assert re.fullmatch(
+        f"model: run {trained.record.run_id}  trained on made-up squares  test accuracy 1.0000  .* old\n",
+        outcome.stderr,
+    )
     *idx, png = lines(outcome)
     expected = trained.probabilities()
     np.testing.assert_allclose([line["probabilities"] for line in idx], expected, atol=1e-6)
@@ -113,13 +118,43 @@ def test_reads_csv_of_pixels_and_folder(trained: Trained, mnist_job: Command, tm
     assert labels[:4] == labels[4:] == trained.probabilities()[:4].argmax(axis=1).tolist()
 
 
+def test_folder_may_have_other_formats_and_files(trained: Trained, mnist_job: Command, tmp_path: Path) -> None:
+    for index, suffix in enumerate(("bmp", "gif", "tiff", "webp")):
+        options: dict[str, Any] = {"lossless": True} if suffix == "webp" else {}
+        Image.fromarray(trained.images[index]).save(tmp_path / f"{index}.{suffix}", **options)
+    Image.fromarray(trained.images[4]).save(
+        tmp_path / "4.gif", save_all=True, append_images=[Image.fromarray(trained.images[5])]
+    )
+    for name in (".DS_Store", "Thumbs.db", "__MACOSX/._0.png", "lost+found/0.png", "about.txt", "labels.csv"):
+        (tmp_path / name).parent.mkdir(exist_ok=True)
+        (tmp_path / name).write_text("content")
+    outcome = mnist_job("predict", tmp_path, "--root", trained.root, "--format", "jsonl")
+    assert outcome.exit_code == 0
+    assert [line["label"] for line in lines(outcome)] == trained.probabilities()[:5].argmax(axis=1).tolist()
+    names = "*.csv, *.txt, .DS_Store, Thumbs.db, __MACOSX, lost+found"
+    assert [line for line in outcome.stderr.splitlines() if line.startswith("warning:")] == [
+        f"warning: {tmp_path}: skipped 6 files and folders: {names}",
+        f"warning: {tmp_path / '4.gif'} has several frames; only the first is read",
+    ]
+
+
+def test_transposes_images_of_emnist(trained: Trained, mnist_job: Command, tmp_path: Path) -> None:
+    path = tmp_path / "emnist-digits-test-images-idx3-ubyte"
+    write_idx(path, trained.images.transpose(0, 2, 1))
+    arguments = ("predict", path, "--root", trained.root, "--format", "jsonl")
+    outcome = mnist_job(*arguments, "--transpose")
+    assert "warning" not in outcome.stderr
+    assert [line["label"] for line in lines(outcome)] == trained.probabilities().argmax(axis=1).tolist()
+    assert f"{path.name}: EMNIST stores images column by column; set --transpose" in mnist_job(*arguments).stderr
+
+
 def test_bad_files_are_skipped_with_exit_code_3(trained: Trained, mnist_job: Command, tmp_path: Path) -> None:
     (tmp_path / "bad.png").write_text("no picture")
     paths = (tmp_path / "bad.png", tmp_path / "nowhere.png", trained.png)
     outcome = mnist_job("predict", *paths, "--root", trained.root, "--format", "jsonl")
     assert outcome.exit_code == 3
     assert [line["path"] for line in lines(outcome)] == [str(trained.png)]
-    assert outcome.stderr.splitlines() == [
+    assert outcome.stderr.splitlines()[1:] == [
         f"skipped: {tmp_path / 'bad.png'} is not a whole picture",
         f"skipped: {tmp_path / 'nowhere.png'} does not exist",
     ]
@@ -155,6 +190,8 @@ def test_model_is_named_by_run_or_path(trained: Trained, mnist_job: Command, tmp
     model = () if name == "default" else ("--model", named)
     outcome = mnist_job("predict", trained.png, "--root", root, *model, "--format", "jsonl")
     assert outcome.exit_code == 0, outcome.stderr
+    stated = f"{trained.artifact('trainer')}  " if name in ("link", "artifact") else f"run {trained.record.run_id}  "
+    assert f"model: {stated}trained on made-up squares  test accuracy " in outcome.stderr
     np.testing.assert_allclose(lines(outcome)[0]["probabilities"], trained.probabilities()[0], atol=1e-6)
 
 
@@ -186,6 +223,7 @@ def test_uses_latest_blessed_model_by_default(mnist_job: Command, tmp_path: Path
     np.testing.assert_allclose([line["probabilities"] for line in predictions], trained.probabilities(), atol=1e-6)
     bad = mnist_job("predict", trained.idx, "--root", trained.root, "--model", worse.run_id, "--format", "jsonl")
     assert bad.exit_code == 0
+    assert "NOT BLESSED" in bad.stderr
     assert 2 not in {line["label"] for line in lines(bad)}
 
 
@@ -240,7 +278,7 @@ def test_closed_pipe_ends_it_without_an_error(trained: Trained, many: Path) -> N
     assert json.loads(process.stdout.readline())["row"] == 0
     process.stdout.close()
     assert process.wait(30) == 0
-    assert process.stderr.read() == ""
+    assert process.stderr.read().splitlines()[1:] == [], "only the model is stated"
     process.stderr.close()
     assert time.monotonic() - began < 20
 

@@ -125,6 +125,7 @@ def test_every_message_about_a_value_is_in_our_words() -> None:
         ("evaluator: {thresholds: {1: {minimum: 1}}}", "evaluator.thresholds.1 is not a key", "accuracy", "remove"),
         ("evaluator: {thresholds: {null: {}}}", "evaluator.thresholds.null is not a key", "accuracy", "remove"),
         ("trainer: {true: 1}", "trainer.true is not a key", "one of network", ""),
+        ("trainer.epochs: 3", "trainer.epochs is not a key", "one of root", "write `trainer:`, and `epochs:` indented"),
         ("1: x", "1 is not a key of the configuration", "one of root", "remove"),
     ],
 )

@@ -163,6 +163,21 @@ def test_strict_run_ends_at_a_damaged_artifact(mnist_job: Command, fake_config: 
     assert mnist_job(*arguments, "--strict").exit_code == 0
 
 
+@pytest.mark.parametrize("option", [(), ("--no-cache",), ("--strict",)])
+def test_artifact_of_a_newer_version_of_the_job_ends_the_run(
+    mnist_job: Command, fake_config: Path, finished_root: Path, option: tuple[str, ...]
+) -> None:
+    (manifest,) = finished_root.glob("artifacts/trainer/*/manifest.json")
+    manifest.write_text(manifest.read_text().replace('"schema_version": 3', '"schema_version": 99, "more": true', 1))
+    before = sorted(finished_root.glob("artifacts/*/*"))
+    refused = mnist_job("run", "--config", fake_config, "--root", finished_root, "--json", *option)
+    assert refused.exit_code == 3
+    assert f"{manifest} has the schema version 99" in refused.stderr
+    assert "use the version of the job that wrote it, or another root" in refused.stderr
+    assert [step["component"] for step in refused.record["steps"]] == ["example_gen", "transform"]
+    assert sorted(finished_root.glob("artifacts/*/*")) == before, "it is neither moved nor replaced"
+
+
 def test_verify_prints_json(mnist_job: Command, fake_config: Path, tmp_path: Path) -> None:
     mnist_job("run", "--config", fake_config, "--root", tmp_path / "root")
     verified = mnist_job("verify", "--root", tmp_path / "root", "--json")

@@ -1,0 +1,93 @@
+"""Child processes: signals to the whole job do not reach them, and they end with their parent."""
+
+import os
+import signal
+import subprocess
+import sys
+import textwrap
+import time
+from pathlib import Path
+
+import pytest
+
+from components.base.errors import TerminationError
+from components.evaluator import serving_process
+from components.runtime.child_process import run_child
+from tests.support.processes import environment, wait_until
+from tests.support.termination import TerminationAfter
+
+SLEEP = [sys.executable, "-c", "import time; print('started', flush=True); time.sleep(60)"]
+
+
+def never() -> None: ...
+
+
+def is_running(process: int) -> bool:
+    """Return whether a process exists and is not only a zombie."""
+    try:
+        return Path(f"/proc/{process}/stat").read_text().rpartition(")")[2].split()[0] != "Z"
+    except OSError:
+        return False
+
+
+def test_returns_the_exit_code_and_the_output() -> None:
+    program = "import sys; sys.stderr.buffer.write(b'\\xff no'); print('yes'); sys.exit(3)"
+    done = run_child([sys.executable, "-c", program], timeout_seconds=60, check=never)
+    assert (done.returncode, done.stdout, done.stderr) == (3, "yes\n", "\ufffd no")
+
+
+@pytest.mark.parametrize("number", [signal.SIGTERM, signal.SIGINT])
+def test_the_child_ignores_signals_to_the_whole_job(number: signal.Signals) -> None:
+    program = f"import os; os.kill(os.getpid(), {number:d}); print('alive')"
+    assert run_child([sys.executable, "-c", program], timeout_seconds=60, check=never).stdout == "alive\n"
+    assert signal.pthread_sigmask(signal.SIG_BLOCK, ()) == set(), "this process receives signals again"
+
+
+def test_termination_ends_the_child() -> None:
+    before = time.monotonic()
+    with pytest.raises(TerminationError):
+        run_child(SLEEP, timeout_seconds=60, check=TerminationAfter(3).check)
+    assert time.monotonic() - before < 30
+    with pytest.raises(ChildProcessError):  # none is left, not even a zombie
+        os.waitpid(-1, os.WNOHANG)
+
+
+def test_a_timeout_ends_the_child() -> None:
+    with pytest.raises(subprocess.TimeoutExpired):
+        run_child(SLEEP, timeout_seconds=0.2, check=never)
+
+
+@pytest.mark.skipif(sys.platform != "linux", reason="only Linux has PR_SET_PDEATHSIG")
+@pytest.mark.parametrize("is_late", [False, True])
+def test_the_serving_process_ends_with_a_killed_parent(tmp_path: Path, is_late: bool) -> None:
+    """It may end before the child has requested that, too."""
+    child = f"""
+        import os, sys, time
+        sys.path.insert(0, {str(Path(serving_process.__file__).parent)!r})
+        from serving_process import end_with
+        {"time.sleep(0.5)" if is_late else ""}
+        end_with({"os.getppid()" if not is_late else "int(sys.argv[1])"})
+        open({str(tmp_path / "ready")!r}, "w").close()
+        time.sleep(60)
+    """
+    parent = f"""
+        import os, subprocess, sys, time
+        child = subprocess.Popen([sys.executable, "-c", {textwrap.dedent(child)!r}, str(os.getpid())])
+        print(child.pid, flush=True)
+        {
+        ""
+        if is_late
+        else f'''
+        while not os.path.exists({str(tmp_path / "ready")!r}):
+            time.sleep(0.01)'''
+    }
+        os.kill(os.getpid(), 9)
+    """
+    with subprocess.Popen(
+        [sys.executable, "-c", textwrap.dedent(parent)], stdout=subprocess.PIPE, text=True, env=environment()
+    ) as process:
+        assert process.stdout is not None
+        pid = int(process.stdout.readline())
+        assert process.wait(30) == -9
+        wait_until(lambda: not is_running(pid), lambda: "the child still runs", seconds=20)
+        assert (tmp_path / "ready").exists() is not is_late
