@@ -36,8 +36,11 @@ class StepRun:
     signals: Signals
     use_cache: bool
     strict: bool
-    stopwatch: Stopwatch = field(default_factory=Stopwatch)
+    stopwatch: Stopwatch = field(init=False)
     _observations: dict[str, float] = field(default_factory=dict)
+
+    def __post_init__(self) -> None:
+        self.stopwatch = Stopwatch(on_part=self.listener.begin_part)
 
     def run(
         self,

@@ -88,7 +88,7 @@ class TrackingListener:
         self._epoch = 0
         self._epochs_sent = 0
         # What concerns the reporter alone.
-        self.waiting, self.begin_step = reporter.waiting, reporter.begin_step
+        self.waiting, self.begin_step, self.begin_part = reporter.waiting, reporter.begin_step, reporter.begin_part
         self.training_step, self.end, self.failed = reporter.training_step, reporter.end, reporter.failed
 
     @property

@@ -192,7 +192,7 @@ def test_fifo_is_not_waited_for(tmp_path: Path) -> None:
         load_config(tmp_path / "link.yaml")
 
 
-@pytest.mark.parametrize("base", ["a" * 300, "b/" * 2500, "~no-such-user/x", "''"])
+@pytest.mark.parametrize("base", ["a" * 300, "b/" * 2500, "b/" * 2045, "~no-such-user/x", "''"])
 def test_impossible_path_to_extend_is_reported(base: str, tmp_path: Path) -> None:
     with pytest.raises(ConfigError, match=r"job.yaml:2: extends: "):
         load(tmp_path, f"\nextends: {base}\n")
