@@ -117,13 +117,13 @@ def run(
 @command
 def show(
     name: Annotated[
-        str,
+        str | None,
         typer.Argument(
             metavar="[RUN|ARTIFACT]",
-            help="Run id, by default the newest run; or an artifact's path, digest or fingerprint "
-            "(at least 4 characters); or the path of a pushed version.",
+            help="Run id, by default the newest run; `latest`, the last that has results; an artifact's path, digest "
+            "or fingerprint (at least 4 characters); or the path of a pushed version.",
         ),
-    ] = "latest",
+    ] = None,
     root: Root = Path(DEFAULT_ROOT),
     as_json: AsJson = False,
 ) -> None:

@@ -4,7 +4,7 @@ from typing import Annotated, Literal
 
 from pydantic import Field
 
-from components.artifacts.base import Artifact, Count, FileName, ImageShape, Splits, Statement
+from components.artifacts.base import Artifact, Count, FileName, ImageShape, Sha256, Splits, Statement
 
 
 class GraphOperation(Statement):
@@ -50,6 +50,8 @@ class TransformedExamples(Artifact):
     shared_images: Count = 0
     """Images, over all splits, that are in another split too."""
     splits: Splits[TransformedSplit]
+    test_sha256: Sha256
+    """`components.io.image_digests.split_sha256` of the scaled test split: that of an `Evaluation` on these images."""
 
     def file_names(self) -> tuple[str, ...]:
         return (self.graph_file, *(name for _, split in self.splits.items() for name in (split.images, split.labels)))

@@ -3,6 +3,7 @@
 import inspect
 import typing
 from abc import ABC, abstractmethod
+from collections.abc import Mapping
 from contextlib import AbstractContextManager
 from dataclasses import dataclass, field
 from pathlib import Path
@@ -165,6 +166,13 @@ class Component(ABC, Generic[ConfigT]):
         The name is not part of `identity`; the artifact that it resolves to counts as an input.
         """
         return {}
+
+    def mismatch(self, name: str, candidate: Artifact, inputs: Mapping[str, Artifact]) -> str:  # noqa: ARG002
+        """Return why `latest-blessed` skips an artifact for an optional input, such as `on other test images`.
+
+        By default, and if it fits the inputs, return an empty string.
+        """
+        return ""
 
     @classmethod
     def signature(cls) -> Signature:

@@ -30,3 +30,16 @@ def format_size(size: int) -> str:
         return f"{size} bytes"
     power = min((len(str(size)) - 1) // 3, len(SIZE_UNITS) - 1)
     return f"{size / 1000**power:.1f} {SIZE_UNITS[power]}"
+
+
+def format_age(seconds: float) -> str:
+    """Return an age with the largest unit in which it is at least 2.
+
+    >>> format_age(90), format_age(5400), format_age(700_000)
+    ('90 s', '90 min', '8.1 d')
+    """
+    if seconds < 120:
+        return f"{seconds:.0f} s"
+    if seconds < 7200:
+        return f"{seconds / 60:.0f} min"
+    return f"{seconds / 3600:.0f} h" if seconds < 172_800 else f"{seconds / 86400:.1f} d"

@@ -1,8 +1,9 @@
 """Evaluator: scores a model on the test split and decides whether it is blessed."""
 
+from collections.abc import Mapping
 from typing import Any
 
-from components.artifacts import Evaluation, Model, Stored, TransformedExamples
+from components.artifacts import Artifact, Evaluation, Model, Stored, TransformedExamples
 from components.base.component import Component, Context
 from components.base.errors import DataError
 from components.evaluator.config import EvaluatorConfig
@@ -23,6 +24,12 @@ class Evaluator(Component[EvaluatorConfig]):
 
     def references(self) -> dict[str, str]:
         return {} if self.config.baseline is None else {"baseline": self.config.baseline}
+
+    def mismatch(self, name: str, candidate: Artifact, inputs: Mapping[str, Artifact]) -> str:  # noqa: ARG002
+        match candidate, inputs["transformed"]:
+            case Evaluation(test_sha256=scored), TransformedExamples(test_sha256=here) if scored == here:
+                return ""
+        return "on other test images"
 
     def run(
         self,

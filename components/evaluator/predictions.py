@@ -2,7 +2,6 @@
 
 from dataclasses import dataclass
 from functools import cached_property
-from hashlib import sha256
 
 import numpy as np
 from numpy.typing import NDArray
@@ -10,7 +9,7 @@ from numpy.typing import NDArray
 from components.artifacts import Stored, TransformedExamples, TransformedSplit
 from components.base.component import Context
 from components.inference import predictor
-from components.io.image_digests import image_digests
+from components.io.image_digests import image_digests, split_sha256
 from components.io.splits import iterate_scaled, read_scaled
 
 
@@ -33,8 +32,7 @@ class Predictions:
     @cached_property
     def split_sha256(self) -> str:
         """The SHA-256 over the images and labels; it does not depend on their order."""
-        rows = sorted(zip(self.images.tolist(), self.labels.tolist(), strict=True))
-        return sha256(b"".join(image + label.to_bytes(8, "little") for image, label in rows)).hexdigest()
+        return split_sha256(self.images, self.labels)
 
 
 def predict_split(

@@ -1,8 +1,9 @@
 """ExampleGen: reads a source of labelled images and writes three splits."""
 
+from collections.abc import Mapping
 from typing import Any
 
-from components.artifacts import Examples, Stored
+from components.artifacts import Artifact, Examples, Stored
 from components.base.component import Component, ComponentConfig, Context, Seed
 from components.base.memory import DEFAULT_MEMORY_BUDGET, MemoryBudget
 from components.base.paths import Reference
@@ -50,6 +51,12 @@ class ExampleGen(Component[ExampleGenConfig]):
 
     def references(self) -> dict[str, str]:
         return {} if self.config.baseline is None else {"baseline": self.config.baseline}
+
+    def mismatch(self, name: str, candidate: Artifact, inputs: Mapping[str, Artifact]) -> str:  # noqa: ARG002
+        match candidate:
+            case Examples(source=source) if self.config.source.is_version_of(source):
+                return ""
+        return "of another data set"
 
     def run(self, context: Context, /, *, baseline: Stored[Examples] | None = None) -> Examples:
         """Write one Parquet file per split, and `anomalies.csv` if images are anomalous.

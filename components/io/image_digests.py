@@ -1,7 +1,7 @@
 """Digests of images, and the images that several splits share, compared pixel by pixel."""
 
 from collections.abc import Mapping
-from hashlib import blake2b
+from hashlib import blake2b, sha256
 from itertools import combinations
 
 import numpy as np
@@ -18,6 +18,12 @@ def image_digests(images: NDArray[np.uint8] | NDArray[np.float32]) -> NDArray[np
     rows = np.ascontiguousarray(images).reshape(len(images), -1)
     size = DIGEST_DTYPE.itemsize
     return np.frombuffer(b"".join([blake2b(row.data, digest_size=size).digest() for row in rows]), DIGEST_DTYPE)
+
+
+def split_sha256(images: NDArray[np.void], labels: NDArray[np.int64]) -> str:
+    """Return the SHA-256 over the digests and labels of a split's images; it does not depend on their order."""
+    rows = sorted(zip(images.tolist(), labels.tolist(), strict=True))
+    return sha256(b"".join(image + label.to_bytes(8, "little") for image, label in rows)).hexdigest()
 
 
 def find_shared_images(digests: Mapping[str, NDArray[np.void]]) -> tuple[tuple[SplitOverlap, ...], int]:

@@ -25,6 +25,7 @@ from numpy.typing import NDArray
 
 from components.artifacts import Evaluation, Examples, ExamplesSplit, Stored, TransformedExamples, TransformedSplit
 from components.base.errors import DataError
+from components.io.image_digests import image_digests, split_sha256
 from components.io.raw_images import CHUNK_BYTES
 
 MAX_GROUP_ROWS = 8192
@@ -148,9 +149,19 @@ def iterate_scaled(
     transformed: Stored[TransformedExamples], split: TransformedSplit, *, rows: int
 ) -> Iterator[NDArray[np.float32]]:
     """Yield the images of a scaled split in order, at most `rows` at a time, as ordinary arrays."""
-    mapped = read_scaled(transformed, split).images
-    for first in range(0, len(mapped), rows):
-        yield read_rows(mapped, first, min(first + rows, len(mapped)))
+    return _iterate_rows(read_scaled(transformed, split).images, rows)
+
+
+def _iterate_rows(images: NDArray[Scalar], rows: int) -> Iterator[NDArray[Scalar]]:
+    for first in range(0, len(images), rows):
+        yield read_rows(images, first, min(first + rows, len(images)))
+
+
+def scaled_sha256(directory: Path, split: TransformedSplit) -> str:
+    """Return the `split_sha256` of the scaled split in a directory."""
+    labels = np.load(directory / split.labels, allow_pickle=False)
+    batches = _iterate_rows(np.load(directory / split.images, mmap_mode="r", allow_pickle=False), rows=1000)
+    return split_sha256(np.concatenate([image_digests(batch) for batch in batches]), labels)
 
 
 def write_predictions(

@@ -90,7 +90,7 @@ class FakeTransform(Component[FakeTransformConfig]):
 
     def run(self, context: Context, /, *, examples: Stored[Examples]) -> TransformedExamples:
         from components.inference.transform_graph import apply_numpy, scaling_graph
-        from components.io.splits import ImageSplit, iterate_examples, write_scaled
+        from components.io.splits import ImageSplit, iterate_examples, scaled_sha256, write_scaled
 
         artifact, graph = examples.artifact, scaling_graph()
         splits = {}
@@ -112,6 +112,7 @@ class FakeTransform(Component[FakeTransformConfig]):
             graph=graph,
             overlaps=tuple(SplitOverlap(splits=pair, images=0) for pair in combinations(SPLITS, 2)),
             splits=Splits[TransformedSplit](**splits),
+            test_sha256=scaled_sha256(context.output, splits["test"]),
         )
 
 

@@ -50,7 +50,7 @@ class Transform(Component[TransformConfig]):
             from pydantic import TypeAdapter
 
             from components.io.image_digests import find_shared_images
-            from components.io.splits import write_scaled
+            from components.io.splits import scaled_sha256, write_scaled
 
         artifact, output = examples.artifact, context.output
         graph = scaling_graph()
@@ -69,6 +69,7 @@ class Transform(Component[TransformConfig]):
         )
         with context.timed("comparing"):
             overlaps, shared_images = find_shared_images(digests)
+            test_sha256 = scaled_sha256(output, splits["test"])
         return TransformedExamples(
             title=artifact.source.title,
             image_shape=artifact.image_shape,
@@ -78,6 +79,7 @@ class Transform(Component[TransformConfig]):
             overlaps=overlaps,
             shared_images=shared_images,
             splits=Splits[TransformedSplit](**splits),
+            test_sha256=test_sha256,
         )
 
     def _scaled(

@@ -15,6 +15,7 @@ from components.artifacts import Export, ExportFormat, Stored, TransformedExampl
 from components.base.errors import ConfigError
 from components.base.termination import Termination
 from components.runtime.disk import disk_space_guard
+from job.reporters.model import print_model
 from job.reporters.terminal import make_console, print_json, print_parts
 from job.signals import Signals
 from job.store.lineage import find_training_examples
@@ -66,6 +67,7 @@ def export_model(
     Trainer.require_packages(formats, setting=FORMAT_OPTION)
     _check_empty(directory)
     chosen = resolve_model(root, model)
+    print_model(make_console(stderr=True), chosen)
     if chosen.stored.artifact.format != "keras":
         raise ConfigError(
             f"the model in {chosen.stored.directory} is {chosen.stored.artifact.format}, and has no network to export",

@@ -10,6 +10,7 @@ from typing import TYPE_CHECKING
 
 from components.base.errors import ConfigError, DataError, ExitCode
 from job.options import PredictOptions
+from job.reporters.model import print_model
 from job.reporters.predictions import WRITERS, Prediction
 from job.reporters.progress import ProgressBar, ProgressReporter
 from job.reporters.terminal import make_console
@@ -44,6 +45,7 @@ def _predict(options: PredictOptions, check: Callable[[], None]) -> ExitCode:
     class_names = model.stored.artifact.class_names
     previews = None if options.show is None else _make_preview_writer(options.show)
     console, errors = make_console(), make_console(stderr=True)
+    print_model(errors, model)
     writer = WRITERS[options.output_format](class_names, console)
     with ProgressBar(errors, console) if errors.is_terminal else ProgressReporter(errors) as progress:
         predictor, reader = _load_predictor(model), _make_input_reader(model, options)

@@ -1,6 +1,7 @@
 """Command `show`: a run or an artifact, and its lineage."""
 
 import json
+import os
 import re
 from collections.abc import Iterable
 from pathlib import Path
@@ -23,17 +24,22 @@ SHORT_DIGEST = 12
 """Characters of a digest in a tree; `show --json` prints all."""
 
 
-def show(name: str, root: Path, *, as_json: bool) -> None:
-    """Print a run, or an artifact if no run has that name; raise JobError if neither exists, or if it is damaged."""
+def show(name: str | None, root: Path, *, as_json: bool) -> None:
+    """Print a run, by default the newest, or an artifact if no run has that name.
+
+    Raises:
+        JobError: if neither exists, or if it is damaged.
+    """
     store, runs = Store(root), Runs(root)
-    name = Path(name).resolve().name if (Path(name) / RECORD).is_file() else name
-    if name == LATEST or runs.has_record(name) or not store.artifacts.is_dir():
+    if name is not None and os.path.isfile(os.path.join(name, RECORD)):  # noqa: PTH113, PTH118  (False for a long name)
+        name = Path(name).resolve().name
+    if name is None or name == LATEST or runs.exists(name) or not store.artifacts.is_dir():
         _show_run(store, runs, name, as_json=as_json)
     else:
         _show_artifact(store, runs, find_artifact(store, name), as_json=as_json)
 
 
-def _show_run(store: Store, runs: Runs, name: str, *, as_json: bool) -> None:
+def _show_run(store: Store, runs: Runs, name: str | None, *, as_json: bool) -> None:
     record = runs.read(name)
     manifests = step_manifests(store, record)
     if any(step.references for step in record.steps):  # artifacts of other runs

@@ -172,9 +172,13 @@ def print_verdict(console: Console, record: RunRecord) -> None:
         count = f"{passed} other checks" if passed < len(record.checks) else f"all {passed} checks"
         print_field(console, "passed", count)
     for step in record.steps:
-        if baseline := step.references.get("baseline"):
-            run = "" if baseline.run_id in (None, baseline.requested) else f", run {baseline.run_id}"
-            print_field(console, "baseline", escape(f"of the {step.component}: {baseline.requested}{run}"))
+        baseline, skipped = step.references.get("baseline"), step.skipped.get("baseline", {})
+        if baseline or skipped:
+            parts = ["none" if baseline is None else baseline.requested]
+            if baseline is not None and baseline.run_id not in (None, baseline.requested):
+                parts.append(f"run {baseline.run_id}")
+            parts += [f"skipped {count} {reason}" for reason, count in skipped.items()]
+            print_field(console, "baseline", escape(f"of the {step.component}: {', '.join(parts)}"))
     if record.worst_slices:
         worst = ", ".join(f"{printable(found['key'])} {found['accuracy']:.4f}" for found in record.worst_slices)
         print_field(console, "worst slices", escape(worst))

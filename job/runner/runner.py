@@ -1,5 +1,6 @@
 """The runner: one run of a pipeline, from the checks before its first step to its record and exit code."""
 
+import os
 from contextlib import ExitStack, suppress
 from dataclasses import dataclass, field
 from pathlib import Path
@@ -7,8 +8,8 @@ from typing import Any
 
 from rich.console import Console
 
-from components import Artifact, Component, Evaluation, Figures, PushedModel, Stored
-from components.base.errors import ConfigError, ExitCode, JobError, StorageError, first_line
+from components import Artifact, Component, Evaluation, Examples, Figures, PushedModel, Stored
+from components.base.errors import ConfigError, ExitCode, JobError, ResourceError, StorageError, first_line
 from components.base.timing import Elapsed, read_clocks
 from job.config.config import JobConfig
 from job.errors import as_job_error
@@ -91,8 +92,10 @@ class Runner:
         with self.signals.interruptible_at_once():
             self._check()
         environment = describe_environment(self.components.values())
-        self._record = self.runs.begin(config=self.config.resolved(), environment=environment)
+        config = self.config.resolved()
         with ExitStack() as stack:
+            continues = stack.enter_context(self.runs.continued(config)) if self.tracking.is_on else None
+            self._record = self.runs.begin(config=config, environment=environment, continues=continues)
             try:
                 stack.enter_context(self.runs.alive(self.record))
                 self.listener.begin(self.record, self.directory)
@@ -101,8 +104,9 @@ class Runner:
                     flow(self._step, self.config.pipeline)
                 self._end(ExitCode.NOT_BLESSED if self.record.blessed is False else ExitCode.SUCCEEDED)
                 self._write_pages()
+                self._point_latest()
             except BaseException as error:  # a component may raise anything, such as SystemExit
-                failure = as_job_error(error, self.config.root)
+                failure = self._vanished() or as_job_error(error, self.config.root)
                 self._end_with(failure)
                 if failure is error:
                     raise
@@ -135,7 +139,20 @@ class Runner:
                 remedy = f"name another one, such as {self.store.root / 'serving'}"
                 raise ConfigError(problem, expected="a separate folder", remedy=remedy)
 
+    def _vanished(self) -> ResourceError | None:
+        """Return the error for a root that was deleted or unmounted during the run; None if it is there."""
+        for folder in (self.store.artifacts, self.directory):
+            if not os.path.isdir(folder):  # noqa: PTH112  (False for a mount that does not respond)
+                return ResourceError(
+                    f"{folder} was deleted, moved or unmounted during the run",
+                    expected="a root that exists until the run ends",
+                    remedy="restore or mount it, and run the same command again",
+                )
+        return None
+
     def _step(self, slot: str, output: type[A], /, **inputs: Stored[Any]) -> Stored[A]:
+        if vanished := self._vanished():  # otherwise the step would create a part of the root again
+            raise vanished
         self._current = StepRun(
             slot,
             self.components[slot],
@@ -171,14 +188,19 @@ class Runner:
 
     def _end_with(self, error: JobError) -> None:
         """Record a failure. Another one while doing so is only a warning, because the first one is reported."""
+        vanished = self._vanished() is not None
         try:
             self._end(error.exit_code, self._failure(error))
         except (StorageError, OSError) as another:
-            self.listener.warning(f"the record of the run could not be finished: {first_line(another)}")
+            if not vanished:
+                self.listener.warning(f"the record of the run could not be finished: {first_line(another)}")
+        if vanished:
+            return
         try:
             self._write_pages()
         except Exception as another:
             self.listener.warning(f"the report of the run could not be finished: {first_line(another)}")
+        self._point_latest()
 
     def _failure(self, error: JobError) -> Failure:
         current = self._current
@@ -210,6 +232,12 @@ class Runner:
             else:
                 self._update(**{field_name: str(path)})
 
+    def _point_latest(self) -> None:
+        try:
+            self.runs.point_latest(self.record)
+        except OSError as error:
+            self.listener.warning(f"`latest` does not point to the run: {first_line(error)}")
+
     def _record_tracking(self) -> None:
         if (locations := self.tracking.locations) != self.record.tracking:
             self._update(tracking=locations)
@@ -222,6 +250,8 @@ class Runner:
 def result_fields(artifact: Artifact) -> dict[str, Any]:
     """Return the fields of the run's record that an artifact determines."""
     match artifact:
+        case Examples(source=source):
+            return {"data_set": source.title}
         case Evaluation(metrics=metrics, blessing=blessing):
             return {
                 "metrics": metrics.model_dump(mode="json"),

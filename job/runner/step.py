@@ -17,7 +17,7 @@ from job.signals import Signals
 from job.store.fingerprint import FingerprintInputs, changes, fingerprint_inputs
 from job.store.manifest import SchemaVersionError
 from job.store.records import StepRecord, timing_fields
-from job.store.resolve import ArtifactResolver, ResolvedArtifact
+from job.store.resolve import ArtifactResolver, Resolution
 from job.store.store import SealedArtifact, Staging, Store
 
 MAX_REASONS = 4
@@ -36,8 +36,11 @@ class StepRun:
     signals: Signals
     use_cache: bool
     strict: bool
-    stopwatch: Stopwatch = field(default_factory=Stopwatch)
+    stopwatch: Stopwatch = field(init=False)
     _observations: dict[str, float] = field(default_factory=dict)
+
+    def __post_init__(self) -> None:
+        self.stopwatch = Stopwatch(on_part=self.listener.begin_part)
 
     def run(
         self,
@@ -55,8 +58,8 @@ class StepRun:
                 produces the artifact a second time, and no garbage collection deletes it before it is referenced.
         """
         with self.stopwatch.timed("fingerprint"), self.signals.interruptible():  # a source may read much data
-            key, references = self._fingerprint({name: sealed.manifest.digest for name, sealed in inputs.items()})
-        inputs = inputs | {name: reference.sealed for name, reference in references.items()}
+            key, references = self._fingerprint(inputs)
+        inputs = inputs | {name: reference.sealed for name, reference in references.found.items()}
         while True:
             with ExitStack() as stack:
                 lock = self.store.lock(self.slot, key.fingerprint)
@@ -69,6 +72,8 @@ class StepRun:
                         found, reason = self._look_up(key, held)
                     sealed = found or self._produce(key, output, inputs, held)
                 except LockLostError as error:
+                    if not lock.parent.is_dir():  # the whole root is gone
+                        raise
                     self.listener.warning(f"{error}; this attempt of the {self.slot} is discarded")
                     continue
                 published = self._publish(sealed)
@@ -81,18 +86,21 @@ class StepRun:
                     fingerprint=sealed.manifest.fingerprint,
                     digest=sealed.manifest.digest,
                     path=str(sealed.directory),
-                    references={name: reference.record() for name, reference in references.items()},
+                    references={name: reference.record() for name, reference in references.found.items()},
+                    skipped=references.skipped,
                     observations=self._observations,
                     published=published or None,
                 )
                 commit(record)
                 return record, sealed
 
-    def _fingerprint(self, digests: dict[str, str]) -> tuple[FingerprintInputs, dict[str, ResolvedArtifact]]:
+    def _fingerprint(self, inputs: dict[str, SealedArtifact]) -> tuple[FingerprintInputs, Resolution]:
+        digests = {name: sealed.manifest.digest for name, sealed in inputs.items()}
         key = fingerprint_inputs(self.component, digests)
-        references = self.resolver.resolve(self.slot, self.component, key)
-        if references:
-            digests = digests | {name: reference.sealed.manifest.digest for name, reference in references.items()}
+        artifacts = {name: sealed.manifest.artifact for name, sealed in inputs.items()}
+        references = self.resolver.resolve(self.slot, self.component, key, artifacts)
+        if found := references.found:
+            digests = digests | {name: reference.sealed.manifest.digest for name, reference in found.items()}
             key = key.model_copy(update={"inputs": digests})
         return key, references
 

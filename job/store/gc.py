@@ -7,16 +7,20 @@ import time
 from collections.abc import Iterator
 from contextlib import suppress
 from dataclasses import dataclass
+from itertools import chain
 from pathlib import Path
 
-from components.base.errors import ConfigError
+from components.base.errors import ConfigError, IntegrityError
 from components.runtime.locks import is_held, try_acquire
-from job.store.records import StepRecord
+from job.pipeline.slots import SLOTS
+from job.store.records import RunRecord
 from job.store.runs import Runs
 from job.store.store import Entry, Store
 
 KINDS = {"sealed": "artifact", "lock": "partial", "deleting": "partial"}
 """Kinds of entries that have another name in the list of garbage."""
+MIN_DRAFT_SECONDS = 60
+"""A younger folder of a run that is being created or deleted is kept: it exists for milliseconds."""
 SECONDS_PER_UNIT = {"s": 1, "m": 60, "h": 3600, "d": 86400}
 
 
@@ -51,21 +55,32 @@ class Collectable:
 class GarbageCollector:
     """Finds and deletes what no kept run needs.
 
-    A run in progress is always kept, with everything that it refers to or produces.
+    A run in progress is always kept, with everything that it refers to or produces. Only folders with the name and
+    the record of a run are deleted as runs; a folder with a record and another name keeps its artifacts.
     """
 
     store: Store
     runs: Runs
-    keep: int | None  # how many of the newest runs, at least 1, besides the newest with a blessed model; None for all
+    keep: int | None  # how many of the newest runs, at least 1, besides the newest blessed of each data set; None: all
     older_than: float  # age in seconds; partial and quarantined artifacts that are younger are kept
 
     def find(self) -> Iterator[Collectable]:
-        """Yield the runs that are not kept, the artifacts that only these refer to, and old partial artifacts."""
-        kept = self._kept_runs()
-        for run_id in self.runs.ids():
-            if run_id not in kept and (run := measure("run", self.runs.path(run_id))):
+        """Yield the runs that are not kept, the artifacts that only these refer to, and old partial artifacts.
+
+        Raises:
+            IntegrityError: if it is not certain which artifacts are used.
+        """
+        self._check_links()
+        records = self._records()
+        kept = self._kept(records)
+        for name in records:
+            if name not in kept and (run := measure("run", self.runs.path(name))):
                 yield run
-        referenced = self._referenced(kept)
+        for draft in self.runs.drafts():
+            found = measure("partial", draft)
+            if found is not None and found.age >= max(self.older_than, MIN_DRAFT_SECONDS):
+                yield found
+        referenced = referenced_artifacts(kept)
         for entry in self.store.entries():
             if not is_held(self.store.lock(entry.slot, entry.fingerprint)):
                 found = measure(KINDS.get(entry.kind, entry.kind), entry.path, entry)
@@ -74,17 +89,19 @@ class GarbageCollector:
 
     def delete(self, found: Collectable) -> bool:
         """Delete one item unless a run has begun to need it since it was found; return whether it was deleted."""
-        if found.entry is None:
+        if found.kind == "run":
             if self.runs.is_alive(found.path.name):
                 return False
+            self.runs.remove(found.path.name)
+            return True
+        if (entry := found.entry) is None:
             shutil.rmtree(found.path)
             return True
-        entry = found.entry
         # A run holds this lock until its record refers to the artifact: without the lock, records are complete.
         with try_acquire(self.store.lock(entry.slot, entry.fingerprint)) as free:
             fresh = measure(found.kind, found.path, entry)
             # Only sealed artifacts are referenced. References are read again, because they cannot change any more.
-            referenced = self._referenced(self._kept_runs()) if entry.kind == "sealed" else set()
+            referenced = referenced_artifacts(self._kept(self._records())) if entry.kind == "sealed" else set()
             if not free or fresh is None or not self._is_garbage(fresh, entry, referenced):
                 return False
             if entry.kind != "lock":  # releasing the lock deletes its file
@@ -100,34 +117,63 @@ class GarbageCollector:
             return False  # it is deleted with the partial artifact
         return found.age >= self.older_than
 
-    def _kept_runs(self) -> set[str]:
-        ids = self.runs.ids()
+    def _check_links(self) -> None:
+        folders = (self.runs.directory, self.store.artifacts, *(self.store.artifacts / slot for slot in SLOTS))
+        for folder in folders:
+            if folder.is_symlink():
+                raise IntegrityError(
+                    f"{folder} is a link, and what it points to may be in use elsewhere",
+                    expected="a folder, because gc deletes nothing outside of the root",
+                    remedy="delete by hand what is not used, or replace the link by the folder",
+                )
+
+    def _records(self) -> dict[str, RunRecord]:
+        try:
+            records = self.runs.records()
+        except IntegrityError as error:
+            raise IntegrityError(
+                error.headline,
+                expected="a readable record of every run: without it, the artifacts that the run uses are unknown",
+                remedy=f"restore the record, or move its folder out of {self.runs.directory}; nothing was deleted",
+            ) from error
+        if not records and any(self.store.sealed_directories()):
+            raise IntegrityError(
+                f"{self.runs.directory} has no runs, but {self.store.artifacts} has artifacts",
+                expected="the records of the runs that use them",
+                remedy=f"restore {self.runs.directory}, or delete {self.store.artifacts} by hand; nothing was deleted",
+            )
+        return records
+
+    def _kept(self, records: dict[str, RunRecord]) -> dict[str, RunRecord]:
+        """Return the records that keep their artifacts, by the name of their folder."""
         if self.keep is None:
-            return set(ids)
-        # Future runs are compared with the newest blessed one.
-        blessed = next((record.run_id for record in self.runs.blessed()), None)
-        newest = {*ids[-self.keep :], self.runs.newest(), blessed}
-        kept = {run_id for run_id in ids if run_id in newest or self.runs.is_alive(run_id)}
+            return records
+        ids = set(self.runs.ids())
+        runs = {name: record for name, record in records.items() if name in ids and name == record.run_id}
+        # Future runs are compared with the newest blessed one of their data set.
+        blessed = {record.data_set: run_id for run_id, record in runs.items() if record.blessed}
+        newest = {*[*runs][-self.keep :], self.runs.latest(), *blessed.values()}
+        kept = {name for name in records if name not in runs or name in newest or self.runs.is_alive(name)}
         # Without their baselines, the kept runs would be rubber-stamped when they are repeated.
-        baselines = {reference.run_id for step in self._steps(kept) for reference in step.references.values()}
-        return kept | {run_id for run_id in ids if run_id in baselines}
+        steps = [step for name in kept for step in records[name].steps]
+        kept |= {reference.run_id for step in steps for reference in step.references.values() if reference.run_id}
+        return {name: record for name, record in records.items() if name in kept}
 
-    def _referenced(self, run_ids: set[str]) -> set[tuple[str, str]]:
-        """Return slot and fingerprint of every artifact that runs refer to; a damaged record raises IntegrityError."""
-        steps = self._steps(run_ids)
-        references = [reference for step in steps for reference in step.references.values()]
-        return {(step.component, step.fingerprint) for step in steps} | {
-            (reference.component, reference.fingerprint) for reference in references
-        }
 
-    def _steps(self, run_ids: set[str]) -> list[StepRecord]:
-        return [step for run_id in run_ids if self.runs.has_record(run_id) for step in self.runs.read(run_id).steps]
+def referenced_artifacts(records: dict[str, RunRecord]) -> set[tuple[str, str]]:
+    """Return slot and fingerprint of every artifact that records refer to."""
+    steps = [step for record in records.values() for step in record.steps]
+    references = [reference for step in steps for reference in step.references.values()]
+    return {(step.component, step.fingerprint) for step in steps} | {
+        (reference.component, reference.fingerprint) for reference in references
+    }
 
 
 def measure(kind: str, path: Path, entry: Entry | None = None) -> Collectable | None:
     """Return an item with its size and age, or None if it was deleted meanwhile."""
     # os.walk skips what disappears: a process at work deletes files that it no longer needs.
-    files = [path, *(Path(folder, name) for folder, folders, names in os.walk(path) for name in (*folders, *names))]
+    folders = () if path.is_symlink() else os.walk(path)  # it would follow a link at its top
+    files = [path, *(Path(folder, name) for folder, *names in folders for name in chain(*names))]
     size, newest = 0, 0.0
     for file in files:
         with suppress(FileNotFoundError):

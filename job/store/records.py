@@ -66,6 +66,8 @@ class StepRecord(RecordPart):
     path: str
     references: dict[str, ReferenceRecord] = {}
     """The artifact of each optional input that was configured and found."""
+    skipped: dict[str, dict[str, int]] = {}
+    """Newer blessed artifacts that `latest-blessed` skipped: by optional input and reason, their number."""
     observations: dict[str, float] = {}
     """Measurements of this run that are not part of the artifact; each name ends with the unit."""
     published: str | None = None
@@ -93,11 +95,14 @@ Duration = Elapsed | PartRecord | TimedRecord
 class RunRecord(RecordPart):
     """The content of `run.json`."""
 
-    schema_version: Literal[2] = 2
+    schema_version: Literal[2, 3] = 3
+    """Version 2 has neither `data_set` nor `skipped`."""
     run_id: str
     outcome: Outcome
     exit_code: int | None
     """None while the run is in progress."""
+    data_set: str | None = None
+    """Title of the data; None until the first step ends."""
     blessed: bool | None = None
     """None if no model was evaluated."""
     metrics: dict[str, Any] | None = None
@@ -115,6 +120,8 @@ class RunRecord(RecordPart):
     """Path of the run's report; None if there is none."""
     model_card: str | None = None
     """Path of the model card; None if there is none."""
+    continues: str | None = None
+    """The first attempt, if this run continues an interrupted one that is tracked; tools record them as one run."""
     tracking: dict[str, str] = {}
     """Where each tracking tool stores the run, or why it failed."""
     failure: Failure | None = None
@@ -124,6 +131,11 @@ class RunRecord(RecordPart):
     """CPU time of the run, or of the whole process if the command line started it; None while it is in progress."""
     config: dict[str, Any]
     environment: dict[str, Any]
+
+    @property
+    def has_results(self) -> bool:
+        """Whether the run finished, or wrote its report before it failed."""
+        return self.outcome in ("succeeded", "not_blessed") or self.report is not None
 
     def failed_checks(self) -> list[str]:
         """Return a description of each threshold that the model did not meet."""

@@ -2,8 +2,11 @@
 
 import os
 import re
-from contextlib import suppress
+from collections import Counter
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
+from functools import partial
+from operator import itemgetter
 from pathlib import Path
 from typing import Any
 
@@ -15,13 +18,14 @@ from job.pipeline.slots import SLOTS
 from job.store.fingerprint import FingerprintInputs
 from job.store.lineage import find_training_examples
 from job.store.manifest import MANIFEST
-from job.store.records import ReferenceRecord, StepRecord
-from job.store.runs import RECORD, Runs
+from job.store.records import ReferenceRecord, RunRecord, StepRecord
+from job.store.runs import RECORD, Runs, read_record
 from job.store.store import SealedArtifact, Store
 
 FINGERPRINT = re.compile("[0-9a-f]{64}")
 LATEST_BLESSED = "latest-blessed"
-"""The newest run with a blessed model."""
+"""The newest blessed artifact that the component accepts, such as an evaluation on the same test images."""
+UNREADABLE = "that cannot be read"
 MODEL_OPTION = "--model"
 
 
@@ -48,13 +52,22 @@ class ResolvedArtifact:
 
 
 @dataclass(frozen=True)
+class Resolution:
+    """The artifacts that were found for the optional inputs of a step, and what was skipped."""
+
+    found: dict[str, ResolvedArtifact] = field(default_factory=dict)
+    skipped: dict[str, dict[str, int]] = field(default_factory=dict)
+    """By input and reason: how many newer blessed artifacts `latest-blessed` skipped."""
+
+
+@dataclass(frozen=True)
 class ArtifactResolver:
     """Finds the artifacts of earlier runs that a configuration refers to, in the store and runs of one root."""
 
     store: Store
     runs: Runs
     _checked: dict[tuple[str, str], ResolvedArtifact] = field(default_factory=dict)
-    """By slot and input; kept, because `runs/latest` changes when a run begins."""
+    """By slot and input; kept, because `runs/latest` changes when another run ends."""
 
     def check(self, slot: str, component: Component[Any]) -> None:
         """Check that the artifacts to which a component refers by a run's id or a path exist."""
@@ -69,21 +82,29 @@ class ArtifactResolver:
             if requested != LATEST_BLESSED:
                 self._checked[slot, name] = self.find(f"{slot}.{name}", requested, optional[name])
 
-    def resolve(self, slot: str, component: Component[Any], key: FingerprintInputs) -> dict[str, ResolvedArtifact]:
+    def resolve(
+        self, slot: str, component: Component[Any], key: FingerprintInputs, inputs: Mapping[str, Artifact]
+    ) -> Resolution:
         """Return the artifact of each optional input that a component refers to, after `check`.
 
         `latest-blessed` may find nothing. It skips artifacts of this very step, which has the fingerprint inputs
         `key` without optional inputs: compared with itself, a model would never be worse.
         """
         types = type(component).signature().optional
-        found: dict[str, ResolvedArtifact] = {}
+        resolution = Resolution()
         for name, requested in component.references().items():
             if requested != LATEST_BLESSED:
-                found[name] = self._checked[slot, name]
-                found[name].sealed.verify()  # it may be damaged since
-            elif latest := self._latest_blessed(types[name], key):
-                found[name] = latest
-        return found
+                found: ResolvedArtifact | None = self._checked[slot, name]
+                self._checked[slot, name].sealed.verify()  # it may be damaged since
+            else:
+                skipped: Counter[str] = Counter()
+                mismatch = partial(component.mismatch, name, inputs=inputs)
+                found = self._latest_blessed(types[name], key, mismatch, skipped)
+                if skipped:
+                    resolution.skipped[name] = dict(skipped)
+            if found is not None:
+                resolution.found[name] = found
+        return resolution
 
     def find(self, option: str, name: str, artifact_type: type[Artifact]) -> ResolvedArtifact:
         """Return the artifact of a type by the id or path of its run, or by its own path; messages have `option`."""
@@ -102,15 +123,29 @@ class ArtifactResolver:
             raise _no_such_step(option, name, slot)
         return ResolvedArtifact(self._find_output(step), name, record.run_id)
 
-    def _latest_blessed(self, artifact_type: type[Artifact], key: FingerprintInputs) -> ResolvedArtifact | None:
+    def _latest_blessed(
+        self,
+        artifact_type: type[Artifact],
+        key: FingerprintInputs,
+        mismatch: Callable[[Artifact], str],
+        skipped: Counter[str],
+    ) -> ResolvedArtifact | None:
+        slot, seen = _slot_of(artifact_type), set()
         for record in self.runs.blessed():
             for step in record.steps:
-                if step.component != _slot_of(artifact_type):
+                if step.component != slot or step.fingerprint in seen:
                     continue
-                with suppress(IntegrityError):  # deleted or damaged: continue with an older run
-                    sealed = self._find_output(step)
-                    if not _is_same_step(sealed.manifest.fingerprint_inputs, key):
+                seen.add(step.fingerprint)
+                try:
+                    sealed = self.store.read(slot, self.store.directory(slot, step.fingerprint))
+                    if _is_same_step(sealed.manifest.fingerprint_inputs, key):
+                        continue
+                    if not (reason := mismatch(sealed.manifest.artifact)):
+                        sealed.verify()
                         return ResolvedArtifact(sealed, LATEST_BLESSED, record.run_id)
+                except IntegrityError:
+                    reason = UNREADABLE
+                skipped[reason] += 1
         return None
 
     def _find_output(self, step: StepRecord) -> SealedArtifact:
@@ -150,8 +185,12 @@ class ResolvedModel:
     """A verified model, with everything that predictions need."""
 
     sealed: SealedArtifact
-    evaluation: Stored[Evaluation] | None
+    record: RunRecord | None = None
+    """The record of its run; None if the model was not named by a run."""
+    evaluation: Stored[Evaluation] | None = None
     """The evaluation of the run; None if the model was not named by a run, or was not evaluated."""
+    others: dict[str, str] = field(default_factory=dict)
+    """By data set, the newest run with a blessed model of another one, if no model was named."""
 
     @property
     def stored(self) -> Stored[Model]:
@@ -177,18 +216,24 @@ def resolve_model(root: Path, name: str | None) -> ResolvedModel:
     """Return a model by a run's id, `latest`, or a path to a run or model; None for that of the latest blessed run."""
     runs = Runs(root)
     resolver = ArtifactResolver(Store(root), runs)
+    others: dict[str, str] = {}
     if name is None or name == LATEST_BLESSED:
-        if (blessed := next(runs.blessed(), None)) is None:
+        others = {record.data_set or "": record.run_id for record in reversed([*runs.blessed()])}
+        if not others:
             remedy = f"name a run with {MODEL_OPTION}, another root with --root, or train a model first"
             problem = f"{root} has no run whose model was blessed"
             raise ConfigError(problem, expected="a run with a blessed model", remedy=remedy)
-        name = blessed.run_id
+        data_set, name = max(others.items(), key=itemgetter(1))
+        del others[data_set]
     model = resolver.find(MODEL_OPTION, name, Model)
-    slot = _slot_of(Evaluation)
-    evaluated = model.run_id is not None and any(step.component == slot for step in runs.read(model.run_id).steps)
-    if evaluated or (require_path(MODEL_OPTION, name) / slot).is_dir():
-        return ResolvedModel(model.sealed, resolver.find(MODEL_OPTION, name, Evaluation).sealed.stored())
-    return ResolvedModel(model.sealed, None)
+    folder = require_path(MODEL_OPTION, name) if model.run_id is None else runs.path(model.run_id)
+    if not (folder / RECORD).exists():
+        return ResolvedModel(model.sealed)
+    record, slot = read_record(folder), _slot_of(Evaluation)
+    evaluation = None
+    if any(step.component == slot for step in record.steps):
+        evaluation = resolver.find(MODEL_OPTION, name, Evaluation).sealed.stored()
+    return ResolvedModel(model.sealed, record, evaluation, others)
 
 
 def _slot_of(artifact_type: type[Artifact]) -> str:

@@ -5,23 +5,28 @@
 <root>/runs/<run id>/model_card.md    the model card
 <root>/runs/<run id>/lock             exists while the run is in progress
 <root>/runs/<run id>/<slot>           a link to the artifact of that step
-<root>/runs/latest                    a link to the newest run
+<root>/runs/.<run id>                 a run while it is created or deleted
+<root>/runs/latest                    a link to the last run that has results; the last that ended if none has
+
+A folder is a run if it has the name of one and a readable record.
 """
 
 import os
+import re
 import secrets
 import shutil
 from collections.abc import Iterator
-from contextlib import AbstractContextManager, suppress
+from contextlib import AbstractContextManager, contextmanager, suppress
 from datetime import UTC, datetime
 from pathlib import Path
 from typing import Any
 
 from pydantic import ValidationError
 
-from components.base.errors import ConfigError, IntegrityError, StorageError, first_validation_error
+from components.base.errors import ConfigError, DataError, IntegrityError, StorageError, first_validation_error
 from components.io.atomic import replace_link, write_atomically
-from components.runtime.locks import acquire, is_held
+from components.io.files import catch_read_errors, open_regular
+from components.runtime.locks import acquire, is_held, try_acquire
 from job.store.file_system import ensure_writable
 from job.store.records import RunRecord, StepRecord, encodable
 
@@ -30,6 +35,7 @@ RECORD = "run.json"
 REPORT = "report.html"
 MODEL_CARD = "model_card.md"
 LOCK = "lock"
+RUN_ID = re.compile(r"\d{8}-\d{6}-\d{3}[0-9a-f]{4}", re.ASCII)
 
 
 class Runs:
@@ -40,17 +46,43 @@ class Runs:
         self.directory = root / "runs"
 
     def prepare(self) -> None:
-        """Create the folder of runs, and check that it is writable."""
+        """Create the folder of runs, and check that it is writable, and that `latest` is free or a link."""
         ensure_writable(self.directory)
+        latest = self.directory / LATEST
+        if os.path.lexists(latest) and not latest.is_symlink():
+            expected, remedy = "a link, which the job replaces when a run finishes", "move it away"
+            raise ConfigError(f"{latest} is not a link", expected=expected, remedy=remedy)
 
-    def begin(self, *, config: dict[str, Any], environment: dict[str, Any]) -> RunRecord:
-        """Create the directory of a new run, write its first record, and point `latest` to it."""
+    @contextmanager
+    def continued(self, config: dict[str, Any]) -> Iterator[str | None]:
+        """Yield the id of a run's first attempt, or None unless the newest run with its configuration was interrupted.
+
+        In the block the interrupted run is alive, so that no other run continues it too.
+        """
+        config = encodable(config)
+        newest = next((record for record in self._records(reversed(self.ids())) if record.config == config), None)
+        if newest is None or not self._was_interrupted(newest):
+            yield None
+            return
+        with try_acquire(self.path(newest.run_id) / LOCK) as free:
+            yield (newest.continues or newest.run_id) if free else None
+
+    def _was_interrupted(self, record: RunRecord) -> bool:
+        # A killed process leaves its lock; it may have written its last record, but not what trackers write.
+        was_killed = record.outcome == "running" or os.path.lexists(self.path(record.run_id) / LOCK)
+        return (was_killed or record.outcome == "terminated") and not self.is_alive(record.run_id)
+
+    def begin(self, *, config: dict[str, Any], environment: dict[str, Any], continues: str | None = None) -> RunRecord:
+        """Create the directory of a new run with its first record, in one step."""
         started = datetime.now(UTC)
         while True:  # sorted by time, and unique within a millisecond
             run_id = f"{started:%Y%m%d-%H%M%S}-{started.microsecond // 1000:03}{secrets.token_hex(2)}"
+            draft = self.draft(run_id)
             with suppress(FileExistsError):
-                self.path(run_id).mkdir(parents=True)
-                break
+                draft.mkdir(parents=True)
+                if not self.path(run_id).exists():
+                    break
+                draft.rmdir()
         record = RunRecord(
             run_id=run_id,
             outcome="running",
@@ -58,14 +90,26 @@ class Runs:
             started=started.replace(microsecond=0),
             config=encodable(config),
             environment=encodable(environment),
+            continues=continues,
         )
         try:
-            self.write(record)
-            replace_link(self.directory / LATEST, Path(run_id))
+            _write(draft, record)
+            draft.rename(self.path(run_id))
         except (StorageError, OSError):
-            shutil.rmtree(self.path(run_id), ignore_errors=True)
+            shutil.rmtree(draft, ignore_errors=True)
             raise
         return record
+
+    def point_latest(self, record: RunRecord) -> None:
+        """Point `latest` to a run that ended. A run without results does not replace one that has some."""
+        with suppress(ConfigError, IntegrityError):
+            if self.read(LATEST).has_results and not record.has_results:
+                return
+        replace_link(self.directory / LATEST, Path(record.run_id))
+
+    def remove(self, run_id: str) -> None:
+        """Delete a run. It is renamed first, so that a part of it is never taken for a damaged run."""
+        shutil.rmtree(self.path(run_id).rename(self.draft(run_id)))
 
     def alive(self, record: RunRecord) -> AbstractContextManager[object]:
         """Return a block that marks the run as in progress for other processes."""
@@ -79,9 +123,18 @@ class Runs:
         """Return the directory of a run."""
         return self.directory / run_id
 
+    def draft(self, run_id: str) -> Path:
+        """Return the directory of a run while it is created or deleted."""
+        return self.directory / f".{run_id}"
+
+    def drafts(self) -> list[Path]:
+        """Return the directories that `begin` or `remove` left or uses now."""
+        hidden = (folder for folder in self._folders() if folder.name[0] == "." and not folder.is_symlink())
+        return [folder for folder in hidden if RUN_ID.fullmatch(folder.name[1:])]
+
     def write(self, record: RunRecord) -> None:
         """Write the record atomically; if the disk is full, raise StorageError and keep the old record."""
-        write_atomically(self.path(record.run_id) / RECORD, record.to_json() + "\n", what="the record of the run")
+        _write(self.path(record.run_id), record)
 
     def write_page(self, record: RunRecord, name: str, page: str) -> Path:
         """Write `REPORT` or `MODEL_CARD` of a run as `write` writes its record; return the path."""
@@ -94,21 +147,12 @@ class Runs:
         run = self.path(record.run_id)
         replace_link(run / step.component, Path(os.path.relpath(step.path, run)))
 
-    def read(self, run_id: str = LATEST) -> RunRecord:
-        """Return the record of a run, `latest` for the newest; raise IntegrityError if it is damaged."""
-        path = self.path(run_id) / RECORD
-        try:
-            content = path.read_bytes()
-        except OSError as error:
-            raise self._no_such_run(run_id) from error
-        try:
-            return RunRecord.model_validate_json(content)
-        except ValidationError as error:
-            raise IntegrityError(
-                f"{path} cannot be read: {first_validation_error(error)}",
-                expected="a record written by this version of the job",
-                remedy="name another run",
-            ) from error
+    def read(self, run_id: str | None = None) -> RunRecord:
+        """Return the record of a run: an id, `latest`, or by default the newest; IntegrityError if it is damaged."""
+        name = run_id or (self.ids() or [LATEST])[-1]
+        if not os.path.isdir(self.path(name)):  # noqa: PTH112  (False for a name that is too long)
+            raise self._no_such_run(name)
+        return read_record(self.path(name))
 
     def _no_such_run(self, run_id: str) -> ConfigError:
         if not (ids := self.ids()):
@@ -121,18 +165,37 @@ class Runs:
         )
 
     def ids(self) -> list[str]:
-        """Return the ids of all runs, the newest last."""
-        if not self.directory.is_dir():
-            return []
-        entries = (entry for entry in self.directory.iterdir() if "." not in entry.name)
-        return sorted(entry.name for entry in entries if entry.is_dir() and not entry.is_symlink())
+        """Return the names of all folders that are named like a run, the newest last."""
+        return [folder.name for folder in self._folders() if RUN_ID.fullmatch(folder.name) and not folder.is_symlink()]
 
-    def newest(self) -> str | None:
-        """Return the id of the run that began last, even if the clock was changed; None if there is none."""
+    def latest(self) -> str | None:
+        """Return the id of the run that `latest` points to; None if there is none."""
         try:
             return (self.directory / LATEST).readlink().name
         except OSError:
             return None
+
+    def records(self) -> dict[str, RunRecord]:
+        """Return by name the record of each folder that is a run, or that someone made of one.
+
+        Raises:
+            IntegrityError: if a folder's record cannot be read, or a folder is named like a run and has none.
+        """
+        records = {}
+        for folder in self._folders():
+            is_run = RUN_ID.fullmatch(folder.name) or os.path.lexists(folder / RECORD)
+            if not is_run or folder.name == LATEST or folder.name.startswith("."):
+                continue
+            try:
+                records[folder.name] = read_record(folder)
+            except IntegrityError:
+                if folder.is_dir():  # another process did not delete it meanwhile
+                    raise
+        return records
+
+    def _folders(self) -> list[Path]:
+        """Return all folders and links to folders, sorted."""
+        return sorted(path for path in self.directory.iterdir() if path.is_dir()) if self.directory.is_dir() else []
 
     def blessed(self) -> Iterator[RunRecord]:
         """Yield the records of runs with a blessed model, the newest first; damaged records are skipped."""
@@ -143,11 +206,29 @@ class Runs:
         records = self._records(self.ids())
         return [record.run_id for record in records if any(step.digest == digest for step in record.steps)]
 
-    def has_record(self, run_id: str) -> bool:
-        """Return whether a run wrote its record."""
-        return (self.path(run_id) / RECORD).is_file()
+    def exists(self, name: str) -> bool:
+        """Return whether a name is that of a run, damaged or not, or of a folder that someone made of one."""
+        folder = self.path(name)
+        return bool(RUN_ID.fullmatch(name) and os.path.isdir(folder)) or os.path.isfile(folder / RECORD)  # noqa: PTH112, PTH113
 
     def _records(self, ids: Iterator[str] | list[str]) -> Iterator[RunRecord]:
         for run_id in ids:
             with suppress(ConfigError, IntegrityError):
                 yield self.read(run_id)
+
+
+def read_record(folder: Path) -> RunRecord:
+    """Return the record in the folder of a run; raise IntegrityError if it cannot be read."""
+    path, expected = folder / RECORD, "a record that this version of the job reads"
+    try:
+        with open_regular(path, expected) as file, catch_read_errors(path, expected):
+            return RunRecord.model_validate_json(file.read())
+    except ValidationError as error:
+        problem = f"{path} cannot be read: {first_validation_error(error)}"
+    except DataError as error:
+        problem = error.headline
+    raise IntegrityError(problem, expected=expected, remedy="name another run")
+
+
+def _write(folder: Path, record: RunRecord) -> None:
+    write_atomically(folder / RECORD, record.to_json() + "\n", what="the record of the run")

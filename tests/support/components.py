@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+import shutil
 import threading
 import time
 from pathlib import Path
@@ -100,6 +101,37 @@ class BrokenTrainer(FakeTrainer):
     def run(self, context: Context, /, *, transformed: Stored[TransformedExamples]) -> Model:  # noqa: ARG002
         with context.timed("training"):
             raise ZeroDivisionError
+
+
+class UnmountedTrainer(FakeTrainer):
+    """Moves the root away before it trains, as if it was unmounted."""
+
+    def run(self, context: Context, /, *, transformed: Stored[TransformedExamples]) -> Model:
+        unmount(context)
+        return super().run(context, transformed=transformed)
+
+
+class LateUnmountedTrainer(FakeTrainer):
+    """Moves the root away after it trained."""
+
+    def run(self, context: Context, /, *, transformed: Stored[TransformedExamples]) -> Model:
+        model = super().run(context, transformed=transformed)
+        unmount(context)
+        return model
+
+
+class RemovedRunTrainer(FakeTrainer):
+    """Deletes the folders of all runs while it trains."""
+
+    def run(self, context: Context, /, *, transformed: Stored[TransformedExamples]) -> Model:
+        shutil.rmtree(context.output.parents[3] / "runs")
+        return super().run(context, transformed=transformed)
+
+
+def unmount(context: Context) -> None:
+    """Move the root of a component's output away."""
+    root = context.output.parents[3]
+    root.rename(root.with_name("unmounted"))
 
 
 class TalkativeTrainer(FakeTrainer):

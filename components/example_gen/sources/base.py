@@ -14,6 +14,7 @@ from components.base.errors import DataError
 from components.base.text import parse_name
 
 if TYPE_CHECKING:
+    from components.artifacts.examples import Source
     from components.io.raw_images import LabelledImages
 
 
@@ -61,6 +62,10 @@ class SourceConfig(ComponentConfig):
         Several files are one digest by `value_sha256` of their names and digests: no character in a name can make two
         folders equal.
         """
+
+    def is_version_of(self, other: Source) -> bool:
+        """Return whether the data are another version of those of some examples, so that drift can be measured."""
+        return other.kind == self.kind
 
     @abstractmethod
     def load(self, context: Context, scratch: Path) -> Dataset:

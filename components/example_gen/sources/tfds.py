@@ -20,6 +20,7 @@ from components.example_gen.sources.download import MAX_SILENT_SECONDS, download
 from components.io.files import data_sha256
 
 if TYPE_CHECKING:
+    from components.artifacts.examples import Source
     from components.io.raw_images import LabelledImages
 
 OPERATION_NAMES = re.compile(r"^\{\{.*?\}\} | \[Op:.*")
@@ -48,6 +49,10 @@ class TfdsSource(SourceConfig):
             for path in sorted(self._folder().glob("**/dataset_info.json")):
                 identity[path.parent.name] = data_sha256(path, "a description of a data set")
         return identity
+
+    def is_version_of(self, other: Source) -> bool:
+        names = (other.identity.get("name", ""), self.name)
+        return super().is_version_of(other) and len({name.partition(":")[0] for name in names}) == 1
 
     def load(self, context: Context, scratch: Path) -> Dataset:
         with context.timed("imports"):

@@ -6,6 +6,7 @@ import io
 import json
 import os
 import pty
+import re
 import shutil
 import signal
 import subprocess
@@ -72,7 +73,11 @@ def lines(outcome: CommandResult) -> list[dict[str, Any]]:
 
 def test_json_lines_match_the_evaluation(trained: Trained, mnist_job: Command) -> None:
     outcome = mnist_job("predict", trained.idx, trained.png, "--root", trained.root, "--format", "jsonl")
-    assert (outcome.exit_code, outcome.stderr) == (0, "")
+    assert outcome.exit_code == 0
+    assert re.fullmatch(
+        f"model: run {trained.record.run_id}  trained on made-up squares  test accuracy 1.0000  .* old\n",
+        outcome.stderr,
+    )
     *idx, png = lines(outcome)
     expected = trained.probabilities()
     np.testing.assert_allclose([line["probabilities"] for line in idx], expected, atol=1e-6)
@@ -149,7 +154,7 @@ def test_bad_files_are_skipped_with_exit_code_3(trained: Trained, mnist_job: Com
     outcome = mnist_job("predict", *paths, "--root", trained.root, "--format", "jsonl")
     assert outcome.exit_code == 3
     assert [line["path"] for line in lines(outcome)] == [str(trained.png)]
-    assert outcome.stderr.splitlines() == [
+    assert outcome.stderr.splitlines()[1:] == [
         f"skipped: {tmp_path / 'bad.png'} is not a whole picture",
         f"skipped: {tmp_path / 'nowhere.png'} does not exist",
     ]
@@ -185,6 +190,8 @@ def test_model_is_named_by_run_or_path(trained: Trained, mnist_job: Command, tmp
     model = () if name == "default" else ("--model", named)
     outcome = mnist_job("predict", trained.png, "--root", root, *model, "--format", "jsonl")
     assert outcome.exit_code == 0, outcome.stderr
+    stated = f"{trained.artifact('trainer')}  " if name in ("link", "artifact") else f"run {trained.record.run_id}  "
+    assert f"model: {stated}trained on made-up squares  test accuracy " in outcome.stderr
     np.testing.assert_allclose(lines(outcome)[0]["probabilities"], trained.probabilities()[0], atol=1e-6)
 
 
@@ -216,6 +223,7 @@ def test_uses_latest_blessed_model_by_default(mnist_job: Command, tmp_path: Path
     np.testing.assert_allclose([line["probabilities"] for line in predictions], trained.probabilities(), atol=1e-6)
     bad = mnist_job("predict", trained.idx, "--root", trained.root, "--model", worse.run_id, "--format", "jsonl")
     assert bad.exit_code == 0
+    assert "NOT BLESSED" in bad.stderr
     assert 2 not in {line["label"] for line in lines(bad)}
 
 
@@ -270,7 +278,7 @@ def test_closed_pipe_ends_it_without_an_error(trained: Trained, many: Path) -> N
     assert json.loads(process.stdout.readline())["row"] == 0
     process.stdout.close()
     assert process.wait(30) == 0
-    assert process.stderr.read() == ""
+    assert process.stderr.read().splitlines()[1:] == [], "only the model is stated"
     process.stderr.close()
     assert time.monotonic() - began < 20
 

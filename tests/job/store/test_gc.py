@@ -2,32 +2,47 @@
 
 import json
 import os
+import shlex
 import shutil
+import subprocess
+import sys
 import time
+from collections.abc import Callable
+from contextlib import redirect_stdout, suppress
 from pathlib import Path
 from typing import Any
 
 import pytest
 
+from components.base.errors import StorageError
 from components.runtime.locks import acquire
+from job.commands.gc import collect_garbage
 from job.store.gc import GarbageCollector
 from job.store.runs import Runs
 from job.store.store import Store
-from tests.conftest import FAKES, Command, WriteConfig
-from tests.support.processes import start, wait_for
+from tests.conftest import FAKES, Command, WriteConfig, run_job_in_process
+from tests.support.processes import REPOSITORY, environment, start, wait_for
+from tests.support.roots import copy_root
 
 
 def kinds(outcome_stdout: str) -> list[str]:
     return [garbage["kind"] for garbage in json.loads(outcome_stdout)["garbage"]]
 
 
-@pytest.fixture
-def root(mnist_job: Command, fake_config: Path, tmp_path: Path) -> Path:
-    """Return a root with two runs that share their first four artifacts except the evaluation."""
+@pytest.fixture(scope="module")
+def two_runs(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    folder = tmp_path_factory.mktemp("two_runs")
+    (folder / "config.yaml").write_text(json.dumps(FAKES))
     for accuracy in (1.0, 0.95):
-        arguments = ("--root", tmp_path / "root", "--set", f"evaluator.accuracy={accuracy}")
-        assert mnist_job("run", "--config", fake_config, *arguments).exit_code == 0
-    return tmp_path / "root"
+        arguments = ("--root", folder / "root", "--set", f"evaluator.accuracy={accuracy}")
+        assert run_job_in_process("run", "--config", folder / "config.yaml", *arguments).exit_code == 0
+    return folder / "root"
+
+
+@pytest.fixture
+def root(two_runs: Path, tmp_path: Path) -> Path:
+    """Return a root with two runs that share their first four artifacts except the evaluation."""
+    return copy_root(two_runs, tmp_path / "root")
 
 
 def runs(root: Path) -> list[str]:
@@ -206,6 +221,138 @@ def test_folder_that_is_no_root_is_reported(mnist_job: Command, tmp_path: Path) 
     outcome = mnist_job("gc", "--root", tmp_path / "nowhere")
     assert outcome.exit_code == 2
     assert "has no artifacts" in outcome.stderr
+
+
+def tree(folder: Path) -> list[str]:
+    return sorted(str(path.relative_to(folder)) for path in folder.rglob("*"))
+
+
+@pytest.mark.parametrize("name", ["notes", "zzz", "20261128-191357-549962a-copy"])
+def test_folder_of_another_name_is_not_a_run(mnist_job: Command, root: Path, name: str) -> None:
+    older, newer = runs(root)
+    (root / "runs" / name).mkdir()
+    (root / "runs" / name / "notes.txt").write_text("mine")
+    outcome = mnist_job("gc", "--root", root, "--keep", 1, "--delete")
+    assert outcome.exit_code == 0
+    assert "3 items deleted" in outcome.stdout
+    assert runs(root) == sorted([name, newer]), f"{older} is deleted, as without the folder"
+    assert (root / "runs" / name / "notes.txt").read_text() == "mine"
+
+
+def test_renamed_run_is_kept_with_its_artifacts(mnist_job: Command, root: Path) -> None:
+    older, newer = runs(root)
+    used = used_by(root, older) | used_by(root, newer)
+    (root / "runs" / older).rename(root / "runs" / "the best one")
+    assert "0 items deleted" in mnist_job("gc", "--root", root, "--keep", 1, "--delete").stdout
+    assert artifacts(root) == used
+
+
+def without_record(run: Path) -> None:
+    (run / "run.json").unlink()
+
+
+def with_fifo(run: Path) -> None:
+    (run / "run.json").unlink()
+    os.mkfifo(run / "run.json")
+
+
+def of_older_version(run: Path) -> None:
+    record = json.loads((run / "run.json").read_text())
+    (run / "run.json").write_text(json.dumps(record | {"schema_version": 1}))
+
+
+def renamed_and_damaged(run: Path) -> None:
+    (run / "run.json").write_text("{")
+    run.rename(run.with_name("the best one"))
+
+
+def no_runs(run: Path) -> None:
+    shutil.rmtree(run.parent)
+
+
+def empty_runs(run: Path) -> None:
+    no_runs(run)
+    run.parent.mkdir()
+
+
+@pytest.mark.parametrize(
+    "damage", [without_record, with_fifo, of_older_version, renamed_and_damaged, no_runs, empty_runs]
+)
+def test_nothing_is_deleted_if_a_record_is_missing(
+    mnist_job: Command, finished_root: Path, damage: Callable[[Path], None]
+) -> None:
+    (run_id,) = runs(finished_root)
+    damage(finished_root / "runs" / run_id)
+    before = tree(finished_root)
+    outcome = mnist_job("gc", "--root", finished_root, "--keep", 1, "--older-than", "0s", "--delete")
+    assert (outcome.exit_code, outcome.stdout) == (3, "")
+    assert "remedy:   restore " in outcome.stderr
+    assert "nothing was deleted" in outcome.stderr
+    assert tree(finished_root) == before
+
+
+@pytest.mark.parametrize("name", ["runs", "artifacts", "artifacts/trainer"])
+def test_nothing_is_deleted_through_a_link(mnist_job: Command, finished_root: Path, tmp_path: Path, name: str) -> None:
+    (finished_root / name).rename(tmp_path / "elsewhere")
+    (finished_root / name).symlink_to(tmp_path / "elsewhere")
+    unused = tmp_path / "elsewhere" / ("" if name == "artifacts/trainer" else "trainer") / ("0" * 64)
+    unused.mkdir(parents=True)
+    outcome = mnist_job("gc", "--root", finished_root, "--delete")
+    assert outcome.exit_code == 3
+    assert f"{finished_root / name} is a link" in outcome.stderr
+    assert unused.is_dir()
+
+
+def test_links_to_runs_and_artifacts_are_not_followed(mnist_job: Command, root: Path, tmp_path: Path) -> None:
+    older, _ = runs(root)
+    (root / "runs" / older).rename(tmp_path / "older")
+    (root / "runs" / older).symlink_to(tmp_path / "older")
+    (root / "artifacts" / "trainer" / ("0" * 64)).symlink_to(tmp_path)
+    before = artifacts(root)
+    listed = json.loads(mnist_job("gc", "--root", root, "--keep", 1, "--delete", "--json").stdout)
+    assert [(item["kind"], item["size"] < 1000) for item in listed["garbage"]] == [("artifact", True)]
+    assert artifacts(root) == before - {f"trainer/{'0' * 64}"}, "what the linked run uses is kept"
+    assert (tmp_path / "older" / "run.json").is_file()
+
+
+@pytest.mark.skipif(not Path("/dev/full").exists(), reason="this machine has no /dev/full")
+@pytest.mark.parametrize("as_json", [True, False])
+def test_nothing_is_deleted_if_the_list_cannot_be_printed(root: Path, as_json: bool) -> None:
+    before, raises = tree(root), pytest.raises(StorageError)
+    # Closing the file writes once more, and fails again.
+    with suppress(OSError), Path("/dev/full").open("w") as full, redirect_stdout(full), raises as raised:
+        collect_garbage(root, keep=1, older_than="7d", delete=True, as_json=as_json)
+    assert raised.value.headline == "cannot print the list to standard output: No space left on device"
+    assert tree(root) == before
+
+
+@pytest.mark.thorough
+@pytest.mark.parametrize("redirection", [">/dev/full", ">&-", "| true"])
+def test_nothing_is_deleted_without_standard_output(root: Path, redirection: str) -> None:
+    before = tree(root)
+    command = shlex.join([sys.executable, "-m", "job", "gc", "--root", str(root), "--keep", "1", "--delete"])
+    completed = subprocess.run(
+        ["bash", "-c", f"set -o pipefail; {command} {redirection}"],
+        cwd=REPOSITORY,
+        env=environment(),
+        capture_output=True,
+        text=True,
+        check=False,
+    )
+    assert completed.returncode == 1
+    assert "cannot print the list to standard output" in completed.stderr
+    assert "Traceback" not in completed.stderr
+    assert tree(root) == before
+
+
+def test_half_deleted_run_is_no_damaged_run(mnist_job: Command, finished_root: Path) -> None:
+    draft = finished_root / "runs" / ".20261128-191357-549962a"
+    draft.mkdir()
+    (draft / "report.html").touch()  # its record was deleted already
+    assert kinds(mnist_job("gc", "--root", finished_root, "--json", "--older-than", "0s").stdout) == [], "it is new"
+    age(draft, 8)
+    assert kinds(mnist_job("gc", "--root", finished_root, "--json", "--delete").stdout) == ["partial"]
+    assert not draft.exists()
 
 
 def test_damaged_record_stops_gc(mnist_job: Command, root: Path) -> None:

@@ -8,6 +8,7 @@ from typing import Any
 import pytest
 
 from tests.conftest import FAKES, Command, CommandResult, WriteConfig
+from tests.support.data import write_idx_folder
 
 ONE_SIDED = "trainer.use=tests.support.components:OneSidedTrainer"
 LATEST = "evaluator.baseline=latest-blessed"
@@ -90,6 +91,53 @@ def test_unblessed_run_is_not_the_latest_blessed(job: Job) -> None:
     good = job().record
     assert job(LATEST, ONE_SIDED).exit_code == 4
     record = job(LATEST, "trainer.seed=1").record
+    assert step(record, "evaluator")["references"]["baseline"]["run_id"] == good["run_id"]
+
+
+OTHER_IMAGES = "example_gen.seed=1"
+
+
+def of_idx(tmp_path: Path) -> tuple[str, str]:
+    """Return the overrides that read IDX files instead of the fake images."""
+    source = {"kind": "idx", "path": str(write_idx_folder(tmp_path / "idx"))}
+    return f"example_gen.source={json.dumps(source)}", "example_gen.use=components:ExampleGen"
+
+
+def test_baseline_is_the_latest_on_these_test_images(job: Job) -> None:
+    good, other = job().record, job(OTHER_IMAGES).record
+    evaluated = step(job(LATEST, "trainer.seed=1").record, "evaluator")
+    assert evaluated["references"]["baseline"]["run_id"] == good["run_id"]
+    assert evaluated["skipped"] == {"baseline": {"on other test images": 1}}
+    evaluated = step(job(LATEST, OTHER_IMAGES, "trainer.seed=1").record, "evaluator")
+    assert evaluated["references"]["baseline"]["run_id"] == other["run_id"]
+    shown = job.command("show", "--root", job.root).stdout
+    assert (
+        f"baseline      of the evaluator: latest-blessed, run {other['run_id']}, skipped 1 on other test images"
+        in shown
+    )
+
+
+def test_first_model_on_other_test_images_is_rubber_stamped(job: Job) -> None:
+    job()
+    job("trainer.seed=1")
+    printed = job(LATEST, OTHER_IMAGES, options=()).stdout
+    assert "BLESSED, rubber-stamped" in printed
+    assert "baseline      of the evaluator: none, skipped 2 on other test images" in printed
+
+
+def test_deleted_baselines_are_counted(job: Job) -> None:
+    good, deleted = job().record, job("trainer.seed=1").record
+    shutil.rmtree(step(deleted, "evaluator")["path"])
+    evaluated = step(job(LATEST, "trainer.seed=2").record, "evaluator")
+    assert evaluated["references"]["baseline"]["run_id"] == good["run_id"]
+    assert evaluated["skipped"] == {"baseline": {"that cannot be read": 1}}
+
+
+def test_order_of_the_test_images_does_not_matter(job: Job, tmp_path: Path) -> None:
+    data = (*of_idx(tmp_path), "example_gen.split.strategy=official")
+    good = job(*data).record
+    record = job(*data, LATEST, "example_gen.seed=1").record
+    assert step(record, "transform")["digest"] != step(good, "transform")["digest"]
     assert step(record, "evaluator")["references"]["baseline"]["run_id"] == good["run_id"]
 
 
@@ -180,6 +228,14 @@ def test_gc_keeps_the_latest_blessed_run(job: Job) -> None:
     assert job.command("gc", "--root", job.root, "--keep", "1", "--delete").exit_code == 0
     assert (job.root / "runs" / good["run_id"] / "evaluator" / "manifest.json").is_file()
     assert job(LATEST, "trainer.seed=3").record["rubber_stamped"] is False
+
+
+def test_gc_keeps_the_latest_blessed_run_of_each_data_set(job: Job, tmp_path: Path) -> None:
+    squares = job().record
+    older, newest = (job(*of_idx(tmp_path), f"trainer.seed={seed}").record["run_id"] for seed in (1, 2))
+    assert job.command("gc", "--root", job.root, "--keep", "1", "--delete").exit_code == 0
+    kept = {path.name for path in (job.root / "runs").iterdir()}
+    assert kept == {squares["run_id"], newest, "latest"}, f"{older} is deleted"
 
 
 def test_lineage_of_an_evaluation_contains_its_baseline(job: Job) -> None:

@@ -374,7 +374,7 @@ def test_differences_name_what_changed(changes: dict[str, Any], producer: dict[s
     assert after.differences(before) == [message]
 
 
-SHAPES = {3: "02520be0e652ae496c85824cdfa1848ee381c0cc5b13658657e303e692d9e049"}
+SHAPES = {4: "7f4592d4847bad411af40dc1ea4ea7d665da929f12ccc3550dbfbefc4dd1678b"}
 """Of the manifests of each schema version: the SHA-256 of their JSON Schema without the words."""
 
 
