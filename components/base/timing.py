@@ -30,11 +30,18 @@ def read_clocks() -> Elapsed:
     return Elapsed(time.perf_counter(), time.process_time() + times.children_user + times.children_system)
 
 
+def ignore_part(part: str) -> None:
+    """Do nothing: the null object of `on_part`."""
+
+
 class Stopwatch:
     """Measures the time since its creation, in total and by named part.
 
     Nested parts do not overlap: time counts only for the innermost part that is open, so the sum of the parts never
     exceeds the total. Use it from one thread; CPU time includes all threads.
+
+    Args:
+        on_part: called with the innermost open part whenever it changes.
 
     >>> stopwatch = Stopwatch(read=iter(Elapsed(float(second)) for second in range(9)).__next__)
     >>> with stopwatch.timed("reading"), stopwatch.timed("imports"):
@@ -43,8 +50,8 @@ class Stopwatch:
     ({'reading': 2.0, 'imports': 1.0}, 5.0)
     """
 
-    def __init__(self, read: Callable[[], Elapsed] = read_clocks) -> None:
-        self._read = read
+    def __init__(self, read: Callable[[], Elapsed] = read_clocks, on_part: Callable[[str], None] = ignore_part) -> None:
+        self._read, self._on_part = read, on_part
         self._started = self._counted_until = read()
         self._parts: dict[str, Elapsed] = {}
         self._open: list[str] = []
@@ -57,10 +64,13 @@ class Stopwatch:
         self._open.append(part)
         self._parts.setdefault(part, Elapsed())
         try:
+            self._on_part(part)
             yield
         finally:
             self._count()
             del self._open[depth:]
+        if self._open:
+            self._on_part(self._open[-1])
 
     def parts(self) -> dict[str, Elapsed]:
         """Return the time of each part so far, in the order in which the parts first began."""

@@ -107,6 +107,13 @@ def detect_layout(path: Path, header: Header = "auto") -> CsvLayout:
     if not row:
         raise DataError(f"{path} is empty", expected=LAYOUT, remedy="add images to it")
     if header is True or (header == "auto" and not is_row_of_data(row)):
+        row = [name.strip() for name in row]
+        if "" in row:
+            raise DataError(
+                f"{path} has a column without a name, number {row.index('') + 1} of {len(row)}",
+                expected=LAYOUT,
+                remedy="remove the column: pandas writes its index so, unless with index=False",
+            )
         repeated = [name for name, count in Counter(row).items() if count > 1]
         if repeated:
             remedy = "name each column once"

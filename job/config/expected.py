@@ -55,6 +55,8 @@ class Expected:
 
     def _describe(self) -> str:
         schema = self._schema
+        if options := _options(schema):
+            return " or ".join(Expected(self._document, option).describe() for option in options)
         if keys := self.keys():
             return f"a section with keys of {', '.join(keys)}"
         if choices := _choices(schema):
@@ -85,6 +87,8 @@ class Expected:
 
     def _below(self, part: str | int) -> "Expected":
         schema: Any
+        if _options(self._schema):  # the part is pydantic's name of an option
+            return self
         if part in (variants := self._variants()):
             schema = {"$ref": variants[str(part)]}
         elif isinstance(part, int):
@@ -104,11 +108,10 @@ class Expected:
             if reference := schema.get("$ref"):
                 schema = self._document["$defs"][reference.rsplit("/", 1)[-1]]
                 continue
-            options = schema.get("anyOf", [])
-            others = [option for option in options if option.get("type") != "null"]
-            if len(others) != 1:
+            options = _options(schema)
+            if len(options) != 1:
                 return schema, is_optional
-            is_optional, schema = len(options) > 1, others[0]
+            is_optional, schema = len(schema["anyOf"]) > 1, options[0]
 
 
 @cache
@@ -117,6 +120,11 @@ def _schema_of(model: type[BaseModel]) -> Schema:
         return model.model_json_schema()
     except PydanticUserError:  # a type of a user's component without a schema
         return {}
+
+
+def _options(schema: Schema) -> list[Schema]:
+    """Return the schemas of a value that may be of several types, without null."""
+    return [option for option in schema.get("anyOf", []) if option.get("type") != "null"]
 
 
 def _choices(schema: Schema) -> list[str]:

@@ -50,24 +50,23 @@ def explain(document: YamlConfig, model: type[BaseModel], error: ValidationError
         return ConfigError.at(where, f"{name}: {details['error']}", remedy=f"change {name}")
     expected = _expected(document, model, location)
     value, text = first["input"], expected.describe()
-    if kind in ("missing", "union_tag_not_found", "union_tag_invalid"):
-        if kind != "missing":  # the key that selects the variant of a section
-            key_path, text = (*key_path, details["discriminator"].strip("'")), f"one of {', '.join(expected.tags())}"
-            where, name = document.where(key_path), join(key_path)
-        if kind != "union_tag_invalid":
-            remedy = f"add `{key_path[-1]}` to {join(key_path[:-1])}"
-            return ConfigError.at(where, f"{name} is missing", expected=text or "a value for it", remedy=remedy)
-        value = value[key_path[-1]]
-    elif kind in ("too_long", "too_short"):
+    if "discriminator" in details:  # the key that selects the variant of a section
+        key_path = (*key_path, details["discriminator"].strip("'"))
+        where, name, value = document.where(key_path), join(key_path), value.get(key_path[-1])
+        text = f"one of {', '.join(expected.tags())}"
+    if kind in ("missing", "union_tag_not_found"):
+        remedy = f"add `{key_path[-1]}` to {join(key_path[:-1])}"
+        return ConfigError.at(where, f"{name} is missing", expected=text or "a value for it", remedy=remedy)
+    if kind in ("too_long", "too_short"):
         problem = f"{name} has {len(value)} value{'' if len(value) == 1 else 's'}"
         return ConfigError.at(where, problem, expected=text, remedy="write as many")
-    elif kind not in PYDANTIC_ERRORS or not text:
+    is_ours = kind not in PYDANTIC_ERRORS
+    if is_ours or not text:
         text = first["msg"].removeprefix("Input should be ")
-    elif kind == "finite_number":
+    if kind == "finite_number":
         text = text.replace("a number", "a finite number")
-    remedy = f"set {name} to such a value"
-    if kind in PYDANTIC_ERRORS - {"union_tag_invalid"}:
-        remedy = _remedy_of_type(key_path[-1], value, expected) or remedy
+    remedy = "" if is_ours or "discriminator" in details else _remedy_of_type(key_path[-1], value, expected)
+    remedy = remedy or f"set {name} to such a value"
     return ConfigError.at(where, f"{name} is {as_written(value)}", expected=text, remedy=remedy)
 
 

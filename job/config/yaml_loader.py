@@ -6,9 +6,10 @@ from typing import Any
 
 import yaml
 
-from components.base.errors import ConfigError, first_line
+from components.base.errors import ConfigError
 from components.base.text import printable
 from job.config.core_schema import INTEGER_BITS, resolve
+from job.config.yaml_errors import syntax_error
 
 MAX_DEPTH = 50
 MAX_VALUES = 10_000
@@ -20,21 +21,8 @@ KeyPath = tuple[str | int, ...]
 NOT_TEXT: re.Pattern[str] = yaml.reader.Reader.NON_PRINTABLE
 """Characters that YAML does not allow, such as control characters. The job does not allow them as escapes either."""
 
-SYNTAX_ERRORS = (
-    (r"character '\\t'", "a tab is in the place of spaces", "use spaces"),
-    (r"character '(.)' that", r"a value begins with `\1`", "put the value in quotes"),
-    (r"mapping values are not", "a second `:`, or a key below a value", "put text with `: ` in quotes, or correct it"),
-    (r"end>, but found '(<block|\?|-)", "the indentation differs from that of the lines above", "align the keys"),
-    (r"end>, but found ':'", "there is no key before the `:`", "add it"),
-    (r"expected <block end>", "text follows a value that has ended", "put the whole value in quotes"),
-    (r"expected ':'", "a line is neither a key with `:` nor part of a value", "add the `:`, or indent the line"),
-    (r"expected ',' or '(.)'", r"a `,` or the closing `\1` is missing", "close the bracket"),
-    (r"entries are not allowed", "a list begins in the line of its key", "begin it on the next line"),
-    (r"end of stream", "a quote is not closed", "close it"),
-    (r"node content, but found '(.)'", r"there is no value before `\1`", "add it, or put text in quotes"),
-)
-"""Pattern of PyYAML's text, the problem and its remedy."""
-
+INVISIBLE = re.compile("[\xa0\u2000-\u200b\u202f\u205f\u3000\ufeff]")
+"""Spaces that are not YAML's, as web pages have them: a key or an indentation with one is another key."""
 KEY_MISTAKES = {
     yaml.ScalarEvent: "empty",
     yaml.AliasEvent: "an alias",
@@ -63,9 +51,9 @@ def parse_yaml(text: str, where: Callable[[int], str]) -> tuple[Any, dict[KeyPat
     try:
         return _Composer(loader, where).document()
     except yaml.MarkedYAMLError as error:
-        raise _syntax_error(error, where) from error
-    except (ValueError, OverflowError) as error:  # a character or a version beyond all limits
-        problem = f"this is not YAML: {first_line(error)}"
+        raise syntax_error(error, where) from error
+    except (ValueError, OverflowError) as error:
+        problem = "this is not YAML: the number of a character or a version is too large"
         raise ConfigError.at(where(loader.line + 1), problem, expected="YAML 1.2") from error
 
 
@@ -139,6 +127,9 @@ class _Composer:
             problem, remedy = "YAML 1.2 has no merge key `<<`", "write the keys out, or use `extends`"
             raise self._error(event, problem, "a key of the configuration", remedy)
         self._check(event)
+        if found := INVISIBLE.search(event.value):
+            problem = f"a key contains the invisible character U+{ord(found[0]):04X}"
+            raise self._error(event, problem, "spaces for indentation", "replace it with a space, or remove it")
         return str(event.value)
 
     def _scalar(self, event: Any) -> Any:
@@ -192,16 +183,3 @@ def join(key_path: KeyPath) -> str:
 def _not_text(where: str, character: str) -> ConfigError:
     problem = f"the character U+{ord(character):04X} is not allowed"
     return ConfigError.at(where, problem, expected="text without control characters", remedy="remove it")
-
-
-def _syntax_error(error: yaml.MarkedYAMLError, where: Callable[[int], str]) -> ConfigError:
-    text = error.problem or first_line(error)
-    problem, remedy = f"this is not YAML: {text}", "correct the line"
-    mark = error.problem_mark
-    for pattern, described, remedy_of_kind in SYNTAX_ERRORS:
-        if found := re.search(pattern, text):
-            problem, remedy = f"this is not YAML: {found.expand(described)}", remedy_of_kind
-            break
-    if "end of stream" in text or "',' or" in text:
-        mark = error.context_mark  # where the quote or the bracket opens
-    return ConfigError.at(where(mark.line + 1 if mark else 1), problem, expected="YAML 1.2", remedy=remedy)

@@ -7,12 +7,14 @@ from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
+from rich.control import Control
 from rich.markup import escape
+from rich.segment import ControlType
 
 from components.artifacts import Epoch
 from components.base.errors import JobError
 from job.reporters.tables import STATUS_STYLE, print_run, summary
-from job.reporters.terminal import print_error, print_parts, print_text
+from job.reporters.terminal import make_progress, print_error, print_parts, print_text
 from job.store.records import RunRecord, StepRecord
 from job.store.store import SealedArtifact
 
@@ -21,17 +23,25 @@ if TYPE_CHECKING:
     from rich.progress import Progress
 
 WIDE_COLUMNS = 110
-"""A narrower terminal has no room for the progress bar beside its numbers, or for the speed of a finished epoch."""
+"""A narrower terminal has no room for the speed of a finished epoch."""
+NARROW_COLUMNS = 80
+"""A narrower terminal has no room for the speed of the current epoch."""
+SHOWN_METRICS = ("loss", "accuracy")
+"""Beside the progress bar."""
 
 
 class ConsoleReporter:
-    """Prints one line per step and epoch, on a terminal also a progress bar, and the failure on `errors` if given."""
+    """Prints one line per step and epoch, and the failure on `errors` if given.
+
+    On a terminal the last line is the current part of a step, or a progress bar.
+    """
 
     def __init__(self, console: Console, errors: Console | None = None) -> None:
         self.console = console
         self.errors = errors or console
         self.progress: Progress | None = None
         self._task: Any = None
+        self._step = self._part = ""
         self._epoch = ""
         self._epoch_started = 0.0
         self._images_per_second = 0.0
@@ -40,24 +50,33 @@ class ConsoleReporter:
         print_parts(self.console, "run ", [f"[bold]{record.run_id}[/]", f"root {escape(record.config['root'])}"])
 
     def begin_step(self, slot: str) -> None:
-        if self.console.is_terminal:
-            self.console.print(f"[dim]{slot} ...[/]", end="\r")
+        self._step = slot
+
+    def begin_part(self, part: str) -> None:
+        self._clear_part()
+        self._part = part
+        self._show_part()
 
     def waiting(self, owner: str) -> None:
         self.message(f"waiting for run {owner}, which is producing the same artifact")
 
     def end_step(self, step: StepRecord, sealed: SealedArtifact) -> None:
         self._stop_progress()
+        self._part = ""
         status = f"[{STATUS_STYLE[step.status]}]{step.status:<6}[/]"
         published = "" if step.published is None else f"; {escape(step.published)}"
         description = f"{escape(summary(sealed))}{published} [dim]({escape(step.reason)})[/]"
         print_text(self.console, f"{step.component:<12} {status} {step.seconds:6.2f} s  ", description)
 
     def message(self, text: str) -> None:
+        self._clear_part()
         print_text(self.console, "  ", escape(text))
+        self._show_part()
 
     def warning(self, text: str) -> None:
+        self._clear_part()
         print_text(self.console, "[bold yellow]warning:[/] ", escape(text))
+        self._show_part()
 
     def resumed(self, *, epoch: int, step: int, history: Sequence[Epoch] = ()) -> None:  # noqa: ARG002
         self.message(f"resumed at epoch {epoch}, step {step}")
@@ -66,15 +85,19 @@ class ConsoleReporter:
         self._epoch = f"{epoch:>{len(str(epochs))}}/{epochs}"
         self._epoch_started, self._images_per_second = time.perf_counter(), 0.0
         if self.console.is_terminal:
-            self.progress = _make_progress(self.console)
-            self._task = self.progress.add_task("", total=steps, epoch=self._epoch, loss=0.0, accuracy=0.0, speed=0.0)
+            self._clear_part()
+            texts = ["{task.fields[metrics]}"]
+            if self.console.width >= NARROW_COLUMNS:
+                texts.append("{task.fields[speed]:>6} images/s")
+            self.progress = make_progress(self.console, f" epoch {self._epoch}", *texts)
+            self._task = self.progress.add_task("", total=steps, metrics=_format_metrics({}), speed="-")
             self.progress.start()
 
     def training_step(self, *, step: int, images: int, metrics: Mapping[str, float]) -> None:
         self._images_per_second = images / max(time.perf_counter() - self._epoch_started, 1e-9)
         if self.progress is not None:
-            shown: Any = {name: metrics.get(name, 0.0) for name in ("loss", "accuracy")}
-            self.progress.update(self._task, completed=step, speed=self._images_per_second, **shown)
+            shown: Any = {"metrics": _format_metrics(metrics), "speed": f"{self._images_per_second:,.0f}"}
+            self.progress.update(self._task, completed=step, **shown)
 
     def epoch_end(self, *, metrics: Mapping[str, float]) -> None:
         self._stop_progress()
@@ -82,31 +105,36 @@ class ConsoleReporter:
         if self.console.width >= WIDE_COLUMNS:
             parts.append(f"{self._images_per_second:,.0f} images/s")
         print_parts(self.console, f" epoch {self._epoch}  ", parts)
+        self._show_part()
 
     def end(self, record: RunRecord, directory: Path) -> None:
         self._stop_progress()
+        self._part = ""
         print_run(self.console, record, directory, failure_follows=True)
 
     def failed(self, error: JobError, *, resume: str) -> None:
         print_error(self.errors, error, resume)
 
+    def _show_part(self) -> None:
+        if self._can_show_part:
+            text = f"[dim]{escape(self._step)}: {escape(self._part)} ...[/]"
+            self.console.print(text, end="\r", no_wrap=True, overflow="ellipsis", highlight=False)
+
+    def _clear_part(self) -> None:
+        if self._can_show_part:
+            self.console.control(Control((ControlType.ERASE_IN_LINE, 2)))
+
+    @property
+    def _can_show_part(self) -> bool:
+        return bool(self._part) and self.progress is None and self.console.is_terminal
+
     def _stop_progress(self) -> None:
+        self._clear_part()
         if self.progress is not None:
             self.progress.stop()
             self.progress = None
 
 
-def _make_progress(console: Console) -> Progress:
-    from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, TimeRemainingColumn
-
-    bar = (BarColumn(bar_width=24), TextColumn("step")) if console.width >= WIDE_COLUMNS else ()
-    return Progress(
-        TextColumn(" epoch {task.fields[epoch]}"),
-        *bar,
-        MofNCompleteColumn(),
-        TextColumn("loss {task.fields[loss]:.4f}  accuracy {task.fields[accuracy]:.4f}"),
-        TextColumn("{task.fields[speed]:,.0f} images/s"),
-        TimeRemainingColumn(),
-        console=console,
-        transient=True,
-    )
+def _format_metrics(metrics: Mapping[str, float]) -> str:
+    """Return the metrics that are shown, with a dash for one that has no value yet."""
+    return "  ".join(f"{name} {f'{metrics[name]:.4f}' if name in metrics else '-':>6}" for name in SHOWN_METRICS)

@@ -47,6 +47,8 @@ class JsonLog:
         self._step = slot
         self._write("step_started")
 
+    def begin_part(self, part: str) -> None: ...  # `step_finished` has the duration of each part
+
     def waiting(self, owner: str) -> None:
         self._write("waiting", owner=owner)
 

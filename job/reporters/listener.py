@@ -18,6 +18,9 @@ class RunListener(Progress, Protocol):
     def begin_step(self, slot: str) -> None:
         """Called when a step begins."""
 
+    def begin_part(self, part: str) -> None:
+        """Called when the step begins or continues a part of its work, such as `reading`."""
+
     def waiting(self, owner: str) -> None:
         """Called while another run, the owner of the lock, produces the same artifact."""
 

@@ -8,6 +8,7 @@ from rich.console import Console
 from rich.markup import escape
 
 from components.base.errors import DataError
+from job.reporters.terminal import make_progress
 
 
 class ProgressReporter:
@@ -47,18 +48,7 @@ class ProgressBar(ProgressReporter):
 
     def __init__(self, console: Console, predictions: Console) -> None:
         super().__init__(console)
-        from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, TimeRemainingColumn
-
-        self._progress = Progress(
-            TextColumn("  images"),
-            BarColumn(bar_width=24),
-            MofNCompleteColumn(),
-            TextColumn("{task.fields[speed]}"),
-            TimeRemainingColumn(),
-            console=console,
-            transient=True,
-            redirect_stdout=False,
-        )
+        self._progress = make_progress(console, "  images", "{task.fields[speed]}", redirect_stdout=False)
         self._task = self._progress.add_task("", total=None, speed="loading the model")
         self._expected = 0
         self._shares_terminal = predictions.is_terminal

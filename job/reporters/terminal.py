@@ -1,9 +1,11 @@
 """Printing on a terminal: lines wrap between words, so that no number or path is broken. Elsewhere nothing wraps."""
 
+from __future__ import annotations
+
 import json
 import sys
 from collections.abc import Iterable
-from typing import TextIO
+from typing import TYPE_CHECKING, TextIO
 
 from rich.console import Console
 from rich.markup import escape
@@ -12,9 +14,13 @@ from rich.text import Text
 from components.base.errors import JobError
 from components.base.text import escape_unprintable
 
+if TYPE_CHECKING:
+    from rich.progress import Progress
+
 UNLIMITED_WIDTH = 1000
 LABEL_WIDTH = 13
 BELOW_INDENT = 2
+BAR_WIDTH = 24
 
 
 def make_console(*, stderr: bool = False) -> Console:
@@ -77,6 +83,24 @@ def print_field(console: Console, label: str, text: str) -> None:
 def print_path(console: Console, label: str, path: object) -> None:
     """Print a label and a path, or a command, that stays in one line."""
     print_parts(console, f"{label:<{LABEL_WIDTH}} ", [escape(str(path))])
+
+
+def make_progress(console: Console, head: str, *texts: str, redirect_stdout: bool = True) -> Progress:
+    """Return a progress bar between texts in markup, which it leaves at least their width."""
+    from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, TimeRemainingColumn
+    from rich.table import Column
+
+    # rich narrows the columns that may wrap before it cuts the others.
+    return Progress(
+        TextColumn(head),
+        BarColumn(None, table_column=Column(max_width=BAR_WIDTH)),
+        MofNCompleteColumn(table_column=Column(no_wrap=True)),
+        *map(TextColumn, texts),
+        TimeRemainingColumn(table_column=Column(no_wrap=True)),
+        console=console,
+        transient=True,
+        redirect_stdout=redirect_stdout,
+    )
 
 
 def print_error(console: Console, error: JobError, resume: str = "") -> None:

@@ -92,8 +92,10 @@ class Runner:
         with self.signals.interruptible_at_once():
             self._check()
         environment = describe_environment(self.components.values())
-        self._record = self.runs.begin(config=self.config.resolved(), environment=environment)
+        config = self.config.resolved()
         with ExitStack() as stack:
+            continues = stack.enter_context(self.runs.continued(config)) if self.tracking.is_on else None
+            self._record = self.runs.begin(config=config, environment=environment, continues=continues)
             try:
                 stack.enter_context(self.runs.alive(self.record))
                 self.listener.begin(self.record, self.directory)

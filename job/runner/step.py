@@ -36,8 +36,11 @@ class StepRun:
     signals: Signals
     use_cache: bool
     strict: bool
-    stopwatch: Stopwatch = field(default_factory=Stopwatch)
+    stopwatch: Stopwatch = field(init=False)
     _observations: dict[str, float] = field(default_factory=dict)
+
+    def __post_init__(self) -> None:
+        self.stopwatch = Stopwatch(on_part=self.listener.begin_part)
 
     def run(
         self,
@@ -72,6 +75,7 @@ class StepRun:
                     if not lock.parent.is_dir():  # the whole root is gone
                         raise
                     self.listener.warning(f"{error}; this attempt of the {self.slot} is discarded")
+                    self._observations.clear()
                     continue
                 published = self._publish(sealed)
                 record = StepRecord(

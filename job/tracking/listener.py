@@ -22,7 +22,7 @@ POLL_SECONDS = 0.1
 """Interval at which waiting for trackers checks for a termination request."""
 
 TrackerFactory = Callable[[str], Tracker]
-"""Creates the tracker of the run with a given id."""
+"""Creates the tracker of the run whose first attempt has a given id."""
 
 
 def tracker_factories(config: TrackingConfig, root: Path) -> dict[str, TrackerFactory]:
@@ -88,8 +88,13 @@ class TrackingListener:
         self._epoch = 0
         self._epochs_sent = 0
         # What concerns the reporter alone.
-        self.waiting, self.begin_step = reporter.waiting, reporter.begin_step
+        self.waiting, self.begin_step, self.begin_part = reporter.waiting, reporter.begin_step, reporter.begin_part
         self.training_step, self.end, self.failed = reporter.training_step, reporter.end, reporter.failed
+
+    @property
+    def is_on(self) -> bool:
+        """Whether the configuration turns a tracker on."""
+        return bool(self._factories)
 
     @property
     def locations(self) -> dict[str, str]:
@@ -107,9 +112,10 @@ class TrackingListener:
 
     def begin(self, record: RunRecord, directory: Path) -> None:
         self._reporter.begin(record, directory)
+        run_id = record.continues or record.run_id
         for name, create in self._factories.items():
             try:
-                tracker = BackgroundTracker(name, create(record.run_id), queue_size=self._queue_size)
+                tracker = BackgroundTracker(name, create(run_id), queue_size=self._queue_size)
             except Exception as error:  # a broken installation, or a configuration that the tool refuses
                 self._not_created.append(name)
                 self._warn(name, one_line(error))

@@ -42,9 +42,8 @@ class NumberedSource(SourceConfig):
         if len(labels) and (indices.min() < 0 or indices.max() >= self.classes):
             low, high = int(labels.min()), int(labels.max())
             row = int(((indices < 0) | (indices >= self.classes)).argmax())
-            remedy = "correct the label, or set example_gen.source.classes and first_label"
-            if high > low > self.first_label:
-                remedy = f"set example_gen.source.first_label: {low} and classes: {high - low + 1}"
+            first = "" if low == self.first_label else f"first_label: {low} and "
+            remedy = f"correct the label, or set example_gen.source.{first}classes: {max(2, high - low + 1)}"
             if is_emnist(path) and not self.transpose:
                 remedy += "; for EMNIST also transpose: true"
             raise DataError(

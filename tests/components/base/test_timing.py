@@ -42,6 +42,16 @@ def test_parts_are_in_the_order_in_which_they_began(clocks: Clocks, stopwatch: S
     assert stopwatch.elapsed() == Elapsed(38, 76)
 
 
+def test_observer_is_called_with_the_innermost_part(clocks: Clocks) -> None:
+    parts: list[str] = []
+    stopwatch = Stopwatch(read=clocks, on_part=parts.append)
+    with stopwatch.timed("reading"), stopwatch.timed("imports"):
+        pass
+    with pytest.raises(ValueError, match="broken"), stopwatch.timed("writing"):
+        raise ValueError("broken")
+    assert parts == ["reading", "imports", "reading", "writing"]
+
+
 def test_nested_parts_are_not_counted_twice(clocks: Clocks, stopwatch: Stopwatch) -> None:
     with stopwatch.timed("drawing"):
         clocks.advance(1)

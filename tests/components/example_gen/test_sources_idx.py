@@ -75,10 +75,18 @@ def test_transposed_images_may_be_wide(tmp_path: Path) -> None:
 @pytest.mark.parametrize(
     ("keys", "expected", "remedy"),
     [
-        ({}, "labels from 0 to 9", "set example_gen.source.first_label: 1 and classes: 26; for EMNIST also transpose"),
+        (
+            {},
+            "labels from 0 to 9",
+            "or set example_gen.source.first_label: 1 and classes: 26; for EMNIST also transpose",
+        ),
         ({"classes": 26}, "labels from 0 to 25", "first_label: 1 and classes: 26; for EMNIST also transpose: true"),
-        ({"classes": 25, "first_label": 1, "transpose": True}, "labels from 1 to 25", "classes and first_label"),
-        ({"classes": 26, "first_label": 2}, "labels from 2 to 27", "classes and first_label"),
+        (
+            {"classes": 25, "first_label": 1, "transpose": True},
+            "labels from 1 to 25",
+            "set example_gen.source.classes: 26",
+        ),
+        ({"classes": 26, "first_label": 2}, "labels from 2 to 27", "first_label: 1 and classes: 26"),
     ],
 )
 def test_label_without_class_names_the_keys(tmp_path: Path, keys: dict[str, Any], expected: str, remedy: str) -> None:

@@ -90,6 +90,17 @@ def test_alias_stands_for_its_value(tmp_path: Path) -> None:
         ("a: 1\nb: [1,\n2\n\nc: 3", "job.yaml:2: this is not YAML: a `,` or the closing `]` is missing", "close"),
         ("a: 1\nb: 'open\n\nc: 3", "job.yaml:2: this is not YAML: a quote is not closed", "close"),
         ('a: "\\UFFFFFFFF"', "job.yaml:1: this is not YAML", "correct"),
+        ('root: "C:\\data"', "job.yaml:1: this is not YAML: a `\\` in double quotes begins no valid escape", "single"),
+        ('root: "\\users"', "job.yaml:1: this is not YAML: a `\\` in double quotes begins no valid escape", "single"),
+        ("root: *", "job.yaml:1: this is not YAML: no name follows a `*` or `&`", "quotes"),
+        ("root: !<x", "job.yaml:1: this is not YAML: a `!` begins no valid tag", "quotes"),
+        ("root: |x\n  y", "job.yaml:1: this is not YAML: text follows a `|` or `>`", "next line"),
+        ("a: - b", "job.yaml:1: this is not YAML: a list begins in the line of its key", "next line"),
+        ("a: ]", "job.yaml:1: this is not YAML: a value is missing", "add"),
+        ("%YAML 2.0\n---\na: 1", "job.yaml:1: this is not YAML: a line that begins with `%`", "remove"),
+        ("a: 1\n...\nb: 2", "job.yaml:3: this is not YAML: text follows the end of the document", "remove"),
+        ("trainer:\n\xa0\xa0epochs: 3", "job.yaml:2: a key contains the invisible character U+00A0", "space"),
+        ("seed\ufeff: 3", "job.yaml:1: a key contains the invisible character U+FEFF", "remove"),
         ("seed: 1\n---\nseed: 2", "job.yaml:2: a second document begins", "`---`"),
         ("seed: 1\nseed: 2", "job.yaml:2: seed is set twice", "remove one"),
         ("seed: \x00", "job.yaml:1: the character U+0000 is not allowed", "remove"),
@@ -119,7 +130,7 @@ def test_alias_stands_for_its_value(tmp_path: Path) -> None:
         ("seed: [" + "1," * 20_000 + "]", "job.yaml:1: the document has more than 10,000 values", "correct"),
         ("a: &a " + "x" * 20_000 + "\nb: [" + "*a," * 100 + "]", "job.yaml:2: the document has more than", "correct"),
     ],
-    ids=range(36),
+    ids=range(47),
 )
 def test_mistake_in_yaml_is_one_sentence(text: str, problem: str, remedy: str, tmp_path: Path) -> None:
     with pytest.raises(ConfigError) as caught:
@@ -181,7 +192,7 @@ def test_fifo_is_not_waited_for(tmp_path: Path) -> None:
         load_config(tmp_path / "link.yaml")
 
 
-@pytest.mark.parametrize("base", ["a" * 300, "b/" * 2500, "~no-such-user/x", "''"])
+@pytest.mark.parametrize("base", ["a" * 300, "b/" * 2500, "b/" * 2045, "~no-such-user/x", "''"])
 def test_impossible_path_to_extend_is_reported(base: str, tmp_path: Path) -> None:
     with pytest.raises(ConfigError, match=r"job.yaml:2: extends: "):
         load(tmp_path, f"\nextends: {base}\n")

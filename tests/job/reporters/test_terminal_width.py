@@ -90,20 +90,71 @@ def test_reporter_prints_everything(folder: Path, width: int, monkeypatch: pytes
     check_output(rendered(show, width), rendered(show), width)
 
 
-@at_both_widths
-def test_epoch_is_one_line(width: int) -> None:
+@pytest.mark.parametrize(("width", "bar"), [(60, 0), (80, 4), (100, 24), (120, 24)])  # at 60 columns without the speed
+def test_bar_shrinks_before_the_text(width: int, bar: int, monkeypatch: pytest.MonkeyPatch) -> None:
     def show(console: Console) -> None:
         reporter = ConsoleReporter(console)
         reporter.epoch_begin(epoch=12, epochs=28, steps=1875)
+        assert reporter.progress is not None
+        reporter.progress.refresh()
+        now[0] += 4
         reporter.training_step(step=1875, images=60_000, metrics={"loss": 0.5, "accuracy": 0.875})
-        if reporter.progress is not None:
-            reporter.progress.refresh()
+        reporter.progress.refresh()
         reporter.epoch_end(metrics={"loss": 0.4, "accuracy": 0.9, "val_loss": 0.3, "val_accuracy": 0.95})
 
+    now = [100.0]
+    monkeypatch.setattr("job.reporters.console.time.perf_counter", lambda: now[0])
     lines = ANSI_CODES.sub("", rendered(show, width)).replace("\r", "\n").splitlines()
     assert max(map(len, lines)) <= width
-    assert any("1875/1875 loss 0.5000  accuracy 0.8750" in line and "images/s" in line for line in lines)
-    assert any("loss 0.4000  accuracy 0.9000  val_loss 0.3000  val_accuracy 0.9500" in line for line in lines)
+    before, after = (next(line for line in lines if f" {step}/1875 " in line) for step in ("   0", "1875"))
+    assert re.match(f" epoch 12/28 ━{{{bar}}} ", after)
+    speed = width >= 80
+    assert before.split(" ━")[-1].endswith("loss      -  accuracy      - " + "     - images/s " * speed + "-:--:--")
+    assert "loss 0.5000  accuracy 0.8750 " + "15,000 images/s " * speed in after
+    assert "…" not in "".join(lines)
+    assert any("loss 0.4000  accuracy 0.9000  val_loss 0.3000" in line for line in lines)
+
+
+@pytest.mark.parametrize("width", [40, 80])
+def test_current_part_is_shown_and_leaves_no_trace(folder: Path, width: int, monkeypatch: pytest.MonkeyPatch) -> None:
+    def show(console: Console) -> None:
+        config = load_config(Path("config.yaml"), ["example_gen.seed=2"], root=Path(f"output-{width}"))
+        run(config, console=console)
+
+    monkeypatch.chdir(folder)
+    written = rendered(show, width)
+    parts = re.findall(r"(\w+): ([\w-]+) \.\.\.", ANSI_CODES.sub("", written))
+    assert [part for step, part in parts if step == "example_gen"][-2:] == ["look-up", "sealing"]
+    assert {step for step, _ in parts} == {"example_gen", "transform", "trainer", "evaluator", "visualizer", "pusher"}
+    assert "..." not in final_screen(written)
+
+
+def test_messages_appear_above_the_current_part() -> None:
+    def show(console: Console) -> None:
+        reporter = ConsoleReporter(console)
+        reporter.begin_step("example_gen")
+        reporter.begin_part("a part with a long name")
+        reporter.message("short")
+        reporter.warning("odd")
+
+    assert final_screen(rendered(show, 80)).splitlines() == [
+        "  short",
+        "warning: odd",
+        "example_gen: a part with a long name ...",
+    ]
+    assert rendered(show) == "  short\nwarning: odd\n"
+
+
+def final_screen(written: str) -> str:
+    """Return what a terminal displays in the end: a carriage return goes back, and `ESC [ 2 K` erases the line."""
+    lines = []
+    for written_line in written.split("\n"):
+        line = ""
+        for piece in re.split(r"(\r|\x1b\[2K)", written_line):
+            text = ANSI_CODES.sub("", piece)
+            line = "" if piece == "\x1b[2K" else line if piece == "\r" else text + line[len(text) :]
+        lines.append(line)
+    return "\n".join(lines)
 
 
 @at_both_widths

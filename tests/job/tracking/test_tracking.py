@@ -173,6 +173,8 @@ class Warnings(NoProgress):
 
     def begin_step(self, slot: str) -> None: ...
 
+    def begin_part(self, part: str) -> None: ...
+
     def waiting(self, owner: str) -> None: ...
 
     def end_step(self, step: StepRecord, sealed: SealedArtifact) -> None: ...
@@ -253,6 +255,7 @@ def test_failure_is_reported_without_passwords() -> None:
 
 class _Run:
     run_id = "a run"
+    continues = None
     outcome = "terminated"
 
 
