@@ -123,6 +123,8 @@ def test_header_of_numbers_can_be_declared(tmp_path: Path) -> None:
         ("p1,p2,p3,p4\n1,2,3,4\n", {}, "its first columns are p1, p2, p3", "label_column"),
         ("1,x,3,4,5\n1,2,3,4,5\n", {}, "its first row holds numbers", "header: false"),
         ("1,0,0,x,5\n1,2,3,4,5\n", {}, "two columns named `0`", "header: false"),
+        ("784,1,2,3,4\n1,2,3,4,5\n", {}, "line 1, column `0` holds '784'", "header: true"),
+        ("7,0.0,0.5,0.25,1.0\n", {}, "line 1, column `2` holds '0.5'", "correct the cell"),
         (",label,p1\n0,1,2\n", {}, "a column without a name, number 1 of 3", "index=False"),
         ("5,2,3,4,5\n1,2,3,4,5\n", {"label_column": "class"}, "it has no header", "an index from 0"),
         ("5,2,3,4,5\n1,2,3,4,5\n", {"label_column": 5}, "there is no column 5", "label_column"),
