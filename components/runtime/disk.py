@@ -8,7 +8,7 @@ import os
 import resource
 import shutil
 from collections.abc import Iterator
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from pathlib import Path
 
 from components.base.errors import JobError, ResourceError, StorageError
@@ -77,7 +77,11 @@ def file_limit_error() -> ResourceError:
 
 def disk_full_error(directory: Path, *, remedy: str = FREE_SPACE) -> StorageError:
     """Return the error for a full disk where the size of the data was not known in advance."""
-    written = sum(path.stat().st_size for path in directory.rglob("*") if path.is_file())
+    written = 0
+    for folder, _, names in os.walk(directory):
+        for name in names:
+            with suppress(OSError):  # other processes may delete files now
+                written += Path(folder, name).stat().st_size
     needed = f"more than the {format_size(written)} written"
     return _no_space(directory, "what is written", needed, free_bytes(directory), remedy)
 

@@ -11,7 +11,7 @@ from importlib.metadata import PackageNotFoundError, distribution
 from pathlib import Path
 from typing import Any, Literal
 
-from components.base.errors import ResourceError
+from components.base.errors import ConfigError, ResourceError
 from components.runtime.resources import cpu_limit
 
 Device = Literal["auto", "cpu", "gpu"]
@@ -23,7 +23,18 @@ def import_tensorflow() -> Any:
 
     TensorFlow sizes its thread pools by the processors of the host; this function sizes them by what the container
     may use (`components.runtime.resources.cpu_limit`).
+
+    Raises:
+        ConfigError: if there is no folder for temporary files.
     """
+    try:
+        tempfile.gettempdir()
+    except FileNotFoundError as error:
+        raise ConfigError(
+            f"TensorFlow needs a folder for temporary files: {error.strerror}",
+            expected="one that this user can write to",
+            remedy="set TMPDIR, or mount a writable folder at /tmp",
+        ) from error
     os.environ.setdefault("TF_CPP_MIN_LOG_LEVEL", "2")
     os.environ.setdefault("KERAS_BACKEND", "tensorflow")
     with quiet_stderr():

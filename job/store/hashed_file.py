@@ -1,12 +1,18 @@
 """Hashed file: the SHA-256 of a file, and the status that shows whether the file has changed since."""
 
+import os
+import stat
 import time
+from collections.abc import Iterable, Iterator, Mapping
+from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
 from pathlib import Path
 from typing import NamedTuple, Self
 
 from components.base.hashing import file_sha256
 
+HASHING_THREADS = 4
+"""hashlib releases the interpreter lock; more threads than the disk can feed gain nothing."""
 CLOCK_STEP_NS = 20_000_000
 """At least the step of the kernel's clock (1 to 10 ms), with which files are stamped: a change within the step in which
 a file was written before does not change its status."""
@@ -49,3 +55,38 @@ class HashedFile:
             return known
         settled = now - max(status.modified_ns, status.changed_ns) > CLOCK_STEP_NS
         return cls(file_sha256(path), status, settled)
+
+
+def hash_each(
+    directory: Path, names: Iterable[str], known: Mapping[str, HashedFile]
+) -> Iterator[tuple[str, HashedFile | OSError]]:
+    """Yield each name with its file in the directory (see `HashedFile.hash`), or why that cannot be read."""
+
+    def hash_file(name: str) -> tuple[str, HashedFile | OSError]:
+        try:
+            return name, HashedFile.hash(directory / name, known.get(name))
+        except OSError as error:
+            return name, error
+
+    with ThreadPoolExecutor(HASHING_THREADS) as pool:
+        yield from pool.map(hash_file, names)
+
+
+def walk(directory: Path) -> Iterator[tuple[Path, int]]:
+    """Yield everything below a directory except folders, sorted, with its mode; links are not followed.
+
+    Raises:
+        OSError: if a folder cannot be read; `Path.rglob` would skip its files.
+    """
+    paths = (
+        Path(folder, name)
+        for folder, folders, names in os.walk(directory, onerror=_raise)
+        for name in (*folders, *names)
+    )
+    for path in sorted(paths):
+        if not stat.S_ISDIR(mode := path.lstat().st_mode):
+            yield path, mode
+
+
+def _raise(error: OSError) -> None:
+    raise error

@@ -6,8 +6,7 @@ change that does not change a result therefore does not change any later step.
 """
 
 import stat
-from collections.abc import Iterable, Iterator, Mapping
-from concurrent.futures import ThreadPoolExecutor
+from collections.abc import Mapping
 from pathlib import Path, PurePosixPath
 from typing import Annotated, Any, Literal, Self
 
@@ -28,13 +27,11 @@ from components.artifacts import (
 from components.base.errors import IntegrityError, JobError, first_line, first_validation_error
 from components.base.hashing import value_sha256
 from job.store.fingerprint import FingerprintInputs, Producer
-from job.store.hashed_file import HashedFile
+from job.store.hashed_file import HashedFile, hash_each, walk
 
 MANIFEST = "manifest.json"
 SCHEMA_VERSION = 4
 """Incremented when a field of a manifest, or of an artifact in it, is added, removed, or changes its meaning."""
-HASHING_THREADS = 4
-"""hashlib releases the interpreter lock; more threads than the disk can feed gain nothing."""
 AnyArtifact = Annotated[
     Examples | TransformedExamples | Model | Evaluation | Figures | PushedModel, Field(discriminator="kind")
 ]
@@ -141,14 +138,14 @@ class Manifest(Statement):
 
     def _verify(self, directory: Path, known: Mapping[str, HashedFile]) -> dict[str, HashedFile]:
         entries = {entry.path: entry for entry in self.files}
-        for path, mode in _walk(directory):
+        for path, mode in walk(directory):
             if not stat.S_ISREG(mode):
                 found = "a link" if stat.S_ISLNK(mode) else "not a regular file"
                 raise damaged(f"{path} is {found}", expected="regular files only")
             if path != directory / MANIFEST and path.relative_to(directory).as_posix() not in entries:
                 raise damaged(f"{path} is not in the manifest", expected="no other files")
         hashed = {}
-        for name, file in _hash_files(directory, entries, known):
+        for name, file in hash_each(directory, entries, known):
             path, entry = directory / name, entries[name]
             if isinstance(file, OSError):
                 expected = f"a file of {entry.size:,} bytes with the SHA-256 {entry.sha256}"
@@ -169,14 +166,14 @@ def hash_files(directory: Path) -> dict[str, HashedFile]:
     The result is sorted by the path of the file, relative to the directory.
     """
     names = []
-    for path, mode in _walk(directory):
+    for path, mode in walk(directory):
         if not stat.S_ISREG(mode):
             expected, remedy = "an artifact of regular files", "correct the component that wrote it"
             raise JobError(f"{path} is neither a regular file nor a folder", expected=expected, remedy=remedy)
         if path != directory / MANIFEST:
             names.append(path.relative_to(directory).as_posix())
     hashed = {}
-    for name, file in _hash_files(directory, names, {}):
+    for name, file in hash_each(directory, names, {}):
         if isinstance(file, OSError):
             raise file
         hashed[name] = file
@@ -205,23 +202,3 @@ def _content_digest(files: tuple[FileEntry, ...], statement: dict[str, Any]) -> 
 
 def _invalid(where: str, reason: str) -> IntegrityError:
     return damaged(f"{where} is not a manifest: {reason}", expected="a manifest written by the job")
-
-
-def _hash_files(
-    directory: Path, names: Iterable[str], known: Mapping[str, HashedFile]
-) -> Iterator[tuple[str, HashedFile | OSError]]:
-    def hash_file(name: str) -> tuple[str, HashedFile | OSError]:
-        try:
-            return name, HashedFile.hash(directory / name, known.get(name))
-        except OSError as error:
-            return name, error
-
-    with ThreadPoolExecutor(HASHING_THREADS) as pool:
-        yield from pool.map(hash_file, names)
-
-
-def _walk(directory: Path) -> Iterator[tuple[Path, int]]:
-    """Yield everything below a directory except folders, sorted, with its mode; links are not followed."""
-    for path in sorted(directory.rglob("*")):
-        if not stat.S_ISDIR(mode := path.lstat().st_mode):
-            yield path, mode

@@ -120,6 +120,8 @@ class RunRecord(RecordPart):
     """Path of the run's report; None if there is none."""
     model_card: str | None = None
     """Path of the model card; None if there is none."""
+    continues: str | None = None
+    """The first attempt, if this run continues an interrupted one that is tracked; tools record them as one run."""
     tracking: dict[str, str] = {}
     """Where each tracking tool stores the run, or why it failed."""
     failure: Failure | None = None

@@ -16,7 +16,7 @@ import re
 import secrets
 import shutil
 from collections.abc import Iterator
-from contextlib import AbstractContextManager, suppress
+from contextlib import AbstractContextManager, contextmanager, suppress
 from datetime import UTC, datetime
 from pathlib import Path
 from typing import Any
@@ -26,7 +26,7 @@ from pydantic import ValidationError
 from components.base.errors import ConfigError, DataError, IntegrityError, StorageError, first_validation_error
 from components.io.atomic import replace_link, write_atomically
 from components.io.files import catch_read_errors, open_regular
-from components.runtime.locks import acquire, is_held
+from components.runtime.locks import acquire, is_held, try_acquire
 from job.store.file_system import ensure_writable
 from job.store.records import RunRecord, StepRecord, encodable
 
@@ -53,7 +53,26 @@ class Runs:
             expected, remedy = "a link, which the job replaces when a run finishes", "move it away"
             raise ConfigError(f"{latest} is not a link", expected=expected, remedy=remedy)
 
-    def begin(self, *, config: dict[str, Any], environment: dict[str, Any]) -> RunRecord:
+    @contextmanager
+    def continued(self, config: dict[str, Any]) -> Iterator[str | None]:
+        """Yield the id of a run's first attempt, or None unless the newest run with its configuration was interrupted.
+
+        In the block the interrupted run is alive, so that no other run continues it too.
+        """
+        config = encodable(config)
+        newest = next((record for record in self._records(reversed(self.ids())) if record.config == config), None)
+        if newest is None or not self._was_interrupted(newest):
+            yield None
+            return
+        with try_acquire(self.path(newest.run_id) / LOCK) as free:
+            yield (newest.continues or newest.run_id) if free else None
+
+    def _was_interrupted(self, record: RunRecord) -> bool:
+        # A killed process leaves its lock; it may have written its last record, but not what trackers write.
+        was_killed = record.outcome == "running" or os.path.lexists(self.path(record.run_id) / LOCK)
+        return (was_killed or record.outcome == "terminated") and not self.is_alive(record.run_id)
+
+    def begin(self, *, config: dict[str, Any], environment: dict[str, Any], continues: str | None = None) -> RunRecord:
         """Create the directory of a new run with its first record, in one step."""
         started = datetime.now(UTC)
         while True:  # sorted by time, and unique within a millisecond
@@ -71,6 +90,7 @@ class Runs:
             started=started.replace(microsecond=0),
             config=encodable(config),
             environment=encodable(environment),
+            continues=continues,
         )
         try:
             _write(draft, record)

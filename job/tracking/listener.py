@@ -22,7 +22,7 @@ POLL_SECONDS = 0.1
 """Interval at which waiting for trackers checks for a termination request."""
 
 TrackerFactory = Callable[[str], Tracker]
-"""Creates the tracker of the run with a given id."""
+"""Creates the tracker of the run whose first attempt has a given id."""
 
 
 def tracker_factories(config: TrackingConfig, root: Path) -> dict[str, TrackerFactory]:
@@ -92,6 +92,11 @@ class TrackingListener:
         self.training_step, self.end, self.failed = reporter.training_step, reporter.end, reporter.failed
 
     @property
+    def is_on(self) -> bool:
+        """Whether the configuration turns a tracker on."""
+        return bool(self._factories)
+
+    @property
     def locations(self) -> dict[str, str]:
         """Where to find the run, by the name of the tool, and whether it is incomplete there."""
         return dict.fromkeys(self._not_created, "not tracked") | {
@@ -107,9 +112,10 @@ class TrackingListener:
 
     def begin(self, record: RunRecord, directory: Path) -> None:
         self._reporter.begin(record, directory)
+        run_id = record.continues or record.run_id
         for name, create in self._factories.items():
             try:
-                tracker = BackgroundTracker(name, create(record.run_id), queue_size=self._queue_size)
+                tracker = BackgroundTracker(name, create(run_id), queue_size=self._queue_size)
             except Exception as error:  # a broken installation, or a configuration that the tool refuses
                 self._not_created.append(name)
                 self._warn(name, one_line(error))
@@ -144,6 +150,10 @@ class TrackingListener:
             if tracker.is_busy():
                 tracker.stop(f"it did not finish within {waited_seconds:.0f} s")
         self._warn_of_failures()
+
+    def silence(self) -> None:
+        """Report no more failures of trackers, because that of the run explains them."""
+        self._warned.update(self._factories)
 
     def _send_history(self, history: Sequence[Epoch]) -> None:
         for epoch in history:

@@ -3,9 +3,11 @@
 import logging
 import os
 import re
+import shutil
+import sqlite3
 import time
 from collections.abc import Iterator, Mapping
-from contextlib import contextmanager
+from contextlib import closing, contextmanager
 from pathlib import Path
 from typing import Any, TypeVar
 from urllib.parse import urlsplit
@@ -73,10 +75,25 @@ def open_client(uri: str) -> Any:
         return mlflow.MlflowClient(uri, registry_uri=uri)
     database = Path(uri.removeprefix(SQLITE).partition("?")[0])
     database.parent.mkdir(parents=True, exist_ok=True)
-    database.open("ab").close()  # raises at once, where MLflow would retry ten times with growing pauses
     # Two processes that create the tables of one database at the same time corrupt it.
     with acquire_within(LOCK_SECONDS, database.with_name(f"{database.name}.lock")):
+        if not database.exists() or not database.stat().st_size:
+            _create_database(mlflow, database)
+        database.open("ab").close()  # raises at once, where MLflow would retry ten times with growing pauses
         return mlflow.MlflowClient(uri, registry_uri=uri)
+
+
+def _create_database(mlflow: Any, database: Path) -> None:
+    """Create MLflow's tables in another folder, and rename once: MLflow cannot use a database with some of them."""
+    draft = database.with_name(f"{database.name}.draft")
+    shutil.rmtree(draft, ignore_errors=True)  # of a killed process
+    draft.mkdir()
+    mlflow.MlflowClient(f"{SQLITE}{draft}/tables.db", registry_uri=f"{SQLITE}{draft}/tables.db")
+    # A copy, because MLflow keeps its connections to the original.
+    with closing(sqlite3.connect(draft / "tables.db")) as tables, closing(sqlite3.connect(draft / "copy.db")) as copy:
+        tables.backup(copy)
+    (draft / "copy.db").rename(database)
+    shutil.rmtree(draft)
 
 
 @contextmanager

@@ -1,7 +1,7 @@
 """MLflow: one MLflow run per run of the job, through MLflow's client, without its global state or autologging.
 
-The MLflow run is named by the run id. A job that is killed and started again is a second run in both; the second one
-includes the epochs of the first. The MLflow run of a job that was killed with SIGKILL stays RUNNING.
+The MLflow run is named by the run id. If the job is interrupted and started again, it continues the same MLflow run,
+named by the first attempt. After SIGKILL the MLflow run stays RUNNING until then.
 """
 
 import json
@@ -30,6 +30,8 @@ from job.tracking.tracker import flatten, parameters
 
 STATUS = {"succeeded": "FINISHED", "not_blessed": "FINISHED", "terminated": "KILLED", "failed": "FAILED"}
 
+TAGS_OF_AN_END = {"outcome", "exit_code", "seconds", "failure", "tracking_error"}
+
 
 class MlflowTracker:
     """Records one run; every method may raise any exception of MLflow, its database or its server."""
@@ -40,6 +42,7 @@ class MlflowTracker:
         self._uri = store_uri(config.uri, root)
         self._entities = import_mlflow(self._uri).entities
         self._client: Any = None
+        self._recorded: set[tuple[str, int, float]] = set()
 
     @property
     def location(self) -> str:
@@ -52,9 +55,11 @@ class MlflowTracker:
 
     def begin(self, record: RunRecord) -> None:
         self._client = open_client(self._uri)
-        run = self._client.create_run(
-            self._experiment(), run_name=self._run_name, start_time=round(record.started.timestamp() * 1000)
-        )
+        experiment = self._experiment()
+        run = self._continue_run(experiment) if record.continues else None
+        if run is None:
+            started = round(record.started.timestamp() * 1000)
+            run = self._client.create_run(experiment, run_name=self._run_name, start_time=started)
         self._run_id = run.info.run_id
         revision = record.environment.get("revision")
         self._log_texts(
@@ -118,6 +123,21 @@ class MlflowTracker:
                 self._log_texts("tags", {"tracking_error": reason})
             self._client.set_terminated(self._run_id, STATUS["terminated"])
 
+    def _continue_run(self, experiment: str) -> Any:
+        """Return the run of an interrupted attempt, or None if there is none; it is RUNNING again."""
+        runs = self._client.search_runs([experiment], f"attributes.run_name = '{self._run_name}'", max_results=1)
+        if not runs:
+            return None
+        run_id, tags = runs[0].info.run_id, runs[0].data.tags
+        self._client.update_run(run_id, status="RUNNING")
+        for tag in TAGS_OF_AN_END & tags.keys():
+            self._client.delete_tag(run_id, tag)
+        # Metrics cannot be deleted, so those that the interrupted attempt has recorded are not recorded again.
+        for name in runs[0].data.metrics:
+            points = self._client.get_metric_history(run_id, name)
+            self._recorded |= {(name, point.step, point.value) for point in points}
+        return runs[0]
+
     def _experiment(self) -> str:
         from mlflow.exceptions import MlflowException
 
@@ -136,7 +156,8 @@ class MlflowTracker:
 
     def _log_metrics(self, metrics: Mapping[str, float], *, step: int = 0) -> None:
         now = round(time.time() * 1000)
-        entities = [self._entities.Metric(key, value, now, step) for key, value in sanitize_keys(metrics).items()]
+        new = {key: value for key, value in sanitize_keys(metrics).items() if (key, step, value) not in self._recorded}
+        entities = [self._entities.Metric(key, value, now, step) for key, value in new.items()]
         self._client.log_batch(self._run_id, metrics=entities)
 
     def _log_texts(self, kind: Literal["params", "tags"], values: Mapping[str, object]) -> None:

@@ -36,6 +36,9 @@ from job.store.records import RunRecord, StepRecord
 from job.store.store import SealedArtifact
 from job.tracking.tracker import parameters
 
+PARTS = ("", "train", "validation", "test")
+"""Folders of event files."""
+FILE_PREFIX = "events.out.tfevents."
 SHARED_METRICS = ("loss", "accuracy")
 """Test metrics in the same chart as those of training; the others have the prefix `test/`."""
 HYPERPARAMETERS = ("seed", "trainer.")
@@ -59,6 +62,10 @@ class TensorBoardTracker:
         self._source: dict[str, Any] = {}
 
     def begin(self, record: RunRecord) -> None:
+        if record.continues:  # this attempt writes again what the interrupted one wrote
+            for part in PARTS:
+                for path in (self._directory / part).glob(f"{FILE_PREFIX}*"):
+                    path.unlink()
         self._write(
             _session_start(record), _text("configuration", record.config), _text("environment", record.environment)
         )
@@ -111,7 +118,7 @@ class TensorBoardTracker:
         if part not in self._files:
             folder = self._directory / part
             folder.mkdir(parents=True, exist_ok=True)
-            self._files[part] = folder / f"events.out.tfevents.{int(time.time())}.{socket.gethostname()}"
+            self._files[part] = folder / f"{FILE_PREFIX}{int(time.time())}.{socket.gethostname()}"
             self._append(part, Event(file_version="brain.Event:2", wall_time=time.time()))
         self._append(part, Event(step=step, summary=Summary(value=values), wall_time=time.time()))
 

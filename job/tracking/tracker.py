@@ -29,7 +29,10 @@ class Tracker(Protocol):
         """Where to find the run in the tool, without a password."""
 
     def begin(self, record: RunRecord) -> None:
-        """Called when a run begins, with its id, configuration and environment."""
+        """Called when a run begins, with its id, configuration and environment.
+
+        If it continues an interrupted run, it receives all epochs again, and completes what the tool has.
+        """
 
     def end_epoch(self, epoch: int, metrics: Mapping[str, float]) -> None:
         """Called once per epoch (from 1), in order; for epochs of earlier attempts or of a reused model, afterwards."""

@@ -3,13 +3,15 @@
     python -m tests.support.interfere PLAN run --config ...
 
 PLAN is JSON. `at` and `path` define when: at the `count`-th `mkdir`, `open`, `rename` or `remove` of a path that
-matches, or at the `count`-th group of training steps (`step`); then `delay` seconds later. `do` defines the action: a
+matches; `before` or `after` the `count`-th call of a method (`path` is `module:Class.method`); or before the `count`-th
+group of training steps (`step`); then `delay` seconds later. `do` defines the action: a
 signal to this process (`KILL`, `TERM`), `fill` the disk of `path` except `leave` bytes, or `eat` all memory.
 """
 
 from __future__ import annotations
 
 import fnmatch
+import importlib
 import json
 import os
 import shutil
@@ -37,7 +39,9 @@ class Interference:
     def arm(self) -> None:
         """Start to watch for the moment."""
         if self.at == "step":
-            self._watch_training()
+            self._watch_calls("components.trainer.training_loop:TrainingLoop.advance")
+        elif self.at in ("before", "after"):
+            self._watch_calls(self.path)
         else:
             sys.addaudithook(self._audit)
 
@@ -49,19 +53,25 @@ class Interference:
         if fnmatch.fnmatch(str(path), self.path):
             self._count(Path(str(path)))
 
-    def _watch_training(self) -> None:
-        from components.runtime.tensorflow import import_tensorflow
+    def _watch_calls(self, path: str) -> None:
+        module, _, name = path.partition(":")
+        if module.startswith("components.trainer"):
+            from components.runtime.tensorflow import import_tensorflow
 
-        import_tensorflow()
-        from components.trainer.training_loop import TrainingLoop
+            import_tensorflow()
+        cls_name, _, method_name = name.partition(".")
+        cls = getattr(importlib.import_module(module), cls_name)
+        method = getattr(cls, method_name)
 
-        advance = TrainingLoop.advance
+        def counted(*arguments: Any, **options: Any) -> Any:
+            if self.at != "after":
+                self._count(Path())
+            result = method(*arguments, **options)
+            if self.at == "after":
+                self._count(Path())
+            return result
 
-        def counted(training: TrainingLoop, step: int, images: int, metrics: dict[str, float]) -> None:
-            self._count(Path())
-            advance(training, step, images, metrics)
-
-        TrainingLoop.advance = counted  # type: ignore[method-assign, assignment]
+        setattr(cls, method_name, counted)
 
     def _count(self, path: Path) -> None:
         self.left -= 1
