@@ -6,6 +6,7 @@ import json
 from pathlib import Path
 from typing import Any
 
+import docker
 import pytest
 import yaml
 
@@ -100,6 +101,22 @@ def test_container_stopped_while_downloading_exits_143(image: str, container_roo
         container.wait_for_text("downloading mnist")
         container.stop()
         assert container.wait() == 143, container.logs()
+
+
+def test_signal_right_after_the_start_is_code_143(image: str) -> None:
+    """As process 1, Python would ignore it until it has started."""
+    client = docker.from_env()
+    try:
+        for _ in range(3):
+            container = client.containers.create(image, network_mode="none")
+            try:
+                container.start()
+                container.kill("SIGTERM")  # through the API: the program `docker` takes longer than Python's start
+                assert container.wait()["StatusCode"] == 143
+            finally:
+                container.remove(force=True, v=True)
+    finally:
+        client.close()
 
 
 def test_container_killed_for_memory_is_resumed(
