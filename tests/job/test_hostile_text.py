@@ -10,7 +10,8 @@ import numpy as np
 import pytest
 from PIL import Image
 
-from components.base.errors import ConfigError
+from components.base.errors import ConfigError, DataError
+from components.example_gen.sources import ImageFolderSource
 from job.options import RunOptions
 from job.store.resolve import resolve_model
 from job.store.runs import Runs
@@ -126,6 +127,8 @@ def test_training_data_with_unusable_names_are_refused(
         file = tmp_path / "data" / os.fsdecode(name)
         file.parent.mkdir(parents=True, exist_ok=True)
         Image.fromarray(np.zeros((4, 4), dtype=np.uint8)).save(file, format="png")
+    with pytest.raises(DataError):
+        ImageFolderSource(kind="image_folder", path=tmp_path / "data").identity()  # before the pictures are read
     source = {"kind": "image_folder", "path": str(tmp_path / "data")}
     config = write_config({**FAKES, "example_gen": {"source": source}})
     result = mnist_job("run", "--config", config, "--root", tmp_path / "root")

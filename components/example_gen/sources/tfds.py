@@ -46,8 +46,10 @@ class TfdsSource(SourceConfig):
         identity = {"name": self.name, "size": str(self.size), "tensorflow-datasets": version("tensorflow-datasets")}
         if not self.download:
             # A prepared data set may be in no catalogue: its description identifies it.
-            for path in sorted(self._folder().glob("**/dataset_info.json")):
-                identity[path.parent.name] = data_sha256(path, "a description of a data set")
+            folder = self._folder()
+            for path in sorted(folder.glob("**/dataset_info.json")):
+                place = path.parent.relative_to(folder).as_posix()  # each configuration has a version 1.0.0
+                identity[place] = data_sha256(path, "a description of a data set")
         return identity
 
     def is_version_of(self, other: Source) -> bool:

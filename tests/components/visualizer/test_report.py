@@ -190,8 +190,10 @@ def test_hostile_text_is_printable_in_report_and_card(data: ReportData) -> None:
     hostile, command = with_text(data, HOSTILE), RunOptions(config=Path(HOSTILE)).command()
     card = render_card(hostile)
     record = run_record(config={"root": HOSTILE}, environment={"python": HOSTILE})
-    report = add_run_to_report(render_report(hostile, card), record, command=command)
-    check_printable(report, has_secrets=True)  # only a configuration is refused for the secrets of its URIs
+    page = render_report(hostile, card)
+    check_printable(page, has_secrets=True)  # only a configuration is refused for the secrets of its URIs
+    report = add_run_to_report(page, record, command=command)
+    check_printable(report, has_secrets=True)
     check_printable(add_run_to_card(card, record, command=command), has_secrets=True)
     words = r"\x1b[31mred\u202e[/b] [bold]<b>|`$\x$"
     assert words in read_html(report).by_id("main").text
