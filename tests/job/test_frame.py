@@ -220,7 +220,7 @@ LONG = "n" * 300
     "arguments",
     [
         *(f"{command} --root {LONG}" for command in ("show", "verify", "predict x", "export x", "gc", "doctor")),
-        *(f"{command} {LONG}" for command in ("show", "export", "versions", "rollback")),
+        *(f"{command} {LONG}" for command in ("export", "versions", "rollback")),
         f"run --config {LONG}",
         f"run --config config.yaml --root {LONG}",
         f"run --config config.yaml --set pusher.destination={LONG}",
