@@ -39,8 +39,12 @@ def test_digits_train_a_blessed_model(digits_run: FinishedRun) -> None:
         "visualizer": [*runners, "imports", "reading", "inference", "drawing", "report", "sealing"],
     }
     epochs = [line for line in result.stderr.splitlines() if line.startswith(" epoch")]
-    manifest = json.loads((latest / "trainer" / "manifest.json").read_text())
-    assert len(epochs) == len(manifest["artifact"]["history"])
+    artifacts = {
+        slot: json.loads((latest / slot / "manifest.json").read_text())["artifact"]
+        for slot in ("transform", "trainer", "evaluator")
+    }
+    assert len(epochs) == len(artifacts["trainer"]["history"])
+    assert artifacts["transform"]["test_sha256"] == artifacts["evaluator"]["test_sha256"]
 
 
 def test_model_card_depends_on_the_manifests_only(digits_run: FinishedRun) -> None:

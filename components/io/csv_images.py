@@ -101,6 +101,8 @@ class CsvImages:
                     for name, cell in zip(columns, row, strict=False):
                         if not is_gray_level(cell):
                             headline = f"{where}, column `{name}` " + (f"holds {cell[:20]!r}" if cell else "is empty")
-                            expected = "a whole number from 0 to 255"
-                            return DataError(headline, expected=expected, remedy="correct the cell")
+                            expected, remedy = "a whole number from 0 to 255", "correct the cell"
+                            if not self.layout.has_header and reader.line_num == 1:
+                                remedy += " or, if the row names the columns, set example_gen.source.header: true"
+                            return DataError(headline, expected=expected, remedy=remedy)
         return None

@@ -25,6 +25,7 @@ USUAL_LABEL_NAMES = (LABEL_COLUMN, "labels", "class", "target", "digit", "y")
 DELIMITERS = ",;\t"
 ENCODING = "utf-8-sig"
 """UTF-8 with or without the byte order mark that Excel writes."""
+NUMBER = re.compile(r" *[+-]?([0-9]{1,40}\.?[0-9]{0,40}|\.[0-9]{1,40})([eE][+-]?[0-9]{1,3})? *")
 MAX_LINE_CHARACTERS = 2**25
 """A longer line is not one of numbers: it has room for a million of NumPy's, of up to 25 characters each."""
 LAYOUT = "one row per image: a label, and one whole number from 0 to 255 per pixel"
@@ -131,21 +132,18 @@ def is_gray_level(cell: str) -> bool:
     >>> [is_gray_level(cell) for cell in ("216", " 216.0", "2.16e+02", "0x10", "0.5", "256", "")]
     [True, True, True, False, False, False, False]
     """
-    try:
-        return re.fullmatch(r" *[0-9.eE+-]{1,40} *", cell) is not None and float(cell) in range(256)
-    except ValueError:
-        return False
+    return NUMBER.fullmatch(cell) is not None and float(cell) in range(256)
 
 
 def is_row_of_data(row: list[str]) -> bool:
     """Return whether a first row holds pixels, not names; pandas names columns 0, 1, 2, which are no pixels either."""
     counted = [[str(start + index) for index in range(len(row))] for start in (0, 1)]
-    return row not in counted and numbers_prevail(row) and all(re.fullmatch(r"[ 0-9.eE+-]*", cell) for cell in row)
+    return row not in counted and numbers_prevail(row) and all(NUMBER.fullmatch(cell or "0") for cell in row)
 
 
 def numbers_prevail(row: list[str]) -> bool:
-    """Return whether most cells hold gray levels."""
-    return sum(map(is_gray_level, row)) > len(row) / 2
+    """Return whether most cells hold numbers."""
+    return sum(NUMBER.fullmatch(cell) is not None for cell in row) > len(row) / 2
 
 
 @contextmanager

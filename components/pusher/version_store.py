@@ -43,9 +43,16 @@ def locked_destination(
             owner=owner,
             on_wait=lambda current: progress.message(f"waiting: {current} is at work on {destination}"),
             check=termination.check,
-        ):
+        ) as held:
             _delete_staging(destination)
-            yield
+            try:
+                yield
+            except OSError as error:
+                if not held.is_lost():
+                    raise
+                problem = f"another process took the lock of {destination}, and deleted what this one was copying"
+                remedy = "run the same command again"
+                raise JobError(problem, expected="one process at a time", remedy=remedy) from error
 
 
 def append_version(

@@ -10,6 +10,7 @@ from rich.console import Console
 
 from components import Artifact, Component, Evaluation, Examples, Figures, PushedModel, Stored
 from components.base.errors import ConfigError, ExitCode, JobError, ResourceError, StorageError, first_line
+from components.base.text import printable
 from components.base.timing import Elapsed, read_clocks
 from job.config.config import JobConfig
 from job.errors import as_job_error
@@ -141,7 +142,7 @@ class Runner:
 
     def _vanished(self) -> ResourceError | None:
         """Return the error for a root that was deleted or unmounted during the run; None if it is there."""
-        for folder in (self.store.artifacts, self.directory):
+        for folder in (self.config.root, self.store.artifacts, self.directory):
             if not os.path.isdir(folder):  # noqa: PTH112  (False for a mount that does not respond)
                 return ResourceError(
                     f"{folder} was deleted, moved or unmounted during the run",
@@ -171,6 +172,8 @@ class Runner:
         artifact = sealed.manifest.artifact
         if fields := result_fields(artifact):
             self._update(**fields)
+        if isinstance(artifact, Examples):  # written with the next step
+            self._record = self.record.model_copy(update={"data_set": printable(artifact.source.title)})
         if isinstance(artifact, Figures):
             self._figures = Stored(artifact, sealed.directory)
         self.listener.end_step(step, sealed)
@@ -195,6 +198,7 @@ class Runner:
             if not vanished:
                 self.listener.warning(f"the record of the run could not be finished: {first_line(another)}")
         if vanished:
+            self.tracking.silence()
             return
         try:
             self._write_pages()
@@ -250,8 +254,6 @@ class Runner:
 def result_fields(artifact: Artifact) -> dict[str, Any]:
     """Return the fields of the run's record that an artifact determines."""
     match artifact:
-        case Examples(source=source):
-            return {"data_set": source.title}
         case Evaluation(metrics=metrics, blessing=blessing):
             return {
                 "metrics": metrics.model_dump(mode="json"),

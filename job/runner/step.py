@@ -75,6 +75,7 @@ class StepRun:
                     if not lock.parent.is_dir():  # the whole root is gone
                         raise
                     self.listener.warning(f"{error}; this attempt of the {self.slot} is discarded")
+                    self._observations.clear()
                     continue
                 published = self._publish(sealed)
                 record = StepRecord(

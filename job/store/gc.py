@@ -44,7 +44,7 @@ class Collectable:
     """Whether it is a `run`, or which part of the store: `artifact`, `partial` or `quarantined`."""
     path: Path
     entry: Entry | None
-    """The entry of the store; None for a run."""
+    """The entry of the store; None for a run and its remains."""
     size: int
     """In bytes."""
     age: float

@@ -151,6 +151,10 @@ class TrackingListener:
                 tracker.stop(f"it did not finish within {waited_seconds:.0f} s")
         self._warn_of_failures()
 
+    def silence(self) -> None:
+        """Report no more failures of trackers, because that of the run explains them."""
+        self._warned.update(self._factories)
+
     def _send_history(self, history: Sequence[Epoch]) -> None:
         for epoch in history:
             self._send_epoch(epoch.epoch, epoch.model_dump(exclude={"epoch"}))

@@ -60,12 +60,26 @@ def import_mlflow(uri: str) -> Any:
         os.environ.setdefault(name, value)
     if urlsplit(uri).scheme in ("", "file"):
         os.environ.setdefault(ALLOW_FILE_STORE, "true")
-    import mlflow.entities
+    with _any_home():
+        import mlflow.entities
 
     # They report new tables, and the tracebacks of errors that they raise anyway.
     for name in ("mlflow", "alembic", "urllib3.connectionpool"):
         logging.getLogger(name).setLevel(logging.CRITICAL)
     return mlflow
+
+
+@contextmanager
+def _any_home() -> Iterator[None]:
+    """Set HOME for a user without a home: MLflow reads it when it is imported, for files that the job does not use."""
+    if os.path.expanduser("~") != "~":  # noqa: PTH111  (Path.expanduser raises)
+        yield
+        return
+    os.environ["HOME"] = os.sep
+    try:
+        yield
+    finally:
+        del os.environ["HOME"]
 
 
 def open_client(uri: str) -> Any:

@@ -162,3 +162,12 @@ def test_read_only_root_is_reported(image: str, tmp_path: Path) -> None:
     ended = run(image, options=("--volume", f"{tmp_path}:/output:ro"))
     assert ended.returncode == 2
     assert "cannot write to the root at /output" in ended.stderr
+
+
+def test_unknown_user_without_a_home_runs_the_job(image: str, container_root: Path) -> None:
+    command = ("-u", "HOME", "-u", "MPLCONFIGDIR", "-u", "KERAS_HOME", "python", "-m", "job", "run")
+    options = ("--user", "54321", "--entrypoint", "env")
+    ended = run(image, *command, "--config", "configs/digits.yaml", root=container_root, options=options)
+    assert (ended.returncode, ended.stderr) == (0, "")
+    assert "warning" not in ended.stdout
+    assert {path.name for path in container_root.iterdir()} == {"artifacts", "runs"}

@@ -93,10 +93,12 @@ def test_read_only_root_can_be_read(finished_root: Path, arguments: Callable[[Pa
 
 @pytest.mark.thorough
 def test_predict_reads_a_read_only_root(tmp_path: Path, digits_run: FinishedRun) -> None:
-    from PIL import Image
+    from PIL import Image, ImageDraw
 
-    picture, temporary = tmp_path / "7.png", tmp_path / "temporary"
-    Image.new("L", (28, 28), 255).save(picture)
+    picture, temporary = tmp_path / "1.png", tmp_path / "temporary"
+    page = Image.new("L", (28, 28), 255)
+    ImageDraw.Draw(page).line((14, 5, 14, 22), fill=0, width=2)
+    page.save(picture)
     root = copy_root(digits_run.root, tmp_path / "root")
     ended = run_as_unknown_user(
         "predict", picture, "--root", root, "--format", "csv", writable=temporary, temporary=temporary

@@ -14,6 +14,7 @@ from typing import Any
 
 import pytest
 
+from tests.components.pusher.support import bytes_below, names
 from tests.conftest import FAKES, SLOTS, Command, WriteConfig
 from tests.support.processes import start_interfered, wait_until_stopped
 
@@ -39,8 +40,8 @@ def sealed(root: Path) -> dict[str, tuple[bytes, int, int]]:
     return {str(path): (path.read_bytes(), path.stat().st_mtime_ns, path.stat().st_ino) for path in paths}
 
 
-def lose_lock(root: Path) -> None:
-    (lock,) = (root / "artifacts/trainer").glob("*.lock")
+def lose_lock(folder: Path) -> None:
+    (lock,) = folder.glob("*.lock")
     lock.unlink()
 
 
@@ -63,7 +64,7 @@ def test_zombie_changes_nothing_that_another_run_sealed(
     root = tmp_path / "root"
     arguments = ("run", "--config", write_config(FAKES), "--root", root, "--json")
     with stopped_run(moment, *arguments) as zombie:
-        lose_lock(root)
+        lose_lock(root / "artifacts/trainer")
         another = mnist_job(*arguments)
         before = sealed(root)
         zombie.send_signal(signal.SIGCONT)
@@ -82,7 +83,7 @@ def test_zombie_does_not_touch_what_another_run_is_writing(write_config: WriteCo
     root = tmp_path / "root"
     arguments = ("run", "--config", write_config(FAKES), "--root", root, "--json")
     with stopped_run(WRITING, *arguments) as zombie:
-        lose_lock(root)
+        lose_lock(root / "artifacts/trainer")
         with stopped_run(RENAMING, *arguments) as another:
             zombie.send_signal(signal.SIGCONT)
             assert zombie.stderr is not None
@@ -96,3 +97,25 @@ def test_zombie_does_not_touch_what_another_run_is_writing(write_config: WriteCo
     (weights,) = root.glob("artifacts/trainer/*/weights.npz")
     written = next(value for path, value in before.items() if path.endswith("/weights.npz"))
     assert (weights.read_bytes(), weights.stat().st_mtime_ns, weights.stat().st_ino) == written
+
+
+@pytest.mark.thorough
+def test_zombie_does_not_push_a_version_again(mnist_job: Command, write_config: WriteConfig, tmp_path: Path) -> None:
+    served, root = tmp_path / "served", tmp_path / "root"
+    pusher = {"destination": str(served), "allow_rubber_stamped": True}
+    trainer = {"use": "components.testing:FakeTrainer", "saved_model": True}
+    arguments = ("run", "--config", write_config({**FAKES, "trainer": trainer, "pusher": pusher}), "--root", root)
+    with stopped_run({"at": "rename", "path": f"{served}/.staging-*", "do": "STOP"}, *arguments) as zombie:
+        lose_lock(served)
+        (artifact_lock,) = root.glob("artifacts/pusher/*.lock")
+        artifact_lock.unlink()
+        assert mnist_job(*arguments).exit_code == 0
+        before = bytes_below(served)
+        zombie.send_signal(signal.SIGCONT)
+        _, stderr = zombie.communicate(timeout=60)
+    assert zombie.returncode == 1, "to be tried again"
+    assert f"another process took the lock of {served}" in stderr
+    assert bytes_below(served) == before
+    assert names(served) == ["1"]
+    assert mnist_job(*arguments).exit_code == 0
+    assert bytes_below(served) == before

@@ -48,7 +48,8 @@ class TfdsSource(SourceConfig):
         if not self.download:
             # A prepared data set may be in no catalogue: its description identifies it.
             for path in sorted(folder.glob("**/dataset_info.json")):
-                identity[path.parent.name] = data_sha256(path, "a description of a data set")
+                place = path.parent.relative_to(folder).as_posix()  # each configuration has a version 1.0.0
+                identity[place] = data_sha256(path, "a description of a data set")
         return identity
 
     def is_version_of(self, other: Source) -> bool:

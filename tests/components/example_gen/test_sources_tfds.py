@@ -237,6 +237,19 @@ def test_unprepared_set_without_download_raises_data_error(tmp_path: Path) -> No
         load(TfdsSource(name="mnist", data_dir=tmp_path, download=False))
 
 
+def test_every_description_of_a_prepared_set_is_in_its_identity(tmp_path: Path) -> None:
+    descriptions = [tmp_path / "mine" / variant / "1.0.0" / "dataset_info.json" for variant in ("one", "two")]
+    source = TfdsSource(name="mine", data_dir=tmp_path, download=False)
+    for path in descriptions:
+        path.parent.mkdir(parents=True)
+        path.write_text("{}")
+    before = source.identity()
+    for path in descriptions:
+        path.write_text(f'{{"changed": "{path}"}}')
+        assert source.identity() != before
+        before = source.identity()
+
+
 def test_misspelled_name_suggests_the_right_one(tmp_path: Path) -> None:
     with pytest.raises(ConfigError, match="no data set named `mnits`") as caught:
         load(TfdsSource(name="mnits", data_dir=tmp_path))

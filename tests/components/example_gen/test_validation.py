@@ -12,9 +12,11 @@ from numpy.typing import NDArray
 
 from components import Context, ExampleGen, Examples
 from components.artifacts import Anomaly
+from components.artifacts.examples import Source
 from components.base.errors import DataError
 from components.base.progress import NoProgress
 from components.io.splits import MAX_GROUP_ROWS
+from components.testing.contract import make_inputs
 from tests.support.data import IDX_NAMES, squares, write_idx
 
 LISTED = ["constant_images", "duplicates_within_split", "duplicates_across_splits", "conflicting_labels"]
@@ -257,3 +259,22 @@ def test_identity_includes_checks_but_no_baseline_name() -> None:
     assert plain.identity() == named.identity() != strict.identity()
     assert (plain.references(), named.references()) == ({}, {"baseline": "latest-blessed"})
     assert json.loads(json.dumps(plain.identity()))["checks"]["constant_images"] == "warning"
+
+
+@pytest.mark.parametrize(
+    ("source", "kind", "identity", "reason"),
+    [
+        ({"kind": "digits"}, "digits", {"size": "8"}, ""),
+        ({"kind": "digits"}, "idx", {}, "of another data set"),
+        ({"kind": "tfds", "name": "mnist"}, "tfds", {"name": "mnist:3.0.1"}, ""),
+        ({"kind": "tfds", "name": "mnist"}, "tfds", {"name": "fashion_mnist"}, "of another data set"),
+        ({"kind": "tfds", "name": "mnist"}, "idx", {}, "of another data set"),
+    ],
+)
+def test_drift_is_measured_from_the_same_data_set(
+    tmp_path: Path, source: dict[str, str], kind: str, identity: dict[str, str], reason: str
+) -> None:
+    example_gen = ExampleGen(ExampleGen.Config.model_validate({"source": source}))
+    examples = make_inputs(tmp_path)[Examples].artifact
+    other = examples.model_copy(update={"source": Source(kind=kind, title="other", identity=identity)})
+    assert example_gen.mismatch("baseline", other, {}) == reason

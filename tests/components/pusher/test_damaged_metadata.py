@@ -27,7 +27,7 @@ def test_a_flipped_bit_never_makes_a_version_foreign(destination: Path) -> None:
     statement = destination / "1" / STATEMENT_FILE
     content = statement.read_bytes()
     found = set()
-    for place in range(len(content)):
+    for place in range(0, len(content), 3):
         changed = bytearray(content)
         changed[place] ^= 1 << place % 7
         statement.write_bytes(changed)

@@ -27,7 +27,7 @@ from job.reporters.predictions import CsvWriter, JsonLinesWriter, Prediction
 from job.runner.runner import run
 from job.store.records import RunRecord
 from tests.conftest import FAKES, Command, CommandResult
-from tests.support.data import write_idx
+from tests.support.data import write_idx, write_idx_folder
 from tests.support.imports import HEAVY, imported_by
 from tests.support.processes import REPOSITORY, environment
 
@@ -225,6 +225,15 @@ def test_uses_latest_blessed_model_by_default(mnist_job: Command, tmp_path: Path
     assert bad.exit_code == 0
     assert "NOT BLESSED" in bad.stderr
     assert 2 not in {line["label"] for line in lines(bad)}
+
+
+def test_blessed_models_of_other_data_are_stated(mnist_job: Command, tmp_path: Path) -> None:
+    trained = Trained(tmp_path)
+    source = {"kind": "idx", "path": str(write_idx_folder(tmp_path / "idx"))}
+    other = trained.run(f"example_gen.source={json.dumps(source)}", "example_gen.use=components:ExampleGen")
+    model, also = mnist_job("predict", trained.png, "--root", trained.root).stderr.splitlines()
+    assert model.startswith(f"model: run {other.run_id}  trained on IDX files  ")
+    assert also == f"also blessed: --model {trained.record.run_id}  trained on made-up squares"
 
 
 def test_damaged_model_predicts_nothing(mnist_job: Command, tmp_path: Path) -> None:

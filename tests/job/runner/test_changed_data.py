@@ -68,10 +68,10 @@ def csv_file(tmp_path: Path) -> Path:
     ("source", "make", "change", "message"),
     [
         (ImageFolderSource, linked_folder, relink, CHANGED + "train "),
-        (ImageFolderSource, image_folder, add_file, CHANGED + "train "),
+        pytest.param(ImageFolderSource, image_folder, add_file, CHANGED + "train ", marks=pytest.mark.thorough),
         (IdxSource, idx_folder, overwrite, CHANGED + "test images "),
-        (CsvSource, csv_file, replace, CHANGED + "train "),
-        (CsvSource, csv_file, unlink, "data.csv does not exist"),
+        pytest.param(CsvSource, csv_file, replace, CHANGED + "train ", marks=pytest.mark.thorough),
+        pytest.param(CsvSource, csv_file, unlink, "data.csv does not exist", marks=pytest.mark.thorough),
     ],
 )
 def test_source_that_changes_while_it_is_read_is_refused(
@@ -165,8 +165,8 @@ def statuses(record: dict[str, Any]) -> list[str]:
     ("change", "message"),
     [
         (overwrite_in_place, "train.npy has been changed: its SHA-256 is "),
-        (replace_file, "train.npy has been changed: its SHA-256 is "),
-        (delete_file, "test.npy cannot be read: No such file"),
+        pytest.param(replace_file, "train.npy has been changed: its SHA-256 is ", marks=pytest.mark.thorough),
+        pytest.param(delete_file, "test.npy cannot be read: No such file", marks=pytest.mark.thorough),
         (add_to_inputs, "more.npy is not in the manifest"),
     ],
 )
@@ -200,7 +200,7 @@ def link(inputs: Path) -> None:
     os.link(inputs / "train.npy", inputs.parents[2] / "backup.npy")
 
 
-@pytest.mark.parametrize("change", [touch, link])
+@pytest.mark.parametrize("change", [link, pytest.param(touch, marks=pytest.mark.thorough)])
 def test_input_with_another_status_but_the_same_bytes_is_read(
     mnist_job: Command,
     waiting: tuple[object, ...],

@@ -73,17 +73,31 @@ def test_latest_that_is_no_link_exits_with_2(
     assert sorted(finished_root.rglob("*")) == before
 
 
-@pytest.mark.parametrize("trainer", ["UnmountedTrainer", "LateUnmountedTrainer", "RemovedRunTrainer"])
+@pytest.mark.parametrize(
+    ("trainer", "tracking"),
+    [
+        ("UnmountedTrainer", {}),
+        ("LateUnmountedTrainer", {}),
+        ("RemovedRunTrainer", {}),
+        pytest.param("UnmountedTrainer", {"tensorboard": {}, "mlflow": {}}, marks=pytest.mark.thorough),
+    ],
+)
 def test_root_that_vanishes_exits_with_5(
-    mnist_job: Command, write_config: WriteConfig, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, trainer: str
+    mnist_job: Command,
+    write_config: WriteConfig,
+    tmp_path: Path,
+    monkeypatch: pytest.MonkeyPatch,
+    trainer: str,
+    tracking: dict[str, dict[str, str]],
 ) -> None:
     monkeypatch.setenv("JOB_TERMINATION_LOG", str(tmp_path / "log"))
-    config = write_config({**FAKES, "trainer": {"use": f"tests.support.components:{trainer}"}})
+    use = f"tests.support.components:{trainer}"
+    config = write_config({**FAKES, "trainer": {"use": use}, "tracking": tracking})
     outcome = mnist_job("run", "--config", config, "--root", tmp_path / "root")
     assert outcome.exit_code == 5
     error, *details = outcome.stderr.splitlines()
     assert [detail.split()[0] for detail in details] == ["expected:", "remedy:", "resume:"]
-    assert error.startswith(f"error: {tmp_path}/root/")
+    assert error.startswith(f"error: {tmp_path}/root")
     assert error.endswith(" was deleted, moved or unmounted during the run")
     assert "warning" not in outcome.stdout
     assert json.loads((tmp_path / "log").read_text())["exit_code"] == 5

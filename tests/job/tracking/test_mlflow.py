@@ -362,8 +362,9 @@ def test_locked_database_does_not_affect_the_run(
 
     def lock() -> None:
         if not held:
+            wait_until(database.exists, lambda: "there is no database", seconds=60)
             held.append(sqlite3.connect(database, isolation_level=None))
-            wait_until(lambda: has_metrics(held[0]), lambda: "no epoch was recorded", seconds=20)
+            wait_until(lambda: has_metrics(held[0]), lambda: "no epoch was recorded", seconds=60)
             held[0].execute("BEGIN EXCLUSIVE")
 
     try:
