@@ -9,6 +9,7 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from components.base.errors import ExitCode, JobError, first_line
+from components.base.paths import parse_path
 from components.runtime.disk import nearest_existing
 from job.reporters.termination_log import VARIABLE as TERMINATION_LOG_VARIABLE
 from job.store.file_system import check_file_system
@@ -49,8 +50,8 @@ def check_places(root: Path) -> Iterator[Place]:
     for name, (variable, default) in CACHES.items():
         path = os.environ.get(variable) or default
         try:
-            yield check_writable(name, Path(path).expanduser())
-        except RuntimeError as error:  # a user without a home directory
+            yield check_writable(name, parse_path(path))
+        except ValueError as error:  # such as `~` of a user without a home folder
             yield Place(name=name, path=path, needed=False, failure=first_line(error), remedy=MOUNT)
     if log := os.environ.get(TERMINATION_LOG_VARIABLE):
         yield check_writable("termination log", Path(log))

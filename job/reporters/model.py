@@ -9,6 +9,7 @@ from rich.markup import escape
 from components.artifacts import Stored, TransformedExamples
 from components.base.errors import IntegrityError
 from components.base.formatting import format_age
+from components.base.text import printable
 from job.reporters.terminal import print_parts
 from job.store.lineage import find_training_examples
 from job.store.manifest import MANIFEST
@@ -37,5 +38,5 @@ def _data_set(model: ResolvedModel) -> str:
         return model.record.data_set
     with suppress(IntegrityError):
         examples: Stored[TransformedExamples] = find_training_examples(model.sealed).stored()
-        return examples.artifact.title
+        return printable(examples.artifact.title)
     return "unknown data"

@@ -10,6 +10,7 @@ from rich.console import Console
 
 from components import Artifact, Component, Evaluation, Examples, Figures, PushedModel, Stored
 from components.base.errors import ConfigError, ExitCode, JobError, ResourceError, StorageError, first_line
+from components.base.text import printable
 from components.base.timing import Elapsed, read_clocks
 from job.config.config import JobConfig
 from job.errors import as_job_error
@@ -172,7 +173,7 @@ class Runner:
         if fields := result_fields(artifact):
             self._update(**fields)
         if isinstance(artifact, Examples):  # written with the next step
-            self._record = self.record.model_copy(update={"data_set": artifact.source.title})
+            self._record = self.record.model_copy(update={"data_set": printable(artifact.source.title)})
         if isinstance(artifact, Figures):
             self._figures = Stored(artifact, sealed.directory)
         self.listener.end_step(step, sealed)

@@ -43,10 +43,10 @@ class TfdsSource(SourceConfig):
 
     def identity(self) -> dict[str, str]:
         # A version of a catalogued data set never changes, and the library's version decides which one is the newest.
+        folder = self._folder()
         identity = {"name": self.name, "size": str(self.size), "tensorflow-datasets": version("tensorflow-datasets")}
         if not self.download:
             # A prepared data set may be in no catalogue: its description identifies it.
-            folder = self._folder()
             for path in sorted(folder.glob("**/dataset_info.json")):
                 place = path.parent.relative_to(folder).as_posix()  # each configuration has a version 1.0.0
                 identity[place] = data_sha256(path, "a description of a data set")

@@ -9,7 +9,9 @@ from typing import Any
 import numpy as np
 import pytest
 
+from components import Context
 from components.base.errors import DataError
+from components.example_gen import ExampleGen, ExampleGenConfig
 from components.example_gen.sources import IdxSource
 from tests.support.data import load, squares, write_idx, write_idx_folder
 from tests.support.users import folder_for_all, ordinary_user
@@ -98,6 +100,14 @@ def test_label_without_class_names_the_keys(tmp_path: Path, keys: dict[str, Any]
     assert caught.value.expected == expected
     assert remedy in caught.value.remedy
     assert ("transpose" in caught.value.remedy) == ("transpose" not in keys)
+
+
+def test_class_without_images_names_the_keys(tmp_path: Path) -> None:
+    source = IdxSource(path=write_emnist(tmp_path / "data"), classes=27, transpose=True)
+    (tmp_path / "output").mkdir()
+    with pytest.raises(DataError, match="there is no image of class 0") as caught:
+        ExampleGen(ExampleGenConfig(source=source)).run(Context(output=tmp_path / "output"))
+    assert "first_label" in caught.value.remedy
 
 
 def test_several_sets_in_a_folder_need_a_prefix(tmp_path: Path) -> None:

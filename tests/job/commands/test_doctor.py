@@ -141,7 +141,7 @@ def test_user_without_a_home_directory_is_no_failure(
     monkeypatch.setenv("KERAS_HOME", "~no-such-user/keras")
     outcome = mnist_job("doctor", "--root", tmp_path)
     assert outcome.exit_code == 0
-    assert "keras           ~no-such-user/keras: Could not determine home directory" in outcome.stdout
+    assert "keras           ~no-such-user/keras: there is no home folder for ~no-such-user" in outcome.stdout
 
 
 def test_failing_device_is_exit_code_5(tmp_path: Path, mnist_job: Command, monkeypatch: pytest.MonkeyPatch) -> None:

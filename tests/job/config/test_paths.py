@@ -68,7 +68,7 @@ def test_every_path_key_expands_the_home_folder(key: str, monkeypatch: pytest.Mo
 def test_environment_variable_of_data_sets_is_checked(path: bytes, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setenv("TFDS_DATA_DIR", os.fsdecode(path))
     with pytest.raises(ConfigError, match="^TFDS_DATA_DIR: "):
-        TfdsSource(kind="tfds", download=False).identity()
+        TfdsSource(kind="tfds").identity()
 
 
 def test_secret_in_any_text_of_a_configuration_is_refused() -> None:

@@ -8,6 +8,7 @@ import pytest
 import yaml
 
 from components.base.hashing import file_sha256
+from job.store.manifest import SCHEMA_VERSION
 from tests.conftest import FAKES, SLOTS, Command, WriteConfig
 
 
@@ -168,7 +169,9 @@ def test_artifact_of_a_newer_version_of_the_job_ends_the_run(
     mnist_job: Command, fake_config: Path, finished_root: Path, option: tuple[str, ...]
 ) -> None:
     (manifest,) = finished_root.glob("artifacts/trainer/*/manifest.json")
-    manifest.write_text(manifest.read_text().replace('"schema_version": 3', '"schema_version": 99, "more": true', 1))
+    manifest.write_text(
+        manifest.read_text().replace(f'"schema_version": {SCHEMA_VERSION}', '"schema_version": 99, "more": true', 1)
+    )
     before = sorted(finished_root.glob("artifacts/*/*"))
     refused = mnist_job("run", "--config", fake_config, "--root", finished_root, "--json", *option)
     assert refused.exit_code == 3
