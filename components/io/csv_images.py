@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import contextlib
 import csv
+import re
 from collections.abc import Iterator
 from dataclasses import dataclass
 from pathlib import Path
@@ -17,6 +18,8 @@ if TYPE_CHECKING:
     import numpy as np
     from numpy.typing import NDArray
 
+SCALED = re.compile(r" *0?\.[0-9]+ *")
+"""A pixel of images that were divided by 255."""
 MIN_BLOCK_BYTES = 2**20
 MAX_CELL_BYTES = 32
 """Arrow needs blocks of at least one row; NumPy writes 25 bytes per number."""
@@ -102,6 +105,8 @@ class CsvImages:
                         if not is_gray_level(cell):
                             headline = f"{where}, column `{name}` " + (f"holds {cell[:20]!r}" if cell else "is empty")
                             expected, remedy = "a whole number from 0 to 255", "correct the cell"
+                            if SCALED.fullmatch(cell):
+                                remedy += " or, if pixels are scaled to 0..1, multiply all by 255 and round them"
                             if not self.layout.has_header and reader.line_num == 1:
                                 remedy += " or, if the row names the columns, set example_gen.source.header: true"
                             return DataError(headline, expected=expected, remedy=remedy)

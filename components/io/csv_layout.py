@@ -79,6 +79,11 @@ class CsvLayout:
         likely = self.guess_label()
         if not self.has_header:
             found, remedy = "; it has no header", "set example_gen.source.label_column to an index from 0"
+        elif is_counted(self.columns):
+            found, remedy = (
+                "; its columns have numbers as names",
+                "set example_gen.source.label_column, such as to 0 or -1",
+            )
         elif numbers_prevail(self.columns):
             found, remedy = "; its first row holds numbers", "if that row is data, set example_gen.source.header: false"
         elif likely is None:
@@ -136,9 +141,13 @@ def is_gray_level(cell: str) -> bool:
 
 
 def is_row_of_data(row: list[str]) -> bool:
-    """Return whether a first row holds pixels, not names; pandas names columns 0, 1, 2, which are no pixels either."""
-    counted = [[str(start + index) for index in range(len(row))] for start in (0, 1)]
-    return row not in counted and numbers_prevail(row) and all(NUMBER.fullmatch(cell or "0") for cell in row)
+    """Return whether a first row holds pixels, not names."""
+    return not is_counted(row) and numbers_prevail(row) and all(NUMBER.fullmatch(cell or "0") for cell in row)
+
+
+def is_counted(row: list[str]) -> bool:
+    """Return whether a first row holds the names that pandas writes: 0, 1, 2 and so on, or from 1."""
+    return any(row == [str(start + index) for index in range(len(row))] for start in (0, 1))
 
 
 def numbers_prevail(row: list[str]) -> bool:
@@ -158,5 +167,7 @@ def open_text(path: Path, *, errors: str = "strict") -> Iterator[TextIO]:
 
 
 def not_csv(path: Path, error: Exception) -> DataError:
-    remedy = "save it as CSV in UTF-8"
-    return DataError(f"{path} cannot be read as CSV: {first_line(error)}", expected=LAYOUT, remedy=remedy)
+    is_binary = isinstance(error, UnicodeDecodeError)
+    problem = "it is not text in UTF-8" if is_binary else first_line(error)
+    remedy = "unpack it if it is an archive, or save it as CSV in UTF-8" if is_binary else "save it as CSV"
+    return DataError(f"{path} cannot be read as CSV: {problem}", expected=LAYOUT, remedy=remedy)

@@ -127,6 +127,8 @@ def test_header_of_numbers_can_be_declared(tmp_path: Path) -> None:
         ("7,0.0,0.5,0.25,1.0\n", {}, "line 1, column `2` holds '0.5'", "correct the cell"),
         (",label,p1\n0,1,2\n", {}, "a column without a name, number 1 of 3", "index=False"),
         ("5,2,3,4,5\n1,2,3,4,5\n", {"label_column": "class"}, "it has no header", "an index from 0"),
+        ("0,1,2,3,4\n1,2,3,4,5\n", {}, "its columns have numbers as names", "label_column, such as to 0"),
+        ("label,a,b,c,d\n1,0.5,0,0,0\n", {}, "holds '0.5'", "multiply all by 255"),
         ("5,2,3,4,5\n1,2,3,4,5\n", {"label_column": 5}, "there is no column 5", "label_column"),
         ("5,2,3,4,5\n1,2,3,4,5\n", {"label_column": -6}, "there is no column -6", "label_column"),
         ("7,2,3,4,5\n1,2,3,4,15\n", {"label_column": 4}, "has the label 15", "first_label: 5 and classes: 11"),
