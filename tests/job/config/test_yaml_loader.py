@@ -190,6 +190,8 @@ def test_fifo_is_not_waited_for(tmp_path: Path) -> None:
     (tmp_path / "link.yaml").symlink_to("fifo")
     with pytest.raises(DataError, match="is a FIFO"):
         load_config(tmp_path / "link.yaml")
+    with pytest.raises(DataError, match="is a FIFO"):
+        load(tmp_path, "extends: fifo")
 
 
 @pytest.mark.parametrize("base", ["a" * 300, "b/" * 2500, "b/" * 2045, "~no-such-user/x", "''"])
