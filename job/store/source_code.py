@@ -3,6 +3,7 @@
 import ast
 import inspect
 import sys
+from collections.abc import Iterator
 from functools import cache
 from pathlib import Path
 
@@ -61,6 +62,7 @@ def find_modules(cls: type) -> dict[str, Path]:
     return found
 
 
+@cache  # the components of a run share most modules
 def _module_file(name: str) -> Path | None:
     """Return the file of a module without importing it; None if it is not a module."""
     package, *submodules = name.split(".")
@@ -76,12 +78,12 @@ def _module_file(name: str) -> Path | None:
     return None
 
 
-@cache  # the components of a run share most modules
+@cache
 def _imported(path: Path, module: str) -> tuple[str, ...]:
     """Return every name in the imports of a source file that could be a module."""
     parts = module.split(".")
     names: list[str] = []
-    for node in ast.walk(ast.parse(path.read_bytes())):
+    for node in _statements(ast.parse(path.read_bytes())):
         if isinstance(node, ast.Import):
             names += (alias.name for alias in node.names)
         elif isinstance(node, ast.ImportFrom):
@@ -92,3 +94,13 @@ def _imported(path: Path, module: str) -> tuple[str, ...]:
             names.append(base)
             names += (f"{base}.{alias.name}" for alias in node.names)
     return tuple(names)
+
+
+def _statements(tree: ast.AST) -> Iterator[ast.AST]:
+    """Yield every statement, also inside functions, but not their expressions, in which nothing can be imported."""
+    waiting = [tree]
+    while waiting:
+        node = waiting.pop()
+        yield node
+        for name in ("body", "orelse", "finalbody", "handlers", "cases"):
+            waiting += getattr(node, name, ())
