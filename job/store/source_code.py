@@ -52,17 +52,19 @@ def find_modules(cls: type) -> dict[str, Path]:
     """Return the modules that `source_digest` covers, with their files."""
     packages = {"components", cls.__module__.partition(".")[0]} - {"__main__"}
     found: dict[str, Path] = {}
+    seen: set[str] = set()
     waiting = [base.__module__ for base in cls.__mro__]
     while waiting:
         name = waiting.pop()
-        if name in found or name.partition(".")[0] not in packages or (path := _module_file(name)) is None:
+        if name in seen or name.partition(".")[0] not in packages:
             continue
-        found[name] = path
-        waiting += _imported(path, name)
+        seen.add(name)
+        if path := _module_file(name):
+            found[name] = path
+            waiting += _imported(path, name)
     return found
 
 
-@cache  # the components of a run share most modules
 def _module_file(name: str) -> Path | None:
     """Return the file of a module without importing it; None if it is not a module."""
     package, *submodules = name.split(".")
@@ -78,7 +80,7 @@ def _module_file(name: str) -> Path | None:
     return None
 
 
-@cache
+@cache  # the components of a run share most modules
 def _imported(path: Path, module: str) -> tuple[str, ...]:
     """Return every name in the imports of a source file that could be a module."""
     parts = module.split(".")
