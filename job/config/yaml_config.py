@@ -51,11 +51,11 @@ class YamlConfig:
             raise ConfigError.at(where, problem, expected="the path of one file")
         try:
             base_path = path.parent / parse_path(base)
-            is_file = base_path.is_file()
+            exists = base_path.exists()
         except (ValueError, OSError) as error:  # an OSError, for example, without permission
             reason = error.strerror if isinstance(error, OSError) else error
             raise ConfigError.at(where, f"{EXTENDS}: {reason}", expected="the path of one file") from error
-        if not is_file:
+        if not exists:
             problem += f", but there is no file {printable(base_path)}"
             expected = f"a path relative to the folder of {path.name}"
             raise ConfigError.at(where, problem, expected=expected, remedy="correct the path")

@@ -24,7 +24,7 @@ SHORTENED = ("resume", "remedy", "headline", "run_directory")
 def clear_termination_log() -> None:
     """Empty the file, so that no earlier message is taken for that of a killed run; raise OSError if that fails."""
     if path := os.environ.get(VARIABLE):
-        Path(path).write_bytes(b"")
+        _write(path, b"")
 
 
 def write_termination_log(
@@ -49,7 +49,13 @@ def write_termination_log(
     for field in SHORTENED:
         while len(_encode(message)) > MAX_BYTES and message[field]:
             message[field] = message[field][: len(message[field]) // 2]
-    Path(path).write_bytes(_encode(message))
+    _write(path, _encode(message))
+
+
+def _write(path: str, content: bytes) -> None:
+    # Without waiting: a FIFO that no process reads is an error, as a missing folder is.
+    with os.fdopen(os.open(path, os.O_WRONLY | os.O_CREAT | os.O_TRUNC | os.O_NONBLOCK, 0o666), "wb") as file:
+        file.write(content)
 
 
 def _encode(message: dict[str, Any]) -> bytes:

@@ -47,7 +47,6 @@ def test_unknown_user_trains_on_a_read_only_file_system(tmp_path: Path, digits_r
         [step["digest"] for step in json.loads(text)["steps"]] for text in (ended.stdout, digits_run.result.stdout)
     ]
     assert digests[0] == digests[1]
-    assert [path.name for path in output.iterdir()] == ["root"], "no cache, no temporary file"
 
 
 @pytest.mark.thorough

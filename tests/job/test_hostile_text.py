@@ -100,8 +100,9 @@ def test_overridden_secret_is_not_in_the_record_or_command(
 def test_file_names_are_exact_in_data_and_escaped_for_people(
     mnist_job: Command, finished_root: Path, tmp_path: Path
 ) -> None:
-    folder = tmp_path / "pictures"
+    folder = tmp_path / "pic\x1b[31mtures"
     folder.mkdir()
+    (folder / "skipped.txt").touch()  # one warning names the folder
     for name in FILES:
         Image.fromarray(np.zeros((16, 16), dtype=np.uint8)).save(folder / os.fsdecode(name), format="png")
     predict = ("predict", folder, "--root", finished_root, "--format")

@@ -1,4 +1,4 @@
-"""Download and preparation of a tensorflow-datasets data set, bounded where the library would wait for minutes."""
+"""Download and preparation of a tensorflow-datasets data set, with a time limit where the library has none."""
 
 import contextlib
 import io
@@ -26,8 +26,8 @@ OTHER_DATA = "read files that you have with another `kind`, such as `kind: idx`,
 def download_and_prepare(builder: Any, name: str, context: Context) -> None:
     """Download and prepare the data set of a builder.
 
-    tensorflow-datasets connects, reads and retries without a limit of time, so it does that in a thread, which is
-    abandoned if the network is silent or termination is requested.
+    tensorflow-datasets connects, reads and retries without a time limit, so it runs in a thread, which is abandoned
+    if the network is silent or termination is requested.
 
     Raises:
         ResourceError: if the network or the server is unreachable.
@@ -39,21 +39,22 @@ def download_and_prepare(builder: Any, name: str, context: Context) -> None:
     urllib3.addFilter(causes)
     downloads = Path(builder.data_dir_root) / "downloads"
     others = set(_unfinished(downloads, builder.name))
-    attempt = _Attempt(builder, downloads)
     received, since = 0, time.monotonic()
-    try:
-        while attempt.thread.is_alive():
-            context.termination.check()
-            unfinished = set(_unfinished(downloads, builder.name)) - others
-            total = sum(_size(path) for path in unfinished)
-            if total != received or not unfinished:
-                received, since = total, time.monotonic()
-            elif time.monotonic() - since > MAX_SILENT_SECONDS:
-                raise _unreachable(name, causes.last or f"nothing was received for {MAX_SILENT_SECONDS:.0f} s")
-            attempt.thread.join(POLL_SECONDS)
-    finally:
-        urllib3.removeFilter(causes)
-        attempt.abandon()
+    with contextlib.redirect_stdout(io.StringIO()):  # here and not in the thread, which may never restore it
+        attempt = _Attempt(builder, downloads)
+        try:
+            while attempt.thread.is_alive():
+                context.termination.check()
+                unfinished = set(_unfinished(downloads, builder.name)) - others
+                total = sum(_size(path) for path in unfinished)
+                if total != received or not unfinished:
+                    received, since = total, time.monotonic()
+                elif time.monotonic() - since > MAX_SILENT_SECONDS:
+                    raise _unreachable(name, causes.last or f"nothing was received for {MAX_SILENT_SECONDS:.0f} s")
+                attempt.thread.join(POLL_SECONDS)
+        finally:
+            urllib3.removeFilter(causes)
+            attempt.abandon()
     if attempt.error is not None:
         raise _as_job_error(attempt.error, name, downloads.parent) from attempt.error
 
@@ -79,8 +80,7 @@ class _Attempt:
         # Google's mirror of prepared data sets would be a second way to get the same data, and to fail.
         config = tfds.download.DownloadConfig(try_download_gcs=False)
         try:
-            with contextlib.redirect_stdout(io.StringIO()):
-                self._builder.download_and_prepare(download_dir=self._downloads, download_config=config)
+            self._builder.download_and_prepare(download_dir=self._downloads, download_config=config)
         except Exception as error:  # the network, the server, the archive and the disk raise various errors
             self.error = error
 

@@ -206,12 +206,13 @@ def test_downloads_through_the_proxy(server: Server, tmp_path: Path, monkeypatch
 
 def test_termination_abandons_the_download(server: Server, tmp_path: Path) -> None:
     server.behavior = "sends nothing"
-    signals = Signals()
+    signals, standard_output = Signals(), sys.stdout
     with signals.installed():
         threading.Timer(0.5, signal.raise_signal, [signal.SIGTERM]).start()
         context = Context(output=tmp_path, termination=signals)
         with pytest.raises(TerminationError):
             TfdsSource(name="mnist", data_dir=tmp_path / "prepared").load(context, tmp_path)
+    assert sys.stdout is standard_output
     assert not list(tmp_path.glob("prepared/**/*incomplete*"))
 
 
@@ -227,8 +228,9 @@ def test_process_ends_while_downloads_retry(tmp_path: Path, terminated: bool) ->
         if terminated:
             wait_until(lambda: any(tmp_path.glob("downloads/**/*.tmp.*")), lambda: "no download began", seconds=60)
             job.terminate()
-        _, errors = job.communicate(timeout=120)
+        output, errors = job.communicate(timeout=120)
     assert job.returncode == (143 if terminated else 5), errors
+    assert ("interrupted after " if terminated else "failed after ") in output
     assert ("the job was interrupted" if terminated else "`mnist` could not be downloaded: HTTPS") in errors
 
 

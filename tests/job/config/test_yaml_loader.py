@@ -71,7 +71,7 @@ def test_byte_order_mark_crlf_and_anchors_are_read(content: bytes, tmp_path: Pat
     assert (config.seed, config.root) == (7, Path("no"))
 
 
-def test_alias_stands_for_its_value(tmp_path: Path) -> None:
+def test_alias_repeats_its_value(tmp_path: Path) -> None:
     text = "trainer: {checkpoint: &twice {every_steps: 2}, seed: &seed 5}\nexample_gen: {seed: *seed}\n"
     config = load(tmp_path, text)
     assert config.pipeline.example_gen.config.seed == 5
@@ -119,8 +119,8 @@ def test_alias_stands_for_its_value(tmp_path: Path) -> None:
         (": x", "job.yaml:1: this is not YAML: there is no key before the `:`", "add"),
         ("root: 'it's'", "job.yaml:1: this is not YAML: text follows a value that has ended", "quotes"),
         ("seed: *b", "job.yaml:1: there is no anchor for the alias *b", "quotes"),
-        ("trainer: &a [*a]", "job.yaml:1: the alias *a is in the value that it stands for", "remove"),
-        ("trainer: &a\n  x: {y: *a}", "job.yaml:2: the alias *a is in the value that it stands for", "remove"),
+        ("trainer: &a [*a]", "job.yaml:1: the alias *a is in the value that it repeats", "remove"),
+        ("trainer: &a\n  x: {y: *a}", "job.yaml:2: the alias *a is in the value that it repeats", "remove"),
         ("seed: 0x" + "f" * 6000, "job.yaml:1: the number 0xfff", "correct"),
         ("seed: " + "9" * 6000, "job.yaml:1: the number 999", "correct"),
         ("seed: 1e400", "job.yaml:1: the number 1e400 is too large", "correct"),
@@ -190,6 +190,8 @@ def test_fifo_is_not_waited_for(tmp_path: Path) -> None:
     (tmp_path / "link.yaml").symlink_to("fifo")
     with pytest.raises(DataError, match="is a FIFO"):
         load_config(tmp_path / "link.yaml")
+    with pytest.raises(DataError, match="is a FIFO"):
+        load(tmp_path, "extends: fifo")
 
 
 @pytest.mark.parametrize("base", ["a" * 300, "b/" * 2500, "b/" * 2045, "~no-such-user/x", "''"])

@@ -204,6 +204,22 @@ def test_termination_log_has_at_most_4096_bytes(
     assert message["run_directory"]
 
 
+@pytest.mark.parametrize("kind", ["fifo", "folder", "full"])
+def test_broken_termination_log_hides_no_error(
+    mnist_job: Command, fake_config: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, kind: str
+) -> None:
+    path = Path("/dev/full") if kind == "full" else tmp_path / "log"
+    if kind == "fifo":
+        os.mkfifo(path)
+    elif kind == "folder":
+        path.mkdir()
+    monkeypatch.setenv("JOB_TERMINATION_LOG", str(path))
+    outcome = mnist_job("run", "--config", fake_config, "--set", "trainer.epoch=3", "--root", tmp_path / "root")
+    assert outcome.exit_code == 2
+    assert "error: --set trainer.epoch=3: " in outcome.stderr
+    assert "cannot write the termination log" in outcome.stdout + outcome.stderr
+
+
 def test_termination_log_is_written_for_invalid_config(
     mnist_job: Command, fake_config: Path, tmp_path: Path, termination_log: Path
 ) -> None:
