@@ -171,6 +171,12 @@ def test_artifact_reused_since_it_was_listed_is_kept(mnist_job: Command, fake_co
     assert newer in runs(root)
 
 
+def test_what_another_process_deleted_is_not_deleted_again(root: Path) -> None:
+    collector = GarbageCollector(Store(root), Runs(root), keep=1, older_than=0)
+    found = list(collector.find())
+    assert [collector.delete(garbage) for garbage in found * 2] == [True] * 3 + [False] * 3
+
+
 def test_run_that_began_last_is_kept_despite_the_clock(mnist_job: Command, root: Path) -> None:
     older, newer = runs(root)
     latest = root / "runs" / "latest"
