@@ -1,6 +1,7 @@
 """Command `gc`: list or delete what no kept run uses."""
 
 import json
+import os
 import sys
 from collections.abc import Iterable, Iterator, Sequence
 from contextlib import contextmanager, nullcontext
@@ -48,7 +49,7 @@ def collect_garbage(root: Path, *, keep: int | None, older_than: str, delete: bo
         print(json.dumps({"deleted": [str(item.path) for item in deleted]}, indent=2).removeprefix("{\n"))
     elif delete:
         for item in items:
-            if item not in deleted:
+            if item not in deleted and os.path.lexists(item.path):  # another process may have deleted it
                 print_text(console, "kept: ", f"{escape(_short_path(item.path, root))} (a run uses it now)")
         print_line(console, f"{_count(deleted)} deleted, {_total_size(deleted)}")
     elif items:

@@ -17,7 +17,7 @@ import pytest
 
 from job.cli import app
 from job.errors import as_job_error
-from tests.conftest import FAKES, Command, WriteConfig
+from tests.conftest import FAKES, Command, WriteConfig, run_job_process
 from tests.support.processes import REPOSITORY, environment, interfered, start
 
 COMMANDS = {
@@ -255,6 +255,7 @@ def test_a_usage_error_has_the_form_of_every_error(mnist_job: Command) -> None:
     assert outcome.stdout == ""
 
 
+@pytest.mark.thorough
 def test_a_limit_of_file_size_is_a_missing_resource(tmp_path: Path, write_config: WriteConfig) -> None:
     config = write_config({**FAKES, "example_gen": {"source": {"kind": "digits"}, "use": None}})
     config.write_text(config.read_text().replace("  use: null\n", ""))
@@ -272,18 +273,20 @@ def test_a_limit_of_file_size_is_a_missing_resource(tmp_path: Path, write_config
     assert not list(tmp_path.rglob("manifest.json"))
 
 
-def test_works_in_a_python_without_docstrings(finished_root: Path) -> None:
-    def printed(*arguments: str) -> str:
-        command = [sys.executable, *arguments]
-        return subprocess.run(
-            command, cwd=REPOSITORY, env=environment(), capture_output=True, text=True, check=True
-        ).stdout
+def printed_without_docstrings(*arguments: str) -> str:
+    command = [sys.executable, "-OO", "-m", "job", *arguments]
+    return subprocess.run(command, cwd=REPOSITORY, env=environment(), capture_output=True, text=True, check=True).stdout
 
-    assert printed("-OO", "-m", "job", "--help") == printed("-m", "job", "--help")
-    assert json.loads(printed("-OO", "-m", "job", "schema")) == json.loads(
-        (REPOSITORY / "configs/schema.json").read_text()
-    )
-    assert "5 artifacts verified" in printed("-OO", "-m", "job", "verify", "--root", str(finished_root))
+
+def test_schema_is_the_same_in_a_python_without_docstrings() -> None:
+    schema = (REPOSITORY / "configs/schema.json").read_text()
+    assert json.loads(printed_without_docstrings("schema")) == json.loads(schema)
+
+
+@pytest.mark.thorough
+def test_works_in_a_python_without_docstrings(finished_root: Path) -> None:
+    assert printed_without_docstrings("--help") == run_job_process("--help").stdout
+    assert "5 artifacts verified" in printed_without_docstrings("verify", "--root", str(finished_root))
 
 
 # Signals.
