@@ -147,6 +147,7 @@ def killed_in_each_other_component(folder: Path, *, delays: list[float], do: str
             plan = {"at": "mkdir", "path": f"*/{slot}/*.partial/files-*", "delay": delay, "do": do}
             ended = interfered(plan, "run", "--config", config, "--root", folder / "killed")
             if ended.returncode == 0:
+                assert delay != delays[0], "the shortest delay interferes"
                 break  # it finished before the signal
             assert ended.returncode == EXITS[do], ended.stderr
             if do == "TERM":
