@@ -203,5 +203,5 @@ def test_impossible_path_to_extend_is_reported(base: str, tmp_path: Path) -> Non
 def test_long_chain_of_files_is_reported(tmp_path: Path) -> None:
     for number in range(2000):
         (tmp_path / f"{number}.yaml").write_text(f"extends: {number + 1}.yaml\n")
-    with pytest.raises(ConfigError, match=f"0.yaml extends {MAX_EXTENDED_FILES} files"):
+    with pytest.raises(ConfigError, match=f"0.yaml extends a chain of {MAX_EXTENDED_FILES} files"):
         load_config(tmp_path / "0.yaml")
