@@ -92,6 +92,23 @@ def test_a_full_log_of_a_run_does_not_fail_the_run(
         assert "cannot write to standard output" in capsys.readouterr().err
 
 
+@pytest.mark.parametrize("log_format", ["text", "json"])
+def test_a_log_without_a_reader_does_not_end_the_run(
+    fake_config: Path,
+    tmp_path: Path,
+    monkeypatch: pytest.MonkeyPatch,
+    capsys: pytest.CaptureFixture[str],
+    log_format: str,
+) -> None:
+    reader, writer = os.pipe()
+    os.close(reader)
+    with os.fdopen(writer, "w") as pipe:
+        arguments = f"run --config {fake_config} --log-format {log_format}"
+        assert run_with_output(pipe, arguments, tmp_path / "root", monkeypatch) == 0
+    assert capsys.readouterr().err == ""
+    assert json.loads((tmp_path / "root/runs/latest/run.json").read_text())["outcome"] == "succeeded"
+
+
 def closed_streams(numbers: str, *command: object) -> subprocess.CompletedProcess[str]:
     """Run a command with some standard streams closed before its start."""
     closing = " ".join(f"{number}>&-" for number in numbers)
@@ -112,9 +129,11 @@ def test_no_file_gets_the_number_of_a_closed_stream(tmp_path: Path, numbers: str
     assert (tmp_path / "file").read_text() == "text\n"
 
 
-def test_a_command_without_standard_streams_succeeds(finished_root: Path) -> None:
-    assert closed_streams("012", "-m", "job", "show", "--root", finished_root).returncode == 0
-    assert closed_streams("012", "-m", "job", "show", "--root", finished_root / "none").returncode == 2
+def test_a_command_without_standard_streams_succeeds(fake_config: Path, tmp_path: Path) -> None:
+    root = tmp_path / "root"
+    assert closed_streams("012", "-m", "job", "run", "--config", fake_config, "--root", root).returncode == 0
+    assert json.loads((root / "runs/latest/run.json").read_text())["outcome"] == "succeeded"
+    assert closed_streams("012", "-m", "job", "show", "--root", root / "none").returncode == 2
 
 
 # Failures.
