@@ -57,7 +57,9 @@ Root = Annotated[Path, typer.Option(envvar=ROOT_ENV_VARIABLE, parser=path, help=
 ModelName = Annotated[
     str | None,
     typer.Option(
-        "--model", metavar="RUN", help="Run id, or path of a run or a sealed model; by default the latest blessed run."
+        "--model",
+        metavar="RUN",
+        help="Run id, `latest`, or path of a run or sealed model; by default the latest blessed run.",
     ),
 ]
 Destination = Annotated[
@@ -219,7 +221,13 @@ def export(
 def gc(
     root: Root = Path(DEFAULT_ROOT),
     keep: Annotated[
-        int | None, typer.Option(min=1, metavar="N", help="Keep only the N newest runs; by default all.")
+        int | None,
+        typer.Option(
+            min=1,
+            metavar="N",
+            help="Keep the N newest runs, `latest`, the newest blessed one of each data set, and their baselines; "
+            "by default all.",
+        ),
     ] = None,
     older_than: Annotated[
         str,
@@ -227,7 +235,7 @@ def gc(
             metavar="AGE", help="Minimum age of partial and quarantined artifacts, such as 90s, 30m, 12h or 7d."
         ),
     ] = "7d",
-    delete: Annotated[bool, typer.Option("--delete", help="Delete the items instead of listing them.")] = False,
+    delete: Annotated[bool, typer.Option("--delete", help="Delete the items after they are listed.")] = False,
     as_json: AsJson = False,
 ) -> None:
     """List what no kept run uses, and old partial or quarantined artifacts; delete them with --delete."""

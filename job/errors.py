@@ -69,5 +69,7 @@ def _translate_os_error(error: OSError, root: Path | None) -> JobError | None:
         return ConfigError(problem, expected="a file or folder that the job may use", remedy=remedy)
     if error.errno in RESOURCE_ERRNOS:
         remedy = "run the same command again, or use another machine"
-        return ResourceError(problem, expected="a machine that does not refuse this", remedy=remedy)
+        return ResourceError(
+            problem, expected="enough open files and processes, and devices and servers that respond", remedy=remedy
+        )
     return None

@@ -40,7 +40,7 @@ class Signals:
         self._echo_seconds = echo_seconds
         self._error: TerminationError | None = None
         self._first_signal_at = 0.0
-        self._patience_seconds: float | None = None  # from the first signal to the interruption; None: forever
+        self._block_grace_seconds: float | None = None  # of the innermost block; None outside of any
         self._deferred = False
 
     @property
@@ -78,19 +78,19 @@ class Signals:
 
     def shield(self) -> None:
         """Let signals only set the flag from now on, until the innermost block ends."""
-        self._patience_seconds = None
+        self._block_grace_seconds = None
 
     @contextmanager
-    def _interruptible(self, patience_seconds: float) -> Iterator[None]:
+    def _interruptible(self, grace_seconds: float) -> Iterator[None]:
         self.check()
-        outer = self._patience_seconds
+        outer = self._block_grace_seconds
         try:
-            self._patience_seconds = patience_seconds
+            self._block_grace_seconds = grace_seconds
             yield
         except Interrupted as interrupted:
             raise interrupted.error from None
         finally:
-            self._patience_seconds = outer
+            self._block_grace_seconds = outer
 
     @contextmanager
     def installed(self) -> Iterator[None]:
@@ -109,18 +109,18 @@ class Signals:
                 signal.signal(number, handler)
 
     def _receive(self, number: int, frame: object) -> None:  # noqa: ARG002
-        patience = self._patience_seconds
+        grace = self._block_grace_seconds
         if self._error is None:
             self._first_signal_at = time.monotonic()  # first: an echo may arrive between any two lines
             name = signal.Signals(number).name
             self._error = TerminationError(f"the job was interrupted ({name})", remedy=self.remedy)
-            seconds = RETRY_SECONDS if patience == 0 else self._grace_seconds
+            seconds = RETRY_SECONDS if grace == 0 else self._grace_seconds
             signal.setitimer(signal.ITIMER_REAL, seconds, seconds)
-            if patience == 0:
+            if grace == 0:
                 raise Interrupted(self._error)
-        elif patience is not None and time.monotonic() - self._first_signal_at > self._echo_seconds:
+        elif grace is not None and time.monotonic() - self._first_signal_at > self._echo_seconds:
             raise Interrupted(self._error)
 
     def _interrupt(self, number: int, frame: object) -> None:  # noqa: ARG002
-        if self._error is not None and self._patience_seconds is not None and not self._deferred:
+        if self._error is not None and self._block_grace_seconds is not None and not self._deferred:
             raise Interrupted(self._error)

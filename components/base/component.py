@@ -155,8 +155,8 @@ class Component(ABC, Generic[ConfigT]):
     def identity(self) -> dict[str, Any]:
         """Return the configuration values that affect the result, as JSON values. By default, all of them.
 
-        A component that reads data itself includes a digest of them. After `run`, the job calls `identity` again: if
-        it is another one, the data changed while they were read, and nothing is sealed.
+        A component that reads data itself includes a digest of them. After `run`, the job calls `identity` again.
+        If it differs, the data changed while they were read, and nothing is sealed.
         """
         return self.config.model_dump(mode="json")
 

@@ -15,9 +15,9 @@ VALUE_LIMIT = 200
 """Characters of one value in a message."""
 MESSAGE_LIMIT = 1000
 """Characters of a whole message."""
-EXAMINED = 2000
-"""Characters at either end of a text that are examined: a value may have millions."""
-CUT = " … "
+EXAMINED_CHARACTERS = 2000
+"""At either end of a text: a value may have millions."""
+ELLIPSIS = " … "
 """Replaces the middle of a long text. The spaces keep its two ends from forming a URI."""
 
 CONTROLS = "\x00-\x1f\x7f-\x9f\u2028\u2029"
@@ -51,16 +51,16 @@ def printable(value: object, limit: int = VALUE_LIMIT) -> str:
     a\nb\x1b[31m https://host/api 01 … 89
     """
     text = str(value)
-    if len(text) > 2 * EXAMINED:
-        text = _shorten(text, 2 * EXAMINED)
+    if len(text) > 2 * EXAMINED_CHARACTERS:
+        text = _shorten(text, 2 * EXAMINED_CHARACTERS)
     if SUSPICIOUS.search(text):
         text = redact(escape_unprintable(text))
     return text if len(text) <= limit else _shorten(text, limit)
 
 
 def _shorten(text: str, limit: int) -> str:
-    kept = limit - len(CUT)
-    return text[: kept - kept // 2] + CUT + text[len(text) - kept // 2 :]
+    kept = limit - len(ELLIPSIS)
+    return text[: kept - kept // 2] + ELLIPSIS + text[len(text) - kept // 2 :]
 
 
 def escape_unprintable(text: str, *, keep: str = "") -> str:
@@ -104,7 +104,9 @@ def redact(text: str) -> str:
 
 
 def has_secret(uri: str) -> bool:
-    """Return whether a URI contains a password or a token; its quotes and spaces do not end it, as in a message.
+    """Return whether a URI contains a password or a token.
+
+    Quotes and spaces are part of the URI. `redact` takes them for its end, as in a message.
 
     >>> [has_secret(uri) for uri in ("https://token@host", "postgresql://me@host/db", "https://host?apiKey=word")]
     [True, False, True]
@@ -138,7 +140,7 @@ def _encoded_names(value: str) -> Iterator[str]:
 
 
 def is_utf8(text: str) -> bool:
-    """Return whether a text can be encoded: Python also reads file names that are not UTF-8."""
+    """Return whether a text can be encoded as UTF-8. Names of files may contain surrogates, which cannot."""
     try:
         text.encode()
     except UnicodeEncodeError:

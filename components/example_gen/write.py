@@ -136,7 +136,7 @@ def check_dataset(dataset: Dataset, *, pooled: bool) -> None:
             raise DataError(
                 f"{dataset.title}: there is no image of class {names}" + ("" if pooled else " in one of its sets"),
                 expected=f"images of every label from 0 to {classes - 1}",
-                remedy="add images of that class, or set the source's classes and first_label to those it has",
+                remedy="add images of that class, or set the source's classes and first_label to its labels",
             )
 
 

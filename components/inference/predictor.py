@@ -145,8 +145,8 @@ def _loading(model: Stored[Model]) -> Iterator[None]:
     try:
         yield
     except Exception as error:
-        is_of_the_machine = getattr(error, "errno", None) or type(error).__name__ == "ResourceExhaustedError"
-        if is_of_the_machine or isinstance(error, JobError | MemoryError):
+        is_machine_failure = getattr(error, "errno", None) or type(error).__name__ == "ResourceExhaustedError"
+        if is_machine_failure or isinstance(error, JobError | MemoryError):
             raise
         raise DataError(
             f"the model in {model.directory} cannot be loaded: {one_line(error)}",

@@ -22,7 +22,7 @@ NON_BLOCKING = os.O_RDONLY | os.O_CLOEXEC | os.O_NONBLOCK | os.O_NOCTTY
 def catch_read_errors(path: Path, expected: str) -> Iterator[None]:
     """Raise a DataError for any OSError of a block that reads `path`, which should be, say, "a folder of IDX files".
 
-    It does so for a broken gzip file too.
+    The error of a broken gzip file becomes a DataError too.
     """
     try:
         yield

@@ -1,6 +1,6 @@
 """Locks between processes, on a file: the kernel holds them and releases them when a process dies.
 
-Some file systems have no such locks, as a FUSE, NFS or Lustre mount without them. There every function raises
+Some file systems have no such locks, such as FUSE, NFS or Lustre mounts without them. There every function raises
 ResourceError: a lock that is only the existence of a file would outlive a killed process.
 """
 
@@ -30,18 +30,18 @@ class LockLostError(Exception):
 
 @dataclass(frozen=True)
 class HeldLock:
-    """A lock that this process holds, unless it was stopped for long.
+    """A lock that this process acquired, and may have lost since.
 
-    A lock is lost if its file is deleted, or if a file system drops it: one that holds locks for each machine, or whose
-    server was restarted. Another process then writes its own name to the file, or a new file.
+    A lock is lost if its file is deleted, or if the file system drops it: because it has locks for each machine alone,
+    or because its server was restarted. The next owner writes its name to the file, or a new file.
     """
 
     path: Path
     content: bytes | None
-    """Of the file when the lock was acquired."""
+    """Content of the file when the lock was acquired."""
 
     def is_lost(self) -> bool:
-        """Return whether another process has, or had, the lock."""
+        """Return whether another process holds the lock, or has held it since."""
         return _read(self.path) != self.content
 
     def check(self) -> None:
@@ -105,7 +105,7 @@ def is_held(path: Path) -> bool:
     except (FileNotFoundError, NotADirectoryError):
         return False
     except PermissionError as error:
-        remedy = "run it as the user of the job, or give permission"
+        remedy = "run the command as the user of the job, or grant permission to read it"
         raise ConfigError(f"cannot read the lock {path}: {error.strerror}", remedy=remedy) from error
     try:
         fcntl.flock(handle, fcntl.LOCK_SH | fcntl.LOCK_NB)

@@ -1,6 +1,7 @@
 """Command `gc`: list or delete what no kept run uses."""
 
 import json
+import os
 import sys
 from collections.abc import Iterable, Iterator, Sequence
 from contextlib import contextmanager, nullcontext
@@ -31,7 +32,7 @@ def collect_garbage(root: Path, *, keep: int | None, older_than: str, delete: bo
         check_file_system(root)  # without locks, a run in progress could not be found
     collector = GarbageCollector(store, Runs(root), keep=keep, older_than=parse_age(older_than))
     items = list(collector.find())
-    with _recorded() if delete else nullcontext():
+    with _complete_output() if delete else nullcontext():
         if as_json:
             listed = [
                 {"kind": item.kind, "path": str(item.path), "size": item.size, "age_seconds": round(item.age)}
@@ -48,7 +49,7 @@ def collect_garbage(root: Path, *, keep: int | None, older_than: str, delete: bo
         print(json.dumps({"deleted": [str(item.path) for item in deleted]}, indent=2).removeprefix("{\n"))
     elif delete:
         for item in items:
-            if item not in deleted:
+            if item not in deleted and os.path.lexists(item.path):  # another process may have deleted it
                 print_text(console, "kept: ", f"{escape(_short_path(item.path, root))} (a run uses it now)")
         print_line(console, f"{_count(deleted)} deleted, {_total_size(deleted)}")
     elif items:
@@ -58,8 +59,8 @@ def collect_garbage(root: Path, *, keep: int | None, older_than: str, delete: bo
 
 
 @contextmanager
-def _recorded() -> Iterator[None]:
-    """Raise StorageError unless standard output receives all that the block prints: what is deleted must be known."""
+def _complete_output() -> Iterator[None]:
+    """Raise StorageError if standard output loses a part of what the block prints: the only list of what is deleted."""
     failure: object = "it is closed" if sys.__stdout__ is None else None
     try:
         yield

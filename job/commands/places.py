@@ -4,7 +4,6 @@ import os
 import shutil
 import tempfile
 from collections.abc import Iterator
-from contextlib import suppress
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -58,10 +57,9 @@ def check_places(root: Path) -> Iterator[Place]:
 
 
 def check_root(root: Path) -> Place:
-    """Check in the root what the store requires: locks, links, and renaming folders. The root stays as it was."""
-    missing = nearest_existing(root) != root.absolute()
+    """Check in the root, or where it would be created, what the store requires: locks, links, and renaming folders."""
     try:
-        check_file_system(root)
+        check_file_system(nearest_existing(root))
         return check_writable("root", root, needed=True)
     except JobError as error:
         return Place(
@@ -72,10 +70,6 @@ def check_root(root: Path) -> Place:
             remedy=error.remedy,
             exit_code=error.exit_code,
         )
-    finally:
-        if missing:
-            with suppress(OSError):
-                root.rmdir()
 
 
 def check_writable(name: str, path: Path, *, needed: bool = False) -> Place:

@@ -72,7 +72,7 @@ def dump_yaml(values: dict[str, Any]) -> str:
 
 
 def as_written(value: Any) -> str:
-    """Return a value in a message as a file may contain it, cut if it is long.
+    """Return a value for a message, as a file may contain it; a long one is cut.
 
     >>> as_written([True, None, "a", {"rate": 0.1}])
     "[true, null, 'a', {rate: 0.1}]"

@@ -23,7 +23,7 @@ PIPELINE = "pipeline"
 KEY = "[key]"
 """Last part of pydantic's location of a key of a mapping."""
 PYDANTIC_ERRORS = frozenset({*get_args(ErrorType), "path_type"})
-"""Errors with pydantic's text; that of all others is ours and states what is expected."""
+"""Types of errors with pydantic's text. The text of all other types is the job's, and states what is expected."""
 YAML_1_1_BOOLEANS = {"yes": "true", "y": "true", "on": "true", "no": "false", "n": "false", "off": "false"}
 
 
@@ -59,7 +59,7 @@ def explain(document: YamlConfig, model: type[BaseModel], error: ValidationError
         return ConfigError.at(where, f"{name} is missing", expected=text or "a value for it", remedy=remedy)
     if kind in ("too_long", "too_short"):
         problem = f"{name} has {len(value)} value{'' if len(value) == 1 else 's'}"
-        return ConfigError.at(where, problem, expected=text, remedy="write as many")
+        return ConfigError.at(where, problem, expected=text, remedy="write that many")
     is_ours = kind not in PYDANTIC_ERRORS
     if is_ours or not text:
         text = first["msg"].removeprefix("Input should be ")

@@ -37,11 +37,7 @@ class YamlConfig:
     def load(cls, path: Path, *, extended_by: tuple[Path, ...] = ()) -> Self:
         """Read a YAML file, merged over the files that it extends."""
         path = Path(os.path.normpath(path))
-        if path in extended_by or len(extended_by) == MAX_EXTENDED_FILES:
-            problem, remedy = f"{path} extends itself through {extended_by[-1]}", f"remove one `{EXTENDS}`"
-            if path not in extended_by:
-                problem = f"{extended_by[0]} extends {len(extended_by)} files, one by the other"
-            raise ConfigError(problem, expected=f"a chain of at most {MAX_EXTENDED_FILES} files", remedy=remedy)
+        _check_chain(path, extended_by)
         config = cls._read(path)
         base = config.values.get(EXTENDS)
         if base is None:
@@ -122,6 +118,17 @@ def parse_override(override: str) -> tuple[tuple[str, ...], Any]:
 
 def _place(override: str) -> str:
     return f"{SET}{printable(override)}"
+
+
+def _check_chain(path: Path, extended_by: tuple[Path, ...]) -> None:
+    if path in extended_by:
+        problem = f"{path} extends itself through {extended_by[-1]}"
+    elif len(extended_by) == MAX_EXTENDED_FILES:
+        problem = f"{extended_by[0]} extends a chain of {len(extended_by)} files"
+    else:
+        return
+    expected = f"a chain of at most {MAX_EXTENDED_FILES} different files"
+    raise ConfigError(problem, expected=expected, remedy=f"remove one `{EXTENDS}`")
 
 
 def _read_text(path: Path) -> str:

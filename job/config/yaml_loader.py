@@ -14,7 +14,7 @@ from job.config.yaml_errors import syntax_error
 MAX_DEPTH = 50
 MAX_VALUES = 10_000
 CHARACTERS_PER_VALUE = 100
-"""An alias counts as all values that it stands for, and long text as several: the expanded document is small, too."""
+"""An alias counts as all values that it repeats, and long text as several: the expanded document is small, too."""
 
 KeyPath = tuple[str | int, ...]
 
@@ -34,11 +34,14 @@ KEY_MISTAKES = {
 def parse_yaml(text: str, where: Callable[[int], str]) -> tuple[Any, dict[KeyPath, str]]:
     """Return the value of a document, and where each key is set; an empty document is null.
 
-    Keys are text as written: `3:` is the key `3`, as in `--set`. Raises ConfigError.
+    Keys are text as written: `3:` is the key `3`, as in `--set`.
 
     Args:
         text: the document.
         where: returns the place of a line, counted from 1, such as `job.yaml:3`.
+
+    Raises:
+        ConfigError: if it is not YAML 1.2, or exceeds a limit.
 
     >>> parse_yaml("rate: 1e-3\\nsizes: [010, 0x10, no]", "line {}".format)
     ({'rate': 0.001, 'sizes': [10, 16, 'no']}, {('rate',): 'line 1', ('sizes',): 'line 2', ('sizes', 0): 'line 2', \
@@ -148,7 +151,7 @@ class _Composer:
             problem, remedy = f"there is no anchor for the alias *{name}", "put text that begins with * in quotes"
             raise self._error(event, problem, f"an anchor &{name} above", remedy)
         if (anchored := self._anchors[event.anchor]) is None:
-            problem = f"the alias *{name} is in the value that it stands for"
+            problem = f"the alias *{name} is in the value that it repeats"
             raise self._error(event, problem, "values that do not contain themselves", "remove the alias")
         value, count = anchored
         self._count(event, count)
@@ -158,7 +161,9 @@ class _Composer:
         self._values += count
         if self._values > MAX_VALUES:
             problem = f"the document has more than {MAX_VALUES:,} values"
-            raise self._error(event, problem, f"at most {MAX_VALUES:,}, each alias counted as what it stands for")
+            raise self._error(
+                event, problem, f"at most {MAX_VALUES:,}, each alias counted as the values that it repeats"
+            )
 
     def _check(self, event: Any) -> None:
         if event.tag not in (None, "!"):

@@ -97,7 +97,7 @@ class TableWriter(PredictionWriter):
 
     def __init__(self, class_names: Sequence[str], console: Console) -> None:
         super().__init__([printable(name, limit=MAX_LABEL_LENGTH) for name in class_names], console)
-        self._width = max(len("label"), *map(len, class_names))
+        self._width = max(len("label"), *map(len, self._class_names))
 
     def write_header(self) -> None:
         header = f"{'label':>{self._width}}  probability  {'next':>{self._width}}          image"

@@ -8,7 +8,7 @@ from rich.console import Console
 from rich.markup import escape
 
 from components.base.errors import DataError
-from job.reporters.terminal import make_progress
+from job.reporters.terminal import make_progress, print_line
 
 
 class ProgressReporter:
@@ -35,12 +35,12 @@ class ProgressReporter:
 
     def warn(self, text: str) -> None:
         """Print one sentence that the user should not miss."""
-        self._console.print(f"[bold yellow]warning:[/] {escape(text)}", highlight=False, soft_wrap=True)
+        print_line(self._console, f"[bold yellow]warning:[/] {escape(text)}")
 
     def skip(self, error: DataError) -> None:
         """Print why an image or a file has no prediction."""
         self.skipped += 1
-        self._console.print(f"[bold yellow]skipped:[/] {escape(error.headline)}", highlight=False, soft_wrap=True)
+        print_line(self._console, f"[bold yellow]skipped:[/] {escape(error.headline)}")
 
 
 class ProgressBar(ProgressReporter):

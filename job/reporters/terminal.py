@@ -54,7 +54,7 @@ def print_parts(console: Console, head: str, parts: Iterable[str]) -> None:
 
 def _parse(markup: str) -> Text:
     # The escapes have no bracket, so that they neither begin nor end markup.
-    return Text.from_markup(escape_unprintable(markup))
+    return Text.from_markup(escape_unprintable(markup), emoji=False)
 
 
 def _print_pieces(console: Console, head: Text, pieces: Iterable[Text], separator: str) -> None:

@@ -139,7 +139,7 @@ class StepRun:
             except TerminationError:
                 raise
             except Exception:
-                # A component may raise anything if its data change. Then the change is what a user must know.
+                # A component may raise anything if its data change. Then the change is the cause to report.
                 self._check_unchanged(key, inputs, staging, held)
                 raise
             with self.stopwatch.timed("sealing"):

@@ -49,4 +49,4 @@ def ensure_writable(folder: Path) -> None:
         if error.errno in DISK_FULL_ERRNOS:
             raise disk_full_error(folder) from error
         remedy = "name another root with --root, or give the user of the job permission"
-        raise ConfigError.not_writable(f"the root at {error.filename or folder}", error, remedy=remedy) from error
+        raise ConfigError.not_writable(f"the root at {folder}", error, remedy=remedy) from error

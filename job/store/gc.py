@@ -89,13 +89,14 @@ class GarbageCollector:
 
     def delete(self, found: Collectable) -> bool:
         """Delete one item unless a run has begun to need it since it was found; return whether it was deleted."""
-        if found.kind == "run":
-            if self.runs.is_alive(found.path.name):
-                return False
-            self.runs.remove(found.path.name)
-            return True
         if (entry := found.entry) is None:
-            shutil.rmtree(found.path)
+            is_run = found.kind == "run"
+            if is_run and self.runs.is_alive(found.path.name):
+                return False
+            try:
+                self.runs.remove(found.path.name) if is_run else shutil.rmtree(found.path)
+            except FileNotFoundError:  # another process deletes it
+                return False
             return True
         # A run holds this lock until its record refers to the artifact: without the lock, records are complete.
         with try_acquire(self.store.lock(entry.slot, entry.fingerprint)) as free:

@@ -196,12 +196,12 @@ def encodable(values: dict[str, Any]) -> dict[str, Any]:
     \udcff
     """
     text = json.dumps(values, ensure_ascii=False)
-    encodable: dict[str, Any] = json.loads(re.sub(f"[{SURROGATES}]", lambda found: rf"\\u{ord(found[0]):04x}", text))
-    return encodable
+    escaped: dict[str, Any] = json.loads(re.sub(f"[{SURROGATES}]", lambda found: rf"\\u{ord(found[0]):04x}", text))
+    return escaped
 
 
 def outcome_of(exit_code: ExitCode) -> Outcome:
-    """Return the outcome that an exit code stands for."""
+    """Return the outcome of a run with this exit code."""
     outcomes: dict[ExitCode, Outcome] = {
         ExitCode.SUCCEEDED: "succeeded",
         ExitCode.NOT_BLESSED: "not_blessed",

@@ -57,10 +57,10 @@ class Runs:
     def continued(self, config: dict[str, Any]) -> Iterator[str | None]:
         """Yield the id of a run's first attempt, or None unless the newest run with its configuration was interrupted.
 
-        In the block the interrupted run is alive, so that no other run continues it too.
+        In the block the interrupted run is locked, so that no other run continues it too.
         """
         config = encodable(config)
-        newest = next((record for record in self._records(reversed(self.ids())) if record.config == config), None)
+        newest = next((record for record in self._valid_records(reversed(self.ids())) if record.config == config), None)
         if newest is None or not self._was_interrupted(newest):
             yield None
             return
@@ -176,7 +176,7 @@ class Runs:
             return None
 
     def records(self) -> dict[str, RunRecord]:
-        """Return by name the record of each folder that is a run, or that someone made of one.
+        """Return, by the name of its folder, the record of each run, and of each renamed or copied one.
 
         Raises:
             IntegrityError: if a folder's record cannot be read, or a folder is named like a run and has none.
@@ -199,19 +199,19 @@ class Runs:
 
     def blessed(self) -> Iterator[RunRecord]:
         """Yield the records of runs with a blessed model, the newest first; damaged records are skipped."""
-        return (record for record in self._records(reversed(self.ids())) if record.blessed)
+        return (record for record in self._valid_records(reversed(self.ids())) if record.blessed)
 
     def using(self, digest: str) -> list[str]:
         """Return the ids of the runs that produced or reused an artifact, the newest last."""
-        records = self._records(self.ids())
+        records = self._valid_records(self.ids())
         return [record.run_id for record in records if any(step.digest == digest for step in record.steps)]
 
     def exists(self, name: str) -> bool:
-        """Return whether a name is that of a run, damaged or not, or of a folder that someone made of one."""
+        """Return whether a name is that of a run, damaged or not, or of a renamed or copied one."""
         folder = self.path(name)
         return bool(RUN_ID.fullmatch(name) and os.path.isdir(folder)) or os.path.isfile(folder / RECORD)  # noqa: PTH112, PTH113
 
-    def _records(self, ids: Iterator[str] | list[str]) -> Iterator[RunRecord]:
+    def _valid_records(self, ids: Iterator[str] | list[str]) -> Iterator[RunRecord]:
         for run_id in ids:
             with suppress(ConfigError, IntegrityError):
                 yield self.read(run_id)

@@ -3,6 +3,7 @@
 import ast
 import inspect
 import sys
+from collections.abc import Iterator
 from functools import cache
 from pathlib import Path
 
@@ -51,13 +52,16 @@ def find_modules(cls: type) -> dict[str, Path]:
     """Return the modules that `source_digest` covers, with their files."""
     packages = {"components", cls.__module__.partition(".")[0]} - {"__main__"}
     found: dict[str, Path] = {}
+    seen: set[str] = set()
     waiting = [base.__module__ for base in cls.__mro__]
     while waiting:
         name = waiting.pop()
-        if name in found or name.partition(".")[0] not in packages or (path := _module_file(name)) is None:
+        if name in seen or name.partition(".")[0] not in packages:
             continue
-        found[name] = path
-        waiting += _imported(path, name)
+        seen.add(name)
+        if path := _module_file(name):
+            found[name] = path
+            waiting += _imported(path, name)
     return found
 
 
@@ -81,7 +85,7 @@ def _imported(path: Path, module: str) -> tuple[str, ...]:
     """Return every name in the imports of a source file that could be a module."""
     parts = module.split(".")
     names: list[str] = []
-    for node in ast.walk(ast.parse(path.read_bytes())):
+    for node in _statements(ast.parse(path.read_bytes())):
         if isinstance(node, ast.Import):
             names += (alias.name for alias in node.names)
         elif isinstance(node, ast.ImportFrom):
@@ -92,3 +96,13 @@ def _imported(path: Path, module: str) -> tuple[str, ...]:
             names.append(base)
             names += (f"{base}.{alias.name}" for alias in node.names)
     return tuple(names)
+
+
+def _statements(tree: ast.AST) -> Iterator[ast.AST]:
+    """Yield every statement, also inside functions, but not their expressions, in which nothing can be imported."""
+    waiting = [tree]
+    while waiting:
+        node = waiting.pop()
+        yield node
+        for name in ("body", "orelse", "finalbody", "handlers", "cases"):
+            waiting += getattr(node, name, ())

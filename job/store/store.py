@@ -152,7 +152,7 @@ class Store:
     def closest(self, slot: str, key: FingerprintInputs) -> FingerprintInputs | None:
         """Return the inputs with the fewest differences from `key`, of the same class if possible, or None.
 
-        If several are equal, it is the newest.
+        The newest, if several have as few.
         """
         dated: list[tuple[float, FingerprintInputs]] = []
         for other_slot, directory in self.sealed_directories():
@@ -172,8 +172,10 @@ class Store:
     def staged(self, slot: str, fingerprint: str) -> Iterator[Staging]:
         """Provide the folders to produce an artifact in, and delete its unsealed files before and after the block.
 
-        Checkpoints are kept until the artifact is sealed. An artifact of another schema version is never replaced:
-        SchemaVersionError.
+        Checkpoints are kept until the artifact is sealed.
+
+        Raises:
+            SchemaVersionError: if another version of the job sealed this artifact. It is never replaced.
         """
         directory, partial = self.directory(slot, fingerprint), self.partial(slot, fingerprint)
         if os.path.lexists(directory):

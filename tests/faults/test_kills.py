@@ -124,8 +124,8 @@ def test_early_stopping_resumes_to_the_same_bits(tmp_path: Path) -> None:
     for plan in (
         {"at": "step", "count": 5, "do": "TERM"},
         {"at": "step", "count": 6, "do": "TERM"},
-        {"at": "open", "path": "*.partial/files/draft-model.keras", "do": "KILL"},
-        {"at": "remove", "path": "*.partial/files/draft-model.keras", "delay": 0.05, "do": "KILL"},
+        {"at": "open", "path": "*.partial/files-*/draft-model.keras", "do": "KILL"},
+        {"at": "remove", "path": "*.partial/files-*/draft-model.keras", "delay": 0.05, "do": "KILL"},
     ):
         kill(job, "killed", plan)
     assert job.finish("killed") == undisturbed
@@ -144,9 +144,10 @@ def killed_in_each_other_component(folder: Path, *, delays: list[float], do: str
     assert run_job_process("run", "--config", config, "--root", folder / "undisturbed").exit_code == 0
     for slot in OTHERS:
         for delay in delays:
-            plan = {"at": "mkdir", "path": f"*/{slot}/*.partial/files", "delay": delay, "do": do}
+            plan = {"at": "mkdir", "path": f"*/{slot}/*.partial/files-*", "delay": delay, "do": do}
             ended = interfered(plan, "run", "--config", config, "--root", folder / "killed")
             if ended.returncode == 0:
+                assert delay != delays[0], "the shortest delay interferes"
                 break  # it finished before the signal
             assert ended.returncode == EXITS[do], ended.stderr
             if do == "TERM":

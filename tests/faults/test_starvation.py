@@ -69,7 +69,7 @@ def check_full_disk(disk: Path, config: Path, plan: dict[str, Any], message: str
 def test_full_disk_in_a_component_loses_nothing_sealed(
     disk: Path, write_config: WriteConfig, slot: str, message: str
 ) -> None:
-    plan = {"at": "mkdir", "path": f"*/{slot}/*.partial/files", "leave": 8192}
+    plan = {"at": "mkdir", "path": f"*/{slot}/*.partial/files-*", "leave": 8192}
     check_full_disk(disk, write_config(LIGHT), plan, message)
 
 
@@ -91,9 +91,9 @@ def test_full_disk_during_the_shuffle_is_reported(
     ("plan", "message"),
     [
         ({"at": "mkdir", "path": "*.partial/checkpoints/draft", "count": 2, "leave": 16384}, "a checkpoint"),
-        ({"at": "open", "path": "*.partial/files/draft-model.keras", "leave": 8192}, "the trained model"),
+        ({"at": "open", "path": "*.partial/files-*/draft-model.keras", "leave": 8192}, "the trained model"),
         # All except the space of the deleted draft, which is too little for the next write of TensorFlow.
-        ({"at": "remove", "path": "*.partial/files/draft-model.keras"}, "the trained model"),
+        ({"at": "remove", "path": "*.partial/files-*/draft-model.keras"}, "the trained model"),
     ],
 )
 @pytest.mark.thorough

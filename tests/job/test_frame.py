@@ -17,7 +17,7 @@ import pytest
 
 from job.cli import app
 from job.errors import as_job_error
-from tests.conftest import FAKES, Command, WriteConfig
+from tests.conftest import FAKES, Command, WriteConfig, run_job_process
 from tests.support.processes import REPOSITORY, environment, interfered, start
 
 COMMANDS = {
@@ -92,6 +92,23 @@ def test_a_full_log_of_a_run_does_not_fail_the_run(
         assert "cannot write to standard output" in capsys.readouterr().err
 
 
+@pytest.mark.parametrize("log_format", ["text", "json"])
+def test_a_log_without_a_reader_does_not_end_the_run(
+    fake_config: Path,
+    tmp_path: Path,
+    monkeypatch: pytest.MonkeyPatch,
+    capsys: pytest.CaptureFixture[str],
+    log_format: str,
+) -> None:
+    reader, writer = os.pipe()
+    os.close(reader)
+    with os.fdopen(writer, "w") as pipe:
+        arguments = f"run --config {fake_config} --log-format {log_format}"
+        assert run_with_output(pipe, arguments, tmp_path / "root", monkeypatch) == 0
+    assert capsys.readouterr().err == ""
+    assert json.loads((tmp_path / "root/runs/latest/run.json").read_text())["outcome"] == "succeeded"
+
+
 def closed_streams(numbers: str, *command: object) -> subprocess.CompletedProcess[str]:
     """Run a command with some standard streams closed before its start."""
     closing = " ".join(f"{number}>&-" for number in numbers)
@@ -112,9 +129,11 @@ def test_no_file_gets_the_number_of_a_closed_stream(tmp_path: Path, numbers: str
     assert (tmp_path / "file").read_text() == "text\n"
 
 
-def test_a_command_without_standard_streams_succeeds(finished_root: Path) -> None:
-    assert closed_streams("012", "-m", "job", "show", "--root", finished_root).returncode == 0
-    assert closed_streams("012", "-m", "job", "show", "--root", finished_root / "none").returncode == 2
+def test_a_command_without_standard_streams_succeeds(fake_config: Path, tmp_path: Path) -> None:
+    root = tmp_path / "root"
+    assert closed_streams("012", "-m", "job", "run", "--config", fake_config, "--root", root).returncode == 0
+    assert json.loads((root / "runs/latest/run.json").read_text())["outcome"] == "succeeded"
+    assert closed_streams("012", "-m", "job", "show", "--root", root / "none").returncode == 2
 
 
 # Failures.
@@ -255,6 +274,7 @@ def test_a_usage_error_has_the_form_of_every_error(mnist_job: Command) -> None:
     assert outcome.stdout == ""
 
 
+@pytest.mark.thorough
 def test_a_limit_of_file_size_is_a_missing_resource(tmp_path: Path, write_config: WriteConfig) -> None:
     config = write_config({**FAKES, "example_gen": {"source": {"kind": "digits"}, "use": None}})
     config.write_text(config.read_text().replace("  use: null\n", ""))
@@ -272,18 +292,20 @@ def test_a_limit_of_file_size_is_a_missing_resource(tmp_path: Path, write_config
     assert not list(tmp_path.rglob("manifest.json"))
 
 
-def test_works_in_a_python_without_docstrings(finished_root: Path) -> None:
-    def printed(*arguments: str) -> str:
-        command = [sys.executable, *arguments]
-        return subprocess.run(
-            command, cwd=REPOSITORY, env=environment(), capture_output=True, text=True, check=True
-        ).stdout
+def printed_without_docstrings(*arguments: str) -> str:
+    command = [sys.executable, "-OO", "-m", "job", *arguments]
+    return subprocess.run(command, cwd=REPOSITORY, env=environment(), capture_output=True, text=True, check=True).stdout
 
-    assert printed("-OO", "-m", "job", "--help") == printed("-m", "job", "--help")
-    assert json.loads(printed("-OO", "-m", "job", "schema")) == json.loads(
-        (REPOSITORY / "configs/schema.json").read_text()
-    )
-    assert "5 artifacts verified" in printed("-OO", "-m", "job", "verify", "--root", str(finished_root))
+
+def test_schema_is_the_same_in_a_python_without_docstrings() -> None:
+    schema = (REPOSITORY / "configs/schema.json").read_text()
+    assert json.loads(printed_without_docstrings("schema")) == json.loads(schema)
+
+
+@pytest.mark.thorough
+def test_works_in_a_python_without_docstrings(finished_root: Path) -> None:
+    assert printed_without_docstrings("--help") == run_job_process("--help").stdout
+    assert "5 artifacts verified" in printed_without_docstrings("verify", "--root", str(finished_root))
 
 
 # Signals.

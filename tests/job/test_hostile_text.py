@@ -18,7 +18,7 @@ from job.store.runs import Runs
 from tests.conftest import FAKES, Command, CommandResult, WriteConfig
 from tests.support.text import HOSTILE, check_printable
 
-ROOT = "r\x1b[31m\u202e[/b]"
+ROOT = "r\x1b[31m\u202e[/b]:cat:"
 FILES = [b"e\x1b[31m.png", "r\u202e.png".encode(), b"n\nl.png", b"caf\xe9.png", b"[b].png"]
 
 
@@ -46,7 +46,7 @@ def test_no_command_prints_a_hostile_text_raw(mnist_job: Command, write_config: 
     run = ("run", "--config", config, "--root", root)
     printed = check(mnist_job(*run), 0)
     assert r"\x1b[31mred\u202e[/b] [bold]<b>|`$\x$\n\x9blong long" in printed
-    assert r"/r\x1b[31m\u202e[/b]/runs/" in printed
+    assert r"/r\x1b[31m\u202e[/b]:cat:/runs/" in printed
     check(mnist_job(*run, "--log-format", "json"), 0)
     record = json.loads(check(mnist_job(*run, "--json"), 0))
     assert record["config"]["root"] == str(root)
@@ -100,8 +100,9 @@ def test_overridden_secret_is_not_in_the_record_or_command(
 def test_file_names_are_exact_in_data_and_escaped_for_people(
     mnist_job: Command, finished_root: Path, tmp_path: Path
 ) -> None:
-    folder = tmp_path / "pictures"
+    folder = tmp_path / "pic\x1b[31mtures"
     folder.mkdir()
+    (folder / "skipped.txt").touch()  # one warning names the folder
     for name in FILES:
         Image.fromarray(np.zeros((16, 16), dtype=np.uint8)).save(folder / os.fsdecode(name), format="png")
     predict = ("predict", folder, "--root", finished_root, "--format")

@@ -30,7 +30,7 @@ class Loaded:
 
 
 class WarningRecorder(NoProgress):
-    """Progress that keeps the warnings."""
+    """Stores the warnings."""
 
     def __init__(self) -> None:
         self.warnings: list[str] = []

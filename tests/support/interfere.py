@@ -4,8 +4,8 @@
 
 PLAN is JSON. `at` and `path` define when: at the `count`-th `mkdir`, `open`, `rename` or `remove` of a path that
 matches; `before` or `after` the `count`-th call of a method (`path` is `module:Class.method`); or before the `count`-th
-group of training steps (`step`); then `delay` seconds later. `do` defines the action: a
-signal to this process (`KILL`, `TERM`), `fill` the disk of `path` except `leave` bytes, or `eat` all memory.
+group of training steps (`step`); then `delay` seconds later. `do` defines the action: a signal to this process (`KILL`,
+`STOP`, `TERM`), `fill` the disk of `path` except `leave` bytes, or `eat` all memory.
 """
 
 from __future__ import annotations

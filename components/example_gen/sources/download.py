@@ -1,4 +1,4 @@
-"""Download and preparation of a tensorflow-datasets data set, bounded where the library would wait for minutes."""
+"""Download and preparation of a tensorflow-datasets data set, with a time limit where the library has none."""
 
 import contextlib
 import io
@@ -26,8 +26,8 @@ OTHER_DATA = "read files that you have with another `kind`, such as `kind: idx`,
 def download_and_prepare(builder: Any, name: str, context: Context) -> None:
     """Download and prepare the data set of a builder.
 
-    tensorflow-datasets connects, reads and retries without a limit of time, so it does that in a thread, which is
-    abandoned if the network is silent or termination is requested.
+    tensorflow-datasets connects, reads and retries without a time limit, so it runs in a thread, which is abandoned
+    if the network is silent or termination is requested.
 
     Raises:
         ResourceError: if the network or the server is unreachable.

@@ -9,7 +9,6 @@ import pytest
 from components import Context, Model, Stored, TransformedExamples
 from components.artifacts import InfraValidation
 from components.base.errors import ResourceError, TerminationError
-from components.base.progress import NoProgress
 from components.evaluator import serving_process
 from components.evaluator.infra_validation import validate_infra
 from components.inference.predictor import load_predictor
@@ -17,16 +16,9 @@ from components.inference.transform_graph import apply_numpy, invert_numpy, scal
 from components.io.splits import read_scaled
 from components.testing.contract import make_inputs
 from job.signals import Signals
+from tests.support.data import WarningRecorder
 
 Made = tuple[Stored[Model], Stored[TransformedExamples]]
-
-
-class Warnings(NoProgress):
-    def __init__(self) -> None:
-        self.messages: list[str] = []
-
-    def warning(self, text: str) -> None:
-        self.messages.append(text)
 
 
 @pytest.fixture(scope="module")
@@ -79,24 +71,24 @@ def test_a_broken_saved_model_is_reported_with_the_reason(made: Made, tmp_path: 
     model, transformed = made
     shutil.copytree(model.directory, tmp_path / "broken")
     (tmp_path / "broken" / "saved_model" / "saved_model.pb").write_bytes(b"not a model")
-    progress = Warnings()
+    progress = WarningRecorder()
     context = Context(output=tmp_path, progress=progress)
     found = validate((Stored(model.artifact, tmp_path / "broken"), transformed), context)
     assert found.largest_difference is None
     assert found.failure == "it ended with OSError", "no folder of this machine is in it"
-    assert len(progress.messages) == 1
-    assert "saved_model.pb" in progress.messages[0]
+    assert len(progress.warnings) == 1
+    assert "saved_model.pb" in progress.warnings[0]
     assert not context.observations
 
 
 def test_the_process_has_neither_keras_nor_this_package(
     made: Made, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    progress = Warnings()
+    progress = WarningRecorder()
     serve_with("import keras", tmp_path, monkeypatch)
     found = validate(made, Context(output=tmp_path, progress=progress))
     assert found.failure == "it ended with ModuleNotFoundError"
-    assert "keras" in progress.messages[0]
+    assert "keras" in progress.warnings[0]
     assert "components" not in Path(serving_process.__file__).read_text()
 
 

@@ -1,4 +1,4 @@
-"""The image-folder source: one folder per class, of PNG and JPEG files of any size and mode."""
+"""The image-folder source: one folder per class, of pictures of any format, size and mode."""
 
 import hashlib
 import os

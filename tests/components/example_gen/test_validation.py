@@ -14,10 +14,9 @@ from components import Context, ExampleGen, Examples
 from components.artifacts import Anomaly
 from components.artifacts.examples import Source
 from components.base.errors import DataError
-from components.base.progress import NoProgress
 from components.io.splits import MAX_GROUP_ROWS
 from components.testing.contract import make_inputs
-from tests.support.data import IDX_NAMES, squares, write_idx
+from tests.support.data import IDX_NAMES, WarningRecorder, squares, write_idx
 
 LISTED = ["constant_images", "duplicates_within_split", "duplicates_across_splits", "conflicting_labels"]
 
@@ -37,16 +36,6 @@ class PlantedData:
             write_idx(folder / IDX_NAMES[part][0], images)
             write_idx(folder / IDX_NAMES[part][1], labels)
         return folder
-
-
-class WarningRecorder(NoProgress):
-    """Stores the warnings."""
-
-    def __init__(self) -> None:
-        self.warnings: list[str] = []
-
-    def warning(self, text: str) -> None:
-        self.warnings.append(text)
 
 
 def generate(tmp_path: Path, data: PlantedData, *, recorder: WarningRecorder | None = None, **config: Any) -> Examples:
@@ -215,9 +204,8 @@ def planted_twice() -> PlantedData:
     return data
 
 
-@pytest.mark.parametrize("off", ["off", False])
-def test_level_off_skips_a_check(tmp_path: Path, off: object) -> None:
-    examples = generate(tmp_path, planted_twice(), checks=dict.fromkeys(LISTED, off))
+def test_level_off_skips_a_check(tmp_path: Path) -> None:
+    examples = generate(tmp_path, planted_twice(), checks=dict.fromkeys(LISTED, "off"))
     assert examples.anomalies == ()
     assert examples.anomalies_file is None
 

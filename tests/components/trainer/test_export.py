@@ -24,8 +24,8 @@ from components.trainer import Trainer
 from components.trainer.export import litert
 from components.trainer.export.export import CHECK_IMAGES, EXPORTERS, export_model, raw_check_images
 from components.trainer.export.serving_model import Outputs, RawImages, ServingModel
+from tests.support.processes import REPOSITORY
 
-REPOSITORY = Path(__file__).parents[3]
 FORMATS: tuple[ExportFormat, ...] = tuple(EXPORTERS)
 SHIFT = 1
 """Pixels; with a shift, an export contains more than the network."""

@@ -14,8 +14,8 @@ from components.trainer.export import keras_file
 from components.trainer.export.keras_config import make_portable
 from components.trainer.export.serving_model import RawImages, ServingModel
 from job.config.config import load_config
+from tests.support.processes import REPOSITORY
 
-REPOSITORY = Path(__file__).parents[3]
 PRESETS = ("digits", "mnist-best")
 """Between them: dropout, batch normalization, overlapping pooling, both paddings, and means over shifts."""
 RELEASES = ("3.3.3", "3.8.0", "3.14.1")

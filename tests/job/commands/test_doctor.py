@@ -30,7 +30,7 @@ def test_prints_versions_limits_devices_and_places(tmp_path: Path, mnist_job: Co
 
 
 def test_leaves_nothing_in_the_root(tmp_path: Path, mnist_job: Command) -> None:
-    for root in (tmp_path, tmp_path / "root"):
+    for root in (tmp_path, tmp_path / "root", tmp_path / "no" / "root"):
         assert mnist_job("doctor", "--root", root).exit_code == 0
         assert list(tmp_path.iterdir()) == []
 
@@ -59,7 +59,7 @@ def test_root_without_permission_is_exit_code_2(tmp_path: Path, mnist_job: Comma
 def test_root_that_cannot_be_created_is_exit_code_2(mnist_job: Command) -> None:
     outcome = mnist_job("doctor", "--root", "/proc/root")
     assert outcome.exit_code == 2
-    assert "error: root: cannot write to the root at /proc/root" in outcome.stderr
+    assert "error: root: cannot write to the root at /proc: " in outcome.stderr
 
 
 @pytest.mark.parametrize("lacking", ["pathlib.Path.symlink_to", "pathlib.Path.rename", "fcntl.flock"])

@@ -134,7 +134,7 @@ def test_folder_may_be_the_working_directory_or_a_link(
     assert [path.name for path in (tmp_path / "there").iterdir()] == ["model.keras"]
 
 
-@pytest.mark.parametrize("number", [signal.SIGTERM, signal.SIGINT])
+@pytest.mark.parametrize("number", [signal.SIGTERM, pytest.param(signal.SIGINT, marks=pytest.mark.thorough)])
 def test_interrupted_export_leaves_nothing(root: Path, tmp_path: Path, number: signal.Signals) -> None:
     command = [sys.executable, "-m", "job", "export", str(tmp_path / "exports"), "--root", str(root)]
     with subprocess.Popen(command, cwd=REPOSITORY, env=environment(), stderr=subprocess.PIPE, text=True) as process:

@@ -71,7 +71,7 @@ def test_byte_order_mark_crlf_and_anchors_are_read(content: bytes, tmp_path: Pat
     assert (config.seed, config.root) == (7, Path("no"))
 
 
-def test_alias_stands_for_its_value(tmp_path: Path) -> None:
+def test_alias_repeats_its_value(tmp_path: Path) -> None:
     text = "trainer: {checkpoint: &twice {every_steps: 2}, seed: &seed 5}\nexample_gen: {seed: *seed}\n"
     config = load(tmp_path, text)
     assert config.pipeline.example_gen.config.seed == 5
@@ -119,8 +119,8 @@ def test_alias_stands_for_its_value(tmp_path: Path) -> None:
         (": x", "job.yaml:1: this is not YAML: there is no key before the `:`", "add"),
         ("root: 'it's'", "job.yaml:1: this is not YAML: text follows a value that has ended", "quotes"),
         ("seed: *b", "job.yaml:1: there is no anchor for the alias *b", "quotes"),
-        ("trainer: &a [*a]", "job.yaml:1: the alias *a is in the value that it stands for", "remove"),
-        ("trainer: &a\n  x: {y: *a}", "job.yaml:2: the alias *a is in the value that it stands for", "remove"),
+        ("trainer: &a [*a]", "job.yaml:1: the alias *a is in the value that it repeats", "remove"),
+        ("trainer: &a\n  x: {y: *a}", "job.yaml:2: the alias *a is in the value that it repeats", "remove"),
         ("seed: 0x" + "f" * 6000, "job.yaml:1: the number 0xfff", "correct"),
         ("seed: " + "9" * 6000, "job.yaml:1: the number 999", "correct"),
         ("seed: 1e400", "job.yaml:1: the number 1e400 is too large", "correct"),
@@ -203,5 +203,5 @@ def test_impossible_path_to_extend_is_reported(base: str, tmp_path: Path) -> Non
 def test_long_chain_of_files_is_reported(tmp_path: Path) -> None:
     for number in range(2000):
         (tmp_path / f"{number}.yaml").write_text(f"extends: {number + 1}.yaml\n")
-    with pytest.raises(ConfigError, match=f"0.yaml extends {MAX_EXTENDED_FILES} files"):
+    with pytest.raises(ConfigError, match=f"0.yaml extends a chain of {MAX_EXTENDED_FILES} files"):
         load_config(tmp_path / "0.yaml")

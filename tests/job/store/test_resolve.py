@@ -2,25 +2,38 @@
 
 import json
 import shutil
+from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any
 
 import pytest
 
-from tests.conftest import FAKES, Command, CommandResult, WriteConfig
+from tests.conftest import FAKES, Command, CommandResult, FinishedRun, WriteConfig, run_job_in_process
 from tests.support.data import write_idx_folder
+from tests.support.roots import copy_root
 
 ONE_SIDED = "trainer.use=tests.support.components:OneSidedTrainer"
 LATEST = "evaluator.baseline=latest-blessed"
 
 
+CONFIG = {**FAKES, "evaluator": {"thresholds": {"accuracy": {"minimum": 0.5}}}}
+
+
+@dataclass(frozen=True)
 class Job:
     """Runs a job of fakes, judged by the real Evaluator, in one root."""
 
-    def __init__(self, command: Command, config: Path, root: Path) -> None:
-        self.command, self.config, self.root = command, config, root
+    command: Command
+    config: Path
+    root: Path
+    finished: FinishedRun
+    """The run without overrides, which the first such run copies."""
 
     def __call__(self, *overrides: str, options: tuple[str, ...] = ("--json",)) -> CommandResult:
+        if not overrides and options == ("--json",) and not self.root.exists():
+            copy_root(self.finished.root, self.root)
+            result = self.finished.result
+            return replace(result, stdout=result.stdout.replace(str(self.finished.root), str(self.root)))
         sets = [word for override in overrides for word in ("--set", override)]
         return self.command("run", "--config", self.config, "--root", self.root, *sets, *options)
 
@@ -30,10 +43,17 @@ class Job:
         return evaluation
 
 
+@pytest.fixture(scope="module")
+def finished(tmp_path_factory: pytest.TempPathFactory) -> FinishedRun:
+    folder = tmp_path_factory.mktemp("finished")
+    (folder / "config.yaml").write_text(json.dumps(CONFIG))
+    arguments = ("--config", folder / "config.yaml", "--root", folder / "root", "--json")
+    return FinishedRun(run_job_in_process("run", *arguments), folder / "root")
+
+
 @pytest.fixture
-def job(mnist_job: Command, write_config: WriteConfig, tmp_path: Path) -> Job:
-    config = write_config({**FAKES, "evaluator": {"thresholds": {"accuracy": {"minimum": 0.5}}}})
-    return Job(mnist_job, config, tmp_path / "root")
+def job(mnist_job: Command, write_config: WriteConfig, tmp_path: Path, finished: FinishedRun) -> Job:
+    return Job(mnist_job, write_config(CONFIG), tmp_path / "root", finished)
 
 
 def step(record: dict[str, Any], slot: str) -> dict[str, Any]:

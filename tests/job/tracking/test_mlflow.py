@@ -102,7 +102,7 @@ def stored_files(reading: Any, run: Any, path: str = "") -> set[str]:
     return found
 
 
-@pytest.mark.parametrize("kind", ["database", "files"])
+@pytest.mark.parametrize("kind", ["database", pytest.param("files", marks=pytest.mark.thorough)])
 def test_mlflow_returns_the_recorded_run(
     mnist_job: Command, write_config: WriteConfig, tmp_path: Path, kind: str
 ) -> None:
@@ -300,7 +300,13 @@ def a_folder(root: Path) -> str:
     return f"sqlite:///{root}/mlflow.db"
 
 
-@pytest.mark.parametrize("fault", [no_folder, a_folder, corrupt, unwritable_artifacts])
+@pytest.mark.parametrize(
+    "fault",
+    [
+        corrupt,
+        *(pytest.param(fault, marks=pytest.mark.thorough) for fault in (no_folder, a_folder, unwritable_artifacts)),
+    ],
+)
 def test_broken_store_does_not_affect_the_run(
     mnist_job: Command, write_config: WriteConfig, tmp_path: Path, fault: Callable[[Path], str]
 ) -> None:
@@ -310,7 +316,9 @@ def test_broken_store_does_not_affect_the_run(
     assert time.monotonic() - began < 15, "with MLflow's own settings it takes 104 s"
 
 
-@pytest.mark.parametrize("name", ["ro?ot", "ro#ot", "ro%20t"])
+@pytest.mark.parametrize(
+    "name", ["ro?ot", *(pytest.param(name, marks=pytest.mark.thorough) for name in ("ro#ot", "ro%20t"))]
+)
 def test_root_that_a_database_uri_cannot_express(
     mnist_job: Command, write_config: WriteConfig, tmp_path: Path, name: str
 ) -> None:
@@ -470,7 +478,8 @@ def test_broken_server_does_not_affect_the_run(
     )
 
 
-@pytest.mark.parametrize("respond", [never_responds, pytest.param(trickles, marks=pytest.mark.thorough)])
+@pytest.mark.thorough
+@pytest.mark.parametrize("respond", [never_responds, trickles])
 def test_terminated_job_does_not_wait_for_a_server(
     write_config: WriteConfig, tmp_path: Path, respond: Callable[[socket.socket], None]
 ) -> None:

@@ -350,7 +350,9 @@ finally:
 """
 
 
-@pytest.mark.parametrize("tools", [(), ("tensorboard",), ("mlflow",)], ids=str)
+@pytest.mark.parametrize(
+    "tools", [(), ("tensorboard",), pytest.param(("mlflow",), marks=pytest.mark.thorough)], ids=str
+)
 def test_tools_are_imported_only_if_on_and_stay_offline(
     tools: tuple[str, ...], write_config: WriteConfig, tmp_path: Path
 ) -> None:
