@@ -6,6 +6,9 @@ SHELL := /bin/sh
 .PHONY: help run extras test thorough lint words imports types format check lock bench clean \
 	docker-build docker-run docker-test docker-push k8s-render k8s-submit k8s-logs
 
+# The value of a variable: make expands a default of this file, but not the `$` in a value that a user sets.
+value_of = $(if $(filter file,$(origin $1)),$($1),$(value $1))
+
 CONFIG ?= configs/digits.yaml
 ROOT ?=
 ARGS ?=
@@ -14,12 +17,12 @@ PARALLEL ?= --numprocesses auto --dist loadfile --no-loadscope-reorder
 
 # The image: ACCELERATOR selects the requirements, BASE_IMAGE the base.
 ACCELERATOR ?= gpu
-IMAGE ?= mnist-job:$(ACCELERATOR)
-BASE_IMAGE ?= $(if $(filter cpu,$(ACCELERATOR)),ubuntu:24.04,nvidia/cuda:12.9.2-base-ubuntu24.04)
-RUNS ?= $(or $(ROOT),output)
+IMAGE ?= mnist-job:$(call value_of,ACCELERATOR)
+BASE_IMAGE ?= $(if $(filter cpu,$(call value_of,ACCELERATOR)),ubuntu:24.04,nvidia/cuda:12.9.2-base-ubuntu24.04)
+RUNS ?= $(or $(call value_of,ROOT),output)
 # Kubernetes: an overlay names an image; IMAGE replaces it only if it is set on the command line.
-OVERLAY ?= $(ACCELERATOR)
-NAMED_IMAGE = $(if $(filter file,$(origin IMAGE)),,$(IMAGE))
+OVERLAY ?= $(call value_of,ACCELERATOR)
+NAMED_IMAGE = $(if $(filter file,$(origin IMAGE)),,$(value IMAGE))
 IN_NAMESPACE = $${NAMESPACE:+--namespace "$$NAMESPACE"}
 CHECK_NAMESPACE = [ -z "$$NAMESPACE" ] || docker/check-name.sh namespace "$$NAMESPACE"
 # For the labels of the image.
@@ -38,8 +41,8 @@ help: ## List the targets
 	@echo "make TARGET [VARIABLE=value ...]"
 	@awk -F ':.*## ' '/^[a-z0-9-]+:.*## / { printf "  %-12s %s\n", $$1, $$2 }' $(MAKEFILE_LIST)
 
-run: export CONFIG := $(CONFIG)
-run: export ROOT := $(ROOT)
+run: override export CONFIG := $(call value_of,CONFIG)
+run: override export ROOT := $(call value_of,ROOT)
 run: export JOB_REVISION = $(REVISION)
 run: $(VENV)/.cpu ## Run the whole job: CONFIG=configs/digits.yaml ROOT=output ARGS="--set trainer.epochs=3"
 	@$(BIN)/python -m job run --config "$$CONFIG" $${ROOT:+--root "$$ROOT"} $(ARGS)
@@ -78,10 +81,10 @@ format: $(VENV)/.dev ## Format the code and fix what ruff can fix
 
 check: lint types test ## Run lint, types and test: everything that must pass before a commit
 
-docker-build docker-push docker-run: export IMAGE := $(IMAGE)
-docker-build: export BASE_IMAGE := $(BASE_IMAGE)
-docker-build: export ACCELERATOR := $(ACCELERATOR)
-docker-build: export EXTRAS := $(EXTRAS)
+docker-build docker-push docker-run: override export IMAGE := $(call value_of,IMAGE)
+docker-build: override export BASE_IMAGE := $(call value_of,BASE_IMAGE)
+docker-build: override export ACCELERATOR := $(call value_of,ACCELERATOR)
+docker-build: override export EXTRAS := $(call value_of,EXTRAS)
 docker-build docker-push: export IMAGE_VERSION = $(VERSION)
 docker-build: export IMAGE_REVISION = $(REVISION)
 docker-build: ## Build the image: ACCELERATOR=gpu|cpu EXTRAS=1 BASE_IMAGE=ubuntu:24.04 IMAGE=mnist-job:gpu
@@ -90,11 +93,11 @@ docker-build: ## Build the image: ACCELERATOR=gpu|cpu EXTRAS=1 BASE_IMAGE=ubuntu
 		--build-arg "BASE_IMAGE=$$BASE_IMAGE" --build-arg "ACCELERATOR=$$ACCELERATOR" --build-arg "EXTRAS=$${EXTRAS:-0}" \
 		--build-arg "VERSION=$$IMAGE_VERSION" --build-arg "REVISION=$$IMAGE_REVISION" $(ARGS) .
 
-docker-run: export CONFIG := $(CONFIG)
-docker-run: export RUNS := $(RUNS)
-docker-run: export DATA := $(DATA)
-docker-run: export GPU := $(GPU)
-docker-run: export NETWORK := $(NETWORK)
+docker-run: override export CONFIG := $(call value_of,CONFIG)
+docker-run: override export RUNS := $(call value_of,RUNS)
+docker-run: override export DATA := $(call value_of,DATA)
+docker-run: override export GPU := $(call value_of,GPU)
+docker-run: override export NETWORK := $(call value_of,NETWORK)
 docker-run: ## Run the job in its container: CONFIG=configs/mnist.yaml RUNS=output DATA=folder GPU=0 ARGS="--set ..."
 	@docker/run.sh $(ARGS)
 
@@ -108,9 +111,9 @@ docker-push: ## Build the image and push it: IMAGE=registry.example.com/mnist-jo
 	@$(MAKE) --no-print-directory docker-build
 	@docker push "$$IMAGE"
 
-k8s-render k8s-submit: export OVERLAY := $(OVERLAY)
-k8s-render k8s-submit: export NAMED_IMAGE := $(NAMED_IMAGE)
-k8s-submit k8s-logs: export NAMESPACE := $(NAMESPACE)
+k8s-render k8s-submit: override export OVERLAY := $(call value_of,OVERLAY)
+k8s-render k8s-submit: override export NAMED_IMAGE := $(call value_of,NAMED_IMAGE)
+k8s-submit k8s-logs: override export NAMESPACE := $(call value_of,NAMESPACE)
 k8s-render: ## Print the Kubernetes manifests: OVERLAY=gpu|cpu|kueue IMAGE=registry.example.com/mnist-job:0.1.0
 	@configs/kubernetes/render.sh "$$OVERLAY" "$$NAMED_IMAGE"
 
@@ -122,9 +125,9 @@ k8s-logs: ## Follow the log of the newest pod: NAMESPACE=training
 	@$(CHECK_NAMESPACE)
 	@configs/kubernetes/logs.sh $(IN_NAMESPACE)
 
-bench: export BENCH := $(BENCH)
-bench: export MNIST := $(MNIST)
-bench: export TORCH := $(TORCH)
+bench: override export BENCH := $(call value_of,BENCH)
+bench: override export MNIST := $(call value_of,MNIST)
+bench: override export TORCH := $(call value_of,TORCH)
 bench: $(VENV)/.dev ## Measure speed, memory and accuracy: BENCH=quick MNIST=folder TORCH=python ARGS="comparison"
 	@$(BIN)/python -m tests.benchmarks --extent "$${BENCH:-full}" \
 		$${MNIST:+--mnist "$$MNIST"} $${TORCH:+--torch "$$TORCH"} $(ARGS)

@@ -105,8 +105,12 @@ def first_validation_error(error: ValidationError) -> str:
 
 
 def first_line(error: BaseException) -> str:
-    """Return the first line of an error's message, or its type if the message is empty."""
-    return next(iter(str(error).strip().splitlines()), type(error).__name__)
+    """Return the first line of an error's message, or its type if it has none."""
+    try:
+        text = str(error)
+    except Exception:  # of an error class of a user's module
+        text = ""
+    return next(iter(text.strip().splitlines()), type(error).__name__)
 
 
 def one_line(error: BaseException) -> str:

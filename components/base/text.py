@@ -38,7 +38,7 @@ PARAMETER = re.compile(r"(?<=[?&;#])([^=&;?#\s'\"]+)=([^&;#\s'\"]+)")
 WORD = re.compile(r"[A-Z]+(?![a-z])|[A-Z]?[a-z]+")
 SECRET_WORD = re.compile(
     r"\w*(password|passwd|passphrase|pwd|token|secret|credentials?|signature|(api|access|account|private|shared)key)"
-    r"|auth|authorization|code|jwt|key|pass|sig",
+    r"|auth|authorization|code|jwt|key|pass|sas|sig",
     re.IGNORECASE,
 )
 """A parameter is secret if a word of its name is: `X-Amz-Signature` and `apiKey`, but not `keyspace`."""

@@ -87,8 +87,15 @@ class YamlConfig:
             key_path: origin
             for key_path, origin in self.origins.items()
             if not any(key_path[: len(replaced)] == replaced for replaced in exact if len(replaced) < len(key_path))
+            and not (key_path in parents and not self._has_section(key_path))
         }
         return type(self)(merge(self.values, values), parents | kept | exact)
+
+    def _has_section(self, key_path: KeyPath) -> bool:
+        value: Any = self.values
+        for key in key_path:
+            value = value[key]
+        return isinstance(value, dict)
 
     def where(self, key_path: KeyPath) -> str:
         """Return the file and line, or the override, that set a value or its nearest parent."""

@@ -23,7 +23,8 @@ from typing import Any
 
 from pydantic import ValidationError
 
-from components.base.errors import ConfigError, DataError, IntegrityError, StorageError, first_validation_error
+from components.base.errors import ConfigError, DataError, IntegrityError, StorageError
+from components.base.text import printable
 from components.io.atomic import replace_link, write_atomically
 from components.io.files import catch_read_errors, open_regular
 from components.runtime.locks import acquire, is_held, try_acquire
@@ -159,7 +160,7 @@ class Runs:
             remedy = "run the job first, or name its root with --root"
             return ConfigError(f"{self.root} has no runs", expected="a root with runs", remedy=remedy)
         return ConfigError(
-            f"{self.root} has no run `{run_id}`",
+            f"{self.root} has no run `{printable(run_id)}`",
             expected=f"one of its {len(ids)} runs, the newest being {ids[-1]}",
             remedy="name another run, or another root with --root",
         )
@@ -224,7 +225,13 @@ def read_record(folder: Path) -> RunRecord:
         with open_regular(path, expected) as file, catch_read_errors(path, expected):
             return RunRecord.model_validate_json(file.read())
     except ValidationError as error:
-        problem = f"{path} cannot be read: {first_validation_error(error)}"
+        first = error.errors(include_url=False)[0]
+        where = ".".join(map(str, first["loc"]))
+        problem = f"{path} is not the record of a run: its field {where} is missing or invalid"
+        if not where:
+            problem = f"{path} is not the record of a run: it is not JSON"
+        elif where == "schema_version" and isinstance(first["input"], int):
+            problem = f"{path} has the schema version {first['input']}"
     except DataError as error:
         problem = error.headline
     raise IntegrityError(problem, expected=expected, remedy="name another run")

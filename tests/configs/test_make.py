@@ -19,7 +19,19 @@ RECORDER = """#!/bin/sh
 printf '%s\\0' "$(basename "$0")" "$@" >> "{calls}"
 printf '\\n' >> "{calls}"
 """
-HOSTILE = ["a b/c", "it's", 'x" --set "seed=1', "x; touch pwned", "`touch pwned`", "$$(touch pwned)", "x & #", "*", "~"]
+HOSTILE = [
+    "a b/c",
+    "it's",
+    'x" --set "seed=1',
+    "x; touch pwned",
+    "`touch pwned`",
+    "$(touch pwned)",
+    "$(shell touch pwned)",
+    "a$b",
+    "x & #",
+    "*",
+    "~",
+]
 
 
 @dataclass(frozen=True)
@@ -57,12 +69,11 @@ def checkout(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Checkout:
 
 @pytest.mark.parametrize("value", HOSTILE)
 def test_values_reach_the_job_as_they_are(checkout: Checkout, value: str) -> None:
-    written = value.replace("$$", "$")  # make reads $$ as one
     _, _, calls = checkout.make("run", f"CONFIG={value}", f"ROOT={value}", "ARGS=--set 'a={b: c}'")
-    run = ["python", "-m", "job", "run", "--config", written, "--root", written, "--set", "a={b: c}"]
+    run = ["python", "-m", "job", "run", "--config", value, "--root", value, "--set", "a={b: c}"]
     assert calls == [run]
     _, _, calls = checkout.make("bench", f"BENCH={value}", f"MNIST={value}", f"TORCH={value}")
-    values = ["--extent", written, "--mnist", written, "--torch", written]
+    values = ["--extent", value, "--mnist", value, "--torch", value]
     assert calls == [["python", "-m", "tests.benchmarks", *values]]
 
 

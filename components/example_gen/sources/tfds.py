@@ -17,7 +17,7 @@ from components.base.errors import ConfigError, DataError, first_line
 from components.base.paths import UserPath, require_path
 from components.example_gen.sources.base import Dataset, SourceConfig
 from components.example_gen.sources.download import MAX_SILENT_SECONDS, download_and_prepare
-from components.io.files import data_sha256
+from components.io.files import data_sha256, open_regular
 
 if TYPE_CHECKING:
     from components.artifacts.examples import Source
@@ -182,6 +182,9 @@ class TfdsSource(SourceConfig):
         import tensorflow as tf
 
         features = builder.info.features
+        files = [str(path) for path in builder.info.splits[split].filepaths]
+        for file in files:
+            self._check_regular(Path(file))
 
         def to_gray(encoded: Any) -> Any:
             image = features["image"].decode_example(encoded)
@@ -198,11 +201,17 @@ class TfdsSource(SourceConfig):
             return images, examples["label"]
 
         try:
-            files = [str(path) for path in builder.info.splits[split].filepaths]
             yield from tf.data.TFRecordDataset(files).batch(1024).map(decode).as_numpy_iterator()
         except Exception as error:  # a missing file, a damaged record or a damaged image raises various errors
             self._check_files(builder.info.splits[split])
             raise self._damaged(self._folder(), _reason(error)) from error
+
+    def _check_regular(self, path: Path) -> None:
+        """Raise DataError for a FIFO or a device, which TensorFlow would read forever and without interruption."""
+        try:
+            open_regular(path, "a TFRecord file").close()
+        except DataError as error:
+            raise self._damaged(path, error.headline.removeprefix(f"{path} ")) from error
 
     def _check_files(self, split: Any) -> None:
         """Raise DataError for the first file of a split that is damaged or incomplete, by reading each one alone."""

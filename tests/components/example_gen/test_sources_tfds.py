@@ -125,7 +125,8 @@ def test_downloads_prepares_and_reads(server: Server, tmp_path: Path) -> None:
     assert small.train.images.shape == (TRAIN, 14, 14)
     assert modification_times(tmp_path / "prepared") == before, "a prepared folder may be read-only"
 
-    check_damaged_files(tmp_path / "prepared")
+    check_damaged_files(tmp_path / "prepared", ["byte 50", "a record is missing"])
+    check_special_file(tmp_path / "prepared")
     (described,) = (tmp_path / "prepared").glob("**/dataset_info.json")
     described.write_text(described.read_text().replace('"fileFormat": "tfrecord"', '"fileFormat": "riegeli"'))
     with pytest.raises(ConfigError, match="is stored as riegeli") as caught:
@@ -138,15 +139,35 @@ def modification_times(folder: Path) -> dict[Path, int]:
     return {path: path.stat().st_mtime_ns for path in folder.rglob("*")}
 
 
-def check_damaged_files(prepared: Path) -> None:
-    """Damage each part of a TFRecord file in turn, and check that the error names the file."""
+@pytest.mark.thorough
+def test_damage_of_each_part_of_a_file_is_found(server: Server, tmp_path: Path) -> None:
+    write_idx_folder(server.folder, train=TRAIN, test=TEST, gz=True)
+    load(TfdsSource(name="mnist", data_dir=tmp_path / "prepared"))
+    check_damaged_files(tmp_path / "prepared", [f"byte {at}" for at in (0, 9)] + ["last byte", "cut off", "empty"])
+
+
+def check_special_file(prepared: Path) -> None:
+    """Replace a TFRecord file by a FIFO, which TensorFlow would read forever."""
+    (path,) = prepared.glob("mnist/*/*test.tfrecord*")
+    content = path.read_bytes()
+    path.unlink()
+    os.mkfifo(path)
+    with pytest.raises(DataError, match="is a FIFO"):
+        load(TfdsSource(name="mnist", data_dir=prepared, download=False))
+    path.unlink()
+    path.write_bytes(content)
+
+
+def check_damaged_files(prepared: Path, kinds: list[str]) -> None:
+    """Damage a TFRecord file in several ways, and check that the error names the file."""
     (path,) = prepared.glob("mnist/*/*test.tfrecord*")
     intact = path.read_bytes()
     length = 12 + int.from_bytes(intact[:8], "little") + 4  # length, its checksum, the record, its checksum
-    damaged = {f"byte {at}": intact[:at] + bytes([intact[at] ^ 4]) + intact[at + 1 :] for at in (0, 9, 50, length - 1)}
+    places = {"byte 0": 0, "byte 9": 9, "byte 50": 50, "last byte": length - 1}
+    damaged = {name: intact[:at] + bytes([intact[at] ^ 4]) + intact[at + 1 :] for name, at in places.items()}
     damaged |= {"cut off": intact[:-10], "a record is missing": intact[length:], "empty": b""}
-    for damage, content in damaged.items():
-        path.write_bytes(content)
+    for damage in kinds:
+        path.write_bytes(damaged[damage])
         with pytest.raises(DataError, match=f"the prepared `mnist` cannot be read: {path}: [a-z]") as caught:
             load(TfdsSource(name="mnist", data_dir=prepared, download=False))
         assert caught.value.exit_code == 3, damage

@@ -364,4 +364,4 @@ def test_damaged_record_stops_gc(mnist_job: Command, root: Path) -> None:
     (root / "runs" / runs(root)[0] / "run.json").write_text("{")
     outcome = mnist_job("gc", "--root", root, "--delete")
     assert outcome.exit_code == 3
-    assert "run.json cannot be read" in outcome.stderr
+    assert "run.json is not the record of a run: it is not JSON" in outcome.stderr

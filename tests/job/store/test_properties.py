@@ -259,7 +259,7 @@ def test_any_bytes_are_a_record_or_an_integrity_error(content: bytes, tmp_path: 
     runs = Runs(tmp_path)
     runs.path("x").mkdir(parents=True, exist_ok=True)
     (runs.path("x") / "run.json").write_bytes(content)
-    with pytest.raises(IntegrityError, match=r"run\.json cannot be read"):
+    with pytest.raises(IntegrityError, match=r"run\.json (is not the record of a run|has the schema version)"):
         runs.read("x")
 
 
