@@ -109,7 +109,7 @@ def test_classes_in_another_order_are_an_anomaly(tmp_path: Path, baseline: Store
 
 def test_drift_can_be_off_or_an_error(tmp_path: Path, baseline: Stored[Examples]) -> None:
     images, labels = squares(1000)
-    off = generate(tmp_path / "off", images + np.uint8(30), labels, baseline, checks={"drift": {"level": False}})
+    off = generate(tmp_path / "off", images + np.uint8(30), labels, baseline, checks={"drift": {"level": "off"}})
     assert (off.artifact.drift, off.artifact.anomalies) == (None, ())
     with pytest.raises(DataError, match="ink drift from the baseline") as caught:
         generate(tmp_path / "error", images + np.uint8(30), labels, baseline, checks={"drift": {"level": "error"}})
