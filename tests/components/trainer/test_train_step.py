@@ -56,6 +56,7 @@ def test_training_in_blocks_learns_as_well_as_in_memory(tmp_path: Path) -> None:
     assert in_blocks.history != whole.history
 
 
+@pytest.mark.thorough
 def test_training_in_blocks_resumes_with_identical_weights(tmp_path: Path) -> None:
     settings = config(epochs=2).model_copy(update={"memory_budget": PEAK_COPIES * 4 * 16 * 16 * 80})
     whole, weights = trained(tmp_path, settings)
