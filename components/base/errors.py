@@ -98,10 +98,21 @@ class TerminationError(JobError):
 
 
 def first_validation_error(error: ValidationError) -> str:
-    """Return the first error that pydantic reports for a value, with its location."""
+    """Return the first mistake that pydantic found in a file of JSON, such as `steps.0.seconds is missing`."""
     first = error.errors(include_url=False, include_input=False)[0]
-    location = ".".join(str(part) for part in first["loc"])
-    return f"{location}: {first['msg']}" if location else str(first["msg"])
+    location = ".".join(map(str, first["loc"]))
+    match first["type"]:
+        case "json_invalid":
+            return "it is not JSON"
+        case "value_error":  # the text of our own validator
+            problem = str(first["msg"]).removeprefix("Value error, ")
+            return f"{location}: {problem}" if location else problem
+        case "missing":
+            return f"{location} is missing"
+        case "extra_forbidden":
+            return f"{location} is not a known field"
+        case _:
+            return f"{location or 'its content'} is invalid"
 
 
 def first_line(error: BaseException) -> str:

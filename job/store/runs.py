@@ -23,7 +23,7 @@ from typing import Any
 
 from pydantic import ValidationError
 
-from components.base.errors import ConfigError, DataError, IntegrityError, StorageError
+from components.base.errors import ConfigError, DataError, IntegrityError, StorageError, first_validation_error
 from components.base.text import printable
 from components.io.atomic import replace_link, write_atomically
 from components.io.files import catch_read_errors, open_regular
@@ -226,12 +226,10 @@ def read_record(folder: Path) -> RunRecord:
             return RunRecord.model_validate_json(file.read())
     except ValidationError as error:
         first = error.errors(include_url=False)[0]
-        where = ".".join(map(str, first["loc"]))
-        problem = f"{path} is not the record of a run: its field {where} is missing or invalid"
-        if not where:
-            problem = f"{path} is not the record of a run: it is not JSON"
-        elif where == "schema_version" and isinstance(first["input"], int):
+        if first["loc"] == ("schema_version",) and isinstance(first["input"], int):
             problem = f"{path} has the schema version {first['input']}"
+        else:
+            problem = f"{path} is not the record of a run: {first_validation_error(error)}"
     except DataError as error:
         problem = error.headline
     raise IntegrityError(problem, expected=expected, remedy="name another run")

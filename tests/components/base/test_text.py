@@ -53,7 +53,7 @@ def test_ordinary_text_stays_as_it_is(text: str) -> None:
             for name in (
                 *("password", "PASSWD", "pwd", "token", "access_token", "accessToken", "secret", "client-secret"),
                 *("key", "api_key", "apikey", "apiKey", "%61pi_key", "api%5Fkey", "X-Amz-Signature", "sig", "code"),
-                *("X-Amz-Credential", "authorization", "auth", "AccountKey"),
+                *("X-Amz-Credential", "sas", "authorization", "auth", "AccountKey"),
             )
         ),
         "https://host/path#access_token={}",

@@ -267,6 +267,11 @@ def test_mistake_in_an_override_is_reported(write_config: WriteConfig, override:
     assert message in caught.value.headline
 
 
+def test_section_in_place_of_a_value_is_from_the_override(write_config: WriteConfig) -> None:
+    with pytest.raises(ConfigError, match="--set trainer.epochs.x=3: trainer.epochs is {x: 3}"):
+        load_config(write_config({"trainer": {"epochs": 3}}), ["trainer.epochs.x=3"])
+
+
 def test_unreadable_configuration_is_reported(tmp_path: Path) -> None:
     with pytest.raises(ConfigError, match="cannot be read: No such file"):
         load_config(tmp_path / "none.yaml")

@@ -25,14 +25,17 @@ def relink(data: Path) -> None:
     (data.parent / "new").replace(data)
 
 
-def overwrite(data: Path) -> None:
+def write_last_byte(path: Path, byte: bytes) -> None:
     """Change a byte in place, and set the time of the change back."""
-    path = next(path for path in sorted(data.rglob("*images*")) if path.is_file())
     before = path.stat()
     with path.open("r+b") as file:
         file.seek(-1, os.SEEK_END)
-        file.write(b"\x07")
+        file.write(byte)
     os.utime(path, ns=(before.st_atime_ns, before.st_mtime_ns))
+
+
+def overwrite(data: Path) -> None:
+    write_last_byte(next(path for path in sorted(data.rglob("*images*")) if path.is_file()), b"\x07")
 
 
 def add_file(data: Path) -> None:
@@ -116,12 +119,7 @@ def test_source_that_changes_while_it_is_read_is_refused(
 
 
 def overwrite_in_place(inputs: Path) -> None:
-    path = inputs / "train.npy"
-    before = path.stat()
-    with path.open("r+b") as file:
-        file.seek(-1, os.SEEK_END)
-        file.write(b"\x40")
-    os.utime(path, ns=(before.st_atime_ns, before.st_mtime_ns))
+    write_last_byte(inputs / "train.npy", b"\x40")
 
 
 def replace_file(inputs: Path) -> None:
