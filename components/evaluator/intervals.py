@@ -12,6 +12,8 @@ from components.artifacts import Interval
 RESAMPLES = 1000
 """Enough for the bounds of a 95 % interval (B. Efron and R. Tibshirani, 1993, chapter 14)."""
 CONFIDENCE = 0.95
+MIN_RESAMPLES, MAX_RESAMPLED_IMAGES = 100, 2**25
+"""Limits of the time for functions of the user: fewer resamples of many images."""
 
 
 def wilson_interval(successes: int, trials: int, confidence: float = CONFIDENCE) -> Interval:
@@ -50,9 +52,47 @@ def bootstrap_intervals(
     step = max(1, 2**22 // groups.size)  # drawn numbers in memory at a time: 32 MB
     sizes = [(min(step, RESAMPLES - start), len(groups)) for start in range(0, RESAMPLES, step)]
     values = np.concatenate([statistic(random.multinomial(counts[:, 0], fractions, size=size)) for size in sizes])
-    tail = (1 - CONFIDENCE) / 2 * 100
-    bounds = np.percentile(values, [tail, 100 - tail], axis=0) + statistic(groups[np.newaxis]) - values.mean(axis=0)
+    bounds = _percentiles(values, statistic(groups[np.newaxis]))
     return [
         Interval(low=low, high=high, confidence=CONFIDENCE, method="bootstrap", resamples=RESAMPLES)
         for low, high in np.clip(bounds, 0.0, 1.0).T.tolist()
     ]
+
+
+def resampled_interval(
+    labels: NDArray[np.int64],
+    statistic: Callable[[NDArray[np.int64]], float],
+    *,
+    resamples: int,
+    check: Callable[[], None],
+) -> Interval | None:
+    """Return the interval of any statistic over resampled images, or None if a value is not finite.
+
+    As in `bootstrap_intervals`, each class keeps its number of images, and the percentiles are corrected. They stay
+    within the range of the values.
+
+    Args:
+        labels: int64 [count].
+        statistic: from rows of the images, int64 [count], to a value.
+        resamples: fewer for more than 30,000 images.
+        check: called before each resample; ends the measurement if it raises an exception.
+    """
+    count = min(resamples, max(MIN_RESAMPLES, MAX_RESAMPLED_IMAGES // len(labels)))
+    order, sizes = np.argsort(labels, kind="stable"), np.unique(labels, return_counts=True)[1]
+    first, size = np.repeat(np.cumsum(sizes) - sizes, sizes), np.repeat(sizes, sizes)
+    random, values = np.random.default_rng(0), np.empty((count, 1))
+    for number in range(count):
+        check()
+        values[number] = statistic(order[first + (random.random(len(labels)) * size).astype(np.int64)])
+    actual = statistic(np.arange(len(labels)))
+    bounds = np.clip(_percentiles(values, actual), min(values.min(), actual), max(values.max(), actual))
+    if not np.isfinite(bounds).all():
+        return None
+    low, high = bounds[:, 0].tolist()
+    return Interval(low=low, high=high, confidence=CONFIDENCE, method="bootstrap", resamples=count)
+
+
+def _percentiles(values: NDArray[np.float64], actual: NDArray[np.float64] | float) -> NDArray[np.float64]:
+    """Return both bounds of values [resamples, statistics], without the bias of their mean."""
+    tail = (1 - CONFIDENCE) / 2 * 100
+    return np.asarray(np.percentile(values, [tail, 100 - tail], axis=0) + actual - values.mean(axis=0))
