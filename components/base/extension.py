@@ -85,6 +85,10 @@ class Extension(ComponentConfig):
         """Return the signature that the function must have."""
         return f"({', '.join((*cls.arguments, '**options'))}) -> {cls.returns}"
 
+    @classmethod
+    def check_target(cls, target: Any, name: str) -> None:
+        """Raise ConfigError if the function or class does not fit, before its parameters are checked."""
+
     @model_validator(mode="wrap")
     @classmethod
     def _load(cls, value: Any, handler: ModelWrapValidatorHandler[Self]) -> Self:
@@ -93,15 +97,17 @@ class Extension(ComponentConfig):
         if not (isinstance(value, Mapping) and (isinstance(value.get(USE), str) or callable(value.get(USE)))):
             return handler(value)
         written = dict(value)
-        use = written.pop(USE)
+        fields = {key: written.pop(key) for key in cls.model_fields if key in written}
+        use = fields[USE]
         try:
             target = load_object(use) if isinstance(use, str) else use
             name = import_string(target)
+            cls.check_target(target, name)
             options = _validate_options(name, written, _option_parameters(cls, target, name), target)
         except ConfigError as error:
             raise use_error(error) from error
         config = options.get(CONFIG)
-        extension = handler({USE: name, **(dict(config) if isinstance(config, BaseModel) else options)})
+        extension = handler({**(dict(config) if isinstance(config, BaseModel) else options), **fields, USE: name})
         extension._target, extension._options = target, options
         return extension
 
