@@ -115,7 +115,7 @@ class Extension(ComponentConfig):
         fields = {key: written.pop(key) for key in cls.model_fields if key in written}
         try:
             target = load_object(use) if isinstance(use, str) else use
-            name = import_string(target)
+            name = use if isinstance(use, str) else import_string(target)
             options = _validate_options(name, written, _option_parameters(cls, target, name), target)
         except ConfigError as error:
             raise use_error(error) from error
@@ -172,7 +172,7 @@ def import_string(target: Any) -> str:
     try:
         return f"{target.__module__}:{target.__qualname__}"
     except AttributeError:  # such as functools.partial
-        problem, remedy = f"{target!r} has no name", "define a function with `def`"
+        problem, remedy = f"{target!r} is not a function", "define a function with `def`"
         raise ConfigError(problem, expected="a function or class", remedy=remedy) from None
 
 
@@ -181,9 +181,7 @@ def load_object(name: str) -> Any:
     module_name, colon, attribute = name.partition(":")
     expected = "an import string such as my_package.my_module:my_name"
     if not (colon and module_name and attribute):
-        raise ConfigError(
-            f"`{name}` names nothing to import", expected=expected, remedy="name a module and a name in it"
-        )
+        raise ConfigError(f"`{name}` is not an import string", expected=expected, remedy="write `module:name`")
     here = str(Path.cwd())
     if here not in sys.path:
         sys.path.insert(0, here)
