@@ -81,7 +81,7 @@ class Definition(Statement):
     kind: Literal["metric", "slice"]
     function: str
     """Such as `my_metrics:confusion_cost`."""
-    options: dict[str, JsonValue] = {}
+    options: dict[str, JsonValue] = Field(default={})
     description: str = ""
     """First line of the function's docstring."""
 

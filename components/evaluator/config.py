@@ -3,6 +3,7 @@
 from typing import Annotated, Literal, Self, get_args
 
 from pydantic import AfterValidator, Field, ValidationInfo, field_validator, model_validator
+from pydantic.config import JsonDict
 from pydantic_core import PydanticCustomError
 
 from components.artifacts import Metrics
@@ -24,7 +25,7 @@ CorruptionName = Literal["shift", "rotation", "scale", "noise", "blur", "contras
 CORRUPTION_NAMES: tuple[CorruptionName, ...] = get_args(CorruptionName)
 UNKNOWN_NAME = "unknown_name"
 """Type of the error for a key that is not one of the known names."""
-NAMES_OR_TEXT = {"propertyNames": {"anyOf": [{"enum": list(METRIC_NAMES)}, {"type": "string"}]}}
+NAMES_OR_TEXT: JsonDict = {"propertyNames": {"anyOf": [{"enum": [*METRIC_NAMES]}, {"type": "string"}]}}
 Bound = Annotated[float, Field(strict=True)]
 
 
@@ -99,6 +100,10 @@ def _check_name(name: str, known: list[str]) -> None:
         raise PydanticCustomError(UNKNOWN_NAME, "is not one of {names}", {"names": known})
 
 
+MetricName = Annotated[str, AfterValidator(_check_metric_name)]
+SliceName = Annotated[str, AfterValidator(_check_slice_name)]
+
+
 def _check_functions(functions: tuple[NamedFunction, ...], reserved: tuple[str, ...]) -> None:
     names = [function.key for function in functions]
     for number, name in enumerate(names):
@@ -114,17 +119,15 @@ class EvaluatorConfig(ComponentConfig):
     """Functions of `labels` and `probabilities` that return further metrics."""
     slices: tuple[SliceFunction, ...] = ()
     """Functions of `images` and `labels` that divide the test images into further slices."""
-    thresholds: dict[Annotated[str, AfterValidator(_check_metric_name)], Threshold] = Field(
+    thresholds: dict[MetricName, Threshold] = Field(
         default={"accuracy": Threshold(minimum=0.9)}, json_schema_extra=NAMES_OR_TEXT
     )
     """Bounds per metric of the whole test split. The model is blessed if all bounds, here and below, are met."""
     class_thresholds: dict[str, dict[ClassMetricName, Threshold]] = Field(default={})
     """Bounds per class, or `every`, and metric."""
-    slice_thresholds: dict[Annotated[str, AfterValidator(_check_slice_name)], dict[Literal["accuracy"], Threshold]] = (
-        Field(default={})
-    )
+    slice_thresholds: dict[SliceName, dict[Literal["accuracy"], Threshold]] = Field(default={})
     """Bounds per slice, such as `ink/least`, or `every`, and metric."""
-    change_thresholds: dict[Annotated[str, AfterValidator(_check_metric_name)], Threshold] = Field(
+    change_thresholds: dict[MetricName, Threshold] = Field(
         default={"accuracy": Threshold(minimum=0.0)}, json_schema_extra=NAMES_OR_TEXT
     )
     """Bounds per metric of the difference to the baseline, if there is one. A difference of accuracy that is not

@@ -6,35 +6,19 @@ from typing import Annotated, Any, Literal
 from pydantic import Field
 
 from components.artifacts import Definition
-from components.base.errors import ConfigError, JobError, one_line
 from components.base.extension import Extension
-
-REMEDY = "correct the function and run the same command again: the model is kept"
 
 
 class NamedFunction(Extension):
     """A function of the user, and its name in thresholds and results."""
 
-    name: Annotated[str, Field(pattern=r"^[A-Za-z]\w*$")] | None = None
+    name: str | None = None
     """Name in thresholds and results; by default that of the function."""
 
     @property
     def key(self) -> str:
         """The name in thresholds and results."""
         return self.name or self.use.replace(":", ".").rpartition(".")[2]
-
-    def __call__(self, **arguments: Any) -> Any:
-        """Call the function; raise ConfigError if it raises an exception."""
-        try:
-            return super().__call__(**arguments)
-        except (JobError, MemoryError):
-            raise
-        except Exception as error:
-            raise self.error(f"raised {one_line(error)}") from error
-
-    def error(self, problem: str) -> ConfigError:
-        """Return the error for a call that failed, or for what it returned."""
-        return ConfigError(f"{self.use} {problem}", expected=self.expected(), remedy=REMEDY)
 
     def definition(self, kind: Literal["metric", "slice"]) -> Definition:
         """Return what defines the results of the function."""
@@ -51,8 +35,8 @@ class NamedFunction(Extension):
 class MetricFunction(NamedFunction):
     """A function that returns a number, or one number per image, whose mean is the metric.
 
-    It receives `labels`, int64 [count], and `probabilities`, float32 [count, classes]. The interval of numbers per image
-    takes less time, because the function is called once and not for each resample.
+    It receives `labels`, int64 [count], and `probabilities`, float32 [count, classes]. The interval of numbers per
+    image takes less time, because the function is called once and not for each resample.
     """
 
     arguments = ("labels", "probabilities")

@@ -34,7 +34,8 @@ def score(
 ) -> Scores:
     """Return the metrics of probabilities, float32 [count, classes], whose rows sum to 1, for int64 labels [count].
 
-    `further` are the metrics of functions. A class that is never predicted has precision 0, and a class without images recall 0.
+    `further` are the metrics of functions. A class that is never predicted has precision 0, and one without images
+    recall 0.
     """
     classes, predicted = np.arange(len(class_names)), probabilities.argmax(axis=1)
     by_class = precision_recall_fscore_support(labels, predicted, labels=classes, zero_division=0.0)
