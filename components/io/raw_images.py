@@ -8,6 +8,7 @@ import shutil
 from collections.abc import Callable, Iterable, Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass, replace
+from io import SEEK_END
 from pathlib import Path
 from typing import BinaryIO, Literal
 
@@ -121,7 +122,7 @@ class Spool:
 
     def _convert_to_color(self) -> None:
         """Repeat each gray level in the file three times, from the end, so that nothing unread is overwritten."""
-        end = self._file.tell()
+        end = self._file.seek(0, SEEK_END)
         for start in reversed(range(0, end, CHUNK_BYTES)):
             self._file.seek(start)
             levels = np.frombuffer(self._file.read(min(CHUNK_BYTES, end - start)), np.uint8)
