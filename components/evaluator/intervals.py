@@ -52,7 +52,8 @@ def bootstrap_intervals(
     step = max(1, 2**22 // groups.size)  # drawn numbers in memory at a time: 32 MB
     sizes = [(min(step, RESAMPLES - start), len(groups)) for start in range(0, RESAMPLES, step)]
     values = np.concatenate([statistic(random.multinomial(counts[:, 0], fractions, size=size)) for size in sizes])
-    bounds = _percentiles(values, statistic(groups[np.newaxis]))
+    tail = (1 - CONFIDENCE) / 2 * 100
+    bounds = np.percentile(values, [tail, 100 - tail], axis=0) + statistic(groups[np.newaxis]) - values.mean(axis=0)
     return [
         Interval(low=low, high=high, confidence=CONFIDENCE, method="bootstrap", resamples=RESAMPLES)
         for low, high in np.clip(bounds, 0.0, 1.0).T.tolist()
@@ -66,10 +67,10 @@ def resampled_interval(
     resamples: int,
     check: Callable[[], None],
 ) -> Interval | None:
-    """Return the interval of any statistic over resampled images, or None if a value is not finite.
+    """Return the bootstrap interval of any statistic, or None if it is not finite for every resample.
 
-    As in `bootstrap_intervals`, each class keeps its number of images, and the percentiles are corrected. They stay
-    within the range of the values.
+    As in `bootstrap_intervals`, each class keeps its number of images, and the percentiles are corrected by the bias,
+    here only if it is more than the noise of the resamples. They stay within the range of the resampled values.
 
     Args:
         labels: int64 [count].
@@ -80,19 +81,14 @@ def resampled_interval(
     count = min(resamples, max(MIN_RESAMPLES, MAX_RESAMPLED_IMAGES // len(labels)))
     order, sizes = np.argsort(labels, kind="stable"), np.unique(labels, return_counts=True)[1]
     first, size = np.repeat(np.cumsum(sizes) - sizes, sizes), np.repeat(sizes, sizes)
-    random, values = np.random.default_rng(0), np.empty((count, 1))
+    random, values = np.random.default_rng(0), np.empty(count)
     for number in range(count):
         check()
         values[number] = statistic(order[first + (random.random(len(labels)) * size).astype(np.int64)])
-    actual = statistic(np.arange(len(labels)))
-    bounds = np.clip(_percentiles(values, actual), min(values.min(), actual), max(values.max(), actual))
-    if not np.isfinite(bounds).all():
+    if not np.isfinite(values).all():
         return None
-    low, high = bounds[:, 0].tolist()
-    return Interval(low=low, high=high, confidence=CONFIDENCE, method="bootstrap", resamples=count)
-
-
-def _percentiles(values: NDArray[np.float64], actual: NDArray[np.float64] | float) -> NDArray[np.float64]:
-    """Return both bounds of values [resamples, statistics], without the bias of their mean."""
+    bias, noise = values.mean() - statistic(np.arange(len(labels))), values.std() / sqrt(count)
     tail = (1 - CONFIDENCE) / 2 * 100
-    return np.asarray(np.percentile(values, [tail, 100 - tail], axis=0) + actual - values.mean(axis=0))
+    bounds = np.percentile(values, [tail, 100 - tail]) - (bias if abs(bias) > 3 * noise else 0)
+    low, high = np.clip(bounds, values.min(), values.max()).tolist()
+    return Interval(low=low, high=high, confidence=CONFIDENCE, method="bootstrap", resamples=count)

@@ -43,7 +43,8 @@ def definitions(evaluation: Evaluation, kind: Literal["metric", "slice"]) -> lis
 
 def _definition(definition: Definition) -> str:
     options = "".join(f", {name} {value}" for name, value in definition.options.items())
-    text = f"{metric_title(definition.name)} ({definition.function}{options})"
+    name = metric_title(definition.name) if definition.kind == "metric" else definition.name
+    text = f"{name} ({definition.function}{options})"
     return f"{text}: {definition.description}" if definition.description else text
 
 
