@@ -103,6 +103,10 @@ class Extension(ComponentConfig):
         """Return the signature that the function must have."""
         return f"({', '.join((*cls.arguments, '**options'))}) -> {cls.returns}"
 
+    @classmethod
+    def check_target(cls, target: Any, name: str) -> None:
+        """Raise ConfigError if the function or class does not fit, before its parameters are checked."""
+
     @model_validator(mode="wrap")
     @classmethod
     def _load(cls, value: Any, handler: ModelWrapValidatorHandler[Self]) -> Self:
@@ -116,6 +120,7 @@ class Extension(ComponentConfig):
         try:
             target = load_object(use) if isinstance(use, str) else use
             name = use if isinstance(use, str) else import_string(target)
+            cls.check_target(target, name)
             options = _validate_options(name, written, _option_parameters(cls, target, name), target)
         except ConfigError as error:
             raise use_error(error) from error
