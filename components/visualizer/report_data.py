@@ -35,5 +35,5 @@ class ReportData(Statements):
     feature_maps: FeatureMaps | None = None
     """None if the model has no convolution."""
     sketchpad: EmbeddedSection | None = None
-    """None if the page cannot run the network."""
+    """If the page cannot run the model, the section has only the reason."""
     user_figures: tuple[EmbeddedFigure, ...] = ()
