@@ -201,7 +201,8 @@ def read_predictions(evaluation: Stored[Evaluation]) -> pd.DataFrame:
 
 
 def read_probabilities(evaluation: Stored[Evaluation]) -> NDArray[np.float32]:
-    """Read the column `probabilities` of the file of `write_predictions`: float32 [count, classes]."""
+    """Read the column `probabilities` of the file of `write_predictions`: float32 [images, classes]."""
     path = evaluation.directory / evaluation.artifact.predictions_file
-    column = pq.read_table(path, columns=["probabilities"]).column("probabilities").combine_chunks()
-    return np.asarray(column.flatten().to_numpy(zero_copy_only=False)).reshape(len(column), -1)
+    column = pq.read_table(path, columns=["probabilities"]).column(0).combine_chunks()
+    probabilities: NDArray[np.float32] = column.flatten().to_numpy().reshape(len(column), -1)
+    return probabilities
