@@ -57,6 +57,7 @@ class Model(Artifact):
     """Deployment formats; `file` may be one of them."""
     history_file: FileName
     image_shape: ImageShape
+    """Of the images that the model predicts; operations of the transform graph may resize them for the network."""
     class_names: Annotated[tuple[str, ...], Field(min_length=2)]
     test_time_shift: Count = 0
     """Pixels: predictions are means over copies of the image that are shifted by up to this many

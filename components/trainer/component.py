@@ -81,14 +81,16 @@ class Trainer(Component[TrainerConfig]):
             disk_space = disk_space_guard(output, EXPORTED_COPIES * network.count_params() * 4, "the trained model")
             with context.timed("exporting"), disk_space:
                 write_history(loop.history, output / HISTORY_FILE)
-                serving_model = ServingModel.from_network(network, inputs.graph, config.test_time_shift)
+                serving_model = ServingModel.from_network(
+                    network, inputs.graph, config.test_time_shift, inputs.picture_shape
+                )
                 exports = export_model(serving_model, (*REQUIRED_FORMATS, *config.exports), check_images, context)
         return Model(
             format="keras",
             file=FILE_NAME,
             exports=exports,
             history_file=HISTORY_FILE,
-            image_shape=inputs.image_shape,
+            image_shape=inputs.picture_shape,
             class_names=inputs.class_names,
             test_time_shift=config.test_time_shift,
             parameters=network.count_params(),
@@ -123,9 +125,11 @@ class Trainer(Component[TrainerConfig]):
         from components.trainer.export.export import export_model, raw_check_images
         from components.trainer.export.serving_model import ServingModel
 
-        network, graph = load_network(model), transformed.artifact.graph  # first: imports TensorFlow without its log
+        network, inputs = load_network(model), transformed.artifact  # first: imports TensorFlow without its log
         images = raw_check_images(transformed)
-        serving_model = ServingModel.from_network(network, graph, model.artifact.test_time_shift)
+        serving_model = ServingModel.from_network(
+            network, inputs.graph, model.artifact.test_time_shift, inputs.picture_shape
+        )
         return export_model(serving_model, formats, images, context, setting=setting)
 
     @classmethod

@@ -11,6 +11,7 @@ from components.artifacts import RUBBER_STAMPED, Evaluation, Examples, Figures, 
 from components.base.formatting import format_size
 from components.base.text import printable
 from components.base.timing import Elapsed
+from components.inference.transform_graph import describe
 from job.reporters.terminal import print_field, print_line, print_parts, print_path
 from job.store.records import Duration, RunRecord, TimedRecord, describe_check, remaining_time
 from job.store.store import SealedArtifact
@@ -42,7 +43,7 @@ def summary(sealed: SealedArtifact) -> str:
                 f"{printable(examples.source.title)}: {counts} images in {len(examples.class_names)} classes{anomalies}"
             )
         case TransformedExamples() as transformed:
-            return f"scaled to 0..1; {transformed.shared_images or 'no'} images in more than one split"
+            return f"{describe(transformed.graph)}; {transformed.shared_images or 'no'} images in more than one split"
         case Model() as model:
             return (
                 f"{model.parameters:,} parameters; epoch {model.best_epoch} of {len(model.history)} kept, "
