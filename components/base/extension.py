@@ -7,6 +7,7 @@ import sys
 import traceback
 import typing
 from collections.abc import Callable, Iterator, Mapping
+from contextlib import contextmanager
 from pathlib import Path
 from types import SimpleNamespace
 from typing import Annotated, Any, ClassVar, Self
@@ -78,13 +79,15 @@ class Extension(ComponentConfig):
         return self._options
 
     def __call__(self, **arguments: Any) -> Any:
-        """Call the function with the arguments of the job and its options.
-
-        Raises:
-            ConfigError: if the function raises another exception.
-        """
-        try:
+        """Call the function with the arguments of the job and its options; raise errors as `catch_errors`."""
+        with self.catch_errors():
             return self._target(**arguments, **self._options)
+
+    @contextmanager
+    def catch_errors(self) -> Iterator[None]:
+        """Raise ConfigError, with the line, for an exception of a block that runs the user's code."""
+        try:
+            yield
         except (JobError, MemoryError):
             raise
         except Exception as error:

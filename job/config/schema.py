@@ -34,7 +34,8 @@ def config_schema() -> dict[str, Any]:
             # pydantic can do this when a class is created, but every start of the job would pay for it.
             for cls in filter(_is_ours, reversed(model.__mro__)):
                 for attribute, text in attribute_docstrings(cls).items():
-                    definitions[model.__name__]["properties"][attribute]["description"] = text
+                    if attribute in model.model_fields:  # not one of the class
+                        definitions[model.__name__]["properties"][attribute]["description"] = text
     del definitions["Pipeline"]  # in a file, its sections are at the top level
     properties = definitions.pop("JobConfig")["properties"] | {
         slot: {
