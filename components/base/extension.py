@@ -28,6 +28,7 @@ from pydantic_core import CoreSchema, PydanticCustomError, core_schema
 
 from components.base.component import ComponentConfig
 from components.base.errors import ConfigError, JobError, one_line
+from components.base.text import printable
 
 USE = "use"
 """The key that names a function or class; also the type of the validation error for one that does not fit."""
@@ -189,7 +190,9 @@ def load_object(name: str) -> Any:
     module_name, colon, attribute = name.partition(":")
     expected = "an import string such as my_package.my_module:my_name"
     if not (colon and module_name and attribute):
-        raise ConfigError(f"`{name}` is not an import string", expected=expected, remedy="write `module:name`")
+        raise ConfigError(
+            f"`{printable(name)}` is not an import string", expected=expected, remedy="write `module:name`"
+        )
     here = str(Path.cwd())
     if here not in sys.path:
         sys.path.insert(0, here)
