@@ -31,8 +31,8 @@ STATE_FILE = "state.npz"
 CHECKPOINT_NAME = re.compile(r"epoch-(\d{4,})-step-(\d{5,})", re.ASCII)
 OVERHEAD_BYTES = 64 * 1024
 """Disk space beside the arrays: their names, the record, the directory."""
-NUMBERED_NAME = re.compile(r"^(adam|adamw|loss_scale_optimizer|seed_generator)_\d+(?=/)", re.ASCII)
-"""Keras numbers the optimizers and random states of a process: `adam_1/iteration` belongs to the second optimizer."""
+NUMBER = re.compile(r"_\d+(?=[/_]|$)", re.ASCII)
+"""Keras numbers the objects of a process that have no name: `adam_1/iteration` belongs to the second optimizer."""
 
 
 class Checkpoint(Statement):
@@ -197,8 +197,7 @@ def _variables(classifier: Any) -> Iterator[tuple[str, Any]]:
     }
     for group, variables in groups.items():
         for number, variable in enumerate(variables):
-            name = NUMBERED_NAME.sub(r"\1", variable.path)
-            yield f"{group}/{number:03}/{name}", variable
+            yield f"{group}/{number:03}/{NUMBER.sub('', variable.path)}", variable
 
 
 def _describe(arrays: Mapping[str, Any]) -> dict[str, str]:

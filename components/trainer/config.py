@@ -10,8 +10,9 @@ from components.runtime.tensorflow import Device
 from components.trainer.augmentation import AugmentationConfig
 from components.trainer.early_stopping import Monitor
 from components.trainer.learning_rate import LearningRate, OneCycleRate
+from components.trainer.loss import LossConfig
 from components.trainer.network import NetworkConfig
-from components.trainer.optimizer import AdamConfig
+from components.trainer.optimizer import AdamConfig, Optimizer
 
 Precision = Literal["float32", "mixed_bfloat16", "mixed_float16"]
 
@@ -47,10 +48,12 @@ class TrainerConfig(ComponentConfig):
     """Random changes of training images."""
     label_smoothing: Annotated[float, Field(strict=True, ge=0, lt=1)] = 0.0
     """The fraction of each training label that is spread evenly over all classes (C. Szegedy et al., 2016)."""
+    loss: LossConfig | None = None
+    """The loss of training and validation; by default cross-entropy."""
     learning_rate: LearningRate = OneCycleRate()
-    """Adam's learning rate over the steps of all epochs."""
-    optimizer: AdamConfig = AdamConfig()
-    """Adam's other constants."""
+    """The optimizer's learning rate over the steps of all epochs."""
+    optimizer: Optimizer = AdamConfig()
+    """The optimizer, and its other constants."""
     test_time_shift: Annotated[int, Field(strict=True, ge=0, le=4)] = 0
     """The model predicts the mean over an image and its shifts by up to this many pixels. 1 takes 5 times the work, 2
     takes 13 times; 0 for no shifts. Validation during training does not use it."""
@@ -79,6 +82,17 @@ class TrainerConfig(ComponentConfig):
     @classmethod
     def _default_schedule(cls, value: Any) -> Any:
         return {"schedule": OneCycleRate().schedule, **value} if isinstance(value, dict) else value
+
+    @field_validator("optimizer", mode="before")
+    @classmethod
+    def _default_optimizer(cls, value: Any) -> Any:
+        return {"kind": AdamConfig().kind, **value} if isinstance(value, dict) else value
+
+    @model_validator(mode="after")
+    def _check_label_smoothing(self) -> Self:
+        if self.loss is not None and self.label_smoothing:
+            raise ValueError("label_smoothing belongs to the default loss; set it in `loss`, if that has such an option")
+        return self
 
     @model_validator(mode="after")
     def _check_clean_epochs(self) -> Self:
