@@ -56,6 +56,9 @@ class Model(Artifact):
     exports: tuple[Export, ...] = ()
     """Deployment formats; `file` may be one of them."""
     history_file: FileName
+    steps_file: FileName | None = None
+    """A CSV file with loss and accuracy of each group of training steps: epoch, step over all epochs, images of the
+    group, and their means; None if they were not recorded."""
     image_shape: ImageShape
     class_names: Annotated[tuple[str, ...], Field(min_length=2)]
     test_time_shift: Count = 0
@@ -87,4 +90,5 @@ class Model(Artifact):
         return next((export.file for export in self.exports if export.format == "saved_model"), None)
 
     def file_names(self) -> tuple[str, ...]:
-        return tuple(dict.fromkeys((self.file, self.history_file, *(export.file for export in self.exports))))
+        files = (self.file, self.history_file, self.steps_file, *(export.file for export in self.exports))
+        return tuple(dict.fromkeys(file for file in files if file is not None))

@@ -27,7 +27,7 @@ class AugmentationConfig(ComponentConfig):
     shift: Fraction = 0.0
     """In each direction, by this fraction of the image's side."""
     flip: tuple[Literal["horizontal", "vertical"], ...] = ()
-    """Directions in which an image is mirrored, each with probability 1/2: `horizontal` exchanges left and right. Digits change their meaning."""
+    """Directions in which images are mirrored, each with probability 1/2; `horizontal` exchanges left and right."""
     crop: Annotated[int, Field(strict=True, ge=0, le=1024)] = 0
     """Pixels of a border of zeros, from which a window of the image's size is cut (K. He et al., 2016, section 4.2).
     This is a shift by whole pixels, so the image stays sharp."""

@@ -18,6 +18,7 @@ from components.trainer.network import build_network, weights_digest
 
 ONNX_PACKAGES = ("tf2onnx", "onnx", "onnxruntime")
 HISTORY_FILE = "history.csv"
+STEPS_FILE = "steps.csv"
 EXPORTED_COPIES = 5
 """Copies of the weights on disk at most: the `.keras` file, its draft, SavedModel, LiteRT and ONNX."""
 
@@ -46,7 +47,7 @@ class Trainer(Component[TrainerConfig]):
         self.require_packages(self.config.exports)
 
     def run(self, context: Context, /, *, transformed: Stored[TransformedExamples]) -> Model:
-        """Train, and write `history.csv` and the exported formats."""
+        """Train, and write `history.csv`, `steps.csv` and the exported formats."""
         with context.timed("imports"):
             tf = import_tensorflow()
             from components.io.history import write_history
@@ -81,6 +82,7 @@ class Trainer(Component[TrainerConfig]):
             disk_space = disk_space_guard(output, EXPORTED_COPIES * network.count_params() * 4, "the trained model")
             with context.timed("exporting"), disk_space:
                 write_history(loop.history, output / HISTORY_FILE)
+                loop.step_history.write(output / STEPS_FILE)
                 serving_model = ServingModel.from_network(network, inputs.graph, config.test_time_shift)
                 exports = export_model(serving_model, (*REQUIRED_FORMATS, *config.exports), check_images, context)
         return Model(
@@ -88,6 +90,7 @@ class Trainer(Component[TrainerConfig]):
             file=FILE_NAME,
             exports=exports,
             history_file=HISTORY_FILE,
+            steps_file=STEPS_FILE,
             image_shape=inputs.image_shape,
             class_names=inputs.class_names,
             test_time_shift=config.test_time_shift,

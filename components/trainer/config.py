@@ -91,7 +91,9 @@ class TrainerConfig(ComponentConfig):
     @model_validator(mode="after")
     def _check_label_smoothing(self) -> Self:
         if self.loss is not None and self.label_smoothing:
-            raise ValueError("label_smoothing belongs to the default loss; set it in `loss`, if that has such an option")
+            raise ValueError(
+                "label_smoothing belongs to the default loss; set it in `loss`, if that has such an option"
+            )
         return self
 
     @model_validator(mode="after")

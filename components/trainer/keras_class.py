@@ -3,6 +3,7 @@
 import ast
 import difflib
 import importlib.util
+import math
 from functools import cache
 from pathlib import Path
 from typing import Any, ClassVar, Self
@@ -98,8 +99,8 @@ def _fits(value: Any, default: Any) -> bool:
         return isinstance(value, bool)
     if isinstance(default, int | float):  # some also take a list, such as a weight for each class
         values = value if isinstance(value, list) else [value]
-        return all(isinstance(number, int | float) and not isinstance(number, bool) for number in values)
-    return default is None or isinstance(value, type(default))
+        return all(not isinstance(n, bool) and isinstance(n, int | float) and math.isfinite(n) for n in values)
+    return not isinstance(value, str) if default is None else isinstance(value, type(default))
 
 
 def _describe(default: Any) -> str:

@@ -39,7 +39,7 @@ class Classifier(keras.Model):  # type: ignore[misc]
         self.augmentation = config.augmentation
         self.random_seed = config.seed
         self.smoothing = config.label_smoothing
-        self.selected_loss = config.loss and config.loss.create()
+        self.selected_loss = None if config.loss is None else config.loss.create()
         self.train_images, self.validation_images = train, validation
         self.first_clean_step = first_clean_step
         self.loss_mean = keras.metrics.Mean(name="loss")
