@@ -4,7 +4,17 @@ A component's `run` returns an artifact. The job adds the producer, lineage and 
 `manifest.json`. The next component receives a `Stored` artifact: the statement and the directory of its files.
 """
 
-from components.artifacts.base import SPLITS, Artifact, FileName, ImageShape, Sha256, Splits, Statement, Stored
+from components.artifacts.base import (
+    SPLITS,
+    Artifact,
+    FileName,
+    ImageShape,
+    Sha256,
+    Splits,
+    Statement,
+    Stored,
+    raw_shape,
+)
 from components.artifacts.evaluation import (
     RUBBER_STAMPED,
     SEVERITIES,

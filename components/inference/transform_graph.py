@@ -11,6 +11,7 @@ reciprocal, which differs in the last bit for 126 of the 256 pixel values.
 from __future__ import annotations
 
 from collections.abc import Callable, Iterable, Sequence
+from itertools import takewhile
 from typing import TYPE_CHECKING, Any, NoReturn
 
 from components.artifacts import GraphOperation
@@ -19,18 +20,33 @@ if TYPE_CHECKING:
     import numpy as np
     from numpy.typing import NDArray
 
-
-def scaling_graph() -> tuple[GraphOperation, ...]:
-    """Return the graph from raw images, uint8 [batch, height, width], to float32 [batch, height, width, 1] in 0..1."""
-    return (
-        GraphOperation(op="cast", dtype="float32"),
-        GraphOperation(op="multiply", by=1 / 255),
-        GraphOperation(op="expand_dims", axis=-1),
-    )
+PICTURE_OPERATIONS = ("cast", "multiply", "expand_dims")
 
 
-def apply_numpy(graph: Iterable[GraphOperation], images: NDArray[np.uint8]) -> NDArray[np.float32]:
-    """Apply the graph to a batch of raw images with NumPy."""
+def scaling_graph(channels: int = 1) -> tuple[GraphOperation, ...]:
+    """Return the graph from raw images to float32 [batch, height, width, channels] in 0..1.
+
+    Raw images are uint8 [batch, height, width] for one channel, and [batch, height, width, 3] for three.
+    """
+    scaling = (GraphOperation(op="cast", dtype="float32"), GraphOperation(op="multiply", by=1 / 255))
+    return scaling if channels > 1 else (*scaling, GraphOperation(op="expand_dims", axis=-1))
+
+
+def picture_graph(graph: Sequence[GraphOperation]) -> tuple[GraphOperation, ...]:
+    """Return the first operations of a graph: from raw images to pictures, float32 [batch, height, width, channels].
+
+    The values of pictures are from 0 to 1.
+    """
+    return tuple(takewhile(lambda operation: operation.op in PICTURE_OPERATIONS, graph))
+
+
+def input_graph(graph: Sequence[GraphOperation]) -> tuple[GraphOperation, ...]:
+    """Return the other operations: from pictures to the network's input; empty if that is a picture."""
+    return tuple(graph[len(picture_graph(graph)) :])
+
+
+def apply_numpy(graph: Iterable[GraphOperation], images: NDArray[Any]) -> NDArray[np.float32]:
+    """Apply the graph, or a part of it, to a batch of images with NumPy."""
     import numpy as np
 
     scaled: NDArray[np.float32] = _apply(

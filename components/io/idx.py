@@ -92,7 +92,7 @@ def locate_idx_images(path: Path, scratch: Path, termination: Termination) -> Ra
         with spool_images(scratch, height=height, width=width, needed=idx.data_bytes) as spool:
             for block in idx.blocks():
                 termination.check()
-                spool.append(block)
+                spool.append_bytes(block)
         return spool.images()
 
 

@@ -4,7 +4,8 @@ import numpy as np
 from numpy.typing import NDArray
 from PIL import Image
 
-from components.io.pictures import to_grayscale
+from components.io.conversion import gray_levels
+from components.io.pictures import resize_picture
 
 
 def edge_mask(image: NDArray[np.generic]) -> NDArray[np.bool_]:
@@ -38,5 +39,6 @@ def to_max_contrast(image: NDArray[np.uint8]) -> NDArray[np.float32]:
 
 
 def resize_only(image: NDArray[np.uint8], height: int, width: int) -> NDArray[np.uint8]:
-    """Convert an image to grayscale (ITU-R 601 luma) and resize it, as the source `image_folder` does."""
-    return to_grayscale(Image.fromarray(image), height, width)
+    """Resize an image and convert it to grayscale (ITU-R BT.601 luma), as the source `image_folder` does."""
+    resized = resize_picture(Image.fromarray(image), height, width)
+    return gray_levels(resized) if resized.ndim == 3 else resized
