@@ -31,6 +31,17 @@ class TrainingEnvironment(Statement):
     seed: int
 
 
+class InitialWeights(Statement):
+    """Where a training began: the weights of another model."""
+
+    weights_sha256: Sha256
+    """Digest of the other model's weights."""
+    loaded: tuple[str, ...]
+    """Layers that began with its weights."""
+    not_loaded: dict[str, str] = Field(default={})
+    """Other layers with weights, and why each began at random."""
+
+
 class Export(Statement):
     """The model in one deployment format, which takes raw images and was compared with the network in memory."""
 
@@ -68,6 +79,10 @@ class Model(Artifact):
     weights_sha256: Sha256
     """Over the bytes of all weights in order: equal only for equal networks."""
     history: Annotated[tuple[Epoch, ...], Field(min_length=1)]
+    initial_weights: InitialWeights | None = None
+    """The model that training began with; None if it began at random."""
+    frozen: tuple[str, ...] = ()
+    """Layers that were not trained."""
     best_epoch: Annotated[int, Field(ge=1)]
     """The epoch that the weights come from."""
     stopped_early: bool

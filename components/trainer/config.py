@@ -6,6 +6,7 @@ from pydantic import AfterValidator, Field, field_validator, model_validator
 
 from components.base.component import ComponentConfig, Seed
 from components.base.memory import DEFAULT_MEMORY_BUDGET, MemoryBudget
+from components.base.paths import Reference
 from components.runtime.tensorflow import Device
 from components.trainer.augmentation import AugmentationConfig
 from components.trainer.early_stopping import Monitor
@@ -40,6 +41,11 @@ class TrainerConfig(ComponentConfig):
 
     network: NetworkConfig = NetworkConfig()
     """The network's layers."""
+    init_from: Reference | None = None
+    """A trained model whose weights training begins with, in all layers that match by name and shape: a run's id, the
+    path of a run or of a sealed model, or `latest-blessed`, the newest blessed model that was trained on other data."""
+    freeze: tuple[Annotated[str, Field(min_length=1)], ...] = ()
+    """Layers whose weights stay as they are: names or patterns such as `convolution_*`."""
     epochs: Annotated[int, Field(strict=True, ge=1, le=10_000)] = 8
     """The maximum number of passes through the training images."""
     batch_size: Annotated[int, Field(strict=True, ge=1, le=65_536)] = 128
