@@ -38,9 +38,8 @@ def summary(sealed: SealedArtifact) -> str:
             counts = " / ".join(f"{split.count:,}" for _, split in examples.splits.items())
             levels = Counter(anomaly.level for anomaly in examples.anomalies if anomaly.level != "note")
             anomalies = "".join(f"; {count} {level}{'s' if count > 1 else ''}" for level, count in levels.items())
-            return (
-                f"{printable(examples.source.title)}: {counts} images in {len(examples.class_names)} classes{anomalies}"
-            )
+            title = ", ".join(filter(None, (printable(examples.source.title), examples.source.conversion)))
+            return f"{title}: {counts} images in {len(examples.class_names)} classes{anomalies}"
         case TransformedExamples() as transformed:
             return f"scaled to 0..1; {transformed.shared_images or 'no'} images in more than one split"
         case Model() as model:
