@@ -118,21 +118,18 @@ class InputReader:
 
     def _csv_shapes(self, columns: int) -> list[tuple[int, ...]]:
         """Return the shapes of images that a number of columns makes, with that of the model's images first."""
-        shapes = []
-        for channels in sorted((1, 3), key=lambda channels: channels != self.channels):
-            side = isqrt(columns // channels)
-            for height, width in ((self.height, self.width), (side, side)):
-                if height * width * channels == columns > 0:
-                    shapes.append(raw_shape((height, width, channels)))
-        return shapes
+        side = isqrt(columns // self.channels)
+        other = 1 if self.channels == 3 else 3
+        sizes = ((self.height, self.width, self.channels), (side, side, self.channels), (self.height, self.width, other))
+        return [raw_shape(size) for size in sizes if prod(size) == columns > 0]
 
     def _csv_shape(self, path: Path, columns: int) -> tuple[int, ...]:
         if shapes := self._csv_shapes(columns):
             return shapes[0]
         raise DataError(
             f"{path} has {columns} pixel columns, which do not make square images",
-            expected=f"{self.height * self.width * self.channels} columns, as the model's images have, or another "
-            f"square number or three times one, and at most one more column named `{LABEL_COLUMN}`",
+            expected=f"{self.height * self.width * self.channels} columns, as the model's images have, or those of "
+            f"another square, and at most one more column named `{LABEL_COLUMN}`",
             remedy="remove columns that are not pixels",
         )
 
