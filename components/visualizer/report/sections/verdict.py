@@ -16,7 +16,8 @@ from components.visualizer.report.metrics import (
     metrics_table,
 )
 from components.visualizer.report.sections import render_section
-from components.visualizer.report_data import ReportData, Statements
+from components.visualizer.report_data import ReportData
+from components.visualizer.statements import Statements
 
 MAX_CHECKS = 12
 """Further checks are folded; the failed ones come first."""
