@@ -120,7 +120,8 @@ class InputReader:
         """Return the shapes of images that a number of columns makes, with that of the model's images first."""
         side = isqrt(columns // self.channels)
         other = 1 if self.channels == 3 else 3
-        sizes = ((self.height, self.width, self.channels), (side, side, self.channels), (self.height, self.width, other))
+        model, square = (self.height, self.width), (side, side)
+        sizes = ((*model, self.channels), (*square, self.channels), (*model, other))
         return [raw_shape(size) for size in sizes if prod(size) == columns > 0]
 
     def _csv_shape(self, path: Path, columns: int) -> tuple[int, ...]:
