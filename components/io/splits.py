@@ -201,3 +201,11 @@ def read_predictions(evaluation: Stored[Evaluation]) -> pd.DataFrame:
     """Read the file of `write_predictions`, without the column `probabilities`."""
     path = evaluation.directory / evaluation.artifact.predictions_file
     return pd.read_parquet(path, columns=["label", "prediction", "confidence", "image"])
+
+
+def read_probabilities(evaluation: Stored[Evaluation]) -> NDArray[np.float32]:
+    """Read the column `probabilities` of the file of `write_predictions`: float32 [images, classes]."""
+    path = evaluation.directory / evaluation.artifact.predictions_file
+    column = pq.read_table(path, columns=["probabilities"]).column(0).combine_chunks()
+    probabilities: NDArray[np.float32] = column.flatten().to_numpy().reshape(len(column), -1)
+    return probabilities
