@@ -31,6 +31,27 @@ class TrainingEnvironment(Statement):
     seed: int
 
 
+class Layer(Statement):
+    """One layer of a network."""
+
+    name: str
+    """A layer of a network that is itself a layer has the names of both, as `network/layer`."""
+    kind: str
+    """The name of its class."""
+    output_shape: tuple[int | None, ...]
+    """Without the batch; empty if the layer does not state it."""
+    parameters: Count
+
+
+class AugmentedImages(Statement):
+    """Training images, and what augmentation made of them at the first training steps."""
+
+    file: FileName
+    """float32 [images, 1 + variants, height, width, channels]: each image, followed by its variants."""
+    rows: Annotated[tuple[Count, ...], Field(min_length=1)]
+    """Row of each image in the training split."""
+
+
 class Export(Statement):
     """The model in one deployment format, which takes raw images and was compared with the network in memory."""
 
@@ -65,6 +86,10 @@ class Model(Artifact):
     weights_sha256: Sha256
     """Over the bytes of all weights in order: equal only for equal networks."""
     history: Annotated[tuple[Epoch, ...], Field(min_length=1)]
+    layers: tuple[Layer, ...] = ()
+    """The layers of a `keras` model in order."""
+    augmented: AugmentedImages | None = None
+    """None without augmentation."""
     best_epoch: Annotated[int, Field(ge=1)]
     """The epoch that the weights come from."""
     stopped_early: bool
@@ -87,4 +112,5 @@ class Model(Artifact):
         return next((export.file for export in self.exports if export.format == "saved_model"), None)
 
     def file_names(self) -> tuple[str, ...]:
-        return tuple(dict.fromkeys((self.file, self.history_file, *(export.file for export in self.exports))))
+        augmented = () if self.augmented is None else (self.augmented.file,)
+        return tuple(dict.fromkeys((self.file, self.history_file, *augmented, *(each.file for each in self.exports))))

@@ -51,9 +51,11 @@ class Trainer(Component[TrainerConfig]):
             tf = import_tensorflow()
             from components.io.history import write_history
             from components.io.splits import read_scaled
+            from components.trainer.augmented_images import write_augmented_images
             from components.trainer.export.export import REQUIRED_FORMATS, export_model, raw_check_images
             from components.trainer.export.keras_file import FILE_NAME
             from components.trainer.export.serving_model import ServingModel
+            from components.trainer.layers import describe_layers
             from components.trainer.training_loop import TrainingLoop
 
         config, inputs, output = self.config, transformed.artifact, context.output
@@ -81,6 +83,7 @@ class Trainer(Component[TrainerConfig]):
             disk_space = disk_space_guard(output, EXPORTED_COPIES * network.count_params() * 4, "the trained model")
             with context.timed("exporting"), disk_space:
                 write_history(loop.history, output / HISTORY_FILE)
+                augmented = write_augmented_images(config, train, output)
                 serving_model = ServingModel.from_network(network, inputs.graph, config.test_time_shift)
                 exports = export_model(serving_model, (*REQUIRED_FORMATS, *config.exports), check_images, context)
         return Model(
@@ -94,6 +97,8 @@ class Trainer(Component[TrainerConfig]):
             parameters=network.count_params(),
             weights_sha256=weights_digest(network),
             history=tuple(loop.history),
+            layers=tuple(describe_layers(network)),
+            augmented=augmented,
             best_epoch=loop.stopping.best.epoch,
             stopped_early=len(loop.history) < config.epochs,
             environment=TrainingEnvironment(
