@@ -24,6 +24,7 @@ from components.artifacts.evaluation import (
     Check,
     ClassMetrics,
     CorruptionCurve,
+    Definition,
     Evaluation,
     InfraValidation,
     Interval,

@@ -110,7 +110,7 @@ class Extension(ComponentConfig):
     @model_validator(mode="wrap")
     @classmethod
     def _load(cls, value: Any, handler: ModelWrapValidatorHandler[Self]) -> Self:
-        if callable(value):
+        if callable(value) and not isinstance(value, Extension):
             value = {USE: value}
         if not (isinstance(value, Mapping) and (isinstance(value.get(USE), str) or callable(value.get(USE)))):
             return handler(value)

@@ -46,7 +46,7 @@ def explain(document: YamlConfig, model: type[BaseModel], error: ValidationError
         return ConfigError.at(where, details["headline"], expected=details["expected"], remedy=details["remedy"])
     if kind == "extra_forbidden" or location[-1] == KEY:
         section = location[:-2] if location[-1] == KEY else location[:-1]
-        return unknown_key(where, key_path, _known_keys(document, model, section))
+        return unknown_key(where, key_path, details.get("names") or _known_keys(document, model, section))
     if kind in ("value_error", "assertion_error"):
         return ConfigError.at(where, f"{name}: {details['error']}", remedy=f"change {name}")
     expected = _expected(document, model, location)
