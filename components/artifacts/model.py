@@ -52,6 +52,17 @@ class AugmentedImages(Statement):
     """Row of each image in the training split."""
 
 
+class InitialWeights(Statement):
+    """Where a training began: the weights of another model."""
+
+    weights_sha256: Sha256
+    """Digest of the other model's weights."""
+    loaded: tuple[str, ...]
+    """Layers that began with its weights."""
+    not_loaded: dict[str, str] = Field(default={})
+    """Other layers with weights, and why each began at random."""
+
+
 class Export(Statement):
     """The model in one deployment format, which takes raw images and was compared with the network in memory."""
 
@@ -77,6 +88,9 @@ class Model(Artifact):
     exports: tuple[Export, ...] = ()
     """Deployment formats; `file` may be one of them."""
     history_file: FileName
+    steps_file: FileName | None = None
+    """A CSV file with loss and accuracy of each group of training steps: epoch, step over all epochs, images of the
+    group, and their means; None if they were not recorded."""
     image_shape: ImageShape
     class_names: Annotated[tuple[str, ...], Field(min_length=2)]
     test_time_shift: Count = 0
@@ -90,6 +104,10 @@ class Model(Artifact):
     """The layers of a `keras` model in order."""
     augmented: AugmentedImages | None = None
     """None without augmentation."""
+    initial_weights: InitialWeights | None = None
+    """The model that training began with; None if it began at random."""
+    frozen: tuple[str, ...] = ()
+    """Layers that were not trained."""
     best_epoch: Annotated[int, Field(ge=1)]
     """The epoch that the weights come from."""
     stopped_early: bool
@@ -112,5 +130,7 @@ class Model(Artifact):
         return next((export.file for export in self.exports if export.format == "saved_model"), None)
 
     def file_names(self) -> tuple[str, ...]:
-        augmented = () if self.augmented is None else (self.augmented.file,)
-        return tuple(dict.fromkeys((self.file, self.history_file, *augmented, *(each.file for each in self.exports))))
+        augmented = None if self.augmented is None else self.augmented.file
+        exports = (export.file for export in self.exports)
+        files = (self.file, self.history_file, self.steps_file, augmented, *exports)
+        return tuple(dict.fromkeys(file for file in files if file is not None))
