@@ -60,10 +60,12 @@ class Trainer(Component[TrainerConfig]):
             tf = import_tensorflow()
             from components.io.history import write_history
             from components.io.splits import read_scaled
+            from components.trainer.augmented_images import write_augmented_images
             from components.trainer.export.export import REQUIRED_FORMATS, export_model, raw_check_images
             from components.trainer.export.keras_file import FILE_NAME
             from components.trainer.export.serving_model import ServingModel
             from components.trainer.init_from import describe, freeze_layers, load_initial_weights
+            from components.trainer.layers import describe_layers
             from components.trainer.training_loop import TrainingLoop
 
         config, inputs, output = self.config, transformed.artifact, context.output
@@ -102,6 +104,7 @@ class Trainer(Component[TrainerConfig]):
             disk_space = disk_space_guard(output, EXPORTED_COPIES * network.count_params() * 4, "the trained model")
             with context.timed("exporting"), disk_space:
                 write_history(loop.history, output / HISTORY_FILE)
+                augmented = write_augmented_images(config, train, output)
                 loop.step_history.write(output / STEPS_FILE)
                 serving_model = ServingModel.from_network(
                     network, inputs.graph, config.test_time_shift, inputs.picture_shape
@@ -119,6 +122,8 @@ class Trainer(Component[TrainerConfig]):
             parameters=network.count_params(),
             weights_sha256=weights_digest(network),
             history=tuple(loop.history),
+            layers=tuple(describe_layers(network)),
+            augmented=augmented,
             initial_weights=initial_weights,
             frozen=frozen,
             best_epoch=loop.stopping.best.epoch,
