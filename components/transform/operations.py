@@ -9,12 +9,12 @@ from dataclasses import dataclass
 from functools import partial
 from typing import TYPE_CHECKING, Annotated, Any, ClassVar, Literal
 
-from pydantic import Field
+from pydantic import BeforeValidator, Field
 
 from components.artifacts import GraphOperation, ImageShape
 from components.base.component import ComponentConfig
 from components.base.errors import ConfigError
-from components.base.extension import BuiltInOrUse, Extension
+from components.base.extension import USE, Extension
 from components.inference.transform_graph import apply_numpy, picture_graph
 
 if TYPE_CHECKING:
@@ -84,6 +84,8 @@ class TransformFunction(Extension):
     arguments: ClassVar[tuple[str, ...]] = ("pictures", "ops")
     returns: ClassVar[str] = "pictures"
 
+    kind: Literal["function"] = "function"
+
     def fit(self, batches: Iterable[NDArray[np.float32]]) -> tuple[GraphOperation, ...]:
         """Return the operation: the function as a Keras model.
 
@@ -126,7 +128,16 @@ class TransformFunction(Extension):
         return result.astype(np.float32, copy=False)
 
 
-Operation = Annotated[Annotated[Standardize | Resize, Field(discriminator="kind")] | TransformFunction, BuiltInOrUse()]
+def _with_kind(operation: Any) -> Any:
+    """Return a section with `use`, or a user's function, as a section with a `kind`."""
+    if callable(operation):
+        operation = {USE: operation}
+    return {"kind": "function", **operation} if isinstance(operation, dict) and USE in operation else operation
+
+
+Operation = Annotated[
+    Standardize | Resize | TransformFunction, Field(discriminator="kind"), BeforeValidator(_with_kind)
+]
 
 
 @dataclass(frozen=True)
