@@ -1,4 +1,4 @@
-"""TransformedExamples: scaled images in three splits, and the transform graph."""
+"""TransformedExamples: network inputs in three splits, and the transform graph."""
 
 from typing import Annotated, Literal
 
@@ -17,13 +17,19 @@ class GraphOperation(Statement):
 
 
 class TransformedSplit(Statement):
-    """One split of scaled images: two NumPy files that can be memory-mapped."""
+    """One split of network inputs: two or three NumPy files that can be memory-mapped."""
 
     images: FileName
-    """float32 [count, height, width, channels]."""
+    """The network's inputs: float32 [count, height, width, channels]."""
     labels: FileName
     """int64 [count]."""
+    raw: FileName | None = None
+    """The raw images: uint8 [count, height, width], or [count, height, width, 3] in colour. None if the images are
+    pictures (see `components.inference.pictures`), from which the raw images follow."""
     count: Annotated[int, Field(ge=1)]
+
+    def file_names(self) -> tuple[str, ...]:
+        return (self.images, self.labels) if self.raw is None else (self.images, self.labels, self.raw)
 
 
 class SplitOverlap(Statement):
@@ -35,11 +41,14 @@ class SplitOverlap(Statement):
 
 
 class TransformedExamples(Artifact):
-    """Scaled images in three splits, and the graph that scaled them."""
+    """Network inputs in three splits, and the graph that converts raw images to them."""
 
     kind: Literal["transformed_examples"] = "transformed_examples"
     title: str
     image_shape: ImageShape
+    """Of a network's input."""
+    picture_shape: ImageShape = Field(default_factory=lambda values: values["image_shape"])
+    """Of a raw image and of a picture, which operations may resize; by default that of the network's input."""
     image_dtype: Literal["float32"] = "float32"
     class_names: Annotated[tuple[str, ...], Field(min_length=2)]
     graph_file: FileName
@@ -54,4 +63,4 @@ class TransformedExamples(Artifact):
     """`components.io.image_digests.split_sha256` of the scaled test split: that of an `Evaluation` on these images."""
 
     def file_names(self) -> tuple[str, ...]:
-        return (self.graph_file, *(name for _, split in self.splits.items() for name in (split.images, split.labels)))
+        return (self.graph_file, *(name for _, split in self.splits.items() for name in split.file_names()))

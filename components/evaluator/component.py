@@ -57,9 +57,10 @@ class Evaluator(Component[EvaluatorConfig]):
             from components.evaluator.predictions import predict_split
             from components.evaluator.robustness import measure_robustness
             from components.evaluator.slices import make_slices
+            from components.inference.pictures import read_pictures
             from components.inference.predictor import import_libraries, load_predictor
             from components.inference.probabilities import apply_temperature
-            from components.io.splits import iterate_scaled, read_scaled
+            from components.inference.transform_graph import apply_numpy, input_graph
 
             import_libraries(model)
         check_compatible(transformed.artifact, model.artifact)
@@ -71,12 +72,12 @@ class Evaluator(Component[EvaluatorConfig]):
             predictions = predict_split(predict, transformed, splits.test, context)
             validation = predict_split(predict, transformed, splits.validation, context)
         comparison = None if baseline is None else compare(predictions, baseline, significance=config.significance)
-        test = read_scaled(transformed, splits.test)
+        pictures, to_input = read_pictures(transformed, splits.test), input_graph(transformed.artifact.graph)
         infra = None
         if model.artifact.saved_model is not None and config.infra_validation.images:
             with context.timed("infra validation"):
-                images = test.images[: config.infra_validation.images]
-                infra = validate_infra(model, transformed, images, predictions.probabilities[: len(images)], context)
+                expected = predictions.probabilities[: config.infra_validation.images]
+                infra = validate_infra(model, transformed, expected, context)
         check()
         with context.timed("scoring"):
             temperature = fit_temperature(validation.labels, validation.probabilities)
@@ -85,11 +86,15 @@ class Evaluator(Component[EvaluatorConfig]):
                 scaled = apply_temperature(predictions.probabilities, temperature)
                 predictions = replace(predictions, probabilities=scaled)
         with context.timed("slicing"):
-            properties = measure_batches(iterate_scaled(transformed, splits.test, rows=1000))
+            properties = measure_batches(pictures.batches(1000))
             slices = make_slices(predictions.labels, predictions.classes, names, properties)
         with context.timed("robustness"):
             robustness = measure_robustness(
-                predict, test.images, test.labels, config.robustness, images_predicted=count, check=check
+                lambda images: predict(apply_numpy(to_input, images)),
+                pictures,
+                config.robustness,
+                images_predicted=count,
+                check=check,
             )
         with context.timed("scoring"):
             evaluation = make_evaluation(

@@ -11,6 +11,7 @@ reciprocal, which differs in the last bit for 126 of the 256 pixel values.
 from __future__ import annotations
 
 from collections.abc import Callable, Iterable, Sequence
+from itertools import takewhile
 from typing import TYPE_CHECKING, Any, NoReturn
 
 from components.artifacts import GraphOperation
@@ -18,6 +19,8 @@ from components.artifacts import GraphOperation
 if TYPE_CHECKING:
     import numpy as np
     from numpy.typing import NDArray
+
+PICTURE_OPERATIONS = ("cast", "multiply", "expand_dims")
 
 
 def scaling_graph() -> tuple[GraphOperation, ...]:
@@ -29,8 +32,21 @@ def scaling_graph() -> tuple[GraphOperation, ...]:
     )
 
 
-def apply_numpy(graph: Iterable[GraphOperation], images: NDArray[np.uint8]) -> NDArray[np.float32]:
-    """Apply the graph to a batch of raw images with NumPy."""
+def picture_graph(graph: Sequence[GraphOperation]) -> tuple[GraphOperation, ...]:
+    """Return the first operations of a graph: from raw images to pictures, float32 [batch, height, width, channels].
+
+    The values of pictures are from 0 to 1.
+    """
+    return tuple(takewhile(lambda operation: operation.op in PICTURE_OPERATIONS, graph))
+
+
+def input_graph(graph: Sequence[GraphOperation]) -> tuple[GraphOperation, ...]:
+    """Return the other operations: from pictures to the network's input; empty if that is a picture."""
+    return tuple(graph[len(picture_graph(graph)) :])
+
+
+def apply_numpy(graph: Iterable[GraphOperation], images: NDArray[Any]) -> NDArray[np.float32]:
+    """Apply the graph, or a part of it, to a batch of images with NumPy."""
     import numpy as np
 
     scaled: NDArray[np.float32] = _apply(

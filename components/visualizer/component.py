@@ -53,8 +53,10 @@ class Visualizer(Component[VisualizerConfig]):
             ConfigError: if one of `examples` is not a row of the test split.
         """
         with context.timed("imports"):
+            from components.inference.pictures import read_pictures
             from components.inference.predictor import import_libraries, load_network
-            from components.io.splits import read_predictions, read_scaled
+            from components.inference.transform_graph import input_graph
+            from components.io.splits import read_predictions
             from components.visualizer.figure_data import ConfidentMistakes, FeatureMaps, example_images
             from components.visualizer.model_card import render_card
             from components.visualizer.plots.figures import draw_figures
@@ -66,20 +68,21 @@ class Visualizer(Component[VisualizerConfig]):
             import_libraries(model)
 
         with context.timed("reading"):
-            test = read_scaled(transformed, transformed.artifact.splits.test)
+            test = read_pictures(transformed, transformed.artifact.splits.test)
             predictions = read_predictions(evaluation)
             class_names = examples.artifact.class_names
             images = example_images(test, class_names, self.config.examples)
         with context.timed("inference"):
             network = load_network(model) if model.artifact.format == "keras" else None
+            graph = input_graph(transformed.artifact.graph)
             report = ReportData(
                 examples=examples.artifact,
                 transformed=transformed.artifact,
                 model=model.artifact,
                 evaluation=evaluation.artifact,
                 mistakes=ConfidentMistakes.from_predictions(test, predictions, class_names),
-                feature_maps=None if network is None else FeatureMaps.compute(network, images),
-                sketchpad=render_sketchpad(model, network, test.images),
+                feature_maps=None if network is None else FeatureMaps.compute(network, images, graph),
+                sketchpad=render_sketchpad(model, network, test),
             )
         if report.feature_maps is None:
             context.progress.message("no figure of feature maps: the model has no convolution")

@@ -9,6 +9,7 @@ from pydantic_core import PydanticCustomError
 
 from components.base.component import Seed
 from components.base.errors import ConfigError
+from components.base.extension import USE, import_string
 from components.base.memory import DEFAULT_MEMORY_BUDGET, MemoryBudget
 from components.base.paths import UserPath, require_path
 from components.base.text import has_secret
@@ -19,7 +20,7 @@ from job.config.yaml_config import EXTENDS, YamlConfig
 from job.config.yaml_loader import KeyPath, join
 from job.options import DEFAULT_ROOT, DEFAULT_SEED
 from job.pipeline.pipeline import Pipeline
-from job.pipeline.slots import OPTIONAL_SLOTS, SLOTS, USE, import_string
+from job.pipeline.slots import OPTIONAL_SLOTS, SLOTS
 
 SHARED_KEYS = ("seed", "memory_budget")
 """Keys that every component receives whose config has them and does not set them."""

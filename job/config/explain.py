@@ -9,12 +9,13 @@ from pydantic import BaseModel, ValidationError
 from pydantic_core.core_schema import ErrorType
 
 from components.base.errors import ConfigError
+from components.base.extension import USE
 from components.base.text import printable
 from job.config.core_schema import as_written, resolve
 from job.config.expected import Expected
 from job.config.yaml_config import EXTENDS, SET, YamlConfig
 from job.config.yaml_loader import KeyPath, join
-from job.pipeline.slots import SLOTS, USE, load_component_class
+from job.pipeline.slots import SLOTS, load_component_class
 
 CREDENTIALS = "credentials"
 """Type of the error for a URI with a password."""

@@ -7,11 +7,12 @@ from pydantic import BaseModel
 from pydantic.json_schema import models_json_schema
 
 from components.base.component import ComponentConfig
+from components.base.extension import USE
 from job.config.config import JobConfig
 from job.config.tracking import TrackingPart
 from job.config.yaml_config import EXTENDS
 from job.docstrings import attribute_docstrings, docstring
-from job.pipeline.slots import SLOTS, USE
+from job.pipeline.slots import SLOTS
 
 SECTION_WITH_USE = {
     "type": "object",

@@ -8,13 +8,13 @@ from pathlib import Path
 from typing import Any, Self
 
 from components.base.errors import ConfigError, DataError
+from components.base.extension import USE
 from components.base.formatting import format_size
 from components.base.paths import parse_path
 from components.base.text import printable
 from components.io.files import open_regular
 from job.config.core_schema import as_written
 from job.config.yaml_loader import KeyPath, parse_yaml
-from job.pipeline.slots import USE
 
 PRESETS = Path(__file__).parents[1] / "presets"
 """The folder `configs` of a checkout. In a wheel it is part of the package."""

@@ -1,19 +1,15 @@
 """The slots of the pipeline, and the check that a component fits its slot."""
 
 import difflib
-import importlib
-import sys
 from collections.abc import Mapping
 from functools import partial
-from pathlib import Path
 from typing import Any
 
 from pydantic import PlainValidator, ValidationInfo
-from pydantic_core import PydanticCustomError
 
 from components import Component, ComponentConfig, Evaluator, ExampleGen, Pusher, Trainer, Transform, Visualizer
-from components.base.errors import ConfigError, one_line
-from job.signals import Interrupted
+from components.base.errors import ConfigError
+from components.base.extension import USE, import_string, load_object, use_error
 
 SLOTS: dict[str, type[Component[Any]]] = {
     "example_gen": ExampleGen,
@@ -26,8 +22,6 @@ SLOTS: dict[str, type[Component[Any]]] = {
 """Default component of each slot. The annotations of its `run` define the slot's artifact types."""
 OPTIONAL_SLOTS = frozenset({"pusher"})
 """Slots that are empty unless the configuration names a component."""
-USE = "use"
-"""Key of a section that replaces the component of the slot."""
 
 
 def in_slot(slot: str) -> PlainValidator:
@@ -57,20 +51,10 @@ def _from_section(slot: str, section: Mapping[str, Any], defaults: Mapping[str, 
     use = settings.pop(USE, None)
     try:
         cls = SLOTS[slot] if use is None else load_component_class(slot, str(use))
-    except ConfigError as error:  # pydantic adds the location of the section
-        details = {"headline": error.headline, "expected": error.expected, "remedy": error.remedy}
-        raise PydanticCustomError(USE, "{headline}", details) from error
+    except ConfigError as error:
+        raise use_error(error) from error
     shared = {key: value for key, value in defaults.items() if key in cls.Config.model_fields}
     return cls(cls.Config.model_validate(shared | settings))
-
-
-def import_string(cls: type) -> str:
-    """Return the name of a class as `use` in a configuration takes it.
-
-    >>> import_string(Trainer)
-    'components.trainer.component:Trainer'
-    """
-    return f"{cls.__module__}:{cls.__qualname__}"
 
 
 def find_slot(name: str) -> str:
@@ -109,24 +93,6 @@ def check_slot(slot: str, component: object) -> None:
 
 def load_component_class(slot: str, name: str) -> type[Component[Any]]:
     """Import `package.module:Class`, also from the working folder; raise ConfigError if it does not fit the slot."""
-    module_name, colon, class_name = name.partition(":")
-    where, expected = f"{slot}.use", "an import string such as my_package.module:MyTrainer"
-    if not (colon and module_name and class_name):
-        raise ConfigError(f"{where} is `{name}`", expected=expected, remedy="name a module and a class")
-    here = str(Path.cwd())
-    if here not in sys.path:
-        sys.path.insert(0, here)
-    try:
-        module = importlib.import_module(module_name)
-    except Interrupted:
-        raise
-    except BaseException as error:  # a user's module may raise anything when it is imported, such as SystemExit
-        problem = f"{module_name} cannot be imported: {one_line(error)}"
-        remedy = "check that Python can import the module from this folder"
-        raise ConfigError.at(where, problem, expected=expected, remedy=remedy) from error
-    cls: type[Component[Any]] | None = getattr(module, class_name, None)
-    if cls is None:
-        problem = f"the module {module_name} has no `{class_name}`"
-        raise ConfigError.at(where, problem, expected=expected, remedy="correct the name of the class")
+    cls: type[Component[Any]] = load_object(name)
     check_slot(slot, cls)
     return cls

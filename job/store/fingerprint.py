@@ -5,9 +5,9 @@ from typing import Any, Self
 
 from components.artifacts import Sha256, Statement
 from components.base.component import Component
+from components.base.extension import find_targets, import_string
 from components.base.hashing import value_sha256
 from components.runtime.libraries import library_version
-from job.pipeline.slots import import_string
 from job.store.source_code import source_digest
 
 MAX_VALUE_CHARACTERS = 24
@@ -21,7 +21,8 @@ class Producer(Statement):
     """Import string of the class, such as `components.trainer.component:Trainer`."""
     version: str
     source_sha256: Sha256
-    """Digest of the component's source code (`job.store.source_code`)."""
+    """Digest of the source code of the component, and of the functions and classes that its configuration names
+    (`job.store.source_code`)."""
     config: dict[str, Any]
     """The part of the configuration that decides the result."""
 
@@ -64,7 +65,7 @@ def fingerprint_inputs(component: Component[Any], inputs: Mapping[str, str]) -> 
         producer=Producer(
             component=import_string(cls),
             version=cls.version,
-            source_sha256=source_digest(cls),
+            source_sha256=source_digest(cls, *find_targets(component.config)),
             config=component.identity(),
         ),
         inputs=dict(inputs),

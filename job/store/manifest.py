@@ -30,7 +30,7 @@ from job.store.fingerprint import FingerprintInputs, Producer
 from job.store.hashed_file import HashedFile, hash_each, walk
 
 MANIFEST = "manifest.json"
-SCHEMA_VERSION = 4
+SCHEMA_VERSION = 5
 """Incremented when a field of a manifest, or of an artifact in it, is added, removed, or changes its meaning."""
 AnyArtifact = Annotated[
     Examples | TransformedExamples | Model | Evaluation | Figures | PushedModel, Field(discriminator="kind")
@@ -54,7 +54,7 @@ class FileEntry(Statement):
 class Manifest(Statement):
     """The content of `manifest.json`."""
 
-    schema_version: Literal[4] = 4
+    schema_version: Literal[5] = 5
     fingerprint: Sha256
     digest: Sha256
     """The content digest."""

@@ -1,4 +1,4 @@
-"""The source digest of a component: SHA-256 of the code that it uses, found without importing that code."""
+"""The source digest of classes and functions: SHA-256 of the code that they use, found without importing that code."""
 
 import ast
 import inspect
@@ -6,54 +6,61 @@ import sys
 from collections.abc import Iterator
 from functools import cache
 from pathlib import Path
+from typing import Any
 
 from components.base.errors import ConfigError
+from components.base.extension import import_string
 from components.base.hashing import file_sha256, value_sha256
-from job.pipeline.slots import import_string
 
+MAIN = "__main__"
+"""The module of a script, and of the cells of a notebook."""
 DATA_SUFFIXES = {".css", ".html", ".j2", ".js"}
 """Files beside a package's `__init__.py` that decide a result as code does; other files do not count."""
 
 
-def source_digest(cls: type) -> str:
-    """Return the SHA-256 of the source code that a component class uses.
+def source_digest(*objects: Any) -> str:
+    """Return the SHA-256 of the source code that classes and functions use.
 
-    It is the class's module, the modules of its base classes, everything that these import from `components`
-    and from the class's own top-level package, and the templates, scripts and style sheets of such packages.
-    Imports are found in the source text, also inside functions. Other packages count by the versions in
-    `Component.libraries`.
+    It is their modules, the modules of base classes, everything that these import from `components` and from the
+    top-level package of the class or function, and the templates, scripts and style sheets of such packages. Imports
+    are found in the source text, also inside functions. Other packages count by the versions in `Component.libraries`.
     """
     digests: dict[str, str] = {}
-    if cls.__module__ == "__main__":
-        try:
-            digests["__main__"] = value_sha256(inspect.getsource(cls))
-        except (OSError, TypeError) as error:
-            raise _no_source(cls) from error
-    modules = find_modules(cls)
-    if cls.__module__ not in modules and cls.__module__ != "__main__":
-        raise _no_source(cls)
-    for module, path in modules.items():
-        files = [path]
-        if path.name == "__init__.py":
-            files += (file for file in path.parent.iterdir() if file.suffix in DATA_SUFFIXES)
-        digests |= {f"{module}/{file.name}": file_sha256(file) for file in files}
+    for used in objects:
+        modules = find_modules(used)
+        if used.__module__ == MAIN:
+            digests[import_string(used)] = value_sha256(_source_text(used))
+        elif used.__module__ not in modules:
+            raise _no_source(used)
+        for module, path in modules.items():
+            files = [path]
+            if path.name == "__init__.py":
+                files += (file for file in path.parent.iterdir() if file.suffix in DATA_SUFFIXES)
+            digests |= {f"{module}/{file.name}": file_sha256(file) for file in files}
     return value_sha256(digests)
 
 
-def _no_source(cls: type) -> ConfigError:
+def _source_text(used: Any) -> str:
+    try:
+        return inspect.getsource(used)
+    except (OSError, TypeError) as error:
+        raise _no_source(used) from error
+
+
+def _no_source(used: Any) -> ConfigError:
     return ConfigError(
-        f"the source code of {import_string(cls)} cannot be found",
-        expected="a class in a file, because its code decides whether results can be reused",
-        remedy="move the class into a file",
+        f"the source code of {import_string(used)} cannot be found",
+        expected="a class or function in a file, because its code decides whether results can be reused",
+        remedy="move it into a file",
     )
 
 
-def find_modules(cls: type) -> dict[str, Path]:
-    """Return the modules that `source_digest` covers, with their files."""
-    packages = {"components", cls.__module__.partition(".")[0]} - {"__main__"}
+def find_modules(used: Any) -> dict[str, Path]:
+    """Return the modules that `source_digest` covers for a class or function, with their files."""
+    packages = {"components", used.__module__.partition(".")[0]} - {MAIN}
     found: dict[str, Path] = {}
     seen: set[str] = set()
-    waiting = [base.__module__ for base in cls.__mro__]
+    waiting = [each.__module__ for each in getattr(used, "__mro__", (used,))]
     while waiting:
         name = waiting.pop()
         if name in seen or name.partition(".")[0] not in packages:

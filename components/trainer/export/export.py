@@ -9,8 +9,7 @@ import numpy as np
 from components.artifacts import Export, ExportFormat, Stored, TransformedExamples
 from components.base.component import Context
 from components.base.errors import DataError, JobError
-from components.inference.transform_graph import invert_numpy
-from components.io.splits import read_scaled
+from components.inference.pictures import read_raw
 from components.runtime.tensorflow import compute_exactly
 from components.trainer.export import keras_file, litert, onnx_file, saved_model
 from components.trainer.export.serving_model import LABEL, PROBABILITIES, Outputs, RawImages, ServingModel
@@ -98,9 +97,8 @@ def raw_check_images(transformed: Stored[TransformedExamples]) -> RawImages:
         DataError: if the transform graph did not produce the images, or a format cannot apply it.
     """
     inputs = transformed.artifact
-    scaled = read_scaled(transformed, inputs.splits.validation).images[:CHECK_IMAGES]
     try:
-        raw = invert_numpy(inputs.graph, scaled)
+        raw = read_raw(transformed, inputs.splits.validation, slice(CHECK_IMAGES))
         keras_file.keras_inputs(inputs.graph, raw.shape[1:])
     except ValueError as error:
         raise DataError(

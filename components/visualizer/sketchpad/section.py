@@ -11,6 +11,7 @@ from numpy.typing import NDArray
 
 from components.artifacts import Model, Stored
 from components.base.text import printable
+from components.inference.pictures import Pictures
 from components.visualizer.report_data import EmbeddedSection
 from components.visualizer.sketchpad.export import ExportedNetwork, export_linear, export_network
 from components.visualizer.sketchpad.ink_layout import measure_ink_layout
@@ -23,12 +24,16 @@ MAX_WEIGHT_BYTES = 1_200_000
 
 
 def render_sketchpad(
-    model: Stored[Model], network: Any, images: NDArray[np.float32], *, max_weight_bytes: int = MAX_WEIGHT_BYTES
+    model: Stored[Model],
+    network: Any,
+    pictures: Pictures | NDArray[np.float32],
+    *,
+    max_weight_bytes: int = MAX_WEIGHT_BYTES,
 ) -> EmbeddedSection | None:
     """Return the section of a model; None if the page cannot run it or its weights take more than `max_weight_bytes`.
 
-    `network` is what `load_network` returns, and None for a `linear` model. The first of the `images`, scaled float32
-    [count, height, width, 1], determine the scale and position of drawings. The style uses --ink, --paper, --accent
+    `network` is what `load_network` returns, and None for a `linear` model. The first of the `pictures`
+    determine the scale and position of drawings. The style uses --ink, --paper, --accent
     (or --c1), --muted, --rule and --sans of the page where it defines them. The script must run after the section is
     in the document; it defines no global names.
     """
@@ -36,7 +41,7 @@ def render_sketchpad(
     exported = export_network(network) if artifact.format == "keras" else export_linear(model)
     if exported is None or exported.input_shape[2] != 1 or len(exported.weights) > max_weight_bytes:
         return None
-    layout = measure_ink_layout(images[: max(1, 1000 * 28 * 28 // images[0].size)])
+    layout = measure_ink_layout(pictures[: max(1, 1000 * 28 * 28 // pictures[0].size)])
     shift = artifact.test_time_shift
     html = render_html(
         FOLDER,

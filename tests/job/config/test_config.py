@@ -229,7 +229,7 @@ def test_memory_budget_reaches_every_component_without_one(write_config: WriteCo
         ("extends: nowhere.yaml\n", "config.yaml:1: extends is 'nowhere.yaml', but there is no file", ""),
         ("trainer: {epochs: 3\n", "this is not YAML", ""),
         ("- a\n- b\n", "is not a mapping", ""),
-        ("trainer: {use: nonsense}\n", "trainer.use is `nonsense`", ""),
+        ("trainer: {use: nonsense}\n", "`nonsense` is not an import string", ""),
         ("trainer: {use: 'no_such_module:Trainer'}\n", "No module named 'no_such_module'", ""),
         ("trainer: {use: 'components.testing:NoSuchTrainer'}\n", "has no `NoSuchTrainer`", ""),
         ("trainer: {use: 'pathlib:Path'}\n", "it is not a component", ""),

@@ -375,7 +375,7 @@ def test_differences_name_what_changed(changes: dict[str, Any], producer: dict[s
     assert after.differences(before) == [message]
 
 
-SHAPES = {4: "7f4592d4847bad411af40dc1ea4ea7d665da929f12ccc3550dbfbefc4dd1678b"}
+SHAPES = {5: "bab0a012e67daec5398414e3991c2ef69388e8d96331973b70cf74cbc783dd7f"}
 """Of the manifests of each schema version: the SHA-256 of their JSON Schema without the words."""
 
 
