@@ -13,6 +13,8 @@ import importlib
 import time
 from typing import TYPE_CHECKING
 
+from job.shadowing import import_installed_components
+
 if TYPE_CHECKING:
     from job.config.config import JobConfig, load_config
     from job.pipeline.pipeline import Pipeline
@@ -34,3 +36,4 @@ __all__ = ["JobConfig", "Pipeline", "Run", "load_config", "load_run", "run"]
 __version__ = "0.1.0"
 IMPORTED_AT_SECONDS = time.perf_counter()
 """Reading of `time.perf_counter` close to the start of the process, from which a command's duration counts."""
+import_installed_components()

@@ -9,6 +9,7 @@ from job.store.records import RunRecord
 CELL = "text-align: left; vertical-align: top; padding: 2px 12px 2px 0; border: 0; background: none"
 NUMBER = f"{CELL}; text-align: right; font-variant-numeric: tabular-nums"
 TABLE = "border-collapse: collapse; margin: 8px 0"
+SIDE_BY_SIDE = "display: flex; flex-wrap: wrap; align-items: flex-start; gap: 0 32px"
 VERDICTS = {True: ("#1a7f37", "BLESSED"), False: ("#b35900", "NOT BLESSED")}
 FAILED = "#c62828"
 """Colours with a contrast of at least 4.5 to the white text on them (WCAG 2.2); the rest has the notebook's colours."""
@@ -21,13 +22,14 @@ def render_run(record: RunRecord, validation: Mapping[str, float], test: Mapping
     if record.failure is not None:
         parts += [_paragraph(text) for text in (record.failure.headline, record.failure.remedy)]
     parts += [_paragraph(text) for text in record.failed_checks()]
-    if validation or test:
-        names = dict.fromkeys((*validation, *test))
+    tables = []
+    if names := dict.fromkeys((*validation, *test)):
         rows = [(name.replace("_", " "), _number(validation, name), _number(test, name)) for name in names]
-        parts.append(_table(("", "validation", "test"), rows, numbers={1, 2}))
+        tables.append(_table(("metric", "validation", "test"), rows, numbers={1, 2}))
     if record.steps:
         steps = [(step.component, step.status, f"{step.seconds:.2f}", step.reason) for step in record.steps]
-        parts.append(_table(("step", "status", "seconds", "why"), steps, numbers={2}))
+        tables.append(_table(("step", "status", "seconds", "why"), steps, numbers={2}))
+    parts.append(f'<div style="{SIDE_BY_SIDE}">{"".join(tables)}</div>')
     if record.report is not None:
         parts.append(f'<a href="{escape(record.report)}" target="_blank">Report</a>')
     return f"<div>{''.join(parts)}</div>"

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from contextlib import suppress
 from dataclasses import dataclass
 from functools import cached_property
 from pathlib import Path
@@ -9,6 +10,7 @@ from typing import TYPE_CHECKING, Any
 
 from components import Stored
 from components.base.errors import ConfigError, IntegrityError
+from components.base.paths import require_path
 from job.config.config import JobConfig, load_config
 from job.options import DEFAULT_ROOT
 from job.pipeline.pipeline import Pipeline
@@ -27,8 +29,9 @@ from job.store.store import Store
 if TYPE_CHECKING:
     import numpy as np
     import pandas as pd
-    from numpy.typing import NDArray
     from rich.console import Console
+
+    from components.io import ImageSplit
 
 
 def run(
@@ -58,7 +61,7 @@ def run(
     elif not isinstance(config, JobConfig):
         config = load_config(config)
     if root is not None:
-        config = config.model_copy(update={"root": Path(root)})
+        config = config.model_copy(update={"root": require_path("root", root)})
     signals = Signals()
     runner = Runner(
         config,
@@ -148,13 +151,12 @@ class Run:
     @cached_property
     def metrics(self) -> RunMetrics:
         """The metrics of the validation split and of the test split, separately."""
-        trained = any(step.component == "trainer" for step in self.record.steps)
-        best = self.artifact("trainer").artifact.best if trained else None
+        validation = {}
+        if any(step.component == "trainer" for step in self.record.steps):
+            best = self.artifact("trainer").artifact.best
+            validation = {"accuracy": best.val_accuracy, "loss": best.val_loss}
         test = self.record.metrics or {}
-        return RunMetrics(
-            validation={} if best is None else {"accuracy": best.val_accuracy, "loss": best.val_loss},
-            test={name: value for name, value in test.items() if isinstance(value, float)},
-        )
+        return RunMetrics(validation, {name: value for name, value in test.items() if isinstance(value, float)})
 
     @cached_property
     def history(self) -> pd.DataFrame:
@@ -175,18 +177,20 @@ class Run:
         names = {row.label: row.name for row in evaluation.artifact.per_class}
         return table.assign(label=table["label"].map(names), prediction=table["prediction"].map(names))
 
-    def images(self, split: str) -> NDArray[np.uint8]:
-        """Return the raw images of `train`, `validation` or `test`; those of `test` are in the order of `predictions`.
+    def examples(self, split: str) -> ImageSplit[np.uint8]:
+        """Return the raw images and the labels of `train`, `validation` or `test`.
 
-        The shape is [count, height, width], or [count, height, width, 3] in colour.
+        Those of `test` are in the order of `predictions`. The shape is [count, height, width], or in colour
+        [count, height, width, 3].
         """
         import numpy as np
 
-        from components.io import iterate_examples
+        from components.io import ImageSplit, iterate_examples
 
         examples = self.artifact("example_gen")
-        statement = dict(examples.artifact.splits.items())[split]
-        return np.concatenate([batch.images for batch in iterate_examples(examples, statement, rows=1000)])
+        batches = [*iterate_examples(examples, dict(examples.artifact.splits.items())[split], rows=1000)]
+        images = np.concatenate([batch.images for batch in batches])
+        return ImageSplit(images, np.concatenate([batch.labels for batch in batches]))
 
     def model(self) -> TrainedModel:
         """Return the trained model, with which new images can be predicted."""
@@ -202,4 +206,7 @@ class Run:
         return f"<Run {self.id}: {self.record.outcome}>"
 
     def _repr_html_(self) -> str:
-        return render_run(self.record, self.metrics.validation, self.metrics.test)
+        metrics = RunMetrics({}, {})
+        with suppress(IntegrityError):  # the record is there, but the model was deleted
+            metrics = self.metrics
+        return render_run(self.record, metrics.validation, metrics.test)

@@ -12,9 +12,8 @@ from pathlib import Path
 import pytest
 
 from components.trainer.export.export import EXPORTERS
-from job.config.config import load_config
-from job.options import ExportFormatOption
 from job import run
+from job.options import ExportFormatOption
 from job.store.records import RunRecord
 from tests.conftest import FAKES, TINY_NETWORK, Command
 from tests.job.commands.test_predict import Trained

@@ -22,9 +22,9 @@ from numpy.typing import NDArray
 from PIL import Image
 from rich.console import Console
 
+from job import run
 from job.config.config import load_config
 from job.reporters.predictions import CsvWriter, JsonLinesWriter, Prediction
-from job import run
 from job.store.records import RunRecord
 from tests.conftest import FAKES, Command, CommandResult
 from tests.support.data import write_idx, write_idx_folder

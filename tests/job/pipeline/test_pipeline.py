@@ -9,9 +9,8 @@ from rich.console import Console
 from components import Component, ComponentConfig, Context, Evaluator, Model, Stored, TransformedExamples
 from components.base.errors import ConfigError
 from components.testing import FakeEvaluator, FakeExampleGen, FakeTrainer, FakeTransform, FakeVisualizer
-from job.config.config import JobConfig
-from job.pipeline.pipeline import Pipeline
 from job import run
+from job.pipeline.pipeline import Pipeline
 
 
 class Empty(ComponentConfig):

@@ -10,9 +10,9 @@ from typing import Any
 import pytest
 from rich.console import Console
 
+from job import run
 from job.config.config import load_config
 from job.reporters.tables import print_run, print_steps
-from job import run
 from job.store.records import Failure, PartRecord, RunRecord, StepRecord
 from job.store.runs import Runs
 from tests.conftest import FAKES, Command, WriteConfig
