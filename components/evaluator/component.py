@@ -54,9 +54,10 @@ class Evaluator(Component[EvaluatorConfig]):
             from components.evaluator.evaluation import make_evaluation, write_evaluation
             from components.evaluator.image_properties import measure_batches
             from components.evaluator.infra_validation import validate_infra
+            from components.evaluator.metrics import apply_functions
             from components.evaluator.predictions import predict_split
             from components.evaluator.robustness import measure_robustness
-            from components.evaluator.slices import make_slices
+            from components.evaluator.slices import group_images, make_slices
             from components.inference.pictures import read_pictures
             from components.inference.predictor import import_libraries, load_predictor
             from components.inference.probabilities import apply_temperature
@@ -71,7 +72,9 @@ class Evaluator(Component[EvaluatorConfig]):
         with context.timed("predicting"):
             predictions = predict_split(predict, transformed, splits.test, context)
             validation = predict_split(predict, transformed, splits.validation, context)
-        comparison = None if baseline is None else compare(predictions, baseline, significance=config.significance)
+        comparison = None
+        if baseline is not None:
+            comparison = compare(predictions, baseline, significance=config.significance, functions=config.metrics)
         pictures, to_input = read_pictures(transformed, splits.test), input_graph(transformed.artifact.graph)
         infra = None
         if model.artifact.saved_model is not None and config.infra_validation.images:
@@ -85,8 +88,10 @@ class Evaluator(Component[EvaluatorConfig]):
             if config.temperature_scaling:
                 scaled = apply_temperature(predictions.probabilities, temperature)
                 predictions = replace(predictions, probabilities=scaled)
+            further = apply_functions(config.metrics, predictions.labels, predictions.probabilities, context)
         with context.timed("slicing"):
             properties = measure_batches(pictures.batches(1000))
+            properties |= group_images(config.slices, pictures.batches(1000), predictions.labels)
             slices = make_slices(predictions.labels, predictions.classes, names, properties)
         with context.timed("robustness"):
             robustness = measure_robustness(
@@ -102,6 +107,7 @@ class Evaluator(Component[EvaluatorConfig]):
                 names,
                 config,
                 weights_sha256=model.artifact.weights_sha256,
+                further_metrics=further,
                 calibration=calibration,
                 slices=slices,
                 robustness=robustness,

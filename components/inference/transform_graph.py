@@ -23,13 +23,13 @@ if TYPE_CHECKING:
 PICTURE_OPERATIONS = ("cast", "multiply", "expand_dims")
 
 
-def scaling_graph() -> tuple[GraphOperation, ...]:
-    """Return the graph from raw images, uint8 [batch, height, width], to float32 [batch, height, width, 1] in 0..1."""
-    return (
-        GraphOperation(op="cast", dtype="float32"),
-        GraphOperation(op="multiply", by=1 / 255),
-        GraphOperation(op="expand_dims", axis=-1),
-    )
+def scaling_graph(channels: int = 1) -> tuple[GraphOperation, ...]:
+    """Return the graph from raw images to float32 [batch, height, width, channels] in 0..1.
+
+    Raw images are uint8 [batch, height, width] for one channel, and [batch, height, width, 3] for three.
+    """
+    scaling = (GraphOperation(op="cast", dtype="float32"), GraphOperation(op="multiply", by=1 / 255))
+    return scaling if channels > 1 else (*scaling, GraphOperation(op="expand_dims", axis=-1))
 
 
 def picture_graph(graph: Sequence[GraphOperation]) -> tuple[GraphOperation, ...]:

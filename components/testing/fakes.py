@@ -6,12 +6,12 @@ train a real Trainer, and the real Evaluator scores FakeTrainer's model, a neare
 
 from itertools import combinations
 from pathlib import Path
-from typing import Annotated, Any
+from typing import Annotated, Any, Literal
 
 from pydantic import Field
 
 from components.artifacts import Evaluation, Examples, Figures, Model, PushedModel, TransformedExamples
-from components.artifacts.base import SPLITS, Splits, Stored
+from components.artifacts.base import SPLITS, Splits, Stored, raw_shape
 from components.artifacts.figures import Figure
 from components.artifacts.model import Export
 from components.artifacts.transformed import SplitOverlap, TransformedSplit
@@ -29,6 +29,8 @@ class FakeExampleGenConfig(ComponentConfig):
     per_class: Annotated[int, Field(strict=True, ge=3)] = 40
     size: Annotated[int, Field(strict=True, ge=4)] = 16
     """Height and width in pixels."""
+    channels: Literal[1, 3] = 1
+    """3 for images in color: then all squares have one position, and each class has a color."""
     seed: Seed = 0
 
 
@@ -48,14 +50,21 @@ class FakeExampleGen(Component[FakeExampleGenConfig]):
         config = self.config
         random = np.random.default_rng(config.seed)
         labels = np.repeat(np.arange(config.classes, dtype=np.int64), config.per_class)
-        images = random.integers(0, 80, (len(labels), config.size, config.size), dtype=np.uint8)
+        shape = raw_shape((config.size, config.size, config.channels))
+        images = random.integers(0, 80, (len(labels), *shape), dtype=np.uint8)
         side = config.size // 4
         positions = random.permutation((config.size - side) ** 2)[: config.classes]
         for label, position in enumerate(positions):
             top, left = divmod(int(position), config.size - side)
-            images[labels == label, top : top + side, left : left + side] += 150
+            if config.channels == 1:
+                images[labels == label, top : top + side, left : left + side] += 150
+            else:
+                color = [35 * (label // step % 5) for step in (1, 5, 25)]
+                images[labels == label, :side, :side] += np.array(color, np.uint8)
         with scratch_folder(context.output) as scratch:
-            with spool_images(scratch / "squares", height=config.size, width=config.size) as spool:
+            with spool_images(
+                scratch / "squares", height=config.size, width=config.size, channels=config.channels
+            ) as spool:
                 spool.append(images)
             dataset = Dataset(
                 title="made-up squares",
@@ -92,7 +101,8 @@ class FakeTransform(Component[FakeTransformConfig]):
         from components.inference.transform_graph import apply_numpy, scaling_graph
         from components.io.splits import ImageSplit, iterate_examples, scaled_sha256, write_scaled
 
-        artifact, graph = examples.artifact, scaling_graph()
+        artifact = examples.artifact
+        graph = scaling_graph(artifact.image_shape[2])
         splits = {}
         for name, split in artifact.splits.items():
             raw = next(iterate_examples(examples, split, rows=self.config.limit))

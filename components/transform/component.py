@@ -53,7 +53,7 @@ class Transform(Component[TransformConfig]):
             from components.io.splits import scaled_sha256, write_scaled
 
         artifact, output = examples.artifact, context.output
-        graph = scaling_graph()
+        graph = scaling_graph(artifact.image_shape[2])
         splits: dict[str, TransformedSplit] = {}
         digests: dict[str, NDArray[np.void]] = {}
         for name, split in artifact.splits.items():
@@ -89,7 +89,7 @@ class Transform(Component[TransformConfig]):
         from components.io.image_digests import image_digests
         from components.io.splits import ImageSplit, iterate_examples
 
-        graph = scaling_graph()
+        graph = scaling_graph(examples.artifact.image_shape[2])
         # While a pixel is scaled, it takes 9 bytes: raw, cast and multiplied.
         rows = self.config.memory_budget // (9 * prod(examples.artifact.image_shape))
         for raw in iterate_examples(examples, split, rows=max(1, min(MAX_BATCH_IMAGES, rows))):

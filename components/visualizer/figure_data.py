@@ -12,6 +12,7 @@ from components.artifacts import Evaluation, GraphOperation, Model
 from components.base.errors import ConfigError
 from components.inference.pictures import Pictures
 from components.inference.transform_graph import apply_numpy
+from components.visualizer.network_calls import observe_calls
 
 MAX_MISTAKES = 24
 DEFAULT_EXAMPLE_CLASSES = 10
@@ -147,20 +148,30 @@ class FeatureMaps:
 
     images: tuple[TestImage, ...]
     convolutions: tuple[NDArray[np.float32], ...]
-    """[images, height, width, filters] for each convolution."""
+    """[images, height, width, filters] for each convolution, in the order of computation."""
+    names: tuple[str, ...] = ()
+    """The layer of each convolution."""
 
     @classmethod
     def compute(
         cls, network: Any, images: tuple[TestImage, ...], graph: tuple[GraphOperation, ...] = ()
     ) -> Self | None:
-        """Return the feature maps of a built Keras network; None if it has no convolution.
+        """Return the feature maps of a Keras network, also of the networks in it; None if it has no convolution.
 
         The graph converts pictures to the network's input.
         """
-        import keras
+        import tensorflow as tf
+        from keras import layers
 
-        outputs = {layer.name: layer.output for layer in network.layers if isinstance(layer, keras.layers.Conv2D)}
-        if not outputs:
-            return None
-        maps = keras.Model(network.inputs[0], outputs)(apply_numpy(graph, np.stack([each.image for each in images])))
-        return cls(images, tuple(maps[name].numpy().astype(np.float32) for name in outputs))
+        kinds = (layers.Conv2D, layers.DepthwiseConv2D, layers.SeparableConv2D, layers.Conv2DTranspose)
+        maps: list[NDArray[np.float32]] = []
+        names: list[str] = []
+
+        def observe(layer: Any, _: list[Any], output: Any) -> None:
+            if isinstance(layer, kinds):
+                maps.append(output.numpy().astype(np.float32))
+                names.append(layer.name)
+
+        inputs = apply_numpy(graph, np.stack([each.image for each in images]))
+        observe_calls(network, tf.constant(inputs), observe)
+        return cls(images, tuple(maps), tuple(names)) if maps else None

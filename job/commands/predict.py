@@ -73,13 +73,13 @@ def _predict_batch(images: Sequence[InputImage], predictor: RawPredictor) -> lis
 
 
 def _make_input_reader(model: ResolvedModel, options: PredictOptions) -> InputReader:
-    from components.inference.preprocessing.grayscale import resize_only
     from components.inference.preprocessing.input_reader import InputReader
     from components.inference.preprocessing.normalize import normalize
+    from components.inference.preprocessing.resize import resize_color, resize_grayscale
 
-    height, width, _ = model.stored.artifact.image_shape
-    preprocess = resize_only if options.as_is else normalize
-    return InputReader(height, width, preprocess, transpose=options.transpose)
+    height, width, channels = model.stored.artifact.image_shape
+    preprocess = resize_color if channels == 3 else resize_grayscale if options.as_is else normalize
+    return InputReader(height, width, preprocess, channels, transpose=options.transpose)
 
 
 def _read_images(paths: Iterable[Path], reader: InputReader, progress: ProgressReporter) -> Iterator[InputImage]:

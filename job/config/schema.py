@@ -32,9 +32,11 @@ def config_schema() -> dict[str, Any]:
             if text := docstring(model):  # pydantic does this, too, except in a Python without docstrings
                 definitions[model.__name__]["description"] = text
             # pydantic can do this when a class is created, but every start of the job would pay for it.
+            fields = definitions[model.__name__]["properties"]
             for cls in filter(_is_ours, reversed(model.__mro__)):
                 for attribute, text in attribute_docstrings(cls).items():
-                    definitions[model.__name__]["properties"][attribute]["description"] = text
+                    if attribute in fields:  # an extension also has class variables
+                        fields[attribute]["description"] = text
     del definitions["Pipeline"]  # in a file, its sections are at the top level
     properties = definitions.pop("JobConfig")["properties"] | {
         slot: {

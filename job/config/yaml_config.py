@@ -190,6 +190,8 @@ def merge(lower: dict[str, Any], upper: dict[str, Any]) -> dict[str, Any]:
     {'source': {'kind': 'digits'}}
     >>> merge({"trainer": {"epochs": 3}}, {"trainer": {"use": "mine:MyTrainer"}})
     {'trainer': {'use': 'mine:MyTrainer'}}
+    >>> merge({"source": {"use": "mine:MySource"}}, {"source": {"kind": "digits"}})
+    {'source': {'kind': 'digits'}}
     """
     merged = dict(lower)
     for key, value in upper.items():
@@ -202,4 +204,6 @@ def merge(lower: dict[str, Any], upper: dict[str, Any]) -> dict[str, Any]:
 def _changes_choice(lower: dict[str, Any], upper: dict[str, Any]) -> bool:
     if USE in upper and upper[USE] != lower.get(USE):
         return True  # without `use`, the lower mapping is for the slot's own component
+    if USE in lower and USE not in upper and any(choice in upper and choice not in lower for choice in CHOICES):
+        return True  # a built-in kind in place of the user's class
     return any(choice in upper and choice in lower and upper[choice] != lower[choice] for choice in CHOICES)

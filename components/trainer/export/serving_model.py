@@ -7,15 +7,15 @@ from typing import Any, Self, TypeAlias
 import numpy as np
 from numpy.typing import NDArray
 
-from components.artifacts import GraphOperation
+from components.artifacts import GraphOperation, raw_shape
 from components.inference.averaging import average_over_shifts
 from components.inference.predictor import NETWORK_LAYER
 from components.inference.transform_graph import apply_tensorflow
 
 INPUT, PROBABILITIES, LABEL = "images", "probabilities", "label"
-"""Names in the serving signature: uint8 [batch, height, width]; float32 [batch, classes]; int64 [batch]."""
+"""Names in the serving signature: uint8 [batch, height, width(, 3)]; float32 [batch, classes]; int64 [batch]."""
 RawImages: TypeAlias = NDArray[np.uint8]
-"""uint8 [count, height, width]"""
+"""uint8 [count, height, width] or, in color, [count, height, width, 3]"""
 Outputs: TypeAlias = dict[str, NDArray[Any]]
 """`probabilities`, and in most formats `label`."""
 
@@ -44,9 +44,9 @@ class ServingModel:
         return cls(copy_network(network), graph, test_time_shift)
 
     @property
-    def image_size(self) -> tuple[int, int]:
-        height, width, _ = self.network.input_shape[1:]
-        return height, width
+    def raw_shape(self) -> tuple[int, ...]:
+        """The shape of a raw image."""
+        return raw_shape(self.network.input_shape[1:])
 
     @cached_property
     def serve(self) -> Any:
@@ -55,7 +55,7 @@ class ServingModel:
 
         # Nothing here branches on a tensor: AutoGraph's search for branches takes longer than the rest of exporting.
         @tf.function(  # type: ignore[untyped-decorator]
-            input_signature=[tf.TensorSpec((None, *self.image_size), tf.uint8, name=INPUT)], autograph=False
+            input_signature=[tf.TensorSpec((None, *self.raw_shape), tf.uint8, name=INPUT)], autograph=False
         )
         def serve(images: Any) -> dict[str, Any]:
             scaled = apply_tensorflow(self.graph, images)
