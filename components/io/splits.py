@@ -11,6 +11,7 @@ reads or writes a pickle. A split may be larger than memory: all functions that 
 """
 
 import math
+import os
 from collections.abc import Callable, Iterable, Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass
@@ -123,7 +124,7 @@ def array_writer(path: Path, count: int) -> Iterator[Callable[[NDArray[Any]], No
     with path.open("wb") as file:
 
         def write(rows: NDArray[Any]) -> None:
-            if not file.tell():
+            if file.seek(0, os.SEEK_CUR) == 0:
                 header = {"descr": rows.dtype.str, "fortran_order": False, "shape": (count, *rows.shape[1:])}
                 np.lib.format.write_array_header_1_0(file, header)
             file.write(np.ascontiguousarray(rows).data)
