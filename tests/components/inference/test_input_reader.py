@@ -12,11 +12,12 @@ from PIL import Image
 
 from components.base.errors import DataError
 from components.example_gen.sources import ImageFolderSource
-from components.inference.preprocessing.grayscale import resize_only, to_max_contrast
+from components.inference.preprocessing.grayscale import to_max_contrast
 from components.inference.preprocessing.input_files import count_images, find_files
 from components.inference.preprocessing.input_reader import InputImage, InputReader
 from components.inference.preprocessing.normalize import normalize
 from components.inference.preprocessing.preview import PreviewWriter, side_by_side
+from components.inference.preprocessing.resize import resize_grayscale
 from components.io.picture_folder import SkippedFiles
 from tests.support.data import load, squares, write_csv, write_idx, write_idx_folder, write_image_folder
 from tests.support.drawing import Drawing
@@ -204,7 +205,7 @@ def test_resize_only_matches_the_training_source(tmp_path: Path, mode: str) -> N
         picture = Image.new("RGBA", picture.size)
         picture.putalpha(Image.fromarray(255 - np.asarray(DIGIT.draw(6).convert("L"))))
     picture.save(path)
-    (image,) = InputReader(28, 28, resize_only).read(path)
+    (image,) = InputReader(28, 28, resize_grayscale).read(path)
     assert isinstance(image, InputImage)
     source = load(ImageFolderSource(path=tmp_path, channels=1))
     np.testing.assert_array_equal(image.network_input, source.train.images[1])
