@@ -63,10 +63,12 @@ class Trainer(Component[TrainerConfig]):
             tf = import_tensorflow()
             from components.io.history import write_history
             from components.io.splits import read_rows, read_scaled
+            from components.trainer.augmented_images import write_augmented_images
             from components.trainer.export.export import REQUIRED_FORMATS, export_model, raw_check_images
             from components.trainer.export.keras_file import FILE_NAME
             from components.trainer.export.serving_model import ServingModel
             from components.trainer.init_from import describe, freeze_layers, load_initial_weights
+            from components.trainer.layers import describe_layers
             from components.trainer.training_loop import TrainingLoop
 
         config, inputs, output = self.config, transformed.artifact, context.output
@@ -108,8 +110,11 @@ class Trainer(Component[TrainerConfig]):
             disk_space = disk_space_guard(output, EXPORTED_COPIES * network.count_params() * 4, "the trained model")
             with context.timed("exporting"), disk_space:
                 write_history(loop.history, output / HISTORY_FILE)
+                augmented = write_augmented_images(config, train, output, classes=classes)
                 loop.step_history.write(output / STEPS_FILE)
-                serving_model = ServingModel.from_network(network, inputs.graph, config.test_time_shift)
+                serving_model = ServingModel.from_network(
+                    network, inputs.graph, config.test_time_shift, inputs.picture_shape
+                )
                 exports = export_model(serving_model, (*REQUIRED_FORMATS, *config.exports), check_images, context)
         return Model(
             format="keras",
@@ -117,12 +122,14 @@ class Trainer(Component[TrainerConfig]):
             exports=exports,
             history_file=HISTORY_FILE,
             steps_file=STEPS_FILE,
-            image_shape=inputs.image_shape,
+            image_shape=inputs.picture_shape,
             class_names=inputs.class_names,
             test_time_shift=config.test_time_shift,
             parameters=network.count_params(),
             weights_sha256=weights_digest(network),
             history=tuple(loop.history),
+            layers=tuple(describe_layers(network)),
+            augmented=augmented,
             initial_weights=initial_weights,
             frozen=frozen,
             best_epoch=loop.stopping.best.epoch,
@@ -154,9 +161,11 @@ class Trainer(Component[TrainerConfig]):
         from components.trainer.export.export import export_model, raw_check_images
         from components.trainer.export.serving_model import ServingModel
 
-        network, graph = load_network(model), transformed.artifact.graph  # first: imports TensorFlow without its log
+        network, inputs = load_network(model), transformed.artifact  # first: imports TensorFlow without its log
         images = raw_check_images(transformed)
-        serving_model = ServingModel.from_network(network, graph, model.artifact.test_time_shift)
+        serving_model = ServingModel.from_network(
+            network, inputs.graph, model.artifact.test_time_shift, inputs.picture_shape
+        )
         return export_model(serving_model, formats, images, context, setting=setting)
 
     @classmethod
