@@ -29,7 +29,7 @@ def write_augmented_images(
     limit = min(MAX_IMAGES, max(2, MAX_VALUES // ((1 + VARIANTS) * train.images[0].size)))
     _, first_of_each_class = np.unique(train.labels, return_index=True)
     rows = first_of_each_class[:limit]
-    images, labels = train.images[rows], train.labels[rows]
+    images, labels = tf.constant(train.images[rows]), tf.constant(train.labels[rows])
     variants: list[Any] = []
     for step in tf.range(VARIANTS, dtype=tf.int64):
         variant, _ = augment_batch(config.augmentation, images, labels, classes=classes, seed=config.seed, step=step)

@@ -43,7 +43,7 @@ def test_wrong_option_is_rejected_with_a_remedy(section: dict[str, Any], problem
 
 
 def test_label_smoothing_needs_the_default_loss() -> None:
-    with pytest.raises(ValidationError, match="label_smoothing is of the default loss"):
+    with pytest.raises(ValidationError, match="label_smoothing belongs to the default loss"):
         TrainerConfig.model_validate({"loss": {"kind": "Huber"}, "label_smoothing": 0.1})
 
 
