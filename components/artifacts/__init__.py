@@ -4,7 +4,17 @@ A component's `run` returns an artifact. The job adds the producer, lineage and 
 `manifest.json`. The next component receives a `Stored` artifact: the statement and the directory of its files.
 """
 
-from components.artifacts.base import SPLITS, Artifact, FileName, ImageShape, Sha256, Splits, Statement, Stored
+from components.artifacts.base import (
+    SPLITS,
+    Artifact,
+    FileName,
+    ImageShape,
+    Sha256,
+    Splits,
+    Statement,
+    Stored,
+    raw_shape,
+)
 from components.artifacts.evaluation import (
     RUBBER_STAMPED,
     SEVERITIES,
@@ -14,6 +24,7 @@ from components.artifacts.evaluation import (
     Check,
     ClassMetrics,
     CorruptionCurve,
+    Definition,
     Evaluation,
     InfraValidation,
     Interval,
@@ -24,6 +35,15 @@ from components.artifacts.evaluation import (
 )
 from components.artifacts.examples import Anomaly, Drift, DriftMeasure, Examples, ExamplesSplit, Level, Source
 from components.artifacts.figures import Figure, Figures
-from components.artifacts.model import Epoch, Export, ExportFormat, Model, TrainingEnvironment
+from components.artifacts.model import (
+    AugmentedImages,
+    Epoch,
+    Export,
+    ExportFormat,
+    InitialWeights,
+    Layer,
+    Model,
+    TrainingEnvironment,
+)
 from components.artifacts.pushed import PublishedVersion, PushedModel, Rollback, Servable
 from components.artifacts.transformed import GraphOperation, SplitOverlap, TransformedExamples, TransformedSplit

@@ -14,7 +14,16 @@ NonNegative = Annotated[float, Field(ge=0)]
 FileName = Annotated[str, Field(pattern=r"^[A-Za-z0-9_][A-Za-z0-9_.-]*(/[A-Za-z0-9_][A-Za-z0-9_.-]*)*$")]
 Sha256 = Annotated[str, Field(pattern=r"^[0-9a-f]{64}$")]
 ImageShape = tuple[Annotated[int, Field(ge=1)], Annotated[int, Field(ge=1)], Annotated[int, Field(ge=1)]]
-"""Height, width and channels."""
+"""Height, width and channels: 1 for grayscale, or 3 for red, green and blue."""
+
+
+def raw_shape(shape: ImageShape) -> tuple[int, ...]:
+    """Return the shape of a raw image of this height, width and channels; a grayscale one has no axis for channels.
+
+    >>> raw_shape((28, 28, 1)), raw_shape((32, 32, 3))
+    ((28, 28), (32, 32, 3))
+    """
+    return shape[:2] if shape[2] == 1 else shape
 
 
 class Statement(BaseModel):

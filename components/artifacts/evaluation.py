@@ -2,19 +2,21 @@
 
 from typing import Annotated, Literal, Self
 
-from pydantic import Field, model_validator
+from pydantic import ConfigDict, Field, JsonValue, model_validator
 
 from components.artifacts.base import Artifact, Count, FileName, Fraction, NonNegative, Sha256, Statement
 
 SEVERITIES = (1, 2, 3, 4, 5)
 """Severities of a corruption, as in ImageNet-C (D. Hendrycks and T. Dietterich, 2019)."""
+INTERVAL_SUFFIX = "_interval"
+"""The interval of the metric `accuracy` is the field `accuracy_interval`."""
 
 
 class Interval(Statement):
     """A confidence interval and its method."""
 
-    low: Fraction
-    high: Fraction
+    low: float
+    high: float
     confidence: Fraction = 0.95
     method: Literal["wilson", "bootstrap"]
     """`wilson`: the score interval of a proportion; `bootstrap`: percentiles over resampled test images."""
@@ -22,7 +24,10 @@ class Interval(Statement):
 
 
 class Metrics(Statement):
-    """Metrics over the whole test split."""
+    """Metrics over the whole test split. Those that functions of the configuration define are further fields."""
+
+    model_config = ConfigDict(extra="allow")
+    __pydantic_extra__: dict[str, float | Interval] = Field(init=False)
 
     count: Annotated[int, Field(ge=1)]
     accuracy: Fraction
@@ -40,6 +45,14 @@ class Metrics(Statement):
     macro_recall_interval: Interval
     macro_f1: Fraction
     macro_f1_interval: Interval
+
+    def values(self) -> dict[str, float]:
+        """Return all metrics by name, the built-in ones first."""
+        return {name: value for name, value in self if isinstance(value, float)}
+
+    def interval(self, name: str) -> Interval | None:
+        """Return the interval of a metric, if it has one."""
+        return {key: value for key, value in self if isinstance(value, Interval)}.get(f"{name}{INTERVAL_SUFFIX}")
 
 
 class ClassMetrics(Statement):
@@ -59,6 +72,18 @@ METRIC_NAMES, CLASS_METRIC_NAMES = (
     for model in (Metrics, ClassMetrics)
 )
 """The metrics of the whole test split, and of a class: they may have thresholds, and are in the report's tables."""
+
+
+class Definition(Statement):
+    """A metric, or a property of slices, that a function of the configuration defines."""
+
+    name: str
+    kind: Literal["metric", "slice"]
+    function: str
+    """Such as `my_metrics:confusion_cost`."""
+    options: dict[str, JsonValue] = Field(default={})
+    description: str = ""
+    """First line of the function's docstring."""
 
 
 class ReliabilityBin(Statement):
@@ -97,7 +122,7 @@ class Slice(Statement):
     """Test images that share a property."""
 
     dimension: str
-    """The property: `class`, `ink`, `thickness` or `size`."""
+    """The property: `class`, `ink`, `thickness` or `size`, or the name of a function of the configuration."""
     name: str
     """Its value, such as `7` or `least`."""
     low: float | None = None
@@ -157,6 +182,7 @@ class Baseline(Statement):
 
     weights_sha256: Sha256
     metrics: Metrics
+    """Those of functions of the configuration are computed again, from the baseline's predictions."""
     only_model_right: Count
     """Images that only this model classifies correctly."""
     only_baseline_right: Count
@@ -224,6 +250,7 @@ class Evaluation(Artifact):
     robustness: Robustness | None = None
     infra_validation: InfraValidation | None = None
     baseline: Baseline | None = None
+    definitions: tuple[Definition, ...] = ()
     predictions_file: FileName
     metrics_file: FileName
     blessing: Blessing

@@ -15,6 +15,8 @@ class Source(Statement):
     """The name of the data set in figures and tables."""
     identity: dict[str, str]
     """What determines the data: digests of files, or an immutable version."""
+    conversion: str = ""
+    """What was changed in the images, such as `converted to grayscale, resized from 32x32 to 28x28`; or empty."""
 
 
 class ExamplesSplit(Statement):
@@ -25,9 +27,10 @@ class ExamplesSplit(Statement):
     label_counts: tuple[Count, ...]
     """Images per class, by label."""
     pixel_mean: Annotated[float, Field(ge=0, le=255)]
+    """Over all pixels and channels, as the standard deviation."""
     pixel_std: Annotated[float, Field(ge=0, le=255)]
-    pixel_histogram: Annotated[tuple[Count, ...], Field(min_length=16, max_length=16)]
-    """Pixels by value, in 16 bins of 16."""
+    pixel_histogram: Annotated[tuple[Count, ...], Field(min_length=16, max_length=48)]
+    """Pixels by value, in 16 bins of 16; for color, 16 bins each of red, green and blue."""
     ink_histogram: Annotated[tuple[Count, ...], Field(min_length=20, max_length=20)]
     """Images by the mean of their pixels, in 20 bins from 0 to 255."""
 

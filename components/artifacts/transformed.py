@@ -1,6 +1,6 @@
-"""TransformedExamples: scaled images in three splits, and the transform graph."""
+"""TransformedExamples: network inputs in three splits, and the transform graph."""
 
-from typing import Annotated, Literal
+from typing import Annotated, Any, Literal
 
 from pydantic import Field
 
@@ -10,20 +10,33 @@ from components.artifacts.base import Artifact, Count, FileName, ImageShape, Sha
 class GraphOperation(Statement):
     """One operation of the transform graph (see `components.inference.transform_graph`)."""
 
-    op: Literal["cast", "multiply", "expand_dims"]
+    op: Literal["cast", "multiply", "expand_dims", "add", "resize", "function"]
     dtype: Literal["float32"] | None = None
-    by: float | None = None
+    by: float | tuple[float, ...] | None = None
+    """What to add or to multiply by: one number, or one per channel."""
     axis: int | None = None
+    size: tuple[int, int] | None = None
+    """Height and width of a resized image."""
+    name: str | None = None
+    """The user's function, as `my_module:my_function`."""
+    model: dict[str, Any] | None = None
+    """The function as a Keras model without weights, which `keras.saving.deserialize_keras_object` restores."""
 
 
 class TransformedSplit(Statement):
-    """One split of scaled images: two NumPy files that can be memory-mapped."""
+    """One split of network inputs: two or three NumPy files that can be memory-mapped."""
 
     images: FileName
-    """float32 [count, height, width, channels]."""
+    """The network's inputs: float32 [count, height, width, channels]."""
     labels: FileName
     """int64 [count]."""
+    raw: FileName | None = None
+    """The raw images: uint8 [count, height, width], or [count, height, width, 3] in colour. None if the images are
+    pictures (see `components.inference.pictures`), from which the raw images follow."""
     count: Annotated[int, Field(ge=1)]
+
+    def file_names(self) -> tuple[str, ...]:
+        return (self.images, self.labels) if self.raw is None else (self.images, self.labels, self.raw)
 
 
 class SplitOverlap(Statement):
@@ -35,11 +48,14 @@ class SplitOverlap(Statement):
 
 
 class TransformedExamples(Artifact):
-    """Scaled images in three splits, and the graph that scaled them."""
+    """Network inputs in three splits, and the graph that converts raw images to them."""
 
     kind: Literal["transformed_examples"] = "transformed_examples"
     title: str
     image_shape: ImageShape
+    """Of a network's input."""
+    picture_shape: ImageShape = Field(default_factory=lambda values: values["image_shape"])
+    """Of a raw image and of a picture, which operations may resize; by default that of the network's input."""
     image_dtype: Literal["float32"] = "float32"
     class_names: Annotated[tuple[str, ...], Field(min_length=2)]
     graph_file: FileName
@@ -51,7 +67,7 @@ class TransformedExamples(Artifact):
     """Images, over all splits, that are in another split too."""
     splits: Splits[TransformedSplit]
     test_sha256: Sha256
-    """`components.io.image_digests.split_sha256` of the scaled test split: that of an `Evaluation` on these images."""
+    """`components.io.image_digests.split_sha256` of the test split's pictures: that of an `Evaluation` on them."""
 
     def file_names(self) -> tuple[str, ...]:
-        return (self.graph_file, *(name for _, split in self.splits.items() for name in (split.images, split.labels)))
+        return (self.graph_file, *(name for _, split in self.splits.items() for name in split.file_names()))

@@ -4,8 +4,10 @@ import importlib
 import inspect
 import os
 import sys
+import traceback
 import typing
 from collections.abc import Callable, Iterator, Mapping
+from contextlib import contextmanager
 from pathlib import Path
 from types import SimpleNamespace
 from typing import Annotated, Any, ClassVar, Self
@@ -25,7 +27,8 @@ from pydantic.functional_validators import ModelWrapValidatorHandler
 from pydantic_core import CoreSchema, PydanticCustomError, core_schema
 
 from components.base.component import ComponentConfig
-from components.base.errors import ConfigError, one_line
+from components.base.errors import ConfigError, JobError, one_line
+from components.base.text import printable
 
 USE = "use"
 """The key that names a function or class; also the type of the validation error for one that does not fit."""
@@ -39,7 +42,7 @@ STRICT_TYPES = (bool, int, float)
 
 
 class Extension(ComponentConfig):
-    """A user's function, named by `use`, and its options, which are all other keys.
+    """A user's function, named by `use`, and its options: all keys that are not fields of the class.
 
     The function takes the `arguments` and each option by keyword. Options are validated by the function's annotations
     and defaults. A function with the parameter `config`, annotated with a pydantic model, takes them as that model.
@@ -77,31 +80,56 @@ class Extension(ComponentConfig):
         return self._options
 
     def __call__(self, **arguments: Any) -> Any:
-        """Call the function with the arguments of the job and its options."""
-        return self._target(**arguments, **self._options)
+        """Call the function with the arguments of the job and its options; raise errors as `catch_errors`."""
+        with self.catch_errors():
+            return self._target(**arguments, **self._options)
+
+    @contextmanager
+    def catch_errors(self) -> Iterator[None]:
+        """Raise ConfigError, with the line, for an exception of a block that runs the user's code."""
+        try:
+            yield
+        except (JobError, MemoryError):
+            raise
+        except Exception as error:
+            file = inspect.getsourcefile(self._target)
+            lines = [frame.lineno for frame in traceback.extract_tb(error.__traceback__) if frame.filename == file]
+            where = f" ({Path(file).name}, line {lines[-1]})" if file and lines else ""
+            raise self.error(f"raised {one_line(error)}{where}") from error
+
+    def error(self, problem: str) -> ConfigError:
+        """Return the error for a failed call or a wrong result; `problem` is such as `returned None`."""
+        remedy = "correct the function and run the same command again: earlier steps are reused"
+        return ConfigError(f"{self.use} {problem}", expected=self.expected(), remedy=remedy)
 
     @classmethod
     def expected(cls) -> str:
         """Return the signature that the function must have."""
         return f"({', '.join((*cls.arguments, '**options'))}) -> {cls.returns}"
 
+    @classmethod
+    def check_target(cls, target: Any, name: str) -> None:
+        """Raise ConfigError if the function or class does not fit, before its parameters are checked."""
+
     @model_validator(mode="wrap")
     @classmethod
     def _load(cls, value: Any, handler: ModelWrapValidatorHandler[Self]) -> Self:
-        if callable(value):
+        if callable(value) and not isinstance(value, Extension):
             value = {USE: value}
         if not (isinstance(value, Mapping) and (isinstance(value.get(USE), str) or callable(value.get(USE)))):
             return handler(value)
         written = dict(value)
         use = written.pop(USE)
+        fields = {key: written.pop(key) for key in cls.model_fields if key in written}
         try:
             target = load_object(use) if isinstance(use, str) else use
             name = use if isinstance(use, str) else import_string(target)
+            cls.check_target(target, name)
             options = _validate_options(name, written, _option_parameters(cls, target, name), target)
         except ConfigError as error:
             raise use_error(error) from error
         config = options.get(CONFIG)
-        extension = handler({USE: name, **(dict(config) if isinstance(config, BaseModel) else options)})
+        extension = handler({USE: name, **fields, **(dict(config) if isinstance(config, BaseModel) else options)})
         extension._target, extension._options = target, options
         return extension
 
@@ -162,7 +190,9 @@ def load_object(name: str) -> Any:
     module_name, colon, attribute = name.partition(":")
     expected = "an import string such as my_package.my_module:my_name"
     if not (colon and module_name and attribute):
-        raise ConfigError(f"`{name}` is not an import string", expected=expected, remedy="write `module:name`")
+        raise ConfigError(
+            f"`{printable(name)}` is not an import string", expected=expected, remedy="write `module:name`"
+        )
     here = str(Path.cwd())
     if here not in sys.path:
         sys.path.insert(0, here)

@@ -1,16 +1,29 @@
 """Baseline: a paired comparison of two models on the same test images."""
 
+from collections.abc import Sequence
+
 import numpy as np
 from numpy.typing import NDArray
 
-from components.artifacts import Baseline, Evaluation, Stored
+from components.artifacts import Baseline, Evaluation, Metrics, Stored
 from components.base.errors import DataError
+from components.evaluator.functions import MetricFunction
+from components.evaluator.metrics import function_value
 from components.evaluator.predictions import Predictions
-from components.io.splits import read_predictions
+from components.io.splits import read_predictions, read_probabilities
 
 
-def compare(predictions: Predictions, baseline: Stored[Evaluation], *, significance: float) -> Baseline:
-    """Compare a model with a baseline image by image; raise DataError if the baseline was scored on other images."""
+def compare(
+    predictions: Predictions,
+    baseline: Stored[Evaluation],
+    *,
+    significance: float,
+    functions: Sequence[MetricFunction] = (),
+) -> Baseline:
+    """Compare a model with a baseline image by image; raise DataError if the baseline was scored on other images.
+
+    Functions of the user score both models: the evaluation of the baseline may have had others, or none.
+    """
     if predictions.split_sha256 != baseline.artifact.test_sha256:
         raise DataError(
             f"the baseline in {baseline.directory} was scored on other test images "
@@ -19,12 +32,13 @@ def compare(predictions: Predictions, baseline: Stored[Evaluation], *, significa
             remedy="set evaluator.baseline to another evaluation, or remove it",
         )
     rows = read_predictions(baseline)
+    labels = rows["label"].to_numpy()
     model_right = _right_by_image(predictions.images.tolist(), predictions.labels, predictions.classes)
-    baseline_right = _right_by_image(rows["image"].tolist(), rows["label"].to_numpy(), rows["prediction"].to_numpy())
+    baseline_right = _right_by_image(rows["image"].tolist(), labels, rows["prediction"].to_numpy())
     only_model, only_baseline = int((model_right & ~baseline_right).sum()), int((baseline_right & ~model_right).sum())
     return Baseline(
         weights_sha256=baseline.artifact.weights_sha256,
-        metrics=baseline.artifact.metrics,
+        metrics=_baseline_metrics(baseline, labels, functions),
         only_model_right=only_model,
         only_baseline_right=only_baseline,
         p_value=mcnemar(only_model, only_baseline),
@@ -46,6 +60,16 @@ def mcnemar(only_first_right: int, only_second_right: int) -> float:
     if only_first_right == only_second_right:  # also without any image
         return 1.0
     return float(binomtest(only_first_right, only_first_right + only_second_right).pvalue)
+
+
+def _baseline_metrics(
+    baseline: Stored[Evaluation], labels: NDArray[np.int64], functions: Sequence[MetricFunction]
+) -> Metrics:
+    metrics = {name: value for name, value in baseline.artifact.metrics if name in Metrics.model_fields}
+    if functions:
+        probabilities = read_probabilities(baseline)
+        metrics |= {function.key: function_value(function, labels, probabilities) for function in functions}
+    return Metrics(**metrics)
 
 
 def _right_by_image(images: list[bytes], labels: NDArray[np.int64], classes: NDArray[np.int64]) -> NDArray[np.bool_]:

@@ -5,10 +5,7 @@ from typing import Any, Literal
 
 from components.artifacts import Baseline, Blessing, Check, ClassMetrics, InfraValidation, Metrics, Slice
 from components.base.errors import ConfigError
-from components.evaluator.config import ClassMetricName, MetricName, Threshold
-
-EVERY = "every"
-"""In a configuration: all classes, or all slices."""
+from components.evaluator.config import EVERY, ClassMetricName, Threshold
 
 
 def bless(*checks: Check) -> Blessing:
@@ -26,10 +23,11 @@ def check_infra(validation: InfraValidation) -> Check:
     return Check(kind="infra", metric="difference of the SavedModel", maximum=maximum, value=value, passed=passed)
 
 
-def check_metrics(metrics: Metrics, thresholds: Mapping[MetricName, Threshold]) -> Iterator[Check]:
+def check_metrics(metrics: Metrics, thresholds: Mapping[str, Threshold]) -> Iterator[Check]:
     """Check metrics of the whole test split."""
+    values = metrics.values()
     for name, threshold in thresholds.items():
-        yield _check(name, getattr(metrics, name), threshold)
+        yield _check(name, values[name], threshold)
 
 
 def check_classes(
@@ -47,14 +45,15 @@ def check_slices(
     return _check_rows({row.key: row for row in slices}, thresholds, key="evaluator.slice_thresholds")
 
 
-def check_changes(metrics: Metrics, baseline: Baseline, thresholds: Mapping[MetricName, Threshold]) -> Iterator[Check]:
+def check_changes(metrics: Metrics, baseline: Baseline, thresholds: Mapping[str, Threshold]) -> Iterator[Check]:
     """Check the differences to a baseline: the model's metrics minus those of the baseline.
 
     For accuracy, the paired test decides too: a model fails as worse only if the difference is significant, and
     passes a minimum above 0 only if the difference is significant.
     """
+    values, baseline_values = metrics.values(), baseline.metrics.values()
     for name, threshold in thresholds.items():
-        change = getattr(metrics, name) - getattr(baseline.metrics, name)
+        change = values[name] - baseline_values[name]
         check = _check(name, change, threshold, kind="change")
         if name == "accuracy":
             significant = baseline.p_value < baseline.significance

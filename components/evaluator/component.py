@@ -54,12 +54,14 @@ class Evaluator(Component[EvaluatorConfig]):
             from components.evaluator.evaluation import make_evaluation, write_evaluation
             from components.evaluator.image_properties import measure_batches
             from components.evaluator.infra_validation import validate_infra
+            from components.evaluator.metrics import apply_functions
             from components.evaluator.predictions import predict_split
             from components.evaluator.robustness import measure_robustness
-            from components.evaluator.slices import make_slices
+            from components.evaluator.slices import group_images, make_slices
+            from components.inference.pictures import read_pictures
             from components.inference.predictor import import_libraries, load_predictor
             from components.inference.probabilities import apply_temperature
-            from components.io.splits import iterate_scaled, read_scaled
+            from components.inference.transform_graph import apply_numpy, input_graph
 
             import_libraries(model)
         check_compatible(transformed.artifact, model.artifact)
@@ -70,13 +72,15 @@ class Evaluator(Component[EvaluatorConfig]):
         with context.timed("predicting"):
             predictions = predict_split(predict, transformed, splits.test, context)
             validation = predict_split(predict, transformed, splits.validation, context)
-        comparison = None if baseline is None else compare(predictions, baseline, significance=config.significance)
-        test = read_scaled(transformed, splits.test)
+        comparison = None
+        if baseline is not None:
+            comparison = compare(predictions, baseline, significance=config.significance, functions=config.metrics)
+        pictures, to_input = read_pictures(transformed, splits.test), input_graph(transformed.artifact.graph)
         infra = None
         if model.artifact.saved_model is not None and config.infra_validation.images:
             with context.timed("infra validation"):
-                images = test.images[: config.infra_validation.images]
-                infra = validate_infra(model, transformed, images, predictions.probabilities[: len(images)], context)
+                expected = predictions.probabilities[: config.infra_validation.images]
+                infra = validate_infra(model, transformed, expected, context)
         check()
         with context.timed("scoring"):
             temperature = fit_temperature(validation.labels, validation.probabilities)
@@ -84,12 +88,18 @@ class Evaluator(Component[EvaluatorConfig]):
             if config.temperature_scaling:
                 scaled = apply_temperature(predictions.probabilities, temperature)
                 predictions = replace(predictions, probabilities=scaled)
+            further = apply_functions(config.metrics, predictions.labels, predictions.probabilities, context)
         with context.timed("slicing"):
-            properties = measure_batches(iterate_scaled(transformed, splits.test, rows=1000))
+            properties = measure_batches(pictures.batches(1000))
+            properties |= group_images(config.slices, pictures.batches(1000), predictions.labels)
             slices = make_slices(predictions.labels, predictions.classes, names, properties)
         with context.timed("robustness"):
             robustness = measure_robustness(
-                predict, test.images, test.labels, config.robustness, images_predicted=count, check=check
+                lambda images: predict(apply_numpy(to_input, images)),
+                pictures,
+                config.robustness,
+                images_predicted=count,
+                check=check,
             )
         with context.timed("scoring"):
             evaluation = make_evaluation(
@@ -97,6 +107,7 @@ class Evaluator(Component[EvaluatorConfig]):
                 names,
                 config,
                 weights_sha256=model.artifact.weights_sha256,
+                further_metrics=further,
                 calibration=calibration,
                 slices=slices,
                 robustness=robustness,
@@ -111,7 +122,7 @@ class Evaluator(Component[EvaluatorConfig]):
 def check_compatible(transformed: TransformedExamples, model: Model) -> None:
     """Raise DataError if the model was trained for images of another shape or for other classes."""
     for name, here, there in (
-        ("images", transformed.image_shape, model.image_shape),
+        ("images", transformed.picture_shape, model.image_shape),
         ("classes", transformed.class_names, model.class_names),
     ):
         if here != there:

@@ -2,16 +2,30 @@
 
 from typing import Annotated, Literal, Self, get_args
 
-from pydantic import Field, field_validator, model_validator
+from pydantic import AfterValidator, Field, ValidationInfo, field_validator, model_validator
+from pydantic.config import JsonDict
+from pydantic_core import PydanticCustomError
 
-from components.artifacts.evaluation import CLASS_METRIC_NAMES, METRIC_NAMES
+from components.artifacts import Metrics
+from components.artifacts.evaluation import CLASS_METRIC_NAMES, INTERVAL_SUFFIX, METRIC_NAMES
 from components.base.component import ComponentConfig, Seed
 from components.base.paths import Reference
+from components.evaluator.functions import MetricFunction, NamedFunction, SliceFunction
 
-MetricName = Literal[METRIC_NAMES]  # type: ignore[valid-type]  # mypy accepts no computed Literal
+EVERY = "every"
+"""In a configuration: all classes, or all slices."""
+CLASS = "class"
+"""Slices of the images of a class, such as `class/7`."""
+MEASURED = ("ink", "thickness", "size")
+"""Properties of images that are measured in every evaluation."""
+FIFTHS = ("least", "low", "middle", "high", "most")
+"""Slices of a measured property, each of a fifth of the images."""
 ClassMetricName = Literal[CLASS_METRIC_NAMES]  # type: ignore[valid-type]
 CorruptionName = Literal["shift", "rotation", "scale", "noise", "blur", "contrast", "occlusion"]
 CORRUPTION_NAMES: tuple[CorruptionName, ...] = get_args(CorruptionName)
+UNKNOWN_NAME = "unknown_name"
+"""Type of the error for a key that is not one of the known names."""
+NAMES_OR_TEXT: JsonDict = {"propertyNames": {"anyOf": [{"enum": [*METRIC_NAMES]}, {"type": "string"}]}}
 Bound = Annotated[float, Field(strict=True)]
 
 
@@ -63,16 +77,59 @@ class InfraValidationConfig(ComponentConfig):
     """Raw test images that are sent to the SavedModel; 0 for no validation."""
 
 
+def _check_metric_name(name: str, info: ValidationInfo) -> str:
+    functions = info.data.get("metrics")  # missing if it is invalid itself
+    if functions is not None:
+        _check_name(name, [*METRIC_NAMES, *(function.key for function in functions)])
+    return name
+
+
+def _check_slice_name(name: str, info: ValidationInfo) -> str:
+    functions = info.data.get("slices")
+    if functions is None:
+        return name
+    data_dependent = [CLASS, *(function.key for function in functions)]
+    if name.partition("/")[0] not in data_dependent or not name.partition("/")[2]:
+        measured = [f"{each}/{fifth}" for each in MEASURED for fifth in FIFTHS]
+        _check_name(name, [EVERY, *(f"{each}/..." for each in data_dependent), *measured])
+    return name
+
+
+def _check_name(name: str, known: list[str]) -> None:
+    if name not in known:
+        raise PydanticCustomError(UNKNOWN_NAME, "is not one of {names}", {"names": known})
+
+
+MetricName = Annotated[str, AfterValidator(_check_metric_name)]
+SliceName = Annotated[str, AfterValidator(_check_slice_name)]
+
+
+def _check_functions(functions: tuple[NamedFunction, ...], reserved: tuple[str, ...]) -> None:
+    names = [function.key for function in functions]
+    for number, name in enumerate(names):
+        if not name.isidentifier() or name in reserved or name in names[:number]:
+            problem = "is not a word" if not name.isidentifier() else "is in use"
+            raise ValueError(f"the name `{name}` of {functions[number].use} {problem}; give it another `name`")
+
+
 class EvaluatorConfig(ComponentConfig):
     """Thresholds of the blessing, and the measurements that the evaluation includes."""
 
-    thresholds: dict[MetricName, Threshold] = Field(default={"accuracy": Threshold(minimum=0.9)})
+    metrics: tuple[MetricFunction, ...] = ()
+    """Functions of `labels` and `probabilities` that return further metrics."""
+    slices: tuple[SliceFunction, ...] = ()
+    """Functions of `images` and `labels` that divide the test images into further slices."""
+    thresholds: dict[MetricName, Threshold] = Field(
+        default={"accuracy": Threshold(minimum=0.9)}, json_schema_extra=NAMES_OR_TEXT
+    )
     """Bounds per metric of the whole test split. The model is blessed if all bounds, here and below, are met."""
     class_thresholds: dict[str, dict[ClassMetricName, Threshold]] = Field(default={})
     """Bounds per class, or `every`, and metric."""
-    slice_thresholds: dict[str, dict[Literal["accuracy"], Threshold]] = Field(default={})
+    slice_thresholds: dict[SliceName, dict[Literal["accuracy"], Threshold]] = Field(default={})
     """Bounds per slice, such as `ink/least`, or `every`, and metric."""
-    change_thresholds: dict[MetricName, Threshold] = Field(default={"accuracy": Threshold(minimum=0.0)})
+    change_thresholds: dict[MetricName, Threshold] = Field(
+        default={"accuracy": Threshold(minimum=0.0)}, json_schema_extra=NAMES_OR_TEXT
+    )
     """Bounds per metric of the difference to the baseline, if there is one. A difference of accuracy that is not
     significant fails no minimum of 0 or less, and meets none above 0."""
     significance: Annotated[float, Field(strict=True, gt=0, lt=1)] = 0.05
@@ -86,3 +143,16 @@ class EvaluatorConfig(ComponentConfig):
     """Comparison of the served SavedModel with the model in memory."""
     baseline: Reference | None = None
     """The model to compare with: `latest-blessed`, a run's id, or the path of a run or of a sealed evaluation."""
+
+    @field_validator("metrics")
+    @classmethod
+    def _check_metrics(cls, functions: tuple[MetricFunction, ...]) -> tuple[MetricFunction, ...]:
+        intervals = (f"{function.key}{INTERVAL_SUFFIX}" for function in functions)
+        _check_functions(functions, (*Metrics.model_fields, *intervals))
+        return functions
+
+    @field_validator("slices")
+    @classmethod
+    def _check_slices(cls, functions: tuple[SliceFunction, ...]) -> tuple[SliceFunction, ...]:
+        _check_functions(functions, (CLASS, *MEASURED))
+        return functions

@@ -18,7 +18,7 @@ from components.artifacts.evaluation import SEVERITIES
 from components.evaluator.config import CORRUPTION_NAMES, CorruptionName
 
 Images = NDArray[np.float32]
-"""[count, height, width, 1], 0 to 1."""
+"""Pictures: [count, height, width, channels], 0 to 1."""
 Distort = Callable[[Images, float, np.random.Generator], NDArray[np.floating]]
 """Distorts images by an amount. Random values are drawn per image, and do not depend on the amount."""
 Amounts = tuple[float, float, float, float, float]
@@ -99,9 +99,12 @@ def _transform(images: Images, matrices: NDArray[np.float64], shifts: NDArray[np
     matrices, shifts = np.broadcast_to(matrices, (len(images), 2, 2)), np.broadcast_to(shifts, (len(images), 2))
     center = (np.array(images.shape[1:3]) - 1) / 2
     transformed = np.empty_like(images)
-    for image, matrix, shift, output in zip(images[..., 0], matrices, shifts, transformed[..., 0], strict=True):
+    for image, matrix, shift, output in zip(images, matrices, shifts, transformed, strict=True):
         offset = center - matrix @ (center + shift)
-        affine_transform(image, matrix, offset, output=output, order=1, mode="grid-constant")
+        for channel in range(image.shape[-1]):
+            affine_transform(
+                image[..., channel], matrix, offset, output=output[..., channel], order=1, mode="grid-constant"
+            )
     return transformed
 
 

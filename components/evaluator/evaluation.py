@@ -1,10 +1,10 @@
 """Evaluation: combine all measurements of a model with its verdict, and write them."""
 
 import json
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from pathlib import Path
 
-from components.artifacts import Baseline, Calibration, Evaluation, InfraValidation, Robustness, Slice
+from components.artifacts import Baseline, Calibration, Evaluation, InfraValidation, Interval, Robustness, Slice
 from components.evaluator.blessing import bless, check_changes, check_classes, check_infra, check_metrics, check_slices
 from components.evaluator.config import EvaluatorConfig
 from components.evaluator.metrics import score
@@ -22,6 +22,7 @@ def make_evaluation(
     config: EvaluatorConfig,
     *,
     weights_sha256: str,
+    further_metrics: Mapping[str, float | Interval] | None = None,
     calibration: Calibration | None = None,
     slices: tuple[Slice, ...] = (),
     robustness: Robustness | None = None,
@@ -29,7 +30,7 @@ def make_evaluation(
     baseline: Baseline | None = None,
 ) -> Evaluation:
     """Score predictions, and return the metrics, the other measurements and the verdict."""
-    scores = score(predictions.labels, predictions.probabilities, class_names)
+    scores = score(predictions.labels, predictions.probabilities, class_names, further_metrics)
     checks = [
         *([] if infra_validation is None else [check_infra(infra_validation)]),
         *check_metrics(scores.metrics, config.thresholds),
@@ -48,6 +49,10 @@ def make_evaluation(
         robustness=robustness,
         infra_validation=infra_validation,
         baseline=baseline,
+        definitions=(
+            *(function.definition("metric") for function in config.metrics),
+            *(function.definition("slice") for function in config.slices),
+        ),
         predictions_file=PREDICTIONS_FILE,
         metrics_file=METRICS_FILE,
         blessing=bless(*checks),
@@ -56,8 +61,9 @@ def make_evaluation(
 
 def write_evaluation(evaluation: Evaluation, predictions: Predictions, output: Path) -> None:
     """Write `metrics.json`, and `predictions.parquet` with one row per test image."""
+    unused = {"kind", "predictions_file", "metrics_file"} | (set() if evaluation.definitions else {"definitions"})
     summary = {
-        **evaluation.model_dump(mode="json", exclude={"kind", "predictions_file", "metrics_file"}),
+        **evaluation.model_dump(mode="json", exclude=unused),
         "per_class": {row.name: row.model_dump(mode="json") for row in evaluation.per_class},
         "worst_slices": [found.key for found in evaluation.worst_slices()],
     }

@@ -15,7 +15,7 @@ from components.artifacts import InfraValidation, Model, Stored, TransformedExam
 from components.base.component import Context
 from components.base.errors import ResourceError
 from components.evaluator import serving_process
-from components.inference.transform_graph import invert_numpy
+from components.inference.pictures import read_raw
 from components.runtime.child_process import run_child
 from components.runtime.resources import cpu_limit
 from components.runtime.tensorflow import without_wildcards
@@ -32,18 +32,14 @@ MACHINE_FAILURES = (
 
 
 def validate_infra(
-    model: Stored[Model],
-    transformed: Stored[TransformedExamples],
-    images: NDArray[np.float32],
-    probabilities: NDArray[np.float32],
-    context: Context,
+    model: Stored[Model], transformed: Stored[TransformedExamples], probabilities: NDArray[np.float32], context: Context
 ) -> InfraValidation:
-    """Load the SavedModel in a separate process, send raw images to it, and compare the predictions.
+    """Load the SavedModel in a separate process, send raw test images to it, and compare the predictions.
 
     The speed goes to the run's observations, not to the artifact, because it differs between runs: `latency_ms` is the
     median of single images, and `images_per_second` of all images in one request.
 
-    `images` are scaled, float32 [count, height, width, channels], and `probabilities` of the model in memory.
+    `probabilities` are those of the model in memory for the first test images, float32 [count, classes].
 
     Raises:
         ResourceError: if the process was killed, ran out of memory or time. This says nothing about the model.
@@ -53,7 +49,8 @@ def validate_infra(
     failure, difference = "", None
     with tempfile.TemporaryDirectory() as scratch, without_wildcards(directory) as saved_model:
         raw, results = Path(scratch, "images.npy"), Path(scratch, "results.npz")
-        np.save(raw, invert_numpy(transformed.artifact.graph, images), allow_pickle=False)
+        rows = slice(len(probabilities))
+        np.save(raw, read_raw(transformed, transformed.artifact.splits.test, rows), allow_pickle=False)
         # -P: the modules in the script's folder must not hide libraries.
         arguments = (saved_model, raw, results, cpu_limit(), os.getpid())
         command = [sys.executable, "-P", serving_process.__file__, *map(str, arguments)]
@@ -63,7 +60,7 @@ def validate_infra(
             with np.load(results, allow_pickle=False) as served:
                 difference = float(np.abs(served["probabilities"] - probabilities).max())
                 context.observe("latency_ms", round(float(np.median(served["latencies"])) * 1000, 3))
-                context.observe("images_per_second", round(len(images) / float(served["all_seconds"]), 1))
+                context.observe("images_per_second", round(len(probabilities) / float(served["all_seconds"]), 1))
         except subprocess.CalledProcessError as error:
             last_line = next(reversed(error.stderr.strip().splitlines()), f"exit code {error.returncode}")
             if error.returncode < 0 or any(text in last_line for text in MACHINE_FAILURES):
@@ -79,7 +76,7 @@ def validate_infra(
     if difference is not None and not np.isfinite(difference):
         failure, difference = "its predictions are not finite", None
     return InfraValidation(
-        images=len(images),
+        images=len(probabilities),
         failure=failure,
         largest_difference=difference,
         tolerance=TOLERANCE,

@@ -12,6 +12,8 @@ from components.artifacts import Interval
 RESAMPLES = 1000
 """Enough for the bounds of a 95 % interval (B. Efron and R. Tibshirani, 1993, chapter 14)."""
 CONFIDENCE = 0.95
+MIN_RESAMPLES, MAX_RESAMPLED_IMAGES = 100, 2**25
+"""Limits of the time for functions of the user: fewer resamples of many images."""
 
 
 def wilson_interval(successes: int, trials: int, confidence: float = CONFIDENCE) -> Interval:
@@ -56,3 +58,37 @@ def bootstrap_intervals(
         Interval(low=low, high=high, confidence=CONFIDENCE, method="bootstrap", resamples=RESAMPLES)
         for low, high in np.clip(bounds, 0.0, 1.0).T.tolist()
     ]
+
+
+def resampled_interval(
+    labels: NDArray[np.int64],
+    statistic: Callable[[NDArray[np.int64]], float],
+    *,
+    resamples: int,
+    check: Callable[[], None],
+) -> Interval | None:
+    """Return the bootstrap interval of any statistic, or None if it is not finite for every resample.
+
+    As in `bootstrap_intervals`, each class keeps its number of images, and the percentiles are corrected by the bias,
+    here only if it is more than the noise of the resamples. They stay within the range of the resampled values.
+
+    Args:
+        labels: int64 [count].
+        statistic: from rows of the images, int64 [count], to a value.
+        resamples: fewer for more than 30,000 images.
+        check: called before each resample; ends the measurement if it raises an exception.
+    """
+    count = min(resamples, max(MIN_RESAMPLES, MAX_RESAMPLED_IMAGES // len(labels)))
+    order, sizes = np.argsort(labels, kind="stable"), np.unique(labels, return_counts=True)[1]
+    first, size = np.repeat(np.cumsum(sizes) - sizes, sizes), np.repeat(sizes, sizes)
+    random, values = np.random.default_rng(0), np.empty(count)
+    for number in range(count):
+        check()
+        values[number] = statistic(order[first + (random.random(len(labels)) * size).astype(np.int64)])
+    if not np.isfinite(values).all():
+        return None
+    bias, noise = values.mean() - statistic(np.arange(len(labels))), values.std() / sqrt(count)
+    tail = (1 - CONFIDENCE) / 2 * 100
+    bounds = np.percentile(values, [tail, 100 - tail]) - (bias if abs(bias) > 3 * noise else 0)
+    low, high = np.clip(bounds, values.min(), values.max()).tolist()
+    return Interval(low=low, high=high, confidence=CONFIDENCE, method="bootstrap", resamples=count)

@@ -1,15 +1,18 @@
 """Metrics of a classifier's probabilities on labelled images."""
 
-from collections.abc import Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 
 import numpy as np
 from numpy.typing import NDArray
 from sklearn.metrics import confusion_matrix, precision_recall_fscore_support
 
-from components.artifacts import ClassMetrics, Metrics
+from components.artifacts import ClassMetrics, Interval, Metrics
+from components.artifacts.evaluation import INTERVAL_SUFFIX
+from components.base.component import Context
 from components.evaluator.calibration import calibration_error, calibration_error_interval, reliability
-from components.evaluator.intervals import bootstrap_intervals, wilson_interval
+from components.evaluator.functions import MetricFunction, describe
+from components.evaluator.intervals import bootstrap_intervals, resampled_interval, wilson_interval
 from components.inference.probabilities import cross_entropy
 
 
@@ -23,10 +26,16 @@ class Scores:
     """Rows are true labels, columns predicted ones."""
 
 
-def score(labels: NDArray[np.int64], probabilities: NDArray[np.float32], class_names: Sequence[str]) -> Scores:
+def score(
+    labels: NDArray[np.int64],
+    probabilities: NDArray[np.float32],
+    class_names: Sequence[str],
+    further: Mapping[str, float | Interval] | None = None,
+) -> Scores:
     """Return the metrics of probabilities, float32 [count, classes], whose rows sum to 1, for int64 labels [count].
 
-    A class that is never predicted has precision 0, and a class without images recall 0.
+    `further` are the metrics of functions. A class that is never predicted has precision 0, and one without images
+    recall 0.
     """
     classes, predicted = np.arange(len(class_names)), probabilities.argmax(axis=1)
     by_class = precision_recall_fscore_support(labels, predicted, labels=classes, zero_division=0.0)
@@ -49,6 +58,7 @@ def score(labels: NDArray[np.int64], probabilities: NDArray[np.float32], class_n
             macro_recall_interval=recall_interval,
             macro_f1=macro_f1,
             macro_f1_interval=f1_interval,
+            **(further or {}),
         ),
         per_class=tuple(
             ClassMetrics(label=label, name=name, precision=precision, recall=recall, f1=f1, support=support)
@@ -58,6 +68,52 @@ def score(labels: NDArray[np.int64], probabilities: NDArray[np.float32], class_n
         ),
         confusion_matrix=tuple(tuple(row) for row in matrix.tolist()),
     )
+
+
+def apply_functions(
+    functions: Sequence[MetricFunction], labels: NDArray[np.int64], probabilities: NDArray[np.float32], context: Context
+) -> dict[str, float | Interval]:
+    """Return the metrics that functions define and their intervals, as fields of `Metrics`."""
+    metrics: dict[str, float | Interval] = {}
+    for function in functions:
+        metrics[function.key] = function_value(function, labels, probabilities)
+        if not function.resamples:
+            continue
+        if interval := _function_interval(function, labels, probabilities, context.termination.check):
+            metrics[f"{function.key}{INTERVAL_SUFFIX}"] = interval
+        else:
+            context.progress.warning(f"{function.key} has no interval: it is not finite for every resample")
+    return metrics
+
+
+def function_value(function: MetricFunction, labels: NDArray[np.int64], probabilities: NDArray[np.float32]) -> float:
+    """Return the metric that a function defines; raise ConfigError if it is not finite."""
+    value = float(_apply(function, labels, probabilities).mean())
+    if not np.isfinite(value):
+        raise function.error(f"returned {value}, which is not finite")
+    return value
+
+
+def _function_interval(
+    function: MetricFunction, labels: NDArray[np.int64], probabilities: NDArray[np.float32], check: Callable[[], None]
+) -> Interval | None:
+    numbers = _apply(function, labels, probabilities)
+
+    def statistic(rows: NDArray[np.int64]) -> float:
+        return float((numbers[rows] if numbers.ndim else _apply(function, labels[rows], probabilities[rows])).mean())
+
+    return resampled_interval(labels, statistic, resamples=function.resamples, check=check)
+
+
+def _apply(
+    function: MetricFunction, labels: NDArray[np.int64], probabilities: NDArray[np.float32]
+) -> NDArray[np.float64]:
+    """Return what a function returns, float64 [] or [count]; raise ConfigError if it is something else."""
+    returned = function(labels=labels, probabilities=probabilities)
+    numbers = np.asarray(returned)
+    if numbers.dtype.kind not in "biuf" or numbers.shape not in ((), labels.shape):
+        raise function.error(f"returned {describe(returned)}")
+    return numbers.astype(np.float64)
 
 
 def brier_score(labels: NDArray[np.int64], probabilities: NDArray[np.float32]) -> float:

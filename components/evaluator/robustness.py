@@ -3,12 +3,12 @@
 from collections.abc import Callable
 
 import numpy as np
-from numpy.typing import NDArray
 
 from components.artifacts import CorruptionCurve, Robustness
 from components.artifacts.evaluation import SEVERITIES
 from components.evaluator.config import RobustnessConfig
 from components.evaluator.corruptions import CORRUPTIONS, corrupt
+from components.inference.pictures import Pictures
 from components.inference.predictor import Predictor
 
 MAX_FRACTION = 1 / 4
@@ -19,8 +19,7 @@ FREE_PIXELS = 2**20
 
 def measure_robustness(
     predict: Predictor,
-    images: NDArray[np.float32],
-    labels: NDArray[np.int64],
+    pictures: Pictures,
     config: RobustnessConfig,
     *,
     images_predicted: int,
@@ -29,15 +28,14 @@ def measure_robustness(
     """Return the accuracy on corrupted images, or None if the configuration disables the measurement.
 
     The cost is limited by the number of images, not by time: the result does not depend on the speed of the machine.
-    `images` are float32 [count, height, width, 1]; of a memory map, only a few rows are read. `images_predicted` is the
-    number that the evaluation predicts anyway. `check` is called between corruptions, and ends the measurement if it
-    raises an exception.
+    `predict` takes pictures; only a few of `pictures` are read. `images_predicted` is the number that the evaluation
+    predicts anyway. `check` is called between corruptions, and ends the measurement if it raises an exception.
     """
-    count = corrupted_images(config, count=len(labels), pixels=images[0].size, images_predicted=images_predicted)
+    count = corrupted_images(config, count=len(pictures), pixels=pictures[0].size, images_predicted=images_predicted)
     if not count:
         return None
-    rows = np.random.default_rng(config.seed).permutation(len(labels))[:count]
-    clean, truth = images[rows], labels[rows]
+    rows = np.random.default_rng(config.seed).permutation(len(pictures))[:count]
+    clean, truth = pictures[rows], pictures.labels[rows]
     check()
     clean_accuracy = float((predict(clean).argmax(axis=1) == truth).mean())
     curves = []

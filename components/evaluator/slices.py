@@ -1,37 +1,76 @@
 """Slices: the accuracy of parts of the test split, by class and by measured image properties."""
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterable, Mapping, Sequence
+from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
 
 from components.artifacts import Slice
+from components.evaluator.config import FIFTHS
+from components.evaluator.functions import SliceFunction, describe
 from components.evaluator.image_properties import UNITS
 from components.evaluator.intervals import wilson_interval
 
-FIFTHS = ("least", "low", "middle", "high", "most")
-"""Slices of a property, each of a fifth of the images."""
+MAX_NAMES = 100
+"""Slices that one function may name."""
 
 
 def make_slices(
     labels: NDArray[np.int64],
     predicted: NDArray[np.int64],
     class_names: Sequence[str],
-    properties: Mapping[str, NDArray[np.float64]],
+    properties: Mapping[str, NDArray[Any]],
 ) -> tuple[Slice, ...]:
-    """Return one slice per class that has images, and up to five slices of equal size per property (see `measure`).
+    """Return one slice per class that has images, and the slices of each property of the images.
 
-    Images of equal value are in the same slice. Therefore slices may have unequal sizes, or be missing.
+    Numbers give up to five slices of equal size. Images of equal value are in the same slice. Therefore slices may have
+    unequal sizes, or be missing. Texts give one slice each. Images without a number or text are in none.
     """
     right = labels == predicted
     slices = [_slice("class", class_names[label], right[labels == label]) for label in np.unique(labels)]
     for dimension, values in properties.items():
-        fifths = _fifths(values)
+        if values.dtype.kind == "U":
+            slices += [_slice(dimension, str(name), right[values == name]) for name in np.unique(values) if name]
+            continue
+        known = ~np.isnan(values)
+        fifths = np.full(len(values), -1)
+        fifths[known] = _fifths(values[known])
         for number, name in enumerate(FIFTHS):
             selected = fifths == number
             if selected.any():
                 slices.append(_slice(dimension, name, right[selected], values[selected]))
     return tuple(slices)
+
+
+def group_images(
+    functions: Sequence[SliceFunction], batches: Iterable[NDArray[np.float32]], labels: NDArray[np.int64]
+) -> dict[str, NDArray[Any]]:
+    """Return by name what functions return for all images: texts, or float64 numbers."""
+    groups: dict[str, list[NDArray[Any]]] = {function.key: [] for function in functions}
+    first = 0
+    for images in batches if functions else ():
+        for function in functions:
+            groups[function.key].append(_apply(function, images, labels[first : first + len(images)]))
+        first += len(images)
+    grouped = {name: np.concatenate(values) for name, values in groups.items()}
+    for function in functions:
+        values = grouped[function.key]
+        if values.dtype.kind == "U" and (count := len(np.unique(values))) > MAX_NAMES:
+            raise function.error(f"returned {count:,} different texts; at most {MAX_NAMES} are slices")
+    return grouped
+
+
+def _apply(function: SliceFunction, images: NDArray[np.float32], labels: NDArray[np.int64]) -> NDArray[Any]:
+    returned = function(images=images, labels=labels)
+    values = np.asarray(returned)
+    if values.dtype.kind == "b":
+        values = np.where(values, "yes", "no")
+    if values.dtype.kind == "O" and all(isinstance(value, str) for value in values.flat):
+        values = values.astype(str)
+    if values.dtype.kind not in "iufU" or values.shape != labels.shape:
+        raise function.error(f"returned {describe(returned)}")
+    return values if values.dtype.kind == "U" else values.astype(np.float64)
 
 
 def _slice(dimension: str, name: str, right: NDArray[np.bool_], values: NDArray[np.float64] | None = None) -> Slice:

@@ -42,12 +42,16 @@ class ExampleGen(Component[ExampleGenConfig]):
 
     def identity(self) -> dict[str, Any]:
         # The location of the data does not affect the result; its content does.
-        source = {"kind": self.config.source.kind, **self.config.source.identity()}
+        source = {"kind": self.config.source.kind, **self._source_identity()}
         split = self.config.split.model_dump(mode="json")
         if self.config.split.strategy == "stratified":
             split["test"] = self.config.split.test_fraction
         checks = self.config.checks.model_dump(mode="json")
         return {"source": source, "split": split, "checks": checks, "seed": self.config.seed}
+
+    def _source_identity(self) -> dict[str, str]:
+        source = self.config.source
+        return source.identity() | ({} if source.channels == "auto" else {"channels": str(source.channels)})
 
     def references(self) -> dict[str, str]:
         return {} if self.config.baseline is None else {"baseline": self.config.baseline}
@@ -74,6 +78,7 @@ class ExampleGen(Component[ExampleGenConfig]):
         with scratch_folder(context.output) as scratch:
             with context.timed("reading"):
                 dataset = source.load(context, scratch)
+                dataset = dataset.with_channels(source.channels, scratch, context.termination.check)
             context.termination.check()
             with context.timed("splitting"):
                 examples = write_dataset(
@@ -83,7 +88,7 @@ class ExampleGen(Component[ExampleGenConfig]):
                     scratch,
                     seed=self.config.seed,
                     source_kind=source.kind,
-                    source_identity=source.identity(),
+                    source_identity=self._source_identity(),
                     memory_budget=self.config.memory_budget,
                     observer=index.add if checks.needs_images else no_observer,
                 )

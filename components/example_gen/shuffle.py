@@ -9,6 +9,7 @@ vol. 3, section 5.4.9.)
 import hashlib
 from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass
+from math import prod
 from pathlib import Path
 
 import numpy as np
@@ -45,13 +46,13 @@ def distribute(
     for number, bucket in enumerate(buckets):
         bucket_of[bucket.rows] = number
     ends = [bucket.start for bucket in buckets]
-    pixels = parts[0].images.pixels
+    size = parts[0].images.image_bytes
     digest = hashlib.sha256()
     row = 0
-    with disk_space_guard(path.parent, len(bucket_of) * pixels, "the shuffled images"), path.open("wb") as file:
+    with disk_space_guard(path.parent, len(bucket_of) * size, "the shuffled images"), path.open("wb") as file:
         for part in parts:
             images = part.images
-            digest.update(f"|u1{(images.count, images.height, images.width)}".encode())
+            digest.update(f"|u1{(images.count, *images.shape)}".encode())
             for chunk in images.chunks():
                 check()
                 digest.update(chunk.data)
@@ -60,7 +61,7 @@ def distribute(
                 by_bucket = np.argsort(numbers, kind="stable")
                 present, first = np.unique(numbers[by_bucket], return_index=True)
                 for number, piece in zip(present, np.split(chunk[by_bucket], first[1:]), strict=True):
-                    file.seek(ends[number] * pixels)
+                    file.seek(ends[number] * size)
                     file.write(piece.data)
                     ends[number] += len(piece)
             digest.update(f"{part.labels.dtype.str}{part.labels.shape}".encode())
@@ -69,11 +70,11 @@ def distribute(
 
 
 def read_bucket(
-    bucket: Bucket, path: Path, pixels: int, *, group: int
+    bucket: Bucket, path: Path, shape: tuple[int, ...], *, group: int
 ) -> Iterator[tuple[NDArray[np.int64], NDArray[np.uint8]]]:
-    """Yield `group` images at a time in the split's order, the second pass: source rows and uint8 [batch, pixels]."""
-    rows = bucket.rows
-    images = np.fromfile(path, np.uint8, len(rows) * pixels, offset=bucket.start * pixels).reshape(-1, pixels)
+    """Yield `group` images at a time in the split's order, the second pass: source rows and uint8 [batch, *shape]."""
+    rows, size = bucket.rows, prod(shape)
+    images = np.fromfile(path, np.uint8, len(rows) * size, offset=bucket.start * size).reshape(-1, *shape)
     positions = np.empty(len(rows), dtype=np.int64)
     positions[np.argsort(rows)] = np.arange(len(rows))  # within a bucket, the file is sorted by source row
     for first in range(0, len(rows), group):

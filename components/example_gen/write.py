@@ -1,7 +1,9 @@
 """Writing of a dataset as an Examples artifact: check, split, shuffle, write, count."""
 
 from collections.abc import Callable
+from functools import reduce
 from itertools import chain
+from operator import or_
 from pathlib import Path
 
 import numpy as np
@@ -17,10 +19,10 @@ from components.io.splits import examples_frame, examples_writer, row_group_rows
 from components.runtime.disk import disk_space_guard
 
 ImageObserver = Callable[[str, NDArray[np.uint8], NDArray[np.int64]], None]
-"""Called once for every image: the split, its next images as uint8 [batch, pixels], and their labels."""
+"""Called once for every image: the split, its next raw images, uint8 [batch, height, width(, 3)], and their labels."""
 
 COUNT_CHUNK_PIXELS = 2**20
-"""Pixels counted at a time; `numpy.bincount` makes a temporary integer of 8 bytes of each."""
+"""Values counted at a time; `numpy.bincount` makes a temporary integer of 8 bytes of each."""
 INK_HISTOGRAM_BINS = 20
 
 
@@ -52,9 +54,9 @@ def write_dataset(
     """
     check_dataset(dataset, pooled=split.strategy == "stratified")
     images, parts = dataset.train.images, dataset.parts()
-    group = row_group_rows(images.pixels)
+    group = row_group_rows(images.image_bytes)
     # A bucket takes half of the budget: its pieces are also read, sorted and encoded.
-    size = max(1, memory_budget // 2 // (images.pixels * group)) * group
+    size = max(1, memory_budget // 2 // (images.image_bytes * group)) * group
     buckets: dict[str, list[Bucket]] = {}
     start = 0
     for name, rows in assign_splits(dataset, split, seed).items():
@@ -68,25 +70,26 @@ def write_dataset(
     labels = np.concatenate([part.labels for part in parts])
     splits = {}
     for name in buckets:
-        statistics = SplitStatistics(len(dataset.class_names))
+        statistics = SplitStatistics(len(dataset.class_names), images.channels)
         path = context.output / f"{name}.parquet"
         # An upper limit: the compressed size is not known before the images are written.
-        needed = sum(len(bucket.rows) for bucket in buckets[name]) * images.pixels
+        needed = sum(len(bucket.rows) for bucket in buckets[name]) * images.image_bytes
         with (
             disk_space_guard(context.output, needed, f"the {name} images"),
-            examples_writer(path, images.pixels) as write,
+            examples_writer(path, images.image_bytes) as write,
         ):
             for bucket in buckets[name]:
-                for rows, batch in read_bucket(bucket, shuffled, images.pixels, group=group):
+                for rows, batch in read_bucket(bucket, shuffled, images.shape, group=group):
                     context.termination.check()
                     write(examples_frame(batch, labels[rows], image_ids(rows, len(dataset.train))))
                     statistics.add(batch, labels[rows])
                     observer(name, batch, labels[rows])
         splits[name] = statistics.to_examples_split(path.name)
+    conversion = reduce(or_, [part.images.conversion for part in parts]).describe(images.height, images.width)
     identity = {**source_identity, "content_sha256": content_sha256}
     return Examples(
-        source=Source(kind=source_kind, title=dataset.title, identity=identity),
-        image_shape=(images.height, images.width, 1),
+        source=Source(kind=source_kind, title=dataset.title, identity=identity, conversion=conversion),
+        image_shape=(images.height, images.width, images.channels),
         class_names=dataset.class_names,
         strategy=split.strategy,
         seed=seed,
@@ -109,9 +112,9 @@ def check_dataset(dataset: Dataset, *, pooled: bool) -> None:
     parts = {"train": dataset.train} | ({} if dataset.test is None else {"test": dataset.test})
     for name, part in parts.items():
         images, labels = part.images, part.labels
-        if (images.height, images.width) != (dataset.train.images.height, dataset.train.images.width):
+        if images.shape != dataset.train.images.shape:
             raise DataError(
-                f"the {name} images of {dataset.title} are {images.height}x{images.width}",
+                f"the {name} images of {dataset.title} are {'x'.join(map(str, images.shape))}",
                 expected="images of one size in all sets",
                 remedy="correct the source",
             )
@@ -143,17 +146,18 @@ def check_dataset(dataset: Dataset, *, pooled: bool) -> None:
 class SplitStatistics:
     """The statistics of one split, counted from its images as they are written."""
 
-    def __init__(self, classes: int) -> None:
-        self._levels = np.zeros(256, dtype=np.int64)
+    def __init__(self, classes: int, channels: int) -> None:
+        self._levels = np.zeros((channels, 256), dtype=np.int64)
         self._labels = np.zeros(classes, dtype=np.int64)
         self._ink = np.zeros(INK_HISTOGRAM_BINS, dtype=np.int64)
 
     def add(self, images: NDArray[np.uint8], labels: NDArray[np.int64]) -> None:
-        """Count a batch of images, uint8 [batch, pixels], and their labels."""
+        """Count a batch of raw images, uint8 [batch, height, width(, 3)], and their labels."""
         self._labels += np.bincount(labels, minlength=len(self._labels))
-        pixels = images.reshape(-1)
-        for start in range(0, len(pixels), COUNT_CHUNK_PIXELS):
-            self._levels += np.bincount(pixels[start : start + COUNT_CHUNK_PIXELS], minlength=256)
+        channels = images.reshape(-1, len(self._levels)).T
+        for levels, pixels in zip(self._levels, channels, strict=True):
+            for start in range(0, len(pixels), COUNT_CHUNK_PIXELS):
+                levels += np.bincount(pixels[start : start + COUNT_CHUNK_PIXELS], minlength=256)
         ink = images.reshape(len(images), -1).mean(axis=1)
         self._ink += np.histogram(ink, bins=INK_HISTOGRAM_BINS, range=(0, 255))[0]
 
@@ -161,14 +165,15 @@ class SplitStatistics:
         """Return the statistics as part of the manifest."""
         # Exact in integers: a histogram of 256 gray levels gives both moments in one pass.
         levels = np.arange(256, dtype=np.float64)
-        mean = float(self._levels @ levels / self._levels.sum())
-        variance = float(self._levels @ (levels - mean) ** 2 / self._levels.sum())
+        counts = self._levels.sum(axis=0)
+        mean = float(counts @ levels / counts.sum())
+        variance = float(counts @ (levels - mean) ** 2 / counts.sum())
         return ExamplesSplit(
             file=file,
             count=int(self._labels.sum()),
             label_counts=tuple(self._labels.tolist()),
             pixel_mean=mean,
             pixel_std=variance**0.5,
-            pixel_histogram=tuple(self._levels.reshape(16, -1).sum(axis=1).tolist()),
+            pixel_histogram=tuple(self._levels.reshape(-1, 16).sum(axis=1).tolist()),
             ink_histogram=tuple(self._ink.tolist()),
         )

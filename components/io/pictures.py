@@ -74,15 +74,14 @@ def read_picture(path: Path, *, min_side: int | None = None) -> Picture:
             raise DataError(headline, expected=PICTURE, remedy=remedy) from error
 
 
-def to_grayscale(picture: Image.Image, height: int, width: int) -> NDArray[np.uint8]:
-    """Convert a picture to grayscale (ITU-R 601 luma) and resize it: uint8 [height, width]."""
+def resize_picture(picture: Image.Image, height: int, width: int) -> NDArray[np.uint8]:
+    """Return a picture of mode L or RGB in another size: uint8 [height, width] or [height, width, 3]."""
     import numpy as np
     from PIL import Image
 
-    gray = picture.convert("L")
-    if gray.size != (width, height):
-        gray = gray.resize((width, height), Image.Resampling.LANCZOS)
-    return np.asarray(gray)
+    if picture.size != (width, height):
+        picture = picture.resize((width, height), Image.Resampling.LANCZOS)
+    return np.asarray(picture)
 
 
 def _check_depth(opened: ImageFile) -> None:

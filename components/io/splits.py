@@ -1,21 +1,22 @@
 """Files of splits and predictions: the only module that reads and writes them.
 
 Raw splits are Parquet files with one row per image: `id` (its row in the source, such as `train/17`), `label`, and
-`image`, a fixed-size list of uint8 in row-major order:
+`image`, a fixed-size list of uint8 in row-major order; color images have red, green and blue of each pixel together:
 
     frame = pandas.read_parquet("train.parquet")
-    picture = frame.image[0].reshape(28, 28)
+    picture = frame.image[0].reshape(28, 28)  # in color: reshape(28, 28, 3)
 
 DuckDB, Polars and Spark read them too. Scaled splits are `.npy` files, read as memory maps or in batches. No function
 reads or writes a pickle. A split may be larger than memory: all functions that process a whole split do so in batches.
 """
 
 import math
+import os
 from collections.abc import Callable, Iterable, Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Generic, TypeVar
+from typing import Any, Generic, TypeVar
 
 import numpy as np
 import pandas as pd
@@ -23,9 +24,16 @@ import pyarrow as pa
 import pyarrow.parquet as pq
 from numpy.typing import NDArray
 
-from components.artifacts import Evaluation, Examples, ExamplesSplit, Stored, TransformedExamples, TransformedSplit
+from components.artifacts import (
+    Evaluation,
+    Examples,
+    ExamplesSplit,
+    Stored,
+    TransformedExamples,
+    TransformedSplit,
+    raw_shape,
+)
 from components.base.errors import DataError
-from components.io.image_digests import image_digests, split_sha256
 from components.io.raw_images import CHUNK_BYTES
 
 MAX_GROUP_ROWS = 8192
@@ -40,7 +48,7 @@ class ImageSplit(Generic[Pixel]):
     """Images and their labels, row by row."""
 
     images: NDArray[Pixel]
-    """[count, height, width] raw, or [count, height, width, channels] scaled."""
+    """[count, height, width] or, in color, [count, height, width, 3] raw; [count, height, width, channels] scaled."""
     labels: NDArray[np.int64]
     """[count]"""
 
@@ -48,13 +56,13 @@ class ImageSplit(Generic[Pixel]):
         return len(self.labels)
 
 
-def row_group_rows(pixels: int) -> int:
+def row_group_rows(image_bytes: int) -> int:
     """Return the rows of a row group for images of a size; groups of large images have as many bytes as others."""
-    return max(1, min(MAX_GROUP_ROWS, CHUNK_BYTES // pixels))
+    return max(1, min(MAX_GROUP_ROWS, CHUNK_BYTES // image_bytes))
 
 
 def examples_frame(images: NDArray[np.uint8], labels: NDArray[np.int64], ids: list[str]) -> pd.DataFrame:
-    """Return a frame with `id`, `label` and `image` (a fixed-size list of pixels)."""
+    """Return a frame with `id`, `label` and `image` (a fixed-size list of values)."""
     pixels = pa.FixedSizeListArray.from_arrays(pa.array(np.ascontiguousarray(images).reshape(-1)), images[0].size)
     return pd.DataFrame(
         {
@@ -66,19 +74,19 @@ def examples_frame(images: NDArray[np.uint8], labels: NDArray[np.int64], ids: li
 
 
 @contextmanager
-def examples_writer(path: Path, pixels: int) -> Iterator[Callable[[pd.DataFrame], None]]:
+def examples_writer(path: Path, image_bytes: int) -> Iterator[Callable[[pd.DataFrame], None]]:
     """Write a Parquet file while the block runs; yields a function that appends a frame of `examples_frame`.
 
-    Each frame except the last has `row_group_rows(pixels)` rows, so that the bytes of the file depend only on the rows.
+    Each frame except the last has `row_group_rows(image_bytes)` rows: the bytes of the file depend only on the rows.
     """
-    schema = pa.schema([("id", pa.string()), ("label", pa.int64()), ("image", pa.list_(pa.uint8(), pixels))])
+    schema = pa.schema([("id", pa.string()), ("label", pa.int64()), ("image", pa.list_(pa.uint8(), image_bytes))])
     # Dictionaries cost time and do not compress pixels.
     with pq.ParquetWriter(path, schema, compression="zstd", use_dictionary=["label"]) as writer:
 
         def write(frame: pd.DataFrame) -> None:
             # The metadata of pandas contains the image type in a notation that pandas cannot parse.
             table = pa.Table.from_pandas(frame, preserve_index=False).replace_schema_metadata(None)
-            writer.write_table(table, row_group_size=row_group_rows(pixels))
+            writer.write_table(table, row_group_size=row_group_rows(image_bytes))
 
         yield write
 
@@ -97,25 +105,39 @@ def read_ids(path: Path, rows: NDArray[np.int64]) -> pd.Series:
 
 
 def iterate_examples(examples: Stored[Examples], split: ExamplesSplit, *, rows: int) -> Iterator[ImageSplit[np.uint8]]:
-    """Yield a raw split in order, at most `rows` at a time: uint8 [batch, height, width] and int64 [batch]."""
-    height, width, _ = examples.artifact.image_shape
+    """Yield a raw split in order, at most `rows` at a time, with int64 [batch] labels.
+
+    The images are uint8 [batch, height, width] or, in color, [batch, height, width, 3].
+    """
+    shape = raw_shape(examples.artifact.image_shape)
     with pq.ParquetFile(examples.directory / split.file) as file:
         for group in range(file.num_row_groups):
             # One group at a time, in this thread: given all groups, Arrow reads ahead into memory.
             for batch in file.iter_batches(rows, row_groups=[group], columns=["image", "label"], use_threads=False):
                 flat = batch.column("image").flatten().to_numpy(zero_copy_only=False)
-                yield ImageSplit(flat.reshape(-1, height, width), batch.column("label").to_numpy())
+                yield ImageSplit(flat.reshape(-1, *shape), batch.column("label").to_numpy())
+
+
+@contextmanager
+def array_writer(path: Path, count: int) -> Iterator[Callable[[NDArray[Any]], None]]:
+    """Write an array of `count` rows as a NumPy file while the block runs; yields a function that appends rows."""
+    with path.open("wb") as file:
+
+        def write(rows: NDArray[Any]) -> None:
+            if file.seek(0, os.SEEK_CUR) == 0:
+                header = {"descr": rows.dtype.str, "fortran_order": False, "shape": (count, *rows.shape[1:])}
+                np.lib.format.write_array_header_1_0(file, header)
+            file.write(np.ascontiguousarray(rows).data)
+
+        yield write
 
 
 def write_scaled(batches: Iterable[ImageSplit[np.float32]], images: Path, labels: Path, *, count: int) -> None:
     """Write a scaled split of `count` images as two NumPy files, with the bytes that `numpy.save` would write."""
     all_labels: list[NDArray[np.int64]] = []
-    with images.open("wb") as file:
+    with array_writer(images, count) as write:
         for batch in batches:
-            if not all_labels:
-                header = {"descr": batch.images.dtype.str, "fortran_order": False}
-                np.lib.format.write_array_header_1_0(file, {**header, "shape": (count, *batch.images.shape[1:])})
-            file.write(np.ascontiguousarray(batch.images).data)
+            write(batch.images)
             all_labels.append(batch.labels.copy())  # a view would keep the whole batch in memory
     written = sum(map(len, all_labels))
     if written != count:
@@ -157,13 +179,6 @@ def _iterate_rows(images: NDArray[Scalar], rows: int) -> Iterator[NDArray[Scalar
         yield read_rows(images, first, min(first + rows, len(images)))
 
 
-def scaled_sha256(directory: Path, split: TransformedSplit) -> str:
-    """Return the `split_sha256` of the scaled split in a directory."""
-    labels = np.load(directory / split.labels, allow_pickle=False)
-    batches = _iterate_rows(np.load(directory / split.images, mmap_mode="r", allow_pickle=False), rows=1000)
-    return split_sha256(np.concatenate([image_digests(batch) for batch in batches]), labels)
-
-
 def write_predictions(
     labels: NDArray[np.int64], probabilities: NDArray[np.float32], images: NDArray[np.void], path: Path
 ) -> None:
@@ -187,3 +202,11 @@ def read_predictions(evaluation: Stored[Evaluation]) -> pd.DataFrame:
     """Read the file of `write_predictions`, without the column `probabilities`."""
     path = evaluation.directory / evaluation.artifact.predictions_file
     return pd.read_parquet(path, columns=["label", "prediction", "confidence", "image"])
+
+
+def read_probabilities(evaluation: Stored[Evaluation]) -> NDArray[np.float32]:
+    """Read the column `probabilities` of the file of `write_predictions`: float32 [images, classes]."""
+    path = evaluation.directory / evaluation.artifact.predictions_file
+    column = pq.read_table(path, columns=["probabilities"]).column(0).combine_chunks()
+    probabilities: NDArray[np.float32] = column.flatten().to_numpy().reshape(len(column), -1)
+    return probabilities

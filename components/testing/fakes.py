@@ -6,12 +6,12 @@ train a real Trainer, and the real Evaluator scores FakeTrainer's model, a neare
 
 from itertools import combinations
 from pathlib import Path
-from typing import Annotated, Any
+from typing import Annotated, Any, Literal
 
 from pydantic import Field
 
 from components.artifacts import Evaluation, Examples, Figures, Model, PushedModel, TransformedExamples
-from components.artifacts.base import SPLITS, Splits, Stored
+from components.artifacts.base import SPLITS, Splits, Stored, raw_shape
 from components.artifacts.figures import Figure
 from components.artifacts.model import Export
 from components.artifacts.transformed import SplitOverlap, TransformedSplit
@@ -29,6 +29,8 @@ class FakeExampleGenConfig(ComponentConfig):
     per_class: Annotated[int, Field(strict=True, ge=3)] = 40
     size: Annotated[int, Field(strict=True, ge=4)] = 16
     """Height and width in pixels."""
+    channels: Literal[1, 3] = 1
+    """3 for images in color: then all squares have one position, and each class has a color."""
     seed: Seed = 0
 
 
@@ -48,14 +50,21 @@ class FakeExampleGen(Component[FakeExampleGenConfig]):
         config = self.config
         random = np.random.default_rng(config.seed)
         labels = np.repeat(np.arange(config.classes, dtype=np.int64), config.per_class)
-        images = random.integers(0, 80, (len(labels), config.size, config.size), dtype=np.uint8)
+        shape = raw_shape((config.size, config.size, config.channels))
+        images = random.integers(0, 80, (len(labels), *shape), dtype=np.uint8)
         side = config.size // 4
         positions = random.permutation((config.size - side) ** 2)[: config.classes]
         for label, position in enumerate(positions):
             top, left = divmod(int(position), config.size - side)
-            images[labels == label, top : top + side, left : left + side] += 150
+            if config.channels == 1:
+                images[labels == label, top : top + side, left : left + side] += 150
+            else:
+                color = [35 * (label // step % 5) for step in (1, 5, 25)]
+                images[labels == label, :side, :side] += np.array(color, np.uint8)
         with scratch_folder(context.output) as scratch:
-            with spool_images(scratch / "squares", height=config.size, width=config.size) as spool:
+            with spool_images(
+                scratch / "squares", height=config.size, width=config.size, channels=config.channels
+            ) as spool:
                 spool.append(images)
             dataset = Dataset(
                 title="made-up squares",
@@ -89,10 +98,12 @@ class FakeTransform(Component[FakeTransformConfig]):
     libraries = ("numpy", "pyarrow")
 
     def run(self, context: Context, /, *, examples: Stored[Examples]) -> TransformedExamples:
+        from components.inference.pictures import open_pictures
         from components.inference.transform_graph import apply_numpy, scaling_graph
-        from components.io.splits import ImageSplit, iterate_examples, scaled_sha256, write_scaled
+        from components.io.splits import ImageSplit, iterate_examples, write_scaled
 
-        artifact, graph = examples.artifact, scaling_graph()
+        artifact = examples.artifact
+        graph = scaling_graph(artifact.image_shape[2])
         splits = {}
         for name, split in artifact.splits.items():
             raw = next(iterate_examples(examples, split, rows=self.config.limit))
@@ -112,7 +123,7 @@ class FakeTransform(Component[FakeTransformConfig]):
             graph=graph,
             overlaps=tuple(SplitOverlap(splits=pair, images=0) for pair in combinations(SPLITS, 2)),
             splits=Splits[TransformedSplit](**splits),
-            test_sha256=scaled_sha256(context.output, splits["test"]),
+            test_sha256=open_pictures(context.output, splits["test"], graph).split_sha256(),
         )
 
 
@@ -176,14 +187,13 @@ class FakeEvaluator(Component[FakeEvaluatorConfig]):
         from components.evaluator.config import EvaluatorConfig, Threshold
         from components.evaluator.evaluation import make_evaluation, write_evaluation
         from components.evaluator.predictions import Predictions
-        from components.io.image_digests import image_digests
-        from components.io.splits import read_scaled
+        from components.inference.pictures import read_pictures
 
         names = transformed.artifact.class_names
-        test = read_scaled(transformed, transformed.artifact.splits.test)
+        test = read_pictures(transformed, transformed.artifact.splits.test)
         wrong = np.arange(len(test)) >= round(self.config.accuracy * len(test))
         probabilities = np.eye(len(names), dtype=np.float32)[(test.labels + wrong) % len(names)]
-        predictions = Predictions(test.labels, probabilities, image_digests(test.images))
+        predictions = Predictions(test.labels, probabilities, test.digests())
         config = EvaluatorConfig(thresholds={"accuracy": Threshold(minimum=self.config.minimum)})
         evaluation = make_evaluation(predictions, names, config, weights_sha256=model.artifact.weights_sha256)
         write_evaluation(evaluation, predictions, context.output)

@@ -1,12 +1,15 @@
 """Visualizer: figures as PNG files, the report, and the model card."""
 
+from contextlib import AbstractContextManager
+from dataclasses import replace
 from typing import Annotated
 
-from pydantic import Field
+from pydantic import AfterValidator, Field
 
-from components.artifacts import Evaluation, Examples, Figures, Model, Stored, TransformedExamples
+from components.artifacts import Evaluation, Examples, Figure, Figures, Model, Stored, TransformedExamples
 from components.base.component import Component, ComponentConfig, Context
 from components.runtime.disk import disk_space_guard
+from components.visualizer.figure_function import FigureData, FigureFunction, check_names
 
 REPORT_FILE, MAX_REPORT_BYTES = "report.html", 3_000_000
 CARD_FILE, MAX_CARD_BYTES = "model_card.md", 1_000_000
@@ -20,6 +23,8 @@ class VisualizerConfig(ComponentConfig):
     examples: Annotated[tuple[Row, ...], Field(max_length=20)] = ()
     """Rows of the test images whose feature maps are shown; the first one is also a PNG file. By default, the
     first image of each of the first ten classes."""
+    figures: Annotated[tuple[FigureFunction, ...], Field(max_length=20), AfterValidator(check_names)] = ()
+    """Figures that functions of yours draw with matplotlib; each is a PNG file and a section of the report."""
 
 
 class Visualizer(Component[VisualizerConfig]):
@@ -53,44 +58,56 @@ class Visualizer(Component[VisualizerConfig]):
             ConfigError: if one of `examples` is not a row of the test split.
         """
         with context.timed("imports"):
+            from components.inference.pictures import read_pictures
             from components.inference.predictor import import_libraries, load_network
-            from components.io.splits import read_predictions, read_scaled
+            from components.inference.transform_graph import input_graph
+            from components.io.splits import read_predictions
             from components.visualizer.figure_data import ConfidentMistakes, FeatureMaps, example_images
             from components.visualizer.model_card import render_card
             from components.visualizer.plots.figures import draw_figures
             from components.visualizer.plots.style import save, style
             from components.visualizer.report import render_report
-            from components.visualizer.report_data import ReportData
+            from components.visualizer.report.inline_images import figure_picture
+            from components.visualizer.report_data import EmbeddedFigure, ReportData
             from components.visualizer.sketchpad import render_sketchpad
 
             import_libraries(model)
 
         with context.timed("reading"):
-            test = read_scaled(transformed, transformed.artifact.splits.test)
+            test = read_pictures(transformed, transformed.artifact.splits.test)
             predictions = read_predictions(evaluation)
             class_names = examples.artifact.class_names
             images = example_images(test, class_names, self.config.examples)
         with context.timed("inference"):
             network = load_network(model) if model.artifact.format == "keras" else None
+            graph = input_graph(transformed.artifact.graph)
             report = ReportData(
                 examples=examples.artifact,
                 transformed=transformed.artifact,
                 model=model.artifact,
                 evaluation=evaluation.artifact,
                 mistakes=ConfidentMistakes.from_predictions(test, predictions, class_names),
-                feature_maps=None if network is None else FeatureMaps.compute(network, images),
-                sketchpad=render_sketchpad(model, network, test.images),
+                feature_maps=None if network is None else FeatureMaps.compute(network, images, graph),
+                sketchpad=render_sketchpad(model, network, test),
             )
         if report.feature_maps is None:
             context.progress.message("no figure of feature maps: the model has no convolution")
         figures = []
-        with context.timed("drawing"), style():
-            for figure, drawing in draw_figures(report):
-                context.termination.check()
-                # The largest figure of MNIST has 121 kB.
-                with disk_space_guard(context.output, 150_000, f"the figure {figure.file}"):
-                    save(drawing, context.output / figure.file)
-                figures.append(figure)
+        with context.timed("drawing"):
+            with style():
+                for figure, drawing in draw_figures(report):
+                    with _disk_space(context, figure):
+                        save(drawing, context.output / figure.file)
+                    figures.append(figure)
+            if self.config.figures:
+                data, embedded = FigureData.read(report, evaluation, test), []
+                for function in self.config.figures:
+                    figure = function.describe()
+                    with _disk_space(context, figure):
+                        function.save(data, context.output / figure.file)
+                    figures.append(figure)
+                    embedded.append(EmbeddedFigure(figure, figure_picture(context.output / figure.file)))
+                report = replace(report, user_figures=tuple(embedded))
         context.termination.check()
         with context.timed("report"):
             card = render_card(report)
@@ -100,3 +117,9 @@ class Visualizer(Component[VisualizerConfig]):
             with disk_space_guard(context.output, MAX_REPORT_BYTES, "the report"):
                 (context.output / REPORT_FILE).write_text(page, encoding="utf-8")
         return Figures(figures=tuple(figures), report_file=REPORT_FILE, model_card_file=CARD_FILE)
+
+
+def _disk_space(context: Context, figure: Figure) -> AbstractContextManager[None]:
+    context.termination.check()
+    # The largest figure of MNIST has 121 kB.
+    return disk_space_guard(context.output, 150_000, f"the figure {figure.file}")

@@ -8,9 +8,11 @@ import numpy as np
 import pandas as pd
 from numpy.typing import NDArray
 
-from components.artifacts import Evaluation, Model
+from components.artifacts import Evaluation, GraphOperation, Model
 from components.base.errors import ConfigError
-from components.io.splits import ImageSplit
+from components.inference.pictures import Pictures
+from components.inference.transform_graph import apply_numpy
+from components.visualizer.network_calls import observe_calls
 
 MAX_MISTAKES = 24
 DEFAULT_EXAMPLE_CLASSES = 10
@@ -82,12 +84,10 @@ class TestImage:
     row: int
     class_name: str
     image: NDArray[np.float32]
-    """Scaled, [height, width, channels]."""
+    """A picture: [height, width, channels], 0 to 1."""
 
 
-def example_images(
-    test: ImageSplit[np.float32], class_names: tuple[str, ...], rows: tuple[int, ...]
-) -> tuple[TestImage, ...]:
+def example_images(test: Pictures, class_names: tuple[str, ...], rows: tuple[int, ...]) -> tuple[TestImage, ...]:
     """Return the images in some rows; without rows, the first image of each of the first classes.
 
     Raises:
@@ -103,7 +103,7 @@ def example_images(
                 expected=f"rows from 0 to {len(test) - 1}",
                 remedy="choose other rows",
             )
-    return tuple(TestImage(row, class_names[test.labels[row]], test.images[row]) for row in rows)
+    return tuple(TestImage(row, class_names[test.labels[row]], test[row]) for row in rows)
 
 
 @dataclass(frozen=True)
@@ -125,9 +125,7 @@ class ConfidentMistakes:
     image_count: int
 
     @classmethod
-    def from_predictions(
-        cls, test: ImageSplit[np.float32], predictions: pd.DataFrame, class_names: tuple[str, ...]
-    ) -> Self:
+    def from_predictions(cls, test: Pictures, predictions: pd.DataFrame, class_names: tuple[str, ...]) -> Self:
         """Select the mistakes from `label`, `prediction` and `confidence` of each test image."""
         wrong = predictions[predictions["label"] != predictions["prediction"]]
         shown = wrong.sort_values("confidence", ascending=False, kind="stable").head(MAX_MISTAKES)
@@ -135,7 +133,7 @@ class ConfidentMistakes:
             Mistake(
                 row=int(row.Index),
                 class_name=class_names[row.label],
-                image=test.images[row.Index],
+                image=test[row.Index],
                 predicted=class_names[row.prediction],
                 confidence=float(row.confidence),
             )
@@ -150,15 +148,30 @@ class FeatureMaps:
 
     images: tuple[TestImage, ...]
     convolutions: tuple[NDArray[np.float32], ...]
-    """[images, height, width, filters] for each convolution."""
+    """[images, height, width, filters] for each convolution, in the order of computation."""
+    names: tuple[str, ...] = ()
+    """The layer of each convolution."""
 
     @classmethod
-    def compute(cls, network: Any, images: tuple[TestImage, ...]) -> Self | None:
-        """Return the feature maps of a built Keras network; None if it has no convolution."""
-        import keras
+    def compute(
+        cls, network: Any, images: tuple[TestImage, ...], graph: tuple[GraphOperation, ...] = ()
+    ) -> Self | None:
+        """Return the feature maps of a Keras network, also of the networks in it; None if it has no convolution.
 
-        outputs = {layer.name: layer.output for layer in network.layers if isinstance(layer, keras.layers.Conv2D)}
-        if not outputs:
-            return None
-        maps = keras.Model(network.inputs[0], outputs)(np.stack([each.image for each in images]))
-        return cls(images, tuple(maps[name].numpy().astype(np.float32) for name in outputs))
+        The graph converts pictures to the network's input.
+        """
+        import tensorflow as tf
+        from keras import layers
+
+        kinds = (layers.Conv2D, layers.DepthwiseConv2D, layers.SeparableConv2D, layers.Conv2DTranspose)
+        maps: list[NDArray[np.float32]] = []
+        names: list[str] = []
+
+        def observe(layer: Any, _: list[Any], output: Any) -> None:
+            if isinstance(layer, kinds):
+                maps.append(output.numpy().astype(np.float32))
+                names.append(layer.name)
+
+        inputs = apply_numpy(graph, np.stack([each.image for each in images]))
+        observe_calls(network, tf.constant(inputs), observe)
+        return cls(images, tuple(maps), tuple(names)) if maps else None

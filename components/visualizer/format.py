@@ -67,10 +67,13 @@ def interval_limits(interval: Interval) -> str:
     return f"{interval.low * 100:.2f}{DASH}{interval.high * 100:.2f}{SPACE}%"
 
 
-def interval_text(interval: Interval) -> str:
-    """Return the limits of an interval and its method."""
+def interval_text(interval: Interval, metric: str = "accuracy") -> str:
+    """Return the limits of the interval of a metric, and its method."""
+    limits = f"{metric_value(metric, interval.low)} to {metric_value(metric, interval.high)}"
+    if is_percentage(metric):
+        limits = interval_limits(interval)
     method = "Wilson" if interval.method == "wilson" else f"bootstrap, {counted(interval.resamples, 'resample')}"
-    return f"{interval_limits(interval)} ({method})"
+    return f"{limits} ({method})"
 
 
 def points(difference: float) -> str:
@@ -132,10 +135,10 @@ def is_percentage(metric: str) -> bool:
 def metric_title(metric: str) -> str:
     """Return the name of a metric for a table.
 
-    >>> metric_title("macro_f1"), metric_title("difference of the SavedModel")
-    ('macro F1', 'difference of the SavedModel')
+    >>> metric_title("macro_f1"), metric_title("confusion_cost")
+    ('macro F1', 'confusion cost')
     """
-    return METRIC_FORMATS.get(metric, (metric, ""))[0]
+    return METRIC_FORMATS.get(metric, (metric.replace("_", " "), ""))[0]
 
 
 def metric_value(metric: str, value: float, bounds: Sequence[float] = ()) -> str:

@@ -4,8 +4,9 @@ from dataclasses import dataclass
 
 from markupsafe import Markup
 
-from components.artifacts import Evaluation, Examples, Model, TransformedExamples
+from components.artifacts import Figure
 from components.visualizer.figure_data import ConfidentMistakes, FeatureMaps
+from components.visualizer.statements import Statements
 
 
 @dataclass(frozen=True)
@@ -17,18 +18,13 @@ class EmbeddedSection:
     script: str
 
 
-@dataclass(frozen=True, kw_only=True)
-class Statements:
-    """The statements of the artifacts of a run, as their manifests hold them."""
+@dataclass(frozen=True)
+class EmbeddedFigure:
+    """A figure of the user in the report."""
 
-    examples: Examples
-    transformed: TransformedExamples
-    model: Model
-    evaluation: Evaluation
-
-    @property
-    def model_kind(self) -> str:
-        return "network" if self.model.format == "keras" else "linear model"
+    figure: Figure
+    picture: str
+    """The PNG file as a data URI."""
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -39,4 +35,5 @@ class ReportData(Statements):
     feature_maps: FeatureMaps | None = None
     """None if the model has no convolution."""
     sketchpad: EmbeddedSection | None = None
-    """None if the page cannot run the network."""
+    """If the page cannot run the model, the section has only the reason."""
+    user_figures: tuple[EmbeddedFigure, ...] = ()

@@ -41,7 +41,8 @@ class Expected:
         """Return the keys of a section, those of all its variants if it has any; none if it is not a section."""
         sections = [self, *(self._below(tag) for tag in self.tags())]
         names = [name for section in sections for name in section._schema.get("properties", {})]
-        names += _choices(self._schema.get("propertyNames", {}))
+        key = self._schema.get("propertyNames", {})
+        names += [name for option in (key, *_options(key)) for name in _choices(option)]
         return list(dict.fromkeys(names))
 
     def tags(self) -> list[str]:

@@ -33,9 +33,11 @@ def config_schema() -> dict[str, Any]:
             if text := docstring(model):  # pydantic does this, too, except in a Python without docstrings
                 definitions[model.__name__]["description"] = text
             # pydantic can do this when a class is created, but every start of the job would pay for it.
+            fields = definitions[model.__name__]["properties"]
             for cls in filter(_is_ours, reversed(model.__mro__)):
                 for attribute, text in attribute_docstrings(cls).items():
-                    definitions[model.__name__]["properties"][attribute]["description"] = text
+                    if attribute in fields:  # an extension also has class variables
+                        fields[attribute]["description"] = text
     del definitions["Pipeline"]  # in a file, its sections are at the top level
     properties = definitions.pop("JobConfig")["properties"] | {
         slot: {
@@ -59,7 +61,7 @@ def config_schema() -> dict[str, Any]:
     }
     tracking = properties["tracking"]
     tracking["anyOf"] = [{"$ref": tracking.pop("$ref")}, {"type": "null"}]
-    extends = {"type": "string", "description": "Another configuration file, over which this one is merged."}
+    extends = {"type": "string", "description": "A configuration file or a preset, over which this one is merged."}
     return {
         "$schema": "https://json-schema.org/draft/2020-12/schema",
         "title": "mnist-job configuration",

@@ -1,16 +1,19 @@
 """Tables of a run: its steps and their durations, its metrics, its verdict, and the paths of its results."""
 
 from collections import Counter
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from pathlib import Path
+from typing import Any
 
 from rich.console import Console
 from rich.markup import escape
 
 from components.artifacts import RUBBER_STAMPED, Evaluation, Examples, Figures, Model, PushedModel, TransformedExamples
+from components.artifacts.evaluation import INTERVAL_SUFFIX, METRIC_NAMES
 from components.base.formatting import format_size
 from components.base.text import printable
 from components.base.timing import Elapsed
+from components.inference.transform_graph import describe
 from job.reporters.terminal import print_field, print_line, print_parts, print_path
 from job.store.records import Duration, RunRecord, TimedRecord, describe_check, remaining_time
 from job.store.store import SealedArtifact
@@ -38,15 +41,14 @@ def summary(sealed: SealedArtifact) -> str:
             counts = " / ".join(f"{split.count:,}" for _, split in examples.splits.items())
             levels = Counter(anomaly.level for anomaly in examples.anomalies if anomaly.level != "note")
             anomalies = "".join(f"; {count} {level}{'s' if count > 1 else ''}" for level, count in levels.items())
-            return (
-                f"{printable(examples.source.title)}: {counts} images in {len(examples.class_names)} classes{anomalies}"
-            )
+            title = ", ".join(filter(None, (printable(examples.source.title), examples.source.conversion)))
+            return f"{title}: {counts} images in {len(examples.class_names)} classes{anomalies}"
         case TransformedExamples() as transformed:
-            return f"scaled to 0..1; {transformed.shared_images or 'no'} images in more than one split"
+            return f"{describe(transformed.graph)}; {transformed.shared_images or 'no'} images in more than one split"
         case Model() as model:
             return (
-                f"{model.parameters:,} parameters; epoch {model.best_epoch} of {len(model.history)} kept, "
-                f"validation accuracy {model.best.val_accuracy:.4f}"
+                f"{model.parameters:,} parameters{_beginning(model)}; epoch {model.best_epoch} of "
+                f"{len(model.history)} kept, validation accuracy {model.best.val_accuracy:.4f}"
             )
         case Evaluation() as evaluation:
             stamped = f", {RUBBER_STAMPED}" if evaluation.blessing.rubber_stamped else ""
@@ -61,6 +63,15 @@ def summary(sealed: SealedArtifact) -> str:
             values = {key: value for key, value in custom.model_dump().items() if isinstance(value, int | float)}
             named = [f"{name.replace('_', ' ')} {value:g}" for name, value in values.items()]
             return printable(": ".join(filter(None, [custom.kind, ", ".join(named)])))
+
+
+def _beginning(model: Model) -> str:
+    """Return which layers began with the weights of another model, or stayed as they were; empty if none did."""
+    text = ""
+    if model.initial_weights is not None:
+        others = ", ".join(map(printable, model.initial_weights.not_loaded))
+        text = f", {len(model.initial_weights.loaded)} layers from init_from{f', not {others}' if others else ''}"
+    return text + (f", {len(model.frozen)} frozen" if model.frozen else "")
 
 
 def print_run(
@@ -80,6 +91,7 @@ def print_run(
             f"macro F1 {record.metrics['macro_f1']:.4f}",
         ]
         print_parts(console, "test accuracy ", parts)
+        _print_further_metrics(console, record.metrics)
     print_verdict(console, record)
     _print_locations(console, record, directory)
     if record.failure is not None and not failure_follows:
@@ -95,6 +107,16 @@ def print_run(
         details.append(f"{record.cpu_seconds:.2f} CPU-s{share}")
     details += [] if record.exit_code is None else [f"exit code {record.exit_code}"]
     print_line(console, ", ".join(details))
+
+
+def _print_further_metrics(console: Console, metrics: Mapping[str, Any]) -> None:
+    """Print the metrics that functions of the configuration define."""
+    for name, value in metrics.items():
+        if not isinstance(value, float) or name in METRIC_NAMES:
+            continue
+        interval = metrics.get(f"{name}{INTERVAL_SUFFIX}")
+        text = f"  (95 % interval {interval['low']:.4g} to {interval['high']:.4g})" if interval else ""
+        print_field(console, name, f"{value:.4g}{text}")
 
 
 def _print_locations(console: Console, record: RunRecord, directory: Path) -> None:

@@ -82,7 +82,6 @@ def test_page_predicts_what_tensorflow_predicts(browser: Browser, preset: str) -
     assert expected.std(axis=0).min() > 5e-4, "the predictions differ between images"
 
     exported = export_network(network)
-    assert exported is not None
     found = in_page(
         browser,
         ["network.js"],
@@ -96,6 +95,34 @@ def test_page_predicts_what_tensorflow_predicts(browser: Browser, preset: str) -
     np.testing.assert_allclose(found, expected, rtol=0, atol=1e-4)
 
 
+@pytest.mark.thorough
+def test_page_runs_each_layer_of_a_network_of_users(browser: Browser) -> None:
+    import keras
+    from keras import layers
+
+    image = keras.Input((28, 28, 1))
+    value = layers.ZeroPadding2D(((1, 2), (0, 1)))(layers.Rescaling(2.0, -1.0)(image))
+    value = layers.Conv2D(6, 3, strides=2, padding="same", activation="silu")(value)
+    value = layers.DepthwiseConv2D(3, strides=2, padding="same", depth_multiplier=2, activation="tanh")(value)
+    value = layers.SeparableConv2D(8, 3, depth_multiplier=2, activation="leaky_relu")(value)
+    pooled = [layers.AveragePooling2D(3, 2, "same")(value), layers.MaxPooling2D(3, 2, "same")(value)]
+    value = layers.Concatenate()(pooled)
+    weights = layers.Dense(16, "sigmoid")(layers.Flatten()(layers.GlobalMaxPooling2D(keepdims=True)(value)))
+    value = layers.Multiply()([value, layers.Reshape((1, 1, 16))(weights)])
+    value = layers.Add()([layers.LeakyReLU()(value), layers.Dropout(0.5)(layers.ReLU(6.0)(value)), value + value])
+    body = keras.Model(image, layers.GlobalAveragePooling2D()(value))
+    ends = [layers.BatchNormalization(), layers.Dense(10), layers.Softmax()]
+    network = with_random_state(keras.Sequential([keras.Input((28, 28, 1)), body, *ends]))
+    images = np.random.default_rng(0).random((20, 28, 28, 1), dtype=np.float32)
+    expected = network(images).numpy()
+    assert expected.std(axis=0).max() > 1e-3, "the predictions differ between images"
+    description = network_literal(export_network(network), classes=DIGITS, test_time_shift=0)
+    code = f"""const network = loadNetwork({description});
+        return given.map((image) => [...forward(network, Float32Array.from(image)).probabilities]);"""
+    found = in_page(browser, ["network.js"], code, images.reshape(20, -1))
+    np.testing.assert_allclose(found, expected, rtol=0, atol=1e-6)
+
+
 @pytest.mark.parametrize("preset", ["digits", "mnist-fast", "mnist-best"])
 def test_maps_are_the_first_convolution_after_relu(browser: Browser, preset: str) -> None:
     config, _ = trainer_settings(preset)
@@ -107,7 +134,6 @@ def test_maps_are_the_first_convolution_after_relu(browser: Browser, preset: str
     expected = np.maximum(maps.numpy(), 0)[0]
 
     exported = export_network(network)
-    assert exported is not None
     found = in_page(
         browser,
         ["network.js"],
@@ -192,7 +218,6 @@ class Trained:
         self.network = load_network(stored)
         self.test: ImageSplit[np.float32] = read_scaled(transformed, transformed.artifact.splits.test)
         section = render_sketchpad(stored, self.network, self.test.images)
-        assert section is not None
         self.section: EmbeddedSection = section
         self.page = folder / "page.html"
         self.page.write_text(PAGE.format(css=section.css, html=section.html, script=section.script))

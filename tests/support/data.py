@@ -43,7 +43,9 @@ def load(source: SourceConfig) -> Loaded:
     """Load a source as ExampleGen does, and read its images into memory."""
     with tempfile.TemporaryDirectory() as scratch:
         progress = WarningRecorder()
-        dataset = source.load(Context(output=Path(scratch), progress=progress), Path(scratch))
+        context = Context(output=Path(scratch), progress=progress)
+        dataset = source.load(context, Path(scratch))
+        dataset = dataset.with_channels(source.channels, Path(scratch), context.termination.check)
         train, *test = [ImageSplit(np.concatenate([*part.images.chunks()]), part.labels) for part in dataset.parts()]
         return Loaded(dataset.title, dataset.class_names, train, test[0] if test else None, progress.warnings)
 

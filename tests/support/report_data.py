@@ -14,7 +14,8 @@ from components.testing.contract import make_inputs
 from components.visualizer.figure_data import ConfidentMistakes, FeatureMaps, Mistake, TestImage
 from components.visualizer.model_card import render_card
 from components.visualizer.report import render_report
-from components.visualizer.report_data import ReportData, Statements
+from components.visualizer.report_data import ReportData
+from components.visualizer.statements import Statements
 from job.reporters.run_section import add_run_to_report
 from job.store.records import PartRecord, ReferenceRecord, RunRecord, StepRecord
 from tests.support.statements import changed, with_all_parts, with_anomalies

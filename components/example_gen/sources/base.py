@@ -3,7 +3,8 @@
 from __future__ import annotations
 
 from abc import abstractmethod
-from dataclasses import dataclass
+from collections.abc import Callable
+from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -12,6 +13,7 @@ from pydantic import ConfigDict
 from components.base.component import ComponentConfig, Context
 from components.base.errors import DataError
 from components.base.text import parse_name
+from components.io.conversion import Channels
 
 if TYPE_CHECKING:
     from components.artifacts.examples import Source
@@ -20,7 +22,7 @@ if TYPE_CHECKING:
 
 @dataclass(frozen=True)
 class Dataset:
-    """Labelled grayscale images in the order of their source."""
+    """Labelled images in the order of their source."""
 
     title: str
     """Name of the data for figures and tables. It has no path: the same data elsewhere is the same artifact."""
@@ -36,6 +38,21 @@ class Dataset:
     def parts(self) -> list[LabelledImages]:
         """Return the training set and the test set, if there is one."""
         return [self.train] if self.test is None else [self.train, self.test]
+
+    def with_channels(self, channels: Channels, scratch: Path, check: Callable[[], None]) -> Dataset:
+        """Return the dataset with all images in one number of channels; copies are made in `scratch`.
+
+        `check` is called between chunks.
+        """
+        from components.io.raw_images import LabelledImages, convert_channels
+
+        if channels == "auto":
+            channels = 3 if any(part.images.channels == 3 for part in self.parts()) else 1
+        parts = [
+            LabelledImages(convert_channels(part.images, channels, scratch / f"converted-{number}", check), part.labels)
+            for number, part in enumerate(self.parts())
+        ]
+        return replace(self, train=parts[0], test=parts[1] if self.test is not None else None)
 
 
 def check_class_name(name: str) -> None:
@@ -54,6 +71,8 @@ class SourceConfig(ComponentConfig):
     model_config = ConfigDict(json_schema_extra={"required": ["kind"]})
 
     kind: str
+    channels: Channels = "auto"
+    """1 for grayscale images, 3 for red, green and blue, or `auto`: 3 if any image has color."""
 
     @abstractmethod
     def identity(self) -> dict[str, str]:

@@ -48,9 +48,10 @@ class CsvSource(NumberedSource):
         self.warn_if_transposed(self.path, context)
         train = self._load_file(self.path, context, scratch / "train")
         test = None if self.test_path is None else self._load_file(self.test_path, context, scratch / "test")
-        if test is not None and test.images.pixels != train.images.pixels:
+        sizes = [part.images.height * part.images.width for part in (train, test) if part is not None]
+        if sizes[0] != sizes[-1]:
             raise DataError(
-                f"{self.test_path} has images of {test.images.pixels} pixels, {self.path} of {train.images.pixels}",
+                f"{self.test_path} has images of {sizes[-1]} pixels, {self.path} of {sizes[0]}",
                 expected="train and test images of one size",
                 remedy="use files of the same data set",
             )
@@ -65,27 +66,30 @@ class CsvSource(NumberedSource):
 
         layout = detect_layout(path, self.header)
         csv_images = CsvImages(layout, layout.find_label(self.label_column))
-        height, width = self._image_shape(path, csv_images.pixels)
+        height, width, *color = self._image_shape(path, csv_images.pixels)
         labels = []
         # A pixel takes at least two characters; images of a gzip file may need more.
-        with spool_images(scratch, height=height, width=width, needed=path.stat().st_size // 2) as spool:
+        needed = path.stat().st_size // 2
+        with spool_images(scratch, height=height, width=width, channels=self.channels, needed=needed) as spool:
             for pixels, batch_labels in csv_images.batches():
                 context.termination.check()
-                spool.append(pixels)
+                spool.append(pixels.reshape(-1, height, width, *color))
                 labels.append(batch_labels)
         images = replace(spool.images(), column_major=self.transpose)
         return LabelledImages(images, self.to_class_indices(np.concatenate(labels), path))
 
-    def _image_shape(self, path: Path, pixels: int) -> tuple[int, int]:
-        side = isqrt(pixels)
-        height, width = self.shape or (side, side)
-        if height * width != pixels or pixels == 0:
-            layout = f"{height}x{width}" if self.shape else "square"
-            raise DataError(
-                f"{path} has {pixels} pixel columns, which do not make {layout} images",
-                expected=f"{height * width} columns beside that of labels"
-                if self.shape
-                else "a square number of columns beside that of labels",
-                remedy="remove columns that are not pixels, or set example_gen.source.shape to [height, width]",
-            )
-        return height, width
+    def _image_shape(self, path: Path, columns: int) -> tuple[int, ...]:
+        """Return height and width, and for color images 3, for a number of columns without that of labels."""
+        # No square number is three times another one.
+        for channels in (1, 3):
+            side = isqrt(columns // channels)
+            height, width = self.shape or (side, side)
+            if height * width * channels == columns > 0:
+                return (height, width) if channels == 1 else (height, width, channels)
+        layout = f"{height}x{width}" if self.shape else "square"
+        number = f"{height * width} columns" if self.shape else "a square number of columns"
+        raise DataError(
+            f"{path} has {columns} pixel columns, which do not make {layout} images",
+            expected=f"{number} beside that of labels, or three times as many for color",
+            remedy="remove columns that are not pixels, or set example_gen.source.shape to [height, width]",
+        )

@@ -37,7 +37,8 @@ class DigitsSource(SourceConfig):
         size = self.size
         with spool_images(scratch / "digits", height=size, width=size, needed=len(scaled) * size**2) as spool:
             for image in scaled:
-                spool.append(np.asarray(Image.fromarray(image).resize((size, size), Image.Resampling.BICUBIC)))
+                resized = Image.fromarray(image).resize((size, size), Image.Resampling.BICUBIC)
+                spool.append(np.asarray(resized)[None])
         return Dataset(
             title=f"scikit-learn digits, 8x8 resized to {size}x{size}",
             class_names=tuple(map(str, bunch.target_names)),

@@ -15,7 +15,7 @@ from components.base.text import is_utf8
 from components.example_gen.sources.base import Dataset, SourceConfig, check_class_name
 from components.io.files import catch_read_errors, data_sha256
 from components.io.picture_folder import SkippedFiles, first_frame_only, is_picture
-from components.io.pictures import PICTURE, read_picture, to_grayscale
+from components.io.pictures import PICTURE, read_picture, resize_picture
 
 if TYPE_CHECKING:
     from components.io.raw_images import LabelledImages
@@ -24,7 +24,7 @@ LAYOUT = "a folder with one subfolder of pictures per class"
 
 
 class ImageFolderSource(SourceConfig):
-    """One folder per class; images of any size are converted to grayscale and resized."""
+    """One folder per class; images of any size are resized."""
 
     kind: Literal["image_folder"] = "image_folder"
     """Selects this source."""
@@ -72,13 +72,17 @@ class ImageFolderSource(SourceConfig):
 
         files = [file for files in classes.values() for file in files]
         animated: list[Path] = []
-        with spool_images(scratch, height=self.size, width=self.size, needed=len(files) * self.size**2) as spool:
+        side = self.size
+        with spool_images(
+            scratch, height=side, width=side, channels=self.channels, needed=len(files) * side**2
+        ) as spool:
             for file in files:
                 context.termination.check()
                 picture = read_picture(file)
                 if picture.has_more_frames:
                     animated.append(file)
-                spool.append(to_grayscale(picture.image, self.size, self.size))
+                image = resize_picture(picture.image, side, side)
+                spool.append(image[None], resized_from=[(picture.image.height, picture.image.width)])
         if animated:
             context.progress.warning(first_frame_only(animated))
         labels = np.repeat(np.arange(len(classes), dtype=np.int64), [len(files) for files in classes.values()])

@@ -11,7 +11,8 @@ from components.example_gen.validation.config import CheckLevel, ValidationConfi
 from components.io.image_digests import DIGEST_DTYPE, image_digests
 
 ENTRY_DTYPE = np.dtype([("digest", DIGEST_DTYPE), ("label", np.int32), ("level", np.int16)])
-"""22 bytes per image. `level` is the gray level of an image whose pixels are all equal, and -1 for other images."""
+"""22 bytes per image. `level` is the gray level, or the highest of the three channels, of an image whose
+pixels are all equal, and -1 for other images."""
 
 
 class ImageIndex:
@@ -24,10 +25,15 @@ class ImageIndex:
         self._pieces: dict[str, list[NDArray[np.void]]] = {name: [] for name in SPLITS}
 
     def add(self, split: str, images: NDArray[np.uint8], labels: NDArray[np.int64]) -> None:
-        """Add the next images of a split, uint8 [batch, pixels], and their labels."""
+        """Add the next raw images of a split, uint8 [batch, height, width(, 3)], and their labels."""
         entries = np.empty(len(images), ENTRY_DTYPE)
         entries["digest"], entries["label"] = image_digests(images), labels
-        entries["level"] = np.where(images.max(axis=1) == images.min(axis=1), images[:, 0], np.int16(-1))
+        pixels = images.reshape(len(images), -1, *images.shape[3:])
+        brightest, darkest = pixels.max(axis=1), pixels.min(axis=1)
+        constant, level = brightest == darkest, brightest
+        if images.ndim == 4:
+            constant, level = constant.all(axis=1), level.max(axis=1)
+        entries["level"] = np.where(constant, level, np.int16(-1))
         self._pieces[split].append(entries)
 
     def entries(self) -> NDArray[np.void]:
@@ -115,5 +121,5 @@ def _describe_constant(levels: NDArray[np.int16]) -> str:
     empty = int((levels == 0).sum())
     parts = [f"{format_images(empty)} {'is' if empty == 1 else 'are'} empty, every pixel 0"] if empty else []
     if gray := len(levels) - empty:
-        parts.append(f"{format_images(gray)} {'has' if gray == 1 else 'have'} one gray level, not 0, in every pixel")
+        parts.append(f"{format_images(gray)} {'has' if gray == 1 else 'have'} one value, not 0, in every pixel")
     return ", and ".join(parts)

@@ -2,9 +2,6 @@
 
 import numpy as np
 from numpy.typing import NDArray
-from PIL import Image
-
-from components.io.pictures import to_grayscale
 
 
 def edge_mask(image: NDArray[np.generic]) -> NDArray[np.bool_]:
@@ -35,8 +32,3 @@ def to_max_contrast(image: NDArray[np.uint8]) -> NDArray[np.float32]:
     axis = axis / np.sqrt(3)
     gray: NDArray[np.float32] = (offsets @ axis.astype(np.float32)).reshape(image.shape[:2])
     return gray
-
-
-def resize_only(image: NDArray[np.uint8], height: int, width: int) -> NDArray[np.uint8]:
-    """Convert an image to grayscale (ITU-R 601 luma) and resize it, as the source `image_folder` does."""
-    return to_grayscale(Image.fromarray(image), height, width)

@@ -50,14 +50,14 @@ def predict(path: Path, images: RawImages) -> Outputs:
     return {PROBABILITIES: model(tf.constant(images), training=False).numpy()}
 
 
-def keras_inputs(graph: tuple[GraphOperation, ...], image_size: tuple[int, ...]) -> tuple[Any, Any]:
-    """Return KerasTensors of raw images, uint8 [batch, height, width], and of the scaled images.
+def keras_inputs(graph: tuple[GraphOperation, ...], shape: tuple[int, ...]) -> tuple[Any, Any]:
+    """Return KerasTensors of raw images, uint8 [batch, *shape], and of the scaled images.
 
     Raises ValueError if Keras has no layer for an operation.
     """
     import keras
 
-    images = keras.Input(image_size, dtype="uint8", name=INPUT)
+    images = keras.Input(shape, dtype="uint8", name=INPUT)
     return images, apply_keras(graph, images)
 
 
@@ -65,7 +65,7 @@ def _raw_model(model: ServingModel) -> Any:
     """Return a keras.Sequential of raw images. Releases disagree on how a functional model states its only input."""
     import keras
 
-    images, scaled = keras_inputs(model.graph, model.image_size)
+    images, scaled = keras_inputs(model.graph, model.raw_shape)
     network = copy_network(model.network)
     if model.test_time_shift:
         inputs = keras.Input(scaled.shape[1:], name="scaled")

@@ -7,15 +7,15 @@ from typing import Any, Self, TypeAlias
 import numpy as np
 from numpy.typing import NDArray
 
-from components.artifacts import GraphOperation
+from components.artifacts import GraphOperation, ImageShape, raw_shape
 from components.inference.averaging import average_over_shifts
 from components.inference.predictor import NETWORK_LAYER
 from components.inference.transform_graph import apply_tensorflow
 
 INPUT, PROBABILITIES, LABEL = "images", "probabilities", "label"
-"""Names in the serving signature: uint8 [batch, height, width]; float32 [batch, classes]; int64 [batch]."""
+"""Names in the serving signature: uint8 [batch, height, width(, 3)]; float32 [batch, classes]; int64 [batch]."""
 RawImages: TypeAlias = NDArray[np.uint8]
-"""uint8 [count, height, width]"""
+"""uint8 [count, height, width] or, in color, [count, height, width, 3]"""
 Outputs: TypeAlias = dict[str, NDArray[Any]]
 """`probabilities`, and in most formats `label`."""
 
@@ -28,25 +28,33 @@ class ServingModel:
         network: a keras.Sequential of scaled images; it computes in float32.
         graph: the operations that scale raw images.
         test_time_shift: predictions are means over shifts of up to this many pixels (see `average_over_shifts`).
+        picture_shape: of the images before the graph; by default that of the network's input.
     """
 
     network: Any
     graph: tuple[GraphOperation, ...]
     test_time_shift: int = 0
+    picture_shape: ImageShape | None = None
 
     @classmethod
-    def from_network(cls, network: Any, graph: tuple[GraphOperation, ...], test_time_shift: int = 0) -> Self:
+    def from_network(
+        cls,
+        network: Any,
+        graph: tuple[GraphOperation, ...],
+        test_time_shift: int = 0,
+        picture_shape: ImageShape | None = None,
+    ) -> Self:
         """Return a serving model of a copy of the network.
 
         Exports contain the names of variables. Those of a copy are always the same; those of a network depend on how it
         was built.
         """
-        return cls(copy_network(network), graph, test_time_shift)
+        return cls(copy_network(network), graph, test_time_shift, picture_shape)
 
     @property
-    def image_size(self) -> tuple[int, int]:
-        height, width, _ = self.network.input_shape[1:]
-        return height, width
+    def raw_shape(self) -> tuple[int, ...]:
+        """The shape of a raw image."""
+        return raw_shape(self.picture_shape or self.network.input_shape[1:])
 
     @cached_property
     def serve(self) -> Any:
@@ -55,7 +63,7 @@ class ServingModel:
 
         # Nothing here branches on a tensor: AutoGraph's search for branches takes longer than the rest of exporting.
         @tf.function(  # type: ignore[untyped-decorator]
-            input_signature=[tf.TensorSpec((None, *self.image_size), tf.uint8, name=INPUT)], autograph=False
+            input_signature=[tf.TensorSpec((None, *self.raw_shape), tf.uint8, name=INPUT)], autograph=False
         )
         def serve(images: Any) -> dict[str, Any]:
             scaled = apply_tensorflow(self.graph, images)

@@ -15,7 +15,7 @@ from components.visualizer.format import TextTable, listed
 from components.visualizer.model_card import limits
 from components.visualizer.report import metrics
 from components.visualizer.report.sections import calibration, data, mistakes, slices_and_robustness, verdict
-from components.visualizer.report_data import Statements
+from components.visualizer.statements import Statements
 from components.visualizer.templates import template_environment
 
 MAX_CLASS_NAMES = 100

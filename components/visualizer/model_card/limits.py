@@ -5,7 +5,7 @@ from typing import Literal
 from components.artifacts import SEVERITIES, Calibration, Evaluation, Robustness
 from components.visualizer.format import counted, interval_limits, listed, percent
 from components.visualizer.report.sections.slices_and_robustness import corruptions_hardest_first, slices_worst_first
-from components.visualizer.report_data import Statements
+from components.visualizer.statements import Statements
 
 MAX_NAMED = 3
 """How many of the worst slices, classes and corruptions are named; the tables of the card list all."""

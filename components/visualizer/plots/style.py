@@ -1,5 +1,6 @@
 """The style that all figures share."""
 
+from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
 
@@ -34,9 +35,9 @@ RULES: dict[str, Any] = {
 }
 
 
-def style() -> Any:
-    """Return a context manager that applies the shared style."""
-    return mpl.rc_context(RULES)
+def style(changes: Mapping[str, Any] | None = None) -> Any:
+    """Return a context manager that applies the shared style, with changes."""
+    return mpl.rc_context({**RULES, **(changes or {})})
 
 
 def new_figure(width: float, height: float) -> Figure:

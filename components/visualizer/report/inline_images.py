@@ -5,6 +5,7 @@ Transparent pixels have the colour of the page, so the same image works in the l
 
 import base64
 import io
+from pathlib import Path
 
 import numpy as np
 from numpy.typing import NDArray
@@ -14,6 +15,9 @@ from PIL import Image
 BLUE, VERMILION, BLACK = (0x00, 0x72, 0xB2), (0xD5, 0x5E, 0x00), (0, 0, 0)
 ZERO = 128
 """The palette index of the value zero in feature maps."""
+MAX_FIGURE_BYTES = 150_000
+"""Larger figures of the user are reduced, because the page has a limit."""
+MAX_HALVINGS = 4
 
 
 def grayscale_image(image: NDArray[np.float32]) -> str:
@@ -45,10 +49,30 @@ def heat_map(counts: NDArray[np.int64]) -> str:
     return _png_uri(np.rint(opacity * 255).astype(np.uint8), bytes(VERMILION * 256), bytes(range(256)))
 
 
+def figure_picture(path: Path) -> str:
+    """Return a PNG file as a data URI; a large one with fewer colours, and with fewer pixels where necessary."""
+    content = path.read_bytes()
+    if len(content) > MAX_FIGURE_BYTES:
+        with Image.open(path) as picture:
+            reduced = picture.convert("RGB")
+        for _ in range(MAX_HALVINGS):
+            stream = io.BytesIO()
+            reduced.quantize(256).save(stream, "PNG", compress_level=9)
+            content = stream.getvalue()
+            if len(content) <= MAX_FIGURE_BYTES:
+                break
+            reduced = reduced.reduce(2)
+    return _data_uri(content)
+
+
 def _png_uri(pixels: NDArray[np.uint8], palette: bytes, opacity: bytes) -> str:
     """Return a palette image as a data URI; its bytes depend only on the arguments and the version of Pillow."""
     picture = Image.frombytes("P", (pixels.shape[1], pixels.shape[0]), np.ascontiguousarray(pixels).tobytes())
     picture.putpalette(palette)
     stream = io.BytesIO()
     picture.save(stream, "PNG", transparency=opacity, compress_level=9)
-    return f"data:image/png;base64,{base64.b64encode(stream.getvalue()).decode()}"
+    return _data_uri(stream.getvalue())
+
+
+def _data_uri(content: bytes) -> str:
+    return f"data:image/png;base64,{base64.b64encode(content).decode()}"

@@ -1,6 +1,8 @@
 """The metrics of the model and of its baseline, and the checks of the blessing, as text and tables."""
 
-from components.artifacts import Baseline, Blessing, Check, Metrics
+from typing import Literal
+
+from components.artifacts import Baseline, Blessing, Check, Definition, Evaluation, Metrics
 from components.artifacts.evaluation import METRIC_NAMES
 from components.visualizer.format import (
     METRIC_FORMATS,
@@ -18,21 +20,48 @@ from components.visualizer.format import (
     signed,
 )
 
-NAMES = sorted(METRIC_NAMES, key=list(METRIC_FORMATS).index)
+BUILT_IN = sorted(METRIC_NAMES, key=list(METRIC_FORMATS).index)
+"""Metrics of every evaluation, in the order of the tables."""
 SMALLEST_P_VALUE = 0.001
 
 
 def metrics_table(metrics: Metrics) -> TextTable:
     """Return every metric with its interval, if it has one, and the method of the interval."""
-    rows = []
-    for name in NAMES:
-        title, unit = METRIC_FORMATS[name]
-        value, interval = getattr(metrics, name), getattr(metrics, f"{name}_interval", None)
+    return _table(metrics, _names(metrics))
+
+
+def further_metrics(evaluation: Evaluation) -> TextTable | None:
+    """Return the metrics that functions of the configuration define; None without any."""
+    names = _names(evaluation.metrics)[len(BUILT_IN) :]
+    return _table(evaluation.metrics, names) if names else None
+
+
+def definitions(evaluation: Evaluation, kind: Literal["metric", "slice"]) -> list[str]:
+    """Return a sentence per function that defines a metric, or slices: its name, options and description."""
+    return [_definition(definition) for definition in evaluation.definitions if definition.kind == kind]
+
+
+def _definition(definition: Definition) -> str:
+    options = "".join(f", {name} {value}" for name, value in definition.options.items())
+    name = metric_title(definition.name) if definition.kind == "metric" else definition.name
+    text = f"{name} ({definition.function}{options})"
+    return f"{text}: {definition.description}" if definition.description else text
+
+
+def _names(metrics: Metrics) -> list[str]:
+    return list(dict.fromkeys([*BUILT_IN, *metrics.values()]))
+
+
+def _table(metrics: Metrics, names: list[str]) -> TextTable:
+    rows, values = [], metrics.values()
+    for name in names:
+        unit, interval = METRIC_FORMATS.get(name, ("", ""))[1], metrics.interval(name)
+        value = percent(values[name]) if unit == "%" else f"{values[name]:.4f}"
         rows.append(
             (
-                title if unit in ("", "%") else f"{title} ({unit})",
-                percent(value) if unit == "%" else f"{value:.4f}",
-                interval_text(interval) if interval else "",
+                metric_title(name) if unit in ("", "%") else f"{metric_title(name)} ({unit})",
+                value if name in BUILT_IN else metric_value(name, values[name]),
+                interval_text(interval, name) if interval else "",
             )
         )
     confidence = percent(metrics.accuracy_interval.confidence, 0)
@@ -58,13 +87,15 @@ def baseline_comparison(metrics: Metrics, baseline: Baseline) -> str:
 
 def baseline_table(metrics: Metrics, baseline: Baseline) -> TextTable:
     """Return every metric of both models and its change."""
-    rows = []
-    for name in NAMES:
-        new, old = getattr(metrics, name), getattr(baseline.metrics, name)
+    rows, values, baseline_values = [], metrics.values(), baseline.metrics.values()
+    for name in _names(baseline.metrics):
+        new, old = values[name], baseline_values[name]
         if is_percentage(name):
             cells = (percent(new), percent(old), points(new - old))
-        else:
+        elif name in BUILT_IN:
             cells = (f"{new:.4f}", f"{old:.4f}", signed(new - old, ".4f"))
+        else:
+            cells = (metric_value(name, new), metric_value(name, old), _change(name, new - old))
         rows.append((metric_title(name), *cells))
     return TextTable(("Metric", "This model", "Baseline", "Change"), tuple(rows))
 

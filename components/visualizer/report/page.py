@@ -12,6 +12,7 @@ from components.visualizer.report.sections import (
     mistakes,
     model_card,
     slices_and_robustness,
+    user_figures,
     verdict,
 )
 from components.visualizer.report_data import ReportData
@@ -31,6 +32,7 @@ def render_report(report: ReportData, card: str) -> str:
         ("sketchpad", "Sketchpad", sketchpad.html if sketchpad else ""),
         ("calibration", "Calibration", calibration.render_calibration(report)),
         ("weak-spots", "Slices and robustness", slices_and_robustness.render_slices_and_robustness(report)),
+        *user_figures.render_user_figures(report),
         ("data", "Data", data.render_data(report)),
         ("model-card", "Model card", model_card.render_model_card(card)),
     ]

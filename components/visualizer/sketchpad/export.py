@@ -1,6 +1,5 @@
 """A trained network as JSON and weights, from which network.js computes predictions."""
 
-from collections.abc import Mapping
 from dataclasses import dataclass, field
 from typing import Any
 
@@ -8,42 +7,55 @@ import numpy as np
 from numpy.typing import NDArray
 
 from components.artifacts import Model, Stored
+from components.visualizer.network_calls import observe_calls
+from components.visualizer.sketchpad.operations import (
+    ELEMENTWISE,
+    Operation,
+    Shape,
+    UnsupportedLayerError,
+    layer_operations,
+)
 
 LayerDescription = dict[str, Any]
-"""One operation. `kind` is one of network.js's `OPERATIONS`, with its settings. `arrays` gives the range of each array
-[start, end) among all weights; `maps` marks the operations that produce the shown maps of the first convolution."""
+"""One operation: its `kind` and settings. `inputs` are the numbers of the operations whose results it takes, and -1 for
+the image; without it, that before. `arrays` gives the range of each array [start, end) among all weights; `maps` marks
+the operations that produce the shown maps of the first convolution."""
+IMAGE = -1
 
 
 @dataclass(frozen=True)
 class ExportedNetwork:
     """A network in the form that the page runs."""
 
-    input_shape: tuple[int, int, int]
-    """Height, width and channels."""
+    input_shape: Shape
     layers: tuple[LayerDescription, ...]
     weights: bytes
     """Little-endian float32."""
 
 
-class UnsupportedLayerError(Exception):
-    """network.js cannot compute a layer or one of its settings."""
+def export_network(network: Any) -> ExportedNetwork:
+    """Return a Keras network in the form that the page runs: the operations of one prediction, in order.
 
+    Nested networks and layers that are used several times are therefore nothing special. The page computes in float32,
+    also after a training in another precision.
 
-def export_network(network: Any) -> ExportedNetwork | None:
-    """Return a keras.Sequential in the form that the page runs; None if it has an unsupported layer or no softmax.
-
-    Supported are Conv2D of stride 1, MaxPooling2D, BatchNormalization over channels (folded into scale and offset),
-    ReLU, Flatten, Dropout (the identity after training) and Dense, with the activations ReLU and softmax. The page
-    computes in float32, also after a training in another precision.
+    Raises:
+        UnsupportedLayerError: if the page cannot run the network.
     """
-    writer = _Writer()
-    try:
-        for layer in network.layers:
-            _export_layer(layer, writer)
-    except UnsupportedLayerError:
-        return None
-    if writer.layers[-1]["kind"] != "softmax":
-        return None
+    import tensorflow as tf
+
+    image = tf.zeros((1, *network.input_shape[1:]))
+    calls: list[Any] = []
+    probabilities = observe_calls(network, image, lambda *call: calls.append(call))
+    writer = _Writer(numbers={id(image): IMAGE})
+    for layer, inputs, output in calls:
+        try:
+            writer.add_call(inputs, output, layer_operations(layer, inputs, output))
+        except UnsupportedLayerError as error:
+            description = f"{type(layer).__name__} {error}".rstrip()
+            raise UnsupportedLayerError(f"the layer {layer.name} ({description})") from error
+    if writer.layers[-1]["kind"] != "softmax" or writer.numbers[id(probabilities)] != len(writer.layers) - 1:
+        raise UnsupportedLayerError("an output that is no softmax")
     return writer.exported(network.input_shape[1:])
 
 
@@ -51,8 +63,8 @@ def export_linear(model: Stored[Model]) -> ExportedNetwork:
     """Return a `linear` model in the form that the page runs."""
     writer = _Writer()
     with np.load(model.directory / model.artifact.file, allow_pickle=False) as arrays:
-        writer.add("dense", {name: arrays[name] for name in ("weights", "bias")})
-    writer.add("softmax")
+        writer.add(Operation("dense", arrays={name: arrays[name] for name in ("weights", "bias")}))
+    writer.add(Operation("softmax"))
     return writer.exported(model.artifact.image_shape)
 
 
@@ -61,16 +73,31 @@ class _Writer:
     layers: list[LayerDescription] = field(default_factory=list)
     arrays: list[NDArray[np.float32]] = field(default_factory=list)
     size: int = 0
+    numbers: dict[int, int] = field(default_factory=dict)
+    """By the id of each tensor so far, which must stay alive: the number of the operation that returned it."""
 
-    def add(self, kind: str, arrays: Mapping[str, NDArray[Any]] | None = None, **settings: Any) -> None:
-        layer: LayerDescription = {"kind": kind, **settings}
-        for name, array in (arrays or {}).items():
+    def add(self, operation: Operation) -> None:
+        layer: LayerDescription = {"kind": operation.kind, **operation.settings}
+        for name, array in operation.arrays.items():
             layer.setdefault("arrays", {})[name] = [self.size, self.size + array.size]
             self.arrays.append(array.astype("<f4").reshape(-1))
             self.size += array.size
         self.layers.append(layer)
 
-    def exported(self, input_shape: tuple[int, int, int]) -> ExportedNetwork:
+    def add_call(self, inputs: list[Any], output: Any, operations: list[Operation]) -> None:
+        """Add the operations of a layer, between the tensors that it took and returned."""
+        if not {id(tensor) for tensor in inputs} <= self.numbers.keys():
+            raise UnsupportedLayerError("with a constant as its input")
+        numbers = [self.numbers[id(tensor)] for tensor in inputs]
+        before = len(self.layers) - 1
+        for operation in operations:
+            self.add(operation)
+        if operations and numbers != [before]:
+            self.layers[before + 1]["inputs"] = numbers
+        # A dropout returns the tensor that it takes, whose number does not change.
+        self.numbers[id(output)] = len(self.layers) - 1 if operations else numbers[0]
+
+    def exported(self, input_shape: Shape) -> ExportedNetwork:
         weights = b"".join(map(np.ndarray.tobytes, self.arrays))
         return ExportedNetwork(input_shape, tuple(_with_maps(self.layers)), weights)
 
@@ -78,60 +105,10 @@ class _Writer:
 def _with_maps(layers: list[LayerDescription]) -> list[LayerDescription]:
     kinds = [layer["kind"] for layer in layers]
     first = kinds.index("convolution") if "convolution" in kinds else len(kinds)
-    end = next((n for n in range(first + 1, len(kinds)) if kinds[n] in ("convolution", "dense")), len(kinds))
+    end = first + 1
+    while end < len(layers) and "inputs" not in layers[end] and kinds[end] in (*ELEMENTWISE, "pooling"):
+        end += 1
     return [
         {**layer, "maps": True} if first <= n < end and layer["kind"] != "pooling" else layer
         for n, layer in enumerate(layers)
     ]
-
-
-def _export_layer(layer: Any, writer: _Writer) -> None:
-    import keras
-    from keras import layers
-
-    match layer:
-        case layers.Dropout() | layers.Flatten():  # network.js keeps all tensors flat
-            return
-        case layers.Conv2D() if layer.strides == layer.dilation_rate == (1, 1) and layer.groups == 1:
-            _add_windowed(writer, "convolution", layer, layer.kernel_size, (1, 1))
-        case layers.MaxPooling2D():
-            _add_windowed(writer, "pooling", layer, layer.pool_size, layer.strides)
-        case layers.BatchNormalization() if layer.axis in (-1, len(layer.output.shape) - 1):
-            writer.add("scale", _folded(layer))
-        case layers.ReLU() if layer.max_value is None and not layer.negative_slope and not layer.threshold:
-            writer.add("relu")
-        case layers.Dense() if len(layer.input.shape) == 2:
-            writer.add("dense", _weights(layer))
-        case _:
-            raise UnsupportedLayerError(type(layer).__name__)
-    activation = getattr(layer, "activation", keras.activations.linear)
-    if activation in (keras.activations.relu, keras.activations.softmax):
-        writer.add(activation.__name__)
-    elif activation is not keras.activations.linear:
-        raise UnsupportedLayerError(f"{type(layer).__name__} with {activation}")
-
-
-def _add_windowed(writer: _Writer, kind: str, layer: Any, window: tuple[int, int], strides: tuple[int, int]) -> None:
-    """Add a layer with a sliding window; `before` is the padding above and to the left."""
-    if layer.data_format != "channels_last":
-        raise UnsupportedLayerError(f"{kind} with {layer.data_format}")
-    inputs, outputs = layer.input.shape[1:3], tuple(layer.output.shape[1:])
-    # TensorFlow puts the smaller half of an odd padding before the input ("Notes on padding", tf.nn).
-    before = [
-        max((count - 1) * stride + size - length, 0) // 2 if layer.padding == "same" else 0
-        for count, stride, size, length in zip(outputs[:2], strides, window, inputs, strict=True)
-    ]
-    arrays = _weights(layer) if kind == "convolution" else None
-    writer.add(kind, arrays, output=outputs, window=window, strides=strides, before=before)
-
-
-def _weights(layer: Any) -> dict[str, NDArray[np.float32]]:
-    weights = layer.kernel.numpy()
-    return {"weights": weights, "bias": layer.bias.numpy() if layer.use_bias else np.zeros(weights.shape[-1])}
-
-
-def _folded(layer: Any) -> dict[str, NDArray[np.float64]]:
-    """Return (x - mean) / sqrt(variance + epsilon) * gamma + beta as x * scale + offset."""
-    mean, variance = (array.numpy().astype(np.float64) for array in (layer.moving_mean, layer.moving_variance))
-    scale = (layer.gamma.numpy() if layer.scale else 1.0) / np.sqrt(variance + layer.epsilon)
-    return {"scale": scale, "offset": (layer.beta.numpy() if layer.center else 0.0) - mean * scale}

@@ -48,11 +48,12 @@ function accumulate(rows, values, count, weights, bias, output, at) {
   }
 }
 
-/** Stride 1; weights are [kernel height, kernel width, channels, filters]. */
-function convolve(input, layer) {
+/** Weights are [kernel height, kernel width, channels, filters]. */
+function convolve(layer, input) {
   const { height, width, channels, values: pixels } = input;
   const [kernelHeight, kernelWidth] = layer.window;
   const [above, left] = layer.before;
+  const [down, right] = layer.strides;
   const output = tensor(layer.output);
   const most = kernelHeight * kernelWidth * channels;
   const rows = new Int32Array(most), values = new Float64Array(most);
@@ -60,10 +61,10 @@ function convolve(input, layer) {
     for (let x = 0; x < output.width; x++, at += output.channels) {
       let count = 0;
       for (let ky = 0; ky < kernelHeight; ky++) {
-        const row = y + ky - above;
+        const row = y * down + ky - above;
         if (row < 0 || row >= height) continue;
         for (let kx = 0; kx < kernelWidth; kx++) {
-          const column = x + kx - left;
+          const column = x * right + kx - left;
           if (column < 0 || column >= width) continue;
           const pixel = (row * width + column) * channels;
           const weight = (ky * kernelWidth + kx) * channels;
@@ -79,22 +80,18 @@ function convolve(input, layer) {
   return output;
 }
 
-/** Max-pooling; padding is negative infinity. */
-function pool(input, layer) {
-  const { height, width, channels, values } = input;
-  const output = tensor(layer.output);
-  output.values.fill(-Infinity);
+/**
+ * Call visit(from, at, offset) for each pixel of the input in the window of each pixel of the output: the positions of
+ * their first channels, and the pixel's number within the window. Padding is not visited.
+ */
+function slide({ height, width, channels }, layer, output, visit) {
   for (let y = 0, at = 0; y < output.height; y++) {
     const top = y * layer.strides[0] - layer.before[0];
-    for (let x = 0; x < output.width; x++, at += channels) {
+    for (let x = 0; x < output.width; x++, at += output.channels) {
       const left = x * layer.strides[1] - layer.before[1];
       for (let row = Math.max(top, 0); row < Math.min(top + layer.window[0], height); row++) {
         for (let column = Math.max(left, 0); column < Math.min(left + layer.window[1], width); column++) {
-          const from = (row * width + column) * channels;
-          for (let channel = 0; channel < channels; channel++) {
-            const value = values[from + channel];
-            if (value > output.values[at + channel]) output.values[at + channel] = value;
-          }
+          visit((row * width + column) * channels, at, (row - top) * layer.window[1] + column - left);
         }
       }
     }
@@ -102,8 +99,82 @@ function pool(input, layer) {
   return output;
 }
 
+/** Max-pooling; padding is negative infinity. */
+function pool(layer, input) {
+  const output = tensor(layer.output);
+  output.values.fill(-Infinity);
+  return slide(input, layer, output, (from, at) => {
+    for (let channel = 0; channel < input.channels; channel++) {
+      const value = input.values[from + channel];
+      if (value > output.values[at + channel]) output.values[at + channel] = value;
+    }
+  });
+}
+
+/** Average pooling over the pixels of the window that are in the image, as TensorFlow computes it. */
+function average(layer, input) {
+  const output = tensor(layer.output), counts = new Float32Array(output.values.length);
+  slide(input, layer, output, (from, at) => {
+    for (let channel = 0; channel < input.channels; channel++) {
+      output.values[at + channel] += input.values[from + channel];
+      counts[at + channel]++;
+    }
+  });
+  return { ...output, values: output.values.map((sum, at) => sum / counts[at]) };
+}
+
+/** Each channel alone; weights are [kernel height, kernel width, channels, filters of each channel]. */
+function convolveDepthwise(layer, input) {
+  const output = tensor(layer.output);
+  const each = output.channels / input.channels;
+  output.values.forEach((_, at) => { output.values[at] = layer.bias[at % output.channels]; });
+  return slide(input, layer, output, (from, at, offset) => {
+    for (let filter = 0; filter < output.channels; filter++) {
+      const value = input.values[from + Math.floor(filter / each)];
+      output.values[at + filter] += value * layer.weights[offset * output.channels + filter];
+    }
+  });
+}
+
+/** Zeros around the image. */
+function pad(layer, input) {
+  const output = tensor(layer.output), row = input.width * input.channels;
+  for (let y = 0; y < input.height; y++) {
+    const at = ((y + layer.before[0]) * output.width + layer.before[1]) * output.channels;
+    output.values.set(input.values.subarray(y * row, (y + 1) * row), at);
+  }
+  return output;
+}
+
+/** Values are in row-major order, so that another shape changes none. */
+function reshape(layer, { values }) {
+  return { ...tensor(layer.output), values };
+}
+
+/** Several inputs, value by value; one that has a single pixel is repeated for every pixel. */
+function combine(operation) {
+  return (layer, first, ...others) => others.reduce((one, other) => {
+    const [large, small] = one.values.length < other.values.length ? [other, one] : [one, other];
+    const values = large.values.map((value, at) => operation(value, small.values[at % small.values.length]));
+    return { ...large, values };
+  }, first);
+}
+
+/** The channels of all inputs, in order. */
+function concatenate(layer, ...inputs) {
+  const output = tensor(layer.output);
+  let first = 0;
+  for (const { channels, values } of inputs) {
+    values.forEach((value, at) => {
+      output.values[Math.floor(at / channels) * output.channels + first + (at % channels)] = value;
+    });
+    first += channels;
+  }
+  return output;
+}
+
 /** Weights are [inputs, units]; an image is flattened row by row, which is its memory layout. */
-function dense(input, layer) {
+function dense(layer, input) {
   const rows = new Int32Array(input.values.length), values = new Float64Array(input.values.length);
   let count = 0;
   input.values.forEach((value, at) => {
@@ -114,8 +185,8 @@ function dense(input, layer) {
   return output;
 }
 
-/** A folded batch normalization: one scale and one offset a channel. */
-function scale(input, layer) {
+/** One scale and one offset a channel, such as a batch normalization. */
+function scale(layer, input) {
   const values = input.values.map((value, at) => {
     const channel = at % input.channels;
     return value * layer.scale[channel] + layer.offset[channel];
@@ -123,11 +194,14 @@ function scale(input, layer) {
   return { ...input, values };
 }
 
-function relu(input) {
-  return { ...input, values: input.values.map((value) => (value > 0 ? value : 0)) };
+/** The same function of every value. */
+function map(operation) {
+  return (layer, input) => ({ ...input, values: input.values.map((value) => operation(value, layer)) });
 }
 
-function softmax(input) {
+const sigmoid = (value) => 1 / (1 + Math.exp(-value));
+
+function softmax(layer, input) {
   const most = input.values.reduce((one, other) => Math.max(one, other), -Infinity);
   const exponentials = input.values.map((value) => Math.exp(value - most));
   const sum = exponentials.reduce((one, other) => one + other, 0);
@@ -138,7 +212,24 @@ function tensor([height, width, channels]) {
   return { height, width, channels, values: new Float32Array(height * width * channels) };
 }
 
-const OPERATIONS = { convolution: convolve, pooling: pool, scale, relu, dense, softmax };
+const OPERATIONS = {
+  convolution: convolve,
+  depthwise: convolveDepthwise,
+  pooling: pool,
+  average,
+  pad,
+  reshape,
+  dense,
+  scale,
+  add: combine((one, other) => one + other),
+  multiply: combine((one, other) => one * other),
+  concatenate,
+  relu: map((value, { most = Infinity, slope = 0 }) => (value > 0 ? Math.min(value, most) : slope && slope * value)),
+  sigmoid: map(sigmoid),
+  silu: map((value) => value * sigmoid(value)),
+  tanh: map(Math.tanh),
+  softmax,
+};
 
 /**
  * Return the network's prediction for one image.
@@ -150,15 +241,16 @@ const OPERATIONS = { convolution: convolve, pooling: pool, scale, relu, dense, s
  */
 function forward(network, image) {
   const [height, width, channels] = network.input;
-  let value = { height, width, channels, values: image };
+  const results = []; // of each operation
+  const result = (at) => (at < 0 ? { height, width, channels, values: image } : results[at]);
   let maps = null;
-  for (const layer of network.layers) {
+  network.layers.forEach((layer, at) => {
     const compute = OPERATIONS[layer.kind];
-    const before = value;
-    value = compute(before, layer);
-    if (layer.maps) maps = maps === null || maps === before ? value : compute(maps, layer);
-  }
-  return { probabilities: value.values, maps };
+    const inputs = (layer.inputs ?? [at - 1]).map(result);
+    results.push(compute(layer, ...inputs));
+    if (layer.maps) maps = maps === null || maps === inputs[0] ? results[at] : compute(layer, maps);
+  });
+  return { probabilities: results.at(-1).values, maps };
 }
 
 /** Return the image shifted, with zeros at the edges. */

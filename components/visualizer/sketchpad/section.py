@@ -11,9 +11,11 @@ from numpy.typing import NDArray
 
 from components.artifacts import Model, Stored
 from components.base.text import printable
+from components.inference.pictures import Pictures
 from components.visualizer.report_data import EmbeddedSection
 from components.visualizer.sketchpad.export import ExportedNetwork, export_linear, export_network
 from components.visualizer.sketchpad.ink_layout import measure_ink_layout
+from components.visualizer.sketchpad.operations import UnsupportedLayerError
 from components.visualizer.templates import render_html
 
 FOLDER = Path(__file__).parent
@@ -23,26 +25,37 @@ MAX_WEIGHT_BYTES = 1_200_000
 
 
 def render_sketchpad(
-    model: Stored[Model], network: Any, images: NDArray[np.float32], *, max_weight_bytes: int = MAX_WEIGHT_BYTES
-) -> EmbeddedSection | None:
-    """Return the section of a model; None if the page cannot run it or its weights take more than `max_weight_bytes`.
+    model: Stored[Model],
+    network: Any,
+    pictures: Pictures | NDArray[np.float32],
+    *,
+    max_weight_bytes: int = MAX_WEIGHT_BYTES,
+) -> EmbeddedSection:
+    """Return the section of a model; if the page cannot run it, a section with the reason.
 
-    `network` is what `load_network` returns, and None for a `linear` model. The first of the `images`, scaled float32
-    [count, height, width, 1], determine the scale and position of drawings. The style uses --ink, --paper, --accent
+    `network` is what `load_network` returns, and None for a `linear` model. The first of the `pictures`
+    determine the scale and position of drawings. The style uses --ink, --paper, --accent
     (or --c1), --muted, --rule and --sans of the page where it defines them. The script must run after the section is
     in the document; it defines no global names.
     """
     artifact = model.artifact
-    exported = export_network(network) if artifact.format == "keras" else export_linear(model)
-    if exported is None or exported.input_shape[2] != 1 or len(exported.weights) > max_weight_bytes:
-        return None
-    layout = measure_ink_layout(images[: max(1, 1000 * 28 * 28 // images[0].size)])
+    try:
+        exported = export_network(network) if artifact.format == "keras" else export_linear(model)
+    except UnsupportedLayerError as error:
+        return _without_sketchpad(f"it cannot run {error}")
+    if (channels := exported.input_shape[2]) != 1:
+        return _without_sketchpad(f"drawings have one channel, and the model takes {channels}")
+    if (size := len(exported.weights)) > max_weight_bytes:
+        limit = f"{max_weight_bytes / 1e6:.1f} MB"
+        return _without_sketchpad(f"the weights would take {size / 1e6:.1f} MB, and at most {limit} are included")
+    layout = measure_ink_layout(pictures[: max(1, 1000 * 28 * 28 // pictures[0].size)])
     shift = artifact.test_time_shift
     html = render_html(
         FOLDER,
         "sketchpad.html.j2",
         shape=artifact.image_shape,
         layout=layout,
+        after_relu=any(layer.get("maps") and layer["kind"] == "relu" for layer in exported.layers),
         shift=shift,
         shifted_images=2 * shift * (shift + 1) + 1,
     )
@@ -52,6 +65,11 @@ def render_sketchpad(
     )
     script = "\n".join(['(() => {\n"use strict";', *map(_asset, SCRIPTS), f"{start}\n}})();\n"])
     return EmbeddedSection(html=html, css=_asset("sketchpad.css"), script=script)
+
+
+def _without_sketchpad(reason: str) -> EmbeddedSection:
+    html = render_html(FOLDER, "no_sketchpad.html.j2", reason=printable(reason))
+    return EmbeddedSection(html=html, css="", script="")
 
 
 def network_literal(exported: ExportedNetwork, *, classes: tuple[str, ...], test_time_shift: int) -> str:

@@ -132,10 +132,10 @@ def test_shuffle_in_chunks_equals_shuffle_in_memory(
     buckets = make_buckets(order, start=0, size=size)
     path = tmp_path / "shuffled"
     distribute(parts, buckets, path, lambda: None)
-    pieces = [piece for bucket in buckets for piece in read_bucket(bucket, path, SIDE * SIDE, group=group)]
+    pieces = [piece for bucket in buckets for piece in read_bucket(bucket, path, (SIDE, SIDE), group=group)]
     assert all(len(rows) <= group for rows, _ in pieces)
     np.testing.assert_array_equal(np.concatenate([rows for rows, _ in pieces]), order)
-    np.testing.assert_array_equal(np.concatenate([part for _, part in pieces]), images[order].reshape(len(images), -1))
+    np.testing.assert_array_equal(np.concatenate([part for _, part in pieces]), images[order])
 
 
 def test_row_groups_of_large_images_have_no_more_bytes() -> None:

@@ -47,7 +47,7 @@ def validate(made: Made, context: Context, *, error: float = 0.0) -> InfraValida
     model, transformed = made
     images = np.asarray(read_scaled(transformed, transformed.artifact.splits.test).images[:5])
     probabilities = load_predictor(model)(images) + np.float32(error)
-    return validate_infra(model, transformed, images, probabilities, context)
+    return validate_infra(model, transformed, probabilities, context)
 
 
 def test_the_saved_model_agrees_with_the_model_in_memory(made: Made, tmp_path: Path) -> None:

@@ -12,6 +12,7 @@ from components.artifacts.evaluation import SEVERITIES
 from components.evaluator.config import CORRUPTION_NAMES, CorruptionName, RobustnessConfig
 from components.evaluator.corruptions import CORRUPTIONS, corrupt
 from components.evaluator.robustness import corrupted_images, measure_robustness
+from components.inference.pictures import Pictures
 from components.inference.predictor import Predictor, linear_predictor
 from tests.support.data import squares
 
@@ -149,17 +150,17 @@ def test_amounts_in_pixels_scale_with_the_image() -> None:
 # Accuracy of a model.
 
 
-def squares_and_a_model(count: int = 400) -> tuple[NDArray[np.float32], NDArray[np.int64], Predictor]:
-    """Return images of squares at ten places, their labels, and a model that takes the nearest class mean."""
+def squares_and_a_model(count: int = 400) -> tuple[Pictures, Predictor]:
+    """Return pictures of squares at ten places, and a model that takes the nearest class mean."""
     raw, labels = squares(count)
     images = (raw / 255).astype(np.float32)[..., None]
     means = np.stack([images[labels == label].mean(axis=0).reshape(-1) for label in range(10)])
-    return images, labels, linear_predictor(2 * means.T, -(means**2).sum(axis=1))
+    return Pictures(images, labels), linear_predictor(2 * means.T, -(means**2).sum(axis=1))
 
 
 def robustness(config: RobustnessConfig, *, images_predicted: int = 10**6) -> Robustness:
-    images, labels, predict = squares_and_a_model()
-    found = measure_robustness(predict, images, labels, config, images_predicted=images_predicted, check=lambda: None)
+    pictures, predict = squares_and_a_model()
+    found = measure_robustness(predict, pictures, config, images_predicted=images_predicted, check=lambda: None)
     assert found is not None
     return found
 
@@ -178,13 +179,13 @@ def test_accuracy_falls_with_the_severity_and_is_averaged() -> None:
 
 
 def test_a_curve_is_the_accuracy_on_corrupted_images() -> None:
-    images, labels, predict = squares_and_a_model()
+    pictures, predict = squares_and_a_model()
     everything = RobustnessConfig(images=200, corruptions=("rotation",))
     curve = robustness(everything).curves[0]
     order = np.random.default_rng(0).permutation(400)[:200]
     for severity, accuracy in zip(SEVERITIES, curve.accuracies, strict=True):
-        predicted = predict(corrupt("rotation", images[order], severity=severity, seed=0)).argmax(axis=1)
-        assert (predicted == labels[order]).mean() == accuracy
+        predicted = predict(corrupt("rotation", pictures[order], severity=severity, seed=0)).argmax(axis=1)
+        assert (predicted == pictures.labels[order]).mean() == accuracy
 
 
 def test_a_corruption_does_not_depend_on_other_corruptions() -> None:
@@ -194,23 +195,23 @@ def test_a_corruption_does_not_depend_on_other_corruptions() -> None:
 
 
 def test_zero_images_disable_the_measurement() -> None:
-    images, labels, predict = squares_and_a_model(30)
+    pictures, predict = squares_and_a_model(30)
     off = RobustnessConfig(images=0)
-    assert measure_robustness(predict, images, labels, off, images_predicted=30, check=lambda: None) is None
+    assert measure_robustness(predict, pictures, off, images_predicted=30, check=lambda: None) is None
 
 
 @pytest.mark.parametrize("images_predicted", [16_000, 100_000])
 def test_predicts_at_most_a_quarter_more_images(images_predicted: int) -> None:
     batch_sizes = []
 
-    images, labels, model = squares_and_a_model(200)
+    pictures, model = squares_and_a_model(200)
 
     def predict(images: NDArray[np.float32]) -> NDArray[np.float32]:
         batch_sizes.append(len(images))
         return model(images)
 
     config = RobustnessConfig(images=5000)
-    found = measure_robustness(predict, images, labels, config, images_predicted=images_predicted, check=lambda: None)
+    found = measure_robustness(predict, pictures, config, images_predicted=images_predicted, check=lambda: None)
     assert found is not None
     assert sum(batch_sizes) == 36 * found.images <= images_predicted / 4
     assert found.images == min(200, images_predicted // 4 // 36)
@@ -225,7 +226,7 @@ def test_a_minimum_of_images_is_always_measured() -> None:
 
 
 def test_ends_if_termination_is_requested() -> None:
-    images, labels, predict = squares_and_a_model(30)
+    pictures, predict = squares_and_a_model(30)
     calls = iter([None, None, KeyboardInterrupt])
 
     def check() -> None:
@@ -233,7 +234,7 @@ def test_ends_if_termination_is_requested() -> None:
             raise stop
 
     with pytest.raises(KeyboardInterrupt):
-        measure_robustness(predict, images, labels, RobustnessConfig(), images_predicted=30, check=check)
+        measure_robustness(predict, pictures, RobustnessConfig(), images_predicted=30, check=check)
 
 
 @pytest.mark.parametrize("wrong", [{"images": -1}, {"images": True}, {"corruptions": []}, {"corruptions": ["rain"]}])

@@ -5,8 +5,9 @@ from itertools import pairwise
 import numpy as np
 
 from components.artifacts import Slice
+from components.evaluator.config import FIFTHS
 from components.evaluator.intervals import wilson_interval
-from components.evaluator.slices import FIFTHS, make_slices
+from components.evaluator.slices import make_slices
 
 
 def by_key(slices: tuple[Slice, ...]) -> dict[str, Slice]:

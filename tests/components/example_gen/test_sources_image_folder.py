@@ -26,7 +26,7 @@ def test_resizes_any_size_and_converts_to_grayscale(tmp_path: Path) -> None:
     write_image_folder(tmp_path)
     Image.new("RGB", (100, 50), (255, 0, 0)).save(tmp_path / "0" / "red.jpeg", quality=100)
     Image.fromarray(np.full((5, 5), 40_000, dtype=np.uint16)).save(tmp_path / "0" / "deep.PNG")
-    dataset = load(ImageFolderSource(path=tmp_path, size=28))
+    dataset = load(ImageFolderSource(path=tmp_path, size=28, channels=1))
     means = {round(float(image.mean())) for image in dataset.train.images if np.ptp(image) <= 2}
     assert dataset.train.images.shape == (26, 28, 28)
     assert 76 in means, "pure red is 0.299 of 255 (ITU-R 601)"

@@ -11,14 +11,15 @@ from numpy.typing import NDArray
 from PIL import Image
 
 from components.base.errors import DataError
-from components.inference.preprocessing.grayscale import resize_only, to_max_contrast
+from components.example_gen.sources import ImageFolderSource
+from components.inference.preprocessing.grayscale import to_max_contrast
 from components.inference.preprocessing.input_files import count_images, find_files
 from components.inference.preprocessing.input_reader import InputImage, InputReader
 from components.inference.preprocessing.normalize import normalize
 from components.inference.preprocessing.preview import PreviewWriter, side_by_side
+from components.inference.preprocessing.resize import resize_grayscale
 from components.io.picture_folder import SkippedFiles
-from components.io.pictures import read_picture, to_grayscale
-from tests.support.data import squares, write_csv, write_idx, write_idx_folder, write_image_folder
+from tests.support.data import load, squares, write_csv, write_idx, write_idx_folder, write_image_folder
 from tests.support.drawing import Drawing
 
 DIGIT = Drawing(pen=0.12)
@@ -195,15 +196,19 @@ def test_image_without_ink_yields_an_error_with_its_row(tmp_path: Path) -> None:
 
 @pytest.mark.parametrize("mode", ["RGB", "L", "1", "RGBA"])
 def test_resize_only_matches_the_training_source(tmp_path: Path, mode: str) -> None:
-    path = tmp_path / "six.png"
+    path = tmp_path / "6" / "six.png"
+    path.parent.mkdir()
+    (tmp_path / "0").mkdir()
+    Image.new("L", (9, 9)).save(tmp_path / "0" / "empty.png")
     picture = DIGIT.draw(6).convert(mode)
     if mode == "RGBA":  # black ink on a transparent background
         picture = Image.new("RGBA", picture.size)
         picture.putalpha(Image.fromarray(255 - np.asarray(DIGIT.draw(6).convert("L"))))
     picture.save(path)
-    (image,) = InputReader(28, 28, resize_only).read(path)
+    (image,) = InputReader(28, 28, resize_grayscale).read(path)
     assert isinstance(image, InputImage)
-    np.testing.assert_array_equal(image.network_input, to_grayscale(read_picture(path).image, 28, 28))
+    source = load(ImageFolderSource(path=tmp_path, channels=1))
+    np.testing.assert_array_equal(image.network_input, source.train.images[1])
     assert image.network_input.mean() > 128, "the paper is white"
 
 

@@ -15,7 +15,7 @@ from numpy.typing import NDArray
 from PIL import Image
 
 from components.base.errors import DataError
-from components.io.pictures import read_picture, to_grayscale
+from components.io.pictures import read_picture, resize_picture
 from tests.support.png import CHANNELS, GRAY, GRAY_ALPHA, PALETTE, RGB, RGBA, Png
 
 HEIGHT, WIDTH = 7, 9
@@ -61,7 +61,7 @@ def test_sixteen_bits_with_a_transparent_level_keep_their_digit(tmp_path: Path) 
     digit = np.full((28, 28, 1), 65535, dtype=np.uint16)
     digit[4:24, 12:16] = 3000
     (tmp_path / "x.png").write_bytes(Png(16, GRAY, digit, transparent=(65535,)).encode())
-    gray = to_grayscale(read_picture(tmp_path / "x.png").image, 28, 28)
+    gray = resize_picture(read_picture(tmp_path / "x.png").image, 28, 28)
     np.testing.assert_array_equal(gray, np.where(digit[..., 0] == 3000, 11, 255))
 
 

@@ -20,7 +20,8 @@ from components.testing.contract import make_inputs
 from components.visualizer.format import TIMES, percent
 from components.visualizer.model_card import render_card
 from components.visualizer.report.sections.model_card import card_html
-from components.visualizer.report_data import ReportData, Statements
+from components.visualizer.report_data import ReportData
+from components.visualizer.statements import Statements
 from job.store.source_code import find_modules
 from tests.support.html import read_html
 from tests.support.markdown import read_markdown, to_html

@@ -16,7 +16,11 @@ from components.testing.contract import make_inputs
 from components.visualizer.sketchpad import render_sketchpad
 from components.visualizer.sketchpad.export import export_network
 from components.visualizer.sketchpad.ink_layout import InkLayout, measure_ink_layout
+from components.visualizer.sketchpad.operations import UnsupportedLayerError
 from tests.support.data import load
+from tests.support.statements import changed
+
+Linear = tuple[Stored[Model], NDArray[np.float32]]
 
 
 def like_mnist(count: int) -> NDArray[np.float32]:
@@ -55,19 +59,32 @@ def test_images_without_ink_have_the_layout_of_mnist(brightness: float) -> None:
 
 
 @pytest.mark.parametrize(
-    ("kind", "settings"),
+    ("kind", "settings", "reason"),
     [
-        ("Conv2D", {"filters": 2, "kernel_size": 3, "strides": 2}),
-        ("Conv2D", {"filters": 2, "kernel_size": 3, "activation": "gelu"}),
-        ("DepthwiseConv2D", {"kernel_size": 3}),
-        ("AveragePooling2D", {"pool_size": 2}),
-        ("ReLU", {"max_value": 6.0}),
-        ("BatchNormalization", {"axis": 1}),
+        ("Conv2D", {"filters": 2, "kernel_size": 3, "dilation_rate": 2}, "(Conv2D)"),
+        ("Conv2D", {"filters": 2, "kernel_size": 3, "activation": "gelu"}, "(Conv2D with gelu)"),
+        ("LayerNormalization", {}, "(LayerNormalization)"),
+        ("ReLU", {"threshold": 1.0}, "(ReLU)"),
+        ("BatchNormalization", {"axis": 1}, "(BatchNormalization)"),
+        ("Conv2D", {"filters": 2, "kernel_size": 3, "activation": "softmax"}, "(Conv2D with a softmax of images)"),
     ],
 )
-def test_an_unsupported_layer_leaves_no_sketchpad(kind: str, settings: dict[str, Any]) -> None:
-    assert export_network(network_with(kind, settings)) is None
-    assert export_network(network_with("Conv2D", {"filters": 2, "kernel_size": 3})) is not None
+def test_the_page_names_a_layer_that_it_cannot_run(
+    linear: Linear, kind: str, settings: dict[str, Any], reason: str
+) -> None:
+    model, images = linear
+    network = network_with(kind, {**settings, "name": "mine"})
+    made = render_sketchpad(Stored(changed(model.artifact, format="keras"), model.directory), network, images)
+    assert made.script == made.css == ""
+    assert f"This page has no sketchpad: it cannot run the layer mine {reason}." in made.html
+
+
+def test_an_output_without_a_softmax_cannot_be_run() -> None:
+    import keras
+
+    end = [keras.layers.Flatten(), keras.layers.Dense(3, activation="sigmoid")]
+    with pytest.raises(UnsupportedLayerError, match="an output that is no softmax"):
+        export_network(keras.Sequential([keras.Input((8, 8, 1)), *end]))
 
 
 def network_with(kind: str, settings: dict[str, Any]) -> Any:
@@ -76,9 +93,6 @@ def network_with(kind: str, settings: dict[str, Any]) -> Any:
 
     end = [layers.Flatten(), layers.Dense(3, activation="softmax")]
     return keras.Sequential([keras.Input((8, 8, 1)), getattr(layers, kind)(**settings), *end])
-
-
-Linear = tuple[Stored[Model], NDArray[np.float32]]
 
 
 @pytest.fixture
@@ -91,7 +105,6 @@ def linear(tmp_path: Path) -> Linear:
 def test_the_same_model_gives_the_same_section(linear: Linear) -> None:
     model, images = linear
     made = render_sketchpad(model, None, images)
-    assert made is not None
     assert made == render_sketchpad(model, None, images)
 
 
@@ -102,7 +115,6 @@ def test_a_class_name_cannot_end_the_script(linear: Linear) -> None:
     made = render_sketchpad(
         Stored(model.artifact.model_copy(update={"class_names": names}), model.directory), None, images
     )
-    assert made is not None
     assert "</script" not in made.script
     description = re.search(r"loadNetwork\((\{.*\}), \"", made.script)
     assert description is not None
@@ -112,5 +124,15 @@ def test_a_class_name_cannot_end_the_script(linear: Linear) -> None:
 def test_a_large_network_has_no_sketchpad(linear: Linear) -> None:
     model, images = linear
     size = 4 * model.artifact.parameters
-    assert render_sketchpad(model, None, images, max_weight_bytes=size) is not None
-    assert render_sketchpad(model, None, images, max_weight_bytes=size - 1) is None
+    assert "startSketchpad" in render_sketchpad(model, None, images, max_weight_bytes=size).script
+    made = render_sketchpad(model, None, images, max_weight_bytes=size - 1)
+    assert not made.script
+    assert "at most 0.0 MB are included" in made.html
+
+
+def test_a_colour_model_has_no_sketchpad(linear: Linear) -> None:
+    model, images = linear
+    height, width, _ = model.artifact.image_shape
+    coloured = changed(model.artifact, image_shape=(height, width, 3))
+    made = render_sketchpad(Stored(coloured, model.directory), None, images)
+    assert "drawings have one channel, and the model takes 3" in made.html

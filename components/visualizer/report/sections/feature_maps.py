@@ -5,6 +5,7 @@ from typing import Any
 import numpy as np
 from markupsafe import Markup
 
+from components.base.text import printable
 from components.visualizer.figure_data import FeatureMaps
 from components.visualizer.format import TIMES, counted
 from components.visualizer.report.inline_images import feature_map_sheet, grayscale_image
@@ -14,6 +15,8 @@ from components.visualizer.report_data import ReportData
 MAX_FILTERS = 96
 MAX_SIDE_PIXELS = 32
 """Larger maps are subsampled, to limit the size of the page."""
+MAX_SHEETS = 60
+"""Of all images together: a network with many convolutions shows fewer images."""
 
 
 def render_feature_maps(report: ReportData) -> Markup:
@@ -21,13 +24,14 @@ def render_feature_maps(report: ReportData) -> Markup:
     feature_maps = report.feature_maps
     if feature_maps is None:
         return Markup()
-    images = [(image, _sheets(feature_maps, index)) for index, image in enumerate(feature_maps.images)]
+    shown = max(1, MAX_SHEETS // len(feature_maps.convolutions))
+    images = [(image, _sheets(feature_maps, index)) for index, image in enumerate(feature_maps.images[:shown])]
     return render_section("feature_maps", images=images, picture=grayscale_image)
 
 
 def _sheets(feature_maps: FeatureMaps, index: int) -> list[dict[str, Any]]:
-    sheets = []
-    for output in feature_maps.convolutions:
+    sheets, names = [], [printable(name) for name in feature_maps.names]
+    for number, output in enumerate(feature_maps.convolutions):
         maps = output[index]
         height, width, filters = maps.shape
         step = -(-max(height, width) // MAX_SIDE_PIXELS)
@@ -37,6 +41,7 @@ def _sheets(feature_maps: FeatureMaps, index: int) -> list[dict[str, Any]]:
         which = f"the first {MAX_FILTERS} of {filters} filters" if filters > MAX_FILTERS else counted(filters, "filter")
         sheets.append(
             {
+                "layer": "" if number >= len(names) or names[number] == f"convolution_{number + 1}" else names[number],
                 "which": which,
                 "size": f"{height}{TIMES}{width}",
                 "limit": f"{limit:.2g}",

@@ -5,9 +5,10 @@ from collections.abc import Iterable
 from markupsafe import Markup
 
 from components.artifacts import SEVERITIES, CorruptionCurve, Evaluation, Robustness, Slice
-from components.visualizer.format import TextTable, counted, interval_limits, percent, short_percent
+from components.visualizer.format import TextTable, counted, interval_limits, listed, percent, short_percent
 from components.visualizer.report.charts import IntervalRow, Series, interval_chart, line_chart
 from components.visualizer.report.drawing import Chart
+from components.visualizer.report.metrics import definitions
 from components.visualizer.report.sections import render_section
 from components.visualizer.report_data import ReportData
 
@@ -22,6 +23,7 @@ def render_slices_and_robustness(report: ReportData) -> Markup:
         slices=slices
         and {
             "text": slices_text(evaluation),
+            "definitions": definitions(evaluation, "slice"),
             "chart": _slice_chart(evaluation),
             "table": slice_table(slices_worst_first(evaluation)),
         },
@@ -41,8 +43,9 @@ def slices_worst_first(evaluation: Evaluation) -> tuple[Slice, ...]:
 def slices_text(evaluation: Evaluation) -> str:
     """Return which slice has the lowest accuracy."""
     worst = evaluation.worst_slices()[0]
+    functions = [definition.name for definition in evaluation.definitions if definition.kind == "slice"]
     return (
-        f"The test images are divided by class and by measured properties. Of the "
+        f"The test images are divided by {listed(['class', 'measured properties', *functions])}. Of the "
         f"{counted(len(evaluation.slices), 'slice')}, {worst.key}{_range(worst)} has the lowest accuracy: "
         f"{percent(worst.accuracy)} on {counted(worst.count, 'image')}. The accuracy on all images is "
         f"{percent(evaluation.metrics.accuracy)}."

@@ -13,10 +13,13 @@ from components.visualizer.report.metrics import (
     check_bounds,
     check_title,
     checks_table,
+    definitions,
+    further_metrics,
     metrics_table,
 )
 from components.visualizer.report.sections import render_section
-from components.visualizer.report_data import ReportData, Statements
+from components.visualizer.report_data import ReportData
+from components.visualizer.statements import Statements
 
 MAX_CHECKS = 12
 """Further checks are folded; the failed ones come first."""
@@ -41,6 +44,8 @@ def render_verdict(report: ReportData) -> Markup:
         baseline_table=baseline and baseline_table(metrics, baseline),
         infra_validation=infra_validation_text(evaluation),
         metrics=metrics_table(metrics),
+        further_metrics=further_metrics(evaluation),
+        definitions=definitions(evaluation, "metric"),
     )
 
 

@@ -1,0 +1,67 @@
+"""Functions of the user that the Evaluator calls: metrics, and properties of images that define slices."""
+
+import inspect
+from typing import Annotated, Any, Literal
+
+from pydantic import Field
+
+from components.artifacts import Definition
+from components.base.extension import Extension
+
+
+class NamedFunction(Extension):
+    """A function of the user, and its name in thresholds and results."""
+
+    name: str | None = None
+    """Name in thresholds and results; by default that of the function."""
+
+    @property
+    def key(self) -> str:
+        """The name in thresholds and results."""
+        return self.name or self.use.replace(":", ".").rpartition(".")[2]
+
+    def definition(self, kind: Literal["metric", "slice"]) -> Definition:
+        """Return what defines the results of the function."""
+        own, written = type(self).model_fields, self.model_dump(mode="json")
+        return Definition(
+            name=self.key,
+            kind=kind,
+            function=self.use,
+            options={key: value for key, value in written.items() if key not in own},
+            description=(inspect.getdoc(self.target) or "").partition("\n")[0],
+        )
+
+
+class MetricFunction(NamedFunction):
+    """A function that returns a number, or one number per image, whose mean is the metric.
+
+    It receives `labels`, int64 [count], and `probabilities`, float32 [count, classes]. The interval of numbers per
+    image takes less time, because the function is called once and not for each resample.
+    """
+
+    arguments = ("labels", "probabilities")
+    returns = "a number, or an array of one number per image"
+
+    resamples: Annotated[int, Field(strict=True, ge=0, le=10_000)] = 1000
+    """Resamples of the bootstrap interval; 0 for no interval. There are fewer for more than 30,000 images."""
+
+
+class SliceFunction(NamedFunction):
+    """A function that returns the slice of each image, or a number for each, which gives slices of a fifth each.
+
+    It receives `images`, float32 [count, height, width, channels] from 0 to 1, and `labels`, int64 [count], of up to
+    1,000 images at a time. An image is in no slice if its value is an empty text or not a number.
+    """
+
+    arguments = ("images", "labels")
+    returns = "an array of one text or number per image"
+
+
+def describe(returned: Any) -> str:
+    """Return what a function returned, for a message.
+
+    >>> describe(None)
+    'None'
+    """
+    shape = getattr(returned, "shape", None)
+    return repr(returned) if shape is None else f"an array of {returned.dtype} with the shape {shape}"

@@ -1,0 +1,51 @@
+"""Calls of a network: every operation that predicts a batch, in order, also those of nested networks."""
+
+from collections.abc import Callable, Iterator
+from contextlib import ExitStack, contextmanager
+from typing import Any
+
+Observer = Callable[[Any, list[Any], Any], None]
+"""Called with a Keras operation, the tensors that it takes, and the tensor that it returns."""
+
+
+def observe_calls(network: Any, images: Any, observer: Observer) -> Any:
+    """Return the network's predictions, and call `observer` after each layer or other operation, such as `+`.
+
+    A layer that a network uses several times is observed each time; a nested network is not, but its layers are.
+    Images are a float32 tensor, which the observer gets as the first input.
+    """
+    with ExitStack() as observed:
+        for operation in {id(each): each for each in _operations(network)}.values():
+            observed.enter_context(_observed(operation, observer))
+        return network(images, training=False)
+
+
+def _operations(network: Any) -> Iterator[Any]:
+    import keras
+
+    # `layers` of a functional model leaves out what is no layer.
+    for operation in network.layers if isinstance(network, keras.Sequential) else network.operations:
+        if isinstance(operation, keras.Model):
+            yield from _operations(operation)
+        else:
+            yield operation
+
+
+@contextmanager
+def _observed(operation: Any, observer: Observer) -> Iterator[None]:
+    import keras
+
+    call = operation.call
+
+    def call_observed(*args: Any, **kwargs: Any) -> Any:
+        output = call(*args, **kwargs)
+        observer(
+            operation, [value for value in keras.tree.flatten((args, kwargs)) if keras.ops.is_tensor(value)], output
+        )
+        return output
+
+    operation.call = call_observed
+    try:
+        yield
+    finally:
+        del operation.call
