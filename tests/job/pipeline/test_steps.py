@@ -11,10 +11,9 @@ from rich.console import Console
 from components import Artifact, Component, ComponentConfig, Context, Evaluation, Examples, Stored, TransformedExamples
 from components.artifacts import FileName, Model
 from components.base.errors import ConfigError
-from job.config.config import JobConfig
+from job import JobConfig, run
 from job.pipeline.pipeline import Pipeline
 from job.pipeline.steps import CustomStep
-from job.runner.runner import run
 from job.store.manifest import CustomArtifact
 from job.store.resolve import resolve_model
 from job.store.store import Store
@@ -186,7 +185,7 @@ def test_run_can_stop_after_a_custom_step(mnist_job: Command, write_config: Writ
 def test_steps_work_from_python(tmp_path: Path) -> None:
     pipeline = fakes().model_copy(update={"steps": {"brightness": CustomStep(Measure(), after="example_gen")}})
     config = JobConfig(root=tmp_path, pipeline=pipeline)
-    record = run(config, console=Console(quiet=True))
+    record = run(config, console=Console(quiet=True)).record
     assert record.steps[1].component == "brightness"
     assert config.resolved()["steps"] == {"brightness": {"use": f"{__name__}:Measure", "after": "example_gen"}}
 
