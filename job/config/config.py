@@ -67,15 +67,27 @@ class JobConfig(BaseModel):
         return resolved
 
 
-def load_config(path: Path, overrides: Sequence[str] = (), *, root: Path | None = None) -> JobConfig:
-    """Read a configuration file and everything that it extends; if it is invalid, raise ConfigError.
+def load_config(
+    path: Path | str, overrides: Sequence[str] = (), *, root: Path | str | None = None, **sections: Any
+) -> JobConfig:
+    """Read a configuration file, or a preset by its name, and everything that it extends.
 
-    Overrides are `key.path=value` with a value in YAML; a later one wins. A root replaces that of the configuration.
+    Args:
+        path: of a file, or the name of a preset.
+        overrides: `key.path=value` with a value in YAML; a later one wins.
+        root: replaces that of the configuration.
+        sections: values in Python that are merged over the file and the overrides, also functions and components.
+
+    Raises:
+        ConfigError: if it is invalid.
+
+    >>> load_config("digits", trainer={"epochs": 3}).pipeline.trainer.config.epochs
+    3
     """
-    return build_config(YamlConfig.load(path).overridden(overrides), root=root)
+    return build_config(YamlConfig.load(Path(path)).overridden(overrides, sections), root=root)
 
 
-def build_config(document: YamlConfig, *, root: Path | None = None) -> JobConfig:
+def build_config(document: YamlConfig, *, root: Path | str | None = None) -> JobConfig:
     """Validate a document."""
     if PIPELINE in document.values:  # in a file, its sections are at the top level
         raise unknown_key(document.where((PIPELINE,)), (PIPELINE,), top_level_keys(JobConfig))
@@ -100,9 +112,9 @@ def _texts(value: Any, key_path: KeyPath = ()) -> Iterator[tuple[KeyPath, str]]:
             yield from _texts(below, (*key_path, key))
 
 
-def _section(document: YamlConfig, key: str) -> dict[str, Any]:
+def _section(document: YamlConfig, key: str) -> Any:
     section = document.values.get(key)
-    if section is not None and not isinstance(section, dict):
+    if isinstance(section, str | int | float | list):  # in Python it may also be a component
         problem, expected = f"{key} is {as_written(section)}", "a section of keys and values"
         raise ConfigError.at(document.where((key,)), problem, expected=expected, remedy="indent its keys below it")
     return section or {}

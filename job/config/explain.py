@@ -42,8 +42,9 @@ def explain(document: YamlConfig, model: type[BaseModel], error: ValidationError
     key_path = _written_keys(document.values, location, is_missing=kind == "missing")
     where, name = document.where(key_path), join(key_path)
     if kind == USE:
-        where = document.where((*key_path, USE))
-        return ConfigError.at(where, details["headline"], expected=details["expected"], remedy=details["remedy"])
+        key_path = (*key_path, USE)
+        problem = f"{join(key_path)}: {details['headline']}"
+        return ConfigError.at(document.where(key_path), problem, expected=details["expected"], remedy=details["remedy"])
     if kind == "extra_forbidden" or location[-1] == KEY:
         section = location[:-2] if location[-1] == KEY else location[:-1]
         return unknown_key(where, key_path, details.get("names") or _known_keys(document, model, section))

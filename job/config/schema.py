@@ -51,7 +51,7 @@ def config_schema() -> dict[str, Any]:
     del properties["pipeline"]
     tracking = properties["tracking"]
     tracking["anyOf"] = [{"$ref": tracking.pop("$ref")}, {"type": "null"}]
-    extends = {"type": "string", "description": "Another configuration file, over which this one is merged."}
+    extends = {"type": "string", "description": "A configuration file or a preset, over which this one is merged."}
     return {
         "$schema": "https://json-schema.org/draft/2020-12/schema",
         "title": "mnist-job configuration",

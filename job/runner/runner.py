@@ -6,8 +6,6 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
-from rich.console import Console
-
 from components import Artifact, Component, Evaluation, Examples, Figures, PushedModel, Stored
 from components.base.errors import ConfigError, ExitCode, JobError, ResourceError, StorageError, first_line
 from components.base.text import printable
@@ -15,7 +13,6 @@ from components.base.timing import Elapsed, read_clocks
 from job.config.config import JobConfig
 from job.errors import as_job_error
 from job.pipeline.pipeline import A, flow
-from job.reporters.console import ConsoleReporter
 from job.reporters.listener import RunListener
 from job.reporters.run_section import add_run_to_card, add_run_to_report
 from job.runner.environment import describe_environment
@@ -26,16 +23,6 @@ from job.store.resolve import ArtifactResolver
 from job.store.runs import MODEL_CARD, REPORT, Runs
 from job.store.store import SealedArtifact, Store
 from job.tracking.listener import TrackingListener, tracker_factories
-
-
-def run(config: JobConfig, *, console: Console | None = None, use_cache: bool = True) -> RunRecord:
-    """Run a configured pipeline, report progress on the console, and return the record of the run.
-
-    A step that fails raises JobError. In the main thread, SIGTERM and SIGINT end the run as on the command line.
-    """
-    signals = Signals()
-    with signals.installed():
-        return Runner(config, ConsoleReporter(console or Console()), signals, use_cache=use_cache).run()
 
 
 class StopAfterStep(Exception):  # noqa: N818  (not an error)

@@ -8,7 +8,7 @@ from dataclasses import dataclass, field
 from functools import partial
 from operator import itemgetter
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 from components import Artifact, Component, Pusher
 from components.artifacts import Evaluation, GraphOperation, Model, Stored, TransformedExamples
@@ -21,6 +21,9 @@ from job.store.manifest import MANIFEST
 from job.store.records import ReferenceRecord, RunRecord, StepRecord
 from job.store.runs import RECORD, Runs, read_record
 from job.store.store import SealedArtifact, Store
+
+if TYPE_CHECKING:
+    from components.inference import RawPredictor
 
 FINGERPRINT = re.compile("[0-9a-f]{64}")
 LATEST_BLESSED = "latest-blessed"
@@ -210,6 +213,16 @@ class ResolvedModel:
         """The temperature by which the evaluation divided the logits; None if it did not."""
         calibration = None if self.evaluation is None else self.evaluation.artifact.calibration
         return calibration.temperature if calibration is not None and calibration.applied else None
+
+    def load_predictor(self) -> "RawPredictor":
+        """Return the predictor for raw images, with the temperature if there is one."""
+        from components.inference import load_raw_predictor
+        from components.inference.probabilities import apply_temperature
+
+        predictor, temperature = load_raw_predictor(self.stored, self.graph), self.temperature
+        if temperature is None:
+            return predictor
+        return lambda images: apply_temperature(predictor(images), temperature)
 
 
 def resolve_model(root: Path, name: str | None) -> ResolvedModel:
