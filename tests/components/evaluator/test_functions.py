@@ -57,6 +57,11 @@ def matrix(labels: Labels, probabilities: Floats) -> Floats:  # noqa: ARG001
     return probabilities
 
 
+def in_place(labels: Labels, probabilities: Floats) -> float:  # noqa: ARG001
+    probabilities *= 0
+    return 1.0
+
+
 def ordered(labels: Labels, probabilities: Floats) -> float:  # noqa: ARG001
     return 1.0 if np.array_equal(labels, MANY) else float("nan")
 
@@ -155,7 +160,14 @@ def test_many_images_are_resampled_less_often(monkeypatch: pytest.MonkeyPatch) -
     assert measured(cost)["cost_interval"].resamples == 100
 
 
-@pytest.mark.parametrize(("function", "message"), [(not_a_number, "returned nan"), (matrix, r"shape \(2000, 5\)")])
+@pytest.mark.parametrize(
+    ("function", "message"),
+    [
+        (not_a_number, "returned nan"),
+        (matrix, r"shape \(2000, 5\)"),
+        (in_place, "ValueError: output array is read-only"),
+    ],
+)
 def test_a_metric_is_one_finite_number_or_one_per_image(function: Any, message: str) -> None:
     with pytest.raises(ConfigError, match=message) as raised:
         measured(function)
