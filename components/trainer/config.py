@@ -5,12 +5,14 @@ from typing import Annotated, Any, Literal, Self
 from pydantic import AfterValidator, Field, field_validator, model_validator
 
 from components.base.component import ComponentConfig, Seed
+from components.base.extension import BuiltInOrUse
 from components.base.memory import DEFAULT_MEMORY_BUDGET, MemoryBudget
 from components.runtime.tensorflow import Device
 from components.trainer.augmentation import AugmentationConfig
 from components.trainer.early_stopping import Monitor
 from components.trainer.learning_rate import LearningRate, OneCycleRate
 from components.trainer.network import NetworkConfig
+from components.trainer.network_function import NetworkFunction
 from components.trainer.optimizer import AdamConfig
 
 Precision = Literal["float32", "mixed_bfloat16", "mixed_float16"]
@@ -37,8 +39,8 @@ class GpuConfig(ComponentConfig):
 class TrainerConfig(ComponentConfig):
     """The network and how it is trained."""
 
-    network: NetworkConfig = NetworkConfig()
-    """The network's layers."""
+    network: Annotated[NetworkConfig | NetworkFunction, BuiltInOrUse()] = NetworkConfig()
+    """Sizes of the built-in network's layers, or `use: my_module:my_function` for another network."""
     epochs: Annotated[int, Field(strict=True, ge=1, le=10_000)] = 8
     """The maximum number of passes through the training images."""
     batch_size: Annotated[int, Field(strict=True, ge=1, le=65_536)] = 128
