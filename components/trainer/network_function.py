@@ -1,5 +1,7 @@
 """Network of a user: a function that builds it, named by `trainer.network.use`."""
 
+from collections.abc import Iterator
+from contextlib import contextmanager
 from typing import Any
 
 from components.base.extension import Extension
@@ -26,9 +28,12 @@ class NetworkFunction(Extension):
         """
         import keras
 
+        from components.trainer.export.keras_config import foreign_classes
+
         keras.utils.clear_session(free_memory=False)
         keras.utils.set_random_seed(seed)
-        network = self(image_shape=image_shape, classes=classes, seed=seed)
+        with _without_traceback_filtering():
+            network = self(image_shape=image_shape, classes=classes, seed=seed)
         if not isinstance(network, keras.Model):
             raise self.error(f"returned {_kind(network)}, not a keras.Model")
         if isinstance(network, keras.Sequential):
@@ -40,10 +45,27 @@ class NetworkFunction(Extension):
             if (found := [tuple(each.shape) for each in tensors]) != [(None, *shape)]:
                 expected = f"one {what} of shape {(None, *shape)}"
                 raise self.error(f"returned a network whose {what}s have the shapes {found}, not {expected}")
+        if foreign := foreign_classes(keras.saving.serialize_keras_object(network)):
+            names = ", ".join(sorted(foreign))
+            raise self.error(f"returned a network with {names}: exported models contain Keras's own layers only")
         if isinstance(network, keras.Sequential):
             return network
         # A functional model takes and returns what it is built from, which may be lists.
         return keras.Model(network.inputs[0], network.outputs[0], name=network.name)
+
+
+@contextmanager
+def _without_traceback_filtering() -> Iterator[None]:
+    """Let Keras raise the error of a layer itself, not one whose first line only names the layer's method."""
+    import keras
+
+    is_enabled = keras.config.is_traceback_filtering_enabled()
+    keras.config.disable_traceback_filtering()
+    try:
+        yield
+    finally:
+        if is_enabled:
+            keras.config.enable_traceback_filtering()
 
 
 def _kind(value: Any) -> str:

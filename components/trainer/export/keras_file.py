@@ -9,7 +9,7 @@ from components.artifacts import GraphOperation
 from components.inference.averaging import average_over_shifts_keras
 from components.inference.predictor import AVERAGED_LAYER
 from components.inference.transform_graph import apply_keras
-from components.trainer.export.keras_config import foreign_classes, make_portable
+from components.trainer.export.keras_config import make_portable
 from components.trainer.export.serving_model import INPUT, PROBABILITIES, Outputs, RawImages, ServingModel, copy_network
 
 TITLE = "Keras file"
@@ -35,10 +35,7 @@ def write(model: ServingModel, path: Path, images: RawImages) -> None:  # noqa: 
                 metadata = json.loads(content) | {"date_saved": "1980-01-01@00:00:00"}
                 content = json.dumps(metadata, sort_keys=True).encode()
             if name == "config.json":
-                config = json.loads(content)
-                if foreign := foreign_classes(config):
-                    raise ValueError(f"{', '.join(sorted(foreign))} cannot be loaded without your code")
-                content = json.dumps(make_portable(config)).encode()
+                content = json.dumps(make_portable(json.loads(content))).encode()
             member = zipfile.ZipInfo(name, ZIP_EPOCH)
             member.external_attr = MEMBER_MODE
             archive.writestr(member, content)

@@ -38,7 +38,7 @@ def try_exports(model: ServingModel, formats: Iterable[ExportFormat], images: Ra
                     raise
                 required = name in REQUIRED_FORMATS
                 raise ConfigError(
-                    f"the network cannot be exported as {EXPORTERS[name].TITLE}: {one_line(error)}",
-                    expected="a network of Keras's own layers",
+                    f"the {EXPORTERS[name].TITLE} of the network cannot be written: {one_line(error)}",
+                    expected="layers that can be exported",
                     remedy="replace the layer" + ("" if required else f", or remove `{name}` from trainer.exports"),
                 ) from error
