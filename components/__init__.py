@@ -9,7 +9,7 @@ from components.artifacts.base import Artifact, Stored
 from components.base.component import Component, ComponentConfig, Context, Seed
 from components.base.errors import ConfigError, DataError, JobError
 from components.evaluator import Evaluator
-from components.example_gen import ExampleGen
+from components.example_gen import ExampleGen, ImageSource
 from components.pusher import Pusher
 from components.trainer import Trainer
 from components.transform import Transform

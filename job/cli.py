@@ -170,7 +170,8 @@ def predict(
     as_is: Annotated[
         bool,
         typer.Option(
-            "--as-is", help="Only convert images to grayscale and resize them, for a model trained on `image_folder`."
+            "--as-is",
+            help="Only resize images and convert them to the model's channels, as the source `image_folder` does.",
         ),
     ] = False,
     transpose: Annotated[

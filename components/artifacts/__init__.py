@@ -35,6 +35,15 @@ from components.artifacts.evaluation import (
 )
 from components.artifacts.examples import Anomaly, Drift, DriftMeasure, Examples, ExamplesSplit, Level, Source
 from components.artifacts.figures import Figure, Figures
-from components.artifacts.model import Epoch, Export, ExportFormat, Model, TrainingEnvironment
+from components.artifacts.model import (
+    AugmentedImages,
+    Epoch,
+    Export,
+    ExportFormat,
+    InitialWeights,
+    Layer,
+    Model,
+    TrainingEnvironment,
+)
 from components.artifacts.pushed import PublishedVersion, PushedModel, Rollback, Servable
 from components.artifacts.transformed import GraphOperation, SplitOverlap, TransformedExamples, TransformedSplit

@@ -31,6 +31,38 @@ class TrainingEnvironment(Statement):
     seed: int
 
 
+class Layer(Statement):
+    """One layer of a network."""
+
+    name: str
+    """A layer of a network that is itself a layer has the names of both, as `network/layer`."""
+    kind: str
+    """The name of its class."""
+    output_shape: tuple[int | None, ...]
+    """Without the batch; empty if the layer does not state it."""
+    parameters: Count
+
+
+class AugmentedImages(Statement):
+    """Training images, and what augmentation made of them at the first training steps."""
+
+    file: FileName
+    """float32 [images, 1 + variants, height, width, channels]: each image, followed by its variants."""
+    rows: Annotated[tuple[Count, ...], Field(min_length=1)]
+    """Row of each image in the training split."""
+
+
+class InitialWeights(Statement):
+    """Where a training began: the weights of another model."""
+
+    weights_sha256: Sha256
+    """Digest of the other model's weights."""
+    loaded: tuple[str, ...]
+    """Layers that began with its weights."""
+    not_loaded: dict[str, str] = Field(default={})
+    """Other layers with weights, and why each began at random."""
+
+
 class Export(Statement):
     """The model in one deployment format, which takes raw images and was compared with the network in memory."""
 
@@ -56,7 +88,11 @@ class Model(Artifact):
     exports: tuple[Export, ...] = ()
     """Deployment formats; `file` may be one of them."""
     history_file: FileName
+    steps_file: FileName | None = None
+    """A CSV file with loss and accuracy of each group of training steps: epoch, step over all epochs, images of the
+    group, and their means; None if they were not recorded."""
     image_shape: ImageShape
+    """Of the images that the model predicts; operations of the transform graph may resize them for the network."""
     class_names: Annotated[tuple[str, ...], Field(min_length=2)]
     test_time_shift: Count = 0
     """Pixels: predictions are means over copies of the image that are shifted by up to this many
@@ -65,6 +101,14 @@ class Model(Artifact):
     weights_sha256: Sha256
     """Over the bytes of all weights in order: equal only for equal networks."""
     history: Annotated[tuple[Epoch, ...], Field(min_length=1)]
+    layers: tuple[Layer, ...] = ()
+    """The layers of a `keras` model in order."""
+    augmented: AugmentedImages | None = None
+    """None without augmentation."""
+    initial_weights: InitialWeights | None = None
+    """The model that training began with; None if it began at random."""
+    frozen: tuple[str, ...] = ()
+    """Layers that were not trained."""
     best_epoch: Annotated[int, Field(ge=1)]
     """The epoch that the weights come from."""
     stopped_early: bool
@@ -87,4 +131,7 @@ class Model(Artifact):
         return next((export.file for export in self.exports if export.format == "saved_model"), None)
 
     def file_names(self) -> tuple[str, ...]:
-        return tuple(dict.fromkeys((self.file, self.history_file, *(export.file for export in self.exports))))
+        augmented = None if self.augmented is None else self.augmented.file
+        exports = (export.file for export in self.exports)
+        files = (self.file, self.history_file, self.steps_file, augmented, *exports)
+        return tuple(dict.fromkeys(file for file in files if file is not None))

@@ -7,6 +7,7 @@ import sys
 import traceback
 import typing
 from collections.abc import Callable, Iterator, Mapping
+from contextlib import contextmanager
 from pathlib import Path
 from types import SimpleNamespace
 from typing import Annotated, Any, ClassVar, Self
@@ -27,6 +28,7 @@ from pydantic_core import CoreSchema, PydanticCustomError, core_schema
 
 from components.base.component import ComponentConfig
 from components.base.errors import ConfigError, JobError, one_line
+from components.base.text import printable
 
 USE = "use"
 """The key that names a function or class; also the type of the validation error for one that does not fit."""
@@ -78,13 +80,15 @@ class Extension(ComponentConfig):
         return self._options
 
     def __call__(self, **arguments: Any) -> Any:
-        """Call the function with the arguments of the job and its options.
-
-        Raises:
-            ConfigError: if the function raises another exception.
-        """
-        try:
+        """Call the function with the arguments of the job and its options; raise errors as `catch_errors`."""
+        with self.catch_errors():
             return self._target(**arguments, **self._options)
+
+    @contextmanager
+    def catch_errors(self) -> Iterator[None]:
+        """Raise ConfigError, with the line, for an exception of a block that runs the user's code."""
+        try:
+            yield
         except (JobError, MemoryError):
             raise
         except Exception as error:
@@ -186,7 +190,9 @@ def load_object(name: str) -> Any:
     module_name, colon, attribute = name.partition(":")
     expected = "an import string such as my_package.my_module:my_name"
     if not (colon and module_name and attribute):
-        raise ConfigError(f"`{name}` is not an import string", expected=expected, remedy="write `module:name`")
+        raise ConfigError(
+            f"`{printable(name)}` is not an import string", expected=expected, remedy="write `module:name`"
+        )
     here = str(Path.cwd())
     if here not in sys.path:
         sys.path.insert(0, here)

@@ -20,6 +20,13 @@ class NamedFunction(Extension):
         """The name in thresholds and results."""
         return self.name or self.use.replace(":", ".").rpartition(".")[2]
 
+    def __call__(self, **arrays: Any) -> Any:
+        """Call the function with read-only views of the arrays, and its options."""
+        views = {name: array.view() for name, array in arrays.items()}
+        for view in views.values():
+            view.flags.writeable = False
+        return super().__call__(**views)
+
     def definition(self, kind: Literal["metric", "slice"]) -> Definition:
         """Return what defines the results of the function."""
         own, written = type(self).model_fields, self.model_dump(mode="json")

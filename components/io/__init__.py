@@ -7,13 +7,17 @@ that reuses all artifacts does not load.
 from importlib import import_module
 from typing import TYPE_CHECKING, Any
 
+from components.io.files import data_sha256
+
 if TYPE_CHECKING:
     from components.io.splits import ImageSplit, iterate_examples, iterate_scaled, read_predictions, read_scaled
 
-__all__ = ["ImageSplit", "iterate_examples", "iterate_scaled", "read_predictions", "read_scaled"]
+IMPORTED_ON_USE = ("ImageSplit", "iterate_examples", "iterate_scaled", "read_predictions", "read_scaled")
+
+__all__ = ["ImageSplit", "data_sha256", "iterate_examples", "iterate_scaled", "read_predictions", "read_scaled"]
 
 
 def __getattr__(name: str) -> Any:
-    if name in __all__:
+    if name in IMPORTED_ON_USE:
         return getattr(import_module("components.io.splits"), name)
     raise AttributeError(f"module {__name__!r} has no attribute {name!r}")

@@ -74,7 +74,7 @@ def open_decompressed(path: Path, expected: str) -> Iterator[BufferedReader | gz
                 yield decompressed
 
 
-def data_sha256(path: Path, expected: str) -> str:
+def data_sha256(path: Path, expected: str = "a file of data") -> str:
     """Return the SHA-256 of a file of data, in hexadecimal; raise DataError if it is not a regular file."""
     with open_regular(path, expected) as file, catch_read_errors(path, expected):
         return hashlib.file_digest(file, "sha256").hexdigest()

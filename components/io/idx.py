@@ -6,12 +6,13 @@ unsigned bytes, the number of dimensions, one int32 per dimension, then the data
 
 import gzip
 import struct
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass
 from io import BufferedReader
 from math import prod
 from pathlib import Path
+from typing import Literal
 
 from components.base.errors import DataError
 from components.base.termination import Termination
@@ -20,6 +21,8 @@ from components.io.raw_images import RawImages, spool_images
 
 UNSIGNED_BYTES = b"\x00\x00\x08"
 """First bytes of every IDX file that this module reads."""
+IMAGES, LABELS = (3, 4), (1,)
+"""Numbers of dimensions; images of 4 are in color."""
 BLOCK_BYTES = 2**20
 """Bytes decompressed at a time."""
 WHOLE_FILE = "exactly as many bytes as its header states"
@@ -74,22 +77,28 @@ class IdxFile:
 
 
 @contextmanager
-def open_idx(path: Path, *, dimensions: int) -> Iterator[IdxFile]:
-    """Open an IDX file of 3 `dimensions` (images) or 1 (labels), plain or gzip; its name does not matter."""
+def open_idx(path: Path, *, dimensions: Sequence[int]) -> Iterator[IdxFile]:
+    """Open an IDX file of `IMAGES` or `LABELS`, plain or gzip; its name does not matter.
+
+    Images have the shape [count, height, width] or, in color, [count, height, width, 3].
+    """
     with open_decompressed(path, "an IDX file") as file:
         with catch_read_errors(path, "an IDX file"):
-            header = file.read(4 + 4 * dimensions)
-        yield IdxFile(path, file, _parse_shape(path, header, dimensions))
+            magic = file.read(4)
+            _check_magic(path, magic, dimensions)
+            sizes = file.read(4 * magic[3])
+        yield IdxFile(path, file, _parse_shape(path, sizes, magic[3]))
 
 
 def locate_idx_images(path: Path, scratch: Path, termination: Termination) -> RawImages:
     """Return the location of an IDX file's images: in the file itself or, if it is gzip, decompressed in `scratch`."""
-    with open_idx(path, dimensions=3) as idx:
-        count, height, width = idx.shape
+    with open_idx(path, dimensions=IMAGES) as idx:
+        count, height, width, *color = idx.shape
+        channels: Literal[1, 3] = 3 if color else 1
         if not idx.gzipped:
             idx.check_size()
-            return RawImages(path, idx.header_bytes, count, height, width)
-        with spool_images(scratch, height=height, width=width, needed=idx.data_bytes) as spool:
+            return RawImages(path, idx.header_bytes, count, height, width, channels)
+        with spool_images(scratch, height=height, width=width, channels=channels, needed=idx.data_bytes) as spool:
             for block in idx.blocks():
                 termination.check()
                 spool.append_bytes(block)
@@ -98,19 +107,26 @@ def locate_idx_images(path: Path, scratch: Path, termination: Termination) -> Ra
 
 def read_idx_labels(path: Path) -> bytes:
     """Return the labels of an IDX file, one byte each."""
-    with open_idx(path, dimensions=1) as idx:
+    with open_idx(path, dimensions=LABELS) as idx:
         return b"".join(idx.blocks())
 
 
-def _parse_shape(path: Path, header: bytes, dimensions: int) -> tuple[int, ...]:
-    magic = UNSIGNED_BYTES + bytes([dimensions])
-    if header[:4] != magic:
+def _check_magic(path: Path, magic: bytes, dimensions: Sequence[int]) -> None:
+    expected = [UNSIGNED_BYTES + bytes([number]) for number in dimensions]
+    if magic not in expected:
         raise DataError(
-            f"{path} begins with 0x{header[:4].hex() or '(nothing)'}, so it is not an IDX file of "
-            f"{dimensions}-dimensional unsigned bytes",
-            expected=f"the magic number 0x{magic.hex()}",
+            f"{path} begins with 0x{magic.hex() or '(nothing)'}, so it is not an IDX file of "
+            f"{dimensions[0]}-dimensional unsigned bytes",
+            expected=f"the magic number {' or '.join(f'0x{number.hex()}' for number in expected)}",
             remedy="check that the file has the right name and is not a saved error page",
         )
-    if len(header) < 4 + 4 * dimensions:
+
+
+def _parse_shape(path: Path, sizes: bytes, dimensions: int) -> tuple[int, ...]:
+    if len(sizes) < 4 * dimensions:
         raise DataError(f"{path} ends within its header", expected=WHOLE_FILE, remedy=COPY_AGAIN)
-    return struct.unpack(f">{dimensions}i", header[4:])
+    shape = struct.unpack(f">{dimensions}i", sizes)
+    if dimensions == max(IMAGES) and shape[-1] != 3:
+        expected = "3 channels, or images without an axis for channels"
+        raise DataError(f"{path} has images of {shape[-1]} channels", expected=expected, remedy="convert the images")
+    return shape

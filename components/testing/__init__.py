@@ -1,4 +1,4 @@
-"""Fakes of all components, and the contract that every component must pass."""
+"""Fakes of all components, and the contracts that every component and every source must pass."""
 
 from components.testing.contract import ComponentContract
 from components.testing.fakes import (
@@ -9,3 +9,4 @@ from components.testing.fakes import (
     FakeTransform,
     FakeVisualizer,
 )
+from components.testing.source_contract import SourceContract

@@ -24,15 +24,17 @@ from components.base.progress import Progress
 from components.io.atomic import flush_tree, rename_durably
 from components.runtime.disk import disk_space_guard
 from components.trainer.early_stopping import BestEpoch, EarlyStopping
+from components.trainer.step_history import StepHistory
 
 Arrays = dict[str, NDArray[np.generic]]
 RECORD_FILE = "checkpoint.json"
 STATE_FILE = "state.npz"
+STEPS = "steps"
 CHECKPOINT_NAME = re.compile(r"epoch-(\d{4,})-step-(\d{5,})", re.ASCII)
 OVERHEAD_BYTES = 64 * 1024
 """Disk space beside the arrays: their names, the record, the directory."""
-NUMBERED_NAME = re.compile(r"^(adam|adamw|loss_scale_optimizer|seed_generator)_\d+(?=/)", re.ASCII)
-"""Keras numbers the optimizers and random states of a process: `adam_1/iteration` belongs to the second optimizer."""
+NUMBER = re.compile(r"_\d+(?=[/_]|$)", re.ASCII)
+"""Keras numbers the objects of a process that have no name: `adam_1/iteration` belongs to the second optimizer."""
 
 
 class Checkpoint(Statement):
@@ -162,22 +164,23 @@ class NoCheckpoints:
     def newest(self, progress: Progress) -> None: ...
 
 
-def capture_state(classifier: Any, stopping: EarlyStopping) -> Arrays:
-    """Return the state of a compiled and built classifier, and the weights of its best epoch, by name.
+def capture_state(classifier: Any, stopping: EarlyStopping, steps: StepHistory) -> Arrays:
+    """Return the state of a compiled and built classifier, the weights of its best epoch, and the steps, by name.
 
     Names begin with `network` (weights, statistics of batch normalization, random states of dropout), `optimizer`,
-    `metrics` (sums of the epoch's running means) and `best`.
+    `metrics` (sums of the epoch's running means), `best` and `steps`.
     """
     arrays = {name: variable.numpy() for name, variable in _variables(classifier)}
     # Before the first epoch ends there are no best weights.
     weights = zip(classifier.network.weights, stopping.weights, strict=False)
-    return arrays | {f"best/{number:03}/{variable.path}": array for number, (variable, array) in enumerate(weights)}
+    best = {f"best/{number:03}/{variable.path}": array for number, (variable, array) in enumerate(weights)}
+    return arrays | best | {STEPS: steps.state}
 
 
-def restore_state(arrays: Arrays, classifier: Any, stopping: EarlyStopping) -> None:
+def restore_state(arrays: Arrays, classifier: Any, stopping: EarlyStopping, steps: StepHistory) -> None:
     """Assign the arrays of `capture_state`; raise IntegrityError if the classifier has other variables."""
     variables = dict(_variables(classifier))
-    saved = {name: array for name, array in arrays.items() if not name.startswith("best/")}
+    saved = {name: array for name, array in arrays.items() if name != STEPS and not name.startswith("best/")}
     if _describe(saved) != _describe(variables):
         raise IntegrityError(
             "the checkpoint's variables are not those of the network",
@@ -187,6 +190,7 @@ def restore_state(arrays: Arrays, classifier: Any, stopping: EarlyStopping) -> N
     for name, variable in variables.items():
         variable.assign(saved[name])
     stopping.weights = [arrays[name] for name in sorted(arrays) if name.startswith("best/")]
+    steps.state = arrays[STEPS]
 
 
 def _variables(classifier: Any) -> Iterator[tuple[str, Any]]:
@@ -197,8 +201,7 @@ def _variables(classifier: Any) -> Iterator[tuple[str, Any]]:
     }
     for group, variables in groups.items():
         for number, variable in enumerate(variables):
-            name = NUMBERED_NAME.sub(r"\1", variable.path)
-            yield f"{group}/{number:03}/{name}", variable
+            yield f"{group}/{number:03}/{NUMBER.sub('', variable.path)}", variable
 
 
 def _describe(arrays: Mapping[str, Any]) -> dict[str, str]:

@@ -1,23 +1,27 @@
 """Trainer: train a network on scaled images and export it in the formats for deployment."""
 
 import platform
-from collections.abc import Iterable
+from collections.abc import Iterable, Mapping
 from contextlib import nullcontext
 from typing import Any
 
-from components.artifacts import Export, ExportFormat, Model, Stored, TrainingEnvironment, TransformedExamples
+from components.artifacts import Artifact, Export, ExportFormat, Model, Stored, TrainingEnvironment, TransformedExamples
 from components.base.component import Component, Context
 from components.base.errors import ConfigError
 from components.runtime.disk import disk_space_guard
 from components.runtime.libraries import library_version, missing_modules
 from components.runtime.resources import cpu_limit, processor
 from components.runtime.tensorflow import choose_device, import_tensorflow, make_deterministic, require_gpu
+from components.trainer.augmentation_function import AugmentationFunction
 from components.trainer.config import GpuConfig, TrainerConfig
 from components.trainer.network import weights_digest
 from components.trainer.network_function import NetworkFunction
 
 ONNX_PACKAGES = ("tf2onnx", "onnx", "onnxruntime")
 HISTORY_FILE = "history.csv"
+STEPS_FILE = "steps.csv"
+CHECKED_IMAGES = 8
+"""Training images that a user's augmentation is tried with before the first step."""
 EXPORTED_COPIES = 5
 """Copies of the weights on disk at most: the `.keras` file, its draft, SavedModel, LiteRT and ONNX."""
 
@@ -38,23 +42,34 @@ class Trainer(Component[TrainerConfig]):
             self.libraries = (*self.libraries, *ONNX_PACKAGES)
 
     def identity(self) -> dict[str, Any]:
-        return self.config.model_dump(mode="json", exclude={"checkpoint"})
+        return self.config.model_dump(mode="json", exclude={"checkpoint", "init_from"})
+
+    def references(self) -> dict[str, str]:
+        return {} if self.config.init_from is None else {"init_from": self.config.init_from}
+
+    def mismatch(self, name: str, candidate: Artifact, inputs: Mapping[str, Artifact]) -> str:  # noqa: ARG002
+        return "" if isinstance(candidate, Model) and candidate.format == "keras" else "without a Keras network"
 
     def preflight(self) -> None:
         if self.config.device == "gpu":
             require_gpu()
         self.require_packages(self.config.exports)
 
-    def run(self, context: Context, /, *, transformed: Stored[TransformedExamples]) -> Model:
-        """Train, and write `history.csv` and the exported formats."""
+    def run(
+        self, context: Context, /, *, transformed: Stored[TransformedExamples], init_from: Stored[Model] | None = None
+    ) -> Model:
+        """Train, and write `history.csv`, `steps.csv` and the exported formats."""
         with context.timed("imports"):
             tf = import_tensorflow()
             from components.io.history import write_history
-            from components.io.splits import read_scaled
+            from components.io.splits import read_rows, read_scaled
+            from components.trainer.augmented_images import write_augmented_images
             from components.trainer.export.export import REQUIRED_FORMATS, export_model, raw_check_images
             from components.trainer.export.keras_file import FILE_NAME
             from components.trainer.export.serving_model import ServingModel
             from components.trainer.export.trial import try_exports
+            from components.trainer.init_from import describe, freeze_layers, load_initial_weights
+            from components.trainer.layers import describe_layers
             from components.trainer.precision import with_precision
             from components.trainer.training_loop import TrainingLoop
 
@@ -70,37 +85,62 @@ class Trainer(Component[TrainerConfig]):
         with tf.device("CPU") if device == "CPU" else nullcontext():
             with context.timed("building"):
                 network = config.network.build(image_shape=shape, classes=classes, seed=config.seed)
+                initial_weights = None
+                if init_from is None and config.init_from is not None:
+                    raise ConfigError(
+                        f"trainer.init_from is {config.init_from}, and there is no blessed model of other data",
+                        expected="a model to begin with",
+                        remedy="name a run or a path, or remove trainer.init_from",
+                    )
+                if init_from is not None:
+                    initial_weights = load_initial_weights(network, init_from, class_names=inputs.class_names)
+                    context.progress.message(describe(initial_weights))
+                frozen = freeze_layers(network, config.freeze)
             check_images = raw_check_images(transformed)
             formats: tuple[ExportFormat, ...] = (*REQUIRED_FORMATS, *config.exports)
             export_bytes = EXPORTED_COPIES * network.count_params() * 4
             if isinstance(config.network, NetworkFunction):  # every built-in network can be exported
                 with context.timed("trial export"), disk_space_guard(output, export_bytes, "a trial export"):
-                    untrained = ServingModel.from_network(network, inputs.graph, config.test_time_shift)
+                    untrained = ServingModel.from_network(
+                        network, inputs.graph, config.test_time_shift, inputs.picture_shape
+                    )
                     try_exports(untrained, formats, check_images, context)
                 make_deterministic(tf, device)  # the trial computed exactly
             trained = network if gpu.precision == "float32" else with_precision(network, gpu.precision)
             with context.timed("training"):
                 train = read_scaled(transformed, inputs.splits.train)
                 validation = read_scaled(transformed, inputs.splits.validation)
+                if isinstance(config.augmentation, AugmentationFunction):
+                    images, labels = (read_rows(array, 0, CHECKED_IMAGES) for array in (train.images, train.labels))
+                    config.augmentation.check(images, labels, classes=classes, seed=config.seed)
                 loop = TrainingLoop(trained, config, train, validation, context, machine=machine, xla=gpu.xla)
                 loop.fit()
             if trained is not network:  # an exported model computes in float32 on every device
                 network.set_weights(trained.get_weights())
             with context.timed("exporting"), disk_space_guard(output, export_bytes, "the trained model"):
                 write_history(loop.history, output / HISTORY_FILE)
-                serving_model = ServingModel.from_network(network, inputs.graph, config.test_time_shift)
+                augmented = write_augmented_images(config, train, output, classes=classes)
+                loop.step_history.write(output / STEPS_FILE)
+                serving_model = ServingModel.from_network(
+                    network, inputs.graph, config.test_time_shift, inputs.picture_shape
+                )
                 exports = export_model(serving_model, formats, check_images, context)
         return Model(
             format="keras",
             file=FILE_NAME,
             exports=exports,
             history_file=HISTORY_FILE,
-            image_shape=inputs.image_shape,
+            steps_file=STEPS_FILE,
+            image_shape=inputs.picture_shape,
             class_names=inputs.class_names,
             test_time_shift=config.test_time_shift,
             parameters=network.count_params(),
             weights_sha256=weights_digest(network),
             history=tuple(loop.history),
+            layers=tuple(describe_layers(network)),
+            augmented=augmented,
+            initial_weights=initial_weights,
+            frozen=frozen,
             best_epoch=loop.stopping.best.epoch,
             stopped_early=len(loop.history) < config.epochs,
             environment=TrainingEnvironment(
@@ -130,9 +170,11 @@ class Trainer(Component[TrainerConfig]):
         from components.trainer.export.export import export_model, raw_check_images
         from components.trainer.export.serving_model import ServingModel
 
-        network, graph = load_network(model), transformed.artifact.graph  # first: imports TensorFlow without its log
+        network, inputs = load_network(model), transformed.artifact  # first: imports TensorFlow without its log
         images = raw_check_images(transformed)
-        serving_model = ServingModel.from_network(network, graph, model.artifact.test_time_shift)
+        serving_model = ServingModel.from_network(
+            network, inputs.graph, model.artifact.test_time_shift, inputs.picture_shape
+        )
         return export_model(serving_model, formats, images, context, setting=setting)
 
     @classmethod

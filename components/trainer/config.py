@@ -7,13 +7,16 @@ from pydantic import AfterValidator, Field, field_validator, model_validator
 from components.base.component import ComponentConfig, Seed
 from components.base.extension import BuiltInOrUse
 from components.base.memory import DEFAULT_MEMORY_BUDGET, MemoryBudget
+from components.base.paths import Reference
 from components.runtime.tensorflow import Device
 from components.trainer.augmentation import AugmentationConfig
+from components.trainer.augmentation_function import AugmentationFunction
 from components.trainer.early_stopping import Monitor
 from components.trainer.learning_rate import LearningRate, OneCycleRate
+from components.trainer.loss import LossConfig
 from components.trainer.network import NetworkConfig
 from components.trainer.network_function import NetworkFunction
-from components.trainer.optimizer import AdamConfig
+from components.trainer.optimizer import AdamConfig, Optimizer
 
 Precision = Literal["float32", "mixed_bfloat16", "mixed_float16"]
 
@@ -41,18 +44,25 @@ class TrainerConfig(ComponentConfig):
 
     network: Annotated[NetworkConfig | NetworkFunction, BuiltInOrUse()] = NetworkConfig()
     """Sizes of the built-in network's layers, or `use: my_module:my_function` for another network."""
+    init_from: Reference | None = None
+    """A trained model whose weights training begins with, in all layers that match by name and shape: a run's id, the
+    path of a run or of a sealed model, or `latest-blessed`, the newest blessed model that was trained on other data."""
+    freeze: tuple[Annotated[str, Field(min_length=1)], ...] = ()
+    """Layers whose weights stay as they are: names or patterns such as `convolution_*`."""
     epochs: Annotated[int, Field(strict=True, ge=1, le=10_000)] = 8
     """The maximum number of passes through the training images."""
     batch_size: Annotated[int, Field(strict=True, ge=1, le=65_536)] = 128
     """Images per training step."""
-    augmentation: AugmentationConfig = AugmentationConfig()
-    """Random changes of training images."""
+    augmentation: Annotated[AugmentationConfig | AugmentationFunction, BuiltInOrUse()] = AugmentationConfig()
+    """Random changes of training images, or a function that makes them."""
     label_smoothing: Annotated[float, Field(strict=True, ge=0, lt=1)] = 0.0
     """The fraction of each training label that is spread evenly over all classes (C. Szegedy et al., 2016)."""
+    loss: LossConfig | None = None
+    """The loss of training and validation; by default cross-entropy."""
     learning_rate: LearningRate = OneCycleRate()
-    """Adam's learning rate over the steps of all epochs."""
-    optimizer: AdamConfig = AdamConfig()
-    """Adam's other constants."""
+    """The optimizer's learning rate over the steps of all epochs."""
+    optimizer: Optimizer = AdamConfig()
+    """The optimizer, and its other constants."""
     test_time_shift: Annotated[int, Field(strict=True, ge=0, le=4)] = 0
     """The model predicts the mean over an image and its shifts by up to this many pixels. 1 takes 5 times the work, 2
     takes 13 times; 0 for no shifts. Validation during training does not use it."""
@@ -81,6 +91,19 @@ class TrainerConfig(ComponentConfig):
     @classmethod
     def _default_schedule(cls, value: Any) -> Any:
         return {"schedule": OneCycleRate().schedule, **value} if isinstance(value, dict) else value
+
+    @field_validator("optimizer", mode="before")
+    @classmethod
+    def _default_optimizer(cls, value: Any) -> Any:
+        return {"kind": AdamConfig().kind, **value} if isinstance(value, dict) else value
+
+    @model_validator(mode="after")
+    def _check_label_smoothing(self) -> Self:
+        if self.loss is not None and self.label_smoothing:
+            raise ValueError(
+                "label_smoothing belongs to the default loss; set it in `loss`, if that has such an option"
+            )
+        return self
 
     @model_validator(mode="after")
     def _check_clean_epochs(self) -> Self:

@@ -21,7 +21,7 @@ class ConstantRate(ComponentConfig):
     schedule: Literal["constant"] = "constant"
     """The schedule's name."""
     rate: Rate = 1e-3
-    """Adam's learning rate."""
+    """The learning rate."""
 
     def build(self, total_steps: int) -> Any:  # noqa: ARG002
         return self.rate

@@ -1,22 +1,40 @@
-"""The optimizer: Adam, or AdamW where weights decay."""
+"""Optimizers of Keras: Adam by default, or another one by its name and options."""
 
-from typing import Annotated, Any
+from typing import Annotated, Any, ClassVar, Literal
 
-from pydantic import Field
+from pydantic import ConfigDict, Field
 
-from components.base.component import ComponentConfig
+from components.trainer.keras_class import KerasClass
 
 Decay = Annotated[float, Field(strict=True, ge=0, lt=1)]
 VARIABLES_WITHOUT_DECAY = ("bias", "gamma", "beta")
 """Variables that only shift or scale a layer's output: moving them towards zero would not make the layer simpler."""
 
 
-class AdamConfig(ComponentConfig):
+class KerasOptimizer(KerasClass):
+    """Base of the optimizers. Where weights decay, biases and the scales and offsets of normalizations do not."""
+
+    package: ClassVar[str] = "optimizers"
+    # A moving average (EMA) would replace the weights at the end of every epoch.
+    reserved: ClassVar[frozenset[str]] = frozenset(
+        {"learning_rate", "name", "use_ema", "ema_momentum", "ema_overwrite_frequency", "loss_scale_factor"}
+    )
+
+    def build(self, learning_rate: Any) -> Any:
+        """Return the keras optimizer for a rate or a schedule; raise ConfigError if Keras rejects an option."""
+        optimizer = self.create(learning_rate=learning_rate)
+        optimizer.exclude_from_weight_decay(var_names=VARIABLES_WITHOUT_DECAY)
+        return optimizer
+
+
+class AdamConfig(KerasOptimizer):
     """Adam (D. Kingma and J. Ba, "Adam: A Method for Stochastic Optimization", 2015).
 
     With `weight_decay` it is AdamW (I. Loshchilov and F. Hutter, "Decoupled Weight Decay Regularization", 2019).
     """
 
+    kind: Literal["Adam"] = "Adam"
+    """The name of the class."""
     beta_1: Decay = 0.9
     """Decay of the gradients' running mean at each step."""
     beta_2: Decay = 0.999
@@ -25,11 +43,21 @@ class AdamConfig(ComponentConfig):
     """At each step, kernels shrink by this fraction times the learning rate. Biases, and the scales and offsets of
     batch normalization, do not."""
 
-    def build(self, learning_rate: Any) -> Any:
-        """Return the keras optimizer for a rate or a schedule."""
-        import keras
+    def create(self, **arguments: Any) -> Any:
+        # With a decay of 0, Keras would add the operations of a decay.
+        return super().create(**arguments, weight_decay=self.weight_decay or None)
 
-        decay = self.weight_decay or None  # with 0, Keras would add the operations of a decay
-        optimizer = keras.optimizers.Adam(learning_rate, beta_1=self.beta_1, beta_2=self.beta_2, weight_decay=decay)
-        optimizer.exclude_from_weight_decay(var_names=VARIABLES_WITHOUT_DECAY)
-        return optimizer
+
+class OtherOptimizer(KerasOptimizer):
+    """Another optimizer of Keras with its own options, such as `{kind: SGD, momentum: 0.9, nesterov: true}`."""
+
+    model_config = ConfigDict(json_schema_extra={"required": ["kind"]})
+
+    # Those that take one learning-rate schedule, and whose weights are the same in training and in validation.
+    kind: Literal[
+        "Adadelta", "Adafactor", "Adagrad", "AdamW", "Adamax", "Ftrl", "Lamb", "Lion", "Muon", "Nadam", "RMSprop", "SGD"
+    ]
+    """The name of the class in keras.optimizers."""
+
+
+Optimizer = Annotated[AdamConfig | OtherOptimizer, Field(discriminator="kind")]

@@ -5,7 +5,7 @@ from typing import Any
 import keras
 import tensorflow as tf
 
-from components.trainer.augmentation import SEED_MASK, augment
+from components.trainer.augmentation_function import AugmentationFunction, augment_batch
 from components.trainer.config import TrainerConfig
 from components.trainer.device_cache import DeviceCache
 
@@ -15,7 +15,8 @@ class Classifier(keras.Model):  # type: ignore[misc]
 
     A training step takes its number, counted over all epochs, and the rows of its images. It augments the images, with
     random numbers that depend on the step's number, and updates the weights. A validation step takes rows. The loss is
-    cross-entropy: with smoothed labels in training, without in validation, so that validation losses are comparable.
+    `trainer.loss`, or cross-entropy: with smoothed labels in training, without in validation, so that validation losses
+    are comparable.
 
     Args:
         network: a built keras model from images to probabilities.
@@ -38,6 +39,7 @@ class Classifier(keras.Model):  # type: ignore[misc]
         self.augmentation = config.augmentation
         self.random_seed = config.seed
         self.smoothing = config.label_smoothing
+        self.selected_loss = None if config.loss is None else config.loss.create()
         self.train_images, self.validation_images = train, validation
         self.first_clean_step = first_clean_step
         self.loss_mean = keras.metrics.Mean(name="loss")
@@ -62,10 +64,12 @@ class Classifier(keras.Model):  # type: ignore[misc]
         step, rows = step_and_rows
         images, labels = self.train_images.gather(rows)
         if not self.augmentation.is_identity:
-            images = tf.cond(
+            classes, by_function = self.network.output_shape[-1], isinstance(self.augmentation, AugmentationFunction)
+            settings = {"classes": classes, "seed": self.random_seed, "step": step}
+            images, labels = tf.cond(
                 step < self.first_clean_step,
-                lambda: augment(self.augmentation, images, seed=tf.stack([self.random_seed ^ SEED_MASK, step])),
-                lambda: images,
+                lambda: augment_batch(self.augmentation, images, labels, **settings),
+                lambda: (images, tf.one_hot(labels, classes) if by_function else labels),
             )
         loss, probabilities = self._update_weights(images, labels)
         return self._update_metrics(labels, probabilities, loss)
@@ -73,26 +77,30 @@ class Classifier(keras.Model):  # type: ignore[misc]
     def test_step(self, rows: Any) -> dict[str, Any]:
         images, labels = self.validation_images.gather(rows)
         probabilities = self(images, training=False)
-        loss = tf.reduce_mean(keras.losses.sparse_categorical_crossentropy(labels, probabilities))
+        loss = self._loss(labels, probabilities, smoothing=0.0)
         return self._update_metrics(labels, probabilities, loss)
 
     def _learn(self, images: Any, labels: Any) -> tuple[Any, Any]:
         with tf.GradientTape() as tape:
             probabilities = self(images, training=True)
-            loss = tf.reduce_mean(self._cross_entropy(labels, probabilities))
+            loss = self._loss(labels, probabilities, smoothing=self.smoothing)
             scaled = self.optimizer.scale_loss(loss)
         self.optimizer.apply(tape.gradient(scaled, self.trainable_variables), self.trainable_variables)
         return loss, probabilities
 
-    def _cross_entropy(self, labels: Any, probabilities: Any) -> Any:
-        if not self.smoothing:
-            return keras.losses.sparse_categorical_crossentropy(labels, probabilities)
-        targets = tf.one_hot(labels, probabilities.shape[-1])
-        return keras.losses.categorical_crossentropy(targets, probabilities, label_smoothing=self.smoothing)
+    def _loss(self, labels: Any, probabilities: Any, *, smoothing: float) -> Any:
+        are_probabilities = labels.shape.rank == 2
+        if self.selected_loss is None and not smoothing and not are_probabilities:
+            return tf.reduce_mean(keras.losses.sparse_categorical_crossentropy(labels, probabilities))
+        targets = labels if are_probabilities else tf.one_hot(labels, probabilities.shape[-1])
+        if self.selected_loss is not None:
+            return self.selected_loss(targets, probabilities)
+        losses = keras.losses.categorical_crossentropy(targets, probabilities, label_smoothing=smoothing)
+        return tf.reduce_mean(losses)
 
     def _update_metrics(self, labels: Any, probabilities: Any, loss: Any) -> dict[str, Any]:
         self.loss_mean.update_state(loss, sample_weight=tf.shape(labels)[0])
-        self.accuracy.update_state(labels, probabilities)
+        self.accuracy.update_state(tf.argmax(labels, axis=1) if labels.shape.rank == 2 else labels, probabilities)
         result: dict[str, Any] = self.get_metrics_result()
         return result
 

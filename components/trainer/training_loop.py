@@ -18,9 +18,10 @@ from components.trainer.config import TrainerConfig
 from components.trainer.device_cache import DeviceCache, rows_within_budget
 from components.trainer.early_stopping import EarlyStopping
 from components.trainer.shuffle import Block, EpochOrder
+from components.trainer.step_history import StepHistory
 from components.trainer.train_step import Classifier, batch_rows
 
-PROGRESS_REPORTS_PER_EPOCH = 10
+GROUPS_PER_EPOCH = 10
 """Training steps run in the graph in about this many groups per epoch; Python code runs only between them."""
 MAX_STEPS_PER_GROUP = 32
 """So that a long epoch, too, notices a termination request soon."""
@@ -42,6 +43,7 @@ class TrainingLoop:
         epoch: the epoch in progress, from 1.
         step: steps of it that are done.
         history: one row per finished epoch.
+        step_history: one row per group of steps.
     """
 
     def __init__(
@@ -79,11 +81,14 @@ class TrainingLoop:
             first_clean_step=self.order.steps * (config.epochs - config.augmentation.clean_epochs),
             xla=xla,
         )
-        group = min(math.ceil(self.order.steps / PROGRESS_REPORTS_PER_EPOCH), MAX_STEPS_PER_GROUP)
+        self.step_history = StepHistory(steps=self.order.steps, batch_size=config.batch_size, images=len(train))
+        self.group_steps = min(math.ceil(self.order.steps / GROUPS_PER_EPOCH), MAX_STEPS_PER_GROUP)
+        # A checkpoint may be due within a group, whose end must still be the end of a call.
+        steps_per_call = math.gcd(self.group_steps, min(config.checkpoint.every_steps, self.group_steps))
         self.classifier.compile(
             optimizer=config.optimizer.build(config.learning_rate.build(self.order.steps * config.epochs)),
             jit_compile=False,  # XLA cannot warp images: the classifier compiles what follows augmentation
-            steps_per_execution=min(group, config.checkpoint.every_steps or group),
+            steps_per_execution=steps_per_call,
         )
         # Keras creates these variables on first use, which would discard restored values.
         self.classifier.optimizer.build(self.classifier.trainable_variables)
@@ -118,7 +123,7 @@ class TrainingLoop:
         self.epoch, self.step = record.epoch, record.step
         self.history = list(record.history)
         self.stopping.best = record.best
-        restore_state(arrays, self.classifier, self.stopping)
+        restore_state(arrays, self.classifier, self.stopping, self.step_history)
         self.context.progress.resumed(epoch=self.epoch, step=self.step, history=self.history)
 
     def _train_epoch(self) -> None:
@@ -130,16 +135,22 @@ class TrainingLoop:
 
     def _train_block(self, block: Block, first_step: int) -> dict[str, float]:
         """Train the remaining steps of a block; `first_step` is where this process began in the epoch."""
-        order, block_begin = self.order, self.step
+        order, begin, end = self.order, self.step, block.end_step
+        if steps_done := (begin - block.first_step) % self.group_steps:
+            # An attempt with another `checkpoint.every_steps` ended within a group: the groups stay the same.
+            end = min(begin + self.group_steps - steps_done, end)
 
         def advance(batch: int, logs: dict[str, float]) -> None:
-            # Keras counts whole groups, also if the last one is shorter.
-            step = min(block_begin + batch + 1, block.end_step)
+            # Keras counts whole calls, also if the last one is shorter.
+            step = min(begin + batch + 1, end)
+            if step == end or (step - block.first_step) % self.group_steps == 0:
+                self.step_history.record(epoch=self.epoch, step=step, loss=logs["loss"], accuracy=logs["accuracy"])
             self.advance(step, min(step * order.batch_size, order.images) - first_step * order.batch_size, logs)
 
         self.train.load_rows(block.start, block.rows)
-        rows = order.rows(self.epoch, block)[(block_begin - block.first_step) * order.batch_size :]
-        step = (self.epoch - 1) * order.steps + block_begin  # counted over all epochs
+        first, last = ((step - block.first_step) * order.batch_size for step in (begin, end))
+        rows = order.rows(self.epoch, block)[first:last]
+        step = (self.epoch - 1) * order.steps + begin  # counted over all epochs
         fitted = self.classifier.fit(
             batch_rows(rows, order.batch_size).enumerate(start=step),
             shuffle=False,  # the rows are in the epoch's order
@@ -200,7 +211,7 @@ class TrainingLoop:
                 best=self.stopping.best,
                 machine=self.machine,
             )
-            self.checkpoints.write(record, capture_state(self.classifier, self.stopping))
+            self.checkpoints.write(record, capture_state(self.classifier, self.stopping, self.step_history))
             self._saved_at, self._steps_since_saved = time.monotonic(), 0
         return terminating
 

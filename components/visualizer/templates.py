@@ -8,6 +8,7 @@ from typing import Any
 from jinja2 import Environment, FileSystemLoader, StrictUndefined
 from markupsafe import Markup
 
+from components.artifacts import raw_shape
 from components.visualizer.format import counted, image_size, listed, percent, plain_number
 
 
@@ -25,7 +26,7 @@ def template_environment(folder: Path, finalize: Callable[[Any], str] | None = N
         trim_blocks=True,
         lstrip_blocks=True,
     )
-    for function in (counted, image_size, listed, percent, plain_number):
+    for function in (counted, image_size, listed, percent, plain_number, raw_shape):
         environment.filters[function.__name__] = function
     return environment
 

@@ -18,8 +18,6 @@ from job.signals import Signals
 from job.store.resolve import resolve_model
 
 if TYPE_CHECKING:
-    import numpy as np
-    from numpy.typing import NDArray
     from rich.console import Console
 
     from components.inference.predictor import RawPredictor
@@ -48,7 +46,7 @@ def _predict(options: PredictOptions, check: Callable[[], None]) -> ExitCode:
     print_model(errors, model)
     writer = WRITERS[options.output_format](class_names, console)
     with ProgressBar(errors, console) if errors.is_terminal else ProgressReporter(errors) as progress:
-        predictor, reader = _load_predictor(model), _make_input_reader(model, options)
+        predictor, reader = model.load_predictor(), _make_input_reader(model, options)
         with progress.hidden():
             writer.write_header()
         for images in _batches(_read_images(options.paths, reader, progress), check):
@@ -74,28 +72,14 @@ def _predict_batch(images: Sequence[InputImage], predictor: RawPredictor) -> lis
     ]
 
 
-def _load_predictor(model: ResolvedModel) -> RawPredictor:
-    from components.inference.predictor import load_raw_predictor
-    from components.inference.probabilities import apply_temperature
-
-    predictor = load_raw_predictor(model.stored, model.graph)
-    if (temperature := model.temperature) is None:
-        return predictor
-
-    def scaled(images: NDArray[np.uint8]) -> NDArray[np.float32]:
-        return apply_temperature(predictor(images), temperature)
-
-    return scaled
-
-
 def _make_input_reader(model: ResolvedModel, options: PredictOptions) -> InputReader:
-    from components.inference.preprocessing.grayscale import resize_only
     from components.inference.preprocessing.input_reader import InputReader
     from components.inference.preprocessing.normalize import normalize
+    from components.inference.preprocessing.resize import resize_color, resize_grayscale
 
-    height, width, _ = model.stored.artifact.image_shape
-    preprocess = resize_only if options.as_is else normalize
-    return InputReader(height, width, preprocess, transpose=options.transpose)
+    height, width, channels = model.stored.artifact.image_shape
+    preprocess = resize_color if channels == 3 else resize_grayscale if options.as_is else normalize
+    return InputReader(height, width, preprocess, channels, transpose=options.transpose)
 
 
 def _read_images(paths: Iterable[Path], reader: InputReader, progress: ProgressReporter) -> Iterator[InputImage]:

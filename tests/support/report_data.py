@@ -8,7 +8,7 @@ from typing import Any
 
 import numpy as np
 
-from components.artifacts import Evaluation, Examples, Model, Stored, TransformedExamples
+from components.artifacts import Definition, Evaluation, Examples, Interval, Model, Stored, TransformedExamples
 from components.io.splits import read_scaled
 from components.testing.contract import make_inputs
 from components.visualizer.figure_data import ConfidentMistakes, FeatureMaps, Mistake, TestImage
@@ -98,11 +98,33 @@ def with_text(report: ReportData, text: str, *, title: str | None = None) -> Rep
             evaluation,
             per_class=(changed(evaluation.per_class[0], name=text), *evaluation.per_class[1:]),
             slices=(changed(evaluation.slices[0], name=text), *evaluation.slices[1:]),
+            definitions=tuple(
+                Definition(name="cost", kind=kind, function="mine:cost", options={text: text}, description=text)
+                for kind in ("metric", "slice")
+            ),
         ),
         model=changed(report.model, class_names=names),
         mistakes=ConfidentMistakes(shown, total=3, image_count=18),
         feature_maps=dataclasses.replace(report.feature_maps, images=images),
     )
+
+
+def with_functions(report: ReportData) -> ReportData:
+    """Return complete data with a metric, and a slice, that functions define."""
+    metrics, baseline, slices = report.evaluation.metrics, report.evaluation.baseline, report.evaluation.slices
+    assert baseline is not None
+    interval = Interval(low=-0.5, high=1234.5, method="bootstrap", resamples=200)
+    evaluation = changed(
+        report.evaluation,
+        metrics=changed(metrics, mean_cost=2.25, mean_cost_interval=interval),
+        baseline=changed(baseline, metrics=changed(baseline.metrics, mean_cost=2.5)),
+        slices=(changed(slices[0], dimension="half", name="upper"), *slices),
+        definitions=(
+            Definition(name="mean_cost", kind="metric", function="mine:cost", options={"a": 1}, description="A cost."),
+            Definition(name="half", kind="slice", function="mine:half"),
+        ),
+    )
+    return dataclasses.replace(report, evaluation=evaluation)
 
 
 def read_statements(run: Path) -> Statements:

@@ -17,7 +17,7 @@ from components.io.files import catch_read_errors, data_sha256
 if TYPE_CHECKING:
     from components.io.raw_images import LabelledImages
 
-FILE_NAME = re.compile(r"(?:([^.].*?)-)?(train|t10k|test)-(images[-.]idx3|labels[-.]idx1)-ubyte(?:\.gz)?")
+FILE_NAME = re.compile(r"(?:([^.].*?)-)?(train|t10k|test)-(images[-.]idx[34]|labels[-.]idx1)-ubyte(?:\.gz)?")
 """Prefix, split, and part with the number of dimensions."""
 FOLDER = (
     "a folder with train-images-idx3-ubyte and train-labels-idx1-ubyte, and for a test set "
@@ -27,7 +27,10 @@ FOLDER = (
 
 
 class IdxSource(NumberedSource):
-    """A folder of the original MNIST files, or of a set of EMNIST; without the two test files there is no test set."""
+    """A folder of the original MNIST files, or of a set of EMNIST; without the two test files there is no test set.
+
+    Files of images in color have four dimensions, [count, height, width, 3], and `idx4` in their names.
+    """
 
     kind: Literal["idx"] = "idx"
     """Selects this source."""

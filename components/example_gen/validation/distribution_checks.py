@@ -2,7 +2,7 @@
 
 from collections.abc import Iterator, Mapping, Sequence
 
-from components.artifacts import Anomaly, Drift, DriftMeasure, Examples
+from components.artifacts import Anomaly, Drift, DriftMeasure, Examples, raw_shape
 from components.example_gen.validation.config import ClassImbalanceCheck, DriftCheck
 
 
@@ -36,7 +36,7 @@ def measure_drift(examples: Examples, baseline: Examples, check: DriftCheck) -> 
         fractions = class_fractions(split.label_counts, examples.class_names)
         others = class_fractions(other.label_counts, baseline.class_names)
         ink = jensen_shannon_distance(split.ink_histogram, other.ink_histogram)
-        pixels = jensen_shannon_distance(split.pixel_histogram, other.pixel_histogram)
+        pixels = jensen_shannon_distance(*_same_channels(split.pixel_histogram, other.pixel_histogram))
         for of, distance, method, limit in (
             ("labels", largest_difference(fractions, others), "largest difference", check.labels),
             ("ink", ink, "Jensen-Shannon", check.ink),
@@ -53,7 +53,7 @@ def check_drift(examples: Examples, baseline: Examples, drift: Drift, check: Dri
     sizes = {name: split.count for name, split in examples.splits.items()}
     found = [_compare_class_names(examples.class_names, baseline.class_names)]
     if examples.image_shape != baseline.image_shape:
-        size, other = ("x".join(map(str, each.image_shape[:2])) for each in (examples, baseline))
+        size, other = ("x".join(map(str, raw_shape(each.image_shape))) for each in (examples, baseline))
         found.append((f"the images are {size}, and those of the baseline {other}", sum(sizes.values())))
     for of in ("labels", "ink", "pixels"):
         drifted = [measure for measure in drift.measures if measure.of == of and measure.drifted]
@@ -101,6 +101,13 @@ def jensen_shannon_distance(counts: Sequence[int], others: Sequence[int]) -> flo
     with np.errstate(invalid="ignore"):
         distance = float(np.nan_to_num(jensenshannon(counts, others, base=2)))
     return min(distance, 1.0)
+
+
+def _same_channels(counts: Sequence[int], others: Sequence[int]) -> tuple[Sequence[int], Sequence[int]]:
+    """Return two histograms of 16 bins per channel; if only one is of color images, the sums over their channels."""
+    if len(counts) == len(others):
+        return counts, others
+    return [sum(counts[level::16]) for level in range(16)], [sum(others[level::16]) for level in range(16)]
 
 
 def _compare_class_names(names: Sequence[str], others: Sequence[str]) -> tuple[str, int]:

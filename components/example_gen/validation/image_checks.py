@@ -121,5 +121,5 @@ def _describe_constant(levels: NDArray[np.int16]) -> str:
     empty = int((levels == 0).sum())
     parts = [f"{format_images(empty)} {'is' if empty == 1 else 'are'} empty, every pixel 0"] if empty else []
     if gray := len(levels) - empty:
-        parts.append(f"{format_images(gray)} {'has' if gray == 1 else 'have'} one gray level, not 0, in every pixel")
+        parts.append(f"{format_images(gray)} {'has' if gray == 1 else 'have'} one value, not 0, in every pixel")
     return ", and ".join(parts)

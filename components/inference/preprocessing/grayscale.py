@@ -2,10 +2,6 @@
 
 import numpy as np
 from numpy.typing import NDArray
-from PIL import Image
-
-from components.io.conversion import gray_levels
-from components.io.pictures import resize_picture
 
 
 def edge_mask(image: NDArray[np.generic]) -> NDArray[np.bool_]:
@@ -36,9 +32,3 @@ def to_max_contrast(image: NDArray[np.uint8]) -> NDArray[np.float32]:
     axis = axis / np.sqrt(3)
     gray: NDArray[np.float32] = (offsets @ axis.astype(np.float32)).reshape(image.shape[:2])
     return gray
-
-
-def resize_only(image: NDArray[np.uint8], height: int, width: int) -> NDArray[np.uint8]:
-    """Resize an image and convert it to grayscale (ITU-R BT.601 luma), as the source `image_folder` does."""
-    resized = resize_picture(Image.fromarray(image), height, width)
-    return gray_levels(resized) if resized.ndim == 3 else resized

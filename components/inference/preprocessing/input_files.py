@@ -8,13 +8,13 @@ from typing import Literal
 from components.base.errors import DataError
 from components.io.csv_layout import detect_layout, open_text
 from components.io.files import catch_read_errors, open_decompressed
-from components.io.idx import UNSIGNED_BYTES, open_idx
+from components.io.idx import IMAGES, UNSIGNED_BYTES, open_idx
 from components.io.picture_folder import SkippedFiles, is_picture
 
 CSV_SUFFIXES = (".csv", ".csv.gz")
 PICTURE_MAGIC = (b"\x89PNG", b"\xff\xd8", b"BM", b"GIF8", b"II*\0", b"MM\0*", b"RIFF")
 """First bytes of PNG, JPEG, BMP, GIF, TIFF (twice) and WebP."""
-IDX_IMAGE_SUFFIXES = ("idx3-ubyte", "idx3-ubyte.gz")
+IDX_IMAGE_SUFFIXES = tuple(f"idx{number}-ubyte{ending}" for number in IMAGES for ending in ("", ".gz"))
 READABLE_INPUTS = (
     "a picture (PNG, JPEG, BMP, GIF, TIFF or WebP), an IDX file of images or a CSV file of pixels (plain or .gz), "
     "or a folder of images"
@@ -80,7 +80,7 @@ def _count(path: Path) -> int:
     try:
         format_ = "picture" if is_picture(path.name) else file_format(path)
         if format_ == "idx":
-            with open_idx(path, dimensions=3) as idx:
+            with open_idx(path, dimensions=IMAGES) as idx:
                 return max(1, idx.shape[0])
         if format_ == "csv":
             header = detect_layout(path).lines_before_data

@@ -83,7 +83,7 @@ def test_constant_images_are_empty_or_gray(tmp_path: Path) -> None:
     data.test[6, 0, 0] = 254
     anomaly = found(generate(tmp_path, data))["constant_images"]
     assert anomaly.message == (
-        "2 images are empty, every pixel 0, and 1 image has one gray level, not 0, in every pixel: 3 in test"
+        "2 images are empty, every pixel 0, and 1 image has one value, not 0, in every pixel: 3 in test"
     )
     assert anomaly.count == 3
     rows = listing(tmp_path).query("check == 'constant_images'")

@@ -59,6 +59,7 @@ class Training:
         shutil.rmtree(checkpoints.directory, ignore_errors=True)
         checkpoints.write(*state)
         loop.epoch, loop.step, loop.history = 1, 0, []
+        loop.step_history.state = self.initial[1]["steps"]
         loop.stopping = EarlyStopping(loop.config.monitor, patience=loop.config.patience)
         loop.fit()
         return result(loop)
@@ -73,12 +74,17 @@ class Training:
             best = record.best.model_copy(update={name: getattr(fresh.best, name)})
             yield f"best.{name}", (record.model_copy(update={"best": best}), arrays)
         groups = dict.fromkeys(name.partition("/")[0] for name in arrays)
-        for part in (*(f"{group}/" for group in groups), *arrays):
+        for part in (*(f"{group}/" for group in groups if group != "steps"), *arrays):
             yield part, (record, {name: initial[name] if name.startswith(part) else arrays[name] for name in arrays})
 
 
 def result(loop: TrainingLoop) -> Result:
-    return {"weights": weights_digest(loop.network), "history": loop.history, "best": loop.stopping.best}
+    return {
+        "weights": weights_digest(loop.network),
+        "history": loop.history,
+        "best": loop.stopping.best,
+        "steps": loop.step_history.state.tolist(),
+    }
 
 
 @pytest.fixture(scope="module")
@@ -100,7 +106,7 @@ def training(tmp_path_factory: pytest.TempPathFactory) -> Training:
     undisturbed.fit()
     context = Context(output=folder, checkpoints=folder / "checkpoints", termination=TerminationAfter(27))
     loop = build(context)
-    arrays = capture_state(loop.classifier, loop.stopping)
+    arrays = capture_state(loop.classifier, loop.stopping, loop.step_history)
     best = {f"best/{number:03}/{weight.path}": weight.numpy() for number, weight in enumerate(loop.network.weights)}
     with pytest.raises(TerminationError):
         loop.fit()

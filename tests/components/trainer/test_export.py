@@ -281,5 +281,5 @@ def test_model_lists_its_exports(tmp_path: Path, inputs: Inputs) -> None:
     model = Trainer(config).run(Context(output=tmp_path, progress=NoProgress()), transformed=inputs.transformed)
     assert [each.format for each in model.exports] == ["keras", "saved_model"]
     assert model.saved_model == "saved_model"
-    assert set(model.file_names()) == {"model.keras", "saved_model", "history.csv"}
+    assert set(model.file_names()) == {"model.keras", "saved_model", "history.csv", "steps.csv"}
     assert {path.name for path in tmp_path.iterdir()} == set(model.file_names())

@@ -25,7 +25,7 @@ from components.visualizer.statements import Statements
 from job.store.source_code import find_modules
 from tests.support.html import read_html
 from tests.support.markdown import read_markdown, to_html
-from tests.support.report_data import full_report_data, minimal_report_data, report_html, with_text
+from tests.support.report_data import full_report_data, minimal_report_data, report_html, with_functions, with_text
 from tests.support.statements import changed
 
 HEADINGS = [
@@ -128,6 +128,15 @@ def test_metrics_have_interval_method_and_image_count(full: ReportData) -> None:
         ["loss (nats)", "3.5818", ""],
         ["Brier score", "0.4444", ""],
     ]
+
+
+def test_custom_metrics_and_slices_have_their_definition(full: ReportData) -> None:
+    parts = read_markdown(render_card(with_functions(full)))
+    assert parts["Metrics"].tables[0][-1] == ["mean cost", "2.25", "−0.5 to 1,234 (bootstrap, 200 resamples)"]
+    assert "mean cost (mine:cost, a 1): A cost." in parts["Metrics"].text
+    assert parts["Baseline"].tables[0][-1] == ["mean cost", "2.25", "2.5", "−0.25"]
+    assert "by class, measured properties and half." in parts["Slices"].text
+    assert "half (mine:half)" in parts["Slices"].text
 
 
 def test_all_slices_and_classes_have_their_numbers(full: ReportData) -> None:

@@ -32,10 +32,11 @@ def dataset_text(examples: Examples) -> str:
     strategy = (
         "the source’s own test images are the test split" if examples.strategy == "official" else examples.strategy
     )
+    conversion = f" The images were {examples.source.conversion}." if examples.source.conversion else ""
     return (
         f"{examples.source.title}: {images} of {image_size(examples.image_shape)} in "
         f"{counted(len(examples.class_names), 'class', 'classes')}, divided into three splits ({strategy}; seed "
-        f"{examples.seed})."
+        f"{examples.seed}).{conversion}"
     )
 
 

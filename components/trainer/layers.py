@@ -1,0 +1,33 @@
+"""The layers of a network, as the Model artifact lists them."""
+
+from collections.abc import Iterator
+from typing import Any
+
+from components.artifacts import Layer
+
+
+def describe_layers(network: Any, prefix: str = "") -> Iterator[Layer]:
+    """Yield the layers of a built Keras network in order, also those of the networks in it, as `network/layer`."""
+    import keras
+
+    for layer in network.layers:
+        if isinstance(layer, keras.layers.InputLayer):
+            continue
+        name = f"{prefix}{layer.name}"
+        if isinstance(layer, keras.Model):
+            yield from describe_layers(layer, f"{name}/")
+        else:
+            yield Layer(
+                name=name, kind=type(layer).__name__, output_shape=_output_shape(layer), parameters=layer.count_params()
+            )
+
+
+def _output_shape(layer: Any) -> tuple[int | None, ...]:
+    """Return the shape of the first output without the batch; empty if the layer does not state it."""
+    import keras
+
+    try:
+        outputs = keras.tree.flatten(layer.output)
+    except (AttributeError, ValueError):  # a layer that is called several times has no single output
+        return ()
+    return tuple(outputs[0].shape[1:])

@@ -1,0 +1,131 @@
+"""TrainingImages: for each class, ten training images, their mean, and the image that is most distant from it."""
+
+from collections.abc import Iterator
+from dataclasses import dataclass
+from typing import Self
+
+import numpy as np
+from numpy.typing import NDArray
+
+from components.artifacts import Examples, Stored, TransformedExamples
+from components.inference.pictures import read_pictures
+from components.inference.transform_graph import apply_numpy, input_graph, picture_graph
+from components.io.splits import iterate_examples, row_group_rows
+
+IMAGES_PER_CLASS = 10
+MAX_CLASSES = 100
+"""Classes after these are not shown."""
+MAX_VALUES = 160_000_000
+"""Pixels that are read; of a larger split only its first images, so that the time has a limit. CIFAR-10 has 150
+million."""
+MAX_SIDE_PIXELS = 48
+"""Larger images are reduced by an integer factor."""
+
+Batch = tuple[NDArray[np.float32], NDArray[np.int64]]
+
+
+@dataclass(frozen=True)
+class ClassImages:
+    """Training images of one class, as pictures: float32 [height, width, channels] from 0 to 1."""
+
+    name: str
+    images: tuple[NDArray[np.float32], ...]
+    """At most `IMAGES_PER_CLASS`, evenly spaced over the rows of the class."""
+    mean: NDArray[np.float32]
+    most_distant: NDArray[np.float32]
+    """The image with the largest Euclidean distance from the mean."""
+    most_distant_row: int
+    """Its row in the training split."""
+
+
+@dataclass(frozen=True)
+class TrainingImages:
+    """Training images by class."""
+
+    classes: tuple[ClassImages, ...]
+    """Those of the first `MAX_CLASSES` that have training images."""
+    images_read: int
+    """All training images, or the first as far as `MAX_VALUES` allows."""
+
+    @classmethod
+    def read(cls, examples: Stored[Examples], transformed: Stored[TransformedExamples]) -> Self:
+        """Read the training split twice: for the means, and for the distances from them."""
+        names = examples.artifact.class_names[:MAX_CLASSES]
+        sums, read = np.zeros(()), []
+        for pictures, labels in _batches(examples, transformed):
+            of_class = (np.arange(len(names))[:, None] == labels).astype(np.float32)
+            sums = sums + of_class @ pictures.reshape(len(labels), -1)
+            read.append(labels)
+        all_labels = np.concatenate(read)
+        rows = [np.flatnonzero(all_labels == label) for label in range(len(names))]
+        means = (sums / np.maximum(1, [[len(each)] for each in rows])).astype(np.float32)
+        squares = np.einsum("ij,ij->i", means, means)
+
+        shown = [
+            each[np.linspace(0, len(each), min(len(each), IMAGES_PER_CLASS), endpoint=False, dtype=np.int64)]
+            for each in rows
+        ]
+        wanted = np.sort(np.concatenate(shown))
+        found: dict[int, NDArray[np.float32]] = {}
+        most_distant = [(-np.inf, -1)] * len(names)
+        first = 0
+        for pictures, labels in _batches(examples, transformed):
+            last = first + len(labels)
+            here = wanted[slice(*np.searchsorted(wanted, (first, last)))]
+            found |= {int(row): _reduced(pictures[row - first]) for row in here}
+            pixels = pictures.reshape(len(labels), -1)
+            # |image - mean|² = |image|² - 2 image·mean + |mean|²
+            distances = np.einsum("ij,ij->i", pixels, pixels)[:, None] - 2 * pixels @ means.T + squares
+            for label in np.unique(labels[labels < len(names)]):
+                distance = np.where(labels == label, distances[:, label], -np.inf)
+                row = int(distance.argmax())
+                if distance[row] > most_distant[label][0]:
+                    most_distant[label] = (float(distance[row]), first + row)
+                    found[first + row] = _reduced(pictures[row])
+            first = last
+        shape = pictures.shape[1:]
+        classes = (
+            ClassImages(
+                name,
+                images=tuple(found[int(row)] for row in shown[label]),
+                mean=_reduced(means[label].reshape(shape)),
+                most_distant=found[most_distant[label][1]],
+                most_distant_row=most_distant[label][1],
+            )
+            for label, name in enumerate(names)
+            if len(rows[label])
+        )
+        return cls(tuple(classes), images_read=len(all_labels))
+
+
+def _batches(examples: Stored[Examples], transformed: Stored[TransformedExamples]) -> Iterator[Batch]:
+    """Yield pictures and labels of the training split, from its first row on."""
+    split = transformed.artifact.splits.train
+    pixels = int(np.prod(examples.artifact.image_shape))
+    count, rows = min(split.count, max(1, MAX_VALUES // pixels)), row_group_rows(pixels)
+    if input_graph(transformed.artifact.graph):  # the transformed training split has no pictures
+        graph = picture_graph(transformed.artifact.graph)
+        batches = iterate_examples(examples, examples.artifact.splits.train, rows=rows)
+        pairs = ((apply_numpy(graph, batch.images), batch.labels) for batch in batches)
+    else:
+        train = read_pictures(transformed, split)
+        pairs = ((batch, train.labels[n * rows :][: len(batch)]) for n, batch in enumerate(train.batches(rows)))
+    first = 0
+    for pictures, labels in pairs:
+        left = count - first
+        yield pictures[:left], labels[:left]
+        first += len(labels)
+        if first >= count:
+            return
+
+
+def _reduced(picture: NDArray[np.float32]) -> NDArray[np.float32]:
+    """Return a picture of at most `MAX_SIDE_PIXELS`, whose pixels are means of squares."""
+    height, width, channels = picture.shape
+    side = -(-max(height, width) // MAX_SIDE_PIXELS)
+    if side == 1:
+        return picture.copy()
+    rows, columns = height // side, width // side
+    squares = picture[: rows * side, : columns * side].reshape(rows, side, columns, side, channels)
+    reduced: NDArray[np.float32] = squares.mean(axis=(1, 3), dtype=np.float32)
+    return reduced
