@@ -41,10 +41,10 @@ class NetworkFunction(Extension):
                 network.build((None, *image_shape))
         elif not hasattr(network, "operations"):
             raise self.error(f"returned {_kind(network)}, which is neither a keras.Sequential nor functional")
-        for what, tensors, shape in (("input", network.inputs, image_shape), ("output", network.outputs, (classes,))):
+        for end, tensors, shape in (("input", network.inputs, image_shape), ("output", network.outputs, (classes,))):
             if (found := [tuple(each.shape) for each in tensors]) != [(None, *shape)]:
-                expected = f"one {what} of shape {(None, *shape)}"
-                raise self.error(f"returned a network whose {what}s have the shapes {found}, not {expected}")
+                expected = f"one {end} of shape {(None, *shape)}"
+                raise self.error(f"returned a network whose {end}s have the shapes {found}, not {expected}")
         if foreign := foreign_classes(keras.saving.serialize_keras_object(network)):
             names = ", ".join(sorted(foreign))
             raise self.error(f"returned a network with {names}: exported models contain Keras's own layers only")
