@@ -1,4 +1,4 @@
-"""TrainingImages: for each class, ten training images, their mean, and the image that is most distant from it."""
+"""TrainingImages: ten images of each class, their mean, and the most distant one; and augmented images."""
 
 from collections.abc import Iterator
 from dataclasses import dataclass
@@ -7,7 +7,7 @@ from typing import Self
 import numpy as np
 from numpy.typing import NDArray
 
-from components.artifacts import Examples, Stored, TransformedExamples
+from components.artifacts import Examples, Model, Stored, TransformedExamples
 from components.inference.pictures import read_pictures
 from components.inference.transform_graph import apply_numpy, input_graph, picture_graph
 from components.io.splits import iterate_examples, row_group_rows
@@ -39,6 +39,18 @@ class ClassImages:
 
 
 @dataclass(frozen=True)
+class AugmentedImage:
+    """A training image, and what augmentation made of it."""
+
+    row: int
+    """Its row in the training split."""
+    class_name: str
+    original: NDArray[np.float32]
+    """A picture: [height, width, channels], 0 to 1."""
+    variants: tuple[NDArray[np.float32], ...]
+
+
+@dataclass(frozen=True)
 class TrainingImages:
     """Training images by class."""
 
@@ -46,6 +58,11 @@ class TrainingImages:
     """Those of the first `MAX_CLASSES` that have training images."""
     images_read: int
     """All training images, or the first as far as `MAX_VALUES` allows."""
+
+    @property
+    def images_per_class(self) -> int:
+        """The largest number of images that a class shows."""
+        return max(len(each.images) for each in self.classes)
 
     @classmethod
     def read(cls, examples: Stored[Examples], transformed: Stored[TransformedExamples]) -> Self:
@@ -96,6 +113,28 @@ class TrainingImages:
             if len(rows[label])
         )
         return cls(tuple(classes), images_read=len(all_labels))
+
+
+def read_augmented(model: Stored[Model], transformed: Stored[TransformedExamples]) -> tuple[AugmentedImage, ...]:
+    """Return the augmented images that the Trainer wrote; empty without augmentation."""
+    statement = model.artifact.augmented
+    if statement is None:
+        return ()
+    images = np.load(model.directory / statement.file, allow_pickle=False)
+    if input_graph(transformed.artifact.graph):  # a network input is no picture: its originals give the scale
+        low, high = (limit(images[:, 0], axis=(0, 1, 2)) for limit in (np.min, np.max))
+        images = (images - low) / np.maximum(high - low, 1e-6)
+    pictures = np.clip(images, 0, 1)
+    labels = np.load(transformed.directory / transformed.artifact.splits.train.labels, allow_pickle=False)
+    return tuple(
+        AugmentedImage(
+            row,
+            class_name=transformed.artifact.class_names[labels[row]],
+            original=_reduced(original),
+            variants=tuple(map(_reduced, variants)),
+        )
+        for row, (original, *variants) in zip(statement.rows, pictures, strict=True)
+    )
 
 
 def _batches(examples: Stored[Examples], transformed: Stored[TransformedExamples]) -> Iterator[Batch]:

@@ -5,7 +5,9 @@ Transparent pixels have the colour of the page, so the same image works in the l
 
 import base64
 import io
+from collections.abc import Sequence
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
@@ -24,6 +26,18 @@ def grayscale_image(image: NDArray[np.float32]) -> str:
     """Return the first channel of a scaled image [height, width, channels] as black ink; the dark theme inverts it."""
     opacity = np.rint(np.clip(image[..., 0], 0, 1) * 255).astype(np.uint8)
     return _png_uri(opacity, bytes(BLACK * 256), bytes(range(256)))
+
+
+def picture_strip(pictures: Sequence[NDArray[np.float32]]) -> str:
+    """Return pictures side by side, transparent between them: black ink as `grayscale_image`, or colours."""
+    height, width, channels = pictures[0].shape
+    gap = max(1, width // 12)
+    strip = np.zeros((height, len(pictures) * (width + gap) - gap, 2 if channels == 1 else 4), dtype=np.uint8)
+    for number, picture in enumerate(pictures):
+        values = np.rint(np.clip(picture, 0, 1) * 255).astype(np.uint8)
+        cell = strip[:, number * (width + gap) :][:, :width]
+        cell[..., :-1], cell[..., -1:] = (0, values) if channels == 1 else (values, 255)
+    return _encoded(Image.fromarray(strip, "LA" if channels == 1 else "RGBA"))
 
 
 def feature_map_sheet(maps: NDArray[np.float32], *, limit: float, columns: int) -> str:
@@ -69,8 +83,12 @@ def _png_uri(pixels: NDArray[np.uint8], palette: bytes, opacity: bytes) -> str:
     """Return a palette image as a data URI; its bytes depend only on the arguments and the version of Pillow."""
     picture = Image.frombytes("P", (pixels.shape[1], pixels.shape[0]), np.ascontiguousarray(pixels).tobytes())
     picture.putpalette(palette)
+    return _encoded(picture, transparency=opacity)
+
+
+def _encoded(picture: Image.Image, **options: Any) -> str:
     stream = io.BytesIO()
-    picture.save(stream, "PNG", transparency=opacity, compress_level=9)
+    picture.save(stream, "PNG", compress_level=9, **options)
     return _data_uri(stream.getvalue())
 
 
