@@ -68,15 +68,15 @@ class TrainingImages:
     def read(cls, examples: Stored[Examples], transformed: Stored[TransformedExamples]) -> Self:
         """Read the training split twice: for the means, and for the distances from them."""
         names = examples.artifact.class_names[:MAX_CLASSES]
-        sums, read = np.zeros(()), []
+        sums = np.zeros((len(names), *transformed.artifact.picture_shape))
+        read = []
         for pictures, labels in _batches(examples, transformed):
-            of_class = (np.arange(len(names))[:, None] == labels).astype(np.float32)
-            sums = sums + of_class @ pictures.reshape(len(labels), -1)
+            for label in _labels_below(len(names), labels):
+                sums[label] += pictures[labels == label].sum(axis=0, dtype=np.float64)
             read.append(labels)
         all_labels = np.concatenate(read)
         rows = [np.flatnonzero(all_labels == label) for label in range(len(names))]
-        means = (sums / np.maximum(1, [[len(each)] for each in rows])).astype(np.float32)
-        squares = np.einsum("ij,ij->i", means, means)
+        means = [(total / max(1, len(each))).astype(np.float32) for total, each in zip(sums, rows, strict=True)]
 
         shown = [
             each[np.linspace(0, len(each), min(len(each), IMAGES_PER_CLASS), endpoint=False, dtype=np.int64)]
@@ -84,28 +84,25 @@ class TrainingImages:
         ]
         wanted = np.sort(np.concatenate(shown))
         found: dict[int, NDArray[np.float32]] = {}
-        most_distant = [(-np.inf, -1)] * len(names)
+        most_distant = [(-1.0, -1)] * len(names)  # distance and row
         first = 0
         for pictures, labels in _batches(examples, transformed):
-            last = first + len(labels)
-            here = wanted[slice(*np.searchsorted(wanted, (first, last)))]
+            here = wanted[slice(*np.searchsorted(wanted, (first, first + len(labels))))]
             found |= {int(row): _reduced(pictures[row - first]) for row in here}
-            pixels = pictures.reshape(len(labels), -1)
-            # |image - mean|² = |image|² - 2 image·mean + |mean|²
-            distances = np.einsum("ij,ij->i", pixels, pixels)[:, None] - 2 * pixels @ means.T + squares
-            for label in np.unique(labels[labels < len(names)]):
-                distance = np.where(labels == label, distances[:, label], -np.inf)
-                row = int(distance.argmax())
-                if distance[row] > most_distant[label][0]:
-                    most_distant[label] = (float(distance[row]), first + row)
+            for label in _labels_below(len(names), labels):
+                of_label = np.flatnonzero(labels == label)
+                difference = (pictures[of_label] - means[label]).reshape(len(of_label), -1)
+                distances = np.einsum("ij,ij->i", difference, difference)
+                row = int(of_label[distances.argmax()])
+                if distances.max() > most_distant[label][0]:
+                    most_distant[label] = float(distances.max()), first + row
                     found[first + row] = _reduced(pictures[row])
-            first = last
-        shape = pictures.shape[1:]
+            first += len(labels)
         classes = (
             ClassImages(
                 name,
                 images=tuple(found[int(row)] for row in shown[label]),
-                mean=_reduced(means[label].reshape(shape)),
+                mean=_reduced(means[label]),
                 most_distant=found[most_distant[label][1]],
                 most_distant_row=most_distant[label][1],
             )
@@ -140,7 +137,7 @@ def read_augmented(model: Stored[Model], transformed: Stored[TransformedExamples
 def _batches(examples: Stored[Examples], transformed: Stored[TransformedExamples]) -> Iterator[Batch]:
     """Yield pictures and labels of the training split, from its first row on."""
     split = transformed.artifact.splits.train
-    pixels = int(np.prod(examples.artifact.image_shape))
+    pixels = int(np.prod(transformed.artifact.picture_shape))
     count, rows = min(split.count, max(1, MAX_VALUES // pixels)), row_group_rows(pixels)
     if input_graph(transformed.artifact.graph):  # the transformed training split has no pictures
         graph = picture_graph(transformed.artifact.graph)
@@ -156,6 +153,10 @@ def _batches(examples: Stored[Examples], transformed: Stored[TransformedExamples
         first += len(labels)
         if first >= count:
             return
+
+
+def _labels_below(limit: int, labels: NDArray[np.int64]) -> list[int]:
+    return [label for label in np.unique(labels).tolist() if label < limit]
 
 
 def _reduced(picture: NDArray[np.float32]) -> NDArray[np.float32]:
