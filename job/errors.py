@@ -42,7 +42,7 @@ def as_job_error(error: BaseException, root: Path | None = None) -> JobError:
     remedy = (
         "run the same command again, and report it if it repeats"
         if root is None
-        else "run again with --debug to see where"
+        else "read its traceback, which --debug prints"
     )
     return JobError(f"internal error: {one_line(error)}", remedy=remedy)
 

@@ -92,6 +92,7 @@ class Model(Artifact):
     """A CSV file with loss and accuracy of each group of training steps: epoch, step over all epochs, images of the
     group, and their means; None if they were not recorded."""
     image_shape: ImageShape
+    """Of the images that the model predicts; operations of the transform graph may resize them for the network."""
     class_names: Annotated[tuple[str, ...], Field(min_length=2)]
     test_time_shift: Count = 0
     """Pixels: predictions are means over copies of the image that are shifted by up to this many

@@ -1,6 +1,6 @@
 """TransformedExamples: network inputs in three splits, and the transform graph."""
 
-from typing import Annotated, Literal
+from typing import Annotated, Any, Literal
 
 from pydantic import Field
 
@@ -10,10 +10,17 @@ from components.artifacts.base import Artifact, Count, FileName, ImageShape, Sha
 class GraphOperation(Statement):
     """One operation of the transform graph (see `components.inference.transform_graph`)."""
 
-    op: Literal["cast", "multiply", "expand_dims"]
+    op: Literal["cast", "multiply", "expand_dims", "add", "resize", "function"]
     dtype: Literal["float32"] | None = None
-    by: float | None = None
+    by: float | tuple[float, ...] | None = None
+    """What to add or to multiply by: one number, or one per channel."""
     axis: int | None = None
+    size: tuple[int, int] | None = None
+    """Height and width of a resized image."""
+    name: str | None = None
+    """The user's function, as `my_module:my_function`."""
+    model: dict[str, Any] | None = None
+    """The function as a Keras model without weights, which `keras.saving.deserialize_keras_object` restores."""
 
 
 class TransformedSplit(Statement):
@@ -60,7 +67,7 @@ class TransformedExamples(Artifact):
     """Images, over all splits, that are in another split too."""
     splits: Splits[TransformedSplit]
     test_sha256: Sha256
-    """`components.io.image_digests.split_sha256` of the scaled test split: that of an `Evaluation` on these images."""
+    """`components.io.image_digests.split_sha256` of the test split's pictures: that of an `Evaluation` on them."""
 
     def file_names(self) -> tuple[str, ...]:
         return (self.graph_file, *(name for _, split in self.splits.items() for name in split.file_names()))

@@ -38,8 +38,12 @@ class JobError(Exception):
         remedy: what the user can do.
 
     >>> error = ConfigError.at("job.yaml:3", "epochs is -1", expected="a whole number from 1")
-    >>> print(error, error.remedy, int(error.exit_code), sep="; ")
-    job.yaml:3: epochs is -1; correct it; 2
+    >>> print(error)
+    job.yaml:3: epochs is -1
+      expected: a whole number from 1
+      remedy:   correct it
+    >>> int(error.exit_code)
+    2
     """
 
     exit_code: ClassVar[ExitCode] = ExitCode.INTERNAL_ERROR
@@ -50,6 +54,10 @@ class JobError(Exception):
             printable(text, limit=MESSAGE_LIMIT) for text in (headline, expected, remedy)
         )
         super().__init__(self.headline)
+
+    def __str__(self) -> str:
+        labelled = (("expected:", self.expected), ("remedy:", self.remedy))
+        return "\n".join([self.headline, *(f"  {label:<10}{text}" for label, text in labelled if text)])
 
 
 class ConfigError(JobError):

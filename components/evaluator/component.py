@@ -122,7 +122,7 @@ class Evaluator(Component[EvaluatorConfig]):
 def check_compatible(transformed: TransformedExamples, model: Model) -> None:
     """Raise DataError if the model was trained for images of another shape or for other classes."""
     for name, here, there in (
-        ("images", transformed.image_shape, model.image_shape),
+        ("images", transformed.picture_shape, model.image_shape),
         ("classes", transformed.class_names, model.class_names),
     ):
         if here != there:

@@ -1,7 +1,9 @@
 """Metrics of a classifier's probabilities on labelled images."""
 
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
+from time import monotonic
+from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
@@ -11,9 +13,12 @@ from components.artifacts import ClassMetrics, Interval, Metrics
 from components.artifacts.evaluation import INTERVAL_SUFFIX
 from components.base.component import Context
 from components.evaluator.calibration import calibration_error, calibration_error_interval, reliability
-from components.evaluator.functions import MetricFunction, describe
+from components.evaluator.functions import MetricFunction
 from components.evaluator.intervals import bootstrap_intervals, resampled_interval, wilson_interval
 from components.inference.probabilities import cross_entropy
+
+LONG_SECONDS = 10.0
+"""A message announces an interval that takes longer."""
 
 
 @dataclass(frozen=True)
@@ -79,7 +84,7 @@ def apply_functions(
         metrics[function.key] = function_value(function, labels, probabilities)
         if not function.resamples:
             continue
-        if interval := _function_interval(function, labels, probabilities, context.termination.check):
+        if interval := _function_interval(function, labels, probabilities, context):
             metrics[f"{function.key}{INTERVAL_SUFFIX}"] = interval
         else:
             context.progress.warning(f"{function.key} has no interval: it is not finite for every resample")
@@ -95,24 +100,27 @@ def function_value(function: MetricFunction, labels: NDArray[np.int64], probabil
 
 
 def _function_interval(
-    function: MetricFunction, labels: NDArray[np.int64], probabilities: NDArray[np.float32], check: Callable[[], None]
+    function: MetricFunction, labels: NDArray[np.int64], probabilities: NDArray[np.float32], context: Context
 ) -> Interval | None:
+    started = monotonic()
     numbers = _apply(function, labels, probabilities)
+    seconds = (monotonic() - started) * function.resamples
+    if not numbers.ndim and seconds > LONG_SECONDS:
+        context.progress.message(f"the interval of {function.key} takes about {seconds:.0f} s; set fewer `resamples`")
 
     def statistic(rows: NDArray[np.int64]) -> float:
         return float((numbers[rows] if numbers.ndim else _apply(function, labels[rows], probabilities[rows])).mean())
 
-    return resampled_interval(labels, statistic, resamples=function.resamples, check=check)
+    return resampled_interval(labels, statistic, resamples=function.resamples, check=context.termination.check)
 
 
 def _apply(
     function: MetricFunction, labels: NDArray[np.int64], probabilities: NDArray[np.float32]
 ) -> NDArray[np.float64]:
     """Return what a function returns, float64 [] or [count]; raise ConfigError if it is something else."""
-    returned = function(labels=labels, probabilities=probabilities)
-    numbers = np.asarray(returned)
+    numbers: NDArray[Any] = function(labels=labels, probabilities=probabilities)
     if numbers.dtype.kind not in "biuf" or numbers.shape not in ((), labels.shape):
-        raise function.error(f"returned {describe(returned)}")
+        raise function.wrong_result(numbers)
     return numbers.astype(np.float64)
 
 

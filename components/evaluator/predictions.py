@@ -9,8 +9,9 @@ from numpy.typing import NDArray
 from components.artifacts import Stored, TransformedExamples, TransformedSplit
 from components.base.component import Context
 from components.inference import predictor
-from components.io.image_digests import image_digests, split_sha256
-from components.io.splits import iterate_scaled, read_scaled
+from components.inference.pictures import read_pictures
+from components.io.image_digests import split_sha256
+from components.io.splits import iterate_scaled
 
 
 @dataclass(frozen=True)
@@ -22,7 +23,7 @@ class Predictions:
     probabilities: NDArray[np.float32]
     """[count, classes]"""
     images: NDArray[np.void]
-    """The digest of each image: V16 [count]."""
+    """The digest of each picture: V16 [count]."""
 
     @property
     def classes(self) -> NDArray[np.int64]:
@@ -39,13 +40,9 @@ def predict_split(
     predict: predictor.Predictor, transformed: Stored[TransformedExamples], split: TransformedSplit, context: Context
 ) -> Predictions:
     """Return the predictions on a split. Only one batch of images is in memory at a time."""
-    probabilities, digests = [], []
+    probabilities = []
     for images in iterate_scaled(transformed, split, rows=predictor.BATCH_SIZE):
         context.termination.check()
         probabilities.append(predict(images))
-        digests.append(image_digests(images))
-    return Predictions(
-        labels=read_scaled(transformed, split).labels,
-        probabilities=np.concatenate(probabilities),
-        images=np.concatenate(digests),
-    )
+    pictures = read_pictures(transformed, split)
+    return Predictions(labels=pictures.labels, probabilities=np.concatenate(probabilities), images=pictures.digests())

@@ -55,7 +55,7 @@ def write_linear_model(
         format="linear",
         file=WEIGHTS_FILE,
         history_file=HISTORY_FILE,
-        image_shape=transformed.artifact.image_shape,
+        image_shape=transformed.artifact.picture_shape,
         class_names=transformed.artifact.class_names,
         parameters=weights.size + bias.size,
         weights_sha256=hashlib.sha256(weights.tobytes() + bias.tobytes()).hexdigest(),

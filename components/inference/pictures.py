@@ -2,6 +2,7 @@
 
 from collections.abc import Iterator
 from dataclasses import dataclass
+from pathlib import Path
 from typing import Any
 
 import numpy as np
@@ -9,6 +10,7 @@ from numpy.typing import NDArray
 
 from components.artifacts import GraphOperation, Stored, TransformedExamples, TransformedSplit
 from components.inference.transform_graph import apply_numpy, invert_numpy, picture_graph
+from components.io.image_digests import image_digests, split_sha256
 from components.io.splits import read_rows
 
 Rows = slice | list[int] | NDArray[np.int64]
@@ -43,13 +45,26 @@ class Pictures:
         for first in range(0, len(self), rows):
             yield apply_numpy(self.graph, read_rows(self.stored, first, min(first + rows, len(self))))
 
+    def digests(self) -> NDArray[np.void]:
+        """Return the digest of each picture: V16 [count]."""
+        return np.concatenate([image_digests(batch) for batch in self.batches(1000)])
+
+    def split_sha256(self) -> str:
+        """Return the SHA-256 of the pictures and their labels (see `components.io.image_digests`)."""
+        return split_sha256(self.digests(), self.labels)
+
 
 def read_pictures(transformed: Stored[TransformedExamples], split: TransformedSplit) -> Pictures:
     """Memory-map the pictures of a split."""
-    labels = np.load(transformed.directory / split.labels, allow_pickle=False)
+    return open_pictures(transformed.directory, split, transformed.artifact.graph)
+
+
+def open_pictures(directory: Path, split: TransformedSplit, graph: tuple[GraphOperation, ...]) -> Pictures:
+    """Memory-map the pictures of a split in a directory."""
+    labels = np.load(directory / split.labels, allow_pickle=False)
     if split.raw is None:
-        return Pictures(_memory_map(transformed, split.images), labels)
-    return Pictures(_memory_map(transformed, split.raw), labels, picture_graph(transformed.artifact.graph))
+        return Pictures(_memory_map(directory / split.images), labels)
+    return Pictures(_memory_map(directory / split.raw), labels, picture_graph(graph))
 
 
 def read_raw(transformed: Stored[TransformedExamples], split: TransformedSplit, rows: Rows) -> NDArray[np.uint8]:
@@ -58,12 +73,11 @@ def read_raw(transformed: Stored[TransformedExamples], split: TransformedSplit, 
     Raises:
         ValueError: if the transform graph does not convert raw images to the split's images.
     """
-    images = _memory_map(transformed, split.images)[rows]
     if split.raw is None:
-        return invert_numpy(transformed.artifact.graph, images)
-    return np.asarray(_memory_map(transformed, split.raw)[rows])
+        return invert_numpy(transformed.artifact.graph, _memory_map(transformed.directory / split.images)[rows])
+    return np.asarray(_memory_map(transformed.directory / split.raw)[rows])
 
 
-def _memory_map(transformed: Stored[TransformedExamples], name: str) -> NDArray[Any]:
-    images: NDArray[Any] = np.load(transformed.directory / name, mmap_mode="r", allow_pickle=False)
+def _memory_map(path: Path) -> NDArray[Any]:
+    images: NDArray[Any] = np.load(path, mmap_mode="r", allow_pickle=False)
     return images

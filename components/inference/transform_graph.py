@@ -2,7 +2,8 @@
 
 Transform applies the graph with NumPy. Trainer adds it to the served model, with TensorFlow operations or Keras
 layers. All three perform the same IEEE 754 single-precision operations in the same order, so training and serving
-cannot differ; a test compares them on every pixel value, bit by bit.
+cannot differ; a test compares them on every pixel value, bit by bit. A user's function is in the graph as a Keras model
+without weights: Transform compares it with the function in NumPy.
 
 There is no division: TensorFlow's graph optimizer replaces a division by a constant with a multiplication by its
 reciprocal, which differs in the last bit for 126 of the 256 pixel values.
@@ -10,7 +11,8 @@ reciprocal, which differs in the last bit for 126 of the 256 pixel values.
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterable, Sequence
+import copy
+from collections.abc import Iterable, Sequence
 from itertools import takewhile
 from typing import TYPE_CHECKING, Any, NoReturn
 
@@ -45,49 +47,67 @@ def input_graph(graph: Sequence[GraphOperation]) -> tuple[GraphOperation, ...]:
     return tuple(graph[len(picture_graph(graph)) :])
 
 
+def describe(graph: Sequence[GraphOperation]) -> str:
+    """Return what the graph does to images.
+
+    >>> describe((*scaling_graph(), GraphOperation(op="resize", size=(32, 32))))
+    'scaled to 0..1, resized to 32x32'
+    """
+    parts = ["scaled to 0..1"]
+    for operation in input_graph(graph):
+        match operation:
+            case GraphOperation(op="resize", size=(height, width)):
+                parts.append(f"resized to {height}x{width}")
+            case GraphOperation(op="multiply"):  # after the addition of the negative mean
+                parts.append("standardized")
+            case GraphOperation(op="function", name=str(name)):
+                parts.append(f"converted by {name}")
+    return ", ".join(parts)
+
+
 def apply_numpy(graph: Iterable[GraphOperation], images: NDArray[Any]) -> NDArray[np.float32]:
-    """Apply the graph, or a part of it, to a batch of images with NumPy."""
+    """Apply the graph, or a part of it, to a batch of images with NumPy; functions of users, with Keras."""
     import numpy as np
 
-    scaled: NDArray[np.float32] = _apply(
-        graph,
-        images,
-        cast=lambda value, dtype: value.astype(dtype),
-        multiply=lambda value, factor: np.multiply(value, value.dtype.type(factor)),
-        expand_dims=np.expand_dims,
-    )
-    return scaled
+    value = images
+    for operation in graph:
+        match operation:
+            case GraphOperation(op="cast", dtype=str(dtype)):
+                value = value.astype(dtype)
+            case GraphOperation(op="multiply", by=float() | tuple() as factor):
+                value = value * np.asarray(factor, value.dtype)
+            case GraphOperation(op="add", by=float() | tuple() as summand):
+                value = value + np.asarray(summand, value.dtype)
+            case GraphOperation(op="expand_dims", axis=int(axis)):
+                value = np.expand_dims(value, axis)
+            case GraphOperation(op="resize", size=tuple(size)):
+                value = resize_bilinear(value, *size)
+            case GraphOperation(op="function", model=dict(model)):
+                value = _load(model)(value).numpy()
+            case _:
+                _unsupported(operation)
+    return value
 
 
 def apply_tensorflow(graph: Iterable[GraphOperation], images: Any) -> Any:
     """Apply the graph to a batch of raw images, a uint8 tensor, with TensorFlow."""
     import tensorflow as tf
 
-    return _apply(
-        graph,
-        images,
-        cast=tf.cast,
-        multiply=lambda value, factor: tf.multiply(value, tf.constant(factor, value.dtype)),
-        expand_dims=tf.expand_dims,
-    )
-
-
-def _apply(
-    graph: Iterable[GraphOperation],
-    value: Any,
-    *,
-    cast: Callable[[Any, str], Any],
-    multiply: Callable[[Any, float], Any],
-    expand_dims: Callable[[Any, int], Any],
-) -> Any:
+    value = images
     for operation in graph:
         match operation:
             case GraphOperation(op="cast", dtype=str(dtype)):
-                value = cast(value, dtype)
-            case GraphOperation(op="multiply", by=float(factor)):
-                value = multiply(value, factor)
+                value = tf.cast(value, dtype)
+            case GraphOperation(op="multiply", by=float() | tuple() as factor):
+                value = tf.multiply(value, tf.constant(factor, value.dtype))
+            case GraphOperation(op="add", by=float() | tuple() as summand):
+                value = tf.add(value, tf.constant(summand, value.dtype))
             case GraphOperation(op="expand_dims", axis=int(axis)):
-                value = expand_dims(value, axis)
+                value = tf.expand_dims(value, axis)
+            case GraphOperation(op="resize", size=tuple(size)):
+                value = tf.image.resize(value, size)
+            case GraphOperation(op="function", model=dict(model)):
+                value = _load(model)(value)
             case _:
                 _unsupported(operation)
     return value
@@ -106,13 +126,51 @@ def apply_keras(graph: Iterable[GraphOperation], images: Any) -> Any:
         match operation:
             case GraphOperation(op="cast", dtype=str(dtype)):
                 value = layers.Rescaling(1.0, dtype=dtype, name=f"cast_{number}")(value)
-            case GraphOperation(op="multiply", by=float(factor)):
+            case GraphOperation(op="multiply", by=float() | tuple() as factor):
                 value = layers.Rescaling(factor, dtype=value.dtype, name=f"scale_{number}")(value)
+            case GraphOperation(op="add", by=float() | tuple() as summand):
+                value = layers.Rescaling(1.0, summand, dtype=value.dtype, name=f"add_{number}")(value)
             case GraphOperation(op="expand_dims", axis=int(axis)) if axis in (-1, len(value.shape)):
                 value = layers.Reshape((*value.shape[1:], 1), dtype="float32", name=f"channel_{number}")(value)
+            case GraphOperation(op="resize", size=tuple(size)):
+                value = layers.Resizing(*size, dtype=value.dtype, name=f"resize_{number}")(value)
+            case GraphOperation(op="function", model=dict(model)):
+                value = _load(model)(value)
             case _:
                 _unsupported(operation)
     return value
+
+
+def resize_bilinear(images: NDArray[np.float32], height: int, width: int) -> NDArray[np.float32]:
+    """Return images resized with bilinear interpolation and the bits of `tf.image.resize`.
+
+    The images are float32 [batch, height, width, channels].
+    """
+    import numpy as np
+
+    def neighbours(old: int, new: int) -> tuple[NDArray[np.int64], NDArray[np.int64], NDArray[np.float32]]:
+        """Return the two neighbours of each new pixel along an axis, and the weight of the second one."""
+        centre = (np.arange(new, dtype=np.float32) + np.float32(0.5)) * (np.float32(old) / np.float32(new))
+        position = centre - np.float32(0.5)
+        first = np.floor(position)
+        second = np.minimum(np.ceil(position), old - 1)
+        return np.maximum(first, 0).astype(np.int64), second.astype(np.int64), position - first
+
+    def interpolate(axis: int, new: int, value: NDArray[np.float32]) -> NDArray[np.float32]:
+        first, second, weight = neighbours(value.shape[axis], new)
+        start, end = value.take(first, axis), value.take(second, axis)
+        return start + (end - start) * weight.reshape(-1, *(1,) * (value.ndim - axis - 1))
+
+    return interpolate(1, height, interpolate(2, width, images))
+
+
+def _load(model: dict[str, Any]) -> Any:
+    from components.runtime.tensorflow import import_tensorflow
+
+    import_tensorflow()
+    import keras
+
+    return keras.saving.deserialize_keras_object(copy.deepcopy(model))  # it changes its argument
 
 
 def invert_numpy(graph: Sequence[GraphOperation], images: NDArray[np.float32]) -> NDArray[np.uint8]:

@@ -11,11 +11,12 @@ reads or writes a pickle. A split may be larger than memory: all functions that 
 """
 
 import math
+import os
 from collections.abc import Callable, Iterable, Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Generic, TypeVar
+from typing import Any, Generic, TypeVar
 
 import numpy as np
 import pandas as pd
@@ -33,7 +34,6 @@ from components.artifacts import (
     raw_shape,
 )
 from components.base.errors import DataError
-from components.io.image_digests import image_digests, split_sha256
 from components.io.raw_images import CHUNK_BYTES
 
 MAX_GROUP_ROWS = 8192
@@ -118,15 +118,26 @@ def iterate_examples(examples: Stored[Examples], split: ExamplesSplit, *, rows: 
                 yield ImageSplit(flat.reshape(-1, *shape), batch.column("label").to_numpy())
 
 
+@contextmanager
+def array_writer(path: Path, count: int) -> Iterator[Callable[[NDArray[Any]], None]]:
+    """Write an array of `count` rows as a NumPy file while the block runs; yields a function that appends rows."""
+    with path.open("wb") as file:
+
+        def write(rows: NDArray[Any]) -> None:
+            if file.seek(0, os.SEEK_CUR) == 0:
+                header = {"descr": rows.dtype.str, "fortran_order": False, "shape": (count, *rows.shape[1:])}
+                np.lib.format.write_array_header_1_0(file, header)
+            file.write(np.ascontiguousarray(rows).data)
+
+        yield write
+
+
 def write_scaled(batches: Iterable[ImageSplit[np.float32]], images: Path, labels: Path, *, count: int) -> None:
     """Write a scaled split of `count` images as two NumPy files, with the bytes that `numpy.save` would write."""
     all_labels: list[NDArray[np.int64]] = []
-    with images.open("wb") as file:
+    with array_writer(images, count) as write:
         for batch in batches:
-            if not all_labels:
-                header = {"descr": batch.images.dtype.str, "fortran_order": False}
-                np.lib.format.write_array_header_1_0(file, {**header, "shape": (count, *batch.images.shape[1:])})
-            file.write(np.ascontiguousarray(batch.images).data)
+            write(batch.images)
             all_labels.append(batch.labels.copy())  # a view would keep the whole batch in memory
     written = sum(map(len, all_labels))
     if written != count:
@@ -166,13 +177,6 @@ def iterate_scaled(
 def _iterate_rows(images: NDArray[Scalar], rows: int) -> Iterator[NDArray[Scalar]]:
     for first in range(0, len(images), rows):
         yield read_rows(images, first, min(first + rows, len(images)))
-
-
-def scaled_sha256(directory: Path, split: TransformedSplit) -> str:
-    """Return the `split_sha256` of the scaled split in a directory."""
-    labels = np.load(directory / split.labels, allow_pickle=False)
-    batches = _iterate_rows(np.load(directory / split.images, mmap_mode="r", allow_pickle=False), rows=1000)
-    return split_sha256(np.concatenate([image_digests(batch) for batch in batches]), labels)
 
 
 def write_predictions(

@@ -98,8 +98,9 @@ class FakeTransform(Component[FakeTransformConfig]):
     libraries = ("numpy", "pyarrow")
 
     def run(self, context: Context, /, *, examples: Stored[Examples]) -> TransformedExamples:
+        from components.inference.pictures import open_pictures
         from components.inference.transform_graph import apply_numpy, scaling_graph
-        from components.io.splits import ImageSplit, iterate_examples, scaled_sha256, write_scaled
+        from components.io.splits import ImageSplit, iterate_examples, write_scaled
 
         artifact = examples.artifact
         graph = scaling_graph(artifact.image_shape[2])
@@ -122,7 +123,7 @@ class FakeTransform(Component[FakeTransformConfig]):
             graph=graph,
             overlaps=tuple(SplitOverlap(splits=pair, images=0) for pair in combinations(SPLITS, 2)),
             splits=Splits[TransformedSplit](**splits),
-            test_sha256=scaled_sha256(context.output, splits["test"]),
+            test_sha256=open_pictures(context.output, splits["test"], graph).split_sha256(),
         )
 
 
@@ -186,14 +187,13 @@ class FakeEvaluator(Component[FakeEvaluatorConfig]):
         from components.evaluator.config import EvaluatorConfig, Threshold
         from components.evaluator.evaluation import make_evaluation, write_evaluation
         from components.evaluator.predictions import Predictions
-        from components.io.image_digests import image_digests
-        from components.io.splits import read_scaled
+        from components.inference.pictures import read_pictures
 
         names = transformed.artifact.class_names
-        test = read_scaled(transformed, transformed.artifact.splits.test)
+        test = read_pictures(transformed, transformed.artifact.splits.test)
         wrong = np.arange(len(test)) >= round(self.config.accuracy * len(test))
         probabilities = np.eye(len(names), dtype=np.float32)[(test.labels + wrong) % len(names)]
-        predictions = Predictions(test.labels, probabilities, image_digests(test.images))
+        predictions = Predictions(test.labels, probabilities, test.digests())
         config = EvaluatorConfig(thresholds={"accuracy": Threshold(minimum=self.config.minimum)})
         evaluation = make_evaluation(predictions, names, config, weights_sha256=model.artifact.weights_sha256)
         write_evaluation(evaluation, predictions, context.output)
@@ -219,10 +219,11 @@ class FakeVisualizer(Component[ComponentConfig]):
         import numpy as np
         from PIL import Image
 
-        from components.io.splits import read_scaled
+        from components.inference.pictures import read_pictures
 
-        images = read_scaled(transformed, transformed.artifact.splits.test).images
-        Image.fromarray(np.rint(images.mean(axis=0)[..., 0] * 255).astype(np.uint8)).save(context.output / "mean.png")
+        mean = read_pictures(transformed, transformed.artifact.splits.test)[:].mean(axis=0)
+        pixels = np.rint(mean * 255).astype(np.uint8)
+        Image.fromarray(pixels[..., 0] if pixels.shape[2] == 1 else pixels).save(context.output / "mean.png")
         accuracy = evaluation.artifact.metrics.accuracy
         figure = Figure(name="mean", file="mean.png", title="Mean image", alt=f"accuracy {accuracy:.0%}")
         return Figures(figures=(figure,))

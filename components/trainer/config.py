@@ -5,14 +5,17 @@ from typing import Annotated, Any, Literal, Self
 from pydantic import AfterValidator, Field, field_validator, model_validator
 
 from components.base.component import ComponentConfig, Seed
+from components.base.extension import BuiltInOrUse
 from components.base.memory import DEFAULT_MEMORY_BUDGET, MemoryBudget
 from components.base.paths import Reference
 from components.runtime.tensorflow import Device
 from components.trainer.augmentation import AugmentationConfig
+from components.trainer.augmentation_function import AugmentationFunction
 from components.trainer.early_stopping import Monitor
 from components.trainer.learning_rate import LearningRate, OneCycleRate
 from components.trainer.loss import LossConfig
 from components.trainer.network import NetworkConfig
+from components.trainer.network_function import NetworkFunction
 from components.trainer.optimizer import AdamConfig, Optimizer
 
 Precision = Literal["float32", "mixed_bfloat16", "mixed_float16"]
@@ -39,8 +42,8 @@ class GpuConfig(ComponentConfig):
 class TrainerConfig(ComponentConfig):
     """The network and how it is trained."""
 
-    network: NetworkConfig = NetworkConfig()
-    """The network's layers."""
+    network: Annotated[NetworkConfig | NetworkFunction, BuiltInOrUse()] = NetworkConfig()
+    """Sizes of the built-in network's layers, or `use: my_module:my_function` for another network."""
     init_from: Reference | None = None
     """A trained model whose weights training begins with, in all layers that match by name and shape: a run's id, the
     path of a run or of a sealed model, or `latest-blessed`, the newest blessed model that was trained on other data."""
@@ -50,8 +53,8 @@ class TrainerConfig(ComponentConfig):
     """The maximum number of passes through the training images."""
     batch_size: Annotated[int, Field(strict=True, ge=1, le=65_536)] = 128
     """Images per training step."""
-    augmentation: AugmentationConfig = AugmentationConfig()
-    """Random changes of training images."""
+    augmentation: Annotated[AugmentationConfig | AugmentationFunction, BuiltInOrUse()] = AugmentationConfig()
+    """Random changes of training images, or a function that makes them."""
     label_smoothing: Annotated[float, Field(strict=True, ge=0, lt=1)] = 0.0
     """The fraction of each training label that is spread evenly over all classes (C. Szegedy et al., 2016)."""
     loss: LossConfig | None = None

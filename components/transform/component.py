@@ -1,8 +1,9 @@
-"""Transform: scales raw images to 0..1, and writes the graph that scaled them."""
+"""Transform: converts raw images to the network's input, and writes the graph that does so."""
 
 from __future__ import annotations
 
 from collections.abc import Iterator
+from contextlib import ExitStack
 from math import prod
 from typing import TYPE_CHECKING, Any
 
@@ -10,8 +11,9 @@ from components.artifacts import Examples, ExamplesSplit, Splits, Stored, Transf
 from components.artifacts.transformed import GraphOperation
 from components.base.component import Component, ComponentConfig, Context
 from components.base.memory import DEFAULT_MEMORY_BUDGET, MemoryBudget
-from components.inference.transform_graph import apply_numpy, scaling_graph
+from components.inference.transform_graph import scaling_graph
 from components.runtime.disk import disk_space_guard
+from components.transform.operations import Conversion, Operation, TransformFunction
 
 if TYPE_CHECKING:
     import numpy as np
@@ -20,79 +22,135 @@ if TYPE_CHECKING:
     from components.io.splits import ImageSplit
 
 MAX_BATCH_IMAGES = 1024
-"""Maximum number of images scaled at a time: MNIST images of this number fit into a processor's cache."""
+"""Maximum number of images converted at a time: MNIST images of this number fit into a processor's cache."""
 
 
 class TransformConfig(ComponentConfig):
-    """Configuration of Transform, which always divides by 255."""
+    """Operations that follow the scaling of pixels to 0..1."""
 
+    operations: tuple[Operation, ...] = ()
+    """In this order, after the division by 255: `{kind: standardize}`, `{kind: resize, size: [32, 32]}`, or a function
+    `{use: "my_module:my_function", ...}` of (pictures, ops, **options), where ops is `numpy` or `keras.ops`."""
     memory_budget: MemoryBudget = DEFAULT_MEMORY_BUDGET
     """Bytes of images to hold in memory at once; by default the job's. The result does not depend on it."""
 
 
 class Transform(Component[TransformConfig]):
-    """Scales every image to 0..1, and counts the images that several splits share.
+    """Scales every image to 0..1, applies the operations, and counts the images that several splits share.
 
     >>> str(Transform.signature())
     '(examples: Stored[Examples]) -> TransformedExamples'
     """
 
     Config = TransformConfig
-    libraries = ("numpy", "pyarrow")
+    libraries: tuple[str, ...] = ("numpy", "pyarrow")
+
+    def __init__(self, config: TransformConfig | None = None) -> None:
+        super().__init__(config)
+        if any(isinstance(operation, TransformFunction) for operation in self.config.operations):
+            self.libraries = (*self.libraries, "keras", "tensorflow")
 
     def identity(self) -> dict[str, Any]:
         return self.config.model_dump(mode="json", exclude={"memory_budget"})
 
     def run(self, context: Context, /, *, examples: Stored[Examples]) -> TransformedExamples:
-        """Write two NumPy files per split, and the graph as JSON."""
+        """Write two or three NumPy files per split, and the graph as JSON.
+
+        Raises:
+            ConfigError: if an operation does not fit the images, or a user's function fails.
+        """
         with context.timed("imports"):
             import numpy as np
             from pydantic import TypeAdapter
 
+            from components.inference.pictures import open_pictures
             from components.io.image_digests import find_shared_images
-            from components.io.splits import scaled_sha256, write_scaled
+            from components.io.splits import write_scaled
 
         artifact, output = examples.artifact, context.output
-        graph = scaling_graph(artifact.image_shape[2])
+        with context.timed("fitting"):
+            conversion = self._fit(examples, context)
         splits: dict[str, TransformedSplit] = {}
         digests: dict[str, NDArray[np.void]] = {}
         for name, split in artifact.splits.items():
-            scaled = TransformedSplit(images=f"{name}_images.npy", labels=f"{name}_labels.npy", count=split.count)
-            needed = split.count * (prod(artifact.image_shape) * 4 + 8)
+            written = TransformedSplit(
+                images=f"{name}_images.npy",
+                labels=f"{name}_labels.npy",
+                raw=f"{name}_raw.npy" if self.config.operations else None,
+                count=split.count,
+            )
+            raw_bytes = prod(artifact.image_shape) if written.raw else 0
+            needed = split.count * (prod(conversion.shape) * 4 + 8 + raw_bytes)
             batch_digests: list[NDArray[np.void]] = []
             with context.timed("scaling"), disk_space_guard(output, needed, f"the scaled {name} images"):
-                batches = self._scaled(examples, split, context, batch_digests)
-                write_scaled(batches, output / scaled.images, output / scaled.labels, count=split.count)
-            splits[name], digests[name] = scaled, np.concatenate(batch_digests)
+                batches = self._converted(examples, split, written, conversion, context, batch_digests)
+                write_scaled(batches, output / written.images, output / written.labels, count=split.count)
+            splits[name], digests[name] = written, np.concatenate(batch_digests)
         (output / "graph.json").write_bytes(
-            TypeAdapter(tuple[GraphOperation, ...]).dump_json(graph, indent=2, exclude_none=True) + b"\n"
+            TypeAdapter(tuple[GraphOperation, ...]).dump_json(conversion.graph, indent=2, exclude_none=True) + b"\n"
         )
         with context.timed("comparing"):
             overlaps, shared_images = find_shared_images(digests)
-            test_sha256 = scaled_sha256(output, splits["test"])
+            test_sha256 = open_pictures(output, splits["test"], conversion.graph).split_sha256()
         return TransformedExamples(
             title=artifact.source.title,
-            image_shape=artifact.image_shape,
+            image_shape=conversion.shape,
+            picture_shape=artifact.image_shape,
             class_names=artifact.class_names,
             graph_file="graph.json",
-            graph=graph,
+            graph=conversion.graph,
             overlaps=overlaps,
             shared_images=shared_images,
             splits=Splits[TransformedSplit](**splits),
             test_sha256=test_sha256,
         )
 
-    def _scaled(
-        self, examples: Stored[Examples], split: ExamplesSplit, context: Context, digests: list[NDArray[np.void]]
-    ) -> Iterator[ImageSplit[np.float32]]:
-        """Yield a scaled split in batches, and append the digests of the raw images of each batch to `digests`."""
-        from components.io.image_digests import image_digests
-        from components.io.splits import ImageSplit, iterate_examples
+    def _fit(self, examples: Stored[Examples], context: Context) -> Conversion:
+        """Return the operations with the values that depend on the training images."""
+        shape = examples.artifact.image_shape
+        conversion = Conversion(shape, scaling_graph(shape[2]))
+        train = examples.artifact.splits.train
+        for operation in self.config.operations:
+            conversion = conversion.then(
+                operation, lambda: (raw.images for raw in self._batches(examples, train, context))
+            )
+        return conversion
 
-        graph = scaling_graph(examples.artifact.image_shape[2])
-        # While a pixel is scaled, it takes 9 bytes: raw, cast and multiplied.
-        rows = self.config.memory_budget // (9 * prod(examples.artifact.image_shape))
+    def _batches(
+        self, examples: Stored[Examples], split: ExamplesSplit, context: Context
+    ) -> Iterator[ImageSplit[np.uint8]]:
+        """Yield a raw split in batches."""
+        from components.io.splits import iterate_examples
+
+        # While a pixel is scaled, it takes 9 bytes: raw, cast and multiplied. Each operation makes copies.
+        pixel_bytes = 9 + 16 * len(self.config.operations)
+        rows = self.config.memory_budget // (pixel_bytes * prod(examples.artifact.image_shape))
         for raw in iterate_examples(examples, split, rows=max(1, min(MAX_BATCH_IMAGES, rows))):
             context.termination.check()
-            digests.append(image_digests(raw.images))
-            yield ImageSplit(apply_numpy(graph, raw.images), raw.labels)
+            yield raw
+
+    def _converted(
+        self,
+        examples: Stored[Examples],
+        split: ExamplesSplit,
+        written: TransformedSplit,
+        conversion: Conversion,
+        context: Context,
+        digests: list[NDArray[np.void]],
+    ) -> Iterator[ImageSplit[np.float32]]:
+        """Yield the network inputs of a split in batches, write its raw images to `written.raw`.
+
+        Append the digests of the raw images of each batch to `digests`.
+        """
+        from components.io.image_digests import image_digests
+        from components.io.splits import ImageSplit, array_writer
+
+        with ExitStack() as stack:
+            write_raw = None
+            if written.raw is not None:
+                write_raw = stack.enter_context(array_writer(context.output / written.raw, split.count))
+            for raw in self._batches(examples, split, context):
+                digests.append(image_digests(raw.images))
+                if write_raw is not None:
+                    write_raw(raw.images)
+                yield ImageSplit(conversion(raw.images), raw.labels)

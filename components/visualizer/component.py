@@ -95,7 +95,7 @@ class Visualizer(Component[VisualizerConfig]):
                 steps=read_steps(model),
                 kernels=NetworkKernels.of(model, network),
                 feature_maps=None if network is None else FeatureMaps.compute(network, images, graph),
-                sketchpad=render_sketchpad(model, network, test),
+                sketchpad=render_sketchpad(model, network, test, graph=graph),
             )
         if report.feature_maps is None:
             context.progress.message("no figure of feature maps: the model has no convolution")

@@ -18,8 +18,6 @@ from job.signals import Signals
 from job.store.resolve import resolve_model
 
 if TYPE_CHECKING:
-    import numpy as np
-    from numpy.typing import NDArray
     from rich.console import Console
 
     from components.inference.predictor import RawPredictor
@@ -48,7 +46,7 @@ def _predict(options: PredictOptions, check: Callable[[], None]) -> ExitCode:
     print_model(errors, model)
     writer = WRITERS[options.output_format](class_names, console)
     with ProgressBar(errors, console) if errors.is_terminal else ProgressReporter(errors) as progress:
-        predictor, reader = _load_predictor(model), _make_input_reader(model, options)
+        predictor, reader = model.load_predictor(), _make_input_reader(model, options)
         with progress.hidden():
             writer.write_header()
         for images in _batches(_read_images(options.paths, reader, progress), check):
@@ -72,20 +70,6 @@ def _predict_batch(images: Sequence[InputImage], predictor: RawPredictor) -> lis
         Prediction(image.path, image.row, int(row.argmax()), [float(str(probability)) for probability in row])
         for image, row in zip(images, probabilities, strict=True)
     ]
-
-
-def _load_predictor(model: ResolvedModel) -> RawPredictor:
-    from components.inference.predictor import load_raw_predictor
-    from components.inference.probabilities import apply_temperature
-
-    predictor = load_raw_predictor(model.stored, model.graph)
-    if (temperature := model.temperature) is None:
-        return predictor
-
-    def scaled(images: NDArray[np.uint8]) -> NDArray[np.float32]:
-        return apply_temperature(predictor(images), temperature)
-
-    return scaled
 
 
 def _make_input_reader(model: ResolvedModel, options: PredictOptions) -> InputReader:

@@ -21,6 +21,7 @@ from job.config.yaml_loader import KeyPath, join
 from job.options import DEFAULT_ROOT, DEFAULT_SEED
 from job.pipeline.pipeline import Pipeline
 from job.pipeline.slots import OPTIONAL_SLOTS, SLOTS
+from job.pipeline.steps import AFTER, STEPS, StepError
 
 SHARED_KEYS = ("seed", "memory_budget")
 """Keys that every component receives whose config has them and does not set them."""
@@ -60,28 +61,45 @@ class JobConfig(BaseModel):
         resolved = self.model_dump(mode="json", include={"root", *SHARED_KEYS})
         if tracking := self.tracking.model_dump(mode="json", exclude_none=True):
             resolved["tracking"] = tracking
-        for slot, component in self.pipeline.components().items():
+        steps = self.pipeline.steps
+        for name, component in self.pipeline.components().items():
             section = component.config.model_dump(mode="json", exclude_none=True)
-            is_default = type(component) is SLOTS[slot]
-            resolved[slot] = section if is_default else {USE: import_string(type(component)), **section}
+            named = {USE: import_string(type(component)), **section}
+            if name in steps:
+                resolved.setdefault(STEPS, {})[name] = {AFTER: steps[name].after, **named}
+            else:
+                resolved[name] = section if type(component) is SLOTS[name] else named
         return resolved
 
 
-def load_config(path: Path, overrides: Sequence[str] = (), *, root: Path | None = None) -> JobConfig:
-    """Read a configuration file and everything that it extends; if it is invalid, raise ConfigError.
+def load_config(
+    path: Path | str, overrides: Sequence[str] = (), *, root: Path | str | None = None, **sections: Any
+) -> JobConfig:
+    """Read a configuration file, or a preset by its name, and everything that it extends.
 
-    Overrides are `key.path=value` with a value in YAML; a later one wins. A root replaces that of the configuration.
+    Args:
+        path: of a file, or the name of a preset.
+        overrides: `key.path=value` with a value in YAML; a later one wins.
+        root: replaces that of the configuration.
+        sections: values in Python that are merged over the file and the overrides, also functions and components.
+
+    Raises:
+        ConfigError: if it is invalid.
+
+    >>> load_config("digits", trainer={"epochs": 3}).pipeline.trainer.config.epochs
+    3
     """
-    return build_config(YamlConfig.load(path).overridden(overrides), root=root)
+    return build_config(YamlConfig.load(Path(path)).overridden(overrides, sections), root=root)
 
 
-def build_config(document: YamlConfig, *, root: Path | None = None) -> JobConfig:
+def build_config(document: YamlConfig, *, root: Path | str | None = None) -> JobConfig:
     """Validate a document."""
     if PIPELINE in document.values:  # in a file, its sections are at the top level
         raise unknown_key(document.where((PIPELINE,)), (PIPELINE,), top_level_keys(JobConfig))
     empty = {slot for slot in OPTIONAL_SLOTS if document.values.get(slot) is None}
     pipeline = {slot: _section(document, slot) for slot in SLOTS if slot not in empty}
-    values = {key: value for key, value in document.values.items() if key != EXTENDS and key not in SLOTS}
+    pipeline[STEPS] = _section(document, STEPS)
+    values = {key: value for key, value in document.values.items() if key not in (EXTENDS, STEPS, *SLOTS)}
     values |= {"tracking": _section(document, "tracking"), PIPELINE: pipeline}
     if root is not None:
         values["root"] = require_path("--root", str(root))
@@ -90,6 +108,9 @@ def build_config(document: YamlConfig, *, root: Path | None = None) -> JobConfig
         return JobConfig.model_validate(values, context=shared)
     except ValidationError as error:
         raise explain(document, JobConfig, error) from error
+    except StepError as error:
+        where = document.where(error.key_path)
+        raise ConfigError.at(where, error.headline, expected=error.expected, remedy=error.remedy) from error
 
 
 def _texts(value: Any, key_path: KeyPath = ()) -> Iterator[tuple[KeyPath, str]]:
@@ -100,9 +121,9 @@ def _texts(value: Any, key_path: KeyPath = ()) -> Iterator[tuple[KeyPath, str]]:
             yield from _texts(below, (*key_path, key))
 
 
-def _section(document: YamlConfig, key: str) -> dict[str, Any]:
+def _section(document: YamlConfig, key: str) -> Any:
     section = document.values.get(key)
-    if section is not None and not isinstance(section, dict):
+    if isinstance(section, str | int | float | list):  # in Python it may also be a component
         problem, expected = f"{key} is {as_written(section)}", "a section of keys and values"
         raise ConfigError.at(document.where((key,)), problem, expected=expected, remedy="indent its keys below it")
     return section or {}

@@ -2,7 +2,7 @@
 
 import codecs
 import os
-from collections.abc import Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, Self
@@ -16,6 +16,8 @@ from components.io.files import open_regular
 from job.config.core_schema import as_written
 from job.config.yaml_loader import KeyPath, parse_yaml
 
+PRESETS = Path(__file__).parents[1] / "presets"
+"""The folder `configs` of a checkout. In a wheel it is part of the package."""
 SET = "--set "
 """Begins the origin of a value that the command line set."""
 EXTENDS = "extends"
@@ -35,8 +37,8 @@ class YamlConfig:
 
     @classmethod
     def load(cls, path: Path, *, extended_by: tuple[Path, ...] = ()) -> Self:
-        """Read a YAML file, merged over the files that it extends."""
-        path = Path(os.path.normpath(path))
+        """Read a YAML file or a preset, merged over the files that it extends."""
+        path = Path(os.path.normpath(find_config(path)))
         _check_chain(path, extended_by)
         config = cls._read(path)
         base = config.values.get(EXTENDS)
@@ -44,16 +46,16 @@ class YamlConfig:
             return config
         where, problem = config.where((EXTENDS,)), f"{EXTENDS} is {as_written(base)}"
         if not isinstance(base, str):
-            raise ConfigError.at(where, problem, expected="the path of one file")
+            raise ConfigError.at(where, problem, expected="the path of one file, or a preset")
         try:
-            base_path = path.parent / parse_path(base)
+            base_path = find_config(parse_path(base), path.parent)
             exists = base_path.exists()
         except (ValueError, OSError) as error:  # an OSError, for example, without permission
             reason = error.strerror if isinstance(error, OSError) else error
-            raise ConfigError.at(where, f"{EXTENDS}: {reason}", expected="the path of one file") from error
+            raise ConfigError.at(where, f"{EXTENDS}: {reason}", expected="the path of one file, or a preset") from error
         if not exists:
             problem += f", but there is no file {printable(base_path)}"
-            expected = f"a path relative to the folder of {path.name}"
+            expected = f"a path relative to the folder of {path.name}, or a preset: {', '.join(presets())}"
             raise ConfigError.at(where, problem, expected=expected, remedy="correct the path")
         lower = cls.load(base_path, extended_by=(*extended_by, path))
         return cls(merge(lower.values, config.values), lower.origins | config.origins)
@@ -66,22 +68,23 @@ class YamlConfig:
             raise ConfigError(problem, expected="lines such as `seed: 1`", remedy="correct it")
         return cls(values or {}, {(): str(path), **origins})
 
-    def overridden(self, overrides: Sequence[str]) -> Self:
-        """Return this configuration with all `key.path=value` overrides merged over it."""
+    def overridden(self, overrides: Sequence[str], sections: Mapping[str, Any] | None = None) -> Self:
+        """Return this configuration with `key.path=value` overrides, and then sections of values, merged over it."""
+        settings = [(*parse_override(override), _place(override)) for override in overrides]
+        settings += [(key_path, value, f"the argument {key_path[0]}") for key_path, value in _leaves(sections or {})]
         # Merged with each other first: `source.kind=idx` must not undo an earlier `source.path=...`.
         values: dict[str, Any] = {}
         exact: dict[KeyPath, str] = {}
         parents: dict[KeyPath, str] = {}
-        for override in overrides:
-            key_path, value = parse_override(override)
+        for key_path, value, place in settings:
             mapping = values
             for depth, key in enumerate(key_path[:-1], start=1):
-                parents[key_path[:depth]] = _place(override)
+                parents[key_path[:depth]] = place
                 if not isinstance(mapping.setdefault(key, {}), dict):
                     mapping[key] = {}
                 mapping = mapping[key]
             mapping[key_path[-1]] = value
-            exact[key_path] = _place(override)
+            exact[key_path] = place
         # An override also replaces everything below its key.
         kept = {
             key_path: origin
@@ -103,6 +106,26 @@ class YamlConfig:
             if origin := self.origins.get(key_path[:depth]):
                 return origin
         return "the configuration"
+
+
+def find_config(path: Path, folder: Path = Path()) -> Path:
+    """Return a path relative to a folder, or the path of the preset that it names, if there is no such file."""
+    is_name = len(path.parts) == 1 and not (folder / path).is_file()
+    return PRESETS / f"{path}.yaml" if is_name and str(path) in presets() else folder / path
+
+
+def presets() -> list[str]:
+    """Return the names of all presets, such as `digits`."""
+    return sorted(path.stem for path in PRESETS.glob("*.yaml"))
+
+
+def _leaves(values: Mapping[str, Any], parents: tuple[str, ...] = ()) -> Iterator[tuple[tuple[str, ...], Any]]:
+    """Yield the key path and the value of everything in nested mappings that is not a mapping."""
+    for key, value in values.items():
+        if isinstance(value, Mapping) and value:
+            yield from _leaves(value, (*parents, key))
+        else:
+            yield (*parents, key), value
 
 
 def parse_override(override: str) -> tuple[tuple[str, ...], Any]:
@@ -139,7 +162,7 @@ def _check_chain(path: Path, extended_by: tuple[Path, ...]) -> None:
 
 
 def _read_text(path: Path) -> str:
-    expected, remedy = "a YAML file", "name another with --config; configs/ contains examples"
+    expected, remedy = f"a YAML file, or a preset: {', '.join(presets())}", "name another with --config"
     try:
         with open_regular(path, expected) as file:
             content = file.read(MAX_FILE_BYTES + 1)

@@ -13,6 +13,7 @@ from components.artifacts.evaluation import INTERVAL_SUFFIX, METRIC_NAMES
 from components.base.formatting import format_size
 from components.base.text import printable
 from components.base.timing import Elapsed
+from components.inference.transform_graph import describe
 from job.reporters.terminal import print_field, print_line, print_parts, print_path
 from job.store.records import Duration, RunRecord, TimedRecord, describe_check, remaining_time
 from job.store.store import SealedArtifact
@@ -43,7 +44,7 @@ def summary(sealed: SealedArtifact) -> str:
             title = ", ".join(filter(None, (printable(examples.source.title), examples.source.conversion)))
             return f"{title}: {counts} images in {len(examples.class_names)} classes{anomalies}"
         case TransformedExamples() as transformed:
-            return f"scaled to 0..1; {transformed.shared_images or 'no'} images in more than one split"
+            return f"{describe(transformed.graph)}; {transformed.shared_images or 'no'} images in more than one split"
         case Model() as model:
             return (
                 f"{model.parameters:,} parameters{_beginning(model)}; epoch {model.best_epoch} of "
@@ -58,6 +59,10 @@ def summary(sealed: SealedArtifact) -> str:
         case PushedModel() as pushed:
             size = format_size(sum(file.size for file in sealed.manifest.files))
             return f"not pushed: {pushed.withheld}" if pushed.withheld else f"{size} to serve"
+        case custom:
+            values = {key: value for key, value in custom.model_dump().items() if isinstance(value, int | float)}
+            named = [f"{name.replace('_', ' ')} {value:g}" for name, value in values.items()]
+            return printable(": ".join(filter(None, [custom.kind, ", ".join(named)])))
 
 
 def _beginning(model: Model) -> str:

@@ -25,7 +25,8 @@ BAR_WIDTH = 24
 
 def make_console(*, stderr: bool = False) -> Console:
     """Return a console on standard output or error; if that is not a terminal, lines have any length."""
-    console = Console(stderr=stderr, emoji=False)  # a folder may be named `:cat:`
+    # A folder may be named `:cat:`. In a notebook, rich would print every line as HTML.
+    console = Console(stderr=stderr, emoji=False, force_jupyter=False)
     if not console.is_terminal:
         console.width = UNLIMITED_WIDTH
     return console

@@ -1,5 +1,1 @@
 """The runner: executes a pipeline once, step by step."""
-
-from job.runner.runner import run
-
-__all__ = ["run"]

@@ -6,16 +6,13 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
-from rich.console import Console
-
 from components import Artifact, Component, Evaluation, Examples, Figures, PushedModel, Stored
 from components.base.errors import ConfigError, ExitCode, JobError, ResourceError, StorageError, first_line
 from components.base.text import printable
 from components.base.timing import Elapsed, read_clocks
 from job.config.config import JobConfig
 from job.errors import as_job_error
-from job.pipeline.pipeline import A, flow
-from job.reporters.console import ConsoleReporter
+from job.pipeline.pipeline import flow
 from job.reporters.listener import RunListener
 from job.reporters.run_section import add_run_to_card, add_run_to_report
 from job.runner.environment import describe_environment
@@ -26,16 +23,6 @@ from job.store.resolve import ArtifactResolver
 from job.store.runs import MODEL_CARD, REPORT, Runs
 from job.store.store import SealedArtifact, Store
 from job.tracking.listener import TrackingListener, tracker_factories
-
-
-def run(config: JobConfig, *, console: Console | None = None, use_cache: bool = True) -> RunRecord:
-    """Run a configured pipeline, report progress on the console, and return the record of the run.
-
-    A step that fails raises JobError. In the main thread, SIGTERM and SIGINT end the run as on the command line.
-    """
-    signals = Signals()
-    with signals.installed():
-        return Runner(config, ConsoleReporter(console or Console()), signals, use_cache=use_cache).run()
 
 
 class StopAfterStep(Exception):  # noqa: N818  (not an error)
@@ -151,7 +138,7 @@ class Runner:
                 )
         return None
 
-    def _step(self, slot: str, output: type[A], /, **inputs: Stored[Any]) -> Stored[A]:
+    def _step(self, slot: str, /, **inputs: Stored[Any]) -> Stored[Any]:
         if vanished := self._vanished():  # otherwise the step would create a part of the root again
             raise vanished
         self._current = StepRun(
@@ -166,7 +153,7 @@ class Runner:
         )
         self.listener.begin_step(slot)
         artifacts = {name: self._sealed[stored.directory] for name, stored in inputs.items()}
-        step, sealed = self._current.run(output, artifacts, run_id=self.record.run_id, commit=self._commit)
+        step, sealed = self._current.run(artifacts, run_id=self.record.run_id, commit=self._commit)
         self._sealed[sealed.directory] = sealed
         self.runs.link(self.record, step)
         artifact = sealed.manifest.artifact

@@ -3,12 +3,12 @@
 import os
 import re
 from collections import Counter
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Iterator, Mapping
 from dataclasses import dataclass, field
 from functools import partial
 from operator import itemgetter
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 from components import Artifact, Component, Pusher
 from components.artifacts import Evaluation, GraphOperation, Model, Stored, TransformedExamples
@@ -21,6 +21,9 @@ from job.store.manifest import MANIFEST
 from job.store.records import ReferenceRecord, RunRecord, StepRecord
 from job.store.runs import RECORD, Runs, read_record
 from job.store.store import SealedArtifact, Store
+
+if TYPE_CHECKING:
+    from components.inference import RawPredictor
 
 FINGERPRINT = re.compile("[0-9a-f]{64}")
 LATEST_BLESSED = "latest-blessed"
@@ -118,10 +121,11 @@ class ArtifactResolver:
             problem, remedy = f"{option} is `{name}`: {error.headline}", f"correct or remove {option}"
             expected = f"{LATEST_BLESSED}, a run's id, or the path of an artifact"
             raise ConfigError(problem, expected=expected, remedy=remedy) from error
-        step = next((step for step in record.steps if step.component == slot), None)
-        if step is None:
-            raise _no_such_step(option, name, slot)
-        return ResolvedArtifact(self._find_output(step), name, record.run_id)
+        for step in _producers(record, slot):
+            sealed = self._find_output(step)
+            if isinstance(sealed.manifest.artifact, artifact_type):
+                return ResolvedArtifact(sealed, name, record.run_id)
+        raise _no_such_step(option, name, slot)
 
     def _latest_blessed(
         self,
@@ -158,7 +162,15 @@ class ArtifactResolver:
     def _find_at(self, path: Path, option: str, artifact_type: type[Artifact]) -> SealedArtifact:
         """Return the sealed artifact in a folder or a run's folder, which may be in another root."""
         slot = _slot_of(artifact_type)
-        directory = require_path(option, (path / slot if (path / slot).is_dir() else path).resolve())
+        if (path / RECORD).is_file():
+            for step in _producers(read_record(path), slot):
+                directory = (path / step.component).resolve()
+                if directory.is_dir() and isinstance(
+                    self.store.read(step.component, directory).manifest.artifact, artifact_type
+                ):
+                    path = directory
+                    break
+        directory = require_path(option, path.resolve())
         if not directory.is_dir():
             expected, remedy = "the folder of a run, or of a sealed artifact", f"correct or remove {option}"
             raise ConfigError(f"{option} is {path}, which is not a folder", expected=expected, remedy=remedy)
@@ -211,6 +223,16 @@ class ResolvedModel:
         calibration = None if self.evaluation is None else self.evaluation.artifact.calibration
         return calibration.temperature if calibration is not None and calibration.applied else None
 
+    def load_predictor(self) -> "RawPredictor":
+        """Return the predictor for raw images, with the temperature if there is one."""
+        from components.inference import load_raw_predictor
+        from components.inference.probabilities import apply_temperature
+
+        predictor, temperature = load_raw_predictor(self.stored, self.graph), self.temperature
+        if temperature is None:
+            return predictor
+        return lambda images: apply_temperature(predictor(images), temperature)
+
 
 def resolve_model(root: Path, name: str | None) -> ResolvedModel:
     """Return a model by a run's id, `latest`, or a path to a run or model; None for that of the latest blessed run."""
@@ -237,7 +259,14 @@ def resolve_model(root: Path, name: str | None) -> ResolvedModel:
 
 
 def _slot_of(artifact_type: type[Artifact]) -> str:
-    return next(slot for slot, component in SLOTS.items() if component.signature().output is artifact_type)
+    """Return the slot whose component returns the type; for the type of a custom step, its kind."""
+    kind = str(artifact_type.model_fields["kind"].default)
+    return next((slot for slot, component in SLOTS.items() if component.signature().output is artifact_type), kind)
+
+
+def _producers(record: RunRecord, slot: str) -> Iterator[StepRecord]:
+    """Yield the steps of a run that may have produced the artifact of a slot: custom steps may replace it."""
+    return (step for step in reversed(record.steps) if step.component == slot or step.component not in SLOTS)
 
 
 def _is_same_step(sealed: FingerprintInputs, key: FingerprintInputs) -> bool:

@@ -1,19 +1,16 @@
 """The source digest of classes and functions: SHA-256 of the code that they use, found without importing that code."""
 
 import ast
-import inspect
 import sys
 from collections.abc import Iterator
 from functools import cache
 from pathlib import Path
 from typing import Any
 
-from components.base.errors import ConfigError
-from components.base.extension import import_string
 from components.base.hashing import file_sha256, value_sha256
+from job.store.main_source import MAIN, MainSource, no_source
 
-MAIN = "__main__"
-"""The module of a script, and of the cells of a notebook."""
+COMPONENTS = "components"
 DATA_SUFFIXES = {".css", ".html", ".j2", ".js"}
 """Files beside a package's `__init__.py` that decide a result as code does; other files do not count."""
 
@@ -21,17 +18,20 @@ DATA_SUFFIXES = {".css", ".html", ".j2", ".js"}
 def source_digest(*objects: Any) -> str:
     """Return the SHA-256 of the source code that classes and functions use.
 
-    It is their modules, the modules of base classes, everything that these import from `components` and from the
-    top-level package of the class or function, and the templates, scripts and style sheets of such packages. Imports
-    are found in the source text, also inside functions. Other packages count by the versions in `Component.libraries`.
+    It is their modules, the modules of base classes, everything that these import from `components`, from the
+    top-level package of the class or function and from modules beside it, and the templates, scripts and style sheets
+    of such packages. Imports are found in the source text, also inside functions. Of `__main__`, only what the class or
+    function uses counts. Other packages count by the versions in `Component.libraries`.
     """
     digests: dict[str, str] = {}
     for used in objects:
-        modules = find_modules(used)
+        main = MainSource()
         if used.__module__ == MAIN:
-            digests[import_string(used)] = value_sha256(_source_text(used))
-        elif used.__module__ not in modules:
-            raise _no_source(used)
+            main.add(used)
+            digests |= main.digests
+        modules = find_modules(used, main)
+        if used.__module__ not in (MAIN, *modules):
+            raise no_source(used)
         for module, path in modules.items():
             files = [path]
             if path.name == "__init__.py":
@@ -40,47 +40,62 @@ def source_digest(*objects: Any) -> str:
     return value_sha256(digests)
 
 
-def _source_text(used: Any) -> str:
-    try:
-        return inspect.getsource(used)
-    except (OSError, TypeError) as error:
-        raise _no_source(used) from error
-
-
-def _no_source(used: Any) -> ConfigError:
-    return ConfigError(
-        f"the source code of {import_string(used)} cannot be found",
-        expected="a class or function in a file, because its code decides whether results can be reused",
-        remedy="move it into a file",
-    )
-
-
-def find_modules(used: Any) -> dict[str, Path]:
+def find_modules(used: Any, main: MainSource | None = None) -> dict[str, Path]:
     """Return the modules that `source_digest` covers for a class or function, with their files."""
-    packages = {"components", used.__module__.partition(".")[0]} - {MAIN}
+    package = used.__module__.partition(".")[0]
+    folder = None if package == COMPONENTS else _folder(package)
     found: dict[str, Path] = {}
     seen: set[str] = set()
     waiting = [each.__module__ for each in getattr(used, "__mro__", (used,))]
+    if main is not None:
+        waiting += main.modules
+        waiting += (name for text in main.texts for name in _imported_names(ast.parse(text), [], is_package=False))
     while waiting:
         name = waiting.pop()
-        if name in seen or name.partition(".")[0] not in packages:
+        if name in seen:
             continue
         seen.add(name)
-        if path := _module_file(name):
+        top = name.partition(".")[0]
+        if top not in (COMPONENTS, package) and not (folder and _is_in(folder, top)):
+            continue
+        if path := _module_file(name, folder):
             found[name] = path
             waiting += _imported(path, name)
     return found
 
 
-def _module_file(name: str) -> Path | None:
+def _folder(package: str) -> Path | None:
+    """Return the folder of a user's modules: that of a script, a notebook or a package; None if it is installed."""
+    module = sys.modules.get(package)
+    if (file := getattr(module, "__file__", None)) is not None:
+        folder = Path(file).parent
+        folder = folder.parent if hasattr(module, "__path__") else folder
+    elif package == MAIN:
+        folder = Path.cwd()
+    else:
+        folder = Path(next(iter(getattr(module, "__path__", ["."])))).parent
+    return None if {"site-packages", "dist-packages"} & set(folder.parts) else folder
+
+
+def _is_in(folder: Path, package: str) -> bool:
+    """Return whether a folder contains a module or package, and Python has not imported another one of its name."""
+    files = (folder / f"{package}.py", folder / package / "__init__.py")
+    origin = getattr(sys.modules.get(package), "__file__", None)
+    return any(str(file) == origin or (origin is None and file.is_file()) for file in files)
+
+
+def _module_file(name: str, folder: Path | None) -> Path | None:
     """Return the file of a module without importing it; None if it is not a module."""
     package, *submodules = name.split(".")
     top = sys.modules.get(package)
+    folders = getattr(top, "__path__", ())
+    if top is None and folder is not None:
+        folders, submodules = (folder,), [package, *submodules]
     if not submodules:
         origin = getattr(top, "__file__", None)
         return Path(origin) if origin else None
-    for folder in getattr(top, "__path__", ()):
-        base = Path(folder).joinpath(*submodules)
+    for place in folders:
+        base = Path(place).joinpath(*submodules)
         for path in (base / "__init__.py", base.with_name(f"{base.name}.py")):
             if path.is_file():
                 return path
@@ -90,19 +105,21 @@ def _module_file(name: str) -> Path | None:
 @cache  # the components of a run share most modules
 def _imported(path: Path, module: str) -> tuple[str, ...]:
     """Return every name in the imports of a source file that could be a module."""
-    parts = module.split(".")
-    names: list[str] = []
-    for node in _statements(ast.parse(path.read_bytes())):
+    tree = ast.parse(path.read_bytes())
+    return tuple(_imported_names(tree, module.split("."), is_package=path.name == "__init__.py"))
+
+
+def _imported_names(tree: ast.AST, parts: list[str], *, is_package: bool) -> Iterator[str]:
+    for node in _statements(tree):
         if isinstance(node, ast.Import):
-            names += (alias.name for alias in node.names)
+            yield from (alias.name for alias in node.names)
         elif isinstance(node, ast.ImportFrom):
             base = node.module or ""
             if node.level:
-                parents = parts[: len(parts) - node.level + (path.name == "__init__.py")]
+                parents = parts[: len(parts) - node.level + is_package]
                 base = ".".join((*parents, base)).rstrip(".")
-            names.append(base)
-            names += (f"{base}.{alias.name}" for alias in node.names)
-    return tuple(names)
+            yield base
+            yield from (f"{base}.{alias.name}" for alias in node.names)
 
 
 def _statements(tree: ast.AST) -> Iterator[ast.AST]:

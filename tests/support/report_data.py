@@ -8,14 +8,23 @@ from typing import Any
 
 import numpy as np
 
-from components.artifacts import Evaluation, Examples, Figure, Layer, Model, Stored, TransformedExamples
+from components.artifacts import (
+    Definition,
+    Evaluation,
+    Examples,
+    Figure,
+    Interval,
+    Layer,
+    Model,
+    Stored,
+    TransformedExamples,
+)
 from components.io.splits import read_scaled
 from components.testing.contract import make_inputs
 from components.visualizer.figure_data import ConfidentMistakes, FeatureMaps, Mistake, TestImage
 from components.visualizer.model_card import render_card
 from components.visualizer.network_kernels import NetworkKernels
 from components.visualizer.report import render_report
-from components.visualizer.report.inline_images import grayscale_image
 from components.visualizer.report_data import EmbeddedFigure, ReportData
 from components.visualizer.statements import Statements
 from components.visualizer.training_images import AugmentedImage, TrainingImages
@@ -29,6 +38,9 @@ LAYERS = (
     Layer(name="body/flatten", kind="Flatten", output_shape=(None,), parameters=0),
 )
 ROC = Figure(name="roc", file="roc.png", title="ROC curves", alt="One curve for each class.")
+PIXEL = (
+    "data:image/png;base64,iVBORw0KGgoAAAANSUhEUgAAAAEAAAABCAAAAAA6fptVAAAACklEQVR4nGNoAAAAggCBd81ytgAAAABJRU5ErkJggg=="
+)
 BASELINE = ReferenceRecord(
     requested="latest-blessed",
     run_id="20261125-101112-1314abc",
@@ -91,7 +103,7 @@ def full_report_data(folder: Path, *, blessed: bool = True, **changes: Any) -> R
         "feature_maps": FeatureMaps(images, convolutions),
         "kernels": NetworkKernels("convolution_1", random.normal(size=(16, 3, 3, 1)).astype("f4")),
         "augmented": tuple(AugmentedImage(each.row, each.class_name, each.image, (each.image,) * 3) for each in images),
-        "user_figures": (EmbeddedFigure(ROC, grayscale_image(images[0].image)),),
+        "user_figures": (EmbeddedFigure(ROC, PIXEL),),
     }
     return ReportData(**{**values, **changes})
 
@@ -116,6 +128,10 @@ def with_text(report: ReportData, text: str, *, title: str | None = None) -> Rep
             evaluation,
             per_class=(changed(evaluation.per_class[0], name=text), *evaluation.per_class[1:]),
             slices=(changed(evaluation.slices[0], name=text), *evaluation.slices[1:]),
+            definitions=tuple(
+                Definition(name="cost", kind=kind, function="mine:cost", options={text: text}, description=text)
+                for kind in ("metric", "slice")
+            ),
         ),
         model=changed(report.model, class_names=names, layers=layers),
         training_images=dataclasses.replace(report.training_images, classes=training),
@@ -125,6 +141,24 @@ def with_text(report: ReportData, text: str, *, title: str | None = None) -> Rep
         mistakes=ConfidentMistakes(shown, total=3, image_count=18),
         feature_maps=dataclasses.replace(report.feature_maps, images=images),
     )
+
+
+def with_functions(report: ReportData) -> ReportData:
+    """Return complete data with a metric, and a slice, that functions define."""
+    metrics, baseline, slices = report.evaluation.metrics, report.evaluation.baseline, report.evaluation.slices
+    assert baseline is not None
+    interval = Interval(low=-0.5, high=1234.5, method="bootstrap", resamples=200)
+    evaluation = changed(
+        report.evaluation,
+        metrics=changed(metrics, mean_cost=2.25, mean_cost_interval=interval),
+        baseline=changed(baseline, metrics=changed(baseline.metrics, mean_cost=2.5)),
+        slices=(changed(slices[0], dimension="half", name="upper"), *slices),
+        definitions=(
+            Definition(name="mean_cost", kind="metric", function="mine:cost", options={"a": 1}, description="A cost."),
+            Definition(name="half", kind="slice", function="mine:half"),
+        ),
+    )
+    return dataclasses.replace(report, evaluation=evaluation)
 
 
 def read_statements(run: Path) -> Statements:

@@ -7,7 +7,7 @@ from typing import Any, Self, TypeAlias
 import numpy as np
 from numpy.typing import NDArray
 
-from components.artifacts import GraphOperation, raw_shape
+from components.artifacts import GraphOperation, ImageShape, raw_shape
 from components.inference.averaging import average_over_shifts
 from components.inference.predictor import NETWORK_LAYER
 from components.inference.transform_graph import apply_tensorflow
@@ -25,28 +25,36 @@ class ServingModel:
     """A trained network that predicts raw images.
 
     Attributes:
-        network: a keras.Sequential of scaled images; it computes in float32.
+        network: a Keras network of scaled images, Sequential or functional; it computes in float32.
         graph: the operations that scale raw images.
         test_time_shift: predictions are means over shifts of up to this many pixels (see `average_over_shifts`).
+        picture_shape: of the images before the graph; by default that of the network's input.
     """
 
     network: Any
     graph: tuple[GraphOperation, ...]
     test_time_shift: int = 0
+    picture_shape: ImageShape | None = None
 
     @classmethod
-    def from_network(cls, network: Any, graph: tuple[GraphOperation, ...], test_time_shift: int = 0) -> Self:
+    def from_network(
+        cls,
+        network: Any,
+        graph: tuple[GraphOperation, ...],
+        test_time_shift: int = 0,
+        picture_shape: ImageShape | None = None,
+    ) -> Self:
         """Return a serving model of a copy of the network.
 
         Exports contain the names of variables. Those of a copy are always the same; those of a network depend on how it
         was built.
         """
-        return cls(copy_network(network), graph, test_time_shift)
+        return cls(copy_network(network), graph, test_time_shift, picture_shape)
 
     @property
     def raw_shape(self) -> tuple[int, ...]:
         """The shape of a raw image."""
-        return raw_shape(self.network.input_shape[1:])
+        return raw_shape(self.picture_shape or self.network.input_shape[1:])
 
     @cached_property
     def serve(self) -> Any:
@@ -83,13 +91,16 @@ class ServingModel:
 
 
 def copy_network(network: Any) -> Any:
-    """Return a keras.Sequential of the same layers and weights, named `NETWORK_LAYER`."""
+    """Return a Keras network of the same layers and weights, named `NETWORK_LAYER`."""
     import keras
 
     config = network.get_config()
-    # All layers at once: `Sequential.from_config` rebuilds after each one.
-    copy = keras.Sequential([keras.layers.deserialize(layer) for layer in config["layers"]], name=NETWORK_LAYER)
-    if not copy.built:  # the config has no input layer
-        copy.build(network.input_shape)
+    if isinstance(network, keras.Sequential):
+        # All layers at once: `Sequential.from_config` rebuilds after each one.
+        copy = keras.Sequential([keras.layers.deserialize(layer) for layer in config["layers"]], name=NETWORK_LAYER)
+        if not copy.built:  # the config has no input layer
+            copy.build(network.input_shape)
+    else:
+        copy = type(network).from_config({**config, "name": NETWORK_LAYER})
     copy.set_weights(network.get_weights())
     return copy

@@ -21,6 +21,7 @@ from components.evaluator.slices import group_images, make_slices
 from components.testing.contract import make_inputs
 from job.config.config import load_config
 from tests.components.evaluator.test_baseline import LABELS, predictions_with, stored
+from tests.conftest import FAKES, Command, WriteConfig
 
 Labels = NDArray[np.int64]
 Floats = NDArray[np.float32]
@@ -56,6 +57,11 @@ def matrix(labels: Labels, probabilities: Floats) -> Floats:  # noqa: ARG001
     return probabilities
 
 
+def in_place(labels: Labels, probabilities: Floats) -> float:  # noqa: ARG001
+    probabilities *= 0
+    return 1.0
+
+
 def ordered(labels: Labels, probabilities: Floats) -> float:  # noqa: ARG001
     return 1.0 if np.array_equal(labels, MANY) else float("nan")
 
@@ -71,11 +77,19 @@ def is_zero(images: Floats, labels: Labels) -> Any:  # noqa: ARG001
 
 
 def brightness(images: Floats, labels: Labels) -> NDArray[np.float32]:
-    return np.where(labels == 2, np.nan, images.mean(axis=(1, 2, 3)))
+    return np.where(labels == 2, np.inf, images.mean(axis=(1, 2, 3)))
 
 
 def names(images: Floats, labels: Labels) -> list[str]:  # noqa: ARG001
     return ["" if label == 1 else f"class {label}" for label in labels]
+
+
+def unknown(images: Floats, labels: Labels) -> list[float]:  # noqa: ARG001
+    return [float("nan")] * len(labels)
+
+
+def ragged(images: Floats, labels: Labels) -> list[list[int]]:  # noqa: ARG001
+    return [[0], [1, 2]]
 
 
 def one_each(images: Floats, labels: Labels) -> list[str]:  # noqa: ARG001
@@ -154,7 +168,14 @@ def test_many_images_are_resampled_less_often(monkeypatch: pytest.MonkeyPatch) -
     assert measured(cost)["cost_interval"].resamples == 100
 
 
-@pytest.mark.parametrize(("function", "message"), [(not_a_number, "returned nan"), (matrix, r"shape \(2000, 5\)")])
+@pytest.mark.parametrize(
+    ("function", "message"),
+    [
+        (not_a_number, "returned nan"),
+        (matrix, r"shape \(2000, 5\)"),
+        (in_place, "ValueError: output array is read-only"),
+    ],
+)
 def test_a_metric_is_one_finite_number_or_one_per_image(function: Any, message: str) -> None:
     with pytest.raises(ConfigError, match=message) as raised:
         measured(function)
@@ -194,13 +215,16 @@ def grouped(function: Any) -> dict[str, int]:
         (is_zero, {"no": 6, "yes": 3}),
         (names, {"class 0": 3, "class 2": 3}),
         (brightness, {"low": 3, "high": 3}),
+        (unknown, {}),
     ],
 )
 def test_texts_name_slices_and_numbers_are_divided_into_fifths(function: Any, expected: dict[str, int]) -> None:
     assert grouped(function) == expected
 
 
-@pytest.mark.parametrize(("function", "message"), [(short, r"shape \(1,\)"), (one_each, "4 different texts")])
+@pytest.mark.parametrize(
+    ("function", "message"), [(short, r"shape \(1,\)"), (one_each, "4 different texts"), (ragged, r"returned \[\[0\]")]
+)
 def test_a_slice_function_returns_a_few_texts_for_all_images(
     function: Any, message: str, monkeypatch: pytest.MonkeyPatch
 ) -> None:
@@ -253,3 +277,41 @@ def test_unknown_names_in_thresholds_are_found_at_once(section: dict[str, Any], 
 def test_names_of_functions_are_distinct_words(functions: dict[str, Any], name: str) -> None:
     with pytest.raises(ValidationError, match=f"the name `{name}` of"):
         EvaluatorConfig(**functions)
+
+
+@pytest.mark.thorough
+@pytest.mark.filterwarnings("ignore::DeprecationWarning")  # of SQLAlchemy's, by MLflow
+def test_custom_metrics_are_in_the_summary_trackers_and_cache(
+    mnist_job: Command, write_config: WriteConfig, tmp_path: Path
+) -> None:
+    uri, root = f"sqlite:///{tmp_path}/mlflow.db", tmp_path / "root"
+    section: dict[str, Any] = {
+        "metrics": [{"use": f"{__name__}:cost", "missed": 3.0}],
+        "slices": [{"use": f"{__name__}:half"}],
+        "change_thresholds": {"cost": {"maximum": 0}},
+        "baseline": "latest-blessed",
+    }
+    tracking = {"tensorboard": {}, "mlflow": {"uri": uri, "experiment": "costs"}}
+
+    def run() -> tuple[str, dict[str, Any]]:
+        config = write_config({**FAKES, "evaluator": section, "tracking": tracking})
+        outcome = mnist_job("run", "--config", config, "--root", root)
+        assert outcome.exit_code == 0, outcome.stderr
+        return outcome.stdout, json.loads((root / "runs/latest/run.json").read_text())
+
+    printed, record = run()
+    interval = record["metrics"]["cost_interval"]
+    assert f"cost          {record['metrics']['cost']:.4g}  (95 % interval {interval['low']:.4g} to " in printed
+    from mlflow import MlflowClient
+
+    client = MlflowClient(uri)
+    (tracked,) = client.search_runs([client.get_experiment_by_name("costs").experiment_id])
+    assert tracked.data.metrics["test_cost"] == record["metrics"]["cost"]
+    assert tracked.data.metrics["test_cost_interval.high"] == interval["high"]
+    assert b"test/cost" in next(root.glob("tensorboard/*/test/events*")).read_bytes()
+
+    _, record = run()
+    assert {step["status"] for step in record["steps"]} == {"reused"}
+    section["metrics"][0]["missed"] = 4.0
+    _, record = run()
+    assert {step["component"] for step in record["steps"] if step["status"] == "ran"} == {"evaluator", "visualizer"}

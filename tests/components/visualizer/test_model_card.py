@@ -14,18 +14,19 @@ from typing import Any
 import pytest
 
 from components import Context, Figures, Stored, Visualizer
-from components.artifacts import Export, ExportFormat
+from components.artifacts import Export, ExportFormat, GraphOperation
 from components.artifacts.figures import CARD_RUN_PLACEHOLDER
 from components.testing.contract import make_inputs
 from components.visualizer.format import TIMES, percent
 from components.visualizer.model_card import render_card
+from components.visualizer.report import render_report
 from components.visualizer.report.sections.model_card import card_html
 from components.visualizer.report_data import ReportData
 from components.visualizer.statements import Statements
 from job.store.source_code import find_modules
 from tests.support.html import read_html
 from tests.support.markdown import read_markdown, to_html
-from tests.support.report_data import full_report_data, minimal_report_data, report_html, with_text
+from tests.support.report_data import full_report_data, minimal_report_data, report_html, with_functions, with_text
 from tests.support.statements import changed
 
 HEADINGS = [
@@ -128,6 +129,15 @@ def test_metrics_have_interval_method_and_image_count(full: ReportData) -> None:
         ["loss (nats)", "3.5818", ""],
         ["Brier score", "0.4444", ""],
     ]
+
+
+def test_custom_metrics_and_slices_have_their_definition(full: ReportData) -> None:
+    parts = read_markdown(render_card(with_functions(full)))
+    assert parts["Metrics"].tables[0][-1] == ["mean cost", "2.25", "−0.5 to 1,234 (bootstrap, 200 resamples)"]
+    assert "mean cost (mine:cost, a 1): A cost." in parts["Metrics"].text
+    assert parts["Baseline"].tables[0][-1] == ["mean cost", "2.25", "2.5", "−0.25"]
+    assert "by class, measured properties and half." in parts["Slices"].text
+    assert "half (mine:half)" in parts["Slices"].text
 
 
 def test_all_slices_and_classes_have_their_numbers(full: ReportData) -> None:
@@ -242,6 +252,16 @@ def test_exported_files_have_inputs_outputs_and_difference(full: ReportData) -> 
     assert {row[2] for row in rows} == {"images : raw images, uint8 [batch, 16, 16] , 0 to 255"}
     assert ["label" in row[3] for row in rows] == [False, True, True]
     assert {row[4] for row in rows} == {f"3.6 {TIMES} 10⁻⁷ (at most 1 {TIMES} 10⁻⁵), 100 images"}
+
+
+def test_card_and_report_state_the_operations_of_the_transform(full: ReportData) -> None:
+    resize = GraphOperation(op="resize", size=(20, 22))
+    transformed = changed(full.transformed, graph=(*full.transformed.graph, resize), image_shape=(20, 22, 1))
+    data = dataclasses.replace(full, transformed=transformed)
+    card = render_card(data)
+    for text in (card, render_report(data, card)):
+        assert "The network’s input is the image scaled to 0..1, resized to 20x22." in text
+    assert "network inputs, `float32 [batch, 20, 22, 1]`" in card
 
 
 def test_card_warns_of_test_images_in_the_training_split(full: ReportData) -> None:

@@ -21,7 +21,14 @@ from job.options import RunOptions
 from job.reporters.run_section import add_run_to_card, add_run_to_report
 from tests.support.html import Element, read_html
 from tests.support.markdown import to_html
-from tests.support.report_data import full_report_data, minimal_report_data, report_html, run_record, with_text
+from tests.support.report_data import (
+    full_report_data,
+    minimal_report_data,
+    report_html,
+    run_record,
+    with_functions,
+    with_text,
+)
 from tests.support.statements import changed
 from tests.support.text import HOSTILE, check_printable
 
@@ -59,6 +66,16 @@ def test_sections_are_in_order(page: Element) -> None:
     assert all(after <= before + 1 for before, after in pairwise(levels)), "no level is skipped"
     links = [link.attributes["href"] for link in page.all("nav")[0].all("a")]
     assert links == [f"#{name}" for name in SECTIONS[1:]]
+
+
+def test_custom_metrics_and_slices_have_their_definition(data: ReportData) -> None:
+    page = read_html(report_html(with_functions(data)))
+    verdict, slices = page.by_id("verdict"), page.by_id("weak-spots")
+    assert "Custom metrics" in [heading.text for heading in verdict.all("h3")]
+    (row,) = [row for row in verdict.all("tr") if row.text.startswith("mean cost 2.25 −0.5")][:1]
+    assert row.text.endswith("to 1,234 (bootstrap, 200 resamples)")
+    assert "mean cost (mine:cost, a 1): A cost." in [paragraph.text for paragraph in verdict.all("p")]
+    assert "half (mine:half)" in [paragraph.text for paragraph in slices.all("p")]
 
 
 def test_page_is_self_contained(data: ReportData) -> None:

@@ -12,9 +12,8 @@ from pathlib import Path
 import pytest
 
 from components.trainer.export.export import EXPORTERS
-from job.config.config import load_config
+from job import run
 from job.options import ExportFormatOption
-from job.runner.runner import run
 from job.store.records import RunRecord
 from tests.conftest import FAKES, TINY_NETWORK, Command
 from tests.job.commands.test_predict import Trained
@@ -27,7 +26,7 @@ def trained(tmp_path_factory: pytest.TempPathFactory) -> RunRecord:
     folder = tmp_path_factory.mktemp("trained")
     trainer = {"network": TINY_NETWORK, "epochs": 1, "batch_size": 16}
     (folder / "config.yaml").write_text(json.dumps({**FAKES, "trainer": trainer}))
-    return run(load_config(folder / "config.yaml", root=folder / "root"))
+    return run(folder / "config.yaml", root=folder / "root").record
 
 
 @pytest.fixture

@@ -22,9 +22,9 @@ from numpy.typing import NDArray
 from PIL import Image
 from rich.console import Console
 
+from job import run
 from job.config.config import load_config
 from job.reporters.predictions import CsvWriter, JsonLinesWriter, Prediction
-from job.runner.runner import run
 from job.store.records import RunRecord
 from tests.conftest import FAKES, Command, CommandResult
 from tests.support.data import write_idx, write_idx_folder
@@ -52,7 +52,7 @@ class Trained:
         Image.fromarray(self.images[0]).save(self.png)
 
     def run(self, *overrides: str) -> RunRecord:
-        return run(load_config(self.config, overrides, root=self.root))
+        return run(load_config(self.config, overrides, root=self.root)).record
 
     def artifact(self, slot: str) -> Path:
         return next(Path(step.path) for step in self.record.steps if step.component == slot)

@@ -9,9 +9,8 @@ from rich.console import Console
 from components import Component, ComponentConfig, Context, Evaluator, Model, Stored, TransformedExamples
 from components.base.errors import ConfigError
 from components.testing import FakeEvaluator, FakeExampleGen, FakeTrainer, FakeTransform, FakeVisualizer
-from job.config.config import JobConfig
+from job import run
 from job.pipeline.pipeline import Pipeline
-from job.runner.runner import run
 
 
 class Empty(ComponentConfig):
@@ -47,7 +46,7 @@ def fakes() -> Pipeline:
 
 
 def test_pipeline_runs_from_python(tmp_path: Path) -> None:
-    record = run(JobConfig(root=tmp_path, pipeline=fakes()), console=Console(quiet=True))
+    record = run(fakes(), root=tmp_path, console=Console(quiet=True)).record
     assert record.exit_code == 0
     assert [step.component for step in record.steps] == list(fakes().components())
 

@@ -10,11 +10,11 @@ import pytest
 from rich.console import Console
 
 from components.base.errors import ConfigError
+from job import run
 from job.config.config import load_config
 from job.reporters.console import ConsoleReporter
 from job.reporters.tables import print_run
 from job.reporters.terminal import print_error, print_path
-from job.runner.runner import run
 from job.store.runs import Runs
 from job.store.store import Store
 from tests.conftest import FAKES, run_job_in_process

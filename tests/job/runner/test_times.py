@@ -10,9 +10,9 @@ from typing import Any
 import pytest
 from rich.console import Console
 
+from job import run
 from job.config.config import load_config
 from job.reporters.tables import print_run, print_steps
-from job.runner.runner import run
 from job.store.records import Failure, PartRecord, RunRecord, StepRecord
 from job.store.runs import Runs
 from tests.conftest import FAKES, Command, WriteConfig
@@ -176,7 +176,7 @@ def test_failed_step_is_recorded_with_its_duration(
 def test_run_from_python_counts_from_its_own_start(write_config: WriteConfig, tmp_path: Path) -> None:
     config = load_config(write_config(FAKES), root=tmp_path / "root")
     wall, cpu = time.perf_counter(), time.process_time()
-    result = run(config, console=Console(file=io.StringIO()))
+    result = run(config, console=Console(file=io.StringIO())).record
     assert result.seconds <= time.perf_counter() - wall + 0.001
     assert result.cpu_seconds is not None
     assert result.cpu_seconds <= time.process_time() - cpu + 0.001

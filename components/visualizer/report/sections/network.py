@@ -8,7 +8,7 @@ from markupsafe import Markup
 from components.artifacts import Model
 from components.visualizer.format import TIMES, TextTable, counted
 from components.visualizer.network_kernels import NetworkKernels
-from components.visualizer.report.inline_images import feature_map_sheet, picture_strip
+from components.visualizer.report.inline_images import feature_map_sheet, strip_attributes
 from components.visualizer.report.sections import render_section
 from components.visualizer.report_data import ReportData
 
@@ -58,15 +58,16 @@ def _sheet(kernels: NetworkKernels) -> dict[str, Any]:
     shown = kernels.kernels[:MAX_KERNELS]
     if channels == 1:
         maps = np.moveaxis(shown[..., 0], 0, -1)
-        pictures = [feature_map_sheet(maps, limit=kernels.limit, columns=min(len(shown), COLUMNS))]
+        sheet = feature_map_sheet(maps, limit=kernels.limit, columns=min(len(shown), COLUMNS))
+        images = [Markup('src="{}"').format(sheet)]
         colours = "Red is positive, blue is negative, and zero is transparent"
     else:
         colours_of = kernels.in_colour()[:MAX_KERNELS]
-        pictures = [picture_strip(list(colours_of[n : n + COLUMNS])) for n in range(0, len(shown), COLUMNS)]
+        images = [strip_attributes(list(colours_of[n : n + COLUMNS])) for n in range(0, len(shown), COLUMNS)]
         colours = "Zero is gray"
     which = f"The first {MAX_KERNELS} of {count} kernels" if count > MAX_KERNELS else counted(count, "kernel")
     return {
         "caption": f"{which} of the layer {kernels.layer}, {height}{TIMES}{width} pixels each. {colours}, "
         f"the full color at ±{kernels.limit:.2g}.",
-        "pictures": pictures,
+        "images": images,
     }

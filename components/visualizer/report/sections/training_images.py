@@ -3,7 +3,7 @@
 from markupsafe import Markup
 
 from components.visualizer.format import counted
-from components.visualizer.report.inline_images import picture_strip
+from components.visualizer.report.inline_images import strip_attributes
 from components.visualizer.report.sections import render_section
 from components.visualizer.report_data import ReportData
 from components.visualizer.training_images import ClassImages, TrainingImages
@@ -20,8 +20,7 @@ def render_training_images(report: ReportData) -> Markup:
         summary=_summary(report, len(shown)),
         tables=[table for table in (shown[:MAX_UNFOLDED_CLASSES], shown[MAX_UNFOLDED_CLASSES:]) if table],
         augmented=report.augmented,
-        ink="ink" if report.examples.image_shape[2] == 1 else "",
-        strip=picture_strip,
+        strip=strip_attributes,
     )
 
 

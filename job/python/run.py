@@ -1,0 +1,212 @@
+"""A run in Python: start one, or load an earlier one, and read its results as values, DataFrames and a model."""
+
+from __future__ import annotations
+
+from contextlib import suppress
+from dataclasses import dataclass
+from functools import cached_property
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+from components import Stored
+from components.base.errors import ConfigError, IntegrityError
+from components.base.paths import require_path
+from job.config.config import JobConfig, load_config
+from job.options import DEFAULT_ROOT
+from job.pipeline.pipeline import Pipeline
+from job.pipeline.slots import find_slot
+from job.python.html import render_run
+from job.python.trained_model import TrainedModel
+from job.reporters.console import ConsoleReporter
+from job.reporters.terminal import make_console
+from job.runner.runner import Runner
+from job.signals import Signals
+from job.store.records import RunRecord
+from job.store.resolve import resolve_model
+from job.store.runs import LATEST, Runs
+from job.store.store import Store
+
+if TYPE_CHECKING:
+    import numpy as np
+    import pandas as pd
+    from rich.console import Console
+
+    from components.io import ImageSplit
+
+
+def run(
+    config: JobConfig | Pipeline | Path | str,
+    *,
+    root: Path | str | None = None,
+    until: str | None = None,
+    use_cache: bool = True,
+    strict: bool = False,
+    console: Console | None = None,
+) -> Run:
+    """Run the job, report progress on the console, and return the run. Steps whose artifacts exist are reused.
+
+    Args:
+        config: a configuration, a pipeline, the path of a configuration file, or the name of a preset.
+        root: folder of artifacts and runs; replaces that of the configuration.
+        until: the last step to run, such as `trainer`.
+        use_cache: whether steps can be reused.
+        strict: whether a damaged artifact is an error. Otherwise it is produced again.
+        console: standard output by default; `Console(quiet=True)` prints nothing.
+
+    Raises:
+        JobError: if a step fails. In the main thread, SIGTERM and SIGINT end the run as on the command line.
+    """
+    if isinstance(config, Pipeline):
+        config = JobConfig(pipeline=config)
+    elif not isinstance(config, JobConfig):
+        config = load_config(config)
+    if root is not None:
+        config = config.model_copy(update={"root": require_path("root", root)})
+    signals = Signals()
+    runner = Runner(
+        config,
+        ConsoleReporter(console or make_console()),
+        signals,
+        use_cache=use_cache,
+        strict=strict,
+        until=None if until is None else find_slot(until),
+    )
+    with signals.installed():
+        return Run(runner.run(), config.root)
+
+
+def load_run(name: str = LATEST, root: Path | str = DEFAULT_ROOT) -> Run:
+    """Return a run by its id, or `latest`, the last one that has results.
+
+    Raises:
+        ConfigError: if there is no such run.
+        IntegrityError: if its record is damaged.
+    """
+    return Run(Runs(Path(root)).read(name), Path(root))
+
+
+@dataclass(frozen=True)
+class RunMetrics:
+    """Metrics by name. Compare networks and settings by those of the validation split."""
+
+    validation: dict[str, float]
+    """Of the epoch whose weights the model has; empty if the run has no trainer."""
+    test: dict[str, float]
+    """Of the evaluation; empty if the run has none."""
+
+
+class Run:
+    """One run of the job. Its artifacts are verified when they are read.
+
+    Attributes:
+        record: the content of `run.json`: outcome, steps, verdict, configuration, environment.
+        root: the folder of artifacts and runs.
+    """
+
+    def __init__(self, record: RunRecord, root: Path) -> None:
+        self.record = record
+        self.root = root
+
+    @property
+    def id(self) -> str:
+        """The name of the run, which `load_run` takes."""
+        return self.record.run_id
+
+    @property
+    def blessed(self) -> bool | None:
+        """Whether the model is blessed; None if it was not evaluated."""
+        return self.record.blessed
+
+    @property
+    def directory(self) -> Path:
+        """The folder with the record, the report, and a link to the artifact of each step."""
+        return Runs(self.root).path(self.id)
+
+    @property
+    def report(self) -> Path | None:
+        """The report; None if there is none."""
+        return None if self.record.report is None else Path(self.record.report)
+
+    def artifact(self, step: str) -> Stored[Any]:
+        """Return what a step returned, `artifact`, and the folder of its files, `directory`.
+
+        Raises:
+            ConfigError: if the run did not finish the step.
+            IntegrityError: if a file is missing or damaged.
+        """
+        finished = {record.component: record for record in self.record.steps}
+        if step not in finished:
+            raise ConfigError(
+                f"the run {self.id} has no finished {step}",
+                expected=f"one of {', '.join(finished)}" if finished else "a run with finished steps",
+                remedy="run it without `until`, or name another step or run",
+            )
+        store, fingerprint = Store(self.root), finished[step].fingerprint
+        sealed = store.find(step, fingerprint)
+        if sealed is None:
+            problem = f"{store.directory(step, fingerprint)} does not exist"
+            raise IntegrityError(problem, expected="the artifact of the run", remedy="run the job again")
+        return sealed.stored()
+
+    @cached_property
+    def metrics(self) -> RunMetrics:
+        """The metrics of the validation split and of the test split, separately."""
+        validation = {}
+        if any(step.component == "trainer" for step in self.record.steps):
+            best = self.artifact("trainer").artifact.best
+            validation = {"accuracy": best.val_accuracy, "loss": best.val_loss}
+        test = self.record.metrics or {}
+        return RunMetrics(validation, {name: value for name, value in test.items() if isinstance(value, float)})
+
+    @cached_property
+    def history(self) -> pd.DataFrame:
+        """Loss, accuracy and learning rate: one row per epoch."""
+        import pandas as pd
+
+        model = self.artifact("trainer")
+        return pd.read_csv(model.directory / model.artifact.history_file, index_col="epoch")
+
+    @cached_property
+    def predictions(self) -> pd.DataFrame:
+        """One row per test image: label, prediction, its confidence, and the probabilities by class."""
+        import pandas as pd
+
+        evaluation = self.artifact("evaluator")
+        path = evaluation.directory / evaluation.artifact.predictions_file
+        table = pd.read_parquet(path, columns=["label", "prediction", "confidence", "probabilities"])
+        names = {row.label: row.name for row in evaluation.artifact.per_class}
+        return table.assign(label=table["label"].map(names), prediction=table["prediction"].map(names))
+
+    def examples(self, split: str) -> ImageSplit[np.uint8]:
+        """Return the raw images and the labels of `train`, `validation` or `test`.
+
+        Those of `test` are in the order of `predictions`. The shape is [count, height, width], or in colour
+        [count, height, width, 3].
+        """
+        import numpy as np
+
+        from components.io import ImageSplit, iterate_examples
+
+        examples = self.artifact("example_gen")
+        batches = [*iterate_examples(examples, dict(examples.artifact.splits.items())[split], rows=1000)]
+        images = np.concatenate([batch.images for batch in batches])
+        return ImageSplit(images, np.concatenate([batch.labels for batch in batches]))
+
+    def model(self) -> TrainedModel:
+        """Return the trained model, with which new images can be predicted."""
+        return TrainedModel(resolve_model(self.root, self.id))
+
+    def show(self) -> None:
+        """Print the steps, the verdict, the paths of the results and the lineage, as the command `show` does."""
+        from job.commands.show import show
+
+        show(self.id, self.root, as_json=False)
+
+    def __repr__(self) -> str:
+        return f"<Run {self.id}: {self.record.outcome}>"
+
+    def _repr_html_(self) -> str:
+        metrics = RunMetrics({}, {})
+        with suppress(IntegrityError):  # the record is there, but the model was deleted
+            metrics = self.metrics
+        return render_run(self.record, metrics.validation, metrics.test)
