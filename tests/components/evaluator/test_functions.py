@@ -77,11 +77,19 @@ def is_zero(images: Floats, labels: Labels) -> Any:  # noqa: ARG001
 
 
 def brightness(images: Floats, labels: Labels) -> NDArray[np.float32]:
-    return np.where(labels == 2, np.nan, images.mean(axis=(1, 2, 3)))
+    return np.where(labels == 2, np.inf, images.mean(axis=(1, 2, 3)))
 
 
 def names(images: Floats, labels: Labels) -> list[str]:  # noqa: ARG001
     return ["" if label == 1 else f"class {label}" for label in labels]
+
+
+def unknown(images: Floats, labels: Labels) -> list[float]:  # noqa: ARG001
+    return [float("nan")] * len(labels)
+
+
+def ragged(images: Floats, labels: Labels) -> list[list[int]]:  # noqa: ARG001
+    return [[0], [1, 2]]
 
 
 def one_each(images: Floats, labels: Labels) -> list[str]:  # noqa: ARG001
@@ -207,13 +215,16 @@ def grouped(function: Any) -> dict[str, int]:
         (is_zero, {"no": 6, "yes": 3}),
         (names, {"class 0": 3, "class 2": 3}),
         (brightness, {"low": 3, "high": 3}),
+        (unknown, {}),
     ],
 )
 def test_texts_name_slices_and_numbers_are_divided_into_fifths(function: Any, expected: dict[str, int]) -> None:
     assert grouped(function) == expected
 
 
-@pytest.mark.parametrize(("function", "message"), [(short, r"shape \(1,\)"), (one_each, "4 different texts")])
+@pytest.mark.parametrize(
+    ("function", "message"), [(short, r"shape \(1,\)"), (one_each, "4 different texts"), (ragged, r"returned \[\[0\]")]
+)
 def test_a_slice_function_returns_a_few_texts_for_all_images(
     function: Any, message: str, monkeypatch: pytest.MonkeyPatch
 ) -> None:
