@@ -6,6 +6,7 @@ from typing import Annotated, Any, Literal
 from pydantic import Field
 
 from components.artifacts import Definition
+from components.base.errors import ConfigError
 from components.base.extension import Extension
 
 
@@ -19,6 +20,25 @@ class NamedFunction(Extension):
     def key(self) -> str:
         """The name in thresholds and results."""
         return self.name or self.use.replace(":", ".").rpartition(".")[2]
+
+    def __call__(self, **arrays: Any) -> Any:
+        """Call the function with read-only views of the arrays, and its options, and return its result as an array."""
+        import numpy as np
+
+        views = {name: array.view() for name, array in arrays.items()}
+        for view in views.values():
+            view.flags.writeable = False
+        returned = super().__call__(**views)
+        try:
+            return np.asarray(returned)
+        except ValueError as error:  # such as lists of unequal length
+            raise self.wrong_result(returned) from error
+
+    def wrong_result(self, returned: Any) -> ConfigError:
+        """Return the error for a result of another type or shape."""
+        if getattr(returned, "shape", ()):
+            return self.error(f"returned an array of {returned.dtype} with the shape {returned.shape}")
+        return self.error(f"returned {returned}")
 
     def definition(self, kind: Literal["metric", "slice"]) -> Definition:
         """Return what defines the results of the function."""
@@ -55,13 +75,3 @@ class SliceFunction(NamedFunction):
 
     arguments = ("images", "labels")
     returns = "an array of one text or number per image"
-
-
-def describe(returned: Any) -> str:
-    """Return what a function returned, for a message.
-
-    >>> describe(None)
-    'None'
-    """
-    shape = getattr(returned, "shape", None)
-    return repr(returned) if shape is None else f"an array of {returned.dtype} with the shape {shape}"

@@ -3,6 +3,7 @@
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from time import monotonic
+from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
@@ -12,7 +13,7 @@ from components.artifacts import ClassMetrics, Interval, Metrics
 from components.artifacts.evaluation import INTERVAL_SUFFIX
 from components.base.component import Context
 from components.evaluator.calibration import calibration_error, calibration_error_interval, reliability
-from components.evaluator.functions import MetricFunction, describe
+from components.evaluator.functions import MetricFunction
 from components.evaluator.intervals import bootstrap_intervals, resampled_interval, wilson_interval
 from components.inference.probabilities import cross_entropy
 
@@ -117,10 +118,9 @@ def _apply(
     function: MetricFunction, labels: NDArray[np.int64], probabilities: NDArray[np.float32]
 ) -> NDArray[np.float64]:
     """Return what a function returns, float64 [] or [count]; raise ConfigError if it is something else."""
-    returned = function(labels=labels, probabilities=probabilities)
-    numbers = np.asarray(returned)
+    numbers: NDArray[Any] = function(labels=labels, probabilities=probabilities)
     if numbers.dtype.kind not in "biuf" or numbers.shape not in ((), labels.shape):
-        raise function.error(f"returned {describe(returned)}")
+        raise function.wrong_result(numbers)
     return numbers.astype(np.float64)
 
 

@@ -8,7 +8,7 @@ from numpy.typing import NDArray
 
 from components.artifacts import Slice
 from components.evaluator.config import FIFTHS
-from components.evaluator.functions import SliceFunction, describe
+from components.evaluator.functions import SliceFunction
 from components.evaluator.image_properties import UNITS
 from components.evaluator.intervals import wilson_interval
 
@@ -25,7 +25,8 @@ def make_slices(
     """Return one slice per class that has images, and the slices of each property of the images.
 
     Numbers give up to five slices of equal size. Images of equal value are in the same slice. Therefore slices may have
-    unequal sizes, or be missing. Texts give one slice each. Images without a number or text are in none.
+    unequal sizes, or be missing. Texts give one slice each. Images with an empty text, NaN or
+    infinity are in none.
     """
     right = labels == predicted
     slices = [_slice("class", class_names[label], right[labels == label]) for label in np.unique(labels)]
@@ -33,7 +34,7 @@ def make_slices(
         if values.dtype.kind == "U":
             slices += [_slice(dimension, str(name), right[values == name]) for name in np.unique(values) if name]
             continue
-        known = ~np.isnan(values)
+        known = np.isfinite(values)
         fifths = np.full(len(values), -1)
         fifths[known] = _fifths(values[known])
         for number, name in enumerate(FIFTHS):
@@ -62,14 +63,13 @@ def group_images(
 
 
 def _apply(function: SliceFunction, images: NDArray[np.float32], labels: NDArray[np.int64]) -> NDArray[Any]:
-    returned = function(images=images, labels=labels)
-    values = np.asarray(returned)
+    values: NDArray[Any] = function(images=images, labels=labels)
     if values.dtype.kind == "b":
         values = np.where(values, "yes", "no")
     if values.dtype.kind == "O" and all(isinstance(value, str) for value in values.flat):
         values = values.astype(str)
     if values.dtype.kind not in "iufU" or values.shape != labels.shape:
-        raise function.error(f"returned {describe(returned)}")
+        raise function.wrong_result(values)
     return values if values.dtype.kind == "U" else values.astype(np.float64)
 
 

@@ -19,7 +19,7 @@ def is_picture(name: str) -> bool:
     return Path(name).suffix.lower() in PICTURE_SUFFIXES
 
 
-def first_frame_only(animated: Sequence[Path]) -> str:
+def first_frame_only(animated: Sequence[object]) -> str:
     """Return a warning of files with several frames or pages."""
     count = len(animated)
     subject = f"{animated[0]} has" if count == 1 else f"{count:,} pictures, such as {animated[0]}, have"

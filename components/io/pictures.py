@@ -6,7 +6,7 @@ import contextlib
 import warnings
 from dataclasses import dataclass
 from pathlib import Path
-from typing import TYPE_CHECKING
+from typing import IO, TYPE_CHECKING
 
 from components.base.errors import DataError, first_line
 from components.io.files import catch_read_errors, open_regular
@@ -38,40 +38,46 @@ class UnsupportedDepthError(Exception):
 
 
 def read_picture(path: Path, *, min_side: int | None = None) -> Picture:
-    """Read the first frame of a picture file.
+    """Read the first frame of a picture file; `min_side` and errors are those of `decode_picture`."""
+    with open_regular(path, PICTURE) as file, catch_read_errors(path, PICTURE):
+        return decode_picture(file, str(path), min_side=min_side)
+
+
+def decode_picture(file: IO[bytes], name: str, *, min_side: int | None = None) -> Picture:
+    """Read the first frame of a picture; `name` is its name in messages.
 
     With `min_side`, a much larger JPEG file is decoded at a lower resolution of at least that many pixels a side, which
     is faster.
 
     Raises:
-        DataError: if the file is missing, damaged, too large, or of an unsupported format.
+        DataError: if the picture is damaged, too large, or of an unsupported format.
+        OSError: if the file cannot be read.
     """
     from PIL import Image
 
-    with open_regular(path, PICTURE) as file, catch_read_errors(path, PICTURE):
-        try:
-            # Pillow warns of harmless oddities.
-            with warnings.catch_warnings(action="ignore"), Image.open(file, formats=FORMATS) as opened:
-                if min_side is not None:
-                    opened.draft(None, (min_side, min_side))
-                # Phones store depth maps and thumbnails as further frames of a photo.
-                has_more_frames = opened.format != "MPO" and getattr(opened, "is_animated", False)
-                _check_depth(opened)
-                _scale_transparent_color(opened)
-                return Picture(_to_8_bits(_upright(opened)), has_more_frames)
-        except Image.DecompressionBombError as error:
-            headline = f"{path} has more pixels than can be read safely: {first_line(error)}"
-            raise DataError(headline, expected="a picture of fewer pixels", remedy="reduce it, or remove it") from error
-        except UnsupportedDepthError as error:
-            headline = f"{path} is a picture {error}"
-            raise DataError(headline, expected="8 or 16 bits per sample", remedy="convert it to PNG") from error
-        except MemoryError:
+    try:
+        # Pillow warns of harmless oddities.
+        with warnings.catch_warnings(action="ignore"), Image.open(file, formats=FORMATS) as opened:
+            if min_side is not None:
+                opened.draft(None, (min_side, min_side))
+            # Phones store depth maps and thumbnails as further frames of a photo.
+            has_more_frames = opened.format != "MPO" and getattr(opened, "is_animated", False)
+            _check_depth(opened)
+            _scale_transparent_color(opened)
+            return Picture(_to_8_bits(_upright(opened)), has_more_frames)
+    except Image.DecompressionBombError as error:
+        headline = f"{name} has more pixels than can be read safely: {first_line(error)}"
+        raise DataError(headline, expected="a picture of fewer pixels", remedy="reduce it, or remove it") from error
+    except UnsupportedDepthError as error:
+        headline = f"{name} is a picture {error}"
+        raise DataError(headline, expected="8 or 16 bits per sample", remedy="convert it to PNG") from error
+    except MemoryError:
+        raise
+    except Exception as error:  # Pillow raises various errors for a damaged file
+        if isinstance(error, OSError) and error.errno is not None:  # of the disk, not of Pillow
             raise
-        except Exception as error:  # Pillow raises various errors for a damaged file
-            if isinstance(error, OSError) and error.errno is not None:  # of the disk, not of Pillow
-                raise
-            headline, remedy = f"{path} is not a whole picture", "replace it, or remove it"
-            raise DataError(headline, expected=PICTURE, remedy=remedy) from error
+        headline, remedy = f"{name} is not a whole picture", "replace it, or remove it"
+        raise DataError(headline, expected=PICTURE, remedy=remedy) from error
 
 
 def resize_picture(picture: Image.Image, height: int, width: int) -> NDArray[np.uint8]:

@@ -219,10 +219,11 @@ class FakeVisualizer(Component[ComponentConfig]):
         import numpy as np
         from PIL import Image
 
-        from components.io.splits import read_scaled
+        from components.inference.pictures import read_pictures
 
-        images = read_scaled(transformed, transformed.artifact.splits.test).images
-        Image.fromarray(np.rint(images.mean(axis=0)[..., 0] * 255).astype(np.uint8)).save(context.output / "mean.png")
+        mean = read_pictures(transformed, transformed.artifact.splits.test)[:].mean(axis=0)
+        pixels = np.rint(mean * 255).astype(np.uint8)
+        Image.fromarray(pixels[..., 0] if pixels.shape[2] == 1 else pixels).save(context.output / "mean.png")
         accuracy = evaluation.artifact.metrics.accuracy
         figure = Figure(name="mean", file="mean.png", title="Mean image", alt=f"accuracy {accuracy:.0%}")
         return Figures(figures=(figure,))

@@ -4,10 +4,11 @@ from pathlib import Path
 from typing import Any
 
 import numpy as np
+import tensorflow as tf
 
 from components.artifacts import AugmentedImages
 from components.io.splits import ImageSplit
-from components.trainer.augmentation import SEED_MASK, augment
+from components.trainer.augmentation_function import augment_batch
 from components.trainer.config import TrainerConfig
 
 FILE_NAME = "augmented.npy"
@@ -17,7 +18,7 @@ MAX_VALUES = 1_000_000
 
 
 def write_augmented_images(
-    config: TrainerConfig, train: ImageSplit[np.float32], directory: Path
+    config: TrainerConfig, train: ImageSplit[np.float32], directory: Path, *, classes: int
 ) -> AugmentedImages | None:
     """Augment the first training image of each of the first classes as in the first training steps, and write them.
 
@@ -28,9 +29,10 @@ def write_augmented_images(
     limit = min(MAX_IMAGES, max(2, MAX_VALUES // ((1 + VARIANTS) * train.images[0].size)))
     _, first_of_each_class = np.unique(train.labels, return_index=True)
     rows = first_of_each_class[:limit]
-    images = train.images[rows]
-    variants: list[Any] = [
-        augment(config.augmentation, images, seed=[config.seed ^ SEED_MASK, step]) for step in range(VARIANTS)
-    ]
+    images, labels = tf.constant(train.images[rows]), tf.constant(train.labels[rows])
+    variants: list[Any] = []
+    for step in tf.range(VARIANTS, dtype=tf.int64):
+        variant, _ = augment_batch(config.augmentation, images, labels, classes=classes, seed=config.seed, step=step)
+        variants.append(variant)
     np.save(directory / FILE_NAME, np.stack([images, *variants], axis=1), allow_pickle=False)
     return AugmentedImages(file=FILE_NAME, rows=tuple(rows.tolist()))

@@ -13,12 +13,15 @@ from components.runtime.disk import disk_space_guard
 from components.runtime.libraries import library_version, missing_modules
 from components.runtime.resources import cpu_limit, processor
 from components.runtime.tensorflow import choose_device, import_tensorflow, make_deterministic, require_gpu
+from components.trainer.augmentation_function import AugmentationFunction
 from components.trainer.config import GpuConfig, TrainerConfig
 from components.trainer.network import build_network, weights_digest
 
 ONNX_PACKAGES = ("tf2onnx", "onnx", "onnxruntime")
 HISTORY_FILE = "history.csv"
 STEPS_FILE = "steps.csv"
+CHECKED_IMAGES = 8
+"""Training images that a user's augmentation is tried with before the first step."""
 EXPORTED_COPIES = 5
 """Copies of the weights on disk at most: the `.keras` file, its draft, SavedModel, LiteRT and ONNX."""
 
@@ -59,7 +62,7 @@ class Trainer(Component[TrainerConfig]):
         with context.timed("imports"):
             tf = import_tensorflow()
             from components.io.history import write_history
-            from components.io.splits import read_scaled
+            from components.io.splits import read_rows, read_scaled
             from components.trainer.augmented_images import write_augmented_images
             from components.trainer.export.export import REQUIRED_FORMATS, export_model, raw_check_images
             from components.trainer.export.keras_file import FILE_NAME
@@ -96,6 +99,9 @@ class Trainer(Component[TrainerConfig]):
             with context.timed("training"):
                 train = read_scaled(transformed, inputs.splits.train)
                 validation = read_scaled(transformed, inputs.splits.validation)
+                if isinstance(config.augmentation, AugmentationFunction):
+                    images, labels = (read_rows(array, 0, CHECKED_IMAGES) for array in (train.images, train.labels))
+                    config.augmentation.check(images, labels, classes=classes, seed=config.seed)
                 loop = TrainingLoop(network, config, train, validation, context, machine=machine, xla=gpu.xla)
                 loop.fit()
             if gpu.precision != "float32":  # an exported model computes in float32 on every device
@@ -104,7 +110,7 @@ class Trainer(Component[TrainerConfig]):
             disk_space = disk_space_guard(output, EXPORTED_COPIES * network.count_params() * 4, "the trained model")
             with context.timed("exporting"), disk_space:
                 write_history(loop.history, output / HISTORY_FILE)
-                augmented = write_augmented_images(config, train, output)
+                augmented = write_augmented_images(config, train, output, classes=classes)
                 loop.step_history.write(output / STEPS_FILE)
                 serving_model = ServingModel.from_network(
                     network, inputs.graph, config.test_time_shift, inputs.picture_shape

@@ -5,10 +5,12 @@ from typing import Annotated, Any, Literal, Self
 from pydantic import AfterValidator, Field, field_validator, model_validator
 
 from components.base.component import ComponentConfig, Seed
+from components.base.extension import BuiltInOrUse
 from components.base.memory import DEFAULT_MEMORY_BUDGET, MemoryBudget
 from components.base.paths import Reference
 from components.runtime.tensorflow import Device
 from components.trainer.augmentation import AugmentationConfig
+from components.trainer.augmentation_function import AugmentationFunction
 from components.trainer.early_stopping import Monitor
 from components.trainer.learning_rate import LearningRate, OneCycleRate
 from components.trainer.loss import LossConfig
@@ -50,8 +52,8 @@ class TrainerConfig(ComponentConfig):
     """The maximum number of passes through the training images."""
     batch_size: Annotated[int, Field(strict=True, ge=1, le=65_536)] = 128
     """Images per training step."""
-    augmentation: AugmentationConfig = AugmentationConfig()
-    """Random changes of training images."""
+    augmentation: Annotated[AugmentationConfig | AugmentationFunction, BuiltInOrUse()] = AugmentationConfig()
+    """Random changes of training images, or a function that makes them."""
     label_smoothing: Annotated[float, Field(strict=True, ge=0, lt=1)] = 0.0
     """The fraction of each training label that is spread evenly over all classes (C. Szegedy et al., 2016)."""
     loss: LossConfig | None = None

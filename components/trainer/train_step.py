@@ -5,7 +5,7 @@ from typing import Any
 import keras
 import tensorflow as tf
 
-from components.trainer.augmentation import SEED_MASK, augment
+from components.trainer.augmentation_function import AugmentationFunction, augment_batch
 from components.trainer.config import TrainerConfig
 from components.trainer.device_cache import DeviceCache
 
@@ -64,10 +64,12 @@ class Classifier(keras.Model):  # type: ignore[misc]
         step, rows = step_and_rows
         images, labels = self.train_images.gather(rows)
         if not self.augmentation.is_identity:
-            images = tf.cond(
+            classes, by_function = self.network.output_shape[-1], isinstance(self.augmentation, AugmentationFunction)
+            settings = {"classes": classes, "seed": self.random_seed, "step": step}
+            images, labels = tf.cond(
                 step < self.first_clean_step,
-                lambda: augment(self.augmentation, images, seed=tf.stack([self.random_seed ^ SEED_MASK, step])),
-                lambda: images,
+                lambda: augment_batch(self.augmentation, images, labels, **settings),
+                lambda: (images, tf.one_hot(labels, classes) if by_function else labels),
             )
         loss, probabilities = self._update_weights(images, labels)
         return self._update_metrics(labels, probabilities, loss)
@@ -87,9 +89,10 @@ class Classifier(keras.Model):  # type: ignore[misc]
         return loss, probabilities
 
     def _loss(self, labels: Any, probabilities: Any, *, smoothing: float) -> Any:
-        if self.selected_loss is None and not smoothing:
+        are_probabilities = labels.shape.rank == 2
+        if self.selected_loss is None and not smoothing and not are_probabilities:
             return tf.reduce_mean(keras.losses.sparse_categorical_crossentropy(labels, probabilities))
-        targets = tf.one_hot(labels, probabilities.shape[-1])
+        targets = labels if are_probabilities else tf.one_hot(labels, probabilities.shape[-1])
         if self.selected_loss is not None:
             return self.selected_loss(targets, probabilities)
         losses = keras.losses.categorical_crossentropy(targets, probabilities, label_smoothing=smoothing)
@@ -97,7 +100,7 @@ class Classifier(keras.Model):  # type: ignore[misc]
 
     def _update_metrics(self, labels: Any, probabilities: Any, loss: Any) -> dict[str, Any]:
         self.loss_mean.update_state(loss, sample_weight=tf.shape(labels)[0])
-        self.accuracy.update_state(labels, probabilities)
+        self.accuracy.update_state(tf.argmax(labels, axis=1) if labels.shape.rank == 2 else labels, probabilities)
         result: dict[str, Any] = self.get_metrics_result()
         return result
 

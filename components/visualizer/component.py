@@ -88,7 +88,7 @@ class Visualizer(Component[VisualizerConfig]):
                 evaluation=evaluation.artifact,
                 mistakes=ConfidentMistakes.from_predictions(test, predictions, class_names),
                 feature_maps=None if network is None else FeatureMaps.compute(network, images, graph),
-                sketchpad=render_sketchpad(model, network, test),
+                sketchpad=render_sketchpad(model, network, test, graph=graph),
             )
         if report.feature_maps is None:
             context.progress.message("no figure of feature maps: the model has no convolution")

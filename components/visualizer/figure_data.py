@@ -86,6 +86,11 @@ class TestImage:
     image: NDArray[np.float32]
     """A picture: [height, width, channels], 0 to 1."""
 
+    @property
+    def pixels(self) -> NDArray[np.float32]:
+        """The picture for matplotlib: [height, width], or [height, width, 3] in color."""
+        return self.image[..., 0] if self.image.shape[-1] == 1 else self.image
+
 
 def example_images(test: Pictures, class_names: tuple[str, ...], rows: tuple[int, ...]) -> tuple[TestImage, ...]:
     """Return the images in some rows; without rows, the first image of each of the first classes.

@@ -21,6 +21,7 @@ from job.config.yaml_loader import KeyPath, join
 from job.options import DEFAULT_ROOT, DEFAULT_SEED
 from job.pipeline.pipeline import Pipeline
 from job.pipeline.slots import OPTIONAL_SLOTS, SLOTS
+from job.pipeline.steps import AFTER, STEPS, StepError
 
 SHARED_KEYS = ("seed", "memory_budget")
 """Keys that every component receives whose config has them and does not set them."""
@@ -60,10 +61,14 @@ class JobConfig(BaseModel):
         resolved = self.model_dump(mode="json", include={"root", *SHARED_KEYS})
         if tracking := self.tracking.model_dump(mode="json", exclude_none=True):
             resolved["tracking"] = tracking
-        for slot, component in self.pipeline.components().items():
+        steps = self.pipeline.steps
+        for name, component in self.pipeline.components().items():
             section = component.config.model_dump(mode="json", exclude_none=True)
-            is_default = type(component) is SLOTS[slot]
-            resolved[slot] = section if is_default else {USE: import_string(type(component)), **section}
+            named = {USE: import_string(type(component)), **section}
+            if name in steps:
+                resolved.setdefault(STEPS, {})[name] = {AFTER: steps[name].after, **named}
+            else:
+                resolved[name] = section if type(component) is SLOTS[name] else named
         return resolved
 
 
@@ -93,7 +98,8 @@ def build_config(document: YamlConfig, *, root: Path | str | None = None) -> Job
         raise unknown_key(document.where((PIPELINE,)), (PIPELINE,), top_level_keys(JobConfig))
     empty = {slot for slot in OPTIONAL_SLOTS if document.values.get(slot) is None}
     pipeline = {slot: _section(document, slot) for slot in SLOTS if slot not in empty}
-    values = {key: value for key, value in document.values.items() if key != EXTENDS and key not in SLOTS}
+    pipeline[STEPS] = _section(document, STEPS)
+    values = {key: value for key, value in document.values.items() if key not in (EXTENDS, STEPS, *SLOTS)}
     values |= {"tracking": _section(document, "tracking"), PIPELINE: pipeline}
     if root is not None:
         values["root"] = require_path("--root", str(root))
@@ -102,6 +108,9 @@ def build_config(document: YamlConfig, *, root: Path | str | None = None) -> Job
         return JobConfig.model_validate(values, context=shared)
     except ValidationError as error:
         raise explain(document, JobConfig, error) from error
+    except StepError as error:
+        where = document.where(error.key_path)
+        raise ConfigError.at(where, error.headline, expected=error.expected, remedy=error.remedy) from error
 
 
 def _texts(value: Any, key_path: KeyPath = ()) -> Iterator[tuple[KeyPath, str]]:

@@ -9,13 +9,14 @@ from pydantic import BaseModel, ValidationError
 from pydantic_core.core_schema import ErrorType
 
 from components.base.errors import ConfigError
-from components.base.extension import USE
+from components.base.extension import USE, load_object
 from components.base.text import printable
 from job.config.core_schema import as_written, resolve
 from job.config.expected import Expected
 from job.config.yaml_config import EXTENDS, SET, YamlConfig
 from job.config.yaml_loader import KeyPath, join
 from job.pipeline.slots import SLOTS, load_component_class
+from job.pipeline.steps import AFTER, STEPS
 
 CREDENTIALS = "credentials"
 """Type of the error for a URI with a password."""
@@ -97,7 +98,7 @@ def unknown_key(where: str, key_path: KeyPath, siblings: Sequence[str]) -> Confi
 
 def top_level_keys(model: type[BaseModel]) -> list[str]:
     """Return the keys at the top level of a file."""
-    return [*(name for name in model.model_fields if name != PIPELINE), EXTENDS, *SLOTS]
+    return [*(name for name in model.model_fields if name != PIPELINE), EXTENDS, *SLOTS, STEPS]
 
 
 def _written_keys(values: Any, location: Sequence[str | int], *, is_missing: bool) -> KeyPath:
@@ -114,6 +115,9 @@ def _written_keys(values: Any, location: Sequence[str | int], *, is_missing: boo
 
 def _expected(document: YamlConfig, model: type[BaseModel], location: Sequence[str | int]) -> Expected:
     slot, *rest = location
+    if slot == STEPS and len(rest) > 1:
+        name, *rest = rest
+        return Expected.at(load_object(document.values[STEPS][name][USE]).Config, rest)
     if slot not in SLOTS:
         return Expected.at(model, location)
     use = (document.values.get(slot) or {}).get(USE)
@@ -123,8 +127,11 @@ def _expected(document: YamlConfig, model: type[BaseModel], location: Sequence[s
 def _known_keys(document: YamlConfig, model: type[BaseModel], section: Sequence[str | int]) -> list[str]:
     if not section:
         return top_level_keys(model)
-    is_slot = len(section) == 1 and section[0] in SLOTS
-    return [*_expected(document, model, section).keys(), *([USE] if is_slot else [])]
+    if section[0] == STEPS and len(section) == 2:
+        config = load_object(document.values[STEPS][section[1]][USE]).Config
+        return [USE, AFTER, *config.model_fields]
+    names = _expected(document, model, section).keys()
+    return [*names, USE] if len(section) == 1 and section[0] in SLOTS else names
 
 
 def _remedy_of_type(key: str | int, value: Any, expected: Expected) -> str:

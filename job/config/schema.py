@@ -13,8 +13,9 @@ from job.config.tracking import TrackingPart
 from job.config.yaml_config import EXTENDS
 from job.docstrings import attribute_docstrings, docstring
 from job.pipeline.slots import SLOTS
+from job.pipeline.steps import AFTER, STEPS
 
-SECTION_WITH_USE = {
+SECTION_WITH_USE: dict[str, Any] = {
     "type": "object",
     "required": [USE],
     "properties": {USE: {"type": "string", "pattern": "^[A-Za-z0-9_.]+:[A-Za-z0-9_]+$"}},
@@ -49,6 +50,15 @@ def config_schema() -> dict[str, Any]:
         for slot, cls in SLOTS.items()
     }
     del properties["pipeline"]
+    properties[STEPS] = {
+        "type": "object",
+        "description": "Additional steps by name; each follows a component or another step.",
+        "additionalProperties": {
+            **SECTION_WITH_USE,
+            "required": [USE, AFTER],
+            "properties": {**SECTION_WITH_USE["properties"], AFTER: {"type": "string"}},
+        },
+    }
     tracking = properties["tracking"]
     tracking["anyOf"] = [{"$ref": tracking.pop("$ref")}, {"type": "null"}]
     extends = {"type": "string", "description": "A configuration file or a preset, over which this one is merged."}

@@ -1,32 +1,16 @@
 """The pipeline: the components of a job, and the data flow between them."""
 
-from typing import Annotated, Any, Protocol, TypeVar
+from typing import Annotated, Any, Protocol, Self
 
-from pydantic import BaseModel, ConfigDict, Field
+from pydantic import BaseModel, ConfigDict, Field, PlainValidator, model_validator
 
-from components import (
-    Artifact,
-    Component,
-    Evaluation,
-    Evaluator,
-    ExampleGen,
-    Examples,
-    Figures,
-    Model,
-    PushedModel,
-    Stored,
-    Trainer,
-    Transform,
-    TransformedExamples,
-    Visualizer,
-)
-from job.pipeline.slots import in_slot
-
-A = TypeVar("A", bound=Artifact)
+from components import Component, Evaluator, ExampleGen, Stored, Trainer, Transform, Visualizer
+from job.pipeline.slots import SLOTS, in_slot
+from job.pipeline.steps import CustomStep, check_steps, order_steps, output_name, validate_step
 
 
 class Pipeline(BaseModel):
-    """One component per slot. Only the pusher's slot may be empty. A component can be replaced by one of its type.
+    """One component per slot, and custom steps between them. Only the pusher's slot may be empty.
 
     >>> from components.testing import FakeTrainer
     >>> list(Pipeline(trainer=FakeTrainer()).components())
@@ -41,25 +25,33 @@ class Pipeline(BaseModel):
     evaluator: Annotated[Component[Any], in_slot("evaluator")] = Field(default_factory=Evaluator)
     visualizer: Annotated[Component[Any], in_slot("visualizer")] = Field(default_factory=Visualizer)
     pusher: Annotated[Component[Any] | None, in_slot("pusher")] = None
+    steps: dict[str, Annotated[CustomStep, PlainValidator(validate_step, json_schema_input_type=dict[str, Any])]] = {}
+
+    @model_validator(mode="after")
+    def _check_steps(self) -> Self:
+        if self.steps:
+            check_steps(self._slots(), self.steps)
+        return self
 
     def components(self) -> dict[str, Component[Any]]:
-        """Return the component in each slot that is not empty, in the order of the data flow."""
-        return {slot: component for slot, component in self if component is not None}
+        """Return each component by its slot, and each custom step by its name, in the order of the data flow."""
+        return order_steps(self._slots(), self.steps)
+
+    def _slots(self) -> dict[str, Component[Any]]:
+        components = {slot: getattr(self, slot) for slot in SLOTS}
+        return {slot: component for slot, component in components.items() if component is not None}
 
 
 class Step(Protocol):
     """Returns the artifact of one step: reuses a sealed one, or runs the component."""
 
-    def __call__(self, slot: str, output: type[A], /, **inputs: Stored[Any]) -> Stored[A]:
-        """Return the artifact of type `output` that the component in `slot` produces from `inputs`."""
+    def __call__(self, name: str, /, **inputs: Stored[Any]) -> Stored[Any]:
+        """Return the artifact that the component of a slot or custom step produces from `inputs`."""
 
 
 def flow(step: Step, pipeline: Pipeline) -> None:
-    """Call `step` for each component, with the artifacts of earlier steps as its inputs."""
-    examples = step("example_gen", Examples)
-    transformed = step("transform", TransformedExamples, examples=examples)
-    model = step("trainer", Model, transformed=transformed)
-    evaluation = step("evaluator", Evaluation, transformed=transformed, model=model)
-    step("visualizer", Figures, examples=examples, transformed=transformed, model=model, evaluation=evaluation)
-    if pipeline.pusher is not None:
-        step("pusher", PushedModel, model=model, evaluation=evaluation)
+    """Call `step` for each component, with the artifacts of earlier ones by the names of its inputs."""
+    artifacts: dict[str, Stored[Any]] = {}
+    for name, component in pipeline.components().items():
+        inputs = {key: artifacts[key] for key in type(component).signature().inputs}
+        artifacts[output_name(name, pipeline.steps)] = step(name, **inputs)

@@ -1,13 +1,14 @@
 """The slots of the pipeline, and the check that a component fits its slot."""
 
 import difflib
-from collections.abc import Mapping
+from collections.abc import Iterable, Mapping
 from functools import partial
 from typing import Any
 
 from pydantic import PlainValidator, ValidationInfo
 
 from components import Component, ComponentConfig, Evaluator, ExampleGen, Pusher, Trainer, Transform, Visualizer
+from components.base.component import Signature
 from components.base.errors import ConfigError
 from components.base.extension import USE, import_string, load_object, use_error
 
@@ -53,25 +54,40 @@ def _from_section(slot: str, section: Mapping[str, Any], defaults: Mapping[str, 
         cls = SLOTS[slot] if use is None else load_component_class(slot, str(use))
     except ConfigError as error:
         raise use_error(error) from error
+    return make_component(cls, settings, defaults)
+
+
+def make_component(
+    cls: type[Component[Any]], settings: Mapping[str, Any], defaults: Mapping[str, Any]
+) -> Component[Any]:
+    """Return a component with the settings of its section, and the defaults for those that its config has."""
     shared = {key: value for key, value in defaults.items() if key in cls.Config.model_fields}
-    return cls(cls.Config.model_validate(shared | settings))
+    return cls(cls.Config.model_validate({**shared, **settings}))
 
 
-def find_slot(name: str) -> str:
-    """Return the slot with a name such as `trainer` or `Trainer`."""
-    names = {slot.replace("_", ""): slot for slot in SLOTS}
+def find_slot(name: str, slots: Iterable[str] = SLOTS) -> str:
+    """Return the slot or custom step with a name such as `trainer` or `Trainer`."""
+    names = {slot.replace("_", ""): slot for slot in slots}
     requested = name.lower().replace("_", "")
     if requested in names:
         return names[requested]
     near = difflib.get_close_matches(requested, names, n=1)
     remedy = f"did you mean `{names[near[0]]}`?" if near else "name one of these"
-    raise ConfigError(f"`{name}` is not a component", expected=", ".join(SLOTS), remedy=remedy)
+    raise ConfigError(f"`{name}` is not a component", expected=", ".join(names.values()), remedy=remedy)
 
 
 def check_slot(slot: str, component: object) -> None:
     """Check that a component, or its class, has the types of a slot."""
     cls = component if isinstance(component, type) else type(component)
-    where = f"{import_string(cls)} cannot be the {slot}"
+    where, slot_types = f"{import_string(cls)} cannot be the {slot}", SLOTS[slot].signature()
+    types = component_signature(cls, where, expected=f" with the types {slot_types}")
+    if not types.is_compatible_with(slot_types):
+        remedy = "change its `run` to these types, or use it in the slot that it fits"
+        raise ConfigError.at(where, f"its types are {types}", expected=str(slot_types), remedy=remedy)
+
+
+def component_signature(cls: type[Any], where: str, *, expected: str = "") -> Signature:
+    """Return the types of a component class; raise ConfigError if it is not one, or does not declare them."""
     if not (isinstance(cls, type) and issubclass(cls, Component)):
         expected, remedy = "a subclass of components.Component", "derive the class from it; see components/README.md"
         raise ConfigError.at(where, "it is not a component", expected=expected, remedy=remedy)
@@ -79,16 +95,12 @@ def check_slot(slot: str, component: object) -> None:
     if not (isinstance(config, type) and issubclass(config, ComponentConfig)):
         expected = "a subclass of components.ComponentConfig as its `Config`"
         raise ConfigError.at(where, "it has no `Config`", expected=expected, remedy="add one; see components/README.md")
-    slot_types = SLOTS[slot].signature()
     try:
-        types = cls.signature()
+        return cls.signature()
     except (TypeError, NameError) as error:
-        expected = f"run(self, context, /, *, ...) with the types {slot_types}"
+        expected = f"run(self, context, /, *, ...){expected}"
         remedy = "annotate `run` with the artifact types"
         raise ConfigError.at(where, str(error), expected=expected, remedy=remedy) from error
-    if not types.is_compatible_with(slot_types):
-        remedy = "change its `run` to these types, or use it in the slot that it fits"
-        raise ConfigError.at(where, f"its types are {types}", expected=str(slot_types), remedy=remedy)
 
 
 def load_component_class(slot: str, name: str) -> type[Component[Any]]:

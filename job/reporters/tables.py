@@ -59,6 +59,10 @@ def summary(sealed: SealedArtifact) -> str:
         case PushedModel() as pushed:
             size = format_size(sum(file.size for file in sealed.manifest.files))
             return f"not pushed: {pushed.withheld}" if pushed.withheld else f"{size} to serve"
+        case custom:
+            values = {key: value for key, value in custom.model_dump().items() if isinstance(value, int | float)}
+            named = [f"{name.replace('_', ' ')} {value:g}" for name, value in values.items()]
+            return printable(": ".join(filter(None, [custom.kind, ", ".join(named)])))
 
 
 def _beginning(model: Model) -> str:

@@ -12,7 +12,7 @@ from components.base.text import printable
 from components.base.timing import Elapsed, read_clocks
 from job.config.config import JobConfig
 from job.errors import as_job_error
-from job.pipeline.pipeline import A, flow
+from job.pipeline.pipeline import flow
 from job.reporters.listener import RunListener
 from job.reporters.run_section import add_run_to_card, add_run_to_report
 from job.runner.environment import describe_environment
@@ -138,7 +138,7 @@ class Runner:
                 )
         return None
 
-    def _step(self, slot: str, output: type[A], /, **inputs: Stored[Any]) -> Stored[A]:
+    def _step(self, slot: str, /, **inputs: Stored[Any]) -> Stored[Any]:
         if vanished := self._vanished():  # otherwise the step would create a part of the root again
             raise vanished
         self._current = StepRun(
@@ -153,7 +153,7 @@ class Runner:
         )
         self.listener.begin_step(slot)
         artifacts = {name: self._sealed[stored.directory] for name, stored in inputs.items()}
-        step, sealed = self._current.run(output, artifacts, run_id=self.record.run_id, commit=self._commit)
+        step, sealed = self._current.run(artifacts, run_id=self.record.run_id, commit=self._commit)
         self._sealed[sealed.directory] = sealed
         self.runs.link(self.record, step)
         artifact = sealed.manifest.artifact

@@ -43,12 +43,7 @@ class StepRun:
         self.stopwatch = Stopwatch(on_part=self.listener.begin_part)
 
     def run(
-        self,
-        output: type[Artifact],
-        inputs: dict[str, SealedArtifact],
-        *,
-        run_id: str,
-        commit: Callable[[StepRecord], None],
+        self, inputs: dict[str, SealedArtifact], *, run_id: str, commit: Callable[[StepRecord], None]
     ) -> tuple[StepRecord, SealedArtifact]:
         """Return the record of the step and its artifact.
 
@@ -70,7 +65,7 @@ class StepRun:
                 try:
                     with self.stopwatch.timed("look-up"):
                         found, reason = self._look_up(key, held)
-                    sealed = found or self._produce(key, output, inputs, held)
+                    sealed = found or self._produce(key, inputs, held)
                 except LockLostError as error:
                     if not lock.parent.is_dir():  # the whole root is gone
                         raise
@@ -129,13 +124,11 @@ class StepRun:
         more = len(differences) - MAX_REASONS
         return None, "; ".join([*differences[:MAX_REASONS], *([f"{more} more"] if more > 0 else [])])
 
-    def _produce(
-        self, key: FingerprintInputs, output: type[Artifact], inputs: dict[str, SealedArtifact], held: HeldLock
-    ) -> SealedArtifact:
+    def _produce(self, key: FingerprintInputs, inputs: dict[str, SealedArtifact], held: HeldLock) -> SealedArtifact:
         # The guard is inside the staging block, where the last write still fills the disk.
         with self.store.staged(self.slot, key.fingerprint) as staging, disk_space_guard(staging.files):
             try:
-                artifact = self._run_component(key, output, inputs, staging)
+                artifact = self._run_component(key, inputs, staging)
             except TerminationError:
                 raise
             except Exception:
@@ -150,9 +143,7 @@ class StepRun:
                     held.check()  # the run that took the lock deleted the staged files
                     raise
 
-    def _run_component(
-        self, key: FingerprintInputs, output: type[Artifact], inputs: dict[str, SealedArtifact], staging: Staging
-    ) -> Artifact:
+    def _run_component(self, key: FingerprintInputs, inputs: dict[str, SealedArtifact], staging: Staging) -> Artifact:
         context = Context(
             output=staging.files,
             progress=self.listener,
@@ -162,11 +153,13 @@ class StepRun:
             stopwatch=self.stopwatch,
             observations=self._observations,
         )
+        signature = type(self.component).signature()
+        types = signature.inputs | signature.optional
         with self.signals.interruptible():
-            artifact = self.component.run(context, **{name: sealed.stored() for name, sealed in inputs.items()})
-        if not isinstance(artifact, output):
+            artifact = self.component.run(context, **{name: inputs[name].stored(types[name]) for name in inputs})
+        if not isinstance(artifact, signature.output):
             problem = f"{key.producer.component} returned {type(artifact).__name__}"
-            expected = f"{output.__name__}, as in its annotation"
+            expected = f"{signature.output.__name__}, as in its annotation"
             raise JobError(problem, expected=expected, remedy="correct the component")
         return artifact
 

@@ -12,7 +12,6 @@ from pathlib import Path
 
 from components.base.errors import ConfigError, IntegrityError
 from components.runtime.locks import is_held, try_acquire
-from job.pipeline.slots import SLOTS
 from job.store.records import RunRecord
 from job.store.runs import Runs
 from job.store.store import Entry, Store
@@ -119,7 +118,12 @@ class GarbageCollector:
         return found.age >= self.older_than
 
     def _check_links(self) -> None:
-        folders = (self.runs.directory, self.store.artifacts, *(self.store.artifacts / slot for slot in SLOTS))
+        folders = (
+            self.runs.directory,
+            self.store.artifacts,
+            self.store.steps,
+            *(self.store.folder(slot) for slot in self.store.slots()),
+        )
         for folder in folders:
             if folder.is_symlink():
                 raise IntegrityError(

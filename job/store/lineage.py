@@ -10,7 +10,7 @@ from components.artifacts import Examples, Model, PushedModel, Servable, Transfo
 from components.base.errors import ConfigError, IntegrityError
 from job.store.manifest import Manifest
 from job.store.records import RunRecord
-from job.store.store import SealedArtifact, Store
+from job.store.store import ARTIFACTS, SealedArtifact, Store
 
 MIN_PREFIX_LENGTH = 4
 """Shortest part of a digest or fingerprint that names an artifact."""
@@ -107,8 +107,8 @@ def _newest(found: list[SealedArtifact]) -> SealedArtifact:
 
 def find_training_examples(model: SealedArtifact) -> SealedArtifact:
     """Return the examples that a model was trained on, from its store; raise IntegrityError if they were deleted."""
-    parents = model.directory.parents
-    store = Store(parents[2] if len(parents) > 2 else parents[0])
+    folders = (folder for folder in model.directory.parents if folder.name == ARTIFACTS)
+    store = Store(next(folders, model.directory).parent)
     digests = set(model.manifest.inputs.values())
     for sealed in store.sealed_artifacts():
         if sealed.manifest.digest in digests and isinstance(sealed.manifest.artifact, TransformedExamples):

@@ -10,7 +10,7 @@ from collections.abc import Mapping
 from pathlib import Path, PurePosixPath
 from typing import Annotated, Any, Literal, Self
 
-from pydantic import Field, ValidationError
+from pydantic import ConfigDict, Discriminator, Field, Tag, ValidationError
 
 from components.artifacts import (
     Artifact,
@@ -26,14 +26,47 @@ from components.artifacts import (
 )
 from components.base.errors import IntegrityError, JobError, first_line, first_validation_error
 from components.base.hashing import value_sha256
+from job.pipeline.steps import KINDS
 from job.store.fingerprint import FingerprintInputs, Producer
 from job.store.hashed_file import HashedFile, hash_each, walk
 
 MANIFEST = "manifest.json"
 SCHEMA_VERSION = 5
 """Incremented when a field of a manifest, or of an artifact in it, is added, removed, or changes its meaning."""
+CUSTOM = "custom"
+
+
+class CustomArtifact(Artifact):
+    """An artifact of a custom step. Its own class, which may not be installed, reads it (see `parse`)."""
+
+    model_config = ConfigDict(extra="allow")
+
+    def file_names(self) -> tuple[str, ...]:
+        return ()
+
+    def parse(self, artifact_type: type[Artifact], where: str) -> Artifact:
+        """Return the artifact as its own type; raise IntegrityError if it is of another one."""
+        try:
+            return artifact_type.model_validate(self.model_dump())
+        except ValidationError as error:
+            problem = f"{where} is not {artifact_type.__name__}: {first_validation_error(error)}"
+            raise IntegrityError(problem, expected="an artifact of this type", remedy="run the job again") from error
+
+
+def _tag(value: Any) -> str:
+    kind = value.get("kind") if isinstance(value, dict) else getattr(value, "kind", None)
+    return str(kind) if kind in KINDS else CUSTOM
+
+
 AnyArtifact = Annotated[
-    Examples | TransformedExamples | Model | Evaluation | Figures | PushedModel, Field(discriminator="kind")
+    Annotated[Examples, Tag("examples")]
+    | Annotated[TransformedExamples, Tag("transformed_examples")]
+    | Annotated[Model, Tag("model")]
+    | Annotated[Evaluation, Tag("evaluation")]
+    | Annotated[Figures, Tag("figures")]
+    | Annotated[PushedModel, Tag("pushed_model")]
+    | Annotated[CustomArtifact, Tag(CUSTOM)],
+    Discriminator(_tag),
 ]
 
 

@@ -3,7 +3,7 @@
 import os
 import re
 from collections import Counter
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Iterator, Mapping
 from dataclasses import dataclass, field
 from functools import partial
 from operator import itemgetter
@@ -121,10 +121,11 @@ class ArtifactResolver:
             problem, remedy = f"{option} is `{name}`: {error.headline}", f"correct or remove {option}"
             expected = f"{LATEST_BLESSED}, a run's id, or the path of an artifact"
             raise ConfigError(problem, expected=expected, remedy=remedy) from error
-        step = next((step for step in record.steps if step.component == slot), None)
-        if step is None:
-            raise _no_such_step(option, name, slot)
-        return ResolvedArtifact(self._find_output(step), name, record.run_id)
+        for step in _producers(record, slot):
+            sealed = self._find_output(step)
+            if isinstance(sealed.manifest.artifact, artifact_type):
+                return ResolvedArtifact(sealed, name, record.run_id)
+        raise _no_such_step(option, name, slot)
 
     def _latest_blessed(
         self,
@@ -161,7 +162,15 @@ class ArtifactResolver:
     def _find_at(self, path: Path, option: str, artifact_type: type[Artifact]) -> SealedArtifact:
         """Return the sealed artifact in a folder or a run's folder, which may be in another root."""
         slot = _slot_of(artifact_type)
-        directory = require_path(option, (path / slot if (path / slot).is_dir() else path).resolve())
+        if (path / RECORD).is_file():
+            for step in _producers(read_record(path), slot):
+                directory = (path / step.component).resolve()
+                if directory.is_dir() and isinstance(
+                    self.store.read(step.component, directory).manifest.artifact, artifact_type
+                ):
+                    path = directory
+                    break
+        directory = require_path(option, path.resolve())
         if not directory.is_dir():
             expected, remedy = "the folder of a run, or of a sealed artifact", f"correct or remove {option}"
             raise ConfigError(f"{option} is {path}, which is not a folder", expected=expected, remedy=remedy)
@@ -250,7 +259,14 @@ def resolve_model(root: Path, name: str | None) -> ResolvedModel:
 
 
 def _slot_of(artifact_type: type[Artifact]) -> str:
-    return next(slot for slot, component in SLOTS.items() if component.signature().output is artifact_type)
+    """Return the slot whose component returns the type; for the type of a custom step, its kind."""
+    kind = str(artifact_type.model_fields["kind"].default)
+    return next((slot for slot, component in SLOTS.items() if component.signature().output is artifact_type), kind)
+
+
+def _producers(record: RunRecord, slot: str) -> Iterator[StepRecord]:
+    """Yield the steps of a run that may have produced the artifact of a slot: custom steps may replace it."""
+    return (step for step in reversed(record.steps) if step.component == slot or step.component not in SLOTS)
 
 
 def _is_same_step(sealed: FingerprintInputs, key: FingerprintInputs) -> bool:

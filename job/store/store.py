@@ -6,6 +6,7 @@
 <root>/artifacts/<slot>/<fingerprint>.lock                   exists while a run uses the artifact
 <root>/artifacts/<slot>/<fingerprint>.quarantined-N/         damaged, or different from the sealed artifact
 <root>/artifacts/<slot>/....deleting/                        one of these while it is deleted
+<root>/artifacts/steps/<custom step>/...                     the same for custom steps
 """
 
 import os
@@ -25,11 +26,22 @@ from components.base.errors import ConfigError, IntegrityError, JobError
 from components.io.atomic import flush_tree, rename_durably
 from components.runtime.locks import try_acquire
 from job.pipeline.slots import SLOTS
+from job.pipeline.steps import STEPS
 from job.store.file_system import check_file_system, ensure_writable
 from job.store.fingerprint import FingerprintInputs
 from job.store.hashed_file import HashedFile
-from job.store.manifest import MANIFEST, Manifest, SchemaVersionError, damaged, file_entries, hash_files, unreadable
+from job.store.manifest import (
+    MANIFEST,
+    CustomArtifact,
+    Manifest,
+    SchemaVersionError,
+    damaged,
+    file_entries,
+    hash_files,
+    unreadable,
+)
 
+ARTIFACTS = "artifacts"
 EntryKind = Literal["sealed", "partial", "lock", "quarantined", "deleting"]
 ENTRY_NAME = re.compile(r"([0-9a-f]{64})(?:\.(partial|lock|quarantined)(?:-\d+)?)?(\.deleting)?", re.ASCII)
 
@@ -54,9 +66,12 @@ class SealedArtifact:
     hashed: dict[str, HashedFile] = field(default_factory=dict, compare=False, repr=False)
     """Its files when this process hashed them last."""
 
-    def stored(self) -> Stored[Any]:
-        """Return the artifact as a component receives it."""
-        return Stored(artifact=self.manifest.artifact, directory=self.directory)
+    def stored(self, artifact_type: type[Artifact] | None = None) -> Stored[Any]:
+        """Return the artifact as a component receives it; one of a custom step needs its type."""
+        artifact: Artifact = self.manifest.artifact
+        if isinstance(artifact, CustomArtifact) and artifact_type is not None:
+            artifact = artifact.parse(artifact_type, str(self.directory))
+        return Stored(artifact=artifact, directory=self.directory)
 
     def verify(self) -> None:
         """Check every file; if one is missing, changed or not in the manifest, raise IntegrityError.
@@ -89,7 +104,8 @@ class Store:
 
     def __init__(self, root: Path) -> None:
         self.root = root
-        self.artifacts = root / "artifacts"
+        self.artifacts = root / ARTIFACTS
+        self.steps = self.artifacts / STEPS
 
     def check_exists(self) -> None:
         """Raise ConfigError if the root has no artifacts."""
@@ -101,7 +117,7 @@ class Store:
         """Create the folders of some slots, and check that they are writable and on a suitable file system."""
         check_file_system(self.root)
         for slot in slots:
-            ensure_writable(self.artifacts / slot)
+            ensure_writable(self.folder(slot))
 
     def find(self, slot: str, fingerprint: str) -> SealedArtifact | None:
         """Return the sealed artifact, or None; raise IntegrityError if any of its files differs from its manifest."""
@@ -129,10 +145,18 @@ class Store:
             raise damaged(problem, expected=f"the name of its directory, {directory.name}")
         return SealedArtifact(slot, manifest, directory)
 
+    def slots(self) -> list[str]:
+        """Return the slots, and the custom steps that have a folder."""
+        return [*SLOTS, *(sorted(folder.name for folder in self.steps.iterdir()) if self.steps.is_dir() else ())]
+
+    def folder(self, slot: str) -> Path:
+        """Return the folder of the artifacts of a slot or custom step."""
+        return (self.artifacts if slot in SLOTS else self.steps) / slot
+
     def entries(self) -> Iterator[Entry]:
         """Yield every file and folder of the store, sorted; files of others are skipped."""
-        for slot in SLOTS:
-            folder = self.artifacts / slot
+        for slot in self.slots():
+            folder = self.folder(slot)
             for path in sorted(folder.iterdir()) if folder.is_dir() else ():
                 if match := ENTRY_NAME.fullmatch(path.name):
                     fingerprint, suffix, deleting = match.groups()
@@ -250,9 +274,9 @@ class Store:
         quarantined = directory.rename(self._free_name(directory))
         with suppress(OSError):  # a link without a target
             os.utime(quarantined)  # its age counts from now
-        slots = list(SLOTS)
+        order = {name: place for place, name in enumerate(SLOTS)}  # a custom step may be anywhere
         for entry in self.entries():
-            if entry.kind == "partial" and slots.index(entry.slot) > slots.index(slot):
+            if entry.kind == "partial" and order.get(entry.slot, len(order)) > order.get(slot, -1):
                 with try_acquire(self.lock(entry.slot, entry.fingerprint)) as free:
                     if free:  # a run at work finds the change of its inputs itself
                         shutil.rmtree(entry.path / "checkpoints", ignore_errors=True)
@@ -273,15 +297,15 @@ class Store:
 
     def directory(self, slot: str, fingerprint: str) -> Path:
         """Return the directory of a sealed artifact."""
-        return self.artifacts / slot / fingerprint
+        return self.folder(slot) / fingerprint
 
     def partial(self, slot: str, fingerprint: str) -> Path:
         """Return the directory of an artifact in progress."""
-        return self.artifacts / slot / f"{fingerprint}.partial"
+        return self.folder(slot) / f"{fingerprint}.partial"
 
     def lock(self, slot: str, fingerprint: str) -> Path:
         """Return the lock file of an artifact, held while a run searches, produces or deletes it."""
-        return self.artifacts / slot / f"{fingerprint}.lock"
+        return self.folder(slot) / f"{fingerprint}.lock"
 
     def _free_name(self, directory: Path) -> Path:
         number = 1

@@ -81,16 +81,18 @@ def test_page_predicts_what_tensorflow_predicts(browser: Browser, preset: str) -
     expected = average_over_shifts(predict, tf.constant(images), shift=shift).numpy()
     assert expected.std(axis=0).min() > 5e-4, "the predictions differ between images"
 
-    exported = export_network(network)
+    arguments = network_literal(
+        export_network(network), classes=DIGITS, test_time_shift=shift, standardize={"scale": 0.5, "offset": 0.25}
+    )
     found = in_page(
         browser,
         ["network.js"],
-        f"""const network = loadNetwork({network_literal(exported, classes=DIGITS, test_time_shift=shift)});
+        f"""const network = loadNetwork({arguments});
         return given.map((image) => {{
-          const prediction = forwardOverShifts(network, Float32Array.from(image));
+          const prediction = forwardOverShifts(network, toInput(network, Float32Array.from(image)));
           return [...prediction.probabilities];
         }});""",
-        images.reshape(100, -1),
+        images.reshape(100, -1) * 2 - 0.5,
     )
     np.testing.assert_allclose(found, expected, rtol=0, atol=1e-4)
 

@@ -10,6 +10,7 @@ from components.example_gen.sources.digits import DigitsSource
 from components.example_gen.sources.idx import IdxSource
 from components.example_gen.sources.image_folder import ImageFolderSource
 from components.example_gen.sources.image_source import CustomSource, ImageSource
+from components.example_gen.sources.parquet import ParquetSource
 from components.example_gen.sources.tfds import TfdsSource
 
 
@@ -21,7 +22,7 @@ def _with_kind(source: Any) -> Any:
 
 
 AnySource = Annotated[
-    DigitsSource | TfdsSource | IdxSource | CsvSource | ImageFolderSource | CustomSource,
+    DigitsSource | TfdsSource | IdxSource | CsvSource | ImageFolderSource | ParquetSource | CustomSource,
     Field(discriminator="kind"),
     BeforeValidator(_with_kind),
 ]
@@ -34,5 +35,6 @@ __all__ = [
     "IdxSource",
     "ImageFolderSource",
     "ImageSource",
+    "ParquetSource",
     "TfdsSource",
 ]

@@ -57,11 +57,11 @@ def is_label(value: object) -> bool:
     return isinstance(value, str) or (isinstance(value, int) and value >= 0)
 
 
-def class_order(label: object) -> tuple[bool, str, str]:
+def class_order(label: object) -> tuple[bool, str]:
     """Return the sorting key of a class: numbers by value, then text.
 
-    >>> sorted(["b", "10", "9", "a"], key=class_order)
-    ['9', '10', 'a', 'b']
+    >>> sorted(["b", "10", "9", "aa"], key=class_order)
+    ['9', '10', 'aa', 'b']
     """
     name = str(label)
-    return not name.isdecimal(), name.zfill(20), name
+    return (False, name.zfill(20)) if name.isdecimal() else (True, name)

@@ -131,7 +131,7 @@ def draw_feature_maps(feature_maps: FeatureMaps) -> Figure:
     figure = new_figure(11, 0.95 * max(rows, 3) + 0.8)
     [[left, right]] = figure.subfigures(1, 2, squeeze=False, width_ratios=(1, 2.9))
     picture = left.subplots()
-    picture.imshow(image.image[..., 0], cmap="gray", vmin=0, vmax=1)
+    picture.imshow(image.pixels, cmap="gray", vmin=0, vmax=1)
     picture.set_axis_off()
     name = printable(image.class_name, limit=MAX_LABEL_LENGTH)
     picture.set_title(f"input: {name}", loc="center", fontsize=10, fontweight="normal")
@@ -181,9 +181,7 @@ def draw_mistakes(mistakes: ConfidentMistakes) -> Figure:
         gap, label_height = 0.12 * width, 0.42 * height
         row, column = divmod(place, COLUMNS)
         left, top = column * (width + gap) + gap / 2, row * (height + label_height) + label_height
-        axes.imshow(
-            mistake.image[..., 0], cmap="gray_r", vmin=0, vmax=1, extent=(left, left + width, top + height, top)
-        )
+        axes.imshow(mistake.pixels, cmap="gray_r", vmin=0, vmax=1, extent=(left, left + width, top + height, top))
         axes.text(
             left + width / 2, top,
             f"{label(mistake.class_name)} → {label(mistake.predicted)}\n{mistake.confidence:.1%} confident",

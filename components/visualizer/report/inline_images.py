@@ -1,18 +1,23 @@
-"""Small images inside the page: PNG files as data URIs, transparent where their value is zero.
+"""Small images inside the page: PNG files as data URIs.
 
-Transparent pixels have the colour of the page, so the same image works in the light and in the dark theme.
+Maps and grayscale images are transparent where their value is zero. Transparent pixels have the color of the page, so
+the same image works in the light and in the dark theme.
 """
 
 import base64
 import io
 from pathlib import Path
+from typing import Any
 
 import numpy as np
+from markupsafe import Markup
 from numpy.typing import NDArray
 from PIL import Image
 
 # The Okabe-Ito palette of the PNG figures.
 BLUE, VERMILION, BLACK = (0x00, 0x72, 0xB2), (0xD5, 0x5E, 0x00), (0, 0, 0)
+MAX_SIDE_PIXELS = 96
+"""Of a larger picture, only every second, third, ... pixel is shown, to limit the size of the page."""
 ZERO = 128
 """The palette index of the value zero in feature maps."""
 MAX_FIGURE_BYTES = 150_000
@@ -20,10 +25,18 @@ MAX_FIGURE_BYTES = 150_000
 MAX_HALVINGS = 4
 
 
-def grayscale_image(image: NDArray[np.float32]) -> str:
-    """Return the first channel of a scaled image [height, width, channels] as black ink; the dark theme inverts it."""
-    opacity = np.rint(np.clip(image[..., 0], 0, 1) * 255).astype(np.uint8)
-    return _png_uri(opacity, bytes(BLACK * 256), bytes(range(256)))
+def image_attributes(picture: NDArray[np.float32]) -> Markup:
+    """Return the attributes `class` and `src` of a picture [height, width, channels] as an `img` element.
+
+    A grayscale picture is black ink, which the dark theme inverts; one in color has the same colors in both themes.
+    """
+    step = -(-max(picture.shape[:2]) // MAX_SIDE_PIXELS)
+    pixels = np.rint(np.clip(picture[::step, ::step], 0, 1) * 255).astype(np.uint8)
+    if pixels.shape[2] == 1:
+        kind, uri = "ink", _palette_uri(pixels[..., 0], bytes(BLACK * 256), bytes(range(256)))
+    else:
+        kind, uri = "color", _png_uri(Image.fromarray(pixels))
+    return Markup('class="{}" src="{}"').format(kind, uri)
 
 
 def feature_map_sheet(maps: NDArray[np.float32], *, limit: float, columns: int) -> str:
@@ -40,13 +53,13 @@ def feature_map_sheet(maps: NDArray[np.float32], *, limit: float, columns: int) 
         top, left = row * (height + 1), column * (width + 1)
         sheet[top : top + height, left : left + width] = levels[..., number]
     palette = bytes(BLUE * ZERO + VERMILION * (256 - ZERO))
-    return _png_uri(sheet, palette, bytes(min(255, 2 * abs(level - ZERO)) for level in range(256)))
+    return _palette_uri(sheet, palette, bytes(min(255, 2 * abs(level - ZERO)) for level in range(256)))
 
 
 def heat_map(counts: NDArray[np.int64]) -> str:
     """Return a matrix of counts, one pixel each; the opacity grows with the square root of the count."""
     opacity = np.sqrt(counts / max(1, counts.max()))
-    return _png_uri(np.rint(opacity * 255).astype(np.uint8), bytes(VERMILION * 256), bytes(range(256)))
+    return _palette_uri(np.rint(opacity * 255).astype(np.uint8), bytes(VERMILION * 256), bytes(range(256)))
 
 
 def figure_picture(path: Path) -> str:
@@ -65,12 +78,16 @@ def figure_picture(path: Path) -> str:
     return _data_uri(content)
 
 
-def _png_uri(pixels: NDArray[np.uint8], palette: bytes, opacity: bytes) -> str:
-    """Return a palette image as a data URI; its bytes depend only on the arguments and the version of Pillow."""
+def _palette_uri(pixels: NDArray[np.uint8], palette: bytes, opacity: bytes) -> str:
     picture = Image.frombytes("P", (pixels.shape[1], pixels.shape[0]), np.ascontiguousarray(pixels).tobytes())
     picture.putpalette(palette)
+    return _png_uri(picture, transparency=opacity)
+
+
+def _png_uri(picture: Image.Image, **options: Any) -> str:
+    """Return an image as a data URI; its bytes depend only on the arguments and the version of Pillow."""
     stream = io.BytesIO()
-    picture.save(stream, "PNG", transparency=opacity, compress_level=9)
+    picture.save(stream, "PNG", compress_level=9, **options)
     return _data_uri(stream.getvalue())
 
 

@@ -253,6 +253,13 @@ function forward(network, image) {
   return { probabilities: results.at(-1).values, maps };
 }
 
+/** Return the network's input for a picture, whose values are from 0 to 1. */
+function toInput(network, picture) {
+  if (!network.standardize) return picture;
+  const { scale, offset } = network.standardize;
+  return picture.map((value) => value * scale + offset);
+}
+
 /** Return the image shifted, with zeros at the edges. */
 function shifted(image, height, width, down, right) {
   const result = new Float32Array(image.length);

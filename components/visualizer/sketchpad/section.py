@@ -2,6 +2,7 @@
 
 import base64
 import json
+from collections.abc import Sequence
 from dataclasses import asdict
 from pathlib import Path
 from typing import Any
@@ -9,7 +10,7 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from components.artifacts import Model, Stored
+from components.artifacts import GraphOperation, Model, Stored
 from components.base.text import printable
 from components.inference.pictures import Pictures
 from components.visualizer.report_data import EmbeddedSection
@@ -29,17 +30,19 @@ def render_sketchpad(
     network: Any,
     pictures: Pictures | NDArray[np.float32],
     *,
+    graph: Sequence[GraphOperation] = (),
     max_weight_bytes: int = MAX_WEIGHT_BYTES,
 ) -> EmbeddedSection:
     """Return the section of a model; if the page cannot run it, a section with the reason.
 
-    `network` is what `load_network` returns, and None for a `linear` model. The first of the `pictures`
-    determine the scale and position of drawings. The style uses --ink, --paper, --accent
-    (or --c1), --muted, --rule and --sans of the page where it defines them. The script must run after the section is
-    in the document; it defines no global names.
+    `network` is what `load_network` returns, and None for a `linear` model. The first of the `pictures` determine the
+    scale and position of drawings; `graph` converts pictures to the network's input. The style uses --ink, --paper,
+    --accent (or --c1), --muted, --rule and --sans of the page where it defines them. The script must run after the
+    section is in the document; it defines no global names.
     """
     artifact = model.artifact
     try:
+        standardize = _standardize(graph)
         exported = export_network(network) if artifact.format == "keras" else export_linear(model)
     except UnsupportedLayerError as error:
         return _without_sketchpad(f"it cannot run {error}")
@@ -59,7 +62,7 @@ def render_sketchpad(
         shift=shift,
         shifted_images=2 * shift * (shift + 1) + 1,
     )
-    arguments = network_literal(exported, classes=artifact.class_names, test_time_shift=shift)
+    arguments = network_literal(exported, classes=artifact.class_names, test_time_shift=shift, **standardize)
     start = (
         f'startSketchpad(document.getElementById("sketchpad"), loadNetwork({arguments}), {_literal(asdict(layout))});'
     )
@@ -72,9 +75,29 @@ def _without_sketchpad(reason: str) -> EmbeddedSection:
     return EmbeddedSection(html=html, css="", script="")
 
 
-def network_literal(exported: ExportedNetwork, *, classes: tuple[str, ...], test_time_shift: int) -> str:
+def _standardize(graph: Sequence[GraphOperation]) -> dict[str, Any]:
+    """Return the scale and offset of the first channel as a setting of network.js.
+
+    Raises:
+        UnsupportedLayerError: if there are other operations.
+    """
+    scale, offset = 1.0, 0.0
+    for operation in graph:
+        match operation:
+            case GraphOperation(op="add", by=(summand, *_)):
+                offset += summand
+            case GraphOperation(op="multiply", by=(factor, *_)):
+                scale, offset = scale * factor, offset * factor
+            case _:
+                raise UnsupportedLayerError(f"the transform’s operation {operation.name or operation.op}")
+    return {"standardize": {"scale": scale, "offset": offset}} if graph else {}
+
+
+def network_literal(
+    exported: ExportedNetwork, *, classes: tuple[str, ...], test_time_shift: int, **settings: Any
+) -> str:
     """Return the two arguments of `loadNetwork` (network.js) as JavaScript."""
-    settings = {"shift": test_time_shift, "classes": [printable(name) for name in classes]}
+    settings |= {"shift": test_time_shift, "classes": [printable(name) for name in classes]}
     description = {"input": exported.input_shape, "layers": exported.layers, **settings}
     return f"{_literal(description)}, {_literal(base64.b64encode(exported.weights).decode())}"
 

@@ -19,7 +19,8 @@ function startSketchpad(section, network, layout) {
 
   function showPrediction(predict) {
     const image = normalize(surface.ink(), surface.side, [height, width], layout);
-    return image === null ? display.show(nothing, emptyImage) : display.show(predict(network, image), image);
+    if (image === null) return display.show(nothing, emptyImage);
+    return display.show(predict(network, toInput(network, image)), image);
   }
 
   // At most one prediction a frame. A single image is fast enough to follow the stroke; its shifts may not be.

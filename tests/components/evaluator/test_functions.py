@@ -57,6 +57,11 @@ def matrix(labels: Labels, probabilities: Floats) -> Floats:  # noqa: ARG001
     return probabilities
 
 
+def in_place(labels: Labels, probabilities: Floats) -> float:  # noqa: ARG001
+    probabilities *= 0
+    return 1.0
+
+
 def ordered(labels: Labels, probabilities: Floats) -> float:  # noqa: ARG001
     return 1.0 if np.array_equal(labels, MANY) else float("nan")
 
@@ -72,11 +77,19 @@ def is_zero(images: Floats, labels: Labels) -> Any:  # noqa: ARG001
 
 
 def brightness(images: Floats, labels: Labels) -> NDArray[np.float32]:
-    return np.where(labels == 2, np.nan, images.mean(axis=(1, 2, 3)))
+    return np.where(labels == 2, np.inf, images.mean(axis=(1, 2, 3)))
 
 
 def names(images: Floats, labels: Labels) -> list[str]:  # noqa: ARG001
     return ["" if label == 1 else f"class {label}" for label in labels]
+
+
+def unknown(images: Floats, labels: Labels) -> list[float]:  # noqa: ARG001
+    return [float("nan")] * len(labels)
+
+
+def ragged(images: Floats, labels: Labels) -> list[list[int]]:  # noqa: ARG001
+    return [[0], [1, 2]]
 
 
 def one_each(images: Floats, labels: Labels) -> list[str]:  # noqa: ARG001
@@ -155,7 +168,14 @@ def test_many_images_are_resampled_less_often(monkeypatch: pytest.MonkeyPatch) -
     assert measured(cost)["cost_interval"].resamples == 100
 
 
-@pytest.mark.parametrize(("function", "message"), [(not_a_number, "returned nan"), (matrix, r"shape \(2000, 5\)")])
+@pytest.mark.parametrize(
+    ("function", "message"),
+    [
+        (not_a_number, "returned nan"),
+        (matrix, r"shape \(2000, 5\)"),
+        (in_place, "ValueError: output array is read-only"),
+    ],
+)
 def test_a_metric_is_one_finite_number_or_one_per_image(function: Any, message: str) -> None:
     with pytest.raises(ConfigError, match=message) as raised:
         measured(function)
@@ -195,13 +215,16 @@ def grouped(function: Any) -> dict[str, int]:
         (is_zero, {"no": 6, "yes": 3}),
         (names, {"class 0": 3, "class 2": 3}),
         (brightness, {"low": 3, "high": 3}),
+        (unknown, {}),
     ],
 )
 def test_texts_name_slices_and_numbers_are_divided_into_fifths(function: Any, expected: dict[str, int]) -> None:
     assert grouped(function) == expected
 
 
-@pytest.mark.parametrize(("function", "message"), [(short, r"shape \(1,\)"), (one_each, "4 different texts")])
+@pytest.mark.parametrize(
+    ("function", "message"), [(short, r"shape \(1,\)"), (one_each, "4 different texts"), (ragged, r"returned \[\[0\]")]
+)
 def test_a_slice_function_returns_a_few_texts_for_all_images(
     function: Any, message: str, monkeypatch: pytest.MonkeyPatch
 ) -> None:

@@ -287,3 +287,37 @@ def test_unknown_variant_raises_config_error(tmp_path: Path) -> None:
 def test_set_without_images_raises_config_error(tmp_path: Path) -> None:
     with pytest.raises(ConfigError, match="`iris` is not an image-classification set"):
         load(TfdsSource(name="iris", data_dir=tmp_path, download=False))
+
+
+@pytest.mark.thorough
+@pytest.mark.parametrize(
+    ("sizes", "channels", "conversion"),
+    [
+        ([(20, 30), (40, 10)], 3, "resized from 2 sizes, 40x10 to 20x30, to 12x12"),
+        ([(16, 16)], 4, "resized from 16x16 to 12x12"),
+    ],
+)
+def test_reads_color_and_states_the_sizes_before(
+    tmp_path: Path, sizes: list[tuple[int, int]], channels: int, conversion: str
+) -> None:
+    import tensorflow_datasets as tfds
+
+    shape = (*(sizes[0] if len(sizes) == 1 else (None, None)), channels)
+    features = {"image": tfds.features.Image(shape=shape), "label": tfds.features.ClassLabel(num_classes=2)}
+    images = [np.zeros((*size, channels), np.uint8) for size in sizes * 4]
+    for image in images:
+        image[..., 1:] = 200, *[255] * (channels - 2)
+    examples = [(row, {"image": image, "label": row % 2}) for row, image in enumerate(images)]
+    tfds.dataset_builders.store_as_tfds_dataset(
+        name="pictures",
+        version="1.0.0",
+        data_dir=tmp_path,
+        features=tfds.features.FeaturesDict(features),
+        split_datasets={"train": examples},
+        disable_shuffling=True,
+    )
+    source = TfdsSource(name="pictures", data_dir=tmp_path, download=False, size=12)
+    dataset = source.load(Context(output=tmp_path), tmp_path / "scratch")
+    (read,) = dataset.train.images.chunks()
+    np.testing.assert_array_equal(read, np.broadcast_to([0, 200, 255], (len(images), 12, 12, 3)))
+    assert dataset.train.images.conversion.describe(12, 12) == conversion

@@ -17,7 +17,7 @@ from components.inference.preprocessing.input_files import count_images, find_fi
 from components.inference.preprocessing.input_reader import InputImage, InputReader
 from components.inference.preprocessing.normalize import normalize
 from components.inference.preprocessing.preview import PreviewWriter, side_by_side
-from components.inference.preprocessing.resize import resize_grayscale
+from components.inference.preprocessing.resize import resize_color, resize_grayscale
 from components.io.picture_folder import SkippedFiles
 from tests.support.data import load, squares, write_csv, write_idx, write_idx_folder, write_image_folder
 from tests.support.drawing import Drawing
@@ -210,6 +210,34 @@ def test_resize_only_matches_the_training_source(tmp_path: Path, mode: str) -> N
     source = load(ImageFolderSource(path=tmp_path, channels=1))
     np.testing.assert_array_equal(image.network_input, source.train.images[1])
     assert image.network_input.mean() > 128, "the paper is white"
+
+
+def test_color_model_gets_the_colors_of_every_format(tmp_path: Path) -> None:
+    colors = np.random.default_rng(0).integers(0, 256, (3, 8, 8, 3), dtype=np.uint8)
+    Image.fromarray(colors[0]).save(tmp_path / "x.png")
+    write_idx(tmp_path / "x-idx4-ubyte", colors)
+    table = [[label, *image.ravel()] for label, image in enumerate(colors)]
+    np.savetxt(tmp_path / "x.csv", table, fmt="%d", delimiter=",")
+    reader = InputReader(8, 8, resize_color, channels=3)
+    for name, expected in (("x.png", colors[:1]), ("x-idx4-ubyte", colors), ("x.csv", colors)):
+        images = [*reader.read(tmp_path / name)]
+        for image, color in zip(images, expected, strict=True):
+            assert isinstance(image, InputImage)
+            np.testing.assert_array_equal(image.network_input, color)
+
+
+def test_images_get_the_channels_of_the_model(tmp_path: Path) -> None:
+    gray = squares(2)[0]
+    color = np.stack([gray, gray // 2, gray // 3], axis=-1)
+    write_idx(tmp_path / "gray", gray)
+    write_idx(tmp_path / "color", color)
+    for image, original in zip(InputReader(28, 28, resize_color, 3).read(tmp_path / "gray"), gray, strict=True):
+        assert isinstance(image, InputImage)
+        np.testing.assert_array_equal(image.network_input, np.stack([original] * 3, axis=-1))
+    for image, original in zip(InputReader(28, 28, resize_grayscale).read(tmp_path / "color"), color, strict=True):
+        assert isinstance(image, InputImage)
+        np.testing.assert_array_equal(image.network_input, np.asarray(Image.fromarray(original).convert("L")))
+        assert side_by_side(image.original, image.network_input).shape[2] == 3
 
 
 def test_reads_picture_with_damaged_exif_block(tmp_path: Path) -> None:

@@ -5,6 +5,8 @@ from pathlib import Path
 from typing import Any
 
 import numpy as np
+import pyarrow as pa
+import pyarrow.parquet as pq
 import pytest
 
 from components import ImageSource
@@ -51,6 +53,15 @@ class TestImageFolder(SourceContract):
     @classmethod
     def make_source(cls, folder: Path) -> Any:
         return {"kind": "image_folder", "path": str(write_image_folder(folder / "pictures", per_class=2)), "size": 8}
+
+
+class TestParquet(SourceContract):
+    @classmethod
+    def make_source(cls, folder: Path) -> Any:
+        images, labels = squares(30, classes=3, size=8)
+        for name in ("train", "test"):
+            pq.write_table(pa.table({"image": images.tolist(), "label": labels}), folder / f"{name}.parquet")
+        return {"kind": "parquet", "path": str(folder)}
 
 
 class Random(Squares):

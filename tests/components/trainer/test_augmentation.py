@@ -1,6 +1,7 @@
 """Augmentation: off by default, within its limits, and a function of its seed."""
 
 import math
+from typing import Any
 
 import numpy as np
 import pytest
@@ -16,13 +17,18 @@ def bars(count: int) -> NDArray[np.float32]:
     return images
 
 
-def augmented(*, seed: tuple[int, int] = (1, 2), **limits: float) -> NDArray[np.float32]:
+def augmented(
+    *, seed: tuple[int, int] = (1, 2), images: NDArray[np.float32] | None = None, **limits: Any
+) -> NDArray[np.float32]:
     import tensorflow as tf
 
-    result: NDArray[np.float32] = augment(
-        AugmentationConfig(**limits), tf.constant(bars(64)), seed=tf.constant(seed, tf.int64)
-    ).numpy()
+    config, images = AugmentationConfig(**limits), bars(64) if images is None else images
+    result: NDArray[np.float32] = augment(config, tf.constant(images), seed=tf.constant(seed, tf.int64)).numpy()
     return result
+
+
+def random_images(count: int = 64) -> NDArray[np.float32]:
+    return np.random.default_rng(0).random((count, 8, 10, 3), np.float32)
 
 
 def test_zero_limits_leave_images_unchanged() -> None:
@@ -32,9 +38,9 @@ def test_zero_limits_leave_images_unchanged() -> None:
 
 @pytest.mark.parametrize("limit", ["rotation", "zoom", "shear", "shift"])
 def test_each_limit_changes_every_image_differently(limit: str) -> None:
-    config = {limit: 15.0 if limit == "rotation" else 0.2}
+    config: dict[str, Any] = {limit: 15.0 if limit == "rotation" else 0.2}
     assert not AugmentationConfig(**config).is_identity
-    images = augmented(**config)  # type: ignore[arg-type]  # no limit is named `seed`
+    images = augmented(**config)
     assert len({image.tobytes() for image in images}) == 64
     assert images.min() >= 0
     assert images.max() <= 1
@@ -83,3 +89,47 @@ def test_largest_change_equals_the_limit(
     ]
     row, column = ((moved * axis).sum() / moved.sum() - 20 for axis in np.mgrid[:41, :41])
     assert (row, abs(column)) == pytest.approx((expected[0], abs(expected[1])), abs=0.15)
+
+
+@pytest.mark.parametrize(
+    ("flip", "axes"),
+    [(["horizontal"], [(2,)]), (["vertical"], [(1,)]), (["horizontal", "vertical"], [(1,), (2,), (1, 2)])],
+)
+def test_half_of_the_images_are_mirrored(flip: list[str], axes: list[tuple[int, ...]]) -> None:
+    images = random_images()
+    mirrored = augmented(images=images, flip=flip)
+    kinds = [images, *(np.flip(images, axis) for axis in axes)]
+    counts = [sum(np.array_equal(a, b) for a, b in zip(mirrored, kind, strict=True)) for kind in kinds]
+    assert sum(counts) == len(images)
+    assert min(counts) > len(images) / len(kinds) / 2
+
+
+def test_crop_moves_by_whole_pixels_within_the_border() -> None:
+    images = random_images(200)
+    bordered = np.pad(images, ((0, 0), (1, 1), (1, 1), (0, 0)))
+    windows = [bordered[:, row : row + 8, column : column + 10] for row in range(3) for column in range(3)]
+    cropped = augmented(images=images, crop=1)
+    counts = [sum(np.array_equal(a, b) for a, b in zip(cropped, window, strict=True)) for window in windows]
+    assert sum(counts) == len(images)
+    assert min(counts) > 5, "each of the nine positions occurs"
+
+
+def test_brightness_and_contrast_stay_within_limits() -> None:
+    images = random_images()
+    brighter = augmented(images=images, brightness=0.2) - images
+    assert np.ptp(brighter, axis=(1, 2, 3)).max() < 1e-6, "the same for all pixels of an image"
+    added = brighter[:, 0, 0, 0]
+    assert -0.2 <= added.min() < -0.1 < 0.1 < added.max() <= 0.2
+    contrasted = augmented(images=images, contrast=0.5)
+    np.testing.assert_allclose(contrasted.mean(axis=(1, 2)), images.mean(axis=(1, 2)), atol=1e-6)
+    factors = (contrasted.std(axis=(1, 2)) / images.std(axis=(1, 2)))[:, 0]
+    assert 0.5 <= factors.min() < 0.75 < 1.25 < factors.max() <= 1.5
+
+
+@pytest.mark.parametrize("limits", [{"flip": ["horizontal"]}, {"crop": 2}, {"brightness": 0.1}, {"contrast": 0.1}])
+def test_each_change_depends_on_the_seed_alone(limits: dict[str, Any]) -> None:
+    images = random_images(16)
+    config = AugmentationConfig(**limits)
+    assert not config.is_identity
+    assert np.array_equal(augmented(images=images, **limits), augmented(images=images, **limits))
+    assert not np.array_equal(augmented(images=images, **limits), augmented(images=images, seed=(1, 3), **limits))

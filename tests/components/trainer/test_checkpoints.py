@@ -230,6 +230,8 @@ def test_resumes_within_and_between_epochs_to_same_model(
             train(tmp_path / "interrupted", transformed, checks, recorder)
     resumed = train(tmp_path / "interrupted", transformed, 10**6, recorder)
     assert resumed == uninterrupted, "weights, history, every field of the artifact"
+    steps = [(tmp_path / name / "output" / "steps.csv").read_bytes() for name in ("uninterrupted", "interrupted")]
+    assert steps[0] == steps[1]
     assert recorder.positions == sorted(recorder.positions)
     assert len(set(recorder.positions)) == 3
     assert recorder.positions[0][0] == recorder.positions[1][0]

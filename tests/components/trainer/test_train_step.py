@@ -98,7 +98,9 @@ def test_last_epochs_train_without_augmentation(monkeypatch: pytest.MonkeyPatch,
     import tensorflow as tf
 
     # This augmentation erases the images: the network can learn only in clean epochs.
-    monkeypatch.setattr("components.trainer.train_step.augment", lambda _, images, **__: tf.zeros_like(images))
+    monkeypatch.setattr(
+        "components.trainer.augmentation_function.augment", lambda _, images, **__: tf.zeros_like(images)
+    )
     settings = config(epochs=6, augmentation={"rotation": 1.0, "clean_epochs": 2 * clean})
     history = trained(tmp_path, settings)[0].history
     assert history[1].accuracy < 0.5

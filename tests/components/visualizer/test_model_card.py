@@ -14,11 +14,12 @@ from typing import Any
 import pytest
 
 from components import Context, Figures, Stored, Visualizer
-from components.artifacts import Export, ExportFormat
+from components.artifacts import Export, ExportFormat, GraphOperation
 from components.artifacts.figures import CARD_RUN_PLACEHOLDER
 from components.testing.contract import make_inputs
 from components.visualizer.format import TIMES, percent
 from components.visualizer.model_card import render_card
+from components.visualizer.report import render_report
 from components.visualizer.report.sections.model_card import card_html
 from components.visualizer.report_data import ReportData
 from components.visualizer.statements import Statements
@@ -247,6 +248,16 @@ def test_exported_files_have_inputs_outputs_and_difference(full: ReportData) -> 
     assert {row[2] for row in rows} == {"images : raw images, uint8 [batch, 16, 16] , 0 to 255"}
     assert ["label" in row[3] for row in rows] == [False, True, True]
     assert {row[4] for row in rows} == {f"3.6 {TIMES} 10⁻⁷ (at most 1 {TIMES} 10⁻⁵), 100 images"}
+
+
+def test_card_and_report_state_the_operations_of_the_transform(full: ReportData) -> None:
+    resize = GraphOperation(op="resize", size=(20, 22))
+    transformed = changed(full.transformed, graph=(*full.transformed.graph, resize), image_shape=(20, 22, 1))
+    data = dataclasses.replace(full, transformed=transformed)
+    card = render_card(data)
+    for text in (card, render_report(data, card)):
+        assert "The network’s input is the image scaled to 0..1, resized to 20x22." in text
+    assert "network inputs, `float32 [batch, 20, 22, 1]`" in card
 
 
 def test_card_warns_of_test_images_in_the_training_split(full: ReportData) -> None:

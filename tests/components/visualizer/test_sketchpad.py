@@ -10,6 +10,7 @@ import pytest
 from numpy.typing import NDArray
 
 from components import Model, Stored, TransformedExamples
+from components.artifacts import GraphOperation
 from components.example_gen.sources import DigitsSource
 from components.io.splits import read_scaled
 from components.testing.contract import make_inputs
@@ -128,6 +129,13 @@ def test_a_large_network_has_no_sketchpad(linear: Linear) -> None:
     made = render_sketchpad(model, None, images, max_weight_bytes=size - 1)
     assert not made.script
     assert "at most 0.0 MB are included" in made.html
+
+
+@pytest.mark.parametrize("operation", [{"op": "resize", "size": (9, 9)}, {"op": "function", "name": "mine:blur"}])
+def test_the_page_names_an_operation_that_it_cannot_run(linear: Linear, operation: dict[str, Any]) -> None:
+    model, images = linear
+    made = render_sketchpad(model, None, images, graph=[GraphOperation(**operation)])
+    assert f"it cannot run the transform’s operation {operation.get('name', 'resize')}" in made.html
 
 
 def test_a_colour_model_has_no_sketchpad(linear: Linear) -> None:

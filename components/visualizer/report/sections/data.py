@@ -5,6 +5,7 @@ from collections.abc import Callable
 from markupsafe import Markup
 
 from components.artifacts import Anomaly, Examples, ExamplesSplit, TransformedExamples
+from components.inference.transform_graph import describe, input_graph
 from components.visualizer.format import TextTable, counted, image_size, listed, percent, short_percent
 from components.visualizer.report.charts import Series, bar_chart, line_chart
 from components.visualizer.report.drawing import Chart
@@ -16,7 +17,7 @@ def render_data(report: ReportData) -> Markup:
     examples = report.examples
     return render_section(
         "data",
-        summary=dataset_text(examples),
+        summary=f"{dataset_text(examples)} {operations_text(report.transformed)}".rstrip(),
         splits=split_table(examples),
         charts=(_class_chart(examples), _gray_level_chart(examples)),
         overlap=overlap_text(report.transformed),
@@ -38,6 +39,12 @@ def dataset_text(examples: Examples) -> str:
         f"{counted(len(examples.class_names), 'class', 'classes')}, divided into three splits ({strategy}; seed "
         f"{examples.seed}).{conversion}"
     )
+
+
+def operations_text(transformed: TransformedExamples) -> str:
+    """Return how an image becomes the network's input; empty if it is only scaled."""
+    graph = transformed.graph
+    return f"The network’s input is the image {describe(graph)}." if input_graph(graph) else ""
 
 
 def split_table(examples: Examples) -> TextTable:

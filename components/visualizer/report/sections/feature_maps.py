@@ -8,7 +8,7 @@ from markupsafe import Markup
 from components.base.text import printable
 from components.visualizer.figure_data import FeatureMaps
 from components.visualizer.format import TIMES, counted
-from components.visualizer.report.inline_images import feature_map_sheet, grayscale_image
+from components.visualizer.report.inline_images import feature_map_sheet, image_attributes
 from components.visualizer.report.sections import render_section
 from components.visualizer.report_data import ReportData
 
@@ -26,7 +26,7 @@ def render_feature_maps(report: ReportData) -> Markup:
         return Markup()
     shown = max(1, MAX_SHEETS // len(feature_maps.convolutions))
     images = [(image, _sheets(feature_maps, index)) for index, image in enumerate(feature_maps.images[:shown])]
-    return render_section("feature_maps", images=images, picture=grayscale_image)
+    return render_section("feature_maps", images=images, picture=image_attributes)
 
 
 def _sheets(feature_maps: FeatureMaps, index: int) -> list[dict[str, Any]]:

@@ -5,7 +5,7 @@ from markupsafe import Markup
 from components.artifacts import Evaluation
 from components.visualizer.figure_data import ConfusionMatrix
 from components.visualizer.format import TextTable, counted, percent
-from components.visualizer.report.inline_images import grayscale_image, heat_map
+from components.visualizer.report.inline_images import heat_map, image_attributes
 from components.visualizer.report.sections import render_section
 from components.visualizer.report_data import ReportData
 
@@ -33,7 +33,7 @@ def render_confusion_matrix(report: ReportData) -> Markup:
 
 
 def render_mistakes(report: ReportData) -> Markup:
-    return render_section("mistakes", mistakes=report.mistakes, picture=grayscale_image)
+    return render_section("mistakes", mistakes=report.mistakes, picture=image_attributes)
 
 
 def confusion_text(evaluation: Evaluation) -> str:

@@ -1,0 +1,80 @@
+"""Parquet files of images, such as the data sets of the Hugging Face hub."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import Annotated, Literal
+
+from pydantic import Field
+
+from components.base.component import ComponentConfig, Context
+from components.base.hashing import value_sha256
+from components.base.paths import UserPath
+from components.example_gen.sources.base import Dataset, SourceConfig
+from components.example_gen.sources.parquet_shards import FILES, find_shards
+from components.io.files import data_sha256
+
+Side = Annotated[int, Field(strict=True, ge=1, le=1024)]
+ColumnName = Annotated[str, Field(min_length=1)]
+
+
+class ColumnNames(ComponentConfig):
+    """The names of the columns."""
+
+    image: ColumnName | None = None
+    """The column of images, or a pattern such as `pixel*` for one column per pixel. By default the column that the
+    Hugging Face hub describes as images, `image`, or all columns but that of labels."""
+    label: ColumnName | None = None
+    """The column of labels; by default the one that the Hugging Face hub describes so, or `label`."""
+
+
+class ParquetSource(SourceConfig):
+    """Parquet files with images as encoded pictures, lists of pixels or one column per pixel."""
+
+    kind: Literal["parquet"] = "parquet"
+    """Selects this source."""
+    path: UserPath
+    """A file, a folder, or a pattern such as `data/train-*.parquet`. Files named `test` are the test set."""
+    test_path: UserPath | None = None
+    """The test set likewise; then all files of `path` are for training."""
+    columns: ColumnNames = ColumnNames()
+    """The names of the columns, if they are not the usual ones."""
+    shape: tuple[Side, Side] | None = None
+    """Height and width of images in lists or columns; by default they are square."""
+    size: Side | None = None
+    """Height and width to resize to; required if the images have different sizes."""
+
+    def identity(self) -> dict[str, str]:
+        shards = find_shards(self.path, self.test_path)
+        identity = {key: str(getattr(self, key)) for key in ("columns", "shape", "size")}
+        for part, files in (("train", shards.train), ("test", shards.test)):
+            if files:
+                identity[part] = value_sha256([data_sha256(file, FILES) for file in files])
+        return identity
+
+    def load(self, context: Context, scratch: Path) -> Dataset:
+        import numpy as np
+
+        from components.example_gen.sources.labels import index_labels
+        from components.example_gen.sources.parquet_reader import ParquetReader, inspect
+        from components.io.raw_images import LabelledImages
+
+        shards = find_shards(self.path, self.test_path)
+        if shards.skipped:
+            context.progress.warning(
+                f"files of another split are not read, such as {shards.skipped[0]}; "
+                "to read them, name them in example_gen.source.path or test_path"
+            )
+        columns, rows = inspect([*shards.train, *shards.test], self.columns.image, self.columns.label)
+        reader = ParquetReader(columns, rows, self.shape, self.size)
+        parts = [(name, files) for name, files in (("train", shards.train), ("test", shards.test)) if files]
+        read = [reader.read(files, scratch / name, self.channels, context) for name, files in parts]
+        labels = np.concatenate([labels for _, labels in read])
+        class_names, indices = index_labels(labels, columns.class_names, reader.describe)
+        first = len(read[0][1])
+        return Dataset(
+            title="Parquet files",
+            class_names=class_names,
+            train=LabelledImages(read[0][0], indices[:first]),
+            test=LabelledImages(read[1][0], indices[first:]) if shards.test else None,
+        )
