@@ -80,8 +80,11 @@ def load_network(model: Stored[Model]) -> Any:
         loaded = keras.models.load_model(model.directory / model.artifact.file, compile=False, safe_mode=True)
         if loaded.inputs[0].dtype == "uint8":  # a model for raw images, as the Trainer writes it
             averaged = loaded.layers[-1]
-            return (averaged if averaged.name == AVERAGED_LAYER else loaded).get_layer(NETWORK_LAYER)
-    return loaded
+            loaded = (averaged if averaged.name == AVERAGED_LAYER else loaded).get_layer(NETWORK_LAYER)
+        if isinstance(loaded, keras.Sequential):
+            return loaded
+        # The file states inputs and outputs as lists, which Keras would expect in each call.
+        return keras.Model(loaded.inputs[0], loaded.outputs[0], name=loaded.name)
 
 
 def linear_predictor(weights: NDArray[np.float32], bias: NDArray[np.float32]) -> Predictor:

@@ -3,7 +3,6 @@
 import platform
 from collections.abc import Iterable, Mapping
 from contextlib import nullcontext
-from functools import partial
 from typing import Any
 
 from components.artifacts import Artifact, Export, ExportFormat, Model, Stored, TrainingEnvironment, TransformedExamples
@@ -15,7 +14,8 @@ from components.runtime.resources import cpu_limit, processor
 from components.runtime.tensorflow import choose_device, import_tensorflow, make_deterministic, require_gpu
 from components.trainer.augmentation_function import AugmentationFunction
 from components.trainer.config import GpuConfig, TrainerConfig
-from components.trainer.network import build_network, weights_digest
+from components.trainer.network import weights_digest
+from components.trainer.network_function import NetworkFunction
 
 ONNX_PACKAGES = ("tf2onnx", "onnx", "onnxruntime")
 HISTORY_FILE = "history.csv"
@@ -27,7 +27,7 @@ EXPORTED_COPIES = 5
 
 
 class Trainer(Component[TrainerConfig]):
-    """Builds a convolutional network, trains it with Keras and exports it.
+    """Builds a network, trains it with Keras and exports it.
 
     >>> Trainer(TrainerConfig(epochs=3, exports=("litert",))).config.epochs
     3
@@ -67,8 +67,10 @@ class Trainer(Component[TrainerConfig]):
             from components.trainer.export.export import REQUIRED_FORMATS, export_model, raw_check_images
             from components.trainer.export.keras_file import FILE_NAME
             from components.trainer.export.serving_model import ServingModel
+            from components.trainer.export.trial import try_exports
             from components.trainer.init_from import describe, freeze_layers, load_initial_weights
             from components.trainer.layers import describe_layers
+            from components.trainer.precision import with_precision
             from components.trainer.training_loop import TrainingLoop
 
         config, inputs, output = self.config, transformed.artifact, context.output
@@ -79,11 +81,10 @@ class Trainer(Component[TrainerConfig]):
         context.termination.check()
         gpu = config.gpu if device != "CPU" else GpuConfig(xla=False)
         shape, classes = inputs.image_shape, len(inputs.class_names)
-        build = partial(build_network, config.network, image_shape=shape, classes=classes, seed=config.seed)
         # GPUs are not hidden: TensorFlow refuses that once it has begun to work in this process.
         with tf.device("CPU") if device == "CPU" else nullcontext():
             with context.timed("building"):
-                network = build(precision=gpu.precision)
+                network = config.network.build(image_shape=shape, classes=classes, seed=config.seed)
                 initial_weights = None
                 if init_from is None and config.init_from is not None:
                     raise ConfigError(
@@ -96,26 +97,34 @@ class Trainer(Component[TrainerConfig]):
                     context.progress.message(describe(initial_weights))
                 frozen = freeze_layers(network, config.freeze)
             check_images = raw_check_images(transformed)
+            formats: tuple[ExportFormat, ...] = (*REQUIRED_FORMATS, *config.exports)
+            export_bytes = EXPORTED_COPIES * network.count_params() * 4
+            if isinstance(config.network, NetworkFunction):  # every built-in network can be exported
+                with context.timed("trial export"), disk_space_guard(output, export_bytes, "a trial export"):
+                    untrained = ServingModel.from_network(
+                        network, inputs.graph, config.test_time_shift, inputs.picture_shape
+                    )
+                    try_exports(untrained, formats, check_images, context)
+                make_deterministic(tf, device)  # the trial computed exactly
+            trained = network if gpu.precision == "float32" else with_precision(network, gpu.precision)
             with context.timed("training"):
                 train = read_scaled(transformed, inputs.splits.train)
                 validation = read_scaled(transformed, inputs.splits.validation)
                 if isinstance(config.augmentation, AugmentationFunction):
                     images, labels = (read_rows(array, 0, CHECKED_IMAGES) for array in (train.images, train.labels))
                     config.augmentation.check(images, labels, classes=classes, seed=config.seed)
-                loop = TrainingLoop(network, config, train, validation, context, machine=machine, xla=gpu.xla)
+                loop = TrainingLoop(trained, config, train, validation, context, machine=machine, xla=gpu.xla)
                 loop.fit()
-            if gpu.precision != "float32":  # an exported model computes in float32 on every device
-                trained, network = network, build()
+            if trained is not network:  # an exported model computes in float32 on every device
                 network.set_weights(trained.get_weights())
-            disk_space = disk_space_guard(output, EXPORTED_COPIES * network.count_params() * 4, "the trained model")
-            with context.timed("exporting"), disk_space:
+            with context.timed("exporting"), disk_space_guard(output, export_bytes, "the trained model"):
                 write_history(loop.history, output / HISTORY_FILE)
                 augmented = write_augmented_images(config, train, output, classes=classes)
                 loop.step_history.write(output / STEPS_FILE)
                 serving_model = ServingModel.from_network(
                     network, inputs.graph, config.test_time_shift, inputs.picture_shape
                 )
-                exports = export_model(serving_model, (*REQUIRED_FORMATS, *config.exports), check_images, context)
+                exports = export_model(serving_model, formats, check_images, context)
         return Model(
             format="keras",
             file=FILE_NAME,

@@ -15,6 +15,7 @@ from components.trainer.early_stopping import Monitor
 from components.trainer.learning_rate import LearningRate, OneCycleRate
 from components.trainer.loss import LossConfig
 from components.trainer.network import NetworkConfig
+from components.trainer.network_function import NetworkFunction
 from components.trainer.optimizer import AdamConfig, Optimizer
 
 Precision = Literal["float32", "mixed_bfloat16", "mixed_float16"]
@@ -41,8 +42,8 @@ class GpuConfig(ComponentConfig):
 class TrainerConfig(ComponentConfig):
     """The network and how it is trained."""
 
-    network: NetworkConfig = NetworkConfig()
-    """The network's layers."""
+    network: Annotated[NetworkConfig | NetworkFunction, BuiltInOrUse()] = NetworkConfig()
+    """Sizes of the built-in network's layers, or `use: my_module:my_function` for another network."""
     init_from: Reference | None = None
     """A trained model whose weights training begins with, in all layers that match by name and shape: a run's id, the
     path of a run or of a sealed model, or `latest-blessed`, the newest blessed model that was trained on other data."""

@@ -1,4 +1,4 @@
-"""Convolutional network: three convolutions with max-pooling, two dense layers, softmax."""
+"""The built-in network: three convolutions with max-pooling, two dense layers, softmax."""
 
 import hashlib
 from typing import Annotated, Any, Literal
@@ -17,7 +17,7 @@ Padding = Literal["same", "valid"]
 
 
 class NetworkConfig(ComponentConfig):
-    """Sizes of the network's layers."""
+    """Sizes of the built-in network's layers."""
 
     filters: tuple[Units, Units, Units] = (32, 64, 64)
     """Filters of each convolution."""
@@ -37,10 +37,12 @@ class NetworkConfig(ComponentConfig):
     normalization_momentum: Annotated[float, Field(strict=True, ge=0, lt=1)] = 0.9
     """Decay of the running mean and variance at each step."""
 
+    def build(self, *, image_shape: tuple[int, int, int], classes: int, seed: int) -> Any:
+        """Return the network (see `build_network`)."""
+        return build_network(self, image_shape=image_shape, classes=classes, seed=seed)
 
-def build_network(
-    config: NetworkConfig, *, image_shape: tuple[int, int, int], classes: int, seed: int, precision: str = "float32"
-) -> Any:
+
+def build_network(config: NetworkConfig, *, image_shape: tuple[int, int, int], classes: int, seed: int) -> Any:
     """Return the network as a keras.Sequential that is built but not compiled.
 
     Each block is convolution, pooling, then ReLU. ReLU is monotone, so pooling first gives the same numbers and leaves
@@ -49,7 +51,6 @@ def build_network(
 
     Args:
         image_shape: height, width and channels of float32 images.
-        precision: the keras dtype policy of all layers except the softmax, which is always float32.
 
     Raises:
         ConfigError: if the images are too small for the poolings.
@@ -60,11 +61,10 @@ def build_network(
 
     _check_image_size(config, *image_shape[:2])
     random = np.random.default_rng(seed)
-    policy = keras.dtype_policies.DTypePolicy(precision)
     network: list[Any] = [keras.Input(image_shape, name="image")]
 
     def add(layer_class: Any, *args: Any, name: str, **options: Any) -> None:
-        network.append(layer_class(*args, dtype=policy, name=name, **options))
+        network.append(layer_class(*args, dtype="float32", name=name, **options))
 
     def next_seed() -> int:
         return int(random.integers(2**31))
@@ -88,7 +88,7 @@ def build_network(
             add(layers.Dropout, config.dropout, name=f"dropout_{n}", seed=next_seed())
         add(layers.Dense, units, "relu", name=f"dense_{n}", kernel_initializer=he_normal())
     glorot = keras.initializers.GlorotUniform(seed=next_seed())
-    network.append(layers.Dense(classes, "softmax", kernel_initializer=glorot, name="probabilities"))
+    add(layers.Dense, classes, "softmax", name="probabilities", kernel_initializer=glorot)
     # All layers at once: `Sequential.add` rebuilds the network after each one.
     return keras.Sequential(network, name=NETWORK_LAYER)
 

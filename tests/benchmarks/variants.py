@@ -118,7 +118,7 @@ def _relu_before_pooling() -> None:
 
         return build
 
-    _patch(_module("trainer.component"), "build_network", reorder)
+    _patch(_module("trainer.network"), "build_network", reorder)
 
 
 def _import_tensorflow_in_thread() -> None:

@@ -21,7 +21,27 @@ def make_portable(serialized: Any) -> Any:
         return serialized["config"]["name"]
     if {"module", "class_name", "config"} <= serialized.keys() and isinstance(serialized["config"], dict):
         serialized = serialized | {"config": _needed(serialized)}
-    return {key: make_portable(value) for key, value in serialized.items()}
+    return {key: make_portable(_as_list(key, value)) for key, value in serialized.items()}
+
+
+def foreign_classes(serialized: Any) -> set[str]:
+    """Return the classes and functions within a serialized Keras object that are not Keras's own."""
+    if isinstance(serialized, list):
+        return set().union(*map(foreign_classes, serialized))
+    if not isinstance(serialized, dict):
+        return set()
+    found = set().union(*map(foreign_classes, serialized.values()))
+    if {"module", "class_name", "config"} <= serialized.keys():
+        module, name = serialized["module"] or "", serialized["class_name"]
+        if module.partition(".")[0] != "keras" or name == "Lambda":
+            found.add(serialized["config"] if name == "function" else name)
+    return found
+
+
+def _as_list(key: str, value: Any) -> Any:
+    """Return the inputs or outputs of a functional model as a list, also if it has only one: Keras before 3.8."""
+    is_single = key in ("input_layers", "output_layers") and isinstance(value, list) and isinstance(value[0], str)
+    return [value] if is_single else value
 
 
 def _needed(serialized: dict[str, Any]) -> dict[str, Any]:

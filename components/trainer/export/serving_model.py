@@ -25,7 +25,7 @@ class ServingModel:
     """A trained network that predicts raw images.
 
     Attributes:
-        network: a keras.Sequential of scaled images; it computes in float32.
+        network: a Keras network of scaled images, Sequential or functional; it computes in float32.
         graph: the operations that scale raw images.
         test_time_shift: predictions are means over shifts of up to this many pixels (see `average_over_shifts`).
         picture_shape: of the images before the graph; by default that of the network's input.
@@ -91,13 +91,16 @@ class ServingModel:
 
 
 def copy_network(network: Any) -> Any:
-    """Return a keras.Sequential of the same layers and weights, named `NETWORK_LAYER`."""
+    """Return a Keras network of the same layers and weights, named `NETWORK_LAYER`."""
     import keras
 
     config = network.get_config()
-    # All layers at once: `Sequential.from_config` rebuilds after each one.
-    copy = keras.Sequential([keras.layers.deserialize(layer) for layer in config["layers"]], name=NETWORK_LAYER)
-    if not copy.built:  # the config has no input layer
-        copy.build(network.input_shape)
+    if isinstance(network, keras.Sequential):
+        # All layers at once: `Sequential.from_config` rebuilds after each one.
+        copy = keras.Sequential([keras.layers.deserialize(layer) for layer in config["layers"]], name=NETWORK_LAYER)
+        if not copy.built:  # the config has no input layer
+            copy.build(network.input_shape)
+    else:
+        copy = type(network).from_config({**config, "name": NETWORK_LAYER})
     copy.set_weights(network.get_weights())
     return copy

@@ -21,7 +21,7 @@ from components.testing.contract import make_inputs
 from components.trainer.checkpoint import Arrays, Checkpoint, Checkpoints, capture_state
 from components.trainer.config import TrainerConfig
 from components.trainer.early_stopping import BestEpoch, EarlyStopping
-from components.trainer.network import build_network, weights_digest
+from components.trainer.network import weights_digest
 from components.trainer.training_loop import TrainingLoop
 from tests.support.termination import TerminationAfter
 
@@ -95,8 +95,7 @@ def training(tmp_path_factory: pytest.TempPathFactory) -> Training:
     train, validation = (read_scaled(transformed, split) for split in (splits.train, splits.validation))
 
     def build(context: Context) -> TrainingLoop:
-        network = build_network(
-            config.network,
+        network = config.network.build(
             image_shape=transformed.artifact.image_shape,
             classes=len(transformed.artifact.class_names),
             seed=config.seed,

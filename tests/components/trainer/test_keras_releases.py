@@ -37,8 +37,6 @@ for preset in sys.argv[2:]:
 @pytest.fixture(scope="module")
 def folder(tmp_path_factory: pytest.TempPathFactory) -> Path:
     """A folder with raw images, an untrained model of each preset, and what it predicts here."""
-    from components.trainer.network import build_network
-
     folder = tmp_path_factory.mktemp("models")
     random = np.random.default_rng(0)
     images: RawImages = random.integers(0, 256, (20, 28, 28), dtype=np.uint8)
@@ -47,7 +45,7 @@ def folder(tmp_path_factory: pytest.TempPathFactory) -> Path:
         config = Trainer.Config.model_validate(
             load_config(REPOSITORY / f"configs/{preset}.yaml").pipeline.trainer.config.model_dump()
         )
-        network = build_network(config.network, image_shape=(28, 28, 1), classes=10, seed=1)
+        network = config.network.build(image_shape=(28, 28, 1), classes=10, seed=1)
         # An untrained bias is zero, and untrained statistics normalize nothing.
         weights = network.get_weights()
         network.set_weights([w + random.uniform(0.1, 0.2, w.shape) if w.ndim == 1 else w for w in weights])

@@ -12,6 +12,7 @@ from components.io.splits import ImageSplit
 from components.trainer.config import TrainerConfig
 from components.trainer.device_cache import PEAK_COPIES, DeviceCache
 from components.trainer.network import NetworkConfig, build_network
+from components.trainer.precision import with_precision
 from components.trainer.train_step import Classifier
 from components.trainer.training_loop import TrainingLoop
 from tests.support.termination import TerminationAfter
@@ -31,7 +32,7 @@ def squares(count: int, seed: int) -> ImageSplit[np.float32]:
 
 
 def network(seed: int = 0, precision: str = "float32") -> Any:
-    return build_network(NETWORK, image_shape=(16, 16, 1), classes=4, seed=seed, precision=precision)
+    return with_precision(build_network(NETWORK, image_shape=(16, 16, 1), classes=4, seed=seed), precision)
 
 
 def config(**changes: Any) -> TrainerConfig:

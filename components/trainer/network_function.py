@@ -1,0 +1,72 @@
+"""Network of a user: a function that builds it, named by `trainer.network.use`."""
+
+from collections.abc import Iterator
+from contextlib import contextmanager
+from typing import Any
+
+from components.base.extension import Extension
+
+
+class NetworkFunction(Extension):
+    """A function that builds the network, and its options.
+
+    It returns a keras.Sequential or a functional keras.Model of Keras's own layers, from float32 images [batch, height,
+    width, channels] to float32 probabilities [batch, classes].
+    """
+
+    arguments = ("image_shape", "classes", "seed")
+    returns = "keras.Model"
+
+    def build(self, *, image_shape: tuple[int, int, int], classes: int, seed: int) -> Any:
+        """Return the function's network, built; equal arguments give equal networks.
+
+        Layers without a name are numbered from the beginning, and initializers and dropout without a seed get one that
+        depends on `seed`.
+
+        Raises:
+            ConfigError: if the network is of another kind, or for other images or classes.
+        """
+        import keras
+
+        from components.trainer.export.keras_config import foreign_classes
+
+        keras.utils.clear_session(free_memory=False)
+        keras.utils.set_random_seed(seed)
+        with _without_traceback_filtering():
+            network = self(image_shape=image_shape, classes=classes, seed=seed)
+        if not isinstance(network, keras.Model):
+            raise self.error(f"returned {_kind(network)}, not a keras.Model")
+        if isinstance(network, keras.Sequential):
+            if not network.built:
+                network.build((None, *image_shape))
+        elif not hasattr(network, "operations"):
+            raise self.error(f"returned {_kind(network)}, which is neither a keras.Sequential nor functional")
+        for end, tensors, shape in (("input", network.inputs, image_shape), ("output", network.outputs, (classes,))):
+            if (found := [tuple(each.shape) for each in tensors]) != [(None, *shape)]:
+                expected = f"one {end} of shape {(None, *shape)}"
+                raise self.error(f"returned a network whose {end}s have the shapes {found}, not {expected}")
+        if foreign := foreign_classes(keras.saving.serialize_keras_object(network)):
+            names = ", ".join(sorted(foreign))
+            raise self.error(f"returned a network with {names}: exported models contain Keras's own layers only")
+        if isinstance(network, keras.Sequential):
+            return network
+        # A functional model takes and returns what it is built from, which may be lists.
+        return keras.Model(network.inputs[0], network.outputs[0], name=network.name)
+
+
+@contextmanager
+def _without_traceback_filtering() -> Iterator[None]:
+    """Let Keras raise the error of a layer itself, not one whose first line only names the layer's method."""
+    import keras
+
+    is_enabled = keras.config.is_traceback_filtering_enabled()
+    keras.config.disable_traceback_filtering()
+    try:
+        yield
+    finally:
+        if is_enabled:
+            keras.config.enable_traceback_filtering()
+
+
+def _kind(value: Any) -> str:
+    return f"{type(value).__module__}.{type(value).__qualname__}".removeprefix("builtins.")
