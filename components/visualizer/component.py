@@ -62,14 +62,16 @@ class Visualizer(Component[VisualizerConfig]):
             from components.inference.predictor import import_libraries, load_network
             from components.inference.transform_graph import input_graph
             from components.io.splits import read_predictions
-            from components.visualizer.figure_data import ConfidentMistakes, FeatureMaps, example_images
+            from components.visualizer.figure_data import ConfidentMistakes, FeatureMaps, example_images, read_steps
             from components.visualizer.model_card import render_card
+            from components.visualizer.network_kernels import NetworkKernels
             from components.visualizer.plots.figures import draw_figures
             from components.visualizer.plots.style import save, style
             from components.visualizer.report import render_report
             from components.visualizer.report.inline_images import figure_picture
             from components.visualizer.report_data import EmbeddedFigure, ReportData
             from components.visualizer.sketchpad import render_sketchpad
+            from components.visualizer.training_images import TrainingImages, read_augmented
 
             import_libraries(model)
 
@@ -78,6 +80,7 @@ class Visualizer(Component[VisualizerConfig]):
             predictions = read_predictions(evaluation)
             class_names = examples.artifact.class_names
             images = example_images(test, class_names, self.config.examples)
+            training_images = TrainingImages.read(examples, transformed)
         with context.timed("inference"):
             network = load_network(model) if model.artifact.format == "keras" else None
             graph = input_graph(transformed.artifact.graph)
@@ -87,6 +90,10 @@ class Visualizer(Component[VisualizerConfig]):
                 model=model.artifact,
                 evaluation=evaluation.artifact,
                 mistakes=ConfidentMistakes.from_predictions(test, predictions, class_names),
+                training_images=training_images,
+                augmented=read_augmented(model, transformed),
+                steps=read_steps(model),
+                kernels=NetworkKernels.of(model, network),
                 feature_maps=None if network is None else FeatureMaps.compute(network, images, graph),
                 sketchpad=render_sketchpad(model, network, test, graph=graph),
             )

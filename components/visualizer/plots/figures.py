@@ -5,6 +5,7 @@ from functools import partial
 from typing import Any
 
 import numpy as np
+import pandas as pd
 import seaborn as sns
 from matplotlib.figure import Figure
 from matplotlib.ticker import MaxNLocator, PercentFormatter
@@ -13,6 +14,7 @@ from components import artifacts
 from components.artifacts import Examples, Model
 from components.base.text import printable
 from components.visualizer.figure_data import ConfidentMistakes, ConfusionMatrix, FeatureMaps, learning_curves
+from components.visualizer.plots.mosaics import draw_augmented_images, draw_kernels, draw_training_images
 from components.visualizer.plots.style import BLUE, FAINT, GREEN, INK, ORANGE, VERMILION, new_figure, set_title
 from components.visualizer.report_data import ReportData
 
@@ -26,13 +28,13 @@ NO_TICKS: dict[str, Any] = {"xticks": (), "yticks": ()}
 
 
 def draw_figures(report: ReportData) -> Iterator[tuple[artifacts.Figure, Figure]]:
-    """Yield each figure and its drawing; feature maps are left out if the model has no convolution."""
+    """Yield each figure and its drawing; those without data are left out, such as feature maps of a linear model."""
 
     def figure(name: str, title: str, alt: str) -> artifacts.Figure:
         return artifacts.Figure(name=name, file=f"{name}.png", title=title, alt=alt)
 
     alt = f"Loss and accuracy over {len(report.model.history)} epochs, training and validation."
-    yield figure("curves", "Learning curves", alt), draw_learning_curves(report.model)
+    yield figure("curves", "Learning curves", alt), draw_learning_curves(report.model, report.steps)
 
     matrix = ConfusionMatrix.from_evaluation(report.evaluation)
     alt = f"True against predicted class on the test split; accuracy {report.evaluation.metrics.accuracy:.2%}."
@@ -43,44 +45,60 @@ def draw_figures(report: ReportData) -> Iterator[tuple[artifacts.Figure, Figure]
         alt = f"The output of the {filters} filters of the first convolution for an image of class {class_name}."
         yield figure("feature_maps", "First convolution: feature maps", alt), draw_feature_maps(feature_maps)
 
+    if (kernels := report.kernels) is not None:
+        alt = f"The kernels of the layer {printable(kernels.layer)} as small images, all on one scale."
+        yield figure("kernels", "Kernels of the first layer", alt), draw_kernels(kernels)
+
     alt = "The number of images of each class in the training, validation and test split."
     yield figure("class_distribution", "Images of each class", alt), draw_class_distribution(report.examples)
+
+    alt = "Ten training images of each class, their mean, and the image that is most distant from the mean."
+    class_count = len(report.examples.class_names)
+    drawing = draw_training_images(report.training_images, class_count=class_count)
+    yield figure("training_images", "Training images", alt), drawing
+
+    if report.augmented:
+        alt = "Training images, each beside several random changes of it."
+        yield figure("augmentation", "Augmentation", alt), draw_augmented_images(report.augmented)
 
     alt = "Misclassified test images with true and predicted class, the most confident first."
     yield figure("mistakes", "Most confident mistakes", alt), draw_mistakes(report.mistakes)
 
 
-def draw_learning_curves(model: Model) -> Figure:
+def draw_learning_curves(model: Model, steps: pd.DataFrame | None = None) -> Figure:
     """Return one panel a metric, with a line at the epoch whose weights the model has."""
     figure = new_figure(9, 4.2)
     panels = figure.subplots(1, 2)
-    curves = learning_curves(model)
+    curves = learning_curves(model, steps)
     for panel, curve in zip(panels, curves, strict=True):
-        for values, label, colour, marker in (
-            (curve.training, "training", BLUE, "o"),
-            (curve.validation, "validation", ORANGE, "s"),
+        training = tuple(zip(curve.x, curve.training, strict=True))
+        for points, label, colour, marker in (
+            (training, "training", BLUE, "o"),
+            (curve.validated, "validation", ORANGE, "s"),
         ):
-            panel.plot(curve.epochs, values, color=colour, marker=marker, markersize=4, linewidth=1.8, label=label)
-        panel.axvline(curve.best_epoch, color=FAINT, linewidth=1, linestyle="--", zorder=0)
-        panel.set(title=curve.title, xlabel="epoch")
+            panel.plot(
+                *zip(*points, strict=True), color=colour, marker=marker, markersize=4, linewidth=1.8, label=label
+            )
+        panel.axvline(curve.best, color=FAINT, linewidth=1, linestyle="--", zorder=0)
+        panel.set(title=curve.title, xlabel=curve.x_name)
         panel.xaxis.set_major_locator(MaxNLocator(integer=True, min_n_ticks=1))
         panel.grid(axis="y", color="#EEEEEE")
     if panels[0].get_ylim()[0] > 0:
         panels[0].set_ylim(bottom=0)
     panels[1].yaxis.set_major_formatter(PercentFormatter(xmax=1))
-    best = model.best_epoch
     if len(model.history) > 1:
         panels[1].annotate(
-            f"best epoch: {best}",
-            (best, panels[1].get_ylim()[0]),
+            f"best epoch: {model.best_epoch}",
+            (curves[1].best, panels[1].get_ylim()[0]),
             xytext=(-4, 4),
             textcoords="offset points",
-            ha="right" if best > 1 else "left",
+            ha="right" if model.best_epoch > 1 else "left",
             fontsize=9,
             color=INK,
         )
     panels[0].legend(loc="upper right")
-    set_title(figure, "Learning curves", f"validation accuracy {model.best.val_accuracy:.2%} at epoch {best}")
+    note = f"validation accuracy {model.best.val_accuracy:.2%} at epoch {model.best_epoch}"
+    set_title(figure, "Learning curves", note)
     return figure
 
 
@@ -98,6 +116,8 @@ def draw_confusion_matrix(matrix: ConfusionMatrix) -> Figure:
         mask=diagonal,
         ax=axes,
         cmap="Oranges",
+        xticklabels=False,  # seaborn would draw the figure to find labels that overlap
+        yticklabels=False,
         vmin=0,
         vmax=max(1, most_mistakes),
         square=True,
@@ -136,11 +156,14 @@ def draw_feature_maps(feature_maps: FeatureMaps) -> Figure:
     name = printable(image.class_name, limit=MAX_LABEL_LENGTH)
     picture.set_title(f"input: {name}", loc="center", fontsize=10, fontweight="normal")
     limit = float(np.abs(maps).max()) or 1.0
-    grid = right.subplots(rows, COLUMNS, squeeze=False, subplot_kw=NO_TICKS)
-    for number, axes in enumerate(grid.flat):
-        axes.set_axis_off()
-        if number < shown:
-            drawn = axes.imshow(maps[..., number], cmap="RdBu_r", vmin=-limit, vmax=limit)
+    height, width = maps.shape[0] + 1, maps.shape[1] + 1
+    sheet = np.full((rows * height, COLUMNS * width), np.nan)  # one image: an axes for each map would take long
+    for number in range(shown):
+        row, column = divmod(number, COLUMNS)
+        sheet[row * height :, column * width :][: height - 1, : width - 1] = maps[..., number]
+    grid = right.subplots(subplot_kw=NO_TICKS)
+    grid.set_axis_off()
+    drawn = grid.imshow(sheet, cmap="RdBu_r", vmin=-limit, vmax=limit)
     bar = right.colorbar(drawn, ax=grid, shrink=0.8, pad=0.02)
     bar.set_label("activation")
     bar.outline.set_visible(False)
