@@ -68,7 +68,7 @@ class Trainer(Component[TrainerConfig]):
             from components.trainer.export.keras_file import FILE_NAME
             from components.trainer.export.serving_model import ServingModel
             from components.trainer.export.trial import try_exports
-            from components.trainer.init_from import describe, freeze_layers, load_initial_weights
+            from components.trainer.init_from import freeze_layers, load_initial_weights
             from components.trainer.layers import describe_layers
             from components.trainer.precision import with_precision
             from components.trainer.training_loop import TrainingLoop
@@ -94,7 +94,7 @@ class Trainer(Component[TrainerConfig]):
                     )
                 if init_from is not None:
                     initial_weights = load_initial_weights(network, init_from, class_names=inputs.class_names)
-                    context.progress.message(describe(initial_weights))
+                    context.progress.message(f"initial weights: {initial_weights.describe()}")
                 frozen = freeze_layers(network, config.freeze)
             check_images = raw_check_images(transformed)
             formats: tuple[ExportFormat, ...] = (*REQUIRED_FORMATS, *config.exports)

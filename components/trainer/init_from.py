@@ -49,13 +49,6 @@ def load_initial_weights(network: Any, model: Stored[Model], *, class_names: Seq
     return InitialWeights(weights_sha256=model.artifact.weights_sha256, loaded=tuple(loaded), not_loaded=not_loaded)
 
 
-def describe(initial: InitialWeights) -> str:
-    """Return which layers begin with the weights of the model, and which do not, as one sentence."""
-    text = f"the weights of {', '.join(initial.loaded)} are those of {initial.weights_sha256[:12]}"
-    others = [f"{name}: {why}" for name, why in initial.not_loaded.items()]
-    return f"{text}; not loaded: {'; '.join(others)}" if others else text
-
-
 def freeze_layers(network: Any, patterns: Sequence[str]) -> tuple[str, ...]:
     """Exclude the layers that patterns such as `convolution_*` match from training, and return their names.
 

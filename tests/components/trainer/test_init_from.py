@@ -10,7 +10,7 @@ from components import Context, Model, Stored, Trainer, TransformedExamples
 from components.base.errors import ConfigError
 from components.inference.predictor import load_network
 from components.testing.contract import make_inputs
-from components.trainer.init_from import describe, freeze_layers, load_initial_weights, weighted_layers
+from components.trainer.init_from import freeze_layers, load_initial_weights, weighted_layers
 from components.trainer.network import NetworkConfig, build_network
 
 SIZES: dict[str, Any] = {"filters": (4, 4, 4), "dense": (8, 8), "dropout": 0.0, "batch_normalization": True}
@@ -58,7 +58,7 @@ def test_all_layers_of_an_equal_network_are_loaded(model: Stored[Model]) -> None
     initial = load_initial_weights(built, model, class_names=statement.class_names)
     assert list(initial.loaded) == LAYERS == same_weights(built, load_network(model))
     assert not initial.not_loaded
-    assert describe(initial).endswith(f"probabilities are those of {statement.weights_sha256[:12]}")
+    assert initial.describe() == f"{', '.join(LAYERS)} as in the model {statement.weights_sha256[:12]}"
 
 
 def test_layers_of_other_shapes_and_classes_are_listed(model: Stored[Model]) -> None:
@@ -71,7 +71,7 @@ def test_layers_of_other_shapes_and_classes_are_listed(model: Stored[Model]) -> 
     assert initial.not_loaded["convolution_1"] == (
         "its weights have the shapes [(3, 3, 1, 4)] in the model and [(3, 3, 3, 4)] here"
     )
-    assert "not loaded: convolution_1: its weights have" in describe(initial)
+    assert "; at random: convolution_1 (its weights have the shapes" in initial.describe()
     same_shape = network(image_shape=model.artifact.image_shape, classes=len(names))
     other = load_initial_weights(same_shape, model, class_names=names)
     assert other.not_loaded == {"probabilities": "the classes of the model are others"}
