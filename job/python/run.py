@@ -23,7 +23,7 @@ from job.runner.runner import Runner
 from job.signals import Signals
 from job.store.records import RunRecord
 from job.store.resolve import resolve_model
-from job.store.runs import LATEST, Runs
+from job.store.runs import LATEST, REPORT, Runs
 from job.store.store import Store
 
 if TYPE_CHECKING:
@@ -125,7 +125,8 @@ class Run:
     @property
     def report(self) -> Path | None:
         """The report; None if there is none."""
-        return None if self.record.report is None else Path(self.record.report)
+        path = self.directory / REPORT
+        return path if path.is_file() else None
 
     def artifact(self, step: str) -> Stored[Any]:
         """Return what a step returned, `artifact`, and the folder of its files, `directory`.
@@ -209,4 +210,4 @@ class Run:
         metrics = RunMetrics({}, {})
         with suppress(IntegrityError):  # the record is there, but the model was deleted
             metrics = self.metrics
-        return render_run(self.record, metrics.validation, metrics.test)
+        return render_run(self.record, metrics.validation, metrics.test, self.report)
