@@ -72,6 +72,9 @@ FIXED = pa.FixedSizeListArray.from_arrays(pa.array(IMAGES.reshape(-1)), 64)
         (pa.table({"image": FIXED, "label": LABELS}), IMAGES),
         (pa.table({"image": IMAGES.tolist(), "label": LABELS}), IMAGES),
         (pa.table({"image": COLORS.tolist(), "label": LABELS}), COLORS),
+        (pa.table({"image": IMAGES[..., None].tolist(), "label": LABELS}), IMAGES),
+        (columns_of(IMAGES).append_column("__index_level_0__", pa.array(range(30))), IMAGES),
+        (hub_table(IMAGES, image="img").append_column("embedding", pa.array([[0.5]] * 30)), IMAGES),
         (columns_of(IMAGES), IMAGES),
         (columns_of(COLORS.astype(np.int64)), COLORS),
     ],
@@ -240,6 +243,8 @@ def test_several_columns_of_labels_need_a_name(tmp_path: Path) -> None:
     with pytest.raises(DataError, match="2 columns of labels: fine_label, coarse_label") as caught:
         load(ParquetSource(path=path))
     assert caught.value.remedy == "set example_gen.source.columns.label: fine_label"
+    table = table.append_column("label", pa.array(LABELS + 4)).replace_schema_metadata(metadata)
+    assert load(ParquetSource(path=write(path, table))).class_names == ("4", "5", "6"), "`label` precedes"
 
 
 def rows_in_footer(content: bytes) -> bytes:
