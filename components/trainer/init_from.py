@@ -12,14 +12,20 @@ from components.inference.predictor import load_network
 MAX_NAMES_SHOWN = 20
 
 
-def load_initial_weights(network: Any, model: Stored[Model], *, class_names: Sequence[str]) -> InitialWeights:
+def load_initial_weights(network: Any, model: Stored[Model] | None, *, class_names: Sequence[str]) -> InitialWeights:
     """Copy the weights of each layer that a trained model also has, by the layer's name and the shapes of its weights.
 
     The output layer is only copied if the classes are the same.
 
     Raises:
-        ConfigError: if the model is not a Keras network, or no layer matches.
+        ConfigError: if there is no model, it is not a Keras network, or no layer matches.
     """
+    if model is None:
+        raise ConfigError(
+            "trainer.init_from is latest-blessed, and there is no blessed model of other data",
+            expected="a model to begin with",
+            remedy="name a run or a path, or remove trainer.init_from",
+        )
     if model.artifact.format != "keras":
         raise ConfigError(
             f"trainer.init_from is {model.directory}, a model of the format {model.artifact.format}",

@@ -128,5 +128,5 @@ class Visualizer(Component[VisualizerConfig]):
 
 def _disk_space(context: Context, figure: Figure) -> AbstractContextManager[None]:
     context.termination.check()
-    # The largest figure of MNIST has 121 kB.
+    # The largest figure of MNIST has 128 kB.
     return disk_space_guard(context.output, 150_000, f"the figure {figure.file}")

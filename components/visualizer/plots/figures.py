@@ -15,7 +15,18 @@ from components.artifacts import Examples, Model
 from components.base.text import printable
 from components.visualizer.figure_data import ConfidentMistakes, ConfusionMatrix, FeatureMaps, learning_curves
 from components.visualizer.plots.mosaics import draw_augmented_images, draw_kernels, draw_training_images
-from components.visualizer.plots.style import BLUE, FAINT, GREEN, INK, ORANGE, VERMILION, new_figure, set_title
+from components.visualizer.plots.style import (
+    BLUE,
+    FAINT,
+    GREEN,
+    HEADER_INCHES,
+    INK,
+    ORANGE,
+    VERMILION,
+    add_title,
+    new_figure,
+    set_title,
+)
 from components.visualizer.report_data import ReportData
 
 COLUMNS = 8
@@ -193,8 +204,8 @@ def draw_class_distribution(examples: Examples) -> Figure:
 def draw_mistakes(mistakes: ConfidentMistakes) -> Figure:
     """Return the misclassified images with true and predicted class, the most confident first."""
     rows = max(1, -(-len(mistakes.shown) // COLUMNS))
-    figure = new_figure(11, 1.62 * rows + 0.7)
-    axes = figure.subplots()
+    figure = Figure(figsize=(11, 1.62 * rows + 0.7))
+    axes = figure.add_axes((0, 0.01, 1, 0.98 - HEADER_INCHES / figure.get_figheight()))
     axes.set_axis_off()
     if not mistakes.shown:
         figure.text(0.5, 0.4, f"none in {mistakes.image_count:,} test images", ha="center", fontsize=12)
@@ -210,11 +221,12 @@ def draw_mistakes(mistakes: ConfidentMistakes) -> Figure:
             f"{label(mistake.class_name)} → {label(mistake.predicted)}\n{mistake.confidence:.1%} confident",
             ha="center", va="bottom", fontsize=8.5, color=VERMILION,
         )  # fmt: skip
-        axes.set(xlim=(0, COLUMNS * (width + gap)), ylim=(rows * (height + label_height), 0))  # imshow changes them
+    if mistakes.shown:
+        axes.set(xlim=(0, COLUMNS * (width + gap)), ylim=(rows * (height + label_height), 0))
     shown, total = len(mistakes.shown), mistakes.total
     which = f"{shown} of {total:,}" if shown < total else f"all {total:,}"
     note = f"{which} mistakes among {mistakes.image_count:,} test images; true → predicted class"
-    set_title(figure, "Most confident mistakes", note)
+    add_title(figure, "Most confident mistakes", note)
     return figure
 
 

@@ -78,10 +78,10 @@ def _draw_rows(rows: Sequence[Row], title: str, note: str, headers: dict[int, st
     block_width = label_width + columns * (width + gap)
     canvas = np.ones((header_height + lines * (height + gap), blocks * block_width, 3), dtype=np.float32)
 
-    figure_width = max(6.5, canvas.shape[1] / pixels_per_inch + 0.2)
+    figure_width = max(6.5, canvas.shape[1] / pixels_per_inch + 0.3)
     figure = Figure(figsize=(figure_width, canvas.shape[0] / pixels_per_inch + HEADER_INCHES + 0.1))
     bottom, top = 0.1 / figure.get_figheight(), 1 - HEADER_INCHES / figure.get_figheight()
-    axes = figure.add_axes((0.1 / figure_width, bottom, 1 - 0.2 / figure_width, top - bottom))
+    axes = figure.add_axes((0.1 / figure_width, bottom, 1 - 0.3 / figure_width, top - bottom))
     axes.set_axis_off()
     text: dict[str, Any] = {"fontsize": 9 if blocks == 1 else 7}
     for number, (row, label) in enumerate(zip(rows, labels, strict=True)):
@@ -94,7 +94,7 @@ def _draw_rows(rows: Sequence[Row], title: str, note: str, headers: dict[int, st
                 canvas[y : y + height, left : left + width] = _on_white(cell)
         if line == 0:
             for column, header in headers.items():
-                axes.text(x + column * (width + gap) + width / 2, y - gap, header, ha="center", va="bottom", **text)
+                axes.text(x + column * (width + gap), y - gap, header, ha="left", va="bottom", **text)
     axes.imshow(canvas, interpolation="nearest", extent=(0, canvas.shape[1], canvas.shape[0], 0))
     axes.set_anchor("W")
     add_title(figure, title, note)

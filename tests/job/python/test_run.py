@@ -46,6 +46,14 @@ def test_run_has_metrics_by_split_and_tables(finished: Run) -> None:
     assert isinstance(finished.artifact("trainer").artifact, Model)
 
 
+def test_run_is_loaded_by_its_folder(finished: Run, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.chdir(finished.root.parent)
+    for name in (finished.directory, "root/runs/latest", finished.directory.relative_to(finished.root.parent)):
+        again = load_run(name)
+        assert again.id == finished.id
+        assert again.metrics == finished.metrics
+
+
 def test_model_predicts_the_test_images_again(finished: Run) -> None:
     test, model = finished.examples("test"), finished.model()
     predicted = model.predict(test.images)

@@ -33,8 +33,12 @@ def _shown(training: TrainingImages) -> tuple[ClassImages, ...]:
 def _summary(report: ReportData, shown: int) -> str:
     training, split = report.training_images, report.transformed.splits.train
     classes = len(report.examples.class_names)
-    which = f"the first {shown} of {classes} classes" if shown < classes else "each class"
-    text = f"Ten training images of {which}, evenly spaced over its rows, and the pixel-wise mean of its images"
+    text = (
+        f"{training.images_per_class} images of each class, evenly spaced over the training split, and the mean of all "
+        "its images. The image that is most distant from the mean is unusual, or its label is wrong."
+    )
+    if shown < classes:
+        text += f" These are the first {shown} of {classes} classes."
     if training.images_read < split.count:
-        text += f" (the first {training.images_read:,} of {counted(split.count, 'training image')})"
-    return f"{text}. The image that is most distant from the mean is unusual, or its label is wrong."
+        text += f" Only the first {training.images_read:,} of {counted(split.count, 'training image')} were read."
+    return text
