@@ -86,7 +86,7 @@ class Trainer(Component[TrainerConfig]):
             with context.timed("building"):
                 network = config.network.build(image_shape=shape, classes=classes, seed=config.seed)
                 initial_weights = None
-                if config.init_from is not None:
+                if config.init_from is not None or init_from is not None:
                     initial_weights = load_initial_weights(network, init_from, class_names=inputs.class_names)
                     context.progress.message(f"initial weights: {initial_weights.describe()}")
                 frozen = freeze_layers(network, config.freeze)
