@@ -121,7 +121,7 @@ def _expected(document: YamlConfig, model: type[BaseModel], location: Sequence[s
     if slot not in SLOTS:
         return Expected.at(model, location)
     use = (document.values.get(slot) or {}).get(USE)
-    return Expected.at((SLOTS[slot] if use is None else load_component_class(slot, str(use))).Config, rest)
+    return Expected.at((SLOTS[slot] if use is None else load_component_class(slot, use)).Config, rest)
 
 
 def _known_keys(document: YamlConfig, model: type[BaseModel], section: Sequence[str | int]) -> list[str]:

@@ -51,7 +51,7 @@ def _from_section(slot: str, section: Mapping[str, Any], defaults: Mapping[str, 
     settings = dict(section)
     use = settings.pop(USE, None)
     try:
-        cls = SLOTS[slot] if use is None else load_component_class(slot, str(use))
+        cls = SLOTS[slot] if use is None else load_component_class(slot, use)
     except ConfigError as error:
         raise use_error(error) from error
     return make_component(cls, settings, defaults)
@@ -103,8 +103,8 @@ def component_signature(cls: type[Any], where: str, *, expected: str = "") -> Si
         raise ConfigError.at(where, str(error), expected=expected, remedy=remedy) from error
 
 
-def load_component_class(slot: str, name: str) -> type[Component[Any]]:
+def load_component_class(slot: str, use: object) -> type[Component[Any]]:
     """Import `package.module:Class`, also from the working folder; raise ConfigError if it does not fit the slot."""
-    cls: type[Component[Any]] = load_object(name)
+    cls: type[Component[Any]] = load_object(use if isinstance(use, type) else str(use))
     check_slot(slot, cls)
     return cls

@@ -7,12 +7,16 @@ from functools import cache
 from pathlib import Path
 from typing import Any
 
+from components.base.errors import ConfigError
 from components.base.hashing import file_sha256, value_sha256
 from job.store.main_source import MAIN, MainSource, no_source
 
 COMPONENTS = "components"
 DATA_SUFFIXES = {".css", ".html", ".j2", ".js"}
 """Files beside a package's `__init__.py` that decide a result as code does; other files do not count."""
+
+_imported_digests: dict[str, tuple[Any, str]] = {}
+"""By module: its specification, which is another one after each import, and the digest of its file."""
 
 
 def source_digest(*objects: Any) -> str:
@@ -37,7 +41,25 @@ def source_digest(*objects: Any) -> str:
             if path.name == "__init__.py":
                 files += (file for file in path.parent.iterdir() if file.suffix in DATA_SUFFIXES)
             digests |= {f"{module}/{file.name}": file_sha256(file) for file in files}
+            if module.partition(".")[0] != COMPONENTS:
+                _check_imported(module, path, digests[f"{module}/{path.name}"])
     return value_sha256(digests)
+
+
+def _check_imported(module: str, path: Path, digest: str) -> None:
+    """Raise ConfigError if a file changed after its module was imported: a notebook would run the old code."""
+    spec = getattr(sys.modules.get(module), "__spec__", None)
+    if spec is None:
+        return
+    first_spec, first_digest = _imported_digests.setdefault(module, (spec, digest))
+    if spec is not first_spec:  # imported again
+        _imported_digests[module] = spec, digest
+    elif digest != first_digest:
+        raise ConfigError(
+            f"{path} changed after Python imported it",
+            expected="the code that runs in the file",
+            remedy=f"restart Python, or reload the module: importlib.reload({module})",
+        )
 
 
 def find_modules(used: Any, main: MainSource | None = None) -> dict[str, Path]:
