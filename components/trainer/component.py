@@ -86,10 +86,12 @@ class Trainer(Component[TrainerConfig]):
             with context.timed("building"):
                 network = config.network.build(image_shape=shape, classes=classes, seed=config.seed)
                 initial_weights = None
-                if config.init_from is not None:
+                if config.init_from is not None or init_from is not None:
                     initial_weights = load_initial_weights(network, init_from, class_names=inputs.class_names)
                     context.progress.message(f"initial weights: {initial_weights.describe()}")
                 frozen = freeze_layers(network, config.freeze)
+                if at_random := [name for name in frozen if initial_weights and name in initial_weights.not_loaded]:
+                    context.progress.warning(f"trainer.freeze keeps the random weights of {', '.join(at_random)}")
             check_images = raw_check_images(transformed)
             formats: tuple[ExportFormat, ...] = (*REQUIRED_FORMATS, *config.exports)
             export_bytes = EXPORTED_COPIES * network.count_params() * 4
