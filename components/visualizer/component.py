@@ -62,7 +62,8 @@ class Visualizer(Component[VisualizerConfig]):
             from components.inference.predictor import import_libraries, load_network
             from components.inference.transform_graph import input_graph
             from components.io.splits import read_predictions
-            from components.visualizer.figure_data import ConfidentMistakes, FeatureMaps, example_images, read_steps
+            from components.visualizer.figure_data import ConfidentMistakes, FeatureMaps, example_images
+            from components.visualizer.learning_curves import read_steps
             from components.visualizer.model_card import render_card
             from components.visualizer.network_kernels import NetworkKernels
             from components.visualizer.plots.figures import draw_figures

@@ -1,8 +1,6 @@
 """The figures of a run as PNG files, drawn with matplotlib."""
 
 from collections.abc import Callable, Iterator, Sequence
-from functools import partial
-from typing import Any
 
 import numpy as np
 import pandas as pd
@@ -13,29 +11,20 @@ from matplotlib.ticker import MaxNLocator, PercentFormatter
 from components import artifacts
 from components.artifacts import Examples, Model
 from components.base.text import printable
-from components.visualizer.figure_data import ConfidentMistakes, ConfusionMatrix, FeatureMaps, learning_curves
-from components.visualizer.plots.mosaics import draw_augmented_images, draw_kernels, draw_training_images
-from components.visualizer.plots.style import (
-    BLUE,
-    FAINT,
-    GREEN,
-    HEADER_INCHES,
-    INK,
-    ORANGE,
-    VERMILION,
-    add_title,
-    new_figure,
-    set_title,
+from components.visualizer.figure_data import ConfusionMatrix
+from components.visualizer.learning_curves import learning_curves
+from components.visualizer.plots.mosaics import (
+    draw_augmented_images,
+    draw_feature_maps,
+    draw_kernels,
+    draw_mistakes,
+    draw_training_images,
 )
+from components.visualizer.plots.style import BLUE, FAINT, GREEN, INK, ORANGE, new_figure, set_title
 from components.visualizer.report_data import ReportData
 
-COLUMNS = 8
-"""Images side by side in a figure."""
 MAX_LABEL_LENGTH = 24
-MAX_SHORT_LABEL_LENGTH = 11
-"""Longer names of classes are cut: on an axis, and two of them above an image."""
-NO_TICKS: dict[str, Any] = {"xticks": (), "yticks": ()}
-"""For axes of images: matplotlib lays out even invisible ticks, which would take most of the drawing time."""
+"""Longer names of classes are cut."""
 
 
 def draw_figures(report: ReportData) -> Iterator[tuple[artifacts.Figure, Figure]]:
@@ -153,36 +142,6 @@ def draw_confusion_matrix(matrix: ConfusionMatrix) -> Figure:
     return figure
 
 
-def draw_feature_maps(feature_maps: FeatureMaps) -> Figure:
-    """Return the first image and, beside it, one map a filter, all on one scale around zero."""
-    image, maps = feature_maps.images[0], feature_maps.convolutions[0][0]
-    filters = maps.shape[-1]
-    shown = min(filters, 64)
-    rows = -(-shown // COLUMNS)
-    figure = new_figure(11, 0.95 * max(rows, 3) + 0.8)
-    [[left, right]] = figure.subfigures(1, 2, squeeze=False, width_ratios=(1, 2.9))
-    picture = left.subplots()
-    picture.imshow(image.pixels, cmap="gray", vmin=0, vmax=1)
-    picture.set_axis_off()
-    name = printable(image.class_name, limit=MAX_LABEL_LENGTH)
-    picture.set_title(f"input: {name}", loc="center", fontsize=10, fontweight="normal")
-    limit = float(np.abs(maps).max()) or 1.0
-    height, width = maps.shape[0] + 1, maps.shape[1] + 1
-    sheet = np.full((rows * height, COLUMNS * width), np.nan)  # one image: an axes for each map would take long
-    for number in range(shown):
-        row, column = divmod(number, COLUMNS)
-        sheet[row * height :, column * width :][: height - 1, : width - 1] = maps[..., number]
-    grid = right.subplots(subplot_kw=NO_TICKS)
-    grid.set_axis_off()
-    drawn = grid.imshow(sheet, cmap="RdBu_r", vmin=-limit, vmax=limit)
-    bar = right.colorbar(drawn, ax=grid, shrink=0.8, pad=0.02)
-    bar.set_label("activation")
-    bar.outline.set_visible(False)
-    note = f"{shown} of {filters} filters" if shown < filters else f"{filters} filters"
-    set_title(figure, "First convolution: feature maps", f"{note}; red is positive, blue is negative")
-    return figure
-
-
 def draw_class_distribution(examples: Examples) -> Figure:
     """Return one panel a split and one bar a class; each panel has its own scale."""
     classes, splits = len(examples.class_names), examples.splits.items()
@@ -198,35 +157,6 @@ def draw_class_distribution(examples: Examples) -> Figure:
     _label_classes(panels[-1].set_xticks, examples.class_names, max_labels=60, rotate=True)
     panels[-1].set_xlabel("class")
     set_title(figure, "Images of each class", printable(examples.source.title, limit=80))
-    return figure
-
-
-def draw_mistakes(mistakes: ConfidentMistakes) -> Figure:
-    """Return the misclassified images with true and predicted class, the most confident first."""
-    rows = max(1, -(-len(mistakes.shown) // COLUMNS))
-    figure = Figure(figsize=(11, 1.62 * rows + 0.7))
-    axes = figure.add_axes((0, 0.01, 1, 0.98 - HEADER_INCHES / figure.get_figheight()))
-    axes.set_axis_off()
-    if not mistakes.shown:
-        figure.text(0.5, 0.4, f"none in {mistakes.image_count:,} test images", ha="center", fontsize=12)
-    label = partial(printable, limit=MAX_SHORT_LABEL_LENGTH)
-    for place, mistake in enumerate(mistakes.shown):
-        height, width = mistake.image.shape[:2]
-        gap, label_height = 0.12 * width, 0.42 * height
-        row, column = divmod(place, COLUMNS)
-        left, top = column * (width + gap) + gap / 2, row * (height + label_height) + label_height
-        axes.imshow(mistake.pixels, cmap="gray_r", vmin=0, vmax=1, extent=(left, left + width, top + height, top))
-        axes.text(
-            left + width / 2, top,
-            f"{label(mistake.class_name)} → {label(mistake.predicted)}\n{mistake.confidence:.1%} confident",
-            ha="center", va="bottom", fontsize=8.5, color=VERMILION,
-        )  # fmt: skip
-    if mistakes.shown:
-        axes.set(xlim=(0, COLUMNS * (width + gap)), ylim=(rows * (height + label_height), 0))
-    shown, total = len(mistakes.shown), mistakes.total
-    which = f"{shown} of {total:,}" if shown < total else f"all {total:,}"
-    note = f"{which} mistakes among {mistakes.image_count:,} test images; true → predicted class"
-    add_title(figure, "Most confident mistakes", note)
     return figure
 
 

@@ -1,7 +1,8 @@
-"""Figures of many small images, drawn as one image each: matplotlib would take seconds for hundreds of axes."""
+"""Figures of images. Many small ones share one axes: hundreds of axes would take seconds."""
 
 from collections.abc import Sequence
 from dataclasses import dataclass
+from functools import partial
 from typing import Any
 
 import numpy as np
@@ -10,15 +11,20 @@ from matplotlib.figure import Figure
 from numpy.typing import NDArray
 
 from components.base.text import printable
+from components.visualizer.figure_data import ConfidentMistakes, FeatureMaps
 from components.visualizer.network_kernels import NetworkKernels
-from components.visualizer.plots.style import HEADER_INCHES, add_title
+from components.visualizer.plots.style import HEADER_INCHES, VERMILION, add_title, new_figure, set_title
 from components.visualizer.training_images import AugmentedImage, TrainingImages
 
-MAX_LABEL_LENGTH = 20
+MAX_LABEL_LENGTH, MAX_SHORT_LABEL_LENGTH = 20, 11
+"""Longer names of classes are cut; the short one is for two of them above an image."""
 MAX_ROWS = 25
 """More rows are drawn in several blocks, side by side."""
 MAX_KERNELS = 64
 COLUMNS = 8
+"""Images side by side."""
+NO_TICKS: dict[str, Any] = {"xticks": (), "yticks": ()}
+"""For axes of images: matplotlib lays out even invisible ticks."""
 LETTER_INCHES = 0.085
 """Width of a letter of a label."""
 
@@ -29,6 +35,65 @@ class Row:
 
     label: str
     cells: tuple[NDArray[np.float32] | None, ...]
+
+
+def draw_feature_maps(feature_maps: FeatureMaps) -> Figure:
+    """Return the first image and, beside it, one map a filter, all on one scale around zero."""
+    image, maps = feature_maps.images[0], feature_maps.convolutions[0][0]
+    filters = maps.shape[-1]
+    shown = min(filters, 64)
+    rows = -(-shown // COLUMNS)
+    figure = new_figure(11, 0.95 * max(rows, 3) + 0.8)
+    [[left, right]] = figure.subfigures(1, 2, squeeze=False, width_ratios=(1, 2.9))
+    picture = left.subplots()
+    picture.imshow(image.pixels, cmap="gray", vmin=0, vmax=1)
+    picture.set_axis_off()
+    name = printable(image.class_name, limit=MAX_LABEL_LENGTH)
+    picture.set_title(f"input: {name}", loc="center", fontsize=10, fontweight="normal")
+    limit = float(np.abs(maps).max()) or 1.0
+    height, width = maps.shape[0] + 1, maps.shape[1] + 1
+    sheet = np.full((rows * height, COLUMNS * width), np.nan)  # one image: an axes for each map would take long
+    for number in range(shown):
+        row, column = divmod(number, COLUMNS)
+        sheet[row * height :, column * width :][: height - 1, : width - 1] = maps[..., number]
+    grid = right.subplots(subplot_kw=NO_TICKS)
+    grid.set_axis_off()
+    drawn = grid.imshow(sheet, cmap="RdBu_r", vmin=-limit, vmax=limit)
+    bar = right.colorbar(drawn, ax=grid, shrink=0.8, pad=0.02)
+    bar.set_label("activation")
+    bar.outline.set_visible(False)
+    note = f"{shown} of {filters} filters" if shown < filters else f"{filters} filters"
+    set_title(figure, "First convolution: feature maps", f"{note}; red is positive, blue is negative")
+    return figure
+
+
+def draw_mistakes(mistakes: ConfidentMistakes) -> Figure:
+    """Return the misclassified images with true and predicted class, the most confident first."""
+    rows = max(1, -(-len(mistakes.shown) // COLUMNS))
+    figure = Figure(figsize=(11, 1.62 * rows + 0.7))
+    axes = figure.add_axes((0, 0.01, 1, 0.98 - HEADER_INCHES / figure.get_figheight()))
+    axes.set_axis_off()
+    if not mistakes.shown:
+        figure.text(0.5, 0.4, f"none in {mistakes.image_count:,} test images", ha="center", fontsize=12)
+    label = partial(printable, limit=MAX_SHORT_LABEL_LENGTH)
+    for place, mistake in enumerate(mistakes.shown):
+        height, width = mistake.image.shape[:2]
+        gap, label_height = 0.12 * width, 0.42 * height
+        row, column = divmod(place, COLUMNS)
+        left, top = column * (width + gap) + gap / 2, row * (height + label_height) + label_height
+        axes.imshow(mistake.pixels, cmap="gray_r", vmin=0, vmax=1, extent=(left, left + width, top + height, top))
+        axes.text(
+            left + width / 2, top,
+            f"{label(mistake.class_name)} → {label(mistake.predicted)}\n{mistake.confidence:.1%} confident",
+            ha="center", va="bottom", fontsize=8.5, color=VERMILION,
+        )  # fmt: skip
+    if mistakes.shown:
+        axes.set(xlim=(0, COLUMNS * (width + gap)), ylim=(rows * (height + label_height), 0))
+    shown, total = len(mistakes.shown), mistakes.total
+    which = f"{shown} of {total:,}" if shown < total else f"all {total:,}"
+    note = f"{which} mistakes among {mistakes.image_count:,} test images; true → predicted class"
+    add_title(figure, "Most confident mistakes", note)
+    return figure
 
 
 def draw_training_images(training: TrainingImages, *, class_count: int) -> Figure:

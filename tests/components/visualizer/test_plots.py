@@ -15,12 +15,8 @@ from components.evaluator.metrics import score
 from components.inference.pictures import Pictures
 from components.testing.contract import make_inputs
 from components.visualizer.figure_data import ConfidentMistakes, ConfusionMatrix, FeatureMaps, TestImage
-from components.visualizer.plots.figures import (
-    draw_class_distribution,
-    draw_confusion_matrix,
-    draw_feature_maps,
-    draw_mistakes,
-)
+from components.visualizer.plots.figures import draw_class_distribution, draw_confusion_matrix
+from components.visualizer.plots.mosaics import draw_feature_maps, draw_mistakes
 from components.visualizer.plots.style import save, style
 from tests.support.html import read_html
 from tests.support.statements import changed
@@ -122,7 +118,7 @@ def test_a_trained_network_has_all_figures(tmp_path: Path) -> None:
     for folder in (trained, output):
         folder.mkdir()
     network = {"filters": (6, 4, 4), "dense": (8, 8)}
-    config = Trainer.Config.model_validate({"network": network, "epochs": 2, "augmentation": {"rotation": 20}})
+    config = Trainer.Config.model_validate({"network": network, "epochs": 2})
     transformed: Stored[TransformedExamples] = made[TransformedExamples]
     model: Stored[Model] = Stored(Trainer(config).run(Context(output=trained), transformed=transformed), trained)
 
@@ -144,7 +140,6 @@ def test_a_trained_network_has_all_figures(tmp_path: Path) -> None:
         "kernels",
         "class_distribution",
         "training_images",
-        "augmentation",
         "mistakes",
     ]
     for figure in figures.figures:

@@ -8,14 +8,14 @@ import pandas as pd
 import pytest
 from numpy.typing import NDArray
 
-from components import Model, Stored, TransformedExamples
+from components import Context, Model, Stored, Transform, TransformedExamples
 from components.artifacts import AugmentedImages, Examples
 from components.io.splits import read_scaled
 from components.testing.contract import make_inputs
 from components.visualizer import training_images
-from components.visualizer.figure_data import learning_curves
+from components.visualizer.learning_curves import learning_curves
 from components.visualizer.network_kernels import NetworkKernels
-from components.visualizer.plots.mosaics import draw_kernels, draw_training_images
+from components.visualizer.plots.mosaics import draw_augmented_images, draw_kernels, draw_training_images
 from components.visualizer.plots.style import save, style
 from components.visualizer.training_images import ClassImages, TrainingImages, read_augmented
 from tests.support.statements import changed
@@ -43,6 +43,24 @@ def test_means_and_most_distant_images_are_those_of_numpy(inputs: Inputs, monkey
         np.testing.assert_array_equal(shown.most_distant, train.images[shown.most_distant_row])
         spaced = rows[[n * len(rows) // 10 for n in range(10)]]
         np.testing.assert_array_equal(shown.images, train.images[spaced])
+
+
+def test_standardized_images_are_shown_as_pictures(inputs: Inputs, tmp_path: Path) -> None:
+    config = Transform.Config.model_validate({"operations": [{"kind": "standardize"}]})
+    standardized = Stored(Transform(config).run(Context(output=tmp_path), examples=inputs[Examples]), tmp_path)
+    plain, found = (
+        TrainingImages.read(inputs[Examples], each).classes for each in (inputs[TransformedExamples], standardized)
+    )
+    np.testing.assert_array_equal([each.mean for each in plain], [each.mean for each in found])
+    np.testing.assert_array_equal([each.images for each in plain], [each.images for each in found])
+
+    train = read_scaled(standardized, standardized.artifact.splits.train)
+    np.save(tmp_path / "augmented.npy", train.images[:4].reshape(1, 4, 16, 16, 1))
+    model = changed(inputs[Model].artifact, augmented=AugmentedImages(file="augmented.npy", rows=(0,)))
+    (image,) = read_augmented(Stored(model, tmp_path), standardized)
+    picture = read_scaled(inputs[TransformedExamples], inputs[TransformedExamples].artifact.splits.train).images[0]
+    low, high = picture.min(), picture.max()
+    np.testing.assert_allclose(image.original, (picture - low) / (high - low), atol=1e-5)
 
 
 def test_only_the_first_images_of_a_large_split_are_read(inputs: Inputs, monkeypatch: pytest.MonkeyPatch) -> None:
@@ -107,6 +125,9 @@ def test_augmented_images_follow_their_original(inputs: Inputs, tmp_path: Path) 
     np.save(tmp_path / "augmented.npy", pictures(2, 3, 16, 16, 1))
     augmented = AugmentedImages(file="augmented.npy", rows=(5, 0))
     first, second = read_augmented(Stored(changed(model, augmented=augmented), tmp_path), transformed)
+    with style():
+        save(draw_augmented_images((first, second)), tmp_path / "augmentation.png")
+    assert (tmp_path / "augmentation.png").stat().st_size > 1000
     labels = read_scaled(transformed, transformed.artifact.splits.train).labels
     assert (first.row, first.class_name, second.row) == (5, model.class_names[labels[5]], 0)
     assert len(first.variants) == 2

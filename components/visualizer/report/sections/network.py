@@ -57,17 +57,16 @@ def _sheet(kernels: NetworkKernels) -> dict[str, Any]:
     count, height, width, channels = kernels.kernels.shape
     shown = kernels.kernels[:MAX_KERNELS]
     if channels == 1:
-        maps = np.moveaxis(shown[..., 0], 0, -1)
-        sheet = feature_map_sheet(maps, limit=kernels.limit, columns=min(len(shown), COLUMNS))
-        images = [Markup('src="{}"').format(sheet)]
-        colours = "Red is positive, blue is negative, and zero is transparent"
+        sheet = feature_map_sheet(np.moveaxis(shown[..., 0], 0, -1), limit=kernels.limit, columns=min(count, COLUMNS))
+        images = [(Markup('src="{}"').format(sheet), min(count, COLUMNS))]
+        colors = "Red is positive, blue is negative, and zero is transparent"
     else:
-        colours_of = kernels.in_colour()[:MAX_KERNELS]
-        images = [strip_attributes(list(colours_of[n : n + COLUMNS])) for n in range(0, len(shown), COLUMNS)]
-        colours = "Zero is gray"
+        rows = np.split(kernels.in_colour()[:MAX_KERNELS], range(COLUMNS, len(shown), COLUMNS))
+        images = [(strip_attributes(list(row)), len(row)) for row in rows]
+        colors = "Zero is gray"
     which = f"The first {MAX_KERNELS} of {count} kernels" if count > MAX_KERNELS else counted(count, "kernel")
     return {
-        "caption": f"{which} of the layer {kernels.layer}, {height}{TIMES}{width} pixels each. {colours}, "
+        "caption": f"{which} of the layer {kernels.layer}, {height}{TIMES}{width} pixels each. {colors}, "
         f"the full color at ±{kernels.limit:.2g}.",
-        "images": images,
+        "images": [(attributes, 100 * columns / COLUMNS) for attributes, columns in images],
     }
