@@ -58,7 +58,7 @@ def test_ink_is_the_mean_brightness_and_size_that_of_the_box() -> None:
 
 
 def test_properties_in_color_are_those_of_the_luminance() -> None:
-    green = stroke(4) * np.float32([0, 1, 0])
+    green = stroke(4) * np.array([0, 1, 0], np.float32)
     measured, expected = measure(green), measure(stroke(4) * np.float32(0.587))
     for name in UNITS:
         assert measured[name] == pytest.approx(expected[name], rel=1e-5)
