@@ -27,7 +27,7 @@ def local_contrast(pictures: Any, ops: Any) -> Any:
 
 
 @pytest.mark.thorough
-def test_models_take_raw_images_whatever_the_operations(tmp_path: Path) -> None:
+def test_models_with_all_operations_take_raw_images(tmp_path: Path) -> None:
     def run(component: Any, **inputs: Stored[Any]) -> Stored[Any]:
         output = tmp_path / type(component).__name__
         output.mkdir()
