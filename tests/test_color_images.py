@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import json
+import subprocess
+import sys
 from pathlib import Path
 from typing import Any
 
@@ -11,6 +13,7 @@ import pytest
 import yaml
 from PIL import Image
 
+from tests.components.pusher.test_model_server import MODEL_SERVER
 from tests.conftest import Command, run_job_process
 
 pytestmark = pytest.mark.thorough
@@ -44,7 +47,8 @@ def test_classes_that_differ_in_color_only_are_learned(tmp_path: Path) -> None:
     pictures = write_pictures(tmp_path / "pictures")
     network = {"filters": [8, 8, 8], "dense": [16, 16]}
     trainer = {"network": network, "batch_size": 16, "epochs": 20, "exports": ["litert", "onnx"]}
-    config = write_config(tmp_path, {"size": 32}, trainer=trainer)
+    pusher = {"destination": str(tmp_path / "serving"), "allow_rubber_stamped": True}
+    config = write_config(tmp_path, {"size": 32}, trainer=trainer, pusher=pusher)
     record = run_job_process("run", "--config", config, "--root", tmp_path / "root", "--json").record
     assert record["metrics"]["accuracy"] >= 0.99
     model = json.loads((tmp_path / "root/runs/latest/trainer/manifest.json").read_text())["artifact"]
@@ -55,6 +59,10 @@ def test_classes_that_differ_in_color_only_are_learned(tmp_path: Path) -> None:
     assert len(predictions) == 240
     right = [line["label"] == Path(line["path"]).parent.name for line in predictions]
     assert np.mean(right) >= 0.99
+    server = [sys.executable, "-I", str(MODEL_SERVER), str(tmp_path / "serving")]
+    served = json.loads(subprocess.run(server, input=b"", capture_output=True, check=True, timeout=120).stdout)
+    assert served["inputs"] == {"images": ["uint8", [-1, 32, 32, 3]]}
+    assert [request["inputs"]["images"][1] for request in served["warmups"]] == [[1, 32, 32, 3], [24, 32, 32, 3]]
 
 
 def test_conversion_is_stated_in_summary_report_and_card(tmp_path: Path, mnist_job: Command) -> None:

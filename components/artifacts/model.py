@@ -1,5 +1,6 @@
 """Model: a trained classifier, its deployment formats, and its training history."""
 
+from collections.abc import Sequence
 from typing import Annotated, Literal, Self
 
 from pydantic import Field, model_validator
@@ -7,6 +8,7 @@ from pydantic import Field, model_validator
 from components.artifacts.base import Artifact, Count, FileName, Fraction, ImageShape, NonNegative, Sha256, Statement
 
 ExportFormat = Literal["keras", "saved_model", "litert", "onnx"]
+MAX_LAYERS_LISTED = 20
 
 
 class Epoch(Statement):
@@ -61,6 +63,16 @@ class InitialWeights(Statement):
     """Layers that began with its weights."""
     not_loaded: dict[str, str] = Field(default={})
     """Other layers with weights, and why each began at random."""
+
+    def describe(self) -> str:
+        """Return which layers began with the weights of the other model, and which did not, in one sentence.
+
+        >>> InitialWeights(weights_sha256="7c" * 32, loaded=("body",), not_loaded={"head": "other classes"}).describe()
+        'body as in the model 7c7c7c7c7c7c; at random: head (other classes)'
+        """
+        others = [f"{name} ({why})" for name, why in self.not_loaded.items()]
+        text = f"{_listed(self.loaded)} as in the model {self.weights_sha256[:12]}"
+        return f"{text}; at random: {_listed(others)}" if others else text
 
 
 class Export(Statement):
@@ -135,3 +147,8 @@ class Model(Artifact):
         exports = (export.file for export in self.exports)
         files = (self.file, self.history_file, self.steps_file, augmented, *exports)
         return tuple(dict.fromkeys(file for file in files if file is not None))
+
+
+def _listed(names: Sequence[str]) -> str:
+    more = len(names) - MAX_LAYERS_LISTED
+    return ", ".join([*names[:MAX_LAYERS_LISTED], *([f"{more} more"] if more > 0 else [])])

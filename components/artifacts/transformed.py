@@ -60,7 +60,7 @@ class TransformedExamples(Artifact):
     class_names: Annotated[tuple[str, ...], Field(min_length=2)]
     graph_file: FileName
     graph: tuple[GraphOperation, ...]
-    """Converts raw images, uint8 [batch, height, width], to the network's input."""
+    """Converts raw images, uint8 [batch, height, width(, 3)], to the network's input."""
     overlaps: tuple[SplitOverlap, ...]
     """One entry per pair of splits."""
     shared_images: Count = 0

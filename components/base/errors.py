@@ -9,6 +9,7 @@ JobError                    1  an internal error, or a failure that fits nothing
 └── TerminationError      143  the job was interrupted, by SIGTERM or from the keyboard
 """
 
+import traceback
 from enum import IntEnum
 from typing import ClassVar, Self
 
@@ -58,6 +59,12 @@ class JobError(Exception):
     def __str__(self) -> str:
         labelled = (("expected:", self.expected), ("remedy:", self.remedy))
         return "\n".join([self.headline, *(f"  {label:<10}{text}" for label, text in labelled if text)])
+
+    def _render_traceback_(self) -> list[str]:
+        """Return what a notebook displays: as on the command line, a traceback only for an internal error."""
+        if self.exit_code == ExitCode.INTERNAL_ERROR:
+            return traceback.format_exception(self)
+        return [f"{type(self).__name__}: {self}"]
 
 
 class ConfigError(JobError):

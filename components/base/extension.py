@@ -122,7 +122,7 @@ class Extension(ComponentConfig):
         use = written.pop(USE)
         fields = {key: written.pop(key) for key in cls.model_fields if key in written}
         try:
-            target = load_object(use) if isinstance(use, str) else use
+            target = load_object(use)
             name = use if isinstance(use, str) else import_string(target)
             cls.check_target(target, name)
             options = _validate_options(name, written, _option_parameters(cls, target, name), target)
@@ -185,8 +185,13 @@ def import_string(target: Any) -> str:
         raise ConfigError(problem, expected="a function or class", remedy=remedy) from None
 
 
-def load_object(name: str) -> Any:
-    """Import what `package.module:name` names, also from the working folder; raise ConfigError if it is not found."""
+def load_object(name: str | Callable[..., Any]) -> Any:
+    """Import what `package.module:name` names, also from the working folder; raise ConfigError if it is not found.
+
+    In Python, a configuration may have the class or function itself, which is returned.
+    """
+    if not isinstance(name, str):
+        return name
     module_name, colon, attribute = name.partition(":")
     expected = "an import string such as my_package.my_module:my_name"
     if not (colon and module_name and attribute):

@@ -3,7 +3,7 @@
 python serving_process.py SAVED_MODEL IMAGES.npy RESULTS.npz THREADS PARENT
 
 It does not use this package, and blocks the import of Keras: a model that works here works wherever TensorFlow is
-installed. IMAGES holds uint8 [count, height, width]. RESULTS gets `probabilities`, float32 [count, classes], the
+installed. IMAGES holds raw images, uint8. RESULTS gets `probabilities`, float32 [count, classes], the
 seconds of some requests of one image (`latencies`), and the seconds of one request of all images (`all_seconds`).
 PARENT is the id of the process with which this one ends.
 """

@@ -31,7 +31,7 @@ class Predictor(Protocol):
 
 
 class RawPredictor(Protocol):
-    """Function from at least one raw image, [count, height, width], to class probabilities, [count, classes]."""
+    """Function from at least one raw image, [count, height, width(, 3)], to class probabilities, [count, classes]."""
 
     def __call__(self, images: NDArray[np.uint8]) -> NDArray[np.float32]: ...
 

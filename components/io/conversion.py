@@ -36,7 +36,7 @@ class Conversion:
         'converted to grayscale, resized from 32x32 to 28x28'
         """
         parts = ["converted to grayscale"] if self.to_grayscale else []
-        parts += ["converted from grayscale to 3 channels"] if self.to_color else []
+        parts += ["converted to 3 channels where grayscale"] if self.to_color else []
         if sizes := sorted(self.sizes - {(height, width)}, key=lambda size: (size[0] * size[1], size)):
             smallest, largest = (f"{size[0]}x{size[1]}" for size in (sizes[0], sizes[-1]))
             several = f"{len(sizes):,} sizes, {smallest} to {largest},"

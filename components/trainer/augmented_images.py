@@ -24,7 +24,7 @@ def write_augmented_images(
 
     Return None if the training has no augmentation.
     """
-    if config.augmentation.is_identity:
+    if config.augmentation.is_identity or config.augmentation.clean_epochs == config.epochs:
         return None
     limit = min(MAX_IMAGES, max(2, MAX_VALUES // ((1 + VARIANTS) * train.images[0].size)))
     _, first_of_each_class = np.unique(train.labels, return_index=True)

@@ -68,7 +68,7 @@ class Trainer(Component[TrainerConfig]):
             from components.trainer.export.keras_file import FILE_NAME
             from components.trainer.export.serving_model import ServingModel
             from components.trainer.export.trial import try_exports
-            from components.trainer.init_from import describe, freeze_layers, load_initial_weights
+            from components.trainer.init_from import freeze_layers, load_initial_weights
             from components.trainer.layers import describe_layers
             from components.trainer.precision import with_precision
             from components.trainer.training_loop import TrainingLoop
@@ -86,16 +86,12 @@ class Trainer(Component[TrainerConfig]):
             with context.timed("building"):
                 network = config.network.build(image_shape=shape, classes=classes, seed=config.seed)
                 initial_weights = None
-                if init_from is None and config.init_from is not None:
-                    raise ConfigError(
-                        f"trainer.init_from is {config.init_from}, and there is no blessed model of other data",
-                        expected="a model to begin with",
-                        remedy="name a run or a path, or remove trainer.init_from",
-                    )
-                if init_from is not None:
+                if config.init_from is not None or init_from is not None:
                     initial_weights = load_initial_weights(network, init_from, class_names=inputs.class_names)
-                    context.progress.message(describe(initial_weights))
+                    context.progress.message(f"initial weights: {initial_weights.describe()}")
                 frozen = freeze_layers(network, config.freeze)
+                if at_random := [name for name in frozen if initial_weights and name in initial_weights.not_loaded]:
+                    context.progress.warning(f"trainer.freeze keeps the random weights of {', '.join(at_random)}")
             check_images = raw_check_images(transformed)
             formats: tuple[ExportFormat, ...] = (*REQUIRED_FORMATS, *config.exports)
             export_bytes = EXPORTED_COPIES * network.count_params() * 4

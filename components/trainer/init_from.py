@@ -12,14 +12,20 @@ from components.inference.predictor import load_network
 MAX_NAMES_SHOWN = 20
 
 
-def load_initial_weights(network: Any, model: Stored[Model], *, class_names: Sequence[str]) -> InitialWeights:
+def load_initial_weights(network: Any, model: Stored[Model] | None, *, class_names: Sequence[str]) -> InitialWeights:
     """Copy the weights of each layer that a trained model also has, by the layer's name and the shapes of its weights.
 
     The output layer is only copied if the classes are the same.
 
     Raises:
-        ConfigError: if the model is not a Keras network, or no layer matches.
+        ConfigError: if there is no model, it is not a Keras network, or no layer matches.
     """
+    if model is None:
+        raise ConfigError(
+            "trainer.init_from is latest-blessed, and there is no blessed model of other data",
+            expected="a model to begin with",
+            remedy="name a run or a path, or remove trainer.init_from",
+        )
     if model.artifact.format != "keras":
         raise ConfigError(
             f"trainer.init_from is {model.directory}, a model of the format {model.artifact.format}",
@@ -47,13 +53,6 @@ def load_initial_weights(network: Any, model: Stored[Model], *, class_names: Seq
             remedy="name a model with the same architecture, or change trainer.network",
         )
     return InitialWeights(weights_sha256=model.artifact.weights_sha256, loaded=tuple(loaded), not_loaded=not_loaded)
-
-
-def describe(initial: InitialWeights) -> str:
-    """Return which layers begin with the weights of the model, and which do not, as one sentence."""
-    text = f"the weights of {', '.join(initial.loaded)} are those of {initial.weights_sha256[:12]}"
-    others = [f"{name}: {why}" for name, why in initial.not_loaded.items()]
-    return f"{text}; not loaded: {'; '.join(others)}" if others else text
 
 
 def freeze_layers(network: Any, patterns: Sequence[str]) -> tuple[str, ...]:

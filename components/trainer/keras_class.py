@@ -1,18 +1,17 @@
 """Classes of Keras in a configuration: their name and options, checked without importing Keras."""
 
 import ast
-import difflib
 import importlib.util
 import math
 from functools import cache
 from pathlib import Path
 from typing import Any, ClassVar, Self
 
-from pydantic import ConfigDict, model_validator
+from pydantic import ConfigDict, ValidationError, model_validator
+from pydantic_core import InitErrorDetails, PydanticCustomError
 
 from components.base.component import ComponentConfig
 from components.base.errors import ConfigError, first_line
-from components.base.extension import use_error
 
 Arguments = dict[str, Any]
 
@@ -44,16 +43,14 @@ class KerasClass(ComponentConfig):
             for name, value in constructor_arguments(self.package, self.kind).items()
             if name not in self.reserved
         }
-        names = [*(name for name in type(self).model_fields if name != "kind"), *defaults]
-        for name, value in options.items():
-            if name not in defaults:
-                problem, near = f"{self.kind} has no option `{name}`", difflib.get_close_matches(name, names, n=1)
-                remedy = f"did you mean `{near[0]}`?" if near else "remove it"
-                expected = f"one of {', '.join(dict.fromkeys(names))}"
-                raise use_error(ConfigError(problem, expected=expected, remedy=remedy))
-            if not _fits(value, defaults[name]):
-                problem, remedy = f"{name} of {self.kind} is {value!r}", f"correct {name}"
-                raise use_error(ConfigError(problem, expected=_describe(defaults[name]), remedy=remedy))
+        names = list(dict.fromkeys((*type(self).model_fields, *defaults)))
+        errors = [
+            _unknown_option(name, value, names) if name not in defaults else _wrong_value(name, value, defaults[name])
+            for name, value in options.items()
+            if name not in defaults or not _fits(value, defaults[name])
+        ]
+        if errors:
+            raise ValidationError.from_exception_data(self.kind, errors)
         return self
 
     def create(self, **arguments: Any) -> Any:
@@ -103,6 +100,13 @@ def _fits(value: Any, default: Any) -> bool:
     return not isinstance(value, str) if default is None else isinstance(value, type(default))
 
 
-def _describe(default: Any) -> str:
-    kind = "true or false" if isinstance(default, bool) else "a number" if isinstance(default, int | float) else "text"
-    return f"{kind}, by default {str(default).lower()}"
+def _unknown_option(name: str, value: Any, names: list[str]) -> InitErrorDetails:
+    error = PydanticCustomError("extra_forbidden", "there is no such option", {"names": names})
+    return InitErrorDetails(type=error, loc=(name,), input=value)
+
+
+def _wrong_value(name: str, value: Any, default: Any) -> InitErrorDetails:
+    kind = "true or false" if isinstance(default, bool) else "text" if isinstance(default, str) else "a number"
+    text = kind if default is None else f"{kind}, by default {str(default).lower()}"
+    error = PydanticCustomError("keras_option", "{text}", {"text": text})
+    return InitErrorDetails(type=error, loc=(name,), input=value)

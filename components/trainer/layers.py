@@ -23,11 +23,11 @@ def describe_layers(network: Any, prefix: str = "") -> Iterator[Layer]:
 
 
 def _output_shape(layer: Any) -> tuple[int | None, ...]:
-    """Return the shape of the first output without the batch; empty if the layer does not state it."""
+    """Return the shape of the first output, without the batch; empty if the layer does not state it."""
     import keras
 
     try:
         outputs = keras.tree.flatten(layer.output)
-    except (AttributeError, ValueError):  # a layer that is called several times has no single output
+    except AttributeError:  # the layer of a network that computes in Python code
         return ()
     return tuple(outputs[0].shape[1:])

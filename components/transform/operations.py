@@ -33,6 +33,7 @@ class Standardize(ComponentConfig):
     """Subtract the mean of the training split and divide by its standard deviation, per channel."""
 
     kind: Literal["standardize"]
+    """Selects this operation."""
 
     def fit(self, batches: Iterable[NDArray[np.float32]]) -> tuple[GraphOperation, ...]:
         """Return the operations for training images in batches, float32 [batch, height, width, channels]."""
@@ -59,6 +60,7 @@ class Resize(ComponentConfig):
     """Resize with bilinear interpolation, to any larger size or down to half of the size."""
 
     kind: Literal["resize"]
+    """Selects this operation."""
     size: tuple[Side, Side]
     """Height and width in pixels."""
 
@@ -85,6 +87,7 @@ class TransformFunction(Extension):
     returns: ClassVar[str] = "pictures"
 
     kind: Literal["function"] = "function"
+    """Selects this operation."""
 
     def fit(self, batches: Iterable[NDArray[np.float32]]) -> tuple[GraphOperation, ...]:
         """Return the operation: the function as a Keras model.
@@ -106,7 +109,7 @@ class TransformFunction(Extension):
             outputs = self(pictures=inputs, ops=keras.ops)
             if not isinstance(outputs, keras.KerasTensor) or outputs.shape != (None, *expected.shape[1:]):
                 raise self.error(f"returned {outputs!r} with keras.ops, and {expected.shape[1:]} a picture with NumPy")
-            model = keras.Model(inputs, outputs, name=self.target.__name__)
+            model = keras.Model(inputs, outputs, name="function")
             if model.weights:
                 raise self.error("returned the output of layers that have weights")
             difference = float(np.abs(model(images[:CHECK_IMAGES]).numpy() - expected).max())

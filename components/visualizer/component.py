@@ -63,13 +63,16 @@ class Visualizer(Component[VisualizerConfig]):
             from components.inference.transform_graph import input_graph
             from components.io.splits import read_predictions
             from components.visualizer.figure_data import ConfidentMistakes, FeatureMaps, example_images
+            from components.visualizer.learning_curves import read_steps
             from components.visualizer.model_card import render_card
+            from components.visualizer.network_kernels import NetworkKernels
             from components.visualizer.plots.figures import draw_figures
             from components.visualizer.plots.style import save, style
             from components.visualizer.report import render_report
             from components.visualizer.report.inline_images import figure_picture
             from components.visualizer.report_data import EmbeddedFigure, ReportData
             from components.visualizer.sketchpad import render_sketchpad
+            from components.visualizer.training_images import TrainingImages, read_augmented
 
             import_libraries(model)
 
@@ -78,6 +81,7 @@ class Visualizer(Component[VisualizerConfig]):
             predictions = read_predictions(evaluation)
             class_names = examples.artifact.class_names
             images = example_images(test, class_names, self.config.examples)
+            training_images = TrainingImages.read(examples, transformed)
         with context.timed("inference"):
             network = load_network(model) if model.artifact.format == "keras" else None
             graph = input_graph(transformed.artifact.graph)
@@ -87,6 +91,10 @@ class Visualizer(Component[VisualizerConfig]):
                 model=model.artifact,
                 evaluation=evaluation.artifact,
                 mistakes=ConfidentMistakes.from_predictions(test, predictions, class_names),
+                training_images=training_images,
+                augmented=read_augmented(model, transformed),
+                steps=read_steps(model),
+                kernels=NetworkKernels.of(model, network),
                 feature_maps=None if network is None else FeatureMaps.compute(network, images, graph),
                 sketchpad=render_sketchpad(model, network, test, graph=graph),
             )
@@ -121,5 +129,5 @@ class Visualizer(Component[VisualizerConfig]):
 
 def _disk_space(context: Context, figure: Figure) -> AbstractContextManager[None]:
     context.termination.check()
-    # The largest figure of MNIST has 121 kB.
+    # The largest figure of MNIST has 128 kB.
     return disk_space_guard(context.output, 150_000, f"the figure {figure.file}")

@@ -8,7 +8,7 @@ import numpy as np
 import pandas as pd
 from numpy.typing import NDArray
 
-from components.artifacts import Evaluation, GraphOperation, Model
+from components.artifacts import Evaluation, GraphOperation
 from components.base.errors import ConfigError
 from components.inference.pictures import Pictures
 from components.inference.transform_graph import apply_numpy
@@ -17,32 +17,6 @@ from components.visualizer.network_calls import observe_calls
 MAX_MISTAKES = 24
 DEFAULT_EXAMPLE_CLASSES = 10
 """Without configured examples, feature maps are shown for one image of each of the first ten classes."""
-
-
-@dataclass(frozen=True)
-class LearningCurve:
-    """One metric over the epochs, on the training and the validation split."""
-
-    title: str
-    epochs: tuple[int, ...]
-    training: tuple[float, ...]
-    validation: tuple[float, ...]
-    best_epoch: int
-    """The epoch whose weights the model has."""
-
-
-def learning_curves(model: Model) -> list[LearningCurve]:
-    """Return the curves of the loss and of the accuracy."""
-    return [
-        LearningCurve(
-            title,
-            epochs=tuple(row.epoch for row in model.history),
-            training=tuple(getattr(row, metric) for row in model.history),
-            validation=tuple(getattr(row, f"val_{metric}") for row in model.history),
-            best_epoch=model.best_epoch,
-        )
-        for title, metric in (("Loss (cross-entropy, nats)", "loss"), ("Accuracy", "accuracy"))
-    ]
 
 
 @dataclass(frozen=True)

@@ -23,7 +23,10 @@ if TYPE_CHECKING:
 
     from components.inference.pictures import Pictures
 
-BUILT_IN_FIGURES = ("curves", "confusion_matrix", "feature_maps", "class_distribution", "mistakes")
+BUILT_IN_FIGURES = (
+    *("curves", "confusion_matrix", "feature_maps", "kernels", "class_distribution", "training_images"),
+    *("augmentation", "mistakes"),
+)
 """Names that a figure of the user cannot have."""
 Text = Annotated[str, Field(min_length=1, max_length=2000)]
 

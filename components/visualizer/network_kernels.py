@@ -18,6 +18,15 @@ class NetworkKernels:
     kernels: NDArray[np.float32]
     """[kernels, height, width, channels]"""
 
+    @property
+    def limit(self) -> float:
+        """The largest absolute value."""
+        return float(np.abs(self.kernels).max()) or 1.0
+
+    def in_colour(self) -> NDArray[np.float32]:
+        """Return the kernels as numbers from 0 to 1; zero is 0.5."""
+        return ((self.kernels / self.limit + 1) / 2).astype(np.float32)
+
     @classmethod
     def of(cls, model: Stored[Model], network: Any) -> Self | None:
         """Return the kernels of the first convolution or dense layer; None if they cannot be shown as images.

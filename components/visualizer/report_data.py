@@ -2,11 +2,14 @@
 
 from dataclasses import dataclass
 
+import pandas as pd
 from markupsafe import Markup
 
 from components.artifacts import Figure
 from components.visualizer.figure_data import ConfidentMistakes, FeatureMaps
+from components.visualizer.network_kernels import NetworkKernels
 from components.visualizer.statements import Statements
+from components.visualizer.training_images import AugmentedImage, TrainingImages
 
 
 @dataclass(frozen=True)
@@ -32,6 +35,13 @@ class ReportData(Statements):
     """The statements of a run, and the test images that the report shows."""
 
     mistakes: ConfidentMistakes
+    training_images: TrainingImages
+    augmented: tuple[AugmentedImage, ...] = ()
+    """Empty without augmentation."""
+    steps: pd.DataFrame | None = None
+    """Loss and accuracy of each group of training steps (`Model.steps_file`); None if they were not recorded."""
+    kernels: NetworkKernels | None = None
+    """None if they cannot be shown as images."""
     feature_maps: FeatureMaps | None = None
     """None if the model has no convolution."""
     sketchpad: EmbeddedSection | None = None

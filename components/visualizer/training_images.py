@@ -1,4 +1,4 @@
-"""TrainingImages: for each class, ten training images, their mean, and the image that is most distant from it."""
+"""TrainingImages: ten images of each class, their mean, and the most distant one; and augmented images."""
 
 from collections.abc import Iterator
 from dataclasses import dataclass
@@ -7,7 +7,7 @@ from typing import Self
 import numpy as np
 from numpy.typing import NDArray
 
-from components.artifacts import Examples, Stored, TransformedExamples
+from components.artifacts import Examples, Model, Stored, TransformedExamples
 from components.inference.pictures import read_pictures
 from components.inference.transform_graph import apply_numpy, input_graph, picture_graph
 from components.io.splits import iterate_examples, row_group_rows
@@ -39,6 +39,18 @@ class ClassImages:
 
 
 @dataclass(frozen=True)
+class AugmentedImage:
+    """A training image, and what augmentation made of it."""
+
+    row: int
+    """Its row in the training split."""
+    class_name: str
+    original: NDArray[np.float32]
+    """A picture: [height, width, channels], 0 to 1."""
+    variants: tuple[NDArray[np.float32], ...]
+
+
+@dataclass(frozen=True)
 class TrainingImages:
     """Training images by class."""
 
@@ -47,61 +59,80 @@ class TrainingImages:
     images_read: int
     """All training images, or the first as far as `MAX_VALUES` allows."""
 
+    @property
+    def images_per_class(self) -> int:
+        """The largest number of images that a class shows."""
+        return max(len(each.images) for each in self.classes)
+
     @classmethod
     def read(cls, examples: Stored[Examples], transformed: Stored[TransformedExamples]) -> Self:
         """Read the training split twice: for the means, and for the distances from them."""
         names = examples.artifact.class_names[:MAX_CLASSES]
-        sums, read = np.zeros(()), []
+        sums = np.zeros((len(names), *transformed.artifact.picture_shape))
+        read = []
         for pictures, labels in _batches(examples, transformed):
-            of_class = (np.arange(len(names))[:, None] == labels).astype(np.float32)
-            sums = sums + of_class @ pictures.reshape(len(labels), -1)
+            for label, rows in _rows_by_label(labels, len(names)):
+                sums[label] += pictures[rows].sum(axis=0, dtype=np.float64)
             read.append(labels)
         all_labels = np.concatenate(read)
-        rows = [np.flatnonzero(all_labels == label) for label in range(len(names))]
-        means = (sums / np.maximum(1, [[len(each)] for each in rows])).astype(np.float32)
-        squares = np.einsum("ij,ij->i", means, means)
+        rows_of = dict(_rows_by_label(all_labels, len(names)))
+        means = {label: (sums[label] / len(rows)).astype(np.float32) for label, rows in rows_of.items()}
 
-        shown = [
-            each[np.linspace(0, len(each), min(len(each), IMAGES_PER_CLASS), endpoint=False, dtype=np.int64)]
-            for each in rows
-        ]
-        wanted = np.sort(np.concatenate(shown))
+        shown = {label: _evenly_spaced(rows) for label, rows in rows_of.items()}
+        wanted = np.sort(np.concatenate(list(shown.values())))
         found: dict[int, NDArray[np.float32]] = {}
-        most_distant = [(-np.inf, -1)] * len(names)
+        most_distant = dict.fromkeys(rows_of, (-1.0, -1))  # distance and row
         first = 0
         for pictures, labels in _batches(examples, transformed):
-            last = first + len(labels)
-            here = wanted[slice(*np.searchsorted(wanted, (first, last)))]
+            here = wanted[slice(*np.searchsorted(wanted, (first, first + len(labels))))]
             found |= {int(row): _reduced(pictures[row - first]) for row in here}
-            pixels = pictures.reshape(len(labels), -1)
-            # |image - mean|² = |image|² - 2 image·mean + |mean|²
-            distances = np.einsum("ij,ij->i", pixels, pixels)[:, None] - 2 * pixels @ means.T + squares
-            for label in np.unique(labels[labels < len(names)]):
-                distance = np.where(labels == label, distances[:, label], -np.inf)
-                row = int(distance.argmax())
-                if distance[row] > most_distant[label][0]:
-                    most_distant[label] = (float(distance[row]), first + row)
+            for label, rows in _rows_by_label(labels, len(names)):
+                difference = (pictures[rows] - means[label]).reshape(len(rows), -1)
+                distances = np.einsum("ij,ij->i", difference, difference)
+                row = int(rows[distances.argmax()])
+                if distances.max() > most_distant[label][0]:
+                    most_distant[label] = float(distances.max()), first + row
                     found[first + row] = _reduced(pictures[row])
-            first = last
-        shape = pictures.shape[1:]
+            first += len(labels)
         classes = (
             ClassImages(
-                name,
-                images=tuple(found[int(row)] for row in shown[label]),
-                mean=_reduced(means[label].reshape(shape)),
-                most_distant=found[most_distant[label][1]],
-                most_distant_row=most_distant[label][1],
+                names[label],
+                images=tuple(found[row] for row in shown[label].tolist()),
+                mean=_reduced(means[label]),
+                most_distant=found[row],
+                most_distant_row=row,
             )
-            for label, name in enumerate(names)
-            if len(rows[label])
+            for label, (_, row) in most_distant.items()
         )
         return cls(tuple(classes), images_read=len(all_labels))
+
+
+def read_augmented(model: Stored[Model], transformed: Stored[TransformedExamples]) -> tuple[AugmentedImage, ...]:
+    """Return the augmented images that the Trainer wrote; empty without augmentation."""
+    statement = model.artifact.augmented
+    if statement is None:
+        return ()
+    images = np.load(model.directory / statement.file, allow_pickle=False)
+    if input_graph(transformed.artifact.graph):  # a network input is no picture: its originals give the scale
+        low, high = (limit(images[:, 0], axis=(0, 1, 2)) for limit in (np.min, np.max))
+        images = (images - low) / np.maximum(high - low, 1e-6)
+    pictures = np.clip(images, 0, 1)
+    labels = np.load(transformed.directory / transformed.artifact.splits.train.labels, allow_pickle=False)
+    return tuple(
+        AugmentedImage(
+            row,
+            class_name=transformed.artifact.class_names[labels[row]],
+            original=_reduced(original),
+            variants=tuple(map(_reduced, variants)),
+        )
+        for row, (original, *variants) in zip(statement.rows, pictures, strict=True)
+    )
 
 
 def _batches(examples: Stored[Examples], transformed: Stored[TransformedExamples]) -> Iterator[Batch]:
     """Yield pictures and labels of the training split, from its first row on."""
     split = transformed.artifact.splits.train
-    pixels = int(np.prod(examples.artifact.image_shape))
+    pixels = int(np.prod(transformed.artifact.picture_shape))
     count, rows = min(split.count, max(1, MAX_VALUES // pixels)), row_group_rows(pixels)
     if input_graph(transformed.artifact.graph):  # the transformed training split has no pictures
         graph = picture_graph(transformed.artifact.graph)
@@ -117,6 +148,19 @@ def _batches(examples: Stored[Examples], transformed: Stored[TransformedExamples
         first += len(labels)
         if first >= count:
             return
+
+
+def _rows_by_label(labels: NDArray[np.int64], limit: int) -> Iterator[tuple[int, NDArray[np.intp]]]:
+    """Yield each label below `limit`, and its rows."""
+    # Sums of classes one by one take a third of the time of a matrix product, whose threads also wait for each other.
+    for label in np.unique(labels).tolist():
+        if label < limit:
+            yield label, np.flatnonzero(labels == label)
+
+
+def _evenly_spaced(rows: NDArray[np.intp]) -> NDArray[np.intp]:
+    """Return `IMAGES_PER_CLASS` of the rows, or all if there are fewer."""
+    return rows[np.linspace(0, len(rows), min(len(rows), IMAGES_PER_CLASS), endpoint=False, dtype=np.intp)]
 
 
 def _reduced(picture: NDArray[np.float32]) -> NDArray[np.float32]:

@@ -23,7 +23,6 @@ if TYPE_CHECKING:
     from components.inference.predictor import RawPredictor
     from components.inference.preprocessing.input_reader import InputImage, InputReader
     from components.inference.preprocessing.preview import PreviewWriter
-    from job.store.resolve import ResolvedModel
 
 MAX_BATCH_IMAGES = 1000
 MAX_BATCH_SECONDS = 0.5
@@ -46,7 +45,10 @@ def _predict(options: PredictOptions, check: Callable[[], None]) -> ExitCode:
     print_model(errors, model)
     writer = WRITERS[options.output_format](class_names, console)
     with ProgressBar(errors, console) if errors.is_terminal else ProgressReporter(errors) as progress:
-        predictor, reader = model.load_predictor(), _make_input_reader(model, options)
+        from components.inference.preprocessing.input_reader import InputReader
+
+        predictor = model.load_predictor()
+        reader = InputReader.for_model(model.stored.artifact, as_is=options.as_is, transpose=options.transpose)
         with progress.hidden():
             writer.write_header()
         for images in _batches(_read_images(options.paths, reader, progress), check):
@@ -70,16 +72,6 @@ def _predict_batch(images: Sequence[InputImage], predictor: RawPredictor) -> lis
         Prediction(image.path, image.row, int(row.argmax()), [float(str(probability)) for probability in row])
         for image, row in zip(images, probabilities, strict=True)
     ]
-
-
-def _make_input_reader(model: ResolvedModel, options: PredictOptions) -> InputReader:
-    from components.inference.preprocessing.input_reader import InputReader
-    from components.inference.preprocessing.normalize import normalize
-    from components.inference.preprocessing.resize import resize_color, resize_grayscale
-
-    height, width, channels = model.stored.artifact.image_shape
-    preprocess = resize_color if channels == 3 else resize_grayscale if options.as_is else normalize
-    return InputReader(height, width, preprocess, channels, transpose=options.transpose)
 
 
 def _read_images(paths: Iterable[Path], reader: InputReader, progress: ProgressReporter) -> Iterator[InputImage]:

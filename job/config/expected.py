@@ -14,7 +14,7 @@ class Expected:
     """The schema at one of pydantic's locations in a section; it accepts anything if the location has no schema.
 
     >>> from components import Trainer
-    >>> Expected.at(Trainer.Config, ("network", "filters")).describe()
+    >>> Expected.at(Trainer.Config, ("network", "built-in", "filters")).describe()
     'a list of 3 values, each a whole number from 1 to 8192'
     >>> Expected.at(Trainer.Config, ("learning_rate",)).keys()
     ['schedule', 'rate', 'peak', 'warmup']

@@ -59,7 +59,7 @@ def validate_step(value: object, info: ValidationInfo) -> CustomStep:
     """Return a custom step from a section with `use`, `after` and the component's config, or a CustomStep itself."""
     if isinstance(value, CustomStep):
         return value
-    if not isinstance(value, Mapping) or not all(isinstance(value.get(key), str) for key in (USE, AFTER)):
+    if not isinstance(value, Mapping) or not all(isinstance(value.get(key), str | type) for key in (USE, AFTER)):
         raise PydanticCustomError("custom_step", "a section with texts for the keys use and after")
     settings = dict(value)
     try:

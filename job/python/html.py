@@ -2,6 +2,8 @@
 
 from collections.abc import Iterable, Mapping
 from html import escape
+from pathlib import Path
+from urllib.parse import quote
 
 from components.base.text import printable
 from job.store.records import RunRecord
@@ -15,7 +17,9 @@ FAILED = "#c62828"
 """Colours with a contrast of at least 4.5 to the white text on them (WCAG 2.2); the rest has the notebook's colours."""
 
 
-def render_run(record: RunRecord, validation: Mapping[str, float], test: Mapping[str, float]) -> str:
+def render_run(
+    record: RunRecord, validation: Mapping[str, float], test: Mapping[str, float], report: Path | None = None
+) -> str:
     """Return a fragment of HTML without scripts and without resources."""
     title = " · ".join(filter(None, (f"run {record.run_id}", record.data_set, f"{record.seconds:.1f} s")))
     parts = [f"<strong>{_text(title)}</strong> {_badge(record)}"]
@@ -30,8 +34,8 @@ def render_run(record: RunRecord, validation: Mapping[str, float], test: Mapping
         steps = [(step.component, step.status, f"{step.seconds:.2f}", step.reason) for step in record.steps]
         tables.append(_table(("step", "status", "seconds", "why"), steps, numbers={2}))
     parts.append(f'<div style="{SIDE_BY_SIDE}">{"".join(tables)}</div>')
-    if record.report is not None:
-        parts.append(f'<a href="{escape(record.report)}" target="_blank">Report</a>')
+    if report is not None:
+        parts.append(f'<a href="{escape(quote(str(report)))}" target="_blank">Report</a>')
     return f"<div>{''.join(parts)}</div>"
 
 

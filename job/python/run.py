@@ -23,7 +23,7 @@ from job.runner.runner import Runner
 from job.signals import Signals
 from job.store.records import RunRecord
 from job.store.resolve import resolve_model
-from job.store.runs import LATEST, Runs
+from job.store.runs import LATEST, RECORD, REPORT, Runs
 from job.store.store import Store
 
 if TYPE_CHECKING:
@@ -69,20 +69,23 @@ def run(
         signals,
         use_cache=use_cache,
         strict=strict,
-        until=None if until is None else find_slot(until),
+        until=None if until is None else find_slot(until, config.pipeline.components()),
     )
     with signals.installed():
         return Run(runner.run(), config.root)
 
 
-def load_run(name: str = LATEST, root: Path | str = DEFAULT_ROOT) -> Run:
-    """Return a run by its id, or `latest`, the last one that has results.
+def load_run(name: Path | str = LATEST, root: Path | str = DEFAULT_ROOT) -> Run:
+    """Return a run by its id, by its folder, or `latest`, the last one that has results.
 
     Raises:
         ConfigError: if there is no such run.
         IntegrityError: if its record is damaged.
     """
-    return Run(Runs(Path(root)).read(name), Path(root))
+    folder = Path(name)
+    if (folder / RECORD).is_file():
+        name, root = folder.resolve().name, folder.absolute().parents[1]
+    return Run(Runs(Path(root)).read(str(name)), Path(root))
 
 
 @dataclass(frozen=True)
@@ -125,7 +128,8 @@ class Run:
     @property
     def report(self) -> Path | None:
         """The report; None if there is none."""
-        return None if self.record.report is None else Path(self.record.report)
+        path = self.directory / REPORT
+        return path if path.is_file() else None
 
     def artifact(self, step: str) -> Stored[Any]:
         """Return what a step returned, `artifact`, and the folder of its files, `directory`.
@@ -209,4 +213,4 @@ class Run:
         metrics = RunMetrics({}, {})
         with suppress(IntegrityError):  # the record is there, but the model was deleted
             metrics = self.metrics
-        return render_run(self.record, metrics.validation, metrics.test)
+        return render_run(self.record, metrics.validation, metrics.test, self.report)

@@ -3,8 +3,10 @@
 from __future__ import annotations
 
 from functools import cached_property
+from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
+from components.artifacts import raw_shape
 from components.base.errors import DataError
 from job.store.resolve import ResolvedModel
 
@@ -46,6 +48,32 @@ class TrainedModel:
             }
         )
 
+    def read(self, *paths: Path | str, as_is: bool = False) -> NDArray[np.uint8]:
+        """Return the images of pictures, IDX and CSV files for `predict`, preprocessed as by the command `predict`.
+
+        Args:
+            paths: of files, and of folders of files.
+            as_is: only convert and resize the images, for a model trained on `image_folder`.
+
+        Raises:
+            DataError: if a file or an image cannot be read.
+        """
+        import numpy as np
+
+        from components.inference.preprocessing.input_files import find_files
+        from components.inference.preprocessing.input_reader import InputReader
+        from components.io.picture_folder import SkippedFiles
+
+        reader = InputReader.for_model(self._resolved.stored.artifact, as_is=as_is)
+        images = []
+        for path in paths:
+            for file in find_files(Path(path), SkippedFiles()):
+                for image in [file] if isinstance(file, DataError) else reader.read(file):
+                    if isinstance(image, DataError):
+                        raise image
+                    images.append(image.network_input)
+        return np.stack(images)
+
     def predict_probabilities(self, images: ArrayLike) -> NDArray[np.float32]:
         """Return the probability of each class, float32 [count, classes]; arguments and errors as for `predict`."""
         return self._predictor(self._batch(images))
@@ -57,8 +85,7 @@ class TrainedModel:
     def _batch(self, images: ArrayLike) -> NDArray[np.uint8]:
         import numpy as np
 
-        height, width, channels = self.image_shape
-        shape = (height, width) if channels == 1 else self.image_shape
+        shape = raw_shape(self.image_shape)
         batch: NDArray[Any] = np.asarray(images)
         if batch.ndim == len(shape):
             batch = batch[np.newaxis]

@@ -25,8 +25,10 @@ BAR_WIDTH = 24
 
 def make_console(*, stderr: bool = False) -> Console:
     """Return a console on standard output or error; if that is not a terminal, lines have any length."""
-    # A folder may be named `:cat:`. In a notebook, rich would print every line as HTML.
-    console = Console(stderr=stderr, emoji=False, force_jupyter=False)
+    # A notebook sets FORCE_COLOR, from which rich would conclude that it is a terminal.
+    is_terminal = False if "ipykernel" in sys.modules else None
+    # A folder may be named `:cat:`.
+    console = Console(stderr=stderr, emoji=False, force_jupyter=False, force_terminal=is_terminal)
     if not console.is_terminal:
         console.width = UNLIMITED_WIDTH
     return console

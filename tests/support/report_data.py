@@ -8,19 +8,39 @@ from typing import Any
 
 import numpy as np
 
-from components.artifacts import Definition, Evaluation, Examples, Interval, Model, Stored, TransformedExamples
+from components.artifacts import (
+    Definition,
+    Evaluation,
+    Examples,
+    Figure,
+    Interval,
+    Layer,
+    Model,
+    Stored,
+    TransformedExamples,
+)
 from components.io.splits import read_scaled
 from components.testing.contract import make_inputs
 from components.visualizer.figure_data import ConfidentMistakes, FeatureMaps, Mistake, TestImage
 from components.visualizer.model_card import render_card
+from components.visualizer.network_kernels import NetworkKernels
 from components.visualizer.report import render_report
-from components.visualizer.report_data import ReportData
+from components.visualizer.report_data import EmbeddedFigure, ReportData
 from components.visualizer.statements import Statements
+from components.visualizer.training_images import AugmentedImage, TrainingImages
 from job.reporters.run_section import add_run_to_report
 from job.store.records import PartRecord, ReferenceRecord, RunRecord, StepRecord
 from tests.support.statements import changed, with_all_parts, with_anomalies
 
 COMMAND = "python -m job run --config 'my <config>.yaml'"
+LAYERS = (
+    Layer(name="convolution_1", kind="Conv2D", output_shape=(16, 16, 16), parameters=160),
+    Layer(name="body/flatten", kind="Flatten", output_shape=(None,), parameters=0),
+)
+ROC = Figure(name="roc", file="roc.png", title="ROC curves", alt="One curve for each class.")
+PIXEL = (
+    "data:image/png;base64,iVBORw0KGgoAAAANSUhEUgAAAAEAAAABCAAAAAA6fptVAAAACklEQVR4nGNoAAAAggCBd81ytgAAAABJRU5ErkJggg=="
+)
 BASELINE = ReferenceRecord(
     requested="latest-blessed",
     run_id="20261125-101112-1314abc",
@@ -46,6 +66,7 @@ def minimal_report_data(folder: Path) -> ReportData:
         transformed=transformed.artifact,
         model=made[Model].artifact,
         evaluation=evaluation,
+        training_images=TrainingImages.read(made[Examples], transformed),
         mistakes=ConfidentMistakes(mistakes, total=len(mistakes), image_count=evaluation.metrics.count),
     )
 
@@ -75,10 +96,14 @@ def full_report_data(folder: Path, *, blessed: bool = True, **changes: Any) -> R
     values = {
         "examples": with_anomalies(minimal.examples),
         "transformed": minimal.transformed,
-        "model": changed(minimal.model, history=tuple(epochs), best_epoch=11, format="keras"),
+        "model": changed(minimal.model, history=tuple(epochs), best_epoch=11, format="keras", layers=LAYERS),
         "evaluation": with_all_parts(minimal.evaluation, blessed=blessed),
         "mistakes": minimal.mistakes,
+        "training_images": minimal.training_images,
         "feature_maps": FeatureMaps(images, convolutions),
+        "kernels": NetworkKernels("convolution_1", random.normal(size=(16, 3, 3, 1)).astype("f4")),
+        "augmented": tuple(AugmentedImage(each.row, each.class_name, each.image, (each.image,) * 3) for each in images),
+        "user_figures": (EmbeddedFigure(ROC, PIXEL),),
     }
     return ReportData(**{**values, **changes})
 
@@ -91,6 +116,11 @@ def with_text(report: ReportData, text: str, *, title: str | None = None) -> Rep
     shown = tuple(dataclasses.replace(each, class_name=text, predicted=text) for each in report.mistakes.shown)
     assert report.feature_maps is not None
     images = tuple(dataclasses.replace(each, class_name=text) for each in report.feature_maps.images)
+    training = tuple(dataclasses.replace(each, name=text) for each in report.training_images.classes)
+    augmented = tuple(dataclasses.replace(each, class_name=text) for each in report.augmented)
+    figures = (dataclasses.replace(report.user_figures[0], figure=changed(ROC, title=text, alt=text)),)
+    assert report.kernels is not None
+    layers = (changed(LAYERS[0], name=text, kind=text),)
     return dataclasses.replace(
         report,
         examples=changed(report.examples, class_names=names, source=source, anomalies=anomalies),
@@ -103,7 +133,11 @@ def with_text(report: ReportData, text: str, *, title: str | None = None) -> Rep
                 for kind in ("metric", "slice")
             ),
         ),
-        model=changed(report.model, class_names=names),
+        model=changed(report.model, class_names=names, layers=layers),
+        training_images=dataclasses.replace(report.training_images, classes=training),
+        augmented=augmented,
+        kernels=dataclasses.replace(report.kernels, layer=text),
+        user_figures=figures,
         mistakes=ConfidentMistakes(shown, total=3, image_count=18),
         feature_maps=dataclasses.replace(report.feature_maps, images=images),
     )

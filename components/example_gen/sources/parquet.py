@@ -46,7 +46,8 @@ class ParquetSource(SourceConfig):
 
     def identity(self) -> dict[str, str]:
         shards = find_shards(self.path, self.test_path)
-        identity = {key: str(getattr(self, key)) for key in ("columns", "shape", "size")}
+        options = {**dict(self.columns), "shape": self.shape, "size": self.size}
+        identity = {key: str(value) for key, value in options.items()}
         for part, files in (("train", shards.train), ("test", shards.test)):
             if files:
                 identity[part] = value_sha256([data_sha256(file, FILES) for file in files])

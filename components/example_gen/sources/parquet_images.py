@@ -36,8 +36,6 @@ def read_labels(array: pa.Array) -> NDArray[Any]:
     """Return labels: whole numbers or, as objects, text."""
     if array.null_count:
         raise RowError(_first_null(array), "has no label", expected="a label in each row")
-    if pa.types.is_dictionary(array.type):
-        array = array.dictionary_decode()
     labels: NDArray[Any] = array.to_numpy(zero_copy_only=False)
     return labels
 

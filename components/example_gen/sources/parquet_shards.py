@@ -82,7 +82,7 @@ def _list_files(path: Path) -> list[Path]:
             files = _visible(root.glob(pattern), root)
         else:
             path.stat()
-            files = [path]
+            return [path]
     if not files:
         raise DataError(f"{path} has no Parquet file", expected=FILES, remedy="correct example_gen.source.path")
     _check_complete(files)
@@ -118,5 +118,5 @@ def _check_complete(files: list[Path]) -> None:
             raise DataError(
                 f"{path} is missing; {len(present)} of {count} shards exist",
                 expected="all shards of a data set",
-                remedy="download the missing files, or set example_gen.source.path to the files to read",
+                remedy="download the missing files, or set example_gen.source.path to one file",
             )

@@ -65,7 +65,7 @@ class TfdsSource(SourceConfig):
             import_tensorflow()
         tfds.disable_progress_bar()
         builder = self._builder()
-        class_names = self._class_names(builder)
+        self._check_features(builder)
         if not builder.is_prepared():
             self._prepare(builder, context)
         if "train" not in builder.info.splits:
@@ -76,7 +76,8 @@ class TfdsSource(SourceConfig):
             )
         return Dataset(
             title=builder.info.full_name.replace("/", " "),
-            class_names=class_names,
+            # Some data sets, such as CIFAR-10, have the names of their classes only after they are prepared.
+            class_names=tuple(builder.info.features["label"].names),
             train=self._read(builder, "train", context, scratch),
             test=self._read(builder, "test", context, scratch) if "test" in builder.info.splits else None,
         )
@@ -137,7 +138,7 @@ class TfdsSource(SourceConfig):
         context.progress.message(f"downloading {self.name} to {builder.data_path} ({limit})")
         download_and_prepare(builder, self.name, context)
 
-    def _class_names(self, builder: Any) -> tuple[str, ...]:
+    def _check_features(self, builder: Any) -> None:
         import tensorflow_datasets as tfds
 
         features = builder.info.features
@@ -154,7 +155,6 @@ class TfdsSource(SourceConfig):
                 expected="a size to resize them to",
                 remedy="set example_gen.source.size, such as 28",
             )
-        return tuple(features["label"].names)
 
     def _read(self, builder: Any, split: str, context: Context, scratch: Path) -> LabelledImages:
         import numpy as np

@@ -32,9 +32,9 @@ class DriftCheck(ComponentConfig):
     labels: DistanceLimit = 0.05
     """Limit of the largest difference between two fractions of a class."""
     ink: DistanceLimit = 0.2
-    """Limit of the Jensen-Shannon distance between two distributions of the images' mean gray level."""
+    """Limit of the Jensen-Shannon distance between two distributions of the images' mean pixel."""
     pixels: DistanceLimit = 0.1
-    """Limit of the Jensen-Shannon distance between two distributions of the pixels' gray levels."""
+    """Limit of the Jensen-Shannon distance between two distributions of the pixels, in color by channel."""
 
 
 class ValidationConfig(ComponentConfig):

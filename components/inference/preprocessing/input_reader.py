@@ -9,10 +9,11 @@ import numpy as np
 from numpy.typing import NDArray
 from PIL import Image
 
-from components.artifacts import raw_shape
+from components.artifacts import Model, raw_shape
 from components.base.errors import DataError
 from components.inference.preprocessing.input_files import READABLE_INPUTS, file_format
-from components.inference.preprocessing.normalize import MAX_SIDE_PIXELS, is_bright_on_dark
+from components.inference.preprocessing.normalize import MAX_SIDE_PIXELS, is_bright_on_dark, normalize
+from components.inference.preprocessing.resize import resize_color, resize_grayscale
 from components.io.csv_images import CsvImages
 from components.io.csv_layout import LABEL_COLUMN, CsvLayout, detect_layout
 from components.io.idx import IMAGES, open_idx
@@ -57,6 +58,13 @@ class InputReader:
     """Of the network's input."""
     transpose: bool = False
     """Whether IDX and CSV files store images column by column."""
+
+    @classmethod
+    def for_model(cls, model: Model, *, as_is: bool = False, transpose: bool = False) -> "InputReader":
+        """Return the reader for a model; `as_is` only converts and resizes images, as for `image_folder`."""
+        height, width, channels = model.image_shape
+        preprocess = resize_color if channels == 3 else resize_grayscale if as_is else normalize
+        return cls(height, width, preprocess, channels, transpose)
 
     def read(self, path: Path) -> Iterator[InputImage | DataError]:
         """Yield the images of a file, with a DataError in place of each image that shows nothing.

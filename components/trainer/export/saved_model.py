@@ -19,7 +19,7 @@ CAPTURE_NAME = "_user_specified_name"
 def write(model: ServingModel, path: Path, images: RawImages) -> None:
     """Write a SavedModel whose default signature takes raw images, with warm-up requests.
 
-    The input is `images`, uint8 [batch, height, width]; the outputs are `probabilities`, float32 [batch, classes], and
+    The input is `images`, raw images, uint8; the outputs are `probabilities`, float32 [batch, classes], and
     `label`, int64 [batch].
     """
     import tensorflow as tf

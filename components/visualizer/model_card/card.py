@@ -14,7 +14,7 @@ from components.base.text import escape_document
 from components.visualizer.format import TextTable, listed
 from components.visualizer.model_card import limits
 from components.visualizer.report import metrics
-from components.visualizer.report.sections import calibration, data, mistakes, slices_and_robustness, verdict
+from components.visualizer.report.sections import calibration, data, mistakes, network, slices_and_robustness, verdict
 from components.visualizer.statements import Statements
 from components.visualizer.templates import template_environment
 
@@ -26,6 +26,7 @@ TEXT_MODULES = {
     "limits": limits,
     "metrics": metrics,
     "mistakes": mistakes,
+    "network": network,
     "slices_and_robustness": slices_and_robustness,
     "verdict": verdict,
 }

@@ -1,10 +1,9 @@
 """The figures of a run as PNG files, drawn with matplotlib."""
 
 from collections.abc import Callable, Iterator, Sequence
-from functools import partial
-from typing import Any
 
 import numpy as np
+import pandas as pd
 import seaborn as sns
 from matplotlib.figure import Figure
 from matplotlib.ticker import MaxNLocator, PercentFormatter
@@ -12,27 +11,30 @@ from matplotlib.ticker import MaxNLocator, PercentFormatter
 from components import artifacts
 from components.artifacts import Examples, Model
 from components.base.text import printable
-from components.visualizer.figure_data import ConfidentMistakes, ConfusionMatrix, FeatureMaps, learning_curves
-from components.visualizer.plots.style import BLUE, FAINT, GREEN, INK, ORANGE, VERMILION, new_figure, set_title
+from components.visualizer.figure_data import ConfusionMatrix
+from components.visualizer.learning_curves import learning_curves
+from components.visualizer.plots.mosaics import (
+    draw_augmented_images,
+    draw_feature_maps,
+    draw_kernels,
+    draw_mistakes,
+    draw_training_images,
+)
+from components.visualizer.plots.style import BLUE, FAINT, GREEN, INK, ORANGE, new_figure, set_title
 from components.visualizer.report_data import ReportData
 
-COLUMNS = 8
-"""Images side by side in a figure."""
 MAX_LABEL_LENGTH = 24
-MAX_SHORT_LABEL_LENGTH = 11
-"""Longer names of classes are cut: on an axis, and two of them above an image."""
-NO_TICKS: dict[str, Any] = {"xticks": (), "yticks": ()}
-"""For axes of images: matplotlib lays out even invisible ticks, which would take most of the drawing time."""
+"""Longer names of classes are cut."""
 
 
 def draw_figures(report: ReportData) -> Iterator[tuple[artifacts.Figure, Figure]]:
-    """Yield each figure and its drawing; feature maps are left out if the model has no convolution."""
+    """Yield each figure and its drawing; those without data are left out, such as feature maps of a linear model."""
 
     def figure(name: str, title: str, alt: str) -> artifacts.Figure:
         return artifacts.Figure(name=name, file=f"{name}.png", title=title, alt=alt)
 
     alt = f"Loss and accuracy over {len(report.model.history)} epochs, training and validation."
-    yield figure("curves", "Learning curves", alt), draw_learning_curves(report.model)
+    yield figure("curves", "Learning curves", alt), draw_learning_curves(report.model, report.steps)
 
     matrix = ConfusionMatrix.from_evaluation(report.evaluation)
     alt = f"True against predicted class on the test split; accuracy {report.evaluation.metrics.accuracy:.2%}."
@@ -43,44 +45,60 @@ def draw_figures(report: ReportData) -> Iterator[tuple[artifacts.Figure, Figure]
         alt = f"The output of the {filters} filters of the first convolution for an image of class {class_name}."
         yield figure("feature_maps", "First convolution: feature maps", alt), draw_feature_maps(feature_maps)
 
+    if (kernels := report.kernels) is not None:
+        alt = f"The kernels of the layer {printable(kernels.layer)} as small images, all on one scale."
+        yield figure("kernels", "Kernels of the first layer", alt), draw_kernels(kernels)
+
     alt = "The number of images of each class in the training, validation and test split."
     yield figure("class_distribution", "Images of each class", alt), draw_class_distribution(report.examples)
+
+    alt = "Ten training images of each class, their mean, and the image that is most distant from the mean."
+    class_count = len(report.examples.class_names)
+    drawing = draw_training_images(report.training_images, class_count=class_count)
+    yield figure("training_images", "Training images", alt), drawing
+
+    if report.augmented:
+        alt = "Training images, each beside several random changes of it."
+        yield figure("augmentation", "Augmentation", alt), draw_augmented_images(report.augmented)
 
     alt = "Misclassified test images with true and predicted class, the most confident first."
     yield figure("mistakes", "Most confident mistakes", alt), draw_mistakes(report.mistakes)
 
 
-def draw_learning_curves(model: Model) -> Figure:
+def draw_learning_curves(model: Model, steps: pd.DataFrame | None = None) -> Figure:
     """Return one panel a metric, with a line at the epoch whose weights the model has."""
     figure = new_figure(9, 4.2)
     panels = figure.subplots(1, 2)
-    curves = learning_curves(model)
+    curves = learning_curves(model, steps)
     for panel, curve in zip(panels, curves, strict=True):
-        for values, label, colour, marker in (
-            (curve.training, "training", BLUE, "o"),
-            (curve.validation, "validation", ORANGE, "s"),
+        training = tuple(zip(curve.x, curve.training, strict=True))
+        for points, label, colour, marker in (
+            (training, "training", BLUE, "o"),
+            (curve.validated, "validation", ORANGE, "s"),
         ):
-            panel.plot(curve.epochs, values, color=colour, marker=marker, markersize=4, linewidth=1.8, label=label)
-        panel.axvline(curve.best_epoch, color=FAINT, linewidth=1, linestyle="--", zorder=0)
-        panel.set(title=curve.title, xlabel="epoch")
+            panel.plot(
+                *zip(*points, strict=True), color=colour, marker=marker, markersize=4, linewidth=1.8, label=label
+            )
+        panel.axvline(curve.best, color=FAINT, linewidth=1, linestyle="--", zorder=0)
+        panel.set(title=curve.title, xlabel=curve.x_name)
         panel.xaxis.set_major_locator(MaxNLocator(integer=True, min_n_ticks=1))
         panel.grid(axis="y", color="#EEEEEE")
     if panels[0].get_ylim()[0] > 0:
         panels[0].set_ylim(bottom=0)
     panels[1].yaxis.set_major_formatter(PercentFormatter(xmax=1))
-    best = model.best_epoch
     if len(model.history) > 1:
         panels[1].annotate(
-            f"best epoch: {best}",
-            (best, panels[1].get_ylim()[0]),
+            f"best epoch: {model.best_epoch}",
+            (curves[1].best, panels[1].get_ylim()[0]),
             xytext=(-4, 4),
             textcoords="offset points",
-            ha="right" if best > 1 else "left",
+            ha="right" if model.best_epoch > 1 else "left",
             fontsize=9,
             color=INK,
         )
     panels[0].legend(loc="upper right")
-    set_title(figure, "Learning curves", f"validation accuracy {model.best.val_accuracy:.2%} at epoch {best}")
+    note = f"validation accuracy {model.best.val_accuracy:.2%} at epoch {model.best_epoch}"
+    set_title(figure, "Learning curves", note)
     return figure
 
 
@@ -98,6 +116,8 @@ def draw_confusion_matrix(matrix: ConfusionMatrix) -> Figure:
         mask=diagonal,
         ax=axes,
         cmap="Oranges",
+        xticklabels=False,  # seaborn would draw the figure to find labels that overlap
+        yticklabels=False,
         vmin=0,
         vmax=max(1, most_mistakes),
         square=True,
@@ -122,33 +142,6 @@ def draw_confusion_matrix(matrix: ConfusionMatrix) -> Figure:
     return figure
 
 
-def draw_feature_maps(feature_maps: FeatureMaps) -> Figure:
-    """Return the first image and, beside it, one map a filter, all on one scale around zero."""
-    image, maps = feature_maps.images[0], feature_maps.convolutions[0][0]
-    filters = maps.shape[-1]
-    shown = min(filters, 64)
-    rows = -(-shown // COLUMNS)
-    figure = new_figure(11, 0.95 * max(rows, 3) + 0.8)
-    [[left, right]] = figure.subfigures(1, 2, squeeze=False, width_ratios=(1, 2.9))
-    picture = left.subplots()
-    picture.imshow(image.pixels, cmap="gray", vmin=0, vmax=1)
-    picture.set_axis_off()
-    name = printable(image.class_name, limit=MAX_LABEL_LENGTH)
-    picture.set_title(f"input: {name}", loc="center", fontsize=10, fontweight="normal")
-    limit = float(np.abs(maps).max()) or 1.0
-    grid = right.subplots(rows, COLUMNS, squeeze=False, subplot_kw=NO_TICKS)
-    for number, axes in enumerate(grid.flat):
-        axes.set_axis_off()
-        if number < shown:
-            drawn = axes.imshow(maps[..., number], cmap="RdBu_r", vmin=-limit, vmax=limit)
-    bar = right.colorbar(drawn, ax=grid, shrink=0.8, pad=0.02)
-    bar.set_label("activation")
-    bar.outline.set_visible(False)
-    note = f"{shown} of {filters} filters" if shown < filters else f"{filters} filters"
-    set_title(figure, "First convolution: feature maps", f"{note}; red is positive, blue is negative")
-    return figure
-
-
 def draw_class_distribution(examples: Examples) -> Figure:
     """Return one panel a split and one bar a class; each panel has its own scale."""
     classes, splits = len(examples.class_names), examples.splits.items()
@@ -164,34 +157,6 @@ def draw_class_distribution(examples: Examples) -> Figure:
     _label_classes(panels[-1].set_xticks, examples.class_names, max_labels=60, rotate=True)
     panels[-1].set_xlabel("class")
     set_title(figure, "Images of each class", printable(examples.source.title, limit=80))
-    return figure
-
-
-def draw_mistakes(mistakes: ConfidentMistakes) -> Figure:
-    """Return the misclassified images with true and predicted class, the most confident first."""
-    rows = max(1, -(-len(mistakes.shown) // COLUMNS))
-    figure = new_figure(11, 1.62 * rows + 0.7)
-    axes = figure.subplots()
-    axes.set_axis_off()
-    if not mistakes.shown:
-        figure.text(0.5, 0.4, f"none in {mistakes.image_count:,} test images", ha="center", fontsize=12)
-    label = partial(printable, limit=MAX_SHORT_LABEL_LENGTH)
-    for place, mistake in enumerate(mistakes.shown):
-        height, width = mistake.image.shape[:2]
-        gap, label_height = 0.12 * width, 0.42 * height
-        row, column = divmod(place, COLUMNS)
-        left, top = column * (width + gap) + gap / 2, row * (height + label_height) + label_height
-        axes.imshow(mistake.pixels, cmap="gray_r", vmin=0, vmax=1, extent=(left, left + width, top + height, top))
-        axes.text(
-            left + width / 2, top,
-            f"{label(mistake.class_name)} → {label(mistake.predicted)}\n{mistake.confidence:.1%} confident",
-            ha="center", va="bottom", fontsize=8.5, color=VERMILION,
-        )  # fmt: skip
-        axes.set(xlim=(0, COLUMNS * (width + gap)), ylim=(rows * (height + label_height), 0))  # imshow changes them
-    shown, total = len(mistakes.shown), mistakes.total
-    which = f"{shown} of {total:,}" if shown < total else f"all {total:,}"
-    note = f"{which} mistakes among {mistakes.image_count:,} test images; true → predicted class"
-    set_title(figure, "Most confident mistakes", note)
     return figure
 
 

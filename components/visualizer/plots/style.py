@@ -45,12 +45,17 @@ def new_figure(width: float, height: float) -> Figure:
     return Figure(figsize=(width, height), layout="constrained")
 
 
-def set_title(figure: Figure, title: str, note: str) -> None:
-    """Add a bold title and a note at the top, and reserve the space that they take."""
+def add_title(figure: Figure, title: str, note: str) -> None:
+    """Add a bold title and a note at the top, in a height of `HEADER_INCHES`."""
     height = figure.get_figheight()
     figure.text(0.012, 1 - 0.10 / height, title, va="top", fontsize=12, fontweight="bold")
     figure.text(0.012, 1 - 0.34 / height, note, va="top", fontsize=10)
-    figure.set_layout_engine("constrained", rect=(0, 0, 1, 1 - HEADER_INCHES / height))
+
+
+def set_title(figure: Figure, title: str, note: str) -> None:
+    """Add a title and a note, and lay out the rest of the figure below them."""
+    add_title(figure, title, note)
+    figure.set_layout_engine("constrained", rect=(0, 0, 1, 1 - HEADER_INCHES / figure.get_figheight()))
 
 
 def save(figure: Figure, path: Path) -> None:

@@ -38,7 +38,8 @@ class Series:
     """One row of values; `style` is a number in the page's palette, from 1."""
 
     name: str
-    values: tuple[float, ...]
+    values: tuple[float | None, ...]
+    """None where there is no value."""
     style: int
 
 
@@ -68,7 +69,7 @@ def bar_chart(
     The bars start at zero, or at 0.5 on a logarithmic scale.
     """
     plot = Plot()
-    highest = max(value for each in series for value in each.values) or 1
+    highest = max(value or 0 for each in series for value in each.values) or 1
     floor, headroom = (0.5, 1.6) if logarithmic else (0.0, 1.04)
     y = Scale(floor, highest * headroom, plot.bottom, plot.top, logarithmic)
     plot.add_y_axis(y, format_value)
@@ -102,12 +103,13 @@ def line_chart(
     limits: tuple[float, float],
     format_value: Callable[[float], str],
     format_cell: Callable[[float], str],
-    best: float | None = None,
+    best: tuple[float, str] | None = None,
     small: bool = False,
 ) -> Chart:
     """Return lines over an ordered quantity, such as epochs or severities.
 
-    `format_value` formats the labels of the y axis, `format_cell` the values of the table. A dashed line marks `best`.
+    `format_value` formats the labels of the y axis, `format_cell` the values of the table. `best` is the place and the
+    name of a dashed line.
     """
     plot = Plot(width=180, height=150, left=42) if small else Plot()
     to_x = Scale(min(x), max(x), plot.left + 8, plot.right - 8)
@@ -118,23 +120,24 @@ def line_chart(
         labelled = sorted({*labelled, x[0]})
     plot.add_x_axis(x_name, [(to_x(tick), f"{tick:g}") for tick in labelled])
     if best is not None:
-        plot.parts.append(line(to_x(best), plot.top, to_x(best), plot.bottom, "reference"))
+        plot.parts.append(line(to_x(best[0]), plot.top, to_x(best[0]), plot.bottom, "reference"))
     for each in series:
-        points = [(to_x(at), to_y(value)) for at, value in zip(x, each.values, strict=True)]
+        points = [(to_x(at), to_y(value)) for at, value in zip(x, each.values, strict=True) if value is not None]
         coordinates = " ".join(f"{a:g},{b:g}" for a, b in points)
         plot.parts.append(Markup('<polyline points="{}" class="line s{}"/>').format(coordinates, each.style))
-        if len(x) <= 40:  # with more values, the markers would hide the line
+        if len(points) <= 40:  # with more values, the markers would hide the line
             plot.parts += [marker(*point, each.style, 2.6 if small else 3.2) for point in points]
 
-    values = zip(x, *(map(format_cell, each.values) for each in series), strict=True)
-    rows = tuple((f"{position:g}", *cells) for position, *cells in values)
+    cells = [["" if value is None else format_cell(value) for value in each.values] for each in series]
+    values = zip(x, *cells, strict=True)
+    rows = tuple((f"{position:g}", *row) for position, *row in values)
     table = TextTable((x_name, *(each.name for each in series)), rows)
     middles = [(to_x(a) + to_x(b)) / 2 for a, b in pairwise(x)]
     plot.add_hover_bands(zip([plot.left, *middles], [*middles, plot.right], strict=True), table)
 
     legend = [(each.style, each.name) for each in series] if len(series) > 1 else []
     if best is not None:
-        legend.append((REFERENCE, f"best {x_name}: {best:g}"))
+        legend.append((REFERENCE, best[1]))
     return Chart(title, plot.svg(alt), table, tuple(legend), small)
 
 

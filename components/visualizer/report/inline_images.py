@@ -6,6 +6,7 @@ the same image works in the light and in the dark theme.
 
 import base64
 import io
+from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
 
@@ -37,6 +38,19 @@ def image_attributes(picture: NDArray[np.float32]) -> Markup:
     else:
         kind, uri = "color", _png_uri(Image.fromarray(pixels))
     return Markup('class="{}" src="{}"').format(kind, uri)
+
+
+def strip_attributes(pictures: Sequence[NDArray[np.float32]]) -> Markup:
+    """Return `class` and `src` of pictures of one size side by side, transparent between them."""
+    height, width, channels = pictures[0].shape
+    gap = max(1, width // 12)
+    strip = np.zeros((height, len(pictures) * (width + gap) - gap, 2 if channels == 1 else 4), dtype=np.uint8)
+    for number, picture in enumerate(pictures):
+        values = np.rint(np.clip(picture, 0, 1) * 255).astype(np.uint8)
+        place = strip[:, number * (width + gap) :][:, :width]
+        place[..., :-1], place[..., -1:] = (0, values) if channels == 1 else (values, 255)
+    kind, mode = ("ink", "LA") if channels == 1 else ("color", "RGBA")
+    return Markup('class="{}" src="{}"').format(kind, _png_uri(Image.fromarray(strip, mode)))
 
 
 def feature_map_sheet(maps: NDArray[np.float32], *, limit: float, columns: int) -> str:

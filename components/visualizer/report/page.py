@@ -11,7 +11,9 @@ from components.visualizer.report.sections import (
     learning_curves,
     mistakes,
     model_card,
+    network,
     slices_and_robustness,
+    training_images,
     user_figures,
     verdict,
 )
@@ -28,12 +30,14 @@ def render_report(report: ReportData, card: str) -> str:
         ("curves", "Learning curves", learning_curves.render_learning_curves(report)),
         ("confusions", "Confusion matrix", mistakes.render_confusion_matrix(report)),
         ("mistakes", "Mistakes", mistakes.render_mistakes(report)),
+        ("network", "Network", network.render_network(report)),
         ("maps", "Feature maps", feature_maps.render_feature_maps(report)),
         ("sketchpad", "Sketchpad", sketchpad.html if sketchpad else ""),
         ("calibration", "Calibration", calibration.render_calibration(report)),
         ("weak-spots", "Slices and robustness", slices_and_robustness.render_slices_and_robustness(report)),
         *user_figures.render_user_figures(report),
         ("data", "Data", data.render_data(report)),
+        ("training-images", "Training images", training_images.render_training_images(report)),
         ("model-card", "Model card", model_card.render_model_card(card)),
     ]
     page = render_html(

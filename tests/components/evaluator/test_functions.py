@@ -100,6 +100,18 @@ def short(images: Floats, labels: Labels) -> Any:  # noqa: ARG001
     return labels[:1]
 
 
+class Texts(NoProgress):
+    """Keeps messages and warnings."""
+
+    def __init__(self) -> None:
+        self.texts: list[str] = []
+
+    def message(self, text: str) -> None:
+        self.texts.append(text)
+
+    warning = message
+
+
 def measured(function: Any, labels: Labels = MANY, probabilities: Floats = UNSURE, **options: Any) -> dict[str, Any]:
     return apply_functions([MetricFunction(use=function, **options)], labels, probabilities, Context(output=Path()))
 
@@ -161,6 +173,13 @@ def test_each_class_keeps_its_images_in_every_resample() -> None:
     assert interval.low == interval.high == 400
 
 
+def test_an_interval_has_no_bias_and_no_impossible_values() -> None:
+    found = measured(largest)  # smaller in most resamples than in the images
+    assert found["largest_interval"].high == found["largest"]
+    rare = measured(cost, probabilities=np.eye(5, dtype=np.float32)[np.where(np.arange(2000) == 7, 0, MANY)])
+    assert rare["cost_interval"].low == 0, "the noise of the resamples is no bias"
+
+
 def test_many_images_are_resampled_less_often(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr("components.evaluator.intervals.MAX_RESAMPLED_IMAGES", 250 * len(MANY))
     assert measured(cost)["cost_interval"].resamples == 250
@@ -185,17 +204,17 @@ def test_a_metric_is_one_finite_number_or_one_per_image(function: Any, message: 
 
 
 def test_a_metric_without_a_finite_interval_has_a_warning() -> None:
-    class Warnings(NoProgress):
-        text = ""
-
-        def warning(self, text: str) -> None:
-            self.text = text
-
-    progress = Warnings()
-    context = Context(output=Path(), progress=progress)
-    found = apply_functions([MetricFunction(use=ordered)], MANY, UNSURE, context)
+    progress = Texts()
+    found = apply_functions([MetricFunction(use=ordered)], MANY, UNSURE, Context(output=Path(), progress=progress))
     assert found == {"ordered": 1.0}
-    assert progress.text == "ordered has no interval: it is not finite for every resample"
+    assert progress.texts == ["ordered has no interval: it is not finite for every resample"]
+
+
+def test_a_long_interval_is_announced(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr("components.evaluator.metrics.LONG_SECONDS", 0.0)
+    functions, progress = [MetricFunction(use=use, resamples=10) for use in (cost, mean_cost)], Texts()
+    apply_functions(functions, MANY, UNSURE, Context(output=Path(), progress=progress))
+    assert progress.texts == ["the interval of mean_cost takes about 0 s; set fewer `resamples`"]
 
 
 def grouped(function: Any) -> dict[str, int]:

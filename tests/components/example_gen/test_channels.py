@@ -124,7 +124,7 @@ def test_conversion_is_stated_and_part_of_the_identity(tmp_path: Path) -> None:
 
 def test_color_decides_which_images_are_equal_or_constant(tmp_path: Path) -> None:
     images, labels = colored(60)
-    images[0], images[1] = (0, 90, 0), 0
+    images[0], images[1], images[3, ..., 0] = (0, 90, 0), 0, 7
     images[5] = images[2][..., ::-1]  # differs in color only
     examples = generate(tmp_path / "out", write_folder(tmp_path / "data", images, labels))
     (anomaly,) = examples.anomalies

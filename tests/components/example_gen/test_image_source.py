@@ -9,6 +9,7 @@ import pytest
 from pydantic import ValidationError
 
 from components import ImageSource
+from components.artifacts import Source
 from components.base.errors import ConfigError, DataError
 from components.example_gen import ExampleGen, ExampleGenConfig
 from components.example_gen.sources.base import SourceConfig
@@ -88,6 +89,16 @@ def test_identity_has_options_and_content_but_no_path(tmp_path: Path) -> None:
     assert source_of(Given, path=here, count=2).identity() != source_of(Given, path=here).identity()
     there.write_text("changed")
     assert source_of(Given, path=there).identity()["data"] == "changed"
+
+
+class Other(Given):
+    """Reads something else."""
+
+
+def test_another_class_is_not_a_version_of_the_same_data() -> None:
+    source = Source(kind="custom", title="Given", identity=source_of(Given, count=2).identity())
+    assert source_of(Given).is_version_of(source)
+    assert not source_of(Other).is_version_of(source)
 
 
 class NoBatches(ImageSource):

@@ -3,6 +3,7 @@
 import io
 import json
 import os
+import tracemalloc
 from collections.abc import Callable
 from pathlib import Path
 from typing import Any
@@ -72,6 +73,9 @@ FIXED = pa.FixedSizeListArray.from_arrays(pa.array(IMAGES.reshape(-1)), 64)
         (pa.table({"image": FIXED, "label": LABELS}), IMAGES),
         (pa.table({"image": IMAGES.tolist(), "label": LABELS}), IMAGES),
         (pa.table({"image": COLORS.tolist(), "label": LABELS}), COLORS),
+        (pa.table({"image": IMAGES[..., None].tolist(), "label": LABELS}), IMAGES),
+        (columns_of(IMAGES).append_column("__index_level_0__", pa.array(range(30))), IMAGES),
+        (hub_table(IMAGES, image="img").append_column("embedding", pa.array([[0.5]] * 30)), IMAGES),
         (columns_of(IMAGES), IMAGES),
         (columns_of(COLORS.astype(np.int64)), COLORS),
     ],
@@ -118,6 +122,8 @@ def test_reads_a_folder_of_the_hugging_face_hub(tmp_path: Path) -> None:
 
     chosen = {"path": tmp_path / "data" / "train-*", "test_path": tmp_path / "data" / "validation-*"}
     np.testing.assert_array_equal(load(ParquetSource(**chosen)).train.images, COLORS[:20])
+    named = ParquetSource(path=tmp_path / "data" / "train-00001-of-00002.parquet")
+    np.testing.assert_array_equal(load(named).train.images, COLORS[10:20])
     (tmp_path / "data" / "train-00000-of-00002.parquet").unlink()
     with pytest.raises(DataError, match=r"train-00000-of-00002.parquet is missing; 1 of 2 shards"):
         load(ParquetSource(path=tmp_path))
@@ -174,7 +180,8 @@ def test_identity_depends_on_content_but_not_on_names(tmp_path: Path) -> None:
     there = ParquetSource(path=write(tmp_path / "there" / "b.parquet", lists_of(IMAGES)).parent)
     other = ParquetSource(path=write(tmp_path / "other.parquet", lists_of(IMAGES[:20])))
     assert here.identity() == there.identity() != other.identity()
-    assert ParquetSource(path=here.path, size=4).identity() != here.identity()
+    for options in ({"size": 4}, {"shape": (4, 16)}, {"columns": {"image": "image"}}):
+        assert ParquetSource.model_validate({"path": here.path, **options}).identity() != here.identity()
 
 
 def changed(name: str, row: int, value: Any, table: pa.Table) -> pa.Table:
@@ -240,6 +247,8 @@ def test_several_columns_of_labels_need_a_name(tmp_path: Path) -> None:
     with pytest.raises(DataError, match="2 columns of labels: fine_label, coarse_label") as caught:
         load(ParquetSource(path=path))
     assert caught.value.remedy == "set example_gen.source.columns.label: fine_label"
+    table = table.append_column("label", pa.array(LABELS + 4)).replace_schema_metadata(metadata)
+    assert load(ParquetSource(path=write(path, table))).class_names == ("4", "5", "6"), "`label` precedes"
 
 
 def rows_in_footer(content: bytes) -> bytes:
@@ -277,3 +286,24 @@ def test_missing_and_special_files_raise_data_error(tmp_path: Path) -> None:
     os.mkfifo(tmp_path / "all.parquet")
     with pytest.raises(DataError, match="is a FIFO"):
         load(ParquetSource(path=tmp_path))
+
+
+@pytest.mark.thorough
+def test_row_group_larger_than_memory_is_read_in_parts(tmp_path: Path) -> None:
+    rows, pixels = 9000, 64 * 64
+    images = np.random.default_rng(0).integers(0, 256, (rows, pixels), dtype=np.uint8)  # 37 MB
+    lists = pa.FixedSizeListArray.from_arrays(pa.array(images.reshape(-1)), pixels)
+    table = pa.table({"image": lists, "label": np.arange(rows) % 3})
+    path = write(tmp_path / "all.parquet", table, row_group_size=rows)
+    pool, default = pa.proxy_memory_pool(pa.default_memory_pool()), pa.default_memory_pool()
+    source = ParquetSource(path=path)
+    pa.set_memory_pool(pool)
+    tracemalloc.start()
+    try:
+        dataset = source.load(Context(output=tmp_path), tmp_path / "scratch")
+        _, python_peak = tracemalloc.get_traced_memory()
+    finally:
+        tracemalloc.stop()
+        pa.set_memory_pool(default)
+    assert len(dataset.train) == rows
+    assert pool.max_memory() + python_peak < images.nbytes

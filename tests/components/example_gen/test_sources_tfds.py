@@ -1,10 +1,12 @@
 """The tfds source: tensorflow-datasets downloads from a local HTTP server and prepares the data set."""
 
+import io
 import json
 import os
 import signal
 import subprocess
 import sys
+import tarfile
 import threading
 from collections.abc import Callable, Iterator
 from functools import partial
@@ -15,13 +17,16 @@ from urllib.parse import urlsplit
 
 import numpy as np
 import pytest
+from numpy.typing import NDArray
 
 from components.base.component import Context
 from components.base.errors import ConfigError, DataError, ResourceError, TerminationError
 from components.example_gen.sources import TfdsSource, download
+from components.testing import SourceContract
 from job.signals import Signals
+from tests.conftest import Command
 from tests.support.data import load, squares, write_idx_folder
-from tests.support.processes import wait_until
+from tests.support.processes import REPOSITORY, wait_until
 
 TRAIN, TEST = 300, 10_000
 """tensorflow-datasets expects 60,000 and 10,000 images; the test reduces the first number."""
@@ -132,6 +137,96 @@ def test_downloads_prepares_and_reads(server: Server, tmp_path: Path) -> None:
     with pytest.raises(ConfigError, match="is stored as riegeli") as caught:
         load(TfdsSource(name="mnist", data_dir=tmp_path / "prepared"))
     assert caught.value.expected.startswith("TFRecord files")
+
+
+FASHION_CLASSES = ["T-shirt/top", "Trouser", "Pullover", "Dress", "Coat", "Sandal", "Shirt", "Sneaker", "Bag"]
+FASHION_CLASSES += ["Ankle boot"]
+CIFAR10_CLASSES = ["airplane", "automobile", "bird", "cat", "deer", "dog", "frog", "horse", "ship", "truck"]
+
+
+@pytest.fixture
+def cifar10(server: Server, monkeypatch: pytest.MonkeyPatch) -> NDArray[np.uint8]:
+    """Serve 600 generated images as the original files of CIFAR-10; return the 500 that are for training."""
+    from tensorflow_datasets.image_classification import cifar
+
+    labels = np.arange(600) % 10
+    images = np.random.default_rng(0).integers(0, 256, (600, 32, 32, 3), dtype=np.uint8)
+    rows = np.concatenate([labels[:, None].astype(np.uint8), images.transpose(0, 3, 1, 2).reshape(600, -1)], axis=1)
+    names = [*(f"data_batch_{number}.bin" for number in range(1, 6)), "test_batch.bin"]
+    files = {name: rows[100 * place : 100 * (place + 1)].tobytes() for place, name in enumerate(names)}
+    files["batches.meta.txt"] = "\n".join([*CIFAR10_CLASSES, ""]).encode()
+    with tarfile.open(server.folder / "cifar-10-binary.tar.gz", "w:gz", compresslevel=1) as archive:
+        for name, content in files.items():
+            member = tarfile.TarInfo(f"cifar-10-batches-bin/{name}")
+            member.size = len(content)
+            archive.addfile(member, io.BytesIO(content))
+    original: Any = cifar.Cifar10._cifar_info
+    url = f"{server.url}cifar-10-binary.tar.gz"
+    monkeypatch.setattr(cifar.Cifar10, "_cifar_info", property(lambda self: original.fget(self)._replace(url=url)))
+    return images[:500]
+
+
+def test_cifar10_has_color_and_the_names_of_its_classes(cifar10: NDArray[np.uint8], tmp_path: Path) -> None:
+    source = TfdsSource(name="cifar10", data_dir=tmp_path / "prepared")
+    first, again = load(source), load(source)
+    assert first.class_names == again.class_names == tuple(CIFAR10_CLASSES)
+    assert first.test is not None
+    assert first.test.images.shape == (100, 32, 32, 3)
+    label_of = {image.tobytes(): number % 10 for number, image in enumerate(cifar10)}
+    assert [label_of[image.tobytes()] for image in first.train.images] == first.train.labels.tolist()
+
+
+@pytest.mark.thorough
+class TestPreparedSet(SourceContract):
+    """A data set that is in no catalogue."""
+
+    @classmethod
+    def make_source(cls, folder: Path) -> Any:
+        import tensorflow as tf
+        import tensorflow_datasets as tfds
+
+        images, labels = squares(40, size=8)
+        records = tf.data.Dataset.from_tensor_slices
+        label = tfds.features.ClassLabel(num_classes=10)
+        features = tfds.features.FeaturesDict({"image": tfds.features.Image(shape=(8, 8, 1)), "label": label})
+        parts = {"train": slice(30), "test": slice(30, None)}
+        splits = {
+            name: records({"image": images[part, ..., None], "label": labels[part]}) for name, part in parts.items()
+        }
+        tfds.dataset_builders.store_as_tfds_dataset(
+            "mine", version="1.0.0", features=features, split_datasets=splits, data_dir=folder
+        )
+        return {"kind": "tfds", "name": "mine", "data_dir": str(folder), "download": False}
+
+
+@pytest.mark.thorough
+@pytest.mark.usefixtures("cifar10")
+@pytest.mark.parametrize(
+    ("preset", "shape", "names"),
+    [("cifar10", [32, 32, 3], CIFAR10_CLASSES), ("fashion-mnist", [28, 28, 1], FASHION_CLASSES)],
+)
+def test_preset_runs_on_data_of_the_same_shape(
+    preset: str,
+    shape: list[int],
+    names: list[str],
+    server: Server,
+    tmp_path: Path,
+    mnist_job: Command,
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    from tensorflow_datasets.image_classification import mnist
+
+    monkeypatch.setattr(mnist, "_TEST_EXAMPLES", 100)
+    monkeypatch.setattr(mnist.FashionMNIST, "URL", server.url)
+    write_idx_folder(server.folder, train=TRAIN, test=100, gz=True)
+    data = f"example_gen.source.data_dir={tmp_path / 'prepared'}"
+    shorter = ("--set", "trainer.epochs=1", "--set", "evaluator.thresholds.accuracy.minimum=0.0")
+    config, root = REPOSITORY / "configs" / f"{preset}.yaml", tmp_path / "root"
+    result = mnist_job("run", "--config", config, "--root", root, "--set", data, *shorter)
+    assert result.exit_code == 0, result.stderr
+    manifest = json.loads((root / "runs" / "latest" / "example_gen" / "manifest.json").read_text())
+    examples = manifest["artifact"]
+    assert (examples["image_shape"], examples["class_names"]) == (shape, names)
 
 
 def modification_times(folder: Path) -> dict[Path, int]:

@@ -213,7 +213,8 @@ def test_resize_only_matches_the_training_source(tmp_path: Path, mode: str) -> N
 
 
 def test_color_model_gets_the_colors_of_every_format(tmp_path: Path) -> None:
-    colors = np.random.default_rng(0).integers(0, 256, (3, 8, 8, 3), dtype=np.uint8)
+    colors = np.zeros((3, 8, 8, 3), dtype=np.uint8)
+    colors[:, 2:5, 2:5] = np.random.default_rng(0).integers(128, 256, (3, 3, 3, 3))  # bright on dark
     Image.fromarray(colors[0]).save(tmp_path / "x.png")
     write_idx(tmp_path / "x-idx4-ubyte", colors)
     table = [[label, *image.ravel()] for label, image in enumerate(colors)]
@@ -224,6 +225,8 @@ def test_color_model_gets_the_colors_of_every_format(tmp_path: Path) -> None:
         for image, color in zip(images, expected, strict=True):
             assert isinstance(image, InputImage)
             np.testing.assert_array_equal(image.network_input, color)
+        resized = InputReader(4, 4, resize_color, channels=3).read(tmp_path / name)
+        assert {image.network_input.shape for image in resized if isinstance(image, InputImage)} == {(4, 4, 3)}
 
 
 def test_images_get_the_channels_of_the_model(tmp_path: Path) -> None:

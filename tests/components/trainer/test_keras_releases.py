@@ -2,13 +2,16 @@
 
 import subprocess
 import sys
+from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
 
 import numpy as np
 import pytest
 
-from components.inference.transform_graph import scaling_graph
+from components import Transform
+from components.artifacts import GraphOperation
+from components.inference.transform_graph import apply_numpy, scaling_graph
 from components.trainer import Trainer
 from components.trainer.export import keras_file
 from components.trainer.export.keras_config import make_portable
@@ -19,7 +22,8 @@ from tests.support.networks import nested
 from tests.support.processes import REPOSITORY
 
 PRESETS = ("digits", "mnist-best")
-"""Between them: dropout, batch normalization, overlapping pooling, both paddings, and means over shifts."""
+"""Between them: dropout, batch normalization, overlapping pooling, both paddings, means over shifts, and operations of
+the transform."""
 OWN = "nested"
 """The network of a user: functional models within each other."""
 RELEASES = ("3.3.3", "3.8.0", "3.14.1")
@@ -38,6 +42,18 @@ for preset in sys.argv[2:]:
 """
 
 
+def sharpen(pictures: Any, ops: Any) -> Any:
+    return ops.clip(pictures * 2.0 - ops.mean(pictures, axis=(1, 2), keepdims=True), 0.0, 1.0)
+
+
+def operations(images: RawImages) -> Iterator[GraphOperation]:
+    """Yield every operation of the transform."""
+    pictures = apply_numpy(scaling_graph(), images)
+    kinds = ({"kind": "resize", "size": (28, 28)}, {"kind": "standardize"}, sharpen)
+    for operation in Transform.Config(operations=kinds).operations:
+        yield from operation.fit([pictures])
+
+
 @pytest.fixture(scope="module")
 def folder(tmp_path_factory: pytest.TempPathFactory) -> Path:
     """A folder with raw images, an untrained model of each preset and of a user, and what it predicts here."""
@@ -54,7 +70,8 @@ def folder(tmp_path_factory: pytest.TempPathFactory) -> Path:
         # An untrained bias is zero, and untrained statistics normalize nothing.
         weights = network.get_weights()
         network.set_weights([w + random.uniform(0.1, 0.2, w.shape) if w.ndim == 1 else w for w in weights])
-        model = ServingModel.from_network(network, scaling_graph(), config.test_time_shift)
+        graph = (*scaling_graph(), *(operations(images) if preset == "digits" else ()))
+        model = ServingModel.from_network(network, graph, config.test_time_shift)
         keras_file.write(model, folder / f"{preset}.keras", images)
         predicted = keras_file.predict(folder / f"{preset}.keras", images)["probabilities"]
         np.testing.assert_allclose(predicted, model.predict(images), atol=1e-6)

@@ -78,7 +78,7 @@ def test_figure_is_a_png_file_and_a_section(inputs: dict[str, Stored[Any]], tmp_
     section = page.by_id("figure-confidence")
     assert section.all("h2")[0].text == first.title
     assert [image.attributes["alt"] for image in section.all("img")] == [first.alt]
-    assert [link.text for link in page.all("nav")[0].all("a")][-4:-2] == [first.title, second.title]
+    assert [link.text for link in page.all("nav")[0].all("a")][-5:-3] == [first.title, second.title]
     with Image.open(tmp_path / first.file) as picture:
         assert np.asarray(picture.convert("L")).std() > 5
 

@@ -229,7 +229,11 @@ def test_card_says_how_the_model_was_trained(full: ReportData) -> None:
     assert (training["device"], training["threads"]) == ("CPU", "1")
     assert all(training[name] == version for name, version in environment["versions"].items())
     assert f"The SHA-256 of the weights is {stated['weights_sha256']}" in parts["How to reproduce"].text
-    model, files = parts["Model details"].tables
+    model, layers, files = parts["Model details"].tables
+    assert layers[1:] == [
+        ["convolution_1", "Conv2D", f"16{TIMES}16{TIMES}16", "160"],
+        ["body/flatten", "Flatten", "any", ""],
+    ]
     assert ["Parameters", "771"] in model
     assert [row[0] for row in files[1:]] == [stated["file"]]
 
@@ -243,7 +247,7 @@ def test_exported_files_have_inputs_outputs_and_difference(full: ReportData) -> 
     model = changed(full.model, file="model.keras", exports=exports, test_time_shift=2)
     part = read_markdown(render_card(dataclasses.replace(full, model=model)))["Model details"]
     assert "copies shifted by up to 2 pixels. The exported files include this." in part.text
-    _, *rows = part.tables[1]
+    _, *rows = part.tables[-1]
     assert [row[0] for row in rows] == ["model.keras", "saved_model/", "model.tflite"]
     assert {row[2] for row in rows} == {"images : raw images, uint8 [batch, 16, 16] , 0 to 255"}
     assert ["label" in row[3] for row in rows] == [False, True, True]

@@ -15,12 +15,8 @@ from components.evaluator.metrics import score
 from components.inference.pictures import Pictures
 from components.testing.contract import make_inputs
 from components.visualizer.figure_data import ConfidentMistakes, ConfusionMatrix, FeatureMaps, TestImage
-from components.visualizer.plots.figures import (
-    draw_class_distribution,
-    draw_confusion_matrix,
-    draw_feature_maps,
-    draw_mistakes,
-)
+from components.visualizer.plots.figures import draw_class_distribution, draw_confusion_matrix
+from components.visualizer.plots.mosaics import draw_feature_maps, draw_mistakes
 from components.visualizer.plots.style import save, style
 from tests.support.html import read_html
 from tests.support.statements import changed
@@ -116,12 +112,13 @@ def test_feature_maps_of_any_number_of_filters(tmp_path: Path, filters: int) -> 
     assert read_png(tmp_path / "maps.png").shape[1] > 1000
 
 
-def test_a_trained_network_has_all_five_figures(tmp_path: Path) -> None:
+def test_a_trained_network_has_all_figures(tmp_path: Path) -> None:
     made = make_inputs(tmp_path / "inputs")
     trained, output = tmp_path / "trained", tmp_path / "figures"
     for folder in (trained, output):
         folder.mkdir()
-    config = Trainer.Config.model_validate({"network": {"filters": (6, 4, 4), "dense": (8, 8)}, "epochs": 2})
+    network = {"filters": (6, 4, 4), "dense": (8, 8)}
+    config = Trainer.Config.model_validate({"network": network, "epochs": 2})
     transformed: Stored[TransformedExamples] = made[TransformedExamples]
     model: Stored[Model] = Stored(Trainer(config).run(Context(output=trained), transformed=transformed), trained)
 
@@ -140,7 +137,9 @@ def test_a_trained_network_has_all_five_figures(tmp_path: Path) -> None:
         "curves",
         "confusion_matrix",
         "feature_maps",
+        "kernels",
         "class_distribution",
+        "training_images",
         "mistakes",
     ]
     for figure in figures.figures:

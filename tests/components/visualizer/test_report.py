@@ -33,7 +33,10 @@ from tests.support.statements import changed
 from tests.support.text import HOSTILE, check_printable
 
 LIMIT = 3_000_000
-SECTIONS = ["verdict", "curves", "confusions", "mistakes", "maps", "calibration", "weak-spots", "data", "model-card"]
+SECTIONS = [
+    *("verdict", "curves", "confusions", "mistakes", "network", "maps", "calibration", "weak-spots"),
+    *("figure-roc", "data", "training-images", "model-card"),
+]
 
 
 @pytest.fixture(scope="module")
@@ -133,7 +136,7 @@ def test_report_marks_a_rubber_stamped_model(data: ReportData) -> None:
 
 def test_report_omits_or_names_what_was_not_evaluated(minimal: ReportData) -> None:
     page = read_html(report_html(minimal))
-    omitted = ["maps", "weak-spots"]
+    omitted = ["network", "maps", "weak-spots", "figure-roc"]
     assert sections(page) == [name for name in SECTIONS if name not in omitted]
     assert [link.attributes["href"] for link in page.all("nav")[0].all("a")] == [
         f"#{name}" for name in sections(page)[1:]

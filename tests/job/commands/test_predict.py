@@ -45,8 +45,9 @@ class Trained:
         self.config = config
         self.record = self.run(*overrides)
         table = pd.read_parquet(self.artifact("example_gen") / "test.parquet")
-        self.images = np.stack(table["image"].to_list()).reshape(-1, SIZE, SIZE)
-        self.idx = folder / "test-idx3-ubyte"
+        images = np.stack(table["image"].to_list())
+        self.images = images.reshape(-1, SIZE, SIZE, *[3] * (images.shape[1] > SIZE**2))
+        self.idx = folder / f"test-idx{self.images.ndim}-ubyte"
         write_idx(self.idx, self.images)
         self.png = folder / "one.png"
         Image.fromarray(self.images[0]).save(self.png)
@@ -87,6 +88,14 @@ def test_json_lines_match_the_evaluation(trained: Trained, mnist_job: Command) -
     assert list(png) == ["path", "label", "probability", "probabilities"]
     assert png["probability"] == max(png["probabilities"]) == png["probabilities"][png["label"]]
     assert png["probabilities"] == idx[0]["probabilities"]
+
+
+def test_color_model_predicts_as_in_the_evaluation(tmp_path: Path, mnist_job: Command) -> None:
+    color = Trained(tmp_path, "example_gen.channels=3")
+    outcome = mnist_job("predict", color.idx, color.png, "--root", color.root, "--format", "jsonl")
+    expected = color.probabilities()
+    assert color.images.shape[1:] == (SIZE, SIZE, 3)
+    np.testing.assert_allclose([line["probabilities"] for line in lines(outcome)], [*expected, expected[0]], atol=1e-6)
 
 
 def test_csv_and_table_match_the_json_lines(trained: Trained, mnist_job: Command) -> None:

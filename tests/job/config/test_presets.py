@@ -6,7 +6,7 @@ from typing import Any
 import pytest
 
 from components import ConfigError, Trainer
-from components.testing import FakeTrainer
+from components.testing import FakeEvaluator, FakeTrainer
 from job.config import load_config
 from tests.support.processes import REPOSITORY
 
@@ -48,6 +48,9 @@ def test_sections_in_python_are_merged_over_file_and_overrides() -> None:
     assert trainer.network.filters == preset.network.filters
     trainer = FakeTrainer()
     assert load_config("digits", trainer=trainer).pipeline.trainer is trainer
+    by_class = load_config("digits", trainer={"use": FakeTrainer, "seed": 3}).pipeline.trainer
+    assert isinstance(by_class, FakeTrainer)
+    assert by_class.config.seed == 3
 
 
 @pytest.mark.parametrize(
@@ -55,6 +58,8 @@ def test_sections_in_python_are_merged_over_file_and_overrides() -> None:
     [
         ({"trainer": {"epoch": 3}}, "the argument trainer: trainer.epoch is not a key"),
         ({"trainer": {"network": {"filters": [8, "a", 8]}}}, "the argument trainer: trainer.network.filters.1 is 'a'"),
+        ({"trainer": {"use": FakeEvaluator}}, "the argument trainer: .* cannot be the trainer"),
+        ({"trainer": {"use": FakeTrainer, "epochs": 3}}, "the argument trainer: trainer.epochs is not a key"),
         ({"trainer": Trainer}, "the trainer is the class Trainer, not a component"),
         ({"trainer": 3}, "the argument trainer: trainer is 3"),
         ({"epochs": 3}, "the argument epochs: epochs is not a key"),

@@ -6,6 +6,7 @@ from pathlib import Path
 
 import numpy as np
 import pytest
+from PIL import Image
 from rich.console import Console
 
 import job
@@ -45,6 +46,14 @@ def test_run_has_metrics_by_split_and_tables(finished: Run) -> None:
     assert isinstance(finished.artifact("trainer").artifact, Model)
 
 
+def test_run_is_loaded_by_its_folder(finished: Run, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.chdir(finished.root.parent)
+    for name in (finished.directory, "root/runs/latest", finished.directory.relative_to(finished.root.parent)):
+        again = load_run(name)
+        assert again.id == finished.id
+        assert again.metrics == finished.metrics
+
+
 def test_model_predicts_the_test_images_again(finished: Run) -> None:
     test, model = finished.examples("test"), finished.model()
     predicted = model.predict(test.images)
@@ -57,6 +66,17 @@ def test_model_predicts_the_test_images_again(finished: Run) -> None:
 def test_model_rejects_other_images(finished: Run, images: object) -> None:
     with pytest.raises(DataError, match=r"(?s)the images are .*expected: uint8 \[count, 16, 16\]"):
         finished.model().predict(images)  # type: ignore[arg-type]
+
+
+def test_model_reads_files_as_the_command_does(finished: Run, tmp_path: Path) -> None:
+    images, model = finished.examples("test").images[:2], finished.model()
+    folder = tmp_path / "pictures"
+    folder.mkdir()
+    for number, image in enumerate(images):
+        Image.fromarray(image).save(folder / f"{number}.png")
+    assert model.read(folder, as_is=True).tolist() == images.tolist()
+    with pytest.raises(DataError, match="nothing.png"):
+        model.read(tmp_path / "nothing.png")
 
 
 def test_run_until_a_step_reuses_what_exists(finished: Run) -> None:
@@ -84,6 +104,7 @@ def test_show_prints_what_the_command_prints(finished: Run, capsys: pytest.Captu
 
 def test_html_of_a_run_has_metrics_steps_and_reasons(finished: Run) -> None:
     page = finished._repr_html_()
+    assert finished.report is None, "the fake writes none"
     for text in ("BLESSED", "macro f1", "validation", "example_gen", "first time", finished.id):
         assert text in page
 

@@ -1,5 +1,6 @@
 """The source digest of a component: the modules that it covers, found without importing them."""
 
+import importlib
 import sys
 from collections.abc import Iterator
 from pathlib import Path
@@ -46,16 +47,42 @@ def my_steps(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[Path]:
         del sys.modules[name]
 
 
+def edit(path: Path, module: str) -> None:
+    """Add a comment to a file, and import it again if it was imported."""
+    path.write_text(path.read_text() + "# edited\n")
+    if module in sys.modules:
+        importlib.reload(sys.modules[module])
+
+
 def test_only_imported_modules_of_the_package_count(my_steps: Path) -> None:
     cls = load_component_class("example_gen", "my_steps.gen:MyGen")
     before = source_digest(cls)
     (my_steps / "unrelated.py").write_text("# edited\n")
     assert source_digest(cls) == before
     for name in ("helper", "late", "later", "gen"):
-        path = my_steps / f"{name}.py"
-        path.write_text(path.read_text() + "# edited\n")
+        edit(my_steps / f"{name}.py", f"my_steps.{name}")
         assert source_digest(cls) != before, name
         before = source_digest(cls)
+
+
+@pytest.mark.parametrize(
+    "statement",
+    [
+        "from my_steps import late",
+        "if True: import my_steps.late",
+        "def late():\n\tfrom . import late",
+        "from .import late",
+        "from my_steps import (  # not (this)\n    gen,\n    late,\n)",
+        "from my_steps import \\\n    late",
+        "x = 1; from my_steps.late import *",
+        "import sys, my_steps.late as other  # and a comment",
+        'text = """\nimport this sentence is not valid\n"""\nfrom my_steps import late',
+    ],
+)
+def test_every_form_of_import_is_found(my_steps: Path, statement: str) -> None:
+    (my_steps / "helper.py").write_text(f"def help_out(): ...\n{statement}\n")
+    (my_steps / "gen.py").write_text(COMPONENT.replace("from . import late", "pass"))
+    assert "my_steps.late" in find_modules(load_component_class("example_gen", "my_steps.gen:MyGen"))
 
 
 def test_editing_a_plot_does_not_retrain() -> None:
@@ -72,7 +99,7 @@ def test_class_in_a_single_module_has_a_digest(tmp_path: Path, monkeypatch: pyte
     (tmp_path / "alone.py").write_text(COMPONENT.replace("from my_steps.helper import help_out", ""))
     cls = load_component_class("example_gen", "alone:MyGen")
     before = source_digest(cls)
-    (tmp_path / "alone.py").write_text("# edited\n" + (tmp_path / "alone.py").read_text())
+    edit(tmp_path / "alone.py", "alone")
     assert source_digest(cls) != before
     del sys.modules["alone"]
 
@@ -118,3 +145,15 @@ def test_code_that_moves_to_another_module_counts(my_steps: Path) -> None:
     (my_steps / "late.py").write_text("import my_steps.later\nmy_steps.later\n1\n")
     (my_steps / "later.py").write_text("2\n")
     assert source_digest(cls) != before
+
+
+def test_code_that_changed_after_its_import_is_an_error(my_steps: Path) -> None:
+    """A notebook would seal the result of the old code under the fingerprint of the new code."""
+    cls = load_component_class("example_gen", "my_steps.gen:MyGen")
+    before = source_digest(cls)
+    text = (my_steps / "helper.py").read_text()
+    (my_steps / "helper.py").write_text(text + "# edited\n")
+    with pytest.raises(ConfigError, match="(?s)helper.py changed after Python imported it.*importlib.reload"):
+        source_digest(cls)
+    (my_steps / "helper.py").write_text(text)
+    assert source_digest(cls) == before

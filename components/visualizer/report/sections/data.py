@@ -125,7 +125,7 @@ def _gray_level_chart(examples: Examples) -> Chart:
         x=[round(255 * (n + 0.5) / bins, 1) for n in range(used)],
         x_name="mean gray level, 0 to 255",
         series=series,
-        limits=(0.0, 1.04 * max(share for each in series for share in each.values)),
+        limits=(0.0, 1.04 * max(share or 0 for each in series for share in each.values)),
         format_value=short_percent,
         format_cell=lambda share: percent(share, 1),
     )
