@@ -133,9 +133,10 @@ def apply_keras(graph: Iterable[GraphOperation], images: Any) -> Any:
             case GraphOperation(op="expand_dims", axis=int(axis)) if axis in (-1, len(value.shape)):
                 value = layers.Reshape((*value.shape[1:], 1), dtype="float32", name=f"channel_{number}")(value)
             case GraphOperation(op="resize", size=tuple(size)):
-                value = layers.Resizing(*size, dtype=value.dtype, name=f"resize_{number}")(value)
+                # By default it sets later layers, such as a dropout, to training (Keras 3.15).
+                value = layers.Resizing(*size, dtype=value.dtype, name=f"resize_{number}")(value, training=False)
             case GraphOperation(op="function", model=dict(model)):
-                value = _load(model)(value)
+                value = _load(model, name=f"function_{number}")(value)
             case _:
                 _unsupported(operation)
     return value
@@ -164,13 +165,16 @@ def resize_bilinear(images: NDArray[np.float32], height: int, width: int) -> NDA
     return interpolate(1, height, interpolate(2, width, images))
 
 
-def _load(model: dict[str, Any]) -> Any:
+def _load(model: dict[str, Any], name: str = "function") -> Any:
+    """Return the Keras model of a user's function."""
     from components.runtime.tensorflow import import_tensorflow
 
     import_tensorflow()
     import keras
 
-    return keras.saving.deserialize_keras_object(copy.deepcopy(model))  # it changes its argument
+    model = copy.deepcopy(model)  # Keras changes it
+    model["config"]["name"] = name
+    return keras.saving.deserialize_keras_object(model)
 
 
 def invert_numpy(graph: Sequence[GraphOperation], images: NDArray[np.float32]) -> NDArray[np.uint8]:

@@ -15,7 +15,8 @@ Fraction = Annotated[float, Field(strict=True, ge=0, lt=1)]
 class AugmentationConfig(ComponentConfig):
     """Limits of the random changes to each training image; by default none.
 
-    Each change is drawn again in every epoch, from a uniform distribution between minus and plus its limit.
+    Each change is drawn again in every epoch, from a uniform distribution between minus and plus its limit. Images are
+    changed as the network receives them; brightness and contrast may exceed the range of their values.
     """
 
     rotation: Annotated[float, Field(strict=True, ge=0, le=180)] = 0.0

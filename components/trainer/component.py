@@ -90,6 +90,8 @@ class Trainer(Component[TrainerConfig]):
                     initial_weights = load_initial_weights(network, init_from, class_names=inputs.class_names)
                     context.progress.message(f"initial weights: {initial_weights.describe()}")
                 frozen = freeze_layers(network, config.freeze)
+                if at_random := [name for name in frozen if initial_weights and name in initial_weights.not_loaded]:
+                    context.progress.warning(f"trainer.freeze keeps the random weights of {', '.join(at_random)}")
             check_images = raw_check_images(transformed)
             formats: tuple[ExportFormat, ...] = (*REQUIRED_FORMATS, *config.exports)
             export_bytes = EXPORTED_COPIES * network.count_params() * 4

@@ -98,15 +98,13 @@ class TrainerConfig(ComponentConfig):
         return {"kind": AdamConfig().kind, **value} if isinstance(value, dict) else value
 
     @model_validator(mode="after")
-    def _check_label_smoothing(self) -> Self:
+    def _check_combinations(self) -> Self:
         if self.loss is not None and self.label_smoothing:
             raise ValueError(
                 "label_smoothing belongs to the default loss; set it in `loss`, if that has such an option"
             )
-        return self
-
-    @model_validator(mode="after")
-    def _check_clean_epochs(self) -> Self:
+        if self.freeze and self.init_from is None and isinstance(self.network, NetworkConfig):
+            raise ValueError("freeze needs init_from: without it, the frozen layers would keep random weights")
         if (clean_epochs := self.augmentation.clean_epochs) > self.epochs:
             raise ValueError(f"augmentation.clean_epochs {clean_epochs} is more than epochs {self.epochs}")
         return self

@@ -31,7 +31,9 @@ def foreign_classes(serialized: Any) -> set[str]:
     if not isinstance(serialized, dict):
         return set()
     found = set().union(*map(foreign_classes, serialized.values()))
-    if {"module", "class_name", "config"} <= serialized.keys():
+    if serialized.get("class_name") == "__lambda__":
+        found.add("a lambda")
+    elif {"module", "class_name", "config"} <= serialized.keys():
         module, name = serialized["module"] or "", serialized["class_name"]
         if module.partition(".")[0] != "keras" or name == "Lambda":
             found.add(serialized["config"] if name == "function" else name)
@@ -52,7 +54,9 @@ def _needed(serialized: dict[str, Any]) -> dict[str, Any]:
     parameters = inspect.signature(restored.__init__).parameters
     for key, value in serialized["config"].items():
         default = parameters[key].default if key in parameters else inspect.Parameter.empty
-        if default == value or (default is None and value is False):  # None is False for a flag, such as `ragged`
+        # None is False for a flag, such as `ragged`. Operations have no names in Keras 3.8; a model names them itself.
+        is_name = key == "name" and serialized["module"].startswith("keras.src.ops.")
+        if default == value or (default is None and value is False) or is_name:
             rest = {name: config[name] for name in config if name != key}
             if _can_restore(restored, rest):
                 config = rest

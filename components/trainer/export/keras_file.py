@@ -67,8 +67,14 @@ def _raw_model(model: ServingModel) -> Any:
 
     images, scaled = keras_inputs(model.graph, model.raw_shape)
     network = copy_network(model.network)
-    if model.test_time_shift:
+    layers = keras.Model(images, scaled).layers
+    # A sequential model calls layers without arguments, and takes no operations. If a functional model is loaded from a
+    # file, it returns a list, which another functional model takes without a warning.
+    is_functional = any(operation.op in ("resize", "function") for operation in model.graph)
+    if is_functional:
+        layers = [layers[0], keras.Model(images, scaled, name="transform")]
+    if model.test_time_shift or is_functional:
         inputs = keras.Input(scaled.shape[1:], name="scaled")
         averages = average_over_shifts_keras(network, inputs, shift=model.test_time_shift)
         network = keras.Model([inputs], [averages], name=AVERAGED_LAYER)
-    return keras.Sequential([*keras.Model(images, scaled).layers, network], name="digit_reader")
+    return keras.Sequential([*layers, network], name="digit_reader")

@@ -5,18 +5,31 @@ from typing import Any
 
 import numpy as np
 import pytest
+from pydantic import ValidationError
 
 from components import Context, Model, Stored, Trainer, TransformedExamples
 from components.base.errors import ConfigError
+from components.base.progress import NoProgress
 from components.inference.predictor import load_network
 from components.testing.contract import make_inputs
 from components.trainer.init_from import freeze_layers, load_initial_weights, weighted_layers
 from components.trainer.network import NetworkConfig, build_network
+from components.trainer.precision import with_precision
 
 SIZES: dict[str, Any] = {"filters": (4, 4, 4), "dense": (8, 8), "dropout": 0.0, "batch_normalization": True}
 CONVOLUTIONS = [f"{kind}_{number}" for number in (1, 2, 3) for kind in ("convolution", "normalization")]
 LAYERS = [*CONVOLUTIONS, "dense_1", "dense_2", "probabilities"]
 pytestmark = pytest.mark.thorough
+
+
+class Recorder(NoProgress):
+    """Records warnings."""
+
+    def __init__(self) -> None:
+        self.warnings: list[str] = []
+
+    def warning(self, text: str) -> None:
+        self.warnings.append(text)
 
 
 @pytest.fixture(scope="module")
@@ -28,6 +41,7 @@ def train(output: Path, transformed: Stored[TransformedExamples], **options: Any
     output.mkdir()
     init_from = options.pop("init_from", None)
     settings = {"network": SIZES, "epochs": 2, "batch_size": 16, "exports": [], **options}
+    settings |= {} if init_from is None else {"init_from": "latest"}  # it is given, so the name does not count
     trainer = Trainer(Trainer.Config.model_validate(settings))
     return Stored(trainer.run(Context(output=output), transformed=transformed, init_from=init_from), output)
 
@@ -128,6 +142,26 @@ def test_patterns_match_nested_layers_and_models(patterns: list[str], frozen: li
 def test_pattern_without_effect_is_an_error(patterns: list[str], problem: str) -> None:
     with pytest.raises(ConfigError, match=problem):
         freeze_layers(network(image_shape=(16, 16, 1), classes=3), patterns)
+
+
+def test_layers_with_random_weights_are_not_to_be_frozen(
+    model: Stored[Model], inputs: dict[Any, Stored[Any]], tmp_path: Path
+) -> None:
+    with pytest.raises(ValidationError, match="freeze needs init_from"):
+        Trainer.Config(freeze=("convolution_1",))
+    settings = {"network": SIZES | {"dense": (8, 6)}, "freeze": ["dense_1", "dense_2"], "init_from": "latest"}
+    config = Trainer.Config.model_validate({**settings, "epochs": 1, "exports": []})
+    recorder = Recorder()
+    context = Context(output=tmp_path, progress=recorder)
+    Trainer(config).run(context, transformed=inputs[TransformedExamples], init_from=model)
+    assert recorder.warnings == ["trainer.freeze keeps the random weights of dense_2"]
+
+
+def test_frozen_layers_stay_frozen_in_mixed_precision() -> None:
+    built = network(image_shape=(16, 16, 1), classes=3)
+    freeze_layers(built, CONVOLUTIONS)
+    copy = with_precision(built, "mixed_bfloat16")
+    assert [name for name, layer in weighted_layers(copy).items() if not layer.trainable] == CONVOLUTIONS
 
 
 def test_latest_blessed_needs_a_model(inputs: dict[Any, Stored[Any]], tmp_path: Path) -> None:

@@ -50,7 +50,11 @@ VARIANTS: dict[str, dict[str, Any]] = {
         "augmentation": {"use": blend, "clean_epochs": 1},
     },
     "Muon": {"optimizer": {"kind": "Muon"}},
-    "Adam, clipping, frozen": {"optimizer": {"global_clipnorm": 1.0}, "freeze": ["convolution_1"]},
+    "Adam, clipping, frozen": {
+        "optimizer": {"global_clipnorm": 1.0},
+        "init_from": "latest",
+        "freeze": ["convolution_1"],
+    },
 }
 
 
