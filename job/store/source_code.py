@@ -1,8 +1,11 @@
 """The source digest of classes and functions: SHA-256 of the code that they use, found without importing that code."""
 
 import ast
+import os
+import re
 import sys
 from collections.abc import Iterator
+from contextlib import suppress
 from functools import cache
 from pathlib import Path
 from typing import Any
@@ -14,6 +17,8 @@ from job.store.main_source import MAIN, MainSource, no_source
 COMPONENTS = "components"
 DATA_SUFFIXES = {".css", ".html", ".j2", ".js"}
 """Files beside a package's `__init__.py` that decide a result as code does; other files do not count."""
+IMPORT = re.compile(rb"^[ \t]*((?:from[ \t.][^\n]*?\bimport\b|import\b)(?:[ \t]*\([^)]*\)|[^\n]*))", re.MULTILINE)
+IMPORT_WITHIN_LINE = re.compile(rb"[;:][ \t]*(?:import|from)\b|\\\r?\n")
 
 _imported_digests: dict[str, tuple[Any, str]] = {}
 """By module: its specification, which is another one after each import, and the digest of its file."""
@@ -117,18 +122,29 @@ def _module_file(name: str, folder: Path | None) -> Path | None:
         origin = getattr(top, "__file__", None)
         return Path(origin) if origin else None
     for place in folders:
-        base = Path(place).joinpath(*submodules)
-        for path in (base / "__init__.py", base.with_name(f"{base.name}.py")):
-            if path.is_file():
-                return path
+        base = os.path.join(place, *submodules)  # noqa: PTH118  (pathlib takes four times as long, for a thousand names)
+        for path in (f"{base}/__init__.py", f"{base}.py"):
+            if os.path.isfile(path):  # noqa: PTH113
+                return Path(path)
     return None
 
 
 @cache  # the components of a run share most modules
 def _imported(path: Path, module: str) -> tuple[str, ...]:
     """Return every name in the imports of a source file that could be a module."""
-    tree = ast.parse(path.read_bytes())
+    tree = _parse_imports(path.read_bytes())
     return tuple(_imported_names(tree, module.split("."), is_package=path.name == "__init__.py"))
+
+
+def _parse_imports(source: bytes) -> ast.AST:
+    """Return the import statements of a source file: finding them takes an eighth of the time of parsing the file.
+
+    Lines of a text that are import statements count too. A file in which an import may be within a line is parsed.
+    """
+    if not IMPORT_WITHIN_LINE.search(source):
+        with suppress(SyntaxError):  # such as a sentence that begins with `import`
+            return ast.parse(b"\n".join(IMPORT.findall(source)))
+    return ast.parse(source)
 
 
 def _imported_names(tree: ast.AST, parts: list[str], *, is_package: bool) -> Iterator[str]:

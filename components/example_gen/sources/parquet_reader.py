@@ -28,7 +28,7 @@ from components.io.raw_images import RawImages, spool_images
 
 READ_BUFFER_BYTES = 2**20
 """Read at a time from a column, because a row group may be as large as the file."""
-BATCH_BYTES = 2**23
+BATCH_BYTES = 2**21
 MAX_BATCH_ROWS = 8192
 
 Piece = tuple[NDArray[np.uint8], tuple[int, int]]

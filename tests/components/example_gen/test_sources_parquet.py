@@ -3,6 +3,7 @@
 import io
 import json
 import os
+import tracemalloc
 from collections.abc import Callable
 from pathlib import Path
 from typing import Any
@@ -285,3 +286,24 @@ def test_missing_and_special_files_raise_data_error(tmp_path: Path) -> None:
     os.mkfifo(tmp_path / "all.parquet")
     with pytest.raises(DataError, match="is a FIFO"):
         load(ParquetSource(path=tmp_path))
+
+
+@pytest.mark.thorough
+def test_row_group_larger_than_memory_is_read_in_parts(tmp_path: Path) -> None:
+    rows, pixels = 9000, 64 * 64
+    images = np.random.default_rng(0).integers(0, 256, (rows, pixels), dtype=np.uint8)  # 37 MB
+    lists = pa.FixedSizeListArray.from_arrays(pa.array(images.reshape(-1)), pixels)
+    table = pa.table({"image": lists, "label": np.arange(rows) % 3})
+    path = write(tmp_path / "all.parquet", table, row_group_size=rows)
+    pool, default = pa.proxy_memory_pool(pa.default_memory_pool()), pa.default_memory_pool()
+    source = ParquetSource(path=path)
+    pa.set_memory_pool(pool)
+    tracemalloc.start()
+    try:
+        dataset = source.load(Context(output=tmp_path), tmp_path / "scratch")
+        _, python_peak = tracemalloc.get_traced_memory()
+    finally:
+        tracemalloc.stop()
+        pa.set_memory_pool(default)
+    assert len(dataset.train) == rows
+    assert pool.max_memory() + python_peak < images.nbytes

@@ -22,6 +22,7 @@ from numpy.typing import NDArray
 from components.base.component import Context
 from components.base.errors import ConfigError, DataError, ResourceError, TerminationError
 from components.example_gen.sources import TfdsSource, download
+from components.testing import SourceContract
 from job.signals import Signals
 from tests.conftest import Command
 from tests.support.data import load, squares, write_idx_folder
@@ -173,6 +174,29 @@ def test_cifar10_has_color_and_the_names_of_its_classes(cifar10: NDArray[np.uint
     assert first.test.images.shape == (100, 32, 32, 3)
     label_of = {image.tobytes(): number % 10 for number, image in enumerate(cifar10)}
     assert [label_of[image.tobytes()] for image in first.train.images] == first.train.labels.tolist()
+
+
+@pytest.mark.thorough
+class TestPreparedSet(SourceContract):
+    """A data set that is in no catalogue."""
+
+    @classmethod
+    def make_source(cls, folder: Path) -> Any:
+        import tensorflow as tf
+        import tensorflow_datasets as tfds
+
+        images, labels = squares(40, size=8)
+        records = tf.data.Dataset.from_tensor_slices
+        label = tfds.features.ClassLabel(num_classes=10)
+        features = tfds.features.FeaturesDict({"image": tfds.features.Image(shape=(8, 8, 1)), "label": label})
+        parts = {"train": slice(30), "test": slice(30, None)}
+        splits = {
+            name: records({"image": images[part, ..., None], "label": labels[part]}) for name, part in parts.items()
+        }
+        tfds.dataset_builders.store_as_tfds_dataset(
+            "mine", version="1.0.0", features=features, split_datasets=splits, data_dir=folder
+        )
+        return {"kind": "tfds", "name": "mine", "data_dir": str(folder), "download": False}
 
 
 @pytest.mark.thorough

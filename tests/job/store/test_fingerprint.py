@@ -65,6 +65,26 @@ def test_only_imported_modules_of_the_package_count(my_steps: Path) -> None:
         before = source_digest(cls)
 
 
+@pytest.mark.parametrize(
+    "statement",
+    [
+        "from my_steps import late",
+        "if True: import my_steps.late",
+        "def late():\n\tfrom . import late",
+        "from .import late",
+        "from my_steps import (  # not (this)\n    gen,\n    late,\n)",
+        "from my_steps import \\\n    late",
+        "x = 1; from my_steps.late import *",
+        "import sys, my_steps.late as other  # and a comment",
+        'text = """\nimport this sentence is not valid\n"""\nfrom my_steps import late',
+    ],
+)
+def test_every_form_of_import_is_found(my_steps: Path, statement: str) -> None:
+    (my_steps / "helper.py").write_text(f"def help_out(): ...\n{statement}\n")
+    (my_steps / "gen.py").write_text(COMPONENT.replace("from . import late", "pass"))
+    assert "my_steps.late" in find_modules(load_component_class("example_gen", "my_steps.gen:MyGen"))
+
+
 def test_editing_a_plot_does_not_retrain() -> None:
     drawing = {name for name in find_modules(Visualizer) if name.startswith("components.visualizer.plots")}
     assert {"components.visualizer.plots.figures", "components.visualizer.plots.style"} <= drawing
