@@ -15,7 +15,7 @@ from job.config.core_schema import as_written, resolve
 from job.config.expected import Expected
 from job.config.yaml_config import EXTENDS, SET, YamlConfig
 from job.config.yaml_loader import KeyPath, join
-from job.pipeline.slots import SLOTS, load_component_class
+from job.pipeline.slots import SLOTS, read_section
 from job.pipeline.steps import AFTER, STEPS
 
 CREDENTIALS = "credentials"
@@ -120,8 +120,8 @@ def _expected(document: YamlConfig, model: type[BaseModel], location: Sequence[s
         return Expected.at(load_object(document.values[STEPS][name][USE]).Config, rest)
     if slot not in SLOTS:
         return Expected.at(model, location)
-    use = (document.values.get(slot) or {}).get(USE)
-    return Expected.at((SLOTS[slot] if use is None else load_component_class(slot, use)).Config, rest)
+    cls, _ = read_section(slot, document.values.get(slot) or {})
+    return Expected.at(cls.Config, rest)
 
 
 def _known_keys(document: YamlConfig, model: type[BaseModel], section: Sequence[str | int]) -> list[str]:

@@ -1,6 +1,7 @@
 """The slots of the pipeline, and the check that a component fits its slot."""
 
 import difflib
+import inspect
 from collections.abc import Iterable, Mapping
 from functools import partial
 from typing import Any
@@ -48,13 +49,26 @@ def _validate(slot: str, value: object, info: ValidationInfo) -> Component[Any] 
 
 
 def _from_section(slot: str, section: Mapping[str, Any], defaults: Mapping[str, Any]) -> Component[Any]:
-    settings = dict(section)
-    use = settings.pop(USE, None)
     try:
-        cls = SLOTS[slot] if use is None else load_component_class(slot, use)
+        cls, settings = read_section(slot, section)
     except ConfigError as error:
         raise use_error(error) from error
     return make_component(cls, settings, defaults)
+
+
+def read_section(slot: str, section: Mapping[str, Any]) -> tuple[type[Component[Any]], dict[str, Any]]:
+    """Return the component class that a section names, and its settings.
+
+    A function in `transform.use` is the last operation of Transform; keys that Transform does not have are its options.
+    """
+    settings = dict(section)
+    use = settings.pop(USE, None)
+    if use is None:
+        return SLOTS[slot], settings
+    if slot == "transform" and inspect.isfunction(load_object(use)):
+        own = {key: settings.pop(key) for key in Transform.Config.model_fields if key in settings}
+        return Transform, {**own, "operations": [*own.get("operations", ()), {USE: use, **settings}]}
+    return load_component_class(slot, use), settings
 
 
 def make_component(

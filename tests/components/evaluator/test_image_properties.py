@@ -57,6 +57,13 @@ def test_ink_is_the_mean_brightness_and_size_that_of_the_box() -> None:
     assert measured["size"] == pytest.approx(8)
 
 
+def test_properties_in_color_are_those_of_the_luminance() -> None:
+    green = stroke(4) * np.array([0, 1, 0], np.float32)
+    measured, expected = measure(green), measure(stroke(4) * np.float32(0.587))
+    for name in UNITS:
+        assert measured[name] == pytest.approx(expected[name], rel=1e-5)
+
+
 def test_faint_noise_does_not_enlarge_the_box() -> None:
     random = np.random.default_rng(0)
     noisy = np.maximum(stroke(4), random.uniform(0, 0.3, (1, SIDE, SIDE, 1))).astype(np.float32)

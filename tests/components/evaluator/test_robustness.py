@@ -147,6 +147,17 @@ def test_amounts_in_pixels_scale_with_the_image() -> None:
     assert CORRUPTIONS["rotation"].amounts_for(56, 80) == CORRUPTIONS["rotation"].amounts
 
 
+@pytest.mark.parametrize("name", [name for name in CORRUPTION_NAMES if name not in ("noise", "contrast")])
+def test_all_channels_of_an_image_are_corrupted_alike(name: CorruptionName) -> None:
+    gray = digits(3)
+    red, green, blue = np.moveaxis(
+        at(name, CORRUPTIONS[name].amounts[2], gray * np.array([1, 0.5, 0], np.float32)), -1, 0
+    )
+    np.testing.assert_allclose(red, at(name, CORRUPTIONS[name].amounts[2], gray)[..., 0], atol=1e-6)
+    np.testing.assert_allclose(green, red / 2, atol=1e-6)
+    assert not blue.any()
+
+
 # Accuracy of a model.
 
 

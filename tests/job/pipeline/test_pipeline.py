@@ -45,6 +45,19 @@ def fakes() -> Pipeline:
     )
 
 
+def halved(pictures: Any, ops: Any, by: float = 0.5) -> Any:
+    return ops.multiply(pictures, by)
+
+
+def test_a_function_as_transform_is_its_last_operation() -> None:
+    section = {"use": f"{__name__}:halved", "by": 0.25, "operations": [{"kind": "standardize"}]}
+    transform = Pipeline.model_validate({"transform": section}).transform
+    assert transform.identity()["operations"] == [
+        {"kind": "standardize"},
+        {"use": f"{__name__}:halved", "kind": "function", "by": 0.25},
+    ]
+
+
 def test_pipeline_runs_from_python(tmp_path: Path) -> None:
     record = run(fakes(), root=tmp_path, console=Console(quiet=True)).record
     assert record.exit_code == 0
