@@ -81,7 +81,7 @@ class Visualizer(Component[VisualizerConfig]):
             predictions = read_predictions(evaluation)
             class_names = examples.artifact.class_names
             images = example_images(test, class_names, self.config.examples)
-            training_images = TrainingImages.read(examples, transformed)
+            training_images = TrainingImages.read(transformed)
         with context.timed("inference"):
             network = load_network(model) if model.artifact.format == "keras" else None
             graph = input_graph(transformed.artifact.graph)
