@@ -221,7 +221,7 @@ def load_object(name: str | Callable[..., Any]) -> Any:
 def use_error(error: ConfigError) -> PydanticCustomError:
     """Return the error as one of pydantic, which adds the location of the section."""
     details = {"headline": error.headline, "expected": error.expected, "remedy": error.remedy}
-    return PydanticCustomError(USE, "{headline}", details)
+    return PydanticCustomError(USE, "{headline}\n  expected: {expected}\n  remedy:   {remedy}", details)
 
 
 def _option_parameters(cls: type[Extension], target: Any, name: str) -> dict[str, inspect.Parameter]:

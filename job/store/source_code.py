@@ -63,7 +63,7 @@ def _check_imported(module: str, path: Path, digest: str) -> None:
         raise ConfigError(
             f"{path} changed after Python imported it",
             expected="the code that runs in the file",
-            remedy=f"restart Python, or reload the module: importlib.reload({module})",
+            remedy="restart Python; in a notebook, restart the kernel",
         )
 
 
