@@ -15,7 +15,7 @@ from components.inference.pictures import read_pictures
 from components.testing.contract import make_inputs
 from components.visualizer import FigureData, VisualizerConfig
 from components.visualizer.figure_function import BUILT_IN_FIGURES, FigureFunction
-from components.visualizer.report.inline_images import MAX_FIGURE_BYTES, figure_picture
+from components.visualizer.report.inline_images import figure_picture
 from components.visualizer.statements import Statements
 from tests.conftest import FAKES, Command, WriteConfig
 from tests.support.html import read_html
@@ -120,6 +120,7 @@ def test_figure_that_fails_is_a_config_error(
         ([{"use": "{here}:confidence"}] * 2, "another figure has the name `confidence`"),
         ([{"use": "{here}:confidence", "name": "curves"}], "another figure has the name `curves`"),
         ([{"use": "{here}:confidence", "name": "../curves"}], "visualizer.figures.0.name is '../curves'"),
+        ([{"use": "{here}:confidence", "name": "é"}], "visualizer.figures.0.name is 'é'"),
     ],
 )
 def test_wrong_figures_are_rejected_before_the_run(
@@ -137,8 +138,8 @@ def test_wrong_figures_are_rejected_before_the_run(
 def test_large_figure_is_reduced_in_the_report(tmp_path: Path) -> None:
     noise = np.random.default_rng(0).integers(0, 256, (450, 600, 3), dtype=np.uint8)
     Image.fromarray(noise).save(tmp_path / "noise.png")
-    assert (tmp_path / "noise.png").stat().st_size > 5 * MAX_FIGURE_BYTES
-    assert len(figure_picture(tmp_path / "noise.png")) < 1.4 * MAX_FIGURE_BYTES
+    assert (tmp_path / "noise.png").stat().st_size > 500_000
+    assert len(figure_picture(tmp_path / "noise.png", max_bytes=100_000)) < 140_000
 
 
 @pytest.mark.thorough
