@@ -71,7 +71,7 @@ AsJson = Annotated[bool, typer.Option("--json", help="Print JSON on standard out
 @command
 def run(
     context: typer.Context,
-    config: Annotated[Path, typer.Option(parser=path, help="Configuration file in YAML.")],
+    config: Annotated[Path, typer.Option(parser=path, help="Configuration file in YAML, or the name of a preset.")],
     overrides: Annotated[
         list[str] | None,
         typer.Option("--set", metavar="KEY=VALUE", help="Override one key, such as trainer.epochs=3; can be repeated."),

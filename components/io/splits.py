@@ -11,8 +11,7 @@ reads or writes a pickle. A split may be larger than memory: all functions that 
 """
 
 import math
-import os
-from collections.abc import Callable, Iterable, Iterator
+from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
@@ -120,30 +119,25 @@ def iterate_examples(examples: Stored[Examples], split: ExamplesSplit, *, rows: 
 
 @contextmanager
 def array_writer(path: Path, count: int) -> Iterator[Callable[[NDArray[Any]], None]]:
-    """Write an array of `count` rows as a NumPy file while the block runs; yields a function that appends rows."""
+    """Write an array of `count` rows while the block runs, with the bytes that `numpy.save` would write.
+
+    Yields a function that appends rows. Raises DataError if there are fewer or more in the end.
+    """
+    written = 0
     with path.open("wb") as file:
 
         def write(rows: NDArray[Any]) -> None:
-            if file.seek(0, os.SEEK_CUR) == 0:
+            nonlocal written
+            if not written:
                 header = {"descr": rows.dtype.str, "fortran_order": False, "shape": (count, *rows.shape[1:])}
                 np.lib.format.write_array_header_1_0(file, header)
             file.write(np.ascontiguousarray(rows).data)
+            written += len(rows)
 
         yield write
-
-
-def write_scaled(batches: Iterable[ImageSplit[np.float32]], images: Path, labels: Path, *, count: int) -> None:
-    """Write a scaled split of `count` images as two NumPy files, with the bytes that `numpy.save` would write."""
-    all_labels: list[NDArray[np.int64]] = []
-    with array_writer(images, count) as write:
-        for batch in batches:
-            write(batch.images)
-            all_labels.append(batch.labels.copy())  # a view would keep the whole batch in memory
-    written = sum(map(len, all_labels))
     if written != count:
         expected = f"{count}, as in its manifest"
         raise DataError(f"a split has {written} images", expected=expected, remedy="run ExampleGen again")
-    np.save(labels, np.concatenate(all_labels), allow_pickle=False)
 
 
 def read_scaled(transformed: Stored[TransformedExamples], split: TransformedSplit) -> ImageSplit[np.float32]:

@@ -98,9 +98,11 @@ class FakeTransform(Component[FakeTransformConfig]):
     libraries = ("numpy", "pyarrow")
 
     def run(self, context: Context, /, *, examples: Stored[Examples]) -> TransformedExamples:
+        import numpy as np
+
         from components.inference.pictures import open_pictures
         from components.inference.transform_graph import apply_numpy, scaling_graph
-        from components.io.splits import ImageSplit, iterate_examples, write_scaled
+        from components.io.splits import iterate_examples
 
         artifact = examples.artifact
         graph = scaling_graph(artifact.image_shape[2])
@@ -108,12 +110,8 @@ class FakeTransform(Component[FakeTransformConfig]):
         for name, split in artifact.splits.items():
             raw = next(iterate_examples(examples, split, rows=self.config.limit))
             splits[name] = TransformedSplit(images=f"{name}.npy", labels=f"{name}_labels.npy", count=len(raw))
-            write_scaled(
-                [ImageSplit(apply_numpy(graph, raw.images), raw.labels)],
-                context.output / splits[name].images,
-                context.output / splits[name].labels,
-                count=len(raw),
-            )
+            np.save(context.output / splits[name].images, apply_numpy(graph, raw.images), allow_pickle=False)
+            np.save(context.output / splits[name].labels, raw.labels, allow_pickle=False)
         (context.output / "graph.json").touch()
         return TransformedExamples(
             title=artifact.source.title,

@@ -1,5 +1,6 @@
 """Network of a user: a function that builds it, named by `trainer.network.use`."""
 
+import warnings
 from collections.abc import Iterator
 from contextlib import contextmanager
 from typing import Any
@@ -45,7 +46,9 @@ class NetworkFunction(Extension):
             if (found := [tuple(each.shape) for each in tensors]) != [(None, *shape)]:
                 expected = f"one {end} of shape {(None, *shape)}"
                 raise self.error(f"returned a network whose {end}s have the shapes {found}, not {expected}")
-        if foreign := foreign_classes(keras.saving.serialize_keras_object(network)):
+        with warnings.catch_warnings(action="ignore"):  # Keras's own, about a lambda
+            foreign = foreign_classes(keras.saving.serialize_keras_object(network))
+        if foreign:
             names = ", ".join(sorted(foreign))
             raise self.error(f"returned a network with {names}: exported models contain Keras's own layers only")
         if isinstance(network, keras.Sequential):

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterator
-from contextlib import ExitStack
+from contextlib import nullcontext
 from math import prod
 from typing import TYPE_CHECKING, Any
 
@@ -60,12 +60,10 @@ class Transform(Component[TransformConfig]):
             ConfigError: if an operation does not fit the images, or a user's function fails.
         """
         with context.timed("imports"):
-            import numpy as np
             from pydantic import TypeAdapter
 
             from components.inference.pictures import open_pictures
             from components.io.image_digests import find_shared_images
-            from components.io.splits import write_scaled
 
         artifact, output = examples.artifact, context.output
         with context.timed("fitting"):
@@ -73,19 +71,8 @@ class Transform(Component[TransformConfig]):
         splits: dict[str, TransformedSplit] = {}
         digests: dict[str, NDArray[np.void]] = {}
         for name, split in artifact.splits.items():
-            written = TransformedSplit(
-                images=f"{name}_images.npy",
-                labels=f"{name}_labels.npy",
-                raw=f"{name}_raw.npy" if self.config.operations else None,
-                count=split.count,
-            )
-            raw_bytes = prod(artifact.image_shape) if written.raw else 0
-            needed = split.count * (prod(conversion.shape) * 4 + 8 + raw_bytes)
-            batch_digests: list[NDArray[np.void]] = []
-            with context.timed("scaling"), disk_space_guard(output, needed, f"the scaled {name} images"):
-                batches = self._converted(examples, split, written, conversion, context, batch_digests)
-                write_scaled(batches, output / written.images, output / written.labels, count=split.count)
-            splits[name], digests[name] = written, np.concatenate(batch_digests)
+            with context.timed("scaling"):
+                splits[name], digests[name] = self._write_split(name, split, examples, conversion, context)
         (output / "graph.json").write_bytes(
             TypeAdapter(tuple[GraphOperation, ...]).dump_json(conversion.graph, indent=2, exclude_none=True) + b"\n"
         )
@@ -116,6 +103,38 @@ class Transform(Component[TransformConfig]):
             )
         return conversion
 
+    def _write_split(
+        self, name: str, split: ExamplesSplit, examples: Stored[Examples], conversion: Conversion, context: Context
+    ) -> tuple[TransformedSplit, NDArray[np.void]]:
+        """Write the files of a split; return their names, and the digest of each raw image."""
+        import numpy as np
+
+        from components.io.image_digests import image_digests
+        from components.io.splits import array_writer
+
+        output, count = context.output, split.count
+        written = TransformedSplit(
+            images=f"{name}_images.npy",
+            labels=f"{name}_labels.npy",
+            raw=f"{name}_raw.npy" if self.config.operations else None,
+            count=count,
+        )
+        needed = count * (4 * prod(conversion.shape) + 8 + (prod(examples.artifact.image_shape) if written.raw else 0))
+        no_raw = nullcontext(lambda _: None)
+        digests, labels = [], []
+        with (
+            disk_space_guard(output, needed, f"the scaled {name} images"),
+            array_writer(output / written.images, count) as write_inputs,
+            array_writer(output / written.raw, count) if written.raw else no_raw as write_raw,
+        ):
+            for raw in self._batches(examples, split, context):
+                digests.append(image_digests(raw.images))
+                labels.append(raw.labels.copy())  # a view would keep the whole batch in memory
+                write_inputs(conversion(raw.images))
+                write_raw(raw.images)
+            np.save(output / written.labels, np.concatenate(labels), allow_pickle=False)
+        return written, np.concatenate(digests)
+
     def _batches(
         self, examples: Stored[Examples], split: ExamplesSplit, context: Context
     ) -> Iterator[ImageSplit[np.uint8]]:
@@ -128,29 +147,3 @@ class Transform(Component[TransformConfig]):
         for raw in iterate_examples(examples, split, rows=max(1, min(MAX_BATCH_IMAGES, rows))):
             context.termination.check()
             yield raw
-
-    def _converted(
-        self,
-        examples: Stored[Examples],
-        split: ExamplesSplit,
-        written: TransformedSplit,
-        conversion: Conversion,
-        context: Context,
-        digests: list[NDArray[np.void]],
-    ) -> Iterator[ImageSplit[np.float32]]:
-        """Yield the network inputs of a split in batches, write its raw images to `written.raw`.
-
-        Append the digests of the raw images of each batch to `digests`.
-        """
-        from components.io.image_digests import image_digests
-        from components.io.splits import ImageSplit, array_writer
-
-        with ExitStack() as stack:
-            write_raw = None
-            if written.raw is not None:
-                write_raw = stack.enter_context(array_writer(context.output / written.raw, split.count))
-            for raw in self._batches(examples, split, context):
-                digests.append(image_digests(raw.images))
-                if write_raw is not None:
-                    write_raw(raw.images)
-                yield ImageSplit(conversion(raw.images), raw.labels)

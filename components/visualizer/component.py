@@ -69,8 +69,8 @@ class Visualizer(Component[VisualizerConfig]):
             from components.visualizer.plots.figures import draw_figures
             from components.visualizer.plots.style import save, style
             from components.visualizer.report import render_report
-            from components.visualizer.report.inline_images import figure_picture
-            from components.visualizer.report_data import EmbeddedFigure, ReportData
+            from components.visualizer.report.sections.user_figures import embed_figures
+            from components.visualizer.report_data import ReportData
             from components.visualizer.sketchpad import render_sketchpad
             from components.visualizer.training_images import TrainingImages, read_augmented
 
@@ -81,7 +81,7 @@ class Visualizer(Component[VisualizerConfig]):
             predictions = read_predictions(evaluation)
             class_names = examples.artifact.class_names
             images = example_images(test, class_names, self.config.examples)
-            training_images = TrainingImages.read(examples, transformed)
+            training_images = TrainingImages.read(transformed)
         with context.timed("inference"):
             network = load_network(model) if model.artifact.format == "keras" else None
             graph = input_graph(transformed.artifact.graph)
@@ -108,14 +108,13 @@ class Visualizer(Component[VisualizerConfig]):
                         save(drawing, context.output / figure.file)
                     figures.append(figure)
             if self.config.figures:
-                data, embedded = FigureData.read(report, evaluation, test), []
-                for function in self.config.figures:
-                    figure = function.describe()
+                data = FigureData.read(report, evaluation, test)
+                own = [function.describe() for function in self.config.figures]
+                for function, figure in zip(self.config.figures, own, strict=True):
                     with _disk_space(context, figure):
                         function.save(data, context.output / figure.file)
-                    figures.append(figure)
-                    embedded.append(EmbeddedFigure(figure, figure_picture(context.output / figure.file)))
-                report = replace(report, user_figures=tuple(embedded))
+                report = replace(report, user_figures=embed_figures(own, context.output))
+                figures += own
         context.termination.check()
         with context.timed("report"):
             card = render_card(report)

@@ -28,6 +28,7 @@ BUILT_IN_FIGURES = (
     *("augmentation", "mistakes"),
 )
 """Names that a figure of the user cannot have."""
+MAX_NAME_LENGTH = 100
 Text = Annotated[str, Field(min_length=1, max_length=2000)]
 
 
@@ -86,7 +87,7 @@ class FigureFunction(Extension):
     arguments = ("data",)
     returns = "matplotlib.figure.Figure"
 
-    name: Annotated[str, Field(pattern=r"^[A-Za-z]\w*$")] | None = None
+    name: Annotated[str, Field(pattern=r"^[A-Za-z][A-Za-z0-9_]*$", max_length=MAX_NAME_LENGTH)] | None = None
     """The name of the file, without `.png`; by default that of the function."""
     title: Text | None = None
     """The heading of the section; by default the first line of the function's docstring."""
@@ -96,7 +97,8 @@ class FigureFunction(Extension):
     @property
     def key(self) -> str:
         """The name of the figure."""
-        return self.name or re.sub(r"\W", "", self.use.replace(":", ".").rpartition(".")[2])
+        function = self.use.replace(":", ".").rpartition(".")[2]
+        return self.name or re.sub(r"\W", "", function, flags=re.ASCII)[:MAX_NAME_LENGTH] or "figure"
 
     def describe(self) -> artifacts.Figure:
         """Return the statement of the figure."""

@@ -7,10 +7,10 @@ from typing import Self
 import numpy as np
 from numpy.typing import NDArray
 
-from components.artifacts import Examples, Model, Stored, TransformedExamples
+from components.artifacts import Model, Stored, TransformedExamples
 from components.inference.pictures import read_pictures
-from components.inference.transform_graph import apply_numpy, input_graph, picture_graph
-from components.io.splits import iterate_examples, row_group_rows
+from components.inference.transform_graph import input_graph
+from components.io.splits import row_group_rows
 
 IMAGES_PER_CLASS = 10
 MAX_CLASSES = 100
@@ -65,12 +65,12 @@ class TrainingImages:
         return max(len(each.images) for each in self.classes)
 
     @classmethod
-    def read(cls, examples: Stored[Examples], transformed: Stored[TransformedExamples]) -> Self:
+    def read(cls, transformed: Stored[TransformedExamples]) -> Self:
         """Read the training split twice: for the means, and for the distances from them."""
-        names = examples.artifact.class_names[:MAX_CLASSES]
+        names = transformed.artifact.class_names[:MAX_CLASSES]
         sums = np.zeros((len(names), *transformed.artifact.picture_shape))
         read = []
-        for pictures, labels in _batches(examples, transformed):
+        for pictures, labels in _batches(transformed):
             for label, rows in _rows_by_label(labels, len(names)):
                 sums[label] += pictures[rows].sum(axis=0, dtype=np.float64)
             read.append(labels)
@@ -83,7 +83,7 @@ class TrainingImages:
         found: dict[int, NDArray[np.float32]] = {}
         most_distant = dict.fromkeys(rows_of, (-1.0, -1))  # distance and row
         first = 0
-        for pictures, labels in _batches(examples, transformed):
+        for pictures, labels in _batches(transformed):
             here = wanted[slice(*np.searchsorted(wanted, (first, first + len(labels))))]
             found |= {int(row): _reduced(pictures[row - first]) for row in here}
             for label, rows in _rows_by_label(labels, len(names)):
@@ -129,25 +129,15 @@ def read_augmented(model: Stored[Model], transformed: Stored[TransformedExamples
     )
 
 
-def _batches(examples: Stored[Examples], transformed: Stored[TransformedExamples]) -> Iterator[Batch]:
+def _batches(transformed: Stored[TransformedExamples]) -> Iterator[Batch]:
     """Yield pictures and labels of the training split, from its first row on."""
     split = transformed.artifact.splits.train
     pixels = int(np.prod(transformed.artifact.picture_shape))
     count, rows = min(split.count, max(1, MAX_VALUES // pixels)), row_group_rows(pixels)
-    if input_graph(transformed.artifact.graph):  # the transformed training split has no pictures
-        graph = picture_graph(transformed.artifact.graph)
-        batches = iterate_examples(examples, examples.artifact.splits.train, rows=rows)
-        pairs = ((apply_numpy(graph, batch.images), batch.labels) for batch in batches)
-    else:
-        train = read_pictures(transformed, split)
-        pairs = ((batch, train.labels[n * rows :][: len(batch)]) for n, batch in enumerate(train.batches(rows)))
-    first = 0
-    for pictures, labels in pairs:
-        left = count - first
-        yield pictures[:left], labels[:left]
-        first += len(labels)
-        if first >= count:
-            return
+    train = read_pictures(transformed, split)
+    for first, batch in zip(range(0, count, rows), train.batches(rows), strict=False):
+        last = min(first + rows, count)
+        yield batch[: last - first], train.labels[first:last]
 
 
 def _rows_by_label(labels: NDArray[np.int64], limit: int) -> Iterator[tuple[int, NDArray[np.intp]]]:

@@ -29,30 +29,36 @@ class MainSource:
     """Source that decides the result of classes and functions of `__main__`."""
 
     digests: dict[str, str] = field(default_factory=dict)
-    """By name: of the text of a class or function, or of the value of a variable."""
+    """Of the text of each class and function, and of the value of each variable."""
     modules: set[str] = field(default_factory=set)
-    """Modules that they import, or use by a name of `__main__`."""
+    """Modules that they use by a name of `__main__`."""
     texts: list[str] = field(default_factory=list)
+    """Of the classes and functions, which may contain imports."""
+    _added: list[Any] = field(default_factory=list)
 
     def add(self, used: Any) -> None:
         """Add a class or function, and what it uses."""
-        name = used.__qualname__
-        if name in self.digests:
+        if any(used is added for added in self._added):
             return
-        text = _definition(used)
-        self.digests[name] = value_sha256(text)
+        self._added.append(used)
+        name, text = used.__qualname__, _definition(used)
+        self._add_digest(name, value_sha256(text))
         self.texts.append(text)
-        for variable in sorted(_global_names(text) - {name}):
-            if variable in vars(sys.modules[MAIN]):
-                self._add_value(name, variable, vars(sys.modules[MAIN])[variable])
-        for value in _closure(used):
-            self._add_value(name, f"{name}.<closure>", value)
+        values = {key: vars(sys.modules[MAIN])[key] for key in _global_names(text) if key in vars(sys.modules[MAIN])}
+        for key, value in values.items():
+            self._add_value(name, key, value)
+        if inspect.isfunction(used):
+            for key, value in inspect.getclosurevars(used).nonlocals.items():
+                self._add_value(name, f"{name}.{key}", value)
+
+    def _add_digest(self, name: str, digest: str) -> None:
+        self.digests[f"{name} {digest}"] = digest  # two functions may have one name, if the notebook keeps an old one
 
     def _add_value(self, user: str, variable: str, value: Any) -> None:
         if isinstance(value, ModuleType):
             self.modules.add(value.__name__)
         elif type(value).__module__ in ANNOTATIONS:
-            self.digests[variable] = value_sha256(repr(value))
+            self._add_digest(variable, value_sha256(repr(value)))
         elif isinstance(value, type) or (callable(value) and hasattr(value, "__qualname__")):
             if value.__module__ == MAIN:
                 self.add(value)
@@ -60,7 +66,7 @@ class MainSource:
                 self.modules.add(value.__module__ or "")
         else:
             try:
-                self.digests[variable] = _value_digest(value)
+                self._add_digest(variable, _value_digest(value))
             except (TypeError, ValueError) as error:
                 raise ConfigError(
                     f"{user} uses the variable {variable}, of the type {type(value).__qualname__}",
@@ -70,21 +76,31 @@ class MainSource:
 
 
 def _definition(used: Any) -> str:
-    """Return the text of a class or function."""
+    """Return the text of a class or function; of a class within a class, the text of the outer one."""
     notebook = vars(sys.modules[MAIN])
     try:
         if CELLS not in notebook or not isinstance(used, type):
             return textwrap.dedent(inspect.getsource(used))
         # Python finds the text of a class by its file, which a cell does not have.
-        if any(notebook.get(cls.__name__) is not cls for cls in used.__mro__ if cls.__module__ == MAIN):
+        if any(_named(cls.__qualname__) is not cls for cls in used.__mro__ if cls.__module__ == MAIN):
             raise ConfigError(
                 f"the class {used.__name__} was defined again after it was used",
                 expected="the class of the cell that was run last",
                 remedy="run the cell again that uses it",
             )
-        return next(_class_texts(notebook[CELLS], used.__name__))
+        return next(_class_texts(notebook[CELLS], used.__qualname__.partition(".")[0]))
     except (OSError, TypeError, StopIteration) as error:
         raise no_source(used) from error
+
+
+def _named(name: str) -> Any:
+    """Return what a qualified name refers to in `__main__`; OSError, as of `inspect`, within a function."""
+    found: Any = sys.modules[MAIN]
+    for part in name.split("."):
+        if part == "<locals>":
+            raise OSError
+        found = getattr(found, part, None)
+    return found
 
 
 def _class_texts(cells: list[str], name: str) -> Iterator[str]:
@@ -113,10 +129,6 @@ def _global_names(text: str) -> set[str]:
         names |= {symbol.get_name() for symbol in used}
         tables += table.get_children()
     return names
-
-
-def _closure(used: Any) -> list[Any]:
-    return [cell.cell_contents for cell in getattr(used, "__closure__", None) or ()]
 
 
 def _value_digest(value: Any) -> str:

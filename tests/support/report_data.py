@@ -66,7 +66,7 @@ def minimal_report_data(folder: Path) -> ReportData:
         transformed=transformed.artifact,
         model=made[Model].artifact,
         evaluation=evaluation,
-        training_images=TrainingImages.read(made[Examples], transformed),
+        training_images=TrainingImages.read(transformed),
         mistakes=ConfidentMistakes(mistakes, total=len(mistakes), image_count=evaluation.metrics.count),
     )
 

@@ -98,7 +98,7 @@ class CustomSource(Extension, SourceConfig):
 
     def identity(self) -> dict[str, str]:
         source: ImageSource = self()
-        paths = {name for name, value in self.options.items() if isinstance(value, Path)}
+        paths = {name for name, value in (self.model_extra or {}).items() if isinstance(value, Path)}
         options = self.model_dump(mode="json", exclude={"kind", "channels", *paths})
         with self.catch_errors():
             identity = dict(source.identity())

@@ -33,6 +33,8 @@ def index_labels(
     """
     import numpy as np
 
+    if labels.dtype == object and (other := [row for row, label in enumerate(labels) if not isinstance(label, str)]):
+        raise _no_class(f"{describe(other[0])} has the label {labels[other[0]]!r}", "text, as the other labels")
     distinct, inverse = np.unique(labels, return_inverse=True)
     values = distinct.tolist()
     known: list[Any] = sorted(filter(is_label, values), key=class_order)
@@ -43,13 +45,15 @@ def index_labels(
     for place, value in enumerate(values):
         if value not in index_of:
             shown = ", ".join(map(str, known[:3])) + (", ..." if len(known) > 3 else "")
-            raise DataError(
-                f"{describe(int((inverse == place).argmax()))} has the label {value!r}",
-                expected=f"one of the {len(known)} labels {shown}" if class_names else "a whole number from 0, or text",
-                remedy="correct or remove it; a label of -1 marks an image without a label",
-            )
+            expected = f"one of the {len(known)} labels {shown}" if class_names else "a whole number from 0, or text"
+            raise _no_class(f"{describe(int((inverse == place).argmax()))} has the label {value!r}", expected)
     indices = np.array([index_of[value] for value in values], dtype=np.int64)
     return tuple(class_names) or tuple(map(str, known)), indices[inverse]
+
+
+def _no_class(problem: str, expected: str) -> DataError:
+    remedy = "correct or remove it; a label of -1 marks an image without a label"
+    return DataError(problem, expected=expected, remedy=remedy)
 
 
 def is_label(value: object) -> bool:

@@ -31,7 +31,9 @@ def foreign_classes(serialized: Any) -> set[str]:
     if not isinstance(serialized, dict):
         return set()
     found = set().union(*map(foreign_classes, serialized.values()))
-    if {"module", "class_name", "config"} <= serialized.keys():
+    if serialized.get("class_name") == "__lambda__" or isinstance(serialized.get("value"), tuple):  # its bytecode
+        found.add("a lambda")
+    elif {"module", "class_name", "config"} <= serialized.keys():
         module, name = serialized["module"] or "", serialized["class_name"]
         if module.partition(".")[0] != "keras" or name == "Lambda":
             found.add(serialized["config"] if name == "function" else name)

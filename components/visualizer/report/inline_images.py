@@ -21,8 +21,6 @@ MAX_SIDE_PIXELS = 96
 """Of a larger picture, only every second, third, ... pixel is shown, to limit the size of the page."""
 ZERO = 128
 """The palette index of the value zero in feature maps."""
-MAX_FIGURE_BYTES = 150_000
-"""Larger figures of the user are reduced, because the page has a limit."""
 MAX_HALVINGS = 4
 
 
@@ -76,17 +74,17 @@ def heat_map(counts: NDArray[np.int64]) -> str:
     return _palette_uri(np.rint(opacity * 255).astype(np.uint8), bytes(VERMILION * 256), bytes(range(256)))
 
 
-def figure_picture(path: Path) -> str:
-    """Return a PNG file as a data URI; a large one with fewer colours, and with fewer pixels where necessary."""
+def figure_picture(path: Path, *, max_bytes: int) -> str:
+    """Return a PNG file as a data URI; a larger one with fewer colors, and with fewer pixels where necessary."""
     content = path.read_bytes()
-    if len(content) > MAX_FIGURE_BYTES:
+    if len(content) > max_bytes:
         with Image.open(path) as picture:
             reduced = picture.convert("RGB")
         for _ in range(MAX_HALVINGS):
             stream = io.BytesIO()
             reduced.quantize(256).save(stream, "PNG", compress_level=9)
             content = stream.getvalue()
-            if len(content) <= MAX_FIGURE_BYTES:
+            if len(content) <= max_bytes:
                 break
             reduced = reduced.reduce(2)
     return _data_uri(content)

@@ -6,7 +6,7 @@ from typing import Any
 
 import numpy as np
 import pytest
-from pydantic import ValidationError
+from pydantic import BaseModel, ValidationError
 
 from components import ImageSource
 from components.artifacts import Source
@@ -91,6 +91,25 @@ def test_identity_has_options_and_content_but_no_path(tmp_path: Path) -> None:
     assert source_of(Given, path=there).identity()["data"] == "changed"
 
 
+class Options(BaseModel):
+    path: Path
+    count: int = 1
+
+
+class WithModel(Given):
+    def __init__(self, config: Options) -> None:
+        super().__init__(config.path, config.count)
+
+
+def test_options_may_be_a_pydantic_model(tmp_path: Path) -> None:
+    identities = []
+    for name in ("here", "there"):
+        (tmp_path / name).write_text("content")
+        identities.append(source_of(WithModel, path=str(tmp_path / name), count=3).identity())
+    use = f"{__name__}:WithModel"
+    assert identities == [{"use": use, "count": "3", "data": "content"}] * 2
+
+
 class Other(Given):
     """Reads something else."""
 
@@ -137,6 +156,7 @@ def test_class_that_does_not_fit_exits_with_2(
         ([(IMAGES, LABELS), (IMAGES[:, 1:], LABELS)], "training batch 1 has images of 27x28"),
         ([(IMAGES, LABELS - 1)], "training image 0 of .*Given has the label -1"),
         ([(IMAGES, LABELS / 2)], "training image 0 of .* has the label 0.0"),
+        ([(IMAGES[:3], ["a", "b", None])], "training image 2 of .* has the label None"),
     ],
 )
 def test_data_that_do_not_fit_raise_data_error(batches: Any, message: str) -> None:

@@ -16,12 +16,16 @@ from components.trainer import Trainer
 from components.trainer.export import keras_file
 from components.trainer.export.keras_config import make_portable
 from components.trainer.export.serving_model import RawImages, ServingModel
+from components.trainer.network_function import NetworkFunction
 from job.config.config import load_config
+from tests.support.networks import nested
 from tests.support.processes import REPOSITORY
 
 PRESETS = ("digits", "mnist-best")
 """Between them: dropout, batch normalization, overlapping pooling, both paddings, means over shifts, and operations of
 the transform."""
+OWN = "nested"
+"""The network of a user: functional models within each other."""
 RELEASES = ("3.3.3", "3.8.0", "3.14.1")
 """The oldest release, the one from which functional models state a single input differently, and the last one whose
 initializers have no axes."""
@@ -52,15 +56,16 @@ def operations(images: RawImages) -> Iterator[GraphOperation]:
 
 @pytest.fixture(scope="module")
 def folder(tmp_path_factory: pytest.TempPathFactory) -> Path:
-    """A folder with raw images, an untrained model of each preset, and what it predicts here."""
+    """A folder with raw images, an untrained model of each preset and of a user, and what it predicts here."""
     folder = tmp_path_factory.mktemp("models")
     random = np.random.default_rng(0)
     images: RawImages = random.integers(0, 256, (20, 28, 28), dtype=np.uint8)
     np.save(folder / "images.npy", images)
-    for preset in PRESETS:
-        config = Trainer.Config.model_validate(
-            load_config(REPOSITORY / f"configs/{preset}.yaml").pipeline.trainer.config.model_dump()
-        )
+    for preset in (*PRESETS, OWN):
+        config = Trainer.Config(network=NetworkFunction.model_validate(nested), test_time_shift=1)
+        if preset != OWN:
+            preset_config = load_config(REPOSITORY / f"configs/{preset}.yaml").pipeline.trainer.config
+            config = Trainer.Config.model_validate(preset_config.model_dump())
         network = config.network.build(image_shape=(28, 28, 1), classes=10, seed=1)
         # An untrained bias is zero, and untrained statistics normalize nothing.
         weights = network.get_weights()
@@ -83,8 +88,8 @@ def test_other_release_predicts_the_same_bits(release: str, folder: Path, tmp_pa
     if installed.returncode:
         pytest.skip(f"keras {release} cannot be installed: {installed.stderr.strip().splitlines()[-1]}")
     python = [sys.executable, "-W", "error", "-c", f"import sys; sys.path.insert(0, {str(tmp_path)!r}){SCRIPT}"]
-    subprocess.run([*python, release, *PRESETS], cwd=folder, check=True, timeout=300)
-    for preset in PRESETS:
+    subprocess.run([*python, release, *PRESETS, OWN], cwd=folder, check=True, timeout=300)
+    for preset in (*PRESETS, OWN):
         predicted, expected = np.load(folder / f"{preset}-{release}.npy"), np.load(folder / f"{preset}.npy")
         np.testing.assert_array_equal(predicted, expected)
 

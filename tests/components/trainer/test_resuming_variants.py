@@ -49,9 +49,8 @@ VARIANTS: dict[str, dict[str, Any]] = {
         "learning_rate": {"peak": 0.005},
         "augmentation": {"use": blend, "clean_epochs": 1},
     },
-    "Muon": {"optimizer": {"kind": "Muon"}},
-    "Adam, clipping, frozen": {
-        "optimizer": {"global_clipnorm": 1.0},
+    "Muon, clipping, frozen": {
+        "optimizer": {"kind": "Muon", "global_clipnorm": 1.0},
         "init_from": "latest",
         "freeze": ["convolution_1"],
     },
@@ -60,13 +59,13 @@ VARIANTS: dict[str, dict[str, Any]] = {
 
 def loop(settings: dict[str, Any], context: Context) -> TrainingLoop:
     config = TrainerConfig.model_validate(
-        {"epochs": 3, "batch_size": 8, "learning_rate": {"peak": 0.02}, "monitor": "epoch", **settings}
+        {"epochs": 2, "batch_size": 8, "learning_rate": {"peak": 0.02}, "monitor": "epoch", **settings}
     )
     network = build_network(
         NetworkConfig(filters=(4, 4, 4), dense=(8, 8), dropout=0.1), image_shape=(16, 16, 1), classes=2, seed=0
     )
     freeze_layers(network, config.freeze)
-    return TrainingLoop(network, config, squares(203, 0), squares(50, 1), context)
+    return TrainingLoop(network, config, squares(100, 0), squares(50, 1), context)
 
 
 @pytest.mark.parametrize("name", VARIANTS)
@@ -74,13 +73,13 @@ def test_interrupted_training_ends_with_the_same_bits(name: str, tmp_path: Path)
     settings = VARIANTS[name]
     whole = loop(settings, Context(output=tmp_path))
     whole.fit()
-    assert whole.history[-1].val_accuracy > 0.8
+    assert whole.history[-1].val_loss < whole.history[0].val_loss
     # The attempts end within groups of steps, because a checkpoint is due there.
-    for checks, every_steps in ((4, 2), (3, 0)):
+    for checks, every_steps in ((4, 1), (3, 0)):
         context = Context(output=tmp_path, checkpoints=tmp_path / "checkpoints", termination=TerminationAfter(checks))
         with pytest.raises(TerminationError):
             loop(settings | {"checkpoint": {"every_steps": every_steps}}, context).fit()
-    assert (tmp_path / "checkpoints" / "epoch-0001-step-00005").is_dir(), "groups have 3 steps"
+    assert (tmp_path / "checkpoints" / "epoch-0001-step-00005").is_dir(), "groups have 2 steps"
     resumed = loop(settings, Context(output=tmp_path, checkpoints=tmp_path / "checkpoints"))
     resumed.fit()
     assert weights_digest(resumed.network) == weights_digest(whole.network)

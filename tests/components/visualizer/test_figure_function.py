@@ -15,9 +15,9 @@ from components.inference.pictures import read_pictures
 from components.testing.contract import make_inputs
 from components.visualizer import FigureData, VisualizerConfig
 from components.visualizer.figure_function import BUILT_IN_FIGURES, FigureFunction
-from components.visualizer.report.inline_images import MAX_FIGURE_BYTES, figure_picture
+from components.visualizer.report.inline_images import figure_picture
 from components.visualizer.statements import Statements
-from tests.conftest import Command, WriteConfig
+from tests.conftest import FAKES, Command, WriteConfig
 from tests.support.html import read_html
 
 SEEN: list[FigureData] = []
@@ -120,6 +120,7 @@ def test_figure_that_fails_is_a_config_error(
         ([{"use": "{here}:confidence"}] * 2, "another figure has the name `confidence`"),
         ([{"use": "{here}:confidence", "name": "curves"}], "another figure has the name `curves`"),
         ([{"use": "{here}:confidence", "name": "../curves"}], "visualizer.figures.0.name is '../curves'"),
+        ([{"use": "{here}:confidence", "name": "é"}], "visualizer.figures.0.name is 'é'"),
     ],
 )
 def test_wrong_figures_are_rejected_before_the_run(
@@ -137,5 +138,30 @@ def test_wrong_figures_are_rejected_before_the_run(
 def test_large_figure_is_reduced_in_the_report(tmp_path: Path) -> None:
     noise = np.random.default_rng(0).integers(0, 256, (450, 600, 3), dtype=np.uint8)
     Image.fromarray(noise).save(tmp_path / "noise.png")
-    assert (tmp_path / "noise.png").stat().st_size > 5 * MAX_FIGURE_BYTES
-    assert len(figure_picture(tmp_path / "noise.png")) < 1.4 * MAX_FIGURE_BYTES
+    assert (tmp_path / "noise.png").stat().st_size > 500_000
+    assert len(figure_picture(tmp_path / "noise.png", max_bytes=100_000)) < 140_000
+
+
+@pytest.mark.thorough
+def test_a_changed_function_draws_again(mnist_job_process: Command, write_config: WriteConfig, tmp_path: Path) -> None:
+    sections = {slot: section for slot, section in FAKES.items() if slot != "visualizer"}
+    config = write_config({**sections, "visualizer": {"figures": [{"use": "own_figures:bars"}]}})
+
+    def run(bins: int) -> tuple[list[str], bytes]:
+        (tmp_path / "own_figures.py").write_text(
+            "def bars(data):\n"
+            "    from matplotlib.figure import Figure\n"
+            "    figure = Figure()\n"
+            f"    figure.add_subplot().hist(data.labels, bins={bins})\n"
+            "    return figure\n"
+        )
+        result = mnist_job_process("run", "--config", config, "--root", tmp_path / "root", "--json", cwd=tmp_path)
+        assert result.exit_code == 0, result.stderr
+        statuses = [step["status"] for step in result.record["steps"]]
+        return statuses, (tmp_path / "root" / "runs" / "latest" / "visualizer" / "bars.png").read_bytes()
+
+    first, again, changed = run(bins=3), run(bins=3), run(bins=30)
+    assert first[0] == ["ran"] * 5
+    assert again == (["reused"] * 5, first[1])
+    assert changed[0] == ["reused"] * 4 + ["ran"]
+    assert changed[1] != first[1]

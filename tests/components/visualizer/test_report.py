@@ -6,6 +6,7 @@ from itertools import pairwise
 from pathlib import Path
 
 import numpy as np
+import pandas as pd
 import pytest
 
 from components import Context, Evaluation, Examples, Model, Stored, TransformedExamples, Visualizer
@@ -14,9 +15,14 @@ from components.testing.contract import make_inputs
 from components.visualizer.figure_data import ConfidentMistakes
 from components.visualizer.format import MINUS, TIMES
 from components.visualizer.model_card import render_card
+from components.visualizer.network_kernels import NetworkKernels
 from components.visualizer.report import render_report
 from components.visualizer.report.drawing import round_values
+from components.visualizer.report.sections.learning_curves import render_learning_curves
+from components.visualizer.report.sections.network import render_network
+from components.visualizer.report.sections.training_images import render_training_images
 from components.visualizer.report_data import ReportData
+from components.visualizer.training_images import ClassImages, TrainingImages
 from job.options import RunOptions
 from job.reporters.run_section import add_run_to_card, add_run_to_report
 from tests.support.html import Element, read_html
@@ -197,6 +203,57 @@ def test_confusion_matrix_of_many_classes_is_an_image(data: ReportData, classes:
     assert len(section.all("img")) == (1 if classes > 26 else 0)
     if cells:
         assert [int(cell.text or 0) for cell in cells] == counts.reshape(-1).tolist()
+
+
+def test_training_images_have_one_row_a_class(data: ReportData, page: Element) -> None:
+    by_class, augmented = page.by_id("training-images").all("table")
+    rows = by_class.all("tr")[1:]
+    assert [row.all("th")[0].text for row in rows] == list(data.examples.class_names)
+    assert all(len(row.all("img")) == 3 for row in rows)
+    assert [row.text.split()[-1] for row in rows] == [
+        f"train/{each.most_distant_row}" for each in data.training_images.classes
+    ]
+    assert len(augmented.all("tr")) == 1 + len(data.augmented)
+
+
+@pytest.mark.parametrize(("side", "shown"), [(16, 100), (48, 36)])
+def test_many_classes_are_folded_and_have_a_limit(data: ReportData, side: int, shown: int) -> None:
+    image = np.zeros((side, side, 1), dtype=np.float32)
+    classes = tuple(ClassImages(f"class {n}", (image,) * 10, image, image, n) for n in range(100))
+    examples = data.examples.model_copy(update={"class_names": tuple(each.name for each in classes)})
+    training = TrainingImages(classes, images_read=50)
+    section = render_training_images(dataclasses.replace(data, examples=examples, training_images=training))
+    page = read_html(section)
+    open_table, folded, _ = (len(table.all("tr")) - 1 for table in page.all("table"))
+    assert (open_table, folded) == (20, shown - 20)
+    assert page.all("details")[0].all("summary")[0].text == f"{shown - 20} more classes"
+    assert ("These are the first 36 of 100 classes" in page.text) == (shown < 100)
+    assert "Only the first 50 of" in page.text
+
+
+def test_network_has_its_layers_and_kernels(data: ReportData, page: Element) -> None:
+    section = page.by_id("network")
+    assert "The network has 2 layers and 771 parameters" in section.text
+    rows = [[cell.text for cell in row.all("th", "td")] for row in section.all("tr")[1:]]
+    assert rows[0] == ["convolution_1", "Conv2D", f"16{TIMES}16{TIMES}16", "160"]
+    assert "16 kernels of the layer convolution_1" in section.all("figcaption")[0].text
+    color = NetworkKernels("first", np.ones((20, 3, 3, 3), dtype=np.float32))
+    images = read_html(render_network(dataclasses.replace(data, kernels=color))).all("img")
+    assert [image.attributes["style"] for image in images] == ["width: 100.0%", "width: 100.0%", "width: 50.0%"]
+
+
+def test_curves_of_few_epochs_are_by_training_step(data: ReportData) -> None:
+    steps = pd.DataFrame({"epoch": [1, 1, 2], "step": [5, 8, 13], "loss": [3.0, 2.0, 1.0], "accuracy": 0.5})
+    model = changed(data.model, history=data.model.history[:2], best_epoch=1)
+    loss, _ = read_html(render_learning_curves(dataclasses.replace(data, model=model, steps=steps))).all("figure")
+    rows = [[cell.text for cell in row.all("th", "td")] for row in loss.all("tr")]
+    assert rows == [
+        ["training step", "training", "validation"],
+        ["5", "3.0000", ""],
+        ["8", "2.0000", "1.8000"],
+        ["13", "1.0000", "0.9000"],
+    ]
+    assert "best epoch: 1" in loss.text
 
 
 def test_markup_in_names_is_escaped(data: ReportData) -> None:

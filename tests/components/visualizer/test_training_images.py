@@ -32,7 +32,7 @@ def test_means_and_most_distant_images_are_those_of_numpy(inputs: Inputs, monkey
     monkeypatch.setattr(training_images, "row_group_rows", lambda _: 7)  # several batches
     transformed: Stored[TransformedExamples] = inputs[TransformedExamples]
     train = read_scaled(transformed, transformed.artifact.splits.train)
-    found = TrainingImages.read(inputs[Examples], transformed)
+    found = TrainingImages.read(transformed)
     assert found.images_read == len(train)
     for label, shown in enumerate(found.classes):
         rows = np.flatnonzero(train.labels == label)
@@ -48,9 +48,7 @@ def test_means_and_most_distant_images_are_those_of_numpy(inputs: Inputs, monkey
 def test_standardized_images_are_shown_as_pictures(inputs: Inputs, tmp_path: Path) -> None:
     config = Transform.Config.model_validate({"operations": [{"kind": "standardize"}]})
     standardized = Stored(Transform(config).run(Context(output=tmp_path), examples=inputs[Examples]), tmp_path)
-    plain, found = (
-        TrainingImages.read(inputs[Examples], each).classes for each in (inputs[TransformedExamples], standardized)
-    )
+    plain, found = (TrainingImages.read(each).classes for each in (inputs[TransformedExamples], standardized))
     np.testing.assert_array_equal([each.mean for each in plain], [each.mean for each in found])
     np.testing.assert_array_equal([each.images for each in plain], [each.images for each in found])
 
@@ -65,7 +63,7 @@ def test_standardized_images_are_shown_as_pictures(inputs: Inputs, tmp_path: Pat
 
 def test_only_the_first_images_of_a_large_split_are_read(inputs: Inputs, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(training_images, "MAX_VALUES", 20 * 16 * 16)
-    found = TrainingImages.read(inputs[Examples], inputs[TransformedExamples])
+    found = TrainingImages.read(inputs[TransformedExamples])
     assert found.images_read == 20
     assert all(each.most_distant_row < 20 for each in found.classes)
 
@@ -89,27 +87,12 @@ def test_training_images_of_any_number_of_classes(tmp_path: Path, classes: int, 
     assert (tmp_path / "images.png").stat().st_size > 1000
 
 
-def kernel_layer(shape: tuple[int, ...], **attributes: Any) -> Any:
-    return type("Layer", (), {"name": "first", "kernel": pictures(*shape), **attributes})()
-
-
-@pytest.mark.parametrize(
-    ("layers", "kernels"),
-    [
-        ([kernel_layer((5, 3, 1, 12))], (12, 5, 3, 1)),
-        ([kernel_layer((256, 20))], (20, 16, 16, 1)),
-        ([kernel_layer((3, 3, 1, 2), depth_multiplier=2)], (2, 3, 3, 1)),
-        ([kernel_layer((3, 3, 4, 8))], None),
-        ([], None),
-    ],
-)
-def test_kernels_of_the_first_layer_are_images(inputs: Inputs, layers: list[Any], kernels: Any) -> None:
-    network = type("Network", (), {"layers": [type("Nested", (), {"layers": layers})()]})()
-    found = NetworkKernels.of(inputs[Model], network)
-    assert (found and found.kernels.shape) == kernels
-    linear = NetworkKernels.of(inputs[Model], None)
-    assert linear is not None
-    assert linear.kernels.shape == (3, 16, 16, 1)
+def test_a_linear_model_has_one_image_of_weights_a_class(inputs: Inputs) -> None:
+    found = NetworkKernels.of(inputs[Model], None)
+    assert found is not None
+    assert found.kernels.shape == (3, 16, 16, 1)
+    with np.load(inputs[Model].directory / inputs[Model].artifact.file) as arrays:
+        np.testing.assert_array_equal(found.kernels[1].reshape(-1), arrays["weights"][:, 1])
 
 
 @pytest.mark.parametrize("channels", [1, 3])

@@ -92,20 +92,43 @@ def test_function_of_an_earlier_cell_keeps_its_own_text(notebook: Notebook) -> N
     assert source_digest(first) == before != notebook.digest("build")
 
 
+def test_old_function_under_another_name_counts(notebook: Notebook) -> None:
+    notebook.run("def build(): return 1").run("old = build")
+    notebook.run("def build(): return 2").run("def both(): return old() + build()")
+    before = notebook.digest("both")
+    notebook.run("def build(): return 3").run("old = build").run("def build(): return 2")
+    assert notebook.digest("both") != before
+
+
+def test_values_of_enclosing_functions_count(notebook: Notebook) -> None:
+    notebook.run("def make(first, second):\n    def build(): return first, second\n    return build")
+    digests = {notebook.run(f"build = make({values})").digest("build") for values in ("1, 2", "3, 2", "1, 3", "1, 2")}
+    assert len(digests) == 3
+
+
+def test_class_within_a_class_counts_as_the_outer_one(notebook: Notebook) -> None:
+    notebook.run("class Outer:\n    class Config: size = 1")
+    before = source_digest(notebook.names["Outer"].Config)
+    notebook.run("class Outer:\n    class Config: size = 2")
+    assert source_digest(notebook.names["Outer"].Config) != before
+
+
 def test_module_that_a_cell_uses_counts(notebook: Notebook, tmp_path: Any, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.chdir(tmp_path)
     monkeypatch.syspath_prepend(tmp_path)
-    (tmp_path / "my_layers.py").write_text("import my_sizes\ndef block(x): return x\n")
-    (tmp_path / "my_sizes.py").write_text("SIZE = 1\n")
+    (tmp_path / "my_layers.py").write_text("import my_sizes.all\ndef block(x): return x\n")
+    (tmp_path / "my_sizes").mkdir()  # without __init__.py
+    (tmp_path / "my_sizes" / "all.py").write_text("SIZE = 1\n")
     digests = set()
     for cell in ("from my_layers import block\ndef build(): return block(1)", "def build():\n    import my_layers"):
         notebook.run(cell)
         for text in ("SIZE = 2\n", "SIZE = 3\n"):
-            (tmp_path / "my_sizes.py").write_text(text)
-            sys.modules.pop("my_sizes", None)
+            (tmp_path / "my_sizes" / "all.py").write_text(text)
+            sys.modules.pop("my_sizes.all", None)
             digests.add(notebook.digest("build"))
     assert len(digests) == 4
-    monkeypatch.delitem(sys.modules, "my_layers")
+    for name in ("my_layers", "my_sizes"):
+        monkeypatch.delitem(sys.modules, name)
 
 
 @pytest.mark.parametrize(
@@ -115,6 +138,10 @@ def test_module_that_a_cell_uses_counts(notebook: Notebook, tmp_path: Any, monke
         ("ARRAY = np.array([object()])", "Mine uses the variable ARRAY, of the type ndarray"),
         ("first = Mine\n" + CLASS, "the class Mine was defined again"),
         ("first = Odd = type('Odd', (), {'__module__': '__main__'})", "source code of __main__:Odd cannot be"),
+        (
+            "def make():\n    class Odd: pass\n    return Odd\nfirst = make()",
+            "source code of __main__:make.<locals>.Odd",
+        ),
         ("first = eval('lambda x: x')", "the source code of __main__:<lambda> cannot be found"),
     ],
 )

@@ -1,11 +1,23 @@
 """The figures of the user: one section each."""
 
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
+from pathlib import Path
 
 from markupsafe import Markup
 
+from components.artifacts import Figure
+from components.visualizer.report.inline_images import figure_picture
 from components.visualizer.report.sections import render_section
-from components.visualizer.report_data import ReportData
+from components.visualizer.report_data import EmbeddedFigure, ReportData
+
+MAX_BYTES, MAX_FIGURE_BYTES = 1_200_000, 150_000
+"""Of all figures, and of one. In the report, large figures have fewer colors and pixels."""
+
+
+def embed_figures(figures: Sequence[Figure], directory: Path) -> tuple[EmbeddedFigure, ...]:
+    """Return the figures with their files in a directory."""
+    max_bytes = min(MAX_FIGURE_BYTES, MAX_BYTES // len(figures))
+    return tuple(EmbeddedFigure(each, figure_picture(directory / each.file, max_bytes=max_bytes)) for each in figures)
 
 
 def render_user_figures(report: ReportData) -> Iterator[tuple[str, str, Markup]]:
