@@ -7,7 +7,7 @@ import sys
 import traceback
 import typing
 from collections.abc import Callable, Iterator, Mapping
-from contextlib import contextmanager
+from contextlib import contextmanager, nullcontext
 from pathlib import Path
 from types import SimpleNamespace
 from typing import Annotated, Any, ClassVar, Self
@@ -28,6 +28,7 @@ from pydantic_core import CoreSchema, PydanticCustomError, core_schema
 
 from components.base.component import ComponentConfig
 from components.base.errors import ConfigError, JobError, one_line
+from components.base.standard_error import quiet_stderr
 from components.base.text import printable
 
 USE = "use"
@@ -201,10 +202,11 @@ def load_object(name: str | Callable[..., Any]) -> Any:
     here = str(Path.cwd())
     if here not in sys.path:
         sys.path.insert(0, here)
-    # Without it, a module that imports TensorFlow at its top would make it log.
+    # A module that imports TensorFlow at its top would otherwise make it log.
     os.environ.setdefault("TF_CPP_MIN_LOG_LEVEL", "2")
     try:
-        module = importlib.import_module(module_name)
+        with nullcontext() if "tensorflow" in sys.modules else quiet_stderr():
+            module = importlib.import_module(module_name)
     except (Exception, SystemExit) as error:  # a user's module may raise anything when it is imported
         problem = f"{module_name} cannot be imported: {one_line(error)}"
         remedy = "check that Python can import the module from this folder"

@@ -12,6 +12,7 @@ from pathlib import Path
 from typing import Any, Literal
 
 from components.base.errors import ConfigError, ResourceError
+from components.base.standard_error import quiet_stderr
 from components.runtime.resources import cpu_limit
 
 Device = Literal["auto", "cpu", "gpu"]
@@ -83,27 +84,6 @@ def without_wildcards(folder: Path) -> Iterator[Path]:
         link = Path(scratch, "folder")
         link.symlink_to(folder.absolute())
         yield link
-
-
-@contextlib.contextmanager
-def quiet_stderr() -> Iterator[None]:
-    """Hold back the process's standard error, and write it only if the block fails.
-
-    The libraries below TensorFlow log a few lines while they load and convert, which no setting disables.
-    """
-    sys.stderr.flush()
-    stderr = os.dup(2)
-    with tempfile.TemporaryFile() as buffer:
-        os.dup2(buffer.fileno(), 2)
-        try:
-            yield
-        except BaseException:
-            buffer.seek(0)
-            os.write(stderr, buffer.read())
-            raise
-        finally:
-            os.dup2(stderr, 2)
-            os.close(stderr)
 
 
 def choose_device(tf: Any, device: Device) -> str:

@@ -15,6 +15,8 @@ from components.base.hashing import file_sha256, value_sha256
 from job.store.main_source import MAIN, MainSource, no_source
 
 COMPONENTS = "components"
+JOB = "job"
+"""A script may import it to run its component, which does not depend on it."""
 DATA_SUFFIXES = {".css", ".html", ".j2", ".js"}
 """Files beside a package's `__init__.py` that decide a result as code does; other files do not count."""
 IMPORT = re.compile(rb"^[ \t]*((?:from[ \t.][^\n]*?\bimport\b|import\b)(?:[ \t]*\([^)]*\)|[^\n]*))", re.MULTILINE)
@@ -83,9 +85,8 @@ def find_modules(used: Any, main: MainSource | None = None) -> dict[str, Path]:
             continue
         seen.add(name)
         top = name.partition(".")[0]
-        if top not in (COMPONENTS, package) and not (folder and _is_in(folder, top)):
-            continue
-        if path := _module_file(name, folder):
+        is_own = top in (COMPONENTS, package) or (top != JOB and folder is not None and _is_in(folder, top))
+        if is_own and (path := _module_file(name, folder)):
             found[name] = path
             waiting += _imported(path, name)
     return found
@@ -106,9 +107,11 @@ def _folder(package: str) -> Path | None:
 
 def _is_in(folder: Path, package: str) -> bool:
     """Return whether a folder contains a module or package, and Python has not imported another one of its name."""
-    files = (folder / f"{package}.py", folder / package / "__init__.py")
     origin = getattr(sys.modules.get(package), "__file__", None)
-    return any(str(file) == origin or (origin is None and file.is_file()) for file in files)
+    files = (folder / f"{package}.py", folder / package / "__init__.py")
+    if origin is not None:
+        return origin in map(str, files)
+    return files[0].is_file() or files[1].parent.is_dir()  # a package may have no __init__.py
 
 
 def _module_file(name: str, folder: Path | None) -> Path | None:

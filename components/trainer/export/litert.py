@@ -4,7 +4,8 @@ import tempfile
 import warnings
 from pathlib import Path
 
-from components.runtime.tensorflow import quiet_stderr, without_wildcards
+from components.base.standard_error import quiet_stderr
+from components.runtime.tensorflow import without_wildcards
 from components.trainer.export.serving_model import INPUT, Outputs, RawImages, ServingModel
 
 TITLE = "LiteRT model"

@@ -5,7 +5,7 @@ from collections.abc import Iterable
 from pathlib import Path
 from typing import Any
 
-from components.runtime.tensorflow import quiet_stderr
+from components.base.standard_error import quiet_stderr
 from components.trainer.export.serving_model import INPUT, Outputs, RawImages, ServingModel
 
 TITLE = "ONNX model"

@@ -137,6 +137,15 @@ def test_object_without_a_name_is_rejected() -> None:
         Config.model_validate({"network": functools.partial(print)})
 
 
+def test_import_of_a_noisy_library_is_silent(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capfd: pytest.CaptureFixture[str]
+) -> None:
+    monkeypatch.delitem(sys.modules, "tensorflow", raising=False)
+    (tmp_path / "noisy.py").write_text("import os\nos.write(2, b'custom operations are on')\ndef build(): ...\n")
+    load_object("noisy:build")
+    assert capfd.readouterr().err == ""
+
+
 def test_failing_module_is_reported(tmp_path: Path) -> None:
     (tmp_path / "broken.py").write_text("raise SystemExit(3)")
     with pytest.raises(ConfigError, match="broken cannot be imported: SystemExit: 3"):

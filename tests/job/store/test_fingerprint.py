@@ -126,6 +126,14 @@ def test_class_without_source_is_reported() -> None:
         source_digest(namespace["Made"])
 
 
+def test_modules_beside_a_module_count_but_not_the_job(my_steps: Path) -> None:
+    (my_steps.parent / "alone.py").write_text(f"import my_steps.later, job\n{COMPONENT}")
+    assert set(find_modules(load_component_class("example_gen", "alone:MyGen"))) > {"alone", "my_steps.later"}
+    (my_steps.parent / "job.py").touch()
+    assert "job" not in find_modules(load_component_class("example_gen", "alone:MyGen"))
+    del sys.modules["alone"]
+
+
 def test_template_in_a_package_counts_as_source(my_steps: Path) -> None:
     cls = load_component_class("example_gen", "my_steps.gen:MyGen")
     before = source_digest(cls)

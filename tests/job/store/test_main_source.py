@@ -116,17 +116,19 @@ def test_class_within_a_class_counts_as_the_outer_one(notebook: Notebook) -> Non
 def test_module_that_a_cell_uses_counts(notebook: Notebook, tmp_path: Any, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.chdir(tmp_path)
     monkeypatch.syspath_prepend(tmp_path)
-    (tmp_path / "my_layers.py").write_text("import my_sizes\ndef block(x): return x\n")
-    (tmp_path / "my_sizes.py").write_text("SIZE = 1\n")
+    (tmp_path / "my_layers.py").write_text("import my_sizes.all\ndef block(x): return x\n")
+    (tmp_path / "my_sizes").mkdir()  # without __init__.py
+    (tmp_path / "my_sizes" / "all.py").write_text("SIZE = 1\n")
     digests = set()
     for cell in ("from my_layers import block\ndef build(): return block(1)", "def build():\n    import my_layers"):
         notebook.run(cell)
         for text in ("SIZE = 2\n", "SIZE = 3\n"):
-            (tmp_path / "my_sizes.py").write_text(text)
-            sys.modules.pop("my_sizes", None)
+            (tmp_path / "my_sizes" / "all.py").write_text(text)
+            sys.modules.pop("my_sizes.all", None)
             digests.add(notebook.digest("build"))
     assert len(digests) == 4
-    monkeypatch.delitem(sys.modules, "my_layers")
+    for name in ("my_layers", "my_sizes"):
+        monkeypatch.delitem(sys.modules, name)
 
 
 @pytest.mark.parametrize(
