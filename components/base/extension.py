@@ -210,6 +210,8 @@ def load_object(name: str | Callable[..., Any]) -> Any:
     except (Exception, SystemExit) as error:  # a user's module may raise anything when it is imported
         problem = f"{module_name} cannot be imported: {one_line(error)}"
         remedy = "check that Python can import the module from this folder"
+        if module_name.partition(".")[0] in ("components", "job"):
+            remedy = "rename your package, if this names one: `components` and `job` are those of the job"
         if not isinstance(error, ImportError):
             problem, remedy = f"{problem}{user_line(error)}", "correct the module"
         raise ConfigError(problem, expected=expected, remedy=remedy) from error
