@@ -9,7 +9,7 @@ import pytest
 from numpy.typing import NDArray
 from pydantic import ValidationError
 
-from components import Context, Examples, Stored, Transform, TransformedExamples
+from components import Context, Evaluation, Evaluator, Examples, Stored, Transform, TransformedExamples
 from components.artifacts import GraphOperation
 from components.base.errors import ConfigError, DataError
 from components.inference.pictures import read_pictures, read_raw
@@ -23,7 +23,7 @@ from components.inference.transform_graph import (
     scaling_graph,
 )
 from components.io.splits import iterate_examples, read_scaled
-from components.testing import ComponentContract
+from components.testing import ComponentContract, FakeTrainer
 from components.testing.contract import make_inputs
 from components.transform import TransformConfig, component
 
@@ -213,3 +213,20 @@ def test_images_that_the_graph_does_not_make_are_rejected(transformed: Stored[Tr
     assert len(raw_check_images(transformed)) == transformed.artifact.splits.validation.count
     with pytest.raises(DataError, match="does not make these images"):
         raw_check_images(Stored(transformed.artifact.model_copy(update={"graph": graph}), transformed.directory))
+
+
+def test_evaluation_measures_pictures_and_predicts_inputs(examples: Stored[Examples], tmp_path: Path) -> None:
+    def evaluate(name: str, *operations: Any) -> Evaluation:
+        for part in ("transform", "train", "evaluate"):
+            (tmp_path / name / part).mkdir(parents=True)
+        made = transform(examples, tmp_path / name / "transform", *operations)
+        output = tmp_path / name / "train"
+        model = Stored(FakeTrainer().run(Context(output=output), transformed=made), output)
+        return Evaluator().run(Context(output=tmp_path / name / "evaluate"), transformed=made, model=model)
+
+    plain, found = evaluate("plain"), evaluate("operations", RESIZE, STANDARDIZE)
+    assert found.test_sha256 == plain.test_sha256
+    bounds, expected = ([(each.key, each.low, each.high) for each in made.slices] for made in (found, plain))
+    assert bounds == expected, "properties of pictures"
+    assert found.robustness is not None
+    assert found.robustness.clean_accuracy == found.metrics.accuracy == 1.0

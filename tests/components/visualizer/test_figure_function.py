@@ -136,10 +136,10 @@ def test_wrong_figures_are_rejected_before_the_run(
 
 
 def test_large_figure_is_reduced_in_the_report(tmp_path: Path) -> None:
-    noise = np.random.default_rng(0).integers(0, 256, (450, 600, 3), dtype=np.uint8)
+    noise = np.random.default_rng(0).integers(0, 256, (200, 300, 3), dtype=np.uint8)
     Image.fromarray(noise).save(tmp_path / "noise.png")
-    assert (tmp_path / "noise.png").stat().st_size > 500_000
-    assert len(figure_picture(tmp_path / "noise.png", max_bytes=100_000)) < 140_000
+    assert (tmp_path / "noise.png").stat().st_size > 150_000
+    assert len(figure_picture(tmp_path / "noise.png", max_bytes=30_000)) < 42_000
 
 
 @pytest.mark.thorough

@@ -1,6 +1,7 @@
 """The figures: for two, ten and many classes, and readable as PNG files."""
 
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 import pandas as pd
@@ -15,6 +16,7 @@ from components.evaluator.metrics import score
 from components.inference.pictures import Pictures
 from components.testing.contract import make_inputs
 from components.visualizer.figure_data import ConfidentMistakes, ConfusionMatrix, FeatureMaps, TestImage
+from components.visualizer.network_kernels import NetworkKernels
 from components.visualizer.plots.figures import draw_class_distribution, draw_confusion_matrix
 from components.visualizer.plots.mosaics import draw_feature_maps, draw_mistakes
 from components.visualizer.plots.style import save, style
@@ -152,3 +154,28 @@ def test_a_trained_network_has_all_figures(tmp_path: Path) -> None:
     assert "6 filters" in page.by_id("maps").text
     with pytest.raises(ConfigError, match="visualizer.examples has 99999"):
         draw(0, 99999)
+
+
+@pytest.mark.parametrize(
+    ("kind", "options", "shape"),
+    [
+        ("Conv2D", {"filters": 12, "kernel_size": (5, 3)}, (12, 5, 3, 3)),
+        ("SeparableConv2D", {"filters": 12, "kernel_size": 3, "depth_multiplier": 2}, (6, 3, 3, 1)),
+        ("Dense", {"units": 20}, None),
+    ],
+)
+def test_kernels_are_those_of_the_first_layer(
+    tmp_path: Path, kind: str, options: dict[str, Any], shape: tuple[int, ...] | None
+) -> None:
+    import keras
+
+    layer = getattr(keras.layers, kind)(**options, name="first")
+    body = keras.Sequential([keras.Input((8, 8, 3)), keras.layers.ReLU(), layer])
+    network = keras.Sequential([body, keras.layers.Flatten(), keras.layers.Dense(2)])
+    model = make_inputs(tmp_path)[Model]
+    found = NetworkKernels.of(Stored(changed(model.artifact, image_shape=(8, 8, 3)), tmp_path), network)
+    assert (found and (found.layer, found.kernels.shape)) == (shape and ("first", shape))
+    flat = keras.Sequential([keras.Input((8, 8, 3)), keras.layers.Flatten(), keras.layers.Dense(20, name="dense")])
+    dense = NetworkKernels.of(Stored(changed(model.artifact, image_shape=(8, 8, 3)), tmp_path), flat)
+    assert dense is not None
+    assert dense.kernels.shape == (20, 8, 8, 3)
