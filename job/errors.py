@@ -4,7 +4,7 @@ import errno
 import os
 from pathlib import Path
 
-from components.base.errors import ConfigError, JobError, ResourceError, StorageError, first_line, one_line
+from components.base.errors import ConfigError, JobError, ResourceError, StorageError, first_line, one_line, user_line
 from components.runtime.disk import FREE_SPACE, disk_full_error, file_limit_error, is_disk_full, is_over_file_limit
 from job.signals import Interrupted
 
@@ -44,7 +44,7 @@ def as_job_error(error: BaseException, root: Path | None = None) -> JobError:
         if root is None
         else "read its traceback, which --debug prints"
     )
-    return JobError(f"internal error: {one_line(error)}", remedy=remedy)
+    return JobError(f"internal error: {one_line(error)}{user_line(error)}", remedy=remedy)
 
 
 def check_working_directory() -> None:

@@ -11,6 +11,7 @@ JobError                    1  an internal error, or a failure that fits nothing
 
 import traceback
 from enum import IntEnum
+from pathlib import Path
 from typing import ClassVar, Self
 
 from pydantic import ValidationError
@@ -137,6 +138,23 @@ def first_line(error: BaseException) -> str:
     except Exception:  # of an error class of a user's module
         text = ""
     return next(iter(text.strip().splitlines()), type(error).__name__)
+
+
+def user_line(error: BaseException) -> str:
+    """Return the last line of the user's own code in a traceback, as ` (my_steps.py, line 7)`, or an empty text.
+
+    >>> user_line(ValueError())
+    ''
+    """
+    import sysconfig
+
+    packages = [Path(__file__).parents[1], Path(__file__).parents[2] / "job", Path(sysconfig.get_path("stdlib"))]
+    for frame in reversed(traceback.extract_tb(error.__traceback__)):
+        file = Path(frame.filename)
+        installed = "site-packages" in file.parts or any(file.is_relative_to(package) for package in packages)
+        if not installed and not frame.filename.startswith("<"):
+            return f" ({file.name}, line {frame.lineno})"
+    return ""
 
 
 def one_line(error: BaseException) -> str:

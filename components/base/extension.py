@@ -27,7 +27,7 @@ from pydantic.functional_validators import ModelWrapValidatorHandler
 from pydantic_core import CoreSchema, PydanticCustomError, core_schema
 
 from components.base.component import ComponentConfig
-from components.base.errors import ConfigError, JobError, one_line
+from components.base.errors import ConfigError, JobError, one_line, user_line
 from components.base.standard_error import quiet_stderr
 from components.base.text import printable
 
@@ -92,7 +92,7 @@ class Extension(ComponentConfig):
             yield
         except (JobError, MemoryError):
             raise
-        except Exception as error:
+        except (Exception, SystemExit) as error:
             file = inspect.getsourcefile(self._target)
             lines = [frame.lineno for frame in traceback.extract_tb(error.__traceback__) if frame.filename == file]
             where = f" ({Path(file).name}, line {lines[-1]})" if file and lines else ""
@@ -210,6 +210,8 @@ def load_object(name: str | Callable[..., Any]) -> Any:
     except (Exception, SystemExit) as error:  # a user's module may raise anything when it is imported
         problem = f"{module_name} cannot be imported: {one_line(error)}"
         remedy = "check that Python can import the module from this folder"
+        if not isinstance(error, ImportError):
+            problem, remedy = f"{problem}{user_line(error)}", "correct the module"
         raise ConfigError(problem, expected=expected, remedy=remedy) from error
     found: Any = module
     for part in attribute.split("."):

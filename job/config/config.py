@@ -89,6 +89,9 @@ def load_config(
     >>> load_config("digits", trainer={"epochs": 3}).pipeline.trainer.config.epochs
     3
     """
+    if not isinstance(path, Path | str):
+        expected = "a path, or the name of a preset; sections follow as arguments"
+        raise ConfigError(f"{path!r} is not a path", expected=expected, remedy='write it as `"digits", trainer={...}`')
     return build_config(YamlConfig.load(Path(path)).overridden(overrides, sections), root=root)
 
 

@@ -129,6 +129,14 @@ def _check_types(name: str, component: Component[Any], available: dict[str, type
             remedy="change the names or annotations of its inputs, or place the step after the component that it needs",
         )
     output = signature.output
+    if output.file_names is Artifact.file_names:
+        raise StepError(
+            name,
+            USE,
+            f"the type {output.__name__} that {import_string(type(component))} returns does not name its files",
+            expected='a method `file_names`, such as `return ("centers.npy",)`',
+            remedy="define it; without files it returns ()",
+        )
     if output is not available[before] and output.model_fields["kind"].default in KINDS:
         raise StepError(
             name,

@@ -9,6 +9,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from components import Stored
+from components.artifacts import SPLITS
 from components.base.errors import ConfigError, IntegrityError
 from components.base.paths import require_path
 from job.config.config import JobConfig, load_config
@@ -21,7 +22,7 @@ from job.reporters.console import ConsoleReporter
 from job.reporters.terminal import make_console
 from job.runner.runner import Runner
 from job.signals import Signals
-from job.store.records import RunRecord
+from job.store.records import RunRecord, StepRecord
 from job.store.resolve import resolve_model
 from job.store.runs import LATEST, RECORD, REPORT, Runs
 from job.store.store import Store
@@ -138,6 +139,14 @@ class Run:
             ConfigError: if the run did not finish the step.
             IntegrityError: if a file is missing or damaged.
         """
+        store, fingerprint = Store(self.root), self._finished(step).fingerprint
+        sealed = store.find(step, fingerprint)
+        if sealed is None:
+            problem = f"{store.directory(step, fingerprint)} does not exist"
+            raise IntegrityError(problem, expected="the artifact of the run", remedy="run the job again")
+        return sealed.stored()
+
+    def _finished(self, step: str) -> StepRecord:
         finished = {record.component: record for record in self.record.steps}
         if step not in finished:
             raise ConfigError(
@@ -145,12 +154,7 @@ class Run:
                 expected=f"one of {', '.join(finished)}" if finished else "a run with finished steps",
                 remedy="run it without `until`, or name another step or run",
             )
-        store, fingerprint = Store(self.root), finished[step].fingerprint
-        sealed = store.find(step, fingerprint)
-        if sealed is None:
-            problem = f"{store.directory(step, fingerprint)} does not exist"
-            raise IntegrityError(problem, expected="the artifact of the run", remedy="run the job again")
-        return sealed.stored()
+        return finished[step]
 
     @cached_property
     def metrics(self) -> RunMetrics:
@@ -191,13 +195,17 @@ class Run:
 
         from components.io import ImageSplit, iterate_examples
 
+        if split not in SPLITS:
+            expected = f"one of {', '.join(SPLITS)}"
+            raise ConfigError(f"there is no split `{split}`", expected=expected, remedy="correct the name")
         examples = self.artifact("example_gen")
-        batches = [*iterate_examples(examples, dict(examples.artifact.splits.items())[split], rows=1000)]
+        batches = [*iterate_examples(examples, getattr(examples.artifact.splits, split), rows=1000)]
         images = np.concatenate([batch.images for batch in batches])
         return ImageSplit(images, np.concatenate([batch.labels for batch in batches]))
 
     def model(self) -> TrainedModel:
         """Return the trained model, with which new images can be predicted."""
+        self._finished("trainer")
         return TrainedModel(resolve_model(self.root, self.id))
 
     def show(self) -> None:

@@ -34,6 +34,10 @@ class Dataset:
     def __post_init__(self) -> None:
         for name in self.class_names:
             check_class_name(name)
+        if len(self.class_names) < 2:
+            problem = f"{self.title}: all images have the same label, `{self.class_names[0]}`"
+            remedy = "correct the labels, or add images"
+            raise DataError(problem, expected="images of at least two classes", remedy=remedy)
 
     def parts(self) -> list[LabelledImages]:
         """Return the training set and the test set, if there is one."""

@@ -101,8 +101,11 @@ class CustomSource(Extension, SourceConfig):
         paths = {name for name, value in (self.model_extra or {}).items() if isinstance(value, Path)}
         options = self.model_dump(mode="json", exclude={"kind", "channels", *paths})
         with self.catch_errors():
-            identity = source.identity()
-            return {key: str(value) for key, value in (options | dict(identity)).items()}
+            identity = dict(source.identity())
+        if other := next((key for key, value in identity.items() if not isinstance(value, str | int | float)), None):
+            # The text of an object or a set is another one in each process, so that nothing would be reused.
+            raise self.error(f"has the identity `{other}`: {identity[other]!r}, which is neither text nor a number")
+        return {key: str(value) for key, value in (options | identity).items()}
 
     def is_version_of(self, other: Any) -> bool:
         return super().is_version_of(other) and other.identity.get(USE) == self.use

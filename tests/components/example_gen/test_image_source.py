@@ -184,6 +184,12 @@ def test_failing_class_raises_config_error() -> None:
         load(source_of(Failing))
 
 
+def test_identity_of_other_objects_is_refused() -> None:
+    source = source_of(type("Given", (Given,), {"identity": lambda self: {"files": {"a", "b"}}}))  # noqa: ARG005
+    with pytest.raises(ConfigError, match="has the identity `files`: {'[ab]', '[ab]'}, which is neither"):
+        source.identity()
+
+
 def test_options_survive_json_and_kind_is_not_needed() -> None:
     config = ExampleGenConfig.model_validate({"source": {"use": Given, "count": 3}})
     assert ExampleGenConfig.model_validate_json(config.model_dump_json()) == config

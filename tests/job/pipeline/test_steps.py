@@ -50,6 +50,15 @@ class Measure(Component[ComponentConfig]):
         return Brightness(mean=mean, classes=examples.artifact.class_names)
 
 
+class Unnamed(Component[ComponentConfig]):
+    """Returns an artifact whose type does not name its files."""
+
+    Config = ComponentConfig
+
+    def run(self, context: Context, /, *, examples: Stored[Examples]) -> Artifact:  # noqa: ARG002
+        return Artifact(kind="unnamed")
+
+
 class Double(Component[FirstHalfConfig]):
     """Multiplies a brightness, whose files it reads."""
 
@@ -200,6 +209,7 @@ def test_steps_work_from_python(tmp_path: Path) -> None:
         ("bright", CustomStep(Measure(), "bright"), "steps.bright.after: the pipeline has no `bright`"),
         ("renamed", CustomStep(Rename(), "example_gen"), "(transformed: Stored[TransformedExamples])"),
         ("impostor", CustomStep(Impostor(), "example_gen"), "but it follows a step that returns Examples"),
+        ("unnamed", CustomStep(Unnamed(), "example_gen"), "the type Artifact that"),
         ("double", CustomStep(Double(), "trainer"), "(brightness: Stored[Brightness], model: Stored[Model])"),
     ],
 )

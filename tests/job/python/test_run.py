@@ -2,6 +2,7 @@ from __future__ import annotations
 
 import subprocess
 import sys
+from collections.abc import Callable
 from pathlib import Path
 
 import numpy as np
@@ -93,6 +94,18 @@ def test_configuration_pipeline_and_path_run_the_same(finished: Run, fake_config
     for config in (JobConfig(pipeline=FAKES), fake_config, str(fake_config)):
         again = run(config, root=finished.root, until="transform", console=QUIET)
         assert [step.status for step in again.record.steps] == ["reused"] * 2
+
+
+def test_mistakes_in_python_are_explained(finished: Run) -> None:
+    data = run(FAKES, root=finished.root, until="example_gen", console=QUIET)
+    mistakes: list[tuple[Callable[[], object], str]] = [
+        (lambda: run({"trainer": {"epochs": 3}}), "is not a path"),  # type: ignore[arg-type]
+        (lambda: data.examples("tset"), "there is no split `tset`"),
+        (data.model, "has no finished trainer"),
+    ]
+    for mistake, message in mistakes:
+        with pytest.raises(ConfigError, match=f"(?s){message}.*expected: .*remedy: "):
+            mistake()
 
 
 def test_show_prints_what_the_command_prints(finished: Run, capsys: pytest.CaptureFixture[str]) -> None:

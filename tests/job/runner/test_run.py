@@ -279,7 +279,7 @@ def breaks(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
 @pytest.mark.parametrize(
     ("name", "exit_code", "message"),
     [
-        ("Broken", 1, "internal error: ZeroDivisionError: oh"),
+        ("Broken", 1, "internal error: ZeroDivisionError: oh (breaks.py, line "),
         ("Leaving", 1, "internal error: SystemExit: 0"),
         ("Disappointed", 3, "the images are upside down"),
         ("Untrue", 1, "returned TransformedExamples"),
@@ -333,4 +333,5 @@ def test_real_and_fake_components_work_together(mnist_job: Command, write_config
     assert outcome.exit_code == 0
     assert 0.85 < outcome.record["metrics"]["accuracy"] < 0.97, "the nearest mean is not a bad reader of digits"
     figures = {path.name for path in (tmp_path / "root/runs/latest/visualizer").glob("*.png")}
-    assert figures == {"curves.png", "confusion_matrix.png", "class_distribution.png", "mistakes.png"}
+    drawn = {"curves", "confusion_matrix", "kernels", "class_distribution", "training_images", "mistakes"}
+    assert figures == {f"{name}.png" for name in drawn}
