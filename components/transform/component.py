@@ -139,7 +139,7 @@ class Transform(Component[TransformConfig]):
     def _batches(
         self, split: ExamplesSplit, examples: Stored[Examples], conversion: Conversion, context: Context
     ) -> Iterator[ImageSplit[np.uint8]]:
-        """Yield a raw split in batches, of which the conversion fits into the budget of memory."""
+        """Yield a raw split in batches that leave room for their conversion in the budget of memory."""
         from components.io.splits import iterate_examples
 
         # While a pixel is scaled, it takes 9 bytes: raw, cast and multiplied. Each operation makes copies.
