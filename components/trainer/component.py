@@ -42,7 +42,10 @@ class Trainer(Component[TrainerConfig]):
             self.libraries = (*self.libraries, *ONNX_PACKAGES)
 
     def identity(self) -> dict[str, Any]:
-        return self.config.model_dump(mode="json", exclude={"checkpoint", "init_from"})
+        identity = self.config.model_dump(mode="json", exclude={"checkpoint", "init_from"})
+        if isinstance(self.config.network, NetworkFunction):
+            identity["network"] = self.config.network.identity()
+        return identity
 
     def references(self) -> dict[str, str]:
         return {} if self.config.init_from is None else {"init_from": self.config.init_from}
@@ -123,6 +126,7 @@ class Trainer(Component[TrainerConfig]):
                 exports = export_model(serving_model, formats, check_images, context)
         return Model(
             format="keras",
+            built_by=config.network.use if isinstance(config.network, NetworkFunction) else "",
             file=FILE_NAME,
             exports=exports,
             history_file=HISTORY_FILE,

@@ -94,13 +94,14 @@ class Transform(Component[TransformConfig]):
 
     def _fit(self, examples: Stored[Examples], context: Context) -> Conversion:
         """Return the operations with the values that depend on the training images."""
-        shape = examples.artifact.image_shape
+        shape, train = examples.artifact.image_shape, examples.artifact.splits.train
         conversion = Conversion(shape, scaling_graph(shape[2]))
-        train = examples.artifact.splits.train
+
+        def batches() -> Iterator[NDArray[np.uint8]]:
+            return (raw.images for raw in self._batches(train, examples, conversion, context))
+
         for operation in self.config.operations:
-            conversion = conversion.then(
-                operation, lambda: (raw.images for raw in self._batches(examples, train, context))
-            )
+            conversion = conversion.then(operation, batches)
         return conversion
 
     def _write_split(
@@ -127,7 +128,7 @@ class Transform(Component[TransformConfig]):
             array_writer(output / written.images, count) as write_inputs,
             array_writer(output / written.raw, count) if written.raw else no_raw as write_raw,
         ):
-            for raw in self._batches(examples, split, context):
+            for raw in self._batches(split, examples, conversion, context):
                 digests.append(image_digests(raw.images))
                 labels.append(raw.labels.copy())  # a view would keep the whole batch in memory
                 write_inputs(conversion(raw.images))
@@ -136,14 +137,14 @@ class Transform(Component[TransformConfig]):
         return written, np.concatenate(digests)
 
     def _batches(
-        self, examples: Stored[Examples], split: ExamplesSplit, context: Context
+        self, split: ExamplesSplit, examples: Stored[Examples], conversion: Conversion, context: Context
     ) -> Iterator[ImageSplit[np.uint8]]:
-        """Yield a raw split in batches."""
+        """Yield a raw split in batches that leave room for their conversion in the budget of memory."""
         from components.io.splits import iterate_examples
 
         # While a pixel is scaled, it takes 9 bytes: raw, cast and multiplied. Each operation makes copies.
-        pixel_bytes = 9 + 16 * len(self.config.operations)
-        rows = self.config.memory_budget // (pixel_bytes * prod(examples.artifact.image_shape))
+        pixels, inputs = prod(examples.artifact.image_shape), prod(conversion.shape)
+        rows = self.config.memory_budget // (9 * pixels + 16 * len(self.config.operations) * max(pixels, inputs))
         for raw in iterate_examples(examples, split, rows=max(1, min(MAX_BATCH_IMAGES, rows))):
             context.termination.check()
             yield raw

@@ -14,7 +14,7 @@ TABLE = "border-collapse: collapse; margin: 8px 0"
 SIDE_BY_SIDE = "display: flex; flex-wrap: wrap; align-items: flex-start; gap: 0 32px"
 VERDICTS = {True: ("#1a7f37", "BLESSED"), False: ("#b35900", "NOT BLESSED")}
 FAILED = "#c62828"
-"""Colours with a contrast of at least 4.5 to the white text on them (WCAG 2.2); the rest has the notebook's colours."""
+"""Colors with a contrast of at least 4.5 to the white text on them (WCAG 2.2); the rest has the notebook's colors."""
 
 
 def render_run(
@@ -40,9 +40,11 @@ def render_run(
 
 
 def _badge(record: RunRecord) -> str:
-    failed = FAILED, record.outcome.replace("_", " ")
-    color, text = VERDICTS[record.blessed] if record.blessed is not None else failed
-    if record.blessed is None and record.failure is None:
+    if record.failure is not None:
+        color, text = FAILED, str(record.outcome)
+    elif record.blessed is not None:
+        color, text = VERDICTS[record.blessed]
+    else:
         return ""
     style = f"background: {color}; color: white; border-radius: 4px; padding: 1px 6px; font-size: 85%"
     return f'<span style="{style}">{_text(text)}</span>'

@@ -105,7 +105,7 @@ def draw_training_images(training: TrainingImages, *, class_count: int) -> Figur
         rows.append(Row(each.name, (*each.images, *missing, None, each.mean, each.most_distant)))
     shown = len(training.classes)
     which = f"{shown} of {class_count} classes" if shown < class_count else f"{shown} classes"
-    headers = {training.images_per_class + 1: "mean", training.images_per_class + 2: "farthest"}
+    headers = {training.images_per_class + 1: "mean", training.images_per_class + 2: "most\ndistant"}
     return _draw_rows(rows, "Training images", f"{which}; the mean of each class, and its most distant image", headers)
 
 
@@ -139,7 +139,7 @@ def _draw_rows(rows: Sequence[Row], title: str, note: str, headers: dict[int, st
     pixels_per_inch = (max(height, width) + gap) / side
     labels = [printable(row.label, limit=MAX_LABEL_LENGTH) for row in rows]
     label_width = round((0.2 + LETTER_INCHES * max(map(len, labels))) * pixels_per_inch)
-    header_height = round(0.3 * pixels_per_inch) if headers else 0
+    header_height = round(0.36 * pixels_per_inch) if headers else 0
     block_width = label_width + columns * (width + gap)
     canvas = np.ones((header_height + lines * (height + gap), blocks * block_width, 3), dtype=np.float32)
 

@@ -8,7 +8,6 @@ import numpy as np
 from components import Context, ExampleGen, Stored, Transform, TransformedExamples
 from components.example_gen import ExampleGenConfig
 from components.example_gen.sources import IdxSource
-from components.inference.transform_graph import apply_keras, apply_numpy, apply_tensorflow, scaling_graph
 from components.io.splits import read_scaled
 from tests.support.data import squares, write_idx, write_idx_folder
 
@@ -44,24 +43,6 @@ def test_graph_is_written_beside_the_splits(tmp_path: Path) -> None:
         {"op": "multiply", "by": 1 / 255},
         {"op": "expand_dims", "axis": -1},
     ]
-
-
-def test_numpy_tensorflow_and_keras_give_identical_bits() -> None:
-    from components.runtime.tensorflow import import_tensorflow
-
-    tf = import_tensorflow()
-    import keras
-
-    every_grey = np.arange(256, dtype=np.uint8).reshape(1, 16, 16)
-    numpy_images = apply_numpy(scaling_graph(), every_grey)
-    tf_images = tf.function(lambda images: apply_tensorflow(scaling_graph(), images))(tf.constant(every_grey)).numpy()
-    images = keras.Input((16, 16), dtype="uint8")
-    keras_images = keras.Model(images, apply_keras(scaling_graph(), images))(tf.constant(every_grey)).numpy()
-    assert numpy_images.dtype == tf_images.dtype == keras_images.dtype == np.float32
-    np.testing.assert_array_equal(numpy_images, tf_images)
-    np.testing.assert_array_equal(numpy_images, keras_images)
-    np.testing.assert_allclose(numpy_images.reshape(-1), np.arange(256) / 255, rtol=1e-7)
-    assert (numpy_images.min(), numpy_images.max()) == (0, 1)
 
 
 def test_counts_images_that_splits_share(tmp_path: Path) -> None:

@@ -228,7 +228,7 @@ def test_many_classes_are_folded_and_have_a_limit(data: ReportData, side: int, s
     open_table, folded, _ = (len(table.all("tr")) - 1 for table in page.all("table"))
     assert (open_table, folded) == (20, shown - 20)
     assert page.all("details")[0].all("summary")[0].text == f"{shown - 20} more classes"
-    assert ("These are the first 36 of 100 classes" in page.text) == (shown < 100)
+    assert ("36 of 100 classes are shown." in page.text) == (shown < 100)
     assert "Only the first 50 of" in page.text
 
 

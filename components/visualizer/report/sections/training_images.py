@@ -38,7 +38,7 @@ def _summary(report: ReportData, shown: int) -> str:
         "its images. The image that is most distant from the mean is unusual, or its label is wrong."
     )
     if shown < classes:
-        text += f" These are the first {shown} of {classes} classes."
+        text += f" {shown} of {classes} classes are shown."
     if training.images_read < split.count:
         text += f" Only the first {training.images_read:,} of {counted(split.count, 'training image')} were read."
     return text
