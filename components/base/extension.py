@@ -14,6 +14,7 @@ from typing import Annotated, Any, ClassVar, Self
 
 from pydantic import (
     BaseModel,
+    BeforeValidator,
     ConfigDict,
     Field,
     GetCoreSchemaHandler,
@@ -91,9 +92,7 @@ class Extension(ComponentConfig):
         """Raise ConfigError, with the line, for an exception of a block that runs the user's code."""
         try:
             yield
-        except (JobError, MemoryError):
-            raise
-        except Interrupted:
+        except (JobError, MemoryError, Interrupted):
             raise
         except BaseException as error:
             file = inspect.getsourcefile(self._target)
@@ -118,8 +117,7 @@ class Extension(ComponentConfig):
     @model_validator(mode="wrap")
     @classmethod
     def _load(cls, value: Any, handler: ModelWrapValidatorHandler[Self]) -> Self:
-        if callable(value) and not isinstance(value, Extension):
-            value = {USE: value}
+        value = _as_section(value)
         if not (isinstance(value, Mapping) and (isinstance(value.get(USE), str) or callable(value.get(USE)))):
             return handler(value)
         written = dict(value)
@@ -156,9 +154,24 @@ class BuiltInOrUse:
         return {**json_schema, "discriminator": {"propertyName": USE, "mapping": mapping}}
 
 
+def use_selects(kind: str) -> BeforeValidator:
+    """Return the annotation of a union by `kind` with an extension, which `use` alone selects."""
+
+    def with_kind(value: Any) -> Any:
+        value = _as_section(value)
+        return {"kind": kind, **value} if isinstance(value, Mapping) and USE in value else value
+
+    return BeforeValidator(with_kind)
+
+
 def _variant(value: Any) -> str:
-    names_function = isinstance(value, Extension) or callable(value) or (isinstance(value, Mapping) and USE in value)
-    return FUNCTION if names_function else BUILT_IN
+    value = _as_section(value)
+    return FUNCTION if isinstance(value, Extension) or (isinstance(value, Mapping) and USE in value) else BUILT_IN
+
+
+def _as_section(value: Any) -> Any:
+    """Return a function or class as the section that names it, and any other value as it is."""
+    return {USE: value} if callable(value) and not isinstance(value, Extension) else value
 
 
 def find_targets(config: Any) -> Iterator[Callable[..., Any]]:
