@@ -20,15 +20,19 @@ from pydantic import (
     GetCoreSchemaHandler,
     GetJsonSchemaHandler,
     PrivateAttr,
+    SerializationInfo,
+    SerializerFunctionWrapHandler,
     Strict,
     create_model,
+    model_serializer,
     model_validator,
 )
 from pydantic.functional_validators import ModelWrapValidatorHandler
 from pydantic_core import CoreSchema, PydanticCustomError, core_schema
 
-from components.base.component import ComponentConfig
+from components.base.component import CONTENT, ComponentConfig
 from components.base.errors import ConfigError, JobError, one_line, user_line
+from components.base.hashing import file_sha256
 from components.base.standard_error import quiet_stderr
 from components.base.termination import Interrupted
 from components.base.text import printable
@@ -99,6 +103,14 @@ class Extension(ComponentConfig):
             lines = [frame.lineno for frame in traceback.extract_tb(error.__traceback__) if frame.filename == file]
             where = f" ({Path(file).name}, line {lines[-1]})" if file and lines else ""
             raise self.error(f"raised {one_line(error)}{where}") from error
+
+    @model_serializer(mode="wrap")
+    def _dump(self, handler: SerializerFunctionWrapHandler, info: SerializationInfo) -> dict[str, Any]:
+        values: dict[str, Any] = handler(self)
+        if info.context == CONTENT:
+            files = {key: path for key, path in (self.model_extra or {}).items() if isinstance(path, Path)}
+            values |= {key: f"SHA-256 {file_sha256(path)}" for key, path in files.items() if path.is_file()}
+        return values
 
     def error(self, problem: str) -> ConfigError:
         """Return the error for a failed call or a wrong result; `problem` is such as `returned None`."""

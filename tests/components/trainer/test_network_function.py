@@ -54,20 +54,6 @@ def test_options_with_defaults_are_part_of_the_identity() -> None:
     assert trainer.identity()["network"] == {"use": "tests.support.networks:residual", "filters": [4, 4]}
 
 
-def pretrained(image_shape: Any, classes: int, seed: int, body: Path) -> None: ...
-
-
-def test_a_file_option_counts_by_its_content(tmp_path: Path) -> None:
-    def identity(name: str, content: bytes) -> Any:
-        (tmp_path / name).write_bytes(content)
-        config = {"network": {"use": pretrained, "body": str(tmp_path / name)}}
-        return Trainer(TrainerConfig.model_validate(config)).identity()
-
-    first = identity("body.keras", b"weights")
-    assert identity("moved.keras", b"weights") == first
-    assert identity("body.keras", b"others") != first
-
-
 @pytest.mark.parametrize("function", [residual, nested, sequential])
 def test_equal_seeds_build_equal_networks(function: Build) -> None:
     one, other = (weights_digest(build(function)) for _ in range(2))
