@@ -5,8 +5,8 @@ import os
 from pathlib import Path
 
 from components.base.errors import ConfigError, JobError, ResourceError, StorageError, first_line, one_line, user_line
+from components.base.termination import Interrupted
 from components.runtime.disk import FREE_SPACE, disk_full_error, file_limit_error, is_disk_full, is_over_file_limit
-from job.signals import Interrupted
 
 PERMANENT_ERRNOS = {
     *(errno.EACCES, errno.EPERM, errno.EROFS, errno.ENAMETOOLONG, errno.ENOTDIR, errno.EISDIR, errno.ELOOP),

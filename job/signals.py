@@ -6,6 +6,7 @@ from collections.abc import Iterator
 from contextlib import AbstractContextManager, contextmanager
 
 from components.base.errors import TerminationError
+from components.base.termination import Interrupted
 
 GRACE_SECONDS = 5.0
 """Time in which a component can check the flag before it is interrupted."""
@@ -14,14 +15,6 @@ ECHO_SECONDS = 1.0
 RETRY_SECONDS = 1.0
 """Interval at which work is interrupted again, because code may catch every exception."""
 REMEDY = "run the same command again: sealed artifacts are reused, and training resumes from its last checkpoint"
-
-
-class Interrupted(BaseException):
-    """Raised by a signal handler. Not an Exception, so that no component's `except Exception` catches it."""
-
-    def __init__(self, error: TerminationError) -> None:
-        super().__init__(error.headline)
-        self.error = error
 
 
 class Signals:

@@ -93,7 +93,9 @@ class Model(Artifact):
 
     kind: Literal["model"] = "model"
     format: Literal["keras", "linear"]
-    """`keras`: a convolutional network; `linear`: one weight per pixel and class (see `inference.predictor`)."""
+    """`keras`: a network; `linear`: one weight per pixel and class (see `inference.predictor`)."""
+    built_by: str = ""
+    """The user's function that builds the network, as `my_module:my_function`; empty for the built-in network."""
     file: FileName
     """The file that `components.inference.predictor` loads. For a `keras` model, it contains the network for scaled
     images, either alone or as the layer `NETWORK_LAYER` of a model for raw images."""

@@ -29,6 +29,7 @@ from pydantic_core import CoreSchema, PydanticCustomError, core_schema
 from components.base.component import ComponentConfig
 from components.base.errors import ConfigError, JobError, one_line, user_line
 from components.base.standard_error import quiet_stderr
+from components.base.termination import Interrupted
 from components.base.text import printable
 
 USE = "use"
@@ -92,7 +93,9 @@ class Extension(ComponentConfig):
             yield
         except (JobError, MemoryError):
             raise
-        except (Exception, SystemExit) as error:
+        except Interrupted:
+            raise
+        except BaseException as error:
             file = inspect.getsourcefile(self._target)
             lines = [frame.lineno for frame in traceback.extract_tb(error.__traceback__) if frame.filename == file]
             where = f" ({Path(file).name}, line {lines[-1]})" if file and lines else ""
@@ -207,9 +210,13 @@ def load_object(name: str | Callable[..., Any]) -> Any:
     try:
         with nullcontext() if "tensorflow" in sys.modules else quiet_stderr():
             module = importlib.import_module(module_name)
-    except (Exception, SystemExit) as error:  # a user's module may raise anything when it is imported
+    except Interrupted:
+        raise
+    except BaseException as error:  # a user's module may raise anything when it is imported, such as SystemExit
         problem = f"{module_name} cannot be imported: {one_line(error)}"
         remedy = "check that Python can import the module from this folder"
+        if module_name.partition(".")[0] in ("components", "job"):
+            remedy = "rename your package, if this names one: `components` and `job` are those of the job"
         if not isinstance(error, ImportError):
             problem, remedy = f"{problem}{user_line(error)}", "correct the module"
         raise ConfigError(problem, expected=expected, remedy=remedy) from error

@@ -3,6 +3,16 @@
 from contextlib import AbstractContextManager, nullcontext
 from typing import Protocol
 
+from components.base.errors import TerminationError
+
+
+class Interrupted(BaseException):
+    """Raised by a signal handler. Not an Exception, so that no component's `except Exception` catches it."""
+
+    def __init__(self, error: TerminationError) -> None:
+        super().__init__(error.headline)
+        self.error = error
+
 
 class Termination(Protocol):
     """Request to stop the job, as after SIGTERM."""

@@ -69,6 +69,8 @@ def apply_numpy(graph: Iterable[GraphOperation], images: NDArray[Any]) -> NDArra
     """Apply the graph, or a part of it, to a batch of images with NumPy; custom functions, with Keras."""
     import numpy as np
 
+    from components.inference.resize import resize_bilinear
+
     value = images
     for operation in graph:
         match operation:
@@ -140,29 +142,6 @@ def apply_keras(graph: Iterable[GraphOperation], images: Any) -> Any:
             case _:
                 _unsupported(operation)
     return value
-
-
-def resize_bilinear(images: NDArray[np.float32], height: int, width: int) -> NDArray[np.float32]:
-    """Return images resized with bilinear interpolation and the bits of `tf.image.resize`.
-
-    The images are float32 [batch, height, width, channels].
-    """
-    import numpy as np
-
-    def neighbors(old: int, new: int) -> tuple[NDArray[np.int64], NDArray[np.int64], NDArray[np.float32]]:
-        """Return the two neighbors of each new pixel along an axis, and the weight of the second one."""
-        center = (np.arange(new, dtype=np.float32) + np.float32(0.5)) * (np.float32(old) / np.float32(new))
-        position = center - np.float32(0.5)
-        first = np.floor(position)
-        second = np.minimum(np.ceil(position), old - 1)
-        return np.maximum(first, 0).astype(np.int64), second.astype(np.int64), position - first
-
-    def interpolate(axis: int, new: int, value: NDArray[np.float32]) -> NDArray[np.float32]:
-        first, second, weight = neighbors(value.shape[axis], new)
-        start, end = value.take(first, axis), value.take(second, axis)
-        return start + (end - start) * weight.reshape(-1, *(1,) * (value.ndim - axis - 1))
-
-    return interpolate(1, height, interpolate(2, width, images))
 
 
 def _load(model: dict[str, Any], name: str = "function") -> Any:

@@ -126,6 +126,7 @@ class Trainer(Component[TrainerConfig]):
                 exports = export_model(serving_model, formats, check_images, context)
         return Model(
             format="keras",
+            built_by=config.network.use if isinstance(config.network, NetworkFunction) else "",
             file=FILE_NAME,
             exports=exports,
             history_file=HISTORY_FILE,

@@ -82,7 +82,7 @@ def figure_picture(path: Path, *, max_bytes: int) -> str:
             reduced = picture.convert("RGB")
         for _ in range(MAX_HALVINGS):
             stream = io.BytesIO()
-            reduced.quantize(256).save(stream, "PNG", compress_level=9)
+            reduced.quantize(256).save(stream, "PNG")
             content = stream.getvalue()
             if len(content) <= max_bytes:
                 break
@@ -99,7 +99,7 @@ def _palette_uri(pixels: NDArray[np.uint8], palette: bytes, opacity: bytes) -> s
 def _png_uri(picture: Image.Image, **options: Any) -> str:
     """Return an image as a data URI; its bytes depend only on the arguments and the version of Pillow."""
     stream = io.BytesIO()
-    picture.save(stream, "PNG", compress_level=9, **options)
+    picture.save(stream, "PNG", **options)
     return _data_uri(stream.getvalue())
 
 

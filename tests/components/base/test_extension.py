@@ -146,6 +146,12 @@ def test_import_of_a_noisy_library_is_silent(
     assert capfd.readouterr().err == ""
 
 
+def test_module_of_a_package_like_the_job_s_is_explained() -> None:
+    with pytest.raises(ConfigError) as caught:
+        load_object("components.my_net:build")
+    assert caught.value.remedy.startswith("rename your package")
+
+
 def test_failing_module_is_reported(tmp_path: Path) -> None:
     (tmp_path / "broken.py").write_text("raise SystemExit(3)")
     with pytest.raises(ConfigError, match=r"broken cannot be imported: SystemExit: 3 \(broken.py, line "):

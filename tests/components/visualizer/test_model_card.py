@@ -66,6 +66,12 @@ def minimal(tmp_path_factory: pytest.TempPathFactory) -> ReportData:
     return minimal_report_data(tmp_path_factory.mktemp("minimal"))
 
 
+def test_the_function_that_builds_the_network_is_named(full: ReportData) -> None:
+    card = render_card(dataclasses.replace(full, model=changed(full.model, built_by="my_network:build")))
+    assert "| Kind | network (Keras) that `my_network:build` builds |" in card
+    assert "| Kind | convolutional network (Keras) |" in render_card(full)
+
+
 def manifests(statements: Statements) -> dict[str, Any]:
     """Return the statements as the JSON of their manifests, by artifact."""
     return {

@@ -358,6 +358,7 @@ def test_root_without_permission_is_reported(tmp_path: Path) -> None:
     [
         ({}, {"config": {"epochs": 5}}, "config epochs 3 → 5"),
         ({}, {"config": {"epochs": 3, "new": True}}, "config new none → True"),
+        ({}, {"config": {"epochs": 9, "use": "my_net:build"}}, "config use none → my_net:build"),
         ({"inputs": {"examples": "1" * 64}}, {}, "new examples"),
         ({"libraries": {"numpy": "2.1"}}, {}, "library numpy 2.0 → 2.1"),
         ({}, {"source_sha256": "2" * 64}, "its source code changed"),
@@ -375,7 +376,7 @@ def test_differences_name_what_changed(changes: dict[str, Any], producer: dict[s
     assert after.differences(before) == [message]
 
 
-SHAPES = {5: "82a5d34497954ba46ab23f9866875e1d668a2f46f7658758d0024ee297c9c3f9"}
+SHAPES = {5: "e4836a63868a67b03967f694a0432ebee611c324093f19cfbe12396172b89613"}
 """Of the manifests of each schema version: the SHA-256 of their JSON Schema without the words."""
 
 
