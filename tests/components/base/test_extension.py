@@ -1,4 +1,4 @@
-"""Extensions: functions of a user that a configuration names by `use`."""
+"""Extensions: custom functions and classes that a configuration names by `use`."""
 
 import sys
 from collections.abc import Iterator

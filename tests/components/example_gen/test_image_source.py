@@ -1,4 +1,4 @@
-"""Sources of users: options, identity, labels, and classes or data that do not fit."""
+"""Custom sources: options, identity, labels, and classes or data that do not fit."""
 
 from collections.abc import Iterator
 from pathlib import Path
@@ -129,8 +129,8 @@ class NoBatches(ImageSource):
     ("section", "message"),
     [
         ({"use": f"{__name__}:Given", "path": 3}, "expected: text, a path"),
-        ({"use": "pathlib:Path"}, "pathlib:Path is not a class with the base class ImageSource"),
-        ({"use": f"{__name__}:squares"}, "squares is not a class with the base class ImageSource"),
+        ({"use": "pathlib:Path"}, "pathlib:Path is not a subclass of ImageSource"),
+        ({"use": f"{__name__}:squares"}, "squares is not a subclass of ImageSource"),
         ({"use": f"{__name__}:NoBatches"}, "NoBatches has no batches"),
         ({"use": f"{__name__}:Missing"}, "has no `Missing`"),
         ({"use": f"{__name__}:Given", "counts": 3}, "has no option `counts`"),
