@@ -1,4 +1,4 @@
-"""Extensions: functions and classes of a user, which a configuration names by `use`."""
+"""Extensions: custom functions and classes that a configuration names by `use`."""
 
 import importlib
 import inspect
@@ -33,7 +33,7 @@ from components.base.termination import Interrupted
 from components.base.text import printable
 
 USE = "use"
-"""The key that names a function or class; also the type of the validation error for one that does not fit."""
+"""The key that names a function or class; also the type of the validation error for one that is not valid."""
 CONFIG = "config"
 """A parameter of this name that is annotated with a pydantic model receives all options."""
 BUILT_IN, FUNCTION = "built-in", "function"
@@ -82,13 +82,13 @@ class Extension(ComponentConfig):
         return self._options
 
     def __call__(self, **arguments: Any) -> Any:
-        """Call the function with the arguments of the job and its options; raise errors as `catch_errors`."""
+        """Call the function with the arguments of the job and its options; errors are those of `catch_errors`."""
         with self.catch_errors():
             return self._target(**arguments, **self._options)
 
     @contextmanager
     def catch_errors(self) -> Iterator[None]:
-        """Raise ConfigError, with the line, for an exception of a block that runs the user's code."""
+        """Raise ConfigError, with file and line, if the block, which runs the user's code, raises an exception."""
         try:
             yield
         except (JobError, MemoryError):
@@ -102,7 +102,7 @@ class Extension(ComponentConfig):
             raise self.error(f"raised {one_line(error)}{where}") from error
 
     def error(self, problem: str) -> ConfigError:
-        """Return the error for a failed call or a wrong result; `problem` is such as `returned None`."""
+        """Return the error for a failed call or a wrong result; a `problem` is, for example, `returned None`."""
         remedy = "correct the function and run the same command again: earlier steps are reused"
         return ConfigError(f"{self.use} {problem}", expected=self.expected(), remedy=remedy)
 
@@ -162,7 +162,7 @@ def _variant(value: Any) -> str:
 
 
 def find_targets(config: Any) -> Iterator[Callable[..., Any]]:
-    """Yield the functions and classes of users that a configuration names, at any depth."""
+    """Yield the custom functions and classes that a configuration names, at any depth."""
     if isinstance(config, Extension):
         yield config.target
     elif isinstance(config, BaseModel):
@@ -215,6 +215,8 @@ def load_object(name: str | Callable[..., Any]) -> Any:
     except BaseException as error:  # a user's module may raise anything when it is imported, such as SystemExit
         problem = f"{module_name} cannot be imported: {one_line(error)}"
         remedy = "check that Python can import the module from this folder"
+        if module_name.partition(".")[0] in ("components", "job"):
+            remedy = "rename your package, if this names one: `components` and `job` are those of the job"
         if not isinstance(error, ImportError):
             problem, remedy = f"{problem}{user_line(error)}", "correct the module"
         raise ConfigError(problem, expected=expected, remedy=remedy) from error

@@ -116,9 +116,9 @@ class EvaluatorConfig(ComponentConfig):
     """Thresholds of the blessing, and the measurements that the evaluation includes."""
 
     metrics: tuple[MetricFunction, ...] = ()
-    """Functions of `labels` and `probabilities` that return further metrics."""
+    """Custom metrics: functions of `labels` and `probabilities`."""
     slices: tuple[SliceFunction, ...] = ()
-    """Functions of `images` and `labels` that divide the test images into further slices."""
+    """Custom slices: functions of `images` and `labels` that divide the test images."""
     thresholds: dict[MetricName, Threshold] = Field(
         default={"accuracy": Threshold(minimum=0.9)}, json_schema_extra=NAMES_OR_TEXT
     )

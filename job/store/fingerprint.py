@@ -5,7 +5,7 @@ from typing import Any, Self
 
 from components.artifacts import Sha256, Statement
 from components.base.component import Component
-from components.base.extension import find_targets, import_string
+from components.base.extension import USE, find_targets, import_string
 from components.base.hashing import value_sha256
 from components.runtime.libraries import library_version
 from job.store.source_code import source_digest
@@ -76,9 +76,10 @@ def fingerprint_inputs(component: Component[Any], inputs: Mapping[str, str]) -> 
 def changes(before: Any, after: Any, path: str = "") -> list[str]:
     """Return `key before → after` for each value that differs between two JSON values."""
     if isinstance(before, dict) and isinstance(after, dict):
+        another_target = before.get(USE) != after.get(USE)  # which has other options
         return [
             change
-            for key in sorted(before.keys() | after.keys())
+            for key in ([USE] if another_target else sorted(before.keys() | after.keys()))
             for change in changes(before.get(key), after.get(key), f"{path}.{key}" if path else key)
         ]
     return [] if before == after else [f"{path} {_short(before)} → {_short(after)}"]

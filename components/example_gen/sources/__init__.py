@@ -15,7 +15,7 @@ from components.example_gen.sources.tfds import TfdsSource
 
 
 def _with_kind(source: Any) -> Any:
-    """Return a section with `use`, or a user's class, as a section with a `kind`."""
+    """Return a section with `use`, or a custom class, as a section with a `kind`."""
     if isinstance(source, type):
         source = {USE: source}
     return {"kind": "custom", **source} if isinstance(source, dict) and USE in source else source

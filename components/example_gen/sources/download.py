@@ -20,7 +20,7 @@ MAX_SILENT_SECONDS = 20.0
 POLL_SECONDS = 0.1
 RETRYABLE_STATUS = re.compile(r"HTTP code: (408|429|5\d\d)")
 """In tensorflow-datasets' error. The server is overloaded or broken; with other codes it does not have the file."""
-OTHER_DATA = "read files that you have with another `kind`, such as `kind: idx`, or run configs/digits.yaml"
+OTHER_DATA = "read files that you have with another `kind`, such as `kind: idx`, or run the preset `digits`"
 
 
 def download_and_prepare(builder: Any, name: str, context: Context) -> None:

@@ -1,4 +1,4 @@
-"""Sources of users: their base class, and the section of the configuration that names one by `use`."""
+"""Custom sources: their base class, and the section of the configuration that names one by `use`."""
 
 from __future__ import annotations
 
@@ -28,7 +28,7 @@ IMAGES = "uint8 [batch, height, width] or [batch, height, width, 3]"
 
 
 class ImageSource(ABC):
-    """Base class of a user's source of labelled images.
+    """Base class of a custom source of labelled images.
 
     The parameters of `__init__` are the options of the source in the configuration.
 
@@ -38,7 +38,7 @@ class ImageSource(ABC):
     ...     def __init__(self, count: int = 100) -> None:
     ...         self.count = count
     ...     def identity(self) -> dict[str, str]:
-    ...         return {}  # only the option decides
+    ...         return {}  # the option alone identifies the data
     ...     def batches(self) -> Iterator[Batch]:
     ...         stripes = np.tile(np.uint8([[0], [255]]), (4, 8))
     ...         yield np.stack([stripes, stripes.T] * self.count), [0, 1] * self.count
@@ -53,9 +53,9 @@ class ImageSource(ABC):
 
     @abstractmethod
     def identity(self) -> Mapping[str, str]:
-        """Return what identifies the data, quickly: digests of files, or a version that never changes.
+        """Return what identifies the data: digests of files, or a version that never changes. Called in every run.
 
-        All options count, too, except paths: the same data in another folder are the same data.
+        Options are added, except paths: the same data in another folder have the same identity.
         """
 
     @abstractmethod
@@ -72,7 +72,7 @@ class ImageSource(ABC):
 
 
 class CustomSource(Extension, SourceConfig):
-    """A source of a user: a class with the base class `ImageSource`. All other keys are its options."""
+    """A custom source: a subclass of `ImageSource`. All other keys are its options."""
 
     model_config = ConfigDict(extra="allow", json_schema_extra={"required": [USE]})
 
@@ -83,12 +83,12 @@ class CustomSource(Extension, SourceConfig):
 
     @classmethod
     def expected(cls) -> str:
-        return "a class with the base class components.ImageSource, and its methods identity and batches"
+        return "a subclass of components.ImageSource with the methods identity and batches"
 
     @classmethod
     def check_target(cls, target: Any, name: str) -> None:
         if not (isinstance(target, type) and issubclass(target, ImageSource)):
-            problem = f"{name} is not a class with the base class ImageSource"
+            problem = f"{name} is not a subclass of ImageSource"
         elif inspect.isabstract(target):
             missing = ", ".join(sorted(target.__abstractmethods__))
             problem = f"{name} has no {missing}"
@@ -137,7 +137,7 @@ class CustomSource(Extension, SourceConfig):
     def _store(
         self, read: Callable[[], Iterable[Batch]], name: str, context: Context, path: Path
     ) -> tuple[RawImages | None, list[NDArray[Any]]]:
-        """Store the images in a file, and return them with the labels of each batch; None if there is no batch."""
+        """Write the images to a file; return them and the labels of each batch, or None if there is no batch."""
         from components.io.raw_images import spool_images
 
         batches = self._checked(read, name)

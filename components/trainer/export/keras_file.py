@@ -72,7 +72,8 @@ def _raw_model(model: ServingModel) -> Any:
     # file, it returns a list, which another functional model takes without a warning.
     is_functional = any(operation.op in ("resize", "function") for operation in model.graph)
     if is_functional:
-        layers = [layers[0], keras.Model(images, scaled, name="transform")]
+        first = keras.Input(model.raw_shape, dtype="uint8", name=INPUT)  # shared layers are saved with an address
+        layers = [first, keras.Model(images, scaled, name="transform")]
     if model.test_time_shift or is_functional:
         inputs = keras.Input(scaled.shape[1:], name="scaled")
         averages = average_over_shifts_keras(network, inputs, shift=model.test_time_shift)

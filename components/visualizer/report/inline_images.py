@@ -54,7 +54,7 @@ def strip_attributes(pictures: Sequence[NDArray[np.float32]]) -> Markup:
 def feature_map_sheet(maps: NDArray[np.float32], *, limit: float, columns: int) -> str:
     """Return feature maps [height, width, filters] in a grid, one pixel apart: vermilion above zero, blue below.
 
-    `limit` is the absolute value with the full colour.
+    `limit` is the absolute value with the full color.
     """
     height, width, filters = maps.shape
     rows = -(-filters // columns)
@@ -82,7 +82,7 @@ def figure_picture(path: Path, *, max_bytes: int) -> str:
             reduced = picture.convert("RGB")
         for _ in range(MAX_HALVINGS):
             stream = io.BytesIO()
-            reduced.quantize(256).save(stream, "PNG", compress_level=9)
+            reduced.quantize(256).save(stream, "PNG")
             content = stream.getvalue()
             if len(content) <= max_bytes:
                 break
@@ -99,7 +99,7 @@ def _palette_uri(pixels: NDArray[np.uint8], palette: bytes, opacity: bytes) -> s
 def _png_uri(picture: Image.Image, **options: Any) -> str:
     """Return an image as a data URI; its bytes depend only on the arguments and the version of Pillow."""
     stream = io.BytesIO()
-    picture.save(stream, "PNG", compress_level=9, **options)
+    picture.save(stream, "PNG", **options)
     return _data_uri(stream.getvalue())
 
 

@@ -1,4 +1,4 @@
-"""Extensions: functions of a user that a configuration names by `use`."""
+"""Extensions: custom functions and classes that a configuration names by `use`."""
 
 import sys
 from collections.abc import Iterator
@@ -144,6 +144,12 @@ def test_import_of_a_noisy_library_is_silent(
     (tmp_path / "noisy.py").write_text("import os\nos.write(2, b'custom operations are on')\ndef build(): ...\n")
     load_object("noisy:build")
     assert capfd.readouterr().err == ""
+
+
+def test_module_of_a_package_like_the_job_s_is_explained() -> None:
+    with pytest.raises(ConfigError) as caught:
+        load_object("components.my_net:build")
+    assert caught.value.remedy.startswith("rename your package")
 
 
 def test_failing_module_is_reported(tmp_path: Path) -> None:

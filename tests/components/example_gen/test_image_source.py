@@ -1,4 +1,4 @@
-"""Sources of users: options, identity, labels, and classes or data that do not fit."""
+"""Custom sources: options, identity, labels, and classes or data that do not fit."""
 
 from collections.abc import Iterator
 from pathlib import Path
@@ -128,8 +128,9 @@ class NoBatches(ImageSource):
 @pytest.mark.parametrize(
     ("section", "message"),
     [
-        ({"use": "pathlib:Path"}, "pathlib:Path is not a class with the base class ImageSource"),
-        ({"use": f"{__name__}:squares"}, "squares is not a class with the base class ImageSource"),
+        ({"use": f"{__name__}:Given", "path": 3}, "expected: text, a path"),
+        ({"use": "pathlib:Path"}, "pathlib:Path is not a subclass of ImageSource"),
+        ({"use": f"{__name__}:squares"}, "squares is not a subclass of ImageSource"),
         ({"use": f"{__name__}:NoBatches"}, "NoBatches has no batches"),
         ({"use": f"{__name__}:Missing"}, "has no `Missing`"),
         ({"use": f"{__name__}:Given", "counts": 3}, "has no option `counts`"),

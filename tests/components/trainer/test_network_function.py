@@ -1,4 +1,4 @@
-"""A network of a user: what it may be, and everything that uses a network works with it."""
+"""Custom networks: what they may be, and all parts that use a network."""
 
 import hashlib
 from collections.abc import Callable
@@ -179,7 +179,7 @@ def bicubic(image_shape: Any, classes: int, seed: int) -> Any:
 @pytest.mark.parametrize(
     ("function", "message", "remedy"),
     [
-        (logits, "the outputs of the network are no probabilities: those of an image add up to", "softmax"),
+        (logits, "the outputs of the network are not probabilities: those of one image have the sum", "softmax"),
         (bicubic, "the LiteRT model of the network cannot be written: .*ResizeBicubic", "remove `litert` from"),
     ],
 )

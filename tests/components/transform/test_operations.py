@@ -13,13 +13,13 @@ from components import Context, Evaluation, Evaluator, Examples, Stored, Transfo
 from components.artifacts import GraphOperation
 from components.base.errors import ConfigError, DataError
 from components.inference.pictures import read_pictures, read_raw
+from components.inference.resize import resize_bilinear
 from components.inference.transform_graph import (
     apply_keras,
     apply_numpy,
     apply_tensorflow,
     describe,
     input_graph,
-    resize_bilinear,
     scaling_graph,
 )
 from components.io.splits import iterate_examples, read_scaled
@@ -171,6 +171,27 @@ def test_scaling_has_the_same_bits_everywhere() -> None:
     assert (scaled.min(), scaled.max()) == (0, 1)
 
 
+def test_the_keras_file_has_equal_bytes_and_does_not_train(
+    transformed: Stored[TransformedExamples], tmp_path: Path
+) -> None:
+    import keras
+    from keras import layers
+
+    from components.trainer.export import keras_file
+    from components.trainer.export.serving_model import ServingModel
+
+    stated = transformed.artifact
+    raw = read_raw(transformed, stated.splits.test, slice(None))
+    body = [layers.Flatten(), layers.Dropout(0.5), layers.Dense(3, "softmax")]
+    network = keras.Sequential([keras.Input(stated.image_shape), *body])
+    model = ServingModel.from_network(network, stated.graph, picture_shape=stated.picture_shape)
+    for name in ("one.keras", "two.keras"):
+        keras_file.write(model, tmp_path / name, raw)
+    assert (tmp_path / "one.keras").read_bytes() == (tmp_path / "two.keras").read_bytes()
+    loaded = keras.models.load_model(tmp_path / "one.keras", compile=False, safe_mode=True)
+    np.testing.assert_allclose(loaded(raw).numpy(), model.predict(raw), atol=1e-6)  # without `training=False`
+
+
 @pytest.mark.parametrize("size", [(9, 7), (16, 16), (23, 40)])
 def test_numpy_resizes_with_the_bits_of_tensorflow(size: tuple[int, int]) -> None:
     raw = np.random.default_rng(0).integers(0, 256, (5, 16, 13, 3), dtype=np.uint8)
@@ -202,8 +223,8 @@ def test_the_graph_does_not_depend_on_earlier_models(
 @pytest.mark.parametrize(
     ("function", "problem"),
     [
-        (batch_contrast, "gives other images with keras.ops"),
-        (other_in_keras, "gives other images with keras.ops"),
+        (batch_contrast, "returns other images with keras.ops"),
+        (other_in_keras, "returns other images with keras.ops"),
         (with_weights, "uses Dense, but exports contain only"),
         (with_code, "uses Lambda, but exports contain only"),
         (flat, "returned .* for pictures"),

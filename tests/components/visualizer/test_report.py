@@ -182,10 +182,10 @@ def test_report_of_a_model_without_mistakes(data: ReportData) -> None:
     assert "The model classifies all 18 test images correctly" in page.by_id("confusions").text
 
 
-@pytest.mark.parametrize("classes", [2, 26, 62])
-def test_confusion_matrix_of_many_classes_is_an_image(data: ReportData, classes: int) -> None:
+@pytest.mark.parametrize(("classes", "mistakes"), [(2, 1), (26, 1), (62, 1), (62, 0)])
+def test_confusion_matrix_of_many_classes_is_an_image(data: ReportData, classes: int, mistakes: int) -> None:
     random = np.random.default_rng(0)
-    counts = random.integers(0, 9, (classes, classes))
+    counts = random.integers(0, 9, (classes, classes)) * (mistakes or np.eye(classes, dtype=int))
     row = data.evaluation.per_class[0]
     evaluation = changed(
         data.evaluation,
@@ -201,6 +201,7 @@ def test_confusion_matrix_of_many_classes_is_an_image(data: ReportData, classes:
     ]
     assert len(cells) == (classes**2 if classes <= 26 else 0)
     assert len(section.all("img")) == (1 if classes > 26 else 0)
+    assert ("Most common confusions" in section.text) == bool(mistakes)
     if cells:
         assert [int(cell.text or 0) for cell in cells] == counts.reshape(-1).tolist()
 

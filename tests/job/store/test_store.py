@@ -358,6 +358,7 @@ def test_root_without_permission_is_reported(tmp_path: Path) -> None:
     [
         ({}, {"config": {"epochs": 5}}, "config epochs 3 → 5"),
         ({}, {"config": {"epochs": 3, "new": True}}, "config new none → True"),
+        ({}, {"config": {"epochs": 9, "use": "my_net:build"}}, "config use none → my_net:build"),
         ({"inputs": {"examples": "1" * 64}}, {}, "new examples"),
         ({"libraries": {"numpy": "2.1"}}, {}, "library numpy 2.0 → 2.1"),
         ({}, {"source_sha256": "2" * 64}, "its source code changed"),

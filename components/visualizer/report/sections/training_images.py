@@ -1,4 +1,4 @@
-"""Training images: ten of each class, their mean and the most distant one; and what augmentation makes of some."""
+"""Training images: ten of each class, their mean and the most distant one; augmented images."""
 
 from markupsafe import Markup
 
