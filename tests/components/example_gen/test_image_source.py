@@ -128,6 +128,7 @@ class NoBatches(ImageSource):
 @pytest.mark.parametrize(
     ("section", "message"),
     [
+        ({"use": f"{__name__}:Given", "path": 3}, "expected: text, a path"),
         ({"use": "pathlib:Path"}, "pathlib:Path is not a subclass of ImageSource"),
         ({"use": f"{__name__}:squares"}, "squares is not a subclass of ImageSource"),
         ({"use": f"{__name__}:NoBatches"}, "NoBatches has no batches"),
