@@ -103,7 +103,7 @@ class Extension(ComponentConfig):
 
     def error(self, problem: str) -> ConfigError:
         """Return the error for a failed call or a wrong result; a `problem` is, for example, `returned None`."""
-        remedy = "correct the function and run the same command again: earlier steps are reused"
+        remedy = "correct its code and run the same command again: earlier steps are reused"
         return ConfigError(f"{self.use} {problem}", expected=self.expected(), remedy=remedy)
 
     @classmethod
@@ -216,7 +216,7 @@ def load_object(name: str | Callable[..., Any]) -> Any:
         problem = f"{module_name} cannot be imported: {one_line(error)}"
         remedy = "check that Python can import the module from this folder"
         if module_name.partition(".")[0] in ("components", "job"):
-            remedy = "rename your package, if this names one: `components` and `job` are those of the job"
+            remedy = "correct the name, or rename a package of yours: `components` and `job` belong to mnist-job"
         if not isinstance(error, ImportError):
             problem, remedy = f"{problem}{user_line(error)}", "correct the module"
         raise ConfigError(problem, expected=expected, remedy=remedy) from error

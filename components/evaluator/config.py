@@ -108,8 +108,8 @@ def _check_functions(functions: tuple[NamedFunction, ...], reserved: tuple[str, 
     names = [function.key for function in functions]
     for number, name in enumerate(names):
         if not name.isidentifier() or name in reserved or name in names[:number]:
-            problem = "is not a word" if not name.isidentifier() else "is in use"
-            raise ValueError(f"the name `{name}` of {functions[number].use} {problem}; give it another `name`")
+            problem = "is not an identifier" if not name.isidentifier() else "is in use"
+            raise ValueError(f"the name `{name}` of {functions[number].use} {problem}; set another `name`")
 
 
 class EvaluatorConfig(ComponentConfig):

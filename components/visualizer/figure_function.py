@@ -27,7 +27,7 @@ BUILT_IN_FIGURES = (
     *("curves", "confusion_matrix", "feature_maps", "kernels", "class_distribution", "training_images"),
     *("augmentation", "mistakes"),
 )
-"""Names that a custom figure cannot have."""
+"""Names of the built-in figures, which a custom figure cannot have."""
 MAX_NAME_LENGTH = 100
 Text = Annotated[str, Field(min_length=1, max_length=2000)]
 

@@ -159,7 +159,7 @@ class CustomSource(Extension, SourceConfig):
     def _checked(
         self, read: Callable[[], Iterable[Batch]], name: str
     ) -> Iterator[tuple[NDArray[np.uint8], NDArray[Any]]]:
-        """Yield the batches as arrays; raise ConfigError for one of another type or size."""
+        """Yield the batches as arrays; raise DataError for one of another type or size."""
         import numpy as np
 
         first = None
