@@ -1,6 +1,6 @@
 """Pipeline components, and the artifacts that they exchange.
 
-A component of your own needs these names, `read_scaled` of `components.io`, and, for a linear model,
+A custom component needs these names, `read_scaled` of `components.io`, and, for a linear model,
 `write_linear_model` of `components.inference` (see components/README.md).
 """
 

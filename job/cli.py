@@ -89,7 +89,7 @@ def run(
         bool, typer.Option("--strict", help="Fail if a sealed artifact is damaged, instead of producing it again.")
     ] = False,
     until: Annotated[
-        str | None, typer.Option(metavar="COMPONENT", help="Stop after this component, such as trainer.")
+        str | None, typer.Option(metavar="COMPONENT", help="Stop after this component or custom step, such as trainer.")
     ] = None,
     as_json: Annotated[
         bool, typer.Option("--json", help="Print run.json on standard output, all else on standard error.")

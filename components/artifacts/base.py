@@ -18,7 +18,7 @@ ImageShape = tuple[Annotated[int, Field(ge=1)], Annotated[int, Field(ge=1)], Ann
 
 
 def raw_shape(shape: ImageShape) -> tuple[int, ...]:
-    """Return the shape of a raw image of this height, width and channels; a grayscale one has no axis for channels.
+    """Return the shape of a raw image: without an axis of channels if it is grayscale.
 
     >>> raw_shape((28, 28, 1)), raw_shape((32, 32, 3))
     ((28, 28), (32, 32, 3))

@@ -24,7 +24,7 @@ class Interval(Statement):
 
 
 class Metrics(Statement):
-    """Metrics over the whole test split. Those that functions of the configuration define are further fields."""
+    """Metrics over the whole test split. Custom metrics are further fields."""
 
     model_config = ConfigDict(extra="allow")
     __pydantic_extra__: dict[str, float | Interval] = Field(init=False)
@@ -75,7 +75,7 @@ METRIC_NAMES, CLASS_METRIC_NAMES = (
 
 
 class Definition(Statement):
-    """A metric, or a property of slices, that a function of the configuration defines."""
+    """A custom metric or property of slices, and the function that computes it."""
 
     name: str
     kind: Literal["metric", "slice"]
@@ -122,7 +122,7 @@ class Slice(Statement):
     """Test images that share a property."""
 
     dimension: str
-    """The property: `class`, `ink`, `thickness` or `size`, or the name of a function of the configuration."""
+    """The property: `class`, `ink`, `thickness` or `size`, or the name of a custom one."""
     name: str
     """Its value, such as `7` or `least`."""
     low: float | None = None
@@ -182,7 +182,7 @@ class Baseline(Statement):
 
     weights_sha256: Sha256
     metrics: Metrics
-    """Those of functions of the configuration are computed again, from the baseline's predictions."""
+    """Custom metrics are computed again, from the baseline's predictions."""
     only_model_right: Count
     """Images that only this model classifies correctly."""
     only_baseline_right: Count

@@ -16,7 +16,7 @@ class Source(Statement):
     identity: dict[str, str]
     """What determines the data: digests of files, or an immutable version."""
     conversion: str = ""
-    """What was changed in the images, such as `converted to grayscale, resized from 32x32 to 28x28`; or empty."""
+    """Conversion of the images, such as `converted to grayscale, resized from 32x32 to 28x28`; empty without one."""
 
 
 class ExamplesSplit(Statement):
@@ -27,7 +27,7 @@ class ExamplesSplit(Statement):
     label_counts: tuple[Count, ...]
     """Images per class, by label."""
     pixel_mean: Annotated[float, Field(ge=0, le=255)]
-    """Over all pixels and channels, as the standard deviation."""
+    """Mean over all pixels and channels."""
     pixel_std: Annotated[float, Field(ge=0, le=255)]
     pixel_histogram: Annotated[tuple[Count, ...], Field(min_length=16, max_length=48)]
     """Pixels by value, in 16 bins of 16; for color, 16 bins each of red, green and blue."""

@@ -37,7 +37,7 @@ class Layer(Statement):
     """One layer of a network."""
 
     name: str
-    """A layer of a network that is itself a layer has the names of both, as `network/layer`."""
+    """The name; a layer of a nested network has the names of both, as `network/layer`."""
     kind: str
     """The name of its class."""
     output_shape: tuple[int | None, ...]
@@ -46,7 +46,7 @@ class Layer(Statement):
 
 
 class AugmentedImages(Statement):
-    """Training images, and what augmentation made of them at the first training steps."""
+    """Training images, and their augmented variants of the first training steps."""
 
     file: FileName
     """float32 [images, 1 + variants, height, width, channels]: each image, followed by its variants."""
@@ -55,7 +55,7 @@ class AugmentedImages(Statement):
 
 
 class InitialWeights(Statement):
-    """Where a training began: the weights of another model."""
+    """Initial weights from another model: which layers have them, and which do not."""
 
     weights_sha256: Sha256
     """Digest of the other model's weights."""
@@ -65,7 +65,7 @@ class InitialWeights(Statement):
     """Other layers with weights, and why each began at random."""
 
     def describe(self) -> str:
-        """Return which layers began with the weights of the other model, and which did not, in one sentence.
+        """Return which layers began with the weights of the other model, and which did not, as text.
 
         >>> InitialWeights(weights_sha256="7c" * 32, loaded=("body",), not_loaded={"head": "other classes"}).describe()
         'body as in the model 7c7c7c7c7c7c; at random: head (other classes)'
@@ -116,11 +116,11 @@ class Model(Artifact):
     """Over the bytes of all weights in order: equal only for equal networks."""
     history: Annotated[tuple[Epoch, ...], Field(min_length=1)]
     layers: tuple[Layer, ...] = ()
-    """The layers of a `keras` model in order."""
+    """The layers of a `keras` model, in order."""
     augmented: AugmentedImages | None = None
-    """None without augmentation."""
+    """Examples of the augmentation; None without augmentation."""
     initial_weights: InitialWeights | None = None
-    """The model that training began with; None if it began at random."""
+    """The weights that training began with; None if all were random."""
     frozen: tuple[str, ...] = ()
     """Layers that were not trained."""
     best_epoch: Annotated[int, Field(ge=1)]

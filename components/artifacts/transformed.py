@@ -18,7 +18,7 @@ class GraphOperation(Statement):
     size: tuple[int, int] | None = None
     """Height and width of a resized image."""
     name: str | None = None
-    """The user's function, as `my_module:my_function`."""
+    """The custom function, as `my_module:my_function`."""
     model: dict[str, Any] | None = None
     """The function as a Keras model without weights, which `keras.saving.deserialize_keras_object` restores."""
 
@@ -31,7 +31,7 @@ class TransformedSplit(Statement):
     labels: FileName
     """int64 [count]."""
     raw: FileName | None = None
-    """The raw images: uint8 [count, height, width], or [count, height, width, 3] in colour. None if the images are
+    """The raw images: uint8 [count, height, width], or [count, height, width, 3] in color. None if the images are
     pictures (see `components.inference.pictures`), from which the raw images follow."""
     count: Annotated[int, Field(ge=1)]
 
@@ -53,9 +53,9 @@ class TransformedExamples(Artifact):
     kind: Literal["transformed_examples"] = "transformed_examples"
     title: str
     image_shape: ImageShape
-    """Of a network's input."""
+    """Shape of a network input."""
     picture_shape: ImageShape = Field(default_factory=lambda values: values["image_shape"])
-    """Of a raw image and of a picture, which operations may resize; by default that of the network's input."""
+    """Shape of a picture, which operations may resize; by default that of a network input."""
     image_dtype: Literal["float32"] = "float32"
     class_names: Annotated[tuple[str, ...], Field(min_length=2)]
     graph_file: FileName

@@ -1,4 +1,4 @@
-"""Extensions: functions and classes of a user, which a configuration names by `use`."""
+"""Extensions: custom functions and classes that a configuration names by `use`."""
 
 import importlib
 import inspect
@@ -38,7 +38,7 @@ from components.base.termination import Interrupted
 from components.base.text import printable
 
 USE = "use"
-"""The key that names a function or class; also the type of the validation error for one that does not fit."""
+"""The key that names a function or class; also the type of the validation error for one that is not valid."""
 CONFIG = "config"
 """A parameter of this name that is annotated with a pydantic model receives all options."""
 BUILT_IN, FUNCTION = "built-in", "function"
@@ -87,13 +87,13 @@ class Extension(ComponentConfig):
         return self._options
 
     def __call__(self, **arguments: Any) -> Any:
-        """Call the function with the arguments of the job and its options; raise errors as `catch_errors`."""
+        """Call the function with the arguments of the job and its options; errors are those of `catch_errors`."""
         with self.catch_errors():
             return self._target(**arguments, **self._options)
 
     @contextmanager
     def catch_errors(self) -> Iterator[None]:
-        """Raise ConfigError, with the line, for an exception of a block that runs the user's code."""
+        """Raise ConfigError, with file and line, if the block, which runs the user's code, raises an exception."""
         try:
             yield
         except (JobError, MemoryError, Interrupted):
@@ -113,8 +113,8 @@ class Extension(ComponentConfig):
         return values
 
     def error(self, problem: str) -> ConfigError:
-        """Return the error for a failed call or a wrong result; `problem` is such as `returned None`."""
-        remedy = "correct the function and run the same command again: earlier steps are reused"
+        """Return the error for a failed call or a wrong result; a `problem` is, for example, `returned None`."""
+        remedy = "correct its code and run the same command again: earlier steps are reused"
         return ConfigError(f"{self.use} {problem}", expected=self.expected(), remedy=remedy)
 
     @classmethod
@@ -167,7 +167,7 @@ class BuiltInOrUse:
 
 
 def use_selects(kind: str) -> BeforeValidator:
-    """Return the annotation of a union by `kind` with an extension, which `use` alone selects."""
+    """Return the annotation of a union by `kind` with an extension, which the key `use` alone selects."""
 
     def with_kind(value: Any) -> Any:
         value = _as_section(value)
@@ -187,7 +187,7 @@ def _as_section(value: Any) -> Any:
 
 
 def find_targets(config: Any) -> Iterator[Callable[..., Any]]:
-    """Yield the functions and classes of users that a configuration names, at any depth."""
+    """Yield the custom functions and classes that a configuration names, at any depth."""
     if isinstance(config, Extension):
         yield config.target
     elif isinstance(config, BaseModel):
@@ -241,7 +241,7 @@ def load_object(name: str | Callable[..., Any]) -> Any:
         problem = f"{module_name} cannot be imported: {one_line(error)}"
         remedy = "check that Python can import the module from this folder"
         if module_name.partition(".")[0] in ("components", "job"):
-            remedy = "rename your package, if this names one: `components` and `job` are those of the job"
+            remedy = "correct the name, or rename a package of yours: `components` and `job` belong to mnist-job"
         if not isinstance(error, ImportError):
             problem, remedy = f"{problem}{user_line(error)}", "correct the module"
         raise ConfigError(problem, expected=expected, remedy=remedy) from error

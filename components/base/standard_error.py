@@ -1,4 +1,4 @@
-"""The standard error of the process, while libraries write to it that no setting makes silent."""
+"""Standard error of the process, without the log of libraries that no setting disables."""
 
 import contextlib
 import os

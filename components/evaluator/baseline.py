@@ -22,7 +22,7 @@ def compare(
 ) -> Baseline:
     """Compare a model with a baseline image by image; raise DataError if the baseline was scored on other images.
 
-    Functions of the user score both models: the evaluation of the baseline may have had others, or none.
+    Custom metrics score both models: the evaluation of the baseline may have had others, or none.
     """
     if predictions.split_sha256 != baseline.artifact.test_sha256:
         raise DataError(

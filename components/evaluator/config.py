@@ -108,17 +108,17 @@ def _check_functions(functions: tuple[NamedFunction, ...], reserved: tuple[str, 
     names = [function.key for function in functions]
     for number, name in enumerate(names):
         if not name.isidentifier() or name in reserved or name in names[:number]:
-            problem = "is not a word" if not name.isidentifier() else "is in use"
-            raise ValueError(f"the name `{name}` of {functions[number].use} {problem}; give it another `name`")
+            problem = "is not an identifier" if not name.isidentifier() else "is in use"
+            raise ValueError(f"the name `{name}` of {functions[number].use} {problem}; set another `name`")
 
 
 class EvaluatorConfig(ComponentConfig):
     """Thresholds of the blessing, and the measurements that the evaluation includes."""
 
     metrics: tuple[MetricFunction, ...] = ()
-    """Functions of `labels` and `probabilities` that return further metrics."""
+    """Custom metrics: functions of `labels` and `probabilities`."""
     slices: tuple[SliceFunction, ...] = ()
-    """Functions of `images` and `labels` that divide the test images into further slices."""
+    """Custom slices: functions of `images` and `labels` that divide the test images."""
     thresholds: dict[MetricName, Threshold] = Field(
         default={"accuracy": Threshold(minimum=0.9)}, json_schema_extra=NAMES_OR_TEXT
     )

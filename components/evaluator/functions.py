@@ -1,4 +1,4 @@
-"""Functions of the user that the Evaluator calls: metrics, and properties of images that define slices."""
+"""Custom metrics, and custom properties of images that define slices."""
 
 import inspect
 from typing import Annotated, Any, Literal
@@ -11,7 +11,7 @@ from components.base.extension import Extension
 
 
 class NamedFunction(Extension):
-    """A function of the user, and its name in thresholds and results."""
+    """A custom metric or property, with its name in thresholds and results."""
 
     name: str | None = None
     """Name in thresholds and results; by default that of the function."""
@@ -53,7 +53,7 @@ class NamedFunction(Extension):
 
 
 class MetricFunction(NamedFunction):
-    """A function that returns a number, or one number per image, whose mean is the metric.
+    """A custom metric: a function that returns a number, or one number per image, whose mean is the metric.
 
     It receives `labels`, int64 [count], and `probabilities`, float32 [count, classes]. The interval of numbers per
     image takes less time, because the function is called once and not for each resample.
@@ -63,11 +63,11 @@ class MetricFunction(NamedFunction):
     returns = "a number, or an array of one number per image"
 
     resamples: Annotated[int, Field(strict=True, ge=0, le=10_000)] = 1000
-    """Resamples of the bootstrap interval; 0 for no interval. There are fewer for more than 30,000 images."""
+    """Resamples of the bootstrap interval; 0 for no interval. Of more than 30,000 images, there are fewer."""
 
 
 class SliceFunction(NamedFunction):
-    """A function that returns the slice of each image, or a number for each, which gives slices of a fifth each.
+    """Custom slices: a function that returns the slice of each image, or a number per image, which gives fifths.
 
     It receives `images`, float32 [count, height, width, channels] from 0 to 1, and `labels`, int64 [count], of up to
     1,000 images at a time. An image is in no slice if its value is an empty text or not a number.

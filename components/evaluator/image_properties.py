@@ -6,7 +6,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 LUMINANCE = np.array([0.299, 0.587, 0.114], np.float32)
-"""Weights of red, green and blue (ITU-R BT.601), as in the conversion of coloured files to grey."""
+"""Weights of red, green and blue (ITU-R BT.601), as in the conversion of colored files to gray."""
 UNITS = {"ink": "share", "thickness": "px", "size": "px"}
 """The properties that `measure` returns, in its order, with their units."""
 
@@ -16,7 +16,7 @@ def measure(images: NDArray[np.float32]) -> dict[str, NDArray[np.float64]]:
 
     `ink` is the mean brightness and `thickness` that of the strokes. `size` is the side of the square with the area of
     the box around the ink: the box's longer side is 20 pixels for nearly all digits of MNIST, which were scaled to it.
-    All are 0 for an image without ink. In colour, the brightness is the luminance.
+    All are 0 for an image without ink. In color, the brightness is the luminance.
     """
     pictures = images[..., 0] if images.shape[-1] == 1 else images @ LUMINANCE
     brightest = pictures.max(axis=(1, 2))

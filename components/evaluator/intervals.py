@@ -13,7 +13,7 @@ RESAMPLES = 1000
 """Enough for the bounds of a 95 % interval (B. Efron and R. Tibshirani, 1993, chapter 14)."""
 CONFIDENCE = 0.95
 MIN_RESAMPLES, MAX_RESAMPLED_IMAGES = 100, 2**25
-"""Limits of the time for functions of the user: fewer resamples of many images."""
+"""Limits of the time for custom metrics: fewer resamples of many images."""
 
 
 def wilson_interval(successes: int, trials: int, confidence: float = CONFIDENCE) -> Interval:

@@ -18,7 +18,7 @@ from components.evaluator.intervals import bootstrap_intervals, resampled_interv
 from components.inference.probabilities import cross_entropy
 
 LONG_SECONDS = 10.0
-"""A message announces an interval that takes longer."""
+"""An interval that takes longer is announced by a message."""
 
 
 @dataclass(frozen=True)
@@ -39,7 +39,7 @@ def score(
 ) -> Scores:
     """Return the metrics of probabilities, float32 [count, classes], whose rows sum to 1, for int64 labels [count].
 
-    `further` are the metrics of functions. A class that is never predicted has precision 0, and one without images
+    `further` are the custom metrics. A class that is never predicted has precision 0, and one without images
     recall 0.
     """
     classes, predicted = np.arange(len(class_names)), probabilities.argmax(axis=1)
@@ -78,7 +78,7 @@ def score(
 def apply_functions(
     functions: Sequence[MetricFunction], labels: NDArray[np.int64], probabilities: NDArray[np.float32], context: Context
 ) -> dict[str, float | Interval]:
-    """Return the metrics that functions define and their intervals, as fields of `Metrics`."""
+    """Return the custom metrics and their intervals, as fields of `Metrics`."""
     metrics: dict[str, float | Interval] = {}
     for function in functions:
         metrics[function.key] = function_value(function, labels, probabilities)
@@ -92,7 +92,7 @@ def apply_functions(
 
 
 def function_value(function: MetricFunction, labels: NDArray[np.int64], probabilities: NDArray[np.float32]) -> float:
-    """Return the metric that a function defines; raise ConfigError if it is not finite."""
+    """Return a custom metric; raise ConfigError if it is not finite."""
     value = float(_apply(function, labels, probabilities).mean())
     if not np.isfinite(value):
         raise function.error(f"returned {value}, which is not finite")
@@ -117,7 +117,7 @@ def _function_interval(
 def _apply(
     function: MetricFunction, labels: NDArray[np.int64], probabilities: NDArray[np.float32]
 ) -> NDArray[np.float64]:
-    """Return what a function returns, float64 [] or [count]; raise ConfigError if it is something else."""
+    """Return the result of a function, float64 [] or [count]; raise ConfigError for another type or shape."""
     numbers: NDArray[Any] = function(labels=labels, probabilities=probabilities)
     if numbers.dtype.kind not in "biuf" or numbers.shape not in ((), labels.shape):
         raise function.wrong_result(numbers)

@@ -13,7 +13,7 @@ from components.evaluator.image_properties import UNITS
 from components.evaluator.intervals import wilson_interval
 
 MAX_NAMES = 100
-"""Slices that one function may name."""
+"""Maximum number of slices that one function may name."""
 
 
 def make_slices(
@@ -47,7 +47,7 @@ def make_slices(
 def group_images(
     functions: Sequence[SliceFunction], batches: Iterable[NDArray[np.float32]], labels: NDArray[np.int64]
 ) -> dict[str, NDArray[Any]]:
-    """Return by name what functions return for all images: texts, or float64 numbers."""
+    """Return the results of functions for all images, texts or float64 numbers, by name."""
     groups: dict[str, list[NDArray[Any]]] = {function.key: [] for function in functions}
     first = 0
     for images in batches if functions else ():

@@ -1,4 +1,4 @@
-"""Pictures: the images of a split as float32 from 0 to 1, also where the network's input is something else."""
+"""Pictures: the images of a split as float32 from 0 to 1, before the operations of the transform."""
 
 from collections.abc import Iterator
 from dataclasses import dataclass
@@ -20,8 +20,8 @@ Rows = slice | list[int] | NDArray[np.int64]
 class Pictures:
     """The pictures of a split and their labels, row by row; a picture is read when it is indexed.
 
-    >>> grey = np.array([[[0, 255]], [[255, 0]]], dtype=np.uint8)
-    >>> pictures = Pictures(grey.astype(np.float32)[..., None] / 255, np.array([3, 7]))
+    >>> gray = np.array([[[0, 255]], [[255, 0]]], dtype=np.uint8)
+    >>> pictures = Pictures(gray.astype(np.float32)[..., None] / 255, np.array([3, 7]))
     >>> pictures[1].tolist(), pictures[[0, 1]].shape
     ([[[1.0], [0.0]]], (2, 1, 2, 1))
     """
@@ -68,7 +68,7 @@ def open_pictures(directory: Path, split: TransformedSplit, graph: tuple[GraphOp
 
 
 def read_raw(transformed: Stored[TransformedExamples], split: TransformedSplit, rows: Rows) -> NDArray[np.uint8]:
-    """Return the raw images in some rows: uint8 [rows, height, width], or [rows, height, width, 3] in colour.
+    """Return the raw images in some rows: uint8 [rows, height, width], or [rows, height, width, 3] in color.
 
     Raises:
         ValueError: if the transform graph does not convert raw images to the split's images.

@@ -2,7 +2,7 @@
 
 Transform applies the graph with NumPy. Trainer adds it to the served model, with TensorFlow operations or Keras
 layers. All three perform the same IEEE 754 single-precision operations in the same order, so training and serving
-cannot differ; a test compares them on every pixel value, bit by bit. A user's function is in the graph as a Keras model
+cannot differ; a test compares them on every pixel value, bit by bit. A custom function is in the graph as a Keras model
 without weights: Transform compares it with the function in NumPy.
 
 There is no division: TensorFlow's graph optimizer replaces a division by a constant with a multiplication by its
@@ -48,7 +48,7 @@ def input_graph(graph: Sequence[GraphOperation]) -> tuple[GraphOperation, ...]:
 
 
 def describe(graph: Sequence[GraphOperation]) -> str:
-    """Return what the graph does to images.
+    """Return a description of the graph.
 
     >>> describe((*scaling_graph(), GraphOperation(op="resize", size=(32, 32))))
     'scaled to 0..1, resized to 32x32'
@@ -66,7 +66,7 @@ def describe(graph: Sequence[GraphOperation]) -> str:
 
 
 def apply_numpy(graph: Iterable[GraphOperation], images: NDArray[Any]) -> NDArray[np.float32]:
-    """Apply the graph, or a part of it, to a batch of images with NumPy; functions of users, with Keras."""
+    """Apply the graph, or a part of it, to a batch of images with NumPy; custom functions, with Keras."""
     import numpy as np
 
     from components.inference.resize import resize_bilinear
@@ -145,7 +145,7 @@ def apply_keras(graph: Iterable[GraphOperation], images: Any) -> Any:
 
 
 def _load(model: dict[str, Any], name: str = "function") -> Any:
-    """Return the Keras model of a user's function."""
+    """Return the Keras model of a custom function."""
     from components.runtime.tensorflow import import_tensorflow
 
     import_tensorflow()

@@ -30,12 +30,12 @@ class AugmentationConfig(ComponentConfig):
     flip: tuple[Literal["horizontal", "vertical"], ...] = ()
     """Directions in which images are mirrored, each with probability 1/2; `horizontal` exchanges left and right."""
     crop: Annotated[int, Field(strict=True, ge=0, le=1024)] = 0
-    """Pixels of a border of zeros, from which a window of the image's size is cut (K. He et al., 2016, section 4.2).
-    This is a shift by whole pixels, so the image stays sharp."""
+    """Pixels of zeros on each side, before a random window of the image's size is cut (K. He et al., 2016, section
+    4.2). This is a shift by whole pixels, so the image stays sharp."""
     brightness: Fraction = 0.0
-    """Added to or subtracted from all pixels."""
+    """Limit of the value that is added to all pixels."""
     contrast: Fraction = 0.0
-    """Distances from the mean of each channel grow or shrink by this fraction."""
+    """Distances from the mean of each channel become larger or smaller by this fraction."""
     clean_epochs: Annotated[int, Field(strict=True, ge=0)] = 0
     """The number of last epochs without augmentation."""
 

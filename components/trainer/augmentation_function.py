@@ -1,4 +1,4 @@
-"""Augmentation by a function of a user, named by `trainer.augmentation.use`."""
+"""Custom augmentation: a function that `trainer.augmentation.use` names."""
 
 from typing import Annotated, Any
 
@@ -9,11 +9,11 @@ from components.trainer.augmentation import SEED_MASK, AugmentationConfig, augme
 
 
 class AugmentationFunction(Extension):
-    """A TensorFlow function that changes a batch of training images, and its options.
+    """A custom augmentation: a TensorFlow function that changes a batch of training images, and its options.
 
     It receives float32 images [batch, height, width, channels], int64 labels [batch], the seed, and the step, int64,
     counted over all epochs. It returns images of the same shape, or images and labels; labels may also be
-    probabilities, float32 [batch, classes]. All that is random depends on seed and step:
+    probabilities, float32 [batch, classes]. All random values depend on seed and step:
     `tf.random.stateless_uniform(shape, seed=(seed, step))`.
     """
 
@@ -47,7 +47,7 @@ class AugmentationFunction(Extension):
         return tf.cast(new_images, tf.float32), tf.cast(new_labels, tf.float32)
 
     def check(self, images: Any, labels: Any, *, classes: int, seed: int) -> None:
-        """Call the function with some training images; raise ConfigError if it fails, or is random in another way."""
+        """Call the function with some training images; raise ConfigError if it fails, or is not reproducible."""
         import numpy as np
         import tensorflow as tf
 

@@ -1,4 +1,4 @@
-"""Augmented images: what augmentation makes of some training images, as an example for figures."""
+"""Augmented images: some training images and their random changes, for figures."""
 
 from pathlib import Path
 from typing import Any

@@ -21,7 +21,7 @@ ONNX_PACKAGES = ("tf2onnx", "onnx", "onnxruntime")
 HISTORY_FILE = "history.csv"
 STEPS_FILE = "steps.csv"
 CHECKED_IMAGES = 8
-"""Training images that a user's augmentation is tried with before the first step."""
+"""Training images with which a custom augmentation is checked before the first step."""
 EXPORTED_COPIES = 5
 """Copies of the weights on disk at most: the `.keras` file, its draft, SavedModel, LiteRT and ONNX."""
 

@@ -43,10 +43,10 @@ class TrainerConfig(ComponentConfig):
     """The network and how it is trained."""
 
     network: Annotated[NetworkConfig | NetworkFunction, BuiltInOrUse()] = NetworkConfig()
-    """Sizes of the built-in network's layers, or `use: my_module:my_function` for another network."""
+    """Sizes of the built-in network's layers, or `use: my_module:my_function` for a custom network."""
     init_from: Reference | None = None
     """A trained model whose weights training begins with, in all layers that match by name and shape: a run's id, the
-    path of a run or of a sealed model, or `latest-blessed`, the newest blessed model that was trained on other data."""
+    path of a run or of a sealed model, or `latest-blessed`, the newest blessed model of other training images."""
     freeze: tuple[Annotated[str, Field(min_length=1)], ...] = ()
     """Layers whose weights stay as they are: names or patterns such as `convolution_*`."""
     epochs: Annotated[int, Field(strict=True, ge=1, le=10_000)] = 8
@@ -54,15 +54,15 @@ class TrainerConfig(ComponentConfig):
     batch_size: Annotated[int, Field(strict=True, ge=1, le=65_536)] = 128
     """Images per training step."""
     augmentation: Annotated[AugmentationConfig | AugmentationFunction, BuiltInOrUse()] = AugmentationConfig()
-    """Random changes of training images, or a function that makes them."""
+    """Random changes of training images, or `use: my_module:my_function` for a custom augmentation."""
     label_smoothing: Annotated[float, Field(strict=True, ge=0, lt=1)] = 0.0
     """The fraction of each training label that is spread evenly over all classes (C. Szegedy et al., 2016)."""
     loss: LossConfig | None = None
-    """The loss of training and validation; by default cross-entropy."""
+    """The loss of training and validation, such as `{kind: CategoricalFocalCrossentropy}`; by default cross-entropy."""
     learning_rate: LearningRate = OneCycleRate()
     """The optimizer's learning rate over the steps of all epochs."""
     optimizer: Optimizer = AdamConfig()
-    """The optimizer, and its other constants."""
+    """The optimizer and its options; `kind` selects another one than Adam."""
     test_time_shift: Annotated[int, Field(strict=True, ge=0, le=4)] = 0
     """The model predicts the mean over an image and its shifts by up to this many pixels. 1 takes 5 times the work, 2
     takes 13 times; 0 for no shifts. Validation during training does not use it."""
@@ -100,9 +100,7 @@ class TrainerConfig(ComponentConfig):
     @model_validator(mode="after")
     def _check_combinations(self) -> Self:
         if self.loss is not None and self.label_smoothing:
-            raise ValueError(
-                "label_smoothing belongs to the default loss; set it in `loss`, if that has such an option"
-            )
+            raise ValueError("label_smoothing belongs to the default loss; set it in `loss` if that has such an option")
         if self.freeze and self.init_from is None and isinstance(self.network, NetworkConfig):
             raise ValueError("freeze needs init_from: without it, the frozen layers would keep random weights")
         if (clean_epochs := self.augmentation.clean_epochs) > self.epochs:

@@ -22,15 +22,15 @@ def load_initial_weights(network: Any, model: Stored[Model] | None, *, class_nam
     """
     if model is None:
         raise ConfigError(
-            "trainer.init_from is latest-blessed, and there is no blessed model of other data",
-            expected="a model to begin with",
+            "trainer.init_from is latest-blessed, but there is no blessed model of other training images",
+            expected="a blessed model in the same root",
             remedy="name a run or a path, or remove trainer.init_from",
         )
     if model.artifact.format != "keras":
         raise ConfigError(
             f"trainer.init_from is {model.directory}, a model of the format {model.artifact.format}",
             expected="a model of the format keras",
-            remedy="name another model",
+            remedy="name another run or model",
         )
     layers, trained = weighted_layers(network), weighted_layers(load_network(model))
     output_layer = list(layers)[-1]
@@ -41,7 +41,7 @@ def load_initial_weights(network: Any, model: Stored[Model] | None, *, class_nam
         elif (here := _shapes(layer)) != (there := _shapes(trained[name])):
             not_loaded[name] = f"its weights have the shapes {there} in the model and {here} here"
         elif name == output_layer and tuple(class_names) != model.artifact.class_names:
-            not_loaded[name] = "the classes of the model are others"
+            not_loaded[name] = "the model has other classes"
         else:
             layer.set_weights(trained[name].get_weights())
             loaded.append(name)

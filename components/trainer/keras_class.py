@@ -63,8 +63,8 @@ class KerasClass(ComponentConfig):
         except (TypeError, ValueError) as error:
             raise ConfigError(
                 f"keras.{self.package}.{self.kind} rejects its options: {first_line(error)}",
-                expected="values that it accepts",
-                remedy="correct them, or remove those that you do not need",
+                expected="options that the class accepts",
+                remedy="correct or remove the option",
             ) from error
 
 
@@ -86,12 +86,14 @@ def constructor_arguments(package: str, kind: str) -> Arguments:
                 names = [argument.arg for argument in method.args.args[1:]]
                 return dict(zip(names, map(ast.literal_eval, method.args.defaults), strict=True))
     raise ConfigError(
-        f"this release of Keras has no {package}.{kind}", expected="another one", remedy="choose another kind"
+        f"this release of Keras has no {package}.{kind}",
+        expected=f"a class of keras.{package}",
+        remedy="set another kind",
     )
 
 
 def _fits(value: Any, default: Any) -> bool:
-    """Return whether a value can replace a default; of an argument that is None by default, the type is unknown."""
+    """Return whether a value can replace a default; the type of an argument that is None by default is unknown."""
     if isinstance(default, bool):
         return isinstance(value, bool)
     if isinstance(default, int | float):  # some also take a list, such as a weight for each class

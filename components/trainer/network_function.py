@@ -1,4 +1,4 @@
-"""Network of a user: a function that builds it, named by `trainer.network.use`."""
+"""Custom network: a function that builds it, named by `trainer.network.use`."""
 
 import warnings
 from collections.abc import Iterator
@@ -9,7 +9,7 @@ from components.base.extension import Extension
 
 
 class NetworkFunction(Extension):
-    """A function that builds the network, and its options.
+    """A custom network: a function that builds it, and its options.
 
     It returns a keras.Sequential or a functional keras.Model of Keras's own layers, from float32 images [batch, height,
     width, channels] to float32 probabilities [batch, classes].

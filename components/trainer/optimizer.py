@@ -12,7 +12,7 @@ VARIABLES_WITHOUT_DECAY = ("bias", "gamma", "beta")
 
 
 class KerasOptimizer(KerasClass):
-    """Base of the optimizers. Where weights decay, biases and the scales and offsets of normalizations do not."""
+    """Base of the optimizers. Weight decay excludes biases, and the scales and offsets of normalizations."""
 
     package: ClassVar[str] = "optimizers"
     # A moving average (EMA) would replace the weights at the end of every epoch.

@@ -13,7 +13,7 @@ from components.base.component import Component, ComponentConfig, Context
 from components.base.memory import DEFAULT_MEMORY_BUDGET, MemoryBudget
 from components.inference.transform_graph import scaling_graph
 from components.runtime.disk import disk_space_guard
-from components.transform.operations import Conversion, Operation, TransformFunction
+from components.transform.operations import InputConversion, Operation, TransformFunction
 
 if TYPE_CHECKING:
     import numpy as np
@@ -57,7 +57,7 @@ class Transform(Component[TransformConfig]):
         """Write two or three NumPy files per split, and the graph as JSON.
 
         Raises:
-            ConfigError: if an operation does not fit the images, or a user's function fails.
+            ConfigError: if an operation does not fit the images, or a custom function fails.
         """
         with context.timed("imports"):
             from pydantic import TypeAdapter
@@ -92,10 +92,10 @@ class Transform(Component[TransformConfig]):
             test_sha256=test_sha256,
         )
 
-    def _fit(self, examples: Stored[Examples], context: Context) -> Conversion:
+    def _fit(self, examples: Stored[Examples], context: Context) -> InputConversion:
         """Return the operations with the values that depend on the training images."""
         shape, train = examples.artifact.image_shape, examples.artifact.splits.train
-        conversion = Conversion(shape, scaling_graph(shape[2]))
+        conversion = InputConversion(shape, scaling_graph(shape[2]))
 
         def batches() -> Iterator[NDArray[np.uint8]]:
             return (raw.images for raw in self._batches(train, examples, conversion, context))
@@ -105,7 +105,7 @@ class Transform(Component[TransformConfig]):
         return conversion
 
     def _write_split(
-        self, name: str, split: ExamplesSplit, examples: Stored[Examples], conversion: Conversion, context: Context
+        self, name: str, split: ExamplesSplit, examples: Stored[Examples], conversion: InputConversion, context: Context
     ) -> tuple[TransformedSplit, NDArray[np.void]]:
         """Write the files of a split; return their names, and the digest of each raw image."""
         import numpy as np
@@ -137,7 +137,7 @@ class Transform(Component[TransformConfig]):
         return written, np.concatenate(digests)
 
     def _batches(
-        self, split: ExamplesSplit, examples: Stored[Examples], conversion: Conversion, context: Context
+        self, split: ExamplesSplit, examples: Stored[Examples], conversion: InputConversion, context: Context
     ) -> Iterator[ImageSplit[np.uint8]]:
         """Yield a raw split in batches that leave room for their conversion in the budget of memory."""
         from components.io.splits import iterate_examples

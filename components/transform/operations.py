@@ -1,4 +1,4 @@
-"""Operations on pictures that give the network's input: standardize, resize, and functions of users."""
+"""Operations on pictures that give the network's input: standardize, resize, and custom functions."""
 
 from __future__ import annotations
 
@@ -22,7 +22,7 @@ if TYPE_CHECKING:
     from numpy.typing import NDArray
 
 MAX_REDUCTION = 2
-"""Bilinear interpolation has two neighbours along an axis: above this ratio, pixels would have no influence."""
+"""Bilinear interpolation has two neighbors along an axis: above this ratio, pixels would have no influence."""
 CHECK_IMAGES = 10
 TOLERANCE = 1e-5
 """The largest accepted difference of a value between NumPy and Keras, which may add in another order."""
@@ -81,7 +81,7 @@ class Resize(ComponentConfig):
 
 
 class TransformFunction(Extension):
-    """A user's function of pictures, for NumPy and Keras: `ops` is `numpy` or `keras.ops`, which share most names."""
+    """A custom function of pictures, for NumPy and Keras: `ops` is `numpy` or `keras.ops`, which share most names."""
 
     arguments: ClassVar[tuple[str, ...]] = ("pictures", "ops")
     returns: ClassVar[str] = "pictures"
@@ -93,7 +93,7 @@ class TransformFunction(Extension):
         """Return the operation: the function as a Keras model.
 
         Raises:
-            ConfigError: if the function fails, or gives other images in Keras than in NumPy.
+            ConfigError: if the function fails, or returns other images with Keras than with NumPy.
         """
         import numpy as np
 
@@ -108,7 +108,9 @@ class TransformFunction(Extension):
             inputs = keras.Input(images.shape[1:], dtype="float32", name="pictures")
             outputs = self(pictures=inputs, ops=keras.ops)
             if not isinstance(outputs, keras.KerasTensor) or outputs.shape != (None, *expected.shape[1:]):
-                raise self.error(f"returned {outputs!r} with keras.ops, and {expected.shape[1:]} a picture with NumPy")
+                raise self.error(
+                    f"returned {outputs!r} with keras.ops, and {expected.shape[1:]} per picture with NumPy"
+                )
             model = keras.Model(inputs, outputs, name="function")
             if not_exported := [part for part in model.operations if not _is_exported(part)]:
                 names = ", ".join(sorted({type(part).__name__ for part in not_exported}))
@@ -116,7 +118,7 @@ class TransformFunction(Extension):
             difference = float(np.abs(model(images[:CHECK_IMAGES]).numpy() - expected).max())
         if not difference <= TOLERANCE * max(1.0, float(np.abs(expected).max())):  # so that NaN fails
             raise self.error(
-                f"gives other images with keras.ops for {len(expected)} pictures than with NumPy for {len(images)}: "
+                f"returns other images with keras.ops for {len(expected)} pictures than with NumPy for {len(images)}: "
                 f"values differ by up to {difference:.2g}"
             )
         return (GraphOperation(op="function", name=self.use, model=_with_fixed_names(model)),)
@@ -136,11 +138,11 @@ Operation = Annotated[Standardize | Resize | TransformFunction, Field(discrimina
 
 
 @dataclass(frozen=True)
-class Conversion:
-    """Function from raw images to the network's input with NumPy, and the graph that describes it."""
+class InputConversion:
+    """Conversion of raw images to the network's input with NumPy, and the graph that describes it."""
 
     shape: ImageShape
-    """Of the network's input."""
+    """Shape of a network input."""
     graph: tuple[GraphOperation, ...]
     functions: tuple[Callable[[NDArray[np.float32]], NDArray[np.float32]], ...] = ()
     """Applied after the part of the graph that makes pictures."""
@@ -151,12 +153,12 @@ class Conversion:
             images = function(images)
         return images
 
-    def then(self, operation: Operation, batches: Callable[[], Iterator[NDArray[np.uint8]]]) -> Conversion:
+    def then(self, operation: Operation, batches: Callable[[], Iterator[NDArray[np.uint8]]]) -> InputConversion:
         """Return the conversion followed by an operation; `batches` returns the raw training images in batches."""
         fitted = operation.fit(map(self, batches()))
         function = operation.apply if isinstance(operation, TransformFunction) else partial(apply_numpy, fitted)
         height, width, channels = function(self(next(batches())[:1])).shape[1:]
-        return Conversion((height, width, channels), (*self.graph, *fitted), (*self.functions, function))
+        return InputConversion((height, width, channels), (*self.graph, *fitted), (*self.functions, function))
 
 
 def _is_exported(operation: Any) -> bool:

@@ -24,7 +24,7 @@ class VisualizerConfig(ComponentConfig):
     """Rows of the test images whose feature maps are shown; the first one is also a PNG file. By default, the
     first image of each of the first ten classes."""
     figures: Annotated[tuple[FigureFunction, ...], Field(max_length=20), AfterValidator(check_names)] = ()
-    """Figures that functions of yours draw with matplotlib; each is a PNG file and a section of the report."""
+    """Custom figures, which functions draw with matplotlib; each is a PNG file and a section of the report."""
 
 
 class Visualizer(Component[VisualizerConfig]):

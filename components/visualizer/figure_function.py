@@ -1,4 +1,4 @@
-"""FigureFunction: a figure that a function of the user draws; FigureData: what the function receives."""
+"""FigureFunction: a custom figure, drawn by a function; FigureData: what the function receives."""
 
 from __future__ import annotations
 
@@ -27,14 +27,14 @@ BUILT_IN_FIGURES = (
     *("curves", "confusion_matrix", "feature_maps", "kernels", "class_distribution", "training_images"),
     *("augmentation", "mistakes"),
 )
-"""Names that a figure of the user cannot have."""
+"""Names of the built-in figures, which a custom figure cannot have."""
 MAX_NAME_LENGTH = 100
 Text = Annotated[str, Field(min_length=1, max_length=2000)]
 
 
 @dataclass(frozen=True, kw_only=True)
 class FigureData(Statements):
-    """What a figure of the user can show: the test split and its predictions, the history, and all statements.
+    """Data of a custom figure: the test split and its predictions, the history, and all statements.
 
     `examples`, `transformed`, `model` and `evaluation` are the statements of the artifacts (`components.artifacts`),
     such as `data.evaluation.metrics.accuracy`.
@@ -79,7 +79,7 @@ class FigureData(Statements):
 
 
 class FigureFunction(Extension):
-    """A figure drawn by a function of the user, which returns a figure of matplotlib.
+    """A custom figure: a function that returns a figure of matplotlib.
 
     It becomes a PNG file and a section of the report.
     """

@@ -41,7 +41,7 @@ def learning_curves(model: Model, steps: pd.DataFrame | None = None) -> list[Lea
 
     `steps` has one row per group of training steps (`Model.steps_file`).
     """
-    metrics = (("Loss (cross-entropy, nats)", "loss"), ("Accuracy", "accuracy"))
+    metrics = (("Loss", "loss"), ("Accuracy", "accuracy"))
     if steps is None or len(model.history) > MAX_EPOCHS_BY_STEP:
         return [
             LearningCurve(

@@ -1,4 +1,4 @@
-"""Calls of a network: every operation that predicts a batch, in order, also those of nested networks."""
+"""Calls of a network's operations during a prediction, in order, also those of nested networks."""
 
 from collections.abc import Callable, Iterator
 from contextlib import ExitStack, contextmanager
@@ -12,7 +12,7 @@ def observe_calls(network: Any, images: Any, observer: Observer) -> Any:
     """Return the network's predictions, and call `observer` after each layer or other operation, such as `+`.
 
     A layer that a network uses several times is observed each time; a nested network is not, but its layers are.
-    Images are a float32 tensor, which the observer gets as the first input.
+    Images are a float32 tensor, which is the first input that the observer receives.
     """
     with ExitStack() as observed:
         for operation in {id(each): each for each in _operations(network)}.values():
@@ -23,7 +23,7 @@ def observe_calls(network: Any, images: Any, observer: Observer) -> Any:
 def _operations(network: Any) -> Iterator[Any]:
     import keras
 
-    # `layers` of a functional model leaves out what is no layer.
+    # `layers` of a functional model has no operations that are not layers.
     for operation in network.layers if isinstance(network, keras.Sequential) else network.operations:
         if isinstance(operation, keras.Model):
             yield from _operations(operation)

@@ -1,4 +1,4 @@
-"""NetworkKernels: the weights of the first layer with a view of the image, as small images."""
+"""NetworkKernels: the weights of the first convolution or dense layer, as small images."""
 
 from collections.abc import Iterator
 from dataclasses import dataclass
@@ -23,8 +23,8 @@ class NetworkKernels:
         """The largest absolute value."""
         return float(np.abs(self.kernels).max()) or 1.0
 
-    def in_colour(self) -> NDArray[np.float32]:
-        """Return the kernels as numbers from 0 to 1; zero is 0.5."""
+    def in_color(self) -> NDArray[np.float32]:
+        """Return the kernels as colors, from 0 to 1; a weight of zero is 0.5."""
         return ((self.kernels / self.limit + 1) / 2).astype(np.float32)
 
     @classmethod

@@ -23,7 +23,7 @@ class EmbeddedSection:
 
 @dataclass(frozen=True)
 class EmbeddedFigure:
-    """A figure of the user in the report."""
+    """A custom figure in the report."""
 
     figure: Figure
     picture: str

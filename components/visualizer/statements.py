@@ -1,4 +1,4 @@
-"""Statements: what the artifacts of a run state, for the report, the model card and figures of the user."""
+"""Statements: what the artifacts of a run state, for the report, the model card and custom figures."""
 
 from dataclasses import dataclass
 

@@ -16,8 +16,8 @@ IMAGES_PER_CLASS = 10
 MAX_CLASSES = 100
 """Classes after these are not shown."""
 MAX_VALUES = 160_000_000
-"""Pixels that are read; of a larger split only its first images, so that the time has a limit. CIFAR-10 has 150
-million."""
+"""Pixels that are read; of a larger split, only the first images are read, to limit the time. CIFAR-10
+has 150 million."""
 MAX_SIDE_PIXELS = 48
 """Larger images are reduced by an integer factor."""
 
@@ -113,7 +113,7 @@ def read_augmented(model: Stored[Model], transformed: Stored[TransformedExamples
     if statement is None:
         return ()
     images = np.load(model.directory / statement.file, allow_pickle=False)
-    if input_graph(transformed.artifact.graph):  # a network input is no picture: its originals give the scale
+    if input_graph(transformed.artifact.graph):  # a network input is not a picture: its originals give the scale
         low, high = (limit(images[:, 0], axis=(0, 1, 2)) for limit in (np.min, np.max))
         images = (images - low) / np.maximum(high - low, 1e-6)
     pictures = np.clip(images, 0, 1)

@@ -66,6 +66,8 @@ def explain(document: YamlConfig, model: type[BaseModel], error: ValidationError
     is_ours = kind not in PYDANTIC_ERRORS
     if is_ours or not text:
         text = first["msg"].removeprefix("Input should be ")
+    if kind == "path_type":
+        text = "text, a path"
     if kind == "finite_number":
         text = text.replace("a number", "a finite number")
     remedy = "" if is_ours or "discriminator" in details else _remedy_of_type(key_path[-1], value, expected)

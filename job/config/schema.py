@@ -52,7 +52,7 @@ def config_schema() -> dict[str, Any]:
     del properties["pipeline"]
     properties[STEPS] = {
         "type": "object",
-        "description": "Additional steps by name; each follows a component or another step.",
+        "description": "Custom steps by name; each follows a component or another step.",
         "additionalProperties": {
             **SECTION_WITH_USE,
             "required": [USE, AFTER],

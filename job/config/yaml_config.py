@@ -205,5 +205,5 @@ def _changes_choice(lower: dict[str, Any], upper: dict[str, Any]) -> bool:
     if USE in upper and upper[USE] != lower.get(USE):
         return True  # without `use`, the lower mapping is for the slot's own component
     if USE in lower and USE not in upper and any(choice in upper and choice not in lower for choice in CHOICES):
-        return True  # a built-in kind in place of the user's class
+        return True  # a built-in kind in place of a custom class
     return any(choice in upper and choice in lower and upper[choice] != lower[choice] for choice in CHOICES)

@@ -1,4 +1,4 @@
-"""Custom steps: components that a configuration adds behind a component of the pipeline or another custom step."""
+"""Custom steps: components that a configuration adds after a component of the pipeline or another custom step."""
 
 import re
 from collections.abc import Mapping
@@ -30,16 +30,16 @@ INPUT_NAMES = {
 KINDS = frozenset(cls.signature().output.model_fields["kind"].default for cls in SLOTS.values())
 """The kinds of the slots' artifacts."""
 RESERVED_NAMES = frozenset({*SLOTS, *INPUT_NAMES.values(), "lock"})
-"""Names of other files in the folder of a run, and of other inputs."""
+"""Names of other files in the folder of a run, and of other inputs, which no custom step may have."""
 
 
 @dataclass(frozen=True)
 class CustomStep:
-    """A component behind another one.
+    """A component that follows another one.
 
     Its inputs are artifacts of earlier components, by their names in `INPUT_NAMES`, and of earlier custom steps, by the
     name of the step. If it returns an artifact of the type of the component that it follows, later components read that
-    one instead; an artifact of a type of its own is for other custom steps.
+    one instead; an artifact of a new type is for other custom steps.
     """
 
     component: Component[Any]
@@ -71,7 +71,7 @@ def validate_step(value: object, info: ValidationInfo) -> CustomStep:
 
 
 def order_steps(slots: Mapping[str, Component[Any]], steps: Mapping[str, CustomStep]) -> dict[str, Component[Any]]:
-    """Return all components in the order of the data flow, each custom step behind what it follows."""
+    """Return all components in the order of the data flow, each custom step after the component that it follows."""
     ordered: dict[str, Component[Any]] = {}
 
     def add(name: str, component: Component[Any]) -> None:
@@ -109,7 +109,7 @@ def check_steps(slots: Mapping[str, Component[Any]], steps: Mapping[str, CustomS
         if name not in ordered:
             expected = ", ".join([*slots, *(other for other in steps if other != name)])
             problem = f"the pipeline has no `{step.after}` before it"
-            raise StepError(name, AFTER, problem, expected=expected, remedy="name what the step follows")
+            raise StepError(name, AFTER, problem, expected=expected, remedy="set `after` to one of these")
     available: dict[str, type[Artifact]] = {}
     for name, component in ordered.items():
         if name in steps:
@@ -135,14 +135,14 @@ def _check_types(name: str, component: Component[Any], available: dict[str, type
             USE,
             f"the type {output.__name__} that {import_string(type(component))} returns does not name its files",
             expected='a method `file_names`, such as `return ("centers.npy",)`',
-            remedy="define it; without files it returns ()",
+            remedy="define it; return () if there are no files",
         )
     if output is not available[before] and output.model_fields["kind"].default in KINDS:
         raise StepError(
             name,
             USE,
             f"{where} {signature}, but it follows a step that returns {available[before].__name__}",
-            expected=f"{available[before].__name__}, which replaces that artifact, or a type with a kind of its own",
+            expected=f"{available[before].__name__}, which replaces that artifact, or a type with a new `kind`",
             remedy="change what it returns, or what it follows",
         )
 

@@ -188,7 +188,7 @@ class Run:
     def examples(self, split: str) -> ImageSplit[np.uint8]:
         """Return the raw images and the labels of `train`, `validation` or `test`.
 
-        Those of `test` are in the order of `predictions`. The shape is [count, height, width], or in colour
+        Those of `test` are in the order of `predictions`. The shape is [count, height, width], or in color
         [count, height, width, 3].
         """
         import numpy as np

@@ -32,7 +32,7 @@ class TrainedModel:
         """Return the prediction, its confidence, and the probabilities by class, one row per image.
 
         Args:
-            images: raw images, uint8 [count, height, width], or one image; in colour, [count, height, width, 3].
+            images: raw images, uint8 [count, height, width], or one image; in color, [count, height, width, 3].
 
         Raises:
             DataError: if the images do not have the type and the shape of those of the training.

@@ -110,7 +110,7 @@ def print_run(
 
 
 def _print_further_metrics(console: Console, metrics: Mapping[str, Any]) -> None:
-    """Print the metrics that functions of the configuration define."""
+    """Print the custom metrics."""
     for name, value in metrics.items():
         if not isinstance(value, float) or name in METRIC_NAMES:
             continue

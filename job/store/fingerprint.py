@@ -63,7 +63,7 @@ class FingerprintInputs(Statement):
 def fingerprint_inputs(component: Component[Any], inputs: Mapping[str, str]) -> FingerprintInputs:
     """Return the fingerprint inputs of a component for input artifacts with the given content digests."""
     cls, targets = type(component), [*find_targets(component.config)]
-    # A component declares its libraries; functions and sources of users cannot.
+    # A component declares its libraries; custom functions and sources cannot.
     functions = [target for target in targets if not (isinstance(target, type) and issubclass(target, BaseModel))]
     return FingerprintInputs(
         producer=Producer(

@@ -1,4 +1,4 @@
-"""Source of `__main__`, a script or the cells of a notebook: a class or function, and everything there that it uses."""
+"""Source code of `__main__`, a script or the cells of a notebook: a class or function, and all that it uses."""
 
 import ast
 import inspect
@@ -86,7 +86,7 @@ def _definition(used: Any) -> str:
             raise ConfigError(
                 f"the class {used.__name__} was defined again after it was used",
                 expected="the class of the cell that was run last",
-                remedy="run the cell again that uses it",
+                remedy="run the cell that uses it again",
             )
         return next(_class_texts(notebook[CELLS], used.__qualname__.partition(".")[0]))
     except (OSError, TypeError, StopIteration) as error:

@@ -69,7 +69,7 @@ def _check_imported(module: str, path: Path, digest: str) -> None:
 
 
 def imported_packages(*objects: Any) -> set[str]:
-    """Return the top-level names of the packages that the code of a user's functions and classes imports."""
+    """Return the top-level names of the packages that the code of custom functions and classes imports."""
     packages: set[str] = set()
     for used in objects:
         main = _main_source(used)

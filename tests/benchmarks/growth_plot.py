@@ -8,8 +8,8 @@ from pathlib import Path
 from tests.benchmarks.growth import COMPONENTS, GrowthPoint
 from tests.benchmarks.scaling import Scaling
 
-COLOURS = dict(zip(COMPONENTS, ("#0072B2", "#E69F00", "#009E73", "#D55E00", "#CC79A7"), strict=True))
-"""The colour-blind-safe palette of M. Okabe and K. Ito, "Color Universal Design", 2008."""
+COLORS = dict(zip(COMPONENTS, ("#0072B2", "#E69F00", "#009E73", "#D55E00", "#CC79A7"), strict=True))
+"""The color-blind-safe palette of M. Okabe and K. Ito, "Color Universal Design", 2008."""
 
 
 def draw_growth(points: Sequence[GrowthPoint], scalings: Sequence[Scaling], path: Path) -> Path:
@@ -32,7 +32,7 @@ def draw_growth(points: Sequence[GrowthPoint], scalings: Sequence[Scaling], path
                 fitted = f": exponent {exponents[component]:.2f}" if component in exponents else ""
                 panel.plot(
                     [point.images for point in own], [getattr(point, quantity) for point in own],
-                    color=COLOURS[component], marker="o", markersize=5, linewidth=1.8, label=component + fitted,
+                    color=COLORS[component], marker="o", markersize=5, linewidth=1.8, label=component + fitted,
                 )  # fmt: skip
             panel.set(xscale="log", yscale="log", title=title, xlabel="images", ylabel=unit)
             bottom, top = panel.get_ylim()

@@ -30,20 +30,20 @@ AA_CONTRAST = 4.5
 """Contrast of text that WCAG 2.2 requires at level AA (success criterion 1.4.3)."""
 CONTRASTS = """
 () => {
-  const channels = (colour) => {
+  const channels = (color) => {
     const canvas = document.createElement("canvas").getContext("2d", { willReadFrequently: true });
-    canvas.fillStyle = colour;
+    canvas.fillStyle = color;
     canvas.fillRect(0, 0, 1, 1);
     return [...canvas.getImageData(0, 0, 1, 1).data].slice(0, 3);
   };
-  const luminance = (colour) => {
-    const [r, g, b] = channels(colour).map((c) => (c /= 255) <= 0.04045 ? c / 12.92 : ((c + 0.055) / 1.055) ** 2.4);
+  const luminance = (color) => {
+    const [r, g, b] = channels(color).map((c) => (c /= 255) <= 0.04045 ? c / 12.92 : ((c + 0.055) / 1.055) ** 2.4);
     return 0.2126 * r + 0.7152 * g + 0.0722 * b;
   };
   const behind = (element) => {
     for (; element; element = element.parentElement) {
-      const colour = getComputedStyle(element).backgroundColor;
-      if (!/, 0\\)$|^transparent$/.test(colour)) return colour;
+      const color = getComputedStyle(element).backgroundColor;
+      if (!/, 0\\)$|^transparent$/.test(color)) return color;
     }
     return "white";
   };

@@ -164,7 +164,7 @@ def test_an_enlarged_mnist_image_is_restored(browser: Browser, background: int, 
     np.testing.assert_allclose(found, abs(background - image), atol=1e-5)
 
 
-def test_drawings_are_centred_by_their_box(browser: Browser) -> None:
+def test_drawings_are_centered_by_their_box(browser: Browser) -> None:
     drawing = np.zeros((140, 140), dtype=np.float32)
     drawing[25:85, 75:90] = 1
     drawing[25:45, 60:75] = 1  # the box is twice as high as wide, most of the ink to the right
@@ -177,7 +177,7 @@ def normalized(browser: Browser, drawing: NDArray[np.float32], layout: InkLayout
     """Return a drawing as the network's image, [28, 28]."""
     settings = (
         f"{{background: {layout.background}, longer_side: {layout.longer_side}, "
-        f"centred_by: '{layout.centred_by}', centre: [{layout.centre[0]}, {layout.centre[1]}]}}"
+        f"centered_by: '{layout.centered_by}', center: [{layout.center[0]}, {layout.center[1]}]}}"
     )
     code = f"return [...normalize(Float32Array.from(given.flat()), {len(drawing)}, [28, 28], {settings})];"
     return np.reshape(in_page(browser, ["normalize.js"], code, drawing), (28, 28))

@@ -55,7 +55,7 @@ def test_json_is_the_only_standard_output(
     assert "trainer" in outcome.stderr
 
 
-def test_output_has_no_bars_or_colours_without_a_terminal(
+def test_output_has_no_bars_or_colors_without_a_terminal(
     tmp_path: Path, fake_config: Path, mnist_job_process: Command
 ) -> None:
     outcome = mnist_job_process("run", "--config", fake_config, "--root", tmp_path / "root")

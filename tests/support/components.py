@@ -1,4 +1,4 @@
-"""Components with a defined behaviour, for tests of the job."""
+"""Components with a defined behavior, for tests of the job."""
 
 from __future__ import annotations
 

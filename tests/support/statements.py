@@ -124,7 +124,7 @@ def calibration(count: int) -> Calibration:
 
 
 def slices(evaluation: Evaluation) -> tuple[Slice, ...]:
-    """Return one slice a class, and four a property."""
+    """Return one slice per class, and four per property."""
     made = []
     for label, row in enumerate(evaluation.per_class):
         correct = evaluation.confusion_matrix[label][label]

@@ -27,7 +27,7 @@ FOLDER = (
 
 
 class IdxSource(NumberedSource):
-    """A folder of the original MNIST files, or of a set of EMNIST; without the two test files there is no test set.
+    """A folder of the four original MNIST files, or of an EMNIST set; without the two test files there is no test set.
 
     Files of images in color have four dimensions, [count, height, width, 3], and `idx4` in their names.
     """

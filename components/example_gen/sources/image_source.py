@@ -1,13 +1,15 @@
-"""Sources of users: their base class, and the section of the configuration that names one by `use`."""
+"""Custom sources: their base class, and the section of the configuration that names one by `use`."""
 
 from __future__ import annotations
 
 import inspect
 from abc import ABC, abstractmethod
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
+from contextlib import contextmanager
 from itertools import chain
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, ClassVar, Literal
+from zipfile import BadZipFile
 
 from pydantic import ConfigDict
 
@@ -24,11 +26,13 @@ if TYPE_CHECKING:
 
 Batch = tuple["ArrayLike", "ArrayLike"]
 """Images and their labels."""
+UNREADABLE = (OSError, EOFError, BadZipFile)
+"""Errors of missing and damaged files."""
 IMAGES = "uint8 [batch, height, width] or [batch, height, width, 3]"
 
 
 class ImageSource(ABC):
-    """Base class of a user's source of labelled images.
+    """Base class of a custom source of labelled images.
 
     The parameters of `__init__` are the options of the source in the configuration.
 
@@ -38,7 +42,7 @@ class ImageSource(ABC):
     ...     def __init__(self, count: int = 100) -> None:
     ...         self.count = count
     ...     def identity(self) -> dict[str, str]:
-    ...         return {}  # only the option decides
+    ...         return {}  # the option alone identifies the data
     ...     def batches(self) -> Iterator[Batch]:
     ...         stripes = np.tile(np.uint8([[0], [255]]), (4, 8))
     ...         yield np.stack([stripes, stripes.T] * self.count), [0, 1] * self.count
@@ -53,9 +57,9 @@ class ImageSource(ABC):
 
     @abstractmethod
     def identity(self) -> Mapping[str, str]:
-        """Return what identifies the data, quickly: digests of files, or a version that never changes.
+        """Return what identifies the data: digests of files, or a version that never changes. Called in every run.
 
-        All options count, too, except paths: the same data in another folder are the same data.
+        Options are added, except paths: the same data in another folder have the same identity.
         """
 
     @abstractmethod
@@ -72,7 +76,7 @@ class ImageSource(ABC):
 
 
 class CustomSource(Extension, SourceConfig):
-    """A source of a user: a class with the base class `ImageSource`. All other keys are its options."""
+    """A custom source: a subclass of `ImageSource`. All other keys are its options."""
 
     model_config = ConfigDict(extra="allow", json_schema_extra={"required": [USE]})
 
@@ -83,12 +87,12 @@ class CustomSource(Extension, SourceConfig):
 
     @classmethod
     def expected(cls) -> str:
-        return "a class with the base class components.ImageSource, and its methods identity and batches"
+        return "a subclass of components.ImageSource with the methods identity and batches"
 
     @classmethod
     def check_target(cls, target: Any, name: str) -> None:
         if not (isinstance(target, type) and issubclass(target, ImageSource)):
-            problem = f"{name} is not a class with the base class ImageSource"
+            problem = f"{name} is not a subclass of ImageSource"
         elif inspect.isabstract(target):
             missing = ", ".join(sorted(target.__abstractmethods__))
             problem = f"{name} has no {missing}"
@@ -137,7 +141,7 @@ class CustomSource(Extension, SourceConfig):
     def _store(
         self, read: Callable[[], Iterable[Batch]], name: str, context: Context, path: Path
     ) -> tuple[RawImages | None, list[NDArray[Any]]]:
-        """Store the images in a file, and return them with the labels of each batch; None if there is no batch."""
+        """Write the images to a file; return them and the labels of each batch, or None if there is no batch."""
         from components.io.raw_images import spool_images
 
         batches = self._checked(read, name)
@@ -155,7 +159,7 @@ class CustomSource(Extension, SourceConfig):
     def _checked(
         self, read: Callable[[], Iterable[Batch]], name: str
     ) -> Iterator[tuple[NDArray[np.uint8], NDArray[Any]]]:
-        """Yield the batches as arrays; raise ConfigError for one of another type or size."""
+        """Yield the batches as arrays; raise DataError for one of another type or size."""
         import numpy as np
 
         first = None
@@ -176,6 +180,18 @@ class CustomSource(Extension, SourceConfig):
                         "one label per image",
                     )
                 yield images, labels
+
+    @contextmanager
+    def catch_errors(self) -> Iterator[None]:
+        """Raise DataError for a file that cannot be read, and ConfigError for any other exception of the class."""
+        try:
+            with super().catch_errors():
+                yield
+        except ConfigError as error:
+            if isinstance(error.__cause__, UNREADABLE):
+                remedy = "restore the data, or correct the class"
+                raise DataError(error.headline, expected="data that the class can read", remedy=remedy) from error
+            raise
 
     def _wrong(self, problem: str, expected: str) -> DataError:
         return DataError(f"{self.use}: {problem}", expected=expected, remedy="correct the class, or its data")

@@ -1,4 +1,4 @@
-"""Labels of a source: the names of the classes, and the index of each label's class."""
+"""Labels of a source: class names and class indices."""
 
 from __future__ import annotations
 
@@ -20,7 +20,7 @@ def index_labels(
     Args:
         labels: the numbers or names of classes, of all images.
         class_names: the name of the class with each number; if it is empty, each distinct label is a class.
-        describe: returns the words for the image of a row in messages, such as `row 7 of train.parquet`.
+        describe: returns the name of a row's image for messages, such as `row 7 of train.parquet`.
 
     Raises:
         DataError: if a label is neither a whole number from 0 nor text, or has no class.

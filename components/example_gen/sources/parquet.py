@@ -25,7 +25,7 @@ class ColumnNames(ComponentConfig):
     """The column of images, or a pattern such as `pixel*` for one column per pixel. By default the column that the
     Hugging Face hub describes as images, `image`, or all columns but that of labels."""
     label: ColumnName | None = None
-    """The column of labels; by default the one that the Hugging Face hub describes so, or `label`."""
+    """The column of labels; by default the one that the Hugging Face hub describes as class labels, or `label`."""
 
 
 class ParquetSource(SourceConfig):
@@ -36,9 +36,9 @@ class ParquetSource(SourceConfig):
     path: UserPath
     """A file, a folder, or a pattern such as `data/train-*.parquet`. Files named `test` are the test set."""
     test_path: UserPath | None = None
-    """The test set likewise; then all files of `path` are for training."""
+    """The test set, as `path`; with this key, all files of `path` are for training."""
     columns: ColumnNames = ColumnNames()
-    """The names of the columns, if they are not the usual ones."""
+    """The names of the columns of images and labels, if they are not the default ones."""
     shape: tuple[Side, Side] | None = None
     """Height and width of images in lists or columns; by default they are square."""
     size: Side | None = None
@@ -63,8 +63,8 @@ class ParquetSource(SourceConfig):
         shards = find_shards(self.path, self.test_path)
         if shards.skipped:
             context.progress.warning(
-                f"files of another split are not read, such as {shards.skipped[0]}; "
-                "to read them, name them in example_gen.source.path or test_path"
+                f"files of other splits are not read, such as {shards.skipped[0]}; "
+                "to read them, set example_gen.source.path or test_path"
             )
         columns, rows = inspect([*shards.train, *shards.test], self.columns.image, self.columns.label)
         reader = ParquetReader(columns, rows, self.shape, self.size)

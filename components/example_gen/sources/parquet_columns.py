@@ -1,4 +1,4 @@
-"""Columns of a Parquet file of images: which hold the images and the labels."""
+"""Columns of a Parquet file that contain images and labels."""
 
 from __future__ import annotations
 
@@ -30,7 +30,7 @@ class ParquetColumns:
     """One column of pictures or lists, or one per pixel."""
     label: str
     class_names: tuple[str, ...]
-    """As a data set of the Hugging Face hub states them; otherwise none."""
+    """Those of a data set of the Hugging Face hub; empty for other files."""
 
 
 def find_columns(path: Path, schema: pa.Schema, image: str | None, label: str | None) -> ParquetColumns:

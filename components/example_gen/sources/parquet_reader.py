@@ -36,7 +36,7 @@ Piece = tuple[NDArray[np.uint8], tuple[int, int]]
 
 
 def inspect(files: Sequence[Path], image: str | None, label: str | None) -> tuple[ParquetColumns, dict[Path, int]]:
-    """Read the footers of files; return their columns, which have to be the same, and the number of rows of each."""
+    """Read the footers of files; return their columns, which must be the same, and the rows of each file."""
     found, rows = [], {}
     for path in files:
         with open_parquet(path) as file:
@@ -69,7 +69,7 @@ class ParquetReader:
         self._animated: list[str] = []
 
     def describe(self, row: int) -> str:
-        """Return the words for a row of all files, such as `row 7 of train.parquet`."""
+        """Return the name of a row of all files for messages, such as `row 7 of train.parquet`."""
         ends = list(accumulate(self._rows.values()))
         number = bisect_right(ends, row)
         path = list(self._rows)[number]
@@ -78,7 +78,7 @@ class ParquetReader:
     def read(
         self, files: Sequence[Path], path: Path, channels: Channels, context: Context
     ) -> tuple[RawImages, NDArray[Any]]:
-        """Store the images of some files in one file, `path`; return them and their labels."""
+        """Write the images of some files to one file, `path`; return them and their labels."""
         batches = self._batches(files)
         first = next(batches, None)
         if first is None:
@@ -115,7 +115,7 @@ class ParquetReader:
                 raise DataError(
                     f"{path} has {first:,} rows, and its footer states {self._rows[path]:,}",
                     expected="a whole Parquet file",
-                    remedy="download or write it again",
+                    remedy="download it or write it again",
                 )
 
     def _read_images(self, batch: pa.RecordBatch, path: Path, first: int) -> list[Piece]:
@@ -146,7 +146,7 @@ class ParquetReader:
 
 @contextmanager
 def open_parquet(path: Path) -> Iterator[pq.ParquetFile]:
-    """Open a Parquet file; raise DataError if the block finds that it is damaged."""
+    """Open a Parquet file; raise DataError if it is damaged, also for a read in the block."""
     with open_regular(path, FILES) as file, catch_read_errors(path, FILES):
         try:
             with pq.ParquetFile(file, buffer_size=READ_BUFFER_BYTES, pre_buffer=False) as opened:
@@ -154,12 +154,15 @@ def open_parquet(path: Path) -> Iterator[pq.ParquetFile]:
         except (pa.ArrowException, OSError) as error:
             if isinstance(error, OSError) and error.errno is not None:  # of the disk, not of Arrow
                 raise
-            headline, remedy = f"{path} is not a whole Parquet file: {first_line(error)}", "download or write it again"
+            headline, remedy = (
+                f"{path} is not a whole Parquet file: {first_line(error)}",
+                "download it or write it again",
+            )
             raise DataError(headline, expected=FILES, remedy=remedy) from error
 
 
 def iterate_batches(file: pq.ParquetFile, columns: list[str]) -> Iterator[pa.RecordBatch]:
-    """Yield the rows of a file in order, some at a time."""
+    """Yield the rows of a file in order, in batches."""
     for number in range(file.num_row_groups):
         group = file.metadata.row_group(number)
         if group.num_rows:

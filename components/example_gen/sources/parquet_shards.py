@@ -1,4 +1,4 @@
-"""Parquet files of a data set: which files there are, in which order, and to which split each belongs."""
+"""Shards of a Parquet data set: its files, their order, and their splits."""
 
 from __future__ import annotations
 
@@ -19,7 +19,7 @@ WILDCARDS = re.compile(r"[*?[]")
 SPLIT_WORDS = {"train": "train", "training": "train", "test": "test", "testing": "test"} | dict.fromkeys(
     ("validation", "valid", "val", "dev"), "validation"
 )
-"""Words in the name of a file or folder, and the split that they mean on the Hugging Face hub."""
+"""The split of each word in the name of a file or folder, as on the Hugging Face hub."""
 SHARD = re.compile(r"(.*-)([0-9]{5})-of-([0-9]{5})(.*)")
 """Shard 00000 of 00003, as on the Hugging Face hub."""
 
@@ -35,7 +35,7 @@ class Shards:
 
 
 def find_shards(path: Path, test_path: Path | None) -> Shards:
-    """Return the files of each split; without a path of test files, their names decide: `test-00000-of-00001.parquet`.
+    """Return the files of each split; without `test_path`, by their names, such as `test-00000-of-00001.parquet`.
 
     Raises:
         DataError: if there is no file, none for training, or if a shard is missing.
@@ -50,7 +50,7 @@ def find_shards(path: Path, test_path: Path | None) -> Shards:
         splits[split_of(file, root=path)].append(file)
     if not splits["train"]:
         raise DataError(
-            f"the files in {path} are not for training, by their names: {', '.join(sorted(splits.keys() - {'train'}))}",
+            f"{path} has no files for training, only for {', '.join(sorted(splits.keys() - {'train'}))}",
             expected="files named train-..., or without the name of a split",
             remedy="set example_gen.source.path and test_path to the files of each split",
         )
@@ -58,7 +58,7 @@ def find_shards(path: Path, test_path: Path | None) -> Shards:
 
 
 def split_of(file: Path, *, root: Path) -> str:
-    """Return the split that the name of a file means, or those of its folders; by default `train`.
+    """Return the split that is in the name of a file or of its folders; by default `train`.
 
     >>> root = Path("mnist")
     >>> [split_of(root / name, root=root) for name in ("data/test-0.parquet", "val/0.parquet", "latest.parquet")]

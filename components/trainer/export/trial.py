@@ -1,4 +1,4 @@
-"""Trial export: of an untrained network, so that one that cannot be exported fails before its first epoch."""
+"""Trial export of an untrained network: one that cannot be exported fails before its first epoch."""
 
 import tempfile
 from collections.abc import Iterable
@@ -20,13 +20,13 @@ def try_exports(model: ServingModel, formats: Iterable[ExportFormat], images: Ra
     """Export a network into a temporary folder, with the same check as after training.
 
     Raises:
-        ConfigError: if its outputs are no probabilities, or a format cannot contain it.
+        ConfigError: if its outputs are not probabilities, or a format cannot contain it.
     """
     sums = model.predict(images).sum(axis=1)
     if not (np.abs(sums - 1) <= MAX_SUM_ERROR).all():
         raise ConfigError(
-            f"the outputs of the network are no probabilities: those of an image add up to {sums[0]:.3g}",
-            expected="one probability a class, which add up to 1",
+            f"the outputs of the network are not probabilities: those of one image have the sum {sums[0]:.3g}",
+            expected="one probability per class, with the sum 1",
             remedy='end the network with Dense(classes, activation="softmax")',
         )
     with tempfile.TemporaryDirectory(dir=context.output, prefix=".trial-") as scratch:

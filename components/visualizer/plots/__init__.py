@@ -1,1 +1,1 @@
-"""Figures as PNG files, one module a figure, drawn with matplotlib."""
+"""Figures as PNG files, one module per figure, drawn with matplotlib."""

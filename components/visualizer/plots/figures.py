@@ -66,19 +66,17 @@ def draw_figures(report: ReportData) -> Iterator[tuple[artifacts.Figure, Figure]
 
 
 def draw_learning_curves(model: Model, steps: pd.DataFrame | None = None) -> Figure:
-    """Return one panel a metric, with a line at the epoch whose weights the model has."""
+    """Return one panel per metric, with a line at the epoch whose weights the model has."""
     figure = new_figure(9, 4.2)
     panels = figure.subplots(1, 2)
     curves = learning_curves(model, steps)
     for panel, curve in zip(panels, curves, strict=True):
         training = tuple(zip(curve.x, curve.training, strict=True))
-        for points, label, colour, marker in (
+        for points, label, color, marker in (
             (training, "training", BLUE, "o"),
             (curve.validated, "validation", ORANGE, "s"),
         ):
-            panel.plot(
-                *zip(*points, strict=True), color=colour, marker=marker, markersize=4, linewidth=1.8, label=label
-            )
+            panel.plot(*zip(*points, strict=True), color=color, marker=marker, markersize=4, linewidth=1.8, label=label)
         panel.axvline(curve.best, color=FAINT, linewidth=1, linestyle="--", zorder=0)
         panel.set(title=curve.title, xlabel=curve.x_name)
         panel.xaxis.set_major_locator(MaxNLocator(integer=True, min_n_ticks=1))
@@ -103,7 +101,7 @@ def draw_learning_curves(model: Model, steps: pd.DataFrame | None = None) -> Fig
 
 
 def draw_confusion_matrix(matrix: ConfusionMatrix) -> Figure:
-    """Return the matrix with mistakes in colour; a coloured diagonal would hide them, so it is grey."""
+    """Return the matrix with mistakes in color; a colored diagonal would hide them, so it is gray."""
     classes = len(matrix.class_names)
     annotate = classes <= 25
     side = float(np.clip(0.62 * classes, 5, 13))
@@ -143,12 +141,12 @@ def draw_confusion_matrix(matrix: ConfusionMatrix) -> Figure:
 
 
 def draw_class_distribution(examples: Examples) -> Figure:
-    """Return one panel a split and one bar a class; each panel has its own scale."""
+    """Return one panel per split and one bar per class; each panel has its own scale."""
     classes, splits = len(examples.class_names), examples.splits.items()
     figure = new_figure(min(14.0, max(7.0, 0.35 * classes + 2)), 6)
     panels = figure.subplots(len(splits), 1, sharex=True)
-    for panel, (name, split), colour in zip(panels, splits, (BLUE, ORANGE, GREEN), strict=True):
-        panel.bar(range(classes), split.label_counts, color=colour, width=0.75)
+    for panel, (name, split), color in zip(panels, splits, (BLUE, ORANGE, GREEN), strict=True):
+        panel.bar(range(classes), split.label_counts, color=color, width=0.75)
         panel.set_title(f"{name}: {split.count:,} images", fontsize=10)
         panel.set_ylabel("images")
         panel.grid(axis="y", color="#EEEEEE")

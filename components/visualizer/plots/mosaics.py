@@ -38,7 +38,7 @@ class Row:
 
 
 def draw_feature_maps(feature_maps: FeatureMaps) -> Figure:
-    """Return the first image and, beside it, one map a filter, all on one scale around zero."""
+    """Return the first image and, beside it, one map per filter, all on one scale around zero."""
     image, maps = feature_maps.images[0], feature_maps.convolutions[0][0]
     filters = maps.shape[-1]
     shown = min(filters, 64)
@@ -97,7 +97,7 @@ def draw_mistakes(mistakes: ConfidentMistakes) -> Figure:
 
 
 def draw_training_images(training: TrainingImages, *, class_count: int) -> Figure:
-    """Return one row a class: ten images, their mean, and the image that is most distant from it."""
+    """Return one row per class: ten images, their mean, and the image that is most distant from it."""
     empty = (None,)
     rows = []
     for each in training.classes:
@@ -110,22 +110,22 @@ def draw_training_images(training: TrainingImages, *, class_count: int) -> Figur
 
 
 def draw_augmented_images(images: Sequence[AugmentedImage]) -> Figure:
-    """Return one row an image: the image, and what augmentation made of it."""
+    """Return one row per image: the image, and what augmentation made of it."""
     rows = [Row(each.class_name, (each.original, None, *each.variants)) for each in images]
     note = "a training image, and what the network received in its place"
     return _draw_rows(rows, "Augmentation", note, {0: "original", 2: "augmented"})
 
 
 def draw_kernels(first: NetworkKernels) -> Figure:
-    """Return the kernels, all on one scale around zero: red and blue, or as colours where they have three channels."""
+    """Return the kernels, all on one scale around zero: red and blue, or as colors where they have three channels."""
     count = len(first.kernels)
-    images = first.in_colour()[:MAX_KERNELS]
+    images = first.in_color()[:MAX_KERNELS]
     if images.shape[-1] == 1:
         images = colormaps["RdBu_r"](images[..., 0])[..., :3].astype(np.float32)
     rows = [Row("", tuple(images[start : start + COLUMNS])) for start in range(0, len(images), COLUMNS)]
     which = f"{len(images)} of {count} kernels" if len(images) < count else f"{count} kernels"
-    colours = "zero is gray" if first.kernels.shape[-1] == 3 else "red is positive, blue is negative"
-    note = f"{which} of {printable(first.layer, limit=MAX_LABEL_LENGTH)}; {colours}, full color at ±{first.limit:.2g}"
+    colors = "zero is gray" if first.kernels.shape[-1] == 3 else "red is positive, blue is negative"
+    note = f"{which} of {printable(first.layer, limit=MAX_LABEL_LENGTH)}; {colors}, full color at ±{first.limit:.2g}"
     return _draw_rows(rows, "Kernels of the first layer", note, {})
 
 
@@ -167,5 +167,5 @@ def _draw_rows(rows: Sequence[Row], title: str, note: str, headers: dict[int, st
 
 
 def _on_white(picture: NDArray[np.float32]) -> NDArray[np.float32]:
-    """Return a picture as colours; grey ones are ink on white paper."""
+    """Return a picture as colors; gray ones are ink on white paper."""
     return np.clip(1 - picture if picture.shape[-1] == 1 else picture, 0, 1)

@@ -7,7 +7,7 @@ from typing import Any
 import matplotlib as mpl
 from matplotlib.figure import Figure
 
-# The colour-blind-safe palette of M. Okabe and K. Ito, "Color Universal Design", 2008.
+# The color-blind-safe palette of M. Okabe and K. Ito, "Color Universal Design", 2008.
 BLUE, ORANGE, GREEN, VERMILION = "#0072B2", "#E69F00", "#009E73", "#D55E00"
 INK, FAINT = "#333333", "#BBBBBB"
 HEADER_INCHES = 0.62

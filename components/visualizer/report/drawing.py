@@ -90,7 +90,7 @@ def line(x1: float, y1: float, x2: float, y2: float, css: str) -> Markup:
 
 
 def marker(x: float, y: float, style: int, size: float = 3.2) -> Markup:
-    """Return the marker of a series; series differ in shape as well as in colour."""
+    """Return the marker of a series; series differ in shape as well as in color."""
     css = f"mark s{style}"
     if style == 1:
         return Markup('<circle cx="{}" cy="{}" r="{}" class="{}"/>').format(x, y, size, css)

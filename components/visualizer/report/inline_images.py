@@ -54,7 +54,7 @@ def strip_attributes(pictures: Sequence[NDArray[np.float32]]) -> Markup:
 def feature_map_sheet(maps: NDArray[np.float32], *, limit: float, columns: int) -> str:
     """Return feature maps [height, width, filters] in a grid, one pixel apart: vermilion above zero, blue below.
 
-    `limit` is the absolute value with the full colour.
+    `limit` is the absolute value with the full color.
     """
     height, width, filters = maps.shape
     rows = -(-filters // columns)

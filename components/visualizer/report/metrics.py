@@ -31,13 +31,13 @@ def metrics_table(metrics: Metrics) -> TextTable:
 
 
 def further_metrics(evaluation: Evaluation) -> TextTable | None:
-    """Return the metrics that functions of the configuration define; None without any."""
+    """Return the custom metrics; None without any."""
     names = _names(evaluation.metrics)[len(BUILT_IN) :]
     return _table(evaluation.metrics, names) if names else None
 
 
 def definitions(evaluation: Evaluation, kind: Literal["metric", "slice"]) -> list[str]:
-    """Return a sentence per function that defines a metric, or slices: its name, options and description."""
+    """Return a sentence per custom metric, or property of slices: its name, function, options and description."""
     return [_definition(definition) for definition in evaluation.definitions if definition.kind == kind]
 
 

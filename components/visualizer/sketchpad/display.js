@@ -19,14 +19,14 @@ function createElement(name, className, parent) {
 
 const swatch = document.createElement("canvas").getContext("2d", { willReadFrequently: true });
 
-/** Return the colour of an element as [red, green, blue], for any notation in its style. */
-function colourOf(element) {
+/** Return the color of an element as [red, green, blue], for any notation in its style. */
+function colorOf(element) {
   swatch.fillStyle = getComputedStyle(element).color;
   swatch.fillRect(0, 0, 1, 1);
   return swatch.getImageData(0, 0, 1, 1).data.slice(0, 3);
 }
 
-/** Fill a canvas with one colour; opacityAt returns the opacity of each pixel, from 0 to 1. */
+/** Fill a canvas with one color; opacityAt returns the opacity of each pixel, from 0 to 1. */
 function paint(canvas, [red, green, blue], opacityAt) {
   const context = canvas.getContext("2d");
   const picture = context.createImageData(canvas.width, canvas.height);
@@ -97,13 +97,13 @@ function createDisplay(section, network, background) {
       }
     }
     const most = values.reduce((one, other) => Math.max(one, other), 0) || 1;
-    const colour = colourOf(find("maps"));
-    maps.forEach((canvas, filter) => paint(canvas, colour, (at) => values[at * channels + filter] / most));
+    const color = colorOf(find("maps"));
+    maps.forEach((canvas, filter) => paint(canvas, color, (at) => values[at * channels + filter] / most));
   }
 
   return {
     show(prediction, image) {
-      paint(input, colourOf(input), (at) => Math.abs(background - image[at]));
+      paint(input, colorOf(input), (at) => Math.abs(background - image[at]));
       if (prediction.maps) showMaps(prediction.maps);
       return showProbabilities(prediction.probabilities ?? new Float32Array(classes.length));
     },

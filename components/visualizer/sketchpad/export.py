@@ -18,8 +18,8 @@ from components.visualizer.sketchpad.operations import (
 
 LayerDescription = dict[str, Any]
 """One operation: its `kind` and settings. `inputs` are the numbers of the operations whose results it takes, and -1 for
-the image; without it, that before. `arrays` gives the range of each array [start, end) among all weights; `maps` marks
-the operations that produce the shown maps of the first convolution."""
+the image; without it, the previous one. `arrays` gives the range of each array [start, end) among all weights; `maps`
+marks the operations that produce the shown maps of the first convolution."""
 IMAGE = -1
 
 
@@ -36,8 +36,8 @@ class ExportedNetwork:
 def export_network(network: Any) -> ExportedNetwork:
     """Return a Keras network in the form that the page runs: the operations of one prediction, in order.
 
-    Nested networks and layers that are used several times are therefore nothing special. The page computes in float32,
-    also after a training in another precision.
+    Layers of nested networks are among them, and a layer that is used several times is several operations. The page
+    computes in float32, also after a training in another precision.
 
     Raises:
         UnsupportedLayerError: if the page cannot run the network.
@@ -55,7 +55,7 @@ def export_network(network: Any) -> ExportedNetwork:
             description = f"{type(layer).__name__} {error}".rstrip()
             raise UnsupportedLayerError(f"the layer {layer.name} ({description})") from error
     if writer.layers[-1]["kind"] != "softmax" or writer.numbers[id(probabilities)] != len(writer.layers) - 1:
-        raise UnsupportedLayerError("an output that is no softmax")
+        raise UnsupportedLayerError("a network whose output is not a softmax")
     return writer.exported(network.input_shape[1:])
 
 

@@ -17,7 +17,7 @@ BRUSH_LIMITS = (0.02, 0.3)
 class InkLayout:
     """How large and where the ink is in the images of a data set.
 
-    In MNIST's images, the longer side of the ink is 20 of 28 pixels, and its centre of mass is in the middle (Y. LeCun,
+    In MNIST's images, the longer side of the ink is 20 of 28 pixels, and its center of mass is in the middle (Y. LeCun,
     C. Cortes, C. Burges, "The MNIST database of handwritten digits"). In scikit-learn's digits, the ink takes the whole
     side, and its bounding box is in the middle.
     """
@@ -26,9 +26,9 @@ class InkLayout:
     """0 for bright ink on a dark background, 1 for the opposite."""
     longer_side: int
     """Pixels of the longer side of the bounding box of the ink."""
-    centred_by: Literal["mass", "box"]
-    """Whether the centre of mass or that of the bounding box is at `centre`."""
-    centre: tuple[float, float]
+    centered_by: Literal["mass", "box"]
+    """Whether the center of mass or that of the bounding box is at `center`."""
+    center: tuple[float, float]
     """Row and column in pixels from the upper left corner, to half a pixel."""
     brush: float
     """Stroke width, as a share of the side of the sketchpad, that gives strokes as thick as those of the images."""
@@ -50,8 +50,8 @@ class _Extents:
 def measure_ink_layout(images: NDArray[np.float32]) -> InkLayout:
     """Return the layout of images, scaled float32 [count, height, width, 1]; that of MNIST if they have no ink.
 
-    Images are centred by mass or by box, whichever varies less. The thickness of a stroke is twice its area divided by
-    its perimeter; the perimeter of a shape with grey borders is its total variation (the coarea formula; H. Federer,
+    Images are centered by mass or by box, whichever varies less. The thickness of a stroke is twice its area divided by
+    its perimeter; the perimeter of a shape with gray borders is its total variation (the coarea formula; H. Federer,
     "Curvature measures", 1959).
     """
     height, width = images.shape[1:3]
@@ -64,15 +64,15 @@ def measure_ink_layout(images: NDArray[np.float32]) -> InkLayout:
     rows, columns = _extents(ink, axis=1), _extents(ink, axis=2)
     longer_side = round(float(np.median(np.maximum(rows.end - rows.start, columns.end - columns.start))))
     by_mass = np.var(rows.mass) + np.var(columns.mass) < np.var(rows.middle) + np.var(columns.middle)
-    centres = (rows.mass, columns.mass) if by_mass else (rows.middle, columns.middle)
-    row, column = (round(2 * float(centre.mean())) / 2 for centre in centres)
+    centers = (rows.mass, columns.mass) if by_mass else (rows.middle, columns.middle)
+    row, column = (round(2 * float(center.mean())) / 2 for center in centers)
     variation = np.hypot(np.diff(ink, axis=1, append=0), np.diff(ink, axis=2, append=0)).sum(axis=(1, 2))
     thickness = float(np.median(2 * ink.sum(axis=(1, 2)) / variation))
     return InkLayout(
         background=background,
         longer_side=longer_side,
-        centred_by="mass" if by_mass else "box",
-        centre=(row, column),
+        centered_by="mass" if by_mass else "box",
+        center=(row, column),
         brush=round(float(np.clip(thickness / longer_side * DRAWING_SHARE, *BRUSH_LIMITS)), 3),
     )
 

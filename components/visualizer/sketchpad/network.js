@@ -185,7 +185,7 @@ function dense(layer, input) {
   return output;
 }
 
-/** One scale and one offset a channel, such as a batch normalization. */
+/** One scale and one offset per channel, such as a batch normalization. */
 function scale(layer, input) {
   const values = input.values.map((value, at) => {
     const channel = at % input.channels;

@@ -50,8 +50,8 @@ function resample(ink, side, box, size) {
   return { height, width, values };
 }
 
-/** Return the centre of mass as [row, column], in pixels from the upper left corner. */
-function centreOfMass({ width, values }) {
+/** Return the center of mass as [row, column], in pixels from the upper left corner. */
+function centerOfMass({ width, values }) {
   let mass = 0, down = 0, right = 0;
   values.forEach((value, at) => {
     mass += value;
@@ -64,7 +64,7 @@ function centreOfMass({ width, values }) {
 /**
  * Return the drawing as an image for the network, as MNIST was made from NIST's images (Y. LeCun, C. Cortes, C. Burges,
  * "The MNIST database of handwritten digits"): the bounding box of the ink is scaled, anti-aliased, until its longer
- * side has layout.longer_side pixels, and moved by whole pixels until its centre is at layout.centre.
+ * side has layout.longer_side pixels, and moved by whole pixels until its center is at layout.center.
  *
  * @param ink Float32Array [side * side], 0 for paper to 1 for ink.
  * @param layout an InkLayout (ink_layout.py).
@@ -76,8 +76,8 @@ function normalize(ink, side, [height, width], layout) {
   const longest = Math.max(box.height, box.width);
   const size = Math.max(longest / layout.longer_side, box.height / height, box.width / width);
   const small = resample(ink, side, box, size);
-  const centre = layout.centred_by === "mass" ? centreOfMass(small) : [small.height / 2, small.width / 2];
-  const [down, right] = centre.map((place, axis) => Math.round(layout.centre[axis] - place));
+  const center = layout.centered_by === "mass" ? centerOfMass(small) : [small.height / 2, small.width / 2];
+  const [down, right] = center.map((place, axis) => Math.round(layout.center[axis] - place));
   const image = new Float32Array(height * width).fill(layout.background);
   for (let row = 0; row < small.height; row++) {
     for (let column = 0; column < small.width; column++) {

@@ -1,4 +1,4 @@
-"""Operations of network.js that compute what a layer of Keras computes."""
+"""Operations of network.js for each layer of Keras."""
 
 from dataclasses import dataclass, field
 from typing import Any
@@ -34,14 +34,14 @@ class Operation:
 
 
 class UnsupportedLayerError(Exception):
-    """network.js cannot compute a layer or one of its settings; the text names it."""
+    """A layer, or a setting of one, that network.js cannot compute; the text names it."""
 
 
 def layer_operations(layer: Any, inputs: list[Any], output: Any) -> list[Operation]:
     """Return the operations of a layer, or of another Keras operation, that took and returned these tensors.
 
     Raises:
-        UnsupportedLayerError: if network.js does not have them; the text is the reason, or empty.
+        UnsupportedLayerError: if network.js cannot compute them; the text is the reason, or empty.
     """
     import keras
 
@@ -140,7 +140,7 @@ def _window(layer: Any, window: tuple[int, int], image: Any, output: Shape) -> d
 
 
 def _is_pointwise(inputs: list[Any], output: Shape) -> bool:
-    """Return whether inputs have the output's shape, or one value a channel, which network.js repeats."""
+    """Return whether inputs have the output's shape, or one value per channel, which network.js repeats."""
     return len(inputs) > 1 and all(_shape(tensor) in (output, (1, 1, output[2])) for tensor in inputs)
 
 

@@ -10,7 +10,7 @@ const ARROWS = { ArrowUp: [0, -1], ArrowDown: [0, 1], ArrowLeft: [-1, 0], ArrowR
  * @param brush width of a stroke, as a share of the surface.
  * @param changed called after each change.
  * @param announce called with a sentence for screen readers.
- * @returns ink(), Float32Array [side * side] from 0 to 1; side; clear(); and draw(), which must be called after a change of colours.
+ * @returns ink(), Float32Array [side * side] from 0 to 1; side; clear(); and draw(), which must be called after a change of colors.
  */
 function createSurface(element, brush, { changed, announce }) {
   const canvas = element.querySelector("canvas");

@@ -1,4 +1,4 @@
-"""Extensions: functions of a user that a configuration names by `use`."""
+"""Extensions: custom functions and classes that a configuration names by `use`."""
 
 import sys
 from collections.abc import Iterator
@@ -163,7 +163,7 @@ def test_import_of_a_noisy_library_is_silent(
 def test_module_of_a_package_like_the_job_s_is_explained() -> None:
     with pytest.raises(ConfigError) as caught:
         load_object("components.my_net:build")
-    assert caught.value.remedy.startswith("rename your package")
+    assert caught.value.remedy.startswith("correct the name, or rename")
 
 
 def test_failing_module_is_reported(tmp_path: Path) -> None:

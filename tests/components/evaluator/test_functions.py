@@ -1,4 +1,4 @@
-"""Metrics and slices of the user: functions that the configuration of the Evaluator names."""
+"""Custom metrics and slices: functions that the configuration of the Evaluator names."""
 
 import json
 from pathlib import Path

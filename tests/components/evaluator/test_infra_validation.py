@@ -109,9 +109,9 @@ def serve_with(line: str, folder: Path, monkeypatch: pytest.MonkeyPatch) -> None
 
 
 def test_inverting_the_scaling_is_exact() -> None:
-    greys = np.arange(256, dtype=np.uint8).reshape(1, 16, 16)
-    scaled = apply_numpy(scaling_graph(), greys)
-    assert (invert_numpy(scaling_graph(), scaled) == greys).all()
+    grays = np.arange(256, dtype=np.uint8).reshape(1, 16, 16)
+    scaled = apply_numpy(scaling_graph(), grays)
+    assert (invert_numpy(scaling_graph(), scaled) == grays).all()
     with pytest.raises(ValueError, match="does not make these images"):
         invert_numpy(scaling_graph(), scaled + np.float32(0.001))
 

@@ -1,8 +1,9 @@
-"""Sources of users: options, identity, labels, and classes or data that do not fit."""
+"""Custom sources: options, identity, labels, and classes or data that do not fit."""
 
 from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
+from zipfile import BadZipFile
 
 import numpy as np
 import pytest
@@ -128,8 +129,9 @@ class NoBatches(ImageSource):
 @pytest.mark.parametrize(
     ("section", "message"),
     [
-        ({"use": "pathlib:Path"}, "pathlib:Path is not a class with the base class ImageSource"),
-        ({"use": f"{__name__}:squares"}, "squares is not a class with the base class ImageSource"),
+        ({"use": f"{__name__}:Given", "path": 3}, "expected: text, a path"),
+        ({"use": "pathlib:Path"}, "pathlib:Path is not a subclass of ImageSource"),
+        ({"use": f"{__name__}:squares"}, "squares is not a subclass of ImageSource"),
         ({"use": f"{__name__}:NoBatches"}, "NoBatches has no batches"),
         ({"use": f"{__name__}:Missing"}, "has no `Missing`"),
         ({"use": f"{__name__}:Given", "counts": 3}, "has no option `counts`"),
@@ -182,6 +184,16 @@ def test_failing_class_raises_config_error() -> None:
         load(given([]))
     with pytest.raises(ConfigError, match=r"Failing raised ZeroDivisionError: no images \(test_image_source.py, line"):
         load(source_of(Failing))
+
+
+@pytest.mark.parametrize("error", [FileNotFoundError(2, "No such file", "a.npz"), EOFError(), BadZipFile("not a zip")])
+def test_unreadable_data_raise_data_error(error: Exception) -> None:
+    def fail() -> Iterator[Any]:
+        raise error
+        yield
+
+    with pytest.raises(DataError, match=f"raised {type(error).__name__}"):
+        load(source_of(type("Failing", (Given,), {"batches": lambda _: fail()})))
 
 
 def test_identity_of_other_objects_is_refused() -> None:

@@ -132,7 +132,7 @@ def test_reads_a_folder_of_the_hugging_face_hub(tmp_path: Path) -> None:
 def test_named_file_is_for_training_whatever_its_name(tmp_path: Path) -> None:
     path = write(tmp_path / "test.parquet", lists_of(IMAGES))
     assert len(load(ParquetSource(path=path)).train) == 30
-    with pytest.raises(DataError, match="are not for training, by their names: test"):
+    with pytest.raises(DataError, match="has no files for training, only for test"):
         load(ParquetSource(path=tmp_path))
 
 

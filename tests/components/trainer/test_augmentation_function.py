@@ -1,4 +1,4 @@
-"""Augmentation by a function of a user: what it may return, and what is an error before the first step."""
+"""Custom augmentation: what it may return, and what is an error before the first step."""
 
 from typing import Any
 

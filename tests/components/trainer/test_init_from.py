@@ -88,7 +88,7 @@ def test_layers_of_other_shapes_and_classes_are_listed(model: Stored[Model]) -> 
     assert "; at random: convolution_1 (its weights have the shapes" in initial.describe()
     same_shape = network(image_shape=model.artifact.image_shape, classes=len(names))
     other = load_initial_weights(same_shape, model, class_names=names)
-    assert other.not_loaded == {"probabilities": "the classes of the model are others"}
+    assert other.not_loaded == {"probabilities": "the model has other classes"}
 
 
 def test_model_without_a_matching_layer_is_an_error(model: Stored[Model], inputs: dict[Any, Stored[Any]]) -> None:

@@ -25,7 +25,7 @@ PRESETS = ("digits", "mnist-best")
 """Between them: dropout, batch normalization, overlapping pooling, both paddings, means over shifts, and operations of
 the transform."""
 OWN = "nested"
-"""The network of a user: functional models within each other."""
+"""A custom network: functional models within each other."""
 RELEASES = ("3.3.3", "3.8.0", "3.14.1")
 """The oldest release, the one from which functional models state a single input differently, and the last one whose
 initializers have no axes."""
@@ -56,7 +56,7 @@ def operations(images: RawImages) -> Iterator[GraphOperation]:
 
 @pytest.fixture(scope="module")
 def folder(tmp_path_factory: pytest.TempPathFactory) -> Path:
-    """A folder with raw images, an untrained model of each preset and of a user, and what it predicts here."""
+    """A folder with raw images, untrained models of each preset and of a custom network, and their predictions."""
     folder = tmp_path_factory.mktemp("models")
     random = np.random.default_rng(0)
     images: RawImages = random.integers(0, 256, (20, 28, 28), dtype=np.uint8)

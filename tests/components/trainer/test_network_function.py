@@ -1,4 +1,4 @@
-"""A network of a user: what it may be, and everything that uses a network works with it."""
+"""Custom networks: what they may be, and all parts that use a network."""
 
 import hashlib
 from collections.abc import Callable
@@ -155,25 +155,25 @@ def logits(image_shape: Any, classes: int, seed: int) -> Any:  # noqa: ARG001
     return keras.Sequential([keras.Input(image_shape), keras.layers.Flatten(), keras.layers.Dense(classes)])
 
 
-def with_gelu(image_shape: Any, classes: int, seed: int) -> Any:
+def bicubic(image_shape: Any, classes: int, seed: int) -> Any:
     import keras
 
-    return returns(keras.layers.Activation("gelu"))(image_shape, classes, seed)
+    return returns(keras.layers.Resizing(9, 9, interpolation="bicubic"))(image_shape, classes, seed)
 
 
 @pytest.mark.thorough
 @pytest.mark.parametrize(
     ("function", "message", "remedy"),
     [
-        (logits, "the outputs of the network are no probabilities: those of an image add up to", "softmax"),
-        (with_gelu, "the ONNX model of the network cannot be written: .*Erfc", "remove `onnx` from trainer.exports"),
+        (logits, "the outputs of the network are not probabilities: those of one image have the sum", "softmax"),
+        (bicubic, "the LiteRT model of the network cannot be written: .*ResizeBicubic", "remove `litert` from"),
     ],
 )
 def test_a_network_that_cannot_be_exported_is_not_trained(
     function: Build, message: str, remedy: str, transformed: Stored[TransformedExamples], tmp_path: Path
 ) -> None:
     progress = Epochs()
-    trainer = Trainer(TrainerConfig(network=NetworkFunction.model_validate(function), exports=("onnx",)))
+    trainer = Trainer(TrainerConfig(network=NetworkFunction.model_validate(function), exports=("litert",)))
     with pytest.raises(ConfigError, match=message) as error:
         trainer.run(Context(output=tmp_path, progress=progress), transformed=transformed)
     assert remedy in error.value.remedy
@@ -182,7 +182,7 @@ def test_a_network_that_cannot_be_exported_is_not_trained(
 
 
 @pytest.mark.thorough
-@pytest.mark.parametrize(("function", "shift"), [(residual, 0), (nested, 1)])
+@pytest.mark.parametrize(("function", "shift"), [(residual, 0), (nested, 1), (sequential, 0)])
 def test_every_format_contains_any_network(
     function: Build, shift: int, transformed: Stored[TransformedExamples], tmp_path: Path
 ) -> None:

@@ -228,8 +228,8 @@ def test_the_graph_does_not_depend_on_earlier_models(
 @pytest.mark.parametrize(
     ("function", "problem"),
     [
-        (batch_contrast, "gives other images with keras.ops"),
-        (other_in_keras, "gives other images with keras.ops"),
+        (batch_contrast, "returns other images with keras.ops"),
+        (other_in_keras, "returns other images with keras.ops"),
         (with_weights, "uses Dense, but exports contain only"),
         (with_code, "uses Lambda, but exports contain only"),
         (flat, "returned .* for pictures"),

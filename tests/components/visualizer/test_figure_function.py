@@ -1,4 +1,4 @@
-"""Figures of the user: what the function receives, how the figure is shown, and which functions are rejected."""
+"""Custom figures: what the function receives, how the figure is shown, and which functions are rejected."""
 
 from pathlib import Path
 from typing import Any

@@ -37,12 +37,12 @@ def like_mnist(count: int) -> NDArray[np.float32]:
     return images
 
 
-def test_layout_is_centred_by_mass_or_by_box() -> None:
+def test_layout_is_centered_by_mass_or_by_box() -> None:
     found = measure_ink_layout(like_mnist(50))
-    assert (found.longer_side, found.centred_by) == (20, "mass")
+    assert (found.longer_side, found.centered_by) == (20, "mass")
     digits = np.divide(load(DigitsSource()).train.images[:500, ..., np.newaxis], 255, dtype=np.float32)
     found = measure_ink_layout(digits)
-    assert (found.longer_side, found.centred_by, found.centre[0]) == (28, "box", 14)
+    assert (found.longer_side, found.centered_by, found.center[0]) == (28, "box", 14)
     assert 4 < found.brush / 0.75 * 28 < 7, "strokes are a pixel and a half of eight thick"
 
 
@@ -50,7 +50,7 @@ def test_layout_of_dark_ink_equals_that_of_its_negative() -> None:
     images = like_mnist(50)
     bright, dark = measure_ink_layout(images), measure_ink_layout(np.subtract(1, images, dtype=np.float32))
     assert (bright.background, dark.background) == (0, 1)
-    assert dark.centre == bright.centre
+    assert dark.center == bright.center
 
 
 @pytest.mark.parametrize("brightness", [0, 1])
@@ -84,7 +84,7 @@ def test_an_output_without_a_softmax_cannot_be_run() -> None:
     import keras
 
     end = [keras.layers.Flatten(), keras.layers.Dense(3, activation="sigmoid")]
-    with pytest.raises(UnsupportedLayerError, match="an output that is no softmax"):
+    with pytest.raises(UnsupportedLayerError, match="a network whose output is not a softmax"):
         export_network(keras.Sequential([keras.Input((8, 8, 1)), *end]))
 
 
@@ -138,9 +138,9 @@ def test_the_page_names_an_operation_that_it_cannot_run(linear: Linear, operatio
     assert f"it cannot run the transform’s operation {operation.get('name', 'resize')}" in made.html
 
 
-def test_a_colour_model_has_no_sketchpad(linear: Linear) -> None:
+def test_a_color_model_has_no_sketchpad(linear: Linear) -> None:
     model, images = linear
     height, width, _ = model.artifact.image_shape
-    coloured = changed(model.artifact, image_shape=(height, width, 3))
-    made = render_sketchpad(Stored(coloured, model.directory), None, images)
+    colored = changed(model.artifact, image_shape=(height, width, 3))
+    made = render_sketchpad(Stored(colored, model.directory), None, images)
     assert "drawings have one channel, and the model takes 3" in made.html

@@ -98,13 +98,13 @@ def examples(draw: st.DrawFn) -> Examples:
 
     def split() -> ExamplesSplit:
         counts = draw(st.lists(st.integers(1, 10**9), min_size=len(class_names), max_size=len(class_names)))
-        grey = st.floats(0, 255)
+        gray = st.floats(0, 255)
         return ExamplesSplit(
             file=draw(file_name),
             count=sum(counts),
             label_counts=tuple(counts),
-            pixel_mean=draw(grey),
-            pixel_std=draw(grey),
+            pixel_mean=draw(gray),
+            pixel_std=draw(gray),
             pixel_histogram=draw(histogram(16)),
             ink_histogram=draw(histogram(20)),
         )

@@ -61,7 +61,7 @@ def _sheet(kernels: NetworkKernels) -> dict[str, Any]:
         images = [(Markup('src="{}"').format(sheet), min(count, COLUMNS))]
         colors = "Red is positive, blue is negative, and zero is transparent"
     else:
-        rows = np.split(kernels.in_colour()[:MAX_KERNELS], range(COLUMNS, len(shown), COLUMNS))
+        rows = np.split(kernels.in_color()[:MAX_KERNELS], range(COLUMNS, len(shown), COLUMNS))
         images = [(strip_attributes(list(row)), len(row)) for row in rows]
         colors = "Zero is gray"
     which = f"The first {MAX_KERNELS} of {count} kernels" if count > MAX_KERNELS else counted(count, "kernel")

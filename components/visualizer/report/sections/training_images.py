@@ -1,4 +1,4 @@
-"""Training images: ten of each class, their mean and the most distant one; and what augmentation makes of some."""
+"""Training images: ten of each class, their mean and the most distant one; augmented images."""
 
 from markupsafe import Markup
 
@@ -35,7 +35,7 @@ def _summary(report: ReportData, shown: int) -> str:
     classes = len(report.examples.class_names)
     text = (
         f"{training.images_per_class} images of each class, evenly spaced over the training split, and the mean of all "
-        "its images. The image that is most distant from the mean is unusual, or its label is wrong."
+        "its images. The image that is most distant from the mean may be unusual, or have a wrong label."
     )
     if shown < classes:
         text += f" {shown} of {classes} classes are shown."

@@ -1,4 +1,4 @@
-"""The figures of the user: one section each."""
+"""Custom figures: one section each."""
 
 from collections.abc import Iterator, Sequence
 from pathlib import Path
