@@ -7,7 +7,7 @@ from components.artifacts import Layer
 
 
 def describe_layers(network: Any, prefix: str = "") -> Iterator[Layer]:
-    """Yield the layers of a built Keras network in order, also those of the networks in it, as `network/layer`."""
+    """Yield the layers of a built Keras network in order, also those of nested networks, as `network/layer`."""
     import keras
 
     for layer in network.layers:
