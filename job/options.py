@@ -2,6 +2,7 @@
 
 import os
 import shlex
+import shutil
 import sys
 from collections.abc import Sequence
 from dataclasses import dataclass
@@ -13,6 +14,8 @@ DEFAULT_ROOT = "output"
 ROOT_ENV_VARIABLE = "JOB_ROOT"
 """Environment variable that sets another root, for images that keep it on a volume."""
 DEFAULT_SEED = 0
+PROGRAM = "mnist-job"
+"""The console script of the package."""
 
 
 class LogFormat(StrEnum):
@@ -62,7 +65,7 @@ class RunOptions:
         """Return the equivalent command line, quoted for a shell and without secrets."""
         from components.base.text import redact
 
-        words = [python_command(), "-m", "job", "run", "--config", str(self.config)]
+        words = [*job_command(), "run", "--config", str(self.config)]
         words += [word for override in self.overrides for word in ("--set", override)]
         words += [] if self.root is None else ["--root", str(self.root)]
         words += [] if self.until is None else ["--until", self.until]
@@ -82,6 +85,14 @@ class PredictOptions:
     show: Path | None = None
     as_is: bool = False
     transpose: bool = False
+
+
+def job_command() -> list[str]:
+    """Return the words that start the job as it was started: by `mnist-job`, or by `python -m job`."""
+    program = Path(sys.argv[0])
+    if program.name != PROGRAM:
+        return [python_command(), "-m", "job"]
+    return [PROGRAM if shutil.which(PROGRAM) == str(program) else str(program)]
 
 
 def python_command() -> str:

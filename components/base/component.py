@@ -3,7 +3,7 @@
 import inspect
 import typing
 from abc import ABC, abstractmethod
-from collections.abc import Mapping
+from collections.abc import Mapping, Set
 from contextlib import AbstractContextManager
 from dataclasses import dataclass, field
 from pathlib import Path
@@ -16,6 +16,8 @@ from components.base.progress import NoProgress, Progress
 from components.base.termination import NoTermination, Termination
 from components.base.timing import Stopwatch
 
+CONTENT = "content"
+"""Context of a dump in which files count by their content."""
 Seed = Annotated[int, Field(strict=True, ge=0, lt=2**32)]  # the limit of scikit-learn and of NumPy's older generators
 
 
@@ -31,6 +33,10 @@ class ComponentConfig(BaseModel):
     """
 
     model_config = ConfigDict(frozen=True, extra="forbid", allow_inf_nan=False)
+
+    def content(self, *, exclude: Set[str] = frozenset()) -> dict[str, Any]:
+        """Return the values as JSON values; of a file that is an option of a function (`Extension`), its content."""
+        return self.model_dump(mode="json", exclude={*exclude}, context=CONTENT)
 
 
 @dataclass(frozen=True)
@@ -158,7 +164,7 @@ class Component(ABC, Generic[ConfigT]):
         A component that reads data itself includes a digest of them. After `run`, the job calls `identity` again.
         If it differs, the data changed while they were read, and nothing is sealed.
         """
-        return self.config.model_dump(mode="json")
+        return self.config.content()
 
     def references(self) -> dict[str, str]:
         """Return the configured name of each optional input: `latest-blessed`, a run or a path.

@@ -14,20 +14,25 @@ from typing import Annotated, Any, ClassVar, Self
 
 from pydantic import (
     BaseModel,
+    BeforeValidator,
     ConfigDict,
     Field,
     GetCoreSchemaHandler,
     GetJsonSchemaHandler,
     PrivateAttr,
+    SerializationInfo,
+    SerializerFunctionWrapHandler,
     Strict,
     create_model,
+    model_serializer,
     model_validator,
 )
 from pydantic.functional_validators import ModelWrapValidatorHandler
 from pydantic_core import CoreSchema, PydanticCustomError, core_schema
 
-from components.base.component import ComponentConfig
+from components.base.component import CONTENT, ComponentConfig
 from components.base.errors import ConfigError, JobError, one_line, user_line
+from components.base.hashing import file_sha256
 from components.base.standard_error import quiet_stderr
 from components.base.termination import Interrupted
 from components.base.text import printable
@@ -91,15 +96,21 @@ class Extension(ComponentConfig):
         """Raise ConfigError, with file and line, if the block, which runs the user's code, raises an exception."""
         try:
             yield
-        except (JobError, MemoryError):
-            raise
-        except Interrupted:
+        except (JobError, MemoryError, Interrupted):
             raise
         except BaseException as error:
             file = inspect.getsourcefile(self._target)
             lines = [frame.lineno for frame in traceback.extract_tb(error.__traceback__) if frame.filename == file]
             where = f" ({Path(file).name}, line {lines[-1]})" if file and lines else ""
             raise self.error(f"raised {one_line(error)}{where}") from error
+
+    @model_serializer(mode="wrap")
+    def _dump(self, handler: SerializerFunctionWrapHandler, info: SerializationInfo) -> dict[str, Any]:
+        values: dict[str, Any] = handler(self)
+        if info.context == CONTENT:
+            files = {key: path for key, path in (self.model_extra or {}).items() if isinstance(path, Path)}
+            values |= {key: f"SHA-256 {file_sha256(path)}" for key, path in files.items() if path.is_file()}
+        return values
 
     def error(self, problem: str) -> ConfigError:
         """Return the error for a failed call or a wrong result; a `problem` is, for example, `returned None`."""
@@ -118,8 +129,7 @@ class Extension(ComponentConfig):
     @model_validator(mode="wrap")
     @classmethod
     def _load(cls, value: Any, handler: ModelWrapValidatorHandler[Self]) -> Self:
-        if callable(value) and not isinstance(value, Extension):
-            value = {USE: value}
+        value = _as_section(value)
         if not (isinstance(value, Mapping) and (isinstance(value.get(USE), str) or callable(value.get(USE)))):
             return handler(value)
         written = dict(value)
@@ -156,9 +166,24 @@ class BuiltInOrUse:
         return {**json_schema, "discriminator": {"propertyName": USE, "mapping": mapping}}
 
 
+def use_selects(kind: str) -> BeforeValidator:
+    """Return the annotation of a union by `kind` with an extension, which the key `use` alone selects."""
+
+    def with_kind(value: Any) -> Any:
+        value = _as_section(value)
+        return {"kind": kind, **value} if isinstance(value, Mapping) and USE in value else value
+
+    return BeforeValidator(with_kind)
+
+
 def _variant(value: Any) -> str:
-    names_function = isinstance(value, Extension) or callable(value) or (isinstance(value, Mapping) and USE in value)
-    return FUNCTION if names_function else BUILT_IN
+    value = _as_section(value)
+    return FUNCTION if isinstance(value, Extension) or (isinstance(value, Mapping) and USE in value) else BUILT_IN
+
+
+def _as_section(value: Any) -> Any:
+    """Return a function or class as the section that names it, and any other value as it is."""
+    return {USE: value} if callable(value) and not isinstance(value, Extension) else value
 
 
 def find_targets(config: Any) -> Iterator[Callable[..., Any]]:

@@ -20,7 +20,7 @@ class Evaluator(Component[EvaluatorConfig]):
     libraries = ("tensorflow", "keras", "numpy", "scipy", "pandas", "pyarrow", "scikit-learn")
 
     def identity(self) -> dict[str, Any]:
-        return self.config.model_dump(mode="json", exclude={"baseline"})
+        return self.config.content(exclude={"baseline"})
 
     def references(self) -> dict[str, str]:
         return {} if self.config.baseline is None else {"baseline": self.config.baseline}

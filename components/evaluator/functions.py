@@ -42,7 +42,7 @@ class NamedFunction(Extension):
 
     def definition(self, kind: Literal["metric", "slice"]) -> Definition:
         """Return what defines the results of the function."""
-        own, written = type(self).model_fields, self.model_dump(mode="json")
+        own, written = type(self).model_fields, self.content()
         return Definition(
             name=self.key,
             kind=kind,

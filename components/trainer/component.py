@@ -42,10 +42,7 @@ class Trainer(Component[TrainerConfig]):
             self.libraries = (*self.libraries, *ONNX_PACKAGES)
 
     def identity(self) -> dict[str, Any]:
-        identity = self.config.model_dump(mode="json", exclude={"checkpoint", "init_from"})
-        if isinstance(self.config.network, NetworkFunction):
-            identity["network"] = self.config.network.identity()
-        return identity
+        return self.config.content(exclude={"checkpoint", "init_from"})
 
     def references(self) -> dict[str, str]:
         return {} if self.config.init_from is None else {"init_from": self.config.init_from}

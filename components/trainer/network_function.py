@@ -3,13 +3,9 @@
 import warnings
 from collections.abc import Iterator
 from contextlib import contextmanager
-from pathlib import Path
 from typing import Any
 
-from pydantic import BaseModel
-
-from components.base.extension import CONFIG, Extension
-from components.base.hashing import file_sha256
+from components.base.extension import Extension
 
 
 class NetworkFunction(Extension):
@@ -21,14 +17,6 @@ class NetworkFunction(Extension):
 
     arguments = ("image_shape", "classes", "seed")
     returns = "keras.Model"
-
-    def identity(self) -> dict[str, Any]:
-        """Return the function's name and its options; of a file, such as pretrained weights, the content counts."""
-        options = dict(self.options)
-        if isinstance(config := options.get(CONFIG), BaseModel):
-            options = dict(config)
-        files = {key: value for key, value in options.items() if isinstance(value, Path) and value.is_file()}
-        return self.model_dump(mode="json") | {key: f"SHA-256 {file_sha256(path)}" for key, path in files.items()}
 
     def build(self, *, image_shape: tuple[int, int, int], classes: int, seed: int) -> Any:
         """Return the function's network, built; equal arguments give equal networks.

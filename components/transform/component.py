@@ -51,7 +51,7 @@ class Transform(Component[TransformConfig]):
             self.libraries = (*self.libraries, "keras", "tensorflow")
 
     def identity(self) -> dict[str, Any]:
-        return self.config.model_dump(mode="json", exclude={"memory_budget"})
+        return self.config.content(exclude={"memory_budget"})
 
     def run(self, context: Context, /, *, examples: Stored[Examples]) -> TransformedExamples:
         """Write two or three NumPy files per split, and the graph as JSON.

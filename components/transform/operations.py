@@ -9,12 +9,12 @@ from dataclasses import dataclass
 from functools import partial
 from typing import TYPE_CHECKING, Annotated, Any, ClassVar, Literal
 
-from pydantic import BeforeValidator, Field
+from pydantic import Field
 
 from components.artifacts import GraphOperation, ImageShape
 from components.base.component import ComponentConfig
 from components.base.errors import ConfigError
-from components.base.extension import USE, Extension
+from components.base.extension import Extension, use_selects
 from components.inference.transform_graph import apply_numpy, picture_graph
 
 if TYPE_CHECKING:
@@ -134,16 +134,7 @@ class TransformFunction(Extension):
         return result.astype(np.float32, copy=False)
 
 
-def _with_kind(operation: Any) -> Any:
-    """Return a section with `use`, or a custom function, as a section with a `kind`."""
-    if callable(operation):
-        operation = {USE: operation}
-    return {"kind": "function", **operation} if isinstance(operation, dict) and USE in operation else operation
-
-
-Operation = Annotated[
-    Standardize | Resize | TransformFunction, Field(discriminator="kind"), BeforeValidator(_with_kind)
-]
+Operation = Annotated[Standardize | Resize | TransformFunction, Field(discriminator="kind"), use_selects("function")]
 
 
 @dataclass(frozen=True)

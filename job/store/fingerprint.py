@@ -3,12 +3,14 @@
 from collections.abc import Mapping
 from typing import Any, Self
 
+from pydantic import BaseModel
+
 from components.artifacts import Sha256, Statement
 from components.base.component import Component
 from components.base.extension import USE, find_targets, import_string
 from components.base.hashing import value_sha256
-from components.runtime.libraries import library_version
-from job.store.source_code import source_digest
+from components.runtime.libraries import installed_versions, library_version
+from job.store.source_code import imported_packages, source_digest
 
 MAX_VALUE_CHARACTERS = 24
 """Longer values are cut where differences are listed."""
@@ -60,16 +62,21 @@ class FingerprintInputs(Statement):
 
 def fingerprint_inputs(component: Component[Any], inputs: Mapping[str, str]) -> FingerprintInputs:
     """Return the fingerprint inputs of a component for input artifacts with the given content digests."""
-    cls = type(component)
+    cls, targets = type(component), [*find_targets(component.config)]
+    # A component declares its libraries; custom functions and sources cannot.
+    functions = [target for target in targets if not (isinstance(target, type) and issubclass(target, BaseModel))]
     return FingerprintInputs(
         producer=Producer(
             component=import_string(cls),
             version=cls.version,
-            source_sha256=source_digest(cls, *find_targets(component.config)),
+            source_sha256=source_digest(cls, *targets),
             config=component.identity(),
         ),
         inputs=dict(inputs),
-        libraries={name: library_version(name) for name in component.libraries},
+        libraries={
+            **{name: library_version(name) for name in component.libraries},
+            **installed_versions(imported_packages(*functions)),
+        },
     )
 
 

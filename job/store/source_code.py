@@ -7,6 +7,7 @@ import sys
 from collections.abc import Iterator
 from contextlib import suppress
 from functools import cache
+from itertools import chain
 from pathlib import Path
 from typing import Any
 
@@ -32,14 +33,12 @@ def source_digest(*objects: Any) -> str:
     It is their modules, the modules of base classes, everything that these import from `components`, from the
     top-level package of the class or function and from modules beside it, and the templates, scripts and style sheets
     of such packages. Imports are found in the source text, also inside functions. Of `__main__`, only what the class or
-    function uses counts. Other packages count by the versions in `Component.libraries`.
+    function uses counts. Other packages count by their versions (`imported_packages`, `Component.libraries`).
     """
     digests: dict[str, str] = {}
     for used in objects:
-        main = MainSource()
-        if used.__module__ == MAIN:
-            main.add(used)
-            digests |= main.digests
+        main = _main_source(used)
+        digests |= main.digests
         modules = find_modules(used, main)
         if used.__module__ not in (MAIN, *modules):
             raise no_source(used)
@@ -69,6 +68,31 @@ def _check_imported(module: str, path: Path, digest: str) -> None:
         )
 
 
+def imported_packages(*objects: Any) -> set[str]:
+    """Return the top-level names of the packages that the code of custom functions and classes imports."""
+    packages: set[str] = set()
+    for used in objects:
+        main = _main_source(used)
+        modules = find_modules(used, main)
+        own = {name for name in modules if name.partition(".")[0] != COMPONENTS}
+        names = [*_main_imports(main), *chain.from_iterable(_imported(modules[name], name) for name in own)]
+        packages |= {name.partition(".")[0] for name in names} - {name.partition(".")[0] for name in modules}
+    return packages - sys.stdlib_module_names - {COMPONENTS, JOB, MAIN, ""}
+
+
+def _main_source(used: Any) -> MainSource:
+    main = MainSource()
+    if used.__module__ == MAIN:
+        main.add(used)
+    return main
+
+
+def _main_imports(main: MainSource) -> Iterator[str]:
+    yield from main.modules
+    for text in main.texts:
+        yield from _imported_names(ast.parse(text), [], is_package=False)
+
+
 def find_modules(used: Any, main: MainSource | None = None) -> dict[str, Path]:
     """Return the modules that `source_digest` covers for a class or function, with their files."""
     package = used.__module__.partition(".")[0]
@@ -76,9 +100,7 @@ def find_modules(used: Any, main: MainSource | None = None) -> dict[str, Path]:
     found: dict[str, Path] = {}
     seen: set[str] = set()
     waiting = [each.__module__ for each in getattr(used, "__mro__", (used,))]
-    if main is not None:
-        waiting += main.modules
-        waiting += (name for text in main.texts for name in _imported_names(ast.parse(text), [], is_package=False))
+    waiting += _main_imports(main or MainSource())
     while waiting:
         name = waiting.pop()
         if name in seen:

@@ -36,4 +36,6 @@ def sequential(image_shape: ImageShape, classes: int, seed: int) -> Any:  # noqa
     import keras
     from keras import layers
 
-    return keras.Sequential([layers.Conv2D(3, 3), layers.Flatten(), layers.Dense(classes, "softmax")])
+    return keras.Sequential(
+        [layers.Conv2D(3, 3, activation="gelu"), layers.Flatten(), layers.Dense(classes, "softmax")]
+    )

@@ -1,10 +1,10 @@
 """Sources of images, one class per `kind`."""
 
-from typing import Annotated, Any
+from typing import Annotated
 
-from pydantic import BeforeValidator, Field
+from pydantic import Field
 
-from components.base.extension import USE
+from components.base.extension import use_selects
 from components.example_gen.sources.csv import CsvSource
 from components.example_gen.sources.digits import DigitsSource
 from components.example_gen.sources.idx import IdxSource
@@ -13,18 +13,10 @@ from components.example_gen.sources.image_source import CustomSource, ImageSourc
 from components.example_gen.sources.parquet import ParquetSource
 from components.example_gen.sources.tfds import TfdsSource
 
-
-def _with_kind(source: Any) -> Any:
-    """Return a section with `use`, or a custom class, as a section with a `kind`."""
-    if isinstance(source, type):
-        source = {USE: source}
-    return {"kind": "custom", **source} if isinstance(source, dict) and USE in source else source
-
-
 AnySource = Annotated[
     DigitsSource | TfdsSource | IdxSource | CsvSource | ImageFolderSource | ParquetSource | CustomSource,
     Field(discriminator="kind"),
-    BeforeValidator(_with_kind),
+    use_selects("custom"),
 ]
 
 __all__ = [

@@ -5,9 +5,11 @@ from __future__ import annotations
 import inspect
 from abc import ABC, abstractmethod
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
+from contextlib import contextmanager
 from itertools import chain
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, ClassVar, Literal
+from zipfile import BadZipFile
 
 from pydantic import ConfigDict
 
@@ -24,6 +26,8 @@ if TYPE_CHECKING:
 
 Batch = tuple["ArrayLike", "ArrayLike"]
 """Images and their labels."""
+UNREADABLE = (OSError, EOFError, BadZipFile)
+"""Errors of missing and damaged files."""
 IMAGES = "uint8 [batch, height, width] or [batch, height, width, 3]"
 
 
@@ -176,6 +180,18 @@ class CustomSource(Extension, SourceConfig):
                         "one label per image",
                     )
                 yield images, labels
+
+    @contextmanager
+    def catch_errors(self) -> Iterator[None]:
+        """Raise DataError for a file that cannot be read, and ConfigError for any other exception of the class."""
+        try:
+            with super().catch_errors():
+                yield
+        except ConfigError as error:
+            if isinstance(error.__cause__, UNREADABLE):
+                remedy = "restore the data, or correct the class"
+                raise DataError(error.headline, expected="data that the class can read", remedy=remedy) from error
+            raise
 
     def _wrong(self, problem: str, expected: str) -> DataError:
         return DataError(f"{self.use}: {problem}", expected=expected, remedy="correct the class, or its data")

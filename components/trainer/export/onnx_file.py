@@ -19,9 +19,24 @@ def write(model: ServingModel, path: Path, images: RawImages) -> None:  # noqa: 
 
     with quiet_stderr():
         # Opset 18, of ONNX 1.13 (2022), is the newest that tf2onnx 1.17 declares to support.
-        converted, _ = from_function(model.serve, input_signature=model.serve.input_signature, opset=18)
+        converted, _ = from_function(
+            model.serve,
+            input_signature=model.serve.input_signature,
+            opset=18,
+            custom_op_handlers={"Erfc": (_convert_erfc, [])},
+        )
     _make_reproducible(converted)
     path.write_bytes(converted.SerializeToString(deterministic=True))
+
+
+def _convert_erfc(graph: Any, node: Any, name: str, arguments: Any) -> None:  # noqa: ARG001  (tf2onnx's own signature)
+    """Replace erfc(x), which ONNX does not have and Keras's GELU computes, by 1 - erf(x)."""
+    import numpy as np
+
+    erf = graph.make_node("Erf", [node.input[0]])
+    one = graph.make_const(f"{node.name}_one", np.array(1, np.float32))
+    graph.remove_node(node.name)
+    graph.make_node("Sub", [one.output[0], erf.output[0]], outputs=[node.output[0]], name=node.name)
 
 
 def predict(path: Path, images: RawImages) -> Outputs:

@@ -14,6 +14,7 @@ from components.base.extension import BuiltInOrUse, Extension, find_targets, loa
 from components.trainer.network import NetworkConfig
 
 MODULE = """
+import pathlib
 import typing
 from components.base.component import ComponentConfig
 if typing.TYPE_CHECKING:
@@ -30,6 +31,9 @@ def build_from_model(image_shape, classes, config: Options):
 
 def build_anything(**options):
     return options
+
+def read(image_shape, classes, file: pathlib.Path):
+    return file.read_text()
 
 def required(image_shape, classes, depth): ...
 def positional(image_shape, classes, /): ...
@@ -84,6 +88,16 @@ def test_options_may_be_a_pydantic_model() -> None:
     assert isinstance(network, Network)
     assert network(image_shape=(), classes=2) == 7
     assert network.model_dump(mode="json") == {"use": "my_net:build_from_model", "depth": 7}
+
+
+def test_a_file_option_counts_by_its_content(tmp_path: Path) -> None:
+    def content(name: str, text: str) -> Any:
+        (tmp_path / name).write_text(text)
+        return config(use="my_net:read", file=name).content()
+
+    first = content("a.txt", "a")
+    assert content("moved.txt", "a") == first != content("a.txt", "b")
+    assert config(use="my_net:read", file="a.txt").model_dump(mode="json")["network"]["file"] == "a.txt"
 
 
 def test_targets_are_found_at_any_depth() -> None:

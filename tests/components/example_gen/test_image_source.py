@@ -3,6 +3,7 @@
 from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
+from zipfile import BadZipFile
 
 import numpy as np
 import pytest
@@ -183,6 +184,16 @@ def test_failing_class_raises_config_error() -> None:
         load(given([]))
     with pytest.raises(ConfigError, match=r"Failing raised ZeroDivisionError: no images \(test_image_source.py, line"):
         load(source_of(Failing))
+
+
+@pytest.mark.parametrize("error", [FileNotFoundError(2, "No such file", "a.npz"), EOFError(), BadZipFile("not a zip")])
+def test_unreadable_data_raise_data_error(error: Exception) -> None:
+    def fail() -> Iterator[Any]:
+        raise error
+        yield
+
+    with pytest.raises(DataError, match=f"raised {type(error).__name__}"):
+        load(source_of(type("Failing", (Given,), {"batches": lambda _: fail()})))
 
 
 def test_identity_of_other_objects_is_refused() -> None:

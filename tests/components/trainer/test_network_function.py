@@ -54,20 +54,6 @@ def test_options_with_defaults_are_part_of_the_identity() -> None:
     assert trainer.identity()["network"] == {"use": "tests.support.networks:residual", "filters": [4, 4]}
 
 
-def pretrained(image_shape: Any, classes: int, seed: int, body: Path) -> None: ...
-
-
-def test_a_file_option_counts_by_its_content(tmp_path: Path) -> None:
-    def identity(name: str, content: bytes) -> Any:
-        (tmp_path / name).write_bytes(content)
-        config = {"network": {"use": pretrained, "body": str(tmp_path / name)}}
-        return Trainer(TrainerConfig.model_validate(config)).identity()
-
-    first = identity("body.keras", b"weights")
-    assert identity("moved.keras", b"weights") == first
-    assert identity("body.keras", b"others") != first
-
-
 @pytest.mark.parametrize("function", [residual, nested, sequential])
 def test_equal_seeds_build_equal_networks(function: Build) -> None:
     one, other = (weights_digest(build(function)) for _ in range(2))
@@ -169,10 +155,10 @@ def logits(image_shape: Any, classes: int, seed: int) -> Any:  # noqa: ARG001
     return keras.Sequential([keras.Input(image_shape), keras.layers.Flatten(), keras.layers.Dense(classes)])
 
 
-def with_gelu(image_shape: Any, classes: int, seed: int) -> Any:
+def bicubic(image_shape: Any, classes: int, seed: int) -> Any:
     import keras
 
-    return returns(keras.layers.Activation("gelu"))(image_shape, classes, seed)
+    return returns(keras.layers.Resizing(9, 9, interpolation="bicubic"))(image_shape, classes, seed)
 
 
 @pytest.mark.thorough
@@ -180,14 +166,14 @@ def with_gelu(image_shape: Any, classes: int, seed: int) -> Any:
     ("function", "message", "remedy"),
     [
         (logits, "the outputs of the network are not probabilities: those of one image have the sum", "softmax"),
-        (with_gelu, "the ONNX model of the network cannot be written: .*Erfc", "remove `onnx` from trainer.exports"),
+        (bicubic, "the LiteRT model of the network cannot be written: .*ResizeBicubic", "remove `litert` from"),
     ],
 )
 def test_a_network_that_cannot_be_exported_is_not_trained(
     function: Build, message: str, remedy: str, transformed: Stored[TransformedExamples], tmp_path: Path
 ) -> None:
     progress = Epochs()
-    trainer = Trainer(TrainerConfig(network=NetworkFunction.model_validate(function), exports=("onnx",)))
+    trainer = Trainer(TrainerConfig(network=NetworkFunction.model_validate(function), exports=("litert",)))
     with pytest.raises(ConfigError, match=message) as error:
         trainer.run(Context(output=tmp_path, progress=progress), transformed=transformed)
     assert remedy in error.value.remedy
@@ -196,7 +182,7 @@ def test_a_network_that_cannot_be_exported_is_not_trained(
 
 
 @pytest.mark.thorough
-@pytest.mark.parametrize(("function", "shift"), [(residual, 0), (nested, 1)])
+@pytest.mark.parametrize(("function", "shift"), [(residual, 0), (nested, 1), (sequential, 0)])
 def test_every_format_contains_any_network(
     function: Build, shift: int, transformed: Stored[TransformedExamples], tmp_path: Path
 ) -> None:

@@ -88,6 +88,11 @@ class TestTransformWithOperations(ComponentContract):
     component = Transform(TransformConfig.model_validate({"operations": [RESIZE, STANDARDIZE]}))
 
 
+def test_an_operation_of_another_configuration_is_accepted() -> None:
+    config = TransformConfig.model_validate({"operations": [STANDARDIZE, local_contrast]})
+    assert TransformConfig(operations=config.operations) == config
+
+
 def test_the_training_split_is_standardized(examples: Stored[Examples], tmp_path: Path) -> None:
     made = transform(examples, tmp_path, STANDARDIZE)
     train = read_scaled(made, made.artifact.splits.train).images

@@ -10,7 +10,7 @@ from typing import Any
 import numpy as np
 import pytest
 
-from job.options import python_command
+from job.options import RunOptions, python_command
 from job.reporters.json_log import JsonLog
 from tests.conftest import FAKES, SLOTS, Command, WriteConfig
 from tests.support.processes import start, wait_for
@@ -83,6 +83,17 @@ def test_json_log_contains_a_failure(mnist_job: Command, write_config: WriteConf
     (failed,) = lines(wrong.stdout)
     assert failed["fields"]["exit_code"] == 2
     assert failed["fields"]["resume"] == "", "no run began"
+
+
+@pytest.mark.parametrize(("is_in_path", "program"), [(True, "mnist-job"), (False, "{}/mnist-job")])
+def test_resume_command_names_the_console_script(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, is_in_path: bool, program: str
+) -> None:
+    script = tmp_path / "mnist-job"
+    script.touch(mode=0o755)
+    monkeypatch.setattr("sys.argv", [str(script), "run"])
+    monkeypatch.setenv("PATH", str(tmp_path) if is_in_path else "/nonexistent")
+    assert RunOptions(config=Path("a.yaml")).command() == f"{program.format(tmp_path)} run --config a.yaml"
 
 
 def test_resume_command_repeats_all_options(mnist_job: Command, write_config: WriteConfig, tmp_path: Path) -> None:

@@ -10,6 +10,7 @@ import pytest
 from components import Evaluator, ExampleGen, Trainer, Transform, Visualizer
 from components.base.errors import ConfigError
 from job.pipeline.slots import load_component_class
+from job.store.fingerprint import fingerprint_inputs
 from job.store.source_code import find_modules, source_digest
 
 COMPONENT = '''
@@ -52,6 +53,15 @@ def edit(path: Path, module: str) -> None:
     path.write_text(path.read_text() + "# edited\n")
     if module in sys.modules:
         importlib.reload(sys.modules[module])
+
+
+def test_libraries_that_a_function_of_a_user_imports_count(my_steps: Path) -> None:
+    (my_steps / "later.py").write_text("import json\nfrom sklearn import metrics\n")
+    (my_steps / "plot.py").write_text("from . import late\n\ndef draw(data):\n    import scipy.stats, missing\n")
+    figures = Visualizer.Config.model_validate({"figures": [{"use": "my_steps.plot:draw"}]})
+    built_in = fingerprint_inputs(Visualizer(), {}).libraries
+    assert tuple(built_in) == Visualizer.libraries
+    assert {*fingerprint_inputs(Visualizer(figures), {}).libraries} - {*built_in} == {"scikit-learn", "scipy"}
 
 
 def test_only_imported_modules_of_the_package_count(my_steps: Path) -> None:
