@@ -98,7 +98,7 @@ class Evaluator(Component[EvaluatorConfig]):
                 names,
                 config,
                 weights_sha256=model.artifact.weights_sha256,
-                further_metrics=further,
+                custom_metrics=further,
                 calibration=calibration,
                 slices=slices,
                 robustness=robustness,

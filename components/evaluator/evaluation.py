@@ -22,7 +22,7 @@ def make_evaluation(
     config: EvaluatorConfig,
     *,
     weights_sha256: str,
-    further_metrics: Mapping[str, float | Interval] | None = None,
+    custom_metrics: Mapping[str, float | Interval] | None = None,
     calibration: Calibration | None = None,
     slices: tuple[Slice, ...] = (),
     robustness: Robustness | None = None,
@@ -30,7 +30,7 @@ def make_evaluation(
     baseline: Baseline | None = None,
 ) -> Evaluation:
     """Score predictions, and return the metrics, the other measurements and the verdict."""
-    scores = score(predictions.labels, predictions.probabilities, class_names, further_metrics)
+    scores = score(predictions.labels, predictions.probabilities, class_names, custom_metrics)
     checks = [
         *([] if infra_validation is None else [check_infra(infra_validation)]),
         *check_metrics(scores.metrics, config.thresholds),

@@ -69,7 +69,7 @@ class Visualizer(Component[VisualizerConfig]):
             from components.visualizer.plots.figures import draw_figures
             from components.visualizer.plots.style import save, style
             from components.visualizer.report import render_report
-            from components.visualizer.report.sections.user_figures import embed_figures
+            from components.visualizer.report.sections.custom_figures import embed_figures
             from components.visualizer.report_data import ReportData
             from components.visualizer.sketchpad import render_sketchpad
             from components.visualizer.training_images import TrainingImages, read_augmented
@@ -113,7 +113,7 @@ class Visualizer(Component[VisualizerConfig]):
                 for function, figure in zip(self.config.figures, own, strict=True):
                     with _disk_space(context, figure):
                         function.save(data, context.output / figure.file)
-                report = replace(report, user_figures=embed_figures(own, context.output))
+                report = replace(report, custom_figures=embed_figures(own, context.output))
                 figures += own
         context.termination.check()
         with context.timed("report"):

@@ -135,7 +135,7 @@ class FeatureMaps:
     def compute(
         cls, network: Any, images: tuple[TestImage, ...], graph: tuple[GraphOperation, ...] = ()
     ) -> Self | None:
-        """Return the feature maps of a Keras network, also of the networks in it; None if it has no convolution.
+        """Return the feature maps of a Keras network, also of nested networks; None if it has no convolution.
 
         The graph converts pictures to the network's input.
         """

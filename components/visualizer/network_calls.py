@@ -1,4 +1,4 @@
-"""Calls of a network's operations during a prediction, in order, also those of nested networks."""
+"""Observed calls of a network: each operation of a prediction, in order, also in nested networks."""
 
 from collections.abc import Callable, Iterator
 from contextlib import ExitStack, contextmanager

@@ -46,4 +46,4 @@ class ReportData(Statements):
     """None if the model has no convolution."""
     sketchpad: EmbeddedSection | None = None
     """If the page cannot run the model, the section has only the reason."""
-    user_figures: tuple[EmbeddedFigure, ...] = ()
+    custom_figures: tuple[EmbeddedFigure, ...] = ()

@@ -91,7 +91,7 @@ def print_run(
             f"macro F1 {record.metrics['macro_f1']:.4f}",
         ]
         print_parts(console, "test accuracy ", parts)
-        _print_further_metrics(console, record.metrics)
+        _print_custom_metrics(console, record.metrics)
     print_verdict(console, record)
     _print_locations(console, record, directory)
     if record.failure is not None and not failure_follows:
@@ -109,7 +109,7 @@ def print_run(
     print_line(console, ", ".join(details))
 
 
-def _print_further_metrics(console: Console, metrics: Mapping[str, Any]) -> None:
+def _print_custom_metrics(console: Console, metrics: Mapping[str, Any]) -> None:
     """Print the custom metrics."""
     for name, value in metrics.items():
         if not isinstance(value, float) or name in METRIC_NAMES:

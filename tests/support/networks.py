@@ -1,4 +1,4 @@
-"""Networks as users build them: with skip connections, layers without names and seeds, and models within models."""
+"""Networks as users build them: with skip connections, layers without names and seeds, and nested models."""
 
 from typing import Any
 

@@ -103,7 +103,7 @@ def full_report_data(folder: Path, *, blessed: bool = True, **changes: Any) -> R
         "feature_maps": FeatureMaps(images, convolutions),
         "kernels": NetworkKernels("convolution_1", random.normal(size=(16, 3, 3, 1)).astype("f4")),
         "augmented": tuple(AugmentedImage(each.row, each.class_name, each.image, (each.image,) * 3) for each in images),
-        "user_figures": (EmbeddedFigure(ROC, PIXEL),),
+        "custom_figures": (EmbeddedFigure(ROC, PIXEL),),
     }
     return ReportData(**{**values, **changes})
 
@@ -118,7 +118,7 @@ def with_text(report: ReportData, text: str, *, title: str | None = None) -> Rep
     images = tuple(dataclasses.replace(each, class_name=text) for each in report.feature_maps.images)
     training = tuple(dataclasses.replace(each, name=text) for each in report.training_images.classes)
     augmented = tuple(dataclasses.replace(each, class_name=text) for each in report.augmented)
-    figures = (dataclasses.replace(report.user_figures[0], figure=changed(ROC, title=text, alt=text)),)
+    figures = (dataclasses.replace(report.custom_figures[0], figure=changed(ROC, title=text, alt=text)),)
     assert report.kernels is not None
     layers = (changed(LAYERS[0], name=text, kind=text),)
     return dataclasses.replace(
@@ -137,7 +137,7 @@ def with_text(report: ReportData, text: str, *, title: str | None = None) -> Rep
         training_images=dataclasses.replace(report.training_images, classes=training),
         augmented=augmented,
         kernels=dataclasses.replace(report.kernels, layer=text),
-        user_figures=figures,
+        custom_figures=figures,
         mistakes=ConfidentMistakes(shown, total=3, image_count=18),
         feature_maps=dataclasses.replace(report.feature_maps, images=images),
     )

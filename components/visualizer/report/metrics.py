@@ -30,7 +30,7 @@ def metrics_table(metrics: Metrics) -> TextTable:
     return _table(metrics, _names(metrics))
 
 
-def further_metrics(evaluation: Evaluation) -> TextTable | None:
+def custom_metrics(evaluation: Evaluation) -> TextTable | None:
     """Return the custom metrics; None without any."""
     names = _names(evaluation.metrics)[len(BUILT_IN) :]
     return _table(evaluation.metrics, names) if names else None

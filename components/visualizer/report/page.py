@@ -6,6 +6,7 @@ from components.artifacts.figures import REPORT_LINKS_PLACEHOLDER, REPORT_RUN_PL
 from components.base.text import escape_document
 from components.visualizer.report.sections import (
     calibration,
+    custom_figures,
     data,
     feature_maps,
     learning_curves,
@@ -14,7 +15,6 @@ from components.visualizer.report.sections import (
     network,
     slices_and_robustness,
     training_images,
-    user_figures,
     verdict,
 )
 from components.visualizer.report_data import ReportData
@@ -35,7 +35,7 @@ def render_report(report: ReportData, card: str) -> str:
         ("sketchpad", "Sketchpad", sketchpad.html if sketchpad else ""),
         ("calibration", "Calibration", calibration.render_calibration(report)),
         ("weak-spots", "Slices and robustness", slices_and_robustness.render_slices_and_robustness(report)),
-        *user_figures.render_user_figures(report),
+        *custom_figures.render_custom_figures(report),
         ("data", "Data", data.render_data(report)),
         ("training-images", "Training images", training_images.render_training_images(report)),
         ("model-card", "Model card", model_card.render_model_card(card)),

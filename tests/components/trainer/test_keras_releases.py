@@ -25,7 +25,7 @@ PRESETS = ("digits", "mnist-best")
 """Between them: dropout, batch normalization, overlapping pooling, both paddings, means over shifts, and operations of
 the transform."""
 OWN = "nested"
-"""A custom network: functional models within each other."""
+"""A custom network: nested functional models."""
 RELEASES = ("3.3.3", "3.8.0", "3.14.1")
 """The oldest release, the one from which functional models state a single input differently, and the last one whose
 initializers have no axes."""

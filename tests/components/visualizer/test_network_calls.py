@@ -1,4 +1,4 @@
-"""The calls of a network: every layer in order, also of networks within networks, without changing one."""
+"""The calls of a network: every layer in order, also of nested networks, without a change to any."""
 
 from typing import Any
 

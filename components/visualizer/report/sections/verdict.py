@@ -13,8 +13,8 @@ from components.visualizer.report.metrics import (
     check_bounds,
     check_title,
     checks_table,
+    custom_metrics,
     definitions,
-    further_metrics,
     metrics_table,
 )
 from components.visualizer.report.sections import render_section
@@ -44,7 +44,7 @@ def render_verdict(report: ReportData) -> Markup:
         baseline_table=baseline and baseline_table(metrics, baseline),
         infra_validation=infra_validation_text(evaluation),
         metrics=metrics_table(metrics),
-        further_metrics=further_metrics(evaluation),
+        custom_metrics=custom_metrics(evaluation),
         definitions=definitions(evaluation, "metric"),
     )
 

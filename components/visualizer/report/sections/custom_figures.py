@@ -20,9 +20,9 @@ def embed_figures(figures: Sequence[Figure], directory: Path) -> tuple[EmbeddedF
     return tuple(EmbeddedFigure(each, figure_picture(directory / each.file, max_bytes=max_bytes)) for each in figures)
 
 
-def render_user_figures(report: ReportData) -> Iterator[tuple[str, str, Markup]]:
+def render_custom_figures(report: ReportData) -> Iterator[tuple[str, str, Markup]]:
     """Yield the id, the title and the section of each figure."""
-    for each in report.user_figures:
+    for each in report.custom_figures:
         figure_id = f"figure-{each.figure.name}"
-        section = render_section("user_figure", id=figure_id, figure=each.figure, picture=each.picture)
+        section = render_section("custom_figure", id=figure_id, figure=each.figure, picture=each.picture)
         yield figure_id, each.figure.title, section
