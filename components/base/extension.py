@@ -82,6 +82,11 @@ class Extension(ComponentConfig):
         return self._target
 
     @property
+    def function_name(self) -> str:
+        """The name of the function, without its module or class."""
+        return self.use.replace(":", ".").rpartition(".")[2]
+
+    @property
     def options(self) -> dict[str, Any]:
         """The validated options by the name of the parameter, with the function's defaults."""
         return self._options

@@ -3,6 +3,7 @@
 The calibration error and temperature scaling follow C. Guo et al., "On Calibration of Modern Neural Networks", 2017.
 """
 
+from dataclasses import replace
 from math import exp, log
 
 import numpy as np
@@ -87,6 +88,20 @@ def fit_temperature(labels: NDArray[np.int64], probabilities: NDArray[np.float32
         options={"xatol": 1e-4},  # relative: far below the uncertainty on a validation split
     )
     return exp(found.x) if found.fun < loss(1.0) else 1.0
+
+
+def calibrate_predictions(
+    predictions: Predictions, validation: Predictions, *, apply: bool
+) -> tuple[Predictions, Calibration]:
+    """Return the predictions to score, and their calibration; the temperature is fitted on the validation split.
+
+    With `apply`, the predictions have the scaled probabilities.
+    """
+    temperature = fit_temperature(validation.labels, validation.probabilities)
+    calibration = calibrate(predictions, temperature=temperature, applied=apply)
+    if apply:
+        predictions = replace(predictions, probabilities=apply_temperature(predictions.probabilities, temperature))
+    return predictions, calibration
 
 
 def calibrate(predictions: Predictions, *, temperature: float, applied: bool) -> Calibration:

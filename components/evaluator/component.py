@@ -47,10 +47,8 @@ class Evaluator(Component[EvaluatorConfig]):
             ConfigError: if a threshold names a class or slice that does not exist.
         """
         with context.timed("imports"):
-            from dataclasses import replace
-
             from components.evaluator.baseline import compare
-            from components.evaluator.calibration import calibrate, fit_temperature
+            from components.evaluator.calibration import calibrate_predictions
             from components.evaluator.evaluation import make_evaluation, write_evaluation
             from components.evaluator.image_properties import measure_batches
             from components.evaluator.infra_validation import validate_infra
@@ -60,35 +58,28 @@ class Evaluator(Component[EvaluatorConfig]):
             from components.evaluator.slices import group_images, make_slices
             from components.inference.pictures import read_pictures
             from components.inference.predictor import import_libraries, load_predictor
-            from components.inference.probabilities import apply_temperature
             from components.inference.transform_graph import apply_numpy, input_graph
 
             import_libraries(model)
         check_compatible(transformed.artifact, model.artifact)
         config, splits, names = self.config, transformed.artifact.splits, transformed.artifact.class_names
-        check, count = context.termination.check, splits.test.count + splits.validation.count
         with context.timed("loading"):
             predict = load_predictor(model)
         with context.timed("predicting"):
             predictions = predict_split(predict, transformed, splits.test, context)
             validation = predict_split(predict, transformed, splits.validation, context)
-        comparison = None
+        comparison = infra = None
         if baseline is not None:
             comparison = compare(predictions, baseline, significance=config.significance, functions=config.metrics)
-        pictures, to_input = read_pictures(transformed, splits.test), input_graph(transformed.artifact.graph)
-        infra = None
         if model.artifact.saved_model is not None and config.infra_validation.images:
             with context.timed("infra validation"):
                 expected = predictions.probabilities[: config.infra_validation.images]
                 infra = validate_infra(model, transformed, expected, context)
-        check()
+        context.termination.check()
         with context.timed("scoring"):
-            temperature = fit_temperature(validation.labels, validation.probabilities)
-            calibration = calibrate(predictions, temperature=temperature, applied=config.temperature_scaling)
-            if config.temperature_scaling:
-                scaled = apply_temperature(predictions.probabilities, temperature)
-                predictions = replace(predictions, probabilities=scaled)
+            predictions, calibration = calibrate_predictions(predictions, validation, apply=config.temperature_scaling)
             further = apply_functions(config.metrics, predictions.labels, predictions.probabilities, context)
+        pictures, to_input = read_pictures(transformed, splits.test), input_graph(transformed.artifact.graph)
         with context.timed("slicing"):
             properties = measure_batches(pictures.batches(1000))
             properties |= group_images(config.slices, pictures.batches(1000), predictions.labels)
@@ -98,8 +89,8 @@ class Evaluator(Component[EvaluatorConfig]):
                 lambda images: predict(apply_numpy(to_input, images)),
                 pictures,
                 config.robustness,
-                images_predicted=count,
-                check=check,
+                images_predicted=splits.test.count + splits.validation.count,
+                check=context.termination.check,
             )
         with context.timed("scoring"):
             evaluation = make_evaluation(

@@ -19,7 +19,7 @@ class NamedFunction(Extension):
     @property
     def key(self) -> str:
         """The name in thresholds and results."""
-        return self.name or self.use.replace(":", ".").rpartition(".")[2]
+        return self.name or self.function_name
 
     def __call__(self, **arrays: Any) -> Any:
         """Call the function with read-only views of the arrays, and its options, and return its result as an array."""

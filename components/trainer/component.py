@@ -134,7 +134,7 @@ class Trainer(Component[TrainerConfig]):
             parameters=network.count_params(),
             weights_sha256=weights_digest(network),
             history=tuple(loop.history),
-            layers=tuple(describe_layers(network)),
+            layers=describe_layers(network),
             augmented=augmented,
             initial_weights=initial_weights,
             frozen=frozen,

@@ -8,6 +8,7 @@ from typing import Any
 from components.artifacts import InitialWeights, Model, Stored
 from components.base.errors import ConfigError
 from components.inference.predictor import load_network
+from components.trainer.layers import named_layers
 
 MAX_NAMES_SHOWN = 20
 
@@ -87,15 +88,7 @@ def freeze_layers(network: Any, patterns: Sequence[str]) -> tuple[str, ...]:
 
 def weighted_layers(network: Any) -> dict[str, Any]:
     """Return the layers that have weights, by name: `convolution_1`, and `body/convolution_1` in a nested model."""
-    return dict(_weighted_layers(network, ""))
-
-
-def _weighted_layers(network: Any, parent: str) -> Iterator[tuple[str, Any]]:
-    for layer in network.layers:
-        if hasattr(layer, "layers"):
-            yield from _weighted_layers(layer, f"{parent}{layer.name}/")
-        elif layer.weights:
-            yield f"{parent}{layer.name}", layer
+    return {name: layer for name, layer in named_layers(network) if layer.weights}
 
 
 def _with_parents(name: str) -> Iterator[str]:

@@ -6,20 +6,27 @@ from typing import Any
 from components.artifacts import Layer
 
 
-def describe_layers(network: Any, prefix: str = "") -> Iterator[Layer]:
-    """Yield the layers of a built Keras network in order, also those of nested networks, as `network/layer`."""
+def named_layers(network: Any, prefix: str = "") -> Iterator[tuple[str, Any]]:
+    """Yield the layers of a Keras network in order, by name; of nested ones, as `body/convolution_1`."""
     import keras
 
     for layer in network.layers:
-        if isinstance(layer, keras.layers.InputLayer):
-            continue
         name = f"{prefix}{layer.name}"
         if isinstance(layer, keras.Model):
-            yield from describe_layers(layer, f"{name}/")
+            yield from named_layers(layer, f"{name}/")
         else:
-            yield Layer(
-                name=name, kind=type(layer).__name__, output_shape=_output_shape(layer), parameters=layer.count_params()
-            )
+            yield name, layer
+
+
+def describe_layers(network: Any) -> tuple[Layer, ...]:
+    """Return the layers of a built Keras network in order, also those of nested networks, without inputs."""
+    import keras
+
+    return tuple(
+        Layer(name=name, kind=type(layer).__name__, output_shape=_output_shape(layer), parameters=layer.count_params())
+        for name, layer in named_layers(network)
+        if not isinstance(layer, keras.layers.InputLayer)
+    )
 
 
 def _output_shape(layer: Any) -> tuple[int | None, ...]:

@@ -97,8 +97,7 @@ class FigureFunction(Extension):
     @property
     def key(self) -> str:
         """The name of the figure."""
-        function = self.use.replace(":", ".").rpartition(".")[2]
-        return self.name or re.sub(r"\W", "", function, flags=re.ASCII)[:MAX_NAME_LENGTH] or "figure"
+        return self.name or re.sub(r"\W", "", self.function_name, flags=re.ASCII)[:MAX_NAME_LENGTH] or "figure"
 
     def describe(self) -> artifacts.Figure:
         """Return the statement of the figure."""

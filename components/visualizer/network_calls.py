@@ -15,18 +15,19 @@ def observe_calls(network: Any, images: Any, observer: Observer) -> Any:
     Images are a float32 tensor, which is the first input that the observer receives.
     """
     with ExitStack() as observed:
-        for operation in {id(each): each for each in _operations(network)}.values():
+        for operation in {id(each): each for each in operations(network)}.values():
             observed.enter_context(_observed(operation, observer))
         return network(images, training=False)
 
 
-def _operations(network: Any) -> Iterator[Any]:
+def operations(network: Any) -> Iterator[Any]:
+    """Yield the layers and other operations of a network, those of nested networks included."""
     import keras
 
     # `layers` of a functional model has no operations that are not layers.
     for operation in network.layers if isinstance(network, keras.Sequential) else network.operations:
         if isinstance(operation, keras.Model):
-            yield from _operations(operation)
+            yield from operations(operation)
         else:
             yield operation
 

@@ -1,6 +1,5 @@
 """NetworkKernels: the weights of the first convolution or dense layer, as small images."""
 
-from collections.abc import Iterator
 from dataclasses import dataclass
 from typing import Any, Self
 
@@ -8,6 +7,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from components.artifacts import Model, Stored
+from components.visualizer.network_calls import operations
 
 
 @dataclass(frozen=True)
@@ -37,7 +37,7 @@ class NetworkKernels:
         if network is None:
             with np.load(model.directory / model.artifact.file, allow_pickle=False) as arrays:
                 return cls("weights", _as_images(arrays["weights"], shape))
-        for layer in _layers(network):
+        for layer in operations(network):
             kernel = getattr(layer, "depthwise_kernel", None)  # a separable convolution has this one
             kernel = getattr(layer, "kernel", None) if kernel is None else kernel
             if kernel is None:
@@ -56,11 +56,3 @@ class NetworkKernels:
 def _as_images(weights: NDArray[np.float32], shape: tuple[int, int, int]) -> NDArray[np.float32]:
     """Return the weights of a dense layer, [pixels, units], as one image per unit."""
     return weights.T.reshape(-1, *shape)
-
-
-def _layers(network: Any) -> Iterator[Any]:
-    for layer in network.layers:
-        if hasattr(layer, "layers"):
-            yield from _layers(layer)
-        else:
-            yield layer
