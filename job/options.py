@@ -88,7 +88,7 @@ class PredictOptions:
 
 
 def job_command() -> list[str]:
-    """Return the words that start the job as it was started: by `mnist-job`, or by `python -m job`."""
+    """Return the command that started the job: `mnist-job`, or `python -m job`."""
     program = Path(sys.argv[0])
     if program.name != PROGRAM:
         return [python_command(), "-m", "job"]

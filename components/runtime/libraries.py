@@ -9,7 +9,7 @@ from importlib.util import find_spec
 VARIANTS = {"tensorflow": ("tensorflow", "tensorflow-cpu")}
 """Distributions that contain the same library."""
 DISTRIBUTIONS = {"PIL": "pillow", "cv2": "opencv-python", "skimage": "scikit-image", "sklearn": "scikit-learn"}
-"""By top-level module: finding the distribution of one that is not here takes a fifth of a second."""
+"""By top-level module: a search for the distribution of one that is not installed takes a fifth of a second."""
 
 
 def library_version(name: str) -> str:

@@ -126,7 +126,7 @@ def test_button_changes_the_theme(open_page: OpenPage, report: Path) -> None:
 
 def test_charts_are_read_by_arrow_keys_and_pointer(open_page: OpenPage, report: Path) -> None:
     page = open_page(report).page
-    chart = page.get_by_role("slider", name="Loss (cross-entropy, nats)")
+    chart = page.get_by_role("slider", name="Loss by epoch")
     readout = page.locator("#curves .readout").first
     chart.focus()
     page.keyboard.press("Home")
