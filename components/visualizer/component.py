@@ -60,10 +60,10 @@ class Visualizer(Component[VisualizerConfig]):
             from components.inference.pictures import read_pictures
             from components.inference.predictor import import_libraries
             from components.visualizer.model_card import render_card
-            from components.visualizer.plots.write import write_custom_figures, write_figures
             from components.visualizer.read_report import read_report
             from components.visualizer.report import render_report
             from components.visualizer.report.sections.custom_figures import embed_figures
+            from components.visualizer.write_figures import write_custom_figures, write_figures
 
             import_libraries(model)
 
