@@ -3,6 +3,7 @@
 import platform
 from collections.abc import Iterable, Mapping
 from contextlib import nullcontext
+from functools import partial
 from typing import Any
 
 from components.artifacts import Artifact, Export, ExportFormat, Model, Stored, TrainingEnvironment, TransformedExamples
@@ -12,7 +13,6 @@ from components.runtime.disk import disk_space_guard
 from components.runtime.libraries import library_version, missing_modules
 from components.runtime.resources import cpu_limit, processor
 from components.runtime.tensorflow import choose_device, import_tensorflow, make_deterministic, require_gpu
-from components.trainer.augmentation_function import AugmentationFunction
 from components.trainer.config import GpuConfig, TrainerConfig
 from components.trainer.network import weights_digest
 from components.trainer.network_function import NetworkFunction
@@ -20,8 +20,6 @@ from components.trainer.network_function import NetworkFunction
 ONNX_PACKAGES = ("tf2onnx", "onnx", "onnxruntime")
 HISTORY_FILE = "history.csv"
 STEPS_FILE = "steps.csv"
-CHECKED_IMAGES = 8
-"""Training images with which a custom augmentation is checked before the first step."""
 EXPORTED_COPIES = 5
 """Copies of the weights on disk at most: the `.keras` file, its draft, SavedModel, LiteRT and ONNX."""
 
@@ -62,16 +60,15 @@ class Trainer(Component[TrainerConfig]):
         with context.timed("imports"):
             tf = import_tensorflow()
             from components.io.history import write_history
-            from components.io.splits import read_rows, read_scaled
+            from components.io.splits import read_scaled
             from components.trainer.augmented_images import write_augmented_images
             from components.trainer.export.export import REQUIRED_FORMATS, export_model, raw_check_images
             from components.trainer.export.keras_file import FILE_NAME
             from components.trainer.export.serving_model import ServingModel
             from components.trainer.export.trial import try_exports
-            from components.trainer.init_from import freeze_layers, load_initial_weights
+            from components.trainer.init_from import prepare_weights
             from components.trainer.layers import describe_layers
-            from components.trainer.precision import with_precision
-            from components.trainer.training_loop import TrainingLoop
+            from components.trainer.training_loop import train_network
 
         config, inputs, output = self.config, transformed.artifact, context.output
         device = choose_device(tf, config.device)
@@ -79,48 +76,38 @@ class Trainer(Component[TrainerConfig]):
         threads = tf.config.threading.get_intra_op_parallelism_threads() or cpu_limit()
         machine = f"{processor()} with {threads} threads" if device == "CPU" else device
         context.termination.check()
-        gpu = config.gpu if device != "CPU" else GpuConfig(xla=False)
         shape, classes = inputs.image_shape, len(inputs.class_names)
+        formats: tuple[ExportFormat, ...] = (*REQUIRED_FORMATS, *config.exports)
+        serving_model = partial(
+            ServingModel.from_network,
+            graph=inputs.graph,
+            test_time_shift=config.test_time_shift,
+            picture_shape=inputs.picture_shape,
+        )
         # GPUs are not hidden: TensorFlow refuses that once it has begun to work in this process.
         with tf.device("CPU") if device == "CPU" else nullcontext():
             with context.timed("building"):
                 network = config.network.build(image_shape=shape, classes=classes, seed=config.seed)
-                initial_weights = None
-                if config.init_from is not None or init_from is not None:
-                    initial_weights = load_initial_weights(network, init_from, class_names=inputs.class_names)
-                    context.progress.message(f"initial weights: {initial_weights.describe()}")
-                frozen = freeze_layers(network, config.freeze)
-                if at_random := [name for name in frozen if initial_weights and name in initial_weights.not_loaded]:
-                    context.progress.warning(f"trainer.freeze keeps the random weights of {', '.join(at_random)}")
+                initial_weights, frozen = prepare_weights(
+                    network, config, init_from, inputs.class_names, context.progress
+                )
             check_images = raw_check_images(transformed)
-            formats: tuple[ExportFormat, ...] = (*REQUIRED_FORMATS, *config.exports)
             export_bytes = EXPORTED_COPIES * network.count_params() * 4
             if isinstance(config.network, NetworkFunction):  # every built-in network can be exported
                 with context.timed("trial export"), disk_space_guard(output, export_bytes, "a trial export"):
-                    untrained = ServingModel.from_network(
-                        network, inputs.graph, config.test_time_shift, inputs.picture_shape
-                    )
-                    try_exports(untrained, formats, check_images, context)
+                    try_exports(serving_model(network), formats, check_images, context)
                 make_deterministic(tf, device)  # the trial computed exactly
-            trained = network if gpu.precision == "float32" else with_precision(network, gpu.precision)
             with context.timed("training"):
-                train = read_scaled(transformed, inputs.splits.train)
-                validation = read_scaled(transformed, inputs.splits.validation)
-                if isinstance(config.augmentation, AugmentationFunction):
-                    images, labels = (read_rows(array, 0, CHECKED_IMAGES) for array in (train.images, train.labels))
-                    config.augmentation.check(images, labels, classes=classes, seed=config.seed)
-                loop = TrainingLoop(trained, config, train, validation, context, machine=machine, xla=gpu.xla)
-                loop.fit()
-            if trained is not network:  # an exported model computes in float32 on every device
-                network.set_weights(trained.get_weights())
+                train, validation = (
+                    read_scaled(transformed, split) for split in (inputs.splits.train, inputs.splits.validation)
+                )
+                gpu = config.gpu if device != "CPU" else GpuConfig(xla=False)
+                loop = train_network(network, config, train, validation, context, machine=machine, gpu=gpu)
             with context.timed("exporting"), disk_space_guard(output, export_bytes, "the trained model"):
                 write_history(loop.history, output / HISTORY_FILE)
-                augmented = write_augmented_images(config, train, output, classes=classes)
                 loop.step_history.write(output / STEPS_FILE)
-                serving_model = ServingModel.from_network(
-                    network, inputs.graph, config.test_time_shift, inputs.picture_shape
-                )
-                exports = export_model(serving_model, formats, check_images, context)
+                augmented = write_augmented_images(config, train, output, classes=classes)
+                exports = export_model(serving_model(network), formats, check_images, context)
         return Model(
             format="keras",
             built_by=config.network.use if isinstance(config.network, NetworkFunction) else "",

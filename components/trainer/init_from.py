@@ -7,10 +7,26 @@ from typing import Any
 
 from components.artifacts import InitialWeights, Model, Stored
 from components.base.errors import ConfigError
+from components.base.progress import Progress
 from components.inference.predictor import load_network
+from components.trainer.config import TrainerConfig
 from components.trainer.layers import named_layers
 
 MAX_NAMES_SHOWN = 20
+
+
+def prepare_weights(
+    network: Any, config: TrainerConfig, model: Stored[Model] | None, class_names: Sequence[str], progress: Progress
+) -> tuple[InitialWeights | None, tuple[str, ...]]:
+    """Load initial weights and freeze layers as configured; return both as the Model artifact states them."""
+    initial_weights = None
+    if config.init_from is not None or model is not None:
+        initial_weights = load_initial_weights(network, model, class_names=class_names)
+        progress.message(f"initial weights: {initial_weights.describe()}")
+    frozen = freeze_layers(network, config.freeze)
+    if at_random := [name for name in frozen if initial_weights and name in initial_weights.not_loaded]:
+        progress.warning(f"trainer.freeze keeps the random weights of {', '.join(at_random)}")
+    return initial_weights, frozen
 
 
 def load_initial_weights(network: Any, model: Stored[Model] | None, *, class_names: Sequence[str]) -> InitialWeights:

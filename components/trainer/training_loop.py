@@ -12,19 +12,49 @@ import tensorflow as tf
 from components.artifacts import Epoch
 from components.base.component import Context
 from components.base.errors import ConfigError, TerminationError
-from components.io.splits import ImageSplit
+from components.io.splits import ImageSplit, read_rows
+from components.trainer.augmentation_function import AugmentationFunction
 from components.trainer.checkpoint import Checkpoint, Checkpoints, NoCheckpoints, capture_state, restore_state
-from components.trainer.config import TrainerConfig
+from components.trainer.config import GpuConfig, TrainerConfig
 from components.trainer.device_cache import DeviceCache, rows_within_budget
 from components.trainer.early_stopping import EarlyStopping
+from components.trainer.precision import with_precision
 from components.trainer.shuffle import Block, EpochOrder
 from components.trainer.step_history import StepHistory
 from components.trainer.train_step import Classifier, batch_rows
 
+CHECKED_IMAGES = 8
+"""Training images that a custom augmentation is tried with before the first step."""
 GROUPS_PER_EPOCH = 10
 """Training steps run in the graph in about this many groups per epoch; Python code runs only between them."""
 MAX_STEPS_PER_GROUP = 32
 """So that a long epoch, too, notices a termination request soon."""
+
+
+def train_network(
+    network: Any,
+    config: TrainerConfig,
+    train: ImageSplit[np.float32],
+    validation: ImageSplit[np.float32],
+    context: Context,
+    *,
+    machine: str,
+    gpu: GpuConfig,
+) -> "TrainingLoop":
+    """Train a network in place, in the precision of `gpu`, and return the loop; see `TrainingLoop` and its `fit`.
+
+    Raises:
+        ConfigError: also if a custom augmentation fails for the first images.
+    """
+    if isinstance(config.augmentation, AugmentationFunction):
+        images, labels = (read_rows(array, 0, CHECKED_IMAGES) for array in (train.images, train.labels))
+        config.augmentation.check(images, labels, classes=network.output_shape[-1], seed=config.seed)
+    trained = network if gpu.precision == "float32" else with_precision(network, gpu.precision)
+    loop = TrainingLoop(trained, config, train, validation, context, machine=machine, xla=gpu.xla)
+    loop.fit()
+    if trained is not network:  # an exported model computes in float32 on every device
+        network.set_weights(trained.get_weights())
+    return loop
 
 
 class TrainingLoop:
