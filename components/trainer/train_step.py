@@ -8,6 +8,7 @@ import tensorflow as tf
 from components.trainer.augmentation_function import AugmentationFunction, augment_batch
 from components.trainer.config import TrainerConfig
 from components.trainer.device_cache import DeviceCache
+from components.trainer.strided_convolution import slice_before_strided_convolutions
 
 
 class Classifier(keras.Model):  # type: ignore[misc]
@@ -35,6 +36,7 @@ class Classifier(keras.Model):  # type: ignore[misc]
         xla: bool,
     ) -> None:
         super().__init__(name="classifier", dtype=network.dtype_policy)
+        slice_before_strided_convolutions(network)
         self.network = network
         self.augmentation = config.augmentation
         self.random_seed = config.seed
