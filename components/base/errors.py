@@ -140,6 +140,10 @@ def first_line(error: BaseException) -> str:
     return next(iter(text.strip().splitlines()), type(error).__name__)
 
 
+GENERATED = ("<", "__autograph_generated_file")
+"""Beginnings of file names of code that Python or TensorFlow made."""
+
+
 def user_line(error: BaseException) -> str:
     """Return the last line of the user's own code in a traceback, as ` (my_steps.py, line 7)`, or an empty text.
 
@@ -152,7 +156,7 @@ def user_line(error: BaseException) -> str:
     for frame in reversed(traceback.extract_tb(error.__traceback__)):
         file = Path(frame.filename)
         installed = "site-packages" in file.parts or any(file.is_relative_to(package) for package in packages)
-        if not installed and not frame.filename.startswith("<"):
+        if not installed and not file.name.startswith(GENERATED):
             return f" ({file.name}, line {frame.lineno})"
     return ""
 

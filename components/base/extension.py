@@ -4,7 +4,6 @@ import importlib
 import inspect
 import os
 import sys
-import traceback
 import typing
 from collections.abc import Callable, Iterator, Mapping
 from contextlib import contextmanager, nullcontext
@@ -104,10 +103,7 @@ class Extension(ComponentConfig):
         except (JobError, MemoryError, Interrupted):
             raise
         except BaseException as error:
-            file = inspect.getsourcefile(self._target)
-            lines = [frame.lineno for frame in traceback.extract_tb(error.__traceback__) if frame.filename == file]
-            where = f" ({Path(file).name}, line {lines[-1]})" if file and lines else ""
-            raise self.error(f"raised {one_line(error)}{where}") from error
+            raise self.error(f"raised {one_line(error)}{user_line(error)}") from error
 
     @model_serializer(mode="wrap")
     def _dump(self, handler: SerializerFunctionWrapHandler, info: SerializationInfo) -> dict[str, Any]:
