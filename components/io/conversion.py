@@ -3,7 +3,10 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
+from math import isqrt
 from typing import TYPE_CHECKING, Literal, Self
+
+from components.artifacts import raw_shape
 
 if TYPE_CHECKING:
     import numpy as np
@@ -45,6 +48,22 @@ class Conversion:
 
 
 UNCHANGED = Conversion()
+
+
+def image_shape(values: int, size: tuple[int, int] | None = None) -> tuple[int, ...] | None:
+    """Return the shape of an image of a number of values: grayscale or, with three per pixel, color; None if none fits.
+
+    Without a size, images are square: no square number is three times another one.
+
+    >>> image_shape(784), image_shape(3072), image_shape(10)
+    ((28, 28), (32, 32, 3), None)
+    """
+    for channels in (1, 3):
+        side = isqrt(values // channels)
+        height, width = size or (side, side)
+        if height * width * channels == values > 0:
+            return raw_shape((height, width, channels))
+    return None
 
 
 def has_color(images: NDArray[np.uint8]) -> bool:

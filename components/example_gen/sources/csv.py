@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from dataclasses import replace
-from math import isqrt
+from math import prod
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Literal
 
@@ -14,6 +14,7 @@ from components.base.errors import DataError
 from components.base.paths import UserPath
 from components.example_gen.sources.base import Dataset
 from components.example_gen.sources.numbered import NumberedSource
+from components.io.conversion import image_shape
 from components.io.files import data_sha256
 
 if TYPE_CHECKING:
@@ -80,14 +81,10 @@ class CsvSource(NumberedSource):
 
     def _image_shape(self, path: Path, columns: int) -> tuple[int, ...]:
         """Return height and width, and for color images 3, for a number of columns without that of labels."""
-        # No square number is three times another one.
-        for channels in (1, 3):
-            side = isqrt(columns // channels)
-            height, width = self.shape or (side, side)
-            if height * width * channels == columns > 0:
-                return (height, width) if channels == 1 else (height, width, channels)
-        layout = f"{height}x{width}" if self.shape else "square"
-        number = f"{height * width} columns" if self.shape else "a square number of columns"
+        if found := image_shape(columns, self.shape):
+            return found
+        layout = "x".join(map(str, self.shape)) if self.shape else "square"
+        number = f"{prod(self.shape)} columns" if self.shape else "a square number of columns"
         raise DataError(
             f"{path} has {columns} pixel columns, which do not make {layout} images",
             expected=f"{number} beside that of labels, or three times as many for color",

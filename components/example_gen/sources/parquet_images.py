@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import io
 from collections.abc import Iterator, Sequence
-from math import isqrt, prod
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
@@ -12,6 +11,7 @@ import pyarrow as pa
 import pyarrow.compute as pc
 
 from components.example_gen.sources.parquet_columns import is_list, is_number
+from components.io.conversion import image_shape
 from components.io.pictures import decode_picture
 
 if TYPE_CHECKING:
@@ -40,7 +40,7 @@ def read_labels(array: pa.Array) -> NDArray[Any]:
     return labels
 
 
-def read_pixels(arrays: Sequence[pa.Array], shape: Shape | None) -> NDArray[np.uint8] | None:
+def read_pixels(arrays: Sequence[pa.Array], shape: tuple[int, int] | None) -> NDArray[np.uint8] | None:
     """Return the images of a batch, uint8 [rows, height, width] or [rows, height, width, 3]; None for pictures.
 
     Args:
@@ -91,7 +91,7 @@ def _flatten(array: pa.Array) -> tuple[NDArray[Any], Shape]:
     return array.to_numpy(zero_copy_only=False).reshape(rows, -1), tuple(lengths)
 
 
-def _to_images(values: NDArray[Any], nested: Shape, shape: Shape | None) -> NDArray[np.uint8]:
+def _to_images(values: NDArray[Any], nested: Shape, shape: tuple[int, int] | None) -> NDArray[np.uint8]:
     """Return values, [rows, values], as images; `nested` are the lengths of nested lists."""
     with np.errstate(invalid="ignore"):
         pixels = values.astype(np.uint8, copy=False)
@@ -101,14 +101,10 @@ def _to_images(values: NDArray[Any], nested: Shape, shape: Shape | None) -> NDAr
         remedy = "multiply all pixels by 255 and round them" if 0 < value < 1 else "correct or remove it"
         raise RowError(row, f"has the pixel {value}", expected=PIXELS, remedy=remedy)
     count = pixels.shape[1]
+    found = image_shape(count, shape)
     if shape is None and len(nested) > 1:
         found = nested[:2] if nested[2:] == (1,) else nested
-    else:
-        # No square number is three times another one.
-        gray = shape or (isqrt(count), isqrt(count))
-        side = isqrt(count // RGB)
-        found = gray if prod(gray) == count else (*(shape or (side, side)), RGB)
-    if prod(found) != count or len(found) > 3 or found[2:] not in ((), (RGB,)):
+    if found is None or len(found) > 3 or found[2:] not in ((), (RGB,)):
         raise RowError(
             0,
             f"has {count} values, {'x'.join(map(str, nested)) if len(nested) > 1 else 'in one list or row'}",
