@@ -112,8 +112,11 @@ class Extension(ComponentConfig):
     @model_serializer(mode="wrap")
     def _dump(self, handler: SerializerFunctionWrapHandler, info: SerializationInfo) -> dict[str, Any]:
         values: dict[str, Any] = handler(self)
+        options = self.model_extra or {}
+        if info.exclude_none:  # None may not be the default of an option
+            values |= {key: None for key, value in options.items() if value is None}
         if info.context == CONTENT:
-            files = {key: path for key, path in (self.model_extra or {}).items() if isinstance(path, Path)}
+            files = {key: path for key, path in options.items() if isinstance(path, Path)}
             values |= {key: f"SHA-256 {file_sha256(path)}" for key, path in files.items() if path.is_file()}
         return values
 

@@ -154,9 +154,14 @@ def _module_file(name: str, folder: Path | None) -> Path | None:
     return None
 
 
-@cache  # the components of a run share most modules
 def _imported(path: Path, module: str) -> tuple[str, ...]:
     """Return every name in the imports of a source file that could be a module."""
+    is_own = module.partition(".")[0] == COMPONENTS
+    return _imported_at(path, module, 0 if is_own else path.stat().st_mtime_ns)  # a notebook may edit others
+
+
+@cache  # the components of a run share most modules
+def _imported_at(path: Path, module: str, modified: int) -> tuple[str, ...]:  # noqa: ARG001  (of the cache)
     tree = _parse_imports(path.read_bytes())
     return tuple(_imported_names(tree, module.split("."), is_package=path.name == "__init__.py"))
 

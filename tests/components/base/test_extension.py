@@ -32,6 +32,8 @@ def build_from_model(image_shape, classes, config: Options):
 def build_anything(**options):
     return options
 
+def limited(image_shape, classes, limit: float | None = 1.0): ...
+
 def read(image_shape, classes, file: pathlib.Path):
     return file.read_text()
 
@@ -75,6 +77,11 @@ def test_dumped_configuration_loads_to_an_equal_one() -> None:
     for network in ({"use": "my_net:build", "depth": 5}, {"use": "my_net:build_from_model"}, {"filters": [1, 2, 3]}):
         loaded = Config.model_validate({"network": network, "others": [{"use": "my_net:build_anything", "a": [1]}]})
         assert Config.model_validate(loaded.model_dump(mode="json")) == loaded
+
+
+def test_an_option_without_a_value_is_dumped() -> None:
+    loaded = config(use="my_net:limited", limit=None)
+    assert Config.model_validate(loaded.model_dump(mode="json", exclude_none=True)) == loaded
 
 
 def test_function_itself_is_accepted() -> None:

@@ -165,6 +165,13 @@ def test_code_that_moves_to_another_module_counts(my_steps: Path) -> None:
     assert source_digest(cls) != before
 
 
+def test_an_import_that_is_added_to_a_loaded_module_counts(my_steps: Path) -> None:
+    cls = load_component_class("example_gen", "my_steps.gen:MyGen")
+    assert "my_steps.unrelated" not in find_modules(cls)
+    (my_steps / "helper.py").write_text("from my_steps import unrelated\n\ndef help_out(): ...\n")
+    assert "my_steps.unrelated" in find_modules(cls)
+
+
 def test_code_that_changed_after_its_import_is_an_error(my_steps: Path) -> None:
     """A notebook would seal the result of the old code under the fingerprint of the new code."""
     cls = load_component_class("example_gen", "my_steps.gen:MyGen")

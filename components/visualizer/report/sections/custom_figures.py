@@ -16,7 +16,7 @@ MAX_BYTES, MAX_FIGURE_BYTES = 1_200_000, 150_000
 
 def embed_figures(figures: Sequence[Figure], directory: Path) -> tuple[EmbeddedFigure, ...]:
     """Return the figures with their files in a directory."""
-    max_bytes = min(MAX_FIGURE_BYTES, MAX_BYTES // len(figures))
+    max_bytes = min(MAX_FIGURE_BYTES, MAX_BYTES // max(1, len(figures)))
     return tuple(EmbeddedFigure(each, figure_picture(directory / each.file, max_bytes=max_bytes)) for each in figures)
 
 
