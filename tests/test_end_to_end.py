@@ -23,14 +23,14 @@ def test_digits_train_a_blessed_model(digits_run: FinishedRun) -> None:
     assert record["metrics"]["accuracy"] >= 0.975
     assert [step["status"] for step in record["steps"]] == ["ran"] * 5
     latest = digits_run.root / "runs" / "latest"
-    assert len(list((latest / "visualizer").glob("*.png"))) == 5
+    assert len(list((latest / "visualizer").glob("*.png"))) == 7
     assert "How to reproduce this run" in (latest / "report.html").read_text()
     assert "I0000" not in result.stderr, "TensorFlow logs nothing"
     parts = {step["component"]: [part["name"] for part in step["parts"]] for step in record["steps"]}
     runners = ["fingerprint", "waiting", "look-up"]
     assert parts == {
         "example_gen": [*runners, "imports", "reading", "splitting", "validating", "sealing"],
-        "transform": [*runners, "imports", "scaling", "comparing", "sealing"],
+        "transform": [*runners, "imports", "fitting", "scaling", "comparing", "sealing"],
         "trainer": [*runners, "imports", "building", "training", "exporting", "sealing"],
         "evaluator": [
             *(*runners, "imports", "loading", "predicting", "infra validation", "scoring", "slicing", "robustness"),

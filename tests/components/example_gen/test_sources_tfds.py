@@ -290,7 +290,7 @@ def test_unreachable_server_exits_with_5_and_names_other_data(server: Server, tm
         load(TfdsSource(name="mnist", data_dir=tmp_path / "prepared"))
     assert caught.value.exit_code == 5
     assert "kind: idx" in caught.value.remedy
-    assert "configs/digits.yaml" in caught.value.remedy
+    assert "the preset `digits`" in caught.value.remedy
 
 
 @pytest.mark.parametrize("behavior", ["sends nothing", "stops in the middle", "is overloaded"])
