@@ -103,7 +103,7 @@ def find_modules(used: Any, main: MainSource | None = None) -> dict[str, Path]:
     waiting += _main_imports(main or MainSource())
     while waiting:
         name = waiting.pop()
-        if name in seen:
+        if name in seen or name == MAIN:  # of a script, only what is used counts
             continue
         seen.add(name)
         top = name.partition(".")[0]

@@ -5,6 +5,7 @@ from __future__ import annotations
 import linecache
 import sys
 from collections.abc import Iterator
+from pathlib import Path
 from types import ModuleType
 from typing import Any
 
@@ -83,6 +84,15 @@ def test_digest_stays_if_nothing_that_is_used_changes(notebook: Notebook, cell: 
 def test_digest_changes_with_what_is_used(notebook: Notebook, cell: str) -> None:
     before = notebook.digest()
     assert notebook.run(cell).digest() != before
+
+
+def test_rest_of_a_script_does_not_count(notebook: Notebook, tmp_path: Path) -> None:
+    script = tmp_path / "script.py"
+    script.write_text("other = 1\n")
+    notebook.names["__file__"] = str(script)
+    before = notebook.digest()
+    script.write_text("import pandas\n\nother = 2\n")
+    assert notebook.digest() == before
 
 
 def test_function_of_an_earlier_cell_keeps_its_own_text(notebook: Notebook) -> None:
