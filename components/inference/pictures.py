@@ -11,7 +11,7 @@ from numpy.typing import NDArray
 from components.artifacts import GraphOperation, Stored, TransformedExamples, TransformedSplit
 from components.inference.transform_graph import apply_numpy, invert_numpy, picture_graph
 from components.io.image_digests import image_digests, split_sha256
-from components.io.splits import read_rows
+from components.io.splits import iterate_rows
 
 Rows = slice | list[int] | NDArray[np.int64]
 
@@ -41,9 +41,8 @@ class Pictures:
         return apply_numpy(self.graph, self.stored[rows])
 
     def batches(self, rows: int) -> Iterator[NDArray[np.float32]]:
-        """Yield all pictures in order, at most `rows` at a time, as ordinary arrays."""
-        for first in range(0, len(self), rows):
-            yield apply_numpy(self.graph, read_rows(self.stored, first, min(first + rows, len(self))))
+        """Return all pictures in order, at most `rows` at a time, as ordinary arrays."""
+        return (apply_numpy(self.graph, stored) for stored in iterate_rows(self.stored, rows))
 
     def digests(self) -> NDArray[np.void]:
         """Return the digest of each picture: V16 [count]."""

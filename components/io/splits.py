@@ -165,10 +165,11 @@ def iterate_scaled(
     transformed: Stored[TransformedExamples], split: TransformedSplit, *, rows: int
 ) -> Iterator[NDArray[np.float32]]:
     """Yield the images of a scaled split in order, at most `rows` at a time, as ordinary arrays."""
-    return _iterate_rows(read_scaled(transformed, split).images, rows)
+    return iterate_rows(read_scaled(transformed, split).images, rows)
 
 
-def _iterate_rows(images: NDArray[Scalar], rows: int) -> Iterator[NDArray[Scalar]]:
+def iterate_rows(images: NDArray[Scalar], rows: int) -> Iterator[NDArray[Scalar]]:
+    """Yield the rows of an array or a memory map in order, at most `rows` at a time, as `read_rows` returns them."""
     for first in range(0, len(images), rows):
         yield read_rows(images, first, min(first + rows, len(images)))
 

@@ -119,13 +119,12 @@ def check_steps(slots: Mapping[str, Component[Any]], steps: Mapping[str, CustomS
 
 def _check_types(name: str, component: Component[Any], available: dict[str, type[Artifact]], before: str) -> None:
     signature, where = type(component).signature(), f"the types of {import_string(type(component))} are"
-    inputs = {key: f"Stored[{kind.__name__}]" for key, kind in available.items()}
     if any(available.get(key) is not kind for key, kind in signature.inputs.items()):
         raise StepError(
             name,
             USE,
             f"{where} {signature}",
-            expected=f"inputs among {', '.join(f'{key}: {kind}' for key, kind in inputs.items())}",
+            expected=f"inputs among {', '.join(f'{key}: Stored[{kind.__name__}]' for key, kind in available.items())}",
             remedy="change the names or annotations of its inputs, or place the step after the component that it needs",
         )
     output = signature.output

@@ -168,6 +168,6 @@ def test_latest_blessed_needs_a_model(inputs: dict[Any, Stored[Any]], tmp_path: 
     trainer = Trainer(Trainer.Config(init_from="latest-blessed"))
     assert trainer.references() == {"init_from": "latest-blessed"}
     assert "init_from" not in trainer.identity(), "the model that is found counts, not its name"
-    with pytest.raises(ConfigError, match="latest-blessed, and there is no blessed model of other data"):
+    with pytest.raises(ConfigError, match="latest-blessed, but there is no blessed model of other training images"):
         trainer.run(Context(output=tmp_path), transformed=inputs[TransformedExamples])
     assert trainer.mismatch("init_from", inputs[Model].artifact, {}) == "without a Keras network"
