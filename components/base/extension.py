@@ -6,7 +6,7 @@ import os
 import sys
 import typing
 from collections.abc import Callable, Iterator, Mapping
-from contextlib import contextmanager, nullcontext
+from contextlib import contextmanager
 from pathlib import Path
 from types import SimpleNamespace
 from typing import Annotated, Any, ClassVar, Self
@@ -235,9 +235,10 @@ def load_object(name: str | Callable[..., Any]) -> Any:
     if here not in sys.path:
         sys.path.insert(0, here)
     # A module that imports TensorFlow at its top would otherwise make it log.
+    has_tensorflow = "tensorflow" in sys.modules
     os.environ.setdefault("TF_CPP_MIN_LOG_LEVEL", "2")
     try:
-        with nullcontext() if "tensorflow" in sys.modules else quiet_stderr():
+        with quiet_stderr(keep=lambda: has_tensorflow or "tensorflow" not in sys.modules):
             module = importlib.import_module(module_name)
     except Interrupted:
         raise

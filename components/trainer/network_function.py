@@ -5,6 +5,7 @@ from collections.abc import Iterator
 from contextlib import contextmanager
 from typing import Any
 
+from components.base.errors import ConfigError
 from components.base.extension import Extension
 
 
@@ -25,8 +26,19 @@ class NetworkFunction(Extension):
         depends on `seed`.
 
         Raises:
-            ConfigError: if the network is of another kind, or for other images or classes.
+            ConfigError: if the network is of another kind, for other images or classes, or if its weights differ when
+                it is built again.
         """
+        from components.trainer.network import weights_digest
+
+        network, again = (self._build(image_shape=image_shape, classes=classes, seed=seed) for _ in range(2))
+        if weights_digest(network) != weights_digest(again):
+            problem = f"{self.use} returned other weights when it was called again with the same seed"
+            remedy = "derive everything random from `seed`, such as seed=seed in an initializer"
+            raise ConfigError(problem, expected="the same weights for the same seed", remedy=remedy)
+        return network
+
+    def _build(self, *, image_shape: tuple[int, int, int], classes: int, seed: int) -> Any:
         import keras
 
         from components.trainer.export.keras_config import foreign_classes

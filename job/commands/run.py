@@ -47,7 +47,7 @@ def run_job(options: RunOptions, signals: Signals) -> int:
         try:
             with signals.interruptible_at_once():
                 config = load_config(options.config, options.overrides, root=options.root)
-            until = None if options.until is None else find_slot(options.until, config.pipeline.components())
+            until = None if options.until is None else find_slot(options.until, config.pipeline.step_names())
             runner = Runner(
                 config,
                 reporter,

@@ -37,6 +37,10 @@ class Pipeline(BaseModel):
         """Return each component by its slot, and each custom step by its name, in the order of the data flow."""
         return order_steps(self._slots(), self.steps)
 
+    def step_names(self) -> list[str]:
+        """Return the names of all slots, also of empty ones, and of the custom steps."""
+        return [*SLOTS, *self.steps]
+
     def _slots(self) -> dict[str, Component[Any]]:
         components = {slot: getattr(self, slot) for slot in SLOTS}
         return {slot: component for slot, component in components.items() if component is not None}

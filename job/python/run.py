@@ -70,7 +70,7 @@ def run(
         signals,
         use_cache=use_cache,
         strict=strict,
-        until=None if until is None else find_slot(until, config.pipeline.components()),
+        until=None if until is None else find_slot(until, config.pipeline.step_names()),
     )
     with signals.installed():
         return Run(runner.run(), config.root)

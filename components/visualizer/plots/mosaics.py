@@ -25,8 +25,8 @@ COLUMNS = 8
 """Images side by side."""
 NO_TICKS: dict[str, Any] = {"xticks": (), "yticks": ()}
 """For axes of images: matplotlib lays out even invisible ticks."""
-LETTER_INCHES = 0.085
-"""Width of a letter of a label."""
+LETTER_INCHES, LINE_INCHES = 0.085, 0.16
+"""Width of a letter, and height of a line of labels."""
 
 
 @dataclass(frozen=True)
@@ -140,8 +140,9 @@ def _draw_rows(rows: Sequence[Row], title: str, note: str, headers: dict[int, st
     labels = [printable(row.label, limit=MAX_LABEL_LENGTH) for row in rows]
     label_width = round((0.2 + LETTER_INCHES * max(map(len, labels))) * pixels_per_inch)
     header_height = round(0.36 * pixels_per_inch) if headers else 0
+    line_height = max(height + gap, round(LINE_INCHES * pixels_per_inch))
     block_width = label_width + columns * (width + gap)
-    canvas = np.ones((header_height + lines * (height + gap), blocks * block_width, 3), dtype=np.float32)
+    canvas = np.ones((header_height + lines * line_height, blocks * block_width, 3), dtype=np.float32)
 
     figure_width = max(6.5, canvas.shape[1] / pixels_per_inch + 0.3)
     figure = Figure(figsize=(figure_width, canvas.shape[0] / pixels_per_inch + HEADER_INCHES + 0.1))
@@ -151,7 +152,7 @@ def _draw_rows(rows: Sequence[Row], title: str, note: str, headers: dict[int, st
     text: dict[str, Any] = {"fontsize": 9 if blocks == 1 else 7}
     for number, (row, label) in enumerate(zip(rows, labels, strict=True)):
         block, line = divmod(number, lines)
-        x, y = block * block_width + label_width, header_height + line * (height + gap)
+        x, y = block * block_width + label_width, header_height + line * line_height
         axes.text(x - 2 * gap, y + height / 2, label, ha="right", va="center", **text)
         for column, cell in enumerate(row.cells):
             if cell is not None:

@@ -119,6 +119,17 @@ def test_a_network_that_cannot_be_used_is_an_error(function: Build, message: str
     assert error.value.expected == "(image_shape, classes, seed, **options) -> keras.Model"
 
 
+def test_a_network_that_ignores_the_seed_is_an_error() -> None:
+    def unseeded(image_shape: Any, classes: int, seed: int) -> Any:
+        network = residual(image_shape, classes, seed)
+        random = np.random.default_rng()
+        network.set_weights([random.random(weights.shape) for weights in network.get_weights()])
+        return network
+
+    with pytest.raises(ConfigError, match="returned other weights when it was called again with the same seed"):
+        build(unseeded)
+
+
 @pytest.mark.parametrize("function", [residual, nested])
 def test_mixed_precision_leaves_weights_and_output_in_float32(function: Build) -> None:
     network = build(function)
