@@ -9,7 +9,8 @@ from pydantic_core import PydanticCustomError
 
 from components.base.component import Seed
 from components.base.errors import ConfigError
-from components.base.extension import USE, import_string
+from components.base.extension import USE
+from components.base.importing import import_string
 from components.base.memory import DEFAULT_MEMORY_BUDGET, MemoryBudget
 from components.base.paths import UserPath, require_path
 from components.base.text import has_secret

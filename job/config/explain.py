@@ -9,7 +9,8 @@ from pydantic import BaseModel, ValidationError
 from pydantic_core.core_schema import ErrorType
 
 from components.base.errors import ConfigError
-from components.base.extension import USE, load_object
+from components.base.extension import USE
+from components.base.importing import load_object
 from components.base.text import printable
 from job.config.core_schema import as_written, resolve
 from job.config.expected import Expected

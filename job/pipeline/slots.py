@@ -11,7 +11,8 @@ from pydantic import PlainValidator, ValidationInfo
 from components import Component, ComponentConfig, Evaluator, ExampleGen, Pusher, Trainer, Transform, Visualizer
 from components.base.component import Signature
 from components.base.errors import ConfigError
-from components.base.extension import USE, import_string, load_object, use_error
+from components.base.extension import USE, use_error
+from components.base.importing import import_string, load_object
 
 SLOTS: dict[str, type[Component[Any]]] = {
     "example_gen": ExampleGen,

@@ -10,7 +10,8 @@ from pydantic_core import PydanticCustomError
 
 from components import Artifact, Component
 from components.base.errors import ConfigError
-from components.base.extension import USE, import_string, load_object, use_error
+from components.base.extension import USE, use_error
+from components.base.importing import import_string, load_object
 from job.pipeline.slots import SLOTS, component_signature, make_component
 
 STEPS = "steps"

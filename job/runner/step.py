@@ -8,7 +8,7 @@ from typing import Any
 
 from components import Artifact, Component, Context
 from components.base.errors import DataError, IntegrityError, JobError, TerminationError
-from components.base.extension import import_string
+from components.base.importing import import_string
 from components.base.timing import Stopwatch
 from components.runtime.disk import disk_space_guard
 from components.runtime.locks import HeldLock, LockLostError, acquire

@@ -7,8 +7,9 @@ from pydantic import BaseModel
 
 from components.artifacts import Sha256, Statement
 from components.base.component import Component
-from components.base.extension import USE, find_targets, import_string
+from components.base.extension import USE, find_targets
 from components.base.hashing import value_sha256
+from components.base.importing import import_string
 from components.runtime.libraries import installed_versions, library_version
 from job.store.source_code import imported_packages, source_digest
 

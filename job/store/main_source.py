@@ -13,8 +13,8 @@ from typing import Any
 from pydantic import BaseModel
 
 from components.base.errors import ConfigError
-from components.base.extension import import_string
 from components.base.hashing import value_sha256
+from components.base.importing import import_string
 
 MAIN = "__main__"
 CELLS = "In"

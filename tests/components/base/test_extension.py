@@ -10,7 +10,8 @@ from pydantic import ValidationError
 
 from components.base.component import ComponentConfig
 from components.base.errors import ConfigError
-from components.base.extension import BuiltInOrUse, Extension, find_targets, load_object
+from components.base.extension import BuiltInOrUse, Extension, find_targets
+from components.base.importing import load_object
 from components.trainer.network import NetworkConfig
 
 MODULE = """
