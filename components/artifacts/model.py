@@ -108,6 +108,9 @@ class Model(Artifact):
     image_shape: ImageShape
     """Of the images that the model predicts; operations of the transform graph may resize them for the network."""
     class_names: Annotated[tuple[str, ...], Field(min_length=2)]
+    label_smoothing: Fraction = 0.0
+    """The fraction of each training label that was spread over all classes. The training loss includes it, the
+    validation loss does not."""
     test_time_shift: Count = 0
     """Pixels: predictions are means over copies of the image that are shifted by up to this many
     (`components.inference.averaging`). The exports include it, the network for scaled images does not."""

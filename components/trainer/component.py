@@ -117,6 +117,7 @@ class Trainer(Component[TrainerConfig]):
             steps_file=STEPS_FILE,
             image_shape=inputs.picture_shape,
             class_names=inputs.class_names,
+            label_smoothing=config.label_smoothing,
             test_time_shift=config.test_time_shift,
             parameters=network.count_params(),
             weights_sha256=weights_digest(network),

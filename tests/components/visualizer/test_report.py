@@ -243,6 +243,13 @@ def test_network_has_its_layers_and_kernels(data: ReportData, page: Element) -> 
     assert [image.attributes["style"] for image in images] == ["width: 100.0%", "width: 100.0%", "width: 50.0%"]
 
 
+def test_label_smoothing_is_stated_beside_the_losses(data: ReportData) -> None:
+    assert "label smoothing" not in render_learning_curves(data)
+    model = data.model.model_copy(update={"label_smoothing": 0.05})
+    text = "The training loss includes label smoothing of 0.05, the validation loss does not."
+    assert text in render_learning_curves(dataclasses.replace(data, model=model))
+
+
 def test_curves_of_few_epochs_are_by_training_step(data: ReportData) -> None:
     steps = pd.DataFrame({"epoch": [1, 1, 2], "step": [5, 8, 13], "loss": [3.0, 2.0, 1.0], "accuracy": 0.5})
     model = changed(data.model, history=data.model.history[:2], best_epoch=1)
