@@ -76,7 +76,7 @@ def test_full_disk_in_a_component_loses_nothing_sealed(
 @pytest.mark.parametrize(
     ("opened", "message"),
     [
-        (1, "the shuffled images"),  # to be written
+        pytest.param(1, "the shuffled images", marks=pytest.mark.thorough),  # to be written
         pytest.param(2, "the train images", marks=pytest.mark.thorough),  # to be read back
     ],
 )

@@ -220,6 +220,7 @@ def train(
     return Trainer(Trainer.Config.model_validate(config)).run(context, transformed=transformed)
 
 
+@pytest.mark.thorough
 def test_resumes_within_and_between_epochs_to_same_model(
     tmp_path: Path, transformed: Stored[TransformedExamples]
 ) -> None:

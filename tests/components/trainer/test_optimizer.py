@@ -36,6 +36,7 @@ def test_weights_do_not_decay_by_default() -> None:
     assert ones_after_two_steps(AdamConfig().weight_decay)["kernel"] == {1.0}
 
 
+@pytest.mark.thorough
 def test_zero_decay_trains_like_plain_adam() -> None:
     import keras
     import tensorflow as tf

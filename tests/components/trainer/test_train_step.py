@@ -94,7 +94,7 @@ def test_label_smoothing_affects_only_training(tmp_path: Path) -> None:
     assert smoothed.history[-1].val_loss < entropy
 
 
-@pytest.mark.parametrize("clean", [0, 2])
+@pytest.mark.parametrize("clean", [pytest.param(0, marks=pytest.mark.thorough), 2])
 def test_last_epochs_train_without_augmentation(monkeypatch: pytest.MonkeyPatch, tmp_path: Path, clean: int) -> None:
     import tensorflow as tf
 
@@ -122,7 +122,7 @@ def test_xla_training_step_gives_the_same_weights(tmp_path: Path) -> None:
         np.testing.assert_allclose(one, other, atol=1e-3)
 
 
-@pytest.mark.parametrize("precision", ["mixed_bfloat16", "mixed_float16"])
+@pytest.mark.parametrize("precision", [pytest.param("mixed_bfloat16", marks=pytest.mark.thorough), "mixed_float16"])
 def test_mixed_precision_learns_with_float32_weights(tmp_path: Path, precision: str) -> None:
     result, weights = trained(tmp_path, config(epochs=4), precision=precision)
     assert result.history[-1].val_accuracy > 0.9

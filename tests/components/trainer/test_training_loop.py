@@ -233,6 +233,7 @@ def test_poolings_halve_with_and_without_overlap(pooling: int, sizes: list[int],
         build_network(config, image_shape=(smallest - 1, 28, 1), classes=10, seed=0)
 
 
+@pytest.mark.thorough
 def test_monitor_epoch_keeps_the_last_epoch(tmp_path: Path, transformed: Stored[TransformedExamples]) -> None:
     # As above, but training does not stop early, although the last epoch is not the best.
     rate = {"peak": 0.05}

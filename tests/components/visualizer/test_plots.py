@@ -114,6 +114,7 @@ def test_feature_maps_of_any_number_of_filters(tmp_path: Path, filters: int) -> 
     assert read_png(tmp_path / "maps.png").shape[1] > 1000
 
 
+@pytest.mark.thorough
 def test_a_trained_network_has_all_figures(tmp_path: Path) -> None:
     made = make_inputs(tmp_path / "inputs")
     trained, output = tmp_path / "trained", tmp_path / "figures"

@@ -361,6 +361,7 @@ def unaffected_run(
     return warning
 
 
+@pytest.mark.thorough
 def test_locked_database_does_not_affect_the_run(
     mnist_job: Command, write_config: WriteConfig, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
