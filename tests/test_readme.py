@@ -62,16 +62,33 @@ def test_example_runs(block: Block, folders: Callable[[str], Path], monkeypatch:
     folder = folders(block.readme)
     monkeypatch.chdir(folder)
     monkeypatch.syspath_prepend(str(folder))
+    if block.directive == "thorough":
+        prepare(block, folder)
     if block.file_name:
         write_example(block, folder)
     elif block.language == "yaml":
         (folder / "example.yaml").write_text(block.text)
         load_config(folder / "example.yaml")
     elif block.language == "python":
-        exec(compile(block.text, f"{block.readme}:{block.line}", "exec"), {"__name__": "__main__"})  # noqa: S102
+        run_script(block)
     else:
         for line in block.commands:
             run_line(line, folder, monkeypatch)
+
+
+def prepare(block: Block, folder: Path) -> None:
+    """Write the files of the blocks before a thorough one, and run their scripts: the everyday tests are deselected."""
+    for earlier in blocks():
+        if earlier.readme == block.readme and earlier.line < block.line and earlier.is_run:
+            if earlier.file_name:
+                (folder / earlier.file_name).write_text(earlier.text)
+                sys.modules.pop(Path(earlier.file_name).stem, None)
+            elif earlier.language == "python" and earlier.directive != "thorough":
+                run_script(earlier)
+
+
+def run_script(block: Block) -> None:
+    exec(compile(block.text, f"{block.readme}:{block.line}", "exec"), {"__name__": "__main__"})  # noqa: S102
 
 
 def write_example(block: Block, folder: Path) -> None:

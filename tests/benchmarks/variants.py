@@ -22,7 +22,7 @@ def _patch(owner: Any, name: str, make: Callable[[Any], Any]) -> None:
 def _group_steps(steps: int) -> Callable[[], None]:
     def change() -> None:
         loop = _module("trainer.training_loop")
-        _patch(loop, "PROGRESS_REPORTS_PER_EPOCH", lambda _: 1)
+        _patch(loop, "GROUPS_PER_EPOCH", lambda _: 1)
         _patch(loop, "MAX_STEPS_PER_GROUP", lambda _: steps)
 
     return change
