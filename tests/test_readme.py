@@ -26,6 +26,7 @@ from tests.support.roots import copy_root
 JOB = re.compile(r"(?:\.venv/bin/)?(?:python -m job|mnist-job)(?= |$)")
 PLACEHOLDERS = re.compile(r"[A-Z]{3,}|\.\.\.|[\[|]")
 """Words in capitals, alternatives and optional parts: a synopsis, not a command."""
+MAKE_VARIABLE = re.compile(r"\b[A-Z]+=")
 
 
 @pytest.fixture(scope="module")
@@ -130,7 +131,8 @@ def run_line(line: str, folder: Path, monkeypatch: pytest.MonkeyPatch) -> None:
         for name in words[1:]:
             if not name.startswith("-"):
                 (folder / name).mkdir(parents=True, exist_ok=True)
-    arguments = None if PLACEHOLDERS.search(command) else job_arguments(command)
+    is_synopsis = PLACEHOLDERS.search(MAKE_VARIABLE.sub("", command))
+    arguments = None if is_synopsis else job_arguments(command)
     if arguments is None:
         return
     parse(arguments)
