@@ -197,4 +197,4 @@ def find_targets(config: Any) -> Iterator[Callable[..., Any]]:
 def use_error(error: ConfigError) -> PydanticCustomError:
     """Return the error as one of pydantic, which adds the location of the section."""
     details = {"headline": error.headline, "expected": error.expected, "remedy": error.remedy}
-    return PydanticCustomError(USE, "{headline}\n  expected: {expected}\n  remedy:   {remedy}", details)
+    return PydanticCustomError(USE, "{text}", {"text": str(error), **details})

@@ -90,9 +90,10 @@ def output_name(name: str, steps: Mapping[str, CustomStep]) -> str:
     """Return the name by which later components read the artifact of a slot or custom step."""
     if name in INPUT_NAMES:
         return INPUT_NAMES[name]
-    before = output_name(steps[name].after, steps)
-    same_type = _output_type(before, steps) is type(steps[name].component).signature().output
-    return before if same_type else name
+    after = steps[name].after
+    followed = type(steps[after].component) if after in steps else SLOTS[after]
+    is_replaced = type(steps[name].component).signature().output is followed.signature().output
+    return output_name(after, steps) if is_replaced else name
 
 
 def check_steps(slots: Mapping[str, Component[Any]], steps: Mapping[str, CustomStep]) -> None:
@@ -145,9 +146,3 @@ def _check_types(name: str, component: Component[Any], available: dict[str, type
             expected=f"{available[before].__name__}, which replaces that artifact, or a type with a new `kind`",
             remedy="change what it returns, or what it follows",
         )
-
-
-def _output_type(input_name: str, steps: Mapping[str, CustomStep]) -> type[Artifact]:
-    slots = {name: slot for slot, name in INPUT_NAMES.items()}
-    cls = SLOTS[slots[input_name]] if input_name in slots else type(steps[input_name].component)
-    return cls.signature().output

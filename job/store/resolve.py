@@ -122,8 +122,9 @@ class ArtifactResolver:
             expected = f"{LATEST_BLESSED}, a run's id, or the path of an artifact"
             raise ConfigError(problem, expected=expected, remedy=remedy) from error
         for step in _producers(record, slot):
-            sealed = self._find_output(step)
+            sealed = self._read_output(step)
             if isinstance(sealed.manifest.artifact, artifact_type):
+                sealed.verify()
                 return ResolvedArtifact(sealed, name, record.run_id)
         raise _no_such_step(option, name, slot)
 
@@ -152,24 +153,23 @@ class ArtifactResolver:
                 skipped[reason] += 1
         return None
 
-    def _find_output(self, step: StepRecord) -> SealedArtifact:
-        sealed = self.store.find(step.component, step.fingerprint)
-        if sealed is None:
-            problem = f"{self.store.directory(step.component, step.fingerprint)} does not exist"
+    def _read_output(self, step: StepRecord) -> SealedArtifact:
+        directory = self.store.directory(step.component, step.fingerprint)
+        if not os.path.lexists(directory):
+            problem = f"{directory} does not exist"
             raise IntegrityError(problem, expected="the artifact of the run", remedy="name another run")
-        return sealed
+        return self.store.read(step.component, directory)
 
     def _find_at(self, path: Path, option: str, artifact_type: type[Artifact]) -> SealedArtifact:
         """Return the sealed artifact in a folder or a run's folder, which may be in another root."""
         slot = _slot_of(artifact_type)
         if (path / RECORD).is_file():
-            for step in _producers(read_record(path), slot):
-                directory = (path / step.component).resolve()
-                if directory.is_dir() and isinstance(
-                    self.store.read(step.component, directory).manifest.artifact, artifact_type
-                ):
-                    path = directory
-                    break
+            outputs = [(path / step.component).resolve() for step in _producers(read_record(path), slot)]
+            sealed_outputs = (self.store.read(slot, output) for output in outputs if output.is_dir())
+            found = (
+                output.directory for output in sealed_outputs if isinstance(output.manifest.artifact, artifact_type)
+            )
+            path = next(found, path)
         directory = require_path(option, path.resolve())
         if not directory.is_dir():
             expected, remedy = "the folder of a run, or of a sealed artifact", f"correct or remove {option}"
