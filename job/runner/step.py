@@ -14,7 +14,8 @@ from components.runtime.disk import disk_space_guard
 from components.runtime.locks import HeldLock, LockLostError, acquire
 from job.reporters.listener import RunListener
 from job.signals import Signals
-from job.store.fingerprint import FingerprintInputs, changes, fingerprint_inputs
+from job.store.differences import changes
+from job.store.fingerprint import FingerprintInputs, fingerprint_inputs
 from job.store.manifest import SchemaVersionError
 from job.store.records import StepRecord, timing_fields
 from job.store.resolve import ArtifactResolver, Resolution
