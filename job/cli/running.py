@@ -34,6 +34,8 @@ def run(
     until: Annotated[
         str | None, typer.Option(metavar="COMPONENT", help="Stop after this component or custom step, such as trainer.")
     ] = None,
+    name: Annotated[str | None, typer.Option(metavar="NAME", help="Name of the run, for other commands.")] = None,
+    note: Annotated[str | None, typer.Option(metavar="TEXT", help="Remark about the run, for its record.")] = None,
     as_json: Annotated[
         bool, typer.Option("--json", help="Print run.json on standard output, all else on standard error.")
     ] = False,
@@ -52,6 +54,8 @@ def run(
         no_cache=no_cache,
         strict=strict,
         until=until,
+        name=name,
+        note=note,
         as_json=as_json,
         log_format=log_format,
         debug=debug,
