@@ -52,11 +52,11 @@ def mcnemar(only_first_right: int, only_second_right: int) -> float:
     if only_first_right == only_second_right:  # also without any image
         return 1.0
     images, fewer = only_first_right + only_second_right, min(only_first_right, only_second_right)
-    ways = total = 1  # exact, and without SciPy, which takes as long to import as the rest of a comparison
+    ways, total = 1, 1  # exact, and without SciPy, which takes as long to import as the rest of a comparison
     for chosen in range(fewer):
         ways = ways * (images - chosen) // (chosen + 1)
         total += ways
-    return 2 * total / 2**images
+    return float(2 * total / 2**images)
 
 
 def _baseline_metrics(baseline: Metrics, predictions: Predictions, functions: Sequence[MetricFunction]) -> Metrics:

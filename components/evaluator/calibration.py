@@ -8,6 +8,7 @@ from math import exp, log
 
 import numpy as np
 from numpy.typing import NDArray
+
 from components.artifacts import Calibration, Interval, ReliabilityBin
 from components.evaluator.intervals import bootstrap_intervals
 from components.evaluator.predictions import Predictions

@@ -52,10 +52,7 @@ def _compare_metrics(
     of_second = second.metrics.values()
     return {
         name: MetricComparison(
-            first=value,
-            second=of_second[name],
-            difference=of_second[name] - value,
-            interval=intervals.get(name),
+            first=value, second=of_second[name], difference=of_second[name] - value, interval=intervals.get(name)
         )
         for name, value in first.metrics.values().items()
         if name in of_second

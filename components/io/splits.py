@@ -10,6 +10,8 @@ DuckDB, Polars and Spark read them too. Scaled splits are `.npy` files, read as 
 reads or writes a pickle. A split may be larger than memory: all functions that process a whole split do so in batches.
 """
 
+from __future__ import annotations
+
 import math
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
@@ -20,7 +22,6 @@ from typing import TYPE_CHECKING, Any, Generic, TypeVar
 import numpy as np
 import pyarrow as pa
 import pyarrow.parquet as pq
-from numpy.typing import NDArray
 
 from components.artifacts import (
     Evaluation,
@@ -36,6 +37,7 @@ from components.io.raw_images import CHUNK_BYTES
 
 if TYPE_CHECKING:
     import pandas as pd
+    from numpy.typing import NDArray
 
 MAX_GROUP_ROWS = 8192
 """Rows of a Parquet row group: 6.4 MB of 28x28 images, the smallest part that a reader can load."""
@@ -104,6 +106,8 @@ def read_ids(path: Path, rows: NDArray[np.int64]) -> pd.Series:
             if len(here):
                 found += file.read_row_group(group, columns=["id"], use_threads=False).column("id").take(here).chunks
             first = after
+    import pandas as pd
+
     return pd.Series(pa.chunked_array(found, pa.string()), dtype=pd.ArrowDtype(pa.string()))
 
 

@@ -4,7 +4,7 @@ import ast
 import os
 import re
 import sys
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from contextlib import suppress
 from functools import cache
 from itertools import chain
@@ -20,6 +20,8 @@ JOB = "job"
 """A script may import it to run its component, which does not depend on it."""
 DATA_SUFFIXES = {".css", ".html", ".j2", ".js"}
 """Files beside a package's `__init__.py` that decide a result as code does; other files do not count."""
+SHORT_DIGEST = 16
+"""Characters of a digest in `run.json`."""
 IMPORT = re.compile(rb"^[ \t]*((?:from[ \t.][^\n]*?\bimport\b|import\b)(?:[ \t]*\([^)]*\)|[^\n]*))", re.MULTILINE)
 IMPORT_WITHIN_LINE = re.compile(rb"[;:][ \t]*(?:import|from)\b|\\\r?\n")
 
@@ -53,6 +55,11 @@ def source_files(*objects: Any) -> dict[str, str]:
             if module.partition(".")[0] != COMPONENTS:
                 _check_imported(module, path, digests[source])
     return digests
+
+
+def short_source_files(files: Mapping[str, str]) -> dict[str, str]:
+    """Return source files as `run.json` has them, with the beginning of their SHA-256, sorted."""
+    return {name.partition(" ")[0]: files[name][:SHORT_DIGEST] for name in sorted(files)}
 
 
 def _check_imported(module: str, path: Path, digest: str) -> None:

@@ -12,6 +12,7 @@ from typing import Any
 import pytest
 
 from components.base.errors import ConfigError
+from components.base.hashing import value_sha256
 from job.store.source_code import source_files
 
 SETUP = """
@@ -51,7 +52,7 @@ class Notebook:
         return self
 
     def digest(self, name: str = "Mine") -> str:
-        return source_files(self.names[name])
+        return value_sha256(source_files(self.names[name]))
 
 
 @pytest.fixture
@@ -99,7 +100,7 @@ def test_function_of_an_earlier_cell_keeps_its_own_text(notebook: Notebook) -> N
     notebook.run("def build(image_shape): return 1")
     first, before = notebook.names["build"], notebook.digest("build")
     notebook.run("def build(image_shape): return 2")
-    assert source_files(first) == before != notebook.digest("build")
+    assert value_sha256(source_files(first)) == before != notebook.digest("build")
 
 
 def test_old_function_under_another_name_counts(notebook: Notebook) -> None:
