@@ -26,10 +26,7 @@ def run(
         str | None,
         typer.Option(metavar="COMPONENT", help="Run only this component or custom step, on the artifacts of --from."),
     ] = None,
-    from_run: Annotated[
-        str | None,
-        typer.Option("--from", metavar="RUN", help="Earlier run; with --only, of which --config is optional."),
-    ] = None,
+    from_run: Annotated[str | None, typer.Option("--from", metavar="RUN", help="Earlier run, for --only.")] = None,
     root: Annotated[
         Path | None,
         typer.Option(
