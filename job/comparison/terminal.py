@@ -99,7 +99,7 @@ def _data(comparison: RunComparison) -> Iterator[str]:
         return
     for name, split in data.splits.items():
         counts = {"added": split.added, "removed": split.removed, "relabelled": split.relabelled}
-        if listed := [f"{count:,} {what}" for what, count in counts.items() if count]:
+        if listed := [f"{count:,} {change}" for change, count in counts.items() if count]:
             yield f"{name} {', '.join(listed)}"
     if data.moved:
         yield f"{data.moved:,} of these moved to another split"
