@@ -47,7 +47,7 @@ def _comparison(comparison: RunComparison) -> dict[str, Any]:
         "source_files": None if differences.source_files is None else _changes(differences.source_files),
         "packages": _changes(differences.packages),
         "environment": _changes(differences.environment),
-        "same_data": comparison.same_data,
+        "same_data": None if comparison.differing_splits is None else not comparison.differing_splits,
         "data": None if data is None else data.model_dump(mode="json"),
         "paired": None
         if paired is None

@@ -1,6 +1,6 @@
 """A comparison on the terminal: in 80 columns, and usually on one screen."""
 
-from collections.abc import Iterable, Iterator, Sequence
+from collections.abc import Iterable, Sequence
 
 from rich.console import Console
 from rich.markup import escape
@@ -10,14 +10,13 @@ from components.html.format import counted
 from job.comparison.compare import ComparedRun, RunComparison
 from job.comparison.quantities import Quantity, quantities
 from job.comparison.terminal_chart import print_chart
+from job.comparison.wording import SIGNIFICANCE, describe_data, describe_file, describe_first_difference
 from job.reporters.terminal import print_field, print_line, print_parts
-from job.store.differences import Change
 
 MAX_REASONS, MAX_CHANGES, MAX_IDS = 4, 6, 6
 """Differences and images that are listed; the others are counted."""
 STYLES = ("cyan", "magenta", "green", "yellow", "blue", "red")
 """Colors of the runs."""
-SIGNIFICANCE = 0.05
 MIN_NAME_WIDTH, CELL_WIDTH = 19, 10
 
 
@@ -49,15 +48,12 @@ def _pair(comparison: RunComparison) -> str:
 
 
 def _print_differences(console: Console, comparison: RunComparison) -> None:
-    same, step = [], comparison.first_difference
-    if step is None:
-        print_field(console, "difference", "none: all results are the same")
-    elif step.result == "differs":
-        print_field(console, "differs first", f"[bold]{step.component}[/]: {_some(step.reasons, MAX_REASONS, '; ')}")
+    same, (component, reasons) = [], describe_first_difference(comparison)
+    if component:
+        print_field(console, "differs first", f"[bold]{escape(component)}[/]: {_some(reasons, MAX_REASONS, '; ')}")
     else:
-        run = comparison.first if step.result == "only_first" else comparison.second
-        print_field(console, "differs first", f"[bold]{step.component}[/]: only {run.letter} has it")
-    shown = {f"{step.component}.{reason.removeprefix('config ')}" for reason in step.reasons} if step else set()
+        print_field(console, "difference", "none: all results are the same")
+    shown = {f"{component}.{reason.removeprefix('config ')}" for reason in reasons}
     differences = comparison.differences
     for label, found in (
         ("config", differences.config),
@@ -70,39 +66,24 @@ def _print_differences(console: Console, comparison: RunComparison) -> None:
         elif not found:
             same.append(label)
         elif label == "code":
-            print_field(console, label, f"{counted(len(found), 'file')}: {_some(map(_file, found), MAX_CHANGES)}")
+            files = _some(map(describe_file, found), MAX_CHANGES)
+            print_field(console, label, f"{counted(len(found), 'file')}: {files}")
         elif others := [str(change) for change in found if str(change) not in shown]:
             print_field(console, label, _some(others, MAX_CHANGES, "; "))
-    if comparison.same_data is None:
+    if comparison.differing_splits is None:
         print_field(console, "data", "unknown: the examples of a run are deleted or damaged")
     elif comparison.data_changes is None:
         same.append("data")
     else:
-        print_field(console, "data", "; ".join(_data(comparison)))
+        print_field(console, "data", "; ".join(describe_data(comparison)))
     if same:
         print_field(console, "same", ", ".join(same))
-
-
-def _file(change: Change) -> str:
-    mark = " (new)" if change.before is None else " (removed)" if change.after is None else ""
-    return f"{change.key}{mark}"
 
 
 def _some(items: Iterable[str], limit: int, separator: str = ", ") -> str:
     listed = [escape(printable(item)) for item in items]
     more = len(listed) - limit
     return separator.join([*listed[:limit], *([f"{more} more"] if more > 0 else [])])
-
-
-def _data(comparison: RunComparison) -> Iterator[str]:
-    if (data := comparison.data_changes) is None:
-        return
-    for name, split in data.splits.items():
-        counts = {"added": split.added, "removed": split.removed, "relabelled": split.relabelled}
-        if listed := [f"{count:,} {change}" for change, count in counts.items() if count]:
-            yield f"{name} {', '.join(listed)}"
-    if data.moved:
-        yield f"{data.moved:,} of these moved to another split"
 
 
 def _print_quantities(console: Console, comparisons: Sequence[RunComparison], runs: Sequence[ComparedRun]) -> None:
