@@ -10,7 +10,7 @@ from components.artifacts.evaluation import METRIC_NAMES
 from components.base.errors import DataError
 from components.evaluator.baseline import mcnemar
 from components.evaluator.calibration import BINS, bin_confidences
-from components.evaluator.intervals import percentile_interval, resampled_rows
+from components.evaluator.intervals import paired_interval, percentile_interval, resampled_rows
 from components.evaluator.metrics import brier_scores, macro_means
 from components.evaluator.predictions import Predictions, read_predictions
 from components.inference.probabilities import cross_entropies
@@ -53,6 +53,9 @@ def _compare_metrics(
         name: percentile_interval(of_metric, estimate)
         for name, of_metric, estimate in zip(METRIC_NAMES, np.concatenate(values).T, estimates, strict=True)
     }
+    both, only_first = int((one.right & other.right).sum()), int((one.right & ~other.right).sum())
+    only_second = int((other.right & ~one.right).sum())
+    intervals["accuracy"] = paired_interval(both, only_first, only_second, count - both - only_first - only_second)
     of_second = second.metrics.values()
     return {
         name: MetricComparison(
