@@ -14,7 +14,8 @@ from components.runtime.disk import disk_space_guard
 from components.runtime.locks import HeldLock, LockLostError, acquire
 from job.reporters.listener import RunListener
 from job.signals import Signals
-from job.store.fingerprint import FingerprintInputs, changes, fingerprint_inputs
+from job.store.differences import changes
+from job.store.fingerprint import FingerprintInputs, fingerprint_inputs
 from job.store.manifest import SchemaVersionError
 from job.store.records import StepRecord, timing_fields
 from job.store.resolve import ArtifactResolver, Resolution
@@ -37,6 +38,7 @@ class StepRun:
     use_cache: bool
     strict: bool
     stopwatch: Stopwatch = field(init=False)
+    source_files: dict[str, str] = field(default_factory=dict)  # with their SHA-256, once the fingerprint is known
     _observations: dict[str, float] = field(default_factory=dict)
 
     def __post_init__(self) -> None:
@@ -54,6 +56,7 @@ class StepRun:
         """
         with self.stopwatch.timed("fingerprint"), self.signals.interruptible():  # a source may read much data
             key, references = self._fingerprint(inputs)
+        self.source_files = key.source_files
         inputs = inputs | {name: reference.sealed for name, reference in references.found.items()}
         while True:
             with ExitStack() as stack:
@@ -89,6 +92,45 @@ class StepRun:
                 )
                 commit(record)
                 return record, sealed
+
+    def take(
+        self, earlier: StepRecord, *, from_run: str, run_id: str, commit: Callable[[StepRecord], None]
+    ) -> tuple[StepRecord, SealedArtifact]:
+        """Verify the artifact of a step of an earlier run, and return the record of this step and the artifact.
+
+        Args:
+            from_run: the id of the earlier run.
+            run_id, commit: as for `run`.
+        """
+        lock = self.store.lock(self.slot, earlier.fingerprint)
+        with ExitStack() as stack:
+            with self.stopwatch.timed("waiting"):
+                stack.enter_context(
+                    acquire(lock, owner=run_id, on_wait=self.listener.waiting, check=self.signals.check)
+                )
+            with self.stopwatch.timed("look-up"):
+                sealed = self.store.find(self.slot, earlier.fingerprint)
+            if sealed is None or sealed.manifest.digest != earlier.digest:
+                directory = self.store.directory(self.slot, earlier.fingerprint)
+                raise IntegrityError(
+                    f"{directory} " + ("does not exist" if sealed is None else "is not what the run made"),
+                    expected=f"the artifact of run {from_run}",
+                    remedy=f"run all steps again with `--config {from_run}`, or name another run",
+                )
+            record = earlier.model_copy(
+                update={
+                    "status": "reused",
+                    "reason": f"from run {from_run}",
+                    **timing_fields(self.stopwatch),
+                    "path": str(sealed.directory),
+                    "skipped": {},
+                    "observations": {},
+                    "published": None,
+                    "peak_memory_bytes": None,
+                }
+            )
+            commit(record)
+            return record, sealed
 
     def _fingerprint(self, inputs: dict[str, SealedArtifact]) -> tuple[FingerprintInputs, Resolution]:
         digests = {name: sealed.manifest.digest for name, sealed in inputs.items()}
