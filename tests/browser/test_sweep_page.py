@@ -48,8 +48,7 @@ def test_page_opens_without_requests_or_warnings(open_page: OpenPage, sweep_page
 def test_page_fits_and_can_be_read(open_page: OpenPage, sweep_page: Path, options: dict[str, Any]) -> None:
     page = open_page(sweep_page, **options).page
     assert page.evaluate("document.documentElement.scrollWidth <= innerWidth")
-    too_low = {what: ratio for what, ratio in page.evaluate(CONTRASTS).items() if ratio < AA_CONTRAST}
-    assert too_low == {}
+    assert {element: ratio for element, ratio in page.evaluate(CONTRASTS).items() if ratio < AA_CONTRAST} == {}
 
 
 @pytest.mark.thorough
