@@ -73,7 +73,6 @@ class BulkInferrer(Component[BulkInferrerConfig]):
                 shards.resume()
             with context.timed("loading"):
                 predict = load_raw_predictor(model, config.graph, temperature=config.temperature)
-            reader = InputReader.for_model(artifact, as_is=config.as_is, transpose=config.transpose)
             predictor = ShardPredictor(
                 shards=shards,
                 inputs=self._inputs,

@@ -2,6 +2,7 @@
 
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass, replace
+from functools import partial
 
 import numpy as np
 
@@ -9,7 +10,7 @@ from components.bulk_inferrer.inputs import InputFiles
 from components.bulk_inferrer.shard_file import ShardFile
 from components.bulk_inferrer.shards import Shards
 from components.inference.predictor import RawPredictor
-from components.inference.preprocessing.input_files import UnreadableError
+from components.inference.preprocessing.input_files import UnreadableError, count_images
 from components.inference.preprocessing.input_reader import InputImage, InputReader
 from components.inference.preprocessing.observer import InputObserver
 from components.inference.preprocessing.read_images import Position, read_images
@@ -35,7 +36,8 @@ class ShardPredictor:
 
     def run(self) -> None:
         """Finish all shards that are missing."""
-        files = self.inputs.find(self.observer.warn)
+        files = self.inputs.find(self.observer.warning)
+        self.observer.expect(partial(count_images, files))
         images = read_images(files, self.reader, self.observer, self.shards.position)
         self.observer.advance(sum(record.rows + len(record.skipped) for record in self.shards.finished))
         while True:
@@ -47,12 +49,16 @@ class ShardPredictor:
             self.inputs.check_unchanged(files[first : position.file + 1])
             self.shards.finish(file, position)
 
-    def _fill(self, file: ShardFile, images: Iterator[tuple[InputImage | UnreadableError, Position]]) -> Position | None:
+    def _fill(
+        self, file: ShardFile, images: Iterator[tuple[InputImage | UnreadableError, Position]]
+    ) -> Position | None:
         """Write predictions until the shard is full; return the position after it, or None if no image is left."""
-        position, skipped = None, 0
+        position: Position | None = None
+        skipped = 0
         batch: list[InputImage] = []
-        for image, position in images:
+        for image, after in images:
             self.check()
+            position = after
             if isinstance(image, UnreadableError):
                 skipped = self.shards.skip(image)
             else:

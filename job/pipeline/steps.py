@@ -28,9 +28,8 @@ INPUT_NAMES = {
     "pusher": "pushed",
 }
 """The name by which later components read the artifact of each slot."""
-KINDS = frozenset(
-    cls.signature().output.model_fields["kind"].default for cls in (*SLOTS.values(), BulkInferrer)
-)
+COMPONENTS: list[type[Component[Any]]] = [*SLOTS.values(), BulkInferrer]
+KINDS = frozenset(cls.signature().output.model_fields["kind"].default for cls in COMPONENTS)
 """The kinds of the artifacts of the job's own components."""
 RESERVED_NAMES = frozenset({*SLOTS, *INPUT_NAMES.values(), "lock"})
 """Names of other files in the folder of a run, and of other inputs, which no custom step may have."""

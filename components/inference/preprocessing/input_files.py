@@ -76,7 +76,9 @@ def find_files(path: Path, skipped: SkippedFiles) -> list[Path | UnreadableError
         folder = Path(os.fsdecode(error.filename))
         problem = f"{folder} cannot be searched for images: {error.strerror}"
         remedy = "give the user that runs the job read permission"
-        found.append(UnreadableError.of(DataError(problem, expected="a folder that can be read", remedy=remedy), folder))
+        found.append(
+            UnreadableError.of(DataError(problem, expected="a folder that can be read", remedy=remedy), folder)
+        )
 
     with catch_read_errors(path, "a folder of images"):
         if not path.is_dir():
@@ -98,7 +100,10 @@ def find_files(path: Path, skipped: SkippedFiles) -> list[Path | UnreadableError
 
 
 def find_inputs(paths: Iterable[Path], warn: Callable[[str], None]) -> list[Path | UnreadableError]:
-    """Return the files of images in some files and folders, in order; what cannot be searched is an error."""
+    """Return the files of images in some files and folders, in order; what cannot be searched is an error.
+
+    `warn` is called about files that are skipped in folders.
+    """
     found: list[Path | UnreadableError] = []
     for path in paths:
         skipped = SkippedFiles()
@@ -111,9 +116,9 @@ def find_inputs(paths: Iterable[Path], warn: Callable[[str], None]) -> list[Path
     return found
 
 
-def count_images(files: Iterable[Path]) -> int:
+def count_images(files: Iterable[Path | UnreadableError]) -> int:
     """Return the approximate number of images in some files, quickly, for a progress bar."""
-    return sum(map(_count, files))
+    return sum(_count(file) if isinstance(file, Path) else 1 for file in files)
 
 
 def _count(path: Path) -> int:

@@ -15,7 +15,7 @@ class InputObserver(Protocol):
     def advance(self, images: int) -> None:
         """Called after some images are predicted."""
 
-    def warn(self, text: str) -> None:
+    def warning(self, text: str) -> None:
         """Called with one sentence that the user should not miss."""
 
     def skip(self, error: DataError) -> None:
@@ -29,6 +29,6 @@ class NoObserver:
 
     def advance(self, images: int) -> None: ...
 
-    def warn(self, text: str) -> None: ...
+    def warning(self, text: str) -> None: ...
 
     def skip(self, error: DataError) -> None: ...

@@ -2,11 +2,10 @@
 
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
-from functools import partial
 from pathlib import Path
 
 from components.base.errors import DataError
-from components.inference.preprocessing.input_files import UnreadableError, count_images
+from components.inference.preprocessing.input_files import UnreadableError
 from components.inference.preprocessing.input_reader import InputImage, InputReader
 from components.inference.preprocessing.observer import InputObserver
 from components.io.emnist import is_emnist, transposed_images
@@ -30,7 +29,6 @@ def read_images(
     files: Sequence[Path | UnreadableError], reader: InputReader, observer: InputObserver, start: Position = START
 ) -> Iterator[tuple[InputImage | UnreadableError, Position]]:
     """Yield each image of some files, or why it cannot be read, and the position after it."""
-    observer.expect(partial(count_images, [file for file in files if isinstance(file, Path)]))
     animated: list[Path] = []
     for number in range(start.file, len(files)):
         position = start if number == start.file else Position(number)
@@ -44,7 +42,7 @@ def read_images(
                 animated.append(image.path)
             yield image, position
     if animated:
-        observer.warn(first_frame_only(animated))
+        observer.warning(first_frame_only(animated))
 
 
 def _read_file(
@@ -54,7 +52,7 @@ def _read_file(
         yield file
         return
     if is_emnist(file) and not reader.transpose:
-        observer.warn(transposed_images(file, "--transpose"))
+        observer.warning(transposed_images(file, "--transpose"))
     try:
         yield from reader.read(file, first)
     except DataError as error:
