@@ -42,7 +42,7 @@ class BulkInferrer(Component[BulkInferrerConfig]):
     """
 
     Config = BulkInferrerConfig
-    libraries = ("tensorflow", "numpy", "pandas", "pyarrow", "pillow", "scipy")
+    libraries = ("tensorflow", "numpy", "pyarrow", "pillow", "scipy")
 
     def __init__(self, config: BulkInferrerConfig, *, observer: InputObserver | None = None) -> None:
         super().__init__(config)

@@ -114,6 +114,7 @@ class Shards:
         if reasons:
             self._write_skipped(output / SKIPPED_FILE)
         if not shards:
+            shutil.rmtree(self._folder)  # there is nothing to continue
             raise _nothing_predicted(self.finished)
         return Predictions(
             shards=tuple(shards),

@@ -7,6 +7,7 @@ DIR.quarantined-N/    damaged
 """
 
 import os
+import re
 from collections.abc import Iterable, Iterator
 from pathlib import Path
 
@@ -14,6 +15,8 @@ from components.base.errors import ConfigError, DataError, IntegrityError
 from job.store.file_system import check_file_system
 from job.store.manifest import MANIFEST, Manifest, SchemaVersionError
 from job.store.store import Entry, SealedArtifact, Store, read_sealed
+
+PARTIAL = re.compile("files-[0-9a-f]{8}|checkpoints", re.ASCII)
 
 
 class OtherArtifactError(ConfigError):
@@ -36,7 +39,11 @@ class FolderStore(Store):
             raise _occupied(directory, "is not a folder that can be replaced")
 
     def prepare(self, slots: Iterable[str] = ()) -> None:  # noqa: ARG002
+        """Check the file system, and that nothing else is in the folder of the artifact in progress."""
         check_file_system(self.root)
+        partial = self.partial("", "")
+        if partial.is_dir() and not all(map(PARTIAL.fullmatch, os.listdir(partial))):  # noqa: PTH208
+            raise _occupied(partial, "contains other files")
 
     def find(self, slot: str, fingerprint: str) -> SealedArtifact | None:
         """Return the sealed artifact, or None if the folder is empty or missing.
