@@ -8,11 +8,11 @@ from typing import Any
 from rich.markup import escape
 
 from components import BulkInferrer
-from components.artifacts import Predictions
 from components.base.errors import ConfigError, ExitCode
 from components.base.formatting import format_size
 from job.options import PredictOptions
 from job.reporters.model import print_model
+from job.reporters.predictions import describe_predictions
 from job.reporters.progress import ProgressBar, ProgressReporter
 from job.reporters.terminal import make_console, print_field, print_json, print_path
 from job.runner.step import StepRun
@@ -74,42 +74,39 @@ def infer_in_bulk(options: PredictOptions, directory: Path, signals: Signals) ->
                 expected="a folder that does not exist yet, is empty, or has the same predictions",
                 remedy="name another folder, or delete this one",
             ) from error
-    predictions: Predictions = sealed.stored().artifact
-    _print_summary(predictions, record, sealed, directory, as_json=options.as_json)
-    return ExitCode.BAD_DATA if predictions.skipped else ExitCode.SUCCEEDED
+    if options.as_json:
+        print_json(_summary(record, sealed, directory))
+    else:
+        _print_summary(record, sealed, directory)
+    return ExitCode.BAD_DATA if sealed.stored().artifact.skipped else ExitCode.SUCCEEDED
 
 
-def _print_summary(
-    predictions: Predictions, record: StepRecord, sealed: SealedArtifact, directory: Path, *, as_json: bool
-) -> None:
+def _print_summary(record: StepRecord, sealed: SealedArtifact, directory: Path) -> None:
     manifest = sealed.manifest
-    counts = dict(zip(predictions.class_names, predictions.label_counts, strict=True))
-    reasons = {skipped.reason: skipped.count for skipped in predictions.skipped_reasons}
-    if as_json:
-        values: dict[str, Any] = {
-            "directory": str(directory),
-            "status": record.status,
-            "reason": record.reason,
-            "digest": manifest.digest,
-            "fingerprint": manifest.fingerprint,
-            "model": manifest.inputs["model"],
-            "input": manifest.producer.config["input"],
-            "predicted": predictions.predicted,
-            "skipped": predictions.skipped,
-            "skipped_reasons": reasons,
-            "label_counts": counts,
-            "files": [shard.file for shard in predictions.shards],
-            "seconds": record.seconds,
-        }
-        print_json(values)
-        return
     console = make_console()
-    print_field(console, "predictions", f"{predictions.predicted:,} images, {predictions.skipped:,} skipped")
-    if reasons:
-        print_field(console, "skipped", escape(", ".join(f"{count:,} {reason}" for reason, count in reasons.items())))
-    print_field(console, "by class", escape(",  ".join(f"{name}: {count:,}" for name, count in counts.items())))
-    size = format_size(sum(file.size for file in manifest.files))
-    print_field(console, "files", f"{len(manifest.files):,}, {size}")
-    print_field(console, "status", f"{record.status} in {record.seconds:.1f} s [dim]({escape(record.reason)})[/]")
-    print_field(console, "digest", manifest.digest)
+    fields = describe_predictions(sealed.stored().artifact)
+    fields["status"] = f"{record.status} in {record.seconds:.1f} s ({record.reason})"
+    fields["digest"] = manifest.digest
+    fields["files"] = f"{len(manifest.files):,}, {format_size(sum(file.size for file in manifest.files))}"
+    for label, text in fields.items():
+        print_field(console, label, escape(text))
     print_path(console, "directory", directory)
+
+
+def _summary(record: StepRecord, sealed: SealedArtifact, directory: Path) -> dict[str, Any]:
+    manifest, predictions = sealed.manifest, sealed.stored().artifact
+    return {
+        "directory": str(directory),
+        "status": record.status,
+        "reason": record.reason,
+        "seconds": record.seconds,
+        "digest": manifest.digest,
+        "fingerprint": manifest.fingerprint,
+        "model": manifest.inputs["model"],
+        "input": manifest.producer.config["input"],
+        "predicted": predictions.predicted,
+        "skipped": predictions.skipped,
+        "skipped_reasons": {one.reason: one.count for one in predictions.skipped_reasons},
+        "label_counts": dict(zip(predictions.class_names, predictions.label_counts, strict=True)),
+        "files": [shard.file for shard in predictions.shards],
+    }

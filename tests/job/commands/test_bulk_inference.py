@@ -147,7 +147,7 @@ def test_nothing_is_sealed_if_no_image_can_be_read(trained: Trained, mnist_job: 
     assert beside(tmp_path / "out") == []
 
 
-@pytest.mark.parametrize("do", ["KILL", "TERM"])
+@pytest.mark.parametrize("do", ["KILL", pytest.param("TERM", marks=pytest.mark.thorough)])
 def test_interrupted_prediction_continues(mnist_job: Command, arguments: Arguments, tmp_path: Path, do: str) -> None:
     undisturbed = json.loads(mnist_job(*arguments("--shard-rows", 4, "--json")).stdout)
     shutil.rmtree(tmp_path / "out")
@@ -165,6 +165,7 @@ def test_interrupted_prediction_continues(mnist_job: Command, arguments: Argumen
     assert beside(tmp_path / "out") == ["out"]
 
 
+@pytest.mark.thorough
 def test_checkpoints_of_another_model_are_not_used(
     trained: Trained, mnist_job: Command, arguments: Arguments, tmp_path: Path
 ) -> None:
@@ -176,7 +177,13 @@ def test_checkpoints_of_another_model_are_not_used(
     np.testing.assert_allclose(np.stack(frame.probabilities.to_list())[: len(expected)], expected, atol=1e-6)
 
 
-@pytest.mark.parametrize("moment", [{"at": "rename", "count": 2}, {"at": "mkdir", "path": "*/files-*/predictions"}])
+@pytest.mark.parametrize(
+    "moment",
+    [
+        {"at": "rename", "count": 2},
+        pytest.param({"at": "mkdir", "path": "*/files-*/predictions"}, marks=pytest.mark.thorough),
+    ],
+)
 def test_images_that_change_meanwhile_seal_nothing(
     trained: Trained, arguments: Arguments, tmp_path: Path, moment: dict[str, Any]
 ) -> None:
@@ -193,6 +200,20 @@ def test_images_that_change_meanwhile_seal_nothing(
     assert process.returncode == 3, errors
     assert "changed while" in errors
     assert beside(tmp_path / "out") == []
+
+
+def test_show_and_verify_read_the_folder(
+    trained: Trained, mnist_job: Command, arguments: Arguments, tmp_path: Path
+) -> None:
+    printed = json.loads(mnist_job(*arguments("--json")).stdout)
+    shown = mnist_job("show", tmp_path / "out", "--root", trained.root)
+    assert f"digest        {printed['digest']}" in shown.stdout
+    assert f"{printed['predicted']} images, 0 skipped" in shown.stdout
+    assert "source: made-up squares" in shown.stdout, "the lineage leads to the data of the training"
+    assert mnist_job("verify", tmp_path / "out").stdout == "1 artifacts verified, 0 failed\n"
+    (tmp_path / "out" / printed["files"][0]).write_bytes(b"")
+    assert mnist_job("verify", tmp_path / "out").exit_code == 3
+    assert mnist_job("verify", tmp_path).exit_code == 2
 
 
 @pytest.mark.parametrize(
