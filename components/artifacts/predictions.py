@@ -25,7 +25,7 @@ class SkippedImages(Statement):
 class Predictions(Artifact):
     """The predictions of a model, in Parquet files with one row per image, in the order of the input."""
 
-    kind: Literal["predictions"] = "predictions"
+    kind: Literal["bulk_predictions"] = "bulk_predictions"
     shards: Annotated[tuple[PredictionShard, ...], Field(min_length=1)]
     """Columns: `path` and `row` of the image, `label` (the most probable class), `probability` (of the label),
     `probabilities` (a list by class), and `image` (the digest of the network's picture, as in an evaluation)."""

@@ -66,7 +66,7 @@ AnyArtifact = Annotated[
     | Annotated[Evaluation, Tag("evaluation")]
     | Annotated[Figures, Tag("figures")]
     | Annotated[PushedModel, Tag("pushed_model")]
-    | Annotated[Predictions, Tag("predictions")]
+    | Annotated[Predictions, Tag("bulk_predictions")]
     | Annotated[CustomArtifact, Tag(CUSTOM)],
     Discriminator(_tag),
 ]

@@ -82,7 +82,7 @@ class SealedArtifact:
 
 
 def read_sealed(slot: str, directory: Path) -> SealedArtifact:
-    """Return the artifact in any directory as `Store.read` does, whatever the name of the directory."""
+    """Return the artifact in a directory of any name, as `Store.read` does."""
     path = directory / MANIFEST
     try:
         for item, is_expected, what in ((directory, stat.S_ISDIR, "folder"), (path, stat.S_ISREG, "regular file")):
