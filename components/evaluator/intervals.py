@@ -47,9 +47,9 @@ def paired_interval(both: int, only_first: int, only_second: int, neither: int) 
     first, second = wilson_interval(both + only_first, count), wilson_interval(both + only_second, count)
     one, other = (both + only_first) / count, (both + only_second) / count
     product = (both + only_first) * (only_second + neither) * (both + only_second) * (only_first + neither)
-    numerator = both * neither - only_first * only_second
+    numerator = float(both * neither - only_first * only_second)
     if numerator > 0:  # corrected for continuity
-        numerator = max(0, numerator - count / 2)
+        numerator = max(0.0, numerator - count / 2)
     correlation = numerator / sqrt(product) if product else 0.0
 
     def distance(below: float, above: float) -> float:

@@ -31,7 +31,8 @@ def _run(run: ComparedRun) -> dict[str, Any]:
         "history": [] if model is None else [row.model_dump() for row in model.history],
         "seconds": record.seconds,
         "cpu_seconds": record.cpu_seconds,
-        "training_cpu_seconds": record.training_cpu_seconds(),
+        "producers": {slot: record.run_id for slot, record in run.producers.items()},
+        "training_cpu_seconds": run.training_cpu_seconds,
     }
 
 

@@ -2,7 +2,9 @@
 
 import os
 from collections.abc import Sequence
+from contextlib import suppress
 from dataclasses import dataclass
+from datetime import UTC, datetime
 from functools import cached_property
 from pathlib import Path
 from typing import Literal, TypeVar
@@ -11,12 +13,16 @@ from components import Evaluator, Stored
 from components.artifacts import Artifact, DataChanges, Evaluation, Examples, Model, PairedComparison
 from components.base.errors import ConfigError, IntegrityError
 from job.store.differences import RunDifferences, run_differences
+from job.store.manifest import MANIFEST
 from job.store.records import RunRecord, StepRecord
 from job.store.resolve import find_run
-from job.store.runs import RECORD
+from job.store.runs import RECORD, Runs
 from job.store.store import SealedArtifact, Store
 
 ArtifactT = TypeVar("ArtifactT", bound=Artifact)
+RUN_ID_SECONDS = len("20261129-030405")
+MAX_RUNS_SEARCHED = 20
+"""Runs that may have begun between a run and the time at which it sealed an artifact."""
 LETTERS = "ABCDEFGHIJKLMNOPQRSTUVWXYZ"
 """Tables and charts refer to runs by letters."""
 
@@ -44,6 +50,37 @@ class ComparedRun:
             except IntegrityError:
                 continue
         return found
+
+    @cached_property
+    def producers(self) -> dict[str, RunRecord]:
+        """The run that produced the artifact of each step, if its record exists: this one, or an earlier one."""
+        found = {slot: self.record for slot, step in self.steps.items() if step.status == "ran"}
+        for slot in self.steps.keys() - found.keys():
+            if slot in self.artifacts and (record := self._find_producer(self.artifacts[slot])) is not None:
+                found[slot] = record
+        return found
+
+    def _find_producer(self, sealed: SealedArtifact) -> RunRecord | None:
+        # The run that sealed it began before, and hardly any other one between.
+        runs, fingerprint = Runs(self.root), sealed.manifest.fingerprint
+        sealed_at = datetime.fromtimestamp((sealed.directory / MANIFEST).stat().st_mtime, UTC)
+        earlier = [run_id for run_id in runs.ids() if run_id[:RUN_ID_SECONDS] <= f"{sealed_at:%Y%m%d-%H%M%S}"]
+        for run_id in reversed(earlier[-MAX_RUNS_SEARCHED:]):
+            with suppress(ConfigError, IntegrityError):
+                record = runs.read(run_id)
+                if any(step.fingerprint == fingerprint and step.status == "ran" for step in record.steps):
+                    return record
+        return None
+
+    @property
+    def training_cpu_seconds(self) -> float | None:
+        """The CPU time in which the model was trained, by this run or by the one whose model it reuses."""
+        record = next((self.producers[slot] for slot in self.producers if self._is_model(slot)), self.record)
+        return record.training_cpu_seconds()
+
+    def _is_model(self, slot: str) -> bool:
+        sealed = self.artifacts.get(slot)
+        return sealed is not None and isinstance(sealed.manifest.artifact, Model)
 
     @cached_property
     def model(self) -> Model | None:

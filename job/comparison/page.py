@@ -11,8 +11,8 @@ from components.base.text import escape_document
 from components.html.charts import IntervalRow, Series, interval_chart, line_chart
 from components.html.drawing import Chart, padded_limits
 from components.html.format import (
-    SPACE,
     TextTable,
+    counted,
     interval_text,
     is_percentage,
     metric_title,
@@ -25,12 +25,17 @@ from components.html.format import (
 from components.html.templates import render_html
 from job.comparison.compare import ComparedRun, RunComparison
 from job.comparison.pictures import Gallery, data_galleries, test_galleries
-from job.comparison.wording import describe_data, describe_file, describe_first_difference, describe_test
+from job.comparison.wording import (
+    describe_data,
+    describe_file,
+    describe_first_difference,
+    describe_p_value,
+    describe_test,
+)
 from job.store.differences import Change
 
 FOLDER = Path(__file__).parent
 RESULTS = {"same": "same", "differs": "differs", "only_first": "only {first}", "only_second": "only {second}"}
-SMALLEST_P_VALUE = 0.001
 
 
 @dataclass(frozen=True)
@@ -207,10 +212,9 @@ def _change(metric: str, value: float) -> str:
 
 
 def _mcnemar(paired: PairedComparison, first: str, second: str) -> str:
-    p_value = f"p < {SMALLEST_P_VALUE}" if paired.p_value < SMALLEST_P_VALUE else f"p = {paired.p_value:.3f}"
     return (
-        f"Only {first} is correct on {len(paired.only_first_right):,} images, only {second} on "
-        f"{len(paired.only_second_right):,} (McNemar’s exact test, {p_value.replace(' ', SPACE)})."
+        f"Only {first} is correct on {counted(len(paired.only_first_right), 'image')}, only {second} on "
+        f"{len(paired.only_second_right):,} (McNemar’s exact test, {describe_p_value(paired.p_value)})."
     )
 
 
@@ -251,11 +255,15 @@ def _steps_table(runs: Sequence[ComparedRun]) -> TextTable:
     slots = list(dict.fromkeys(slot for run in runs for slot in run.steps))
 
     def cell(run: ComparedRun, slot: str) -> str:
-        step = run.steps.get(slot)
+        step, record = run.steps.get(slot), run.producers.get(slot)
         if step is None:
             return ""
-        return "reused" if step.status == "reused" else f"{step.cpu_seconds:,.1f}"
+        if record is None:
+            return "reused"
+        seconds = f"{next(made.cpu_seconds for made in record.steps if made.component == slot):,.1f}"
+        return seconds if step.status == "ran" else f"{seconds} in {letters.get(record.run_id, record.run_id)}"
 
+    letters = {run.record.run_id: run.letter for run in reversed(runs)}
     rows = [(slot, *(cell(run, slot) for run in runs)) for slot in slots]
     rows.append(("whole run, CPU-seconds", *(f"{run.record.cpu_seconds or 0:,.1f}" for run in runs)))
     rows.append(("whole run, seconds", *(f"{run.record.seconds:,.1f}" for run in runs)))

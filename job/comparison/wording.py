@@ -8,6 +8,7 @@ from job.store.differences import Change
 
 SIGNIFICANCE = 0.05
 """A difference of accuracy is significant if McNemar's p-value is below this limit."""
+SMALLEST_P_VALUE = 0.001
 ONLY_IN = {"only_first": "first", "only_second": "second"}
 
 
@@ -38,6 +39,11 @@ def describe_file(change: Change) -> str:
     """Return a source file, and whether only one of the runs has it."""
     mark = " (new)" if change.before is None else " (removed)" if change.after is None else ""
     return f"{change.key}{mark}"
+
+
+def describe_p_value(p_value: float) -> str:
+    """Return a p-value, such as `p 0.12`."""
+    return f"p < {SMALLEST_P_VALUE}" if p_value < SMALLEST_P_VALUE else f"p {p_value:.2g}"
 
 
 def describe_test(comparison: RunComparison) -> str:
