@@ -33,7 +33,7 @@ class OriginalRun:
 
 @dataclass(frozen=True)
 class PinnedResolver:
-    """Finds the artifacts of earlier runs that the original run used, whatever `latest-blessed` would be now."""
+    """Finds the artifacts of earlier runs that the original run used, also if `latest-blessed` is another one now."""
 
     original: OriginalRun
     _found: dict[tuple[str, str], ResolvedArtifact] = field(default_factory=dict)
