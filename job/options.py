@@ -57,6 +57,8 @@ class RunOptions:
     no_cache: bool = False
     strict: bool = False
     until: str | None = None
+    name: str | None = None
+    note: str | None = None
     as_json: bool = False
     log_format: LogFormat = LogFormat.TEXT
     debug: bool = False
@@ -68,7 +70,8 @@ class RunOptions:
         words = [*job_command(), "run", "--config", str(self.config)]
         words += [word for override in self.overrides for word in ("--set", override)]
         words += [] if self.root is None else ["--root", str(self.root)]
-        words += [] if self.until is None else ["--until", self.until]
+        for option, value in (("--until", self.until), ("--name", self.name), ("--note", self.note)):
+            words += [] if value is None else [option, value]
         words += [] if self.log_format is LogFormat.TEXT else ["--log-format", self.log_format.value]
         flags = {"--no-cache": self.no_cache, "--strict": self.strict, "--json": self.as_json, "--debug": self.debug}
         return shlex.join(map(redact, [*words, *(flag for flag, is_set in flags.items() if is_set)]))

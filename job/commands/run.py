@@ -57,6 +57,8 @@ def run_job(options: RunOptions, signals: Signals) -> int:
                 until=until,
                 began=Elapsed(seconds=IMPORTED_AT_SECONDS),  # counts the whole process, including imports
                 command=options.command(),
+                name=options.name,
+                note=options.note,
             )
             runner.run()
         except BaseException as error:  # a component may raise anything, such as SystemExit

@@ -20,6 +20,7 @@ from job.runner.step import StepRun
 from job.signals import Signals
 from job.store.records import Failure, RunRecord, StepRecord, duration_fields, outcome_of, timing_fields
 from job.store.resolve import ArtifactResolver
+from job.store.run_names import check_name
 from job.store.runs import MODEL_CARD, REPORT, Runs
 from job.store.store import SealedArtifact, Store
 from job.tracking.listener import TrackingListener, tracker_factories
@@ -41,6 +42,8 @@ class Runner:
     until: str | None = None  # the last slot to run; None for all
     began: Elapsed = field(default_factory=read_clocks)  # from which the duration of the run counts
     command: str = ""  # the command line that started the run; empty if it was started from Python
+    name: str | None = None  # of the run
+    note: str | None = None
 
     def __post_init__(self) -> None:
         self.components = self.config.pipeline.components()
@@ -78,12 +81,16 @@ class Runner:
         A step that fails raises JobError, after the failure is recorded. A run that cannot begin has no record.
         """
         with self.signals.interruptible_at_once():
+            if self.name is not None:
+                check_name(self.name)
             self._check()
         environment = describe_environment(self.components.values())
         config = self.config.resolved()
         with ExitStack() as stack:
             continues = stack.enter_context(self.runs.continued(config)) if self.tracking.is_on else None
-            self._record = self.runs.begin(config=config, environment=environment, continues=continues)
+            self._record = self.runs.begin(
+                config=config, environment=environment, continues=continues, name=self.name, note=self.note
+            )
             try:
                 stack.enter_context(self.runs.alive(self.record))
                 self.listener.begin(self.record, self.directory)

@@ -13,7 +13,7 @@ from components.base.formatting import format_distinct
 from components.base.text import SURROGATES, escape_json, printable
 from components.base.timing import Elapsed, Stopwatch
 
-Outcome = Literal["running", "succeeded", "not_blessed", "failed", "terminated"]
+Outcome = Literal["running", "succeeded", "not_blessed", "failed", "terminated", "paused"]
 Seconds = Annotated[float, Field(ge=0)]
 
 
@@ -72,6 +72,8 @@ class StepRecord(RecordPart):
     """Measurements of this run that are not part of the artifact; each name ends with the unit."""
     published: str | None = None
     """Where the artifact was published, such as `version 3: serving/mnist/3`; None if it was not."""
+    peak_memory_bytes: int | None = None
+    """The highest memory of the process until the step ended; None if it was not measured."""
 
 
 class Failure(RecordPart):
@@ -92,12 +94,34 @@ TimedRecord = StepRecord | Failure
 Duration = Elapsed | PartRecord | TimedRecord
 
 
+class SweepRecord(RecordPart):
+    """The place of a run in a sweep."""
+
+    id: str
+    """The name of the sweep's folder."""
+    trial: int
+    """The number of the trial, from 0."""
+    parameters: dict[str, Any]
+    """The values that the sweep chose, by key of the configuration."""
+
+
 class RunRecord(RecordPart):
     """The content of `run.json`."""
 
-    schema_version: Literal[2, 3] = 3
-    """Version 2 has neither `data_set` nor `skipped`."""
+    schema_version: Literal[2, 3, 4] = 4
+    """Version 2 has neither `data_set` nor `skipped`. Version 3 has none of `name`, `note`, `only`, `from_run`,
+    `sweep`, `source_files` and `peak_memory_bytes`, nor the outcome `paused`."""
     run_id: str
+    name: str | None = None
+    """The name that the user gave the run; other runs may have the same."""
+    note: str | None = None
+    """A remark of the user."""
+    only: str | None = None
+    """The component, if only one was run on artifacts of an earlier run."""
+    from_run: str | None = None
+    """The id of that earlier run."""
+    sweep: SweepRecord | None = None
+    """The place in a sweep; None if the run belongs to none."""
     outcome: Outcome
     exit_code: int | None
     """None while the run is in progress."""
@@ -131,6 +155,8 @@ class RunRecord(RecordPart):
     """CPU time of the run, or of the whole process if the command line started it; None while it is in progress."""
     config: dict[str, Any]
     environment: dict[str, Any]
+    source_files: dict[str, str] = {}
+    """Of each source file of the components: the first 16 characters of its SHA-256."""
 
     @property
     def has_results(self) -> bool:

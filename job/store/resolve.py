@@ -19,17 +19,37 @@ from job.store.fingerprint import FingerprintInputs
 from job.store.lineage import find_training_examples
 from job.store.manifest import MANIFEST
 from job.store.records import ReferenceRecord, RunRecord, StepRecord
-from job.store.runs import RECORD, Runs, read_record
+from job.store.run_names import LATEST_BLESSED, Tags
+from job.store.runs import LATEST, RECORD, Runs, read_record
 from job.store.store import SealedArtifact, Store
 
 if TYPE_CHECKING:
     from components.inference import RawPredictor
 
 FINGERPRINT = re.compile("[0-9a-f]{64}")
-LATEST_BLESSED = "latest-blessed"
-"""The newest blessed artifact that the component accepts, such as an evaluation on the same test images."""
 UNREADABLE = "that cannot be read"
 MODEL_OPTION = "--model"
+
+
+def find_run(root: Path, name: str = LATEST) -> RunRecord:
+    """Return a run by its id, folder, tag or name (the newest with it), or as `latest` or `latest-blessed`.
+
+    Raises:
+        ConfigError: if there is no such run.
+        IntegrityError: if its record is damaged.
+    """
+    runs = Runs(root)
+    if os.path.isfile(os.path.join(name, RECORD)):  # noqa: PTH113, PTH118  (False for a long name)
+        return read_record(Path(name).resolve())
+    if name == LATEST_BLESSED:
+        if (blessed := next(runs.blessed(), None)) is not None:
+            return blessed
+    elif not runs.exists(name):
+        if (run_id := Tags(root).read().get(name)) is not None:
+            return runs.read(run_id)
+        if (named := next((record for record in runs.newest_first() if record.name == name), None)) is not None:
+            return named
+    return runs.read(name)
 
 
 @dataclass(frozen=True)

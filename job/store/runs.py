@@ -61,7 +61,7 @@ class Runs:
         In the block the interrupted run is locked, so that no other run continues it too.
         """
         config = encodable(config)
-        newest = next((record for record in self._valid_records(reversed(self.ids())) if record.config == config), None)
+        newest = next((record for record in self.newest_first() if record.config == config), None)
         if newest is None or not self._was_interrupted(newest):
             yield None
             return
@@ -73,8 +73,8 @@ class Runs:
         was_killed = record.outcome == "running" or os.path.lexists(self.path(record.run_id) / LOCK)
         return (was_killed or record.outcome == "terminated") and not self.is_alive(record.run_id)
 
-    def begin(self, *, config: dict[str, Any], environment: dict[str, Any], continues: str | None = None) -> RunRecord:
-        """Create the directory of a new run with its first record, in one step."""
+    def begin(self, *, config: dict[str, Any], environment: dict[str, Any], **fields: Any) -> RunRecord:
+        """Create the directory of a new run with its first record, in one step; `fields` are further ones of it."""
         started = datetime.now(UTC)
         while True:  # sorted by time, and unique within a millisecond
             run_id = f"{started:%Y%m%d-%H%M%S}-{started.microsecond // 1000:03}{secrets.token_hex(2)}"
@@ -91,7 +91,7 @@ class Runs:
             started=started.replace(microsecond=0),
             config=encodable(config),
             environment=encodable(environment),
-            continues=continues,
+            **fields,
         )
         try:
             _write(draft, record)
@@ -200,7 +200,11 @@ class Runs:
 
     def blessed(self) -> Iterator[RunRecord]:
         """Yield the records of runs with a blessed model, the newest first; damaged records are skipped."""
-        return (record for record in self._valid_records(reversed(self.ids())) if record.blessed)
+        return (record for record in self.newest_first() if record.blessed)
+
+    def newest_first(self) -> Iterator[RunRecord]:
+        """Yield the records of all runs, the newest first; damaged records are skipped."""
+        return self._valid_records(reversed(self.ids()))
 
     def using(self, digest: str) -> list[str]:
         """Return the ids of the runs that produced or reused an artifact, the newest last."""

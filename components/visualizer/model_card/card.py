@@ -11,12 +11,12 @@ from components.artifacts import RUBBER_STAMPED
 from components.artifacts.figures import CARD_RUN_PLACEHOLDER
 from components.base.markdown import Markdown, code, escape, table
 from components.base.text import escape_document
-from components.visualizer.format import TextTable, listed
+from components.html.format import TextTable, listed
+from components.html.templates import template_environment
 from components.visualizer.model_card import limits
 from components.visualizer.report import metrics
 from components.visualizer.report.sections import calibration, data, mistakes, network, slices_and_robustness, verdict
 from components.visualizer.statements import Statements
-from components.visualizer.templates import template_environment
 
 MAX_CLASS_NAMES = 100
 """Class names in the section "Intended use"; the tables list all."""

@@ -3,7 +3,7 @@
 from typing import Literal
 
 from components.artifacts import SEVERITIES, Calibration, Evaluation, Robustness
-from components.visualizer.format import counted, interval_limits, listed, percent
+from components.html.format import counted, interval_limits, listed, percent
 from components.visualizer.report.sections.slices_and_robustness import corruptions_hardest_first, slices_worst_first
 from components.visualizer.statements import Statements
 

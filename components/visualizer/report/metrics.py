@@ -4,7 +4,7 @@ from typing import Literal
 
 from components.artifacts import Baseline, Blessing, Check, Definition, Evaluation, Metrics
 from components.artifacts.evaluation import METRIC_NAMES
-from components.visualizer.format import (
+from components.html.format import (
     METRIC_FORMATS,
     SPACE,
     TextTable,

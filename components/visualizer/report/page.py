@@ -4,6 +4,7 @@ from pathlib import Path
 
 from components.artifacts.figures import REPORT_LINKS_PLACEHOLDER, REPORT_RUN_PLACEHOLDER
 from components.base.text import escape_document
+from components.html.templates import render_html
 from components.visualizer.report.sections import (
     calibration,
     custom_figures,
@@ -18,7 +19,6 @@ from components.visualizer.report.sections import (
     verdict,
 )
 from components.visualizer.report_data import ReportData
-from components.visualizer.templates import render_html
 
 FOLDER = Path(__file__).parent
 
@@ -49,7 +49,6 @@ def render_report(report: ReportData, card: str) -> str:
         verdict=verdict.render_verdict(report),
         sections=[section for section in sections if section[-1]],
         sketchpad=sketchpad,
-        page_script=(FOLDER / "page.js").read_text(encoding="utf-8"),
         run_placeholder=REPORT_RUN_PLACEHOLDER,
         links_placeholder=REPORT_LINKS_PLACEHOLDER,
     )

@@ -12,12 +12,12 @@ from numpy.typing import NDArray
 
 from components.artifacts import GraphOperation, Model, Stored
 from components.base.text import printable
+from components.html.templates import render_html
 from components.inference.pictures import Pictures
 from components.visualizer.report_data import EmbeddedSection
 from components.visualizer.sketchpad.export import ExportedNetwork, export_linear, export_network
 from components.visualizer.sketchpad.ink_layout import measure_ink_layout
 from components.visualizer.sketchpad.operations import UnsupportedLayerError
-from components.visualizer.templates import render_html
 
 FOLDER = Path(__file__).parent
 SCRIPTS = ("network.js", "normalize.js", "surface.js", "display.js", "sketchpad.js")

@@ -16,8 +16,8 @@ import pytest
 from components import Context, Figures, Stored, Visualizer
 from components.artifacts import Export, ExportFormat, GraphOperation
 from components.artifacts.figures import CARD_RUN_PLACEHOLDER
+from components.html.format import TIMES, percent
 from components.testing.contract import make_inputs
-from components.visualizer.format import TIMES, percent
 from components.visualizer.model_card import render_card
 from components.visualizer.report import render_report
 from components.visualizer.report.sections.model_card import card_html

@@ -11,13 +11,13 @@ import pytest
 
 from components import Context, Evaluation, Examples, Model, Stored, TransformedExamples, Visualizer
 from components.artifacts.figures import REPORT_LINKS_PLACEHOLDER, REPORT_RUN_PLACEHOLDER
+from components.html.drawing import round_values
+from components.html.format import MINUS, TIMES
 from components.testing.contract import make_inputs
 from components.visualizer.figure_data import ConfidentMistakes
-from components.visualizer.format import MINUS, TIMES
 from components.visualizer.model_card import render_card
 from components.visualizer.network_kernels import NetworkKernels
 from components.visualizer.report import render_report
-from components.visualizer.report.drawing import round_values
 from components.visualizer.report.sections.learning_curves import render_learning_curves
 from components.visualizer.report.sections.network import render_network
 from components.visualizer.report.sections.training_images import render_training_images

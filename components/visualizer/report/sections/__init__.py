@@ -5,7 +5,7 @@ from typing import Any
 
 from markupsafe import Markup
 
-from components.visualizer.templates import render_html
+from components.html.templates import render_html
 
 
 def render_section(name: str, /, **values: Any) -> Markup:

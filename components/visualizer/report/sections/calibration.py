@@ -6,9 +6,9 @@ from collections.abc import Sequence
 from markupsafe import Markup
 
 from components.artifacts import Calibration, Evaluation, ReliabilityBin
-from components.visualizer.format import TextTable, interval_text, percent
-from components.visualizer.report.charts import Series, bar_chart
-from components.visualizer.report.drawing import REFERENCE, Chart, Plot, Scale, line, marker
+from components.html.charts import Series, bar_chart
+from components.html.drawing import REFERENCE, Chart, Plot, Scale, line, marker
+from components.html.format import TextTable, interval_text, percent
 from components.visualizer.report.sections import render_section
 from components.visualizer.report_data import ReportData
 

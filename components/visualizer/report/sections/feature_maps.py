@@ -6,8 +6,8 @@ import numpy as np
 from markupsafe import Markup
 
 from components.base.text import printable
+from components.html.format import TIMES, counted
 from components.visualizer.figure_data import FeatureMaps
-from components.visualizer.format import TIMES, counted
 from components.visualizer.report.inline_images import feature_map_sheet, image_attributes
 from components.visualizer.report.sections import render_section
 from components.visualizer.report_data import ReportData

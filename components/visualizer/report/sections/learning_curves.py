@@ -2,10 +2,10 @@
 
 from markupsafe import Markup
 
-from components.visualizer.format import percent, short_percent
+from components.html.charts import Series, line_chart
+from components.html.drawing import padded_limits
+from components.html.format import percent, short_percent
 from components.visualizer.learning_curves import learning_curves
-from components.visualizer.report.charts import Series, line_chart
-from components.visualizer.report.drawing import padded_limits
 from components.visualizer.report.sections import render_section
 from components.visualizer.report_data import ReportData
 

@@ -7,7 +7,7 @@ from markdown_it.token import Token
 from markupsafe import Markup
 
 from components.artifacts.figures import CARD_RUN_PLACEHOLDER
-from components.visualizer.format import SPACE
+from components.html.format import SPACE
 from components.visualizer.report.sections import render_section
 
 

@@ -6,7 +6,7 @@ import numpy as np
 from markupsafe import Markup
 
 from components.artifacts import Model
-from components.visualizer.format import TIMES, TextTable, counted
+from components.html.format import TIMES, TextTable, counted
 from components.visualizer.network_kernels import NetworkKernels
 from components.visualizer.report.inline_images import feature_map_sheet, strip_attributes
 from components.visualizer.report.sections import render_section

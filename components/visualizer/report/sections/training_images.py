@@ -2,7 +2,7 @@
 
 from markupsafe import Markup
 
-from components.visualizer.format import counted
+from components.html.format import counted
 from components.visualizer.report.inline_images import strip_attributes
 from components.visualizer.report.sections import render_section
 from components.visualizer.report_data import ReportData

@@ -7,8 +7,7 @@ from itertools import pairwise
 from markupsafe import Markup
 
 from components.artifacts import Interval
-from components.visualizer.format import TextTable, short_percent, truncate
-from components.visualizer.report.drawing import (
+from components.html.drawing import (
     REFERENCE,
     WIDTH,
     Chart,
@@ -21,6 +20,7 @@ from components.visualizer.report.drawing import (
     round_values,
     text,
 )
+from components.html.format import TextTable, short_percent, truncate
 
 MAX_SHORT_NAMES = 12
 """Labels that fit under the axis of a bar chart if all names are short."""

@@ -1,4 +1,7 @@
-"""Jinja templates: loading them, with filters that format values, and with undefined variables as errors."""
+"""Jinja templates: loading them, with filters that format values, and with undefined variables as errors.
+
+A page extends `layout.html.j2`; `macros.html.j2` has tables and charts.
+"""
 
 from collections.abc import Callable
 from functools import cache
@@ -9,17 +12,19 @@ from jinja2 import Environment, FileSystemLoader, StrictUndefined
 from markupsafe import Markup
 
 from components.artifacts import raw_shape
-from components.visualizer.format import counted, image_size, listed, percent, plain_number
+from components.html.format import counted, image_size, listed, percent, plain_number
+
+SHARED = Path(__file__).parent
 
 
 @cache
 def template_environment(folder: Path, finalize: Callable[[Any], str] | None = None) -> Environment:
-    """Return an environment for the templates in a folder.
+    """Return an environment for the templates in a folder, and for those that all pages share.
 
     `finalize` converts each value to text; by default, values are escaped for HTML.
     """
     environment = Environment(
-        loader=FileSystemLoader(folder),
+        loader=FileSystemLoader([folder, SHARED]),
         autoescape=finalize is None,  # noqa: S701
         finalize=finalize,
         undefined=StrictUndefined,

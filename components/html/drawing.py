@@ -6,7 +6,7 @@ from dataclasses import dataclass, field
 
 from markupsafe import Markup
 
-from components.visualizer.format import TextTable
+from components.html.format import TextTable
 
 WIDTH = 360
 """Width of a drawing in pixels at its nominal font size: that of a phone screen."""

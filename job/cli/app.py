@@ -1,0 +1,53 @@
+"""The application that commands are added to, and the options that several of them have."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from pathlib import Path
+from typing import Annotated
+
+import typer
+
+from job.docstrings import docstring
+from job.frame import Command, CommandLine
+from job.options import ROOT_ENV_VARIABLE
+
+app = typer.Typer(
+    cls=CommandLine,
+    name="mnist-job",
+    help="Train a convolutional network to read handwritten digits, as a pipeline of components.",
+    no_args_is_help=True,
+    add_completion=False,
+    pretty_exceptions_enable=False,
+    context_settings={"help_option_names": ["-h", "--help"]},
+)
+
+
+def command(function: Callable[..., None]) -> Callable[..., None]:
+    """Add a function as a command; its docstring is the help text."""
+    return app.command(cls=Command, help=docstring(function))(function)
+
+
+def path(text: str) -> Path:
+    """Return the path in an argument, an option or an environment variable."""
+    from components.base.paths import parse_path
+
+    try:
+        return parse_path(text)
+    except ValueError as error:
+        raise typer.BadParameter(str(error)) from error
+
+
+Root = Annotated[Path, typer.Option(envvar=ROOT_ENV_VARIABLE, parser=path, help="Folder of artifacts and runs.")]
+ModelName = Annotated[
+    str | None,
+    typer.Option(
+        "--model",
+        metavar="RUN",
+        help="Run id, `latest`, or path of a run or sealed model; by default the latest blessed run.",
+    ),
+]
+Destination = Annotated[
+    Path, typer.Argument(metavar="DESTINATION", parser=path, help="Folder that models are pushed to.")
+]
+AsJson = Annotated[bool, typer.Option("--json", help="Print JSON on standard output.")]

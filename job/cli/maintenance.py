@@ -1,0 +1,69 @@
+"""Commands that check and clean the root, the machine and the configuration."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import Annotated
+
+import typer
+
+from job.cli.app import AsJson, Root, command
+from job.options import DEFAULT_ROOT
+
+
+@command
+def verify(root: Root = Path(DEFAULT_ROOT), as_json: AsJson = False) -> None:
+    """Hash every sealed artifact again; exit with 3 if one differs from its manifest."""
+    from job.commands.verify import verify
+
+    raise typer.Exit(verify(root, as_json=as_json))
+
+
+@command
+def gc(
+    root: Root = Path(DEFAULT_ROOT),
+    keep: Annotated[
+        int | None,
+        typer.Option(
+            min=1,
+            metavar="N",
+            help="Keep the N newest runs, `latest`, the newest blessed one of each data set, and their baselines; "
+            "by default all.",
+        ),
+    ] = None,
+    older_than: Annotated[
+        str,
+        typer.Option(
+            metavar="AGE", help="Minimum age of partial and quarantined artifacts, such as 90s, 30m, 12h or 7d."
+        ),
+    ] = "7d",
+    delete: Annotated[bool, typer.Option("--delete", help="Delete the items after they are listed.")] = False,
+    as_json: AsJson = False,
+) -> None:
+    """List what no kept run uses, and old partial or quarantined artifacts; delete them with --delete."""
+    from job.commands.gc import collect_garbage
+
+    collect_garbage(root, keep=keep, older_than=older_than, delete=delete, as_json=as_json)
+
+
+@command
+def doctor(
+    root: Root = Path(DEFAULT_ROOT),
+    require_gpu: Annotated[
+        bool, typer.Option("--require-gpu", help="Exit with 5 if TensorFlow has no usable GPU.")
+    ] = False,
+    as_json: AsJson = False,
+) -> None:
+    """Check versions, devices, limits, and the folders that the job writes to."""
+    from job.commands.doctor import doctor
+
+    raise typer.Exit(doctor(root, require_gpu=require_gpu, as_json=as_json))
+
+
+@command
+def schema() -> None:
+    """Print the JSON Schema of the configuration, for editors."""
+    from job.config.schema import config_schema
+    from job.reporters.terminal import print_json
+
+    print_json(config_schema())

@@ -1,0 +1,63 @@
+"""Commands that run the job."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import Annotated
+
+import typer
+
+from job.cli.app import command, path
+from job.options import ROOT_ENV_VARIABLE, LogFormat, RunOptions
+
+
+@command
+def run(
+    context: typer.Context,
+    config: Annotated[Path, typer.Option(parser=path, help="Configuration file in YAML, or the name of a preset.")],
+    overrides: Annotated[
+        list[str] | None,
+        typer.Option("--set", metavar="KEY=VALUE", help="Override one key, such as trainer.epochs=3; can be repeated."),
+    ] = None,
+    root: Annotated[
+        Path | None,
+        typer.Option(
+            envvar=ROOT_ENV_VARIABLE,
+            parser=path,
+            help="Folder of artifacts and runs; overrides the configuration's root.",
+        ),
+    ] = None,
+    no_cache: Annotated[bool, typer.Option("--no-cache", help="Run every step, even if it can be reused.")] = False,
+    strict: Annotated[
+        bool, typer.Option("--strict", help="Fail if a sealed artifact is damaged, instead of producing it again.")
+    ] = False,
+    until: Annotated[
+        str | None, typer.Option(metavar="COMPONENT", help="Stop after this component or custom step, such as trainer.")
+    ] = None,
+    name: Annotated[str | None, typer.Option(metavar="NAME", help="Name of the run, for other commands.")] = None,
+    note: Annotated[str | None, typer.Option(metavar="TEXT", help="Remark about the run, for its record.")] = None,
+    as_json: Annotated[
+        bool, typer.Option("--json", help="Print run.json on standard output, all else on standard error.")
+    ] = False,
+    log_format: Annotated[
+        LogFormat, typer.Option(help="Text for people, or one JSON object per line.")
+    ] = LogFormat.TEXT,
+    debug: Annotated[bool, typer.Option("--debug", help="Print the traceback of a failure.")] = False,
+) -> None:
+    """Run the whole job: from images to a model, its verdict and its figures."""
+    from job.commands.run import run_job
+
+    options = RunOptions(
+        config=config,
+        overrides=overrides or (),
+        root=root,
+        no_cache=no_cache,
+        strict=strict,
+        until=until,
+        name=name,
+        note=note,
+        as_json=as_json,
+        log_format=log_format,
+        debug=debug,
+    )
+    raise typer.Exit(run_job(options, context.obj))
