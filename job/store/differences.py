@@ -1,8 +1,7 @@
 """Differences between two runs: keys of the configuration, modules of the source code, versions of packages."""
 
-from collections.abc import Iterator, Mapping
-from dataclasses import dataclass
-from pathlib import PurePosixPath
+from collections.abc import Mapping
+from dataclasses import dataclass, field
 from typing import Any, Self
 
 from components.base.extension import USE
@@ -17,11 +16,11 @@ Pair = tuple[Any, Any]
 class Facts:
     """What decides the results of a run, in flat form, so that two runs can be compared."""
 
-    config: Mapping[str, Any]
+    config: Mapping[str, Any] = field(default_factory=dict)
     """Values by key, such as `trainer.learning_rate.peak`."""
-    code: Mapping[str, str]
+    code: Mapping[str, str] = field(default_factory=dict)
     """Digests by module file; empty if the run did not record them."""
-    packages: Mapping[str, str]
+    packages: Mapping[str, str] = field(default_factory=dict)
     """Versions of packages, and of Python."""
 
 
@@ -45,15 +44,10 @@ class Differences:
 
     def describe(self) -> list[str]:
         """Return each difference in a few words, such as `trainer.epochs 3 → 4`."""
-        return [*self._config_texts(), *self._code_texts(), *map(_describe, self.packages.items())]
-
-    def _config_texts(self) -> Iterator[str]:
-        return map(_describe, self.config.items())
-
-    def _code_texts(self) -> list[str]:
-        if len(self.code) > MAX_MODULES_NAMED:
-            return [f"code of {len(self.code)} modules"]
-        return [f"code of {PurePosixPath(file).with_suffix('')}" for file in self.code]
+        modules = [f"code of {file.removesuffix('.py')}" for file in self.code]
+        if len(modules) > MAX_MODULES_NAMED:
+            modules = [f"code of {len(modules)} modules"]
+        return [*map(_describe, self.config.items()), *modules, *map(_describe, self.packages.items())]
 
 
 def flatten(values: Mapping[str, Any], prefix: str = "") -> dict[str, Any]:
