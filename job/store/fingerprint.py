@@ -90,10 +90,9 @@ def changes(before: Any, after: Any, path: str = "") -> list[str]:
             for key in ([USE] if another_target else sorted(before.keys() | after.keys()))
             for change in changes(before.get(key), after.get(key), f"{path}.{key}" if path else key)
         ]
-    return [] if before == after else [f"{path} {short_value(before)} → {short_value(after)}"]
+    return [] if before == after else [f"{path} {_short(before)} → {_short(after)}"]
 
 
-def short_value(value: Any) -> str:
-    """Return a value in at most `MAX_VALUE_CHARACTERS` characters."""
+def _short(value: Any) -> str:
     text = "none" if value is None else str(value)
     return text if len(text) <= MAX_VALUE_CHARACTERS else text[: MAX_VALUE_CHARACTERS - 1] + "…"

@@ -80,7 +80,7 @@ def make_rows(
                 summary=summary,
                 tags=tuple(names.get(summary.run_id, ())),
                 previous=None if previous is None else previous.run_id,
-                differences=comparable and Differences.between(comparable.facts, summary.facts),
+                differences=None if comparable is None else Differences.between(comparable.facts, summary.facts),
                 made_by=made_by[summary.run_id],
             )
         )

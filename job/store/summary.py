@@ -63,6 +63,7 @@ class RunSummary(RecordPart):
     test_accuracy: float | None = None
     test_accuracy_interval: tuple[float, float] | None = None
     parameters: int | None = None
+    epochs: int | None = None
     curve: tuple[tuple[float, float], ...] = ()
     """Accuracy on the training and the validation images, by epoch from the first to the last; at most
     `MAX_CURVE_POINTS` epochs."""
@@ -93,6 +94,7 @@ def summarize(record: RunRecord, model: Model | None, *, key: RecordKey, is_aliv
         test_accuracy=metrics.get("accuracy"),
         test_accuracy_interval=None if interval is None else (interval["low"], interval["high"]),
         parameters=None if model is None else model.parameters,
+        epochs=None if model is None else len(model.history),
         curve=() if model is None else learning_curve(model.history),
         steps=tuple(
             StepSummary(
