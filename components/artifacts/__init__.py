@@ -15,6 +15,7 @@ from components.artifacts.base import (
     Stored,
     raw_shape,
 )
+from components.artifacts.comparison import ComparedImage, MetricComparison, PairedComparison
 from components.artifacts.evaluation import (
     RUBBER_STAMPED,
     SEVERITIES,

@@ -2,15 +2,11 @@
 
 from collections.abc import Sequence
 
-import numpy as np
-from numpy.typing import NDArray
-
 from components.artifacts import Baseline, Evaluation, Metrics, Stored
 from components.base.errors import DataError
 from components.evaluator.functions import MetricFunction
 from components.evaluator.metrics import function_value
-from components.evaluator.predictions import Predictions
-from components.io.splits import read_predictions, read_probabilities
+from components.evaluator.predictions import Predictions, read_predictions
 
 
 def compare(
@@ -31,14 +27,12 @@ def compare(
             expected="a baseline that was scored on the same images: the same data and the same split",
             remedy="set evaluator.baseline to another evaluation, or remove it",
         )
-    rows = read_predictions(baseline)
-    labels = rows["label"].to_numpy()
-    model_right = _right_by_image(predictions.images.tolist(), predictions.labels, predictions.classes)
-    baseline_right = _right_by_image(rows["image"].tolist(), labels, rows["prediction"].to_numpy())
-    only_model, only_baseline = int((model_right & ~baseline_right).sum()), int((baseline_right & ~model_right).sum())
+    others = read_predictions(baseline).ordered_as(predictions)
+    only_model = int((predictions.right & ~others.right).sum())
+    only_baseline = int((others.right & ~predictions.right).sum())
     return Baseline(
         weights_sha256=baseline.artifact.weights_sha256,
-        metrics=_baseline_metrics(baseline, labels, functions),
+        metrics=_baseline_metrics(baseline.artifact.metrics, others, functions),
         only_model_right=only_model,
         only_baseline_right=only_baseline,
         p_value=mcnemar(only_model, only_baseline),
@@ -55,24 +49,18 @@ def mcnemar(only_first_right: int, only_second_right: int) -> float:
     >>> mcnemar(2, 10), mcnemar(7, 7)
     (0.03857421875, 1.0)
     """
-    from scipy.stats import binomtest  # takes as long to import as the other measurements take to compute
-
     if only_first_right == only_second_right:  # also without any image
         return 1.0
-    return float(binomtest(only_first_right, only_first_right + only_second_right).pvalue)
+    images, fewer = only_first_right + only_second_right, min(only_first_right, only_second_right)
+    ways, total = 1, 1  # exact, and without SciPy, which takes as long to import as the rest of a comparison
+    for chosen in range(fewer):
+        ways = ways * (images - chosen) // (chosen + 1)
+        total += ways
+    return float(2 * total / 2**images)
 
 
-def _baseline_metrics(
-    baseline: Stored[Evaluation], labels: NDArray[np.int64], functions: Sequence[MetricFunction]
-) -> Metrics:
-    metrics = {name: value for name, value in baseline.artifact.metrics if name in Metrics.model_fields}
-    if functions:
-        probabilities = read_probabilities(baseline)
-        metrics |= {function.key: function_value(function, labels, probabilities) for function in functions}
+def _baseline_metrics(baseline: Metrics, predictions: Predictions, functions: Sequence[MetricFunction]) -> Metrics:
+    metrics = {name: value for name, value in baseline if name in Metrics.model_fields}
+    labels, probabilities = predictions.labels, predictions.probabilities
+    metrics |= {function.key: function_value(function, labels, probabilities) for function in functions}
     return Metrics(**metrics)
-
-
-def _right_by_image(images: list[bytes], labels: NDArray[np.int64], classes: NDArray[np.int64]) -> NDArray[np.bool_]:
-    # Sorted by image digest: two evaluations may have their rows in any order.
-    order = sorted(range(len(images)), key=lambda row: (images[row], int(labels[row])))
-    return np.asarray(labels == classes)[order]

@@ -8,7 +8,6 @@ from math import exp, log
 
 import numpy as np
 from numpy.typing import NDArray
-from scipy.optimize import minimize_scalar
 
 from components.artifacts import Calibration, Interval, ReliabilityBin
 from components.evaluator.intervals import bootstrap_intervals
@@ -27,7 +26,7 @@ def reliability(labels: NDArray[np.int64], probabilities: NDArray[np.float32]) -
 
     `labels` are int64 [count], and `probabilities` float32 [count, classes], here and below.
     """
-    bins, confidences, right = _binned(labels, probabilities)
+    bins, confidences, right = bin_confidences(labels, probabilities)
     counts, confidence_sums, right_sums = (
         np.bincount(bins, weights, minlength=BINS) for weights in (None, confidences, right)
     )
@@ -55,7 +54,7 @@ def calibration_error(table: tuple[ReliabilityBin, ...]) -> float:
 
 def calibration_error_interval(labels: NDArray[np.int64], probabilities: NDArray[np.float32]) -> Interval:
     """Return the bootstrap interval of the calibration error; each resampled image keeps its confidence."""
-    bins, confidences, right = _binned(labels, probabilities)
+    bins, confidences, right = bin_confidences(labels, probabilities)
     gaps = confidences - right
     steps = np.rint(gaps * GAP_STEPS).astype(np.int64)
     kinds, kind, counts = np.unique(np.stack([bins, steps]), axis=1, return_inverse=True, return_counts=True)
@@ -73,6 +72,8 @@ def fit_temperature(labels: NDArray[np.int64], probabilities: NDArray[np.float32
 
     It is about `MIN_TEMPERATURE` if all predictions are right, and 1 if no temperature improves the cross-entropy.
     """
+    from scipy.optimize import minimize_scalar
+
     logits = to_logits(probabilities)
     of_truth = logits[np.arange(len(labels)), labels]
 
@@ -123,9 +124,10 @@ def calibrate(predictions: Predictions, *, temperature: float, applied: bool) ->
     )
 
 
-def _binned(
+def bin_confidences(
     labels: NDArray[np.int64], probabilities: NDArray[np.float32]
 ) -> tuple[NDArray[np.int64], NDArray[np.float64], NDArray[np.bool_]]:
+    """Return for each image the bin of its confidence, the confidence, and whether the prediction is right."""
     confidences = probabilities.max(axis=1).astype(np.float64)
     bins = np.clip(np.ceil(confidences * BINS).astype(np.int64) - 1, 0, BINS - 1)
     return bins, confidences, probabilities.argmax(axis=1) == labels

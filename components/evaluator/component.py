@@ -3,7 +3,7 @@
 from collections.abc import Mapping
 from typing import Any
 
-from components.artifacts import Artifact, Evaluation, Model, Stored, TransformedExamples
+from components.artifacts import Artifact, Evaluation, Model, PairedComparison, Stored, TransformedExamples
 from components.base.component import Component, Context
 from components.base.errors import DataError
 from components.evaluator.config import EvaluatorConfig
@@ -108,6 +108,17 @@ class Evaluator(Component[EvaluatorConfig]):
         with context.timed("writing"):
             write_evaluation(evaluation, predictions, context.output)
         return evaluation
+
+    @staticmethod
+    def compare(first: Stored[Evaluation], second: Stored[Evaluation]) -> PairedComparison:
+        """Compare two evaluations on the same test images, image by image.
+
+        Raises:
+            DataError: if their test images differ.
+        """
+        from components.evaluator.comparison import compare_evaluations
+
+        return compare_evaluations(first, second)
 
 
 def check_compatible(transformed: TransformedExamples, model: Model) -> None:

@@ -1,6 +1,6 @@
 """Confidence intervals: Wilson's for a proportion, and the bootstrap for all other metrics."""
 
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
 from math import sqrt
 from statistics import NormalDist
 
@@ -75,20 +75,33 @@ def resampled_interval(
     Args:
         labels: int64 [count].
         statistic: from rows of the images, int64 [count], to a value.
-        resamples: fewer for more than 30,000 images.
         check: called before each resample; ends the measurement if it raises an exception.
     """
-    count = min(resamples, max(MIN_RESAMPLES, MAX_RESAMPLED_IMAGES // len(labels)))
+    values = []
+    for rows in resampled_rows(labels, resamples):
+        check()
+        values.append(statistic(rows))
+    return percentile_interval(np.array(values), statistic(np.arange(len(labels))))
+
+
+def resampled_rows(labels: NDArray[np.int64], resamples: int = RESAMPLES) -> Iterator[NDArray[np.int64]]:
+    """Yield rows of images drawn with replacement, int64 [count]: each class keeps its number of images.
+
+    There are fewer resamples of more than 30,000 images.
+    """
     order, sizes = np.argsort(labels, kind="stable"), np.unique(labels, return_counts=True)[1]
     first, size = np.repeat(np.cumsum(sizes) - sizes, sizes), np.repeat(sizes, sizes)
-    random, values = np.random.default_rng(0), np.empty(count)
-    for number in range(count):
-        check()
-        values[number] = statistic(order[first + (random.random(len(labels)) * size).astype(np.int64)])
+    random = np.random.default_rng(0)
+    for _ in range(min(resamples, max(MIN_RESAMPLES, MAX_RESAMPLED_IMAGES // len(labels)))):
+        yield order[first + (random.random(len(labels)) * size).astype(np.int64)]
+
+
+def percentile_interval(values: NDArray[np.float64], estimate: float) -> Interval | None:
+    """Return the interval of a statistic from its resampled values, or None if one of them is not finite."""
     if not np.isfinite(values).all():
         return None
-    bias, noise = values.mean() - statistic(np.arange(len(labels))), values.std() / sqrt(count)
+    bias, noise = values.mean() - estimate, values.std() / sqrt(len(values))
     tail = (1 - CONFIDENCE) / 2 * 100
     bounds = np.percentile(values, [tail, 100 - tail]) - (bias if abs(bias) > 3 * noise else 0)
     low, high = np.clip(bounds, values.min(), values.max()).tolist()
-    return Interval(low=low, high=high, confidence=CONFIDENCE, method="bootstrap", resamples=count)
+    return Interval(low=low, high=high, confidence=CONFIDENCE, method="bootstrap", resamples=len(values))

@@ -7,7 +7,6 @@ from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
-from sklearn.metrics import confusion_matrix, precision_recall_fscore_support
 
 from components.artifacts import ClassMetrics, Interval, Metrics
 from components.artifacts.evaluation import INTERVAL_SUFFIX
@@ -42,12 +41,14 @@ def score(
     `further` are the custom metrics. A class that is never predicted has precision 0, and one without images
     recall 0.
     """
+    from sklearn.metrics import confusion_matrix, precision_recall_fscore_support
+
     classes, predicted = np.arange(len(class_names)), probabilities.argmax(axis=1)
     by_class = precision_recall_fscore_support(labels, predicted, labels=classes, zero_division=0.0)
     macro_precision, macro_recall, macro_f1 = (float(values.mean()) for values in by_class[:3])
     correct = int((predicted == labels).sum())
     matrix = confusion_matrix(labels, predicted, labels=classes)
-    precision_interval, recall_interval, f1_interval = bootstrap_intervals(matrix, _macro_means)
+    precision_interval, recall_interval, f1_interval = bootstrap_intervals(matrix, macro_means)
     return Scores(
         metrics=Metrics(
             count=len(labels),
@@ -126,11 +127,16 @@ def _apply(
 
 def brier_score(labels: NDArray[np.int64], probabilities: NDArray[np.float32]) -> float:
     """Return the mean squared distance between probabilities and the truth (G. W. Brier, 1950), from 0 to 2."""
+    return min(2.0, float(brier_scores(labels, probabilities).mean()))
+
+
+def brier_scores(labels: NDArray[np.int64], probabilities: NDArray[np.float32]) -> NDArray[np.float64]:
+    """Return the squared distance between the probabilities of each image and the truth: float64 [count]."""
     # scikit-learn's function warns that float32 rows do not sum to 1, and differs in the last bits.
-    return min(2.0, float(((probabilities - np.eye(probabilities.shape[1])[labels]) ** 2).sum(axis=1).mean()))
+    return np.asarray(((probabilities - np.eye(probabilities.shape[1])[labels]) ** 2).sum(axis=1))
 
 
-def _macro_means(matrices: NDArray[np.int64]) -> NDArray[np.float64]:
+def macro_means(matrices: NDArray[np.int64]) -> NDArray[np.float64]:
     """Return macro precision, recall and F1, float64 [resamples, 3], of matrices [resamples, true, predicted]."""
     right = np.diagonal(matrices, axis1=1, axis2=2)
     of_class, as_class = matrices.sum(axis=2), matrices.sum(axis=1)

@@ -11,8 +11,13 @@ SMALLEST_PROBABILITY = float(np.finfo(np.float32).tiny)
 
 def cross_entropy(labels: NDArray[np.int64], probabilities: NDArray[np.float32]) -> float:
     """Return the mean negative log-likelihood, in nats, of labels [count] under probabilities [count, classes]."""
+    return max(0.0, float(cross_entropies(labels, probabilities).mean()))
+
+
+def cross_entropies(labels: NDArray[np.int64], probabilities: NDArray[np.float32]) -> NDArray[np.float64]:
+    """Return the negative log-likelihood of each label, in nats: float64 [count]."""
     of_truth = probabilities[np.arange(len(labels)), labels].astype(np.float64)
-    return max(0.0, float(-np.log(np.clip(of_truth, EPSILON, 1.0)).mean()))
+    return np.asarray(-np.log(np.clip(of_truth, EPSILON, 1.0)))
 
 
 def apply_temperature(probabilities: NDArray[np.float32], temperature: float) -> NDArray[np.float32]:

@@ -10,18 +10,18 @@ DuckDB, Polars and Spark read them too. Scaled splits are `.npy` files, read as 
 reads or writes a pickle. A split may be larger than memory: all functions that process a whole split do so in batches.
 """
 
+from __future__ import annotations
+
 import math
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any, Generic, TypeVar
+from typing import TYPE_CHECKING, Any, Generic, TypeVar
 
 import numpy as np
-import pandas as pd
 import pyarrow as pa
 import pyarrow.parquet as pq
-from numpy.typing import NDArray
 
 from components.artifacts import (
     Evaluation,
@@ -34,6 +34,10 @@ from components.artifacts import (
 )
 from components.base.errors import DataError
 from components.io.raw_images import CHUNK_BYTES
+
+if TYPE_CHECKING:
+    import pandas as pd
+    from numpy.typing import NDArray
 
 MAX_GROUP_ROWS = 8192
 """Rows of a Parquet row group: 6.4 MB of 28x28 images, the smallest part that a reader can load."""
@@ -62,6 +66,8 @@ def row_group_rows(image_bytes: int) -> int:
 
 def examples_frame(images: NDArray[np.uint8], labels: NDArray[np.int64], ids: list[str]) -> pd.DataFrame:
     """Return a frame with `id`, `label` and `image` (a fixed-size list of values)."""
+    import pandas as pd
+
     pixels = pa.FixedSizeListArray.from_arrays(pa.array(np.ascontiguousarray(images).reshape(-1)), images[0].size)
     return pd.DataFrame(
         {
@@ -100,6 +106,8 @@ def read_ids(path: Path, rows: NDArray[np.int64]) -> pd.Series:
             if len(here):
                 found += file.read_row_group(group, columns=["id"], use_threads=False).column("id").take(here).chunks
             first = after
+    import pandas as pd
+
     return pd.Series(pa.chunked_array(found, pa.string()), dtype=pd.ArrowDtype(pa.string()))
 
 
@@ -182,6 +190,8 @@ def write_predictions(
     Columns: `label`, `prediction`, `confidence` (the probability of the prediction), `probabilities` (a list by
     label), and `image` (the digest of `components.io.image_digests`).
     """
+    import pandas as pd
+
     pd.DataFrame(
         {
             "label": labels,
@@ -195,13 +205,17 @@ def write_predictions(
 
 def read_predictions(evaluation: Stored[Evaluation]) -> pd.DataFrame:
     """Read the file of `write_predictions`, without the column `probabilities`."""
-    path = evaluation.directory / evaluation.artifact.predictions_file
-    return pd.read_parquet(path, columns=["label", "prediction", "confidence", "image"])
+    return read_prediction_table(evaluation, ["label", "prediction", "confidence", "image"]).to_pandas()
 
 
 def read_probabilities(evaluation: Stored[Evaluation]) -> NDArray[np.float32]:
     """Read the column `probabilities` of the file of `write_predictions`: float32 [images, classes]."""
-    path = evaluation.directory / evaluation.artifact.predictions_file
-    column = pq.read_table(path, columns=["probabilities"]).column(0).combine_chunks()
+    column = read_prediction_table(evaluation, ["probabilities"]).column(0).combine_chunks()
     probabilities: NDArray[np.float32] = column.flatten().to_numpy().reshape(len(column), -1)
     return probabilities
+
+
+def read_prediction_table(evaluation: Stored[Evaluation], columns: list[str]) -> pa.Table:
+    """Read columns of the file of `write_predictions`."""
+    with pq.ParquetFile(evaluation.directory / evaluation.artifact.predictions_file) as file:
+        return file.read(columns)

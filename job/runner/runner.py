@@ -23,6 +23,7 @@ from job.store.records import Failure, RunRecord, StepRecord, duration_fields, o
 from job.store.resolve import ArtifactResolver
 from job.store.run_names import check_name
 from job.store.runs import MODEL_CARD, REPORT, Runs
+from job.store.source_code import short_source_files
 from job.store.store import SealedArtifact, Store
 from job.tracking.listener import TrackingListener, tracker_factories
 
@@ -179,7 +180,9 @@ class Runner:
         return sealed.stored()
 
     def _commit(self, step: StepRecord) -> None:
-        self._update(steps=(*self.record.steps, step))
+        used = {} if self._current is None else self._current.source_files
+        files = self.record.source_files | short_source_files(used)
+        self._update(steps=(*self.record.steps, step), source_files=files)
 
     def _end(self, exit_code: ExitCode, failure: Failure | None = None) -> None:
         duration = duration_fields(read_clocks() - self.began)

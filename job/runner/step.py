@@ -14,7 +14,8 @@ from components.runtime.disk import disk_space_guard
 from components.runtime.locks import HeldLock, LockLostError, acquire
 from job.reporters.listener import RunListener
 from job.signals import Signals
-from job.store.fingerprint import FingerprintInputs, changes, fingerprint_inputs
+from job.store.differences import changes
+from job.store.fingerprint import FingerprintInputs, fingerprint_inputs
 from job.store.manifest import SchemaVersionError
 from job.store.records import StepRecord, timing_fields
 from job.store.resolve import ArtifactResolver, Resolution
@@ -37,6 +38,7 @@ class StepRun:
     use_cache: bool
     strict: bool
     stopwatch: Stopwatch = field(init=False)
+    source_files: dict[str, str] = field(default_factory=dict)  # with their SHA-256, once the fingerprint is known
     _observations: dict[str, float] = field(default_factory=dict)
 
     def __post_init__(self) -> None:
@@ -54,6 +56,7 @@ class StepRun:
         """
         with self.stopwatch.timed("fingerprint"), self.signals.interruptible():  # a source may read much data
             key, references = self._fingerprint(inputs)
+        self.source_files = key.source_files
         inputs = inputs | {name: reference.sealed for name, reference in references.found.items()}
         while True:
             with ExitStack() as stack:

@@ -3,18 +3,16 @@
 from collections.abc import Mapping
 from typing import Any, Self
 
-from pydantic import BaseModel
+from pydantic import BaseModel, Field
 
 from components.artifacts import Sha256, Statement
 from components.base.component import Component
-from components.base.extension import USE, find_targets
+from components.base.extension import find_targets
 from components.base.hashing import value_sha256
 from components.base.importing import import_string
 from components.runtime.libraries import installed_versions, library_version
-from job.store.source_code import imported_packages, source_digest
-
-MAX_VALUE_CHARACTERS = 24
-"""Longer values are cut where differences are listed."""
+from job.store.differences import changes
+from job.store.source_code import imported_packages, source_files
 
 
 class Producer(Statement):
@@ -38,6 +36,8 @@ class FingerprintInputs(Statement):
     """Content digest of each input artifact."""
     libraries: dict[str, str]
     """Versions of the libraries that decide the result."""
+    source_files: dict[str, str] = Field(default={}, exclude=True, repr=False)
+    """SHA-256 of each file that `producer.source_sha256` covers; a manifest does not contain it."""
 
     @property
     def fingerprint(self) -> str:
@@ -66,11 +66,12 @@ def fingerprint_inputs(component: Component[Any], inputs: Mapping[str, str]) -> 
     cls, targets = type(component), [*find_targets(component.config)]
     # A component declares its libraries; custom functions and sources cannot.
     functions = [target for target in targets if not (isinstance(target, type) and issubclass(target, BaseModel))]
+    files = source_files(cls, *targets)
     return FingerprintInputs(
         producer=Producer(
             component=import_string(cls),
             version=cls.version,
-            source_sha256=source_digest(cls, *targets),
+            source_sha256=value_sha256(files),
             config=component.identity(),
         ),
         inputs=dict(inputs),
@@ -78,21 +79,5 @@ def fingerprint_inputs(component: Component[Any], inputs: Mapping[str, str]) -> 
             **{name: library_version(name) for name in component.libraries},
             **installed_versions(imported_packages(*functions)),
         },
+        source_files=files,
     )
-
-
-def changes(before: Any, after: Any, path: str = "") -> list[str]:
-    """Return `key before → after` for each value that differs between two JSON values."""
-    if isinstance(before, dict) and isinstance(after, dict):
-        another_target = before.get(USE) != after.get(USE)  # which has other options
-        return [
-            change
-            for key in ([USE] if another_target else sorted(before.keys() | after.keys()))
-            for change in changes(before.get(key), after.get(key), f"{path}.{key}" if path else key)
-        ]
-    return [] if before == after else [f"{path} {_short(before)} → {_short(after)}"]
-
-
-def _short(value: Any) -> str:
-    text = "none" if value is None else str(value)
-    return text if len(text) <= MAX_VALUE_CHARACTERS else text[: MAX_VALUE_CHARACTERS - 1] + "…"

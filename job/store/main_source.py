@@ -52,7 +52,8 @@ class MainSource:
                 self._add_value(name, f"{name}.{key}", value)
 
     def _add_digest(self, name: str, digest: str) -> None:
-        self.digests[f"{name} {digest}"] = digest  # two functions may have one name, if the notebook keeps an old one
+        # Two functions may have one name, if the notebook keeps an old one.
+        self.digests[f"{MAIN}:{name} {digest}"] = digest
 
     def _add_value(self, user: str, variable: str, value: Any) -> None:
         if isinstance(value, ModuleType):

@@ -1,10 +1,10 @@
-"""The source digest of classes and functions: SHA-256 of the code that they use, found without importing that code."""
+"""The source files of classes and functions: SHA-256 of the code that they use, found without importing that code."""
 
 import ast
 import os
 import re
 import sys
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from contextlib import suppress
 from functools import cache
 from itertools import chain
@@ -12,7 +12,7 @@ from pathlib import Path
 from typing import Any
 
 from components.base.errors import ConfigError
-from components.base.hashing import file_sha256, value_sha256
+from components.base.hashing import file_sha256
 from job.store.main_source import MAIN, MainSource, no_source
 
 COMPONENTS = "components"
@@ -20,6 +20,8 @@ JOB = "job"
 """A script may import it to run its component, which does not depend on it."""
 DATA_SUFFIXES = {".css", ".html", ".j2", ".js"}
 """Files beside a package's `__init__.py` that decide a result as code does; other files do not count."""
+SHORT_DIGEST = 16
+"""Characters of a digest in `run.json`."""
 IMPORT = re.compile(rb"^[ \t]*((?:from[ \t.][^\n]*?\bimport\b|import\b)(?:[ \t]*\([^)]*\)|[^\n]*))", re.MULTILINE)
 IMPORT_WITHIN_LINE = re.compile(rb"[;:][ \t]*(?:import|from)\b|\\\r?\n")
 
@@ -27,13 +29,14 @@ _imported_digests: dict[str, tuple[Any, str]] = {}
 """By module: its specification, which is another one after each import, and the digest of its file."""
 
 
-def source_digest(*objects: Any) -> str:
-    """Return the SHA-256 of the source code that classes and functions use.
+def source_files(*objects: Any) -> dict[str, str]:
+    """Return the SHA-256 of each file that classes and functions use, such as `components/trainer/component.py`.
 
-    It is their modules, the modules of base classes, everything that these import from `components`, from the
-    top-level package of the class or function and from modules beside it, and the templates, scripts and style sheets
-    of such packages. Imports are found in the source text, also inside functions. Of `__main__`, only what the class or
-    function uses counts. Other packages count by their versions (`imported_packages`, `Component.libraries`).
+    They are the files of their modules, of the modules of base classes, of everything that these import from
+    `components`, from the top-level package of the class or function and from modules beside it, and the templates,
+    scripts and style sheets of such packages. Imports are found in the source text, also inside functions. Of
+    `__main__`, the result has an entry for each class, function and variable that is used. Other packages count by
+    their versions (`imported_packages`, `Component.libraries`).
     """
     digests: dict[str, str] = {}
     for used in objects:
@@ -43,13 +46,20 @@ def source_digest(*objects: Any) -> str:
         if used.__module__ not in (MAIN, *modules):
             raise no_source(used)
         for module, path in modules.items():
-            files = [path]
+            name = module.replace(".", "/")
+            source = f"{name}/{path.name}" if path.name == "__init__.py" else f"{name}.py"
+            digests[source] = file_sha256(path)
             if path.name == "__init__.py":
-                files += (file for file in path.parent.iterdir() if file.suffix in DATA_SUFFIXES)
-            digests |= {f"{module}/{file.name}": file_sha256(file) for file in files}
+                data = (file for file in path.parent.iterdir() if file.suffix in DATA_SUFFIXES)
+                digests |= {f"{name}/{file.name}": file_sha256(file) for file in data}
             if module.partition(".")[0] != COMPONENTS:
-                _check_imported(module, path, digests[f"{module}/{path.name}"])
-    return value_sha256(digests)
+                _check_imported(module, path, digests[source])
+    return digests
+
+
+def short_source_files(files: Mapping[str, str]) -> dict[str, str]:
+    """Return source files as `run.json` has them, with the beginning of their SHA-256, sorted."""
+    return {name.partition(" ")[0]: files[name][:SHORT_DIGEST] for name in sorted(files)}
 
 
 def _check_imported(module: str, path: Path, digest: str) -> None:
@@ -94,7 +104,7 @@ def _main_imports(main: MainSource) -> Iterator[str]:
 
 
 def find_modules(used: Any, main: MainSource | None = None) -> dict[str, Path]:
-    """Return the modules that `source_digest` covers for a class or function, with their files."""
+    """Return the modules that `source_files` covers for a class or function, with their files."""
     package = used.__module__.partition(".")[0]
     folder = None if package == COMPONENTS else _folder(package)
     found: dict[str, Path] = {}

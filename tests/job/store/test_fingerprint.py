@@ -11,7 +11,7 @@ from components import Evaluator, ExampleGen, Trainer, Transform, Visualizer
 from components.base.errors import ConfigError
 from job.pipeline.slots import load_component_class
 from job.store.fingerprint import fingerprint_inputs
-from job.store.source_code import find_modules, source_digest
+from job.store.source_code import find_modules, source_files
 
 COMPONENT = '''
 from components import Component, ComponentConfig, Context, Examples
@@ -66,13 +66,13 @@ def test_libraries_that_a_function_of_a_user_imports_count(my_steps: Path) -> No
 
 def test_only_imported_modules_of_the_package_count(my_steps: Path) -> None:
     cls = load_component_class("example_gen", "my_steps.gen:MyGen")
-    before = source_digest(cls)
+    before = source_files(cls)
     (my_steps / "unrelated.py").write_text("# edited\n")
-    assert source_digest(cls) == before
+    assert source_files(cls) == before
     for name in ("helper", "late", "later", "gen"):
         edit(my_steps / f"{name}.py", f"my_steps.{name}")
-        assert source_digest(cls) != before, name
-        before = source_digest(cls)
+        assert source_files(cls) != before, name
+        before = source_files(cls)
 
 
 @pytest.mark.parametrize(
@@ -108,18 +108,18 @@ def test_class_in_a_single_module_has_a_digest(tmp_path: Path, monkeypatch: pyte
     monkeypatch.setattr(sys, "path", list(sys.path))
     (tmp_path / "alone.py").write_text(COMPONENT.replace("from my_steps.helper import help_out", ""))
     cls = load_component_class("example_gen", "alone:MyGen")
-    before = source_digest(cls)
+    before = source_files(cls)
     edit(tmp_path / "alone.py", "alone")
-    assert source_digest(cls) != before
+    assert source_files(cls) != before
     del sys.modules["alone"]
 
 
 def test_package_without_init_is_followed(my_steps: Path) -> None:
     (my_steps / "__init__.py").unlink()
     cls = load_component_class("example_gen", "my_steps.gen:MyGen")
-    before = source_digest(cls)
+    before = source_files(cls)
     (my_steps / "later.py").write_text("# edited\n")
-    assert source_digest(cls) != before
+    assert source_files(cls) != before
 
 
 def test_modules_of_base_classes_count() -> None:
@@ -133,7 +133,7 @@ def test_class_without_source_is_reported() -> None:
     namespace: dict[str, type] = {}
     exec("class Made: __module__ = 'nowhere'", namespace)  # noqa: S102  (there is no other way to have no source)
     with pytest.raises(ConfigError, match="source code of nowhere:Made cannot be found"):
-        source_digest(namespace["Made"])
+        source_files(namespace["Made"])
 
 
 def test_modules_beside_a_module_count_but_not_the_job(my_steps: Path) -> None:
@@ -146,12 +146,12 @@ def test_modules_beside_a_module_count_but_not_the_job(my_steps: Path) -> None:
 
 def test_template_in_a_package_counts_as_source(my_steps: Path) -> None:
     cls = load_component_class("example_gen", "my_steps.gen:MyGen")
-    before = source_digest(cls)
+    before = source_files(cls)
     (my_steps / "page.html").write_text("<p>")
-    with_it = source_digest(cls)
+    with_it = source_files(cls)
     assert with_it != before
     (my_steps / "page.html").write_text("<b>")
-    assert source_digest(cls) not in (before, with_it)
+    assert source_files(cls) not in (before, with_it)
 
 
 def test_code_that_moves_to_another_module_counts(my_steps: Path) -> None:
@@ -159,10 +159,10 @@ def test_code_that_moves_to_another_module_counts(my_steps: Path) -> None:
     cls = load_component_class("example_gen", "my_steps.gen:MyGen")
     (my_steps / "late.py").write_text("import my_steps.later\n")
     (my_steps / "later.py").write_text("1\nmy_steps.later\n2\n")
-    before = source_digest(cls)
+    before = source_files(cls)
     (my_steps / "late.py").write_text("import my_steps.later\nmy_steps.later\n1\n")
     (my_steps / "later.py").write_text("2\n")
-    assert source_digest(cls) != before
+    assert source_files(cls) != before
 
 
 def test_an_import_that_is_added_to_a_loaded_module_counts(my_steps: Path) -> None:
@@ -175,10 +175,10 @@ def test_an_import_that_is_added_to_a_loaded_module_counts(my_steps: Path) -> No
 def test_code_that_changed_after_its_import_is_an_error(my_steps: Path) -> None:
     """A notebook would seal the result of the old code under the fingerprint of the new code."""
     cls = load_component_class("example_gen", "my_steps.gen:MyGen")
-    before = source_digest(cls)
+    before = source_files(cls)
     text = (my_steps / "helper.py").read_text()
     (my_steps / "helper.py").write_text(text + "# edited\n")
     with pytest.raises(ConfigError, match="(?s)helper.py changed after Python imported it.*restart the kernel"):
-        source_digest(cls)
+        source_files(cls)
     (my_steps / "helper.py").write_text(text)
-    assert source_digest(cls) == before
+    assert source_files(cls) == before

@@ -12,7 +12,8 @@ from typing import Any
 import pytest
 
 from components.base.errors import ConfigError
-from job.store.source_code import source_digest
+from components.base.hashing import value_sha256
+from job.store.source_code import source_files
 
 SETUP = """
 import math
@@ -51,7 +52,7 @@ class Notebook:
         return self
 
     def digest(self, name: str = "Mine") -> str:
-        return source_digest(self.names[name])
+        return value_sha256(source_files(self.names[name]))
 
 
 @pytest.fixture
@@ -99,7 +100,7 @@ def test_function_of_an_earlier_cell_keeps_its_own_text(notebook: Notebook) -> N
     notebook.run("def build(image_shape): return 1")
     first, before = notebook.names["build"], notebook.digest("build")
     notebook.run("def build(image_shape): return 2")
-    assert source_digest(first) == before != notebook.digest("build")
+    assert value_sha256(source_files(first)) == before != notebook.digest("build")
 
 
 def test_old_function_under_another_name_counts(notebook: Notebook) -> None:
@@ -118,9 +119,9 @@ def test_values_of_enclosing_functions_count(notebook: Notebook) -> None:
 
 def test_class_within_a_class_counts_as_the_outer_one(notebook: Notebook) -> None:
     notebook.run("class Outer:\n    class Config: size = 1")
-    before = source_digest(notebook.names["Outer"].Config)
+    before = source_files(notebook.names["Outer"].Config)
     notebook.run("class Outer:\n    class Config: size = 2")
-    assert source_digest(notebook.names["Outer"].Config) != before
+    assert source_files(notebook.names["Outer"].Config) != before
 
 
 def test_module_that_a_cell_uses_counts(notebook: Notebook, tmp_path: Any, monkeypatch: pytest.MonkeyPatch) -> None:

@@ -1,0 +1,78 @@
+"""Differences between two runs that their records state: configuration, source files, packages and environment."""
+
+from collections.abc import Iterator
+from dataclasses import dataclass
+from typing import Any
+
+from components.base.extension import USE
+from job.store.records import RunRecord
+
+MAX_VALUE_CHARACTERS = 24
+"""Longer values are cut where differences are listed."""
+NO_EFFECT = ("root", "tracking")
+"""Sections of the configuration that affect no result."""
+
+
+@dataclass(frozen=True)
+class Change:
+    """A value that differs between two JSON values; None on the side where it does not exist.
+
+    >>> print(Change("trainer.epochs", 3, 4))
+    trainer.epochs 3 → 4
+    """
+
+    key: str
+    before: Any
+    after: Any
+
+    def __str__(self) -> str:
+        return f"{self.key} {_short(self.before)} → {_short(self.after)}"
+
+
+def changes(before: Any, after: Any, path: str = "") -> list[Change]:
+    """Return each value that differs between two JSON values, sorted by its key, such as `trainer.epochs`."""
+    return [*_changes(before, after, path)]
+
+
+def _changes(before: Any, after: Any, path: str) -> Iterator[Change]:
+    if isinstance(before, dict) and isinstance(after, dict):
+        another_target = before.get(USE) != after.get(USE)  # which has other options
+        for key in [USE] if another_target else sorted(before.keys() | after.keys()):
+            yield from _changes(before.get(key), after.get(key), f"{path}.{key}" if path else key)
+    elif before != after:
+        yield Change(path, before, after)
+
+
+@dataclass(frozen=True)
+class RunDifferences:
+    """What two records state differently about how their runs came about."""
+
+    config: list[Change]
+    """Keys of the configuration, without those that affect no result."""
+    source_files: list[Change] | None
+    """Files of the components and of what they import; None if one of the records does not have them."""
+    packages: list[Change]
+    """Versions of packages."""
+    environment: list[Change]
+    """The machine, and the versions of Python and of the job."""
+
+
+def run_differences(before: RunRecord, after: RunRecord) -> RunDifferences:
+    """Return the differences from one run to another."""
+    old, new = ({**record.environment} for record in (before, after))
+    old_config, new_config = (
+        {key: value for key, value in record.config.items() if key not in NO_EFFECT} for record in (before, after)
+    )
+    return RunDifferences(
+        config=changes(old_config, new_config),
+        source_files=changes(before.source_files, after.source_files)
+        if before.source_files and after.source_files
+        else None,
+        packages=changes(old.pop("libraries", {}), new.pop("libraries", {})),
+        environment=changes(old, new),
+    )
+
+
+def _short(value: Any) -> str:
+    text = "none" if value is None else str(value)
+    return text if len(text) <= MAX_VALUE_CHARACTERS else text[: MAX_VALUE_CHARACTERS - 1] + "…"
