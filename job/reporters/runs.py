@@ -84,9 +84,7 @@ def _notes(row: RunRow) -> Iterator[str]:
         yield escape(printable(summary.data_set))
     if summary.failure is not None:
         yield f"[red]{escape(printable(summary.failure))}[/]"
-    if row.differences is not None:
-        texts = row.differences.describe()
-        more = len(texts) - MAX_DIFFERENCES
-        yield from (escape(printable(text)) for text in texts[:MAX_DIFFERENCES])
-        if more > 0:
-            yield f"{more} more"
+    changes = [*row.changes()]
+    yield from (escape(printable(change)) for change in changes[:MAX_DIFFERENCES])
+    if (more := len(changes) - MAX_DIFFERENCES) > 0:
+        yield f"{more} more"

@@ -1,14 +1,38 @@
 """Rows of a table of runs: each summary with its tags, what differs from the run before, and who made its results."""
 
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
 
-from job.store.differences import Differences
+from components.base.extension import USE
+from job.store.differences import Change, changes
 from job.store.runs import REPORT
-from job.store.summary import RunSummary
+from job.store.summary import Facts, RunSummary
 
 DAMAGED = "damaged"
+MAX_FILES_NAMED = 2
+"""If more source files differ, `RunRow.changes` has only their number."""
+
+
+@dataclass(frozen=True)
+class Differences:
+    """The differences of a run from an earlier one."""
+
+    config: list[Change]
+    """Keys of the configuration, without those that follow from another one."""
+    source_files: list[Change]
+    packages: list[Change]
+    """Versions of packages, and of Python."""
+
+    @classmethod
+    def between(cls, before: Facts, after: Facts) -> "Differences":
+        """Return the differences of one run from another."""
+        has_files = before.source_files and after.source_files
+        return cls(
+            config=_without_consequences(_changes(before.config, after.config)),
+            source_files=_changes(before.source_files, after.source_files) if has_files else [],
+            packages=_changes(before.packages, after.packages),
+        )
 
 
 @dataclass(frozen=True)
@@ -29,11 +53,24 @@ class RunRow:
         """The path of the report, relative to the root."""
         return f"runs/{self.summary.run_id}/{REPORT}" if self.summary.has_report else None
 
+    def changes(self) -> Iterator[str]:
+        """Yield each difference in a few words, such as `trainer.epochs 3 → 4`."""
+        if (found := self.differences) is None:
+            return
+        yield from map(str, found.config)
+        files = [f"code of {change.key}" for change in found.source_files]
+        yield from files if len(files) <= MAX_FILES_NAMED else [f"code of {len(files)} files"]
+        yield from map(str, found.packages)
+
     def to_json(self) -> dict[str, Any]:
         """Return the row as JSON values."""
         fields = self.summary.model_dump(mode="json", exclude={"key", "steps", "has_report"})
         found = self.differences
-        differences = found and {"config": found.config, "code": found.code, "packages": found.packages}
+        differences = found and {
+            "config": {change.key: [change.before, change.after] for change in found.config},
+            "source_files": [change.key for change in found.source_files],
+            "packages": {change.key: [change.before, change.after] for change in found.packages},
+        }
         steps = [
             {
                 "component": step.component,
@@ -86,3 +123,26 @@ def make_rows(
         )
         previous = summary if is_readable else previous
     return rows
+
+
+def _changes(before: Mapping[str, Any], after: Mapping[str, Any]) -> list[Change]:
+    if before == after:
+        return []
+    keys = [key for key in before.keys() | after.keys() if before.get(key) != after.get(key)]
+    old, new = ({key: values[key] for key in keys if key in values} for values in (before, after))
+    return changes(old, new)
+
+
+def _without_consequences(differences: list[Change]) -> list[Change]:
+    """Leave out the options of a class that was replaced, and in sections the keys that all of them share."""
+    replaced = tuple(change.key.removesuffix(USE) for change in differences if change.key.endswith(f".{USE}"))
+    shared = {change.key: (change.before, change.after) for change in differences}
+    return [
+        change
+        for change in differences
+        if change.key.endswith(f".{USE}")
+        or not (
+            change.key.startswith(replaced)
+            or ("." in change.key and shared.get(change.key.rpartition(".")[2]) == (change.before, change.after))
+        )
+    ]

@@ -17,12 +17,11 @@ from components.base.text import escape_json
 from components.io.atomic import write_atomically
 from components.runtime.locks import try_acquire
 from job.pipeline.slots import SLOTS
-from job.store.differences import Facts
 from job.store.manifest import MANIFEST
 from job.store.records import RecordPart, RunRecord
 from job.store.runs import RECORD, RUN_ID, Runs, read_record
 from job.store.store import Store
-from job.store.summary import RecordKey, RunSummary, damaged, summarize
+from job.store.summary import Facts, RecordKey, RunSummary, damaged, summarize
 
 CACHE = ".summaries.json"
 LOCK = ".summaries.lock"
@@ -33,7 +32,7 @@ UNSETTLED = frozenset({"running", "killed", "damaged"})
 TRAINER = "trainer"
 
 
-class Change(RecordPart):
+class Patch(RecordPart):
     """A mapping as the difference from that of the run before: the configurations of a sweep differ in few keys."""
 
     values: dict[str, Any] = Field(default={})
@@ -41,26 +40,26 @@ class Change(RecordPart):
 
     @classmethod
     def between(cls, before: Mapping[str, Any], after: Mapping[str, Any]) -> Self:
-        """Return the change that `apply` makes."""
+        """Return the patch that makes one of the other."""
         if before == after:
             return cls()
         values = {key: value for key, value in after.items() if key not in before or before[key] != value}
         return cls(values=values, removed=tuple(key for key in before if key not in after))
 
     def apply(self, before: Mapping[str, Any]) -> Mapping[str, Any]:
-        """Return the mapping after the change."""
+        """Return the mapping that results."""
         if not (self.values or self.removed):
             return before
         return {key: value for key, value in before.items() if key not in self.removed} | self.values
 
 
 class CachedRun(RecordPart):
-    """A summary in the cache; what decides the results is the difference from that of the run before."""
+    """A summary in the cache; what affects the results is the difference from that of the run before."""
 
     summary: RunSummary
-    config: Change = Change()
-    code: Change = Change()
-    packages: Change = Change()
+    config: Patch = Patch()
+    source_files: Patch = Patch()
+    packages: Patch = Patch()
 
 
 class Cache(RecordPart):
@@ -156,7 +155,9 @@ class Summaries:
         facts = Facts()
         for run in cache.runs:
             facts = Facts(
-                run.config.apply(facts.config), run.code.apply(facts.code), run.packages.apply(facts.packages)
+                run.config.apply(facts.config),
+                run.source_files.apply(facts.source_files),
+                run.packages.apply(facts.packages),
             )
             yield run.summary.model_copy(update={"facts": facts})
 
@@ -167,9 +168,9 @@ class Summaries:
             runs.append(
                 CachedRun(
                     summary=summary,
-                    config=Change.between(before.config, after.config),
-                    code=Change.between(before.code, after.code),
-                    packages=Change.between(before.packages, after.packages),
+                    config=Patch.between(before.config, after.config),
+                    source_files=Patch.between(before.source_files, after.source_files),
+                    packages=Patch.between(before.packages, after.packages),
                 )
             )
             before = after

@@ -1,18 +1,18 @@
 """The summary of a run, for tables of all runs: what its record and the manifest of its model state."""
 
+from collections.abc import Mapping
+from dataclasses import dataclass, field
 from datetime import UTC, datetime
 from typing import Any, Literal
 
 from pydantic import Field
 
 from components.artifacts import Epoch, Model
-from job.store.differences import Facts, flatten
+from job.store.differences import NO_EFFECT
 from job.store.records import Outcome, RecordPart, RunRecord, SweepRecord
 
 MAX_CURVE_POINTS = 24
 FINGERPRINT_CHARACTERS = 16
-NOT_COMPARED = "root"
-"""The key of the configuration that decides no result."""
 ID_TIME = "%Y%m%d-%H%M%S"
 """Beginning of the id of a run."""
 SAME_IN_RECORD = {
@@ -20,6 +20,17 @@ SAME_IN_RECORD = {
     *("rubber_stamped", "sweep", "only", "from_run"),
 }
 """Fields of a summary that are fields of the record."""
+
+
+@dataclass(frozen=True)
+class Facts:
+    """What affects the results of a run, in flat form."""
+
+    config: Mapping[str, Any] = field(default_factory=dict)
+    """Values by key, such as `trainer.learning_rate.peak`."""
+    source_files: Mapping[str, str] = field(default_factory=dict)
+    packages: Mapping[str, str] = field(default_factory=dict)
+    """Versions of packages, and of Python."""
 
 
 class RecordKey(RecordPart):
@@ -73,7 +84,7 @@ class RunSummary(RecordPart):
     only: str | None = None
     from_run: str | None = None
     facts: Facts = Field(default=Facts(), exclude=True, repr=False)
-    """What decides the results of the run."""
+    """What affects the results of the run."""
 
 
 def summarize(record: RunRecord, model: Model | None, *, key: RecordKey, is_alive: bool) -> RunSummary:
@@ -104,11 +115,26 @@ def summarize(record: RunRecord, model: Model | None, *, key: RecordKey, is_aliv
         ),
         has_report=record.report is not None,
         facts=Facts(
-            config={key: value for key, value in flatten(record.config).items() if key != NOT_COMPARED},
-            code=record.source_files,
+            config=flatten({key: value for key, value in record.config.items() if key not in NO_EFFECT}),
+            source_files=record.source_files,
             packages={name: version for name, version in packages.items() if version is not None},
         ),
     )
+
+
+def flatten(values: Mapping[str, Any], prefix: str = "") -> dict[str, Any]:
+    """Return nested values by their keys joined with dots; an empty section has none.
+
+    >>> flatten({"seed": 0, "trainer": {"network": {"filters": [4, 8]}, "freeze": []}, "visualizer": {}})
+    {'seed': 0, 'trainer.network.filters': [4, 8], 'trainer.freeze': []}
+    """
+    flat: dict[str, Any] = {}
+    for key, value in values.items():
+        if isinstance(value, dict):
+            flat |= flatten(value, f"{prefix}{key}.")
+        else:
+            flat[prefix + key] = value
+    return flat
 
 
 def damaged(run_id: str, problem: str) -> RunSummary:

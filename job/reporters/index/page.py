@@ -22,7 +22,7 @@ from job.reporters.runs import MAX_DIFFERENCES, verdict
 from job.store.run_names import Tags
 from job.store.run_rows import RunRow, make_rows, makers
 from job.store.runs import Runs
-from job.store.summaries import Change, Summaries
+from job.store.summaries import Patch, Summaries
 
 INDEX = "index.html"
 FOLDER = Path(__file__).parent
@@ -109,13 +109,13 @@ def _entries(rows: Sequence[RunRow]) -> Iterator[dict[str, Any]]:
     before: dict[str, Any] = {}
     for row in rows:
         after = _values(row)
-        change, before = Change.between(before, after), after
-        yield {key: value for key, value in _entry(row, change).items() if value not in (None, (), [], {}, False)}
+        patch, before = Patch.between(before, after), after
+        yield {key: value for key, value in _entry(row, patch).items() if value not in (None, (), [], {}, False)}
 
 
-def _entry(row: RunRow, change: Change) -> dict[str, Any]:
+def _entry(row: RunRow, patch: Patch) -> dict[str, Any]:
     summary = row.summary
-    changes = [] if row.differences is None else row.differences.describe()
+    changes = [*row.changes()]
     more = len(changes) - MAX_DIFFERENCES
     return {
         "id": summary.run_id,
@@ -137,13 +137,13 @@ def _entry(row: RunRow, change: Change) -> dict[str, Any]:
         "steps": len(summary.steps),
         "reused": _reused(row),
         "changes": [*map(printable, changes[:MAX_DIFFERENCES]), *([f"{more} more"] if more > 0 else [])],
-        "set": _safe(change.values),
-        "unset": _safe(change.removed),
+        "set": _safe(patch.values),
+        "unset": _safe(patch.removed),
     }
 
 
 def _values(row: RunRow) -> dict[str, Any]:
-    """Return the values that decide the results: the configuration, and the versions of packages."""
+    """Return the values that affect the results: the configuration, and the versions of packages."""
     facts = row.summary.facts
     return {**facts.config, **{f"package {name}": version for name, version in facts.packages.items()}}
 

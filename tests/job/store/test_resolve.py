@@ -8,6 +8,7 @@ from typing import Any
 
 import pytest
 
+from job.store.runs import Runs
 from tests.conftest import FAKES, Command, CommandResult, FinishedRun, WriteConfig, run_job_in_process
 from tests.support.data import write_idx_folder
 from tests.support.roots import copy_root

@@ -1,6 +1,5 @@
 """Summaries of all runs: what they state, and when they are made again."""
 
-import os
 from pathlib import Path
 from typing import Any
 
@@ -10,10 +9,9 @@ from components.artifacts import Epoch
 from job.store import summaries as module
 from job.store.records import RunRecord
 from job.store.runs import Runs, read_record
-from job.store.summaries import CACHE, Change, Summaries
+from job.store.summaries import CACHE, Patch, Summaries
 from job.store.summary import MAX_CURVE_POINTS, RunSummary, learning_curve
 from tests.support.roots import add_run
-from tests.support.users import UNPRIVILEGED
 
 
 def read(root: Path) -> list[RunSummary]:
@@ -39,7 +37,7 @@ def test_summary_states_what_record_and_model_state(finished_root: Path) -> None
     assert record.metrics is not None
     assert (summary.run_id, summary.outcome, summary.blessed) == (record.run_id, "succeeded", True)
     assert (summary.test_accuracy, summary.data_set) == (record.metrics["accuracy"], record.data_set)
-    assert summary.parameters == 7850
+    assert summary.parameters == 771
     assert summary.epochs == len(summary.curve) == 1
     assert summary.facts.config["evaluator.minimum"] == 0.9
     assert "root" not in summary.facts.config
@@ -67,7 +65,9 @@ def test_changed_and_deleted_runs_are_noticed(finished_root: Path, read_records:
     assert read_records == [changed.run_id]
 
 
-@pytest.mark.parametrize("content", [b"", b"{", b"\x00\xff", b'{"version": 0, "runs": []}', b'{"version": 1, "runs": [{}]}'])
+@pytest.mark.parametrize(
+    "content", [b"", b"{", b"\x00\xff", b'{"version": 0, "runs": []}', b'{"version": 1, "runs": [{}]}']
+)
 def test_damaged_cache_is_made_again(finished_root: Path, content: bytes) -> None:
     before = read(finished_root)
     cache = finished_root / "runs" / CACHE
@@ -97,22 +97,18 @@ def test_damaged_record_is_listed_as_damaged(finished_root: Path, content: str |
     assert read(finished_root)[0].outcome == "succeeded", "restored"
 
 
-@pytest.mark.skipif(not UNPRIVILEGED, reason="root can write to any folder")
-def test_read_only_root_is_read(finished_root: Path) -> None:
-    folder = finished_root / "runs"
-    folder.chmod(0o555)
-    try:
-        assert len(read(finished_root)) == 1
-    finally:
-        folder.chmod(0o755)
-    assert not os.path.exists(folder / CACHE)
+def test_cache_that_cannot_be_written_is_no_error(finished_root: Path) -> None:
+    (finished_root / "runs" / CACHE).unlink()
+    (finished_root / "runs" / CACHE / "folder").mkdir(parents=True)
+    assert read(finished_root) == read(finished_root) != []
 
 
 @pytest.mark.parametrize(
-    ("before", "after"), [({}, {"a": 1}), ({"a": 1}, {}), ({"a": 1, "b": None}, {"a": [2], "b": None}), ({"a": 1}, {"a": 1})]
+    ("before", "after"),
+    [({}, {"a": 1}), ({"a": 1}, {}), ({"a": 1, "b": None}, {"a": [2], "b": None}), ({"a": 1}, {"a": 1})],
 )
-def test_change_leads_from_one_mapping_to_the_next(before: dict[str, Any], after: dict[str, Any]) -> None:
-    assert Change.between(before, after).apply(before) == after
+def test_patch_leads_from_one_mapping_to_the_next(before: dict[str, Any], after: dict[str, Any]) -> None:
+    assert Patch.between(before, after).apply(before) == after
 
 
 @pytest.mark.parametrize("epochs", [1, 2, MAX_CURVE_POINTS, 1000])
