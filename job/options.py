@@ -64,8 +64,10 @@ class OutcomeOption(StrEnum):
 class RunOptions:
     """Options of `run`."""
 
-    config: Path
+    config: Path | None
     overrides: Sequence[str] = ()
+    only: str | None = None
+    from_run: str | None = None
     root: Path | None = None
     no_cache: bool = False
     strict: bool = False
@@ -80,7 +82,9 @@ class RunOptions:
         """Return the equivalent command line, quoted for a shell and without secrets."""
         from components.base.text import redact
 
-        words = [*job_command(), "run", "--config", str(self.config)]
+        words = [*job_command(), "run"]
+        for option, value in (("--only", self.only), ("--from", self.from_run), ("--config", self.config)):
+            words += [] if value is None else [option, str(value)]
         words += [word for override in self.overrides for word in ("--set", override)]
         words += [] if self.root is None else ["--root", str(self.root)]
         for option, value in (("--until", self.until), ("--name", self.name), ("--note", self.note)):
@@ -113,10 +117,14 @@ class PredictOptions:
     paths: Sequence[Path]
     root: Path
     model: str | None = None
-    output_format: PredictionFormat = PredictionFormat.TABLE
+    output_format: PredictionFormat | None = None
     show: Path | None = None
     as_is: bool = False
     transpose: bool = False
+    out: Path | None = None
+    """The folder of bulk inference; without it, predictions are printed."""
+    shard_rows: int | None = None
+    as_json: bool = False
 
 
 def job_command() -> list[str]:

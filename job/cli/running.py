@@ -14,11 +14,19 @@ from job.options import ROOT_ENV_VARIABLE, LogFormat, RunOptions
 @command
 def run(
     context: typer.Context,
-    config: Annotated[Path, typer.Option(parser=path, help="Configuration file in YAML, or the name of a preset.")],
+    config: Annotated[
+        Path | None,
+        typer.Option(parser=path, help="Configuration file in YAML, or the name of a preset or of an earlier run."),
+    ] = None,
     overrides: Annotated[
         list[str] | None,
         typer.Option("--set", metavar="KEY=VALUE", help="Override one key, such as trainer.epochs=3; can be repeated."),
     ] = None,
+    only: Annotated[
+        str | None,
+        typer.Option(metavar="COMPONENT", help="Run only this component or custom step, on the artifacts of --from."),
+    ] = None,
+    from_run: Annotated[str | None, typer.Option("--from", metavar="RUN", help="Earlier run, for --only.")] = None,
     root: Annotated[
         Path | None,
         typer.Option(
@@ -50,6 +58,8 @@ def run(
     options = RunOptions(
         config=config,
         overrides=overrides or (),
+        only=only,
+        from_run=from_run,
         root=root,
         no_cache=no_cache,
         strict=strict,

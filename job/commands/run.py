@@ -8,9 +8,9 @@ from collections.abc import Iterator
 from contextlib import contextmanager, nullcontext, redirect_stdout
 from dataclasses import replace
 from pathlib import Path
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
-from components.base.errors import ExitCode, IntegrityError
+from components.base.errors import ConfigError, ExitCode, IntegrityError
 from components.base.timing import Elapsed
 from job import IMPORTED_AT_SECONDS
 from job.options import DEFAULT_ROOT, LogFormat, RunOptions
@@ -19,6 +19,7 @@ from job.reporters.termination_log import clear_termination_log, write_terminati
 from job.signals import REMEDY, Signals
 
 if TYPE_CHECKING:
+    from job.config.config import JobConfig
     from job.reporters.listener import RunListener
     from job.runner.runner import Runner
 
@@ -27,7 +28,6 @@ def run_job(options: RunOptions, signals: Signals) -> int:
     """Run the job and return the exit code."""
     signals.shield()  # the runner interrupts its steps itself
     signals.remedy = REMEDY
-    from job.config.config import load_config
     from job.errors import as_job_error
     from job.pipeline.slots import find_slot
     from job.reporters.terminal import make_console, print_json
@@ -46,12 +46,13 @@ def run_job(options: RunOptions, signals: Signals) -> int:
     with redirect_stdout(sys.stderr) if json_out else nullcontext():
         try:
             with signals.interruptible_at_once():
-                config = load_config(options.config, options.overrides, root=options.root)
+                config, selection = read_config(options)
             until = None if options.until is None else find_slot(options.until, config.pipeline.step_names())
             runner = Runner(
                 config,
                 reporter,
                 signals,
+                **selection,
                 use_cache=not options.no_cache,
                 strict=options.strict,
                 until=until,
@@ -69,7 +70,8 @@ def run_job(options: RunOptions, signals: Signals) -> int:
     exit_code = failure.exit_code if failure else ExitCode((record and record.exit_code) or 0)
     resume = ""
     if failure is not None and record is not None:  # without --strict if that would fail again
-        resume = replace(options, strict=options.strict and not isinstance(failure, IntegrityError)).command()
+        strict = options.strict and not isinstance(failure, IntegrityError)
+        resume = replace(options, strict=strict, from_run=record.from_run).command()
     with warn_on_os_error(reporter):
         write_termination_log(exit_code, failure, record, resume)
     if failure is not None:
@@ -77,6 +79,29 @@ def run_job(options: RunOptions, signals: Signals) -> int:
     if options.as_json and record is not None:
         print_json(json.loads(record.to_json()), standard_output)
     return int(exit_code)
+
+
+def read_config(options: RunOptions) -> tuple[JobConfig, dict[str, Any]]:
+    """Return the configuration, and which steps to run: `only` and `from_run` of the runner, or nothing for all."""
+    from job.config.config import load_config
+    from job.config.only import SingleStep
+
+    if options.only is None and options.from_run is None:
+        if options.config is None:
+            remedy = "name it with --config, or run one component of an earlier run with --only and --from"
+            raise ConfigError("there is no configuration to run", expected="a file, a preset or a run", remedy=remedy)
+        return load_config(options.config, options.overrides, root=options.root), {}
+    if options.only is None or options.from_run is None or options.until is not None:
+        raise ConfigError(
+            "--only names the component to run, and --from the run whose artifacts it reads; they do not fit --until",
+            expected="both of --only and --from, and no --until",
+            remedy="to run all steps of an earlier run again, name it with --config",
+        )
+    root = options.root or Path(DEFAULT_ROOT)
+    single = SingleStep.load(
+        options.only, options.from_run, root=root, config=options.config, overrides=options.overrides
+    )
+    return single.config, {"only": single.component, "from_run": single.run}
 
 
 @contextmanager

@@ -16,6 +16,7 @@ from components.base.paths import UserPath, require_path
 from components.base.text import has_secret
 from job.config.core_schema import as_written
 from job.config.explain import CREDENTIALS, PIPELINE, explain, top_level_keys, unknown_key
+from job.config.run_config import SHARED_KEYS, load_file_or_run
 from job.config.tracking import TrackingConfig
 from job.config.yaml_config import EXTENDS, YamlConfig
 from job.config.yaml_loader import KeyPath, join
@@ -23,9 +24,6 @@ from job.options import DEFAULT_ROOT, DEFAULT_SEED
 from job.pipeline.pipeline import Pipeline
 from job.pipeline.slots import OPTIONAL_SLOTS, SLOTS
 from job.pipeline.steps import AFTER, STEPS, StepError
-
-SHARED_KEYS = ("seed", "memory_budget")
-"""Keys that every component receives whose config has them and does not set them."""
 
 
 class JobConfig(BaseModel):
@@ -76,12 +74,12 @@ class JobConfig(BaseModel):
 def load_config(
     path: Path | str, overrides: Sequence[str] = (), *, root: Path | str | None = None, **sections: Any
 ) -> JobConfig:
-    """Read a configuration file, or a preset by its name, and everything that it extends.
+    """Read a configuration file, or a preset by its name, and everything that it extends; or that of an earlier run.
 
     Args:
-        path: of a file, or the name of a preset.
+        path: of a file, or the name of a preset or run.
         overrides: `key.path=value` with a value in YAML; a later one wins.
-        root: replaces that of the configuration.
+        root: replaces that of the configuration; runs are found by name there.
         sections: values in Python that are merged over the file and the overrides, also functions and components.
 
     Raises:
@@ -93,7 +91,8 @@ def load_config(
     if not isinstance(path, Path | str):
         expected = "a path, or the name of a preset; sections follow as arguments"
         raise ConfigError(f"{path!r} is not a path", expected=expected, remedy='write it as `"digits", trainer={...}`')
-    return build_config(YamlConfig.load(Path(path)).overridden(overrides, sections), root=root)
+    document = load_file_or_run(Path(path), Path(root or DEFAULT_ROOT))
+    return build_config(document.overridden(overrides, sections), root=root)
 
 
 def build_config(document: YamlConfig, *, root: Path | str | None = None) -> JobConfig:

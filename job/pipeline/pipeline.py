@@ -1,5 +1,6 @@
 """The pipeline: the components of a job, and the data flow between them."""
 
+from collections.abc import Container
 from typing import Annotated, Any, Protocol, Self
 
 from pydantic import BaseModel, ConfigDict, Field, PlainValidator, model_validator
@@ -53,9 +54,14 @@ class Step(Protocol):
         """Return the artifact that the component of a slot or custom step produces from `inputs`."""
 
 
-def flow(step: Step, pipeline: Pipeline) -> None:
-    """Call `step` for each component, with the artifacts of earlier ones by the names of its inputs."""
+def flow(step: Step, pipeline: Pipeline, names: Container[str] | None = None) -> None:
+    """Call `step` for each component, with the artifacts of earlier ones by the names of its inputs.
+
+    `names` are the slots and custom steps to call; all by default.
+    """
     artifacts: dict[str, Stored[Any]] = {}
     for name, component in pipeline.components().items():
+        if names is not None and name not in names:
+            continue
         inputs = {key: artifacts[key] for key in type(component).signature().inputs}
         artifacts[output_name(name, pipeline.steps)] = step(name, **inputs)

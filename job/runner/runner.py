@@ -13,6 +13,7 @@ from components.base.timing import Elapsed, read_clocks
 from job.config.config import JobConfig
 from job.errors import as_job_error
 from job.pipeline.pipeline import flow
+from job.pipeline.steps import output_name
 from job.reporters.index import write_index
 from job.reporters.listener import RunListener
 from job.reporters.run_section import add_run_to_card, add_run_to_report
@@ -42,13 +43,18 @@ class Runner:
     use_cache: bool = True  # whether sealed artifacts are reused
     strict: bool = False  # whether a damaged artifact ends the run; otherwise it is quarantined and produced again
     until: str | None = None  # the last slot to run; None for all
+    only: str | None = None  # the only step to run, on the artifacts of `from_run`
+    from_run: RunRecord | None = None
     began: Elapsed = field(default_factory=read_clocks)  # from which the duration of the run counts
     command: str = ""  # the command line that started the run; empty if it was started from Python
     name: str | None = None  # of the run
     note: str | None = None
 
     def __post_init__(self) -> None:
-        self.components = self.config.pipeline.components()
+        self.components = self.config.pipeline.components()  # to run
+        self._taken: dict[str, StepRecord] = {}  # by slot, the steps of `from_run`
+        if self.only is not None and self.from_run is not None:
+            self._take_from(self.only, self.from_run)
         self.store = Store(self.config.root)
         self.runs = Runs(self.config.root)
         self.resolver = ArtifactResolver(self.store, self.runs)
@@ -91,14 +97,20 @@ class Runner:
         with ExitStack() as stack:
             continues = stack.enter_context(self.runs.continued(config)) if self.tracking.is_on else None
             self._record = self.runs.begin(
-                config=config, environment=environment, continues=continues, name=self.name, note=self.note
+                config=config,
+                environment=environment,
+                continues=continues,
+                name=self.name,
+                note=self.note,
+                only=self.only,
+                from_run=None if self.from_run is None else self.from_run.run_id,
             )
             try:
                 stack.enter_context(self.runs.alive(self.record))
                 self.listener.begin(self.record, self.directory)
                 self._record_tracking()
                 with suppress(StopAfterStep):
-                    flow(self._step, self.config.pipeline)
+                    flow(self._step, self.config.pipeline, {*self._taken, *self.components})
                 self._end(ExitCode.NOT_BLESSED if self.record.blessed is False else ExitCode.SUCCEEDED)
                 self._write_pages()
                 self._point_latest()
@@ -115,6 +127,25 @@ class Runner:
                 self._write_index()
                 self.listener.end(self.record, self.directory)
         return self.record
+
+    def _take_from(self, only: str, run: RunRecord) -> None:
+        """Take the steps before `only` from a run; check that they have its inputs."""
+        pipeline = self.config.pipeline
+        if only not in self.components:
+            problem = f"the configuration has no {only}, the only step to run"
+            remedy = f"add a section `{only}`, in a file or with --set, or name another step"
+            raise ConfigError(problem, expected=", ".join(self.components), remedy=remedy)
+        before = list(self.components)[: list(self.components).index(only)]
+        finished = {step.component: step for step in run.steps}
+        self._taken = {name: finished[name] for name in before if name in finished}
+        self.components = {only: self.components[only]}
+        outputs = {output_name(name, pipeline.steps) for name in self._taken}
+        if missing := [name for name in type(self.components[only]).signature().inputs if name not in outputs]:
+            raise ConfigError(
+                f"run {run.run_id} has no {missing[0]}, which the {only} reads",
+                expected=f"a run that finished the steps before the {only}",
+                remedy="name another run with --from, or finish this one: run its configuration again",
+            )
 
     def _check(self) -> None:
         if self.until is not None and self.until not in self.components:
@@ -153,7 +184,7 @@ class Runner:
             raise vanished
         self._current = StepRun(
             slot,
-            self.components[slot],
+            self.config.pipeline.components()[slot],
             store=self.store,
             resolver=self.resolver,
             listener=self.listener,
@@ -163,7 +194,12 @@ class Runner:
         )
         self.listener.begin_step(slot)
         artifacts = {name: self._sealed[stored.directory] for name, stored in inputs.items()}
-        step, sealed = self._current.run(artifacts, run_id=self.record.run_id, commit=self._commit)
+        run_id, earlier = self.record.run_id, self._taken.get(slot)
+        if earlier is None or self.from_run is None:
+            step, sealed = self._current.run(artifacts, run_id=run_id, commit=self._commit)
+        else:
+            from_run = self.from_run.run_id
+            step, sealed = self._current.take(earlier, from_run=from_run, run_id=run_id, commit=self._commit)
         self._sealed[sealed.directory] = sealed
         self.runs.link(self.record, step)
         artifact = sealed.manifest.artifact

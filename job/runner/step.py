@@ -12,7 +12,7 @@ from components.base.importing import import_string
 from components.base.timing import Stopwatch
 from components.runtime.disk import disk_space_guard
 from components.runtime.locks import HeldLock, LockLostError, acquire
-from job.reporters.listener import RunListener
+from job.reporters.listener import StepListener
 from job.signals import Signals
 from job.store.differences import changes
 from job.store.fingerprint import FingerprintInputs, fingerprint_inputs
@@ -33,7 +33,7 @@ class StepRun:
     component: Component[Any]
     store: Store
     resolver: ArtifactResolver
-    listener: RunListener
+    listener: StepListener
     signals: Signals
     use_cache: bool
     strict: bool
@@ -92,6 +92,45 @@ class StepRun:
                 )
                 commit(record)
                 return record, sealed
+
+    def take(
+        self, earlier: StepRecord, *, from_run: str, run_id: str, commit: Callable[[StepRecord], None]
+    ) -> tuple[StepRecord, SealedArtifact]:
+        """Verify the artifact of a step of an earlier run, and return the record of this step and the artifact.
+
+        Args:
+            from_run: the id of the earlier run.
+            run_id, commit: as for `run`.
+        """
+        lock = self.store.lock(self.slot, earlier.fingerprint)
+        with ExitStack() as stack:
+            with self.stopwatch.timed("waiting"):
+                stack.enter_context(
+                    acquire(lock, owner=run_id, on_wait=self.listener.waiting, check=self.signals.check)
+                )
+            with self.stopwatch.timed("look-up"):
+                sealed = self.store.find(self.slot, earlier.fingerprint)
+            if sealed is None or sealed.manifest.digest != earlier.digest:
+                directory = self.store.directory(self.slot, earlier.fingerprint)
+                raise IntegrityError(
+                    f"{directory} " + ("does not exist" if sealed is None else "is not what the run made"),
+                    expected=f"the artifact of run {from_run}",
+                    remedy=f"run all steps again with `--config {from_run}`, or name another run",
+                )
+            record = earlier.model_copy(
+                update={
+                    "status": "reused",
+                    "reason": f"from run {from_run}",
+                    **timing_fields(self.stopwatch),
+                    "path": str(sealed.directory),
+                    "skipped": {},
+                    "observations": {},
+                    "published": None,
+                    "peak_memory_bytes": None,
+                }
+            )
+            commit(record)
+            return record, sealed
 
     def _fingerprint(self, inputs: dict[str, SealedArtifact]) -> tuple[FingerprintInputs, Resolution]:
         digests = {name: sealed.manifest.digest for name, sealed in inputs.items()}
