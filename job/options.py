@@ -47,6 +47,19 @@ class ExportFormatOption(StrEnum):
     ONNX = "onnx"
 
 
+class OutcomeOption(StrEnum):
+    """Outcomes by which runs are listed: those of `run.json`, and those that a run could not record."""
+
+    SUCCEEDED = "succeeded"
+    NOT_BLESSED = "not_blessed"
+    FAILED = "failed"
+    TERMINATED = "terminated"
+    PAUSED = "paused"
+    RUNNING = "running"
+    KILLED = "killed"
+    DAMAGED = "damaged"
+
+
 @dataclass(frozen=True, kw_only=True)
 class RunOptions:
     """Options of `run`."""
@@ -82,16 +95,36 @@ class RunOptions:
 
 
 @dataclass(frozen=True, kw_only=True)
+class RunsOptions:
+    """Options of `runs`."""
+
+    root: Path
+    data_set: str | None = None
+    name: str | None = None
+    outcome: OutcomeOption | None = None
+    blessed: bool = False
+    since: str | None = None
+    where: Sequence[str] = ()
+    sweep: str | None = None
+    last: int | None = None
+    as_json: bool = False
+
+
+@dataclass(frozen=True, kw_only=True)
 class PredictOptions:
     """Arguments and options of `predict`."""
 
     paths: Sequence[Path]
     root: Path
     model: str | None = None
-    output_format: PredictionFormat = PredictionFormat.TABLE
+    output_format: PredictionFormat | None = None
     show: Path | None = None
     as_is: bool = False
     transpose: bool = False
+    out: Path | None = None
+    """The folder of bulk inference; without it, predictions are printed."""
+    shard_rows: int | None = None
+    as_json: bool = False
 
 
 def job_command() -> list[str]:

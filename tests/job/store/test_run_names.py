@@ -54,8 +54,13 @@ def test_every_name_finds_its_run(root: Path, tmp_path: Path, monkeypatch: pytes
         for name in (first, "latest", "latest-blessed", "wide", "best", "my favorite", str(root / "runs" / NEW))
     }
     assert found == {
-        first: first, "latest": first, "latest-blessed": first,
-        "wide": NEW, "best": NEW, "my favorite": OLD, str(root / "runs" / NEW): NEW,
+        first: first,
+        "latest": first,
+        "latest-blessed": first,
+        "wide": NEW,
+        "best": NEW,
+        "my favorite": OLD,
+        str(root / "runs" / NEW): NEW,
     }
 
 
