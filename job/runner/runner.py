@@ -14,6 +14,7 @@ from job.config.config import JobConfig
 from job.errors import as_job_error
 from job.pipeline.pipeline import flow
 from job.pipeline.steps import output_name
+from job.reporters.index import write_index
 from job.reporters.listener import RunListener
 from job.reporters.run_section import add_run_to_card, add_run_to_report
 from job.runner.environment import describe_environment
@@ -22,7 +23,7 @@ from job.signals import Signals
 from job.store.pinned import OriginalRun, PinnedResolver
 from job.store.records import Failure, RunRecord, StepRecord, duration_fields, outcome_of, timing_fields
 from job.store.resolve import ArtifactResolver
-from job.store.run_names import check_name
+from job.store.run_names import check_name, check_note
 from job.store.runs import MODEL_CARD, REPORT, Runs
 from job.store.source_code import short_source_files
 from job.store.store import SealedArtifact, Store
@@ -94,6 +95,8 @@ class Runner:
         with self.signals.interruptible_at_once():
             if self.name is not None:
                 check_name(self.name)
+            if self.note is not None:
+                check_note(self.note)
             self._check()
         environment = describe_environment(self.components.values())
         config = self.config.resolved()
@@ -127,6 +130,7 @@ class Runner:
                 self.tracking.finish(self.record, self.directory)  # first: its warnings precede the summary
                 with suppress(StorageError, OSError):
                     self._record_tracking()
+                self._write_index()
                 self.listener.end(self.record, self.directory)
         return self.record
 
@@ -274,6 +278,14 @@ class Runner:
                 self.listener.warning(f"the {what} of the run could not be written: {first_line(error)}")
             else:
                 self._update(**{field_name: str(path)})
+
+    def _write_index(self) -> None:
+        if self._vanished() is not None:
+            return
+        try:
+            write_index(self.config.root)
+        except Exception as error:
+            self.listener.warning(f"the page of all runs was not written: {first_line(error)}")
 
     def _point_latest(self) -> None:
         try:
