@@ -8,15 +8,13 @@ from rich.console import Console
 from rich.markup import escape
 
 from components.base.errors import ExitCode
-from job.config.run_config import root_of
 from job.reporters.console import ConsoleReporter
 from job.reporters.terminal import make_console, print_field, print_json, print_line, print_path
 from job.runner.reproduction import Difference, Reproduction, reproduce
 from job.signals import REMEDY, Signals
 from job.store.pinned import OriginalRun
 from job.store.records import RunRecord
-from job.store.resolve import find_run
-from job.store.store import Store
+from job.store.resolve import locate_run
 
 SHORT_DIGEST = 12
 MAX_SHOWN = 4
@@ -34,7 +32,7 @@ def reproduce_run(name: str, root: Path, into: Path | None, signals: Signals, *,
     """Rebuild a run, print whether its artifacts are identical, and return the exit code."""
     signals.shield()  # the runner interrupts its steps itself
     signals.remedy = REMEDY
-    original = OriginalRun(find_run(root, name), Store(root_of(root, name)))
+    original = OriginalRun(locate_run(root, name))
     standard_output, reporter = sys.stdout, StepReporter(make_console(stderr=as_json))
     with redirect_stdout(sys.stderr) if as_json else nullcontext():
         result = reproduce(original, into, reporter, signals)

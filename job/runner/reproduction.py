@@ -12,6 +12,7 @@ from components.base.errors import ConfigError, IntegrityError
 from components.base.text import printable
 from components.io.atomic import write_atomically
 from job.config.config import JobConfig, build_config
+from job.config.only import TRACKING
 from job.config.run_config import run_config
 from job.reporters.listener import RunListener
 from job.runner.runner import Runner
@@ -100,7 +101,7 @@ def reproduce(original: OriginalRun, into: Path | None, listener: RunListener, s
         problem, remedy = f"run {record.run_id} finished no step", "name another run"
         raise ConfigError(problem, expected="a run with artifacts to compare", remedy=remedy)
     folder = _free_folder(original) if into is None else into
-    config = rebuild_config(record, folder)
+    config = rebuild_config(original, folder)
     _begin(folder, record.run_id)
     runner = Runner(
         config,
@@ -121,11 +122,11 @@ def reproduce(original: OriginalRun, into: Path | None, listener: RunListener, s
     return result
 
 
-def rebuild_config(record: RunRecord, root: Path) -> JobConfig:
+def rebuild_config(original: OriginalRun, root: Path) -> JobConfig:
     """Return the configuration of a run for another root, without tracking."""
-    document = run_config(record, root)
-    document.values.pop("tracking", None)
-    return build_config(document)
+    document = run_config(original.found)
+    document.values.pop(TRACKING, None)
+    return build_config(document, root=root)
 
 
 def compare(original: OriginalRun, rebuilt: RunRecord, store: Store) -> Reproduction:

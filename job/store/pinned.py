@@ -10,7 +10,7 @@ from components import Artifact, Component
 from components.base.errors import IntegrityError
 from job.store.fingerprint import FingerprintInputs
 from job.store.records import ReferenceRecord, RunRecord, StepRecord
-from job.store.resolve import Resolution, ResolvedArtifact
+from job.store.resolve import FoundRun, Resolution, ResolvedArtifact
 from job.store.store import SealedArtifact, Store
 
 
@@ -18,8 +18,17 @@ from job.store.store import SealedArtifact, Store
 class OriginalRun:
     """A run that is rebuilt, and the root with its artifacts."""
 
-    record: RunRecord
-    store: Store
+    found: FoundRun
+
+    @property
+    def record(self) -> RunRecord:
+        """Its record."""
+        return self.found.record
+
+    @cached_property
+    def store(self) -> Store:
+        """The store with its artifacts."""
+        return Store(self.found.root)
 
     @cached_property
     def steps(self) -> dict[str, StepRecord]:
