@@ -1,6 +1,5 @@
 """Two runs compared: their steps, configuration, code, packages, data, metrics and test images."""
 
-import os
 from collections.abc import Sequence
 from contextlib import suppress
 from dataclasses import dataclass
@@ -15,8 +14,8 @@ from components.base.errors import ConfigError, IntegrityError
 from job.store.differences import RunDifferences, run_differences
 from job.store.manifest import MANIFEST
 from job.store.records import RunRecord, StepRecord
-from job.store.resolve import find_run
-from job.store.runs import RECORD, Runs
+from job.store.resolve import locate_run
+from job.store.runs import Runs
 from job.store.store import SealedArtifact, Store
 
 ArtifactT = TypeVar("ArtifactT", bound=Artifact)
@@ -224,16 +223,9 @@ def compare_runs(root: Path, names: Sequence[str]) -> list[RunComparison]:
             expected=expected,
             remedy="name another run, such as `latest`",
         )
-    first, *others = (
-        ComparedRun(letter, find_run(root, name), _root_of(name) or root)
-        for letter, name in zip(LETTERS, names, strict=False)
-    )
+    found = [locate_run(root, name) for name in names]
+    first, *others = (ComparedRun(letter, run.record, run.root) for letter, run in zip(LETTERS, found, strict=False))
     return [RunComparison(first, other) for other in others]
-
-
-def _root_of(name: str) -> Path | None:
-    """Return the root of a run that is named by its folder; None if it is named in another way."""
-    return Path(name).resolve().parents[1] if os.path.isfile(os.path.join(name, RECORD)) else None  # noqa: PTH113, PTH118
 
 
 def _file_digests(sealed: SealedArtifact | None) -> dict[str, str]:
