@@ -1,6 +1,6 @@
 """The fingerprint: a digest of everything that decides the result of a step. It names the artifact's directory."""
 
-from collections.abc import Mapping
+from collections.abc import Iterable, Mapping
 from typing import Any, Self
 
 from pydantic import BaseModel, Field
@@ -80,4 +80,14 @@ def fingerprint_inputs(component: Component[Any], inputs: Mapping[str, str]) -> 
             **installed_versions(imported_packages(*functions)),
         },
         source_files=files,
+    )
+
+
+def closest(others: Iterable[FingerprintInputs], key: FingerprintInputs) -> FingerprintInputs | None:
+    """Return the inputs with the fewest differences from `key`, of the same class if possible; the first of several."""
+    # Another class is a single difference, but what it has in common with this one is not its configuration.
+    return min(
+        others,
+        key=lambda other: (other.producer.component != key.producer.component, len(key.differences(other))),
+        default=None,
     )
