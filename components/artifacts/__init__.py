@@ -15,7 +15,14 @@ from components.artifacts.base import (
     Stored,
     raw_shape,
 )
-from components.artifacts.comparison import ComparedImage, MetricComparison, PairedComparison
+from components.artifacts.comparison import (
+    ChangedImage,
+    ComparedImage,
+    DataChanges,
+    MetricComparison,
+    PairedComparison,
+    SplitChanges,
+)
 from components.artifacts.evaluation import (
     RUBBER_STAMPED,
     SEVERITIES,
@@ -46,5 +53,6 @@ from components.artifacts.model import (
     Model,
     TrainingEnvironment,
 )
+from components.artifacts.predictions import Predictions, PredictionShard, SkippedImages
 from components.artifacts.pushed import PublishedVersion, PushedModel, Rollback, Servable
 from components.artifacts.transformed import GraphOperation, SplitOverlap, TransformedExamples, TransformedSplit

@@ -13,7 +13,7 @@ from components.base.timing import Stopwatch
 from components.runtime.disk import disk_space_guard
 from components.runtime.locks import HeldLock, LockLostError, acquire
 from components.runtime.resources import peak_memory
-from job.reporters.listener import RunListener
+from job.reporters.listener import StepListener
 from job.runner.look_up import StepFinder, find_taken
 from job.signals import Signals
 from job.store.differences import changes
@@ -29,7 +29,7 @@ class StepRun:
     slot: str
     component: Component[Any]
     finder: StepFinder
-    listener: RunListener
+    listener: StepListener
     signals: Signals
     strict: bool
     stopwatch: Stopwatch = field(init=False)
