@@ -13,7 +13,7 @@ from components.runtime.disk import free_bytes
 from job.commands.run import read_config
 from job.options import RunOptions
 from job.pipeline.slots import find_slot
-from job.reporters.terminal import make_console, print_field, print_json, print_parts, print_text
+from job.reporters.terminal import LABEL_WIDTH, make_console, print_field, print_json, print_parts, print_text
 from job.runner.estimate import Estimate
 from job.runner.plan import Plan, PlannedStep, Planner
 
@@ -39,7 +39,7 @@ def plan(options: RunOptions, *, with_exit_code: bool) -> int:
 
 def plan_values(plan: Plan) -> dict[str, Any]:
     """Return a plan as JSON values."""
-    at_least, at_most = plan.estimate("runs"), plan.estimate("runs", "may run")
+    at_least, at_most = _estimates(plan)
     steps = [
         asdict(step) | {"references": {name: each.model_dump(mode="json") for name, each in step.references.items()}}
         for step in plan.steps
@@ -49,7 +49,13 @@ def plan_values(plan: Plan) -> dict[str, Any]:
         "steps": steps,
         "at_least": None if at_least is None else asdict(at_least),
         "at_most": None if at_most is None else asdict(at_most),
+        "not_estimated": plan.not_estimated,
     }
+
+
+def _estimates(plan: Plan) -> tuple[Estimate | None, Estimate | None]:
+    """Return the estimate of the steps that are certain to run, and of those that may."""
+    return plan.estimate("runs"), plan.estimate("runs", "may run")
 
 
 def print_plan(console: Console, plan: Plan, root: Path) -> None:
@@ -63,43 +69,38 @@ def print_plan(console: Console, plan: Plan, root: Path) -> None:
             print_text(console, f"{'':<{width}}  publishes ", escape(step.publishes))
     if plan.does_nothing:
         print_field(console, "estimate", "nothing to run, nothing to publish")
-        return
     _print_estimate(console, plan, root)
 
 
 def _describe(step: PlannedStep) -> str:
     if step.action == "reused":
         return step.reason if step.run_id is None or step.run_id in step.reason else f"from run {step.run_id}"
-    parts = [step.reason, *(["continues from a checkpoint"] if step.resumes else [])]
-    if step.estimate is not None:
-        parts.append(f"about {step.estimate.cpu_seconds:.1f} CPU-s")
-    return "; ".join(parts)
+    time = "" if step.estimate is None else f"about {step.estimate.cpu_seconds:,.1f} CPU-s"
+    return "; ".join(filter(None, [step.reason, "continues from a checkpoint" if step.resumes else "", time]))
 
 
 def _print_estimate(console: Console, plan: Plan, root: Path) -> None:
-    unknown = [step.component for step in plan.steps if step.action != "reused" and step.estimate is None]
-    if unknown:
-        print_field(console, "estimate", f"none: {root} has no run of the {escape(', '.join(unknown))}")
-        return
-    at_least, at_most = plan.estimate("runs"), plan.estimate("runs", "may run")
-    if at_most is None:
-        return
-    for label, estimate in (("at least", at_least), ("at most", at_most)):
-        if estimate is not None and (label == "at most" or estimate != at_most):
-            print_parts(console, f"{'estimate' if at_least == at_most else label:<13} ", _amounts(estimate))
-    free = free_bytes(root)
-    if at_most.disk_bytes > free:
-        print_text(console, "[bold yellow]warning:[/] ", f"only {format_size(free)} are free on the disk of the root")
+    at_least, at_most = _estimates(plan)
+    if at_most is not None:
+        if at_least is not None and at_least != at_most:
+            print_parts(console, f"{'at least':<{LABEL_WIDTH}} ", _amounts(at_least))
+        label = "estimate" if at_least == at_most else "at most"
+        print_parts(console, f"{label:<{LABEL_WIDTH}} ", _amounts(at_most))
+        if at_most.disk_bytes > (free := free_bytes(root)):
+            print_text(console, "[bold yellow]warning:[/] ", f"only {format_size(free)} are free on the disk of {root}")
+    if plan.not_estimated:
+        print_field(
+            console, "no estimate", escape(f"of {', '.join(plan.not_estimated)}: no earlier run has measured it")
+        )
 
 
 def _amounts(estimate: Estimate) -> list[str]:
     count = len(estimate.run_ids)
     memory = estimate.peak_memory_bytes
-    machine = "" if estimate.same_machine else " on other machines"
     return [
-        f"{estimate.cpu_seconds:.1f} CPU-s",
-        f"{estimate.seconds / 60:.1f} minutes",
+        f"{estimate.cpu_seconds:,.1f} CPU-s",
+        f"{estimate.seconds / 60:,.1f} minutes",
         *([] if memory is None else [f"{format_size(memory)} of memory"]),
         f"{format_size(estimate.disk_bytes)} of disk",
-        f"(from {count} run{'' if count == 1 else 's'}{machine})",
+        f"(from {count} run{'' if count == 1 else 's'}{'' if estimate.same_machine else ' on another machine'})",
     ]

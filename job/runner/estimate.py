@@ -134,8 +134,10 @@ class Estimator:
         return self.runs.first_uses(self.slots)
 
 
-def add_estimates(estimates: Sequence[Estimate]) -> Estimate:
-    """Return the estimate for several steps of one run, at least one."""
+def add_estimates(estimates: Sequence[Estimate]) -> Estimate | None:
+    """Return the estimate for several steps of one run; None for no step."""
+    if not estimates:
+        return None
     total = estimates[0]
     for each in estimates[1:]:
         peaks = [peak for peak in (total.peak_memory_bytes, each.peak_memory_bytes) if peak is not None]

@@ -67,10 +67,13 @@ class Plan:
         return all(step.action == "reused" and not step.publishes for step in self.steps)
 
     def estimate(self, *actions: Action) -> Estimate | None:
-        """Return the sum over the steps with these actions; None if one of them has no estimate, or there are none."""
-        estimates = [step.estimate for step in self.steps if step.action in actions]
-        known = [estimate for estimate in estimates if estimate is not None]
-        return add_estimates(known) if known and len(known) == len(estimates) else None
+        """Return the sum over the steps with these actions that have an estimate; None if there is none."""
+        return add_estimates([step.estimate for step in self.steps if step.action in actions and step.estimate])
+
+    @property
+    def not_estimated(self) -> tuple[str, ...]:
+        """The steps that would or may run, but whose component has never run here."""
+        return tuple(step.component for step in self.steps if step.action != "reused" and step.estimate is None)
 
 
 @dataclass(frozen=True)
