@@ -8,6 +8,7 @@ from components import Component
 from components.base.errors import IntegrityError
 from job.store.fingerprint import FingerprintInputs, closest, fingerprint_inputs
 from job.store.manifest import SchemaVersionError
+from job.store.records import StepRecord
 from job.store.resolve import ArtifactResolver, Resolution
 from job.store.store import SealedArtifact, Store
 
@@ -68,6 +69,19 @@ class StepFinder:
             return LookUp(sealed, "same code, config, inputs and libraries")
         others = (other.manifest.fingerprint_inputs for other in self.store.newest_first(slot))
         return LookUp(None, why_it_runs(key, closest(others, key)))
+
+
+def find_taken(store: Store, step: StepRecord, from_run: str) -> SealedArtifact:
+    """Return the verified artifact of a step of an earlier run; raise IntegrityError if it is gone or another one."""
+    sealed = store.find(step.component, step.fingerprint)
+    if sealed is None or sealed.manifest.digest != step.digest:
+        directory = store.directory(step.component, step.fingerprint)
+        raise IntegrityError(
+            f"{directory} " + ("does not exist" if sealed is None else "is not what the run made"),
+            expected=f"the artifact of run {from_run}",
+            remedy=f"run all steps again with `--config {from_run}`, or name another run",
+        )
+    return sealed
 
 
 def why_it_runs(key: FingerprintInputs, other: FingerprintInputs | None) -> str:

@@ -6,8 +6,8 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
-from components import Artifact, Component, Evaluation, Examples, Figures, PushedModel, Stored
-from components.base.errors import ConfigError, ExitCode, JobError, ResourceError, StorageError, first_line
+from components import Artifact, Evaluation, Examples, Figures, PushedModel, Stored
+from components.base.errors import ExitCode, JobError, ResourceError, StorageError, first_line
 from components.base.text import printable
 from components.base.timing import Elapsed, read_clocks
 from job.config.config import JobConfig
@@ -18,7 +18,7 @@ from job.reporters.listener import RunListener
 from job.reporters.run_section import add_run_to_card, add_run_to_report
 from job.runner.environment import describe_environment
 from job.runner.look_up import StepFinder
-from job.runner.selection import StepSelection
+from job.runner.selection import StepSelection, check_destination
 from job.runner.step import StepRun
 from job.signals import Signals
 from job.store.records import Failure, RunRecord, StepRecord, duration_fields, outcome_of, timing_fields
@@ -155,11 +155,10 @@ class Runner:
             strict=self.strict,
         )
         self.listener.begin_step(slot)
-        run_id, earlier = self.record.run_id, self.selection.taken.get(slot)
-        if earlier is None or self.from_run is None:
+        run_id, earlier, from_run = self.record.run_id, self.selection.taken.get(slot), self.selection.from_run
+        if earlier is None:
             step, sealed = self._current.run(inputs, run_id=run_id, commit=self._commit)
         else:
-            from_run = self.from_run.run_id
             step, sealed = self._current.take(earlier, from_run=from_run, run_id=run_id, commit=self._commit)
         self.runs.link(self.record, step)
         artifact = sealed.manifest.artifact
@@ -269,13 +268,3 @@ def result_fields(artifact: Artifact) -> dict[str, Any]:
             return {"withheld": withheld or None}
         case _:
             return {}
-
-
-def check_destination(slot: str, component: Component[Any], store: Store, runs: Runs) -> None:
-    """Raise ConfigError if a component would publish into the folders of the job."""
-    destination = component.publish_destination()
-    for folder, content in ((store.artifacts, "artifacts"), (runs.directory, "runs")):
-        if destination is not None and destination.resolve().is_relative_to(folder.resolve()):
-            problem = f"the {slot} would publish to {destination}, which is for the job's {content}"
-            remedy = f"name another one, such as {store.root / 'serving'}"
-            raise ConfigError(problem, expected="a separate folder", remedy=remedy)

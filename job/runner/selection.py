@@ -9,6 +9,8 @@ from components.base.errors import ConfigError
 from job.pipeline.pipeline import Pipeline
 from job.pipeline.steps import output_name
 from job.store.records import RunRecord, StepRecord
+from job.store.runs import Runs
+from job.store.store import Store
 
 
 @dataclass(frozen=True)
@@ -21,6 +23,8 @@ class StepSelection:
     """The steps, in order."""
     taken: Mapping[str, StepRecord] = field(default_factory=dict)
     """Those of them whose artifacts are taken from an earlier run."""
+    from_run: str = ""
+    """The id of that run."""
 
     @classmethod
     def of(
@@ -58,7 +62,17 @@ class StepSelection:
                 expected=f"a run that finished the steps before the {only}",
                 remedy="name another run with --from, or finish this one: run its configuration again",
             )
-        return cls({only: components[only]}, (*taken, only), taken)
+        return cls({only: components[only]}, (*taken, only), taken, run.run_id)
+
+
+def check_destination(slot: str, component: Component[Any], store: Store, runs: Runs) -> None:
+    """Raise ConfigError if a component would publish into the folders of the job."""
+    destination = component.publish_destination()
+    for folder, content in ((store.artifacts, "artifacts"), (runs.directory, "runs")):
+        if destination is not None and destination.resolve().is_relative_to(folder.resolve()):
+            problem = f"the {slot} would publish to {destination}, which is for the job's {content}"
+            remedy = f"name another one, such as {store.root / 'serving'}"
+            raise ConfigError(problem, expected="a separate folder", remedy=remedy)
 
 
 def _before(components: Mapping[str, Component[Any]], name: str) -> tuple[str, ...]:

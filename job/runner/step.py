@@ -12,8 +12,9 @@ from components.base.importing import import_string
 from components.base.timing import Stopwatch
 from components.runtime.disk import disk_space_guard
 from components.runtime.locks import HeldLock, LockLostError, acquire
+from components.runtime.resources import peak_memory
 from job.reporters.listener import StepListener
-from job.runner.look_up import StepFinder
+from job.runner.look_up import StepFinder, find_taken
 from job.signals import Signals
 from job.store.differences import changes
 from job.store.fingerprint import FingerprintInputs
@@ -86,6 +87,7 @@ class StepRun:
                     skipped=references.skipped,
                     observations=self._observations,
                     published=published or None,
+                    peak_memory_bytes=peak_memory(),
                 )
                 commit(record)
                 return record, sealed
@@ -106,14 +108,7 @@ class StepRun:
                     acquire(lock, owner=run_id, on_wait=self.listener.waiting, check=self.signals.check)
                 )
             with self.stopwatch.timed("look-up"):
-                sealed = self.store.find(self.slot, earlier.fingerprint)
-            if sealed is None or sealed.manifest.digest != earlier.digest:
-                directory = self.store.directory(self.slot, earlier.fingerprint)
-                raise IntegrityError(
-                    f"{directory} " + ("does not exist" if sealed is None else "is not what the run made"),
-                    expected=f"the artifact of run {from_run}",
-                    remedy=f"run all steps again with `--config {from_run}`, or name another run",
-                )
+                sealed = find_taken(self.store, earlier, from_run)
             record = earlier.model_copy(
                 update={
                     "status": "reused",

@@ -1,6 +1,6 @@
 """The fingerprint: a digest of everything that decides the result of a step. It names the artifact's directory."""
 
-from collections.abc import Iterable, Mapping
+from collections.abc import Container, Iterable, Mapping
 from typing import Any, Self
 
 from pydantic import BaseModel, Field
@@ -43,6 +43,11 @@ class FingerprintInputs(Statement):
     def fingerprint(self) -> str:
         """SHA-256 of these values in canonical JSON."""
         return value_sha256(self.model_dump(mode="json"))
+
+    def without_inputs(self, names: Container[str]) -> Self:
+        """Return these values without the inputs with some names."""
+        kept = {name: digest for name, digest in self.inputs.items() if name not in names}
+        return self.model_copy(update={"inputs": kept})
 
     def differences(self, other: Self) -> list[str]:
         """Return the differences from another key in a few words each, the most important first."""
