@@ -1,6 +1,6 @@
 """The plan of a run: for each step, whether it is reused or runs, why, how long it takes, and what is published.
 
-A plan looks steps up as a run does, and writes nothing. The content of an artifact that is still to be produced is not
+A plan uses the look-up of a run, and writes nothing. The content of an artifact that is still to be produced is not
 known; whether a later step runs then depends on it, unless no sealed artifact fits what is known.
 """
 
@@ -142,7 +142,7 @@ class Planner:
         return None
 
     def _add_unknown(self, slot: str, inputs: Mapping[str, SealedArtifact], unknown: Mapping[str, str]) -> None:
-        """Plan a step of which some inputs are not known, and so neither is what `latest-blessed` finds for it."""
+        """Plan a step without knowledge of some inputs, and therefore of what `latest-blessed` finds for it."""
         component, named = self.components[slot], self.finder.resolver.named(slot)
         known = {**inputs, **{name: reference.sealed for name, reference in named.items()}}
         key = fingerprint_inputs(component, {name: sealed.manifest.digest for name, sealed in known.items()})

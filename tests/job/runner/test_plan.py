@@ -166,9 +166,9 @@ def test_empty_root_stays_empty(mnist_job: Command, fake_config: Path, tmp_path:
     ("overrides", "actions"),
     [
         (["evaluator.minimum=0.5"], ["reused", "reused", "reused", "runs", "may run"]),
-        # The transform gives the same: nothing else runs.
+        # The transform returns the same: nothing else runs.
         (["transform.limit=999"], ["reused", "runs", "may run", "may run", "may run"]),
-        # The evaluator certainly runs, whatever the transform gives.
+        # The evaluator is certain to run, also if the transform returns the same.
         (["transform.limit=9", "evaluator.minimum=0.5"], ["reused", "runs", "may run", "runs", "may run"]),
         (["example_gen.per_class=41"], ["runs", "may run", "may run", "may run", "may run"]),
         ([f"trainer.use={HERE}:OtherTrainer"], ["reused", "reused", "runs", "may run", "may run"]),
