@@ -45,7 +45,7 @@ class NetworkConfig(ComponentConfig):
         """Return how many numbers are multiplied to predict one image, to which the time of training is proportional.
 
         >>> NetworkConfig().multiplications(image_shape=(28, 28, 1), classes=10)
-        6700416
+        5727360
         """
         height, width, channels = image_shape
         total = 0
