@@ -23,7 +23,7 @@ from job.runner.step import StepRun
 from job.signals import Signals
 from job.store.records import Failure, RunRecord, StepRecord, duration_fields, outcome_of, timing_fields
 from job.store.resolve import ArtifactResolver
-from job.store.run_names import check_name
+from job.store.run_names import check_name, check_note
 from job.store.runs import MODEL_CARD, REPORT, Runs
 from job.store.source_code import short_source_files
 from job.store.store import SealedArtifact, Store
@@ -87,6 +87,8 @@ class Runner:
         with self.signals.interruptible_at_once():
             if self.name is not None:
                 check_name(self.name)
+            if self.note is not None:
+                check_note(self.note)
             self._check()
         environment = describe_environment(self.components.values())
         config = self.config.resolved()
