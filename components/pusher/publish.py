@@ -106,10 +106,19 @@ def decide(destination: Path, digest: str) -> Decision:
 
 def plan_publication(destination: Path, pushed: Stored[PushedModel] | None) -> str:
     """Return the version that `publish_artifact` would add, or an empty string; None for a model not yet produced."""
+    servable = None if pushed is None else pushed.artifact.servable
+    if pushed is not None and servable is None:
+        return ""
+    number = planned_version(destination, None if servable is None else servable.content_sha256)
+    return "" if number is None else f"version {number}: {destination / str(number)}"
+
+
+def planned_version(destination: Path, digest: str | None) -> int | None:
+    """Return the number of the version that `publish` would add; None if it would add none.
+
+    `digest` is None if the content of the servable is not known: then it is assumed to be new.
+    """
     with translate_os_errors(destination):
-        if pushed is not None:
-            servable = pushed.artifact.servable
-            if servable is None or decide(destination, servable.content_sha256).result is not None:
-                return ""
-        number = next_number(destination) if destination.is_dir() else 1
-    return f"version {number}: {destination / str(number)}"
+        if digest is not None and decide(destination, digest).result is not None:
+            return None
+        return next_number(destination) if destination.is_dir() else 1

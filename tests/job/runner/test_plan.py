@@ -170,7 +170,11 @@ def test_empty_root_stays_empty(mnist_job: Command, fake_config: Path, tmp_path:
         (["transform.limit=999"], ["reused", "runs", "may run", "may run", "may run"]),
         # The evaluator is certain to run, also if the transform returns the same.
         (["transform.limit=9", "evaluator.minimum=0.5"], ["reused", "runs", "may run", "runs", "may run"]),
-        (["example_gen.per_class=41"], ["runs", "may run", "may run", "may run", "may run"]),
+        pytest.param(
+            ["example_gen.per_class=41"],
+            ["runs", "may run", "may run", "may run", "may run"],
+            marks=pytest.mark.thorough,
+        ),
         ([f"trainer.use={HERE}:OtherTrainer"], ["reused", "reused", "runs", "may run", "may run"]),
         (
             [f"steps.rename.use={HERE}:Rename", "steps.rename.after=trainer"],
@@ -255,6 +259,7 @@ def test_unknown_references_fail_like_the_run(job: Job, name: str) -> None:
     assert planned.stderr == ran.stderr
 
 
+@pytest.mark.thorough
 def test_references_to_earlier_runs(job: Job) -> None:
     baseline = sets(f"evaluator.use={HERE}:BaselineEvaluator")
     assert job.check(*baseline) == ["reused", "reused", "reused", "runs", "may run"]
