@@ -8,6 +8,7 @@ from components import Component
 from components.base.errors import IntegrityError
 from job.store.fingerprint import FingerprintInputs, closest, fingerprint_inputs
 from job.store.manifest import SchemaVersionError
+from job.store.pinned import PinnedResolver
 from job.store.records import StepRecord
 from job.store.resolve import ArtifactResolver, Resolution
 from job.store.store import SealedArtifact, Store
@@ -33,7 +34,7 @@ class StepFinder:
     """Finds the sealed artifacts of steps in one root."""
 
     store: Store
-    resolver: ArtifactResolver
+    resolver: ArtifactResolver | PinnedResolver
     use_cache: bool = True
     """Whether sealed artifacts are reused."""
 

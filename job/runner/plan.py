@@ -101,7 +101,8 @@ class Planner:
         self.components = config.pipeline.components()
         self.selection = StepSelection.of(config.pipeline, until=until, only=only, from_run=from_run)
         self.store, self.runs = Store(config.root), Runs(config.root)
-        self.finder = StepFinder(self.store, ArtifactResolver(self.store, self.runs), use_cache)
+        self.resolver = ArtifactResolver(self.store, self.runs)
+        self.finder = StepFinder(self.store, self.resolver, use_cache)
         self.estimator = Estimator(self.store, self.runs, tuple(self.components))
         self._steps: list[PlannedStep] = []
 
@@ -113,7 +114,7 @@ class Planner:
         """
         for slot, component in self.selection.components.items():
             check_destination(slot, component, self.store, self.runs)
-            self.finder.resolver.check(slot, component)
+            self.resolver.check(slot, component)
         flow(self._step, self.pipeline, self.selection.names)
         return Plan(tuple(self._steps))
 
@@ -143,7 +144,7 @@ class Planner:
 
     def _add_unknown(self, slot: str, inputs: Mapping[str, SealedArtifact], unknown: Mapping[str, str]) -> None:
         """Plan a step without knowledge of some inputs, and therefore of what `latest-blessed` finds for it."""
-        component, named = self.components[slot], self.finder.resolver.named(slot)
+        component, named = self.components[slot], self.resolver.named(slot)
         known = {**inputs, **{name: reference.sealed for name, reference in named.items()}}
         key = fingerprint_inputs(component, {name: sealed.manifest.digest for name, sealed in known.items()})
         undecided = {*unknown, *component.references()} - named.keys()

@@ -19,8 +19,9 @@ from job.reporters.run_section import add_run_to_card, add_run_to_report
 from job.runner.environment import describe_environment
 from job.runner.look_up import StepFinder
 from job.runner.selection import StepSelection, check_destination
-from job.runner.step import StepRun
+from job.runner.step import StepRun, can_publish
 from job.signals import Signals
+from job.store.pinned import OriginalRun, PinnedResolver
 from job.store.records import Failure, RunRecord, StepRecord, duration_fields, outcome_of, timing_fields
 from job.store.resolve import ArtifactResolver
 from job.store.run_names import check_name, check_note
@@ -28,6 +29,10 @@ from job.store.runs import MODEL_CARD, REPORT, Runs
 from job.store.source_code import short_source_files
 from job.store.store import SealedArtifact, Store
 from job.tracking.listener import TrackingListener, tracker_factories
+
+
+class StopAfterStep(Exception):  # noqa: N818  (not an error)
+    """Raised after the first step of a rebuilt run whose output differs from that of the original run."""
 
 
 @dataclass
@@ -42,6 +47,7 @@ class Runner:
     until: str | None = None  # the last slot to run; None for all
     only: str | None = None  # the only step to run, on the artifacts of `from_run`
     from_run: RunRecord | None = None
+    rebuilds: OriginalRun | None = None  # nothing is published; the first artifact that differs from it ends the run
     began: Elapsed = field(default_factory=read_clocks)  # from which the duration of the run counts
     command: str = ""  # the command line that started the run; empty if it was started from Python
     name: str | None = None  # of the run
@@ -54,7 +60,8 @@ class Runner:
         self.components = self.selection.components
         self.store = Store(self.config.root)
         self.runs = Runs(self.config.root)
-        self.finder = StepFinder(self.store, ArtifactResolver(self.store, self.runs), self.use_cache)
+        resolver = ArtifactResolver(self.store, self.runs) if self.rebuilds is None else PinnedResolver(self.rebuilds)
+        self.finder = StepFinder(self.store, resolver, self.use_cache)
         factories = tracker_factories(self.config.tracking, self.config.root)
         self.tracking = TrackingListener(self.listener, factories, self.signals)
         self.listener = self.tracking
@@ -107,7 +114,8 @@ class Runner:
                 stack.enter_context(self.runs.alive(self.record))
                 self.listener.begin(self.record, self.directory)
                 self._record_tracking()
-                flow(self._step, self.config.pipeline, self.selection.names)
+                with suppress(StopAfterStep):
+                    flow(self._step, self.config.pipeline, self.selection.names)
                 self._end(ExitCode.NOT_BLESSED if self.record.blessed is False else ExitCode.SUCCEEDED)
                 self._write_pages()
                 self._point_latest()
@@ -127,8 +135,9 @@ class Runner:
 
     def _check(self) -> None:
         for slot, component in self.components.items():
-            component.preflight()
-            check_destination(slot, component, self.store, self.runs)
+            if self.rebuilds is None or not can_publish(component):  # it checks where it would publish
+                component.preflight()
+                check_destination(slot, component, self.store, self.runs)
         self.store.prepare(self.components)
         self.runs.prepare()
         for slot, component in self.components.items():
@@ -155,6 +164,7 @@ class Runner:
             listener=self.listener,
             signals=self.signals,
             strict=self.strict,
+            publishes=self.rebuilds is None,
         )
         self.listener.begin_step(slot)
         run_id, earlier, from_run = self.record.run_id, self.selection.taken.get(slot), self.selection.from_run
@@ -171,6 +181,8 @@ class Runner:
         if isinstance(artifact, Figures):
             self._figures = Stored(artifact, sealed.directory)
         self.listener.end_step(step, sealed)
+        if self.rebuilds is not None and not self.rebuilds.has_output(step):
+            raise StopAfterStep
         self._current = None
         return sealed
 

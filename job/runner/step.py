@@ -32,6 +32,7 @@ class StepRun:
     listener: StepListener
     signals: Signals
     strict: bool
+    publishes: bool = True
     stopwatch: Stopwatch = field(init=False)
     source_files: dict[str, str] = field(default_factory=dict)  # with their SHA-256, once the fingerprint is known
     _observations: dict[str, float] = field(default_factory=dict)
@@ -201,7 +202,12 @@ class StepRun:
 
     def _publish(self, sealed: SealedArtifact) -> str:
         """Publish the artifact, also if it is reused; return where, or an empty text."""
-        if type(self.component).publish is Component.publish:
+        if not (self.publishes and can_publish(self.component)):
             return ""
         with self.stopwatch.timed("publishing"), self.signals.interruptible():
             return self.component.publish(sealed.stored(), self.listener)
+
+
+def can_publish(component: Component[Any]) -> bool:
+    """Return whether a component publishes its artifact outside of the root."""
+    return type(component).publish is not Component.publish
