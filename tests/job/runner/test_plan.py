@@ -122,6 +122,10 @@ class Mark(Component[ComponentConfig]):
         return Marks()
 
 
+def scaled(pictures: Any, ops: Any, by: float = 0.5) -> Any:
+    return ops.multiply(pictures, by)
+
+
 @dataclass(frozen=True)
 class Job:
     """Plans and runs a configuration in one root."""
@@ -285,6 +289,22 @@ def test_unknown_references_fail_like_the_run(job: Job, name: str) -> None:
     planned, ran = job.plan(*arguments), job.run(*arguments)
     assert planned.exit_code == ran.exit_code == 2
     assert planned.stderr == ran.stderr
+
+
+@pytest.mark.thorough
+def test_function_of_the_configuration(job: Job, monkeypatch: pytest.MonkeyPatch) -> None:
+    for by in (0.25, 0.75):
+        function = sets(f"transform.use={HERE}:scaled", f"transform.by={by}")
+        assert job.check(*function) == ["reused", "runs", "may run", "may run", "may run"]
+        assert job.check(*function) == ["reused"] * 5
+    files = source_code.source_files
+
+    def edited(*used: object) -> dict[str, str]:
+        return files(*used) | ({"scaled": "another text"} if scaled in used else {})
+
+    monkeypatch.setattr("job.store.fingerprint.source_files", edited)
+    assert job.check(*function) == ["reused", "runs", "may run", "may run", "may run"]
+    assert job.check(*function) == ["reused"] * 5, "it returns the same"
 
 
 @pytest.mark.thorough
