@@ -114,6 +114,7 @@ class Planner:
         """
         for slot, component in self.selection.components.items():
             check_destination(slot, component, self.store, self.runs)
+        for slot, component in self.selection.components.items():  # in this order, as the Runner
             self.resolver.check(slot, component)
         flow(self._step, self.pipeline, self.selection.names)
         return Plan(tuple(self._steps))
