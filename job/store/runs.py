@@ -62,7 +62,8 @@ class Runs:
         In the block the interrupted run is locked, so that no other run continues it too.
         """
         config = encodable(config)
-        newest = next((record for record in self.newest_first() if record.config == config), None)
+        same = (record for record in self.newest_first() if record.config == config and record.only is None)
+        newest = next(same, None)
         if newest is None or not self._was_interrupted(newest):
             yield None
             return
