@@ -15,7 +15,14 @@ from components.artifacts.base import (
     Stored,
     raw_shape,
 )
-from components.artifacts.comparison import ComparedImage, MetricComparison, PairedComparison
+from components.artifacts.comparison import (
+    ChangedImage,
+    ComparedImage,
+    DataChanges,
+    MetricComparison,
+    PairedComparison,
+    SplitChanges,
+)
 from components.artifacts.evaluation import (
     RUBBER_STAMPED,
     SEVERITIES,

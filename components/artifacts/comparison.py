@@ -44,3 +44,38 @@ class PairedComparison(Statement):
     only_second_right: tuple[ComparedImage, ...]
     p_value: Fraction
     """p-value of McNemar's exact test, two-sided (Q. McNemar, 1947)."""
+
+
+class ChangedImage(Statement):
+    """An image that two splits do not have in common, or to which they give different labels."""
+
+    id: str
+    """Its row in the source, such as `train/17`; that of a relabelled image is from the first data."""
+    row: Count
+    """In its split; for a relabelled image, in that of the first data."""
+    label: Count
+    label_after: Count | None = None
+    """The label in the second data, for a relabelled image."""
+
+
+class SplitChanges(Statement):
+    """Differences between the images of a split in two data sets, compared pixel by pixel."""
+
+    added: Count
+    """Images that only the second data have in this split."""
+    removed: Count
+    """Images that only the first data have in this split."""
+    relabelled: Count
+    """Images with another label in the second data."""
+    added_images: tuple[ChangedImage, ...]
+    """The first of them."""
+    removed_images: tuple[ChangedImage, ...]
+    relabelled_images: tuple[ChangedImage, ...]
+
+
+class DataChanges(Statement):
+    """Differences between two data sets."""
+
+    splits: dict[str, SplitChanges]
+    moved: Count
+    """Images that only changed their split: they count as removed from one and as added to the other."""

@@ -96,19 +96,28 @@ def examples_writer(path: Path, image_bytes: int) -> Iterator[Callable[[pd.DataF
         yield write
 
 
-def read_ids(path: Path, rows: NDArray[np.int64]) -> pd.Series:
+def read_ids(path: Path, rows: NDArray[np.int64]) -> list[str]:
     """Return the `id` of rows of a raw split's file; row numbers must ascend."""
-    found, first = [], 0
+    return [name for column in _take(path, rows, "id") for name in column.to_pylist()]
+
+
+def read_images(examples: Stored[Examples], split: ExamplesSplit, rows: NDArray[np.int64]) -> NDArray[np.uint8]:
+    """Return the images in rows of a raw split, of the shape of `iterate_examples`; row numbers must ascend."""
+    columns = _take(examples.directory / split.file, rows, "image")
+    pixels = [column.flatten().to_numpy(zero_copy_only=False) for column in columns]
+    return np.concatenate([np.empty(0, np.uint8), *pixels]).reshape(-1, *raw_shape(examples.artifact.image_shape))
+
+
+def _take(path: Path, rows: NDArray[np.int64], column: str) -> Iterator[pa.Array]:
+    """Yield the values of a column in some rows; only row groups that have one of these rows are read."""
+    first = 0
     with pq.ParquetFile(path) as file:
         for group in range(file.num_row_groups):
             after = first + file.metadata.row_group(group).num_rows
             here = rows[slice(*np.searchsorted(rows, (first, after)))] - first
             if len(here):
-                found += file.read_row_group(group, columns=["id"], use_threads=False).column("id").take(here).chunks
+                yield from file.read_row_group(group, columns=[column], use_threads=False).column(0).take(here).chunks
             first = after
-    import pandas as pd
-
-    return pd.Series(pa.chunked_array(found, pa.string()), dtype=pd.ArrowDtype(pa.string()))
 
 
 def iterate_examples(examples: Stored[Examples], split: ExamplesSplit, *, rows: int) -> Iterator[ImageSplit[np.uint8]]:

@@ -32,3 +32,21 @@ def show(
     from job.commands.show import show
 
     show(name, root, as_json=as_json)
+
+
+@command
+def compare(
+    names: Annotated[
+        list[str],
+        typer.Argument(metavar="RUN RUN...", help="Two or more runs: ids, names, tags, folders, or `latest`."),
+    ],
+    root: Root = Path(DEFAULT_ROOT),
+    as_json: AsJson = False,
+) -> None:
+    """Compare runs: what differs, and whether their models differ on the same test images.
+
+    The first run is compared with each of the others.
+    """
+    from job.commands.compare import compare
+
+    compare(names, root, as_json=as_json)

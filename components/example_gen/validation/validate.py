@@ -69,13 +69,13 @@ def write_anomalies(
             if anomaly.check in images:
                 frame = images[anomaly.check].assign(check=anomaly.check, level=anomaly.level)
                 frame["id"] = pd.concat(
-                    pd.Series([*_read_ids(examples, split, rows.to_numpy(), output)], rows.index)
+                    pd.Series(_read_ids(examples, split, rows.to_numpy(), output), rows.index)
                     for split, rows in frame.sort_values("row").groupby("split")["row"]
                 )
                 frame.to_csv(file, columns=COLUMNS, header=False, index=False, lineterminator="\n")
 
 
-def _read_ids(examples: Examples, split: str, rows: NDArray[np.int64], output: Path) -> pd.Series:
+def _read_ids(examples: Examples, split: str, rows: NDArray[np.int64], output: Path) -> list[str]:
     return read_ids(output / dict(examples.splits.items())[split].file, rows)
 
 

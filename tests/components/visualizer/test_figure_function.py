@@ -11,11 +11,11 @@ from PIL import Image
 
 from components import Context, Stored, Visualizer
 from components.base.errors import ConfigError
+from components.html.inline_images import figure_picture
 from components.inference.pictures import read_pictures
 from components.testing.contract import make_inputs
 from components.visualizer import FigureData, VisualizerConfig
 from components.visualizer.figure_function import BUILT_IN_FIGURES, FigureFunction
-from components.visualizer.report.inline_images import figure_picture
 from components.visualizer.statements import Statements
 from tests.conftest import FAKES, Command, WriteConfig
 from tests.support.html import read_html

@@ -6,7 +6,7 @@ from pathlib import Path
 from markupsafe import Markup
 
 from components.artifacts import Figure
-from components.visualizer.report.inline_images import figure_picture
+from components.html.inline_images import figure_picture
 from components.visualizer.report.sections import render_section
 from components.visualizer.report_data import EmbeddedFigure, ReportData
 

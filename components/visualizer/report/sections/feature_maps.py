@@ -7,8 +7,8 @@ from markupsafe import Markup
 
 from components.base.text import printable
 from components.html.format import TIMES, counted
+from components.html.inline_images import feature_map_sheet, image_attributes
 from components.visualizer.figure_data import FeatureMaps
-from components.visualizer.report.inline_images import feature_map_sheet, image_attributes
 from components.visualizer.report.sections import render_section
 from components.visualizer.report_data import ReportData
 

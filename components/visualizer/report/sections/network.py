@@ -7,8 +7,8 @@ from markupsafe import Markup
 
 from components.artifacts import Model
 from components.html.format import TIMES, TextTable, counted
+from components.html.inline_images import feature_map_sheet, strip_attributes
 from components.visualizer.network_kernels import NetworkKernels
-from components.visualizer.report.inline_images import feature_map_sheet, strip_attributes
 from components.visualizer.report.sections import render_section
 from components.visualizer.report_data import ReportData
 

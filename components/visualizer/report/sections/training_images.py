@@ -3,7 +3,7 @@
 from markupsafe import Markup
 
 from components.html.format import counted
-from components.visualizer.report.inline_images import strip_attributes
+from components.html.inline_images import strip_attributes
 from components.visualizer.report.sections import render_section
 from components.visualizer.report_data import ReportData
 from components.visualizer.training_images import ClassImages, TrainingImages

@@ -9,7 +9,7 @@ import pytest
 from numpy.typing import NDArray
 from PIL import Image
 
-from components.visualizer.report.inline_images import MAX_SIDE_PIXELS, image_attributes
+from components.html.inline_images import MAX_SIDE_PIXELS, image_attributes
 
 
 def displayed(picture: NDArray[np.float32]) -> tuple[str, Image.Image]:

@@ -1,0 +1,1 @@
+"""Comparison of runs, on the terminal and as a page."""
