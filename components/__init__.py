@@ -8,6 +8,7 @@ from components.artifacts import Evaluation, Examples, Figures, Model, PushedMod
 from components.artifacts.base import Artifact, Stored
 from components.base.component import Component, ComponentConfig, Context, Seed
 from components.base.errors import ConfigError, DataError, JobError
+from components.bulk_inferrer import BulkInferrer
 from components.evaluator import Evaluator
 from components.example_gen import ExampleGen, ImageSource
 from components.pusher import Pusher

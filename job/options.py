@@ -88,10 +88,14 @@ class PredictOptions:
     paths: Sequence[Path]
     root: Path
     model: str | None = None
-    output_format: PredictionFormat = PredictionFormat.TABLE
+    output_format: PredictionFormat | None = None
     show: Path | None = None
     as_is: bool = False
     transpose: bool = False
+    out: Path | None = None
+    """The folder of bulk inference; without it, predictions are printed."""
+    shard_rows: int | None = None
+    as_json: bool = False
 
 
 def job_command() -> list[str]:

@@ -53,5 +53,6 @@ from components.artifacts.model import (
     Model,
     TrainingEnvironment,
 )
+from components.artifacts.predictions import Predictions, PredictionShard, SkippedImages
 from components.artifacts.pushed import PublishedVersion, PushedModel, Rollback, Servable
 from components.artifacts.transformed import GraphOperation, SplitOverlap, TransformedExamples, TransformedSplit

@@ -47,12 +47,19 @@ def load_predictor(model: Stored[Model]) -> Predictor:
         return linear_predictor(arrays["weights"], arrays["bias"])
 
 
-def load_raw_predictor(model: Stored[Model], graph: Sequence[GraphOperation]) -> RawPredictor:
-    """Return the predictor of a model, whose files must be verified, for raw images.
+def load_raw_predictor(
+    model: Stored[Model], graph: Sequence[GraphOperation], *, temperature: float | None = None
+) -> RawPredictor:
+    """Return the predictor of a model, whose files must be verified, for raw images, with a temperature if given.
 
     TensorFlow loads a SavedModel without Keras: that import takes 2.0 instead of 3.6 CPU-seconds, and 490 instead of
     660 MB. A SavedModel contains its own transform graph; other models use `load_predictor` after `graph`.
     """
+    if temperature is not None:
+        from components.inference.probabilities import apply_temperature
+
+        unscaled = load_raw_predictor(model, graph)
+        return lambda images: apply_temperature(unscaled(images), temperature)
     if model.artifact.saved_model is not None:
         return _saved_model_predictor(model, model.artifact.saved_model)
     predict = load_predictor(model)

@@ -4,6 +4,8 @@ The format is Y. LeCun's ("The MNIST database of handwritten digits"). It is big
 unsigned bytes, the number of dimensions, one int32 per dimension, then the data.
 """
 
+from __future__ import annotations
+
 import gzip
 import struct
 from collections.abc import Iterator, Sequence
@@ -12,12 +14,14 @@ from dataclasses import dataclass
 from io import BufferedReader
 from math import prod
 from pathlib import Path
-from typing import Literal
+from typing import TYPE_CHECKING, Literal
 
 from components.base.errors import DataError
 from components.base.termination import Termination
 from components.io.files import catch_read_errors, open_decompressed
-from components.io.raw_images import RawImages, spool_images
+
+if TYPE_CHECKING:
+    from components.io.raw_images import RawImages
 
 UNSIGNED_BYTES = b"\x00\x00\x08"
 """First bytes of every IDX file that this module reads."""
@@ -92,6 +96,8 @@ def open_idx(path: Path, *, dimensions: Sequence[int]) -> Iterator[IdxFile]:
 
 def locate_idx_images(path: Path, scratch: Path, termination: Termination) -> RawImages:
     """Return the location of an IDX file's images: in the file itself or, if it is gzip, decompressed in `scratch`."""
+    from components.io.raw_images import RawImages, spool_images
+
     with open_idx(path, dimensions=IMAGES) as idx:
         count, height, width, *color = idx.shape
         channels: Literal[1, 3] = 3 if color else 1

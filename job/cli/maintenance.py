@@ -7,16 +7,27 @@ from typing import Annotated
 
 import typer
 
-from job.cli.app import AsJson, Root, command
+from job.cli.app import AsJson, Root, command, path
 from job.options import DEFAULT_ROOT
 
 
 @command
-def verify(root: Root = Path(DEFAULT_ROOT), as_json: AsJson = False) -> None:
-    """Hash every sealed artifact again; exit with 3 if one differs from its manifest."""
+def verify(
+    directories: Annotated[
+        list[Path] | None,
+        typer.Argument(
+            metavar="[DIR]...",
+            parser=path,
+            help="Folders of artifacts, such as that of `predict --out`; by default all artifacts of the root.",
+        ),
+    ] = None,
+    root: Root = Path(DEFAULT_ROOT),
+    as_json: AsJson = False,
+) -> None:
+    """Hash sealed artifacts again; exit with 3 if one differs from its manifest."""
     from job.commands.verify import verify
 
-    raise typer.Exit(verify(root, as_json=as_json))
+    raise typer.Exit(verify(directories or [], root, as_json=as_json))
 
 
 @command

@@ -28,8 +28,9 @@ def predict(
     root: Root = Path(DEFAULT_ROOT),
     model: ModelName = None,
     output_format: Annotated[
-        PredictionFormat, typer.Option("--format", help="A table, CSV, or one JSON object per line.")
-    ] = PredictionFormat.TABLE,
+        PredictionFormat | None,
+        typer.Option("--format", help="A table (the default), CSV, or one JSON object per line."),
+    ] = None,
     show: Annotated[
         Path | None,
         typer.Option(metavar="DIR", parser=path, help="Save each image beside the network's input, as a PNG file."),
@@ -44,6 +45,19 @@ def predict(
     transpose: Annotated[
         bool, typer.Option("--transpose", help="Transpose the images of IDX and CSV files, such as EMNIST's.")
     ] = False,
+    out: Annotated[
+        Path | None,
+        typer.Option(
+            metavar="DIR",
+            parser=path,
+            help="Write the predictions to Parquet files in a new folder, and print a summary. "
+            "The same command continues after an interruption, and reuses finished predictions.",
+        ),
+    ] = None,
+    shard_rows: Annotated[
+        int | None, typer.Option(min=1, metavar="N", help="With --out, maximum images of a file; by default 10,000.")
+    ] = None,
+    as_json: Annotated[bool, typer.Option("--json", help="With --out, print the summary as JSON.")] = False,
 ) -> None:
     """Classify new images with a trained model; exit with 3 if an image cannot be read.
 
@@ -56,7 +70,16 @@ def predict(
     from job.commands.predict import predict
 
     options = PredictOptions(
-        paths=paths, root=root, model=model, output_format=output_format, show=show, as_is=as_is, transpose=transpose
+        paths=paths,
+        root=root,
+        model=model,
+        output_format=output_format,
+        show=show,
+        as_is=as_is,
+        transpose=transpose,
+        out=out,
+        shard_rows=shard_rows,
+        as_json=as_json,
     )
     raise typer.Exit(predict(options, context.obj))
 

@@ -8,8 +8,9 @@ from functools import partial
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from components.base.errors import ConfigError, DataError, ExitCode
-from job.options import PredictOptions
+from components.base.errors import ConfigError, ExitCode
+from job.commands.bulk_inference import infer_in_bulk
+from job.options import PredictionFormat, PredictOptions
 from job.reporters.model import print_model
 from job.reporters.predictions import WRITERS, Prediction
 from job.reporters.progress import ProgressBar, ProgressReporter
@@ -31,10 +32,23 @@ MAX_BATCH_SECONDS = 0.5
 
 def predict(options: PredictOptions, signals: Signals) -> int:
     """Predict images, print the predictions, and return the exit code."""
+    _check_combination(options)
+    if options.out is not None:
+        return int(infer_in_bulk(options, options.out, signals))
     signals.shield()
     signals.remedy = "the printed predictions are complete; run the same command again for the rest"
     with signals.interruptible():
         return int(_predict(options, signals.check))
+
+
+def _check_combination(options: PredictOptions) -> None:
+    is_printed = {"--format": options.output_format, "--show": options.show}
+    is_written = {"--shard-rows": options.shard_rows, "--json": options.as_json or None}
+    misplaced = is_written if options.out is None else is_printed
+    if given := [name for name, value in misplaced.items() if value is not None]:
+        problem = f"{given[0]} is not possible {'without' if options.out is None else 'with'} --out"
+        remedy = f"remove {given[0]}" if options.out is not None else f"add --out, or remove {given[0]}"
+        raise ConfigError(problem, remedy=remedy)
 
 
 def _predict(options: PredictOptions, check: Callable[[], None]) -> ExitCode:
@@ -43,7 +57,7 @@ def _predict(options: PredictOptions, check: Callable[[], None]) -> ExitCode:
     previews = None if options.show is None else _make_preview_writer(options.show)
     console, errors = make_console(), make_console(stderr=True)
     print_model(errors, model)
-    writer = WRITERS[options.output_format](class_names, console)
+    writer = WRITERS[options.output_format or PredictionFormat.TABLE](class_names, console)
     with ProgressBar(errors, console) if errors.is_terminal else ProgressReporter(errors) as progress:
         from components.inference.preprocessing.input_reader import InputReader
 
@@ -75,39 +89,13 @@ def _predict_batch(images: Sequence[InputImage], predictor: RawPredictor) -> lis
 
 
 def _read_images(paths: Iterable[Path], reader: InputReader, progress: ProgressReporter) -> Iterator[InputImage]:
-    from components.inference.preprocessing.input_files import count_images, find_files
-    from components.io.emnist import is_emnist, transposed_images
-    from components.io.picture_folder import SkippedFiles, first_frame_only
+    from components.inference.preprocessing.input_files import count_images, find_inputs
+    from components.inference.preprocessing.input_reader import InputImage
+    from components.inference.preprocessing.read_images import read_images
 
-    animated: list[Path] = []
-    for path in paths:
-        skipped = SkippedFiles()
-        try:
-            files = find_files(path, skipped)
-        except DataError as error:
-            progress.skip(error)
-            continue
-        if skipped:
-            progress.warn(f"{path}: {skipped}")
-        progress.expect(partial(count_images, [file for file in files if isinstance(file, Path)]))
-        for file in files:
-            if isinstance(file, DataError):
-                progress.skip(file)
-                continue
-            if is_emnist(file) and not reader.transpose:
-                progress.warn(transposed_images(file, "--transpose"))
-            try:
-                for image in reader.read(file):
-                    if isinstance(image, DataError):
-                        progress.skip(image)
-                    else:
-                        if image.has_more_frames:
-                            animated.append(image.path)
-                        yield image
-            except DataError as error:
-                progress.skip(error)
-    if animated:
-        progress.warn(first_frame_only(animated))
+    files = find_inputs(paths, progress.warning)
+    progress.expect(partial(count_images, files))
+    return (image for image, _ in read_images(files, reader, progress) if isinstance(image, InputImage))
 
 
 def _batches(images: Iterable[InputImage], check: Callable[[], None]) -> Iterator[list[InputImage]]:

@@ -11,9 +11,11 @@ from rich.console import Console
 from rich.markup import escape
 from rich.tree import Tree
 
+from components.artifacts import Predictions
 from components.base.formatting import format_size
 from components.base.text import printable
 from job.pipeline.slots import OPTIONAL_SLOTS
+from job.reporters.predictions import describe_predictions
 from job.reporters.tables import print_run
 from job.reporters.terminal import make_console, print_field, print_json, print_parts
 from job.store.lineage import final_outputs, find_artifact, lineage, step_manifests
@@ -79,6 +81,8 @@ def _show_artifact(store: Store, runs: Runs, sealed: SealedArtifact, *, as_json:
         "directory": str(sealed.directory),
         "runs": ", ".join(reversed(run_ids)) or "none",
     }
+    if isinstance(manifest.artifact, Predictions):
+        fields |= describe_predictions(manifest.artifact)
     for label, text in fields.items():
         print_field(console, label, escape(text))
     _print_lineages(console, [lineage(manifests, manifest.digest)])

@@ -1,22 +1,25 @@
-"""Command `verify`: hash every sealed artifact again."""
+"""Command `verify`: hash sealed artifacts again."""
 
 import os
+from collections.abc import Callable, Iterator, Sequence
 from pathlib import Path
 
-from components.base.errors import ExitCode, IntegrityError
+from components.base.errors import ConfigError, ExitCode, IntegrityError
 from job.reporters.terminal import make_console, print_json, print_line, print_text
-from job.store.store import Store
+from job.store.manifest import MANIFEST
+from job.store.store import SealedArtifact, Store, read_sealed
+
+Readable = tuple[str, Path, Callable[[str, Path], SealedArtifact]]
+"""The slot and the directory of an artifact, and the function that reads it."""
 
 
-def verify(root: Path, *, as_json: bool) -> ExitCode:
-    """Verify all artifacts of a root, print the damaged ones, and return the exit code."""
-    store = Store(root)
-    store.check_exists()
+def verify(directories: Sequence[Path], root: Path, *, as_json: bool) -> ExitCode:
+    """Verify the artifacts in some directories, or all of a root; print the damaged ones, and return the exit code."""
     checked, failures = 0, []
-    for slot, directory in store.sealed_directories():
+    for slot, directory, read in _named(directories) if directories else _sealed(Store(root)):
         checked += 1
         try:
-            store.read(slot, directory).verify()
+            read(slot, directory).verify()
         except IntegrityError as error:
             if os.path.lexists(directory):  # neither deleted nor quarantined in the meantime
                 failures.append({"artifact": str(directory), "failure": f"{error.headline}; expected {error.expected}"})
@@ -28,3 +31,19 @@ def verify(root: Path, *, as_json: bool) -> ExitCode:
             print_text(console, "[bold red]FAILED[/] ", failure["failure"])
         print_line(console, f"{checked} artifacts verified, {len(failures)} failed")
     return ExitCode.BAD_DATA if failures else ExitCode.SUCCEEDED
+
+
+def _sealed(store: Store) -> Iterator[Readable]:
+    store.check_exists()
+    return ((slot, directory, store.read) for slot, directory in store.sealed_directories())
+
+
+def _named(directories: Sequence[Path]) -> Iterator[Readable]:
+    for directory in directories:
+        if not os.path.lexists(directory / MANIFEST):
+            raise ConfigError(
+                f"{directory} has no {MANIFEST}",
+                expected="the folder of an artifact, such as that of `predict --out`",
+                remedy="correct the path",
+            )
+        yield directory.name, directory.resolve(), read_sealed

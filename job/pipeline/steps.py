@@ -8,7 +8,7 @@ from typing import Any
 from pydantic import ValidationInfo
 from pydantic_core import PydanticCustomError
 
-from components import Artifact, Component
+from components import Artifact, BulkInferrer, Component
 from components.base.errors import ConfigError
 from components.base.extension import USE, use_error
 from components.base.importing import import_string, load_object
@@ -28,8 +28,9 @@ INPUT_NAMES = {
     "pusher": "pushed",
 }
 """The name by which later components read the artifact of each slot."""
-KINDS = frozenset(cls.signature().output.model_fields["kind"].default for cls in SLOTS.values())
-"""The kinds of the slots' artifacts."""
+COMPONENTS: list[type[Component[Any]]] = [*SLOTS.values(), BulkInferrer]
+KINDS = frozenset(cls.signature().output.model_fields["kind"].default for cls in COMPONENTS)
+"""The kinds of the artifacts of the job's own components."""
 RESERVED_NAMES = frozenset({*SLOTS, *INPUT_NAMES.values(), "lock"})
 """Names of other files in the folder of a run, and of other inputs, which no custom step may have."""
 

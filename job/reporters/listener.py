@@ -9,20 +9,24 @@ from job.store.records import RunRecord, StepRecord
 from job.store.store import SealedArtifact
 
 
-class RunListener(Progress, Protocol):
-    """Called by the runner as a run goes on, and through `Progress` by the component at work."""
-
-    def begin(self, record: RunRecord, directory: Path) -> None:
-        """Called when a run begins, with the folder of its record."""
-
-    def begin_step(self, slot: str) -> None:
-        """Called when a step begins."""
+class StepListener(Progress, Protocol):
+    """Called while a step runs, and through `Progress` by the component at work."""
 
     def begin_part(self, part: str) -> None:
         """Called when the step begins or continues a part of its work, such as `reading`."""
 
     def waiting(self, owner: str) -> None:
         """Called while another run, the owner of the lock, produces the same artifact."""
+
+
+class RunListener(StepListener, Protocol):
+    """Called by the runner as a run goes on."""
+
+    def begin(self, record: RunRecord, directory: Path) -> None:
+        """Called when a run begins, with the folder of its record."""
+
+    def begin_step(self, slot: str) -> None:
+        """Called when a step begins."""
 
     def end_step(self, step: StepRecord, sealed: SealedArtifact) -> None:
         """Called when a step is done, with its artifact."""

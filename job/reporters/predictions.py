@@ -14,6 +14,7 @@ from pathlib import Path
 from rich.console import Console
 from rich.markup import escape
 
+from components.artifacts import Predictions
 from components.base.text import escape_unprintable, printable
 from job.options import PredictionFormat
 
@@ -135,3 +136,12 @@ WRITERS: dict[PredictionFormat, type[PredictionWriter]] = {
     PredictionFormat.CSV: CsvWriter,
     PredictionFormat.JSONL: JsonLinesWriter,
 }
+
+
+def describe_predictions(predictions: Predictions) -> dict[str, str]:
+    """Return how many images bulk inference predicted and skipped, as labelled texts."""
+    counts = zip(predictions.class_names, predictions.label_counts, strict=True)
+    fields = {"predictions": f"{predictions.predicted:,} images, {predictions.skipped:,} skipped"}
+    if predictions.skipped_reasons:
+        fields["skipped"] = ", ".join(f"{one.count:,} {one.reason}" for one in predictions.skipped_reasons)
+    return {**fields, "by class": ",  ".join(f"{name}: {count:,}" for name, count in counts)}

@@ -1,4 +1,4 @@
-"""Progress of `predict` on standard error: skipped images, and on a terminal a progress bar."""
+"""Progress of predictions on standard error: skipped images, and on a terminal a progress bar."""
 
 from collections.abc import Callable, Iterator
 from contextlib import AbstractContextManager, contextmanager, nullcontext
@@ -8,10 +8,11 @@ from rich.console import Console
 from rich.markup import escape
 
 from components.base.errors import DataError
+from components.base.progress import NoProgress
 from job.reporters.terminal import make_progress, print_line
 
 
-class ProgressReporter:
+class ProgressReporter(NoProgress):
     """Prints one line for each skipped image or file, and counts them; has no progress bar."""
 
     def __init__(self, console: Console) -> None:
@@ -33,7 +34,14 @@ class ProgressReporter:
         """Return a context in which predictions can be printed."""
         return nullcontext()
 
-    def warn(self, text: str) -> None:
+    def begin_part(self, part: str) -> None:
+        """Called when bulk inference begins a part of its work, such as `loading`."""
+
+    def waiting(self, owner: str) -> None:
+        """Print which process is predicting the same images."""
+        print_line(self._console, escape(f"waiting for {owner}, which is writing to the same folder"))
+
+    def warning(self, text: str) -> None:
         """Print one sentence that the user should not miss."""
         print_line(self._console, f"[bold yellow]warning:[/] {escape(text)}")
 
@@ -59,6 +67,10 @@ class ProgressBar(ProgressReporter):
 
     def __exit__(self, *_: object) -> None:
         self._progress.stop()
+
+    def begin_part(self, part: str) -> None:
+        if not self._expected:
+            self._progress.update(self._task, speed=part)
 
     def expect(self, count: Callable[[], int]) -> None:
         if not self._expected:

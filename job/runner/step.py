@@ -12,7 +12,7 @@ from components.base.importing import import_string
 from components.base.timing import Stopwatch
 from components.runtime.disk import disk_space_guard
 from components.runtime.locks import HeldLock, LockLostError, acquire
-from job.reporters.listener import RunListener
+from job.reporters.listener import StepListener
 from job.signals import Signals
 from job.store.differences import changes
 from job.store.fingerprint import FingerprintInputs, fingerprint_inputs
@@ -33,7 +33,7 @@ class StepRun:
     component: Component[Any]
     store: Store
     resolver: ArtifactResolver
-    listener: RunListener
+    listener: StepListener
     signals: Signals
     use_cache: bool
     strict: bool

@@ -1,5 +1,6 @@
 """Lineage: from a digest to an artifact, and from an artifact to its sources."""
 
+import os
 import re
 from contextlib import suppress
 from pathlib import Path
@@ -8,9 +9,9 @@ from typing import Any
 from components import Pusher
 from components.artifacts import Examples, Model, PushedModel, Servable, TransformedExamples
 from components.base.errors import ConfigError, IntegrityError
-from job.store.manifest import Manifest
+from job.store.manifest import MANIFEST, Manifest
 from job.store.records import RunRecord
-from job.store.store import ARTIFACTS, SealedArtifact, Store
+from job.store.store import ARTIFACTS, SealedArtifact, Store, read_sealed
 
 MIN_PREFIX_LENGTH = 4
 """Shortest part of a digest or fingerprint that names an artifact."""
@@ -55,7 +56,10 @@ def final_outputs(record: RunRecord, manifests: dict[str, Manifest]) -> list[str
 
 
 def find_artifact(store: Store, name: str) -> SealedArtifact:
-    """Return the artifact with a path or a pushed version's path, or with the beginning of a digest or fingerprint."""
+    """Return the artifact with a path or a pushed version's path, or with the beginning of a digest or fingerprint.
+
+    The path may be outside of the store, such as that of predictions.
+    """
     name = name.rstrip("…/")  # tables print shortened paths with an ellipsis
     path = Path(name).resolve()
     for slot, directory in store.sealed_directories():
@@ -63,6 +67,8 @@ def find_artifact(store: Store, name: str) -> SealedArtifact:
             return store.read(slot, directory)
     if (servable := Pusher.read_version(path)) is not None:
         return _find_published(store, servable, path)
+    if os.path.isfile(path / MANIFEST):  # noqa: PTH113  (outside of the store; False for a long name)
+        return read_sealed(path.name, path)
     prefix = path.name if "/" in name else name
     found = [
         sealed

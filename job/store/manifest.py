@@ -19,6 +19,7 @@ from components.artifacts import (
     Figures,
     FileName,
     Model,
+    Predictions,
     PushedModel,
     Sha256,
     Statement,
@@ -65,6 +66,7 @@ AnyArtifact = Annotated[
     | Annotated[Evaluation, Tag("evaluation")]
     | Annotated[Figures, Tag("figures")]
     | Annotated[PushedModel, Tag("pushed_model")]
+    | Annotated[Predictions, Tag("bulk_predictions")]
     | Annotated[CustomArtifact, Tag(CUSTOM)],
     Discriminator(_tag),
 ]

@@ -246,12 +246,8 @@ class ResolvedModel:
     def load_predictor(self) -> "RawPredictor":
         """Return the predictor for raw images, with the temperature if there is one."""
         from components.inference import load_raw_predictor
-        from components.inference.probabilities import apply_temperature
 
-        predictor, temperature = load_raw_predictor(self.stored, self.graph), self.temperature
-        if temperature is None:
-            return predictor
-        return lambda images: apply_temperature(predictor(images), temperature)
+        return load_raw_predictor(self.stored, self.graph, temperature=self.temperature)
 
 
 def resolve_model(root: Path, name: str | None) -> ResolvedModel:

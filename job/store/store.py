@@ -81,6 +81,20 @@ class SealedArtifact:
         self.hashed.update(self.manifest.verify(self.directory, self.hashed))
 
 
+def read_sealed(slot: str, directory: Path) -> SealedArtifact:
+    """Return the artifact in a directory of any name, as `Store.read` does."""
+    path = directory / MANIFEST
+    try:
+        for item, is_expected, what in ((directory, stat.S_ISDIR, "folder"), (path, stat.S_ISREG, "regular file")):
+            if not is_expected(item.lstat().st_mode):
+                found = "a link" if item.is_symlink() else f"not a {what}"
+                raise damaged(f"{item} is {found}", expected=f"a {what}")
+        content = path.read_bytes()
+    except OSError as error:
+        raise unreadable(path, error, expected="the manifest of a sealed artifact") from error
+    return SealedArtifact(slot, Manifest.from_bytes(content, where=str(path)), directory)
+
+
 @dataclass(frozen=True)
 class Staging:
     """The folders of one attempt to produce an artifact."""
@@ -130,20 +144,11 @@ class Store:
 
     def read(self, slot: str, directory: Path) -> SealedArtifact:
         """Return an artifact without verifying its files; raise IntegrityError if its manifest is damaged."""
-        path = directory / MANIFEST
-        try:
-            for item, is_expected, what in ((directory, stat.S_ISDIR, "folder"), (path, stat.S_ISREG, "regular file")):
-                if not is_expected(item.lstat().st_mode):
-                    found = "a link" if item.is_symlink() else f"not a {what}"
-                    raise damaged(f"{item} is {found}", expected=f"a {what}")
-            content = path.read_bytes()
-        except OSError as error:
-            raise unreadable(path, error, expected="the manifest of a sealed artifact") from error
-        manifest = Manifest.from_bytes(content, where=str(path))
-        if manifest.fingerprint != directory.name:
-            problem = f"{path} has the fingerprint {manifest.fingerprint}"
+        sealed = read_sealed(slot, directory)
+        if (fingerprint := sealed.manifest.fingerprint) != directory.name:
+            problem = f"{directory / MANIFEST} has the fingerprint {fingerprint}"
             raise damaged(problem, expected=f"the name of its directory, {directory.name}")
-        return SealedArtifact(slot, manifest, directory)
+        return sealed
 
     def slots(self) -> list[str]:
         """Return the slots, and the custom steps that have a folder."""

@@ -11,7 +11,7 @@ from PIL import Image
 
 from components.artifacts import Model, raw_shape
 from components.base.errors import DataError
-from components.inference.preprocessing.input_files import READABLE_INPUTS, file_format
+from components.inference.preprocessing.input_files import READABLE_INPUTS, UnreadableError, file_format
 from components.inference.preprocessing.normalize import MAX_SIDE_PIXELS, is_bright_on_dark, normalize
 from components.inference.preprocessing.resize import resize_color, resize_grayscale
 from components.io.csv_images import CsvImages
@@ -66,16 +66,18 @@ class InputReader:
         preprocess = resize_color if channels == 3 else resize_grayscale if as_is else normalize
         return cls(height, width, preprocess, channels, transpose)
 
-    def read(self, path: Path) -> Iterator[InputImage | DataError]:
-        """Yield the images of a file, with a DataError in place of each image that shows nothing.
+    def read(self, path: Path, first: int = 0) -> Iterator[InputImage | UnreadableError]:
+        """Yield the images of a file from the index `first` on, with an error in place of each that shows nothing.
 
         Raises:
             DataError: if the file is missing, broken, or has an unsupported format; images yielded before are valid.
         """
         readers = {"picture": self._read_picture, "idx": self._read_idx, "csv": self._read_csv}
-        yield from readers[file_format(path)](path)
+        yield from readers[file_format(path)](path, first)
 
-    def _read_picture(self, path: Path) -> Iterator[InputImage | DataError]:
+    def _read_picture(self, path: Path, first: int) -> Iterator[InputImage | UnreadableError]:
+        if first:
+            return
         max_side = max(2 * MAX_SIDE_PIXELS, self.height, self.width)
         read = read_picture(path, min_side=max_side)
         picture = read.image
@@ -86,9 +88,9 @@ class InputReader:
                 return
         picture.thumbnail((max_side, max_side), Image.Resampling.BOX)
         image = self._preprocess(path, None, np.asarray(picture))
-        yield image if isinstance(image, DataError) else replace(image, has_more_frames=read.has_more_frames)
+        yield image if isinstance(image, UnreadableError) else replace(image, has_more_frames=read.has_more_frames)
 
-    def _read_idx(self, path: Path) -> Iterator[InputImage | DataError]:
+    def _read_idx(self, path: Path, first: int) -> Iterator[InputImage | UnreadableError]:
         with open_idx(path, dimensions=IMAGES) as idx:
             idx.check_size()
             shape = idx.shape[1:]
@@ -99,17 +101,17 @@ class InputReader:
             for block in idx.blocks(max(1, CHUNK_BYTES // size) * size):
                 count = len(block) // size  # a truncated file raises after its last block
                 images = np.frombuffer(block, np.uint8, count * size).reshape(count, *shape)
-                yield from self._preprocess_rows(path, row, images)
+                yield from self._preprocess_rows(path, row, images, first)
                 row += count
 
-    def _read_csv(self, path: Path) -> Iterator[InputImage | DataError]:
+    def _read_csv(self, path: Path, first: int) -> Iterator[InputImage | UnreadableError]:
         layout = detect_layout(path)
         csv_images = CsvImages(layout, self._find_label(layout))
         shape = self._csv_shape(path, csv_images.pixels)
         row = 0
         try:
             for pixels, _ in csv_images.batches():
-                yield from self._preprocess_rows(path, row, pixels.reshape(-1, *shape))
+                yield from self._preprocess_rows(path, row, pixels.reshape(-1, *shape), first)
                 row += len(pixels)
         except DataError as error:
             if not row:
@@ -143,8 +145,10 @@ class InputReader:
         )
 
     def _preprocess_rows(
-        self, path: Path, first_row: int, images: NDArray[np.uint8]
-    ) -> Iterator[InputImage | DataError]:
+        self, path: Path, row: int, images: NDArray[np.uint8], first: int
+    ) -> Iterator[InputImage | UnreadableError]:
+        """Yield images whose indices begin with `row`, from the index `first` on."""
+        row, images = max(row, first), images[max(0, first - row) :]
         if not len(images):
             return
         if self.transpose:
@@ -152,12 +156,11 @@ class InputReader:
         unchanged = np.zeros(len(images), dtype=bool)
         if self.channels == 1 and images.shape[1:] == (self.height, self.width):
             unchanged = is_bright_on_dark(images)
-        for row, (image, keep) in enumerate(zip(images, unchanged, strict=True), start=first_row):
-            yield InputImage(path, row, image, image) if keep else self._preprocess(path, row, image)
+        for index, (image, keep) in enumerate(zip(images, unchanged, strict=True), start=row):
+            yield InputImage(path, index, image, image) if keep else self._preprocess(path, index, image)
 
-    def _preprocess(self, path: Path, row: int | None, original: NDArray[np.uint8]) -> InputImage | DataError:
+    def _preprocess(self, path: Path, row: int | None, original: NDArray[np.uint8]) -> InputImage | UnreadableError:
         try:
             return InputImage(path, row, original, self.preprocess(original, self.height, self.width))
         except DataError as error:
-            where = path if row is None else f"{path}, row {row},"
-            return DataError(f"{where} shows no digit: {error.headline}", expected=error.expected, remedy=error.remedy)
+            return UnreadableError.of_image(error, path, row)

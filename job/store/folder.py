@@ -1,0 +1,96 @@
+"""An artifact in a folder that the user names, outside of any root.
+
+DIR/            sealed, like an artifact of a root
+DIR.partial/    in progress
+DIR.lock        exists while a command uses the folder
+DIR.quarantined-N/    damaged
+"""
+
+import os
+import re
+from collections.abc import Iterable, Iterator
+from pathlib import Path
+
+from components.base.errors import ConfigError, DataError, IntegrityError
+from job.store.file_system import check_file_system
+from job.store.manifest import MANIFEST, Manifest, SchemaVersionError
+from job.store.store import Entry, SealedArtifact, Store, read_sealed
+
+PARTIAL = re.compile("files-[0-9a-f]{8}|checkpoints", re.ASCII)
+
+
+class OtherArtifactError(ConfigError):
+    """The folder contains an artifact with another fingerprint, which is kept."""
+
+    def __init__(self, directory: Path, manifest: Manifest) -> None:
+        super().__init__(f"{directory} contains another artifact")
+        self.manifest = manifest
+
+
+class FolderStore(Store):
+    """A store of one artifact, whose folder does not depend on its fingerprint."""
+
+    def __init__(self, directory: Path) -> None:
+        """Raise ConfigError if the path has no name."""
+        path = Path(os.path.realpath(directory))  # a link to a folder on another disk
+        super().__init__(path.parent)
+        self._directory = path
+        if not path.name:
+            raise _occupied(directory, "is not a folder that can be replaced")
+
+    def prepare(self, slots: Iterable[str] = ()) -> None:  # noqa: ARG002
+        """Check the file system, and that nothing else is in the folder of the artifact in progress."""
+        check_file_system(self.root)
+        partial = self.partial("", "")
+        if partial.is_dir() and not all(map(PARTIAL.fullmatch, os.listdir(partial))):  # noqa: PTH208
+            raise _occupied(partial, "contains other files")
+
+    def find(self, slot: str, fingerprint: str) -> SealedArtifact | None:
+        """Return the sealed artifact, or None if the folder is empty or missing.
+
+        Raises:
+            OtherArtifactError: if it has another fingerprint.
+            ConfigError: if the folder contains anything else.
+            DataError: if its manifest is damaged, so that nothing is known about the folder.
+            IntegrityError: if one of its files is damaged.
+        """
+        directory = self._directory
+        if not os.path.lexists(directory) or (directory.is_dir() and not any(directory.iterdir())):
+            return None
+        if not os.path.lexists(directory / MANIFEST):
+            raise _occupied(directory, "contains other files" if directory.is_dir() else "is not a folder")
+        try:
+            sealed = self.read(slot, directory)
+        except SchemaVersionError:
+            raise
+        except IntegrityError as error:
+            remedy = "delete the folder if it is not needed, or name another one"
+            raise DataError(error.headline, expected=error.expected, remedy=remedy) from error
+        if sealed.manifest.fingerprint != fingerprint:
+            raise OtherArtifactError(directory, sealed.manifest)
+        sealed.verify()
+        return sealed
+
+    def read(self, slot: str, directory: Path) -> SealedArtifact:
+        return read_sealed(slot, directory)
+
+    def entries(self) -> Iterator[Entry]:
+        """Yield nothing: what is beside the folder is not the job's."""
+        return iter(())
+
+    def directory(self, slot: str, fingerprint: str) -> Path:  # noqa: ARG002
+        return self._directory
+
+    def partial(self, slot: str, fingerprint: str) -> Path:  # noqa: ARG002
+        return self._directory.with_name(f"{self._directory.name}.partial")
+
+    def lock(self, slot: str, fingerprint: str) -> Path:  # noqa: ARG002
+        return self._directory.with_name(f"{self._directory.name}.lock")
+
+
+def _occupied(directory: Path, problem: str) -> ConfigError:
+    return ConfigError(
+        f"{directory} {problem}",
+        expected="a folder that does not exist yet, is empty, or has the same predictions",
+        remedy="name another folder",
+    )
