@@ -171,7 +171,7 @@ class SweepConfig(SweepPart):
 
     @property
     def settings(self) -> int:
-        """The number of points, each of which is tried with all seeds."""
+        """The number of points; each is tried with all seeds."""
         return self.random or self.tpe or math.prod(len(values) for values in self._choices().values())
 
     @property
