@@ -30,24 +30,28 @@ class Choice(SweepPart):
     """One of some values."""
 
     choice: Annotated[tuple[Any, ...], Field(min_length=1)]
+    """The values; a list without this key is the same."""
 
 
 class Uniform(SweepPart):
     """A number between two others, each equally likely."""
 
     uniform: tuple[Number, Number]
+    """The lowest and the highest number."""
 
 
 class LogUniform(SweepPart):
     """A positive number between two others; each power of ten is equally likely."""
 
     log: tuple[Number, Number]
+    """The lowest and the highest number."""
 
 
 class Whole(SweepPart):
     """A whole number between two others, both included."""
 
     int: "WholeBounds"
+    """The lowest and the highest number."""
 
 
 WholeBounds = tuple[Annotated[int, Field(strict=True)], Annotated[int, Field(strict=True)]]
@@ -105,7 +109,8 @@ class PrunerConfig(SweepPart):
     """Epochs in which no trial is stopped."""
 
 
-Space = dict[str, Annotated[Distribution, PlainValidator(_read_distribution, json_schema_input_type=Any)]]
+Written = list[Any] | Choice | Uniform | LogUniform | Whole
+Space = dict[str, Annotated[Any, PlainValidator(_read_distribution, json_schema_input_type=Written)]]
 
 
 class SweepConfig(SweepPart):
@@ -157,7 +162,7 @@ class SweepConfig(SweepPart):
                 raise ValueError(f"{key} is a range, and a grid needs a list of values; set random or tpe")
             if is_seed(key):
                 raise ValueError(f"{key} needs a list of values: all points are tried with each")
-        if (count := self.settings * math.prod(map(len, self.seeds.values()))) > MAX_TRIALS:
+        if (count := self.trials) > MAX_TRIALS:
             raise ValueError(f"there are {count:,} trials, expected at most {MAX_TRIALS:,}")
         return self
 
@@ -173,6 +178,11 @@ class SweepConfig(SweepPart):
     def settings(self) -> int:
         """The number of points; each is tried with all seeds."""
         return self.random or self.tpe or math.prod(len(values) for values in self._choices().values())
+
+    @property
+    def trials(self) -> int:
+        """The number of trials."""
+        return self.settings * math.prod(map(len, self.seeds.values()))
 
     @property
     def seeds(self) -> dict[str, tuple[Any, ...]]:

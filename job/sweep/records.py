@@ -20,6 +20,9 @@ class SweepHead(RecordPart):
     """The command line that began or continues the sweep; empty if it was started from Python."""
     config: dict[str, Any]
     """The configuration that every trial changes, with all defaults."""
+    trial_count: int
+    planned: tuple["Trial", ...]
+    """The trials as they wait; without those whose values depend on results."""
     sweep: dict[str, Any]
     """The section `sweep` of the configuration; a grid is in `space`."""
 
@@ -84,6 +87,7 @@ class Winner(RecordPart):
     metrics: dict[str, Any]
     """Of the test split."""
     blessed: bool | None
+    rubber_stamped: bool
     report: str | None
     """Path of the report, relative to the root."""
 
@@ -96,5 +100,6 @@ class Winner(RecordPart):
             exit_code=record.exit_code or 0,
             metrics=record.metrics or {},
             blessed=record.blessed,
+            rubber_stamped=record.rubber_stamped,
             report=None if record.report is None else f"runs/{record.run_id}/report.html",
         )

@@ -45,6 +45,10 @@ class Sweep:
         """Return the settings, the best first."""
         return rank(self.trials)
 
+    def best_trial(self) -> Trial | None:
+        """Return the best finished trial of the best setting that has one; None if every trial failed."""
+        return next(filter(None, (setting.best() for setting in self.ranking())), None)
+
     @property
     def is_finished(self) -> bool:
         """Whether the winner was evaluated."""
@@ -74,16 +78,21 @@ class SweepFolder:
 
     def read(self) -> Sweep:
         """Return the whole state; raise ConfigError if the sweep does not exist, IntegrityError if it is damaged."""
-        if not (self.directory / HEAD).is_file():
+        if not self.exists():
             problem, remedy = f"{self.root} has no sweep {self.id}", "name another root with --root"
             raise ConfigError(problem, expected=f"a folder below {self.root / SWEEPS}", remedy=remedy)
-        trials = (_read(path, Trial) for path in sorted(self._trials.glob("[0-9]*.json")))
-        winner = self.directory / WINNER
-        head = _read(self.directory / HEAD, SweepHead)
-        return Sweep(head, tuple(trials), _read(winner, Winner) if winner.exists() else None)
+        head, winner = _read(self.directory / HEAD, SweepHead), self.directory / WINNER
+        begun = (_read(path, Trial) for path in self._trials.glob("[0-9]*.json"))
+        trials = {trial.number: trial for trial in (*head.planned, *begun)}
+        ordered = tuple(trials[number] for number in sorted(trials))
+        return Sweep(head, ordered, _read(winner, Winner) if winner.exists() else None)
+
+    def exists(self) -> bool:
+        """Return whether the sweep has begun."""
+        return (self.directory / HEAD).is_file()
 
     def trial(self, number: int) -> Trial | None:
-        """Return a trial, or None if it was not planned yet."""
+        """Return a trial, or None if it did not begin yet."""
         path = self._path(number)
         return _read(path, Trial) if path.exists() else None
 
