@@ -14,7 +14,7 @@ from job.runner.runner import Runner
 from job.store.fingerprint import fingerprint_inputs
 from job.store.records import SweepRecord
 from job.sweep.halving import next_rung, promoted, rungs
-from job.sweep.page import write_page
+from job.sweep.page import refresh_page, write_page
 from job.sweep.pruning import stop_rule
 from job.sweep.ranking import group
 from job.sweep.records import SweepHead, Trial, Winner
@@ -253,14 +253,14 @@ class SweepRunner:
 
     def _write(self, trial: Trial) -> None:
         self.folder.write(trial)
-        self._changed()
+        self._changed(refresh_page)
 
-    def _changed(self) -> Sweep:
-        """Rewrite the page; return the present state."""
+    def _changed(self, write: Callable[[Sweep, SweepFolder], None] = write_page) -> Sweep:
+        """Rewrite the page, which is never a reason to fail; return the present state."""
         sweep = self.folder.read()
         try:
-            write_page(sweep, self.folder)
-        except (OSError, ValueError) as error:
+            write(sweep, self.folder)
+        except Exception as error:
             self.reporter.warning(f"the page of the sweep could not be written: {first_line(error)}")
         return sweep
 

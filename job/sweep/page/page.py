@@ -9,20 +9,21 @@ from typing import Any
 from markupsafe import Markup
 
 from components.artifacts import Interval
+from components.base.text import printable
 from components.html.drawing import Scale
 from components.html.format import counted, interval_text, listed, percent
 from components.html.templates import render_html
 from components.io.atomic import write_atomically
 from job.config.sweep import LogUniform, SweepConfig
 from job.sweep.page.parallel import Axis, Line, Value, is_number, parallel_coordinates
-from job.sweep.records import Trial
+from job.sweep.records import Trial, TrialState
 from job.sweep.reporter import format_value, short_names
 from job.sweep.state import Sweep, SweepFolder
 
 TEMPLATES = Path(__file__).parent
 SECONDS_PER_TRIAL = 0.02
 """Between two refreshes, for each trial on the page: about fifty times what writing it takes."""
-SECTIONS = {"finished": 0, "stopped": 1, "paused": 1, "running": 1, "waiting": 2, "failed": 3}
+SECTIONS: dict[TrialState, int] = {"finished": 0, "stopped": 1, "paused": 1, "running": 1, "waiting": 2, "failed": 3}
 """Trials of a lower number are above others in the table."""
 
 
@@ -66,6 +67,7 @@ def render_page(sweep: Sweep) -> str:
         if winner is None
         else interval_text(Interval.model_validate(winner.metrics["accuracy_interval"])),
         value=format_value,
+        printable=printable,
         values=_listed_values,
         chart=_chart(trials, config) if trials else None,
     )
