@@ -8,7 +8,7 @@ from typing import Annotated
 import typer
 
 from job.cli.app import AsJson, Root, command
-from job.options import DEFAULT_ROOT
+from job.options import DEFAULT_ROOT, OutcomeOption, RunsOptions
 
 
 @command
@@ -32,6 +32,53 @@ def show(
     from job.commands.show import show
 
     show(name, root, as_json=as_json)
+
+
+@command
+def runs(
+    root: Root = Path(DEFAULT_ROOT),
+    data_set: Annotated[
+        str | None, typer.Option(metavar="TITLE", help="Only runs on this data set; `*` stands for any text.")
+    ] = None,
+    name: Annotated[
+        str | None,
+        typer.Option("--name", "--tag", metavar="NAME", help="Only runs with this name or tag, such as 'wide-*'."),
+    ] = None,
+    blessed: Annotated[bool, typer.Option("--blessed", help="Only runs with a blessed model.")] = False,
+    outcome: Annotated[OutcomeOption | None, typer.Option(help="Only runs that ended in this way.")] = None,
+    since: Annotated[
+        str | None,
+        typer.Option(
+            metavar="TIME", help="Only runs that began in the last 12h or 7d, or since a day such as 2026-11-29."
+        ),
+    ] = None,
+    where: Annotated[
+        list[str] | None,
+        typer.Option(metavar="KEY=VALUE", help="Only runs with this configuration, such as trainer.epochs=3."),
+    ] = None,
+    sweep: Annotated[str | None, typer.Option(metavar="ID", help="Only runs of this sweep.")] = None,
+    last: Annotated[int | None, typer.Option(min=1, metavar="N", help="Only the N newest of these runs.")] = None,
+    as_json: AsJson = False,
+) -> None:
+    """List the runs, the newest last, with their results and what differs from the run before.
+
+    A run is compared with the listed run before it: keys of the configuration, code and packages.
+    """
+    from job.commands.runs import list_runs
+
+    options = RunsOptions(
+        root=root,
+        data_set=data_set,
+        name=name,
+        outcome=outcome,
+        blessed=blessed,
+        since=since,
+        where=where or (),
+        sweep=sweep,
+        last=last,
+        as_json=as_json,
+    )
+    list_runs(options)
 
 
 @command

@@ -17,6 +17,7 @@ from job.config.config import JobConfig
 from job.errors import as_job_error
 from job.pipeline.pipeline import flow
 from job.pipeline.steps import output_name
+from job.reporters.index import write_index
 from job.reporters.listener import RunListener
 from job.reporters.run_section import add_run_to_card, add_run_to_report
 from job.runner.environment import describe_environment
@@ -140,6 +141,7 @@ class Runner:
                 self.tracking.finish(self.record, self.directory)  # first: its warnings precede the summary
                 with suppress(StorageError, OSError):
                     self._record_tracking()
+                self._write_index()
                 self.listener.end(self.record, self.directory)
         return self.record
 
@@ -286,6 +288,14 @@ class Runner:
                 self.listener.warning(f"the {what} of the run could not be written: {first_line(error)}")
             else:
                 self._update(**{field_name: str(path)})
+
+    def _write_index(self) -> None:
+        if self._vanished() is not None:
+            return
+        try:
+            write_index(self.config.root)
+        except Exception as error:
+            self.listener.warning(f"the page of all runs was not written: {first_line(error)}")
 
     def _point_latest(self) -> None:
         try:

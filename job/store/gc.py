@@ -23,15 +23,15 @@ MIN_DRAFT_SECONDS = 60
 SECONDS_PER_UNIT = {"s": 1, "m": 60, "h": 3600, "d": 86400}
 
 
-def parse_age(text: str) -> float:
-    """Return the seconds of an age such as `90s`, `30m`, `12h` or `7d`.
+def parse_age(text: str, option: str = "--older-than") -> float:
+    """Return the seconds of an age such as `90s`, `30m`, `12h` or `7d`, the value of an option.
 
     >>> parse_age("12h")
     43200.0
     """
     if not (match := re.fullmatch(r"(\d{1,9})([smhd])", text, re.ASCII)):
         expected = "a whole number of at most 9 digits, followed by s, m, h or d"
-        raise ConfigError(f"--older-than {text!r} is not an age", expected=expected, remedy="write it as 12h or 7d")
+        raise ConfigError(f"{option} {text!r} is not an age", expected=expected, remedy="write it as 12h or 7d")
     return float(match[1]) * SECONDS_PER_UNIT[match[2]]
 
 

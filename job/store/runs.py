@@ -155,10 +155,14 @@ class Runs:
             raise self._no_such_run(name)
         return read_record(self.path(name))
 
+    def no_runs(self) -> ConfigError:
+        """Return the error for a root without runs."""
+        remedy = "run the job first, or name its root with --root"
+        return ConfigError(f"{self.root} has no runs", expected="a root with runs", remedy=remedy)
+
     def _no_such_run(self, run_id: str) -> ConfigError:
         if not (ids := self.ids()):
-            remedy = "run the job first, or name its root with --root"
-            return ConfigError(f"{self.root} has no runs", expected="a root with runs", remedy=remedy)
+            return self.no_runs()
         return ConfigError(
             f"{self.root} has no run `{printable(run_id)}`",
             expected=f"one of its {len(ids)} runs, the newest being {ids[-1]}",
