@@ -17,8 +17,9 @@ def show(
         str | None,
         typer.Argument(
             metavar="[RUN|ARTIFACT]",
-            help="Run id, by default the newest run; `latest`, the last that has results; an artifact's path, digest "
-            "or fingerprint (at least 4 characters); or the path of a pushed version.",
+            help="Id, tag, name or folder of a run, by default the newest; `latest`, the last that has results; "
+            "`latest-blessed`; an artifact's path, digest or fingerprint (at least 4 characters); or the path of a "
+            "pushed version.",
         ),
     ] = None,
     root: Root = Path(DEFAULT_ROOT),
@@ -97,3 +98,24 @@ def compare(
     from job.commands.compare import compare
 
     compare(names, root, as_json=as_json)
+
+
+@command
+def tag(
+    run: Annotated[
+        str | None, typer.Argument(metavar="RUN", help="Run id, tag, name or folder; `latest` or `latest-blessed`.")
+    ] = None,
+    name: Annotated[str | None, typer.Argument(metavar="NAME", help="The tag.")] = None,
+    delete: Annotated[str | None, typer.Option("--delete", metavar="NAME", help="Delete this tag.")] = None,
+    root: Root = Path(DEFAULT_ROOT),
+    as_json: AsJson = False,
+) -> None:
+    """Give a run a tag, which every command takes as its name; without arguments, list the tags.
+
+    A tag that another run has moves to this one. `gc` keeps runs that have tags.
+
+    In JSON, `tags` has the id of the run by tag. A change prints `tag`, its `run_id`, and `before`, the one before.
+    """
+    from job.commands.tag import edit_tags
+
+    edit_tags(run, name, root, delete=delete, as_json=as_json)

@@ -34,7 +34,7 @@ from job.store.records import (
     timing_fields,
 )
 from job.store.resolve import ArtifactResolver
-from job.store.run_names import check_name
+from job.store.run_names import check_name, check_note
 from job.store.runs import MODEL_CARD, REPORT, Runs
 from job.store.source_code import short_source_files
 from job.store.store import SealedArtifact, Store
@@ -105,6 +105,8 @@ class Runner:
         with self.signals.interruptible_at_once():
             if self.name is not None:
                 check_name(self.name)
+            if self.note is not None:
+                check_note(self.note)
             self._check()
         environment = describe_environment(self.components.values())
         config = self.config.resolved()
