@@ -1,7 +1,7 @@
 """The runner: one run of a pipeline, from the checks before its first step to its record and exit code."""
 
 import os
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from contextlib import ExitStack, suppress
 from dataclasses import dataclass, field
 from pathlib import Path
@@ -62,7 +62,9 @@ class Runner:
     name: str | None = None  # of the run
     note: str | None = None
     sweep: SweepRecord | None = None  # to which the run belongs
-    should_pause: Callable[[Epoch], bool] | None = None  # called after each epoch; the run ends if it returns True
+    should_pause: Callable[[Sequence[Epoch]], bool] | None = (
+        None  # called after each epoch; the run ends if it returns True
+    )
 
     def __post_init__(self) -> None:
         self.components = self.config.pipeline.components()  # to run
