@@ -161,7 +161,7 @@ class TrainingLoop:
 
     def _pause_if_due(self) -> None:
         should_pause = self.context.should_pause
-        if should_pause is not None and self.history and self.step == 0 and should_pause(self.history[-1]):
+        if should_pause is not None and self.history and self.step == 0 and should_pause(self.history):
             if self._steps_since_saved:
                 self._save()
             raise Paused(f"training paused after epoch {self.history[-1].epoch}")

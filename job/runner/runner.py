@@ -1,7 +1,7 @@
 """The runner: one run of a pipeline, from the checks before its first step to its record and exit code."""
 
 import os
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from contextlib import ExitStack, suppress
 from dataclasses import dataclass, field
 from pathlib import Path
@@ -17,6 +17,7 @@ from job.config.config import JobConfig
 from job.errors import as_job_error
 from job.pipeline.pipeline import flow
 from job.pipeline.steps import output_name
+from job.reporters.index import write_index
 from job.reporters.listener import RunListener
 from job.reporters.run_section import add_run_to_card, add_run_to_report
 from job.runner.environment import describe_environment
@@ -33,7 +34,7 @@ from job.store.records import (
     timing_fields,
 )
 from job.store.resolve import ArtifactResolver
-from job.store.run_names import check_name
+from job.store.run_names import check_name, check_note
 from job.store.runs import MODEL_CARD, REPORT, Runs
 from job.store.source_code import short_source_files
 from job.store.store import SealedArtifact, Store
@@ -61,7 +62,9 @@ class Runner:
     name: str | None = None  # of the run
     note: str | None = None
     sweep: SweepRecord | None = None  # to which the run belongs
-    should_pause: Callable[[Epoch], bool] | None = None  # called after each epoch; the run ends if it returns True
+    should_pause: Callable[[Sequence[Epoch]], bool] | None = (
+        None  # called after each epoch; the run ends if it returns True
+    )
 
     def __post_init__(self) -> None:
         self.components = self.config.pipeline.components()  # to run
@@ -104,6 +107,8 @@ class Runner:
         with self.signals.interruptible_at_once():
             if self.name is not None:
                 check_name(self.name)
+            if self.note is not None:
+                check_note(self.note)
             self._check()
         environment = describe_environment(self.components.values())
         config = self.config.resolved()
@@ -140,6 +145,7 @@ class Runner:
                 self.tracking.finish(self.record, self.directory)  # first: its warnings precede the summary
                 with suppress(StorageError, OSError):
                     self._record_tracking()
+                self._write_index()
                 self.listener.end(self.record, self.directory)
         return self.record
 
@@ -286,6 +292,14 @@ class Runner:
                 self.listener.warning(f"the {what} of the run could not be written: {first_line(error)}")
             else:
                 self._update(**{field_name: str(path)})
+
+    def _write_index(self) -> None:
+        if self._vanished() is not None:
+            return
+        try:
+            write_index(self.config.root)
+        except Exception as error:
+            self.listener.warning(f"the page of all runs was not written: {first_line(error)}")
 
     def _point_latest(self) -> None:
         try:

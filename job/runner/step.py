@@ -1,7 +1,7 @@
 """One step of a run: look up the artifact by its fingerprint, run the component if it is missing, seal, publish."""
 
 import shutil
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from contextlib import ExitStack, nullcontext
 from dataclasses import dataclass, field
 from typing import Any
@@ -39,7 +39,7 @@ class StepRun:
     signals: Signals
     use_cache: bool
     strict: bool
-    should_pause: Callable[[Epoch], bool] | None = None
+    should_pause: Callable[[Sequence[Epoch]], bool] | None = None
     stopwatch: Stopwatch = field(init=False)
     source_files: dict[str, str] = field(default_factory=dict)  # with their SHA-256, once the fingerprint is known
     _observations: dict[str, float] = field(default_factory=dict)

@@ -214,12 +214,12 @@ class SweepRunner:
         self._write(ended)
         self.reporter.end_trial(ended, sweep)
 
-    def _pause_rule(self, trial: Trial, sweep: Sweep) -> tuple[Callable[[Epoch], bool] | None, bool]:
+    def _pause_rule(self, trial: Trial, sweep: Sweep) -> tuple[Callable[[Sequence[Epoch]], bool] | None, bool]:
         """Return when the trial ends early, and whether it may continue after that."""
         if (pruner := self.document.sweep.pruner) is not None:
             return stop_rule(pruner, sweep.trials), False
         rung = next_rung(trial, self._rungs(sweep))
-        return (None if rung is None else lambda row: row.epoch >= rung), True
+        return (None if rung is None else lambda history: len(history) >= rung), True
 
     def _is_complete(self, sweep: Sweep) -> bool:
         """Return whether no share has anything to do except the winner."""

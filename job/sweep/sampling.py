@@ -43,15 +43,21 @@ def suggest(sweep: SweepConfig, number: int, earlier: Sequence[Setting] = ()) ->
     samplers = optuna.samplers
     sampler = samplers.RandomSampler(seed) if sweep.tpe is None else samplers.TPESampler(seed=seed)
     study = optuna.create_study(direction="maximize", sampler=sampler)
-    distributions = {key: _distribution(optuna, value) for key, value in sweep.sampled.items()}
+    point: dict[str, Any] = {}
+    accuracies = []
     for setting in earlier:
         if setting.accuracy is not None and not setting.has_failed:
-            values = {key: _internal(value, setting.parameters[key]) for key, value in sweep.sampled.items()}
-            study.add_trial(
-                optuna.trial.create_trial(params=values, distributions=distributions, value=setting.accuracy)
+            accuracies.append(setting.accuracy)
+            study.enqueue_trial(
+                {key: _internal(value, setting.parameters[key]) for key, value in sweep.sampled.items()}
             )
-    chosen = study.ask(distributions).params
-    return {key: _external(value, chosen[key]) for key, value in sweep.sampled.items()}
+
+    def objective(trial: Any) -> float:
+        point.update({key: _choose(trial, key, value) for key, value in sweep.sampled.items()})
+        return accuracies[trial.number] if trial.number < len(accuracies) else 0.0
+
+    study.optimize(objective, n_trials=len(accuracies) + 1)  # the last trial is new
+    return point
 
 
 def corners(sweep: SweepConfig) -> Iterator[dict[str, Any]]:
@@ -67,22 +73,17 @@ def corners(sweep: SweepConfig) -> Iterator[dict[str, Any]]:
             yield {**first, key: value}
 
 
-def _distribution(optuna: Any, distribution: Distribution) -> Any:
-    kinds = optuna.distributions
+def _choose(trial: Any, key: str, distribution: Distribution) -> Any:
     match distribution:
         case Choice(choice=values):  # by place: Optuna's choices are scalars
-            return kinds.CategoricalDistribution(range(len(values)))
+            return values[trial.suggest_categorical(key, range(len(values)))]
         case Whole():
-            return kinds.IntDistribution(*distribution.int)
+            return trial.suggest_int(key, *distribution.int)
         case LogUniform(log=bounds):
-            return kinds.FloatDistribution(*bounds, log=True)
+            return trial.suggest_float(key, *bounds, log=True)
         case _:
-            return kinds.FloatDistribution(*distribution.uniform)
+            return trial.suggest_float(key, *distribution.uniform)
 
 
 def _internal(distribution: Distribution, value: Any) -> Any:
     return distribution.choice.index(value) if isinstance(distribution, Choice) else value
-
-
-def _external(distribution: Distribution, value: Any) -> Any:
-    return distribution.choice[value] if isinstance(distribution, Choice) else value

@@ -74,7 +74,7 @@ class TrialRun:
     """Stores the trial; called when its state changes."""
 
     def run(
-        self, trial: Trial, config: JobConfig, *, should_pause: Callable[[Epoch], bool] | None, pauses: bool
+        self, trial: Trial, config: JobConfig, *, should_pause: Callable[[Sequence[Epoch]], bool] | None, pauses: bool
     ) -> Trial:
         """Run a trial and return it; an error that does not come from its values is raised.
 
