@@ -7,8 +7,8 @@ from typing import Annotated
 
 import typer
 
-from job.cli.app import command, path
-from job.options import ROOT_ENV_VARIABLE, LogFormat, RunOptions, SweepOptions
+from job.cli.app import AsJson, Root, command, path
+from job.options import DEFAULT_ROOT, ROOT_ENV_VARIABLE, LogFormat, RunOptions, SweepOptions
 
 
 @command
@@ -104,3 +104,29 @@ def sweep(
         config=config, overrides=overrides or (), root=root, index=index, count=count, as_json=as_json
     )
     raise typer.Exit(run_sweep(options, context.obj))
+
+
+@command
+def reproduce(
+    context: typer.Context,
+    run: Annotated[str, typer.Argument(metavar="RUN", help="Run id, `latest`, tag, name, or folder of a run.")],
+    into: Annotated[
+        Path | None,
+        typer.Option(
+            metavar="DIR",
+            parser=path,
+            help="Empty folder to rebuild it in, which is kept; by default one in the root, deleted if identical.",
+        ),
+    ] = None,
+    root: Root = Path(DEFAULT_ROOT),
+    as_json: AsJson = False,
+) -> None:
+    """Rebuild a run in an empty root, and compare its artifacts digest by digest; exit with 3 if one differs.
+
+    It stops at the first artifact that differs, and prints the reasons that are known. Nothing is published.
+
+    After an interruption (exit code 143), the same command continues.
+    """
+    from job.commands.reproduce import reproduce_run
+
+    raise typer.Exit(reproduce_run(run, root, into, context.obj, as_json=as_json))

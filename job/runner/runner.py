@@ -21,8 +21,9 @@ from job.reporters.index import write_index
 from job.reporters.listener import RunListener
 from job.reporters.run_section import add_run_to_card, add_run_to_report
 from job.runner.environment import describe_environment
-from job.runner.step import StepRun
+from job.runner.step import StepRun, can_publish
 from job.signals import Signals
+from job.store.pinned import OriginalRun, PinnedResolver
 from job.store.records import (
     Failure,
     Outcome,
@@ -57,6 +58,7 @@ class Runner:
     until: str | None = None  # the last slot to run; None for all
     only: str | None = None  # the only step to run, on the artifacts of `from_run`
     from_run: RunRecord | None = None
+    rebuilds: OriginalRun | None = None  # nothing is published; the first artifact that differs from it ends the run
     began: Elapsed = field(default_factory=read_clocks)  # from which the duration of the run counts
     command: str = ""  # the command line that started the run; empty if it was started from Python
     name: str | None = None  # of the run
@@ -73,7 +75,9 @@ class Runner:
             self._take_from(self.only, self.from_run)
         self.store = Store(self.config.root)
         self.runs = Runs(self.config.root)
-        self.resolver = ArtifactResolver(self.store, self.runs)
+        self.resolver = (
+            ArtifactResolver(self.store, self.runs) if self.rebuilds is None else PinnedResolver(self.rebuilds)
+        )
         factories = tracker_factories(self.config.tracking, self.config.root)
         self.tracking = TrackingListener(self.listener, factories, self.signals)
         self.listener = self.tracking
@@ -174,8 +178,9 @@ class Runner:
             remedy = f"name one of these, or add a section `{self.until}`"
             raise ConfigError(problem, expected=", ".join(self.components), remedy=remedy)
         for slot, component in self.components.items():
-            component.preflight()
-            self._check_destination(slot, component)
+            if self.rebuilds is None or not can_publish(component):  # it checks where it would publish
+                component.preflight()
+                self._check_destination(slot, component)
         self.store.prepare(self.components)
         self.runs.prepare()
         for slot, component in self.components.items():
@@ -213,6 +218,7 @@ class Runner:
             use_cache=self.use_cache,
             strict=self.strict,
             should_pause=self.should_pause,
+            publishes=self.rebuilds is None,
         )
         self.listener.begin_step(slot)
         artifacts = {name: self._sealed[stored.directory] for name, stored in inputs.items()}
@@ -232,7 +238,7 @@ class Runner:
         if isinstance(artifact, Figures):
             self._figures = Stored(artifact, sealed.directory)
         self.listener.end_step(step, sealed)
-        if slot == self.until:
+        if slot == self.until or (self.rebuilds is not None and not self.rebuilds.has_output(step)):
             raise StopAfterStep
         self._current = None
         return sealed.stored()
