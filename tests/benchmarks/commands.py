@@ -1,4 +1,4 @@
-"""Cost of short commands: `--help`, the digits run, a run that reuses everything, and what the store knows of runs."""
+"""Cost of short commands: `--help`, the digits run, a run that reuses everything, and commands that read the store."""
 
 from __future__ import annotations
 
