@@ -28,7 +28,7 @@ def run_sweep(options: SweepOptions, signals: Signals) -> int:
     standard_output = sys.stdout
     if not options.as_json:
         treat_standard_output_as_log()
-    with redirect_stdout(sys.stderr) if options.as_json else nullcontext():
+    with redirect_stdout(sys.stderr) if options.as_json else nullcontext(), termination_log(options):
         with signals.interruptible_at_once():
             share = Share(index=options.index, count=options.count)
             values = load_file_or_run(options.config, options.root or Path(DEFAULT_ROOT)).overridden(options.overrides)
