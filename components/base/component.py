@@ -64,8 +64,8 @@ class Context:
     fingerprint: str = ""
     """Identifies everything that decides the result. Ignore checkpoints that have another fingerprint."""
     should_pause: Callable[[Sequence[Epoch]], bool] | None = None
-    """Called after each epoch of a training with its history. If it returns True, training saves a checkpoint and raises
-    `Paused`; the next attempt continues from there."""
+    """Called after each epoch of a training with its history. If it returns True, training saves a checkpoint and
+    raises `Paused`; the next attempt continues from there."""
     stopwatch: Stopwatch = field(default_factory=Stopwatch)
     """Measures the step; use `timed` to add to it."""
     observations: dict[str, float] = field(default_factory=dict)

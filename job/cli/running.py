@@ -114,32 +114,6 @@ def plan(
 
 
 @command
-def sweep(
-    context: typer.Context,
-    config: Annotated[
-        Path, typer.Option(parser=path, help="Configuration file with a section `sweep`: the values to try.")
-    ],
-    overrides: Annotated[
-        list[str] | None,
-        typer.Option("--set", metavar="KEY=VALUE", help="Override one key, such as sweep.random=30; can be repeated."),
-    ] = None,
-    root: ConfiguredRoot = None,
-    index: Annotated[int, typer.Option(metavar="INDEX", help="Number of this share of the trials, from 0.")] = 0,
-    count: Annotated[int, typer.Option(metavar="COUNT", help="Number of shares, one for each machine.")] = 1,
-    as_json: Annotated[
-        bool, typer.Option("--json", help="Print the trials and their ranking on standard output, all else on stderr.")
-    ] = False,
-) -> None:
-    """Run many trials that differ in chosen keys, rank them by validation, and evaluate the best one."""
-    from job.commands.sweep import run_sweep
-
-    options = SweepOptions(
-        config=config, overrides=overrides or (), root=root, index=index, count=count, as_json=as_json
-    )
-    raise typer.Exit(run_sweep(options, context.obj))
-
-
-@command
 def reproduce(
     context: typer.Context,
     run: Annotated[str, typer.Argument(metavar="RUN", help="Run id, `latest`, tag, name, or folder of a run.")],
@@ -163,3 +137,26 @@ def reproduce(
     from job.commands.reproduce import reproduce_run
 
     raise typer.Exit(reproduce_run(run, root, into, context.obj, as_json=as_json))
+
+
+@command
+def sweep(
+    context: typer.Context,
+    config: Annotated[
+        Path, typer.Option(parser=path, help="Configuration file with a section `sweep`: the values to try.")
+    ],
+    overrides: Overrides = None,
+    root: ConfiguredRoot = None,
+    index: Annotated[int, typer.Option(metavar="INDEX", help="Number of this share of the trials, from 0.")] = 0,
+    count: Annotated[int, typer.Option(metavar="COUNT", help="Number of shares, one for each machine.")] = 1,
+    as_json: Annotated[
+        bool, typer.Option("--json", help="Print the trials and their ranking on standard output, all else on stderr.")
+    ] = False,
+) -> None:
+    """Run many trials that differ in chosen keys, rank them by validation, and evaluate the best one."""
+    from job.commands.sweep import run_sweep
+
+    options = SweepOptions(
+        config=config, overrides=overrides or (), root=root, index=index, count=count, as_json=as_json
+    )
+    raise typer.Exit(run_sweep(options, context.obj))

@@ -65,9 +65,7 @@ class Runner:
     name: str | None = None  # of the run
     note: str | None = None
     sweep: SweepRecord | None = None  # to which the run belongs
-    should_pause: Callable[[Sequence[Epoch]], bool] | None = (
-        None  # called after each epoch; the run ends if it returns True
-    )
+    should_pause: Callable[[Sequence[Epoch]], bool] | None = None  # of the Context
 
     def __post_init__(self) -> None:
         self.selection = StepSelection.of(
@@ -183,8 +181,8 @@ class Runner:
             listener=self.listener,
             signals=self.signals,
             strict=self.strict,
-            should_pause=self.should_pause,
             publishes=self.rebuilds is None,
+            should_pause=self.should_pause,
         )
         self.listener.begin_step(slot)
         run_id, earlier, from_run = self.record.run_id, self.selection.taken.get(slot), self.selection.from_run

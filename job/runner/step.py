@@ -34,8 +34,8 @@ class StepRun:
     listener: StepListener
     signals: Signals
     strict: bool
-    should_pause: Callable[[Sequence[Epoch]], bool] | None = None
     publishes: bool = True
+    should_pause: Callable[[Sequence[Epoch]], bool] | None = None
     stopwatch: Stopwatch = field(init=False)
     source_files: dict[str, str] = field(default_factory=dict)  # with their SHA-256, once the fingerprint is known
     _observations: dict[str, float] = field(default_factory=dict)

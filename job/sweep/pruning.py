@@ -36,7 +36,8 @@ def stop_rule(config: PrunerConfig, earlier: Iterable[Trial]) -> Callable[[Seque
 
 
 def _pruner(optuna: Any, config: PrunerConfig) -> Any:
-    options = {"n_startup_trials": config.startup_trials, "n_warmup_steps": config.warmup_epochs}
+    # Optuna stops from the step `n_warmup_steps` on, and the first epoch is 1.
+    options = {"n_startup_trials": config.startup_trials, "n_warmup_steps": config.warmup_epochs + 1}
     if config.kind == "median":
         return optuna.pruners.MedianPruner(**options)
     return optuna.pruners.PercentilePruner(config.percentile, **options)

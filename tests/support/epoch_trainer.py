@@ -17,6 +17,9 @@ from components.base.termination import Paused
 from components.testing import FakeTrainer
 from components.testing.fakes import FakeTrainerConfig
 
+KILLED_IN = "TEST_KILLED_IN"
+"""Environment variable with the epoch in which each training kills its process once."""
+
 
 class EpochTrainerConfig(FakeTrainerConfig):
     """Configuration of EpochTrainer."""
@@ -25,8 +28,6 @@ class EpochTrainerConfig(FakeTrainerConfig):
     quality: Annotated[float, Field(strict=True, ge=0, le=1)] = 0.5
     """The validation accuracy after the last epoch, less a part of the seed."""
     diverges: bool = False
-    killed_in: int = 0
-    """The epoch in which the process kills itself, unless a checkpoint says that it did so before."""
 
 
 class EpochTrainer(Component[EpochTrainerConfig]):
@@ -52,7 +53,7 @@ class EpochTrainer(Component[EpochTrainerConfig]):
                 raise ConfigError(f"training diverged: the loss of epoch {epoch} is nan")
             killed = context.checkpoints / "killed"
             context.checkpoints.mkdir(parents=True, exist_ok=True)
-            if epoch == config.killed_in and not killed.exists():
+            if epoch == int(os.environ.get(KILLED_IN, "0")) and not killed.exists():
                 killed.touch()
                 os.kill(os.getpid(), signal.SIGKILL)
             context.progress.epoch_begin(epoch=epoch, epochs=config.epochs, steps=1)

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import shutil
+import signal
 from collections.abc import Callable
 from pathlib import Path
 from typing import Any
@@ -9,11 +11,12 @@ from typing import Any
 import pytest
 
 from job.store.runs import Runs
-from job.sweep.state import Sweep, SweepFolder
 from tests.conftest import FAKES, Command, CommandResult, WriteConfig
-from tests.support.processes import REPOSITORY  # noqa: F401
+from tests.support.epoch_trainer import KILLED_IN
 
 TRAINER = {"use": "tests.support.epoch_trainer:EpochTrainer"}
+SPACE = {"trainer.quality": [0.3, 0.6, 0.9, 0.5]}
+TPE = {"space": {"trainer.quality": {"uniform": [0.2, 0.9]}}, "tpe": 4, "pruner": {"startup_trials": 1}}
 RunSweep = Callable[..., CommandResult]
 
 
@@ -30,11 +33,6 @@ def sweep(mnist_job: Command, write_config: WriteConfig, tmp_path: Path) -> RunS
 
 def states(result: CommandResult) -> list[str]:
     return [trial["state"] for trial in result.record["trials"]]
-
-
-def read(tmp_path: Path) -> Sweep:
-    (folder,) = (tmp_path / "root" / "sweeps").iterdir()
-    return SweepFolder(tmp_path / "root", folder.name).read()
 
 
 def test_grid_ranks_the_means_over_seeds(sweep: RunSweep) -> None:
@@ -122,36 +120,53 @@ def test_sampler_chooses_within_the_space(kind: str, sweep: RunSweep) -> None:
 
 def test_pruner_stops_trials_below_the_median(sweep: RunSweep) -> None:
     section = {
-        "space": {"trainer.quality": [0.5, 0.9, 0.2, 0.7]},
+        "space": {"trainer.quality": [0.5, 0.9, 0.2, 0.8]},
         "pruner": {"kind": "median", "startup_trials": 2, "warmup_epochs": 1},
     }
     result = sweep(section, epochs=4)
-    assert states(result) == ["finished", "finished", "stopped", "stopped"] or states(result)[2] == "stopped"
-    assert result.record["trials"][2]["history"][-1]["epoch"] < 4
+    assert states(result) == ["finished", "finished", "stopped", "finished"]
+    assert [len(trial["history"]) for trial in result.record["trials"]] == [4, 4, 2, 4]
 
 
-@pytest.mark.parametrize("halving", [None, {"factor": 2, "epochs": 2}])
+@pytest.mark.thorough
+@pytest.mark.parametrize(
+    ("section", "kills"),
+    [
+        pytest.param({"space": SPACE, "halving": {"factor": 2, "epochs": 2}}, 2, id="halving"),
+        pytest.param({"space": SPACE}, 4, id="grid"),
+        pytest.param(TPE, 1, id="tpe"),
+    ],
+)
 def test_killed_sweep_continues_with_the_same_result(
-    halving: object, sweep: RunSweep, mnist_job_process: Command, write_config: WriteConfig, tmp_path: Path
+    section: dict[str, Any],
+    kills: int,
+    sweep: RunSweep,
+    mnist_job_process: Command,
+    tmp_path: Path,
+    monkeypatch: pytest.MonkeyPatch,
 ) -> None:
-    space = {"trainer.quality": [0.3, 0.6, 0.9], "trainer.killed_in": [0, 3]}
-    section = {"space": space, "halving": halving}
-    undisturbed = write_config({**FAKES, "trainer": {**TRAINER, "epochs": 4}, "sweep": {**section, "space": {**space}}})
+    undisturbed = sweep(section, epochs=4)
+    shutil.move(tmp_path / "root", tmp_path / "undisturbed")
+    monkeypatch.setenv(KILLED_IN, "3")
+    command = ("sweep", "--config", tmp_path / "config.yaml", "--root", tmp_path / "root", "--json")
     killed = 0
-    while (
-        result := mnist_job_process("sweep", "--config", undisturbed, "--root", tmp_path / "root", "--json")
-    ).exit_code < 0:
+    while (result := mnist_job_process(*command)).exit_code == -signal.SIGKILL:
         killed += 1
-    assert killed == (3 if halving is None else 2)
     assert result.exit_code == 0, result.stderr
-    assert result.record["ranking"][0]["parameters"]["trainer.quality"] == 0.9
-    assert [len(trial["run_ids"]) for trial in result.record["trials"]].count(1) >= 3
+    assert killed == kills
+    assert result.record["ranking"] == undisturbed.record["ranking"]
+    for name in ("history", "state", "parameters"):
+        assert [trial[name] for trial in result.record["trials"]] == [
+            trial[name] for trial in undisturbed.record["trials"]
+        ]
+    sealed = [sorted((tmp_path / root).glob("artifacts/trainer/*/manifest.json")) for root in ("root", "undisturbed")]
+    assert [path.read_bytes() for path in sealed[0]] == [path.read_bytes() for path in sealed[1]]
 
 
 @pytest.mark.parametrize(
     ("section", "problem"),
     [
-        ({"trainer.qualty": [0.5]}, "config.yaml:10: a trial with trainer.qualty 0.5: trainer.qualty is not a key"),
+        ({"trainer.qualty": [0.5]}, "config.yaml:12: a trial with trainer.qualty 0.5: trainer.qualty is not a key"),
         ({"trainer.quality": [0.5, 7.0]}, "a trial with trainer.quality 7.0: trainer.quality is 7.0"),
         ({"trainer.quality": {"uniform": [0.1, 0.9]}}, "trainer.quality is a range, and a grid needs a list"),
         ({"space": {"trainer.quality": {"log": [0, 0.9]}}, "random": 3}, "expected a positive low value"),
