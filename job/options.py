@@ -47,6 +47,19 @@ class ExportFormatOption(StrEnum):
     ONNX = "onnx"
 
 
+class OutcomeOption(StrEnum):
+    """Outcomes by which runs are listed: those of `run.json`, and those that a run could not record."""
+
+    SUCCEEDED = "succeeded"
+    NOT_BLESSED = "not_blessed"
+    FAILED = "failed"
+    TERMINATED = "terminated"
+    PAUSED = "paused"
+    RUNNING = "running"
+    KILLED = "killed"
+    DAMAGED = "damaged"
+
+
 @dataclass(frozen=True, kw_only=True)
 class RunOptions:
     """Options of `run`."""
@@ -79,6 +92,22 @@ class RunOptions:
         words += [] if self.log_format is LogFormat.TEXT else ["--log-format", self.log_format.value]
         flags = {"--no-cache": self.no_cache, "--strict": self.strict, "--json": self.as_json, "--debug": self.debug}
         return shlex.join(map(redact, [*words, *(flag for flag, is_set in flags.items() if is_set)]))
+
+
+@dataclass(frozen=True, kw_only=True)
+class RunsOptions:
+    """Options of `runs`."""
+
+    root: Path
+    data_set: str | None = None
+    name: str | None = None
+    outcome: OutcomeOption | None = None
+    blessed: bool = False
+    since: str | None = None
+    where: Sequence[str] = ()
+    sweep: str | None = None
+    last: int | None = None
+    as_json: bool = False
 
 
 @dataclass(frozen=True, kw_only=True)

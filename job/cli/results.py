@@ -8,7 +8,7 @@ from typing import Annotated
 import typer
 
 from job.cli.app import AsJson, Root, command
-from job.options import DEFAULT_ROOT
+from job.options import DEFAULT_ROOT, OutcomeOption, RunsOptions
 
 
 @command
@@ -17,8 +17,9 @@ def show(
         str | None,
         typer.Argument(
             metavar="[RUN|ARTIFACT]",
-            help="Run id, by default the newest run; `latest`, the last that has results; an artifact's path, digest "
-            "or fingerprint (at least 4 characters); or the path of a pushed version.",
+            help="Id, tag, name or folder of a run, by default the newest; `latest`, the last that has results; "
+            "`latest-blessed`; an artifact's path, digest or fingerprint (at least 4 characters); or the path of a "
+            "pushed version.",
         ),
     ] = None,
     root: Root = Path(DEFAULT_ROOT),
@@ -32,6 +33,53 @@ def show(
     from job.commands.show import show
 
     show(name, root, as_json=as_json)
+
+
+@command
+def runs(
+    root: Root = Path(DEFAULT_ROOT),
+    data_set: Annotated[
+        str | None, typer.Option(metavar="TITLE", help="Only runs on this data set; `*` stands for any text.")
+    ] = None,
+    name: Annotated[
+        str | None,
+        typer.Option("--name", "--tag", metavar="NAME", help="Only runs with this name or tag, such as 'wide-*'."),
+    ] = None,
+    blessed: Annotated[bool, typer.Option("--blessed", help="Only runs with a blessed model.")] = False,
+    outcome: Annotated[OutcomeOption | None, typer.Option(help="Only runs that ended in this way.")] = None,
+    since: Annotated[
+        str | None,
+        typer.Option(
+            metavar="TIME", help="Only runs that began in the last 12h or 7d, or since a day such as 2026-11-29."
+        ),
+    ] = None,
+    where: Annotated[
+        list[str] | None,
+        typer.Option(metavar="KEY=VALUE", help="Only runs with this configuration, such as trainer.epochs=3."),
+    ] = None,
+    sweep: Annotated[str | None, typer.Option(metavar="ID", help="Only runs of this sweep.")] = None,
+    last: Annotated[int | None, typer.Option(min=1, metavar="N", help="Only the N newest of these runs.")] = None,
+    as_json: AsJson = False,
+) -> None:
+    """List the runs, the newest last, with their results and what differs from the run before.
+
+    A run is compared with the listed run before it: keys of the configuration, code and packages.
+    """
+    from job.commands.runs import list_runs
+
+    options = RunsOptions(
+        root=root,
+        data_set=data_set,
+        name=name,
+        outcome=outcome,
+        blessed=blessed,
+        since=since,
+        where=where or (),
+        sweep=sweep,
+        last=last,
+        as_json=as_json,
+    )
+    list_runs(options)
 
 
 @command
@@ -50,3 +98,24 @@ def compare(
     from job.commands.compare import compare
 
     compare(names, root, as_json=as_json)
+
+
+@command
+def tag(
+    run: Annotated[
+        str | None, typer.Argument(metavar="RUN", help="Run id, tag, name or folder; `latest` or `latest-blessed`.")
+    ] = None,
+    name: Annotated[str | None, typer.Argument(metavar="NAME", help="The tag.")] = None,
+    delete: Annotated[str | None, typer.Option("--delete", metavar="NAME", help="Delete this tag.")] = None,
+    root: Root = Path(DEFAULT_ROOT),
+    as_json: AsJson = False,
+) -> None:
+    """Give a run a tag, which every command takes as its name; without arguments, list the tags.
+
+    A tag that another run has moves to this one. `gc` keeps runs that have tags.
+
+    In JSON, `tags` has the id of the run by tag. A change prints `tag`, its `run_id`, and `before`, the one before.
+    """
+    from job.commands.tag import edit_tags
+
+    edit_tags(run, name, root, delete=delete, as_json=as_json)

@@ -7,8 +7,8 @@ from typing import Annotated
 
 import typer
 
-from job.cli.app import command, path
-from job.options import ROOT_ENV_VARIABLE, LogFormat, RunOptions
+from job.cli.app import AsJson, Root, command, path
+from job.options import DEFAULT_ROOT, ROOT_ENV_VARIABLE, LogFormat, RunOptions
 
 
 @command
@@ -71,3 +71,29 @@ def run(
         debug=debug,
     )
     raise typer.Exit(run_job(options, context.obj))
+
+
+@command
+def reproduce(
+    context: typer.Context,
+    run: Annotated[str, typer.Argument(metavar="RUN", help="Run id, `latest`, tag, name, or folder of a run.")],
+    into: Annotated[
+        Path | None,
+        typer.Option(
+            metavar="DIR",
+            parser=path,
+            help="Empty folder to rebuild it in, which is kept; by default one in the root, deleted if identical.",
+        ),
+    ] = None,
+    root: Root = Path(DEFAULT_ROOT),
+    as_json: AsJson = False,
+) -> None:
+    """Rebuild a run in an empty root, and compare its artifacts digest by digest; exit with 3 if one differs.
+
+    It stops at the first artifact that differs, and prints the reasons that are known. Nothing is published.
+
+    After an interruption (exit code 143), the same command continues.
+    """
+    from job.commands.reproduce import reproduce_run
+
+    raise typer.Exit(reproduce_run(run, root, into, context.obj, as_json=as_json))

@@ -1,6 +1,5 @@
 """Two runs compared: their steps, configuration, code, packages, data, metrics and test images."""
 
-import os
 from collections.abc import Sequence
 from dataclasses import dataclass
 from functools import cached_property
@@ -12,8 +11,7 @@ from components.artifacts import SPLITS, Artifact, DataChanges, Evaluation, Exam
 from components.base.errors import ConfigError, IntegrityError
 from job.store.differences import RunDifferences, run_differences
 from job.store.records import RunRecord, StepRecord
-from job.store.resolve import find_run
-from job.store.runs import RECORD
+from job.store.resolve import locate_run
 from job.store.store import SealedArtifact, Store
 
 LETTERS = "ABCDEFGHIJKLMNOPQRSTUVWXYZ"
@@ -187,16 +185,9 @@ def compare_runs(root: Path, names: Sequence[str]) -> list[RunComparison]:
             expected=expected,
             remedy="name another run, such as `latest`",
         )
-    first, *others = (
-        ComparedRun(letter, find_run(root, name), _root_of(name) or root)
-        for letter, name in zip(LETTERS, names, strict=False)
-    )
+    found = [locate_run(root, name) for name in names]
+    first, *others = (ComparedRun(letter, run.record, run.root) for letter, run in zip(LETTERS, found, strict=False))
     return [RunComparison(first, other) for other in others]
-
-
-def _root_of(name: str) -> Path | None:
-    """Return the root of a run that is named by its folder; None if it is named in another way."""
-    return Path(name).resolve().parents[1] if os.path.isfile(os.path.join(name, RECORD)) else None  # noqa: PTH113, PTH118
 
 
 def _differing_splits(one: SealedArtifact, other: SealedArtifact) -> list[str]:

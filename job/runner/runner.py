@@ -14,14 +14,16 @@ from job.config.config import JobConfig
 from job.errors import as_job_error
 from job.pipeline.pipeline import flow
 from job.pipeline.steps import output_name
+from job.reporters.index import write_index
 from job.reporters.listener import RunListener
 from job.reporters.run_section import add_run_to_card, add_run_to_report
 from job.runner.environment import describe_environment
-from job.runner.step import StepRun
+from job.runner.step import StepRun, can_publish
 from job.signals import Signals
+from job.store.pinned import OriginalRun, PinnedResolver
 from job.store.records import Failure, RunRecord, StepRecord, duration_fields, outcome_of, timing_fields
 from job.store.resolve import ArtifactResolver
-from job.store.run_names import check_name
+from job.store.run_names import check_name, check_note
 from job.store.runs import MODEL_CARD, REPORT, Runs
 from job.store.source_code import short_source_files
 from job.store.store import SealedArtifact, Store
@@ -44,6 +46,7 @@ class Runner:
     until: str | None = None  # the last slot to run; None for all
     only: str | None = None  # the only step to run, on the artifacts of `from_run`
     from_run: RunRecord | None = None
+    rebuilds: OriginalRun | None = None  # nothing is published; the first artifact that differs from it ends the run
     began: Elapsed = field(default_factory=read_clocks)  # from which the duration of the run counts
     command: str = ""  # the command line that started the run; empty if it was started from Python
     name: str | None = None  # of the run
@@ -56,7 +59,9 @@ class Runner:
             self._take_from(self.only, self.from_run)
         self.store = Store(self.config.root)
         self.runs = Runs(self.config.root)
-        self.resolver = ArtifactResolver(self.store, self.runs)
+        self.resolver = (
+            ArtifactResolver(self.store, self.runs) if self.rebuilds is None else PinnedResolver(self.rebuilds)
+        )
         factories = tracker_factories(self.config.tracking, self.config.root)
         self.tracking = TrackingListener(self.listener, factories, self.signals)
         self.listener = self.tracking
@@ -90,6 +95,8 @@ class Runner:
         with self.signals.interruptible_at_once():
             if self.name is not None:
                 check_name(self.name)
+            if self.note is not None:
+                check_note(self.note)
             self._check()
         environment = describe_environment(self.components.values())
         config = self.config.resolved()
@@ -123,6 +130,7 @@ class Runner:
                 self.tracking.finish(self.record, self.directory)  # first: its warnings precede the summary
                 with suppress(StorageError, OSError):
                     self._record_tracking()
+                self._write_index()
                 self.listener.end(self.record, self.directory)
         return self.record
 
@@ -151,8 +159,9 @@ class Runner:
             remedy = f"name one of these, or add a section `{self.until}`"
             raise ConfigError(problem, expected=", ".join(self.components), remedy=remedy)
         for slot, component in self.components.items():
-            component.preflight()
-            self._check_destination(slot, component)
+            if self.rebuilds is None or not can_publish(component):  # it checks where it would publish
+                component.preflight()
+                self._check_destination(slot, component)
         self.store.prepare(self.components)
         self.runs.prepare()
         for slot, component in self.components.items():
@@ -189,6 +198,7 @@ class Runner:
             signals=self.signals,
             use_cache=self.use_cache,
             strict=self.strict,
+            publishes=self.rebuilds is None,
         )
         self.listener.begin_step(slot)
         artifacts = {name: self._sealed[stored.directory] for name, stored in inputs.items()}
@@ -208,7 +218,7 @@ class Runner:
         if isinstance(artifact, Figures):
             self._figures = Stored(artifact, sealed.directory)
         self.listener.end_step(step, sealed)
-        if slot == self.until:
+        if slot == self.until or (self.rebuilds is not None and not self.rebuilds.has_output(step)):
             raise StopAfterStep
         self._current = None
         return sealed.stored()
@@ -268,6 +278,14 @@ class Runner:
                 self.listener.warning(f"the {what} of the run could not be written: {first_line(error)}")
             else:
                 self._update(**{field_name: str(path)})
+
+    def _write_index(self) -> None:
+        if self._vanished() is not None:
+            return
+        try:
+            write_index(self.config.root)
+        except Exception as error:
+            self.listener.warning(f"the page of all runs was not written: {first_line(error)}")
 
     def _point_latest(self) -> None:
         try:

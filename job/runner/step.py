@@ -17,6 +17,7 @@ from job.signals import Signals
 from job.store.differences import changes
 from job.store.fingerprint import FingerprintInputs, fingerprint_inputs
 from job.store.manifest import SchemaVersionError
+from job.store.pinned import PinnedResolver
 from job.store.records import StepRecord, timing_fields
 from job.store.resolve import ArtifactResolver, Resolution
 from job.store.store import SealedArtifact, Staging, Store
@@ -32,11 +33,12 @@ class StepRun:
     slot: str
     component: Component[Any]
     store: Store
-    resolver: ArtifactResolver
+    resolver: ArtifactResolver | PinnedResolver
     listener: StepListener
     signals: Signals
     use_cache: bool
     strict: bool
+    publishes: bool = True
     stopwatch: Stopwatch = field(init=False)
     source_files: dict[str, str] = field(default_factory=dict)  # with their SHA-256, once the fingerprint is known
     _observations: dict[str, float] = field(default_factory=dict)
@@ -235,7 +237,12 @@ class StepRun:
 
     def _publish(self, sealed: SealedArtifact) -> str:
         """Publish the artifact, also if it is reused; return where, or an empty text."""
-        if type(self.component).publish is Component.publish:
+        if not (self.publishes and can_publish(self.component)):
             return ""
         with self.stopwatch.timed("publishing"), self.signals.interruptible():
             return self.component.publish(sealed.stored(), self.listener)
+
+
+def can_publish(component: Component[Any]) -> bool:
+    """Return whether a component publishes its artifact outside of the root."""
+    return type(component).publish is not Component.publish

@@ -46,7 +46,7 @@ def root(two_runs: Path, tmp_path: Path) -> Path:
 
 
 def runs(root: Path) -> list[str]:
-    return sorted(path.name for path in (root / "runs").iterdir() if not path.is_symlink())
+    return Runs(root).ids()
 
 
 def artifacts(root: Path) -> set[str]:

@@ -1,0 +1,90 @@
+"""Table of runs."""
+
+import time
+from collections.abc import Iterator, Sequence
+
+from rich.console import Console
+from rich.markup import escape
+
+from components.base.formatting import format_age
+from components.base.text import printable
+from job.reporters.terminal import print_line, print_parts
+from job.store.run_rows import RunRow
+from job.store.summary import RunSummary
+
+HEADER = ("run", "age", "val", "test", "params", "cpu s", "verdict")
+LEFT = {0, 6}
+VERDICTS = {
+    "running": "running",
+    "succeeded": "done",
+    "not_blessed": "NOT BLESSED",
+    "failed": "failed",
+    "terminated": "interrupted",
+    "paused": "paused",
+    "killed": "killed",
+    "damaged": "damaged",
+}
+STYLES = {"BLESSED": "green", "NOT BLESSED": "yellow", "interrupted": "yellow", "failed": "red", "killed": "red"}
+MAX_DIFFERENCES = 6
+MILLION = 1_000_000
+
+
+def print_runs(console: Console, rows: Sequence[RunRow], *, matching: int, total: int) -> None:
+    """Print one row per run, the newest last, each followed by what differs from the run in the row above."""
+    cells = [HEADER, *(_cells(row.summary) for row in rows)]
+    widths = [max(map(len, column)) for column in zip(*cells, strict=True)]
+    for row_cells, row in zip(cells, [None, *rows], strict=True):
+        *padded, verdict = (
+            cell.ljust(width) if place in LEFT else cell.rjust(width)
+            for place, (cell, width) in enumerate(zip(row_cells, widths, strict=True))
+        )
+        if row is None:
+            print_line(console, f"[dim]{'  '.join([*padded, verdict]).rstrip()}[/]")
+        else:
+            style = STYLES.get(verdict.strip(), "")
+            head = f"{'  '.join(padded)}  {f'[{style}]{verdict}[/]' if style else verdict}  "
+            print_parts(console, head, _notes(row))
+    shown = f"{len(rows):,} of {matching:,} matching runs" if len(rows) < matching else f"{matching:,} runs"
+    print_line(console, f"[dim]{shown}{f' of {total:,}' if matching < total else ''}[/]")
+
+
+def verdict(summary: RunSummary) -> str:
+    """Return the verdict, or the outcome of a run that evaluated nothing."""
+    return "BLESSED" if summary.blessed and summary.outcome == "succeeded" else VERDICTS[summary.outcome]
+
+
+def _cells(summary: RunSummary) -> tuple[str, ...]:
+    return (
+        summary.run_id,
+        format_age(max(0.0, time.time() - summary.started.timestamp())),
+        _accuracy(summary.validation_accuracy),
+        _accuracy(summary.test_accuracy),
+        _count(summary.parameters),
+        "" if summary.cpu_seconds is None else f"{summary.cpu_seconds:,.{0 if summary.cpu_seconds >= 1000 else 1}f}",
+        verdict(summary),
+    )
+
+
+def _accuracy(value: float | None) -> str:
+    return "" if value is None else f"{value:.4f}"
+
+
+def _count(value: int | None) -> str:
+    if value is None:
+        return ""
+    return f"{value:,}" if value < MILLION else f"{value / MILLION:.2f} M"
+
+
+def _notes(row: RunRow) -> Iterator[str]:
+    summary = row.summary
+    if summary.name is not None:
+        yield f"[bold]{escape(summary.name)}[/]"
+    yield from (f"[bold]#{escape(tag)}[/]" for tag in row.tags)
+    if summary.data_set is not None:
+        yield escape(printable(summary.data_set))
+    if summary.failure is not None:
+        yield f"[red]{escape(printable(summary.failure))}[/]"
+    changes = [*row.changes()]
+    yield from (escape(printable(change)) for change in changes[:MAX_DIFFERENCES])
+    if (more := len(changes) - MAX_DIFFERENCES) > 0:
+        yield f"{more} more"

@@ -1,0 +1,1 @@
+"""The page of a sweep: a table of its trials, and a parallel-coordinates chart."""
