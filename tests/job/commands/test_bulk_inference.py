@@ -177,6 +177,17 @@ def test_interrupted_prediction_continues(mnist_job: Command, arguments: Argumen
 
 
 @pytest.mark.thorough
+def test_killed_after_sealing_leaves_nothing_in_the_end(
+    mnist_job: Command, arguments: Arguments, tmp_path: Path
+) -> None:
+    plan = {"at": "remove", "path": "00000.json", "do": "KILL"}
+    assert interfered(plan, *arguments()).returncode == EXITS["KILL"]
+    assert beside(tmp_path / "out") == ["out", "out.lock", "out.partial"]
+    assert json.loads(mnist_job(*arguments("--json")).stdout)["status"] == "reused"
+    assert beside(tmp_path / "out") == ["out"]
+
+
+@pytest.mark.thorough
 def test_checkpoints_of_another_model_are_not_used(
     trained: Trained, mnist_job: Command, arguments: Arguments, tmp_path: Path
 ) -> None:
@@ -252,6 +263,8 @@ def test_show_and_verify_read_the_folder(
     assert f"digest        {printed['digest']}" in shown.stdout
     assert f"{printed['predicted']} images, 0 skipped" in shown.stdout
     assert "source: made-up squares" in shown.stdout, "the lineage leads to the data of the training"
+    elsewhere = mnist_job("show", tmp_path / "out", "--root", tmp_path / "empty")
+    assert f"digest        {printed['digest']}" in elsewhere.stdout
     assert mnist_job("verify", tmp_path / "out").stdout == "1 artifacts verified, 0 failed\n"
     (tmp_path / "out" / printed["files"][0]).write_bytes(b"")
     assert mnist_job("verify", tmp_path / "out").exit_code == 3
