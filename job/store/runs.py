@@ -72,7 +72,7 @@ class Runs:
     def _was_interrupted(self, record: RunRecord) -> bool:
         # A killed process leaves its lock; it may have written its last record, but not what trackers write.
         was_killed = record.outcome == "running" or os.path.lexists(self.path(record.run_id) / LOCK)
-        return (was_killed or record.outcome == "terminated") and not self.is_alive(record.run_id)
+        return (was_killed or record.outcome in ("terminated", "paused")) and not self.is_alive(record.run_id)
 
     def begin(self, *, config: dict[str, Any], environment: dict[str, Any], **fields: Any) -> RunRecord:
         """Create the directory of a new run with its first record, in one step; `fields` are further ones of it."""
