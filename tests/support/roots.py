@@ -28,14 +28,11 @@ def add_run(root: Path, number: int, **fields: Any) -> RunRecord:
 def add_sweep(root: Path, count: int) -> None:
     """Add runs as those of a sweep: each has another learning rate, seed and accuracy, and reuses the data."""
     newest = Runs(root).read()
-    trainer, shared = newest.config["trainer"], ("example_gen", "transform")
+    trainer, shared = newest.config["trainer"], ("example_gen", "transform")  # all have the model of the newest run
     for number in range(count):
         chosen = {"peak": round(1e-3 * (1 + number % 97), 4), "seed": number % 5}
         steps = tuple(
-            step.model_copy(
-                update={"status": "reused"} if step.component in shared else {"fingerprint": f"{number:064x}"}
-            )
-            for step in newest.steps
+            step.model_copy(update={"status": "reused" if step.component in shared else "ran"}) for step in newest.steps
         )
         metrics = {**(newest.metrics or {}), "accuracy": 0.9 + 0.0999 * ((number * 7919) % 1000) / 1000}
         fields = {"name": f"trial-{number}", "steps": steps, "metrics": metrics}
