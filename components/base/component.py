@@ -100,6 +100,17 @@ class Signature:
         return f"({', '.join(inputs)}) -> {self.output.__name__}"
 
 
+@dataclass(frozen=True)
+class EarlierRun:
+    """An earlier run of a component."""
+
+    identity: Mapping[str, Any]
+    """The component's `identity`."""
+    inputs: Mapping[str, Artifact]
+    """Those that still exist."""
+    output: Artifact
+
+
 ConfigT = TypeVar("ConfigT", bound=ComponentConfig)
 
 
@@ -151,6 +162,13 @@ class Component(ABC, Generic[ConfigT]):
         """
         return ""
 
+    def planned_publication(self, sealed: Stored[Any] | None) -> str:  # noqa: ARG002
+        """Return what `publish` would publish and where, without doing it; by default nothing, an empty string.
+
+        `sealed` is None if the artifact is still to be produced.
+        """
+        return ""
+
     def publish_destination(self) -> Path | None:
         """Return the folder that `publish` writes to, or None. It must be outside the job's own folders."""
         return None
@@ -179,6 +197,13 @@ class Component(ABC, Generic[ConfigT]):
         By default, and if it fits the inputs, return an empty string.
         """
         return ""
+
+    def relative_work(self, inputs: Mapping[str, Artifact], earlier: "EarlierRun") -> float | None:  # noqa: ARG002
+        """Return how much longer the part `training` takes than in an earlier run of the class, for `plan`.
+
+        `inputs` are those that are known. By default, and if the ratio is unknown, return None: as long as before.
+        """
+        return None
 
     @classmethod
     def signature(cls) -> Signature:

@@ -142,7 +142,7 @@ class EvaluatorConfig(ComponentConfig):
     infra_validation: InfraValidationConfig = InfraValidationConfig()
     """Comparison of the served SavedModel with the model in memory."""
     baseline: Reference | None = None
-    """The model to compare with: `latest-blessed`, a run's id, or the path of a run or of a sealed evaluation."""
+    """The model to compare with: `latest-blessed`, or any name of a run, or the path of a sealed evaluation."""
 
     @field_validator("metrics")
     @classmethod

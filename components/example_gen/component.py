@@ -22,8 +22,8 @@ class ExampleGenConfig(ComponentConfig):
     checks: ValidationConfig = ValidationConfig()
     """The checks of the data, with the level of each anomaly."""
     baseline: Reference | None = None
-    """The examples that drift is measured from: `latest-blessed` for those of the last run whose model was blessed, a
-    run id, or the path of an artifact. By default drift is not measured."""
+    """The examples that drift is measured from: `latest-blessed` for those of the last run whose model was blessed, any
+    name of a run, or the path of an artifact. By default drift is not measured."""
     seed: Seed = 0
     """Seed of the shuffle; by default the job's seed."""
     memory_budget: MemoryBudget = DEFAULT_MEMORY_BUDGET

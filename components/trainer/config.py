@@ -45,8 +45,8 @@ class TrainerConfig(ComponentConfig):
     network: Annotated[NetworkConfig | NetworkFunction, BuiltInOrUse()] = NetworkConfig()
     """Sizes of the built-in network's layers, or `use: my_module:my_function` for a custom network."""
     init_from: Reference | None = None
-    """A trained model whose weights training begins with, in all layers that match by name and shape: a run's id, the
-    path of a run or of a sealed model, or `latest-blessed`, the newest blessed model of other training images."""
+    """A trained model whose weights training begins with, in all layers that match by name and shape: any name of a
+    run, the path of a sealed model, or `latest-blessed`, the newest blessed model of other training images."""
     freeze: tuple[Annotated[str, Field(min_length=1)], ...] = ()
     """Layers whose weights stay as they are: names or patterns such as `convolution_*`."""
     epochs: Annotated[int, Field(strict=True, ge=1, le=10_000)] = 8

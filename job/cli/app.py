@@ -44,7 +44,7 @@ ModelName = Annotated[
     typer.Option(
         "--model",
         metavar="RUN",
-        help="Run id, `latest`, or path of a run or sealed model; by default the latest blessed run.",
+        help="Id, tag, name or folder of a run, `latest`, or path of a sealed model; by default `latest-blessed`.",
     ),
 ]
 Destination = Annotated[

@@ -7,7 +7,7 @@ from typing import Annotated
 
 import typer
 
-from job.cli.app import AsJson, Root, command
+from job.cli.app import AsJson, Root, command, path
 from job.options import DEFAULT_ROOT, OutcomeOption, RunsOptions
 
 
@@ -17,8 +17,9 @@ def show(
         str | None,
         typer.Argument(
             metavar="[RUN|ARTIFACT]",
-            help="Run id, by default the newest run; `latest`, the last that has results; an artifact's path, digest "
-            "or fingerprint (at least 4 characters); or the path of a pushed version.",
+            help="Id, tag, name or folder of a run, by default the newest; `latest`, the last that has results; "
+            "`latest-blessed`; an artifact's path, digest or fingerprint (at least 4 characters); or the path of a "
+            "pushed version.",
         ),
     ] = None,
     root: Root = Path(DEFAULT_ROOT),
@@ -87,6 +88,9 @@ def compare(
         list[str],
         typer.Argument(metavar="RUN RUN...", help="Two or more runs: ids, names, tags, folders, or `latest`."),
     ],
+    html: Annotated[
+        Path | None, typer.Option(metavar="FILE", parser=path, help="Also write the comparison as an HTML page.")
+    ] = None,
     root: Root = Path(DEFAULT_ROOT),
     as_json: AsJson = False,
 ) -> None:
@@ -96,4 +100,25 @@ def compare(
     """
     from job.commands.compare import compare
 
-    compare(names, root, as_json=as_json)
+    compare(names, root, html=html, as_json=as_json)
+
+
+@command
+def tag(
+    run: Annotated[
+        str | None, typer.Argument(metavar="RUN", help="Run id, tag, name or folder; `latest` or `latest-blessed`.")
+    ] = None,
+    name: Annotated[str | None, typer.Argument(metavar="NAME", help="The tag.")] = None,
+    delete: Annotated[str | None, typer.Option("--delete", metavar="NAME", help="Delete this tag.")] = None,
+    root: Root = Path(DEFAULT_ROOT),
+    as_json: AsJson = False,
+) -> None:
+    """Give a run a tag, which every command takes as its name; without arguments, list the tags.
+
+    A tag that another run has moves to this one. `gc` keeps runs that have tags.
+
+    In JSON, `tags` has the id of the run by tag. A change prints `tag`, its `run_id`, and `before`, the one before.
+    """
+    from job.commands.tag import edit_tags
+
+    edit_tags(run, name, root, delete=delete, as_json=as_json)

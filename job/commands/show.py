@@ -1,7 +1,6 @@
 """Command `show`: a run or an artifact, and its lineage."""
 
 import json
-import os
 import re
 from collections.abc import Iterable
 from pathlib import Path
@@ -12,14 +11,17 @@ from rich.markup import escape
 from rich.tree import Tree
 
 from components.artifacts import Predictions
+from components.base.errors import ConfigError
 from components.base.formatting import format_size
 from components.base.text import printable
 from job.pipeline.slots import OPTIONAL_SLOTS
 from job.reporters.predictions import describe_predictions
-from job.reporters.tables import print_run
+from job.reporters.tables import print_run, run_title
 from job.reporters.terminal import make_console, print_field, print_json, print_parts
-from job.store.lineage import final_outputs, find_artifact, lineage, step_manifests
-from job.store.runs import LATEST, RECORD, Runs
+from job.store.lineage import MIN_PREFIX_LENGTH, final_outputs, find_artifact, lineage, step_manifests
+from job.store.resolve import FoundRun, NoSuchRunError, locate_run
+from job.store.run_names import LATEST_BLESSED
+from job.store.runs import LATEST, Runs
 from job.store.store import SealedArtifact, Store
 
 SHORT_DIGEST = 12
@@ -33,21 +35,35 @@ def show(name: str | None, root: Path, *, as_json: bool) -> None:
         JobError: if neither exists, or if it is damaged.
     """
     store, runs = Store(root), Runs(root)
-    if name is not None and os.path.isfile(os.path.join(name, RECORD)):  # noqa: PTH113, PTH118  (False for a long name)
-        name = Path(name).resolve().name
-    if name is None or name == LATEST or runs.exists(name) or not store.artifacts.is_dir():
-        _show_run(store, runs, name, as_json=as_json)
+    try:
+        found = locate_run(root, name) if name is not None else _newest_run(runs)
+    except NoSuchRunError as no_run:
+        if name is None or not store.artifacts.is_dir():
+            raise
+        if (sealed := find_artifact(store, name)) is None:
+            raise ConfigError(
+                f"{root} has no run or artifact `{name}`",
+                expected=f"a run's id, tag, name or folder, {LATEST} or {LATEST_BLESSED}; or an artifact's path, or at "
+                f"least {MIN_PREFIX_LENGTH} characters of its digest or fingerprint",
+                remedy=no_run.remedy,
+            ) from no_run
+        _show_artifact(store, runs, sealed, as_json=as_json)
     else:
-        _show_artifact(store, runs, find_artifact(store, name), as_json=as_json)
+        _show_run(found, as_json=as_json)
 
 
-def _show_run(store: Store, runs: Runs, name: str | None, *, as_json: bool) -> None:
-    record = runs.read(name)
+def _newest_run(runs: Runs) -> FoundRun:
+    record = runs.read()
+    return FoundRun(record, runs.path(record.run_id))
+
+
+def _show_run(found: FoundRun, *, as_json: bool) -> None:
+    record, store, runs = found.record, Store(found.root), Runs(found.root)
     manifests = step_manifests(store, record)
     if any(step.references for step in record.steps):  # artifacts of other runs
         manifests |= {sealed.manifest.digest: sealed.manifest for sealed in store.sealed_artifacts()}
     lineages = [lineage(manifests, digest) for digest in final_outputs(record, manifests)]
-    alive = runs.is_alive(record.run_id)
+    alive = runs.is_alive(found.folder.name)
     if as_json:
         main_steps = [step for step in record.steps if step.component not in OPTIONAL_SLOTS]
         values: dict[str, Any] = json.loads(record.to_json()) | {"lineages": lineages}
@@ -58,8 +74,8 @@ def _show_run(store: Store, runs: Runs, name: str | None, *, as_json: bool) -> N
         return
     console = make_console()
     started = f"{record.started:%Y-%m-%d %H:%M} UTC"
-    print_parts(console, "run ", [f"[bold]{record.run_id}[/]", started, f"root {escape(str(store.root))}"])
-    print_run(console, record, runs.path(record.run_id), alive=alive)
+    print_parts(console, "run ", [*run_title(record), started, f"root {escape(str(store.root))}"])
+    print_run(console, record, found.folder, alive=alive)
     _print_lineages(console, lineages)
 
 

@@ -7,13 +7,13 @@ from typing import Any, Self
 
 from components.base.errors import ConfigError
 from job.config.config import JobConfig, build_config
-from job.config.run_config import load_file_or_run, root_of, run_config
+from job.config.run_config import load_file_or_run, run_config
 from job.config.yaml_config import SET, YamlConfig, parse_override
 from job.config.yaml_loader import KeyPath, join
 from job.pipeline.slots import OPTIONAL_SLOTS, SLOTS, find_slot
 from job.pipeline.steps import STEPS
 from job.store.records import RunRecord
-from job.store.resolve import find_run
+from job.store.resolve import locate_run
 
 TRACKING = "tracking"
 
@@ -38,8 +38,8 @@ class SingleStep:
         Raises:
             ConfigError: if there is no such run, component or section, or if overrides have other keys.
         """
-        record, run_root = find_run(root, run), root_of(root, run)
-        document = run_config(record, run_root)
+        found = locate_run(root, run)
+        record, document = found.record, run_config(found)
         others = None if config is None else load_file_or_run(config, root)
         steps = [step for each in (document, others) if each is not None for step in each.values.get(STEPS) or ()]
         slot = find_slot(component, dict.fromkeys([*SLOTS, *steps]))

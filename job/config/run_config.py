@@ -11,9 +11,7 @@ from components.base.text import printable
 from job.config.yaml_config import YamlConfig, find_config, presets
 from job.pipeline.slots import SLOTS
 from job.pipeline.steps import STEPS
-from job.store.records import RunRecord
-from job.store.resolve import find_run
-from job.store.runs import RECORD
+from job.store.resolve import FoundRun, NoSuchRunError, is_run_folder, locate_run
 
 SHARED_KEYS = ("seed", "memory_budget")
 """Keys that every component receives whose config has them and does not set them."""
@@ -28,11 +26,11 @@ def load_file_or_run(path: Path, root: Path) -> YamlConfig:
     """
     file, name = find_config(path), str(path)
     is_file = os.path.exists(file) and not os.path.isdir(file)  # noqa: PTH110, PTH112  (False for a path too long)
-    if is_file or (os.sep in name and not _is_run(name)):
+    if is_file or (os.sep in name and not is_run_folder(name)):
         return YamlConfig.load(path)
     try:
-        record = find_run(root, name)
-    except ConfigError as no_run:
+        found = locate_run(root, name)
+    except NoSuchRunError as no_run:
         try:
             return YamlConfig.load(path)
         except ConfigError as error:
@@ -40,29 +38,20 @@ def load_file_or_run(path: Path, root: Path) -> YamlConfig:
             remedy = no_run.remedy if "did you mean" in no_run.remedy else "name another with --config"
             problem = f"{error.headline}; and {printable(root)} has no run of this name"
             raise ConfigError(problem, expected=expected, remedy=remedy) from error
-    return run_config(record, root_of(root, name))
+    return run_config(found)
 
 
-def root_of(root: Path, name: str) -> Path:
-    """Return the root of the run that `find_run` finds for a name: of a folder, the one that it is in."""
-    return Path(name).resolve().parents[1] if _is_run(name) else root
-
-
-def _is_run(folder: str) -> bool:
-    return os.path.isfile(os.path.join(folder, RECORD))  # noqa: PTH113, PTH118  (False for a path that is too long)
-
-
-def run_config(record: RunRecord, root: Path) -> YamlConfig:
+def run_config(run: FoundRun) -> YamlConfig:
     """Return the configuration of a run; its root is where the run is now.
 
     A key that a component has from the top level is not in its section, so that an override of `seed` reaches it.
     """
-    values: dict[str, Any] = copy.deepcopy(record.config) | {"root": str(root)}
+    values: dict[str, Any] = copy.deepcopy(run.record.config) | {"root": str(run.root)}
     for section in _sections(values):
         for key in SHARED_KEYS:
             if key in section and section[key] == values.get(key):
                 del section[key]
-    return YamlConfig(values, {(): f"run {record.run_id}"})
+    return YamlConfig(values, {(): f"run {run.record.run_id}"})
 
 
 def _sections(values: dict[str, Any]) -> Iterator[dict[str, Any]]:

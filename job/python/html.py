@@ -21,7 +21,7 @@ def render_run(
     record: RunRecord, validation: Mapping[str, float], test: Mapping[str, float], report: Path | None = None
 ) -> str:
     """Return a fragment of HTML without scripts and without resources."""
-    title = " · ".join(filter(None, (f"run {record.run_id}", record.data_set, f"{record.seconds:.1f} s")))
+    title = " · ".join(filter(None, (f"run {record.run_id}", record.name, record.data_set, f"{record.seconds:.1f} s")))
     parts = [f"<strong>{_text(title)}</strong> {_badge(record)}"]
     if record.failure is not None:
         parts += [_paragraph(text) for text in (record.failure.headline, record.failure.remedy)]

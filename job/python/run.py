@@ -23,8 +23,8 @@ from job.reporters.terminal import make_console
 from job.runner.runner import Runner
 from job.signals import Signals
 from job.store.records import RunRecord, StepRecord
-from job.store.resolve import resolve_model
-from job.store.runs import LATEST, RECORD, REPORT, Runs
+from job.store.resolve import locate_run, resolve_model
+from job.store.runs import LATEST, REPORT, Runs
 from job.store.store import Store
 
 if TYPE_CHECKING:
@@ -42,6 +42,8 @@ def run(
     until: str | None = None,
     use_cache: bool = True,
     strict: bool = False,
+    name: str | None = None,
+    note: str | None = None,
     console: Console | None = None,
 ) -> Run:
     """Run the job, report progress on the console, and return the run. Steps whose artifacts exist are reused.
@@ -52,6 +54,8 @@ def run(
         until: the last step to run, such as `trainer`.
         use_cache: whether steps can be reused.
         strict: whether a damaged artifact is an error. Otherwise it is produced again.
+        name: a name for the run, which `load_run` and all commands take; several runs may have the same.
+        note: a remark for its record.
         console: standard output by default; `Console(quiet=True)` prints nothing.
 
     Raises:
@@ -71,22 +75,22 @@ def run(
         use_cache=use_cache,
         strict=strict,
         until=None if until is None else find_slot(until, config.pipeline.step_names()),
+        name=name,
+        note=note,
     )
     with signals.installed():
         return Run(runner.run(), config.root)
 
 
 def load_run(name: Path | str = LATEST, root: Path | str = DEFAULT_ROOT) -> Run:
-    """Return a run by its id, by its folder, or `latest`, the last one that has results.
+    """Return a run by its id, tag, name or folder, or as `latest`, the last that has results, or `latest-blessed`.
 
     Raises:
         ConfigError: if there is no such run.
         IntegrityError: if its record is damaged.
     """
-    folder = Path(name)
-    if (folder / RECORD).is_file():
-        name, root = folder.resolve().name, folder.absolute().parents[1]
-    return Run(Runs(Path(root)).read(str(name)), Path(root))
+    found = locate_run(Path(root), str(name))
+    return Run(found.record, found.root)
 
 
 @dataclass(frozen=True)

@@ -13,7 +13,7 @@ from rich.segment import ControlType
 
 from components.artifacts import Epoch
 from components.base.errors import JobError
-from job.reporters.tables import STATUS_STYLE, print_run, summary
+from job.reporters.tables import STATUS_STYLE, print_run, run_title, summary
 from job.reporters.terminal import make_progress, print_error, print_parts, print_text
 from job.store.records import RunRecord, StepRecord
 from job.store.store import SealedArtifact
@@ -47,7 +47,7 @@ class ConsoleReporter:
         self._images_per_second = 0.0
 
     def begin(self, record: RunRecord, directory: Path) -> None:  # noqa: ARG002
-        print_parts(self.console, "run ", [f"[bold]{record.run_id}[/]", f"root {escape(record.config['root'])}"])
+        print_parts(self.console, "run ", [*run_title(record), f"root {escape(record.config['root'])}"])
 
     def begin_step(self, slot: str) -> None:
         self._step = slot

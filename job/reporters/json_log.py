@@ -41,7 +41,10 @@ class JsonLog:
         self._last_training_step = -math.inf
 
     def begin(self, record: RunRecord, directory: Path) -> None:
-        self._write("run_started", run_id=record.run_id, run_directory=str(directory), environment=record.environment)
+        names = {name: text for name in ("name", "note") if (text := getattr(record, name)) is not None}
+        self._write(
+            "run_started", run_id=record.run_id, **names, run_directory=str(directory), environment=record.environment
+        )
 
     def begin_step(self, slot: str) -> None:
         self._step = slot

@@ -9,11 +9,12 @@ from html import escape
 
 from components.artifacts.figures import CARD_RUN_PLACEHOLDER, REPORT_LINKS_PLACEHOLDER, REPORT_RUN_PLACEHOLDER
 from components.base import markdown
-from components.base.text import escape_document
+from components.base.text import escape_document, printable
 from components.base.timing import Elapsed
 from job.config.core_schema import dump_yaml
 from job.reporters.tables import OVERHEAD, is_long
 from job.store.records import Duration, RunRecord, remaining_time
+from job.store.run_names import MAX_NOTE_LENGTH
 
 REPORT_LINKS = '<li><a href="#reproduce">Reproduce</a></li>\n<li><a href="#cost">Time and cost</a></li>'
 SHORTEST_BAR_SECONDS = 0.001
@@ -76,10 +77,13 @@ def reproduction_facts(record: RunRecord, command: str) -> Iterator[Fact]:
     yield (
         "This is run ",
         Code(record.run_id),
-        f", started on {record.started:%Y-%m-%d %H:%M} UTC with mnist-job {environment.get('version')}",
+        *((", named ", Code(record.name), ",") if record.name else (",",)),
+        f" started on {record.started:%Y-%m-%d %H:%M} UTC with mnist-job {environment.get('version')}",
         *((", revision ", Code(revision)) if revision else ()),
         ". The same code, configuration, data and libraries produce the digests below.",
     )
+    if record.note:
+        yield ("Note: ", printable(record.note, limit=MAX_NOTE_LENGTH))
     if command:
         yield CodeBlock(command, "sh")
     else:

@@ -11,7 +11,7 @@ from rich.markup import escape
 from components.artifacts import RUBBER_STAMPED, Evaluation, Examples, Figures, Model, PushedModel, TransformedExamples
 from components.artifacts.evaluation import INTERVAL_SUFFIX, METRIC_NAMES
 from components.base.formatting import format_size
-from components.base.text import printable
+from components.base.text import MESSAGE_LIMIT, printable
 from components.base.timing import Elapsed
 from components.inference.transform_graph import describe
 from job.reporters.terminal import print_field, print_line, print_parts, print_path
@@ -74,10 +74,17 @@ def _beginning(model: Model) -> str:
     return text + (f", {len(model.frozen)} frozen" if model.frozen else "")
 
 
+def run_title(record: RunRecord) -> list[str]:
+    """Return the id of a run, and its name if it has one, in markup."""
+    return [f"[bold]{record.run_id}[/]", *([f"[bold]{escape(record.name)}[/]"] if record.name else [])]
+
+
 def print_run(
     console: Console, record: RunRecord, directory: Path, *, alive: bool = True, failure_follows: bool = False
 ) -> None:
     """Print the tables of a run. If it is in progress but not `alive`, it was killed. The failure may follow later."""
+    if record.note is not None:
+        print_field(console, "note", escape(printable(record.note, limit=MESSAGE_LIMIT)))
     if record.steps:
         console.print()
         print_steps(console, record)

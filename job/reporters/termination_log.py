@@ -39,6 +39,7 @@ def write_termination_log(
     message: dict[str, Any] = {
         "outcome": outcome_of(exit_code),
         "exit_code": int(exit_code),
+        **({"name": record.name} if record and record.name else {}),
         "step": record.failure.component if record and record.failure else None,
         "headline": failure.headline if failure else printable(not_blessed, limit=MESSAGE_LIMIT),
         "remedy": failure.remedy if failure else "",

@@ -13,6 +13,7 @@ from pathlib import Path
 from components.base.errors import ConfigError, IntegrityError
 from components.runtime.locks import is_held, try_acquire
 from job.store.records import RunRecord
+from job.store.run_names import Tags
 from job.store.runs import Runs
 from job.store.store import Entry, Store
 
@@ -90,7 +91,7 @@ class GarbageCollector:
         """Delete one item unless a run has begun to need it since it was found; return whether it was deleted."""
         if (entry := found.entry) is None:
             is_run = found.kind == "run"
-            if is_run and self.runs.is_alive(found.path.name):
+            if is_run and (self.runs.is_alive(found.path.name) or found.path.name in self._tagged()):
                 return False
             try:
                 self.runs.remove(found.path.name) if is_run else shutil.rmtree(found.path)
@@ -107,6 +108,12 @@ class GarbageCollector:
             if entry.kind != "lock":  # releasing the lock deletes its file
                 self.store.remove(entry)
             return True
+
+    def _tagged(self) -> set[str]:
+        """Return the ids of the runs that have tags; raise IntegrityError if one cannot be read."""
+        tags = Tags(self.store.root)
+        tags.check()
+        return {*tags.read().values()}
 
     def _is_garbage(self, found: Collectable, entry: Entry, referenced: set[tuple[str, str]]) -> bool:
         if entry.kind == "deleting":
@@ -157,7 +164,10 @@ class GarbageCollector:
         runs = {name: record for name, record in records.items() if name in ids and name == record.run_id}
         # Future runs are compared with the newest blessed one of their data set.
         blessed = {record.data_set: run_id for run_id, record in runs.items() if record.blessed}
-        newest = {*[*runs][-self.keep :], self.runs.latest(), *blessed.values()}
+        published = {
+            step.fingerprint: run_id for run_id, record in runs.items() for step in record.steps if step.published
+        }
+        newest = {*[*runs][-self.keep :], self.runs.latest(), *blessed.values(), *published.values(), *self._tagged()}
         kept = {name for name in records if name not in runs or name in newest or self.runs.is_alive(name)}
         # Without their baselines, the kept runs would be rubber-stamped when they are repeated.
         steps = [step for name in kept for step in records[name].steps]

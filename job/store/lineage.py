@@ -55,7 +55,7 @@ def final_outputs(record: RunRecord, manifests: dict[str, Manifest]) -> list[str
     return [step.digest for step in record.steps if step.digest not in inputs]
 
 
-def find_artifact(store: Store, name: str) -> SealedArtifact:
+def find_artifact(store: Store, name: str) -> SealedArtifact | None:
     """Return the artifact with a path or a pushed version's path, or with the beginning of a digest or fingerprint.
 
     The path may be outside of the store, such as that of predictions.
@@ -81,12 +81,7 @@ def find_artifact(store: Store, name: str) -> SealedArtifact:
         some = ", ".join(f"{sealed.slot}/{sealed.manifest.fingerprint[:12]}" for sealed in found[:5])
         problem = f"{store.root} has {len(found)} artifacts `{prefix}`"
         raise ConfigError(problem, expected=f"one of {some}", remedy="add more characters")
-    raise ConfigError(
-        f"{store.root} has no run or artifact `{prefix}`",
-        expected="a run's id, or an artifact's path, digest or fingerprint, or at least "
-        f"{MIN_PREFIX_LENGTH} characters of these",
-        remedy="see `python -m job show` for the newest run",
-    )
+    return None
 
 
 def _find_published(store: Store, servable: Servable, path: Path) -> SealedArtifact:

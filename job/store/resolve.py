@@ -3,8 +3,9 @@
 import os
 import re
 from collections import Counter
-from collections.abc import Callable, Iterator, Mapping
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
+from difflib import get_close_matches
 from functools import partial
 from operator import itemgetter
 from pathlib import Path
@@ -14,12 +15,13 @@ from components import Artifact, Component, Pusher
 from components.artifacts import Evaluation, GraphOperation, Model, Stored, TransformedExamples
 from components.base.errors import ConfigError, IntegrityError
 from components.base.paths import require_path
+from components.base.text import printable
 from job.pipeline.slots import SLOTS
 from job.store.fingerprint import FingerprintInputs
-from job.store.lineage import find_training_examples
+from job.store.lineage import MIN_PREFIX_LENGTH, find_training_examples
 from job.store.manifest import MANIFEST
 from job.store.records import ReferenceRecord, RunRecord, StepRecord
-from job.store.run_names import LATEST_BLESSED, Tags
+from job.store.run_names import LATEST_BLESSED, NAME, RESERVED, Tags
 from job.store.runs import LATEST, RECORD, Runs, read_record
 from job.store.store import SealedArtifact, Store
 
@@ -29,27 +31,119 @@ if TYPE_CHECKING:
 FINGERPRINT = re.compile("[0-9a-f]{64}")
 UNREADABLE = "that cannot be read"
 MODEL_OPTION = "--model"
+ID_CUTOFF = 0.85
+"""Ids of the same day are similar; a mistyped one differs in one or two characters."""
+
+
+class NoSuchRunError(ConfigError):
+    """No run has the name."""
+
+
+@dataclass(frozen=True)
+class FoundRun:
+    """The run that was found for a name."""
+
+    record: RunRecord
+    folder: Path
+
+    @property
+    def root(self) -> Path:
+        """The root that the folder of the run is in."""
+        return self.folder.parents[1]
 
 
 def find_run(root: Path, name: str = LATEST) -> RunRecord:
-    """Return a run by its id, folder, tag or name (the newest with it), or as `latest` or `latest-blessed`.
+    """Return the record of a run; `name` and errors as for `locate_run`."""
+    return locate_run(root, name).record
+
+
+def locate_run(root: Path, name: str = LATEST, *, option: str = "") -> FoundRun:
+    """Return a run by its id, tag or folder, by its name (the newest with it), or as `latest` or `latest-blessed`.
+
+    The root comes first: a folder with one of its names is not read, unless it is written with a separator.
+
+    Args:
+        root: the root of all names but folders, which may be in any root.
+        name: what the user wrote.
+        option: the key of the configuration, or the option of the command line, that messages name.
 
     Raises:
-        ConfigError: if there is no such run.
+        NoSuchRunError: if there is no such run.
+        ConfigError: if it was deleted, and its tag was not.
         IntegrityError: if its record is damaged.
     """
-    runs = Runs(root)
-    if os.path.isfile(os.path.join(name, RECORD)):  # noqa: PTH113, PTH118  (False for a long name)
-        return read_record(Path(name).resolve())
-    if name == LATEST_BLESSED:
-        if (blessed := next(runs.blessed(), None)) is not None:
-            return blessed
-    elif not runs.exists(name):
-        if (run_id := Tags(root).read().get(name)) is not None:
-            return runs.read(run_id)
-        if (named := next((record for record in runs.newest_first() if record.name == name), None)) is not None:
-            return named
-    return runs.read(name)
+    runs, named = Runs(root), dict[str, str]()
+    if os.sep not in name and (folder := _folder_below(runs, name, named)) is not None:
+        return FoundRun(read_record(folder), folder)
+    if is_run_folder(name):
+        folder = Path(os.path.abspath(name))  # noqa: PTH100  (without `..`, and links stay)
+        if folder.name == LATEST and folder.is_symlink():
+            folder = folder.with_name(folder.readlink().name)
+        return FoundRun(read_record(folder), folder)
+    raise _no_such_run(runs, name, named, option)
+
+
+def is_run_folder(path: str) -> bool:
+    """Return whether a path is that of a folder with the record of a run."""
+    return os.path.isfile(os.path.join(path, RECORD))  # noqa: PTH113, PTH118  (False for a path that is too long)
+
+
+def _folder_below(runs: Runs, name: str, named: dict[str, str]) -> Path | None:
+    """Return the folder of a run of a root, or None; if all names of runs were read, `named` has them."""
+    run_id: str | None = None
+    if name == LATEST:
+        run_id = runs.latest()
+    elif name == LATEST_BLESSED:
+        run_id = next((record.run_id for record in runs.blessed()), None)
+    elif runs.exists(name):
+        run_id = name
+    elif NAME.fullmatch(name):
+        if (run_id := Tags(runs.root).read().get(name)) is not None and not runs.exists(run_id):
+            raise ConfigError(
+                f"the run of the tag {name}, {run_id}, was deleted",
+                expected="the tag of a run",
+                remedy=f"move the tag with `python -m job tag RUN {name}`, or delete it with --delete {name}",
+            )
+        if run_id is None:
+            for given, candidate in runs.named():
+                named.setdefault(given, candidate)
+                if given == name:
+                    run_id = candidate
+                    break
+    return None if run_id is None or not os.path.isdir(runs.path(run_id)) else runs.path(run_id)  # noqa: PTH112
+
+
+def _no_such_run(runs: Runs, name: str, named: Iterable[str], option: str) -> ConfigError:
+    ids = runs.ids()
+    remedy = f"correct or remove {option}" if option else "list them with `python -m job runs`"
+    if name == LATEST_BLESSED and ids:
+        problem, expected = f"{runs.root} has no run whose model was blessed", "a run with a blessed model"
+        remedy = "name another run, or train a model first"
+    elif os.sep in name:
+        problem, expected = f"{name} is not the folder of a run", f"a folder with a {RECORD}"
+    elif not ids:
+        error = runs.no_runs()
+        problem, expected, remedy = error.headline, error.expected, error.remedy
+    else:
+        problem = f"{runs.root} has no run `{printable(name)}`"
+        expected = f"the id, tag, name or folder of a run, {LATEST} or {LATEST_BLESSED}; the newest is {ids[-1]}"
+        if near := _nearest(name, ids, [*RESERVED, *Tags(runs.root).read(), *named]):
+            remedy = f"did you mean `{near}`?"
+    where = f"{option} is `{printable(name)}`: " if option else ""
+    return NoSuchRunError(where + problem, expected=expected, remedy=remedy)
+
+
+def _nearest(name: str, ids: Sequence[str], names: Sequence[str]) -> str:
+    """Return the name that the user probably meant, or an empty text."""
+    if len(name) >= MIN_PREFIX_LENGTH:
+        beginning = [each for each in dict.fromkeys([*names, *ids]) if each.startswith(name)]
+        if len(beginning) == 1:
+            return beginning[0]
+    by_lower_case = {each.lower(): each for each in names}
+    near = get_close_matches(name.lower(), by_lower_case, n=1)
+    if near:
+        return by_lower_case[near[0]]
+    return next(iter(get_close_matches(name, ids, n=1, cutoff=ID_CUTOFF)), "")
 
 
 @dataclass(frozen=True)
@@ -106,57 +200,77 @@ class ArtifactResolver:
                 self._checked[slot, name] = self.find(f"{slot}.{name}", requested, optional[name])
 
     def resolve(
-        self, slot: str, component: Component[Any], key: FingerprintInputs, inputs: Mapping[str, Artifact]
+        self,
+        slot: str,
+        component: Component[Any],
+        key: FingerprintInputs,
+        inputs: Mapping[str, Artifact],
+        *,
+        run_id: str | None = None,
     ) -> Resolution:
         """Return the artifact of each optional input that a component refers to, after `check`.
 
         `latest-blessed` may find nothing. It skips artifacts of this very step, which has the fingerprint inputs
-        `key` without optional inputs: compared with itself, a model would never be worse.
+        `key` without optional inputs: compared with itself, a model would never be worse. It also skips the run in
+        progress, `run_id`.
         """
         types = type(component).signature().optional
-        resolution = Resolution()
+        resolution = Resolution(self.named(slot))
         for name, requested in component.references().items():
-            if requested != LATEST_BLESSED:
-                found: ResolvedArtifact | None = self._checked[slot, name]
-                self._checked[slot, name].sealed.verify()  # it may be damaged since
-            else:
+            if requested == LATEST_BLESSED:
                 skipped: Counter[str] = Counter()
                 mismatch = partial(component.mismatch, name, inputs=inputs)
-                found = self._latest_blessed(types[name], key, mismatch, skipped)
+                earlier = (record for record in self.runs.blessed() if record.run_id != run_id)
+                if (found := self._latest_blessed(earlier, types[name], key, mismatch, skipped)) is not None:
+                    resolution.found[name] = found
                 if skipped:
                     resolution.skipped[name] = dict(skipped)
-            if found is not None:
-                resolution.found[name] = found
         return resolution
 
+    def named(self, slot: str) -> dict[str, ResolvedArtifact]:
+        """Return the artifacts to which the component of a slot refers by a run's id or a path, after `check`."""
+        found = {name: found for (of, name), found in self._checked.items() if of == slot}
+        for resolved in found.values():
+            resolved.sealed.verify()  # it may be damaged since
+        return found
+
     def find(self, option: str, name: str, artifact_type: type[Artifact]) -> ResolvedArtifact:
-        """Return the artifact of a type by the id or path of its run, or by its own path; messages have `option`."""
+        """Return the artifact of a type by any name of its run, or by its own path; messages have `option`."""
         path = require_path(option, name)
-        if os.sep in name or path.is_dir():
-            return ResolvedArtifact(self._find_at(path, option, artifact_type), name)
-        slot = _slot_of(artifact_type)
         try:
-            record = self.runs.read(name)
-        except ConfigError as error:
-            problem, remedy = f"{option} is `{name}`: {error.headline}", f"correct or remove {option}"
-            expected = f"{LATEST_BLESSED}, a run's id, or the path of an artifact"
-            raise ConfigError(problem, expected=expected, remedy=remedy) from error
-        for step in _producers(record, slot):
-            sealed = self._read_output(step)
+            found = locate_run(self.runs.root, name, option=option)
+        except NoSuchRunError:
+            if os.sep in name or path.is_dir():
+                return ResolvedArtifact(self._find_at(path, option, artifact_type), name)
+            raise
+        return self.output_of(found, option, name, artifact_type)
+
+    def output_of(self, found: FoundRun, option: str, name: str, artifact_type: type[Artifact]) -> ResolvedArtifact:
+        """Return the artifact of a type that a run produced; `name` is how the run was requested."""
+        slot, store = _slot_of(artifact_type), Store(found.root)
+        for step in _producers(found.record, slot):
+            directory = store.directory(step.component, step.fingerprint)
+            if not os.path.lexists(directory):
+                directory = (found.folder / step.component).resolve()  # of a folder that is in no root
+            if not os.path.lexists(directory):
+                problem = f"{directory} does not exist"
+                raise IntegrityError(problem, expected="the artifact of the run", remedy="name another run")
+            sealed = store.read(step.component, directory)
             if isinstance(sealed.manifest.artifact, artifact_type):
                 sealed.verify()
-                return ResolvedArtifact(sealed, name, record.run_id)
+                return ResolvedArtifact(sealed, name, found.record.run_id)
         raise _no_such_step(option, name, slot)
 
     def _latest_blessed(
         self,
+        records: Iterable[RunRecord],
         artifact_type: type[Artifact],
         key: FingerprintInputs,
         mismatch: Callable[[Artifact], str],
         skipped: Counter[str],
     ) -> ResolvedArtifact | None:
         slot, seen = _slot_of(artifact_type), set()
-        for record in self.runs.blessed():
+        for record in records:
             for step in record.steps:
                 if step.component != slot or step.fingerprint in seen:
                     continue
@@ -173,29 +287,13 @@ class ArtifactResolver:
                 skipped[reason] += 1
         return None
 
-    def _read_output(self, step: StepRecord) -> SealedArtifact:
-        directory = self.store.directory(step.component, step.fingerprint)
-        if not os.path.lexists(directory):
-            problem = f"{directory} does not exist"
-            raise IntegrityError(problem, expected="the artifact of the run", remedy="name another run")
-        return self.store.read(step.component, directory)
-
     def _find_at(self, path: Path, option: str, artifact_type: type[Artifact]) -> SealedArtifact:
-        """Return the sealed artifact in a folder or a run's folder, which may be in another root."""
+        """Return the sealed artifact in a folder, which may be in another root."""
         slot = _slot_of(artifact_type)
-        if (path / RECORD).is_file():
-            outputs = [(path / step.component).resolve() for step in _producers(read_record(path), slot)]
-            sealed_outputs = (self.store.read(slot, output) for output in outputs if output.is_dir())
-            found = (
-                output.directory for output in sealed_outputs if isinstance(output.manifest.artifact, artifact_type)
-            )
-            path = next(found, path)
         directory = require_path(option, path.resolve())
         if not directory.is_dir():
             expected, remedy = "the folder of a run, or of a sealed artifact", f"correct or remove {option}"
             raise ConfigError(f"{option} is {path}, which is not a folder", expected=expected, remedy=remedy)
-        if (directory / RECORD).is_file():
-            raise _no_such_step(option, path, slot)
         # A folder named like an artifact in a store, but without a manifest, is damaged.
         if not (os.path.lexists(directory / MANIFEST) or FINGERPRINT.fullmatch(directory.name)):
             is_version = Pusher.read_version(directory) is not None
@@ -251,7 +349,7 @@ class ResolvedModel:
 
 
 def resolve_model(root: Path, name: str | None) -> ResolvedModel:
-    """Return a model by a run's id, `latest`, or a path to a run or model; None for that of the latest blessed run."""
+    """Return a model by any name of its run, or by its own path; None for that of the latest blessed run."""
     runs = Runs(root)
     resolver = ArtifactResolver(Store(root), runs)
     others: dict[str, str] = {}
@@ -263,15 +361,16 @@ def resolve_model(root: Path, name: str | None) -> ResolvedModel:
             raise ConfigError(problem, expected="a run with a blessed model", remedy=remedy)
         data_set, name = max(others.items(), key=itemgetter(1))
         del others[data_set]
-    model = resolver.find(MODEL_OPTION, name, Model)
-    folder = require_path(MODEL_OPTION, name) if model.run_id is None else runs.path(model.run_id)
-    if not (folder / RECORD).exists():
-        return ResolvedModel(model.sealed)
-    record, slot = read_record(folder), _slot_of(Evaluation)
+    require_path(MODEL_OPTION, name)
+    try:
+        found = locate_run(root, name, option=MODEL_OPTION)
+    except NoSuchRunError:
+        return ResolvedModel(resolver.find(MODEL_OPTION, name, Model).sealed)
+    model = resolver.output_of(found, MODEL_OPTION, name, Model)
     evaluation = None
-    if any(step.component == slot for step in record.steps):
-        evaluation = resolver.find(MODEL_OPTION, name, Evaluation).sealed.stored()
-    return ResolvedModel(model.sealed, record, evaluation, others)
+    if any(step.component == _slot_of(Evaluation) for step in found.record.steps):
+        evaluation = resolver.output_of(found, MODEL_OPTION, name, Evaluation).sealed.stored()
+    return ResolvedModel(model.sealed, found.record, evaluation, others)
 
 
 def _slot_of(artifact_type: type[Artifact]) -> str:

@@ -6,25 +6,57 @@
 import re
 from contextlib import suppress
 from dataclasses import dataclass
+from difflib import get_close_matches
 from pathlib import Path
 
-from components.base.errors import ConfigError
-from components.base.text import printable
+from components.base.errors import ConfigError, DataError, IntegrityError
+from components.base.text import is_utf8, printable
 from components.io.atomic import write_atomically
+from components.io.files import catch_read_errors, open_regular
 from job.store.runs import LATEST, RUN_ID
 
 LATEST_BLESSED = "latest-blessed"
-NAME = re.compile(r"[A-Za-z0-9][A-Za-z0-9._-]{0,63}", re.ASCII)
+RESERVED = (LATEST, LATEST_BLESSED)
+MAX_NAME_LENGTH = 64
+MAX_NOTE_LENGTH = 2000
+OTHER_CHARACTER = re.compile(r"[^A-Za-z0-9._-]")
+NAME = re.compile(rf"[A-Za-z0-9][A-Za-z0-9._-]{{0,{MAX_NAME_LENGTH - 1}}}")
+MAX_TAG_BYTES = 100
+EXPECTED_TAG = "the id of a run"
 
 
 def check_name(name: str) -> None:
     """Raise ConfigError if a run or tag cannot have this name."""
-    if not NAME.fullmatch(name) or name in (LATEST, LATEST_BLESSED) or RUN_ID.fullmatch(name):
+    if problem := _problem(name):
         raise ConfigError(
-            f"`{printable(name)}` cannot name a run",
-            expected=f"at most 64 letters, digits, `.`, `_` and `-`; not a run's id, {LATEST} or {LATEST_BLESSED}",
+            f"`{printable(name)}` cannot name a run: {problem}",
+            expected=f"1 to {MAX_NAME_LENGTH} of the characters a-z, A-Z, 0-9, `.`, `_` and `-`",
             remedy="choose another name",
         )
+
+
+def _problem(name: str) -> str:
+    """Return why a run or tag cannot have a name; empty if it can."""
+    if not name:
+        return "it is empty"
+    if name.lower() in RESERVED:  # some file systems do not distinguish upper and lower case
+        return "it is reserved"
+    if RUN_ID.fullmatch(name):
+        return "it is the id of a run"
+    if len(name) > MAX_NAME_LENGTH:
+        return f"it has {len(name)} characters"
+    if other := OTHER_CHARACTER.search(name):
+        return f"it contains `{printable(other[0])}`"
+    return "" if NAME.fullmatch(name) else f"it begins with `{name[0]}`"
+
+
+def check_note(note: str) -> None:
+    """Raise ConfigError if a run cannot have this note."""
+    if not is_utf8(note):
+        raise ConfigError(f"the note `{printable(note)}` is not UTF-8", expected="text", remedy="write it as UTF-8")
+    if len(note) > MAX_NOTE_LENGTH:
+        problem, expected = f"the note has {len(note):,} characters", f"at most {MAX_NOTE_LENGTH:,}"
+        raise ConfigError(problem, expected=expected, remedy="shorten it, or name a file in it")
 
 
 @dataclass(frozen=True)
@@ -39,22 +71,57 @@ class Tags:
         return self.root / "tags"
 
     def read(self) -> dict[str, str]:
-        """Return the id of the run by tag; files of others are skipped."""
+        """Return the id of the run by tag; a file that is not a tag is skipped."""
         tags = {}
-        for path in sorted(self.directory.iterdir()) if self.directory.is_dir() else ():
-            with suppress(OSError, UnicodeDecodeError):
-                run_id = path.read_text(encoding="utf-8").strip()
-                if NAME.fullmatch(path.name) and RUN_ID.fullmatch(run_id):
-                    tags[path.name] = run_id
+        for name in self._names():
+            with suppress(DataError):
+                tags[name] = self._read(name)
         return tags
 
-    def write(self, tag: str, run_id: str) -> None:
-        """Let a tag name a run."""
-        check_name(tag)
-        self.directory.mkdir(parents=True, exist_ok=True)
-        write_atomically(self.directory / tag, f"{run_id}\n")
+    def check(self) -> None:
+        """Raise IntegrityError if a file in the folder is not a tag: it may have been one."""
+        for name in self._names():
+            self._read(name)
 
-    def remove(self, tag: str) -> None:
-        """Delete a tag, if it exists."""
-        with suppress(FileNotFoundError):
-            (self.directory / tag).unlink()
+    def write(self, tag: str, run_id: str) -> None:
+        """Let a tag name a run; if that fails, the tag stays as it was.
+
+        Raises:
+            ConfigError: if no tag can have this name, or the folder cannot be written to.
+            StorageError: if the disk is full.
+        """
+        check_name(tag)
+        try:
+            self.directory.mkdir(parents=True, exist_ok=True)
+            write_atomically(self.directory / tag, f"{run_id}\n", what="the tag")
+        except OSError as error:
+            raise ConfigError.not_writable(self.directory, error, remedy="give the job permission") from error
+
+    def remove(self, tag: str) -> str:
+        """Delete a tag, and return the id of its run; errors as for `write`."""
+        tags = self.read()
+        if (run_id := tags.get(tag)) is None:
+            near = get_close_matches(tag, tags, n=1)
+            raise ConfigError(
+                f"{self.root} has no tag `{printable(tag)}`",
+                expected=f"one of its {len(tags)} tags" if tags else "a root with tags",
+                remedy=f"did you mean `{near[0]}`?" if near else "list the tags with `python -m job tag`",
+            )
+        try:
+            (self.directory / tag).unlink(missing_ok=True)
+        except OSError as error:
+            raise ConfigError.not_writable(self.directory, error, remedy="give the job permission") from error
+        return run_id
+
+    def _names(self) -> list[str]:
+        """Return the files that are named like a tag."""
+        paths = self.directory.iterdir() if self.directory.is_dir() else ()
+        return sorted(path.name for path in paths if NAME.fullmatch(path.name))
+
+    def _read(self, tag: str) -> str:
+        path = self.directory / tag
+        with open_regular(path, EXPECTED_TAG) as file, catch_read_errors(path, EXPECTED_TAG):
+            run_id = file.read(MAX_TAG_BYTES).decode(errors="replace").strip()
+        if not RUN_ID.fullmatch(run_id):
+            raise IntegrityError(f"{path} is not a tag", expected=EXPECTED_TAG, remedy="delete it, or move it away")
+        return run_id

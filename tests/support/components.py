@@ -67,6 +67,22 @@ class CheckingTrainer(FakeTrainer):
         return super().run(context, transformed=transformed)
 
 
+class VaryingTrainer(FakeTrainer):
+    """Its result has the value of `VARY`, an environment variable that the job does not know; `wait` lasts a minute."""
+
+    def run(self, context: Context, /, *, transformed: Stored[TransformedExamples]) -> Model:
+        value = os.environ.get("VARY", "")
+        if value == "wait":
+            context.progress.message("sleeping")
+            for _ in range(1200):
+                time.sleep(0.05)
+                context.termination.check()
+        model = super().run(context, transformed=transformed)
+        with (context.output / model.history_file).open("a") as file:
+            file.write(value)
+        return model
+
+
 class TimedTrainer(FakeTrainer):
     """Times two parts of its work."""
 
