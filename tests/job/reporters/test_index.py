@@ -46,6 +46,16 @@ def test_page_is_valid_html_without_requests(finished_root: Path) -> None:
     assert run_id in document.all("noscript")[0].all("li")[0].text
 
 
+def test_page_follows_tags_and_deletions(mnist_job: Command, finished_root: Path) -> None:
+    run = add_run(finished_root, 1)
+    assert mnist_job("tag", run.run_id, "best", "--root", finished_root).exit_code == 0
+    assert [entry.get("tags") for entry in entries(finished_root)] == [["best"], None]
+    assert mnist_job("tag", "--delete", "best", "--root", finished_root).exit_code == 0
+    assert [entry.get("tags") for entry in entries(finished_root)] == [None, None]
+    assert mnist_job("gc", "--keep", "1", "--delete", "--root", finished_root).exit_code == 0
+    assert len(entries(finished_root)) == 1
+
+
 HOSTILE = "</script><!-- end of runs --><b>\u202e\x1b[31m"
 
 
