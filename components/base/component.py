@@ -3,7 +3,7 @@
 import inspect
 import typing
 from abc import ABC, abstractmethod
-from collections.abc import Mapping, Set
+from collections.abc import Callable, Mapping, Sequence, Set
 from contextlib import AbstractContextManager
 from dataclasses import dataclass, field
 from pathlib import Path
@@ -11,7 +11,7 @@ from typing import Annotated, Any, ClassVar, Generic, Self, TypeVar
 
 from pydantic import BaseModel, ConfigDict, Field
 
-from components.artifacts import Artifact, Stored
+from components.artifacts import Artifact, Epoch, Stored
 from components.base.progress import NoProgress, Progress
 from components.base.termination import NoTermination, Termination
 from components.base.timing import Stopwatch
@@ -63,6 +63,9 @@ class Context:
     sealed."""
     fingerprint: str = ""
     """Identifies everything that decides the result. Ignore checkpoints that have another fingerprint."""
+    should_pause: Callable[[Sequence[Epoch]], bool] | None = None
+    """Called after each epoch of a training with its history. If it returns True, training saves a checkpoint and
+    raises `Paused`; the next attempt continues from there."""
     stopwatch: Stopwatch = field(default_factory=Stopwatch)
     """Measures the step; use `timed` to add to it."""
     observations: dict[str, float] = field(default_factory=dict)

@@ -8,7 +8,7 @@ from typing import Annotated
 import typer
 
 from job.cli.app import AsJson, Root, command, path
-from job.options import DEFAULT_ROOT, ROOT_ENV_VARIABLE, LogFormat, RunOptions
+from job.options import DEFAULT_ROOT, ROOT_ENV_VARIABLE, LogFormat, RunOptions, SweepOptions
 
 Config = Annotated[
     Path | None,
@@ -137,3 +137,26 @@ def reproduce(
     from job.commands.reproduce import reproduce_run
 
     raise typer.Exit(reproduce_run(run, root, into, context.obj, as_json=as_json))
+
+
+@command
+def sweep(
+    context: typer.Context,
+    config: Annotated[
+        Path, typer.Option(parser=path, help="Configuration file with a section `sweep`: the values to try.")
+    ],
+    overrides: Overrides = None,
+    root: ConfiguredRoot = None,
+    index: Annotated[int, typer.Option(metavar="INDEX", help="Number of this share of the trials, from 0.")] = 0,
+    count: Annotated[int, typer.Option(metavar="COUNT", help="Number of shares, one for each machine.")] = 1,
+    as_json: Annotated[
+        bool, typer.Option("--json", help="Print the trials and their ranking on standard output, all else on stderr.")
+    ] = False,
+) -> None:
+    """Run many trials that differ in chosen keys, rank them by validation, and evaluate the best one."""
+    from job.commands.sweep import run_sweep
+
+    options = SweepOptions(
+        config=config, overrides=overrides or (), root=root, index=index, count=count, as_json=as_json
+    )
+    raise typer.Exit(run_sweep(options, context.obj))

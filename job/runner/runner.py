@@ -1,13 +1,16 @@
 """The runner: one run of a pipeline, from the checks before its first step to its record and exit code."""
 
 import os
+from collections.abc import Callable, Sequence
 from contextlib import ExitStack, suppress
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
 from components import Artifact, Evaluation, Examples, Figures, PushedModel, Stored
+from components.artifacts import Epoch
 from components.base.errors import ExitCode, JobError, ResourceError, StorageError, first_line
+from components.base.termination import Paused
 from components.base.text import printable
 from components.base.timing import Elapsed, read_clocks
 from job.config.config import JobConfig
@@ -22,7 +25,16 @@ from job.runner.selection import StepSelection, check_destination
 from job.runner.step import StepRun, can_publish
 from job.signals import Signals
 from job.store.pinned import OriginalRun, PinnedResolver
-from job.store.records import Failure, RunRecord, StepRecord, duration_fields, outcome_of, timing_fields
+from job.store.records import (
+    Failure,
+    Outcome,
+    RunRecord,
+    StepRecord,
+    SweepRecord,
+    duration_fields,
+    outcome_of,
+    timing_fields,
+)
 from job.store.resolve import ArtifactResolver
 from job.store.run_names import check_name, check_note
 from job.store.runs import MODEL_CARD, REPORT, Runs
@@ -52,6 +64,8 @@ class Runner:
     command: str = ""  # the command line that started the run; empty if it was started from Python
     name: str | None = None  # of the run
     note: str | None = None
+    sweep: SweepRecord | None = None  # to which the run belongs
+    should_pause: Callable[[Sequence[Epoch]], bool] | None = None  # of the Context
 
     def __post_init__(self) -> None:
         self.selection = StepSelection.of(
@@ -100,15 +114,17 @@ class Runner:
         environment = describe_environment(self.components.values())
         config = self.config.resolved()
         with ExitStack() as stack:
-            continues = stack.enter_context(self.runs.continued(config)) if self.tracking.is_on else None
+            is_continuable = self.tracking.is_on and self.only is None
+            continues = stack.enter_context(self.runs.continued(config)) if is_continuable else None
             self._record = self.runs.begin(
                 config=config,
                 environment=environment,
                 continues=continues,
                 name=self.name,
                 note=self.note,
+                sweep=self.sweep,
                 only=self.only,
-                from_run=None if self.from_run is None else self.from_run.run_id,
+                **({} if self.from_run is None else _fields_from(self.from_run)),
             )
             try:
                 stack.enter_context(self.runs.alive(self.record))
@@ -119,6 +135,8 @@ class Runner:
                 self._end(ExitCode.NOT_BLESSED if self.record.blessed is False else ExitCode.SUCCEEDED)
                 self._write_pages()
                 self._point_latest()
+            except Paused:
+                self._end(ExitCode.SUCCEEDED, outcome="paused")
             except BaseException as error:  # a component may raise anything, such as SystemExit
                 failure = self._vanished() or as_job_error(error, self.config.root)
                 self._end_with(failure)
@@ -165,6 +183,7 @@ class Runner:
             signals=self.signals,
             strict=self.strict,
             publishes=self.rebuilds is None,
+            should_pause=self.should_pause,
         )
         self.listener.begin_step(slot)
         run_id, earlier, from_run = self.record.run_id, self.selection.taken.get(slot), self.selection.from_run
@@ -191,9 +210,9 @@ class Runner:
         files = self.record.source_files | short_source_files(used)
         self._update(steps=(*self.record.steps, step), source_files=files)
 
-    def _end(self, exit_code: ExitCode, failure: Failure | None = None) -> None:
+    def _end(self, exit_code: ExitCode, failure: Failure | None = None, outcome: Outcome | None = None) -> None:
         duration = duration_fields(read_clocks() - self.began)
-        self._update(outcome=outcome_of(exit_code), exit_code=int(exit_code), failure=failure, **duration)
+        self._update(outcome=outcome or outcome_of(exit_code), exit_code=int(exit_code), failure=failure, **duration)
 
     def _end_with(self, error: JobError) -> None:
         """Record a failure. Another one while doing so is only a warning, because the first one is reported."""
@@ -263,6 +282,11 @@ class Runner:
     def _update(self, **changes: Any) -> None:
         self._record = self.record.model_copy(update=changes)
         self.runs.write(self.record)
+
+
+def _fields_from(run: RunRecord) -> dict[str, Any]:
+    """Return the fields of a run that takes steps from an earlier one, and so its source files."""
+    return {"from_run": run.run_id, "source_files": run.source_files}
 
 
 def result_fields(artifact: Artifact) -> dict[str, Any]:

@@ -1,14 +1,16 @@
 """One step of a run: look up the artifact by its fingerprint, run the component if it is missing, seal, publish."""
 
 import shutil
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from contextlib import ExitStack, nullcontext
 from dataclasses import dataclass, field
 from typing import Any
 
 from components import Artifact, Component, Context
+from components.artifacts import Epoch
 from components.base.errors import DataError, IntegrityError, JobError, TerminationError
 from components.base.importing import import_string
+from components.base.termination import Paused
 from components.base.timing import Stopwatch
 from components.runtime.disk import disk_space_guard
 from components.runtime.locks import HeldLock, LockLostError, acquire
@@ -33,6 +35,7 @@ class StepRun:
     signals: Signals
     strict: bool
     publishes: bool = True
+    should_pause: Callable[[Sequence[Epoch]], bool] | None = None
     stopwatch: Stopwatch = field(init=False)
     source_files: dict[str, str] = field(default_factory=dict)  # with their SHA-256, once the fingerprint is known
     _observations: dict[str, float] = field(default_factory=dict)
@@ -138,7 +141,7 @@ class StepRun:
         with self.store.staged(self.slot, key.fingerprint) as staging, disk_space_guard(staging.files):
             try:
                 artifact = self._run_component(key, inputs, staging)
-            except TerminationError:
+            except (TerminationError, Paused):
                 raise
             except Exception:
                 # A component may raise anything if its data change. Then the change is the cause to report.
@@ -159,6 +162,7 @@ class StepRun:
             termination=self.signals,
             checkpoints=staging.checkpoints,
             fingerprint=key.fingerprint,
+            should_pause=self.should_pause,
             stopwatch=self.stopwatch,
             observations=self._observations,
         )
