@@ -48,7 +48,7 @@ class ExportFormatOption(StrEnum):
 
 
 class OutcomeOption(StrEnum):
-    """Outcomes by which runs are listed: those of `run.json`, and those that a run could not record."""
+    """Outcomes of runs: those in `run.json`, and `killed` and `damaged`."""
 
     SUCCEEDED = "succeeded"
     NOT_BLESSED = "not_blessed"

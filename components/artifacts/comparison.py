@@ -41,17 +41,17 @@ class PairedComparison(Statement):
     metrics: dict[str, MetricComparison]
     """The metrics that both evaluations have, in their order."""
     only_first_right: tuple[ComparedImage, ...]
-    """Images that only the first model classifies correctly; those first in which the other is most confident."""
+    """Images that only the first model classifies correctly, sorted by the confidence of the other, highest first."""
     only_second_right: tuple[ComparedImage, ...]
     p_value: Fraction
     """p-value of McNemar's exact test, two-sided (Q. McNemar, 1947)."""
 
 
 class ChangedImage(Statement):
-    """An image that two splits do not have in common, or to which they give different labels."""
+    """An image that is in only one of two splits, or has different labels in them."""
 
     id: str
-    """Its row in the source, such as `train/17`; that of a relabelled image is from the first data."""
+    """Its row in the source, such as `train/17`; for a relabelled image, in the source of the first data."""
     row: Count
     """In its split; for a relabelled image, in that of the first data."""
     label: Count

@@ -64,8 +64,8 @@ class Context:
     fingerprint: str = ""
     """Identifies everything that decides the result. Ignore checkpoints that have another fingerprint."""
     should_pause: Callable[[Sequence[Epoch]], bool] | None = None
-    """Called after each epoch of a training with its history. If it returns True, training saves a checkpoint and
-    raises `Paused`; the next attempt continues from there."""
+    """Called after each epoch with the history of the training. If it returns True, training saves a checkpoint and
+    raises `Paused`; the next attempt continues from the checkpoint."""
     stopwatch: Stopwatch = field(default_factory=Stopwatch)
     """Measures the step; use `timed` to add to it."""
     observations: dict[str, float] = field(default_factory=dict)
@@ -166,7 +166,7 @@ class Component(ABC, Generic[ConfigT]):
         return ""
 
     def planned_publication(self, sealed: Stored[Any] | None) -> str:  # noqa: ARG002
-        """Return what `publish` would publish and where, without doing it; by default nothing, an empty string.
+        """Return what `publish` would publish and where, or an empty string, the default. Publishes nothing.
 
         `sealed` is None if the artifact is still to be produced.
         """
@@ -202,9 +202,9 @@ class Component(ABC, Generic[ConfigT]):
         return ""
 
     def relative_work(self, inputs: Mapping[str, Artifact], earlier: "EarlierRun") -> float | None:  # noqa: ARG002
-        """Return how much longer the part `training` takes than in an earlier run of the class, for `plan`.
+        """Return the expected duration of the part `training` divided by that of an earlier run, for `plan`.
 
-        `inputs` are those that are known. By default, and if the ratio is unknown, return None: as long as before.
+        `inputs` are those that are known. None, the default, means that the ratio is unknown.
         """
         return None
 

@@ -11,7 +11,7 @@ from components.bulk_inferrer.inputs import InputFiles, utf8
 from components.inference.preprocessing.observer import InputObserver, NoObserver
 
 DEFAULT_SHARD_ROWS = 10_000
-"""MNIST images of this number take a second or two, large photos three minutes."""
+"""A shard of MNIST images takes one or two seconds, one of large photos three minutes."""
 
 
 class BulkInferrerConfig(ComponentConfig):
@@ -28,7 +28,7 @@ class BulkInferrerConfig(ComponentConfig):
     graph: tuple[GraphOperation, ...] = ()
     """The transform of raw images; empty for a model with a SavedModel, which includes it."""
     shard_rows: Annotated[int, Field(strict=True, ge=1)] = DEFAULT_SHARD_ROWS
-    """Maximum rows of a file. After an interruption at most this many images are predicted again."""
+    """Maximum rows of a file, and of images that are predicted again after an interruption."""
 
 
 class BulkInferrer(Component[BulkInferrerConfig]):

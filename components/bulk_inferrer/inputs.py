@@ -14,14 +14,14 @@ InputFile = Path | UnreadableError
 
 
 class InputFiles:
-    """The files of images in some files and folders."""
+    """The image files that are named by paths of files and folders."""
 
     def __init__(self, paths: Sequence[Path]) -> None:
         self._paths = paths
         self._statuses: dict[Path, int] = {}
 
     def find(self, warn: Callable[[str], None]) -> list[InputFile]:
-        """Return the files in order; `warn` is called about files that are skipped in folders."""
+        """Return the files in order; `warn` is called for files in folders that are skipped."""
         return find_inputs(self._paths, warn)
 
     def identity(self) -> dict[str, int | str]:
@@ -43,12 +43,12 @@ class InputFiles:
         return {"files": len(files), "bytes": size, "sha256": digest.hexdigest()}
 
     def check_unchanged(self, files: Iterable[InputFile]) -> None:
-        """Raise DataError if one of the files has another status than when it was hashed."""
+        """Raise DataError if the status of a file has changed since the file was hashed."""
         for file in files:
             if isinstance(file, Path) and self._statuses.get(file, 0) not in (0, _status(file)):
                 raise DataError(
                     f"{file} changed while it was read",
-                    expected="the same images from the beginning to the end",
+                    expected="the same images until the command ends",
                     remedy="run it again when no other program writes to them; nothing was sealed",
                 )
 
@@ -63,7 +63,7 @@ def utf8(text: object) -> str:
 
 
 def _status(path: Path) -> int:
-    """Return what every change of a file's content changes, as one number of 64 bits: there may be millions."""
+    """Return a number that changes with the content of the file; one number, because there may be millions of files."""
     try:
         found = os.stat(path)  # noqa: PTH116
     except OSError:

@@ -20,7 +20,7 @@ GROUP_ROWS = 10_000
 
 
 class ShardFile:
-    """Writes a Parquet file while it is used as a context."""
+    """Context manager that writes a Parquet file."""
 
     def __init__(self, path: Path, class_names: Sequence[str]) -> None:
         self.rows = 0

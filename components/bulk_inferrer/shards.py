@@ -75,17 +75,17 @@ class Shards:
                 path.unlink()
 
     def begin(self) -> ShardFile:
-        """Return a file for the next shard; images that were skipped before it is finished belong to it."""
+        """Return a file for the next shard; it also includes the images that are skipped until it is finished."""
         self._skipped = []
         return ShardFile(self._draft, self._class_names)
 
     def skip(self, error: UnreadableError) -> int:
-        """Add an image without a prediction to the shard in progress; return how many it has."""
+        """Add an image without a prediction to the shard in progress; return the number of these images."""
         self._skipped.append(Skipped(path=utf8(error.path), row=error.row, reason=error.reason))
         return len(self._skipped)
 
     def finish(self, file: ShardFile, position: Position) -> None:
-        """Keep the shard in progress, whose file is closed; reading continues at a position."""
+        """Finish the shard in progress, whose file is closed; the next one continues reading at `position`."""
         number = len(self.finished)
         flush(self._draft)
         record = ShardRecord(
@@ -102,7 +102,7 @@ class Shards:
         self.finished.append(record)
 
     def write(self, output: Path, model: Model) -> Predictions:
-        """Copy the files of the finished shards to the output, and return the statement about them."""
+        """Copy the files of the finished shards to the output, and return the artifact."""
         (output / FOLDER).mkdir()
         numbers = [number for number, record in enumerate(self.finished) if record.rows]
         shards = []
@@ -155,10 +155,10 @@ class Shards:
 
 
 def _link(source: Path, target: Path) -> None:
-    """Give a file a second name, so that it is in both folders until the first is deleted."""
+    """Create a hard link to a file; copy it if the file system has none."""
     try:
         os.link(source, target)
-    except OSError:  # a file system without hard links
+    except OSError:
         shutil.copyfile(source, target)
 
 

@@ -127,7 +127,7 @@ def calibrate(predictions: Predictions, *, temperature: float, applied: bool) ->
 def bin_confidences(
     labels: NDArray[np.int64], probabilities: NDArray[np.float32]
 ) -> tuple[NDArray[np.int64], NDArray[np.float64], NDArray[np.bool_]]:
-    """Return for each image the bin of its confidence, the confidence, and whether the prediction is right."""
+    """Return for each image the bin of its confidence, the confidence, and whether the prediction is correct."""
     confidences = probabilities.max(axis=1).astype(np.float64)
     bins = np.clip(np.ceil(confidences * BINS).astype(np.int64) - 1, 0, BINS - 1)
     return bins, confidences, probabilities.argmax(axis=1) == labels

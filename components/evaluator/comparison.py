@@ -1,4 +1,4 @@
-"""Comparison of two evaluations on the same test images: paired intervals, McNemar's test, and differing images."""
+"""Comparison of two evaluations on the same test images: paired intervals, McNemar's test, and images that differ."""
 
 from itertools import islice
 
@@ -16,11 +16,11 @@ from components.evaluator.predictions import Predictions, read_predictions
 from components.inference.probabilities import cross_entropies
 
 MAX_WEIGHTS = 2**22
-"""Numbers in memory at a time: 32 MB."""
+"""Maximum number of weights in memory: 32 MB."""
 
 
 def compare_evaluations(first: Stored[Evaluation], second: Stored[Evaluation]) -> PairedComparison:
-    """Compare two evaluations image by image; raise DataError if they are of different test images."""
+    """Compare two evaluations image by image; raise DataError if their test images differ."""
     if first.artifact.test_sha256 != second.artifact.test_sha256:
         raise DataError(
             f"{first.directory} and {second.directory} were scored on different test images",
@@ -80,7 +80,7 @@ class _ImageScores:
         gaps = (bins[:, np.newaxis] == np.arange(BINS)) * (confidences - right)[:, np.newaxis]
         means = [right, cross_entropies(labels, probabilities), brier_scores(labels, probabilities)]
         self._scores = np.column_stack([*means, gaps])
-        # A resample keeps the number of images of each class: what is not wrong is on the diagonal of the matrix.
+        # A resample keeps the number of images of each class, so the diagonal of the matrix follows from the errors.
         self._classes = probabilities.shape[1]
         self._class_sizes = np.bincount(labels, minlength=self._classes)
         self._wrong = np.flatnonzero(~right)
@@ -88,7 +88,7 @@ class _ImageScores:
         self._wrong_cells = (cells[:, np.newaxis] == np.arange(self._classes**2)).astype(np.float64)
 
     def metrics(self, weights: NDArray[np.float64]) -> NDArray[np.float64]:
-        """Return the metrics, in the order of `METRIC_NAMES`, for how often each image counts: [resamples, images]."""
+        """Return the metrics, in the order of `METRIC_NAMES`, with each image weighted: float64 [resamples, images]."""
         sums = weights @ self._scores / weights.shape[1]
         matrices = (weights[:, self._wrong] @ self._wrong_cells).reshape(-1, self._classes, self._classes)
         diagonal = np.arange(self._classes)

@@ -34,7 +34,7 @@ def wilson_interval(successes: int, trials: int, confidence: float = CONFIDENCE)
 
 
 def paired_interval(both: int, only_first: int, only_second: int, neither: int) -> Interval:
-    """Return the interval of the second proportion minus the first, of the same images (R. G. Newcombe, 1998).
+    """Return the interval of the second proportion minus the first, both of the same images (R. G. Newcombe, 1998).
 
     It combines Wilson's intervals of both proportions (Statistics in Medicine 17, 2635-2650, method 10), and is
     reliable also if few images differ, where a bootstrap interval is too short.
@@ -115,7 +115,7 @@ def resampled_interval(
 def resampled_rows(labels: NDArray[np.int64], resamples: int = RESAMPLES) -> Iterator[NDArray[np.int64]]:
     """Yield rows of images drawn with replacement, int64 [count]: each class keeps its number of images.
 
-    There are fewer resamples of more than 30,000 images.
+    More than 30,000 images have fewer resamples.
     """
     order, sizes = np.argsort(labels, kind="stable"), np.unique(labels, return_counts=True)[1]
     first, size = np.repeat(np.cumsum(sizes) - sizes, sizes), np.repeat(sizes, sizes)

@@ -1,1 +1,1 @@
-"""HTML pages: the layout, style sheet and script that all pages share, charts as SVG, and numbers as text."""
+"""HTML pages: the layout, style sheet and script that all pages share, charts as SVG, and formatted numbers."""

@@ -1,4 +1,4 @@
-"""Images that two data sets do not have in common, and images with another label, found by their digests."""
+"""Differences between the images and labels of two data sets, found by the digests of the images."""
 
 from collections import defaultdict
 from collections.abc import Hashable, Iterable, Sequence
@@ -11,14 +11,14 @@ from components.io.image_digests import image_digests
 from components.io.splits import MAX_GROUP_ROWS, iterate_examples, read_ids
 
 MAX_IMAGES_LISTED = 100
-"""Images of each kind and split that are listed; all are counted."""
+"""Maximum number of listed images of each kind and split; all are counted."""
 
 Key = TypeVar("Key", bound=Hashable)
 LabelledDigest = tuple[bytes, int]
 
 
 def compare_examples(first: Stored[Examples], second: Stored[Examples], splits: Iterable[str]) -> DataChanges:
-    """Compare some splits of two data sets; images that are in a split several times count that often."""
+    """Compare splits of two data sets; an image that occurs several times in a split counts as often."""
     changes: dict[str, SplitChanges] = {}
     all_removed: list[LabelledDigest] = []
     all_added: list[LabelledDigest] = []

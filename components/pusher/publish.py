@@ -68,7 +68,7 @@ def publish(servable: Path, destination: Path, *, digest: str, progress: Progres
 
 @dataclass(frozen=True)
 class Decision:
-    """Whether a model is published."""
+    """The decision whether a model is published."""
 
     result: PublishResult | None = None
     """The result without publishing; None if the model is published."""
@@ -78,7 +78,7 @@ class Decision:
 
 
 def decide(destination: Path, digest: str) -> Decision:
-    """Return whether the model with a content digest is published to a destination, as `publish` states it."""
+    """Return whether the model with a content digest is published to a destination."""
     versions = list_versions(destination)
     for version in versions:
         if version.statement_error is not None:  # it may be this model, and what is served must not change

@@ -37,7 +37,7 @@ def memory_limit() -> int | None:
 
 
 def peak_memory() -> int | None:
-    """Return the highest memory of this process so far, its resident set, in bytes; None if it is not known."""
+    """Return the peak resident set size of this process in bytes; None if it is not known."""
     with suppress(OSError):  # `getrusage` includes the process that started this one
         with open(SELF_STATUS, "rb") as file:  # noqa: PTH123  (read after each step)
             found = re.search(rb"^VmHWM:\s*(\d+) kB$", file.read(), re.MULTILINE)

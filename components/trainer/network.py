@@ -42,7 +42,7 @@ class NetworkConfig(ComponentConfig):
         return build_network(self, image_shape=image_shape, classes=classes, seed=seed)
 
     def multiplications(self, *, image_shape: tuple[int, int, int], classes: int) -> int:
-        """Return how many numbers are multiplied to predict one image, to which the time of training is proportional.
+        """Return the number of multiplications that predict one image; the time of training is proportional to it.
 
         >>> NetworkConfig().multiplications(image_shape=(28, 28, 1), classes=10)
         5727360

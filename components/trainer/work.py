@@ -12,8 +12,8 @@ from components.trainer.network import NetworkConfig
 def relative_work(identity: Mapping[str, Any], inputs: Mapping[str, Artifact], earlier: EarlierRun) -> float | None:
     """Return the ratio of images x epochs x multiplications of the network to those of an earlier training.
 
-    An earlier training that stopped early counts with the epochs that it had; this one with all of them. None if the
-    work of the networks cannot be compared. Images that are not known are assumed to be those of the earlier training.
+    The epochs are those that the earlier training finished, and the maximum of this one. Images that are not known are
+    assumed to be those of the earlier training. None if the networks cannot be compared.
     """
     there, model = earlier.inputs.get("transformed"), earlier.output
     here = inputs.get("transformed", there)

@@ -1,4 +1,4 @@
-"""The application that commands are added to, and the options that several of them have."""
+"""The typer application, and the options that several commands share."""
 
 from __future__ import annotations
 

@@ -38,8 +38,8 @@ def gc(
         typer.Option(
             min=1,
             metavar="N",
-            help="Keep the N newest runs, `latest`, the newest blessed one of each data set, those that are tagged or "
-            "published, and their baselines; by default all.",
+            help="Keep the N newest runs, `latest`, the newest blessed one of each data set, tagged and published "
+            "ones, and their baselines; by default all.",
         ),
     ] = None,
     older_than: Annotated[

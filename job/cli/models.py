@@ -55,7 +55,7 @@ def predict(
         ),
     ] = None,
     shard_rows: Annotated[
-        int | None, typer.Option(min=1, metavar="N", help="With --out, maximum images of a file; by default 10,000.")
+        int | None, typer.Option(min=1, metavar="N", help="With --out, maximum images in a file; by default 10,000.")
     ] = None,
     as_json: Annotated[bool, typer.Option("--json", help="With --out, print the summary as JSON.")] = False,
 ) -> None:

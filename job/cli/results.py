@@ -1,4 +1,4 @@
-"""Commands that read what runs have produced."""
+"""Commands that read runs and their artifacts."""
 
 from __future__ import annotations
 
@@ -46,7 +46,7 @@ def runs(
         typer.Option("--name", "--tag", metavar="NAME", help="Only runs with this name or tag, such as 'wide-*'."),
     ] = None,
     blessed: Annotated[bool, typer.Option("--blessed", help="Only runs with a blessed model.")] = False,
-    outcome: Annotated[OutcomeOption | None, typer.Option(help="Only runs that ended in this way.")] = None,
+    outcome: Annotated[OutcomeOption | None, typer.Option(help="Only runs with this outcome.")] = None,
     since: Annotated[
         str | None,
         typer.Option(
@@ -55,7 +55,9 @@ def runs(
     ] = None,
     where: Annotated[
         list[str] | None,
-        typer.Option(metavar="KEY=VALUE", help="Only runs with this configuration, such as trainer.epochs=3."),
+        typer.Option(
+            metavar="KEY=VALUE", help="Only runs with this configuration, such as trainer.epochs=3; can be repeated."
+        ),
     ] = None,
     sweep: Annotated[str | None, typer.Option(metavar="ID", help="Only runs of this sweep.")] = None,
     last: Annotated[int | None, typer.Option(min=1, metavar="N", help="Only the N newest of these runs.")] = None,
@@ -113,11 +115,11 @@ def tag(
     root: Root = Path(DEFAULT_ROOT),
     as_json: AsJson = False,
 ) -> None:
-    """Give a run a tag, which every command takes as its name; without arguments, list the tags.
+    """Give a run a tag, which every command accepts as its name; without arguments, list the tags.
 
-    A tag that another run has moves to this one. `gc` keeps runs that have tags.
+    If another run has the tag, it moves to this one. `gc` keeps runs that have tags.
 
-    In JSON, `tags` has the id of the run by tag. A change prints `tag`, its `run_id`, and `before`, the one before.
+    In JSON, `tags` has the run id by tag. A change prints `tag`, its `run_id`, and `before`, the previous run id.
     """
     from job.commands.tag import edit_tags
 

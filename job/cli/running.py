@@ -90,8 +90,7 @@ def plan(
     until: Until = None,
     as_json: AsJson = False,
     exit_code: Annotated[
-        bool,
-        typer.Option("--exit-code", help="Exit with 0 if nothing would run or be published, and 10 if something may."),
+        bool, typer.Option("--exit-code", help="Exit with 0 if nothing would run or be published, otherwise with 10.")
     ] = False,
 ) -> None:
     """Show what a run with the same options would do: which steps it reuses, which ones run and why.
@@ -147,10 +146,10 @@ def sweep(
     ],
     overrides: Overrides = None,
     root: ConfiguredRoot = None,
-    index: Annotated[int, typer.Option(metavar="INDEX", help="Number of this share of the trials, from 0.")] = 0,
+    index: Annotated[int, typer.Option(metavar="INDEX", help="Share of the trials to run, from 0.")] = 0,
     count: Annotated[int, typer.Option(metavar="COUNT", help="Number of shares, one for each machine.")] = 1,
     as_json: Annotated[
-        bool, typer.Option("--json", help="Print the trials and their ranking on standard output, all else on stderr.")
+        bool, typer.Option("--json", help="Print trials and ranking on standard output, all else on standard error.")
     ] = False,
 ) -> None:
     """Run many trials that differ in chosen keys, rank them by validation, and evaluate the best one."""

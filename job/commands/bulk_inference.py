@@ -33,7 +33,7 @@ def infer_in_bulk(options: PredictOptions, directory: Path, signals: Signals) ->
 
     Raises:
         ConfigError: if the folder contains anything else, such as the predictions of another model.
-        DataError: if no image can be read, or an image changes meanwhile.
+        DataError: if no image can be read, or an image changes before the end.
     """
     signals.shield()
     signals.remedy = "run the same command again: it continues after the last finished shard"

@@ -14,7 +14,7 @@ def compare(names: Sequence[str], root: Path, *, html: Path | None, as_json: boo
     """Compare the first run with each of the others, print the result, and write it as a page if `html` is set.
 
     Raises:
-        JobError: if a run does not exist, or what it produced is damaged.
+        JobError: if a run does not exist, or its record is damaged.
     """
     comparisons = compare_runs(root, names)
     if html is not None:

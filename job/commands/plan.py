@@ -54,12 +54,12 @@ def plan_values(plan: Plan) -> dict[str, Any]:
 
 
 def _estimates(plan: Plan) -> tuple[Estimate | None, Estimate | None]:
-    """Return the estimate of the steps that are certain to run, and of those that may."""
+    """Return the estimate of the steps that are certain to run, and that of all that may run."""
     return plan.estimate("runs"), plan.estimate("runs", "may run")
 
 
 def print_plan(console: Console, plan: Plan, root: Path) -> None:
-    """Print one row per step, and what all of them would take."""
+    """Print one row per step, and the estimate of time, memory and disk space."""
     print_parts(console, "plan ", ["of the next run", f"root {escape(str(root))}"])
     width = max(len(step.component) for step in plan.steps)
     for step in plan.steps:

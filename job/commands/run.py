@@ -94,8 +94,8 @@ def read_config(options: RunOptions) -> tuple[JobConfig, dict[str, Any]]:
         return load_config(options.config, options.overrides, root=options.root), {}
     if options.only is None or options.from_run is None or options.until is not None:
         raise ConfigError(
-            "--only names the component to run, and --from the run whose artifacts it reads; they do not fit --until",
-            expected="both of --only and --from, and no --until",
+            "--only and --from belong together, and exclude --until",
+            expected="--only COMPONENT --from RUN without --until",
             remedy="to run all steps of an earlier run again, name it with --config",
         )
     root = options.root or Path(DEFAULT_ROOT)

@@ -13,7 +13,7 @@ from job.store.runs import Runs
 from job.store.summaries import Summaries
 
 MAX_RUNS_ON_TERMINAL = 50
-"""Without --last, only the newest are listed on a terminal; elsewhere all are."""
+"""Runs that are listed on a terminal without --last; elsewhere all are."""
 
 
 def list_runs(options: RunsOptions) -> None:

@@ -23,7 +23,7 @@ from job.sweep.state import Sweep, SweepFolder
 
 
 def run_sweep(options: SweepOptions, signals: Signals) -> int:
-    """Run a share of a sweep, and return the exit code: that of the winner's run, or 0 while there is none.
+    """Run a share of a sweep, and return the exit code: that of the winner's run, or 0 if there is none yet.
 
     Raises:
         JobError: if the sweep is not valid, was interrupted, or cannot continue.

@@ -1,4 +1,4 @@
-"""Command `tag`: names that users give to runs, and move to other runs."""
+"""Command `tag`: add, move, delete and list the tags of runs."""
 
 import os
 from pathlib import Path
@@ -6,6 +6,7 @@ from pathlib import Path
 from rich.markup import escape
 
 from components.base.errors import ConfigError
+from components.base.text import printable
 from job.reporters.index import refresh_index
 from job.reporters.tables import run_title
 from job.reporters.terminal import make_console, print_json, print_line, print_parts
@@ -28,19 +29,19 @@ def edit_tags(run: str | None, tag: str | None, root: Path, *, delete: str | Non
         list_tags(root, as_json=as_json)
     else:
         raise ConfigError(
-            f"`tag {escape(run)}` is incomplete" if delete is None else "--delete fits neither a run nor another tag",
+            f"`tag {printable(run)}` is incomplete" if delete is None else "--delete excludes RUN and NAME",
             expected="`tag RUN NAME`, `tag --delete NAME`, or `tag` for a list",
             remedy="add the name" if delete is None else "use two commands",
         )
 
 
 def add_tag(run: str, tag: str, root: Path, *, as_json: bool) -> None:
-    """Let a tag name a run, also if it names another one, and print the tag and its runs."""
+    """Add a tag to a run, or move it there from another run; print the tag and the runs."""
     found, runs, tags = locate_run(root, run), Runs(root), Tags(root)
     run_id, before = found.record.run_id, tags.read().get(tag)
     expected = f"a run in {runs.directory}, in the folder with its id"
     if not (runs.exists(run_id) and os.path.samefile(found.folder, runs.path(run_id))):  # noqa: PTH121
-        remedy = f"name its root with --root {found.root}, or give its folder its name again"
+        remedy = f"name its root with --root {found.root}, or rename its folder to its id"
         raise ConfigError(f"{found.folder} is not a run of {root}", expected=expected, remedy=remedy)
     tags.write(tag, run_id)
     if not runs.exists(run_id):

@@ -21,7 +21,7 @@ from job.store.store import SealedArtifact, Store
 ArtifactT = TypeVar("ArtifactT", bound=Artifact)
 RUN_ID_SECONDS = len("20261129-030405")
 MAX_RUNS_SEARCHED = 20
-"""Runs that may have begun between a run and the time at which it sealed an artifact."""
+"""Maximum number of runs that are assumed to begin between a run and the sealing of its artifact."""
 LETTERS = "ABCDEFGHIJKLMNOPQRSTUVWXYZ"
 """Tables and charts refer to runs by letters."""
 
@@ -41,7 +41,7 @@ class ComparedRun:
 
     @cached_property
     def artifacts(self) -> dict[str, SealedArtifact]:
-        """The artifacts of the steps by their slots; deleted and damaged ones are absent."""
+        """The artifacts of the steps by their slots, without deleted and damaged ones."""
         store, found = Store(self.root), {}
         for slot, step in self.steps.items():
             try:
@@ -60,7 +60,7 @@ class ComparedRun:
         return found
 
     def _find_producer(self, sealed: SealedArtifact) -> RunRecord | None:
-        # The run that sealed it began before, and hardly any other one between.
+        # The run that sealed it began before, and few others in between.
         runs, fingerprint = Runs(self.root), sealed.manifest.fingerprint
         sealed_at = datetime.fromtimestamp((sealed.directory / MANIFEST).stat().st_mtime, UTC)
         earlier = [run_id for run_id in runs.ids() if run_id[:RUN_ID_SECONDS] <= f"{sealed_at:%Y%m%d-%H%M%S}"]
@@ -73,7 +73,7 @@ class ComparedRun:
 
     @property
     def training_cpu_seconds(self) -> float | None:
-        """The CPU time in which the model was trained, by this run or by the one whose model it reuses."""
+        """The CPU time of training the model, in this run or in the one whose model it reuses."""
         record = next((self.producers[slot] for slot in self.producers if self._is_model(slot)), self.record)
         return record.training_cpu_seconds()
 
@@ -111,7 +111,7 @@ class StepComparison:
     result: Literal["same", "differs", "only_first", "only_second"]
     """Whether the artifacts have the same content, or which run alone has the step."""
     reasons: tuple[str, ...]
-    """What differs in the step; if its result is the same, without consequences."""
+    """What differs in the step; if the results are the same, it has no effect."""
 
 
 @dataclass(frozen=True)
@@ -123,7 +123,7 @@ class RunComparison:
 
     @cached_property
     def differences(self) -> RunDifferences:
-        """What the records state differently."""
+        """The differences between the records."""
         return run_differences(self.first.record, self.second.record)
 
     @cached_property
@@ -177,7 +177,7 @@ class RunComparison:
 
     @cached_property
     def paired(self) -> PairedComparison | None:
-        """The evaluations, image by image; None if one does not exist, or if they are of different images."""
+        """The evaluations, image by image; None if one does not exist, or if the images differ."""
         one, other = self.first.stored(Evaluation), self.second.stored(Evaluation)
         if one is None or other is None or one.artifact.test_sha256 != other.artifact.test_sha256:
             return None
@@ -213,7 +213,7 @@ def compare_runs(root: Path, names: Sequence[str]) -> list[RunComparison]:
     """Return the comparison of the first run with each of the others.
 
     Raises:
-        ConfigError: if there is no such run, or fewer than two or more than 26 are named.
+        ConfigError: if there is no such run, or fewer than two or more than 26 names are given.
         IntegrityError: if the record of one is damaged.
     """
     if not 2 <= len(names) <= len(LETTERS):

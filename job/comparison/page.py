@@ -50,7 +50,7 @@ class PageRun:
 
 @dataclass(frozen=True)
 class PageComparison:
-    """What the page states about one comparison."""
+    """The content of the page for one comparison."""
 
     first: str
     second: str
@@ -67,7 +67,7 @@ class PageComparison:
 
 
 def render_comparison(comparisons: Sequence[RunComparison], folder: Path) -> str:
-    """Return the comparison as a self-contained HTML document; links to reports are relative to `folder`."""
+    """Return the comparison as a self-contained HTML document, with links to reports relative to `folder`."""
     runs = [comparisons[0].first, *(comparison.second for comparison in comparisons)]
     letters = ", ".join(run.letter for run in runs[1:])
     page = render_html(
@@ -185,7 +185,7 @@ def _step_results(comparison: RunComparison) -> TextTable:
     rows = (
         (step.component, RESULTS[step.result].format(**letters), "; ".join(step.reasons)) for step in comparison.steps
     )
-    return TextTable(("Step", "Result", "What differs in it"), tuple(rows))
+    return TextTable(("Step", "Result", "Differences of this step"), tuple(rows))
 
 
 def _changes_table(changes: Sequence[Change], first: str, second: str) -> TextTable:

@@ -1,4 +1,4 @@
-"""Galleries of the page: test images that only one model classifies correctly, and images that differ in the data."""
+"""Galleries of the page: images that only one model classifies correctly, and images that differ in the data."""
 
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
@@ -13,7 +13,7 @@ from components.io.splits import read_images
 from job.comparison.compare import RunComparison
 
 MAX_PICTURES = 24
-"""Pictures of a gallery; the number of all images is stated."""
+"""Maximum number of pictures in a gallery, which states the number of all images."""
 
 
 @dataclass(frozen=True)
@@ -28,7 +28,7 @@ class GalleryImage:
 
 @dataclass(frozen=True)
 class Gallery:
-    """Some of the images that have a property in common."""
+    """The first images with a common property."""
 
     title: str
     count: int
@@ -36,7 +36,7 @@ class Gallery:
 
 
 def test_galleries(comparison: RunComparison) -> Iterator[Gallery]:
-    """Yield the images that only one of the models classifies correctly, as far as the examples exist."""
+    """Yield the images that only one model classifies correctly; without pictures if the examples are deleted."""
     if (paired := comparison.paired) is None:
         return
     first, second = comparison.first.letter, comparison.second.letter
@@ -48,7 +48,7 @@ def test_galleries(comparison: RunComparison) -> Iterator[Gallery]:
         ids = comparison.test_ids(rows)
         pictures = _pictures(comparison.first.stored(Examples) if ids else None, "test", rows)
         yield Gallery(
-            f"Only {letter} is right",
+            f"Only {letter} is correct",
             len(images),
             tuple(_scored(comparison, image, pictures[image.row], ids[image.row]) for image in shown if pictures),
         )

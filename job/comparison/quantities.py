@@ -1,4 +1,4 @@
-"""Numbers of compared runs, as text: metrics with the interval of their difference, parameters, and cost."""
+"""Formatted numbers of compared runs: metrics with the intervals of their differences, parameters, and cost."""
 
 from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass
@@ -9,7 +9,7 @@ from job.comparison.compare import ComparedRun, RunComparison
 from job.comparison.wording import describe_p_value
 
 SHOWN = ("accuracy", "macro_f1", "loss", "calibration_error")
-"""Built-in metrics of the table, in its order; JSON and the page have all of them."""
+"""Built-in metrics in the table, in its order; JSON has all of them."""
 VERDICTS = {None: "", True: "BLESSED", False: "NOT BL."}
 OTHERS: tuple[tuple[str, Callable[[ComparedRun], float | None], str], ...] = (
     ("validation accuracy", lambda run: None if run.model is None else run.model.best.val_accuracy, ".4f"),

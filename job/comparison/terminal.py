@@ -1,4 +1,4 @@
-"""A comparison on the terminal: in 80 columns, and usually on one screen."""
+"""Prints a comparison on the terminal, in 80 columns."""
 
 from collections.abc import Iterable, Sequence
 
@@ -14,16 +14,16 @@ from job.comparison.wording import describe_data, describe_file, describe_first_
 from job.reporters.terminal import print_field, print_line, print_parts
 
 MAX_REASONS, MAX_CHANGES, MAX_IDS = 4, 6, 4
-"""Differences and images that are listed; the others are counted."""
+"""Maximum numbers of listed differences and images; the others are counted."""
 STYLES = ("cyan", "magenta", "green", "yellow", "blue", "red")
 """Colors of the runs."""
 MIN_NAME_WIDTH, CELL_WIDTH, INTERVAL_WIDTH = 19, 10, 18
 MAX_COLUMNS = 6
-"""Runs that a table has beside each other in 80 columns."""
+"""Maximum number of runs in a table of 80 columns."""
 
 
 def print_comparison(console: Console, comparisons: Sequence[RunComparison]) -> None:
-    """Print what differs between the first run and each other one, their metrics, and their learning curves."""
+    """Print the differences between the first run and each of the others, the metrics, and the learning curves."""
     runs = [comparisons[0].first, *(comparison.second for comparison in comparisons)]
     for run in runs:
         record = run.record
@@ -120,4 +120,4 @@ def _print_images(console: Console, comparison: RunComparison) -> None:
     for run, images in ((comparison.first, paired.only_first_right), (comparison.second, paired.only_second_right)):
         names = f": {_some((ids[found.row] for found in images), MAX_IDS)}" if ids and images else ""
         of_pair = f" ({pair})" if comparison.first.letter == run.letter and comparison.second.letter != "B" else ""
-        print_field(console, f"only {run.letter} right", f"{counted(len(images), 'image')}{of_pair}{names}")
+        print_field(console, f"only {run.letter}", f"correct on {counted(len(images), 'image')}{of_pair}{names}")

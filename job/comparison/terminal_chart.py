@@ -13,7 +13,7 @@ HEIGHT = 5
 MAX_WIDTH = 64
 SMALLEST_LOSS = 1e-9
 SEVERAL = "*"
-"""Where the curves of several runs meet."""
+"""Printed where the curves of several runs meet."""
 
 
 def print_chart(console: Console, runs: Sequence[ComparedRun], styles: Sequence[str]) -> None:

@@ -13,7 +13,7 @@ ONLY_IN = {"only_first": "first", "only_second": "second"}
 
 
 def describe_first_difference(comparison: RunComparison) -> tuple[str, tuple[str, ...]]:
-    """Return the first step that differs, and why; an empty text if all results are the same."""
+    """Return the first step that differs, and the reasons; an empty string if all results are the same."""
     step = comparison.first_difference
     if step is None:
         return "", ()
@@ -47,7 +47,7 @@ def describe_p_value(p_value: float) -> str:
 
 
 def describe_test(comparison: RunComparison) -> str:
-    """Return the difference in accuracy in one sentence, without its full stop; empty without a paired comparison."""
+    """Return the difference in accuracy as a sentence without its full stop; empty without a paired comparison."""
     if (paired := comparison.paired) is None:
         return ""
     first, second = comparison.first.letter, comparison.second.letter

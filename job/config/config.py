@@ -101,8 +101,8 @@ def build_config(document: YamlConfig, *, root: Path | str | None = None) -> Job
         raise unknown_key(document.where((PIPELINE,)), (PIPELINE,), top_level_keys(JobConfig))
     if document.values.get(SWEEP) is not None:
         problem, remedy = (
-            "the configuration has a sweep, and this is a single run",
-            "use the command `sweep`, or remove it",
+            "the configuration has a sweep, and this command runs the job once",
+            "use the command `sweep`, or remove the section",
         )
         raise ConfigError.at(document.where((SWEEP,)), problem, expected=f"no section `{SWEEP}`", remedy=remedy)
     empty = {slot for slot in OPTIONAL_SLOTS if document.values.get(slot) is None}

@@ -20,14 +20,14 @@ TRACKING = "tracking"
 
 @dataclass(frozen=True)
 class SingleStep:
-    """One component of a run, to be run on artifacts of that run with another configuration."""
+    """One component to run with another configuration, on the artifacts of an earlier run."""
 
     component: str
     """The slot or custom step."""
     run: RunRecord
     """The earlier run."""
     config: JobConfig
-    """That of the earlier run, with the new section of the component."""
+    """The configuration of the earlier run, with the new section of the component."""
 
     @classmethod
     def load(
@@ -51,14 +51,14 @@ class SingleStep:
             if key_path[: len(section)] != section and key_path[0] != TRACKING:
                 raise ConfigError(
                     f"{SET}{join(key_path)} has no effect: only the {slot} is run",
-                    expected=f"keys of {join(section)} or {TRACKING}; the rest is that of run {record.run_id}",
+                    expected=f"keys of {join(section)} or {TRACKING}; all other keys are those of run {record.run_id}",
                     remedy=f"remove it, or run all steps with `--config {record.run_id}` and without --only",
                 )
         return cls(slot, record, build_config(document.overridden(overrides)))
 
 
 def _with_section(document: YamlConfig, section: KeyPath, others: YamlConfig) -> YamlConfig:
-    """Return a document with one section of another document in place of its own."""
+    """Return a document with one section replaced by that of another document."""
     values: dict[str, Any] = dict(document.values)
     name = section[-1]
     if section[0] == STEPS:

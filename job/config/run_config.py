@@ -1,4 +1,4 @@
-"""The configuration of an earlier run, as the basis of another run."""
+"""Reads the configuration of an earlier run for another run."""
 
 import copy
 import os
@@ -21,7 +21,7 @@ def load_file_or_run(path: Path, root: Path) -> YamlConfig:
     """Read a configuration file, a preset, or the configuration of a run below `root`: the first that exists.
 
     Raises:
-        ConfigError: if there is none of them, or the file is not valid.
+        ConfigError: if none of them exists, or the file is not valid.
         IntegrityError: if the record of the run is damaged.
     """
     file, name = find_config(path), str(path)
@@ -44,7 +44,7 @@ def load_file_or_run(path: Path, root: Path) -> YamlConfig:
 def run_config(run: FoundRun) -> YamlConfig:
     """Return the configuration of a run; its root is where the run is now.
 
-    A key that a component has from the top level is not in its section, so that an override of `seed` reaches it.
+    A key that a component has from the top level is not in its section, so that an override of `seed` applies to it.
     """
     values: dict[str, Any] = copy.deepcopy(run.record.config) | {"root": str(run.root)}
     for section in _sections(values):

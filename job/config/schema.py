@@ -66,7 +66,7 @@ def config_schema() -> dict[str, Any]:
         },
     }
     properties[SWEEP] = {
-        "description": "What the command `sweep` tries.",
+        "description": "Values that the command `sweep` tries.",
         "if": {"type": "object", "required": [SPACE]},
         "then": references[SweepConfig, "validation"],
         "else": {"type": ["object", "null"], "additionalProperties": {"type": ["array", "object"]}},

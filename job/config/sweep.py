@@ -1,4 +1,4 @@
-"""Configuration of a sweep: which values to try, how to choose among them, and when a trial ends early."""
+"""Configuration of a sweep: the values to try, the sampler, and the rules that end trials early."""
 
 import itertools
 import math
@@ -27,28 +27,28 @@ Number = Annotated[float, Field(strict=True)]
 
 
 class Choice(SweepPart):
-    """One of some values."""
+    """One value of a list."""
 
     choice: Annotated[tuple[Any, ...], Field(min_length=1)]
-    """The values; a list without this key is the same."""
+    """The values; a plain list means the same."""
 
 
 class Uniform(SweepPart):
-    """A number between two others, each equally likely."""
+    """A number from a uniform distribution."""
 
     uniform: tuple[Number, Number]
     """The lowest and the highest number."""
 
 
 class LogUniform(SweepPart):
-    """A positive number between two others; each power of ten is equally likely."""
+    """A positive number from a log-uniform distribution."""
 
     log: tuple[Number, Number]
     """The lowest and the highest number."""
 
 
 class Whole(SweepPart):
-    """A whole number between two others, both included."""
+    """A whole number from a uniform distribution, both ends included."""
 
     int: "WholeBounds"
     """The lowest and the highest number."""
@@ -80,20 +80,20 @@ def _read_distribution(value: object) -> Distribution:
         if not low < high or (kind == "log" and low <= 0):
             raise ValueError(f"expected a {'positive ' if kind == 'log' else ''}low value and a higher one in `{kind}`")
     elif len({repr(choice) for choice in distribution.choice}) < len(distribution.choice):
-        raise ValueError("expected different values, but one is there twice")
+        raise ValueError("expected different values, but one occurs twice")
     return distribution
 
 
 class HalvingConfig(SweepPart):
-    """Successive halving (K. Jamieson and A. Talwalkar, 2016; without waiting for other shares: L. Li et al., 2018).
+    """Successive halving (K. Jamieson and A. Talwalkar, 2016; asynchronous with several shares: L. Li et al., 2018).
 
-    Trials pause after `epochs`, and the best one of `factor` continues to `factor` times as many, and so on.
+    Trials pause after `epochs`; the best ones, one in `factor`, continue to `factor` times as many epochs, and so on.
     """
 
     factor: Annotated[int, Field(strict=True, ge=2, le=100)] = 3
-    """One of this many continues."""
+    """One trial in this many continues."""
     epochs: Annotated[int, Field(strict=True, ge=1)] = 1
-    """Epochs after which trials are compared for the first time."""
+    """Epochs before the first comparison of the trials."""
 
 
 class PrunerConfig(SweepPart):
@@ -102,11 +102,11 @@ class PrunerConfig(SweepPart):
     kind: Literal["median", "percentile"] = "median"
     """`median` stops a trial whose best validation accuracy is below the median of earlier trials at the epoch."""
     percentile: Annotated[float, Field(strict=True, gt=0, lt=100)] = 25.0
-    """With `percentile`, only trials within this best part continue, in percent."""
+    """With `percentile`, the percentage of trials that continue: the best ones."""
     startup_trials: Annotated[int, Field(strict=True, ge=0)] = 5
-    """Finished trials before any is stopped."""
+    """Number of finished trials before any is stopped."""
     warmup_epochs: Annotated[int, Field(strict=True, ge=0)] = 0
-    """Epochs in which no trial is stopped."""
+    """Number of epochs in which no trial is stopped."""
 
 
 Written = list[Any] | Choice | Uniform | LogUniform | Whole
@@ -114,10 +114,10 @@ Space = dict[str, Annotated[Any, PlainValidator(_read_distribution, json_schema_
 
 
 class SweepConfig(SweepPart):
-    """Values to try for keys of the configuration: a grid, or points that a sampler chooses.
+    """Values to try for keys of the configuration: a grid, or settings that a sampler chooses.
 
-    Without `space`, the section is the space of a grid itself. A seed that has a list of values is crossed with
-    everything else, and the ranking is over the means of these trials.
+    Without `space`, the section itself is the space of a grid. A setting has a value for each key that is not a seed;
+    it is tried with each seed, and ranked by the mean.
 
     >>> config = SweepConfig.model_validate({"trainer.learning_rate.peak": [0.003, 0.01], "seed": [0, 1]})
     >>> config.seeds, [*config.grid()]
@@ -127,12 +127,12 @@ class SweepConfig(SweepPart):
     space: Annotated[Space, Field(min_length=1)]
     """The values of each key: a list, or a range."""
     random: Count | None = None
-    """Number of points that are chosen at random."""
+    """Number of settings that are chosen at random."""
     tpe: Count | None = None
-    """Number of points that are chosen by the results so far: the tree-structured Parzen estimator (J. Bergstra et
-    al., 2011)."""
+    """Number of settings that the tree-structured Parzen estimator chooses by earlier results (J. Bergstra et al.,
+    2011)."""
     seed: Seed = 0
-    """Determines the points that `random` and `tpe` choose."""
+    """Seed of `random` and `tpe`."""
     halving: HalvingConfig | None = None
     """Pauses trials early, and continues the best ones."""
     pruner: PrunerConfig | None = None
@@ -154,14 +154,14 @@ class SweepConfig(SweepPart):
     @model_validator(mode="after")
     def _check(self) -> Self:
         if self.random is not None and self.tpe is not None:
-            raise ValueError("random and tpe are two ways to choose points; set one of them")
+            raise ValueError("random and tpe exclude each other; set one of them")
         if self.halving is not None and (self.tpe is not None or self.pruner is not None):
-            raise ValueError("halving needs a grid or random points, and no pruner")
+            raise ValueError("halving needs a grid or random settings, and no pruner")
         for key in self._ranges():
             if self.is_grid:
                 raise ValueError(f"{key} is a range, and a grid needs a list of values; set random or tpe")
             if is_seed(key):
-                raise ValueError(f"{key} needs a list of values: all points are tried with each")
+                raise ValueError(f"{key} needs a list of values: each setting is tried with all of them")
         if (count := self.trials) > MAX_TRIALS:
             raise ValueError(f"there are {count:,} trials, expected at most {MAX_TRIALS:,}")
         return self
@@ -176,7 +176,7 @@ class SweepConfig(SweepPart):
 
     @property
     def settings(self) -> int:
-        """The number of points; each is tried with all seeds."""
+        """The number of settings; each is tried with all seeds."""
         return self.random or self.tpe or math.prod(len(values) for values in self._choices().values())
 
     @property
@@ -217,7 +217,7 @@ def _combinations(values: Mapping[str, tuple[Any, ...]]) -> Iterator[dict[str, A
 
 
 def _flat(space: Mapping[Any, Any], parents: str = "") -> Iterator[tuple[str, Any]]:
-    """Yield dotted keys, also of nested sections, which `--set sweep.space.trainer.epochs=[1, 2]` makes."""
+    """Yield dotted keys, also of nested sections, such as those of `--set sweep.space.trainer.epochs=[1, 2]`."""
     for key, value in space.items():
         if isinstance(value, Mapping) and not (len(value) == 1 and next(iter(value)) in KINDS):
             yield from _flat(value, f"{parents}{key}.")

@@ -1,4 +1,4 @@
-"""A configuration file with a sweep: the configuration of each trial."""
+"""A configuration file with a section `sweep`, and the configuration of each trial."""
 
 from collections.abc import Mapping
 from dataclasses import dataclass, replace
@@ -22,7 +22,7 @@ class _Document(SweepPart):
 
 @dataclass(frozen=True)
 class SweepDocument:
-    """A configuration with a section `sweep`: the configuration that every trial changes, and what to try."""
+    """The content of a configuration file with a section `sweep`: the values to try, and the base of every trial."""
 
     base: YamlConfig
     sweep: SweepConfig
@@ -35,7 +35,9 @@ class SweepDocument:
         """Split a document; raise ConfigError if its section `sweep` is missing or invalid."""
         if document.values.get(SWEEP) is None:
             remedy = "add a section `sweep`, such as `sweep: {trainer.epochs: [4, 8]}`"
-            raise ConfigError.at(document.where(()), "there is nothing to try", expected="a sweep", remedy=remedy)
+            raise ConfigError.at(
+                document.where(()), "the configuration has no sweep", expected="a section `sweep`", remedy=remedy
+            )
         try:
             sweep = _Document.model_validate({SWEEP: document.values[SWEEP]}).sweep
         except ValidationError as error:
@@ -45,7 +47,7 @@ class SweepDocument:
         return cls(base, sweep, origins, root)
 
     def config(self, parameters: Mapping[str, Any] | None = None) -> JobConfig:
-        """Return the configuration with the values that a sweep chose; ConfigError names where they are written."""
+        """Return the configuration with the values of a trial; ConfigError names where these are written."""
         sections: dict[str, Any] = {}
         origins: dict[KeyPath, str] = {}
         for key, value in (parameters or {}).items():

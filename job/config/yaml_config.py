@@ -22,7 +22,7 @@ SET = "--set "
 """Begins the origin of a value that the command line set."""
 EXTENDS = "extends"
 SWEEP = "sweep"
-"""The section that only the command `sweep` reads."""
+"""The section of the command `sweep`."""
 CHOICES = ("kind", "schedule")
 """Keys that, like `use`, choose the meaning of the others in their mapping: another choice replaces the mapping."""
 

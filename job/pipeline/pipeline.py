@@ -51,14 +51,14 @@ OutputT = TypeVar("OutputT")
 
 
 class Step(Protocol[OutputT]):
-    """Handles one step: a run returns its artifact, a plan what is known about it."""
+    """Handles one step: a run returns its artifact, a plan returns what is known about it."""
 
     def __call__(self, name: str, /, **inputs: OutputT) -> OutputT:
         """Return the output of a slot or custom step for `inputs`, the outputs of earlier ones."""
 
 
 def flow(step: Step[OutputT], pipeline: Pipeline, names: Container[str]) -> None:
-    """Call `step` for each slot and custom step in `names`, with the outputs of earlier ones by the names of inputs."""
+    """Call `step` for each slot and custom step in `names`, with the outputs of earlier ones as its inputs."""
     outputs: dict[str, OutputT] = {}
     for name, component in pipeline.components().items():
         if name in names:

@@ -10,7 +10,7 @@ from job.store.store import SealedArtifact
 
 
 class StepListener(Progress, Protocol):
-    """Called while a step runs, and through `Progress` by the component at work."""
+    """Called during a step, also by its component, as `Progress`."""
 
     def begin_part(self, part: str) -> None:
         """Called when the step begins or continues a part of its work, such as `reading`."""
@@ -20,7 +20,7 @@ class StepListener(Progress, Protocol):
 
 
 class RunListener(StepListener, Protocol):
-    """Called by the runner as a run goes on."""
+    """Called by the runner during a run."""
 
     def begin(self, record: RunRecord, directory: Path) -> None:
         """Called when a run begins, with the folder of its record."""

@@ -139,7 +139,7 @@ WRITERS: dict[PredictionFormat, type[PredictionWriter]] = {
 
 
 def describe_predictions(predictions: Predictions) -> dict[str, str]:
-    """Return how many images bulk inference predicted and skipped, as labelled texts."""
+    """Return the numbers of images that bulk inference predicted and skipped, as labelled texts."""
     counts = zip(predictions.class_names, predictions.label_counts, strict=True)
     fields = {"predictions": f"{predictions.predicted:,} images, {predictions.skipped:,} skipped"}
     if predictions.skipped_reasons:

@@ -1,4 +1,4 @@
-"""Table of runs."""
+"""Prints the table of runs."""
 
 import sys
 import time
@@ -41,7 +41,7 @@ def print_runs(console: Console, rows: Sequence[RunRow], *, matching: int, total
             name = verdict(row.summary)
             head = line.replace(name, _styled(STYLES.get(name, ""), name))
             print_parts(console, f"{head}  ", (_styled(*note) for note in _notes(row)))
-    else:  # thousands of lines at once, which rich would take seconds for
+    else:  # in one write: rich takes seconds for thousands of lines
         notes = ("  ".join(text for _, text in _notes(row)) for row in rows)
         pairs = zip(lines, notes, strict=True)
         sys.stdout.writelines(f"{escape_unprintable(f'{line}  {note}'.rstrip())}\n" for line, note in pairs)
@@ -55,7 +55,7 @@ def _padded(cells: Sequence[str], widths: Sequence[int]) -> Iterator[str]:
 
 
 def verdict(summary: RunSummary) -> str:
-    """Return the verdict, or the outcome of a run that evaluated nothing."""
+    """Return the verdict; for a run without an evaluation, the outcome."""
     return "BLESSED" if summary.blessed and summary.outcome == "succeeded" else VERDICTS[summary.outcome]
 
 
@@ -82,7 +82,7 @@ def _count(value: int | None) -> str:
 
 
 def _notes(row: RunRow) -> Iterator[tuple[str, str]]:
-    """Yield what follows the columns: the style and the text of each note."""
+    """Yield the style and the text of each note after the columns."""
     summary = row.summary
     if summary.name is not None:
         yield "bold", summary.name

@@ -26,7 +26,7 @@ WAITING = "waiting"
 
 @dataclass(frozen=True)
 class Estimate:
-    """What a step, or several, will probably take."""
+    """Estimate of the time, memory and disk space of one or several steps."""
 
     seconds: float
     """Wall time."""
@@ -73,7 +73,7 @@ class Estimator:
         self.slots = slots
 
     def first_run(self, slot: str, fingerprint: str) -> str | None:
-        """Return the oldest run that used an artifact, which has produced it, unless that one was deleted."""
+        """Return the oldest run that used an artifact: the one that produced it, unless that was deleted."""
         return self._first_runs.get((slot, fingerprint))
 
     def estimate(

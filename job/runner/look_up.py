@@ -1,4 +1,4 @@
-"""The look-up of a step: what identifies its artifact, and whether a sealed one is reused; for runs and for plans."""
+"""The look-up of a step, for runs and plans: its fingerprint, and whether a sealed artifact is reused."""
 
 from collections.abc import Mapping
 from dataclasses import dataclass
@@ -14,19 +14,19 @@ from job.store.resolve import ArtifactResolver, Resolution
 from job.store.store import SealedArtifact, Store
 
 MAX_REASONS = 4
-"""Differences that the reason of a step lists; with another data set nearly everything differs."""
+"""Maximum number of differences in the reason of a step; with another data set nearly everything differs."""
 NO_CACHE = "--no-cache"
 
 
 @dataclass(frozen=True)
 class LookUp:
-    """What was found for a step."""
+    """The result of a look-up."""
 
     sealed: SealedArtifact | None
     """The artifact to reuse, verified; None if the component has to run."""
     reason: str
     damage: IntegrityError | None = None
-    """Why an artifact with the fingerprint is damaged; None if there is none, or it is not."""
+    """Why the artifact with the fingerprint is damaged; None if it is undamaged, or does not exist."""
 
 
 @dataclass(frozen=True)
@@ -41,7 +41,7 @@ class StepFinder:
     def key(
         self, slot: str, component: Component[Any], inputs: Mapping[str, SealedArtifact], *, run_id: str | None = None
     ) -> tuple[FingerprintInputs, Resolution]:
-        """Return what decides the fingerprint, and the optional inputs; `run_id` is the run in progress."""
+        """Return the fingerprint inputs and the optional inputs; `run_id` is the run in progress."""
         digests = {name: sealed.manifest.digest for name, sealed in inputs.items()}
         key = fingerprint_inputs(component, digests)
         artifacts = {name: sealed.manifest.artifact for name, sealed in inputs.items()}
@@ -73,12 +73,12 @@ class StepFinder:
 
 
 def find_taken(store: Store, step: StepRecord, from_run: str) -> SealedArtifact:
-    """Return the verified artifact of a step of an earlier run; raise IntegrityError if it is gone or another one."""
+    """Return the verified artifact of a step of an earlier run; raise IntegrityError if it is missing or differs."""
     sealed = store.find(step.component, step.fingerprint)
     if sealed is None or sealed.manifest.digest != step.digest:
         directory = store.directory(step.component, step.fingerprint)
         raise IntegrityError(
-            f"{directory} " + ("does not exist" if sealed is None else "is not what the run made"),
+            f"{directory} " + ("does not exist" if sealed is None else "is not the artifact of the run"),
             expected=f"the artifact of run {from_run}",
             remedy=f"run all steps again with `--config {from_run}`, or name another run",
         )

@@ -1,7 +1,7 @@
 """The plan of a run: for each step, whether it is reused or runs, why, how long it takes, and what is published.
 
 A plan uses the look-up of a run, and writes nothing. The content of an artifact that is still to be produced is not
-known; whether a later step runs then depends on it, unless no sealed artifact fits what is known.
+known. Whether a later step runs then depends on it, unless no sealed artifact fits the known inputs.
 """
 
 from collections.abc import Mapping
@@ -34,9 +34,9 @@ class PlannedStep:
     action: Action
     """`may run` if it depends on the content of artifacts that are still to be produced."""
     reason: str
-    """As in `run.json`; of a step whose inputs are not all known, the differences that are certain."""
+    """As in `run.json`; for a step with unknown inputs, the differences that are certain."""
     depends_on: tuple[str, ...] = ()
-    """Of a step that may run, the steps whose content decides."""
+    """For a step that may run, the steps on whose content that depends."""
     fingerprint: str | None = None
     """None if it is not known yet."""
     digest: str | None = None
@@ -48,11 +48,11 @@ class PlannedStep:
     references: Mapping[str, ReferenceRecord] = field(default_factory=dict)
     """The artifact of each optional input that is configured and known."""
     resumes: bool = False
-    """Whether it would continue from a checkpoint."""
+    """Whether the step would continue from a checkpoint."""
     publishes: str = ""
     """What would be published, and where; empty if nothing."""
     estimate: Estimate | None = None
-    """Of the work if it runs; None if it is reused, or if no record of an earlier run has the component."""
+    """None if the step is reused, or if no earlier run of the component is recorded."""
 
 
 @dataclass(frozen=True)
@@ -72,7 +72,7 @@ class Plan:
 
     @property
     def not_estimated(self) -> tuple[str, ...]:
-        """The steps that would or may run, but whose component has never run here."""
+        """The steps that run or may run, whose component has never run here."""
         return tuple(step.component for step in self.steps if step.action != "reused" and step.estimate is None)
 
 
@@ -135,7 +135,7 @@ class Planner:
         return PlannedOutput(slot, None)
 
     def _restored(self, slot: str, resolution: Resolution) -> dict[str, str]:
-        """Return optional inputs that may be another artifact in the run, each with the step that decides.
+        """Return the optional inputs that may be another artifact in the run, each with the step on which that depends.
 
         `latest-blessed` skips a damaged or deleted artifact, which an earlier step of the run may produce again.
         """
@@ -163,7 +163,7 @@ class Planner:
         return None
 
     def _add_unknown(self, slot: str, inputs: Mapping[str, SealedArtifact], unknown: Mapping[str, str]) -> None:
-        """Plan a step without knowledge of some inputs, and therefore of what `latest-blessed` finds for it."""
+        """Plan a step with unknown inputs, so that the result of `latest-blessed` is also unknown."""
         component, named = self.components[slot], self.resolver.named(slot)
         known = {**inputs, **{name: reference.sealed for name, reference in named.items()}}
         key = fingerprint_inputs(component, {name: sealed.manifest.digest for name, sealed in known.items()})

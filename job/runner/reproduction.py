@@ -27,20 +27,19 @@ STATE = "reproduction.json"
 """Marks the folder of a reproduction: the id of the run, and the result once it is known."""
 REPRODUCTIONS = "reproductions"
 NO_EFFECT = frozenset({"memory_limit_bytes", "version"})
-"""Parts of the environment that do not decide a result: the source digest covers what another version changes."""
-
+"""Parts of the environment that do not decide a result: the source digest covers the changes of a version."""
 TRAINED_WITH = "environment."
-"""Begins the fields of a Model that state the software and hardware of its training."""
+"""Prefix of the fields of a Model with the software and hardware of its training."""
 
 
 @dataclass(frozen=True, kw_only=True)
 class StepComparison:
-    """One step of the original run, and what rebuilding gave."""
+    """The artifact of one step of the original run, and the rebuilt one."""
 
     component: str
     digest: str
     rebuilt_digest: str | None
-    """None if a step before it differs: then it was not rebuilt."""
+    """None if it was not rebuilt, because an earlier step differs."""
 
     @property
     def is_identical(self) -> bool:
@@ -54,11 +53,11 @@ class Difference:
 
     component: str
     reasons: tuple[str, ...]
-    """What is known to be different: configuration, code, libraries, Python, machine; empty if nothing is."""
+    """Known differences: configuration, code, libraries, Python, machine."""
     files: tuple[str, ...]
     """Files with other content, or in only one of the artifacts."""
     fields: tuple[str, ...]
-    """Fields of the statement with another value, as `best_epoch 3 → 4`."""
+    """Fields of the statement with another value, such as `best_epoch 3 → 4`."""
     has_original: bool
     """Whether the original artifact still exists; otherwise only its digest could be compared."""
 
@@ -116,7 +115,7 @@ def reproduce(original: OriginalRun, into: Path | None, listener: RunListener, s
     write_atomically(folder / STATE, json.dumps(result.to_json(), indent=2) + "\n")
     if into is None and result.is_identical:
         shutil.rmtree(folder)
-        with suppress(OSError):  # it has others
+        with suppress(OSError):  # it is not empty
             folder.parent.rmdir()
         return replace(result, root=None)
     return result
@@ -178,7 +177,7 @@ def _explain(original: OriginalRun, rebuilt: RunRecord, step: StepRecord, store:
 
 
 def _is_cause(change: Change) -> bool:
-    """Return whether a field of a Model is of its environment; its versions of libraries are in the fingerprint."""
+    """Return whether a field of a Model belongs to its environment; versions of libraries are in the fingerprint."""
     return change.key.startswith(TRAINED_WITH)
 
 
@@ -218,21 +217,21 @@ def _begin(folder: Path, run_id: str) -> None:
     if state is None:
         try:
             folder.mkdir(parents=True, exist_ok=True)
-            if any(path.name != f".{STATE}" for path in folder.iterdir()):  # a killed process may have left that
+            if any(path.name != f".{STATE}" for path in folder.iterdir()):  # of a killed process
                 raise ConfigError(f"{folder} is not empty", expected=expected, remedy=remedy)
             write_atomically(folder / STATE, json.dumps({"run_id": run_id}) + "\n")
         except OSError as error:
-            raise ConfigError.not_writable(folder, error, remedy="name a folder that is with --into") from error
+            raise ConfigError.not_writable(folder, error, remedy="name a writable folder with --into") from error
     elif state.get("run_id") != run_id:
-        problem = f"{folder} has a reproduction of run {printable(state.get('run_id'))}"
+        problem = f"{folder} contains a reproduction of run {printable(state.get('run_id'))}"
         raise ConfigError(problem, expected=expected, remedy=remedy)
     elif "identical" in state:
-        problem = f"{folder} has a finished reproduction of run {run_id}"
+        problem = f"{folder} contains a finished reproduction of run {run_id}"
         raise ConfigError(problem, expected=expected, remedy=remedy)
 
 
 def _state(folder: Path) -> dict[str, Any] | None:
-    """Return what marks the folder of a reproduction; None if nothing does."""
+    """Return the state of the reproduction in a folder; None if there is none."""
     try:
         state = json.loads((folder / STATE).read_text(encoding="utf-8"))
     except (OSError, ValueError):

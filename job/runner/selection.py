@@ -15,14 +15,14 @@ from job.store.store import Store
 
 @dataclass(frozen=True)
 class StepSelection:
-    """The steps that a run, or a plan of one, goes through."""
+    """The steps of a run or a plan."""
 
     components: Mapping[str, Component[Any]]
     """The components that are configured and checked, by slot or custom step."""
     names: tuple[str, ...]
     """The steps, in order."""
     taken: Mapping[str, StepRecord] = field(default_factory=dict)
-    """Those of them whose artifacts are taken from an earlier run."""
+    """The steps whose artifacts are reused from an earlier run."""
     from_run: str = ""
     """The id of that run."""
 
@@ -33,7 +33,7 @@ class StepSelection:
         """Return the steps up to `until`, or `only` and the steps of `from_run` before it; by default all.
 
         Raises:
-            ConfigError: if the pipeline has no such step, or the earlier run has not the inputs of `only`.
+            ConfigError: if the pipeline has no such step, or the earlier run does not have the inputs of `only`.
         """
         components = pipeline.components()
         if only is not None and from_run is not None:
@@ -41,7 +41,7 @@ class StepSelection:
         if until is None:
             return cls(components, tuple(components))
         if until not in components:
-            problem = f"the configuration has no {until} to stop after"
+            problem = f"the configuration has no {until}, the last step to run"
             remedy = f"name one of these, or add a section `{until}`"
             raise ConfigError(problem, expected=", ".join(components), remedy=remedy)
         return cls(components, (*_before(components, until), until))
@@ -70,7 +70,7 @@ def check_destination(slot: str, component: Component[Any], store: Store, runs: 
     destination = component.publish_destination()
     for folder, content in ((store.artifacts, "artifacts"), (runs.directory, "runs")):
         if destination is not None and destination.resolve().is_relative_to(folder.resolve()):
-            problem = f"the {slot} would publish to {destination}, which is for the job's {content}"
+            problem = f"the {slot} would publish to {destination}, the folder of the job's {content}"
             remedy = f"name another one, such as {store.root / 'serving'}"
             raise ConfigError(problem, expected="a separate folder", remedy=remedy)
 

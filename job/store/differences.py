@@ -1,4 +1,4 @@
-"""Differences between two runs that their records state: configuration, source files, packages and environment."""
+"""Differences between the records of two runs: configuration, source files, packages and environment."""
 
 from collections.abc import Iterator
 from dataclasses import dataclass
@@ -8,7 +8,7 @@ from components.base.extension import USE
 from job.store.records import RunRecord
 
 MAX_VALUE_CHARACTERS = 24
-"""Longer values are cut where differences are listed."""
+"""Maximum length of a value in a list of differences."""
 NO_EFFECT = ("root", "tracking")
 """Sections of the configuration that affect no result."""
 
@@ -45,7 +45,7 @@ def _changes(before: Any, after: Any, path: str) -> Iterator[Change]:
 
 @dataclass(frozen=True)
 class RunDifferences:
-    """What two records state differently about how their runs came about."""
+    """Differences between the records of two runs that can affect results."""
 
     config: list[Change]
     """Keys of the configuration, without those that affect no result."""

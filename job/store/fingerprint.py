@@ -90,7 +90,7 @@ def fingerprint_inputs(component: Component[Any], inputs: Mapping[str, str]) -> 
 
 def closest(others: Iterable[FingerprintInputs], key: FingerprintInputs) -> FingerprintInputs | None:
     """Return the inputs with the fewest differences from `key`, of the same class if possible; the first of several."""
-    # Another class is a single difference, but what it has in common with this one is not its configuration.
+    # Another class counts as one difference, although its configuration has nothing in common with this one.
     return min(
         others,
         key=lambda other: (other.producer.component != key.producer.component, len(key.differences(other))),

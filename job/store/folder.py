@@ -51,8 +51,8 @@ class FolderStore(Store):
 
         Raises:
             OtherArtifactError: if it has another fingerprint.
-            ConfigError: if the folder contains anything else.
-            DataError: if its manifest is damaged, so that nothing is known about the folder.
+            ConfigError: if the folder contains other files.
+            DataError: if its manifest is damaged, so that the content of the folder is unknown.
             IntegrityError: if one of its files is damaged.
         """
         directory = self._directory
@@ -76,7 +76,7 @@ class FolderStore(Store):
         return read_sealed(slot, directory)
 
     def entries(self) -> Iterator[Entry]:
-        """Yield nothing: what is beside the folder is not the job's."""
+        """Yield nothing: the files beside the folder do not belong to the job."""
         return iter(())
 
     def delete_partial(self) -> None:

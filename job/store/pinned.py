@@ -1,4 +1,4 @@
-"""References of a run that is rebuilt: they are pinned to the artifacts that the original run used."""
+"""References of a rebuilt run, pinned to the artifacts that the original run used."""
 
 from collections.abc import Mapping
 from dataclasses import dataclass, field
@@ -73,7 +73,7 @@ class PinnedResolver:
         directory = here if here.is_dir() else Path(reference.path)
         what = f"the {name} of the {slot} in run {self.original.record.run_id}"
         if not directory.is_dir():
-            remedy = "restore it, or rebuild another run: without it the result is another one"
+            remedy = "restore it, or rebuild another run: without it the result would differ"
             raise IntegrityError(f"{directory} does not exist", expected=f"{what}, with its content", remedy=remedy)
         sealed = store.read(reference.component, directory)
         if sealed.manifest.digest != reference.digest:

@@ -95,7 +95,7 @@ Duration = Elapsed | PartRecord | TimedRecord
 
 
 class SweepRecord(RecordPart):
-    """The place of a run in a sweep."""
+    """The sweep and the trial that a run belongs to."""
 
     id: str
     """The name of the sweep's folder."""
@@ -121,7 +121,7 @@ class RunRecord(RecordPart):
     from_run: str | None = None
     """The id of that earlier run."""
     sweep: SweepRecord | None = None
-    """The place in a sweep; None if the run belongs to none."""
+    """None if the run is not part of a sweep."""
     outcome: Outcome
     exit_code: int | None
     """None while the run is in progress."""

@@ -32,7 +32,7 @@ FINGERPRINT = re.compile("[0-9a-f]{64}")
 UNREADABLE = "that cannot be read"
 MODEL_OPTION = "--model"
 ID_CUTOFF = 0.85
-"""Ids of the same day are similar; a mistyped one differs in one or two characters."""
+"""High, because all ids of one day are similar; a mistyped one differs in one or two characters."""
 
 
 class NoSuchRunError(ConfigError):
@@ -64,7 +64,7 @@ def locate_run(root: Path, name: str = LATEST, *, option: str = "") -> FoundRun:
 
     Args:
         root: the root of all names but folders, which may be in any root.
-        name: what the user wrote.
+        name: any name of a run.
         option: the key of the configuration, or the option of the command line, that messages name.
 
     Raises:
@@ -89,7 +89,7 @@ def is_run_folder(path: str) -> bool:
 
 
 def _folder_below(runs: Runs, name: str, named: dict[str, str]) -> Path | None:
-    """Return the folder of a run of a root, or None; if all names of runs were read, `named` has them."""
+    """Return the folder of a run of a root, or None; `named` has all names of runs if they were read."""
     run_id: str | None = None
     if name == LATEST:
         run_id = runs.latest()

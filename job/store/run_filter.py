@@ -1,4 +1,4 @@
-"""Which runs a table lists."""
+"""Filters of a table of runs."""
 
 import difflib
 import re
@@ -16,7 +16,7 @@ from job.store.summary import RunSummary
 
 @dataclass(frozen=True, kw_only=True)
 class RunFilter:
-    """Conditions that all hold for a listed run; None and empty ones hold for every run."""
+    """Conditions that a listed run meets; None and empty ones are met by every run."""
 
     data_set: str | None = None
     """Title of the data, in any case; `*` stands for any text."""

@@ -61,7 +61,7 @@ def check_note(note: str) -> None:
 
 @dataclass(frozen=True)
 class Tags:
-    """The tags below one root: each names one run, and can be moved to another one."""
+    """The tags below one root: each refers to one run, and can be moved to another one."""
 
     root: Path
 
@@ -79,12 +79,12 @@ class Tags:
         return tags
 
     def check(self) -> None:
-        """Raise IntegrityError if a file in the folder is not a tag: it may have been one."""
+        """Raise IntegrityError if a file in the folder is not a readable tag."""
         for name in self._names():
             self._read(name)
 
     def write(self, tag: str, run_id: str) -> None:
-        """Let a tag name a run; if that fails, the tag stays as it was.
+        """Set the run of a tag; if that fails, the tag is unchanged.
 
         Raises:
             ConfigError: if no tag can have this name, or the folder cannot be written to.
@@ -114,7 +114,7 @@ class Tags:
         return run_id
 
     def _names(self) -> list[str]:
-        """Return the files that are named like a tag."""
+        """Return the names of files that can be tags."""
         paths = self.directory.iterdir() if self.directory.is_dir() else ()
         return sorted(path.name for path in paths if NAME.fullmatch(path.name))
 

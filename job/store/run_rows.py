@@ -1,4 +1,4 @@
-"""Rows of a table of runs: each summary with its tags, what differs from the run before, and who made its results."""
+"""Rows of a table of runs: summary, tags, differences from the run before, and producers of reused artifacts."""
 
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
@@ -46,7 +46,7 @@ class RunRow:
     differences: Differences | None
     """From the previous run; None if there is none, or if a record cannot be read."""
     made_by: Mapping[str, str | None]
-    """By reused step, the id of the run that made its artifact; None if that run was deleted."""
+    """By reused step, the id of the run that produced its artifact; None if that run was deleted."""
 
     @property
     def report(self) -> str | None:
@@ -84,7 +84,7 @@ class RunRow:
 
 
 def makers(summaries: Iterable[RunSummary]) -> dict[str, dict[str, str | None]]:
-    """Return, by the id of each run, which run made the artifact of each reused step."""
+    """Return, by the id of each run, the run that produced the artifact of each reused step."""
     made: dict[tuple[str, str], str] = {}
     found = {}
     for summary in summaries:
@@ -134,7 +134,7 @@ def _changes(before: Mapping[str, Any], after: Mapping[str, Any]) -> list[Change
 
 
 def _without_consequences(differences: list[Change]) -> list[Change]:
-    """Leave out the options of a class that was replaced, and in sections the keys that all of them share."""
+    """Omit the options of a replaced class, and the keys of sections that follow from the same key at the top level."""
     replaced = tuple(change.key.removesuffix(USE) for change in differences if change.key.endswith(f".{USE}"))
     shared = {change.key: (change.before, change.after) for change in differences}
     return [

@@ -32,7 +32,7 @@ _imported_digests: dict[str, tuple[Any, str]] = {}
 def source_files(*objects: Any) -> dict[str, str]:
     """Return the SHA-256 of each file that classes and functions use, such as `components/trainer/component.py`.
 
-    They are the files of their modules, of the modules of base classes, of everything that these import from
+    These are the files of their modules, of the modules of base classes, of everything that these import from
     `components`, from the top-level package of the class or function and from modules beside it, and the templates,
     scripts and style sheets of such packages. Imports are found in the source text, also inside functions. Of
     `__main__`, the result has an entry for each class, function and variable that is used. Other packages count by

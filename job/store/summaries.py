@@ -1,7 +1,7 @@
-"""Summaries of all runs of a root, kept in one small file.
+"""Summaries of all runs of a root, cached in one file.
 
-<root>/runs/.summaries.json is derived data. A summary is taken from it if the size and the time of `run.json` are the
-same, and made again otherwise. If the file is missing, damaged or not writable, only time is lost.
+A summary in <root>/runs/.summaries.json is used if the size and the time of `run.json` are the same. If the file is
+missing, damaged or not writable, the summaries are computed from the records, which takes longer.
 """
 
 import os
@@ -26,21 +26,21 @@ from job.store.summary import Facts, RecordKey, RunSummary, damaged, summarize
 CACHE = ".summaries.json"
 LOCK = ".summaries.lock"
 VERSION: Literal[1] = 1
-"""Incremented when a field of a summary changes its meaning; then all are made again."""
+"""Incremented when a field of a summary changes its meaning; then all summaries are computed again."""
 UNSETTLED = frozenset({"running", "killed", "damaged"})
 """Outcomes that may change although `run.json` stays the same."""
 TRAINER = "trainer"
 
 
 class Patch(RecordPart):
-    """A mapping as the difference from that of the run before: the configurations of a sweep differ in few keys."""
+    """The difference of a mapping from that of the run before: the configurations of a sweep differ in few keys."""
 
     values: dict[str, Any] = Field(default_factory=dict)
     removed: tuple[str, ...] = ()
 
     @classmethod
     def between(cls, before: Mapping[str, Any], after: Mapping[str, Any]) -> Self:
-        """Return the patch that makes one of the other."""
+        """Return the patch that changes `before` into `after`."""
         if before == after:
             return cls()
         values = {key: value for key, value in after.items() if key not in before or before[key] != value}
@@ -54,7 +54,7 @@ class Patch(RecordPart):
 
 
 class CachedRun(RecordPart):
-    """A summary in the cache; what affects the results is the difference from that of the run before."""
+    """A summary in the cache; its facts are stored as differences from those of the run before."""
 
     summary: RunSummary
     config: Patch = Field(default_factory=Patch)
@@ -93,7 +93,7 @@ class Summaries:
         return summaries
 
     def update(self) -> list[RunSummary]:
-        """Return the same as `read`, for a caller that holds the lock and handles errors of writing."""
+        """As `read`, for a caller that holds the lock and handles errors of writing."""
         summaries, is_current = self._refreshed()
         if not is_current:
             self._write(summaries)

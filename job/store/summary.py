@@ -24,7 +24,7 @@ SAME_IN_RECORD = {
 
 @dataclass(frozen=True)
 class Facts:
-    """What affects the results of a run, in flat form."""
+    """Everything in a record that affects the results, by key."""
 
     config: Mapping[str, Any] = field(default_factory=dict)
     """Values by key, such as `trainer.learning_rate.peak`."""
@@ -34,7 +34,7 @@ class Facts:
 
 
 class RecordKey(RecordPart):
-    """The state of a `run.json` by which a changed one is recognized; zeros if there is none."""
+    """Size and time of a `run.json`, which change with its content; zeros if it does not exist."""
 
     size: int = 0
     modified_ns: int = 0
@@ -55,7 +55,7 @@ class RunSummary(RecordPart):
     run_id: str
     key: RecordKey
     outcome: Outcome | Literal["killed", "damaged"]
-    """`killed` if the process is gone and left no outcome, `damaged` if `run.json` cannot be read."""
+    """`killed` if the process ended without recording an outcome, `damaged` if `run.json` cannot be read."""
     started: datetime
     name: str | None = None
     note: str | None = None
@@ -84,12 +84,12 @@ class RunSummary(RecordPart):
     only: str | None = None
     from_run: str | None = None
     facts: Facts = Field(default_factory=Facts, exclude=True, repr=False)
-    """What affects the results of the run."""
+    """Everything in the record that affects the results."""
 
 
 def summarize(record: RunRecord, model: Model | None, *, key: RecordKey, is_alive: bool) -> RunSummary:
-    """Return the summary of a run with the statement of its model; of a run in progress, `is_alive` is false if its
-    process is gone."""
+    """Return the summary of a run with the statement of its model; `is_alive` is false if its process ended without
+    recording an outcome."""
     metrics, environment = record.metrics or {}, record.environment
     interval = metrics.get("accuracy_interval")
     packages = {**environment.get("libraries", {}), "python": environment.get("python")}

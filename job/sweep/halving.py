@@ -27,15 +27,15 @@ def rungs(halving: HalvingConfig, epochs: int) -> list[int]:
 
 
 def next_rung(trial: Trial, all_rungs: Sequence[int]) -> int | None:
-    """Return the epoch after which a trial pauses next; None if it runs to its end."""
+    """Return the epoch after which a trial pauses next; None if it does not pause again."""
     return next((rung for rung in all_rungs if rung > trial.epochs_done), None)
 
 
 def promoted(settings: Sequence[Setting], all_rungs: Sequence[int], factor: int) -> list[Trial]:
     """Return the paused trials that continue now, those of the lowest rung first; empty if there are none.
 
-    Of the settings that reached a rung, the best one of `factor` continues, and at least one after all trials reached
-    it. A setting continues with all of its seeds.
+    Of the settings that reached a rung, the best ones continue, one in `factor`, and at least one after all trials
+    reached it. A setting continues with all of its seeds.
     """
     is_open = any(trial.state in ("waiting", "running") for setting in settings for trial in setting.trials)
     for rung in all_rungs:

@@ -1,4 +1,4 @@
-"""Pruning: Optuna's rules that stop a trial which is worse than earlier ones."""
+"""Pruning: Optuna's rules that stop a trial that is worse than earlier ones."""
 
 from collections.abc import Callable, Iterable, Sequence
 from typing import Any
@@ -12,7 +12,7 @@ from job.sweep.sampling import import_optuna
 def stop_rule(config: PrunerConfig, earlier: Iterable[Trial]) -> Callable[[Sequence[Epoch]], bool]:
     """Return a function that is called after each epoch of a trial, and returns whether to stop it.
 
-    `earlier` are the trials to compare it with; those that did not end are ignored.
+    `earlier` are the trials to compare it with; those in progress are ignored.
     """
     optuna = import_optuna("the pruner")
     states, create_trial = optuna.trial.TrialState, optuna.trial.create_trial

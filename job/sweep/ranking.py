@@ -51,11 +51,11 @@ class Setting:
 
     @property
     def epochs_done(self) -> int:
-        """Epochs that every trial did."""
+        """Number of epochs that every trial finished."""
         return min((trial.epochs_done for trial in self.counted), default=0)
 
     def accuracy_at(self, epoch: int) -> float | None:
-        """Return the mean accuracy after an epoch, 0 if a trial failed; None if a trial is not there yet."""
+        """Return the mean accuracy after an epoch, 0 if a trial failed; None if a trial has not finished the epoch."""
         return 0.0 if self.has_failed else self._mean([trial.accuracy_at(epoch) for trial in self.trials])
 
     def best(self) -> Trial | None:
@@ -83,8 +83,8 @@ def group(trials: Iterable[Trial]) -> list[Setting]:
 def rank(trials: Iterable[Trial]) -> list[Setting]:
     """Return the settings, the best first.
 
-    A setting whose trials all finished comes before those that did fewer epochs, and a setting with a failed trial
-    comes last. Equal means are ordered by the loss, and then by number.
+    Settings whose trials all finished come before others, which are ordered by their epochs; settings with a failed
+    trial come last. Equal means are ordered by the loss, and then by number.
     """
     return sorted(group(trials), key=_order)
 

@@ -11,7 +11,7 @@ TrialState = Literal["waiting", "running", "paused", "stopped", "finished", "fai
 
 
 class SweepHead(RecordPart):
-    """The content of `sweep.json`: what the sweep tries."""
+    """The content of `sweep.json`: the definition of the sweep."""
 
     schema_version: Literal[1] = 1
     id: str
@@ -19,10 +19,10 @@ class SweepHead(RecordPart):
     command: str
     """The command line that began or continues the sweep; empty if it was started from Python."""
     config: dict[str, Any]
-    """The configuration that every trial changes, with all defaults."""
+    """The base configuration of every trial, with all defaults."""
     trial_count: int
     planned: tuple["Trial", ...]
-    """The trials as they wait; without those whose values depend on results."""
+    """The trials before they run, without those whose values depend on results."""
     sweep: dict[str, Any]
     """The section `sweep` of the configuration; a grid is in `space`."""
 
@@ -37,7 +37,7 @@ class Trial(RecordPart):
     parameters: dict[str, Any]
     """The values that the sweep chose, by key of the configuration."""
     state: TrialState = "waiting"
-    """`paused`: it continues if it is among the best. `stopped`: the pruner found it worse than earlier trials."""
+    """`paused`: the trial continues if it is among the best. `stopped`: the pruner ended it."""
     epochs: int | None = None
     """The maximum number of epochs; None if the trainer has none."""
     history: tuple[Epoch, ...] = ()
@@ -45,7 +45,7 @@ class Trial(RecordPart):
     accuracy: float | None = None
     """On the validation split: of the model if the trial finished, otherwise after its last epoch."""
     loss: float | None = None
-    """The same for the loss."""
+    """As `accuracy`."""
     run_ids: tuple[str, ...] = ()
     """Its runs, the newest last; more than one if it paused or was interrupted."""
     seconds: Seconds = 0.0

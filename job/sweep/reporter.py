@@ -19,11 +19,11 @@ if TYPE_CHECKING:
 
 STYLE = {"finished": "green", "paused": "cyan", "stopped": "yellow", "failed": "red", "running": "", "waiting": ""}
 MAX_ROWS = 15
-"""Settings in the table."""
+"""Maximum number of settings in the table."""
 
 
 class SweepReporter:
-    """Prints what a sweep does."""
+    """Prints the progress of a sweep."""
 
     def __init__(self, console: Console) -> None:
         self.console = console
@@ -55,7 +55,7 @@ class SweepReporter:
         print_text(self.console, "[bold yellow]warning:[/] ", escape(text))
 
     def end(self, sweep: Sweep, folder: SweepFolder) -> None:
-        """Called when this process has nothing more to do."""
+        """Called after the last trial of this process."""
         self.console.print()
         print_ranking(self.console, sweep)
         self.console.print()
@@ -110,7 +110,7 @@ def print_ranking(console: Console, sweep: Sweep) -> None:
 
 
 def short_names(keys: Iterable[str]) -> dict[str, str]:
-    """Return the shortest end of each key that no other one has.
+    """Return the shortest end of each key that identifies it.
 
     >>> short_names(["trainer.learning_rate.peak", "trainer.epochs", "seed", "trainer.seed"])
     {'trainer.learning_rate.peak': 'peak', 'trainer.epochs': 'epochs', 'seed': 'seed', 'trainer.seed': 'trainer.seed'}
@@ -126,7 +126,7 @@ def short_names(keys: Iterable[str]) -> dict[str, str]:
 
 
 def format_value(value: Any) -> str:
-    """Return a value that a sweep chose as text, a number with four digits."""
+    """Format the value of a parameter, a number with four digits."""
     if isinstance(value, float):
         return f"{value:.4g}"
     return printable(value if isinstance(value, str) else json.dumps(value), 40)

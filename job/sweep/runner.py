@@ -1,4 +1,4 @@
-"""A sweep: plan the trials, run those of a share, and evaluate the winner after the last one."""
+"""Runs a sweep: plan the trials, run those of a share, and evaluate the winner after the last one."""
 
 from __future__ import annotations
 
@@ -11,6 +11,7 @@ from typing import TYPE_CHECKING, Any
 from components.base.errors import ConfigError, first_line
 from components.base.hashing import value_sha256
 from job.runner.runner import Runner
+from job.store.differences import NO_EFFECT
 from job.store.fingerprint import fingerprint_inputs
 from job.store.records import SweepRecord
 from job.sweep.halving import next_rung, promoted, rungs
@@ -19,7 +20,7 @@ from job.sweep.pruning import stop_rule
 from job.sweep.ranking import group
 from job.sweep.records import SweepHead, Trial, Winner
 from job.sweep.reporter import SweepReporter
-from job.sweep.sampling import corners, points, suggest
+from job.sweep.sampling import corners, settings, suggest
 from job.sweep.state import Sweep, SweepFolder
 from job.sweep.trial_run import TRAINER, TrialReporter, TrialRun
 
@@ -30,20 +31,18 @@ if TYPE_CHECKING:
     from job.signals import Signals
 
 ID_LENGTH = 12
-NOT_IN_ID = ("root", "tracking")
-"""Keys that do not affect any result."""
 
 
 @dataclass(frozen=True, kw_only=True)
 class Share:
-    """A share of the trials: those whose number leaves this remainder."""
+    """A share of the trials: those whose number modulo `count` is `index`."""
 
     index: int = 0
     count: int = 1
 
     def __post_init__(self) -> None:
         if not 0 <= self.index < self.count:
-            problem = f"--index {self.index} does not fit --count {self.count}"
+            problem = f"--index {self.index} is not valid with --count {self.count}"
             remedy = "number the shares from 0, and give all of them the same --count"
             raise ConfigError(problem, expected="an index from 0 to below the count", remedy=remedy)
 
@@ -56,8 +55,8 @@ class Share:
 class SweepRunner:
     """Runs one share of a sweep.
 
-    A sweep is identified by the configuration, what it tries, and the code, data and libraries of its trials. Its state
-    is on disk, so that the same command continues it. Any number of processes may work on it.
+    A sweep is identified by the configuration with the section `sweep`, and the code, data and libraries of its trials.
+    Its state is on disk, so that the same command continues it. Several processes can run it at the same time.
     """
 
     document: SweepDocument
@@ -68,7 +67,7 @@ class SweepRunner:
 
     @cached_property
     def base(self) -> JobConfig:
-        """The configuration that every trial changes."""
+        """The base configuration of every trial."""
         return self.document.config()
 
     @cached_property
@@ -76,7 +75,7 @@ class SweepRunner:
         """The folder of the sweep."""
         components = self.base.pipeline.components()
         names = [*components]
-        config = {key: value for key, value in self.base.resolved().items() if key not in NOT_IN_ID}
+        config = {key: value for key, value in self.base.resolved().items() if key not in NO_EFFECT}
         identity = {
             "config": config,
             "sweep": self._section,
@@ -91,7 +90,7 @@ class SweepRunner:
 
         Raises:
             ConfigError: if the sweep or a trial is not valid, before the first runs; or if every trial failed.
-            JobError: if a trial fails for a reason other than its values. It runs again the next time.
+            JobError: if a trial fails for a reason other than its values. The next attempt runs it again.
         """
         with self.signals.interruptible_at_once():
             planned = self._plan()
@@ -108,16 +107,16 @@ class SweepRunner:
         return self.document.sweep.model_dump(mode="json", exclude_none=True)
 
     def _plan(self) -> tuple[Trial, ...]:
-        """Return the trials that do not depend on results, after a check of each; or of typical ones."""
+        """Check and return the trials that do not depend on results; with `tpe`, only check typical ones."""
         sweep = self.document.sweep
         if sweep.pruner is not None:
             stop_rule(sweep.pruner, ())
         if sweep.tpe is not None:
             suggest(sweep, 0)
-        chosen = enumerate(points(sweep)) if sweep.tpe is None else ((0, point) for point in corners(sweep))
+        chosen = enumerate(settings(sweep)) if sweep.tpe is None else ((0, values) for values in corners(sweep))
         checked = []
         seen: set[tuple[str, str]] = set()
-        for trial in (trial for number, point in chosen for trial in self._trials(number, point)):
+        for trial in (trial for number, values in chosen for trial in self._trials(number, values)):
             config = self._config(trial)
             checked.append(trial.model_copy(update={"epochs": _epochs(config)}))
             for slot, component in config.pipeline.components().items():
@@ -131,10 +130,10 @@ class SweepRunner:
             raise ConfigError(problem, expected="trials with more epochs than sweep.halving.epochs", remedy=remedy)
         return tuple(checked) if sweep.tpe is None else ()
 
-    def _trials(self, setting: int, point: dict[str, Any]) -> Iterator[Trial]:
+    def _trials(self, setting: int, values: dict[str, Any]) -> Iterator[Trial]:
         seeds = self.document.sweep.seed_combinations()
         for place, seed in enumerate(seeds):
-            chosen = point | seed
+            chosen = values | seed
             parameters = {key: chosen[key] for key in self.document.sweep.space}
             yield Trial(number=setting * len(seeds) + place, setting=setting, parameters=parameters)
 
@@ -163,13 +162,13 @@ class SweepRunner:
                 current = self.folder.trial(trial.number) or trial
                 if not is_free:
                     continue
-                if current == trial:  # otherwise another process ran it meanwhile
+                if current == trial:  # otherwise another process has run it
                     self._run(trial, sweep)
                 return True
         return self.document.sweep.tpe is not None and self._plan_next(self.document.sweep.tpe)
 
     def _candidates(self, sweep: Sweep) -> Iterator[Trial]:
-        """Yield the trials to run next: those of the share, those that a process left, and then the promoted ones."""
+        """Yield the trials to run next: those of the share, interrupted ones of other shares, then promoted ones."""
         is_open = [trial for trial in sweep.trials if trial.state in ("waiting", "running")]
         yield from filter(self._is_own, is_open)
         yield from (trial for trial in is_open if trial.history and not self._is_own(trial))
@@ -189,7 +188,7 @@ class SweepRunner:
         return [] if halving is None else rungs(halving, _most_epochs(sweep.trials))
 
     def _plan_next(self, count: int) -> bool:
-        """Plan the next setting of the share whose point depends on results; return whether there was one."""
+        """Plan the next setting of the share, which depends on results; return whether there was one."""
         with self.folder.hold("plan", check=self.signals.check):
             own = [setting for setting in group(self.folder.read().trials) if self.share.has(setting.number)]
             number = self.share.index + len(own) * self.share.count
@@ -215,14 +214,14 @@ class SweepRunner:
         self.reporter.end_trial(ended, sweep)
 
     def _pause_rule(self, trial: Trial, sweep: Sweep) -> tuple[Callable[[Sequence[Epoch]], bool] | None, bool]:
-        """Return when the trial ends early, and whether it may continue after that."""
+        """Return the rule that ends the trial early, and whether it may continue after that."""
         if (pruner := self.document.sweep.pruner) is not None:
             return stop_rule(pruner, sweep.trials), False
         rung = next_rung(trial, self._rungs(sweep))
         return (None if rung is None else lambda history: len(history) >= rung), True
 
     def _is_complete(self, sweep: Sweep) -> bool:
-        """Return whether no share has anything to do except the winner."""
+        """Return whether all trials of all shares have ended, so that only the winner is missing."""
         open_trials = any(trial.state in ("waiting", "running") for trial in sweep.trials)
         return not open_trials and len(sweep.trials) == sweep.head.trial_count and not self._promoted(sweep)
 
@@ -256,12 +255,12 @@ class SweepRunner:
         self._changed(refresh_page)
 
     def _changed(self, write: Callable[[Sweep, SweepFolder], None] = write_page) -> Sweep:
-        """Rewrite the page, which is never a reason to fail; return the present state."""
+        """Write the page again, and return the current state; if the page cannot be written, warn."""
         sweep = self.folder.read()
         try:
             write(sweep, self.folder)
         except Exception as error:
-            self.reporter.warning(f"the page of the sweep could not be written: {first_line(error)}")
+            self.reporter.warning(f"the page of the sweep was not written: {first_line(error)}")
         return sweep
 
 

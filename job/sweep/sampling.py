@@ -1,4 +1,4 @@
-"""The points that a sweep tries: a grid, or points that a sampler of Optuna chooses."""
+"""The settings that a sweep tries: a grid, or settings that a sampler of Optuna chooses."""
 
 from collections.abc import Iterator, Sequence
 from typing import Any
@@ -24,8 +24,8 @@ def import_optuna(reason: str) -> Any:
     return optuna
 
 
-def points(sweep: SweepConfig) -> Iterator[dict[str, Any]]:
-    """Yield the points that do not depend on results; none with `tpe`."""
+def settings(sweep: SweepConfig) -> Iterator[dict[str, Any]]:
+    """Yield the settings that do not depend on results; none with `tpe`."""
     if sweep.is_grid:
         yield from sweep.grid()
     for number in range(sweep.random or 0):
@@ -33,17 +33,16 @@ def points(sweep: SweepConfig) -> Iterator[dict[str, Any]]:
 
 
 def suggest(sweep: SweepConfig, number: int, earlier: Sequence[Setting] = ()) -> dict[str, Any]:
-    """Return the point of a number from the results of earlier ones.
+    """Return the setting with a number, from the results of earlier ones.
 
-    The same results give the same point: each has a generator with a seed of its own, so that no state has to be
-    stored.
+    The same results give the same setting: each has another seed, so that no state of a generator is stored.
     """
     optuna = import_optuna("the sampler")
     seed = int(value_sha256([sweep.seed, number])[:8], 16)
     samplers = optuna.samplers
     sampler = samplers.RandomSampler(seed) if sweep.tpe is None else samplers.TPESampler(seed=seed)
     study = optuna.create_study(direction="maximize", sampler=sampler)
-    point: dict[str, Any] = {}
+    values: dict[str, Any] = {}
     accuracies = []
     for setting in earlier:
         if setting.accuracy is not None and not setting.has_failed:
@@ -53,15 +52,15 @@ def suggest(sweep: SweepConfig, number: int, earlier: Sequence[Setting] = ()) ->
             )
 
     def objective(trial: Any) -> float:
-        point.update({key: _choose(trial, key, value) for key, value in sweep.sampled.items()})
+        values.update({key: _choose(trial, key, value) for key, value in sweep.sampled.items()})
         return accuracies[trial.number] if trial.number < len(accuracies) else 0.0
 
     study.optimize(objective, n_trials=len(accuracies) + 1)  # the last trial is new
-    return point
+    return values
 
 
 def corners(sweep: SweepConfig) -> Iterator[dict[str, Any]]:
-    """Yield points that together have every value of each list, and both ends of each range."""
+    """Yield settings that together have every value of each list, and both ends of each range."""
     ends = {
         key: value.choice if isinstance(value, Choice) else next(iter(value.model_dump().values()))
         for key, value in sweep.sampled.items()

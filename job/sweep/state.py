@@ -1,4 +1,4 @@
-"""The folder of a sweep: what it tries, the state of each trial, and the winner. A killed sweep continues from it.
+"""The folder of a sweep: its definition, the state of each trial, and the winner. A killed sweep continues from it.
 
 <root>/sweeps/<sweep id>/sweep.json         the SweepHead
 <root>/sweeps/<sweep id>/trials/0000.json   a Trial
@@ -35,7 +35,7 @@ RecordT = TypeVar("RecordT", bound=RecordPart)
 
 @dataclass(frozen=True)
 class Sweep:
-    """All that is known of a sweep at one time."""
+    """The state of a sweep."""
 
     head: SweepHead
     trials: tuple[Trial, ...]
@@ -77,7 +77,7 @@ class SweepFolder:
         return self.directory / "trials"
 
     def read(self) -> Sweep:
-        """Return the whole state; raise ConfigError if the sweep does not exist, IntegrityError if it is damaged."""
+        """Return the state; raise ConfigError if the sweep does not exist, IntegrityError if it is damaged."""
         if not self.exists():
             problem, remedy = f"{self.root} has no sweep {self.id}", "name another root with --root"
             raise ConfigError(problem, expected=f"a folder below {self.root / SWEEPS}", remedy=remedy)
@@ -92,7 +92,7 @@ class SweepFolder:
         return (self.directory / HEAD).is_file()
 
     def trial(self, number: int) -> Trial | None:
-        """Return a trial, or None if it did not begin yet."""
+        """Return a trial, or None if it has not begun."""
         path = self._path(number)
         return _read(path, Trial) if path.exists() else None
 
@@ -113,7 +113,7 @@ class SweepFolder:
         return acquire(self.directory / f"{name}.lock", check=check)
 
     def try_hold(self, trial: Trial) -> AbstractContextManager[bool]:
-        """Return a block in which no other process runs a trial; it is given False if one does."""
+        """Return a block in which no other process runs a trial; its value is False if one does."""
         return try_acquire(self._path(trial.number).with_suffix(".lock"))
 
     def _path(self, number: int) -> Path:
@@ -128,4 +128,4 @@ def _read(path: Path, kind: type[RecordT]) -> RecordT:
         return kind.model_validate_json(content)
     except ValidationError as error:
         problem = f"{path} is not {expected}: {first_validation_error(error)}"
-        raise IntegrityError(problem, expected=expected, remedy="delete the file; the sweep makes it again") from error
+        raise IntegrityError(problem, expected=expected, remedy="delete the file; the sweep writes it again") from error

@@ -25,7 +25,7 @@ TRAINER = "trainer"
 
 
 class TrialReporter(ConsoleReporter):
-    """Collects the results of a trial. On a terminal it displays the epoch in progress; it prints warnings only."""
+    """Collects the results of a trial. It prints only warnings, and on a terminal the epoch in progress."""
 
     def __init__(self, console: Console, on_begin: Callable[[str], None] = lambda _: None) -> None:
         super().__init__(console)
@@ -71,12 +71,12 @@ class TrialRun:
     console: Console
     command: str
     write: Callable[[Trial], None]
-    """Stores the trial; called when its state changes."""
+    """Called to store the trial when its state changes."""
 
     def run(
         self, trial: Trial, config: JobConfig, *, should_pause: Callable[[Sequence[Epoch]], bool] | None, pauses: bool
     ) -> Trial:
-        """Run a trial and return it; an error that does not come from its values is raised.
+        """Run a trial and return it; raise an error only if it does not come from the values of the trial.
 
         Args:
             should_pause: called after each epoch; the run ends if it returns True.

@@ -10,7 +10,7 @@ class InputObserver(Protocol):
     """Listener of the reading and prediction of images."""
 
     def expect(self, count: Callable[[], int]) -> None:
-        """Called before images are read, with a function that returns approximately how many there are."""
+        """Called before images are read, with a function that returns their approximate number."""
 
     def advance(self, images: int) -> None:
         """Called after some images are predicted."""

@@ -19,7 +19,7 @@ class Position:
     file: int = 0
     """Index of the file."""
     images: int = 0
-    """How many of its images were read."""
+    """Number of its images that were read."""
 
 
 START = Position()
@@ -28,7 +28,7 @@ START = Position()
 def read_images(
     files: Sequence[Path | UnreadableError], reader: InputReader, observer: InputObserver, start: Position = START
 ) -> Iterator[tuple[InputImage | UnreadableError, Position]]:
-    """Yield each image of some files, or why it cannot be read, and the position after it."""
+    """Yield each image of the files, or the error if it cannot be read, and the position after it."""
     animated: list[Path] = []
     for number in range(start.file, len(files)):
         position = start if number == start.file else Position(number)

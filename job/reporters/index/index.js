@@ -1,5 +1,5 @@
 "use strict";
-// The table of runs: sorted, filtered, or with the differences only. Rows are added while the reader scrolls.
+// The table of runs: sorted, filtered, or with the differences only. Scrolling adds rows.
 (() => {
   const BATCH = 100;
   const MAX_KEYS = 40;
@@ -69,8 +69,8 @@
   };
   const steps = (run) => {
     const list = make("ul");
-    for (const [maker, names] of Object.entries(run.reused ?? {})) {
-      const from = maker ? make("a", { href: `#${maker}`, textContent: maker }) : "a deleted run";
+    for (const [producer, names] of Object.entries(run.reused ?? {})) {
+      const from = producer ? make("a", { href: `#${producer}`, textContent: producer }) : "a deleted run";
       list.append(make("li", {}, `${names.length === run.steps ? "all" : names.join(", ")} from `, from));
     }
     return list;

@@ -1,7 +1,7 @@
 """The page of all runs: `<root>/index.html`, one file without requests, written again at the end of each run.
 
-Only its data are new each time. The rest is taken from the page that exists, unless its templates have changed:
-rendering it would cost a run that reuses everything a tenth of its time.
+Only the data are replaced, unless the templates have changed: rendering takes a tenth of the time of a run that reuses
+everything.
 """
 
 import hashlib
@@ -37,7 +37,7 @@ TIME = "%Y-%m-%d %H:%M"
 START = "<!-- runs, with templates {} -->"
 END = "<!-- end of runs -->"
 MAX_RUNS_WITHOUT_SCRIPT = 100
-"""Runs that the page lists in a browser without JavaScript."""
+"""Maximum number of runs listed in a browser without JavaScript."""
 
 
 def write_index(root: Path) -> Path:
@@ -56,7 +56,7 @@ def write_index(root: Path) -> Path:
         if time.monotonic() > deadline:
             raise ResourceError(f"another process has written {path} for more than {MAX_WAIT_SECONDS} seconds")
 
-    with acquire(summaries.lock, check=check):  # the last run to end then writes a page with all that ended before
+    with acquire(summaries.lock, check=check):  # so that the last page that is written has all runs
         before, after = _surroundings(path)
         found, tags = summaries.update(), Tags(root).read()
         rows = make_rows(found, tags=tags, made_by=makers(found))
@@ -65,14 +65,14 @@ def write_index(root: Path) -> Path:
 
 
 def refresh_index(root: Path) -> None:
-    """Write the page again if there is one, after a change of names or runs; the next run reports what prevents it."""
+    """Write the page again if it exists, after a change of tags or runs; the next run reports errors of writing."""
     with suppress(OSError, JobError):
         if (root / INDEX).is_file():
             write_index(root)
 
 
 def _surroundings(path: Path) -> tuple[str, str]:
-    """Return what is before and after the data of the page: from the one that exists, if its templates are the same."""
+    """Return the parts of the page before and after its data; from the existing page if its templates are the same."""
     start = START.format(hashlib.sha256(b"".join(template.read_bytes() for template in TEMPLATES)).hexdigest())
     try:
         page = path.read_text(encoding="utf-8")
@@ -157,7 +157,7 @@ def _values(row: RunRow) -> dict[str, Any]:
 
 
 def _reused(row: RunRow) -> dict[str, list[str]]:
-    """Return the reused steps by the run that made them; the empty text stands for a deleted run."""
+    """Return the reused steps by the run that produced them; an empty string stands for a deleted run."""
     reused: dict[str, list[str]] = {}
     for component, run_id in row.made_by.items():
         reused.setdefault(run_id or "", []).append(printable(component))

@@ -22,9 +22,9 @@ from job.sweep.state import Sweep, SweepFolder
 
 TEMPLATES = Path(__file__).parent
 SECONDS_PER_TRIAL = 0.02
-"""Between two refreshes, for each trial on the page: about fifty times what writing it takes."""
+"""Minimum time between two refreshes, for each trial on the page: about fifty times that of writing it."""
 SECTIONS: dict[TrialState, int] = {"finished": 0, "stopped": 1, "paused": 1, "running": 1, "waiting": 2, "failed": 3}
-"""Trials of a lower number are above others in the table."""
+"""Position of a state in the table, the lowest first."""
 
 
 def write_page(sweep: Sweep, folder: SweepFolder) -> None:
@@ -33,7 +33,7 @@ def write_page(sweep: Sweep, folder: SweepFolder) -> None:
 
 
 def refresh_page(sweep: Sweep, folder: SweepFolder) -> None:
-    """Write the page, unless it was written just before: a large sweep would spend its time with that."""
+    """Write the page, unless it was written recently: for a large sweep that takes long."""
     try:
         age = time.time() - folder.page.stat().st_mtime
     except FileNotFoundError:
@@ -81,7 +81,7 @@ def _counts(sweep: Sweep) -> str:
 
 
 def _description(config: SweepConfig) -> str:
-    """Return what the sweep tries, and how."""
+    """Return a description of the space, the sampler, and the rules that end trials early."""
     settings = counted(config.settings, "setting")
     chosen = f"A grid of {settings}"
     if not config.is_grid:
@@ -90,7 +90,7 @@ def _description(config: SweepConfig) -> str:
     parts = [chosen + (f", each with {seeds} seeds" if seeds > 1 else "")]
     if config.halving is not None:
         epochs = counted(config.halving.epochs, "epoch")
-        parts.append(f"After {epochs}, the best one of {config.halving.factor} continues, and so on")
+        parts.append(f"After {epochs}, the best one in {config.halving.factor} continues, and so on")
     if config.pruner is not None:
         parts.append("Trials that are worse than earlier ones are stopped")
     return ". ".join(parts)

@@ -16,7 +16,7 @@ TOP, BOTTOM, HEIGHT = 44, 262, 304
 MISSING = 24
 """Pixels below an axis for the lines without a value there."""
 MAX_SPACED_VALUES = 7
-"""Numbers are drawn to scale if an axis has more distinct ones."""
+"""Maximum number of evenly spaced numbers on an axis; more are drawn to scale."""
 MAX_NAME_LENGTH, MAX_LABEL_LENGTH = 20, 15
 NO_VALUE = "no result"
 
@@ -72,7 +72,7 @@ class Line:
     values: tuple[Value, ...]
     readout: str
     share: float | None
-    """0 for the worst trial and 1 for the best, which is drawn strongest; None without a result."""
+    """0 for the worst trial, 1 for the best, which has the strongest line; None without a result."""
 
 
 def parallel_coordinates(axes: Sequence[Axis], lines: Sequence[Line], *, alt: str) -> Markup:

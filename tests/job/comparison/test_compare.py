@@ -153,6 +153,6 @@ def test_page_is_one_file_with_pictures_and_link_to_report(mnist_job: Command, r
     assert all(picture["src"].startswith("data:image/png") for picture in pictures)
     assert "A compared with B, C" in html
     assert "config accuracy 0.9 → 0.5" in html
-    assert "Only A is right" in html
+    assert "Only A is correct" in html
     assert not re.search(r"https?://(?!www\.w3\.org)", html)
     assert html.count("<h2>") == 4

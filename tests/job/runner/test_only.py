@@ -122,10 +122,13 @@ def test_damaged_artifact_of_the_run_is_reported(mnist_job: Command, finished_ro
 @pytest.mark.parametrize(
     ("arguments", "message"),
     [
-        (("--only", "evaluator"), "--only names the component to run, and --from the run"),
-        (("--from", "latest"), "--only names the component to run, and --from the run"),
+        (("--only", "evaluator"), "--only and --from belong together"),
+        (("--from", "latest"), "--only and --from belong together"),
         ((), "there is no configuration to run"),
-        (("--only", "evaluator", "--from", "latest", "--until", "trainer"), "they do not fit --until"),
+        (
+            ("--only", "evaluator", "--from", "latest", "--until", "trainer"),
+            "--only and --from belong together, and exclude --until",
+        ),
         (("--only", "evaluatr", "--from", "latest"), "did you mean `evaluator`?"),
         (("--only", "evaluator", "--from", "20000101-000000-0000000"), "has no run `20000101"),
         (("--only", "pusher", "--from", "latest"), "the configuration has no pusher, the only step to run"),

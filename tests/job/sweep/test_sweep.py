@@ -193,4 +193,4 @@ def test_run_names_the_command_for_sweeps(mnist_job: Command, write_config: Writ
 def test_index_outside_of_the_count_is_an_error(sweep: RunSweep) -> None:
     result = sweep({"seed": [0, 1]}, "--index", 2, "--count", 2)
     assert result.exit_code == 2
-    assert "--index 2 does not fit --count 2" in result.stderr
+    assert "--index 2 is not valid with --count 2" in result.stderr
