@@ -167,7 +167,12 @@ class Runs:
 
     def ids(self) -> list[str]:
         """Return the names of all folders that are named like a run, the newest last."""
-        return [folder.name for folder in self._folders() if RUN_ID.fullmatch(folder.name) and not folder.is_symlink()]
+        try:  # pathlib takes ten times as long for thousands of runs
+            with os.scandir(self.directory) as entries:
+                folders = [entry.name for entry in entries if entry.is_dir(follow_symlinks=False)]
+        except (FileNotFoundError, NotADirectoryError):
+            return []
+        return sorted(filter(RUN_ID.fullmatch, folders))
 
     def latest(self) -> str | None:
         """Return the id of the run that `latest` points to; None if there is none."""
