@@ -134,7 +134,7 @@ def test_the_pusher_can_be_swapped(mnist_job: Command, pushing: tuple[object, ..
 def test_cannot_stop_after_an_unconfigured_pusher(mnist_job: Command, fake_config: Path, tmp_path: Path) -> None:
     outcome = mnist_job("run", "--config", fake_config, "--root", tmp_path / "root", "--until", "pusher")
     assert outcome.exit_code == 2
-    assert outcome.stderr.startswith("error: the configuration has no pusher to stop after")
+    assert outcome.stderr.startswith("error: the configuration has no pusher, the last step to run")
 
 
 @pytest.mark.parametrize("own", ["root/artifacts", "root/runs", "root/artifacts/pusher/below", "link"])
@@ -145,7 +145,7 @@ def test_refuses_a_destination_inside_the_job_root(
     (tmp_path / "root/runs").mkdir(parents=True)
     outcome = mnist_job(*pushing, "--set", f"pusher.destination={tmp_path / own}")
     assert outcome.exit_code == 2
-    assert f"the pusher would publish to {tmp_path / own}, which is for the job's " in outcome.stderr
+    assert f"the pusher would publish to {tmp_path / own}, the folder of the job's " in outcome.stderr
     assert list((tmp_path / "root").rglob("run.json")) == []
 
 

@@ -203,7 +203,7 @@ def test_tag_is_added_listed_moved_and_deleted(root: Path, mnist_job: Command) -
     ("arguments", "message"),
     [
         ((OLD,), f"`tag {OLD}` is incomplete"),
-        ((OLD, "x", "--delete", "best"), "--delete fits neither"),
+        ((OLD, "x", "--delete", "best"), "--delete excludes"),
         ((OLD, "latest"), "`latest` cannot name a run: it is reserved"),
         (("bset", "x"), "did you mean `best`?"),
         (("--delete", "bset"), "did you mean `best`?"),

@@ -171,7 +171,7 @@ def test_killed_sweep_continues_with_the_same_result(
         ({"trainer.quality": {"uniform": [0.1, 0.9]}}, "trainer.quality is a range, and a grid needs a list"),
         ({"space": {"trainer.quality": {"log": [0, 0.9]}}, "random": 3}, "expected a positive low value"),
         ({"space": {"trainer.quality": [0.5]}, "halving": {"epochs": 9}}, "no trial has more than 9 epochs"),
-        ({"space": {"trainer.quality": [0.5]}, "tpe": 2, "halving": {}}, "halving needs a grid or random points"),
+        ({"space": {"trainer.quality": [0.5]}, "tpe": 2, "halving": {}}, "halving needs a grid or random settings"),
         ({"trainer.quality": []}, "expected at least one value"),
     ],
 )
