@@ -24,6 +24,7 @@ from job.store.records import ReferenceRecord, RunRecord, StepRecord
 from job.store.run_names import LATEST_BLESSED, NAME, RESERVED, Tags
 from job.store.runs import LATEST, RECORD, Runs, read_record
 from job.store.store import SealedArtifact, Store
+from job.store.summaries import Summaries
 
 if TYPE_CHECKING:
     from components.inference import RawPredictor
@@ -342,7 +343,7 @@ def resolve_model(root: Path, name: str | None) -> ResolvedModel:
     resolver = ArtifactResolver(Store(root), runs)
     others: dict[str, str] = {}
     if name is None or name == LATEST_BLESSED:
-        others = {record.data_set or "": record.run_id for record in reversed([*runs.blessed()])}
+        others = {run.data_set or "": run.run_id for run in Summaries(runs).read() if run.blessed}
         if not others:
             remedy = f"name a run with {MODEL_OPTION}, another root with --root, or train a model first"
             problem = f"{root} has no run whose model was blessed"

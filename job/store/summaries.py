@@ -19,7 +19,7 @@ from components.runtime.locks import try_acquire
 from job.pipeline.slots import SLOTS
 from job.store.manifest import MANIFEST
 from job.store.records import RecordPart, RunRecord
-from job.store.runs import RECORD, RUN_ID, Runs, read_record
+from job.store.runs import RECORD, Runs, read_record
 from job.store.store import Store
 from job.store.summary import Facts, RecordKey, RunSummary, damaged, summarize
 
@@ -101,16 +101,8 @@ class Summaries:
 
     def _refreshed(self) -> tuple[list[RunSummary], bool]:
         cached = {summary.run_id: summary for summary in self._cached()}
-        summaries = [self._summary(run_id, cached.get(run_id)) for run_id in self._ids()]
+        summaries = [self._summary(run_id, cached.get(run_id)) for run_id in self.runs.ids()]
         return summaries, summaries == list(cached.values())
-
-    def _ids(self) -> list[str]:
-        try:  # as `Runs.ids`, in a tenth of the time for thousands of runs
-            with os.scandir(self.runs.directory) as entries:
-                folders = [entry.name for entry in entries if entry.is_dir(follow_symlinks=False)]
-        except OSError:
-            return []
-        return sorted(filter(RUN_ID.fullmatch, folders))
 
     def _summary(self, run_id: str, cached: RunSummary | None) -> RunSummary:
         key = RecordKey()
