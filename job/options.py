@@ -95,6 +95,29 @@ class RunOptions:
 
 
 @dataclass(frozen=True, kw_only=True)
+class SweepOptions:
+    """Options of `sweep`."""
+
+    config: Path
+    overrides: Sequence[str] = ()
+    root: Path | None = None
+    index: int = 0
+    count: int = 1
+    as_json: bool = False
+
+    def command(self) -> str:
+        """Return the equivalent command line, quoted for a shell and without secrets."""
+        from components.base.text import redact
+
+        words = [*job_command(), "sweep", "--config", str(self.config)]
+        words += [word for override in self.overrides for word in ("--set", override)]
+        words += [] if self.root is None else ["--root", str(self.root)]
+        words += [] if self.count == 1 else ["--index", str(self.index), "--count", str(self.count)]
+        words += ["--json"] if self.as_json else []
+        return shlex.join(map(redact, words))
+
+
+@dataclass(frozen=True, kw_only=True)
 class RunsOptions:
     """Options of `runs`."""
 

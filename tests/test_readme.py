@@ -18,6 +18,8 @@ import typer.main
 from components.base.errors import ExitCode
 from job.cli import app
 from job.config.config import load_config
+from job.config.sweep_document import SweepDocument
+from job.config.yaml_config import SWEEP, YamlConfig
 from tests.conftest import FinishedRun, run_job_in_process
 from tests.support.processes import REPOSITORY
 from tests.support.readme import Block, blocks, fenced_block, find_block, readmes
@@ -69,7 +71,7 @@ def test_example_runs(block: Block, folders: Callable[[str], Path], monkeypatch:
         write_example(block, folder)
     elif block.language == "yaml":
         (folder / "example.yaml").write_text(block.text)
-        load_config(folder / "example.yaml")
+        check_config(folder / "example.yaml")
     elif block.language == "python":
         run_script(block)
     else:
@@ -97,12 +99,21 @@ def write_example(block: Block, folder: Path) -> None:
     path = folder / block.file_name
     path.write_text(block.text)
     if path.suffix == ".yaml":
-        load_config(path)
+        check_config(path)
     elif path.name.startswith("test_"):
         run_tests(path)
     else:
         sys.modules.pop(path.stem, None)
         importlib.import_module(path.stem)
+
+
+def check_config(path: Path) -> None:
+    """Load a configuration; of one with a sweep, the part that all trials have."""
+    document = YamlConfig.load(path)
+    if SWEEP in document.values:
+        SweepDocument.read(document).config()
+    else:
+        load_config(path)
 
 
 def run_tests(path: Path) -> None:

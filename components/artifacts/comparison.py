@@ -16,7 +16,8 @@ class MetricComparison(Statement):
     difference: float
     """The second minus the first."""
     interval: Interval | None
-    """Of the difference, over resampled images on which both models are scored; None for a custom metric."""
+    """Of the difference: of accuracy, Newcombe's from Wilson's intervals; of others, over resampled images on which
+    both models are scored; None for a custom metric."""
 
 
 class ComparedImage(Statement):

@@ -3,7 +3,7 @@
 import inspect
 import typing
 from abc import ABC, abstractmethod
-from collections.abc import Mapping, Set
+from collections.abc import Callable, Mapping, Sequence, Set
 from contextlib import AbstractContextManager
 from dataclasses import dataclass, field
 from pathlib import Path
@@ -11,7 +11,7 @@ from typing import Annotated, Any, ClassVar, Generic, Self, TypeVar
 
 from pydantic import BaseModel, ConfigDict, Field
 
-from components.artifacts import Artifact, Stored
+from components.artifacts import Artifact, Epoch, Stored
 from components.base.progress import NoProgress, Progress
 from components.base.termination import NoTermination, Termination
 from components.base.timing import Stopwatch
@@ -63,6 +63,9 @@ class Context:
     sealed."""
     fingerprint: str = ""
     """Identifies everything that decides the result. Ignore checkpoints that have another fingerprint."""
+    should_pause: Callable[[Sequence[Epoch]], bool] | None = None
+    """Called after each epoch of a training with its history. If it returns True, training saves a checkpoint and
+    raises `Paused`; the next attempt continues from there."""
     stopwatch: Stopwatch = field(default_factory=Stopwatch)
     """Measures the step; use `timed` to add to it."""
     observations: dict[str, float] = field(default_factory=dict)
@@ -98,6 +101,17 @@ class Signature:
         inputs = [f"{name}: Stored[{kind.__name__}]" for name, kind in self.inputs.items()]
         inputs += [f"{name}: Stored[{kind.__name__}] | None = None" for name, kind in self.optional.items()]
         return f"({', '.join(inputs)}) -> {self.output.__name__}"
+
+
+@dataclass(frozen=True)
+class EarlierRun:
+    """An earlier run of a component."""
+
+    identity: Mapping[str, Any]
+    """The component's `identity`."""
+    inputs: Mapping[str, Artifact]
+    """Those that still exist."""
+    output: Artifact
 
 
 ConfigT = TypeVar("ConfigT", bound=ComponentConfig)
@@ -151,6 +165,13 @@ class Component(ABC, Generic[ConfigT]):
         """
         return ""
 
+    def planned_publication(self, sealed: Stored[Any] | None) -> str:  # noqa: ARG002
+        """Return what `publish` would publish and where, without doing it; by default nothing, an empty string.
+
+        `sealed` is None if the artifact is still to be produced.
+        """
+        return ""
+
     def publish_destination(self) -> Path | None:
         """Return the folder that `publish` writes to, or None. It must be outside the job's own folders."""
         return None
@@ -179,6 +200,13 @@ class Component(ABC, Generic[ConfigT]):
         By default, and if it fits the inputs, return an empty string.
         """
         return ""
+
+    def relative_work(self, inputs: Mapping[str, Artifact], earlier: "EarlierRun") -> float | None:  # noqa: ARG002
+        """Return how much longer the part `training` takes than in an earlier run of the class, for `plan`.
+
+        `inputs` are those that are known. By default, and if the ratio is unknown, return None: as long as before.
+        """
+        return None
 
     @classmethod
     def signature(cls) -> Signature:

@@ -14,6 +14,10 @@ class Interrupted(BaseException):
         self.error = error
 
 
+class Paused(Exception):  # noqa: N818  (not an error)
+    """Raised by a component that saved its progress because `Context.should_pause` returned True."""
+
+
 class Termination(Protocol):
     """Request to stop the job, as after SIGTERM."""
 

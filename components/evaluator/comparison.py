@@ -1,6 +1,6 @@
 """Comparison of two evaluations on the same test images: paired intervals, McNemar's test, and differing images."""
 
-from collections.abc import Callable
+from itertools import islice
 
 import numpy as np
 from numpy.typing import NDArray
@@ -10,13 +10,13 @@ from components.artifacts.evaluation import METRIC_NAMES
 from components.base.errors import DataError
 from components.evaluator.baseline import mcnemar
 from components.evaluator.calibration import BINS, bin_confidences
-from components.evaluator.intervals import percentile_interval, resampled_rows
+from components.evaluator.intervals import paired_interval, percentile_interval, resampled_rows
 from components.evaluator.metrics import brier_scores, macro_means
 from components.evaluator.predictions import Predictions, read_predictions
 from components.inference.probabilities import cross_entropies
 
-Statistics = NDArray[np.float64]
-"""The built-in metrics, in the order of `METRIC_NAMES`."""
+MAX_WEIGHTS = 2**22
+"""Numbers in memory at a time: 32 MB."""
 
 
 def compare_evaluations(first: Stored[Evaluation], second: Stored[Evaluation]) -> PairedComparison:
@@ -41,14 +41,21 @@ def compare_evaluations(first: Stored[Evaluation], second: Stored[Evaluation]) -
 def _compare_metrics(
     first: Evaluation, second: Evaluation, one: Predictions, other: Predictions
 ) -> dict[str, MetricComparison]:
-    of_one, of_other = _statistics(one), _statistics(other)
-    resamples = [of_other(rows) - of_one(rows) for rows in resampled_rows(one.labels)]
-    rows = np.arange(len(one.labels))
-    estimates, values = of_other(rows) - of_one(rows), np.array(resamples)
+    of_one, of_other = _ImageScores(one), _ImageScores(other)
+    count = len(one.labels)
+    resamples = resampled_rows(one.labels)
+    values = []
+    while rows := [*islice(resamples, max(1, MAX_WEIGHTS // count))]:
+        weights = np.stack([np.bincount(drawn, minlength=count) for drawn in rows]).astype(np.float64)
+        values.append(of_other.metrics(weights) - of_one.metrics(weights))
+    estimates = (of_other.metrics(np.ones((1, count))) - of_one.metrics(np.ones((1, count))))[0].tolist()
     intervals = {
-        name: percentile_interval(values[:, column], float(estimates[column]))
-        for column, name in enumerate(METRIC_NAMES)
+        name: percentile_interval(of_metric, estimate)
+        for name, of_metric, estimate in zip(METRIC_NAMES, np.concatenate(values).T, estimates, strict=True)
     }
+    both, only_first = int((one.right & other.right).sum()), int((one.right & ~other.right).sum())
+    only_second = int((other.right & ~one.right).sum())
+    intervals["accuracy"] = paired_interval(both, only_first, only_second, count - both - only_first - only_second)
     of_second = second.metrics.values()
     return {
         name: MetricComparison(
@@ -59,31 +66,39 @@ def _compare_metrics(
     }
 
 
-def _statistics(predictions: Predictions) -> Callable[[NDArray[np.int64]], Statistics]:
-    """Return a function from rows of the images, int64 [count], to the metrics of these images."""
-    labels, probabilities = predictions.labels, predictions.probabilities
-    classes = probabilities.shape[1]
-    cells = labels * classes + predictions.classes
-    bins, confidences, right = bin_confidences(labels, probabilities)
-    gaps = confidences - right
-    means = {
-        "accuracy": right,
-        "loss": cross_entropies(labels, probabilities),
-        "brier_score": brier_scores(labels, probabilities),
-    }
+class _ImageScores:
+    """Scores of a model by image, whose weighted sums give its metrics on resampled images."""
 
-    def statistics(rows: NDArray[np.int64]) -> Statistics:
-        matrix = np.bincount(cells[rows], minlength=classes * classes).reshape(1, classes, classes)
-        precision, recall, f1 = macro_means(matrix)[0]
-        values = {name: of_image[rows].mean() for name, of_image in means.items()} | {
-            "calibration_error": np.abs(np.bincount(bins[rows], gaps[rows], BINS)).sum() / len(rows),
+    def __init__(self, predictions: Predictions) -> None:
+        labels, probabilities = predictions.labels, predictions.probabilities
+        bins, confidences, right = bin_confidences(labels, probabilities)
+        gaps = (bins[:, np.newaxis] == np.arange(BINS)) * (confidences - right)[:, np.newaxis]
+        means = [right, cross_entropies(labels, probabilities), brier_scores(labels, probabilities)]
+        self._scores = np.column_stack([*means, gaps])
+        # A resample keeps the number of images of each class: what is not wrong is on the diagonal of the matrix.
+        self._classes = probabilities.shape[1]
+        self._class_sizes = np.bincount(labels, minlength=self._classes)
+        self._wrong = np.flatnonzero(~right)
+        cells = (labels * self._classes + predictions.classes)[self._wrong]
+        self._wrong_cells = (cells[:, np.newaxis] == np.arange(self._classes**2)).astype(np.float64)
+
+    def metrics(self, weights: NDArray[np.float64]) -> NDArray[np.float64]:
+        """Return the metrics, in the order of `METRIC_NAMES`, for how often each image counts: [resamples, images]."""
+        sums = weights @ self._scores / weights.shape[1]
+        matrices = (weights[:, self._wrong] @ self._wrong_cells).reshape(-1, self._classes, self._classes)
+        diagonal = np.arange(self._classes)
+        matrices[:, diagonal, diagonal] = self._class_sizes - matrices.sum(axis=2)
+        precision, recall, f1 = macro_means(matrices).T
+        values = {
+            "accuracy": sums[:, 0],
+            "loss": sums[:, 1],
+            "brier_score": sums[:, 2],
+            "calibration_error": np.abs(sums[:, 3:]).sum(axis=1),
             "macro_precision": precision,
             "macro_recall": recall,
             "macro_f1": f1,
         }
-        return np.array([values[name] for name in METRIC_NAMES])
-
-    return statistics
+        return np.stack([values[name] for name in METRIC_NAMES], axis=1)
 
 
 def _compared_images(

@@ -33,6 +33,34 @@ def wilson_interval(successes: int, trials: int, confidence: float = CONFIDENCE)
     return Interval(low=low, high=high, confidence=confidence, method="wilson")
 
 
+def paired_interval(both: int, only_first: int, only_second: int, neither: int) -> Interval:
+    """Return the interval of the second proportion minus the first, of the same images (R. G. Newcombe, 1998).
+
+    It combines Wilson's intervals of both proportions (Statistics in Medicine 17, 2635-2650, method 10), and is
+    reliable also if few images differ, where a bootstrap interval is too short.
+
+    >>> interval = paired_interval(36, 12, 2, 0)
+    >>> round(interval.low, 4), round(interval.high, 4)
+    (-0.3404, -0.0569)
+    """
+    count = both + only_first + only_second + neither
+    first, second = wilson_interval(both + only_first, count), wilson_interval(both + only_second, count)
+    one, other = (both + only_first) / count, (both + only_second) / count
+    product = (both + only_first) * (only_second + neither) * (both + only_second) * (only_first + neither)
+    numerator = float(both * neither - only_first * only_second)
+    if numerator > 0:  # corrected for continuity
+        numerator = max(0.0, numerator - count / 2)
+    correlation = numerator / sqrt(product) if product else 0.0
+
+    def distance(below: float, above: float) -> float:
+        return sqrt(max(0.0, below**2 - 2 * correlation * below * above + above**2))
+
+    difference = other - one
+    low = difference - distance(other - second.low, first.high - one)
+    high = difference + distance(second.high - other, one - first.low)
+    return Interval(low=low, high=high, confidence=CONFIDENCE, method="wilson")
+
+
 def bootstrap_intervals(
     groups: NDArray[np.int64], statistic: Callable[[NDArray[np.int64]], NDArray[np.float64]]
 ) -> list[Interval]:

@@ -136,7 +136,7 @@ def brier_scores(labels: NDArray[np.int64], probabilities: NDArray[np.float32]) 
     return np.asarray(((probabilities - np.eye(probabilities.shape[1])[labels]) ** 2).sum(axis=1))
 
 
-def macro_means(matrices: NDArray[np.int64]) -> NDArray[np.float64]:
+def macro_means(matrices: NDArray[np.int64] | NDArray[np.float64]) -> NDArray[np.float64]:
     """Return macro precision, recall and F1, float64 [resamples, 3], of matrices [resamples, true, predicted]."""
     right = np.diagonal(matrices, axis1=1, axis2=2)
     of_class, as_class = matrices.sum(axis=2), matrices.sum(axis=1)

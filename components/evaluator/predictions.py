@@ -12,7 +12,7 @@ from components.base.component import Context
 from components.inference import predictor
 from components.inference.pictures import read_pictures
 from components.io.image_digests import DIGEST_DTYPE, split_sha256
-from components.io.splits import iterate_scaled, read_prediction_table
+from components.io.splits import iterate_scaled, read_prediction_table, to_numpy
 
 
 @dataclass(frozen=True)
@@ -74,7 +74,7 @@ def read_predictions(evaluation: Stored[Evaluation]) -> Predictions:
     table = read_prediction_table(evaluation, ["label", "probabilities", "image"])
     labels, probabilities, images = (column.combine_chunks() for column in table.columns)
     return Predictions(
-        labels=labels.to_numpy(),
-        probabilities=probabilities.flatten().to_numpy().reshape(len(table), -1),
+        labels=to_numpy(labels),
+        probabilities=to_numpy(probabilities.flatten()).reshape(len(table), -1),
         images=np.array(images.to_pylist(), dtype=DIGEST_DTYPE),
     )

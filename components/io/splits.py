@@ -98,25 +98,25 @@ def examples_writer(path: Path, image_bytes: int) -> Iterator[Callable[[pd.DataF
 
 def read_ids(path: Path, rows: NDArray[np.int64]) -> list[str]:
     """Return the `id` of rows of a raw split's file; row numbers must ascend."""
-    return [name for column in _take(path, rows, "id") for name in column.to_pylist()]
+    return [ids[row].as_py() for ids, here in _row_groups(path, rows, "id") for row in here.tolist()]
 
 
 def read_images(examples: Stored[Examples], split: ExamplesSplit, rows: NDArray[np.int64]) -> NDArray[np.uint8]:
     """Return the images in rows of a raw split, of the shape of `iterate_examples`; row numbers must ascend."""
-    columns = _take(examples.directory / split.file, rows, "image")
-    pixels = [column.flatten().to_numpy(zero_copy_only=False) for column in columns]
-    return np.concatenate([np.empty(0, np.uint8), *pixels]).reshape(-1, *raw_shape(examples.artifact.image_shape))
+    shape = raw_shape(examples.artifact.image_shape)
+    groups = _row_groups(examples.directory / split.file, rows, "image")
+    return np.concatenate([to_numpy(images.flatten()).reshape(-1, *shape)[here] for images, here in groups])
 
 
-def _take(path: Path, rows: NDArray[np.int64], column: str) -> Iterator[pa.Array]:
-    """Yield the values of a column in some rows; only row groups that have one of these rows are read."""
+def _row_groups(path: Path, rows: NDArray[np.int64], column: str) -> Iterator[tuple[pa.Array, NDArray[np.int64]]]:
+    """Yield a column of each row group that has one of the rows, and the places of these rows in it."""
     first = 0
     with pq.ParquetFile(path) as file:
         for group in range(file.num_row_groups):
             after = first + file.metadata.row_group(group).num_rows
             here = rows[slice(*np.searchsorted(rows, (first, after)))] - first
             if len(here):
-                yield from file.read_row_group(group, columns=[column], use_threads=False).column(0).take(here).chunks
+                yield file.read_row_group(group, columns=[column], use_threads=False).column(0).combine_chunks(), here
             first = after
 
 
@@ -130,8 +130,8 @@ def iterate_examples(examples: Stored[Examples], split: ExamplesSplit, *, rows: 
         for group in range(file.num_row_groups):
             # One group at a time, in this thread: given all groups, Arrow reads ahead into memory.
             for batch in file.iter_batches(rows, row_groups=[group], columns=["image", "label"], use_threads=False):
-                flat = batch.column("image").flatten().to_numpy(zero_copy_only=False)
-                yield ImageSplit(flat.reshape(-1, *shape), batch.column("label").to_numpy())
+                flat = to_numpy(batch.column("image").flatten())
+                yield ImageSplit(flat.reshape(-1, *shape), to_numpy(batch.column("label")))
 
 
 @contextmanager
@@ -220,7 +220,7 @@ def read_predictions(evaluation: Stored[Evaluation]) -> pd.DataFrame:
 def read_probabilities(evaluation: Stored[Evaluation]) -> NDArray[np.float32]:
     """Read the column `probabilities` of the file of `write_predictions`: float32 [images, classes]."""
     column = read_prediction_table(evaluation, ["probabilities"]).column(0).combine_chunks()
-    probabilities: NDArray[np.float32] = column.flatten().to_numpy().reshape(len(column), -1)
+    probabilities: NDArray[np.float32] = to_numpy(column.flatten()).reshape(len(column), -1)
     return probabilities
 
 
@@ -228,3 +228,8 @@ def read_prediction_table(evaluation: Stored[Evaluation], columns: list[str]) ->
     """Read columns of the file of `write_predictions`."""
     with pq.ParquetFile(evaluation.directory / evaluation.artifact.predictions_file) as file:
         return file.read(columns)
+
+
+def to_numpy(numbers: pa.Array) -> NDArray[Any]:
+    """Return an array of numbers without nulls, read-only; `numbers.to_numpy()` would import pandas."""
+    return np.from_dlpack(numbers)

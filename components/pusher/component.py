@@ -12,7 +12,7 @@ from components.base.paths import UserPath
 from components.base.progress import Progress
 from components.pusher.destination import check_destination
 from components.pusher.metadata import read_statement, write_statement
-from components.pusher.publish import publish_artifact
+from components.pusher.publish import plan_publication, publish_artifact
 from components.pusher.rollback import require_versions, roll_back
 from components.pusher.servable import (
     SAVED_MODEL_FILE,
@@ -73,6 +73,12 @@ class Pusher(Component[PusherConfig]):
     def publish(self, sealed: Stored[PushedModel], progress: Progress) -> str:
         """Add the model to the destination as its next version, unless it is there already or withheld."""
         return publish_artifact(self.config.destination, sealed, progress)
+
+    def planned_publication(self, sealed: Stored[PushedModel] | None) -> str:
+        """Return the version that `publish` would add to the destination."""
+        planned = plan_publication(self.config.destination, sealed)
+        is_sure = sealed is not None or self.config.allow_unblessed
+        return planned if is_sure else f"{planned}, if the model is blessed"
 
     def publish_destination(self) -> Path | None:
         return self.config.destination

@@ -9,7 +9,7 @@ from components.base.termination import NoTermination
 from components.pusher.metadata import read_rolled_back
 from components.pusher.servable import servable_size
 from components.pusher.version_store import append_version, locked_destination, translate_os_errors
-from components.pusher.versions import Version, list_versions
+from components.pusher.versions import Version, list_versions, next_number
 
 
 @dataclass(frozen=True)
@@ -57,27 +57,68 @@ def publish(servable: Path, destination: Path, *, digest: str, progress: Progres
     with translate_os_errors(servable):
         needed = servable_size(servable)
     with locked_destination(destination, needed, progress, termination, owner="another push"):
-        versions = list_versions(destination)
-        for version in versions:
-            if version.statement_error is not None:  # it may be this model, and what is served must not change
-                with translate_os_errors(version.directory):
-                    raise version.statement_error
-        rolled_back = read_rolled_back(versions[-1].directory) if versions else ()
-        # The content of versions that this job did not publish is not read.
-        published = (version for version in reversed(versions) if version.servable is not None)
-        if existing := next((version for version in published if version.digest == digest), None):
-            newest = versions[-1]
-            if not (damage := existing.damage):
-                return PublishResult(existing, new=False, served=newest)
-            if existing is not newest:
-                progress.warning(f"{existing.directory} {damage}; it is not served, and nothing is pushed")
-                return PublishResult(existing, new=False, served=newest)
-            progress.warning(f"{existing.directory} {damage}; the model is pushed again")
-        elif digest in rolled_back:
-            progress.warning(
-                f"the model is not pushed: {versions[-1].directory} was rolled back from it, and is served until "
-                "another model is pushed"
-            )
-            return PublishResult(None, new=False, served=versions[-1])
-        added = append_version(servable, destination, digest, termination, rolled_back if existing else ())
+        decision = decide(destination, digest)
+        if decision.warning:
+            progress.warning(decision.warning)
+        if decision.result is not None:
+            return decision.result
+        added = append_version(servable, destination, digest, termination, decision.rolled_back)
         return PublishResult(added, new=True, served=added)
+
+
+@dataclass(frozen=True)
+class Decision:
+    """Whether a model is published."""
+
+    result: PublishResult | None = None
+    """The result without publishing; None if the model is published."""
+    warning: str = ""
+    rolled_back: tuple[str, ...] = ()
+    """The digests of the models that the new version is recorded to replace."""
+
+
+def decide(destination: Path, digest: str) -> Decision:
+    """Return whether the model with a content digest is published to a destination, as `publish` states it."""
+    versions = list_versions(destination)
+    for version in versions:
+        if version.statement_error is not None:  # it may be this model, and what is served must not change
+            with translate_os_errors(version.directory):
+                raise version.statement_error
+    rolled_back = tuple(read_rolled_back(versions[-1].directory)) if versions else ()
+    # The content of versions that this job did not publish is not read.
+    published = (version for version in reversed(versions) if version.servable is not None)
+    if existing := next((version for version in published if version.digest == digest), None):
+        newest = versions[-1]
+        there = PublishResult(existing, new=False, served=newest)
+        if not (damage := existing.damage):
+            return Decision(there)
+        if existing is not newest:
+            return Decision(there, f"{existing.directory} {damage}; it is not served, and nothing is pushed")
+        return Decision(None, f"{existing.directory} {damage}; the model is pushed again", rolled_back)
+    if digest in rolled_back:
+        warning = (
+            f"the model is not pushed: {versions[-1].directory} was rolled back from it, and is served until "
+            "another model is pushed"
+        )
+        return Decision(PublishResult(None, new=False, served=versions[-1]), warning)
+    return Decision()
+
+
+def plan_publication(destination: Path, pushed: Stored[PushedModel] | None) -> str:
+    """Return the version that `publish_artifact` would add, or an empty string; None for a model not yet produced."""
+    servable = None if pushed is None else pushed.artifact.servable
+    if pushed is not None and servable is None:
+        return ""
+    number = planned_version(destination, None if servable is None else servable.content_sha256)
+    return "" if number is None else f"version {number}: {destination / str(number)}"
+
+
+def planned_version(destination: Path, digest: str | None) -> int | None:
+    """Return the number of the version that `publish` would add; None if it would add none.
+
+    `digest` is None if the content of the servable is not known: then it is assumed to be new.
+    """
+    with translate_os_errors(destination):
+        if digest is not None and decide(destination, digest).result is not None:
+            return None
+        return next_number(destination) if destination.is_dir() else 1

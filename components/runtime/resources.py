@@ -7,11 +7,15 @@ In a container, the kernel's control groups set the limits (cgroup v2: `cpu.max`
 import math
 import os
 import platform
+import re
+import resource
+import sys
 from contextlib import suppress
 from pathlib import Path
 
 CGROUP_ROOT = Path("/sys/fs/cgroup")
 SELF_CGROUP = Path("/proc/self/cgroup")
+SELF_STATUS = Path("/proc/self/status")
 
 
 def cpu_limit() -> int:
@@ -30,6 +34,17 @@ def memory_limit() -> int | None:
     limits = [_number(text) for text in _read("memory.max", "memory/memory.limit_in_bytes")]
     # v1 represents "no limit" by a number near 2**63.
     return min((limit for limit in limits if limit is not None and limit < 1 << 60), default=None)
+
+
+def peak_memory() -> int | None:
+    """Return the highest memory of this process so far, its resident set, in bytes; None if it is not known."""
+    with suppress(OSError):  # `getrusage` includes the process that started this one
+        with open(SELF_STATUS, "rb") as file:  # noqa: PTH123  (read after each step)
+            found = re.search(rb"^VmHWM:\s*(\d+) kB$", file.read(), re.MULTILINE)
+        return None if found is None else int(found[1]) * 1024
+    if sys.platform == "darwin":
+        return resource.getrusage(resource.RUSAGE_SELF).ru_maxrss
+    return None
 
 
 def processor() -> str:

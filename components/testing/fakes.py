@@ -259,5 +259,11 @@ class FakePusher(Component[FakePusherConfig]):
         destination = self.publish_destination()
         return "" if destination is None else publish_artifact(destination, sealed, progress)
 
+    def planned_publication(self, sealed: Stored[PushedModel] | None) -> str:
+        from components.pusher.publish import plan_publication
+
+        destination = self.publish_destination()
+        return "" if destination is None else plan_publication(destination, sealed)
+
     def publish_destination(self) -> Path | None:
         return self.config.destination

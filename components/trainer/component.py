@@ -7,7 +7,7 @@ from functools import partial
 from typing import Any
 
 from components.artifacts import Artifact, Export, ExportFormat, Model, Stored, TrainingEnvironment, TransformedExamples
-from components.base.component import Component, Context
+from components.base.component import Component, Context, EarlierRun
 from components.base.errors import ConfigError
 from components.runtime.disk import disk_space_guard
 from components.runtime.libraries import library_version, missing_modules
@@ -47,6 +47,11 @@ class Trainer(Component[TrainerConfig]):
 
     def mismatch(self, name: str, candidate: Artifact, inputs: Mapping[str, Artifact]) -> str:  # noqa: ARG002
         return "" if isinstance(candidate, Model) and candidate.format == "keras" else "without a Keras network"
+
+    def relative_work(self, inputs: Mapping[str, Artifact], earlier: EarlierRun) -> float | None:
+        from components.trainer.work import relative_work
+
+        return relative_work(self.identity(), inputs, earlier)
 
     def preflight(self) -> None:
         if self.config.device == "gpu":

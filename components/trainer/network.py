@@ -41,6 +41,27 @@ class NetworkConfig(ComponentConfig):
         """Return the network (see `build_network`)."""
         return build_network(self, image_shape=image_shape, classes=classes, seed=seed)
 
+    def multiplications(self, *, image_shape: tuple[int, int, int], classes: int) -> int:
+        """Return how many numbers are multiplied to predict one image, to which the time of training is proportional.
+
+        >>> NetworkConfig().multiplications(image_shape=(28, 28, 1), classes=10)
+        5727360
+        """
+        height, width, channels = image_shape
+        total = 0
+        for filters, kernel, padding in zip(self.filters, self.kernels, self.padding, strict=True):
+            border = 0 if padding == "same" else kernel - 1
+            height, width = height - border, width - border
+            total += height * width * filters * channels * kernel**2
+            rounding = int(self.pooling > POOLING_STRIDE)  # overlapping windows extend over the border
+            height, width = ((size + rounding) // POOLING_STRIDE for size in (height, width))
+            channels = filters
+        inputs = height * width * channels
+        for units in (*self.dense, classes):
+            total += inputs * units
+            inputs = units
+        return total
+
 
 def build_network(config: NetworkConfig, *, image_shape: tuple[int, int, int], classes: int, seed: int) -> Any:
     """Return the network as a keras.Sequential that is built but not compiled.

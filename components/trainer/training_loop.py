@@ -12,6 +12,7 @@ import tensorflow as tf
 from components.artifacts import Epoch
 from components.base.component import Context
 from components.base.errors import ConfigError, TerminationError
+from components.base.termination import Paused
 from components.io.splits import ImageSplit, read_rows
 from components.trainer.augmentation_function import AugmentationFunction
 from components.trainer.checkpoint import Checkpoint, Checkpoints, NoCheckpoints, capture_state, restore_state
@@ -128,11 +129,13 @@ class TrainingLoop:
 
         Raises:
             TerminationError: if termination was requested; the progress is saved.
+            Paused: if `context.should_pause` returned True after an epoch; the progress is saved.
             ConfigError: if the loss does not stay finite.
         """
         with self.context.termination.deferred():
             self._resume()
             while not self.done:
+                self._pause_if_due()
                 self._train_epoch()
         self.network.set_weights(self.stopping.weights)
 
@@ -155,6 +158,13 @@ class TrainingLoop:
         self.stopping.best = record.best
         restore_state(arrays, self.classifier, self.stopping, self.step_history)
         self.context.progress.resumed(epoch=self.epoch, step=self.step, history=self.history)
+
+    def _pause_if_due(self) -> None:
+        should_pause = self.context.should_pause
+        if should_pause is not None and self.history and self.step == 0 and should_pause(self.history):
+            if self._steps_since_saved:
+                self._save()
+            raise Paused(f"training paused after epoch {self.history[-1].epoch}")
 
     def _train_epoch(self) -> None:
         self.context.progress.epoch_begin(epoch=self.epoch, epochs=self.config.epochs, steps=self.order.steps)
@@ -233,17 +243,20 @@ class TrainingLoop:
         terminating, every = self.context.termination.requested, self.config.checkpoint
         seconds_passed = 0 < every.every_seconds <= time.monotonic() - self._saved_at
         if terminating or self.done or seconds_passed or 0 < every.every_steps <= self._steps_since_saved:
-            record = Checkpoint(
-                epoch=self.epoch,
-                step=self.step,
-                done=self.done,
-                history=tuple(self.history),
-                best=self.stopping.best,
-                machine=self.machine,
-            )
-            self.checkpoints.write(record, capture_state(self.classifier, self.stopping, self.step_history))
-            self._saved_at, self._steps_since_saved = time.monotonic(), 0
+            self._save()
         return terminating
+
+    def _save(self) -> None:
+        record = Checkpoint(
+            epoch=self.epoch,
+            step=self.step,
+            done=self.done,
+            history=tuple(self.history),
+            best=self.stopping.best,
+            machine=self.machine,
+        )
+        self.checkpoints.write(record, capture_state(self.classifier, self.stopping, self.step_history))
+        self._saved_at, self._steps_since_saved = time.monotonic(), 0
 
     def _terminate(self) -> NoReturn:
         where = f"in epoch {self.epoch}, after step {self.step}" if self.step else f"after epoch {self.epoch - 1}"

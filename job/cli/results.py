@@ -7,7 +7,7 @@ from typing import Annotated
 
 import typer
 
-from job.cli.app import AsJson, Root, command
+from job.cli.app import AsJson, Root, command, path
 from job.options import DEFAULT_ROOT, OutcomeOption, RunsOptions
 
 
@@ -88,6 +88,9 @@ def compare(
         list[str],
         typer.Argument(metavar="RUN RUN...", help="Two or more runs: ids, names, tags, folders, or `latest`."),
     ],
+    html: Annotated[
+        Path | None, typer.Option(metavar="FILE", parser=path, help="Also write the comparison as an HTML page.")
+    ] = None,
     root: Root = Path(DEFAULT_ROOT),
     as_json: AsJson = False,
 ) -> None:
@@ -97,7 +100,7 @@ def compare(
     """
     from job.commands.compare import compare
 
-    compare(names, root, as_json=as_json)
+    compare(names, root, html=html, as_json=as_json)
 
 
 @command

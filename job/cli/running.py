@@ -8,40 +8,46 @@ from typing import Annotated
 import typer
 
 from job.cli.app import AsJson, Root, command, path
-from job.options import DEFAULT_ROOT, ROOT_ENV_VARIABLE, LogFormat, RunOptions
+from job.options import DEFAULT_ROOT, ROOT_ENV_VARIABLE, LogFormat, RunOptions, SweepOptions
+
+Config = Annotated[
+    Path | None,
+    typer.Option(parser=path, help="Configuration file in YAML, or the name of a preset or of an earlier run."),
+]
+Overrides = Annotated[
+    list[str] | None,
+    typer.Option("--set", metavar="KEY=VALUE", help="Override one key, such as trainer.epochs=3; can be repeated."),
+]
+Only = Annotated[
+    str | None,
+    typer.Option(metavar="COMPONENT", help="Run only this component or custom step, on the artifacts of --from."),
+]
+FromRun = Annotated[str | None, typer.Option("--from", metavar="RUN", help="Earlier run, for --only.")]
+ConfiguredRoot = Annotated[
+    Path | None,
+    typer.Option(
+        envvar=ROOT_ENV_VARIABLE, parser=path, help="Folder of artifacts and runs; overrides the configuration's root."
+    ),
+]
+NoCache = Annotated[bool, typer.Option("--no-cache", help="Run every step, even if it can be reused.")]
+Until = Annotated[
+    str | None, typer.Option(metavar="COMPONENT", help="Stop after this component or custom step, such as trainer.")
+]
 
 
 @command
 def run(
     context: typer.Context,
-    config: Annotated[
-        Path | None,
-        typer.Option(parser=path, help="Configuration file in YAML, or the name of a preset or of an earlier run."),
-    ] = None,
-    overrides: Annotated[
-        list[str] | None,
-        typer.Option("--set", metavar="KEY=VALUE", help="Override one key, such as trainer.epochs=3; can be repeated."),
-    ] = None,
-    only: Annotated[
-        str | None,
-        typer.Option(metavar="COMPONENT", help="Run only this component or custom step, on the artifacts of --from."),
-    ] = None,
-    from_run: Annotated[str | None, typer.Option("--from", metavar="RUN", help="Earlier run, for --only.")] = None,
-    root: Annotated[
-        Path | None,
-        typer.Option(
-            envvar=ROOT_ENV_VARIABLE,
-            parser=path,
-            help="Folder of artifacts and runs; overrides the configuration's root.",
-        ),
-    ] = None,
-    no_cache: Annotated[bool, typer.Option("--no-cache", help="Run every step, even if it can be reused.")] = False,
+    config: Config = None,
+    overrides: Overrides = None,
+    only: Only = None,
+    from_run: FromRun = None,
+    root: ConfiguredRoot = None,
+    no_cache: NoCache = False,
     strict: Annotated[
         bool, typer.Option("--strict", help="Fail if a sealed artifact is damaged, instead of producing it again.")
     ] = False,
-    until: Annotated[
-        str | None, typer.Option(metavar="COMPONENT", help="Stop after this component or custom step, such as trainer.")
-    ] = None,
+    until: Until = None,
     name: Annotated[str | None, typer.Option(metavar="NAME", help="Name of the run, for other commands.")] = None,
     note: Annotated[str | None, typer.Option(metavar="TEXT", help="Remark about the run, for its record.")] = None,
     as_json: Annotated[
@@ -74,6 +80,40 @@ def run(
 
 
 @command
+def plan(
+    config: Config = None,
+    overrides: Overrides = None,
+    only: Only = None,
+    from_run: FromRun = None,
+    root: ConfiguredRoot = None,
+    no_cache: NoCache = False,
+    until: Until = None,
+    as_json: AsJson = False,
+    exit_code: Annotated[
+        bool,
+        typer.Option("--exit-code", help="Exit with 0 if nothing would run or be published, and 10 if something may."),
+    ] = False,
+) -> None:
+    """Show what a run with the same options would do: which steps it reuses, which ones run and why.
+
+    The time, memory and disk space are estimated from earlier runs. Nothing is written.
+    """
+    from job.commands.plan import plan
+
+    options = RunOptions(
+        config=config,
+        overrides=overrides or (),
+        only=only,
+        from_run=from_run,
+        root=root,
+        no_cache=no_cache,
+        until=until,
+        as_json=as_json,
+    )
+    raise typer.Exit(plan(options, with_exit_code=exit_code))
+
+
+@command
 def reproduce(
     context: typer.Context,
     run: Annotated[str, typer.Argument(metavar="RUN", help="Run id, `latest`, tag, name, or folder of a run.")],
@@ -97,3 +137,26 @@ def reproduce(
     from job.commands.reproduce import reproduce_run
 
     raise typer.Exit(reproduce_run(run, root, into, context.obj, as_json=as_json))
+
+
+@command
+def sweep(
+    context: typer.Context,
+    config: Annotated[
+        Path, typer.Option(parser=path, help="Configuration file with a section `sweep`: the values to try.")
+    ],
+    overrides: Overrides = None,
+    root: ConfiguredRoot = None,
+    index: Annotated[int, typer.Option(metavar="INDEX", help="Number of this share of the trials, from 0.")] = 0,
+    count: Annotated[int, typer.Option(metavar="COUNT", help="Number of shares, one for each machine.")] = 1,
+    as_json: Annotated[
+        bool, typer.Option("--json", help="Print the trials and their ranking on standard output, all else on stderr.")
+    ] = False,
+) -> None:
+    """Run many trials that differ in chosen keys, rank them by validation, and evaluate the best one."""
+    from job.commands.sweep import run_sweep
+
+    options = SweepOptions(
+        config=config, overrides=overrides or (), root=root, index=index, count=count, as_json=as_json
+    )
+    raise typer.Exit(run_sweep(options, context.obj))

@@ -15,6 +15,7 @@ from job.reporters.model import print_model
 from job.reporters.predictions import describe_predictions
 from job.reporters.progress import ProgressBar, ProgressReporter
 from job.reporters.terminal import make_console, print_field, print_json, print_path
+from job.runner.look_up import StepFinder
 from job.runner.step import StepRun
 from job.signals import Signals
 from job.store.fingerprint import fingerprint_inputs
@@ -56,11 +57,9 @@ def infer_in_bulk(options: PredictOptions, directory: Path, signals: Signals) ->
         step = StepRun(
             slot=SLOT,
             component=BulkInferrer(config, observer=progress),
-            store=store,
-            resolver=ArtifactResolver(store, Runs(options.root)),
+            finder=StepFinder(store, ArtifactResolver(store, Runs(options.root))),
             listener=progress,
             signals=signals,
-            use_cache=True,
             strict=False,
         )
         try:

@@ -22,6 +22,7 @@ if TYPE_CHECKING:
     from job.config.config import JobConfig
     from job.reporters.listener import RunListener
     from job.runner.runner import Runner
+    from job.sweep.reporter import SweepReporter
 
 
 def run_job(options: RunOptions, signals: Signals) -> int:
@@ -105,7 +106,7 @@ def read_config(options: RunOptions) -> tuple[JobConfig, dict[str, Any]]:
 
 
 @contextmanager
-def warn_on_os_error(reporter: RunListener) -> Iterator[None]:
+def warn_on_os_error(reporter: RunListener | SweepReporter) -> Iterator[None]:
     """Report an OSError of the termination log as a warning; it does not fail the run."""
     try:
         yield

@@ -31,7 +31,8 @@ def _run(run: ComparedRun) -> dict[str, Any]:
         "history": [] if model is None else [row.model_dump() for row in model.history],
         "seconds": record.seconds,
         "cpu_seconds": record.cpu_seconds,
-        "training_cpu_seconds": record.training_cpu_seconds(),
+        "producers": {slot: record.run_id for slot, record in run.producers.items()},
+        "training_cpu_seconds": run.training_cpu_seconds,
     }
 
 
@@ -47,7 +48,7 @@ def _comparison(comparison: RunComparison) -> dict[str, Any]:
         "source_files": None if differences.source_files is None else _changes(differences.source_files),
         "packages": _changes(differences.packages),
         "environment": _changes(differences.environment),
-        "same_data": comparison.same_data,
+        "same_data": None if comparison.differing_splits is None else not comparison.differing_splits,
         "data": None if data is None else data.model_dump(mode="json"),
         "paired": None
         if paired is None

@@ -1,19 +1,27 @@
 """Two runs compared: their steps, configuration, code, packages, data, metrics and test images."""
 
 from collections.abc import Sequence
+from contextlib import suppress
 from dataclasses import dataclass
+from datetime import UTC, datetime
 from functools import cached_property
 from pathlib import Path
-from typing import Literal
+from typing import Literal, TypeVar
 
 from components import Evaluator, Stored
-from components.artifacts import SPLITS, Artifact, DataChanges, Evaluation, Examples, Model, PairedComparison
+from components.artifacts import Artifact, DataChanges, Evaluation, Examples, Model, PairedComparison
 from components.base.errors import ConfigError, IntegrityError
 from job.store.differences import RunDifferences, run_differences
+from job.store.manifest import MANIFEST
 from job.store.records import RunRecord, StepRecord
 from job.store.resolve import locate_run
+from job.store.runs import Runs
 from job.store.store import SealedArtifact, Store
 
+ArtifactT = TypeVar("ArtifactT", bound=Artifact)
+RUN_ID_SECONDS = len("20261129-030405")
+MAX_RUNS_SEARCHED = 20
+"""Runs that may have begun between a run and the time at which it sealed an artifact."""
 LETTERS = "ABCDEFGHIJKLMNOPQRSTUVWXYZ"
 """Tables and charts refer to runs by letters."""
 
@@ -43,14 +51,55 @@ class ComparedRun:
         return found
 
     @cached_property
+    def producers(self) -> dict[str, RunRecord]:
+        """The run that produced the artifact of each step, if its record exists: this one, or an earlier one."""
+        found = {slot: self.record for slot, step in self.steps.items() if step.status == "ran"}
+        for slot in self.steps.keys() - found.keys():
+            if slot in self.artifacts and (record := self._find_producer(self.artifacts[slot])) is not None:
+                found[slot] = record
+        return found
+
+    def _find_producer(self, sealed: SealedArtifact) -> RunRecord | None:
+        # The run that sealed it began before, and hardly any other one between.
+        runs, fingerprint = Runs(self.root), sealed.manifest.fingerprint
+        sealed_at = datetime.fromtimestamp((sealed.directory / MANIFEST).stat().st_mtime, UTC)
+        earlier = [run_id for run_id in runs.ids() if run_id[:RUN_ID_SECONDS] <= f"{sealed_at:%Y%m%d-%H%M%S}"]
+        for run_id in reversed(earlier[-MAX_RUNS_SEARCHED:]):
+            with suppress(ConfigError, IntegrityError):
+                record = runs.read(run_id)
+                if any(step.fingerprint == fingerprint and step.status == "ran" for step in record.steps):
+                    return record
+        return None
+
+    @property
+    def training_cpu_seconds(self) -> float | None:
+        """The CPU time in which the model was trained, by this run or by the one whose model it reuses."""
+        record = next((self.producers[slot] for slot in self.producers if self._is_model(slot)), self.record)
+        return record.training_cpu_seconds()
+
+    def _is_model(self, slot: str) -> bool:
+        sealed = self.artifacts.get(slot)
+        return sealed is not None and isinstance(sealed.manifest.artifact, Model)
+
+    @cached_property
     def model(self) -> Model | None:
         """The statement of the model; None without a trainer, or if the model was deleted."""
-        found = self.find(Model)
+        found = self.sealed(Model)
         return None if found is None else found.stored().artifact
 
-    def find(self, artifact_type: type[Artifact]) -> SealedArtifact | None:
-        """Return the artifact of a type that the later steps used: the last, because a custom step may replace it."""
-        found = (sealed for sealed in reversed(self.artifacts.values()))
+    def stored(self, artifact_type: type[ArtifactT]) -> Stored[ArtifactT] | None:
+        """Return the artifact of a type, after its files are verified; None if it is deleted or damaged."""
+        try:
+            if (found := self.sealed(artifact_type)) is not None:
+                found.verify()
+                return found.stored()
+        except IntegrityError:
+            pass
+        return None
+
+    def sealed(self, artifact_type: type[Artifact]) -> SealedArtifact | None:
+        """Return the last artifact of a type: a custom step may replace the earlier ones. It may be damaged."""
+        found = reversed(self.artifacts.values())
         return next((sealed for sealed in found if isinstance(sealed.manifest.artifact, artifact_type)), None)
 
 
@@ -102,72 +151,61 @@ class RunComparison:
         reasons = after.manifest.fingerprint_inputs.differences(before.manifest.fingerprint_inputs)
         return StepComparison(slot, result, tuple(reasons))
 
-    @property
-    def same_data(self) -> bool | None:
-        """Whether the images and labels of all splits are the same; None if the examples of a run do not exist."""
-        one, other = self.first.find(Examples), self.second.find(Examples)
-        return None if one is None or other is None else not _differing_splits(one, other)
+    @cached_property
+    def differing_splits(self) -> list[str] | None:
+        """The splits whose images or labels differ; None if the examples of a run do not exist."""
+        one, other = self.first.stored(Examples), self.second.stored(Examples)
+        if one is None or other is None:
+            return None
+        before, after = (_file_digests(run.sealed(Examples)) for run in (self.first, self.second))
+        splits = other.artifact.splits
+        return [
+            name
+            for name, split in one.artifact.splits.items()
+            if before[split.file] != after[getattr(splits, name).file]
+        ]
 
     @cached_property
     def data_changes(self) -> DataChanges | None:
-        """Images that were added, removed or relabelled; None if the data are the same, or do not exist.
-
-        Raises:
-            IntegrityError: if a file of the data is damaged.
-        """
-        one, other = self.first.find(Examples), self.second.find(Examples)
-        if one is None or other is None or not (splits := _differing_splits(one, other)):
+        """Images that were added, removed or relabelled; None if the data are the same, or do not exist."""
+        one, other = self.first.stored(Examples), self.second.stored(Examples)
+        if one is None or other is None or not self.differing_splits:
             return None
         from components.io.image_changes import compare_examples
 
-        one.verify()
-        other.verify()
-        return compare_examples(one.stored(), other.stored(), splits)
+        return compare_examples(one, other, self.differing_splits)
 
     @cached_property
     def paired(self) -> PairedComparison | None:
-        """The evaluations, image by image; None if one does not exist, or if they are of different images.
-
-        Raises:
-            IntegrityError: if a file of an evaluation is damaged.
-        """
-        one, other = self.first.find(Evaluation), self.second.find(Evaluation)
-        if one is None or other is None:
+        """The evaluations, image by image; None if one does not exist, or if they are of different images."""
+        one, other = self.first.stored(Evaluation), self.second.stored(Evaluation)
+        if one is None or other is None or one.artifact.test_sha256 != other.artifact.test_sha256:
             return None
-        before: Stored[Evaluation] = one.stored()
-        after: Stored[Evaluation] = other.stored()
-        if before.artifact.test_sha256 != after.artifact.test_sha256:
-            return None
-        one.verify()
-        other.verify()
-        return Evaluator.compare(before, after)
+        return Evaluator.compare(one, other)
 
     @property
     def scored_other_images(self) -> bool:
         """Whether both models were evaluated, but on different test images."""
-        both = self.first.find(Evaluation) is not None and self.second.find(Evaluation) is not None
-        return both and self.paired is None
+        runs = (self.first, self.second)
+        return self.paired is None and all(run.stored(Evaluation) is not None for run in runs)
 
     @property
     def class_names(self) -> tuple[str, ...]:
         """The names of the classes of the first evaluation, by label; empty without one."""
-        found = self.first.find(Evaluation)
-        evaluation: Evaluation | None = None if found is None else found.stored().artifact
-        return () if evaluation is None else tuple(row.name for row in evaluation.per_class)
+        evaluation = self.first.stored(Evaluation)
+        return () if evaluation is None else tuple(row.name for row in evaluation.artifact.per_class)
 
     def test_ids(self, rows: Sequence[int]) -> dict[int, str]:
         """Return the ids of test images by their row; empty if the examples of the first run do not exist."""
-        examples, evaluation = self.first.find(Examples), self.first.find(Evaluation)
-        if examples is None or evaluation is None or not rows:
+        examples = self.first.stored(Examples)
+        if examples is None or not rows:
             return {}
         import numpy as np
 
         from components.io.splits import read_ids
 
-        stored: Stored[Examples] = examples.stored()
-        split = stored.artifact.splits.test
         ordered = sorted(rows)
-        ids = read_ids(stored.directory / split.file, np.array(ordered))
+        ids = read_ids(examples.directory / examples.artifact.splits.test.file, np.array(ordered))
         return dict(zip(ordered, ids, strict=True))
 
 
@@ -190,13 +228,5 @@ def compare_runs(root: Path, names: Sequence[str]) -> list[RunComparison]:
     return [RunComparison(first, other) for other in others]
 
 
-def _differing_splits(one: SealedArtifact, other: SealedArtifact) -> list[str]:
-    """Return the splits of two data sets whose files differ."""
-    (before, after) = ({file.path: file.sha256 for file in sealed.manifest.files} for sealed in (one, other))
-    first: Stored[Examples] = one.stored()
-    second: Stored[Examples] = other.stored()
-    return [
-        name
-        for name in SPLITS
-        if before[getattr(first.artifact.splits, name).file] != after[getattr(second.artifact.splits, name).file]
-    ]
+def _file_digests(sealed: SealedArtifact | None) -> dict[str, str]:
+    return {} if sealed is None else {file.path: file.sha256 for file in sealed.manifest.files}

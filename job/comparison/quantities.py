@@ -3,13 +3,22 @@
 from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass
 
-from components.artifacts import Interval
 from components.artifacts.evaluation import METRIC_NAMES
 from components.html.format import metric_title
 from job.comparison.compare import ComparedRun, RunComparison
+from job.comparison.wording import describe_p_value
 
-SHOWN = ("accuracy", "macro_f1", "loss", "brier_score", "calibration_error")
-"""Built-in metrics, in the order of the table; macro precision and recall are in JSON and in the page."""
+SHOWN = ("accuracy", "macro_f1", "loss", "calibration_error")
+"""Built-in metrics of the table, in its order; JSON and the page have all of them."""
+VERDICTS = {None: "", True: "BLESSED", False: "NOT BL."}
+OTHERS: tuple[tuple[str, Callable[[ComparedRun], float | None], str], ...] = (
+    ("validation accuracy", lambda run: None if run.model is None else run.model.best.val_accuracy, ".4f"),
+    ("parameters", lambda run: None if run.model is None else run.model.parameters, ",.0f"),
+    ("epochs", lambda run: None if run.model is None else len(run.model.history), ",.0f"),
+    ("training CPU-s", lambda run: run.training_cpu_seconds, ",.1f"),
+    ("CPU-s of the run", lambda run: run.record.cpu_seconds, ",.1f"),
+)
+"""Title, value and format of the rows below the metrics."""
 
 
 @dataclass(frozen=True)
@@ -17,7 +26,9 @@ class Difference:
     """The difference of a number from the first run to another one."""
 
     value: str
-    interval: str | None = None
+    interval: str = ""
+    p_value: str = ""
+    """Of McNemar's test, for the accuracy."""
     is_significant: bool = False
     """Whether the interval excludes 0."""
 
@@ -35,33 +46,16 @@ def quantities(comparisons: Sequence[RunComparison]) -> Iterator[Quantity]:
     """Yield the numbers that at least one of the runs has."""
     runs = [comparisons[0].first, *(comparison.second for comparison in comparisons)]
     for name in _metric_names(runs):
-        values = [_metric(run, name) for run in runs]
-        differences = tuple(_metric_difference(comparison, name) for comparison in comparisons)
-        yield Quantity(f"test {metric_title(name)}", tuple(map(_decimal, values)), differences)
+        cells = tuple(_formatted(_metric(run, name), ".4f") for run in runs)
+        yield Quantity(metric_title(name), cells, tuple(_metric_difference(each, name) for each in comparisons))
     for title, read, spec in OTHERS:
         numbers = [read(run) for run in runs]
         if any(number is not None for number in numbers):
-            cells = tuple("" if number is None else f"{number:{spec}}" for number in numbers)
-            yield Quantity(title, cells, tuple(_plain_difference(numbers[0], number, spec) for number in numbers[1:]))
+            differences = tuple(_difference(numbers[0], number, spec) for number in numbers[1:])
+            yield Quantity(title, tuple(_formatted(number, spec) for number in numbers), differences)
     verdicts = tuple(VERDICTS[run.record.blessed] for run in runs)
-    yield Quantity("verdict", verdicts, (None,) * len(comparisons))
-
-
-VERDICTS = {None: "", True: "BLESSED", False: "NOT BL."}
-
-
-def _training_seconds(run: ComparedRun) -> float | None:
-    return run.record.training_cpu_seconds()
-
-
-OTHERS: tuple[tuple[str, Callable[[ComparedRun], float | None], str], ...] = (
-    ("validation accuracy", lambda run: None if run.model is None else run.model.best.val_accuracy, ".4f"),
-    ("validation loss", lambda run: None if run.model is None else run.model.best.val_loss, ".4f"),
-    ("parameters", lambda run: None if run.model is None else run.model.parameters, ",.0f"),
-    ("epochs", lambda run: None if run.model is None else len(run.model.history), ",.0f"),
-    ("training CPU-s", _training_seconds, ",.1f"),
-    ("CPU-s of the run", lambda run: run.record.cpu_seconds, ",.1f"),
-)
+    if any(verdicts):
+        yield Quantity("verdict", verdicts, (None,) * len(comparisons))
 
 
 def _metric_names(runs: Sequence[ComparedRun]) -> list[str]:
@@ -74,22 +68,21 @@ def _metric(run: ComparedRun, name: str) -> float | None:
     return value if isinstance(value, float) else None
 
 
-def _decimal(value: float | None) -> str:
-    return "" if value is None else f"{value:.4f}"
-
-
 def _metric_difference(comparison: RunComparison, name: str) -> Difference | None:
-    if comparison.paired is not None and (found := comparison.paired.metrics.get(name)) is not None:
-        interval = found.interval
-        if interval is None:
-            return Difference(f"{found.difference:+.4f}")
-        return Difference(f"{found.difference:+.4f}", _interval(interval), not interval.low <= 0 <= interval.high)
-    return _plain_difference(_metric(comparison.first, name), _metric(comparison.second, name), ".4f")
+    found = None if comparison.paired is None else comparison.paired.metrics.get(name)
+    if comparison.paired is None or found is None or found.interval is None:
+        return _difference(_metric(comparison.first, name), _metric(comparison.second, name), ".4f")
+    return Difference(
+        f"{found.difference:+.4f}",
+        f"{found.interval.low:+.4f} to {found.interval.high:+.4f}",
+        describe_p_value(comparison.paired.p_value) if name == "accuracy" else "",
+        is_significant=not found.interval.low <= 0 <= found.interval.high,
+    )
 
 
-def _interval(interval: Interval) -> str:
-    return f"{interval.low:+.4f} to {interval.high:+.4f}"
-
-
-def _plain_difference(before: float | None, after: float | None, spec: str) -> Difference | None:
+def _difference(before: float | None, after: float | None, spec: str) -> Difference | None:
     return None if before is None or after is None else Difference(f"{after - before:+{spec}}")
+
+
+def _formatted(number: float | None, spec: str) -> str:
+    return "" if number is None else f"{number:{spec}}"

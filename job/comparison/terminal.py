@@ -1,6 +1,6 @@
 """A comparison on the terminal: in 80 columns, and usually on one screen."""
 
-from collections.abc import Iterable, Iterator, Sequence
+from collections.abc import Iterable, Sequence
 
 from rich.console import Console
 from rich.markup import escape
@@ -8,17 +8,18 @@ from rich.markup import escape
 from components.base.text import printable
 from components.html.format import counted
 from job.comparison.compare import ComparedRun, RunComparison
-from job.comparison.quantities import Quantity, quantities
+from job.comparison.quantities import Difference, quantities
 from job.comparison.terminal_chart import print_chart
+from job.comparison.wording import describe_data, describe_file, describe_first_difference
 from job.reporters.terminal import print_field, print_line, print_parts
-from job.store.differences import Change
 
-MAX_REASONS, MAX_CHANGES, MAX_IDS = 4, 6, 6
+MAX_REASONS, MAX_CHANGES, MAX_IDS = 4, 6, 4
 """Differences and images that are listed; the others are counted."""
 STYLES = ("cyan", "magenta", "green", "yellow", "blue", "red")
 """Colors of the runs."""
-SIGNIFICANCE = 0.05
-MIN_NAME_WIDTH, CELL_WIDTH = 19, 10
+MIN_NAME_WIDTH, CELL_WIDTH, INTERVAL_WIDTH = 20, 10, 18
+MAX_COLUMNS = 6
+"""Runs that a table has beside each other in 80 columns."""
 
 
 def print_comparison(console: Console, comparisons: Sequence[RunComparison]) -> None:
@@ -27,13 +28,12 @@ def print_comparison(console: Console, comparisons: Sequence[RunComparison]) -> 
     for run in runs:
         record = run.record
         parts = [f"[bold]{record.run_id}[/]", *([escape(printable(record.name))] if record.name else [])]
-        parts += [f"{record.started:%Y-%m-%d %H:%M}", escape(record.data_set or "no data")]
+        parts += [f"{record.started:%Y-%m-%d %H:%M}"]
         print_parts(console, f"[{_style(run)}]{run.letter}[/]  ", parts)
     for comparison in comparisons:
         if len(comparisons) > 1:
             print_line(console, f"[bold]{_pair(comparison)}[/]")
         _print_differences(console, comparison)
-    console.print()
     _print_quantities(console, comparisons, runs)
     for comparison in comparisons:
         _print_images(console, comparison)
@@ -49,15 +49,12 @@ def _pair(comparison: RunComparison) -> str:
 
 
 def _print_differences(console: Console, comparison: RunComparison) -> None:
-    same, step = [], comparison.first_difference
-    if step is None:
-        print_field(console, "difference", "none: all results are the same")
-    elif step.result == "differs":
-        print_field(console, "differs first", f"[bold]{step.component}[/]: {_some(step.reasons, MAX_REASONS, '; ')}")
+    same, (component, reasons) = [], describe_first_difference(comparison)
+    if component:
+        print_field(console, "differs first", f"[bold]{escape(component)}[/]: {_some(reasons, MAX_REASONS, '; ')}")
     else:
-        run = comparison.first if step.result == "only_first" else comparison.second
-        print_field(console, "differs first", f"[bold]{step.component}[/]: only {run.letter} has it")
-    shown = {f"{step.component}.{reason.removeprefix('config ')}" for reason in step.reasons} if step else set()
+        print_field(console, "difference", "none: all results are the same")
+    shown = {f"{component}.{reason.removeprefix('config ')}" for reason in reasons}
     differences = comparison.differences
     for label, found in (
         ("config", differences.config),
@@ -70,22 +67,19 @@ def _print_differences(console: Console, comparison: RunComparison) -> None:
         elif not found:
             same.append(label)
         elif label == "code":
-            print_field(console, label, f"{counted(len(found), 'file')}: {_some(map(_file, found), MAX_CHANGES)}")
+            found = sorted(found, key=lambda change: f"/{component}/" not in f"/{change.key}")
+            files = _some(map(describe_file, found), MAX_CHANGES)
+            print_field(console, label, f"{counted(len(found), 'file')}: {files}")
         elif others := [str(change) for change in found if str(change) not in shown]:
             print_field(console, label, _some(others, MAX_CHANGES, "; "))
-    if comparison.same_data is None:
+    if comparison.differing_splits is None:
         print_field(console, "data", "unknown: the examples of a run are deleted or damaged")
     elif comparison.data_changes is None:
         same.append("data")
     else:
-        print_field(console, "data", "; ".join(_data(comparison)))
+        print_field(console, "data", "; ".join(describe_data(comparison)))
     if same:
         print_field(console, "same", ", ".join(same))
-
-
-def _file(change: Change) -> str:
-    mark = " (new)" if change.before is None else " (removed)" if change.after is None else ""
-    return f"{change.key}{mark}"
 
 
 def _some(items: Iterable[str], limit: int, separator: str = ", ") -> str:
@@ -94,46 +88,36 @@ def _some(items: Iterable[str], limit: int, separator: str = ", ") -> str:
     return separator.join([*listed[:limit], *([f"{more} more"] if more > 0 else [])])
 
 
-def _data(comparison: RunComparison) -> Iterator[str]:
-    if (data := comparison.data_changes) is None:
-        return
-    for name, split in data.splits.items():
-        counts = {"added": split.added, "removed": split.removed, "relabelled": split.relabelled}
-        if listed := [f"{count:,} {change}" for change, count in counts.items() if count]:
-            yield f"{name} {', '.join(listed)}"
-    if data.moved:
-        yield f"{data.moved:,} of these moved to another split"
-
-
 def _print_quantities(console: Console, comparisons: Sequence[RunComparison], runs: Sequence[ComparedRun]) -> None:
-    rows = [*quantities(comparisons)]
+    rows, is_pair = [*quantities(comparisons)], len(comparisons) == 1
     width = max([MIN_NAME_WIDTH, *(len(row.name) for row in rows)])
-    heads = "".join(f"[{_style(run)}]{run.letter:>{CELL_WIDTH}}[/]" for run in runs)
-    compared = f"{'B − A':>{CELL_WIDTH}}  95 % interval" if len(runs) == 2 else ""
-    print_line(console, f"{'':{width}}{heads}{compared}".rstrip())
-    for row in rows:
-        cells = "".join(f"{cell:>{CELL_WIDTH}}" for cell in row.cells)
-        print_line(console, f"{escape(row.name):{width}}{cells}{_difference(row) if len(runs) == 2 else ''}".rstrip())
+    for first in range(0, len(runs), MAX_COLUMNS):
+        columns = slice(first, first + MAX_COLUMNS)
+        heads = "".join(f"[{_style(run)}]{run.letter:>{CELL_WIDTH}}[/]" for run in runs[columns])
+        compared = f"{'B − A':>{CELL_WIDTH}}  {'95 % interval':{INTERVAL_WIDTH}}  McNemar" if is_pair else ""
+        print_line(console, f"{'on the test images':{width}}{heads}{compared}")
+        for row in rows:
+            cells = "".join(f"{cell:>{CELL_WIDTH}}" for cell in row.cells[columns])
+            difference = _difference(row.differences[0]) if is_pair else ""
+            print_line(console, f"{escape(f'{row.name:{width}}')}{cells}{difference}".rstrip())
 
 
-def _difference(row: Quantity) -> str:
-    difference = row.differences[0]
+def _difference(difference: Difference | None) -> str:
     if difference is None:
         return ""
-    interval = "" if difference.interval is None else f"  {difference.interval}"
-    style = "bold" if difference.is_significant else ""
-    text = f"{difference.value:>{CELL_WIDTH}}{interval}"
-    return f"[{style}]{text}[/]" if style else text
+    text = f"{difference.value:>{CELL_WIDTH}}  {difference.interval:{INTERVAL_WIDTH}}"
+    styled = f"[bold]{text}[/]" if difference.is_significant else text
+    return f"{styled}  {difference.p_value}" if difference.p_value else styled.rstrip()
 
 
 def _print_images(console: Console, comparison: RunComparison) -> None:
+    pair = f"{comparison.first.letter}, {comparison.second.letter}"
     if (paired := comparison.paired) is None:
         if comparison.scored_other_images:
-            print_field(console, f"{_pair(comparison)}", "other test images: the models cannot be compared by image")
+            print_field(console, pair, "were scored on different test images: no comparison by image")
         return
     ids = comparison.test_ids([found.row for found in (*paired.only_first_right, *paired.only_second_right)])
     for run, images in ((comparison.first, paired.only_first_right), (comparison.second, paired.only_second_right)):
         names = f": {_some((ids[found.row] for found in images), MAX_IDS)}" if ids and images else ""
-        print_field(console, f"only {run.letter} right", f"{counted(len(images), 'image')}{names}")
-    verdict = "differ" if paired.p_value < SIGNIFICANCE else "do not differ"
-    print_field(console, "McNemar", f"p = {paired.p_value:.2g}: the accuracies {verdict} significantly")
+        of_pair = f" ({pair})" if comparison.first.letter == run.letter and comparison.second.letter != "B" else ""
+        print_field(console, f"only {run.letter} right", f"{counted(len(images), 'image')}{of_pair}{names}")

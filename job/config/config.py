@@ -18,7 +18,7 @@ from job.config.core_schema import as_written
 from job.config.explain import CREDENTIALS, PIPELINE, explain, top_level_keys, unknown_key
 from job.config.run_config import SHARED_KEYS, load_file_or_run
 from job.config.tracking import TrackingConfig
-from job.config.yaml_config import EXTENDS, YamlConfig
+from job.config.yaml_config import EXTENDS, SWEEP, YamlConfig
 from job.config.yaml_loader import KeyPath, join
 from job.options import DEFAULT_ROOT, DEFAULT_SEED
 from job.pipeline.pipeline import Pipeline
@@ -99,10 +99,16 @@ def build_config(document: YamlConfig, *, root: Path | str | None = None) -> Job
     """Validate a document."""
     if PIPELINE in document.values:  # in a file, its sections are at the top level
         raise unknown_key(document.where((PIPELINE,)), (PIPELINE,), top_level_keys(JobConfig))
+    if document.values.get(SWEEP) is not None:
+        problem, remedy = (
+            "the configuration has a sweep, and this is a single run",
+            "use the command `sweep`, or remove it",
+        )
+        raise ConfigError.at(document.where((SWEEP,)), problem, expected=f"no section `{SWEEP}`", remedy=remedy)
     empty = {slot for slot in OPTIONAL_SLOTS if document.values.get(slot) is None}
     pipeline = {slot: _section(document, slot) for slot in SLOTS if slot not in empty}
     pipeline[STEPS] = _section(document, STEPS)
-    values = {key: value for key, value in document.values.items() if key not in (EXTENDS, STEPS, *SLOTS)}
+    values = {key: value for key, value in document.values.items() if key not in (EXTENDS, STEPS, SWEEP, *SLOTS)}
     values |= {"tracking": _section(document, "tracking"), PIPELINE: pipeline}
     if root is not None:
         values["root"] = require_path("--root", str(root))

@@ -14,7 +14,7 @@ from components.base.importing import load_object
 from components.base.text import printable
 from job.config.core_schema import as_written, resolve
 from job.config.expected import Expected
-from job.config.yaml_config import EXTENDS, SET, YamlConfig
+from job.config.yaml_config import EXTENDS, SET, SWEEP, YamlConfig
 from job.config.yaml_loader import KeyPath, join
 from job.pipeline.slots import SLOTS, read_section
 from job.pipeline.steps import AFTER, STEPS
@@ -101,7 +101,7 @@ def unknown_key(where: str, key_path: KeyPath, siblings: Sequence[str]) -> Confi
 
 def top_level_keys(model: type[BaseModel]) -> list[str]:
     """Return the keys at the top level of a file."""
-    return [*(name for name in model.model_fields if name != PIPELINE), EXTENDS, *SLOTS, STEPS]
+    return [*(name for name in model.model_fields if name != PIPELINE), EXTENDS, *SLOTS, STEPS, SWEEP]
 
 
 def _written_keys(values: Any, location: Sequence[str | int], *, is_missing: bool) -> KeyPath:

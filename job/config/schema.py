@@ -9,8 +9,9 @@ from pydantic.json_schema import models_json_schema
 from components.base.component import ComponentConfig
 from components.base.extension import USE
 from job.config.config import JobConfig
+from job.config.sweep import SPACE, SweepConfig, SweepPart
 from job.config.tracking import TrackingPart
-from job.config.yaml_config import EXTENDS
+from job.config.yaml_config import EXTENDS, SWEEP
 from job.docstrings import attribute_docstrings, docstring
 from job.pipeline.slots import SLOTS
 from job.pipeline.steps import AFTER, STEPS
@@ -24,10 +25,15 @@ SECTION_WITH_USE: dict[str, Any] = {
 
 def config_schema() -> dict[str, Any]:
     """Return the JSON Schema (draft 2020-12) of a configuration file."""
-    models: list[type[BaseModel]] = [JobConfig, *(cls.Config for cls in SLOTS.values())]
+    models: list[type[BaseModel]] = [JobConfig, SweepConfig, *(cls.Config for cls in SLOTS.values())]
     references, schemas = models_json_schema([(model, "validation") for model in models])
     definitions = schemas["$defs"]
-    described: list[type[BaseModel]] = [JobConfig, *_subclasses(ComponentConfig), *_subclasses(TrackingPart)]
+    described: list[type[BaseModel]] = [
+        JobConfig,
+        *_subclasses(ComponentConfig),
+        *_subclasses(TrackingPart),
+        *_subclasses(SweepPart),
+    ]
     for model in described:
         if _is_ours(model) and model.__name__ in definitions:
             if text := docstring(model):  # pydantic does this, too, except in a Python without docstrings
@@ -58,6 +64,12 @@ def config_schema() -> dict[str, Any]:
             "required": [USE, AFTER],
             "properties": {**SECTION_WITH_USE["properties"], AFTER: {"type": "string"}},
         },
+    }
+    properties[SWEEP] = {
+        "description": "What the command `sweep` tries.",
+        "if": {"type": "object", "required": [SPACE]},
+        "then": references[SweepConfig, "validation"],
+        "else": {"type": ["object", "null"], "additionalProperties": {"type": ["array", "object"]}},
     }
     tracking = properties["tracking"]
     tracking["anyOf"] = [{"$ref": tracking.pop("$ref")}, {"type": "null"}]

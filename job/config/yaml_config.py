@@ -21,6 +21,8 @@ PRESETS = Path(__file__).parents[1] / "presets"
 SET = "--set "
 """Begins the origin of a value that the command line set."""
 EXTENDS = "extends"
+SWEEP = "sweep"
+"""The section that only the command `sweep` reads."""
 CHOICES = ("kind", "schedule")
 """Keys that, like `use`, choose the meaning of the others in their mapping: another choice replaces the mapping."""
 

@@ -1,11 +1,11 @@
 """The pipeline: the components of a job, and the data flow between them."""
 
 from collections.abc import Container
-from typing import Annotated, Any, Protocol, Self
+from typing import Annotated, Any, Protocol, Self, TypeVar
 
 from pydantic import BaseModel, ConfigDict, Field, PlainValidator, model_validator
 
-from components import Component, Evaluator, ExampleGen, Stored, Trainer, Transform, Visualizer
+from components import Component, Evaluator, ExampleGen, Trainer, Transform, Visualizer
 from job.pipeline.slots import SLOTS, in_slot
 from job.pipeline.steps import CustomStep, check_steps, order_steps, output_name, validate_step
 
@@ -47,21 +47,20 @@ class Pipeline(BaseModel):
         return {slot: component for slot, component in components.items() if component is not None}
 
 
-class Step(Protocol):
-    """Returns the artifact of one step: reuses a sealed one, or runs the component."""
-
-    def __call__(self, name: str, /, **inputs: Stored[Any]) -> Stored[Any]:
-        """Return the artifact that the component of a slot or custom step produces from `inputs`."""
+OutputT = TypeVar("OutputT")
 
 
-def flow(step: Step, pipeline: Pipeline, names: Container[str] | None = None) -> None:
-    """Call `step` for each component, with the artifacts of earlier ones by the names of its inputs.
+class Step(Protocol[OutputT]):
+    """Handles one step: a run returns its artifact, a plan what is known about it."""
 
-    `names` are the slots and custom steps to call; all by default.
-    """
-    artifacts: dict[str, Stored[Any]] = {}
+    def __call__(self, name: str, /, **inputs: OutputT) -> OutputT:
+        """Return the output of a slot or custom step for `inputs`, the outputs of earlier ones."""
+
+
+def flow(step: Step[OutputT], pipeline: Pipeline, names: Container[str]) -> None:
+    """Call `step` for each slot and custom step in `names`, with the outputs of earlier ones by the names of inputs."""
+    outputs: dict[str, OutputT] = {}
     for name, component in pipeline.components().items():
-        if names is not None and name not in names:
-            continue
-        inputs = {key: artifacts[key] for key in type(component).signature().inputs}
-        artifacts[output_name(name, pipeline.steps)] = step(name, **inputs)
+        if name in names:
+            inputs = {key: outputs[key] for key in type(component).signature().inputs}
+            outputs[output_name(name, pipeline.steps)] = step(name, **inputs)

@@ -21,7 +21,7 @@ from job.store.records import RunRecord, StepRecord
 from job.store.store import SealedArtifact
 
 Level = Literal["info", "warning", "error"]
-LEVELS: dict[str, Level] = {"succeeded": "info", "not_blessed": "warning", "terminated": "warning"}
+LEVELS: dict[str, Level] = {"succeeded": "info", "not_blessed": "warning", "paused": "info", "terminated": "warning"}
 OUTCOME_FIELDS = {
     *("outcome", "exit_code", "seconds", "cpu_seconds", "blessed", "withheld", "metrics"),
     *("report", "model_card", "tracking"),

@@ -22,6 +22,7 @@ OUTCOME = {
     "succeeded": "[bold green]done[/] in",
     "not_blessed": "[bold yellow]not blessed[/], done in",
     "failed": "[bold red]failed[/] after",
+    "paused": "[bold cyan]paused[/] after",
     "terminated": "[bold yellow]interrupted[/] after",
 }
 KILLED = "[bold red]killed[/]: the process is gone and left no reason; run the same command again"

@@ -1,27 +1,40 @@
 """The runner: one run of a pipeline, from the checks before its first step to its record and exit code."""
 
 import os
+from collections.abc import Callable, Sequence
 from contextlib import ExitStack, suppress
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
-from components import Artifact, Component, Evaluation, Examples, Figures, PushedModel, Stored
-from components.base.errors import ConfigError, ExitCode, JobError, ResourceError, StorageError, first_line
+from components import Artifact, Evaluation, Examples, Figures, PushedModel, Stored
+from components.artifacts import Epoch
+from components.base.errors import ExitCode, JobError, ResourceError, StorageError, first_line
+from components.base.termination import Paused
 from components.base.text import printable
 from components.base.timing import Elapsed, read_clocks
 from job.config.config import JobConfig
 from job.errors import as_job_error
 from job.pipeline.pipeline import flow
-from job.pipeline.steps import output_name
 from job.reporters.index import write_index
 from job.reporters.listener import RunListener
 from job.reporters.run_section import add_run_to_card, add_run_to_report
 from job.runner.environment import describe_environment
+from job.runner.look_up import StepFinder
+from job.runner.selection import StepSelection, check_destination
 from job.runner.step import StepRun, can_publish
 from job.signals import Signals
 from job.store.pinned import OriginalRun, PinnedResolver
-from job.store.records import Failure, RunRecord, StepRecord, duration_fields, outcome_of, timing_fields
+from job.store.records import (
+    Failure,
+    Outcome,
+    RunRecord,
+    StepRecord,
+    SweepRecord,
+    duration_fields,
+    outcome_of,
+    timing_fields,
+)
 from job.store.resolve import ArtifactResolver
 from job.store.run_names import check_name, check_note
 from job.store.runs import MODEL_CARD, REPORT, Runs
@@ -31,7 +44,7 @@ from job.tracking.listener import TrackingListener, tracker_factories
 
 
 class StopAfterStep(Exception):  # noqa: N818  (not an error)
-    """Raised after the last requested step."""
+    """Raised after the first step of a rebuilt run whose output differs from that of the original run."""
 
 
 @dataclass
@@ -51,23 +64,23 @@ class Runner:
     command: str = ""  # the command line that started the run; empty if it was started from Python
     name: str | None = None  # of the run
     note: str | None = None
+    sweep: SweepRecord | None = None  # to which the run belongs
+    should_pause: Callable[[Sequence[Epoch]], bool] | None = None  # of the Context
 
     def __post_init__(self) -> None:
-        self.components = self.config.pipeline.components()  # to run
-        self._taken: dict[str, StepRecord] = {}  # by slot, the steps of `from_run`
-        if self.only is not None and self.from_run is not None:
-            self._take_from(self.only, self.from_run)
+        self.selection = StepSelection.of(
+            self.config.pipeline, until=self.until, only=self.only, from_run=self.from_run
+        )
+        self.components = self.selection.components
         self.store = Store(self.config.root)
         self.runs = Runs(self.config.root)
-        self.resolver = (
-            ArtifactResolver(self.store, self.runs) if self.rebuilds is None else PinnedResolver(self.rebuilds)
-        )
+        resolver = ArtifactResolver(self.store, self.runs) if self.rebuilds is None else PinnedResolver(self.rebuilds)
+        self.finder = StepFinder(self.store, resolver, self.use_cache)
         factories = tracker_factories(self.config.tracking, self.config.root)
         self.tracking = TrackingListener(self.listener, factories, self.signals)
         self.listener = self.tracking
         self._record: RunRecord | None = None
         self._current: StepRun | None = None
-        self._sealed: dict[Path, SealedArtifact] = {}
         self._figures: Stored[Figures] | None = None
 
     @property
@@ -108,6 +121,7 @@ class Runner:
                 continues=continues,
                 name=self.name,
                 note=self.note,
+                sweep=self.sweep,
                 only=self.only,
                 from_run=None if self.from_run is None else self.from_run.run_id,
             )
@@ -116,10 +130,12 @@ class Runner:
                 self.listener.begin(self.record, self.directory)
                 self._record_tracking()
                 with suppress(StopAfterStep):
-                    flow(self._step, self.config.pipeline, {*self._taken, *self.components})
+                    flow(self._step, self.config.pipeline, self.selection.names)
                 self._end(ExitCode.NOT_BLESSED if self.record.blessed is False else ExitCode.SUCCEEDED)
                 self._write_pages()
                 self._point_latest()
+            except Paused:
+                self._end(ExitCode.SUCCEEDED, outcome="paused")
             except BaseException as error:  # a component may raise anything, such as SystemExit
                 failure = self._vanished() or as_job_error(error, self.config.root)
                 self._end_with(failure)
@@ -134,46 +150,15 @@ class Runner:
                 self.listener.end(self.record, self.directory)
         return self.record
 
-    def _take_from(self, only: str, run: RunRecord) -> None:
-        """Take the steps before `only` from a run; check that they have its inputs."""
-        pipeline = self.config.pipeline
-        if only not in self.components:
-            problem = f"the configuration has no {only}, the only step to run"
-            remedy = f"add a section `{only}`, in a file or with --set, or name another step"
-            raise ConfigError(problem, expected=", ".join(self.components), remedy=remedy)
-        before = list(self.components)[: list(self.components).index(only)]
-        finished = {step.component: step for step in run.steps}
-        self._taken = {name: finished[name] for name in before if name in finished}
-        self.components = {only: self.components[only]}
-        outputs = {output_name(name, pipeline.steps) for name in self._taken}
-        if missing := [name for name in type(self.components[only]).signature().inputs if name not in outputs]:
-            raise ConfigError(
-                f"run {run.run_id} has no {missing[0]}, which the {only} reads",
-                expected=f"a run that finished the steps before the {only}",
-                remedy="name another run with --from, or finish this one: run its configuration again",
-            )
-
     def _check(self) -> None:
-        if self.until is not None and self.until not in self.components:
-            problem = f"the configuration has no {self.until} to stop after"
-            remedy = f"name one of these, or add a section `{self.until}`"
-            raise ConfigError(problem, expected=", ".join(self.components), remedy=remedy)
         for slot, component in self.components.items():
             if self.rebuilds is None or not can_publish(component):  # it checks where it would publish
                 component.preflight()
-                self._check_destination(slot, component)
+                check_destination(slot, component, self.store, self.runs)
         self.store.prepare(self.components)
         self.runs.prepare()
         for slot, component in self.components.items():
-            self.resolver.check(slot, component)
-
-    def _check_destination(self, slot: str, component: Component[Any]) -> None:
-        destination = component.publish_destination()
-        for folder, content in ((self.store.artifacts, "artifacts"), (self.runs.directory, "runs")):
-            if destination is not None and destination.resolve().is_relative_to(folder.resolve()):
-                problem = f"the {slot} would publish to {destination}, which is for the job's {content}"
-                remedy = f"name another one, such as {self.store.root / 'serving'}"
-                raise ConfigError(problem, expected="a separate folder", remedy=remedy)
+            self.finder.resolver.check(slot, component)
 
     def _vanished(self) -> ResourceError | None:
         """Return the error for a root that was deleted or unmounted during the run; None if it is there."""
@@ -186,29 +171,25 @@ class Runner:
                 )
         return None
 
-    def _step(self, slot: str, /, **inputs: Stored[Any]) -> Stored[Any]:
+    def _step(self, slot: str, /, **inputs: SealedArtifact) -> SealedArtifact:
         if vanished := self._vanished():  # otherwise the step would create a part of the root again
             raise vanished
         self._current = StepRun(
             slot,
             self.config.pipeline.components()[slot],
-            store=self.store,
-            resolver=self.resolver,
+            finder=self.finder,
             listener=self.listener,
             signals=self.signals,
-            use_cache=self.use_cache,
             strict=self.strict,
             publishes=self.rebuilds is None,
+            should_pause=self.should_pause,
         )
         self.listener.begin_step(slot)
-        artifacts = {name: self._sealed[stored.directory] for name, stored in inputs.items()}
-        run_id, earlier = self.record.run_id, self._taken.get(slot)
-        if earlier is None or self.from_run is None:
-            step, sealed = self._current.run(artifacts, run_id=run_id, commit=self._commit)
+        run_id, earlier, from_run = self.record.run_id, self.selection.taken.get(slot), self.selection.from_run
+        if earlier is None:
+            step, sealed = self._current.run(inputs, run_id=run_id, commit=self._commit)
         else:
-            from_run = self.from_run.run_id
             step, sealed = self._current.take(earlier, from_run=from_run, run_id=run_id, commit=self._commit)
-        self._sealed[sealed.directory] = sealed
         self.runs.link(self.record, step)
         artifact = sealed.manifest.artifact
         if fields := result_fields(artifact):
@@ -218,19 +199,19 @@ class Runner:
         if isinstance(artifact, Figures):
             self._figures = Stored(artifact, sealed.directory)
         self.listener.end_step(step, sealed)
-        if slot == self.until or (self.rebuilds is not None and not self.rebuilds.has_output(step)):
+        if self.rebuilds is not None and not self.rebuilds.has_output(step):
             raise StopAfterStep
         self._current = None
-        return sealed.stored()
+        return sealed
 
     def _commit(self, step: StepRecord) -> None:
         used = {} if self._current is None else self._current.source_files
         files = self.record.source_files | short_source_files(used)
         self._update(steps=(*self.record.steps, step), source_files=files)
 
-    def _end(self, exit_code: ExitCode, failure: Failure | None = None) -> None:
+    def _end(self, exit_code: ExitCode, failure: Failure | None = None, outcome: Outcome | None = None) -> None:
         duration = duration_fields(read_clocks() - self.began)
-        self._update(outcome=outcome_of(exit_code), exit_code=int(exit_code), failure=failure, **duration)
+        self._update(outcome=outcome or outcome_of(exit_code), exit_code=int(exit_code), failure=failure, **duration)
 
     def _end_with(self, error: JobError) -> None:
         """Record a failure. Another one while doing so is only a warning, because the first one is reported."""

@@ -1,29 +1,27 @@
 """One step of a run: look up the artifact by its fingerprint, run the component if it is missing, seal, publish."""
 
 import shutil
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from contextlib import ExitStack, nullcontext
 from dataclasses import dataclass, field
 from typing import Any
 
 from components import Artifact, Component, Context
+from components.artifacts import Epoch
 from components.base.errors import DataError, IntegrityError, JobError, TerminationError
 from components.base.importing import import_string
+from components.base.termination import Paused
 from components.base.timing import Stopwatch
 from components.runtime.disk import disk_space_guard
 from components.runtime.locks import HeldLock, LockLostError, acquire
+from components.runtime.resources import peak_memory
 from job.reporters.listener import StepListener
+from job.runner.look_up import StepFinder, find_taken
 from job.signals import Signals
 from job.store.differences import changes
-from job.store.fingerprint import FingerprintInputs, fingerprint_inputs
-from job.store.manifest import SchemaVersionError
-from job.store.pinned import PinnedResolver
+from job.store.fingerprint import FingerprintInputs
 from job.store.records import StepRecord, timing_fields
-from job.store.resolve import ArtifactResolver, Resolution
-from job.store.store import SealedArtifact, Staging, Store
-
-MAX_REASONS = 4
-"""Differences that the reason of a step lists; with another data set nearly everything differs."""
+from job.store.store import SealedArtifact, Staging
 
 
 @dataclass
@@ -32,18 +30,18 @@ class StepRun:
 
     slot: str
     component: Component[Any]
-    store: Store
-    resolver: ArtifactResolver | PinnedResolver
+    finder: StepFinder
     listener: StepListener
     signals: Signals
-    use_cache: bool
     strict: bool
     publishes: bool = True
+    should_pause: Callable[[Sequence[Epoch]], bool] | None = None
     stopwatch: Stopwatch = field(init=False)
     source_files: dict[str, str] = field(default_factory=dict)  # with their SHA-256, once the fingerprint is known
     _observations: dict[str, float] = field(default_factory=dict)
 
     def __post_init__(self) -> None:
+        self.store = self.finder.store
         self.stopwatch = Stopwatch(on_part=self.listener.begin_part)
 
     def run(
@@ -57,7 +55,7 @@ class StepRun:
                 produces the artifact a second time, and no garbage collection deletes it before it is referenced.
         """
         with self.stopwatch.timed("fingerprint"), self.signals.interruptible():  # a source may read much data
-            key, references = self._fingerprint(inputs)
+            key, references = self.finder.key(self.slot, self.component, inputs, run_id=run_id)
         self.source_files = key.source_files
         inputs = inputs | {name: reference.sealed for name, reference in references.found.items()}
         while True:
@@ -69,8 +67,10 @@ class StepRun:
                     )
                 try:
                     with self.stopwatch.timed("look-up"):
-                        found, reason = self._look_up(key, held)
-                    sealed = found or self._produce(key, inputs, held)
+                        found = self.finder.find(self.slot, key)
+                        if found.damage is not None:
+                            self._quarantine(key, found.damage, held)
+                    sealed = found.sealed or self._produce(key, inputs, held)
                 except LockLostError as error:
                     if not lock.parent.is_dir():  # the whole root is gone
                         raise
@@ -81,8 +81,8 @@ class StepRun:
                 record = StepRecord(
                     component=self.slot,
                     implementation=import_string(type(self.component)),
-                    status="reused" if found else "ran",
-                    reason=reason,
+                    status="ran" if found.sealed is None else "reused",
+                    reason=found.reason,
                     **timing_fields(self.stopwatch),
                     fingerprint=sealed.manifest.fingerprint,
                     digest=sealed.manifest.digest,
@@ -91,6 +91,7 @@ class StepRun:
                     skipped=references.skipped,
                     observations=self._observations,
                     published=published or None,
+                    peak_memory_bytes=peak_memory(),
                 )
                 commit(record)
                 return record, sealed
@@ -111,14 +112,7 @@ class StepRun:
                     acquire(lock, owner=run_id, on_wait=self.listener.waiting, check=self.signals.check)
                 )
             with self.stopwatch.timed("look-up"):
-                sealed = self.store.find(self.slot, earlier.fingerprint)
-            if sealed is None or sealed.manifest.digest != earlier.digest:
-                directory = self.store.directory(self.slot, earlier.fingerprint)
-                raise IntegrityError(
-                    f"{directory} " + ("does not exist" if sealed is None else "is not what the run made"),
-                    expected=f"the artifact of run {from_run}",
-                    remedy=f"run all steps again with `--config {from_run}`, or name another run",
-                )
+                sealed = find_taken(self.store, earlier, from_run)
             record = earlier.model_copy(
                 update={
                     "status": "reused",
@@ -134,46 +128,20 @@ class StepRun:
             commit(record)
             return record, sealed
 
-    def _fingerprint(self, inputs: dict[str, SealedArtifact]) -> tuple[FingerprintInputs, Resolution]:
-        digests = {name: sealed.manifest.digest for name, sealed in inputs.items()}
-        key = fingerprint_inputs(self.component, digests)
-        artifacts = {name: sealed.manifest.artifact for name, sealed in inputs.items()}
-        references = self.resolver.resolve(self.slot, self.component, key, artifacts)
-        if found := references.found:
-            digests = digests | {name: reference.sealed.manifest.digest for name, reference in found.items()}
-            key = key.model_copy(update={"inputs": digests})
-        return key, references
-
-    def _look_up(self, key: FingerprintInputs, held: HeldLock) -> tuple[SealedArtifact | None, str]:
-        if not self.use_cache:
-            return None, "--no-cache"
-        try:
-            sealed = self.store.find(self.slot, key.fingerprint)
-        except SchemaVersionError:
-            raise
-        except IntegrityError as error:
-            if self.strict:
-                remedy = "run it without --strict: it quarantines the artifact and produces it again"
-                raise IntegrityError(error.headline, expected=error.expected, remedy=remedy) from error
-            held.check()  # otherwise another run may have replaced it already
-            path = self.store.quarantine(self.slot, key.fingerprint)
-            self.listener.warning(f"{error.headline}; expected {error.expected}. Quarantined in {path}.")
-            return None, "the sealed artifact is damaged"
-        if sealed is not None:
-            return sealed, "same code, config, inputs and libraries"
-        closest = self.store.closest(self.slot, key)
-        if closest is None:
-            return None, "first time"
-        differences = key.differences(closest)
-        more = len(differences) - MAX_REASONS
-        return None, "; ".join([*differences[:MAX_REASONS], *([f"{more} more"] if more > 0 else [])])
+    def _quarantine(self, key: FingerprintInputs, damage: IntegrityError, held: HeldLock) -> None:
+        if self.strict:
+            remedy = "run it without --strict: it quarantines the artifact and produces it again"
+            raise IntegrityError(damage.headline, expected=damage.expected, remedy=remedy) from damage
+        held.check()  # otherwise another run may have replaced it already
+        path = self.store.quarantine(self.slot, key.fingerprint)
+        self.listener.warning(f"{damage.headline}; expected {damage.expected}. Quarantined in {path}.")
 
     def _produce(self, key: FingerprintInputs, inputs: dict[str, SealedArtifact], held: HeldLock) -> SealedArtifact:
         # The guard is inside the staging block, where the last write still fills the disk.
         with self.store.staged(self.slot, key.fingerprint) as staging, disk_space_guard(staging.files):
             try:
                 artifact = self._run_component(key, inputs, staging)
-            except TerminationError:
+            except (TerminationError, Paused):
                 raise
             except Exception:
                 # A component may raise anything if its data change. Then the change is the cause to report.
@@ -194,6 +162,7 @@ class StepRun:
             termination=self.signals,
             checkpoints=staging.checkpoints,
             fingerprint=key.fingerprint,
+            should_pause=self.should_pause,
             stopwatch=self.stopwatch,
             observations=self._observations,
         )

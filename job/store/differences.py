@@ -50,7 +50,8 @@ class RunDifferences:
     config: list[Change]
     """Keys of the configuration, without those that affect no result."""
     source_files: list[Change] | None
-    """Files of the components and of what they import; None if one of the records does not have them."""
+    """Files of the components and of what they import; None if one of the records does not have them. If the runs have
+    different steps, files of one run alone are left out."""
     packages: list[Change]
     """Versions of packages."""
     environment: list[Change]
@@ -63,11 +64,14 @@ def run_differences(before: RunRecord, after: RunRecord) -> RunDifferences:
     old_config, new_config = (
         {key: value for key, value in record.config.items() if key not in NO_EFFECT} for record in (before, after)
     )
+    files: list[Change] | None = None
+    if before.source_files and after.source_files:
+        files = changes(before.source_files, after.source_files)
+        if [step.component for step in before.steps] != [step.component for step in after.steps]:
+            files = [change for change in files if None not in (change.before, change.after)]
     return RunDifferences(
         config=changes(old_config, new_config),
-        source_files=changes(before.source_files, after.source_files)
-        if before.source_files and after.source_files
-        else None,
+        source_files=files,
         packages=changes(old.pop("libraries", {}), new.pop("libraries", {})),
         environment=changes(old, new),
     )

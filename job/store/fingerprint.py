@@ -1,6 +1,6 @@
 """The fingerprint: a digest of everything that decides the result of a step. It names the artifact's directory."""
 
-from collections.abc import Mapping
+from collections.abc import Container, Iterable, Mapping
 from typing import Any, Self
 
 from pydantic import BaseModel, Field
@@ -44,6 +44,11 @@ class FingerprintInputs(Statement):
         """SHA-256 of these values in canonical JSON."""
         return value_sha256(self.model_dump(mode="json"))
 
+    def without_inputs(self, names: Container[str]) -> Self:
+        """Return these values without the inputs with some names."""
+        kept = {name: digest for name, digest in self.inputs.items() if name not in names}
+        return self.model_copy(update={"inputs": kept})
+
     def differences(self, other: Self) -> list[str]:
         """Return the differences from another key in a few words each, the most important first."""
         old, new = other.producer, self.producer
@@ -80,4 +85,14 @@ def fingerprint_inputs(component: Component[Any], inputs: Mapping[str, str]) -> 
             **installed_versions(imported_packages(*functions)),
         },
         source_files=files,
+    )
+
+
+def closest(others: Iterable[FingerprintInputs], key: FingerprintInputs) -> FingerprintInputs | None:
+    """Return the inputs with the fewest differences from `key`, of the same class if possible; the first of several."""
+    # Another class is a single difference, but what it has in common with this one is not its configuration.
+    return min(
+        others,
+        key=lambda other: (other.producer.component != key.producer.component, len(key.differences(other))),
+        default=None,
     )

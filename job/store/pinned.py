@@ -61,6 +61,8 @@ class PinnedResolver:
         component: Component[Any],
         key: FingerprintInputs,  # noqa: ARG002
         inputs: Mapping[str, Artifact],  # noqa: ARG002
+        *,
+        run_id: str | None = None,  # noqa: ARG002
     ) -> Resolution:
         """Return the artifact of each optional input that the original run used, after `check`."""
         names = [name for name in component.references() if (slot, name) in self._found]

@@ -201,28 +201,39 @@ class ArtifactResolver:
                 self._checked[slot, name] = self.find(f"{slot}.{name}", requested, optional[name])
 
     def resolve(
-        self, slot: str, component: Component[Any], key: FingerprintInputs, inputs: Mapping[str, Artifact]
+        self,
+        slot: str,
+        component: Component[Any],
+        key: FingerprintInputs,
+        inputs: Mapping[str, Artifact],
+        *,
+        run_id: str | None = None,
     ) -> Resolution:
         """Return the artifact of each optional input that a component refers to, after `check`.
 
         `latest-blessed` may find nothing. It skips artifacts of this very step, which has the fingerprint inputs
-        `key` without optional inputs: compared with itself, a model would never be worse.
+        `key` without optional inputs: compared with itself, a model would never be worse. It also skips the run in
+        progress, `run_id`.
         """
         types = type(component).signature().optional
-        resolution = Resolution()
+        resolution = Resolution(self.named(slot))
         for name, requested in component.references().items():
-            if requested != LATEST_BLESSED:
-                found: ResolvedArtifact | None = self._checked[slot, name]
-                self._checked[slot, name].sealed.verify()  # it may be damaged since
-            else:
+            if requested == LATEST_BLESSED:
                 skipped: Counter[str] = Counter()
                 mismatch = partial(component.mismatch, name, inputs=inputs)
-                found = self._latest_blessed(types[name], key, mismatch, skipped)
+                earlier = (record for record in self.runs.blessed() if record.run_id != run_id)
+                if (found := self._latest_blessed(earlier, types[name], key, mismatch, skipped)) is not None:
+                    resolution.found[name] = found
                 if skipped:
                     resolution.skipped[name] = dict(skipped)
-            if found is not None:
-                resolution.found[name] = found
         return resolution
+
+    def named(self, slot: str) -> dict[str, ResolvedArtifact]:
+        """Return the artifacts to which the component of a slot refers by a run's id or a path, after `check`."""
+        found = {name: found for (of, name), found in self._checked.items() if of == slot}
+        for resolved in found.values():
+            resolved.sealed.verify()  # it may be damaged since
+        return found
 
     def find(self, option: str, name: str, artifact_type: type[Artifact]) -> ResolvedArtifact:
         """Return the artifact of a type by any name of its run, or by its own path; messages have `option`."""
@@ -253,13 +264,14 @@ class ArtifactResolver:
 
     def _latest_blessed(
         self,
+        records: Iterable[RunRecord],
         artifact_type: type[Artifact],
         key: FingerprintInputs,
         mismatch: Callable[[Artifact], str],
         skipped: Counter[str],
     ) -> ResolvedArtifact | None:
         slot, seen = _slot_of(artifact_type), set()
-        for record in self.runs.blessed():
+        for record in records:
             for step in record.steps:
                 if step.component != slot or step.fingerprint in seen:
                     continue

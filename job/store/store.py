@@ -178,24 +178,25 @@ class Store:
             with suppress(IntegrityError):
                 yield self.read(slot, directory)
 
-    def closest(self, slot: str, key: FingerprintInputs) -> FingerprintInputs | None:
-        """Return the inputs with the fewest differences from `key`, of the same class if possible, or None.
-
-        The newest, if several have as few.
-        """
-        dated: list[tuple[float, FingerprintInputs]] = []
+    def newest_first(self, slot: str) -> list[SealedArtifact]:
+        """Return the sealed artifacts of a slot with an undamaged manifest, the newest first."""
+        dated: list[tuple[float, SealedArtifact]] = []
         for other_slot, directory in self.sealed_directories():
             if other_slot == slot:
                 with suppress(IntegrityError, OSError):  # another run may move or delete it
-                    modified = directory.lstat().st_mtime
-                    dated.append((modified, self.read(slot, directory).manifest.fingerprint_inputs))
-        dated.sort(key=itemgetter(0), reverse=True)
-        # Another class is a single difference, but what it has in common with this one is not its configuration.
-        return min(
-            (other for _, other in dated),
-            key=lambda other: (other.producer.component != key.producer.component, len(key.differences(other))),
-            default=None,
-        )
+                    dated.append((directory.lstat().st_mtime, self.read(slot, directory)))
+        return [sealed for _, sealed in sorted(dated, key=itemgetter(0), reverse=True)]
+
+    def check_replaceable(self, slot: str, fingerprint: str) -> None:
+        """Raise SchemaVersionError if another version of the job sealed this artifact. It is never replaced."""
+        directory = self.directory(slot, fingerprint)
+        if os.path.lexists(directory):
+            try:
+                self.read(slot, directory)
+            except SchemaVersionError:
+                raise
+            except IntegrityError:  # sealing quarantines it
+                pass
 
     @contextmanager
     def staged(self, slot: str, fingerprint: str) -> Iterator[Staging]:
@@ -206,14 +207,8 @@ class Store:
         Raises:
             SchemaVersionError: if another version of the job sealed this artifact. It is never replaced.
         """
-        directory, partial = self.directory(slot, fingerprint), self.partial(slot, fingerprint)
-        if os.path.lexists(directory):
-            try:
-                self.read(slot, directory)
-            except SchemaVersionError:
-                raise
-            except IntegrityError:  # sealing quarantines it
-                pass
+        self.check_replaceable(slot, fingerprint)
+        partial = self.partial(slot, fingerprint)
         for left in partial.glob("files*"):
             shutil.rmtree(left, ignore_errors=True)
         staging = Staging(slot, partial / f"files-{secrets.token_hex(4)}", partial / "checkpoints")

@@ -28,7 +28,13 @@ from job.tracking.mlflow_client import (
 )
 from job.tracking.tracker import flatten, parameters
 
-STATUS = {"succeeded": "FINISHED", "not_blessed": "FINISHED", "terminated": "KILLED", "failed": "FAILED"}
+STATUS = {
+    "succeeded": "FINISHED",
+    "not_blessed": "FINISHED",
+    "terminated": "KILLED",
+    "paused": "KILLED",
+    "failed": "FAILED",
+}
 
 TAGS_OF_AN_END = {"outcome", "exit_code", "seconds", "failure", "tracking_error"}
 

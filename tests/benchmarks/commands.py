@@ -1,10 +1,12 @@
-"""Cost of short commands: `--help`, the digits run, and a run that reuses everything."""
+"""Cost of short commands: `--help`, the digits run, a run that reuses everything, and commands that read the store."""
 
 from __future__ import annotations
 
+import json
 import statistics
 import sys
 from collections.abc import Callable
+from datetime import UTC, datetime, timedelta
 from pathlib import Path
 
 from tests.benchmarks.measure import ProcessMeasurement, measure_process
@@ -14,6 +16,7 @@ from tests.benchmarks.table import number, print_table
 from tests.support.processes import REPOSITORY
 
 JOB = [sys.executable, "-m", "job"]
+MANY_RUNS = 5_000
 
 
 def measure_commands(mnist: Path, *, preset: str, scratch: Path, timeout: float, results: ResultsFile) -> None:
@@ -27,11 +30,21 @@ def measure_commands(mnist: Path, *, preset: str, scratch: Path, timeout: float,
         results: receives every process in the section `commands`.
     """
     digits = [*JOB, "run", "--config", str(REPOSITORY / "configs" / "digits.yaml"), "--json", "--root"]
-    finished = str(scratch / "digits-0")
+    finished, many = scratch / "digits-0", scratch / "many-runs"
     commands: tuple[tuple[str, int, Callable[[int], list[str]]], ...] = (
         ("--help", 5, lambda _: [*JOB, "--help"]),
         ("digits, whole job", 3, lambda number: [*digits, str(scratch / f"digits-{number}")]),
-        ("digits, everything reused", 5, lambda _: [*digits, finished]),
+        ("digits, everything reused", 5, lambda _: [*digits, str(finished)]),
+        ("digits, another seed", 1, lambda _: [*digits, str(finished), "--set", "seed=1"]),
+        ("plan, training again", 5, lambda _: job("plan", "--config=digits", "--set=trainer.epochs=3", root=finished)),
+        ("compare, two seeds", 5, lambda _: job("compare", *first_and_last_run(finished), root=finished)),
+        (
+            "predict --out, MNIST",
+            3,
+            lambda number: job("predict", mnist, f"--out={scratch}/out-{number}", root=finished),
+        ),
+        (f"runs, {MANY_RUNS:,}, the first time", 1, lambda _: job("runs", root=write_many_runs(finished, many))),
+        (f"runs, {MANY_RUNS:,}", 5, lambda _: job("runs", root=many)),
         (
             f"{preset}, ExampleGen and Transform",
             3,
@@ -48,6 +61,31 @@ def measure_commands(mnist: Path, *, preset: str, scratch: Path, timeout: float,
         else:
             rows.append(_row(name, measured))
     print_table(("commands, medians", "n", "wall s", "cpu s", "peak MB"), rows)
+
+
+def job(*words: object, root: Path) -> list[str]:
+    """Return a command of the job."""
+    return [*JOB, *map(str, words), "--root", str(root)]
+
+
+def first_and_last_run(root: Path) -> list[str]:
+    """Return the ids of two runs."""
+    ids = sorted(path.parent.name for path in (root / "runs").glob("2*/run.json"))
+    return [ids[0], ids[-1]]
+
+
+def write_many_runs(finished: Path, root: Path) -> Path:
+    """Write a root whose many runs are copies of one record, a minute apart, each with another seed; return it."""
+    record = json.loads((finished / "runs" / "latest" / "run.json").read_text())
+    first = datetime(2026, 1, 1, tzinfo=UTC)
+    for seed in range(MANY_RUNS):
+        started = first + timedelta(minutes=seed)
+        run_id = f"{started:%Y%m%d-%H%M%S}-0000000"
+        changed = {"run_id": run_id, "started": started.isoformat(), "config": {**record["config"], "seed": seed}}
+        folder = root / "runs" / run_id
+        folder.mkdir(parents=True)
+        (folder / "run.json").write_text(json.dumps({**record, **changed}, indent=2))
+    return root
 
 
 def _row(name: str, measured: list[ProcessMeasurement]) -> tuple[str, ...]:

@@ -2,7 +2,7 @@
 
 comparison   the presets and the peers, in rounds, and the claims about them
 growth       time and memory of each component with 1, 3, 10 and 30 times the images of MNIST, and a figure
-commands     `--help`, the digits, a run that reuses everything
+commands     `--help`, the digits, a run that reuses everything, plan, compare, runs, and predict --out
 resuming     the cost of checkpoints, and the time from SIGTERM to the exit; only if selected
 
 make bench                              commands, comparison and growth: hours

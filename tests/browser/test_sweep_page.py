@@ -8,10 +8,10 @@ from typing import Any
 import pytest
 from playwright.sync_api import Page
 
-from job.reporters.sweep.page import render_page
+from job.sweep.page.page import render_page
 from tests.browser.conftest import OpenPage
 from tests.browser.test_report_page import AA_CONTRAST, CONTRASTS, NARROW
-from tests.support.sweep_view import PEAK, sweep_view
+from tests.support.sweeps import PEAK, grid_sweep
 
 pytestmark = pytest.mark.browser
 BY_ACCURACY = ["7", "2", "9", "4", "6", "1", "8", "3", "10", "5", "0", "11"]
@@ -21,7 +21,7 @@ BY_ACCURACY = ["7", "2", "9", "4", "6", "1", "8", "3", "10", "5", "0", "11"]
 @pytest.fixture(scope="module")
 def sweep_page(tmp_path_factory: pytest.TempPathFactory) -> Path:
     path = tmp_path_factory.mktemp("sweep") / "index.html"
-    path.write_text(render_page(sweep_view()))
+    path.write_text(render_page(grid_sweep()))
     return path
 
 
@@ -56,9 +56,9 @@ def test_columns_sort_and_trials_without_a_value_stay_last(open_page: OpenPage, 
     page = open_page(sweep_page).page
     accuracy = page.get_by_role("button", name="Accuracy")
     accuracy.click()
-    assert listed(page) == [*BY_ACCURACY[-2::-1], "11"]
-    accuracy.press("Enter")
     assert listed(page) == BY_ACCURACY
+    accuracy.press("Enter")
+    assert listed(page) == [*BY_ACCURACY[-2::-1], "11"]
     page.get_by_role("button", name="Trial", exact=True).click()
     assert listed(page) == sorted(BY_ACCURACY, key=int)
     assert page.locator("#trials th[aria-sort]").last.inner_text().startswith("Trial")

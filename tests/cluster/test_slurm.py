@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 import os
 import subprocess
 import sys
@@ -115,6 +116,30 @@ def test_unknown_launcher_exits_with_2(cluster: Cluster, tmp_path: Path) -> None
     job = cluster.submit(tmp_path, variables={"LAUNCHER": "podman"})
     assert job.end() == ("FAILED", "2:0"), job.describe()
     assert "podman" in job.output
+
+
+@pytest.mark.thorough
+def test_array_processes_a_sweep_and_evaluates_one_winner(
+    cluster: Cluster, tmp_path: Path, write_config: WriteConfig
+) -> None:
+    config = write_config({**FAKES, "sweep": {"trainer.saved_model": [False, True], "seed": [0, 1]}})
+    job = cluster.submit(tmp_path, "sweep", "--config", config, variables=PYTHON, options=("--array=0-1",))
+    job.wait_until_gone()
+    logs = [path.read_text() for path in tmp_path.glob("mnist-job-*.out")]
+    assert len(logs) == 2, logs
+    (folder,) = (tmp_path / "output" / "sweeps").iterdir()
+    trials = [json.loads(path.read_text()) for path in sorted(folder.glob("trials/*.json"))]
+    assert [trial["state"] for trial in trials] == ["finished"] * 4, logs
+    records = [json.loads(path.read_text()) for path in (tmp_path / "output" / "runs").glob("2*/run.json")]
+    assert len(records) == 5, "each trial ran once, and the winner was evaluated once"
+    assert sum(bool(record["metrics"]) for record in records) == 1
+
+
+def test_array_with_gaps_exits_with_2(cluster: Cluster, tmp_path: Path) -> None:
+    job = cluster.submit(tmp_path, "sweep", variables=PYTHON, options=("--array=1",))
+    job.wait_until_gone()
+    (log,) = tmp_path.glob("mnist-job-*.out")
+    assert "--array=0-3" in log.read_text()
 
 
 def test_cancelled_job_saves_progress_and_stays_cancelled(submit: Submit, cluster: Cluster) -> None:

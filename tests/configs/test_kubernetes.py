@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import re
 from pathlib import Path, PurePosixPath
+from typing import Any
 
 import kubernetes_validate
 import pytest
@@ -13,8 +14,10 @@ from kubernetes_validate.utils import all_versions, major_minor
 
 from job.cli import app
 from job.config.config import load_config
+from job.config.sweep_document import SweepDocument
+from job.config.yaml_config import YamlConfig
 from job.options import LogFormat
-from tests.configs.kubernetes import MANIFESTS, OVERLAYS, Rendered, call, kubectl_kustomize, require_kubectl
+from tests.configs.kubernetes import MANIFESTS, OVERLAYS, Rendered, call, kubectl_kustomize, render, require_kubectl
 from tests.support.containers import DOCKERFILE, image_environment, image_user
 from tests.support.processes import REPOSITORY
 
@@ -22,7 +25,9 @@ require_kubectl()
 
 # kubernetes-validate contains the schemas of every minor version; Kubernetes supports the newest three.
 VERSIONS = [major_minor(version) for version in dict.fromkeys(all_versions())][-5:]
-DEVICES = {"cpu": "cpu", "gpu": "gpu", "kueue": "gpu"}
+DEVICES = {"cpu": "cpu", "gpu": "gpu", "kueue": "gpu", "sweep": "cpu"}
+INDEX = "$(JOB_COMPLETION_INDEX)"
+"""Kubernetes replaces it in the pods of an indexed Job."""
 
 
 @pytest.mark.parametrize("version", VERSIONS)
@@ -101,11 +106,17 @@ def test_gpu_pod_has_shared_memory_within_its_limit(overlay: str, rendered: Rend
     assert int(shared["sizeLimit"].removesuffix("Gi")) < int(limit.removesuffix("Gi"))
 
 
-def test_command_line_of_the_container_is_valid(rendered: Rendered) -> None:
+def command_line(rendered: Rendered) -> dict[str, Any]:
+    """Return the values of the options of the container's command, in the first pod."""
     name, *arguments = rendered.container["args"]
     commands = typer.main.get_command(app).commands  # type: ignore[attr-defined]
-    parameters = commands[name].make_context(name, arguments).params
-    assert parameters["log_format"] is LogFormat.JSON
+    words = ["0" if word == INDEX else word for word in arguments]
+    return dict(commands[name].make_context(name, words).params)
+
+
+def test_command_line_of_the_container_is_valid(rendered: Rendered) -> None:
+    parameters = command_line(rendered)
+    assert parameters.get("log_format", LogFormat.JSON) is LogFormat.JSON
     assert "command" not in rendered.container, "the entry point of the image runs"
     config = PurePosixPath(str(parameters["config"]))
     assert config.name in rendered.documents["ConfigMap"]["data"]
@@ -119,7 +130,10 @@ def test_configuration_loads(overlay: str, rendered: Rendered, tmp_path: Path) -
     # The image has the repository's configs/ in /app.
     (text,) = rendered.documents["ConfigMap"]["data"].values()
     (tmp_path / "config.yaml").write_text(text.replace("/app/", f"{REPOSITORY}/"))
-    config = load_config(tmp_path / "config.yaml")
+    if overlay == "sweep":
+        config = SweepDocument.read(YamlConfig.load(tmp_path / "config.yaml")).config()
+    else:
+        config = load_config(tmp_path / "config.yaml")
     assert config.pipeline.trainer.config.device == DEVICES[overlay]
     assert config.pipeline.example_gen.config.source.kind == "tfds"
 
@@ -132,6 +146,21 @@ def test_all_objects_are_labelled(rendered: Rendered) -> None:
 def test_only_the_kueue_job_waits_in_a_queue(overlay: str, rendered: Rendered) -> None:
     queue = rendered.documents["Job"]["metadata"]["labels"].get("kueue.x-k8s.io/queue-name")
     assert (rendered.job.get("suspend", False), queue) == ((True, "mnist-job") if overlay == "kueue" else (False, None))
+
+
+def test_every_pod_of_a_sweep_has_its_share_of_the_trials() -> None:
+    rendered = render("sweep")
+    assert rendered.job["completionMode"] == "Indexed"
+    assert rendered.container["args"].count(INDEX) == 1
+    assert command_line(rendered)["count"] == rendered.job["completions"] >= rendered.job["parallelism"]
+    assert "backoffLimit" not in rendered.job, "one failing share would stop the others"
+
+
+def test_only_pods_of_a_sweep_share_a_volume(overlay: str, rendered: Rendered) -> None:
+    # The access mode of a claim cannot change, hence the two names.
+    claim = rendered.documents["PersistentVolumeClaim"]
+    expected = ("mnist-job-sweeps", "ReadWriteMany") if overlay == "sweep" else ("mnist-job-runs", "ReadWriteOnce")
+    assert (claim["metadata"]["name"], *claim["spec"]["accessModes"]) == expected
 
 
 @pytest.mark.parametrize("image", ["registry.example:5000/team/mnist-job:0.1.0", "mnist-job@sha256:" + "0" * 64])

@@ -39,7 +39,7 @@ def test_every_exit_code_has_its_action(rendered: Rendered) -> None:
     assert set(ACTIONS) - {OUT_OF_MEMORY} == set(ExitCode) - {ExitCode.SUCCEEDED}
     rules = rendered.job["podFailurePolicy"]["rules"]
     assert {code: decided(rules, exit_code=code) for code in ACTIONS} == ACTIONS
-    assert rendered.job["backoffLimit"] >= 1
+    assert rendered.job["backoffLimitPerIndex" if "completions" in rendered.job else "backoffLimit"] >= 1
     assert rendered.pod["restartPolicy"] == "Never", "a failure policy requires it"
     assert {rule["onExitCodes"]["containerName"] for rule in rules if "onExitCodes" in rule} == {
         rendered.container["name"]

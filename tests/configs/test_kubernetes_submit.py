@@ -35,11 +35,12 @@ def submit(cluster: api_server.ApiServer, overlay: str, image: str = "") -> list
 def test_second_job_replaces_the_first_and_keeps_its_volume(rendered: Rendered, overlay: str) -> None:
     with api_server.running() as cluster:
         submit(cluster, overlay)
-        claimed = cluster.objects[f"{CLAIM}/mnist-job-runs"]
+        claim = f"{CLAIM}/{rendered.documents['PersistentVolumeClaim']['metadata']['name']}"
+        claimed = cluster.objects[claim]
         changes = submit(cluster, overlay, "registry.example/mnist-job:0.2.0")
         assert changes.index(f"DELETE {JOB}/mnist-job") < changes.index(f"POST {JOB}")
         assert [change for change in changes if change.startswith("DELETE")] == [f"DELETE {JOB}/mnist-job"]
-        assert cluster.objects[f"{CLAIM}/mnist-job-runs"] is claimed
+        assert cluster.objects[claim] is claimed
         (container,) = cluster.objects[f"{JOB}/mnist-job"]["spec"]["template"]["spec"]["containers"]
     assert container == {**rendered.container, "image": "registry.example/mnist-job:0.2.0"}
 

@@ -1,14 +1,16 @@
 """Small servables to publish: directories with the name of a model in each file."""
 
+from contextlib import suppress
 from pathlib import Path
 
 from components.artifacts import Interval, Rollback, Servable
+from components.base.errors import JobError
 from components.base.hashing import value_sha256
 from components.base.progress import NoProgress
 from components.base.termination import NoTermination
 from components.pusher import rollback
 from components.pusher.metadata import write_statement
-from components.pusher.publish import PublishResult, publish
+from components.pusher.publish import PublishResult, planned_version, publish
 from components.pusher.servable import servable_digest
 from components.pusher.versions import Version, list_versions
 
@@ -52,7 +54,13 @@ def push(tmp_path: Path, name: str, progress: NoProgress | None = None) -> Publi
     """Push the model of a name to `served`, as a run does."""
     made = tmp_path / "made" / name
     servable = made if made.exists() else make_servable(made, name)
-    return publish(servable, tmp_path / "served", digest=servable_digest(servable), progress=progress or NoProgress())
+    destination, digest = tmp_path / "served", servable_digest(servable)
+    planned: int | None = None
+    with suppress(JobError):  # `publish` raises it too
+        planned = planned_version(destination, digest)
+    result = publish(servable, destination, digest=digest, progress=progress or NoProgress())
+    assert planned == (result.served.number if result.new else None)
+    return result
 
 
 def pushed(tmp_path: Path, name: str) -> Version:

@@ -62,3 +62,11 @@ def test_memory_limits_of_both_cgroup_versions(cgroup: Path) -> None:
     assert resources.memory_limit() is None
     write(cgroup / "memory.max", "2147483648")
     assert resources.memory_limit() == 2 << 30
+
+
+def test_peak_memory_grows_with_what_is_in_use() -> None:
+    before = resources.peak_memory()
+    if before is None:
+        pytest.skip("this system does not state it")
+    assert len(b"1" * 2 * before) > before
+    assert (resources.peak_memory() or 0) > 1.5 * before

@@ -13,6 +13,7 @@ from components import Context, Model, Stored, Trainer, TransformedExamples
 from components.artifacts import Epoch
 from components.base.errors import IntegrityError, TerminationError
 from components.base.progress import NoProgress
+from components.base.termination import Paused
 from components.testing.contract import make_inputs
 from components.trainer.checkpoint import Checkpoint, Checkpoints
 from components.trainer.early_stopping import BestEpoch, EarlyStopping
@@ -196,9 +197,14 @@ class DirectoryRecorder(Recorder):
 
 
 def train(
-    folder: Path, transformed: Stored[TransformedExamples], checks: int, recorder: Recorder, **checkpoint: float
+    folder: Path,
+    transformed: Stored[TransformedExamples],
+    checks: int,
+    recorder: Recorder,
+    pause_after: int | None = None,
+    **checkpoint: float,
 ) -> Model:
-    """Train until done, or until termination has been checked `checks` times."""
+    """Train until done, until termination has been checked `checks` times, or until an epoch."""
     config = {
         "network": {"filters": (4, 4, 4), "dense": (8, 8), "dropout": 0.3, "batch_normalization": True},
         "augmentation": {"rotation": 10.0, "zoom": 0.1, "shear": 0.1, "shift": 0.1},
@@ -216,6 +222,7 @@ def train(
         termination=TerminationAfter(1 + checks),  # the first check is before training
         checkpoints=folder / "checkpoints",
         fingerprint="this training",
+        should_pause=None if pause_after is None else lambda history: len(history) >= pause_after,
     )
     return Trainer(Trainer.Config.model_validate(config)).run(context, transformed=transformed)
 
@@ -244,6 +251,18 @@ def test_resumes_within_and_between_epochs_to_same_model(
         "a finished training is only exported"
     )
     assert after.positions == [(5, 0)]
+
+
+def test_pauses_after_an_epoch_and_continues_to_same_model(
+    tmp_path: Path, transformed: Stored[TransformedExamples]
+) -> None:
+    undisturbed = train(tmp_path / "undisturbed", transformed, 10**6, Recorder())
+    recorder = Recorder()
+    for epoch in (1, 1, 3):  # the second attempt trains nothing
+        with pytest.raises(Paused):
+            train(tmp_path / "paused", transformed, 10**6, recorder, pause_after=epoch)
+    assert train(tmp_path / "paused", transformed, 10**6, recorder, pause_after=4) == undisturbed
+    assert recorder.positions == [(2, 0), (2, 0), (4, 0)]
 
 
 def test_epoch_is_saved_before_it_is_reported(tmp_path: Path, transformed: Stored[TransformedExamples]) -> None:

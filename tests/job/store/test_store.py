@@ -14,7 +14,7 @@ from components.base.errors import ConfigError, IntegrityError, JobError
 from components.base.hashing import value_sha256
 from components.testing import FakeExampleGen
 from job.pipeline.slots import SLOTS
-from job.store.fingerprint import FingerprintInputs, Producer, fingerprint_inputs
+from job.store.fingerprint import FingerprintInputs, Producer, closest, fingerprint_inputs
 from job.store.manifest import SCHEMA_VERSION, Manifest, SchemaVersionError
 from job.store.store import SealedArtifact, Store
 
@@ -244,13 +244,12 @@ def test_closest_artifact_is_of_the_same_class(store: Store) -> None:
     seal(store, FakeExampleGen(FakeExampleGen.Config(seed=1, per_class=30)))
     seal(store, Other())
     key = fingerprint_inputs(FakeExampleGen(), {})
-    closest = store.closest(SLOT, key)
-    assert closest is not None
-    assert key.differences(closest) == ["config per_class 30 → 40", "config seed 1 → 0"]
+    others = [sealed.manifest.fingerprint_inputs for sealed in store.newest_first(SLOT)]
+    assert (other := closest(others, key)) is not None
+    assert key.differences(other) == ["config per_class 30 → 40", "config seed 1 → 0"]
     key = fingerprint_inputs(Unknown(), {})
-    closest = store.closest(SLOT, key)
-    assert closest is not None
-    assert key.differences(closest) == ["another component, tests.job.store.test_store:Unknown"]
+    assert (other := closest(others, key)) is not None
+    assert key.differences(other) == ["another component, tests.job.store.test_store:Unknown"]
 
 
 class Unknown(FakeExampleGen):

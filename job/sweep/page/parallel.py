@@ -12,7 +12,7 @@ from components.html.format import truncate
 AXIS_SPACING = 132
 SIDE = 66
 """Pixels beside the first and the last axis: half the width of a name."""
-TOP, BOTTOM, HEIGHT = 44, 262, 292
+TOP, BOTTOM, HEIGHT = 44, 262, 304
 MISSING = 24
 """Pixels below an axis for the lines without a value there."""
 MAX_SPACED_VALUES = 7
@@ -98,9 +98,11 @@ def parallel_coordinates(axes: Sequence[Axis], lines: Sequence[Line], *, alt: st
             ).format(points, css, each.share or 0, each.key, " ".join(map(str, at)), each.readout)
         )
     return Markup(
-        '<svg viewBox="0 0 {} {}" style="min-width:{}px" role="group" aria-label="{}">'
+        '<svg viewBox="0 0 {} {}" style="min-width:{}px;max-width:{}px" role="group" aria-label="{}">'
         '<g class="trials" role="img" aria-label="{}">{}</g>{}</svg>'
-    ).format(width, HEIGHT, width, alt, alt, Markup("").join(drawn), Markup("").join(map(_axis, places, axes)))
+    ).format(
+        width, HEIGHT, width, width * 1.6, alt, alt, Markup("").join(drawn), Markup("").join(map(_axis, places, axes))
+    )
 
 
 def _axis(x: float, axis: Axis) -> Markup:

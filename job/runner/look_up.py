@@ -1,0 +1,94 @@
+"""The look-up of a step: what identifies its artifact, and whether a sealed one is reused; for runs and for plans."""
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+from typing import Any
+
+from components import Component
+from components.base.errors import IntegrityError
+from job.store.fingerprint import FingerprintInputs, closest, fingerprint_inputs
+from job.store.manifest import SchemaVersionError
+from job.store.pinned import PinnedResolver
+from job.store.records import StepRecord
+from job.store.resolve import ArtifactResolver, Resolution
+from job.store.store import SealedArtifact, Store
+
+MAX_REASONS = 4
+"""Differences that the reason of a step lists; with another data set nearly everything differs."""
+NO_CACHE = "--no-cache"
+
+
+@dataclass(frozen=True)
+class LookUp:
+    """What was found for a step."""
+
+    sealed: SealedArtifact | None
+    """The artifact to reuse, verified; None if the component has to run."""
+    reason: str
+    damage: IntegrityError | None = None
+    """Why an artifact with the fingerprint is damaged; None if there is none, or it is not."""
+
+
+@dataclass(frozen=True)
+class StepFinder:
+    """Finds the sealed artifacts of steps in one root."""
+
+    store: Store
+    resolver: ArtifactResolver | PinnedResolver
+    use_cache: bool = True
+    """Whether sealed artifacts are reused."""
+
+    def key(
+        self, slot: str, component: Component[Any], inputs: Mapping[str, SealedArtifact], *, run_id: str | None = None
+    ) -> tuple[FingerprintInputs, Resolution]:
+        """Return what decides the fingerprint, and the optional inputs; `run_id` is the run in progress."""
+        digests = {name: sealed.manifest.digest for name, sealed in inputs.items()}
+        key = fingerprint_inputs(component, digests)
+        artifacts = {name: sealed.manifest.artifact for name, sealed in inputs.items()}
+        references = self.resolver.resolve(slot, component, key, artifacts, run_id=run_id)
+        if found := references.found:
+            digests |= {name: reference.sealed.manifest.digest for name, reference in found.items()}
+            key = key.model_copy(update={"inputs": digests})
+        return key, references
+
+    def find(self, slot: str, key: FingerprintInputs) -> LookUp:
+        """Return the artifact to reuse, or why the component has to run.
+
+        Raises:
+            SchemaVersionError: if another version of the job sealed the artifact.
+        """
+        if not self.use_cache:
+            self.store.check_replaceable(slot, key.fingerprint)
+            return LookUp(None, NO_CACHE)
+        try:
+            sealed = self.store.find(slot, key.fingerprint)
+        except SchemaVersionError:
+            raise
+        except IntegrityError as error:
+            return LookUp(None, "the sealed artifact is damaged", error)
+        if sealed is not None:
+            return LookUp(sealed, "same code, config, inputs and libraries")
+        others = (other.manifest.fingerprint_inputs for other in self.store.newest_first(slot))
+        return LookUp(None, why_it_runs(key, closest(others, key)))
+
+
+def find_taken(store: Store, step: StepRecord, from_run: str) -> SealedArtifact:
+    """Return the verified artifact of a step of an earlier run; raise IntegrityError if it is gone or another one."""
+    sealed = store.find(step.component, step.fingerprint)
+    if sealed is None or sealed.manifest.digest != step.digest:
+        directory = store.directory(step.component, step.fingerprint)
+        raise IntegrityError(
+            f"{directory} " + ("does not exist" if sealed is None else "is not what the run made"),
+            expected=f"the artifact of run {from_run}",
+            remedy=f"run all steps again with `--config {from_run}`, or name another run",
+        )
+    return sealed
+
+
+def why_it_runs(key: FingerprintInputs, other: FingerprintInputs | None) -> str:
+    """Return the differences from the closest artifact, or that there is none."""
+    if other is None:
+        return "first time"
+    differences = key.differences(other)
+    more = len(differences) - MAX_REASONS
+    return "; ".join([*differences[:MAX_REASONS], *([f"{more} more"] if more > 0 else [])])

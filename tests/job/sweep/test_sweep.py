@@ -1,0 +1,196 @@
+"""Sweeps: what runs, how it is ranked, and what a sweep continues from."""
+
+from __future__ import annotations
+
+import shutil
+import signal
+from collections.abc import Callable
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from job.store.runs import Runs
+from tests.conftest import FAKES, Command, CommandResult, WriteConfig
+from tests.support.epoch_trainer import KILLED_IN
+
+TRAINER = {"use": "tests.support.epoch_trainer:EpochTrainer"}
+SPACE = {"trainer.quality": [0.3, 0.6, 0.9, 0.5]}
+TPE = {"space": {"trainer.quality": {"uniform": [0.2, 0.9]}}, "tpe": 4, "pruner": {"startup_trials": 1}}
+RunSweep = Callable[..., CommandResult]
+
+
+@pytest.fixture
+def sweep(mnist_job: Command, write_config: WriteConfig, tmp_path: Path) -> RunSweep:
+    """Return a function that runs the sweep of a section with fakes, and returns the result of the command."""
+
+    def run(section: dict[str, Any], *arguments: object, **trainer: Any) -> CommandResult:
+        config = write_config({**FAKES, "trainer": {**TRAINER, **trainer}, "sweep": section})
+        return mnist_job("sweep", "--config", config, "--root", tmp_path / "root", "--json", *arguments)
+
+    return run
+
+
+def states(result: CommandResult) -> list[str]:
+    return [trial["state"] for trial in result.record["trials"]]
+
+
+def test_grid_ranks_the_means_over_seeds(sweep: RunSweep) -> None:
+    result = sweep({"trainer.quality": [0.5, 0.9, 0.7], "seed": [0, 2]})
+    assert result.exit_code == 0, result.stderr
+    best = result.record["ranking"][0]
+    assert best["parameters"] == {"trainer.quality": 0.9}
+    assert best["trials"] == [2, 3]
+    assert best["accuracy"] == pytest.approx(0.89)
+    assert best["spread"] == pytest.approx(0.0141, abs=1e-4)
+    assert result.record["winner"]["trial"] == 2
+
+
+def test_only_the_winner_is_evaluated_and_data_are_made_once(sweep: RunSweep, tmp_path: Path) -> None:
+    winner = sweep({"trainer.quality": [0.5, 0.9, 0.7]}).record["winner"]
+    records = list(Runs(tmp_path / "root").newest_first())
+    assert [record.run_id for record in records if record.metrics] == [winner["run_id"]]
+    assert len(records) == 4
+    assert all(record.sweep is not None for record in records)
+    made = [step.component for record in records for step in record.steps if step.status == "ran"]
+    assert made.count("example_gen") == made.count("transform") == 1
+    assert made.count("trainer") == 3
+
+
+def test_same_command_runs_nothing_again(sweep: RunSweep, tmp_path: Path) -> None:
+    first = sweep({"trainer.quality": [0.5, 0.9]})
+    ids = Runs(tmp_path / "root").ids()
+    assert sweep({"trainer.quality": [0.5, 0.9]}).record == first.record
+    assert Runs(tmp_path / "root").ids() == ids
+
+
+def test_diverged_trial_is_ranked_last(sweep: RunSweep) -> None:
+    result = sweep({"trainer.quality": [0.5, 0.9], "trainer.diverges": [True, False]})
+    assert sorted(states(result)) == ["failed", "failed", "finished", "finished"]
+    assert [row["parameters"]["trainer.diverges"] for row in result.record["ranking"]] == [False, False, True, True]
+    assert "diverged" in result.stderr
+
+
+def test_sweep_without_a_finished_trial_is_an_error(sweep: RunSweep) -> None:
+    result = sweep({"trainer.diverges": [True]})
+    assert result.exit_code == 2
+    assert "all 1 trials failed; the first one: training diverged" in result.stderr
+
+
+def test_halving_promotes_the_best_of_each_rung(sweep: RunSweep) -> None:
+    qualities = [0.1, 0.9, 0.3, 0.2, 0.8, 0.4, 0.5, 0.7, 0.6]
+    section = {"space": {"trainer.quality": qualities}, "halving": {"factor": 3, "epochs": 1}}
+    result = sweep(section, epochs=9)
+    epochs = {trial["parameters"]["trainer.quality"]: len(trial["history"]) for trial in result.record["trials"]}
+    assert epochs == {0.9: 9, 0.8: 3, 0.7: 3, 0.6: 1, 0.5: 1, 0.4: 1, 0.3: 1, 0.2: 1, 0.1: 1}
+    assert [row["parameters"]["trainer.quality"] for row in result.record["ranking"]] == sorted(qualities)[::-1]
+    assert states(result).count("paused") == 8
+
+
+def test_halving_promotes_a_setting_with_all_of_its_seeds(sweep: RunSweep) -> None:
+    section = {"space": {"trainer.quality": [0.3, 0.6, 0.9], "seed": [0, 1]}, "halving": {"factor": 3, "epochs": 2}}
+    result = sweep(section, epochs=6)
+    assert states(result) == ["paused"] * 4 + ["finished"] * 2
+
+
+def test_shares_need_not_run_at_the_same_time(sweep: RunSweep) -> None:
+    section = {"space": {"trainer.quality": [0.1, 0.9, 0.3, 0.8, 0.4, 0.5]}, "halving": {"factor": 2, "epochs": 1}}
+    first = sweep(section, "--index", 1, "--count", 2, epochs=4)
+    assert first.exit_code == 0
+    assert first.record["winner"] is None
+    assert states(first).count("waiting") == 3
+    second = sweep(section, "--index", 0, "--count", 2, epochs=4)
+    assert second.record["ranking"][0]["parameters"] == {"trainer.quality": 0.9}
+    assert second.record["winner"]["trial"] == 1
+    assert sweep(section, "--index", 1, "--count", 2, epochs=4).record == second.record
+
+
+@pytest.mark.parametrize("kind", ["random", "tpe"])
+def test_sampler_chooses_within_the_space(kind: str, sweep: RunSweep) -> None:
+    space = {"trainer.quality": {"uniform": [0.2, 0.6]}, "trainer.epochs": {"int": [2, 4]}, "seed": [0, 1]}
+    result = sweep({kind: 3, "seed": 7, "space": space})
+    assert result.exit_code == 0, result.stderr
+    trials = result.record["trials"]
+    assert len(trials) == 6
+    assert all(0.2 <= trial["parameters"]["trainer.quality"] <= 0.6 for trial in trials)
+    assert all(trial["parameters"]["trainer.epochs"] in (2, 3, 4) for trial in trials)
+    assert trials[0]["parameters"]["trainer.quality"] == trials[1]["parameters"]["trainer.quality"]
+    assert len({trial["parameters"]["trainer.quality"] for trial in trials}) == 3
+
+
+def test_pruner_stops_trials_below_the_median(sweep: RunSweep) -> None:
+    section = {
+        "space": {"trainer.quality": [0.5, 0.9, 0.2, 0.8]},
+        "pruner": {"kind": "median", "startup_trials": 2, "warmup_epochs": 1},
+    }
+    result = sweep(section, epochs=4)
+    assert states(result) == ["finished", "finished", "stopped", "finished"]
+    assert [len(trial["history"]) for trial in result.record["trials"]] == [4, 4, 2, 4]
+
+
+@pytest.mark.thorough
+@pytest.mark.parametrize(
+    ("section", "kills"),
+    [
+        pytest.param({"space": SPACE, "halving": {"factor": 2, "epochs": 2}}, 2, id="halving"),
+        pytest.param({"space": SPACE}, 4, id="grid"),
+        pytest.param(TPE, 1, id="tpe"),
+    ],
+)
+def test_killed_sweep_continues_with_the_same_result(
+    section: dict[str, Any],
+    kills: int,
+    sweep: RunSweep,
+    mnist_job_process: Command,
+    tmp_path: Path,
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    undisturbed = sweep(section, epochs=4)
+    shutil.move(tmp_path / "root", tmp_path / "undisturbed")
+    monkeypatch.setenv(KILLED_IN, "3")
+    command = ("sweep", "--config", tmp_path / "config.yaml", "--root", tmp_path / "root", "--json")
+    killed = 0
+    while (result := mnist_job_process(*command)).exit_code == -signal.SIGKILL:
+        killed += 1
+    assert result.exit_code == 0, result.stderr
+    assert killed == kills
+    assert result.record["ranking"] == undisturbed.record["ranking"]
+    for name in ("history", "state", "parameters"):
+        assert [trial[name] for trial in result.record["trials"]] == [
+            trial[name] for trial in undisturbed.record["trials"]
+        ]
+    sealed = [sorted((tmp_path / root).glob("artifacts/trainer/*/manifest.json")) for root in ("root", "undisturbed")]
+    assert [path.read_bytes() for path in sealed[0]] == [path.read_bytes() for path in sealed[1]]
+
+
+@pytest.mark.parametrize(
+    ("section", "problem"),
+    [
+        ({"trainer.qualty": [0.5]}, "config.yaml:12: a trial with trainer.qualty 0.5: trainer.qualty is not a key"),
+        ({"trainer.quality": [0.5, 7.0]}, "a trial with trainer.quality 7.0: trainer.quality is 7.0"),
+        ({"trainer.quality": {"uniform": [0.1, 0.9]}}, "trainer.quality is a range, and a grid needs a list"),
+        ({"space": {"trainer.quality": {"log": [0, 0.9]}}, "random": 3}, "expected a positive low value"),
+        ({"space": {"trainer.quality": [0.5]}, "halving": {"epochs": 9}}, "no trial has more than 9 epochs"),
+        ({"space": {"trainer.quality": [0.5]}, "tpe": 2, "halving": {}}, "halving needs a grid or random points"),
+        ({"trainer.quality": []}, "expected at least one value"),
+    ],
+)
+def test_error_is_reported_before_any_trial(
+    section: dict[str, Any], problem: str, sweep: RunSweep, tmp_path: Path
+) -> None:
+    result = sweep(section)
+    assert result.exit_code == 2
+    assert problem in result.stderr
+    assert not (tmp_path / "root" / "runs").exists()
+
+
+def test_run_names_the_command_for_sweeps(mnist_job: Command, write_config: WriteConfig) -> None:
+    result = mnist_job("run", "--config", write_config({**FAKES, "sweep": {"seed": [0, 1]}}))
+    assert result.exit_code == 2
+    assert "use the command `sweep`" in result.stderr
+
+
+def test_index_outside_of_the_count_is_an_error(sweep: RunSweep) -> None:
+    result = sweep({"seed": [0, 1]}, "--index", 2, "--count", 2)
+    assert result.exit_code == 2
+    assert "--index 2 does not fit --count 2" in result.stderr
