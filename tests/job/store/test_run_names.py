@@ -13,9 +13,11 @@ from components.base.errors import ConfigError, IntegrityError, JobError
 from job.config.only import SingleStep
 from job.config.run_config import load_file_or_run
 from job.python.run import load_run
+from job.store.artifact_resolver import ArtifactResolver
 from job.store.gc import GarbageCollector
 from job.store.records import RunRecord
-from job.store.resolve import ArtifactResolver, find_run, locate_run, resolve_model
+from job.store.resolve import find_run, locate_run
+from job.store.resolved_model import resolve_model
 from job.store.run_names import Tags, check_name, check_note
 from job.store.runs import Runs
 from job.store.store import Store
