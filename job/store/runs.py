@@ -263,7 +263,7 @@ def read_record(folder: Path) -> RunRecord:
 
 
 def _read_name(folder: Path) -> str | None:
-    """Return the name in the record of a run, of which only the beginning is read: it has few other fields before."""
+    """Return the name in the record of a run. Only the beginning is read: few other fields precede it."""
     with open_regular(folder / RECORD, EXPECTED_RECORD) as file:
         content = file.read(HEAD_BYTES)
         values = from_json(content, allow_partial=True)
