@@ -87,7 +87,8 @@ def _print_estimate(console: Console, plan: Plan, root: Path) -> None:
         label = "estimate" if at_least == at_most else "at most"
         print_parts(console, f"{label:<{LABEL_WIDTH}} ", _amounts(at_most))
         if at_most.disk_bytes > (free := free_bytes(root)):
-            print_text(console, "[bold yellow]warning:[/] ", f"only {format_size(free)} are free on the disk of {root}")
+            text = f"only {format_size(free)} are free on the disk of {escape(str(root))}"
+            print_text(console, "[bold yellow]warning:[/] ", text)
     if plan.not_estimated:
         print_field(
             console, "no estimate", escape(f"of {', '.join(plan.not_estimated)}: no earlier run has measured it")

@@ -9,7 +9,15 @@ from rich.markup import escape
 
 from components.base.errors import ExitCode
 from job.reporters.console import ConsoleReporter
-from job.reporters.terminal import make_console, print_field, print_json, print_line, print_path
+from job.reporters.terminal import (
+    make_console,
+    print_field,
+    print_json,
+    print_line,
+    print_parts,
+    print_path,
+    print_text,
+)
 from job.runner.reproduction import Difference, Reproduction, reproduce
 from job.signals import REMEDY, Signals
 from job.store.pinned import OriginalRun
@@ -23,6 +31,9 @@ MAX_SHOWN = 4
 
 class StepReporter(ConsoleReporter):
     """Prints the steps of a run, but no summary: the comparison follows."""
+
+    def begin(self, record: RunRecord, directory: Path) -> None:  # noqa: ARG002
+        print_parts(self.console, "", [escape(str(record.note)), f"in {escape(record.config['root'])}"])
 
     def end(self, record: RunRecord, directory: Path) -> None:  # noqa: ARG002
         self._stop_progress()
@@ -59,9 +70,9 @@ def print_reproduction(console: Console, result: Reproduction) -> None:
     console.print()
     if result.difference is None:
         deleted = "; the copy was deleted, --into DIR keeps it" if result.root is None else ""
-        print_line(
-            console, f"[bold green]identical[/]: the {len(result.steps)} artifacts of run {result.run_id}{deleted}"
-        )
+        count = len(result.steps)
+        text = f"the {count} artifact{'s' if count > 1 else ''} of run {result.run_id}{deleted}"
+        print_text(console, "[bold green]identical:[/] ", text)
     else:
         _print_difference(console, result.difference)
     if result.root is not None:
@@ -69,7 +80,7 @@ def print_reproduction(console: Console, result: Reproduction) -> None:
 
 
 def _print_difference(console: Console, difference: Difference) -> None:
-    print_line(console, f"[bold red]different[/]: the artifact of the {difference.component}")
+    print_line(console, f"[bold red]different:[/] the artifact of the {difference.component}")
     unknown = "not known: code, configuration, inputs, libraries and machine are the same"
     for reason in _some(difference.reasons) or [unknown]:
         print_field(console, "reason", escape(reason))

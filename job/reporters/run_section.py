@@ -82,6 +82,8 @@ def reproduction_facts(record: RunRecord, command: str) -> Iterator[Fact]:
         *((", revision ", Code(revision)) if revision else ()),
         ". The same code, configuration, data and libraries produce the digests below.",
     )
+    if record.only is not None:
+        yield (f"Only the {record.only} was run, on the artifacts of run ", Code(str(record.from_run)), ".")
     if record.note:
         yield ("Note: ", printable(record.note, limit=MAX_NOTE_LENGTH))
     if command:

@@ -84,6 +84,8 @@ def print_run(
     console: Console, record: RunRecord, directory: Path, *, alive: bool = True, failure_follows: bool = False
 ) -> None:
     """Print the tables of a run. If it is in progress but not `alive`, it was killed. The failure may follow later."""
+    if record.only is not None:
+        print_field(console, "only", f"the {record.only}, on the artifacts of run {record.from_run}")
     if record.note is not None:
         print_field(console, "note", escape(printable(record.note, limit=MESSAGE_LIMIT)))
     if record.steps:

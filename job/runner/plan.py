@@ -14,7 +14,7 @@ from job.pipeline.pipeline import flow
 from job.runner.estimate import Estimate, Estimator, add_estimates
 from job.runner.look_up import NO_CACHE, StepFinder, find_taken, why_it_runs
 from job.runner.selection import StepSelection, check_destination
-from job.store.artifact_resolver import ArtifactResolver
+from job.store.artifact_resolver import UNREADABLE, ArtifactResolver, Resolution
 from job.store.fingerprint import FingerprintInputs, closest, fingerprint_inputs
 from job.store.records import ReferenceRecord, RunRecord
 from job.store.runs import Runs
@@ -114,6 +114,7 @@ class Planner:
         """
         for slot, component in self.selection.components.items():
             check_destination(slot, component, self.store, self.runs)
+        for slot, component in self.selection.components.items():  # in this order, as the Runner
             self.resolver.check(slot, component)
         flow(self._step, self.pipeline, self.selection.names)
         return Plan(tuple(self._steps))
@@ -125,14 +126,33 @@ class Planner:
             sealed = find_taken(self.store, earlier, self.selection.from_run)
             self._add_reused(slot, sealed, f"from run {self.selection.from_run}")
             return PlannedOutput(slot, sealed)
-        if unknown:
-            self._add_unknown(slot, known, unknown)
-            return PlannedOutput(slot, None)
-        return PlannedOutput(slot, self._add_known(slot, known))
+        if not unknown:
+            key, resolution = self.finder.key(slot, self.components[slot], known)
+            unknown = self._restored(slot, resolution)
+            if not unknown:
+                return PlannedOutput(slot, self._add_known(slot, key, resolution, known))
+        self._add_unknown(slot, known, unknown)
+        return PlannedOutput(slot, None)
 
-    def _add_known(self, slot: str, inputs: Mapping[str, SealedArtifact]) -> SealedArtifact | None:
+    def _restored(self, slot: str, resolution: Resolution) -> dict[str, str]:
+        """Return optional inputs that may be another artifact in the run, each with the step that decides.
+
+        `latest-blessed` skips a damaged or deleted artifact, which an earlier step of the run may produce again.
+        """
+        types = type(self.components[slot]).signature().optional
+        return {
+            name: step.component
+            for name, reasons in resolution.skipped.items()
+            for step in self._steps
+            if UNREADABLE in reasons
+            and step.action != "reused"
+            and type(self.components[step.component]).signature().output is types[name]
+        }
+
+    def _add_known(
+        self, slot: str, key: FingerprintInputs, resolution: Resolution, inputs: Mapping[str, SealedArtifact]
+    ) -> SealedArtifact | None:
         """Plan a step whose inputs are all known; return its artifact if it is reused."""
-        key, resolution = self.finder.key(slot, self.components[slot], inputs)
         found = self.finder.find(slot, key)
         references = {name: reference.record() for name, reference in resolution.found.items()}
         if found.sealed is not None:

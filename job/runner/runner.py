@@ -114,7 +114,8 @@ class Runner:
         environment = describe_environment(self.components.values())
         config = self.config.resolved()
         with ExitStack() as stack:
-            continues = stack.enter_context(self.runs.continued(config)) if self.tracking.is_on else None
+            is_continuable = self.tracking.is_on and self.only is None
+            continues = stack.enter_context(self.runs.continued(config)) if is_continuable else None
             self._record = self.runs.begin(
                 config=config,
                 environment=environment,
@@ -123,7 +124,7 @@ class Runner:
                 note=self.note,
                 sweep=self.sweep,
                 only=self.only,
-                from_run=None if self.from_run is None else self.from_run.run_id,
+                **({} if self.from_run is None else _fields_from(self.from_run)),
             )
             try:
                 stack.enter_context(self.runs.alive(self.record))
@@ -281,6 +282,11 @@ class Runner:
     def _update(self, **changes: Any) -> None:
         self._record = self.record.model_copy(update=changes)
         self.runs.write(self.record)
+
+
+def _fields_from(run: RunRecord) -> dict[str, Any]:
+    """Return the fields of a run that takes steps from an earlier one, and so its source files."""
+    return {"from_run": run.run_id, "source_files": run.source_files}
 
 
 def result_fields(artifact: Artifact) -> dict[str, Any]:

@@ -32,6 +32,7 @@ def test_fully_reused_run_imports_nothing_heavy(tmp_path: Path, mnist_job_proces
     packages = imported_by(*arguments)
     assert "pydantic" in packages
     assert not packages & set(HEAVY)
+    assert not imported_by("plan", *arguments[1:], "--set", "trainer.seed=1") & set(HEAVY)
     for command in ("show", "verify"):
         assert not imported_by(command, "--root", tmp_path / "root") & set(HEAVY)
 

@@ -7,6 +7,7 @@ import pytest
 from components.base.errors import ConfigError
 from job.config.config import load_config
 from job.store.resolve import find_run
+from job.store.run_names import Tags
 from tests.conftest import FAKES, Command, WriteConfig
 
 
@@ -33,18 +34,16 @@ def test_new_seed_reaches_the_components_of_a_run(
     mnist_job: Command, write_config: WriteConfig, tmp_path: Path
 ) -> None:
     root, config = tmp_path / "root", write_config({"seed": 3, **FAKES, "trainer": {**FAKES["trainer"], "seed": 5}})
-    mnist_job("run", "--config", config, "--root", root, "--until", "trainer")
+    mnist_job("run", "--config", config, "--root", root, "--until", "example_gen")
     resolved = load_config("latest", ["seed=4"], root=root).resolved()
     assert resolved["example_gen"]["seed"] == 4
     assert resolved["trainer"]["seed"] == 5, "the configuration of the run set it for the trainer alone"
 
 
-def test_file_and_preset_precede_a_run(
-    mnist_job: Command, fake_config: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
-) -> None:
-    root = tmp_path / "root"
-    for name in ("digits", "mine"):
-        mnist_job("run", "--config", fake_config, "--root", root, "--until", "example_gen", "--name", name)
+def test_file_and_preset_precede_a_run(finished_root: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    root, run_id = finished_root, find_run(finished_root).run_id
+    for tag in ("digits", "mine"):
+        Tags(root).write(tag, run_id)
     monkeypatch.chdir(tmp_path)
     assert "use" in load_config("mine", root=root).resolved()["example_gen"], "a run"
     assert load_config("digits", root=root).resolved()["example_gen"]["source"]["kind"] == "digits", "a preset"

@@ -8,7 +8,7 @@ from typing import Any
 
 import pytest
 
-from components import Context, Evaluation, Model, Stored, TransformedExamples
+from components import Artifact, Context, Evaluation, Examples, Model, Stored, TransformedExamples
 from components.base.component import Component, ComponentConfig
 from components.runtime import libraries
 from components.testing.fakes import FakeEvaluator, FakeEvaluatorConfig, FakeTrainer, FakeTrainerConfig
@@ -92,6 +92,38 @@ class Rename(Component[ComponentConfig]):
         for name in model.artifact.file_names():
             (context.output / name).write_bytes((model.directory / name).read_bytes())
         return model.artifact
+
+
+class Marks(Artifact):
+    """The output of Mark."""
+
+    kind: str = "marks"
+
+    def file_names(self) -> tuple[str, ...]:
+        return ()
+
+
+class Mark(Component[ComponentConfig]):
+    """A custom step that refers to an earlier model, and does not read the one of its run."""
+
+    Config = ComponentConfig
+
+    def references(self) -> dict[str, str]:
+        return {"earlier": "latest-blessed"}
+
+    def run(
+        self,
+        context: Context,  # noqa: ARG002
+        /,
+        *,
+        examples: Stored[Examples],  # noqa: ARG002
+        earlier: Stored[Model] | None = None,  # noqa: ARG002
+    ) -> Marks:
+        return Marks()
+
+
+def scaled(pictures: Any, ops: Any, by: float = 0.5) -> Any:
+    return ops.multiply(pictures, by)
 
 
 @dataclass(frozen=True)
@@ -260,6 +292,22 @@ def test_unknown_references_fail_like_the_run(job: Job, name: str) -> None:
 
 
 @pytest.mark.thorough
+def test_function_of_the_configuration(job: Job, monkeypatch: pytest.MonkeyPatch) -> None:
+    for by in (0.25, 0.75):
+        function = sets(f"transform.use={HERE}:scaled", f"transform.by={by}")
+        assert job.check(*function) == ["reused", "runs", "may run", "may run", "may run"]
+        assert job.check(*function) == ["reused"] * 5
+    files = source_code.source_files
+
+    def edited(*used: object) -> dict[str, str]:
+        return files(*used) | ({"scaled": "another text"} if scaled in used else {})
+
+    monkeypatch.setattr("job.store.fingerprint.source_files", edited)
+    assert job.check(*function) == ["reused", "runs", "may run", "may run", "may run"]
+    assert job.check(*function) == ["reused"] * 5, "it returns the same"
+
+
+@pytest.mark.thorough
 def test_references_to_earlier_runs(job: Job) -> None:
     baseline = sets(f"evaluator.use={HERE}:BaselineEvaluator")
     assert job.check(*baseline) == ["reused", "reused", "reused", "runs", "may run"]
@@ -271,6 +319,15 @@ def test_references_to_earlier_runs(job: Job) -> None:
     tuned = sets(f"trainer.use={HERE}:FineTuningTrainer", f"trainer.init_from={first}")
     assert job.check(*tuned, *other) == ["reused", "reused", "runs", "runs", "may run"]
     assert job.check(*tuned, *other) == ["reused"] * 5
+
+
+@pytest.mark.thorough
+def test_reference_that_the_run_produces_again(job: Job) -> None:
+    marks = sets(f"steps.mark.use={HERE}:Mark", "steps.mark.after=trainer")
+    assert job.check(*marks) == ["reused", "reused", "reused", "runs", "reused", "reused"]
+    (history,) = (job.root / "artifacts" / "trainer").glob("*/history.csv")
+    history.write_text("damaged")
+    assert job.check(*marks) == ["reused", "reused", "runs", "may run", "may run", "may run"]
 
 
 def test_changed_data(mnist_job: Command, write_config: WriteConfig, tmp_path: Path) -> None:

@@ -12,8 +12,9 @@ from components import Context, Evaluation, Model, Stored, TransformedExamples
 from components.testing import FakeEvaluator
 from components.testing.fakes import FakeEvaluatorConfig
 from job.runner import environment
-from tests.conftest import FAKES, Command, WriteConfig
+from tests.conftest import FAKES, Command, WriteConfig, run_job_in_process
 from tests.support.processes import start, wait_for
+from tests.support.roots import copy_root
 
 VARYING = {**FAKES, "trainer": {"use": "tests.support.components:VaryingTrainer"}}
 
@@ -57,11 +58,19 @@ def reproduce(mnist_job: Command, root: Path, *arguments: object, run: str = "la
     return result.exit_code, json.loads(result.stdout)
 
 
+@pytest.fixture(scope="module")
+def _varying_run(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    folder = tmp_path_factory.mktemp("varying")
+    (folder / "config.yaml").write_text(json.dumps(VARYING))
+    arguments = ("--config", folder / "config.yaml", "--root", folder / "root", "--until", "evaluator")
+    assert run_job_in_process("run", *arguments).exit_code == 0
+    return folder / "root"
+
+
 @pytest.fixture
-def root(mnist_job: Command, write_config: WriteConfig, tmp_path: Path) -> Path:
+def root(_varying_run: Path, tmp_path: Path) -> Path:
     """Return a root with a run whose trainer is not deterministic."""
-    mnist_job("run", "--config", write_config(VARYING), "--root", tmp_path / "root", "--until", "evaluator")
-    return tmp_path / "root"
+    return copy_root(_varying_run, tmp_path / "root")
 
 
 def test_identical_run_leaves_no_copy(mnist_job: Command, finished_root: Path) -> None:
@@ -118,6 +127,7 @@ def test_known_reason_is_the_machine(mnist_job: Command, root: Path, monkeypatch
     assert [step["rebuilt_digest"] is None for step in result["steps"]] == [False, False, False, True]
 
 
+@pytest.mark.thorough
 def test_new_fingerprint_with_the_same_content_is_identical(
     mnist_job: Command, finished_root: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
@@ -154,6 +164,7 @@ def test_changed_module_is_a_known_reason(mnist_job_process: Command, tmp_path: 
     assert difference["reasons"] == ["its source code changed", "source code of mine.py"]
 
 
+@pytest.mark.thorough
 def test_changed_data_are_a_known_reason(mnist_job: Command, write_config: WriteConfig, tmp_path: Path) -> None:
     data = tmp_path / "data.csv"
     rows = [
@@ -172,6 +183,7 @@ def test_changed_data_are_a_known_reason(mnist_job: Command, write_config: Write
     assert result["difference"]["reasons"][0].startswith("config source.")
 
 
+@pytest.mark.thorough
 def test_deleted_original_is_compared_by_its_digest(
     mnist_job: Command, root: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
@@ -217,6 +229,7 @@ def test_references_are_those_of_the_run(mnist_job: Command, write_config: Write
     assert f"the baseline of the evaluator in run {second['run_id']}" in result.stderr
 
 
+@pytest.mark.thorough
 def test_interrupted_rebuild_continues_with_the_same_command(
     mnist_job: Command, root: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
@@ -233,6 +246,7 @@ def test_interrupted_rebuild_continues_with_the_same_command(
     assert "identical: the 4 artifacts of run" in result.stdout
 
 
+@pytest.mark.thorough
 def test_run_of_one_component_is_rebuilt(mnist_job: Command, finished_root: Path) -> None:
     only = ("--only", "evaluator", "--from", "latest", "--set", "evaluator.minimum=0.8")
     mnist_job("run", *only, "--root", finished_root)
