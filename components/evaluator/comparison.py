@@ -5,7 +5,7 @@ from itertools import islice
 import numpy as np
 from numpy.typing import NDArray
 
-from components.artifacts import ComparedImage, Evaluation, MetricComparison, PairedComparison, Stored
+from components.artifacts import ComparedImage, Evaluation, Interval, MetricComparison, PairedComparison, Stored
 from components.artifacts.evaluation import METRIC_NAMES
 from components.base.errors import DataError
 from components.evaluator.baseline import mcnemar
@@ -53,9 +53,8 @@ def _compare_metrics(
         name: percentile_interval(of_metric, estimate)
         for name, of_metric, estimate in zip(METRIC_NAMES, np.concatenate(values).T, estimates, strict=True)
     }
-    both, only_first = int((one.right & other.right).sum()), int((one.right & ~other.right).sum())
-    only_second = int((other.right & ~one.right).sum())
-    intervals["accuracy"] = paired_interval(both, only_first, only_second, count - both - only_first - only_second)
+    if not np.array_equal(one.probabilities, other.probabilities):  # else they are one model, without any difference
+        intervals["accuracy"] = _accuracy_interval(one, other)
     of_second = second.metrics.values()
     return {
         name: MetricComparison(
@@ -64,6 +63,12 @@ def _compare_metrics(
         for name, value in first.metrics.values().items()
         if name in of_second
     }
+
+
+def _accuracy_interval(one: Predictions, other: Predictions) -> Interval:
+    both, only_first = int((one.right & other.right).sum()), int((one.right & ~other.right).sum())
+    only_second = int((other.right & ~one.right).sum())
+    return paired_interval(both, only_first, only_second, len(one.labels) - both - only_first - only_second)
 
 
 class _ImageScores:

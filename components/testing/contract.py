@@ -17,7 +17,7 @@ from typing import Any, ClassVar
 
 from pydantic import ValidationError
 
-from components.artifacts import Evaluation, Examples, Figures, Model, PushedModel, TransformedExamples
+from components.artifacts import Evaluation, Examples, Figures, Model, Predictions, PushedModel, TransformedExamples
 from components.artifacts.base import Artifact, Stored
 from components.base.component import Component, ComponentConfig, Context
 from components.base.hashing import file_sha256
@@ -42,7 +42,7 @@ class ComponentContract:
     _shared: ClassVar[ContractRun]
 
     def test_its_types_are_artifacts(self) -> None:
-        kinds = {Examples, TransformedExamples, Model, Evaluation, Figures, PushedModel}
+        kinds = {Examples, TransformedExamples, Model, Evaluation, Figures, PushedModel, Predictions}
         signature = self.component.signature()
         assert signature.output in kinds
         assert set(signature.inputs.values()) <= kinds

@@ -15,7 +15,7 @@ from job.reporters.model import print_model
 from job.reporters.predictions import describe_predictions
 from job.reporters.progress import ProgressBar, ProgressReporter
 from job.reporters.terminal import make_console, print_field, print_json, print_path
-from job.runner.look_up import StepFinder
+from job.runner.look_up import StepFinder, why_it_runs
 from job.runner.step import StepRun
 from job.signals import Signals
 from job.store.artifact_resolver import ArtifactResolver
@@ -27,7 +27,6 @@ from job.store.runs import Runs
 from job.store.store import SealedArtifact
 
 SLOT = "predictions"
-MAX_DIFFERENCES = 4
 
 
 def infer_in_bulk(options: PredictOptions, directory: Path, signals: Signals) -> ExitCode:
@@ -64,13 +63,12 @@ def infer_in_bulk(options: PredictOptions, directory: Path, signals: Signals) ->
             strict=False,
         )
         try:
-            record, sealed = step.run({"model": model.sealed}, run_id="another command", commit=lambda _: None)
+            inputs = {"model": model.sealed}
+            record, sealed = step.run(inputs, run_id="another command", commit=lambda _: store.delete_partial())
         except OtherArtifactError as error:
-            digests = {"model": model.sealed.manifest.digest}
-            key = fingerprint_inputs(step.component, digests)
-            differences = key.differences(error.manifest.fingerprint_inputs)[:MAX_DIFFERENCES]
+            key = fingerprint_inputs(step.component, {"model": model.sealed.manifest.digest})
             raise ConfigError(
-                f"{directory} has other predictions: {'; '.join(differences)}",
+                f"{directory} has other predictions: {why_it_runs(key, error.manifest.fingerprint_inputs)}",
                 expected="a folder that does not exist yet, is empty, or has the same predictions",
                 remedy="name another folder, or delete this one",
             ) from error

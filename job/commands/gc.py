@@ -11,6 +11,7 @@ from rich.markup import escape
 
 from components.base.errors import StorageError
 from components.base.formatting import format_age, format_size
+from job.reporters.index import refresh_index
 from job.reporters.terminal import make_console, print_line, print_parts, print_text
 from job.store.file_system import check_file_system
 from job.store.gc import Collectable, GarbageCollector, parse_age
@@ -45,6 +46,8 @@ def collect_garbage(root: Path, *, keep: int | None, older_than: str, delete: bo
                 head = f"{item.kind:<11} {format_size(item.size):>9} {format_age(item.age):>7}  "
                 print_parts(console, head, [escape(_short_path(item.path, root))])
     deleted = [item for item in items if delete and collector.delete(item)]
+    if any(item.kind == "run" for item in deleted):
+        refresh_index(root)
     if as_json:
         print(json.dumps({"deleted": [str(item.path) for item in deleted]}, indent=2).removeprefix("{\n"))
     elif delete:

@@ -12,6 +12,9 @@ from job.store.run_rows import make_rows, makers
 from job.store.runs import Runs
 from job.store.summaries import Summaries
 
+MAX_RUNS_ON_TERMINAL = 50
+"""Without --last, only the newest are listed on a terminal; elsewhere all are."""
+
 
 def list_runs(options: RunsOptions) -> None:
     """Print the runs that match the filters, the newest last.
@@ -34,11 +37,13 @@ def list_runs(options: RunsOptions) -> None:
         raise runs.no_runs()
     tags = Tags(options.root).read()
     selected = chosen.select(summaries, tags.items())
-    rows = make_rows(selected, tags=tags, made_by=makers(summaries), last=options.last)
+    console = make_console()
+    default = MAX_RUNS_ON_TERMINAL if console.is_terminal and not options.as_json else None
+    rows = make_rows(selected, tags=tags, made_by=makers(summaries), last=options.last or default)
     if options.as_json:
         print_json({"runs": [row.to_json() for row in rows]})
     else:
-        print_runs(make_console(), rows, matching=len(selected), total=len(summaries))
+        print_runs(console, rows, matching=len(selected), total=len(summaries))
 
 
 def _parse_condition(text: str) -> tuple[str, object]:

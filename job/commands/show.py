@@ -38,9 +38,10 @@ def show(name: str | None, root: Path, *, as_json: bool) -> None:
     try:
         found = locate_run(root, name) if name is not None else _newest_run(runs)
     except NoSuchRunError as no_run:
-        if name is None or not store.artifacts.is_dir():
-            raise
-        if (sealed := find_artifact(store, name)) is None:
+        sealed = None if name is None else find_artifact(store, name)
+        if sealed is None:
+            if name is None or not store.artifacts.is_dir():
+                raise
             raise ConfigError(
                 f"{root} has no run or artifact `{name}`",
                 expected=f"a run's id, tag, name or folder, {LATEST} or {LATEST_BLESSED}; or an artifact's path, or at "

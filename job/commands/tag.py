@@ -6,6 +6,7 @@ from pathlib import Path
 from rich.markup import escape
 
 from components.base.errors import ConfigError
+from job.reporters.index import refresh_index
 from job.reporters.tables import run_title
 from job.reporters.terminal import make_console, print_json, print_line, print_parts
 from job.store.resolve import locate_run
@@ -46,6 +47,7 @@ def add_tag(run: str, tag: str, root: Path, *, as_json: bool) -> None:
         tags.remove(tag)
         remedy = "tag another run"
         raise ConfigError(f"run {run_id} was deleted by another process", expected=expected, remedy=remedy)
+    refresh_index(root)
     if as_json:
         print_json({"tag": tag, "run_id": run_id, "before": before})
     else:
@@ -57,6 +59,7 @@ def delete_tag(tag: str, root: Path, *, as_json: bool) -> None:
     """Delete a tag, and print it and its run."""
     tags = Tags(root)
     run_id = tags.remove(tag)
+    refresh_index(root)
     if as_json:
         print_json({"tag": tag, "run_id": None, "before": run_id})
     else:

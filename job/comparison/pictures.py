@@ -41,6 +41,8 @@ def test_galleries(comparison: RunComparison) -> Iterator[Gallery]:
         return
     first, second = comparison.first.letter, comparison.second.letter
     for letter, images in ((first, paired.only_first_right), (second, paired.only_second_right)):
+        if not images:
+            continue
         shown = images[:MAX_PICTURES]
         rows = [image.row for image in shown]
         ids = comparison.test_ids(rows)

@@ -17,7 +17,7 @@ MAX_REASONS, MAX_CHANGES, MAX_IDS = 4, 6, 4
 """Differences and images that are listed; the others are counted."""
 STYLES = ("cyan", "magenta", "green", "yellow", "blue", "red")
 """Colors of the runs."""
-MIN_NAME_WIDTH, CELL_WIDTH, INTERVAL_WIDTH = 20, 10, 18
+MIN_NAME_WIDTH, CELL_WIDTH, INTERVAL_WIDTH = 19, 10, 18
 MAX_COLUMNS = 6
 """Runs that a table has beside each other in 80 columns."""
 
@@ -63,7 +63,7 @@ def _print_differences(console: Console, comparison: RunComparison) -> None:
         ("environment", differences.environment),
     ):
         if found is None:
-            print_field(console, label, "unknown: a run of an earlier version of the job does not record it")
+            print_field(console, label, "unknown: one of the runs has no record of it")
         elif not found:
             same.append(label)
         elif label == "code":

@@ -42,8 +42,8 @@ def describe_file(change: Change) -> str:
 
 
 def describe_p_value(p_value: float) -> str:
-    """Return a p-value, such as `p 0.12`."""
-    return f"p < {SMALLEST_P_VALUE}" if p_value < SMALLEST_P_VALUE else f"p {p_value:.2g}"
+    """Return a p-value, such as `p = 0.12`."""
+    return f"p < {SMALLEST_P_VALUE}" if p_value < SMALLEST_P_VALUE else f"p = {p_value:.2g}"
 
 
 def describe_test(comparison: RunComparison) -> str:

@@ -1,5 +1,6 @@
 """Table of runs."""
 
+import sys
 import time
 from collections.abc import Iterator, Sequence
 
@@ -7,7 +8,7 @@ from rich.console import Console
 from rich.markup import escape
 
 from components.base.formatting import format_age
-from components.base.text import printable
+from components.base.text import escape_unprintable, printable
 from job.reporters.terminal import print_line, print_parts
 from job.store.run_rows import RunRow
 from job.store.summary import RunSummary
@@ -33,19 +34,24 @@ def print_runs(console: Console, rows: Sequence[RunRow], *, matching: int, total
     """Print one row per run, the newest last, each followed by what differs from the run in the row above."""
     cells = [HEADER, *(_cells(row.summary) for row in rows)]
     widths = [max(map(len, column)) for column in zip(*cells, strict=True)]
-    for row_cells, row in zip(cells, [None, *rows], strict=True):
-        *padded, verdict = (
-            cell.ljust(width) if place in LEFT else cell.rjust(width)
-            for place, (cell, width) in enumerate(zip(row_cells, widths, strict=True))
-        )
-        if row is None:
-            print_line(console, f"[dim]{'  '.join([*padded, verdict]).rstrip()}[/]")
-        else:
-            style = STYLES.get(verdict.strip(), "")
-            head = f"{'  '.join(padded)}  {f'[{style}]{verdict}[/]' if style else verdict}  "
-            print_parts(console, head, _notes(row))
+    header, *lines = ("  ".join(_padded(row, widths)) for row in cells)
+    print_line(console, f"[dim]{header.rstrip()}[/]")
+    if console.is_terminal:
+        for line, row in zip(lines, rows, strict=True):
+            name = verdict(row.summary)
+            head = line.replace(name, _styled(STYLES.get(name, ""), name))
+            print_parts(console, f"{head}  ", (_styled(*note) for note in _notes(row)))
+    else:  # thousands of lines at once, which rich would take seconds for
+        notes = ("  ".join(text for _, text in _notes(row)) for row in rows)
+        pairs = zip(lines, notes, strict=True)
+        sys.stdout.writelines(f"{escape_unprintable(f'{line}  {note}'.rstrip())}\n" for line, note in pairs)
     shown = f"{len(rows):,} of {matching:,} matching runs" if len(rows) < matching else f"{matching:,} runs"
     print_line(console, f"[dim]{shown}{f' of {total:,}' if matching < total else ''}[/]")
+
+
+def _padded(cells: Sequence[str], widths: Sequence[int]) -> Iterator[str]:
+    for place, (cell, width) in enumerate(zip(cells, widths, strict=True)):
+        yield cell.ljust(width) if place in LEFT else cell.rjust(width)
 
 
 def verdict(summary: RunSummary) -> str:
@@ -75,16 +81,21 @@ def _count(value: int | None) -> str:
     return f"{value:,}" if value < MILLION else f"{value / MILLION:.2f} M"
 
 
-def _notes(row: RunRow) -> Iterator[str]:
+def _notes(row: RunRow) -> Iterator[tuple[str, str]]:
+    """Yield what follows the columns: the style and the text of each note."""
     summary = row.summary
     if summary.name is not None:
-        yield f"[bold]{escape(summary.name)}[/]"
-    yield from (f"[bold]#{escape(tag)}[/]" for tag in row.tags)
+        yield "bold", summary.name
+    yield from (("bold", f"#{tag}") for tag in row.tags)
     if summary.data_set is not None:
-        yield escape(printable(summary.data_set))
+        yield "", printable(summary.data_set)
     if summary.failure is not None:
-        yield f"[red]{escape(printable(summary.failure))}[/]"
+        yield "red", printable(summary.failure)
     changes = [*row.changes()]
-    yield from (escape(printable(change)) for change in changes[:MAX_DIFFERENCES])
+    yield from (("", printable(change)) for change in changes[:MAX_DIFFERENCES])
     if (more := len(changes) - MAX_DIFFERENCES) > 0:
-        yield f"{more} more"
+        yield "", f"{more} more"
+
+
+def _styled(style: str, text: str) -> str:
+    return f"[{style}]{escape(text)}[/]" if style else escape(text)

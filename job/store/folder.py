@@ -8,6 +8,7 @@ DIR.quarantined-N/    damaged
 
 import os
 import re
+import shutil
 from collections.abc import Iterable, Iterator
 from pathlib import Path
 
@@ -77,6 +78,10 @@ class FolderStore(Store):
     def entries(self) -> Iterator[Entry]:
         """Yield nothing: what is beside the folder is not the job's."""
         return iter(())
+
+    def delete_partial(self) -> None:
+        """Delete what a command left that was killed after it had sealed the artifact."""
+        shutil.rmtree(self.partial("", ""), ignore_errors=True)
 
     def directory(self, slot: str, fingerprint: str) -> Path:  # noqa: ARG002
         return self._directory

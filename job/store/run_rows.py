@@ -128,8 +128,8 @@ def make_rows(
 def _changes(before: Mapping[str, Any], after: Mapping[str, Any]) -> list[Change]:
     if before == after:
         return []
-    keys = [key for key in before.keys() | after.keys() if before.get(key) != after.get(key)]
-    old, new = ({key: values[key] for key in keys if key in values} for values in (before, after))
+    new = {key: value for key, value in after.items() if before.get(key) != value}
+    old = {key: before[key] for key in (*new, *(before.keys() - after.keys())) if key in before}
     return changes(old, new)
 
 

@@ -35,7 +35,7 @@ TRAINER = "trainer"
 class Patch(RecordPart):
     """A mapping as the difference from that of the run before: the configurations of a sweep differ in few keys."""
 
-    values: dict[str, Any] = Field(default={})
+    values: dict[str, Any] = Field(default_factory=dict)
     removed: tuple[str, ...] = ()
 
     @classmethod
@@ -57,9 +57,9 @@ class CachedRun(RecordPart):
     """A summary in the cache; what affects the results is the difference from that of the run before."""
 
     summary: RunSummary
-    config: Patch = Patch()
-    source_files: Patch = Patch()
-    packages: Patch = Patch()
+    config: Patch = Field(default_factory=Patch)
+    source_files: Patch = Field(default_factory=Patch)
+    packages: Patch = Field(default_factory=Patch)
 
 
 class Cache(RecordPart):

@@ -3,7 +3,7 @@
 from collections.abc import Mapping
 from dataclasses import dataclass, field
 from datetime import UTC, datetime
-from typing import Any, Literal
+from typing import Any, Literal, NamedTuple
 
 from pydantic import Field
 
@@ -40,8 +40,8 @@ class RecordKey(RecordPart):
     modified_ns: int = 0
 
 
-class StepSummary(RecordPart):
-    """One step of a run."""
+class StepSummary(NamedTuple):
+    """One step of a run; in JSON a list, because there are many."""
 
     component: str
     status: Literal["ran", "reused"]
@@ -83,7 +83,7 @@ class RunSummary(RecordPart):
     sweep: SweepRecord | None = None
     only: str | None = None
     from_run: str | None = None
-    facts: Facts = Field(default=Facts(), exclude=True, repr=False)
+    facts: Facts = Field(default_factory=Facts, exclude=True, repr=False)
     """What affects the results of the run."""
 
 
@@ -108,10 +108,7 @@ def summarize(record: RunRecord, model: Model | None, *, key: RecordKey, is_aliv
         epochs=None if model is None else len(model.history),
         curve=() if model is None else learning_curve(model.history),
         steps=tuple(
-            StepSummary(
-                component=step.component, status=step.status, fingerprint=step.fingerprint[:FINGERPRINT_CHARACTERS]
-            )
-            for step in record.steps
+            StepSummary(step.component, step.status, step.fingerprint[:FINGERPRINT_CHARACTERS]) for step in record.steps
         ),
         has_report=record.report is not None,
         facts=Facts(

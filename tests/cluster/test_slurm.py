@@ -15,7 +15,7 @@ import pytest
 from components import Context, Model, Stored, TransformedExamples
 from components.testing import FakeTrainer
 from tests.conftest import FAKES, WriteConfig, run_job_process
-from tests.support.processes import REPOSITORY, results
+from tests.support.processes import REPOSITORY, results, wait_until
 from tests.support.slurm import Cluster, SlurmJob, running_cluster
 
 pytestmark = pytest.mark.slurm
@@ -133,6 +133,23 @@ def test_array_processes_a_sweep_and_evaluates_one_winner(
     records = [json.loads(path.read_text()) for path in (tmp_path / "output" / "runs").glob("2*/run.json")]
     assert len(records) == 5, "each trial ran once, and the winner was evaluated once"
     assert sum(bool(record["metrics"]) for record in records) == 1
+
+
+@pytest.mark.thorough
+def test_terminated_tasks_of_an_array_resume(cluster: Cluster, tmp_path: Path, write_config: WriteConfig) -> None:
+    config = write_config({**waiting(), "sweep": {"seed": [0, 1]}})
+    job = cluster.submit(tmp_path, "sweep", "--config", config, variables=PYTHON, options=("--array=0-1",))
+    trained = tmp_path / "output" / "artifacts" / "trainer"
+    wait_until(lambda: len([*trained.glob("*.partial/checkpoints")]) == 2, job.describe, seconds=60)
+    tasks = [SlurmJob(cluster, f"{job.number}_{index}", job.log) for index in (0, 1)]
+    for task in tasks:
+        cluster.run("scancel", "--signal=TERM", task.number)
+    for task in tasks:
+        task.wait_for_requeue()
+        task.hurry()
+    for task in tasks:
+        assert task.end() == ("COMPLETED", "0:0"), task.describe()
+    assert len([*tmp_path.glob("output/sweeps/*/winner.json")]) == 1
 
 
 def test_array_with_gaps_exits_with_2(cluster: Cluster, tmp_path: Path) -> None:

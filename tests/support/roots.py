@@ -21,28 +21,29 @@ def copy_root(finished: Path, target: Path) -> Path:
 
 
 def add_run(root: Path, number: int, **fields: Any) -> RunRecord:
-    """Add a copy of the first run of a root as an older run, with other fields; higher numbers are newer."""
-    runs = Runs(root)
-    first = runs.read(runs.ids()[-1])
-    started = datetime(2026, 1, 1, tzinfo=UTC) + timedelta(minutes=number)
-    run_id = f"{started:%Y%m%d-%H%M%S}-000{number % 0x10000:04x}"
-    record = first.model_copy(update={"run_id": run_id, "started": started, **fields})
-    runs.path(run_id).mkdir()
-    (runs.path(run_id) / "run.json").write_text(record.to_json())
-    return record
+    """Add a copy of the newest run of a root as an older run, with other fields; higher numbers are newer."""
+    return _add(root, Runs(root).read(), number, fields)
 
 
 def add_sweep(root: Path, count: int) -> None:
     """Add runs as those of a sweep: each has another learning rate, seed and accuracy, and reuses the data."""
-    record = Runs(root).read()
-    steps = [step.model_dump() for step in record.steps]
+    newest = Runs(root).read()
+    trainer, shared = newest.config["trainer"], ("example_gen", "transform")  # all have the model of the newest run
     for number in range(count):
-        rate, seed, accuracy = 1e-3 * (1 + number % 97), number % 5, 0.9 + 0.0999 * ((number * 7919) % 1000) / 1000
-        for step in steps:
-            is_new = step["component"] not in ("example_gen", "transform")
-            step |= {"status": "ran" if is_new else "reused"}
-            step["fingerprint"] = f"{number:064x}" if is_new else step["fingerprint"]
-        config = {**record.config, "trainer": {**record.config["trainer"], "peak": rate, "seed": seed}}
-        metrics = {**(record.metrics or {}), "accuracy": accuracy}
-        parsed = RunRecord.model_validate(record.model_dump() | {"steps": steps}).steps
-        add_run(root, number, config=config, metrics=metrics, steps=parsed, name=f"trial-{number}")
+        chosen = {"peak": round(1e-3 * (1 + number % 97), 4), "seed": number % 5}
+        steps = tuple(
+            step.model_copy(update={"status": "reused" if step.component in shared else "ran"}) for step in newest.steps
+        )
+        metrics = {**(newest.metrics or {}), "accuracy": 0.9 + 0.0999 * ((number * 7919) % 1000) / 1000}
+        fields = {"name": f"trial-{number}", "steps": steps, "metrics": metrics}
+        _add(root, newest, number, {**fields, "config": {**newest.config, "trainer": {**trainer, **chosen}}})
+
+
+def _add(root: Path, newest: RunRecord, number: int, fields: dict[str, Any]) -> RunRecord:
+    started = datetime(2026, 1, 1, tzinfo=UTC) + timedelta(minutes=number)
+    run_id = f"{started:%Y%m%d-%H%M%S}-000{number % 0x10000:04x}"
+    record = newest.model_copy(update={"run_id": run_id, "started": started, **fields})
+    folder = Runs(root).path(run_id)
+    folder.mkdir()
+    (folder / "run.json").write_text(record.to_json())
+    return record

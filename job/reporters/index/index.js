@@ -99,11 +99,11 @@
     { title: "Parameters", value: (run) => run.parameters, cell: (run) => cell("number", number(run.parameters)) },
     { title: "CPU-seconds", value: (run) => run.cpu, cell: (run) => cell("number", number(run.cpu, 1)) },
     { title: "Verdict", value: (run) => run.verdict, cell: verdict },
-    { title: "Reused steps", cell: (run) => cell("steps", steps(run)) },
     {
       title: "Changes since the run before",
       cell: (run) => cell("changes", make("ul", {}, ...(run.changes ?? []).map((text) => make("li", {}, ...breakable(text))))),
     },
+    { title: "Reused steps", cell: (run) => cell("steps", steps(run)) },
   ];
 
   const search = element("search");

@@ -8,13 +8,14 @@ import hashlib
 import json
 import time
 from collections.abc import Iterator, Sequence
+from contextlib import suppress
 from datetime import UTC, datetime
 from html import escape
 from pathlib import Path
 from typing import Any
 
 import components.html
-from components.base.errors import ConfigError, ResourceError
+from components.base.errors import ConfigError, JobError, ResourceError
 from components.base.text import printable
 from components.io.atomic import write_atomically
 from components.runtime.locks import acquire
@@ -61,6 +62,13 @@ def write_index(root: Path) -> Path:
         rows = make_rows(found, tags=tags, made_by=makers(found))
         write_atomically(path, f"{before}\n{_content(rows)}\n{after}", what="the page of all runs")
     return path
+
+
+def refresh_index(root: Path) -> None:
+    """Write the page again if there is one, after a change of names or runs; the next run reports what prevents it."""
+    with suppress(OSError, JobError):
+        if (root / INDEX).is_file():
+            write_index(root)
 
 
 def _surroundings(path: Path) -> tuple[str, str]:

@@ -1,6 +1,7 @@
 """`predict --out`: files, reuse, refusal, interruption, and changes of the images."""
 
 import json
+import random
 import shutil
 import signal
 from collections.abc import Callable
@@ -16,9 +17,19 @@ from tests.conftest import Command
 from tests.job.commands.test_predict import Trained
 from tests.support.data import write_idx
 from tests.support.imports import HEAVY, imported_by
-from tests.support.processes import interfered, start_interfered, wait_until_stopped
+from tests.support.processes import interfered, start, start_interfered, wait_until_stopped
 
 EXITS = {"TERM": 143, "KILL": -9}
+
+MOMENTS: list[dict[str, Any]] = [
+    {"at": "open", "path": "*/checkpoints/draft"},
+    {"at": "rename", "path": "*/checkpoints/draft"},
+    {"at": "rename", "path": "*/checkpoints/.0000*.json"},
+    {"at": "mkdir", "path": "*/files-*/predictions"},
+    {"at": "open", "path": "*/files-*/manifest.json"},
+    {"at": "rename", "path": "*/files-*"},
+]
+"""Moments of writing and finishing a shard, of collecting the shards, and of sealing."""
 
 
 @pytest.fixture(scope="module")
@@ -166,6 +177,17 @@ def test_interrupted_prediction_continues(mnist_job: Command, arguments: Argumen
 
 
 @pytest.mark.thorough
+def test_killed_after_sealing_leaves_nothing_in_the_end(
+    mnist_job: Command, arguments: Arguments, tmp_path: Path
+) -> None:
+    plan = {"at": "remove", "path": "00000.json", "do": "KILL"}
+    assert interfered(plan, *arguments()).returncode == EXITS["KILL"]
+    assert beside(tmp_path / "out") == ["out", "out.lock", "out.partial"]
+    assert json.loads(mnist_job(*arguments("--json")).stdout)["status"] == "reused"
+    assert beside(tmp_path / "out") == ["out"]
+
+
+@pytest.mark.thorough
 def test_checkpoints_of_another_model_are_not_used(
     trained: Trained, mnist_job: Command, arguments: Arguments, tmp_path: Path
 ) -> None:
@@ -202,6 +224,37 @@ def test_images_that_change_meanwhile_seal_nothing(
     assert beside(tmp_path / "out") == []
 
 
+@pytest.mark.thorough
+@pytest.mark.parametrize("seed", range(3))
+def test_random_kills_give_the_same_bits(mnist_job: Command, arguments: Arguments, tmp_path: Path, seed: int) -> None:
+    undisturbed = json.loads(mnist_job(*arguments("--shard-rows", 3, "--json")).stdout)
+    shutil.rmtree(tmp_path / "out")
+    chosen = random.Random(seed)  # noqa: S311
+    for _ in range(6):
+        moment = chosen.choice(MOMENTS)
+        plan = {
+            **moment,
+            "count": chosen.randint(1, 3),
+            "do": chosen.choice([*EXITS]),
+            "delay": chosen.choice([0, 0.01]),
+        }
+        ended = interfered(plan, *arguments("--shard-rows", 3))
+        assert ended.returncode in (0, EXITS[plan["do"]]), (plan, ended.stderr)
+        assert (tmp_path / "out").exists() == (ended.returncode == 0)
+    assert json.loads(mnist_job(*arguments("--shard-rows", 3, "--json")).stdout)["digest"] == undisturbed["digest"]
+    assert mnist_job("verify", tmp_path / "out").exit_code == 0
+    assert beside(tmp_path / "out") in (["out"], ["out", "out.lock"]), "a killed process may leave its lock"
+
+
+@pytest.mark.thorough
+def test_concurrent_commands_predict_once(arguments: Arguments, tmp_path: Path) -> None:
+    processes = [start(*arguments("--json")) for _ in range(3)]
+    printed = [json.loads(process.communicate(timeout=60)[0]) for process in processes]
+    assert sorted(values["status"] for values in printed) == ["ran", "reused", "reused"]
+    assert len({values["digest"] for values in printed}) == 1
+    assert beside(tmp_path / "out") == ["out"]
+
+
 def test_show_and_verify_read_the_folder(
     trained: Trained, mnist_job: Command, arguments: Arguments, tmp_path: Path
 ) -> None:
@@ -210,6 +263,8 @@ def test_show_and_verify_read_the_folder(
     assert f"digest        {printed['digest']}" in shown.stdout
     assert f"{printed['predicted']} images, 0 skipped" in shown.stdout
     assert "source: made-up squares" in shown.stdout, "the lineage leads to the data of the training"
+    elsewhere = mnist_job("show", tmp_path / "out", "--root", tmp_path / "empty")
+    assert f"digest        {printed['digest']}" in elsewhere.stdout
     assert mnist_job("verify", tmp_path / "out").stdout == "1 artifacts verified, 0 failed\n"
     (tmp_path / "out" / printed["files"][0]).write_bytes(b"")
     assert mnist_job("verify", tmp_path / "out").exit_code == 3

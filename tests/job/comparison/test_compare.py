@@ -1,5 +1,6 @@
 """Runs compared by the command: what differs first, the data, and images that one model alone classifies correctly."""
 
+import io
 import json
 import re
 import shutil
@@ -7,28 +8,29 @@ from pathlib import Path
 from typing import Any
 
 import pytest
+from rich.console import Console
 
-from job.comparison.compare import LETTERS
+from job.comparison.compare import LETTERS, compare_runs
+from job.comparison.terminal import print_comparison
 from tests.conftest import FAKES, Command, run_job_in_process
 from tests.support.html import read_html
 from tests.support.roots import copy_root
 
-VARIANTS: dict[str, tuple[str, ...]] = {
-    "base": ("evaluator.accuracy=0.9",),
-    "worse": ("evaluator.accuracy=0.5",),
-    "other-data": ("example_gen.seed=1",),
-}
+VARIANTS = {"base": "evaluator.accuracy=0.9", "worse": "evaluator.accuracy=0.5", "other-data": "example_gen.seed=1"}
+
+
+def make_compared_root(folder: Path) -> Path:
+    """Return a root with a run of each of the variants, named like them."""
+    (folder / "config.yaml").write_text(json.dumps(FAKES))
+    for name, override in VARIANTS.items():
+        options = ("--config", folder / "config.yaml", "--root", folder / "root", "--name", name, "--set", override)
+        run_job_in_process("run", *options)
+    return folder / "root"
 
 
 @pytest.fixture(scope="module")
 def made_root(tmp_path_factory: pytest.TempPathFactory) -> Path:
-    folder = tmp_path_factory.mktemp("compared")
-    (folder / "config.yaml").write_text(json.dumps(FAKES))
-    for name, overrides in VARIANTS.items():
-        options = [option for override in overrides for option in ("--set", override)]
-        options += ["--config", str(folder / "config.yaml"), "--root", str(folder / "root"), "--name", name]
-        run_job_in_process("run", *options)
-    return folder / "root"
+    return make_compared_root(tmp_path_factory.mktemp("compared"))
 
 
 @pytest.fixture
@@ -121,6 +123,15 @@ def test_deleted_and_damaged_artifacts_are_stated(mnist_job: Command, root: Path
     assert comparison["paired"] is None
     assert comparison["first_difference"]["component"] == "evaluator"
     assert mnist_job("compare", "base", "worse", "--root", root).exit_code == 0
+
+
+def test_fits_on_a_terminal_of_80_columns_and_24_lines(root: Path) -> None:
+    console = Console(file=io.StringIO(), force_terminal=True, color_system=None, width=80, emoji=False)
+    print_comparison(console, compare_runs(root, ["base", "worse"]))
+    assert isinstance(console.file, io.StringIO)
+    lines = console.file.getvalue().splitlines()
+    assert max(map(len, lines)) <= 80
+    assert len(lines) <= 24
 
 
 @pytest.mark.parametrize("names", [["base"], ["base"] * (len(LETTERS) + 1), ["base", "no-such-run"]])
