@@ -6,6 +6,7 @@ import json
 from collections.abc import Iterable, Mapping
 from typing import TYPE_CHECKING, Any
 
+from rich.cells import cell_len
 from rich.markup import escape
 
 from components.artifacts.evaluation import RUBBER_STAMPED
@@ -95,16 +96,22 @@ def print_ranking(console: Console, sweep: Sweep) -> None:
     widths = [max(len(name), *map(len, column)) for name, column in zip(names.values(), columns, strict=True)]
     seeds = max(len(setting.trials) for setting in ranking)
     header = f"{'rank':>4}  {'validation':<{10 if seeds == 1 else 15}}  epochs  {'trials':<9}"
+    plain_width = len(header)
     header += "".join(f"  {escape(name):>{width}}" for name, width in zip(names.values(), widths, strict=True))
-    print_line(console, f"[dim]{header}[/]")
+    fits = not console.is_terminal or cell_len(header) <= console.width
+    print_line(console, f"[dim]{header if fits else header[:plain_width]}[/]")
     for place, (setting, values) in enumerate(zip(ranking, cells, strict=False), start=1):
         spread = "" if setting.spread is None else f" ± {setting.spread:.4f}"
         numbers = ",".join(str(trial.number) for trial in setting.trials)
         failed = "  [red]failed[/]" if setting.has_failed else ""
         shown = f"{_accuracy(setting.accuracy)}{spread}"
         row = f"{place:>4}  {shown:<{10 if seeds == 1 else 15}}  {setting.epochs_done:>6}  {numbers:<9.9}"
-        row += "".join(f"  {escape(value):>{width}}" for value, width in zip(values, widths, strict=True))
-        print_line(console, row + failed)
+        if fits:
+            row += "".join(f"  {escape(value):>{width}}" for value, width in zip(values, widths, strict=True))
+            print_line(console, row + failed)
+        else:
+            named = [f"{escape(name)} {escape(value)}" for name, value in zip(names.values(), values, strict=True)]
+            print_parts(console, row + "  ", [*named, *filter(None, [failed.strip()])])
     if len(ranking) > MAX_ROWS:
         print_line(console, f"[dim]and {len(ranking) - MAX_ROWS} more[/]")
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import gc
 from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass
 from datetime import UTC, datetime
@@ -212,6 +213,7 @@ class SweepRunner:
         rule, pauses = self._pause_rule(trial, sweep)
         ended = run.run(trial, config, should_pause=rule, pauses=pauses)
         self._write(ended)
+        gc.collect()  # a network is a cycle of objects, and `job.__main__` lets Python collect cycles rarely
         self.reporter.end_trial(ended, sweep)
 
     def _pause_rule(self, trial: Trial, sweep: Sweep) -> tuple[Callable[[Sequence[Epoch]], bool] | None, bool]:
