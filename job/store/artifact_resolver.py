@@ -126,6 +126,7 @@ class ArtifactResolver:
 
     def output_of(self, found: FoundRun, option: str, name: str, artifact_type: type[Artifact]) -> ResolvedArtifact:
         """Return the artifact of a type that a run produced; `name` is how the run was requested."""
+        require_path(option, found.folder.resolve())  # a link may lead to a path that no record can have
         slot, store = slot_of(artifact_type), Store(found.root)
         for step in _producers(found.record, slot):
             directory = store.directory(step.component, step.fingerprint)
