@@ -18,9 +18,10 @@ from job.reporters.terminal import (
     print_path,
     print_text,
 )
-from job.runner.reproduction import Difference, Reproduction, reproduce
+from job.runner.reproduction import reproduce
 from job.signals import REMEDY, Signals
 from job.store.pinned import OriginalRun
+from job.store.rebuilt import Difference, Reproduction
 from job.store.records import RunRecord
 from job.store.resolve import locate_run
 

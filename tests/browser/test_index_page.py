@@ -137,7 +137,7 @@ def test_page_with_5000_runs_responds(open_page: OpenPage, finished_root: Path) 
     rendered = page.locator(ROWS).count()
     assert rendered <= 300
     page.get_by_role("button", name="Test accuracy").click()
-    assert column(page, 6)[0] == "100\xa0%"
+    assert column(page, 6)[0] == "100.00\xa0%"
     page.get_by_label("Filter").fill("trainer.seed=3 trial-49")
     expect(page.locator("#status")).to_contain_text(" of 5,000 runs")
     page.get_by_label("Differences only").check()

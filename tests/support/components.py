@@ -68,7 +68,10 @@ class CheckingTrainer(FakeTrainer):
 
 
 class VaryingTrainer(FakeTrainer):
-    """Its result has the value of `VARY`, an environment variable that the job does not know; `wait` lasts a minute."""
+    """Its result has the value of `VARY`, an environment variable that the job does not know.
+
+    A number is that of the threads; `wait` takes a minute.
+    """
 
     def run(self, context: Context, /, *, transformed: Stored[TransformedExamples]) -> Model:
         value = os.environ.get("VARY", "")
@@ -80,7 +83,8 @@ class VaryingTrainer(FakeTrainer):
         model = super().run(context, transformed=transformed)
         with (context.output / model.history_file).open("a") as file:
             file.write(value)
-        return model
+        environment = model.environment.model_copy(update={"threads": int(value)} if value.isdigit() else {})
+        return model.model_copy(update={"environment": environment})
 
 
 class TimedTrainer(FakeTrainer):

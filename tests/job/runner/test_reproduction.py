@@ -114,16 +114,17 @@ def test_first_difference_ends_the_rebuild_with_its_files(
 
 
 def test_known_reason_is_the_machine(mnist_job: Command, root: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setenv("VARY", "other")
+    monkeypatch.setenv("VARY", "7")
     monkeypatch.setattr(environment, "processor", lambda: "Abacus 3000")
     monkeypatch.setattr("platform.python_version", lambda: "4.0.0")
     exit_code, result = reproduce(mnist_job, root)
     assert exit_code == 3
     difference = result["difference"]
     assert difference["component"] == "trainer"
-    assert [reason.partition(" ")[0] for reason in difference["reasons"]] == ["processor", "python"]
+    assert [reason.partition(" ")[0] for reason in difference["reasons"]] == ["processor", "python", "threads"]
     assert difference["reasons"][0].endswith("→ Abacus 3000")
     assert difference["files"] == ["history.csv"]
+    assert difference["fields"] == [], "the threads are a reason"
     assert [step["rebuilt_digest"] is None for step in result["steps"]] == [False, False, False, True]
 
 

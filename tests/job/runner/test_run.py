@@ -236,7 +236,7 @@ def test_show_reports_an_unknown_name(mnist_job: Command, fake_config: Path, tmp
     outcome = mnist_job("show", name, "--root", tmp_path / "root")
     assert outcome.exit_code == 2
     assert f"has no run or artifact `{name}`" in outcome.stderr
-    assert "a run's id, or an artifact's path, digest or fingerprint" in outcome.stderr
+    assert "a run's id, tag, name or folder" in outcome.stderr
 
 
 BREAKS = """
