@@ -18,10 +18,11 @@ from job.reporters.terminal import make_console, print_field, print_json, print_
 from job.runner.look_up import StepFinder, why_it_runs
 from job.runner.step import StepRun
 from job.signals import Signals
+from job.store.artifact_resolver import ArtifactResolver
 from job.store.fingerprint import fingerprint_inputs
 from job.store.folder import FolderStore, OtherArtifactError
 from job.store.records import StepRecord
-from job.store.resolve import ArtifactResolver, resolve_model
+from job.store.resolved_model import resolve_model
 from job.store.runs import Runs
 from job.store.store import SealedArtifact
 

@@ -19,7 +19,7 @@ from job.reporters.model import print_model
 from job.reporters.terminal import make_console, print_json, print_parts
 from job.signals import Signals
 from job.store.lineage import find_training_examples
-from job.store.resolve import MODEL_OPTION, resolve_model
+from job.store.resolved_model import MODEL_OPTION, resolve_model
 
 SCRATCH_PREFIX = ".export-"
 FORMAT_OPTION = "--format"

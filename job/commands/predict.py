@@ -16,7 +16,7 @@ from job.reporters.predictions import WRITERS, Prediction
 from job.reporters.progress import ProgressBar, ProgressReporter
 from job.reporters.terminal import make_console
 from job.signals import Signals
-from job.store.resolve import resolve_model
+from job.store.resolved_model import resolve_model
 
 if TYPE_CHECKING:
     from rich.console import Console

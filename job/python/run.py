@@ -23,7 +23,8 @@ from job.reporters.terminal import make_console
 from job.runner.runner import Runner
 from job.signals import Signals
 from job.store.records import RunRecord, StepRecord
-from job.store.resolve import locate_run, resolve_model
+from job.store.resolve import locate_run
+from job.store.resolved_model import resolve_model
 from job.store.runs import LATEST, REPORT, Runs
 from job.store.store import Store
 

@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Any
 
 from components.artifacts import raw_shape
 from components.base.errors import DataError
-from job.store.resolve import ResolvedModel
+from job.store.resolved_model import ResolvedModel
 
 if TYPE_CHECKING:
     import numpy as np

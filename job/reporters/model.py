@@ -13,7 +13,7 @@ from components.base.text import printable
 from job.reporters.terminal import print_parts
 from job.store.lineage import find_training_examples
 from job.store.manifest import MANIFEST
-from job.store.resolve import MODEL_OPTION, ResolvedModel
+from job.store.resolved_model import MODEL_OPTION, ResolvedModel
 
 
 def print_model(console: Console, model: ResolvedModel) -> None:

@@ -6,11 +6,11 @@ from typing import Any
 
 from components import Component
 from components.base.errors import IntegrityError
+from job.store.artifact_resolver import ArtifactResolver, Resolution
 from job.store.fingerprint import FingerprintInputs, closest, fingerprint_inputs
 from job.store.manifest import SchemaVersionError
 from job.store.pinned import PinnedResolver
 from job.store.records import StepRecord
-from job.store.resolve import ArtifactResolver, Resolution
 from job.store.store import SealedArtifact, Store
 
 MAX_REASONS = 4

@@ -14,9 +14,9 @@ from job.pipeline.pipeline import flow
 from job.runner.estimate import Estimate, Estimator, add_estimates
 from job.runner.look_up import NO_CACHE, StepFinder, find_taken, why_it_runs
 from job.runner.selection import StepSelection, check_destination
+from job.store.artifact_resolver import UNREADABLE, ArtifactResolver, Resolution
 from job.store.fingerprint import FingerprintInputs, closest, fingerprint_inputs
 from job.store.records import ReferenceRecord, RunRecord
-from job.store.resolve import UNREADABLE, ArtifactResolver, Resolution
 from job.store.runs import Runs
 from job.store.store import SealedArtifact, Store
 

@@ -24,6 +24,7 @@ from job.runner.look_up import StepFinder
 from job.runner.selection import StepSelection, check_destination
 from job.runner.step import StepRun, can_publish
 from job.signals import Signals
+from job.store.artifact_resolver import ArtifactResolver
 from job.store.pinned import OriginalRun, PinnedResolver
 from job.store.records import (
     Failure,
@@ -35,7 +36,6 @@ from job.store.records import (
     outcome_of,
     timing_fields,
 )
-from job.store.resolve import ArtifactResolver
 from job.store.run_names import check_name, check_note
 from job.store.runs import MODEL_CARD, REPORT, Runs
 from job.store.source_code import short_source_files

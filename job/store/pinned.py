@@ -8,9 +8,10 @@ from typing import Any
 
 from components import Artifact, Component
 from components.base.errors import IntegrityError
+from job.store.artifact_resolver import Resolution, ResolvedArtifact
 from job.store.fingerprint import FingerprintInputs
 from job.store.records import ReferenceRecord, RunRecord, StepRecord
-from job.store.resolve import FoundRun, Resolution, ResolvedArtifact
+from job.store.resolve import FoundRun
 from job.store.store import SealedArtifact, Store
 
 

@@ -14,7 +14,7 @@ from job.config.tracking import MlflowConfig, TensorBoardConfig, TrackingConfig
 from job.reporters.listener import RunListener
 from job.store.records import RunRecord, StepRecord
 from job.store.store import SealedArtifact
-from job.tracking.tracker import QUEUE_SIZE, BackgroundTracker, Tracker
+from job.tracking.tracker import QUEUE_SIZE, BackgroundTracker, Tracker, tracked_name
 
 MODULES = {"tensorboard": ("tensorboard",), "mlflow": ("mlflow", "sqlalchemy", "alembic")}
 """Modules that each tracker imports; the extra of the same name installs them."""
@@ -22,7 +22,7 @@ POLL_SECONDS = 0.1
 """Interval at which waiting for trackers checks for a termination request."""
 
 TrackerFactory = Callable[[str], Tracker]
-"""Creates the tracker of the run whose first attempt has a given id."""
+"""Creates the tracker of the run with a given name."""
 
 
 def tracker_factories(config: TrackingConfig, root: Path) -> dict[str, TrackerFactory]:
@@ -41,14 +41,14 @@ def tracker_factories(config: TrackingConfig, root: Path) -> dict[str, TrackerFa
     return factories
 
 
-def _make_tracker(config: TensorBoardConfig | MlflowConfig, root: Path, run_id: str) -> Tracker:
+def _make_tracker(config: TensorBoardConfig | MlflowConfig, root: Path, name: str) -> Tracker:
     if isinstance(config, TensorBoardConfig):
         from job.tracking.tensorboard_tracker import TensorBoardTracker
 
-        return TensorBoardTracker(config, root, run_id)
+        return TensorBoardTracker(config, root, name)
     from job.tracking.mlflow_tracker import MlflowTracker
 
-    return MlflowTracker(config, root, run_id)
+    return MlflowTracker(config, root, name)
 
 
 class TrackingListener:
@@ -112,10 +112,10 @@ class TrackingListener:
 
     def begin(self, record: RunRecord, directory: Path) -> None:
         self._reporter.begin(record, directory)
-        run_id = record.continues or record.run_id
+        tracked = tracked_name(record)
         for name, create in self._factories.items():
             try:
-                tracker = BackgroundTracker(name, create(run_id), queue_size=self._queue_size)
+                tracker = BackgroundTracker(name, create(tracked), queue_size=self._queue_size)
             except Exception as error:  # a broken installation, or a configuration that the tool refuses
                 self._not_created.append(name)
                 self._warn(name, one_line(error))

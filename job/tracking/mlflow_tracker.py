@@ -1,7 +1,7 @@
 """MLflow: one MLflow run per run of the job, through MLflow's client, without its global state or autologging.
 
-The MLflow run is named by the run id. If the job is interrupted and started again, it continues the same MLflow run,
-named by the first attempt. After SIGKILL the MLflow run stays RUNNING until then.
+The MLflow run is named by the run id, after the name that the user gave it, if any. If the job is interrupted and
+started again, it continues the same MLflow run. After SIGKILL the MLflow run stays RUNNING until then.
 """
 
 import json
@@ -42,9 +42,9 @@ TAGS_OF_AN_END = {"outcome", "exit_code", "seconds", "failure", "tracking_error"
 class MlflowTracker:
     """Records one run; every method may raise any exception of MLflow, its database or its server."""
 
-    def __init__(self, config: MlflowConfig, root: Path, run_id: str) -> None:
+    def __init__(self, config: MlflowConfig, root: Path, name: str) -> None:
         self._config, self._root = config, root
-        self._run_name, self._run_id = run_id, ""
+        self._run_name, self._run_id = name, ""
         self._uri = store_uri(config.uri, root)
         self._entities = import_mlflow(self._uri).entities
         self._client: Any = None
@@ -62,7 +62,7 @@ class MlflowTracker:
     def begin(self, record: RunRecord) -> None:
         self._client = open_client(self._uri)
         experiment = self._experiment()
-        run = self._continue_run(experiment) if record.continues else None
+        run = self._continue_run(experiment, record.continues) if record.continues else None
         if run is None:
             started = round(record.started.timestamp() * 1000)
             run = self._client.create_run(experiment, run_name=self._run_name, start_time=started)
@@ -75,6 +75,8 @@ class MlflowTracker:
                 "mlflow.source.type": "JOB",
                 **({"mlflow.source.git.commit": revision} if revision else {}),
                 "run_id": record.run_id,
+                **({"name": record.name} if record.name else {}),
+                **({"mlflow.note.content": record.note} if record.note else {}),
                 **{f"environment.{name}": value for name, value in flatten(record.environment).items()},
             },
         )
@@ -129,9 +131,9 @@ class MlflowTracker:
                 self._log_texts("tags", {"tracking_error": reason})
             self._client.set_terminated(self._run_id, STATUS["terminated"])
 
-    def _continue_run(self, experiment: str) -> Any:
+    def _continue_run(self, experiment: str, first_attempt: str) -> Any:
         """Return the run of an interrupted attempt, or None if there is none; it is RUNNING again."""
-        runs = self._client.search_runs([experiment], f"attributes.run_name = '{self._run_name}'", max_results=1)
+        runs = self._client.search_runs([experiment], f"attributes.run_name LIKE '%{first_attempt}'", max_results=1)
         if not runs:
             return None
         run_id, tags = runs[0].info.run_id, runs[0].data.tags

@@ -1,10 +1,11 @@
 """TensorBoard: a run as event files.
 
-<directory>/<run id>/              figures, configuration, lineage, hyperparameters
-<directory>/<run id>/train/        `loss`, `accuracy` and `learning_rate`, by epoch
-<directory>/<run id>/validation/   `loss` and `accuracy`, by epoch
-<directory>/<run id>/test/         all test metrics, at the epoch that was kept
+<directory>/<run>/              figures, configuration, lineage, hyperparameters
+<directory>/<run>/train/        `loss`, `accuracy` and `learning_rate`, by epoch
+<directory>/<run>/validation/   `loss` and `accuracy`, by epoch
+<directory>/<run>/test/         all test metrics, at the epoch that was kept
 
+A run is named by its id; if the user gave it a name, that precedes the id.
 A tag is one chart, and each of these folders a line in it, as with Keras's own callback. The files are not in the
 folder of the run's record, since TensorBoard would follow `runs/latest` too and show the newest run twice.
 """
@@ -53,22 +54,24 @@ STATUS = {"succeeded": api_pb2.STATUS_SUCCESS, "not_blessed": api_pb2.STATUS_SUC
 class TensorBoardTracker:
     """Writes the event files of one run; every method raises OSError if that fails."""
 
-    def __init__(self, config: TensorBoardConfig, root: Path, run_id: str) -> None:
+    def __init__(self, config: TensorBoardConfig, root: Path, name: str) -> None:
         folder = config.directory or root / "tensorboard"
         self.location = f"tensorboard --logdir {shlex.quote(str(folder))}"
-        self._directory = folder / run_id
+        self._directory = folder / name
         self._files: dict[str, Path] = {}
         self._best_epoch = 0
         self._source: dict[str, Any] = {}
 
     def begin(self, record: RunRecord) -> None:
-        if record.continues:  # this attempt writes again what the interrupted one wrote
+        if record.continues:  # this attempt writes again what the interrupted one wrote, maybe under another name
+            earlier = self._directory.parent.glob(f"*{record.continues}")
+            self._directory = next(earlier, self._directory)
             for part in PARTS:
                 for path in (self._directory / part).glob(f"{FILE_PREFIX}*"):
                     path.unlink()
-        self._write(
-            _session_start(record), _text("configuration", record.config), _text("environment", record.environment)
-        )
+        texts: dict[str, Any] = {"configuration": record.config, "environment": record.environment}
+        texts |= {"note": record.note} if record.note else {}
+        self._write(_session_start(record, self._directory.name), *(_text(tag, texts[tag]) for tag in texts))
 
     def end_epoch(self, epoch: int, metrics: Mapping[str, float]) -> None:
         validation = {name for name in metrics if name.startswith("val_")}
@@ -142,8 +145,8 @@ def _text(tag: str, content: dict[str, Any] | str) -> Any:
     )
 
 
-def _session_start(record: RunRecord) -> Any:
-    info = SessionStartInfo(group_name=record.run_id, start_time_secs=record.started.timestamp())
+def _session_start(record: RunRecord, name: str) -> Any:
+    info = SessionStartInfo(group_name=name, start_time_secs=record.started.timestamp())
     for name, value in parameters(record.config).items():
         if name.startswith(HYPERPARAMETERS) and (field := HYPERPARAMETER_FIELDS.get(type(value))):
             setattr(info.hparams[name], field, value)

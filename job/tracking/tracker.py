@@ -92,6 +92,12 @@ class BackgroundTracker:
                 self._tracker.abort(self.error)
 
 
+def tracked_name(record: RunRecord) -> str:
+    """Return the name of a run in the tools: it ends with the id of the first attempt, which makes it unique."""
+    run_id = record.continues or record.run_id
+    return run_id if record.name is None else f"{record.name}-{run_id}"
+
+
 def flatten(values: dict[str, Any], prefix: str = "") -> dict[str, Any]:
     """Return nested mappings as one, with keys as in `--set`; a list becomes JSON.
 

@@ -89,7 +89,7 @@ def check_mlflow(root: Path, uri: str = "") -> None:
 def test_killed_run_is_continued_in_tensorboard(tmp_path: Path, write_config: WriteConfig, mnist_job: Command) -> None:
     root, config = tmp_path / "root", write_config({**EPOCHS, "tracking": {"tensorboard": {}}})
     kill(config, root, "after", f"{TENSORBOARD}.end_epoch", 2)
-    record = mnist_job("run", "--config", config, "--root", root, "--json").record
+    record = mnist_job("run", "--config", config, "--root", root, "--json", "--name", "another").record
     assert record["continues"] == first_attempt(root) != record["run_id"]
     check_tensorboard(root)
     again = mnist_job("run", "--config", config, "--root", root, "--json").record
@@ -111,7 +111,7 @@ def test_kills_of_trackers_leave_one_finished_run(tmp_path: Path, write_config: 
     kill(config, root, "before", f"{MLFLOW}.end")  # the record says that the run succeeded
     assert json.loads((root / "runs/latest/run.json").read_text())["outcome"] == "succeeded"
     kill(config, root, "after", f"{MLFLOW}.end")
-    finished = run_job_process("run", "--config", config, "--root", root)
+    finished = run_job_process("run", "--config", config, "--root", root, "--name", "another")
     assert finished.exit_code == 0, finished.stderr
     assert "warning" not in finished.stdout
     check_tensorboard(root)

@@ -13,7 +13,7 @@ from PIL import Image
 from components.base.errors import ConfigError, DataError
 from components.example_gen.sources import ImageFolderSource
 from job.options import RunOptions
-from job.store.resolve import resolve_model
+from job.store.resolved_model import resolve_model
 from job.store.runs import Runs
 from tests.conftest import FAKES, Command, CommandResult, WriteConfig
 from tests.support.text import HOSTILE, check_printable

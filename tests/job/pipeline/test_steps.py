@@ -15,7 +15,7 @@ from job import JobConfig, run
 from job.pipeline.pipeline import Pipeline
 from job.pipeline.steps import CustomStep
 from job.store.manifest import CustomArtifact
-from job.store.resolve import resolve_model
+from job.store.resolved_model import resolve_model
 from job.store.store import Store
 from tests.conftest import FAKES, Command, WriteConfig
 from tests.job.pipeline.test_pipeline import fakes

@@ -172,6 +172,14 @@ def test_card_has_command_configuration_and_digests() -> None:
     assert environment[1:] == [["version", "0.1.0"], ["python", "3.11.7"], ["numpy", "2.4.6"]]
 
 
+def test_name_and_note_are_in_report_and_card() -> None:
+    record = run_record().model_copy(update={"name": "wide", "note": "first <b>\nfor *all* digits"})
+    note = r"Note: first <b>\nfor *all* digits"
+    for text in (report_of(record).by_id("reproduce").text, card_of(record).text):
+        assert f"This is run {record.run_id} , named wide , started on" in text
+        assert note in text
+
+
 def test_card_names_the_pushed_version_or_the_reason() -> None:
     record = run_record()
     *others, last = record.steps

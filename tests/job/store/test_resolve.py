@@ -8,6 +8,7 @@ from typing import Any
 
 import pytest
 
+from job.store.run_names import Tags
 from job.store.runs import Runs
 from tests.conftest import FAKES, Command, CommandResult, FinishedRun, WriteConfig, run_job_in_process
 from tests.support.data import write_idx_folder
@@ -162,18 +163,22 @@ def test_order_of_the_test_images_does_not_matter(job: Job, tmp_path: Path) -> N
     assert step(record, "evaluator")["references"]["baseline"]["run_id"] == good["run_id"]
 
 
-@pytest.mark.parametrize("form", ["id", "run folder", "artifact", "another root"])
+@pytest.mark.parametrize("form", ["id", "tag", "run folder", "artifact", "another root"])
 def test_baseline_is_named_by_a_run_or_a_path(job: Job, form: str, tmp_path: Path) -> None:
     good = job().record
     folder = job.root / "runs" / good["run_id"]
     if form == "another root":
         shutil.copytree(job.root, tmp_path / "elsewhere", symlinks=True)
         folder = tmp_path / "elsewhere" / "runs" / good["run_id"]
-    named = {"id": good["run_id"], "artifact": step(good, "evaluator")["path"]}.get(form, str(folder))
+    Tags(job.root).write("champion", good["run_id"])
+    named = {"id": good["run_id"], "tag": "champion", "artifact": step(good, "evaluator")["path"]}.get(
+        form, str(folder)
+    )
     record = job(f"evaluator.baseline={named}", ONE_SIDED).record
     found = step(record, "evaluator")["references"]["baseline"]
     assert found["requested"] == named
     assert found["digest"] == step(good, "evaluator")["digest"]
+    assert found["run_id"] == (None if form == "artifact" else good["run_id"])
     assert record["blessed"] is False
 
 

@@ -130,6 +130,13 @@ def test_mlflow_returns_the_recorded_run(
     assert not [name for name in run.data.metrics if name.endswith("confidence")], "it is configured, not measured"
 
 
+def test_name_and_note_are_shown(track: Track, tmp_path: Path, store: str) -> None:
+    record = track(None, "--name", "wide", "--note", "first try").record
+    _, run = only_run(store, tmp_path.name)
+    assert run.info.run_name == f"wide-{record['run_id']}"
+    assert (run.data.tags["name"], run.data.tags["mlflow.note.content"]) == ("wide", "first try")
+
+
 def test_artifacts_are_the_sealed_files(track: Track, tmp_path: Path, store: str) -> None:
     track({"trainer": {"use": "components.testing:FakeTrainer", "saved_model": True}})
     reading, run = only_run(store, tmp_path.name)

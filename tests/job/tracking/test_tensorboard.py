@@ -78,6 +78,15 @@ def test_configuration_and_lineage_are_texts(
     assert {events.SummaryMetadata(tag).plugin_data.plugin_name for tag in texts} == {"text"}
 
 
+def test_name_and_note_are_shown(
+    mnist_job: Command, write_config: WriteConfig, tmp_path: Path, read: Callable[[Path], Any]
+) -> None:
+    names = ("--name", "wide", "--note", "first try")
+    record = mnist_job("run", "--config", write_config(TRACKED), "--root", tmp_path / "root", "--json", *names).record
+    events = read(tmp_path / "root" / "tensorboard" / f"wide-{record['run_id']}")
+    assert events.Tensors("note")[0].tensor_proto.string_val[0] == b"first try"
+
+
 def session(events: Any, tag: str) -> bytes:
     content: bytes = events.SummaryMetadata(tag).plugin_data.content
     return content
