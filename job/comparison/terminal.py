@@ -120,4 +120,4 @@ def _print_images(console: Console, comparison: RunComparison) -> None:
     for run, images in ((comparison.first, paired.only_first_right), (comparison.second, paired.only_second_right)):
         names = f": {_some((ids[found.row] for found in images), MAX_IDS)}" if ids and images else ""
         of_pair = f" ({pair})" if comparison.first.letter == run.letter and comparison.second.letter != "B" else ""
-        print_field(console, f"only {run.letter}", f"correct on {counted(len(images), 'image')}{of_pair}{names}")
+        print_field(console, f"only {run.letter} right", f"{counted(len(images), 'image')}{of_pair}{names}")
