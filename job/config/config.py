@@ -100,10 +100,7 @@ def build_config(document: YamlConfig, *, root: Path | str | None = None) -> Job
     if PIPELINE in document.values:  # in a file, its sections are at the top level
         raise unknown_key(document.where((PIPELINE,)), (PIPELINE,), top_level_keys(JobConfig))
     if document.values.get(SWEEP) is not None:
-        problem, remedy = (
-            "the configuration has a sweep, and this command runs the job once",
-            "use the command `sweep`, or remove the section",
-        )
+        problem, remedy = f"{SWEEP} is for the command `sweep`", "use that command, or remove the section"
         raise ConfigError.at(document.where((SWEEP,)), problem, expected=f"no section `{SWEEP}`", remedy=remedy)
     empty = {slot for slot in OPTIONAL_SLOTS if document.values.get(slot) is None}
     pipeline = {slot: _section(document, slot) for slot in SLOTS if slot not in empty}

@@ -95,12 +95,12 @@ def test_a_killed_push_leaves_a_complete_version_or_none(tmp_path: Path) -> None
 PUSHING = """
 import json, sys
 from pathlib import Path
-from tests.components.pusher.support import push
+from tests.components.pusher.support import push_unplanned
 
 print("{}", flush=True)
 sys.stdin.readline()
 for name in sys.argv[2]:
-    published = push(Path(sys.argv[1]), name)
+    published = push_unplanned(Path(sys.argv[1]), name)
     print(json.dumps({"name": name, "number": published.version.number, "new": published.new}))
 """
 

@@ -22,7 +22,13 @@ from tests.support.processes import REPOSITORY, environment, interfered, start
 
 COMMANDS = {
     "run": ("--config", "config.yaml"),
+    "plan": ("--config", "config.yaml"),
+    "sweep": ("--config", "config.yaml"),
+    "reproduce": ("latest",),
     "show": (),
+    "runs": (),
+    "compare": ("latest", "latest-blessed"),
+    "tag": (),
     "verify": (),
     "predict": ("image.png",),
     "export": ("exports",),
@@ -32,7 +38,7 @@ COMMANDS = {
     "rollback": ("served",),
     "schema": (),
 }
-PRINTING = ["--help", "run --help", "schema", "show", "show --json", "verify", "gc --keep 1"]
+PRINTING = ["--help", "run --help", "schema", "show", "show --json", "runs", "verify", "gc --keep 1"]
 """Commands that print something on standard output and take no time."""
 
 

@@ -51,16 +51,22 @@ class Listener(NoProgress):
 
 
 def push(tmp_path: Path, name: str, progress: NoProgress | None = None) -> PublishResult:
-    """Push the model of a name to `served`, as a run does."""
+    """Push the model of a name to `served`, as a run does, and compare the result with the plan."""
     made = tmp_path / "made" / name
     servable = made if made.exists() else make_servable(made, name)
-    destination, digest = tmp_path / "served", servable_digest(servable)
     planned: int | None = None
     with suppress(JobError):  # `publish` raises it too
-        planned = planned_version(destination, digest)
-    result = publish(servable, destination, digest=digest, progress=progress or NoProgress())
+        planned = planned_version(tmp_path / "served", servable_digest(servable))
+    result = push_unplanned(tmp_path, name, progress)
     assert planned == (result.served.number if result.new else None)
     return result
+
+
+def push_unplanned(tmp_path: Path, name: str, progress: NoProgress | None = None) -> PublishResult:
+    """Push the model of a name to `served`, also while other processes push."""
+    servable = tmp_path / "made" / name
+    destination, digest = tmp_path / "served", servable_digest(servable)
+    return publish(servable, destination, digest=digest, progress=progress or NoProgress())
 
 
 def pushed(tmp_path: Path, name: str) -> Version:

@@ -253,6 +253,7 @@ def test_resumes_within_and_between_epochs_to_same_model(
     assert after.positions == [(5, 0)]
 
 
+@pytest.mark.thorough
 def test_pauses_after_an_epoch_and_continues_to_same_model(
     tmp_path: Path, transformed: Stored[TransformedExamples]
 ) -> None:

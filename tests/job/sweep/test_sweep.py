@@ -87,12 +87,14 @@ def test_halving_promotes_the_best_of_each_rung(sweep: RunSweep) -> None:
     assert states(result).count("paused") == 8
 
 
+@pytest.mark.thorough
 def test_halving_promotes_a_setting_with_all_of_its_seeds(sweep: RunSweep) -> None:
     section = {"space": {"trainer.quality": [0.3, 0.6, 0.9], "seed": [0, 1]}, "halving": {"factor": 3, "epochs": 2}}
     result = sweep(section, epochs=6)
     assert states(result) == ["paused"] * 4 + ["finished"] * 2
 
 
+@pytest.mark.thorough
 def test_shares_need_not_run_at_the_same_time(sweep: RunSweep) -> None:
     section = {"space": {"trainer.quality": [0.1, 0.9, 0.3, 0.8, 0.4, 0.5]}, "halving": {"factor": 2, "epochs": 1}}
     first = sweep(section, "--index", 1, "--count", 2, epochs=4)

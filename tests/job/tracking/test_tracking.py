@@ -255,6 +255,7 @@ def test_failure_is_reported_without_passwords() -> None:
 
 class _Run:
     run_id = "a run"
+    name = None
     continues = None
     outcome = "terminated"
 
