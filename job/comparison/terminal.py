@@ -5,8 +5,8 @@ from collections.abc import Iterable, Sequence
 from rich.console import Console
 from rich.markup import escape
 
+from components.base.formatting import counted
 from components.base.text import printable
-from components.html.format import counted
 from job.comparison.compare import ComparedRun, RunComparison
 from job.comparison.quantities import Difference, quantities
 from job.comparison.terminal_chart import print_chart

@@ -265,7 +265,7 @@ def test_show_and_verify_read_the_folder(
     assert "source: made-up squares" in shown.stdout, "the lineage leads to the data of the training"
     elsewhere = mnist_job("show", tmp_path / "out", "--root", tmp_path / "empty")
     assert f"digest        {printed['digest']}" in elsewhere.stdout
-    assert mnist_job("verify", tmp_path / "out").stdout == "1 artifacts verified, 0 failed\n"
+    assert mnist_job("verify", tmp_path / "out").stdout == "1 artifact verified, 0 failed\n"
     (tmp_path / "out" / printed["files"][0]).write_bytes(b"")
     assert mnist_job("verify", tmp_path / "out").exit_code == 3
     assert mnist_job("verify", tmp_path).exit_code == 2
