@@ -10,6 +10,7 @@ from functools import cached_property
 from typing import TYPE_CHECKING, Any
 
 from components.base.errors import ConfigError, first_line
+from components.base.formatting import counted
 from components.base.hashing import value_sha256
 from job.config.run_config import SHARED_KEYS
 from job.pipeline.slots import SLOTS
@@ -130,7 +131,8 @@ class SweepRunner:
                     component.preflight()
         most_epochs = _most_epochs(checked)
         if sweep.halving is not None and not rungs(sweep.halving, most_epochs):
-            problem = f"no trial has more than {most_epochs} epochs, and the first comparison is after that many"
+            most = counted(most_epochs, "epoch")
+            problem = f"no trial has more than {most}, and the first comparison is after that many"
             remedy = "lower sweep.halving.epochs, or raise trainer.epochs"
             raise ConfigError(problem, expected="trials with more epochs than sweep.halving.epochs", remedy=remedy)
         return tuple(checked) if sweep.tpe is None else ()

@@ -190,7 +190,7 @@
     })));
     body.replaceChildren();
     showMore();
-    const count = listed.length === runs.length ? `${number(runs.length)} runs` : `${number(listed.length)} of ${number(runs.length)} runs`;
+    const count = listed.length === runs.length ? `${number(runs.length)} run${runs.length === 1 ? "" : "s"}` : `${number(listed.length)} of ${number(runs.length)} runs`;
     element("legend").hidden = onlyDifferences.checked;
     const more = keys.length > MAX_KEYS ? `, the first ${MAX_KEYS} of ${keys.length} keys that differ` : "";
     element("status").textContent = `${count}${onlyDifferences.checked && !keys.length ? ", no differences" : more}, as of ${data.updated} UTC`;
