@@ -63,7 +63,6 @@ def infer_in_bulk(options: PredictOptions, directory: Path, signals: Signals) ->
             finder=StepFinder(store, ArtifactResolver(store, Runs(options.root))),
             listener=progress,
             signals=signals,
-            strict=False,
         )
         try:
             inputs = {"model": model.sealed}
