@@ -104,6 +104,16 @@ class Signature:
 
 
 @dataclass(frozen=True)
+class PlannedPublication:
+    """What a component would publish."""
+
+    what: str = ""
+    """What and where, and on what that depends, if it is not known yet; empty if nothing."""
+    withheld: str = ""
+    """Why the result is not to be published; empty if it is, or if the component never publishes."""
+
+
+@dataclass(frozen=True)
 class EarlierRun:
     """An earlier run of a component."""
 
@@ -165,12 +175,16 @@ class Component(ABC, Generic[ConfigT]):
         """
         return ""
 
-    def planned_publication(self, sealed: Stored[Any] | None) -> str:  # noqa: ARG002
-        """Return what `publish` would publish and where, or an empty string, the default. Publishes nothing.
+    def planned_publication(
+        self,
+        sealed: Stored[Any] | None,  # noqa: ARG002
+        inputs: Mapping[str, Stored[Any]],  # noqa: ARG002
+    ) -> PlannedPublication:
+        """Return what `publish` would publish, by default nothing. Publishes nothing.
 
-        `sealed` is None if the artifact is still to be produced.
+        `sealed` is None if the artifact is still to be produced, from `inputs`, as far as they are known.
         """
-        return ""
+        return PlannedPublication()
 
     def publish_destination(self) -> Path | None:
         """Return the folder that `publish` writes to, or None. It must be outside the job's own folders."""

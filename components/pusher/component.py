@@ -1,12 +1,13 @@
 """Pusher: publishes a blessed model as the next version for a model server."""
 
+from collections.abc import Mapping
 from pathlib import Path
 from typing import Annotated, Any
 
 from pydantic import Field
 
 from components.artifacts import Blessing, Evaluation, Model, PublishedVersion, PushedModel, Servable, Stored
-from components.base.component import Component, ComponentConfig, Context
+from components.base.component import Component, ComponentConfig, Context, PlannedPublication
 from components.base.errors import ConfigError
 from components.base.paths import UserPath
 from components.base.progress import Progress
@@ -20,6 +21,7 @@ from components.pusher.servable import (
     check_same_model,
     copy_files,
     describe_servable,
+    servable_digest,
     servable_size,
 )
 from components.pusher.version_store import translate_os_errors
@@ -74,11 +76,22 @@ class Pusher(Component[PusherConfig]):
         """Add the model to the destination as its next version, unless it is there already or withheld."""
         return publish_artifact(self.config.destination, sealed, progress)
 
-    def planned_publication(self, sealed: Stored[PushedModel] | None) -> str:
-        """Return the version that `publish` would add to the destination."""
-        planned = plan_publication(self.config.destination, sealed)
-        is_sure = sealed is not None or self.config.allow_unblessed
-        return planned if is_sure else f"{planned}, if the model is blessed"
+    def planned_publication(
+        self, sealed: Stored[PushedModel] | None, inputs: Mapping[str, Stored[Any]]
+    ) -> PlannedPublication:
+        """Return the version that `publish` would add to the destination, or why the model is withheld."""
+        destination = self.config.destination
+        model, evaluation = inputs.get("model"), inputs.get("evaluation")
+        if sealed is not None:
+            servable = sealed.artifact.servable
+            withheld, digest = sealed.artifact.withheld, None if servable is None else servable.content_sha256
+        elif evaluation is None:
+            return PlannedPublication(plan_publication(destination, None) + self._conditions())
+        else:
+            withheld = self._reason_to_withhold(evaluation.artifact.blessing)
+            name = None if model is None else model.artifact.saved_model
+            digest = None if model is None or name is None else servable_digest(model.directory / name)
+        return PlannedPublication("" if withheld else plan_publication(destination, digest), withheld)
 
     def publish_destination(self) -> Path | None:
         return self.config.destination
@@ -112,6 +125,14 @@ class Pusher(Component[PusherConfig]):
                 "pusher.allow_rubber_stamped: true pushes it nevertheless"
             )
         return ""
+
+    def _conditions(self) -> str:
+        """Return on what the publication of a model depends whose evaluation is not known yet."""
+        conditions = [
+            *([] if self.config.allow_unblessed else ["blessed"]),
+            *([] if self.config.allow_rubber_stamped else ["not rubber-stamped"]),
+        ]
+        return f", if the model is {' and '.join(conditions)}" if conditions else ""
 
 
 def _saved_model_directory(model: Stored[Model]) -> Path:

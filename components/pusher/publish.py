@@ -104,12 +104,9 @@ def decide(destination: Path, digest: str) -> Decision:
     return Decision()
 
 
-def plan_publication(destination: Path, pushed: Stored[PushedModel] | None) -> str:
-    """Return the version that `publish_artifact` would add, or an empty string; None for a model not yet produced."""
-    servable = None if pushed is None else pushed.artifact.servable
-    if pushed is not None and servable is None:
-        return ""
-    number = planned_version(destination, None if servable is None else servable.content_sha256)
+def plan_publication(destination: Path, digest: str | None) -> str:
+    """Return the version that `publish` would add, or an empty string; `digest` is as for `planned_version`."""
+    number = planned_version(destination, digest)
     return "" if number is None else f"version {number}: {destination / str(number)}"
 
 

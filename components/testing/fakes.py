@@ -4,6 +4,7 @@ They pass the same contract as the real components and can be mixed with them in
 train a real Trainer, and the real Evaluator scores FakeTrainer's model, a nearest-centroid classifier.
 """
 
+from collections.abc import Mapping
 from itertools import combinations
 from pathlib import Path
 from typing import Annotated, Any, Literal
@@ -15,7 +16,7 @@ from components.artifacts.base import SPLITS, Splits, Stored, raw_shape
 from components.artifacts.figures import Figure
 from components.artifacts.model import Export
 from components.artifacts.transformed import SplitOverlap, TransformedSplit
-from components.base.component import Component, ComponentConfig, Context, Seed
+from components.base.component import Component, ComponentConfig, Context, PlannedPublication, Seed
 from components.base.memory import DEFAULT_MEMORY_BUDGET
 from components.base.paths import UserPath
 from components.base.progress import Progress
@@ -259,11 +260,17 @@ class FakePusher(Component[FakePusherConfig]):
         destination = self.publish_destination()
         return "" if destination is None else publish_artifact(destination, sealed, progress)
 
-    def planned_publication(self, sealed: Stored[PushedModel] | None) -> str:
+    def planned_publication(
+        self,
+        sealed: Stored[PushedModel] | None,
+        inputs: Mapping[str, Stored[Any]],  # noqa: ARG002
+    ) -> PlannedPublication:
         from components.pusher.publish import plan_publication
 
-        destination = self.publish_destination()
-        return "" if destination is None else plan_publication(destination, sealed)
+        servable = None if sealed is None else sealed.artifact.servable
+        if (destination := self.publish_destination()) is None:
+            return PlannedPublication()
+        return PlannedPublication(plan_publication(destination, None if servable is None else servable.content_sha256))
 
     def publish_destination(self) -> Path | None:
         return self.config.destination

@@ -30,6 +30,9 @@ ConfiguredRoot = Annotated[
     ),
 ]
 NoCache = Annotated[bool, typer.Option("--no-cache", help="Run every step, even if it can be reused.")]
+Strict = Annotated[
+    bool, typer.Option("--strict", help="Fail if a sealed artifact is damaged, instead of producing it again.")
+]
 Until = Annotated[
     str | None, typer.Option(metavar="COMPONENT", help="Stop after this component or custom step, such as trainer.")
 ]
@@ -44,9 +47,7 @@ def run(
     from_run: FromRun = None,
     root: ConfiguredRoot = None,
     no_cache: NoCache = False,
-    strict: Annotated[
-        bool, typer.Option("--strict", help="Fail if a sealed artifact is damaged, instead of producing it again.")
-    ] = False,
+    strict: Strict = False,
     until: Until = None,
     name: Annotated[str | None, typer.Option(metavar="NAME", help="Name of the run, for other commands.")] = None,
     note: Annotated[str | None, typer.Option(metavar="TEXT", help="Remark about the run, for its record.")] = None,
@@ -87,6 +88,7 @@ def plan(
     from_run: FromRun = None,
     root: ConfiguredRoot = None,
     no_cache: NoCache = False,
+    strict: Strict = False,
     until: Until = None,
     as_json: AsJson = False,
     exit_code: Annotated[
@@ -106,6 +108,7 @@ def plan(
         from_run=from_run,
         root=root,
         no_cache=no_cache,
+        strict=strict,
         until=until,
         as_json=as_json,
     )

@@ -29,7 +29,8 @@ def plan(options: RunOptions, *, with_exit_code: bool) -> int:
     """Print what a run with these options would do, and return the exit code."""
     config, selection = read_config(options)
     until = None if options.until is None else find_slot(options.until, config.pipeline.step_names())
-    plan = Planner(config, **selection, use_cache=not options.no_cache, until=until).plan()
+    planner = Planner(config, **selection, use_cache=not options.no_cache, strict=options.strict, until=until)
+    plan = planner.plan()
     if options.as_json:
         print_json({"root": str(config.root), **plan_values(plan), "free_disk_bytes": free_bytes(config.root)})
     else:
@@ -67,6 +68,8 @@ def print_plan(console: Console, plan: Plan, root: Path) -> None:
         print_text(console, head, escape(_describe(step)))
         if step.publishes:
             print_text(console, f"{'':<{width}}  publishes ", escape(step.publishes))
+        elif step.withheld:
+            print_text(console, f"{'':<{width}}  publishes nothing: ", escape(step.withheld))
     if plan.does_nothing:
         print_field(console, "estimate", "nothing to run, nothing to publish")
     _print_estimate(console, plan, root)

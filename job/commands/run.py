@@ -70,8 +70,10 @@ def run_job(options: RunOptions, signals: Signals) -> int:
     record = runner.record if runner is not None and runner.has_begun else None
     exit_code = failure.exit_code if failure else ExitCode((record and record.exit_code) or 0)
     resume = ""
-    if failure is not None and record is not None:  # without --strict if that would fail again
-        strict = options.strict and not isinstance(failure, IntegrityError)
+    is_damaged = isinstance(failure, IntegrityError)
+    # An artifact of the earlier run stays damaged: no resume would help.
+    if failure is not None and record is not None and not (is_damaged and options.only is not None):
+        strict = options.strict and not is_damaged  # would fail again
         resume = replace(options, strict=strict, from_run=record.from_run).command()
     with warn_on_os_error(reporter):
         write_termination_log(exit_code, failure, record, resume)
@@ -93,11 +95,16 @@ def read_config(options: RunOptions) -> tuple[JobConfig, dict[str, Any]]:
             raise ConfigError("there is no configuration to run", expected="a file, a preset or a run", remedy=remedy)
         return load_config(options.config, options.overrides, root=options.root), {}
     if options.only is None or options.from_run is None or options.until is not None:
-        raise ConfigError(
-            "--only and --from belong together, and exclude --until",
-            expected="--only COMPONENT --from RUN without --until",
-            remedy="to run all steps of an earlier run again, name it with --config",
-        )
+        if options.only is None:
+            problem = f"--from {options.from_run} needs --only: the component to run on the artifacts of that run"
+            remedy = f"add --only COMPONENT; to run all steps of that run again, use --config {options.from_run}"
+        elif options.from_run is None:
+            problem = f"--only {options.only} needs --from: the run whose artifacts the component reads"
+            remedy = "add --from RUN, such as --from latest"
+        else:
+            problem = f"--until {options.until} cannot be used with --only, which runs one component"
+            remedy = "remove --until"
+        raise ConfigError(problem, expected="--only COMPONENT --from RUN", remedy=remedy)
     root = options.root or Path(DEFAULT_ROOT)
     single = SingleStep.load(
         options.only, options.from_run, root=root, config=options.config, overrides=options.overrides

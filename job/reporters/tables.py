@@ -133,7 +133,8 @@ def _print_custom_metrics(console: Console, metrics: Mapping[str, Any]) -> None:
 def _print_locations(console: Console, record: RunRecord, directory: Path) -> None:
     for label, path in (("report", record.report), ("model card", record.model_card)):
         if path is not None:
-            print_path(console, label, path)
+            here = directory / Path(path).name  # the root may have been moved since the run
+            print_path(console, label, here if here.exists() else path)
     finished = {step.component for step in record.steps}
     for slot, label in (("visualizer", "figures"), ("trainer", "model"), ("evaluator", "evaluation")):
         if slot in finished:

@@ -37,6 +37,8 @@ class StepFinder:
     resolver: ArtifactResolver | PinnedResolver
     use_cache: bool = True
     """Whether sealed artifacts are reused."""
+    strict: bool = False
+    """Whether a damaged artifact is an error; otherwise the component has to run."""
 
     def key(
         self, slot: str, component: Component[Any], inputs: Mapping[str, SealedArtifact], *, run_id: str | None = None
@@ -56,6 +58,7 @@ class StepFinder:
 
         Raises:
             SchemaVersionError: if another version of the job sealed the artifact.
+            IntegrityError: if the artifact is damaged, with `strict`.
         """
         if not self.use_cache:
             self.store.check_replaceable(slot, key.fingerprint)
@@ -65,6 +68,9 @@ class StepFinder:
         except SchemaVersionError:
             raise
         except IntegrityError as error:
+            if self.strict:
+                remedy = "run it without --strict: it quarantines the artifact and produces it again"
+                raise IntegrityError(error.headline, expected=error.expected, remedy=remedy) from error
             return LookUp(None, "the sealed artifact is damaged", error)
         if sealed is not None:
             return LookUp(sealed, "same code, config, inputs and libraries")
@@ -74,13 +80,19 @@ class StepFinder:
 
 def find_taken(store: Store, step: StepRecord, from_run: str) -> SealedArtifact:
     """Return the verified artifact of a step of an earlier run; raise IntegrityError if it is missing or differs."""
-    sealed = store.find(step.component, step.fingerprint)
+    remedy = f"run all steps again with `--config {from_run}`, or name another run"
+    try:
+        sealed = store.find(step.component, step.fingerprint)
+    except SchemaVersionError:
+        raise
+    except IntegrityError as error:  # nothing produces it again in this run
+        raise IntegrityError(error.headline, expected=error.expected, remedy=remedy) from error
     if sealed is None or sealed.manifest.digest != step.digest:
         directory = store.directory(step.component, step.fingerprint)
         raise IntegrityError(
             f"{directory} " + ("does not exist" if sealed is None else "is not the artifact of the run"),
             expected=f"the artifact of run {from_run}",
-            remedy=f"run all steps again with `--config {from_run}`, or name another run",
+            remedy=remedy,
         )
     return sealed
 

@@ -8,6 +8,7 @@ from collections.abc import Mapping
 from dataclasses import dataclass, field
 from typing import Any, Literal
 
+from components.base.component import PlannedPublication
 from components.base.importing import import_string
 from job.config.config import JobConfig
 from job.pipeline.pipeline import flow
@@ -51,6 +52,8 @@ class PlannedStep:
     """Whether the step would continue from a checkpoint."""
     publishes: str = ""
     """What would be published, and where; empty if nothing."""
+    withheld: str = ""
+    """Why nothing is published, as in `run.json`; empty if the step publishes, or never does."""
     estimate: Estimate | None = None
     """None if the step is reused, or if no earlier run of the component is recorded."""
 
@@ -93,6 +96,7 @@ class Planner:
         config: JobConfig,
         *,
         use_cache: bool = True,
+        strict: bool = False,
         until: str | None = None,
         only: str | None = None,
         from_run: RunRecord | None = None,
@@ -102,7 +106,7 @@ class Planner:
         self.selection = StepSelection.of(config.pipeline, until=until, only=only, from_run=from_run)
         self.store, self.runs = Store(config.root), Runs(config.root)
         self.resolver = ArtifactResolver(self.store, self.runs)
-        self.finder = StepFinder(self.store, self.resolver, use_cache)
+        self.finder = StepFinder(self.store, self.resolver, use_cache, strict)
         self.estimator = Estimator(self.store, self.runs, tuple(self.components))
         self._steps: list[PlannedStep] = []
 
@@ -184,6 +188,8 @@ class Planner:
         self, slot: str, sealed: SealedArtifact, reason: str, references: Mapping[str, ReferenceRecord] | None = None
     ) -> None:
         component, manifest = self.components[slot], sealed.manifest
+        is_taken = slot in self.selection.taken
+        publication = PlannedPublication() if is_taken else component.planned_publication(sealed.stored(), {})
         self._steps.append(
             PlannedStep(
                 component=slot,
@@ -195,7 +201,8 @@ class Planner:
                 path=str(sealed.directory),
                 run_id=self.estimator.first_run(slot, manifest.fingerprint),
                 references=references or {},
-                publishes="" if slot in self.selection.taken else component.planned_publication(sealed.stored()),
+                publishes=publication.what,
+                withheld=publication.withheld,
             )
         )
 
@@ -211,6 +218,9 @@ class Planner:
     ) -> None:
         component = self.components[slot]
         artifacts = {name: sealed.manifest.artifact for name, sealed in inputs.items()}
+        types = type(component).signature().inputs
+        known = {name: sealed.stored(types[name]) for name, sealed in inputs.items()}
+        publication = component.planned_publication(None, known)
         self._steps.append(
             PlannedStep(
                 component=slot,
@@ -218,7 +228,8 @@ class Planner:
                 action=action,
                 reason=reason,
                 references=references,
-                publishes=component.planned_publication(None),
+                publishes=publication.what,
+                withheld=publication.withheld,
                 estimate=self.estimator.estimate(slot, component, key, artifacts),
                 **fields,
             )

@@ -75,7 +75,7 @@ class Runner:
         self.store = Store(self.config.root)
         self.runs = Runs(self.config.root)
         resolver = ArtifactResolver(self.store, self.runs) if self.rebuilds is None else PinnedResolver(self.rebuilds)
-        self.finder = StepFinder(self.store, resolver, self.use_cache)
+        self.finder = StepFinder(self.store, resolver, self.use_cache, self.strict)
         factories = tracker_factories(self.config.tracking, self.config.root)
         self.tracking = TrackingListener(self.listener, factories, self.signals)
         self.listener = self.tracking
@@ -181,7 +181,6 @@ class Runner:
             finder=self.finder,
             listener=self.listener,
             signals=self.signals,
-            strict=self.strict,
             publishes=self.rebuilds is None,
             should_pause=self.should_pause,
         )

@@ -11,6 +11,7 @@ import pytest
 
 from components import Context, Evaluation, Model, PushedModel, Pusher, Stored
 from components.artifacts import Blessing
+from components.base.component import PlannedPublication
 from components.base.errors import ConfigError, DataError, StorageError
 from components.base.progress import NoProgress
 from components.pusher.destination import check_destination
@@ -53,7 +54,11 @@ def push(made: dict[str, Stored[Any]], tmp_path: Path, blessing: Blessing, **all
 def test_pushes_only_blessed_or_allowed_models(
     made: dict[str, Stored[Any]], tmp_path: Path, blessing: Blessing, allowed: dict[str, bool], key: str | None
 ) -> None:
+    planner = Pusher(Pusher.Config(destination=str(tmp_path / "served"), **allowed))
+    planned = planner.planned_publication(None, {**made, "evaluation": judged(made["evaluation"], blessing=blessing)})
     pushed = push(made, tmp_path, blessing, **allowed)
+    assert planned == planner.planned_publication(Stored(pushed, tmp_path / "output"), {})
+    assert planned.withheld == pushed.withheld
     if key is None:
         assert (pushed.directory, pushed.withheld) == ("servable", "")
     else:
@@ -62,8 +67,24 @@ def test_pushes_only_blessed_or_allowed_models(
         assert list((tmp_path / "output").iterdir()) == []
     pusher = Pusher(Pusher.Config(destination=str(tmp_path / "served")))
     result = pusher.publish(Stored(pushed, tmp_path / "output"), NoProgress())
-    assert result == ("" if key else f"version 1: {tmp_path / 'served' / '1'}")
+    assert result == planned.what == ("" if key else f"version 1: {tmp_path / 'served' / '1'}")
     assert (tmp_path / "served").exists() == (key is None)
+
+
+@pytest.mark.parametrize(
+    ("allowed", "conditions"),
+    [
+        ({}, ", if the model is blessed and not rubber-stamped"),
+        ({"allow_rubber_stamped": True}, ", if the model is blessed"),
+        ({"allow_unblessed": True}, ", if the model is not rubber-stamped"),
+        ({"allow_rubber_stamped": True, "allow_unblessed": True}, ""),
+    ],
+)
+def test_plan_without_an_evaluation_names_the_conditions(
+    tmp_path: Path, allowed: dict[str, bool], conditions: str
+) -> None:
+    planned = Pusher(Pusher.Config(destination=str(tmp_path), **allowed)).planned_publication(None, {})
+    assert planned == PlannedPublication(f"version 1: {tmp_path / '1'}{conditions}")
 
 
 def test_a_servable_is_the_saved_model_and_a_statement(made: dict[str, Stored[Any]], tmp_path: Path) -> None:

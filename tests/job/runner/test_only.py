@@ -113,6 +113,12 @@ def test_damaged_artifact_of_the_run_is_reported(mnist_job: Command, finished_ro
     result = mnist_job("run", "--only", "evaluator", "--from", "latest", "--root", finished_root)
     assert result.exit_code == 3
     assert "weights.npz has been changed" in result.stderr
+    run_id = json.loads((finished_root / "runs" / "latest" / "run.json").read_text())["run_id"]
+    planned = mnist_job("plan", "--only", "evaluator", "--from", run_id, "--root", finished_root)
+    assert planned.exit_code == 3
+    for stderr in (result.stderr, planned.stderr):
+        assert f"run all steps again with `--config {run_id}`" in stderr
+        assert "resume:" not in stderr
     shutil.rmtree((finished_root / "runs" / "latest" / "transform").resolve())
     result = mnist_job("run", "--only", "evaluator", "--from", "latest", "--root", finished_root)
     assert result.exit_code == 3
@@ -122,12 +128,12 @@ def test_damaged_artifact_of_the_run_is_reported(mnist_job: Command, finished_ro
 @pytest.mark.parametrize(
     ("arguments", "message"),
     [
-        (("--only", "evaluator"), "--only and --from belong together"),
-        (("--from", "latest"), "--only and --from belong together"),
+        (("--only", "evaluator"), "--only evaluator needs --from"),
+        (("--from", "latest"), "--from latest needs --only"),
         ((), "there is no configuration to run"),
         (
             ("--only", "evaluator", "--from", "latest", "--until", "trainer"),
-            "--only and --from belong together, and exclude --until",
+            "--until trainer cannot be used with --only",
         ),
         (("--only", "evaluatr", "--from", "latest"), "did you mean `evaluator`?"),
         (("--only", "evaluator", "--from", "20000101-000000-0000000"), "has no run `20000101"),

@@ -271,6 +271,10 @@ def test_code_changed(
 def test_damaged_artifact(job: Job) -> None:
     (history,) = (job.root / "artifacts" / "trainer").glob("*/history.csv")
     history.write_text("damaged")
+    planned, ran = job.plan("--strict"), job.run("--strict")
+    assert planned.exit_code == ran.exit_code == 3
+    assert planned.stderr
+    assert planned.stderr in ran.stderr
     assert job.check() == ["reused", "reused", "runs", "may run", "may run"]
 
 
@@ -357,6 +361,21 @@ def test_publication(job: Job, tmp_path: Path) -> None:
     assert publishes(*moved) == f"version 1: {tmp_path / 'elsewhere' / '1'}"
     assert job.plan(*pusher, *moved).exit_code == WOULD_RUN
     assert publishes(*sets("transform.limit=9")) == f"version 2: {serving / '2'}"
+
+
+def test_withheld_model_is_not_announced(job: Job, tmp_path: Path) -> None:
+    pusher = sets(f"pusher.destination={tmp_path / 'serving'}", "evaluator.accuracy=0.5")
+    conditional = job.plan(*pusher).record["steps"][-1]
+    assert conditional["publishes"].endswith(", if the model is blessed and not rubber-stamped")
+    job.run(*sets("evaluator.accuracy=0.5"))
+    step = job.plan(*pusher).record["steps"][-1]
+    assert (step["action"], step["publishes"]) == ("runs", "")
+    assert step["withheld"].startswith("the model is not blessed")
+    text = job.command("plan", "--config", job.config, "--root", job.root, *pusher).stdout
+    assert "publishes nothing: the model is not blessed" in " ".join(text.split())
+    assert job.check(*pusher)[-1] == "runs"
+    assert job.plan(*pusher).exit_code == 0
+    assert job.plan(*pusher).record["steps"][-1]["withheld"] == step["withheld"]
 
 
 def test_estimate_is_that_of_earlier_runs(job: Job) -> None:

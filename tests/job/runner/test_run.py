@@ -223,6 +223,18 @@ def test_show_prints_a_run_and_its_lineage(mnist_job: Command, fake_config: Path
     assert examples["source"]["identity"]["content_sha256"]
 
 
+def test_show_of_a_moved_root_prints_its_own_pages(mnist_job: Command, finished_root: Path) -> None:
+    run = (finished_root / "runs" / "latest").resolve()
+    pages = {"report": "report.html", "model_card": "model_card.md"}
+    before = {key: str(finished_root / "old" / "runs" / run.name / name) for key, name in pages.items()}
+    (run / "run.json").write_text(json.dumps(json.loads((run / "run.json").read_text()) | before))
+    (run / "report.html").touch()
+    shown = mnist_job("show", run.name, "--root", finished_root).stdout
+    assert str(run / "report.html") in shown
+    assert before["report"] not in shown
+    assert before["model_card"] in shown, "there is no other"
+
+
 @pytest.mark.parametrize(("run", "message"), [("latest", "has no runs"), ("19990101-000000-0000", "has no runs")])
 def test_show_reports_a_root_without_runs(mnist_job: Command, tmp_path: Path, run: str, message: str) -> None:
     outcome = mnist_job("show", run, "--root", tmp_path)
