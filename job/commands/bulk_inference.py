@@ -10,8 +10,7 @@ from rich.markup import escape
 from components import BulkInferrer
 from components.artifacts.predictions import CONTINUED_FILES
 from components.base.errors import ConfigError, ExitCode
-from components.base.formatting import format_size
-from components.html.format import counted
+from components.base.formatting import counted, format_size
 from job.options import PredictOptions
 from job.reporters.model import print_model
 from job.reporters.predictions import describe_predictions
