@@ -69,4 +69,8 @@ def _print_usage_error(error: typer.TyperException) -> None:
         return  # without arguments, typer has printed the help text
     context = getattr(error, "ctx", None)
     remedy = f"`{context.command_path} --help` lists what is possible" if context else ""
-    print_error(make_console(stderr=True), ConfigError(message.rstrip("."), remedy=remedy))
+    # The rest is pydantic's, such as `Input should be greater than or equal to 1`.
+    problem, _, limit = message.rstrip(".").replace("Value error, ", "").partition(": Input should be ")
+    limit = limit.partition(", unable to")[0]
+    expected = f"a number {limit}" if limit.startswith(("greater", "less")) else limit
+    print_error(make_console(stderr=True), ConfigError(problem, expected=expected, remedy=remedy))

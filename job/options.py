@@ -47,19 +47,6 @@ class ExportFormatOption(StrEnum):
     ONNX = "onnx"
 
 
-class OutcomeOption(StrEnum):
-    """Outcomes of runs: those in `run.json`, and `killed` and `damaged`."""
-
-    SUCCEEDED = "succeeded"
-    NOT_BLESSED = "not_blessed"
-    FAILED = "failed"
-    TERMINATED = "terminated"
-    PAUSED = "paused"
-    RUNNING = "running"
-    KILLED = "killed"
-    DAMAGED = "damaged"
-
-
 @dataclass(frozen=True, kw_only=True)
 class RunOptions:
     """Options of `run`."""
@@ -124,7 +111,7 @@ class RunsOptions:
     root: Path
     data_set: str | None = None
     name: str | None = None
-    outcome: OutcomeOption | None = None
+    outcome: str | None = None
     blessed: bool = False
     since: str | None = None
     where: Sequence[str] = ()

@@ -19,6 +19,7 @@ from components.artifacts.comparison import (
     ChangedImage,
     ComparedImage,
     DataChanges,
+    DifferenceInterval,
     MetricComparison,
     PairedComparison,
     SplitChanges,

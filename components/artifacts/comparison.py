@@ -1,11 +1,21 @@
 """PairedComparison: two evaluations on the same test images, compared image by image."""
 
-from typing import Annotated
+from typing import Annotated, Literal
 
 from pydantic import Field
 
 from components.artifacts.base import Count, Fraction, Statement
-from components.artifacts.evaluation import Interval
+
+
+class DifferenceInterval(Statement):
+    """A confidence interval of a difference, and its method."""
+
+    low: float
+    high: float
+    confidence: Fraction = 0.95
+    method: Literal["newcombe", "bootstrap"]
+    """`newcombe`: from the score intervals of two proportions; `bootstrap`: percentiles over resampled test images."""
+    resamples: Count = 0
 
 
 class MetricComparison(Statement):
@@ -15,7 +25,7 @@ class MetricComparison(Statement):
     second: float
     difference: float
     """The second minus the first."""
-    interval: Interval | None
+    interval: DifferenceInterval | None
     """Of the difference: of accuracy, Newcombe's from Wilson's intervals; of others, over resampled images on which
     both models are scored; None for a custom metric."""
 

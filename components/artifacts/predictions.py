@@ -6,6 +6,9 @@ from pydantic import Field
 
 from components.artifacts.base import Artifact, Count, FileName, Sha256, Statement
 
+CONTINUED_FILES = "continued_files"
+"""Observation: the files of predictions that an interrupted attempt had finished."""
+
 
 class PredictionShard(Statement):
     """One file of predictions."""

@@ -20,6 +20,15 @@ def format_distinct(value: float, others: Iterable[float], form: str, digits: in
     return repr(value)
 
 
+def counted(count: int, noun: str, plural: str = "") -> str:
+    """Return a count with its noun.
+
+    >>> counted(1, "image"), counted(12000, "image"), counted(2, "class", "classes")
+    ('1 image', '12,000 images', '2 classes')
+    """
+    return f"{count:,} {noun if count == 1 else plural or f'{noun}s'}"
+
+
 def format_size(size: int) -> str:
     """Format a number of bytes with its unit, in powers of 1000.
 

@@ -6,6 +6,7 @@ from typing import Annotated, Any
 from pydantic import Field
 
 from components.artifacts import GraphOperation, Model, Predictions, Stored
+from components.artifacts.predictions import CONTINUED_FILES
 from components.base.component import Component, ComponentConfig, Context
 from components.bulk_inferrer.inputs import InputFiles, utf8
 from components.inference.preprocessing.observer import InputObserver, NoObserver
@@ -71,6 +72,8 @@ class BulkInferrer(Component[BulkInferrerConfig]):
             shards = Shards(context.checkpoints or scratch, context.fingerprint, artifact.class_names)
             with context.timed("resuming"):
                 shards.resume()
+            if shards.finished:
+                context.observe(CONTINUED_FILES, sum(record.rows > 0 for record in shards.finished))
             with context.timed("loading"):
                 predict = load_raw_predictor(model, config.graph, temperature=config.temperature)
             predictor = ShardPredictor(

@@ -5,7 +5,15 @@ from itertools import islice
 import numpy as np
 from numpy.typing import NDArray
 
-from components.artifacts import ComparedImage, Evaluation, Interval, MetricComparison, PairedComparison, Stored
+from components.artifacts import (
+    ComparedImage,
+    DifferenceInterval,
+    Evaluation,
+    Interval,
+    MetricComparison,
+    PairedComparison,
+    Stored,
+)
 from components.artifacts.evaluation import METRIC_NAMES
 from components.base.errors import DataError
 from components.evaluator.baseline import mcnemar
@@ -50,7 +58,7 @@ def _compare_metrics(
         values.append(of_other.metrics(weights) - of_one.metrics(weights))
     estimates = (of_other.metrics(np.ones((1, count))) - of_one.metrics(np.ones((1, count))))[0].tolist()
     intervals = {
-        name: percentile_interval(of_metric, estimate)
+        name: _of_difference(percentile_interval(of_metric, estimate))
         for name, of_metric, estimate in zip(METRIC_NAMES, np.concatenate(values).T, estimates, strict=True)
     }
     if not np.array_equal(one.probabilities, other.probabilities):  # else they are one model, without any difference
@@ -65,7 +73,11 @@ def _compare_metrics(
     }
 
 
-def _accuracy_interval(one: Predictions, other: Predictions) -> Interval:
+def _of_difference(interval: Interval | None) -> DifferenceInterval | None:
+    return None if interval is None else DifferenceInterval.model_validate(interval.model_dump())
+
+
+def _accuracy_interval(one: Predictions, other: Predictions) -> DifferenceInterval:
     both, only_first = int((one.right & other.right).sum()), int((one.right & ~other.right).sum())
     only_second = int((other.right & ~one.right).sum())
     return paired_interval(both, only_first, only_second, len(one.labels) - both - only_first - only_second)

@@ -7,7 +7,7 @@ from statistics import NormalDist
 import numpy as np
 from numpy.typing import NDArray
 
-from components.artifacts import Interval
+from components.artifacts import DifferenceInterval, Interval
 
 RESAMPLES = 1000
 """Enough for the bounds of a 95 % interval (B. Efron and R. Tibshirani, 1993, chapter 14)."""
@@ -33,7 +33,7 @@ def wilson_interval(successes: int, trials: int, confidence: float = CONFIDENCE)
     return Interval(low=low, high=high, confidence=confidence, method="wilson")
 
 
-def paired_interval(both: int, only_first: int, only_second: int, neither: int) -> Interval:
+def paired_interval(both: int, only_first: int, only_second: int, neither: int) -> DifferenceInterval:
     """Return the interval of the second proportion minus the first, both of the same images (R. G. Newcombe, 1998).
 
     It combines Wilson's intervals of both proportions (Statistics in Medicine 17, 2635-2650, method 10), and is
@@ -58,7 +58,7 @@ def paired_interval(both: int, only_first: int, only_second: int, neither: int) 
     difference = other - one
     low = difference - distance(other - second.low, first.high - one)
     high = difference + distance(second.high - other, one - first.low)
-    return Interval(low=low, high=high, confidence=CONFIDENCE, method="wilson")
+    return DifferenceInterval(low=low, high=high, confidence=CONFIDENCE, method="newcombe")
 
 
 def bootstrap_intervals(

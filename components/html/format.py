@@ -4,7 +4,7 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 
 from components.artifacts import ImageShape, Interval
-from components.base.formatting import format_distinct
+from components.base.formatting import counted, format_distinct
 
 MINUS = "\N{MINUS SIGN}"
 DASH = "\N{EN DASH}\N{WORD JOINER}"
@@ -97,15 +97,6 @@ def truncate(name: str, length: int) -> str:
     ('seven', "'seve\\\\u2026'")
     """
     return name if len(name) <= length else f"{name[: length - 1]}\N{HORIZONTAL ELLIPSIS}"
-
-
-def counted(count: int, noun: str, plural: str = "") -> str:
-    """Return a count with its noun.
-
-    >>> counted(1, "image"), counted(12000, "image"), counted(2, "class", "classes")
-    ('1 image', '12,000 images', '2 classes')
-    """
-    return f"{count:,} {noun if count == 1 else plural or f'{noun}s'}"
 
 
 def listed(items: Sequence[str]) -> str:

@@ -12,7 +12,8 @@ from jinja2 import Environment, FileSystemLoader, StrictUndefined
 from markupsafe import Markup
 
 from components.artifacts import raw_shape
-from components.html.format import counted, image_size, listed, percent, plain_number
+from components.base.formatting import counted
+from components.html.format import image_size, listed, percent, plain_number
 
 SHARED = Path(__file__).parent
 

@@ -8,7 +8,7 @@ from typing import Annotated
 import typer
 
 from job.cli.app import AsJson, Root, command, path
-from job.options import DEFAULT_ROOT, OutcomeOption, RunsOptions
+from job.options import DEFAULT_ROOT, RunsOptions
 
 
 @command
@@ -46,7 +46,10 @@ def runs(
         typer.Option("--name", "--tag", metavar="NAME", help="Only runs with this name or tag, such as 'wide-*'."),
     ] = None,
     blessed: Annotated[bool, typer.Option("--blessed", help="Only runs with a blessed model.")] = False,
-    outcome: Annotated[OutcomeOption | None, typer.Option(help="Only runs with this outcome.")] = None,
+    outcome: Annotated[
+        str | None,
+        typer.Option(metavar="WORD", help="Only runs with this verdict, such as done, or this outcome in run.json."),
+    ] = None,
     since: Annotated[
         str | None,
         typer.Option(

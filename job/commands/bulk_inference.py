@@ -8,8 +8,9 @@ from typing import Any
 from rich.markup import escape
 
 from components import BulkInferrer
+from components.artifacts.predictions import CONTINUED_FILES
 from components.base.errors import ConfigError, ExitCode
-from components.base.formatting import format_size
+from components.base.formatting import counted, format_size
 from job.options import PredictOptions
 from job.reporters.model import print_model
 from job.reporters.predictions import describe_predictions
@@ -41,6 +42,7 @@ def infer_in_bulk(options: PredictOptions, directory: Path, signals: Signals) ->
     with signals.interruptible():
         model = resolve_model(options.root, options.model)
         store = FolderStore(directory)
+        store.check_outside(options.root)
         store.prepare()
     errors = make_console(stderr=True)
     print_model(errors, model)
@@ -82,7 +84,7 @@ def _print_summary(record: StepRecord, sealed: SealedArtifact, directory: Path) 
     manifest = sealed.manifest
     console = make_console()
     fields = describe_predictions(sealed.stored().artifact)
-    fields["status"] = f"{record.status} in {record.seconds:.1f} s ({record.reason})"
+    fields["status"] = f"{record.status} in {record.seconds:.1f} s ({_reason(record, sealed)})"
     fields["digest"] = manifest.digest
     fields["files"] = f"{len(manifest.files):,}, {format_size(sum(file.size for file in manifest.files))}"
     for label, text in fields.items():
@@ -90,12 +92,19 @@ def _print_summary(record: StepRecord, sealed: SealedArtifact, directory: Path) 
     print_path(console, "directory", directory)
 
 
+def _reason(record: StepRecord, sealed: SealedArtifact) -> str:
+    continued = record.observations.get(CONTINUED_FILES)
+    if continued is None:
+        return record.reason
+    return f"continued after {continued:,.0f} of {counted(len(sealed.stored().artifact.shards), 'file')}"
+
+
 def _summary(record: StepRecord, sealed: SealedArtifact, directory: Path) -> dict[str, Any]:
     manifest, predictions = sealed.manifest, sealed.stored().artifact
     return {
         "directory": str(directory),
         "status": record.status,
-        "reason": record.reason,
+        "reason": _reason(record, sealed),
         "seconds": record.seconds,
         "digest": manifest.digest,
         "fingerprint": manifest.fingerprint,

@@ -81,7 +81,7 @@ def print_reproduction(console: Console, result: Reproduction) -> None:
 
 
 def _print_difference(console: Console, difference: Difference) -> None:
-    print_line(console, f"[bold red]differs:[/] the artifact of the {difference.component}")
+    print_line(console, f"[bold red]differs:[/] the artifact of the step {difference.component}")
     unknown = "not known: code, configuration, inputs, libraries and machine are the same"
     for reason in _some(difference.reasons) or [unknown]:
         print_field(console, "reason", escape(reason))

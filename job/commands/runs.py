@@ -6,7 +6,7 @@ from job.config.yaml_loader import parse_yaml
 from job.options import RunsOptions
 from job.reporters.runs import print_runs
 from job.reporters.terminal import make_console, print_json
-from job.store.run_filter import RunFilter, parse_since
+from job.store.run_filter import RunFilter, parse_outcome, parse_since
 from job.store.run_names import Tags
 from job.store.run_rows import make_rows, makers
 from job.store.runs import Runs
@@ -25,7 +25,7 @@ def list_runs(options: RunsOptions) -> None:
     chosen = RunFilter(
         data_set=options.data_set,
         name=options.name,
-        outcome=None if options.outcome is None else options.outcome.value,
+        outcome=None if options.outcome is None else parse_outcome(options.outcome),
         blessed=options.blessed,
         since=None if options.since is None else parse_since(options.since),
         where=tuple(map(_parse_condition, options.where)),

@@ -5,6 +5,7 @@ from collections.abc import Callable, Iterator, Sequence
 from pathlib import Path
 
 from components.base.errors import ConfigError, ExitCode, IntegrityError
+from components.base.formatting import counted
 from job.reporters.terminal import make_console, print_json, print_line, print_text
 from job.store.manifest import MANIFEST
 from job.store.store import SealedArtifact, Store, read_sealed
@@ -29,7 +30,7 @@ def verify(directories: Sequence[Path], root: Path, *, as_json: bool) -> ExitCod
         console = make_console()
         for failure in failures:
             print_text(console, "[bold red]FAILED[/] ", failure["failure"])
-        print_line(console, f"{checked} artifacts verified, {len(failures)} failed")
+        print_line(console, f"{counted(checked, 'artifact')} verified, {len(failures)} failed")
     return ExitCode.BAD_DATA if failures else ExitCode.SUCCEEDED
 
 

@@ -7,12 +7,12 @@ from pathlib import Path
 from urllib.parse import quote
 
 from components.artifacts import Interval, PairedComparison
+from components.base.formatting import counted
 from components.base.text import escape_document
 from components.html.charts import IntervalRow, Series, interval_chart, line_chart
 from components.html.drawing import Chart, padded_limits
 from components.html.format import (
     TextTable,
-    counted,
     interval_text,
     is_percentage,
     metric_title,

@@ -5,8 +5,8 @@ from collections.abc import Iterable, Sequence
 from rich.console import Console
 from rich.markup import escape
 
+from components.base.formatting import counted
 from components.base.text import printable
-from components.html.format import counted
 from job.comparison.compare import ComparedRun, RunComparison
 from job.comparison.quantities import Difference, quantities
 from job.comparison.terminal_chart import print_chart
@@ -91,15 +91,23 @@ def _some(items: Iterable[str], limit: int, separator: str = ", ") -> str:
 def _print_quantities(console: Console, comparisons: Sequence[RunComparison], runs: Sequence[ComparedRun]) -> None:
     rows, is_pair = [*quantities(comparisons)], len(comparisons) == 1
     width = max([MIN_NAME_WIDTH, *(len(row.name) for row in rows)])
+    title = "test images differ" if any(each.scored_other_images for each in comparisons) else "on the test images"
+    compared = _difference_heads([row.differences[0] for row in rows]) if is_pair else ""
     for first in range(0, len(runs), MAX_COLUMNS):
         columns = slice(first, first + MAX_COLUMNS)
         heads = "".join(f"[{_style(run)}]{run.letter:>{CELL_WIDTH}}[/]" for run in runs[columns])
-        compared = f"{'B − A':>{CELL_WIDTH}}  {'95 % interval':{INTERVAL_WIDTH}}  McNemar" if is_pair else ""
-        print_line(console, f"{'on the test images':{width}}{heads}{compared}")
+        print_line(console, f"{title:{width}}{heads}{compared}".rstrip())
         for row in rows:
             cells = "".join(f"{cell:>{CELL_WIDTH}}" for cell in row.cells[columns])
             difference = _difference(row.differences[0]) if is_pair else ""
             print_line(console, f"{escape(f'{row.name:{width}}')}{cells}{difference}".rstrip())
+
+
+def _difference_heads(differences: Iterable[Difference | None]) -> str:
+    found = [difference for difference in differences if difference is not None]
+    value = f"{'B − A':>{CELL_WIDTH}}" if found else ""
+    interval = f"  {'95 % interval':{INTERVAL_WIDTH}}" if any(each.interval for each in found) else ""
+    return f"{value}{interval}{'  McNemar' if any(each.p_value for each in found) else ''}"
 
 
 def _difference(difference: Difference | None) -> str:

@@ -2,7 +2,8 @@
 
 from collections.abc import Iterator
 
-from components.html.format import counted, percent, points
+from components.base.formatting import counted
+from components.html.format import percent, points
 from job.comparison.compare import ComparedRun, RunComparison
 from job.store.differences import Change
 

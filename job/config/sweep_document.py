@@ -33,13 +33,16 @@ class SweepDocument:
     @classmethod
     def read(cls, document: YamlConfig, *, root: Path | None = None) -> Self:
         """Split a document; raise ConfigError if its section `sweep` is missing or invalid."""
-        if document.values.get(SWEEP) is None:
-            remedy = "add a section `sweep`, such as `sweep: {trainer.epochs: [4, 8]}`"
+        if (section := document.values.get(SWEEP)) in (None, {}, {SPACE: {}}):
+            has_none = section is None
             raise ConfigError.at(
-                document.where(()), "the configuration has no sweep", expected="a section `sweep`", remedy=remedy
+                document.where(() if has_none else (SWEEP,)),
+                "the configuration has no sweep" if has_none else "the sweep has no values to try",
+                expected="a section `sweep`" if has_none else "at least one key with a list of values",
+                remedy="write a section such as `sweep: {trainer.epochs: [4, 8]}`",
             )
         try:
-            sweep = _Document.model_validate({SWEEP: document.values[SWEEP]}).sweep
+            sweep = _Document.model_validate({SWEEP: section}).sweep
         except ValidationError as error:
             raise explain(document, _Document, error) from error
         base = YamlConfig({key: value for key, value in document.values.items() if key != SWEEP}, document.origins)

@@ -15,6 +15,7 @@ from rich.console import Console
 from rich.markup import escape
 
 from components.artifacts import Predictions
+from components.base.formatting import counted
 from components.base.text import escape_unprintable, printable
 from job.options import PredictionFormat
 
@@ -141,7 +142,7 @@ WRITERS: dict[PredictionFormat, type[PredictionWriter]] = {
 def describe_predictions(predictions: Predictions) -> dict[str, str]:
     """Return the numbers of images that bulk inference predicted and skipped, as labelled texts."""
     counts = zip(predictions.class_names, predictions.label_counts, strict=True)
-    fields = {"predictions": f"{predictions.predicted:,} images, {predictions.skipped:,} skipped"}
+    fields = {"predictions": f"{counted(predictions.predicted, 'image')}, {predictions.skipped:,} skipped"}
     if predictions.skipped_reasons:
         fields["skipped"] = ", ".join(f"{one.count:,} {one.reason}" for one in predictions.skipped_reasons)
     return {**fields, "by class": ",  ".join(f"{name}: {count:,}" for name, count in counts)}

@@ -7,7 +7,7 @@ from collections.abc import Iterator, Sequence
 from rich.console import Console
 from rich.markup import escape
 
-from components.base.formatting import format_age
+from components.base.formatting import counted, format_age
 from components.base.text import escape_unprintable, printable
 from job.reporters.terminal import print_line, print_parts
 from job.store.run_rows import RunRow
@@ -15,17 +15,8 @@ from job.store.summary import RunSummary
 
 HEADER = ("run", "age", "val", "test", "params", "cpu s", "verdict")
 LEFT = {0, 6}
-VERDICTS = {
-    "running": "running",
-    "succeeded": "done",
-    "not_blessed": "NOT BLESSED",
-    "failed": "failed",
-    "terminated": "interrupted",
-    "paused": "paused",
-    "killed": "killed",
-    "damaged": "damaged",
-}
 STYLES = {"BLESSED": "green", "NOT BLESSED": "yellow", "interrupted": "yellow", "failed": "red", "killed": "red"}
+INDENT = "  "
 MAX_DIFFERENCES = 6
 MILLION = 1_000_000
 
@@ -38,25 +29,22 @@ def print_runs(console: Console, rows: Sequence[RunRow], *, matching: int, total
     print_line(console, f"[dim]{header.rstrip()}[/]")
     if console.is_terminal:
         for line, row in zip(lines, rows, strict=True):
-            name = verdict(row.summary)
-            head = line.replace(name, _styled(STYLES.get(name, ""), name))
-            print_parts(console, f"{head}  ", (_styled(*note) for note in _notes(row)))
+            name = row.summary.verdict
+            print_line(console, line.rstrip().replace(name, _styled(STYLES.get(name, ""), name)))
+            if notes := [_styled(*note) for note in _notes(row)]:
+                print_parts(console, INDENT, notes)
     else:  # in one write: rich takes seconds for thousands of lines
-        notes = ("  ".join(text for _, text in _notes(row)) for row in rows)
-        pairs = zip(lines, notes, strict=True)
+        texts = ("  ".join(text for _, text in _notes(row)) for row in rows)
+        pairs = zip(lines, texts, strict=True)
         sys.stdout.writelines(f"{escape_unprintable(f'{line}  {note}'.rstrip())}\n" for line, note in pairs)
-    shown = f"{len(rows):,} of {matching:,} matching runs" if len(rows) < matching else f"{matching:,} runs"
+    fewer = len(rows) < matching
+    shown = f"{len(rows):,} of {counted(matching, 'matching run')}" if fewer else counted(matching, "run")
     print_line(console, f"[dim]{shown}{f' of {total:,}' if matching < total else ''}[/]")
 
 
 def _padded(cells: Sequence[str], widths: Sequence[int]) -> Iterator[str]:
     for place, (cell, width) in enumerate(zip(cells, widths, strict=True)):
         yield cell.ljust(width) if place in LEFT else cell.rjust(width)
-
-
-def verdict(summary: RunSummary) -> str:
-    """Return the verdict; for a run without an evaluation, the outcome."""
-    return "BLESSED" if summary.blessed and summary.outcome == "succeeded" else VERDICTS[summary.outcome]
 
 
 def _cells(summary: RunSummary) -> tuple[str, ...]:
@@ -67,7 +55,7 @@ def _cells(summary: RunSummary) -> tuple[str, ...]:
         _accuracy(summary.test_accuracy),
         _count(summary.parameters),
         "" if summary.cpu_seconds is None else f"{summary.cpu_seconds:,.{0 if summary.cpu_seconds >= 1000 else 1}f}",
-        verdict(summary),
+        summary.verdict,
     )
 
 

@@ -10,7 +10,7 @@ from rich.markup import escape
 
 from components.artifacts import RUBBER_STAMPED, Evaluation, Examples, Figures, Model, PushedModel, TransformedExamples
 from components.artifacts.evaluation import INTERVAL_SUFFIX, METRIC_NAMES
-from components.base.formatting import format_size
+from components.base.formatting import counted, format_size
 from components.base.text import MESSAGE_LIMIT, printable
 from components.base.timing import Elapsed
 from components.inference.transform_graph import describe
@@ -71,7 +71,8 @@ def _beginning(model: Model) -> str:
     text = ""
     if model.initial_weights is not None:
         others = ", ".join(map(printable, model.initial_weights.not_loaded))
-        text = f", {len(model.initial_weights.loaded)} layers from init_from{f', not {others}' if others else ''}"
+        layers = counted(len(model.initial_weights.loaded), "layer")
+        text = f", {layers} from init_from{f', not {others}' if others else ''}"
     return text + (f", {len(model.frozen)} frozen" if model.frozen else "")
 
 
@@ -206,8 +207,8 @@ def print_verdict(console: Console, record: RunRecord) -> None:
             print_field(console, "passed" if check["passed"] else "failed", escape(describe_check(check)))
     passed = sum(check["passed"] for check in record.checks)
     if passed and not shows_all:
-        count = f"{passed} other checks" if passed < len(record.checks) else f"all {passed} checks"
-        print_field(console, "passed", count)
+        rest = "other check" if passed < len(record.checks) else "check"
+        print_field(console, "passed", f"{'all ' if passed == len(record.checks) > 1 else ''}{counted(passed, rest)}")
     for step in record.steps:
         baseline, skipped = step.references.get("baseline"), step.skipped.get("baseline", {})
         if baseline or skipped:

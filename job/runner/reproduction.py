@@ -31,7 +31,8 @@ def reproduce(original: OriginalRun, into: Path | None, listener: RunListener, s
 
     Args:
         into: an empty or missing folder, or that of an interrupted reproduction of this run. By default a folder in
-            the root of the run, which is deleted if everything is identical.
+            the root of the run, which is deleted if everything is identical. Otherwise it is kept until the next
+            reproduction of this run.
 
     Raises:
         ConfigError: if the run has no finished steps, or the folder is not empty.
@@ -41,8 +42,10 @@ def reproduce(original: OriginalRun, into: Path | None, listener: RunListener, s
     if not record.steps:
         problem, remedy = f"run {record.run_id} finished no step", "name another run"
         raise ConfigError(problem, expected="a run with artifacts to compare", remedy=remedy)
-    folder = _free_folder(original) if into is None else into
+    folder = original.store.root / REPRODUCTIONS / record.run_id if into is None else into
     config = rebuild_config(original, folder)
+    if into is None:
+        _delete_finished(folder)
     _begin(folder, record.run_id)
     runner = Runner(
         config,
@@ -70,13 +73,15 @@ def rebuild_config(original: OriginalRun, root: Path) -> JobConfig:
     return build_config(document, root=root)
 
 
-def _free_folder(original: OriginalRun) -> Path:
-    """Return the folder of an unfinished reproduction of a run in its root, or else a new one."""
-    folder, number = original.store.root / REPRODUCTIONS / original.record.run_id, 1
-    while (state := _state(folder)) is not None and "identical" in state:
-        number += 1
-        folder = folder.with_name(f"{original.record.run_id}-{number}")
-    return folder
+def _delete_finished(folder: Path) -> None:
+    """Delete a finished reproduction, so that repeated ones do not fill the disk; keep an unfinished one."""
+    deleting = folder.with_name(f"{folder.name}.deleting")
+    shutil.rmtree(deleting, ignore_errors=True)  # of a killed process
+    if "identical" in (_state(folder) or {}):
+        try:
+            shutil.rmtree(folder.rename(deleting))
+        except OSError as error:
+            raise ConfigError.not_writable(folder, error, remedy="name a writable folder with --into") from error
 
 
 def _begin(folder: Path, run_id: str) -> None:

@@ -14,6 +14,8 @@ from components.runtime.libraries import installed_versions, library_version
 from job.store.differences import changes
 from job.store.source_code import imported_packages, source_files
 
+SOURCE_CHANGED = "its source code changed"
+
 
 class Producer(Statement):
     """The component that produces an artifact."""
@@ -62,7 +64,7 @@ class FingerprintInputs(Statement):
             *(f"no {name}" for name in other.inputs if name not in self.inputs),
             *(f"library {change}" for change in changes(other.libraries, self.libraries)),
             # Another version implies other source code.
-            *(["its source code changed"] if same_version and new.source_sha256 != old.source_sha256 else []),
+            *([SOURCE_CHANGED] if same_version and new.source_sha256 != old.source_sha256 else []),
         ]
 
 

@@ -17,6 +17,8 @@ from job.store.file_system import check_file_system
 from job.store.manifest import MANIFEST, Manifest, SchemaVersionError
 from job.store.store import Entry, SealedArtifact, Store, read_sealed
 
+OF_A_ROOT = ("artifacts", "reproductions", "runs", "sweeps", "tags")
+"""Folders of a root whose content only the job writes."""
 PARTIAL = re.compile("files-[0-9a-f]{8}|checkpoints", re.ASCII)
 
 
@@ -32,12 +34,20 @@ class FolderStore(Store):
     """A store of one artifact, whose folder does not depend on its fingerprint."""
 
     def __init__(self, directory: Path) -> None:
-        """Raise ConfigError if the path has no name."""
+        """Raise ConfigError if the path has no name, or is in a sealed folder."""
         path = Path(os.path.realpath(directory))  # a link to a folder on another disk
         super().__init__(path.parent)
         self._directory = path
         if not path.name:
             raise _occupied(directory, "is not a folder that can be replaced")
+        if sealed := next((parent for parent in path.parents if os.path.lexists(parent / MANIFEST)), None):
+            raise _occupied(directory, f"is in {sealed}, which is sealed: it has a {MANIFEST}")
+
+    def check_outside(self, root: Path) -> None:
+        """Raise ConfigError if the folder is in one where a root keeps its own files."""
+        for owned in (Path(os.path.realpath(root)) / name for name in OF_A_ROOT):
+            if self._directory.is_relative_to(owned):
+                raise _occupied(self._directory, f"is in {owned}, which belongs to the job")
 
     def prepare(self, slots: Iterable[str] = ()) -> None:  # noqa: ARG002
         """Check the file system, and that nothing else is in the folder of the artifact in progress."""

@@ -7,6 +7,7 @@ from components import Model
 from components.base.errors import IntegrityError
 from components.base.text import printable
 from job.store.differences import Change, changes, run_differences
+from job.store.fingerprint import SOURCE_CHANGED
 from job.store.manifest import Manifest
 from job.store.pinned import OriginalRun
 from job.store.records import RunRecord, StepRecord
@@ -104,6 +105,8 @@ def _explain(original: OriginalRun, rebuilt: RunRecord, step: StepRecord, store:
             fields = [each for each in fields if not _is_cause(each)]
     # The original has the files of all its steps, the other run only of those up to this one.
     sources = [change for change in known.source_files or () if change.key in rebuilt.source_files]
+    if sources:  # they say which
+        reasons = [reason for reason in reasons if reason != SOURCE_CHANGED]
     reasons += [f"source code of {change.key}" for change in sources]
     named = {reason.removeprefix("library ") for reason in reasons}
     reasons += [f"library {change}" for change in known.packages if str(change) not in named]

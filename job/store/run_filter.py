@@ -11,7 +11,7 @@ from typing import Any
 from components.base.errors import ConfigError
 from components.base.text import printable
 from job.store.gc import parse_age
-from job.store.summary import RunSummary
+from job.store.summary import BLESSED, VERDICTS, RunSummary
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -23,6 +23,7 @@ class RunFilter:
     name: str | None = None
     """The name or a tag of the run, in the same way."""
     outcome: str | None = None
+    """A verdict or an outcome, as `parse_outcome` returns it."""
     blessed: bool = False
     """Only runs with a blessed model."""
     since: datetime | None = None
@@ -51,7 +52,7 @@ class RunFilter:
             if data_set([summary.data_set])
             and name([summary.name, *tagged.get(summary.run_id, ())])
             and sweep([None if summary.sweep is None else summary.sweep.id])
-            and self.outcome in (None, summary.outcome)
+            and self.outcome in (None, summary.outcome, summary.verdict)
             and (summary.blessed or not self.blessed)
             and (self.since is None or summary.started >= self.since)
             and all(_is_value(summary.facts.config, key, value) for key, value in self.where)
@@ -69,6 +70,20 @@ def parse_since(text: str) -> datetime:
     except ValueError:
         return datetime.now(UTC) - timedelta(seconds=parse_age(text, "--since"))
     return time if time.tzinfo else time.replace(tzinfo=UTC)
+
+
+def parse_outcome(text: str) -> str:
+    """Return a verdict of the table, or an outcome of `run.json`, that is written in any case.
+
+    >>> parse_outcome("not blessed"), parse_outcome("Terminated")
+    ('NOT BLESSED', 'terminated')
+    """
+    verdicts = (BLESSED, *VERDICTS.values())
+    words = {word.lower(): word for word in (*verdicts, *VERDICTS)}
+    if (word := words.get(text.strip().lower())) is None:
+        problem, expected = f"--outcome {printable(text)} is not a verdict", f"one of {', '.join(words)}"
+        raise ConfigError(problem, expected=expected, remedy="quote words that contain a space")
+    return word
 
 
 def _pattern(text: str | None) -> Callable[[Iterable[str | None]], bool]:

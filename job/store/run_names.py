@@ -25,13 +25,14 @@ MAX_TAG_BYTES = 100
 EXPECTED_TAG = "the id of a run"
 
 
-def check_name(name: str) -> None:
-    """Raise ConfigError if a run or tag cannot have this name."""
+def check_name(name: str, *, role: str = "the name of a run") -> None:
+    """Raise ConfigError if a name cannot have its role: the name of a run, or a tag."""
     if problem := _problem(name):
+        characters = f"1 to {MAX_NAME_LENGTH} of the characters a-z, A-Z, 0-9, `.`, `_` and `-`"
         raise ConfigError(
-            f"`{printable(name)}` cannot name a run: {problem}",
-            expected=f"1 to {MAX_NAME_LENGTH} of the characters a-z, A-Z, 0-9, `.`, `_` and `-`",
-            remedy="choose another name",
+            f"`{printable(name)}` cannot be {role}: {problem}",
+            expected=f"{characters}, but not {' or '.join(f'`{word}`' for word in RESERVED)}",
+            remedy="choose another one",
         )
 
 
@@ -90,7 +91,7 @@ class Tags:
             ConfigError: if no tag can have this name, or the folder cannot be written to.
             StorageError: if the disk is full.
         """
-        check_name(tag)
+        check_name(tag, role="a tag")
         try:
             self.directory.mkdir(parents=True, exist_ok=True)
             write_atomically(self.directory / tag, f"{run_id}\n", what="the tag")
@@ -102,9 +103,10 @@ class Tags:
         tags = self.read()
         if (run_id := tags.get(tag)) is None:
             near = get_close_matches(tag, tags, n=1)
+            expected = f"one of its {len(tags)} tags" if len(tags) > 1 else "".join(f"its tag `{one}`" for one in tags)
             raise ConfigError(
                 f"{self.root} has no tag `{printable(tag)}`",
-                expected=f"one of its {len(tags)} tags" if tags else "a root with tags",
+                expected=expected or "a root with tags",
                 remedy=f"did you mean `{near[0]}`?" if near else "list the tags with `python -m job tag`",
             )
         try:

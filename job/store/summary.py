@@ -11,6 +11,18 @@ from components.artifacts import Epoch, Model
 from job.store.differences import NO_EFFECT
 from job.store.records import Outcome, RecordPart, RunRecord, SweepRecord
 
+VERDICTS = {
+    "running": "running",
+    "succeeded": "done",
+    "not_blessed": "NOT BLESSED",
+    "failed": "failed",
+    "terminated": "interrupted",
+    "paused": "paused",
+    "killed": "killed",
+    "damaged": "damaged",
+}
+"""The verdict by outcome, if the model was not blessed."""
+BLESSED = "BLESSED"
 MAX_CURVE_POINTS = 24
 FINGERPRINT_CHARACTERS = 16
 ID_TIME = "%Y%m%d-%H%M%S"
@@ -85,6 +97,11 @@ class RunSummary(RecordPart):
     from_run: str | None = None
     facts: Facts = Field(default_factory=Facts, exclude=True, repr=False)
     """Everything in the record that affects the results."""
+
+    @property
+    def verdict(self) -> str:
+        """The verdict in tables; for a run without an evaluation, the outcome."""
+        return BLESSED if self.blessed and self.outcome == "succeeded" else VERDICTS[self.outcome]
 
 
 def summarize(record: RunRecord, model: Model | None, *, key: RecordKey, is_alive: bool) -> RunSummary:

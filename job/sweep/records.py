@@ -38,8 +38,8 @@ class Trial(RecordPart):
     """The values that the sweep chose, by key of the configuration."""
     state: TrialState = "waiting"
     """`paused`: the trial continues if it is among the best. `stopped`: the pruner ended it."""
-    epochs: int | None = None
-    """The maximum number of epochs; None if the trainer has none."""
+    max_epochs: int | None = None
+    """None if the trainer has no number of epochs."""
     history: tuple[Epoch, ...] = ()
     """One row per finished epoch."""
     accuracy: float | None = None

@@ -10,6 +10,7 @@ from rich.cells import cell_len
 from rich.markup import escape
 
 from components.artifacts.evaluation import RUBBER_STAMPED
+from components.base.formatting import counted
 from components.base.text import printable
 from job.reporters.terminal import print_field, print_line, print_parts, print_path, print_text
 from job.sweep.records import Trial
@@ -32,7 +33,7 @@ class SweepReporter:
     def begin(self, sweep: Sweep, folder: SweepFolder) -> None:
         """Called before the first trial."""
         ended = sum(trial.is_settled for trial in sweep.trials)
-        parts = [f"[bold]{folder.id}[/]", f"{sweep.head.trial_count} trials", f"root {escape(str(folder.root))}"]
+        parts = [f"[bold]{folder.id}[/]", counted(sweep.head.trial_count, "trial"), f"root {escape(str(folder.root))}"]
         print_parts(self.console, "sweep ", [*parts, *([f"{ended} of them ended before"] if ended else [])])
 
     def end_trial(self, trial: Trial, sweep: Sweep) -> None:
@@ -63,8 +64,11 @@ class SweepReporter:
         if sweep.winner is None:
             left = sum(not trial.is_settled and trial.state != "paused" for trial in sweep.trials)
             left += sweep.head.trial_count - len(sweep.trials)
-            text = f"{left} trials are left to other processes; the last one evaluates the winner"
-            print_field(self.console, "winner", text if left else "being evaluated by another process")
+            if left:
+                text = f"{counted(left, 'trial')}, left to other processes; the last one evaluates the winner"
+                print_field(self.console, "not ended", text)
+            else:
+                print_field(self.console, "winner", "being evaluated by another process")
         else:
             metrics, blessed = sweep.winner.metrics, sweep.winner.blessed
             print_field(self.console, "winner", f"trial {sweep.winner.trial}, run {sweep.winner.run_id}")

@@ -10,7 +10,11 @@ from functools import cached_property
 from typing import TYPE_CHECKING, Any
 
 from components.base.errors import ConfigError, first_line
+from components.base.formatting import counted
 from components.base.hashing import value_sha256
+from job.config.run_config import SHARED_KEYS
+from job.pipeline.slots import SLOTS
+from job.pipeline.steps import STEPS
 from job.runner.runner import Runner
 from job.store.differences import NO_EFFECT
 from job.store.fingerprint import fingerprint_inputs
@@ -115,21 +119,35 @@ class SweepRunner:
         if sweep.tpe is not None:
             suggest(sweep, 0)
         chosen = enumerate(settings(sweep)) if sweep.tpe is None else ((0, values) for values in corners(sweep))
+        self._check_keys()
         checked = []
         seen: set[tuple[str, str]] = set()
         for trial in (trial for number, values in chosen for trial in self._trials(number, values)):
             config = self._config(trial)
-            checked.append(trial.model_copy(update={"epochs": _epochs(config)}))
+            checked.append(trial.model_copy(update={"max_epochs": _max_epochs(config)}))
             for slot, component in config.pipeline.components().items():
                 if (key := (slot, repr(component.config))) not in seen:
                     seen.add(key)
                     component.preflight()
         most_epochs = _most_epochs(checked)
         if sweep.halving is not None and not rungs(sweep.halving, most_epochs):
-            problem = f"no trial has more than {most_epochs} epochs, and the first comparison is after that many"
+            most = counted(most_epochs, "epoch")
+            problem = f"no trial has more than {most}, and the first comparison is after that many"
             remedy = "lower sweep.halving.epochs, or raise trainer.epochs"
             raise ConfigError(problem, expected="trials with more epochs than sweep.halving.epochs", remedy=remedy)
         return tuple(checked) if sweep.tpe is None else ()
+
+    def _check_keys(self) -> None:
+        """Raise ConfigError for a key of a section that does not affect training: its trials would be equal."""
+        components = [*self.base.pipeline.components()]
+        trained = components[: components.index(TRAINER) + 1]
+        idle = {*SLOTS, *components, *NO_EFFECT}.difference(trained)
+        for key, origin in self.document.origins.items():
+            section, _, below = key.partition(".")
+            if (below.partition(".")[0] if section == STEPS else section) in idle:
+                problem = f"{key} does not affect training, so all of its trials would be equal"
+                expected = f"keys of {', '.join(trained)}, or {' or '.join(SHARED_KEYS)}"
+                raise ConfigError.at(origin, problem, expected=expected, remedy="remove the key from the sweep")
 
     def _trials(self, setting: int, values: dict[str, Any]) -> Iterator[Trial]:
         seeds = self.document.sweep.seed_combinations()
@@ -201,7 +219,7 @@ class SweepRunner:
 
     def _run(self, trial: Trial, sweep: Sweep) -> None:
         config = self._config(trial)
-        trial = trial.model_copy(update={"epochs": _epochs(config)})
+        trial = trial.model_copy(update={"max_epochs": _max_epochs(config)})
         run = TrialRun(
             sweep_id=self.folder.id,
             signals=self.signals,
@@ -235,7 +253,7 @@ class SweepRunner:
         if trial is None:
             first = next((trial.failure for trial in sweep.trials if trial.failure), "")
             raise ConfigError(
-                f"all {len(sweep.trials)} trials failed; the first one: {first}",
+                f"all trials failed; the first one: {first}" if len(sweep.trials) > 1 else f"the trial failed: {first}",
                 expected="at least one trial that finishes",
                 remedy="change the values that the sweep tries",
             )
@@ -266,10 +284,10 @@ class SweepRunner:
         return sweep
 
 
-def _epochs(config: JobConfig) -> int | None:
+def _max_epochs(config: JobConfig) -> int | None:
     epochs = getattr(config.pipeline.trainer.config, "epochs", None)
     return epochs if isinstance(epochs, int) else None
 
 
 def _most_epochs(trials: Sequence[Trial]) -> int:
-    return max((trial.epochs or 0 for trial in trials), default=0)
+    return max((trial.max_epochs or 0 for trial in trials), default=0)

@@ -42,8 +42,8 @@ class Sweep:
     winner: Winner | None
 
     def ranking(self) -> list[Setting]:
-        """Return the settings, the best first."""
-        return rank(self.trials)
+        """Return the settings that have a result, the best first."""
+        return [setting for setting in rank(self.trials) if setting.accuracy is not None or setting.has_failed]
 
     def best_trial(self) -> Trial | None:
         """Return the best finished trial of the best setting that has one; None if every trial failed."""

@@ -3,7 +3,8 @@
 from typing import Literal
 
 from components.artifacts import SEVERITIES, Calibration, Evaluation, Robustness
-from components.html.format import counted, interval_limits, listed, percent
+from components.base.formatting import counted
+from components.html.format import interval_limits, listed, percent
 from components.visualizer.report.sections.slices_and_robustness import corruptions_hardest_first, slices_worst_first
 from components.visualizer.statements import Statements
 

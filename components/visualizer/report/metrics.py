@@ -4,11 +4,11 @@ from typing import Literal
 
 from components.artifacts import Baseline, Blessing, Check, Definition, Evaluation, Metrics
 from components.artifacts.evaluation import METRIC_NAMES
+from components.base.formatting import counted
 from components.html.format import (
     METRIC_FORMATS,
     SPACE,
     TextTable,
-    counted,
     interval_text,
     is_percentage,
     listed,

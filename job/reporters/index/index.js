@@ -64,8 +64,16 @@
     const cell = make("th", { scope: "row" }, run.name ? make("b", {}, link(run, run.name)) : link(run, run.id));
     for (const tag of run.tags ?? []) cell.append(make("span", { className: "tag", textContent: tag }));
     cell.append(id);
+    if (run.sweep) {
+      const page = make("a", { href: `sweeps/${run.sweep[0]}/index.html`, textContent: `sweep ${run.sweep[0]}` });
+      cell.append(make("small", {}, page, `, trial ${run.sweep[1]}`));
+    }
     if (run.note) cell.append(make("small", { className: "note", textContent: run.note }));
     return cell;
+  };
+  const when = (run) => {
+    const [day, time] = run.started.split(" ").map((part) => make("span", { textContent: part }));
+    return cell("when", day, " ", time);
   };
   const steps = (run) => {
     const list = make("ul");
@@ -86,7 +94,7 @@
   const cell = (className, ...content) => make("td", { className }, ...content);
   const plain = [
     { title: "Run", value: (run) => run.name ?? run.id, cell: name },
-    { title: "Started, UTC", value: (run) => run.id, cell: (run) => cell("when", run.started) },
+    { title: "Started, UTC", value: (run) => run.id, cell: when },
     { title: "Data set", value: (run) => run.data_set, cell: (run) => cell("data-set", run.data_set ?? "") },
     { title: "Learning curve", cell: (run) => cell("curve", curve(run)) },
     { title: "Validation accuracy", value: (run) => run.validation, cell: (run) => cell("number", percent(run.validation)), falls: true },
@@ -116,7 +124,7 @@
   let layout = plain;
 
   const text = (run) =>
-    (run.text ??= [run.id, run.name, run.note, run.data_set, run.verdict, run.failure, ...(run.tags ?? []), ...(run.changes ?? [])]
+    (run.text ??= [run.id, run.name, run.note, run.data_set, run.verdict, run.failure, run.sweep && `sweep ${run.sweep[0]}`, ...(run.tags ?? []), ...(run.changes ?? [])]
       .join("\n").toLowerCase());
   const matches = (term) => {
     const [key, value] = [term.slice(0, term.indexOf("=")), term.slice(term.indexOf("=") + 1)];
@@ -132,12 +140,15 @@
     return runs.filter((run) => tests.every((test) => test(run)));
   };
   const differing = (selected) => {
-    const keys = [];
+    const keys = new Map(); // by the values: of keys with the same values, such as seeds, only the shortest is shown
     for (const [key, column] of values()) {
       const first = shown(column[selected[0]?.at]);
-      if (selected.some((run) => shown(column[run.at]) !== first)) keys.push(key);
+      if (!selected.some((run) => shown(column[run.at]) !== first)) continue;
+      const all = JSON.stringify(selected.map((run) => column[run.at] ?? null));
+      const other = keys.get(all);
+      if (!other || key.length < other.length) keys.set(all, key);
     }
-    return keys.sort();
+    return [...keys.values()].sort();
   };
   const compare = (value, falls) => (one, other) => {
     const [a, b] = [value(one), value(other)];
@@ -179,7 +190,7 @@
     })));
     body.replaceChildren();
     showMore();
-    const count = listed.length === runs.length ? `${number(runs.length)} runs` : `${number(listed.length)} of ${number(runs.length)} runs`;
+    const count = listed.length === runs.length ? `${number(runs.length)} run${runs.length === 1 ? "" : "s"}` : `${number(listed.length)} of ${number(runs.length)} runs`;
     element("legend").hidden = onlyDifferences.checked;
     const more = keys.length > MAX_KEYS ? `, the first ${MAX_KEYS} of ${keys.length} keys that differ` : "";
     element("status").textContent = `${count}${onlyDifferences.checked && !keys.length ? ", no differences" : more}, as of ${data.updated} UTC`;

@@ -16,10 +16,11 @@ from typing import Any
 
 import components.html
 from components.base.errors import ConfigError, JobError, ResourceError
+from components.base.formatting import counted
 from components.base.text import printable
 from components.io.atomic import write_atomically
 from components.runtime.locks import acquire
-from job.reporters.runs import MAX_DIFFERENCES, verdict
+from job.reporters.runs import MAX_DIFFERENCES
 from job.store.run_names import Tags
 from job.store.run_rows import RunRow, make_rows, makers
 from job.store.runs import Runs
@@ -96,7 +97,7 @@ def _content(rows: Sequence[RunRow]) -> str:
     """Return the data of the page, and a list for browsers without JavaScript."""
     newest = [*reversed(rows[-MAX_RUNS_WITHOUT_SCRIPT:])]
     items = "\n".join(map(_item, newest))
-    count = f"the newest {len(newest)} of {len(rows):,} runs" if len(newest) < len(rows) else f"{len(rows)} runs"
+    count = f"the newest {len(newest)} of {len(rows):,} runs" if len(newest) < len(rows) else counted(len(rows), "run")
     data = {"updated": f"{datetime.now(UTC):{TIME}}", "runs": [*_entries(rows)]}
     text = json.dumps(data, separators=(",", ":")).replace("<", r"\u003c")
     return (
@@ -110,7 +111,7 @@ def _item(row: RunRow) -> str:
     name = escape(summary.run_id if summary.name is None else f"{summary.run_id} {printable(summary.name)}")
     linked = name if row.report is None else f'<a href="{row.report}">{name}</a>'
     accuracy = "" if summary.test_accuracy is None else f", test accuracy {summary.test_accuracy:.4f}"
-    return f"<li>{linked}: {verdict(summary)}{accuracy}</li>"
+    return f"<li>{linked}: {summary.verdict}{accuracy}</li>"
 
 
 def _entries(rows: Sequence[RunRow]) -> Iterator[dict[str, Any]]:
@@ -139,8 +140,9 @@ def _entry(row: RunRow, patch: Patch) -> dict[str, Any]:
         "interval": summary.test_accuracy_interval and [round(limit, 6) for limit in summary.test_accuracy_interval],
         "parameters": summary.parameters,
         "cpu": summary.cpu_seconds,
-        "verdict": verdict(summary),
+        "verdict": summary.verdict,
         "failure": _safe(summary.failure),
+        "sweep": summary.sweep and [summary.sweep.id, summary.sweep.trial],
         "report": summary.has_report,
         "steps": len(summary.steps),
         "reused": _reused(row),

@@ -9,9 +9,10 @@ from typing import Any
 from markupsafe import Markup
 
 from components.artifacts import Interval
+from components.base.formatting import counted
 from components.base.text import printable
 from components.html.drawing import Scale
-from components.html.format import counted, interval_text, listed, percent
+from components.html.format import interval_text, listed, percent
 from components.html.templates import render_html
 from components.io.atomic import write_atomically
 from job.config.sweep import LogUniform, SweepConfig

@@ -6,7 +6,7 @@ import numpy as np
 import pytest
 
 from components import Evaluator
-from components.artifacts import Evaluation, Interval, PairedComparison, Stored
+from components.artifacts import DifferenceInterval, Evaluation, PairedComparison, Stored
 from components.artifacts.evaluation import METRIC_NAMES
 from components.base.errors import DataError
 from components.evaluator.comparison import _ImageScores
@@ -40,7 +40,7 @@ def stored(made: Predictions, directory: Path) -> Stored[Evaluation]:
     return Stored(evaluation, directory)
 
 
-def interval_of(compared: PairedComparison, metric: str) -> Interval:
+def interval_of(compared: PairedComparison, metric: str) -> DifferenceInterval:
     interval = compared.metrics[metric].interval
     assert interval is not None
     return interval

@@ -133,6 +133,23 @@ def test_files_of_others_are_left_alone(mnist_job: Command, arguments: Arguments
     assert beside(tmp_path / "out") == [file.relative_to(tmp_path).parts[0]]
 
 
+def test_folder_inside_a_sealed_one_or_the_root_is_refused(
+    trained: Trained, mnist_job: Command, tmp_path: Path
+) -> None:
+    (tmp_path / "sealed").mkdir()
+    (tmp_path / "sealed" / MANIFEST).touch()
+    (tmp_path / "link").symlink_to(trained.root)
+    for folder, owner in (
+        (tmp_path / "sealed" / "sub" / "new", tmp_path / "sealed"),
+        (tmp_path / "link" / "artifacts" / "trainer" / "new", trained.root.resolve() / "artifacts"),
+        (trained.root / "reproductions" / "new", trained.root.resolve() / "reproductions"),
+    ):
+        outcome = mnist_job("predict", trained.png, "--root", trained.root, "--out", folder)
+        assert outcome.exit_code == 2
+        assert f"is in {owner}, which " in outcome.stderr
+        assert not folder.parent.exists() or not beside(folder)
+
+
 def test_unreadable_images_are_recorded(
     trained: Trained, mnist_job: Command, arguments: Arguments, tmp_path: Path
 ) -> None:
@@ -170,7 +187,9 @@ def test_interrupted_prediction_continues(mnist_job: Command, arguments: Argumen
     assert len(finished) == (2 if do == "KILL" else 3)
     assert not (tmp_path / "out").exists()
     resumed = mnist_job(*arguments("--shard-rows", 4, "--json"))
-    assert json.loads(resumed.stdout)["digest"] == undisturbed["digest"]
+    printed = json.loads(resumed.stdout)
+    assert printed["digest"] == undisturbed["digest"]
+    assert printed["reason"] == f"continued after {len(finished)} of {len(undisturbed['files'])} files"
     files = [tmp_path / "out" / name for name in undisturbed["files"]]
     assert [path.stat().st_ino for path in files[: len(finished)]] == finished, "predicted once"
     assert beside(tmp_path / "out") == ["out"]
@@ -265,7 +284,7 @@ def test_show_and_verify_read_the_folder(
     assert "source: made-up squares" in shown.stdout, "the lineage leads to the data of the training"
     elsewhere = mnist_job("show", tmp_path / "out", "--root", tmp_path / "empty")
     assert f"digest        {printed['digest']}" in elsewhere.stdout
-    assert mnist_job("verify", tmp_path / "out").stdout == "1 artifacts verified, 0 failed\n"
+    assert mnist_job("verify", tmp_path / "out").stdout == "1 artifact verified, 0 failed\n"
     (tmp_path / "out" / printed["files"][0]).write_bytes(b"")
     assert mnist_job("verify", tmp_path / "out").exit_code == 3
     assert mnist_job("verify", tmp_path).exit_code == 2

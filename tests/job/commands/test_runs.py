@@ -6,9 +6,13 @@ from pathlib import Path
 from typing import Any
 
 import pytest
+from rich.console import Console
 
+from job.reporters.runs import print_runs
 from job.store.run_names import Tags
+from job.store.run_rows import make_rows, makers
 from job.store.runs import Runs
+from job.store.summaries import Summaries
 from tests.conftest import Command
 from tests.support.imports import HEAVY, imported_by
 from tests.support.roots import add_run
@@ -53,6 +57,15 @@ def test_table_has_results_and_differences(mnist_job: Command, root: Path) -> No
     assert count == "4 runs"
 
 
+def test_notes_of_a_run_are_indented_below_it_on_a_terminal(root: Path) -> None:
+    rows = make_rows(summaries := Summaries(Runs(root)).read(), tags={}, made_by=makers(summaries))
+    console = Console(width=80, force_terminal=True, color_system=None, record=True)
+    print_runs(console, rows, matching=len(rows), total=len(rows))
+    _, first, notes, *_ = console.export_text().splitlines()
+    assert first.endswith("BLESSED")
+    assert notes == "  base  made-up squares"
+
+
 def test_json_has_every_documented_key(mnist_job: Command, root: Path) -> None:
     first, second, *_ = listed(mnist_job, root)
     assert first["previous"] is first["differences"] is None
@@ -85,6 +98,8 @@ def test_reused_step_names_the_run_that_made_it(mnist_job: Command, finished_roo
         (("--name", "WIDE-*"), [1]),
         (("--tag", "good"), [0]),
         (("--outcome", "failed"), [2]),
+        (("--outcome", "blessed"), [0, 1, 3]),
+        (("--outcome", "succeeded", "--where", "seed=7"), [1]),
         (("--blessed",), [0, 1, 3]),
         (("--blessed", "--last", "1"), [3]),
         (("--data-set", "OTHER*"), [2]),
@@ -121,8 +136,8 @@ def test_age_is_counted_from_now(mnist_job: Command, finished_root: Path) -> Non
         (("--where", "trainer.sed=1"), "did you mean trainer.seed?"),
         (("--where", "trainer"), "it is not a key with a value"),
         (("--since", "yesterday"), "--since 'yesterday' is not an age"),
-        (("--outcome", "great"), "not_blessed"),
-        (("--last", "0"), "--last"),
+        (("--outcome", "great"), "one of blessed, running, done, not blessed"),
+        (("--last", "0"), "expected: a number greater than or equal to 1"),
     ],
 )
 def test_invalid_filter_exits_with_2(mnist_job: Command, root: Path, options: tuple[str, ...], message: str) -> None:

@@ -79,6 +79,10 @@ def test_lists_images_that_one_model_classifies_correctly(mnist_job: Command, ro
     accuracy = paired["metrics"]["accuracy"]
     assert accuracy["difference"] == accuracy["second"] - accuracy["first"]
     assert accuracy["interval"]["low"] <= accuracy["difference"] <= accuracy["interval"]["high"] < 0
+    methods = [paired["metrics"][name]["interval"]["method"] for name in ("accuracy", "loss")]
+    assert methods == ["newcombe", "bootstrap"]
+    text = mnist_job("compare", "base", "worse", "--root", root).stdout
+    assert re.search(r"^on the test images +A +B +B − A  95 % interval +McNemar$", text, re.MULTILINE)
 
 
 def test_other_data_are_counted_and_not_compared_by_image(mnist_job: Command, root: Path) -> None:
@@ -90,6 +94,7 @@ def test_other_data_are_counted_and_not_compared_by_image(mnist_job: Command, ro
     assert comparison["paired"] is None
     text = mnist_job("compare", "base", "other-data", "--root", root).stdout
     assert "scored on different test images" in text
+    assert re.search(r"^test images differ +A +B +B − A$", text, re.MULTILINE)
     assert f"train {train['added']} added" in text
 
 

@@ -41,7 +41,7 @@ def test_run_without_a_name_reports_none(mnist_job: Command, finished_root: Path
 
 def test_invalid_name_or_note_is_refused_before_any_work(mnist_job: Command, fake_config: Path, tmp_path: Path) -> None:
     for options, message in (
-        (("--name", "latest"), "`latest` cannot name a run: it is reserved"),
+        (("--name", "latest"), "`latest` cannot be the name of a run: it is reserved"),
         (("--note", "x" * 2001), "the note has 2,001 characters"),
     ):
         outcome = mnist_job("run", "--config", fake_config, "--root", tmp_path / "root", *options)

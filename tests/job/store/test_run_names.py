@@ -185,7 +185,7 @@ def test_tag_of_a_deleted_run_is_explained(root: Path, mnist_job: Command) -> No
 def test_invalid_name_is_explained(name: str, problem: str) -> None:
     with pytest.raises(ConfigError) as caught:
         check_name(name)
-    assert caught.value.headline.endswith(f"cannot name a run: {problem}")
+    assert caught.value.headline.endswith(f"cannot be the name of a run: {problem}")
     assert "\n" not in caught.value.headline
 
 
@@ -222,7 +222,7 @@ def test_tag_is_added_listed_moved_and_deleted(root: Path, mnist_job: Command) -
     [
         ((OLD,), f"`tag {OLD}` is incomplete"),
         ((OLD, "x", "--delete", "best"), "--delete excludes"),
-        ((OLD, "latest"), "`latest` cannot name a run: it is reserved"),
+        ((OLD, "latest"), "`latest` cannot be a tag: it is reserved"),
         (("bset", "x"), "did you mean `best`?"),
         (("--delete", "bset"), "did you mean `best`?"),
         (("--delete", "../runs/latest"), "has no tag `../runs/latest`"),

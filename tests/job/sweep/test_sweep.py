@@ -74,7 +74,7 @@ def test_diverged_trial_is_ranked_last(sweep: RunSweep) -> None:
 def test_sweep_without_a_finished_trial_is_an_error(sweep: RunSweep) -> None:
     result = sweep({"trainer.diverges": [True]})
     assert result.exit_code == 2
-    assert "all 1 trials failed; the first one: training diverged" in result.stderr
+    assert "the trial failed: training diverged" in result.stderr
 
 
 def test_halving_promotes_the_best_of_each_rung(sweep: RunSweep) -> None:
@@ -101,6 +101,8 @@ def test_shares_need_not_run_at_the_same_time(sweep: RunSweep) -> None:
     assert first.exit_code == 0
     assert first.record["winner"] is None
     assert states(first).count("waiting") == 3
+    assert len(first.record["ranking"]) == 3, "trials that wait have no rank"
+    assert "3 trials, left to other processes" in first.stderr
     second = sweep(section, "--index", 0, "--count", 2, epochs=4)
     assert second.record["ranking"][0]["parameters"] == {"trainer.quality": 0.9}
     assert second.record["winner"]["trial"] == 1
@@ -175,6 +177,10 @@ def test_killed_sweep_continues_with_the_same_result(
         ({"space": {"trainer.quality": [0.5]}, "halving": {"epochs": 9}}, "no trial has more than 9 epochs"),
         ({"space": {"trainer.quality": [0.5]}, "tpe": 2, "halving": {}}, "halving needs a grid or random settings"),
         ({"trainer.quality": []}, "expected at least one value"),
+        ({}, "the sweep has no values to try"),
+        ({"evaluator.batch_size": [1, 2]}, "evaluator.batch_size does not affect training"),
+        ({"seed": [0, 1], "pusher.keep": [1, 2]}, "pusher.keep does not affect training"),
+        ({"root": ["a", "b"]}, "root does not affect training"),
     ],
 )
 def test_error_is_reported_before_any_trial(

@@ -5,9 +5,10 @@ from collections.abc import Callable
 from markupsafe import Markup
 
 from components.artifacts import Anomaly, Examples, ExamplesSplit, TransformedExamples
+from components.base.formatting import counted
 from components.html.charts import Series, bar_chart, line_chart
 from components.html.drawing import Chart
-from components.html.format import TextTable, counted, image_size, listed, percent, short_percent
+from components.html.format import TextTable, image_size, listed, percent, short_percent
 from components.inference.transform_graph import describe, input_graph
 from components.visualizer.report.sections import render_section
 from components.visualizer.report_data import ReportData

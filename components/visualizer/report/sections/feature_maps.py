@@ -5,8 +5,9 @@ from typing import Any
 import numpy as np
 from markupsafe import Markup
 
+from components.base.formatting import counted
 from components.base.text import printable
-from components.html.format import TIMES, counted
+from components.html.format import TIMES
 from components.html.inline_images import feature_map_sheet, image_attributes
 from components.visualizer.figure_data import FeatureMaps
 from components.visualizer.report.sections import render_section

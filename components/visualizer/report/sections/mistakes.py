@@ -3,7 +3,8 @@
 from markupsafe import Markup
 
 from components.artifacts import Evaluation
-from components.html.format import TextTable, counted, percent
+from components.base.formatting import counted
+from components.html.format import TextTable, percent
 from components.html.inline_images import heat_map, image_attributes
 from components.visualizer.figure_data import ConfusionMatrix
 from components.visualizer.report.sections import render_section

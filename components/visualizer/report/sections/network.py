@@ -6,7 +6,8 @@ import numpy as np
 from markupsafe import Markup
 
 from components.artifacts import Model
-from components.html.format import TIMES, TextTable, counted
+from components.base.formatting import counted
+from components.html.format import TIMES, TextTable
 from components.html.inline_images import feature_map_sheet, strip_attributes
 from components.visualizer.network_kernels import NetworkKernels
 from components.visualizer.report.sections import render_section

@@ -5,9 +5,10 @@ from collections.abc import Iterable
 from markupsafe import Markup
 
 from components.artifacts import SEVERITIES, CorruptionCurve, Evaluation, Robustness, Slice
+from components.base.formatting import counted
 from components.html.charts import IntervalRow, Series, interval_chart, line_chart
 from components.html.drawing import Chart
-from components.html.format import TextTable, counted, interval_limits, listed, percent, short_percent
+from components.html.format import TextTable, interval_limits, listed, percent, short_percent
 from components.visualizer.report.metrics import definitions
 from components.visualizer.report.sections import render_section
 from components.visualizer.report_data import ReportData

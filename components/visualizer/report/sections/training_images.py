@@ -2,7 +2,7 @@
 
 from markupsafe import Markup
 
-from components.html.format import counted
+from components.base.formatting import counted
 from components.html.inline_images import strip_attributes
 from components.visualizer.report.sections import render_section
 from components.visualizer.report_data import ReportData

@@ -3,9 +3,10 @@
 from markupsafe import Markup
 
 from components.artifacts import RUBBER_STAMPED, Evaluation
+from components.base.formatting import counted
 from components.html.charts import IntervalRow, interval_chart
 from components.html.drawing import Chart
-from components.html.format import SPACE, TextTable, counted, interval_text, metric_bound, percent, plain_number
+from components.html.format import SPACE, TextTable, interval_text, metric_bound, percent, plain_number
 from components.visualizer.figure_data import ConfusionMatrix
 from components.visualizer.report.metrics import (
     baseline_comparison,
