@@ -40,7 +40,7 @@ class FolderStore(Store):
         self._directory = path
         if not path.name:
             raise _occupied(directory, "is not a folder that can be replaced")
-        if sealed := next((parent for parent in path.parents if os.path.lexists(parent / MANIFEST)), None):
+        if sealed := next(filter(_is_sealed, path.parents), None):
             raise _occupied(directory, f"is in {sealed}, which is sealed: it has a {MANIFEST}")
 
     def check_outside(self, root: Path) -> None:
@@ -101,6 +101,17 @@ class FolderStore(Store):
 
     def lock(self, slot: str, fingerprint: str) -> Path:  # noqa: ARG002
         return self._directory.with_name(f"{self._directory.name}.lock")
+
+
+def _is_sealed(folder: Path) -> bool:
+    """Return whether a folder has a manifest of the job; other programs have files of that name, too."""
+    try:
+        Manifest.from_bytes((folder / MANIFEST).read_bytes(), where=str(folder))
+    except SchemaVersionError:
+        return True
+    except (OSError, IntegrityError):
+        return False
+    return True
 
 
 def _occupied(directory: Path, problem: str) -> ConfigError:

@@ -137,7 +137,8 @@ def test_folder_inside_a_sealed_one_or_the_root_is_refused(
     trained: Trained, mnist_job: Command, tmp_path: Path
 ) -> None:
     (tmp_path / "sealed").mkdir()
-    (tmp_path / "sealed" / MANIFEST).touch()
+    shutil.copy(trained.artifact("trainer") / MANIFEST, tmp_path / "sealed")
+    (tmp_path / MANIFEST).write_text("{}")  # of another program
     (tmp_path / "link").symlink_to(trained.root)
     for folder, owner in (
         (tmp_path / "sealed" / "sub" / "new", tmp_path / "sealed"),
