@@ -170,4 +170,4 @@ def test_unknown_user_without_a_home_runs_the_job(image: str, container_root: Pa
     ended = run(image, *command, "--config", "configs/digits.yaml", root=container_root, options=options)
     assert (ended.returncode, ended.stderr) == (0, "")
     assert "warning" not in ended.stdout
-    assert {path.name for path in container_root.iterdir()} == {"artifacts", "runs"}
+    assert {path.name for path in container_root.iterdir()} == {"artifacts", "index.html", "runs"}

@@ -109,7 +109,7 @@ def test_shares_need_not_run_at_the_same_time(sweep: RunSweep) -> None:
     assert sweep(section, "--index", 1, "--count", 2, epochs=4).record == second.record
 
 
-@pytest.mark.parametrize("kind", ["random", "tpe"])
+@pytest.mark.parametrize("kind", ["random", pytest.param("tpe", marks=pytest.mark.thorough)])
 def test_sampler_chooses_within_the_space(kind: str, sweep: RunSweep) -> None:
     space = {"trainer.quality": {"uniform": [0.2, 0.6]}, "trainer.epochs": {"int": [2, 4]}, "seed": [0, 1]}
     result = sweep({kind: 3, "seed": 7, "space": space})
@@ -195,7 +195,7 @@ def test_error_is_reported_before_any_trial(
 def test_run_names_the_command_for_sweeps(mnist_job: Command, write_config: WriteConfig) -> None:
     result = mnist_job("run", "--config", write_config({**FAKES, "sweep": {"seed": [0, 1]}}))
     assert result.exit_code == 2
-    assert "use the command `sweep`" in result.stderr
+    assert "is for the command `sweep`" in result.stderr
 
 
 def test_index_outside_of_the_count_is_an_error(sweep: RunSweep) -> None:
