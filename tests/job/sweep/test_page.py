@@ -83,7 +83,7 @@ def test_page_that_cannot_be_written_is_a_warning(
     config = write_config({**FAKES, "sweep": {"trainer.saved_model": [False, True]}})
     outcome = mnist_job("sweep", "--config", config, "--root", tmp_path / "root")
     assert outcome.exit_code == 0
-    assert "the page of the sweep could not be written: read-only" in outcome.stdout + outcome.stderr
+    assert "the page of the sweep was not written: read-only" in outcome.stdout + outcome.stderr
 
 
 def test_axis_with_few_numbers_is_evenly_spaced_and_sorted() -> None:
