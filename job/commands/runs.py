@@ -8,7 +8,7 @@ from job.reporters.runs import print_runs
 from job.reporters.terminal import make_console, print_json
 from job.store.run_filter import RunFilter, parse_outcome, parse_since
 from job.store.run_names import Tags
-from job.store.run_rows import make_rows, makers
+from job.store.run_rows import make_rows, producers_by_run
 from job.store.runs import Runs
 from job.store.summaries import Summaries
 
@@ -39,7 +39,7 @@ def list_runs(options: RunsOptions) -> None:
     selected = chosen.select(summaries, tags.items())
     console = make_console()
     default = MAX_RUNS_ON_TERMINAL if console.is_terminal and not options.as_json else None
-    rows = make_rows(selected, tags=tags, made_by=makers(summaries), last=options.last or default)
+    rows = make_rows(selected, tags=tags, produced_by=producers_by_run(summaries), last=options.last or default)
     if options.as_json:
         print_json({"runs": [row.to_json() for row in rows]})
     else:

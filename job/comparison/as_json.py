@@ -5,13 +5,13 @@ from dataclasses import asdict
 from typing import Any
 
 from components.artifacts import ComparedImage
-from job.comparison.compare import ComparedRun, RunComparison
+from job.comparison.compare import ComparedRun, RunComparison, compared_runs
 from job.store.differences import Change
 
 
 def comparison_json(comparisons: Sequence[RunComparison]) -> dict[str, Any]:
     """Return the runs, and the comparison of the first with each of the others."""
-    runs = [comparisons[0].first, *(comparison.second for comparison in comparisons)]
+    runs = compared_runs(comparisons)
     return {"runs": [*map(_run, runs)], "comparisons": [*map(_comparison, comparisons)]}
 
 

@@ -3,7 +3,6 @@
 from collections.abc import Sequence
 from contextlib import suppress
 from dataclasses import dataclass
-from datetime import UTC, datetime
 from functools import cached_property
 from pathlib import Path
 from typing import Literal, TypeVar
@@ -12,16 +11,12 @@ from components import Evaluator, Stored
 from components.artifacts import Artifact, DataChanges, Evaluation, Examples, Model, PairedComparison
 from components.base.errors import ConfigError, IntegrityError
 from job.store.differences import RunDifferences, run_differences
-from job.store.manifest import MANIFEST
 from job.store.records import RunRecord, StepRecord
 from job.store.resolve import locate_run
 from job.store.runs import Runs
 from job.store.store import SealedArtifact, Store
 
 ArtifactT = TypeVar("ArtifactT", bound=Artifact)
-RUN_ID_SECONDS = len("20261129-030405")
-MAX_RUNS_SEARCHED = 20
-"""Maximum number of runs that are assumed to begin between a run and the sealing of its artifact."""
 LETTERS = "ABCDEFGHIJKLMNOPQRSTUVWXYZ"
 """Tables and charts refer to runs by letters."""
 
@@ -54,22 +49,16 @@ class ComparedRun:
     def producers(self) -> dict[str, RunRecord]:
         """The run that produced the artifact of each step, if its record exists: this one, or an earlier one."""
         found = {slot: self.record for slot, step in self.steps.items() if step.status == "ran"}
-        for slot in self.steps.keys() - found.keys():
-            if slot in self.artifacts and (record := self._find_producer(self.artifacts[slot])) is not None:
-                found[slot] = record
+        if reused := self.steps.keys() - found.keys():
+            runs = Runs(self.root)
+            first_uses = runs.first_uses(reused)
+            for slot in reused:
+                fingerprint = self.steps[slot].fingerprint
+                with suppress(ConfigError, IntegrityError):
+                    record = runs.read(first_uses.get((slot, fingerprint), self.record.run_id))
+                    if any(step.fingerprint == fingerprint and step.status == "ran" for step in record.steps):
+                        found[slot] = record
         return found
-
-    def _find_producer(self, sealed: SealedArtifact) -> RunRecord | None:
-        # The run that sealed it began before, and few others in between.
-        runs, fingerprint = Runs(self.root), sealed.manifest.fingerprint
-        sealed_at = datetime.fromtimestamp((sealed.directory / MANIFEST).stat().st_mtime, UTC)
-        earlier = [run_id for run_id in runs.ids() if run_id[:RUN_ID_SECONDS] <= f"{sealed_at:%Y%m%d-%H%M%S}"]
-        for run_id in reversed(earlier[-MAX_RUNS_SEARCHED:]):
-            with suppress(ConfigError, IntegrityError):
-                record = runs.read(run_id)
-                if any(step.fingerprint == fingerprint and step.status == "ran" for step in record.steps):
-                    return record
-        return None
 
     @property
     def training_cpu_seconds(self) -> float | None:
@@ -226,6 +215,11 @@ def compare_runs(root: Path, names: Sequence[str]) -> list[RunComparison]:
     found = [locate_run(root, name) for name in names]
     first, *others = (ComparedRun(letter, run.record, run.root) for letter, run in zip(LETTERS, found, strict=False))
     return [RunComparison(first, other) for other in others]
+
+
+def compared_runs(comparisons: Sequence[RunComparison]) -> list[ComparedRun]:
+    """Return the first run, and those that it is compared with."""
+    return [comparisons[0].first, *(comparison.second for comparison in comparisons)]
 
 
 def _file_digests(sealed: SealedArtifact | None) -> dict[str, str]:

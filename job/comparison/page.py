@@ -23,7 +23,7 @@ from components.html.format import (
     signed,
 )
 from components.html.templates import render_html
-from job.comparison.compare import ComparedRun, RunComparison
+from job.comparison.compare import ComparedRun, RunComparison, compared_runs
 from job.comparison.pictures import Gallery, data_galleries, test_galleries
 from job.comparison.wording import (
     describe_data,
@@ -68,7 +68,7 @@ class PageComparison:
 
 def render_comparison(comparisons: Sequence[RunComparison], folder: Path) -> str:
     """Return the comparison as a self-contained HTML document, with links to reports relative to `folder`."""
-    runs = [comparisons[0].first, *(comparison.second for comparison in comparisons)]
+    runs = compared_runs(comparisons)
     letters = ", ".join(run.letter for run in runs[1:])
     page = render_html(
         FOLDER,

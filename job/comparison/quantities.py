@@ -5,7 +5,7 @@ from dataclasses import dataclass
 
 from components.artifacts.evaluation import METRIC_NAMES
 from components.html.format import metric_title
-from job.comparison.compare import ComparedRun, RunComparison
+from job.comparison.compare import ComparedRun, RunComparison, compared_runs
 from job.comparison.wording import describe_p_value
 
 SHOWN = ("accuracy", "macro_f1", "loss", "calibration_error")
@@ -44,7 +44,7 @@ class Quantity:
 
 def quantities(comparisons: Sequence[RunComparison]) -> Iterator[Quantity]:
     """Yield the numbers that at least one of the runs has."""
-    runs = [comparisons[0].first, *(comparison.second for comparison in comparisons)]
+    runs = compared_runs(comparisons)
     for name in _metric_names(runs):
         cells = tuple(_formatted(_metric(run, name), ".4f") for run in runs)
         yield Quantity(metric_title(name), cells, tuple(_metric_difference(each, name) for each in comparisons))

@@ -7,7 +7,7 @@ from rich.markup import escape
 
 from components.base.formatting import counted
 from components.base.text import printable
-from job.comparison.compare import ComparedRun, RunComparison
+from job.comparison.compare import ComparedRun, RunComparison, compared_runs
 from job.comparison.quantities import Difference, quantities
 from job.comparison.terminal_chart import print_chart
 from job.comparison.wording import describe_data, describe_file, describe_first_difference
@@ -24,7 +24,7 @@ MAX_COLUMNS = 6
 
 def print_comparison(console: Console, comparisons: Sequence[RunComparison]) -> None:
     """Print the differences between the first run and each of the others, the metrics, and the learning curves."""
-    runs = [comparisons[0].first, *(comparison.second for comparison in comparisons)]
+    runs = compared_runs(comparisons)
     for run in runs:
         record = run.record
         parts = [f"[bold]{record.run_id}[/]", *([escape(printable(record.name))] if record.name else [])]

@@ -23,6 +23,8 @@ SLOTS: dict[str, type[Component[Any]]] = {
     "pusher": Pusher,
 }
 """Default component of each slot. The annotations of its `run` define the slot's artifact types."""
+TRAINER = "trainer"
+"""The slot that produces the model."""
 OPTIONAL_SLOTS = frozenset({"pusher"})
 """Slots that are empty unless the configuration names a component."""
 

@@ -3,7 +3,7 @@
 import os
 import re
 from collections import Counter
-from collections.abc import Callable, Iterable, Iterator, Mapping
+from collections.abc import Callable, Iterable, Mapping
 from dataclasses import dataclass, field
 from functools import partial
 from pathlib import Path
@@ -15,7 +15,7 @@ from components.base.paths import require_path
 from job.pipeline.slots import SLOTS
 from job.store.fingerprint import FingerprintInputs
 from job.store.manifest import MANIFEST
-from job.store.records import ReferenceRecord, RunRecord, StepRecord
+from job.store.records import ReferenceRecord, RunRecord
 from job.store.resolve import FoundRun, NoSuchRunError, locate_run
 from job.store.run_names import LATEST_BLESSED
 from job.store.runs import Runs
@@ -128,7 +128,7 @@ class ArtifactResolver:
         """Return the artifact of a type that a run produced; `name` is how the run was requested."""
         require_path(option, found.folder.resolve())  # a link may lead to a path that no record can have
         slot, store = slot_of(artifact_type), Store(found.root)
-        for step in _producers(found.record, slot):
+        for step in found.record.producers(slot):
             directory = store.directory(step.component, step.fingerprint)
             if not os.path.lexists(directory):
                 directory = (found.folder / step.component).resolve()  # of a folder that is in no root
@@ -194,11 +194,6 @@ def slot_of(artifact_type: type[Artifact]) -> str:
     """Return the slot whose component returns the type; for the type of a custom step, its kind."""
     kind = str(artifact_type.model_fields["kind"].default)
     return next((slot for slot, component in SLOTS.items() if component.signature().output is artifact_type), kind)
-
-
-def _producers(record: RunRecord, slot: str) -> Iterator[StepRecord]:
-    """Yield the steps of a run that may have produced the artifact of a slot: custom steps may replace it."""
-    return (step for step in reversed(record.steps) if step.component == slot or step.component not in SLOTS)
 
 
 def _is_same_step(sealed: FingerprintInputs, key: FingerprintInputs) -> bool:

@@ -13,7 +13,7 @@ from job.store.pinned import OriginalRun
 from job.store.records import RunRecord, StepRecord
 from job.store.store import Store
 
-NO_EFFECT = frozenset({"memory_limit_bytes", "version"})
+ENVIRONMENT_WITHOUT_EFFECT = frozenset({"memory_limit_bytes", "version"})
 """Parts of the environment that do not decide a result: the source digest covers the changes of a version."""
 
 TRAINED_WITH = "environment."
@@ -91,7 +91,7 @@ def _explain(original: OriginalRun, rebuilt: RunRecord, step: StepRecord, store:
     old = _original_manifest(original, step.component)
     reasons = [] if old is None else [*new.fingerprint_inputs.differences(old.fingerprint_inputs)]
     known = run_differences(original.record, rebuilt)
-    environment = [change for change in known.environment if change.key not in NO_EFFECT]
+    environment = [change for change in known.environment if change.key not in ENVIRONMENT_WITHOUT_EFFECT]
     files: list[str] = []
     fields: list[Change] = []
     if old is not None:

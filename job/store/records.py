@@ -2,7 +2,7 @@
 
 import json
 import re
-from collections.abc import Iterable
+from collections.abc import Iterable, Iterator
 from datetime import datetime
 from typing import Annotated, Any, Literal
 
@@ -12,6 +12,7 @@ from components.base.errors import ExitCode
 from components.base.formatting import format_distinct
 from components.base.text import SURROGATES, escape_json, printable
 from components.base.timing import Elapsed, Stopwatch
+from job.pipeline.slots import SLOTS
 
 Outcome = Literal["running", "succeeded", "not_blessed", "failed", "terminated", "paused"]
 Seconds = Annotated[float, Field(ge=0)]
@@ -162,6 +163,10 @@ class RunRecord(RecordPart):
     def has_results(self) -> bool:
         """Whether the run finished, or wrote its report before it failed."""
         return self.outcome in ("succeeded", "not_blessed") or self.report is not None
+
+    def producers(self, slot: str) -> Iterator[StepRecord]:
+        """Yield the steps that may have produced a slot's artifact, the last first: custom steps may replace it."""
+        return (step for step in reversed(self.steps) if step.component == slot or step.component not in SLOTS)
 
     def failed_checks(self) -> list[str]:
         """Return a description of each threshold that the model did not meet."""

@@ -45,7 +45,7 @@ class RunRow:
     """The id of the run before it in the table whose record can be read; None for the first."""
     differences: Differences | None
     """From the previous run; None if there is none, or if a record cannot be read."""
-    made_by: Mapping[str, str | None]
+    produced_by: Mapping[str, str | None]
     """By reused step, the id of the run that produced its artifact; None if that run was deleted."""
 
     @property
@@ -75,7 +75,7 @@ class RunRow:
             {
                 "component": step.component,
                 "status": step.status,
-                "run_id": self.made_by.get(step.component) if step.status == "reused" else self.summary.run_id,
+                "run_id": self.produced_by.get(step.component) if step.status == "reused" else self.summary.run_id,
             }
             for step in self.summary.steps
         ]
@@ -83,7 +83,7 @@ class RunRow:
         return {**fields, **rest, "previous": self.previous, "differences": differences}
 
 
-def makers(summaries: Iterable[RunSummary]) -> dict[str, dict[str, str | None]]:
+def producers_by_run(summaries: Iterable[RunSummary]) -> dict[str, dict[str, str | None]]:
     """Return, by the id of each run, the run that produced the artifact of each reused step."""
     made: dict[tuple[str, str], str] = {}
     found = {}
@@ -99,7 +99,7 @@ def make_rows(
     summaries: Sequence[RunSummary],
     *,
     tags: Mapping[str, str],
-    made_by: Mapping[str, Mapping[str, str | None]],
+    produced_by: Mapping[str, Mapping[str, str | None]],
     last: int | None = None,
 ) -> list[RunRow]:
     """Return the rows of the `last` summaries, by default of all; each is compared with the one before it."""
@@ -118,7 +118,7 @@ def make_rows(
                 tags=tuple(names.get(summary.run_id, ())),
                 previous=None if previous is None else previous.run_id,
                 differences=None if comparable is None else Differences.between(comparable.facts, summary.facts),
-                made_by=made_by[summary.run_id],
+                produced_by=produced_by[summary.run_id],
             )
         )
         previous = summary if is_readable else previous

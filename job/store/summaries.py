@@ -16,7 +16,7 @@ from components.base.errors import IntegrityError, JobError
 from components.base.text import escape_json
 from components.io.atomic import write_atomically
 from components.runtime.locks import try_acquire
-from job.pipeline.slots import SLOTS
+from job.pipeline.slots import TRAINER
 from job.store.manifest import MANIFEST
 from job.store.records import RecordPart, RunRecord
 from job.store.runs import RECORD, Runs, read_record
@@ -29,7 +29,6 @@ VERSION: Literal[1] = 1
 """Incremented when a field of a summary changes its meaning; then all summaries are computed again."""
 UNSETTLED = frozenset({"running", "killed", "damaged"})
 """Outcomes that may change although `run.json` stays the same."""
-TRAINER = "trainer"
 
 
 class Patch(RecordPart):
@@ -125,12 +124,11 @@ class Summaries:
 
     def _model(self, record: RunRecord) -> Model | None:
         """Return the statement of the model of a run; a custom step may have replaced that of the trainer."""
-        for step in reversed(record.steps):
-            if step.component == TRAINER or step.component not in SLOTS:
-                if step.fingerprint not in self._models:
-                    self._models[step.fingerprint] = self._read_model(step.component, step.fingerprint)
-                if (model := self._models[step.fingerprint]) is not None:
-                    return model
+        for step in record.producers(TRAINER):
+            if step.fingerprint not in self._models:
+                self._models[step.fingerprint] = self._read_model(step.component, step.fingerprint)
+            if (model := self._models[step.fingerprint]) is not None:
+                return model
         return None
 
     def _read_model(self, slot: str, fingerprint: str) -> Model | None:

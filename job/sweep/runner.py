@@ -13,7 +13,7 @@ from components.base.errors import ConfigError, first_line
 from components.base.formatting import counted
 from components.base.hashing import value_sha256
 from job.config.run_config import SHARED_KEYS
-from job.pipeline.slots import SLOTS
+from job.pipeline.slots import SLOTS, TRAINER
 from job.pipeline.steps import STEPS
 from job.runner.runner import Runner
 from job.store.differences import NO_EFFECT
@@ -27,7 +27,7 @@ from job.sweep.records import SweepHead, Trial, Winner
 from job.sweep.reporter import SweepReporter
 from job.sweep.sampling import corners, settings, suggest
 from job.sweep.state import Sweep, SweepFolder
-from job.sweep.trial_run import TRAINER, TrialReporter, TrialRun
+from job.sweep.trial_run import TrialReporter, TrialRun
 
 if TYPE_CHECKING:
     from components.artifacts import Epoch

@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING
 
 from components.artifacts import Epoch, Model
 from components.base.errors import ConfigError, JobError
+from job.pipeline.slots import TRAINER
 from job.reporters.console import ConsoleReporter
 from job.runner.runner import Runner
 from job.store.records import RunRecord, StepRecord, SweepRecord
@@ -20,8 +21,6 @@ if TYPE_CHECKING:
 
     from job.config.config import JobConfig
     from job.signals import Signals
-
-TRAINER = "trainer"
 
 
 class TrialReporter(ConsoleReporter):

@@ -22,7 +22,7 @@ from components.io.atomic import write_atomically
 from components.runtime.locks import acquire
 from job.reporters.runs import MAX_DIFFERENCES
 from job.store.run_names import Tags
-from job.store.run_rows import RunRow, make_rows, makers
+from job.store.run_rows import RunRow, make_rows, producers_by_run
 from job.store.runs import Runs
 from job.store.summaries import Patch, Summaries
 
@@ -60,7 +60,7 @@ def write_index(root: Path) -> Path:
     with acquire(summaries.lock, check=check):  # so that the last page that is written has all runs
         before, after = _surroundings(path)
         found, tags = summaries.update(), Tags(root).read()
-        rows = make_rows(found, tags=tags, made_by=makers(found))
+        rows = make_rows(found, tags=tags, produced_by=producers_by_run(found))
         write_atomically(path, f"{before}\n{_content(rows)}\n{after}", what="the page of all runs")
     return path
 
@@ -161,7 +161,7 @@ def _values(row: RunRow) -> dict[str, Any]:
 def _reused(row: RunRow) -> dict[str, list[str]]:
     """Return the reused steps by the run that produced them; an empty string stands for a deleted run."""
     reused: dict[str, list[str]] = {}
-    for component, run_id in row.made_by.items():
+    for component, run_id in row.produced_by.items():
         reused.setdefault(run_id or "", []).append(printable(component))
     return reused
 

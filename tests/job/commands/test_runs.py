@@ -10,7 +10,7 @@ from rich.console import Console
 
 from job.reporters.runs import print_runs
 from job.store.run_names import Tags
-from job.store.run_rows import make_rows, makers
+from job.store.run_rows import make_rows, producers_by_run
 from job.store.runs import Runs
 from job.store.summaries import Summaries
 from tests.conftest import Command
@@ -58,7 +58,7 @@ def test_table_has_results_and_differences(mnist_job: Command, root: Path) -> No
 
 
 def test_notes_of_a_run_are_indented_below_it_on_a_terminal(root: Path) -> None:
-    rows = make_rows(summaries := Summaries(Runs(root)).read(), tags={}, made_by=makers(summaries))
+    rows = make_rows(summaries := Summaries(Runs(root)).read(), tags={}, produced_by=producers_by_run(summaries))
     console = Console(width=80, force_terminal=True, color_system=None, record=True)
     print_runs(console, rows, matching=len(rows), total=len(rows))
     _, first, notes, *_ = console.export_text().splitlines()
