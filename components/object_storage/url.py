@@ -1,0 +1,66 @@
+"""URLs of object storage, such as `s3://bucket/prefix`."""
+
+import re
+from dataclasses import dataclass
+
+from components.base.errors import ConfigError
+from components.base.text import printable
+
+SCHEMES = {"s3": "Amazon S3", "az": "Azure Blob Storage", "gs": "Google Cloud Storage"}
+OBJECT_URL = re.compile(rf"({'|'.join(SCHEMES)})://", re.ASCII)
+BUCKET = re.compile(r"[a-z0-9][a-z0-9._-]{1,221}", re.ASCII)
+MAX_KEY_BYTES = 1024
+"""Of a key, in all three."""
+EXPECTED = "s3://bucket/prefix, az://container/prefix or gs://bucket/prefix"
+
+
+def is_object_url(text: object) -> bool:
+    """Return whether a text is the URL of an object store.
+
+    >>> is_object_url("s3://bucket/prefix"), is_object_url("output")
+    (True, False)
+    """
+    return isinstance(text, str) and OBJECT_URL.match(text) is not None
+
+
+@dataclass(frozen=True)
+class ObjectUrl:
+    """A place in object storage.
+
+    >>> url = ObjectUrl.parse("s3://bucket/runs/")
+    >>> str(url), str(url / "latest")
+    ('s3://bucket/runs', 's3://bucket/runs/latest')
+    """
+
+    scheme: str
+    bucket: str
+    """The container, in Azure."""
+    prefix: str = ""
+    """Without a slash at its ends."""
+
+    @classmethod
+    def parse(cls, text: str, *, where: str = "the URL") -> "ObjectUrl":
+        """Return the URL in a text; raise ConfigError, with the option or key `where`, if it is not one."""
+        match = OBJECT_URL.match(text)
+        bucket, _, prefix = text[match.end() if match else 0 :].partition("/")
+        parts = prefix.strip("/").split("/")
+        problem = ""
+        if match is None:
+            problem = f"`{printable(text)}` is not a URL of object storage"
+        elif "?" in text or "#" in text or "@" in bucket:
+            problem = "the URL has a query, a fragment or a password"  # which may be a secret
+        elif not BUCKET.fullmatch(bucket):
+            problem = f"`{printable(bucket)}` cannot be the name of a bucket"
+        elif prefix.strip("/") and not all(part not in ("", ".", "..") and part.isprintable() for part in parts):
+            problem = f"`{printable(prefix)}` cannot be a prefix"
+        elif len(prefix.encode(errors="replace")) > MAX_KEY_BYTES // 2:
+            problem = f"the prefix has {len(prefix)} characters"
+        if match is None or problem:
+            raise ConfigError.at(where, problem, expected=EXPECTED)
+        return cls(match[1], bucket, prefix.strip("/"))
+
+    def __truediv__(self, key: str) -> "ObjectUrl":
+        return ObjectUrl(self.scheme, self.bucket, f"{self.prefix}/{key}".strip("/"))
+
+    def __str__(self) -> str:
+        return f"{self.scheme}://{self.bucket}/{self.prefix}".rstrip("/")
