@@ -14,12 +14,17 @@ Location = Path | ObjectUrl
 
 
 def require_location(where: str, text: str) -> Location:
-    """Return the path or URL in an option or an environment variable; raise ConfigError, with `where`, if it is neither.
+    """Return the path or URL in an option or an environment variable; raise ConfigError if it is neither.
 
     >>> str(require_location("--root", "s3://bucket/prefix/"))
     's3://bucket/prefix'
     """
     return ObjectUrl.parse(text, where=where) if is_object_url(text) else require_path(where, text)
+
+
+def path_or_text(location: Location) -> Path | str:
+    """Return a path as it is, and a URL as text, which `components.base` and `components.artifacts` can hold."""
+    return str(location) if isinstance(location, ObjectUrl) else location
 
 
 def _validate(value: object) -> Location:
