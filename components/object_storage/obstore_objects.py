@@ -96,6 +96,13 @@ class ObstoreObjects:
         finally:
             draft.unlink(missing_ok=True)
 
+    def copy(self, source: str, target: str) -> bool:
+        try:
+            obstore.copy(self._store, source, target)
+        except FileNotFoundError:
+            return False
+        return True
+
     def list(self, prefix: str = "") -> list[ObjectInfo]:
         folder = prefix.rpartition("/")[0]
         found = (info for batch in obstore.list(self._store, folder or None) for info in batch)
