@@ -1,10 +1,10 @@
-"""The overlay `object-store`: a root without a volume, whatever overlay it changes."""
+"""The overlay `object-store`: a root without a volume, for each of the other overlays."""
 
 from __future__ import annotations
 
 import re
 import shutil
-from pathlib import Path, PurePosixPath
+from pathlib import Path
 
 import kubernetes_validate
 import pytest
@@ -79,5 +79,4 @@ def changed(request: pytest.FixtureRequest, tmp_path: Path) -> Rendered:
 def test_every_overlay_can_have_its_root_in_object_storage(changed: Rendered) -> None:
     assert sorted(changed.documents) == ["ConfigMap", "Job", "ServiceAccount"]
     assert not any("persistentVolumeClaim" in volume for volume in changed.pod["volumes"])
-    writable = {path for path, mount in changed.mounts.items() if "emptyDir" in mount}
-    assert {str(PurePosixPath("/output")), "/tmp"} <= writable  # noqa: S108
+    assert "emptyDir" in changed.mounted_below("/output/cache")
