@@ -1,7 +1,18 @@
 """Object storage: S3, Azure Blob Storage and Google Cloud Storage, behind one protocol."""
 
+from components.object_storage.access import check_read_access, check_write_access
 from components.object_storage.objects import Content, Listing, ObjectInfo, Objects
 from components.object_storage.open import open_objects
 from components.object_storage.url import ObjectUrl, is_object_url
 
-__all__ = ["Content", "Listing", "ObjectInfo", "ObjectUrl", "Objects", "is_object_url", "open_objects"]
+__all__ = [
+    "Content",
+    "Listing",
+    "ObjectInfo",
+    "ObjectUrl",
+    "Objects",
+    "check_read_access",
+    "check_write_access",
+    "is_object_url",
+    "open_objects",
+]
