@@ -135,9 +135,9 @@ bench: $(VENV)/.dev ## Measure speed, memory and accuracy: BENCH=quick MNIST=fol
 lock: ## Resolve pyproject.toml into requirements/ again (needs uv)
 	@for lock in cpu gpu dev extras; do \
 		case $$lock in \
-			cpu) what="--extra cpu";; \
-			gpu) what="--extra gpu --constraint requirements/cpu.txt";; \
-			dev) what="--extra cpu --extra onnx --extra tensorboard --extra mlflow --extra sweep --group dev --constraint requirements/cpu.txt";; \
+			cpu) what="--extra cpu --extra remote";; \
+			gpu) what="--extra gpu --extra remote --constraint requirements/cpu.txt";; \
+			dev) what="--extra cpu --extra remote --extra onnx --extra tensorboard --extra mlflow --extra sweep --group dev --constraint requirements/cpu.txt";; \
 			extras) what="--extra onnx --extra tensorboard --extra mlflow --extra sweep --constraint requirements/dev.txt";; \
 		esac; \
 		uv pip compile pyproject.toml $$what --output-file requirements/$$lock.txt --upgrade --quiet \

@@ -1,4 +1,4 @@
-"""What the job requires of an object store: nine operations on the objects below one URL.
+"""What the job requires of an object store: ten operations on the objects below one URL.
 
 Only `create` and `replace` promise anything between machines: of all that create a key, one succeeds; an object is
 replaced only if it still has the expected tag. Reads and lists return what was written before (S3, Azure and Google
@@ -98,6 +98,12 @@ class Objects(Protocol):
 
         Raises:
             IntegrityError: if the object does not exist, or its content has another SHA-256.
+        """
+
+    def copy(self, source: str, target: str) -> bool:
+        """Create or replace an object with the content of another one; return False if that does not exist.
+
+        The content is not transferred through this machine. Azure may complete a copy later: the size is then 0.
         """
 
     def list(self, prefix: str = "") -> list[ObjectInfo]:

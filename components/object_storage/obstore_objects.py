@@ -108,6 +108,17 @@ class ObstoreObjects:
         finally:
             draft.unlink(missing_ok=True)
 
+    def copy(self, source: str, target: str) -> bool:
+        def request() -> bool:
+            try:
+                obstore.copy(self._store, source, target)
+            except FileNotFoundError as error:
+                _check_bucket(error)
+                return False
+            return True
+
+        return self._run("copy", source, request)
+
     def list(self, prefix: str = "") -> list[ObjectInfo]:
         folder = prefix.rpartition("/")[0]
 

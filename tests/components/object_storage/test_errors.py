@@ -41,7 +41,7 @@ def no_response(kind: str) -> Failure:
         (Failure.of(Exception("Received redirect without LOCATION, this indicates a region")), S3, "eu-west-3"),
         (response("501 Not Implemented", "NotImplemented"), S3, "does not support a request to read"),
         (response("400 Bad Request", "InvalidArgument"), S3, "status 400, InvalidArgument"),
-        (Failure.of(Exception("Generic S3 error: Missing SecretAccessKey")), S3, "the credentials are missing"),
+        (Failure.of(Exception("Generic S3 error: Missing SecretAccessKey")), S3, "credentials are missing"),
         (
             Failure.of(Exception("Error performing PUT http://169.254.169.254/latest in 2.3ms")),
             S3,
