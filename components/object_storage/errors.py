@@ -28,7 +28,7 @@ PASSING = {
     *("RequestTimeout", "SlowDown", "TooManyRequests", "InternalError", "ServiceUnavailable", "ServerBusy"),
     *("OperationTimedOut", "ConditionalRequestConflict", "OperationAborted", "NoSuchUpload", "InvalidBlockList"),
 }
-"""Codes of responses that another attempt may change, whatever their status."""
+"""Codes of responses after which another attempt may succeed, with any status."""
 PASSING_STATUSES = {408, 409, 412, 429, *range(500, 600)}
 """409 and 412 too: they reach this module only where the condition of a request holds."""
 NO_CREDENTIALS = re.compile(

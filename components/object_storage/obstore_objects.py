@@ -230,9 +230,6 @@ class _ReportingFile:
     def seek(self, offset: int, whence: int = 0) -> int:
         return self._file.seek(offset, whence)
 
-    def tell(self) -> int:
-        return self._file.tell()
-
 
 def _check_bucket(error: FileNotFoundError) -> None:
     """Raise the error if it says that the bucket does not exist, and not only the object."""
