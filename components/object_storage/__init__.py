@@ -1,5 +1,6 @@
 """Object storage: S3, Azure Blob Storage and Google Cloud Storage, behind one protocol."""
 
+from components.object_storage.access import check_read_access, check_write_access
 from components.object_storage.location import Location, UserLocation, require_location
 from components.object_storage.objects import Content, Listing, ObjectInfo, Objects
 from components.object_storage.open import open_objects
@@ -13,6 +14,8 @@ __all__ = [
     "ObjectUrl",
     "Objects",
     "UserLocation",
+    "check_read_access",
+    "check_write_access",
     "is_object_url",
     "open_objects",
     "require_location",

@@ -14,7 +14,7 @@ Location = Path | ObjectUrl
 
 
 def require_location(where: str, text: str) -> Location:
-    """Return the path or URL in an option or an environment variable; raise ConfigError if it is neither.
+    """Return the path or URL in an option or an environment variable; raise ConfigError, with `where`, for other text.
 
     >>> str(require_location("--root", "s3://bucket/prefix/"))
     's3://bucket/prefix'

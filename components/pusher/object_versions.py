@@ -25,6 +25,7 @@ from components.base.errors import IntegrityError, JobError
 from components.base.hashing import file_sha256
 from components.base.progress import Progress
 from components.base.termination import Termination
+from components.object_storage.access import check_write_access
 from components.object_storage.objects import Content, ObjectInfo, Objects
 from components.object_storage.open import open_objects
 from components.object_storage.url import ObjectUrl
@@ -67,7 +68,7 @@ class ObjectVersionStore:
         self.objects = open_objects(self.destination)
 
     def check(self) -> None:
-        self.objects.list_folder()
+        check_write_access(self.objects)
 
     def read(self) -> VersionList:
         top, records = in_parallel(self.objects.list_folder, ("", RECORDS))

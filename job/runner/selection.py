@@ -2,6 +2,7 @@
 
 from collections.abc import Mapping
 from dataclasses import dataclass, field
+from pathlib import Path
 from typing import Any
 
 from components import Component
@@ -69,7 +70,7 @@ def check_destination(slot: str, component: Component[Any], store: Store, runs: 
     """Raise ConfigError if a component would publish into the folders of the job."""
     destination = component.publish_destination()
     for folder, content in ((store.artifacts, "artifacts"), (runs.directory, "runs")):
-        if destination is not None and destination.resolve().is_relative_to(folder.resolve()):
+        if isinstance(destination, Path) and destination.resolve().is_relative_to(folder.resolve()):
             problem = f"the {slot} would publish to {destination}, the folder of the job's {content}"
             remedy = f"name another one, such as {store.root / 'serving'}"
             raise ConfigError(problem, expected="a separate folder", remedy=remedy)
