@@ -1,22 +1,28 @@
 """Object storage: S3, Azure Blob Storage and Google Cloud Storage, behind one protocol."""
 
 from components.object_storage.access import check_read_access, check_write_access
+from components.object_storage.cache import Cache
 from components.object_storage.location import Location, UserLocation, require_location
 from components.object_storage.objects import Content, Listing, ObjectInfo, Objects
 from components.object_storage.open import open_objects
+from components.object_storage.transfer import Transfer, download_files, upload_files
 from components.object_storage.url import ObjectUrl, is_object_url
 
 __all__ = [
+    "Cache",
     "Content",
     "Listing",
     "Location",
     "ObjectInfo",
     "ObjectUrl",
     "Objects",
+    "Transfer",
     "UserLocation",
     "check_read_access",
     "check_write_access",
+    "download_files",
     "is_object_url",
     "open_objects",
     "require_location",
+    "upload_files",
 ]
