@@ -2,6 +2,6 @@
 
 from components.object_storage.objects import Content, Listing, ObjectInfo, Objects
 from components.object_storage.open import open_objects
-from components.object_storage.url import ObjectUrl, is_object_url
+from components.object_storage.url import Location, ObjectUrl, is_object_url
 
-__all__ = ["Content", "Listing", "ObjectInfo", "ObjectUrl", "Objects", "is_object_url", "open_objects"]
+__all__ = ["Content", "Listing", "Location", "ObjectInfo", "ObjectUrl", "Objects", "is_object_url", "open_objects"]

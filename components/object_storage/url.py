@@ -2,6 +2,7 @@
 
 import re
 from dataclasses import dataclass
+from pathlib import Path
 
 from components.base.errors import ConfigError
 from components.base.text import printable
@@ -64,3 +65,7 @@ class ObjectUrl:
 
     def __str__(self) -> str:
         return f"{self.scheme}://{self.bucket}/{self.prefix}".rstrip("/")
+
+
+Location = Path | ObjectUrl
+"""A local folder, or a place in object storage."""
