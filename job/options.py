@@ -13,7 +13,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 if TYPE_CHECKING:
-    from components.object_storage.url import Location
+    from components.object_storage import Location
 
 DEFAULT_ROOT = "output"
 """Folder of artifacts and runs."""

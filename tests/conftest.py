@@ -5,6 +5,7 @@
 - `finished_root` is a root with one finished run of fakes, copied for each test: a test may change it.
 - `digits_run` is one finished run of configs/digits.yaml, shared by all tests and workers: only read it, or copy it
   with `tests.support.roots.copy_root`.
+- `s3` and `azurite` are empty buckets, `bucket` is first the one, then the other, and `s3_proxy` fails as a test plans.
 - `image` and `container_root` are for tests in containers.
 """
 
@@ -28,6 +29,8 @@ from typer.testing import CliRunner
 from job.cli import app
 from tests.support import browser
 from tests.support.containers import WHY_SKIPPED, docker, has_engine, image_under_test
+from tests.support.faulty_proxy import FaultyProxy
+from tests.support.object_servers import Bucket, ObjectServer, azurite_server, s3_server, use_environment
 from tests.support.processes import REPOSITORY, environment
 from tests.support.roots import copy_root
 from tests.support.slurm import missing_programs
@@ -187,6 +190,50 @@ def digits_run(tmp_path_factory: pytest.TempPathFactory) -> FinishedRun:
             result = run_job_process("run", "--config", DIGITS, "--root", root, "--json")
             printed.write_text(json.dumps([result.exit_code, result.stdout, result.stderr]))
     return FinishedRun(CommandResult(*json.loads(printed.read_text())), root)
+
+
+@pytest.fixture(scope="session")
+def _s3_server() -> Iterator[ObjectServer]:
+    with s3_server() as server:
+        yield server
+
+
+@pytest.fixture(scope="session")
+def _azurite_server() -> Iterator[ObjectServer]:
+    with azurite_server() as server:
+        yield server
+
+
+@pytest.fixture
+def s3(_s3_server: ObjectServer, monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> Bucket:
+    """Return an empty bucket of an S3 server; the environment has its credentials, and an empty cache."""
+    return _empty_bucket(_s3_server, monkeypatch, tmp_path)
+
+
+@pytest.fixture
+def azurite(_azurite_server: ObjectServer, monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> Bucket:
+    """Return an empty container of Azurite; the environment has its credentials, and an empty cache."""
+    return _empty_bucket(_azurite_server, monkeypatch, tmp_path)
+
+
+@pytest.fixture(params=["s3", "azurite"])
+def bucket(request: pytest.FixtureRequest) -> Bucket:
+    """Return an empty bucket of each of the two servers."""
+    found: Bucket = request.getfixturevalue(request.param)
+    return found
+
+
+@pytest.fixture
+def s3_proxy(s3: Bucket, monkeypatch: pytest.MonkeyPatch) -> Iterator[FaultyProxy]:
+    """Return a proxy in front of the bucket `s3`; the environment has its address."""
+    with s3.proxy(monkeypatch) as proxy:
+        yield proxy
+
+
+def _empty_bucket(server: ObjectServer, monkeypatch: pytest.MonkeyPatch, folder: Path) -> Bucket:
+    use_environment(monkeypatch, server)
+    monkeypatch.setenv("JOB_CACHE", str(folder / "cache"))
+    return Bucket(server, server.create_bucket())
 
 
 @pytest.fixture(scope="session")

@@ -1,4 +1,4 @@
-"""What the job requires of an object store: nine operations on the objects below one URL.
+"""What the job requires of an object store: ten operations on the objects below one URL.
 
 Only `create` and `replace` promise anything between machines: of all that create a key, one succeeds; an object is
 replaced only if it still has the expected tag. Reads and lists return what was written before (S3, Azure and Google
@@ -10,15 +10,26 @@ settings, and raises:
     ConfigError      wrong credentials, no such bucket, no permission, wrong region
     ResourceError    the store cannot be reached, or does not respond in time
     StorageError     the local disk is full
+
+After an error it is unknown whether a create, replace or upload happened; it may even happen later.
 """
 
-from collections.abc import Iterable
+from collections.abc import Callable, Iterable
 from dataclasses import dataclass
 from datetime import datetime
 from pathlib import Path
 from typing import Protocol
 
 from components.object_storage.url import ObjectUrl
+
+OnBytes = Callable[[int], None]
+"""Called during a transfer, from its thread, with the number of bytes since the last call: negative if it begins again.
+
+What it raises ends the transfer."""
+
+
+def ignore_bytes(count: int) -> None:
+    """Do nothing; for transfers without progress."""
 
 
 @dataclass(frozen=True)
@@ -30,7 +41,7 @@ class ObjectInfo:
     size: int
     """In bytes."""
     tag: str
-    """Changes with every write (the ETag)."""
+    """Changes with every write (the ETag). To replace the object, read it: that returns the tag to use."""
     modified: datetime
     """When it was written, by the clock of the store, in UTC."""
 
@@ -41,6 +52,7 @@ class Content:
 
     data: bytes
     tag: str
+    """For `replace`."""
     modified: datetime
 
 
@@ -78,14 +90,20 @@ class Objects(Protocol):
     def info(self, key: str) -> ObjectInfo | None:
         """Return size, tag and time of an object, or None if it does not exist."""
 
-    def upload(self, source: Path | bytes, key: str) -> None:
+    def upload(self, source: Path | bytes, key: str, *, on_bytes: OnBytes = ignore_bytes) -> None:
         """Create or replace an object with a file or bytes. A reader gets the old content or the new one."""
 
-    def download(self, key: str, path: Path, *, sha256: str | None = None) -> None:
+    def download(self, key: str, path: Path, *, sha256: str | None = None, on_bytes: OnBytes = ignore_bytes) -> None:
         """Write an object to a file, in a folder that exists; the file appears when it is complete.
 
         Raises:
             IntegrityError: if the object does not exist, or its content has another SHA-256.
+        """
+
+    def copy(self, source: str, target: str) -> bool:
+        """Create or replace an object with the content of another one; return False if that does not exist.
+
+        The content is not transferred through this machine. Azure may complete a copy later: the size is then 0.
         """
 
     def list(self, prefix: str = "") -> list[ObjectInfo]:

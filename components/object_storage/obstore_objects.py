@@ -1,24 +1,28 @@
 """`Objects` with obstore, the Python interface of the Rust library object_store."""
 
 import hashlib
-import os
 import secrets
-from collections.abc import Iterable
-from contextlib import suppress
-from datetime import timedelta
+from collections.abc import Callable, Iterable
 from pathlib import Path
-from typing import Any
+from typing import IO, Any, TypeVar, cast
 
 import obstore
 from obstore.exceptions import AlreadyExistsError, GenericError, PreconditionError
 
 from components.base.errors import IntegrityError
-from components.object_storage.objects import Content, Listing, ObjectInfo
+from components.object_storage.connect import connect
+from components.object_storage.errors import Failure
+from components.object_storage.objects import Content, Listing, ObjectInfo, OnBytes, ignore_bytes
+from components.object_storage.retry import Attempts
 from components.object_storage.settings import StorageSettings, storage_settings
 from components.object_storage.url import ObjectUrl
+from components.runtime.disk import disk_space_guard
 
 CHUNK_BYTES = 4 * 1024**2
-CONNECT_TIMEOUT = timedelta(seconds=10)
+PARTS_AT_ONCE = 2
+"""Of one file. Each is 5 MB in memory, and several files are uploaded at once."""
+
+T = TypeVar("T")
 
 
 class ObstoreObjects:
@@ -26,100 +30,208 @@ class ObstoreObjects:
 
     def __init__(self, url: ObjectUrl, settings: StorageSettings | None = None) -> None:
         self._url = url
-        settings = settings or storage_settings()
-        timeout = timedelta(seconds=settings.timeout)
-        self._store: Any = obstore.store.from_url(
-            str(url),
-            client_options={"timeout": timeout, "connect_timeout": CONNECT_TIMEOUT, "allow_http": _allows_http()},
-            retry_config={"max_retries": settings.retries, "retry_timeout": timeout},
-        )
+        self._settings = settings or storage_settings()
+        self._store = connect(url, self._settings)
+        self._worked = False
+        """Whether a request succeeded."""
 
     @property
     def url(self) -> ObjectUrl:
         return self._url
 
     def create(self, key: str, data: bytes) -> bool:
-        try:
-            obstore.put(self._store, key, data, mode="create", use_multipart=False)
-        except (AlreadyExistsError, GenericError) as error:
-            found = self.read(key)  # the response to an earlier attempt of this call may be lost
-            if found is None:
-                raise error from None
-            return found.data == data
-        return True
+        def request() -> bool:
+            try:
+                obstore.put(self._store, key, data, mode="create", use_multipart=False)
+            except (AlreadyExistsError, GenericError):
+                found = self._read(key)  # the response to an earlier attempt of this call may be lost
+                if found is None:
+                    raise
+                return found.data == data
+            return True
+
+        return self._run("write", key, request)
 
     def replace(self, key: str, data: bytes, tag: str) -> str | None:
-        try:
-            result = obstore.put(self._store, key, data, mode={"e_tag": tag}, use_multipart=False)
-        except (PreconditionError, FileNotFoundError, GenericError) as error:
-            found = self.read(key)
-            if found is not None and found.data == data:
-                return found.tag
-            if isinstance(error, GenericError):
+        def request() -> str | None:
+            try:
+                result = obstore.put(self._store, key, data, mode=self._condition(tag), use_multipart=False)
+            except (AlreadyExistsError, PreconditionError, FileNotFoundError, GenericError):
+                found = self._read(key)
+                if found is not None and found.data == data:
+                    return found.tag
+                if found is None or found.tag != tag:
+                    return None
                 raise
-            return None
-        return str(result["e_tag"])
+            return self._tag(result)
+
+        return self._run("write", key, request)
 
     def read(self, key: str) -> Content | None:
-        try:
-            result = obstore.get(self._store, key)
-            data = bytes(result.bytes())
-        except FileNotFoundError:
-            return None
-        return Content(data, str(result.meta["e_tag"]), result.meta["last_modified"])
+        return self._run("read", key, lambda: self._read(key))
 
     def info(self, key: str) -> ObjectInfo | None:
-        try:
-            return _info(obstore.head(self._store, key), key)
-        except FileNotFoundError:
-            return None
-
-    def upload(self, source: Path | bytes, key: str) -> None:
-        obstore.put(self._store, key, source)
-
-    def download(self, key: str, path: Path, *, sha256: str | None = None) -> None:
-        draft = path.with_name(f".{path.name}-{secrets.token_hex(4)}")
-        digest = hashlib.sha256()
-        try:
+        def request() -> ObjectInfo | None:
             try:
-                with draft.open("wb") as file:
-                    for chunk in obstore.get(self._store, key).stream(min_chunk_size=CHUNK_BYTES):
-                        digest.update(chunk)
-                        file.write(chunk)
+                meta = obstore.head(self._store, key)
             except FileNotFoundError as error:
-                raise IntegrityError(f"{self.url / key} does not exist", expected="a file of an artifact") from error
-            if sha256 is not None and digest.hexdigest() != sha256:
-                raise IntegrityError(
-                    f"{self.url / key} has been changed: its SHA-256 is {digest.hexdigest()}", expected=sha256
-                )
+                _check_bucket(error)
+                return None
+            return self._info(meta, key)
+
+        return self._run("read", key, request)
+
+    def upload(self, source: Path | bytes, key: str, *, on_bytes: OnBytes = ignore_bytes) -> None:
+        def request() -> None:
+            if isinstance(source, bytes):
+                obstore.put(self._store, key, source, max_concurrency=PARTS_AT_ONCE)
+                on_bytes(len(source))
+                return
+            with _ReportingFile(source, on_bytes) as file:
+                try:
+                    obstore.put(self._store, key, cast("IO[bytes]", file), max_concurrency=PARTS_AT_ONCE)
+                except BaseException as error:
+                    file.rewind()
+                    raise file.failure or error from None
+
+        self._run("write", key, request)
+
+    def download(self, key: str, path: Path, *, sha256: str | None = None, on_bytes: OnBytes = ignore_bytes) -> None:
+        draft = path.with_name(f".{path.name}-{secrets.token_hex(4)}")
+        try:
+            found = self._run("read", key, lambda: self._download(key, draft, on_bytes))
+            if found is None:
+                raise IntegrityError(f"{self.url / key} does not exist", expected="a file of an artifact")
+            if sha256 is not None and found != sha256:
+                raise IntegrityError(f"{self.url / key} has been changed: its SHA-256 is {found}", expected=sha256)
             draft.replace(path)
         finally:
             draft.unlink(missing_ok=True)
 
+    def copy(self, source: str, target: str) -> bool:
+        def request() -> bool:
+            try:
+                obstore.copy(self._store, source, target)
+            except FileNotFoundError as error:
+                _check_bucket(error)
+                return False
+            return True
+
+        return self._run("copy", source, request)
+
     def list(self, prefix: str = "") -> list[ObjectInfo]:
         folder = prefix.rpartition("/")[0]
-        found = (info for batch in obstore.list(self._store, folder or None) for info in batch)
-        return sorted(
-            (_info(info, info["path"]) for info in found if info["path"].startswith(prefix)), key=lambda info: info.key
-        )
+
+        def request() -> list[ObjectInfo]:
+            found = (info for batch in obstore.list(self._store, folder or None) for info in batch)
+            infos = (self._info(info, info["path"]) for info in found if info["path"].startswith(prefix))
+            return sorted(infos, key=lambda info: info.key)
+
+        return self._run("list", folder, request)
 
     def list_folder(self, folder: str = "") -> Listing:
-        result = obstore.list_with_delimiter(self._store, folder or None)
-        objects = tuple(sorted((_info(info, info["path"]) for info in result["objects"]), key=lambda info: info.key))
+        result = self._run("list", folder, lambda: obstore.list_with_delimiter(self._store, folder or None))
+        objects = (self._info(info, info["path"]) for info in result["objects"])
         names = (prefix.rstrip("/").rpartition("/")[2] for prefix in result["common_prefixes"])
-        return Listing(objects, tuple(sorted(names)))
+        return Listing(tuple(sorted(objects, key=lambda info: info.key)), tuple(sorted(names)))
 
     def delete(self, keys: Iterable[str]) -> None:
-        if found := [*keys]:
-            with suppress(FileNotFoundError):
-                obstore.delete(self._store, found)
+        remaining = [*keys]
+
+        def request() -> None:
+            try:
+                obstore.delete(self._store, remaining)
+            except FileNotFoundError as error:
+                _check_bucket(error)
+
+        if remaining:
+            self._run("delete", remaining[0] if len(remaining) == 1 else "", request)
+
+    def _run(self, action: str, key: str, request: Callable[[], T]) -> T:
+        """Return what a request returns; raise the JobError for its last failure."""
+        result = Attempts(self._settings, self._renew).run(request)
+        if isinstance(result, Failure):  # raised here, outside of `except`: no traceback contains the response
+            raise result.as_job_error(self.url / key, action, worked_before=self._worked)
+        self._worked = True
+        return result
+
+    def _renew(self) -> bool:
+        """Read the credentials again; return whether there may be new ones."""
+        self._store = connect(self.url, self._settings)
+        return True
+
+    def _read(self, key: str) -> Content | None:
+        try:
+            result = obstore.get(self._store, key)
+            data = bytes(result.bytes())
+        except FileNotFoundError as error:
+            _check_bucket(error)
+            return None
+        return Content(data, self._tag(result.meta), result.meta["last_modified"])
+
+    def _download(self, key: str, draft: Path, on_bytes: OnBytes) -> str | None:
+        """Write an object to a file, and return its SHA-256, or None if it does not exist."""
+        digest = hashlib.sha256()
+        try:
+            result = obstore.get(self._store, key)
+            with (
+                disk_space_guard(draft.parent, result.meta["size"], f"the file {draft.name}"),
+                draft.open("wb") as file,
+            ):
+                for chunk in result.stream(min_chunk_size=CHUNK_BYTES):
+                    digest.update(chunk)
+                    file.write(chunk)
+                    on_bytes(len(chunk))
+        except FileNotFoundError as error:
+            _check_bucket(error)
+            return None
+        return digest.hexdigest()
+
+    def _condition(self, tag: str) -> Any:
+        return {"e_tag": None, "version": tag} if self.url.scheme == "gs" else {"e_tag": tag}
+
+    def _tag(self, meta: Any) -> str:
+        """Return what `replace` expects: the generation in Google Cloud Storage, the ETag elsewhere."""
+        return str(meta["version" if self.url.scheme == "gs" else "e_tag"])
+
+    def _info(self, meta: Any, key: str) -> ObjectInfo:
+        return ObjectInfo(key=key, size=meta["size"], tag=str(meta["e_tag"]), modified=meta["last_modified"])
 
 
-def _info(meta: Any, key: str) -> ObjectInfo:
-    return ObjectInfo(key=key, size=meta["size"], tag=str(meta["e_tag"]), modified=meta["last_modified"])
+class _ReportingFile:
+    """A file that reports how much of it is read, for obstore, which reads it."""
+
+    def __init__(self, path: Path, on_bytes: OnBytes) -> None:
+        self._file, self._on_bytes, self._reported = path.open("rb"), on_bytes, 0
+        self.failure: BaseException | None = None
+        """What reading or reporting raised; obstore replaces it by an OSError with its text."""
+
+    def __enter__(self) -> "_ReportingFile":
+        return self
+
+    def __exit__(self, *_: object) -> None:
+        self._file.close()
+
+    def read(self, size: int = -1) -> bytes:
+        try:
+            data = self._file.read(size)
+            self._reported += len(data)
+            self._on_bytes(len(data))
+        except BaseException as error:
+            self.failure = error
+            raise
+        return data
+
+    def rewind(self) -> None:
+        """Report that the upload begins again."""
+        if self.failure is None:
+            self._on_bytes(-self._reported)
+
+    def seek(self, offset: int, whence: int = 0) -> int:
+        return self._file.seek(offset, whence)
 
 
-def _allows_http() -> bool:
-    """Return whether a configured endpoint is HTTP, such as that of a store on the same machine."""
-    names = ("AWS_ENDPOINT_URL", "AWS_ENDPOINT_URL_S3", "AWS_ENDPOINT", "AZURE_STORAGE_ENDPOINT", "AZURE_ENDPOINT")
-    return any(os.environ.get(name, "").startswith("http://") for name in names)
+def _check_bucket(error: FileNotFoundError) -> None:
+    """Raise the error if it says that the bucket does not exist, and not only the object."""
+    if Failure.of(error).is_no_bucket:
+        raise error

@@ -2,7 +2,6 @@
 
 import re
 from dataclasses import dataclass
-from pathlib import Path
 
 from components.base.errors import ConfigError
 from components.base.text import printable
@@ -65,7 +64,3 @@ class ObjectUrl:
 
     def __str__(self) -> str:
         return f"{self.scheme}://{self.bucket}/{self.prefix}".rstrip("/")
-
-
-Location = Path | ObjectUrl
-"""A local folder, or a place in object storage."""

@@ -13,7 +13,7 @@ from job.frame import Command, CommandLine
 from job.options import ROOT_ENV_VARIABLE
 
 if TYPE_CHECKING:
-    from components.object_storage.url import Location
+    from components.object_storage import Location
 
 app = typer.Typer(
     cls=CommandLine,

@@ -13,10 +13,9 @@ from components.base.extension import USE
 from components.base.importing import import_string
 from components.base.memory import DEFAULT_MEMORY_BUDGET, MemoryBudget
 from components.base.text import has_secret
-from components.object_storage.url import Location
+from components.object_storage import Location, UserLocation, require_location
 from job.config.core_schema import as_written
 from job.config.explain import CREDENTIALS, PIPELINE, explain, top_level_keys, unknown_key
-from job.config.location import RootLocation, as_location, parse_location
 from job.config.run_config import SHARED_KEYS, load_file_or_run
 from job.config.tracking import TrackingConfig
 from job.config.yaml_config import EXTENDS, SWEEP, YamlConfig
@@ -36,7 +35,7 @@ class JobConfig(BaseModel):
 
     model_config = ConfigDict(frozen=True, extra="forbid")
 
-    root: RootLocation = Path(DEFAULT_ROOT)
+    root: UserLocation = Path(DEFAULT_ROOT)
     """Folder of artifacts and runs, or a URL of object storage, such as s3://bucket/prefix."""
     seed: Seed = DEFAULT_SEED
     """Seed of every component that has one and does not set it."""
@@ -92,7 +91,7 @@ def load_config(
     if not isinstance(path, Path | str):
         expected = "a path, or the name of a preset; sections follow as arguments"
         raise ConfigError(f"{path!r} is not a path", expected=expected, remedy='write it as `"digits", trainer={...}`')
-    document = load_file_or_run(Path(path), as_location(root or DEFAULT_ROOT))
+    document = load_file_or_run(Path(path), require_location("root", str(root or DEFAULT_ROOT)))
     return build_config(document.overridden(overrides, sections), root=root)
 
 
@@ -109,7 +108,7 @@ def build_config(document: YamlConfig, *, root: Location | str | None = None) ->
     values = {key: value for key, value in document.values.items() if key not in (EXTENDS, STEPS, SWEEP, *SLOTS)}
     values |= {"tracking": _section(document, "tracking"), PIPELINE: pipeline}
     if root is not None:
-        values["root"] = parse_location("--root", str(root))
+        values["root"] = require_location("--root", str(root))
     shared = {key: values[key] for key in SHARED_KEYS if key in values}
     try:
         return JobConfig.model_validate(values, context=shared)

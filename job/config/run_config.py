@@ -8,7 +8,7 @@ from typing import Any
 
 from components.base.errors import ConfigError
 from components.base.text import printable
-from components.object_storage.url import Location
+from components.object_storage import Location
 from job.config.yaml_config import YamlConfig, find_config, presets
 from job.pipeline.slots import SLOTS
 from job.pipeline.steps import STEPS

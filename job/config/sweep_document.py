@@ -7,7 +7,7 @@ from typing import Any, Self
 from pydantic import ValidationError
 
 from components.base.errors import ConfigError
-from components.object_storage.url import Location
+from components.object_storage import Location
 from job.config.config import JobConfig, build_config
 from job.config.core_schema import as_written
 from job.config.explain import explain

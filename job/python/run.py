@@ -11,9 +11,8 @@ from typing import TYPE_CHECKING, Any
 from components import Stored
 from components.artifacts import SPLITS
 from components.base.errors import ConfigError, IntegrityError
-from components.object_storage.url import Location
+from components.object_storage import Location, require_location
 from job.config.config import JobConfig, load_config
-from job.config.location import as_location
 from job.options import DEFAULT_ROOT
 from job.pipeline.pipeline import Pipeline
 from job.pipeline.slots import find_slot
@@ -68,7 +67,7 @@ def run(
     elif not isinstance(config, JobConfig):
         config = load_config(config)
     if root is not None:
-        config = config.model_copy(update={"root": as_location(root)})
+        config = config.model_copy(update={"root": require_location("root", str(root))})
     signals = Signals()
     runner = Runner(
         config,
@@ -91,7 +90,7 @@ def load_run(name: Path | str = LATEST, root: Location | str = DEFAULT_ROOT) -> 
         ConfigError: if there is no such run.
         IntegrityError: if its record is damaged.
     """
-    found = locate_run(open_root(as_location(root)), str(name))
+    found = locate_run(open_root(require_location("root", str(root))), str(name))
     return Run(found.record, found.root)
 
 

@@ -3,7 +3,7 @@
 from pathlib import Path
 from typing import TYPE_CHECKING, cast
 
-from components.object_storage.url import Location
+from components.object_storage import Location
 from job.store.root import LocalRoot, register, root_at
 from job.store.store import Store
 

@@ -1,0 +1,33 @@
+"""Checks before any work: credentials, bucket, region and permissions, with one request or a few."""
+
+import secrets
+
+from components.base.errors import ConfigError
+from components.object_storage.objects import Objects
+
+PROBES = ".access"
+"""Folder of the objects that are created and deleted."""
+
+
+def check_read_access(objects: Objects) -> None:
+    """Raise ConfigError or ResourceError if the objects below a URL cannot be listed."""
+    objects.list_folder(f"{PROBES}/{secrets.token_hex(8)}")
+
+
+def check_write_access(objects: Objects) -> None:
+    """Raise ConfigError or ResourceError if objects below a URL cannot be listed, created and deleted.
+
+    Raise ConfigError if the store ignores the condition of `create`, so that two runs would both win.
+    """
+    check_read_access(objects)
+    key = f"{PROBES}/{secrets.token_hex(8)}"
+    objects.create(key, secrets.token_bytes(16))
+    try:
+        if objects.create(key, secrets.token_bytes(16)):
+            raise ConfigError(
+                f"the store of {objects.url} ignores the condition If-None-Match",
+                expected="a store that refuses to create an object twice",
+                remedy="use another store, or upgrade it; `python -m job doctor --root URL` tests what is missing",
+            )
+    finally:
+        objects.delete([key])

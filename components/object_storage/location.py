@@ -1,0 +1,44 @@
+"""Locations from outside: a path, or a URL of object storage."""
+
+from pathlib import Path
+from typing import Annotated
+
+from pydantic import PlainSerializer, PlainValidator, WithJsonSchema
+from pydantic_core import PydanticCustomError
+
+from components.base.errors import ConfigError
+from components.base.paths import parse_path, require_path
+from components.object_storage.url import ObjectUrl, is_object_url
+
+Location = Path | ObjectUrl
+
+
+def require_location(where: str, text: str) -> Location:
+    """Return the path or URL in an option or an environment variable; raise ConfigError, with `where`, for other text.
+
+    >>> str(require_location("--root", "s3://bucket/prefix/"))
+    's3://bucket/prefix'
+    """
+    return ObjectUrl.parse(text, where=where) if is_object_url(text) else require_path(where, text)
+
+
+def _validate(value: object) -> Location:
+    if isinstance(value, ObjectUrl):
+        return value
+    if isinstance(value, str) and is_object_url(value):
+        try:
+            return ObjectUrl.parse(value)
+        except ConfigError as error:
+            raise ValueError(error.headline.removeprefix("the URL: ")) from error
+    if isinstance(value, str | Path) and str(value):
+        return parse_path(value)
+    raise PydanticCustomError("path", "the path of a file or folder, or a URL of object storage")
+
+
+UserLocation = Annotated[
+    Location,
+    PlainValidator(_validate),
+    PlainSerializer(str, when_used="json"),
+    WithJsonSchema({"type": "string", "minLength": 1}),
+]
+"""A path or URL in a configuration."""
