@@ -27,7 +27,7 @@ def apply(root: Path, key: str, content: Content) -> None:
     if key.startswith("runs/") and path.name == RECORD:
         _link_steps(root, path.parent)
     elif key.startswith("artifacts/") and key.endswith(SUFFIX):
-        with suppress(IntegrityError):  # reported when the artifact is looked up
+        with suppress(IntegrityError):  # the look-up of the artifact reports it
             apply_sealing(Sealing.from_bytes(content.data, where=key), path.with_suffix(""), times)
 
 
