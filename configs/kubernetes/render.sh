@@ -1,5 +1,5 @@
 #!/bin/sh
-# Print the manifests of an overlay, optionally with another image: render.sh gpu|cpu|kueue|sweep [IMAGE]
+# Print the manifests of an overlay, optionally with another image: render.sh gpu|cpu|kueue|object-store|sweep [IMAGE]
 set -eu
 here=$(dirname "$0")
 overlay=${1:-} image=${2:-}

@@ -1,5 +1,5 @@
 #!/bin/sh
-# Submit an overlay and replace an earlier Job: submit.sh gpu|cpu|kueue|sweep [IMAGE [KUBECTL-OPTION ...]]
+# Submit an overlay and replace an earlier Job: submit.sh gpu|cpu|kueue|object-store|sweep [IMAGE [KUBECTL-OPTION ...]]
 set -eu
 manifests=$("$(dirname "$0")/render.sh" "${1:-}" "${2:-}")
 shift $(($# < 2 ? $# : 2))

@@ -13,8 +13,15 @@ from threading import Thread
 from typing import Any
 from urllib.parse import urlsplit
 
-KINDS = {"configmaps": "ConfigMap", "persistentvolumeclaims": "PersistentVolumeClaim", "pods": "Pod", "jobs": "Job"}
-GROUPS = {"/api/v1": ["configmaps", "persistentvolumeclaims", "pods"], "/apis/batch/v1": ["jobs"]}
+KINDS = {
+    "configmaps": "ConfigMap",
+    "persistentvolumeclaims": "PersistentVolumeClaim",
+    "pods": "Pod",
+    "serviceaccounts": "ServiceAccount",
+    "jobs": "Job",
+}
+GROUPS = {"/apis/batch/v1": ["jobs"]}
+GROUPS["/api/v1"] = [plural for plural in KINDS if plural not in GROUPS["/apis/batch/v1"]]
 
 
 def discovery() -> dict[str, Any]:

@@ -16,6 +16,7 @@ from tests.support.processes import REPOSITORY
 
 MANIFESTS = REPOSITORY / "configs" / "kubernetes"
 OVERLAYS = sorted(folder.name for folder in (MANIFESTS / "overlays").iterdir())
+OBJECT_STORE = "object-store"
 
 
 def require_kubectl() -> None:
@@ -49,6 +50,11 @@ class Rendered:
         volumes = {volume["name"]: volume for volume in self.pod["volumes"]}
         return {mount["mountPath"]: {**volumes[mount["name"]], **mount} for mount in self.container["volumeMounts"]}
 
+    @property
+    def variables(self) -> dict[str, str]:
+        """The environment of the container, without what a Secret adds."""
+        return {variable["name"]: variable["value"] for variable in self.container["env"]}
+
     def mounted_below(self, path: str) -> dict[str, Any]:
         """Return the mount that contains a path; empty if the path is on the image's own file system."""
         above = [str(folder) for folder in (PurePosixPath(path), *PurePosixPath(path).parents)]
@@ -58,9 +64,17 @@ class Rendered:
 @cache
 def render(overlay: str) -> Rendered:
     """Render an overlay and parse it."""
-    documents = list(yaml.safe_load_all(kubectl_kustomize(f"overlays/{overlay}")))
+    rendered = parse(kubectl_kustomize(f"overlays/{overlay}"))
+    root = "ServiceAccount" if overlay == OBJECT_STORE else "PersistentVolumeClaim"
+    assert sorted(rendered.documents) == ["ConfigMap", "Job", root]
+    return rendered
+
+
+def parse(manifests: str) -> Rendered:
+    """Parse rendered manifests that have one document of each kind."""
+    documents = list(yaml.safe_load_all(manifests))
     kinds = [document["kind"] for document in documents]
-    assert sorted(kinds) == ["ConfigMap", "Job", "PersistentVolumeClaim"]
+    assert len({*kinds}) == len(kinds)
     return Rendered(dict(zip(kinds, documents, strict=True)))
 
 

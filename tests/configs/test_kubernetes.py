@@ -17,7 +17,16 @@ from job.config.config import load_config
 from job.config.sweep_document import SweepDocument
 from job.config.yaml_config import YamlConfig
 from job.options import LogFormat
-from tests.configs.kubernetes import MANIFESTS, OVERLAYS, Rendered, call, kubectl_kustomize, render, require_kubectl
+from tests.configs.kubernetes import (
+    MANIFESTS,
+    OBJECT_STORE,
+    OVERLAYS,
+    Rendered,
+    call,
+    kubectl_kustomize,
+    render,
+    require_kubectl,
+)
 from tests.support.containers import DOCKERFILE, image_environment, image_user
 from tests.support.processes import REPOSITORY
 
@@ -25,7 +34,7 @@ require_kubectl()
 
 # kubernetes-validate contains the schemas of every minor version; Kubernetes supports the newest three.
 VERSIONS = [major_minor(version) for version in dict.fromkeys(all_versions())][-5:]
-DEVICES = {"cpu": "cpu", "gpu": "gpu", "kueue": "gpu", "sweep": "cpu"}
+DEVICES = {"cpu": "cpu", "gpu": "gpu", "kueue": "gpu", OBJECT_STORE: "cpu", "sweep": "cpu"}
 INDEX = "$(JOB_COMPLETION_INDEX)"
 """Kubernetes replaces it in the pods of an indexed Job."""
 
@@ -43,7 +52,7 @@ def test_mounts_and_volumes_match(rendered: Rendered) -> None:
     assert len({mount["mountPath"] for mount in mounts}) == len(mounts)
 
 
-def test_user_is_the_user_of_the_image_and_owns_the_volume(rendered: Rendered) -> None:
+def test_user_is_that_of_the_image_and_owns_the_volume(rendered: Rendered) -> None:
     context = rendered.pod["securityContext"]
     assert f"{context['runAsUser']}:{context['runAsGroup']}" == image_user()
     assert context["runAsUser"] > 0
@@ -60,7 +69,8 @@ def test_image_writes_only_to_writable_volumes(rendered: Rendered) -> None:
         assert not mount.get("readOnly", False)
 
 
-def test_root_is_on_the_claimed_volume(rendered: Rendered) -> None:
+def test_root_is_on_the_claimed_volume(overlay_with_a_volume: str) -> None:
+    rendered = render(overlay_with_a_volume)
     mount = rendered.mounts[image_environment()["JOB_ROOT"]]
     claim = rendered.documents["PersistentVolumeClaim"]
     assert mount["persistentVolumeClaim"] == {"claimName": claim["metadata"]["name"]}
@@ -73,10 +83,10 @@ def test_temporary_volumes_have_a_size_limit(rendered: Rendered) -> None:
             assert re.fullmatch(r"[1-9]\d*Gi", mount["emptyDir"]["sizeLimit"])
 
 
-def test_pod_has_no_unneeded_rights(rendered: Rendered) -> None:
+def test_pod_has_no_unneeded_rights(overlay: str, rendered: Rendered) -> None:
     assert rendered.pod["automountServiceAccountToken"] is False
     assert rendered.pod["enableServiceLinks"] is False
-    assert "serviceAccountName" not in rendered.pod
+    assert rendered.pod.get("serviceAccountName") == ("mnist-job" if overlay == OBJECT_STORE else None)
     assert rendered.pod["securityContext"]["runAsNonRoot"] is True
     assert rendered.pod["securityContext"]["seccompProfile"] == {"type": "RuntimeDefault"}
     assert rendered.container["securityContext"] == {
@@ -85,7 +95,7 @@ def test_pod_has_no_unneeded_rights(rendered: Rendered) -> None:
         "capabilities": {"drop": ["ALL"]},
     }
     kinds = {key for volume in rendered.pod["volumes"] for key in volume} - {"name"}
-    assert kinds == {"persistentVolumeClaim", "configMap", "emptyDir"}, "no secrets, tokens or host paths"
+    assert kinds <= {"persistentVolumeClaim", "configMap", "emptyDir"}, "no secrets, tokens or host paths"
     assert all("valueFrom" not in variable for variable in rendered.container["env"])
 
 
@@ -156,10 +166,14 @@ def test_every_pod_of_a_sweep_has_its_share_of_the_trials() -> None:
     assert "backoffLimit" not in rendered.job, "one failing share would stop the others"
 
 
-def test_only_pods_of_a_sweep_share_a_volume(overlay: str, rendered: Rendered) -> None:
+def test_only_pods_of_a_sweep_share_a_volume(overlay_with_a_volume: str) -> None:
     # The access mode of a claim cannot change, hence the two names.
-    claim = rendered.documents["PersistentVolumeClaim"]
-    expected = ("mnist-job-sweeps", "ReadWriteMany") if overlay == "sweep" else ("mnist-job-runs", "ReadWriteOnce")
+    claim = render(overlay_with_a_volume).documents["PersistentVolumeClaim"]
+    expected = (
+        ("mnist-job-sweeps", "ReadWriteMany")
+        if overlay_with_a_volume == "sweep"
+        else ("mnist-job-runs", "ReadWriteOnce")
+    )
     assert (claim["metadata"]["name"], *claim["spec"]["accessModes"]) == expected
 
 

@@ -62,8 +62,7 @@ def test_grace_period_allows_a_last_checkpoint(rendered: Rendered) -> None:
 
 
 def test_termination_message_is_where_kubernetes_reads_it(rendered: Rendered) -> None:
-    environment = {variable["name"]: variable["value"] for variable in rendered.container["env"]}
     path = rendered.container["terminationMessagePath"]
-    assert environment[VARIABLE] == path
+    assert rendered.variables[VARIABLE] == path
     assert rendered.mounted_below(path) == {}, "the kubelet mounts it, writable"
     assert rendered.container["terminationMessagePolicy"] == "FallbackToLogsOnError"

@@ -10,12 +10,14 @@ from typing import Any
 import pytest
 
 from tests.configs import api_server
-from tests.configs.kubernetes import MANIFESTS, Rendered, call, require_kubectl
+from tests.configs.kubernetes import MANIFESTS, OBJECT_STORE, Rendered, call, require_kubectl
 
 require_kubectl()
 
 JOB = "/apis/batch/v1/namespaces/training/jobs"
 CLAIM = "/api/v1/namespaces/training/persistentvolumeclaims"
+ACCOUNT = "/api/v1/namespaces/training/serviceaccounts"
+KEPT = ("PersistentVolumeClaim", "ServiceAccount")
 
 
 @pytest.fixture(autouse=True)
@@ -32,15 +34,16 @@ def submit(cluster: api_server.ApiServer, overlay: str, image: str = "") -> list
     return [f"{verb} {path}" for verb, path, _ in cluster.changes[before:]]
 
 
-def test_second_job_replaces_the_first_and_keeps_its_volume(rendered: Rendered, overlay: str) -> None:
+def test_second_job_replaces_the_first_and_keeps_the_rest(rendered: Rendered, overlay: str) -> None:
+    kept = ACCOUNT if overlay == OBJECT_STORE else CLAIM
     with api_server.running() as cluster:
         submit(cluster, overlay)
-        claim = f"{CLAIM}/{rendered.documents['PersistentVolumeClaim']['metadata']['name']}"
-        claimed = cluster.objects[claim]
+        (name,) = (it["metadata"]["name"] for kind, it in rendered.documents.items() if kind in KEPT)
+        before = cluster.objects[f"{kept}/{name}"]
         changes = submit(cluster, overlay, "registry.example/mnist-job:0.2.0")
         assert changes.index(f"DELETE {JOB}/mnist-job") < changes.index(f"POST {JOB}")
         assert [change for change in changes if change.startswith("DELETE")] == [f"DELETE {JOB}/mnist-job"]
-        assert cluster.objects[claim] is claimed
+        assert cluster.objects[f"{kept}/{name}"] is before
         (container,) = cluster.objects[f"{JOB}/mnist-job"]["spec"]["template"]["spec"]["containers"]
     assert container == {**rendered.container, "image": "registry.example/mnist-job:0.2.0"}
 

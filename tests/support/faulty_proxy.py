@@ -22,7 +22,7 @@ from email.utils import formatdate, parsedate_to_datetime
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 from threading import Lock, Thread
 from types import TracebackType
-from typing import Literal
+from typing import Any, Literal
 
 Kind = Literal["status", "slow", "hang", "reset", "reset_after", "truncate", "trickle", "unconditional"]
 FOREVER = 10**9
@@ -81,7 +81,9 @@ class Fault:
             for Azure, whose signatures include them).
         method: of the requests, such as `PUT`; all if empty.
         match: a regular expression that is searched in method, space and path.
+        access_key: of the requests; all if empty.
         skip: number of matching requests that are handled first.
+        every: only each n-th matching request fails.
         count: number of requests that fail.
         code: error code of a `status`.
         seconds: of `slow` and `hang`.
@@ -92,20 +94,23 @@ class Fault:
     kind: Kind
     method: str = ""
     match: str = ""
+    access_key: str = ""
     skip: int = 0
+    every: int = 1
     count: int = FOREVER
     code: str = "InternalError"
     seconds: float = 0.0
     rate: int = 1024
     call: Callable[[str], None] | None = None
 
-    def matches(self, method: str, path: str) -> bool:
-        return self.method in ("", method) and re.search(self.match, f"{method} {path}") is not None
+    def matches(self, method: str, path: str, access_key: str = "") -> bool:
+        same = self.method in ("", method) and self.access_key in ("", access_key)
+        return same and re.search(self.match, f"{method} {path}") is not None
 
 
-def error(code: str, *, method: str = "", match: str = "", skip: int = 0, count: int = FOREVER) -> Fault:
-    """Return a fault with a response of S3 or Azure, by its error code."""
-    return Fault("status", method=method, match=match, skip=skip, count=count, code=code)
+def error(code: str, **options: Any) -> Fault:
+    """Return a fault with a response of S3 or Azure, by its error code; the options are those of `Fault`."""
+    return Fault("status", code=code, **options)
 
 
 class FaultyProxy:
@@ -153,13 +158,14 @@ class FaultyProxy:
         wanted = Fault("slow", method=method, match=match)
         return sum(wanted.matches(request.method, request.path) for request in self.requests)
 
-    def fault_of(self, method: str, path: str) -> Fault | None:
+    def fault_of(self, method: str, path: str, access_key: str) -> Fault | None:
         """Return the fault of the next request, and count it."""
         with self._lock:
             for fault, seen in self._faults:
-                if fault.matches(method, path):
+                if fault.matches(method, path, access_key):
                     seen[0] += 1
-                    if fault.skip < seen[0] <= fault.skip + fault.count:
+                    number, other = divmod(seen[0] - fault.skip, fault.every)
+                    if other == 0 and 0 < number <= fault.count:
                         return fault
         return None
 
@@ -194,7 +200,7 @@ class _Handler(BaseHTTPRequestHandler):
 
     def handle_request(self) -> None:
         self.body = self.read_body()
-        self.fault = self.server.proxy.fault_of(self.command, self.path)
+        self.fault = self.server.proxy.fault_of(self.command, self.path, self.access_key())
         time.sleep(self.server.proxy.latency)
         if self.fault is None:
             self.send(self.upstream())
@@ -213,6 +219,11 @@ class _Handler(BaseHTTPRequestHandler):
         if len(body) < length:
             raise ConnectionError("the client ended during its request")
         return body
+
+    def access_key(self) -> str:
+        """Return the access key in the signature of S3."""
+        found = re.search(r"Credential=([^/]+)", self.headers.get("Authorization", ""))
+        return found[1] if found else ""
 
     def chunks(self) -> Iterator[bytes]:
         while size := int(self.rfile.readline().partition(b";")[0], 16):
@@ -293,7 +304,8 @@ class _Handler(BaseHTTPRequestHandler):
 
     def send(self, response: _Response) -> None:
         self.send_head(response)
-        self.wfile.write(response.body)
+        if self.command != "HEAD":
+            self.wfile.write(response.body)
 
     def send_head(self, response: _Response) -> None:
         self.record(len(response.body))

@@ -13,6 +13,7 @@ from collections.abc import Iterator
 from contextlib import contextmanager, suppress
 from dataclasses import dataclass, replace
 from email.utils import formatdate
+from typing import Any
 
 import pytest
 
@@ -94,6 +95,21 @@ class Bucket:
     def url(self) -> str:
         """URL of the bucket, such as `s3://bucket-1234`."""
         return f"{self.server.scheme}://{self.name}"
+
+    def objects(self) -> dict[str, bytes]:
+        """Return the content of each object by key, from the server itself."""
+        import obstore
+
+        address, http = f"http://127.0.0.1:{self.server.port}", {"client_options": {"allow_http": True}}
+        store: Any
+        if self.server.scheme == "s3":
+            keys = {"access_key_id": ACCESS_KEY, "secret_access_key": SECRET_KEY, "region": "us-east-1"}
+            store = obstore.store.S3Store(self.name, endpoint=address, **keys, **http)  # type: ignore[arg-type]
+        else:
+            account = {"account_name": AZURE_ACCOUNT, "account_key": AZURE_KEY}
+            store = obstore.store.AzureStore(self.name, endpoint=f"{address}/{AZURE_ACCOUNT}", **account, **http)  # type: ignore[arg-type]
+        found = [info["path"] for info in obstore.list(store).collect()]
+        return {key: bytes(obstore.get(store, key).bytes()) for key in found}
 
     @contextmanager
     def proxy(

@@ -10,7 +10,7 @@ import pytest
 from obstore.exceptions import AlreadyExistsError, BaseError
 
 from tests.support.faulty_proxy import RESPONSE_MARK, Fault, FaultyProxy, Kind, error
-from tests.support.object_servers import Bucket
+from tests.support.object_servers import ACCESS_KEY, Bucket
 
 
 def connect(bucket: Bucket, *, retries: int = 0) -> "obstore.store.ObjectStore":
@@ -99,3 +99,14 @@ def test_a_proxy_has_a_program(s3: Bucket) -> None:
         assert process.stdout is not None
         assert int(process.stdout.readline()) > 0
         process.terminate()
+
+
+def test_faults_of_some_requests_and_of_an_access_key(s3: Bucket, s3_proxy: FaultyProxy) -> None:
+    s3_proxy.plan(error("ExpiredToken", access_key="another"), error("SlowDown", skip=1, every=2, count=1))
+    for key in "12345":
+        obstore.put(connect(s3, retries=1), key, b"x")
+    assert [request.fault for request in s3_proxy.requests] == ["", "", "status", "", "", ""]
+    assert s3.objects() == dict.fromkeys("12345", b"x")
+    s3_proxy.plan(error("ExpiredToken", access_key=ACCESS_KEY))
+    with pytest.raises(BaseError, match="400"):
+        obstore.head(connect(s3), "key")

@@ -1,0 +1,82 @@
+"""The overlay `object-store`: a root without a volume, for each of the other overlays."""
+
+from __future__ import annotations
+
+import re
+import shutil
+from pathlib import Path
+
+import kubernetes_validate
+import pytest
+import yaml
+
+from components.base.errors import ConfigError
+from components.object_storage import ObjectUrl
+from components.object_storage.settings import CACHE_VARIABLE, StorageSettings
+from tests.configs.kubernetes import MANIFESTS, OBJECT_STORE, OVERLAYS, Rendered, call, parse, render, require_kubectl
+from tests.support.containers import image_environment
+
+require_kubectl()
+
+CHANGED = [overlay for overlay in OVERLAYS if overlay != OBJECT_STORE]
+
+
+def gibibytes(quantity: str) -> int:
+    found = re.fullmatch(r"([1-9]\d*)Gi", quantity)
+    assert found, quantity
+    return int(found[1])
+
+
+def test_root_is_a_url_once_the_words_in_capitals_are_replaced() -> None:
+    root = render(OBJECT_STORE).variables["JOB_ROOT"]
+    assert str(ObjectUrl.parse(root.replace("BUCKET", "team-runs"))) == "s3://team-runs/mnist-job"
+
+
+def test_root_whose_bucket_was_not_replaced_is_refused() -> None:
+    with pytest.raises(ConfigError, match="BUCKET"):
+        ObjectUrl.parse(render(OBJECT_STORE).variables["JOB_ROOT"])
+
+
+def test_cache_fits_into_its_volume_and_that_on_the_node() -> None:
+    rendered = render(OBJECT_STORE)
+    cache = rendered.variables.get(CACHE_VARIABLE, image_environment()[CACHE_VARIABLE])
+    limit = gibibytes(rendered.mounted_below(cache)["emptyDir"]["sizeLimit"])
+    assert StorageSettings().max_cache_bytes < limit * 2**30
+    on_disk = [mount["emptyDir"] for mount in rendered.mounts.values() if "emptyDir" in mount]
+    assert sum(gibibytes(volume["sizeLimit"]) for volume in on_disk) < gibibytes(
+        rendered.container["resources"]["limits"]["ephemeral-storage"]
+    )
+
+
+def test_credentials_are_an_identity_or_a_secret() -> None:
+    rendered = render(OBJECT_STORE)
+    account = rendered.documents["ServiceAccount"]
+    assert rendered.pod["serviceAccountName"] == account["metadata"]["name"]
+    assert account["automountServiceAccountToken"] is False
+    (source,) = rendered.container["envFrom"]
+    assert source == {"secretRef": {"name": "mnist-job-credentials", "optional": True}}
+    assert not re.search("KEY|SECRET|TOKEN", " ".join(rendered.variables)), "no credentials in the manifests"
+
+
+@pytest.fixture(params=CHANGED)
+def changed(request: pytest.FixtureRequest, tmp_path: Path) -> Rendered:
+    """Return the overlay with each of the others as its resource."""
+    folder = shutil.copytree(MANIFESTS, tmp_path / "kubernetes")
+    overlay = folder / "overlays" / OBJECT_STORE / "kustomization.yaml"
+    text = overlay.read_text()
+    overlay.write_text(text.replace("  - ../cpu\n", f"  - ../{request.param}\n"))
+    done = call("kubectl", "kustomize", overlay.parent)
+    assert (done.returncode, done.stderr) == (0, "")
+    for document in yaml.safe_load_all(done.stdout):
+        kubernetes_validate.validate(document, "1.33", strict=True)
+    rendered = parse(done.stdout)
+    others = render(str(request.param))
+    assert rendered.documents["ConfigMap"] == others.documents["ConfigMap"], "the configuration is that of the resource"
+    assert rendered.container["args"] == others.container["args"]
+    return rendered
+
+
+def test_every_overlay_can_have_its_root_in_object_storage(changed: Rendered) -> None:
+    assert sorted(changed.documents) == ["ConfigMap", "Job", "ServiceAccount"]
+    assert not any("persistentVolumeClaim" in volume for volume in changed.pod["volumes"])
+    assert "emptyDir" in changed.mounted_below("/output/cache")
