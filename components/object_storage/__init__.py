@@ -1,28 +1,26 @@
-"""Object storage: S3, Azure Blob Storage and Google Cloud Storage, behind one protocol."""
+"""Object storage: S3, Azure Blob Storage and Google Cloud Storage, behind one protocol.
+
+A process with local files only imports this package too, for URLs: what it does not need is in modules of their own,
+`transfer` (many files in parallel) and `cache` (the bounded local cache).
+"""
 
 from components.object_storage.access import check_read_access, check_write_access
-from components.object_storage.cache import Cache
 from components.object_storage.location import Location, UserLocation, require_location
 from components.object_storage.objects import Content, Listing, ObjectInfo, Objects
 from components.object_storage.open import open_objects
-from components.object_storage.transfer import Transfer, download_files, upload_files
 from components.object_storage.url import ObjectUrl, is_object_url
 
 __all__ = [
-    "Cache",
     "Content",
     "Listing",
     "Location",
     "ObjectInfo",
     "ObjectUrl",
     "Objects",
-    "Transfer",
     "UserLocation",
     "check_read_access",
     "check_write_access",
-    "download_files",
     "is_object_url",
     "open_objects",
     "require_location",
-    "upload_files",
 ]

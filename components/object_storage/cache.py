@@ -139,7 +139,7 @@ class Cache:
         return True
 
     def _missing(self, path: str, size: int) -> int:
-        """Return how many bytes the disk lacks for an item of this size, of which a part may be there."""
+        """Return how many bytes the disk lacks for an item of this size; a part of it may be present."""
         return size - _size_of(self.folder / path) + SPARE_BYTES - free_bytes(self.folder)
 
     def _limit_error(self, size: int, excess: int) -> StorageError:
