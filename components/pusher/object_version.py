@@ -100,15 +100,15 @@ class ObjectVersion(Version):
     @contextmanager
     def _downloaded(self, names: Iterable[str]) -> Iterator[Path]:
         """Download files to a temporary folder for the block."""
+        from components.object_storage.transfer import Transfer, download_files
+
         wanted, digests = sorted(names), self._recorded_digests()
+        size = sum(self.stored[name].size for name in wanted)
         with tempfile.TemporaryDirectory(prefix="mnist-job-") as temporary:
             folder = Path(temporary)
-            for name in wanted:
-                (folder / name).parent.mkdir(parents=True, exist_ok=True)
-            size = sum(self.stored[name].size for name in wanted)
             with disk_space_guard(folder, size, f"the files of {self.directory}"):
-                in_parallel(
-                    lambda name: self.objects.download(self._key(name), folder / name, sha256=digests.get(name)), wanted
+                download_files(
+                    self.objects, [Transfer(folder / name, self._key(name), digests.get(name)) for name in wanted]
                 )
             yield folder
 

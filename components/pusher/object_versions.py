@@ -28,6 +28,7 @@ from components.base.termination import Termination
 from components.object_storage.access import check_write_access
 from components.object_storage.objects import Content, ObjectInfo, Objects
 from components.object_storage.open import open_objects
+from components.object_storage.transfer import Transfer, upload_files
 from components.object_storage.url import ObjectUrl
 from components.pusher.metadata import ROLLBACK_FILE, STATEMENT_FILE, RolledBackFrom, parse, read_statement, to_bytes
 from components.pusher.object_version import ObjectVersion, content_digest, in_parallel
@@ -137,11 +138,11 @@ class ObjectVersionStore:
                 raise changed_servable(source, digest)
             self._staged = staged = _Staged(secrets.token_hex(8), digest, read_statement(source), files)
 
-        def upload(name: str) -> None:
-            termination.check()
-            self.objects.upload(source / name, f"{STAGING}/{staged.name}/{name}")
-
-        in_parallel(upload, names)
+        upload_files(
+            self.objects,
+            [Transfer(source / name, f"{STAGING}/{staged.name}/{name}") for name in names],
+            on_bytes=lambda _: termination.check(),
+        )
         return staged
 
     def _complete(self, number: int) -> bool:

@@ -38,7 +38,7 @@ class VersionStore(Protocol):
         """Add a directory as a version; return None if another process has added a version with this number.
 
         `digest` is that of its content, and `number` the next number of the versions that `recover` returned.
-        Termination is checked before each file, and immediately before the version appears. In a rollback,
+        Termination is checked while files are copied, and immediately before the version appears. In a rollback,
         `rolled_back` are the content digests of the models that the version replaces.
         """
 
