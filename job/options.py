@@ -1,5 +1,7 @@
 """Options of the commands, as values. Imports nothing that `--help` does not need."""
 
+from __future__ import annotations
+
 import os
 import shlex
 import shutil
@@ -8,6 +10,10 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from enum import StrEnum
 from pathlib import Path
+from typing import TYPE_CHECKING
+
+if TYPE_CHECKING:
+    from components.object_storage import Location
 
 DEFAULT_ROOT = "output"
 """Folder of artifacts and runs."""
@@ -55,7 +61,7 @@ class RunOptions:
     overrides: Sequence[str] = ()
     only: str | None = None
     from_run: str | None = None
-    root: Path | None = None
+    root: Location | None = None
     no_cache: bool = False
     strict: bool = False
     until: str | None = None
@@ -87,7 +93,7 @@ class SweepOptions:
 
     config: Path
     overrides: Sequence[str] = ()
-    root: Path | None = None
+    root: Location | None = None
     index: int = 0
     count: int = 1
     as_json: bool = False

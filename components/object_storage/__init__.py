@@ -1,4 +1,8 @@
-"""Object storage: S3, Azure Blob Storage and Google Cloud Storage, behind one protocol."""
+"""Object storage: S3, Azure Blob Storage and Google Cloud Storage, behind one protocol.
+
+A process with local files only imports this package too, for URLs: what it does not need is in modules of their own,
+`transfer` (many files in parallel) and `cache` (the bounded local cache).
+"""
 
 from components.object_storage.access import check_read_access, check_write_access
 from components.object_storage.location import Location, UserLocation, require_location

@@ -4,13 +4,16 @@ from __future__ import annotations
 
 from collections.abc import Callable
 from pathlib import Path
-from typing import Annotated
+from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
 from job.docstrings import docstring
 from job.frame import Command, CommandLine
 from job.options import ROOT_ENV_VARIABLE
+
+if TYPE_CHECKING:
+    from components.object_storage import Location
 
 app = typer.Typer(
     cls=CommandLine,
@@ -38,7 +41,28 @@ def path(text: str) -> Path:
         raise typer.BadParameter(str(error)) from error
 
 
-Root = Annotated[Path, typer.Option(envvar=ROOT_ENV_VARIABLE, parser=path, help="Folder of artifacts and runs.")]
+def location(text: str) -> Location:
+    """Return the location of a root in an option or an environment variable."""
+    from components.base.errors import ConfigError
+    from components.object_storage.url import ObjectUrl, is_object_url
+
+    if not is_object_url(text):
+        return path(text)
+    try:
+        return ObjectUrl.parse(text)
+    except ConfigError as error:
+        raise typer.BadParameter(f"{error.headline}; expected {error.expected}") from error
+
+
+Root = Annotated[
+    Any,
+    typer.Option(
+        envvar=ROOT_ENV_VARIABLE,
+        parser=location,
+        metavar="DIR|URL",
+        help="Folder of artifacts and runs, or a URL such as s3://bucket/prefix.",
+    ),
+]
 ModelName = Annotated[
     str | None,
     typer.Option(

@@ -26,8 +26,9 @@ def verify(
 ) -> None:
     """Hash sealed artifacts again; exit with 3 if one differs from its manifest."""
     from job.commands.verify import verify
+    from job.store.opened import open_root
 
-    raise typer.Exit(verify(directories or [], root, as_json=as_json))
+    raise typer.Exit(verify(directories or [], open_root(root), as_json=as_json))
 
 
 @command
@@ -53,8 +54,9 @@ def gc(
 ) -> None:
     """List what no kept run uses, and old partial or quarantined artifacts; delete them with --delete."""
     from job.commands.gc import collect_garbage
+    from job.store.opened import open_root
 
-    collect_garbage(root, keep=keep, older_than=older_than, delete=delete, as_json=as_json)
+    collect_garbage(open_root(root), keep=keep, older_than=older_than, delete=delete, as_json=as_json)
 
 
 @command

@@ -68,10 +68,11 @@ def predict(
     If the run's evaluation scaled probabilities by a temperature, so does this command.
     """
     from job.commands.predict import predict
+    from job.store.opened import open_root
 
     options = PredictOptions(
         paths=paths,
-        root=root,
+        root=open_root(root),
         model=model,
         output_format=output_format,
         show=show,
@@ -103,9 +104,10 @@ def export(
     Each exported model takes raw images, and is compared with the network in memory before it is kept.
     """
     from job.commands.export import export
+    from job.store.opened import open_root
 
     names: list[ExportFormat] | None = None if formats is None else [name.value for name in formats]
-    export(directory, names, model=model, root=root, as_json=as_json, signals=context.obj)
+    export(directory, names, model=model, root=open_root(root), as_json=as_json, signals=context.obj)
 
 
 @command

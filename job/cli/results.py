@@ -31,8 +31,9 @@ def show(
     one for each artifact that it did not use as an input. An artifact has `runs`, the ids of the runs that use it.
     """
     from job.commands.show import show
+    from job.store.opened import open_root
 
-    show(name, root, as_json=as_json)
+    show(name, open_root(root), as_json=as_json)
 
 
 @command
@@ -71,9 +72,10 @@ def runs(
     A run is compared with the listed run before it: keys of the configuration, code and packages.
     """
     from job.commands.runs import list_runs
+    from job.store.opened import open_root
 
     options = RunsOptions(
-        root=root,
+        root=open_root(root),
         data_set=data_set,
         name=name,
         outcome=outcome,
@@ -104,8 +106,9 @@ def compare(
     The first run is compared with each of the others.
     """
     from job.commands.compare import compare
+    from job.store.opened import open_root
 
-    compare(names, root, html=html, as_json=as_json)
+    compare(names, open_root(root), html=html, as_json=as_json)
 
 
 @command
@@ -125,5 +128,6 @@ def tag(
     In JSON, `tags` has the run id by tag. A change prints `tag`, its `run_id`, and `before`, the previous run id.
     """
     from job.commands.tag import edit_tags
+    from job.store.opened import open_root
 
-    edit_tags(run, name, root, delete=delete, as_json=as_json)
+    edit_tags(run, name, open_root(root), delete=delete, as_json=as_json)

@@ -3,11 +3,11 @@
 from __future__ import annotations
 
 from pathlib import Path
-from typing import Annotated
+from typing import Annotated, Any
 
 import typer
 
-from job.cli.app import AsJson, Root, command, path
+from job.cli.app import AsJson, Root, command, location, path
 from job.options import DEFAULT_ROOT, ROOT_ENV_VARIABLE, LogFormat, RunOptions, SweepOptions
 
 Config = Annotated[
@@ -24,9 +24,12 @@ Only = Annotated[
 ]
 FromRun = Annotated[str | None, typer.Option("--from", metavar="RUN", help="Earlier run, for --only.")]
 ConfiguredRoot = Annotated[
-    Path | None,
+    Any,
     typer.Option(
-        envvar=ROOT_ENV_VARIABLE, parser=path, help="Folder of artifacts and runs; overrides the configuration's root."
+        envvar=ROOT_ENV_VARIABLE,
+        parser=location,
+        metavar="DIR|URL",
+        help="Folder of artifacts and runs, or a URL such as s3://bucket/prefix; overrides the configuration's root.",
     ),
 ]
 NoCache = Annotated[bool, typer.Option("--no-cache", help="Run every step, even if it can be reused.")]
@@ -137,8 +140,9 @@ def reproduce(
     After an interruption (exit code 143), the same command continues.
     """
     from job.commands.reproduce import reproduce_run
+    from job.store.opened import open_root
 
-    raise typer.Exit(reproduce_run(run, root, into, context.obj, as_json=as_json))
+    raise typer.Exit(reproduce_run(run, open_root(root), into, context.obj, as_json=as_json))
 
 
 @command

@@ -15,8 +15,8 @@ from job.reporters.index import refresh_index
 from job.reporters.terminal import make_console, print_line, print_parts, print_text
 from job.store.file_system import check_file_system
 from job.store.gc import Collectable, GarbageCollector, parse_age
+from job.store.opened import open_store
 from job.store.runs import Runs
-from job.store.store import Store
 
 
 def collect_garbage(root: Path, *, keep: int | None, older_than: str, delete: bool, as_json: bool) -> None:
@@ -27,7 +27,7 @@ def collect_garbage(root: Path, *, keep: int | None, older_than: str, delete: bo
         IntegrityError: if it is not certain what is used.
         StorageError: if the list cannot be printed; nothing was deleted.
     """
-    store = Store(root)
+    store = open_store(root)
     store.check_exists()
     if delete:
         check_file_system(root)  # without locks, a run in progress could not be found

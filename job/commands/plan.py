@@ -20,6 +20,8 @@ from job.runner.plan import Plan, PlannedStep, Planner
 if TYPE_CHECKING:
     from rich.console import Console
 
+    from job.store.store import Store
+
 WOULD_RUN = 10
 """Exit code with --exit-code if something would or may run or be published."""
 ACTION_STYLE = {"reused": "cyan", "runs": "green", "may run": "yellow"}
@@ -32,9 +34,9 @@ def plan(options: RunOptions, *, with_exit_code: bool) -> int:
     planner = Planner(config, **selection, use_cache=not options.no_cache, strict=options.strict, until=until)
     plan = planner.plan()
     if options.as_json:
-        print_json({"root": str(config.root), **plan_values(plan), "free_disk_bytes": free_bytes(config.root)})
+        print_json({"root": str(config.root), **plan_values(plan), "free_disk_bytes": free_bytes(planner.store.root)})
     else:
-        print_plan(make_console(), plan, config.root)
+        print_plan(make_console(), plan, planner.store)
     return WOULD_RUN if with_exit_code and not plan.does_nothing else 0
 
 
@@ -59,9 +61,9 @@ def _estimates(plan: Plan) -> tuple[Estimate | None, Estimate | None]:
     return plan.estimate("runs"), plan.estimate("runs", "may run")
 
 
-def print_plan(console: Console, plan: Plan, root: Path) -> None:
+def print_plan(console: Console, plan: Plan, store: Store) -> None:
     """Print one row per step, and the estimate of time, memory and disk space."""
-    print_parts(console, "plan ", ["of the next run", f"root {escape(str(root))}"])
+    print_parts(console, "plan ", ["of the next run", f"root {escape(store.address(store.root))}"])
     width = max(len(step.component) for step in plan.steps)
     for step in plan.steps:
         head = f"{step.component:<{width}}  [{ACTION_STYLE[step.action]}]{step.action:<7}[/]  "
@@ -72,7 +74,7 @@ def print_plan(console: Console, plan: Plan, root: Path) -> None:
             print_text(console, f"{'':<{width}}  publishes nothing: ", escape(step.withheld))
     if plan.does_nothing:
         print_field(console, "estimate", "nothing to run, nothing to publish")
-    _print_estimate(console, plan, root)
+    _print_estimate(console, plan, store.root)
 
 
 def _describe(step: PlannedStep) -> str:

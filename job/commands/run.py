@@ -64,7 +64,7 @@ def run_job(options: RunOptions, signals: Signals) -> int:
             )
             runner.run()
         except BaseException as error:  # a component may raise anything, such as SystemExit
-            failure = as_job_error(error, runner.config.root if runner else options.root or Path(DEFAULT_ROOT))
+            failure = as_job_error(error, runner.root if runner else None)
             if options.debug:
                 make_console(stderr=True).print_exception()
     record = runner.record if runner is not None and runner.has_begun else None
@@ -88,6 +88,7 @@ def read_config(options: RunOptions) -> tuple[JobConfig, dict[str, Any]]:
     """Return the configuration, and which steps to run: `only` and `from_run` of the runner, or nothing for all."""
     from job.config.config import load_config
     from job.config.only import SingleStep
+    from job.store.opened import open_root
 
     if options.only is None and options.from_run is None:
         if options.config is None:
@@ -105,7 +106,7 @@ def read_config(options: RunOptions) -> tuple[JobConfig, dict[str, Any]]:
             problem = f"--until {options.until} cannot be used with --only, which runs one component"
             remedy = "remove --until"
         raise ConfigError(problem, expected="--only COMPONENT --from RUN", remedy=remedy)
-    root = options.root or Path(DEFAULT_ROOT)
+    root = open_root(options.root or Path(DEFAULT_ROOT))
     single = SingleStep.load(
         options.only, options.from_run, root=root, config=options.config, overrides=options.overrides
     )

@@ -19,6 +19,7 @@ from job.reporters.predictions import describe_predictions
 from job.reporters.tables import print_run, run_title
 from job.reporters.terminal import make_console, print_field, print_json, print_parts
 from job.store.lineage import MIN_PREFIX_LENGTH, final_outputs, find_artifact, lineage, step_manifests
+from job.store.opened import open_store
 from job.store.resolve import FoundRun, NoSuchRunError, locate_run
 from job.store.run_names import LATEST_BLESSED
 from job.store.runs import LATEST, Runs
@@ -34,7 +35,7 @@ def show(name: str | None, root: Path, *, as_json: bool) -> None:
     Raises:
         JobError: if neither exists, or if it is damaged.
     """
-    store, runs = Store(root), Runs(root)
+    store, runs = open_store(root), Runs(root)
     try:
         found = locate_run(root, name) if name is not None else _newest_run(runs)
     except NoSuchRunError as no_run:
@@ -59,7 +60,7 @@ def _newest_run(runs: Runs) -> FoundRun:
 
 
 def _show_run(found: FoundRun, *, as_json: bool) -> None:
-    record, store, runs = found.record, Store(found.root), Runs(found.root)
+    record, store, runs = found.record, open_store(found.root), Runs(found.root)
     manifests = step_manifests(store, record)
     if any(step.references for step in record.steps):  # artifacts of other runs
         manifests |= {sealed.manifest.digest: sealed.manifest for sealed in store.sealed_artifacts()}

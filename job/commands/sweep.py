@@ -40,7 +40,7 @@ def run_sweep(options: SweepOptions, signals: Signals) -> int:
         try:
             sweep, folder = _run(options, reporter, signals)
         except BaseException as error:
-            failure = as_job_error(error, options.root)
+            failure = as_job_error(error)
             with warn_on_os_error(reporter):
                 write_termination_log(failure.exit_code, failure, resume=options.command())
             raise failure from error

@@ -8,6 +8,7 @@ from components.base.errors import ConfigError, ExitCode, IntegrityError
 from components.base.formatting import counted
 from job.reporters.terminal import make_console, print_json, print_line, print_text
 from job.store.manifest import MANIFEST
+from job.store.opened import open_store
 from job.store.store import SealedArtifact, Store, read_sealed
 
 Readable = tuple[str, Path, Callable[[str, Path], SealedArtifact]]
@@ -17,7 +18,7 @@ Readable = tuple[str, Path, Callable[[str, Path], SealedArtifact]]
 def verify(directories: Sequence[Path], root: Path, *, as_json: bool) -> ExitCode:
     """Verify the artifacts in some directories, or all of a root; print the damaged ones, and return the exit code."""
     checked, failures = 0, []
-    for slot, directory, read in _named(directories) if directories else _sealed(Store(root)):
+    for slot, directory, read in _named(directories) if directories else _sealed(open_store(root)):
         checked += 1
         try:
             read(slot, directory).verify()

@@ -11,10 +11,11 @@ from components import Evaluator, Stored
 from components.artifacts import Artifact, DataChanges, Evaluation, Examples, Model, PairedComparison
 from components.base.errors import ConfigError, IntegrityError
 from job.store.differences import RunDifferences, run_differences
+from job.store.opened import open_store
 from job.store.records import RunRecord, StepRecord
 from job.store.resolve import locate_run
 from job.store.runs import Runs
-from job.store.store import SealedArtifact, Store
+from job.store.store import SealedArtifact
 
 ArtifactT = TypeVar("ArtifactT", bound=Artifact)
 LETTERS = "ABCDEFGHIJKLMNOPQRSTUVWXYZ"
@@ -37,7 +38,7 @@ class ComparedRun:
     @cached_property
     def artifacts(self) -> dict[str, SealedArtifact]:
         """The artifacts of the steps by their slots, without deleted and damaged ones."""
-        store, found = Store(self.root), {}
+        store, found = open_store(self.root), {}
         for slot, step in self.steps.items():
             try:
                 found[slot] = store.read(slot, store.directory(slot, step.fingerprint))

@@ -12,8 +12,8 @@ from components.base.errors import ConfigError
 from components.base.extension import USE
 from components.base.importing import import_string
 from components.base.memory import DEFAULT_MEMORY_BUDGET, MemoryBudget
-from components.base.paths import UserPath, require_path
 from components.base.text import has_secret
+from components.object_storage import Location, UserLocation, require_location
 from job.config.core_schema import as_written
 from job.config.explain import CREDENTIALS, PIPELINE, explain, top_level_keys, unknown_key
 from job.config.run_config import SHARED_KEYS, load_file_or_run
@@ -35,8 +35,8 @@ class JobConfig(BaseModel):
 
     model_config = ConfigDict(frozen=True, extra="forbid")
 
-    root: UserPath = Path(DEFAULT_ROOT)
-    """Folder of artifacts and runs."""
+    root: UserLocation = Path(DEFAULT_ROOT)
+    """Folder of artifacts and runs, or a URL of object storage, such as s3://bucket/prefix."""
     seed: Seed = DEFAULT_SEED
     """Seed of every component that has one and does not set it."""
     memory_budget: MemoryBudget = DEFAULT_MEMORY_BUDGET
@@ -72,7 +72,7 @@ class JobConfig(BaseModel):
 
 
 def load_config(
-    path: Path | str, overrides: Sequence[str] = (), *, root: Path | str | None = None, **sections: Any
+    path: Path | str, overrides: Sequence[str] = (), *, root: Location | str | None = None, **sections: Any
 ) -> JobConfig:
     """Read a configuration file, or a preset by its name, and everything that it extends; or that of an earlier run.
 
@@ -91,11 +91,11 @@ def load_config(
     if not isinstance(path, Path | str):
         expected = "a path, or the name of a preset; sections follow as arguments"
         raise ConfigError(f"{path!r} is not a path", expected=expected, remedy='write it as `"digits", trainer={...}`')
-    document = load_file_or_run(Path(path), Path(root or DEFAULT_ROOT))
+    document = load_file_or_run(Path(path), require_location("root", str(root or DEFAULT_ROOT)))
     return build_config(document.overridden(overrides, sections), root=root)
 
 
-def build_config(document: YamlConfig, *, root: Path | str | None = None) -> JobConfig:
+def build_config(document: YamlConfig, *, root: Location | str | None = None) -> JobConfig:
     """Validate a document."""
     if PIPELINE in document.values:  # in a file, its sections are at the top level
         raise unknown_key(document.where((PIPELINE,)), (PIPELINE,), top_level_keys(JobConfig))
@@ -108,7 +108,7 @@ def build_config(document: YamlConfig, *, root: Path | str | None = None) -> Job
     values = {key: value for key, value in document.values.items() if key not in (EXTENDS, STEPS, SWEEP, *SLOTS)}
     values |= {"tracking": _section(document, "tracking"), PIPELINE: pipeline}
     if root is not None:
-        values["root"] = require_path("--root", str(root))
+        values["root"] = require_location("--root", str(root))
     shared = {key: values[key] for key in SHARED_KEYS if key in values}
     try:
         return JobConfig.model_validate(values, context=shared)

@@ -8,16 +8,19 @@ from typing import Any
 
 from components.base.errors import ConfigError
 from components.base.text import printable
+from components.object_storage import Location
 from job.config.yaml_config import YamlConfig, find_config, presets
 from job.pipeline.slots import SLOTS
 from job.pipeline.steps import STEPS
+from job.store.opened import open_root
 from job.store.resolve import FoundRun, NoSuchRunError, is_run_folder, locate_run
+from job.store.root import root_at
 
 SHARED_KEYS = ("seed", "memory_budget")
 """Keys that every component receives whose config has them and does not set them."""
 
 
-def load_file_or_run(path: Path, root: Path) -> YamlConfig:
+def load_file_or_run(path: Path, root: Location) -> YamlConfig:
     """Read a configuration file, a preset, or the configuration of a run below `root`: the first that exists.
 
     Raises:
@@ -29,14 +32,14 @@ def load_file_or_run(path: Path, root: Path) -> YamlConfig:
     if is_file or (os.sep in name and not is_run_folder(name)):
         return YamlConfig.load(path)
     try:
-        found = locate_run(root, name)
+        found = locate_run(open_root(root), name)
     except NoSuchRunError as no_run:
         try:
             return YamlConfig.load(path)
         except ConfigError as error:
             expected = f"a YAML file, a preset: {', '.join(presets())}; or a run"
             remedy = no_run.remedy if "did you mean" in no_run.remedy else "name another with --config"
-            problem = f"{error.headline}; and {printable(root)} has no run of this name"
+            problem = f"{error.headline}; and {printable(str(root))} has no run of this name"
             raise ConfigError(problem, expected=expected, remedy=remedy) from error
     return run_config(found)
 
@@ -46,7 +49,7 @@ def run_config(run: FoundRun) -> YamlConfig:
 
     A key that a component has from the top level is not in its section, so that an override of `seed` applies to it.
     """
-    values: dict[str, Any] = copy.deepcopy(run.record.config) | {"root": str(run.root)}
+    values: dict[str, Any] = copy.deepcopy(run.record.config) | {"root": root_at(run.root).address(run.root)}
     for section in _sections(values):
         for key in SHARED_KEYS:
             if key in section and section[key] == values.get(key):

@@ -2,12 +2,12 @@
 
 from collections.abc import Mapping
 from dataclasses import dataclass, replace
-from pathlib import Path
 from typing import Any, Self
 
 from pydantic import ValidationError
 
 from components.base.errors import ConfigError
+from components.object_storage import Location
 from job.config.config import JobConfig, build_config
 from job.config.core_schema import as_written
 from job.config.explain import explain
@@ -28,10 +28,10 @@ class SweepDocument:
     sweep: SweepConfig
     origins: dict[str, str]
     """Where the values of each key are written."""
-    root: Path | None = None
+    root: Location | None = None
 
     @classmethod
-    def read(cls, document: YamlConfig, *, root: Path | None = None) -> Self:
+    def read(cls, document: YamlConfig, *, root: Location | None = None) -> Self:
         """Split a document; raise ConfigError if its section `sweep` is missing or invalid."""
         if (section := document.values.get(SWEEP)) in (None, {}, {SPACE: {}}):
             has_none = section is None

@@ -11,7 +11,7 @@ from typing import TYPE_CHECKING, Any
 from components import Stored
 from components.artifacts import SPLITS
 from components.base.errors import ConfigError, IntegrityError
-from components.base.paths import require_path
+from components.object_storage import Location, require_location
 from job.config.config import JobConfig, load_config
 from job.options import DEFAULT_ROOT
 from job.pipeline.pipeline import Pipeline
@@ -22,11 +22,11 @@ from job.reporters.console import ConsoleReporter
 from job.reporters.terminal import make_console
 from job.runner.runner import Runner
 from job.signals import Signals
+from job.store.opened import open_root, open_store
 from job.store.records import RunRecord, StepRecord
 from job.store.resolve import locate_run
 from job.store.resolved_model import resolve_model
 from job.store.runs import LATEST, REPORT, Runs
-from job.store.store import Store
 
 if TYPE_CHECKING:
     import numpy as np
@@ -39,7 +39,7 @@ if TYPE_CHECKING:
 def run(
     config: JobConfig | Pipeline | Path | str,
     *,
-    root: Path | str | None = None,
+    root: Location | str | None = None,
     until: str | None = None,
     use_cache: bool = True,
     strict: bool = False,
@@ -67,7 +67,7 @@ def run(
     elif not isinstance(config, JobConfig):
         config = load_config(config)
     if root is not None:
-        config = config.model_copy(update={"root": require_path("root", root)})
+        config = config.model_copy(update={"root": require_location("root", str(root))})
     signals = Signals()
     runner = Runner(
         config,
@@ -80,17 +80,17 @@ def run(
         note=note,
     )
     with signals.installed():
-        return Run(runner.run(), config.root)
+        return Run(runner.run(), runner.root)
 
 
-def load_run(name: Path | str = LATEST, root: Path | str = DEFAULT_ROOT) -> Run:
+def load_run(name: Path | str = LATEST, root: Location | str = DEFAULT_ROOT) -> Run:
     """Return a run by its id, tag, name or folder, or as `latest`, the last that has results, or `latest-blessed`.
 
     Raises:
         ConfigError: if there is no such run.
         IntegrityError: if its record is damaged.
     """
-    found = locate_run(Path(root), str(name))
+    found = locate_run(open_root(require_location("root", str(root))), str(name))
     return Run(found.record, found.root)
 
 
@@ -144,7 +144,7 @@ class Run:
             ConfigError: if the run did not finish the step.
             IntegrityError: if a file is missing or damaged.
         """
-        store, fingerprint = Store(self.root), self._finished(step).fingerprint
+        store, fingerprint = open_store(self.root), self._finished(step).fingerprint
         sealed = store.find(step, fingerprint)
         if sealed is None:
             problem = f"{store.directory(step, fingerprint)} does not exist"

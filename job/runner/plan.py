@@ -17,9 +17,10 @@ from job.runner.look_up import NO_CACHE, StepFinder, find_taken, why_it_runs
 from job.runner.selection import StepSelection, check_destination
 from job.store.artifact_resolver import UNREADABLE, ArtifactResolver, Resolution
 from job.store.fingerprint import FingerprintInputs, closest, fingerprint_inputs
+from job.store.opened import open_root, open_store
 from job.store.records import ReferenceRecord, RunRecord
 from job.store.runs import Runs
-from job.store.store import SealedArtifact, Store
+from job.store.store import SealedArtifact
 
 Action = Literal["reused", "runs", "may run"]
 
@@ -104,7 +105,7 @@ class Planner:
         self.pipeline = config.pipeline
         self.components = config.pipeline.components()
         self.selection = StepSelection.of(config.pipeline, until=until, only=only, from_run=from_run)
-        self.store, self.runs = Store(config.root), Runs(config.root)
+        self.store, self.runs = open_store(root := open_root(config.root)), Runs(root)
         self.resolver = ArtifactResolver(self.store, self.runs)
         self.finder = StepFinder(self.store, self.resolver, use_cache, strict)
         self.estimator = Estimator(self.store, self.runs, tuple(self.components))

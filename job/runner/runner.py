@@ -25,6 +25,7 @@ from job.runner.selection import StepSelection, check_destination
 from job.runner.step import StepRun, can_publish
 from job.signals import Signals
 from job.store.artifact_resolver import ArtifactResolver
+from job.store.opened import open_root, open_store
 from job.store.pinned import OriginalRun, PinnedResolver
 from job.store.records import (
     Failure,
@@ -36,10 +37,11 @@ from job.store.records import (
     outcome_of,
     timing_fields,
 )
+from job.store.root import root_at
 from job.store.run_names import check_name, check_note
 from job.store.runs import MODEL_CARD, REPORT, Runs
 from job.store.source_code import short_source_files
-from job.store.store import SealedArtifact, Store
+from job.store.store import SealedArtifact
 from job.tracking.listener import TrackingListener, tracker_factories
 
 
@@ -72,11 +74,12 @@ class Runner:
             self.config.pipeline, until=self.until, only=self.only, from_run=self.from_run
         )
         self.components = self.selection.components
-        self.store = Store(self.config.root)
-        self.runs = Runs(self.config.root)
+        self.root = open_root(self.config.root)
+        self.store = open_store(self.root)
+        self.runs = Runs(self.root)
         resolver = ArtifactResolver(self.store, self.runs) if self.rebuilds is None else PinnedResolver(self.rebuilds)
         self.finder = StepFinder(self.store, resolver, self.use_cache, self.strict)
-        factories = tracker_factories(self.config.tracking, self.config.root)
+        factories = tracker_factories(self.config.tracking, self.root)
         self.tracking = TrackingListener(self.listener, factories, self.signals)
         self.listener = self.tracking
         self._record: RunRecord | None = None
@@ -138,7 +141,7 @@ class Runner:
             except Paused:
                 self._end(ExitCode.SUCCEEDED, outcome="paused")
             except BaseException as error:  # a component may raise anything, such as SystemExit
-                failure = self._vanished() or as_job_error(error, self.config.root)
+                failure = self._vanished() or as_job_error(error, self.root)
                 self._end_with(failure)
                 if failure is error:
                     raise
@@ -148,6 +151,7 @@ class Runner:
                 with suppress(StorageError, OSError):
                     self._record_tracking()
                 self._write_index()
+                root_at(self.root).flush()
                 self.listener.end(self.record, self.directory)
         return self.record
 
@@ -163,7 +167,7 @@ class Runner:
 
     def _vanished(self) -> ResourceError | None:
         """Return the error for a root that was deleted or unmounted during the run; None if it is there."""
-        for folder in (self.config.root, self.store.artifacts, self.directory):
+        for folder in (self.root, self.store.artifacts, self.directory):
             if not os.path.isdir(folder):  # noqa: PTH112  (False for a mount that does not respond)
                 return ResourceError(
                     f"{folder} was deleted, moved or unmounted during the run",
@@ -190,13 +194,14 @@ class Runner:
             step, sealed = self._current.run(inputs, run_id=run_id, commit=self._commit)
         else:
             step, sealed = self._current.take(earlier, from_run=from_run, run_id=run_id, commit=self._commit)
-        self.runs.link(self.record, step)
+        self.runs.link(self.record, slot, sealed.directory)
         artifact = sealed.manifest.artifact
         if fields := result_fields(artifact):
             self._update(**fields)
         if isinstance(artifact, Examples):  # written with the next step
             self._record = self.record.model_copy(update={"data_set": printable(artifact.source.title)})
         if isinstance(artifact, Figures):
+            sealed.fetch(*filter(None, (artifact.report_file, artifact.model_card_file)))
             self._figures = Stored(artifact, sealed.directory)
         self.listener.end_step(step, sealed)
         if self.rebuilds is not None and not self.rebuilds.has_output(step):
@@ -258,13 +263,13 @@ class Runner:
                 what = field_name.replace("_", " ")
                 self.listener.warning(f"the {what} of the run could not be written: {first_line(error)}")
             else:
-                self._update(**{field_name: str(path)})
+                self._update(**{field_name: self.store.address(path)})
 
     def _write_index(self) -> None:
         if self._vanished() is not None:
             return
         try:
-            write_index(self.config.root)
+            write_index(self.root)
         except Exception as error:
             self.listener.warning(f"the page of all runs was not written: {first_line(error)}")
 

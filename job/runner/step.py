@@ -2,7 +2,7 @@
 
 import shutil
 from collections.abc import Callable, Sequence
-from contextlib import ExitStack, nullcontext
+from contextlib import AbstractContextManager, ExitStack, nullcontext
 from dataclasses import dataclass, field
 from typing import Any
 
@@ -13,7 +13,7 @@ from components.base.importing import import_string
 from components.base.termination import Paused
 from components.base.timing import Stopwatch
 from components.runtime.disk import disk_space_guard
-from components.runtime.locks import HeldLock, LockLostError, acquire
+from components.runtime.locks import HeldLock, LockLostError
 from components.runtime.resources import peak_memory
 from job.reporters.listener import StepListener
 from job.runner.look_up import StepFinder, find_taken
@@ -59,11 +59,8 @@ class StepRun:
         inputs = inputs | {name: reference.sealed for name, reference in references.found.items()}
         while True:
             with ExitStack() as stack:
-                lock = self.store.lock(self.slot, key.fingerprint)
                 with self.stopwatch.timed("waiting"):
-                    held = stack.enter_context(
-                        acquire(lock, owner=run_id, on_wait=self.listener.waiting, check=self.signals.check)
-                    )
+                    held = stack.enter_context(self._acquire(key.fingerprint, run_id))
                 try:
                     with self.stopwatch.timed("look-up"):
                         found = self.finder.find(self.slot, key)
@@ -71,7 +68,7 @@ class StepRun:
                             self._quarantine(key, found.damage, held)
                     sealed = found.sealed or self._produce(key, inputs, held)
                 except LockLostError as error:
-                    if not lock.parent.is_dir():  # the whole root is gone
+                    if not held.path.parent.is_dir():  # the whole root is gone
                         raise
                     self.listener.warning(f"{error}; this attempt of the {self.slot} is discarded")
                     self._observations.clear()
@@ -85,7 +82,7 @@ class StepRun:
                     **timing_fields(self.stopwatch),
                     fingerprint=sealed.manifest.fingerprint,
                     digest=sealed.manifest.digest,
-                    path=str(sealed.directory),
+                    path=self.store.address(sealed.directory),
                     references={name: reference.record() for name, reference in references.found.items()},
                     skipped=references.skipped,
                     observations=self._observations,
@@ -104,12 +101,9 @@ class StepRun:
             from_run: the id of the earlier run.
             run_id, commit: as for `run`.
         """
-        lock = self.store.lock(self.slot, earlier.fingerprint)
         with ExitStack() as stack:
             with self.stopwatch.timed("waiting"):
-                stack.enter_context(
-                    acquire(lock, owner=run_id, on_wait=self.listener.waiting, check=self.signals.check)
-                )
+                stack.enter_context(self._acquire(earlier.fingerprint, run_id))
             with self.stopwatch.timed("look-up"):
                 sealed = find_taken(self.store, earlier, from_run)
             record = earlier.model_copy(
@@ -117,7 +111,7 @@ class StepRun:
                     "status": "reused",
                     "reason": f"from run {from_run}",
                     **timing_fields(self.stopwatch),
-                    "path": str(sealed.directory),
+                    "path": self.store.address(sealed.directory),
                     "skipped": {},
                     "observations": {},
                     "published": None,
@@ -126,6 +120,11 @@ class StepRun:
             )
             commit(record)
             return record, sealed
+
+    def _acquire(self, fingerprint: str, run_id: str) -> AbstractContextManager[HeldLock]:
+        return self.store.acquire(
+            self.slot, fingerprint, owner=run_id, on_wait=self.listener.waiting, check=self.signals.check
+        )
 
     def _quarantine(self, key: FingerprintInputs, damage: IntegrityError, held: HeldLock) -> None:
         held.check()  # otherwise another run may have replaced it already

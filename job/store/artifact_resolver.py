@@ -15,6 +15,7 @@ from components.base.paths import require_path
 from job.pipeline.slots import SLOTS
 from job.store.fingerprint import FingerprintInputs
 from job.store.manifest import MANIFEST
+from job.store.opened import open_store
 from job.store.records import ReferenceRecord, RunRecord
 from job.store.resolve import FoundRun, NoSuchRunError, locate_run
 from job.store.run_names import LATEST_BLESSED
@@ -127,7 +128,7 @@ class ArtifactResolver:
     def output_of(self, found: FoundRun, option: str, name: str, artifact_type: type[Artifact]) -> ResolvedArtifact:
         """Return the artifact of a type that a run produced; `name` is how the run was requested."""
         require_path(option, found.folder.resolve())  # a link may lead to a path that no record can have
-        slot, store = slot_of(artifact_type), Store(found.root)
+        slot, store = slot_of(artifact_type), open_store(found.root)
         for step in found.record.producers(slot):
             directory = store.directory(step.component, step.fingerprint)
             if not os.path.lexists(directory):

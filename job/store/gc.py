@@ -11,7 +11,6 @@ from itertools import chain
 from pathlib import Path
 
 from components.base.errors import ConfigError, IntegrityError
-from components.runtime.locks import is_held, try_acquire
 from job.store.records import RunRecord
 from job.store.run_names import Tags
 from job.store.runs import Runs
@@ -82,7 +81,7 @@ class GarbageCollector:
                 yield found
         referenced = referenced_artifacts(kept)
         for entry in self.store.entries():
-            if not is_held(self.store.lock(entry.slot, entry.fingerprint)):
+            if not self.store.is_held(entry.slot, entry.fingerprint):
                 found = measure(KINDS.get(entry.kind, entry.kind), entry.path, entry)
                 if found is not None and self._is_garbage(found, entry, referenced):
                     yield found
@@ -99,7 +98,7 @@ class GarbageCollector:
                 return False
             return True
         # A run holds this lock until its record refers to the artifact: without the lock, records are complete.
-        with try_acquire(self.store.lock(entry.slot, entry.fingerprint)) as free:
+        with self.store.try_acquire(entry.slot, entry.fingerprint) as free:
             fresh = measure(found.kind, found.path, entry)
             # Only sealed artifacts are referenced. References are read again, because they cannot change any more.
             referenced = referenced_artifacts(self._kept(self._records())) if entry.kind == "sealed" else set()

@@ -10,6 +10,7 @@ from components import Artifact, Component
 from components.base.errors import IntegrityError
 from job.store.artifact_resolver import Resolution, ResolvedArtifact
 from job.store.fingerprint import FingerprintInputs
+from job.store.opened import open_store
 from job.store.records import ReferenceRecord, RunRecord, StepRecord
 from job.store.resolve import FoundRun
 from job.store.store import SealedArtifact, Store
@@ -29,7 +30,7 @@ class OriginalRun:
     @cached_property
     def store(self) -> Store:
         """The store with its artifacts."""
-        return Store(self.found.root)
+        return open_store(self.found.root)
 
     @cached_property
     def steps(self) -> dict[str, StepRecord]:

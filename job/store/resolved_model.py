@@ -10,11 +10,12 @@ from components.base.errors import ConfigError
 from components.base.paths import require_path
 from job.store.artifact_resolver import ArtifactResolver, slot_of
 from job.store.lineage import find_training_examples
+from job.store.opened import open_store
 from job.store.records import RunRecord
 from job.store.resolve import NoSuchRunError, locate_run
 from job.store.run_names import LATEST_BLESSED
 from job.store.runs import Runs
-from job.store.store import SealedArtifact, Store
+from job.store.store import SealedArtifact
 from job.store.summaries import Summaries
 
 if TYPE_CHECKING:
@@ -64,7 +65,7 @@ class ResolvedModel:
 def resolve_model(root: Path, name: str | None) -> ResolvedModel:
     """Return a model by any name of its run, or by its own path; None for that of the latest blessed run."""
     runs = Runs(root)
-    resolver = ArtifactResolver(Store(root), runs)
+    resolver = ArtifactResolver(open_store(root), runs)
     others: dict[str, str] = {}
     if name is None or name == LATEST_BLESSED:
         others = {run.data_set or "": run.run_id for run in Summaries(runs).read() if run.blessed}

@@ -13,6 +13,7 @@ from components.base.errors import ConfigError, DataError, IntegrityError
 from components.base.text import is_utf8, printable
 from components.io.atomic import write_atomically
 from components.io.files import catch_read_errors, open_regular
+from job.store.root import root_at
 from job.store.runs import LATEST, RUN_ID
 
 LATEST_BLESSED = "latest-blessed"
@@ -95,6 +96,7 @@ class Tags:
         try:
             self.directory.mkdir(parents=True, exist_ok=True)
             write_atomically(self.directory / tag, f"{run_id}\n", what="the tag")
+            root_at(self.root).wrote(self.directory / tag)
         except OSError as error:
             raise ConfigError.not_writable(self.directory, error, remedy="give the job permission") from error
 
@@ -111,6 +113,7 @@ class Tags:
             )
         try:
             (self.directory / tag).unlink(missing_ok=True)
+            root_at(self.root).removed(self.directory / tag)
         except OSError as error:
             raise ConfigError.not_writable(self.directory, error, remedy="give the job permission") from error
         return run_id

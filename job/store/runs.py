@@ -27,9 +27,9 @@ from pydantic_core import from_json
 from components.base.errors import ConfigError, DataError, IntegrityError, StorageError, first_validation_error
 from components.io.atomic import replace_link, write_atomically
 from components.io.files import catch_read_errors, open_regular
-from components.runtime.locks import acquire, is_held, try_acquire
 from job.store.file_system import ensure_writable
-from job.store.records import RunRecord, StepRecord, encodable
+from job.store.records import RunRecord, encodable
+from job.store.root import root_at
 
 LATEST = "latest"
 RECORD = "run.json"
@@ -48,6 +48,7 @@ class Runs:
     def __init__(self, root: Path) -> None:
         self.root = root
         self.directory = root / "runs"
+        self._root = root_at(root)
 
     def prepare(self) -> None:
         """Create the folder of runs, and check that it is writable, and that `latest` is free or a link."""
@@ -69,7 +70,7 @@ class Runs:
         if newest is None or not self._was_interrupted(newest):
             yield None
             return
-        with try_acquire(self.path(newest.run_id) / LOCK) as free:
+        with self._root.try_acquire(self.path(newest.run_id) / LOCK) as free:
             yield (newest.continues or newest.run_id) if free else None
 
     def _was_interrupted(self, record: RunRecord) -> bool:
@@ -100,6 +101,7 @@ class Runs:
         try:
             _write(draft, record)
             draft.rename(self.path(run_id))
+            self._root.wrote(self.path(run_id) / RECORD)
         except (StorageError, OSError):
             shutil.rmtree(draft, ignore_errors=True)
             raise
@@ -111,18 +113,20 @@ class Runs:
             if self.read(LATEST).has_results and not record.has_results:
                 return
         replace_link(self.directory / LATEST, Path(record.run_id))
+        self._root.wrote(self.directory / LATEST)
 
     def remove(self, run_id: str) -> None:
         """Delete a run. It is renamed first, so that a part of it is never taken for a damaged run."""
         shutil.rmtree(self.path(run_id).rename(self.draft(run_id)))
+        self._root.removed(self.path(run_id))
 
     def alive(self, record: RunRecord) -> AbstractContextManager[object]:
         """Return a block that marks the run as in progress for other processes."""
-        return acquire(self.path(record.run_id) / LOCK)
+        return self._root.acquire(self.path(record.run_id) / LOCK)
 
     def is_alive(self, run_id: str) -> bool:
         """Return whether a run is in progress. The record of a killed run still says so, the lock does not."""
-        return is_held(self.path(run_id) / LOCK)
+        return self._root.is_held(self.path(run_id) / LOCK)
 
     def path(self, run_id: str) -> Path:
         """Return the directory of a run."""
@@ -140,17 +144,19 @@ class Runs:
     def write(self, record: RunRecord) -> None:
         """Write the record atomically; if the disk is full, raise StorageError and keep the old record."""
         _write(self.path(record.run_id), record)
+        self._root.wrote(self.path(record.run_id) / RECORD)
 
     def write_page(self, record: RunRecord, name: str, page: str) -> Path:
         """Write `REPORT` or `MODEL_CARD` of a run as `write` writes its record; return the path."""
         path = self.path(record.run_id) / name
         write_atomically(path, page)
+        self._root.wrote(path)
         return path
 
-    def link(self, record: RunRecord, step: StepRecord) -> None:
-        """Create a link to a step's artifact in the run's directory."""
+    def link(self, record: RunRecord, component: str, artifact: Path) -> None:
+        """Create a link to the directory of a step's artifact in the run's directory."""
         run = self.path(record.run_id)
-        replace_link(run / step.component, Path(os.path.relpath(step.path, run)))
+        replace_link(run / component, Path(os.path.relpath(artifact, run)))
 
     def read(self, run_id: str | None = None) -> RunRecord:
         """Return the record in the folder of a run, by default the newest; raise IntegrityError if it is damaged.

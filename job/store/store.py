@@ -15,7 +15,7 @@ import secrets
 import shutil
 import stat
 from collections.abc import Callable, Iterable, Iterator
-from contextlib import contextmanager, suppress
+from contextlib import AbstractContextManager, contextmanager, suppress
 from dataclasses import dataclass, field
 from operator import itemgetter
 from pathlib import Path
@@ -24,7 +24,7 @@ from typing import Any, Literal, cast
 from components import Artifact, Stored
 from components.base.errors import ConfigError, IntegrityError, JobError
 from components.io.atomic import flush_tree, rename_durably
-from components.runtime.locks import try_acquire
+from components.runtime.locks import HeldLock
 from job.pipeline.slots import SLOTS
 from job.pipeline.steps import STEPS
 from job.store.file_system import check_file_system, ensure_writable
@@ -40,6 +40,7 @@ from job.store.manifest import (
     hash_files,
     unreadable,
 )
+from job.store.root import root_at
 
 ARTIFACTS = "artifacts"
 EntryKind = Literal["sealed", "partial", "lock", "quarantined", "deleting"]
@@ -66,8 +67,12 @@ class SealedArtifact:
     hashed: dict[str, HashedFile] = field(default_factory=dict, compare=False, repr=False)
     """Its files when this process hashed them last."""
 
+    def fetch(self, *names: str) -> None:
+        """Make the files local that are not, or only those of some names; here all are."""
+
     def stored(self, artifact_type: type[Artifact] | None = None) -> Stored[Any]:
-        """Return the artifact as a component receives it; one of a custom step needs its type."""
+        """Return the artifact as a component receives it, with its files; one of a custom step needs its type."""
+        self.fetch()
         artifact: Artifact = self.manifest.artifact
         if isinstance(artifact, CustomArtifact) and artifact_type is not None:
             artifact = artifact.parse(artifact_type, str(self.directory))
@@ -120,6 +125,7 @@ class Store:
         self.root = root
         self.artifacts = root / ARTIFACTS
         self.steps = self.artifacts / STEPS
+        self._root = root_at(root)
 
     def check_exists(self) -> None:
         """Raise ConfigError if the root has no artifacts."""
@@ -233,7 +239,7 @@ class Store:
         Raises:
             JobError: if the artifact names a file that does not exist, or is not a regular file.
         """
-        slot, files, component = staging.slot, staging.files, key.producer.component
+        files, component = staging.files, key.producer.component
         for name in artifact.file_names():
             if not (files / name).exists():
                 raise JobError(
@@ -245,13 +251,21 @@ class Store:
         manifest = Manifest.create(key, file_entries(hashed), artifact)
         (files / MANIFEST).write_bytes(manifest.to_bytes())
         flush_tree(files)
-        directory = self.directory(slot, key.fingerprint)
+        sealed = self._publish(staging, manifest, hashed, warn)
+        shutil.rmtree(staging.checkpoints, ignore_errors=True)
+        return sealed
+
+    def _publish(
+        self, staging: Staging, manifest: Manifest, hashed: dict[str, HashedFile], warn: Callable[[str], None]
+    ) -> SealedArtifact:
+        """Make the staged files the sealed artifact, unless there is one that verifies."""
+        slot, files, directory = staging.slot, staging.files, self.directory(staging.slot, manifest.fingerprint)
         try:
-            sealed = self.find(slot, key.fingerprint)
+            sealed = self.find(slot, manifest.fingerprint)
         except SchemaVersionError:
             raise
         except IntegrityError:
-            self.quarantine(slot, key.fingerprint)
+            self.quarantine(slot, manifest.fingerprint)
             sealed = None
         if sealed is None:
             rename_durably(files, directory)
@@ -259,10 +273,9 @@ class Store:
         elif sealed.manifest != manifest:
             quarantined = files.rename(self._free_name(directory))
             warn(
-                f"{component} is not deterministic: the same fingerprint gave another result. "
+                f"{manifest.producer.component} is not deterministic: the same fingerprint gave another result. "
                 f"{directory} is kept, the new result is quarantined in {quarantined}"
             )
-        shutil.rmtree(staging.checkpoints, ignore_errors=True)
         return sealed
 
     def quarantine(self, slot: str, fingerprint: str) -> Path:
@@ -277,7 +290,7 @@ class Store:
         order = {name: place for place, name in enumerate(SLOTS)}  # a custom step may be anywhere
         for entry in self.entries():
             if entry.kind == "partial" and order.get(entry.slot, len(order)) > order.get(slot, -1):
-                with try_acquire(self.lock(entry.slot, entry.fingerprint)) as free:
+                with self.try_acquire(entry.slot, entry.fingerprint) as free:
                     if free:  # a run at work finds the change of its inputs itself
                         shutil.rmtree(entry.path / "checkpoints", ignore_errors=True)
         return quarantined
@@ -302,6 +315,30 @@ class Store:
     def partial(self, slot: str, fingerprint: str) -> Path:
         """Return the directory of an artifact in progress."""
         return self.folder(slot) / f"{fingerprint}.partial"
+
+    def acquire(
+        self,
+        slot: str,
+        fingerprint: str,
+        *,
+        owner: str,
+        on_wait: Callable[[str], None] | None = None,
+        check: Callable[[], None] | None = None,
+    ) -> AbstractContextManager[HeldLock]:
+        """Return a block in which no other run searches, produces or deletes an artifact; see `Root.acquire`."""
+        return self._root.acquire(self.lock(slot, fingerprint), owner=owner, on_wait=on_wait, check=check)
+
+    def try_acquire(self, slot: str, fingerprint: str) -> AbstractContextManager[bool]:
+        """Return a block that has the lock of an artifact if it is free; its value is whether that is so."""
+        return self._root.try_acquire(self.lock(slot, fingerprint))
+
+    def is_held(self, slot: str, fingerprint: str) -> bool:
+        """Return whether a run has the lock of an artifact."""
+        return self._root.is_held(self.lock(slot, fingerprint))
+
+    def address(self, path: Path) -> str:
+        """Return the path of a file or folder of the store as users and records see it."""
+        return self._root.address(path)
 
     def lock(self, slot: str, fingerprint: str) -> Path:
         """Return the lock file of an artifact, held while a run searches, produces or deletes it."""

@@ -18,9 +18,9 @@ from components.io.atomic import write_atomically
 from components.runtime.locks import try_acquire
 from job.pipeline.slots import TRAINER
 from job.store.manifest import MANIFEST
+from job.store.opened import open_store
 from job.store.records import RecordPart, RunRecord
 from job.store.runs import RECORD, Runs, read_record
-from job.store.store import Store
 from job.store.summary import Facts, RecordKey, RunSummary, damaged, summarize
 
 CACHE = ".summaries.json"
@@ -77,7 +77,7 @@ class Summaries:
 
     def __init__(self, runs: Runs) -> None:
         self.runs = runs
-        self.store = Store(runs.root)
+        self.store = open_store(runs.root)
         self.path = runs.directory / CACHE
         self.lock = runs.directory / LOCK
         self._models: dict[str, Model | None] = {}

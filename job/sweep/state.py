@@ -19,9 +19,9 @@ from components.base.errors import ConfigError, IntegrityError, first_validation
 from components.base.text import escape_json
 from components.io.atomic import write_atomically
 from components.io.files import catch_read_errors, open_regular
-from components.runtime.locks import acquire, try_acquire
 from job.store.file_system import ensure_writable
 from job.store.records import RecordPart
+from job.store.root import root_at
 from job.sweep.ranking import Setting, rank
 from job.sweep.records import SweepHead, Trial, Winner
 
@@ -107,14 +107,15 @@ class SweepFolder:
         else:
             path = self.directory / (HEAD if isinstance(record, SweepHead) else WINNER)
         write_atomically(path, escape_json(record.model_dump_json(indent=2)) + "\n", what="the record of the sweep")
+        root_at(self.root).wrote(path)
 
     def hold(self, name: str, *, check: Callable[[], None]) -> AbstractContextManager[object]:
         """Return a block in which no other process has the lock of this name; `check` is called while waiting."""
-        return acquire(self.directory / f"{name}.lock", check=check)
+        return root_at(self.root).acquire(self.directory / f"{name}.lock", check=check)
 
     def try_hold(self, trial: Trial) -> AbstractContextManager[bool]:
         """Return a block in which no other process runs a trial; its value is False if one does."""
-        return try_acquire(self._path(trial.number).with_suffix(".lock"))
+        return root_at(self.root).try_acquire(self._path(trial.number).with_suffix(".lock"))
 
     def _path(self, number: int) -> Path:
         return self._trials / f"{number:04}.json"

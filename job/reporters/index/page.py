@@ -21,6 +21,7 @@ from components.base.text import printable
 from components.io.atomic import write_atomically
 from components.runtime.locks import acquire
 from job.reporters.runs import MAX_DIFFERENCES
+from job.store.root import root_at
 from job.store.run_names import Tags
 from job.store.run_rows import RunRow, make_rows, producers_by_run
 from job.store.runs import Runs
@@ -62,6 +63,7 @@ def write_index(root: Path) -> Path:
         found, tags = summaries.update(), Tags(root).read()
         rows = make_rows(found, tags=tags, produced_by=producers_by_run(found))
         write_atomically(path, f"{before}\n{_content(rows)}\n{after}", what="the page of all runs")
+        root_at(root).wrote(path)
     return path
 
 

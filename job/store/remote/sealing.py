@@ -1,0 +1,54 @@
+"""The sealing object: it alone makes uploaded files an artifact.
+
+artifacts/<slot>/<fingerprint>.json               the sealing object
+artifacts/<slot>/<fingerprint>/<attempt>/<file>   the files
+
+It is created if it is absent, and changed only by compare-and-swap, so that of all machines that seal an artifact one
+succeeds. It is never deleted: a tombstone takes its place.
+"""
+
+import secrets
+from typing import Literal
+
+from pydantic import Field, ValidationError
+
+from components.artifacts import Statement
+from components.base.errors import IntegrityError, first_validation_error
+
+SUFFIX = ".json"
+
+
+def new_id() -> str:
+    """Return a random name, for an attempt or for a write."""
+    return secrets.token_hex(8)
+
+
+class Sealing(Statement):
+    """The content of a sealing object."""
+
+    schema_version: Literal[1] = 1
+    state: Literal["sealed", "quarantined", "deleted"]
+    attempt: str
+    """The folder of the files."""
+    manifest: str = ""
+    """Content of `manifest.json`; empty in a tombstone."""
+    write: str = Field(default_factory=new_id)
+    """Random: no two writes have the same content."""
+
+    @property
+    def is_sealed(self) -> bool:
+        """Whether the artifact exists; otherwise this is a tombstone."""
+        return self.state == "sealed"
+
+    def to_bytes(self) -> bytes:
+        """Return the content."""
+        return self.model_dump_json(indent=2).encode() + b"\n"
+
+    @classmethod
+    def from_bytes(cls, content: bytes, *, where: str) -> "Sealing":
+        """Parse the content; raise IntegrityError if it is not that of a sealing object."""
+        try:
+            return cls.model_validate_json(content)
+        except ValidationError as error:
+            problem = f"{where} is not a sealing object: {first_validation_error(error)}"
+            raise IntegrityError(problem, expected="an object of the job", remedy="restore or delete it") from error
