@@ -65,7 +65,7 @@ class Scripts:
         (self.programs / name).write_text(text)
         (self.programs / name).chmod(0o755)
 
-    def run(self, script: str, program: str, *, exit_code: int = 0, **variables: str) -> Started:
+    def run(self, script: str, program: str, exit_code: int = 0, /, **variables: str) -> Started:
         self.write(program, RECORDER.format(folder=self.folder, exit_code=exit_code))
         kept = {name: value for name, value in os.environ.items() if not name.startswith(("AWS_", "AZURE_", "JOB_"))}
         done = subprocess.run(
@@ -91,11 +91,10 @@ class Scripts:
         lines = (self.folder / "environment").read_text().splitlines()
         return Started(words, dict(line.split("=", 1) for line in lines if "=" in line))
 
-    def slurm(self, launcher: str, *, exit_code: int = 0, **variables: str) -> Started:
-        image = {"JOB_IMAGE": str(self.programs / "python")} if launcher == "python" else {}
-        return self.run(
-            "configs/batch/slurm.sbatch", launcher, exit_code=exit_code, LAUNCHER=launcher, **image, **variables
-        )
+    def slurm(self, launcher: str, exit_code: int = 0, /, **variables: str) -> Started:
+        if launcher == "python":
+            variables["JOB_IMAGE"] = str(self.programs / "python")
+        return self.run("configs/batch/slurm.sbatch", launcher, exit_code, LAUNCHER=launcher, **variables)
 
     def docker_run(self, **variables: str) -> Started:
         return self.run("docker/run.sh", "docker", IMAGE="mnist-job:cpu", CONFIG="configs/digits.yaml", **variables)
@@ -144,10 +143,10 @@ def test_slurm_keeps_a_named_cache(scripts: Scripts, launcher: str) -> None:
 
 
 def test_slurm_counts_failures_beside_the_log(scripts: Scripts) -> None:
-    scripts.slurm("docker", exit_code=5, JOB_ROOT=ROOT)
-    scripts.slurm("docker", exit_code=5, JOB_ROOT=ROOT)
+    scripts.slurm("docker", 5, JOB_ROOT=ROOT)
+    scripts.slurm("docker", 5, JOB_ROOT=ROOT)
     assert (scripts.folder / "submitted" / ".slurm-7-failures").read_text() == "5\n5\n"
-    scripts.slurm("docker", exit_code=0, JOB_ROOT=ROOT)
+    scripts.slurm("docker", JOB_ROOT=ROOT)
     assert not list((scripts.folder / "submitted").iterdir())
 
 
