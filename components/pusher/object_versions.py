@@ -4,13 +4,13 @@ Nothing is renamed in object storage, and there is no lock. A push
 
 1. uploads the files to `.staging/<random>/`,
 2. creates the record of the next number, `.versions/<number>.json`. Of all processes that create it, one succeeds; the
-   others read the versions again. From here on, the version exists, whatever happens to the process;
+   others read the versions again. After that, the version exists, even if the process is killed;
 3. copies the files to `<number>/` within the store, `saved_model.pb` last. A model server that reads the folder before
    has nothing to load; without the variables, it would load an untrained model;
 4. changes the record to `published`, with the tag of each file, and deletes `.staging/<random>/`.
 
-Whoever adds a version first completes those whose record is not `published`: all steps can be repeated by any process,
-also at the same time.
+A process that adds a version first completes those whose record is still `publishing`: any process can repeat steps 3
+and 4, also at the same time as others.
 """
 
 import secrets
