@@ -43,7 +43,7 @@ class Connection:
 
     @cached_property
     def uploads(self) -> Any:
-        """For uploads, each part of which has the whole timeout."""
+        """For uploads; the timeout is that of one part."""
         return self._store({"timeout": timedelta(seconds=self._settings.timeout)})
 
     def _store(self, limits: dict[str, timedelta]) -> Any:
