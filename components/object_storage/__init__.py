@@ -10,6 +10,7 @@ from components.object_storage.local_files import LocalFiles
 from components.object_storage.location import Location, UserLocation, require_location
 from components.object_storage.objects import Content, Listing, ObjectInfo, Objects
 from components.object_storage.open import open_objects
+from components.object_storage.reports import TransferListener, report_transfer, transfers_reported_to
 from components.object_storage.url import ObjectUrl, is_object_url
 
 __all__ = [
@@ -20,6 +21,7 @@ __all__ = [
     "ObjectInfo",
     "ObjectUrl",
     "Objects",
+    "TransferListener",
     "UserLocation",
     "check_read_access",
     "check_write_access",
@@ -27,6 +29,8 @@ __all__ = [
     "local_copies",
     "open_local",
     "open_objects",
+    "report_transfer",
     "require_location",
+    "transfers_reported_to",
     "with_addresses",
 ]

@@ -18,6 +18,7 @@ MAX_NAME_BYTES = 255
 class FoundObjects:
     """The objects that a URL names."""
 
+    url: ObjectUrl
     objects: Objects
     """Those of the folder; of one object, those of the folder above it."""
     infos: dict[str, ObjectInfo]
@@ -50,7 +51,7 @@ def _find_object(url: ObjectUrl) -> FoundObjects | None:
         return None
     objects = open_objects(ObjectUrl(url.scheme, url.bucket, folder))
     info = objects.info(key)
-    return None if info is None else FoundObjects(objects, {key: info}, frozenset(), is_folder=False)
+    return None if info is None else FoundObjects(url, objects, {key: info}, frozenset(), is_folder=False)
 
 
 def _find_folder(url: ObjectUrl) -> FoundObjects | None:
@@ -65,7 +66,7 @@ def _find_folder(url: ObjectUrl) -> FoundObjects | None:
     files = {key: info for key, info in infos.items() if key and not (key in folders and not info.size)}
     for key in files:
         _check(objects.url / key, key, folders)
-    return FoundObjects(objects, files, folders, is_folder=True) if files else None
+    return FoundObjects(url, objects, files, folders, is_folder=True) if files else None
 
 
 def _parents(key: str) -> list[str]:

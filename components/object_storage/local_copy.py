@@ -20,7 +20,8 @@ from components.base.hashing import value_sha256
 from components.object_storage.cache import Cache
 from components.object_storage.find_objects import FoundObjects, find_objects
 from components.object_storage.local_files import LocalFiles
-from components.object_storage.objects import ObjectInfo
+from components.object_storage.objects import ObjectInfo, OnBytes
+from components.object_storage.reports import report_transfer
 from components.object_storage.transfer import Transfer, download_files
 from components.object_storage.url import ObjectUrl
 from components.runtime.locks import acquire
@@ -95,9 +96,11 @@ class LocalCopy(LocalFiles):
             if outdated := self._outdated(needed):
                 present = sum(self._size(key) or 0 for key in self._found.infos)
                 self._reserve(present + sum(info.size - (self._size(info.key) or 0) for info in outdated))
+                text, size = f"downloading from {self._found.url}", sum(info.size for info in outdated)
                 remaining = iter(outdated)
-                while batch := [*islice(remaining, BATCH_FILES)]:
-                    self._download(batch)
+                with report_transfer(text, files=len(outdated), size=size) as on_bytes:
+                    while batch := [*islice(remaining, BATCH_FILES)]:
+                        self._download(batch, on_bytes)
 
     def _outdated(self, infos: Iterable[ObjectInfo]) -> list[ObjectInfo]:
         """Return the objects whose files are not present, or of another version."""
@@ -110,9 +113,10 @@ class LocalCopy(LocalFiles):
             return (self._files / key).stat().st_size
         return None
 
-    def _download(self, infos: list[ObjectInfo]) -> None:
+    def _download(self, infos: list[ObjectInfo], on_bytes: OnBytes) -> None:
+        transfers = [Transfer(self._files / info.key, info.key) for info in infos]
         try:
-            download_files(self._found.objects, [Transfer(self._files / info.key, info.key) for info in infos])
+            download_files(self._found.objects, transfers, on_bytes=on_bytes)
         except IntegrityError as error:
             expected, remedy = "the objects that the store listed before", "run the same command again"
             raise DataError(error.headline, expected=expected, remedy=remedy) from error

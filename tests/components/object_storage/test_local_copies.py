@@ -1,11 +1,15 @@
 """Copies of objects have the names of all, the content of those that are needed, and the present version."""
 
+from collections.abc import Iterator
+from contextlib import contextmanager
 from pathlib import Path
+from typing import Any
 
 import pytest
 
 from components.base.errors import DataError
-from components.object_storage import ObjectUrl, local_copies, open_local
+from components.object_storage import ObjectUrl, local_copies, open_local, transfers_reported_to
+from components.object_storage.objects import OnBytes
 from components.object_storage.settings import storage_settings
 from tests.support.faulty_proxy import FaultyProxy
 from tests.support.object_data import put, put_folder, remove
@@ -113,6 +117,25 @@ def test_missing_data_are_one_sentence(s3: Bucket, name: str) -> None:
     with pytest.raises(DataError) as caught, local_copies():
         open_local(ObjectUrl.parse(f"{s3.url}/{name}"))
     assert caught.value.headline == f"{s3.url}/{name} does not exist"
+
+
+def test_downloads_are_reported(s3: Bucket) -> None:
+    for name in ("a", "b"):
+        put(s3, f"set/{name}", b"content")
+    reports: list[Any] = []
+
+    class Listener:
+        @contextmanager
+        def transfer(self, text: str, *, files: int, size: int) -> Iterator[OnBytes]:
+            reports.append((text, files, size))
+            yield reports.append
+
+    with transfers_reported_to(Listener()):
+        fetched(f"{s3.url}/set", "a", "b")
+        fetched(f"{s3.url}/set", "a", "b")
+    first, *counts = reports
+    assert first == (f"downloading from {s3.url}/set", 2, 14)
+    assert sum(counts) == 14
 
 
 def test_empty_objects_of_consoles_are_folders(s3: Bucket) -> None:
