@@ -5,6 +5,8 @@ A process with local files only imports this package too, for URLs: what it does
 """
 
 from components.object_storage.access import check_read_access, check_write_access
+from components.object_storage.local_copies import local_copies, open_local, with_addresses
+from components.object_storage.local_files import LocalFiles
 from components.object_storage.location import Location, UserLocation, require_location
 from components.object_storage.objects import Content, Listing, ObjectInfo, Objects
 from components.object_storage.open import open_objects
@@ -13,6 +15,7 @@ from components.object_storage.url import ObjectUrl, is_object_url
 __all__ = [
     "Content",
     "Listing",
+    "LocalFiles",
     "Location",
     "ObjectInfo",
     "ObjectUrl",
@@ -21,6 +24,9 @@ __all__ = [
     "check_read_access",
     "check_write_access",
     "is_object_url",
+    "local_copies",
+    "open_local",
     "open_objects",
     "require_location",
+    "with_addresses",
 ]
