@@ -9,6 +9,7 @@ from typing import Any
 from components import Pusher
 from components.artifacts import Examples, Model, PushedModel, Servable, TransformedExamples
 from components.base.errors import ConfigError, IntegrityError
+from components.object_storage.url import ObjectUrl, is_object_url
 from job.store.manifest import MANIFEST, Manifest
 from job.store.records import RunRecord
 from job.store.store import ARTIFACTS, SealedArtifact, Store, read_sealed
@@ -61,6 +62,9 @@ def find_artifact(store: Store, name: str) -> SealedArtifact | None:
     The path may be outside of the store, such as that of predictions.
     """
     name = name.rstrip("…/")  # tables print shortened paths with an ellipsis
+    if is_object_url(name):
+        servable = Pusher.read_version(ObjectUrl.parse(name))
+        return None if servable is None else _find_published(store, servable, name)
     path = Path(name).resolve()
     for slot, directory in store.sealed_directories():
         if directory.resolve() == path:
@@ -84,7 +88,7 @@ def find_artifact(store: Store, name: str) -> SealedArtifact | None:
     return None
 
 
-def _find_published(store: Store, servable: Servable, path: Path) -> SealedArtifact:
+def _find_published(store: Store, servable: Servable, path: Path | str) -> SealedArtifact:
     """Return the artifact that was published as a version; if it was deleted, a model with the same weights."""
     pushed, models = [], []
     for sealed in store.sealed_artifacts():
