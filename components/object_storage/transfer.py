@@ -1,15 +1,15 @@
 """Many files at once: to and from an object store, in parallel."""
 
 from collections.abc import Callable, Iterable
-from concurrent.futures import FIRST_EXCEPTION, Future, ThreadPoolExecutor, wait
 from dataclasses import dataclass
+from functools import partial
 from pathlib import Path
 from threading import Lock
 
 from components.object_storage.objects import Objects, OnBytes, ignore_bytes
+from components.object_storage.threads import run_in_threads
 
 THREADS = 8
-REPORT_SECONDS = 0.1
 
 
 @dataclass(frozen=True)
@@ -81,15 +81,8 @@ class _Bytes:
 
 def _transfer(transfers: list[Callable[[OnBytes], None]], on_bytes: OnBytes) -> None:
     count = _Bytes(on_bytes)
-    with ThreadPoolExecutor(max(1, min(THREADS, len(transfers))), thread_name_prefix="transfer") as pool:
-        pending: set[Future[None]] = {pool.submit(transfer, count.add) for transfer in transfers}
-        try:
-            while pending:
-                done, pending = wait(pending, timeout=REPORT_SECONDS, return_when=FIRST_EXCEPTION)
-                count.report()
-                for future in done:
-                    future.result()
-        except BaseException:  # of a transfer, or of a signal
-            count.stopped = True
-            pool.shutdown(wait=False, cancel_futures=True)
-            raise
+    try:
+        run_in_threads([partial(transfer, count.add) for transfer in transfers], threads=THREADS, on_tick=count.report)
+    except BaseException:  # of a transfer, or of a signal
+        count.stopped = True
+        raise
