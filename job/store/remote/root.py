@@ -45,6 +45,7 @@ class RemoteRoot:
 
     def __init__(self, objects: Objects, path: Path) -> None:
         settings = storage_settings()
+        (path / STATE).mkdir(parents=True, exist_ok=True)
         self.objects = objects
         self.path = path
         self.files = CachedFiles(objects, path, Cache(path.parents[1], max_bytes=settings.max_cache_bytes))
@@ -55,9 +56,7 @@ class RemoteRoot:
     @classmethod
     def connect(cls, url: ObjectUrl) -> "RemoteRoot":
         """Return the root at a URL, with its local folder."""
-        path = folder_of(url)
-        (path / STATE).mkdir(parents=True, exist_ok=True)
-        return cls(open_objects(url), path)
+        return cls(open_objects(url), folder_of(url))
 
     @property
     def url(self) -> ObjectUrl:

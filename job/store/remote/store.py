@@ -7,6 +7,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 from components.base.errors import IntegrityError, ResourceError
+from components.base.progress import NO_PROGRESS, Progress
 from components.object_storage import Content, ObjectInfo
 from components.runtime import locks
 from components.runtime.locks import HeldLock
@@ -14,10 +15,12 @@ from job.store.hashed_file import HashedFile
 from job.store.manifest import MANIFEST, Manifest, SchemaVersionError, damaged
 from job.store.measure import Measured
 from job.store.remote.artifact import RemoteArtifact, read_local_sealing
+from job.store.remote.checkpoints import RemoteCheckpoints
 from job.store.remote.contents import Contents, measure_objects
 from job.store.remote.mirror import apply_sealing, write_copy
 from job.store.remote.parallel import call_all
 from job.store.remote.sealing import DAMAGED, SUFFIX, Sealing, new_id
+from job.store.remote.staging import shared_checkpoints
 from job.store.store import Entry, EntryKind, SealedArtifact, Staging, Store
 
 if TYPE_CHECKING:
@@ -43,7 +46,7 @@ class RemoteStore(Store):
 
     def __init__(self, remote: "RemoteRoot") -> None:
         super().__init__(remote.path)
-        self.remote = remote
+        self._root = self.remote = remote
         self.objects = remote.objects
         self._found: dict[str, Found] = {}
         """Results of look-ups by `acquire`, for the next `find`."""
@@ -128,7 +131,8 @@ class RemoteStore(Store):
         if content is not None and sealing is not None and sealing.is_sealed and attempt in (None, sealing.attempt):
             tombstone = sealing.in_state("quarantined")
             if self.objects.replace(key + SUFFIX, tombstone.to_bytes(), content.tag) is not None:
-                self._mark_quarantined(f"{key}/{sealing.attempt}", sealing.manifest)
+                if sealing.attempt:
+                    self._mark_quarantined(f"{key}/{sealing.attempt}", sealing.manifest)
                 self._apply(slot, fingerprint)
         self._delete_checkpoints_after(slot)
         return directory / (sealing.attempt if sealing is not None else "")
@@ -196,6 +200,22 @@ class RemoteStore(Store):
         self.objects.delete([info.key for info in self.objects.list(f"{key}/{attempt}")])
         self._apply(slot, fingerprint)
         return True
+
+    @contextmanager
+    def staged(self, slot: str, fingerprint: str, progress: Progress = NO_PROGRESS) -> Iterator[Staging]:
+        remote = self.checkpoints(slot, fingerprint)
+        with (
+            super().staged(slot, fingerprint, progress) as staging,
+            shared_checkpoints(staging, remote, progress) as shared,
+        ):
+            yield shared
+
+    def has_checkpoints(self, slot: str, fingerprint: str) -> bool:
+        return super().has_checkpoints(slot, fingerprint) or self.checkpoints(slot, fingerprint).exist()
+
+    def checkpoints(self, slot: str, fingerprint: str) -> RemoteCheckpoints:
+        """Return the checkpoints of an artifact in object storage."""
+        return RemoteCheckpoints(self.objects, self.remote.key(self.partial(slot, fingerprint)))
 
     def _look_up(self, slot: str, fingerprint: str, check: Callable[[], None] = lambda: None) -> Found:
         """Read the sealing object and list the files, at the same time, and update the local copy."""
