@@ -58,7 +58,8 @@ class PublishedVersion:
 
     number: int
     """The name of its directory."""
-    directory: Path
+    directory: Path | str
+    """A path, or a URL of object storage."""
     published: datetime
     """In UTC, to the second."""
     servable: Servable | None

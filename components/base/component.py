@@ -186,8 +186,8 @@ class Component(ABC, Generic[ConfigT]):
         """
         return PlannedPublication()
 
-    def publish_destination(self) -> Path | None:
-        """Return the folder that `publish` writes to, or None. It must be outside the job's own folders."""
+    def publish_destination(self) -> Path | str | None:
+        """Return the folder or the URL that `publish` writes to, or None. It must be outside the job's own folders."""
         return None
 
     def preflight(self) -> None:

@@ -9,6 +9,7 @@ from components.base.memory import DEFAULT_MEMORY_BUDGET, MemoryBudget
 from components.example_gen.sources import AnySource, DigitsSource
 from components.example_gen.split import SplitConfig
 from components.example_gen.validation.config import ValidationConfig
+from components.object_storage import local_copies
 from components.object_storage.location import Reference
 
 
@@ -51,7 +52,9 @@ class ExampleGen(Component[ExampleGenConfig]):
 
     def _source_identity(self) -> dict[str, str]:
         source = self.config.source
-        return source.identity() | ({} if source.channels == "auto" else {"channels": str(source.channels)})
+        with local_copies():
+            identity = source.identity()
+        return identity | ({} if source.channels == "auto" else {"channels": str(source.channels)})
 
     def references(self) -> dict[str, str]:
         return {} if self.config.baseline is None else {"baseline": self.config.baseline}
@@ -75,7 +78,7 @@ class ExampleGen(Component[ExampleGenConfig]):
 
         source, checks = self.config.source, self.config.checks
         index = ImageIndex()
-        with scratch_folder(context.output) as scratch:
+        with local_copies(), scratch_folder(context.output) as scratch:
             with context.timed("reading"):
                 dataset = source.load(context, scratch)
                 dataset = dataset.with_channels(source.channels, scratch, context.termination.check)

@@ -2,11 +2,13 @@
 
 import os
 from datetime import timedelta
+from functools import cached_property
 from typing import Any
 
 import obstore
 from obstore.exceptions import BaseError
 
+from components.object_storage.credentials import find_credentials
 from components.object_storage.errors import Failure
 from components.object_storage.settings import StorageSettings
 from components.object_storage.url import ObjectUrl
@@ -14,27 +16,47 @@ from components.object_storage.url import ObjectUrl
 BACKOFF: Any = {"init_backoff": timedelta(seconds=0.2), "max_backoff": timedelta(seconds=15), "base": 3}
 """The delay is random, up to three times the last one: eight retries take a quarter of a minute on average."""
 CONNECT_TIMEOUT = timedelta(seconds=10)
-ENDPOINTS = ("AWS_ENDPOINT_URL", "AWS_ENDPOINT_URL_S3", "AWS_ENDPOINT", "AZURE_STORAGE_ENDPOINT", "AZURE_ENDPOINT")
+ATTEMPTS_IN_TIME = 4
+"""A request without a response is repeated this often within the timeout."""
+ANY_TIME = timedelta(days=1)
 
 
-def connect(url: ObjectUrl, settings: StorageSettings) -> Any:
-    """Return a store of obstore, without a request.
+class Connection:
+    """Stores of obstore for one URL, with the credentials of one moment. Creating it makes no request.
 
     Raises:
-        ConfigError: if its configuration is incomplete or invalid.
+        ConfigError: if the configuration is incomplete or invalid.
     """
-    timeout = timedelta(seconds=settings.timeout)
-    try:
-        return obstore.store.from_url(
-            str(url),
-            client_options={"timeout": timeout, "connect_timeout": CONNECT_TIMEOUT, "allow_http": _allows_http()},
-            retry_config={"max_retries": settings.retries, "retry_timeout": timeout, "backoff": BACKOFF},
-        )
-    except (BaseError, ValueError) as error:
-        failure = Failure.of(error)
-    raise failure.as_job_error(url, "use")
 
+    def __init__(self, url: ObjectUrl, settings: StorageSettings) -> None:
+        self._url, self._settings = url, settings
+        self._credentials = find_credentials(url.scheme, os.environ)
+        self.is_renewable = self._credentials.is_renewable
+        self.requests = self._store({"timeout": timedelta(seconds=settings.timeout / ATTEMPTS_IN_TIME)})
+        """For small objects, lists and deletions."""
 
-def _allows_http() -> bool:
-    """Return whether a configured endpoint is HTTP, such as that of a store on the same machine."""
-    return any(os.environ.get(name, "").startswith("http://") for name in ENDPOINTS)
+    @cached_property
+    def downloads(self) -> Any:
+        """For downloads, which may take any time while there is progress."""
+        read_timeout = timedelta(seconds=self._settings.timeout / ATTEMPTS_IN_TIME)
+        return self._store({"timeout": ANY_TIME, "read_timeout": read_timeout})
+
+    @cached_property
+    def uploads(self) -> Any:
+        """For uploads; the timeout is that of one part."""
+        return self._store({"timeout": timedelta(seconds=self._settings.timeout)})
+
+    def _store(self, limits: dict[str, timedelta]) -> Any:
+        connect_timeout = min(CONNECT_TIMEOUT, *limits.values())
+        client: Any = {**limits, "connect_timeout": connect_timeout, "allow_http": self._credentials.allow_http}
+        retries: Any = {
+            "max_retries": self._settings.retries,
+            "retry_timeout": timedelta(seconds=self._settings.timeout),
+            "backoff": BACKOFF,
+        }
+        config: Any = self._credentials.options
+        try:
+            return obstore.store.from_url(str(self._url), config=config, client_options=client, retry_config=retries)
+        except (BaseError, ValueError) as error:
+            failure = Failure.of(error)
+        raise failure.as_job_error(self._url, "use")

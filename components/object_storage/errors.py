@@ -13,7 +13,7 @@ from components.object_storage.url import ObjectUrl
 
 STATUS = re.compile(r"status code: (\d{3})\b")
 CODE = re.compile(r"<Code>([\w.]{1,64})</Code>")
-RETRIED = re.compile(r", after [1-9]\d* retries, max_retries")
+RETRIED = re.compile(r", after (\d+) retries, max_retries: (\d+)")
 ADDRESS = re.compile(r"Error performing [A-Z]+ https?://(?:[^/@\s]*@)?([^/?@\s,]{1,255})")
 
 NO_BUCKET = {"NoSuchBucket", "ContainerNotFound", "ContainerDisabled", "InvalidBucketName"}
@@ -81,9 +81,8 @@ class Failure:
 
     @property
     def is_unauthorized(self) -> bool:
-        """Whether other credentials may help; responses to HEAD state no more than a status."""
-        rejected = self.code in REJECTED or self.status == 401
-        return rejected or self.is_expired or (not self.code and self.status in (400, 403))
+        """Whether other credentials may help."""
+        return self.code in REJECTED or self.status == 401 or self.is_expired
 
     @property
     def is_passing(self) -> bool:
@@ -97,7 +96,8 @@ class Failure:
     @property
     def is_retried(self) -> bool:
         """Whether object_store has made all attempts that the settings allow."""
-        return RETRIED.search(self.text) is not None
+        found = RETRIED.search(self.text)
+        return found is not None and int(found[1]) >= int(found[2])
 
     @property
     def is_timeout(self) -> bool:
@@ -188,3 +188,9 @@ CREDENTIALS = {
     "az": "AZURE_STORAGE_ACCOUNT_NAME with AZURE_STORAGE_ACCOUNT_KEY or AZURE_STORAGE_SAS_TOKEN, or an identity",
     "gs": "GOOGLE_APPLICATION_CREDENTIALS with the path of a file, or a service account of this machine",
 }
+
+
+def check_bucket(error: FileNotFoundError) -> None:
+    """Raise the error if it says that the bucket does not exist, and not only the object."""
+    if Failure.of(error).is_no_bucket:
+        raise error

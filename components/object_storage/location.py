@@ -22,6 +22,11 @@ def require_location(where: str, text: str) -> Location:
     return ObjectUrl.parse(text, where=where) if is_object_url(text) else require_path(where, text)
 
 
+def path_or_text(location: Location) -> Path | str:
+    """Return a path as it is, and a URL as text, which `components.base` and `components.artifacts` can hold."""
+    return str(location) if isinstance(location, ObjectUrl) else location
+
+
 def _validate(value: object) -> Location:
     if isinstance(value, ObjectUrl):
         return value

@@ -97,7 +97,7 @@ class Objects(Protocol):
         """Write an object to a file, in a folder that exists; the file appears when it is complete.
 
         Raises:
-            IntegrityError: if the object does not exist, or its content has another SHA-256.
+            IntegrityError: if the object does not exist, or its content has another SHA-256, twice.
         """
 
     def copy(self, source: str, target: str) -> bool:

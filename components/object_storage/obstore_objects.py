@@ -1,24 +1,25 @@
 """`Objects` with obstore, the Python interface of the Rust library object_store."""
 
-import hashlib
 import secrets
 from collections.abc import Callable, Iterable
+from contextlib import suppress
 from pathlib import Path
+from threading import Lock
 from typing import IO, Any, TypeVar, cast
 
 import obstore
-from obstore.exceptions import AlreadyExistsError, GenericError, PreconditionError
+from obstore.exceptions import AlreadyExistsError, BaseError, GenericError, PreconditionError
 
-from components.base.errors import IntegrityError
-from components.object_storage.connect import connect
-from components.object_storage.errors import Failure
+from components.base.errors import ConfigError, IntegrityError
+from components.object_storage.connect import Connection
+from components.object_storage.download import Download
+from components.object_storage.errors import Failure, check_bucket
 from components.object_storage.objects import Content, Listing, ObjectInfo, OnBytes, ignore_bytes
 from components.object_storage.retry import Attempts
 from components.object_storage.settings import StorageSettings, storage_settings
+from components.object_storage.threads import run_interruptibly
 from components.object_storage.url import ObjectUrl
-from components.runtime.disk import disk_space_guard
 
-CHUNK_BYTES = 4 * 1024**2
 PARTS_AT_ONCE = 2
 """Of one file. Each is 5 MB in memory, and several files are uploaded at once."""
 
@@ -31,13 +32,18 @@ class ObstoreObjects:
     def __init__(self, url: ObjectUrl, settings: StorageSettings | None = None) -> None:
         self._url = url
         self._settings = settings or storage_settings()
-        self._store = connect(url, self._settings)
+        self._connection = Connection(url, self._settings)
+        self._lock = Lock()
         self._worked = False
         """Whether a request succeeded."""
 
     @property
     def url(self) -> ObjectUrl:
         return self._url
+
+    @property
+    def _store(self) -> Any:
+        return self._connection.requests
 
     def create(self, key: str, data: bytes) -> bool:
         def request() -> bool:
@@ -74,9 +80,10 @@ class ObstoreObjects:
         def request() -> ObjectInfo | None:
             try:
                 meta = obstore.head(self._store, key)
-            except FileNotFoundError as error:
-                _check_bucket(error)
+            except FileNotFoundError:
                 return None
+            except BaseError:  # a response to HEAD does not say why it fails
+                meta = obstore.get(self._store, key).meta
             return self._info(meta, key)
 
         return self._run("read", key, request)
@@ -84,12 +91,13 @@ class ObstoreObjects:
     def upload(self, source: Path | bytes, key: str, *, on_bytes: OnBytes = ignore_bytes) -> None:
         def request() -> None:
             if isinstance(source, bytes):
-                obstore.put(self._store, key, source, max_concurrency=PARTS_AT_ONCE)
+                obstore.put(self._connection.uploads, key, source, max_concurrency=PARTS_AT_ONCE)
                 on_bytes(len(source))
                 return
             with _ReportingFile(source, on_bytes) as file:
                 try:
-                    obstore.put(self._store, key, cast("IO[bytes]", file), max_concurrency=PARTS_AT_ONCE)
+                    content = cast("IO[bytes]", file)
+                    obstore.put(self._connection.uploads, key, content, max_concurrency=PARTS_AT_ONCE)
                 except BaseException as error:
                     file.rewind()
                     raise file.failure or error from None
@@ -98,12 +106,20 @@ class ObstoreObjects:
 
     def download(self, key: str, path: Path, *, sha256: str | None = None, on_bytes: OnBytes = ignore_bytes) -> None:
         draft = path.with_name(f".{path.name}-{secrets.token_hex(4)}")
+        attempts = self._attempts()
         try:
-            found = self._run("read", key, lambda: self._download(key, draft, on_bytes))
+            with draft.open("wb") as file:
+                download = Download(lambda: self._connection.downloads, key, file, on_bytes, attempts.restart)
+                found = self._run("read", key, download.run, attempts)
+                if sha256 not in (None, found) and found is not None:
+                    download.reset()  # it may be damaged on its way
+                    found = self._run("read", key, download.run, attempts)
             if found is None:
-                raise IntegrityError(f"{self.url / key} does not exist", expected="a file of an artifact")
-            if sha256 is not None and found != sha256:
-                raise IntegrityError(f"{self.url / key} has been changed: its SHA-256 is {found}", expected=sha256)
+                raise IntegrityError(f"{self.url / key} does not exist", expected="an object")
+            if sha256 not in (None, found):
+                raise IntegrityError(
+                    f"{self.url / key} has been changed: its SHA-256 is {found}", expected=sha256 or ""
+                )
             draft.replace(path)
         finally:
             draft.unlink(missing_ok=True)
@@ -113,7 +129,7 @@ class ObstoreObjects:
             try:
                 obstore.copy(self._store, source, target)
             except FileNotFoundError as error:
-                _check_bucket(error)
+                check_bucket(error)
                 return False
             return True
 
@@ -142,60 +158,62 @@ class ObstoreObjects:
             try:
                 obstore.delete(self._store, remaining)
             except FileNotFoundError as error:
-                _check_bucket(error)
+                check_bucket(error)
 
         if remaining:
             self._run("delete", remaining[0] if len(remaining) == 1 else "", request)
 
-    def _run(self, action: str, key: str, request: Callable[[], T]) -> T:
+    def _run(self, action: str, key: str, request: Callable[[], T], attempts: Attempts | None = None) -> T:
         """Return what a request returns; raise the JobError for its last failure."""
-        result = Attempts(self._settings, self._renew).run(request)
+        attempts = attempts or self._attempts()
+        result = run_interruptibly(lambda: attempts.run(request))
         if isinstance(result, Failure):  # raised here, outside of `except`: no traceback contains the response
             raise result.as_job_error(self.url / key, action, worked_before=self._worked)
         self._worked = True
         return result
 
-    def _renew(self) -> bool:
-        """Read the credentials again; return whether there may be new ones."""
-        self._store = connect(self.url, self._settings)
-        return True
+    def _attempts(self) -> Attempts:
+        connection = self._connection
+
+        def renew() -> bool:
+            nonlocal connection
+            connection = self._renew(connection)
+            return connection.is_renewable
+
+        # Credentials that worked are renewed by other programs, maybe a few seconds after they expire.
+        return Attempts(self._settings, renew=renew, max_renewals=self._settings.retries if self._worked else 1)
+
+    def _renew(self, rejected: Connection) -> Connection:
+        """Return a connection with credentials that are read after those of another one were rejected."""
+        with self._lock:
+            if self._connection is rejected and rejected.is_renewable:
+                with suppress(ConfigError):  # a file that is being written
+                    self._connection = Connection(self.url, self._settings)
+            return self._connection
 
     def _read(self, key: str) -> Content | None:
         try:
             result = obstore.get(self._store, key)
             data = bytes(result.bytes())
         except FileNotFoundError as error:
-            _check_bucket(error)
+            check_bucket(error)
             return None
         return Content(data, self._tag(result.meta), result.meta["last_modified"])
 
-    def _download(self, key: str, draft: Path, on_bytes: OnBytes) -> str | None:
-        """Write an object to a file, and return its SHA-256, or None if it does not exist."""
-        digest = hashlib.sha256()
-        try:
-            result = obstore.get(self._store, key)
-            with (
-                disk_space_guard(draft.parent, result.meta["size"], f"the file {draft.name}"),
-                draft.open("wb") as file,
-            ):
-                for chunk in result.stream(min_chunk_size=CHUNK_BYTES):
-                    digest.update(chunk)
-                    file.write(chunk)
-                    on_bytes(len(chunk))
-        except FileNotFoundError as error:
-            _check_bucket(error)
-            return None
-        return digest.hexdigest()
-
     def _condition(self, tag: str) -> Any:
-        return {"e_tag": None, "version": tag} if self.url.scheme == "gs" else {"e_tag": tag}
+        return {"e_tag": None, "version": tag} if self.url.scheme == "gs" else {"e_tag": f'"{tag}"'}
 
     def _tag(self, meta: Any) -> str:
         """Return what `replace` expects: the generation in Google Cloud Storage, the ETag elsewhere."""
-        return str(meta["version" if self.url.scheme == "gs" else "e_tag"])
+        return str(meta["version"]) if self.url.scheme == "gs" else _e_tag(meta)
 
     def _info(self, meta: Any, key: str) -> ObjectInfo:
-        return ObjectInfo(key=key, size=meta["size"], tag=str(meta["e_tag"]), modified=meta["last_modified"])
+        return ObjectInfo(key=key, size=meta["size"], tag=_e_tag(meta), modified=meta["last_modified"])
+
+
+def _e_tag(meta: Any) -> str:
+    """Return an ETag without its quotes, which Azure omits in lists."""
+    return str(meta["e_tag"]).strip('"')
 
 
 class _ReportingFile:
@@ -229,9 +247,3 @@ class _ReportingFile:
 
     def seek(self, offset: int, whence: int = 0) -> int:
         return self._file.seek(offset, whence)
-
-
-def _check_bucket(error: FileNotFoundError) -> None:
-    """Raise the error if it says that the bucket does not exist, and not only the object."""
-    if Failure.of(error).is_no_bucket:
-        raise error

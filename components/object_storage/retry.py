@@ -19,37 +19,24 @@ T = TypeVar("T")
 class Attempts:
     """The attempts of one request.
 
-    object_store retries responses such as 503, and requests that change nothing. This class retries what it does not:
-    conditional writes and deletions whose response is lost, conflicts, broken lists, and rejected credentials.
+    object_store retries responses such as 503, and lost responses to requests that may be repeated. This class retries
+    what it does not: conditional writes and deletions whose response is lost, conflicts, broken lists and downloads,
+    and rejected credentials.
+
+    Args:
+        renew: reads the credentials again after they were rejected; returns whether they may be others now.
+        max_renewals: how often.
     """
 
-    def __init__(self, settings: StorageSettings, renew: Callable[[], bool]) -> None:
-        """Args:
-        renew: called once when the credentials are rejected; returns whether there are new ones.
-        """
-        self._settings = settings
-        self._renew = renew
+    def __init__(self, settings: StorageSettings, *, renew: Callable[[], bool], max_renewals: int) -> None:
+        self._settings, self._renew, self._max_renewals = settings, renew, max_renewals
+        self._renewals = 0
         self.restart()
-        self._renewed = False
 
     def restart(self) -> None:
         """Begin to count again: the request made progress."""
         self._count = 0
         self._deadline = time.monotonic() + self._settings.timeout
-
-    def wait(self, failure: Failure) -> bool:
-        """Wait until the next attempt, and return True; return False if there is none."""
-        if failure.is_unauthorized and not self._renewed:
-            self._renewed = True
-            return self._renew()
-        if not failure.is_passing or failure.is_retried or self._count >= self._settings.retries:
-            return False
-        delay = min(FIRST_DELAY_SECONDS * 2**self._count, MAX_DELAY_SECONDS) * random.uniform(0.5, 1.0)  # noqa: S311
-        if time.monotonic() + delay > self._deadline:
-            return False
-        self._count += 1
-        time.sleep(delay)
-        return True
 
     def run(self, request: Callable[[], T]) -> T | Failure:
         """Return what a request returns, or why its last attempt failed."""
@@ -57,6 +44,23 @@ class Attempts:
             try:
                 return request()
             except (BaseError, FileNotFoundError) as error:
+                if isinstance(error, FileNotFoundError) and error.errno is not None:  # a local file
+                    raise
                 failure = Failure.of(error)
-            if not self.wait(failure):
+            if not self._wait(failure):
                 return failure
+
+    def _wait(self, failure: Failure) -> bool:
+        """Wait until the next attempt, and return True; return False if there is none."""
+        if failure.is_unauthorized:
+            if self._renewals >= self._max_renewals or not self._renew():
+                return False
+            self._renewals += 1
+        elif not failure.is_passing or failure.is_retried:
+            return False
+        delay = min(FIRST_DELAY_SECONDS * 2**self._count, MAX_DELAY_SECONDS) * random.uniform(0.5, 1.0)  # noqa: S311
+        if self._count >= self._settings.retries or time.monotonic() + delay > self._deadline:
+            return False
+        self._count += 1
+        time.sleep(delay)
+        return True

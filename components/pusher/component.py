@@ -9,9 +9,9 @@ from pydantic import Field
 from components.artifacts import Blessing, Evaluation, Model, PublishedVersion, PushedModel, Servable, Stored
 from components.base.component import Component, ComponentConfig, Context, PlannedPublication
 from components.base.errors import ConfigError
-from components.base.paths import UserPath
 from components.base.progress import Progress
-from components.pusher.destination import check_destination
+from components.object_storage.location import Location, UserLocation, path_or_text
+from components.object_storage.url import ObjectUrl
 from components.pusher.metadata import read_statement, write_statement
 from components.pusher.publish import plan_publication, publish_artifact
 from components.pusher.rollback import require_versions, roll_back
@@ -24,16 +24,17 @@ from components.pusher.servable import (
     servable_digest,
     servable_size,
 )
-from components.pusher.version_store import translate_os_errors
-from components.pusher.versions import describe_version
+from components.pusher.version_store import open_version_store
+from components.pusher.versions import describe_version, translate_os_errors
 from components.runtime.disk import disk_space_guard
 
 
 class PusherConfig(ComponentConfig):
     """Where models are pushed to, and which models."""
 
-    destination: UserPath
-    """The folder of the numbered versions, which a model server watches; relative to where the job is started."""
+    destination: UserLocation
+    """The folder of the numbered versions, which a model server watches; relative to where the job is started. Or a
+    URL of object storage, such as s3://bucket/models."""
     allow_rubber_stamped: Annotated[bool, Field(strict=True)] = False
     """Also push a model that was blessed without a baseline to compare with, as the first model is."""
     allow_unblessed: Annotated[bool, Field(strict=True)] = False
@@ -53,7 +54,7 @@ class Pusher(Component[PusherConfig]):
         return self.config.model_dump(mode="json", exclude={"destination"})
 
     def preflight(self) -> None:
-        check_destination(self.config.destination)
+        open_version_store(self.config.destination).check()
 
     def run(self, context: Context, /, *, model: Stored[Model], evaluation: Stored[Evaluation]) -> PushedModel:
         """Write `servable/`, the directory of one version, unless the model is withheld.
@@ -93,26 +94,30 @@ class Pusher(Component[PusherConfig]):
             digest = None if model is None or name is None else servable_digest(model.directory / name)
         return PlannedPublication("" if withheld else plan_publication(destination, digest), withheld)
 
-    def publish_destination(self) -> Path | None:
-        return self.config.destination
+    def publish_destination(self) -> Path | str | None:
+        return path_or_text(self.config.destination)
 
     @staticmethod
-    def list_versions(destination: Path) -> list[PublishedVersion]:
-        """Return the versions below a destination, the newest, which is served, first (see `require_versions`)."""
-        versions = require_versions(destination)
+    def list_versions(destination: Location) -> list[PublishedVersion]:
+        """Return the versions at a destination, the newest, which is served, first (see `require_versions`)."""
+        versions = require_versions(open_version_store(destination).read())
         with translate_os_errors(destination):
             return [describe_version(version, versions) for version in reversed(versions)]
 
     roll_back = staticmethod(roll_back)
 
     @staticmethod
-    def read_version(directory: Path) -> Servable | None:
+    def read_version(directory: Location) -> Servable | None:
         """Return the statement of a published version; None if the directory has none.
 
         Raises:
             IntegrityError: if the statement is damaged.
             ConfigError: if it cannot be read.
         """
+        if isinstance(directory, ObjectUrl):
+            from components.pusher.object_versions import read_object_statement
+
+            return read_object_statement(directory)
         with translate_os_errors(directory):
             return read_statement(directory)
 

@@ -12,6 +12,7 @@ from pydantic import ValidationError
 from components.artifacts import Servable
 from components.artifacts.base import Sha256, Statement
 from components.base.errors import IntegrityError, first_validation_error
+from components.object_storage.location import Location
 
 STATEMENT_FILE = "assets.extra/pushed.json"
 """The statement of a servable. TensorFlow does not read `assets.extra`."""
@@ -68,16 +69,26 @@ def _read(kind: type[StatementT], path: Path) -> StatementT | None:
         if error.errno in NO_FILE_ERRNOS and not os.path.islink(path):  # noqa: PTH114  (False for a long name)
             return None
         raise
+    return parse(kind, content, path)
+
+
+def parse(kind: type[StatementT], content: bytes, place: Location) -> StatementT:
+    """Return the statement in the content of a metadata file; raise IntegrityError if it is damaged."""
     try:
         return kind.model_validate_json(content)
     except ValidationError as error:
         raise IntegrityError(
-            f"{path} is damaged, or of another version of the job: {first_validation_error(error)}",
+            f"{place} is damaged, or of another version of the job: {first_validation_error(error)}",
             expected="the file as this version of the job writes it",
             remedy="restore the file, or remove its version: nothing is published until then",
         ) from error
 
 
+def to_bytes(statement: Statement) -> bytes:
+    """Return the content of a metadata file."""
+    return (statement.model_dump_json(indent=2) + "\n").encode()
+
+
 def _write(statement: Statement, path: Path) -> None:
     path.parent.mkdir(exist_ok=True)
-    path.write_text(statement.model_dump_json(indent=2) + "\n", encoding="utf-8")
+    path.write_bytes(to_bytes(statement))

@@ -6,10 +6,10 @@ from pathlib import Path
 from components.artifacts import PushedModel, Stored
 from components.base.progress import Progress
 from components.base.termination import NoTermination
-from components.pusher.metadata import read_rolled_back
+from components.object_storage.location import Location
 from components.pusher.servable import servable_size
-from components.pusher.version_store import append_version, locked_destination, translate_os_errors
-from components.pusher.versions import Version, list_versions, next_number
+from components.pusher.version_store import open_version_store
+from components.pusher.versions import Version, VersionList, translate_os_errors
 
 
 @dataclass(frozen=True)
@@ -33,7 +33,7 @@ class PublishResult:
         return f"{version}, there already{other}"
 
 
-def publish_artifact(destination: Path, pushed: Stored[PushedModel], progress: Progress) -> str:
+def publish_artifact(destination: Location, pushed: Stored[PushedModel], progress: Progress) -> str:
     """Publish a pushed model, and return which version it is; empty if it is withheld."""
     if pushed.artifact.directory is None or pushed.artifact.servable is None:
         return ""
@@ -41,7 +41,7 @@ def publish_artifact(destination: Path, pushed: Stored[PushedModel], progress: P
     return str(publish(servable, destination, digest=pushed.artifact.servable.content_sha256, progress=progress))
 
 
-def publish(servable: Path, destination: Path, *, digest: str, progress: Progress) -> PublishResult:
+def publish(servable: Path, destination: Location, *, digest: str, progress: Progress) -> PublishResult:
     """Add a servable as the newest version of a destination, unless a version has the same content.
 
     Running a job again must not change what is served. Therefore a changed version is replaced only if it is the
@@ -56,14 +56,18 @@ def publish(servable: Path, destination: Path, *, digest: str, progress: Progres
     termination = NoTermination()
     with translate_os_errors(servable):
         needed = servable_size(servable)
-    with locked_destination(destination, needed, progress, termination, owner="another push"):
-        decision = decide(destination, digest)
-        if decision.warning:
-            progress.warning(decision.warning)
-        if decision.result is not None:
-            return decision.result
-        added = append_version(servable, destination, digest, termination, decision.rolled_back)
-        return PublishResult(added, new=True, served=added)
+    store = open_version_store(destination)
+    with store.locked(needed, progress, termination, owner="another push"):
+        while True:
+            versions = store.recover()
+            decision = decide(versions, digest)
+            if decision.warning:
+                progress.warning(decision.warning)
+            if decision.result is not None:
+                return decision.result
+            added = store.append(servable, digest, versions.next_number, termination, decision.rolled_back)
+            if added is not None:
+                return PublishResult(added, new=True, served=added)
 
 
 @dataclass(frozen=True)
@@ -77,14 +81,14 @@ class Decision:
     """The digests of the models that the new version is recorded to replace."""
 
 
-def decide(destination: Path, digest: str) -> Decision:
+def decide(destination: VersionList, digest: str) -> Decision:
     """Return whether the model with a content digest is published to a destination."""
-    versions = list_versions(destination)
+    versions = destination.versions
     for version in versions:
         if version.statement_error is not None:  # it may be this model, and what is served must not change
             with translate_os_errors(version.directory):
                 raise version.statement_error
-    rolled_back = tuple(read_rolled_back(versions[-1].directory)) if versions else ()
+    rolled_back = versions[-1].rolled_back() if versions else ()
     # The content of versions that this job did not publish is not read.
     published = (version for version in reversed(versions) if version.servable is not None)
     if existing := next((version for version in published if version.digest == digest), None):
@@ -104,18 +108,19 @@ def decide(destination: Path, digest: str) -> Decision:
     return Decision()
 
 
-def plan_publication(destination: Path, digest: str | None) -> str:
+def plan_publication(destination: Location, digest: str | None) -> str:
     """Return the version that `publish` would add, or an empty string; `digest` is as for `planned_version`."""
     number = planned_version(destination, digest)
     return "" if number is None else f"version {number}: {destination / str(number)}"
 
 
-def planned_version(destination: Path, digest: str | None) -> int | None:
+def planned_version(destination: Location, digest: str | None) -> int | None:
     """Return the number of the version that `publish` would add; None if it would add none.
 
     `digest` is None if the content of the servable is not known: then it is assumed to be new.
     """
+    versions = open_version_store(destination).read()
     with translate_os_errors(destination):
-        if digest is not None and decide(destination, digest).result is not None:
+        if digest is not None and decide(versions, digest).result is not None:
             return None
-        return next_number(destination) if destination.is_dir() else 1
+    return versions.next_number

@@ -1,21 +1,19 @@
 """Roll back: publish a copy of an older version as the newest one, so that a server always has a version."""
 
 from collections.abc import Sequence
-from pathlib import Path
 
 from components.artifacts import Rollback
 from components.base.errors import ConfigError, IntegrityError
 from components.base.progress import Progress
 from components.base.termination import Termination
-from components.pusher.metadata import read_rolled_back
-from components.pusher.servable import servable_size
-from components.pusher.version_store import append_version, locked_destination, no_saved_model, translate_os_errors
-from components.pusher.versions import Version, describe_version, list_versions
+from components.object_storage.location import Location
+from components.pusher.version_store import open_version_store
+from components.pusher.versions import Version, VersionList, describe_version, no_saved_model, translate_os_errors
 
 CHOOSE_ANOTHER = "choose another version"
 
 
-def roll_back(destination: Path, to: int | None, *, progress: Progress, termination: Termination) -> Rollback:
+def roll_back(destination: Location, to: int | None, *, progress: Progress, termination: Termination) -> Rollback:
     """Publish a copy of version `to`, or of the `previous_version`, as the newest one; nothing is deleted.
 
     Termination is checked up to the step that changes what is served, not after it.
@@ -27,15 +25,20 @@ def roll_back(destination: Path, to: int | None, *, progress: Progress, terminat
         StorageError: if the disk is full.
         TerminationError: if termination was requested; nothing was changed.
     """
+    store = open_version_store(destination)
     with translate_os_errors(destination):  # before a lock is written to a folder that may be no destination
-        needed = servable_size(_find_target(to, require_versions(destination), destination).directory)
-    with locked_destination(destination, needed, progress, termination, owner="a rollback"):
-        versions = require_versions(destination)  # another process may have pushed in the meantime
-        newest, target = versions[-1], _find_target(to, versions, destination)
-        before = describe_version(newest, versions)
-        rolled_back = {*read_rolled_back(newest.directory), newest.content_sha256 or target.digest} - {target.digest}
-        added = append_version(target.directory, destination, target.digest, termination, sorted(rolled_back))
-        return Rollback(before=before, served=describe_version(added, [*versions, added]))
+        needed = _find_target(to, require_versions(store.read()), destination).size
+    with store.locked(needed, progress, termination, owner="a rollback"):
+        while True:
+            present = store.recover()  # another process may have pushed in the meantime
+            versions = require_versions(present)
+            newest, target = versions[-1], _find_target(to, versions, destination)
+            before = describe_version(newest, versions)
+            rolled_back = {*newest.rolled_back(), newest.content_sha256 or target.digest} - {target.digest}
+            with target.files() as files:
+                added = store.append(files, target.digest, present.next_number, termination, sorted(rolled_back))
+            if added is not None:
+                return Rollback(before=before, served=describe_version(added, [*versions, added]))
 
 
 def previous_version(versions: Sequence[Version]) -> Version:
@@ -63,21 +66,19 @@ def previous_version(versions: Sequence[Version]) -> Version:
     return history[-1]
 
 
-def require_versions(destination: Path) -> list[Version]:
-    """Return the versions below a destination, the newest last; raise ConfigError if there are none."""
-    with translate_os_errors(destination):
-        versions = list_versions(destination)
-        exists = destination.is_dir()
-    if not versions:
+def require_versions(destination: VersionList) -> Sequence[Version]:
+    """Return the versions at a destination, the newest last; raise ConfigError if there are none."""
+    if not destination.versions:
+        location = destination.location
         raise ConfigError(
-            f"{destination} has no versions" if exists else f"there is no folder {destination}",
+            f"{location} has no versions" if destination.exists else f"there is no folder {location}",
             expected="a folder of pushed models, with a directory 1, 2, ... for each",
             remedy="name the pusher.destination of the configuration",
         )
-    return versions
+    return destination.versions
 
 
-def _find_target(to: int | None, versions: Sequence[Version], destination: Path) -> Version:
+def _find_target(to: int | None, versions: Sequence[Version], destination: Location) -> Version:
     newest, by_number = versions[-1], {version.number: version for version in versions}
     if to is not None and to not in by_number:
         raise ConfigError(

@@ -1,40 +1,65 @@
-"""Versions below a destination: read, list, number and describe them."""
+"""Versions at a destination: their state, their numbers, and how they are described."""
 
+import errno
 import re
-from collections.abc import Sequence
+from abc import ABC, abstractmethod
+from collections.abc import Iterator, Sequence
+from contextlib import AbstractContextManager, contextmanager
 from dataclasses import dataclass
-from datetime import UTC, datetime
-from functools import cached_property
+from datetime import datetime
 from pathlib import Path
 
 from components.artifacts import PublishedVersion, Servable
-from components.base.errors import ConfigError, IntegrityError
-from components.pusher.metadata import STATEMENT_FILE, read_statement
-from components.pusher.servable import SAVED_MODEL_FILE, servable_digest
+from components.base.errors import ConfigError, IntegrityError, JobError
+from components.object_storage.location import Location, path_or_text
+from components.pusher.metadata import STATEMENT_FILE
+from components.pusher.servable import SAVED_MODEL_FILE
 
 VERSION_NAME = re.compile(r"\s*\+?\d+\s*", re.ASCII)
 LARGEST_VERSION = 2**63 - 1
 """TensorFlow Serving reads version numbers as int64."""
+PERMANENT_ERRNOS = (errno.EACCES, errno.EPERM, errno.EROFS, errno.ENOTDIR, errno.EEXIST, errno.ENOENT)
+"""These errors last until a person acts; others may be gone at the next attempt."""
 
 
 @dataclass(frozen=True)
-class Version:
+class Version(ABC):
     """One numbered directory. It never changes after it was published."""
 
     number: int
-    directory: Path
+    directory: Location
     servable: Servable | None
     """Its statement; None for a version that this job did not publish, and if the statement cannot be read."""
-    statement_error: OSError | IntegrityError | None = None
+    statement_error: OSError | IntegrityError | None
     """Why the statement cannot be read; None if it can."""
 
-    @cached_property
+    @property
+    @abstractmethod
     def content(self) -> str | OSError:
         """The digest of its files as they are now, or why they cannot be read."""
-        try:
-            return servable_digest(self.directory)
-        except OSError as error:
-            return error
+
+    @property
+    @abstractmethod
+    def has_saved_model(self) -> bool:
+        """Whether it has the main file of a SavedModel."""
+
+    @property
+    @abstractmethod
+    def published(self) -> datetime:
+        """When it was published, to the second."""
+
+    @property
+    @abstractmethod
+    def size(self) -> int:
+        """The size of all its files, in bytes."""
+
+    @abstractmethod
+    def rolled_back(self) -> tuple[str, ...]:
+        """Return the content digests of the models that it was rolled back from (errors: see `read_statement`)."""
+
+    @abstractmethod
+    def files(self) -> AbstractContextManager[Path]:
+        """Return a context manager within which its files are in a local directory."""
 
     @property
     def content_sha256(self) -> str | None:
@@ -56,7 +81,7 @@ class Version:
     @property
     def is_model(self) -> bool:
         """Whether it may be a SavedModel: it has the file, or cannot be read."""
-        return self.statement_error is not None or (self.directory / SAVED_MODEL_FILE).is_file()
+        return self.statement_error is not None or self.has_saved_model
 
     @property
     def damage(self) -> str:
@@ -70,27 +95,29 @@ class Version:
         changed = self.servable is not None and self.content != self.servable.content_sha256
         return "was changed after it was published" if changed else ""
 
+
+@dataclass(frozen=True)
+class VersionList:
+    """The versions at a destination, at one moment."""
+
+    location: Location
+    versions: tuple[Version, ...]
+    """The newest, which is served by default, last."""
+    highest: int
+    """The largest number in use, also by names of files, which a model server reads as numbers; 0 if there is none."""
+    exists: bool
+    """Whether the destination exists."""
+
     @property
-    def published(self) -> datetime:
-        """When it was published: the last time that an entry was added to its directory."""
-        return datetime.fromtimestamp(self.directory.stat().st_mtime, UTC).replace(microsecond=0)
-
-
-def read_version(number: int, directory: Path) -> Version:
-    """Return a version, also one that cannot be read."""
-    try:
-        return Version(number, directory, read_statement(directory))
-    except (OSError, IntegrityError) as error:
-        return Version(number, directory, None, statement_error=error)
-
-
-def list_versions(destination: Path) -> list[Version]:
-    """Return the versions below a destination, the newest, which is served by default, last."""
-    if not destination.is_dir():
-        return []
-    numbered = ((version_number(path.name), path) for path in destination.iterdir())
-    versions = [read_version(number, path) for number, path in numbered if number is not None and path.is_dir()]
-    return sorted(versions, key=lambda version: version.number)
+    def next_number(self) -> int:
+        """The number of the next version."""
+        if self.highest == LARGEST_VERSION:
+            raise ConfigError(
+                f"{self.location} has the version {self.highest}, the largest possible number",
+                expected="a higher number for the next version",
+                remedy=f"remove {self.location / str(self.highest)}, or push to another folder",
+            )
+        return self.highest + 1
 
 
 def version_number(name: str) -> int | None:
@@ -102,28 +129,47 @@ def version_number(name: str) -> int | None:
     return int(name) if VERSION_NAME.fullmatch(name) and int(name) <= LARGEST_VERSION else None
 
 
-def next_number(destination: Path) -> int:
-    """Return the number of the next version: above every name, also of files, that a model server reads as a number."""
-    highest = max((version_number(path.name) or 0 for path in destination.iterdir()), default=0)
-    if highest == LARGEST_VERSION:
-        raise ConfigError(
-            f"{destination} has the version {highest}, the largest possible number",
-            expected="a higher number for the next version",
-            remedy=f"remove {destination / str(highest)}, or push to another folder",
-        )
-    return highest + 1
-
-
 def describe_version(version: Version, versions: Sequence[Version]) -> PublishedVersion:
     """Return a version compared with all versions of its destination, which are in ascending order."""
     oldest = next(other.number for other in versions if other.digest == version.digest)
     return PublishedVersion(
         number=version.number,
-        directory=version.directory,
+        directory=path_or_text(version.directory),
         published=version.published,
         servable=version.servable,
         content_sha256=None if version.read_error else version.digest,
         damage=version.damage,
         served=version is versions[-1],
         copy_of=None if oldest == version.number else oldest,
+    )
+
+
+@contextmanager
+def translate_os_errors(location: Location) -> Iterator[None]:
+    """Raise ConfigError for an OSError that lasts until a person acts, and JobError for one that may be temporary."""
+    try:
+        yield
+    except OSError as error:
+        kind, remedy = JobError, "run the same command again, or check the disk"
+        if error.errno in PERMANENT_ERRNOS:
+            kind, remedy = ConfigError, "name another folder, or give permission"
+        headline = f"{error.filename or location} cannot be used: {error.strerror or error}"
+        raise kind(headline, expected="a folder of versions that the job may read and write", remedy=remedy) from error
+
+
+def no_saved_model(directory: Location) -> ConfigError:
+    """Return the error for a directory that is not a SavedModel."""
+    return ConfigError(
+        f"{directory} has no {SAVED_MODEL_FILE}: a model server cannot load it",
+        expected="a SavedModel, as the Trainer writes it",
+        remedy="choose another version, or correct the trainer that wrote this one",
+    )
+
+
+def changed_servable(directory: Location, digest: str) -> IntegrityError:
+    """Return the error for a servable whose content is not the stated one."""
+    return IntegrityError(
+        f"{directory} was changed after it was made",
+        expected=f"content with the SHA-256 {digest}",
+        remedy="publish another version: nothing was published",
     )

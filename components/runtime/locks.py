@@ -112,7 +112,7 @@ def is_held(path: Path) -> bool:
     except BlockingIOError:
         return True
     except OSError as error:
-        raise _no_locks(path, error) from error
+        raise no_locks_error(path, error) from error
     else:
         return False
     finally:
@@ -125,7 +125,7 @@ def check_locks(folder: Path) -> None:
         try:
             fcntl.flock(file, fcntl.LOCK_EX | fcntl.LOCK_NB)
         except OSError as error:
-            raise _no_locks(folder, error) from error
+            raise no_locks_error(folder, error) from error
 
 
 def _lock(path: Path, *, timeout: float) -> FileLock | None:
@@ -138,11 +138,12 @@ def _lock(path: Path, *, timeout: float) -> FileLock | None:
     except OSError as error:
         if error.filename is not None:  # the file cannot be opened
             raise
-        raise _no_locks(path, error) from error
+        raise no_locks_error(path, error) from error
     return lock
 
 
-def _no_locks(path: Path, error: OSError) -> ResourceError:
+def no_locks_error(path: Path, error: OSError) -> ResourceError:
+    """Return the error for a file that the file system cannot lock."""
     return ResourceError(
         f"the file system of {path} cannot lock files: {error.strerror or error}",
         expected="a file system with flock, which keeps concurrent runs apart",

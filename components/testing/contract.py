@@ -87,7 +87,7 @@ class ComponentContract:
 
     def test_publishing_again_changes_nothing(self, tmp_path: Path, tmp_path_factory: Any) -> None:
         folder = self.component.publish_destination()
-        if folder is None or folder.is_absolute():  # a test must not write to a real destination
+        if not isinstance(folder, Path) or folder.is_absolute():  # a test must not write to a real destination
             return
         sealed = self.run_once(tmp_path_factory).output
         with contextlib.chdir(tmp_path):

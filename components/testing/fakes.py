@@ -18,9 +18,9 @@ from components.artifacts.model import Export
 from components.artifacts.transformed import SplitOverlap, TransformedSplit
 from components.base.component import Component, ComponentConfig, Context, PlannedPublication, Seed
 from components.base.memory import DEFAULT_MEMORY_BUDGET
-from components.base.paths import UserPath
 from components.base.progress import Progress
 from components.example_gen.split import SplitConfig
+from components.object_storage.location import UserLocation, path_or_text
 
 
 class FakeExampleGenConfig(ComponentConfig):
@@ -231,8 +231,8 @@ class FakeVisualizer(Component[ComponentConfig]):
 class FakePusherConfig(ComponentConfig):
     """Configuration of FakePusher."""
 
-    destination: UserPath | None = None
-    """The folder of the versions; None to publish nothing."""
+    destination: UserLocation | None = None
+    """The folder or URL of the versions; None to publish nothing."""
 
 
 class FakePusher(Component[FakePusherConfig]):
@@ -257,7 +257,7 @@ class FakePusher(Component[FakePusherConfig]):
     def publish(self, sealed: Stored[PushedModel], progress: Progress) -> str:
         from components.pusher.publish import publish_artifact
 
-        destination = self.publish_destination()
+        destination = self.config.destination
         return "" if destination is None else publish_artifact(destination, sealed, progress)
 
     def planned_publication(
@@ -268,9 +268,9 @@ class FakePusher(Component[FakePusherConfig]):
         from components.pusher.publish import plan_publication
 
         servable = None if sealed is None else sealed.artifact.servable
-        if (destination := self.publish_destination()) is None:
+        if (destination := self.config.destination) is None:
             return PlannedPublication()
         return PlannedPublication(plan_publication(destination, None if servable is None else servable.content_sha256))
 
-    def publish_destination(self) -> Path | None:
-        return self.config.destination
+    def publish_destination(self) -> Path | str | None:
+        return None if self.config.destination is None else path_or_text(self.config.destination)

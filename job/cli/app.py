@@ -42,7 +42,7 @@ def path(text: str) -> Path:
 
 
 def location(text: str) -> Location:
-    """Return the location of a root in an option or an environment variable."""
+    """Return the path or URL in an argument, an option or an environment variable."""
     from components.base.errors import ConfigError
     from components.object_storage.url import ObjectUrl, is_object_url
 
@@ -72,6 +72,11 @@ ModelName = Annotated[
     ),
 ]
 Destination = Annotated[
-    Path, typer.Argument(metavar="DESTINATION", parser=path, help="Folder that models are pushed to.")
+    Any,
+    typer.Argument(
+        metavar="DESTINATION",
+        parser=location,
+        help="Folder that models are pushed to, or a URL such as s3://bucket/models.",
+    ),
 ]
 AsJson = Annotated[bool, typer.Option("--json", help="Print JSON on standard output.")]

@@ -2,7 +2,6 @@
 
 import sys
 from contextlib import suppress
-from pathlib import Path
 from typing import Any
 
 from rich.markup import escape
@@ -12,12 +11,13 @@ from components.artifacts import PublishedVersion
 from components.base.errors import ConfigError, IntegrityError, JobError
 from components.base.progress import NoProgress
 from components.base.text import MESSAGE_LIMIT, printable
+from components.object_storage import Location
 from job.reporters.terminal import make_console, print_field, print_json
 from job.reporters.versions import describe, print_versions
 from job.signals import Signals
 
 
-def show_versions(destination: Path, *, as_json: bool) -> None:
+def show_versions(destination: Location, *, as_json: bool) -> None:
     """Print the versions below a destination, the newest first."""
     versions = Pusher.list_versions(destination)
     if as_json:
@@ -26,7 +26,7 @@ def show_versions(destination: Path, *, as_json: bool) -> None:
         print_versions(make_console(), versions)
 
 
-def roll_back(destination: Path, to: int | None, *, as_json: bool, signals: Signals) -> None:
+def roll_back(destination: Location, to: int | None, *, as_json: bool, signals: Signals) -> None:
     """Serve an older version again (see `components.pusher.rollback.roll_back`), and print which is served now."""
     signals.shield()
     signals.remedy = "run the same command again: nothing was changed"

@@ -9,6 +9,7 @@ from components.base.errors import ConfigError
 from job.pipeline.pipeline import Pipeline
 from job.pipeline.steps import output_name
 from job.store.records import RunRecord, StepRecord
+from job.store.root import root_at
 from job.store.runs import Runs
 from job.store.store import Store
 
@@ -69,9 +70,13 @@ def check_destination(slot: str, component: Component[Any], store: Store, runs: 
     """Raise ConfigError if a component would publish into the folders of the job."""
     destination = component.publish_destination()
     for folder, content in ((store.artifacts, "artifacts"), (runs.directory, "runs")):
-        if destination is not None and destination.resolve().is_relative_to(folder.resolve()):
+        if isinstance(destination, str):
+            inside = f"{destination}/".startswith(f"{root_at(store.root).address(folder)}/")
+        else:
+            inside = destination is not None and destination.resolve().is_relative_to(folder.resolve())
+        if inside:
             problem = f"the {slot} would publish to {destination}, the folder of the job's {content}"
-            remedy = f"name another one, such as {store.root / 'serving'}"
+            remedy = f"name another one, such as {root_at(store.root).address(store.root / 'serving')}"
             raise ConfigError(problem, expected="a separate folder", remedy=remedy)
 
 

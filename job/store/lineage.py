@@ -9,6 +9,7 @@ from typing import Any
 from components import Pusher
 from components.artifacts import Examples, Model, PushedModel, Servable, TransformedExamples
 from components.base.errors import ConfigError, IntegrityError
+from components.object_storage.url import ObjectUrl, is_object_url
 from job.store.manifest import MANIFEST, Manifest
 from job.store.opened import local_path, open_store
 from job.store.records import RunRecord
@@ -63,6 +64,9 @@ def find_artifact(store: Store, name: str) -> SealedArtifact | None:
     """
     name = name.rstrip("…/")  # tables print shortened paths with an ellipsis
     path = Path(local_path(name)).resolve()
+    if is_object_url(name) and not path.exists():
+        servable = Pusher.read_version(ObjectUrl.parse(name))
+        return None if servable is None else _find_published(store, servable, name)
     for slot, directory in store.sealed_directories():
         if directory.resolve() == path:
             return store.read(slot, directory)
@@ -85,7 +89,7 @@ def find_artifact(store: Store, name: str) -> SealedArtifact | None:
     return None
 
 
-def _find_published(store: Store, servable: Servable, path: Path) -> SealedArtifact:
+def _find_published(store: Store, servable: Servable, path: Path | str) -> SealedArtifact:
     """Return the artifact that was published as a version; if it was deleted, a model with the same weights."""
     pushed, models = [], []
     for sealed in store.sealed_artifacts():

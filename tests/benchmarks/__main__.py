@@ -18,7 +18,8 @@ from tests.benchmarks.growth_plot import draw_growth
 from tests.benchmarks.machine import describe_machine, print_machine, torch_version
 from tests.benchmarks.measure import measure_process
 from tests.benchmarks.options import parse, select_seeds
-from tests.benchmarks.programs import FAST, PROGRAMS, Inputs, preset_path
+from tests.benchmarks.programs import FAST, PROGRAMS, Inputs, idx_source, preset_path
+from tests.benchmarks.remote import measure_remote
 from tests.benchmarks.results import ResultsFile
 from tests.benchmarks.resuming import measure_checkpoints, measure_termination
 from tests.benchmarks.samples import summarize
@@ -107,11 +108,23 @@ def commands(benchmark: Benchmark) -> None:
 
 def resuming(benchmark: Benchmark) -> None:
     config, scratch = preset_path(benchmark.options.preset), benchmark.scratch
-    overrides = ["example_gen.source.kind=idx", f"example_gen.source.path={benchmark.inputs.mnist}"]
+    overrides = idx_source(benchmark.inputs.mnist)
     times = len(benchmark.options.seeds or range(3))
     checkpoints = measure_checkpoints(config, overrides, scratch / "resuming", times=times)
     benchmark.results.put("resuming", checkpoints)
     benchmark.results.put("termination", measure_termination(config, overrides, scratch / "termination", times=5))
+
+
+def remote(benchmark: Benchmark) -> None:
+    options = benchmark.options
+    measure_remote(
+        preset_path(options.preset),
+        idx_source(benchmark.inputs.mnist),
+        times=len(options.seeds or range(3)),
+        scratch=benchmark.scratch,
+        timeout=options.timeout,
+        results=benchmark.results,
+    )
 
 
 SECTIONS: Mapping[str, Callable[[Benchmark], None]] = {
@@ -119,6 +132,7 @@ SECTIONS: Mapping[str, Callable[[Benchmark], None]] = {
     "growth": growth,
     "commands": commands,
     "resuming": resuming,
+    "remote": remote,
 }
 
 if __name__ == "__main__":

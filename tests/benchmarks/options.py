@@ -4,6 +4,7 @@ comparison   the presets and the peers, in rounds, and the claims about them
 growth       time and memory of each component with 1, 3, 10 and 30 times the images of MNIST, and a figure
 commands     `--help`, the digits, a run that reuses everything, plan, compare, runs, and predict --out
 resuming     the cost of checkpoints, and the time from SIGTERM to the exit; only if selected
+remote       a root in object storage compared with a folder; only if selected
 
 make bench                              commands, comparison and growth: hours
 make bench BENCH=quick                  the claims and two sizes of growth: minutes
@@ -22,7 +23,7 @@ from pathlib import Path
 from tests.benchmarks.programs import FAST, PROGRAMS, Program, preset_path
 from tests.support.processes import REPOSITORY
 
-SECTIONS = ("comparison", "growth", "commands", "resuming")
+SECTIONS = ("comparison", "growth", "commands", "resuming", "remote")
 SECTIONS_BY_EXTENT = {"full": ("commands", "comparison", "growth"), "quick": ("comparison", "growth")}
 FACTORS_BY_EXTENT = {"full": (1, 3, 10, 30), "quick": (1, 3)}
 
@@ -41,7 +42,7 @@ def parse(arguments: Sequence[str] | None = None) -> argparse.Namespace:
     parser.add_argument("--seeds", type=_integers, help="one for each round, for all programs (default: 0, 1, ...)")
     parser.add_argument("--sizes", type=_integers, help="sizes for growth, in units of --base")
     parser.add_argument("--base", type=int, default=70_000, help="images of size 1 (70000, as in MNIST)")
-    parser.add_argument("--preset", default=FAST, help=f"preset for growth, commands and resuming ({FAST})")
+    parser.add_argument("--preset", default=FAST, help=f"preset for growth, commands, resuming and remote ({FAST})")
     parser.add_argument("--timeout", type=float, default=7200, help="seconds for each process (7200)")
     parser.add_argument("--output", type=Path, default=REPOSITORY / "output", help="folder for results")
     parser.add_argument("--json", type=Path, help="file of all results (OUTPUT/bench.json)")

@@ -165,9 +165,14 @@ def preset_path(preset: str) -> Path:
     return REPOSITORY / "configs" / f"{preset}.yaml"
 
 
+def idx_source(mnist: Path) -> list[str]:
+    """Return the overrides for images in IDX files."""
+    return ["example_gen.source.kind=idx", f"example_gen.source.path={mnist.resolve()}"]
+
+
 def job_command(preset: str, mnist: Path, *, root: Path, overrides: Sequence[str] = ()) -> list[str]:
     """Return the command of a run from IDX files that prints its run record."""
-    settings = ("example_gen.source.kind=idx", f"example_gen.source.path={mnist.resolve()}", *overrides)
+    settings = (*idx_source(mnist), *overrides)
     options = [word for setting in settings for word in ("--set", setting)]
     run = [sys.executable, "-m", "job", "run", "--config", str(preset_path(preset)), "--root", str(root), "--json"]
     return [*run, *options]

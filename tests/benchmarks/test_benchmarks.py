@@ -38,10 +38,12 @@ from tests.benchmarks.programs import (
     parse_peer_result,
     parse_run_record,
 )
+from tests.benchmarks.remote import measure_remote
 from tests.benchmarks.results import ResultsFile
 from tests.benchmarks.samples import Sample, summarize
 from tests.benchmarks.scaling import fit_exponent, fit_scalings
 from tests.benchmarks.synthetic import write_synthetic
+from tests.conftest import FAKES
 from tests.support.data import write_idx_folder
 from tests.support.processes import REPOSITORY, environment
 
@@ -377,6 +379,24 @@ class TestGrowth:
         assert len(written["scaling"]) == 3 * len(COMPONENTS)
         assert (output / "bench-growth.png").exists()
         assert not list(output.glob("bench-*/")), "the scratch folder is deleted"
+
+
+class TestRemoteRoot:
+    def test_both_kinds_of_root_are_measured(
+        self, results: ResultsFile, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+    ) -> None:
+        monkeypatch.setattr("tests.benchmarks.remote.CACHED", 1)
+        config = tmp_path / "fakes.json"
+        config.write_text(json.dumps(FAKES))
+        measure_remote(config, [], times=1, scratch=tmp_path, timeout=60, results=results)
+        assert not results.has_failures, results.sections
+        rows = {(one["root"], one["name"]): one for one in results.sections["remote"]}
+        assert len({root for root, _ in rows}) == 2
+        for (root, _), one in rows.items():
+            assert (one["requests"] > 0) == root.startswith("S3")
+        first, reused = (rows["S3, 20 ms", name] for name in ("first run", "everything reused"))
+        assert first["uploaded"] > reused["uploaded"] > 0
+        assert first["requests"] > reused["requests"]
 
 
 def bench(*arguments: str) -> subprocess.CompletedProcess[str]:

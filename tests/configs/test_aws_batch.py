@@ -24,6 +24,7 @@ from docker.models.containers import Container
 from moto import mock_aws
 
 from components.base.errors import ExitCode
+from components.object_storage import ObjectUrl
 from tests.support.containers import image_environment, image_user
 from tests.support.processes import REPOSITORY, wait_until
 
@@ -34,10 +35,14 @@ HERE = {"configs/mnist.yaml": "configs/digits.yaml", "trainer.device=gpu": "trai
 """Arguments of the command to replace on a machine without network and GPU."""
 
 
+def shipped(name: str) -> dict[str, Any]:
+    found: dict[str, Any] = json.loads((REPOSITORY / "configs/batch" / name).read_text())
+    return found
+
+
 @pytest.fixture
 def definition() -> dict[str, Any]:
-    shipped: dict[str, Any] = json.loads((REPOSITORY / "configs/batch/aws.json").read_text())
-    return shipped
+    return shipped("aws.json")
 
 
 def wrong_enums(shape: Shape, value: Any, path: str = "") -> list[str]:
@@ -50,7 +55,9 @@ def wrong_enums(shape: Shape, value: Any, path: str = "") -> list[str]:
     return [f"{path}: {value} is not one of {choices}"] if choices and value not in choices else []
 
 
-def test_definition_is_valid(definition: dict[str, Any]) -> None:
+@pytest.mark.parametrize("name", ["aws.json", "object-store/aws.json"])
+def test_definition_is_valid(name: str) -> None:
+    definition = shipped(name)
     model = botocore.session.get_session().get_service_model("batch").operation_model("RegisterJobDefinition")
     report = ParamValidator().validate(definition, model.input_shape)
     assert not report.has_errors(), report.generate_report()
@@ -104,6 +111,18 @@ def test_root_is_on_a_volume_that_outlives_the_host(definition: dict[str, Any]) 
     assert (mount["containerPath"], mount["readOnly"]) == (image_environment()["JOB_ROOT"], False)
     assert mount["sourceVolume"] == volume["name"]
     assert volume["efsVolumeConfiguration"]["transitEncryption"] == "ENABLED"  # an access point requires it
+
+
+def test_variant_for_object_storage_differs_in_the_root_only(definition: dict[str, Any]) -> None:
+    variant = shipped("object-store/aws.json")
+    container, original = variant["containerProperties"], definition["containerProperties"]
+    variables = {variable["name"]: variable["value"] for variable in container.pop("environment")}
+    assert str(ObjectUrl.parse(variables.pop("JOB_ROOT").replace("BUCKET", "runs"))) == "s3://runs/mnist-job"
+    assert (variables, container.pop("jobRoleArn")) == ({"AWS_REGION": "REGION"}, "ROLE")
+    assert container.pop("volumes") == [{"name": "cache", "host": {}}], "a volume of the engine, for the cache"
+    del original["volumes"]
+    original["mountPoints"][0]["sourceVolume"] = "cache"
+    assert variant == definition
 
 
 def test_gpu_is_required_by_the_command(definition: dict[str, Any]) -> None:

@@ -9,6 +9,7 @@ from typing import Any
 import pytest
 from marshmallow import ValidationError
 
+from components.object_storage import ObjectUrl
 from tests.support.containers import docker, image_environment
 from tests.support.processes import REPOSITORY
 
@@ -60,6 +61,17 @@ def test_no_files_are_on_mounted_blobs(job: dict[str, Any], mount: str) -> None:
     assert (job["inputs"], job["outputs"]) == ({}, {})
     assert f"destination={image_environment()['JOB_ROOT']}," in mount
     assert "volume-opt=type=nfs," in mount
+
+
+def test_variant_for_object_storage_differs_in_the_root_only(job: dict[str, Any]) -> None:
+    variant = request_properties(SHIPPED.parent / "object-store/azure-ml.yaml")
+    variables = variant.pop("environmentVariables")
+    assert variables == {"JOB_ROOT": "az://CONTAINER/mnist-job", "AZURE_STORAGE_ACCOUNT_NAME": "ACCOUNT"}
+    assert str(ObjectUrl.parse(variables["JOB_ROOT"].replace("CONTAINER", "runs"))) == "az://runs/mnist-job"
+    del job["resources"]["dockerArgsList"]
+    job.pop("environmentVariables", None)
+    assert variant.pop("environmentId").image == job.pop("environmentId").image
+    assert variant == job
 
 
 @pytest.mark.container

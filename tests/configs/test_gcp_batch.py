@@ -10,6 +10,7 @@ import pytest
 from google.cloud import batch_v1
 
 from components.base.errors import ExitCode
+from components.object_storage import ObjectUrl
 from tests.support.containers import docker, image_environment, image_user
 from tests.support.processes import REPOSITORY
 
@@ -29,11 +30,14 @@ G2 = {"g2-standard-4": (4000, 16384)}
 """Milli-vCPUs and MiB of machine types with one L4 GPU."""
 
 
+def parse(name: str) -> batch_v1.Job:
+    """Parse a job: an unknown field or a value of the wrong type is an error."""
+    return batch_v1.Job.from_json((REPOSITORY / "configs/batch" / name).read_text(), ignore_unknown_fields=False)
+
+
 @pytest.fixture
 def job() -> batch_v1.Job:
-    """Parse the job: an unknown field or a value of the wrong type is an error."""
-    shipped = (REPOSITORY / "configs/batch/gcp.json").read_text()
-    return batch_v1.Job.from_json(shipped, ignore_unknown_fields=False)
+    return parse("gcp.json")
 
 
 @pytest.fixture
@@ -72,6 +76,22 @@ def test_root_is_on_a_server_that_outlives_the_machine(
     (volume,) = task.volumes
     assert "nfs" in volume  # Cloud Storage has no locks, and a local disk is deleted with its machine
     assert list(container.volumes) == [f"{volume.mount_path}:{image_environment()['JOB_ROOT']}:rw"]
+
+
+def test_variant_for_object_storage_differs_in_the_root_only(job: batch_v1.Job) -> None:
+    variant = batch_v1.Job.to_dict(parse("object-store/gcp.json"))
+    task = variant["task_groups"][0]["task_spec"]
+    variables = task["runnables"][0].pop("environment")["variables"]
+    assert variables == {"JOB_ROOT": "gs://BUCKET/mnist-job"}
+    assert ObjectUrl.parse(variables["JOB_ROOT"].replace("BUCKET", "runs")).scheme == "gs"
+    assert variant["allocation_policy"].pop("service_account")["email"] == "SERVICE_ACCOUNT"
+    original = batch_v1.Job.to_dict(job)
+    assert task.pop("volumes") == task["runnables"][0]["container"].pop("volumes") == []
+    del original["task_groups"][0]["task_spec"]["volumes"]
+    del original["task_groups"][0]["task_spec"]["runnables"][0]["container"]["volumes"]
+    original["allocation_policy"].pop("service_account", None)
+    original["task_groups"][0]["task_spec"]["runnables"][0].pop("environment", None)
+    assert variant == original
 
 
 def test_machine_has_a_gpu_with_driver_and_fits_the_task(job: batch_v1.Job, task: batch_v1.TaskSpec) -> None:

@@ -11,11 +11,11 @@ from pydantic import Field
 
 from components.base.component import Context
 from components.base.errors import DataError
-from components.base.paths import UserPath
 from components.example_gen.sources.base import Dataset
 from components.example_gen.sources.numbered import NumberedSource
 from components.io.conversion import image_shape
 from components.io.files import data_sha256
+from components.object_storage import UserLocation, open_local
 
 if TYPE_CHECKING:
     from components.io.raw_images import LabelledImages
@@ -28,9 +28,9 @@ class CsvSource(NumberedSource):
 
     kind: Literal["csv"] = "csv"
     """Selects this source."""
-    path: UserPath
-    """The file of all images, or of the training images."""
-    test_path: UserPath | None = None
+    path: UserLocation
+    """The file of all images, or of the training images, or its URL in object storage."""
+    test_path: UserLocation | None = None
     """The file of labelled test images, if there is one."""
     label_column: Annotated[int, Field(strict=True)] | Annotated[str, Field(min_length=1)] | None = None
     """Name of the column of labels, or its index from 0 (-1 for the last); by default `label` or, without a header, the
@@ -43,12 +43,19 @@ class CsvSource(NumberedSource):
     def identity(self) -> dict[str, str]:
         layout = {key: str(getattr(self, key)) for key in ("shape", "label_column", "header")}
         files = {"train": self.path} | ({} if self.test_path is None else {"test": self.test_path})
-        return super().identity() | layout | {name: data_sha256(path, "a CSV file") for name, path in files.items()}
+        return (
+            super().identity()
+            | layout
+            | {name: data_sha256(open_local(location).path, "a CSV file") for name, location in files.items()}
+        )
 
     def load(self, context: Context, scratch: Path) -> Dataset:
-        self.warn_if_transposed(self.path, context)
-        train = self._load_file(self.path, context, scratch / "train")
-        test = None if self.test_path is None else self._load_file(self.test_path, context, scratch / "test")
+        path = open_local(self.path).path
+        self.warn_if_transposed(path, context)
+        train = self._load_file(path, context, scratch / "train")
+        test = None
+        if self.test_path is not None:
+            test = self._load_file(open_local(self.test_path).path, context, scratch / "test")
         sizes = [part.images.height * part.images.width for part in (train, test) if part is not None]
         if sizes[0] != sizes[-1]:
             raise DataError(

@@ -9,10 +9,10 @@ from typing import TYPE_CHECKING, Literal
 
 from components.base.component import Context
 from components.base.errors import DataError
-from components.base.paths import UserPath
 from components.example_gen.sources.base import Dataset
 from components.example_gen.sources.numbered import NumberedSource
 from components.io.files import catch_read_errors, data_sha256
+from components.object_storage import UserLocation, open_local
 
 if TYPE_CHECKING:
     from components.io.raw_images import LabelledImages
@@ -34,8 +34,8 @@ class IdxSource(NumberedSource):
 
     kind: Literal["idx"] = "idx"
     """Selects this source."""
-    path: UserPath
-    """The folder."""
+    path: UserLocation
+    """The folder, or its URL in object storage."""
     prefix: str | None = None
     """Beginning of the file names, such as `emnist-letters`; by default none or, if there is one only, that one."""
 
@@ -76,7 +76,8 @@ class IdxSource(NumberedSource):
 
     def _files(self) -> dict[str, Path]:
         """Return the path of each file by split and part, such as "train images"."""
-        sets = self._find_sets()
+        local = open_local(self.path)
+        sets = _find_sets(local.path)
         prefix = self._choose_prefix(list(sets))
         files = sets.get(prefix, {})
         # If either file of the test set exists, both are required.
@@ -91,18 +92,8 @@ class IdxSource(NumberedSource):
                         expected=FOLDER,
                         remedy="put the file there, or correct example_gen.source.path",
                     )
+        local.fetch(files.values())
         return files
-
-    def _find_sets(self) -> dict[str, dict[str, Path]]:
-        """Return the files of each prefix; a plain file precedes a compressed one, and `-idx` precedes `.idx`."""
-        sets: dict[str, dict[str, Path]] = {}
-        with catch_read_errors(self.path, FOLDER):
-            for path in sorted(self.path.iterdir()):
-                if match := FILE_NAME.fullmatch(path.name):
-                    prefix, split, part = match.groups(default="")
-                    name = f"{'train' if split == 'train' else 'test'} {part[:6]}"
-                    sets.setdefault(prefix, {}).setdefault(name, path)
-        return sets
 
     def _choose_prefix(self, prefixes: list[str]) -> str:
         if self.prefix is not None:
@@ -116,3 +107,15 @@ class IdxSource(NumberedSource):
                 remedy=f"set example_gen.source.prefix, such as {prefixes[0]}",
             )
         return prefixes[0]
+
+
+def _find_sets(folder: Path) -> dict[str, dict[str, Path]]:
+    """Return the files of each prefix; a plain file precedes a compressed one, and `-idx` precedes `.idx`."""
+    sets: dict[str, dict[str, Path]] = {}
+    with catch_read_errors(folder, FOLDER):
+        for path in sorted(folder.iterdir()):
+            if match := FILE_NAME.fullmatch(path.name):
+                prefix, split, part = match.groups(default="")
+                name = f"{'train' if split == 'train' else 'test'} {part[:6]}"
+                sets.setdefault(prefix, {}).setdefault(name, path)
+    return sets

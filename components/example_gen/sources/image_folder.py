@@ -10,12 +10,12 @@ from pydantic import Field
 from components.base.component import Context
 from components.base.errors import DataError
 from components.base.hashing import value_sha256
-from components.base.paths import UserPath
 from components.base.text import is_utf8
 from components.example_gen.sources.base import Dataset, SourceConfig, check_class_name
 from components.io.files import catch_read_errors, data_sha256
 from components.io.picture_folder import SkippedFiles, first_frame_only, is_picture
 from components.io.pictures import PICTURE, read_picture, resize_picture
+from components.object_storage import Location, UserLocation, open_local, with_addresses
 
 if TYPE_CHECKING:
     from components.io.raw_images import LabelledImages
@@ -28,9 +28,9 @@ class ImageFolderSource(SourceConfig):
 
     kind: Literal["image_folder"] = "image_folder"
     """Selects this source."""
-    path: UserPath
-    """The folder of class folders; the folder names are the class names."""
-    test_path: UserPath | None = None
+    path: UserLocation
+    """The folder of class folders, or its URL in object storage; the folder names are the class names."""
+    test_path: UserLocation | None = None
     """The folder of test images, with the same class names, if there is one."""
     size: Annotated[int, Field(strict=True, ge=1, le=1024)] = 28
     """Height and width that every image is resized to, in pixels."""
@@ -42,17 +42,17 @@ class ImageFolderSource(SourceConfig):
                 # As a list, because the order of classes and files decides labels and rows.
                 digests = [
                     [name, [[file.name, data_sha256(file, PICTURE)] for file in files]]
-                    for name, files in list_classes(root, SkippedFiles()).items()
+                    for name, files in _fetch_classes(root, SkippedFiles()).items()
                 ]
                 identity[part] = value_sha256(digests)
         return identity
 
     def load(self, context: Context, scratch: Path) -> Dataset:
         skipped = SkippedFiles()
-        classes = list_classes(self.path, skipped)
+        classes = _fetch_classes(self.path, skipped)
         test = None
         if self.test_path is not None:
-            test_classes = list_classes(self.test_path, skipped)
+            test_classes = _fetch_classes(self.test_path, skipped)
             if list(test_classes) != list(classes):
                 differing = sorted(set(test_classes) ^ set(classes))
                 raise DataError(
@@ -84,9 +84,17 @@ class ImageFolderSource(SourceConfig):
                 image = resize_picture(picture.image, side, side)
                 spool.append(image[None], resized_from=[(picture.image.height, picture.image.width)])
         if animated:
-            context.progress.warning(first_frame_only(animated))
+            context.progress.warning(with_addresses(first_frame_only(animated)))
         labels = np.repeat(np.arange(len(classes), dtype=np.int64), [len(files) for files in classes.values()])
         return LabelledImages(spool.images(), labels)
+
+
+def _fetch_classes(location: Location, skipped: SkippedFiles) -> dict[str, list[Path]]:
+    """Return the pictures of each class folder, on this machine."""
+    local = open_local(location)
+    classes = list_classes(local.path, skipped)
+    local.fetch(file for files in classes.values() for file in files)
+    return classes
 
 
 def list_classes(root: Path, skipped: SkippedFiles) -> dict[str, list[Path]]:

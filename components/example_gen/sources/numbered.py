@@ -11,6 +11,7 @@ from components.base.component import Context
 from components.base.errors import DataError
 from components.example_gen.sources.base import SourceConfig
 from components.io.emnist import is_emnist, transposed_images
+from components.object_storage import with_addresses
 
 if TYPE_CHECKING:
     import numpy as np
@@ -56,4 +57,5 @@ class NumberedSource(SourceConfig):
     def warn_if_transposed(self, path: Path, context: Context) -> None:
         """Warn of a file of EMNIST, by its name, for which `transpose` is not set."""
         if is_emnist(path) and "transpose" not in self.model_fields_set:
-            context.progress.warning(transposed_images(path, "example_gen.source.transpose: true"))
+            warning = transposed_images(path, "example_gen.source.transpose: true")
+            context.progress.warning(with_addresses(warning))

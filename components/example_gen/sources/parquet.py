@@ -9,10 +9,10 @@ from pydantic import Field
 
 from components.base.component import ComponentConfig, Context
 from components.base.hashing import value_sha256
-from components.base.paths import UserPath
 from components.example_gen.sources.base import Dataset, SourceConfig
-from components.example_gen.sources.parquet_shards import FILES, find_shards
+from components.example_gen.sources.parquet_shards import FILES, fetch_shards
 from components.io.files import data_sha256
+from components.object_storage import UserLocation, with_addresses
 
 Side = Annotated[int, Field(strict=True, ge=1, le=1024)]
 ColumnName = Annotated[str, Field(min_length=1)]
@@ -33,9 +33,10 @@ class ParquetSource(SourceConfig):
 
     kind: Literal["parquet"] = "parquet"
     """Selects this source."""
-    path: UserPath
-    """A file, a folder, or a pattern such as `data/train-*.parquet`. Files named `test` are the test set."""
-    test_path: UserPath | None = None
+    path: UserLocation
+    """A file, a folder, or a pattern such as `data/train-*.parquet`, also a URL of object storage. Files named `test`
+    are the test set."""
+    test_path: UserLocation | None = None
     """The test set, as `path`; with this key, all files of `path` are for training."""
     columns: ColumnNames = ColumnNames()
     """The names of the columns of images and labels, if they are not the default ones."""
@@ -45,7 +46,7 @@ class ParquetSource(SourceConfig):
     """Height and width to resize to; required if the images have different sizes."""
 
     def identity(self) -> dict[str, str]:
-        shards = find_shards(self.path, self.test_path)
+        shards = fetch_shards(self.path, self.test_path)
         options = {**dict(self.columns), "shape": self.shape, "size": self.size}
         identity = {key: str(value) for key, value in options.items()}
         for part, files in (("train", shards.train), ("test", shards.test)):
@@ -60,11 +61,13 @@ class ParquetSource(SourceConfig):
         from components.example_gen.sources.parquet_reader import ParquetReader, inspect
         from components.io.raw_images import LabelledImages
 
-        shards = find_shards(self.path, self.test_path)
+        shards = fetch_shards(self.path, self.test_path)
         if shards.skipped:
             context.progress.warning(
-                f"files of other splits are not read, such as {shards.skipped[0]}; "
-                "to read them, set example_gen.source.path or test_path"
+                with_addresses(
+                    f"files of other splits are not read, such as {shards.skipped[0]}; "
+                    "to read them, set example_gen.source.path or test_path"
+                )
             )
         columns, rows = inspect([*shards.train, *shards.test], self.columns.image, self.columns.label)
         reader = ParquetReader(columns, rows, self.shape, self.size)

@@ -25,6 +25,7 @@ from components.io.files import catch_read_errors, open_regular
 from components.io.picture_folder import first_frame_only
 from components.io.pictures import resize_picture
 from components.io.raw_images import RawImages, spool_images
+from components.object_storage import with_addresses
 
 READ_BUFFER_BYTES = 2**20
 """Read at a time from a column, because a row group may be as large as the file."""
@@ -93,7 +94,7 @@ class ParquetReader:
                     spool.append(images, resized_from=[size])
                 labels.append(batch_labels)
         if self._animated:
-            context.progress.warning(first_frame_only(self._animated))
+            context.progress.warning(with_addresses(first_frame_only(self._animated)))
             self._animated.clear()
         return spool.images(), np.concatenate(labels)
 

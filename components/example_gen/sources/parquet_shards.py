@@ -12,6 +12,7 @@ from components.base.errors import DataError
 from components.base.text import is_utf8
 from components.io.files import catch_read_errors
 from components.io.picture_folder import is_system_name
+from components.object_storage import LocalFiles, Location, ObjectUrl, open_local
 
 FILES = "a Parquet file, a folder of them, or a pattern such as data/train-*.parquet"
 SUFFIX = ".parquet"
@@ -32,6 +33,20 @@ class Shards:
     test: tuple[Path, ...]
     skipped: tuple[Path, ...] = ()
     """Files of further splits, such as `validation`."""
+
+
+def fetch_shards(path: Location, test_path: Location | None) -> Shards:
+    """Return the files of each split, on this machine, as `find_shards` does."""
+    local, found_path = _open(path)
+    if test_path is None:
+        shards = find_shards(found_path, None)
+        local.fetch([*shards.train, *shards.test])
+        return shards
+    test_local, found_test_path = _open(test_path)
+    shards = find_shards(found_path, found_test_path)
+    local.fetch(shards.train)
+    test_local.fetch(shards.test)
+    return shards
 
 
 def find_shards(path: Path, test_path: Path | None) -> Shards:
@@ -70,6 +85,16 @@ def split_of(file: Path, *, root: Path) -> str:
             if word in SPLIT_WORDS:
                 return SPLIT_WORDS[word]
     return "train"
+
+
+def _open(location: Location) -> tuple[LocalFiles, Path]:
+    """Return the files of a location, and its path on this machine, which may end with a pattern."""
+    if isinstance(location, Path) or not WILDCARDS.search(location.prefix):
+        local = open_local(location)
+        return local, local.path
+    folder, pattern = _split_pattern(Path(location.prefix))
+    local = open_local(ObjectUrl(location.scheme, location.bucket, "" if folder == Path() else folder.as_posix()))
+    return local, local.path / pattern
 
 
 def _list_files(path: Path) -> list[Path]:

@@ -12,7 +12,8 @@ from components.pusher import rollback
 from components.pusher.metadata import write_statement
 from components.pusher.publish import PublishResult, planned_version, publish
 from components.pusher.servable import servable_digest
-from components.pusher.versions import Version, list_versions
+from components.pusher.version_store import list_versions
+from components.pusher.versions import Version
 
 
 def make_servable(directory: Path, name: str, *, accuracy: float = 0.9) -> Path:
@@ -83,7 +84,7 @@ def roll_back(destination: Path, to: int | None = None) -> Rollback:
 
 def served(destination: Path) -> list[str]:
     """Return the model name of each version, the newest last."""
-    files = [version.directory / "saved_model.pb" for version in list_versions(destination)]
+    files = [Path(str(version.directory), "saved_model.pb") for version in list_versions(destination)]
     return [file.read_text().rpartition(" ")[2] for file in files]
 
 

@@ -10,7 +10,7 @@ import pytest
 
 from components.base.errors import IntegrityError
 from components.pusher.metadata import ROLLBACK_FILE, STATEMENT_FILE
-from components.pusher.versions import list_versions
+from components.pusher.version_store import list_versions
 from tests.components.pusher.support import bytes_below, push, pushed, roll_back
 from tests.conftest import Command
 

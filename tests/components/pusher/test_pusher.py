@@ -158,7 +158,8 @@ def test_a_destination_may_be_a_string_or_a_path(monkeypatch: pytest.MonkeyPatch
         ("", "the path of a file or folder"),
         (None, "the path of a file or folder"),
         (3, "the path of a file or folder"),
-        ("s3://bucket/models", "s3://bucket/models is a URL"),
+        ("s3://Bucket/models", "`Bucket` cannot be the name of a bucket"),
+        ("http://server/models", "http://server/models is a URL"),
         ("~no-such-user/x", "there is no home folder"),
     ],
 )

@@ -13,7 +13,7 @@ from components.base.errors import ConfigError, IntegrityError, JobError, Termin
 from components.base.termination import NoTermination
 from components.pusher import rollback
 from components.pusher.metadata import ROLLBACK_FILE, STATEMENT_FILE
-from components.pusher.versions import list_versions
+from components.pusher.version_store import list_versions
 from tests.components.pusher.support import Listener, bytes_below, make_servable, names, push, pushed, roll_back, served
 
 
@@ -168,7 +168,7 @@ def test_links_are_followed_and_empty_folders_copied(tmp_path: Path) -> None:
     (version / "variables").symlink_to(theirs / "variables")
     (version / "saved_model.pb").symlink_to(theirs / "saved_model.pb")
     push(tmp_path, "a")
-    copy = roll_back(tmp_path / "served").served.directory
+    copy = Path(roll_back(tmp_path / "served").served.directory)
     assert not any(path.is_symlink() for path in copy.rglob("*"))
     assert (copy / "assets").is_dir()
     assert bytes_below(copy) == {
@@ -180,7 +180,7 @@ def test_can_replace_a_damaged_copy_by_its_original(tmp_path: Path) -> None:
     for name in "ab":
         push(tmp_path, name)
     damaged = roll_back(tmp_path / "served").served
-    (damaged.directory / "saved_model.pb").write_text("something else")
+    (Path(damaged.directory) / "saved_model.pb").write_text("something else")
     assert roll_back(tmp_path / "served", 1).served.number == 4
     assert served(tmp_path / "served") == ["a", "b", "else", "a"]
 

@@ -150,7 +150,7 @@ def test_refuses_a_destination_inside_the_job_root(
 
 
 @pytest.mark.parametrize(
-    ("value", "message"), [("s3://bucket/models", "is a URL"), ("", "the path of a file or folder")]
+    ("value", "message"), [("http://server/models", "is a URL"), ("", "the path of a file or folder")]
 )
 def test_an_invalid_destination_is_reported_with_its_key(
     mnist_job: Command, pushing: tuple[object, ...], tmp_path: Path, value: str, message: str

@@ -1,0 +1,88 @@
+"""Files of a path or URL for code that reads local files: in place, or as a copy of the objects below the URL."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from contextlib import ExitStack, contextmanager
+from contextvars import ContextVar
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+from components.base.errors import JobError
+from components.object_storage.local_files import LocalFiles
+from components.object_storage.url import ObjectUrl
+
+if TYPE_CHECKING:
+    from components.object_storage.local_copy import LocalCopy
+    from components.object_storage.location import Location
+
+
+class _Copies:
+    """The copies that a block uses."""
+
+    def __init__(self) -> None:
+        self._copies: dict[ObjectUrl, LocalCopy] = {}
+        self._stack = ExitStack()
+
+    def open(self, url: ObjectUrl) -> LocalCopy:
+        """Return the copy of a URL."""
+        if url not in self._copies:
+            from components.object_storage.local_copy import open_copy
+
+            self._copies[url] = self._stack.enter_context(open_copy(url))
+        return self._copies[url]
+
+    def with_addresses(self, text: str) -> str:
+        """Return a message with the URLs of objects in place of the paths of their copies."""
+        for copy in self._copies.values():
+            text = copy.with_addresses(text)
+        return text
+
+    def close(self) -> None:
+        """Allow other processes to evict the copies."""
+        self._stack.close()
+
+
+_current: ContextVar[_Copies | None] = ContextVar("copies", default=None)
+
+
+@contextmanager
+def local_copies() -> Iterator[None]:
+    """Use one state of each copy in a block: the store is listed once, and the cache keeps the files until the end.
+
+    Errors name the objects, not the files of the copies.
+    """
+    if _current.get() is not None:
+        yield
+        return
+    copies = _Copies()
+    token = _current.set(copies)
+    try:
+        yield
+    except JobError as error:
+        error.headline, error.remedy = copies.with_addresses(error.headline), copies.with_addresses(error.remedy)
+        error.args = (error.headline,)
+        raise
+    finally:
+        _current.reset(token)
+        copies.close()
+
+
+def with_addresses(text: str) -> str:
+    """Return a message with the URLs of objects in place of the paths of their copies."""
+    copies = _current.get()
+    return text if copies is None else copies.with_addresses(text)
+
+
+def open_local(location: Location) -> LocalFiles:
+    """Return the files of a path or URL. A URL is possible in a block of `local_copies` only.
+
+    Raises:
+        DataError: if the URL has no objects.
+    """
+    if isinstance(location, Path):
+        return LocalFiles(location)
+    copies = _current.get()
+    if copies is None:
+        raise RuntimeError("open_local is called outside a block of local_copies")
+    return copies.open(location)
