@@ -43,14 +43,16 @@ class Command(TyperCommand):
     """
 
     def invoke(self, ctx: Any) -> Any:
+        from components.object_storage.reports import transfers_reported_to
         from job.errors import as_job_error, check_working_directory
         from job.reporters.terminal import make_console, print_error
+        from job.reporters.transfers import TransferReporter
         from job.signals import Signals
 
         ctx.obj = signals = Signals(remedy="run the same command again")
         with signals.installed():
             try:
-                with signals.interruptible_at_once():
+                with signals.interruptible_at_once(), transfers_reported_to(TransferReporter()):
                     check_working_directory()
                     return super().invoke(ctx)
             except (typer.Exit, typer.TyperException):

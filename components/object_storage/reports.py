@@ -2,6 +2,7 @@
 
 from collections.abc import Iterator
 from contextlib import AbstractContextManager, contextmanager, nullcontext
+from threading import current_thread, main_thread
 from typing import Protocol
 
 from components.object_storage.objects import OnBytes, ignore_bytes
@@ -35,5 +36,10 @@ def transfers_reported_to(listener: TransferListener) -> Iterator[None]:
 
 
 def report_transfer(text: str, *, files: int, size: int) -> AbstractContextManager[OnBytes]:
-    """Return a block that reports its transfer; pass its value to `download_files` or `upload_files`."""
-    return nullcontext(ignore_bytes) if _listener is None else _listener.transfer(text, files=files, size=size)
+    """Return a block that reports its transfer; pass its value to `download_files` or `upload_files`.
+
+    Transfers of other threads than the main one are not reported, because the job does not wait for them.
+    """
+    if _listener is None or current_thread() is not main_thread():
+        return nullcontext(ignore_bytes)
+    return _listener.transfer(text, files=files, size=size)

@@ -20,6 +20,8 @@ from job.signals import REMEDY, Signals
 
 if TYPE_CHECKING:
     from job.config.config import JobConfig
+    from job.reporters.console import ConsoleReporter
+    from job.reporters.json_log import JsonLog
     from job.reporters.listener import RunListener
     from job.runner.runner import Runner
     from job.sweep.reporter import SweepReporter
@@ -29,6 +31,7 @@ def run_job(options: RunOptions, signals: Signals) -> int:
     """Run the job and return the exit code."""
     signals.shield()  # the runner interrupts its steps itself
     signals.remedy = REMEDY
+    from components.object_storage.reports import transfers_reported_to
     from job.errors import as_job_error
     from job.pipeline.slots import find_slot
     from job.reporters.terminal import make_console, print_json
@@ -44,7 +47,7 @@ def run_job(options: RunOptions, signals: Signals) -> int:
     failure = None
     # Output of libraries must not mix with JSON.
     json_out = options.as_json or options.log_format is LogFormat.JSON
-    with redirect_stdout(sys.stderr) if json_out else nullcontext():
+    with transfers_reported_to(reporter), redirect_stdout(sys.stderr) if json_out else nullcontext():
         try:
             with signals.interruptible_at_once():
                 config, selection = read_config(options)
@@ -122,7 +125,7 @@ def warn_on_os_error(reporter: RunListener | SweepReporter) -> Iterator[None]:
         reporter.warning(f"cannot write the termination log {error.filename}: {error.strerror}")
 
 
-def make_reporter(options: RunOptions) -> RunListener:
+def make_reporter(options: RunOptions) -> ConsoleReporter | JsonLog:
     """Return the reporter for the log format; with --json it leaves standard output to run.json."""
     if options.log_format is LogFormat.JSON:
         from job.reporters.json_log import JsonLog

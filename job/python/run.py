@@ -11,7 +11,7 @@ from typing import TYPE_CHECKING, Any
 from components import Stored
 from components.artifacts import SPLITS
 from components.base.errors import ConfigError, IntegrityError
-from components.object_storage import Location, require_location
+from components.object_storage import Location, require_location, transfers_reported_to
 from job.config.config import JobConfig, load_config
 from job.options import DEFAULT_ROOT
 from job.pipeline.pipeline import Pipeline
@@ -69,10 +69,10 @@ def run(
         config = load_config(config)
     if root is not None:
         config = config.model_copy(update={"root": require_location("root", str(root))})
-    signals = Signals()
+    signals, reporter = Signals(), ConsoleReporter(console or make_console())
     runner = Runner(
         config,
-        ConsoleReporter(console or make_console()),
+        reporter,
         signals,
         use_cache=use_cache,
         strict=strict,
@@ -80,7 +80,7 @@ def run(
         name=name,
         note=note,
     )
-    with signals.installed():
+    with signals.installed(), transfers_reported_to(reporter):
         return Run(runner.run(), runner.root)
 
 

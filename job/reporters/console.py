@@ -3,7 +3,8 @@
 from __future__ import annotations
 
 import time
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterator, Mapping, Sequence
+from contextlib import contextmanager
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -13,8 +14,10 @@ from rich.segment import ControlType
 
 from components.artifacts import Epoch
 from components.base.errors import JobError
+from components.object_storage.objects import OnBytes, ignore_bytes
 from job.reporters.tables import STATUS_STYLE, print_run, run_title, summary
 from job.reporters.terminal import make_progress, print_error, print_parts, print_text
+from job.reporters.transfers import show_transfer
 from job.store.records import RunRecord, StepRecord
 from job.store.store import SealedArtifact
 
@@ -76,6 +79,17 @@ class ConsoleReporter:
     def warning(self, text: str) -> None:
         self._clear_part()
         print_text(self.console, "[bold yellow]warning:[/] ", escape(text))
+        self._show_part()
+
+    @contextmanager
+    def transfer(self, text: str, *, files: int, size: int) -> Iterator[OnBytes]:
+        """Show a transfer, except beside the bar of an epoch."""
+        if self.progress is not None:
+            yield ignore_bytes
+            return
+        self._clear_part()
+        with show_transfer(self.console, self.message, text, files, size) as on_bytes:
+            yield on_bytes
         self._show_part()
 
     def resumed(self, *, epoch: int, step: int, history: Sequence[Epoch] = ()) -> None:  # noqa: ARG002

@@ -10,13 +10,16 @@ import json
 import math
 import time
 from collections.abc import Mapping, Sequence
+from contextlib import AbstractContextManager
 from datetime import UTC, datetime
 from pathlib import Path
 from typing import Any, Literal, TextIO
 
 from components.artifacts import Epoch
 from components.base.errors import JobError
+from components.object_storage.objects import OnBytes
 from job.reporters.tables import summary
+from job.reporters.transfers import print_transfer
 from job.store.records import RunRecord, StepRecord
 from job.store.root import address
 from job.store.store import SealedArtifact
@@ -69,6 +72,10 @@ class JsonLog:
 
     def warning(self, text: str) -> None:
         self._write("warning", "warning", text=text)
+
+    def transfer(self, text: str, *, files: int, size: int) -> AbstractContextManager[OnBytes]:
+        """Write messages about a transfer that takes some seconds."""
+        return print_transfer(self.message, text, files, size)
 
     def resumed(self, *, epoch: int, step: int, history: Sequence[Epoch] = ()) -> None:  # noqa: ARG002
         self._write("resumed", epoch=epoch, step=step)

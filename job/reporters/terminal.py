@@ -15,7 +15,7 @@ from components.base.errors import JobError
 from components.base.text import escape_unprintable
 
 if TYPE_CHECKING:
-    from rich.progress import Progress
+    from rich.progress import Progress, ProgressColumn
 
 UNLIMITED_WIDTH = 1000
 LABEL_WIDTH = 13
@@ -88,8 +88,13 @@ def print_path(console: Console, label: str, path: object) -> None:
     print_parts(console, f"{label:<{LABEL_WIDTH}} ", [escape(str(path))])
 
 
-def make_progress(console: Console, head: str, *texts: str, redirect_stdout: bool = True) -> Progress:
-    """Return a progress bar between texts in markup, which it leaves at least their width."""
+def make_progress(
+    console: Console, head: str, *texts: str, count: ProgressColumn | None = None, redirect_stdout: bool = True
+) -> Progress:
+    """Return a progress bar between texts in markup, which it leaves at least their width.
+
+    `count` is the column of what is done; by default it has the number, and that of all.
+    """
     from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, TimeRemainingColumn
     from rich.table import Column
 
@@ -97,7 +102,7 @@ def make_progress(console: Console, head: str, *texts: str, redirect_stdout: boo
     return Progress(
         TextColumn(head),
         BarColumn(None, table_column=Column(max_width=BAR_WIDTH)),
-        MofNCompleteColumn(table_column=Column(no_wrap=True)),
+        count or MofNCompleteColumn(table_column=Column(no_wrap=True)),
         *map(TextColumn, texts),
         TimeRemainingColumn(table_column=Column(no_wrap=True)),
         console=console,

@@ -22,6 +22,8 @@ from tests.support.object_servers import ObjectServer, s3_server
 from tests.support.processes import REPOSITORY, environment
 
 LATENCY_SECONDS = 0.02
+RESUMED = "trainer.epochs=3"
+"""The run that is terminated after its first epoch."""
 CACHED = 5
 """Runs that reuse everything."""
 
@@ -137,7 +139,7 @@ def _measure_root(
     found += [place.measure("everything reused", command, cache=first, timeout=timeout) for _ in range(CACHED)]
     if place.proxy is not None:
         found.append(place.measure("everything reused, empty cache", command, cache=second, timeout=timeout))
-    interrupted = _run(config, f"{root}-resumed", overrides)
+    interrupted = _run(config, f"{root}-resumed", [*overrides, RESUMED])
     _train_and_terminate(interrupted, place.variables(first), timeout=timeout)
     return [*found, place.measure("resumed, empty cache", interrupted, cache=third, timeout=timeout)]
 
@@ -150,7 +152,9 @@ def _run(config: Path, root: str, overrides: Sequence[str]) -> list[str]:
 def _train_and_terminate(command: Sequence[str], variables: Mapping[str, str], *, timeout: float) -> None:
     """Send SIGTERM to a run after its first epoch, and wait for its end."""
     env = {**environment(), "PYTHONUNBUFFERED": "1", **variables}
-    with subprocess.Popen(command, cwd=REPOSITORY, env=env, stdout=subprocess.PIPE, text=True) as process:
+    with subprocess.Popen(
+        command, cwd=REPOSITORY, env=env, stdout=subprocess.PIPE, stderr=subprocess.DEVNULL, text=True
+    ) as process:
         assert process.stdout is not None
         for line in process.stdout:
             if line.startswith(" epoch"):

@@ -386,6 +386,7 @@ class TestRemoteRoot:
         self, results: ResultsFile, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
     ) -> None:
         monkeypatch.setattr("tests.benchmarks.remote.CACHED", 1)
+        monkeypatch.setattr("tests.benchmarks.remote.RESUMED", "trainer.seed=3")
         config = tmp_path / "fakes.json"
         config.write_text(json.dumps(FAKES))
         measure_remote(config, [], times=1, scratch=tmp_path, timeout=60, results=results)

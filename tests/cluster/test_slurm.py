@@ -15,6 +15,7 @@ import pytest
 from components import Context, Model, Stored, TransformedExamples
 from components.testing import FakeTrainer
 from tests.conftest import FAKES, WriteConfig, run_job_process
+from tests.support.object_servers import Bucket
 from tests.support.processes import REPOSITORY, results, wait_until
 from tests.support.slurm import Cluster, SlurmJob, running_cluster
 
@@ -187,6 +188,20 @@ def test_cancelled_job_in_a_container_saves_progress_too(
         check=True,
     )
     assert not listed.stdout
+
+
+@pytest.mark.thorough
+def test_jobs_share_a_root_without_a_shared_folder(
+    cluster: Cluster, s3: Bucket, tmp_path: Path, write_config: WriteConfig
+) -> None:
+    config = write_config(FAKES)
+    variables = {**PYTHON, **s3.server.environment, "JOB_ROOT": f"{s3.url}/runs"}
+    jobs = []
+    for _ in range(2):  # each has a cache of its own
+        jobs.append(cluster.submit(tmp_path, "run", "--config", config, variables=variables))
+        assert jobs[-1].end() == ("COMPLETED", "0:0"), jobs[-1].describe()
+    assert [job.output.count(" reused ") >= len(FAKES) for job in jobs] == [False, True]
+    assert {path.name for path in tmp_path.iterdir()} == {config.name, *(job.log.name for job in jobs)}
 
 
 @pytest.mark.thorough

@@ -28,6 +28,7 @@ Kind = Literal["status", "slow", "hang", "reset", "reset_after", "truncate", "tr
 FOREVER = 10**9
 LISTED_TIME = re.compile(rb"(<LastModified>)([^<]+)")
 """In a list of S3; those of Azure are not moved."""
+ACCESS_KEY = re.compile("Credential=([^/]+)/")
 RESPONSE_MARK = "text-of-a-server-response"
 """Part of each response that the proxy makes; what the job prints and writes must not contain it."""
 STATUS = {
@@ -67,6 +68,8 @@ class Request:
     """Bytes of the request's body."""
     received: int
     """Bytes of the response's body, before a fault shortens it."""
+    access_key: str
+    """Of a request to S3; empty for others."""
 
 
 @dataclass(frozen=True)
@@ -330,7 +333,9 @@ class _Handler(BaseHTTPRequestHandler):
     def record(self, received: int) -> None:
         """Record the request, before the client receives the end of its response."""
         kind = "" if self.fault is None else self.fault.kind
-        self.server.proxy.record(Request(self.command, self.path, kind, len(self.body), received))
+        credential = ACCESS_KEY.search(self.headers.get("Authorization", ""))
+        access_key = "" if credential is None else credential[1]
+        self.server.proxy.record(Request(self.command, self.path, kind, len(self.body), received, access_key))
 
 
 def error_response(code: str) -> _Response:
