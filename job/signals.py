@@ -41,6 +41,10 @@ class Signals:
         """Whether a signal was received."""
         return self._error is not None
 
+    def requested_for(self, seconds: float) -> bool:
+        """Return whether the first signal was received at least this many seconds ago."""
+        return self.requested and time.monotonic() - self._first_signal_at >= seconds
+
     def check(self) -> None:
         """Raise TerminationError if a signal was received."""
         if self._error is not None:
@@ -68,6 +72,18 @@ class Signals:
     def interruptible_at_once(self) -> AbstractContextManager[None]:
         """Return a block like `interruptible` that the first signal interrupts: it has no progress to save."""
         return self._interruptible(0.0)
+
+    @contextmanager
+    def interruptible_by_repetition(self) -> Iterator[None]:
+        """Return a block that ends early, without an error, when a second signal is received."""
+        outer = self._block_grace_seconds, self._deferred
+        self._block_grace_seconds, self._deferred = self._grace_seconds, True
+        try:
+            yield
+        except Interrupted:
+            pass
+        finally:
+            self._block_grace_seconds, self._deferred = outer
 
     def shield(self) -> None:
         """Let signals only set the flag from now on, until the innermost block ends."""

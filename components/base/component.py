@@ -21,6 +21,9 @@ CONTENT = "content"
 Seed = Annotated[int, Field(strict=True, ge=0, lt=2**32)]  # the limit of scikit-learn and of NumPy's older generators
 
 
+def _do_nothing() -> None: ...
+
+
 class ComponentConfig(BaseModel):
     """Base of every component's configuration: frozen, and unknown keys are errors.
 
@@ -61,6 +64,9 @@ class Context:
     checkpoints: Path | None = None
     """A directory for checkpoints, or None. It outlives an interrupted attempt and is deleted when the artifact is
     sealed."""
+    checkpoint_saved: Callable[[], None] = _do_nothing
+    """Call it after each change of `checkpoints`, when another attempt can continue from its files. If the root is in
+    object storage, they are uploaded in the background: replace files by renaming, and do not write into them."""
     fingerprint: str = ""
     """Identifies everything that decides the result. Ignore checkpoints that have another fingerprint."""
     should_pause: Callable[[Sequence[Epoch]], bool] | None = None

@@ -47,3 +47,6 @@ class NoProgress:
     def training_step(self, *, step: int, images: int, metrics: Mapping[str, float]) -> None: ...
 
     def epoch_end(self, *, metrics: Mapping[str, float]) -> None: ...
+
+
+NO_PROGRESS = NoProgress()

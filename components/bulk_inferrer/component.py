@@ -69,7 +69,12 @@ class BulkInferrer(Component[BulkInferrerConfig]):
 
         artifact, config = model.artifact, self.config
         with scratch_folder(context.output) as scratch:
-            shards = Shards(context.checkpoints or scratch, context.fingerprint, artifact.class_names)
+            shards = Shards(
+                context.checkpoints or scratch,
+                context.fingerprint,
+                artifact.class_names,
+                on_finish=context.checkpoint_saved,
+            )
             with context.timed("resuming"):
                 shards.resume()
             if shards.finished:

@@ -3,10 +3,9 @@
 Each consists of a Parquet file, such as `00003.parquet`, and a record, `00003.json`, which is written last.
 """
 
-import os
 import shutil
 from collections import Counter
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from pathlib import Path
 
 import pyarrow as pa
@@ -20,7 +19,7 @@ from components.bulk_inferrer.inputs import utf8
 from components.bulk_inferrer.shard_file import ShardFile
 from components.inference.preprocessing.input_files import UnreadableError
 from components.inference.preprocessing.read_images import START, Position
-from components.io.atomic import flush, write_atomically
+from components.io.atomic import flush, link_or_copy, write_atomically
 
 FOLDER = "predictions"
 SKIPPED_FILE = "skipped.parquet"
@@ -54,7 +53,13 @@ class ShardRecord(Statement):
 class Shards:
     """The finished shards in a folder, and the one in progress."""
 
-    def __init__(self, folder: Path, fingerprint: str, class_names: Sequence[str]) -> None:
+    def __init__(
+        self, folder: Path, fingerprint: str, class_names: Sequence[str], *, on_finish: Callable[[], None]
+    ) -> None:
+        """Args:
+        on_finish: called after a shard is finished.
+        """
+        self._on_finish = on_finish
         self.finished: list[ShardRecord] = []
         self._folder, self._fingerprint, self._class_names = folder, fingerprint, class_names
         self._skipped: list[Skipped] = []
@@ -100,6 +105,7 @@ class Shards:
         self._draft.replace(self._path(number, "parquet"))
         write_atomically(self._path(number, "json"), record.model_dump_json())
         self.finished.append(record)
+        self._on_finish()
 
     def write(self, output: Path, model: Model) -> Predictions:
         """Copy the files of the finished shards to the output, and return the artifact."""
@@ -108,7 +114,7 @@ class Shards:
         shards = []
         for place, number in enumerate(numbers):
             name = f"{FOLDER}/predictions-{place:05}-of-{len(numbers):05}.parquet"
-            _link(self._path(number, "parquet"), output / name)
+            link_or_copy(self._path(number, "parquet"), output / name)
             shards.append(PredictionShard(file=name, rows=self.finished[number].rows))
         reasons = Counter(one.reason for record in self.finished for one in record.skipped)
         if reasons:
@@ -152,14 +158,6 @@ class Shards:
 
     def _path(self, number: int, kind: str) -> Path:
         return self._folder / f"{number:05}.{kind}"
-
-
-def _link(source: Path, target: Path) -> None:
-    """Create a hard link to a file; copy it if the file system has none."""
-    try:
-        os.link(source, target)
-    except OSError:
-        shutil.copyfile(source, target)
 
 
 def _nothing_predicted(finished: Sequence[ShardRecord]) -> DataError:

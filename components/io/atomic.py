@@ -6,6 +6,7 @@ temporary file, never a damaged one under the final name.
 
 import os
 import secrets
+import shutil
 from pathlib import Path
 
 from components.runtime.disk import disk_space_guard
@@ -38,6 +39,14 @@ def replace_link(link: Path, target: Path) -> None:
     draft = link.with_name(f".{link.name}-{secrets.token_hex(4)}")
     draft.symlink_to(target)
     draft.replace(link)
+
+
+def link_or_copy(source: Path, target: Path) -> None:
+    """Create a hard link to a file; copy it if the file system has none."""
+    try:
+        os.link(source, target)
+    except OSError:
+        shutil.copyfile(source, target)
 
 
 def flush_tree(path: Path) -> None:

@@ -33,6 +33,8 @@ class StorageSettings:
     cache: Path | None = None
     """Folder of the local cache; None for the default."""
     max_cache_bytes: int = 20 * 1024**3
+    grace: float = 20.0
+    """Seconds after SIGTERM in which the last checkpoint is uploaded; batch runners usually kill a process after 30."""
 
     @classmethod
     def from_environment(cls, **chosen: Any) -> Self:

@@ -256,6 +256,7 @@ class TrainingLoop:
             machine=self.machine,
         )
         self.checkpoints.write(record, capture_state(self.classifier, self.stopping, self.step_history))
+        self.context.checkpoint_saved()
         self._saved_at, self._steps_since_saved = time.monotonic(), 0
 
     def _terminate(self) -> NoReturn:

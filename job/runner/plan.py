@@ -164,7 +164,7 @@ class Planner:
         if found.sealed is not None:
             self._add_reused(slot, found.sealed, found.reason, references)
             return found.sealed
-        resumes = (self.store.partial(slot, key.fingerprint) / "checkpoints").is_dir()
+        resumes = self.store.has_checkpoints(slot, key.fingerprint)
         self._add(slot, "runs", found.reason, key, inputs, references, fingerprint=key.fingerprint, resumes=resumes)
         return None
 

@@ -1,8 +1,7 @@
 """One step of a run: look up the artifact by its fingerprint, run the component if it is missing, seal, publish."""
 
-import shutil
-from collections.abc import Callable, Sequence
-from contextlib import AbstractContextManager, ExitStack, nullcontext
+from collections.abc import Callable, Iterator, Sequence
+from contextlib import AbstractContextManager, ExitStack, contextmanager, nullcontext
 from dataclasses import dataclass, field
 from typing import Any
 
@@ -135,7 +134,11 @@ class StepRun:
 
     def _produce(self, key: FingerprintInputs, inputs: dict[str, SealedArtifact], held: HeldLock) -> SealedArtifact:
         # The guard is inside the staging block, where the last write still fills the disk.
-        with self.store.staged(self.slot, key.fingerprint) as staging, disk_space_guard(staging.files):
+        with (
+            self.store.staged(self.slot, key.fingerprint, self.listener) as staging,
+            disk_space_guard(staging.files),
+            self._flushed_if_unsealed(staging),
+        ):
             try:
                 artifact = self._run_component(key, inputs, staging)
             except (TerminationError, Paused):
@@ -152,12 +155,23 @@ class StepRun:
                     held.check()  # the run that took the lock deleted the staged files
                     raise
 
+    @contextmanager
+    def _flushed_if_unsealed(self, staging: Staging) -> Iterator[None]:
+        """Let other machines continue from the last checkpoint of a block that fails, is interrupted, or pauses."""
+        try:
+            yield
+        except BaseException:
+            with self.signals.interruptible_by_repetition():
+                staging.flush_checkpoints(self.signals.requested_for)
+            raise
+
     def _run_component(self, key: FingerprintInputs, inputs: dict[str, SealedArtifact], staging: Staging) -> Artifact:
         context = Context(
             output=staging.files,
             progress=self.listener,
             termination=self.signals,
             checkpoints=staging.checkpoints,
+            checkpoint_saved=staging.checkpoint_saved,
             fingerprint=key.fingerprint,
             should_pause=self.should_pause,
             stopwatch=self.stopwatch,
@@ -198,7 +212,7 @@ class StepRun:
                     remedy="run it again when no other program writes to them; nothing was sealed",
                 )
         except DataError:
-            shutil.rmtree(staging.checkpoints, ignore_errors=True)
+            staging.discard_checkpoints()
             raise
 
     def _publish(self, sealed: SealedArtifact) -> str:

@@ -23,6 +23,7 @@ from typing import Any, Literal, cast
 
 from components import Artifact, Stored
 from components.base.errors import ConfigError, IntegrityError, JobError
+from components.base.progress import NO_PROGRESS, Progress
 from components.io.atomic import flush_tree, rename_durably
 from components.runtime.locks import HeldLock
 from job.pipeline.slots import SLOTS
@@ -43,6 +44,7 @@ from job.store.manifest import (
 from job.store.root import root_at
 
 ARTIFACTS = "artifacts"
+CHECKPOINTS = "checkpoints"
 EntryKind = Literal["sealed", "partial", "lock", "quarantined", "deleting"]
 ENTRY_NAME = re.compile(r"([0-9a-f]{64})(?:\.(partial|lock|quarantined)(?:-\d+)?)?(\.deleting)?", re.ASCII)
 
@@ -120,6 +122,20 @@ class Staging:
     lock continues."""
     checkpoints: Path
     """Progress of earlier attempts, if it exists."""
+
+    def checkpoint_saved(self) -> None:
+        """Called after a checkpoint was saved; it is on the disk, which is all that a local root needs."""
+
+    def flush_checkpoints(self, requested_for: Callable[[float], bool]) -> None:
+        """Called after an attempt that ended early: wait until other machines can continue from the last checkpoint.
+
+        Args:
+            requested_for: returns whether the job must stop since this many seconds, which ends the wait.
+        """
+
+    def discard_checkpoints(self) -> None:
+        """Delete the checkpoints: the artifact is sealed, or what they come from has changed."""
+        shutil.rmtree(self.checkpoints, ignore_errors=True)
 
 
 class Store:
@@ -216,10 +232,13 @@ class Store:
                 pass
 
     @contextmanager
-    def staged(self, slot: str, fingerprint: str) -> Iterator[Staging]:
+    def staged(self, slot: str, fingerprint: str, progress: Progress = NO_PROGRESS) -> Iterator[Staging]:  # noqa: ARG002
         """Provide the folders to produce an artifact in, and delete its unsealed files before and after the block.
 
         Checkpoints are kept until the artifact is sealed.
+
+        Args:
+            progress: receives messages about checkpoints.
 
         Raises:
             SchemaVersionError: if another version of the job sealed this artifact. It is never replaced.
@@ -228,7 +247,7 @@ class Store:
         partial = self.partial(slot, fingerprint)
         for left in partial.glob("files*"):
             shutil.rmtree(left, ignore_errors=True)
-        staging = Staging(slot, partial / f"files-{secrets.token_hex(4)}", partial / "checkpoints")
+        staging = Staging(slot, partial / f"files-{secrets.token_hex(4)}", partial / CHECKPOINTS)
         staging.files.mkdir(parents=True)
         try:
             yield staging
@@ -263,7 +282,7 @@ class Store:
         (files / MANIFEST).write_bytes(manifest.to_bytes())
         flush_tree(files)
         sealed = self._publish(staging, manifest, hashed, warn)
-        shutil.rmtree(staging.checkpoints, ignore_errors=True)
+        staging.discard_checkpoints()
         return sealed
 
     def _publish(
@@ -303,7 +322,7 @@ class Store:
             if entry.kind == "partial" and order.get(entry.slot, len(order)) > order.get(slot, -1):
                 with self.try_acquire(entry.slot, entry.fingerprint) as free:
                     if free:  # a run at work finds the change of its inputs itself
-                        shutil.rmtree(entry.path / "checkpoints", ignore_errors=True)
+                        shutil.rmtree(entry.path / CHECKPOINTS, ignore_errors=True)
         return quarantined
 
     def remove(self, entry: Entry) -> None:
@@ -326,6 +345,10 @@ class Store:
     def partial(self, slot: str, fingerprint: str) -> Path:
         """Return the directory of an artifact in progress."""
         return self.folder(slot) / f"{fingerprint}.partial"
+
+    def has_checkpoints(self, slot: str, fingerprint: str) -> bool:
+        """Return whether the next attempt to produce an artifact continues from checkpoints."""
+        return (self.partial(slot, fingerprint) / CHECKPOINTS).is_dir()
 
     def acquire(
         self,

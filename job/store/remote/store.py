@@ -1,18 +1,21 @@
 """The store of a remote root: artifacts are sealed in object storage, and their files are local while they are used."""
 
 import shutil
-from collections.abc import Callable
-from contextlib import AbstractContextManager
+from collections.abc import Callable, Iterator
+from contextlib import AbstractContextManager, contextmanager
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import TYPE_CHECKING
 
+from components.base.progress import NO_PROGRESS, Progress
 from components.io.atomic import rename_durably
 from components.runtime.locks import HeldLock, acquire
 from job.store.hashed_file import HashedFile
 from job.store.manifest import Manifest, damaged
+from job.store.remote.checkpoints import RemoteCheckpoints
 from job.store.remote.mirror import apply
 from job.store.remote.sealing import SUFFIX, Sealing, new_id
+from job.store.remote.staging import shared_checkpoints
 from job.store.store import SealedArtifact, Staging, Store
 
 if TYPE_CHECKING:
@@ -104,6 +107,22 @@ class RemoteStore(Store):
     def read(self, slot: str, directory: Path) -> SealedArtifact:
         sealed = super().read(slot, directory)
         return RemoteArtifact(sealed.slot, sealed.manifest, sealed.directory, sealed.hashed, root=self.remote)
+
+    @contextmanager
+    def staged(self, slot: str, fingerprint: str, progress: Progress = NO_PROGRESS) -> Iterator[Staging]:
+        remote = self.checkpoints(slot, fingerprint)
+        with (
+            super().staged(slot, fingerprint, progress) as staging,
+            shared_checkpoints(staging, remote, progress) as shared,
+        ):
+            yield shared
+
+    def has_checkpoints(self, slot: str, fingerprint: str) -> bool:
+        return super().has_checkpoints(slot, fingerprint) or self.checkpoints(slot, fingerprint).exist()
+
+    def checkpoints(self, slot: str, fingerprint: str) -> RemoteCheckpoints:
+        """Return the checkpoints of an artifact in object storage."""
+        return RemoteCheckpoints(self.objects, self.remote.key(self.partial(slot, fingerprint)))
 
     def _sealing(self, slot: str, fingerprint: str) -> Sealing | None:
         """Return the present sealing object of a sealed artifact, and update its local copy; None if there is none."""
