@@ -27,13 +27,13 @@ def root(s3: Bucket) -> str:
 
 @pytest.fixture
 def machine(monkeypatch: pytest.MonkeyPatch, mnist_job: Command, tmp_path: Path) -> Machine:
-    """Return a function that runs a command on the machine with a number; no output names a path of a cache."""
+    """Return a function that runs a command on the machine with a number; no output names a path of a cached root."""
 
     def run(number: int, *arguments: object, exit_code: int = 0) -> CommandResult:
         monkeypatch.setenv("JOB_CACHE", str(tmp_path / f"cache-{number}"))
         result = mnist_job(*arguments)
         assert result.exit_code == exit_code, (arguments, result.stdout, result.stderr)
-        assert str(tmp_path / "cache-") not in result.stdout + result.stderr
+        assert "/roots/s3-" not in result.stdout + result.stderr
         return result
 
     return run
