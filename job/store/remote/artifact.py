@@ -20,6 +20,10 @@ class RemoteArtifact(SealedArtifact):
 
     root: "RemoteRoot | None" = field(default=None, compare=False, repr=False)
 
+    @property
+    def modified(self) -> float:
+        return self.directory.with_suffix(SUFFIX).stat().st_mtime  # later downloads change that of the folder
+
     def fetch(self, *names: str) -> None:
         """Make all files local, or only those of some names, and verify them.
 

@@ -30,12 +30,12 @@ class Mirror:
         self.root, self._objects = root, objects
         self._tags: dict[str, str] = {}
 
-    def update(self, listed: Iterable[ObjectInfo], *, within: str | None, skip: Callable[[str], bool]) -> None:
+    def update(self, listed: Iterable[ObjectInfo], *, within: tuple[str, ...], skip: Callable[[str], bool]) -> None:
         """Download the objects that have changed, and delete the copies of those that are gone.
 
         Args:
             listed: the objects, others among them.
-            within: beginning of the keys of which all objects are listed; None if some are missing.
+            within: folders of which all small objects are listed.
             skip: returns whether the local copy of a key is newer than its object.
         """
         with acquire(self.root / STATE / "lock"):
@@ -47,9 +47,8 @@ class Mirror:
             for key, content in zip(changed, contents, strict=True):
                 if content is not None:
                     self.apply(key, content)
-            if within is not None:
-                for key in [key for key in self._tags if key.startswith(within) and key not in found]:
-                    self.forget(key)
+            for key in [key for key in self._tags if key.startswith(within) and key not in found]:
+                self.forget(key)
             if self._tags != before:
                 write_atomically(self.root / STATE / TAGS, json.dumps(self._tags), what="the state of the cache")
 
@@ -103,7 +102,7 @@ def is_mirrored(key: str) -> bool:
         case "tags":
             return True
         case "sweeps":
-            return not name.endswith(".lock")
+            return name.endswith(".json")
         case _:
             return False
 

@@ -37,7 +37,7 @@ PROBES = ".access"
 def folder_of(url: ObjectUrl) -> Path:
     """Return the local folder of a remote root."""
     name = f"{url.scheme}-{url.bucket}-{hashlib.sha256(str(url).encode()).hexdigest()[:12]}"
-    return storage_settings().cache_folder.absolute() / "roots" / name
+    return storage_settings().cache_folder.resolve() / "roots" / name
 
 
 class RemoteRoot:
@@ -69,6 +69,8 @@ class RemoteRoot:
 
     def address(self, path: Path) -> str:
         """Return the URL of a file or folder below the local folder; another path stays as it is."""
+        if path.is_symlink():
+            path = Path(os.path.normpath(path.parent / path.readlink()))
         return str(self.url / self.key(path)) if path.is_relative_to(self.path) else str(path)
 
     def check_writable(self) -> None:
@@ -166,16 +168,16 @@ class RemoteRoot:
         """Download what other machines have changed: the small files below a folder, or of the whole root."""
         key = self.key(folder)
         listed = self.objects.list(f"{key}/") if key else self._list_all()
-        self.update(listed, within=f"{key}/" if key else "")
+        self.update(listed, within=(f"{key}/",) if key else ("artifacts/", "runs/", "tags/"))
 
-    def update(self, listed: list[ObjectInfo], *, within: str | None) -> None:
+    def update(self, listed: list[ObjectInfo], *, within: tuple[str, ...]) -> None:
         """Download what has changed of some objects that were listed; see `Mirror.update`."""
         self._mirror.update(
             listed, within=within, skip=lambda key: self._uploads.pending(key) or is_at_work(self.path, key)
         )
 
     def _list_all(self) -> list[ObjectInfo]:
-        """Return all objects except the files of artifacts."""
+        """Return the small objects of runs, tags and artifacts, others among them."""
         listed: list[ObjectInfo] = []
 
         def list_below(name: str) -> Callable[[], None]:
@@ -189,7 +191,7 @@ class RemoteRoot:
             call_all([list_folder(f"artifacts/{STEPS}/{name}") for name in steps])
 
         folders = [list_folder(f"artifacts/{slot}") for slot in SLOTS]
-        call_all([list_below("runs"), list_below("tags"), list_below("sweeps"), list_steps, *folders])
+        call_all([list_below("runs"), list_below("tags"), list_steps, *folders])
         return listed
 
 

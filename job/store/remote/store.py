@@ -145,7 +145,7 @@ class RemoteStore(Store):
     def measured_entries(self) -> Iterator[tuple[Entry, Measured]]:
         """Yield everything in the store, with size and age by the store, and what only this machine has."""
         objects = self.objects.list("artifacts/")
-        self.remote.update(objects, within="artifacts/")
+        self.remote.update(objects, within=("artifacts/",))
         listed, now = Contents.parse(objects), self.remote.now()
         for (slot, fingerprint), content in listed.items():
             sealing = self._local(slot, fingerprint)
@@ -335,6 +335,3 @@ class RemoteStore(Store):
 
     def _entry(self, item: tuple[str, str], kind: EntryKind, path: Callable[[str, str], Path]) -> Entry:
         return Entry(*item, kind, path(*item))
-
-    def _sealed_at(self, directory: Path) -> float:
-        return directory.with_suffix(SUFFIX).lstat().st_mtime
