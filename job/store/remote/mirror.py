@@ -35,7 +35,7 @@ class Mirror:
 
         Args:
             listed: the objects, others among them.
-            within: folders of which all small objects are listed.
+            within: folders whose small objects are all listed.
             skip: returns whether the local copy of a key is newer than its object.
         """
         with acquire(self.root / STATE / "lock"):
