@@ -9,7 +9,7 @@ import pytest
 
 from components.object_storage import ObjectUrl, open_objects
 from job.store.remote import lease
-from tests.conftest import FAKES, Command, WriteConfig
+from tests.conftest import FAKES, Command, WriteConfig, run_job_process
 from tests.faults.test_object_storage import artifacts_of, digests
 from tests.support.disks import small_disk
 from tests.support.faulty_proxy import Fault, error
@@ -60,7 +60,7 @@ def test_full_disk_of_the_cache_leaves_the_store_as_it_was(
     before = {key: data for key, data in s3.objects().items() if "/artifacts/" in key}
     with small_disk(tmp_path / "disk", 1_000_000) as disk:
         monkeypatch.setenv("JOB_CACHE", str(disk))
-        full = mnist_job(*arguments)
+        full = run_job_process(*arguments)  # in this process, open files would keep the disk busy
     assert full.exit_code == 1, full.stderr
     assert "error: no space for" in full.stderr
     assert "Traceback" not in full.stderr
