@@ -11,7 +11,7 @@ PROBES = ".access"
 
 def check_read_access(objects: Objects) -> None:
     """Raise ConfigError or ResourceError if the objects below a URL cannot be listed."""
-    objects.list_folder(f"{PROBES}/{secrets.token_hex(8)}")
+    objects.list_folder(PROBES)
 
 
 def check_write_access(objects: Objects) -> None:

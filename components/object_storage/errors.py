@@ -115,7 +115,7 @@ class Failure:
             return ConfigError(
                 f"the {noun} `{url.bucket}` does not exist",
                 expected=f"a {noun} that exists",
-                remedy=f"create it, or correct {url}",
+                remedy="create it, or correct the URL",
             )
         if self.code in OTHER_REGION or "region" in self.text.partition("\n")[0]:
             region = os.environ.get("AWS_REGION") or os.environ.get("AWS_DEFAULT_REGION") or "us-east-1"

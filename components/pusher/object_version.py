@@ -1,14 +1,12 @@
 """One version in object storage."""
 
 import tempfile
-from collections.abc import Callable, Iterable, Iterator, Mapping
-from concurrent.futures import ThreadPoolExecutor
+from collections.abc import Iterable, Iterator, Mapping
 from contextlib import contextmanager
 from dataclasses import dataclass
 from datetime import datetime
 from functools import cached_property
 from pathlib import Path
-from typing import TypeVar
 
 from components.base.hashing import file_sha256, value_sha256
 from components.object_storage.objects import ObjectInfo, Objects
@@ -18,10 +16,6 @@ from components.pusher.servable import SAVED_MODEL_FILE
 from components.pusher.version_record import VersionRecord
 from components.pusher.versions import Version
 from components.runtime.disk import disk_space_guard
-
-PARALLEL_REQUESTS = 8
-ItemT = TypeVar("ItemT")
-ResultT = TypeVar("ResultT")
 
 
 @dataclass(frozen=True)
@@ -43,7 +37,6 @@ class ObjectVersion(Version):
 
     @property
     def is_publishing(self) -> bool:
-        """Whether files of it may be missing that a push still copies."""
         return self.record is not None and self.record.state == "publishing"
 
     @cached_property
@@ -58,12 +51,6 @@ class ObjectVersion(Version):
     @property
     def has_saved_model(self) -> bool:
         return self.is_publishing or SAVED_MODEL_FILE in self.stored
-
-    @property
-    def damage(self) -> str:
-        if self.is_publishing:
-            return "is not complete: a push is in progress, or was killed, and the next one completes it"
-        return super().damage
 
     @property
     def published(self) -> datetime:
@@ -119,17 +106,3 @@ class ObjectVersion(Version):
 def content_digest(digests: Mapping[str, str]) -> str:
     """Return what `servable_digest` returns for files with these digests, by their names."""
     return value_sha256({name: digests[name] for name in sorted(digests) if name not in METADATA_FILES})
-
-
-def in_parallel(function: Callable[[ItemT], ResultT], items: Iterable[ItemT]) -> list[ResultT]:
-    """Return the results of a function that makes requests, in the order of the items."""
-    waiting = [*items]
-    if len(waiting) < 2:
-        return [function(item) for item in waiting]
-    with ThreadPoolExecutor(PARALLEL_REQUESTS) as pool:
-        futures = [pool.submit(function, item) for item in waiting]
-        try:
-            return [future.result() for future in futures]
-        except BaseException:
-            pool.shutdown(wait=False, cancel_futures=True)
-            raise

@@ -26,14 +26,24 @@ from components.base.hashing import file_sha256
 from components.base.progress import Progress
 from components.base.termination import Termination
 from components.object_storage.access import check_write_access
-from components.object_storage.objects import Content, ObjectInfo, Objects
+from components.object_storage.objects import ObjectInfo, Objects
 from components.object_storage.open import open_objects
+from components.object_storage.parallel import in_parallel
 from components.object_storage.transfer import Transfer, upload_files
 from components.object_storage.url import ObjectUrl
-from components.pusher.metadata import ROLLBACK_FILE, STATEMENT_FILE, RolledBackFrom, parse, read_statement, to_bytes
-from components.pusher.object_version import ObjectVersion, content_digest, in_parallel
+from components.pusher.metadata import ROLLBACK_FILE, STATEMENT_FILE, parse, read_statement
+from components.pusher.object_version import ObjectVersion, content_digest
 from components.pusher.servable import SAVED_MODEL_FILE, list_files
-from components.pusher.version_record import RECORDS, STAGING, RecordedFile, VersionRecord, record_key, record_number
+from components.pusher.version_record import (
+    RECORDS,
+    STAGING,
+    RecordedFile,
+    VersionRecord,
+    VersionRecords,
+    delete_folder,
+    list_folder,
+    record_number,
+)
 from components.pusher.versions import (
     Version,
     VersionList,
@@ -63,10 +73,12 @@ class ObjectVersionStore:
 
     destination: ObjectUrl
     objects: Objects = field(init=False)
+    _records: VersionRecords = field(init=False)
     _staged: _Staged | None = None
 
     def __post_init__(self) -> None:
         self.objects = open_objects(self.destination)
+        self._records = VersionRecords(self.objects)
 
     def check(self) -> None:
         check_write_access(self.objects)
@@ -77,7 +89,7 @@ class ObjectVersionStore:
         recorded = {number for info in records.objects if (number := record_number(_name(info))) is not None}
         # The folder of a new version does not exist yet; nor, if it was deleted, that of an old one.
         folders |= {str(number): number for number in recorded - {*folders.values()}}
-        found = in_parallel(lambda name: self._read_version(name, has_record=folders[name] in recorded), folders)
+        found = in_parallel(self._read_version, folders)
         versions = sorted((version for version in found if version is not None), key=lambda version: version.number)
         names = (version_number(_name(info)) or 0 for info in top.objects)
         exists = bool(top.folders or top.objects)
@@ -94,10 +106,11 @@ class ObjectVersionStore:
 
     def recover(self) -> VersionList:
         versions = self.read()
-        incomplete = [version for version in versions.versions if _is_publishing(version)]
-        for version in incomplete:
-            self._complete(version.number)
-        return self.read() if incomplete else versions
+        while incomplete := [version.number for version in versions.versions if version.is_publishing]:
+            for number in incomplete:
+                self._records.complete(number)
+            versions = self.read()
+        return versions
 
     def append(
         self, source: Path, digest: str, number: int, termination: Termination, rolled_back: Sequence[str] = ()
@@ -111,17 +124,17 @@ class ObjectVersionStore:
             files=dict(staged.files),
         )
         termination.check()
-        if not self.objects.create(record_key(number), to_bytes(record)):
+        if not self._records.create(number, record):
             return None
         self._staged = None  # from here on, it belongs to the record
-        if not self._complete(number):
+        if not self._records.complete(number):
             raise JobError(
                 f"another process deleted what this one uploaded to {self.destination / record.staging_folder}",
-                expected=f"a push that ends within {STAGING_LIFE}",
+                expected="a push that takes less than a day",
                 remedy="run the same command again",
             )
         self._delete_abandoned_uploads(number)
-        return self._read_version(str(number), has_record=True)
+        return self._read_version(str(number))
 
     def _stage(self, source: Path, digest: str, termination: Termination) -> _Staged:
         """Upload the files of a directory to a hidden folder, unless this process has done so."""
@@ -137,7 +150,6 @@ class ObjectVersionStore:
             if content_digest({name: file.sha256 for name, file in files.items()}) != digest:
                 raise changed_servable(source, digest)
             self._staged = staged = _Staged(secrets.token_hex(8), digest, read_statement(source), files)
-
         upload_files(
             self.objects,
             [Transfer(source / name, f"{STAGING}/{staged.name}/{name}") for name in names],
@@ -145,59 +157,26 @@ class ObjectVersionStore:
         )
         return staged
 
-    def _complete(self, number: int) -> bool:
-        """Copy the files of a recorded version to its folder; return whether the version is published."""
-        key, folder = record_key(number), f"{number}/"
-        record, content = self._read_record(number)
-        if record is None or content is None or record.state != "publishing":
-            return record is not None and record.state == "published"
-        if record.rolled_back:
-            self.objects.upload(to_bytes(RolledBackFrom(content_sha256=record.rolled_back)), folder + ROLLBACK_FILE)
-        others = [name for name in record.files if name != SAVED_MODEL_FILE]
-        present = self._files(str(number))
-        for names in (others, [SAVED_MODEL_FILE]):
-            missing = [name for name in names if not _has_size(present, name, record)]
-            copied = in_parallel(
-                lambda name: self.objects.copy(f"{record.staging_folder}/{name}", folder + name), missing
-            )
-            present = self._files(str(number))
-            if all(copied) and all(_has_size(present, name, record) for name in names):
-                continue
-            return self._abandon(number, content)
-        files = {name: file.model_copy(update={"tag": present[name].tag}) for name, file in record.files.items()}
-        published = record.model_copy(update={"state": "published", "files": files})
-        self.objects.replace(key, to_bytes(published), content.tag)  # None: another process has completed it
-        self._delete_folder(record.staging_folder)
-        return True
-
-    def _abandon(self, number: int, seen: Content) -> bool:
-        """Give up a version whose files are gone; return True if another process has published it."""
-        record, content = self._read_record(number)
-        if record is None or content is None or record.state != "publishing":
-            return record is not None and record.state == "published"
-        abandoned = record.model_copy(update={"state": "abandoned"})
-        if content.tag == seen.tag and self.objects.replace(record_key(number), to_bytes(abandoned), content.tag):
-            self._delete_folder(str(number))
-        return False
-
-    def _read_version(self, name: str, *, has_record: bool) -> ObjectVersion | None:
+    def _read_version(self, name: str) -> ObjectVersion | None:
         """Return a version, also one that cannot be read; None if it has no files, and is not about to have them."""
-        number, error = int(name), None
-        stored = self._files(name)
-        record = content = servable = None
+        number, record, recorded, error = int(name), None, None, None
         try:
-            if has_record:
-                record, content = self._read_record(number)
-            if record is not None and record.state == "publishing":
+            # First: a version that is published by its record has all its files.
+            if (found := self._records.read(number)) is not None:
+                record, recorded = found[0], found[1].modified
+        except IntegrityError as raised:
+            error = raised
+        stored = list_folder(self.objects, name)
+        servable, is_publishing = None, record is not None and record.state == "publishing"
+        if not (stored or is_publishing or error):
+            return None
+        try:
+            if record is not None and is_publishing:
                 servable = record.servable
-            elif not stored and record is not None:
-                return None
             elif STATEMENT_FILE in stored:
                 servable = self._read_statement(name, stored[STATEMENT_FILE], record)
         except IntegrityError as raised:
             error = raised
-        if not stored and error is None and content is None:
-            return None
         return ObjectVersion(
             number=number,
             directory=self.destination / name,
@@ -206,7 +185,7 @@ class ObjectVersionStore:
             objects=self.objects,
             stored=stored,
             record=record,
-            recorded=None if content is None else content.modified,
+            recorded=recorded,
         )
 
     def _read_statement(self, name: str, info: ObjectInfo, record: VersionRecord | None) -> Servable | None:
@@ -215,47 +194,26 @@ class ObjectVersionStore:
         found = self.objects.read(f"{name}/{STATEMENT_FILE}")
         return None if found is None else parse(Servable, found.data, self.destination / name / STATEMENT_FILE)
 
-    def _read_record(self, number: int) -> tuple[VersionRecord | None, Content | None]:
-        content = self.objects.read(record_key(number))
-        if content is None:
-            return None, None
-        return parse(VersionRecord, content.data, self.destination / record_key(number)), content
-
-    def _files(self, folder: str) -> dict[str, ObjectInfo]:
-        """Return the objects of a folder by their names in it."""
-        return {info.key.removeprefix(f"{folder}/"): info for info in self.objects.list(f"{folder}/")}
-
     def _delete_staged(self) -> None:
         if self._staged is not None:
-            self._delete_folder(f"{STAGING}/{self._staged.name}")
+            delete_folder(self.objects, f"{STAGING}/{self._staged.name}")
             self._staged = None
 
     def _delete_abandoned_uploads(self, number: int) -> None:
         """Delete what killed processes uploaded before they had a number."""
         if not (staged := self.objects.list(f"{STAGING}/")):
             return
-        record = self.objects.info(record_key(number))
+        now = self._records.written(number)
         for folder in {info.key.split("/")[1] for info in staged}:
             files = [info for info in staged if info.key.startswith(f"{STAGING}/{folder}/")]
-            if record is not None and max(info.modified for info in files) < record.modified - STAGING_LIFE:
+            if now is not None and max(info.modified for info in files) < now - STAGING_LIFE:
                 self.objects.delete(info.key for info in files)
-
-    def _delete_folder(self, folder: str) -> None:
-        self.objects.delete(info.key for info in self.objects.list(f"{folder}/"))
 
 
 def read_object_statement(directory: ObjectUrl) -> Servable | None:
     """Return the statement of a published version; raise IntegrityError if it is damaged."""
     found = open_objects(directory).read(STATEMENT_FILE)
     return None if found is None else parse(Servable, found.data, directory / STATEMENT_FILE)
-
-
-def _is_publishing(version: Version) -> bool:
-    return isinstance(version, ObjectVersion) and version.is_publishing
-
-
-def _has_size(present: Mapping[str, ObjectInfo], name: str, record: VersionRecord) -> bool:
-    return name in present and present[name].size == record.files[name].size
 
 
 def _name(info: ObjectInfo) -> str:

@@ -20,6 +20,7 @@ LARGEST_VERSION = 2**63 - 1
 """TensorFlow Serving reads version numbers as int64."""
 PERMANENT_ERRNOS = (errno.EACCES, errno.EPERM, errno.EROFS, errno.ENOTDIR, errno.EEXIST, errno.ENOENT)
 """These errors last until a person acts; others may be gone at the next attempt."""
+INCOMPLETE = "is not complete: a push is in progress, or was killed and the next one completes it"
 
 
 @dataclass(frozen=True)
@@ -52,6 +53,11 @@ class Version(ABC):
     @abstractmethod
     def size(self) -> int:
         """The size of all its files, in bytes."""
+
+    @property
+    def is_publishing(self) -> bool:
+        """Whether a push has yet to add some of its files; then all else describes the complete version."""
+        return False
 
     @abstractmethod
     def rolled_back(self) -> tuple[str, ...]:
@@ -138,7 +144,7 @@ def describe_version(version: Version, versions: Sequence[Version]) -> Published
         published=version.published,
         servable=version.servable,
         content_sha256=None if version.read_error else version.digest,
-        damage=version.damage,
+        damage=INCOMPLETE if version.is_publishing else version.damage,
         served=version is versions[-1],
         copy_of=None if oldest == version.number else oldest,
     )

@@ -2,7 +2,6 @@
 
 import dataclasses
 from collections.abc import Iterator
-from pathlib import Path
 from typing import Any
 
 from rich.console import Console
@@ -10,6 +9,8 @@ from rich.markup import escape
 
 from components.base.errors import ConfigError, ExitCode, JobError, ResourceError, one_line
 from components.base.formatting import format_size
+from components.object_storage import Location, ObjectUrl
+from components.object_storage.guarantees import Guarantee, check_guarantees
 from components.runtime.devices import CheckedDevice, check_devices, cuda_build
 from components.runtime.tensorflow import gpu_problem, import_tensorflow
 from job.commands.places import TEMPORARY, Place, check_places
@@ -27,14 +28,19 @@ class Diagnosis:
     no_gpu: str  # why there is no GPU; empty if there is one
     devices: list[CheckedDevice]  # each after one training step
     places: list[Place]
+    root: str  # path or URL
+    guarantees: list[Guarantee]  # of the object store; empty for a local root
 
     def failures(self, *, require_gpu: bool) -> Iterator[JobError]:
         """Yield the errors that a run would have here, causes before their effects."""
         for place in self.places:
             if place.needed and place.failure:
-                kind = ResourceError if place.exit_code == ExitCode.MISSING_RESOURCE else ConfigError
-                headline = f"{place.name}: {place.failure}"
-                yield kind(headline, expected="a folder that the job can work in", remedy=place.remedy)
+                headline, expected = f"{place.name}: {place.failure}", "a folder that the job can work in"
+                yield _error(place.exit_code, headline, expected, place.remedy)
+        for guarantee in self.guarantees:
+            if guarantee.failure:
+                headline = f"{guarantee.name}: {guarantee.failure}"
+                yield _error(guarantee.exit_code, headline, guarantee.expected, guarantee.remedy)
         if self.broken:
             yield ResourceError(
                 f"TensorFlow cannot be imported: {self.broken}",
@@ -56,7 +62,7 @@ class Diagnosis:
             )
 
 
-def doctor(root: Path, *, require_gpu: bool, as_json: bool) -> ExitCode:
+def doctor(root: Location, *, require_gpu: bool, as_json: bool) -> ExitCode:
     """Run all checks, print the results, and return the exit code of the first failure."""
     diagnosis = diagnose(root)
     failures = list(diagnosis.failures(require_gpu=require_gpu))
@@ -70,7 +76,7 @@ def doctor(root: Path, *, require_gpu: bool, as_json: bool) -> ExitCode:
     return failures[0].exit_code if failures else ExitCode.SUCCEEDED
 
 
-def diagnose(root: Path) -> Diagnosis:
+def diagnose(root: Location) -> Diagnosis:
     """Run all checks for runs with this root."""
     places = list(check_places(root))
     broken, cuda, devices = "", None, []
@@ -91,7 +97,14 @@ def diagnose(root: Path) -> Diagnosis:
         no_gpu="" if has_gpu else gpu_problem() or "TensorFlow finds none",
         devices=devices,
         places=places,
+        root=str(root),
+        guarantees=list(check_guarantees(root)) if isinstance(root, ObjectUrl) else [],
     )
+
+
+def _error(exit_code: ExitCode, headline: str, expected: str, remedy: str) -> JobError:
+    kind = ResourceError if exit_code == ExitCode.MISSING_RESOURCE else ConfigError
+    return kind(headline, expected=expected, remedy=remedy)
 
 
 def _print_diagnosis(console: Console, diagnosis: Diagnosis) -> None:
@@ -113,5 +126,8 @@ def _print_diagnosis(console: Console, diagnosis: Diagnosis) -> None:
     for place in diagnosis.places:
         free = "" if place.free_bytes is None else f"writable, {format_size(place.free_bytes)} free"
         rows.append((place.name, f"{place.path}: {place.failure or free}"))
+    if diagnosis.guarantees:
+        rows.append(("root", diagnosis.root))
+    rows.extend((f"  {item.name}", item.failure or item.detail) for item in diagnosis.guarantees)
     for label, text in rows:
         print_text(console, f"{label:<15} ", escape(text))

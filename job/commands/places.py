@@ -9,6 +9,8 @@ from pathlib import Path
 
 from components.base.errors import ExitCode, JobError, first_line
 from components.base.paths import parse_path
+from components.object_storage import Location
+from components.object_storage.settings import storage_settings
 from components.runtime.disk import nearest_existing
 from job.reporters.termination_log import VARIABLE as TERMINATION_LOG_VARIABLE
 from job.store.file_system import check_file_system
@@ -21,6 +23,7 @@ CACHES = {
 }
 """Caches of libraries: the environment variable with the folder, and the default folder."""
 TEMPORARY = "temporary files"
+CACHE = "object cache"
 MOUNT = "mount a writable folder there, as `docker run --tmpfs /tmp` does"
 
 
@@ -37,9 +40,12 @@ class Place:
     exit_code: ExitCode = ExitCode.USAGE  # of a run that fails for it
 
 
-def check_places(root: Path) -> Iterator[Place]:
-    """Yield the root, the folder for temporary files, the caches and the termination log, each checked."""
-    yield check_root(root)
+def check_places(root: Location) -> Iterator[Place]:
+    """Yield the root, the folder for temporary files, the caches and the termination log, each checked.
+
+    Of a root in object storage, the local cache is checked.
+    """
+    yield check_root(root) if isinstance(root, Path) else check_root(storage_settings().cache_folder, name=CACHE)
     try:
         temporary = tempfile.gettempdir()
     except OSError as error:
@@ -56,14 +62,14 @@ def check_places(root: Path) -> Iterator[Place]:
         yield check_writable("termination log", Path(log))
 
 
-def check_root(root: Path) -> Place:
+def check_root(root: Path, *, name: str = "root") -> Place:
     """Check in the root, or where it would be created, what the store requires: locks, links, and renaming folders."""
     try:
         check_file_system(nearest_existing(root))
-        return check_writable("root", root, needed=True)
+        return check_writable(name, root, needed=True)
     except JobError as error:
         return Place(
-            name="root",
+            name=name,
             path=str(root),
             needed=True,
             failure=error.headline,

@@ -6,6 +6,7 @@ from typing import Any
 
 import pytest
 
+from components import Pusher
 from components.base.errors import IntegrityError
 from components.base.progress import NoProgress
 from components.base.termination import NoTermination
@@ -93,7 +94,7 @@ def test_unchanged_versions_are_not_downloaded(s3: Bucket, s3_proxy: FaultyProxy
     destination = served(s3)
     for name in "ab":
         push(tmp_path, destination, name)
-    s3_proxy.requests.clear()
+    s3_proxy.plan()
     assert [version.damage for version in list_versions(destination)] == ["", ""]
     assert s3_proxy.count("GET", "/served/[12]/") == 0
     open_objects(destination).upload(b"something else", "1/saved_model.pb")
@@ -157,7 +158,7 @@ def test_the_next_push_completes_a_killed_one(
     with pytest.MonkeyPatch.context() as monkeypatch, pytest.raises(Killed):
         killed_at(monkeypatch, operation, number)
         push(tmp_path, destination, "b")
-    found = [version.damage for version in list_versions(destination)]
+    found = [version.damage for version in reversed(Pusher.list_versions(destination))]
     assert len(found) == len(damages)
     assert all(damage.startswith(expected) for damage, expected in zip(found, damages, strict=True))
     assert push(tmp_path, destination, "c").served.number == len(damages) + 1

@@ -15,6 +15,7 @@ from components.runtime.tensorflow import import_tensorflow
 from job import __version__
 from job.commands import doctor
 from tests.conftest import Command
+from tests.support.object_servers import Bucket
 from tests.support.processes import REPOSITORY
 
 
@@ -170,3 +171,17 @@ def test_record_contains_the_revision_of_the_image(
     monkeypatch.setenv("JOB_REVISION", "0123abcd")
     environment = mnist_job("run", "--config", fake_config, "--root", tmp_path, "--json").record["environment"]
     assert (environment["version"], environment["revision"]) == (__version__, "0123abcd")
+
+
+def test_a_root_in_object_storage_is_tested(s3: Bucket, mnist_job: Command, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr("components.object_storage.guarantees.THROUGHPUT_BYTES", 100_000)
+    monkeypatch.setattr(doctor, "check_devices", lambda _: [])
+    outcome = mnist_job("doctor", "--root", f"{s3.url}/root")
+    assert outcome.exit_code == 0, outcome.stderr
+    assert f"root            {s3.url}/root\n  access        lists, writes and deletes\n" in outcome.stdout
+    assert "object cache    " in outcome.stdout
+    missing = mnist_job("doctor", "--root", "s3://no-such-bucket/root", "--json")
+    assert missing.exit_code == 2
+    assert json.loads(missing.stdout)["failures"] == [
+        {"headline": "access: the bucket `no-such-bucket` does not exist", "exit_code": 2}
+    ]
