@@ -10,7 +10,7 @@ import os
 import signal
 import subprocess
 import sys
-from collections.abc import Callable, Iterator
+from collections.abc import Callable
 from pathlib import Path
 
 import pytest
@@ -24,7 +24,7 @@ from job.store.remote.root import folder_of
 from tests.conftest import FAKES, WriteConfig, run_job_process
 from tests.faults.test_kills import EVERYTHING, EXITS, REST
 from tests.support.checkpoint_attempt import FOLDER, state_after
-from tests.support.faulty_proxy import Fault, FaultyProxy, Kind
+from tests.support.faulty_proxy import FOREVER, Fault, FaultyProxy, Kind
 from tests.support.object_servers import Bucket
 from tests.support.processes import REPOSITORY, environment, interfered, results
 
@@ -89,7 +89,7 @@ class Training:
 
 
 @pytest.fixture
-def training(s3: Bucket, s3_proxy: FaultyProxy, tmp_path: Path) -> Iterator[Training]:
+def training(s3: Bucket, s3_proxy: FaultyProxy, tmp_path: Path) -> Training:
     return Training(s3, s3_proxy, tmp_path)
 
 
@@ -134,6 +134,18 @@ def test_interrupted_run_uploads_its_last_checkpoint(
     finished = run_job_process(*arguments)
     assert finished.exit_code == 0, finished.stderr
     assert "resumed at epoch 4" in finished.stdout
+
+
+@pytest.mark.thorough
+def test_interrupted_run_does_not_wait_longer_than_its_limit(
+    write_config: WriteConfig, s3: Bucket, s3_proxy: FaultyProxy, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setenv("JOB_REMOTE_GRACE", "2")
+    s3_proxy.plan(Fault("hang", match=r"PUT .*\.partial", seconds=FOREVER))
+    arguments = ("run", "--config", write_config(EPOCHS), "--root", f"{s3.url}/root")
+    ended = interfered({"at": "after", "path": SAVED, "count": 3, "do": "TERM"}, *arguments)
+    assert ended.returncode == EXITS["TERM"], ended.stderr
+    assert "cannot continue from the last checkpoint: the upload did not end in time" in ended.stdout
 
 
 def test_paused_training_continues_on_another_machine(
