@@ -26,7 +26,8 @@ from job.store.opened import open_root, open_store
 from job.store.records import RunRecord, StepRecord
 from job.store.resolve import locate_run
 from job.store.resolved_model import resolve_model
-from job.store.runs import LATEST, REPORT, Runs
+from job.store.root import root_at
+from job.store.runs import LATEST, MODEL_CARD, REPORT, Runs
 
 if TYPE_CHECKING:
     import numpy as np
@@ -37,7 +38,7 @@ if TYPE_CHECKING:
 
 
 def run(
-    config: JobConfig | Pipeline | Path | str,
+    config: JobConfig | Pipeline | Location | str,
     *,
     root: Location | str | None = None,
     until: str | None = None,
@@ -50,8 +51,8 @@ def run(
     """Run the job, report progress on the console, and return the run. Steps whose artifacts exist are reused.
 
     Args:
-        config: a configuration, a pipeline, the path of a configuration file, or the name of a preset.
-        root: folder of artifacts and runs; replaces that of the configuration.
+        config: a configuration, a pipeline, the path of a configuration file or run, or the name of a preset.
+        root: folder of artifacts and runs, or a URL such as `s3://bucket/prefix`; replaces that of the configuration.
         until: the last step to run, such as `trainer`.
         use_cache: whether steps can be reused.
         strict: whether a damaged artifact is an error. Otherwise it is produced again.
@@ -109,7 +110,7 @@ class Run:
 
     Attributes:
         record: the content of `run.json`: outcome, steps, verdict, configuration, environment.
-        root: the folder of artifacts and runs.
+        root: the folder of artifacts and runs; for a root in object storage, that of their copies in the cache.
     """
 
     def __init__(self, record: RunRecord, root: Path) -> None:
@@ -128,8 +129,14 @@ class Run:
 
     @property
     def directory(self) -> Path:
-        """The folder with the record, the report, and a link to the artifact of each step."""
-        return Runs(self.root).path(self.id)
+        """The folder with the record, the report, and a link to the artifact of each step.
+
+        For a root in object storage it is in the cache, and has the files of an artifact after `artifact`.
+        """
+        folder = Runs(self.root).path(self.id)
+        for name in (REPORT, MODEL_CARD) if self.record.has_results else ():
+            root_at(self.root).fetch(folder / name)
+        return folder
 
     @property
     def report(self) -> Path | None:

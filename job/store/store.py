@@ -69,6 +69,16 @@ class SealedArtifact:
     hashed: dict[str, HashedFile] = field(default_factory=dict, compare=False, repr=False)
     """Its files when this process hashed them last."""
 
+    @property
+    def artifact(self) -> Any:
+        """Its statement, which needs none of its files."""
+        return self.manifest.artifact
+
+    @property
+    def modified(self) -> float:
+        """When it was sealed, in seconds since 1970."""
+        return self.directory.lstat().st_mtime
+
     def fetch(self, *names: str) -> None:
         """Make the files local that are not, or only those of some names; here all are."""
 
@@ -206,7 +216,8 @@ class Store:
         for other_slot, directory in self.sealed_directories():
             if other_slot == slot:
                 with suppress(IntegrityError, OSError):  # another run may move or delete it
-                    dated.append((directory.lstat().st_mtime, self.read(slot, directory)))
+                    sealed = self.read(slot, directory)
+                    dated.append((sealed.modified, sealed))
         return [sealed for _, sealed in sorted(dated, key=itemgetter(0), reverse=True)]
 
     def check_replaceable(self, slot: str, fingerprint: str) -> None:

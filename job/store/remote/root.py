@@ -6,6 +6,7 @@
 
 import hashlib
 import json
+import os
 from collections.abc import Callable, Iterable, Iterator
 from concurrent.futures import ThreadPoolExecutor
 from contextlib import contextmanager, suppress
@@ -21,7 +22,7 @@ from job.pipeline.steps import STEPS
 from job.store.remote.lease import leased, try_lease
 from job.store.remote.mirror import apply, forget
 from job.store.remote.uploads import Uploads
-from job.store.runs import LATEST, RECORD
+from job.store.runs import LATEST
 
 STATE = ".remote"
 TAGS = "tags.json"
@@ -31,7 +32,7 @@ THREADS = 16
 def folder_of(url: ObjectUrl) -> Path:
     """Return the local folder of a remote root."""
     name = f"{url.scheme}-{url.bucket}-{hashlib.sha256(str(url).encode()).hexdigest()[:12]}"
-    return storage_settings().cache_folder.absolute() / "roots" / name
+    return storage_settings().cache_folder.resolve() / "roots" / name
 
 
 class RemoteRoot:
@@ -61,11 +62,9 @@ class RemoteRoot:
 
     def address(self, path: Path) -> str:
         """Return the URL of a file or folder below the local folder; another path stays as it is."""
-        return (
-            str(self.url / self.key(path))
-            if path.is_relative_to(self.path) and path != self.path
-            else (str(self.url) if path == self.path else str(path))
-        )
+        if path.is_symlink():
+            path = Path(os.path.normpath(path.parent / path.readlink()))
+        return str(self.url / self.key(path)) if path.is_relative_to(self.path) else str(path)
 
     @contextmanager
     def acquire(
@@ -126,7 +125,8 @@ class RemoteRoot:
             if folder == self.path:
                 self._refresh_all()
             else:
-                self._download(self.objects.list(f"{self.key(folder)}/"), within=f"{self.key(folder)}/")
+                key = f"{self.key(folder)}/"
+                self._download(filter(_is_mirrored, self.objects.list(key)), within=(key,))
 
     def _refresh_all(self) -> None:
         folders = [f"artifacts/{slot}" for slot in SLOTS]
@@ -134,13 +134,13 @@ class RemoteRoot:
         runs, tags = (self.pool.submit(self.objects.list, f"{name}/") for name in ("runs", "tags"))
         steps = self.objects.list_folder(f"artifacts/{STEPS}").folders
         sealings += [self.pool.submit(self.objects.list_folder, f"artifacts/{STEPS}/{name}") for name in steps]
-        small = [info for info in runs.result() if info.key.endswith(f"/{RECORD}") or info.key == f"runs/{LATEST}"]
-        small += tags.result()
+        small = [*filter(_is_mirrored, (*runs.result(), *tags.result()))]
         small += [info for listed in sealings for info in listed.result().objects if info.key.endswith(".json")]
-        self._download(small, within="")
+        self._download(small, within=("artifacts/", "runs/", "tags/"))
 
-    def _download(self, found: Iterable[ObjectInfo], *, within: str) -> None:
-        """Download the objects that have changed, and delete the local copies of those below a key that are gone."""
+    def _download(self, small: Iterable[ObjectInfo], *, within: tuple[str, ...]) -> None:
+        """Download the objects that have changed, and delete the copies of those below some keys that are gone."""
+        found = [*small]
         index = self._read_index()
         pending = self._uploads.pending()
         changed = [info for info in found if index.get(info.key) != info.tag and info.key not in pending]
@@ -161,3 +161,9 @@ class RemoteRoot:
             return dict(json.loads((self.path / STATE / TAGS).read_bytes()))
         except (OSError, ValueError):
             return {}
+
+
+def _is_mirrored(info: ObjectInfo) -> bool:
+    """Return whether there is a local copy of an object of runs, tags and sweeps: of records, but not of pages."""
+    folder, _, name = info.key.partition("/")
+    return folder == "tags" or name == LATEST or info.key.endswith(".json")

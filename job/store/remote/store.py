@@ -28,6 +28,10 @@ class RemoteArtifact(SealedArtifact):
 
     root: "RemoteRoot | None" = field(default=None, compare=False, repr=False)
 
+    @property
+    def modified(self) -> float:
+        return self.directory.with_suffix(SUFFIX).stat().st_mtime  # later downloads change that of the folder
+
     def fetch(self, *names: str) -> None:
         """Download the files that are not local, or only those of some names, and verify them."""
         assert self.root is not None  # noqa: S101
