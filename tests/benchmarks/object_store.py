@@ -2,8 +2,8 @@
 
     python -m tests.benchmarks.object_store
 
-prints a JSON object: the `environment` of its clients, and the `url` of a bucket. For each line of its input it prints the
-number of requests since the line before, and the bytes that they sent and received.
+prints a JSON object: the `environment` of its clients, and the `url` of a bucket. For each line of its input it prints
+the number of requests since the line before, and the bytes that they sent and received.
 """
 
 from __future__ import annotations
