@@ -176,6 +176,7 @@ def test_the_next_push_completes_a_killed_one(
     assert push(tmp_path, destination, "b").new == (damages == [""])
 
 
+@pytest.mark.thorough
 def test_uploads_of_a_killed_push_are_deleted_later(
     s3: Bucket, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
