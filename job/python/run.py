@@ -164,7 +164,7 @@ class Run:
         return sealed
 
     def _stored(self, step: str, file: Callable[[Any], str]) -> Stored[Any]:
-        """Return an artifact of which only one file is needed; that of a root in object storage is downloaded."""
+        """Return an artifact with one of its files; of a root in object storage, the others are not downloaded."""
         sealed = self._sealed(step)
         sealed.fetch(file(sealed.artifact))
         return Stored(sealed.artifact, sealed.directory)
