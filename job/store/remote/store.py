@@ -20,7 +20,7 @@ from job.store.remote.contents import Contents, measure_objects
 from job.store.remote.mirror import apply_sealing, write_copy
 from job.store.remote.parallel import call_all
 from job.store.remote.sealing import DAMAGED, SUFFIX, Sealing, new_id
-from job.store.remote.staging import shared_checkpoints
+from job.store.remote.staging import are_unshared, shared_checkpoints
 from job.store.store import Entry, EntryKind, SealedArtifact, Staging, Store
 
 if TYPE_CHECKING:
@@ -112,7 +112,7 @@ class RemoteStore(Store):
         except IntegrityError:  # only the local copy may be damaged
             apply_sealing(read_local_sealing(directory), directory)
             sealed = super().read(slot, directory)
-        return RemoteArtifact(sealed.slot, sealed.manifest, sealed.directory, root=self.remote)
+        return RemoteArtifact(sealed.slot, sealed.manifest, sealed.directory, root=self.remote, find=self.find)
 
     def quarantine(self, slot: str, fingerprint: str) -> Path:
         """Replace the sealing object by a tombstone; return the path whose address is that of the files.
@@ -144,8 +144,8 @@ class RemoteStore(Store):
 
     def measured_entries(self) -> Iterator[tuple[Entry, Measured]]:
         """Yield everything in the store, with size and age by the store, and what only this machine has."""
-        objects = self.objects.list("artifacts/")
-        self.remote.update(objects, within=("artifacts/",))
+        known, objects = self.remote.known(), self.objects.list("artifacts/")
+        self.remote.update(objects, within=("artifacts/",), known=known)
         listed, now = Contents.parse(objects), self.remote.now()
         for (slot, fingerprint), content in listed.items():
             sealing = self._local(slot, fingerprint)
@@ -211,7 +211,8 @@ class RemoteStore(Store):
             yield shared
 
     def has_checkpoints(self, slot: str, fingerprint: str) -> bool:
-        return super().has_checkpoints(slot, fingerprint) or self.checkpoints(slot, fingerprint).exist()
+        has_local = super().has_checkpoints(slot, fingerprint) and are_unshared(self.partial(slot, fingerprint))
+        return has_local or self.checkpoints(slot, fingerprint).exist()
 
     def checkpoints(self, slot: str, fingerprint: str) -> RemoteCheckpoints:
         """Return the checkpoints of an artifact in object storage."""
@@ -270,7 +271,7 @@ class RemoteStore(Store):
             if self._create(key, own):
                 self.remote.files.keep(staging.files, directory, manifest)
                 write_copy(directory.with_suffix(SUFFIX), own.to_bytes())
-                return RemoteArtifact(slot, manifest, directory, hashed, root=self.remote)
+                return RemoteArtifact(slot, manifest, directory, hashed, root=self.remote, find=self.find)
             try:
                 sealed = self.find(slot, fingerprint)
             except SchemaVersionError:
