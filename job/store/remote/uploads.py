@@ -19,11 +19,15 @@ class Uploads:
 
     Args:
         seconds: after which `flush` gives up.
+        on_uploaded: called with the key of each uploaded object, in a thread.
     """
 
-    def __init__(self, objects: Objects, *, seconds: float) -> None:
+    def __init__(
+        self, objects: Objects, *, seconds: float, on_uploaded: Callable[[str], None] = lambda _: None
+    ) -> None:
         self._objects = objects
         self._seconds = seconds
+        self._on_uploaded = on_uploaded
         self._waiting: dict[str, bytes] = {}
         self._pointers: set[str] = set()
         self._busy: set[str] = set()
@@ -94,7 +98,7 @@ class Uploads:
                 assert key is not None  # noqa: S101
                 data = self._waiting.pop(key)
                 self._busy.add(key)
-            self._attempt(lambda key=key, data=data: self._objects.upload(data, key))  # type: ignore[misc]
+            self._attempt(key, data)
             with self._changed:
                 self._busy.discard(key)
                 self._changed.notify_all()
@@ -108,9 +112,10 @@ class Uploads:
                 return key
         return None
 
-    def _attempt(self, upload: Callable[[], None]) -> None:
+    def _attempt(self, key: str, data: bytes) -> None:
         try:
-            upload()
+            self._objects.upload(data, key)
+            self._on_uploaded(key)
         except JobError as error:
             self._error = self._error or error
         except Exception as error:
