@@ -18,7 +18,6 @@ BACKOFF: Any = {"init_backoff": timedelta(seconds=0.2), "max_backoff": timedelta
 CONNECT_TIMEOUT = timedelta(seconds=10)
 ATTEMPTS_IN_TIME = 4
 """A request without a response is repeated this often within the timeout."""
-UPLOAD_ATTEMPTS_IN_TIME = 3
 ANY_TIME = timedelta(days=1)
 
 
@@ -44,16 +43,15 @@ class Connection:
 
     @cached_property
     def uploads(self) -> Any:
-        """For uploads; the timeout is that of one attempt of one part, which a slow network needs."""
-        timeout = self._settings.timeout
-        return self._store({"timeout": timedelta(seconds=timeout)}, retry_seconds=UPLOAD_ATTEMPTS_IN_TIME * timeout)
+        """For uploads; the timeout is that of one part, which is repeated if there is no response."""
+        return self._store({"timeout": timedelta(seconds=self._settings.timeout)}, timeouts=2)
 
-    def _store(self, limits: dict[str, timedelta], *, retry_seconds: float | None = None) -> Any:
+    def _store(self, limits: dict[str, timedelta], *, timeouts: int = 1) -> Any:
         connect_timeout = min(CONNECT_TIMEOUT, *limits.values())
         client: Any = {**limits, "connect_timeout": connect_timeout, "allow_http": self._credentials.allow_http}
         retries: Any = {
             "max_retries": self._settings.retries,
-            "retry_timeout": timedelta(seconds=retry_seconds or self._settings.timeout),
+            "retry_timeout": timedelta(seconds=self._settings.timeout) * timeouts,
             "backoff": BACKOFF,
         }
         config: Any = self._credentials.options
