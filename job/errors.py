@@ -4,8 +4,10 @@ import errno
 import os
 from pathlib import Path
 
+from components.base.addresses import copied_folder, has_copies
 from components.base.errors import ConfigError, JobError, ResourceError, StorageError, first_line, one_line, user_line
 from components.base.termination import Interrupted
+from components.object_storage.settings import CACHE_VARIABLE
 from components.runtime.disk import FREE_SPACE, disk_full_error, file_limit_error, is_disk_full, is_over_file_limit
 
 PERMANENT_ERRNOS = {
@@ -23,7 +25,11 @@ RESOURCE_ERRNOS = {
 def as_job_error(error: BaseException, root: Path | None = None) -> JobError:
     """Return the JobError for an exception that ended a command; `root` is the folder to which a run writes."""
     if isinstance(error, StorageError) and error.remedy == FREE_SPACE:
-        error.remedy = "free some space (`python -m job gc` lists what no run uses), or set a --root on another disk"
+        error.remedy = (
+            f"free some space, or set a cache on another disk with {CACHE_VARIABLE}"
+            if has_copies()
+            else "free some space (`python -m job gc` lists what no run uses), or set a --root on another disk"
+        )
     if isinstance(error, JobError):
         return error
     if isinstance(error, Interrupted):
@@ -64,6 +70,12 @@ def _translate_os_error(error: OSError, root: Path | None) -> JobError | None:
     if place is not None and is_disk_full(error, root or place):
         return as_job_error(disk_full_error(root or place), root)
     problem = f"{error.strerror}" if place is None else f"{place}: {error.strerror}"
+    if place is not None and copied_folder(place) is not None:
+        return ResourceError(
+            f"the cache cannot be used: {problem}",
+            expected=f"a local folder ({CACHE_VARIABLE}) that the job may use, and that exists until the run ends",
+            remedy="correct it, and run the same command again",
+        )
     if error.errno in PERMANENT_ERRNOS:
         remedy = "correct the path, or give the job permission"
         return ConfigError(problem, expected="a file or folder that the job may use", remedy=remedy)

@@ -57,7 +57,7 @@ class ExportFormatOption(StrEnum):
 class RunOptions:
     """Options of `run`."""
 
-    config: Path | None
+    config: Location | None
     overrides: Sequence[str] = ()
     only: str | None = None
     from_run: str | None = None
@@ -91,7 +91,7 @@ class RunOptions:
 class SweepOptions:
     """Options of `sweep`."""
 
-    config: Path
+    config: Location
     overrides: Sequence[str] = ()
     root: Location | None = None
     index: int = 0

@@ -26,7 +26,10 @@ import yaml
 from filelock import FileLock
 from typer.testing import CliRunner
 
+from components.base import addresses
+from components.object_storage import settings
 from job.cli import app
+from job.store import root as store_root
 from tests.support import browser
 from tests.support.containers import WHY_SKIPPED, docker, has_engine, image_under_test
 from tests.support.faulty_proxy import FaultyProxy
@@ -233,6 +236,9 @@ def s3_proxy(s3: Bucket, monkeypatch: pytest.MonkeyPatch) -> Iterator[FaultyProx
 def _empty_bucket(server: ObjectServer, monkeypatch: pytest.MonkeyPatch, folder: Path) -> Bucket:
     use_environment(monkeypatch, server)
     monkeypatch.setenv("JOB_CACHE", str(folder / "cache"))
+    for module, name in ((addresses, "_copies"), (store_root, "_remote")):  # no root of another test is open
+        monkeypatch.setattr(module, name, {})
+    monkeypatch.setattr(settings, "_configured", None)
     return Bucket(server, server.create_bucket())
 
 

@@ -16,6 +16,7 @@ from typing import ClassVar, Self
 
 from pydantic import ValidationError
 
+from components.base.addresses import with_addresses
 from components.base.text import MESSAGE_LIMIT, printable
 
 
@@ -49,12 +50,14 @@ class JobError(Exception):
     """
 
     exit_code: ClassVar[ExitCode] = ExitCode.INTERNAL_ERROR
+    is_of_machine: ClassVar[bool] = False
+    """Whether the message is about this machine, so that local folders keep their paths."""
 
     def __init__(self, headline: str, *, expected: str = "", remedy: str = "") -> None:
         # Here, and not where it is printed: a message goes to terminals, logs, run.json and the report.
-        self.headline, self.expected, self.remedy = (
-            printable(text, limit=MESSAGE_LIMIT) for text in (headline, expected, remedy)
-        )
+        texts = (headline, expected, remedy)
+        shown = texts if self.is_of_machine else map(with_addresses, texts)
+        self.headline, self.expected, self.remedy = (printable(text, limit=MESSAGE_LIMIT) for text in shown)
         super().__init__(self.headline)
 
     def __str__(self) -> str:
@@ -100,11 +103,14 @@ class IntegrityError(DataError):
 class StorageError(JobError):
     """The disk is full. A batch runner may retry, later or on another machine."""
 
+    is_of_machine = True
+
 
 class ResourceError(JobError):
     """A required resource is missing or unreachable: a GPU, memory, the network. A batch runner should retry."""
 
     exit_code = ExitCode.MISSING_RESOURCE
+    is_of_machine = True
 
 
 class TerminationError(JobError):

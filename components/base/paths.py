@@ -5,7 +5,7 @@ import re
 from pathlib import Path
 from typing import Annotated
 
-from pydantic import AfterValidator, PlainValidator, WithJsonSchema
+from pydantic import PlainValidator, WithJsonSchema
 from pydantic_core import PydanticCustomError
 
 from components.base.errors import ConfigError
@@ -47,7 +47,7 @@ def _check(text: str) -> None:
     if not text:
         raise ValueError("the path is empty")
     if URL.match(text):
-        raise ValueError(f"{printable(text)} is a URL; expected a path, such as one where it is mounted")
+        raise ValueError(f"{printable(text)} is a URL; expected the path of a local file or folder")
     if "\0" in text:
         raise ValueError("the path contains a NUL character")
     if not is_utf8(text):
@@ -66,12 +66,5 @@ def _validate(value: object) -> Path:
     raise PydanticCustomError("path", "the path of a file or folder")
 
 
-def _validate_reference(text: str) -> str:
-    parse_path(text)
-    return text
-
-
 UserPath = Annotated[Path, PlainValidator(_validate), WithJsonSchema({"type": "string", "minLength": 1})]
 """A path in a configuration. Nothing validates it again: in JSON, pydantic would not accept a Path."""
-Reference = Annotated[str, AfterValidator(_validate_reference)]
-"""The name of a run, or a path, in a configuration."""

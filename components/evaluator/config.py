@@ -9,8 +9,8 @@ from pydantic_core import PydanticCustomError
 from components.artifacts import Metrics
 from components.artifacts.evaluation import CLASS_METRIC_NAMES, INTERVAL_SUFFIX, METRIC_NAMES
 from components.base.component import ComponentConfig, Seed
-from components.base.paths import Reference
 from components.evaluator.functions import MetricFunction, NamedFunction, SliceFunction
+from components.object_storage.location import Reference
 
 EVERY = "every"
 """In a configuration: all classes, or all slices."""

@@ -6,11 +6,11 @@ from typing import Any
 from components.artifacts import Artifact, Examples, Stored
 from components.base.component import Component, ComponentConfig, Context, Seed
 from components.base.memory import DEFAULT_MEMORY_BUDGET, MemoryBudget
-from components.base.paths import Reference
 from components.example_gen.sources import AnySource, DigitsSource
 from components.example_gen.split import SplitConfig
 from components.example_gen.validation.config import ValidationConfig
 from components.object_storage import local_copies
+from components.object_storage.location import Reference
 
 
 class ExampleGenConfig(ComponentConfig):

@@ -3,7 +3,7 @@
 from pathlib import Path
 from typing import Annotated
 
-from pydantic import PlainSerializer, PlainValidator, WithJsonSchema
+from pydantic import AfterValidator, PlainSerializer, PlainValidator, WithJsonSchema
 from pydantic_core import PydanticCustomError
 
 from components.base.errors import ConfigError
@@ -40,6 +40,11 @@ def _validate(value: object) -> Location:
     raise PydanticCustomError("path", "the path of a file or folder, or a URL of object storage")
 
 
+def _validate_reference(text: str) -> str:
+    _validate(text)
+    return text
+
+
 UserLocation = Annotated[
     Location,
     PlainValidator(_validate),
@@ -47,3 +52,5 @@ UserLocation = Annotated[
     WithJsonSchema({"type": "string", "minLength": 1}),
 ]
 """A path or URL in a configuration."""
+Reference = Annotated[str, AfterValidator(_validate_reference)]
+"""The name of a run, or a path or URL, in a configuration."""

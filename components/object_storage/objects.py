@@ -112,5 +112,8 @@ class Objects(Protocol):
     def list_folder(self, folder: str = "") -> Listing:
         """Return the objects and folders directly in a folder, which is named without a slash at its end."""
 
+    def address(self) -> str:
+        """Return the HTTP address of an object below the URL that need not exist, without credentials."""
+
     def delete(self, keys: Iterable[str]) -> None:
         """Delete objects; those that do not exist are skipped."""

@@ -3,6 +3,7 @@
 import secrets
 from collections.abc import Callable, Iterable
 from contextlib import suppress
+from datetime import timedelta
 from pathlib import Path
 from threading import Lock
 from typing import IO, Any, TypeVar, cast
@@ -162,6 +163,10 @@ class ObstoreObjects:
 
         if remaining:
             self._run("delete", remaining[0] if len(remaining) == 1 else "", request)
+
+    def address(self) -> str:
+        signed = self._run("read", "", lambda: str(obstore.sign(self._store, "HEAD", "address", timedelta(minutes=1))))
+        return signed.partition("?")[0]
 
     def _run(self, action: str, key: str, request: Callable[[], T], attempts: Attempts | None = None) -> T:
         """Return what a request returns; raise the JobError for its last failure."""

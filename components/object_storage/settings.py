@@ -1,13 +1,27 @@
 """Settings of object storage, which all uses in a process share."""
 
 import os
+from collections.abc import Callable
 from dataclasses import dataclass
 from pathlib import Path
+from typing import Any, Self
 
+from components.base.errors import ConfigError
 from components.base.paths import require_path
+from components.base.size import EXPECTED_SIZE, parse_size
+from components.base.text import printable
 
 CACHE_VARIABLE = "JOB_CACHE"
 """Environment variable that names the folder of the local cache."""
+CACHE_SIZE_VARIABLE = "JOB_CACHE_MAX_SIZE"
+"""Environment variable with the limit of the local cache, such as 20GB."""
+TIMEOUT_VARIABLE = "JOB_REMOTE_TIMEOUT"
+"""Environment variable with the seconds after which a request fails."""
+RETRIES_VARIABLE = "JOB_REMOTE_RETRIES"
+"""Environment variable with the number of retries of a request."""
+GRACE_VARIABLE = "JOB_REMOTE_GRACE"
+"""Environment variable with the seconds after SIGTERM in which the last checkpoint is uploaded."""
+MAX_TIMEOUT, MAX_RETRIES = 3600.0, 100
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -24,6 +38,22 @@ class StorageSettings:
     grace: float = 20.0
     """Seconds after SIGTERM in which the last checkpoint is uploaded; batch runners usually kill a process after 30."""
 
+    @classmethod
+    def from_environment(cls, **chosen: Any) -> Self:
+        """Return chosen settings; those that are missing or None are in the environment, or have their defaults.
+
+        Raises:
+            ConfigError: for a value in the environment that is not valid.
+        """
+        values = {
+            "timeout": _read(TIMEOUT_VARIABLE, _parse_timeout, f"seconds above 0, at most {MAX_TIMEOUT:.0f}"),
+            "retries": _read(RETRIES_VARIABLE, _parse_retries, f"a whole number from 0 to {MAX_RETRIES}"),
+            "grace": _read(GRACE_VARIABLE, _parse_timeout, f"seconds above 0, at most {MAX_TIMEOUT:.0f}"),
+            "max_cache_bytes": _read(CACHE_SIZE_VARIABLE, parse_size, EXPECTED_SIZE),
+        }
+        values |= {name: value for name, value in chosen.items() if value is not None}
+        return cls(**{name: value for name, value in values.items() if value is not None})
+
     @property
     def cache_folder(self) -> Path:
         """The folder of the local cache: the setting, `JOB_CACHE`, or `mnist-job` in the user's cache folder."""
@@ -34,15 +64,38 @@ class StorageSettings:
         return require_path("XDG_CACHE_HOME", os.environ.get("XDG_CACHE_HOME") or "~/.cache") / "mnist-job"
 
 
-_current = StorageSettings()
+_configured: StorageSettings | None = None
 
 
 def storage_settings() -> StorageSettings:
-    """Return the present settings."""
-    return _current
+    """Return the present settings: those of the environment, unless a configuration was applied."""
+    return _configured or StorageSettings.from_environment()
 
 
 def configure_storage(settings: StorageSettings) -> None:
     """Set the settings for everything that is opened afterwards."""
-    global _current
-    _current = settings
+    global _configured
+    _configured = settings
+
+
+def _read(variable: str, parse: Callable[[str], Any], expected: str) -> Any:
+    """Return the value of an environment variable; None if it is not set."""
+    if not (text := os.environ.get(variable)):
+        return None
+    try:
+        return parse(text)
+    except ValueError as error:
+        problem = f"{variable} is `{printable(text)}`"
+        raise ConfigError(problem, expected=expected, remedy="correct or unset it") from error
+
+
+def _parse_timeout(text: str) -> float:
+    if not 0 < (seconds := float(text)) <= MAX_TIMEOUT:
+        raise ValueError(text)
+    return seconds
+
+
+def _parse_retries(text: str) -> int:
+    if not 0 <= (retries := int(text)) <= MAX_RETRIES:
+        raise ValueError(text)
+    return retries

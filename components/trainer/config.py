@@ -7,7 +7,7 @@ from pydantic import AfterValidator, Field, field_validator, model_validator
 from components.base.component import ComponentConfig, Seed
 from components.base.extension import BuiltInOrUse
 from components.base.memory import DEFAULT_MEMORY_BUDGET, MemoryBudget
-from components.base.paths import Reference
+from components.object_storage.location import Reference
 from components.runtime.tensorflow import Device
 from components.trainer.augmentation import AugmentationConfig
 from components.trainer.augmentation_function import AugmentationFunction

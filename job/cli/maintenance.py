@@ -3,21 +3,21 @@
 from __future__ import annotations
 
 from pathlib import Path
-from typing import Annotated
+from typing import Annotated, Any
 
 import typer
 
-from job.cli.app import AsJson, Root, command, path
+from job.cli.app import AsJson, Root, command, location
 from job.options import DEFAULT_ROOT
 
 
 @command
 def verify(
     directories: Annotated[
-        list[Path] | None,
+        list[Any] | None,
         typer.Argument(
-            metavar="[DIR]...",
-            parser=path,
+            metavar="[DIR|URL]...",
+            parser=location,
             help="Folders of artifacts, such as that of `predict --out`; by default all artifacts of the root.",
         ),
     ] = None,
@@ -28,7 +28,7 @@ def verify(
     from job.commands.verify import verify
     from job.store.opened import open_root
 
-    raise typer.Exit(verify(directories or [], open_root(root), as_json=as_json))
+    raise typer.Exit(verify([str(one) for one in directories or ()], open_root(root), as_json=as_json))
 
 
 @command

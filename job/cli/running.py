@@ -11,8 +11,12 @@ from job.cli.app import AsJson, Root, command, location, path
 from job.options import DEFAULT_ROOT, ROOT_ENV_VARIABLE, LogFormat, RunOptions, SweepOptions
 
 Config = Annotated[
-    Path | None,
-    typer.Option(parser=path, help="Configuration file in YAML, or the name of a preset or of an earlier run."),
+    Any,
+    typer.Option(
+        parser=location,
+        metavar="PATH",
+        help="Configuration file in YAML, or the name of a preset or of an earlier run.",
+    ),
 ]
 Overrides = Annotated[
     list[str] | None,
@@ -127,7 +131,7 @@ def reproduce(
         typer.Option(
             metavar="DIR",
             parser=path,
-            help="Empty folder to rebuild it in, which is kept; by default one in the root, deleted if identical.",
+            help="Empty folder to rebuild it in, which is kept; else one in the root or cache, deleted if identical.",
         ),
     ] = None,
     root: Root = Path(DEFAULT_ROOT),
@@ -149,7 +153,10 @@ def reproduce(
 def sweep(
     context: typer.Context,
     config: Annotated[
-        Path, typer.Option(parser=path, help="Configuration file with a section `sweep`: the values to try.")
+        Any,
+        typer.Option(
+            parser=location, metavar="PATH", help="Configuration file with a section `sweep`: the values to try."
+        ),
     ],
     overrides: Overrides = None,
     root: ConfiguredRoot = None,

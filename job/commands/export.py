@@ -68,14 +68,14 @@ def export_model(
     _check_empty(directory)
     chosen = resolve_model(root, model)
     print_model(make_console(stderr=True), chosen)
-    if chosen.stored.artifact.format != "keras":
+    if chosen.artifact.format != "keras":
         raise ConfigError(
-            f"the model in {chosen.stored.directory} is {chosen.stored.artifact.format}, and has no network to export",
+            f"the model in {chosen.sealed.directory} is {chosen.artifact.format}, and has no network to export",
             expected="a keras model, as the Trainer writes it",
             remedy=f"name a run with such a model with {MODEL_OPTION}",
         )
     found = find_training_examples(chosen.sealed)
-    found.verify()
+    found.check()
     transformed: Stored[TransformedExamples] = found.stored()
     with _scratch_folder(directory) as scratch:
         context = Context(output=scratch, termination=termination)

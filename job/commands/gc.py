@@ -16,6 +16,7 @@ from job.reporters.terminal import make_console, print_line, print_parts, print_
 from job.store.file_system import check_file_system
 from job.store.gc import Collectable, GarbageCollector, parse_age
 from job.store.opened import open_store
+from job.store.root import address
 from job.store.runs import Runs
 
 
@@ -36,7 +37,7 @@ def collect_garbage(root: Path, *, keep: int | None, older_than: str, delete: bo
     with _complete_output() if delete else nullcontext():
         if as_json:
             listed = [
-                {"kind": item.kind, "path": str(item.path), "size": item.size, "age_seconds": round(item.age)}
+                {"kind": item.kind, "path": address(item.path), "size": item.size, "age_seconds": round(item.age)}
                 for item in items
             ]
             print(json.dumps({"garbage": listed}, indent=2).removesuffix("\n}") + ",")
@@ -49,7 +50,7 @@ def collect_garbage(root: Path, *, keep: int | None, older_than: str, delete: bo
     if any(item.kind == "run" for item in deleted):
         refresh_index(root)
     if as_json:
-        print(json.dumps({"deleted": [str(item.path) for item in deleted]}, indent=2).removeprefix("{\n"))
+        print(json.dumps({"deleted": [address(item.path) for item in deleted]}, indent=2).removeprefix("{\n"))
     elif delete:
         for item in items:
             if item not in deleted and os.path.lexists(item.path):  # another process may have deleted it

@@ -53,7 +53,7 @@ def _check_combination(options: PredictOptions) -> None:
 
 def _predict(options: PredictOptions, check: Callable[[], None]) -> ExitCode:
     model = resolve_model(options.root, options.model)
-    class_names = model.stored.artifact.class_names
+    class_names = model.artifact.class_names
     previews = None if options.show is None else _make_preview_writer(options.show)
     console, errors = make_console(), make_console(stderr=True)
     print_model(errors, model)
@@ -62,7 +62,7 @@ def _predict(options: PredictOptions, check: Callable[[], None]) -> ExitCode:
         from components.inference.preprocessing.input_reader import InputReader
 
         predictor = model.load_predictor()
-        reader = InputReader.for_model(model.stored.artifact, as_is=options.as_is, transpose=options.transpose)
+        reader = InputReader.for_model(model.artifact, as_is=options.as_is, transpose=options.transpose)
         with progress.hidden():
             writer.write_header()
         for images in _batches(_read_images(options.paths, reader, progress), check):

@@ -21,6 +21,7 @@ from job.reporters.terminal import make_console, print_field, print_json, print_
 from job.store.lineage import MIN_PREFIX_LENGTH, final_outputs, find_artifact, lineage, step_manifests
 from job.store.opened import open_store
 from job.store.resolve import FoundRun, NoSuchRunError, locate_run
+from job.store.root import address
 from job.store.run_names import LATEST_BLESSED
 from job.store.runs import LATEST, Runs
 from job.store.store import SealedArtifact, Store
@@ -65,7 +66,7 @@ def _show_run(found: FoundRun, *, as_json: bool) -> None:
     if any(step.references for step in record.steps):  # artifacts of other runs
         manifests |= {sealed.manifest.digest: sealed.manifest for sealed in store.sealed_artifacts()}
     lineages = [lineage(manifests, digest) for digest in final_outputs(record, manifests)]
-    alive = runs.is_alive(found.folder.name)
+    alive = record.outcome != "running" or runs.is_alive(found.folder.name)
     if as_json:
         main_steps = [step for step in record.steps if step.component not in OPTIONAL_SLOTS]
         values: dict[str, Any] = json.loads(record.to_json()) | {"lineages": lineages}
@@ -76,7 +77,7 @@ def _show_run(found: FoundRun, *, as_json: bool) -> None:
         return
     console = make_console()
     started = f"{record.started:%Y-%m-%d %H:%M} UTC"
-    print_parts(console, "run ", [*run_title(record), started, f"root {escape(str(store.root))}"])
+    print_parts(console, "run ", [*run_title(record), started, f"root {escape(address(store.root))}"])
     print_run(console, record, found.folder, alive=alive)
     _print_lineages(console, lineages)
 
@@ -96,7 +97,7 @@ def _show_artifact(store: Store, runs: Runs, sealed: SealedArtifact, *, as_json:
         "digest": manifest.digest,
         "fingerprint": manifest.fingerprint,
         "files": f"{len(manifest.files)}, {format_size(sum(file.size for file in manifest.files))}",
-        "directory": str(sealed.directory),
+        "directory": address(sealed.directory),
         "runs": ", ".join(reversed(run_ids)) or "none",
     }
     if isinstance(manifest.artifact, Predictions):

@@ -11,6 +11,7 @@ from job.reporters.index import refresh_index
 from job.reporters.tables import run_title
 from job.reporters.terminal import make_console, print_json, print_line, print_parts
 from job.store.resolve import locate_run
+from job.store.root import address
 from job.store.run_names import Tags
 from job.store.runs import Runs
 
@@ -75,7 +76,7 @@ def list_tags(root: Path, *, as_json: bool) -> None:
         return
     console = make_console()
     if not tags:
-        print_line(console, f"{escape(str(root))} has no tags; `python -m job tag RUN NAME` adds one")
+        print_line(console, f"{escape(address(root))} has no tags; `python -m job tag RUN NAME` adds one")
     width = max(map(len, tags), default=0)
     for tag, run_id in tags.items():
         title = run_title(runs.read(run_id)) if runs.exists(run_id) else [run_id, "[yellow](deleted)[/]"]

@@ -8,23 +8,26 @@ from components.base.errors import ConfigError, ExitCode, IntegrityError
 from components.base.formatting import counted
 from job.reporters.terminal import make_console, print_json, print_line, print_text
 from job.store.manifest import MANIFEST
-from job.store.opened import open_store
+from job.store.opened import local_path, open_store, open_store_of
+from job.store.root import address, root_of
 from job.store.store import SealedArtifact, Store, read_sealed
 
 Readable = tuple[str, Path, Callable[[str, Path], SealedArtifact]]
 """The slot and the directory of an artifact, and the function that reads it."""
 
 
-def verify(directories: Sequence[Path], root: Path, *, as_json: bool) -> ExitCode:
+def verify(directories: Sequence[str], root: Path, *, as_json: bool) -> ExitCode:
     """Verify the artifacts in some directories, or all of a root; print the damaged ones, and return the exit code."""
     checked, failures = 0, []
-    for slot, directory, read in _named(directories) if directories else _sealed(open_store(root)):
+    for slot, directory, read in _named(directories, open_store(root)) if directories else _sealed(open_store(root)):
         checked += 1
         try:
             read(slot, directory).verify()
         except IntegrityError as error:
             if os.path.lexists(directory):  # neither deleted nor quarantined in the meantime
-                failures.append({"artifact": str(directory), "failure": f"{error.headline}; expected {error.expected}"})
+                failures.append(
+                    {"artifact": address(directory), "failure": f"{error.headline}; expected {error.expected}"}
+                )
     if as_json:
         print_json({"checked": checked, "failures": failures})
     else:
@@ -40,12 +43,15 @@ def _sealed(store: Store) -> Iterator[Readable]:
     return ((slot, directory, store.read) for slot, directory in store.sealed_directories())
 
 
-def _named(directories: Sequence[Path]) -> Iterator[Readable]:
-    for directory in directories:
+def _named(names: Sequence[str], store: Store) -> Iterator[Readable]:
+    for directory in map(Path, map(local_path, names)):
         if not os.path.lexists(directory / MANIFEST):
             raise ConfigError(
                 f"{directory} has no {MANIFEST}",
                 expected="the folder of an artifact, such as that of `predict --out`",
                 remedy="correct the path",
             )
-        yield directory.name, directory.resolve(), read_sealed
+        if root_of(directory) is None:
+            yield directory.name, directory.resolve(), read_sealed
+        else:
+            yield directory.parent.name, directory, open_store_of(directory, store).read

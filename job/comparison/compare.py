@@ -75,16 +75,34 @@ class ComparedRun:
     def model(self) -> Model | None:
         """The statement of the model; None without a trainer, or if the model was deleted."""
         found = self.sealed(Model)
-        return None if found is None else found.stored().artifact
+        return None if found is None else found.artifact
+
+    def statement(self, artifact_type: type[ArtifactT]) -> ArtifactT | None:
+        """Return the statement of the artifact of a type, after its local files are verified; None as for `stored`."""
+        found = self._verified(artifact_type)
+        return None if found is None else found.artifact
 
     def stored(self, artifact_type: type[ArtifactT]) -> Stored[ArtifactT] | None:
         """Return the artifact of a type, after its files are verified; None if it is deleted or damaged."""
-        try:
-            if (found := self.sealed(artifact_type)) is not None:
-                found.verify()
+        with suppress(IntegrityError):
+            if (found := self._verified(artifact_type)) is not None:
                 return found.stored()
-        except IntegrityError:
-            pass
+        return None
+
+    def examples(self, split: str) -> Stored[Examples] | None:
+        """Return the examples with the file of one split; None as for `stored`."""
+        with suppress(IntegrityError):
+            if (found := self._verified(Examples)) is not None:
+                examples: Examples = found.artifact
+                found.fetch(getattr(examples.splits, split).file)
+                return Stored(examples, found.directory)
+        return None
+
+    def _verified(self, artifact_type: type[Artifact]) -> SealedArtifact | None:
+        with suppress(IntegrityError):
+            if (found := self.sealed(artifact_type)) is not None:
+                found.check()
+                return found
         return None
 
     def sealed(self, artifact_type: type[Artifact]) -> SealedArtifact | None:
@@ -144,22 +162,20 @@ class RunComparison:
     @cached_property
     def differing_splits(self) -> list[str] | None:
         """The splits whose images or labels differ; None if the examples of a run do not exist."""
-        one, other = self.first.stored(Examples), self.second.stored(Examples)
+        one, other = self.first.statement(Examples), self.second.statement(Examples)
         if one is None or other is None:
             return None
         before, after = (_file_digests(run.sealed(Examples)) for run in (self.first, self.second))
-        splits = other.artifact.splits
-        return [
-            name
-            for name, split in one.artifact.splits.items()
-            if before[split.file] != after[getattr(splits, name).file]
-        ]
+        splits = other.splits
+        return [name for name, split in one.splits.items() if before[split.file] != after[getattr(splits, name).file]]
 
     @cached_property
     def data_changes(self) -> DataChanges | None:
         """Images that were added, removed or relabelled; None if the data are the same, or do not exist."""
+        if not self.differing_splits:
+            return None
         one, other = self.first.stored(Examples), self.second.stored(Examples)
-        if one is None or other is None or not self.differing_splits:
+        if one is None or other is None:
             return None
         from components.io.image_changes import compare_examples
 
@@ -168,27 +184,30 @@ class RunComparison:
     @cached_property
     def paired(self) -> PairedComparison | None:
         """The evaluations, image by image; None if one does not exist, or if the images differ."""
-        one, other = self.first.stored(Evaluation), self.second.stored(Evaluation)
-        if one is None or other is None or one.artifact.test_sha256 != other.artifact.test_sha256:
+        if len({None if found is None else found.test_sha256 for found in self._evaluations}) > 1:
             return None
-        return Evaluator.compare(one, other)
+        one, other = self.first.stored(Evaluation), self.second.stored(Evaluation)
+        return None if one is None or other is None else Evaluator.compare(one, other)
+
+    @property
+    def _evaluations(self) -> list[Evaluation | None]:
+        return [run.statement(Evaluation) for run in (self.first, self.second)]
 
     @property
     def scored_other_images(self) -> bool:
         """Whether both models were evaluated, but on different test images."""
-        runs = (self.first, self.second)
-        return self.paired is None and all(run.stored(Evaluation) is not None for run in runs)
+        return self.paired is None and all(found is not None for found in self._evaluations)
 
     @property
     def class_names(self) -> tuple[str, ...]:
         """The names of the classes of the first evaluation, by label; empty without one."""
-        evaluation = self.first.stored(Evaluation)
-        return () if evaluation is None else tuple(row.name for row in evaluation.artifact.per_class)
+        evaluation = self.first.statement(Evaluation)
+        return () if evaluation is None else tuple(row.name for row in evaluation.per_class)
 
     def test_ids(self, rows: Sequence[int]) -> dict[int, str]:
         """Return the ids of test images by their row; empty if the examples of the first run do not exist."""
-        examples = self.first.stored(Examples)
-        if examples is None or not rows:
+        examples = self.first.examples("test") if rows else None
+        if examples is None:
             return {}
         import numpy as np
 

@@ -33,6 +33,7 @@ from job.comparison.wording import (
     describe_test,
 )
 from job.store.differences import Change
+from job.store.root import root_of
 
 FOLDER = Path(__file__).parent
 RESULTS = {"same": "same", "differs": "differs", "only_first": "only {first}", "only_second": "only {second}"}
@@ -100,6 +101,8 @@ def _report_link(run: ComparedRun, folder: Path) -> str:
     if run.record.report is None:
         return ""
     report = run.root / "runs" / run.record.run_id / "report.html"
+    if root_of(run.root) is not None:  # a browser does not open its address
+        return ""
     return quote(os.path.relpath(report.resolve(), folder.resolve())) if report.is_file() else ""
 
 

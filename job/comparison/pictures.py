@@ -46,7 +46,7 @@ def test_galleries(comparison: RunComparison) -> Iterator[Gallery]:
         shown = images[:MAX_PICTURES]
         rows = [image.row for image in shown]
         ids = comparison.test_ids(rows)
-        pictures = _pictures(comparison.first.stored(Examples) if ids else None, "test", rows)
+        pictures = _pictures(comparison.first.examples("test") if ids else None, "test", rows)
         yield Gallery(
             f"Only {letter} is correct",
             len(images),
@@ -67,8 +67,10 @@ def _scored(comparison: RunComparison, image: ComparedImage, attributes: Markup,
 
 def data_galleries(comparison: RunComparison) -> Iterator[Gallery]:
     """Yield the images of each split that were added, removed or relabelled."""
+    if (data := comparison.data_changes) is None:
+        return
     old, new = comparison.first.stored(Examples), comparison.second.stored(Examples)
-    if (data := comparison.data_changes) is None or old is None or new is None:
+    if old is None or new is None:
         return
     for name, split in data.splits.items():
         for title, count, images, examples in (

@@ -13,10 +13,12 @@ from components.base.extension import USE
 from components.base.importing import import_string
 from components.base.memory import DEFAULT_MEMORY_BUDGET, MemoryBudget
 from components.base.text import has_secret
-from components.object_storage import Location, UserLocation, require_location
+from components.object_storage import Location, ObjectUrl, UserLocation, is_object_url, require_location
+from components.object_storage.settings import configure_storage
 from job.config.core_schema import as_written
 from job.config.explain import CREDENTIALS, PIPELINE, explain, top_level_keys, unknown_key
 from job.config.run_config import SHARED_KEYS, load_file_or_run
+from job.config.storage import CacheConfig, RemoteConfig, settings_of
 from job.config.tracking import TrackingConfig
 from job.config.yaml_config import EXTENDS, SWEEP, YamlConfig
 from job.config.yaml_loader import KeyPath, join
@@ -24,6 +26,7 @@ from job.options import DEFAULT_ROOT, DEFAULT_SEED
 from job.pipeline.pipeline import Pipeline
 from job.pipeline.slots import OPTIONAL_SLOTS, SLOTS
 from job.pipeline.steps import AFTER, STEPS, StepError
+from job.store.opened import open_root
 
 
 class JobConfig(BaseModel):
@@ -45,6 +48,10 @@ class JobConfig(BaseModel):
     Trainer, if the images do not fit."""
     tracking: TrackingConfig = TrackingConfig()
     """Tools that record the run; they do not affect any result. A tool is off if its section is absent or null."""
+    cache: CacheConfig = CacheConfig()
+    """Local copies of what is in object storage."""
+    remote: RemoteConfig = RemoteConfig()
+    """Limits of the requests to object storage."""
     pipeline: Pipeline = Field(default_factory=Pipeline)
     """The components, each with its own configuration. In a file, each is a section at the top level."""
 
@@ -56,7 +63,10 @@ class JobConfig(BaseModel):
         return self
 
     def resolved(self) -> dict[str, Any]:
-        """Return the configuration with all defaults as JSON values; loading them gives an equal configuration."""
+        """Return the configuration with all defaults as JSON values; loading them gives an equal configuration.
+
+        `cache` and `remote` are left out: they belong to the machine, and another one may continue the run.
+        """
         resolved = self.model_dump(mode="json", include={"root", *SHARED_KEYS})
         if tracking := self.tracking.model_dump(mode="json", exclude_none=True):
             resolved["tracking"] = tracking
@@ -70,14 +80,19 @@ class JobConfig(BaseModel):
                 resolved[name] = section if type(component) is SLOTS[name] else named
         return resolved
 
+    def open_root(self) -> Path:
+        """Apply the settings of object storage, and return the folder of the root; errors as of `open_root`."""
+        configure_storage(settings_of(self.cache, self.remote))
+        return open_root(self.root)
+
 
 def load_config(
-    path: Path | str, overrides: Sequence[str] = (), *, root: Location | str | None = None, **sections: Any
+    path: Location | str, overrides: Sequence[str] = (), *, root: Location | str | None = None, **sections: Any
 ) -> JobConfig:
     """Read a configuration file, or a preset by its name, and everything that it extends; or that of an earlier run.
 
     Args:
-        path: of a file, or the name of a preset or run.
+        path: of a file or run, or the name of a preset or run.
         overrides: `key.path=value` with a value in YAML; a later one wins.
         root: replaces that of the configuration; runs are found by name there.
         sections: values in Python that are merged over the file and the overrides, also functions and components.
@@ -88,10 +103,12 @@ def load_config(
     >>> load_config("digits", trainer={"epochs": 3}).pipeline.trainer.config.epochs
     3
     """
-    if not isinstance(path, Path | str):
+    if not isinstance(path, Path | ObjectUrl | str):
         expected = "a path, or the name of a preset; sections follow as arguments"
         raise ConfigError(f"{path!r} is not a path", expected=expected, remedy='write it as `"digits", trainer={...}`')
-    document = load_file_or_run(Path(path), require_location("root", str(root or DEFAULT_ROOT)))
+    if isinstance(path, str):
+        path = ObjectUrl.parse(path) if is_object_url(path) else Path(path)
+    document = load_file_or_run(path, require_location("root", str(root or DEFAULT_ROOT)))
     return build_config(document.overridden(overrides, sections), root=root)
 
 
@@ -106,7 +123,7 @@ def build_config(document: YamlConfig, *, root: Location | str | None = None) ->
     pipeline = {slot: _section(document, slot) for slot in SLOTS if slot not in empty}
     pipeline[STEPS] = _section(document, STEPS)
     values = {key: value for key, value in document.values.items() if key not in (EXTENDS, STEPS, SWEEP, *SLOTS)}
-    values |= {"tracking": _section(document, "tracking"), PIPELINE: pipeline}
+    values |= {key: _section(document, key) for key in ("tracking", "cache", "remote")} | {PIPELINE: pipeline}
     if root is not None:
         values["root"] = require_location("--root", str(root))
     shared = {key: values[key] for key in SHARED_KEYS if key in values}

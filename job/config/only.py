@@ -6,6 +6,7 @@ from pathlib import Path
 from typing import Any, Self
 
 from components.base.errors import ConfigError
+from components.object_storage import Location
 from job.config.config import JobConfig, build_config
 from job.config.run_config import load_file_or_run, run_config
 from job.config.yaml_config import SET, YamlConfig, parse_override
@@ -16,6 +17,8 @@ from job.store.records import RunRecord
 from job.store.resolve import locate_run
 
 TRACKING = "tracking"
+OF_MACHINE = ("cache", "remote")
+"""Sections about this machine."""
 
 
 @dataclass(frozen=True)
@@ -31,7 +34,7 @@ class SingleStep:
 
     @classmethod
     def load(
-        cls, component: str, run: str, *, root: Path, config: Path | None = None, overrides: Sequence[str] = ()
+        cls, component: str, run: str, *, root: Path, config: Location | None = None, overrides: Sequence[str] = ()
     ) -> Self:
         """Find the run below `root`, and read the component's section from a file or from that run.
 
@@ -48,7 +51,7 @@ class SingleStep:
             document = _with_section(document, section, others)
         for override in overrides:
             key_path = parse_override(override)[0]
-            if key_path[: len(section)] != section and key_path[0] != TRACKING:
+            if key_path[: len(section)] != section and key_path[0] not in (TRACKING, *OF_MACHINE):
                 raise ConfigError(
                     f"{SET}{join(key_path)} has no effect: only the {slot} is run",
                     expected=f"keys of {join(section)} or {TRACKING}; all other keys are those of run {record.run_id}",

@@ -12,22 +12,23 @@ from components.object_storage import Location
 from job.config.yaml_config import YamlConfig, find_config, presets
 from job.pipeline.slots import SLOTS
 from job.pipeline.steps import STEPS
-from job.store.opened import open_root
+from job.store.opened import local_path, open_root
 from job.store.resolve import FoundRun, NoSuchRunError, is_run_folder, locate_run
-from job.store.root import root_at
+from job.store.root import address
 
 SHARED_KEYS = ("seed", "memory_budget")
 """Keys that every component receives whose config has them and does not set them."""
 
 
-def load_file_or_run(path: Path, root: Location) -> YamlConfig:
+def load_file_or_run(path: Location, root: Location) -> YamlConfig:
     """Read a configuration file, a preset, or the configuration of a run below `root`: the first that exists.
 
     Raises:
         ConfigError: if none of them exists, or the file is not valid.
         IntegrityError: if the record of the run is damaged.
     """
-    file, name = find_config(path), str(path)
+    name = local_path(str(path))
+    file = find_config(path := Path(name))
     is_file = os.path.exists(file) and not os.path.isdir(file)  # noqa: PTH110, PTH112  (False for a path too long)
     if is_file or (os.sep in name and not is_run_folder(name)):
         return YamlConfig.load(path)
@@ -49,7 +50,7 @@ def run_config(run: FoundRun) -> YamlConfig:
 
     A key that a component has from the top level is not in its section, so that an override of `seed` applies to it.
     """
-    values: dict[str, Any] = copy.deepcopy(run.record.config) | {"root": root_at(run.root).address(run.root)}
+    values: dict[str, Any] = copy.deepcopy(run.record.config) | {"root": address(run.root)}
     for section in _sections(values):
         for key in SHARED_KEYS:
             if key in section and section[key] == values.get(key):

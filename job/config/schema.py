@@ -9,6 +9,7 @@ from pydantic.json_schema import models_json_schema
 from components.base.component import ComponentConfig
 from components.base.extension import USE
 from job.config.config import JobConfig
+from job.config.storage import StoragePart
 from job.config.sweep import SPACE, SweepConfig, SweepPart
 from job.config.tracking import TrackingPart
 from job.config.yaml_config import EXTENDS, SWEEP
@@ -32,6 +33,7 @@ def config_schema() -> dict[str, Any]:
         JobConfig,
         *_subclasses(ComponentConfig),
         *_subclasses(TrackingPart),
+        *_subclasses(StoragePart),
         *_subclasses(SweepPart),
     ]
     for model in described:
@@ -71,8 +73,8 @@ def config_schema() -> dict[str, Any]:
         "then": references[SweepConfig, "validation"],
         "else": {"type": ["object", "null"], "additionalProperties": {"type": ["array", "object"]}},
     }
-    tracking = properties["tracking"]
-    tracking["anyOf"] = [{"$ref": tracking.pop("$ref")}, {"type": "null"}]
+    for key in ("tracking", "cache", "remote"):
+        properties[key]["anyOf"] = [{"$ref": properties[key].pop("$ref")}, {"type": "null"}]
     extends = {"type": "string", "description": "A configuration file or a preset, over which this one is merged."}
     return {
         "$schema": "https://json-schema.org/draft/2020-12/schema",

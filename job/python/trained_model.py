@@ -23,7 +23,7 @@ class TrainedModel:
 
     def __init__(self, resolved: ResolvedModel) -> None:
         self._resolved = resolved
-        model = resolved.stored.artifact
+        model = resolved.artifact
         self.class_names: tuple[str, ...] = model.class_names
         self.image_shape: tuple[int, int, int] = model.image_shape
         """Height, width and channels."""
@@ -64,7 +64,7 @@ class TrainedModel:
         from components.inference.preprocessing.input_reader import InputReader
         from components.io.picture_folder import SkippedFiles
 
-        reader = InputReader.for_model(self._resolved.stored.artifact, as_is=as_is)
+        reader = InputReader.for_model(self._resolved.artifact, as_is=as_is)
         images = []
         for path in paths:
             for file in find_files(Path(path), SkippedFiles()):

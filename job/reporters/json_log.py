@@ -21,6 +21,7 @@ from components.object_storage.objects import OnBytes
 from job.reporters.tables import summary
 from job.reporters.transfers import print_transfer
 from job.store.records import RunRecord, StepRecord
+from job.store.root import address
 from job.store.store import SealedArtifact
 
 Level = Literal["info", "warning", "error"]
@@ -46,7 +47,11 @@ class JsonLog:
     def begin(self, record: RunRecord, directory: Path) -> None:
         names = {name: text for name in ("name", "note") if (text := getattr(record, name)) is not None}
         self._write(
-            "run_started", run_id=record.run_id, **names, run_directory=str(directory), environment=record.environment
+            "run_started",
+            run_id=record.run_id,
+            **names,
+            run_directory=address(directory),
+            environment=record.environment,
         )
 
     def begin_step(self, slot: str) -> None:
@@ -89,7 +94,7 @@ class JsonLog:
     def end(self, record: RunRecord, directory: Path) -> None:
         outcome = record.model_dump(mode="json", include=OUTCOME_FIELDS)
         level = LEVELS.get(record.outcome, "error")
-        self._write("run_finished", level, run_id=record.run_id, run_directory=str(directory), **outcome)
+        self._write("run_finished", level, run_id=record.run_id, run_directory=address(directory), **outcome)
 
     def failed(self, error: JobError, *, resume: str) -> None:
         texts = {"headline": error.headline, "expected": error.expected, "remedy": error.remedy, "resume": resume}

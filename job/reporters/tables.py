@@ -16,6 +16,7 @@ from components.base.timing import Elapsed
 from components.inference.transform_graph import describe
 from job.reporters.terminal import print_field, print_line, print_parts, print_path
 from job.store.records import Duration, RunRecord, TimedRecord, describe_check, remaining_time
+from job.store.root import address, root_of
 from job.store.store import SealedArtifact
 
 OUTCOME = {
@@ -131,20 +132,21 @@ def _print_custom_metrics(console: Console, metrics: Mapping[str, Any]) -> None:
 
 
 def _print_locations(console: Console, record: RunRecord, directory: Path) -> None:
+    is_remote = root_of(directory) is not None
     for label, path in (("report", record.report), ("model card", record.model_card)):
         if path is not None:
             here = directory / Path(path).name  # the root may have been moved since the run
-            print_path(console, label, here if here.exists() else path)
+            print_path(console, label, address(here) if here.exists() or is_remote else path)
     finished = {step.component for step in record.steps}
     for slot, label in (("visualizer", "figures"), ("trainer", "model"), ("evaluator", "evaluation")):
         if slot in finished:
-            print_path(console, label, directory / slot)
+            print_path(console, label, address(directory / slot))
     for step in record.steps:
         if step.published is not None:
             print_path(console, "servable", step.published)
     if record.withheld is not None:
         print_field(console, "not pushed", escape(record.withheld))
-    print_path(console, "record", directory / "run.json")
+    print_path(console, "record", address(directory / "run.json"))
     for tool, location in record.tracking.items():
         print_path(console, tool, location)
 

@@ -11,6 +11,7 @@ from typing import Any
 
 from components.base.errors import ExitCode, JobError
 from components.base.text import MESSAGE_LIMIT, escape_json, printable
+from components.object_storage import is_object_url
 from job.store.records import RunRecord, outcome_of
 from job.store.runs import Runs
 
@@ -45,12 +46,17 @@ def write_termination_log(
         "remedy": failure.remedy if failure else "",
         "resume": resume,
         "metrics": {name: metrics[name] for name in ("accuracy", "loss", "macro_f1") if name in metrics} or None,
-        "run_directory": str(Runs(Path(record.config["root"])).path(record.run_id)) if record else None,
+        "run_directory": _run_directory(record) if record else None,
     }
     for field in SHORTENED:
         while len(_encode(message)) > MAX_BYTES and message[field]:
             message[field] = message[field][: len(message[field]) // 2]
     _write(path, _encode(message))
+
+
+def _run_directory(record: RunRecord) -> str:
+    root = record.config["root"]
+    return f"{root}/runs/{record.run_id}" if is_object_url(root) else str(Runs(Path(root)).path(record.run_id))
 
 
 def _write(path: str, content: bytes) -> None:

@@ -15,9 +15,10 @@ from job.pipeline.pipeline import flow
 from job.runner.estimate import Estimate, Estimator, add_estimates
 from job.runner.look_up import NO_CACHE, StepFinder, find_taken, why_it_runs
 from job.runner.selection import StepSelection, check_destination
+from job.runner.step import can_publish
 from job.store.artifact_resolver import UNREADABLE, ArtifactResolver, Resolution
 from job.store.fingerprint import FingerprintInputs, closest, fingerprint_inputs
-from job.store.opened import open_root, open_store
+from job.store.opened import open_store
 from job.store.records import ReferenceRecord, RunRecord
 from job.store.runs import Runs
 from job.store.store import SealedArtifact
@@ -105,7 +106,7 @@ class Planner:
         self.pipeline = config.pipeline
         self.components = config.pipeline.components()
         self.selection = StepSelection.of(config.pipeline, until=until, only=only, from_run=from_run)
-        self.store, self.runs = open_store(root := open_root(config.root)), Runs(root)
+        self.store, self.runs = open_store(root := config.open_root()), Runs(root)
         self.resolver = ArtifactResolver(self.store, self.runs)
         self.finder = StepFinder(self.store, self.resolver, use_cache, strict)
         self.estimator = Estimator(self.store, self.runs, tuple(self.components))
@@ -189,8 +190,9 @@ class Planner:
         self, slot: str, sealed: SealedArtifact, reason: str, references: Mapping[str, ReferenceRecord] | None = None
     ) -> None:
         component, manifest = self.components[slot], sealed.manifest
-        is_taken = slot in self.selection.taken
-        publication = PlannedPublication() if is_taken else component.planned_publication(sealed.stored(), {})
+        publication = PlannedPublication()
+        if slot not in self.selection.taken and can_publish(component):
+            publication = component.planned_publication(sealed.stored(), {})
         self._steps.append(
             PlannedStep(
                 component=slot,
@@ -199,7 +201,7 @@ class Planner:
                 reason=reason,
                 fingerprint=manifest.fingerprint,
                 digest=manifest.digest,
-                path=str(sealed.directory),
+                path=self.store.address(sealed.directory),
                 run_id=self.estimator.first_run(slot, manifest.fingerprint),
                 references=references or {},
                 publishes=publication.what,
@@ -219,9 +221,11 @@ class Planner:
     ) -> None:
         component = self.components[slot]
         artifacts = {name: sealed.manifest.artifact for name, sealed in inputs.items()}
-        types = type(component).signature().inputs
-        known = {name: sealed.stored(types[name]) for name, sealed in inputs.items()}
-        publication = component.planned_publication(None, known)
+        publication = PlannedPublication()
+        if can_publish(component):
+            types = type(component).signature().inputs
+            known = {name: sealed.stored(types[name]) for name, sealed in inputs.items()}
+            publication = component.planned_publication(None, known)
         self._steps.append(
             PlannedStep(
                 component=slot,

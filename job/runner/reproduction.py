@@ -10,6 +10,7 @@ from typing import Any
 from components.base.errors import ConfigError
 from components.base.text import printable
 from components.io.atomic import write_atomically
+from components.object_storage.settings import storage_settings
 from job.config.config import JobConfig, build_config
 from job.config.only import TRACKING
 from job.config.run_config import run_config
@@ -18,6 +19,7 @@ from job.runner.runner import Runner
 from job.signals import Signals
 from job.store.pinned import OriginalRun
 from job.store.rebuilt import Reproduction, compare
+from job.store.root import root_of
 
 STATE = "reproduction.json"
 """Marks the folder of a reproduction: the id of the run, and the result once it is known."""
@@ -31,8 +33,8 @@ def reproduce(original: OriginalRun, into: Path | None, listener: RunListener, s
 
     Args:
         into: an empty or missing folder, or that of an interrupted reproduction of this run. By default a folder in
-            the root of the run, which is deleted if everything is identical. Otherwise it is kept until the next
-            reproduction of this run.
+            the root of the run, or in the cache if that is in object storage. It is deleted if everything is
+            identical. Otherwise it is kept until the next reproduction of this run.
 
     Raises:
         ConfigError: if the run has no finished steps, or the folder is not empty.
@@ -42,7 +44,7 @@ def reproduce(original: OriginalRun, into: Path | None, listener: RunListener, s
     if not record.steps:
         problem, remedy = f"run {record.run_id} finished no step", "name another run"
         raise ConfigError(problem, expected="a run with artifacts to compare", remedy=remedy)
-    folder = original.store.root / REPRODUCTIONS / record.run_id if into is None else into
+    folder = _default_folder(original.store.root, record.run_id) if into is None else into
     config = rebuild_config(original, folder)
     if into is None:
         _delete_finished(folder)
@@ -64,6 +66,12 @@ def reproduce(original: OriginalRun, into: Path | None, listener: RunListener, s
             folder.parent.rmdir()
         return replace(result, root=None)
     return result
+
+
+def _default_folder(root: Path, run_id: str) -> Path:
+    if root_of(root) is None:
+        return root / REPRODUCTIONS / run_id
+    return storage_settings().cache_folder / REPRODUCTIONS / f"{root.name}-{run_id}"
 
 
 def rebuild_config(original: OriginalRun, root: Path) -> JobConfig:

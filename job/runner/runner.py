@@ -25,7 +25,7 @@ from job.runner.selection import StepSelection, check_destination
 from job.runner.step import StepRun, can_publish
 from job.signals import Signals
 from job.store.artifact_resolver import ArtifactResolver
-from job.store.opened import open_root, open_store
+from job.store.opened import open_store
 from job.store.pinned import OriginalRun, PinnedResolver
 from job.store.records import (
     Failure,
@@ -37,7 +37,7 @@ from job.store.records import (
     outcome_of,
     timing_fields,
 )
-from job.store.root import root_at
+from job.store.root import root_at, root_of
 from job.store.run_names import check_name, check_note
 from job.store.runs import MODEL_CARD, REPORT, Runs
 from job.store.source_code import short_source_files
@@ -74,7 +74,7 @@ class Runner:
             self.config.pipeline, until=self.until, only=self.only, from_run=self.from_run
         )
         self.components = self.selection.components
-        self.root = open_root(self.config.root)
+        self.root = self.config.open_root()
         self.store = open_store(self.root)
         self.runs = Runs(self.root)
         resolver = ArtifactResolver(self.store, self.runs) if self.rebuilds is None else PinnedResolver(self.rebuilds)
@@ -138,6 +138,7 @@ class Runner:
                 self._end(ExitCode.NOT_BLESSED if self.record.blessed is False else ExitCode.SUCCEEDED)
                 self._write_pages()
                 self._point_latest()
+                root_at(self.root).flush()
             except Paused:
                 self._end(ExitCode.SUCCEEDED, outcome="paused")
             except BaseException as error:  # a component may raise anything, such as SystemExit
@@ -151,7 +152,7 @@ class Runner:
                 with suppress(StorageError, OSError):
                     self._record_tracking()
                 self._write_index()
-                root_at(self.root).flush()
+                self._flush()
                 self.listener.end(self.record, self.directory)
         return self.record
 
@@ -169,9 +170,10 @@ class Runner:
         """Return the error for a root that was deleted or unmounted during the run; None if it is there."""
         for folder in (self.root, self.store.artifacts, self.directory):
             if not os.path.isdir(folder):  # noqa: PTH112  (False for a mount that does not respond)
+                what = "root" if root_of(folder) is None else "cache"
                 return ResourceError(
                     f"{folder} was deleted, moved or unmounted during the run",
-                    expected="a root that exists until the run ends",
+                    expected=f"a {what} that exists until the run ends",
                     remedy="restore or mount it, and run the same command again",
                 )
         return None
@@ -201,7 +203,8 @@ class Runner:
         if isinstance(artifact, Examples):  # written with the next step
             self._record = self.record.model_copy(update={"data_set": printable(artifact.source.title)})
         if isinstance(artifact, Figures):
-            sealed.fetch(*filter(None, (artifact.report_file, artifact.model_card_file)))
+            if pages := [*filter(None, (artifact.report_file, artifact.model_card_file))]:
+                sealed.fetch(*pages)
             self._figures = Stored(artifact, sealed.directory)
         self.listener.end_step(step, sealed)
         if self.rebuilds is not None and not self.rebuilds.has_output(step):
@@ -269,9 +272,16 @@ class Runner:
         if self._vanished() is not None:
             return
         try:
+            root_at(self.root).refresh(self.runs.directory)  # other machines may have run meanwhile
             write_index(self.root)
         except Exception as error:
             self.listener.warning(f"the page of all runs was not written: {first_line(error)}")
+
+    def _flush(self) -> None:
+        try:
+            root_at(self.root).flush()
+        except JobError as error:
+            self.listener.warning(f"not everything about the run was uploaded: {error.headline}")
 
     def _point_latest(self) -> None:
         try:

@@ -128,7 +128,9 @@ class StepRun:
     def _quarantine(self, key: FingerprintInputs, damage: IntegrityError, held: HeldLock) -> None:
         held.check()  # otherwise another run may have replaced it already
         path = self.store.quarantine(self.slot, key.fingerprint)
-        self.listener.warning(f"{damage.headline}; expected {damage.expected}. Quarantined in {path}.")
+        self.listener.warning(
+            f"{damage.headline}; expected {damage.expected}. Quarantined in {self.store.address(path)}."
+        )
 
     def _produce(self, key: FingerprintInputs, inputs: dict[str, SealedArtifact], held: HeldLock) -> SealedArtifact:
         # The guard is inside the staging block, where the last write still fills the disk.

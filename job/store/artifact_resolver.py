@@ -15,9 +15,10 @@ from components.base.paths import require_path
 from job.pipeline.slots import SLOTS
 from job.store.fingerprint import FingerprintInputs
 from job.store.manifest import MANIFEST
-from job.store.opened import open_store
+from job.store.opened import local_path, open_store, open_store_of
 from job.store.records import ReferenceRecord, RunRecord
 from job.store.resolve import FoundRun, NoSuchRunError, locate_run
+from job.store.root import address
 from job.store.run_names import LATEST_BLESSED
 from job.store.runs import Runs
 from job.store.store import SealedArtifact, Store
@@ -44,7 +45,7 @@ class ResolvedArtifact:
             component=self.sealed.slot,
             fingerprint=manifest.fingerprint,
             digest=manifest.digest,
-            path=str(self.sealed.directory),
+            path=address(self.sealed.directory),
         )
 
 
@@ -111,19 +112,20 @@ class ArtifactResolver:
         """Return the artifacts to which the component of a slot refers by a run's id or a path, after `check`."""
         found = {name: found for (of, name), found in self._checked.items() if of == slot}
         for resolved in found.values():
-            resolved.sealed.verify()  # it may be damaged since
+            resolved.sealed.check()  # it may be damaged since
         return found
 
     def find(self, option: str, name: str, artifact_type: type[Artifact]) -> ResolvedArtifact:
         """Return the artifact of a type by any name of its run, or by its own path; messages have `option`."""
+        requested, name = name, local_path(name)
         path = require_path(option, name)
         try:
             found = locate_run(self.runs.root, name, option=option)
         except NoSuchRunError:
             if os.sep in name or path.is_dir():
-                return ResolvedArtifact(self._find_at(path, option, artifact_type), name)
+                return ResolvedArtifact(self._find_at(path, option, artifact_type), requested)
             raise
-        return self.output_of(found, option, name, artifact_type)
+        return self.output_of(found, option, requested, artifact_type)
 
     def output_of(self, found: FoundRun, option: str, name: str, artifact_type: type[Artifact]) -> ResolvedArtifact:
         """Return the artifact of a type that a run produced; `name` is how the run was requested."""
@@ -138,7 +140,7 @@ class ArtifactResolver:
                 raise IntegrityError(problem, expected="the artifact of the run", remedy="name another run")
             sealed = store.read(step.component, directory)
             if isinstance(sealed.manifest.artifact, artifact_type):
-                sealed.verify()
+                sealed.check()
                 return ResolvedArtifact(sealed, name, found.record.run_id)
         raise _no_such_step(option, name, slot)
 
@@ -161,7 +163,7 @@ class ArtifactResolver:
                     if _is_same_step(sealed.manifest.fingerprint_inputs, key):
                         continue
                     if not (reason := mismatch(sealed.manifest.artifact)):
-                        sealed.verify()
+                        sealed.check()
                         return ResolvedArtifact(sealed, LATEST_BLESSED, record.run_id)
                 except IntegrityError:
                     reason = UNREADABLE
@@ -183,8 +185,8 @@ class ArtifactResolver:
                 expected="the folder of a run, or of a sealed artifact with its manifest.json",
                 remedy=f"find its artifact with `python -m job show {path}`" if is_version else f"correct {option}",
             )
-        sealed = self.store.read(slot, directory)
-        sealed.verify()
+        sealed = open_store_of(directory, self.store).read(slot, directory)
+        sealed.check()
         if not isinstance(sealed.manifest.artifact, artifact_type):
             problem = f"{option} is {path}, an artifact of the kind {sealed.manifest.artifact.kind}"
             raise ConfigError(problem, expected=f"an artifact of a {slot}", remedy=f"correct {option}")

@@ -1,16 +1,13 @@
 """Garbage collection: find and delete what no kept run of a root needs."""
 
-import os
 import re
 import shutil
-import time
 from collections.abc import Iterator
-from contextlib import suppress
 from dataclasses import dataclass
-from itertools import chain
 from pathlib import Path
 
 from components.base.errors import ConfigError, IntegrityError
+from job.store.measure import Measured, measure
 from job.store.records import RunRecord
 from job.store.run_names import Tags
 from job.store.runs import Runs
@@ -44,10 +41,17 @@ class Collectable:
     path: Path
     entry: Entry | None
     """The entry of the store; None for a run and its remains."""
-    size: int
-    """In bytes."""
-    age: float
-    """Seconds since it was last modified."""
+    measured: Measured
+
+    @property
+    def size(self) -> int:
+        """In bytes."""
+        return self.measured.size
+
+    @property
+    def age(self) -> float:
+        """Seconds since it was last modified."""
+        return self.measured.age
 
 
 @dataclass(frozen=True)
@@ -73,18 +77,17 @@ class GarbageCollector:
         records = self._records()
         kept = self._kept(records)
         for name in records:
-            if name not in kept and (run := measure("run", self.runs.path(name))):
-                yield run
+            if name not in kept and (measured := measure(path := self.runs.path(name))):
+                yield Collectable("run", path, None, measured)
         for draft in self.runs.drafts():
-            found = measure("partial", draft)
-            if found is not None and found.age >= max(self.older_than, MIN_DRAFT_SECONDS):
-                yield found
+            measured = measure(draft)
+            if measured is not None and measured.age >= max(self.older_than, MIN_DRAFT_SECONDS):
+                yield Collectable("partial", draft, None, measured)
         referenced = referenced_artifacts(kept)
-        for entry in self.store.entries():
-            if not self.store.is_held(entry.slot, entry.fingerprint):
-                found = measure(KINDS.get(entry.kind, entry.kind), entry.path, entry)
-                if found is not None and self._is_garbage(found, entry, referenced):
-                    yield found
+        for entry, measured in self.store.measured_entries():
+            garbage = self._is_garbage(measured, entry, referenced)
+            if garbage and not self.store.is_held(entry.slot, entry.fingerprint):
+                yield Collectable(KINDS.get(entry.kind, entry.kind), entry.path, entry, measured)
 
     def delete(self, found: Collectable) -> bool:
         """Delete one item unless a run has begun to need it since it was found; return whether it was deleted."""
@@ -99,14 +102,19 @@ class GarbageCollector:
             return True
         # A run holds this lock until its record refers to the artifact: without the lock, records are complete.
         with self.store.try_acquire(entry.slot, entry.fingerprint) as free:
-            fresh = measure(found.kind, found.path, entry)
+            fresh = self.store.measure(entry)
             # Only sealed artifacts are referenced. References are read again, because they cannot change any more.
-            referenced = referenced_artifacts(self._kept(self._records())) if entry.kind == "sealed" else set()
+            referenced = self._referenced() if entry.kind == "sealed" else set()
             if not free or fresh is None or not self._is_garbage(fresh, entry, referenced):
                 return False
-            if entry.kind != "lock":  # releasing the lock deletes its file
-                self.store.remove(entry)
-            return True
+            if entry.kind == "lock":  # releasing the lock deletes its file
+                return True
+            return self.store.remove(entry, lambda: (entry.slot, entry.fingerprint) in self._referenced())
+
+    def _referenced(self) -> set[tuple[str, str]]:
+        """Return slot and fingerprint of every artifact that kept runs refer to, also those of other machines."""
+        self.runs.refresh()
+        return referenced_artifacts(self._kept(self._records()))
 
     def _tagged(self) -> set[str]:
         """Return the ids of the runs that have tags; raise IntegrityError if one cannot be read."""
@@ -114,7 +122,7 @@ class GarbageCollector:
         tags.check()
         return {*tags.read().values()}
 
-    def _is_garbage(self, found: Collectable, entry: Entry, referenced: set[tuple[str, str]]) -> bool:
+    def _is_garbage(self, found: Measured, entry: Entry, referenced: set[tuple[str, str]]) -> bool:
         if entry.kind == "deleting":
             return True
         if entry.kind == "sealed":
@@ -181,16 +189,3 @@ def referenced_artifacts(records: dict[str, RunRecord]) -> set[tuple[str, str]]:
     return {(step.component, step.fingerprint) for step in steps} | {
         (reference.component, reference.fingerprint) for reference in references
     }
-
-
-def measure(kind: str, path: Path, entry: Entry | None = None) -> Collectable | None:
-    """Return an item with its size and age, or None if it was deleted meanwhile."""
-    # os.walk skips what disappears: a process at work deletes files that it no longer needs.
-    folders = () if path.is_symlink() else os.walk(path)  # it would follow a link at its top
-    files = [path, *(Path(folder, name) for folder, *names in folders for name in chain(*names))]
-    size, newest = 0, 0.0
-    for file in files:
-        with suppress(FileNotFoundError):
-            status = file.lstat()
-            size, newest = size + status.st_size, max(newest, status.st_mtime)
-    return Collectable(kind, path, entry, size, max(0.0, time.time() - newest)) if newest else None

@@ -11,6 +11,7 @@ from components.artifacts import Examples, Model, PushedModel, Servable, Transfo
 from components.base.errors import ConfigError, IntegrityError
 from components.object_storage.url import ObjectUrl, is_object_url
 from job.store.manifest import MANIFEST, Manifest
+from job.store.opened import local_path, open_store
 from job.store.records import RunRecord
 from job.store.store import ARTIFACTS, SealedArtifact, Store, read_sealed
 
@@ -59,13 +60,13 @@ def final_outputs(record: RunRecord, manifests: dict[str, Manifest]) -> list[str
 def find_artifact(store: Store, name: str) -> SealedArtifact | None:
     """Return the artifact with a path or a pushed version's path, or with the beginning of a digest or fingerprint.
 
-    The path may be outside of the store, such as that of predictions.
+    The path may be outside of the store, such as that of predictions, and a URL.
     """
     name = name.rstrip("…/")  # tables print shortened paths with an ellipsis
-    if is_object_url(name):
+    path = Path(local_path(name)).resolve()
+    if is_object_url(name) and not path.exists():
         servable = Pusher.read_version(ObjectUrl.parse(name))
         return None if servable is None else _find_published(store, servable, name)
-    path = Path(name).resolve()
     for slot, directory in store.sealed_directories():
         if directory.resolve() == path:
             return store.read(slot, directory)
@@ -107,13 +108,13 @@ def _find_published(store: Store, servable: Servable, path: Path | str) -> Seale
 
 
 def _newest(found: list[SealedArtifact]) -> SealedArtifact:
-    return max(found, key=lambda sealed: sealed.directory.stat().st_mtime)
+    return max(found, key=lambda sealed: sealed.modified)
 
 
 def find_training_examples(model: SealedArtifact) -> SealedArtifact:
     """Return the examples that a model was trained on, from its store; raise IntegrityError if they were deleted."""
     folders = (folder for folder in model.directory.parents if folder.name == ARTIFACTS)
-    store = Store(next(folders, model.directory).parent)
+    store = open_store(next(folders, model.directory).parent)
     digests = set(model.manifest.inputs.values())
     for sealed in store.sealed_artifacts():
         if sealed.manifest.digest in digests and isinstance(sealed.manifest.artifact, TransformedExamples):

@@ -3,9 +3,9 @@
 from pathlib import Path
 from typing import TYPE_CHECKING, cast
 
-from components.object_storage import Location
-from job.store.root import LocalRoot, register, root_at
-from job.store.store import Store
+from components.object_storage import Location, ObjectUrl, is_object_url
+from job.store.root import LocalRoot, register, root_at, root_of
+from job.store.store import ARTIFACTS, Store
 
 if TYPE_CHECKING:
     from job.store.remote.root import RemoteRoot
@@ -26,8 +26,8 @@ def open_root(location: Location) -> Path:
     root = _remote_at(path)
     if root is None:
         root = RemoteRoot.connect(location)
-        register(root)
     root.refresh(path)
+    register(root)  # later: until here, messages are about the folder
     return path
 
 
@@ -38,6 +38,25 @@ def open_store(root: Path) -> Store:
 
         return RemoteStore(remote)
     return Store(root)
+
+
+def open_store_of(directory: Path, otherwise: Store) -> Store:
+    """Return the store of the remote root that the folder of an artifact is in, or another one if it is in none."""
+    root = root_of(directory)
+    return otherwise if root is None else open_store(root.path)
+
+
+def local_path(name: str) -> str:
+    """Return the local path of a run or artifact with a URL, whose root is opened; another name stays as it is."""
+    if not is_object_url(name):
+        return name
+    url = ObjectUrl.parse(name, where="the name")
+    *parts, last = url.prefix.split("/")
+    folder = next((place for place in range(len(parts) - 1, -1, -1) if parts[place] in ("runs", ARTIFACTS)), None)
+    if folder is None:
+        return name
+    root = open_root(ObjectUrl(url.scheme, url.bucket, "/".join(parts[:folder])))
+    return str(root.joinpath(*parts[folder:], last))
 
 
 def _remote_at(path: Path) -> "RemoteRoot | None":

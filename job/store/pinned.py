@@ -10,7 +10,7 @@ from components import Artifact, Component
 from components.base.errors import IntegrityError
 from job.store.artifact_resolver import Resolution, ResolvedArtifact
 from job.store.fingerprint import FingerprintInputs
-from job.store.opened import open_store
+from job.store.opened import local_path, open_store, open_store_of
 from job.store.records import ReferenceRecord, RunRecord, StepRecord
 from job.store.resolve import FoundRun
 from job.store.store import SealedArtifact, Store
@@ -72,15 +72,15 @@ class PinnedResolver:
 
     def _find(self, slot: str, name: str, reference: ReferenceRecord) -> SealedArtifact:
         store, here = self.original.store, self.original.store.directory(reference.component, reference.fingerprint)
-        directory = here if here.is_dir() else Path(reference.path)
+        directory = here if here.is_dir() else Path(local_path(reference.path))
         what = f"the {name} of the {slot} in run {self.original.record.run_id}"
         if not directory.is_dir():
             remedy = "restore it, or rebuild another run: without it the result would differ"
             raise IntegrityError(f"{directory} does not exist", expected=f"{what}, with its content", remedy=remedy)
-        sealed = store.read(reference.component, directory)
+        sealed = open_store_of(directory, store).read(reference.component, directory)
         if sealed.manifest.digest != reference.digest:
             raise IntegrityError(
                 f"{directory} has the digest {sealed.manifest.digest}", expected=f"{what}, {reference.digest}"
             )
-        sealed.verify()
+        sealed.check()
         return sealed

@@ -9,6 +9,7 @@ from pathlib import Path
 from components.base.errors import ConfigError
 from components.base.text import printable
 from job.store.lineage import MIN_PREFIX_LENGTH
+from job.store.opened import local_path
 from job.store.records import RunRecord
 from job.store.run_names import LATEST_BLESSED, NAME, RESERVED, Tags
 from job.store.runs import LATEST, RECORD, Runs, read_record
@@ -46,7 +47,7 @@ def locate_run(root: Path, name: str = LATEST, *, option: str = "") -> FoundRun:
 
     Args:
         root: the root of all names but folders, which may be in any root.
-        name: any name of a run.
+        name: any name of a run; that of a folder may be a URL.
         option: the key of the configuration, or the option of the command line, that messages name.
 
     Raises:
@@ -54,7 +55,7 @@ def locate_run(root: Path, name: str = LATEST, *, option: str = "") -> FoundRun:
         ConfigError: if it was deleted, and its tag was not.
         IntegrityError: if its record is damaged.
     """
-    runs, named = Runs(root), dict[str, str]()
+    runs, named, name = Runs(root), dict[str, str](), local_path(name)
     if os.sep not in name and (folder := _folder_below(runs, name, named)) is not None:
         return FoundRun(read_record(folder), folder)
     if is_run_folder(name):

@@ -10,7 +10,7 @@ from components.base.errors import ConfigError
 from components.base.paths import require_path
 from job.store.artifact_resolver import ArtifactResolver, slot_of
 from job.store.lineage import find_training_examples
-from job.store.opened import open_store
+from job.store.opened import local_path, open_store
 from job.store.records import RunRecord
 from job.store.resolve import NoSuchRunError, locate_run
 from job.store.run_names import LATEST_BLESSED
@@ -31,10 +31,16 @@ class ResolvedModel:
     sealed: SealedArtifact
     record: RunRecord | None = None
     """The record of its run; None if the model was not named by a run."""
-    evaluation: Stored[Evaluation] | None = None
+    evaluation: Evaluation | None = None
     """The evaluation of the run; None if the model was not named by a run, or was not evaluated."""
     others: dict[str, str] = field(default_factory=dict)
     """By data set, the newest run with a blessed model of another one, if no model was named."""
+
+    @property
+    def artifact(self) -> Model:
+        """The statement of the model."""
+        model: Model = self.sealed.artifact
+        return model
 
     @property
     def stored(self) -> Stored[Model]:
@@ -44,15 +50,15 @@ class ResolvedModel:
     @property
     def graph(self) -> tuple[GraphOperation, ...]:
         """The transform of raw images, from the examples of the training; empty for a SavedModel, which includes it."""
-        if self.stored.artifact.saved_model is not None:
+        if self.artifact.saved_model is not None:
             return ()
-        examples: Stored[TransformedExamples] = find_training_examples(self.sealed).stored()
-        return examples.artifact.graph
+        examples: TransformedExamples = find_training_examples(self.sealed).artifact
+        return examples.graph
 
     @property
     def temperature(self) -> float | None:
         """The temperature by which the evaluation divided the logits; None if it did not."""
-        calibration = None if self.evaluation is None else self.evaluation.artifact.calibration
+        calibration = None if self.evaluation is None else self.evaluation.calibration
         return calibration.temperature if calibration is not None and calibration.applied else None
 
     def load_predictor(self) -> "RawPredictor":
@@ -75,7 +81,7 @@ def resolve_model(root: Path, name: str | None) -> ResolvedModel:
             raise ConfigError(problem, expected="a run with a blessed model", remedy=remedy)
         data_set, name = max(others.items(), key=itemgetter(1))
         del others[data_set]
-    require_path(MODEL_OPTION, name)
+    require_path(MODEL_OPTION, local_path(name))
     try:
         found = locate_run(root, name, option=MODEL_OPTION)
     except NoSuchRunError:
@@ -83,5 +89,5 @@ def resolve_model(root: Path, name: str | None) -> ResolvedModel:
     model = resolver.output_of(found, MODEL_OPTION, name, Model)
     evaluation = None
     if any(step.component == slot_of(Evaluation) for step in found.record.steps):
-        evaluation = resolver.output_of(found, MODEL_OPTION, name, Evaluation).sealed.stored()
+        evaluation = resolver.output_of(found, MODEL_OPTION, name, Evaluation).sealed.artifact
     return ResolvedModel(model.sealed, found.record, evaluation, others)

@@ -9,6 +9,7 @@ from contextlib import AbstractContextManager
 from pathlib import Path
 from typing import Protocol
 
+from components.base.addresses import copied_folder, show_as
 from components.runtime.locks import UNKNOWN_OWNER, HeldLock, acquire, is_held, try_acquire
 
 
@@ -51,7 +52,10 @@ class Root(Protocol):
         """Wait until everything that was written can be read by others; raise JobError if that fails."""
 
     def address(self, path: Path) -> str:
-        """Return the path of a file or folder as users and records see it."""
+        """Return the path of a file or folder as users and records see it.
+
+        Object storage has no links: there, the address of a link is that of its target.
+        """
 
 
 class LocalRoot:
@@ -102,3 +106,16 @@ def root_at(path: Path) -> Root:
 def register(root: Root) -> None:
     """Make a remote root the one of its local folder, in this process."""
     _remote[root.path] = root
+    show_as(root.path, root.address(root.path))
+
+
+def root_of(path: Path) -> Root | None:
+    """Return the remote root whose local folder a path is in; None if it is in none."""
+    folder = copied_folder(path)
+    return None if folder is None else _remote[folder]
+
+
+def address(path: Path) -> str:
+    """Return the path of a file or folder as users and records see it: a URL if it is below a remote root."""
+    root = root_of(path)
+    return str(path) if root is None else root.address(path)

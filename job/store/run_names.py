@@ -97,6 +97,7 @@ class Tags:
             self.directory.mkdir(parents=True, exist_ok=True)
             write_atomically(self.directory / tag, f"{run_id}\n", what="the tag")
             root_at(self.root).wrote(self.directory / tag)
+            root_at(self.root).flush()
         except OSError as error:
             raise ConfigError.not_writable(self.directory, error, remedy="give the job permission") from error
 

@@ -115,6 +115,10 @@ class Runs:
         replace_link(self.directory / LATEST, Path(record.run_id))
         self._root.wrote(self.directory / LATEST)
 
+    def refresh(self) -> None:
+        """Read what other machines have written since the root was opened."""
+        self._root.refresh(self.directory)
+
     def remove(self, run_id: str) -> None:
         """Delete a run. It is renamed first, so that a part of it is never taken for a damaged run."""
         shutil.rmtree(self.path(run_id).rename(self.draft(run_id)))

@@ -41,7 +41,8 @@ from job.store.manifest import (
     hash_files,
     unreadable,
 )
-from job.store.root import root_at
+from job.store.measure import Measured, measure
+from job.store.root import Root, root_at
 
 ARTIFACTS = "artifacts"
 CHECKPOINTS = "checkpoints"
@@ -69,6 +70,16 @@ class SealedArtifact:
     hashed: dict[str, HashedFile] = field(default_factory=dict, compare=False, repr=False)
     """Its files when this process hashed them last."""
 
+    @property
+    def artifact(self) -> Any:
+        """Its statement, which needs none of its files."""
+        return self.manifest.artifact
+
+    @property
+    def modified(self) -> float:
+        """When it was sealed, in seconds since 1970."""
+        return self.directory.lstat().st_mtime
+
     def fetch(self, *names: str) -> None:
         """Make the files local that are not, or only those of some names; here all are."""
 
@@ -86,6 +97,10 @@ class SealedArtifact:
         A file that was hashed before is hashed again only if its status has changed.
         """
         self.hashed.update(self.manifest.verify(self.directory, self.hashed))
+
+    def check(self) -> None:
+        """As `verify`; but of files in object storage that are not local, check only that they exist."""
+        self.verify()
 
 
 def read_sealed(slot: str, directory: Path) -> SealedArtifact:
@@ -141,7 +156,7 @@ class Store:
         self.root = root
         self.artifacts = root / ARTIFACTS
         self.steps = self.artifacts / STEPS
-        self._root = root_at(root)
+        self._root: Root = root_at(root)
 
     def check_exists(self) -> None:
         """Raise ConfigError if the root has no artifacts."""
@@ -206,7 +221,8 @@ class Store:
         for other_slot, directory in self.sealed_directories():
             if other_slot == slot:
                 with suppress(IntegrityError, OSError):  # another run may move or delete it
-                    dated.append((directory.lstat().st_mtime, self.read(slot, directory)))
+                    sealed = self.read(slot, directory)
+                    dated.append((sealed.modified, sealed))
         return [sealed for _, sealed in sorted(dated, key=itemgetter(0), reverse=True)]
 
     def check_replaceable(self, slot: str, fingerprint: str) -> None:
@@ -306,26 +322,51 @@ class Store:
         quarantined = directory.rename(self._free_name(directory))
         with suppress(OSError):  # a link without a target
             os.utime(quarantined)  # its age counts from now
-        order = {name: place for place, name in enumerate(SLOTS)}  # a custom step may be anywhere
-        for entry in self.entries():
-            if entry.kind == "partial" and order.get(entry.slot, len(order)) > order.get(slot, -1):
-                with self.try_acquire(entry.slot, entry.fingerprint) as free:
-                    if free:  # a run at work finds the change of its inputs itself
-                        shutil.rmtree(entry.path / CHECKPOINTS, ignore_errors=True)
+        self._delete_checkpoints_after(slot)
         return quarantined
 
-    def remove(self, entry: Entry) -> None:
-        """Delete an entry. A folder is renamed first, so that no run takes a part of it for the whole."""
+    def _delete_checkpoints_after(self, slot: str) -> None:
+        """Delete the checkpoints of the steps after a slot; a run at work finds the change of its inputs itself."""
+        order = {name: place for place, name in enumerate(SLOTS)}  # a custom step may be anywhere
+        for entry in [*self.partial_entries()]:
+            if order.get(entry.slot, len(order)) > order.get(slot, -1):
+                with self.try_acquire(entry.slot, entry.fingerprint) as free:
+                    if free:
+                        shutil.rmtree(entry.path / CHECKPOINTS, ignore_errors=True)
+                        self._root.removed(entry.path)
+
+    def partial_entries(self) -> Iterator[Entry]:
+        """Yield the artifacts in progress, with their checkpoints."""
+        return (entry for entry in self.entries() if entry.kind == "partial")
+
+    def measured_entries(self) -> Iterator[tuple[Entry, Measured]]:
+        """Yield what `entries` does, with the size and age of each entry."""
+        for entry in self.entries():
+            if (measured := self.measure(entry)) is not None:
+                yield entry, measured
+
+    def measure(self, entry: Entry) -> Measured | None:
+        """Return the present size and age of an entry, or None if it is gone."""
+        return measure(entry.path)
+
+    def remove(self, entry: Entry, is_needed: Callable[[], bool]) -> bool:  # noqa: ARG002
+        """Delete an entry, whose lock is held; return whether it was deleted.
+
+        Args:
+            is_needed: returns whether a run refers to the artifact by now. The lock rules that out here.
+        """
+        # A folder is renamed first, so that no run takes a part of it for the whole.
         path = entry.path
         if path.is_symlink() or path.is_file():
             path.unlink()
-            return
+            return True
         if entry.kind != "deleting":
             target = path.with_name(f"{path.name}.deleting")
             if target.exists():  # an earlier deletion was interrupted
                 shutil.rmtree(target)
             path = path.rename(target)
         shutil.rmtree(path)
+        return True
 
     def directory(self, slot: str, fingerprint: str) -> Path:
         """Return the directory of a sealed artifact."""

@@ -13,6 +13,7 @@ from components.artifacts.evaluation import RUBBER_STAMPED
 from components.base.formatting import counted
 from components.base.text import printable
 from job.reporters.terminal import print_field, print_line, print_parts, print_path, print_text
+from job.store.root import address
 from job.sweep.records import Trial
 from job.sweep.state import Sweep, SweepFolder
 
@@ -33,7 +34,11 @@ class SweepReporter:
     def begin(self, sweep: Sweep, folder: SweepFolder) -> None:
         """Called before the first trial."""
         ended = sum(trial.is_settled for trial in sweep.trials)
-        parts = [f"[bold]{folder.id}[/]", counted(sweep.head.trial_count, "trial"), f"root {escape(str(folder.root))}"]
+        parts = [
+            f"[bold]{folder.id}[/]",
+            counted(sweep.head.trial_count, "trial"),
+            f"root {escape(address(folder.root))}",
+        ]
         print_parts(self.console, "sweep ", [*parts, *([f"{ended} of them ended before"] if ended else [])])
 
     def end_trial(self, trial: Trial, sweep: Sweep) -> None:
@@ -82,9 +87,9 @@ class SweepReporter:
                 stamped = f", {RUBBER_STAMPED}" if sweep.winner.rubber_stamped else ""
                 print_field(self.console, "verdict", f"{verdict}{stamped}")
             if sweep.winner.report is not None:
-                print_path(self.console, "report", folder.root / sweep.winner.report)
+                print_path(self.console, "report", address(folder.root / sweep.winner.report))
         if folder.page.exists():
-            print_path(self.console, "sweep page", folder.page)
+            print_path(self.console, "sweep page", address(folder.page))
         seconds = sum(trial.cpu_seconds for trial in sweep.trials)
         print_field(self.console, "trials took", f"{seconds:.0f} CPU-s")
 
@@ -147,7 +152,7 @@ def sweep_json(sweep: Sweep, folder: SweepFolder) -> Mapping[str, Any]:
     """Return the state of a sweep as JSON values."""
     return {
         "id": folder.id,
-        "directory": str(folder.directory),
+        "directory": address(folder.directory),
         "finished": sweep.is_finished,
         "trials": [trial.model_dump(mode="json") for trial in sweep.trials],
         "ranking": [

@@ -18,7 +18,6 @@ from job.pipeline.steps import STEPS
 from job.runner.runner import Runner
 from job.store.differences import NO_EFFECT
 from job.store.fingerprint import fingerprint_inputs
-from job.store.opened import open_root
 from job.store.records import SweepRecord
 from job.sweep.halving import next_rung, promoted, rungs
 from job.sweep.page import refresh_page, write_page
@@ -89,7 +88,7 @@ class SweepRunner:
                 fingerprint_inputs(components[name], {}).fingerprint for name in names[: names.index(TRAINER) + 1]
             ],
         }
-        return SweepFolder(open_root(self.base.root), value_sha256(identity)[:ID_LENGTH])
+        return SweepFolder(self.base.open_root(), value_sha256(identity)[:ID_LENGTH])
 
     def run(self) -> Sweep:
         """Run all trials of the share, and after the last trial of all shares evaluate the winner; return the state.

@@ -7,8 +7,8 @@
 <root>/sweeps/<sweep id>/index.html         the page
 """
 
-from collections.abc import Callable
-from contextlib import AbstractContextManager
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
 from typing import TypeVar
@@ -78,6 +78,7 @@ class SweepFolder:
 
     def read(self) -> Sweep:
         """Return the state; raise ConfigError if the sweep does not exist, IntegrityError if it is damaged."""
+        self._refresh()
         if not self.exists():
             problem, remedy = f"{self.root} has no sweep {self.id}", "name another root with --root"
             raise ConfigError(problem, expected=f"a folder below {self.root / SWEEPS}", remedy=remedy)
@@ -108,14 +109,28 @@ class SweepFolder:
             path = self.directory / (HEAD if isinstance(record, SweepHead) else WINNER)
         write_atomically(path, escape_json(record.model_dump_json(indent=2)) + "\n", what="the record of the sweep")
         root_at(self.root).wrote(path)
+        root_at(self.root).flush()  # before the lock is released
 
-    def hold(self, name: str, *, check: Callable[[], None]) -> AbstractContextManager[object]:
-        """Return a block in which no other process has the lock of this name; `check` is called while waiting."""
-        return root_at(self.root).acquire(self.directory / f"{name}.lock", check=check)
+    @contextmanager
+    def hold(self, name: str, *, check: Callable[[], None]) -> Iterator[None]:
+        """Hold the lock of this name while the block runs, in which the state is that of all processes.
 
-    def try_hold(self, trial: Trial) -> AbstractContextManager[bool]:
-        """Return a block in which no other process runs a trial; its value is False if one does."""
-        return root_at(self.root).try_acquire(self._path(trial.number).with_suffix(".lock"))
+        `check` is called while waiting.
+        """
+        with root_at(self.root).acquire(self.directory / f"{name}.lock", check=check):
+            self._refresh()
+            yield
+
+    @contextmanager
+    def try_hold(self, trial: Trial) -> Iterator[bool]:
+        """Hold the lock of a trial while the block runs if no other process runs it; yield whether that is so."""
+        with root_at(self.root).try_acquire(self._path(trial.number).with_suffix(".lock")) as is_free:
+            if is_free:
+                self._refresh()
+            yield is_free
+
+    def _refresh(self) -> None:
+        root_at(self.root).refresh(self.directory)
 
     def _path(self, number: int) -> Path:
         return self._trials / f"{number:04}.json"

@@ -13,6 +13,7 @@ from components.runtime.libraries import missing_modules
 from job.config.tracking import MlflowConfig, TensorBoardConfig, TrackingConfig
 from job.reporters.listener import RunListener
 from job.store.records import RunRecord, StepRecord
+from job.store.root import root_of
 from job.store.store import SealedArtifact
 from job.tracking.tracker import QUEUE_SIZE, BackgroundTracker, Tracker, tracked_name
 
@@ -37,6 +38,10 @@ def tracker_factories(config: TrackingConfig, root: Path) -> dict[str, TrackerFa
                 expected=f"the extra `{name}`",
                 remedy=f"run `make extras` or `pip install -e '.[{name}]'`, or remove tracking.{name}",
             )
+        if isinstance(section, MlflowConfig) and root_of(root) is not None:
+            from job.tracking.mlflow_client import store_uri
+
+            store_uri(section.uri, root)  # before any work
         factories[name] = partial(_make_tracker, section, root)
     return factories
 

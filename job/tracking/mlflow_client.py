@@ -12,7 +12,9 @@ from pathlib import Path
 from typing import Any, TypeVar
 from urllib.parse import urlsplit
 
+from components.base.errors import ConfigError
 from components.runtime.locks import acquire
+from job.store.root import address, root_of
 
 V = TypeVar("V")
 URI_VARIABLE = "MLFLOW_TRACKING_URI"
@@ -42,10 +44,17 @@ def store_uri(configured: str | None, root: Path) -> str:
     """Return the store's URI: configured, else from the environment, else a database in the root.
 
     Raises:
+        ConfigError: if the root is in object storage, and no other store is set.
         ValueError: if the root's path has a character with a special meaning in a URI.
     """
     if uri := configured or os.environ.get(URI_VARIABLE):
         return uri
+    if root_of(root) is not None:
+        raise ConfigError(
+            f"tracking.mlflow has no database in the root {address(root)}, which is in object storage",
+            expected="a server, or a database elsewhere",
+            remedy=f"set tracking.mlflow.uri or {URI_VARIABLE}",
+        )
     if special := set("?#%") & set(str(root)):
         raise ValueError(
             f"the root's path contains {' and '.join(sorted(special))}, which a database URI cannot express; "

@@ -16,6 +16,7 @@ from components.artifacts import Evaluation, Examples, Figures, Model
 from components.base.text import DATABASES, escape_document, printable
 from job.config.tracking import MlflowConfig
 from job.store.records import RunRecord, StepRecord
+from job.store.root import address, root_of
 from job.store.store import SealedArtifact
 from job.tracking.mlflow_client import (
     MAX_BATCH,
@@ -99,6 +100,7 @@ class MlflowTracker:
             case Model() as model:
                 tags |= {"best_epoch": model.best_epoch, "weights_sha256": model.weights_sha256}
                 if self._config.model:
+                    sealed.fetch()
                     self._log_files(sealed.directory, model.file_names(), "model")
             case Evaluation() as evaluation:
                 metrics = {
@@ -111,6 +113,7 @@ class MlflowTracker:
                 blessing = evaluation.blessing
                 tags |= {"blessed": blessing.verdict == "BLESSED", "rubber_stamped": blessing.rubber_stamped}
             case Figures() as figures:
+                sealed.fetch()
                 pictures = {figure.file for figure in figures.figures}
                 self._log_files(sealed.directory, pictures, "figures")
                 # `end` stores the report of the run, which contains more than that of the step.
@@ -153,7 +156,7 @@ class MlflowTracker:
         if (experiment := self._client.get_experiment_by_name(name)) is None:
             is_database = urlsplit(self._uri).scheme.partition("+")[0] in DATABASES
             # A server, or a store of files, has its own place for artifacts.
-            location = (self._root / "mlflow").resolve().as_uri() if is_database else None
+            location = self._artifact_location() if is_database else None
             try:
                 return str(self._client.create_experiment(name, artifact_location=location))
             except MlflowException:
@@ -161,6 +164,10 @@ class MlflowTracker:
                 if experiment is None:
                     raise
         return str(experiment.experiment_id)
+
+    def _artifact_location(self) -> str:
+        folder = self._root / "mlflow"
+        return folder.resolve().as_uri() if root_of(folder) is None else address(folder)  # MLflow uploads to s3 and gs
 
     def _log_metrics(self, metrics: Mapping[str, float], *, step: int = 0) -> None:
         now = round(time.time() * 1000)

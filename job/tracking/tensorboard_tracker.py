@@ -34,6 +34,7 @@ from components.artifacts import Evaluation, Examples, Figures, Model
 from components.base.markdown import fenced, table
 from job.config.tracking import TensorBoardConfig
 from job.store.records import RunRecord, StepRecord
+from job.store.root import address, root_at
 from job.store.store import SealedArtifact
 from job.tracking.tracker import parameters
 
@@ -56,7 +57,9 @@ class TensorBoardTracker:
 
     def __init__(self, config: TensorBoardConfig, root: Path, name: str) -> None:
         folder = config.directory or root / "tensorboard"
-        self.location = f"tensorboard --logdir {shlex.quote(str(folder))}"
+        self.location = f"tensorboard --logdir {shlex.quote(address(folder))}"
+        self._root = root_at(root)
+        self._is_below_root = config.directory is None
         self._directory = folder / name
         self._files: dict[str, Path] = {}
         self._best_epoch = 0
@@ -69,6 +72,8 @@ class TensorBoardTracker:
             for part in PARTS:
                 for path in (self._directory / part).glob(f"{FILE_PREFIX}*"):
                     path.unlink()
+            if self._is_below_root:
+                self._root.removed(self._directory)
         texts: dict[str, Any] = {"configuration": record.config, "environment": record.environment}
         texts |= {"note": record.note} if record.note else {}
         self._write(_session_start(record, self._directory.name), *(_text(tag, texts[tag]) for tag in texts))
@@ -95,6 +100,7 @@ class TensorBoardTracker:
                 ]
                 self._write(*values, part="test", step=self._best_epoch)
             case Figures() as figures:
+                sealed.fetch()
                 for figure in figures.figures:
                     content = (sealed.directory / figure.file).read_bytes()
                     if content.startswith(b"\x89PNG\r\n\x1a\n"):
@@ -114,6 +120,9 @@ class TensorBoardTracker:
             _session(hparams_metadata.SESSION_END_INFO_TAG, session_end_info=end),
             step=self._best_epoch,
         )
+        if self._is_below_root:
+            for path in self._files.values():
+                self._root.wrote(path)
 
     def abort(self, reason: str) -> None: ...  # event files have no state "running"
 

@@ -51,6 +51,7 @@ def write_index(root: Path) -> Path:
         JobError, OSError: if it cannot be written.
     """
     path, runs = root / INDEX, Runs(root)
+    root_at(root).fetch(path)
     summaries = Summaries(runs)
     deadline = time.monotonic() + MAX_WAIT_SECONDS
 
@@ -70,8 +71,10 @@ def write_index(root: Path) -> Path:
 def refresh_index(root: Path) -> None:
     """Write the page again if it exists, after a change of tags or runs; the next run reports errors of writing."""
     with suppress(OSError, JobError):
+        root_at(root).fetch(root / INDEX)
         if (root / INDEX).is_file():
             write_index(root)
+            root_at(root).flush()
 
 
 def _surroundings(path: Path) -> tuple[str, str]:

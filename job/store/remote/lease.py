@@ -1,6 +1,8 @@
 """Leases: locks between machines, as objects. A holder rewrites its lease; one that stops doing so is taken over.
 
 A lease only avoids that two machines do the same work. Whether work counts is decided by creating the sealing object.
+No decision compares the clock of a machine with that of the store: a lease is dead if it did not change for
+`LIFE_SECONDS` by the monotonic clock of the machine that waits, or if its last change is that old by the store's clock.
 """
 
 import json
@@ -10,102 +12,201 @@ import threading
 import time
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager, suppress
+from dataclasses import dataclass
+from datetime import datetime
 
-from components.base.errors import JobError
+from components.base.errors import JobError, ResourceError, first_line
 from components.object_storage import Content, Objects
+from components.object_storage.clock import StoreClock
 from components.runtime.locks import UNKNOWN_OWNER
+from job.store.remote.parallel import call
 from job.store.remote.sealing import new_id
 
 BEAT_SECONDS = 10.0
-LIFE_SECONDS = 45.0
-"""A lease that does not change for so long is taken over, by the monotonic clock of the machine that waits."""
+LIFE_SECONDS = 60.0
+"""A lease that does not change for so long is taken over; a request may take nearly as long."""
 POLL_SECONDS = 1.0
 CHECK_SECONDS = 0.1
+RELEASE_SECONDS = 5.0
+"""A release that takes longer continues in the background: if the process ends before, others take the lease over."""
+
+
+@dataclass(frozen=True)
+class Owner:
+    """The holder of a lease."""
+
+    name: str
+    """As users see it."""
+    machine: str
+    """Of the cached root: two processes that use the same one exclude each other by locks of the kernel."""
+
+    def content(self) -> bytes:
+        """Return the content of a lease, which is unique to each write."""
+        return json.dumps({"owner": self.name, "machine": self.machine, "beat": new_id()}).encode()
+
+    @classmethod
+    def of(cls, found: Content | None) -> "Owner":
+        """Return the owner in a lease."""
+        try:
+            values = json.loads(found.data) if found is not None else {}
+            return cls(str(values["owner"]), str(values["machine"]))
+        except (ValueError, KeyError, TypeError):
+            return cls(UNKNOWN_OWNER, "")
 
 
 class Lease:
     """A lease that this process holds, and rewrites in a thread."""
 
-    def __init__(self, objects: Objects, key: str, tag: str, owner: str) -> None:
-        self._objects, self.key, self._tag, self._owner = objects, key, tag, owner
+    def __init__(self, leases: "Leases", key: str, content: bytes, owner: Owner, tag: str | None) -> None:
+        self._objects, self._key, self._content, self._owner, self._tag = leases.objects, key, content, owner, tag
         self._stopped = threading.Event()
+        self._written_at = time.monotonic()
         self.is_lost = False
-        self._thread = threading.Thread(target=self._beat, name=f"lease {key}", daemon=True)
-        self._thread.start()
+        """Whether another machine took it over."""
+        threading.Thread(target=self._beat, name=f"lease {key}", daemon=True).start()
 
     def _beat(self) -> None:
-        while not self._stopped.wait(BEAT_SECONDS):
+        while not self._stopped.wait(BEAT_SECONDS) and not self.is_lost:
             with suppress(JobError):  # the store cannot be reached: the next beat may succeed
-                tag = self._objects.replace(self.key, content(self._owner), self._tag)
-                if tag is None:
-                    self.is_lost = True
-                    return
-                self._tag = tag
+                self._write()
+
+    def _write(self) -> None:
+        """Rewrite the lease, unless it is lost."""
+        if self._tag is None:  # the response to a creation does not have the tag
+            found = self._objects.read(self._key)
+            self._tag = found.tag if found is not None and found.data == self._content else ""
+        at, content = time.monotonic(), self._owner.content()
+        tag = self._objects.replace(self._key, content, self._tag) if self._tag else None
+        if tag is None:
+            self.is_lost = True
+        else:
+            self._tag, self._written_at = tag, at
 
     def release(self) -> None:
-        """Delete the lease, unless another machine has taken it."""
+        """Delete the lease, unless another machine has taken it over."""
         self._stopped.set()
-        self._thread.join()
-        if self.is_lost:
-            return
+        thread = threading.Thread(target=self._delete, name=f"release of {self._key}", daemon=True)
+        thread.start()
+        thread.join(RELEASE_SECONDS)
+
+    def _delete(self) -> None:
         with suppress(JobError):  # others take it over
-            # Compare-and-swap first: a lease that was taken over meanwhile is not deleted.
-            if self._objects.replace(self.key, content(self._owner), self._tag) is not None:
-                self._objects.delete([self.key])
+            if time.monotonic() - self._written_at > LIFE_SECONDS / 2:  # it may be taken over any moment
+                self._write()
+            if not self.is_lost:
+                self._objects.delete([self._key])
 
 
-def content(owner: str) -> bytes:
-    """Return the content of a lease, which is unique to each write."""
-    return json.dumps({"owner": owner, "beat": new_id()}).encode()
+class Leases:
+    """The leases of one root."""
 
+    def __init__(self, objects: Objects, machine: str) -> None:
+        self.objects = objects
+        self._machine = machine
+        self._clock = StoreClock(objects)
 
-def owner_of(found: Content | None) -> str:
-    """Return the name of the owner in a lease."""
-    try:
-        return str(json.loads(found.data)["owner"]) if found is not None else UNKNOWN_OWNER
-    except (ValueError, KeyError, TypeError):
-        return UNKNOWN_OWNER
+    def owner(self, name: str) -> Owner:
+        """Return this process as an owner."""
+        return Owner(f"{name}, process {os.getpid()} on {socket.gethostname()}", self._machine)
 
+    @contextmanager
+    def acquire(
+        self,
+        key: str,
+        *,
+        name: str,
+        on_wait: Callable[[str], None] | None = None,
+        check: Callable[[], None] = lambda: None,
+    ) -> Iterator[Lease]:
+        """Hold a lease while the block runs; wait for its holder, or until that stops rewriting it.
 
-def try_lease(objects: Objects, key: str, owner: str) -> Lease | None:
-    """Return the lease if it is free; None if another process holds it, alive or not."""
-    if not objects.create(key, content(owner)):
-        return None
-    found = objects.read(key)
-    return None if found is None else Lease(objects, key, found.tag, owner)
+        The caller holds the lock of this machine for the same key.
+        """
+        owner, waited, abandoned = self.owner(name), False, threading.Event()
+        seen, since = "", time.monotonic()
 
+        def attempt() -> tuple[Lease | None, Content | None]:
+            found = self.objects.read(key) if waited else None
+            if found is not None and found.tag == seen and time.monotonic() - since > LIFE_SECONDS:
+                lease = self._take_over(key, owner, found)
+            elif found is not None and found.tag == seen:
+                lease = None
+            else:
+                lease, found = self._try(key, owner)
+            if lease is not None and abandoned.is_set():
+                lease.release()
+            return lease, found
 
-@contextmanager
-def leased(
-    objects: Objects,
-    key: str,
-    *,
-    owner: str,
-    on_wait: Callable[[str], None] | None = None,
-    check: Callable[[], None] | None = None,
-) -> Iterator[Lease]:
-    """Hold a lease while the block runs; wait for its holder, or until that stops rewriting it."""
-    owner = f"{owner}, process {os.getpid()} on {socket.gethostname()}"
-    lease, seen, since, waited = try_lease(objects, key, owner), "", time.monotonic(), False
-    while lease is None:
-        found = objects.read(key)
-        if found is None:
-            lease = try_lease(objects, key, owner)
-        elif found.tag != seen:
-            seen, since = found.tag, time.monotonic()
-        elif time.monotonic() - since > LIFE_SECONDS:
-            tag = objects.replace(key, content(owner), seen)
-            lease = None if tag is None else Lease(objects, key, tag, owner)
-        if lease is None:
-            if on_wait is not None and not waited:
-                on_wait(owner_of(found))
-            waited = True
-            end = time.monotonic() + POLL_SECONDS
-            while time.monotonic() < end:
-                if check is not None:
+        try:
+            while True:
+                lease, found = call(attempt, check)
+                if lease is not None:
+                    break
+                if found is not None and found.tag != seen:
+                    seen, since = found.tag, time.monotonic()
+                if on_wait is not None and not waited:
+                    on_wait(Owner.of(found).name)
+                waited = True
+                end = time.monotonic() + POLL_SECONDS
+                while time.monotonic() < end:
                     check()
-                time.sleep(CHECK_SECONDS)
-    try:
-        yield lease
-    finally:
-        lease.release()
+                    time.sleep(CHECK_SECONDS)
+        except BaseException:
+            abandoned.set()
+            raise
+        try:
+            yield lease
+        finally:
+            lease.release()
+
+    @contextmanager
+    def try_acquire(self, key: str, *, name: str = UNKNOWN_OWNER) -> Iterator[bool]:
+        """Hold a lease while the block runs if no process holds it; yield whether that is so."""
+        lease, _ = self._try(key, self.owner(name))
+        try:
+            yield lease is not None
+        finally:
+            if lease is not None:
+                lease.release()
+
+    def is_held(self, key: str) -> bool:
+        """Return whether a process on another machine holds a lease; one on this machine would have its lock, too."""
+        found = self.objects.read(key)
+        return found is not None and not self._is_dead(found)
+
+    def now(self) -> datetime:
+        """Return the time of the store.
+
+        Raises:
+            ResourceError: if it cannot be read.
+        """
+        try:
+            return self._clock.now()
+        except OSError as error:
+            raise ResourceError(
+                f"the clock of the store of {self.objects.url} cannot be read: {first_line(error)}",
+                expected="a store that responds",
+                remedy="check the network and the endpoint, and run the same command again",
+            ) from None
+
+    def _try(self, key: str, owner: Owner) -> tuple[Lease | None, Content | None]:
+        """Return the lease if it is free or dead; otherwise its content."""
+        content = owner.content()
+        if self.objects.create(key, content):
+            return Lease(self, key, content, owner, None), None
+        found = self.objects.read(key)
+        if found is None or not self._is_dead(found):
+            return None, found
+        return self._take_over(key, owner, found), found
+
+    def _take_over(self, key: str, owner: Owner, found: Content) -> Lease | None:
+        content = owner.content()
+        tag = self.objects.replace(key, content, found.tag)
+        return None if tag is None else Lease(self, key, content, owner, tag)
+
+    def _is_dead(self, found: Content) -> bool:
+        if Owner.of(found).machine == self._machine:  # its process would hold the lock of the kernel
+            return True
+        with suppress(JobError):  # unknown: it counts as alive
+            return (self.now() - found.modified).total_seconds() > LIFE_SECONDS
+        return False

@@ -5,50 +5,58 @@
 """
 
 import hashlib
-import json
-from collections.abc import Callable, Iterable, Iterator
-from concurrent.futures import ThreadPoolExecutor
-from contextlib import contextmanager, suppress
+import os
+import secrets
+import socket
+from collections.abc import Callable, Iterator
+from contextlib import AbstractContextManager, contextmanager, suppress
+from datetime import datetime
 from pathlib import Path
 
 from components.base.errors import IntegrityError
-from components.io.atomic import write_atomically
-from components.object_storage import ObjectInfo, Objects, ObjectUrl, open_objects
+from components.object_storage import Content, ObjectInfo, Objects, ObjectUrl, check_write_access, open_objects
+from components.object_storage.cache import Cache
 from components.object_storage.settings import storage_settings
-from components.runtime.locks import UNKNOWN_OWNER, HeldLock, acquire, try_acquire
+from components.runtime import locks
+from components.runtime.locks import UNKNOWN_OWNER, HeldLock
 from job.pipeline.slots import SLOTS
 from job.pipeline.steps import STEPS
-from job.store.remote.lease import leased, try_lease
-from job.store.remote.mirror import apply, forget
+from job.store.remote.files import CachedFiles
+from job.store.remote.lease import Leases
+from job.store.remote.mirror import STATE, Mirror, is_at_work
+from job.store.remote.parallel import call_all
 from job.store.remote.uploads import Uploads
-from job.store.runs import LATEST, RECORD
+from job.store.runs import RECORD
 
-STATE = ".remote"
-TAGS = "tags.json"
-THREADS = 16
+MACHINE = "machine"
+CHECKED = "checked"
+"""Exists in the state folder after the store was found to support what the job requires."""
+PROBES = ".access"
 
 
 def folder_of(url: ObjectUrl) -> Path:
     """Return the local folder of a remote root."""
     name = f"{url.scheme}-{url.bucket}-{hashlib.sha256(str(url).encode()).hexdigest()[:12]}"
-    return storage_settings().cache_folder.absolute() / "roots" / name
+    return storage_settings().cache_folder.resolve() / "roots" / name
 
 
 class RemoteRoot:
     """A root in object storage."""
 
     def __init__(self, objects: Objects, path: Path) -> None:
+        settings = storage_settings()
+        (path / STATE).mkdir(parents=True, exist_ok=True)
         self.objects = objects
         self.path = path
-        self._uploads = Uploads(objects)
-        self.pool = ThreadPoolExecutor(THREADS, thread_name_prefix="objects")
+        self.files = CachedFiles(objects, path, Cache(path.parents[1], max_bytes=settings.max_cache_bytes))
+        self._mirror = Mirror(path, objects)
+        self._uploads = Uploads(objects, seconds=settings.timeout, on_uploaded=self._mirror.uploaded)
+        self._leases = Leases(objects, _machine(path / STATE))
 
     @classmethod
     def connect(cls, url: ObjectUrl) -> "RemoteRoot":
         """Return the root at a URL, with its local folder."""
-        path = folder_of(url)
-        (path / STATE).mkdir(parents=True, exist_ok=True)
-        return cls(open_objects(url), path)
+        return cls(open_objects(url), folder_of(url))
 
     @property
     def url(self) -> ObjectUrl:
@@ -61,11 +69,20 @@ class RemoteRoot:
 
     def address(self, path: Path) -> str:
         """Return the URL of a file or folder below the local folder; another path stays as it is."""
-        return (
-            str(self.url / self.key(path))
-            if path.is_relative_to(self.path) and path != self.path
-            else (str(self.url) if path == self.path else str(path))
-        )
+        if path.is_symlink():
+            path = Path(os.path.normpath(path.parent / path.readlink()))
+        return str(self.url / self.key(path)) if path.is_relative_to(self.path) else str(path)
+
+    def check_writable(self) -> None:
+        """Raise ConfigError or ResourceError if objects cannot be written, or the store lacks conditional writes."""
+        checked = self.path / STATE / CHECKED
+        if not checked.exists():
+            check_write_access(self.objects)
+            checked.touch()
+            return
+        key = f"{PROBES}/{secrets.token_hex(8)}"
+        self.objects.create(key, secrets.token_bytes(16))
+        self.objects.delete([key])
 
     @contextmanager
     def acquire(
@@ -76,11 +93,14 @@ class RemoteRoot:
         on_wait: Callable[[str], None] | None = None,
         check: Callable[[], None] | None = None,
     ) -> Iterator[HeldLock]:
-        """Hold the lock of this machine, and the lease of all machines, while the block runs."""
+        """Hold the lock of this machine, and the lease of all machines, while the block runs.
+
+        What is held is only the lock: work that continues after the lease was taken over does no harm.
+        """
         path.parent.mkdir(parents=True, exist_ok=True)
         with (
-            acquire(path, owner=owner, on_wait=on_wait, check=check) as held,
-            leased(self.objects, self.key(path), owner=owner, on_wait=on_wait, check=check),
+            locks.acquire(path, owner=owner, on_wait=on_wait, check=check) as held,
+            self.leased(path, owner=owner, on_wait=on_wait, check=check or (lambda: None)),
         ):
             yield held
 
@@ -88,26 +108,32 @@ class RemoteRoot:
     def try_acquire(self, path: Path) -> Iterator[bool]:
         """Hold lock and lease while the block runs if no other process has them; yield whether that is so."""
         path.parent.mkdir(parents=True, exist_ok=True)
-        with try_acquire(path) as free:
-            lease = try_lease(self.objects, self.key(path), UNKNOWN_OWNER) if free else None
-            try:
-                yield lease is not None
-            finally:
-                if lease is not None:
-                    lease.release()
+        with locks.try_acquire(path) as free:
+            if not free:
+                yield False
+                return
+            with self._leases.try_acquire(self.key(path)) as leased:
+                yield leased
 
     def is_held(self, path: Path) -> bool:
-        """Return whether a process on any machine holds a lease."""
-        return self.objects.info(self.key(path)) is not None
+        """Return whether a process on any machine holds a lease that it still rewrites, by the clock of the store."""
+        return locks.is_held(path) or self._leases.is_held(self.key(path))
 
     def wrote(self, path: Path) -> None:
         """Upload a small file, or the target of a link, in the background."""
-        self._uploads.put(self.key(path), path.readlink().name.encode() if path.is_symlink() else path.read_bytes())
+        if path.is_symlink():
+            self._uploads.put(self.key(path), path.readlink().name.encode(), after_others=True)
+        else:
+            self._uploads.put(self.key(path), path.read_bytes())
 
     def removed(self, path: Path) -> None:
-        """Delete the object of a file, or all objects of a folder."""
+        """Delete the object of a file, or all objects of a folder; the record of a run last."""
         key = self.key(path)
-        self.objects.delete([key, *(info.key for info in self.objects.list(f"{key}/"))])
+        self._uploads.discard(key)
+        keys = [info.key for info in self.objects.list(f"{key}/")]
+        last = {key, f"{key}/{RECORD}"}
+        self.objects.delete([other for other in keys if other not in last])
+        self.objects.delete([key, *(last & {*keys})])
 
     def flush(self) -> None:
         """Wait until all uploads are done; raise JobError if one failed."""
@@ -120,44 +146,68 @@ class RemoteRoot:
                 path.parent.mkdir(parents=True, exist_ok=True)
                 self.objects.download(self.key(path), path)
 
+    def now(self) -> datetime:
+        """Return the time of the store."""
+        return self._leases.now()
+
+    def leased(
+        self, path: Path, *, owner: str, on_wait: Callable[[str], None] | None, check: Callable[[], None]
+    ) -> AbstractContextManager[object]:
+        """Return a block in which this process holds a lease; it holds the lock of this machine already."""
+        return self._leases.acquire(self.key(path), name=owner, on_wait=on_wait, check=check)
+
+    def forget(self, key: str) -> None:
+        """Delete the local copy of an object that is gone."""
+        self._mirror.forget(key)
+
+    def apply(self, key: str, content: Content) -> None:
+        """Make a small object that was read local."""
+        self._mirror.apply(key, content)
+
     def refresh(self, folder: Path) -> None:
         """Download what other machines have changed: the small files below a folder, or of the whole root."""
-        with acquire(self.path / STATE / "lock"):
-            if folder == self.path:
-                self._refresh_all()
-            else:
-                self._download(self.objects.list(f"{self.key(folder)}/"), within=f"{self.key(folder)}/")
+        key, known = self.key(folder), self.known()
+        listed = self.objects.list(f"{key}/") if key else self._list_all()
+        self.update(listed, within=(f"{key}/",) if key else ("artifacts/", "runs/", "tags/"), known=known)
 
-    def _refresh_all(self) -> None:
-        folders = [f"artifacts/{slot}" for slot in SLOTS]
-        sealings = [self.pool.submit(self.objects.list_folder, folder) for folder in folders]
-        runs, tags = (self.pool.submit(self.objects.list, f"{name}/") for name in ("runs", "tags"))
-        steps = self.objects.list_folder(f"artifacts/{STEPS}").folders
-        sealings += [self.pool.submit(self.objects.list_folder, f"artifacts/{STEPS}/{name}") for name in steps]
-        small = [info for info in runs.result() if info.key.endswith(f"/{RECORD}") or info.key == f"runs/{LATEST}"]
-        small += tags.result()
-        small += [info for listed in sealings for info in listed.result().objects if info.key.endswith(".json")]
-        self._download(small, within="")
+    def known(self) -> frozenset[str]:
+        """Return the keys that were in the store at some time before this call."""
+        return self._mirror.known()
 
-    def _download(self, found: Iterable[ObjectInfo], *, within: str) -> None:
-        """Download the objects that have changed, and delete the local copies of those below a key that are gone."""
-        index = self._read_index()
-        pending = self._uploads.pending()
-        changed = [info for info in found if index.get(info.key) != info.tag and info.key not in pending]
-        present = {info.key for info in found}
-        for info, content in zip(
-            changed, self.pool.map(lambda info: self.objects.read(info.key), changed), strict=True
-        ):
-            if content is not None:
-                apply(self.path, info.key, content)
-                index[info.key] = content.tag
-        for key in [key for key in index if key.startswith(within) and key not in present]:
-            forget(self.path, key)
-            del index[key]
-        write_atomically(self.path / STATE / TAGS, json.dumps(index), what="the state of the cache")
+    def update(self, listed: list[ObjectInfo], *, within: tuple[str, ...], known: frozenset[str]) -> None:
+        """Download what has changed of some objects that were listed; see `Mirror.update`."""
 
-    def _read_index(self) -> dict[str, str]:
-        try:
-            return dict(json.loads((self.path / STATE / TAGS).read_bytes()))
-        except (OSError, ValueError):
-            return {}
+        def is_newer(key: str) -> bool:
+            return self._uploads.pending(key) or is_at_work(self.path, key)
+
+        self._mirror.update(listed, within=within, known=known, skip=is_newer)
+
+    def _list_all(self) -> list[ObjectInfo]:
+        """Return the small objects of runs, tags and artifacts, others among them."""
+        listed: list[ObjectInfo] = []
+
+        def list_below(name: str) -> Callable[[], None]:
+            return lambda: listed.extend(self.objects.list(f"{name}/"))
+
+        def list_folder(name: str) -> Callable[[], None]:
+            return lambda: listed.extend(self.objects.list_folder(name).objects)
+
+        def list_steps() -> None:
+            steps = self.objects.list_folder(f"artifacts/{STEPS}").folders
+            call_all([list_folder(f"artifacts/{STEPS}/{name}") for name in steps])
+
+        folders = [list_folder(f"artifacts/{slot}") for slot in SLOTS]
+        call_all([list_below("runs"), list_below("tags"), list_steps, *folders])
+        return listed
+
+
+def _machine(folder: Path) -> str:
+    """Return the name of this machine among those that use a root: random, and stored in the cached root."""
+    path = folder / MACHINE
+    if not path.exists():
+        draft = folder / f".{MACHINE}-{secrets.token_hex(4)}"
+        draft.write_text(secrets.token_hex(8))
+        with suppress(FileExistsError):  # another process was faster
+            os.link(draft, path)
+        draft.unlink()
+    return f"{path.read_text()}@{socket.gethostname()}"  # a copy of the folder is that of another machine

@@ -1,60 +1,44 @@
 """The store of a remote root: artifacts are sealed in object storage, and their files are local while they are used."""
 
-import shutil
-from collections.abc import Callable, Iterator
-from contextlib import AbstractContextManager, contextmanager
-from dataclasses import dataclass, field
+from collections.abc import Callable, Iterable, Iterator
+from contextlib import ExitStack, contextmanager, suppress
+from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING
 
+from components.base.errors import IntegrityError, ResourceError
 from components.base.progress import NO_PROGRESS, Progress
-from components.io.atomic import rename_durably
-from components.runtime.locks import HeldLock, acquire
+from components.object_storage import Content, ObjectInfo
+from components.runtime import locks
+from components.runtime.locks import HeldLock
 from job.store.hashed_file import HashedFile
-from job.store.manifest import Manifest, damaged
+from job.store.manifest import MANIFEST, Manifest, SchemaVersionError, damaged
+from job.store.measure import Measured
+from job.store.remote.artifact import RemoteArtifact, read_local_sealing
 from job.store.remote.checkpoints import RemoteCheckpoints
-from job.store.remote.mirror import apply
-from job.store.remote.sealing import SUFFIX, Sealing, new_id
-from job.store.remote.staging import shared_checkpoints
-from job.store.store import SealedArtifact, Staging, Store
+from job.store.remote.contents import Contents, measure_objects
+from job.store.remote.mirror import apply_sealing, write_copy
+from job.store.remote.parallel import call_all
+from job.store.remote.sealing import DAMAGED, SUFFIX, Sealing, new_id
+from job.store.remote.staging import are_unshared, shared_checkpoints
+from job.store.store import Entry, EntryKind, SealedArtifact, Staging, Store
 
 if TYPE_CHECKING:
     from job.store.remote.root import RemoteRoot
 
+MAX_SEALING_ATTEMPTS = 10
+
 
 @dataclass(frozen=True)
-class RemoteArtifact(SealedArtifact):
-    """A sealed artifact whose files are downloaded when they are needed."""
+class Found:
+    """The result of one look-up."""
 
-    root: "RemoteRoot | None" = field(default=None, compare=False, repr=False)
-
-    def fetch(self, *names: str) -> None:
-        """Download the files that are not local, or only those of some names, and verify them."""
-        assert self.root is not None  # noqa: S101
-        with acquire(self.directory.with_name(f"{self.directory.name}.download")):
-            sealing = _read_local(self.directory)
-            for entry in self.manifest.files:
-                path = self.directory / entry.path
-                if (names and entry.path not in names) or (path.is_file() and path.stat().st_size == entry.size):
-                    continue
-                path.parent.mkdir(parents=True, exist_ok=True)
-                key = f"{self.root.key(self.directory)}/{sealing.attempt}/{entry.path}"
-                self.root.objects.download(key, path, sha256=entry.sha256)
-            if not names:
-                super().verify()
-
-    def verify(self) -> None:
-        """Check every file if all are local; files are also checked when they are downloaded."""
-        if all((self.directory / entry.path).is_file() for entry in self.manifest.files):
-            super().verify()
-
-
-def _read_local(directory: Path) -> Sealing:
-    path = directory.with_suffix(SUFFIX)
-    try:
-        return Sealing.from_bytes(path.read_bytes(), where=str(path))
-    except OSError as error:
-        raise damaged(f"{path} cannot be read: {error.strerror}", expected="the sealing object") from error
+    artifact: SealedArtifact | None = None
+    """Sealed, and without known damage."""
+    damage: IntegrityError | None = None
+    """Why a sealed artifact cannot be used."""
+    attempt: str = ""
+    """Of the sealing object."""
 
 
 class RemoteStore(Store):
@@ -62,9 +46,20 @@ class RemoteStore(Store):
 
     def __init__(self, remote: "RemoteRoot") -> None:
         super().__init__(remote.path)
-        self.remote = remote
+        self._root = self.remote = remote
         self.objects = remote.objects
+        self._found: dict[str, Found] = {}
+        """Results of look-ups by `acquire`, for the next `find`."""
+        self._damaged: dict[str, str] = {}
+        """Attempts that `find` reported as damaged."""
 
+    def prepare(self, slots: Iterable[str]) -> None:
+        """Check that the store and the cache can be written to; files that earlier runs used may be evicted again."""
+        super().prepare(slots)
+        self.remote.files.release()
+        self.remote.check_writable()
+
+    @contextmanager
     def acquire(
         self,
         slot: str,
@@ -73,36 +68,138 @@ class RemoteStore(Store):
         owner: str,
         on_wait: Callable[[str], None] | None = None,
         check: Callable[[], None] | None = None,
-    ) -> AbstractContextManager[HeldLock]:
-        """Return a block in which no other process produces the artifact; a sealed one needs no lease."""
-        lock = self.lock(slot, fingerprint)
-        if self._sealing(slot, fingerprint) is not None:
-            return acquire(lock, owner=owner, on_wait=on_wait, check=check)
-        return self.remote.acquire(lock, owner=owner, on_wait=on_wait, check=check)
+    ) -> Iterator[HeldLock]:
+        """Provide a block in which no other process produces the artifact.
+
+        A sealed artifact needs no lease: it takes one round trip to find it.
+        """
+        lock, key = self.lock(slot, fingerprint), self._key(slot, fingerprint)
+        check = check or (lambda: None)
+        lock.parent.mkdir(parents=True, exist_ok=True)
+        with locks.acquire(lock, owner=owner, on_wait=on_wait, check=check) as held, ExitStack() as stack:
+            found = self._look_up(slot, fingerprint, check)
+            is_sealed = found.artifact is not None
+            if is_sealed:
+                self._found[key] = found
+                stack.callback(self._found.pop, key, None)
+            else:  # another process may seal it before this one has the lease: `find` reads it again
+                stack.enter_context(self.remote.leased(lock, owner=owner, on_wait=on_wait, check=check))
+            yield held
+            if not is_sealed:
+                self.remote.flush()  # who gets the lease next finds the record that refers to the artifact
 
     def find(self, slot: str, fingerprint: str) -> SealedArtifact | None:
-        """Return the sealed artifact, or None; raise IntegrityError if one of its files is missing or has another size.
+        """Return the sealed artifact, or None.
 
         The contents of its files are verified when they are downloaded.
+
+        Raises:
+            SchemaVersionError: if another version of the job sealed it.
+            IntegrityError: if one of its files is missing, has another size, or was found damaged.
         """
-        directory = self.directory(slot, fingerprint)
-        key = self.remote.key(directory)
-        files = self.remote.pool.submit(self.objects.list, f"{key}/")
-        sealing = self._sealing(slot, fingerprint)
-        if sealing is None:
-            return None
-        sealed = self.read(slot, directory)
-        sizes = {info.key.removeprefix(f"{key}/{sealing.attempt}/"): info.size for info in files.result()}
-        for entry in sealed.manifest.files:
-            if sizes.get(entry.path) != entry.size:
-                where = self.remote.url / f"{key}/{sealing.attempt}/{entry.path}"
-                found = "does not exist" if entry.path not in sizes else f"has {sizes[entry.path]:,} bytes"
-                raise damaged(f"{where} {found}", expected=f"a file of {entry.size:,} bytes")
-        return sealed
+        key = self._key(slot, fingerprint)
+        found = self._found.pop(key, None) or self._look_up(slot, fingerprint)
+        if found.damage is not None:
+            self._damaged[key] = found.attempt
+            raise found.damage
+        return found.artifact
 
     def read(self, slot: str, directory: Path) -> SealedArtifact:
-        sealed = super().read(slot, directory)
-        return RemoteArtifact(sealed.slot, sealed.manifest, sealed.directory, sealed.hashed, root=self.remote)
+        try:
+            sealed = super().read(slot, directory)
+        except SchemaVersionError:
+            raise
+        except IntegrityError:  # only the local copy may be damaged
+            apply_sealing(read_local_sealing(directory), directory)
+            sealed = super().read(slot, directory)
+        return RemoteArtifact(sealed.slot, sealed.manifest, sealed.directory, root=self.remote, find=self.find)
+
+    def quarantine(self, slot: str, fingerprint: str) -> Path:
+        """Replace the sealing object by a tombstone; return the path whose address is that of the files.
+
+        The files stay until gc deletes them. Checkpoints of later steps are deleted.
+        """
+        directory, key = self.directory(slot, fingerprint), self._key(slot, fingerprint)
+        content, attempt = self.objects.read(key + SUFFIX), self._damaged.pop(key, None)
+        try:
+            sealing = None if content is None else self._parse(key, content.data)
+        except SchemaVersionError:
+            raise
+        except IntegrityError:
+            sealing = Sealing(state="sealed", attempt="", manifest="")
+        # Another machine may have replaced it since this one found the damage.
+        if content is not None and sealing is not None and sealing.is_sealed and attempt in (None, sealing.attempt):
+            tombstone = sealing.in_state("quarantined")
+            if self.objects.replace(key + SUFFIX, tombstone.to_bytes(), content.tag) is not None:
+                if sealing.attempt:
+                    self._mark_quarantined(f"{key}/{sealing.attempt}", sealing.manifest)
+                self._apply(slot, fingerprint)
+        self._delete_checkpoints_after(slot)
+        return directory / (sealing.attempt if sealing is not None else "")
+
+    def partial_entries(self) -> Iterator[Entry]:
+        """Yield the artifacts in progress of all machines."""
+        listed = Contents.parse(self.objects.list("artifacts/"))
+        return (self._entry(item, "partial", self.partial) for item, content in listed.items() if content.partial)
+
+    def measured_entries(self) -> Iterator[tuple[Entry, Measured]]:
+        """Yield everything in the store, with size and age by the store, and what only this machine has."""
+        known, objects = self.remote.known(), self.objects.list("artifacts/")
+        self.remote.update(objects, within=("artifacts/",), known=known)
+        listed, now = Contents.parse(objects), self.remote.now()
+        for (slot, fingerprint), content in listed.items():
+            sealing = self._local(slot, fingerprint)
+            for kind, path, infos in content.parts(self.directory(slot, fingerprint), sealing):
+                yield Entry(slot, fingerprint, kind, path), measure_objects(infos, now)
+        for entry, measured in super().measured_entries():
+            content = listed.get((entry.slot, entry.fingerprint), Contents())
+            if entry.kind == "deleting" or (entry.kind == "partial" and not content.partial):
+                yield entry, measured
+
+    def measure(self, entry: Entry) -> Measured | None:
+        """Return the present size and age of an entry, or None if its objects and local files are gone."""
+        key = self._key(entry.slot, entry.fingerprint)
+        content = Contents.parse(self.objects.list(key)).get((entry.slot, entry.fingerprint), Contents())
+        sealing = self._apply(entry.slot, entry.fingerprint)
+        for kind, path, infos in content.parts(self.directory(entry.slot, entry.fingerprint), sealing):
+            if (kind, path) == (entry.kind, entry.path):
+                return measure_objects(infos, self.remote.now())
+        return super().measure(entry) if entry.kind in ("deleting", "partial") else None
+
+    def remove(self, entry: Entry, is_needed: Callable[[], bool]) -> bool:
+        """Delete an entry, whose lease is held; return whether it was deleted.
+
+        A reused artifact has no lease. So a tombstone replaces the sealing object first: runs do not find the artifact
+        from then on. If a run found it before, it is sealed again. Its files are deleted last.
+        """
+        slot, fingerprint = entry.slot, entry.fingerprint
+        key = self._key(slot, fingerprint)
+        if entry.kind == "partial" and entry.path == self.partial(slot, fingerprint):
+            self.remote.removed(entry.path)
+            return super().remove(entry, is_needed) if entry.path.exists() else True
+        if self.directory(slot, fingerprint) not in (entry.path, entry.path.parent):
+            return super().remove(entry, is_needed)
+        content = self.objects.read(key + SUFFIX)
+        sealing = None if content is None else self._parse(key, content.data)
+        attempt = entry.path.name
+        if entry.kind == "sealed":
+            if content is None or sealing is None or not sealing.is_sealed:
+                return False
+            attempt = sealing.attempt
+            if self._replace(key, sealing.in_state("deleted"), content.tag) is None:
+                return False
+            content = self.objects.read(key + SUFFIX)
+            sealing = None if content is None else self._parse(key, content.data)
+        if sealing is not None and sealing.attempt == attempt and content is not None:
+            if sealing.is_sealed:
+                return False
+            if sealing.state == "deleted" and is_needed():
+                self._replace(key, sealing.in_state("sealed"), content.tag)
+                self._apply(slot, fingerprint)
+                return False
+        self.objects.delete([info.key for info in self.objects.list(f"{key}/{attempt}")])
+        self._apply(slot, fingerprint)
+        return True
 
     @contextmanager
     def staged(self, slot: str, fingerprint: str, progress: Progress = NO_PROGRESS) -> Iterator[Staging]:
@@ -114,65 +211,128 @@ class RemoteStore(Store):
             yield shared
 
     def has_checkpoints(self, slot: str, fingerprint: str) -> bool:
-        return super().has_checkpoints(slot, fingerprint) or self.checkpoints(slot, fingerprint).exist()
+        has_local = super().has_checkpoints(slot, fingerprint) and are_unshared(self.partial(slot, fingerprint))
+        return has_local or self.checkpoints(slot, fingerprint).exist()
 
     def checkpoints(self, slot: str, fingerprint: str) -> RemoteCheckpoints:
         """Return the checkpoints of an artifact in object storage."""
         return RemoteCheckpoints(self.objects, self.remote.key(self.partial(slot, fingerprint)))
 
-    def _sealing(self, slot: str, fingerprint: str) -> Sealing | None:
-        """Return the present sealing object of a sealed artifact, and update its local copy; None if there is none."""
-        content = self.objects.read(self._sealing_key(slot, fingerprint))
-        if content is None:
-            return None
-        sealing = Sealing.from_bytes(content.data, where=str(self.remote.url / self._sealing_key(slot, fingerprint)))
-        apply(self.root, self._sealing_key(slot, fingerprint), content)
-        return sealing if sealing.is_sealed else None
+    def _look_up(self, slot: str, fingerprint: str, check: Callable[[], None] = lambda: None) -> Found:
+        """Read the sealing object and list the files, at the same time, and update the local copy."""
+        directory, key = self.directory(slot, fingerprint), self._key(slot, fingerprint)
+        sealings: list[Content | None] = []
+        files: list[ObjectInfo] = []
+        call_all(
+            [
+                lambda: sealings.append(self.objects.read(key + SUFFIX)),
+                lambda: files.extend(self.objects.list(f"{key}/")),
+            ],
+            check,
+        )
+        if (content := sealings[0]) is None:
+            self.remote.forget(key + SUFFIX)
+            return Found()
+        attempt = ""
+        try:
+            sealing = self._parse(key, content.data)
+            self.remote.apply(key + SUFFIX, content)
+            if not sealing.is_sealed:
+                return Found()
+            attempt = sealing.attempt
+            sealed = self.read(slot, directory)
+            self._check_files(sealed.manifest, f"{key}/{attempt}", {info.key: info.size for info in files})
+        except IntegrityError as error:
+            return Found(damage=error, attempt=attempt)
+        return Found(sealed)
 
-    def _sealing_key(self, slot: str, fingerprint: str) -> str:
-        return self.remote.key(self.directory(slot, fingerprint)) + SUFFIX
+    def _check_files(self, manifest: Manifest, folder: str, sizes: dict[str, int]) -> None:
+        """Raise IntegrityError if a file does not exist, has another size, or was found damaged."""
+        if folder + DAMAGED in sizes:
+            raise damaged(f"{self.remote.url / folder} was found damaged", expected="the files that were sealed")
+        for entry in manifest.files:
+            size = sizes.get(f"{folder}/{entry.path}")
+            if size != entry.size:
+                where = self.remote.url / f"{folder}/{entry.path}"
+                found = "does not exist" if size is None else f"has {size:,} bytes"
+                raise damaged(f"{where} {found}", expected=f"a file of {entry.size:,} bytes")
 
     def _publish(
         self, staging: Staging, manifest: Manifest, hashed: dict[str, HashedFile], warn: Callable[[str], None]
     ) -> SealedArtifact:
         """Upload the staged files, and create the sealing object; the first machine that does so wins."""
-        slot, fingerprint, files = staging.slot, manifest.fingerprint, staging.files
-        directory = self.directory(slot, fingerprint)
-        attempt, key = new_id(), self._sealing_key(slot, fingerprint)
-        prefix = f"{self.remote.key(directory)}/{attempt}/"
-        for entry in manifest.files:
-            self.objects.upload(files / entry.path, prefix + entry.path)
-        sealing = Sealing(state="sealed", attempt=attempt, manifest=manifest.to_bytes().decode())
-        if not self._create(key, sealing):
-            self.objects.delete([prefix + entry.path for entry in manifest.files])
-            found = self.find(slot, fingerprint)
-            if found is None:
-                raise damaged(f"{self.remote.url / key} changed while it was sealed", expected="one writer")
-            if found.manifest != manifest:
-                warn(
-                    f"{manifest.producer.component} is not deterministic: the same fingerprint gave another result. "
-                    f"{self.remote.address(directory)} is kept, the new result is discarded"
-                )
-                return found
-        self._sealing(slot, fingerprint)
-        shutil.rmtree(directory, ignore_errors=True)
-        rename_durably(files, directory)
-        return RemoteArtifact(slot, manifest, directory, hashed, root=self.remote)
+        slot, fingerprint = staging.slot, manifest.fingerprint
+        directory, key = self.directory(slot, fingerprint), self._key(slot, fingerprint)
+        own = Sealing(state="sealed", attempt=new_id(), manifest=manifest.to_bytes().decode())
+        folder = f"{key}/{own.attempt}"
+        self.remote.files.upload(staging.files, manifest, f"{folder}/")
+        # An error from here on leaves the uploaded files: the sealing object may be created later.
+        for _ in range(MAX_SEALING_ATTEMPTS):
+            if self._create(key, own):
+                self.remote.files.keep(staging.files, directory, manifest)
+                write_copy(directory.with_suffix(SUFFIX), own.to_bytes())
+                return RemoteArtifact(slot, manifest, directory, hashed, root=self.remote, find=self.find)
+            try:
+                sealed = self.find(slot, fingerprint)
+            except SchemaVersionError:
+                raise
+            except IntegrityError:
+                self.quarantine(slot, fingerprint)
+                continue
+            if sealed is not None:
+                break
+        else:
+            raise ResourceError(f"other machines change {self.remote.url / key} again and again")
+        if sealed.manifest == manifest:
+            self.objects.delete([f"{folder}/{entry.path}" for entry in manifest.files])
+            self.remote.files.keep(staging.files, directory, manifest)
+        else:
+            self._mark_quarantined(folder, own.manifest)
+            warn(
+                f"{manifest.producer.component} is not deterministic: the same fingerprint gave another result. "
+                f"{self.remote.url / key} is kept, the new result is quarantined in {self.remote.url / folder}"
+            )
+        return sealed
 
     def _create(self, key: str, sealing: Sealing) -> bool:
         """Create a sealing object, or replace a tombstone; return whether the object is this one."""
-        if self.objects.create(key, sealing.to_bytes()):
+        if self.objects.create(key + SUFFIX, sealing.to_bytes()):
             return True
-        found = self.objects.read(key)
-        if found is None or Sealing.from_bytes(found.data, where=str(self.remote.url / key)).is_sealed:
+        found = self.objects.read(key + SUFFIX)
+        try:
+            if found is None or self._parse(key, found.data).is_sealed:
+                return False
+        except IntegrityError:  # the look-up reports it
             return False
-        return self.objects.replace(key, sealing.to_bytes(), found.tag) is not None
+        return self._replace(key, sealing, found.tag) is not None
 
-    def quarantine(self, slot: str, fingerprint: str) -> Path:
-        """Replace the sealing object by a tombstone; the files stay until gc deletes them."""
-        key = self._sealing_key(slot, fingerprint)
-        if (found := self.objects.read(key)) is not None:
-            sealing = Sealing.from_bytes(found.data, where=str(self.remote.url / key))
-            self.objects.replace(key, Sealing(state="quarantined", attempt=sealing.attempt).to_bytes(), found.tag)
-            self._sealing(slot, fingerprint)
-        return self.directory(slot, fingerprint)
+    def _replace(self, key: str, sealing: Sealing, tag: str) -> str | None:
+        return self.objects.replace(key + SUFFIX, sealing.to_bytes(), tag)
+
+    def _mark_quarantined(self, folder: str, manifest: str) -> None:
+        """Complete the folder of an attempt by its manifest. Its age counts from now."""
+        self.objects.upload(manifest.encode(), f"{folder}/{MANIFEST}")
+
+    def _apply(self, slot: str, fingerprint: str) -> Sealing | None:
+        """Make the present sealing object local, and return it; None if there is none, or it is damaged."""
+        key = self._key(slot, fingerprint)
+        if (content := self.objects.read(key + SUFFIX)) is None:
+            self.remote.forget(key + SUFFIX)
+            return None
+        self.remote.apply(key + SUFFIX, content)
+        return self._local(slot, fingerprint)
+
+    def _local(self, slot: str, fingerprint: str) -> Sealing | None:
+        with suppress(IntegrityError):
+            return read_local_sealing(self.directory(slot, fingerprint))
+        return None
+
+    def _parse(self, key: str, content: bytes) -> Sealing:
+        return Sealing.from_bytes(content, where=str(self.remote.url / (key + SUFFIX)))
+
+    def _key(self, slot: str, fingerprint: str) -> str:
+        """Return the key of an artifact: that of its sealing object without its suffix."""
+        return self.remote.key(self.directory(slot, fingerprint))
+
+    def _entry(self, item: tuple[str, str], kind: EntryKind, path: Callable[[str, str], Path]) -> Entry:
+        return Entry(*item, kind, path(*item))

@@ -1,60 +1,126 @@
 """Uploads of small files, such as `run.json`, in the background."""
 
+import atexit
 import threading
+import time
 from collections.abc import Callable
+from contextlib import suppress
 
 from components.base.errors import JobError, ResourceError, first_line
 from components.object_storage import Objects
 
+THREADS = 4
+EXIT_SECONDS = 10.0
+"""Time for the uploads of a process that ends without `flush`."""
+
 
 class Uploads:
-    """Uploads small objects in one thread. A later content of the same key replaces one that waits."""
+    """Uploads small objects in threads. A later content of the same key replaces one that waits.
 
-    def __init__(self, objects: Objects) -> None:
+    Args:
+        seconds: after which `flush` gives up.
+        on_uploaded: called with the key of each uploaded object, in a thread.
+    """
+
+    def __init__(
+        self, objects: Objects, *, seconds: float, on_uploaded: Callable[[str], None] = lambda _: None
+    ) -> None:
         self._objects = objects
+        self._seconds = seconds
+        self._on_uploaded = on_uploaded
         self._waiting: dict[str, bytes] = {}
+        self._pointers: set[str] = set()
+        self._busy: set[str] = set()
         self._changed = threading.Condition()
-        self._thread: threading.Thread | None = None
-        self._is_busy = False
+        self._threads: list[threading.Thread] = []
         self._error: JobError | None = None
 
-    def put(self, key: str, data: bytes) -> None:
-        """Upload an object soon; a failure is raised by `flush`."""
+    def put(self, key: str, data: bytes, *, after_others: bool = False) -> None:
+        """Upload an object soon; a failure is raised by `flush`.
+
+        Args:
+            after_others: whether it refers to objects that are to be uploaded before.
+        """
         with self._changed:
+            self._waiting.pop(key, None)  # to the end
             self._waiting[key] = data
-            if self._thread is None:
-                self._thread = threading.Thread(target=self._work, name="uploads", daemon=True)
-                self._thread.start()
+            if after_others:
+                self._pointers.add(key)
+            if not self._threads:
+                atexit.register(self._flush_at_exit)
+            if len(self._threads) < THREADS:
+                self._threads.append(threading.Thread(target=self._work, name="uploads", daemon=True))
+                self._threads[-1].start()
             self._changed.notify_all()
 
     def flush(self) -> None:
         """Wait until all uploads are done; raise the error of the first that failed."""
         with self._changed:
-            self._changed.wait_for(lambda: not (self._waiting or self._is_busy))
+            is_done = self._wait(self._seconds)
             error, self._error = self._error, None
         if error is not None:
             raise error
+        if not is_done:
+            raise ResourceError(
+                f"records of the job were not uploaded to {self._objects.url} in {self._seconds:.0f} s",
+                expected="a store that responds",
+                remedy="check the network, and run the same command again",
+            )
 
-    def pending(self) -> set[str]:
-        """Return the keys whose content is newer here than in the store."""
+    def pending(self, key: str) -> bool:
+        """Return whether the content of a key is newer here than in the store."""
         with self._changed:
-            return {*self._waiting}
+            return key in self._waiting or key in self._busy
+
+    def discard(self, key: str) -> None:
+        """Forget the uploads of a key, or of those below a folder, and wait for those that have begun."""
+
+        def is_below(other: str) -> bool:
+            return other == key or other.startswith(f"{key}/")
+
+        with self._changed:
+            for other in [*filter(is_below, self._waiting)]:
+                del self._waiting[other]
+            self._changed.wait_for(lambda: not any(map(is_below, self._busy)), self._seconds)
+
+    def _wait(self, seconds: float) -> bool:
+        deadline = time.monotonic() + seconds
+        while self._waiting or self._busy:
+            if not self._changed.wait(min(1.0, max(0.0, deadline - time.monotonic()))) and time.monotonic() > deadline:
+                return False
+        return True
 
     def _work(self) -> None:
         while True:
             with self._changed:
-                self._is_busy = False
-                self._changed.notify_all()
-                self._changed.wait_for(lambda: bool(self._waiting))
-                key = next(iter(self._waiting))
+                self._changed.wait_for(lambda: self._next() is not None)
+                key = self._next()
+                assert key is not None  # noqa: S101
                 data = self._waiting.pop(key)
-                self._is_busy = True
-            self._attempt(lambda key=key, data=data: self._objects.upload(data, key))  # type: ignore[misc]
+                self._busy.add(key)
+            self._attempt(key, data)
+            with self._changed:
+                self._busy.discard(key)
+                self._changed.notify_all()
 
-    def _attempt(self, upload: Callable[[], None]) -> None:
+    def _next(self) -> str | None:
+        """Return the key to upload now: two contents of one key never at once, a pointer after all others."""
+        for key in self._waiting:
+            if key in self._pointers:
+                return None if self._busy else key
+            if key not in self._busy:
+                return key
+        return None
+
+    def _attempt(self, key: str, data: bytes) -> None:
         try:
-            upload()
+            self._objects.upload(data, key)
+            self._on_uploaded(key)
         except JobError as error:
             self._error = self._error or error
         except Exception as error:
             self._error = self._error or ResourceError(f"an upload failed: {first_line(error)}")
+
+    def _flush_at_exit(self) -> None:
+        with suppress(Exception), self._changed:
+            self._wait(EXIT_SECONDS)

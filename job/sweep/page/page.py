@@ -16,6 +16,7 @@ from components.html.format import interval_text, listed, percent
 from components.html.templates import render_html
 from components.io.atomic import write_atomically
 from job.config.sweep import LogUniform, SweepConfig
+from job.store.root import root_at
 from job.sweep.page.parallel import Axis, Line, Value, is_number, parallel_coordinates
 from job.sweep.records import Trial, TrialState
 from job.sweep.reporter import format_value, short_names
@@ -31,6 +32,7 @@ SECTIONS: dict[TrialState, int] = {"finished": 0, "stopped": 1, "paused": 1, "ru
 def write_page(sweep: Sweep, folder: SweepFolder) -> None:
     """Write the page; raise JobError or OSError if that fails."""
     write_atomically(folder.page, render_page(sweep), what="the page of the sweep")
+    root_at(folder.root).wrote(folder.page)
 
 
 def refresh_page(sweep: Sweep, folder: SweepFolder) -> None:

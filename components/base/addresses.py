@@ -1,0 +1,31 @@
+"""Addresses of local copies: messages name the URL in object storage, and not the folder in the cache."""
+
+from pathlib import Path
+
+_copies: dict[Path, str] = {}
+
+
+def show_as(folder: Path, address: str) -> None:
+    """Let messages name a local folder by the address of the place that it is a copy of."""
+    _copies[folder] = address
+
+
+def copied_folder(path: Path) -> Path | None:
+    """Return the folder with an address that a path is in; None if it is in none."""
+    return next((folder for folder in _copies if path.is_relative_to(folder)), None)
+
+
+def has_copies() -> bool:
+    """Return whether any folder has an address."""
+    return bool(_copies)
+
+
+def with_addresses(text: str) -> str:
+    """Return a text in which the folders that have an address are replaced by it.
+
+    >>> with_addresses("output/runs does not exist")
+    'output/runs does not exist'
+    """
+    for folder, address in _copies.items():
+        text = text.replace(str(folder), address)
+    return text
