@@ -15,6 +15,7 @@ from contextlib import contextmanager, suppress
 from itertools import islice
 from pathlib import Path
 
+from components.base.addresses import show_as
 from components.base.errors import DataError, IntegrityError
 from components.base.hashing import value_sha256
 from components.object_storage.cache import Cache
@@ -69,11 +70,8 @@ class LocalCopy(LocalFiles):
         self._found, self._reserve = found, reserve
         self._folder, self._files, self._tags = folder, folder / "files", folder / "tags.jsonl"
         self._prefix = f"{self._files}/"  # text, because a data set may have many small files
+        show_as(self._files, str(found.objects.url))
         super().__init__(self._files if found.is_folder else self._files / next(iter(found.infos)))
-
-    def with_addresses(self, text: str) -> str:
-        """Return a message with the URLs of objects in place of the paths of files."""
-        return text.replace(str(self._files), str(self._found.objects.url))
 
     def update_names(self) -> None:
         """Add the names of new objects, and remove those of objects that do not exist any more."""

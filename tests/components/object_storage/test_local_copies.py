@@ -5,7 +5,6 @@ import subprocess
 import sys
 from collections.abc import Iterator
 from contextlib import contextmanager
-from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
@@ -14,7 +13,7 @@ import pytest
 from components.base.errors import DataError, StorageError
 from components.object_storage import ObjectUrl, local_copies, open_local, transfers_reported_to
 from components.object_storage.objects import OnBytes
-from components.object_storage.settings import configure_storage, storage_settings
+from components.object_storage.settings import StorageSettings, configure_storage, storage_settings
 from tests.support.faulty_proxy import Fault, FaultyProxy
 from tests.support.object_data import put, put_folder, remove
 from tests.support.object_servers import Bucket
@@ -179,12 +178,9 @@ def test_object_that_is_deleted_after_the_list_is_reported(s3: Bucket) -> None:
 
 
 @pytest.fixture
-def small_cache() -> Iterator[None]:
+def small_cache(s3: Bucket) -> None:  # noqa: ARG001  (which removes the settings of other tests)
     """Set a limit of the cache for two files of 40 bytes."""
-    before = storage_settings()
-    configure_storage(replace(before, max_cache_bytes=100))
-    yield
-    configure_storage(before)
+    configure_storage(StorageSettings(max_cache_bytes=100))
 
 
 @pytest.mark.usefixtures("small_cache")
