@@ -24,7 +24,7 @@ class Uploads:
     def __init__(self, objects: Objects, *, seconds: float) -> None:
         self._objects = objects
         self._seconds = seconds
-        self._waiting: dict[str, bytes] = {}
+        self._waiting: dict[str, Callable[[], None]] = {}
         self._pointers: set[str] = set()
         self._busy: set[str] = set()
         self._changed = threading.Condition()
@@ -37,9 +37,16 @@ class Uploads:
         Args:
             after_others: whether it refers to objects that are to be uploaded before.
         """
+        self._add(key, lambda: self._objects.upload(data, key), after_others=after_others)
+
+    def delete(self, key: str) -> None:
+        """Delete an object soon; a failure is raised by `flush`."""
+        self._add(key, lambda: self._objects.delete([key]))
+
+    def _add(self, key: str, action: Callable[[], None], *, after_others: bool = False) -> None:
         with self._changed:
             self._waiting.pop(key, None)  # to the end
-            self._waiting[key] = data
+            self._waiting[key] = action
             if after_others:
                 self._pointers.add(key)
             if not self._threads:
@@ -92,9 +99,9 @@ class Uploads:
                 self._changed.wait_for(lambda: self._next() is not None)
                 key = self._next()
                 assert key is not None  # noqa: S101
-                data = self._waiting.pop(key)
+                action = self._waiting.pop(key)
                 self._busy.add(key)
-            self._attempt(lambda key=key, data=data: self._objects.upload(data, key))  # type: ignore[misc]
+            self._attempt(action)
             with self._changed:
                 self._busy.discard(key)
                 self._changed.notify_all()
@@ -108,9 +115,9 @@ class Uploads:
                 return key
         return None
 
-    def _attempt(self, upload: Callable[[], None]) -> None:
+    def _attempt(self, action: Callable[[], None]) -> None:
         try:
-            upload()
+            action()
         except JobError as error:
             self._error = self._error or error
         except Exception as error:

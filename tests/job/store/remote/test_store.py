@@ -294,6 +294,7 @@ def test_store_is_checked_before_any_work(s3: Bucket, machine: Machines, s3_prox
     one = machine("one")
     for _ in range(2):
         one.store.prepare([SLOT])
+    one.store.remote.flush()
     assert s3.objects() == {}, "nothing is left"
     for _ in range(2):
         s3_proxy.plan(error("AccessDenied", method="PUT"))
