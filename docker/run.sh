@@ -3,7 +3,7 @@
 #   IMAGE    the image
 #   CONFIG   the configuration; its folder is mounted, with all files that it extends or uses there and below
 #   RUNS     the folder for artifacts and runs, or a URL such as s3://bucket/prefix. For a URL the container gets the
-#            variables AWS_*, AZURE_*, GOOGLE_* and those of proxies, and the files that they name. /output is then
+#            variables AWS_*, AZURE_*, GOOGLE_*, JOB_REMOTE_*, those of proxies, and the files that they name. /output is then
 #            JOB_CACHE, by default ~/.cache/mnist-job
 #   DATA     a folder of data (optional): /data in the container
 #   GPU      0 for none; by default all GPUs if Docker has the NVIDIA runtime
@@ -48,7 +48,7 @@ set -- "$IMAGE" run --config "/config/$(basename -- "$CONFIG")" "$@"
 if [ -n "$root" ]; then
     export JOB_ROOT="$root"
     # Names only: a value in a command can be read by all users of the machine.
-    for name in $(env | grep -Eio '^(JOB_ROOT|(AWS|AZURE|GOOGLE)_[A-Z0-9_]+|(https?|no)_proxy)=' | tr -d =); do
+    for name in $(env | grep -Eio '^(JOB_(ROOT|CACHE_MAX_SIZE|REMOTE_[A-Z]+)|(AWS|AZURE|GOOGLE)_[A-Z0-9_]+|(https?|no)_proxy)=' | tr -d =); do
         set -- --env "$name" "$@"
         eval "value=\${$name-}"
         # A file of credentials or tokens, at the same path in the container.

@@ -19,6 +19,8 @@ TIMEOUT_VARIABLE = "JOB_REMOTE_TIMEOUT"
 """Environment variable with the seconds after which a request fails."""
 RETRIES_VARIABLE = "JOB_REMOTE_RETRIES"
 """Environment variable with the number of retries of a request."""
+GRACE_VARIABLE = "JOB_REMOTE_GRACE"
+"""Environment variable with the seconds after SIGTERM in which the last checkpoint is uploaded."""
 MAX_TIMEOUT, MAX_RETRIES = 3600.0, 100
 
 
@@ -46,6 +48,7 @@ class StorageSettings:
         values = {
             "timeout": _read(TIMEOUT_VARIABLE, _parse_timeout, f"seconds above 0, at most {MAX_TIMEOUT:.0f}"),
             "retries": _read(RETRIES_VARIABLE, _parse_retries, f"a whole number from 0 to {MAX_RETRIES}"),
+            "grace": _read(GRACE_VARIABLE, _parse_timeout, f"seconds above 0, at most {MAX_TIMEOUT:.0f}"),
             "max_cache_bytes": _read(CACHE_SIZE_VARIABLE, parse_size, EXPECTED_SIZE),
         }
         values |= {name: value for name, value in chosen.items() if value is not None}

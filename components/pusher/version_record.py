@@ -84,11 +84,12 @@ class VersionRecords:
             rolled_back = RolledBackFrom(content_sha256=record.rolled_back)
             self.objects.upload(to_bytes(rolled_back), f"{number}/{ROLLBACK_FILE}")
         others = [name for name in record.files if name != SAVED_MODEL_FILE]
-        if (
-            self._copy(others, record, number) is None
-            or (present := self._copy([SAVED_MODEL_FILE], record, number)) is None
-        ):
-            return self._abandon(number)
+        present = list_folder(self.objects, str(number))
+        for names in (others, [SAVED_MODEL_FILE]):
+            missing = [name for name in names if not _is_there(name, present, record)]
+            if not self._copy(missing, record, number):
+                return self._abandon(number)
+            present = self._wait_for(names, record, number)
         files = {
             name: file.model_copy(update={"tag": present[name].tag if name in present else None})
             for name, file in record.files.items()
@@ -96,20 +97,17 @@ class VersionRecords:
         published = record.model_copy(update={"state": "published", "files": files})
         if self.objects.replace(_key(number), to_bytes(published), content.tag) is None:
             return self._is_published(number)
-        delete_folder(self.objects, record.staging_folder)
+        self.objects.delete(f"{record.staging_folder}/{name}" for name in record.files)
         return True
 
-    def _copy(self, names: Sequence[str], record: VersionRecord, number: int) -> Mapping[str, ObjectInfo] | None:
-        """Copy files to the folder of a version, unless they are there, and return its files; None if one is gone.
+    def _copy(self, names: Sequence[str], record: VersionRecord, number: int) -> bool:
+        """Copy files to the folder of a version; return False if one is gone."""
+        sources = [f"{record.staging_folder}/{name}" for name in names]
+        targets = [f"{number}/{name}" for name in names]
+        return all(in_parallel(lambda keys: self.objects.copy(*keys), zip(sources, targets, strict=True)))
 
-        Azure may copy after it has responded.
-        """
-        present = list_folder(self.objects, str(number))
-        missing = [name for name in names if not _is_there(name, present, record)]
-        sources = [f"{record.staging_folder}/{name}" for name in missing]
-        targets = [f"{number}/{name}" for name in missing]
-        if not all(in_parallel(lambda keys: self.objects.copy(*keys), zip(sources, targets, strict=True))):
-            return None
+    def _wait_for(self, names: Sequence[str], record: VersionRecord, number: int) -> dict[str, ObjectInfo]:
+        """Wait until copies are complete, and return all files of a version; Azure may copy after it has responded."""
         end = time.monotonic() + storage_settings().timeout
         while True:
             present = list_folder(self.objects, str(number))

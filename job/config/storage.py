@@ -33,10 +33,17 @@ class RemoteConfig(StoragePart):
     JOB_REMOTE_TIMEOUT from the environment, else 60."""
     retries: Annotated[int, Field(strict=True, ge=0, le=MAX_RETRIES)] | None = None
     """Maximum number of retries of a request. By default JOB_REMOTE_RETRIES from the environment, else 8."""
+    grace: Annotated[float, Field(strict=True, gt=0, le=MAX_TIMEOUT)] | None = None
+    """Seconds after SIGTERM in which the last checkpoint is uploaded: less than the batch runner waits before it kills
+    the job. By default JOB_REMOTE_GRACE from the environment, else 20."""
 
 
 def settings_of(cache: CacheConfig, remote: RemoteConfig) -> StorageSettings:
     """Return the settings of both sections, with those of the environment for keys that are not set."""
     return StorageSettings.from_environment(
-        timeout=remote.timeout, retries=remote.retries, cache=cache.path, max_cache_bytes=cache.max_size
+        timeout=remote.timeout,
+        retries=remote.retries,
+        grace=remote.grace,
+        cache=cache.path,
+        max_cache_bytes=cache.max_size,
     )

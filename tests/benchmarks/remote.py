@@ -1,7 +1,6 @@
 """Cost of a root in object storage: the same runs with a folder, and with an S3 server 20 ms away.
 
-The server is moto, in a process of its own; a proxy adds the latency and counts requests and bytes. Both use
-processor time of this machine, which the measured processes then lack.
+The server and the proxy of `object_store` use processor time of this machine, which the measured processes then lack.
 """
 
 from __future__ import annotations
@@ -13,19 +12,19 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
-from tests.benchmarks.measure import ProcessMeasurement, measure_process
+from tests.benchmarks.measure import measure_process
+from tests.benchmarks.object_store import LATENCY_SECONDS, ObjectStore, Transferred
 from tests.benchmarks.programs import FINISHED
 from tests.benchmarks.results import ResultsFile
 from tests.benchmarks.table import number, print_table
-from tests.support.faulty_proxy import FaultyProxy
-from tests.support.object_servers import ObjectServer, s3_server
 from tests.support.processes import REPOSITORY, environment
 
-LATENCY_SECONDS = 0.02
-RESUMED = "trainer.epochs=3"
-"""The run that is terminated after its first epoch."""
 CACHED = 5
 """Runs that reuse everything."""
+RESUMED = "trainer.epochs=3"
+"""The run that is terminated after its first epoch."""
+FOLDER = "a folder"
+S3 = f"S3, {1000 * LATENCY_SECONDS:.0f} ms"
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -34,62 +33,86 @@ class RemoteMeasurement:
 
     Attributes:
         name: what was measured.
+        root: kind of its root.
         wall: seconds.
         cpu: CPU-seconds.
         peak: bytes of memory.
         requests: number of requests; 0 with a folder.
-        uploaded: bytes of the requests.
-        downloaded: bytes of the responses.
+        sent: bytes of the requests.
+        received: bytes of the responses.
     """
 
     name: str
+    root: str
     wall: float
     cpu: float
     peak: int
     requests: int
-    uploaded: int
-    downloaded: int
+    sent: int
+    received: int
 
 
-class Place:
-    """Where a root is: a folder, or object storage behind a proxy.
+@dataclass(frozen=True, kw_only=True)
+class Measuring:
+    """Measures runs of a configuration.
 
-    Args:
-        title: for the tables.
-        root: of the runs, without its last part.
-        proxy: None for a folder.
+    Attributes:
+        config: the configuration.
+        overrides: of its keys.
+        scratch: folder for roots and caches.
+        store: the object store.
+        timeout: seconds for each process.
+        results: receives every process in the section `remote`.
     """
 
-    def __init__(self, title: str, root: str, proxy: FaultyProxy | None = None) -> None:
-        self.title = title
-        self.root = root
-        self.proxy = proxy
+    config: Path
+    overrides: Sequence[str]
+    scratch: Path
+    store: ObjectStore
+    timeout: float
+    results: ResultsFile
 
-    def variables(self, cache: Path) -> dict[str, str]:
+    def measure_roots(self, turn: int) -> list[RemoteMeasurement]:
+        """Measure all runs on a new root of each kind."""
+        return [
+            one
+            for kind, place in ((FOLDER, str(self.scratch / "remote-roots")), (S3, self.store.url))
+            for one in self._measure_root(kind, f"{place}/runs-{turn}", turn)
+        ]
+
+    def _measure_root(self, kind: str, root: str, turn: int) -> list[RemoteMeasurement]:
+        first, second, third = (self.scratch / "caches" / f"{turn}-{machine}" for machine in range(3))
+        runs = [("first run", first), *[("everything reused", first)] * CACHED]
+        if kind == S3:
+            runs.append(("everything reused, empty cache", second))
+        command = self._command(root)
+        found = [self._measure(name, kind, command, cache) for name, cache in runs]
+        interrupted = self._command(f"{root}-resumed", RESUMED)
+        _train_and_terminate(interrupted, self._variables(kind, first), timeout=self.timeout)
+        self.store.transferred()
+        found.append(self._measure("resumed, empty cache", kind, interrupted, third))
+        return [one for one in found if one is not None]
+
+    def _command(self, root: str, *more: str) -> list[str]:
+        options = [word for override in (*self.overrides, *more) for word in ("--set", override)]
+        return [sys.executable, "-m", "job", "run", "--config", str(self.config), "--root", root, *options]
+
+    def _variables(self, kind: str, cache: Path) -> dict[str, str]:
         """Return the environment of a machine with a cache."""
-        if self.proxy is None:
-            return {}
-        return {**ObjectServer("s3", self.proxy.port).environment, "JOB_CACHE": str(cache)}
+        return {**self.store.environment, "JOB_CACHE": str(cache)} if kind == S3 else {}
 
-    def measure(self, name: str, command: Sequence[str], *, cache: Path, timeout: float) -> RemoteMeasurement | str:
-        """Run a command and measure it; return why that failed, if it did."""
-        if self.proxy is not None:
-            self.proxy.plan()
-        done: ProcessMeasurement = measure_process(
-            command, timeout=timeout, success_codes=FINISHED, variables=self.variables(cache)
-        )
+    def _measure(self, name: str, kind: str, command: Sequence[str], cache: Path) -> RemoteMeasurement | None:
+        variables = self._variables(kind, cache)
+        done = measure_process(command, timeout=self.timeout, success_codes=FINISHED, variables=variables)
+        transferred: Transferred = self.store.transferred()
         if done.failure:
-            return done.failure
-        requests = [] if self.proxy is None else self.proxy.requests
-        return RemoteMeasurement(
-            name=name,
-            wall=done.wall,
-            cpu=done.cpu,
-            peak=done.peak,
-            requests=len(requests),
-            uploaded=sum(request.sent for request in requests),
-            downloaded=sum(request.received for request in requests),
+            self.results.add_failure(f"{name}, {kind}: {done.failure}")
+            return None
+        measured = RemoteMeasurement(
+            name=name, root=kind, wall=done.wall, cpu=done.cpu, peak=done.peak, **vars(transferred)
         )
+        self.results.append("remote", measured)
+        return measured
 
 
 def measure_remote(
@@ -105,48 +128,17 @@ def measure_remote(
         timeout: seconds for each process.
         results: receives every process in the section `remote`.
     """
-    measured: dict[str, dict[str, list[RemoteMeasurement]]] = {}
-    with s3_server() as server, FaultyProxy(server.port, latency=LATENCY_SECONDS) as proxy:
-        bucket = server.create_bucket()
-        places = (
-            Place("a folder", str(scratch / "remote-roots")),
-            Place(f"S3, {1000 * LATENCY_SECONDS:.0f} ms", f"s3://{bucket}", proxy),
+    with ObjectStore() as store:
+        measuring = Measuring(
+            config=config, overrides=overrides, scratch=scratch, store=store, timeout=timeout, results=results
         )
-        for turn in range(times):
-            for place in places:
-                for one in _measure_root(place, config, overrides, turn, scratch=scratch, timeout=timeout):
-                    if isinstance(one, str):
-                        results.add_failure(f"{place.title}: {one}")
-                        continue
-                    results.append("remote", {"root": place.title, **vars(one)})
-                    measured.setdefault(one.name, {}).setdefault(place.title, []).append(one)
+        measured = [one for turn in range(times) for one in measuring.measure_roots(turn)]
+    names = dict.fromkeys((one.name, kind) for one in measured for kind in (FOLDER, S3))
+    groups = [[one for one in measured if (one.name, one.root) == name] for name in names]
     print_table(
         ("run, medians", "root", "n", "wall s", "cpu s", "peak MB", "requests", "MB sent", "MB received"),
-        [_row(name, title, samples) for name, by_root in measured.items() for title, samples in by_root.items()],
+        [_row(samples) for samples in groups if samples],
     )
-
-
-def _measure_root(
-    place: Place, config: Path, overrides: Sequence[str], turn: int, *, scratch: Path, timeout: float
-) -> list[RemoteMeasurement | str]:
-    """Measure all runs on one new root."""
-    root = f"{place.root}/runs-{turn}"
-    first, second, third = (scratch / "caches" / f"{turn}-{machine}" for machine in range(3))
-    command = _run(config, root, overrides)
-    found = [place.measure("first run", command, cache=first, timeout=timeout)]
-    if isinstance(found[0], str):
-        return found
-    found += [place.measure("everything reused", command, cache=first, timeout=timeout) for _ in range(CACHED)]
-    if place.proxy is not None:
-        found.append(place.measure("everything reused, empty cache", command, cache=second, timeout=timeout))
-    interrupted = _run(config, f"{root}-resumed", [*overrides, RESUMED])
-    _train_and_terminate(interrupted, place.variables(first), timeout=timeout)
-    return [*found, place.measure("resumed, empty cache", interrupted, cache=third, timeout=timeout)]
-
-
-def _run(config: Path, root: str, overrides: Sequence[str]) -> list[str]:
-    options = [word for override in overrides for word in ("--set", override)]
-    return [sys.executable, "-m", "job", "run", "--config", str(config), "--root", root, *options]
 
 
 def _train_and_terminate(command: Sequence[str], variables: Mapping[str, str], *, timeout: float) -> None:
@@ -164,15 +156,15 @@ def _train_and_terminate(command: Sequence[str], variables: Mapping[str, str], *
         process.wait(timeout=timeout)
 
 
-def _row(name: str, title: str, samples: Sequence[RemoteMeasurement]) -> tuple[str, ...]:
+def _row(samples: Sequence[RemoteMeasurement]) -> tuple[str, ...]:
     return (
-        name,
-        title,
+        samples[0].name,
+        samples[0].root,
         str(len(samples)),
-        number(statistics.median([one.wall for one in samples])),
-        number(statistics.median([one.cpu for one in samples])),
+        number(statistics.median(one.wall for one in samples)),
+        number(statistics.median(one.cpu for one in samples)),
         number(max(one.peak for one in samples) / 1e6, 0),
-        number(statistics.median([one.requests for one in samples]), 0),
-        number(statistics.median([one.uploaded for one in samples]) / 1e6),
-        number(statistics.median([one.downloaded for one in samples]) / 1e6),
+        number(statistics.median(one.requests for one in samples), 0),
+        number(statistics.median(one.sent for one in samples) / 1e6),
+        number(statistics.median(one.received for one in samples) / 1e6),
     )

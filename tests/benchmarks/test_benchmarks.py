@@ -391,13 +391,13 @@ class TestRemoteRoot:
         config.write_text(json.dumps(FAKES))
         measure_remote(config, [], times=1, scratch=tmp_path, timeout=60, results=results)
         assert not results.has_failures, results.sections
-        rows = {(one["root"], one["name"]): one for one in results.sections["remote"]}
+        rows = {(one.root, one.name): one for one in results.sections["remote"]}
         assert len({root for root, _ in rows}) == 2
         for (root, _), one in rows.items():
-            assert (one["requests"] > 0) == root.startswith("S3")
+            assert (one.requests > 0) == root.startswith("S3")
         first, reused = (rows["S3, 20 ms", name] for name in ("first run", "everything reused"))
-        assert first["uploaded"] > reused["uploaded"] > 0
-        assert first["requests"] > reused["requests"]
+        assert first.sent > reused.sent > 0
+        assert first.requests > reused.requests
 
 
 def bench(*arguments: str) -> subprocess.CompletedProcess[str]:

@@ -118,7 +118,7 @@ def test_variant_for_object_storage_differs_in_the_root_only(definition: dict[st
     container, original = variant["containerProperties"], definition["containerProperties"]
     variables = {variable["name"]: variable["value"] for variable in container.pop("environment")}
     assert str(ObjectUrl.parse(variables.pop("JOB_ROOT").replace("BUCKET", "runs"))) == "s3://runs/mnist-job"
-    assert (variables, container.pop("jobRoleArn")) == ({"AWS_REGION": "REGION"}, "ROLE")
+    assert (variables, container.pop("jobRoleArn")) == ({"AWS_REGION": "REGION", "JOB_CACHE_MAX_SIZE": "4GiB"}, "ROLE")
     assert container.pop("volumes") == [{"name": "cache", "host": {}}], "a volume of the engine, for the cache"
     del original["volumes"]
     original["mountPoints"][0]["sourceVolume"] = "cache"

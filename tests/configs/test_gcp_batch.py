@@ -82,7 +82,7 @@ def test_variant_for_object_storage_differs_in_the_root_only(job: batch_v1.Job) 
     variant = batch_v1.Job.to_dict(parse("object-store/gcp.json"))
     task = variant["task_groups"][0]["task_spec"]
     variables = task["runnables"][0].pop("environment")["variables"]
-    assert variables == {"JOB_ROOT": "gs://BUCKET/mnist-job"}
+    assert variables == {"JOB_ROOT": "gs://BUCKET/mnist-job", "JOB_CACHE_MAX_SIZE": "4GiB"}
     assert ObjectUrl.parse(variables["JOB_ROOT"].replace("BUCKET", "runs")).scheme == "gs"
     assert variant["allocation_policy"].pop("service_account")["email"] == "SERVICE_ACCOUNT"
     original = batch_v1.Job.to_dict(job)

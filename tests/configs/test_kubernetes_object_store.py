@@ -11,8 +11,11 @@ import pytest
 import yaml
 
 from components.base.errors import ConfigError
+from components.base.size import parse_size
 from components.object_storage import ObjectUrl
-from components.object_storage.settings import CACHE_VARIABLE, StorageSettings
+from components.object_storage.settings import CACHE_SIZE_VARIABLE, CACHE_VARIABLE, StorageSettings
+from components.trainer.config import CheckpointConfig
+from job.signals import GRACE_SECONDS
 from tests.configs.kubernetes import MANIFESTS, OBJECT_STORE, OVERLAYS, Rendered, call, parse, render, require_kubectl
 from tests.support.containers import image_environment
 
@@ -41,11 +44,16 @@ def test_cache_fits_into_its_volume_and_that_on_the_node() -> None:
     rendered = render(OBJECT_STORE)
     cache = rendered.variables.get(CACHE_VARIABLE, image_environment()[CACHE_VARIABLE])
     limit = gibibytes(rendered.mounted_below(cache)["emptyDir"]["sizeLimit"])
-    assert StorageSettings().max_cache_bytes < limit * 2**30
+    assert parse_size(rendered.variables[CACHE_SIZE_VARIABLE]) < limit * 2**30
     on_disk = [mount["emptyDir"] for mount in rendered.mounts.values() if "emptyDir" in mount]
     assert sum(gibibytes(volume["sizeLimit"]) for volume in on_disk) < gibibytes(
         rendered.container["resources"]["limits"]["ephemeral-storage"]
     )
+
+
+def test_grace_period_allows_the_upload_of_a_checkpoint() -> None:
+    seconds = render(OBJECT_STORE).pod["terminationGracePeriodSeconds"]
+    assert seconds >= GRACE_SECONDS + CheckpointConfig().every_seconds + StorageSettings().grace
 
 
 def test_credentials_are_an_identity_or_a_secret() -> None:

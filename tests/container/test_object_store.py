@@ -20,7 +20,8 @@ RESTRICTED = ("--read-only", "--tmpfs", "/tmp", "--cap-drop", "ALL", "--user", "
 SLOW = {
     "extends": "/app/configs/digits.yaml",
     "trainer": {"network": TINY_NETWORK, "epochs": 40, "patience": 40, "checkpoint": {"every_steps": 20}},
-    "evaluator": {"thresholds": {"accuracy": {"minimum": 0.1}}},
+    "evaluator": {"thresholds": {}},
+    "visualizer": {"use": "components.testing:FakeVisualizer"},
 }
 
 
@@ -53,12 +54,11 @@ def test_other_container_resumes_a_terminated_training(image: str, options: tupl
 def test_docker_run_reuses_what_another_machine_made(
     image: str, s3: Bucket, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    quick = "ARGS=--set trainer.epochs=1 --set evaluator.thresholds.accuracy.minimum=0.1"
     printed = []
     for machine in ("first", "second"):
         monkeypatch.setenv("JOB_CACHE", str(tmp_path / machine))
-        ended = make("docker-run", f"IMAGE={image}", f"RUNS={s3.url}/runs", "NETWORK=host", quick)
+        ended = make("docker-run", f"IMAGE={image}", f"RUNS={s3.url}/runs", "NETWORK=host", "ARGS=--until transform")
         assert ended.returncode == 0, ended.stdout + ended.stderr
         printed.append(ended.stdout)
         assert {path.lstat().st_uid for path in (tmp_path / machine).rglob("*")} == {os.getuid()}
-    assert [text.count(" reused ") >= 5 for text in printed] == [False, True]
+    assert [text.count(" reused ") >= 2 for text in printed] == [False, True]

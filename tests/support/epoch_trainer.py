@@ -14,6 +14,7 @@ from components.artifacts.base import Stored
 from components.base.component import Component, Context
 from components.base.errors import ConfigError
 from components.base.termination import Paused
+from components.io.atomic import write_atomically
 from components.testing import FakeTrainer
 from components.testing.fakes import FakeTrainerConfig
 
@@ -60,6 +61,7 @@ class EpochTrainer(Component[EpochTrainerConfig]):
             accuracy = max(config.quality - config.seed / 100, 0.0) * epoch / config.epochs
             metrics = {"loss": 1 - accuracy, "accuracy": accuracy, "val_loss": 1 - accuracy, "val_accuracy": accuracy}
             rows.append(Epoch(epoch=epoch, learning_rate=0.1, **metrics))
-            path.write_text(json.dumps([row.model_dump() for row in rows]))
+            write_atomically(path, json.dumps([row.model_dump() for row in rows]))
+            context.checkpoint_saved()
             context.progress.epoch_end(metrics={**metrics, "learning_rate": 0.1})
         return model.model_copy(update={"history": tuple(rows), "best_epoch": config.epochs})

@@ -83,6 +83,7 @@ class CheckpointUploads:
         previous: the record that the attempt continues from.
         scratch: folder for snapshots, on the file system of the checkpoints.
         progress: receives warnings, in the thread of the component.
+        on_record: called with the name of a new record, in the thread of the uploads.
     """
 
     def __init__(
@@ -94,7 +95,9 @@ class CheckpointUploads:
         previous: SavedCheckpoint | None,
         scratch: Path,
         progress: Progress,
+        on_record: Callable[[str], None],
     ) -> None:
+        self._on_record = on_record
         self._remote, self._attempt, self._scratch, self._progress = remote, attempt, scratch, progress
         self._number = max(map(number_of, listed), default=0)
         self._kept = [] if previous is None else [previous]
@@ -233,6 +236,7 @@ class CheckpointUploads:
             return
         saved = SavedCheckpoint(record_name(self._number + 1, self._attempt), tuple(files))
         self._remote.write(saved)
+        self._on_record(saved.name)
         self._number += 1
         self._objects.add(saved.name)
         self._kept = [*self._kept[-1:], saved]

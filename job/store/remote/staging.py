@@ -29,7 +29,7 @@ class Origin:
     attempt: str = ""
     """The attempt that wrote them."""
     base: str = ""
-    """Name of the newest record when it began, from which it continued; empty if there was none."""
+    """Name of a record with them, or from which they continue; empty if there is none."""
 
     @classmethod
     def read(cls, path: Path) -> "Origin":
@@ -79,7 +79,15 @@ def shared_checkpoints(staging: Staging, remote: RemoteCheckpoints, progress: Pr
     listed = remote.list()
     previous = _continue(staging.checkpoints, remote, listed, scratch / "downloaded", progress)
     Origin(attempt, next(iter(names_newest_first(listed)), "")).write(partial / ORIGIN)
-    uploads = CheckpointUploads(remote, attempt, listed=listed, previous=previous, scratch=scratch, progress=progress)
+    uploads = CheckpointUploads(
+        remote,
+        attempt,
+        listed=listed,
+        previous=previous,
+        scratch=scratch,
+        progress=progress,
+        on_record=lambda name: Origin(attempt, name).write(partial / ORIGIN),
+    )
     uploads.save(staging.checkpoints)
     try:
         yield RemoteStaging(staging.slot, staging.files, staging.checkpoints, remote=remote, uploads=uploads)
@@ -91,14 +99,21 @@ def shared_checkpoints(staging: Staging, remote: RemoteCheckpoints, progress: Pr
             (partial / ORIGIN).unlink(missing_ok=True)
 
 
+def are_unshared(partial: Path) -> bool:
+    """Return whether local checkpoints never were in object storage."""
+    return not Origin.read(partial / ORIGIN).base
+
+
 def _continue(
     folder: Path, remote: RemoteCheckpoints, listed: dict[str, int], draft: Path, progress: Progress
 ) -> SavedCheckpoint | None:
     """Replace the local checkpoints by newer ones of another machine; return the record that they continue from."""
-    newest = next(iter(names_newest_first(listed)), None)
+    newest, origin = next(iter(names_newest_first(listed)), None), Origin.read(folder.parent / ORIGIN)
     if newest is None:
+        if origin.base:  # another machine has deleted them: they may come from damaged data
+            shutil.rmtree(folder, ignore_errors=True)
         return None
-    if folder.is_dir() and Origin.read(folder.parent / ORIGIN).includes(newest):
+    if folder.is_dir() and origin.includes(newest):
         with suppress(IntegrityError):
             return remote.read(newest)
         return None

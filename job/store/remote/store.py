@@ -20,7 +20,7 @@ from job.store.remote.contents import Contents, measure_objects
 from job.store.remote.mirror import apply_sealing, write_copy
 from job.store.remote.parallel import call_all
 from job.store.remote.sealing import DAMAGED, SUFFIX, Sealing, new_id
-from job.store.remote.staging import shared_checkpoints
+from job.store.remote.staging import are_unshared, shared_checkpoints
 from job.store.store import Entry, EntryKind, SealedArtifact, Staging, Store
 
 if TYPE_CHECKING:
@@ -214,7 +214,8 @@ class RemoteStore(Store):
             yield shared
 
     def has_checkpoints(self, slot: str, fingerprint: str) -> bool:
-        return super().has_checkpoints(slot, fingerprint) or self.checkpoints(slot, fingerprint).exist()
+        has_local = super().has_checkpoints(slot, fingerprint) and are_unshared(self.partial(slot, fingerprint))
+        return has_local or self.checkpoints(slot, fingerprint).exist()
 
     def checkpoints(self, slot: str, fingerprint: str) -> RemoteCheckpoints:
         """Return the checkpoints of an artifact in object storage."""

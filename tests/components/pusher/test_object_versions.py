@@ -18,7 +18,7 @@ from components.pusher.publish import PublishResult, planned_version, publish
 from components.pusher.servable import servable_digest
 from components.pusher.version_store import list_versions
 from tests.components.pusher.support import Listener, bytes_below, make_servable
-from tests.support.faulty_proxy import FaultyProxy
+from tests.support.faulty_proxy import Fault, FaultyProxy
 from tests.support.object_servers import Bucket
 
 
@@ -81,6 +81,7 @@ def test_rolls_back_and_forward(bucket: Bucket, tmp_path: Path) -> None:
 
 
 def test_the_main_file_appears_last(s3: Bucket, s3_proxy: FaultyProxy, tmp_path: Path) -> None:
+    s3_proxy.plan(Fault("slow", method="PUT", match="/served/1/variables", seconds=0.2))
     push(tmp_path, served(s3), "a")
     written = [request.path for request in s3_proxy.requests if request.method == "PUT"]
     visible = [path for path in written if "/served/1/" in path]
