@@ -175,7 +175,7 @@ def test_damage_found_by_a_download_is_found_by_every_look_up(s3: Bucket, machin
     assert {entry.kind for entry, _ in three.store.measured_entries()} == {"sealed", "quarantined"}
 
 
-@pytest.mark.parametrize("content", [b"", b"short"])
+@pytest.mark.parametrize("content", [b"short", pytest.param(b"", marks=pytest.mark.thorough)])
 def test_file_of_another_size_is_damage(s3: Bucket, machine: Machines, content: bytes) -> None:
     sealed = machine("one").seal()
     change(s3, "/test.parquet", content)
