@@ -115,7 +115,7 @@ class RemoteStore(Store):
         except IntegrityError:  # only the local copy may be damaged
             apply_sealing(read_local_sealing(directory), directory)
             sealed = super().read(slot, directory)
-        return RemoteArtifact(sealed.slot, sealed.manifest, sealed.directory, root=self.remote)
+        return RemoteArtifact(sealed.slot, sealed.manifest, sealed.directory, root=self.remote, find=self.find)
 
     def quarantine(self, slot: str, fingerprint: str) -> Path:
         """Replace the sealing object by a tombstone; return the path whose address is that of the files.
@@ -147,8 +147,8 @@ class RemoteStore(Store):
 
     def measured_entries(self) -> Iterator[tuple[Entry, Measured]]:
         """Yield everything in the store, with size and age by the store, and what only this machine has."""
-        objects = self.objects.list("artifacts/")
-        self.remote.update(objects, within=("artifacts/",))
+        known, objects = self.remote.known(), self.objects.list("artifacts/")
+        self.remote.update(objects, within=("artifacts/",), known=known)
         listed, now = Contents.parse(objects), self.remote.now()
         for (slot, fingerprint), content in listed.items():
             sealing = self._local(slot, fingerprint)
@@ -274,7 +274,7 @@ class RemoteStore(Store):
             if self._create(key, own):
                 self.remote.files.keep(staging.files, directory, manifest)
                 write_copy(directory.with_suffix(SUFFIX), own.to_bytes())
-                return RemoteArtifact(slot, manifest, directory, hashed, root=self.remote)
+                return RemoteArtifact(slot, manifest, directory, hashed, root=self.remote, find=self.find)
             try:
                 sealed = self.find(slot, fingerprint)
             except SchemaVersionError:

@@ -19,11 +19,15 @@ class Uploads:
 
     Args:
         seconds: after which `flush` gives up.
+        on_uploaded: called with the key of each uploaded object, in a thread.
     """
 
-    def __init__(self, objects: Objects, *, seconds: float) -> None:
+    def __init__(
+        self, objects: Objects, *, seconds: float, on_uploaded: Callable[[str], None] = lambda _: None
+    ) -> None:
         self._objects = objects
         self._seconds = seconds
+        self._on_uploaded = on_uploaded
         self._waiting: dict[str, Callable[[], None]] = {}
         self._pointers: set[str] = set()
         self._busy: set[str] = set()
@@ -37,7 +41,12 @@ class Uploads:
         Args:
             after_others: whether it refers to objects that are to be uploaded before.
         """
-        self._add(key, lambda: self._objects.upload(data, key), after_others=after_others)
+
+        def upload() -> None:
+            self._objects.upload(data, key)
+            self._on_uploaded(key)
+
+        self._add(key, upload, after_others=after_others)
 
     def delete(self, key: str) -> None:
         """Delete an object soon; a failure is raised by `flush`."""
