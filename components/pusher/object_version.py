@@ -87,16 +87,20 @@ class ObjectVersion(Version):
     @contextmanager
     def _downloaded(self, names: Iterable[str]) -> Iterator[Path]:
         """Download files to a temporary folder for the block."""
+        from components.object_storage.reports import report_transfer
         from components.object_storage.transfer import Transfer, download_files
 
         wanted, digests = sorted(names), self._recorded_digests()
         size = sum(self.stored[name].size for name in wanted)
         with tempfile.TemporaryDirectory(prefix="mnist-job-") as temporary:
             folder = Path(temporary)
-            with disk_space_guard(folder, size, f"the files of {self.directory}"):
-                download_files(
-                    self.objects, [Transfer(folder / name, self._key(name), digests.get(name)) for name in wanted]
-                )
+            transfers = [Transfer(folder / name, self._key(name), digests.get(name)) for name in wanted]
+            text = f"downloading {self.directory}"
+            with (
+                disk_space_guard(folder, size, f"the files of {self.directory}"),
+                report_transfer(text, files=len(wanted), size=size) as on_bytes,
+            ):
+                download_files(self.objects, transfers, on_bytes=on_bytes)
             yield folder
 
     def _key(self, name: str) -> str:

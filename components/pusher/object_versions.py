@@ -29,6 +29,7 @@ from components.object_storage.access import check_write_access
 from components.object_storage.objects import ObjectInfo, Objects
 from components.object_storage.open import open_objects
 from components.object_storage.parallel import in_parallel
+from components.object_storage.reports import report_transfer
 from components.object_storage.transfer import Transfer, upload_files
 from components.object_storage.url import ObjectUrl
 from components.pusher.metadata import ROLLBACK_FILE, STATEMENT_FILE, parse, read_statement
@@ -150,11 +151,15 @@ class ObjectVersionStore:
             if content_digest({name: file.sha256 for name, file in files.items()}) != digest:
                 raise changed_servable(source, digest)
             self._staged = staged = _Staged(secrets.token_hex(8), digest, read_statement(source), files)
-        upload_files(
-            self.objects,
-            [Transfer(source / name, f"{STAGING}/{staged.name}/{name}") for name in names],
-            on_bytes=lambda _: termination.check(),
-        )
+        transfers = [Transfer(source / name, f"{STAGING}/{staged.name}/{name}") for name in names]
+        text = f"uploading to {self.destination}"
+        with report_transfer(text, files=len(names), size=sum(sizes.values())) as on_bytes:
+
+            def count(number: int) -> None:
+                on_bytes(number)
+                termination.check()
+
+            upload_files(self.objects, transfers, on_bytes=count)
         return staged
 
     def _read_version(self, name: str) -> ObjectVersion | None:

@@ -75,7 +75,7 @@ def export_model(
             remedy=f"name a run with such a model with {MODEL_OPTION}",
         )
     found = find_training_examples(chosen.sealed)
-    found.verify()
+    found.check()
     transformed: Stored[TransformedExamples] = found.stored()
     with _scratch_folder(directory) as scratch:
         context = Context(output=scratch, termination=termination)

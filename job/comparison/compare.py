@@ -101,7 +101,7 @@ class ComparedRun:
     def _verified(self, artifact_type: type[Artifact]) -> SealedArtifact | None:
         with suppress(IntegrityError):
             if (found := self.sealed(artifact_type)) is not None:
-                found.verify()
+                found.check()
                 return found
         return None
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from contextlib import suppress
 from dataclasses import dataclass
 from functools import cached_property
@@ -10,7 +11,7 @@ from typing import TYPE_CHECKING, Any
 
 from components import Stored
 from components.artifacts import SPLITS
-from components.base.errors import ConfigError, IntegrityError
+from components.base.errors import ConfigError, IntegrityError, ResourceError
 from components.object_storage import Location, require_location, transfers_reported_to
 from job.config.config import JobConfig, load_config
 from job.options import DEFAULT_ROOT
@@ -28,6 +29,7 @@ from job.store.resolve import locate_run
 from job.store.resolved_model import resolve_model
 from job.store.root import root_at
 from job.store.runs import LATEST, MODEL_CARD, REPORT, Runs
+from job.store.store import SealedArtifact
 
 if TYPE_CHECKING:
     import numpy as np
@@ -151,12 +153,21 @@ class Run:
             ConfigError: if the run did not finish the step.
             IntegrityError: if a file is missing or damaged.
         """
+        return self._sealed(step).stored()
+
+    def _sealed(self, step: str) -> SealedArtifact:
         store, fingerprint = open_store(self.root), self._finished(step).fingerprint
         sealed = store.find(step, fingerprint)
         if sealed is None:
             problem = f"{store.directory(step, fingerprint)} does not exist"
             raise IntegrityError(problem, expected="the artifact of the run", remedy="run the job again")
-        return sealed.stored()
+        return sealed
+
+    def _stored(self, step: str, file: Callable[[Any], str]) -> Stored[Any]:
+        """Return an artifact with one of its files; of a root in object storage, the others are not downloaded."""
+        sealed = self._sealed(step)
+        sealed.fetch(file(sealed.artifact))
+        return Stored(sealed.artifact, sealed.directory)
 
     def _finished(self, step: str) -> StepRecord:
         finished = {record.component: record for record in self.record.steps}
@@ -173,7 +184,7 @@ class Run:
         """The metrics of the validation split and of the test split, separately."""
         validation = {}
         if any(step.component == "trainer" for step in self.record.steps):
-            best = self.artifact("trainer").artifact.best
+            best = self._sealed("trainer").artifact.best
             validation = {"accuracy": best.val_accuracy, "loss": best.val_loss}
         test = self.record.metrics or {}
         return RunMetrics(validation, {name: value for name, value in test.items() if isinstance(value, float)})
@@ -183,7 +194,7 @@ class Run:
         """Loss, accuracy and learning rate: one row per epoch."""
         import pandas as pd
 
-        model = self.artifact("trainer")
+        model = self._stored("trainer", lambda model: str(model.history_file))
         return pd.read_csv(model.directory / model.artifact.history_file, index_col="epoch")
 
     @cached_property
@@ -191,7 +202,7 @@ class Run:
         """One row per test image: label, prediction, its confidence, and the probabilities by class."""
         import pandas as pd
 
-        evaluation = self.artifact("evaluator")
+        evaluation = self._stored("evaluator", lambda evaluation: str(evaluation.predictions_file))
         path = evaluation.directory / evaluation.artifact.predictions_file
         table = pd.read_parquet(path, columns=["label", "prediction", "confidence", "probabilities"])
         names = {row.label: row.name for row in evaluation.artifact.per_class}
@@ -210,7 +221,7 @@ class Run:
         if split not in SPLITS:
             expected = f"one of {', '.join(SPLITS)}"
             raise ConfigError(f"there is no split `{split}`", expected=expected, remedy="correct the name")
-        examples = self.artifact("example_gen")
+        examples = self._stored("example_gen", lambda examples: str(getattr(examples.splits, split).file))
         batches = [*iterate_examples(examples, getattr(examples.artifact.splits, split), rows=1000)]
         images = np.concatenate([batch.images for batch in batches])
         return ImageSplit(images, np.concatenate([batch.labels for batch in batches]))
@@ -231,6 +242,9 @@ class Run:
 
     def _repr_html_(self) -> str:
         metrics = RunMetrics({}, {})
-        with suppress(IntegrityError):  # the record is there, but the model was deleted
+        report = None
+        with suppress(IntegrityError, ResourceError):  # the record is there, but the model was deleted
             metrics = self.metrics
-        return render_run(self.record, metrics.validation, metrics.test, self.report)
+        with suppress(ResourceError):  # the object store cannot be reached
+            report = self.report
+        return render_run(self.record, metrics.validation, metrics.test, report)

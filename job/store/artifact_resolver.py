@@ -112,7 +112,7 @@ class ArtifactResolver:
         """Return the artifacts to which the component of a slot refers by a run's id or a path, after `check`."""
         found = {name: found for (of, name), found in self._checked.items() if of == slot}
         for resolved in found.values():
-            resolved.sealed.verify()  # it may be damaged since
+            resolved.sealed.check()  # it may be damaged since
         return found
 
     def find(self, option: str, name: str, artifact_type: type[Artifact]) -> ResolvedArtifact:
@@ -140,7 +140,7 @@ class ArtifactResolver:
                 raise IntegrityError(problem, expected="the artifact of the run", remedy="name another run")
             sealed = store.read(step.component, directory)
             if isinstance(sealed.manifest.artifact, artifact_type):
-                sealed.verify()
+                sealed.check()
                 return ResolvedArtifact(sealed, name, found.record.run_id)
         raise _no_such_step(option, name, slot)
 
@@ -163,7 +163,7 @@ class ArtifactResolver:
                     if _is_same_step(sealed.manifest.fingerprint_inputs, key):
                         continue
                     if not (reason := mismatch(sealed.manifest.artifact)):
-                        sealed.verify()
+                        sealed.check()
                         return ResolvedArtifact(sealed, LATEST_BLESSED, record.run_id)
                 except IntegrityError:
                     reason = UNREADABLE
@@ -186,7 +186,7 @@ class ArtifactResolver:
                 remedy=f"find its artifact with `python -m job show {path}`" if is_version else f"correct {option}",
             )
         sealed = open_store_of(directory, self.store).read(slot, directory)
-        sealed.verify()
+        sealed.check()
         if not isinstance(sealed.manifest.artifact, artifact_type):
             problem = f"{option} is {path}, an artifact of the kind {sealed.manifest.artifact.kind}"
             raise ConfigError(problem, expected=f"an artifact of a {slot}", remedy=f"correct {option}")

@@ -82,5 +82,5 @@ class PinnedResolver:
             raise IntegrityError(
                 f"{directory} has the digest {sealed.manifest.digest}", expected=f"{what}, {reference.digest}"
             )
-        sealed.verify()
+        sealed.check()
         return sealed

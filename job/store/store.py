@@ -98,6 +98,10 @@ class SealedArtifact:
         """
         self.hashed.update(self.manifest.verify(self.directory, self.hashed))
 
+    def check(self) -> None:
+        """As `verify`; but of files in object storage that are not local, check only that they exist."""
+        self.verify()
+
 
 def read_sealed(slot: str, directory: Path) -> SealedArtifact:
     """Return the artifact in a directory of any name, as `Store.read` does."""
@@ -165,6 +169,9 @@ class Store:
         check_file_system(self.root)
         for slot in slots:
             ensure_writable(self.folder(slot))
+
+    def release(self) -> None:
+        """Called when a run ends: the files of its artifacts are not in use any more."""
 
     def find(self, slot: str, fingerprint: str) -> SealedArtifact | None:
         """Return the sealed artifact, or None; raise IntegrityError if any of its files differs from its manifest."""

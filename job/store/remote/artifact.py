@@ -1,5 +1,6 @@
 """A sealed artifact in object storage."""
 
+from collections.abc import Callable
 from contextlib import suppress
 from dataclasses import dataclass, field
 from pathlib import Path
@@ -19,6 +20,8 @@ class RemoteArtifact(SealedArtifact):
     """A sealed artifact whose files are downloaded when they are needed."""
 
     root: "RemoteRoot | None" = field(default=None, compare=False, repr=False)
+    find: Callable[[str, str], SealedArtifact | None] = field(default=lambda *_: None, compare=False, repr=False)
+    """That of its store."""
 
     @property
     def modified(self) -> float:
@@ -46,9 +49,7 @@ class RemoteArtifact(SealedArtifact):
             IntegrityError: if a file is missing or damaged.
         """
         root = self._remote()
-        if root.files.is_in_use(self.directory) and all(
-            (self.directory / entry.path).is_file() for entry in self.manifest.files
-        ):
+        if self._is_local():
             super().verify()
             return
         sealing = self._local_sealing()
@@ -56,6 +57,22 @@ class RemoteArtifact(SealedArtifact):
             root.files.verify(self.manifest, self._prefix(sealing))
         except IntegrityError as error:
             self._report(error, sealing)
+
+    def check(self) -> None:
+        """Check the local files if this process uses them; otherwise, that those in the store exist.
+
+        Raises:
+            IntegrityError: if a file is missing, has another size, or was found damaged.
+        """
+        if self._is_local():
+            super().verify()
+        elif self.find(self.slot, self.manifest.fingerprint) is None:
+            address = self._remote().address(self.directory)
+            raise damaged(f"{address} does not exist", expected="a sealed artifact")
+
+    def _is_local(self) -> bool:
+        paths = (self.directory / entry.path for entry in self.manifest.files)
+        return self._remote().files.is_in_use(self.directory) and all(path.is_file() for path in paths)
 
     def _report(self, error: IntegrityError, sealing: Sealing) -> None:
         """Raise the error for files that differ from the manifest, and mark them as damaged for every machine."""

@@ -29,13 +29,36 @@ class Mirror:
     def __init__(self, root: Path, objects: Objects) -> None:
         self.root, self._objects = root, objects
         self._tags: dict[str, str] = {}
+        self._uploaded: set[str] = set()
 
-    def update(self, listed: Iterable[ObjectInfo], *, within: tuple[str, ...], skip: Callable[[str], bool]) -> None:
+    def known(self) -> frozenset[str]:
+        """Return the keys that were in the store at some time before this call."""
+        return frozenset(self._read_tags())
+
+    def uploaded(self, key: str) -> None:
+        """Called after an object was uploaded: if another machine deletes it, its copy is deleted, too."""
+        if not is_mirrored(key) or key in self._uploaded:
+            return
+        with acquire(self.root / STATE / "lock"):
+            tags = self._read_tags()
+            if key not in tags:
+                self._write_tags({**tags, key: ""})
+        self._uploaded.add(key)
+
+    def update(
+        self,
+        listed: Iterable[ObjectInfo],
+        *,
+        within: tuple[str, ...],
+        known: frozenset[str],
+        skip: Callable[[str], bool],
+    ) -> None:
         """Download the objects that have changed, and delete the copies of those that are gone.
 
         Args:
             listed: the objects, others among them.
             within: folders whose small objects are all listed.
+            known: what `known` returned before they were listed; other copies may be newer than the list.
             skip: returns whether the local copy of a key is newer than its object.
         """
         with acquire(self.root / STATE / "lock"):
@@ -47,10 +70,10 @@ class Mirror:
             for key, content in zip(changed, contents, strict=True):
                 if content is not None:
                     self.apply(key, content)
-            for key in [key for key in self._tags if key.startswith(within) and key not in found]:
+            for key in [key for key in known if key.startswith(within) and key not in found]:
                 self.forget(key)
             if self._tags != before:
-                write_atomically(self.root / STATE / TAGS, json.dumps(self._tags), what="the state of the cache")
+                self._write_tags(self._tags)
 
     def apply(self, key: str, content: Content) -> None:
         """Write the local copy of an object, with the time of the object, unless it is current."""
@@ -89,6 +112,9 @@ class Mirror:
             return dict(json.loads((self.root / STATE / TAGS).read_bytes()))
         except (OSError, ValueError):
             return {}
+
+    def _write_tags(self, tags: dict[str, str]) -> None:
+        write_atomically(self.root / STATE / TAGS, json.dumps(tags), what="the state of the cache")
 
 
 def is_mirrored(key: str) -> bool:

@@ -49,8 +49,8 @@ class RemoteRoot:
         self.objects = objects
         self.path = path
         self.files = CachedFiles(objects, path, Cache(path.parents[1], max_bytes=settings.max_cache_bytes))
-        self._uploads = Uploads(objects, seconds=settings.timeout)
         self._mirror = Mirror(path, objects)
+        self._uploads = Uploads(objects, seconds=settings.timeout, on_uploaded=self._mirror.uploaded)
         self._leases = Leases(objects, _machine(path / STATE))
 
     @classmethod
@@ -82,7 +82,7 @@ class RemoteRoot:
             return
         key = f"{PROBES}/{secrets.token_hex(8)}"
         self.objects.create(key, secrets.token_bytes(16))
-        self.objects.delete([key])
+        self._uploads.delete(key)
 
     @contextmanager
     def acquire(
@@ -166,15 +166,21 @@ class RemoteRoot:
 
     def refresh(self, folder: Path) -> None:
         """Download what other machines have changed: the small files below a folder, or of the whole root."""
-        key = self.key(folder)
+        key, known = self.key(folder), self.known()
         listed = self.objects.list(f"{key}/") if key else self._list_all()
-        self.update(listed, within=(f"{key}/",) if key else ("artifacts/", "runs/", "tags/"))
+        self.update(listed, within=(f"{key}/",) if key else ("artifacts/", "runs/", "tags/"), known=known)
 
-    def update(self, listed: list[ObjectInfo], *, within: tuple[str, ...]) -> None:
+    def known(self) -> frozenset[str]:
+        """Return the keys that were in the store at some time before this call."""
+        return self._mirror.known()
+
+    def update(self, listed: list[ObjectInfo], *, within: tuple[str, ...], known: frozenset[str]) -> None:
         """Download what has changed of some objects that were listed; see `Mirror.update`."""
-        self._mirror.update(
-            listed, within=within, skip=lambda key: self._uploads.pending(key) or is_at_work(self.path, key)
-        )
+
+        def is_newer(key: str) -> bool:
+            return self._uploads.pending(key) or is_at_work(self.path, key)
+
+        self._mirror.update(listed, within=within, known=known, skip=is_newer)
 
     def _list_all(self) -> list[ObjectInfo]:
         """Return the small objects of runs, tags and artifacts, others among them."""

@@ -54,10 +54,13 @@ class RemoteStore(Store):
         """Attempts that `find` reported as damaged."""
 
     def prepare(self, slots: Iterable[str]) -> None:
-        """Check that the store and the cache can be written to; files that earlier runs used may be evicted again."""
+        """Check that the store and the cache can be written to; what was read before in this process is released."""
         super().prepare(slots)
-        self.remote.files.release()
+        self.release()
         self.remote.check_writable()
+
+    def release(self) -> None:
+        self.remote.files.release()
 
     @contextmanager
     def acquire(
@@ -112,7 +115,7 @@ class RemoteStore(Store):
         except IntegrityError:  # only the local copy may be damaged
             apply_sealing(read_local_sealing(directory), directory)
             sealed = super().read(slot, directory)
-        return RemoteArtifact(sealed.slot, sealed.manifest, sealed.directory, root=self.remote)
+        return RemoteArtifact(sealed.slot, sealed.manifest, sealed.directory, root=self.remote, find=self.find)
 
     def quarantine(self, slot: str, fingerprint: str) -> Path:
         """Replace the sealing object by a tombstone; return the path whose address is that of the files.
@@ -144,8 +147,8 @@ class RemoteStore(Store):
 
     def measured_entries(self) -> Iterator[tuple[Entry, Measured]]:
         """Yield everything in the store, with size and age by the store, and what only this machine has."""
-        objects = self.objects.list("artifacts/")
-        self.remote.update(objects, within=("artifacts/",))
+        known, objects = self.remote.known(), self.objects.list("artifacts/")
+        self.remote.update(objects, within=("artifacts/",), known=known)
         listed, now = Contents.parse(objects), self.remote.now()
         for (slot, fingerprint), content in listed.items():
             sealing = self._local(slot, fingerprint)
@@ -271,7 +274,7 @@ class RemoteStore(Store):
             if self._create(key, own):
                 self.remote.files.keep(staging.files, directory, manifest)
                 write_copy(directory.with_suffix(SUFFIX), own.to_bytes())
-                return RemoteArtifact(slot, manifest, directory, hashed, root=self.remote)
+                return RemoteArtifact(slot, manifest, directory, hashed, root=self.remote, find=self.find)
             try:
                 sealed = self.find(slot, fingerprint)
             except SchemaVersionError:

@@ -7,7 +7,7 @@ from typing import Any
 import pytest
 
 from components import Pusher
-from components.base.errors import IntegrityError
+from components.base.errors import IntegrityError, TerminationError
 from components.base.progress import NoProgress
 from components.base.termination import NoTermination
 from components.object_storage import ObjectUrl, open_objects
@@ -18,8 +18,13 @@ from components.pusher.publish import PublishResult, planned_version, publish
 from components.pusher.servable import servable_digest
 from components.pusher.version_store import list_versions
 from tests.components.pusher.support import Listener, bytes_below, make_servable
+from tests.conftest import FAKES, Command, WriteConfig
 from tests.support.faulty_proxy import Fault, FaultyProxy
 from tests.support.object_servers import Bucket
+
+both_stores = pytest.mark.parametrize(
+    "bucket", ["s3", pytest.param("azurite", marks=pytest.mark.thorough)], indirect=True
+)
 
 
 def served(bucket: Bucket, name: str = "served") -> ObjectUrl:
@@ -48,6 +53,7 @@ def models(destination: ObjectUrl) -> list[str]:
     return names
 
 
+@both_stores
 def test_a_version_has_the_files_of_the_servable(bucket: Bucket, tmp_path: Path) -> None:
     destination = served(bucket)
     assert planned_version(destination, None) == 1
@@ -60,6 +66,7 @@ def test_a_version_has_the_files_of_the_servable(bucket: Bucket, tmp_path: Path)
     assert {key.split("/")[1] for key in bucket.objects()} == {"1", "2", ".versions"}, "nothing else is left"
 
 
+@both_stores
 def test_rolls_back_and_forward(bucket: Bucket, tmp_path: Path) -> None:
     destination = served(bucket)
     for name in "ab":
@@ -141,6 +148,7 @@ def killed_at(monkeypatch: pytest.MonkeyPatch, operation: str, number: int) -> N
     monkeypatch.setattr(ObstoreObjects, operation, call)
 
 
+@both_stores
 @pytest.mark.parametrize(
     ("operation", "number", "damages"),
     [
@@ -168,6 +176,7 @@ def test_the_next_push_completes_a_killed_one(
     assert push(tmp_path, destination, "b").new == (damages == [""])
 
 
+@pytest.mark.thorough
 def test_uploads_of_a_killed_push_are_deleted_later(
     s3: Bucket, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
@@ -180,3 +189,73 @@ def test_uploads_of_a_killed_push_are_deleted_later(
     monkeypatch.setattr("components.pusher.object_versions.STAGING_LIFE", -STAGING_LIFE)
     push(tmp_path, served(s3), "c")
     assert below(s3, "served/.staging") == {}
+
+
+def test_a_version_whose_uploads_are_gone_is_abandoned(s3: Bucket, tmp_path: Path) -> None:
+    destination = served(s3)
+    with pytest.MonkeyPatch.context() as monkeypatch, pytest.raises(Killed):
+        killed_at(monkeypatch, "copy", 4)
+        push(tmp_path, destination, "a")
+    assert "1/saved_model.pb" not in below(s3, "served")
+    objects = open_objects(destination)
+    objects.delete(info.key for info in objects.list(".staging/"))
+    assert str(push(tmp_path, destination, "a")) == f"version 2: {destination}/2"
+    assert below(s3, "served/1") == {}, "a server must not find a part of it"
+    assert models(destination) == ["a"]
+
+
+def test_a_damaged_record_is_reported(s3: Bucket, tmp_path: Path) -> None:
+    push(tmp_path, served(s3), "a")
+    open_objects(served(s3)).upload(b'{"state": "publ', ".versions/1.json")
+    with pytest.raises(IntegrityError, match=rf"{served(s3)}/\.versions/1\.json is damaged"):
+        push(tmp_path, served(s3), "b")
+    assert models(served(s3)) == ["a"]
+
+
+def test_an_interrupted_rollback_changes_nothing(s3: Bucket, tmp_path: Path) -> None:
+    for name in "ab":
+        push(tmp_path, served(s3), name)
+    before = s3.objects()
+
+    class EndsWhenAllIsUploaded(NoTermination):
+        def check(self) -> None:
+            if len(below(s3, "served/.staging")) == 4:
+                raise TerminationError("termination was requested")
+
+    with pytest.raises(TerminationError):
+        rollback.roll_back(served(s3), None, progress=NoProgress(), termination=EndsWhenAllIsUploaded())
+    assert s3.objects() == before
+
+
+def test_commands_take_the_url_of_a_destination(mnist_job: Command, s3: Bucket, tmp_path: Path) -> None:
+    destination = served(s3)
+    for name in "ab":
+        push(tmp_path, destination, name)
+    done = mnist_job("rollback", destination)
+    assert done.stdout.splitlines()[-1] == f"where         {destination}/3"
+    listed = json.loads(mnist_job("versions", destination, "--json").stdout)["versions"]
+    assert [row["version"] for row in listed] == [3, 2, 1]
+    assert (listed[0]["path"], listed[0]["copy_of"]) == (f"{destination}/3", 1)
+    missing = mnist_job("versions", "s3://no-such-bucket/served")
+    assert missing.exit_code == 2
+    assert missing.stderr.startswith("error: the bucket `no-such-bucket` does not exist\n")
+
+
+@pytest.mark.thorough
+def test_a_run_pushes_to_object_storage(
+    mnist_job: Command, write_config: WriteConfig, s3: Bucket, tmp_path: Path
+) -> None:
+    trainer = {"use": "components.testing:FakeTrainer", "saved_model": True}
+    pusher = {"destination": str(served(s3)), "allow_rubber_stamped": True}
+    run = ("run", "--config", write_config({**FAKES, "trainer": trainer, "pusher": pusher}))
+    assert f"publishes version 1: {served(s3)}/1" in mnist_job("plan", *run[1:], "--root", tmp_path / "root").stdout
+    assert f"\nservable      version 1: {served(s3)}/1\n" in mnist_job(*run, "--root", tmp_path / "root").stdout
+    shown = mnist_job("show", f"{served(s3)}/1", "--root", tmp_path / "root").stdout
+    assert shown.startswith("artifact      pushed_model\n")
+    for place, message in (
+        ("s3://no-such-bucket/x", "the bucket `no-such-bucket` does not exist"),
+        (f"{s3.url}/root/artifacts/x", f"the pusher would publish to {s3.url}/root/artifacts/x, the folder of the job"),
+    ):
+        refused = mnist_job(*run, "--root", f"{s3.url}/root", "--set", f"pusher.destination={place}")
+        assert (refused.exit_code, message in refused.stderr) == (2, True)
+    assert not [key for key in below(s3, "root") if key.endswith("run.json")]

@@ -83,7 +83,7 @@ def test_run_of_one_machine_is_reused_and_shown_on_another(
     assert f"best  {first['run_id']}" in machine(1, "tag", "--root", root).stdout
     machine(1, "compare", "best", "latest", "--root", root, "--html", tmp_path / "compared.html")
     machine(1, "tag", "--delete", "best", "--root", root)
-    assert f"{root} has no tags" in machine(1, "tag", "--root", root).stdout
+    assert f"{root} has no tags" in machine(2, "tag", "--root", root).stdout
     assert "identical" in machine(2, "reproduce", first["run_id"], "--root", root).stdout
     assert "5 artifacts verified, 0 failed" in machine(2, "verify", "--root", root).stdout
     assert "nothing can be deleted" in machine(2, "gc", "--root", root).stdout
