@@ -138,6 +138,7 @@ class Runner:
                 self._end(ExitCode.NOT_BLESSED if self.record.blessed is False else ExitCode.SUCCEEDED)
                 self._write_pages()
                 self._point_latest()
+                self.store.release()
                 root_at(self.root).flush()
             except Paused:
                 self._end(ExitCode.SUCCEEDED, outcome="paused")
