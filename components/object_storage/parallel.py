@@ -1,8 +1,9 @@
 """Requests in parallel."""
 
 from collections.abc import Callable, Iterable
-from concurrent.futures import ThreadPoolExecutor
 from typing import TypeVar
+
+from components.object_storage.threads import run_in_threads
 
 PARALLEL_REQUESTS = 8
 ItemT = TypeVar("ItemT")
@@ -10,14 +11,12 @@ ResultT = TypeVar("ResultT")
 
 
 def in_parallel(function: Callable[[ItemT], ResultT], items: Iterable[ItemT]) -> list[ResultT]:
-    """Return the results of a function that makes requests, in the order of the items."""
+    """Return the results of a function that makes requests, in the order of the items; signals interrupt the wait."""
     waiting = [*items]
-    if len(waiting) < 2:
-        return [function(item) for item in waiting]
-    with ThreadPoolExecutor(PARALLEL_REQUESTS) as pool:
-        futures = [pool.submit(function, item) for item in waiting]
-        try:
-            return [future.result() for future in futures]
-        except BaseException:
-            pool.shutdown(wait=False, cancel_futures=True)
-            raise
+    results: dict[int, ResultT] = {}
+
+    def call(number: int) -> Callable[[], None]:
+        return lambda: results.update({number: function(waiting[number])})
+
+    run_in_threads(map(call, range(len(waiting))), threads=PARALLEL_REQUESTS)
+    return [results[number] for number in range(len(waiting))]
