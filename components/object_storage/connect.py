@@ -43,15 +43,15 @@ class Connection:
 
     @cached_property
     def uploads(self) -> Any:
-        """For uploads; the timeout is that of one part."""
-        return self._store({"timeout": timedelta(seconds=self._settings.timeout)})
+        """For uploads; the timeout is that of one part, which is repeated if there is no response."""
+        return self._store({"timeout": timedelta(seconds=self._settings.timeout)}, timeouts=2)
 
-    def _store(self, limits: dict[str, timedelta]) -> Any:
+    def _store(self, limits: dict[str, timedelta], *, timeouts: int = 1) -> Any:
         connect_timeout = min(CONNECT_TIMEOUT, *limits.values())
         client: Any = {**limits, "connect_timeout": connect_timeout, "allow_http": self._credentials.allow_http}
         retries: Any = {
             "max_retries": self._settings.retries,
-            "retry_timeout": timedelta(seconds=self._settings.timeout),
+            "retry_timeout": timedelta(seconds=self._settings.timeout) * timeouts,
             "backoff": BACKOFF,
         }
         config: Any = self._credentials.options

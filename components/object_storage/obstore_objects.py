@@ -90,12 +90,18 @@ class ObstoreObjects:
         return self._run("read", key, request)
 
     def upload(self, source: Path | bytes, key: str, *, on_bytes: OnBytes = ignore_bytes) -> None:
+        attempts = self._attempts()
+
+        def report(count: int) -> None:
+            attempts.extend()
+            on_bytes(count)
+
         def request() -> None:
             if isinstance(source, bytes):
                 obstore.put(self._connection.uploads, key, source, max_concurrency=PARTS_AT_ONCE)
-                on_bytes(len(source))
+                report(len(source))
                 return
-            with _ReportingFile(source, on_bytes) as file:
+            with _ReportingFile(source, report) as file:
                 try:
                     content = cast("IO[bytes]", file)
                     obstore.put(self._connection.uploads, key, content, max_concurrency=PARTS_AT_ONCE)
@@ -103,24 +109,22 @@ class ObstoreObjects:
                     file.rewind()
                     raise file.failure or error from None
 
-        self._run("write", key, request)
+        self._run("write", key, request, attempts)
 
     def download(self, key: str, path: Path, *, sha256: str | None = None, on_bytes: OnBytes = ignore_bytes) -> None:
         draft = path.with_name(f".{path.name}-{secrets.token_hex(4)}")
         attempts = self._attempts()
         try:
             with draft.open("wb") as file:
-                download = Download(lambda: self._connection.downloads, key, file, on_bytes, attempts.restart)
+                download = Download(lambda: self._connection.downloads, key, file, on_bytes, attempts.extend)
                 found = self._run("read", key, download.run, attempts)
-                if sha256 not in (None, found) and found is not None:
+                if found is not None and sha256 not in (None, found):
                     download.reset()  # it may be damaged on its way
                     found = self._run("read", key, download.run, attempts)
             if found is None:
                 raise IntegrityError(f"{self.url / key} does not exist", expected="an object")
-            if sha256 not in (None, found):
-                raise IntegrityError(
-                    f"{self.url / key} has been changed: its SHA-256 is {found}", expected=sha256 or ""
-                )
+            if sha256 is not None and sha256 != found:
+                raise IntegrityError(f"{self.url / key} has been changed: its SHA-256 is {found}", expected=sha256)
             draft.replace(path)
         finally:
             draft.unlink(missing_ok=True)

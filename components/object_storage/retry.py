@@ -30,12 +30,11 @@ class Attempts:
 
     def __init__(self, settings: StorageSettings, *, renew: Callable[[], bool], max_renewals: int) -> None:
         self._settings, self._renew, self._max_renewals = settings, renew, max_renewals
-        self._renewals = 0
-        self.restart()
+        self._renewals = self._count = 0
+        self.extend()
 
-    def restart(self) -> None:
-        """Begin to count again: the request made progress."""
-        self._count = 0
+    def extend(self) -> None:
+        """Begin to measure the time again: a transfer made progress."""
         self._deadline = time.monotonic() + self._settings.timeout
 
     def run(self, request: Callable[[], T]) -> T | Failure:

@@ -29,7 +29,10 @@ class StorageSettings:
     """Limits of requests, and the local cache."""
 
     timeout: float = 60.0
-    """Seconds after which an operation fails, with all its retries; for a transfer, seconds without progress."""
+    """Seconds after which a request is not repeated any more; one without a response is repeated after a quarter.
+
+    Of a download, seconds without progress; of an upload, seconds for each of two attempts of a part of 5 MB.
+    """
     retries: int = 8
     """Maximum number of retries of a request."""
     cache: Path | None = None

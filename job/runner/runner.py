@@ -139,6 +139,11 @@ class Runner:
                 self._end(ExitCode.NOT_BLESSED if self.record.blessed is False else ExitCode.SUCCEEDED)
                 self._write_pages()
                 self._point_latest()
+<<<<<<< HEAD
+=======
+                self.store.release()
+                root_at(self.root).flush()
+>>>>>>> main
             except Paused:
                 self._end(ExitCode.SUCCEEDED, outcome="paused")
             except BaseException as error:  # a component may raise anything, such as SystemExit

@@ -170,6 +170,9 @@ class Store:
         for slot in slots:
             ensure_writable(self.folder(slot))
 
+    def release(self) -> None:
+        """Called when a run ends: the files of its artifacts are not in use any more."""
+
     def find(self, slot: str, fingerprint: str) -> SealedArtifact | None:
         """Return the sealed artifact, or None; raise IntegrityError if any of its files differs from its manifest."""
         directory = self.directory(slot, fingerprint)

@@ -10,18 +10,20 @@ import os
 import signal
 import subprocess
 import sys
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from pathlib import Path
 
 import pytest
 
+from components.artifacts import Epoch
 from components.object_storage import ObjectUrl, open_objects
 from job.config.config import load_config
 from job.reporters.console import ConsoleReporter
 from job.reporters.terminal import make_console
 from job.runner.runner import Runner
 from job.store.remote.root import folder_of
-from tests.conftest import FAKES, WriteConfig, run_job_process
+from job.sweep.trial_run import TrialReporter
+from tests.conftest import FAKES, Command, WriteConfig, run_job_process
 from tests.faults.test_kills import EVERYTHING, EXITS, REST
 from tests.support.checkpoint_attempt import FOLDER, state_after
 from tests.support.faulty_proxy import FOREVER, Fault, FaultyProxy, Kind
@@ -69,7 +71,9 @@ class Training:
         assert process.returncode == (-signal.SIGKILL if faults else 0), printed
         lines = printed.splitlines()
         assert int(lines[0]) == self.reached, "it continues from the newest complete checkpoint"
-        self.reached = self.newest()
+        before, self.reached = self.reached, self.newest()
+        is_finished = lines[-1] == hashlib.sha256(state_after(self.goal)).hexdigest()
+        assert is_finished or self.reached >= before, "no progress is lost"
         return lines
 
     def newest(self) -> int:
@@ -158,6 +162,34 @@ def test_paused_training_continues_on_another_machine(
     machine(2)
     assert Runner(config, ConsoleReporter(make_console())).run().exit_code == 0
     assert "resumed at epoch 5" in capsys.readouterr().out
+
+
+@pytest.mark.thorough
+def test_sweep_continues_its_paused_trials_on_another_machine(
+    write_config: WriteConfig,
+    mnist_job: Command,
+    s3: Bucket,
+    tmp_path: Path,
+    machine: Callable[[int], None],
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    section = {"space": {"trainer.quality": [0.3, 0.6, 0.9]}, "halving": {"factor": 3, "epochs": 1}}
+    arguments = ("sweep", "--config", write_config({**EPOCHS, "sweep": section}), "--json", "--root")
+    undisturbed = mnist_job(*arguments, tmp_path / "undisturbed").record
+    machine(1)
+    ended = interfered({"at": "after", "path": SAVED, "count": 5, "do": "TERM"}, *arguments, f"{s3.url}/root")
+    assert ended.returncode == EXITS["TERM"], ended.stderr
+    resumed: list[int] = []
+
+    def resume(reporter: TrialReporter, *, epoch: int, step: int, history: Sequence[Epoch] = ()) -> None:  # noqa: ARG001
+        resumed.append(epoch)
+        reporter.history = [*history]
+
+    monkeypatch.setattr(TrialReporter, "resumed", resume)
+    machine(2)
+    finished = mnist_job(*arguments, f"{s3.url}/root").record
+    assert finished["ranking"] == undisturbed["ranking"]
+    assert resumed[0] == 4, "the first three epochs are those of the first machine"
 
 
 @pytest.mark.thorough

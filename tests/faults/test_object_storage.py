@@ -68,3 +68,22 @@ def test_run_survives_faults_that_pass(
     assert {step["status"] for step in again.record["steps"]} == {"reused"}
     assert {request.fault for request in s3_proxy.requests} > {""}
     check_no_secrets(s3, tmp_path, first.stdout, first.stderr, again.stdout, again.stderr)
+
+
+@pytest.mark.thorough
+def test_run_on_azure_survives_faults_that_pass(
+    mnist_job: Command,
+    fake_config: Path,
+    tmp_path: Path,
+    azurite: Bucket,
+    local_digests: dict[str, str],
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    with azurite.proxy(monkeypatch) as proxy:
+        lost = [Fault("reset_after", match="^(PUT|POST|DELETE)", every=3), Fault("truncate", method="GET", every=5)]
+        proxy.plan(error("ServerBusy", every=7), error("OperationTimedOut", every=8), *lost)
+        result = mnist_job("run", "--config", fake_config, "--root", f"{azurite.url}/root", "--json")
+    assert result.exit_code == 0, result.stderr
+    assert digests(result.record) == local_digests
+    assert len(artifacts_of(azurite)) == len(local_digests)
+    check_no_secrets(azurite, tmp_path, result.stdout, result.stderr)

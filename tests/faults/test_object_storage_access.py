@@ -41,6 +41,15 @@ def test_refused_requests_exit_before_any_work(
     assert s3.objects() == {}
 
 
+def test_traceback_of_debug_has_no_response_of_the_server(
+    mnist_job: Command, fake_config: Path, tmp_path: Path, s3: Bucket, s3_proxy: FaultyProxy
+) -> None:
+    s3_proxy.plan(error("AccessDenied"))
+    result = mnist_job("run", "--config", fake_config, "--root", f"{s3.url}/root", "--debug")
+    assert "Traceback" in result.stderr
+    check_no_secrets(s3, tmp_path, result.stdout, result.stderr)
+
+
 def test_run_needs_permission_to_write_and_show_does_not(
     mnist_job: Command, fake_config: Path, s3: Bucket, s3_proxy: FaultyProxy
 ) -> None:

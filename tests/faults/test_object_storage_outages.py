@@ -54,6 +54,7 @@ def test_run_ends_at_an_outage_and_the_next_continues(
     assert [says in line for line in errors] == [True], ended.stderr
     assert "Traceback" not in ended.stderr
     s3_proxy.plan()
+    monkeypatch.setattr("job.store.root._remote", {})  # as in another process
     finished = run()
     assert finished.exit_code == 0, finished.stderr
     assert {step["status"] for step in finished.record["steps"]} == {"ran", "reused"}

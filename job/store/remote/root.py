@@ -82,7 +82,7 @@ class RemoteRoot:
             return
         key = f"{PROBES}/{secrets.token_hex(8)}"
         self.objects.create(key, secrets.token_bytes(16))
-        self.objects.delete([key])
+        self._uploads.delete(key)
 
     @contextmanager
     def acquire(

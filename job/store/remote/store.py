@@ -54,10 +54,13 @@ class RemoteStore(Store):
         """Attempts that `find` reported as damaged."""
 
     def prepare(self, slots: Iterable[str]) -> None:
-        """Check that the store and the cache can be written to; files that earlier runs used may be evicted again."""
+        """Check that the store and the cache can be written to; what was read before in this process is released."""
         super().prepare(slots)
-        self.remote.files.release()
+        self.release()
         self.remote.check_writable()
+
+    def release(self) -> None:
+        self.remote.files.release()
 
     @contextmanager
     def acquire(

@@ -28,7 +28,7 @@ class Uploads:
         self._objects = objects
         self._seconds = seconds
         self._on_uploaded = on_uploaded
-        self._waiting: dict[str, bytes] = {}
+        self._waiting: dict[str, Callable[[], None]] = {}
         self._pointers: set[str] = set()
         self._busy: set[str] = set()
         self._changed = threading.Condition()
@@ -41,9 +41,21 @@ class Uploads:
         Args:
             after_others: whether it refers to objects that are to be uploaded before.
         """
+
+        def upload() -> None:
+            self._objects.upload(data, key)
+            self._on_uploaded(key)
+
+        self._add(key, upload, after_others=after_others)
+
+    def delete(self, key: str) -> None:
+        """Delete an object soon; a failure is raised by `flush`."""
+        self._add(key, lambda: self._objects.delete([key]))
+
+    def _add(self, key: str, action: Callable[[], None], *, after_others: bool = False) -> None:
         with self._changed:
             self._waiting.pop(key, None)  # to the end
-            self._waiting[key] = data
+            self._waiting[key] = action
             if after_others:
                 self._pointers.add(key)
             if not self._threads:
@@ -96,9 +108,9 @@ class Uploads:
                 self._changed.wait_for(lambda: self._next() is not None)
                 key = self._next()
                 assert key is not None  # noqa: S101
-                data = self._waiting.pop(key)
+                action = self._waiting.pop(key)
                 self._busy.add(key)
-            self._attempt(key, data)
+            self._attempt(action)
             with self._changed:
                 self._busy.discard(key)
                 self._changed.notify_all()
@@ -112,10 +124,9 @@ class Uploads:
                 return key
         return None
 
-    def _attempt(self, key: str, data: bytes) -> None:
+    def _attempt(self, action: Callable[[], None]) -> None:
         try:
-            self._objects.upload(data, key)
-            self._on_uploaded(key)
+            action()
         except JobError as error:
             self._error = self._error or error
         except Exception as error:

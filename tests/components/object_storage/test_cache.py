@@ -101,3 +101,44 @@ def test_a_folder_without_permission_exits_with_2(tmp_path: Path, monkeypatch: p
     monkeypatch.setattr(Path, "mkdir", refuse)
     with pytest.raises(ConfigError, match="cannot write to the cache"), Cache(tmp_path, max_bytes=1).use("1"):
         pass
+
+
+STRESS = """
+import random, sys
+from pathlib import Path
+from components.object_storage.cache import Cache
+
+def size(file):
+    try:
+        return file.stat().st_size
+    except FileNotFoundError:  # evicted now
+        return 0
+
+folder, seed = Path(sys.argv[1]), int(sys.argv[2])
+cache, random = Cache(folder, max_bytes=10_000), random.Random(seed)
+for _ in range(30):
+    path = f"items-of-all/{random.randrange(12)}"
+    with cache.use(path) as item:
+        cache.reserve(path, 2_000, keep=["manifest"])
+        item.mkdir(parents=True, exist_ok=True)
+        (item / "manifest").write_text("kept")
+        for name in "ab":
+            (draft := item / f".{name}-{seed}").write_bytes(bytes(1_000))
+            draft.replace(item / name)
+        for _ in range(20):
+            assert (item / "a").stat().st_size == 1_000, "evicted in use"
+        used = sum(size(file) for file in folder.glob("items-of-all/*/[ab]"))
+        assert used <= 10_000, used
+print("done")
+"""
+
+
+@pytest.mark.thorough
+def test_concurrent_processes_respect_each_other_and_the_limit(tmp_path: Path) -> None:
+    processes = [
+        subprocess.Popen([sys.executable, "-c", STRESS, str(tmp_path), str(seed)], stdout=subprocess.PIPE, text=True)
+        for seed in range(4)
+    ]
+    assert [process.communicate(timeout=120)[0] for process in processes] == ["done\n"] * 4
+    assert len([*tmp_path.glob("items/*.lock")]) <= 5
+    assert len([*tmp_path.glob("items-of-all/*/manifest")]) == 12

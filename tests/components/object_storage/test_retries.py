@@ -161,6 +161,17 @@ def test_an_upload_begins_again_after_a_reset(objects: Objects, s3_proxy: Faulty
     assert sum(seen) == len(content)
 
 
+@pytest.mark.thorough
+def test_an_upload_begins_again_without_a_response(objects: Objects, s3_proxy: FaultyProxy, tmp_path: Path) -> None:
+    (tmp_path / "file").write_bytes(b"content")
+    s3_proxy.plan(Fault("hang", method="PUT", seconds=6, count=1))
+    objects.upload(tmp_path / "file", "uploaded")
+    assert s3_proxy.count("PUT") == 1, "the first is still without a response"
+    found = objects.read("uploaded")
+    assert found is not None
+    assert found.data == b"content"
+
+
 def test_a_wrong_digest_is_downloaded_twice(objects: Objects, s3_proxy: FaultyProxy, tmp_path: Path) -> None:
     s3_proxy.plan()
     with pytest.raises(IntegrityError, match="has been changed"):

@@ -143,7 +143,7 @@ def test_local_paths_are_required_where_files_are_written(machine: Machine, root
         ("reproduce", "latest", "--into", "s3://bucket/rebuilt"),
     ):
         refused = machine(1, *arguments, "--root", root, exit_code=2).stderr
-        assert "is a URL; expected the path of a local file or folder" in refused
+        assert "is a URL; expected a path on this machine" in refused
 
 
 @pytest.mark.thorough

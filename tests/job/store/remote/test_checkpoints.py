@@ -231,3 +231,29 @@ def test_unreachable_store_does_not_hide_checkpoints(second: Machine, first: Mac
     second.monkeypatch.setattr(RemoteRoot, "connect", lambda _: root)
     with pytest.raises(ResourceError):
         second.found()
+
+
+def test_zombie_that_continues_harms_no_other_machine(first: Machine, second: Machine, s3: Bucket) -> None:
+    first.save("epoch-1")
+    with first.attempt() as zombie, second.attempt() as other:
+        write(other, "epoch-2")
+        other.checkpoint_saved()
+        other.flush_checkpoints(never)
+        write(zombie, "epoch-2")  # and deletes what it found at its beginning
+        zombie.checkpoint_saved()
+        zombie.flush_checkpoints(never)
+        third = Machine(s3, second.cache.with_name("third"), second.monkeypatch)
+        assert third.found() == ["epoch-1", "epoch-2"]
+        zombie.discard_checkpoints()  # it sealed the artifact, or found it sealed
+        other.discard_checkpoints()
+    assert keys(first) == []
+    assert not second.recorder.warnings
+
+
+@pytest.mark.thorough
+def test_another_machine_continues_with_azure(azurite: Bucket, monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
+    first, second = (Machine(azurite, tmp_path / name, monkeypatch) for name in ("first", "second"))
+    first.save("epoch-1", "epoch-2", "epoch-3")
+    assert second.found() == ["epoch-2", "epoch-3"]
+    second.save("epoch-4")
+    assert len(keys(first, ".json")) == 2

@@ -175,7 +175,7 @@ def test_damage_found_by_a_download_is_found_by_every_look_up(s3: Bucket, machin
     assert {entry.kind for entry, _ in three.store.measured_entries()} == {"sealed", "quarantined"}
 
 
-@pytest.mark.parametrize("content", [b"", b"short"])
+@pytest.mark.parametrize("content", [b"short", pytest.param(b"", marks=pytest.mark.thorough)])
 def test_file_of_another_size_is_damage(s3: Bucket, machine: Machines, content: bytes) -> None:
     sealed = machine("one").seal()
     change(s3, "/test.parquet", content)
@@ -294,6 +294,7 @@ def test_store_is_checked_before_any_work(s3: Bucket, machine: Machines, s3_prox
     one = machine("one")
     for _ in range(2):
         one.store.prepare([SLOT])
+    one.store.remote.flush()
     assert s3.objects() == {}, "nothing is left"
     for _ in range(2):
         s3_proxy.plan(error("AccessDenied", method="PUT"))
