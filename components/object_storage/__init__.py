@@ -5,7 +5,7 @@ A process with local files only imports this package too, for URLs: what it does
 """
 
 from components.object_storage.access import check_read_access, check_write_access
-from components.object_storage.local_copies import local_copies, open_local, with_addresses
+from components.object_storage.local_copies import local_copies, open_local
 from components.object_storage.local_files import LocalFiles
 from components.object_storage.location import Location, UserLocation, require_location
 from components.object_storage.objects import Content, Listing, ObjectInfo, Objects
@@ -32,5 +32,4 @@ __all__ = [
     "report_transfer",
     "require_location",
     "transfers_reported_to",
-    "with_addresses",
 ]

@@ -42,7 +42,7 @@ class _Item:
 class Cache:
     """Folders below one folder, with a limit of their total size.
 
-    >>> cache = Cache(Path("cache"), max_bytes=10**9)  # doctest: +SKIP
+    >>> cache = Cache(Path("cache"), max_bytes=10**9)
     >>> with cache.use("data/1234") as folder:  # doctest: +SKIP
     ...     cache.reserve("data/1234", 10**6)
     ...     download_files(objects, [Transfer(folder / "images.npy", "images.npy")])

@@ -1,15 +1,14 @@
 """Find the objects that a URL names: one object, or all below it."""
 
-from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
 from itertools import chain
 
 from components.base.errors import DataError
 from components.object_storage.objects import ObjectInfo, Objects
 from components.object_storage.open import open_objects
+from components.object_storage.parallel import in_parallel
 from components.object_storage.url import ObjectUrl
 
-THREADS = 8
 MAX_NAME_BYTES = 255
 """Limit of Linux for the name of a file."""
 
@@ -58,9 +57,8 @@ def _find_folder(url: ObjectUrl) -> FoundObjects | None:
     """List a folder; what is below it in parallel, because a response has at most 1,000 objects."""
     objects = open_objects(url)
     top = objects.list_folder()
-    with ThreadPoolExecutor(THREADS) as pool:
-        below = pool.map(lambda folder: objects.list(f"{folder}/"), top.folders)
-        infos = {info.key: info for info in chain(top.objects, *below)}
+    below = in_parallel(lambda folder: objects.list(f"{folder}/"), top.folders)
+    infos = {info.key: info for info in chain(top.objects, *below)}
     folders = frozenset(top.folders) | {parent for key in infos for parent in _parents(key)}
     # Consoles create an empty object for a folder.
     files = {key: info for key, info in infos.items() if key and not (key in folders and not info.size)}

@@ -8,7 +8,6 @@ from contextvars import ContextVar
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from components.base.errors import JobError
 from components.object_storage.local_files import LocalFiles
 from components.object_storage.url import ObjectUrl
 
@@ -32,12 +31,6 @@ class _Copies:
             self._copies[url] = self._stack.enter_context(open_copy(url))
         return self._copies[url]
 
-    def with_addresses(self, text: str) -> str:
-        """Return a message with the URLs of objects in place of the paths of their copies."""
-        for copy in self._copies.values():
-            text = copy.with_addresses(text)
-        return text
-
     def close(self) -> None:
         """Allow other processes to evict the copies."""
         self._stack.close()
@@ -48,10 +41,7 @@ _current: ContextVar[_Copies | None] = ContextVar("copies", default=None)
 
 @contextmanager
 def local_copies() -> Iterator[None]:
-    """Use one state of each copy in a block: the store is listed once, and the cache keeps the files until the end.
-
-    Errors name the objects, not the files of the copies.
-    """
+    """Use one state of each copy in a block: the store is listed once, and the cache keeps the files until the end."""
     if _current.get() is not None:
         yield
         return
@@ -59,19 +49,9 @@ def local_copies() -> Iterator[None]:
     token = _current.set(copies)
     try:
         yield
-    except JobError as error:
-        error.headline, error.remedy = copies.with_addresses(error.headline), copies.with_addresses(error.remedy)
-        error.args = (error.headline,)
-        raise
     finally:
         _current.reset(token)
         copies.close()
-
-
-def with_addresses(text: str) -> str:
-    """Return a message with the URLs of objects in place of the paths of their copies."""
-    copies = _current.get()
-    return text if copies is None else copies.with_addresses(text)
 
 
 def open_local(location: Location) -> LocalFiles:

@@ -15,6 +15,7 @@ from contextlib import contextmanager, suppress
 from itertools import islice
 from pathlib import Path
 
+from components.base.addresses import show_as
 from components.base.errors import DataError, IntegrityError
 from components.base.hashing import value_sha256
 from components.object_storage.cache import Cache
@@ -22,7 +23,7 @@ from components.object_storage.find_objects import FoundObjects, find_objects
 from components.object_storage.local_files import LocalFiles
 from components.object_storage.objects import ObjectInfo, OnBytes
 from components.object_storage.reports import report_transfer
-from components.object_storage.transfer import Transfer, download_files
+from components.object_storage.transfer import THREADS, Transfer, download_files
 from components.object_storage.url import ObjectUrl
 from components.runtime.locks import acquire
 
@@ -32,6 +33,10 @@ NOTHING = "/.not-downloaded"
 """Target of the link in place of a file that is not downloaded."""
 BATCH_FILES = 1000
 """Files whose tags are recorded at once: a process that is killed downloads at most these again."""
+
+SMALL_BYTES = 256 * 1024
+SMALL_FILE_THREADS = 32
+"""For files that take less time than their request: 60,000 pictures at 20 ms take 140 s, and 330 s with 8 threads."""
 
 
 @contextmanager
@@ -64,11 +69,9 @@ class LocalCopy(LocalFiles):
     def __init__(self, found: FoundObjects, folder: Path, reserve: Callable[[int], None]) -> None:
         self._found, self._reserve = found, reserve
         self._folder, self._files, self._tags = folder, folder / "files", folder / "tags.jsonl"
+        self._prefix = f"{self._files}/"  # text, because a data set may have many small files
+        show_as(self._files, str(found.objects.url))
         super().__init__(self._files if found.is_folder else self._files / next(iter(found.infos)))
-
-    def with_addresses(self, text: str) -> str:
-        """Return a message with the URLs of objects in place of the paths of files."""
-        return text.replace(str(self._files), str(self._found.objects.url))
 
     def update_names(self) -> None:
         """Add the names of new objects, and remove those of objects that do not exist any more."""
@@ -89,7 +92,7 @@ class LocalCopy(LocalFiles):
                 (self._files / key).symlink_to(NOTHING)
 
     def fetch(self, files: Iterable[Path]) -> None:
-        needed = [self._found.infos[path.relative_to(self._files).as_posix()] for path in files]
+        needed = [self._found.infos[str(path).removeprefix(self._prefix)] for path in files]
         if not self._outdated(needed):
             return
         with acquire(self._folder / "lock"):
@@ -110,13 +113,14 @@ class LocalCopy(LocalFiles):
     def _size(self, key: str) -> int | None:
         """Return the size of a file, or None if it is not present."""
         with suppress(FileNotFoundError):
-            return (self._files / key).stat().st_size
+            return os.stat(self._prefix + key).st_size  # noqa: PTH116  (a Path takes longer than the call)
         return None
 
     def _download(self, infos: list[ObjectInfo], on_bytes: OnBytes) -> None:
         transfers = [Transfer(self._files / info.key, info.key) for info in infos]
+        threads = SMALL_FILE_THREADS if sum(info.size for info in infos) < SMALL_BYTES * len(infos) else THREADS
         try:
-            download_files(self._found.objects, transfers, on_bytes=on_bytes)
+            download_files(self._found.objects, transfers, on_bytes=on_bytes, threads=threads)
         except IntegrityError as error:
             expected, remedy = "the objects that the store listed before", "run the same command again"
             raise DataError(error.headline, expected=expected, remedy=remedy) from error

@@ -28,10 +28,12 @@ def upload_files(objects: Objects, transfers: Iterable[Transfer], *, on_bytes: O
     Args:
         on_bytes: called in this thread with the bytes since its last call; negative if an upload begins again.
     """
-    _transfer([_upload(objects, transfer) for transfer in transfers], on_bytes)
+    _transfer([_upload(objects, transfer) for transfer in transfers], on_bytes, THREADS)
 
 
-def download_files(objects: Objects, transfers: Iterable[Transfer], *, on_bytes: OnBytes = ignore_bytes) -> None:
+def download_files(
+    objects: Objects, transfers: Iterable[Transfer], *, on_bytes: OnBytes = ignore_bytes, threads: int = THREADS
+) -> None:
     """Download files in parallel, into folders that are created; each file appears when it is complete.
 
     The first error ends the other downloads and is raised, as by `Objects.download`.
@@ -39,8 +41,9 @@ def download_files(objects: Objects, transfers: Iterable[Transfer], *, on_bytes:
     Args:
         on_bytes: called in this thread with the number of bytes since its last call; negative if a download begins
             again.
+        threads: maximum number of downloads at the same time.
     """
-    _transfer([_download(objects, transfer) for transfer in transfers], on_bytes)
+    _transfer([_download(objects, transfer) for transfer in transfers], on_bytes, threads)
 
 
 def _upload(objects: Objects, transfer: Transfer) -> Callable[[OnBytes], None]:
@@ -79,10 +82,10 @@ class _Bytes:
             self._on_bytes(count)
 
 
-def _transfer(transfers: list[Callable[[OnBytes], None]], on_bytes: OnBytes) -> None:
+def _transfer(transfers: list[Callable[[OnBytes], None]], on_bytes: OnBytes, threads: int) -> None:
     count = _Bytes(on_bytes)
     try:
-        run_in_threads([partial(transfer, count.add) for transfer in transfers], threads=THREADS, on_tick=count.report)
+        run_in_threads([partial(transfer, count.add) for transfer in transfers], threads=threads, on_tick=count.report)
     except BaseException:  # of a transfer, or of a signal
         count.stopped = True
         raise

@@ -110,9 +110,9 @@ def register(root: Root) -> None:
 
 
 def root_of(path: Path) -> Root | None:
-    """Return the remote root whose local folder a path is in; None if it is in none."""
+    """Return the remote root whose local folder a path is in; None if it is in none, such as a copied data set."""
     folder = copied_folder(path)
-    return None if folder is None else _remote[folder]
+    return None if folder is None else _remote.get(folder)
 
 
 def address(path: Path) -> str:

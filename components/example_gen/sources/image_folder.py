@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING, Annotated, Literal
 
 from pydantic import Field
 
+from components.base.addresses import with_addresses
 from components.base.component import Context
 from components.base.errors import DataError
 from components.base.hashing import value_sha256
@@ -15,7 +16,7 @@ from components.example_gen.sources.base import Dataset, SourceConfig, check_cla
 from components.io.files import catch_read_errors, data_sha256
 from components.io.picture_folder import SkippedFiles, first_frame_only, is_picture
 from components.io.pictures import PICTURE, read_picture, resize_picture
-from components.object_storage import Location, UserLocation, open_local, with_addresses
+from components.object_storage import Location, UserLocation, open_local
 
 if TYPE_CHECKING:
     from components.io.raw_images import LabelledImages

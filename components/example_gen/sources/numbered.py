@@ -7,11 +7,11 @@ from typing import TYPE_CHECKING, Annotated
 
 from pydantic import Field
 
+from components.base.addresses import with_addresses
 from components.base.component import Context
 from components.base.errors import DataError
 from components.example_gen.sources.base import SourceConfig
 from components.io.emnist import is_emnist, transposed_images
-from components.object_storage import with_addresses
 
 if TYPE_CHECKING:
     import numpy as np

@@ -7,12 +7,13 @@ from typing import Annotated, Literal
 
 from pydantic import Field
 
+from components.base.addresses import with_addresses
 from components.base.component import ComponentConfig, Context
 from components.base.hashing import value_sha256
 from components.example_gen.sources.base import Dataset, SourceConfig
 from components.example_gen.sources.parquet_shards import FILES, fetch_shards
 from components.io.files import data_sha256
-from components.object_storage import UserLocation, with_addresses
+from components.object_storage import UserLocation
 
 Side = Annotated[int, Field(strict=True, ge=1, le=1024)]
 ColumnName = Annotated[str, Field(min_length=1)]

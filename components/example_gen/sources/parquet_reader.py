@@ -15,6 +15,7 @@ import pyarrow.parquet as pq
 from numpy.typing import NDArray
 from PIL import Image
 
+from components.base.addresses import with_addresses
 from components.base.component import Context
 from components.base.errors import DataError, first_line
 from components.example_gen.sources.parquet_columns import LAYOUT, ParquetColumns, find_columns
@@ -25,7 +26,6 @@ from components.io.files import catch_read_errors, open_regular
 from components.io.picture_folder import first_frame_only
 from components.io.pictures import resize_picture
 from components.io.raw_images import RawImages, spool_images
-from components.object_storage import with_addresses
 
 READ_BUFFER_BYTES = 2**20
 """Read at a time from a column, because a row group may be as large as the file."""

@@ -166,17 +166,20 @@ def test_object_in_place_of_a_folder_is_reported_as_locally(s3: Bucket, tmp_path
 
 
 def test_run_reuses_and_notices_changed_data(
-    s3: Bucket, tmp_path: Path, write_config: WriteConfig, mnist_job: Command
+    s3: Bucket, s3_proxy: FaultyProxy, tmp_path: Path, write_config: WriteConfig, mnist_job: Command
 ) -> None:
     upload(s3, write_idx_folder(tmp_path / "mnist", train=140, test=60), "mnist")
     config = write_config({**FAKES, "example_gen": {"source": {"kind": "idx", "path": f"{s3.url}/mnist"}}})
     command = ["run", "--config", config, "--root", tmp_path / "root", "--until", "example_gen", "--json"]
-    outcomes = []
+    outcomes, requests = [], []
     for train in (140, 140, 150):
         upload(s3, write_idx_folder(tmp_path / "mnist", train=train, test=60), "mnist")
+        s3_proxy.plan()
         step, *_ = mnist_job(*command).record["steps"]
         outcomes.append(step["status"])
+        requests.append(len(s3_proxy.requests))
     assert outcomes == ["ran", "reused", "ran"]
+    assert requests[1] == 1, "a list: the ETags of the same content are the same"
     assert f"{s3.url}/mnist" in json.dumps(mnist_job(*command).record["config"])
 
 

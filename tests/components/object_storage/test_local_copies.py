@@ -1,5 +1,8 @@
 """Copies of objects have the names of all, the content of those that are needed, and the present version."""
 
+import signal
+import subprocess
+import sys
 from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
@@ -7,13 +10,14 @@ from typing import Any
 
 import pytest
 
-from components.base.errors import DataError
+from components.base.errors import DataError, StorageError
 from components.object_storage import ObjectUrl, local_copies, open_local, transfers_reported_to
 from components.object_storage.objects import OnBytes
-from components.object_storage.settings import storage_settings
-from tests.support.faulty_proxy import FaultyProxy
+from components.object_storage.settings import StorageSettings, configure_storage, storage_settings
+from tests.support.faulty_proxy import Fault, FaultyProxy
 from tests.support.object_data import put, put_folder, remove
 from tests.support.object_servers import Bucket
+from tests.support.processes import REPOSITORY
 
 
 def names(folder: Path) -> list[str]:
@@ -171,3 +175,73 @@ def test_object_that_is_deleted_after_the_list_is_reported(s3: Bucket) -> None:
         local.fetch([local.path / "a"])
     assert caught.value.headline == f"{s3.url}/set/a does not exist"
     assert caught.value.remedy == "run the same command again"
+
+
+@pytest.fixture
+def small_cache(s3: Bucket) -> None:  # noqa: ARG001  (which removes the settings of other tests)
+    """Set a limit of the cache for two files of 40 bytes."""
+    configure_storage(StorageSettings(max_cache_bytes=100))
+
+
+@pytest.mark.usefixtures("small_cache")
+def test_full_cache_evicts_copies_that_are_not_in_use(s3: Bucket, s3_proxy: FaultyProxy) -> None:
+    for name in ("one", "two", "three"):
+        put(s3, f"{name}/file", name.ljust(40).encode())
+    for name in ("one", "two", "three", "one"):
+        assert fetched(f"{s3.url}/{name}", "file") == {"file": name.ljust(40).encode()}
+    assert s3_proxy.count("GET", "/one/file") == 2
+
+
+@pytest.mark.usefixtures("small_cache")
+def test_full_cache_keeps_copies_in_use(s3: Bucket) -> None:
+    for name in ("one", "two", "three"):
+        put(s3, f"{name}/file", name.ljust(40).encode())
+    with local_copies():
+        paths = [open_local(ObjectUrl.parse(f"{s3.url}/{name}/file")).path for name in ("one", "two")]
+        with pytest.raises(StorageError, match="no room for 40 bytes in the cache"):
+            open_local(ObjectUrl.parse(f"{s3.url}/three/file"))
+        assert [path.read_bytes() for path in paths] == [b"one".ljust(40), b"two".ljust(40)]
+
+
+FETCH = """
+import sys
+from pathlib import Path
+from components.object_storage import ObjectUrl, local_copies, open_local
+from components.object_storage import local_copy
+local_copy.BATCH_FILES = 4
+with local_copies():
+    local = open_local(ObjectUrl.parse(sys.argv[1]))
+    local.fetch(sorted(local.path.iterdir()))
+    print(*(path.read_text() for path in sorted(local.path.iterdir())), flush=True)
+"""
+
+
+def start_fetch(url: str) -> subprocess.Popen[str]:
+    return subprocess.Popen([sys.executable, "-c", FETCH, url], cwd=REPOSITORY, stdout=subprocess.PIPE, text=True)
+
+
+@pytest.mark.thorough
+@pytest.mark.parametrize("request_number", [1, 2, 5, 6, 9, 12])
+def test_killed_download_is_continued(s3: Bucket, s3_proxy: FaultyProxy, request_number: int) -> None:
+    for number in range(12):
+        put(s3, f"set/{number:02}", str(number).encode())
+    with start_fetch(f"{s3.url}/set") as process:
+        s3_proxy.plan(Fault("reset", skip=request_number - 1, call=lambda _: process.kill()))
+        assert process.wait(60) == -signal.SIGKILL
+    s3_proxy.plan()
+    assert fetched(f"{s3.url}/set", *(f"{number:02}" for number in range(12))) == {
+        f"{number:02}": str(number).encode() for number in range(12)
+    }
+    assert s3_proxy.count("GET") <= 13 - 4 * ((request_number - 2) // 4), "the files of a whole batch are kept"
+
+
+@pytest.mark.thorough
+def test_two_processes_download_once(s3: Bucket, s3_proxy: FaultyProxy) -> None:
+    for number in range(12):
+        put(s3, f"set/{number:02}", str(number).encode())
+    s3_proxy.plan()
+    processes = [start_fetch(f"{s3.url}/set") for _ in range(2)]
+    for process in processes:
+        output, _ = process.communicate(timeout=60)
+        assert output.split() == [str(number) for number in range(12)]
+    assert s3_proxy.count("GET", "/set/") == 12
