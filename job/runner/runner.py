@@ -139,11 +139,6 @@ class Runner:
                 self._end(ExitCode.NOT_BLESSED if self.record.blessed is False else ExitCode.SUCCEEDED)
                 self._write_pages()
                 self._point_latest()
-<<<<<<< HEAD
-=======
-                self.store.release()
-                root_at(self.root).flush()
->>>>>>> main
             except Paused:
                 self._end(ExitCode.SUCCEEDED, outcome="paused")
             except BaseException as error:  # a component may raise anything, such as SystemExit
@@ -154,6 +149,7 @@ class Runner:
                 raise failure from error
             finally:
                 self.tracking.finish(self.record, self.directory)  # first: its warnings precede the summary
+                self.store.release()
                 with suppress(StorageError, OSError):
                     self._record_tracking()
                 self._write_index()
