@@ -16,7 +16,7 @@ import re
 import secrets
 import shutil
 from collections.abc import Iterable, Iterator
-from contextlib import AbstractContextManager, contextmanager, suppress
+from contextlib import contextmanager, suppress
 from datetime import UTC, datetime
 from pathlib import Path
 from typing import Any
@@ -101,7 +101,6 @@ class Runs:
         try:
             _write(draft, record)
             draft.rename(self.path(run_id))
-            self._root.wrote(self.path(run_id) / RECORD)
         except (StorageError, OSError):
             shutil.rmtree(draft, ignore_errors=True)
             raise
@@ -124,9 +123,12 @@ class Runs:
         shutil.rmtree(self.path(run_id).rename(self.draft(run_id)))
         self._root.removed(self.path(run_id))
 
-    def alive(self, record: RunRecord) -> AbstractContextManager[object]:
-        """Return a block that marks the run as in progress for other processes."""
-        return self._root.acquire(self.path(record.run_id) / LOCK)
+    @contextmanager
+    def alive(self, record: RunRecord) -> Iterator[None]:
+        """Mark the run as in progress for other processes while the block runs; other machines find it from then on."""
+        with self._root.acquire(self.path(record.run_id) / LOCK):
+            self._root.wrote(self.path(record.run_id) / RECORD)
+            yield
 
     def is_alive(self, run_id: str) -> bool:
         """Return whether a run is in progress. The record of a killed run still says so, the lock does not."""

@@ -1,9 +1,10 @@
 """The files of artifacts in the local cache: downloaded when a component needs them, and kept while in use."""
 
-import shutil
 from collections.abc import Iterable
 from contextlib import ExitStack, suppress
+from functools import partial
 from pathlib import Path
+from tempfile import TemporaryDirectory
 
 from components.object_storage import Objects
 from components.object_storage.cache import Cache
@@ -12,7 +13,8 @@ from components.object_storage.transfer import Transfer, download_files, upload_
 from components.runtime.locks import LockLostError, acquire
 from job.store.hashed_file import HashedFile, hash_each, walk
 from job.store.manifest import MANIFEST, FileEntry, Manifest
-from job.store.remote.mirror import remove_folder, replace_folder
+from job.store.remote.mirror import STATE, remove_folder, replace_folder
+from job.store.remote.parallel import call_all
 
 
 class CachedFiles:
@@ -85,14 +87,14 @@ class CachedFiles:
 
     def verify(self, manifest: Manifest, prefix: str) -> None:
         """Download each file of an artifact, hash and delete it; errors as for `fetch`."""
-        with ExitStack() as stack:
-            folder = self._root / ".remote" / f"verify-{prefix.strip('/').rpartition('/')[2]}"
-            folder.mkdir(exist_ok=True)
-            stack.callback(shutil.rmtree, folder, ignore_errors=True)
-            for entry in manifest.files:
-                path = folder / entry.sha256
-                download_files(self._objects, [Transfer(path, prefix + entry.path, entry.sha256)])
+        with TemporaryDirectory(prefix="verify-", dir=self._root / STATE) as folder:
+
+            def verify(number: int, entry: FileEntry) -> None:
+                path = Path(folder, str(number))
+                self._objects.download(prefix + entry.path, path, sha256=entry.sha256)
                 path.unlink()
+
+            call_all([partial(verify, *item) for item in enumerate(manifest.files)])
 
     def _use(self, directory: Path) -> None:
         if directory not in self._in_use:

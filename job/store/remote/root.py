@@ -8,10 +8,12 @@ import hashlib
 import os
 import secrets
 import socket
+import time
 from collections.abc import Callable, Iterator
 from contextlib import AbstractContextManager, contextmanager, suppress
 from datetime import datetime
 from pathlib import Path
+from typing import NamedTuple
 
 from components.base.errors import IntegrityError
 from components.object_storage import Content, ObjectInfo, Objects, ObjectUrl, check_write_access, open_objects
@@ -32,12 +34,20 @@ MACHINE = "machine"
 CHECKED = "checked"
 """Exists in the state folder after the store was found to support what the job requires."""
 PROBES = ".access"
+LISTED_SECONDS = 5.0
+"""A list of the root that is younger shows which leases do not exist: one round trip for all runs."""
 
 
 def folder_of(url: ObjectUrl) -> Path:
     """Return the local folder of a remote root."""
     name = f"{url.scheme}-{url.bucket}-{hashlib.sha256(str(url).encode()).hexdigest()[:12]}"
     return storage_settings().cache_folder.resolve() / "roots" / name
+
+
+class _Listed(NamedTuple):
+    keys: frozenset[str]
+    at: float
+    """Time before the list was made, by the monotonic clock."""
 
 
 class RemoteRoot:
@@ -51,6 +61,7 @@ class RemoteRoot:
         self.files = CachedFiles(objects, path, Cache(path.parents[1], max_bytes=settings.max_cache_bytes))
         self._mirror = Mirror(path, objects)
         self._uploads = Uploads(objects, seconds=settings.timeout, on_uploaded=self._mirror.uploaded)
+        self._listed: dict[str, _Listed] = {}
         self._leases = Leases(objects, _machine(path / STATE))
 
     @classmethod
@@ -117,7 +128,13 @@ class RemoteRoot:
 
     def is_held(self, path: Path) -> bool:
         """Return whether a process on any machine holds a lease that it still rewrites, by the clock of the store."""
-        return locks.is_held(path) or self._leases.is_held(self.key(path))
+        if locks.is_held(path):
+            return True
+        key = self.key(path)
+        listed = self._listed.get(f"{key.partition('/')[0]}/")
+        if listed is not None and time.monotonic() - listed.at < LISTED_SECONDS and key not in listed.keys:
+            return False
+        return self._leases.is_held(key)
 
     def wrote(self, path: Path) -> None:
         """Upload a small file, or the target of a link, in the background."""
@@ -166,16 +183,22 @@ class RemoteRoot:
 
     def refresh(self, folder: Path) -> None:
         """Download what other machines have changed: the small files below a folder, or of the whole root."""
-        key, known = self.key(folder), self.known()
+        key, known, listed_at = self.key(folder), self.known(), time.monotonic()
         listed = self.objects.list(f"{key}/") if key else self._list_all()
-        self.update(listed, within=(f"{key}/",) if key else ("artifacts/", "runs/", "tags/"), known=known)
+        within = (f"{key}/",) if key else ("artifacts/", "runs/", "tags/")
+        self.update(listed, within=within, known=known, listed_at=listed_at)
 
     def known(self) -> frozenset[str]:
         """Return the keys that were in the store at some time before this call."""
         return self._mirror.known()
 
-    def update(self, listed: list[ObjectInfo], *, within: tuple[str, ...], known: frozenset[str]) -> None:
+    def update(
+        self, listed: list[ObjectInfo], *, within: tuple[str, ...], known: frozenset[str], listed_at: float
+    ) -> None:
         """Download what has changed of some objects that were listed; see `Mirror.update`."""
+        for folder in within:
+            keys = frozenset(info.key for info in listed if info.key.startswith(folder))
+            self._listed[folder] = _Listed(keys, listed_at)
 
         def is_newer(key: str) -> bool:
             return self._uploads.pending(key) or is_at_work(self.path, key)

@@ -1,5 +1,6 @@
 """The store of a remote root: artifacts are sealed in object storage, and their files are local while they are used."""
 
+import time
 from collections.abc import Callable, Iterable, Iterator
 from contextlib import ExitStack, contextmanager, suppress
 from dataclasses import dataclass
@@ -147,8 +148,8 @@ class RemoteStore(Store):
 
     def measured_entries(self) -> Iterator[tuple[Entry, Measured]]:
         """Yield everything in the store, with size and age by the store, and what only this machine has."""
-        known, objects = self.remote.known(), self.objects.list("artifacts/")
-        self.remote.update(objects, within=("artifacts/",), known=known)
+        known, listed_at, objects = self.remote.known(), time.monotonic(), self.objects.list("artifacts/")
+        self.remote.update(objects, within=("artifacts/",), known=known, listed_at=listed_at)
         listed, now = Contents.parse(objects), self.remote.now()
         for (slot, fingerprint), content in listed.items():
             sealing = self._local(slot, fingerprint)

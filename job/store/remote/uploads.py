@@ -1,6 +1,7 @@
 """Uploads of small files, such as `run.json`, in the background."""
 
 import atexit
+import sys
 import threading
 import time
 from collections.abc import Callable
@@ -135,3 +136,5 @@ class Uploads:
     def _flush_at_exit(self) -> None:
         with suppress(Exception), self._changed:
             self._wait(EXIT_SECONDS)
+            if self._error is not None:
+                print(f"warning: {self._error.headline}", file=sys.stderr)

@@ -39,6 +39,7 @@ def test_a_store_that_ignores_conditions_fails(s3: Bucket, s3_proxy: FaultyProxy
     assert {guarantee.exit_code for guarantee in failed.values()} == {ExitCode.USAGE}
 
 
+@pytest.mark.thorough
 @pytest.mark.parametrize(("seconds", "expected"), [(300.0, "behind that of"), (-300.0, "ahead of that of")])
 def test_five_minutes_between_the_clocks_are_reported(
     s3: Bucket, monkeypatch: pytest.MonkeyPatch, seconds: float, expected: str
