@@ -47,7 +47,7 @@ def _check(text: str) -> None:
     if not text:
         raise ValueError("the path is empty")
     if URL.match(text):
-        raise ValueError(f"{printable(text)} is a URL; expected the path of a local file or folder")
+        raise ValueError(f"{printable(text)} is a URL; expected a path on this machine")
     if "\0" in text:
         raise ValueError("the path contains a NUL character")
     if not is_utf8(text):

@@ -7,8 +7,9 @@ from pydantic import AfterValidator, PlainSerializer, PlainValidator, WithJsonSc
 from pydantic_core import PydanticCustomError
 
 from components.base.errors import ConfigError
-from components.base.paths import parse_path, require_path
-from components.object_storage.url import ObjectUrl, is_object_url
+from components.base.paths import URL, parse_path, require_path
+from components.base.text import printable
+from components.object_storage.url import EXPECTED, ObjectUrl, is_object_url
 
 Location = Path | ObjectUrl
 
@@ -35,6 +36,8 @@ def _validate(value: object) -> Location:
             return ObjectUrl.parse(value)
         except ConfigError as error:
             raise ValueError(error.headline.removeprefix("the URL: ")) from error
+    if isinstance(value, str) and URL.match(value):
+        raise ValueError(f"{printable(value)} is a URL; expected a path, or {EXPECTED}")
     if isinstance(value, str | Path) and str(value):
         return parse_path(value)
     raise PydanticCustomError("path", "the path of a file or folder, or a URL of object storage")

@@ -84,6 +84,7 @@ class Runner:
         self.listener = self.tracking
         self._record: RunRecord | None = None
         self._current: StepRun | None = None
+        self._error: JobError | None = None
         self._figures: Stored[Figures] | None = None
 
     @property
@@ -138,8 +139,6 @@ class Runner:
                 self._end(ExitCode.NOT_BLESSED if self.record.blessed is False else ExitCode.SUCCEEDED)
                 self._write_pages()
                 self._point_latest()
-                self.store.release()
-                root_at(self.root).flush()
             except Paused:
                 self._end(ExitCode.SUCCEEDED, outcome="paused")
             except BaseException as error:  # a component may raise anything, such as SystemExit
@@ -150,11 +149,14 @@ class Runner:
                 raise failure from error
             finally:
                 self.tracking.finish(self.record, self.directory)  # first: its warnings precede the summary
+                self.store.release()
                 with suppress(StorageError, OSError):
                     self._record_tracking()
                 self._write_index()
-                self._flush()
+                self._upload()
                 self.listener.end(self.record, self.directory)
+        if self._error is not None:
+            raise self._error
         return self.record
 
     def _check(self) -> None:
@@ -224,7 +226,7 @@ class Runner:
 
     def _end_with(self, error: JobError) -> None:
         """Record a failure. Another one while doing so is only a warning, because the first one is reported."""
-        vanished = self._vanished() is not None
+        self._error, vanished = error, self._vanished() is not None
         try:
             self._end(error.exit_code, self._failure(error))
         except (StorageError, OSError) as another:
@@ -273,16 +275,21 @@ class Runner:
         if self._vanished() is not None:
             return
         try:
-            root_at(self.root).refresh(self.runs.directory)  # other machines may have run meanwhile
+            if not isinstance(self._error, ResourceError):  # otherwise the network may be the reason
+                root_at(self.root).refresh(self.runs.directory)  # other machines may have run meanwhile
             write_index(self.root)
         except Exception as error:
             self.listener.warning(f"the page of all runs was not written: {first_line(error)}")
 
-    def _flush(self) -> None:
+    def _upload(self) -> None:
+        """Wait until other machines can read the run; if that is not possible, the run failed."""
         try:
             root_at(self.root).flush()
         except JobError as error:
-            self.listener.warning(f"not everything about the run was uploaded: {error.headline}")
+            if self._error is None:
+                self._end_with(error)
+            else:
+                self.listener.warning(f"not everything about the run was uploaded: {error.headline}")
 
     def _point_latest(self) -> None:
         try:

@@ -14,6 +14,7 @@ from PIL import Image
 
 from job import load_run
 from tests.conftest import DIGITS, FAKES, Command, CommandResult
+from tests.support.faulty_proxy import FaultyProxy, error
 from tests.support.object_servers import Bucket
 
 Machine = Callable[..., CommandResult]
@@ -90,17 +91,33 @@ def test_run_of_one_machine_is_reused_and_shown_on_another(
 
 
 def test_models_are_used_without_the_other_artifacts(
-    machine: Machine, root: str, fake_config: Path, tmp_path: Path
+    machine: Machine, root: str, fake_config: Path, tmp_path: Path, s3_proxy: FaultyProxy
 ) -> None:
     run = json.loads(machine(1, "run", "--config", fake_config, "--root", root, "--json").stdout)
+    s3_proxy.plan(error("AccessDenied", match="^(PUT|POST|DELETE)"))  # permission to read is enough
     picture, model = write_square(tmp_path), run["steps"][2]["path"]
     machine(2, "predict", picture, "--root", root, "--as-is")
     assert downloaded(tmp_path, 2) == {"history.csv", "weights.npz"}
     by_path = machine(3, "predict", picture, "--model", model, "--as-is")
     assert f"model: {model}  trained on made-up squares" in by_path.stderr
     machine(3, "predict", picture, "--model", model, "--as-is", "--out", tmp_path / "predictions")
+    machine(3, "compare", "latest", run["run_id"], "--root", root)
     refused = machine(3, "export", tmp_path / "export", "--model", model, exit_code=2).stderr
     assert f"the model in {model} is linear" in refused
+
+
+def test_run_whose_last_uploads_fail_is_a_failure(
+    machine: Machine, root: str, fake_config: Path, s3_proxy: FaultyProxy, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setenv("JOB_REMOTE_RETRIES", "0")
+    s3_proxy.plan(error("SlowDown", match="PUT .*/index.html"))
+    failed = machine(1, "run", "--config", fake_config, "--root", root, "--json", exit_code=5)
+    assert "too many requests" in failed.stderr
+    assert (failed.record["outcome"], failed.record["exit_code"]) == ("failed", 5)
+    s3_proxy.plan()
+    assert {
+        step["status"] for step in machine(2, "run", "--config", fake_config, "--root", root, "--json").record["steps"]
+    } == {"reused"}
 
 
 def test_shares_of_a_sweep_on_two_machines_have_one_state(
@@ -126,7 +143,7 @@ def test_local_paths_are_required_where_files_are_written(machine: Machine, root
         ("reproduce", "latest", "--into", "s3://bucket/rebuilt"),
     ):
         refused = machine(1, *arguments, "--root", root, exit_code=2).stderr
-        assert "is a URL; expected the path of a local file or folder" in refused
+        assert "is a URL; expected a path on this machine" in refused
 
 
 @pytest.mark.thorough
