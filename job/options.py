@@ -16,7 +16,7 @@ if TYPE_CHECKING:
     from components.object_storage import Location
 
 DEFAULT_ROOT = "output"
-"""Folder of artifacts and runs."""
+"""Folder of artifacts and runs, if no other root is set."""
 ROOT_ENV_VARIABLE = "JOB_ROOT"
 """Environment variable that sets another root, for images that keep it on a volume."""
 DEFAULT_SEED = 0

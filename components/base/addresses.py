@@ -6,7 +6,7 @@ _copies: dict[Path, str] = {}
 
 
 def show_as(folder: Path, address: str) -> None:
-    """Let messages name a local folder by the address of the place that it is a copy of."""
+    """Register the address of a local folder, which messages contain instead of its path."""
     _copies[folder] = address
 
 

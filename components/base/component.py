@@ -66,7 +66,7 @@ class Context:
     sealed."""
     checkpoint_saved: Callable[[], None] = _do_nothing
     """Call it after each change of `checkpoints`, when another attempt can continue from its files. If the root is in
-    object storage, they are uploaded in the background: replace files by renaming, and do not write into them."""
+    object storage, they are uploaded in the background: replace files by renaming, and never modify one in place."""
     fingerprint: str = ""
     """Identifies everything that decides the result. Ignore checkpoints that have another fingerprint."""
     should_pause: Callable[[Sequence[Epoch]], bool] | None = None

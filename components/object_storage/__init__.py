@@ -1,7 +1,7 @@
 """Object storage: S3, Azure Blob Storage and Google Cloud Storage, behind one protocol.
 
-A process with local files only imports this package too, for URLs: what it does not need is in modules of their own,
-`transfer` (many files in parallel) and `cache` (the bounded local cache).
+A process that uses only local files imports this package, too. The modules that it does not need are therefore not
+imported here: `transfer` (many files in parallel) and `cache` (the bounded local cache).
 """
 
 from components.object_storage.access import check_read_access, check_write_access

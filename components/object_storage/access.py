@@ -17,7 +17,7 @@ def check_read_access(objects: Objects) -> None:
 def check_write_access(objects: Objects) -> None:
     """Raise ConfigError or ResourceError if objects below a URL cannot be listed, created and deleted.
 
-    Raise ConfigError if the store ignores the condition of `create`, so that two runs would both win.
+    Raise ConfigError if the store ignores the condition of `create`: two runs could then create the same object.
     """
     check_read_access(objects)
     key = f"{PROBES}/{secrets.token_hex(8)}"
@@ -26,8 +26,8 @@ def check_write_access(objects: Objects) -> None:
         if objects.create(key, secrets.token_bytes(16)):
             raise ConfigError(
                 f"the store of {objects.url} ignores the condition If-None-Match",
-                expected="a store that refuses to create an object twice",
-                remedy="use another store, or upgrade it; `python -m job doctor --root URL` tests what is missing",
+                expected="a store that rejects a second creation of an object",
+                remedy="use another store, or upgrade it; `python -m job doctor --root URL` tests all guarantees",
             )
     finally:
         objects.delete([key])

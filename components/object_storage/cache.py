@@ -1,11 +1,10 @@
 """The local cache of files from object storage: bounded, and shared by all processes of a machine.
 
-It consists of items, each one a folder. Those that were not used for the longest time are evicted first; those in use
-never are.
+It consists of items, each one a folder. The least recently used are evicted first, those in use never.
 
 <cache>/items/<name>.json    path and size of an item; its time is that of the last use
 <cache>/items/<name>.lock    a shared lock while the item is in use; an exclusive one while it is evicted
-<cache>/.evicting            an exclusive lock while a process makes room
+<cache>/.evicting            an exclusive lock while a process evicts items
 """
 
 import fcntl
@@ -28,7 +27,7 @@ from components.runtime.locks import LOCK_FILE_MODE, no_locks_error
 ITEMS = "items"
 EVICTING = ".evicting"
 SPARE_BYTES = 16 * 1024**2
-"""What stays free on the disk."""
+"""Disk space that the cache leaves free."""
 
 
 @dataclass(frozen=True)
@@ -79,7 +78,7 @@ class Cache:
             os.close(handle)
 
     def reserve(self, path: str, size: int, *, keep: Collection[str] = ()) -> None:
-        """Make room for the files of an item in use, by evicting others; call it before the files are written.
+        """Reserve space for the files of an item in use, by evicting others; called before the files are written.
 
         Args:
             path: that of `use`.
@@ -110,7 +109,7 @@ class Cache:
         return self.folder / ITEMS / f"{hashlib.sha256(path.encode()).hexdigest()[:32]}.json"
 
     def _items(self) -> list[_Item]:
-        """Return all items, the one that was not used for the longest time first."""
+        """Return all items, the least recently used first."""
         items = []
         for file in (self.folder / ITEMS).glob("*.json"):
             with suppress(OSError, ValueError, KeyError):

@@ -14,7 +14,7 @@ TIMEOUT_SECONDS = 10.0
 
 
 class StoreClock:
-    """The present time of the store of some objects. The clock of this machine is not part of it."""
+    """The present time of an object store. It does not depend on the clock of this machine."""
 
     def __init__(self, objects: Objects) -> None:
         self._objects = objects
@@ -22,7 +22,7 @@ class StoreClock:
         self._time = datetime.min.replace(tzinfo=UTC)
 
     def now(self) -> datetime:
-        """Return the time of the store, to a second; it is read once, and then counted.
+        """Return the time of the store, to a second; it is read at most every ten minutes.
 
         Raises:
             OSError: if the store cannot be reached.
@@ -33,7 +33,7 @@ class StoreClock:
 
 
 def read_time(address: str) -> datetime:
-    """Return the time in a response to HEAD; the request has no credentials, because also an error has the time.
+    """Return the time in a response to HEAD; the request has no credentials, because an error has the time, too.
 
     Raises:
         OSError: if there is no response, or it has no time.

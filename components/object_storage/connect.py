@@ -17,12 +17,12 @@ BACKOFF: Any = {"init_backoff": timedelta(seconds=0.2), "max_backoff": timedelta
 """The delay is random, up to three times the last one: eight retries take a quarter of a minute on average."""
 CONNECT_TIMEOUT = timedelta(seconds=10)
 ATTEMPTS_IN_TIME = 4
-"""A request without a response is repeated this often within the timeout."""
+"""How often a request without a response is sent within the timeout."""
 ANY_TIME = timedelta(days=1)
 
 
 class Connection:
-    """Stores of obstore for one URL, with the credentials of one moment. Creating it makes no request.
+    """Stores of obstore for one URL, with the credentials when it is created. Creating it makes no request.
 
     Raises:
         ConfigError: if the configuration is incomplete or invalid.

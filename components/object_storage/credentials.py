@@ -123,7 +123,7 @@ def _read_ini(variable: str, default: str, environment: Mapping[str, str]) -> di
 
 
 def _azure_options(environment: Mapping[str, str]) -> dict[str, str]:
-    """Return what the variables of the Azure command line say, for which object_store has others."""
+    """Return the options in variables of the Azure command line, which have other names in object_store."""
     if "AZURE_STORAGE_ACCOUNT_NAME" in environment:
         return {}
     if text := environment.get("AZURE_STORAGE_CONNECTION_STRING"):

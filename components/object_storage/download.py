@@ -14,7 +14,7 @@ from components.object_storage.objects import OnBytes
 from components.runtime.disk import disk_space_guard
 
 CHUNK_BYTES = 1024**2
-"""What a broken connection loses at most."""
+"""Maximum that a broken connection loses."""
 
 
 class Download:

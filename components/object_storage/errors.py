@@ -24,12 +24,12 @@ REJECTED = {
     *("AuthenticationFailed", "InvalidAuthenticationInfo", "NoAuthenticationInformation", "UnauthorizedAccess"),
 }
 UNSUPPORTED = {"NotImplemented", "UnsupportedHeader", "UnsupportedHttpVerb"}
-PASSING = {
+TRANSIENT_CODES = {
     *("RequestTimeout", "SlowDown", "TooManyRequests", "InternalError", "ServiceUnavailable", "ServerBusy"),
     *("OperationTimedOut", "ConditionalRequestConflict", "OperationAborted", "NoSuchUpload", "InvalidBlockList"),
 }
-"""Codes of responses after which another attempt may succeed, with any status."""
-PASSING_STATUSES = {408, 409, 412, 429, *range(500, 600)}
+"""Codes of transient errors, with any status: another attempt may succeed."""
+TRANSIENT_STATUSES = {408, 409, 412, 429, *range(500, 600)}
 """409 and 412 too: they reach this module only where the condition of a request holds."""
 NO_CREDENTIALS = re.compile(
     r"token request|token file|redential|Missing ?\w*Key|must be specified|Access Key|account|SAS"
@@ -42,7 +42,7 @@ EXPIRED_SIGNATURE = re.compile(r"Signature not valid in the specified time frame
 
 @dataclass(frozen=True)
 class Failure:
-    """What the message of an error of obstore says."""
+    """The content of the message of an error of obstore."""
 
     status: int
     """Of the response; 0 without a response."""
@@ -51,11 +51,11 @@ class Failure:
     address: str
     """Host and port of the request; empty if there was none."""
     text: str
-    """Of the whole message. Never part of a message of the job."""
+    """The whole message. Never part of a message of the job."""
 
     @classmethod
     def of(cls, error: BaseException) -> "Failure":
-        """Return what an error's message says."""
+        """Parse the message of an error."""
         text = str(error)
         status, code, address = STATUS.search(text), CODE.search(text), ADDRESS.search(text)
         return cls(
@@ -85,12 +85,12 @@ class Failure:
         return self.code in REJECTED or self.status == 401 or self.is_expired
 
     @property
-    def is_passing(self) -> bool:
+    def is_transient(self) -> bool:
         """Whether another attempt may succeed."""
         if self.is_no_credentials or self.code in NO_BUCKET | OTHER_REGION | REJECTED | UNSUPPORTED or self.is_expired:
             return False
         if self.status:
-            return self.code in PASSING or self.status in PASSING_STATUSES - {501}
+            return self.code in TRANSIENT_CODES or self.status in TRANSIENT_STATUSES - {501}
         return "HTTP error" in self.text and "builder error" not in self.text
 
     @property
@@ -155,7 +155,7 @@ class Failure:
                 expected="a store with conditional writes (If-None-Match, If-Match)",
                 remedy="check it with `python -m job doctor --root URL`",
             )
-        if self.is_passing:
+        if self.is_transient:
             return ResourceError(
                 f"cannot {action} {url}: {self._problem()}",
                 expected="a store that responds",
@@ -171,7 +171,7 @@ class Failure:
     def _problem(self) -> str:
         place = f" from {self.address}" if self.address else ""
         if self.status in (409, 412):
-            return "other writers changed it at the same time, again and again"
+            return "other writers change it at the same time"
         if self.status == 429 or self.code in ("SlowDown", "ServerBusy"):
             return f"the store receives too many requests (status {self.status})"
         if self.status:

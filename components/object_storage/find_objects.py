@@ -33,7 +33,7 @@ def find_objects(url: ObjectUrl) -> FoundObjects:
     Raises:
         DataError: if there are none, or if they cannot all be files of one folder.
     """
-    # The first that is tried succeeds, so that one round trip is enough for a flat folder and for a file.
+    # For a flat folder and for a file, the first attempt succeeds: one round trip is enough.
     tries = [_find_folder, _find_object]
     if "." in url.prefix.rpartition("/")[2]:
         tries.reverse()
@@ -54,7 +54,7 @@ def _find_object(url: ObjectUrl) -> FoundObjects | None:
 
 
 def _find_folder(url: ObjectUrl) -> FoundObjects | None:
-    """List a folder; what is below it in parallel, because a response has at most 1,000 objects."""
+    """List a folder, and the folders in it in parallel, because a response has at most 1,000 objects."""
     objects = open_objects(url)
     top = objects.list_folder()
     below = in_parallel(lambda folder: objects.list(f"{folder}/"), top.folders)

@@ -1,4 +1,4 @@
-"""Tests of what the job requires of an object store, on the store itself, with objects that are deleted afterwards."""
+"""Tests of the guarantees that the job requires of an object store, with objects that are deleted afterwards."""
 
 import hashlib
 import secrets
@@ -35,13 +35,13 @@ class Guarantee:
 
     name: str
     detail: str = ""
-    """What was measured."""
+    """The measurement."""
     failure: str = ""
-    """What is wrong; empty if the store passes."""
+    """The problem; empty if the store passes."""
     expected: str = ""
     remedy: str = ""
     exit_code: ExitCode = ExitCode.SUCCEEDED
-    """Of a run that fails for it."""
+    """Of a run that fails because of it."""
 
 
 class GuaranteeError(ConfigError):

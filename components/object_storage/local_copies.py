@@ -55,7 +55,7 @@ def local_copies() -> Iterator[None]:
 
 
 def open_local(location: Location) -> LocalFiles:
-    """Return the files of a path or URL. A URL is possible in a block of `local_copies` only.
+    """Return the files of a path or URL. A URL needs a block of `local_copies`.
 
     Raises:
         DataError: if the URL has no objects.

@@ -1,6 +1,6 @@
 """Copies of data in object storage: folders of the local cache with the names of the objects.
 
-A copy begins as names only: each object is a link to nothing, which can be listed but not read. `fetch` downloads the
+At first, a copy has only names: each object is a dangling link, which can be listed but not read. `fetch` downloads the
 objects that are needed. The next process downloads only those whose tag has changed.
 
 <cache>/data/<digest of the URL>/files/...      the names and files

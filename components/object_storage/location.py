@@ -1,4 +1,4 @@
-"""Locations from outside: a path, or a URL of object storage."""
+"""Locations in options and configurations: a path, or a URL of object storage."""
 
 from pathlib import Path
 from typing import Annotated
@@ -24,7 +24,7 @@ def require_location(where: str, text: str) -> Location:
 
 
 def path_or_text(location: Location) -> Path | str:
-    """Return a path as it is, and a URL as text, which `components.base` and `components.artifacts` can hold."""
+    """Return a path as it is, and a URL as text, because `components.base` does not import this package."""
     return str(location) if isinstance(location, ObjectUrl) else location
 
 

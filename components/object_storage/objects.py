@@ -1,10 +1,10 @@
-"""What the job requires of an object store: ten operations on the objects below one URL.
+"""The protocol of an object store: ten operations on the objects below one URL.
 
-Only `create` and `replace` promise anything between machines: of all that create a key, one succeeds; an object is
+Only `create` and `replace` have guarantees between machines: of all that create a key, one succeeds; an object is
 replaced only if it still has the expected tag. Reads and lists return what was written before (S3, Azure and Google
 Cloud Storage guarantee that).
 
-Each operation retries what may pass (429, 5xx, resets, timeouts) with back-off, within the time and number of the
+Each operation retries transient errors (429, 5xx, resets, timeouts) with back-off, within the time and number of the
 settings, and raises:
 
     ConfigError      wrong credentials, no such bucket, no permission, wrong region
@@ -25,7 +25,7 @@ from components.object_storage.url import ObjectUrl
 OnBytes = Callable[[int], None]
 """Called during a transfer, from its thread, with the number of bytes since the last call: negative if it begins again.
 
-What it raises ends the transfer."""
+An exception that it raises ends the transfer."""
 
 
 def ignore_bytes(count: int) -> None:

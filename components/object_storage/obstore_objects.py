@@ -119,7 +119,7 @@ class ObstoreObjects:
                 download = Download(lambda: self._connection.downloads, key, file, on_bytes, attempts.extend)
                 found = self._run("read", key, download.run, attempts)
                 if found is not None and sha256 not in (None, found):
-                    download.reset()  # it may be damaged on its way
+                    download.reset()  # it may be damaged in transit
                     found = self._run("read", key, download.run, attempts)
             if found is None:
                 raise IntegrityError(f"{self.url / key} does not exist", expected="an object")
@@ -189,7 +189,7 @@ class ObstoreObjects:
             connection = self._renew(connection)
             return connection.is_renewable
 
-        # Credentials that worked are renewed by other programs, maybe a few seconds after they expire.
+        # Other programs renew credentials that worked, possibly a few seconds after they expire.
         return Attempts(self._settings, renew=renew, max_renewals=self._settings.retries if self._worked else 1)
 
     def _renew(self, rejected: Connection) -> Connection:
@@ -231,7 +231,7 @@ class _ReportingFile:
     def __init__(self, path: Path, on_bytes: OnBytes) -> None:
         self._file, self._on_bytes, self._reported = path.open("rb"), on_bytes, 0
         self.failure: BaseException | None = None
-        """What reading or reporting raised; obstore replaces it by an OSError with its text."""
+        """The exception of reading or reporting; obstore replaces it by an OSError with its text."""
 
     def __enter__(self) -> "_ReportingFile":
         return self

@@ -1,4 +1,4 @@
-"""Reports of transfers, from wherever they happen, to the listener of the process: the progress of a command."""
+"""Reports of transfers to the listener of the process, which shows their progress."""
 
 from collections.abc import Iterator
 from contextlib import AbstractContextManager, contextmanager, nullcontext
@@ -15,7 +15,7 @@ class TransferListener(Protocol):
         """Return a block in which files are transferred; its value is called with the bytes since the last call.
 
         Args:
-            text: what happens, such as `downloading from s3://bucket/mnist`.
+            text: description, such as `downloading from s3://bucket/mnist`.
             files: their number.
             size: of all files, in bytes.
         """

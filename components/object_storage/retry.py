@@ -25,7 +25,7 @@ class Attempts:
 
     Args:
         renew: reads the credentials again after they were rejected; returns whether they may be others now.
-        max_renewals: how often.
+        max_renewals: maximum number of renewals.
     """
 
     def __init__(self, settings: StorageSettings, *, renew: Callable[[], bool], max_renewals: int) -> None:
@@ -55,7 +55,7 @@ class Attempts:
             if self._renewals >= self._max_renewals or not self._renew():
                 return False
             self._renewals += 1
-        elif not failure.is_passing or failure.is_retried:
+        elif not failure.is_transient or failure.is_retried:
             return False
         delay = min(FIRST_DELAY_SECONDS * 2**self._count, MAX_DELAY_SECONDS) * random.uniform(0.5, 1.0)  # noqa: S311
         if self._count >= self._settings.retries or time.monotonic() + delay > self._deadline:

@@ -1,4 +1,4 @@
-"""Settings of object storage, which all uses in a process share."""
+"""Settings of object storage, which are the same in the whole process."""
 
 import os
 from collections.abc import Callable
@@ -29,7 +29,7 @@ class StorageSettings:
     """Limits of requests, and the local cache."""
 
     timeout: float = 60.0
-    """Seconds after which a request is not repeated any more; one without a response is repeated after a quarter.
+    """Seconds after which a request is not repeated; one without a response is repeated after a quarter of them.
 
     Of a download, seconds without progress; of an upload, seconds for each of two attempts of a part of 5 MB.
     """

@@ -10,7 +10,7 @@ SCHEMES = {"s3": "Amazon S3", "az": "Azure Blob Storage", "gs": "Google Cloud St
 OBJECT_URL = re.compile(rf"({'|'.join(SCHEMES)})://", re.ASCII)
 BUCKET = re.compile(r"[a-z0-9][a-z0-9._-]{1,221}", re.ASCII)
 MAX_KEY_BYTES = 1024
-"""Of a key, in all three."""
+"""Limit for a key, in all three."""
 EXPECTED = "s3://bucket/prefix, az://container/prefix or gs://bucket/prefix"
 
 

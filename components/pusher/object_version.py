@@ -22,7 +22,7 @@ from components.runtime.disk import disk_space_guard
 class ObjectVersion(Version):
     """A version in object storage.
 
-    Its files are unchanged if they have the tags of its record. The content of others is downloaded to find out.
+    Its files are unchanged if they have the tags of its record. Other files are downloaded and hashed.
     """
 
     directory: ObjectUrl
@@ -108,5 +108,5 @@ class ObjectVersion(Version):
 
 
 def content_digest(digests: Mapping[str, str]) -> str:
-    """Return what `servable_digest` returns for files with these digests, by their names."""
+    """Return the digest that `servable_digest` returns for files with these digests, by their names."""
     return value_sha256({name: digests[name] for name in sorted(digests) if name not in METADATA_FILES})

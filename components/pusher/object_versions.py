@@ -163,7 +163,7 @@ class ObjectVersionStore:
         return staged
 
     def _read_version(self, name: str) -> ObjectVersion | None:
-        """Return a version, also one that cannot be read; None if it has no files, and is not about to have them."""
+        """Return a version, also one that cannot be read; None if it has no files, and no push adds them."""
         number, record, recorded, error = int(name), None, None, None
         try:
             # First: a version that is published by its record has all its files.
@@ -205,7 +205,7 @@ class ObjectVersionStore:
             self._staged = None
 
     def _delete_abandoned_uploads(self, number: int) -> None:
-        """Delete what killed processes uploaded before they had a number."""
+        """Delete the uploads of processes that were killed before they had a number."""
         if not (staged := self.objects.list(f"{STAGING}/")):
             return
         now = self._records.written(number)

@@ -1,4 +1,4 @@
-"""Records of versions in object storage: they decide who has a number, and what is still to be copied to its folder."""
+"""Records of versions in object storage: each reserves a number, and lists the files of its version."""
 
 import time
 from collections.abc import Mapping, Sequence

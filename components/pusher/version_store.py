@@ -30,7 +30,7 @@ class VersionStore(Protocol):
         """
 
     def recover(self) -> VersionList:
-        """Complete or delete what killed processes left, and return the versions."""
+        """Complete or delete the versions of killed processes, and return all versions."""
 
     def append(
         self, source: Path, digest: str, number: int, termination: Termination, rolled_back: Sequence[str] = ()

@@ -21,8 +21,8 @@ class CacheConfig(StoragePart):
     path: UserPath | None = None
     """Folder of the cache. By default JOB_CACHE from the environment, else `mnist-job` in the user's cache folder."""
     max_size: Size | None = None
-    """Limit of the cache, such as 20GB: what was not used for the longest time is deleted, but nothing that a run
-    uses. By default JOB_CACHE_MAX_SIZE from the environment, else 20GiB."""
+    """Limit of the cache, such as 20GB: the least recently used copies are deleted, but none that a run uses. By
+    default JOB_CACHE_MAX_SIZE from the environment, else 20GiB."""
 
 
 class RemoteConfig(StoragePart):

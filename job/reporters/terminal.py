@@ -91,9 +91,9 @@ def print_path(console: Console, label: str, path: object) -> None:
 def make_progress(
     console: Console, head: str, *texts: str, count: ProgressColumn | None = None, redirect_stdout: bool = True
 ) -> Progress:
-    """Return a progress bar between texts in markup, which it leaves at least their width.
+    """Return a progress bar between texts in markup, which are never narrowed.
 
-    `count` is the column of what is done; by default it has the number, and that of all.
+    `count` is the column with the amount; by default it has the completed and the total number.
     """
     from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, TimeRemainingColumn
     from rich.table import Column

@@ -289,7 +289,7 @@ class Runner:
             if self._error is None:
                 self._end_with(error)
             else:
-                self.listener.warning(f"not everything about the run was uploaded: {error.headline}")
+                self.listener.warning(f"some files of the run were not uploaded: {error.headline}")
 
     def _point_latest(self) -> None:
         try:

@@ -60,7 +60,7 @@ def final_outputs(record: RunRecord, manifests: dict[str, Manifest]) -> list[str
 def find_artifact(store: Store, name: str) -> SealedArtifact | None:
     """Return the artifact with a path or a pushed version's path, or with the beginning of a digest or fingerprint.
 
-    The path may be outside of the store, such as that of predictions, and a URL.
+    The path may be a URL, and may be outside of the store, as that of predictions is.
     """
     name = name.rstrip("…/")  # tables print shortened paths with an ellipsis
     path = Path(local_path(name)).resolve()

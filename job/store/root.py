@@ -1,7 +1,7 @@
 """Roots: a local folder, or a prefix in object storage that is used through a local folder of the same layout.
 
-Everything that is written below a root goes through its `Root`, so that other machines see it: `LocalRoot` has nothing
-to do, `RemoteRoot` of job/store/remote uploads it.
+Everything that is written below a root goes through its `Root`, so that other machines can read it: `LocalRoot`
+has nothing to do, `RemoteRoot` of job/store/remote uploads it.
 """
 
 from collections.abc import Callable
@@ -52,7 +52,7 @@ class Root(Protocol):
         """Wait until everything that was written can be read by others; raise JobError if that fails."""
 
     def address(self, path: Path) -> str:
-        """Return the path of a file or folder as users and records see it.
+        """Return the path of a file or folder, as messages and records contain it.
 
         Object storage has no links: there, the address of a link is that of its target.
         """
@@ -116,6 +116,6 @@ def root_of(path: Path) -> Root | None:
 
 
 def address(path: Path) -> str:
-    """Return the path of a file or folder as users and records see it: a URL if it is below a remote root."""
+    """Return the path of a file or folder, as messages and records contain it: a URL if it is below a remote root."""
     root = root_of(path)
     return str(path) if root is None else root.address(path)

@@ -81,7 +81,7 @@ class SealedArtifact:
         return self.directory.lstat().st_mtime
 
     def fetch(self, *names: str) -> None:
-        """Make the files local that are not, or only those of some names; here all are."""
+        """Download all files, or only those with these names, if they are not local; here all are."""
 
     def stored(self, artifact_type: type[Artifact] | None = None) -> Stored[Any]:
         """Return the artifact as a component receives it, with its files; one of a custom step needs its type."""
@@ -99,7 +99,7 @@ class SealedArtifact:
         self.hashed.update(self.manifest.verify(self.directory, self.hashed))
 
     def check(self) -> None:
-        """As `verify`; but of files in object storage that are not local, check only that they exist."""
+        """As `verify`; for files in object storage that are not local, check only that they exist."""
         self.verify()
 
 
@@ -135,7 +135,7 @@ class Staging:
         """Called after an attempt that ended early: wait until other machines can continue from the last checkpoint.
 
         Args:
-            requested_for: returns whether the job must stop since this many seconds, which ends the wait.
+            requested_for: returns whether the signal was received at least this many seconds ago, which ends the wait.
         """
 
     def discard_checkpoints(self) -> None:
@@ -404,7 +404,7 @@ class Store:
         return self._root.is_held(self.lock(slot, fingerprint))
 
     def address(self, path: Path) -> str:
-        """Return the path of a file or folder of the store as users and records see it."""
+        """Return the path of a file or folder of the store, as messages and records contain it."""
         return self._root.address(path)
 
     def lock(self, slot: str, fingerprint: str) -> Path:

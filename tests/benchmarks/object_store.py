@@ -1,4 +1,4 @@
-"""An S3 server that is 20 ms away, with a proxy that counts: in a process of its own, because they need memory.
+"""An S3 server that is 20 ms away, behind a proxy that counts: a separate process, because they need memory.
 
     python -m tests.benchmarks.object_store
 
@@ -41,7 +41,7 @@ class ObjectStore:
 
     Attributes:
         environment: variables of its clients.
-        url: of an empty bucket.
+        url: URL of an empty bucket.
     """
 
     environment: dict[str, str] = field(default_factory=dict)

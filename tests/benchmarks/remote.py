@@ -58,7 +58,7 @@ class Measuring:
 
     Attributes:
         config: the configuration.
-        overrides: of its keys.
+        overrides: values of its keys.
         scratch: folder for roots and caches.
         store: the object store.
         timeout: seconds for each process.
@@ -122,7 +122,7 @@ def measure_remote(
 
     Args:
         config: the configuration.
-        overrides: of its keys.
+        overrides: values of its keys.
         times: number of roots of each kind.
         scratch: folder for roots and caches.
         timeout: seconds for each process.

@@ -1,4 +1,4 @@
-"""Runs on a root in object storage, while requests fail in ways that pass."""
+"""Runs on a root in object storage, while requests fail with transient errors."""
 
 from pathlib import Path
 from typing import Any
@@ -10,7 +10,7 @@ from tests.support.faulty_proxy import RESPONSE_MARK, Fault, FaultyProxy, error
 from tests.support.object_servers import ACCESS_KEY, AZURE_KEY, SECRET_KEY, Bucket
 
 SECRETS = (SECRET_KEY, ACCESS_KEY, AZURE_KEY, "X-Amz-Signature", "Authorization", RESPONSE_MARK)
-PASSING: dict[str, list[Fault]] = {
+TRANSIENT: dict[str, list[Fault]] = {
     "errors of the server": [error("InternalError", every=3), error("ServiceUnavailable", every=4)],
     "too many requests": [error("TooManyRequests", every=3), error("SlowDown", every=4)],
     "lost responses to writes": [Fault("reset_after", match="^(PUT|POST|DELETE)", every=2)],
@@ -47,10 +47,10 @@ def local_digests(mnist_job: Command, finished_root: Path) -> dict[str, str]:
         pytest.param(
             [error("SlowDown", every=9), Fault("reset_after", match="^(PUT|POST|DELETE)", every=5)], id="some"
         ),
-        *(pytest.param(faults, marks=pytest.mark.thorough, id=name) for name, faults in PASSING.items()),
+        *(pytest.param(faults, marks=pytest.mark.thorough, id=name) for name, faults in TRANSIENT.items()),
     ],
 )
-def test_run_survives_faults_that_pass(
+def test_run_survives_transient_faults(
     mnist_job: Command,
     fake_config: Path,
     tmp_path: Path,
@@ -71,7 +71,7 @@ def test_run_survives_faults_that_pass(
 
 
 @pytest.mark.thorough
-def test_run_on_azure_survives_faults_that_pass(
+def test_run_on_azure_survives_transient_faults(
     mnist_job: Command,
     fake_config: Path,
     tmp_path: Path,

@@ -25,7 +25,7 @@ IMAGES = {"use": "components.testing:FakeExampleGen", "per_class": 1000}
 def test_live_lease_is_kept_whatever_the_clocks_are(
     mnist_job: Command, fake_config: Path, finished_root: Path, s3: Bucket, monkeypatch: pytest.MonkeyPatch, clock: int
 ) -> None:
-    monkeypatch.setattr(lease, "BEAT_SECONDS", 0.2)
+    monkeypatch.setattr(lease, "HEARTBEAT_SECONDS", 0.2)
     monkeypatch.setattr(lease, "LIFE_SECONDS", 3.0)
     local = mnist_job("show", "--root", finished_root, "--json").record
     (fingerprint,) = (step["fingerprint"] for step in local["steps"] if step["component"] == "trainer")

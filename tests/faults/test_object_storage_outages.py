@@ -1,4 +1,4 @@
-"""Object storage that stops to work during a run: the run ends with one sentence, and the next one continues."""
+"""Object storage that fails during a run: the run ends with one sentence, and the next one continues."""
 
 from collections.abc import Callable
 from pathlib import Path
@@ -12,7 +12,7 @@ from tests.support.faulty_proxy import Fault, FaultyProxy, error
 from tests.support.object_servers import ACCESS_KEY, SECRET_KEY, Bucket
 
 REQUESTS_BEFORE = 30
-"""That a run makes before its second step is sealed."""
+"""Requests of a run before its second step is sealed."""
 OUTAGES = {
     "no connection": (Fault("reset", skip=REQUESTS_BEFORE), 5, "connection"),
     "no response": (Fault("hang", seconds=5, skip=REQUESTS_BEFORE), 5, "in time"),

@@ -1,4 +1,4 @@
-"""A small training in a process of its own, whose checkpoints another machine continues from.
+"""A small training in a separate process; another machine continues from its checkpoints.
 
     JOB_CACHE=... python -m tests.support.checkpoint_attempt URL STEPS
 

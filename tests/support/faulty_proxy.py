@@ -235,7 +235,7 @@ class _Handler(BaseHTTPRequestHandler):
         self.rfile.readline()
 
     def fail(self, fault: Fault) -> None:
-        """Do what the fault plans."""
+        """Execute a fault."""
         if fault.kind != "reset_after" and fault.call is not None:
             fault.call(self.path)
         match fault.kind:

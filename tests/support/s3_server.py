@@ -1,4 +1,4 @@
-"""An S3 server (moto) on a free port, in a process of its own; prints the port, and ends when its input is closed."""
+"""An S3 server (moto) on a free port, as a separate process; prints the port, and ends when its input is closed."""
 
 import sys
 from collections.abc import Callable, Iterable

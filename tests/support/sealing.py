@@ -1,6 +1,6 @@
 """Processes that produce and seal an artifact on a root in object storage, each as a machine with its own cache.
 
-They are forked from a process that has imported what they need: a real process with 20 ms of its own.
+They are forked from a process that has imported what they need: a real process that starts in 20 ms.
 """
 
 import multiprocessing
@@ -80,7 +80,7 @@ def start(
 
 def _work(environment: dict[str, str], url: str, cache: Path, leased: bool, seed: int, life: float) -> None:
     os.environ.update(environment)
-    lease.LIFE_SECONDS, lease.BEAT_SECONDS, lease.POLL_SECONDS = life, life / 10, 0.2
+    lease.LIFE_SECONDS, lease.HEARTBEAT_SECONDS, lease.POLL_SECONDS = life, life / 10, 0.2
     configure_storage(StorageSettings(timeout=20.0))
     warnings: list[Any] = []
     store = open_store(url, cache)

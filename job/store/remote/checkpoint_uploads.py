@@ -20,12 +20,12 @@ from job.store.remote.checkpoints import RemoteCheckpoints, SavedCheckpoint, Sav
 from job.store.remote.sealing import new_id
 
 RETRY_SECONDS = 10.0
-"""Between a failed upload and the next attempt, in addition to the retries of each request."""
+"""Delay between a failed upload and the next attempt, in addition to the retries of each request."""
 POLL_SECONDS = 0.1
 ANNOUNCE_SECONDS = 1.0
 """A longer wait at the end is reported."""
 STOP_SECONDS = 2.0
-"""Within which an upload in progress stops, unless it waits for a response."""
+"""Maximum wait until an upload in progress stops; one that waits for a response may take longer."""
 
 State = dict[str, tuple[int, int, int]]
 """Size, time of the last change in nanoseconds, and inode of each file."""

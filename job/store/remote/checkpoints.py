@@ -40,7 +40,7 @@ class SavedFile(Statement):
     size: Count
     sha256: Sha256
     attempt: Annotated[str, Field(pattern=r"^[0-9a-f]{16}$")]
-    """That uploaded the content."""
+    """The attempt that uploaded the content."""
 
     @property
     def key(self) -> str:

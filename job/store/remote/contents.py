@@ -1,4 +1,4 @@
-"""What a list of the objects of artifacts contains."""
+"""The content of a list of the objects of artifacts."""
 
 from collections.abc import Iterable, Iterator
 from dataclasses import dataclass, field

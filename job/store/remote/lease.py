@@ -1,4 +1,4 @@
-"""Leases: locks between machines, as objects. A holder rewrites its lease; one that stops doing so is taken over.
+"""Leases: locks between machines, as objects. The owner rewrites its lease; if it stops, another takes the lease over.
 
 A lease only avoids that two machines do the same work. Whether work counts is decided by creating the sealing object.
 No decision compares the clock of a machine with that of the store: a lease is dead if it did not change for
@@ -22,9 +22,9 @@ from components.runtime.locks import UNKNOWN_OWNER
 from job.store.remote.parallel import call
 from job.store.remote.sealing import new_id
 
-BEAT_SECONDS = 10.0
+HEARTBEAT_SECONDS = 10.0
 LIFE_SECONDS = 60.0
-"""A lease that does not change for so long is taken over; a request may take nearly as long."""
+"""A lease that does not change for this time is taken over; a request may take nearly as long."""
 POLL_SECONDS = 1.0
 CHECK_SECONDS = 0.1
 RELEASE_SECONDS = 5.0
@@ -33,10 +33,10 @@ RELEASE_SECONDS = 5.0
 
 @dataclass(frozen=True)
 class Owner:
-    """The holder of a lease."""
+    """The owner of a lease."""
 
     name: str
-    """As users see it."""
+    """As messages contain it."""
     machine: str
     """Of the cached root: two processes that use the same one exclude each other by locks of the kernel."""
 
@@ -66,8 +66,8 @@ class Lease:
         threading.Thread(target=self._beat, name=f"lease {key}", daemon=True).start()
 
     def _beat(self) -> None:
-        while not self._stopped.wait(BEAT_SECONDS) and not self.is_lost:
-            with suppress(JobError):  # the store cannot be reached: the next beat may succeed
+        while not self._stopped.wait(HEARTBEAT_SECONDS) and not self.is_lost:
+            with suppress(JobError):  # the store cannot be reached: the next heartbeat may succeed
                 self._write()
 
     def _write(self) -> None:
@@ -118,7 +118,7 @@ class Leases:
         on_wait: Callable[[str], None] | None = None,
         check: Callable[[], None] = lambda: None,
     ) -> Iterator[Lease]:
-        """Hold a lease while the block runs; wait for its holder, or until that stops rewriting it.
+        """Hold a lease while the block runs; wait for its owner, or until that stops rewriting it.
 
         The caller holds the lock of this machine for the same key.
         """

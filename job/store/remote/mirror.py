@@ -19,7 +19,7 @@ from job.store.runs import LATEST, LOCK, RECORD, Runs, read_record
 from job.store.store import Store
 
 STATE = ".remote"
-"""Folder of a cached root with what is known of the objects."""
+"""Folder of a cached root with the state of its copies."""
 TAGS = "tags.json"
 
 
@@ -56,7 +56,7 @@ class Mirror:
         """Download the objects that have changed, and delete the copies of those that are gone.
 
         Args:
-            listed: the objects, others among them.
+            listed: the present objects; large ones are skipped.
             within: folders whose small objects are all listed.
             known: what `known` returned before they were listed; other copies may be newer than the list.
             skip: returns whether the local copy of a key is newer than its object.

@@ -1,4 +1,4 @@
-"""Requests in parallel, and in a way that signals interrupt."""
+"""Requests in threads, alone or in parallel: signals and a check interrupt the wait."""
 
 from collections.abc import Callable, Sequence
 from typing import TypeVar

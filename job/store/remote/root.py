@@ -1,7 +1,7 @@
 """A root in object storage, and the local folder through which it is used.
 
 <cache>/roots/<name>-<digest>/           the cached root: the layout of a local root
-<cache>/roots/<name>-<digest>/.remote/   what is known of the objects
+<cache>/roots/<name>-<digest>/.remote/   the state of its copies
 """
 
 import hashlib
@@ -106,7 +106,7 @@ class RemoteRoot:
     ) -> Iterator[HeldLock]:
         """Hold the lock of this machine, and the lease of all machines, while the block runs.
 
-        What is held is only the lock: work that continues after the lease was taken over does no harm.
+        The block receives the lock only: work that continues after the lease was taken over does no harm.
         """
         path.parent.mkdir(parents=True, exist_ok=True)
         with (
@@ -206,7 +206,7 @@ class RemoteRoot:
         self._mirror.update(listed, within=within, known=known, skip=is_newer)
 
     def _list_all(self) -> list[ObjectInfo]:
-        """Return the small objects of runs, tags and artifacts, others among them."""
+        """Return the objects of runs and tags, and the sealing objects of artifacts."""
         listed: list[ObjectInfo] = []
 
         def list_below(name: str) -> Callable[[], None]:

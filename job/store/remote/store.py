@@ -90,7 +90,7 @@ class RemoteStore(Store):
                 stack.enter_context(self.remote.leased(lock, owner=owner, on_wait=on_wait, check=check))
             yield held
             if not is_sealed:
-                self.remote.flush()  # who gets the lease next finds the record that refers to the artifact
+                self.remote.flush()  # the next owner of the lease finds the record that refers to the artifact
 
     def find(self, slot: str, fingerprint: str) -> SealedArtifact | None:
         """Return the sealed artifact, or None.
@@ -147,7 +147,7 @@ class RemoteStore(Store):
         return (self._entry(item, "partial", self.partial) for item, content in listed.items() if content.partial)
 
     def measured_entries(self) -> Iterator[tuple[Entry, Measured]]:
-        """Yield everything in the store, with size and age by the store, and what only this machine has."""
+        """Yield everything in the store, with size and age by the store, and the entries of this machine only."""
         known, listed_at, objects = self.remote.known(), time.monotonic(), self.objects.list("artifacts/")
         self.remote.update(objects, within=("artifacts/",), known=known, listed_at=listed_at)
         listed, now = Contents.parse(objects), self.remote.now()
@@ -286,7 +286,11 @@ class RemoteStore(Store):
             if sealed is not None:
                 break
         else:
-            raise ResourceError(f"other machines change {self.remote.url / key} again and again")
+            raise ResourceError(
+                f"other machines change {self.remote.url / key} at the same time",
+                expected="an artifact that other machines do not delete while it is sealed",
+                remedy="run the same command again",
+            )
         if sealed.manifest == manifest:
             self.objects.delete([f"{folder}/{entry.path}" for entry in manifest.files])
             self.remote.files.keep(staging.files, directory, manifest)

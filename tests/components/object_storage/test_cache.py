@@ -1,4 +1,4 @@
-"""The local cache is bounded, evicts what was not used for the longest time, and never what is in use."""
+"""The local cache is bounded, and evicts the least recently used item that is not in use."""
 
 import os
 import subprocess

@@ -1,4 +1,4 @@
-"""Errors of a store become errors of the job, which say what to do and repeat nothing of the response."""
+"""Errors of a store become errors of the job, which have a remedy and no part of the response."""
 
 import pytest
 
@@ -58,7 +58,7 @@ def test_what_a_person_must_correct_exits_with_2(
     assert error.exit_code == ExitCode.USAGE
     assert expected in str(error)
     assert SECRET not in str(error)
-    assert not failure.is_passing
+    assert not failure.is_transient
 
 
 @pytest.mark.parametrize(
@@ -74,12 +74,12 @@ def test_what_a_person_must_correct_exits_with_2(
         (no_response("Request"), "the connection to 127.0.0.1:5000 was closed"),
     ],
 )
-def test_what_may_pass_is_retried_and_exits_with_5(failure: Failure, expected: str) -> None:
+def test_transient_error_is_retried_and_exits_with_5(failure: Failure, expected: str) -> None:
     error = failure.as_job_error(S3, "read")
     assert error.exit_code == ExitCode.MISSING_RESOURCE
     assert expected in str(error)
     assert SECRET not in str(error)
-    assert failure.is_passing
+    assert failure.is_transient
 
 
 def test_credentials_that_expire_during_a_run_exit_with_5() -> None:

@@ -1,4 +1,4 @@
-"""The tests of `doctor` on an object store find what it lacks, and leave nothing in it."""
+"""The tests of `doctor` find guarantees that an object store lacks, and leave no object."""
 
 import pytest
 

@@ -25,7 +25,7 @@ def names(folder: Path) -> list[str]:
 
 
 def fetched(url: str, *wanted: str) -> dict[str, bytes]:
-    """Return the content of some files of a copy, in a block of its own."""
+    """Return the content of some files of a copy, in a separate block."""
     with local_copies():
         local = open_local(ObjectUrl.parse(url))
         local.fetch([local.path / name for name in wanted])

@@ -1,4 +1,4 @@
-"""The operations on real servers: what they guarantee, and what they do without an object or a bucket."""
+"""The operations on real servers: their guarantees, and their errors without an object or a bucket."""
 
 from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path

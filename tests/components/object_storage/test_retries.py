@@ -1,4 +1,4 @@
-"""What may pass is retried with back-off, within the limits of the settings; nothing happens twice."""
+"""Transient errors are retried with back-off, within the limits of the settings; nothing happens twice."""
 
 import hashlib
 import os
@@ -57,7 +57,7 @@ OPERATIONS: dict[str, Callable[[Objects], object]] = {
         pytest.param(Fault("hang", count=1, seconds=3), id="hang"),
     ],
 )
-def test_passing_faults_are_retried(objects: Objects, s3_proxy: FaultyProxy, operation: str, fault: Fault) -> None:
+def test_transient_faults_are_retried(objects: Objects, s3_proxy: FaultyProxy, operation: str, fault: Fault) -> None:
     s3_proxy.plan(fault)
     result = OPERATIONS[operation](objects)
     assert result not in (False, [])

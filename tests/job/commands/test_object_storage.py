@@ -1,4 +1,4 @@
-"""All commands on a root in object storage, from two machines: each has a cache of its own."""
+"""All commands on a root in object storage, from two machines, each with its own cache."""
 
 from __future__ import annotations
 

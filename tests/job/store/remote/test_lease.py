@@ -1,4 +1,4 @@
-"""Leases: one holder among all machines; a holder that is gone is replaced, and one that returns changes nothing."""
+"""Leases: one owner among all machines; one that is killed is replaced, and one that continues late changes nothing."""
 
 import threading
 from contextlib import ExitStack
@@ -21,7 +21,7 @@ KEY = "artifacts/trainer/x.lock"
 
 @pytest.fixture(autouse=True)
 def quick(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(lease, "BEAT_SECONDS", 0.1)
+    monkeypatch.setattr(lease, "HEARTBEAT_SECONDS", 0.1)
     monkeypatch.setattr(lease, "POLL_SECONDS", 0.05)
 
 
@@ -51,7 +51,7 @@ def test_lease_is_held_until_it_is_released(objects: Objects) -> None:
         assert free
 
 
-def test_second_machine_waits_for_the_holder(objects: Objects) -> None:
+def test_second_machine_waits_for_the_owner(objects: Objects) -> None:
     stack, seen = ExitStack(), list[str]()
     stack.enter_context(Leases(objects, "one").acquire(KEY, name="run 1"))
 
@@ -130,7 +130,7 @@ def test_lost_lease_is_left_to_its_new_owner(objects: Objects) -> None:
 
 
 @pytest.mark.thorough
-def test_holder_survives_a_short_outage(objects: Objects, s3: Bucket, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_owner_survives_a_short_outage(objects: Objects, s3: Bucket, monkeypatch: pytest.MonkeyPatch) -> None:
     with s3.proxy(monkeypatch) as proxy:
         one = Leases(open_objects(objects.url), "one")
         with one.acquire(KEY, name="run 1") as held:
