@@ -112,7 +112,7 @@ def _read_ini(variable: str, default: str, environment: Mapping[str, str]) -> di
         text = None
     parser = configparser.ConfigParser(interpolation=None, default_section="", strict=False)
     if text is not None:
-        with suppress(configparser.Error):  # whose text quotes lines of the file, as that of UnicodeDecodeError
+        with suppress(configparser.Error):  # its text quotes lines of the file, as that of UnicodeDecodeError
             parser.read_string(text)
             return {name: dict(parser[name]) for name in parser.sections()}
     raise ConfigError(

@@ -45,9 +45,9 @@ class Failure:
     """The content of the message of an error of obstore."""
 
     status: int
-    """Of the response; 0 without a response."""
+    """HTTP status of the response; 0 without a response."""
     code: str
-    """Of the response, such as `SlowDown`; empty if it has none, as responses to HEAD."""
+    """Error code of the response, such as `SlowDown`; empty if it has none, as responses to HEAD."""
     address: str
     """Host and port of the request; empty if there was none."""
     text: str

@@ -1,6 +1,6 @@
 """Leases: locks between machines, as objects. The owner rewrites its lease; if it stops, another takes the lease over.
 
-A lease only avoids that two machines do the same work. Whether work counts is decided by creating the sealing object.
+A lease only avoids that two machines do the same work. The creation of the sealing object decides which result is used.
 No decision compares the clock of a machine with that of the store: a lease is dead if it did not change for
 `LIFE_SECONDS` by the monotonic clock of the machine that waits, or if its last change is that old by the store's clock.
 """
