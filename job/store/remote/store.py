@@ -22,7 +22,9 @@ from job.store.remote.contents import Contents, measure_objects
 from job.store.remote.mirror import apply_sealing, write_copy
 from job.store.remote.sealing import DAMAGED, SUFFIX, Sealing, new_id
 from job.store.remote.staging import are_unshared, shared_checkpoints
-from job.store.store import Entry, EntryKind, SealedArtifact, Staging, Store
+from job.store.sealed import SealedArtifact
+from job.store.staging import Staging
+from job.store.store import Entry, EntryKind, Store
 
 if TYPE_CHECKING:
     from job.store.remote.root import RemoteRoot
