@@ -1,23 +1,32 @@
-"""Requests in parallel."""
+"""Requests in parallel, and in a way that signals interrupt."""
 
-from collections.abc import Callable, Iterable
-from concurrent.futures import ThreadPoolExecutor
+from collections.abc import Callable, Iterable, Sequence
+from functools import partial
 from typing import TypeVar
 
-PARALLEL_REQUESTS = 8
+from components.object_storage.threads import run_in_threads
+
+PARALLEL_REQUESTS = 16
+
 ItemT = TypeVar("ItemT")
 ResultT = TypeVar("ResultT")
 
 
+def call_all(functions: Sequence[Callable[[], ResultT]], check: Callable[[], None] = lambda: None) -> list[ResultT]:
+    """Call functions that make requests, and return their results in order; the first error is raised.
+
+    Args:
+        check: called while waiting; what it raises ends the wait.
+    """
+    results: dict[int, ResultT] = {}
+
+    def stored(number: int, function: Callable[[], ResultT]) -> Callable[[], None]:
+        return lambda: results.update({number: function()})
+
+    run_in_threads([stored(*item) for item in enumerate(functions)], threads=PARALLEL_REQUESTS, on_tick=check)
+    return [results[number] for number in range(len(functions))]
+
+
 def in_parallel(function: Callable[[ItemT], ResultT], items: Iterable[ItemT]) -> list[ResultT]:
     """Return the results of a function that makes requests, in the order of the items."""
-    waiting = [*items]
-    if len(waiting) < 2:
-        return [function(item) for item in waiting]
-    with ThreadPoolExecutor(PARALLEL_REQUESTS) as pool:
-        futures = [pool.submit(function, item) for item in waiting]
-        try:
-            return [future.result() for future in futures]
-        except BaseException:
-            pool.shutdown(wait=False, cancel_futures=True)
-            raise
+    return call_all([partial(function, item) for item in items])
