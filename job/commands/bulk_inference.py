@@ -25,7 +25,7 @@ from job.store.folder import FolderStore, OtherArtifactError
 from job.store.records import StepRecord
 from job.store.resolved_model import resolve_model
 from job.store.runs import Runs
-from job.store.store import SealedArtifact
+from job.store.sealed import SealedArtifact
 
 SLOT = "predictions"
 

@@ -24,7 +24,8 @@ from job.store.resolve import FoundRun, NoSuchRunError, locate_run
 from job.store.root import address
 from job.store.run_names import LATEST_BLESSED
 from job.store.runs import LATEST, Runs
-from job.store.store import SealedArtifact, Store
+from job.store.sealed import SealedArtifact
+from job.store.store import Store
 
 SHORT_DIGEST = 12
 """Characters of a digest in a tree; `show --json` prints all."""

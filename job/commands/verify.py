@@ -10,7 +10,8 @@ from job.reporters.terminal import make_console, print_json, print_line, print_t
 from job.store.manifest import MANIFEST
 from job.store.opened import local_path, open_store, open_store_of
 from job.store.root import address, root_of
-from job.store.store import SealedArtifact, Store, read_sealed
+from job.store.sealed import SealedArtifact, read_sealed
+from job.store.store import Store
 
 Readable = tuple[str, Path, Callable[[str, Path], SealedArtifact]]
 """The slot and the directory of an artifact, and the function that reads it."""

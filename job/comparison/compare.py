@@ -15,7 +15,7 @@ from job.store.opened import open_store
 from job.store.records import RunRecord, StepRecord
 from job.store.resolve import locate_run
 from job.store.runs import Runs
-from job.store.store import SealedArtifact
+from job.store.sealed import SealedArtifact
 
 ArtifactT = TypeVar("ArtifactT", bound=Artifact)
 LETTERS = "ABCDEFGHIJKLMNOPQRSTUVWXYZ"

@@ -29,7 +29,7 @@ from job.store.resolve import locate_run
 from job.store.resolved_model import resolve_model
 from job.store.root import root_at
 from job.store.runs import LATEST, MODEL_CARD, REPORT, Runs
-from job.store.store import SealedArtifact
+from job.store.sealed import SealedArtifact
 
 if TYPE_CHECKING:
     import numpy as np

@@ -19,7 +19,7 @@ from job.reporters.tables import STATUS_STYLE, print_run, run_title, summary
 from job.reporters.terminal import make_progress, print_error, print_parts, print_text
 from job.reporters.transfers import show_transfer
 from job.store.records import RunRecord, StepRecord
-from job.store.store import SealedArtifact
+from job.store.sealed import SealedArtifact
 
 if TYPE_CHECKING:
     from rich.console import Console

@@ -22,7 +22,7 @@ from job.reporters.tables import summary
 from job.reporters.transfers import print_transfer
 from job.store.records import RunRecord, StepRecord
 from job.store.root import address
-from job.store.store import SealedArtifact
+from job.store.sealed import SealedArtifact
 
 Level = Literal["info", "warning", "error"]
 LEVELS: dict[str, Level] = {"succeeded": "info", "not_blessed": "warning", "paused": "info", "terminated": "warning"}

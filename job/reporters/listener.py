@@ -6,7 +6,7 @@ from typing import Protocol
 from components.base.errors import JobError
 from components.base.progress import Progress
 from job.store.records import RunRecord, StepRecord
-from job.store.store import SealedArtifact
+from job.store.sealed import SealedArtifact
 
 
 class StepListener(Progress, Protocol):

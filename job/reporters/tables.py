@@ -17,7 +17,7 @@ from components.inference.transform_graph import describe
 from job.reporters.terminal import print_field, print_line, print_parts, print_path
 from job.store.records import Duration, RunRecord, TimedRecord, describe_check, remaining_time
 from job.store.root import address, root_of
-from job.store.store import SealedArtifact
+from job.store.sealed import SealedArtifact
 
 OUTCOME = {
     "succeeded": "[bold green]done[/] in",

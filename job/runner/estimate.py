@@ -15,7 +15,8 @@ from components.runtime.resources import cpu_limit, processor
 from job.store.fingerprint import FingerprintInputs
 from job.store.records import RunRecord, StepRecord
 from job.store.runs import Runs
-from job.store.store import SealedArtifact, Store
+from job.store.sealed import SealedArtifact
+from job.store.store import Store
 
 MAX_RECORDS = 5
 """Earlier runs of a component that an estimate uses: those with the fewest differences, the newest first."""

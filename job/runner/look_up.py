@@ -11,7 +11,8 @@ from job.store.fingerprint import FingerprintInputs, closest, fingerprint_inputs
 from job.store.manifest import SchemaVersionError
 from job.store.pinned import PinnedResolver
 from job.store.records import StepRecord
-from job.store.store import SealedArtifact, Store
+from job.store.sealed import SealedArtifact
+from job.store.store import Store
 
 MAX_REASONS = 4
 """Maximum number of differences in the reason of a step; with another data set nearly everything differs."""

@@ -21,7 +21,7 @@ from job.store.fingerprint import FingerprintInputs, closest, fingerprint_inputs
 from job.store.opened import open_store
 from job.store.records import ReferenceRecord, RunRecord
 from job.store.runs import Runs
-from job.store.store import SealedArtifact
+from job.store.sealed import SealedArtifact
 
 Action = Literal["reused", "runs", "may run"]
 

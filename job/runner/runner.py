@@ -40,8 +40,8 @@ from job.store.records import (
 from job.store.root import root_at, root_of
 from job.store.run_names import check_name, check_note
 from job.store.runs import MODEL_CARD, REPORT, Runs
+from job.store.sealed import SealedArtifact
 from job.store.source_code import short_source_files
-from job.store.store import SealedArtifact
 from job.tracking.listener import TrackingListener, tracker_factories
 
 

@@ -20,7 +20,8 @@ from job.signals import Signals
 from job.store.differences import changes
 from job.store.fingerprint import FingerprintInputs
 from job.store.records import StepRecord, timing_fields
-from job.store.store import SealedArtifact, Staging
+from job.store.sealed import SealedArtifact
+from job.store.staging import Staging
 
 
 @dataclass

@@ -21,7 +21,8 @@ from job.store.resolve import FoundRun, NoSuchRunError, locate_run
 from job.store.root import address
 from job.store.run_names import LATEST_BLESSED
 from job.store.runs import Runs
-from job.store.store import SealedArtifact, Store
+from job.store.sealed import SealedArtifact
+from job.store.store import Store
 
 FINGERPRINT = re.compile("[0-9a-f]{64}")
 UNREADABLE = "that cannot be read"

@@ -15,7 +15,8 @@ from pathlib import Path
 from components.base.errors import ConfigError, DataError, IntegrityError
 from job.store.file_system import check_file_system
 from job.store.manifest import MANIFEST, Manifest, SchemaVersionError
-from job.store.store import Entry, SealedArtifact, Store, read_sealed
+from job.store.sealed import SealedArtifact, read_sealed
+from job.store.store import Entry, Store
 
 OF_A_ROOT = ("artifacts", "reproductions", "runs", "sweeps", "tags")
 """Folders of a root whose content only the job writes."""

@@ -13,7 +13,8 @@ from components.object_storage.url import ObjectUrl, is_object_url
 from job.store.manifest import MANIFEST, Manifest
 from job.store.opened import local_path, open_store
 from job.store.records import RunRecord
-from job.store.store import ARTIFACTS, SealedArtifact, Store, read_sealed
+from job.store.sealed import SealedArtifact, read_sealed
+from job.store.store import ARTIFACTS, Store
 
 MIN_PREFIX_LENGTH = 4
 """Shortest part of a digest or fingerprint that names an artifact."""

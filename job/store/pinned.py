@@ -13,7 +13,8 @@ from job.store.fingerprint import FingerprintInputs
 from job.store.opened import local_path, open_store, open_store_of
 from job.store.records import ReferenceRecord, RunRecord, StepRecord
 from job.store.resolve import FoundRun
-from job.store.store import SealedArtifact, Store
+from job.store.sealed import SealedArtifact
+from job.store.store import Store
 
 
 @dataclass(frozen=True)

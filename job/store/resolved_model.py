@@ -15,7 +15,7 @@ from job.store.records import RunRecord
 from job.store.resolve import NoSuchRunError, locate_run
 from job.store.run_names import LATEST_BLESSED
 from job.store.runs import Runs
-from job.store.store import SealedArtifact
+from job.store.sealed import SealedArtifact
 from job.store.summaries import Summaries
 
 if TYPE_CHECKING:

@@ -13,15 +13,14 @@ import os
 import re
 import secrets
 import shutil
-import stat
 from collections.abc import Callable, Iterable, Iterator
 from contextlib import AbstractContextManager, contextmanager, suppress
-from dataclasses import dataclass, field
+from dataclasses import dataclass
 from operator import itemgetter
 from pathlib import Path
-from typing import Any, Literal, cast
+from typing import Literal, cast
 
-from components import Artifact, Stored
+from components import Artifact
 from components.base.errors import ConfigError, IntegrityError, JobError
 from components.base.progress import NO_PROGRESS, Progress
 from components.io.atomic import flush_tree, rename_durably
@@ -31,18 +30,11 @@ from job.pipeline.steps import STEPS
 from job.store.file_system import check_file_system, ensure_writable
 from job.store.fingerprint import FingerprintInputs
 from job.store.hashed_file import HashedFile
-from job.store.manifest import (
-    MANIFEST,
-    CustomArtifact,
-    Manifest,
-    SchemaVersionError,
-    damaged,
-    file_entries,
-    hash_files,
-    unreadable,
-)
+from job.store.manifest import MANIFEST, Manifest, SchemaVersionError, damaged, file_entries, hash_files
 from job.store.measure import Measured, measure
 from job.store.root import Root, root_at
+from job.store.sealed import SealedArtifact, read_sealed
+from job.store.staging import Staging
 
 ARTIFACTS = "artifacts"
 CHECKPOINTS = "checkpoints"
@@ -58,89 +50,6 @@ class Entry:
     fingerprint: str
     kind: EntryKind
     path: Path
-
-
-@dataclass(frozen=True)
-class SealedArtifact:
-    """A sealed artifact: its manifest and its directory."""
-
-    slot: str
-    manifest: Manifest
-    directory: Path
-    hashed: dict[str, HashedFile] = field(default_factory=dict, compare=False, repr=False)
-    """Its files when this process hashed them last."""
-
-    @property
-    def artifact(self) -> Any:
-        """Its statement, which needs none of its files."""
-        return self.manifest.artifact
-
-    @property
-    def modified(self) -> float:
-        """When it was sealed, in seconds since 1970."""
-        return self.directory.lstat().st_mtime
-
-    def fetch(self, *names: str) -> None:
-        """Download all files, or only those with these names, if they are not local; here all are."""
-
-    def stored(self, artifact_type: type[Artifact] | None = None) -> Stored[Any]:
-        """Return the artifact as a component receives it, with its files; one of a custom step needs its type."""
-        self.fetch()
-        artifact: Artifact = self.manifest.artifact
-        if isinstance(artifact, CustomArtifact) and artifact_type is not None:
-            artifact = artifact.parse(artifact_type, str(self.directory))
-        return Stored(artifact=artifact, directory=self.directory)
-
-    def verify(self) -> None:
-        """Check every file; if one is missing, changed or not in the manifest, raise IntegrityError.
-
-        A file that was hashed before is hashed again only if its status has changed.
-        """
-        self.hashed.update(self.manifest.verify(self.directory, self.hashed))
-
-    def check(self) -> None:
-        """As `verify`; for files in object storage that are not local, check only that they exist."""
-        self.verify()
-
-
-def read_sealed(slot: str, directory: Path) -> SealedArtifact:
-    """Return the artifact in a directory of any name, as `Store.read` does."""
-    path = directory / MANIFEST
-    try:
-        for item, is_expected, what in ((directory, stat.S_ISDIR, "folder"), (path, stat.S_ISREG, "regular file")):
-            if not is_expected(item.lstat().st_mode):
-                found = "a link" if item.is_symlink() else f"not a {what}"
-                raise damaged(f"{item} is {found}", expected=f"a {what}")
-        content = path.read_bytes()
-    except OSError as error:
-        raise unreadable(path, error, expected="the manifest of a sealed artifact") from error
-    return SealedArtifact(slot, Manifest.from_bytes(content, where=str(path)), directory)
-
-
-@dataclass(frozen=True)
-class Staging:
-    """The folders of one attempt to produce an artifact."""
-
-    slot: str
-    files: Path
-    """Becomes the sealed artifact; empty at the beginning. No other attempt writes to it, even if a run that lost its
-    lock continues."""
-    checkpoints: Path
-    """Progress of earlier attempts, if it exists."""
-
-    def checkpoint_saved(self) -> None:
-        """Called after a checkpoint was saved; it is on the disk, which is all that a local root needs."""
-
-    def flush_checkpoints(self, requested_for: Callable[[float], bool]) -> None:
-        """Called after an attempt that ended early: wait until other machines can continue from the last checkpoint.
-
-        Args:
-            requested_for: returns whether the signal was received at least this many seconds ago, which ends the wait.
-        """
-
-    def discard_checkpoints(self) -> None:
-        """Delete the checkpoints: the artifact is sealed, or what they come from has changed."""
-        shutil.rmtree(self.checkpoints, ignore_errors=True)
 
 
 class Store:

@@ -13,7 +13,7 @@ from job.pipeline.slots import TRAINER
 from job.reporters.console import ConsoleReporter
 from job.runner.runner import Runner
 from job.store.records import RunRecord, StepRecord, SweepRecord
-from job.store.store import SealedArtifact
+from job.store.sealed import SealedArtifact
 from job.sweep.records import Trial
 
 if TYPE_CHECKING:

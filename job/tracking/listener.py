@@ -14,7 +14,7 @@ from job.config.tracking import MlflowConfig, TensorBoardConfig, TrackingConfig
 from job.reporters.listener import RunListener
 from job.store.records import RunRecord, StepRecord
 from job.store.root import root_of
-from job.store.store import SealedArtifact
+from job.store.sealed import SealedArtifact
 from job.tracking.tracker import QUEUE_SIZE, BackgroundTracker, Tracker, tracked_name
 
 MODULES = {"tensorboard": ("tensorboard",), "mlflow": ("mlflow", "sqlalchemy", "alembic")}

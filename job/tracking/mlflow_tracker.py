@@ -17,7 +17,7 @@ from components.base.text import DATABASES, escape_document, printable
 from job.config.tracking import MlflowConfig
 from job.store.records import RunRecord, StepRecord
 from job.store.root import address, root_of
-from job.store.store import SealedArtifact
+from job.store.sealed import SealedArtifact
 from job.tracking.mlflow_client import (
     MAX_BATCH,
     MAX_PARAMETER_LENGTH,

@@ -35,7 +35,7 @@ from components.base.markdown import fenced, table
 from job.config.tracking import TensorBoardConfig
 from job.store.records import RunRecord, StepRecord
 from job.store.root import address, root_at
-from job.store.store import SealedArtifact
+from job.store.sealed import SealedArtifact
 from job.tracking.tracker import parameters
 
 PARTS = ("", "train", "validation", "test")

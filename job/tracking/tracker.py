@@ -11,7 +11,7 @@ from typing import Any, Protocol
 from components.base.errors import one_line
 from components.base.text import MESSAGE_LIMIT, printable
 from job.store.records import RunRecord, StepRecord
-from job.store.store import SealedArtifact
+from job.store.sealed import SealedArtifact
 
 QUEUE_SIZE = 10_000
 """Calls that may wait for a tracker; each holds the metrics of an epoch, or a record of a few kB."""

@@ -19,7 +19,7 @@ from job.store.fingerprint import fingerprint_inputs
 from job.store.remote import lease
 from job.store.remote.root import RemoteRoot
 from job.store.remote.store import RemoteStore
-from job.store.store import SealedArtifact
+from job.store.sealed import SealedArtifact
 from tests.support.object_servers import ObjectServer
 
 SLOT = "example_gen"

@@ -8,7 +8,7 @@ from pathlib import Path
 from typing import Any
 
 from job.store.records import RunRecord, StepRecord
-from job.store.store import SealedArtifact
+from job.store.sealed import SealedArtifact
 from tests.conftest import FAKES
 
 METHODS = ("begin", "end_epoch", "end_step", "end")

@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING
 from components.base.errors import IntegrityError, JobError, ResourceError
 from job.store.manifest import damaged
 from job.store.remote.sealing import DAMAGED, SUFFIX, Sealing
-from job.store.store import SealedArtifact
+from job.store.sealed import SealedArtifact
 
 if TYPE_CHECKING:
     from job.store.remote.root import RemoteRoot

@@ -8,13 +8,13 @@ from tempfile import TemporaryDirectory
 
 from components.object_storage import Objects
 from components.object_storage.cache import Cache
+from components.object_storage.parallel import call_all
 from components.object_storage.reports import report_transfer
 from components.object_storage.transfer import Transfer, download_files, upload_files
 from components.runtime.locks import LockLostError, acquire
 from job.store.hashed_file import HashedFile, hash_each, walk
 from job.store.manifest import MANIFEST, FileEntry, Manifest
 from job.store.remote.mirror import STATE, remove_folder, replace_folder
-from job.store.remote.parallel import call_all
 
 
 class CachedFiles:

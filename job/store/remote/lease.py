@@ -18,8 +18,8 @@ from datetime import datetime
 from components.base.errors import JobError, ResourceError, first_line
 from components.object_storage import Content, Objects
 from components.object_storage.clock import StoreClock
+from components.object_storage.parallel import call_all
 from components.runtime.locks import UNKNOWN_OWNER
-from job.store.remote.parallel import call
 from job.store.remote.sealing import new_id
 
 HEARTBEAT_SECONDS = 10.0
@@ -139,7 +139,7 @@ class Leases:
 
         try:
             while True:
-                lease, found = call(attempt, check)
+                lease, found = call_all([attempt], check)[0]
                 if lease is not None:
                     break
                 if found is not None and found.tag != seen:

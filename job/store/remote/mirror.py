@@ -11,9 +11,9 @@ from pathlib import Path
 from components.base.errors import IntegrityError
 from components.io.atomic import replace_link, write_atomically
 from components.object_storage import Content, ObjectInfo, Objects
+from components.object_storage.parallel import call_all
 from components.runtime.locks import acquire, is_held
 from job.store.manifest import MANIFEST
-from job.store.remote.parallel import call_all
 from job.store.remote.sealing import SUFFIX, Sealing
 from job.store.runs import LATEST, LOCK, RECORD, Runs, read_record
 from job.store.store import Store

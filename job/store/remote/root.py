@@ -18,6 +18,7 @@ from typing import NamedTuple
 from components.base.errors import IntegrityError
 from components.object_storage import Content, ObjectInfo, Objects, ObjectUrl, check_write_access, open_objects
 from components.object_storage.cache import Cache
+from components.object_storage.parallel import call_all
 from components.object_storage.settings import storage_settings
 from components.runtime import locks
 from components.runtime.locks import UNKNOWN_OWNER, HeldLock
@@ -26,7 +27,6 @@ from job.pipeline.steps import STEPS
 from job.store.remote.files import CachedFiles
 from job.store.remote.lease import Leases
 from job.store.remote.mirror import STATE, Mirror, is_at_work
-from job.store.remote.parallel import call_all
 from job.store.remote.uploads import Uploads
 from job.store.runs import RECORD
 

@@ -17,7 +17,7 @@ from components.object_storage.settings import storage_settings
 from job.store.remote.checkpoint_uploads import CheckpointUploads
 from job.store.remote.checkpoints import RemoteCheckpoints, SavedCheckpoint, attempt_of, names_newest_first
 from job.store.remote.sealing import new_id
-from job.store.store import Staging
+from job.store.staging import Staging
 
 ORIGIN = "origin.json"
 

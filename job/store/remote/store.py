@@ -10,6 +10,7 @@ from typing import TYPE_CHECKING
 from components.base.errors import IntegrityError, ResourceError
 from components.base.progress import NO_PROGRESS, Progress
 from components.object_storage import Content, ObjectInfo
+from components.object_storage.parallel import call_all
 from components.runtime import locks
 from components.runtime.locks import HeldLock
 from job.store.hashed_file import HashedFile
@@ -19,10 +20,11 @@ from job.store.remote.artifact import RemoteArtifact, read_local_sealing
 from job.store.remote.checkpoints import RemoteCheckpoints
 from job.store.remote.contents import Contents, measure_objects
 from job.store.remote.mirror import apply_sealing, write_copy
-from job.store.remote.parallel import call_all
 from job.store.remote.sealing import DAMAGED, SUFFIX, Sealing, new_id
 from job.store.remote.staging import are_unshared, shared_checkpoints
-from job.store.store import Entry, EntryKind, SealedArtifact, Staging, Store
+from job.store.sealed import SealedArtifact
+from job.store.staging import Staging
+from job.store.store import Entry, EntryKind, Store
 
 if TYPE_CHECKING:
     from job.store.remote.root import RemoteRoot

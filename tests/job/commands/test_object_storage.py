@@ -150,11 +150,11 @@ def test_local_paths_are_required_where_files_are_written(machine: Machine, root
 def test_real_run_is_used_from_another_machine(
     machine: Machine, root: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    tracked = "tracking.tensorboard={}"
-    machine(1, "run", "--config", DIGITS, "--root", root, "--name", "real", "--set", tracked)
+    short = ("run", "--config", DIGITS, "--root", root, "--set", "evaluator.thresholds.accuracy.minimum=0.1")
+    machine(1, *short, "--name", "real", "--set", "trainer.epochs=2", "--set", "tracking.tensorboard={}")
     shutil.rmtree(tmp_path / "cache-1")
     machine(2, "export", tmp_path / "exported", "--root", root, "--format", "keras")
-    machine(2, "run", "--config", DIGITS, "--root", root, "--set", "trainer.epochs=1")
+    machine(2, *short, "--set", "trainer.epochs=1", "--until", "evaluator")
     machine(2, "compare", "real", "latest", "--root", root, "--html", tmp_path / "compared.html")
     monkeypatch.setenv("JOB_CACHE", str(tmp_path / "cache-3"))
     run = load_run("real", root)
@@ -163,3 +163,4 @@ def test_real_run_is_used_from_another_machine(
     assert len(run.history) == run.artifact("trainer").artifact.history[-1].epoch
     assert len(run.predictions) == len(run.examples("test").labels)
     assert run.model().predict(run.examples("test").images[:3])["prediction"].tolist()
+    assert "report.html" in run._repr_html_()

@@ -11,7 +11,7 @@ from job.reporters.terminal import make_console
 from job.runner.runner import Runner
 from job.store.records import StepRecord
 from job.store.runs import Runs
-from job.store.store import SealedArtifact
+from job.store.sealed import SealedArtifact
 from tests.conftest import FAKES, Command, WriteConfig
 
 BROKEN = "trainer.use=tests.support.components:BrokenTrainer"

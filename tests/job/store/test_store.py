@@ -16,7 +16,8 @@ from components.testing import FakeExampleGen
 from job.pipeline.slots import SLOTS
 from job.store.fingerprint import FingerprintInputs, Producer, closest, fingerprint_inputs
 from job.store.manifest import SCHEMA_VERSION, Manifest, SchemaVersionError
-from job.store.store import SealedArtifact, Store
+from job.store.sealed import SealedArtifact
+from job.store.store import Store
 
 SLOT = "example_gen"
 

@@ -21,7 +21,7 @@ from components.base.text import redact
 from job.config.config import load_config
 from job.config.schema import config_schema
 from job.store.records import RunRecord, StepRecord
-from job.store.store import SealedArtifact
+from job.store.sealed import SealedArtifact
 from job.tracking.listener import TrackingListener
 from job.tracking.tracker import BackgroundTracker, Tracker
 from tests.conftest import SLOTS, Command, CommandResult, WriteConfig

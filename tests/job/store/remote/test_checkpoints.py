@@ -16,7 +16,7 @@ from components.object_storage.obstore_objects import ObstoreObjects
 from components.object_storage.settings import StorageSettings
 from job.store.remote.root import RemoteRoot
 from job.store.remote.store import RemoteStore
-from job.store.store import Staging
+from job.store.staging import Staging
 from tests.support.faulty_proxy import Fault, FaultyProxy, error
 from tests.support.object_servers import Bucket
 

@@ -16,7 +16,7 @@ from job.store.fingerprint import FingerprintInputs, fingerprint_inputs
 from job.store.manifest import SchemaVersionError
 from job.store.remote.root import RemoteRoot
 from job.store.remote.store import RemoteStore
-from job.store.store import SealedArtifact
+from job.store.sealed import SealedArtifact
 from tests.support.faulty_proxy import FaultyProxy, error
 from tests.support.object_servers import Bucket
 
