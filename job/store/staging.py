@@ -24,7 +24,7 @@ class Staging:
         """Called after an attempt that ended early: wait until other machines can continue from the last checkpoint.
 
         Args:
-            requested_for: returns whether the job must stop since this many seconds, which ends the wait.
+            requested_for: returns whether the signal was received at least this many seconds ago, which ends the wait.
         """
 
     def discard_checkpoints(self) -> None:
