@@ -1,5 +1,6 @@
 """SIGTERM and SIGINT: a flag that components check between units of work, and an exception if they do not."""
 
+import math
 import signal
 import time
 from collections.abc import Iterator
@@ -7,6 +8,8 @@ from contextlib import AbstractContextManager, contextmanager
 
 from components.base.errors import TerminationError
 from components.base.termination import Interrupted
+from components.object_storage.deadline import requests_end_by
+from components.object_storage.settings import REST_SECONDS, storage_settings
 
 GRACE_SECONDS = 5.0
 """Time in which a component can check the flag before it is interrupted."""
@@ -44,6 +47,11 @@ class Signals:
     def requested_for(self, seconds: float) -> bool:
         """Return whether the first signal was received at least this many seconds ago."""
         return self.requested and time.monotonic() - self._first_signal_at >= seconds
+
+    @property
+    def ended_requests(self) -> bool:
+        """Whether a signal was received so long ago that requests to object storage have ended."""
+        return time.monotonic() >= self._requests_end_at()
 
     def check(self) -> None:
         """Raise TerminationError if a signal was received."""
@@ -111,11 +119,17 @@ class Signals:
             return
         before[signal.SIGALRM] = signal.signal(signal.SIGALRM, self._interrupt)
         try:
-            yield
+            with requests_end_by(self._requests_end_at):
+                yield
         finally:
             signal.setitimer(signal.ITIMER_REAL, 0)
             for number, handler in before.items():
                 signal.signal(number, handler)
+
+    def _requests_end_at(self) -> float:
+        if self._error is None:
+            return math.inf
+        return self._first_signal_at + storage_settings().grace + REST_SECONDS
 
     def _receive(self, number: int, frame: object) -> None:  # noqa: ARG002
         grace = self._block_grace_seconds

@@ -32,6 +32,10 @@ class ExitCode(IntEnum):
     TERMINATED = 143
 
 
+SAVED = "its progress is saved"
+"""In the headline of a TerminationError."""
+
+
 class JobError(Exception):
     """Base of all errors of the job: what is wrong, what was expected, and how to correct it.
 
@@ -117,6 +121,13 @@ class TerminationError(JobError):
     """The job was interrupted, by SIGTERM or from the keyboard."""
 
     exit_code = ExitCode.TERMINATED
+
+    def on_this_machine(self) -> "TerminationError":
+        """Return the error if other machines cannot continue from the progress that was saved."""
+        return TerminationError(
+            self.headline.replace(SAVED, f"{SAVED} in the cache of this machine"),
+            remedy="run the same command again on this machine to continue from there",
+        )
 
 
 def first_validation_error(error: ValidationError) -> str:

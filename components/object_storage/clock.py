@@ -6,6 +6,7 @@ from datetime import UTC, datetime, timedelta
 from email.utils import parsedate_to_datetime
 from urllib.error import HTTPError
 
+from components.object_storage.deadline import seconds_left
 from components.object_storage.objects import Objects
 
 MAX_AGE_SECONDS = 600.0
@@ -38,9 +39,11 @@ def read_time(address: str) -> datetime:
     Raises:
         OSError: if there is no response, or it has no time.
     """
+    if not (timeout := min(TIMEOUT_SECONDS, seconds_left())):
+        raise TimeoutError("the job has to end")
     request = urllib.request.Request(address, method="HEAD")  # noqa: S310  (the address of the store)
     try:
-        with urllib.request.urlopen(request, timeout=TIMEOUT_SECONDS) as response:  # noqa: S310
+        with urllib.request.urlopen(request, timeout=timeout) as response:  # noqa: S310
             date = response.headers["Date"]
     except HTTPError as error:
         error.close()

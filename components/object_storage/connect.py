@@ -10,14 +10,14 @@ from obstore.exceptions import BaseError
 
 from components.object_storage.credentials import find_credentials
 from components.object_storage.errors import Failure
-from components.object_storage.settings import StorageSettings
+from components.object_storage.settings import UPLOAD_TIMEOUTS, StorageSettings
 from components.object_storage.url import ObjectUrl
 
 BACKOFF: Any = {"init_backoff": timedelta(seconds=0.2), "max_backoff": timedelta(seconds=15), "base": 3}
-"""The delay is random, up to three times the last one: eight retries take a quarter of a minute on average."""
+"""The delay is random, up to three times the last one: eight retries take a quarter of a minute on average.
+
+It is never longer than that after which a request without a response is repeated."""
 CONNECT_TIMEOUT = timedelta(seconds=10)
-ATTEMPTS_IN_TIME = 4
-"""How often a request without a response is sent within the timeout."""
 ANY_TIME = timedelta(days=1)
 
 
@@ -32,19 +32,18 @@ class Connection:
         self._url, self._settings = url, settings
         self._credentials = find_credentials(url.scheme, os.environ)
         self.is_renewable = self._credentials.is_renewable
-        self.requests = self._store({"timeout": timedelta(seconds=settings.timeout / ATTEMPTS_IN_TIME)})
+        self.requests = self._store({"timeout": settings.request_timeout})
         """For small objects, lists and deletions."""
 
     @cached_property
     def downloads(self) -> Any:
         """For downloads, which may take any time while there is progress."""
-        read_timeout = timedelta(seconds=self._settings.timeout / ATTEMPTS_IN_TIME)
-        return self._store({"timeout": ANY_TIME, "read_timeout": read_timeout})
+        return self._store({"timeout": ANY_TIME, "read_timeout": self._settings.request_timeout})
 
     @cached_property
     def uploads(self) -> Any:
         """For uploads; the timeout is that of one part, which is repeated if there is no response."""
-        return self._store({"timeout": timedelta(seconds=self._settings.timeout)}, timeouts=2)
+        return self._store({"timeout": timedelta(seconds=self._settings.timeout)}, timeouts=UPLOAD_TIMEOUTS)
 
     def _store(self, limits: dict[str, timedelta], *, timeouts: int = 1) -> Any:
         connect_timeout = min(CONNECT_TIMEOUT, *limits.values())
@@ -52,7 +51,7 @@ class Connection:
         retries: Any = {
             "max_retries": self._settings.retries,
             "retry_timeout": timedelta(seconds=self._settings.timeout) * timeouts,
-            "backoff": BACKOFF,
+            "backoff": {**BACKOFF, "max_backoff": min(BACKOFF["max_backoff"], self._settings.request_timeout)},
         }
         config: Any = self._credentials.options
         try:

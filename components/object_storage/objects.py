@@ -5,7 +5,7 @@ replaced only if it still has the expected tag. Reads and lists return what was 
 Cloud Storage guarantee that).
 
 Each operation retries transient errors (429, 5xx, resets, timeouts) with back-off, within the time and number of the
-settings, and raises:
+settings, and before `deadline.requests_end_by`, and raises:
 
     ConfigError      wrong credentials, no such bucket, no permission, wrong region
     ResourceError    the store cannot be reached, or does not respond in time

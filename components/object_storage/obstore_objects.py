@@ -17,12 +17,14 @@ from components.object_storage.download import Download
 from components.object_storage.errors import Failure, check_bucket
 from components.object_storage.objects import Content, Listing, ObjectInfo, OnBytes, ignore_bytes
 from components.object_storage.retry import Attempts
-from components.object_storage.settings import StorageSettings, storage_settings
+from components.object_storage.settings import UPLOAD_TIMEOUTS, StorageSettings, storage_settings
 from components.object_storage.threads import run_interruptibly
 from components.object_storage.url import ObjectUrl
 
 PARTS_AT_ONCE = 2
 """Of one file. Each is 5 MB in memory, and several files are uploaded at once."""
+BUFFERED_BYTES = (PARTS_AT_ONCE + 1) * 5 * 1024**2
+"""What obstore reads from a file before the first part is uploaded."""
 
 T = TypeVar("T")
 
@@ -47,23 +49,31 @@ class ObstoreObjects:
         return self._connection.requests
 
     def create(self, key: str, data: bytes) -> bool:
+        attempts = self._attempts()
+
         def request() -> bool:
             try:
                 obstore.put(self._store, key, data, mode="create", use_multipart=False)
-            except (AlreadyExistsError, GenericError):
+            except (AlreadyExistsError, GenericError) as error:
+                if attempts.are_over and isinstance(error, GenericError):
+                    raise
                 found = self._read(key)  # the response to an earlier attempt of this call may be lost
                 if found is None:
                     raise
                 return found.data == data
             return True
 
-        return self._run("write", key, request)
+        return self._run("write", key, request, attempts)
 
     def replace(self, key: str, data: bytes, tag: str) -> str | None:
+        attempts = self._attempts()
+
         def request() -> str | None:
             try:
                 result = obstore.put(self._store, key, data, mode=self._condition(tag), use_multipart=False)
-            except (AlreadyExistsError, PreconditionError, FileNotFoundError, GenericError):
+            except (AlreadyExistsError, PreconditionError, FileNotFoundError, GenericError) as error:
+                if attempts.are_over and isinstance(error, GenericError):
+                    raise
                 found = self._read(key)
                 if found is not None and found.data == data:
                     return found.tag
@@ -72,7 +82,7 @@ class ObstoreObjects:
                 raise
             return self._tag(result)
 
-        return self._run("write", key, request)
+        return self._run("write", key, request, attempts)
 
     def read(self, key: str) -> Content | None:
         return self._run("read", key, lambda: self._read(key))
@@ -90,18 +100,14 @@ class ObstoreObjects:
         return self._run("read", key, request)
 
     def upload(self, source: Path | bytes, key: str, *, on_bytes: OnBytes = ignore_bytes) -> None:
-        attempts = self._attempts()
-
-        def report(count: int) -> None:
-            attempts.extend()
-            on_bytes(count)
+        attempts = self._attempts(timeouts=UPLOAD_TIMEOUTS)
 
         def request() -> None:
             if isinstance(source, bytes):
                 obstore.put(self._connection.uploads, key, source, max_concurrency=PARTS_AT_ONCE)
-                report(len(source))
+                on_bytes(len(source))
                 return
-            with _ReportingFile(source, report) as file:
+            with _ReportingFile(source, on_bytes, on_progress=attempts.extend) as file:
                 try:
                     content = cast("IO[bytes]", file)
                     obstore.put(self._connection.uploads, key, content, max_concurrency=PARTS_AT_ONCE)
@@ -181,7 +187,7 @@ class ObstoreObjects:
         self._worked = True
         return result
 
-    def _attempts(self) -> Attempts:
+    def _attempts(self, *, timeouts: int = 1) -> Attempts:
         connection = self._connection
 
         def renew() -> bool:
@@ -190,7 +196,8 @@ class ObstoreObjects:
             return connection.is_renewable
 
         # Other programs renew credentials that worked, possibly a few seconds after they expire.
-        return Attempts(self._settings, renew=renew, max_renewals=self._settings.retries if self._worked else 1)
+        max_renewals = self._settings.retries if self._worked else 1
+        return Attempts(self._settings, renew=renew, max_renewals=max_renewals, timeouts=timeouts)
 
     def _renew(self, rejected: Connection) -> Connection:
         """Return a connection with credentials that are read after those of another one were rejected."""
@@ -226,10 +233,14 @@ def _e_tag(meta: Any) -> str:
 
 
 class _ReportingFile:
-    """A file that reports how much of it is read, for obstore, which reads it."""
+    """A file that reports how much of it is read, for obstore, which reads it.
 
-    def __init__(self, path: Path, on_bytes: OnBytes) -> None:
-        self._file, self._on_bytes, self._reported = path.open("rb"), on_bytes, 0
+    Args:
+        on_progress: called with each part of the file that is read after others were uploaded.
+    """
+
+    def __init__(self, path: Path, on_bytes: OnBytes, *, on_progress: Callable[[], None]) -> None:
+        self._file, self._on_bytes, self._on_progress, self._reported = path.open("rb"), on_bytes, on_progress, 0
         self.failure: BaseException | None = None
         """The exception of reading or reporting; obstore replaces it by an OSError with its text."""
 
@@ -243,6 +254,8 @@ class _ReportingFile:
         try:
             data = self._file.read(size)
             self._reported += len(data)
+            if data and self._reported > BUFFERED_BYTES:
+                self._on_progress()
             self._on_bytes(len(data))
         except BaseException as error:
             self.failure = error

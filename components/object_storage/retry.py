@@ -7,6 +7,7 @@ from typing import TypeVar
 
 from obstore.exceptions import BaseError
 
+from components.object_storage.deadline import seconds_left
 from components.object_storage.errors import Failure
 from components.object_storage.settings import StorageSettings
 
@@ -26,16 +27,25 @@ class Attempts:
     Args:
         renew: reads the credentials again after they were rejected; returns whether they may be others now.
         max_renewals: maximum number of renewals.
+        timeouts: number of timeouts without progress after which there is no other attempt.
     """
 
-    def __init__(self, settings: StorageSettings, *, renew: Callable[[], bool], max_renewals: int) -> None:
+    def __init__(
+        self, settings: StorageSettings, *, renew: Callable[[], bool], max_renewals: int, timeouts: int = 1
+    ) -> None:
+        self._seconds = settings.timeout * timeouts
         self._settings, self._renew, self._max_renewals = settings, renew, max_renewals
         self._renewals = self._count = 0
         self.extend()
 
     def extend(self) -> None:
         """Begin to measure the time again: a transfer made progress."""
-        self._deadline = time.monotonic() + self._settings.timeout
+        self._deadline = time.monotonic() + self._seconds
+
+    @property
+    def are_over(self) -> bool:
+        """Whether there is no time for another request."""
+        return time.monotonic() > self._deadline or seconds_left() == 0
 
     def run(self, request: Callable[[], T]) -> T | Failure:
         """Return what a request returns, or why its last attempt failed."""
@@ -58,7 +68,8 @@ class Attempts:
         elif not failure.is_transient or failure.is_retried:
             return False
         delay = min(FIRST_DELAY_SECONDS * 2**self._count, MAX_DELAY_SECONDS) * random.uniform(0.5, 1.0)  # noqa: S311
-        if self._count >= self._settings.retries or time.monotonic() + delay > self._deadline:
+        end = min(self._deadline, time.monotonic() + seconds_left())
+        if self._count >= self._settings.retries or time.monotonic() + delay > end:
             return False
         self._count += 1
         time.sleep(delay)

@@ -3,6 +3,7 @@
 import os
 from collections.abc import Callable
 from dataclasses import dataclass
+from datetime import timedelta
 from pathlib import Path
 from typing import Any, Self
 
@@ -21,7 +22,13 @@ RETRIES_VARIABLE = "JOB_REMOTE_RETRIES"
 """Environment variable with the number of retries of a request."""
 GRACE_VARIABLE = "JOB_REMOTE_GRACE"
 """Environment variable with the seconds after SIGTERM in which the last checkpoint is uploaded."""
+REST_SECONDS = 2.0
+"""Time after `grace` for the record of the run and its leases; then all requests end."""
 MAX_TIMEOUT, MAX_RETRIES = 3600.0, 100
+ATTEMPTS_IN_TIME = 4
+"""How often a request without a response is sent within the timeout."""
+UPLOAD_TIMEOUTS = 2
+"""Timeouts after which an upload without progress fails: each part is sent a second time."""
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -39,7 +46,9 @@ class StorageSettings:
     """Folder of the local cache; None for the default."""
     max_cache_bytes: int = 20 * 1024**3
     grace: float = 20.0
-    """Seconds after SIGTERM in which the last checkpoint is uploaded; batch runners usually kill a process after 30."""
+    """Seconds after SIGTERM in which the last checkpoint is uploaded; batch runners usually kill a process after 30.
+
+    Two seconds later, all requests end."""
 
     @classmethod
     def from_environment(cls, **chosen: Any) -> Self:
@@ -56,6 +65,11 @@ class StorageSettings:
         }
         values |= {name: value for name, value in chosen.items() if value is not None}
         return cls(**{name: value for name, value in values.items() if value is not None})
+
+    @property
+    def request_timeout(self) -> timedelta:
+        """Time after which a request without a response is repeated."""
+        return timedelta(seconds=self.timeout / ATTEMPTS_IN_TIME)
 
     @property
     def cache_folder(self) -> Path:

@@ -1,6 +1,7 @@
 """Work in daemon threads, for which the main thread waits so that signals interrupt it.
 
 A call of obstore blocks the handlers of signals until it returns, which takes a minute if a store does not respond.
+The wait also ends when all requests must have ended; see `deadline`.
 """
 
 from collections import deque
@@ -10,13 +11,20 @@ from queue import Empty, SimpleQueue
 from threading import Thread, current_thread, main_thread
 from typing import TypeVar
 
+from components.object_storage.deadline import check_time_left
+
 TICK_SECONDS = 0.1
 
 T = TypeVar("T")
 
 
 def run_interruptibly(function: Callable[[], T]) -> T:
-    """Return what a function returns, or raise what it raises; in the main thread, signals interrupt the wait."""
+    """Return what a function returns, or raise what it raises; in the main thread, signals interrupt the wait.
+
+    Raises:
+        ResourceError: if all requests must have ended.
+    """
+    check_time_left()
     if current_thread() is not main_thread():
         return function()
     results: list[T] = []
@@ -28,6 +36,8 @@ def run_in_threads(
     functions: Iterable[Callable[[], None]], *, threads: int, on_tick: Callable[[], None] = lambda: None
 ) -> None:
     """Call functions in several threads. The first error ends the wait and is raised; later functions are not called.
+
+    The wait also ends, with ResourceError, when all requests must have ended.
 
     Args:
         on_tick: called in this thread, ten times a second and after each function.
@@ -64,6 +74,7 @@ def _next(outcomes: "SimpleQueue[BaseException | None]", on_tick: Callable[[], N
             outcome = outcomes.get(timeout=TICK_SECONDS)
         except Empty:
             on_tick()
+            check_time_left()
         else:
             on_tick()
             return outcome

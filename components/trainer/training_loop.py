@@ -11,7 +11,7 @@ import tensorflow as tf
 
 from components.artifacts import Epoch
 from components.base.component import Context
-from components.base.errors import ConfigError, TerminationError
+from components.base.errors import SAVED, ConfigError, TerminationError
 from components.base.termination import Paused
 from components.io.splits import ImageSplit, read_rows
 from components.trainer.augmentation_function import AugmentationFunction
@@ -262,6 +262,5 @@ class TrainingLoop:
     def _terminate(self) -> NoReturn:
         where = f"in epoch {self.epoch}, after step {self.step}" if self.step else f"after epoch {self.epoch - 1}"
         raise TerminationError(
-            f"the job was interrupted {where}; its progress is saved",
-            remedy="run the same command again to continue from there",
+            f"the job was interrupted {where}; {SAVED}", remedy="run the same command again to continue from there"
         )

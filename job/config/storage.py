@@ -29,13 +29,13 @@ class RemoteConfig(StoragePart):
     """Limits of the requests to object storage."""
 
     timeout: Annotated[float, Field(strict=True, gt=0, le=MAX_TIMEOUT)] | None = None
-    """Seconds after which a request fails, with all its retries; for a transfer, seconds without progress. By default
-    JOB_REMOTE_TIMEOUT from the environment, else 60."""
+    """Seconds after which a request fails, with all its retries; for a download, seconds without progress, and for an
+    upload half of them. By default JOB_REMOTE_TIMEOUT from the environment, else 60."""
     retries: Annotated[int, Field(strict=True, ge=0, le=MAX_RETRIES)] | None = None
     """Maximum number of retries of a request. By default JOB_REMOTE_RETRIES from the environment, else 8."""
     grace: Annotated[float, Field(strict=True, gt=0, le=MAX_TIMEOUT)] | None = None
-    """Seconds after SIGTERM in which the last checkpoint is uploaded: less than the batch runner waits before it kills
-    the job. By default JOB_REMOTE_GRACE from the environment, else 20."""
+    """Seconds after SIGTERM in which the last checkpoint is uploaded; two seconds later all requests end. The batch
+    runner must wait longer before it kills the job. By default JOB_REMOTE_GRACE from the environment, else 20."""
 
 
 def settings_of(cache: CacheConfig, remote: RemoteConfig) -> StorageSettings:

@@ -16,7 +16,7 @@ from components.base.timing import Elapsed
 from components.inference.transform_graph import describe
 from job.reporters.terminal import print_field, print_line, print_parts, print_path
 from job.store.records import Duration, RunRecord, TimedRecord, describe_check, remaining_time
-from job.store.root import address, root_of
+from job.store.root import address, location, root_of
 from job.store.sealed import SealedArtifact
 
 OUTCOME = {
@@ -146,9 +146,9 @@ def _print_locations(console: Console, record: RunRecord, directory: Path) -> No
             print_path(console, "servable", step.published)
     if record.withheld is not None:
         print_field(console, "not pushed", escape(record.withheld))
-    print_path(console, "record", address(directory / "run.json"))
-    for tool, location in record.tracking.items():
-        print_path(console, tool, location)
+    print_path(console, "record", location(directory / "run.json"))
+    for tool, place in record.tracking.items():
+        print_path(console, tool, place)
 
 
 def print_steps(console: Console, record: RunRecord) -> None:

@@ -1,6 +1,8 @@
 """The runner: one run of a pipeline, from the checks before its first step to its record and exit code."""
 
+import math
 import os
+import time
 from collections.abc import Callable, Sequence
 from contextlib import ExitStack, suppress
 from dataclasses import dataclass, field
@@ -9,10 +11,12 @@ from typing import Any
 
 from components import Artifact, Evaluation, Examples, Figures, PushedModel, Stored
 from components.artifacts import Epoch
-from components.base.errors import ExitCode, JobError, ResourceError, StorageError, first_line
+from components.base.errors import ExitCode, JobError, ResourceError, StorageError, TerminationError, first_line
 from components.base.termination import Paused
 from components.base.text import printable
 from components.base.timing import Elapsed, read_clocks
+from components.object_storage.deadline import requests_end_by
+from components.object_storage.settings import storage_settings
 from job.config.config import JobConfig
 from job.errors import as_job_error
 from job.pipeline.pipeline import flow
@@ -86,6 +90,7 @@ class Runner:
         self._current: StepRun | None = None
         self._error: JobError | None = None
         self._figures: Stored[Figures] | None = None
+        self._requests_end_at = math.inf
 
     @property
     def record(self) -> RunRecord:
@@ -118,6 +123,7 @@ class Runner:
         environment = describe_environment(self.components.values())
         config = self.config.resolved()
         with ExitStack() as stack:
+            stack.enter_context(requests_end_by(lambda: self._requests_end_at))
             is_continuable = self.tracking.is_on and self.only is None
             continues = stack.enter_context(self.runs.continued(config)) if is_continuable else None
             self._record = self.runs.begin(
@@ -142,7 +148,7 @@ class Runner:
             except Paused:
                 self._end(ExitCode.SUCCEEDED, outcome="paused")
             except BaseException as error:  # a component may raise anything, such as SystemExit
-                failure = self._vanished() or as_job_error(error, self.root)
+                failure = self._vanished() or self._interruption(error) or as_job_error(error, self.root)
                 self._end_with(failure)
                 if failure is error:
                     raise
@@ -179,6 +185,15 @@ class Runner:
                     expected=f"a {what} that exists until the run ends",
                     remedy="restore or mount it, and run the same command again",
                 )
+        return None
+
+    def _interruption(self, error: BaseException) -> TerminationError | None:
+        """Return the interruption if its limit ended a request."""
+        if isinstance(error, ResourceError) and self.signals.ended_requests:
+            try:
+                self.signals.check()
+            except TerminationError as interruption:
+                return interruption
         return None
 
     def _step(self, slot: str, /, **inputs: SealedArtifact) -> SealedArtifact:
@@ -227,6 +242,9 @@ class Runner:
     def _end_with(self, error: JobError) -> None:
         """Record a failure. Another one while doing so is only a warning, because the first one is reported."""
         self._error, vanished = error, self._vanished() is not None
+        if isinstance(error, ResourceError) and root_of(self.root) is not None:
+            # The store may not respond: what remains does not wait for as long again.
+            self._requests_end_at = time.monotonic() + storage_settings().timeout / 2
         try:
             self._end(error.exit_code, self._failure(error))
         except (StorageError, OSError) as another:
@@ -275,7 +293,8 @@ class Runner:
         if self._vanished() is not None:
             return
         try:
-            if not isinstance(self._error, ResourceError):  # otherwise the network may be the reason
+            # After an error, the network may be the reason; after a signal, there is little time.
+            if not isinstance(self._error, ResourceError | TerminationError):
                 root_at(self.root).refresh(self.runs.directory)  # other machines may have run meanwhile
             write_index(self.root)
         except Exception as error:

@@ -7,7 +7,7 @@ from typing import Any
 
 from components import Artifact, Component, Context
 from components.artifacts import Epoch
-from components.base.errors import DataError, IntegrityError, JobError, TerminationError
+from components.base.errors import SAVED, DataError, IntegrityError, JobError, ResourceError, TerminationError
 from components.base.importing import import_string
 from components.base.termination import Paused
 from components.base.timing import Stopwatch
@@ -161,9 +161,14 @@ class StepRun:
         """Let other machines continue from the last checkpoint of a block that fails, is interrupted, or pauses."""
         try:
             yield
-        except BaseException:
+        except BaseException as error:
+            is_shared = False  # if a second signal ends the block
             with self.signals.interruptible_by_repetition():
-                staging.flush_checkpoints(self.signals.requested_for)
+                is_shared = staging.flush_checkpoints(
+                    self.signals.requested_for, hurry=isinstance(error, ResourceError)
+                )
+            if isinstance(error, TerminationError) and SAVED in error.headline and not is_shared:
+                raise error.on_this_machine() from error
             raise
 
     def _run_component(self, key: FingerprintInputs, inputs: dict[str, SealedArtifact], staging: Staging) -> Artifact:

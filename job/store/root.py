@@ -57,6 +57,9 @@ class Root(Protocol):
         Object storage has no links: there, the address of a link is that of its target.
         """
 
+    def location(self, path: Path) -> str:
+        """Return where a small file can be read: its address, or its local path if it was not uploaded."""
+
 
 class LocalRoot:
     """A local folder: every process reads and writes it itself."""
@@ -93,6 +96,9 @@ class LocalRoot:
     def address(self, path: Path) -> str:
         return str(path)
 
+    def location(self, path: Path) -> str:
+        return str(path)
+
 
 _remote: dict[Path, Root] = {}
 """The remote roots that this process has opened, by their local folder."""
@@ -119,3 +125,9 @@ def address(path: Path) -> str:
     """Return the path of a file or folder, as messages and records contain it: a URL if it is below a remote root."""
     root = root_of(path)
     return str(path) if root is None else root.address(path)
+
+
+def location(path: Path) -> str:
+    """Return where a small file can be read: its address, or its local path if it was not uploaded."""
+    root = root_of(path)
+    return str(path) if root is None else root.location(path)

@@ -10,7 +10,9 @@ import os
 import signal
 import subprocess
 import sys
+import time
 from collections.abc import Callable, Sequence
+from dataclasses import replace
 from pathlib import Path
 
 import pytest
@@ -150,6 +152,24 @@ def test_interrupted_run_does_not_wait_longer_than_its_limit(
     ended = interfered({"at": "after", "path": SAVED, "count": 3, "do": "TERM"}, *arguments)
     assert ended.returncode == EXITS["TERM"], ended.stderr
     assert "cannot continue from the last checkpoint: the upload did not end in time" in ended.stdout
+
+
+@pytest.mark.thorough
+def test_interrupted_run_ends_when_the_store_stops_responding(
+    write_config: WriteConfig, s3: Bucket, s3_proxy: FaultyProxy, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setenv("JOB_REMOTE_TIMEOUT", "1000")
+    monkeypatch.setenv("JOB_REMOTE_GRACE", "2")
+    all_hang = Fault("hang", seconds=FOREVER)
+    s3_proxy.plan(replace(all_hang, match=r"PUT .*\.partial", call=lambda _: s3_proxy.plan(all_hang)))
+    arguments = ("run", "--config", write_config(EPOCHS), "--root", f"{s3.url}/root")
+    began = time.monotonic()
+    ended = interfered({"at": "after", "path": SAVED, "count": 3, "do": "TERM"}, *arguments)
+    assert ended.returncode == EXITS["TERM"], ended.stderr
+    assert time.monotonic() - began < 250, "no timeout has passed"
+    assert "cannot continue from the last checkpoint: the upload did not end in time" in ended.stdout
+    (record,) = [line.split(maxsplit=1)[1] for line in ended.stdout.splitlines() if line.startswith("record ")]
+    assert Path(record).is_file(), "the record was not uploaded"
 
 
 def test_paused_training_continues_on_another_machine(

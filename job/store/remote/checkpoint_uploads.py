@@ -3,6 +3,7 @@
 The newest state of the folder is uploaded; states in between are skipped if the uploads are slower than the component.
 """
 
+import math
 import os
 import shutil
 import threading
@@ -16,6 +17,7 @@ from components.base.errors import JobError, first_line
 from components.base.hashing import file_sha256
 from components.base.progress import Progress
 from components.io.atomic import link_or_copy
+from components.object_storage.deadline import seconds_left
 from job.store.remote.checkpoints import RemoteCheckpoints, SavedCheckpoint, SavedFile, number_of, record_name
 from job.store.remote.sealing import new_id
 
@@ -109,6 +111,9 @@ class CheckpointUploads:
         self._is_stopped = False
         self._failure: Exception | None = None
         self._is_reported = False
+        self._is_late = False
+        """Whether `flush` has waited long enough."""
+        self._progressed_at = 0.0
         self._changed = threading.Condition()
         self._thread: threading.Thread | None = None
 
@@ -139,26 +144,34 @@ class CheckpointUploads:
             replaced.delete()
         self._report()
 
-    def flush(self, is_over: Callable[[], bool]) -> None:
-        """Wait until the last files are uploaded, an attempt to do so fails, or `is_over` returns true."""
+    def flush(self, is_over: Callable[[], bool], *, patience: float = math.inf) -> bool:
+        """Wait until the last files are uploaded, an attempt to do so fails, or `is_over` returns true.
+
+        Return whether they are uploaded.
+
+        Args:
+            patience: seconds without progress that also end the wait.
+        """
         self._end()
         began = time.monotonic()
         is_announced = False
-        while self._is_alive() and not is_over():
+        while self._is_alive() and not is_over() and time.monotonic() - max(began, self._progressed_at) < patience:
             if not is_announced and time.monotonic() - began > ANNOUNCE_SECONDS:
                 self._progress.message("waiting for the upload of the last checkpoint")
                 is_announced = True
             self._join(POLL_SECONDS)
-        problem = "the upload did not end in time" if self._is_alive() else self._failure and _headline(self._failure)
+        self._is_late = self._is_alive()
+        problem = "the upload did not end in time" if self._is_late else self._failure and _headline(self._failure)
         if problem:
             self._progress.warning(f"other machines cannot continue from the last checkpoint: {problem}")
+        return not problem
 
     def stop(self, seconds: float = STOP_SECONDS) -> None:
         """End the upload in progress, and all others."""
         with self._changed:
             self._is_stopped = True
             self._changed.notify_all()
-        self._join(seconds)
+        self._join(min(seconds, POLL_SECONDS) if self._is_late else min(seconds, seconds_left()))
         shutil.rmtree(self._scratch, ignore_errors=True)
 
     def _end(self) -> None:
@@ -208,7 +221,9 @@ class CheckpointUploads:
             snapshot, self._waiting = self._waiting, None
             return None if self._is_stopped else snapshot
 
-    def _check(self, _: int = 0) -> None:
+    def _check(self, count: int = 0) -> None:
+        if count > 0:
+            self._progressed_at = time.monotonic()
         if self._is_stopped:
             raise _StoppedError
 

@@ -18,7 +18,9 @@ from datetime import datetime
 from components.base.errors import JobError, ResourceError, first_line
 from components.object_storage import Content, Objects
 from components.object_storage.clock import StoreClock
+from components.object_storage.deadline import seconds_left
 from components.object_storage.parallel import call_all
+from components.object_storage.settings import storage_settings
 from components.runtime.locks import UNKNOWN_OWNER
 from job.store.remote.sealing import new_id
 
@@ -87,7 +89,7 @@ class Lease:
         self._stopped.set()
         thread = threading.Thread(target=self._delete, name=f"release of {self._key}", daemon=True)
         thread.start()
-        thread.join(RELEASE_SECONDS)
+        thread.join(min(RELEASE_SECONDS, storage_settings().timeout / 2, seconds_left()))
 
     def _delete(self) -> None:
         with suppress(JobError):  # others take it over

@@ -84,6 +84,10 @@ class RemoteRoot:
             path = Path(os.path.normpath(path.parent / path.readlink()))
         return str(self.url / self.key(path)) if path.is_relative_to(self.path) else str(path)
 
+    def location(self, path: Path) -> str:
+        """Return where a small file can be read: its URL, or the local path if it was not uploaded."""
+        return str(path) if self._uploads.is_missing(self.key(path)) else self.address(path)
+
     def check_writable(self) -> None:
         """Raise ConfigError or ResourceError if objects cannot be written, or the store lacks conditional writes."""
         checked = self.path / STATE / CHECKED

@@ -5,6 +5,7 @@
 """
 
 import json
+import math
 import shutil
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager, suppress
@@ -57,9 +58,11 @@ class RemoteStaging(Staging):
     def checkpoint_saved(self) -> None:
         self.uploads.save(self.checkpoints)
 
-    def flush_checkpoints(self, requested_for: Callable[[float], bool]) -> None:
+    def flush_checkpoints(self, requested_for: Callable[[float], bool], *, hurry: bool = False) -> bool:
+        settings = storage_settings()
         self.uploads.save(self.checkpoints)
-        self.uploads.flush(lambda: requested_for(storage_settings().grace))
+        patience = settings.timeout / 2 if hurry else math.inf
+        return self.uploads.flush(lambda: requested_for(settings.grace), patience=patience)
 
     def discard_checkpoints(self) -> None:
         super().discard_checkpoints()

@@ -9,17 +9,19 @@ from contextlib import suppress
 
 from components.base.errors import JobError, ResourceError, first_line
 from components.object_storage import Objects
+from components.object_storage.deadline import seconds_left
 
 THREADS = 4
-EXIT_SECONDS = 10.0
-"""Time for the uploads of a process that ends without `flush`."""
+TICK_SECONDS = 0.5
+EXIT_SECONDS, HASTY_EXIT_SECONDS = 10.0, 2.0
+"""Time for the uploads of a process that ends without `flush`; after a `flush` that the store did not answer."""
 
 
 class Uploads:
     """Uploads small objects in threads. A later content of the same key replaces one that waits.
 
     Args:
-        seconds: after which `flush` gives up.
+        seconds: after which `flush` gives up; earlier if all requests must have ended.
         on_uploaded: called with the key of each uploaded object, in a thread.
     """
 
@@ -35,6 +37,8 @@ class Uploads:
         self._changed = threading.Condition()
         self._threads: list[threading.Thread] = []
         self._error: JobError | None = None
+        self._failed: set[str] = set()
+        self._exit_seconds = EXIT_SECONDS
 
     def put(self, key: str, data: bytes, *, after_others: bool = False) -> None:
         """Upload an object soon; a failure is raised by `flush`.
@@ -71,11 +75,13 @@ class Uploads:
         with self._changed:
             is_done = self._wait(self._seconds)
             error, self._error = self._error, None
+            if not is_done or isinstance(error, ResourceError):
+                self._exit_seconds = min(HASTY_EXIT_SECONDS, seconds_left())
         if error is not None:
             raise error
         if not is_done:
             raise ResourceError(
-                f"records of the job were not uploaded to {self._objects.url} in {self._seconds:.0f} s",
+                f"records of the job were not uploaded to {self._objects.url} in time",
                 expected="a store that responds",
                 remedy="check the network, and run the same command again",
             )
@@ -83,7 +89,15 @@ class Uploads:
     def pending(self, key: str) -> bool:
         """Return whether the content of a key is newer here than in the store."""
         with self._changed:
-            return key in self._waiting or key in self._busy
+            return self._is_pending(key)
+
+    def is_missing(self, key: str) -> bool:
+        """Return whether the last content of a key is not in the store, or not yet."""
+        with self._changed:
+            return key in self._failed or self._is_pending(key)
+
+    def _is_pending(self, key: str) -> bool:
+        return key in self._waiting or key in self._busy
 
     def discard(self, key: str) -> None:
         """Forget the uploads of a key, or of those below a folder, and wait for those that have begun."""
@@ -97,10 +111,12 @@ class Uploads:
             self._changed.wait_for(lambda: not any(map(is_below, self._busy)), self._seconds)
 
     def _wait(self, seconds: float) -> bool:
-        deadline = time.monotonic() + seconds
+        end = time.monotonic() + seconds
         while self._waiting or self._busy:
-            if not self._changed.wait(min(1.0, max(0.0, deadline - time.monotonic()))) and time.monotonic() > deadline:
+            left = min(end - time.monotonic(), seconds_left())
+            if left <= 0:
                 return False
+            self._changed.wait(min(TICK_SECONDS, left))
         return True
 
     def _work(self) -> None:
@@ -111,8 +127,10 @@ class Uploads:
                 assert key is not None  # noqa: S101
                 action = self._waiting.pop(key)
                 self._busy.add(key)
-            self._attempt(action)
+            error = self._attempt(action)
             with self._changed:
+                self._error = self._error or error
+                (self._failed.discard if error is None else self._failed.add)(key)
                 self._busy.discard(key)
                 self._changed.notify_all()
 
@@ -125,16 +143,18 @@ class Uploads:
                 return key
         return None
 
-    def _attempt(self, action: Callable[[], None]) -> None:
+    def _attempt(self, action: Callable[[], None]) -> JobError | None:
+        """Return the error of an upload."""
         try:
             action()
         except JobError as error:
-            self._error = self._error or error
+            return error
         except Exception as error:
-            self._error = self._error or ResourceError(f"an upload failed: {first_line(error)}")
+            return ResourceError(f"an upload failed: {first_line(error)}")
+        return None
 
     def _flush_at_exit(self) -> None:
         with suppress(Exception), self._changed:
-            self._wait(EXIT_SECONDS)
+            self._wait(self._exit_seconds)
             if self._error is not None:
                 print(f"warning: {self._error.headline}", file=sys.stderr)

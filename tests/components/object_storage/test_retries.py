@@ -164,6 +164,31 @@ def test_an_upload_begins_again_after_a_reset(objects: Objects, s3_proxy: Faulty
     assert sum(seen) == len(content)
 
 
+@pytest.mark.parametrize("content", [b"small", pytest.param(bytes(40_000_000), marks=pytest.mark.thorough)])
+def test_an_upload_without_a_response_is_sent_twice(
+    s3: Bucket, s3_proxy: FaultyProxy, tmp_path: Path, content: bytes
+) -> None:
+    objects = ObstoreObjects(ObjectUrl.parse(f"{s3.url}/prefix"), StorageSettings(timeout=1.0, retries=8))
+    objects.upload(b"1", "key")
+    (tmp_path / "file").write_bytes(content)
+    begun: list[str] = []
+    s3_proxy.plan(Fault("hang", method="PUT", seconds=60, call=begun.append))
+    with pytest.raises(ResourceError, match="in time"):
+        objects.upload(tmp_path / "file", "uploaded")
+    assert all(1 <= begun.count(part) <= 3 for part in begun), begun
+
+
+@pytest.mark.thorough
+def test_a_slow_upload_that_progresses_does_not_fail(s3: Bucket, s3_proxy: FaultyProxy, tmp_path: Path) -> None:
+    objects = ObstoreObjects(ObjectUrl.parse(f"{s3.url}/prefix"), StorageSettings(timeout=3.0, retries=3))
+    (tmp_path / "file").write_bytes(bytes(60_000_000))
+    s3_proxy.plan(Fault("slow", match="PUT .*partNumber", seconds=1.5))
+    objects.upload(tmp_path / "file", "uploaded")
+    info = objects.info("uploaded")
+    assert info is not None
+    assert info.size == 60_000_000
+
+
 @pytest.mark.thorough
 def test_an_upload_begins_again_without_a_response(objects: Objects, s3_proxy: FaultyProxy, tmp_path: Path) -> None:
     (tmp_path / "file").write_bytes(b"content")

@@ -1,6 +1,7 @@
 """Uploads of small files in the background: in order, the newest content last, and no error is lost."""
 
 import threading
+import time
 from collections.abc import Callable, Iterable
 from typing import cast
 
@@ -8,6 +9,7 @@ import pytest
 
 from components.base.errors import ResourceError
 from components.object_storage import Objects, ObjectUrl
+from components.object_storage.deadline import requests_end_by
 from job.store.remote.uploads import Uploads
 
 
@@ -80,7 +82,7 @@ def test_first_error_is_raised_once(objects: SlowObjects) -> None:
 def test_flush_does_not_wait_forever(objects: SlowObjects) -> None:
     uploads = uploads_to(objects, seconds=0.1)
     uploads.put("record", b"1")
-    with pytest.raises(ResourceError, match="not uploaded to s3://bucket in 0 s"):
+    with pytest.raises(ResourceError, match="not uploaded to s3://bucket in time"):
         uploads.flush()
     objects.go.set()
 
@@ -96,3 +98,27 @@ def test_discarded_uploads_do_not_follow_a_deletion(objects: SlowObjects) -> Non
     assert ("run/record", b"1") in objects.done, "what has begun is complete"
     uploads.flush()
     assert ("run/record", b"2") not in objects.done
+
+
+def test_uploads_that_wait_or_failed_are_missing(objects: SlowObjects) -> None:
+    uploads = uploads_to(objects)
+    uploads.put("record", b"1")
+    assert uploads.is_missing("record")
+    objects.failure = lambda: ResourceError("no connection")
+    objects.go.set()
+    with pytest.raises(ResourceError):
+        uploads.flush()
+    assert uploads.is_missing("record")
+    objects.failure = None
+    uploads.put("record", b"2")
+    uploads.flush()
+    assert not uploads.is_missing("record")
+
+
+def test_a_flush_ends_when_all_requests_must_have_ended(objects: SlowObjects) -> None:
+    uploads = uploads_to(objects, seconds=3600)
+    uploads.put("record", b"1")
+    end = time.monotonic() + 0.1
+    with requests_end_by(lambda: end), pytest.raises(ResourceError, match="not uploaded"):
+        uploads.flush()
+    objects.go.set()
