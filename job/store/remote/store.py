@@ -9,14 +9,15 @@ from typing import TYPE_CHECKING
 
 from components.base.errors import IntegrityError, ResourceError
 from components.base.progress import NO_PROGRESS, Progress
+from components.base.text import printable
 from components.object_storage import Content, ObjectInfo
 from components.object_storage.parallel import call_all
 from components.runtime import locks
 from components.runtime.locks import HeldLock
 from job.store.hashed_file import HashedFile
-from job.store.manifest import MANIFEST, Manifest, SchemaVersionError, damaged
+from job.store.manifest import MANIFEST, Manifest, SchemaVersionError
 from job.store.measure import Measured
-from job.store.remote.artifact import RemoteArtifact, read_local_sealing
+from job.store.remote.artifact import RemoteArtifact, damage_of, read_local_sealing
 from job.store.remote.checkpoints import RemoteCheckpoints
 from job.store.remote.contents import Contents, measure_objects
 from job.store.remote.mirror import apply_sealing, write_copy
@@ -29,6 +30,7 @@ from job.store.store import Entry, EntryKind, Store
 if TYPE_CHECKING:
     from job.store.remote.root import RemoteRoot
 
+MAX_REASON_LENGTH = 1000
 MAX_SEALING_ATTEMPTS = 10
 
 
@@ -247,21 +249,24 @@ class RemoteStore(Store):
                 return Found()
             attempt = sealing.attempt
             sealed = self.read(slot, directory)
-            self._check_files(sealed.manifest, f"{key}/{attempt}", {info.key: info.size for info in files})
+            self._check_files(sealed.manifest, key, attempt, {info.key: info.size for info in files})
         except IntegrityError as error:
             return Found(damage=error, attempt=attempt)
         return Found(sealed)
 
-    def _check_files(self, manifest: Manifest, folder: str, sizes: dict[str, int]) -> None:
+    def _check_files(self, manifest: Manifest, key: str, attempt: str, sizes: dict[str, int]) -> None:
         """Raise IntegrityError if a file does not exist, has another size, or was found damaged."""
-        if folder + DAMAGED in sizes:
-            raise damaged(f"{self.remote.url / folder} was found damaged", expected="the files that were sealed")
+        if f"{key}/{attempt}{DAMAGED}" in sizes:
+            mark = self.objects.read(f"{key}/{attempt}{DAMAGED}")
+            reason = "" if mark is None else printable(mark.data.decode(errors="replace").strip(), MAX_REASON_LENGTH)
+            expected = "the files that were sealed"
+            raise damage_of(self.remote.url / key, attempt, reason or "a file has been changed", expected=expected)
         for entry in manifest.files:
-            size = sizes.get(f"{folder}/{entry.path}")
+            size = sizes.get(f"{key}/{attempt}/{entry.path}")
             if size != entry.size:
-                where = self.remote.url / f"{folder}/{entry.path}"
-                found = "does not exist" if size is None else f"has {size:,} bytes"
-                raise damaged(f"{where} {found}", expected=f"a file of {entry.size:,} bytes")
+                found = f"{entry.path} does not exist" if size is None else f"{entry.path} has {size:,} bytes"
+                expected = f"a file of {entry.size:,} bytes"
+                raise damage_of(self.remote.url / key, attempt, found, expected=expected)
 
     def _publish(
         self, staging: Staging, manifest: Manifest, hashed: dict[str, HashedFile], warn: Callable[[str], None]
