@@ -4,10 +4,10 @@ import errno
 import os
 from pathlib import Path
 
-from components.base.addresses import copied_folder, has_copies
+from components.base.addresses import copied_folder
 from components.base.errors import ConfigError, JobError, ResourceError, StorageError, first_line, one_line, user_line
 from components.base.termination import Interrupted
-from components.object_storage.settings import CACHE_VARIABLE
+from components.object_storage.settings import CACHE_VARIABLE, is_in_cache
 from components.runtime.disk import FREE_SPACE, disk_full_error, file_limit_error, is_disk_full, is_over_file_limit
 
 PERMANENT_ERRNOS = {
@@ -27,7 +27,7 @@ def as_job_error(error: BaseException, root: Path | None = None) -> JobError:
     if isinstance(error, StorageError) and error.remedy == FREE_SPACE:
         error.remedy = (
             f"free some space, or set a cache on another disk with {CACHE_VARIABLE}"
-            if has_copies()
+            if error.folder is not None and is_in_cache(error.folder)
             else "free some space (`python -m job gc` lists what no run uses), or set a --root on another disk"
         )
     if isinstance(error, JobError):
@@ -67,8 +67,8 @@ def check_working_directory() -> None:
 
 def _translate_os_error(error: OSError, root: Path | None) -> JobError | None:
     place = Path(os.fsdecode(error.filename)) if isinstance(error.filename, str | bytes) else root
-    if place is not None and is_disk_full(error, root or place):
-        return as_job_error(disk_full_error(root or place), root)
+    if place is not None and is_disk_full(error, copied_folder(place) or root or place):
+        return as_job_error(disk_full_error(copied_folder(place) or root or place), root)
     problem = f"{error.strerror}" if place is None else f"{place}: {error.strerror}"
     if place is not None and copied_folder(place) is not None:
         return ResourceError(

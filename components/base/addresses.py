@@ -15,11 +15,6 @@ def copied_folder(path: Path) -> Path | None:
     return next((folder for folder in _copies if path.is_relative_to(folder)), None)
 
 
-def has_copies() -> bool:
-    """Return whether any folder has an address."""
-    return bool(_copies)
-
-
 def with_addresses(text: str) -> str:
     """Return a text in which the folders that have an address are replaced by it.
 

@@ -108,6 +108,8 @@ class StorageError(JobError):
     """The disk is full. A batch runner may retry, later or on another machine."""
 
     is_of_machine = True
+    folder: Path | None = None
+    """A folder on the disk, if it is known."""
 
 
 class ResourceError(JobError):

@@ -43,11 +43,16 @@ def require_path(where: str, text: str | os.PathLike[str]) -> Path:
         raise ConfigError.at(where, str(error), expected=expected, remedy=f"correct {where}") from error
 
 
+def check_no_url(text: str) -> None:
+    """Raise ValueError if a text is a URL."""
+    if URL.match(text):
+        raise ValueError(f"{printable(text)} is a URL; expected a path on this machine")
+
+
 def _check(text: str) -> None:
     if not text:
         raise ValueError("the path is empty")
-    if URL.match(text):
-        raise ValueError(f"{printable(text)} is a URL; expected a path on this machine")
+    check_no_url(text)
     if "\0" in text:
         raise ValueError("the path contains a NUL character")
     if not is_utf8(text):

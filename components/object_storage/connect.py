@@ -8,7 +8,7 @@ from typing import Any
 import obstore
 from obstore.exceptions import BaseError
 
-from components.object_storage.credentials import find_credentials
+from components.object_storage.credentials import find_credentials, unset_empty_variables
 from components.object_storage.errors import Failure
 from components.object_storage.settings import UPLOAD_TIMEOUTS, StorageSettings
 from components.object_storage.url import ObjectUrl
@@ -30,6 +30,7 @@ class Connection:
 
     def __init__(self, url: ObjectUrl, settings: StorageSettings) -> None:
         self._url, self._settings = url, settings
+        unset_empty_variables(url.scheme, os.environ)
         self._credentials = find_credentials(url.scheme, os.environ)
         self.is_renewable = self._credentials.is_renewable
         self.requests = self._store({"timeout": settings.request_timeout})

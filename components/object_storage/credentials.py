@@ -6,7 +6,7 @@ module adds the shared files of AWS (`~/.aws/credentials`, `~/.aws/config`) and 
 """
 
 import configparser
-from collections.abc import Mapping
+from collections.abc import Mapping, MutableMapping
 from contextlib import suppress
 from dataclasses import dataclass, field
 from pathlib import Path
@@ -47,6 +47,16 @@ class Credentials:
     """Whether the endpoint is HTTP, such as that of a store on the same machine."""
     is_renewable: bool
     """Whether other credentials may be found later: not if they are values of environment variables."""
+
+
+PREFIXES = {"s3": "AWS_", "az": "AZURE_", "gs": "GOOGLE_"}
+"""Beginnings of the environment variables that object_store reads."""
+
+
+def unset_empty_variables(scheme: str, environment: MutableMapping[str, str]) -> None:
+    """Remove the variables of a scheme that are empty: object_store would sign requests with an empty key."""
+    for name in [name for name, value in environment.items() if name.startswith(PREFIXES[scheme]) and not value]:
+        del environment[name]
 
 
 def find_credentials(scheme: str, environment: Mapping[str, str]) -> Credentials:

@@ -13,6 +13,8 @@ from components.object_storage.url import ObjectUrl
 
 STATUS = re.compile(r"status code: (\d{3})\b")
 CODE = re.compile(r"<Code>([\w.]{1,64})</Code>")
+NOT_DELETED = re.compile(r"request failed for key (.{1,1024}?): .{0,1000}?\(code: (\w{1,64})\)", re.DOTALL)
+"""In an error of a request that deletes several objects and succeeds, but not for one of them."""
 RETRIED = re.compile(r", after (\d+) retries, max_retries: (\d+)")
 ADDRESS = re.compile(r"Error performing [A-Z]+ https?://(?:[^/@\s]*@)?([^/?@\s,]{1,255})")
 
@@ -23,6 +25,7 @@ REJECTED = {
     *("InvalidAccessKeyId", "SignatureDoesNotMatch", "InvalidToken", "InvalidSecurity", "AuthFailure"),
     *("AuthenticationFailed", "InvalidAuthenticationInfo", "NoAuthenticationInformation", "UnauthorizedAccess"),
 }
+DENIED = {"AccessDenied", "AllAccessDisabled", "AuthorizationPermissionMismatch", "AuthorizationFailure"}
 UNSUPPORTED = {"NotImplemented", "UnsupportedHeader", "UnsupportedHttpVerb"}
 TRANSIENT_CODES = {
     *("RequestTimeout", "SlowDown", "TooManyRequests", "InternalError", "ServiceUnavailable", "ServerBusy"),
@@ -52,12 +55,18 @@ class Failure:
     """Host and port of the request; empty if there was none."""
     text: str
     """The whole message. Never part of a message of the job."""
+    key: str = ""
+    """Key in the bucket of the one object that could not be deleted; empty if the whole request failed."""
 
     @classmethod
     def of(cls, error: BaseException) -> "Failure":
         """Parse the message of an error."""
         text = str(error)
         status, code, address = STATUS.search(text), CODE.search(text), ADDRESS.search(text)
+        if status is None and (object_error := NOT_DELETED.search(text)):
+            key, reason = object_error.groups()  # in Azure, the reason is a status
+            number, name = (int(reason), "") if reason.isdecimal() else (0, reason)
+            return cls(number, name, "", text[:10_000], key)
         return cls(
             int(status[1]) if status else 0, code[1] if code else "", address[1] if address else "", text[:10_000]
         )
@@ -89,7 +98,7 @@ class Failure:
         """Whether another attempt may succeed."""
         if self.is_no_credentials or self.code in NO_BUCKET | OTHER_REGION | REJECTED | UNSUPPORTED or self.is_expired:
             return False
-        if self.status:
+        if self.status or self.code:
             return self.code in TRANSIENT_CODES or self.status in TRANSIENT_STATUSES - {501}
         return "HTTP error" in self.text and "builder error" not in self.text
 
@@ -110,6 +119,8 @@ class Failure:
         Credentials that worked before and do not any more are a ResourceError: another attempt gets new ones.
         """
         lost = ResourceError if worked_before else ConfigError
+        if self.key and self.key.startswith(url.prefix):
+            url = ObjectUrl(url.scheme, url.bucket, self.key)
         if self.is_no_bucket:
             noun = "container" if url.scheme == "az" else "bucket"
             return ConfigError(
@@ -143,7 +154,7 @@ class Failure:
                 expected=CREDENTIALS[url.scheme],
                 remedy="correct the credentials",
             )
-        if self.status == 403:
+        if self.status == 403 or self.code in DENIED:
             return ConfigError(
                 f"no permission to {action} {url}",
                 expected="credentials that allow to list, read, write and delete below the URL",
@@ -161,7 +172,8 @@ class Failure:
                 expected="a store that responds",
                 remedy="check the network and the endpoint, and run the same command again",
             )
-        found = f"status {self.status}{self.code and f', {self.code}'}" if self.status else "an invalid configuration"
+        status = f"status {self.status}" if self.status else ""
+        found = ", ".join(filter(None, (status, self.code))) or "an invalid configuration"
         return ConfigError(
             f"cannot {action} {url}: {found}",
             expected="a request that the store accepts",
@@ -173,14 +185,17 @@ class Failure:
         if self.status in (409, 412):
             return "other writers change it at the same time"
         if self.status == 429 or self.code in ("SlowDown", "ServerBusy"):
-            return f"the store receives too many requests (status {self.status})"
-        if self.status:
-            return f"the store failed with status {self.status}"
+            return f"the store receives too many requests ({self._status()})"
+        if self.status or self.code:
+            return f"the store failed with {self._status()}"
         if self.is_timeout:
             return f"no response{place} in time"
         if "kind: Connect" in self.text:
             return f"no connection to {self.address or 'the store'}"
         return f"the connection{place and f' to {self.address}'} was closed"
+
+    def _status(self) -> str:
+        return f"status {self.status}" if self.status else f"the code {self.code}"
 
 
 CREDENTIALS = {

@@ -1,5 +1,6 @@
 """Locations in options and configurations: a path, or a URL of object storage."""
 
+import os
 from pathlib import Path
 from typing import Annotated
 
@@ -7,9 +8,8 @@ from pydantic import AfterValidator, PlainSerializer, PlainValidator, WithJsonSc
 from pydantic_core import PydanticCustomError
 
 from components.base.errors import ConfigError
-from components.base.paths import URL, parse_path, require_path
-from components.base.text import printable
-from components.object_storage.url import EXPECTED, ObjectUrl, is_object_url
+from components.base.paths import parse_path, require_path
+from components.object_storage.url import ObjectUrl, is_any_url
 
 Location = Path | ObjectUrl
 
@@ -20,7 +20,17 @@ def require_location(where: str, text: str) -> Location:
     >>> str(require_location("--root", "s3://bucket/prefix/"))
     's3://bucket/prefix'
     """
-    return ObjectUrl.parse(text, where=where) if is_object_url(text) else require_path(where, text)
+    return ObjectUrl.parse(text, where=where) if is_any_url(text) else require_path(where, text)
+
+
+def parse_location(text: str | os.PathLike[str]) -> Location:
+    """Return a path or URL; raise ValueError, with what is wrong and what was expected, for other text."""
+    if not is_any_url(os.fspath(text)):
+        return parse_path(text)
+    try:
+        return ObjectUrl.parse(os.fspath(text))
+    except ConfigError as error:
+        raise ValueError(f"{error.headline}; expected {error.expected}") from error
 
 
 def path_or_text(location: Location) -> Path | str:
@@ -31,15 +41,8 @@ def path_or_text(location: Location) -> Path | str:
 def _validate(value: object) -> Location:
     if isinstance(value, ObjectUrl):
         return value
-    if isinstance(value, str) and is_object_url(value):
-        try:
-            return ObjectUrl.parse(value)
-        except ConfigError as error:
-            raise ValueError(error.headline.removeprefix("the URL: ")) from error
-    if isinstance(value, str) and URL.match(value):
-        raise ValueError(f"{printable(value)} is a URL; expected a path, or {EXPECTED}")
     if isinstance(value, str | Path) and str(value):
-        return parse_path(value)
+        return parse_location(value)
     raise PydanticCustomError("path", "the path of a file or folder, or a URL of object storage")
 
 

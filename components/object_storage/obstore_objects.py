@@ -172,7 +172,7 @@ class ObstoreObjects:
                 check_bucket(error)
 
         if remaining:
-            self._run("delete", remaining[0] if len(remaining) == 1 else "", request)
+            self._run("delete", remaining[0], request)
 
     def address(self) -> str:
         signed = self._run("read", "", lambda: str(obstore.sign(self._store, "HEAD", "address", timedelta(minutes=1))))

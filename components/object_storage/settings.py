@@ -81,6 +81,15 @@ class StorageSettings:
         return require_path("XDG_CACHE_HOME", os.environ.get("XDG_CACHE_HOME") or "~/.cache") / "mnist-job"
 
 
+def is_in_cache(path: Path) -> bool:
+    """Return whether a file or folder is below the folder of the local cache."""
+    try:
+        folder = storage_settings().cache_folder
+    except ConfigError:  # an invalid variable, where nothing uses object storage
+        return False
+    return path.resolve().is_relative_to(folder.resolve())
+
+
 _configured: StorageSettings | None = None
 
 

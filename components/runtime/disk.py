@@ -102,7 +102,9 @@ def _no_space(directory: Path, what: str, needed: str, free: int, remedy: str) -
     usage = os.statvfs(nearest_existing(directory))
     inodes = ", and no room for another file" if usage.f_files and not usage.f_favail else ""
     headline = f"no space for {what} on the disk of {directory}: {needed} needed, {format_size(free)} free{inodes}"
-    return StorageError(headline, expected=f"enough space for {what}", remedy=remedy)
+    error = StorageError(headline, expected=f"enough space for {what}", remedy=remedy)
+    error.folder = directory
+    return error
 
 
 def _file_limit() -> int | None:

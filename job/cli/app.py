@@ -41,17 +41,25 @@ def path(text: str) -> Path:
         raise typer.BadParameter(str(error)) from error
 
 
+def input_path(text: str) -> Path:
+    """Return the path of a file that is read, also with a name that no file can have: it is reported and skipped."""
+    from components.base.paths import check_no_url
+
+    try:
+        check_no_url(text)
+    except ValueError as error:
+        raise typer.BadParameter(str(error)) from error
+    return Path(text)
+
+
 def location(text: str) -> Location:
     """Return the path or URL in an argument, an option or an environment variable."""
-    from components.base.errors import ConfigError
-    from components.object_storage.url import ObjectUrl, is_object_url
+    from components.object_storage.location import parse_location
 
-    if not is_object_url(text):
-        return path(text)
     try:
-        return ObjectUrl.parse(text)
-    except ConfigError as error:
-        raise typer.BadParameter(f"{error.headline}; expected {error.expected}") from error
+        return parse_location(text)
+    except ValueError as error:
+        raise typer.BadParameter(str(error)) from error
 
 
 Root = Annotated[

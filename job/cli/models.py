@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING, Annotated
 
 import typer
 
-from job.cli.app import AsJson, Destination, ModelName, Root, command, path
+from job.cli.app import AsJson, Destination, ModelName, Root, command, input_path, path
 from job.options import DEFAULT_ROOT, ExportFormatOption, PredictionFormat, PredictOptions
 
 if TYPE_CHECKING:
@@ -21,7 +21,7 @@ def predict(
         list[Path],
         typer.Argument(
             metavar="PATH...",
-            readable=False,  # unreadable files are reported and skipped
+            parser=input_path,
             help="Pictures, IDX files of images, CSV files of pixels, and folders of pictures and IDX files.",
         ),
     ],

@@ -27,7 +27,7 @@ from job.store.opened import open_root, open_store
 from job.store.records import RunRecord, StepRecord
 from job.store.resolve import locate_run
 from job.store.resolved_model import resolve_model
-from job.store.root import root_at
+from job.store.root import address, root_at
 from job.store.runs import LATEST, MODEL_CARD, REPORT, Runs
 from job.store.sealed import SealedArtifact
 
@@ -130,10 +130,16 @@ class Run:
         return self.record.blessed
 
     @property
+    def address(self) -> str:
+        """The path of the folder of the run; for a root in object storage, its URL."""
+        return address(Runs(self.root).path(self.id))
+
+    @property
     def directory(self) -> Path:
         """The folder with the record, the report, and a link to the artifact of each step.
 
-        For a root in object storage it is in the cache, and has the files of an artifact after `artifact`.
+        For a root in object storage it is a copy in the cache of this machine, and has the files of an artifact after
+        `artifact`; `address` is the URL of the run.
         """
         folder = Runs(self.root).path(self.id)
         for name in (REPORT, MODEL_CARD) if self.record.has_results else ():

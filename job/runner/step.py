@@ -130,7 +130,7 @@ class StepRun:
         held.check()  # otherwise another run may have replaced it already
         path = self.store.quarantine(self.slot, key.fingerprint)
         self.listener.warning(
-            f"{damage.headline}; expected {damage.expected}. Quarantined in {self.store.address(path)}."
+            f"{damage.headline}; expected {damage.expected}. Its files are quarantined in {self.store.address(path)}."
         )
 
     def _produce(self, key: FingerprintInputs, inputs: dict[str, SealedArtifact], held: HeldLock) -> SealedArtifact:

@@ -9,6 +9,7 @@ from pathlib import Path
 from components.base.errors import ConfigError, IntegrityError
 from job.store.measure import Measured, measure
 from job.store.records import RunRecord
+from job.store.root import root_at
 from job.store.run_names import Tags
 from job.store.runs import Runs
 from job.store.store import Entry, Store
@@ -76,13 +77,13 @@ class GarbageCollector:
         self._check_links()
         records = self._records()
         kept = self._kept(records)
-        for name in records:
-            if name not in kept and (measured := measure(path := self.runs.path(name))):
-                yield Collectable("run", path, None, measured)
+        others = [name for name in records if name not in kept]
+        for path, measured in root_at(self.runs.root).measure_each(self.runs.directory, others):
+            yield Collectable("run", path, None, measured)
         for draft in self.runs.drafts():
-            measured = measure(draft)
-            if measured is not None and measured.age >= max(self.older_than, MIN_DRAFT_SECONDS):
-                yield Collectable("partial", draft, None, measured)
+            remains = measure(draft)
+            if remains is not None and remains.age >= max(self.older_than, MIN_DRAFT_SECONDS):
+                yield Collectable("partial", draft, None, remains)
         referenced = referenced_artifacts(kept)
         for entry, measured in self.store.measured_entries():
             garbage = self._is_garbage(measured, entry, referenced)

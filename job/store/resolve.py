@@ -1,6 +1,7 @@
 """Resolve names of runs: from an id, a tag, a name, a folder, `latest` or `latest-blessed` to the run."""
 
 import os
+import shlex
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 from difflib import get_close_matches
@@ -8,9 +9,11 @@ from pathlib import Path
 
 from components.base.errors import ConfigError
 from components.base.text import printable
+from job.options import DEFAULT_ROOT, ROOT_ENV_VARIABLE
 from job.store.lineage import MIN_PREFIX_LENGTH
 from job.store.opened import local_path
 from job.store.records import RunRecord
+from job.store.root import address
 from job.store.run_names import LATEST_BLESSED, NAME, RESERVED, Tags
 from job.store.runs import LATEST, RECORD, Runs, read_record
 
@@ -82,10 +85,11 @@ def _folder_below(runs: Runs, name: str, named: dict[str, str]) -> Path | None:
         run_id = name
     elif NAME.fullmatch(name):
         if (run_id := Tags(runs.root).read().get(name)) is not None and not runs.exists(run_id):
+            command = f"python -m job tag RUN {name}{_root_option(runs.root)}"
             raise ConfigError(
                 f"the run of the tag {name}, {run_id}, was deleted",
                 expected="the tag of a run",
-                remedy=f"move the tag with `python -m job tag RUN {name}`, or delete it with --delete {name}",
+                remedy=f"move the tag with `{command}`, or delete it with --delete {name}",
             )
         if run_id is None:
             for given, candidate in runs.named():
@@ -98,7 +102,9 @@ def _folder_below(runs: Runs, name: str, named: dict[str, str]) -> Path | None:
 
 def _no_such_run(runs: Runs, name: str, named: Iterable[str], option: str) -> ConfigError:
     ids = runs.ids()
-    remedy = f"correct or remove {option}" if option else "list them with `python -m job runs`"
+    remedy = (
+        f"correct or remove {option}" if option else f"list them with `python -m job runs{_root_option(runs.root)}`"
+    )
     if name == LATEST_BLESSED and ids:
         problem, expected = f"{runs.root} has no run whose model was blessed", "a run with a blessed model"
         remedy = "name another run, or train a model first"
@@ -114,6 +120,12 @@ def _no_such_run(runs: Runs, name: str, named: Iterable[str], option: str) -> Co
             remedy = f"did you mean `{near}`?"
     where = f"{option} is `{printable(name)}`: " if option else ""
     return NoSuchRunError(where + problem, expected=expected, remedy=remedy)
+
+
+def _root_option(root: Path) -> str:
+    """Return the option for a root that is not the default, after a space."""
+    name = address(root)
+    return "" if name == (os.environ.get(ROOT_ENV_VARIABLE) or DEFAULT_ROOT) else f" --root {shlex.quote(name)}"
 
 
 def _nearest(name: str, ids: Sequence[str], names: Sequence[str]) -> str:

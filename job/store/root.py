@@ -4,13 +4,14 @@ Everything that is written below a root goes through its `Root`, so that other m
 has nothing to do, `RemoteRoot` of job/store/remote uploads it.
 """
 
-from collections.abc import Callable
+from collections.abc import Callable, Iterable, Iterator
 from contextlib import AbstractContextManager
 from pathlib import Path
 from typing import Protocol
 
 from components.base.addresses import copied_folder, show_as
 from components.runtime.locks import UNKNOWN_OWNER, HeldLock, acquire, is_held, try_acquire
+from job.store.measure import Measured, measure
 
 
 class Root(Protocol):
@@ -47,6 +48,9 @@ class Root(Protocol):
 
     def refresh(self, folder: Path) -> None:
         """Make changes of other machines to small files of a folder local."""
+
+    def measure_each(self, folder: Path, names: Iterable[str]) -> Iterator[tuple[Path, Measured]]:
+        """Yield path, size and age of some folders in a folder; those that were deleted meanwhile are skipped."""
 
     def flush(self) -> None:
         """Wait until everything that was written can be read by others; raise JobError if that fails."""
@@ -90,6 +94,10 @@ class LocalRoot:
     def fetch(self, path: Path) -> None: ...
 
     def refresh(self, folder: Path) -> None: ...
+
+    def measure_each(self, folder: Path, names: Iterable[str]) -> Iterator[tuple[Path, Measured]]:
+        paths = (folder / name for name in names)
+        return ((path, measured) for path in paths if (measured := measure(path)) is not None)
 
     def flush(self) -> None: ...
 

@@ -19,9 +19,7 @@ RESTRICTED = ("--read-only", "--tmpfs", "/tmp", "--cap-drop", "ALL", "--user", "
 """As the batch services start it; the server is on this machine, hence the network."""
 SLOW = {
     "extends": "/app/configs/digits.yaml",
-    "trainer": {"network": TINY_NETWORK, "epochs": 40, "patience": 40, "checkpoint": {"every_steps": 20}},
-    "evaluator": {"thresholds": {}},
-    "visualizer": {"use": "components.testing:FakeVisualizer"},
+    "trainer": {"network": TINY_NETWORK, "epochs": 20, "checkpoint": {"every_steps": 20}},
 }
 
 
@@ -36,10 +34,10 @@ def options(s3: Bucket, tmp_path: Path) -> tuple[str, ...]:
 
 
 def test_other_container_resumes_a_terminated_training(image: str, options: tuple[str, ...]) -> None:
-    command = (image, "run", "--config", "/config/slow.yaml")
+    command = (image, "run", "--config", "/config/slow.yaml", "--until", "trainer")
     name = docker("run", "--detach", *options, *command).stdout.strip()
     try:
-        wait_until(lambda: " 2/40" in docker("logs", name).stdout, lambda: docker("logs", name).stderr, seconds=120)
+        wait_until(lambda: " 2/20" in docker("logs", name).stdout, lambda: docker("logs", name).stderr, seconds=120)
         docker("stop", "--time", 60, name)
         logged = docker("logs", name)
         assert docker("wait", name).stdout.strip() == "143", logged.stdout + logged.stderr

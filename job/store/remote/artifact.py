@@ -7,6 +7,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 from components.base.errors import IntegrityError, JobError, ResourceError
+from components.object_storage import ObjectUrl
 from job.store.manifest import damaged
 from job.store.remote.sealing import DAMAGED, SUFFIX, Sealing
 from job.store.sealed import SealedArtifact
@@ -88,7 +89,7 @@ class RemoteArtifact(SealedArtifact):
             ) from error
         with suppress(JobError):  # without permission to write
             root.objects.create(f"{key}/{sealing.attempt}{DAMAGED}", f"{error.headline}\n".encode())
-        raise damaged(error.headline, expected=error.expected) from error
+        raise damage_of(root.url / key, sealing.attempt, error.headline, expected=error.expected) from error
 
     def _local_sealing(self) -> Sealing:
         return read_local_sealing(self.directory)
@@ -99,6 +100,11 @@ class RemoteArtifact(SealedArtifact):
     def _remote(self) -> "RemoteRoot":
         assert self.root is not None  # noqa: S101
         return self.root
+
+
+def damage_of(url: ObjectUrl, attempt: str, problem: str, *, expected: str) -> IntegrityError:
+    """Return the error for a damaged artifact: its URL comes first, then what is wrong with which file."""
+    return damaged(f"{url} is damaged: {problem.removeprefix(f'{url / attempt}/')}", expected=expected)
 
 
 def read_local_sealing(directory: Path) -> Sealing:

@@ -64,6 +64,10 @@ class Contents:
                 yield "quarantined", path, infos
             else:
                 yield "partial", path, infos
+        # An artifact may have no files, such as that of a model that is withheld.
+        has_files = sealing is None or not sealing.is_sealed or sealing.attempt in self.attempts
+        if self.sealing is not None and not has_files:
+            yield "sealed", directory, [self.sealing]
         if self.partial:
             yield "partial", directory.with_name(f"{directory.name}.partial"), self.partial
         if self.lease is not None:

@@ -80,7 +80,9 @@ class CachedFiles:
         """Make a folder with all files of an artifact the local one, unless its files are local already."""
         self._use(directory)
         with acquire(directory.with_name(f"{directory.name}.download")):
-            if all(_size(directory / entry.path) == entry.size for entry in manifest.files):
+            if self._is_manifest_of(directory, manifest) and all(
+                _size(directory / entry.path) == entry.size for entry in manifest.files
+            ):
                 return
             self._reserve(directory, sum(entry.size for entry in manifest.files))
             replace_folder(folder, directory)
@@ -108,7 +110,14 @@ class CachedFiles:
     def _item(self, directory: Path) -> str:
         return directory.relative_to(self._cache.folder).as_posix()
 
+    def _is_manifest_of(self, directory: Path, manifest: Manifest) -> bool:
+        with suppress(OSError):
+            return (directory / MANIFEST).read_bytes() == manifest.to_bytes()
+        return False
+
     def _delete_others(self, directory: Path, manifest: Manifest) -> None:
+        if not directory.is_dir():
+            return
         expected = {MANIFEST, *(entry.path for entry in manifest.files)}
         for path, _ in [*walk(directory)]:
             if path.relative_to(directory).as_posix() not in expected:

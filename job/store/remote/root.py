@@ -9,7 +9,8 @@ import os
 import secrets
 import socket
 import time
-from collections.abc import Callable, Iterator
+from collections import defaultdict
+from collections.abc import Callable, Iterable, Iterator
 from contextlib import AbstractContextManager, contextmanager, suppress
 from datetime import datetime
 from pathlib import Path
@@ -24,6 +25,8 @@ from components.runtime import locks
 from components.runtime.locks import UNKNOWN_OWNER, HeldLock
 from job.pipeline.slots import SLOTS
 from job.pipeline.steps import STEPS
+from job.store.measure import Measured, measure
+from job.store.remote.contents import measure_objects
 from job.store.remote.files import CachedFiles
 from job.store.remote.lease import Leases
 from job.store.remote.mirror import STATE, Mirror, is_at_work
@@ -155,6 +158,18 @@ class RemoteRoot:
         last = {key, f"{key}/{RECORD}"}
         self.objects.delete([other for other in keys if other not in last])
         self.objects.delete([key, *(last & {*keys})])
+
+    def measure_each(self, folder: Path, names: Iterable[str]) -> Iterator[tuple[Path, Measured]]:
+        """Measure the objects of each folder, or the local copy if there are none."""
+        objects: dict[str, list[ObjectInfo]] = defaultdict(list)
+        if names := [*names]:
+            for info in self.objects.list(start := f"{self.key(folder)}/"):
+                objects[info.key.removeprefix(start).partition("/")[0]].append(info)
+        for name in names:
+            infos, path = objects.get(name), folder / name
+            measured = measure_objects(infos, self.now()) if infos else measure(path)
+            if measured is not None:
+                yield path, measured
 
     def flush(self) -> None:
         """Wait until all uploads are done; raise JobError if one failed."""

@@ -3,7 +3,7 @@
 artifacts/<slot>/<fingerprint>.json                      the sealing object
 artifacts/<slot>/<fingerprint>/<attempt>/<file>          the files
 artifacts/<slot>/<fingerprint>/<attempt>/manifest.json   only if the attempt is quarantined
-artifacts/<slot>/<fingerprint>/<attempt>.damaged         a file of the attempt was found damaged
+artifacts/<slot>/<fingerprint>/<attempt>.damaged         which file of the attempt was found damaged, and how
 
 It is created if it is absent, and changed only by compare-and-swap, so that of all machines that seal an artifact one
 succeeds. It is never deleted: a tombstone takes its place.

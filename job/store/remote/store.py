@@ -1,34 +1,36 @@
 """The store of a remote root: artifacts are sealed in object storage, and their files are local while they are used."""
 
-import time
 from collections.abc import Callable, Iterable, Iterator
-from contextlib import ExitStack, contextmanager, suppress
+from contextlib import ExitStack, contextmanager
 from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING
 
 from components.base.errors import IntegrityError, ResourceError
 from components.base.progress import NO_PROGRESS, Progress
+from components.base.text import printable
 from components.object_storage import Content, ObjectInfo
 from components.object_storage.parallel import call_all
 from components.runtime import locks
 from components.runtime.locks import HeldLock
 from job.store.hashed_file import HashedFile
-from job.store.manifest import MANIFEST, Manifest, SchemaVersionError, damaged
+from job.store.manifest import Manifest, SchemaVersionError
 from job.store.measure import Measured
-from job.store.remote.artifact import RemoteArtifact, read_local_sealing
+from job.store.remote.artifact import RemoteArtifact, damage_of, read_local_sealing
 from job.store.remote.checkpoints import RemoteCheckpoints
-from job.store.remote.contents import Contents, measure_objects
+from job.store.remote.entries import RemoteEntries
 from job.store.remote.mirror import apply_sealing, write_copy
 from job.store.remote.sealing import DAMAGED, SUFFIX, Sealing, new_id
+from job.store.remote.sealing_objects import SealingObjects
 from job.store.remote.staging import are_unshared, shared_checkpoints
 from job.store.sealed import SealedArtifact
 from job.store.staging import Staging
-from job.store.store import Entry, EntryKind, Store
+from job.store.store import Entry, Store
 
 if TYPE_CHECKING:
     from job.store.remote.root import RemoteRoot
 
+MAX_REASON_LENGTH = 1000
 MAX_SEALING_ATTEMPTS = 10
 
 
@@ -51,6 +53,8 @@ class RemoteStore(Store):
         super().__init__(remote.path)
         self._root = self.remote = remote
         self.objects = remote.objects
+        self._sealings = SealingObjects(remote)
+        self._entries = RemoteEntries(remote, self._sealings)
         self._found: dict[str, Found] = {}
         """Results of look-ups by `acquire`, for the next `find`."""
         self._damaged: dict[str, str] = {}
@@ -128,7 +132,7 @@ class RemoteStore(Store):
         directory, key = self.directory(slot, fingerprint), self._key(slot, fingerprint)
         content, attempt = self.objects.read(key + SUFFIX), self._damaged.pop(key, None)
         try:
-            sealing = None if content is None else self._parse(key, content.data)
+            sealing = None if content is None else self._sealings.parse(key, content.data)
         except SchemaVersionError:
             raise
         except IntegrityError:
@@ -136,76 +140,28 @@ class RemoteStore(Store):
         # Another machine may have replaced it since this one found the damage.
         if content is not None and sealing is not None and sealing.is_sealed and attempt in (None, sealing.attempt):
             tombstone = sealing.in_state("quarantined")
-            if self.objects.replace(key + SUFFIX, tombstone.to_bytes(), content.tag) is not None:
+            if self._sealings.replace(key, tombstone, content.tag) is not None:
                 if sealing.attempt:
-                    self._mark_quarantined(f"{key}/{sealing.attempt}", sealing.manifest)
-                self._apply(slot, fingerprint)
+                    self._sealings.complete(f"{key}/{sealing.attempt}", sealing.manifest)
+                self._sealings.apply(key)
         self._delete_checkpoints_after(slot)
         return directory / (sealing.attempt if sealing is not None else "")
 
     def partial_entries(self) -> Iterator[Entry]:
         """Yield the artifacts in progress of all machines."""
-        listed = Contents.parse(self.objects.list("artifacts/"))
-        return (self._entry(item, "partial", self.partial) for item, content in listed.items() if content.partial)
+        return self._entries.partial()
 
     def measured_entries(self) -> Iterator[tuple[Entry, Measured]]:
         """Yield everything in the store, with size and age by the store, and the entries of this machine only."""
-        known, listed_at, objects = self.remote.known(), time.monotonic(), self.objects.list("artifacts/")
-        self.remote.update(objects, within=("artifacts/",), known=known, listed_at=listed_at)
-        listed, now = Contents.parse(objects), self.remote.now()
-        for (slot, fingerprint), content in listed.items():
-            sealing = self._local(slot, fingerprint)
-            for kind, path, infos in content.parts(self.directory(slot, fingerprint), sealing):
-                yield Entry(slot, fingerprint, kind, path), measure_objects(infos, now)
-        for entry, measured in super().measured_entries():
-            content = listed.get((entry.slot, entry.fingerprint), Contents())
-            if entry.kind == "deleting" or (entry.kind == "partial" and not content.partial):
-                yield entry, measured
+        return self._entries.measured()
 
     def measure(self, entry: Entry) -> Measured | None:
         """Return the present size and age of an entry, or None if its objects and local files are gone."""
-        key = self._key(entry.slot, entry.fingerprint)
-        content = Contents.parse(self.objects.list(key)).get((entry.slot, entry.fingerprint), Contents())
-        sealing = self._apply(entry.slot, entry.fingerprint)
-        for kind, path, infos in content.parts(self.directory(entry.slot, entry.fingerprint), sealing):
-            if (kind, path) == (entry.kind, entry.path):
-                return measure_objects(infos, self.remote.now())
-        return super().measure(entry) if entry.kind in ("deleting", "partial") else None
+        return self._entries.measure(entry)
 
     def remove(self, entry: Entry, is_needed: Callable[[], bool]) -> bool:
-        """Delete an entry, whose lease is held; return whether it was deleted.
-
-        A reused artifact has no lease. So a tombstone replaces the sealing object first: runs do not find the artifact
-        from then on. If a run found it before, it is sealed again. Its files are deleted last.
-        """
-        slot, fingerprint = entry.slot, entry.fingerprint
-        key = self._key(slot, fingerprint)
-        if entry.kind == "partial" and entry.path == self.partial(slot, fingerprint):
-            self.remote.removed(entry.path)
-            return super().remove(entry, is_needed) if entry.path.exists() else True
-        if self.directory(slot, fingerprint) not in (entry.path, entry.path.parent):
-            return super().remove(entry, is_needed)
-        content = self.objects.read(key + SUFFIX)
-        sealing = None if content is None else self._parse(key, content.data)
-        attempt = entry.path.name
-        if entry.kind == "sealed":
-            if content is None or sealing is None or not sealing.is_sealed:
-                return False
-            attempt = sealing.attempt
-            if self._replace(key, sealing.in_state("deleted"), content.tag) is None:
-                return False
-            content = self.objects.read(key + SUFFIX)
-            sealing = None if content is None else self._parse(key, content.data)
-        if sealing is not None and sealing.attempt == attempt and content is not None:
-            if sealing.is_sealed:
-                return False
-            if sealing.state == "deleted" and is_needed():
-                self._replace(key, sealing.in_state("sealed"), content.tag)
-                self._apply(slot, fingerprint)
-                return False
-        self.objects.delete([info.key for info in self.objects.list(f"{key}/{attempt}")])
-        self._apply(slot, fingerprint)
-        return True
+        """Delete an entry, whose lease is held; return whether it was deleted."""
+        return self._entries.remove(entry, is_needed)
 
     @contextmanager
     def staged(self, slot: str, fingerprint: str, progress: Progress = NO_PROGRESS) -> Iterator[Staging]:
@@ -241,27 +197,30 @@ class RemoteStore(Store):
             return Found()
         attempt = ""
         try:
-            sealing = self._parse(key, content.data)
+            sealing = self._sealings.parse(key, content.data)
             self.remote.apply(key + SUFFIX, content)
             if not sealing.is_sealed:
                 return Found()
             attempt = sealing.attempt
             sealed = self.read(slot, directory)
-            self._check_files(sealed.manifest, f"{key}/{attempt}", {info.key: info.size for info in files})
+            self._check_files(sealed.manifest, key, attempt, {info.key: info.size for info in files})
         except IntegrityError as error:
             return Found(damage=error, attempt=attempt)
         return Found(sealed)
 
-    def _check_files(self, manifest: Manifest, folder: str, sizes: dict[str, int]) -> None:
+    def _check_files(self, manifest: Manifest, key: str, attempt: str, sizes: dict[str, int]) -> None:
         """Raise IntegrityError if a file does not exist, has another size, or was found damaged."""
-        if folder + DAMAGED in sizes:
-            raise damaged(f"{self.remote.url / folder} was found damaged", expected="the files that were sealed")
+        if f"{key}/{attempt}{DAMAGED}" in sizes:
+            mark = self.objects.read(f"{key}/{attempt}{DAMAGED}")
+            reason = "" if mark is None else printable(mark.data.decode(errors="replace").strip(), MAX_REASON_LENGTH)
+            expected = "the files that were sealed"
+            raise damage_of(self.remote.url / key, attempt, reason or "a file has been changed", expected=expected)
         for entry in manifest.files:
-            size = sizes.get(f"{folder}/{entry.path}")
+            size = sizes.get(f"{key}/{attempt}/{entry.path}")
             if size != entry.size:
-                where = self.remote.url / f"{folder}/{entry.path}"
-                found = "does not exist" if size is None else f"has {size:,} bytes"
-                raise damaged(f"{where} {found}", expected=f"a file of {entry.size:,} bytes")
+                found = f"{entry.path} does not exist" if size is None else f"{entry.path} has {size:,} bytes"
+                expected = f"a file of {entry.size:,} bytes"
+                raise damage_of(self.remote.url / key, attempt, found, expected=expected)
 
     def _publish(
         self, staging: Staging, manifest: Manifest, hashed: dict[str, HashedFile], warn: Callable[[str], None]
@@ -274,7 +233,7 @@ class RemoteStore(Store):
         self.remote.files.upload(staging.files, manifest, f"{folder}/")
         # An error from here on leaves the uploaded files: the sealing object may be created later.
         for _ in range(MAX_SEALING_ATTEMPTS):
-            if self._create(key, own):
+            if self._sealings.create(key, own):
                 self.remote.files.keep(staging.files, directory, manifest)
                 write_copy(directory.with_suffix(SUFFIX), own.to_bytes())
                 return RemoteArtifact(slot, manifest, directory, hashed, root=self.remote, find=self.find)
@@ -297,52 +256,13 @@ class RemoteStore(Store):
             self.objects.delete([f"{folder}/{entry.path}" for entry in manifest.files])
             self.remote.files.keep(staging.files, directory, manifest)
         else:
-            self._mark_quarantined(folder, own.manifest)
+            self._sealings.complete(folder, own.manifest)
             warn(
                 f"{manifest.producer.component} is not deterministic: the same fingerprint gave another result. "
                 f"{self.remote.url / key} is kept, the new result is quarantined in {self.remote.url / folder}"
             )
         return sealed
 
-    def _create(self, key: str, sealing: Sealing) -> bool:
-        """Create a sealing object, or replace a tombstone; return whether the object is this one."""
-        if self.objects.create(key + SUFFIX, sealing.to_bytes()):
-            return True
-        found = self.objects.read(key + SUFFIX)
-        try:
-            if found is None or self._parse(key, found.data).is_sealed:
-                return False
-        except IntegrityError:  # the look-up reports it
-            return False
-        return self._replace(key, sealing, found.tag) is not None
-
-    def _replace(self, key: str, sealing: Sealing, tag: str) -> str | None:
-        return self.objects.replace(key + SUFFIX, sealing.to_bytes(), tag)
-
-    def _mark_quarantined(self, folder: str, manifest: str) -> None:
-        """Complete the folder of an attempt by its manifest. Its age counts from now."""
-        self.objects.upload(manifest.encode(), f"{folder}/{MANIFEST}")
-
-    def _apply(self, slot: str, fingerprint: str) -> Sealing | None:
-        """Make the present sealing object local, and return it; None if there is none, or it is damaged."""
-        key = self._key(slot, fingerprint)
-        if (content := self.objects.read(key + SUFFIX)) is None:
-            self.remote.forget(key + SUFFIX)
-            return None
-        self.remote.apply(key + SUFFIX, content)
-        return self._local(slot, fingerprint)
-
-    def _local(self, slot: str, fingerprint: str) -> Sealing | None:
-        with suppress(IntegrityError):
-            return read_local_sealing(self.directory(slot, fingerprint))
-        return None
-
-    def _parse(self, key: str, content: bytes) -> Sealing:
-        return Sealing.from_bytes(content, where=str(self.remote.url / (key + SUFFIX)))
-
     def _key(self, slot: str, fingerprint: str) -> str:
         """Return the key of an artifact: that of its sealing object without its suffix."""
         return self.remote.key(self.directory(slot, fingerprint))
-
-    def _entry(self, item: tuple[str, str], kind: EntryKind, path: Callable[[str, str], Path]) -> Entry:
-        return Entry(*item, kind, path(*item))

@@ -6,7 +6,7 @@ import pytest
 
 from components.base.errors import ConfigError, ResourceError
 from components.object_storage import ObjectUrl
-from components.object_storage.credentials import find_credentials
+from components.object_storage.credentials import find_credentials, unset_empty_variables
 from components.object_storage.obstore_objects import ObstoreObjects
 from components.object_storage.settings import StorageSettings
 from tests.support.faulty_proxy import Fault, FaultyProxy, error
@@ -156,3 +156,9 @@ def test_credentials_that_stay_expired_exit_with_5(
     with pytest.raises(ResourceError, match="the credentials have expired"):
         objects.upload(b"1", "b")
     assert s3_proxy.count() == 3
+
+
+def test_empty_variables_of_a_store_count_as_unset() -> None:
+    environment = {"AWS_ACCESS_KEY_ID": "", "AWS_REGION": "eu-west-3", "AZURE_CLIENT_ID": "", "PATH": ""}
+    unset_empty_variables("s3", environment)
+    assert environment == {"AWS_REGION": "eu-west-3", "AZURE_CLIENT_ID": "", "PATH": ""}

@@ -25,12 +25,21 @@ def no_response(kind: str) -> Failure:
     return Failure.of(Exception(f"Generic S3 error: {request} - HTTP error: error sending request\n\nkind: {kind}"))
 
 
+def not_deleted(code: str, *, request: str = "DeleteObjects") -> Failure:
+    """Return the failure of a request that deletes several objects, for one of them."""
+    text = f"{request} request failed for key prefix/runs/1: {SECRET}\n(denied) (code: {code})"
+    return Failure.of(Exception(f'Generic S3 error: {text}\n\nDebug source:\nGeneric {{ code: "{code}" }}'))
+
+
 @pytest.mark.parametrize(
     ("failure", "url", "expected"),
     [
         (response("404 Not Found", "NoSuchBucket"), S3, "the bucket `bucket` does not exist"),
         (response("404 Not Found", "ContainerNotFound"), AZURE, "the container `container` does not exist"),
         (response("403 Forbidden", "AccessDenied"), S3, "no permission to read s3://bucket/prefix"),
+        (not_deleted("AccessDenied"), S3, "no permission to read s3://bucket/prefix/runs/1"),
+        (not_deleted("403", request="Bulk delete"), AZURE, "no permission to read az://container/prefix/runs/1"),
+        (not_deleted("Unknown"), S3, "cannot read s3://bucket/prefix/runs/1: Unknown"),
         (response("403 Forbidden", "AuthorizationPermissionMismatch"), AZURE, "no permission to read"),
         (response("403 Forbidden", "InvalidAccessKeyId"), S3, "the store rejects the credentials"),
         (response("403 Forbidden", "SignatureDoesNotMatch"), S3, "the store rejects the credentials"),
@@ -69,6 +78,11 @@ def test_what_a_person_must_correct_exits_with_2(
         (response("500 Internal Server Error", "InternalError"), "the store failed with status 500"),
         (response("400 Bad Request", "RequestTimeout"), "the store failed with status 400"),
         (response("409 Conflict", "ConditionalRequestConflict"), "other writers"),
+        (
+            not_deleted("InternalError"),
+            "cannot read s3://bucket/prefix/runs/1: the store failed with the code Internal",
+        ),
+        (not_deleted("SlowDown"), "too many requests (the code SlowDown)"),
         (no_response("Timeout"), "no response from 127.0.0.1:5000 in time"),
         (no_response("Connect"), "no connection to 127.0.0.1:5000"),
         (no_response("Request"), "the connection to 127.0.0.1:5000 was closed"),

@@ -160,6 +160,8 @@ def test_a_destination_may_be_a_string_or_a_path(monkeypatch: pytest.MonkeyPatch
         (3, "the path of a file or folder"),
         ("s3://Bucket/models", "`Bucket` cannot be the name of a bucket"),
         ("http://server/models", "http://server/models is a URL"),
+        ("S3://bucket/models", "S3://bucket/models is a mistyped URL"),
+        ("s3:/bucket/models", "s3:/bucket/models is a mistyped URL"),
         ("~no-such-user/x", "there is no home folder"),
     ],
 )

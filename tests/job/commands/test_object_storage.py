@@ -139,6 +139,7 @@ def test_local_paths_are_required_where_files_are_written(machine: Machine, root
     for arguments in (
         ("export", "s3://bucket/exported"),
         ("predict", "image.png", "--out", "s3://bucket/predictions"),
+        ("predict", "s3://bucket/pictures"),
         ("compare", "a", "b", "--html", "s3://bucket/page.html"),
         ("reproduce", "latest", "--into", "s3://bucket/rebuilt"),
     ):

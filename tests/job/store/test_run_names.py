@@ -129,10 +129,11 @@ def test_commands_take_every_name(root: Path, mnist_job: Command, name: str) -> 
         ("latest_blessed", "did you mean `latest-blessed`?"),
         ("20990102", f"did you mean `{NEW}`?"),
         (OLD.replace("abcd", "abdc"), f"did you mean `{OLD}`?"),
-        ("something", "list them with `python -m job runs`"),
+        ("something", "list them with `python -m job runs --root ROOT`"),
     ],
 )
 def test_message_suggests_the_nearest_name(root: Path, mnist_job: Command, name: str, remedy: str) -> None:
+    remedy = remedy.replace("ROOT", str(root))
     for user in (find_run, *USERS.values()):
         with pytest.raises(ConfigError, match=f"{root} has no run `{name}`") as caught:
             user(root, name)

@@ -40,7 +40,9 @@ def used(record: dict[str, list[dict[str, str]]]) -> set[str]:
     return {f"artifacts/{step['component']}/{step['fingerprint']}" for step in record["steps"]}
 
 
-def test_another_machine_collects_what_no_run_needs(machine: Machine, objects: Objects, fake_config: Path) -> None:
+def test_another_machine_collects_what_no_run_needs(
+    machine: Machine, objects: Objects, fake_config: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
     run = ("run", "--config", fake_config, "--json")
     old = machine(1, *run, "--set", "evaluator.accuracy=0.95").record
     new = machine(1, *run).record
@@ -50,10 +52,16 @@ def test_another_machine_collects_what_no_run_needs(machine: Machine, objects: O
     objects.create(f"artifacts/trainer/{fingerprint}.lock", Owner("run", "gone").content())
 
     gc = ("gc", "--keep", 1, "--json")
-    assert garbage(machine(2, *gc)) == ["run", "artifact", "artifact"]
+    before = objects.list()
+    listed = machine(2, *gc)
+    assert garbage(listed) == ["run", "artifact", "artifact"]
+    size = json.loads(listed.stdout)["garbage"][0]["size"]
+    assert size == sum(info.size for info in before if old["run_id"] in info.key), "not that of the local copy"
     with Leases(objects, "three").try_acquire(f"runs/{old['run_id']}/lock") as free:
         assert free
         assert garbage(machine(2, *gc)) == [], "the run is in progress on another machine"
+    monkeypatch.setattr("job.store.remote.lease.LIFE_SECONDS", -2.0)
+    objects.create(f"runs/{old['run_id']}/lock", Owner("run", "gone").content())  # of a killed process
     deleted = machine(2, *gc, "--delete")
     assert len(json.loads(deleted.stdout)["deleted"]) == 3
     keys = {info.key for info in objects.list()}

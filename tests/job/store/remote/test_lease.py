@@ -135,7 +135,7 @@ def test_owner_survives_a_short_outage(objects: Objects, s3: Bucket, monkeypatch
         one = Leases(open_objects(objects.url), "one")
         with one.acquire(KEY, name="run 1") as held:
             proxy.plan(Fault("reset", count=12))
-            wait_until(lambda: proxy.count() > 15, lambda: "no heartbeat", seconds=30)
+            wait_until(lambda: proxy.count() > 15, lambda: "no heartbeat", seconds=90)
             assert not held.is_lost
     use_environment(monkeypatch, replace(s3.server))
     assert objects.read(KEY) is None

@@ -1,13 +1,14 @@
 """The store of a remote root: one machine seals, all find the same artifact, and nothing damaged is used."""
 
 import json
+import re
 from collections.abc import Callable
 from dataclasses import dataclass
 from pathlib import Path
 
 import pytest
 
-from components import Context
+from components import Context, PushedModel, Pusher
 from components.base.errors import ConfigError, IntegrityError, ResourceError, StorageError
 from components.object_storage import ObjectUrl, open_objects
 from components.object_storage.settings import StorageSettings, configure_storage
@@ -132,6 +133,33 @@ def test_different_result_is_kept_as_quarantined(s3: Bucket, machine: Machines) 
     assert s3.objects() == before
 
 
+def test_artifact_without_files_is_sealed_and_found(machine: Machines) -> None:
+    one, two = machine("one"), machine("two")
+    key = fingerprint_inputs(Pusher(Pusher.Config(destination="pushed")), {})
+
+    def seal(store: RemoteStore) -> SealedArtifact:
+        with store.staged("pusher", key.fingerprint) as stage:
+            return store.seal(stage, key, PushedModel(withheld="not blessed"), one.warnings.append)
+
+    sealed = seal(one.store)
+    assert sealed.stored().directory.is_dir()
+    sealed.verify()
+    assert seal(two.store).manifest == sealed.manifest
+    three = machine("three").store
+    found = three.find("pusher", key.fingerprint)
+    assert found is not None
+    assert found.stored().artifact == sealed.artifact
+    found.verify()
+    assert one.warnings == []
+    ((entry, _),) = three.measured_entries()
+    assert entry.kind == "sealed"
+    assert three.measure(entry) is not None
+    assert three.remove(entry, lambda: False)
+    assert one.store.find("pusher", key.fingerprint) is None
+    assert [*three.measured_entries()] == []
+    assert seal(two.store).manifest == sealed.manifest
+
+
 def test_damaged_local_file_is_downloaded_again(machine: Machines) -> None:
     sealed = machine("one").seal()
     two = machine("two")
@@ -161,7 +189,9 @@ def test_damage_found_by_a_download_is_found_by_every_look_up(s3: Bucket, machin
         found.stored()
     assert "quarantines the artifact" in raised.value.remedy
     three = machine("three")
-    with pytest.raises(IntegrityError, match="was found damaged"):
+    url = f"{s3.url}/root/artifacts/{SLOT}/{fingerprint}"
+    assert raised.value.headline.startswith(f"{url} is damaged: test.parquet has been changed: its SHA-256 is ")
+    with pytest.raises(IntegrityError, match=re.escape(f"{raised.value.headline}\n  expected: the files")):
         three.store.find(SLOT, fingerprint)
     quarantined = three.store.quarantine(SLOT, fingerprint)
     assert key.startswith(f"root/{three.store.remote.key(quarantined)}/")
