@@ -14,7 +14,7 @@ from components.object_storage.deadline import seconds_left
 THREADS = 4
 TICK_SECONDS = 0.5
 EXIT_SECONDS, HASTY_EXIT_SECONDS = 10.0, 2.0
-"""Time for the uploads of a process that ends without `flush`; after a `flush` that the store did not answer."""
+"""Time for the uploads of a process that ends without `flush`; after a `flush` without a response of the store."""
 
 
 class Uploads:
