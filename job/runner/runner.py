@@ -307,6 +307,8 @@ class Runner:
         except JobError as error:
             if self._error is None:
                 self._end_with(error)
+                with suppress(JobError):  # its record names the local path if the store still fails
+                    root_at(self.root).flush()
             else:
                 self.listener.warning(f"some files of the run were not uploaded: {error.headline}")
 
