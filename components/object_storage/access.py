@@ -9,6 +9,13 @@ PROBES = ".access"
 """Folder of the objects that are created and deleted."""
 
 
+def create_probe(objects: Objects) -> str:
+    """Create an object below a URL, and return its key; raise ConfigError or ResourceError if that is not possible."""
+    key = f"{PROBES}/{secrets.token_hex(8)}"
+    objects.create(key, secrets.token_bytes(16))
+    return key
+
+
 def check_read_access(objects: Objects) -> None:
     """Raise ConfigError or ResourceError if the objects below a URL cannot be listed."""
     objects.list_folder(PROBES)
@@ -20,8 +27,7 @@ def check_write_access(objects: Objects) -> None:
     Raise ConfigError if the store ignores the condition of `create`: two runs could then create the same object.
     """
     check_read_access(objects)
-    key = f"{PROBES}/{secrets.token_hex(8)}"
-    objects.create(key, secrets.token_bytes(16))
+    key = create_probe(objects)
     try:
         if objects.create(key, secrets.token_bytes(16)):
             raise ConfigError(

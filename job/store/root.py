@@ -71,21 +71,9 @@ class LocalRoot:
     def __init__(self, path: Path) -> None:
         self.path = path
 
-    def acquire(
-        self,
-        path: Path,
-        *,
-        owner: str = UNKNOWN_OWNER,
-        on_wait: Callable[[str], None] | None = None,
-        check: Callable[[], None] | None = None,
-    ) -> AbstractContextManager[HeldLock]:
-        return acquire(path, owner=owner, on_wait=on_wait, check=check)
-
-    def try_acquire(self, path: Path) -> AbstractContextManager[bool]:
-        return try_acquire(path)
-
-    def is_held(self, path: Path) -> bool:
-        return is_held(path)
+    acquire = staticmethod(acquire)
+    try_acquire = staticmethod(try_acquire)
+    is_held = staticmethod(is_held)
 
     def wrote(self, path: Path) -> None: ...
 

@@ -16,9 +16,10 @@ from components.pusher.metadata import read_statement, write_statement
 from components.pusher.publish import publish
 from components.pusher.servable import servable_digest
 from components.runtime.locks import acquire
-from tests.components.pusher.support import Listener, make_servable, push, roll_back, served
+from tests.components.pusher.support import make_servable, push, roll_back, served
 from tests.support.disks import small_disk
 from tests.support.processes import REPOSITORY, environment, start, wait_until
+from tests.support.progress import RecordingProgress
 
 KILLING = """
 import json, os, signal, sys
@@ -133,7 +134,7 @@ def test_a_full_disk_leaves_the_served_version(tmp_path: Path) -> None:
         (disk / "made").mkdir()
         push(disk, "a")
         with pytest.raises(StorageError, match="no space for the model that is published") as raised:
-            publish(big, disk / "served", digest=servable_digest(big), progress=Listener())
+            publish(big, disk / "served", digest=servable_digest(big), progress=RecordingProgress())
         assert "needed" in raised.value.headline
         assert "--root" not in raised.value.remedy
         assert served(disk / "served") == ["a"]
@@ -180,7 +181,7 @@ def test_a_signal_ends_waiting_for_the_lock(tmp_path: Path) -> None:
 
 
 def test_a_waiting_push_reports_the_lock_owner(tmp_path: Path) -> None:
-    listener = Listener()
+    listener = RecordingProgress()
     (tmp_path / "served").mkdir()
     with ThreadPoolExecutor(1) as pool, acquire(tmp_path / "served/.lock", owner="a rollback"):
         pushing = pool.submit(push, tmp_path, "a", listener)

@@ -20,8 +20,8 @@ if TYPE_CHECKING:
 class RemoteArtifact(SealedArtifact):
     """A sealed artifact whose files are downloaded when they are needed."""
 
-    root: "RemoteRoot | None" = field(default=None, compare=False, repr=False)
-    find: Callable[[str, str], SealedArtifact | None] = field(default=lambda *_: None, compare=False, repr=False)
+    root: "RemoteRoot" = field(kw_only=True, compare=False, repr=False)
+    find: Callable[[str, str], SealedArtifact | None] = field(kw_only=True, compare=False, repr=False)
     """That of its store."""
 
     @property
@@ -36,10 +36,9 @@ class RemoteArtifact(SealedArtifact):
             ResourceError: if the artifact was deleted or replaced since it was found.
             StorageError: if the cache has no room.
         """
-        root = self._remote()
         sealing = self._local_sealing()
         try:
-            root.files.fetch(self.directory, self.manifest, self._prefix(sealing), names, self.hashed)
+            self.root.files.fetch(self.directory, self.manifest, self._prefix(sealing), names, self.hashed)
         except IntegrityError as error:
             self._report(error, sealing)
 
@@ -49,13 +48,12 @@ class RemoteArtifact(SealedArtifact):
         Raises:
             IntegrityError: if a file is missing or damaged.
         """
-        root = self._remote()
         if self._is_local():
             super().verify()
             return
         sealing = self._local_sealing()
         try:
-            root.files.verify(self.manifest, self._prefix(sealing))
+            self.root.files.verify(self.manifest, self._prefix(sealing))
         except IntegrityError as error:
             self._report(error, sealing)
 
@@ -68,16 +66,16 @@ class RemoteArtifact(SealedArtifact):
         if self._is_local():
             super().verify()
         elif self.find(self.slot, self.manifest.fingerprint) is None:
-            address = self._remote().address(self.directory)
+            address = self.root.address(self.directory)
             raise damaged(f"{address} does not exist", expected="a sealed artifact")
 
     def _is_local(self) -> bool:
         paths = (self.directory / entry.path for entry in self.manifest.files)
-        return self._remote().files.is_in_use(self.directory) and all(path.is_file() for path in paths)
+        return self.root.files.is_in_use(self.directory) and all(path.is_file() for path in paths)
 
     def _report(self, error: IntegrityError, sealing: Sealing) -> None:
         """Raise the error for files that differ from the manifest, and mark them as damaged for every machine."""
-        root = self._remote()
+        root = self.root
         key = root.key(self.directory)
         content = root.objects.read(key + SUFFIX)
         present = None if content is None else Sealing.from_bytes(content.data, where=str(root.url / (key + SUFFIX)))
@@ -95,11 +93,7 @@ class RemoteArtifact(SealedArtifact):
         return read_local_sealing(self.directory)
 
     def _prefix(self, sealing: Sealing) -> str:
-        return f"{self._remote().key(self.directory)}/{sealing.attempt}/"
-
-    def _remote(self) -> "RemoteRoot":
-        assert self.root is not None  # noqa: S101
-        return self.root
+        return f"{self.root.key(self.directory)}/{sealing.attempt}/"
 
 
 def damage_of(url: ObjectUrl, attempt: str, problem: str, *, expected: str) -> IntegrityError:

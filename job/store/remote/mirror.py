@@ -62,10 +62,10 @@ class Mirror:
             skip: returns whether the local copy of a key is newer than its object.
         """
         with acquire(self.root / STATE / "lock"):
-            self._tags = before = self._read_tags()
+            before = self._read_tags()
+            self._tags = {**before}
             found = {info.key: info for info in listed if is_mirrored(info.key)}
             changed = [key for key in found if not (self._is_current(key, found[key].tag) or skip(key))]
-            self._tags = {**before}
             contents = call_all([lambda key=key: self._objects.read(key) for key in changed])  # type: ignore[misc]
             for key, content in zip(changed, contents, strict=True):
                 if content is not None:

@@ -18,6 +18,7 @@ from typing import NamedTuple
 
 from components.base.errors import IntegrityError
 from components.object_storage import Content, ObjectInfo, Objects, ObjectUrl, check_write_access, open_objects
+from components.object_storage.access import create_probe
 from components.object_storage.cache import Cache
 from components.object_storage.parallel import call_all
 from components.object_storage.settings import storage_settings
@@ -36,7 +37,6 @@ from job.store.runs import RECORD
 MACHINE = "machine"
 CHECKED = "checked"
 """Exists in the state folder after the store was found to support what the job requires."""
-PROBES = ".access"
 LISTED_SECONDS = 5.0
 """A list of the root that is younger shows which leases do not exist: one round trip for all runs."""
 
@@ -98,9 +98,7 @@ class RemoteRoot:
             check_write_access(self.objects)
             checked.touch()
             return
-        key = f"{PROBES}/{secrets.token_hex(8)}"
-        self.objects.create(key, secrets.token_bytes(16))
-        self._uploads.delete(key)
+        self._uploads.delete(create_probe(self.objects))
 
     @contextmanager
     def acquire(

@@ -37,20 +37,6 @@ def make_servable(directory: Path, name: str, *, accuracy: float = 0.9) -> Path:
     return directory
 
 
-class Listener(NoProgress):
-    """Stores messages and warnings."""
-
-    def __init__(self) -> None:
-        self.messages: list[str] = []
-        self.warnings: list[str] = []
-
-    def message(self, text: str) -> None:
-        self.messages.append(text)
-
-    def warning(self, text: str) -> None:
-        self.warnings.append(text)
-
-
 def push(tmp_path: Path, name: str, progress: NoProgress | None = None) -> PublishResult:
     """Push the model of a name to `served`, as a run does, and compare the result with the plan."""
     made = tmp_path / "made" / name

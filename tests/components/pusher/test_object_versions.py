@@ -17,10 +17,11 @@ from components.pusher.object_versions import STAGING_LIFE
 from components.pusher.publish import PublishResult, planned_version, publish
 from components.pusher.servable import servable_digest
 from components.pusher.version_store import list_versions
-from tests.components.pusher.support import Listener, bytes_below, make_servable
+from tests.components.pusher.support import bytes_below, make_servable
 from tests.conftest import FAKES, Command, WriteConfig
 from tests.support.faulty_proxy import Fault, FaultyProxy
 from tests.support.object_servers import Bucket
+from tests.support.progress import RecordingProgress
 
 both_stores = pytest.mark.parametrize(
     "bucket", ["s3", pytest.param("azurite", marks=pytest.mark.thorough)], indirect=True
@@ -77,7 +78,7 @@ def test_rolls_back_and_forward(bucket: Bucket, tmp_path: Path) -> None:
     copy = below(bucket, "served/3")
     assert json.loads(copy.pop(ROLLBACK_FILE))["content_sha256"] == [servable_digest(tmp_path / "made/b")]
     assert copy == below(bucket, "served/1")
-    listener = Listener()
+    listener = RecordingProgress()
     assert not push(tmp_path, destination, "b", listener).new, "it is there"
     open_objects(destination).delete([f"2/{name}" for name in below(bucket, "served/2")])
     assert push(tmp_path, destination, "b", listener).version is None

@@ -14,7 +14,8 @@ from components.base.termination import NoTermination
 from components.pusher import rollback
 from components.pusher.metadata import ROLLBACK_FILE, STATEMENT_FILE
 from components.pusher.version_store import list_versions
-from tests.components.pusher.support import Listener, bytes_below, make_servable, names, push, pushed, roll_back, served
+from tests.components.pusher.support import bytes_below, make_servable, names, push, pushed, roll_back, served
+from tests.support.progress import RecordingProgress
 
 
 def test_a_rolled_back_model_is_not_pushed_again(tmp_path: Path) -> None:
@@ -26,7 +27,7 @@ def test_a_rolled_back_model_is_not_pushed_again(tmp_path: Path) -> None:
     for bad in "234":
         (tmp_path / "served" / bad).rename(tmp_path / f"away-{bad}")
     for name in "bc":
-        listener = Listener()
+        listener = RecordingProgress()
         again = push(tmp_path, name, listener)
         assert (again.version, again.new, again.served.number) == (None, False, 5)
         (warning,) = listener.warnings
@@ -191,7 +192,7 @@ def test_an_interrupted_rollback_changes_nothing(tmp_path: Path) -> None:
     for moment in count():
         termination = EndsAt(moment)
         try:
-            done = rollback.roll_back(tmp_path / "served", None, progress=Listener(), termination=termination)
+            done = rollback.roll_back(tmp_path / "served", None, progress=RecordingProgress(), termination=termination)
         except TerminationError:
             assert names(tmp_path / "served") == ["1", "2"]
         else:
@@ -210,7 +211,7 @@ def test_termination_is_checked_last_before_the_rename(tmp_path: Path) -> None:
                 raise TerminationError("termination was requested")
 
     with pytest.raises(TerminationError):
-        rollback.roll_back(tmp_path / "served", None, progress=Listener(), termination=EndsWhenAllIsCopied())
+        rollback.roll_back(tmp_path / "served", None, progress=RecordingProgress(), termination=EndsWhenAllIsCopied())
     assert names(tmp_path / "served") == ["1", "2"]
 
 

@@ -16,7 +16,8 @@ from components.pusher.servable import servable_digest
 from components.pusher.version_store import list_versions
 from components.pusher.versions import LARGEST_VERSION
 from components.runtime.locks import acquire
-from tests.components.pusher.support import Listener, bytes_below, make_servable, names, push, pushed, roll_back, served
+from tests.components.pusher.support import bytes_below, make_servable, names, push, pushed, roll_back, served
+from tests.support.progress import RecordingProgress
 
 
 def test_each_model_gets_the_next_number(tmp_path: Path) -> None:
@@ -38,13 +39,13 @@ def test_does_not_publish_the_same_content_again(tmp_path: Path) -> None:
 def test_a_new_verdict_does_not_make_a_new_version(tmp_path: Path) -> None:
     push(tmp_path, "a")
     judged = make_servable(tmp_path / "judged", "a", accuracy=0.5)
-    assert not publish(judged, tmp_path / "served", digest=servable_digest(judged), progress=Listener()).new
+    assert not publish(judged, tmp_path / "served", digest=servable_digest(judged), progress=RecordingProgress()).new
 
 
 def test_replaces_a_served_version_that_was_changed(tmp_path: Path) -> None:
     push(tmp_path, "a")
     (tmp_path / "served/1/saved_model.pb").write_text("something else")
-    listener = Listener()
+    listener = RecordingProgress()
     again = push(tmp_path, "a", listener)
     assert again.version == again.served
     assert (again.new, again.served.number) == (True, 2)
@@ -57,7 +58,7 @@ def test_keeps_a_changed_version_that_is_not_served(tmp_path: Path) -> None:
     for name in "ab":
         push(tmp_path, name)
     (tmp_path / "served/1/.DS_Store").touch()
-    listener = Listener()
+    listener = RecordingProgress()
     again = push(tmp_path, "a", listener)
     assert (again.new, again.served.number) == (False, 2)
     assert served(tmp_path / "served") == ["a", "b"]
@@ -80,7 +81,7 @@ def test_does_not_publish_a_damaged_servable(tmp_path: Path) -> None:
     digest = servable_digest(servable)
     (servable / "saved_model.pb").write_text("cut sho")
     with pytest.raises(IntegrityError):
-        publish(servable, tmp_path / "served", digest=digest, progress=Listener())
+        publish(servable, tmp_path / "served", digest=digest, progress=RecordingProgress())
     assert names(tmp_path / "served") == []
 
 

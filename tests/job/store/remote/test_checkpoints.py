@@ -10,7 +10,6 @@ from pathlib import Path
 import pytest
 
 from components.base.errors import ResourceError
-from components.base.progress import NoProgress
 from components.object_storage import ObjectUrl
 from components.object_storage.obstore_objects import ObstoreObjects
 from components.object_storage.settings import StorageSettings
@@ -19,23 +18,10 @@ from job.store.remote.store import RemoteStore
 from job.store.staging import Staging
 from tests.support.faulty_proxy import Fault, FaultyProxy, error
 from tests.support.object_servers import Bucket
+from tests.support.progress import RecordingProgress
 
 SLOT, FINGERPRINT = "trainer", "0" * 64
 FOLDER = f"artifacts/{SLOT}/{FINGERPRINT}.partial/"
-
-
-class Recorder(NoProgress):
-    """Records messages and warnings."""
-
-    def __init__(self) -> None:
-        self.messages: list[str] = []
-        self.warnings: list[str] = []
-
-    def message(self, text: str) -> None:
-        self.messages.append(text)
-
-    def warning(self, text: str) -> None:
-        self.warnings.append(text)
 
 
 class StopError(Exception):
@@ -53,7 +39,7 @@ class Machine:
     bucket: Bucket
     cache: Path
     monkeypatch: pytest.MonkeyPatch
-    recorder: Recorder = field(default_factory=Recorder)
+    recorder: RecordingProgress = field(default_factory=RecordingProgress)
 
     @contextmanager
     def attempt(self) -> Iterator[Staging]:
