@@ -3,6 +3,7 @@
 import contextlib
 import io
 import logging
+import os
 import re
 import shutil
 import threading
@@ -98,7 +99,8 @@ class _RetryCauses(logging.Filter):
 
 def _unfinished(downloads: Path, name: str) -> Iterator[Path]:
     """Yield the folders in which downloads are in progress, or were when a process was killed."""
-    return (downloads / name).rglob("*.tmp.*")
+    for folder, names, _ in os.walk(downloads / name):  # unlike rglob, it passes over folders that vanish meanwhile
+        yield from (Path(folder, name) for name in names if ".tmp." in name)
 
 
 def _size(folder: Path) -> int:

@@ -3,6 +3,7 @@
 import io
 import json
 import os
+import shutil
 import signal
 import subprocess
 import sys
@@ -311,6 +312,17 @@ def test_slow_download_is_not_abandoned(server: Server, tmp_path: Path, monkeypa
     with pytest.raises(DataError, match="could not be downloaded and prepared") as caught:  # zeros are no gzip file
         load(TfdsSource(name="mnist", data_dir=tmp_path / "prepared"))
     assert caught.value.exit_code == 3
+
+
+def test_download_that_ends_while_listed_raises_no_error(tmp_path: Path) -> None:
+    for name in ("images", "labels"):
+        (tmp_path / "mnist" / f"{name}.gz.tmp.1" / "part.tmp.2").mkdir(parents=True)
+    listed = []
+    for folder in download._unfinished(tmp_path, "mnist"):
+        listed.append(folder.name)
+        if folder.name == "part.tmp.2":
+            shutil.rmtree(tmp_path / "mnist")
+    assert sorted(listed) == ["images.gz.tmp.1", "labels.gz.tmp.1", "part.tmp.2"]
 
 
 def test_downloads_through_the_proxy(server: Server, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
