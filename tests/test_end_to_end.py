@@ -69,7 +69,7 @@ def test_saved_model_reaches_the_recorded_accuracy(digits_run: FinishedRun, tmp_
     import pandas as pd
 
     latest = root / "runs" / "latest"
-    test = pd.read_parquet(latest / "example_gen" / "test.parquet")
+    test = pd.read_parquet(latest / "example_gen" / "test/00000.parquet")
     images = np.stack(test["image"].to_list()).reshape(-1, 28, 28)
     signature = tf.saved_model.load(str(latest / "trainer" / "saved_model")).signatures["serving_default"]
     right = signature(images=tf.constant(images))["label"].numpy() == test["label"].to_numpy()

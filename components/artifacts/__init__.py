@@ -42,7 +42,16 @@ from components.artifacts.evaluation import (
     Robustness,
     Slice,
 )
-from components.artifacts.examples import Anomaly, Drift, DriftMeasure, Examples, ExamplesSplit, Level, Source
+from components.artifacts.examples import (
+    Anomaly,
+    Drift,
+    DriftMeasure,
+    Examples,
+    ExamplesShard,
+    ExamplesSplit,
+    Level,
+    Source,
+)
 from components.artifacts.figures import Figure, Figures
 from components.artifacts.model import (
     AugmentedImages,
@@ -56,4 +65,10 @@ from components.artifacts.model import (
 )
 from components.artifacts.predictions import Predictions, PredictionShard, SkippedImages
 from components.artifacts.pushed import PublishedVersion, PushedModel, Rollback, Servable
-from components.artifacts.transformed import GraphOperation, SplitOverlap, TransformedExamples, TransformedSplit
+from components.artifacts.transformed import (
+    GraphOperation,
+    SplitOverlap,
+    TransformedExamples,
+    TransformedShard,
+    TransformedSplit,
+)

@@ -19,10 +19,17 @@ class Source(Statement):
     """Conversion of the images, such as `converted to grayscale, resized from 32x32 to 28x28`; empty without one."""
 
 
-class ExamplesSplit(Statement):
-    """One split of raw images: its file and statistics."""
+class ExamplesShard(Statement):
+    """One Parquet file of a split."""
 
     file: FileName
+    count: Annotated[int, Field(ge=1)]
+
+
+class ExamplesSplit(Statement):
+    """One split of raw images: its files, in order, and statistics."""
+
+    shards: Annotated[tuple[ExamplesShard, ...], Field(min_length=1)]
     count: Annotated[int, Field(ge=1)]
     label_counts: tuple[Count, ...]
     """Images per class, by label."""
@@ -38,7 +45,12 @@ class ExamplesSplit(Statement):
     def _counts_add_up(self) -> Self:
         if sum(self.label_counts) != self.count:
             raise ValueError(f"label counts add up to {sum(self.label_counts)}, not to the count {self.count}")
+        if (rows := sum(shard.count for shard in self.shards)) != self.count:
+            raise ValueError(f"the files have {rows} images, not the count {self.count}")
         return self
+
+    def file_names(self) -> tuple[str, ...]:
+        return tuple(shard.file for shard in self.shards)
 
 
 Level = Literal["note", "warning", "error"]
@@ -86,7 +98,7 @@ class Drift(Statement):
 
 
 class Examples(Artifact):
-    """Raw images and labels in three splits, one Parquet file each (see `components.io.splits`)."""
+    """Raw images and labels in three splits of Parquet files (see `components.io.splits`)."""
 
     kind: Literal["examples"] = "examples"
     source: Source
@@ -112,5 +124,5 @@ class Examples(Artifact):
         return self
 
     def file_names(self) -> tuple[str, ...]:
-        files = tuple(split.file for _, split in self.splits.items())
+        files = tuple(name for _, split in self.splits.items() for name in split.file_names())
         return files if self.anomalies_file is None else (*files, self.anomalies_file)

@@ -1,8 +1,8 @@
 """TransformedExamples: network inputs in three splits, and the transform graph."""
 
-from typing import Annotated, Any, Literal
+from typing import Annotated, Any, Literal, Self
 
-from pydantic import Field
+from pydantic import Field, model_validator
 
 from components.artifacts.base import Artifact, Count, FileName, ImageShape, Sha256, Splits, Statement
 
@@ -23,20 +23,45 @@ class GraphOperation(Statement):
     """The function as a Keras model without weights, which `keras.saving.deserialize_keras_object` restores."""
 
 
-class TransformedSplit(Statement):
-    """One split of network inputs: two or three NumPy files that can be memory-mapped."""
+class TransformedShard(Statement):
+    """NumPy files of consecutive images of a split, which can be memory-mapped."""
 
-    images: FileName
-    """The network's inputs: float32 [count, height, width, channels]."""
+    raw: FileName
+    """The raw images: uint8 [count, height, width], or [count, height, width, 3] in color."""
     labels: FileName
     """int64 [count]."""
-    raw: FileName | None = None
-    """The raw images: uint8 [count, height, width], or [count, height, width, 3] in color. None if the images are
-    pictures (see `components.inference.pictures`), from which the raw images follow."""
+    inputs: FileName | None = None
+    """The network's inputs: float32 [count, height, width, channels]. None if they are computed from the raw images
+    when they are read."""
     count: Annotated[int, Field(ge=1)]
 
     def file_names(self) -> tuple[str, ...]:
-        return (self.images, self.labels) if self.raw is None else (self.images, self.labels, self.raw)
+        return (self.raw, self.labels) if self.inputs is None else (self.raw, self.labels, self.inputs)
+
+
+class TransformedSplit(Statement):
+    """One split of images, in one or several shards; either all or none of them have inputs."""
+
+    shards: Annotated[tuple[TransformedShard, ...], Field(min_length=1)]
+
+    @property
+    def count(self) -> int:
+        """The number of images."""
+        return sum(shard.count for shard in self.shards)
+
+    @property
+    def stores_inputs(self) -> bool:
+        """Whether the network's inputs are stored, and not computed when they are read."""
+        return self.shards[0].inputs is not None
+
+    def file_names(self) -> tuple[str, ...]:
+        return tuple(name for shard in self.shards for name in shard.file_names())
+
+    @model_validator(mode="after")
+    def _shards_are_alike(self) -> Self:
+        if len({shard.inputs is None for shard in self.shards}) > 1:
+            raise ValueError("some shards have inputs, and others have none")
+        return self
 
 
 class SplitOverlap(Statement):

@@ -12,6 +12,7 @@ from typing import Annotated, Any, ClassVar, Generic, Self, TypeVar
 from pydantic import BaseModel, ConfigDict, Field
 
 from components.artifacts import Artifact, Epoch, Stored
+from components.base.engine import Engine, InProcess
 from components.base.progress import NoProgress, Progress
 from components.base.termination import NoTermination, Termination
 from components.base.timing import Stopwatch
@@ -61,6 +62,8 @@ class Context:
     """Receives messages, warnings and training metrics."""
     termination: Termination = field(default_factory=NoTermination)
     """Whether the job must stop. Call `termination.check()` between units of work."""
+    engine: Engine = field(default_factory=InProcess)
+    """Runs independent tasks, such as one per file of a split."""
     checkpoints: Path | None = None
     """A directory for checkpoints, or None. It outlives an interrupted attempt and is deleted when the artifact is
     sealed."""

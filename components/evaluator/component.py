@@ -56,8 +56,8 @@ class Evaluator(Component[EvaluatorConfig]):
             from components.evaluator.predictions import predict_split
             from components.evaluator.robustness import measure_robustness
             from components.evaluator.slices import group_images, make_slices
-            from components.inference.pictures import read_pictures
             from components.inference.predictor import import_libraries, load_predictor
+            from components.inference.split_images import open_pictures
             from components.inference.transform_graph import apply_numpy, input_graph
 
             import_libraries(model)
@@ -79,7 +79,7 @@ class Evaluator(Component[EvaluatorConfig]):
         with context.timed("scoring"):
             predictions, calibration = calibrate_predictions(predictions, validation, apply=config.temperature_scaling)
             further = apply_functions(config.metrics, predictions.labels, predictions.probabilities, context)
-        pictures, to_input = read_pictures(transformed, splits.test), input_graph(transformed.artifact.graph)
+        pictures, to_input = open_pictures(transformed, splits.test), input_graph(transformed.artifact.graph)
         with context.timed("slicing"):
             properties = measure_batches(pictures.batches(1000))
             properties |= group_images(config.slices, pictures.batches(1000), predictions.labels)

@@ -15,7 +15,7 @@ from components.artifacts import InfraValidation, Model, Stored, TransformedExam
 from components.base.component import Context
 from components.base.errors import ResourceError
 from components.evaluator import serving_process
-from components.inference.pictures import read_raw
+from components.inference.split_images import read_raw
 from components.runtime.child_process import run_child
 from components.runtime.resources import cpu_limit
 from components.runtime.tensorflow import without_wildcards

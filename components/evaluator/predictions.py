@@ -10,9 +10,9 @@ from numpy.typing import NDArray
 from components.artifacts import Evaluation, Stored, TransformedExamples, TransformedSplit
 from components.base.component import Context
 from components.inference import predictor
-from components.inference.pictures import read_pictures
+from components.inference.split_images import iterate_scaled, open_pictures
 from components.io.image_digests import DIGEST_DTYPE, split_sha256
-from components.io.splits import iterate_scaled, read_prediction_table, to_numpy
+from components.io.splits import read_prediction_table, to_numpy
 
 
 @dataclass(frozen=True)
@@ -65,7 +65,7 @@ def predict_split(
     for images in iterate_scaled(transformed, split, rows=predictor.BATCH_SIZE):
         context.termination.check()
         probabilities.append(predict(images))
-    pictures = read_pictures(transformed, split)
+    pictures = open_pictures(transformed, split)
     return Predictions(labels=pictures.labels, probabilities=np.concatenate(probabilities), images=pictures.digests())
 
 

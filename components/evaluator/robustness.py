@@ -8,8 +8,8 @@ from components.artifacts import CorruptionCurve, Robustness
 from components.artifacts.evaluation import SEVERITIES
 from components.evaluator.config import RobustnessConfig
 from components.evaluator.corruptions import CORRUPTIONS, corrupt
-from components.inference.pictures import Pictures
 from components.inference.predictor import Predictor
+from components.inference.split_images import SplitImages
 
 MAX_FRACTION = 1 / 4
 """Most corrupted images, as a fraction of the images that the evaluation predicts anyway."""
@@ -19,7 +19,7 @@ FREE_PIXELS = 2**20
 
 def measure_robustness(
     predict: Predictor,
-    pictures: Pictures,
+    pictures: SplitImages,
     config: RobustnessConfig,
     *,
     images_predicted: int,

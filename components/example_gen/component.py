@@ -66,14 +66,14 @@ class ExampleGen(Component[ExampleGenConfig]):
         return "of another data set"
 
     def run(self, context: Context, /, *, baseline: Stored[Examples] | None = None) -> Examples:
-        """Write one Parquet file per split, and `anomalies.csv` if images are anomalous.
+        """Write the Parquet files of each split, and `anomalies.csv` if images are anomalous.
 
         Scratch files take the size of all images once or twice.
         """
         with context.timed("imports"):
             from components.example_gen.validation.image_checks import ImageIndex
             from components.example_gen.validation.validate import validate_examples
-            from components.example_gen.write import no_observer, write_dataset
+            from components.example_gen.write import write_dataset
             from components.io.raw_images import scratch_folder
 
         source, checks = self.config.source, self.config.checks
@@ -93,7 +93,7 @@ class ExampleGen(Component[ExampleGenConfig]):
                     source_kind=source.kind,
                     source_identity=self._source_identity(),
                     memory_budget=self.config.memory_budget,
-                    observer=index.add if checks.needs_images else no_observer,
+                    index=index if checks.needs_images else None,
                 )
         with context.timed("validating"):
             other = None if baseline is None else baseline.artifact

@@ -1,33 +1,44 @@
 """Writing of a dataset as an Examples artifact: check, split, shuffle, write, count."""
 
-from collections.abc import Callable
-from functools import reduce
-from itertools import chain
+from collections.abc import Sequence
+from dataclasses import dataclass
+from functools import partial, reduce
+from hashlib import sha256
+from itertools import count
 from operator import or_
 from pathlib import Path
 
 import numpy as np
 from numpy.typing import NDArray
 
-from components.artifacts import Examples, ExamplesSplit, Source, Splits
+from components.artifacts import SPLITS, Examples, ExamplesShard, ExamplesSplit, Source, Splits
 from components.base.component import Context
 from components.base.errors import DataError
-from components.example_gen.shuffle import Bucket, distribute, make_buckets, read_bucket
+from components.example_gen.shard import ShardPart, write_shard
+from components.example_gen.shuffle import Bucket, ScatteredImages, scatter, spans_of
 from components.example_gen.sources.base import Dataset
 from components.example_gen.split import SplitConfig, assign_splits
-from components.io.splits import examples_frame, examples_writer, row_group_rows
+from components.example_gen.split_statistics import SplitStatistics
+from components.example_gen.validation.image_checks import ImageIndex
+from components.io.raw_images import LabelledImages
+from components.io.splits import row_group_rows, shard_rows
 from components.runtime.disk import disk_space_guard
 
-ImageObserver = Callable[[str, NDArray[np.uint8], NDArray[np.int64]], None]
-"""Called once for every image: the split, its next raw images, uint8 [batch, height, width(, 3)], and their labels."""
-
-COUNT_CHUNK_PIXELS = 2**20
-"""Values counted at a time; `numpy.bincount` makes a temporary integer of 8 bytes of each."""
-INK_HISTOGRAM_BINS = 20
+SECTION_BYTES = 2**26
+"""Bytes of the images of a source that one task scatters."""
 
 
-def no_observer(split: str, images: NDArray[np.uint8], labels: NDArray[np.int64]) -> None:
-    """Do nothing: the null object of ImageObserver."""
+@dataclass(frozen=True)
+class ShardPlan:
+    """A file of a split, and the buckets whose images it has."""
+
+    split: str
+    file: str
+    buckets: list[Bucket]
+
+    @property
+    def count(self) -> int:
+        return sum(len(bucket.rows) for bucket in self.buckets)
 
 
 def write_dataset(
@@ -40,13 +51,14 @@ def write_dataset(
     source_kind: str,
     source_identity: dict[str, str],
     memory_budget: int,
-    observer: ImageObserver = no_observer,
+    index: ImageIndex | None = None,
 ) -> Examples:
-    """Check and split a dataset, write one Parquet file per split, and return the artifact.
+    """Check and split a dataset, write the Parquet files of each split, and return the artifact.
 
     Args:
         dataset: what the source loaded. Its image files in `scratch` are deleted once they are shuffled.
         memory_budget: bytes of images to hold in memory at once; does not affect the result.
+        index: the images are added to it, if it is given.
 
     Raises:
         DataError: if the dataset is inconsistent, or too small to split.
@@ -54,39 +66,38 @@ def write_dataset(
     """
     check_dataset(dataset, pooled=split.strategy == "stratified")
     images, parts = dataset.train.images, dataset.parts()
-    group = row_group_rows(images.image_bytes)
-    # A bucket takes half of the budget: its pieces are also read, sorted and encoded.
-    size = max(1, memory_budget // 2 // (images.image_bytes * group)) * group
-    buckets: dict[str, list[Bucket]] = {}
-    start = 0
-    for name, rows in assign_splits(dataset, split, seed).items():
-        buckets[name] = make_buckets(rows, start=start, size=size)
-        start += len(rows)
-    shuffled = scratch / "shuffled"
-    content_sha256 = distribute(parts, [*chain(*buckets.values())], shuffled, context.termination.check)
+    labels = np.concatenate([part.labels for part in parts])
+    plans = _plan_shards(assign_splits(dataset, split, seed), images.image_bytes, context, memory_budget)
+    content_sha256, scattered = _scatter(parts, [bucket for plan in plans for bucket in plan.buckets], scratch, context)
     for part in parts:
         if part.images.path.is_relative_to(scratch):
             part.images.path.unlink(missing_ok=True)
-    labels = np.concatenate([part.labels for part in parts])
-    splits = {}
-    for name in buckets:
-        statistics = SplitStatistics(len(dataset.class_names), images.channels)
-        path = context.output / f"{name}.parquet"
-        # An upper limit: the compressed size is not known before the images are written.
-        needed = sum(len(bucket.rows) for bucket in buckets[name]) * images.image_bytes
-        with (
-            disk_space_guard(context.output, needed, f"the {name} images"),
-            examples_writer(path, images.image_bytes) as write,
-        ):
-            for bucket in buckets[name]:
-                for rows, batch in read_bucket(bucket, shuffled, images.shape, group=group):
-                    context.termination.check()
-                    write(examples_frame(batch, labels[rows], image_ids(rows, len(dataset.train))))
-                    statistics.add(batch, labels[rows])
-                    observer(name, batch, labels[rows])
-        splits[name] = statistics.to_examples_split(path.name)
+    for name in SPLITS:
+        (context.output / name).mkdir()
+    tasks = [
+        partial(
+            write_shard,
+            context.output / plan.file,
+            [ShardPart(bucket, spans_of(bucket, scattered), labels[bucket.rows]) for bucket in plan.buckets],
+            images.shape,
+            train=len(dataset.train),
+            statistics=SplitStatistics(len(dataset.class_names), images.channels),
+            with_entries=index is not None,
+        )
+        for plan in plans
+    ]
+    statistics = {name: SplitStatistics(len(dataset.class_names), images.channels) for name in SPLITS}
+    shards: dict[str, list[ExamplesShard]] = {name: [] for name in SPLITS}
+    # An upper limit: the compressed size is not known before the images are written.
+    with disk_space_guard(context.output, len(labels) * images.image_bytes, "the split images"):
+        for plan, written in zip(plans, context.engine.run(tasks, context.termination.check), strict=True):
+            statistics[plan.split].merge(written.statistics)
+            shards[plan.split].append(ExamplesShard(file=plan.file, count=plan.count))
+            if index is not None:
+                index.add(plan.split, written.entries)
     conversion = reduce(or_, [part.images.conversion for part in parts]).describe(images.height, images.width)
     identity = {**source_identity, "content_sha256": content_sha256}
+    splits = {name: statistics[name].to_examples_split(tuple(shards[name])) for name in SPLITS}
     return Examples(
         source=Source(kind=source_kind, title=dataset.title, identity=identity, conversion=conversion),
         image_shape=(images.height, images.width, images.channels),
@@ -97,13 +108,53 @@ def write_dataset(
     )
 
 
-def image_ids(rows: NDArray[np.int64], train: int) -> list[str]:
-    """Return the `id` of each row: the source's set and the row in it, given the size of the training set.
+def _plan_shards(
+    splits: dict[str, NDArray[np.int64]], image_bytes: int, context: Context, memory_budget: int
+) -> list[ShardPlan]:
+    """Return the files of all splits; the number of rows in a file depends on nothing but the size of the images."""
+    group, rows_of_file = row_group_rows(image_bytes), shard_rows(image_bytes)
+    # A bucket takes half of a task's budget: its pieces are also read, sorted and encoded.
+    size = max(1, memory_budget // context.engine.parallel // 2 // (image_bytes * group)) * group
+    plans, numbers = [], count()
+    for name in SPLITS:
+        rows = splits[name]
+        for shard, first in enumerate(range(0, len(rows), rows_of_file)):
+            of_file = rows[first : first + rows_of_file]
+            buckets = [Bucket(next(numbers), of_file[start : start + size]) for start in range(0, len(of_file), size)]
+            plans.append(ShardPlan(name, f"{name}/{shard:05}.parquet", buckets))
+    return plans
 
-    >>> image_ids(np.array([0, 7, 10]), 10)
-    ['train/0', 'train/7', 'test/0']
-    """
-    return [f"train/{row}" if row < train else f"test/{row - train}" for row in rows.tolist()]
+
+def _scatter(
+    parts: Sequence[LabelledImages], buckets: Sequence[Bucket], scratch: Path, context: Context
+) -> tuple[str, list[ScatteredImages]]:
+    """Scatter the images of all parts; return their `content_sha256`, and the scattered files in the source's order."""
+    bucket_of = np.empty(sum(map(len, parts)), dtype=np.int32)
+    for bucket in buckets:
+        bucket_of[bucket.rows] = bucket.number
+    size = parts[0].images.image_bytes
+    sections = [section for part in parts for section in part.images.sections(max(1, SECTION_BYTES // size))]
+    ends = np.cumsum([section.count for section in sections])
+    tasks = [
+        partial(scatter, section, numbers, len(buckets), scratch / f"scattered-{number:05}")
+        for number, (section, numbers) in enumerate(zip(sections, np.split(bucket_of, ends[:-1]), strict=True))
+    ]
+    with disk_space_guard(scratch, len(bucket_of) * size, "the shuffled images"):
+        scattered = [*context.engine.run(tasks, context.termination.check)]
+    return content_sha256(parts), scattered
+
+
+def content_sha256(parts: Sequence[LabelledImages]) -> str:
+    """Return the SHA-256 of images and labels in the source's order."""
+    digest = sha256()
+    for part in parts:
+        images = part.images
+        digest.update(f"|u1{(images.count, *images.shape)}".encode())
+        for chunk in images.chunks():
+            digest.update(chunk.data)
+        digest.update(f"{part.labels.dtype.str}{part.labels.shape}".encode())
+        digest.update(part.labels.tobytes())
+    return digest.hexdigest()
 
 
 def check_dataset(dataset: Dataset, *, pooled: bool) -> None:
@@ -141,39 +192,3 @@ def check_dataset(dataset: Dataset, *, pooled: bool) -> None:
                 expected=f"images of every label from 0 to {classes - 1}",
                 remedy="add images of that class, or set the source's classes and first_label to its labels",
             )
-
-
-class SplitStatistics:
-    """The statistics of one split, counted from its images as they are written."""
-
-    def __init__(self, classes: int, channels: int) -> None:
-        self._levels = np.zeros((channels, 256), dtype=np.int64)
-        self._labels = np.zeros(classes, dtype=np.int64)
-        self._ink = np.zeros(INK_HISTOGRAM_BINS, dtype=np.int64)
-
-    def add(self, images: NDArray[np.uint8], labels: NDArray[np.int64]) -> None:
-        """Count a batch of raw images, uint8 [batch, height, width(, 3)], and their labels."""
-        self._labels += np.bincount(labels, minlength=len(self._labels))
-        channels = images.reshape(-1, len(self._levels)).T
-        for levels, pixels in zip(self._levels, channels, strict=True):
-            for start in range(0, len(pixels), COUNT_CHUNK_PIXELS):
-                levels += np.bincount(pixels[start : start + COUNT_CHUNK_PIXELS], minlength=256)
-        ink = images.reshape(len(images), -1).mean(axis=1)
-        self._ink += np.histogram(ink, bins=INK_HISTOGRAM_BINS, range=(0, 255))[0]
-
-    def to_examples_split(self, file: str) -> ExamplesSplit:
-        """Return the statistics as part of the manifest."""
-        # Exact in integers: a histogram of 256 gray levels gives both moments in one pass.
-        levels = np.arange(256, dtype=np.float64)
-        counts = self._levels.sum(axis=0)
-        mean = float(counts @ levels / counts.sum())
-        variance = float(counts @ (levels - mean) ** 2 / counts.sum())
-        return ExamplesSplit(
-            file=file,
-            count=int(self._labels.sum()),
-            label_counts=tuple(self._labels.tolist()),
-            pixel_mean=mean,
-            pixel_std=variance**0.5,
-            pixel_histogram=tuple(self._levels.reshape(-1, 16).sum(axis=1).tolist()),
-            ink_histogram=tuple(self._ink.tolist()),
-        )

@@ -8,7 +8,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 from components.artifacts import Epoch, Model, Stored, TrainingEnvironment, TransformedExamples
-from components.inference.predictor import linear_predictor
+from components.inference.predictor import BATCH_SIZE, linear_predictor
 from components.runtime.libraries import library_version
 
 if TYPE_CHECKING:
@@ -37,17 +37,17 @@ def write_linear_model(
     import numpy as np
 
     from components.inference.probabilities import cross_entropy
+    from components.inference.split_images import open_scaled
     from components.io.history import write_history
-    from components.io.splits import read_scaled
 
     np.savez(output / WEIGHTS_FILE, weights=weights, bias=bias)
     predict = linear_predictor(weights, bias)
     metrics: dict[str, float] = {}
     for prefix, split in (("", transformed.artifact.splits.train), ("val_", transformed.artifact.splits.validation)):
-        data = read_scaled(transformed, split)
-        probabilities = predict(data.images)
-        metrics[f"{prefix}loss"] = cross_entropy(data.labels, probabilities)
-        metrics[f"{prefix}accuracy"] = float((probabilities.argmax(axis=1) == data.labels).mean())
+        images = open_scaled(transformed, split)
+        probabilities = np.concatenate([predict(batch) for batch in images.batches(BATCH_SIZE)])
+        metrics[f"{prefix}loss"] = cross_entropy(images.labels, probabilities)
+        metrics[f"{prefix}accuracy"] = float((probabilities.argmax(axis=1) == images.labels).mean())
     epoch = Epoch(epoch=1, learning_rate=0, **metrics)
     versions = {"numpy": library_version("numpy")}
     write_history([epoch], output / HISTORY_FILE)

@@ -156,29 +156,5 @@ def _load(model: dict[str, Any], name: str = "function") -> Any:
     return keras.saving.deserialize_keras_object(model)
 
 
-def invert_numpy(graph: Sequence[GraphOperation], images: NDArray[np.float32]) -> NDArray[np.uint8]:
-    """Return the raw images that the graph converts to these images, exactly, because pixel values are whole numbers.
-
-    Raises:
-        ValueError: if there are no such raw images.
-    """
-    import numpy as np
-
-    value: NDArray[Any] = images
-    for operation in reversed(graph):
-        match operation:
-            case GraphOperation(op="cast"):
-                value = np.rint(value).clip(0, 255).astype(np.uint8)
-            case GraphOperation(op="multiply", by=float(factor)):
-                value = value / factor
-            case GraphOperation(op="expand_dims", axis=int(axis)):
-                value = np.squeeze(value, axis)
-            case _:
-                _unsupported(operation)
-    if not np.array_equal(apply_numpy(graph, value), images):
-        raise ValueError("the transform graph does not make these images from raw images")
-    return value
-
-
 def _unsupported(operation: GraphOperation) -> NoReturn:
     raise ValueError(f"not an operation of a transform graph: {operation}")

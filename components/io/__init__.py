@@ -1,7 +1,7 @@
 """Files on disk: splits, raw images, pictures, digests, atomic writes.
 
-`read_scaled` and the other public names are imported on first use, because they need pandas and PyArrow, which a run
-that reuses all artifacts does not load.
+`iterate_examples` and the other public names are imported on first use, because they need pandas and PyArrow, which a
+run that reuses all artifacts does not load.
 """
 
 from importlib import import_module
@@ -10,11 +10,11 @@ from typing import TYPE_CHECKING, Any
 from components.io.files import data_sha256
 
 if TYPE_CHECKING:
-    from components.io.splits import ImageSplit, iterate_examples, iterate_scaled, read_predictions, read_scaled
+    from components.io.splits import ImageSplit, iterate_examples, read_predictions
 
-IMPORTED_ON_USE = ("ImageSplit", "iterate_examples", "iterate_scaled", "read_predictions", "read_scaled")
+IMPORTED_ON_USE = ("ImageSplit", "iterate_examples", "read_predictions")
 
-__all__ = ["ImageSplit", "data_sha256", "iterate_examples", "iterate_scaled", "read_predictions", "read_scaled"]
+__all__ = ["ImageSplit", "data_sha256", "iterate_examples", "read_predictions"]
 
 
 def __getattr__(name: str) -> Any:

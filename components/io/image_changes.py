@@ -69,8 +69,11 @@ def _list_images(
     examples: Stored[Examples], split: str, labels: dict[int, tuple[int, int | None]]
 ) -> tuple[ChangedImage, ...]:
     rows = sorted(labels)[:MAX_IMAGES_LISTED]
-    file = examples.directory / getattr(examples.artifact.splits, split).file
     return tuple(
         ChangedImage(id=name, row=row, label=labels[row][0], label_after=labels[row][1])
-        for row, name in zip(rows, read_ids(file, np.array(rows, dtype=np.int64)), strict=True)
+        for row, name in zip(
+            rows,
+            read_ids(examples, getattr(examples.artifact.splits, split), np.array(rows, dtype=np.int64)),
+            strict=True,
+        )
     )

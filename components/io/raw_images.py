@@ -10,7 +10,7 @@ from contextlib import contextmanager
 from dataclasses import dataclass, replace
 from io import SEEK_END
 from pathlib import Path
-from typing import BinaryIO, Literal
+from typing import BinaryIO, Literal, Self
 
 import numpy as np
 from numpy.typing import NDArray
@@ -52,6 +52,13 @@ class RawImages:
     def image_bytes(self) -> int:
         """Bytes of an image."""
         return self.height * self.width * self.channels
+
+    def sections(self, rows: int) -> list[Self]:
+        """Return the images in sections of `rows` images; the last one may be smaller."""
+        return [
+            replace(self, offset=self.offset + first * self.image_bytes, count=min(rows, self.count - first))
+            for first in range(0, self.count, rows)
+        ]
 
     def chunks(self) -> Iterator[NDArray[np.uint8]]:
         """Yield the images in order, as non-empty arrays: uint8 [chunk, height, width] or, in color, [..., 3]."""

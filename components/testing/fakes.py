@@ -15,7 +15,7 @@ from components.artifacts import Evaluation, Examples, Figures, Model, PushedMod
 from components.artifacts.base import SPLITS, Splits, Stored, raw_shape
 from components.artifacts.figures import Figure
 from components.artifacts.model import Export
-from components.artifacts.transformed import SplitOverlap, TransformedSplit
+from components.artifacts.transformed import SplitOverlap, TransformedShard, TransformedSplit
 from components.base.component import Component, ComponentConfig, Context, PlannedPublication, Seed
 from components.base.memory import DEFAULT_MEMORY_BUDGET
 from components.base.progress import Progress
@@ -101,8 +101,8 @@ class FakeTransform(Component[FakeTransformConfig]):
     def run(self, context: Context, /, *, examples: Stored[Examples]) -> TransformedExamples:
         import numpy as np
 
-        from components.inference.pictures import open_pictures
-        from components.inference.transform_graph import apply_numpy, scaling_graph
+        from components.inference.split_images import pictures_in
+        from components.inference.transform_graph import scaling_graph
         from components.io.splits import iterate_examples
 
         artifact = examples.artifact
@@ -110,9 +110,10 @@ class FakeTransform(Component[FakeTransformConfig]):
         splits = {}
         for name, split in artifact.splits.items():
             raw = next(iterate_examples(examples, split, rows=self.config.limit))
-            splits[name] = TransformedSplit(images=f"{name}.npy", labels=f"{name}_labels.npy", count=len(raw))
-            np.save(context.output / splits[name].images, apply_numpy(graph, raw.images), allow_pickle=False)
-            np.save(context.output / splits[name].labels, raw.labels, allow_pickle=False)
+            shard = TransformedShard(raw=f"{name}.npy", labels=f"{name}_labels.npy", count=len(raw))
+            splits[name] = TransformedSplit(shards=(shard,))
+            np.save(context.output / shard.raw, raw.images, allow_pickle=False)
+            np.save(context.output / shard.labels, raw.labels, allow_pickle=False)
         (context.output / "graph.json").touch()
         return TransformedExamples(
             title=artifact.source.title,
@@ -122,7 +123,7 @@ class FakeTransform(Component[FakeTransformConfig]):
             graph=graph,
             overlaps=tuple(SplitOverlap(splits=pair, images=0) for pair in combinations(SPLITS, 2)),
             splits=Splits[TransformedSplit](**splits),
-            test_sha256=open_pictures(context.output, splits["test"], graph).split_sha256(),
+            test_sha256=pictures_in(context.output, splits["test"], graph).split_sha256(),
         )
 
 
@@ -147,7 +148,7 @@ class FakeTrainer(Component[FakeTrainerConfig]):
         import numpy as np
 
         from components.inference import write_linear_model
-        from components.io.splits import read_scaled
+        from components.inference.split_images import read_scaled
 
         train = read_scaled(transformed, transformed.artifact.splits.train)
         pixels = train.images.reshape(len(train), -1)
@@ -186,10 +187,10 @@ class FakeEvaluator(Component[FakeEvaluatorConfig]):
         from components.evaluator.config import EvaluatorConfig, Threshold
         from components.evaluator.evaluation import make_evaluation, write_evaluation
         from components.evaluator.predictions import Predictions
-        from components.inference.pictures import read_pictures
+        from components.inference.split_images import open_pictures
 
         names = transformed.artifact.class_names
-        test = read_pictures(transformed, transformed.artifact.splits.test)
+        test = open_pictures(transformed, transformed.artifact.splits.test)
         wrong = np.arange(len(test)) >= round(self.config.accuracy * len(test))
         probabilities = np.eye(len(names), dtype=np.float32)[(test.labels + wrong) % len(names)]
         predictions = Predictions(test.labels, probabilities, test.digests())
@@ -218,9 +219,9 @@ class FakeVisualizer(Component[ComponentConfig]):
         import numpy as np
         from PIL import Image
 
-        from components.inference.pictures import read_pictures
+        from components.inference.split_images import open_pictures
 
-        mean = read_pictures(transformed, transformed.artifact.splits.test)[:].mean(axis=0)
+        mean = open_pictures(transformed, transformed.artifact.splits.test)[:].mean(axis=0)
         pixels = np.rint(mean * 255).astype(np.uint8)
         Image.fromarray(pixels[..., 0] if pixels.shape[2] == 1 else pixels).save(context.output / "mean.png")
         accuracy = evaluation.artifact.metrics.accuracy

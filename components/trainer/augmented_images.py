@@ -7,7 +7,7 @@ import numpy as np
 import tensorflow as tf
 
 from components.artifacts import AugmentedImages
-from components.io.splits import ImageSplit
+from components.inference.split_images import SplitImages
 from components.trainer.augmentation_function import augment_batch
 from components.trainer.config import TrainerConfig
 
@@ -18,7 +18,7 @@ MAX_VALUES = 1_000_000
 
 
 def write_augmented_images(
-    config: TrainerConfig, train: ImageSplit[np.float32], directory: Path, *, classes: int
+    config: TrainerConfig, train: SplitImages, directory: Path, *, classes: int
 ) -> AugmentedImages | None:
     """Augment the first training image of each of the first classes as in the first training steps, and write them.
 
@@ -26,10 +26,10 @@ def write_augmented_images(
     """
     if config.augmentation.is_identity or config.augmentation.clean_epochs == config.epochs:
         return None
-    limit = min(MAX_IMAGES, max(2, MAX_VALUES // ((1 + VARIANTS) * train.images[0].size)))
+    limit = min(MAX_IMAGES, max(2, MAX_VALUES // ((1 + VARIANTS) * train[0].size)))
     _, first_of_each_class = np.unique(train.labels, return_index=True)
     rows = first_of_each_class[:limit]
-    images, labels = tf.constant(train.images[rows]), tf.constant(train.labels[rows])
+    images, labels = tf.constant(train[rows]), tf.constant(train.labels[rows])
     variants: list[Any] = []
     for step in tf.range(VARIANTS, dtype=tf.int64):
         variant, _ = augment_batch(config.augmentation, images, labels, classes=classes, seed=config.seed, step=step)

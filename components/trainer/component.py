@@ -64,8 +64,8 @@ class Trainer(Component[TrainerConfig]):
         """Train, and write `history.csv`, `steps.csv` and the exported formats."""
         with context.timed("imports"):
             tf = import_tensorflow()
+            from components.inference.split_images import open_scaled
             from components.io.history import write_history
-            from components.io.splits import read_scaled
             from components.trainer.augmented_images import write_augmented_images
             from components.trainer.export.export import REQUIRED_FORMATS, export_model, raw_check_images
             from components.trainer.export.keras_file import FILE_NAME
@@ -104,7 +104,7 @@ class Trainer(Component[TrainerConfig]):
                 make_deterministic(tf, device)  # the trial computed exactly
             with context.timed("training"):
                 train, validation = (
-                    read_scaled(transformed, split) for split in (inputs.splits.train, inputs.splits.validation)
+                    open_scaled(transformed, split) for split in (inputs.splits.train, inputs.splits.validation)
                 )
                 gpu = config.gpu if device != "CPU" else GpuConfig(xla=False)
                 loop = train_network(network, config, train, validation, context, machine=machine, gpu=gpu)

@@ -6,18 +6,16 @@ from typing import Any
 import numpy as np
 import tensorflow as tf
 
-from components.io.splits import ImageSplit, read_rows
+from components.inference.split_images import SplitImages
 
 PEAK_COPIES = 3
 """While rows are loaded they exist as an array, a tensor and the variable: loading 500 MB raised peak memory by
 1,490 MB (TensorFlow 2.21)."""
 
 
-def rows_within_budget(
-    budget: int, train: ImageSplit[np.float32], validation: ImageSplit[np.float32]
-) -> tuple[int, int]:
+def rows_within_budget(budget: int, train: SplitImages, validation: SplitImages) -> tuple[int, int]:
     """Divide a budget of bytes in proportion to the sizes of the splits; return rows of each, at least one."""
-    row_bytes = PEAK_COPIES * int(np.prod(train.images.shape[1:])) * train.images.dtype.itemsize
+    row_bytes = PEAK_COPIES * int(np.prod(train.image_shape)) * np.dtype(np.float32).itemsize
     fraction = min(1.0, budget / (row_bytes * (len(train) + len(validation))))
     return max(1, int(fraction * len(train))), max(1, int(fraction * len(validation)))
 
@@ -28,10 +26,10 @@ class DeviceCache:
     The images are scaled, float32 [count, height, width, channels]; the labels are int64 [count].
     """
 
-    def __init__(self, split: ImageSplit[np.float32]) -> None:
+    def __init__(self, split: SplitImages) -> None:
         self.split = split
         self._loaded = (-1, 0)
-        shape = split.images.shape[1:]
+        shape = split.image_shape
         self._images = tf.Variable(np.zeros((0, *shape), np.float32), shape=(None, *shape), trainable=False)
         self._labels = tf.Variable(np.zeros(0, np.int64), shape=(None,), trainable=False)
 
@@ -41,10 +39,11 @@ class DeviceCache:
             return
         end = min(start + rows, len(self.split))
         wrapped = rows - (end - start)
-        for variable, array in ((self._images, self.split.images), (self._labels, self.split.labels)):
-            variable.assign(array[:0])  # free the previous rows before reading new ones
-            read = read_rows(array, start, end)
-            variable.assign(np.concatenate([read, read_rows(array, 0, wrapped)]) if wrapped else read)
+        labels = self.split.labels
+        for variable, read in ((self._images, self.split.read), (self._labels, lambda *rows: labels[slice(*rows)])):
+            variable.assign(np.zeros((0, *variable.shape[1:]), variable.dtype.name))  # free the previous rows first
+            values = read(start, end)
+            variable.assign(np.concatenate([values, read(0, wrapped)]) if wrapped else values)
         self._loaded = (start, rows)
 
     def load_in_blocks(self, max_rows: int) -> Iterator[int]:

@@ -6,14 +6,13 @@ from collections import Counter
 from typing import Any, NoReturn
 
 import keras
-import numpy as np
 import tensorflow as tf
 
 from components.artifacts import Epoch
 from components.base.component import Context
 from components.base.errors import SAVED, ConfigError, TerminationError
 from components.base.termination import Paused
-from components.io.splits import ImageSplit, read_rows
+from components.inference.split_images import SplitImages
 from components.trainer.augmentation_function import AugmentationFunction
 from components.trainer.checkpoint import Checkpoint, Checkpoints, NoCheckpoints, capture_state, restore_state
 from components.trainer.config import GpuConfig, TrainerConfig
@@ -35,8 +34,8 @@ MAX_STEPS_PER_GROUP = 32
 def train_network(
     network: Any,
     config: TrainerConfig,
-    train: ImageSplit[np.float32],
-    validation: ImageSplit[np.float32],
+    train: SplitImages,
+    validation: SplitImages,
     context: Context,
     *,
     machine: str,
@@ -48,7 +47,7 @@ def train_network(
         ConfigError: also if a custom augmentation fails for the first images.
     """
     if isinstance(config.augmentation, AugmentationFunction):
-        images, labels = (read_rows(array, 0, CHECKED_IMAGES) for array in (train.images, train.labels))
+        images, labels = train[:CHECKED_IMAGES], train.labels[:CHECKED_IMAGES]
         config.augmentation.check(images, labels, classes=network.output_shape[-1], seed=config.seed)
     trained = network if gpu.precision == "float32" else with_precision(network, gpu.precision)
     loop = TrainingLoop(trained, config, train, validation, context, machine=machine, xla=gpu.xla)
@@ -81,8 +80,8 @@ class TrainingLoop:
         self,
         network: Any,
         config: TrainerConfig,
-        train: ImageSplit[np.float32],
-        validation: ImageSplit[np.float32],
+        train: SplitImages,
+        validation: SplitImages,
         context: Context,
         *,
         machine: str = "",

@@ -3,11 +3,22 @@
 from __future__ import annotations
 
 from collections.abc import Iterator
-from contextlib import nullcontext
+from contextlib import ExitStack
+from functools import partial
 from math import prod
 from typing import TYPE_CHECKING, Any
 
-from components.artifacts import Examples, ExamplesSplit, Splits, Stored, TransformedExamples, TransformedSplit
+from components.artifacts import (
+    SPLITS,
+    Examples,
+    ExamplesShard,
+    ExamplesSplit,
+    Splits,
+    Stored,
+    TransformedExamples,
+    TransformedShard,
+    TransformedSplit,
+)
 from components.artifacts.transformed import GraphOperation
 from components.base.component import Component, ComponentConfig, Context
 from components.base.memory import DEFAULT_MEMORY_BUDGET, MemoryBudget
@@ -16,6 +27,8 @@ from components.runtime.disk import disk_space_guard
 from components.transform.operations import InputConversion, Operation, TransformFunction
 
 if TYPE_CHECKING:
+    from pathlib import Path
+
     import numpy as np
     from numpy.typing import NDArray
 
@@ -54,7 +67,7 @@ class Transform(Component[TransformConfig]):
         return self.config.content(exclude={"memory_budget"})
 
     def run(self, context: Context, /, *, examples: Stored[Examples]) -> TransformedExamples:
-        """Write two or three NumPy files per split, and the graph as JSON.
+        """Write two or three NumPy files per file of a raw split, and the graph as JSON.
 
         Raises:
             ConfigError: if an operation does not fit the images, or a custom function fails.
@@ -62,23 +75,21 @@ class Transform(Component[TransformConfig]):
         with context.timed("imports"):
             from pydantic import TypeAdapter
 
-            from components.inference.pictures import open_pictures
+            from components.inference.split_images import pictures_in
             from components.io.image_digests import find_shared_images
 
         artifact, output = examples.artifact, context.output
         with context.timed("fitting"):
             conversion = self._fit(examples, context)
-        splits: dict[str, TransformedSplit] = {}
-        digests: dict[str, NDArray[np.void]] = {}
-        for name, split in artifact.splits.items():
-            with context.timed("scaling"):
-                splits[name], digests[name] = self._write_split(name, split, examples, conversion, context)
+        with context.timed("writing"):
+            shards, digests = self._write_shards(examples, conversion, context)
+        splits = {name: TransformedSplit(shards=tuple(shards[name])) for name in SPLITS}
         (output / "graph.json").write_bytes(
             TypeAdapter(tuple[GraphOperation, ...]).dump_json(conversion.graph, indent=2, exclude_none=True) + b"\n"
         )
         with context.timed("comparing"):
             overlaps, shared_images = find_shared_images(digests)
-            test_sha256 = open_pictures(output, splits["test"], conversion.graph).split_sha256()
+            test_sha256 = pictures_in(output, splits["test"], conversion.graph).split_sha256()
         return TransformedExamples(
             title=artifact.source.title,
             image_shape=conversion.shape,
@@ -104,37 +115,41 @@ class Transform(Component[TransformConfig]):
             conversion = conversion.then(operation, batches)
         return conversion
 
-    def _write_split(
-        self, name: str, split: ExamplesSplit, examples: Stored[Examples], conversion: InputConversion, context: Context
-    ) -> tuple[TransformedSplit, NDArray[np.void]]:
-        """Write the files of a split; return their names, and the digest of each raw image."""
+    def _write_shards(
+        self, examples: Stored[Examples], conversion: InputConversion, context: Context
+    ) -> tuple[dict[str, list[TransformedShard]], dict[str, NDArray[np.void]]]:
+        """Write the files of all splits; return the shards of each split, and the digest of each raw image."""
         import numpy as np
 
-        from components.io.image_digests import image_digests
-        from components.io.splits import array_writer
-
-        output, count = context.output, split.count
-        written = TransformedSplit(
-            images=f"{name}_images.npy",
-            labels=f"{name}_labels.npy",
-            raw=f"{name}_raw.npy" if self.config.operations else None,
-            count=count,
-        )
-        needed = count * (4 * prod(conversion.shape) + 8 + (prod(examples.artifact.image_shape) if written.raw else 0))
-        no_raw = nullcontext(lambda _: None)
-        digests, labels = [], []
-        with (
-            disk_space_guard(output, needed, f"the scaled {name} images"),
-            array_writer(output / written.images, count) as write_inputs,
-            array_writer(output / written.raw, count) if written.raw else no_raw as write_raw,
-        ):
-            for raw in self._batches(split, examples, conversion, context):
-                digests.append(image_digests(raw.images))
-                labels.append(raw.labels.copy())  # a view would keep the whole batch in memory
-                write_inputs(conversion(raw.images))
-                write_raw(raw.images)
-            np.save(output / written.labels, np.concatenate(labels), allow_pickle=False)
-        return written, np.concatenate(digests)
+        splits, output = examples.artifact.splits.items(), context.output
+        # The graph computes the same bits from the raw images as its operations; a custom function in NumPy may not.
+        stored = any(isinstance(operation, TransformFunction) for operation in self.config.operations)
+        tasks = [
+            partial(
+                transform_shard,
+                examples,
+                shard,
+                f"{name}/{number:05}",
+                output,
+                rows=self._batch_rows(examples, conversion, tasks=context.engine.parallel),
+                conversion=conversion if stored else None,
+            )
+            for name, split in splits
+            for number, shard in enumerate(split.shards)
+        ]
+        names = [name for name, split in splits for _ in split.shards]
+        for name in SPLITS:
+            (output / name).mkdir()
+        of_image = prod(examples.artifact.image_shape) + 8 + (4 * prod(conversion.shape) if stored else 0)
+        shards: dict[str, list[TransformedShard]] = {name: [] for name in SPLITS}
+        digests: dict[str, list[NDArray[np.void]]] = {name: [] for name in SPLITS}
+        with disk_space_guard(output, of_image * sum(split.count for _, split in splits), "the transformed images"):
+            for name, (shard, of_shard) in zip(
+                names, context.engine.run(tasks, context.termination.check), strict=True
+            ):
+                shards[name].append(shard)
+                digests[name].append(of_shard)
+        return shards, {name: np.concatenate(of_split) for name, of_split in digests.items()}
 
     def _batches(
         self, split: ExamplesSplit, examples: Stored[Examples], conversion: InputConversion, context: Context
@@ -142,9 +157,57 @@ class Transform(Component[TransformConfig]):
         """Yield a raw split in batches that leave room for their conversion in the budget of memory."""
         from components.io.splits import iterate_examples
 
-        # While a pixel is scaled, it takes 9 bytes: raw, cast and multiplied. Each operation makes copies.
-        pixels, inputs = prod(examples.artifact.image_shape), prod(conversion.shape)
-        rows = self.config.memory_budget // (9 * pixels + 16 * len(self.config.operations) * max(pixels, inputs))
-        for raw in iterate_examples(examples, split, rows=max(1, min(MAX_BATCH_IMAGES, rows))):
+        for raw in iterate_examples(examples, split, rows=self._batch_rows(examples, conversion, tasks=1)):
             context.termination.check()
             yield raw
+
+    def _batch_rows(self, examples: Stored[Examples], conversion: InputConversion, *, tasks: int) -> int:
+        """Return the number of images that can be converted at once while `tasks` tasks run."""
+        # While a pixel is scaled, it takes 9 bytes: raw, cast and multiplied. Each operation makes copies.
+        pixels, inputs = prod(examples.artifact.image_shape), prod(conversion.shape)
+        of_image = 9 * pixels + 16 * len(self.config.operations) * max(pixels, inputs)
+        return max(1, min(MAX_BATCH_IMAGES, self.config.memory_budget // tasks // of_image))
+
+
+def transform_shard(
+    examples: Stored[Examples],
+    shard: ExamplesShard,
+    name: str,
+    output: Path,
+    *,
+    rows: int,
+    conversion: InputConversion | None,
+) -> tuple[TransformedShard, NDArray[np.void]]:
+    """Write the NumPy files of a file of a raw split; return their names, and the digest of each raw image.
+
+    Args:
+        name: of the files, below `output`, such as `train/00000`.
+        rows: images to convert at a time.
+        conversion: to the network's inputs, if they are to be stored.
+    """
+    import numpy as np
+
+    from components.io.arrays import array_writer
+    from components.io.image_digests import image_digests
+    from components.io.splits import iterate_shard
+
+    written = TransformedShard(
+        raw=f"{name}_raw.npy",
+        labels=f"{name}_labels.npy",
+        inputs=None if conversion is None else f"{name}_inputs.npy",
+        count=shard.count,
+    )
+    digests, labels = [], []
+    with ExitStack() as files:
+        write_raw = files.enter_context(array_writer(output / written.raw, shard.count))
+        write_inputs = (
+            files.enter_context(array_writer(output / written.inputs, shard.count)) if written.inputs else None
+        )
+        for raw in iterate_shard(examples, shard, rows=rows):
+            digests.append(image_digests(raw.images))
+            labels.append(raw.labels.copy())  # a view would keep the whole batch in memory
+            write_raw(raw.images)
+            if conversion is not None and write_inputs is not None:
+                write_inputs(conversion(raw.images))
+    np.save(output / written.labels, np.concatenate(labels), allow_pickle=False)
+    return written, np.concatenate(digests)

@@ -57,8 +57,8 @@ class Visualizer(Component[VisualizerConfig]):
             ConfigError: if one of `examples` is not a row of the test split.
         """
         with context.timed("imports"):
-            from components.inference.pictures import read_pictures
             from components.inference.predictor import import_libraries
+            from components.inference.split_images import open_pictures
             from components.visualizer.model_card import render_card
             from components.visualizer.read_report import read_report
             from components.visualizer.report import render_report
@@ -67,7 +67,7 @@ class Visualizer(Component[VisualizerConfig]):
 
             import_libraries(model)
 
-        output, test = context.output, read_pictures(transformed, transformed.artifact.splits.test)
+        output, test = context.output, open_pictures(transformed, transformed.artifact.splits.test)
         report = read_report(
             examples.artifact, transformed, model, evaluation, test, rows=self.config.examples, context=context
         )

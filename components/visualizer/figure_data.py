@@ -10,7 +10,7 @@ from numpy.typing import NDArray
 
 from components.artifacts import Evaluation, GraphOperation
 from components.base.errors import ConfigError
-from components.inference.pictures import Pictures
+from components.inference.split_images import SplitImages
 from components.inference.transform_graph import apply_numpy
 from components.visualizer.network_calls import observe_calls
 
@@ -66,7 +66,7 @@ class TestImage:
         return self.image[..., 0] if self.image.shape[-1] == 1 else self.image
 
 
-def example_images(test: Pictures, class_names: tuple[str, ...], rows: tuple[int, ...]) -> tuple[TestImage, ...]:
+def example_images(test: SplitImages, class_names: tuple[str, ...], rows: tuple[int, ...]) -> tuple[TestImage, ...]:
     """Return the images in some rows; without rows, the first image of each of the first classes.
 
     Raises:
@@ -104,7 +104,7 @@ class ConfidentMistakes:
     image_count: int
 
     @classmethod
-    def from_predictions(cls, test: Pictures, predictions: pd.DataFrame, class_names: tuple[str, ...]) -> Self:
+    def from_predictions(cls, test: SplitImages, predictions: pd.DataFrame, class_names: tuple[str, ...]) -> Self:
         """Select the mistakes from `label`, `prediction` and `confidence` of each test image."""
         wrong = predictions[predictions["label"] != predictions["prediction"]]
         shown = wrong.sort_values("confidence", ascending=False, kind="stable").head(MAX_MISTAKES)

@@ -21,7 +21,7 @@ if TYPE_CHECKING:
     import pandas as pd
     from numpy.typing import NDArray
 
-    from components.inference.pictures import Pictures
+    from components.inference.split_images import SplitImages
 
 BUILT_IN_FIGURES = (
     *("curves", "confusion_matrix", "feature_maps", "kernels", "class_distribution", "training_images"),
@@ -46,14 +46,14 @@ class FigureData(Statements):
     """The predicted probability of each class, [images, classes]; the rows are those of `labels`."""
     class_names: tuple[str, ...]
     """The name of each class, by label."""
-    images: Pictures
+    images: SplitImages
     """The test images, float32 from 0 to 1. `images[3]` is one, [height, width, channels]; `images[:100]` are several,
     [images, height, width, channels]. They are read from the disk when they are indexed."""
     history: pd.DataFrame
     """One row per epoch: `epoch`, `loss`, `accuracy`, `val_loss`, `val_accuracy`, `learning_rate`."""
 
     @classmethod
-    def read(cls, statements: Statements, evaluation: Stored[Evaluation], test: Pictures) -> Self:
+    def read(cls, statements: Statements, evaluation: Stored[Evaluation], test: SplitImages) -> Self:
         """Return the data of a run; the evaluation has the predictions for the test images."""
         import pandas as pd
 

@@ -2,8 +2,8 @@
 
 from components.artifacts import Evaluation, Examples, Model, Stored, TransformedExamples
 from components.base.component import Context
-from components.inference.pictures import Pictures
 from components.inference.predictor import load_network
+from components.inference.split_images import SplitImages
 from components.inference.transform_graph import input_graph
 from components.io.splits import read_predictions
 from components.visualizer.figure_data import ConfidentMistakes, FeatureMaps, example_images
@@ -19,7 +19,7 @@ def read_report(
     transformed: Stored[TransformedExamples],
     model: Stored[Model],
     evaluation: Stored[Evaluation],
-    test: Pictures,
+    test: SplitImages,
     *,
     rows: tuple[int, ...],
     context: Context,

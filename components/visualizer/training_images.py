@@ -8,7 +8,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from components.artifacts import Model, Stored, TransformedExamples
-from components.inference.pictures import read_pictures
+from components.inference.split_images import open_pictures, read_labels
 from components.inference.transform_graph import input_graph
 from components.io.splits import row_group_rows
 
@@ -117,7 +117,7 @@ def read_augmented(model: Stored[Model], transformed: Stored[TransformedExamples
         low, high = (limit(images[:, 0], axis=(0, 1, 2)) for limit in (np.min, np.max))
         images = (images - low) / np.maximum(high - low, 1e-6)
     pictures = np.clip(images, 0, 1)
-    labels = np.load(transformed.directory / transformed.artifact.splits.train.labels, allow_pickle=False)
+    labels = read_labels(transformed.directory, transformed.artifact.splits.train)
     return tuple(
         AugmentedImage(
             row,
@@ -134,7 +134,7 @@ def _batches(transformed: Stored[TransformedExamples]) -> Iterator[Batch]:
     split = transformed.artifact.splits.train
     pixels = int(np.prod(transformed.artifact.picture_shape))
     count, rows = min(split.count, max(1, MAX_VALUES // pixels)), row_group_rows(pixels)
-    train = read_pictures(transformed, split)
+    train = open_pictures(transformed, split)
     for first, batch in zip(range(0, count, rows), train.batches(rows), strict=False):
         last = min(first + rows, count)
         yield batch[: last - first], train.labels[first:last]

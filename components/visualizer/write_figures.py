@@ -5,7 +5,7 @@ from contextlib import AbstractContextManager
 
 from components.artifacts import Evaluation, Figure, Stored
 from components.base.component import Context
-from components.inference.pictures import Pictures
+from components.inference.split_images import SplitImages
 from components.runtime.disk import disk_space_guard
 from components.visualizer.figure_function import FigureData, FigureFunction
 from components.visualizer.plots.figures import draw_figures
@@ -29,7 +29,7 @@ def write_custom_figures(
     functions: Sequence[FigureFunction],
     statements: Statements,
     evaluation: Stored[Evaluation],
-    test: Pictures,
+    test: SplitImages,
     context: Context,
 ) -> list[Figure]:
     """Draw and write the figures of functions; return their statements."""

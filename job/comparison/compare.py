@@ -90,11 +90,11 @@ class ComparedRun:
         return None
 
     def examples(self, split: str) -> Stored[Examples] | None:
-        """Return the examples with the file of one split; None as for `stored`."""
+        """Return the examples with the files of one split; None as for `stored`."""
         with suppress(IntegrityError):
             if (found := self._verified(Examples)) is not None:
                 examples: Examples = found.artifact
-                found.fetch(getattr(examples.splits, split).file)
+                found.fetch(*getattr(examples.splits, split).file_names())
                 return Stored(examples, found.directory)
         return None
 
@@ -167,7 +167,12 @@ class RunComparison:
             return None
         before, after = (_file_digests(run.sealed(Examples)) for run in (self.first, self.second))
         splits = other.splits
-        return [name for name, split in one.splits.items() if before[split.file] != after[getattr(splits, name).file]]
+        return [
+            name
+            for name, split in one.splits.items()
+            if [before[file] for file in split.file_names()]
+            != [after[file] for file in getattr(splits, name).file_names()]
+        ]
 
     @cached_property
     def data_changes(self) -> DataChanges | None:
@@ -214,7 +219,7 @@ class RunComparison:
         from components.io.splits import read_ids
 
         ordered = sorted(rows)
-        ids = read_ids(examples.directory / examples.artifact.splits.test.file, np.array(ordered))
+        ids = read_ids(examples, examples.artifact.splits.test, np.array(ordered))
         return dict(zip(ordered, ids, strict=True))
 
 

@@ -32,7 +32,7 @@ def corrected_accuracy(run: Path) -> float | None:
     Args:
         run: directory of a run from the IDX files, with the official split.
     """
-    examples = pd.read_parquet(run / "example_gen" / "test.parquet", columns=["id", "label"])
+    examples = pd.read_parquet(run / "example_gen" / "test/00000.parquet", columns=["id", "label"])
     predictions = pd.read_parquet(run / "evaluator" / "predictions.parquet", columns=["label", "prediction"])
     predictions.index = pd.Index(examples["id"].astype(str))
     ids = {row: f"test/{row}" for row in FILE_LABELS}

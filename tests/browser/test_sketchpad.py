@@ -15,7 +15,8 @@ from components import Context, ExampleGen, Stored, Trainer, Transform
 from components.example_gen.sources import DigitsSource
 from components.inference.averaging import average_over_shifts
 from components.inference.predictor import load_network
-from components.io.splits import ImageSplit, read_scaled
+from components.inference.split_images import read_scaled
+from components.io.splits import ImageSplit
 from components.trainer.network import build_network
 from components.visualizer.report_data import EmbeddedSection
 from components.visualizer.sketchpad import render_sketchpad

@@ -135,7 +135,7 @@ def test_zombies_change_nothing_that_another_machine_sealed(
     server, url = replace(s3.server, port=s3_proxy.port), f"{s3.url}/root"
     zombies = []
     # One stops before it creates the sealing object, one before it uploads its second file.
-    for name, moment in (("uploading", "PUT .*/test.parquet"), ("sealing", f"GET .*list-type.*{FINGERPRINT}.*")):
+    for name, moment in (("uploading", "PUT .*/test/00000.parquet"), ("sealing", f"GET .*list-type.*{FINGERPRINT}.*")):
         pids: list[int] = []
         stopped: list[str] = []
 

@@ -193,7 +193,7 @@ class OneSidedTrainer(FakeTrainer):
         import numpy as np
 
         from components.inference.linear import write_linear_model
-        from components.io.splits import read_scaled
+        from components.inference.split_images import read_scaled
 
         train = read_scaled(transformed, transformed.artifact.splits.train)
         pixels = train.images.reshape(len(train), -1)

@@ -19,7 +19,7 @@ from components.artifacts import (
     Stored,
     TransformedExamples,
 )
-from components.io.splits import read_scaled
+from components.inference.split_images import read_scaled
 from components.testing.contract import make_inputs
 from components.visualizer.figure_data import ConfidentMistakes, FeatureMaps, Mistake, TestImage
 from components.visualizer.model_card import render_card

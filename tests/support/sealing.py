@@ -24,7 +24,7 @@ from tests.support.object_servers import ObjectServer
 
 SLOT = "example_gen"
 FINGERPRINT = fingerprint_inputs(FakeExampleGen(), {}).fingerprint
-FILES = ("test.parquet", "train.parquet", "validation.parquet")
+FILES = ("test/00000.parquet", "train/00000.parquet", "validation/00000.parquet")
 PRELOADED = [
     "tests.support.sealing",
     "pandas",

@@ -15,6 +15,19 @@ ENTRY_DTYPE = np.dtype([("digest", DIGEST_DTYPE), ("label", np.int32), ("level",
 pixels are all equal, and -1 for other images."""
 
 
+def image_entries(images: NDArray[np.uint8], labels: NDArray[np.int64]) -> NDArray[np.void]:
+    """Return the entry of each raw image, uint8 [batch, height, width(, 3)], with its label: ENTRY_DTYPE [batch]."""
+    entries = np.empty(len(images), ENTRY_DTYPE)
+    entries["digest"], entries["label"] = image_digests(images), labels
+    pixels = images.reshape(len(images), -1, *images.shape[3:])
+    brightest, darkest = pixels.max(axis=1), pixels.min(axis=1)
+    constant, level = brightest == darkest, brightest
+    if images.ndim == 4:
+        constant, level = constant.all(axis=1), level.max(axis=1)
+    entries["level"] = np.where(constant, level, np.int16(-1))
+    return entries
+
+
 class ImageIndex:
     """Digest and label of every image, and which images are constant, collected while the images are written.
 
@@ -24,20 +37,12 @@ class ImageIndex:
     def __init__(self) -> None:
         self._pieces: dict[str, list[NDArray[np.void]]] = {name: [] for name in SPLITS}
 
-    def add(self, split: str, images: NDArray[np.uint8], labels: NDArray[np.int64]) -> None:
-        """Add the next raw images of a split, uint8 [batch, height, width(, 3)], and their labels."""
-        entries = np.empty(len(images), ENTRY_DTYPE)
-        entries["digest"], entries["label"] = image_digests(images), labels
-        pixels = images.reshape(len(images), -1, *images.shape[3:])
-        brightest, darkest = pixels.max(axis=1), pixels.min(axis=1)
-        constant, level = brightest == darkest, brightest
-        if images.ndim == 4:
-            constant, level = constant.all(axis=1), level.max(axis=1)
-        entries["level"] = np.where(constant, level, np.int16(-1))
+    def add(self, split: str, entries: NDArray[np.void]) -> None:
+        """Add the entries of the next images of a split."""
         self._pieces[split].append(entries)
 
     def entries(self) -> NDArray[np.void]:
-        """Return the entry of each image, by position: ENTRY_DTYPE [images]."""
+        """Return the entries of all images, by position: ENTRY_DTYPE [images]."""
         return np.concatenate([np.empty(0, ENTRY_DTYPE), *(piece for name in SPLITS for piece in self._pieces[name])])
 
     def locate(self, positions: NDArray[np.int64]) -> pd.DataFrame:

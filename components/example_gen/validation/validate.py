@@ -8,7 +8,7 @@ import numpy as np
 import pandas as pd
 from numpy.typing import NDArray
 
-from components.artifacts import Anomaly, Examples, Level
+from components.artifacts import Anomaly, Examples, Level, Stored
 from components.base.component import Context
 from components.base.errors import DataError
 from components.example_gen.validation.config import ValidationConfig
@@ -57,7 +57,7 @@ def write_anomalies(
 ) -> None:
     """Write the images of all anomalies, given by check, to `anomalies.csv`, in the order of the anomalies.
 
-    Columns: `check`, `level`, `split`, `row` (in the split's Parquet file, from 0), `id` (as in that file), and
+    Columns: `check`, `level`, `split`, `row` (in the split, from 0), `id` (as in its files), and
     `group`, the number of the group of equal images (the same for all checks; empty for an image without duplicate).
     """
     with (
@@ -76,7 +76,7 @@ def write_anomalies(
 
 
 def _read_ids(examples: Examples, split: str, rows: NDArray[np.int64], output: Path) -> list[str]:
-    return read_ids(output / dict(examples.splits.items())[split].file, rows)
+    return read_ids(Stored(examples, output), dict(examples.splits.items())[split], rows)
 
 
 def _error(anomaly: Anomaly, examples: Examples, context: Context) -> DataError:

@@ -10,9 +10,8 @@ from numpy.typing import NDArray
 from components.artifacts import Export, ExportFormat, GraphOperation, Stored, TransformedExamples
 from components.base.component import Context
 from components.base.errors import DataError, JobError
-from components.inference.pictures import read_raw
-from components.inference.transform_graph import apply_tensorflow, input_graph
-from components.io.splits import read_scaled
+from components.inference.split_images import open_scaled, read_raw
+from components.inference.transform_graph import apply_tensorflow
 from components.runtime.tensorflow import compute_exactly
 from components.trainer.export import keras_file, litert, onnx_file, saved_model
 from components.trainer.export.serving_model import LABEL, PROBABILITIES, Outputs, RawImages, ServingModel
@@ -103,7 +102,7 @@ def raw_check_images(transformed: Stored[TransformedExamples]) -> RawImages:
     try:
         raw = read_raw(transformed, inputs.splits.validation, slice(CHECK_IMAGES))
         keras_file.keras_inputs(inputs.graph, raw.shape[1:])
-        _check_skew(inputs.graph, raw, read_scaled(transformed, inputs.splits.validation).images[: len(raw)])
+        _check_skew(inputs.graph, raw, open_scaled(transformed, inputs.splits.validation)[: len(raw)])
     except ValueError as error:
         raise DataError(
             f"a model of these images could not be exported: {error}",
@@ -115,8 +114,6 @@ def raw_check_images(transformed: Stored[TransformedExamples]) -> RawImages:
 
 def _check_skew(graph: tuple[GraphOperation, ...], raw: RawImages, images: NDArray[np.float32]) -> None:
     """Raise ValueError if the served graph makes other inputs than those that the network is trained on."""
-    if not input_graph(graph):
-        return  # the raw images were computed from the inputs
     import tensorflow as tf
 
     served = apply_tensorflow(graph, tf.constant(raw)).numpy()

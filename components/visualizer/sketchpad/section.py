@@ -13,7 +13,7 @@ from numpy.typing import NDArray
 from components.artifacts import GraphOperation, Model, Stored
 from components.base.text import printable
 from components.html.templates import render_html
-from components.inference.pictures import Pictures
+from components.inference.split_images import SplitImages
 from components.visualizer.report_data import EmbeddedSection
 from components.visualizer.sketchpad.export import ExportedNetwork, export_linear, export_network
 from components.visualizer.sketchpad.ink_layout import measure_ink_layout
@@ -28,7 +28,7 @@ MAX_WEIGHT_BYTES = 1_200_000
 def render_sketchpad(
     model: Stored[Model],
     network: Any,
-    pictures: Pictures | NDArray[np.float32],
+    pictures: SplitImages | NDArray[np.float32],
     *,
     graph: Sequence[GraphOperation] = (),
     max_weight_bytes: int = MAX_WEIGHT_BYTES,

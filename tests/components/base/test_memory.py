@@ -25,12 +25,13 @@ from components import (
     TransformedExamples,
 )
 from components.base.errors import DataError
-from components.example_gen.shuffle import distribute, make_buckets, read_bucket
+from components.example_gen.shuffle import Bucket, gather, scatter, spans_of
 from components.example_gen.sources.base import Dataset
 from components.example_gen.split import SplitConfig
 from components.example_gen.write import write_dataset
+from components.inference.split_images import iterate_scaled, read_scaled
 from components.io.raw_images import CHUNK_BYTES, LabelledImages, RawImages, scratch_folder, spool_images
-from components.io.splits import MAX_GROUP_ROWS, iterate_examples, iterate_scaled, read_scaled, row_group_rows
+from components.io.splits import MAX_GROUP_ROWS, iterate_examples, row_group_rows
 from components.testing import FakeExampleGen, FakeTrainer, FakeTransform
 from components.testing.contract import make_inputs
 from components.transform import TransformConfig
@@ -80,7 +81,7 @@ def generate(output: Path, *, train: int, test: int, memory_budget: int, strateg
 
 
 def contents(folder: Path) -> dict[str, bytes]:
-    return {path.name: path.read_bytes() for path in folder.iterdir()}
+    return {str(path.relative_to(folder)): path.read_bytes() for path in folder.rglob("*.*")}
 
 
 @pytest.mark.parametrize("strategy", ["stratified", "official"])
@@ -96,13 +97,14 @@ def test_result_does_not_depend_on_the_budget(tmp_path: Path, strategy: str) -> 
         files.append(contents(folder))
     assert made[0] == made[1] == made[2]
     assert files[0] == files[1] == files[2]
-    assert set(files[0]) == {"train.parquet", "validation.parquet", "test.parquet"}, "the scratch folder remains"
+    names = {f"{name}/00000.parquet" for name in ("train", "validation", "test")}
+    assert set(files[0]) == names, "the scratch folder remains"
 
 
 def test_each_image_is_in_one_split_with_its_label_and_id(tmp_path: Path) -> None:
     train, test = 3 * MAX_GROUP_ROWS + 5, 1000
     generate(tmp_path / "out", train=train, test=test, memory_budget=1)
-    frames = [pd.read_parquet(tmp_path / "out" / f"{name}.parquet") for name in ("train", "validation", "test")]
+    frames = [pd.read_parquet(tmp_path / "out" / name) for name in ("train", "validation", "test")]
     frame = pd.concat(frames)
     numbers = number_of(np.stack(frame["image"].to_list())).reshape(-1)
     assert sorted(numbers.tolist()) == list(range(train + test))
@@ -116,11 +118,12 @@ def test_each_image_is_in_one_split_with_its_label_and_id(tmp_path: Path) -> Non
     size=st.integers(1, 50),
     chunk=st.integers(1, 400),
     group=st.integers(1, 9),
+    section=st.integers(1, 60),
     seed=st.integers(0, 99),
 )
-@example(counts=[1], size=1, chunk=1, group=1, seed=0)
+@example(counts=[1], size=1, chunk=1, group=1, section=1, seed=0)
 def test_shuffle_in_chunks_equals_shuffle_in_memory(
-    tmp_path: Path, counts: list[int], size: int, chunk: int, group: int, seed: int
+    tmp_path: Path, counts: list[int], size: int, chunk: int, group: int, section: int, seed: int
 ) -> None:
     images, labels = numbered(sum(counts))
     cuts = np.cumsum(counts)[:-1]
@@ -129,10 +132,19 @@ def test_shuffle_in_chunks_equals_shuffle_in_memory(
         stored = spooled(tmp_path / f"part-{number}", *part)
         parts.append(replace(stored, images=replace(stored.images, chunk_bytes=chunk)))
     order = np.random.default_rng(seed).permutation(len(images))
-    buckets = make_buckets(order, start=0, size=size)
-    path = tmp_path / "shuffled"
-    distribute(parts, buckets, path, lambda: None)
-    pieces = [piece for bucket in buckets for piece in read_bucket(bucket, path, (SIDE, SIDE), group=group)]
+    buckets = [Bucket(number, order[first:][:size]) for number, first in enumerate(range(0, len(order), size))]
+    bucket_of = np.empty(len(order), np.int32)
+    for bucket in buckets:
+        bucket_of[bucket.rows] = bucket.number
+    scattered, row = [], 0
+    for each in parts:
+        for images_of_section in each.images.sections(section):
+            numbers = bucket_of[row : row + images_of_section.count]
+            scattered.append(scatter(images_of_section, numbers, len(buckets), tmp_path / f"scattered-{row}"))
+            row += images_of_section.count
+    pieces = [
+        piece for bucket in buckets for piece in gather(bucket, spans_of(bucket, scattered), (SIDE, SIDE), group=group)
+    ]
     assert all(len(rows) <= group for rows, _ in pieces)
     np.testing.assert_array_equal(np.concatenate([rows for rows, _ in pieces]), order)
     np.testing.assert_array_equal(np.concatenate([part for _, part in pieces]), images[order])
@@ -160,14 +172,13 @@ def inputs(tmp_path_factory: pytest.TempPathFactory) -> dict[type[Artifact], Sto
 
 
 @pytest.mark.parametrize("rows", [1, 7, 10**6])
-def test_scaled_batches_equal_the_memory_map(inputs: dict[type[Artifact], Stored[Any]], rows: int) -> None:
+def test_scaled_batches_equal_the_whole_split(inputs: dict[type[Artifact], Stored[Any]], rows: int) -> None:
     transformed: Stored[TransformedExamples] = inputs[TransformedExamples]
     for _, split in transformed.artifact.splits.items():  # noqa: PERF102  (not a dict)
-        mapped = read_scaled(transformed, split).images
+        whole = read_scaled(transformed, split).images
         batches = [*iterate_scaled(transformed, split, rows=rows)]
-        assert not any(isinstance(batch, np.memmap) for batch in batches)
         assert {len(batch) for batch in batches[:-1]} <= {rows}
-        np.testing.assert_array_equal(np.concatenate(batches), mapped)
+        np.testing.assert_array_equal(np.concatenate(batches), whole)
 
 
 @pytest.mark.parametrize("rows", [1, 7, 10**6])
@@ -175,7 +186,7 @@ def test_raw_batches_equal_what_pandas_reads(inputs: dict[type[Artifact], Stored
     examples: Stored[Examples] = inputs[Examples]
     split = examples.artifact.splits.train
     batches = [*iterate_examples(examples, split, rows=rows)]
-    frame = pd.read_parquet(examples.directory / split.file)
+    frame = pd.read_parquet([examples.directory / shard.file for shard in split.shards])
     np.testing.assert_array_equal(
         np.concatenate([batch.images for batch in batches]).reshape(len(frame), -1), np.stack(frame["image"].to_list())
     )

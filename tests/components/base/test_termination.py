@@ -20,8 +20,8 @@ def inputs(tmp_path_factory: pytest.TempPathFactory) -> dict[type[Artifact], Sto
 @pytest.mark.parametrize(
     ("component", "units", "made"),
     [
-        (ExampleGen(), 2, ["train.parquet"]),
-        (Transform(), 1, ["train_images.npy", "train_labels.npy", "validation_images.npy"]),
+        (ExampleGen(), 3, ["test", "train", "validation"]),
+        (Transform(), 1, ["test", "train", "validation"]),
         (Trainer(), 0, []),
         (Evaluator(), 1, []),
         (Visualizer(), 2, ["confusion_matrix.png", "curves.png"]),

@@ -12,8 +12,7 @@ from components.base.errors import ResourceError, TerminationError
 from components.evaluator import serving_process
 from components.evaluator.infra_validation import validate_infra
 from components.inference.predictor import load_predictor
-from components.inference.transform_graph import apply_numpy, invert_numpy, scaling_graph
-from components.io.splits import read_scaled
+from components.inference.split_images import read_raw, read_scaled
 from components.testing.contract import make_inputs
 from job.signals import Signals
 from tests.support.data import WarningRecorder
@@ -35,7 +34,7 @@ def made(tmp_path_factory: pytest.TempPathFactory) -> Made:
     stated = transformed.artifact
     config = NetworkConfig(filters=(4, 4, 4), dense=(8, 8))
     network = build_network(config, image_shape=stated.image_shape, classes=len(stated.class_names), seed=0)
-    images = invert_numpy(stated.graph, np.asarray(read_scaled(transformed, stated.splits.validation).images))
+    images = read_raw(transformed, stated.splits.validation, slice(None))
     exports = export_model(
         ServingModel.from_network(network, stated.graph), REQUIRED_FORMATS, images, Context(output=directory)
     )
@@ -106,14 +105,6 @@ def serve_with(line: str, folder: Path, monkeypatch: pytest.MonkeyPatch) -> None
     script = folder / "serving_process.py"
     script.write_text(changed)
     monkeypatch.setattr(serving_process, "__file__", str(script))
-
-
-def test_inverting_the_scaling_is_exact() -> None:
-    grays = np.arange(256, dtype=np.uint8).reshape(1, 16, 16)
-    scaled = apply_numpy(scaling_graph(), grays)
-    assert (invert_numpy(scaling_graph(), scaled) == grays).all()
-    with pytest.raises(ValueError, match="does not make these images"):
-        invert_numpy(scaling_graph(), scaled + np.float32(0.001))
 
 
 def test_a_full_disk_of_the_process_is_a_resource_error(

@@ -12,8 +12,8 @@ from components.artifacts.evaluation import SEVERITIES
 from components.evaluator.config import CORRUPTION_NAMES, CorruptionName, RobustnessConfig
 from components.evaluator.corruptions import CORRUPTIONS, corrupt
 from components.evaluator.robustness import corrupted_images, measure_robustness
-from components.inference.pictures import Pictures
 from components.inference.predictor import Predictor, linear_predictor
+from components.inference.split_images import SplitImages
 from tests.support.data import squares
 
 # The amount that leaves an image as it is.
@@ -161,12 +161,12 @@ def test_all_channels_of_an_image_are_corrupted_alike(name: CorruptionName) -> N
 # Accuracy of a model.
 
 
-def squares_and_a_model(count: int = 400) -> tuple[Pictures, Predictor]:
+def squares_and_a_model(count: int = 400) -> tuple[SplitImages, Predictor]:
     """Return pictures of squares at ten places, and a model that takes the nearest class mean."""
     raw, labels = squares(count)
     images = (raw / 255).astype(np.float32)[..., None]
     means = np.stack([images[labels == label].mean(axis=0).reshape(-1) for label in range(10)])
-    return Pictures(images, labels), linear_predictor(2 * means.T, -(means**2).sum(axis=1))
+    return SplitImages(images, labels), linear_predictor(2 * means.T, -(means**2).sum(axis=1))
 
 
 def robustness(config: RobustnessConfig, *, images_predicted: int = 10**6) -> Robustness:

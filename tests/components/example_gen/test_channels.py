@@ -99,7 +99,7 @@ def generate(output: Path, source: AnySource, *, baseline: Stored[Examples] | No
 def test_examples_in_color_state_their_statistics(tmp_path: Path) -> None:
     images, labels = colored(60)
     examples = generate(tmp_path / "out", write_folder(tmp_path / "data", images, labels))
-    frame = pd.read_parquet(tmp_path / "out" / "train.parquet")
+    frame = pd.read_parquet(tmp_path / "out" / "train/00000.parquet")
     stored = np.stack([image.reshape(12, 12, 3) for image in frame["image"]])
     assert {image.tobytes() for image in stored} <= {image.tobytes() for image in images}
     split = examples.splits.train

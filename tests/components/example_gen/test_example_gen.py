@@ -22,7 +22,7 @@ def generate(output: Path, source: AnySource, *, seed: int = 0, **split: object)
 
 
 def read(output: Path, split: str) -> pd.DataFrame:
-    return pd.read_parquet(output / f"{split}.parquet")
+    return pd.read_parquet(output / split)
 
 
 def test_every_digit_is_in_one_split_and_classes_in_proportion(tmp_path: Path) -> None:

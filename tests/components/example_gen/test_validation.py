@@ -60,7 +60,7 @@ def listing(tmp_path: Path) -> pd.DataFrame:
 def splits(tmp_path: Path) -> pd.DataFrame:
     """Return every image with its split, row and pixels, read from the files."""
     names = ("train", "validation", "test")
-    frames = [pd.read_parquet(tmp_path / "out" / f"{name}.parquet").assign(split=name) for name in names]
+    frames = [pd.read_parquet(tmp_path / "out" / name).assign(split=name) for name in names]
     frame = pd.concat([frame.rename_axis("row").reset_index() for frame in frames], ignore_index=True)
     return frame.assign(image=[bytes(np.asarray(image, dtype=np.uint8)) for image in frame["image"]])
 

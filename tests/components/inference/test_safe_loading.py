@@ -9,7 +9,7 @@ import pytest
 from components import Model, Stored, TransformedExamples
 from components.base.errors import DataError
 from components.inference.predictor import load_predictor
-from components.io.splits import read_scaled
+from components.inference.split_images import read_scaled
 from components.testing.contract import make_inputs
 
 
@@ -26,7 +26,7 @@ class Trap:
 def test_does_not_load_a_pickle_from_a_split(tmp_path: Path) -> None:
     transformed: Stored[TransformedExamples] = make_inputs(tmp_path)[TransformedExamples]
     split = transformed.artifact.splits.test
-    np.save(transformed.directory / split.labels, np.array([Trap(tmp_path / "sprung")], dtype=object))
+    np.save(transformed.directory / split.shards[0].labels, np.array([Trap(tmp_path / "sprung")], dtype=object))
     with pytest.raises(ValueError, match="allow_pickle=False"):
         read_scaled(transformed, split)
     assert not (tmp_path / "sprung").exists()

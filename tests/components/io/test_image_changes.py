@@ -5,7 +5,7 @@ from pathlib import Path
 import numpy as np
 
 from components import Stored
-from components.artifacts import SPLITS, Examples, ExamplesSplit, Source, Splits
+from components.artifacts import SPLITS, Examples, ExamplesShard, ExamplesSplit, Source, Splits
 from components.io.image_changes import MAX_IMAGES_LISTED, compare_examples
 from components.io.splits import examples_frame, examples_writer, read_images
 
@@ -22,7 +22,7 @@ def stored(folder: Path, train: Rows, validation: Rows, test: Rows) -> Stored[Ex
         with examples_writer(folder / f"{name}.parquet", 16) as write:
             write(examples_frame(IMAGES[numbers], labels, [f"source/{number}" for number in numbers]))
         splits[name] = ExamplesSplit(
-            file=f"{name}.parquet",
+            shards=(ExamplesShard(file=f"{name}.parquet", count=len(rows)),),
             count=len(rows),
             label_counts=tuple(int((labels == label).sum()) for label in range(2)),
             pixel_mean=0,

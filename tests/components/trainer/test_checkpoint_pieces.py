@@ -16,7 +16,7 @@ from pydantic import ValidationError
 from components import Context, TransformedExamples
 from components.base.errors import TerminationError
 from components.base.termination import NoTermination
-from components.io.splits import read_scaled
+from components.inference.split_images import open_scaled
 from components.testing.contract import make_inputs
 from components.trainer.checkpoint import Arrays, Checkpoint, Checkpoints, capture_state
 from components.trainer.config import TrainerConfig
@@ -92,7 +92,7 @@ def training(tmp_path_factory: pytest.TempPathFactory) -> Training:
     folder = tmp_path_factory.mktemp("training")
     transformed = make_inputs(folder / "inputs")[TransformedExamples]
     splits, config = transformed.artifact.splits, TrainerConfig.model_validate(CONFIG)
-    train, validation = (read_scaled(transformed, split) for split in (splits.train, splits.validation))
+    train, validation = (open_scaled(transformed, split) for split in (splits.train, splits.validation))
 
     def build(context: Context) -> TrainingLoop:
         network = config.network.build(

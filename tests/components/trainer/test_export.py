@@ -13,12 +13,12 @@ import numpy as np
 import pytest
 
 from components import Context, Model, Stored, TransformedExamples
-from components.artifacts import ExportFormat, GraphOperation
+from components.artifacts import ExportFormat, GraphOperation, TransformedShard, TransformedSplit
 from components.base.errors import ConfigError, DataError, JobError
 from components.base.progress import NoProgress
 from components.inference.predictor import NETWORK_LAYER, load_network
-from components.inference.transform_graph import apply_numpy, invert_numpy
-from components.io.splits import read_scaled
+from components.inference.split_images import read_raw
+from components.inference.transform_graph import apply_numpy
 from components.testing.contract import make_inputs
 from components.trainer import Trainer
 from components.trainer.export import litert
@@ -46,7 +46,7 @@ class Inputs:
     def __init__(self, folder: Path) -> None:
         self.transformed: Stored[TransformedExamples] = make_inputs(folder)[TransformedExamples]
         stated = self.transformed.artifact
-        self.images = invert_numpy(stated.graph, np.asarray(read_scaled(self.transformed, stated.splits.test).images))
+        self.images = read_raw(self.transformed, stated.splits.test, slice(None))
 
     def serving_model(self, shift: int = 0, seed: int = 0) -> ServingModel:
         from components.trainer.network import NetworkConfig, build_network
@@ -233,9 +233,11 @@ def test_equivalent_scaling_graphs_can_be_exported(inputs: Inputs, tmp_path: Pat
     )
     scaled = inputs.images[..., None].astype(np.float32) * np.float32(0.125)
     artifact = inputs.transformed.artifact.model_copy(update={"graph": graph})
-    np.save(tmp_path / artifact.splits.validation.images, scaled)
-    np.save(tmp_path / artifact.splits.validation.labels, np.zeros(len(scaled), np.int64))
-    raw = raw_check_images(Stored(artifact, tmp_path))
+    shard = TransformedShard(raw="raw.npy", labels="labels.npy", inputs="inputs.npy", count=len(scaled))
+    splits = artifact.splits.model_copy(update={"validation": TransformedSplit(shards=(shard,))})
+    for name, array in (("raw", inputs.images), ("labels", np.zeros(len(scaled), np.int64)), ("inputs", scaled)):
+        np.save(tmp_path / f"{name}.npy", array)
+    raw = raw_check_images(Stored(artifact.model_copy(update={"splits": splits}), tmp_path))
     np.testing.assert_array_equal(raw, inputs.images[:CHECK_IMAGES])
 
 

@@ -7,7 +7,7 @@ import keras
 import numpy as np
 import pytest
 
-from components.io.splits import ImageSplit
+from components.inference.split_images import SplitImages
 from components.trainer.augmentation import SEED_MASK, AugmentationConfig, augment
 from components.trainer.augmented_images import FILE_NAME, write_augmented_images
 from components.trainer.config import TrainerConfig
@@ -37,9 +37,9 @@ def test_layers_of_nested_networks_have_the_names_of_both() -> None:
     ]
 
 
-def training_split(side: int) -> ImageSplit[np.float32]:
+def training_split(side: int) -> SplitImages:
     images = np.random.default_rng(0).random((8, side, side, 1), dtype=np.float32)
-    return ImageSplit(images, np.array([1, 1, 0, 2, 2, 0, 1, 0]))
+    return SplitImages(images, np.array([1, 1, 0, 2, 2, 0, 1, 0]))
 
 
 def test_augmented_images_are_those_of_the_first_steps(tmp_path: Path) -> None:
@@ -48,7 +48,7 @@ def test_augmented_images_are_those_of_the_first_steps(tmp_path: Path) -> None:
     assert stated is not None
     assert stated.rows == (2, 0, 3), "the first image of each class"
     images = np.load(tmp_path / FILE_NAME)
-    originals = train.images[list(stated.rows)]
+    originals = train[list(stated.rows)]
     np.testing.assert_array_equal(images[:, 0], originals)
     for step in range(6):
         seen = augment(config.augmentation, originals, seed=[5 ^ SEED_MASK, step])  # type: ignore[arg-type]

@@ -14,7 +14,7 @@ from components.base.errors import ConfigError, TerminationError
 from components.base.progress import NoProgress
 from components.inference.averaging import average_over_shifts
 from components.inference.predictor import load_network
-from components.io.splits import read_scaled
+from components.inference.split_images import read_scaled
 from components.testing.contract import make_inputs
 from components.trainer.config import TrainerConfig
 from components.trainer.export.export import EXPORTERS, export_model

@@ -9,7 +9,7 @@ import pytest
 
 from components import Context
 from components.base.errors import TerminationError
-from components.io.splits import ImageSplit
+from components.inference.split_images import SplitImages
 from components.trainer.config import TrainerConfig
 from components.trainer.init_from import freeze_layers
 from components.trainer.network import NetworkConfig, build_network, weights_digest
@@ -21,13 +21,13 @@ OPTIMIZERS = typing.get_args(OtherOptimizer.model_fields["kind"].annotation)
 pytestmark = pytest.mark.thorough
 
 
-def squares(count: int, seed: int) -> ImageSplit[np.float32]:
+def squares(count: int, seed: int) -> SplitImages:
     """Return images with a bright left or right half; its number is the label."""
     labels = np.arange(count) % 2
     images = np.random.default_rng(seed).random((count, 16, 16, 1), np.float32) * 0.5
     for image, label in zip(images, labels, strict=True):
         image[:, 8 * label : 8 * label + 8] += 0.5
-    return ImageSplit(images, labels)
+    return SplitImages(images, labels)
 
 
 def blend(images: Any, labels: Any, seed: Any, step: Any) -> Any:

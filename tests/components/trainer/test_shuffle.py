@@ -7,7 +7,7 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from components.io.splits import ImageSplit
+from components.inference.split_images import SplitImages
 from components.trainer.device_cache import PEAK_COPIES, DeviceCache, rows_within_budget
 from components.trainer.shuffle import EpochOrder
 
@@ -66,7 +66,7 @@ def test_blocks_fit_and_change_from_epoch_to_epoch() -> None:
 
 def test_loaded_rows_wrap_around_the_end_of_the_split() -> None:
     images = np.arange(7, dtype=np.float32).reshape(7, 1, 1, 1)
-    cache = DeviceCache(ImageSplit(images, np.arange(7)))
+    cache = DeviceCache(SplitImages(images, np.arange(7)))
     for start, rows, expected in ((0, 7, [0, 1, 2, 3, 4, 5, 6]), (5, 4, [5, 6, 0, 1]), (2, 3, [2, 3, 4])):
         cache.load_rows(start, rows)
         taken, labels = cache.gather(np.arange(rows))
@@ -75,8 +75,8 @@ def test_loaded_rows_wrap_around_the_end_of_the_split() -> None:
 
 
 def test_budget_is_divided_by_the_sizes_of_the_splits() -> None:
-    def split(count: int) -> ImageSplit[np.float32]:
-        return ImageSplit(np.zeros((count, 2, 2, 1), np.float32), np.zeros(count, np.int64))
+    def split(count: int) -> SplitImages:
+        return SplitImages(np.zeros((count, 2, 2, 1), np.float32), np.zeros(count, np.int64))
 
     assert rows_within_budget(10**6, split(90), split(10))[0] == 90
     fifty_images = 50 * PEAK_COPIES * 16

@@ -8,7 +8,7 @@ import pytest
 
 from components import Context
 from components.base.errors import TerminationError
-from components.io.splits import ImageSplit
+from components.inference.split_images import SplitImages
 from components.trainer.config import TrainerConfig
 from components.trainer.device_cache import PEAK_COPIES, DeviceCache
 from components.trainer.network import NetworkConfig, build_network
@@ -20,7 +20,7 @@ from tests.support.termination import TerminationAfter
 NETWORK = NetworkConfig(filters=(4, 4, 4), dense=(8, 8), dropout=0.0)
 
 
-def squares(count: int, seed: int) -> ImageSplit[np.float32]:
+def squares(count: int, seed: int) -> SplitImages:
     """Return images with one bright quarter each; its number is the label."""
     random = np.random.default_rng(seed)
     labels = np.arange(count) % 4
@@ -28,7 +28,7 @@ def squares(count: int, seed: int) -> ImageSplit[np.float32]:
     for image, label in zip(images, labels, strict=True):
         row, column = divmod(int(label), 2)
         image[row * 8 : row * 8 + 8, column * 8 : column * 8 + 8] += 0.5
-    return ImageSplit(images, labels)
+    return SplitImages(images, labels)
 
 
 def network(seed: int = 0, precision: str = "float32") -> Any:

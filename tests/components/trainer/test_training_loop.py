@@ -1,6 +1,7 @@
 """The network, the learning-rate schedules, and the model that training produces."""
 
 import csv
+import shutil
 from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
@@ -9,10 +10,11 @@ import numpy as np
 import pytest
 
 from components import Context, Model, Stored, Trainer, TransformedExamples
+from components.artifacts import TransformedSplit
 from components.base.errors import ConfigError
 from components.base.progress import NoProgress
 from components.inference.predictor import load_predictor
-from components.io.splits import read_scaled
+from components.inference.split_images import read_scaled
 from components.testing.contract import make_inputs
 from components.trainer.learning_rate import ConstantRate, CosineRate, OneCycleRate
 from components.trainer.network import NetworkConfig, build_network
@@ -175,14 +177,14 @@ def test_progress_reports_every_epoch_and_its_steps(tmp_path: Path, transformed:
 
 def test_loss_that_is_not_finite_is_an_error(tmp_path: Path, transformed: Stored[TransformedExamples]) -> None:
     poisoned = tmp_path / "poisoned"
-    poisoned.mkdir()
-    for path in transformed.directory.iterdir():
-        (poisoned / path.name).write_bytes(path.read_bytes())
-    images = np.load(poisoned / "train.npy")
-    images *= np.float32(3e38)  # overflows in the first convolution
-    np.save(poisoned / "train.npy", images)
+    shutil.copytree(transformed.directory, poisoned)
+    (shard,) = transformed.artifact.splits.train.shards
+    shard = shard.model_copy(update={"inputs": "inputs.npy"})
+    images = read_scaled(transformed, transformed.artifact.splits.train).images
+    np.save(poisoned / "inputs.npy", images * np.float32(3e38))  # overflows in the first convolution
+    splits = transformed.artifact.splits.model_copy(update={"train": TransformedSplit(shards=(shard,))})
     with pytest.raises(ConfigError, match="training diverged: the loss of epoch 1 is nan"):
-        train(tmp_path / "out", Stored(transformed.artifact, poisoned))
+        train(tmp_path / "out", Stored(transformed.artifact.model_copy(update={"splits": splits}), poisoned))
 
 
 @pytest.mark.parametrize(("shift", "images"), [(1, 5), pytest.param(2, 13, marks=pytest.mark.thorough)])

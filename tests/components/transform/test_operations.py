@@ -12,8 +12,8 @@ from pydantic import ValidationError
 from components import Context, Evaluation, Evaluator, Examples, Stored, Transform, TransformedExamples
 from components.artifacts import GraphOperation
 from components.base.errors import ConfigError, DataError
-from components.inference.pictures import read_pictures, read_raw
 from components.inference.resize import resize_bilinear
+from components.inference.split_images import open_pictures, read_raw, read_scaled
 from components.inference.transform_graph import (
     apply_keras,
     apply_numpy,
@@ -22,7 +22,7 @@ from components.inference.transform_graph import (
     input_graph,
     scaling_graph,
 )
-from components.io.splits import iterate_examples, read_scaled
+from components.io.splits import iterate_examples
 from components.testing import ComponentContract, FakeTrainer
 from components.testing.contract import make_inputs
 from components.transform import TransformConfig, component
@@ -123,7 +123,7 @@ def test_pictures_and_raw_images_are_those_before_the_operations(
     for name, split in stated.splits.items():
         (raw,) = iterate_examples(examples, dict(examples.artifact.splits.items())[name], rows=1000)
         assert np.array_equal(read_raw(transformed, split, slice(None)), raw.images)
-        pictures = read_pictures(transformed, split)
+        pictures = open_pictures(transformed, split)
         assert np.array_equal(pictures[:], apply_numpy(scaling_graph(), raw.images))
         assert np.array_equal(pictures.labels, raw.labels)
     plain = transform(examples, tmp_path)
@@ -134,7 +134,7 @@ def test_pictures_and_raw_images_are_those_before_the_operations(
 def test_all_libraries_compute_the_same_inputs(transformed: Stored[TransformedExamples]) -> None:
     stated = transformed.artifact
     raw = read_raw(transformed, stated.splits.test, slice(None))
-    pictures = read_pictures(transformed, stated.splits.test)[:]
+    pictures = open_pictures(transformed, stated.splits.test)[:]
     expected = read_scaled(transformed, stated.splits.test).images
     served, keras_model = serve(stated.graph, raw)
     for made in (served, keras_model(raw).numpy(), apply_numpy(input_graph(stated.graph), pictures)):

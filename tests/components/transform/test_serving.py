@@ -10,9 +10,8 @@ import pytest
 
 from components import Context, Evaluator, Model, Stored, Trainer, Transform, TransformedExamples, Visualizer
 from components.artifacts import Artifact
-from components.inference.pictures import read_raw
 from components.inference.predictor import load_predictor, load_raw_predictor
-from components.io.splits import read_scaled
+from components.inference.split_images import read_raw, read_scaled
 from components.testing import FakeExampleGen
 
 SCRIPT = """

@@ -8,7 +8,7 @@ import numpy as np
 from components import Context, ExampleGen, Stored, Transform, TransformedExamples
 from components.example_gen import ExampleGenConfig
 from components.example_gen.sources import IdxSource
-from components.io.splits import read_scaled
+from components.inference.split_images import read_scaled
 from tests.support.data import squares, write_idx, write_idx_folder
 
 
@@ -25,10 +25,9 @@ def transform(tmp_path: Path, folder: Path) -> Stored[TransformedExamples]:
     return Stored(Transform().run(Context(output=output), examples=examples), output)
 
 
-def test_images_are_scaled_by_255_and_memory_mapped(tmp_path: Path) -> None:
+def test_images_are_scaled_by_255(tmp_path: Path) -> None:
     transformed = transform(tmp_path, write_idx_folder(tmp_path / "idx"))
     test = read_scaled(transformed, transformed.artifact.splits.test)
-    assert isinstance(test.images, np.memmap)
     assert test.images.dtype == np.float32
     assert test.images.shape == (100, 28, 28, 1)
     raw = {image.tobytes() for image in squares(100, seed=1)[0]}

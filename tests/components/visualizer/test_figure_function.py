@@ -12,7 +12,7 @@ from PIL import Image
 from components import Context, Stored, Visualizer
 from components.base.errors import ConfigError
 from components.html.inline_images import figure_picture
-from components.inference.pictures import read_pictures
+from components.inference.split_images import open_pictures
 from components.testing.contract import make_inputs
 from components.visualizer import FigureData, VisualizerConfig
 from components.visualizer.figure_function import BUILT_IN_FIGURES, FigureFunction
@@ -103,7 +103,7 @@ def test_figure_that_fails_is_a_config_error(
     inputs: dict[str, Stored[Any]], tmp_path: Path, function: Any, problem: str
 ) -> None:
     artifacts = {name: stored.artifact for name, stored in inputs.items()}
-    test = read_pictures(inputs["transformed"], artifacts["transformed"].splits.test)
+    test = open_pictures(inputs["transformed"], artifacts["transformed"].splits.test)
     data = FigureData.read(Statements(**artifacts), inputs["evaluation"], test)
     with pytest.raises(ConfigError, match=f"test_figure_function:{function.__name__} {problem}") as caught:
         FigureFunction.model_validate(function).save(data, tmp_path / "figure.png")

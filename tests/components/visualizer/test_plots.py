@@ -13,7 +13,7 @@ from components import Context, Evaluation, Examples, Figures, Model, Stored, Tr
 from components.artifacts import Blessing
 from components.base.errors import ConfigError
 from components.evaluator.metrics import score
-from components.inference.pictures import Pictures
+from components.inference.split_images import SplitImages
 from components.testing.contract import make_inputs
 from components.visualizer.figure_data import ConfidentMistakes, ConfusionMatrix, FeatureMaps, TestImage
 from components.visualizer.network_kernels import NetworkKernels
@@ -94,7 +94,7 @@ def test_most_confident_mistakes_come_first(tmp_path: Path, wrong: int) -> None:
     confidence = np.linspace(0.3, 0.99, 100)
     frame = pd.DataFrame({"label": labels, "prediction": labels, "confidence": confidence})
     frame.loc[: wrong - 1, "prediction"] = 1
-    test = Pictures(np.zeros((100, 8, 8, 1), dtype=np.float32), labels)
+    test = SplitImages(np.zeros((100, 8, 8, 1), dtype=np.float32), labels)
     with style():
         figure = draw_mistakes(ConfidentMistakes.from_predictions(test, frame, ("zero", "one")))
         save(figure, tmp_path / "mistakes.png")

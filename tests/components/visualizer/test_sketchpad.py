@@ -12,7 +12,7 @@ from numpy.typing import NDArray
 from components import Model, Stored, TransformedExamples
 from components.artifacts import GraphOperation
 from components.example_gen.sources import DigitsSource
-from components.io.splits import read_scaled
+from components.inference.split_images import read_scaled
 from components.testing.contract import make_inputs
 from components.visualizer.sketchpad import render_sketchpad
 from components.visualizer.sketchpad.export import export_network

@@ -10,7 +10,7 @@ from numpy.typing import NDArray
 
 from components import Context, Model, Stored, Transform, TransformedExamples
 from components.artifacts import AugmentedImages, Examples
-from components.io.splits import read_scaled
+from components.inference.split_images import read_scaled
 from components.testing.contract import make_inputs
 from components.visualizer import training_images
 from components.visualizer.learning_curves import learning_curves

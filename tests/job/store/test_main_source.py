@@ -19,7 +19,7 @@ SETUP = """
 import math
 from typing import Literal
 import numpy as np
-from components.io import read_scaled
+from components.inference.split_images import read_scaled
 WIDTH, NAMES, ARRAY = 3, {"a": [1]}, np.arange(3)
 Mode = Literal["a", "b"]
 def helper(x): return x * WIDTH

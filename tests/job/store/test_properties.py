@@ -17,6 +17,7 @@ from components.artifacts import (
     DriftMeasure,
     Epoch,
     Examples,
+    ExamplesShard,
     ExamplesSplit,
     Export,
     ExportFormat,
@@ -100,7 +101,7 @@ def examples(draw: st.DrawFn) -> Examples:
         counts = draw(st.lists(st.integers(1, 10**9), min_size=len(class_names), max_size=len(class_names)))
         gray = st.floats(0, 255)
         return ExamplesSplit(
-            file=draw(file_name),
+            shards=(ExamplesShard(file=draw(file_name), count=sum(counts)),),
             count=sum(counts),
             label_counts=tuple(counts),
             pixel_mean=draw(gray),

@@ -10,6 +10,7 @@ from typing import Any
 import pytest
 
 from components import Context, Stored
+from components.artifacts import SPLITS
 from components.base.errors import ConfigError, IntegrityError, JobError
 from components.base.hashing import value_sha256
 from components.testing import FakeExampleGen
@@ -51,7 +52,7 @@ def test_manifest_reads_back_equal(store: Store) -> None:
     manifest = Manifest.from_bytes(content, where="here")
     assert manifest == sealed.manifest
     assert manifest.to_bytes() == content
-    assert {file.path for file in manifest.files} == {"train.parquet", "validation.parquet", "test.parquet"}
+    assert {file.path for file in manifest.files} == {f"{split}/00000.parquet" for split in SPLITS}
 
 
 def test_version_changes_the_fingerprint_but_not_the_digest(store: Store) -> None:
@@ -72,11 +73,11 @@ def flip_byte(path: Path) -> None:
 
 
 def flip_data(directory: Path) -> None:
-    flip_byte(directory / "train.parquet")
+    flip_byte(directory / "train/00000.parquet")
 
 
 def lose_file(directory: Path) -> None:
-    (directory / "test.parquet").unlink()
+    (directory / "test/00000.parquet").unlink()
 
 
 def add_file(directory: Path) -> None:
@@ -84,8 +85,8 @@ def add_file(directory: Path) -> None:
 
 
 def link_out(directory: Path) -> None:
-    shutil.move(directory / "test.parquet", directory.parent / "test.parquet")
-    (directory / "test.parquet").symlink_to("../test.parquet")
+    shutil.move(directory / "test/00000.parquet", directory.parent / "00000.parquet")
+    (directory / "test/00000.parquet").symlink_to("../../00000.parquet")
 
 
 def link_folder_out(directory: Path) -> None:
@@ -104,8 +105,8 @@ def link_manifest_out(directory: Path) -> None:
 
 
 def put_pipe(directory: Path) -> None:
-    (directory / "train.parquet").unlink()
-    os.mkfifo(directory / "train.parquet")
+    (directory / "train/00000.parquet").unlink()
+    os.mkfifo(directory / "train/00000.parquet")
 
 
 def put_pipe_for_manifest(directory: Path) -> None:
@@ -143,22 +144,22 @@ def edit(change: Callable[[dict[str, Any]], None]) -> Callable[[Path], None]:
 @pytest.mark.parametrize(
     ("corrupt", "message"),
     [
-        (flip_data, "train.parquet has been changed: its SHA-256 is"),
-        (lose_file, "test.parquet cannot be read: No such file"),
+        (flip_data, "train/00000.parquet has been changed: its SHA-256 is"),
+        (lose_file, "test/00000.parquet cannot be read: No such file"),
         (add_file, "extra is not in the manifest"),
-        (link_out, "test.parquet is a link"),
+        (link_out, "test/00000.parquet is a link"),
         (lose_manifest, "manifest.json cannot be read"),
         (link_folder_out, "folder is a link"),
         (link_itself_out, "is a link"),
         (link_manifest_out, "manifest.json is a link"),
-        (put_pipe, "train.parquet is not a regular file"),
+        (put_pipe, "train/00000.parquet is not a regular file"),
         (put_pipe_for_manifest, "manifest.json is not a regular file"),
-        (forge(lambda values: values["files"][0].update(path="../test.parquet")), "files.0.path"),
-        (forge(lambda values: values["files"][0].update(path="a/../../test.parquet")), "files.0.path"),
+        (forge(lambda values: values["files"][0].update(path="../test/00000.parquet")), "files.0.path"),
+        (forge(lambda values: values["files"][0].update(path="a/../../test/00000.parquet")), "files.0.path"),
         (forge(lambda values: values["files"][0].update(path="/etc/passwd")), "files.0.path"),
-        (forge(lambda values: values["files"].pop(0)), "its artifact names test.parquet, its files do not"),
+        (forge(lambda values: values["files"].pop(0)), "its artifact names test/00000.parquet, its files do not"),
         (forge(lambda values: values["artifact"]["splits"]["test"].update(file="../x")), "splits.test.file"),
-        (forge(lambda values: values["files"][0].update(size=7)), "it states 7 bytes for test.parquet"),
+        (forge(lambda values: values["files"][0].update(size=7)), "it states 7 bytes for test/00000.parquet"),
         (edit(lambda values: values.update(schema_version=1)), "has the schema version 1"),
         (
             edit(lambda values: values.update(schema_version=SCHEMA_VERSION + 1)),
@@ -291,7 +292,7 @@ def test_different_result_is_quarantined(store: Store) -> None:
     assert kept == sealed, "another run may be reading it"
     sealed.verify()
     (quarantined,) = sealed.directory.parent.glob("*.quarantined-1")
-    assert (quarantined / "train.parquet").read_bytes() != (sealed.directory / "train.parquet").read_bytes()
+    assert (quarantined / "train/00000.parquet").read_bytes() != (sealed.directory / "train/00000.parquet").read_bytes()
     assert "is not deterministic" in warnings[0]
     assert str(quarantined) in warnings[0]
     assert not list(sealed.directory.parent.glob("*.partial"))
@@ -328,10 +329,10 @@ def test_missing_file_of_an_artifact_is_an_error(store: Store) -> None:
     key = fingerprint_inputs(component, {})
     with store.staged(SLOT, key.fingerprint) as stage:
         artifact = component.run(Context(output=stage.files))
-        (stage.files / "test.parquet").unlink()
-        with pytest.raises(JobError, match=r"names the file test\.parquet, but did not write it"):
+        (stage.files / "test/00000.parquet").unlink()
+        with pytest.raises(JobError, match=r"names the file test/00000\.parquet, but did not write it"):
             store.seal(stage, key, artifact, print)
-        (stage.files / "test.parquet").symlink_to("train.parquet")
+        (stage.files / "test/00000.parquet").symlink_to("../train/00000.parquet")
         with pytest.raises(JobError, match="neither a regular file nor a folder"):
             store.seal(stage, key, artifact, print)
 

@@ -22,7 +22,7 @@ from tests.support.faulty_proxy import FaultyProxy, error
 from tests.support.object_servers import Bucket
 
 SLOT = "example_gen"
-FILES = ("test.parquet", "train.parquet", "validation.parquet")
+FILES = ("test/00000.parquet", "train/00000.parquet", "validation/00000.parquet")
 
 
 @dataclass
@@ -81,8 +81,8 @@ def test_another_machine_finds_and_fetches_what_one_sealed(s3: Bucket, machine: 
     assert found is not None
     assert found.manifest == sealed.manifest
     assert two.local_files(found) == {"manifest.json"}, "a look-up downloads nothing"
-    found.fetch("test.parquet")
-    assert two.local_files(found) == {"manifest.json", "test.parquet"}
+    found.fetch("test/00000.parquet")
+    assert two.local_files(found) == {"manifest.json", "test/00000.parquet"}
     stored = found.stored()
     assert two.local_files(found) == {"manifest.json", *FILES}
     found.verify()
@@ -166,8 +166,8 @@ def test_damaged_local_file_is_downloaded_again(machine: Machines) -> None:
     found = two.store.find(SLOT, sealed.manifest.fingerprint)
     assert found is not None
     directory = found.stored().directory
-    content = (directory / "train.parquet").read_bytes()
-    (directory / "train.parquet").write_bytes(b"x" * len(content))
+    content = (directory / "train/00000.parquet").read_bytes()
+    (directory / "train/00000.parquet").write_bytes(b"x" * len(content))
     (directory / "other").touch()
     with pytest.raises(IntegrityError):
         found.verify()  # during a run, a change of the inputs is an error
@@ -175,22 +175,22 @@ def test_damaged_local_file_is_downloaded_again(machine: Machines) -> None:
     assert again is not None
     again.stored()
     again.verify()
-    assert (directory / "train.parquet").read_bytes() == content
+    assert (directory / "train/00000.parquet").read_bytes() == content
 
 
 def test_damage_found_by_a_download_is_found_by_every_look_up(s3: Bucket, machine: Machines) -> None:
     one = machine("one")
     sealed = one.seal()
     fingerprint = sealed.manifest.fingerprint
-    key = change(s3, "/test.parquet", b"x" * (sealed.directory / "test.parquet").stat().st_size)
+    key = change(s3, "/test/00000.parquet", b"x" * (sealed.directory / "test/00000.parquet").stat().st_size)
     found = machine("two").store.find(SLOT, fingerprint)
     assert found is not None, "its size is right"
-    with pytest.raises(IntegrityError, match="test.parquet has been changed") as raised:
+    with pytest.raises(IntegrityError, match="test/00000.parquet has been changed") as raised:
         found.stored()
     assert "quarantines the artifact" in raised.value.remedy
     three = machine("three")
     url = f"{s3.url}/root/artifacts/{SLOT}/{fingerprint}"
-    assert raised.value.headline.startswith(f"{url} is damaged: test.parquet has been changed: its SHA-256 is ")
+    assert raised.value.headline.startswith(f"{url} is damaged: test/00000.parquet has been changed: its SHA-256 is ")
     with pytest.raises(IntegrityError, match=re.escape(f"{raised.value.headline}\n  expected: the files")):
         three.store.find(SLOT, fingerprint)
     quarantined = three.store.quarantine(SLOT, fingerprint)
@@ -208,8 +208,8 @@ def test_damage_found_by_a_download_is_found_by_every_look_up(s3: Bucket, machin
 @pytest.mark.parametrize("content", [b"short", pytest.param(b"", marks=pytest.mark.thorough)])
 def test_file_of_another_size_is_damage(s3: Bucket, machine: Machines, content: bytes) -> None:
     sealed = machine("one").seal()
-    change(s3, "/test.parquet", content)
-    with pytest.raises(IntegrityError, match=f"test.parquet has {len(content)} bytes"):
+    change(s3, "/test/00000.parquet", content)
+    with pytest.raises(IntegrityError, match=f"test/00000.parquet has {len(content)} bytes"):
         machine("two").store.find(SLOT, sealed.manifest.fingerprint)
 
 
@@ -247,7 +247,7 @@ def test_verify_finds_damage_without_filling_the_cache(s3: Bucket, machine: Mach
     (found,) = two.store.sealed_artifacts()
     found.verify()
     assert two.local_files(found) == {"manifest.json"}
-    change(s3, "/test.parquet", b"x" * (sealed.directory / "test.parquet").stat().st_size)
+    change(s3, "/test/00000.parquet", b"x" * (sealed.directory / "test/00000.parquet").stat().st_size)
     with pytest.raises(IntegrityError, match="has been changed"):
         found.verify()
     assert two.local_files(found) == {"manifest.json"}
