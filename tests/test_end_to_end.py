@@ -30,7 +30,7 @@ def test_digits_train_a_blessed_model(digits_run: FinishedRun) -> None:
     runners = ["fingerprint", "waiting", "look-up"]
     assert parts == {
         "example_gen": [*runners, "imports", "reading", "splitting", "validating", "sealing"],
-        "transform": [*runners, "imports", "fitting", "scaling", "comparing", "sealing"],
+        "transform": [*runners, "imports", "fitting", "writing", "comparing", "sealing"],
         "trainer": [*runners, "imports", "building", "training", "exporting", "sealing"],
         "evaluator": [
             *(*runners, "imports", "loading", "predicting", "infra validation", "scoring", "slicing", "robustness"),

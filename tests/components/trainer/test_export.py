@@ -2,6 +2,7 @@
 
 import json
 import re
+import shutil
 import subprocess
 import sys
 import tempfile
@@ -13,11 +14,11 @@ import numpy as np
 import pytest
 
 from components import Context, Model, Stored, TransformedExamples
-from components.artifacts import ExportFormat, GraphOperation, TransformedShard, TransformedSplit
+from components.artifacts import ExportFormat, GraphOperation, Splits, TransformedShard, TransformedSplit
 from components.base.errors import ConfigError, DataError, JobError
 from components.base.progress import NoProgress
 from components.inference.predictor import NETWORK_LAYER, load_network
-from components.inference.split_images import read_raw
+from components.inference.split_images import read_raw, read_scaled
 from components.inference.transform_graph import apply_numpy
 from components.testing.contract import make_inputs
 from components.trainer import Trainer
@@ -194,23 +195,28 @@ def keys_within(value: Any) -> set[str]:
     return set().union(*map(keys_within, value)) if isinstance(value, list) else set()
 
 
-@pytest.mark.parametrize(
-    ("graph", "says"),
-    [
-        ([{"op": "cast", "dtype": "float32"}, {"op": "expand_dims", "axis": -1}], "does not make these images"),
-        ([{"op": "cast", "dtype": "float32"}, {"op": "expand_dims", "axis": 1}], "axis"),
-    ],
-)
-def test_unexportable_images_are_an_error_before_training(
-    inputs: Inputs, tmp_path: Path, graph: list[dict[str, Any]], says: str
-) -> None:
-    stated = inputs.transformed.artifact
-    other = type(stated).model_validate({**stated.model_dump(), "graph": graph})
+def test_unexportable_graph_is_an_error_before_training(inputs: Inputs, tmp_path: Path) -> None:
+    graph = (GraphOperation(op="cast", dtype="float32"), GraphOperation(op="expand_dims", axis=1))
+    other = inputs.transformed.artifact.model_copy(update={"graph": graph})
+    fails_before_training(Stored(other, inputs.transformed.directory), tmp_path, "axis")
+
+
+def test_inputs_of_another_graph_are_an_error_before_training(inputs: Inputs, tmp_path: Path) -> None:
+    folder = tmp_path / "inputs"
+    shutil.copytree(inputs.transformed.directory, folder)
+    splits = {}
+    for name, split in inputs.transformed.artifact.splits.items():
+        np.save(folder / f"{name}_inputs.npy", read_scaled(inputs.transformed, split).images * np.float32(2))
+        shard = split.shards[0].model_copy(update={"inputs": f"{name}_inputs.npy"})
+        splits[name] = TransformedSplit(shards=(shard,))
+    other = inputs.transformed.artifact.model_copy(update={"splits": Splits[TransformedSplit](**splits)})
+    fails_before_training(Stored(other, folder), tmp_path / "output", "does not make these images")
+
+
+def fails_before_training(transformed: Stored[TransformedExamples], output: Path, why: str) -> None:
     progress = EpochCounter()
-    with pytest.raises(DataError, match=f"could not be exported: .*{says}") as error:
-        Trainer().run(
-            Context(output=tmp_path, progress=progress), transformed=Stored(other, inputs.transformed.directory)
-        )
+    with pytest.raises(DataError, match=f"could not be exported: .*{why}") as error:
+        Trainer().run(Context(output=output, progress=progress), transformed=transformed)
     assert error.value.exit_code == 3
     assert not progress.epochs
 

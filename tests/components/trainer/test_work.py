@@ -32,7 +32,7 @@ def test_epochs_images_and_network_count(earlier: EarlierRun) -> None:
     assert trainer(epochs=3).relative_work({}, earlier) == 3
     transformed = earlier.inputs["transformed"]
     assert isinstance(transformed, TransformedExamples)
-    train = changed(transformed.splits.train, count=2 * transformed.splits.train.count)
+    train = changed(transformed.splits.train, shards=2 * transformed.splits.train.shards)
     more = changed(transformed, splits=changed(transformed.splits, train=train))
     assert trainer(epochs=3).relative_work({"transformed": more}, earlier) == 6
     wide = trainer(epochs=1, network={"filters": [8, 8, 8], "dense": [8, 8]}).relative_work({}, earlier)

@@ -77,7 +77,12 @@ def test_class_distribution_of_any_number_of_classes(tmp_path: Path, classes: in
     examples: Examples = make_inputs(tmp_path)[Examples].artifact
     sizes = {"train": 100, "validation": 10, "test": 20}
     splits = {
-        name: changed(split, count=sizes[name] * classes, label_counts=(sizes[name],) * classes)
+        name: changed(
+            split,
+            shards=(changed(split.shards[0], count=sizes[name] * classes),),
+            count=sizes[name] * classes,
+            label_counts=(sizes[name],) * classes,
+        )
         for name, split in examples.splits.items()
     }
     names = tuple(f"class {label}" for label in range(classes))

@@ -39,7 +39,8 @@ class Machine:
             return self.store.seal(stage, key, component.run(Context(output=stage.files)), self.warnings.append)
 
     def local_files(self, sealed: SealedArtifact) -> set[str]:
-        return {path.name for path in self.store.directory(SLOT, sealed.manifest.fingerprint).iterdir()}
+        directory = self.store.directory(SLOT, sealed.manifest.fingerprint)
+        return {path.relative_to(directory).as_posix() for path in directory.rglob("*") if path.is_file()}
 
 
 Machines = Callable[[str], Machine]
