@@ -7,6 +7,7 @@ from typing import Any
 
 from components import Artifact, Component, Context
 from components.artifacts import Epoch
+from components.base.engine import Engine, InProcess
 from components.base.errors import SAVED, DataError, IntegrityError, JobError, ResourceError, TerminationError
 from components.base.importing import import_string
 from components.base.termination import Paused
@@ -24,6 +25,11 @@ from job.store.sealed import SealedArtifact
 from job.store.staging import Staging
 
 
+def in_process() -> AbstractContextManager[Engine]:
+    """Return the engine of this process."""
+    return nullcontext(InProcess())
+
+
 @dataclass
 class StepRun:
     """One execution of a step; its stopwatch can also be read after a failure."""
@@ -35,6 +41,7 @@ class StepRun:
     signals: Signals
     publishes: bool = True
     should_pause: Callable[[Sequence[Epoch]], bool] | None = None
+    open_engine: Callable[[], AbstractContextManager[Engine]] = in_process
     stopwatch: Stopwatch = field(init=False)
     source_files: dict[str, str] = field(default_factory=dict)  # with their SHA-256, once the fingerprint is known
     _observations: dict[str, float] = field(default_factory=dict)
@@ -172,20 +179,21 @@ class StepRun:
             raise
 
     def _run_component(self, key: FingerprintInputs, inputs: dict[str, SealedArtifact], staging: Staging) -> Artifact:
-        context = Context(
-            output=staging.files,
-            progress=self.listener,
-            termination=self.signals,
-            checkpoints=staging.checkpoints,
-            checkpoint_saved=staging.checkpoint_saved,
-            fingerprint=key.fingerprint,
-            should_pause=self.should_pause,
-            stopwatch=self.stopwatch,
-            observations=self._observations,
-        )
         signature = type(self.component).signature()
         types = signature.inputs | signature.optional
-        with self.signals.interruptible():
+        with self.open_engine() as engine, self.signals.interruptible():
+            context = Context(
+                output=staging.files,
+                progress=self.listener,
+                termination=self.signals,
+                engine=engine,
+                checkpoints=staging.checkpoints,
+                checkpoint_saved=staging.checkpoint_saved,
+                fingerprint=key.fingerprint,
+                should_pause=self.should_pause,
+                stopwatch=self.stopwatch,
+                observations=self._observations,
+            )
             artifact = self.component.run(context, **{name: inputs[name].stored(types[name]) for name in inputs})
         if not isinstance(artifact, signature.output):
             problem = f"{key.producer.component} returned {type(artifact).__name__}"
