@@ -1,35 +1,28 @@
-"""Cluster: the processes, on one or several machines, that train one network together."""
+"""Cluster: the workers, on one machine or several, that run one component together."""
 
 from dataclasses import dataclass
 
 
-@dataclass(frozen=True, kw_only=True)
+@dataclass(frozen=True)
 class Cluster:
-    """The workers of a training, as this one finds them in its environment.
+    """The workers that run one component together, as one of them finds them in its environment.
 
-    >>> cluster = Cluster(workers=("a:2222", "b:2222", "c:2222"), index=1, source="TF_CONFIG")
-    >>> cluster.name, cluster.address, cluster.is_first
-    ('worker 1 of 3', 'b:2222', False)
+    >>> cluster = Cluster(workers=("node-0:2222", "node-1:2222"), index=1, source="TF_CONFIG")
+    >>> cluster.is_chief, str(cluster)
+    (False, 'worker 1 of 2')
     """
 
     workers: tuple[str, ...]
-    """The address of each worker, `host:port`; the same on all workers."""
+    """Address of each worker, as host and port. Worker 0 runs the whole pipeline and writes all results."""
     index: int
-    """The number of this worker, from 0. Worker 0 alone writes to the root."""
+    """Of this worker in `workers`."""
     source: str
-    """Where the cluster was found, such as `TF_CONFIG`, `Slurm` or `Kubernetes`."""
+    """Where the cluster was found, such as `TF_CONFIG`."""
 
     @property
-    def address(self) -> str:
-        """The address of this worker."""
-        return self.workers[self.index]
-
-    @property
-    def is_first(self) -> bool:
-        """Whether this is worker 0."""
+    def is_chief(self) -> bool:
+        """Whether this is worker 0, the chief in TensorFlow's words."""
         return self.index == 0
 
-    @property
-    def name(self) -> str:
-        """This worker in messages."""
+    def __str__(self) -> str:
         return f"worker {self.index} of {len(self.workers)}"
