@@ -12,6 +12,7 @@ from typing import Annotated, Any, ClassVar, Generic, Self, TypeVar
 from pydantic import BaseModel, ConfigDict, Field
 
 from components.artifacts import Artifact, Epoch, Stored
+from components.base.cluster import Cluster
 from components.base.engine import Engine, InProcess
 from components.base.progress import NoProgress, Progress
 from components.base.termination import NoTermination, Termination
@@ -64,6 +65,9 @@ class Context:
     """Whether the job must stop. Call `termination.check()` between units of work."""
     engine: Engine = field(default_factory=InProcess)
     """Runs independent tasks, such as one per file of a split."""
+    cluster: Cluster | None = None
+    """The workers that run this step together, if `Component.cluster` returns some. Only the output and checkpoints of
+    worker 0 are kept."""
     checkpoints: Path | None = None
     """A directory for checkpoints, or None. It outlives an interrupted attempt and is deleted when the artifact is
     sealed."""
@@ -197,6 +201,17 @@ class Component(ABC, Generic[ConfigT]):
 
     def publish_destination(self) -> Path | str | None:
         """Return the folder or the URL that `publish` writes to, or None. It must be outside the job's own folders."""
+        return None
+
+    def cluster(self) -> Cluster | None:
+        """Return the workers that run this component together, as the environment names them; by default None.
+
+        Each worker is a process with the same command and the same root. Worker 0 runs all steps; the others run this
+        one only, on the artifacts that worker 0 has sealed, and their output is discarded.
+
+        Raises:
+            ConfigError: if the environment names no valid cluster, but the configuration requires one.
+        """
         return None
 
     def preflight(self) -> None:

@@ -8,7 +8,7 @@ from typing import Any
 from components import Artifact, Component, Context
 from components.artifacts import Epoch
 from components.base.engine import Engine, InProcess
-from components.base.errors import SAVED, DataError, IntegrityError, JobError, ResourceError, TerminationError
+from components.base.errors import SAVED, DataError, IntegrityError, ResourceError, TerminationError
 from components.base.importing import import_string
 from components.base.termination import Paused
 from components.base.timing import Stopwatch
@@ -17,6 +17,7 @@ from components.runtime.locks import HeldLock, LockLostError
 from components.runtime.resources import peak_memory
 from job.reporters.listener import StepListener
 from job.runner.look_up import StepFinder, find_taken
+from job.runner.run_component import run_component
 from job.signals import Signals
 from job.store.differences import changes
 from job.store.fingerprint import FingerprintInputs
@@ -179,9 +180,7 @@ class StepRun:
             raise
 
     def _run_component(self, key: FingerprintInputs, inputs: dict[str, SealedArtifact], staging: Staging) -> Artifact:
-        signature = type(self.component).signature()
-        types = signature.inputs | signature.optional
-        with self.open_engine() as engine, self.signals.interruptible():
+        with self.open_engine() as engine:
             context = Context(
                 output=staging.files,
                 progress=self.listener,
@@ -189,17 +188,13 @@ class StepRun:
                 engine=engine,
                 checkpoints=staging.checkpoints,
                 checkpoint_saved=staging.checkpoint_saved,
+                cluster=self.component.cluster(),
                 fingerprint=key.fingerprint,
                 should_pause=self.should_pause,
                 stopwatch=self.stopwatch,
                 observations=self._observations,
             )
-            artifact = self.component.run(context, **{name: inputs[name].stored(types[name]) for name in inputs})
-        if not isinstance(artifact, signature.output):
-            problem = f"{key.producer.component} returned {type(artifact).__name__}"
-            expected = f"{signature.output.__name__}, as in its annotation"
-            raise JobError(problem, expected=expected, remedy="correct the component")
-        return artifact
+            return run_component(self.component, context, inputs, self.signals)
 
     def _check_unchanged(
         self, key: FingerprintInputs, inputs: dict[str, SealedArtifact], staging: Staging, held: HeldLock
