@@ -229,6 +229,7 @@ class Runner:
             signals=self.signals,
             publishes=self.rebuilds is None,
             should_pause=self.should_pause,
+            open_engine=self.config.engine.open,
         )
         self.listener.begin_step(slot)
         run_id, earlier, from_run = self.record.run_id, self.selection.taken.get(slot), self.selection.from_run

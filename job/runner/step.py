@@ -7,6 +7,7 @@ from typing import Any
 
 from components import Artifact, Component, Context
 from components.artifacts import Epoch
+from components.base.engine import Engine, InProcess
 from components.base.errors import SAVED, DataError, IntegrityError, ResourceError, TerminationError
 from components.base.importing import import_string
 from components.base.termination import Paused
@@ -25,6 +26,11 @@ from job.store.sealed import SealedArtifact
 from job.store.staging import Staging
 
 
+def in_process() -> AbstractContextManager[Engine]:
+    """Return the engine of this process."""
+    return nullcontext(InProcess())
+
+
 @dataclass
 class StepRun:
     """One execution of a step; its stopwatch can also be read after a failure."""
@@ -36,6 +42,7 @@ class StepRun:
     signals: Signals
     publishes: bool = True
     should_pause: Callable[[Sequence[Epoch]], bool] | None = None
+    open_engine: Callable[[], AbstractContextManager[Engine]] = in_process
     stopwatch: Stopwatch = field(init=False)
     source_files: dict[str, str] = field(default_factory=dict)  # with their SHA-256, once the fingerprint is known
     _observations: dict[str, float] = field(default_factory=dict)
@@ -173,19 +180,21 @@ class StepRun:
             raise
 
     def _run_component(self, key: FingerprintInputs, inputs: dict[str, SealedArtifact], staging: Staging) -> Artifact:
-        context = Context(
-            output=staging.files,
-            progress=self.listener,
-            termination=self.signals,
-            checkpoints=staging.checkpoints,
-            checkpoint_saved=staging.checkpoint_saved,
-            cluster=self.component.cluster(),
-            fingerprint=key.fingerprint,
-            should_pause=self.should_pause,
-            stopwatch=self.stopwatch,
-            observations=self._observations,
-        )
-        return run_component(self.component, context, inputs, self.signals)
+        with self.open_engine() as engine:
+            context = Context(
+                output=staging.files,
+                progress=self.listener,
+                termination=self.signals,
+                engine=engine,
+                checkpoints=staging.checkpoints,
+                checkpoint_saved=staging.checkpoint_saved,
+                cluster=self.component.cluster(),
+                fingerprint=key.fingerprint,
+                should_pause=self.should_pause,
+                stopwatch=self.stopwatch,
+                observations=self._observations,
+            )
+            return run_component(self.component, context, inputs, self.signals)
 
     def _check_unchanged(
         self, key: FingerprintInputs, inputs: dict[str, SealedArtifact], staging: Staging, held: HeldLock
