@@ -11,7 +11,7 @@ POLL_SECONDS = 5.0
 SILENT_SECONDS = 10.0
 """A run without its lock for this long has ended: it has its lock some time after its record."""
 NEWEST = 100
-"""Of the runs that exist when a worker begins, only so many can be that of worker 0."""
+"""Number of existing runs that are searched for that of worker 0 when a worker begins."""
 PERMANENT: dict[int | None, type[JobError]] = {ExitCode.USAGE: ConfigError, ExitCode.BAD_DATA: DataError}
 """Errors of worker 0 with which the other workers end, too: a batch runner does not start it again."""
 
