@@ -18,25 +18,35 @@ KINDS = {
     "persistentvolumeclaims": "PersistentVolumeClaim",
     "pods": "Pod",
     "serviceaccounts": "ServiceAccount",
+    "services": "Service",
     "jobs": "Job",
+    "cronjobs": "CronJob",
+    "networkpolicies": "NetworkPolicy",
+    "jobsets": "JobSet",
 }
-GROUPS = {"/apis/batch/v1": ["jobs"]}
-GROUPS["/api/v1"] = [plural for plural in KINDS if plural not in GROUPS["/apis/batch/v1"]]
+GROUPS = {
+    "/api/v1": ["configmaps", "persistentvolumeclaims", "pods", "serviceaccounts", "services"],
+    "/apis/batch/v1": ["jobs", "cronjobs"],
+    "/apis/networking.k8s.io/v1": ["networkpolicies"],
+    "/apis/jobset.x-k8s.io/v1alpha2": ["jobsets"],
+}
 
 
 def discovery() -> dict[str, Any]:
     """Return the discovery documents that kubectl requests first: API groups, kinds and their paths."""
-    batch = {"groupVersion": "batch/v1", "version": "v1"}
+    groups = []
+    for path in GROUPS:
+        _, api, *names = path.split("/")
+        if api == "apis":
+            version = {"groupVersion": "/".join(names), "version": names[1]}
+            groups.append({"name": names[0], "versions": [version], "preferredVersion": version})
     served: dict[str, Any] = {
         "/api": {"kind": "APIVersions", "versions": ["v1"]},
-        "/apis": {
-            "kind": "APIGroupList",
-            "groups": [{"name": "batch", "versions": [batch], "preferredVersion": batch}],
-        },
+        "/apis": {"kind": "APIGroupList", "groups": groups},
         "/openapi/v3": {"paths": {path[1:]: {"serverRelativeURL": f"/openapi/v3{path}"} for path in GROUPS}},
     }
     for path, plurals in GROUPS.items():
-        group, version = "batch" if "batch" in path else "", "v1"
+        *_, group, version = path.removeprefix("/api/").split("/") if "apis" in path else ("", "v1")
         served[path] = {
             "kind": "APIResourceList",
             "groupVersion": f"{group}/{version}".lstrip("/"),
@@ -77,7 +87,7 @@ class ApiServer(ThreadingHTTPServer):
 
 
 class Handler(BaseHTTPRequestHandler):
-    """Responds like the API: 404 for a missing object, 422 for a change of a Job."""
+    """Responds like the API: 404 for a missing object, 422 for a change of a Job or JobSet."""
 
     server: ApiServer
 
@@ -93,7 +103,8 @@ class Handler(BaseHTTPRequestHandler):
     def do_PATCH(self) -> None:
         self.change()
         path = urlsplit(self.path).path
-        self.fail(422, "Invalid") if "/jobs/" in path else self.respond(200, self.server.objects[path])
+        immutable = "/jobs/" in path or "/jobsets/" in path
+        self.fail(422, "Invalid") if immutable else self.respond(200, self.server.objects[path])
 
     def do_DELETE(self) -> None:
         self.change()
