@@ -25,31 +25,30 @@ KINDS = {
     "jobsets": "JobSet",
 }
 GROUPS = {
-    "/api/v1": ["configmaps", "persistentvolumeclaims", "pods", "serviceaccounts", "services"],
-    "/apis/batch/v1": ["jobs", "cronjobs"],
-    "/apis/networking.k8s.io/v1": ["networkpolicies"],
-    "/apis/jobset.x-k8s.io/v1alpha2": ["jobsets"],
+    "v1": ["configmaps", "persistentvolumeclaims", "pods", "serviceaccounts", "services"],
+    "batch/v1": ["jobs", "cronjobs"],
+    "networking.k8s.io/v1": ["networkpolicies"],
+    "jobset.x-k8s.io/v1alpha2": ["jobsets"],
 }
 
 
 def discovery() -> dict[str, Any]:
     """Return the discovery documents that kubectl requests first: API groups, kinds and their paths."""
-    groups = []
-    for path in GROUPS:
-        _, api, *names = path.split("/")
-        if api == "apis":
-            version = {"groupVersion": "/".join(names), "version": names[1]}
-            groups.append({"name": names[0], "versions": [version], "preferredVersion": version})
     served: dict[str, Any] = {
         "/api": {"kind": "APIVersions", "versions": ["v1"]},
-        "/apis": {"kind": "APIGroupList", "groups": groups},
-        "/openapi/v3": {"paths": {path[1:]: {"serverRelativeURL": f"/openapi/v3{path}"} for path in GROUPS}},
+        "/apis": {"kind": "APIGroupList", "groups": []},
+        "/openapi/v3": {"paths": {}},
     }
-    for path, plurals in GROUPS.items():
-        *_, group, version = path.removeprefix("/api/").split("/") if "apis" in path else ("", "v1")
+    for name, plurals in GROUPS.items():
+        group, _, version = name.rpartition("/")
+        path = f"/apis/{name}" if group else f"/api/{name}"
+        if group:
+            described = {"groupVersion": name, "version": version}
+            served["/apis"]["groups"].append({"name": group, "versions": [described], "preferredVersion": described})
+        served["/openapi/v3"]["paths"][path[1:]] = {"serverRelativeURL": f"/openapi/v3{path}"}
         served[path] = {
             "kind": "APIResourceList",
-            "groupVersion": f"{group}/{version}".lstrip("/"),
+            "groupVersion": name,
             "resources": [
                 {"name": plural, "kind": KINDS[plural], "namespaced": True, "singularName": "", "verbs": []}
                 for plural in plurals
