@@ -1,7 +1,7 @@
 """Pipeline components, and the artifacts that they exchange.
 
-A custom component needs these names, `read_scaled` of `components.io`, and, for a linear model,
-`write_linear_model` of `components.inference` (see components/README.md).
+A custom component needs these names and, of `components.inference`, `read_scaled` and, for a linear model,
+`write_linear_model` (see components/README.md).
 """
 
 from components.artifacts import Evaluation, Examples, Figures, Model, PushedModel, TransformedExamples

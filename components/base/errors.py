@@ -11,8 +11,9 @@ JobError                    1  an internal error, or a failure that fits nothing
 
 import traceback
 from enum import IntEnum
+from functools import partial
 from pathlib import Path
-from typing import ClassVar, Self
+from typing import Any, ClassVar, Self
 
 from pydantic import ValidationError
 
@@ -63,6 +64,12 @@ class JobError(Exception):
         shown = texts if self.is_of_machine else map(with_addresses, texts)
         self.headline, self.expected, self.remedy = (printable(text, limit=MESSAGE_LIMIT) for text in shown)
         super().__init__(self.headline)
+
+    def __reduce__(self) -> tuple[Any, ...]:
+        # From another process: the constructor replaces paths by addresses that only this process may have.
+        texts = {"expected": self.expected, "remedy": self.remedy}
+        others = {name: value for name, value in vars(self).items() if name not in ("headline", *texts)}
+        return partial(type(self), self.headline, **texts), (), others
 
     def __str__(self) -> str:
         labelled = (("expected:", self.expected), ("remedy:", self.remedy))

@@ -23,7 +23,7 @@ import numpy as np
 import pyarrow as pa
 import pyarrow.parquet as pq
 
-from components.artifacts import Evaluation, Examples, ExamplesShard, ExamplesSplit, Stored, raw_shape
+from components.artifacts import Evaluation, Examples, ExamplesSplit, Stored, raw_shape
 from components.io.raw_images import CHUNK_BYTES
 
 if TYPE_CHECKING:
@@ -132,13 +132,14 @@ def iterate_examples(examples: Stored[Examples], split: ExamplesSplit, *, rows: 
 
     The images are uint8 [batch, height, width] or, in color, [batch, height, width, 3].
     """
-    return (batch for shard in split.shards for batch in iterate_shard(examples, shard, rows=rows))
-
-
-def iterate_shard(examples: Stored[Examples], shard: ExamplesShard, *, rows: int) -> Iterator[ImageSplit[np.uint8]]:
-    """Yield the images of one file of a raw split, as `iterate_examples` yields those of all."""
     shape = raw_shape(examples.artifact.image_shape)
-    with pq.ParquetFile(examples.directory / shard.file) as file:
+    for shard in split.shards:
+        yield from iterate_shard(examples.directory / shard.file, shape, rows=rows)
+
+
+def iterate_shard(path: Path, shape: tuple[int, ...], *, rows: int) -> Iterator[ImageSplit[np.uint8]]:
+    """Yield the images of one file of a raw split, as `iterate_examples`; `shape` is that of an image."""
+    with pq.ParquetFile(path) as file:
         for group in range(file.num_row_groups):
             # One group at a time, in this thread: given all groups, Arrow reads ahead into memory.
             for batch in file.iter_batches(rows, row_groups=[group], columns=["image", "label"], use_threads=False):

@@ -26,7 +26,7 @@ def run_child(
     """
     deadline = time.monotonic() + timeout_seconds
     pipe = subprocess.PIPE
-    with _signals_blocked():
+    with signals_blocked():
         process = subprocess.Popen(  # noqa: S603
             command, stdin=subprocess.DEVNULL, stdout=pipe, stderr=pipe, text=True, errors="replace"
         )
@@ -46,7 +46,7 @@ def run_child(
 
 
 @contextmanager
-def _signals_blocked() -> Iterator[None]:
+def signals_blocked() -> Iterator[None]:
     """Block signals in this thread, and for good in the processes that it starts; here they arrive afterwards."""
     before = signal.pthread_sigmask(signal.SIG_BLOCK, BLOCKED_SIGNALS)
     try:

@@ -11,13 +11,13 @@ from typing import TYPE_CHECKING, Any
 from components.artifacts import (
     SPLITS,
     Examples,
-    ExamplesShard,
     ExamplesSplit,
     Splits,
     Stored,
     TransformedExamples,
     TransformedShard,
     TransformedSplit,
+    raw_shape,
 )
 from components.artifacts.transformed import GraphOperation
 from components.base.component import Component, ComponentConfig, Context
@@ -127,10 +127,11 @@ class Transform(Component[TransformConfig]):
         tasks = [
             partial(
                 transform_shard,
-                examples,
-                shard,
-                f"{name}/{number:05}",
+                examples.directory / shard.file,
+                raw_shape(examples.artifact.image_shape),
                 output,
+                f"{name}/{number:05}",
+                count=shard.count,
                 rows=self._batch_rows(examples, conversion, tasks=context.engine.parallel),
                 conversion=conversion if stored else None,
             )
@@ -170,18 +171,22 @@ class Transform(Component[TransformConfig]):
 
 
 def transform_shard(
-    examples: Stored[Examples],
-    shard: ExamplesShard,
-    name: str,
+    path: Path,
+    shape: tuple[int, ...],
     output: Path,
+    name: str,
     *,
+    count: int,
     rows: int,
     conversion: InputConversion | None,
 ) -> tuple[TransformedShard, NDArray[np.void]]:
     """Write the NumPy files of a file of a raw split; return their names, and the digest of each raw image.
 
     Args:
+        path: of the raw file.
+        shape: of a raw image.
         name: of the files, below `output`, such as `train/00000`.
+        count: of the images.
         rows: images to convert at a time.
         conversion: to the network's inputs, if they are to be stored.
     """
@@ -195,15 +200,13 @@ def transform_shard(
         raw=f"{name}_raw.npy",
         labels=f"{name}_labels.npy",
         inputs=None if conversion is None else f"{name}_inputs.npy",
-        count=shard.count,
+        count=count,
     )
     digests, labels = [], []
     with ExitStack() as files:
-        write_raw = files.enter_context(array_writer(output / written.raw, shard.count))
-        write_inputs = (
-            files.enter_context(array_writer(output / written.inputs, shard.count)) if written.inputs else None
-        )
-        for raw in iterate_shard(examples, shard, rows=rows):
+        write_raw = files.enter_context(array_writer(output / written.raw, count))
+        write_inputs = files.enter_context(array_writer(output / written.inputs, count)) if written.inputs else None
+        for raw in iterate_shard(path, shape, rows=rows):
             digests.append(image_digests(raw.images))
             labels.append(raw.labels.copy())  # a view would keep the whole batch in memory
             write_raw(raw.images)

@@ -24,6 +24,7 @@ if TYPE_CHECKING:
     from job.reporters.json_log import JsonLog
     from job.reporters.listener import RunListener
     from job.runner.runner import Runner
+    from job.runner.worker import Worker
     from job.sweep.reporter import SweepReporter
 
 
@@ -35,7 +36,9 @@ def run_job(options: RunOptions, signals: Signals) -> int:
     from job.errors import as_job_error
     from job.pipeline.slots import find_slot
     from job.reporters.terminal import make_console, print_json
+    from job.runner.cluster import pipeline_cluster
     from job.runner.runner import Runner
+    from job.runner.worker import Worker
 
     standard_output = sys.stdout
     if not options.as_json:
@@ -43,7 +46,7 @@ def run_job(options: RunOptions, signals: Signals) -> int:
     reporter = make_reporter(options)
     with warn_on_os_error(reporter):
         clear_termination_log()
-    runner: Runner | None = None
+    process: Runner | Worker | None = None
     failure = None
     # Output of libraries must not mix with JSON.
     json_out = options.as_json or options.log_format is LogFormat.JSON
@@ -51,26 +54,29 @@ def run_job(options: RunOptions, signals: Signals) -> int:
         try:
             with signals.interruptible_at_once():
                 config, selection = read_config(options)
-            until = None if options.until is None else find_slot(options.until, config.pipeline.step_names())
-            runner = Runner(
-                config,
-                reporter,
-                signals,
-                **selection,
-                use_cache=not options.no_cache,
-                strict=options.strict,
-                until=until,
-                began=Elapsed(seconds=IMPORTED_AT_SECONDS),  # counts the whole process, including imports
-                command=options.command(),
-                name=options.name,
-                note=options.note,
-            )
-            runner.run()
+            selection |= {"use_cache": not options.no_cache, "strict": options.strict}
+            if options.until is not None:
+                selection["until"] = find_slot(options.until, config.pipeline.step_names())
+            cluster = pipeline_cluster(config.pipeline, selection.get("only"))
+            if cluster is None or cluster.is_chief:
+                process = Runner(
+                    config,
+                    reporter,
+                    signals,
+                    **selection,
+                    began=Elapsed(seconds=IMPORTED_AT_SECONDS),  # counts the whole process, including imports
+                    command=options.command(),
+                    name=options.name,
+                    note=options.note,
+                )
+            else:
+                process = Worker(config, reporter, signals, cluster, **selection)
+            process.run()
         except BaseException as error:  # a component may raise anything, such as SystemExit
-            failure = as_job_error(error, runner.root if runner else None)
+            failure = as_job_error(error, process.root if process else None)
             if options.debug:
                 make_console(stderr=True).print_exception()
-    record = runner.record if runner is not None and runner.has_begun else None
+    record = process.record if isinstance(process, Runner) and process.has_begun else None
     exit_code = failure.exit_code if failure else ExitCode((record and record.exit_code) or 0)
     resume = ""
     is_damaged = isinstance(failure, IntegrityError)
@@ -78,6 +84,8 @@ def run_job(options: RunOptions, signals: Signals) -> int:
     if failure is not None and record is not None and not (is_damaged and options.only is not None):
         strict = options.strict and not is_damaged  # would fail again
         resume = replace(options, strict=strict, from_run=record.from_run).command()
+    elif failure is not None and isinstance(process, Worker):
+        resume = options.command()
     with warn_on_os_error(reporter):
         write_termination_log(exit_code, failure, record, resume)
     if failure is not None:

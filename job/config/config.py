@@ -16,6 +16,7 @@ from components.base.text import has_secret
 from components.object_storage import Location, ObjectUrl, UserLocation, is_object_url, require_location
 from components.object_storage.settings import configure_storage
 from job.config.core_schema import as_written
+from job.config.engine import EngineConfig
 from job.config.explain import CREDENTIALS, PIPELINE, explain, top_level_keys, unknown_key
 from job.config.run_config import SHARED_KEYS, load_file_or_run
 from job.config.storage import CacheConfig, RemoteConfig, settings_of
@@ -48,6 +49,8 @@ class JobConfig(BaseModel):
     Trainer, if the images do not fit."""
     tracking: TrackingConfig = TrackingConfig()
     """Tools that record the run; they do not affect any result. A tool is off if its section is absent or null."""
+    engine: EngineConfig = EngineConfig()
+    """Where the files of a large data set are processed. Results do not depend on it."""
     cache: CacheConfig = CacheConfig()
     """Local copies of what is in object storage."""
     remote: RemoteConfig = RemoteConfig()
@@ -65,7 +68,7 @@ class JobConfig(BaseModel):
     def resolved(self) -> dict[str, Any]:
         """Return the configuration with all defaults as JSON values; loading them gives an equal configuration.
 
-        `cache` and `remote` are left out: they belong to the machine, and another one may continue the run.
+        `engine`, `cache` and `remote` are left out: they belong to the machine, and another one may continue the run.
         """
         resolved = self.model_dump(mode="json", include={"root", *SHARED_KEYS})
         if tracking := self.tracking.model_dump(mode="json", exclude_none=True):
@@ -123,7 +126,7 @@ def build_config(document: YamlConfig, *, root: Location | str | None = None) ->
     pipeline = {slot: _section(document, slot) for slot in SLOTS if slot not in empty}
     pipeline[STEPS] = _section(document, STEPS)
     values = {key: value for key, value in document.values.items() if key not in (EXTENDS, STEPS, SWEEP, *SLOTS)}
-    values |= {key: _section(document, key) for key in ("tracking", "cache", "remote")} | {PIPELINE: pipeline}
+    values |= {key: _section(document, key) for key in ("tracking", "engine", "cache", "remote")} | {PIPELINE: pipeline}
     if root is not None:
         values["root"] = require_location("--root", str(root))
     shared = {key: values[key] for key in SHARED_KEYS if key in values}

@@ -17,7 +17,7 @@ from job.store.records import RunRecord
 from job.store.resolve import locate_run
 
 TRACKING = "tracking"
-OF_MACHINE = ("cache", "remote")
+OF_MACHINE = ("engine", "cache", "remote")
 """Sections about this machine."""
 
 

@@ -9,6 +9,7 @@ from pydantic.json_schema import models_json_schema
 from components.base.component import ComponentConfig
 from components.base.extension import USE
 from job.config.config import JobConfig
+from job.config.engine import EngineConfig
 from job.config.storage import StoragePart
 from job.config.sweep import SPACE, SweepConfig, SweepPart
 from job.config.tracking import TrackingPart
@@ -31,6 +32,7 @@ def config_schema() -> dict[str, Any]:
     definitions = schemas["$defs"]
     described: list[type[BaseModel]] = [
         JobConfig,
+        EngineConfig,
         *_subclasses(ComponentConfig),
         *_subclasses(TrackingPart),
         *_subclasses(StoragePart),
@@ -73,7 +75,7 @@ def config_schema() -> dict[str, Any]:
         "then": references[SweepConfig, "validation"],
         "else": {"type": ["object", "null"], "additionalProperties": {"type": ["array", "object"]}},
     }
-    for key in ("tracking", "cache", "remote"):
+    for key in ("tracking", "engine", "cache", "remote"):
         properties[key]["anyOf"] = [{"$ref": properties[key].pop("$ref")}, {"type": "null"}]
     extends = {"type": "string", "description": "A configuration file or a preset, over which this one is merged."}
     return {

@@ -13,10 +13,11 @@ from rich.markup import escape
 from rich.segment import ControlType
 
 from components.artifacts import Epoch
+from components.base.cluster import Cluster
 from components.base.errors import JobError
 from components.object_storage.objects import OnBytes, ignore_bytes
 from job.reporters.tables import STATUS_STYLE, print_run, run_title, summary
-from job.reporters.terminal import make_progress, print_error, print_parts, print_text
+from job.reporters.terminal import make_progress, print_error, print_line, print_parts, print_text
 from job.reporters.transfers import show_transfer
 from job.store.records import RunRecord, StepRecord
 from job.store.sealed import SealedArtifact
@@ -51,6 +52,11 @@ class ConsoleReporter:
 
     def begin(self, record: RunRecord, directory: Path) -> None:  # noqa: ARG002
         print_parts(self.console, "run ", [*run_title(record), f"root {escape(record.config['root'])}"])
+        if record.cluster is not None:
+            self._print_cluster(record.cluster.as_worker(0))
+
+    def begin_worker(self, cluster: Cluster, root: str) -> None:
+        self._print_cluster(cluster, f"root {root}")
 
     def begin_step(self, slot: str) -> None:
         self._step = slot
@@ -126,8 +132,18 @@ class ConsoleReporter:
         self._part = ""
         print_run(self.console, record, directory, failure_follows=True)
 
+    def end_worker(self, cluster: Cluster, slot: str | None) -> None:
+        self._stop_progress()
+        self._part = ""
+        done = "has nothing to do" if slot is None else f"the {slot} is complete"
+        print_line(self.console, f"{cluster}: {done}; worker 0 runs all other steps")
+
     def failed(self, error: JobError, *, resume: str) -> None:
         print_error(self.errors, error, resume)
+
+    def _print_cluster(self, cluster: Cluster, *more: str) -> None:
+        parts = [f"found in {cluster.source}: {', '.join(cluster.workers)}", *more]
+        print_parts(self.console, f"[bold]{cluster}[/] ", map(escape, parts))
 
     def _show_part(self) -> None:
         if self._can_show_part:

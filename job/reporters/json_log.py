@@ -16,6 +16,7 @@ from pathlib import Path
 from typing import Any, Literal, TextIO
 
 from components.artifacts import Epoch
+from components.base.cluster import Cluster
 from components.base.errors import JobError
 from components.object_storage.objects import OnBytes
 from job.reporters.tables import summary
@@ -46,13 +47,18 @@ class JsonLog:
 
     def begin(self, record: RunRecord, directory: Path) -> None:
         names = {name: text for name in ("name", "note") if (text := getattr(record, name)) is not None}
+        cluster = {} if record.cluster is None else _cluster_fields(record.cluster.as_worker(0))
         self._write(
             "run_started",
             run_id=record.run_id,
             **names,
+            **cluster,
             run_directory=address(directory),
             environment=record.environment,
         )
+
+    def begin_worker(self, cluster: Cluster, root: str) -> None:
+        self._write("worker_started", **_cluster_fields(cluster), root=root)
 
     def begin_step(self, slot: str) -> None:
         self._step = slot
@@ -96,6 +102,10 @@ class JsonLog:
         level = LEVELS.get(record.outcome, "error")
         self._write("run_finished", level, run_id=record.run_id, run_directory=address(directory), **outcome)
 
+    def end_worker(self, cluster: Cluster, slot: str | None) -> None:
+        self._step = None
+        self._write("worker_finished", worker=cluster.index, last_step=slot)
+
     def failed(self, error: JobError, *, resume: str) -> None:
         texts = {"headline": error.headline, "expected": error.expected, "remedy": error.remedy, "resume": resume}
         self._write("failed", "error", exit_code=int(error.exit_code), **texts)
@@ -105,6 +115,10 @@ class JsonLog:
         line = {"time": now, "level": level, "step": self._step, "event": event, "fields": fields}
         self._stream.write(json.dumps(line, allow_nan=False) + "\n")
         self._stream.flush()
+
+
+def _cluster_fields(cluster: Cluster) -> dict[str, Any]:
+    return {"worker": cluster.index, "workers": cluster.workers, "cluster_source": cluster.source}
 
 
 def _finite(metrics: Mapping[str, float]) -> dict[str, float | None]:

@@ -3,6 +3,7 @@
 from pathlib import Path
 from typing import Protocol
 
+from components.base.cluster import Cluster
 from components.base.errors import JobError
 from components.base.progress import Progress
 from job.store.records import RunRecord, StepRecord
@@ -17,6 +18,22 @@ class StepListener(Progress, Protocol):
 
     def waiting(self, owner: str) -> None:
         """Called while another run, the owner of the lock, produces the same artifact."""
+
+
+class WorkerListener(StepListener, Protocol):
+    """Called on a worker other than worker 0, whose log is all that it writes."""
+
+    def begin_worker(self, cluster: Cluster, root: str) -> None:
+        """Called when the worker begins, with the address of the root that all workers share."""
+
+    def begin_step(self, slot: str) -> None:
+        """Called when the worker waits for the artifact of a step, or takes part in it."""
+
+    def end_worker(self, cluster: Cluster, slot: str | None) -> None:
+        """Called when the worker is done; `slot` is the last step in which it took part, or None."""
+
+    def failed(self, error: JobError, *, resume: str) -> None:
+        """Called when the worker failed; `resume` is the command that starts it again."""
 
 
 class RunListener(StepListener, Protocol):

@@ -88,6 +88,9 @@ def print_run(
     """Print the tables of a run. If it is in progress but not `alive`, it was killed. The failure may follow later."""
     if record.only is not None:
         print_field(console, "only", f"the {record.only}, on the artifacts of run {record.from_run}")
+    if record.cluster is not None:
+        workers = ", ".join(record.cluster.workers)
+        print_field(console, "workers", escape(f"{workers}; found in {record.cluster.source}"))
     if record.note is not None:
         print_field(console, "note", escape(printable(record.note, limit=MESSAGE_LIMIT)))
     if record.steps:

@@ -11,7 +11,16 @@ from typing import Any
 
 from components import Artifact, Evaluation, Examples, Figures, PushedModel, Stored
 from components.artifacts import Epoch
-from components.base.errors import ExitCode, JobError, ResourceError, StorageError, TerminationError, first_line
+from components.base.cluster import Cluster
+from components.base.errors import (
+    ConfigError,
+    ExitCode,
+    JobError,
+    ResourceError,
+    StorageError,
+    TerminationError,
+    first_line,
+)
 from components.base.termination import Paused
 from components.base.text import printable
 from components.base.timing import Elapsed, read_clocks
@@ -23,6 +32,7 @@ from job.pipeline.pipeline import flow
 from job.reporters.index import write_index
 from job.reporters.listener import RunListener
 from job.reporters.run_section import add_run_to_card, add_run_to_report
+from job.runner.cluster import pipeline_cluster, require_one_process
 from job.runner.environment import describe_environment
 from job.runner.look_up import StepFinder
 from job.runner.selection import StepSelection, check_destination
@@ -32,6 +42,7 @@ from job.store.artifact_resolver import ArtifactResolver
 from job.store.opened import open_store
 from job.store.pinned import OriginalRun, PinnedResolver
 from job.store.records import (
+    ClusterRecord,
     Failure,
     Outcome,
     RunRecord,
@@ -78,6 +89,7 @@ class Runner:
             self.config.pipeline, until=self.until, only=self.only, from_run=self.from_run
         )
         self.components = self.selection.components
+        self.cluster = self._find_cluster()
         self.root = self.config.open_root()
         self.store = open_store(self.root)
         self.runs = Runs(self.root)
@@ -134,6 +146,7 @@ class Runner:
                 note=self.note,
                 sweep=self.sweep,
                 only=self.only,
+                cluster=None if self.cluster is None else ClusterRecord.of(self.cluster),
                 **({} if self.from_run is None else _fields_from(self.from_run)),
             )
             try:
@@ -164,6 +177,15 @@ class Runner:
         if self._error is not None:
             raise self._error
         return self.record
+
+    def _find_cluster(self) -> Cluster | None:
+        if self.sweep is not None or self.rebuilds is not None:
+            require_one_process(self.config.pipeline, "a sweep" if self.rebuilds is None else "`reproduce`")
+        cluster = pipeline_cluster(self.config.pipeline, self.only)
+        if cluster is not None and not cluster.is_chief:
+            problem, remedy = f"this process is {cluster}", "start it with the command `run`"
+            raise ConfigError(problem, expected="worker 0, which alone has a run", remedy=remedy)
+        return cluster
 
     def _check(self) -> None:
         for slot, component in self.components.items():
@@ -207,6 +229,7 @@ class Runner:
             signals=self.signals,
             publishes=self.rebuilds is None,
             should_pause=self.should_pause,
+            open_engine=self.config.engine.open,
         )
         self.listener.begin_step(slot)
         run_id, earlier, from_run = self.record.run_id, self.selection.taken.get(slot), self.selection.from_run

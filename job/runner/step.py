@@ -7,7 +7,8 @@ from typing import Any
 
 from components import Artifact, Component, Context
 from components.artifacts import Epoch
-from components.base.errors import SAVED, DataError, IntegrityError, JobError, ResourceError, TerminationError
+from components.base.engine import Engine, InProcess
+from components.base.errors import SAVED, DataError, IntegrityError, ResourceError, TerminationError
 from components.base.importing import import_string
 from components.base.termination import Paused
 from components.base.timing import Stopwatch
@@ -16,12 +17,18 @@ from components.runtime.locks import HeldLock, LockLostError
 from components.runtime.resources import peak_memory
 from job.reporters.listener import StepListener
 from job.runner.look_up import StepFinder, find_taken
+from job.runner.run_component import run_component
 from job.signals import Signals
 from job.store.differences import changes
 from job.store.fingerprint import FingerprintInputs
 from job.store.records import StepRecord, timing_fields
 from job.store.sealed import SealedArtifact
 from job.store.staging import Staging
+
+
+def in_process() -> AbstractContextManager[Engine]:
+    """Return the engine of this process."""
+    return nullcontext(InProcess())
 
 
 @dataclass
@@ -35,6 +42,7 @@ class StepRun:
     signals: Signals
     publishes: bool = True
     should_pause: Callable[[Sequence[Epoch]], bool] | None = None
+    open_engine: Callable[[], AbstractContextManager[Engine]] = in_process
     stopwatch: Stopwatch = field(init=False)
     source_files: dict[str, str] = field(default_factory=dict)  # with their SHA-256, once the fingerprint is known
     _observations: dict[str, float] = field(default_factory=dict)
@@ -172,26 +180,21 @@ class StepRun:
             raise
 
     def _run_component(self, key: FingerprintInputs, inputs: dict[str, SealedArtifact], staging: Staging) -> Artifact:
-        context = Context(
-            output=staging.files,
-            progress=self.listener,
-            termination=self.signals,
-            checkpoints=staging.checkpoints,
-            checkpoint_saved=staging.checkpoint_saved,
-            fingerprint=key.fingerprint,
-            should_pause=self.should_pause,
-            stopwatch=self.stopwatch,
-            observations=self._observations,
-        )
-        signature = type(self.component).signature()
-        types = signature.inputs | signature.optional
-        with self.signals.interruptible():
-            artifact = self.component.run(context, **{name: inputs[name].stored(types[name]) for name in inputs})
-        if not isinstance(artifact, signature.output):
-            problem = f"{key.producer.component} returned {type(artifact).__name__}"
-            expected = f"{signature.output.__name__}, as in its annotation"
-            raise JobError(problem, expected=expected, remedy="correct the component")
-        return artifact
+        with self.open_engine() as engine:
+            context = Context(
+                output=staging.files,
+                progress=self.listener,
+                termination=self.signals,
+                engine=engine,
+                checkpoints=staging.checkpoints,
+                checkpoint_saved=staging.checkpoint_saved,
+                cluster=self.component.cluster(),
+                fingerprint=key.fingerprint,
+                should_pause=self.should_pause,
+                stopwatch=self.stopwatch,
+                observations=self._observations,
+            )
+            return run_component(self.component, context, inputs, self.signals)
 
     def _check_unchanged(
         self, key: FingerprintInputs, inputs: dict[str, SealedArtifact], staging: Staging, held: HeldLock

@@ -9,7 +9,7 @@ from job.store.records import RunRecord
 
 MAX_VALUE_CHARACTERS = 24
 """Maximum length of a value in a list of differences."""
-NO_EFFECT = ("root", "tracking", "cache", "remote")
+NO_EFFECT = ("root", "tracking", "engine", "cache", "remote")
 """Sections of the configuration that affect no result."""
 
 

@@ -8,6 +8,7 @@ from typing import Annotated, Any, Literal
 
 from pydantic import BaseModel, ConfigDict, Field
 
+from components.base.cluster import Cluster
 from components.base.errors import ExitCode
 from components.base.formatting import format_distinct
 from components.base.text import SURROGATES, escape_json, printable
@@ -106,12 +107,30 @@ class SweepRecord(RecordPart):
     """The values that the sweep chose, by key of the configuration."""
 
 
+class ClusterRecord(RecordPart):
+    """The workers that ran a step of the run together."""
+
+    workers: tuple[str, ...]
+    """Address of each worker, as host and port; worker 0 wrote the record."""
+    source: str
+    """Where they were found, such as `TF_CONFIG`."""
+
+    @classmethod
+    def of(cls, cluster: Cluster) -> "ClusterRecord":
+        """Return the record of a cluster."""
+        return cls(workers=cluster.workers, source=cluster.source)
+
+    def as_worker(self, index: int) -> Cluster:
+        """Return the cluster as one of its workers finds it."""
+        return Cluster(workers=self.workers, index=index, source=self.source)
+
+
 class RunRecord(RecordPart):
     """The content of `run.json`."""
 
-    schema_version: Literal[2, 3, 4] = 4
+    schema_version: Literal[2, 3, 4, 5] = 5
     """Version 2 has neither `data_set` nor `skipped`. Version 3 has none of `name`, `note`, `only`, `from_run`,
-    `sweep`, `source_files` and `peak_memory_bytes`, nor the outcome `paused`."""
+    `sweep`, `source_files` and `peak_memory_bytes`, nor the outcome `paused`. Version 4 has no `cluster`."""
     run_id: str
     name: str | None = None
     """The name that the user gave the run; other runs may have the same."""
@@ -123,6 +142,8 @@ class RunRecord(RecordPart):
     """The id of that earlier run."""
     sweep: SweepRecord | None = None
     """None if the run is not part of a sweep."""
+    cluster: ClusterRecord | None = None
+    """None if one process ran all steps."""
     outcome: Outcome
     exit_code: int | None
     """None while the run is in progress."""

@@ -60,10 +60,20 @@ def _cache_bytes() -> None:
     import numpy as np
     import tensorflow as tf
 
+    class Bytes:
+        def __init__(self, split: Any) -> None:
+            self._split, self.labels = split, split.labels
+
+        def __len__(self) -> int:
+            return len(self.labels)
+
+        def read(self, start: int, stop: int) -> Any:
+            return np.rint(self._split.read(start, stop) * 255).astype(np.uint8)
+
     def init_with_bytes(init: Any) -> Any:
         def wrapped(self: Any, split: Any) -> None:
             init(self, split)
-            shape = split.images.shape[1:]
+            self.split, shape = Bytes(split), split.image_shape
             self._images = tf.Variable(np.zeros((0, *shape), np.uint8), shape=(None, *shape), trainable=False)
 
         return wrapped
@@ -75,16 +85,8 @@ def _cache_bytes() -> None:
 
         return wrapped
 
-    def read_bytes(read_rows: Any) -> Any:
-        def wrapped(array: Any, start: int, stop: int) -> Any:
-            rows = read_rows(array, start, stop)
-            return np.rint(rows * 255).astype(np.uint8) if rows.dtype == np.float32 else rows
-
-        return wrapped
-
     _patch(cache.DeviceCache, "__init__", init_with_bytes)
     _patch(cache.DeviceCache, "gather", gather_scaled)
-    _patch(cache, "read_rows", read_bytes)
 
 
 def _gather_in_pipeline() -> None:

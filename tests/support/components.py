@@ -6,6 +6,7 @@ import os
 import shutil
 import threading
 import time
+from functools import partial
 from pathlib import Path
 
 from components import (
@@ -25,6 +26,7 @@ from components.base.component import Seed
 from components.base.errors import TerminationError
 from components.base.progress import Progress
 from components.testing import FakeExampleGen, FakePusher, FakeTrainer
+from tests.support.tasks import square
 from tests.support.text import HOSTILE
 
 
@@ -35,6 +37,17 @@ class CountedTrainer(FakeTrainer):
         with Path(os.environ["COUNTED"]).open("a") as file:
             file.write("ran\n")
         time.sleep(1)
+        return super().run(context, transformed=transformed)
+
+
+class EngineTrainer(FakeTrainer):
+    """Observes how many tasks run at once, and in how many other processes."""
+
+    def run(self, context: Context, /, *, transformed: Stored[TransformedExamples]) -> Model:
+        tasks = [partial(square, number) for number in range(20)]
+        processes = {process for _, process in context.engine.run(tasks, context.termination.check)}
+        context.observe("parallel_tasks", context.engine.parallel)
+        context.observe("other_processes", len(processes - {os.getpid()}))
         return super().run(context, transformed=transformed)
 
 

@@ -128,7 +128,10 @@ def test_pictures_and_raw_images_are_those_before_the_operations(
         assert np.array_equal(pictures.labels, raw.labels)
     plain = transform(examples, tmp_path)
     assert plain.artifact.test_sha256 == stated.test_sha256, "the same test images"
-    assert not list(tmp_path.glob("*raw*")), "without operations, pictures are the network's input"
+    (tmp_path / "built-in").mkdir()
+    built_in = transform(examples, tmp_path / "built-in", RESIZE, STANDARDIZE)
+    for made, stores in ((transformed, True), (plain, False), (built_in, False)):
+        assert all(split.stores_inputs is stores for _, split in made.artifact.splits.items())
 
 
 def test_all_libraries_compute_the_same_inputs(transformed: Stored[TransformedExamples]) -> None:

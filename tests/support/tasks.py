@@ -1,0 +1,32 @@
+"""Tasks for engines, in a module that other processes import in no time."""
+
+from __future__ import annotations
+
+import os
+import signal
+import time
+from pathlib import Path
+
+
+def never() -> None: ...
+
+
+def square(number: int) -> tuple[int, int]:
+    """Return the square, and the process that computed it."""
+    return number**2, os.getpid()
+
+
+def killed_times(times: int, folder: Path, number: int) -> int:
+    """Kill this process the first times; then return the number."""
+    attempt = folder / str(number)
+    count = int(attempt.read_text()) if attempt.exists() else 0
+    attempt.write_text(str(count + 1))
+    if count < times:
+        os.kill(os.getpid(), signal.SIGKILL)
+    return number
+
+
+def sleep(folder: Path, seconds: float) -> None:
+    """Write the id of this process to a folder, and sleep."""
+    (folder / str(os.getpid())).touch()
+    time.sleep(seconds)
