@@ -7,8 +7,8 @@ import pytest
 
 from job.store.runs import Runs
 from tests.conftest import Command, WriteConfig
+from tests.support.job_workers import DISTRIBUTED, outputs, start_worker, tf_config
 from tests.support.object_servers import Bucket
-from tests.support.workers import DISTRIBUTED, outputs, start_worker, tf_config
 
 KILLED = {**DISTRIBUTED, "trainer": {"use": "tests.support.cluster_trainer:KilledClusterTrainer"}}
 

@@ -6,7 +6,7 @@ import socket
 import pytest
 
 from job.commands.check_cluster import check_cluster
-from tests.support.workers import tf_config
+from tests.support.job_workers import tf_config
 
 
 def test_without_a_cluster_there_is_nothing_to_check(monkeypatch: pytest.MonkeyPatch) -> None:

@@ -17,8 +17,8 @@ from components.base.hashing import file_sha256
 from job.store.records import ClusterRecord, Failure
 from job.store.runs import Runs
 from tests.conftest import Command, CommandResult, WriteConfig, run_job_in_process
+from tests.support.job_workers import DISTRIBUTED, outputs, start_worker, tf_config
 from tests.support.roots import copy_root
-from tests.support.workers import DISTRIBUTED, outputs, start_worker, tf_config
 
 
 @pytest.fixture
