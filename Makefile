@@ -114,7 +114,7 @@ docker-push: ## Build the image and push it: IMAGE=registry.example.com/mnist-jo
 k8s-render k8s-submit: override export OVERLAY := $(call value_of,OVERLAY)
 k8s-render k8s-submit: override export NAMED_IMAGE := $(call value_of,NAMED_IMAGE)
 k8s-submit k8s-logs: override export NAMESPACE := $(call value_of,NAMESPACE)
-k8s-render: ## Print the Kubernetes manifests: OVERLAY=gpu|cpu|kueue|object-store|sweep IMAGE=registry.example.com/mnist-job:0.1.0
+k8s-render: ## Print the Kubernetes manifests: OVERLAY=gpu IMAGE=registry.example.com/mnist-job:0.1.0
 	@configs/kubernetes/render.sh "$$OVERLAY" "$$NAMED_IMAGE"
 
 k8s-submit: ## Submit the manifests and replace an earlier Job: OVERLAY=gpu IMAGE=... NAMESPACE=training

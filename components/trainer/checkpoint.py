@@ -11,13 +11,14 @@ import re
 import shutil
 from collections.abc import Iterator, Mapping
 from pathlib import Path
-from typing import Annotated, Any, Literal, Self
+from typing import Annotated, Any, Literal, Protocol, Self
 
 import numpy as np
 from numpy.typing import NDArray
 from pydantic import Field, ValidationError
 
 from components.artifacts import Epoch, Statement
+from components.base.component import Context
 from components.base.errors import IntegrityError, first_line, first_validation_error
 from components.base.hashing import file_sha256, value_sha256
 from components.base.progress import Progress
@@ -156,12 +157,29 @@ class Checkpoints:
         return [path for _, path in sorted(found, key=lambda pair: tuple(map(int, pair[0].groups())), reverse=True)]
 
 
+class CheckpointStore(Protocol):
+    """Where a training resumes from, and saves to."""
+
+    def write(self, record: Checkpoint, arrays: Arrays) -> None:
+        """Add a checkpoint."""
+
+    def newest(self, progress: Progress) -> tuple[Checkpoint, Arrays] | None:
+        """Return the newest intact checkpoint of this training, or None."""
+
+
 class NoCheckpoints:
     """Stores nothing: the null object for a context without a checkpoint directory."""
 
     def write(self, record: Checkpoint, arrays: Arrays) -> None: ...
 
     def newest(self, progress: Progress) -> None: ...
+
+
+def open_checkpoints(context: Context) -> CheckpointStore:
+    """Return the checkpoints of a component's context."""
+    if context.checkpoints is None:
+        return NoCheckpoints()
+    return Checkpoints(context.checkpoints, fingerprint=context.fingerprint)
 
 
 def capture_state(classifier: Any, stopping: EarlyStopping, steps: StepHistory) -> Arrays:

@@ -7,8 +7,10 @@ from functools import partial
 from typing import Any
 
 from components.artifacts import Artifact, Export, ExportFormat, Model, Stored, TrainingEnvironment, TransformedExamples
+from components.base.cluster import Cluster
 from components.base.component import Component, Context, EarlierRun
 from components.base.errors import ConfigError
+from components.runtime.cluster import require_cluster
 from components.runtime.disk import disk_space_guard
 from components.runtime.libraries import library_version, missing_modules
 from components.runtime.resources import cpu_limit, processor
@@ -40,7 +42,7 @@ class Trainer(Component[TrainerConfig]):
             self.libraries = (*self.libraries, *ONNX_PACKAGES)
 
     def identity(self) -> dict[str, Any]:
-        return self.config.content(exclude={"checkpoint", "init_from"})
+        return self.config.content(exclude={"checkpoint", "init_from", "worker_wait_seconds"})
 
     def references(self) -> dict[str, str]:
         return {} if self.config.init_from is None else {"init_from": self.config.init_from}
@@ -53,9 +55,13 @@ class Trainer(Component[TrainerConfig]):
 
         return relative_work(self.identity(), inputs, earlier)
 
+    def cluster(self) -> Cluster | None:
+        return require_cluster() if self.config.strategy == "multi_worker" else None
+
     def preflight(self) -> None:
         if self.config.device == "gpu":
             require_gpu()
+        self.cluster()
         self.require_packages(self.config.exports)
 
     def run(
@@ -67,22 +73,27 @@ class Trainer(Component[TrainerConfig]):
             from components.inference.split_images import open_scaled
             from components.io.history import write_history
             from components.trainer.augmented_images import write_augmented_images
+            from components.trainer.checkpoint import open_checkpoints
             from components.trainer.export.export import REQUIRED_FORMATS, export_model, raw_check_images
             from components.trainer.export.keras_file import FILE_NAME
             from components.trainer.export.serving_model import ServingModel
             from components.trainer.export.trial import try_exports
             from components.trainer.init_from import prepare_weights
             from components.trainer.layers import describe_layers
+            from components.trainer.strategy import open_devices
             from components.trainer.training_loop import train_network
 
         config, inputs, output = self.config, transformed.artifact, context.output
         device = choose_device(tf, config.device)
         make_deterministic(tf, device)
         threads = tf.config.threading.get_intra_op_parallelism_threads() or cpu_limit()
-        machine = f"{processor()} with {threads} threads" if device == "CPU" else device
         context.termination.check()
+        with context.timed("connecting"):
+            devices, checkpoints = open_devices(tf, config, context, open_checkpoints(context), device=device)
+        machine = devices.describe(f"{processor()} with {threads} threads" if device == "CPU" else device)
         shape, classes = inputs.image_shape, len(inputs.class_names)
         formats: tuple[ExportFormat, ...] = (*REQUIRED_FORMATS, *config.exports)
+        is_kept = context.cluster is None or context.cluster.is_chief
         serving_model = partial(
             ServingModel.from_network,
             graph=inputs.graph,
@@ -90,7 +101,7 @@ class Trainer(Component[TrainerConfig]):
             picture_shape=inputs.picture_shape,
         )
         # GPUs are not hidden: TensorFlow refuses that once it has begun to work in this process.
-        with tf.device("CPU") if device == "CPU" else nullcontext():
+        with tf.device("CPU") if device == "CPU" and not devices.replicated else nullcontext():
             with context.timed("building"):
                 network = config.network.build(image_shape=shape, classes=classes, seed=config.seed)
                 initial_weights, frozen = prepare_weights(
@@ -107,12 +118,22 @@ class Trainer(Component[TrainerConfig]):
                     open_scaled(transformed, split) for split in (inputs.splits.train, inputs.splits.validation)
                 )
                 gpu = config.gpu if device != "CPU" else GpuConfig(xla=False)
-                loop = train_network(network, config, train, validation, context, machine=machine, gpu=gpu)
+                loop = train_network(
+                    network,
+                    config,
+                    train,
+                    validation,
+                    context,
+                    machine=machine,
+                    gpu=gpu,
+                    devices=devices,
+                    checkpoints=checkpoints,
+                )
             with context.timed("exporting"), disk_space_guard(output, export_bytes, "the trained model"):
                 write_history(loop.history, output / HISTORY_FILE)
                 loop.step_history.write(output / STEPS_FILE)
                 augmented = write_augmented_images(config, train, output, classes=classes)
-                exports = export_model(serving_model(network), formats, check_images, context)
+                exports = export_model(serving_model(network), formats if is_kept else (), check_images, context)
         return Model(
             format="keras",
             built_by=config.network.use if isinstance(config.network, NetworkFunction) else "",
@@ -136,7 +157,7 @@ class Trainer(Component[TrainerConfig]):
             environment=TrainingEnvironment(
                 versions={name: library_version(name) for name in self.libraries},
                 python=platform.python_version(),
-                device=device,
+                device=devices.describe(device),
                 threads=threads,
                 seed=config.seed,
             ),

@@ -18,6 +18,7 @@ from components.trainer.network import NetworkConfig
 from components.trainer.network_function import NetworkFunction
 from components.trainer.optimizer import AdamConfig, Optimizer
 
+Strategy = Literal["one_device", "mirrored", "multi_worker"]
 Precision = Literal["float32", "mixed_bfloat16", "mixed_float16"]
 
 
@@ -75,6 +76,11 @@ class TrainerConfig(ComponentConfig):
     """`gpu` fails if there is no GPU; `auto` uses a GPU if there is one."""
     gpu: GpuConfig = GpuConfig()
     """Settings for training on a GPU."""
+    strategy: Strategy = "one_device"
+    """`mirrored` trains on all GPUs of the machine, `multi_worker` on several machines: start the same command on each,
+    with the same root (see components/trainer/README.md)."""
+    worker_wait_seconds: Annotated[float, Field(strict=True, gt=0)] = 600.0
+    """With `multi_worker`, how long a worker waits for others that are missing."""
     memory_budget: MemoryBudget = DEFAULT_MEMORY_BUDGET
     """Images that fit in it are shuffled all together, others block by block; by default the job's budget."""
     seed: Seed = 0
@@ -103,6 +109,8 @@ class TrainerConfig(ComponentConfig):
             raise ValueError("label_smoothing belongs to the default loss; set it in `loss` if that has such an option")
         if self.freeze and self.init_from is None and isinstance(self.network, NetworkConfig):
             raise ValueError("freeze needs init_from: without it, the frozen layers would keep random weights")
+        if self.strategy != "one_device" and self.gpu.precision == "mixed_float16":
+            raise ValueError(f"strategy {self.strategy} does not support mixed_float16; use mixed_bfloat16")
         if (clean_epochs := self.augmentation.clean_epochs) > self.epochs:
             raise ValueError(f"augmentation.clean_epochs {clean_epochs} is more than epochs {self.epochs}")
         return self

@@ -2,6 +2,8 @@
 
 from typing import Any
 
+from components.trainer.network_copy import copy_network
+
 
 def with_precision(network: Any, precision: str) -> Any:
     """Return a copy of a Keras network with the same weights, whose layers have another dtype policy.
@@ -22,7 +24,6 @@ def with_precision(network: Any, precision: str) -> Any:
             config["dtype"] = precision
         return type(layer).from_config(config)
 
-    copy = keras.models.clone_model(network, clone_function=copy_layer, recursive=True)
-    copy.set_weights(network.get_weights())
+    copy = copy_network(network, copy_layer)
     copy.dtype_policy = keras.dtype_policies.get(precision)
     return copy

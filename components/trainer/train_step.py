@@ -1,13 +1,17 @@
 """Training and validation steps: a Keras model around the network, and the batches that it takes."""
 
+from collections.abc import Callable
+from functools import partial
 from typing import Any
 
 import keras
 import tensorflow as tf
 
 from components.trainer.augmentation_function import AugmentationFunction, augment_batch
+from components.trainer.batch_part import BatchPart
 from components.trainer.config import TrainerConfig
 from components.trainer.device_cache import DeviceCache
+from components.trainer.strategy import ONE_DEVICE, OneDevice, Replicas, apply_sum
 from components.trainer.strided_convolution import slice_before_strided_convolutions
 
 
@@ -22,7 +26,8 @@ class Classifier(keras.Model):  # type: ignore[misc]
     Args:
         network: a built keras model from images to probabilities.
         first_clean_step: the first step without augmentation.
-        xla: whether XLA compiles what follows augmentation.
+        xla: whether XLA compiles what follows augmentation; on replicas, it compiles nothing.
+        devices: those on which the network was created.
     """
 
     def __init__(
@@ -34,6 +39,7 @@ class Classifier(keras.Model):  # type: ignore[misc]
         validation: DeviceCache,
         first_clean_step: int,
         xla: bool,
+        devices: OneDevice = ONE_DEVICE,
     ) -> None:
         super().__init__(name="classifier", dtype=network.dtype_policy)
         slice_before_strided_convolutions(network)
@@ -47,6 +53,10 @@ class Classifier(keras.Model):  # type: ignore[misc]
         self.loss_mean = keras.metrics.Mean(name="loss")
         self.accuracy = keras.metrics.SparseCategoricalAccuracy(name="accuracy")
         self._update_weights = tf.function(self._learn, jit_compile=True) if xla else self._learn
+        self._predict: Callable[..., Any] = self._predict_all
+        if isinstance(devices, Replicas):
+            self._update_weights = partial(devices.run_on_parts, self._learn_part)
+            self._predict = partial(devices.run_on_parts, self._predict_part)
         self.build((None, *network.input_shape[1:]))
 
     def build(self, input_shape: Any) -> None:  # noqa: ARG002  (the network is built)
@@ -78,8 +88,7 @@ class Classifier(keras.Model):  # type: ignore[misc]
 
     def test_step(self, rows: Any) -> dict[str, Any]:
         images, labels = self.validation_images.gather(rows)
-        probabilities = self(images, training=False)
-        loss = self._loss(labels, probabilities, smoothing=0.0)
+        loss, probabilities = self._predict(images, labels)
         return self._update_metrics(labels, probabilities, loss)
 
     def _learn(self, images: Any, labels: Any) -> tuple[Any, Any]:
@@ -89,6 +98,23 @@ class Classifier(keras.Model):  # type: ignore[misc]
             scaled = self.optimizer.scale_loss(loss)
         self.optimizer.apply(tape.gradient(scaled, self.trainable_variables), self.trainable_variables)
         return loss, probabilities
+
+    def _predict_all(self, images: Any, labels: Any) -> tuple[Any, Any]:
+        probabilities = self(images, training=False)
+        return self._loss(labels, probabilities, smoothing=0.0), probabilities
+
+    def _learn_part(self, images: Any, labels: Any, part: BatchPart) -> tuple[Any, Any]:
+        """Learn from this replica's part of a batch; gradients and losses of all parts add up to those of the batch."""
+        with tf.GradientTape() as tape:
+            probabilities = self(images, training=True)
+            loss = self._loss(labels, probabilities, smoothing=self.smoothing) * part.share
+        gradients = tape.gradient(loss, self.trainable_variables)
+        apply_sum(self.optimizer, gradients, self.trainable_variables)
+        return loss, probabilities
+
+    def _predict_part(self, images: Any, labels: Any, part: BatchPart) -> tuple[Any, Any]:
+        probabilities = self(images, training=False)
+        return self._loss(labels, probabilities, smoothing=0.0) * part.share, probabilities
 
     def _loss(self, labels: Any, probabilities: Any, *, smoothing: float) -> Any:
         are_probabilities = labels.shape.rank == 2

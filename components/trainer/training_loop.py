@@ -14,13 +14,14 @@ from components.base.errors import SAVED, ConfigError, TerminationError
 from components.base.termination import Paused
 from components.inference.split_images import SplitImages
 from components.trainer.augmentation_function import AugmentationFunction
-from components.trainer.checkpoint import Checkpoint, Checkpoints, NoCheckpoints, capture_state, restore_state
+from components.trainer.checkpoint import Checkpoint, CheckpointStore, capture_state, open_checkpoints, restore_state
 from components.trainer.config import GpuConfig, TrainerConfig
 from components.trainer.device_cache import DeviceCache, rows_within_budget
 from components.trainer.early_stopping import EarlyStopping
 from components.trainer.precision import with_precision
 from components.trainer.shuffle import Block, EpochOrder
 from components.trainer.step_history import StepHistory
+from components.trainer.strategy import ONE_DEVICE, OneDevice
 from components.trainer.train_step import Classifier, batch_rows
 
 CHECKED_IMAGES = 8
@@ -40,6 +41,8 @@ def train_network(
     *,
     machine: str,
     gpu: GpuConfig,
+    devices: OneDevice = ONE_DEVICE,
+    checkpoints: CheckpointStore | None = None,
 ) -> "TrainingLoop":
     """Train a network in place, in the precision of `gpu`, and return the loop; see `TrainingLoop` and its `fit`.
 
@@ -50,9 +53,21 @@ def train_network(
         images, labels = train[:CHECKED_IMAGES], train.labels[:CHECKED_IMAGES]
         config.augmentation.check(images, labels, classes=network.output_shape[-1], seed=config.seed)
     trained = network if gpu.precision == "float32" else with_precision(network, gpu.precision)
-    loop = TrainingLoop(trained, config, train, validation, context, machine=machine, xla=gpu.xla)
+    trained = devices.replicate(trained)
+    loop = TrainingLoop(
+        trained,
+        config,
+        train,
+        validation,
+        context,
+        machine=machine,
+        xla=gpu.xla,
+        devices=devices,
+        checkpoints=checkpoints,
+    )
     loop.fit()
-    if trained is not network:  # an exported model computes in float32 on every device
+    devices.close()
+    if trained is not network:  # an exported model computes in float32, on one device
         network.set_weights(trained.get_weights())
     return loop
 
@@ -68,6 +83,8 @@ class TrainingLoop:
         validation: the same; decides when to stop, and which epoch is best.
         machine: the hardware, recorded in checkpoints.
         xla: whether XLA compiles the training step.
+        devices: those on which the network was created.
+        checkpoints: where to resume and save; by default, those of the context.
 
     Attributes:
         epoch: the epoch in progress, from 1.
@@ -86,18 +103,19 @@ class TrainingLoop:
         *,
         machine: str = "",
         xla: bool = False,
+        devices: OneDevice = ONE_DEVICE,
+        checkpoints: CheckpointStore | None = None,
     ) -> None:
         self.network = network
         self.config = config
         self.context = context
         self.machine = machine
+        self.devices = devices
         self.epoch = 1
         self.step = 0
         self.history: list[Epoch] = []
         self.stopping = EarlyStopping(config.monitor, patience=config.patience)
-        self.checkpoints: Checkpoints | NoCheckpoints = NoCheckpoints()
-        if context.checkpoints is not None:
-            self.checkpoints = Checkpoints(context.checkpoints, fingerprint=context.fingerprint)
+        self.checkpoints = open_checkpoints(context) if checkpoints is None else checkpoints
         self._saved_at = time.monotonic()
         self._steps_since_saved = 0
         train_rows, self.validation_rows = rows_within_budget(config.memory_budget, train, validation)
@@ -110,18 +128,23 @@ class TrainingLoop:
             validation=self.validation,
             first_clean_step=self.order.steps * (config.epochs - config.augmentation.clean_epochs),
             xla=xla,
+            devices=devices,
         )
         self.step_history = StepHistory(steps=self.order.steps, batch_size=config.batch_size, images=len(train))
         self.group_steps = min(math.ceil(self.order.steps / GROUPS_PER_EPOCH), MAX_STEPS_PER_GROUP)
         # A checkpoint may be due within a group, whose end must still be the end of a call.
         steps_per_call = math.gcd(self.group_steps, min(config.checkpoint.every_steps, self.group_steps))
+        with devices.scope():
+            optimizer = config.optimizer.build(config.learning_rate.build(self.order.steps * config.epochs))
         self.classifier.compile(
-            optimizer=config.optimizer.build(config.learning_rate.build(self.order.steps * config.epochs)),
+            optimizer=optimizer,
             jit_compile=False,  # XLA cannot warp images: the classifier compiles what follows augmentation
-            steps_per_execution=steps_per_call,
+            # Keras's loop over several steps fails on replicas (3.15: "You must feed a value for placeholder").
+            steps_per_execution=1 if devices.replicated else steps_per_call,
         )
-        # Keras creates these variables on first use, which would discard restored values.
-        self.classifier.optimizer.build(self.classifier.trainable_variables)
+        with devices.scope():
+            # Keras creates these variables on first use, which would discard restored values.
+            self.classifier.optimizer.build(self.classifier.trainable_variables)
 
     def fit(self) -> None:
         """Train until done; the network ends with the weights of its best epoch.
@@ -131,7 +154,7 @@ class TrainingLoop:
             Paused: if `context.should_pause` returned True after an epoch; the progress is saved.
             ConfigError: if the loss does not stay finite.
         """
-        with self.context.termination.deferred():
+        with self.context.termination.deferred(), self.devices.lost_worker_errors():
             self._resume()
             while not self.done:
                 self._pause_if_due()
@@ -182,9 +205,10 @@ class TrainingLoop:
         def advance(batch: int, logs: dict[str, float]) -> None:
             # Keras counts whole calls, also if the last one is shorter.
             step = min(begin + batch + 1, end)
-            if step == end or (step - block.first_step) % self.group_steps == 0:
+            if group_ends := step == end or (step - block.first_step) % self.group_steps == 0:
                 self.step_history.record(epoch=self.epoch, step=step, loss=logs["loss"], accuracy=logs["accuracy"])
-            self.advance(step, min(step * order.batch_size, order.images) - first_step * order.batch_size, logs)
+            images = min(step * order.batch_size, order.images) - first_step * order.batch_size
+            self.advance(step, images, logs, group_ends=group_ends)
 
         self.train.load_rows(block.start, block.rows)
         first, last = ((step - block.first_step) * order.batch_size for step in (begin, end))
@@ -198,18 +222,19 @@ class TrainingLoop:
         )
         return {name: float(values[-1]) for name, values in fitted.history.items()}
 
-    def advance(self, step: int, images: int, metrics: dict[str, float]) -> None:
+    def advance(self, step: int, images: int, metrics: dict[str, float], *, group_ends: bool) -> None:
         """Record that the epoch is at `step`; save a checkpoint if one is due, and stop if termination is requested."""
         self._steps_since_saved += step - self.step
         self.step = step
         self.context.progress.training_step(step=step, images=images, metrics=metrics)
         # The epoch's last step is saved after validation.
-        if step < self.order.steps and self._save_if_due():
+        if step < self.order.steps and self._save_if_due(may_stop=group_ends or not self.devices.has_workers):
             self._terminate()
 
     def _end_epoch(self, metrics: dict[str, float]) -> None:
         metrics |= {f"val_{name}": value for name, value in self.validate().items()}
         metrics["learning_rate"] = float(self.classifier.optimizer.learning_rate)
+        metrics = self.devices.of_chief(metrics)  # others may round differently, but all must stop at the same epoch
         if not all(map(math.isfinite, metrics.values())):
             raise ConfigError(
                 f"training diverged: the loss of epoch {self.epoch} is {metrics['loss']}, "
@@ -238,8 +263,10 @@ class TrainingLoop:
             totals.update({name: mean * rows for name, mean in means.items()})
         return {name: total / len(self.validation.split) for name, total in totals.items()}
 
-    def _save_if_due(self) -> bool:
-        terminating, every = self.context.termination.requested, self.config.checkpoint
+    def _save_if_due(self, *, may_stop: bool = True) -> bool:
+        """Save a checkpoint if one is due, and return whether training must stop: on all workers at the same step."""
+        terminating = may_stop and self.devices.any_of_workers(self.context.termination.requested)
+        every = self.config.checkpoint
         seconds_passed = 0 < every.every_seconds <= time.monotonic() - self._saved_at
         if terminating or self.done or seconds_passed or 0 < every.every_steps <= self._steps_since_saved:
             self._save()

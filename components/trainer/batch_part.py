@@ -1,0 +1,62 @@
+"""Batch part: the images of a batch that one replica trains on, with the dropout of the whole batch."""
+
+from collections.abc import Iterator
+from contextlib import contextmanager
+from contextvars import ContextVar
+from typing import Any
+
+import keras
+import tensorflow as tf
+
+
+class BatchPart:
+    """The rows of a batch that belong to this replica; all together they are the batch.
+
+    Args:
+        count: images of the batch, int32.
+
+    Attributes:
+        share: the number of its images, divided by that of the batch, float32.
+    """
+
+    def __init__(self, count: Any) -> None:
+        context = tf.distribute.get_replica_context()
+        replica, replicas = context.replica_id_in_sync_group, context.num_replicas_in_sync
+        begin, end = count * replica // replicas, count * (replica + 1) // replicas
+        self.count = count
+        self.images = end - begin
+        self.share = tf.cast(self.images, tf.float32) / tf.cast(count, tf.float32)
+        # In place of no images, there is one without weight: layers and losses need not support an empty batch.
+        self._begin = tf.minimum(begin, count - 1)
+        self._end = tf.maximum(end, self._begin + 1)
+
+    def take(self, values: Any) -> Any:
+        """Return the rows of this part."""
+        return values[self._begin : self._end]
+
+    def own(self, values: Any) -> Any:
+        """Return the values that were computed from the rows of `take`, without those of an image without weight."""
+        return values[: self.images]
+
+    @contextmanager
+    def current(self) -> Iterator[None]:
+        """Let `PartDropout` drop values of this part while the block runs."""
+        token = _current.set(self)
+        try:
+            yield
+        finally:
+            _current.reset(token)
+
+
+_current: ContextVar[BatchPart | None] = ContextVar("batch part", default=None)
+
+
+class PartDropout(keras.layers.Dropout):  # type: ignore[misc]
+    """Dropout that drops the same values of a batch on any number of replicas."""
+
+    def call(self, inputs: Any, training: bool = False) -> Any:  # noqa: FBT001, FBT002  (Keras's own signature)
+        part = _current.get()
+        if part is None or not training or self.rate == 0:
+            return super().call(inputs, training=training)
+        ones = tf.ones((part.count, *tf.unstack(tf.shape(inputs))[1:]), inputs.dtype)
+        return inputs * part.take(super().call(ones, training=True))

@@ -1,0 +1,188 @@
+"""Strategy: the devices, of one machine or several, that train on the parts of each batch at the same time."""
+
+from collections.abc import Callable, Mapping
+from contextlib import AbstractContextManager, nullcontext
+from typing import Any
+
+import keras
+import tensorflow as tf
+
+from components.base.cluster import Cluster
+from components.base.component import Context
+from components.runtime.cluster import require_cluster
+from components.runtime.collectives import connect_workers, disconnect_workers, lost_worker_errors
+from components.runtime.rendezvous import Rendezvous
+from components.trainer.batch_part import BatchPart, PartDropout
+from components.trainer.checkpoint import CheckpointStore
+from components.trainer.config import TrainerConfig
+from components.trainer.network_copy import copy_network
+from components.trainer.shared_checkpoint import SharedCheckpoint, decode, encode
+
+
+class OneDevice:
+    """One device, without a strategy of TensorFlow."""
+
+    replicated = False
+    has_workers = False
+
+    def describe(self, device: str) -> str:
+        """Return all devices in one line."""
+        return device
+
+    def scope(self) -> AbstractContextManager[Any]:
+        """Return the context in which the variables of a network and of its optimizer are created."""
+        return nullcontext()
+
+    def replicate(self, network: Any) -> Any:
+        """Return the network to train, on all devices."""
+        return network
+
+    def any_of_workers(self, flag: bool) -> bool:  # noqa: FBT001  (the value that is reduced)
+        """Return whether the flag is set on any worker. All must call it at the same step."""
+        return flag
+
+    def of_chief(self, values: Mapping[str, float]) -> dict[str, float]:
+        """Return the values of worker 0. All must call it at the same step, with the same names."""
+        return dict(values)
+
+    def lost_worker_errors(self) -> AbstractContextManager[None]:
+        """Return a context that raises ResourceError if another worker ended or is unreachable."""
+        return nullcontext()
+
+    def close(self) -> None:
+        """End the work together: from now on, other workers may end."""
+
+
+ONE_DEVICE = OneDevice()
+
+
+class Replicas(OneDevice):
+    """A replica of the network on each device of this machine."""
+
+    replicated = True
+
+    def __init__(self, strategy: Any) -> None:
+        self.strategy = strategy
+
+    def describe(self, device: str) -> str:
+        return f"{device}, {self.strategy.num_replicas_in_sync} replicas"
+
+    def scope(self) -> AbstractContextManager[Any]:
+        scope: AbstractContextManager[Any] = self.strategy.scope()
+        return scope
+
+    def replicate(self, network: Any) -> Any:
+        """Return a copy of the network whose layers compute on parts of a batch as on the whole batch.
+
+        Batch normalization uses the mean and variance of the whole batch, and dropout drops the same values.
+        """
+        with self.scope():
+            return copy_network(network, _copy_layer)
+
+    def run_on_parts(
+        self, step: Callable[[Any, Any, BatchPart], tuple[Any, Any]], images: Any, labels: Any
+    ) -> tuple[Any, Any]:
+        """Run a step on the part of a batch of each replica; return the sum of the losses, and all probabilities."""
+
+        def run(images: Any, labels: Any) -> tuple[Any, Any]:
+            part = BatchPart(tf.shape(labels)[0])
+            with part.current():
+                loss, probabilities = step(part.take(images), part.take(labels), part)
+            return loss, part.own(probabilities)
+
+        with self.scope():
+            losses, probabilities = self.strategy.run(run, args=(images, labels))
+            return self.strategy.reduce("SUM", losses, axis=None), self.strategy.gather(probabilities, axis=0)
+
+
+class Workers(Replicas):
+    """Replicas of the network on all workers of a cluster."""
+
+    has_workers = True
+
+    def __init__(self, strategy: Any, cluster: Cluster) -> None:
+        super().__init__(strategy)
+        self.cluster = cluster
+
+    def describe(self, device: str) -> str:
+        workers = len(self.cluster.workers)
+        replicas = self.strategy.num_replicas_in_sync
+        return f"{device}, {workers} workers" + (f", {replicas} replicas" if replicas != workers else "")
+
+    def any_of_workers(self, flag: bool) -> bool:  # noqa: FBT001  (the value that is reduced)
+        return bool(self._sum([float(flag)])[0] > 0)
+
+    def of_chief(self, values: Mapping[str, float]) -> dict[str, float]:
+        own = list(values.values()) if self.cluster.is_chief else [0.0] * len(values)
+        return dict(zip(values, map(float, self._sum(own)), strict=True))
+
+    def lost_worker_errors(self) -> AbstractContextManager[None]:
+        return lost_worker_errors(tf, self.cluster)
+
+    def close(self) -> None:
+        disconnect_workers(self.strategy)
+
+    def _sum(self, values: list[float]) -> Any:
+        """Return the sums over the workers."""
+        return self._reduce(tf.constant(values, tf.float64)).numpy()
+
+    @tf.function(autograph=False)  # type: ignore[untyped-decorator]
+    def _reduce(self, values: Any) -> Any:
+        def of_first_replica() -> Any:
+            replica = tf.distribute.get_replica_context().replica_id_in_sync_group
+            local = self.strategy.num_replicas_in_sync // len(self.cluster.workers)
+            return values * tf.cast(replica % local == 0, values.dtype)
+
+        with self.scope():
+            return self.strategy.reduce("SUM", self.strategy.run(of_first_replica), axis=None)
+
+
+def open_devices(
+    tensorflow: Any, config: TrainerConfig, context: Context, checkpoints: CheckpointStore, *, device: str
+) -> tuple[OneDevice, CheckpointStore]:
+    """Return the devices that a configuration selects, and the checkpoints of the training on them.
+
+    The workers of a cluster must all call it: they wait for each other, and resume from the checkpoint of worker 0.
+
+    Raises:
+        ConfigError: if there is no cluster, or its workers are not about to train the same network on the same images.
+        ResourceError: if a worker is missing, or all cannot connect.
+    """
+    use_gpus = device != "CPU"
+    if config.strategy == "one_device":
+        return ONE_DEVICE, checkpoints
+    if config.strategy == "mirrored":
+        devices = [each.name for each in tensorflow.config.list_logical_devices("GPU" if use_gpus else "CPU")]
+        return Replicas(tensorflow.distribute.MirroredStrategy(devices)), checkpoints
+    cluster = context.cluster or require_cluster()
+    rendezvous = Rendezvous(
+        cluster=cluster,
+        work=context.fingerprint,
+        seconds=config.worker_wait_seconds,
+        check=context.termination.check,
+        report=context.progress.message,
+    )
+    found = decode(rendezvous.meet(encode(checkpoints.newest(context.progress))))
+    strategy = connect_workers(tensorflow, cluster, use_gpus=use_gpus)
+    return Workers(strategy, cluster), SharedCheckpoint(found, checkpoints)
+
+
+def apply_sum(optimizer: Any, gradients: list[Any], variables: list[Any]) -> None:
+    """Let an optimizer apply the sum of the gradients of all replicas.
+
+    Keras would clip the gradients of each replica, and sum them afterwards.
+    """
+    pairs = [(each, variable) for each, variable in zip(gradients, variables, strict=True) if each is not None]
+    replica = tf.distribute.get_replica_context()
+    sums = replica.all_reduce(tf.distribute.ReduceOp.SUM, [gradient for gradient, _ in pairs])
+    optimizer._all_reduce_sum_gradients = list  # Keras has no option
+    optimizer.apply(sums, [variable for _, variable in pairs])
+
+
+def _copy_layer(layer: Any) -> Any:
+    config = layer.get_config()
+    if type(layer) is keras.layers.BatchNormalization:
+        config["synchronized"] = True
+    if type(layer) is keras.layers.Dropout:
+        return PartDropout.from_config(config)
+    return type(layer).from_config(config)
