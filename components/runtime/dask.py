@@ -121,7 +121,7 @@ class Dask:
         import distributed
 
         for name in [name for name in logging.root.manager.loggerDict if name.startswith("distributed")]:
-            logging.getLogger(name).setLevel(logging.CRITICAL)  # this engine raises errors for what they log
+            logging.getLogger(name).setLevel(logging.CRITICAL)  # instead, this engine raises errors
         client = distributed.Client(self._address, timeout=CONNECT_SECONDS, set_as_default=False)
         try:
             client.wait_for_workers(1, timeout=CONNECT_SECONDS)
