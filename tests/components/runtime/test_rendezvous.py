@@ -102,7 +102,7 @@ def test_connections_of_others_and_lost_ones_are_forgotten() -> None:
 
 
 def connect(address: tuple[str, int]) -> socket.socket:
-    """Connect as soon as somebody listens."""
+    """Connect as soon as a process listens."""
     deadline = time.monotonic() + 10
     while True:
         try:
