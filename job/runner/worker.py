@@ -106,11 +106,16 @@ class Worker:
     def _take_part(
         self, slot: str, key: FingerprintInputs, inputs: dict[str, SealedArtifact], cluster: Cluster
     ) -> None:
-        with tempfile.TemporaryDirectory(prefix="mnist-job-worker-") as folder, disk_space_guard(Path(folder)):
+        with (
+            tempfile.TemporaryDirectory(prefix="mnist-job-worker-") as folder,
+            disk_space_guard(Path(folder)),
+            self.config.engine.open() as engine,
+        ):
             context = Context(
                 output=Path(folder),
                 progress=self.listener,
                 termination=self.signals,
+                engine=engine,
                 cluster=cluster,
                 fingerprint=key.fingerprint,
                 stopwatch=Stopwatch(on_part=self.listener.begin_part),
@@ -133,7 +138,7 @@ class Worker:
             if took_part:
                 self.chief.check_alive(slot, run_id)
             if time.monotonic() >= report_at:
-                self._report(slot)
+                self._report(slot, took_part=took_part)
                 report_at = time.monotonic() + MESSAGE_SECONDS
             end = time.monotonic() + pause
             while time.monotonic() < end:
@@ -141,13 +146,13 @@ class Worker:
                 time.sleep(CHECK_SECONDS)
             pause = min(pause * 1.5, LAST_POLL_SECONDS)
 
-    def _report(self, slot: str) -> None:
+    def _report(self, slot: str, *, took_part: bool) -> None:
+        state = f"the {slot} is complete on this worker; " if took_part else ""
         where = f"{self.store.address(self.root)}, the root that all workers must share"
         record = self.chief.record
-        state = "" if record is None else f"; its run is {record.run_id}"
-        if self.chief.has_ended:
-            state += f", but {self.chief.describe_end()}"
-        self.listener.message(f"waiting until worker 0 seals the {slot} in {where}{state}")
+        run = "" if record is None else f"; its run is {record.run_id}"
+        end = f", but {self.chief.describe_end()}" if self.chief.has_ended else ""
+        self.listener.message(f"{state}waiting until worker 0 seals the {slot} in {where}{run}{end}")
 
     def _find(self, slot: str, key: FingerprintInputs) -> SealedArtifact | None:
         """Return the sealed artifact; None if there is none, or if it is damaged: worker 0 produces it again."""
