@@ -106,16 +106,11 @@ class Worker:
     def _take_part(
         self, slot: str, key: FingerprintInputs, inputs: dict[str, SealedArtifact], cluster: Cluster
     ) -> None:
-        with (
-            tempfile.TemporaryDirectory(prefix="mnist-job-worker-") as folder,
-            disk_space_guard(Path(folder)),
-            self.config.engine.open() as engine,
-        ):
+        with tempfile.TemporaryDirectory(prefix="mnist-job-worker-") as folder, disk_space_guard(Path(folder)):
             context = Context(
                 output=Path(folder),
                 progress=self.listener,
                 termination=self.signals,
-                engine=engine,
                 cluster=cluster,
                 fingerprint=key.fingerprint,
                 stopwatch=Stopwatch(on_part=self.listener.begin_part),
