@@ -1,10 +1,12 @@
 #!/bin/sh
-# Wait for the newest pod of the Job to start and follow its log: logs.sh [KUBECTL-OPTION ...]
+# Wait for the newest pod of the job to start and follow its log: logs.sh [KUBECTL-OPTION ...]
 set -eu
 
+# Of several pods that run together, the one with index 0.
 newest() {
-    kubectl "$@" get pods --selector batch.kubernetes.io/job-name=mnist-job --sort-by .metadata.creationTimestamp \
-        --output 'jsonpath={range .items[*]}{.status.phase} {.metadata.name}{"\n"}{end}' | tail -n 1
+    kubectl "$@" get pods --selector app.kubernetes.io/name=mnist-job --sort-by .metadata.creationTimestamp --output \
+        'jsonpath={range .items[*]}{.status.phase} {.metadata.name} {.metadata.labels.batch\.kubernetes\.io/job-completion-index}{"\n"}{end}' |
+        awk '$3 == "" || $3 == "0" { newest = $1 " " $2 } END { print newest }'
 }
 
 # A queued Job has no pod yet; a pod that pulls its image has no log.

@@ -1,5 +1,5 @@
 #!/bin/sh
-# Print the manifests of an overlay, optionally with another image: render.sh gpu|cpu|kueue|object-store|sweep [IMAGE]
+# Print the manifests of an overlay, optionally with another image: render.sh OVERLAY [IMAGE]
 set -eu
 here=$(dirname "$0")
 overlay=${1:-} image=${2:-}
@@ -24,5 +24,10 @@ resources: [overlays/$overlay]
 patches:
   - target: {kind: Job}
     patch: '[{"op": "replace", "path": "/spec/template/spec/containers/0/image", "value": "$image"}]'
+  - target: {kind: CronJob}
+    patch: '[{"op": "replace", "path": "/spec/jobTemplate/spec/template/spec/containers/0/image", "value": "$image"}]'
+  - target: {kind: JobSet}
+    patch: '[{"op": "replace", "path": "/spec/replicatedJobs/0/template/spec/template/spec/containers/0/image",
+      "value": "$image"}]'
 END
 kubectl kustomize "$scratch"

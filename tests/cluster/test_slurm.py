@@ -40,6 +40,23 @@ def waiting(endings: int = 1, *, fails: bool = False) -> dict[str, Any]:
     return {**FAKES, "trainer": trainer}
 
 
+TWO = ("--ntasks=2", "--cpus-per-task=1")
+
+
+def stub(folder: Path, script: str) -> dict[str, str]:
+    """Return variables with which the job is a script that then waits for SIGTERM, and exits a second later."""
+    program = folder / "python"
+    program.write_text(f"""#!/bin/sh
+        SLURM_RESTART_COUNT=${{SLURM_RESTART_COUNT:-0}}
+        {script}
+        trap 'sleep 1; echo terminated; exit 143' TERM
+        echo started
+        while :; do sleep 0.1; done
+    """)
+    program.chmod(0o755)
+    return {"LAUNCHER": "python", "JOB_IMAGE": str(program)}
+
+
 class BrokenTrainer(FakeTrainer):
     """Has a bug."""
 
@@ -188,6 +205,30 @@ def test_cancelled_job_in_a_container_saves_progress_too(
         check=True,
     )
     assert not listed.stdout
+
+
+@pytest.mark.parametrize("failing", ["0", "1"])
+def test_failed_task_ends_the_others_with_its_exit_code(cluster: Cluster, tmp_path: Path, failing: str) -> None:
+    job = cluster.submit(tmp_path, variables=stub(tmp_path, f"[ $SLURM_PROCID != {failing} ] || exit 3"), options=TWO)
+    assert job.end() == ("FAILED", "3:0"), job.describe()
+    assert job.output.count("terminated") == 1
+    assert not list((tmp_path / "output").glob(".slurm-*"))
+
+
+def test_tasks_that_are_terminated_are_requeued_together(cluster: Cluster, tmp_path: Path) -> None:
+    job = cluster.submit(tmp_path, variables=stub(tmp_path, "[ $SLURM_RESTART_COUNT = 0 ] || exit 0"), options=TWO)
+    wait_until(lambda: job.output.count("started") == 2, job.describe, seconds=60)
+    cluster.run("scancel", "--signal=TERM", job.number)
+    job.wait_for_requeue()
+    job.hurry()
+    assert job.end() == ("COMPLETED", "0:0"), job.describe()
+    assert job.output.count("terminated") == 2, "no task was killed"
+
+
+def test_docker_with_several_tasks_exits_with_2(cluster: Cluster, tmp_path: Path) -> None:
+    job = cluster.submit(tmp_path, variables={"LAUNCHER": "docker"}, options=TWO)
+    assert job.end() == ("FAILED", "2:0"), job.describe()
+    assert "--ntasks=2" in job.output
 
 
 @pytest.mark.thorough

@@ -18,28 +18,37 @@ KINDS = {
     "persistentvolumeclaims": "PersistentVolumeClaim",
     "pods": "Pod",
     "serviceaccounts": "ServiceAccount",
+    "services": "Service",
     "jobs": "Job",
+    "cronjobs": "CronJob",
+    "networkpolicies": "NetworkPolicy",
+    "jobsets": "JobSet",
 }
-GROUPS = {"/apis/batch/v1": ["jobs"]}
-GROUPS["/api/v1"] = [plural for plural in KINDS if plural not in GROUPS["/apis/batch/v1"]]
+GROUPS = {
+    "v1": ["configmaps", "persistentvolumeclaims", "pods", "serviceaccounts", "services"],
+    "batch/v1": ["jobs", "cronjobs"],
+    "networking.k8s.io/v1": ["networkpolicies"],
+    "jobset.x-k8s.io/v1alpha2": ["jobsets"],
+}
 
 
 def discovery() -> dict[str, Any]:
     """Return the discovery documents that kubectl requests first: API groups, kinds and their paths."""
-    batch = {"groupVersion": "batch/v1", "version": "v1"}
     served: dict[str, Any] = {
         "/api": {"kind": "APIVersions", "versions": ["v1"]},
-        "/apis": {
-            "kind": "APIGroupList",
-            "groups": [{"name": "batch", "versions": [batch], "preferredVersion": batch}],
-        },
-        "/openapi/v3": {"paths": {path[1:]: {"serverRelativeURL": f"/openapi/v3{path}"} for path in GROUPS}},
+        "/apis": {"kind": "APIGroupList", "groups": []},
+        "/openapi/v3": {"paths": {}},
     }
-    for path, plurals in GROUPS.items():
-        group, version = "batch" if "batch" in path else "", "v1"
+    for name, plurals in GROUPS.items():
+        group, _, version = name.rpartition("/")
+        path = f"/apis/{name}" if group else f"/api/{name}"
+        if group:
+            described = {"groupVersion": name, "version": version}
+            served["/apis"]["groups"].append({"name": group, "versions": [described], "preferredVersion": described})
+        served["/openapi/v3"]["paths"][path[1:]] = {"serverRelativeURL": f"/openapi/v3{path}"}
         served[path] = {
             "kind": "APIResourceList",
-            "groupVersion": f"{group}/{version}".lstrip("/"),
+            "groupVersion": name,
             "resources": [
                 {"name": plural, "kind": KINDS[plural], "namespaced": True, "singularName": "", "verbs": []}
                 for plural in plurals
@@ -77,7 +86,7 @@ class ApiServer(ThreadingHTTPServer):
 
 
 class Handler(BaseHTTPRequestHandler):
-    """Responds like the API: 404 for a missing object, 422 for a change of a Job."""
+    """Responds like the API: 404 for a missing object, 422 for a change of a Job or JobSet."""
 
     server: ApiServer
 
@@ -93,7 +102,8 @@ class Handler(BaseHTTPRequestHandler):
     def do_PATCH(self) -> None:
         self.change()
         path = urlsplit(self.path).path
-        self.fail(422, "Invalid") if "/jobs/" in path else self.respond(200, self.server.objects[path])
+        immutable = "/jobs/" in path or "/jobsets/" in path
+        self.fail(422, "Invalid") if immutable else self.respond(200, self.server.objects[path])
 
     def do_DELETE(self) -> None:
         self.change()

@@ -9,6 +9,8 @@ from functools import cache
 from pathlib import PurePosixPath
 from typing import Any
 
+import jsonschema
+import kubernetes_validate
 import pytest
 import yaml
 
@@ -17,6 +19,42 @@ from tests.support.processes import REPOSITORY
 MANIFESTS = REPOSITORY / "configs" / "kubernetes"
 OVERLAYS = sorted(folder.name for folder in (MANIFESTS / "overlays").iterdir())
 OBJECT_STORE = "object-store"
+WORKERS = {"jobset", "multi-worker"}
+"""Overlays whose pods train together."""
+TEMPLATES = {
+    "Job": ("spec",),
+    "CronJob": ("spec", "jobTemplate", "spec"),
+    "JobSet": ("spec", "replicatedJobs", 0, "template", "spec"),
+}
+"""Where each kind has the specification of its Job."""
+
+
+def closed(**properties: object) -> dict[str, Any]:
+    """Return the JSON Schema of an object that has these properties and no others."""
+    return {"type": "object", "properties": properties, "additionalProperties": False, "required": [*properties]}
+
+
+JOBSET: dict[str, Any] = closed(
+    apiVersion={"const": "jobset.x-k8s.io/v1alpha2"},
+    kind={"const": "JobSet"},
+    metadata={"type": "object"},
+    spec=closed(
+        network=closed(enableDNSHostnames={"type": "boolean"}),
+        failurePolicy=closed(
+            maxRestarts={"type": "integer", "minimum": 0},
+            rules={
+                "items": closed(
+                    name={"pattern": "^[A-Za-z]([A-Za-z0-9_,:]*[A-Za-z0-9_])?$"},
+                    action={"const": "FailJobSet"},
+                    onJobFailureReasons={"items": {"enum": ["PodFailurePolicy", "BackoffLimitExceeded"]}},
+                )
+            },
+        ),
+        ttlSecondsAfterFinished={"type": "integer", "minimum": 0},
+        replicatedJobs={"items": closed(name={}, replicas={"const": 1}, template=closed(spec={"type": "object"}))},
+    ),
+)
+"""The schema of the part of a JobSet that the overlay uses; the Job in it has its own."""
 
 
 def require_kubectl() -> None:
@@ -32,8 +70,18 @@ class Rendered:
     documents: dict[str, dict[str, Any]]
 
     @property
+    def kind(self) -> str:
+        """The kind of the document that has the pods: a Job, or one that creates Jobs."""
+        (kind,) = TEMPLATES.keys() & self.documents
+        return kind
+
+    @property
     def job(self) -> dict[str, Any]:
-        return dict(self.documents["Job"]["spec"])
+        """The specification of the Job."""
+        found: Any = self.documents[self.kind]
+        for key in TEMPLATES[self.kind]:
+            found = found[key]
+        return dict(found)
 
     @property
     def pod(self) -> dict[str, Any]:
@@ -66,8 +114,20 @@ def render(overlay: str) -> Rendered:
     """Render an overlay and parse it."""
     rendered = parse(kubectl_kustomize(f"overlays/{overlay}"))
     root = "ServiceAccount" if overlay == OBJECT_STORE else "PersistentVolumeClaim"
-    assert sorted(rendered.documents) == ["ConfigMap", "Job", root]
+    network = {"Service", "NetworkPolicy"} if overlay in WORKERS else set()
+    assert set(rendered.documents) == {"ConfigMap", rendered.kind, root, *network}
     return rendered
+
+
+def validate(rendered: Rendered, version: str = "1.33") -> None:
+    """Validate all documents against the schemas of a version of Kubernetes; a JobSet against its own, and as a Job."""
+    documents = dict(rendered.documents)
+    if jobset := documents.pop("JobSet", None):
+        jsonschema.validate(jobset, JOBSET)
+        metadata = {"name": "job", **jobset["spec"]["replicatedJobs"][0]["template"].get("metadata", {})}
+        documents["Job"] = {"apiVersion": "batch/v1", "kind": "Job", "metadata": metadata, "spec": rendered.job}
+    for document in documents.values():
+        assert kubernetes_validate.validate(document, version, strict=True) == version
 
 
 def parse(manifests: str) -> Rendered:

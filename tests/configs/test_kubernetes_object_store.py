@@ -6,9 +6,7 @@ import re
 import shutil
 from pathlib import Path
 
-import kubernetes_validate
 import pytest
-import yaml
 
 from components.base.errors import ConfigError
 from components.base.size import parse_size
@@ -16,12 +14,25 @@ from components.object_storage import ObjectUrl
 from components.object_storage.settings import CACHE_SIZE_VARIABLE, CACHE_VARIABLE, StorageSettings
 from components.trainer.config import CheckpointConfig
 from job.signals import GRACE_SECONDS
-from tests.configs.kubernetes import MANIFESTS, OBJECT_STORE, OVERLAYS, Rendered, call, parse, render, require_kubectl
+from tests.configs.kubernetes import (
+    MANIFESTS,
+    OBJECT_STORE,
+    OVERLAYS,
+    Rendered,
+    call,
+    parse,
+    render,
+    require_kubectl,
+    validate,
+)
 from tests.support.containers import image_environment
 
 require_kubectl()
 
-CHANGED = [overlay for overlay in OVERLAYS if overlay != OBJECT_STORE]
+WITH_OBJECT_STORE = {overlay: {OBJECT_STORE: overlay} for overlay in OVERLAYS if overlay != OBJECT_STORE}
+WITH_OBJECT_STORE["cron"] = {"cron": OBJECT_STORE}
+WITH_OBJECT_STORE["jobset"] = {"jobset": OBJECT_STORE, OBJECT_STORE: "multi-worker"}
+"""For each of the other overlays, the resource of those that change; the first one is rendered."""
 
 
 def gibibytes(quantity: str) -> int:
@@ -66,18 +77,20 @@ def test_credentials_are_an_identity_or_a_secret() -> None:
     assert not re.search("KEY|SECRET|TOKEN", " ".join(rendered.variables)), "no credentials in the manifests"
 
 
-@pytest.fixture(params=CHANGED)
+@pytest.fixture(params=WITH_OBJECT_STORE)
 def changed(request: pytest.FixtureRequest, tmp_path: Path) -> Rendered:
-    """Return the overlay with each of the others as its resource."""
-    folder = shutil.copytree(MANIFESTS, tmp_path / "kubernetes")
-    overlay = folder / "overlays" / OBJECT_STORE / "kustomization.yaml"
-    text = overlay.read_text()
-    overlay.write_text(text.replace("  - ../cpu\n", f"  - ../{request.param}\n"))
-    done = call("kubectl", "kustomize", overlay.parent)
+    """Return each of the others with its root in object storage."""
+    overlays = shutil.copytree(MANIFESTS, tmp_path / "kubernetes") / "overlays"
+    resources = WITH_OBJECT_STORE[request.param]
+    for overlay, resource in resources.items():
+        path = overlays / overlay / "kustomization.yaml"
+        text, count = re.subn(r"  - \.\./(cpu|multi-worker)\n", f"  - ../{resource}\n", path.read_text())
+        assert count == 1
+        path.write_text(text)
+    done = call("kubectl", "kustomize", overlays / next(iter(resources)))
     assert (done.returncode, done.stderr) == (0, "")
-    for document in yaml.safe_load_all(done.stdout):
-        kubernetes_validate.validate(document, "1.33", strict=True)
     rendered = parse(done.stdout)
+    validate(rendered)
     others = render(str(request.param))
     assert rendered.documents["ConfigMap"] == others.documents["ConfigMap"], "the configuration is that of the resource"
     assert rendered.container["args"] == others.container["args"]
@@ -85,6 +98,7 @@ def changed(request: pytest.FixtureRequest, tmp_path: Path) -> Rendered:
 
 
 def test_every_overlay_can_have_its_root_in_object_storage(changed: Rendered) -> None:
-    assert sorted(changed.documents) == ["ConfigMap", "Job", "ServiceAccount"]
+    network = {"Service", "NetworkPolicy"} & set(changed.documents)
+    assert set(changed.documents) == {"ConfigMap", changed.kind, "ServiceAccount", *network}
     assert not any("persistentVolumeClaim" in volume for volume in changed.pod["volumes"])
     assert "emptyDir" in changed.mounted_below("/output/cache")

@@ -8,7 +8,7 @@ from components.base.errors import ExitCode
 from components.trainer.config import CheckpointConfig
 from job.reporters.termination_log import VARIABLE
 from job.signals import GRACE_SECONDS
-from tests.configs.kubernetes import Rendered, require_kubectl
+from tests.configs.kubernetes import WORKERS, Rendered, require_kubectl
 
 require_kubectl()
 
@@ -35,11 +35,12 @@ def decided(rules: list[dict[str, Any]], *, exit_code: int, conditions: tuple[st
     return "Count"
 
 
-def test_every_exit_code_has_its_action(rendered: Rendered) -> None:
+def test_every_exit_code_has_its_action(overlay: str, rendered: Rendered) -> None:
     assert set(ACTIONS) - {OUT_OF_MEMORY} == set(ExitCode) - {ExitCode.SUCCEEDED}
     rules = rendered.job["podFailurePolicy"]["rules"]
-    assert {code: decided(rules, exit_code=code) for code in ACTIONS} == ACTIONS
-    assert rendered.job["backoffLimitPerIndex" if "completions" in rendered.job else "backoffLimit"] >= 1
+    # The termination of one worker ends all of them.
+    expected = ACTIONS | ({int(ExitCode.TERMINATED): "Ignore"} if overlay in WORKERS else {})
+    assert {code: decided(rules, exit_code=code) for code in ACTIONS} == expected
     assert rendered.pod["restartPolicy"] == "Never", "a failure policy requires it"
     assert {rule["onExitCodes"]["containerName"] for rule in rules if "onExitCodes" in rule} == {
         rendered.container["name"]
@@ -52,8 +53,17 @@ def test_disruptions_never_count_as_failures(rendered: Rendered) -> None:
         assert decided(rules, exit_code=code, conditions=("DisruptionTarget",)) == "Ignore", code
 
 
+def test_failures_are_retried_a_few_times(overlay: str, rendered: Rendered) -> None:
+    if overlay == "jobset":
+        retries = rendered.documents["JobSet"]["spec"]["failurePolicy"]["maxRestarts"]
+    else:
+        retries = rendered.job["backoffLimitPerIndex" if overlay == "sweep" else "backoffLimit"]
+    assert 1 <= retries <= 12
+
+
 def test_finished_job_is_deleted_after_a_while(rendered: Rendered) -> None:
-    assert rendered.job["ttlSecondsAfterFinished"] >= 3600
+    lifetime = rendered.documents[rendered.kind]["spec"] if rendered.kind == "JobSet" else rendered.job
+    assert lifetime["ttlSecondsAfterFinished"] >= 3600
 
 
 def test_grace_period_allows_a_last_checkpoint(rendered: Rendered) -> None:

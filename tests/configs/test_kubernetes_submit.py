@@ -15,8 +15,11 @@ from tests.configs.kubernetes import MANIFESTS, OBJECT_STORE, Rendered, call, re
 require_kubectl()
 
 JOB = "/apis/batch/v1/namespaces/training/jobs"
+JOBSET = "/apis/jobset.x-k8s.io/v1alpha2/namespaces/training/jobsets"
+CRON = "/apis/batch/v1/namespaces/training/cronjobs"
 CLAIM = "/api/v1/namespaces/training/persistentvolumeclaims"
 ACCOUNT = "/api/v1/namespaces/training/serviceaccounts"
+IMAGE = "registry.example/mnist-job:0.2.0"
 KEPT = ("PersistentVolumeClaim", "ServiceAccount")
 
 
@@ -36,16 +39,25 @@ def submit(cluster: api_server.ApiServer, overlay: str, image: str = "") -> list
 
 def test_second_job_replaces_the_first_and_keeps_the_rest(rendered: Rendered, overlay: str) -> None:
     kept = ACCOUNT if overlay == OBJECT_STORE else CLAIM
+    submitted = {"Job": JOB, "JobSet": JOBSET, "CronJob": CRON}[rendered.kind]
     with api_server.running() as cluster:
         submit(cluster, overlay)
         (name,) = (it["metadata"]["name"] for kind, it in rendered.documents.items() if kind in KEPT)
         before = cluster.objects[f"{kept}/{name}"]
-        changes = submit(cluster, overlay, "registry.example/mnist-job:0.2.0")
-        assert changes.index(f"DELETE {JOB}/mnist-job") < changes.index(f"POST {JOB}")
-        assert [change for change in changes if change.startswith("DELETE")] == [f"DELETE {JOB}/mnist-job"]
+        changes = submit(cluster, overlay, IMAGE)
+        deleted = [change for change in changes if change.startswith("DELETE")]
+        # A CronJob can change; a Job of an overlay that was submitted before is always deleted.
+        assert deleted == [f"DELETE {path}/mnist-job" for path in dict.fromkeys([JOB, submitted]) if path != CRON]
+        applied = f"PATCH {CRON}/mnist-job" if submitted == CRON else f"POST {submitted}"
+        assert changes.index(deleted[-1]) < changes.index(applied)
         assert cluster.objects[f"{kept}/{name}"] is before
-        (container,) = cluster.objects[f"{JOB}/mnist-job"]["spec"]["template"]["spec"]["containers"]
-    assert container == {**rendered.container, "image": "registry.example/mnist-job:0.2.0"}
+        *_, (verb, body) = ((verb, body) for verb, path, body in cluster.changes if path.startswith(submitted))
+    if verb == "PATCH":  # without the fields that stay
+        assert body["spec"]["jobTemplate"]["spec"]["template"]["spec"]["containers"] == [
+            {"name": "job", "image": IMAGE}
+        ]
+    else:
+        assert Rendered({rendered.kind: body}).container == {**rendered.container, "image": IMAGE}
 
 
 def test_pods_of_the_first_exit_before_the_second_starts() -> None:
