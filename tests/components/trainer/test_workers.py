@@ -20,7 +20,7 @@ INTERRUPTED = "TerminationError: the job was interrupted in epoch 2, after step 
 def workers(
     root: Path, count: int, *, signals: dict[int, signal.Signals] | None = None, **settings: Any
 ) -> list[Worker]:
-    """Return workers, some of which receive a signal in the middle of the second and last epoch."""
+    """Return workers; those with a signal receive it in the middle of the second and last epoch."""
     changed = {**SETTINGS, "network": WITH_BATCH_NORMALIZATION, "strategy": "multi_worker", **settings}
     changed["checkpoint"] = {"every_steps": 1}
     plans = {index: {(2, 3): number} for index, number in (signals or {}).items()}
