@@ -8,12 +8,13 @@ from typing import Any
 
 from components.base.cluster import Cluster
 from components.base.errors import ResourceError, first_line
+from components.runtime.tensorflow import import_tensorflow
 
 START_SECONDS = 90
 """For TensorFlow's servers to connect, after all workers have met."""
 CHECK_SECONDS = 5
 """Between checks of the other workers."""
-CHECK_TIMEOUT_SECONDS = 4
+CHECK_TIMEOUT_SECONDS = 10
 CHECK_ATTEMPTS = 2
 LOST_WORKER = ("ABORTED", "CANCELLED", "DEADLINE_EXCEEDED", "FAILED_PRECONDITION", "INTERNAL", "UNAVAILABLE", "UNKNOWN")
 """Codes of TensorFlow's errors after a worker ended, stopped or became unreachable."""
@@ -40,6 +41,7 @@ def connect_workers(tf: Any, cluster: Cluster, *, use_gpus: bool) -> Any:
         experimental.CommunicationImplementation.AUTO if use_gpus else (experimental.CommunicationImplementation.RING)
     )
     with _watchdog(), _signal_handlers_kept(), lost_worker_errors(tf, cluster):
+        _begin_anew()
         _configure_health_checks()
         return tf.distribute.MultiWorkerMirroredStrategy(
             cluster_resolver=resolver,
@@ -77,7 +79,7 @@ def _reason(error: BaseException) -> str:
 @contextmanager
 def _watchdog() -> Iterator[None]:
     """End the process if the block takes too long, also if it blocks in C++ and holds Python's lock."""
-    faulthandler.dump_traceback_later(START_SECONDS, exit=True)
+    faulthandler.dump_traceback_later(START_SECONDS, exit=True, file=2)
     try:
         yield
     finally:
@@ -98,6 +100,15 @@ def _signal_handlers_kept() -> Iterator[None]:
         except ValueError:  # not the main thread
             pass
         signal.pthread_sigmask(signal.SIG_SETMASK, blocked)
+
+
+def _begin_anew() -> None:
+    """Discard the state of TensorFlow if an earlier step used it: it connects to other workers at its start only."""
+    from tensorflow.python.eager import context
+
+    if context.context()._initialized:
+        context._reset_context()
+        import_tensorflow()  # sets the number of threads again
 
 
 def _configure_health_checks() -> None:
