@@ -1,6 +1,7 @@
 """Collective operations of TensorFlow between the workers of a cluster: start, and the errors of lost workers."""
 
 import faulthandler
+import logging
 import signal
 from collections.abc import Iterator
 from contextlib import contextmanager
@@ -124,3 +125,4 @@ def _configure_health_checks() -> None:
     CollectiveAllReduceExtended._check_health_interval = CHECK_SECONDS
     CollectiveAllReduceExtended._check_health_timeout = CHECK_TIMEOUT_SECONDS
     CollectiveAllReduceExtended._check_health_retry_limit = CHECK_ATTEMPTS
+    logging.getLogger("tensorflow").setLevel(logging.CRITICAL)  # the error that follows has the same text
