@@ -23,6 +23,7 @@ from components.artifacts import Epoch
 from components.base.cluster import Cluster
 from components.base.errors import JobError
 from components.base.progress import NoProgress
+from components.runtime import collectives
 from components.testing import FakeExampleGen, FakeTransform
 from job.signals import Signals
 from tests.support import namespaces
@@ -43,6 +44,8 @@ class Worker:
     settings: dict[str, Any]
     cluster: Cluster | None = None
     fingerprint: str = "this training"
+    start_seconds: int = collectives.START_SECONDS
+    """For TensorFlow to connect the workers."""
     devices: int = 1
     """Into which its CPU is divided."""
     steps_before: bool = False
@@ -66,6 +69,7 @@ class Worker:
         """Train, write the result, and end the process with the exit code of a job."""
         import tensorflow as tf
 
+        collectives.START_SECONDS = self.start_seconds
         tf.config.set_logical_device_configuration(
             tf.config.list_physical_devices("CPU")[0], [tf.config.LogicalDeviceConfiguration()] * self.devices
         )

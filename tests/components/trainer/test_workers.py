@@ -2,6 +2,7 @@
 
 import dataclasses
 import signal
+from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 from typing import Any
 
@@ -9,6 +10,7 @@ import numpy as np
 import pytest
 
 from components.base.cluster import Cluster
+from components.runtime.rendezvous import Rendezvous
 from tests.support import namespaces
 from tests.support.workers import Ended, Worker, cluster_of, make_root, run_workers, saved_weights
 
@@ -106,6 +108,20 @@ def test_loss_of_a_worker_ends_the_others(index: int, number: signal.Signals, ro
         resumed = run_workers(workers(root, 2))
         assert resumed.results[0]["resumed"][0][0] == 2
         assert weights(resumed) == weights(whole)
+
+
+def test_worker_lost_before_the_first_step_ends_the_other(root: Path) -> None:
+    chief, lost = workers(root, 2)
+    assert lost.cluster is not None
+    rendezvous = Rendezvous(
+        cluster=lost.cluster, work=lost.fingerprint, seconds=100, check=lambda: None, report=lambda _: None
+    )
+    with ThreadPoolExecutor() as pool:
+        met = pool.submit(rendezvous.meet)
+        ended = run_workers([dataclasses.replace(chief, start_seconds=2)])
+        assert met.result() == b"", "there is no checkpoint"
+    assert ended.codes == [5]
+    assert "lost the connection to another worker: Timeout waiting for the cluster" in ended.results[0]["error"]
 
 
 def test_another_number_of_workers_continues_with_a_warning(root: Path) -> None:
