@@ -10,7 +10,7 @@ import os
 import secrets
 import shutil
 import subprocess
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
 from dataclasses import dataclass
 from functools import cache
@@ -19,6 +19,7 @@ from typing import Any
 
 import yaml
 
+from tests.support.object_servers import ObjectServer
 from tests.support.processes import REPOSITORY, wait_until
 
 MINIMUM = (1, 31)
@@ -32,6 +33,25 @@ WHY_SKIPPED = (
 POD_SECURITY = "pod-security.kubernetes.io/enforce=restricted"
 SMALLER = {"requests": {"cpu": "500m", "memory": "2Gi"}, "limits": {"cpu": "1", "memory": "2Gi"}}
 """Resources with which two pods and the control plane fit on a small machine."""
+S3_PORT = 5000
+S3_SERVER = f"""\
+apiVersion: v1
+kind: Pod
+metadata: {{name: s3, labels: {{app: s3}}}}
+spec:
+  securityContext: {{runAsNonRoot: true, runAsUser: 10001, seccompProfile: {{type: RuntimeDefault}}}}
+  containers:
+    - name: s3
+      image: {os.environ.get("S3_IMAGE", "motoserver/moto:latest")}
+      securityContext: {{allowPrivilegeEscalation: false, capabilities: {{drop: [ALL]}}}}
+      env: [{{name: HOME, value: /tmp}}]
+      readinessProbe: {{tcpSocket: {{port: {S3_PORT}}}}}
+---
+apiVersion: v1
+kind: Service
+metadata: {{name: s3}}
+spec: {{selector: {{app: s3}}, ports: [{{port: {S3_PORT}}}]}}
+"""
 
 
 def kubectl(*arguments: object, stdin: str | None = None, check: bool = True) -> str:
@@ -142,7 +162,7 @@ class Namespace:
         spec: Mapping[str, object] | None = None,
         files: Mapping[str, str] | None = None,
         variables: Mapping[str, str] | None = None,
-        resources: Sequence[tuple[str, str]] = (),
+        bucket: str = "",
     ) -> KubernetesJob:
         """Submit an overlay with another configuration, and return its Job.
 
@@ -153,13 +173,13 @@ class Namespace:
             spec: fields of the specification of the Job.
             files: further files beside the configuration, such as modules.
             variables: environment variables of the container.
-            resources: (overlay, resource) for each overlay with another resource than `cpu`.
+            bucket: name of the bucket that has the root of the overlay `object-store`.
         """
         copy = shutil.copytree(REPOSITORY / "configs" / "kubernetes", folder / "configs" / "kubernetes")
         (folder / "docker").mkdir()
         shutil.copy(REPOSITORY / "docker" / "check-name.sh", folder / "docker")
-        for changed, resource in resources:
-            _replace(copy / "overlays" / changed / "kustomization.yaml", "  - ../cpu\n", f"  - ../{resource}\n")
+        for word, value in {"s3://BUCKET": f"s3://{bucket}", "value: REGION": "value: us-east-1"}.items():
+            _replace(copy / "overlays" / "object-store" / "storage.yaml", word, value)
         if self.one_node:  # two pods of a node can share a volume that one node mounts
             _replace(copy / "overlays" / "multi-worker" / "kustomization.yaml", "[ReadWriteMany]", "[ReadWriteOnce]")
         for name in ("cpu", "multi-worker"):
@@ -183,6 +203,24 @@ class Namespace:
         )
         assert done.returncode == 0, done.stderr
         return KubernetesJob(self, "mnist-job-worker-0" if overlay == "jobset" else "mnist-job")
+
+    @contextmanager
+    def object_store(self) -> Iterator[str]:
+        """Run an S3 server in the namespace, with the Secret that the overlay `object-store` reads; yield a bucket."""
+        self.kubectl("apply", "--filename=-", stdin=S3_SERVER)
+        self.kubectl("wait", "--for=condition=Ready", "pod/s3", "--timeout=180s")
+        command = ["kubectl", f"--namespace={self.name}", "port-forward", "pod/s3", f":{S3_PORT}"]
+        with subprocess.Popen(command, stdout=subprocess.PIPE, text=True) as forwarding:
+            try:
+                assert forwarding.stdout is not None
+                # Forwarding from 127.0.0.1:40123 -> 5000
+                server = ObjectServer("s3", int(forwarding.stdout.readline().split(":")[1].split()[0]))
+                variables = {**server.environment, "AWS_ENDPOINT_URL": f"http://s3:{S3_PORT}"}
+                literals = [f"--from-literal={name}={value}" for name, value in variables.items() if "AWS_" in name]
+                self.kubectl("create", "secret", "generic", "mnist-job-credentials", *literals)
+                yield server.create_bucket()
+            finally:
+                forwarding.terminate()
 
     def evict(self, pod: Mapping[str, Any]) -> None:
         """Evict a pod, as `kubectl drain` does with all pods of a node."""
