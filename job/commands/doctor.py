@@ -13,6 +13,7 @@ from components.object_storage import Location, ObjectUrl
 from components.object_storage.guarantees import Guarantee, check_guarantees
 from components.runtime.devices import CheckedDevice, check_devices, cuda_build
 from components.runtime.tensorflow import gpu_problem, import_tensorflow
+from job.commands.check_cluster import CheckedCluster, check_cluster
 from job.commands.places import TEMPORARY, Place, check_places
 from job.reporters.terminal import make_console, print_error, print_json, print_text
 from job.runner.environment import describe_environment
@@ -30,6 +31,7 @@ class Diagnosis:
     places: list[Place]
     root: str  # path or URL
     guarantees: list[Guarantee]  # of the object store; empty for a local root
+    cluster: CheckedCluster | None  # that the environment names, if it names one
 
     def failures(self, *, require_gpu: bool) -> Iterator[JobError]:
         """Yield the errors that a run would have here, causes before their effects."""
@@ -41,6 +43,8 @@ class Diagnosis:
             if guarantee.failure:
                 headline = f"{guarantee.name}: {guarantee.failure}"
                 yield _error(guarantee.exit_code, headline, guarantee.expected, guarantee.remedy)
+        if self.cluster is not None:
+            yield from self.cluster.failures()
         if self.broken:
             yield ResourceError(
                 f"TensorFlow cannot be imported: {self.broken}",
@@ -99,6 +103,7 @@ def diagnose(root: Location) -> Diagnosis:
         places=places,
         root=str(root),
         guarantees=list(check_guarantees(root)) if isinstance(root, ObjectUrl) else [],
+        cluster=check_cluster(),
     )
 
 
@@ -129,5 +134,6 @@ def _print_diagnosis(console: Console, diagnosis: Diagnosis) -> None:
     if diagnosis.guarantees:
         rows.append(("root", diagnosis.root))
     rows.extend((f"  {item.name}", item.failure or item.detail) for item in diagnosis.guarantees)
+    rows.extend([] if diagnosis.cluster is None else diagnosis.cluster.rows())
     for label, text in rows:
         print_text(console, f"{label:<15} ", escape(text))

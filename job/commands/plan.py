@@ -81,7 +81,9 @@ def _describe(step: PlannedStep) -> str:
     if step.action == "reused":
         return step.reason if step.run_id is None or step.run_id in step.reason else f"from run {step.run_id}"
     time = "" if step.estimate is None else f"about {step.estimate.cpu_seconds:,.1f} CPU-s"
-    return "; ".join(filter(None, [step.reason, "continues from a checkpoint" if step.resumes else "", time]))
+    workers = "" if step.workers is None else f"{len(step.workers) or 'several'} workers together"
+    resumes = "continues from a checkpoint" if step.resumes else ""
+    return "; ".join(filter(None, [step.reason, resumes, workers, time]))
 
 
 def _print_estimate(console: Console, plan: Plan, root: Path) -> None:

@@ -1,5 +1,8 @@
 """The cluster of a pipeline: that of the components that several workers run together."""
 
+from typing import Any
+
+from components import Component
 from components.base.cluster import Cluster
 from components.base.errors import ConfigError
 from job.pipeline.pipeline import Pipeline
@@ -26,14 +29,19 @@ def pipeline_cluster(pipeline: Pipeline, only: str | None = None) -> Cluster | N
     return None
 
 
+def planned_workers(component: Component[Any]) -> tuple[str, ...] | None:
+    """Return the workers that run a component together, empty if the environment does not name them; else None."""
+    try:
+        cluster = component.cluster()
+    except ConfigError:
+        return ()
+    return None if cluster is None else cluster.workers
+
+
 def require_one_process(pipeline: Pipeline, what: str) -> None:
     """Raise ConfigError if several workers run a component of the pipeline together; `what` runs in one process."""
     for name, component in pipeline.components().items():
-        try:
-            is_distributed = component.cluster() is not None
-        except ConfigError:  # of a missing cluster
-            is_distributed = True
-        if is_distributed:
+        if planned_workers(component) is not None:
             raise ConfigError(
                 f"several workers run the {name} together, but {what} runs in one process",
                 expected="a configuration for one process, such as `trainer.strategy: one_device`",

@@ -12,6 +12,7 @@ from components.base.component import PlannedPublication
 from components.base.importing import import_string
 from job.config.config import JobConfig
 from job.pipeline.pipeline import flow
+from job.runner.cluster import planned_workers
 from job.runner.estimate import Estimate, Estimator, add_estimates
 from job.runner.look_up import NO_CACHE, StepFinder, find_taken, why_it_runs
 from job.runner.selection import StepSelection, check_destination
@@ -58,6 +59,9 @@ class PlannedStep:
     """Why nothing is published, as in `run.json`; empty if the step publishes, or never does."""
     estimate: Estimate | None = None
     """None if the step is reused, or if no earlier run of the component is recorded."""
+    workers: tuple[str, ...] | None = None
+    """Addresses of the workers that run the step together; empty if the environment of the plan does not name them,
+    None if one process runs it."""
 
 
 @dataclass(frozen=True)
@@ -236,6 +240,7 @@ class Planner:
                 publishes=publication.what,
                 withheld=publication.withheld,
                 estimate=self.estimator.estimate(slot, component, key, artifacts),
+                workers=planned_workers(component),
                 **fields,
             )
         )

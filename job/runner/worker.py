@@ -13,6 +13,7 @@ from components.runtime.disk import disk_space_guard
 from job.config.config import JobConfig
 from job.pipeline.pipeline import flow
 from job.reporters.listener import WorkerListener
+from job.runner.chief import ChiefRun
 from job.runner.look_up import StepFinder, find_taken
 from job.runner.run_component import run_component
 from job.runner.selection import StepSelection
@@ -25,7 +26,10 @@ from job.store.records import RunRecord
 from job.store.runs import Runs
 from job.store.sealed import SealedArtifact
 
-POLL_SECONDS = 1.0
+FIRST_POLL_SECONDS = 0.2
+LAST_POLL_SECONDS = 5.0
+"""Intervals between look-ups of an artifact, the first and the longest."""
+FIRST_MESSAGE_SECONDS = 2.0
 CHECK_SECONDS = 0.1
 """Interval at which a waiting worker checks for a signal."""
 MESSAGE_SECONDS = 60.0
@@ -62,7 +66,9 @@ class Worker:
         self.names = names[: names.index(self.last) + 1] if self.last is not None else ()
         self.root = self.config.open_root()
         self.store = open_store(self.root)
-        self.resolver = ArtifactResolver(self.store, Runs(self.root))
+        runs = Runs(self.root)
+        self.chief = ChiefRun(runs, self.cluster)
+        self.resolver = ArtifactResolver(self.store, runs)
         self.finder = StepFinder(self.store, self.resolver)
 
     def run(self) -> None:
@@ -91,10 +97,11 @@ class Worker:
         with self.signals.interruptible():  # a source may read much data
             key, references = self.finder.key(slot, component, inputs)
         cluster = component.cluster()
-        if cluster is not None and (not self.use_cache or self._find(slot, key) is None):
-            found = {name: reference.sealed for name, reference in references.found.items()}
-            self._take_part(slot, key, inputs | found, cluster)
-        return self._wait(slot, key)
+        if cluster is None or (self.use_cache and self._find(slot, key) is not None):
+            return self._wait(slot, key)
+        found = {name: reference.sealed for name, reference in references.found.items()}
+        self._take_part(slot, key, inputs | found, cluster)
+        return self._wait(slot, key, took_part=True)
 
     def _take_part(
         self, slot: str, key: FingerprintInputs, inputs: dict[str, SealedArtifact], cluster: Cluster
@@ -110,21 +117,37 @@ class Worker:
             )
             run_component(self.components[slot], context, inputs, self.signals)
 
-    def _wait(self, slot: str, key: FingerprintInputs) -> SealedArtifact:
-        """Return the artifact once worker 0 has sealed it."""
-        report_at = time.monotonic() + POLL_SECONDS
-        while (sealed := self._find(slot, key)) is None:
+    def _wait(self, slot: str, key: FingerprintInputs, *, took_part: bool = False) -> SealedArtifact:
+        """Return the artifact once worker 0 has sealed it.
+
+        A worker that took part does not end earlier: until then, worker 0 may need it again.
+        """
+        self.chief.read()
+        run_id = None if self.chief.record is None else self.chief.record.run_id
+        report_at, pause = time.monotonic() + FIRST_MESSAGE_SECONDS, FIRST_POLL_SECONDS
+        while True:
+            self.chief.read()  # before the look-up: what a run that has ended has sealed is found
+            if (sealed := self._find(slot, key)) is not None:
+                return sealed
+            self.chief.check(slot, key.fingerprint)
+            if took_part:
+                self.chief.check_alive(slot, run_id)
             if time.monotonic() >= report_at:
-                address = self.store.address(self.root)
-                self.listener.message(
-                    f"waiting until worker 0 seals the {slot} in {address}, the root that all workers must share"
-                )
+                self._report(slot, took_part=took_part)
                 report_at = time.monotonic() + MESSAGE_SECONDS
-            end = time.monotonic() + POLL_SECONDS
+            end = time.monotonic() + pause
             while time.monotonic() < end:
                 self.signals.check()
                 time.sleep(CHECK_SECONDS)
-        return sealed
+            pause = min(pause * 1.5, LAST_POLL_SECONDS)
+
+    def _report(self, slot: str, *, took_part: bool) -> None:
+        state = f"the {slot} is complete on this worker; " if took_part else ""
+        where = f"{self.store.address(self.root)}, the root that all workers must share"
+        record = self.chief.record
+        run = "" if record is None else f"; its run is {record.run_id}"
+        end = f", but {self.chief.describe_end()}" if self.chief.has_ended else ""
+        self.listener.message(f"{state}waiting until worker 0 seals the {slot} in {where}{run}{end}")
 
     def _find(self, slot: str, key: FingerprintInputs) -> SealedArtifact | None:
         """Return the sealed artifact; None if there is none, or if it is damaged: worker 0 produces it again."""

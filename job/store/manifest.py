@@ -89,7 +89,7 @@ class FileEntry(Statement):
 class Manifest(Statement):
     """The content of `manifest.json`."""
 
-    schema_version: Literal[5] = 5
+    schema_version: Literal[6] = 6
     fingerprint: Sha256
     digest: Sha256
     """The content digest."""

@@ -15,6 +15,7 @@ from components.base.hashing import value_sha256
 from job.config.run_config import SHARED_KEYS
 from job.pipeline.slots import SLOTS, TRAINER
 from job.pipeline.steps import STEPS
+from job.runner.cluster import require_one_process
 from job.runner.runner import Runner
 from job.store.differences import NO_EFFECT
 from job.store.fingerprint import fingerprint_inputs
@@ -124,6 +125,7 @@ class SweepRunner:
         seen: set[tuple[str, str]] = set()
         for trial in (trial for number, values in chosen for trial in self._trials(number, values)):
             config = self._config(trial)
+            require_one_process(config.pipeline, "a sweep")
             checked.append(trial.model_copy(update={"max_epochs": _max_epochs(config)}))
             for slot, component in config.pipeline.components().items():
                 if (key := (slot, repr(component.config))) not in seen:

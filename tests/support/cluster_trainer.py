@@ -2,13 +2,12 @@
 
 from __future__ import annotations
 
-import json
 import os
+import signal
 import socket
 import time
 from contextlib import ExitStack
 from pathlib import Path
-from typing import Any
 
 from components import Context, Model, Stored, TransformedExamples
 from components.base.cluster import Cluster
@@ -32,15 +31,15 @@ class ClusterTrainer(FakeTrainer):
         return super().run(context, transformed=transformed)
 
 
-class FailingClusterTrainer(ClusterTrainer):
-    """Worker 0 fails after all have met, if the file `FAIL` (an environment variable) exists; it deletes the file."""
+class KilledClusterTrainer(ClusterTrainer):
+    """Once all have met, worker 0 kills itself if the file `KILL` (an environment variable) exists, and deletes it."""
 
     def run(self, context: Context, /, *, transformed: Stored[TransformedExamples]) -> Model:
         model = super().run(context, transformed=transformed)
-        fail = Path(os.environ["FAIL"])
-        if context.cluster is not None and context.cluster.is_chief and fail.exists():
-            fail.unlink()
-            raise RuntimeError("worker 0 fails")
+        kill = Path(os.environ["KILL"])
+        if context.cluster is not None and context.cluster.is_chief and kill.exists():
+            kill.unlink()
+            os.kill(os.getpid(), signal.SIGKILL)
         return model
 
 
@@ -73,12 +72,3 @@ def meet(context: Context, cluster: Cluster) -> None:
             connection.sendall(context.fingerprint.encode())
             assert connection.recv(2) == b"go"
             return
-
-
-def tf_config(count: int) -> list[dict[str, str]]:
-    """Return the environment of each of several workers on this machine, with free ports."""
-    with ExitStack() as stack:
-        servers = [stack.enter_context(socket.create_server(("127.0.0.1", 0))) for _ in range(count)]
-        workers = [f"127.0.0.1:{server.getsockname()[1]}" for server in servers]
-    tasks: list[dict[str, Any]] = [{"type": "worker", "index": index} for index in range(count)]
-    return [{"TF_CONFIG": json.dumps({"cluster": {"worker": workers}, "task": task})} for task in tasks]

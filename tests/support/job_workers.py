@@ -1,0 +1,42 @@
+"""Workers on this machine that run one job together: processes with their own addresses."""
+
+from __future__ import annotations
+
+import json
+import socket
+import subprocess
+import sys
+from collections.abc import Sequence
+from contextlib import ExitStack
+from typing import Any
+
+from tests.conftest import FAKES
+from tests.support.processes import REPOSITORY, environment
+
+DISTRIBUTED = {**FAKES, "trainer": {"use": "tests.support.cluster_trainer:ClusterTrainer"}}
+
+
+def tf_config(count: int, *, indices: Sequence[int] | None = None) -> list[dict[str, str]]:
+    """Return the environment of each of several workers, with free ports."""
+    with ExitStack() as stack:
+        servers = [stack.enter_context(socket.create_server(("127.0.0.1", 0))) for _ in range(count)]
+        workers = [f"127.0.0.1:{server.getsockname()[1]}" for server in servers]
+    tasks: list[dict[str, Any]] = [{"type": "worker", "index": index} for index in indices or range(count)]
+    return [{"TF_CONFIG": json.dumps({"cluster": {"worker": workers}, "task": task})} for task in tasks]
+
+
+def start_worker(variables: dict[str, str], *arguments: object) -> subprocess.Popen[str]:
+    """Start `run` with further variables in its environment; its output is one pipe."""
+    return subprocess.Popen(
+        [sys.executable, "-m", "job", "run", *map(str, arguments)],
+        cwd=REPOSITORY,
+        env=environment() | variables,
+        stdout=subprocess.PIPE,
+        stderr=subprocess.STDOUT,
+        text=True,
+    )
+
+
+def outputs(workers: Sequence[subprocess.Popen[str]]) -> list[str]:
+    """Wait for workers, and return what each has printed."""
+    return [worker.communicate(timeout=60)[0] for worker in workers]
