@@ -30,7 +30,6 @@ WHY_SKIPPED = (
     "no cluster to test: set KUBECONFIG to a cluster of Kubernetes 1.31 or newer, push the CPU image to a registry "
     "of that cluster, and run `make cluster-test JOB_IMAGE=IMAGE`"
 )
-POD_SECURITY = "pod-security.kubernetes.io/enforce=restricted"
 SMALLER = {"requests": {"cpu": "500m", "memory": "2Gi"}, "limits": {"cpu": "1", "memory": "2Gi"}}
 """Resources with which two pods and the control plane fit on a small machine."""
 S3_PORT = 5000
@@ -216,8 +215,8 @@ class Namespace:
                 # Forwarding from 127.0.0.1:40123 -> 5000
                 server = ObjectServer("s3", int(forwarding.stdout.readline().split(":")[1].split()[0]))
                 variables = {**server.environment, "AWS_ENDPOINT_URL": f"http://s3:{S3_PORT}"}
-                literals = [f"--from-literal={name}={value}" for name, value in variables.items() if "AWS_" in name]
-                self.kubectl("create", "secret", "generic", "mnist-job-credentials", *literals)
+                secret = {"kind": "Secret", "metadata": {"name": "mnist-job-credentials"}, "stringData": variables}
+                self.kubectl("create", "--filename=-", stdin=json.dumps({"apiVersion": "v1", **secret}))
                 yield server.create_bucket()
             finally:
                 forwarding.terminate()
@@ -240,9 +239,9 @@ def _replace(path: Path, old: str, new: str) -> None:
 def temporary_namespace(image: str) -> Iterator[Namespace]:
     """Create a namespace that enforces the Pod Security level `restricted`, and delete it at the end of the block."""
     name = f"mnist-job-test-{secrets.token_hex(3)}"
-    kubectl("create", "namespace", name)
+    metadata = {"name": name, "labels": {"pod-security.kubernetes.io/enforce": "restricted"}}
+    kubectl("create", "--filename=-", stdin=json.dumps({"apiVersion": "v1", "kind": "Namespace", "metadata": metadata}))
     try:
-        kubectl("label", "namespace", name, POD_SECURITY)
         kinds = kubectl("api-resources", "--output=name").split()
         nodes = json.loads(kubectl("get", "nodes", "--output=json"))["items"]
         yield Namespace(name, image, "jobsets.jobset.x-k8s.io" in kinds, len(nodes) == 1)
