@@ -249,6 +249,21 @@ def test_tasks_that_are_terminated_are_requeued_together(cluster: Cluster, tmp_p
     assert job.output.count("terminated") == 2, "no task was killed"
 
 
+def test_containers_get_the_variables_of_their_task(cluster: Cluster, tmp_path: Path) -> None:
+    stub(tmp_path, 'echo "task $APPTAINERENV_SLURM_PROCID of $APPTAINERENV_SLURM_STEP_TASKS_PER_NODE"; exit 0')
+    (tmp_path / "python").rename(tmp_path / "apptainer")
+    job = cluster.submit(tmp_path, variables={"PATH": f"{tmp_path}:{cluster.environment['PATH']}"}, options=TWO)
+    assert job.end() == ("COMPLETED", "0:0"), job.describe()
+    assert sorted(line for line in job.output.splitlines() if "task" in line) == ["task 0 of 2", "task 1 of 2"]
+
+
+def test_missing_resource_is_retried(cluster: Cluster, tmp_path: Path) -> None:
+    job = cluster.submit(tmp_path, variables=stub(tmp_path, "exit $((5 - 5 * SLURM_RESTART_COUNT))"))
+    job.wait_for_requeue()
+    job.hurry()
+    assert job.end() == ("COMPLETED", "0:0"), job.describe()
+
+
 def test_docker_with_several_tasks_exits_with_2(cluster: Cluster, tmp_path: Path) -> None:
     job = cluster.submit(tmp_path, variables={"LAUNCHER": "docker"}, options=TWO)
     assert job.end() == ("FAILED", "2:0"), job.describe()
