@@ -31,10 +31,11 @@ TRAINING: dict[str, Any] = {
 }
 """A training that takes long enough to be interrupted."""
 BROKEN = """\
+from components import Context, Model, Stored, TransformedExamples
 from components.testing import FakeTrainer
 
 class BrokenTrainer(FakeTrainer):
-    def run(self, context, /, *, transformed):
+    def run(self, context: Context, /, *, transformed: Stored[TransformedExamples]) -> Model:
         raise ZeroDivisionError
 """
 FAILING: dict[int, dict[str, Any]] = {
