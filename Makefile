@@ -47,7 +47,7 @@ run: export JOB_REVISION = $(REVISION)
 run: $(VENV)/.cpu ## Run the whole job: CONFIG=configs/digits.yaml ROOT=output ARGS="--set trainer.epochs=3"
 	@$(BIN)/python -m job run --config "$$CONFIG" $${ROOT:+--root "$$ROOT"} $(ARGS)
 
-extras: $(VENV)/.cpu $(VENV)/.extras ## Install the requirements of ONNX export, tracking and sweeps
+extras: $(VENV)/.cpu $(VENV)/.extras ## Install the requirements of ONNX export, tracking, sweeps and Dask
 
 # Without bytecode each of the many processes of the tests would compile our modules again.
 test thorough docker-test: export PYTHONDONTWRITEBYTECODE :=
@@ -137,8 +137,8 @@ lock: ## Resolve pyproject.toml into requirements/ again (needs uv)
 		case $$lock in \
 			cpu) what="--extra cpu --extra remote";; \
 			gpu) what="--extra gpu --extra remote --constraint requirements/cpu.txt";; \
-			dev) what="--extra cpu --extra remote --extra onnx --extra tensorboard --extra mlflow --extra sweep --group dev --constraint requirements/cpu.txt";; \
-			extras) what="--extra onnx --extra tensorboard --extra mlflow --extra sweep --constraint requirements/dev.txt";; \
+			dev) what="--extra cpu --extra remote --extra onnx --extra tensorboard --extra mlflow --extra sweep --extra dask --group dev --constraint requirements/cpu.txt";; \
+			extras) what="--extra onnx --extra tensorboard --extra mlflow --extra sweep --extra dask --constraint requirements/dev.txt";; \
 		esac; \
 		uv pip compile pyproject.toml $$what --output-file requirements/$$lock.txt --upgrade --quiet \
 			--universal --python-version 3.11 --generate-hashes --no-emit-index-url --no-emit-find-links --no-header \

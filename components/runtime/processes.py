@@ -19,7 +19,7 @@ from typing import Any, Self
 from components.base.engine import InProcess, Result
 from components.base.errors import ResourceError
 from components.runtime.child_process import signals_blocked
-from components.runtime.task_process import TaskError
+from components.runtime.pickled_tasks import is_portable, unpickled_result
 
 TASKS_PER_PROCESS = 4
 """Minimum number of tasks for each process: with fewer, its start takes longer than it saves."""
@@ -97,7 +97,7 @@ class Processes:
                     for process in [busy[pipe] for pipe in wait([*busy], POLL_SECONDS) if isinstance(pipe, Connection)]:
                         done, process.task = process.task, IDLE
                         try:
-                            results[done] = _receive(process.pipe)
+                            results[done] = unpickled_result(process.pipe.recv_bytes())
                         except (EOFError, ConnectionError):
                             attempts[done] += 1
                             self._drop(process, attempts[done])
@@ -132,22 +132,6 @@ class Processes:
                 expected=f"memory for {self.parallel} processes",
                 remedy="give the job more memory, or lower engine.workers or memory_budget",
             )
-
-
-def is_portable(task: Callable[[], Any]) -> bool:
-    """Return whether another process can run a task: it cannot import what a main script or a notebook defines."""
-    try:
-        return b"__main__" not in pickle.dumps(task)
-    except (pickle.PicklingError, AttributeError, TypeError):  # such as a function within a function
-        return False
-
-
-def _receive(pipe: Connection) -> Any:
-    """Return the result of a task, or raise its error."""
-    outcome = pickle.loads(pipe.recv_bytes())  # noqa: S301  (of a process of this job)
-    if isinstance(outcome, TaskError):
-        outcome.reraise()
-    return outcome
 
 
 def _reason(code: int | None) -> str:

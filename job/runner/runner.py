@@ -6,6 +6,7 @@ import time
 from collections.abc import Callable, Sequence
 from contextlib import ExitStack, suppress
 from dataclasses import dataclass, field
+from functools import partial
 from pathlib import Path
 from typing import Any
 
@@ -188,6 +189,7 @@ class Runner:
         return cluster
 
     def _check(self) -> None:
+        self.config.engine.preflight()
         for slot, component in self.components.items():
             if self.rebuilds is None or not can_publish(component):  # it checks where it would publish
                 component.preflight()
@@ -229,7 +231,7 @@ class Runner:
             signals=self.signals,
             publishes=self.rebuilds is None,
             should_pause=self.should_pause,
-            open_engine=self.config.engine.open,
+            open_engine=partial(self.config.engine.open, self.root),
         )
         self.listener.begin_step(slot)
         run_id, earlier, from_run = self.record.run_id, self.selection.taken.get(slot), self.selection.from_run

@@ -9,6 +9,7 @@ import time
 from functools import partial
 from pathlib import Path
 
+import tests.support.tasks
 from components import (
     Component,
     ComponentConfig,
@@ -48,6 +49,16 @@ class EngineTrainer(FakeTrainer):
         processes = {process for _, process in context.engine.run(tasks, context.termination.check)}
         context.observe("parallel_tasks", context.engine.parallel)
         context.observe("other_processes", len(processes - {os.getpid()}))
+        return super().run(context, transformed=transformed)
+
+
+class TaskTrainer(FakeTrainer):
+    """Runs tasks of `tests.support.tasks`: the function `TASK`, with the folder `FOLDER` (environment variables)."""
+
+    def run(self, context: Context, /, *, transformed: Stored[TransformedExamples]) -> Model:
+        task, folder = getattr(tests.support.tasks, os.environ["TASK"]), Path(os.environ["FOLDER"])
+        context.progress.message("tasks run")
+        list(context.engine.run([partial(task, folder, number) for number in range(8)], context.termination.check))
         return super().run(context, transformed=transformed)
 
 

@@ -30,3 +30,21 @@ def sleep(folder: Path, seconds: float) -> None:
     """Write the id of this process to a folder, and sleep."""
     (folder / str(os.getpid())).touch()
     time.sleep(seconds)
+
+
+def sleep_once(folder: Path, number: int) -> int:
+    """Write the id of this process to a folder; the first time for this number, also sleep for minutes."""
+    try:
+        (folder / f"task-{number}").touch(exist_ok=False)
+    except FileExistsError:
+        return number
+    sleep(folder, 600)
+    return number
+
+
+def eat_once(folder: Path, number: int) -> int:
+    """Take memory without end, until the file `fed` is in the folder."""
+    eaten = []
+    while not (folder / "fed").exists():
+        eaten.append(b"\1" * 10_000_000)
+    return number

@@ -8,8 +8,10 @@ from components import Context, ExampleGen, Stored, Transform
 from components.base.engine import Engine, InProcess
 from components.example_gen import ExampleGenConfig
 from components.io.splits import shard_rows
+from components.runtime.dask import Dask
 from components.runtime.processes import Processes
 from components.transform import TransformConfig
+from tests.support.dask_cluster import DaskCluster
 from tests.support.data import write_idx_folder
 from tests.support.engines import SmallFiles, with_small_files
 
@@ -31,7 +33,17 @@ def files_of(engine: Engine, source: Path, folder: Path) -> dict[str, bytes]:
     return {str(path.relative_to(folder)): path.read_bytes() for path in folder.rglob("*.*")}
 
 
-def test_each_engine_writes_identical_bytes(source: Path, tmp_path: Path) -> None:
+@pytest.mark.thorough
+def test_dask_writes_identical_bytes(source: Path, tmp_path: Path) -> None:
+    def run() -> None:
+        expected = files_of(SmallFiles(InProcess()), source, tmp_path / "this")
+        with DaskCluster(tmp_path / "cluster") as cluster, Dask(cluster.address, tmp_path) as engine:
+            assert files_of(SmallFiles(engine), source, tmp_path / "dask") == expected
+
+    with_small_files(run)
+
+
+def test_processes_write_identical_bytes(source: Path, tmp_path: Path) -> None:
     def run() -> None:
         assert shard_rows(784) == 400
         expected = files_of(SmallFiles(InProcess()), source, tmp_path / "this")

@@ -24,5 +24,5 @@ def test_the_default_is_one_process_per_cpu(tmp_path: Path, section: str, monkey
     monkeypatch.setattr("components.runtime.resources.cpu_limit", lambda: 7)
     file = tmp_path / "job.yaml"
     file.write_text(f"extends: digits\n{section}\n")
-    with load_config(file).engine.open() as engine:
+    with load_config(file).engine.open(tmp_path) as engine:
         assert engine.parallel == 7
