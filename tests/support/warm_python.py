@@ -99,8 +99,8 @@ class Server:
         """Start a process with these standard streams, and return its number."""
         with self._lock, adopting_orphans():
             socket.send_fds(self._socket, [json.dumps(request).encode()], streams)
-            if answer := self._socket.recv(100):
-                return int(answer)
+            if response := self._socket.recv(100):
+                return int(response)
             assert self._process.stdout is not None
             raise RuntimeError(self._process.stdout.read().decode())
 
