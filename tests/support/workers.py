@@ -40,6 +40,8 @@ class Worker:
     settings: dict[str, Any]
     cluster: Cluster | None = None
     fingerprint: str = "this training"
+    devices: int = 1
+    """Into which its CPU is divided."""
     signals: Mapping[tuple[int, int], signal.Signals] = field(default_factory=dict)
     """Signals that it sends to itself, by epoch and step."""
 
@@ -53,6 +55,11 @@ class Worker:
 
     def run(self) -> None:
         """Train, write the result, and end the process with the exit code of a job."""
+        import tensorflow as tf
+
+        tf.config.set_logical_device_configuration(
+            tf.config.list_physical_devices("CPU")[0], [tf.config.LogicalDeviceConfiguration()] * self.devices
+        )
         output = self.root / f"output-{self.index}-{os.getpid()}"
         output.mkdir()
         progress, signals = RecordedProgress(self.signals), Signals()
