@@ -11,10 +11,9 @@
 
 from __future__ import annotations
 
+import gc
 import json
 import os
-import subprocess
-import sys
 import tempfile
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass
@@ -28,13 +27,16 @@ from typer.testing import CliRunner
 
 from components.base import addresses
 from components.object_storage import settings
+from job.__main__ import GC_THRESHOLDS
 from job.cli import app
 from job.store import root as store_root
 from tests.support import browser
 from tests.support.containers import WHY_SKIPPED, docker, has_engine, image_under_test
 from tests.support.faulty_proxy import FaultyProxy
+from tests.support.kubernetes import WHY_SKIPPED as WHY_NO_CLUSTER
+from tests.support.kubernetes import has_cluster
 from tests.support.object_servers import Bucket, ObjectServer, azurite_server, s3_server, use_environment
-from tests.support.processes import REPOSITORY, environment
+from tests.support.processes import REPOSITORY, run_process
 from tests.support.roots import copy_root
 from tests.support.slurm import missing_programs
 
@@ -65,6 +67,8 @@ SLOWEST_FILES = (
 
 MAX_NAME_LENGTH = 60
 
+gc.set_threshold(*GC_THRESHOLDS)  # as in the job: scanning the many objects of TensorFlow takes long
+
 
 def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
     """Check the length of test names, and put the slowest files first."""
@@ -76,11 +80,13 @@ def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
 
 
 def pytest_runtest_setup(item: pytest.Item) -> None:
-    """Skip tests without their container engine, Slurm or browser; from here, for one line each in the summary."""
+    """Skip tests without their container engine, cluster or browser; from here, for one line each in the summary."""
     if item.get_closest_marker("container") and not has_engine():
         pytest.skip(WHY_SKIPPED)
     if item.get_closest_marker("slurm") and (missing := missing_programs()):
         pytest.skip(f"Slurm's {', '.join(missing)} are missing: apt-get install slurmctld slurmd slurm-client munge")
+    if item.get_closest_marker("cluster") and not has_cluster():
+        pytest.skip(WHY_NO_CLUSTER)
     if item.get_closest_marker("browser") and not browser.has_chromium():
         pytest.skip(browser.WHY_SKIPPED)
 
@@ -113,15 +119,7 @@ def run_job_in_process(*arguments: object) -> CommandResult:
 
 def run_job_process(*arguments: object, cwd: Path = REPOSITORY) -> CommandResult:
     """Run a command in a process of its own, as a user does."""
-    result = subprocess.run(
-        [sys.executable, "-m", "job", *map(str, arguments)],
-        cwd=cwd,
-        env=environment(),
-        capture_output=True,
-        text=True,
-        timeout=300,
-        check=False,
-    )
+    result = run_process(*arguments, folder=cwd)
     return CommandResult(result.returncode, result.stdout, result.stderr)
 
 

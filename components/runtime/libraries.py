@@ -20,8 +20,13 @@ def library_version(name: str) -> str:
     """
     for distribution in VARIANTS.get(name, (name,)):
         with suppress(PackageNotFoundError):
-            return version(distribution)
+            return _version(distribution)
     return "none"
+
+
+@cache  # an installed library stays as it was imported; a missing one may be installed in a notebook
+def _version(distribution: str) -> str:
+    return version(distribution)
 
 
 def installed_versions(modules: Iterable[str]) -> dict[str, str]:

@@ -14,14 +14,13 @@ class BatchPart:
 
     Args:
         count: images of the batch, int32.
+        replica: the number of this replica, from 0.
 
     Attributes:
         share: the number of its images, divided by that of the batch, float32.
     """
 
-    def __init__(self, count: Any) -> None:
-        context = tf.distribute.get_replica_context()
-        replica, replicas = context.replica_id_in_sync_group, context.num_replicas_in_sync
+    def __init__(self, count: Any, *, replica: Any, replicas: int) -> None:
         begin, end = count * replica // replicas, count * (replica + 1) // replicas
         self.count = count
         self.images = end - begin

@@ -85,7 +85,10 @@ class Replicas(OneDevice):
         """Run a step on the part of a batch of each replica; return the sum of the losses, and all probabilities."""
 
         def run(images: Any, labels: Any) -> tuple[Any, Any]:
-            part = BatchPart(tf.shape(labels)[0])
+            replica = tf.distribute.get_replica_context()
+            part = BatchPart(
+                tf.shape(labels)[0], replica=replica.replica_id_in_sync_group, replicas=replica.num_replicas_in_sync
+            )
             with part.current():
                 loss, probabilities = step(part.take(images), part.take(labels), part)
             return loss, part.own(probabilities)
@@ -162,8 +165,9 @@ def open_devices(
         check=context.termination.check,
         report=context.progress.message,
     )
-    found = decode(rendezvous.meet(encode(checkpoints.newest(context.progress))))
-    strategy = connect_workers(tensorflow, cluster, use_gpus=use_gpus)
+    with context.timed("connecting"):
+        found = decode(rendezvous.meet(encode(checkpoints.newest(context.progress))))
+        strategy = connect_workers(tensorflow, cluster, use_gpus=use_gpus)
     return Workers(strategy, cluster), SharedCheckpoint(found, checkpoints)
 
 

@@ -84,6 +84,8 @@ def reproduction_facts(record: RunRecord, command: str) -> Iterator[Fact]:
     )
     if record.only is not None:
         yield (f"Only the {record.only} was run, on the artifacts of run ", Code(str(record.from_run)), ".")
+    if record.cluster is not None:
+        yield (f"{len(record.cluster.workers)} workers trained together: {', '.join(record.cluster.workers)}.",)
     if record.note:
         yield ("Note: ", printable(record.note, limit=MAX_NOTE_LENGTH))
     if command:

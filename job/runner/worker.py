@@ -133,7 +133,7 @@ class Worker:
             if took_part:
                 self.chief.check_alive(slot, run_id)
             if time.monotonic() >= report_at:
-                self._report(slot)
+                self._report(slot, took_part=took_part)
                 report_at = time.monotonic() + MESSAGE_SECONDS
             end = time.monotonic() + pause
             while time.monotonic() < end:
@@ -141,13 +141,13 @@ class Worker:
                 time.sleep(CHECK_SECONDS)
             pause = min(pause * 1.5, LAST_POLL_SECONDS)
 
-    def _report(self, slot: str) -> None:
+    def _report(self, slot: str, *, took_part: bool) -> None:
+        state = f"the {slot} is complete on this worker; " if took_part else ""
         where = f"{self.store.address(self.root)}, the root that all workers must share"
         record = self.chief.record
-        state = "" if record is None else f"; its run is {record.run_id}"
-        if self.chief.has_ended:
-            state += f", but {self.chief.describe_end()}"
-        self.listener.message(f"waiting until worker 0 seals the {slot} in {where}{state}")
+        run = "" if record is None else f"; its run is {record.run_id}"
+        end = f", but {self.chief.describe_end()}" if self.chief.has_ended else ""
+        self.listener.message(f"{state}waiting until worker 0 seals the {slot} in {where}{run}{end}")
 
     def _find(self, slot: str, key: FingerprintInputs) -> SealedArtifact | None:
         """Return the sealed artifact; None if there is none, or if it is damaged: worker 0 produces it again."""

@@ -55,12 +55,15 @@ class RunDifferences:
     packages: list[Change]
     """Versions of packages."""
     environment: list[Change]
-    """The machine, and the versions of Python and of the job."""
+    """The machine, the number of workers, and the versions of Python and of the job."""
 
 
 def run_differences(before: RunRecord, after: RunRecord) -> RunDifferences:
     """Return the differences from one run to another."""
-    old, new = ({**record.environment} for record in (before, after))
+    old, new = (
+        {**record.environment, "workers": 1 if record.cluster is None else len(record.cluster.workers)}
+        for record in (before, after)
+    )
     old_config, new_config = (
         {key: value for key, value in record.config.items() if key not in NO_EFFECT} for record in (before, after)
     )

@@ -118,7 +118,8 @@ def find_modules(used: Any, main: MainSource | None = None) -> dict[str, Path]:
         seen.add(name)
         top = name.partition(".")[0]
         is_own = top in (COMPONENTS, package) or (top != JOB and folder is not None and _is_in(folder, top))
-        if is_own and (path := _module_file(name, folder)):
+        find = _own_module_file if top == COMPONENTS else _module_file
+        if is_own and (path := find(name, folder)):
             found[name] = path
             waiting += _imported(path, name)
     return found
@@ -162,6 +163,10 @@ def _module_file(name: str, folder: Path | None) -> Path | None:
             if os.path.isfile(path):  # noqa: PTH113
                 return Path(path)
     return None
+
+
+_own_module_file = cache(_module_file)
+"""Of modules of `components`, which do not change while the process runs: the steps of a run share most of them."""
 
 
 def _imported(path: Path, module: str) -> tuple[str, ...]:

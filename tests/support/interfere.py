@@ -108,9 +108,10 @@ def fill(path: Path, *, leave: int) -> None:
 def main() -> None:
     """Arm, and run the job."""
     Interference(json.loads(sys.argv[1])).arm()
-    from job.cli import app
+    sys.argv = ["mnist-job", *sys.argv[2:]]
+    from job.__main__ import main as run_job
 
-    app(sys.argv[2:], prog_name="mnist-job")
+    run_job()
 
 
 if __name__ == "__main__":

@@ -39,4 +39,4 @@ def start_worker(variables: dict[str, str], *arguments: object) -> subprocess.Po
 
 def outputs(workers: Sequence[subprocess.Popen[str]]) -> list[str]:
     """Wait for workers, and return what each has printed."""
-    return [worker.communicate(timeout=60)[0] for worker in workers]
+    return [worker.communicate(timeout=180)[0] for worker in workers]

@@ -5,13 +5,13 @@ from __future__ import annotations
 import json
 import os
 import subprocess
-import sys
 import time
 from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
-REPOSITORY = Path(__file__).parents[2]
+from tests.support.warm_python import REPOSITORY as REPOSITORY
+from tests.support.warm_python import WarmPython
 
 
 def environment() -> dict[str, str]:
@@ -19,41 +19,40 @@ def environment() -> dict[str, str]:
     return {**os.environ, "PYTHONPATH": str(REPOSITORY), "PYTHONUNBUFFERED": "1"}
 
 
-def interfered(plan: dict[str, Any], *arguments: object, timeout: float = 120) -> subprocess.CompletedProcess[str]:
-    """Run a command with an interference (see `tests.support.interfere`)."""
-    return subprocess.run(
-        [sys.executable, "-m", "tests.support.interfere", json.dumps(plan), *map(str, arguments)],
-        cwd=REPOSITORY,
-        env=environment(),
-        capture_output=True,
-        text=True,
-        timeout=timeout,
-        check=False,
-    )
-
-
 def start(*arguments: object) -> subprocess.Popen[str]:
     """Start a command and return its process, with pipes for its output."""
-    return subprocess.Popen(
-        [sys.executable, "-m", "job", *map(str, arguments)],
-        cwd=REPOSITORY,
-        env=environment(),
-        stdout=subprocess.PIPE,
-        stderr=subprocess.PIPE,
-        text=True,
-    )
+    return _start("job", *arguments)
 
 
 def start_interfered(plan: dict[str, Any], *arguments: object) -> subprocess.Popen[str]:
     """Start a command with an interference (see `tests.support.interfere`), with pipes for its output."""
-    return subprocess.Popen(
-        [sys.executable, "-m", "tests.support.interfere", json.dumps(plan), *map(str, arguments)],
-        cwd=REPOSITORY,
-        env=environment(),
-        stdout=subprocess.PIPE,
-        stderr=subprocess.PIPE,
-        text=True,
-    )
+    return _start("tests.support.interfere", json.dumps(plan), *arguments)
+
+
+def run_process(
+    *arguments: object, timeout: float = 300, folder: Path = REPOSITORY
+) -> subprocess.CompletedProcess[str]:
+    """Run a command in a process of its own."""
+    return _finish(_start("job", *arguments, folder=folder), timeout)
+
+
+def interfered(plan: dict[str, Any], *arguments: object, timeout: float = 120) -> subprocess.CompletedProcess[str]:
+    """Run a command with an interference (see `tests.support.interfere`)."""
+    return _finish(start_interfered(plan, *arguments), timeout)
+
+
+def _start(*words: object, folder: Path = REPOSITORY) -> subprocess.Popen[str]:
+    return WarmPython(*map(str, words), environment=environment(), folder=folder)
+
+
+def _finish(process: subprocess.Popen[str], timeout: float) -> subprocess.CompletedProcess[str]:
+    with process:
+        try:
+            stdout, stderr = process.communicate(timeout=timeout)
+        except BaseException:
+            process.kill()
+            raise
+    return subprocess.CompletedProcess(process.args, process.returncode, stdout, stderr)
 
 
 def wait_until_stopped(process: subprocess.Popen[str]) -> None:

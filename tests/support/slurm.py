@@ -54,12 +54,13 @@ SelectTypeParameters=CR_CPU
 PreemptType=preempt/partition_prio
 PreemptMode=REQUEUE
 SchedulerParameters=batch_sched_delay=0,bf_interval=1,sched_interval=1
-# The node reports the resources that the shipped script requests, even if the machine has less.
+# The node reports the resources that the shipped script requests, even if the machine has less. Tasks connect to each
+# other by its name.
 SlurmdParameters=config_overrides
-NodeName=node NodeHostname={host} NodeAddr=127.0.0.1 CPUs=8 RealMemory=64000
-PartitionName=batch Nodes=node Default=YES PriorityTier=1
-PartitionName=graceful Nodes=node PriorityTier=1 GraceTime=60
-PartitionName=urgent Nodes=node PriorityTier=2
+NodeName=localhost NodeHostname={host} NodeAddr=127.0.0.1 CPUs=8 RealMemory=64000
+PartitionName=batch Nodes=localhost Default=YES PriorityTier=1
+PartitionName=graceful Nodes=localhost PriorityTier=1 GraceTime=60
+PartitionName=urgent Nodes=localhost PriorityTier=2
 """
 
 
@@ -225,7 +226,7 @@ def running_cluster(folder: Path) -> Iterator[Cluster]:
         stack.enter_context(daemon(cluster, "munged", *munge))
         wait_until((folder / "munge.socket").exists, (folder / "munged.out").read_text, seconds=10)
         stack.enter_context(daemon(cluster, "slurmctld", "-D"))
-        stack.enter_context(daemon(cluster, "slurmd", "-D", "-N", "node"))
+        stack.enter_context(daemon(cluster, "slurmd", "-D", "-N", "localhost"))
         wait_until(lambda: node_is_idle(cluster), (folder / "slurmd.out").read_text, seconds=60)
         try:
             yield cluster

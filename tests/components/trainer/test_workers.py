@@ -1,33 +1,153 @@
-"""Trainings of several workers, as processes on loopback, compared with a training on one device."""
+"""Trainings on several devices and workers, as processes: compared with one device, interrupted, resumed."""
 
-import shutil
+import dataclasses
+import signal
+from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 from typing import Any
 
 import numpy as np
 import pytest
 
-from tests.support.workers import Worker, cluster_of, make_root, run_workers, saved_weights
+from components.base.cluster import Cluster
+from components.runtime.rendezvous import Rendezvous
+from tests.support import namespaces
+from tests.support.workers import Ended, Worker, cluster_of, make_root, run_workers, saved_weights
 
 NETWORK = {"filters": [4, 4, 4], "dense": [8, 8], "dropout": 0.3}
 SETTINGS = {"network": NETWORK, "epochs": 2, "batch_size": 16, "monitor": "epoch", "exports": []}
+WITH_BATCH_NORMALIZATION = {**NETWORK, "batch_normalization": True}
+ALL_BUT_ONE = 89
+"""A batch size that leaves one image for the last batch: one of two replicas has none."""
+INTERRUPTED = "TerminationError: the job was interrupted in epoch 2, after step 3; its progress is saved"
+pytestmark = pytest.mark.thorough
+
+
+def workers(
+    root: Path, count: int, *, signals: dict[int, signal.Signals] | None = None, **settings: Any
+) -> list[Worker]:
+    """Return workers; those with a signal receive it in the middle of the second and last epoch."""
+    changed = {**SETTINGS, "network": WITH_BATCH_NORMALIZATION, "strategy": "multi_worker", **settings}
+    changed["checkpoint"] = {"every_steps": 1}
+    plans = {index: {(2, 3): number} for index, number in (signals or {}).items()}
+    return [
+        Worker(root=root, settings=changed, cluster=cluster, signals=plans.get(cluster.index, {}))
+        for cluster in cluster_of(count)
+    ]
+
+
+def weights(ended: Ended) -> str:
+    """Return the digest of the weights with which all workers completed."""
+    assert ended.codes == [0] * len(ended.codes), ended.results
+    (digest,) = {result["weights"] for result in ended.results}
+    return str(digest)
 
 
 @pytest.fixture
 def root(tmp_path: Path) -> Path:
-    return make_root(tmp_path / "root")
+    return make_root(tmp_path)
 
 
-def workers(root: Path, count: int, **settings: Any) -> list[Worker]:
-    changed = {**SETTINGS, "strategy": "multi_worker", **settings}
-    return [Worker(root=root, settings=changed, cluster=cluster) for cluster in cluster_of(count)]
+@pytest.fixture(scope="module")
+def whole(tmp_path_factory: pytest.TempPathFactory) -> Ended:
+    """The training of two workers without interruption."""
+    return run_workers(workers(make_root(tmp_path_factory.mktemp("whole")), 2))
 
 
-def test_two_workers_train_as_one_device(root: Path, tmp_path: Path) -> None:
-    alone = shutil.copytree(root, tmp_path / "alone")
-    ended = run_workers([*workers(root, 2), Worker(root=alone, settings=SETTINGS)])
+def assert_equal_weights(root: Path, other: Path) -> None:
+    for one, another in zip(saved_weights(root), saved_weights(other), strict=True):
+        np.testing.assert_allclose(one, another, atol=1e-4)
+
+
+def test_two_workers_train_as_one_device(root: Path, tmp_path_factory: pytest.TempPathFactory) -> None:
+    alone = make_root(tmp_path_factory.mktemp("alone"))
+    ended = run_workers([*workers(root, 2, network=NETWORK), Worker(root=alone, settings=SETTINGS)])
     assert ended.codes == [0, 0, 0], ended.results
-    assert ended.results[0]["weights"] == ended.results[1]["weights"] != ended.results[2]["weights"]
-    assert ended.results[0]["device"] == f"{ended.results[2]['device']}, 2 workers"
-    for one, other in zip(saved_weights(root), saved_weights(alone), strict=True):
-        np.testing.assert_allclose(one, other, atol=1e-4)
+    first, second, one_device = ended.results
+    assert first["weights"] == second["weights"] != one_device["weights"]
+    assert first["history"] == second["history"]
+    assert first["device"] == f"{one_device['device']}, 2 workers"
+    assert_equal_weights(root, alone)
+
+
+def test_two_devices_train_as_one(root: Path, tmp_path_factory: pytest.TempPathFactory) -> None:
+    alone = make_root(tmp_path_factory.mktemp("alone"))
+    settings = {
+        **SETTINGS,
+        "epochs": 5,
+        "batch_size": ALL_BUT_ONE,
+        "optimizer": {"kind": "SGD", "momentum": 0.9, "global_clipnorm": 0.1},
+        "label_smoothing": 0.1,
+        "augmentation": {"rotation": 10, "flip": ["horizontal"]},
+    }
+    replicated = Worker(root=root, settings={**settings, "strategy": "mirrored"}, devices=2)
+    ended = run_workers([replicated, Worker(root=alone, settings=settings)])
+    assert ended.codes == [0, 0], ended.results
+    assert ended.results[0]["device"] == f"{ended.results[1]['device']}, 2 replicas"
+    assert_equal_weights(root, alone)
+
+
+def test_all_stop_at_the_step_at_which_one_is_terminated(root: Path, whole: Ended) -> None:
+    ended = run_workers(workers(root, 2, signals={1: signal.SIGTERM}))
+    assert ended.codes == [143, 143]
+    assert [result["error"] for result in ended.results] == [INTERRUPTED] * 2
+    chief, other = workers(root, 2)
+    resumed = run_workers([dataclasses.replace(chief, steps_before=True), other])
+    assert [result["resumed"] for result in resumed.results] == [[[2, 3]]] * 2
+    assert weights(resumed) == weights(whole)
+    assert resumed.results[0]["history"] == whole.results[0]["history"]
+
+
+@pytest.mark.parametrize(("index", "number"), [(1, signal.SIGKILL), (0, signal.SIGSTOP)])
+def test_loss_of_a_worker_ends_the_others(index: int, number: signal.Signals, root: Path, whole: Ended) -> None:
+    lost = run_workers(workers(root, 2, signals={index: number}), left_alone=[index])
+    assert lost.codes[1 - index] == 5, lost.results
+    message = f"ResourceError: worker {1 - index} of 2 lost the connection to another worker: "
+    assert lost.results[1 - index]["error"].startswith(message)
+    if number == signal.SIGKILL:
+        resumed = run_workers(workers(root, 2))
+        assert resumed.results[0]["resumed"][0][0] == 2
+        assert weights(resumed) == weights(whole)
+
+
+def test_worker_lost_before_the_first_step_ends_the_other(root: Path) -> None:
+    chief, lost = workers(root, 2)
+    assert lost.cluster is not None
+    rendezvous = Rendezvous(
+        cluster=lost.cluster, work=lost.fingerprint, seconds=100, check=lambda: None, report=lambda _: None
+    )
+    with ThreadPoolExecutor() as pool:
+        met = pool.submit(rendezvous.meet)
+        ended = run_workers([dataclasses.replace(chief, start_seconds=2)])
+        assert met.result() == b"", "there is no checkpoint"
+    assert ended.codes == [5]
+    assert "lost the connection to another worker: Timeout waiting for the cluster" in ended.results[0]["error"]
+
+
+def test_another_number_of_workers_continues_with_a_warning(root: Path) -> None:
+    ended = run_workers(workers(root, 2, signals={0: signal.SIGTERM}))
+    assert ended.codes == [143, 143]
+    resumed = run_workers(workers(root, 3))
+    weights(resumed)
+    for result in resumed.results:
+        assert result["resumed"] == [[2, 3]]
+        assert "2 workers, and training continues on" in result["messages"][0]
+
+
+def test_cut_link_ends_all_workers_and_they_resume(root: Path, whole: Ended) -> None:
+    if reason := namespaces.why_skipped():
+        pytest.skip(reason)
+    with namespaces.namespaces(2) as names:
+        addresses = tuple(f"{namespaces.address(index)}:2222" for index in range(2))
+        apart = [
+            dataclasses.replace(
+                worker, namespace=names[index], cluster=Cluster(workers=addresses, index=index, source="the test")
+            )
+            for index, worker in enumerate(workers(root, 2))
+        ]
+        cut = run_workers([apart[0], dataclasses.replace(apart[1], commands={(2, 3): namespaces.CUT})])
+        assert cut.codes == [5, 5], cut.results
+        namespaces.ip("-n", names[1], "link", "set", namespaces.INTERFACE, "up")
+        resumed = run_workers(apart)
+    assert resumed.results[0]["resumed"][0][0] == 2
+    assert weights(resumed) == weights(whole)

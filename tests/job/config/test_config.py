@@ -14,6 +14,7 @@ from job.config.schema import config_schema
 from job.config.yaml_config import YamlConfig
 from tests.conftest import FAKES, WriteConfig
 from tests.support.processes import REPOSITORY
+from tests.support.schema import validator
 
 SHIPPED = sorted((REPOSITORY / "configs").glob("*.yaml"))
 
@@ -28,7 +29,7 @@ def test_shipped_configuration_loads_and_matches_the_schema(path: Path) -> None:
     text = path.read_text()
     named = text.splitlines()[0].partition("$schema=")[2]
     assert (path.parent / named).resolve() == REPOSITORY / "configs" / "schema.json"
-    jsonschema.validate(yaml.safe_load(text), config_schema())
+    validator().validate(yaml.safe_load(text))
 
 
 def test_shipped_schema_is_the_output_of_the_command() -> None:
@@ -52,7 +53,7 @@ def test_shipped_schema_is_the_output_of_the_command() -> None:
 )
 def test_schema_rejects_what_the_job_rejects(values: dict[str, Any], write_config: WriteConfig) -> None:
     with pytest.raises(jsonschema.ValidationError):
-        jsonschema.validate(values, config_schema())
+        validator().validate(values)
     with pytest.raises(ConfigError):
         load_config(write_config(values))
 
@@ -70,14 +71,14 @@ def test_schema_rejects_what_the_job_rejects(values: dict[str, Any], write_confi
     ],
 )
 def test_schema_accepts_what_the_job_accepts(values: dict[str, Any], write_config: WriteConfig) -> None:
-    jsonschema.validate(values, config_schema())
+    validator().validate(values)
     load_config(write_config(values))
 
 
 def test_schema_describes_every_key() -> None:
     properties = [
         (model, name, described)
-        for model, definition in config_schema()["$defs"].items()
+        for model, definition in validator().schema["$defs"].items()
         for name, described in definition.get("properties", {}).items()
     ]
     assert len(properties) > 30

@@ -9,9 +9,9 @@ import pytest
 
 from components.base.errors import ConfigError
 from job.config.config import build_config, load_config
-from job.config.schema import config_schema
 from job.config.yaml_config import YamlConfig, merge
 from job.config.yaml_loader import KeyPath
+from tests.support.schema import validator
 
 PYDANTIC_WORDS = re.compile(
     r"Input should|Value error|Assertion|valid (dictionary|tuple|list|string|integer|number|boolean)|Extra inputs"
@@ -38,7 +38,7 @@ class OddTrainer(FakeTrainer):
 
 def every_key() -> Iterator[tuple[KeyPath, dict[str, Any]]]:
     """Yield each key of the schema, and the values that its section needs."""
-    schema = config_schema()
+    schema = validator().schema
 
     def resolve(node: Any) -> Any:
         while True:

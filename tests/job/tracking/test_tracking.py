@@ -11,7 +11,6 @@ from functools import partial
 from pathlib import Path
 from typing import Any
 
-import jsonschema
 import pytest
 
 from components.base.errors import ConfigError, JobError
@@ -19,13 +18,13 @@ from components.base.progress import NoProgress
 from components.base.termination import NoTermination, Termination
 from components.base.text import redact
 from job.config.config import load_config
-from job.config.schema import config_schema
 from job.store.records import RunRecord, StepRecord
 from job.store.sealed import SealedArtifact
 from job.tracking.listener import TrackingListener
 from job.tracking.tracker import BackgroundTracker, Tracker
 from tests.conftest import SLOTS, Command, CommandResult, WriteConfig
 from tests.support.processes import REPOSITORY, environment, results, wait_until
+from tests.support.schema import validator
 from tests.support.trackers import EPOCHS, METHODS, FakeTracker
 
 STEPS = [f"end_step {slot}" for slot in SLOTS]
@@ -284,7 +283,7 @@ def test_tracking_does_not_change_fingerprints(
     ],
 )
 def test_schema_accepts_valid_sections(tracking: Any, write_config: WriteConfig) -> None:
-    jsonschema.validate({"tracking": tracking}, config_schema())
+    validator().validate({"tracking": tracking})
     config = load_config(write_config({"tracking": tracking})).tracking
     assert (config.tensorboard is not None) == (tracking == {"tensorboard": {}})
 

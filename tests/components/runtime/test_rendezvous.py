@@ -1,0 +1,133 @@
+"""The rendezvous of workers: all receive the same content, or all end with an error that names the reason."""
+
+import contextlib
+import json
+import socket
+import threading
+import time
+from collections.abc import Callable, Sequence
+from concurrent.futures import ThreadPoolExecutor
+from typing import Any
+
+import pytest
+
+from components.base.cluster import Cluster
+from components.base.errors import ConfigError, JobError, ResourceError, TerminationError
+from components.base.hashing import value_sha256
+from components.runtime import rendezvous
+from components.runtime.messages import PROTOCOL
+from components.runtime.rendezvous import Rendezvous, endpoint
+from tests.support.workers import cluster_of
+
+
+@pytest.fixture(autouse=True)
+def _hurried(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(rendezvous, "POLL_SECONDS", 0.01)
+
+
+def meet(cluster: Cluster, *, content: bytes = b"", **options: Any) -> bytes | JobError:
+    """Return what a worker receives, or its error."""
+    values = {"work": "this training", "seconds": 20.0, "check": lambda: None, "report": lambda _: None, **options}
+    try:
+        return Rendezvous(cluster=cluster, **values).meet(content)
+    except JobError as error:
+        return error
+
+
+def meet_all(calls: Sequence[Callable[[], bytes | JobError]]) -> list[bytes | JobError]:
+    with ThreadPoolExecutor(len(calls)) as pool:
+        return [future.result() for future in [pool.submit(call) for call in calls]]
+
+
+@pytest.mark.parametrize("size", [0, 3_000_000])
+def test_all_workers_receive_the_content_of_the_first(size: int) -> None:
+    content = b"\n{" * (size // 2)
+    calls = [lambda each=each: meet(each, content=content if each.is_chief else b"other") for each in cluster_of(3)]
+    assert meet_all(calls) == [content] * 3
+
+
+def test_one_worker_waits_for_nobody() -> None:
+    assert meet(cluster_of(1)[0], content=b"own") == b"own"
+
+
+def test_different_work_is_an_error_on_all_workers() -> None:
+    works = ["this training", "this training", "another one"]
+    calls = [lambda each=each: meet(each, work=works[each.index]) for each in cluster_of(3)]
+    for error in meet_all(calls):
+        assert isinstance(error, ConfigError)
+        assert error.headline == "the workers run different configurations or data: 2 and 0 differ"
+
+
+def test_another_list_of_workers_is_different_work() -> None:
+    one, other = cluster_of(2)
+    longer = Cluster(workers=(*other.workers, "127.0.0.1:9"), index=1, source="the test")
+    assert [type(error) for error in meet_all([lambda: meet(one), lambda: meet(longer)])] == [ConfigError] * 2
+
+
+def test_missing_worker_is_named_on_all_others() -> None:
+    chief, other, missing = cluster_of(3)
+    # Worker 1 would wait longer, but worker 0 decides.
+    for error in meet_all([lambda: meet(chief, seconds=0.5), lambda: meet(other)]):
+        assert isinstance(error, ResourceError)
+        assert error.headline == f"worker 2 ({missing.workers[2]}) did not connect within 0.5 s"
+
+
+def test_worker_zero_that_is_missing_is_named() -> None:
+    cluster = cluster_of(2)[1]
+    error = meet(cluster, seconds=0.1)
+    assert isinstance(error, ResourceError)
+    assert error.headline == f"worker 0 ({cluster.workers[0]}) did not connect within 0.1 s"
+
+
+def test_port_of_another_process_is_an_error() -> None:
+    cluster = cluster_of(2)[1]
+    with socket.create_server(("127.0.0.1", endpoint(cluster.workers[1])[1])):
+        error = meet(cluster, seconds=0.1)
+    assert isinstance(error, ResourceError)
+    assert error.headline.startswith(f"worker 1 of 2 cannot listen on port {endpoint(cluster.workers[1])[1]}: ")
+
+
+def test_connections_of_others_and_lost_ones_are_forgotten() -> None:
+    chief, other = cluster_of(2)
+    work = value_sha256(["this training", chief.workers])
+    hello = json.dumps({"protocol": PROTOCOL, "bytes": 0, "worker": 1, "work": work}) + "\n"
+
+    def join() -> bytes | JobError:
+        for sent in (b"", b"GET / HTTP/1.1\r\n\r\n", b"[]\n", hello.encode()):
+            with contextlib.closing(connect(endpoint(chief.workers[0]))) as connection:
+                connection.sendall(sent)
+        return meet(other)
+
+    assert meet_all([lambda: meet(chief, content=b"own"), join]) == [b"own"] * 2
+
+
+def connect(address: tuple[str, int]) -> socket.socket:
+    """Connect as soon as a process listens."""
+    deadline = time.monotonic() + 10
+    while True:
+        try:
+            return socket.create_connection(address)
+        except ConnectionRefusedError:
+            assert time.monotonic() < deadline
+            time.sleep(0.01)
+
+
+def test_termination_ends_the_wait() -> None:
+    stop = threading.Event()
+
+    def check() -> None:
+        if stop.is_set():
+            raise TerminationError("the job was interrupted")
+
+    calls = [lambda each=each: meet(each, check=check) for each in cluster_of(3)[:2]]
+    timer = threading.Timer(0.3, stop.set)
+    timer.start()
+    assert [type(error) for error in meet_all(calls)] == [TerminationError] * 2
+
+
+def test_missing_workers_are_reported(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(rendezvous, "REPORT_SECONDS", 0.1)
+    chief, other, missing = cluster_of(3)
+    reports: dict[int, list[str]] = {0: [], 1: []}
+    meet_all([lambda: meet(chief, seconds=1.0, report=reports[0].append), lambda: meet(other, seconds=0.5)])
+    assert f"worker 0 of 3 waits for worker 2 ({missing.workers[2]})" in reports[0]
