@@ -1,4 +1,4 @@
-"""Decoded parts: a source whose pictures are decoded by tasks, each of which writes its images to a file."""
+"""Decoded parts: the pictures of a source, decoded by tasks that write their images to one file each."""
 
 from __future__ import annotations
 

@@ -35,7 +35,7 @@ READ_BUFFER_BYTES = 2**20
 BATCH_BYTES = 2**21
 MAX_BATCH_ROWS = 8192
 TASK_ROWS, TASK_BYTES = 20_000, 2**26
-"""A task reads row groups until it has so many rows, or encoded bytes: one to ten seconds of decoding."""
+"""A task reads row groups until it has this many rows or encoded bytes: one to ten seconds of decoding."""
 
 
 def inspect(files: Sequence[Path], image: str | None, label: str | None) -> tuple[ParquetColumns, dict[Path, int]]:
