@@ -24,8 +24,9 @@ from components.io.raw_images import LabelledImages
 from components.io.splits import row_group_rows, shard_rows
 from components.runtime.disk import disk_space_guard
 
-SECTION_BYTES = 2**26
-"""Bytes of the images of a source that one task scatters."""
+SECTION_BYTES, MAX_SECTIONS = 2**26, 1000
+"""Bytes of the images of a source that one task scatters; more if there were more sections: every bucket has a piece in
+each of them."""
 
 
 @dataclass(frozen=True)
@@ -133,7 +134,8 @@ def _scatter(
     for bucket in buckets:
         bucket_of[bucket.rows] = bucket.number
     size = parts[0].images.image_bytes
-    sections = [section for part in parts for section in part.images.sections(max(1, SECTION_BYTES // size))]
+    rows = max(1, SECTION_BYTES // size, len(bucket_of) // MAX_SECTIONS)
+    sections = [section for part in parts for section in part.images.sections(rows)]
     ends = np.cumsum([section.count for section in sections])
     tasks = [
         partial(scatter, section, numbers, len(buckets), scratch / f"scattered-{number:05}")
