@@ -52,7 +52,7 @@ def served(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Served]:
     folder = tmp_path_factory.mktemp("serving")
     config = {
         "example_gen": {"source": {"kind": "idx", "path": str(write_idx_folder(folder / "idx"))}},
-        "trainer": {"network": TINY_NETWORK, "epochs": 1},
+        "trainer": {"network": TINY_NETWORK, "epochs": 1, "exports": []},
         "evaluator": {"use": "components.testing:FakeEvaluator"},
         "visualizer": {"use": "components.testing:FakeVisualizer"},
         "pusher": {"destination": "serving/mnist", "allow_rubber_stamped": True},

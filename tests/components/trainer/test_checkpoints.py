@@ -211,6 +211,7 @@ def train(
         "epochs": 4,
         "batch_size": 4,
         "patience": 3,
+        "exports": [],
         "checkpoint": checkpoint,
     }
     output = folder / "output"

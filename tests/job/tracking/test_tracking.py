@@ -351,7 +351,13 @@ finally:
 
 
 @pytest.mark.parametrize(
-    "tools", [(), ("tensorboard",), pytest.param(("mlflow",), marks=pytest.mark.thorough)], ids=str
+    "tools",
+    [
+        pytest.param((), marks=pytest.mark.thorough),
+        ("tensorboard",),
+        pytest.param(("mlflow",), marks=pytest.mark.thorough),
+    ],
+    ids=str,
 )
 def test_tools_are_imported_only_if_on_and_stay_offline(
     tools: tuple[str, ...], write_config: WriteConfig, tmp_path: Path
