@@ -220,6 +220,7 @@ class Trained:
                 "batch_size": 32,
                 "learning_rate": {"schedule": "one_cycle", "peak": 0.005},
                 "test_time_shift": 1,
+                "exports": [],
             }
         )
         model = Trainer(config).run(Context(output=output("model")), transformed=transformed)

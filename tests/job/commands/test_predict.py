@@ -29,7 +29,7 @@ from job.store.records import RunRecord
 from tests.conftest import FAKES, Command, CommandResult
 from tests.support.data import write_idx, write_idx_folder
 from tests.support.imports import HEAVY, imported_by
-from tests.support.processes import REPOSITORY, environment
+from tests.support.processes import REPOSITORY, environment, start
 
 SIZE = 16
 """Height and width of the fakes' images."""
@@ -270,14 +270,7 @@ def test_help_and_linear_model_need_no_tensorflow(trained: Trained) -> None:
 
 
 def piped(trained: Trained, *paths: Path) -> subprocess.Popen[str]:
-    return subprocess.Popen(
-        [sys.executable, "-m", "job", "predict", *map(str, paths), "--root", trained.root, "--format", "jsonl"],
-        cwd=REPOSITORY,
-        env=environment(),
-        stdout=subprocess.PIPE,
-        stderr=subprocess.PIPE,
-        text=True,
-    )
+    return start("predict", *paths, "--root", trained.root, "--format", "jsonl")
 
 
 @pytest.fixture
