@@ -66,7 +66,7 @@ def check_full_disk(disk: Path, config: Path, plan: dict[str, Any], message: str
     ("slot", "message"),
     [
         pytest.param("example_gen", "a copy of the source's images", marks=pytest.mark.thorough),
-        ("transform", "the scaled train images"),
+        ("transform", "the transformed images"),
         pytest.param("evaluator", "the predictions", marks=pytest.mark.thorough),
         pytest.param("visualizer", "the figure curves.png", marks=pytest.mark.thorough),
     ],

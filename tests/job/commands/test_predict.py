@@ -44,7 +44,7 @@ class Trained:
         config.write_text(json.dumps({**FAKES, "evaluator": {"thresholds": {"accuracy": {"minimum": 0.5}}}}))
         self.config = config
         self.record = self.run(*overrides)
-        table = pd.read_parquet(self.artifact("example_gen") / "test.parquet")
+        table = pd.read_parquet(self.artifact("example_gen") / "test/00000.parquet")
         images = np.stack(table["image"].to_list())
         self.images = images.reshape(-1, SIZE, SIZE, *[3] * (images.shape[1] > SIZE**2))
         self.idx = folder / f"test-idx{self.images.ndim}-ubyte"
