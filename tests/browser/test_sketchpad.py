@@ -309,6 +309,7 @@ def test_a_test_image_drawn_by_mouse_is_classified(trained: Trained, sketchpad: 
     expect(sketchpad.announcement).to_have_text(re.compile(rf"Prediction: {label}, \d+\.\d% probability\."))
 
 
+@pytest.mark.thorough
 def test_after_a_pause_the_prediction_is_the_mean(trained: Trained, sketchpad: Sketchpad) -> None:
     import tensorflow as tf
 
@@ -322,6 +323,7 @@ def test_after_a_pause_the_prediction_is_the_mean(trained: Trained, sketchpad: S
     np.testing.assert_allclose(sketchpad.probabilities(), mean, atol=0.002)  # displayed with three decimals
 
 
+@pytest.mark.thorough
 def test_feature_maps_follow_the_drawing(trained: Trained, sketchpad: Sketchpad) -> None:
     assert sketchpad.page.locator(".sketchpad-maps canvas").count() == 8
 
@@ -338,6 +340,7 @@ def test_feature_maps_follow_the_drawing(trained: Trained, sketchpad: Sketchpad)
     assert shown() == 0
 
 
+@pytest.mark.thorough
 def test_clear_empties_the_sketchpad(sketchpad: Sketchpad) -> None:
     sketchpad.surface.click()
     expect(sketchpad.announcement).to_contain_text("Prediction:")
@@ -348,6 +351,7 @@ def test_clear_empties_the_sketchpad(sketchpad: Sketchpad) -> None:
     assert sketchpad.ink() == 0
 
 
+@pytest.mark.thorough
 def test_drawing_by_keyboard_alone(sketchpad: Sketchpad) -> None:
     sketchpad.page.keyboard.press("Tab")
     expect(sketchpad.surface).to_be_focused()
@@ -370,6 +374,7 @@ def test_drawing_by_keyboard_alone(sketchpad: Sketchpad) -> None:
     expect(sketchpad.announcement).to_have_text("The sketchpad is empty.")
 
 
+@pytest.mark.thorough
 def test_a_finger_draws_without_scrolling_the_page(sketchpad: Sketchpad) -> None:
     sketchpad.page.set_viewport_size({"width": 360, "height": 500})
     assert sketchpad.page.evaluate("document.documentElement.scrollWidth") == 360
@@ -387,6 +392,7 @@ def test_a_finger_draws_without_scrolling_the_page(sketchpad: Sketchpad) -> None
     assert sketchpad.page.evaluate("window.scrollY") == 0
 
 
+@pytest.mark.thorough
 def test_ink_follows_the_theme(sketchpad: Sketchpad) -> None:
     sketchpad.surface.click()
     expect(sketchpad.announcement).to_contain_text("Prediction:")

@@ -49,6 +49,7 @@ def validate(made: Made, context: Context, *, error: float = 0.0) -> InfraValida
     return validate_infra(model, transformed, probabilities, context)
 
 
+@pytest.mark.thorough  # every run of the digits tests it, too
 def test_the_saved_model_agrees_with_the_model_in_memory(made: Made, tmp_path: Path) -> None:
     context = Context(output=tmp_path)
     found = validate(made, context)

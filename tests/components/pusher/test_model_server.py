@@ -23,6 +23,7 @@ from tests.conftest import TINY_NETWORK, run_job_process
 from tests.support.data import write_idx_folder
 from tests.support.processes import REPOSITORY
 
+pytestmark = pytest.mark.thorough
 README = (REPOSITORY / "components/pusher/README.md").read_text()
 MODEL_SERVER = Path(__file__).with_name("model_server.py")
 ADDRESS = "http://localhost:8501"

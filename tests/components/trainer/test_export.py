@@ -289,6 +289,7 @@ def test_fingerprint_has_onnx_packages_only_with_onnx() -> None:
     assert {"tf2onnx", "onnx", "onnxruntime"} < set(Trainer(Trainer.Config(exports=("onnx",))).libraries)
 
 
+@pytest.mark.thorough
 def test_model_lists_its_exports(tmp_path: Path, inputs: Inputs) -> None:
     network = {"filters": [4, 4, 4], "dense": [8, 8]}
     config = Trainer.Config.model_validate({"network": network, "epochs": 1, "exports": []})

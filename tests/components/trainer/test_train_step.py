@@ -85,6 +85,7 @@ def test_validation_in_blocks_has_the_same_means(tmp_path: Path) -> None:
     assert loop.validate() == pytest.approx(whole, rel=1e-5)
 
 
+@pytest.mark.thorough
 def test_label_smoothing_affects_only_training(tmp_path: Path) -> None:
     plain, _ = trained(tmp_path, config(epochs=6))
     smoothed, _ = trained(tmp_path, config(epochs=6, label_smoothing=0.2))

@@ -105,6 +105,7 @@ def test_linear_model_is_an_error(tmp_path: Path, mnist_job: Command) -> None:
     assert "is linear, and has no network to export" in outcome.stderr
 
 
+@pytest.mark.thorough
 def test_missing_converter_is_reported_first(
     root: Path, tmp_path: Path, mnist_job: Command, monkeypatch: pytest.MonkeyPatch
 ) -> None:
@@ -119,6 +120,7 @@ def test_missing_converter_is_reported_first(
     assert outcome.stdout.count("\n") == 3
 
 
+@pytest.mark.thorough
 def test_folder_may_be_the_working_directory_or_a_link(
     root: Path, tmp_path: Path, mnist_job: Command, monkeypatch: pytest.MonkeyPatch
 ) -> None:
