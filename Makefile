@@ -4,7 +4,7 @@
 SHELL := /bin/sh
 .DEFAULT_GOAL := help
 .PHONY: help run extras test thorough lint words imports types format check lock bench clean \
-	docker-build docker-run docker-test docker-push k8s-render k8s-submit k8s-logs
+	docker-build docker-run docker-test docker-push k8s-render k8s-submit k8s-logs cluster-test
 
 # The value of a variable: make expands a default of this file, but not the `$` in a value that a user sets.
 value_of = $(if $(filter file,$(origin $1)),$($1),$(value $1))
@@ -124,6 +124,10 @@ k8s-submit: ## Submit the manifests and replace an earlier Job: OVERLAY=gpu IMAG
 k8s-logs: ## Follow the log of the newest pod: NAMESPACE=training
 	@$(CHECK_NAMESPACE)
 	@configs/kubernetes/logs.sh $(IN_NAMESPACE)
+
+cluster-test: export CLUSTER_TEST = 1
+cluster-test: $(VENV)/.dev ## Test the manifests in the cluster of KUBECONFIG: JOB_IMAGE=registry.example.com/mnist-job:0.1.0-cpu
+	@$(BIN)/python -m pytest -m cluster $(ARGS)
 
 bench: override export BENCH := $(call value_of,BENCH)
 bench: override export MNIST := $(call value_of,MNIST)

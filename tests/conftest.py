@@ -33,6 +33,8 @@ from job.store import root as store_root
 from tests.support import browser
 from tests.support.containers import WHY_SKIPPED, docker, has_engine, image_under_test
 from tests.support.faulty_proxy import FaultyProxy
+from tests.support.kubernetes import WHY_SKIPPED as WHY_NO_CLUSTER
+from tests.support.kubernetes import has_cluster
 from tests.support.object_servers import Bucket, ObjectServer, azurite_server, s3_server, use_environment
 from tests.support.processes import REPOSITORY, run_process
 from tests.support.roots import copy_root
@@ -88,11 +90,13 @@ def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
 
 
 def pytest_runtest_setup(item: pytest.Item) -> None:
-    """Skip tests without their container engine, Slurm or browser; from here, for one line each in the summary."""
+    """Skip tests without their container engine, cluster or browser; from here, for one line each in the summary."""
     if item.get_closest_marker("container") and not has_engine():
         pytest.skip(WHY_SKIPPED)
     if item.get_closest_marker("slurm") and (missing := missing_programs()):
         pytest.skip(f"Slurm's {', '.join(missing)} are missing: apt-get install slurmctld slurmd slurm-client munge")
+    if item.get_closest_marker("cluster") and not has_cluster():
+        pytest.skip(WHY_NO_CLUSTER)
     if item.get_closest_marker("browser") and not browser.has_chromium():
         pytest.skip(browser.WHY_SKIPPED)
 

@@ -1,6 +1,7 @@
 """Collective operations of TensorFlow between the workers of a cluster: start, and the errors of lost workers."""
 
 import faulthandler
+import logging
 import signal
 from collections.abc import Iterator
 from contextlib import contextmanager
@@ -8,22 +9,26 @@ from typing import Any
 
 from components.base.cluster import Cluster
 from components.base.errors import ResourceError, first_line
+from components.runtime.tensorflow import import_tensorflow
 
-START_SECONDS = 90
+START_SECONDS = 60
 """For TensorFlow's servers to connect, after all workers have met."""
+WATCHDOG_SECONDS = START_SECONDS + 30
 CHECK_SECONDS = 5
 """Between checks of the other workers."""
-CHECK_TIMEOUT_SECONDS = 4
+CHECK_TIMEOUT_SECONDS = 10
 CHECK_ATTEMPTS = 2
 LOST_WORKER = ("ABORTED", "CANCELLED", "DEADLINE_EXCEEDED", "FAILED_PRECONDITION", "INTERNAL", "UNAVAILABLE", "UNKNOWN")
 """Codes of TensorFlow's errors after a worker ended, stopped or became unreachable."""
+START_TIMEOUT = "Timeout waiting for the cluster"
+"""The beginning of TensorFlow's error after `START_SECONDS`, a RuntimeError."""
 
 
 def connect_workers(tf: Any, cluster: Cluster, *, use_gpus: bool) -> Any:
     """Start TensorFlow's server, and return the strategy that trains on all workers.
 
-    All workers must be about to call it: it blocks until they have, and no signal interrupts it. After
-    `START_SECONDS`, the process ends.
+    All workers must be about to call it: it blocks until they have, and no signal interrupts it. If it blocks for
+    longer than `WATCHDOG_SECONDS`, the process ends.
 
     Raises:
         ResourceError: if the workers cannot connect.
@@ -37,9 +42,10 @@ def connect_workers(tf: Any, cluster: Cluster, *, use_gpus: bool) -> Any:
     )
     experimental = tf.distribute.experimental
     implementation = (
-        experimental.CommunicationImplementation.AUTO if use_gpus else (experimental.CommunicationImplementation.RING)
+        experimental.CommunicationImplementation.AUTO if use_gpus else experimental.CommunicationImplementation.RING
     )
     with _watchdog(), _signal_handlers_kept(), lost_worker_errors(tf, cluster):
+        _begin_anew()
         _configure_health_checks()
         return tf.distribute.MultiWorkerMirroredStrategy(
             cluster_resolver=resolver,
@@ -57,9 +63,9 @@ def lost_worker_errors(tf: Any, cluster: Cluster) -> Iterator[None]:
     """Raise ResourceError in place of TensorFlow's error if another worker ended or is unreachable."""
     try:
         yield
-    except tf.errors.OpError as error:
+    except (tf.errors.OpError, RuntimeError) as error:
         codes = {getattr(tf.errors, name) for name in LOST_WORKER}
-        if error.error_code not in codes:
+        if getattr(error, "error_code", None) not in codes and not str(error).startswith(START_TIMEOUT):
             raise
         raise ResourceError(
             f"{cluster} lost the connection to another worker: {_reason(error)}",
@@ -77,7 +83,7 @@ def _reason(error: BaseException) -> str:
 @contextmanager
 def _watchdog() -> Iterator[None]:
     """End the process if the block takes too long, also if it blocks in C++ and holds Python's lock."""
-    faulthandler.dump_traceback_later(START_SECONDS, exit=True)
+    faulthandler.dump_traceback_later(WATCHDOG_SECONDS, exit=True, file=2)
     try:
         yield
     finally:
@@ -94,10 +100,20 @@ def _signal_handlers_kept() -> Iterator[None]:
     finally:
         try:
             for number, handler in handlers.items():
-                signal.signal(number, handler)
+                if handler is not None:  # None: not installed by Python
+                    signal.signal(number, handler)
         except ValueError:  # not the main thread
             pass
         signal.pthread_sigmask(signal.SIG_SETMASK, blocked)
+
+
+def _begin_anew() -> None:
+    """Discard the state of TensorFlow if an earlier step used it: it connects to other workers at its start only."""
+    from tensorflow.python.eager import context
+
+    if context.context()._initialized:
+        context._reset_context()
+        import_tensorflow()  # sets the number of threads again
 
 
 def _configure_health_checks() -> None:
@@ -110,6 +126,8 @@ def _configure_health_checks() -> None:
 
     # Without its coordination service, which is not under the control of this process, and has other limits.
     context.context().configure_coordination_service(service_type="")
+    CollectiveAllReduceExtended._check_health_initial_timeout = START_SECONDS
     CollectiveAllReduceExtended._check_health_interval = CHECK_SECONDS
     CollectiveAllReduceExtended._check_health_timeout = CHECK_TIMEOUT_SECONDS
     CollectiveAllReduceExtended._check_health_retry_limit = CHECK_ATTEMPTS
+    logging.getLogger("tensorflow").setLevel(logging.CRITICAL)  # the error that follows has the same text

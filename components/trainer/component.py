@@ -88,8 +88,7 @@ class Trainer(Component[TrainerConfig]):
         make_deterministic(tf, device)
         threads = tf.config.threading.get_intra_op_parallelism_threads() or cpu_limit()
         context.termination.check()
-        with context.timed("connecting"):
-            devices, checkpoints = open_devices(tf, config, context, open_checkpoints(context), device=device)
+        devices, checkpoints = open_devices(tf, config, context, open_checkpoints(context), device=device)
         machine = devices.describe(f"{processor()} with {threads} threads" if device == "CPU" else device)
         shape, classes = inputs.image_shape, len(inputs.class_names)
         formats: tuple[ExportFormat, ...] = (*REQUIRED_FORMATS, *config.exports)

@@ -165,8 +165,9 @@ def open_devices(
         check=context.termination.check,
         report=context.progress.message,
     )
-    found = decode(rendezvous.meet(encode(checkpoints.newest(context.progress))))
-    strategy = connect_workers(tensorflow, cluster, use_gpus=use_gpus)
+    with context.timed("connecting"):
+        found = decode(rendezvous.meet(encode(checkpoints.newest(context.progress))))
+        strategy = connect_workers(tensorflow, cluster, use_gpus=use_gpus)
     return Workers(strategy, cluster), SharedCheckpoint(found, checkpoints)
 
 

@@ -24,6 +24,7 @@ from tests.benchmarks.results import ResultsFile
 from tests.benchmarks.resuming import measure_checkpoints, measure_termination
 from tests.benchmarks.samples import summarize
 from tests.benchmarks.scaling import fit_scalings, print_scalings
+from tests.benchmarks.workers import measure_workers
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -52,7 +53,7 @@ def main() -> int:
     with tempfile.TemporaryDirectory(dir=options.output.resolve(), prefix="bench-") as folder:
         scratch = Path(folder)
         mnist = options.mnist or scratch / "mnist"
-        if options.mnist is None and set(options.sections) != {"growth"}:
+        if options.mnist is None and not set(options.sections) <= {"growth", "workers"}:
             write_mnist(mnist, timeout=options.timeout)
         inputs = Inputs(mnist=mnist.resolve(), torch=options.torch if torch else None)
         benchmark = Benchmark(options=options, inputs=inputs, scratch=scratch, results=results)
@@ -127,12 +128,17 @@ def remote(benchmark: Benchmark) -> None:
     )
 
 
+def workers(benchmark: Benchmark) -> None:
+    measure_workers(benchmark.scratch, results=benchmark.results, times=len(benchmark.options.seeds or range(3)))
+
+
 SECTIONS: Mapping[str, Callable[[Benchmark], None]] = {
     "comparison": comparison,
     "growth": growth,
     "commands": commands,
     "resuming": resuming,
     "remote": remote,
+    "workers": workers,
 }
 
 if __name__ == "__main__":

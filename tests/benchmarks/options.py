@@ -5,6 +5,7 @@ growth       time and memory of each component with 1, 3, 10 and 30 times the im
 commands     `--help`, the digits, a run that reuses everything, plan, compare, runs, and predict --out
 resuming     the cost of checkpoints, and the time from SIGTERM to the exit; only if selected
 remote       a root in object storage compared with a folder; only if selected
+workers      CPU time and bytes on the wire of a training step with 1, 2 and 3 workers; only if selected, and as root
 
 make bench                              commands, comparison and growth: hours
 make bench BENCH=quick                  the claims and two sizes of growth: minutes
@@ -23,7 +24,7 @@ from pathlib import Path
 from tests.benchmarks.programs import FAST, PROGRAMS, Program, preset_path
 from tests.support.processes import REPOSITORY
 
-SECTIONS = ("comparison", "growth", "commands", "resuming", "remote")
+SECTIONS = ("comparison", "growth", "commands", "resuming", "remote", "workers")
 SECTIONS_BY_EXTENT = {"full": ("commands", "comparison", "growth"), "quick": ("comparison", "growth")}
 FACTORS_BY_EXTENT = {"full": (1, 3, 10, 30), "quick": (1, 3)}
 

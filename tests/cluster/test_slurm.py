@@ -14,10 +14,10 @@ import pytest
 
 from components import Context, Model, Stored, TransformedExamples
 from components.testing import FakeTrainer
-from tests.conftest import FAKES, WriteConfig, run_job_process
+from tests.conftest import FAKES, TINY_NETWORK, WriteConfig, run_job_process
 from tests.support.object_servers import Bucket
 from tests.support.processes import REPOSITORY, results, wait_until
-from tests.support.slurm import Cluster, SlurmJob, running_cluster
+from tests.support.slurm import TWO_NODES, Cluster, SlurmJob, running_cluster
 
 pytestmark = pytest.mark.slurm
 
@@ -40,6 +40,7 @@ def waiting(endings: int = 1, *, fails: bool = False) -> dict[str, Any]:
     return {**FAKES, "trainer": trainer}
 
 
+REAL_DATA: dict[str, Any] = {"example_gen": {"source": {"kind": "digits"}}, "transform": {}}
 TWO = ("--ntasks=2", "--cpus-per-task=1")
 
 
@@ -207,6 +208,29 @@ def test_cancelled_job_in_a_container_saves_progress_too(
     assert not listed.stdout
 
 
+@pytest.mark.thorough
+def test_two_tasks_train_together_and_resume(cluster: Cluster, tmp_path: Path, write_config: WriteConfig) -> None:
+    trainer = {"strategy": "multi_worker", "network": TINY_NETWORK, "epochs": 30, "patience": 30, "exports": []}
+    job = cluster.submit(
+        tmp_path,
+        *("run", "--config", write_config({**FAKES, **REAL_DATA, "trainer": trainer})),
+        variables=PYTHON,
+        options=TWO,
+    )
+    job.wait_for_text("epoch  2/30", seconds=240)
+    cluster.run("scancel", "--signal=TERM", job.number)
+    job.wait_for_requeue()
+    stopped = [line for line in job.output.splitlines() if line.endswith("its progress is saved")]
+    assert len(stopped) == 2, job.describe()
+    assert len({*stopped}) == 1, "at the same step"
+    job.hurry()
+    assert job.end(seconds=240) == ("COMPLETED", "0:0"), job.describe()
+    assert job.output.count("resumed at epoch") == 2
+    record = json.loads((tmp_path / "output" / "runs" / "latest" / "run.json").read_text())
+    assert record["cluster"]["source"] == "Slurm"
+    assert len({*record["cluster"]["workers"]}) == 2
+
+
 @pytest.mark.parametrize("failing", ["0", "1"])
 def test_failed_task_ends_the_others_with_its_exit_code(cluster: Cluster, tmp_path: Path, failing: str) -> None:
     job = cluster.submit(tmp_path, variables=stub(tmp_path, f"[ $SLURM_PROCID != {failing} ] || exit 3"), options=TWO)
@@ -223,6 +247,38 @@ def test_tasks_that_are_terminated_are_requeued_together(cluster: Cluster, tmp_p
     job.hurry()
     assert job.end() == ("COMPLETED", "0:0"), job.describe()
     assert job.output.count("terminated") == 2, "no task was killed"
+
+
+def test_containers_get_the_variables_of_their_task(cluster: Cluster, tmp_path: Path) -> None:
+    stub(tmp_path, 'echo "task $APPTAINERENV_SLURM_PROCID of $APPTAINERENV_SLURM_STEP_TASKS_PER_NODE"; exit 0')
+    (tmp_path / "python").rename(tmp_path / "apptainer")
+    job = cluster.submit(tmp_path, variables={"PATH": f"{tmp_path}:{cluster.environment['PATH']}"}, options=TWO)
+    assert job.end() == ("COMPLETED", "0:0"), job.describe()
+    assert sorted(line for line in job.output.splitlines() if "task" in line) == ["task 0 of 2", "task 1 of 2"]
+
+
+@pytest.mark.thorough
+@pytest.mark.skipif(os.getuid() != 0, reason="needs root, for a second host name")
+def test_every_node_has_the_temporary_folder_of_the_job(tmp_path: Path) -> None:
+    temporary = tmp_path / "slurm" / "tmp"
+    temporary.mkdir(parents=True)
+    with running_cluster(temporary.parent, nodes=TWO_NODES) as two:
+        variables = stub(tmp_path, "cd $JOB_CACHE; echo $SLURMD_NODENAME $(pwd); exit 0")
+        variables |= {"JOB_ROOT": "s3://bucket/runs", "TMPDIR": str(temporary)}
+        job = two.submit(tmp_path, variables=variables, options=(*TWO, "--nodes=2"))
+        assert job.end() == ("COMPLETED", "0:0"), job.describe()
+        left = [two.run("srun", f"--nodelist={node}", "ls", str(temporary)) for node in ("node1", "node2")]
+    folders = dict(line.split() for line in job.output.splitlines() if line.startswith("node"))
+    assert sorted(folders) == ["node1", "node2"], job.output
+    assert {Path(folder).parents[1] for folder in folders.values()} == {temporary}
+    assert left == ["", ""]
+
+
+def test_missing_resource_is_retried(cluster: Cluster, tmp_path: Path) -> None:
+    job = cluster.submit(tmp_path, variables=stub(tmp_path, "exit $((5 - 5 * SLURM_RESTART_COUNT))"))
+    job.wait_for_requeue()
+    job.hurry()
+    assert job.end() == ("COMPLETED", "0:0"), job.describe()
 
 
 def test_docker_with_several_tasks_exits_with_2(cluster: Cluster, tmp_path: Path) -> None:

@@ -137,8 +137,6 @@ def test_command_line_of_the_container_is_valid(rendered: Rendered) -> None:
 
 
 def test_configuration_loads(overlay: str, rendered: Rendered, tmp_path: Path) -> None:
-    if overlay in WORKERS:
-        pytest.skip("trainer.strategy is not a key yet")
     # The image has the repository's configs/ in /app.
     (text,) = rendered.documents["ConfigMap"]["data"].values()
     (tmp_path / "config.yaml").write_text(text.replace("/app/", f"{REPOSITORY}/"))
@@ -148,6 +146,7 @@ def test_configuration_loads(overlay: str, rendered: Rendered, tmp_path: Path) -
         config = load_config(tmp_path / "config.yaml")
     assert config.pipeline.trainer.config.device == DEVICES[overlay]
     assert config.pipeline.example_gen.config.source.kind == "tfds"
+    assert (config.pipeline.trainer.config.strategy == "multi_worker") is (overlay in WORKERS)
 
 
 def test_all_objects_are_labelled(rendered: Rendered) -> None:

@@ -37,6 +37,7 @@ def submit(cluster: api_server.ApiServer, overlay: str, image: str = "") -> list
     return [f"{verb} {path}" for verb, path, _ in cluster.changes[before:]]
 
 
+@pytest.mark.parametrize("overlay", ["gpu", OBJECT_STORE, "multi-worker", "jobset", "cron"])
 def test_second_job_replaces_the_first_and_keeps_the_rest(rendered: Rendered, overlay: str) -> None:
     kept = ACCOUNT if overlay == OBJECT_STORE else CLAIM
     submitted = {"Job": JOB, "JobSet": JOBSET, "CronJob": CRON}[rendered.kind]

@@ -1,4 +1,4 @@
-"""Workers that are killed, and workers on machines that share only a bucket."""
+"""Workers that are killed, and workers that share only a bucket."""
 
 from pathlib import Path
 from typing import Any
@@ -27,14 +27,21 @@ def test_workers_start_again_if_worker_0_is_killed(write_config: WriteConfig, tm
     first, second = outputs(workers)
     assert [worker.returncode for worker in workers] == [0, 0], first + second
     assert [step.status for step in Runs(root).read().steps] == ["reused", "reused", "ran", "ran", "ran"]
+    workers = [start_worker(own, *arguments, "--no-cache", "--until", "trainer") for own in variables]
+    first, second = outputs(workers)
+    assert [worker.returncode for worker in workers] == [0, 0], first + second
+    assert "worker 1 of 2 meets the others" in second
 
 
 @pytest.mark.thorough
-def test_workers_share_only_a_bucket(mnist_job: Command, write_config: WriteConfig, tmp_path: Path, s3: Bucket) -> None:
+@pytest.mark.parametrize("caches", [("one", "two"), ("one", "one")], ids=["two machines", "one machine"])
+def test_workers_share_a_bucket(
+    mnist_job: Command, write_config: WriteConfig, tmp_path: Path, s3: Bucket, caches: tuple[str, ...]
+) -> None:
     config, root = write_config(DISTRIBUTED), f"{s3.url}/root"
     workers = [
-        start_worker({**own, "JOB_CACHE": str(tmp_path / f"cache-{index}")}, "--config", config, "--root", root)
-        for index, own in enumerate(tf_config(2))
+        start_worker({**own, "JOB_CACHE": str(tmp_path / cache)}, "--config", config, "--root", root)
+        for cache, own in zip(caches, tf_config(2), strict=True)
     ]
     printed = outputs(workers)
     assert [worker.returncode for worker in workers] == [0, 0], printed

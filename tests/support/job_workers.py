@@ -5,13 +5,13 @@ from __future__ import annotations
 import json
 import socket
 import subprocess
-import sys
 from collections.abc import Sequence
 from contextlib import ExitStack
 from typing import Any
 
 from tests.conftest import FAKES
 from tests.support.processes import REPOSITORY, environment
+from tests.support.warm_python import WarmPython
 
 DISTRIBUTED = {**FAKES, "trainer": {"use": "tests.support.cluster_trainer:ClusterTrainer"}}
 
@@ -26,17 +26,10 @@ def tf_config(count: int, *, indices: Sequence[int] | None = None) -> list[dict[
 
 
 def start_worker(variables: dict[str, str], *arguments: object) -> subprocess.Popen[str]:
-    """Start `run` with further variables in its environment; its output is one pipe."""
-    return subprocess.Popen(
-        [sys.executable, "-m", "job", "run", *map(str, arguments)],
-        cwd=REPOSITORY,
-        env=environment() | variables,
-        stdout=subprocess.PIPE,
-        stderr=subprocess.STDOUT,
-        text=True,
-    )
+    """Start `run` with further variables in its environment."""
+    return WarmPython("job", "run", *map(str, arguments), environment=environment() | variables, folder=REPOSITORY)
 
 
 def outputs(workers: Sequence[subprocess.Popen[str]]) -> list[str]:
-    """Wait for workers, and return what each has printed."""
-    return [worker.communicate(timeout=60)[0] for worker in workers]
+    """Wait for workers, and return what each has printed on standard output and error."""
+    return ["".join(worker.communicate(timeout=180)) for worker in workers]

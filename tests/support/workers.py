@@ -9,6 +9,8 @@ import json
 import multiprocessing
 import os
 import signal
+import subprocess
+import time
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
@@ -21,15 +23,17 @@ from components.artifacts import Epoch
 from components.base.cluster import Cluster
 from components.base.errors import JobError
 from components.base.progress import NoProgress
-from components.testing.contract import make_inputs
+from components.runtime import collectives
+from components.testing import FakeExampleGen, FakeTransform
 from job.signals import Signals
+from tests.support import namespaces
 from tests.support.slurm import free_ports
 
-END_SECONDS = 120
+END_SECONDS = 300
 """Within which all processes end; a lost worker is noticed within 30 s."""
 PRELOADED = "tests.support.workers_imports"
 PROCESSES = multiprocessing.get_context("forkserver")
-CHECKPOINTS = "checkpoints"
+CHECKPOINTS, INPUTS, RECORD = "checkpoints", "transformed", "transformed.json"
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -40,10 +44,18 @@ class Worker:
     settings: dict[str, Any]
     cluster: Cluster | None = None
     fingerprint: str = "this training"
+    start_seconds: int = collectives.START_SECONDS
+    """For TensorFlow to connect the workers."""
     devices: int = 1
     """Into which its CPU is divided."""
+    steps_before: bool = False
+    """Whether earlier steps used TensorFlow in the process."""
     signals: Mapping[tuple[int, int], signal.Signals] = field(default_factory=dict)
     """Signals that it sends to itself, by epoch and step."""
+    commands: Mapping[tuple[int, int], Sequence[str]] = field(default_factory=dict)
+    """Commands that it runs, by epoch and step."""
+    namespace: str = ""
+    """The network namespace in which it runs, and where it measures the cost of each step."""
 
     @property
     def index(self) -> int:
@@ -57,12 +69,17 @@ class Worker:
         """Train, write the result, and end the process with the exit code of a job."""
         import tensorflow as tf
 
+        collectives.START_SECONDS = self.start_seconds
         tf.config.set_logical_device_configuration(
             tf.config.list_physical_devices("CPU")[0], [tf.config.LogicalDeviceConfiguration()] * self.devices
         )
+        if self.steps_before:
+            tf.constant(1.0) + 1
         output = self.root / f"output-{self.index}-{os.getpid()}"
         output.mkdir()
-        progress, signals = RecordedProgress(self.signals), Signals()
+        if self.namespace:
+            namespaces.enter(self.namespace)
+        progress, signals = RecordedProgress(self), Signals()
         result: dict[str, Any] = {}
         code = 0
         try:
@@ -75,10 +92,8 @@ class Worker:
                     fingerprint=self.fingerprint,
                     checkpoints=self.root / CHECKPOINTS if self.index == 0 else None,
                 )
-                transformed = Stored(
-                    TransformedExamples.model_validate_json((self.root / "transformed.json").read_text()),
-                    self.root / "inputs" / "TransformedExamples",
-                )
+                artifact = TransformedExamples.model_validate_json((self.root / RECORD).read_text())
+                transformed = Stored(artifact, self.root / INPUTS)
                 trainer = Trainer(Trainer.Config.model_validate(self.settings))
                 model = trainer.run(context, transformed=transformed)
                 result = {"weights": model.weights_sha256, "device": model.environment.device}
@@ -86,18 +101,19 @@ class Worker:
         except JobError as error:
             code, result = int(error.exit_code), {"error": f"{type(error).__name__}: {error.headline}"}
         finally:
-            result |= {"messages": progress.messages, "resumed": progress.resumptions}
+            result |= {"messages": progress.messages, "resumed": progress.resumptions, "marks": progress.marks}
             self.result_file.write_text(json.dumps(result))
         os._exit(code)
 
 
 class RecordedProgress(NoProgress):
-    """Records warnings and where training resumed, and sends the planned signals to this process."""
+    """Records warnings and where training resumed, and does what is planned for a step."""
 
-    def __init__(self, signals: Mapping[tuple[int, int], signal.Signals]) -> None:
-        self.signals = signals
+    def __init__(self, worker: Worker) -> None:
+        self.worker = worker
         self.messages: list[str] = []
         self.resumptions: list[tuple[int, int]] = []
+        self.marks: list[dict[str, float]] = []
         self.epoch = 0
 
     def warning(self, text: str) -> None:
@@ -110,8 +126,13 @@ class RecordedProgress(NoProgress):
         self.epoch = epoch
 
     def training_step(self, *, step: int, images: int, metrics: Mapping[str, float]) -> None:  # noqa: ARG002
-        if number := self.signals.get((self.epoch, step)):
+        if number := self.worker.signals.get((self.epoch, step)):
             os.kill(os.getpid(), number)
+        if command := self.worker.commands.get((self.epoch, step)):
+            subprocess.run(command, check=True)
+        if self.worker.namespace:
+            mark = {"cpu_seconds": time.process_time(), "sent_bytes": namespaces.sent_bytes()}
+            self.marks.append({"epoch": self.epoch, "step": step, **mark})
 
 
 @dataclass(frozen=True)
@@ -122,11 +143,13 @@ class Ended:
     results: list[dict[str, Any]]
 
 
-def make_root(root: Path) -> Path:
+def make_root(root: Path, example_gen: FakeExampleGen | None = None) -> Path:
     """Write the images that workers train on, and return the root."""
-    root.mkdir(exist_ok=True)
-    transformed = make_inputs(root / "inputs")[TransformedExamples]
-    (root / "transformed.json").write_text(transformed.artifact.model_dump_json())
+    for folder in ("examples", INPUTS):
+        (root / folder).mkdir(parents=True)
+    examples = (example_gen or FakeExampleGen()).run(Context(output=root / "examples"))
+    transformed = FakeTransform().run(Context(output=root / INPUTS), examples=Stored(examples, root / "examples"))
+    (root / RECORD).write_text(transformed.model_dump_json())
     return root
 
 

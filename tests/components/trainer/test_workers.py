@@ -1,12 +1,17 @@
 """Trainings on several devices and workers, as processes: compared with one device, interrupted, resumed."""
 
+import dataclasses
 import signal
+from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 from typing import Any
 
 import numpy as np
 import pytest
 
+from components.base.cluster import Cluster
+from components.runtime.rendezvous import Rendezvous
+from tests.support import namespaces
 from tests.support.workers import Ended, Worker, cluster_of, make_root, run_workers, saved_weights
 
 NETWORK = {"filters": [4, 4, 4], "dense": [8, 8], "dropout": 0.3}
@@ -15,6 +20,7 @@ WITH_BATCH_NORMALIZATION = {**NETWORK, "batch_normalization": True}
 ALL_BUT_ONE = 89
 """A batch size that leaves one image for the last batch: one of two replicas has none."""
 INTERRUPTED = "TerminationError: the job was interrupted in epoch 2, after step 3; its progress is saved"
+pytestmark = pytest.mark.thorough
 
 
 def workers(
@@ -85,7 +91,8 @@ def test_all_stop_at_the_step_at_which_one_is_terminated(root: Path, whole: Ende
     ended = run_workers(workers(root, 2, signals={1: signal.SIGTERM}))
     assert ended.codes == [143, 143]
     assert [result["error"] for result in ended.results] == [INTERRUPTED] * 2
-    resumed = run_workers(workers(root, 2))
+    chief, other = workers(root, 2)
+    resumed = run_workers([dataclasses.replace(chief, steps_before=True), other])
     assert [result["resumed"] for result in resumed.results] == [[[2, 3]]] * 2
     assert weights(resumed) == weights(whole)
     assert resumed.results[0]["history"] == whole.results[0]["history"]
@@ -103,6 +110,20 @@ def test_loss_of_a_worker_ends_the_others(index: int, number: signal.Signals, ro
         assert weights(resumed) == weights(whole)
 
 
+def test_worker_lost_before_the_first_step_ends_the_other(root: Path) -> None:
+    chief, lost = workers(root, 2)
+    assert lost.cluster is not None
+    rendezvous = Rendezvous(
+        cluster=lost.cluster, work=lost.fingerprint, seconds=100, check=lambda: None, report=lambda _: None
+    )
+    with ThreadPoolExecutor() as pool:
+        met = pool.submit(rendezvous.meet)
+        ended = run_workers([dataclasses.replace(chief, start_seconds=2)])
+        assert met.result() == b"", "there is no checkpoint"
+    assert ended.codes == [5]
+    assert "lost the connection to another worker: Timeout waiting for the cluster" in ended.results[0]["error"]
+
+
 def test_another_number_of_workers_continues_with_a_warning(root: Path) -> None:
     ended = run_workers(workers(root, 2, signals={0: signal.SIGTERM}))
     assert ended.codes == [143, 143]
@@ -111,3 +132,22 @@ def test_another_number_of_workers_continues_with_a_warning(root: Path) -> None:
     for result in resumed.results:
         assert result["resumed"] == [[2, 3]]
         assert "2 workers, and training continues on" in result["messages"][0]
+
+
+def test_cut_link_ends_all_workers_and_they_resume(root: Path, whole: Ended) -> None:
+    if reason := namespaces.why_skipped():
+        pytest.skip(reason)
+    with namespaces.namespaces(2) as names:
+        addresses = tuple(f"{namespaces.address(index)}:2222" for index in range(2))
+        apart = [
+            dataclasses.replace(
+                worker, namespace=names[index], cluster=Cluster(workers=addresses, index=index, source="the test")
+            )
+            for index, worker in enumerate(workers(root, 2))
+        ]
+        cut = run_workers([apart[0], dataclasses.replace(apart[1], commands={(2, 3): namespaces.CUT})])
+        assert cut.codes == [5, 5], cut.results
+        namespaces.ip("-n", names[1], "link", "set", namespaces.INTERFACE, "up")
+        resumed = run_workers(apart)
+    assert resumed.results[0]["resumed"][0][0] == 2
+    assert weights(resumed) == weights(whole)

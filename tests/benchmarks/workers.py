@@ -1,0 +1,132 @@
+"""Cost of training on several workers: CPU time and bytes on the wire per step, and a model of the time of a step.
+
+Each worker has a network namespace of its own, whose interface counts the bytes. They share the processors of this
+machine, so that the wall time says nothing about several machines; the CPU time and the bytes do.
+"""
+
+from __future__ import annotations
+
+import statistics
+from dataclasses import asdict, dataclass
+from pathlib import Path
+from typing import Any
+
+from components.base.cluster import Cluster
+from components.testing.fakes import FakeExampleGen
+from tests.benchmarks.results import ResultsFile
+from tests.support import namespaces
+from tests.support.workers import Worker, make_root, run_workers
+
+COUNTS = (1, 2, 3)
+IMAGES_PER_CLASS, CLASSES = 600, 10
+SETTINGS: dict[str, Any] = {"epochs": 2, "monitor": "epoch", "exports": []}
+"""The second epoch is measured: in the first one, TensorFlow traces the graph."""
+FIRST_STEP = 4
+NETWORKS: dict[str, dict[str, Any]] = {
+    "built-in": {},
+    "with batch normalization": {"batch_normalization": True},
+    "with 2.3 million parameters": {"dense": [2048, 512]},
+}
+GIGABITS = (10, 100)
+MODEL_COUNTS = (1, 2, 4, 8, 16, 32)
+LATENCY_SECONDS = 50e-6
+"""Of a message between two machines; a ring of n workers passes 2 (n - 1) of them one after the other."""
+RINGS = 3
+"""In a step one after the other: gradients, loss, probabilities."""
+MODELS = (
+    ("the built-in network, 100 ms on one machine", 0.1, 138_506),
+    ("25.6 million parameters as in ResNet-50, 500 ms on one machine", 0.5, 25_600_000),
+)
+"""Networks, their seconds of a step on one machine (assumed) and their parameters."""
+
+
+@dataclass(frozen=True, kw_only=True)
+class StepCost:
+    """The cost of a step, as the mean over the measured steps."""
+
+    network: str
+    workers: int
+    cpu_seconds: float
+    """Of all workers together."""
+    sent_bytes: float
+    """By each worker."""
+
+
+def measure_workers(scratch: Path, *, results: ResultsFile, times: int) -> list[StepCost]:
+    """Measure and print the cost of a step of each network on each number of workers, and the model."""
+    if reason := namespaces.why_skipped():
+        print(f"not measured: {reason}")
+        return []
+    example_gen = FakeExampleGen(FakeExampleGen.Config(classes=CLASSES, per_class=IMAGES_PER_CLASS, size=28))
+    root = make_root(scratch / "workers", example_gen)
+    costs = []
+    for network, options in NETWORKS.items():
+        alone = None
+        for count in COUNTS:
+            samples = [measure_step(root, network, options, count) for _ in range(times)]
+            cost = StepCost(
+                network=network,
+                workers=count,
+                cpu_seconds=statistics.median(sample.cpu_seconds for sample in samples),
+                sent_bytes=statistics.median(sample.sent_bytes for sample in samples),
+            )
+            alone = alone or cost
+            print(
+                f"{network:<28} {count} workers {1000 * cost.cpu_seconds:8.1f} ms of CPU"
+                f" {cost.cpu_seconds / alone.cpu_seconds:6.2f} times {cost.sent_bytes / 1e6:8.3f} MB sent by each",
+                flush=True,
+            )
+            costs.append(cost)
+    print_model()
+    results.put("workers", [asdict(cost) for cost in costs])
+    return costs
+
+
+def measure_step(root: Path, network: str, options: dict[str, Any], count: int) -> StepCost:
+    """Train on workers in namespaces of their own, and return the mean cost of a step of the second epoch."""
+    with namespaces.namespaces(count) as names:
+        addresses = tuple(f"{namespaces.address(index)}:2222" for index in range(count))
+        settings = {**SETTINGS, "network": options, "strategy": "multi_worker" if count > 1 else "one_device"}
+        ended = run_workers(
+            [
+                Worker(
+                    root=root,
+                    settings=settings,
+                    fingerprint=f"{network} {count}",
+                    cluster=Cluster(workers=addresses, index=index, source="the benchmark"),
+                    namespace=name,
+                )
+                for index, name in enumerate(names)
+            ]
+        )
+    if any(ended.codes):
+        raise SystemExit(f"error: {ended.results}")
+    cpu, sent = 0.0, []
+    for result in ended.results:
+        marks = [mark for mark in result["marks"] if mark["epoch"] == 2 and mark["step"] >= FIRST_STEP]
+        steps = marks[-1]["step"] - marks[0]["step"]
+        cpu += (marks[-1]["cpu_seconds"] - marks[0]["cpu_seconds"]) / steps
+        sent.append((marks[-1]["sent_bytes"] - marks[0]["sent_bytes"]) / steps)
+    return StepCost(network=network, workers=count, cpu_seconds=cpu, sent_bytes=statistics.mean(sent))
+
+
+def modelled_step(*, compute_seconds: float, parameters: int, workers: int, gigabits: float) -> float:
+    """Return the modelled seconds of a step with the same global batch on several machines.
+
+    Computation is divided evenly; a ring adds float32 gradients, and its messages wait for each other.
+    """
+    bits = 2 * (workers - 1) / workers * parameters * 32
+    latency = 2 * (workers - 1) * LATENCY_SECONDS * RINGS
+    return compute_seconds / workers + bits / (gigabits * 1e9) + latency
+
+
+def print_model() -> None:
+    """Print how many times faster a step is on paper, on each number of machines."""
+    for name, seconds, parameters in MODELS:
+        for gigabits in GIGABITS:
+            times = [
+                modelled_step(compute_seconds=seconds, parameters=parameters, workers=count, gigabits=gigabits)
+                for count in MODEL_COUNTS
+            ]
+            ratios = [f"{count}: {times[0] / each:.1f}" for count, each in zip(MODEL_COUNTS, times, strict=True)]
+            print(f"on paper, {name}, {gigabits} Gbit/s: {'  '.join(ratios)}")
