@@ -7,6 +7,7 @@ because all processes share one pipe; and each of its processes imports the main
 import pickle
 import subprocess
 import sys
+import time
 from collections import Counter, deque
 from collections.abc import Callable, Iterator, Sequence
 from contextlib import suppress
@@ -21,8 +22,8 @@ from components.base.errors import ResourceError
 from components.runtime.child_process import signals_blocked
 from components.runtime.pickled_tasks import is_portable, unpickled_result
 
-TASKS_PER_PROCESS = 4
-"""Minimum number of tasks for each process: with fewer, its start takes longer than it saves."""
+MIN_SAVED_SECONDS = 3.0
+"""Processes start if they are expected to save so much. A start takes one to two CPU-seconds for each, with imports."""
 MAX_ATTEMPTS = 3
 POLL_SECONDS = 0.1
 IDLE = -1
@@ -58,7 +59,7 @@ class _Process:
 class Processes:
     """Runs tasks in processes that end with this one, and that signals to the whole job do not reach.
 
-    The processes start with the first tasks that are enough for two of them; fewer run in this process.
+    The first tasks run in this process, until their duration shows that processes save time for the others.
 
     >>> with Processes(2) as engine:
     ...     list(engine.run([partial(abs, -1), partial(abs, -2)], check=lambda: None))
@@ -81,36 +82,49 @@ class Processes:
             self._processes.pop().kill()
 
     def run(self, tasks: Sequence[Callable[[], Result]], check: Callable[[], None]) -> Iterator[Result]:
-        count = min(self.parallel, len(tasks) // TASKS_PER_PROCESS)
-        if count < 2 or not is_portable(tasks[0]):
+        if self.parallel == 1 or not tasks or not is_portable(tasks[0]):
             return InProcess().run(tasks, check)
-        return self._run(tasks, check, count)
+        return self._run(tasks, check)
 
-    def _run(self, tasks: Sequence[Callable[[], Result]], check: Callable[[], None], count: int) -> Iterator[Result]:
-        pending, attempts, results = deque(range(len(tasks))), Counter[int](), dict[int, Result]()
+    def _run(self, tasks: Sequence[Callable[[], Result]], check: Callable[[], None]) -> Iterator[Result]:
+        seconds = 0.0
+        for number, task in enumerate(tasks):
+            remaining = len(tasks) - number
+            saved = seconds / max(1, number) * remaining * (1 - 1 / self.parallel)
+            if remaining > 1 and (self._processes or saved > MIN_SAVED_SECONDS):
+                yield from self._run_in_processes(tasks[number:], check)
+                return
+            check()
+            started = time.perf_counter()
+            result = task()
+            seconds += time.perf_counter() - started
+            yield result
+
+    def _run_in_processes(self, tasks: Sequence[Callable[[], Result]], check: Callable[[], None]) -> Iterator[Result]:
+        pending, attempts, results = deque(range(len(tasks))), Counter[int](), dict[int, bytes]()
         try:
             for number in range(len(tasks)):
                 while number not in results:
                     check()
-                    self._assign(tasks, pending, count)
+                    self._assign(tasks, pending)
                     busy = {process.pipe: process for process in self._processes if process.task != IDLE}
                     for process in [busy[pipe] for pipe in wait([*busy], POLL_SECONDS) if isinstance(pipe, Connection)]:
                         done, process.task = process.task, IDLE
                         try:
-                            results[done] = unpickled_result(process.pipe.recv_bytes())
+                            results[done] = process.pipe.recv_bytes()
                         except (EOFError, ConnectionError):
                             attempts[done] += 1
                             self._drop(process, attempts[done])
                             pending.appendleft(done)
-                yield results.pop(number)
+                yield unpickled_result(results.pop(number))  # the error of the first task that fails
         except BaseException:
             for process in [process for process in self._processes if process.task != IDLE]:
                 self._remove(process)
             raise
 
-    def _assign(self, tasks: Sequence[Callable[[], Any]], pending: deque[int], count: int) -> None:
+    def _assign(self, tasks: Sequence[Callable[[], Any]], pending: deque[int]) -> None:
         """Give each idle process a task; start processes that are missing."""
-        while len(self._processes) < min(count, len(pending)):
+        while len(self._processes) < min(self.parallel, len(pending)):
             self._processes.append(_Process.start())
         for process in self._processes:
             if process.task == IDLE and pending:

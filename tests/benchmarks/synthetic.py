@@ -46,8 +46,8 @@ def write_synthetic(folder: Path, *, images: int, seed: int = 0) -> Path:
     for split, count in (("train", images - test), ("test", test)):
         image_path, label_path = (folder / name for name in IDX_NAMES[split])
         with image_path.open("wb") as image_file, label_path.open("wb") as label_file:
-            _write_header(image_file, count, SIZE, SIZE)
-            _write_header(label_file, count)
+            write_header(image_file, count, SIZE, SIZE)
+            write_header(label_file, count)
             for start in range(0, count, CHUNK_IMAGES):
                 labels = random.permutation(np.arange(start, min(start + CHUNK_IMAGES, count)) % CLASSES)
                 image_file.write(_draw(shifted, labels, random).tobytes())
@@ -55,7 +55,7 @@ def write_synthetic(folder: Path, *, images: int, seed: int = 0) -> Path:
     return folder
 
 
-def _write_header(file: BinaryIO, *shape: int) -> None:
+def write_header(file: BinaryIO, *shape: int) -> None:
     file.write(bytes((0, 0, 0x08, len(shape))) + struct.pack(f">{len(shape)}i", *shape))
 
 

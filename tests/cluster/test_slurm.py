@@ -17,7 +17,7 @@ from components.testing import FakeTrainer
 from tests.conftest import FAKES, TINY_NETWORK, WriteConfig, run_job_process
 from tests.support.object_servers import Bucket
 from tests.support.processes import REPOSITORY, results, wait_until
-from tests.support.slurm import Cluster, SlurmJob, running_cluster
+from tests.support.slurm import TWO_NODES, Cluster, SlurmJob, running_cluster
 
 pytestmark = pytest.mark.slurm
 
@@ -124,7 +124,7 @@ def test_training_in_a_container_resumes_too(cluster: Cluster, tmp_path: Path, i
     assert (root / "runs" / "latest" / "run.json").stat().st_uid == os.getuid()
 
 
-@pytest.mark.parametrize("code", FINAL)
+@pytest.mark.parametrize("code", [2, *(pytest.param(code, marks=pytest.mark.thorough) for code in (3, 4))])
 def test_permanent_failure_is_not_retried(submit: Submit, code: int) -> None:
     job = submit(FINAL[code])
     assert job.end() == ("FAILED", f"{code}:0"), job.describe()
@@ -255,6 +255,23 @@ def test_containers_get_the_variables_of_their_task(cluster: Cluster, tmp_path: 
     job = cluster.submit(tmp_path, variables={"PATH": f"{tmp_path}:{cluster.environment['PATH']}"}, options=TWO)
     assert job.end() == ("COMPLETED", "0:0"), job.describe()
     assert sorted(line for line in job.output.splitlines() if "task" in line) == ["task 0 of 2", "task 1 of 2"]
+
+
+@pytest.mark.thorough
+@pytest.mark.skipif(os.getuid() != 0, reason="needs root, for a second host name")
+def test_every_node_has_the_temporary_folder_of_the_job(tmp_path: Path) -> None:
+    temporary = tmp_path / "slurm" / "tmp"
+    temporary.mkdir(parents=True)
+    with running_cluster(temporary.parent, nodes=TWO_NODES) as two:
+        variables = stub(tmp_path, "cd $JOB_CACHE; echo $SLURMD_NODENAME $(pwd); exit 0")
+        variables |= {"JOB_ROOT": "s3://bucket/runs", "TMPDIR": str(temporary)}
+        job = two.submit(tmp_path, variables=variables, options=(*TWO, "--nodes=2"))
+        assert job.end() == ("COMPLETED", "0:0"), job.describe()
+        left = [two.run("srun", f"--nodelist={node}", "ls", str(temporary)) for node in ("node1", "node2")]
+    folders = dict(line.split() for line in job.output.splitlines() if line.startswith("node"))
+    assert sorted(folders) == ["node1", "node2"], job.output
+    assert {Path(folder).parents[1] for folder in folders.values()} == {temporary}
+    assert left == ["", ""]
 
 
 def test_missing_resource_is_retried(cluster: Cluster, tmp_path: Path) -> None:

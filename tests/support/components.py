@@ -26,6 +26,7 @@ from components.artifacts import Epoch
 from components.base.component import Seed
 from components.base.errors import TerminationError
 from components.base.progress import Progress
+from components.runtime import processes
 from components.testing import FakeExampleGen, FakePusher, FakeTrainer
 from tests.support.tasks import square
 from tests.support.text import HOSTILE
@@ -45,7 +46,7 @@ class EngineTrainer(FakeTrainer):
     """Observes how many tasks run at once, and in how many other processes."""
 
     def run(self, context: Context, /, *, transformed: Stored[TransformedExamples]) -> Model:
-        tasks = [partial(square, number) for number in range(20)]
+        tasks = [partial(square, number, seconds=0.1) for number in range(12)]
         processes = {process for _, process in context.engine.run(tasks, context.termination.check)}
         context.observe("parallel_tasks", context.engine.parallel)
         context.observe("other_processes", len(processes - {os.getpid()}))
@@ -58,6 +59,7 @@ class TaskTrainer(FakeTrainer):
     def run(self, context: Context, /, *, transformed: Stored[TransformedExamples]) -> Model:
         task, folder = getattr(tests.support.tasks, os.environ["TASK"]), Path(os.environ["FOLDER"])
         context.progress.message("tasks run")
+        processes.MIN_SAVED_SECONDS = -1
         list(context.engine.run([partial(task, folder, number) for number in range(8)], context.termination.check))
         return super().run(context, transformed=transformed)
 

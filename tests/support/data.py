@@ -13,6 +13,7 @@ from numpy.typing import NDArray
 from PIL import Image
 
 from components import Context
+from components.base.engine import Engine, InProcess
 from components.base.progress import NoProgress
 from components.example_gen.sources.base import SourceConfig
 from components.io.splits import ImageSplit
@@ -39,11 +40,11 @@ class WarningRecorder(NoProgress):
         self.warnings.append(text)
 
 
-def load(source: SourceConfig) -> Loaded:
+def load(source: SourceConfig, engine: Engine | None = None) -> Loaded:
     """Load a source as ExampleGen does, and read its images into memory."""
     with tempfile.TemporaryDirectory() as scratch:
         progress = WarningRecorder()
-        context = Context(output=Path(scratch), progress=progress)
+        context = Context(output=Path(scratch), progress=progress, engine=engine or InProcess())
         dataset = source.load(context, Path(scratch))
         dataset = dataset.with_channels(source.channels, Path(scratch), context.termination.check)
         train, *test = [ImageSplit(np.concatenate([*part.images.chunks()]), part.labels) for part in dataset.parts()]

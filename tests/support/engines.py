@@ -35,6 +35,6 @@ def with_small_files(task: Callable[[], Result]) -> Result:
     with (
         mock.patch.object(splits, "MAX_GROUP_ROWS", GROUP_ROWS),
         mock.patch.object(write, "SECTION_BYTES", SECTION_BYTES),
-        mock.patch.object(processes, "TASKS_PER_PROCESS", 1),
+        mock.patch.object(processes, "MIN_SAVED_SECONDS", -1),
     ):
         return task()

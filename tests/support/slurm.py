@@ -38,11 +38,11 @@ CommunicationParameters=NoInAddrAny,NoCtldInAddrAny
 SlurmctldPort={ports[0]}
 SlurmdPort={ports[1]}
 StateSaveLocation={folder}/state
-SlurmdSpoolDir={folder}/spool
+SlurmdSpoolDir={folder}/spool/%n
 SlurmctldPidFile={folder}/slurmctld.pid
-SlurmdPidFile={folder}/slurmd.pid
+SlurmdPidFile={folder}/slurmd-%n.pid
 SlurmctldLogFile={folder}/slurmctld.log
-SlurmdLogFile={folder}/slurmd.log
+SlurmdLogFile={folder}/slurmd-%n.log
 MailProg=/bin/true
 MpiDefault=none
 # Only jobs with --requeue are requeued.
@@ -57,11 +57,22 @@ SchedulerParameters=batch_sched_delay=0,bf_interval=1,sched_interval=1
 # The node reports the resources that the shipped script requests, even if the machine has less. Tasks connect to each
 # other by its name.
 SlurmdParameters=config_overrides
-NodeName=localhost NodeHostname={host} NodeAddr=127.0.0.1 CPUs=8 RealMemory=64000
-PartitionName=batch Nodes=localhost Default=YES PriorityTier=1
-PartitionName=graceful Nodes=localhost PriorityTier=1 GraceTime=60
-PartitionName=urgent Nodes=localhost PriorityTier=2
+NodeName=DEFAULT CPUs=8 RealMemory=64000
+{nodes}
+PartitionName=batch Nodes=ALL Default=YES PriorityTier=1
+PartitionName=graceful Nodes=ALL PriorityTier=1 GraceTime=60
+PartitionName=urgent Nodes=ALL PriorityTier=2
 """
+ONE_NODE = "NodeName=localhost NodeHostname={host} NodeAddr=127.0.0.1"
+TWO_NODES = "NodeName=node1 NodeHostname={host} NodeAddr=127.0.0.1\nNodeName=node2 NodeAddr=127.0.0.2"
+OTHER_HOST = """\
+echo "127.0.0.2 node2" > {folder}/hosts
+mount --bind {folder}/hosts /etc/hosts
+mount -t tmpfs tmpfs {folder}/tmp
+hostname node2
+exec slurmd -D -N node2
+"""
+"""Starts a node as on a second machine: in its namespaces it has another host name and another folder `tmp`."""
 
 
 class WaitingTrainerConfig(FakeTrainerConfig):
@@ -210,15 +221,16 @@ def free_ports(count: int) -> list[int]:
 
 
 @contextmanager
-def running_cluster(folder: Path) -> Iterator[Cluster]:
-    """Start munge, the controller and a node; stop them at the end of the block."""
+def running_cluster(folder: Path, *, nodes: str = ONE_NODE) -> Iterator[Cluster]:
+    """Start munge, the controller and its nodes, and stop them at the end of the block; two nodes need root."""
     cluster = Cluster(folder)
     for name in ("munge", "state", "spool"):
         (folder / name).mkdir(mode=0o700)
     (folder / "munge" / "key").write_bytes(os.urandom(128))
     (folder / "munge" / "key").chmod(0o400)
     host, user = socket.gethostname().split(".")[0], getpass.getuser()
-    (folder / "slurm.conf").write_text(CONFIG.format(host=host, user=user, folder=folder, ports=free_ports(2)))
+    settings = {"host": host, "user": user, "folder": folder, "ports": free_ports(2), "nodes": nodes.format(host=host)}
+    (folder / "slurm.conf").write_text(CONFIG.format(**settings))
     munge = [f"--{name}-file={folder / 'munge' / name}" for name in ("key", "pid", "log", "seed")]
     with ExitStack() as stack:
         # --force, because munged refuses a socket in a folder that other users cannot enter.
@@ -226,16 +238,19 @@ def running_cluster(folder: Path) -> Iterator[Cluster]:
         stack.enter_context(daemon(cluster, "munged", *munge))
         wait_until((folder / "munge.socket").exists, (folder / "munged.out").read_text, seconds=10)
         stack.enter_context(daemon(cluster, "slurmctld", "-D"))
-        stack.enter_context(daemon(cluster, "slurmd", "-D", "-N", "localhost"))
-        wait_until(lambda: node_is_idle(cluster), (folder / "slurmd.out").read_text, seconds=60)
+        stack.enter_context(daemon(cluster, "slurmd", "-D", "-N", "localhost" if nodes == ONE_NODE else "node1"))
+        if nodes == TWO_NODES:
+            other_host = OTHER_HOST.format(folder=folder)
+            stack.enter_context(daemon(cluster, "unshare", "--uts", "--mount", "sh", "-ec", other_host))
+        wait_until(lambda: nodes_are_idle(cluster), (folder / "slurmd.out").read_text, seconds=60)
         try:
             yield cluster
         finally:
             cluster.stop_jobs()
 
 
-def node_is_idle(cluster: Cluster) -> bool:
-    """Return whether the controller responds and its node is idle."""
+def nodes_are_idle(cluster: Cluster) -> bool:
+    """Return whether the controller responds and its nodes are idle."""
     done = subprocess.run(
         ["sinfo", "--noheader", "--partition=batch", "--format=%t"],
         env=cluster.environment,

@@ -11,8 +11,9 @@ from pathlib import Path
 def never() -> None: ...
 
 
-def square(number: int) -> tuple[int, int]:
+def square(number: int, seconds: float = 0) -> tuple[int, int]:
     """Return the square, and the process that computed it."""
+    time.sleep(seconds)
     return number**2, os.getpid()
 
 

@@ -2,25 +2,29 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
+from functools import partial
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Literal
 
 from pydantic import Field
 
-from components.base.addresses import with_addresses
 from components.base.component import Context
 from components.base.errors import DataError
 from components.base.hashing import value_sha256
 from components.base.text import is_utf8
 from components.example_gen.sources.base import Dataset, SourceConfig, check_class_name
 from components.io.files import catch_read_errors, data_sha256
-from components.io.picture_folder import SkippedFiles, first_frame_only, is_picture
+from components.io.picture_folder import SkippedFiles, is_picture
 from components.io.pictures import PICTURE, read_picture, resize_picture
 from components.object_storage import Location, UserLocation, open_local
 
 if TYPE_CHECKING:
+    from components.example_gen.sources.decoded_parts import DecodedPart
     from components.io.raw_images import LabelledImages
 
+TASK_PICTURES = 200
+"""Number of pictures that a task decodes: some tenths of a second for small ones."""
 LAYOUT = "a folder with one subfolder of pictures per class"
 
 
@@ -69,25 +73,35 @@ class ImageFolderSource(SourceConfig):
     def _load_classes(self, classes: dict[str, list[Path]], context: Context, scratch: Path) -> LabelledImages:
         import numpy as np
 
-        from components.io.raw_images import LabelledImages, spool_images
+        from components.example_gen.sources.decoded_parts import join_parts, part_path
+        from components.io.raw_images import LabelledImages
 
         files = [file for files in classes.values() for file in files]
-        animated: list[Path] = []
+        tasks = [
+            partial(decode_pictures, files[first : first + TASK_PICTURES], part_path(scratch, first), self)
+            for first in range(0, len(files), TASK_PICTURES)
+        ]
         side = self.size
-        with spool_images(
-            scratch, height=side, width=side, channels=self.channels, needed=len(files) * side**2
-        ) as spool:
-            for file in files:
-                context.termination.check()
-                picture = read_picture(file)
-                if picture.has_more_frames:
-                    animated.append(file)
-                image = resize_picture(picture.image, side, side)
-                spool.append(image[None], resized_from=[(picture.image.height, picture.image.width)])
-        if animated:
-            context.progress.warning(with_addresses(first_frame_only(animated)))
+        needed = len(files) * side**2
+        joined = join_parts(tasks, scratch, context, size=(side, side), channels=self.channels, needed=needed)
         labels = np.repeat(np.arange(len(classes), dtype=np.int64), [len(files) for files in classes.values()])
-        return LabelledImages(spool.images(), labels)
+        return LabelledImages(joined.images, labels)
+
+
+def decode_pictures(files: Sequence[Path], path: Path, source: ImageFolderSource) -> DecodedPart:
+    """Write the resized images of picture files to a file."""
+    from components.example_gen.sources.decoded_parts import DecodedPart
+    from components.io.raw_images import spool_images
+
+    side, animated = source.size, []
+    with spool_images(path, height=side, width=side, channels=source.channels) as spool:
+        for file in files:
+            picture = read_picture(file)
+            if picture.has_more_frames:
+                animated.append(str(file))
+            image = resize_picture(picture.image, side, side)
+            spool.append(image[None], resized_from=[(picture.image.height, picture.image.width)])
+    return DecodedPart(spool.images(), animated=tuple(animated))
 
 
 def _fetch_classes(location: Location, skipped: SkippedFiles) -> dict[str, list[Path]]:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from functools import partial
 from pathlib import Path
 from typing import Annotated, Literal
 
@@ -59,7 +60,7 @@ class ParquetSource(SourceConfig):
         import numpy as np
 
         from components.example_gen.sources.labels import index_labels
-        from components.example_gen.sources.parquet_reader import ParquetReader, inspect
+        from components.example_gen.sources.parquet_reader import ParquetReader, describe_row, inspect
         from components.io.raw_images import LabelledImages
 
         shards = fetch_shards(self.path, self.test_path)
@@ -71,15 +72,16 @@ class ParquetSource(SourceConfig):
                 )
             )
         columns, rows = inspect([*shards.train, *shards.test], self.columns.image, self.columns.label)
-        reader = ParquetReader(columns, rows, self.shape, self.size)
+        reader = ParquetReader(columns, self.shape, self.size, self.channels)
+        size = reader.first_size(shards.train)
         parts = [(name, files) for name, files in (("train", shards.train), ("test", shards.test)) if files]
-        read = [reader.read(files, scratch / name, self.channels, context) for name, files in parts]
-        labels = np.concatenate([labels for _, labels in read])
-        class_names, indices = index_labels(labels, columns.class_names, reader.describe)
-        first = len(read[0][1])
+        read = [reader.read(files, scratch / name, size, context) for name, files in parts]
+        labels = np.concatenate([part.labels for part in read])
+        class_names, indices = index_labels(labels, columns.class_names, partial(describe_row, rows=rows))
+        first = len(read[0].labels)
         return Dataset(
             title="Parquet files",
             class_names=class_names,
-            train=LabelledImages(read[0][0], indices[:first]),
-            test=LabelledImages(read[1][0], indices[first:]) if shards.test else None,
+            train=LabelledImages(read[0].images, indices[:first]),
+            test=LabelledImages(read[1].images, indices[first:]) if shards.test else None,
         )

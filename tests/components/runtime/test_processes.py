@@ -9,10 +9,12 @@ import sys
 from collections.abc import Callable, Iterator
 from functools import partial
 from pathlib import Path
+from unittest import mock
 
 import pytest
 
 from components.base.errors import ConfigError, JobError, ResourceError, StorageError, TerminationError
+from components.runtime import processes
 from components.runtime.disk import disk_space_guard
 from components.runtime.processes import Processes
 from tests.components.runtime.test_child_process import children, is_running
@@ -39,8 +41,9 @@ class TwoPartsError(Exception):
 @pytest.fixture(scope="module")
 def engine() -> Iterator[Processes]:
     before = children()
-    with Processes(2) as processes:
-        yield processes
+    with mock.patch.object(processes, "MIN_SAVED_SECONDS", -1), Processes(2) as opened:
+        list(opened.run([never] * 2, never))  # starts both
+        yield opened
     assert children() == before, "none is left, not even a zombie"
 
 
@@ -54,10 +57,21 @@ def test_results_are_in_the_order_of_the_tasks(engine: Processes) -> None:
     assert {process for _, process in again} <= used, "the processes are used again"
 
 
-def test_tasks_that_are_few_or_local_run_in_this_process(engine: Processes) -> None:
-    few = list(engine.run([partial(square, number) for number in range(7)], never))
+def test_tasks_that_are_quick_or_local_run_in_this_process(engine: Processes, monkeypatch: pytest.MonkeyPatch) -> None:
     local = list(engine.run([lambda: square(1)] * 20, never))
-    assert {process for _, process in few + local} == {os.getpid()}
+    monkeypatch.setattr(processes, "MIN_SAVED_SECONDS", 3.0)
+    with Processes(2) as another:
+        quick = list(another.run([partial(square, number) for number in range(500)], never))
+    assert {process for _, process in quick + local} == {os.getpid()}
+
+
+def test_processes_start_when_tasks_take_long(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(processes, "MIN_SAVED_SECONDS", 0.4)
+    with Processes(2) as engine:
+        results = list(engine.run([partial(square, number, seconds=0.1) for number in range(10)], never))
+    assert [result for result, _ in results] == [number**2 for number in range(10)]
+    assert results[0][1] == os.getpid()
+    assert len({process for _, process in results}) == 3
 
 
 def test_processes_ignore_signals_to_the_whole_job(engine: Processes) -> None:
@@ -110,10 +124,12 @@ def test_processes_end_with_a_killed_job(tmp_path: Path) -> None:
     program = f"""
 from functools import partial
 from pathlib import Path
-from components.runtime.processes import Processes
+from components.runtime import processes
+from components.runtime import processes
 from tests.support.tasks import never, sleep
+processes.MIN_SAVED_SECONDS = -1
 if True:  # without `if __name__ == "__main__"`: a process does not import the script
-    with Processes(2) as engine:
+    with processes.Processes(2) as engine:
         list(engine.run([partial(sleep, Path({str(tmp_path)!r}), 600)] * 8, never))
 """
     script = tmp_path / "script.py"

@@ -4,12 +4,16 @@ from pathlib import Path
 
 import pytest
 
+from components.runtime import processes
 from job.config.config import load_config
 from tests.conftest import FAKES, Command, WriteConfig
 from tests.support.components import EngineTrainer
 
 
-def test_components_receive_the_engine(mnist_job: Command, write_config: WriteConfig, tmp_path: Path) -> None:
+def test_components_receive_the_engine(
+    mnist_job: Command, write_config: WriteConfig, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(processes, "MIN_SAVED_SECONDS", -1)
     config = write_config(FAKES | {"trainer": {"use": f"{EngineTrainer.__module__}:EngineTrainer"}})
     run = ("run", "--config", config, "--root", tmp_path / "root", "--until", "trainer", "--json")
     first = mnist_job(*run, "--set", "engine.workers=2").record
