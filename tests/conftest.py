@@ -52,15 +52,25 @@ TINY_NETWORK = {"filters": [4, 4, 4], "dense": [8, 8]}
 DIGITS = REPOSITORY / "configs" / "digits.yaml"
 
 SLOWEST_FILES = (
-    "test_benchmarks.py",
-    "test_slurm.py",
-    "test_races.py",
     "test_kills.py",
-    "test_mlflow.py",
     "test_end_to_end.py",
+    "test_tracking_kills.py",
+    "test_sweep.py",
+    "test_slurm.py",
+    "test_benchmarks.py",
     "test_starvation.py",
-    "test_checkpoints.py",
+    "test_sketchpad.py",
+    "test_predict_inputs.py",
+    "test_readme.py",
+    "test_color_images.py",
+    "test_unknown_user.py",
+    "test_checkpoint_uploads.py",
+    "test_export.py",
+    "test_tracking.py",
     "test_training_loop.py",
+    "test_races.py",
+    "test_mlflow.py",
+    "test_notebooks.py",
 )
 """Run first: a slow file that starts last leaves the other workers idle."""
 

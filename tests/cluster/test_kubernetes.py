@@ -111,7 +111,7 @@ def test_other_exit_code_is_retried_and_counted(submit: Submit, code: int) -> No
     job = submit(
         "cpu", {**FAILING[code], "seed": 5}, spec={"backoffLimit": 1}, files={"broken.py": BROKEN}, variables=NO_NETWORK
     )
-    assert job.end() == ("Failed", "BackoffLimitExceeded"), job.describe()
+    assert job.end(seconds=600) == ("Failed", "BackoffLimitExceeded"), job.describe()  # a download is tried for minutes
     assert job.exit_codes == [code, code]
 
 

@@ -124,7 +124,7 @@ def test_training_in_a_container_resumes_too(cluster: Cluster, tmp_path: Path, i
     assert (root / "runs" / "latest" / "run.json").stat().st_uid == os.getuid()
 
 
-@pytest.mark.parametrize("code", FINAL)
+@pytest.mark.parametrize("code", [2, *(pytest.param(code, marks=pytest.mark.thorough) for code in (3, 4))])
 def test_permanent_failure_is_not_retried(submit: Submit, code: int) -> None:
     job = submit(FINAL[code])
     assert job.end() == ("FAILED", f"{code}:0"), job.describe()

@@ -8,8 +8,6 @@ import itertools
 import json
 import os
 import signal
-import subprocess
-import sys
 import time
 from collections.abc import Callable, Sequence
 from dataclasses import replace
@@ -30,7 +28,7 @@ from tests.faults.test_kills import EVERYTHING, EXITS, REST
 from tests.support.checkpoint_attempt import FOLDER, state_after
 from tests.support.faulty_proxy import FOREVER, Fault, FaultyProxy, Kind
 from tests.support.object_servers import Bucket
-from tests.support.processes import REPOSITORY, environment, interfered, results
+from tests.support.processes import interfered, results, start_module
 
 STEPS = 3
 REQUESTS = 4 * STEPS + 1
@@ -43,25 +41,17 @@ UPLOADS = r"(PUT|POST|DELETE) .*\.partial|POST .*\?delete"
 class Training:
     """A training that continues on a new machine after each kill."""
 
-    def __init__(self, bucket: Bucket, proxy: FaultyProxy, folder: Path) -> None:
-        self.bucket, self.proxy = bucket, proxy
+    def __init__(self, bucket: Bucket, proxy: FaultyProxy, folder: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+        self.bucket, self.proxy, self._monkeypatch = bucket, proxy, monkeypatch
         self._folders = (folder / f"machine-{number}" for number in itertools.count())
         self.reached = 0
         """The step of the newest complete record."""
 
     def run(self, *faults: Fault) -> list[str]:
         """Run an attempt on a new machine, and return what it printed; `faults` may end it."""
-        machine = next(self._folders)
+        self._monkeypatch.setenv("JOB_CACHE", str(next(self._folders)))
         self.goal = self.reached + STEPS
-        module = "tests.support.checkpoint_attempt"
-        arguments = [sys.executable, "-m", module, f"{self.bucket.url}/root", str(self.goal)]
-        process = subprocess.Popen(
-            arguments,
-            cwd=REPOSITORY,
-            env={**environment(), "JOB_CACHE": str(machine)},
-            stdout=subprocess.PIPE,
-            text=True,
-        )
+        process = start_module("tests.support.checkpoint_attempt", f"{self.bucket.url}/root", self.goal)
 
         def kill(_: str) -> None:
             os.kill(process.pid, signal.SIGKILL)
@@ -69,8 +59,8 @@ class Training:
         self.proxy.plan(
             *(Fault(fault.kind, match=fault.match, skip=fault.skip, count=1, call=kill) for fault in faults)
         )
-        printed, _ = process.communicate(timeout=60)
-        assert process.returncode == (-signal.SIGKILL if faults else 0), printed
+        printed, problems = process.communicate(timeout=60)
+        assert process.returncode == (-signal.SIGKILL if faults else 0), printed + problems
         lines = printed.splitlines()
         assert int(lines[0]) == self.reached, "it continues from the newest complete checkpoint"
         before, self.reached = self.reached, self.newest()
@@ -95,8 +85,8 @@ class Training:
 
 
 @pytest.fixture
-def training(s3: Bucket, s3_proxy: FaultyProxy, tmp_path: Path) -> Training:
-    return Training(s3, s3_proxy, tmp_path)
+def training(s3: Bucket, s3_proxy: FaultyProxy, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Training:
+    return Training(s3, s3_proxy, tmp_path, monkeypatch)
 
 
 @pytest.mark.thorough

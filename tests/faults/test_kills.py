@@ -1,8 +1,9 @@
 """A job that is killed anywhere, any number of times, ends with the bits of an undisturbed run.
 
-Real processes receive real signals. Random plans come from a fixed seed.
+Real processes receive real signals. Random plans come from fixed seeds: as many as RANDOM_KILLS in the environment.
 """
 
+import os
 import random
 import signal
 from pathlib import Path
@@ -23,6 +24,7 @@ EVERYTHING: dict[str, Any] = {
 }
 PLAIN: dict[str, Any] = {"network": {**TINY_NETWORK, "dropout": 0.0}, "epochs": 5, "batch_size": 64, "patience": 1}
 SCORING = {"thresholds": {}, "infra_validation": {"images": 0}, "robustness": {"images": 0}}
+FAKE_EVALUATOR = {"evaluator": {"use": "components.testing:FakeEvaluator"}}
 REST = {"evaluator": SCORING, "visualizer": {"use": "components.testing:FakeVisualizer"}}
 EXITS = {"TERM": 143, "KILL": -signal.SIGKILL}
 DRAFT = "*/trainer/*.partial/checkpoints/draft"
@@ -38,10 +40,10 @@ WRITING = [
 class Job:
     """One configuration that runs in several roots."""
 
-    def __init__(self, folder: Path, trainer: dict[str, Any]) -> None:
+    def __init__(self, folder: Path, trainer: dict[str, Any], **others: Any) -> None:
         self.folder = folder
         self.config = folder / "config.yaml"
-        self.config.write_text(yaml.safe_dump({"trainer": trainer, **REST}))
+        self.config.write_text(yaml.safe_dump({"trainer": trainer, **REST, **others}))
 
     def arguments(self, root: str) -> tuple[object, ...]:
         return ("run", "--config", self.config, "--root", self.folder / root)
@@ -85,14 +87,14 @@ def random_kills(seed: int, count: int, *, most: int) -> list[dict[str, Any]]:
     ]
 
 
-def test_killed_training_resumes_to_the_same_bits(job: Job, undisturbed: dict[str, Any]) -> None:
-    # An epoch has 43 steps and several checkpoints, so each attempt gets a little further.
-    kills = [{"at": "step", "count": 12, "do": "TERM"}, {**WRITING[1], "count": 3, "do": "KILL"}]
-    printed = [kill(job, "everyday", plan) for plan in kills]
+def test_killed_training_resumes_to_the_same_bits(tmp_path: Path) -> None:
+    # An epoch has 43 steps and several checkpoints, so the second attempt gets a little further.
+    job = Job(tmp_path, {**EVERYTHING, "epochs": 2, "exports": []}, **FAKE_EVALUATOR)
+    kills = [{"at": "step", "count": 6, "do": "TERM"}, {**WRITING[1], "count": 3, "do": "KILL"}]
+    printed = [kill(job, "killed", plan) for plan in kills]
     assert "resumed at epoch" not in printed[0]
-    for text in printed[1:]:
-        assert "resumed at epoch" in text
-    assert job.finish("everyday") == undisturbed
+    assert "resumed at epoch" in printed[1]
+    assert job.finish("killed") == job.finish("undisturbed")
 
 
 @pytest.mark.thorough
@@ -101,7 +103,7 @@ def test_two_empty_roots_get_the_same_bits(job: Job, undisturbed: dict[str, Any]
 
 
 @pytest.mark.thorough
-@pytest.mark.parametrize("seed", range(4))
+@pytest.mark.parametrize("seed", range(int(os.environ.get("RANDOM_KILLS", "2"))))
 def test_random_kills_resume_to_the_same_bits(job: Job, undisturbed: dict[str, Any], seed: int) -> None:
     for plan in random_kills(seed, 6, most=8):
         kill(job, f"random-{seed}", plan)
@@ -122,7 +124,6 @@ def test_early_stopping_resumes_to_the_same_bits(tmp_path: Path) -> None:
     undisturbed = job.finish("undisturbed")
     # Only SIGTERM saves checkpoints here. The last kills come after training, while the model is written.
     for plan in (
-        {"at": "step", "count": 5, "do": "TERM"},
         {"at": "step", "count": 6, "do": "TERM"},
         {"at": "open", "path": "*.partial/files-*/draft-model.keras", "do": "KILL"},
         {"at": "remove", "path": "*.partial/files-*/draft-model.keras", "delay": 0.05, "do": "KILL"},
@@ -168,4 +169,4 @@ def test_killed_components_give_the_same_bits(tmp_path: Path) -> None:
 @pytest.mark.thorough
 @pytest.mark.parametrize("do", ["KILL", "TERM"])
 def test_components_killed_later_give_the_same_bits(tmp_path: Path, do: str) -> None:
-    killed_in_each_other_component(tmp_path, delays=[0.0, 0.01, 0.03, 0.1], do=do)
+    killed_in_each_other_component(tmp_path, delays=[0.0, 0.03], do=do)

@@ -187,7 +187,8 @@ def test_waiting_run_can_be_terminated(tmp_path: Path, write_config: WriteConfig
     [
         ("CheckingTrainer", [signal.SIGTERM]),
         pytest.param("CheckingTrainer", [signal.SIGINT], marks=pytest.mark.thorough),
-        ("SleepingTrainer", [signal.SIGTERM]),  # interrupted after 5 seconds without a check
+        # Interrupted after 5 seconds without a check.
+        pytest.param("SleepingTrainer", [signal.SIGTERM], marks=pytest.mark.thorough),
         pytest.param("SleepingTrainer", [signal.SIGINT, signal.SIGINT], marks=pytest.mark.thorough),
         pytest.param("ThreadedTrainer", [signal.SIGTERM], marks=pytest.mark.thorough),
     ],

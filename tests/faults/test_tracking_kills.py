@@ -119,20 +119,31 @@ def test_kills_of_trackers_leave_one_finished_run(tmp_path: Path, write_config: 
 
 
 @pytest.mark.thorough
-@pytest.mark.parametrize("checkpoint", [{"every_seconds": 1e-6}, {}])
+@pytest.mark.parametrize(
+    ("checkpoint", "kills"),
+    [
+        (
+            {"every_seconds": 1e-6},
+            [
+                ("before", f"{LOOP}._end_epoch", 2),  # after the last step
+                ("before", "job.tracking.listener:TrackingListener.epoch_end", 2),  # after the checkpoint
+            ],
+        ),
+        ({}, [("after", f"{LOOP}.validate", 2), ("after", f"{MLFLOW}.end_epoch", 3)]),
+    ],
+    ids=["with checkpoints", "without"],
+)
 def test_kills_around_the_end_of_an_epoch(
-    tmp_path: Path, write_config: WriteConfig, checkpoint: dict[str, float]
+    tmp_path: Path, write_config: WriteConfig, checkpoint: dict[str, float], kills: list[tuple[str, str, int]]
 ) -> None:
-    """With and without a checkpoint: the second repeats epochs that are recorded already."""
+    """Without a checkpoint, epochs that are recorded already are repeated."""
     trainer = {**REAL["trainer"], "checkpoint": checkpoint}
     config = write_config({**REAL, "trainer": trainer})
     untracked = run_job_process("run", "--config", config, "--root", tmp_path / "untracked")
     config = write_config({**REAL, "trainer": trainer, "tracking": {"tensorboard": {}, "mlflow": {}}})
     root = tmp_path / "root"
-    kill(config, root, "before", f"{LOOP}._end_epoch", 2)  # after the last step
-    kill(config, root, "after", f"{LOOP}.validate", 2)
-    kill(config, root, "before", "job.tracking.listener:TrackingListener.epoch_end", 2)  # after the checkpoint
-    kill(config, root, "after", f"{MLFLOW}.end_epoch", 3)
+    for moment in kills:
+        kill(config, root, *moment)
     finished = run_job_process("run", "--config", config, "--root", root)
     assert finished.exit_code == untracked.exit_code == 0, finished.stderr
     assert results(root) == results(tmp_path / "untracked")

@@ -303,6 +303,7 @@ def printed_without_docstrings(*arguments: str) -> str:
     return subprocess.run(command, cwd=REPOSITORY, env=environment(), capture_output=True, text=True, check=True).stdout
 
 
+@pytest.mark.thorough
 def test_schema_is_the_same_in_a_python_without_docstrings() -> None:
     schema = (REPOSITORY / "configs/schema.json").read_text()
     assert json.loads(printed_without_docstrings("schema")) == json.loads(schema)

@@ -21,19 +21,19 @@ def environment() -> dict[str, str]:
 
 def start(*arguments: object) -> subprocess.Popen[str]:
     """Start a command and return its process, with pipes for its output."""
-    return _start("job", *arguments)
+    return start_module("job", *arguments)
 
 
 def start_interfered(plan: dict[str, Any], *arguments: object) -> subprocess.Popen[str]:
     """Start a command with an interference (see `tests.support.interfere`), with pipes for its output."""
-    return _start("tests.support.interfere", json.dumps(plan), *arguments)
+    return start_module("tests.support.interfere", json.dumps(plan), *arguments)
 
 
 def run_process(
     *arguments: object, timeout: float = 300, folder: Path = REPOSITORY
 ) -> subprocess.CompletedProcess[str]:
     """Run a command in a process of its own."""
-    return _finish(_start("job", *arguments, folder=folder), timeout)
+    return _finish(start_module("job", *arguments, folder=folder), timeout)
 
 
 def interfered(plan: dict[str, Any], *arguments: object, timeout: float = 120) -> subprocess.CompletedProcess[str]:
@@ -41,7 +41,8 @@ def interfered(plan: dict[str, Any], *arguments: object, timeout: float = 120) -
     return _finish(start_interfered(plan, *arguments), timeout)
 
 
-def _start(*words: object, folder: Path = REPOSITORY) -> subprocess.Popen[str]:
+def start_module(*words: object, folder: Path = REPOSITORY) -> subprocess.Popen[str]:
+    """Start a module with arguments and return its process, with pipes for its output."""
     return WarmPython(*map(str, words), environment=environment(), folder=folder)
 
 

@@ -40,6 +40,8 @@ LIBRARIES = (
     "rich.progress",
     "yaml",
     "jinja2",
+    "sqlalchemy.orm",
+    "alembic.config",
 )
 """None of our own modules: the new process imports those as they are then."""
 ENVIRONMENT = dict(os.environ)

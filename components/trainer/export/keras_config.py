@@ -1,8 +1,9 @@
 """Portable configuration of a Keras object: without the keys that older releases of Keras do not have."""
 
-import copy
 import inspect
+import json
 import sys
+from functools import cache
 from typing import Any
 
 
@@ -58,14 +59,15 @@ def _needed(serialized: dict[str, Any]) -> dict[str, Any]:
         is_name = key == "name" and serialized["module"].startswith("keras.src.ops.")
         if default == value or (default is None and value is False) or is_name:
             rest = {name: config[name] for name in config if name != key}
-            if _can_restore(restored, rest):
+            if _can_restore(restored, json.dumps(rest)):
                 config = rest
     return config
 
 
-def _can_restore(restored: Any, config: dict[str, Any]) -> bool:
+@cache  # a network is exported several times, and its layers have much in common
+def _can_restore(restored: Any, config: str) -> bool:
     try:
-        restored.from_config(copy.deepcopy(config))
+        restored.from_config(json.loads(config))
     except Exception:  # a class may read any key of its own, and raise any error without it
         return False
     return True

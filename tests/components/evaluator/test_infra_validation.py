@@ -49,6 +49,7 @@ def validate(made: Made, context: Context, *, error: float = 0.0) -> InfraValida
     return validate_infra(model, transformed, probabilities, context)
 
 
+@pytest.mark.thorough  # every run of the digits tests it, too
 def test_the_saved_model_agrees_with_the_model_in_memory(made: Made, tmp_path: Path) -> None:
     context = Context(output=tmp_path)
     found = validate(made, context)
@@ -66,6 +67,7 @@ def test_reports_a_difference_to_the_model_in_memory(made: Made, tmp_path: Path)
     assert found.largest_difference == pytest.approx(1e-3, rel=0.05)
 
 
+@pytest.mark.thorough
 def test_a_broken_saved_model_is_reported_with_the_reason(made: Made, tmp_path: Path) -> None:
     model, transformed = made
     shutil.copytree(model.directory, tmp_path / "broken")

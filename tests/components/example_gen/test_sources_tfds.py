@@ -29,8 +29,8 @@ from tests.conftest import Command
 from tests.support.data import load, squares, write_idx_folder
 from tests.support.processes import REPOSITORY, wait_until
 
-TRAIN, TEST = 300, 10_000
-"""tensorflow-datasets expects 60,000 and 10,000 images; the test reduces the first number."""
+TRAIN, TEST = 300, 100
+"""tensorflow-datasets expects 60,000 and 10,000 images; the tests reduce these numbers."""
 
 
 class Server:
@@ -85,6 +85,7 @@ def server(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[Server]:
         server.url = f"http://127.0.0.1:{http.server_port}/"
         server.set_url(server.url)
         monkeypatch.setattr(mnist, "_TRAIN_EXAMPLES", TRAIN)
+        monkeypatch.setattr(mnist, "_TEST_EXAMPLES", TEST)
         yield server
         server.closing.set()
         http.shutdown()
@@ -217,9 +218,8 @@ def test_preset_runs_on_data_of_the_same_shape(
 ) -> None:
     from tensorflow_datasets.image_classification import mnist
 
-    monkeypatch.setattr(mnist, "_TEST_EXAMPLES", 100)
     monkeypatch.setattr(mnist.FashionMNIST, "URL", server.url)
-    write_idx_folder(server.folder, train=TRAIN, test=100, gz=True)
+    write_idx_folder(server.folder, train=TRAIN, test=TEST, gz=True)
     data = f"example_gen.source.data_dir={tmp_path / 'prepared'}"
     shorter = ("--set", "trainer.epochs=1", "--set", "evaluator.thresholds.accuracy.minimum=0.0")
     config, root = REPOSITORY / "configs" / f"{preset}.yaml", tmp_path / "root"

@@ -23,6 +23,7 @@ from tests.conftest import TINY_NETWORK, run_job_process
 from tests.support.data import write_idx_folder
 from tests.support.processes import REPOSITORY
 
+pytestmark = pytest.mark.thorough
 README = (REPOSITORY / "components/pusher/README.md").read_text()
 MODEL_SERVER = Path(__file__).with_name("model_server.py")
 ADDRESS = "http://localhost:8501"
@@ -52,7 +53,7 @@ def served(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Served]:
     folder = tmp_path_factory.mktemp("serving")
     config = {
         "example_gen": {"source": {"kind": "idx", "path": str(write_idx_folder(folder / "idx"))}},
-        "trainer": {"network": TINY_NETWORK, "epochs": 1},
+        "trainer": {"network": TINY_NETWORK, "epochs": 1, "exports": []},
         "evaluator": {"use": "components.testing:FakeEvaluator"},
         "visualizer": {"use": "components.testing:FakeVisualizer"},
         "pusher": {"destination": "serving/mnist", "allow_rubber_stamped": True},

@@ -274,6 +274,7 @@ def test_show_prints_the_lineage_of_figures_and_pushed_model(
     assert [tree["kind"] for tree in shown["lineages"]] == ["figures", "pushed_model"]
 
 
+@pytest.mark.thorough
 def test_a_second_signal_interrupts_a_push(write_config: WriteConfig, tmp_path: Path) -> None:
     stuck = {"use": "tests.support.components:StuckPusher"}
     process = start("run", "--config", write_config({**FAKES, "pusher": stuck}), "--root", tmp_path / "root")

@@ -64,6 +64,7 @@ def test_memory_limits_of_both_cgroup_versions(cgroup: Path) -> None:
     assert resources.memory_limit() == 2 << 30
 
 
+@pytest.mark.thorough
 def test_peak_memory_grows_with_what_is_in_use() -> None:
     before = resources.peak_memory()
     if before is None:

@@ -77,7 +77,8 @@ class OnKerasModel(ComponentContract):
 
 
 class TestEvaluatorOnKerasModel(OnKerasModel):
-    component = Evaluator()
+    # Validating the infrastructure starts TensorFlow once more, and has tests of its own.
+    component = Evaluator(Evaluator.Config.model_validate({"infra_validation": {"images": 0}}))
 
 
 class TestVisualizerOnKerasModel(OnKerasModel):

@@ -211,6 +211,7 @@ def train(
         "epochs": 4,
         "batch_size": 4,
         "patience": 3,
+        "exports": [],
         "checkpoint": checkpoint,
     }
     output = folder / "output"
@@ -266,6 +267,7 @@ def test_pauses_after_an_epoch_and_continues_to_same_model(
     assert recorder.positions == [(2, 0), (2, 0), (4, 0)]
 
 
+@pytest.mark.thorough
 def test_epoch_is_saved_before_it_is_reported(tmp_path: Path, transformed: Stored[TransformedExamples]) -> None:
     recorder = DirectoryRecorder(tmp_path / "checkpoints")
     train(tmp_path, transformed, 10**6, recorder, every_seconds=1e-6)

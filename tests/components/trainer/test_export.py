@@ -75,7 +75,11 @@ def exported(tmp_path_factory: pytest.TempPathFactory, inputs: Inputs) -> tuple[
     return directory, model
 
 
-@pytest.mark.parametrize("name", FORMATS)
+# Each of the first two imports TensorFlow.
+SLOW = [pytest.param(name, marks=pytest.mark.thorough) for name in FORMATS[:2]]
+
+
+@pytest.mark.parametrize("name", [*SLOW, *FORMATS[2:]])
 def test_each_runtime_predicts_like_the_network_in_memory(
     name: str, exported: tuple[Path, ServingModel], inputs: Inputs, tmp_path: Path
 ) -> None:
@@ -116,6 +120,7 @@ def test_labels_are_the_most_probable_classes(exported: tuple[Path, ServingModel
         np.testing.assert_array_equal(predicted, labels)
 
 
+@pytest.mark.thorough
 def test_equal_weights_give_equal_bytes_without_output(
     exported: tuple[Path, ServingModel], inputs: Inputs, tmp_path: Path, capfd: pytest.CaptureFixture[str]
 ) -> None:
@@ -131,7 +136,7 @@ def contents(path: Path) -> dict[str, bytes]:
     return {str(file.relative_to(path)): file.read_bytes() for file in sorted(path.rglob("*")) if file.is_file()}
 
 
-@pytest.mark.parametrize("name", FORMATS)
+@pytest.mark.parametrize("name", [*SLOW, "litert", pytest.param("onnx", marks=pytest.mark.thorough)])
 def test_different_predictions_are_an_error(
     name: ExportFormat, inputs: Inputs, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
@@ -167,6 +172,7 @@ def test_litert_needs_no_other_folder(inputs: Inputs, tmp_path: Path, monkeypatc
     assert tempfile.tempdir == str(tmp_path / "no such folder")
 
 
+@pytest.mark.thorough
 def test_export_ignores_the_global_dtype_policy(inputs: Inputs, tmp_path: Path) -> None:
     import keras
 
@@ -247,7 +253,7 @@ def test_equivalent_scaling_graphs_can_be_exported(inputs: Inputs, tmp_path: Pat
     np.testing.assert_array_equal(raw, inputs.images[:CHECK_IMAGES])
 
 
-@pytest.mark.parametrize("name", ["mine", NETWORK_LAYER])
+@pytest.mark.parametrize("name", ["mine", pytest.param(NETWORK_LAYER, marks=pytest.mark.thorough)])
 def test_network_is_found_under_any_name(inputs: Inputs, tmp_path: Path, name: str) -> None:
     import keras
 
@@ -283,6 +289,7 @@ def test_fingerprint_has_onnx_packages_only_with_onnx() -> None:
     assert {"tf2onnx", "onnx", "onnxruntime"} < set(Trainer(Trainer.Config(exports=("onnx",))).libraries)
 
 
+@pytest.mark.thorough
 def test_model_lists_its_exports(tmp_path: Path, inputs: Inputs) -> None:
     network = {"filters": [4, 4, 4], "dense": [8, 8]}
     config = Trainer.Config.model_validate({"network": network, "epochs": 1, "exports": []})

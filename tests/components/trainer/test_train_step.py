@@ -85,6 +85,7 @@ def test_validation_in_blocks_has_the_same_means(tmp_path: Path) -> None:
     assert loop.validate() == pytest.approx(whole, rel=1e-5)
 
 
+@pytest.mark.thorough
 def test_label_smoothing_affects_only_training(tmp_path: Path) -> None:
     plain, _ = trained(tmp_path, config(epochs=6))
     smoothed, _ = trained(tmp_path, config(epochs=6, label_smoothing=0.2))
@@ -122,7 +123,8 @@ def test_xla_training_step_gives_the_same_weights(tmp_path: Path) -> None:
         np.testing.assert_allclose(one, other, atol=1e-3)
 
 
-@pytest.mark.parametrize("precision", [pytest.param("mixed_bfloat16", marks=pytest.mark.thorough), "mixed_float16"])
+@pytest.mark.thorough
+@pytest.mark.parametrize("precision", ["mixed_bfloat16", "mixed_float16"])
 def test_mixed_precision_learns_with_float32_weights(tmp_path: Path, precision: str) -> None:
     result, weights = trained(tmp_path, config(epochs=4), precision=precision)
     assert result.history[-1].val_accuracy > 0.9

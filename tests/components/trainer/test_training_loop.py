@@ -30,7 +30,9 @@ def transformed(tmp_path_factory: pytest.TempPathFactory) -> Stored[TransformedE
 
 def train(output: Path, transformed: Stored[TransformedExamples], **config: Any) -> Stored[Model]:
     output.mkdir(exist_ok=True)
-    trainer = Trainer(Trainer.Config.model_validate({"network": TINY, "epochs": 3, "batch_size": 16, **config}))
+    trainer = Trainer(
+        Trainer.Config.model_validate({"network": TINY, "epochs": 3, "batch_size": 16, "exports": [], **config})
+    )
     return Stored(trainer.run(Context(output=output), transformed=transformed), output)
 
 
@@ -165,7 +167,7 @@ def test_progress_reports_every_epoch_and_its_steps(tmp_path: Path, transformed:
             self.ended.append(set(metrics))
 
     recorder = Recorder()
-    config = Trainer.Config.model_validate({"network": TINY, "epochs": 2, "batch_size": 7})
+    config = Trainer.Config.model_validate({"network": TINY, "epochs": 2, "batch_size": 7, "exports": []})
     Trainer(config).run(Context(output=tmp_path, progress=recorder), transformed=transformed)
     images = transformed.artifact.splits.train.count
     total = -(-images // 7)
@@ -193,7 +195,7 @@ def test_predictions_are_means_over_shifted_images(
 ) -> None:
     import tensorflow as tf
 
-    averaged = train(tmp_path, transformed, test_time_shift=shift)
+    averaged = train(tmp_path, transformed, test_time_shift=shift, epochs=1)
     assert averaged.artifact.test_time_shift == shift
     alone = Stored(averaged.artifact.model_copy(update={"test_time_shift": 0}), averaged.directory)
     test = read_scaled(transformed, transformed.artifact.splits.test).images

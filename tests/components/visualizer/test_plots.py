@@ -49,7 +49,7 @@ def evaluation_of(classes: int, wrong: int) -> Evaluation:
     )
 
 
-@pytest.mark.parametrize(("classes", "wrong"), [(2, 5), (10, 30), (10, 0), (62, 300)])
+@pytest.mark.parametrize(("classes", "wrong"), [(2, 5), (10, 0), (62, 300)])
 def test_confusion_matrix_of_any_number_of_classes(tmp_path: Path, classes: int, wrong: int) -> None:
     with style():
         figure = draw_confusion_matrix(ConfusionMatrix.from_evaluation(evaluation_of(classes, wrong)))
@@ -72,7 +72,7 @@ def test_long_and_hostile_names_of_classes_are_short_labels(tmp_path: Path) -> N
     assert labels == [r"\x1b[31mred … st?key=***", "nnnnnnnnnnn … nnnnnnnnnn"]
 
 
-@pytest.mark.parametrize("classes", [2, 10, 100])
+@pytest.mark.parametrize("classes", [2, 100])
 def test_class_distribution_of_any_number_of_classes(tmp_path: Path, classes: int) -> None:
     examples: Examples = make_inputs(tmp_path)[Examples].artifact
     sizes = {"train": 100, "validation": 10, "test": 20}
@@ -93,7 +93,7 @@ def test_class_distribution_of_any_number_of_classes(tmp_path: Path, classes: in
     assert [len(axes.patches) for axes in figure.axes] == [classes] * 3
 
 
-@pytest.mark.parametrize("wrong", [0, 1, 5, 100])
+@pytest.mark.parametrize("wrong", [0, 1, 100])
 def test_most_confident_mistakes_come_first(tmp_path: Path, wrong: int) -> None:
     labels = np.zeros(100, dtype=np.int64)
     confidence = np.linspace(0.3, 0.99, 100)

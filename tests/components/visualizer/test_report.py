@@ -285,19 +285,15 @@ def test_hostile_text_is_printable_in_report_and_card(data: ReportData) -> None:
     assert words in to_html(card).text
 
 
-def test_visualizer_writes_identical_reports(tmp_path: Path) -> None:
+def test_visualizer_writes_the_report(tmp_path: Path) -> None:
     made = make_inputs(tmp_path / "inputs")
     inputs: dict[str, Stored[Examples | TransformedExamples | Model | Evaluation]] = {
         name: made[kind] for name, kind in Visualizer.signature().inputs.items()
     }
-    pages = []
-    for name in ("once", "again"):
-        (output := tmp_path / name).mkdir()
-        figures = Visualizer().run(Context(output=output), **inputs)  # type: ignore[arg-type]
-        assert figures.report_file == "report.html"
-        pages.append((output / "report.html").read_bytes())
-    assert pages[0] == pages[1]
-    page = read_html(pages[0].decode())
+    (output := tmp_path / "output").mkdir()
+    figures = Visualizer().run(Context(output=output), **inputs)  # type: ignore[arg-type]
+    assert figures.report_file == "report.html"
+    page = read_html((output / "report.html").read_text())
     assert len(page.by_id("mistakes").all("li")) == page.text.count("% confident")
     assert str(tmp_path) not in page.text
 

@@ -4,7 +4,6 @@ import json
 import re
 import shutil
 import signal
-import subprocess
 import sys
 import time
 from pathlib import Path
@@ -17,7 +16,7 @@ from job.options import ExportFormatOption
 from job.store.records import RunRecord
 from tests.conftest import FAKES, TINY_NETWORK, Command
 from tests.job.commands.test_predict import Trained
-from tests.support.processes import REPOSITORY, environment
+from tests.support.processes import start
 
 
 @pytest.fixture(scope="module")
@@ -106,6 +105,7 @@ def test_linear_model_is_an_error(tmp_path: Path, mnist_job: Command) -> None:
     assert "is linear, and has no network to export" in outcome.stderr
 
 
+@pytest.mark.thorough
 def test_missing_converter_is_reported_first(
     root: Path, tmp_path: Path, mnist_job: Command, monkeypatch: pytest.MonkeyPatch
 ) -> None:
@@ -120,6 +120,7 @@ def test_missing_converter_is_reported_first(
     assert outcome.stdout.count("\n") == 3
 
 
+@pytest.mark.thorough
 def test_folder_may_be_the_working_directory_or_a_link(
     root: Path, tmp_path: Path, mnist_job: Command, monkeypatch: pytest.MonkeyPatch
 ) -> None:
@@ -135,8 +136,7 @@ def test_folder_may_be_the_working_directory_or_a_link(
 
 @pytest.mark.parametrize("number", [signal.SIGTERM, pytest.param(signal.SIGINT, marks=pytest.mark.thorough)])
 def test_interrupted_export_leaves_nothing(root: Path, tmp_path: Path, number: signal.Signals) -> None:
-    command = [sys.executable, "-m", "job", "export", str(tmp_path / "exports"), "--root", str(root)]
-    with subprocess.Popen(command, cwd=REPOSITORY, env=environment(), stderr=subprocess.PIPE, text=True) as process:
+    with start("export", tmp_path / "exports", "--root", root) as process:
         while not list((tmp_path / "exports").glob(".export-*")):
             assert process.poll() is None
             time.sleep(0.01)

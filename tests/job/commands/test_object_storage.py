@@ -90,6 +90,7 @@ def test_run_of_one_machine_is_reused_and_shown_on_another(
     assert "nothing can be deleted" in machine(2, "gc", "--root", root).stdout
 
 
+@pytest.mark.thorough
 def test_models_are_used_without_the_other_artifacts(
     machine: Machine, root: str, fake_config: Path, tmp_path: Path, s3_proxy: FaultyProxy
 ) -> None:
@@ -106,6 +107,7 @@ def test_models_are_used_without_the_other_artifacts(
     assert f"the model in {model} is linear" in refused
 
 
+@pytest.mark.thorough
 def test_run_whose_last_uploads_fail_is_a_failure(
     machine: Machine, root: str, fake_config: Path, s3_proxy: FaultyProxy, monkeypatch: pytest.MonkeyPatch
 ) -> None:
@@ -120,6 +122,7 @@ def test_run_whose_last_uploads_fail_is_a_failure(
     } == {"reused"}
 
 
+@pytest.mark.thorough
 def test_shares_of_a_sweep_on_two_machines_have_one_state(
     machine: Machine, s3: Bucket, root: str, tmp_path: Path
 ) -> None:

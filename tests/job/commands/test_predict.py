@@ -29,7 +29,7 @@ from job.store.records import RunRecord
 from tests.conftest import FAKES, Command, CommandResult
 from tests.support.data import write_idx, write_idx_folder
 from tests.support.imports import HEAVY, imported_by
-from tests.support.processes import REPOSITORY, environment
+from tests.support.processes import REPOSITORY, environment, start
 
 SIZE = 16
 """Height and width of the fakes' images."""
@@ -44,7 +44,7 @@ class Trained:
         config.write_text(json.dumps({**FAKES, "evaluator": {"thresholds": {"accuracy": {"minimum": 0.5}}}}))
         self.config = config
         self.record = self.run(*overrides)
-        table = pd.read_parquet(self.artifact("example_gen") / "test.parquet")
+        table = pd.read_parquet(self.artifact("example_gen") / "test/00000.parquet")
         images = np.stack(table["image"].to_list())
         self.images = images.reshape(-1, SIZE, SIZE, *[3] * (images.shape[1] > SIZE**2))
         self.idx = folder / f"test-idx{self.images.ndim}-ubyte"
@@ -270,14 +270,7 @@ def test_help_and_linear_model_need_no_tensorflow(trained: Trained) -> None:
 
 
 def piped(trained: Trained, *paths: Path) -> subprocess.Popen[str]:
-    return subprocess.Popen(
-        [sys.executable, "-m", "job", "predict", *map(str, paths), "--root", trained.root, "--format", "jsonl"],
-        cwd=REPOSITORY,
-        env=environment(),
-        stdout=subprocess.PIPE,
-        stderr=subprocess.PIPE,
-        text=True,
-    )
+    return start("predict", *paths, "--root", trained.root, "--format", "jsonl")
 
 
 @pytest.fixture

@@ -14,11 +14,12 @@ from job.reporters.run_section import add_run_to_card, add_run_to_report
 from job.store.records import RunRecord
 from job.store.runs import Runs
 from job.store.source_code import DATA_SUFFIXES, find_modules
-from tests.conftest import FAKES, SLOTS, Command, WriteConfig
+from tests.conftest import FAKES, SLOTS, Command, WriteConfig, run_job_in_process
 from tests.support.html import Element, read_html
 from tests.support.markdown import Part, read_markdown, to_html
 from tests.support.processes import REPOSITORY
 from tests.support.report_data import COMMAND, read_statements, run_record
+from tests.support.roots import copy_root
 
 PAGE = f"<main><ul>{REPORT_LINKS_PLACEHOLDER}</ul>{REPORT_RUN_PLACEHOLDER}</main>"
 CARD = f"# A card\n\n## How to reproduce\n\n{CARD_RUN_PLACEHOLDER}\n"
@@ -37,10 +38,23 @@ def table_rows(table: Element) -> list[list[str]]:
     return [[cell.text for cell in row.all("th", "td")] for row in table.all("tr")]
 
 
+WITH_REPORT = {slot: fake for slot, fake in FAKES.items() if slot != "visualizer"}
+
+
+@pytest.fixture(scope="module")
+def visualized(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """A root with a run of fakes and the real Visualizer."""
+    folder = tmp_path_factory.mktemp("visualized")
+    (folder / "config.yaml").write_text(yaml.safe_dump(WITH_REPORT))
+    assert run_job_in_process("run", "--config", folder / "config.yaml", "--root", folder / "root").exit_code == 0
+    return folder / "root"
+
+
 @pytest.fixture
-def config(write_config: WriteConfig) -> Path:
-    """A configuration of fakes with the real Visualizer."""
-    return write_config({slot: fake for slot, fake in FAKES.items() if slot != "visualizer"})
+def config(write_config: WriteConfig, visualized: Path, tmp_path: Path) -> Path:
+    """A configuration of fakes with the real Visualizer, whose artifacts are in the root of the test."""
+    copy_root(visualized, tmp_path / "root")
+    return write_config(WITH_REPORT)
 
 
 def test_every_run_has_its_own_report_and_card(mnist_job: Command, config: Path, tmp_path: Path) -> None:

@@ -152,7 +152,7 @@ def test_json_log_contains_the_parts(mnist_job: Command, write_config: WriteConf
     assert events[-1]["fields"]["cpu_seconds"] == Runs(tmp_path / "root").read().cpu_seconds
 
 
-@pytest.mark.parametrize("config", [TIMED, BROKEN])
+@pytest.mark.parametrize("config", [TIMED, pytest.param(BROKEN, marks=pytest.mark.thorough)])
 def test_steps_take_no_longer_than_the_run(
     mnist_job_process: Command, write_config: WriteConfig, tmp_path: Path, config: dict[str, Any]
 ) -> None:

@@ -170,6 +170,7 @@ def test_tags_contain_the_lineage(track: Track, tmp_path: Path, store: str) -> N
     assert tags["environment.python"] == outcome.record["environment"]["python"]
 
 
+@pytest.mark.thorough
 def test_another_process_finds_run_by_lineage(track: Track, tmp_path: Path, store: str) -> None:
     record = track().record
     digest = record["steps"][2]["digest"]
@@ -461,8 +462,7 @@ def trickles(connection: socket.socket) -> None:
     ("respond", "message"),
     [
         (never_responds, "127.0.0.1"),
-        (hangs_up, "127.0.0.1"),
-        (responds_503, "127.0.0.1"),
+        *(pytest.param(each, "127.0.0.1", marks=pytest.mark.thorough) for each in (hangs_up, responds_503)),
         pytest.param(trickles, "it did not finish within 6 s", marks=pytest.mark.thorough),
     ],
 )
@@ -502,7 +502,7 @@ def test_terminated_job_does_not_wait_for_a_server(
     assert took < 20, "three seconds and the time to start"
 
 
-@pytest.mark.parametrize("log_format", ["text", "json"])
+@pytest.mark.parametrize("log_format", ["text", pytest.param("json", marks=pytest.mark.thorough)])
 def test_password_is_in_no_log(
     mnist_job: Command, write_config: WriteConfig, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, log_format: str
 ) -> None:

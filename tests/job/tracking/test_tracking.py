@@ -104,7 +104,9 @@ def test_tracker_receives_the_end_of_a_failed_run(
 
 @pytest.mark.parametrize("method", METHODS)
 @pytest.mark.parametrize(
-    ("accuracy", "error"), [(1.0, RuntimeError("broken\nin two lines")), (0.5, SystemExit("broken"))], ids=str
+    ("accuracy", "error"),
+    [(1.0, RuntimeError("broken\nin two lines")), pytest.param(0.5, SystemExit("broken"), marks=pytest.mark.thorough)],
+    ids=str,
 )
 def test_failing_tracker_causes_one_warning_only(
     mnist_job: Command,
@@ -129,7 +131,9 @@ def test_failing_tracker_causes_one_warning_only(
     assert working.aborts == []
 
 
-@pytest.mark.parametrize("method", METHODS)
+@pytest.mark.parametrize(
+    "method", ["begin", "end", *(pytest.param(each, marks=pytest.mark.thorough) for each in ("end_epoch", "end_step"))]
+)
 def test_hanging_tracker_delays_only_the_end_of_the_run(
     mnist_job: Command, write_config: WriteConfig, tmp_path: Path, track_with: Track, method: str
 ) -> None:
@@ -351,7 +355,13 @@ finally:
 
 
 @pytest.mark.parametrize(
-    "tools", [(), ("tensorboard",), pytest.param(("mlflow",), marks=pytest.mark.thorough)], ids=str
+    "tools",
+    [
+        pytest.param((), marks=pytest.mark.thorough),
+        ("tensorboard",),
+        pytest.param(("mlflow",), marks=pytest.mark.thorough),
+    ],
+    ids=str,
 )
 def test_tools_are_imported_only_if_on_and_stay_offline(
     tools: tuple[str, ...], write_config: WriteConfig, tmp_path: Path
