@@ -61,6 +61,7 @@ class Processes:
 
     The first tasks run in this process, until their duration shows that processes save time for the others.
 
+    >>> from functools import partial
     >>> with Processes(2) as engine:
     ...     list(engine.run([partial(abs, -1), partial(abs, -2)], check=lambda: None))
     [1, 2]

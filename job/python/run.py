@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from contextlib import suppress
 from dataclasses import dataclass
 from functools import cached_property
@@ -169,10 +169,10 @@ class Run:
             raise IntegrityError(problem, expected="the artifact of the run", remedy="run the job again")
         return sealed
 
-    def _stored(self, step: str, file: Callable[[Any], str]) -> Stored[Any]:
-        """Return an artifact with one of its files; of a root in object storage, the others are not downloaded."""
+    def _stored(self, step: str, files: Callable[[Any], Sequence[str]]) -> Stored[Any]:
+        """Return an artifact with some of its files; of a root in object storage, the others are not downloaded."""
         sealed = self._sealed(step)
-        sealed.fetch(file(sealed.artifact))
+        sealed.fetch(*files(sealed.artifact))
         return Stored(sealed.artifact, sealed.directory)
 
     def _finished(self, step: str) -> StepRecord:
@@ -200,7 +200,7 @@ class Run:
         """Loss, accuracy and learning rate: one row per epoch."""
         import pandas as pd
 
-        model = self._stored("trainer", lambda model: str(model.history_file))
+        model = self._stored("trainer", lambda model: [model.history_file])
         return pd.read_csv(model.directory / model.artifact.history_file, index_col="epoch")
 
     @cached_property
@@ -208,7 +208,7 @@ class Run:
         """One row per test image: label, prediction, its confidence, and the probabilities by class."""
         import pandas as pd
 
-        evaluation = self._stored("evaluator", lambda evaluation: str(evaluation.predictions_file))
+        evaluation = self._stored("evaluator", lambda evaluation: [evaluation.predictions_file])
         path = evaluation.directory / evaluation.artifact.predictions_file
         table = pd.read_parquet(path, columns=["label", "prediction", "confidence", "probabilities"])
         names = {row.label: row.name for row in evaluation.artifact.per_class}
@@ -227,7 +227,7 @@ class Run:
         if split not in SPLITS:
             expected = f"one of {', '.join(SPLITS)}"
             raise ConfigError(f"there is no split `{split}`", expected=expected, remedy="correct the name")
-        examples = self._stored("example_gen", lambda examples: str(getattr(examples.splits, split).file))
+        examples = self._stored("example_gen", lambda examples: getattr(examples.splits, split).file_names())
         batches = [*iterate_examples(examples, getattr(examples.artifact.splits, split), rows=1000)]
         images = np.concatenate([batch.images for batch in batches])
         return ImageSplit(images, np.concatenate([batch.labels for batch in batches]))

@@ -79,17 +79,18 @@ def test_full_disk_in_a_component_loses_nothing_sealed(
 
 
 @pytest.mark.parametrize(
-    ("opened", "message"),
+    ("moment", "message"),
     [
-        pytest.param(1, "the shuffled images", marks=pytest.mark.thorough),  # to be written
-        pytest.param(2, "the train images", marks=pytest.mark.thorough),  # to be read back
+        pytest.param(
+            {"at": "open", "path": "*/scratch/scattered-*"}, "the shuffled images", marks=pytest.mark.thorough
+        ),
+        pytest.param({"at": "mkdir", "path": "*/files-*/train"}, "the split images", marks=pytest.mark.thorough),
     ],
 )
 def test_full_disk_during_the_shuffle_is_reported(
-    disk: Path, write_config: WriteConfig, opened: int, message: str
+    disk: Path, write_config: WriteConfig, moment: dict[str, str], message: str
 ) -> None:
-    plan = {"at": "open", "path": "*/scratch/shuffled", "count": opened, "leave": 8192}
-    check_full_disk(disk, write_config(LIGHT), plan, message)
+    check_full_disk(disk, write_config(LIGHT), moment | {"leave": 8192}, message)
 
 
 @pytest.mark.parametrize(
