@@ -4,11 +4,11 @@ import re
 from dataclasses import dataclass
 
 from components.base.errors import ConfigError
+from components.base.paths import URL
 from components.base.text import printable
 
 SCHEMES = {"s3": "Amazon S3", "az": "Azure Blob Storage", "gs": "Google Cloud Storage"}
 OBJECT_URL = re.compile(rf"({'|'.join(SCHEMES)})://", re.ASCII)
-URL = re.compile(rf"[a-z][a-z0-9+.-]*://|({'|'.join(SCHEMES)}):/", re.ASCII | re.IGNORECASE)
 MISTYPED = re.compile(rf"({'|'.join(SCHEMES)}):/", re.ASCII | re.IGNORECASE)
 BUCKET = re.compile(r"[a-z0-9][a-z0-9._-]{1,221}", re.ASCII)
 MAX_KEY_BYTES = 1024
@@ -31,7 +31,7 @@ def is_any_url(text: str) -> bool:
     >>> is_any_url("http://host/x"), is_any_url("s3:/bucket/x"), is_any_url("./s3:/bucket/x")
     (True, True, False)
     """
-    return URL.match(text) is not None
+    return (URL.match(text) or MISTYPED.match(text)) is not None
 
 
 @dataclass(frozen=True)

@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Any
 
@@ -35,20 +36,16 @@ def path(text: str) -> Path:
     """Return the path in an argument, an option or an environment variable."""
     from components.base.paths import parse_path
 
-    try:
+    with _usage_error():
         return parse_path(text)
-    except ValueError as error:
-        raise typer.BadParameter(str(error)) from error
 
 
 def input_path(text: str) -> Path:
     """Return the path of a file that is read, also with a name that no file can have: it is reported and skipped."""
     from components.base.paths import check_no_url
 
-    try:
+    with _usage_error():
         check_no_url(text)
-    except ValueError as error:
-        raise typer.BadParameter(str(error)) from error
     return Path(text)
 
 
@@ -56,8 +53,15 @@ def location(text: str) -> Location:
     """Return the path or URL in an argument, an option or an environment variable."""
     from components.object_storage.location import parse_location
 
-    try:
+    with _usage_error():
         return parse_location(text)
+
+
+@contextmanager
+def _usage_error() -> Iterator[None]:
+    """Report a ValueError as an error of the command line."""
+    try:
+        yield
     except ValueError as error:
         raise typer.BadParameter(str(error)) from error
 

@@ -6,7 +6,6 @@ from typing import TYPE_CHECKING
 
 from job.store.measure import Measured
 from job.store.remote.contents import Contents, measure_objects
-from job.store.remote.sealing import SUFFIX
 from job.store.remote.sealing_objects import SealingObjects
 from job.store.store import Entry, Store
 
@@ -65,22 +64,19 @@ class RemoteEntries:
             return self._local.remove(entry, is_needed) if entry.path.exists() else True
         if self._local.directory(slot, fingerprint) not in (entry.path, entry.path.parent):
             return self._local.remove(entry, is_needed)
-        content = self._objects.read(key + SUFFIX)
-        sealing = None if content is None else self._sealings.parse(key, content.data)
-        attempt = entry.path.name
+        found, attempt = self._sealings.read(key), entry.path.name
         if entry.kind == "sealed":
-            if content is None or sealing is None or not sealing.is_sealed:
+            if found is None or not found.sealing.is_sealed:
                 return False
-            attempt = sealing.attempt
-            if self._sealings.replace(key, sealing.in_state("deleted"), content.tag) is None:
+            attempt = found.sealing.attempt
+            if self._sealings.replace(key, found.sealing.in_state("deleted"), found.tag) is None:
                 return False
-            content = self._objects.read(key + SUFFIX)
-            sealing = None if content is None else self._sealings.parse(key, content.data)
-        if sealing is not None and sealing.attempt == attempt and content is not None:
-            if sealing.is_sealed:
+            found = self._sealings.read(key)
+        if found is not None and found.sealing.attempt == attempt:
+            if found.sealing.is_sealed:
                 return False
-            if sealing.state == "deleted" and is_needed():
-                self._sealings.replace(key, sealing.in_state("sealed"), content.tag)
+            if found.sealing.state == "deleted" and is_needed():
+                self._sealings.replace(key, found.sealing.in_state("sealed"), found.tag)
                 self._sealings.apply(key)
                 return False
         self._objects.delete([info.key for info in self._objects.list(f"{key}/{attempt}")])

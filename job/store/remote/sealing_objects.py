@@ -1,7 +1,7 @@
 """Reads and writes the sealing objects of a remote root, and their local copies."""
 
 from contextlib import suppress
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, NamedTuple
 
 from components.base.errors import IntegrityError
 from job.store.manifest import MANIFEST
@@ -10,6 +10,13 @@ from job.store.remote.sealing import SUFFIX, Sealing
 
 if TYPE_CHECKING:
     from job.store.remote.root import RemoteRoot
+
+
+class SealingObject(NamedTuple):
+    """A sealing object in the store."""
+
+    sealing: Sealing
+    tag: str
 
 
 class SealingObjects:
@@ -22,13 +29,18 @@ class SealingObjects:
         """Create a sealing object, or replace a tombstone; return whether the object is this one."""
         if self._objects.create(key + SUFFIX, sealing.to_bytes()):
             return True
-        found = self._objects.read(key + SUFFIX)
         try:
-            if found is None or self.parse(key, found.data).is_sealed:
-                return False
+            found = self.read(key)
         except IntegrityError:  # the look-up reports it
             return False
+        if found is None or found.sealing.is_sealed:
+            return False
         return self.replace(key, sealing, found.tag) is not None
+
+    def read(self, key: str) -> SealingObject | None:
+        """Return a sealing object, or None; errors as for `Sealing.from_bytes`."""
+        content = self._objects.read(key + SUFFIX)
+        return None if content is None else SealingObject(self.parse(key, content.data), content.tag)
 
     def replace(self, key: str, sealing: Sealing, tag: str) -> str | None:
         """Replace a sealing object that has a tag; return its new tag, or None if it has another tag by now."""
