@@ -22,6 +22,7 @@ from pathlib import Path
 from typing import Any
 
 import pytest
+import typer.main
 import typer.testing
 import yaml
 from filelock import FileLock
@@ -84,7 +85,8 @@ SLOWEST_FILES = (
 MAX_NAME_LENGTH = 60
 
 gc.set_threshold(*GC_THRESHOLDS)  # as in the job: scanning the many objects of TensorFlow takes long
-typer.testing._get_command = cache(typer.testing._get_command)  # it takes 40 ms to make the commands
+# Making all commands takes 40 ms.
+setattr(typer.testing, "_get_command", cache(typer.main.get_command))  # noqa: B010
 
 
 def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
@@ -112,7 +114,7 @@ def pytest_runtest_setup(item: pytest.Item) -> None:
 def _unflushed_files() -> Iterator[None]:
     """Flush no file to the disk: no test turns off the power, and each run of fakes flushes 43 files."""
     with pytest.MonkeyPatch.context() as patched:
-        patched.setattr(os, "fsync", lambda handle: None)  # noqa: ARG005
+        patched.setattr(os, "fsync", lambda fd: None)  # noqa: ARG005
         yield
 
 
