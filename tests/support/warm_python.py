@@ -183,7 +183,7 @@ def main() -> None:
     os.environ.setdefault("KERAS_BACKEND", "tensorflow")
     for name in LIBRARIES:
         importlib.import_module(name)
-    os.fsync = lambda fd: None  # no test turns off the power
+    os.fsync = lambda fd: None  # noqa: ARG005  (no test turns off the power)
     become(serve(socket.socket(fileno=int(sys.argv[1]))), path)
 
 
