@@ -2,7 +2,8 @@
 
 Each is a real process with its own number, signals and files, and a child of the process that starts it. It begins to
 run our code after 30 ms of CPU time; importing TensorFlow takes four seconds. What it cannot show is what a command
-imports, and whether a result depends on the seed of hashes: tests of these start Python themselves.
+imports, whether a result depends on the seed of hashes, and what reaches the disk, as `os.fsync` does nothing: tests of
+these start Python themselves.
 
 The server is this file, run as a module; it ends when its socket is closed, also if the tests are killed.
 """
@@ -182,6 +183,7 @@ def main() -> None:
     os.environ.setdefault("KERAS_BACKEND", "tensorflow")
     for name in LIBRARIES:
         importlib.import_module(name)
+    os.fsync = lambda fd: None  # noqa: ARG005  (no test turns off the power)
     become(serve(socket.socket(fileno=int(sys.argv[1]))), path)
 
 
