@@ -8,7 +8,9 @@ from typing import Any
 import pytest
 
 
-def parametrize_sample(count: int, names: str | Sequence[str], cases: Sequence[Any], **options: Any) -> Any:
+def parametrize_sample(
+    count: int, names: str | Sequence[str], cases: Sequence[Any], **options: Any
+) -> pytest.MarkDecorator:
     """Return `pytest.mark.parametrize` for cases of which `count`, evenly spaced, are not thorough."""
     several = not isinstance(names, str) or "," in names
     everyday = {round(place * (len(cases) - 1) / max(count - 1, 1)) for place in range(count)}
