@@ -23,7 +23,7 @@ def is_portable(task: Callable[[], Any]) -> bool:
     """Return whether another process can run a task: it cannot import what a main script or a notebook defines."""
     try:
         return b"__main__" not in pickle.dumps(task)
-    except (pickle.PicklingError, AttributeError, TypeError):  # such as a function within a function
+    except Exception:  # such as a function within a function; the errors are those of the user's classes, too
         return False
 
 
