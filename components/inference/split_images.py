@@ -22,7 +22,7 @@ from components.io.image_digests import image_digests, split_sha256
 from components.io.splits import ImageSplit
 
 CONVERTED_ROWS = 1024
-"""Images converted at a time: MNIST images of this number fit into a processor's cache."""
+"""Number of images converted at a time: this many MNIST images fit into a processor's cache."""
 
 
 @dataclass(frozen=True)
@@ -40,7 +40,7 @@ class SplitImages:
     labels: NDArray[np.int64]
     """[count]"""
     graph: tuple[GraphOperation, ...] = ()
-    """Converts stored images."""
+    """Converts the stored images when they are read."""
 
     def __len__(self) -> int:
         return len(self.labels)
@@ -67,7 +67,7 @@ class SplitImages:
         return images
 
     def batches(self, rows: int) -> Iterator[NDArray[np.float32]]:
-        """Return all images in order, at most `rows` at a time."""
+        """Yield all images in order, at most `rows` at a time."""
         return (self.read(first, min(first + rows, len(self))) for first in range(0, len(self), rows))
 
     def digests(self) -> NDArray[np.void]:
