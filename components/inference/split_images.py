@@ -6,7 +6,7 @@ than memory: `open_scaled` and `open_pictures` read the rows that are indexed, `
 and only `read_scaled` reads a whole split.
 """
 
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from dataclasses import dataclass
 from functools import cached_property
 from pathlib import Path
@@ -60,15 +60,22 @@ class SplitImages:
 
     def read(self, start: int, stop: int) -> NDArray[np.float32]:
         """Return the images from row `start` to `stop` (exclusive), [rows, height, width, channels]."""
-        images = np.empty((stop - start, *self.image_shape), np.float32)
-        for first in range(0, len(images), CONVERTED_ROWS):
-            last = min(first + CONVERTED_ROWS, len(images))
-            images[first:last] = apply_numpy(self.graph, read_rows(self.stored, start + first, start + last))
-        return images
+        return self._convert(stop - start, lambda first, last: read_rows(self.stored, start + first, start + last))
+
+    def read_rows(self, rows: NDArray[np.integer[Any]]) -> NDArray[np.float32]:
+        """Return the images at these rows, as indexing does, but with less memory."""
+        return self._convert(len(rows), lambda first, last: self.stored[rows[first:last]])
 
     def batches(self, rows: int) -> Iterator[NDArray[np.float32]]:
         """Yield all images in order, at most `rows` at a time."""
         return (self.read(first, min(first + rows, len(self))) for first in range(0, len(self), rows))
+
+    def _convert(self, count: int, read: Callable[[int, int], NDArray[Any]]) -> NDArray[np.float32]:
+        images = np.empty((count, *self.image_shape), np.float32)
+        for first in range(0, count, CONVERTED_ROWS):
+            last = min(first + CONVERTED_ROWS, count)
+            images[first:last] = apply_numpy(self.graph, read(first, last))
+        return images
 
     def digests(self) -> NDArray[np.void]:
         """Return the digest of each image: V16 [count]."""

@@ -6,7 +6,9 @@ from contextvars import ContextVar
 from typing import Any
 
 import keras
+import numpy as np
 import tensorflow as tf
+from numpy.typing import NDArray
 
 
 class BatchPart:
@@ -27,8 +29,7 @@ class BatchPart:
         self.images = end - begin
         self.share = tf.cast(self.images, tf.float32) / tf.cast(count, tf.float32)
         # An empty part takes one image with weight 0, because layers and losses need not support an empty batch.
-        self._begin = tf.minimum(begin, count - 1)
-        self._end = tf.maximum(end, self._begin + 1)
+        self._begin, self._end = begin, tf.maximum(end, begin + 1)
 
     def take(self, values: Any) -> Any:
         """Return the rows of this part."""
@@ -46,6 +47,25 @@ class BatchPart:
             yield
         finally:
             _current.reset(token)
+
+
+def rows_of_parts(rows: NDArray[np.int64], batch_size: int, replicas: range, *, of: int) -> NDArray[np.int64]:
+    """Return the rows that some replicas train on.
+
+    Args:
+        rows: rows of all batches, in order.
+        replicas: the numbers of consecutive replicas.
+        of: number of all replicas.
+
+    >>> rows_of_parts(np.arange(7), 4, range(1, 2), of=2).tolist()
+    [2, 3, 5, 6]
+    """
+    kept = []
+    for start in range(0, len(rows), batch_size):
+        batch = rows[start : start + batch_size]
+        begins = [len(batch) * replica // of for replica in (replicas[0], replicas[-1])]
+        kept.append(batch[begins[0] : max(len(batch) * replicas.stop // of, begins[-1] + 1)])
+    return np.concatenate(kept)
 
 
 _current: ContextVar[BatchPart | None] = ContextVar("batch part", default=None)

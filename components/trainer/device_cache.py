@@ -1,13 +1,15 @@
 """Cache of images on the training device, so that a training step receives row numbers instead of images."""
 
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from typing import Any
 
 import numpy as np
 import tensorflow as tf
+from numpy.typing import NDArray
 
 from components.inference.split_images import SplitImages
 
+Positions = NDArray[np.int64]
 PEAK_COPIES = 3
 """While rows are loaded they exist as an array, a tensor and the variable: loading 500 MB raised peak memory by
 1,490 MB (TensorFlow 2.21)."""
@@ -24,26 +26,42 @@ class DeviceCache:
     """Rows of a split on the device: the whole split, or one block of it after another.
 
     The images are scaled, float32 [count, height, width, channels]; the labels are int64 [count].
+
+    Args:
+        own_rows: returns the rows that this process trains on, from the rows of all batches in order; by default, all.
+            Only their images are loaded; for other rows, `gather` returns any of these images.
     """
 
-    def __init__(self, split: SplitImages) -> None:
+    def __init__(self, split: SplitImages, own_rows: Callable[[Positions], Positions] | None = None) -> None:
         self.split = split
+        self._own_rows = own_rows
         self._loaded = (-1, 0)
         shape = split.image_shape
         self._images = tf.Variable(np.zeros((0, *shape), np.float32), shape=(None, *shape), trainable=False)
         self._labels = tf.Variable(np.zeros(0, np.int64), shape=(None,), trainable=False)
+        self._indices = tf.Variable(np.zeros(0, np.int64), shape=(None,), trainable=False)
 
-    def load_rows(self, start: int, rows: int) -> None:
-        """Load `rows` consecutive rows from `start`; the split's first row follows its last."""
-        if self._loaded == (start, rows):
+    def load_rows(self, start: int, rows: int, *, order: Positions | None = None) -> None:
+        """Load `rows` consecutive rows from `start`; the split's first row follows its last.
+
+        `order` has the positions within these rows in the order of batches, by default 0, 1, 2 ...
+        """
+        if self._own_rows is None and self._loaded == (start, rows):
             return
-        end = min(start + rows, len(self.split))
-        wrapped = rows - (end - start)
-        labels = self.split.labels
-        for variable, read in ((self._images, self.split.read), (self._labels, lambda *rows: labels[slice(*rows)])):
-            variable.assign(np.zeros((0, *variable.shape[1:]), variable.dtype.name))  # free the previous rows first
-            values = read(start, end)
-            variable.assign(np.concatenate([values, read(0, wrapped)]) if wrapped else values)
+        for variable in (self._images, self._labels, self._indices):  # free the previous rows first
+            variable.assign(np.zeros((0, *variable.shape[1:]), variable.dtype.name))
+        self._labels.assign(np.take(self.split.labels, np.arange(start, start + rows), mode="wrap"))
+        if self._own_rows is None:
+            end = min(start + rows, len(self.split))
+            wrapped = start + rows - end
+            images = self.split.read(start, end)
+            self._images.assign(np.concatenate([images, self.split.read(0, wrapped)]) if wrapped else images)
+        else:
+            own = np.sort(self._own_rows(np.arange(rows) if order is None else order))
+            self._images.assign(self.split.read_rows((start + own) % len(self.split)))
+            indices = np.zeros(rows, np.int64)
+            indices[own] = np.arange(len(own))
+            self._indices.assign(indices)
         self._loaded = (start, rows)
 
     def load_in_blocks(self, max_rows: int) -> Iterator[int]:
@@ -55,4 +73,5 @@ class DeviceCache:
 
     def gather(self, rows: Any) -> tuple[Any, Any]:
         """Return the images and labels at an int64 tensor of positions within the loaded rows."""
-        return tf.gather(self._images, rows), tf.gather(self._labels, rows)
+        images = rows if self._own_rows is None else tf.gather(self._indices, rows)
+        return tf.gather(self._images, images), tf.gather(self._labels, rows)

@@ -5,14 +5,16 @@ from contextlib import AbstractContextManager, nullcontext
 from typing import Any
 
 import keras
+import numpy as np
 import tensorflow as tf
+from numpy.typing import NDArray
 
 from components.base.cluster import Cluster
 from components.base.component import Context
 from components.runtime.cluster import require_cluster
 from components.runtime.collectives import connect_workers, disconnect_workers, lost_worker_errors
 from components.runtime.rendezvous import Rendezvous
-from components.trainer.batch_part import BatchPart, PartDropout
+from components.trainer.batch_part import BatchPart, PartDropout, rows_of_parts
 from components.trainer.checkpoint import CheckpointStore
 from components.trainer.config import TrainerConfig
 from components.trainer.network_copy import copy_network
@@ -36,6 +38,11 @@ class OneDevice:
     def replicate(self, network: Any) -> Any:
         """Return the network to train, on all devices."""
         return network
+
+    def own_rows(self, rows: NDArray[np.int64], *, batch_size: int) -> NDArray[np.int64]:
+        """Return the rows that the devices of this process train on, from the rows of all batches in order."""
+        del batch_size
+        return rows
 
     def any_worker(self, flag: bool) -> bool:  # noqa: FBT001  (the value that is reduced)
         """Return whether the flag is set on any worker. All workers must call it at the same step."""
@@ -112,6 +119,11 @@ class Workers(Replicas):
         replicas = self.strategy.num_replicas_in_sync
         return f"{device}, {workers} workers" + (f", {replicas} replicas" if replicas != workers else "")
 
+    def own_rows(self, rows: NDArray[np.int64], *, batch_size: int) -> NDArray[np.int64]:
+        first = self.cluster.index * self._replicas_per_worker
+        replicas = range(first, first + self._replicas_per_worker)
+        return rows_of_parts(rows, batch_size, replicas, of=self.strategy.num_replicas_in_sync)
+
     def any_worker(self, flag: bool) -> bool:  # noqa: FBT001  (the value that is reduced)
         return bool(self._sum([float(flag)])[0] > 0)
 
@@ -125,6 +137,10 @@ class Workers(Replicas):
     def close(self) -> None:
         disconnect_workers(self.strategy)
 
+    @property
+    def _replicas_per_worker(self) -> int:
+        return int(self.strategy.num_replicas_in_sync) // len(self.cluster.workers)
+
     def _sum(self, values: list[float]) -> Any:
         """Return the sums over the workers."""
         return self._reduce(tf.constant(values, tf.float64)).numpy()
@@ -133,8 +149,7 @@ class Workers(Replicas):
     def _reduce(self, values: Any) -> Any:
         def of_first_replica() -> Any:
             replica = tf.distribute.get_replica_context().replica_id_in_sync_group
-            local = self.strategy.num_replicas_in_sync // len(self.cluster.workers)
-            return values * tf.cast(replica % local == 0, values.dtype)
+            return values * tf.cast(replica % self._replicas_per_worker == 0, values.dtype)
 
         with self.scope():
             return self.strategy.reduce("SUM", self.strategy.run(of_first_replica), axis=None)

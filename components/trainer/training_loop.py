@@ -3,6 +3,7 @@
 import math
 import time
 from collections import Counter
+from functools import partial
 from typing import Any, NoReturn
 
 import keras
@@ -30,6 +31,7 @@ GROUPS_PER_EPOCH = 10
 """Training steps run in the graph in about this many groups per epoch; Python code runs only between them."""
 MAX_STEPS_PER_GROUP = 32
 """So that a long epoch, too, notices a termination request soon."""
+VALIDATION_BATCH_SIZE = 500
 
 
 def train_network(
@@ -120,7 +122,8 @@ class TrainingLoop:
         self._steps_since_saved = 0
         train_rows, self.validation_rows = rows_within_budget(config.memory_budget, train, validation)
         self.order = EpochOrder(images=len(train), batch_size=config.batch_size, max_rows=train_rows, seed=config.seed)
-        self.train, self.validation = DeviceCache(train), DeviceCache(validation)
+        self.train = self._open_cache(train, train_rows, config.batch_size)
+        self.validation = self._open_cache(validation, self.validation_rows, VALIDATION_BATCH_SIZE)
         self.classifier = Classifier(
             network,
             config,
@@ -166,6 +169,16 @@ class TrainingLoop:
         """Whether all epochs are done, or early stopping has ended training."""
         return self.epoch > self.config.epochs or self.stopping.should_stop
 
+    def _open_cache(self, split: SplitImages, max_rows: int, batch_size: int) -> DeviceCache:
+        """Return a cache of the images that this process trains on, or of all if they fit or a function augments them.
+
+        Images that fit are loaded once: in each epoch, this worker trains on others of them. A function may mix images.
+        """
+        by_function = isinstance(self.config.augmentation, AugmentationFunction)
+        if not self.devices.has_workers or len(split) <= max_rows or by_function:
+            return DeviceCache(split)
+        return DeviceCache(split, partial(self.devices.own_rows, batch_size=batch_size))
+
     def _resume(self) -> None:
         if (found := self.checkpoints.newest(self.context.progress)) is None:
             return
@@ -210,12 +223,12 @@ class TrainingLoop:
             images = min(step * order.batch_size, order.images) - first_step * order.batch_size
             self.advance(step, images, logs, group_ends=group_ends)
 
-        self.train.load_rows(block.start, block.rows)
+        rows = order.rows(self.epoch, block)
+        self.train.load_rows(block.start, block.rows, order=rows)
         first, last = ((step - block.first_step) * order.batch_size for step in (begin, end))
-        rows = order.rows(self.epoch, block)[first:last]
         step = (self.epoch - 1) * order.steps + begin  # counted over all epochs
         fitted = self.classifier.fit(
-            batch_rows(rows, order.batch_size).enumerate(start=step),
+            batch_rows(rows[first:last], order.batch_size).enumerate(start=step),
             shuffle=False,  # the rows are in the epoch's order
             callbacks=[keras.callbacks.LambdaCallback(on_train_batch_end=advance)],
             verbose=0,
@@ -259,7 +272,7 @@ class TrainingLoop:
         totals: Counter[str] = Counter()
         for rows in self.validation.load_in_blocks(self.validation_rows):
             self.classifier.clear_metrics()
-            batches = batch_rows(tf.range(rows, dtype=tf.int64), 500)
+            batches = batch_rows(tf.range(rows, dtype=tf.int64), VALIDATION_BATCH_SIZE)
             means = self.classifier.evaluate(batches, verbose=0, return_dict=True)
             totals.update({name: mean * rows for name, mean in means.items()})
         return {name: total / len(self.validation.split) for name, total in totals.items()}

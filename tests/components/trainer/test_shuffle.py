@@ -1,6 +1,7 @@
 """Order of an epoch: every image once, a new order in each epoch, also if not all images fit in memory."""
 
 from collections import Counter
+from typing import Any
 
 import numpy as np
 import pytest
@@ -72,6 +73,23 @@ def test_loaded_rows_wrap_around_the_end_of_the_split() -> None:
         taken, labels = cache.gather(np.arange(rows))
         assert labels.numpy().tolist() == expected
         assert taken.numpy().reshape(-1).tolist() == expected
+
+
+def test_worker_loads_only_the_images_of_its_parts() -> None:
+    read: list[int] = []
+
+    class Recorded(SplitImages):
+        def read_rows(self, rows: Any) -> Any:
+            read.extend(rows.tolist())
+            return super().read_rows(rows)
+
+    images = np.arange(7, dtype=np.float32).reshape(7, 1, 1, 1)
+    cache = DeviceCache(Recorded(images, np.arange(7)), lambda order: order[::2])
+    cache.load_rows(5, 4, order=np.array([3, 0, 2, 1]))
+    assert sorted(read) == [0, 1], "of the rows 5, 6, 0 and 1"
+    taken, labels = cache.gather(np.array([3, 0, 2, 1]))
+    assert labels.numpy().tolist() == [1, 5, 0, 6]
+    assert taken.numpy().reshape(-1)[::2].tolist() == [1, 0]
 
 
 def test_budget_is_divided_by_the_sizes_of_the_splits() -> None:

@@ -37,7 +37,7 @@ def test_parts_of_dropout_are_those_of_the_whole_batch() -> None:
 def test_every_image_belongs_to_one_part(count: int, sizes: list[int]) -> None:
     import tensorflow as tf
 
-    from components.trainer.batch_part import BatchPart
+    from components.trainer.batch_part import BatchPart, rows_of_parts
 
     rows = np.arange(count)
     parts = [BatchPart(tf.constant(count), replica=replica, replicas=3) for replica in range(3)]
@@ -45,6 +45,9 @@ def test_every_image_belongs_to_one_part(count: int, sizes: list[int]) -> None:
     assert [len(each) for each in own] == sizes
     assert functools.reduce(list.__add__, own) == rows.tolist()
     assert all(len(part.take(rows)) >= 1 for part in parts), "layers need not support an empty batch"
+    for first, last in ((0, 1), (1, 3), (2, 3)):
+        taken = np.concatenate([part.take(rows) for part in parts[first:last]])
+        assert rows_of_parts(rows, count, range(first, last), of=3).tolist() == np.unique(taken).tolist()
     assert [float(part.share) for part in parts] == pytest.approx([size / count for size in sizes])
 
 

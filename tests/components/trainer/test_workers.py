@@ -11,6 +11,7 @@ import pytest
 
 from components.base.cluster import Cluster
 from components.runtime.rendezvous import Rendezvous
+from components.testing import FakeExampleGen
 from tests.support import namespaces
 from tests.support.workers import Ended, Worker, cluster_of, make_root, run_workers, saved_weights
 
@@ -20,6 +21,7 @@ WITH_BATCH_NORMALIZATION = {**NETWORK, "batch_normalization": True}
 ALL_BUT_ONE = 89
 """A batch size that leaves one image for the last batch: one of two replicas has none."""
 INTERRUPTED = "TerminationError: the job was interrupted in epoch 2, after step 3; its progress is saved"
+LARGE_IMAGES = FakeExampleGen(FakeExampleGen.Config(size=128))
 pytestmark = pytest.mark.thorough
 
 
@@ -59,15 +61,29 @@ def assert_equal_weights(root: Path, other: Path) -> None:
         np.testing.assert_allclose(one, another, atol=1e-4)
 
 
-def test_two_workers_train_as_one_device(root: Path, tmp_path_factory: pytest.TempPathFactory) -> None:
-    alone = make_root(tmp_path_factory.mktemp("alone"))
-    ended = run_workers([*workers(root, 2, network=NETWORK), Worker(root=alone, settings=SETTINGS)])
+def assert_equal_trainings(ended: Ended) -> None:
+    """Check that two workers have the same weights, and not exactly those of the one device."""
     assert ended.codes == [0, 0, 0], ended.results
     first, second, one_device = ended.results
     assert first["weights"] == second["weights"] != one_device["weights"]
     assert first["history"] == second["history"]
     assert first["device"] == f"{one_device['device']}, 2 workers"
+
+
+def test_two_workers_train_as_one_device(root: Path, tmp_path_factory: pytest.TempPathFactory) -> None:
+    alone = make_root(tmp_path_factory.mktemp("alone"))
+    ended = run_workers([*workers(root, 2, network=NETWORK), Worker(root=alone, settings=SETTINGS)])
+    assert_equal_trainings(ended)
     assert_equal_weights(root, alone)
+
+
+def test_workers_that_load_their_parts_train_as_one_device(tmp_path: Path) -> None:
+    roots = [make_root(tmp_path / name, LARGE_IMAGES) for name in ("workers", "alone")]
+    settings: dict[str, Any] = {"memory_budget": "16MB", "epochs": 1}  # the images take 20 MB: two blocks
+    alone = Worker(root=roots[1], settings=SETTINGS | settings)
+    ended = run_workers([*workers(roots[0], 2, network=NETWORK, **settings), alone])
+    assert_equal_trainings(ended)
+    assert_equal_weights(*roots)
 
 
 def test_two_devices_train_as_one(root: Path, tmp_path_factory: pytest.TempPathFactory) -> None:
