@@ -12,7 +12,8 @@ from typing import Any
 
 from tests.support.processes import REPOSITORY, wait_until
 
-HARDENED = ("--read-only", "--cap-drop", "ALL", "--user", "10001", "--network", "none")
+RESTRICTED = ("--read-only", "--cap-drop", "ALL", "--user", "10001")
+HARDENED = (*RESTRICTED, "--network", "none")
 """The strictest options: the container can write to the mounted root and to /tmp only."""
 WHY_SKIPPED = "no container engine is running (`docker info` fails): start one, then run `make docker-test`"
 MAKE_VARIABLES = (
@@ -103,8 +104,11 @@ def image_user() -> str:
 class BackgroundContainer:
     """A hardened container in the background. The end of the `with` block removes it."""
 
-    def __init__(self, image: str, *arguments: object, root: Path, options: tuple[object, ...] = ()) -> None:
-        started = docker("run", "--detach", *HARDENED, "--volume", f"{root}:/output", *options, image, *arguments)
+    def __init__(
+        self, image: str, *arguments: object, root: Path, options: tuple[object, ...] = (), network: str = "none"
+    ) -> None:
+        given = (*RESTRICTED, "--network", network, "--volume", f"{root}:/output", *options)
+        started = docker("run", "--detach", *given, image, *arguments)
         self.id = started.stdout.strip()
 
     def __enter__(self) -> BackgroundContainer:
