@@ -3,8 +3,8 @@
 - `mnist_job` runs a command in this process, `mnist_job_process` in a process of its own.
 - `fake_config` is a configuration of fakes, `write_config` writes any other.
 - `finished_root` is a root with one finished run of fakes, copied for each test: a test may change it.
-- `digits_run` is one finished run of configs/digits.yaml, shared by all tests and workers: only read it, or copy it
-  with `tests.support.roots.copy_root`.
+- `digits_run` is one finished run of configs/digits.yaml with a smaller network and fewer epochs, shared by all tests
+  and workers: only read it, or copy it with `tests.support.roots.copy_root`.
 - `s3` and `azurite` are empty buckets, `bucket` is first the one, then the other, and `s3_proxy` fails as a test plans.
 - `image` and `container_root` are for tests in containers.
 """
@@ -17,13 +17,15 @@ import os
 import tempfile
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass
+from functools import cache
 from pathlib import Path
 from typing import Any
 
 import pytest
+import typer.main
+import typer.testing
 import yaml
 from filelock import FileLock
-from typer.testing import CliRunner
 
 from components.base import addresses
 from components.object_storage import settings
@@ -50,6 +52,11 @@ FAKES = {
 }
 TINY_NETWORK = {"filters": [4, 4, 4], "dense": [8, 8]}
 DIGITS = REPOSITORY / "configs" / "digits.yaml"
+SMALLER_DIGITS = {
+    "extends": str(DIGITS),
+    "trainer": {"network": {"filters": [8, 16, 32]}, "epochs": 4},
+    "evaluator": {"thresholds": {"accuracy": {"minimum": 0.9}}},
+}
 
 SLOWEST_FILES = (
     "test_kills.py",
@@ -78,6 +85,8 @@ SLOWEST_FILES = (
 MAX_NAME_LENGTH = 60
 
 gc.set_threshold(*GC_THRESHOLDS)  # as in the job: scanning the many objects of TensorFlow takes long
+# Making all commands takes 40 ms.
+setattr(typer.testing, "_get_command", cache(typer.main.get_command))  # noqa: B010
 
 
 def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
@@ -101,6 +110,14 @@ def pytest_runtest_setup(item: pytest.Item) -> None:
         pytest.skip(browser.WHY_SKIPPED)
 
 
+@pytest.fixture(scope="session", autouse=True)
+def _unflushed_files() -> Iterator[None]:
+    """Flush no file to the disk: no test turns off the power, and each run of fakes flushes 43 files."""
+    with pytest.MonkeyPatch.context() as patched:
+        patched.setattr(os, "fsync", lambda fd: None)  # noqa: ARG005
+        yield
+
+
 @dataclass(frozen=True)
 class CommandResult:
     """Exit code and output of a command."""
@@ -121,7 +138,7 @@ Command = Callable[..., CommandResult]
 
 def run_job_in_process(*arguments: object) -> CommandResult:
     """Run a command in this process."""
-    result = CliRunner().invoke(app, [str(argument) for argument in arguments], prog_name="mnist-job")
+    result = typer.testing.CliRunner().invoke(app, [str(argument) for argument in arguments], prog_name="mnist-job")
     if result.exception and not isinstance(result.exception, SystemExit):
         raise result.exception
     return CommandResult(result.exit_code, result.stdout, result.stderr)
@@ -184,23 +201,25 @@ def finished_root(_finished_run: Path, tmp_path: Path) -> Path:
 
 @dataclass(frozen=True)
 class FinishedRun:
-    """What a run printed, and its root."""
+    """What a run printed, its root and its configuration."""
 
     result: CommandResult
     root: Path
+    config: Path
 
 
 @pytest.fixture(scope="session")
 def digits_run(tmp_path_factory: pytest.TempPathFactory) -> FinishedRun:
-    """Return one run of configs/digits.yaml with --json; the first worker that needs it makes it for all."""
+    """Return one run of `SMALLER_DIGITS` with --json; the first worker that needs it makes it for all."""
     own = tmp_path_factory.getbasetemp()
     shared = own.parent if "PYTEST_XDIST_WORKER" in os.environ else own
-    root, printed = shared / "digits", shared / "digits.json"
+    root, config, printed = (shared / name for name in ("digits", "digits.yaml", "digits.json"))
     with FileLock(shared / "digits.lock"):
         if not printed.exists():
-            result = run_job_process("run", "--config", DIGITS, "--root", root, "--json")
+            config.write_text(yaml.safe_dump(SMALLER_DIGITS, sort_keys=False))
+            result = run_job_process("run", "--config", config, "--root", root, "--json")
             printed.write_text(json.dumps([result.exit_code, result.stdout, result.stderr]))
-    return FinishedRun(CommandResult(*json.loads(printed.read_text())), root)
+    return FinishedRun(CommandResult(*json.loads(printed.read_text())), root, config)
 
 
 @pytest.fixture(scope="session")

@@ -6,9 +6,10 @@ import contextlib
 import importlib
 import re
 import shlex
+import shutil
 import subprocess
 import sys
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
 from functools import cache
 from pathlib import Path
 
@@ -32,18 +33,27 @@ MAKE_VARIABLE = re.compile(r"\b[A-Z]+=")
 
 
 @pytest.fixture(scope="module")
-def folders(tmp_path_factory: pytest.TempPathFactory, digits_run: FinishedRun) -> Callable[[str], Path]:
-    """Return a function: the folder for the examples of a README, with a run of configs/digits.yaml in `output`."""
+def folders(tmp_path_factory: pytest.TempPathFactory, digits_run: FinishedRun) -> Iterator[Callable[[str], Path]]:
+    """Return a function: the folder for the examples of a README, with `digits_run` in `output`.
+
+    Its configs/digits.yaml is that of this run. At the end, forget the modules of the examples.
+    """
+    before = {*sys.modules}
 
     @cache
     def folder_of(readme: str) -> Path:
         folder = tmp_path_factory.mktemp(readme.replace("/", "-"))
-        for name in ("configs", "docker", "components", "job", "Makefile"):
+        for name in ("docker", "components", "job", "Makefile"):
             (folder / name).symlink_to(REPOSITORY / name)
+        shutil.copytree(REPOSITORY / "configs", folder / "configs")
+        shutil.copy(digits_run.config, folder / "configs" / "digits.yaml")
         copy_root(digits_run.root, folder / "output")
         return folder
 
-    return folder_of
+    yield folder_of
+    for name in {*sys.modules} - before:
+        if Path(getattr(sys.modules[name], "__file__", None) or "/").is_relative_to(tmp_path_factory.getbasetemp()):
+            del sys.modules[name]
 
 
 @pytest.fixture

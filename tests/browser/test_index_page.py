@@ -45,6 +45,7 @@ def test_page_opens_without_requests_or_warnings(open_page: OpenPage, index: Pat
     assert visit.requests == []
 
 
+@pytest.mark.thorough
 def test_table_is_sorted_by_any_column(open_page: OpenPage, index: Path) -> None:
     page = open_page(index).page
     button = page.get_by_role("button", name="Test accuracy")
@@ -57,6 +58,7 @@ def test_table_is_sorted_by_any_column(open_page: OpenPage, index: Path) -> None
     assert rising == [*reversed(falling[:-1]), ""]
 
 
+@pytest.mark.thorough
 @pytest.mark.parametrize(
     ("text", "names"),
     [("trial-1", ["trial-1"]), ("TRIAL seed", ["trial-2", "trial-1"]), ("trainer.seed=2", ["trial-2"]), ("zzz", [])],
@@ -69,6 +71,7 @@ def test_search_matches_texts_and_configuration(open_page: OpenPage, index: Path
     assert page.locator("#status").inner_text().startswith(f"{len(names)} of 5 runs")
 
 
+@pytest.mark.thorough
 def test_data_set_and_verdict_are_chosen(open_page: OpenPage, index: Path) -> None:
     page = open_page(index).page
     page.get_by_label("Verdict").select_option("failed")
@@ -77,6 +80,7 @@ def test_data_set_and_verdict_are_chosen(open_page: OpenPage, index: Path) -> No
     assert column(page, 3) == []
 
 
+@pytest.mark.thorough
 def test_differences_only_has_the_keys_that_differ(open_page: OpenPage, index: Path) -> None:
     page = open_page(index).page
     page.get_by_label("Differences only").check()
@@ -89,6 +93,7 @@ def test_differences_only_has_the_keys_that_differ(open_page: OpenPage, index: P
     assert "no differences" in page.locator("#status").inner_text()
 
 
+@pytest.mark.thorough
 def test_trial_leads_to_its_sweep_and_equal_columns_are_joined(open_page: OpenPage, finished_root: Path) -> None:
     newest = Runs(finished_root).read()
     config = {**newest.config, "seed": 7, "trainer": {**newest.config["trainer"], "seed": 7}}
@@ -101,6 +106,7 @@ def test_trial_leads_to_its_sweep_and_equal_columns_are_joined(open_page: OpenPa
     assert page.locator("#table thead th").all_inner_texts()[4:] == ["seed"]
 
 
+@pytest.mark.thorough
 def test_reused_step_leads_to_the_run_that_made_it(open_page: OpenPage, finished_root: Path) -> None:
     newest = Runs(finished_root).read()
     steps = [step.model_copy(update={"status": "reused"}) for step in newest.steps]
@@ -115,6 +121,7 @@ def test_reused_step_leads_to_the_run_that_made_it(open_page: OpenPage, finished
     assert page.locator(f"{ROWS}.found").get_attribute("id") == made, "a filter that hides it is cleared"
 
 
+@pytest.mark.thorough
 def test_link_leads_to_the_report(open_page: OpenPage, finished_root: Path) -> None:
     run = add_run(finished_root, 1, report="somewhere", name="named")
     (finished_root / "runs" / run.run_id / "report.html").write_text("<title>The report</title>")
@@ -123,6 +130,7 @@ def test_link_leads_to_the_report(open_page: OpenPage, finished_root: Path) -> N
     assert page.title() == "The report"
 
 
+@pytest.mark.thorough
 @pytest.mark.parametrize("options", [NARROW, {"viewport": {"width": 1280, "height": 800}}], ids=["360", "1280"])
 def test_page_never_scrolls_sideways(open_page: OpenPage, index: Path, options: dict[str, Any]) -> None:
     page = open_page(index, **options).page
@@ -131,12 +139,14 @@ def test_page_never_scrolls_sideways(open_page: OpenPage, index: Path, options: 
     assert page.locator("#box").get_attribute("tabindex") == ("0" if scrolls else None), "it scrolls by keyboard"
 
 
+@pytest.mark.thorough
 @pytest.mark.parametrize("scheme", ["light", "dark"])
 def test_text_has_contrast_in_both_themes(open_page: OpenPage, index: Path, scheme: str) -> None:
     contrasts = open_page(index, color_scheme=scheme).page.evaluate(CONTRASTS)
     assert {element: round(ratio, 2) for element, ratio in contrasts.items() if ratio < AA_CONTRAST} == {}
 
 
+@pytest.mark.thorough
 def test_runs_are_listed_without_javascript(open_page: OpenPage, index: Path) -> None:
     page = open_page(index, java_script_enabled=False).page
     assert page.locator("noscript li").count() == 5

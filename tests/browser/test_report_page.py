@@ -80,6 +80,7 @@ def test_report_opens_without_requests_or_warnings(open_page: OpenPage, report: 
     assert visit.requests == []
 
 
+@pytest.mark.thorough
 def test_content_security_policy_blocks_requests(open_page: OpenPage, report: Path) -> None:
     visit = open_page(report)
     visit.page.evaluate("fetch('http://127.0.0.1:1234/').catch(() => 0)")
@@ -90,6 +91,7 @@ def test_content_security_policy_blocks_requests(open_page: OpenPage, report: Pa
     assert ":1235/" in refused
 
 
+@pytest.mark.thorough
 @pytest.mark.parametrize("options", [NARROW, {"viewport": {"width": 1280, "height": 800}}], ids=["360", "1280"])
 def test_report_never_scrolls_sideways(open_page: OpenPage, report: Path, options: dict[str, Any]) -> None:
     page = open_page(report, **options).page
@@ -104,6 +106,7 @@ def test_report_never_scrolls_sideways(open_page: OpenPage, report: Path, option
     assert beyond == []
 
 
+@pytest.mark.thorough
 @pytest.mark.parametrize("scheme", ["light", "dark"])
 def test_text_has_contrast_in_both_themes(open_page: OpenPage, report: Path, scheme: str) -> None:
     page = open_page(report, color_scheme=scheme).page
@@ -113,6 +116,7 @@ def test_text_has_contrast_in_both_themes(open_page: OpenPage, report: Path, sch
     assert {element: round(ratio, 2) for element, ratio in contrasts.items() if ratio < AA_CONTRAST} == {}
 
 
+@pytest.mark.thorough
 def test_button_changes_the_theme(open_page: OpenPage, report: Path) -> None:
     page = open_page(report, color_scheme="light").page
     paper = "getComputedStyle(document.documentElement).backgroundColor"
@@ -124,6 +128,7 @@ def test_button_changes_the_theme(open_page: OpenPage, report: Path) -> None:
     assert page.evaluate(paper) == light
 
 
+@pytest.mark.thorough
 def test_charts_are_read_by_arrow_keys_and_pointer(open_page: OpenPage, report: Path) -> None:
     page = open_page(report).page
     chart = page.get_by_role("slider", name="Loss by epoch")
@@ -140,6 +145,7 @@ def test_charts_are_read_by_arrow_keys_and_pointer(open_page: OpenPage, report: 
     assert readout.inner_text().startswith("epoch 1:")
 
 
+@pytest.mark.thorough
 def test_all_controls_are_reached_by_keyboard(open_page: OpenPage, report: Path) -> None:
     page = open_page(report, **NARROW).page
     reached = set()
@@ -156,6 +162,7 @@ def test_all_controls_are_reached_by_keyboard(open_page: OpenPage, report: Path)
         assert name in reached, reached
 
 
+@pytest.mark.thorough
 def test_another_image_shows_its_own_feature_maps(open_page: OpenPage, report: Path) -> None:
     page = open_page(report).page
     assert [panel.is_visible() for panel in page.locator(".panel").all()] == [True, False, False]
@@ -164,6 +171,7 @@ def test_another_image_shows_its_own_feature_maps(open_page: OpenPage, report: P
     assert [panel.is_visible() for panel in page.locator(".panel").all()] == [False, True, False]
 
 
+@pytest.mark.thorough
 def test_print_is_dark_on_white_in_any_theme(open_page: OpenPage, report: Path) -> None:
     visit = open_page(report, color_scheme="dark")
     visit.page.emulate_media(media="print", color_scheme="dark")
@@ -172,6 +180,7 @@ def test_print_is_dark_on_white_in_any_theme(open_page: OpenPage, report: Path) 
     assert visit.page.pdf()[:5] == b"%PDF-"
 
 
+@pytest.mark.thorough
 def test_report_is_complete_without_javascript(open_page: OpenPage, report: Path) -> None:
     visit = open_page(report, java_script_enabled=False)
     assert visit.page.locator("h2").all_inner_texts() == HEADINGS

@@ -1,5 +1,6 @@
 """The sketchpad: the network in the page computes what TensorFlow computes, and classifies drawings."""
 
+import json
 import re
 from collections.abc import Iterator
 from functools import partial
@@ -11,7 +12,7 @@ import pytest
 from numpy.typing import NDArray
 from playwright.sync_api import Browser, Page, expect
 
-from components import Context, ExampleGen, Stored, Trainer, Transform
+from components import Context, ExampleGen, Stored, Trainer, Transform, TransformedExamples
 from components.example_gen.sources import DigitsSource
 from components.inference.averaging import average_over_shifts
 from components.inference.predictor import load_network
@@ -25,6 +26,7 @@ from components.visualizer.sketchpad.ink_layout import InkLayout
 from components.visualizer.sketchpad.section import network_literal
 from job.config.config import load_config
 from tests.browser.conftest import OpenPage
+from tests.conftest import FinishedRun
 from tests.support.browser import Visit
 from tests.support.data import load
 from tests.support.handwriting import as_strokes
@@ -126,14 +128,8 @@ def test_page_runs_each_layer_of_a_network_of_users(browser: Browser) -> None:
     np.testing.assert_allclose(found, expected, rtol=0, atol=1e-6)
 
 
-@pytest.mark.parametrize(
-    "preset",
-    [
-        "mnist-fast",
-        pytest.param("digits", marks=pytest.mark.thorough),
-        pytest.param("mnist-best", marks=pytest.mark.thorough),
-    ],
-)
+@pytest.mark.thorough
+@pytest.mark.parametrize("preset", ["mnist-fast", "digits", "mnist-best"])
 def test_maps_are_the_first_convolution_after_relu(browser: Browser, preset: str) -> None:
     config, _ = trainer_settings(preset)
     network = with_random_state(build_network(config, image_shape=(28, 28, 1), classes=10, seed=3))
@@ -156,6 +152,7 @@ def test_maps_are_the_first_convolution_after_relu(browser: Browser, preset: str
     np.testing.assert_allclose(np.reshape(found[1], expected.shape), expected, rtol=0, atol=1e-4)
 
 
+@pytest.mark.thorough
 @pytest.mark.parametrize(("background", "seed"), [(0, 0), (1, 3)])
 def test_an_enlarged_mnist_image_is_restored(browser: Browser, background: int, seed: int) -> None:
     random = np.random.default_rng(seed)
@@ -172,6 +169,7 @@ def test_an_enlarged_mnist_image_is_restored(browser: Browser, background: int, 
     np.testing.assert_allclose(found, abs(background - image), atol=1e-5)
 
 
+@pytest.mark.thorough
 def test_drawings_are_centered_by_their_box(browser: Browser) -> None:
     drawing = np.zeros((140, 140), dtype=np.float32)
     drawing[25:85, 75:90] = 1
@@ -301,7 +299,20 @@ def sketchpad(visit: Visit) -> Sketchpad:
     return Sketchpad(visit.page)
 
 
-@pytest.mark.parametrize("label", [0, *(pytest.param(label, marks=pytest.mark.thorough) for label in (4, 7))])
+def test_a_drawing_is_classified_in_the_report_of_a_run(digits_run: FinishedRun, open_page: OpenPage) -> None:
+    latest = digits_run.root / "runs" / "latest"
+    manifest = json.loads((latest / "transform" / "manifest.json").read_text())
+    transformed = Stored(TransformedExamples.model_validate(manifest["artifact"]), latest / "transform")
+    test = read_scaled(transformed, transformed.artifact.splits.test)
+    visit = open_page(latest / "report.html")
+    sketchpad = Sketchpad(visit.page)
+    sketchpad.draw(test.images[int(np.flatnonzero(test.labels == 0)[0]), ..., 0])
+    expect(sketchpad.prediction).to_have_text("0")
+    assert (visit.warnings, visit.requests) == ([], [])
+
+
+@pytest.mark.thorough
+@pytest.mark.parametrize("label", [0, 4, 7])
 def test_a_test_image_drawn_by_mouse_is_classified(trained: Trained, sketchpad: Sketchpad, label: int) -> None:
     row = int(np.flatnonzero(trained.test.labels == label)[0])
     sketchpad.draw(trained.test.images[row, ..., 0])
@@ -404,12 +415,14 @@ def test_ink_follows_the_theme(sketchpad: Sketchpad) -> None:
             assert set(pixels[pixels[..., 3] == 255][:, 0].tolist()) == {brightness}
 
 
+@pytest.mark.thorough
 def test_page_without_javascript_has_a_message(trained: Trained, open_page: OpenPage) -> None:
     page = open_page(trained.page, java_script_enabled=False).page
     expect(page.get_by_text("The sketchpad needs JavaScript")).to_be_visible()
     expect(page.locator(".sketchpad-board")).to_be_hidden()
 
 
+@pytest.mark.thorough
 def test_sketchpad_is_not_printed(sketchpad: Sketchpad) -> None:
     expect(sketchpad.surface).to_be_visible()
     sketchpad.page.emulate_media(media="print")

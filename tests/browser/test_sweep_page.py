@@ -64,6 +64,7 @@ def test_columns_sort_and_trials_without_a_value_stay_last(open_page: OpenPage, 
     assert page.locator("#trials th[aria-sort]").last.inner_text().startswith("Trial")
 
 
+@pytest.mark.thorough
 def test_dragging_along_an_axis_filters_and_a_click_shows_all(open_page: OpenPage, sweep_page: Path) -> None:
     page = open_page(sweep_page, viewport={"width": 1280, "height": 1000}).page
     page.locator(".parallel").scroll_into_view_if_needed()
@@ -85,6 +86,7 @@ def test_dragging_along_an_axis_filters_and_a_click_shows_all(open_page: OpenPag
     assert drawn(page) == set(listed(page)) == set(BY_ACCURACY)
 
 
+@pytest.mark.thorough
 def test_filters_work_with_the_keyboard(open_page: OpenPage, sweep_page: Path) -> None:
     page = open_page(sweep_page).page
     highest = page.get_by_role("slider", name=f"{PEAK}: highest value shown")

@@ -171,6 +171,7 @@ def test_terminated_tasks_of_an_array_resume(cluster: Cluster, tmp_path: Path, w
     assert len([*tmp_path.glob("output/sweeps/*/winner.json")]) == 1
 
 
+@pytest.mark.thorough
 def test_array_with_gaps_exits_with_2(cluster: Cluster, tmp_path: Path) -> None:
     job = cluster.submit(tmp_path, "sweep", variables=PYTHON, options=("--array=1",))
     job.wait_until_gone()
@@ -178,6 +179,7 @@ def test_array_with_gaps_exits_with_2(cluster: Cluster, tmp_path: Path) -> None:
     assert "--array=0-3" in log.read_text()
 
 
+@pytest.mark.thorough
 def test_cancelled_job_saves_progress_and_stays_cancelled(submit: Submit, cluster: Cluster) -> None:
     job = submit(waiting())
     job.wait_for_text("ended 0 times")
@@ -231,6 +233,7 @@ def test_two_tasks_train_together_and_resume(cluster: Cluster, tmp_path: Path, w
     assert len({*record["cluster"]["workers"]}) == 2
 
 
+@pytest.mark.thorough
 @pytest.mark.parametrize("failing", ["0", "1"])
 def test_failed_task_ends_the_others_with_its_exit_code(cluster: Cluster, tmp_path: Path, failing: str) -> None:
     job = cluster.submit(tmp_path, variables=stub(tmp_path, f"[ $SLURM_PROCID != {failing} ] || exit 3"), options=TWO)
@@ -239,6 +242,7 @@ def test_failed_task_ends_the_others_with_its_exit_code(cluster: Cluster, tmp_pa
     assert not list((tmp_path / "output").glob(".slurm-*"))
 
 
+@pytest.mark.thorough
 def test_tasks_that_are_terminated_are_requeued_together(cluster: Cluster, tmp_path: Path) -> None:
     job = cluster.submit(tmp_path, variables=stub(tmp_path, "[ $SLURM_RESTART_COUNT = 0 ] || exit 0"), options=TWO)
     wait_until(lambda: job.output.count("started") == 2, job.describe, seconds=60)
@@ -249,6 +253,7 @@ def test_tasks_that_are_terminated_are_requeued_together(cluster: Cluster, tmp_p
     assert job.output.count("terminated") == 2, "no task was killed"
 
 
+@pytest.mark.thorough
 def test_containers_get_the_variables_of_their_task(cluster: Cluster, tmp_path: Path) -> None:
     stub(tmp_path, 'echo "task $APPTAINERENV_SLURM_PROCID of $APPTAINERENV_SLURM_STEP_TASKS_PER_NODE"; exit 0')
     (tmp_path / "python").rename(tmp_path / "apptainer")
@@ -274,6 +279,7 @@ def test_every_node_has_the_temporary_folder_of_the_job(tmp_path: Path) -> None:
     assert left == ["", ""]
 
 
+@pytest.mark.thorough
 def test_missing_resource_is_retried(cluster: Cluster, tmp_path: Path) -> None:
     job = cluster.submit(tmp_path, variables=stub(tmp_path, "exit $((5 - 5 * SLURM_RESTART_COUNT))"))
     job.wait_for_requeue()
@@ -281,6 +287,7 @@ def test_missing_resource_is_retried(cluster: Cluster, tmp_path: Path) -> None:
     assert job.end() == ("COMPLETED", "0:0"), job.describe()
 
 
+@pytest.mark.thorough
 def test_docker_with_several_tasks_exits_with_2(cluster: Cluster, tmp_path: Path) -> None:
     job = cluster.submit(tmp_path, variables={"LAUNCHER": "docker"}, options=TWO)
     assert job.end() == ("FAILED", "2:0"), job.describe()

@@ -12,7 +12,7 @@ from typing import Any
 import pytest
 import yaml
 
-from tests.conftest import TINY_NETWORK, run_job_process
+from tests.conftest import FAKES, TINY_NETWORK, run_job_process
 from tests.support.processes import interfered, results
 
 EVERYTHING: dict[str, Any] = {
@@ -25,6 +25,7 @@ EVERYTHING: dict[str, Any] = {
 PLAIN: dict[str, Any] = {"network": {**TINY_NETWORK, "dropout": 0.0}, "epochs": 5, "batch_size": 64, "patience": 1}
 SCORING = {"thresholds": {}, "infra_validation": {"images": 0}, "robustness": {"images": 0}}
 FAKE_EVALUATOR = {"evaluator": {"use": "components.testing:FakeEvaluator"}}
+FAKES_WITHOUT_TRAINER = {slot: section for slot, section in FAKES.items() if slot != "trainer"}
 REST = {"evaluator": SCORING, "visualizer": {"use": "components.testing:FakeVisualizer"}}
 EXITS = {"TERM": 143, "KILL": -signal.SIGKILL}
 DRAFT = "*/trainer/*.partial/checkpoints/draft"
@@ -88,6 +89,16 @@ def random_kills(seed: int, count: int, *, most: int) -> list[dict[str, Any]]:
 
 
 def test_killed_training_resumes_to_the_same_bits(tmp_path: Path) -> None:
+    trainer = {**PLAIN, "network": {**TINY_NETWORK, "dropout": 0.3}, "epochs": 3, "batch_size": 16, "exports": []}
+    job = Job(tmp_path, {**trainer, "checkpoint": {"every_steps": 3}}, **FAKES_WITHOUT_TRAINER)
+    kill(job, "killed", {**WRITING[3], "count": 2, "do": "KILL"})
+    resumed = run_job_process(*job.arguments("killed"))
+    assert "resumed at epoch 1, step 3" in resumed.stdout
+    assert results(tmp_path / "killed") == job.finish("undisturbed")
+
+
+@pytest.mark.thorough
+def test_terminated_and_killed_training_resumes_to_the_same_bits(tmp_path: Path) -> None:
     # An epoch has 43 steps and several checkpoints, so the second attempt gets a little further.
     job = Job(tmp_path, {**EVERYTHING, "epochs": 2, "exports": []}, **FAKE_EVALUATOR)
     kills = [{"at": "step", "count": 6, "do": "TERM"}, {**WRITING[1], "count": 3, "do": "KILL"}]

@@ -1,6 +1,7 @@
 """A user without a name or a home, on a read-only root file system, as clusters run containers."""
 
 import json
+import shutil
 import tempfile
 from collections.abc import Callable, Iterator
 from pathlib import Path
@@ -39,7 +40,8 @@ def digests(record: dict[str, Any]) -> list[str]:
 @pytest.mark.thorough
 def test_unknown_user_trains_on_a_read_only_file_system(tmp_path: Path, digits_run: FinishedRun) -> None:
     output = tmp_path / "output"
-    arguments = ("run", "--config", DIGITS, "--root", output / "root", "--json")
+    config = shutil.copy(digits_run.config, tmp_path)
+    arguments = ("run", "--config", config, "--root", output / "root", "--json")
     ended = run_as_unknown_user(*arguments, writable=output, temporary=output)
     assert ended.returncode == 0, ended.stderr
     assert "warning" not in ended.stderr

@@ -1,8 +1,9 @@
 """Processes that run a module like `python -m`, forked from one that has already imported the large libraries.
 
 Each is a real process with its own id, signals and files, and a child of the process that starts it. It begins to run
-the module after 30 ms of CPU time; importing TensorFlow takes four seconds. It cannot show what a command imports, or
-whether a result depends on the hash seed: such tests start Python themselves.
+the module after 30 ms of CPU time; importing TensorFlow takes four seconds. It cannot show what a command imports,
+whether a result depends on the hash seed, or what reaches the disk, because `os.fsync` does nothing: such tests start
+Python themselves.
 
 The server is this file, run as a module; it ends when its socket is closed, also if the tests are killed.
 """
@@ -182,6 +183,7 @@ def main() -> None:
     os.environ.setdefault("KERAS_BACKEND", "tensorflow")
     for name in LIBRARIES:
         importlib.import_module(name)
+    os.fsync = lambda fd: None  # noqa: ARG005  (no test turns off the power)
     become(serve(socket.socket(fileno=int(sys.argv[1]))), path)
 
 

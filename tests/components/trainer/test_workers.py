@@ -21,6 +21,7 @@ WITH_BATCH_NORMALIZATION = {**NETWORK, "batch_normalization": True}
 ALL_BUT_ONE = 89
 """A batch size that leaves one image for the last batch: one of two replicas has none."""
 INTERRUPTED = "TerminationError: the job was interrupted in epoch 2, after step 3; its progress is saved"
+LOST = "ResourceError: worker {} lost the connection to another worker: "
 LARGE_IMAGES = FakeExampleGen(FakeExampleGen.Config(size=128))
 pytestmark = pytest.mark.thorough
 
@@ -114,16 +115,20 @@ def test_all_stop_at_the_step_at_which_one_is_terminated(root: Path, whole: Ende
     assert resumed.results[0]["history"] == whole.results[0]["history"]
 
 
-@pytest.mark.parametrize(("index", "number"), [(1, signal.SIGKILL), (0, signal.SIGSTOP)])
-def test_loss_of_a_worker_ends_the_others(index: int, number: signal.Signals, root: Path, whole: Ended) -> None:
-    lost = run_workers(workers(root, 2, signals={index: number}), left_alone=[index])
-    assert lost.codes[1 - index] == 5, lost.results
-    message = f"ResourceError: worker {1 - index} of 2 lost the connection to another worker: "
-    assert lost.results[1 - index]["error"].startswith(message)
-    if number == signal.SIGKILL:
-        resumed = run_workers(workers(root, 2))
-        assert resumed.results[0]["resumed"][0][0] == 2
-        assert weights(resumed) == weights(whole)
+def test_killed_worker_ends_the_other_and_they_resume(root: Path, whole: Ended) -> None:
+    lost = run_workers(workers(root, 2, signals={1: signal.SIGKILL}), left_alone=[1])
+    assert lost.codes[0] == 5, lost.results
+    assert lost.results[0]["error"].startswith(LOST.format("0 of 2"))
+    resumed = run_workers(workers(root, 2))
+    assert resumed.results[0]["resumed"][0][0] == 2
+    assert weights(resumed) == weights(whole)
+
+
+def test_stopped_worker_0_ends_the_two_others(root: Path) -> None:
+    lost = run_workers(workers(root, 3, signals={0: signal.SIGSTOP}), left_alone=[0])
+    assert lost.codes[1:] == [5, 5], lost.results
+    for index in (1, 2):
+        assert lost.results[index]["error"].startswith(LOST.format(f"{index} of 3"))
 
 
 def test_worker_lost_before_the_first_step_ends_the_other(root: Path) -> None:
@@ -150,20 +155,22 @@ def test_another_number_of_workers_continues_with_a_warning(root: Path) -> None:
         assert "2 workers, and training continues on" in result["messages"][0]
 
 
-def test_cut_link_ends_all_workers_and_they_resume(root: Path, whole: Ended) -> None:
+def test_cut_link_ends_all_three_workers_and_they_resume(root: Path, tmp_path: Path) -> None:
     if reason := namespaces.why_skipped():
         pytest.skip(reason)
-    with namespaces.namespaces(2) as names:
-        addresses = tuple(f"{namespaces.address(index)}:2222" for index in range(2))
+    with namespaces.namespaces(3) as names:
+        addresses = tuple(f"{namespaces.address(index)}:2222" for index in range(3))
         apart = [
             dataclasses.replace(
                 worker, namespace=names[index], cluster=Cluster(workers=addresses, index=index, source="the test")
             )
-            for index, worker in enumerate(workers(root, 2))
+            for index, worker in enumerate(workers(root, 3))
         ]
-        cut = run_workers([apart[0], dataclasses.replace(apart[1], commands={(2, 3): namespaces.CUT})])
-        assert cut.codes == [5, 5], cut.results
-        namespaces.ip("-n", names[1], "link", "set", namespaces.INTERFACE, "up")
+        cut = run_workers([*apart[:2], dataclasses.replace(apart[2], commands={(2, 3): namespaces.CUT})])
+        assert cut.codes == [5, 5, 5], cut.results
+        namespaces.ip("-n", names[2], "link", "set", namespaces.INTERFACE, "up")
         resumed = run_workers(apart)
+        undisturbed = make_root(tmp_path / "undisturbed")
+        whole = run_workers([dataclasses.replace(worker, root=undisturbed) for worker in apart])
     assert resumed.results[0]["resumed"][0][0] == 2
     assert weights(resumed) == weights(whole)

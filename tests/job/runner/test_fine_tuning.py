@@ -11,7 +11,7 @@ from job.config.config import load_config
 from job.store.records import RunRecord
 from job.store.runs import Runs
 from job.store.store import Store
-from tests.conftest import DIGITS, FinishedRun
+from tests.conftest import FinishedRun
 from tests.support.imports import HEAVY, imported_by
 from tests.support.roots import copy_root
 
@@ -42,7 +42,7 @@ def test_initial_model_is_a_cached_input(digits_run: FinishedRun, tmp_path: Path
     config = tmp_path / "fine_tune.yaml"
     fingerprints: set[str] = set()
     for name in (first.run_id, "latest-blessed", root / "runs" / first.run_id, original.path):
-        config.write_text(CONFIG.format(digits=DIGITS, root=root, model=name))
+        config.write_text(CONFIG.format(digits=digits_run.config, root=root, model=name))
         step = trainer_step(run(load_config(config)).record)
         assert step.status == ("reused" if fingerprints else "ran"), name
         assert step.references["init_from"].digest == original.digest

@@ -50,7 +50,7 @@ def finished(tmp_path_factory: pytest.TempPathFactory) -> FinishedRun:
     folder = tmp_path_factory.mktemp("finished")
     (folder / "config.yaml").write_text(json.dumps(CONFIG))
     arguments = ("--config", folder / "config.yaml", "--root", folder / "root", "--json")
-    return FinishedRun(run_job_in_process("run", *arguments), folder / "root")
+    return FinishedRun(run_job_in_process("run", *arguments), folder / "root", folder / "config.yaml")
 
 
 @pytest.fixture

@@ -2,6 +2,7 @@
 
 import json
 import os
+import shutil
 import socket
 import sqlite3
 import subprocess
@@ -48,9 +49,17 @@ def _own_environment(monkeypatch: pytest.MonkeyPatch) -> None:
 
 
 @pytest.fixture(scope="module")
-def store(tmp_path_factory: pytest.TempPathFactory) -> str:
-    """Return the URI of a database that the tests share, since creating its tables takes a second."""
-    return f"sqlite:///{tmp_path_factory.mktemp('store')}/shared.db"
+def empty_database(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """Return a database with the tables of MLflow, which takes seconds to make, and no runs: only copy it."""
+    database = tmp_path_factory.mktemp("empty") / "mlflow.db"
+    open_client(f"sqlite:///{database}")
+    return database
+
+
+@pytest.fixture(scope="module")
+def store(tmp_path_factory: pytest.TempPathFactory, empty_database: Path) -> str:
+    """Return the URI of a database that the tests share."""
+    return f"sqlite:///{shutil.copy(empty_database, tmp_path_factory.mktemp('store'))}"
 
 
 Track = Callable[..., CommandResult]
@@ -102,13 +111,18 @@ def stored_files(reading: Any, run: Any, path: str = "") -> set[str]:
     return found
 
 
-@pytest.mark.parametrize("kind", ["database", pytest.param("files", marks=pytest.mark.thorough)])
+@pytest.mark.parametrize(
+    "kind", ["database", *(pytest.param(kind, marks=pytest.mark.thorough) for kind in ("new database", "files"))]
+)
 def test_mlflow_returns_the_recorded_run(
-    mnist_job: Command, write_config: WriteConfig, tmp_path: Path, kind: str
+    mnist_job: Command, write_config: WriteConfig, tmp_path: Path, empty_database: Path, kind: str
 ) -> None:
     root = tmp_path / "a root"
-    uri = f"sqlite:///{root}/mlflow.db" if kind == "database" else f"file:{tmp_path}/store"
-    options = [] if kind == "database" else ["--set", f"tracking.mlflow.uri={uri}"]
+    root.mkdir()
+    if kind == "database":
+        shutil.copy(empty_database, root)
+    uri = f"file:{tmp_path}/store" if kind == "files" else f"sqlite:///{root}/mlflow.db"
+    options = ["--set", f"tracking.mlflow.uri={uri}"] if kind == "files" else []
     outcome = mnist_job("run", "--config", write_config(TRACKED), "--root", root, "--json", *options)
     record = outcome.record
     assert outcome.exit_code == 0
