@@ -51,6 +51,7 @@ def test_every_image_belongs_to_one_part(count: int, sizes: list[int]) -> None:
     assert [float(part.share) for part in parts] == pytest.approx([size / count for size in sizes])
 
 
+@pytest.mark.thorough
 def test_one_replica_trains_as_one_device(tmp_path: Path) -> None:
     import tensorflow as tf
 
