@@ -5,7 +5,7 @@ from contextlib import contextmanager
 from dataclasses import dataclass
 from math import prod
 from pathlib import Path
-from typing import Any, Generic, TypeVar
+from typing import Any, Generic, Self, TypeVar
 
 import numpy as np
 from numpy.typing import NDArray
@@ -27,7 +27,7 @@ class FileArray(Generic[Scalar]):
     """
 
     def __init__(self, paths: Sequence[Path]) -> None:
-        headers = [_read_header(path) for path in paths]
+        headers = [_Header.of(path) for path in paths]
         for path, header in zip(paths, headers, strict=True):
             if (header.dtype, header.shape[1:]) != (headers[0].dtype, headers[0].shape[1:]):
                 raise ValueError(f"{path} has rows of another type or shape than {paths[0]}")
@@ -106,17 +106,13 @@ def read_rows(rows: NDArray[Any] | FileArray[Any], start: int, stop: int) -> NDA
 
 @dataclass(frozen=True)
 class _Header:
+    """The header of a `.npy` file; the rows begin at `offset`, in bytes."""
+
     dtype: np.dtype[Any]
     shape: tuple[int, ...]
     offset: int
-    """Bytes before the first row."""
 
-
-def _read_header(path: Path) -> _Header:
-    with path.open("rb") as file:
-        version = np.lib.format.read_magic(file)
-        read = np.lib.format.read_array_header_1_0 if version == (1, 0) else np.lib.format.read_array_header_2_0
-        shape, fortran_order, dtype = read(file)
-        if fortran_order or dtype.hasobject or not shape:
-            raise ValueError(f"{path} is not an array of rows")
-        return _Header(dtype, shape, file.tell())
+    @classmethod
+    def of(cls, path: Path) -> Self:
+        mapped = np.load(path, mmap_mode="r", allow_pickle=False)  # which the end of this function closes
+        return cls(mapped.dtype, mapped.shape, mapped.offset)

@@ -128,7 +128,7 @@ def measure_step(root: Path, network: str, options: dict[str, Any], count: int) 
 def modelled_step(model: Model, *, workers: int, gigabits: float) -> float:
     """Return the modelled seconds of a step with the same global batch on several machines.
 
-    Computation is divided evenly, except for what each worker repeats. A ring adds float32 gradients, and its messages
+    Computation is divided evenly, except for the part that each worker repeats. A ring adds float32 gradients, and its messages
     wait for each other.
     """
     compute = model.seconds * ((1 - model.repeated) / workers + model.repeated)
