@@ -128,8 +128,8 @@ def measure_step(root: Path, network: str, options: dict[str, Any], count: int) 
 def modelled_step(model: Model, *, workers: int, gigabits: float) -> float:
     """Return the modelled seconds of a step with the same global batch on several machines.
 
-    Computation is divided evenly, except for the part that each worker repeats. A ring adds float32 gradients, and its messages
-    wait for each other.
+    Computation is divided evenly, except for the part that each worker repeats. A ring adds float32 gradients, and its
+    messages wait for each other.
     """
     compute = model.seconds * ((1 - model.repeated) / workers + model.repeated)
     bits = 2 * (workers - 1) / workers * model.parameters * 32
