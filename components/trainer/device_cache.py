@@ -28,8 +28,8 @@ class DeviceCache:
     The images are scaled, float32 [count, height, width, channels]; the labels are int64 [count].
 
     Args:
-        own_rows: returns the rows, of those in the order of batches, whose images this process computes. Only these
-            images are loaded, and `gather` returns other images in place of the others. By default, all.
+        own_rows: returns the rows that this process trains on, from the rows of all batches in order; by default, all.
+            Only their images are loaded; for other rows, `gather` returns any of these images.
     """
 
     def __init__(self, split: SplitImages, own_rows: Callable[[Positions], Positions] | None = None) -> None:

@@ -86,7 +86,7 @@ class TrainingLoop:
         machine: the hardware, recorded in checkpoints.
         xla: whether XLA compiles the training step.
         devices: those on which the network was created.
-        checkpoints: where to resume and save; by default, those of the context.
+        checkpoints: where training saves and resumes; by default, those of the context.
 
     Attributes:
         epoch: the epoch in progress, from 1.
@@ -170,9 +170,9 @@ class TrainingLoop:
         return self.epoch > self.config.epochs or self.stopping.should_stop
 
     def _open_cache(self, split: SplitImages, max_rows: int, batch_size: int) -> DeviceCache:
-        """Return a cache of the images that this process computes, or of all if they fit or a function augments them.
+        """Return a cache of the images that this process trains on, or of all if they fit or a function augments them.
 
-        Images that fit are loaded once, but others of them are this worker's in each epoch. A function may mix images.
+        Images that fit are loaded once: in each epoch, this worker trains on others of them. A function may mix images.
         """
         by_function = isinstance(self.config.augmentation, AugmentationFunction)
         if not self.devices.has_workers or len(split) <= max_rows or by_function:
@@ -247,7 +247,8 @@ class TrainingLoop:
     def _end_epoch(self, metrics: dict[str, float]) -> None:
         metrics |= {f"val_{name}": value for name, value in self.validate().items()}
         metrics["learning_rate"] = float(self.classifier.optimizer.learning_rate)
-        metrics = self.devices.of_chief(metrics)  # others may round differently, but all must stop at the same epoch
+        # Others may round differently, but all must stop at the same epoch.
+        metrics = self.devices.broadcast_from_chief(metrics)
         if not all(map(math.isfinite, metrics.values())):
             raise ConfigError(
                 f"training diverged: the loss of epoch {self.epoch} is {metrics['loss']}, "
@@ -277,8 +278,8 @@ class TrainingLoop:
         return {name: total / len(self.validation.split) for name, total in totals.items()}
 
     def _save_if_due(self, *, may_stop: bool = True) -> bool:
-        """Save a checkpoint if one is due, and return whether training must stop: on all workers at the same step."""
-        terminating = may_stop and self.devices.any_of_workers(self.context.termination.requested)
+        """Save a checkpoint if one is due; return whether training must stop, which is the same on all workers."""
+        terminating = may_stop and self.devices.any_worker(self.context.termination.requested)
         every = self.config.checkpoint
         seconds_passed = 0 < every.every_seconds <= time.monotonic() - self._saved_at
         if terminating or self.done or seconds_passed or 0 < every.every_steps <= self._steps_since_saved:

@@ -84,7 +84,7 @@ class OnKerasModel(ComponentContract):
 
 
 class TestEvaluatorOnKerasModel(OnKerasModel):
-    # Validating the infrastructure starts TensorFlow once more, and has tests of its own.
+    # Infra validation starts TensorFlow once more, and has other tests.
     component = Evaluator(Evaluator.Config.model_validate({"infra_validation": {"images": 0}}))
 
 
