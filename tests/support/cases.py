@@ -1,4 +1,4 @@
-"""Parametrized tests of which a sample runs every day, and the whole is thorough."""
+"""Parametrized tests that run some cases among the everyday tests, and the other cases among the thorough ones."""
 
 from __future__ import annotations
 
@@ -11,7 +11,7 @@ import pytest
 def parametrize_sample(
     count: int, names: str | Sequence[str], cases: Sequence[Any], **options: Any
 ) -> pytest.MarkDecorator:
-    """Return `pytest.mark.parametrize` for cases of which `count`, evenly spaced, are not thorough."""
+    """Return `pytest.mark.parametrize` with `count` everyday cases, spread over all; the others are thorough."""
     several = not isinstance(names, str) or "," in names
     everyday = {round(place * (len(cases) - 1) / max(count - 1, 1)) for place in range(count)}
     marked = []
