@@ -27,11 +27,11 @@ class _File:
 class FileArray(Generic[Scalar]):
     """Rows of `.npy` files, one file after the other, which are read when they are indexed.
 
-    All files have one type and one shape of row. Indexing returns ordinary arrays: unlike the pages of a memory map,
+    All files have the same dtype and row shape. Indexing returns ordinary arrays: unlike the pages of a memory map,
     they leave the process's memory when they are no longer used.
 
     Raises:
-        ValueError: if a file is not such an array.
+        ValueError: if a file has another dtype or row shape than the first, or contains a pickle.
     """
 
     def __init__(self, paths: Sequence[Path]) -> None:
@@ -85,7 +85,7 @@ class FileArray(Generic[Scalar]):
 def array_writer(path: Path, count: int) -> Iterator[Callable[[NDArray[Any]], None]]:
     """Write an array of `count` rows while the block runs, with the bytes that `numpy.save` would write.
 
-    Yields a function that appends rows. Raises DataError if there are fewer or more in the end.
+    Yields a function that appends rows. Raises DataError if another number of rows was written.
     """
     written = 0
     with path.open("wb") as file:

@@ -26,7 +26,7 @@ if TYPE_CHECKING:
     from distributed import Client, Future
 
 CONNECT_SECONDS = 60.0
-"""Maximum wait for the scheduler, and for its first worker; also when all workers are lost."""
+"""Maximum wait for the scheduler and its first worker, and for a new worker after all are lost."""
 POLL_SECONDS = 0.1
 CHECK_SECONDS = 5.0
 """Interval at which the number of workers is read while a task runs."""
@@ -46,11 +46,11 @@ class _AbsolutePaths(pickle.Pickler):
 
 
 class Dask:
-    """Runs tasks on a Dask cluster; its workers have the same libraries and share a folder with this process.
+    """Runs tasks on a Dask cluster whose workers have the same libraries and share a folder with this process.
 
     Args:
         address: of the scheduler, such as `tcp://scheduler:8786`.
-        shared: the folder, which contains what the tasks read and write.
+        shared: the folder, which contains the files that tasks write.
     """
 
     def __init__(self, address: str, shared: Path) -> None:
@@ -65,7 +65,7 @@ class Dask:
 
     @cached_property
     def parallel(self) -> int:
-        """The number of tasks that run at once on one machine, and share its memory."""
+        """Maximum number of tasks that run at once on one machine and share its memory."""
         with self._errors():
             threads: Counter[str] = Counter()
             for worker, count in self._client.nthreads().items():
@@ -78,7 +78,7 @@ class Dask:
         return self._run(tasks, check)
 
     def close(self) -> None:
-        """Disconnect, so that the scheduler cancels all tasks; one that runs ends with its file."""
+        """Disconnect, so that the scheduler cancels all tasks; a running task completes the file that it writes."""
         self._futures.clear()
         if client := self.__dict__.pop("_client", None):
             with suppress(Exception):  # the scheduler may be lost
@@ -98,7 +98,7 @@ class Dask:
             yield result
 
     def _outcome(self, future: Future, check: Callable[[], None]) -> bytes:
-        """Return the result of a task; raise ResourceError if there is no worker for a while."""
+        """Return the pickled result of a task; raise ResourceError if there is no worker for `CONNECT_SECONDS`."""
         last_worker = next_check = time.monotonic()
         while True:
             check()
@@ -132,7 +132,7 @@ class Dask:
         return client
 
     def _check_workers(self, client: Client) -> None:
-        """Raise ConfigError if a worker has other libraries, or does not share the folder."""
+        """Raise ConfigError if a worker has other versions, or does not share the folder."""
         probe = self._shared.absolute() / f".{secrets.token_hex(8)}"
         probe.touch()
         try:
@@ -151,7 +151,7 @@ class Dask:
                         remedy="set --root or cache.path to such a folder",
                     )
                 raise ConfigError(
-                    f"the Dask worker {worker} has {name} {there[name]}, and this process {value}",
+                    f"the Dask worker {worker} has {name} {there[name]}, but this process has {value}",
                     expected="the same versions, which give the same bytes",
                     remedy="install the requirements of the job on all workers",
                 )
@@ -181,7 +181,7 @@ class Dask:
                 ) from error
             if name == "KilledWorker":
                 raise ResourceError(
-                    "several Dask workers ended while they ran the same task",
+                    "several Dask workers ended while running the same task",
                     expected="workers with enough memory for their tasks",
                     remedy="give them more memory or fewer threads, or lower memory_budget",
                 ) from error
@@ -211,7 +211,7 @@ def _pickled(task: Callable[[], Any]) -> bytes:
 
 
 def _describe_worker(probe: str) -> dict[str, str]:
-    """Return whether a file exists, and the versions of what affects results."""
+    """Return whether a file exists (key: the empty string), and the versions that affect results."""
     return {
         "": str(os.path.exists(probe)),  # noqa: PTH110
         "Python": platform.python_version(),

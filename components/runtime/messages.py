@@ -14,16 +14,16 @@ POLL_SECONDS = 0.2
 
 
 class ConnectionLostError(Exception):
-    """The other side closed the connection, is silent, or sends something else than messages."""
+    """The other process closed the connection, was silent for too long, or sent something other than messages."""
 
 
 class Messages(AbstractContextManager["Messages"]):
-    """A connection that sends and receives messages, and that leaving its block closes.
+    """A connection that sends and receives messages; as a context manager, it is closed at the end of the block.
 
     Args:
         connection: a connected TCP socket.
-        check: called often while it waits; what it raises ends the wait.
-        seconds: how long the other side may be silent.
+        check: called while waiting; an exception that it raises ends the wait.
+        seconds: how long the other process may be silent.
     """
 
     def __init__(self, connection: socket.socket, check: Callable[[], None], *, seconds: float) -> None:
@@ -36,7 +36,7 @@ class Messages(AbstractContextManager["Messages"]):
         self._connection.close()
 
     def send(self, message: dict[str, Any], content: bytes = b"") -> None:
-        """Send a message and its content; raise OSError if the other side does not take them."""
+        """Send a message and its content; raise OSError if the other process does not receive them."""
         line = json.dumps({"protocol": PROTOCOL, "bytes": len(content), **message}) + "\n"
         self._connection.settimeout(self._seconds)
         self._connection.sendall(line.encode())
@@ -46,16 +46,16 @@ class Messages(AbstractContextManager["Messages"]):
         """Return the next message and its content; raise ConnectionLostError if there is none."""
         while (end := self._buffer.find(b"\n")) < 0:
             if len(self._buffer) > MAX_LINE_BYTES:
-                raise ConnectionLostError("the other side does not send messages")
+                raise ConnectionLostError("the other process does not use this protocol")
             self._fill()
         line = bytes(self._buffer[:end])
         try:
             message = json.loads(line)
             size = int(message["bytes"]) if message["protocol"] == PROTOCOL else -1
         except (ValueError, KeyError, TypeError) as error:
-            raise ConnectionLostError("the other side does not send messages") from error
+            raise ConnectionLostError("the other process does not use this protocol") from error
         if size < 0:
-            raise ConnectionLostError("the other side sends other messages")
+            raise ConnectionLostError("the other process uses another version of the protocol")
         del self._buffer[: end + 1]
         while len(self._buffer) < size:
             self._fill()
@@ -72,11 +72,11 @@ class Messages(AbstractContextManager["Messages"]):
                 chunk = self._connection.recv(CHUNK_BYTES)
             except TimeoutError:
                 if time.monotonic() > deadline:
-                    raise ConnectionLostError(f"the other side was silent for {self._seconds:g} s") from None
+                    raise ConnectionLostError(f"the other process was silent for {self._seconds:g} s") from None
                 continue
             except OSError as error:
                 raise ConnectionLostError(error.strerror or str(error)) from error
             if not chunk:
-                raise ConnectionLostError("the other side closed the connection")
+                raise ConnectionLostError("the other process closed the connection")
             self._buffer += chunk
             return

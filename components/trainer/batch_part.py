@@ -11,14 +11,15 @@ from numpy.typing import NDArray
 
 
 class BatchPart:
-    """The rows of a batch that belong to this replica; all together they are the batch.
+    """The rows of a batch that one replica trains on; the parts of all replicas make up the batch.
 
     Args:
-        count: images of the batch, int32.
-        replica: the number of this replica, from 0.
+        count: number of images in the batch, int32.
+        replica: number of this replica, from 0.
+        replicas: number of all replicas.
 
     Attributes:
-        share: the number of its images, divided by that of the batch, float32.
+        share: fraction of the images of the batch that the part has, float32.
     """
 
     def __init__(self, count: Any, *, replica: Any, replicas: int) -> None:
@@ -26,7 +27,7 @@ class BatchPart:
         self.count = count
         self.images = end - begin
         self.share = tf.cast(self.images, tf.float32) / tf.cast(count, tf.float32)
-        # In place of no images, there is one without weight: layers and losses need not support an empty batch.
+        # An empty part takes one image with weight 0, because layers and losses need not support an empty batch.
         self._begin, self._end = begin, tf.maximum(end, begin + 1)
 
     def take(self, values: Any, *, rows_per_image: Any = 1) -> Any:
@@ -34,7 +35,7 @@ class BatchPart:
         return values[self._begin * rows_per_image : self._end * rows_per_image]
 
     def own(self, values: Any) -> Any:
-        """Return the values that were computed from the rows of `take`, without those of an image without weight."""
+        """Return the values computed from the rows of `take`, without those of an image with weight 0."""
         return values[: self.images * self.rows_per_image(values)]
 
     def rows_per_image(self, values: Any) -> Any:
@@ -43,7 +44,7 @@ class BatchPart:
 
     @contextmanager
     def current(self) -> Iterator[None]:
-        """Let layers (see `part_layers.py`) compute with this part while the block runs."""
+        """Make this the part of a batch that `current_part` returns while the block runs."""
         token = _current.set(self)
         try:
             yield
@@ -52,7 +53,12 @@ class BatchPart:
 
 
 def rows_of_parts(rows: NDArray[np.int64], batch_size: int, replicas: range, *, of: int) -> NDArray[np.int64]:
-    """Return, of rows in batches, those in the parts of consecutive replicas `of` all.
+    """Return the rows that some replicas train on.
+
+    Args:
+        rows: rows of all batches, in order.
+        replicas: the numbers of consecutive replicas.
+        of: number of all replicas.
 
     >>> rows_of_parts(np.arange(7), 4, range(1, 2), of=2).tolist()
     [2, 3, 5, 6]

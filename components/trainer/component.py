@@ -92,7 +92,7 @@ class Trainer(Component[TrainerConfig]):
         machine = devices.describe(f"{processor()} with {threads} threads" if device == "CPU" else device)
         shape, classes = inputs.image_shape, len(inputs.class_names)
         formats: tuple[ExportFormat, ...] = (*REQUIRED_FORMATS, *config.exports)
-        is_kept = context.cluster is None or context.cluster.is_chief
+        output_is_kept = context.cluster is None or context.cluster.is_chief
         serving_model = partial(
             ServingModel.from_network,
             graph=inputs.graph,
@@ -132,7 +132,7 @@ class Trainer(Component[TrainerConfig]):
                 write_history(loop.history, output / HISTORY_FILE)
                 loop.step_history.write(output / STEPS_FILE)
                 augmented = write_augmented_images(config, train, output, classes=classes)
-                exports = export_model(serving_model(network), formats if is_kept else (), check_images, context)
+                exports = export_model(serving_model(network), formats if output_is_kept else (), check_images, context)
         return Model(
             format="keras",
             built_by=config.network.use if isinstance(config.network, NetworkFunction) else "",

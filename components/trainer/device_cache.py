@@ -32,8 +32,8 @@ class DeviceCache:
     The images are scaled, float32 [count, height, width, channels]; the labels are int64 [count].
 
     Args:
-        own_rows: returns the rows, of those in the order of batches, whose images this process computes. Only these
-            images are loaded, and `gather` returns other images in place of the others. By default, all.
+        own_rows: returns the rows that this process trains on, from the rows of all batches in order; by default, all.
+            Only their images are loaded; for other rows, `gather` returns any of these images.
     """
 
     def __init__(self, split: SplitImages, own_rows: Callable[[Positions], Positions] | None = None) -> None:
@@ -84,9 +84,9 @@ class DeviceCache:
 def open_cache(
     split: SplitImages, config: TrainerConfig, devices: OneDevice, *, max_rows: int, batch_size: int
 ) -> DeviceCache:
-    """Return a cache of the images that this process computes, or of all if they fit or a function augments them.
+    """Return a cache of the images that this process trains on, or of all if they fit or a function augments them.
 
-    Images that fit are loaded once, but others of them are this worker's in each epoch. A function may mix images.
+    Images that fit are loaded once: in each epoch, this worker trains on others of them. A function may mix images.
     """
     by_function = isinstance(config.augmentation, AugmentationFunction)
     if not devices.has_workers or len(split) <= max_rows or by_function:

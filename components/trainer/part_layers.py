@@ -20,7 +20,7 @@ def part_layer(layer: Any) -> Any:
 
 
 class PartNormalization(keras.layers.BatchNormalization):  # type: ignore[misc]
-    """Batch normalization, synchronized, that leaves out images without weight."""
+    """Synchronized batch normalization that leaves out an image with weight 0."""
 
     def _moments(self, inputs: Any, mask: Any) -> Any:
         part = current_part()

@@ -1,4 +1,4 @@
-"""Strategy: the devices, of one machine or several, that train on the parts of each batch at the same time."""
+"""Strategy: the devices of one or several machines that train on parts of each batch at the same time."""
 
 from collections.abc import Callable, Mapping, Sequence
 from contextlib import AbstractContextManager, nullcontext
@@ -25,7 +25,7 @@ KEYS_PER_STRATEGY = 1_000
 
 
 class OneDevice:
-    """One device, without a strategy of TensorFlow."""
+    """One device, without a distribution strategy of TensorFlow."""
 
     replicated = False
     has_workers = False
@@ -35,7 +35,7 @@ class OneDevice:
         return device
 
     def scope(self) -> AbstractContextManager[Any]:
-        """Return the context in which the variables of a network and of its optimizer are created."""
+        """Return the context manager in which the variables of a network and its optimizer are created."""
         return nullcontext()
 
     def replicate(self, network: Any) -> Any:
@@ -43,24 +43,24 @@ class OneDevice:
         return network
 
     def own_rows(self, rows: NDArray[np.int64], *, batch_size: int) -> NDArray[np.int64]:
-        """Return, of rows in batches, those that the devices of this process compute."""
+        """Return the rows that the devices of this process train on, from the rows of all batches in order."""
         del batch_size
         return rows
 
-    def any_of_workers(self, flag: bool) -> bool:  # noqa: FBT001  (the value that is reduced)
-        """Return whether the flag is set on any worker. All must call it at the same step."""
+    def any_worker(self, flag: bool) -> bool:  # noqa: FBT001  (the value that is reduced)
+        """Return whether the flag is set on any worker. All workers must call it at the same step."""
         return flag
 
-    def of_chief(self, values: Mapping[str, float]) -> dict[str, float]:
-        """Return the values of worker 0. All must call it at the same step, with the same names."""
+    def broadcast_from_chief(self, values: Mapping[str, float]) -> dict[str, float]:
+        """Return the values of worker 0. All workers must call it at the same step, with the same names."""
         return dict(values)
 
     def lost_worker_errors(self) -> AbstractContextManager[None]:
-        """Return a context that raises ResourceError if another worker ended or is unreachable."""
+        """Return a context manager that raises ResourceError if another worker ended or is unreachable."""
         return nullcontext()
 
     def close(self) -> None:
-        """End the work together: from now on, other workers may end."""
+        """Called after training: from now on, other workers may end."""
 
 
 ONE_DEVICE = OneDevice()
@@ -127,10 +127,10 @@ class Workers(Replicas):
         replicas = range(first, first + self._replicas_per_worker)
         return rows_of_parts(rows, batch_size, replicas, of=self.strategy.num_replicas_in_sync)
 
-    def any_of_workers(self, flag: bool) -> bool:  # noqa: FBT001  (the value that is reduced)
+    def any_worker(self, flag: bool) -> bool:  # noqa: FBT001  (the value that is reduced)
         return bool(self._sum([float(flag)])[0] > 0)
 
-    def of_chief(self, values: Mapping[str, float]) -> dict[str, float]:
+    def broadcast_from_chief(self, values: Mapping[str, float]) -> dict[str, float]:
         own = list(values.values()) if self.cluster.is_chief else [0.0] * len(values)
         return dict(zip(values, map(float, self._sum(own)), strict=True))
 
@@ -163,11 +163,11 @@ def open_devices(
 ) -> tuple[OneDevice, CheckpointStore]:
     """Return the devices that a configuration selects, and the checkpoints of the training on them.
 
-    The workers of a cluster must all call it: they wait for each other, and resume from the checkpoint of worker 0.
+    All workers of a cluster must call it: they wait for each other, and resume from the checkpoint of worker 0.
 
     Raises:
-        ConfigError: if there is no cluster, or its workers are not about to train the same network on the same images.
-        ResourceError: if a worker is missing, or all cannot connect.
+        ConfigError: if there is no cluster, or its workers have different fingerprints.
+        ResourceError: if a worker is missing, or the workers cannot connect.
     """
     use_gpus = device != "CPU"
     if config.strategy == "one_device":
@@ -201,12 +201,12 @@ def mirror(tensorflow: Any, devices: Sequence[str]) -> Any:
 
 
 def apply_sum(optimizer: Any, gradients: list[Any], variables: list[Any]) -> None:
-    """Let an optimizer apply the sum of the gradients of all replicas.
+    """Apply the sum of the gradients of all replicas.
 
-    Keras would clip the gradients of each replica, and sum them afterwards.
+    By default, Keras clips the gradients of each replica before it sums them.
     """
     pairs = [(each, variable) for each, variable in zip(gradients, variables, strict=True) if each is not None]
     replica = tf.distribute.get_replica_context()
     sums = replica.all_reduce(tf.distribute.ReduceOp.SUM, [gradient for gradient, _ in pairs])
-    optimizer._all_reduce_sum_gradients = list  # Keras has no option
+    optimizer._all_reduce_sum_gradients = list  # they are summed already; Keras has no public option
     optimizer.apply(sums, [variable for _, variable in pairs])

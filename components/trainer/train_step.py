@@ -26,7 +26,7 @@ class Classifier(keras.Model):  # type: ignore[misc]
     Args:
         network: a built keras model from images to probabilities.
         first_clean_step: the first step without augmentation.
-        xla: whether XLA compiles what follows augmentation; on replicas, it compiles nothing.
+        xla: whether XLA compiles what follows augmentation; ignored on replicas.
         devices: those on which the network was created.
     """
 
@@ -107,7 +107,7 @@ class Classifier(keras.Model):  # type: ignore[misc]
         return self._loss(labels, probabilities, smoothing=0.0), probabilities
 
     def _learn_part(self, images: Any, labels: Any, part: BatchPart) -> tuple[Any, Any]:
-        """Learn from this replica's part of a batch; gradients and losses of all parts add up to those of the batch."""
+        """Learn from the part of this replica; gradients and losses of all parts add up to those of the batch."""
         with tf.GradientTape() as tape:
             probabilities = self(images, training=True)
             loss = part.share * tf.reduce_mean(self._loss(labels, probabilities, smoothing=self.smoothing))

@@ -41,7 +41,7 @@ class TrainingLoop:
         machine: the hardware, recorded in checkpoints.
         xla: whether XLA compiles the training step.
         devices: those on which the network was created.
-        checkpoints: where to resume and save; by default, those of the context.
+        checkpoints: where training saves and resumes; by default, those of the context.
 
     Attributes:
         epoch: the epoch in progress, from 1.
@@ -194,7 +194,8 @@ class TrainingLoop:
     def _end_epoch(self, metrics: dict[str, float]) -> None:
         metrics |= {f"val_{name}": value for name, value in self.validate().items()}
         metrics["learning_rate"] = float(self.classifier.optimizer.learning_rate)
-        metrics = self.devices.of_chief(metrics)  # others may round differently, but all must stop at the same epoch
+        # Others may round differently, but all must stop at the same epoch.
+        metrics = self.devices.broadcast_from_chief(metrics)
         if not all(map(math.isfinite, metrics.values())):
             raise ConfigError(
                 f"training diverged: the loss of epoch {self.epoch} is {metrics['loss']}, "
@@ -224,8 +225,8 @@ class TrainingLoop:
         return {name: total / len(self.validation.split) for name, total in totals.items()}
 
     def _save_if_due(self, *, may_stop: bool = True) -> bool:
-        """Save a checkpoint if one is due, and return whether training must stop: on all workers at the same step."""
-        terminating = may_stop and self.devices.any_of_workers(self.context.termination.requested)
+        """Save a checkpoint if one is due; return whether training must stop, which is the same on all workers."""
+        terminating = may_stop and self.devices.any_worker(self.context.termination.requested)
         every = self.config.checkpoint
         seconds_passed = 0 < every.every_seconds <= time.monotonic() - self._saved_at
         if terminating or self.done or seconds_passed or 0 < every.every_steps <= self._steps_since_saved:

@@ -1,7 +1,7 @@
 """Cost of training on several workers: CPU time and bytes on the wire per step, and a model of the time of a step.
 
-Each worker has a network namespace of its own, whose interface counts the bytes. They share the processors of this
-machine, so that the wall time says nothing about several machines; the CPU time and the bytes do.
+Each worker has its network namespace, whose interface counts the bytes. All workers share the processors of this
+machine: CPU time and bytes are also those of several machines, but the wall time is not.
 """
 
 from __future__ import annotations
@@ -30,19 +30,19 @@ NETWORKS: dict[str, dict[str, Any]] = {
 GIGABITS = (10, 100)
 MODEL_COUNTS = (1, 2, 4, 8, 16, 32)
 LATENCY_SECONDS = 50e-6
-"""Of a message between two machines; a ring of n workers passes 2 (n - 1) of them one after the other."""
+"""Latency of a message between two machines; a ring of n workers passes 2 (n - 1) messages one after the other."""
 RINGS = 3
-"""In a step one after the other: gradients, loss, probabilities."""
+"""Ring operations of a step, one after the other: gradients, loss, probabilities."""
 MODELS = (
     ("the built-in network, 100 ms on one machine", 0.1, 138_506),
     ("25.6 million parameters as in ResNet-50, 500 ms on one machine", 0.5, 25_600_000),
 )
-"""Networks, their seconds of a step on one machine (assumed) and their parameters."""
+"""Networks: description, assumed seconds of a step on one machine, number of parameters."""
 
 
 @dataclass(frozen=True, kw_only=True)
 class StepCost:
-    """The cost of a step, as the mean over the measured steps."""
+    """Mean cost of a step over the measured steps."""
 
     network: str
     workers: int
@@ -83,7 +83,7 @@ def measure_workers(scratch: Path, *, results: ResultsFile, times: int) -> list[
 
 
 def measure_step(root: Path, network: str, options: dict[str, Any], count: int) -> StepCost:
-    """Train on workers in namespaces of their own, and return the mean cost of a step of the second epoch."""
+    """Train on workers in separate namespaces, and return the mean cost of a step of the second epoch."""
     with namespaces.namespaces(count) as names:
         addresses = tuple(f"{namespaces.address(index)}:2222" for index in range(count))
         settings = {**SETTINGS, "network": options, "strategy": "multi_worker" if count > 1 else "one_device"}
@@ -121,7 +121,7 @@ def modelled_step(*, compute_seconds: float, parameters: int, workers: int, giga
 
 
 def print_model() -> None:
-    """Print how many times faster a step is on paper, on each number of machines."""
+    """Print the modelled speedup of a step for each number of machines."""
     for name, seconds, parameters in MODELS:
         for gigabits in GIGABITS:
             times = [
@@ -129,4 +129,4 @@ def print_model() -> None:
                 for count in MODEL_COUNTS
             ]
             ratios = [f"{count}: {times[0] / each:.1f}" for count, each in zip(MODEL_COUNTS, times, strict=True)]
-            print(f"on paper, {name}, {gigabits} Gbit/s: {'  '.join(ratios)}")
+            print(f"modelled speedup, {name}, {gigabits} Gbit/s: {'  '.join(ratios)}")

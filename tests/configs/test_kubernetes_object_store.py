@@ -32,7 +32,7 @@ require_kubectl()
 WITH_OBJECT_STORE = {overlay: {OBJECT_STORE: overlay} for overlay in OVERLAYS if overlay != OBJECT_STORE}
 WITH_OBJECT_STORE["cron"] = {"cron": OBJECT_STORE}
 WITH_OBJECT_STORE["jobset"] = {"jobset": OBJECT_STORE, OBJECT_STORE: "multi-worker"}
-"""For each of the other overlays, the resource of those that change; the first one is rendered."""
+"""For each other overlay, the overlays that get another resource, and this resource; the first of them is rendered."""
 
 
 def gibibytes(quantity: str) -> int:

@@ -135,8 +135,10 @@ def test_no_file_gets_the_number_of_a_closed_stream(tmp_path: Path, numbers: str
     assert (tmp_path / "file").read_text() == "text\n"
 
 
-def test_a_command_without_standard_streams_succeeds(fake_config: Path, tmp_path: Path) -> None:
-    root = tmp_path / "root"
+@pytest.mark.parametrize("kind", ["reused", pytest.param("new", marks=pytest.mark.thorough)])
+def test_a_command_without_standard_streams_succeeds(finished_root: Path, fake_config: Path, kind: str) -> None:
+    root = finished_root if kind == "reused" else finished_root / "new"
+    (finished_root / "runs" / "latest").unlink()
     assert closed_streams("012", "-m", "job", "run", "--config", fake_config, "--root", root).returncode == 0
     assert json.loads((root / "runs/latest/run.json").read_text())["outcome"] == "succeeded"
     assert closed_streams("012", "-m", "job", "show", "--root", root / "none").returncode == 2

@@ -18,7 +18,7 @@ SECONDS = 0.05
 
 
 class ClusterTrainer(FakeTrainer):
-    """Trains as FakeTrainer, once all workers have met at the address of worker 0 and have the same fingerprint."""
+    """Trains as FakeTrainer does, after all workers connected to worker 0 and have the same fingerprint."""
 
     def cluster(self) -> Cluster | None:
         return require_cluster()
@@ -32,7 +32,7 @@ class ClusterTrainer(FakeTrainer):
 
 
 class KilledClusterTrainer(ClusterTrainer):
-    """Once all have met, worker 0 kills itself if the file `KILL` (an environment variable) exists, and deletes it."""
+    """After training, worker 0 deletes the file `KILL` (an environment variable), if it exists, and kills itself."""
 
     def run(self, context: Context, /, *, transformed: Stored[TransformedExamples]) -> Model:
         model = super().run(context, transformed=transformed)
@@ -44,7 +44,7 @@ class KilledClusterTrainer(ClusterTrainer):
 
 
 def meet(context: Context, cluster: Cluster) -> None:
-    """Return when all workers are here."""
+    """Wait until all workers are connected to worker 0."""
     host, port = cluster.workers[0].rsplit(":", 1)
     with ExitStack() as stack:
         if cluster.is_chief:

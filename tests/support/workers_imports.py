@@ -1,4 +1,4 @@
-"""Imports of a training, for a process whose forks train; TensorFlow itself is not in use yet."""
+"""Imports of a training, for a process whose forks train; they do not initialize TensorFlow."""
 
 from importlib import import_module
 

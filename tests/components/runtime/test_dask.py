@@ -1,4 +1,4 @@
-"""The engine `Dask`: killed workers, a lost scheduler, and workers that cannot give the same bytes."""
+"""The engine `Dask`: killed workers, a lost scheduler, and workers with other versions."""
 
 import os
 from collections.abc import Iterator
@@ -66,10 +66,10 @@ def test_workers_need_the_folder_and_the_same_versions(
             list(engine.run([partial(square, 1)], never))
 
     with monkeypatch.context() as patch, pytest.raises(ConfigError, match="does not have the folder"):
-        patch.setattr(Path, "touch", lambda _: None)  # what a worker sees of a folder of this machine
+        patch.setattr(Path, "touch", lambda _: None)  # as if the worker had no such folder
         connect()
     monkeypatch.setattr(dask, "library_version", lambda _: "1.0")
-    with pytest.raises(ConfigError, match="has mnist-job .*, and this process 1.0"):
+    with pytest.raises(ConfigError, match="has mnist-job .*, but this process has 1.0"):
         connect()
 
 
@@ -79,7 +79,7 @@ def test_tasks_of_killed_workers_run_again(tmp_path: Path) -> None:
         assert list(engine.run(tasks, never)) == [*range(9)]
 
 
-def test_a_cluster_without_workers_is_an_error(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_cluster_without_workers_is_a_resource_error(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(dask, "CONNECT_SECONDS", 5)
     monkeypatch.setattr(dask, "CHECK_SECONDS", 0.5)
     with DaskCluster(tmp_path / "dask", workers=0) as cluster:
@@ -90,7 +90,7 @@ def test_a_cluster_without_workers_is_an_error(tmp_path: Path, monkeypatch: pyte
             list(engine.run([partial(killed_times, 9, tmp_path, 1)], never))
 
 
-def test_a_lost_scheduler_is_an_error(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_lost_scheduler_is_a_resource_error(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     with DaskCluster(tmp_path / "dask", workers=1) as cluster, Dask(cluster.address, tmp_path) as engine:
         results = engine.run([partial(sleep, tmp_path, 0), *[partial(sleep, tmp_path, 9)] * 9], never)
         next(results)

@@ -68,7 +68,7 @@ def assert_equal_weights(root: Path, other: Path) -> None:
 
 
 def assert_equal_trainings(ended: Ended) -> None:
-    """Check that two workers have the same weights, and are not the one device that was trained beside them."""
+    """Check that two workers have the same weights, and not exactly those of the one device."""
     assert ended.codes == [0, 0, 0], ended.results
     first, second, one_device = ended.results
     assert first["weights"] == second["weights"] != one_device["weights"]
