@@ -2,13 +2,14 @@
 
 import faulthandler
 import logging
+import re
 import signal
 from collections.abc import Iterator
 from contextlib import contextmanager
 from typing import Any
 
 from components.base.cluster import Cluster
-from components.base.errors import ResourceError, first_line
+from components.base.errors import JobError, ResourceError, first_line
 from components.runtime.tensorflow import import_tensorflow
 
 START_SECONDS = 60
@@ -19,18 +20,14 @@ CHECK_SECONDS = 5
 """Interval between health checks of the other workers."""
 CHECK_TIMEOUT_SECONDS = 10
 CHECK_ATTEMPTS = 2
-LOST_WORKER_CODES = (
-    "ABORTED",
-    "CANCELLED",
-    "DEADLINE_EXCEEDED",
-    "FAILED_PRECONDITION",
-    "INTERNAL",
-    "UNAVAILABLE",
-    "UNKNOWN",
+LOST_WORKER = re.compile(
+    "Collective ops is aborted by|cluster check alive failed|Timeout waiting for the cluster"
+    "|from remote target /job:worker|[Ss]ocket closed|[Cc]onnection re(set|fused)|recvmsg|NCCL"
 )
-"""Codes of TensorFlow's errors after a worker ended, stopped or became unreachable."""
-START_TIMEOUT_MESSAGE = "Timeout waiting for the cluster"
-"""The beginning of TensorFlow's RuntimeError after `START_SECONDS`."""
+"""Parts of TensorFlow's messages after a worker ended, stopped or became unreachable (2.21).
+
+The codes of the errors do not distinguish them: UNKNOWN, INTERNAL and others are also those of a user's functions.
+"""
 
 
 def connect_workers(tf: Any, cluster: Cluster, *, use_gpus: bool) -> Any:
@@ -53,7 +50,7 @@ def connect_workers(tf: Any, cluster: Cluster, *, use_gpus: bool) -> Any:
     implementation = (
         experimental.CommunicationImplementation.AUTO if use_gpus else experimental.CommunicationImplementation.RING
     )
-    with _watchdog(), _signal_handlers_restored(), lost_worker_errors(tf, cluster):
+    with _watchdog(), _signal_handlers_restored(), lost_worker_errors(cluster):
         _reset_tensorflow()
         _configure_health_checks()
         return tf.distribute.MultiWorkerMirroredStrategy(
@@ -68,13 +65,14 @@ def disconnect_workers(strategy: Any) -> None:
 
 
 @contextmanager
-def lost_worker_errors(tf: Any, cluster: Cluster) -> Iterator[None]:
+def lost_worker_errors(cluster: Cluster) -> Iterator[None]:
     """Raise ResourceError in place of TensorFlow's error if another worker ended or is unreachable."""
     try:
         yield
-    except (tf.errors.OpError, RuntimeError) as error:
-        codes = {getattr(tf.errors, name) for name in LOST_WORKER_CODES}
-        if getattr(error, "error_code", None) not in codes and not str(error).startswith(START_TIMEOUT_MESSAGE):
+    except JobError:
+        raise
+    except Exception as error:
+        if not LOST_WORKER.search(str(error)):
             raise
         raise ResourceError(
             f"{cluster} lost the connection to another worker: {_reason(error)}",

@@ -8,12 +8,15 @@ import os
 import pickle
 import platform
 import secrets
+import sys
 import time
 from collections import Counter, deque
 from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager, suppress
-from functools import cached_property
+from functools import cached_property, partial
+from importlib.util import find_spec
 from pathlib import Path
+from types import FunctionType
 from typing import TYPE_CHECKING, Any, Self
 
 from components.base.engine import InProcess, Result
@@ -34,14 +37,25 @@ LIBRARIES = ("mnist-job", "numpy", "pandas", "pyarrow", "pillow", "scipy", "kera
 """Libraries whose versions may affect the results of tasks."""
 
 PACKAGE = Path(__file__).parents[1]
+"""The folder `components`."""
 
 
-class _AbsolutePaths(pickle.Pickler):
-    """Pickles paths as absolute ones: a worker has another working directory."""
+class _TaskPickler(pickle.Pickler):
+    """Pickles paths as absolute ones, because a worker has another working directory.
+
+    Attributes:
+        modules: the top-level modules of all functions and classes.
+    """
+
+    def __init__(self, buffer: io.BytesIO) -> None:
+        super().__init__(buffer)
+        self.modules: set[str] = set()
 
     def reducer_override(self, value: Any) -> Any:
         if isinstance(value, Path) and not value.is_absolute():
             return Path, (str(value.absolute()),)
+        if isinstance(value, FunctionType | type):
+            self.modules.add(value.__module__.partition(".")[0])
         return NotImplemented
 
 
@@ -70,7 +84,7 @@ class Dask:
             threads: Counter[str] = Counter()
             for worker, count in self._client.nthreads().items():
                 threads[worker.rpartition(":")[0]] += count
-            return max(threads.values())
+            return max(threads.values(), default=1)
 
     def run(self, tasks: Sequence[Callable[[], Result]], check: Callable[[], None]) -> Iterator[Result]:
         if not tasks or not is_portable(tasks[0]):
@@ -88,14 +102,17 @@ class Dask:
         with self._errors():
             ahead = 2 * sum(self._client.nthreads().values())
         pending = iter(tasks)
-        for _ in tasks:
-            with self._errors():
-                while len(self._futures) < ahead and (task := next(pending, None)):
-                    self._futures.append(self._client.submit(run_pickled, _pickled(task), pure=False))
-                outcome = self._outcome(self._futures[0], check)
-            result = unpickled_result(outcome)
-            self._futures.popleft()
-            yield result
+        try:
+            for _ in tasks:
+                with self._errors():
+                    while len(self._futures) < ahead and (task := next(pending, None)):
+                        self._futures.append(self._client.submit(run_pickled, _pickled(task), pure=False))
+                    outcome = self._outcome(self._futures[0], check)
+                result = unpickled_result(outcome)
+                self._futures.popleft()
+                yield result
+        finally:
+            self._futures.clear()
 
     def _outcome(self, future: Future, check: Callable[[], None]) -> bytes:
         """Return the pickled result of a task; raise ResourceError if there is no worker for `CONNECT_SECONDS`."""
@@ -205,9 +222,34 @@ def require_dask() -> None:
 
 
 def _pickled(task: Callable[[], Any]) -> bytes:
+    """Return a pickled task that raises ConfigError if a module of the user on the worker is another one."""
     buffer = io.BytesIO()
-    _AbsolutePaths(buffer).dump(task)
-    return buffer.getvalue()
+    pickler = _TaskPickler(buffer)
+    pickler.dump(task)
+    digests = {name: digest for name in sorted(pickler.modules) if (digest := _digest(name))}
+    return pickle.dumps(partial(_run, buffer.getvalue(), digests))
+
+
+def _run(task: bytes, digests: dict[str, str]) -> Any:
+    for module, digest in digests.items():
+        if (found := _digest(module)) != digest:
+            raise ConfigError(
+                f"a Dask worker has another {module}" if found else f"a Dask worker cannot import {module}",
+                expected="the source code that this process has",
+                remedy="add the folder of the code to PYTHONPATH on all workers, and restart them",
+            )
+    return pickle.loads(task)()  # noqa: S301  (from the job)
+
+
+def _digest(module: str) -> str:
+    """Return a digest of the source code of a top-level module; empty if it is missing, or a library."""
+    if module in sys.stdlib_module_names or module == PACKAGE.name or (spec := find_spec(module)) is None:
+        return ""
+    file = Path(spec.origin or "")
+    if not file.is_file() or "site-packages" in file.parts:
+        return ""
+    files = sorted(file.parent.rglob("*.py")) if file.name == "__init__.py" else [file]
+    return value_sha256([file_sha256(each) for each in files])
 
 
 def _describe_worker(probe: str) -> dict[str, str]:

@@ -23,7 +23,7 @@ def is_portable(task: Callable[[], Any]) -> bool:
     """Return whether another process can run a task: it cannot import functions of a main script or a notebook."""
     try:
         return b"__main__" not in pickle.dumps(task)
-    except (pickle.PicklingError, AttributeError, TypeError):  # such as a nested function
+    except Exception:  # such as a nested function; a user's classes may raise any error
         return False
 
 

@@ -48,7 +48,8 @@ class _Process:
         main = f"from components.runtime.task_process import main; main({theirs.fileno()}, {getpid()})"
         command = [sys.executable, "-c", f"import sys; sys.path[:] = {sys.path}; {main}"]
         with theirs, signals_blocked():
-            child = subprocess.Popen(command, stdin=subprocess.DEVNULL, pass_fds=[theirs.fileno()])  # noqa: S603
+            # Standard output may be that of `--json` or of the JSON log: what a task prints is none of it.
+            child = subprocess.Popen(command, stdin=subprocess.DEVNULL, stdout=2, pass_fds=[theirs.fileno()])  # noqa: S603
         return cls(child, ours)
 
     def kill(self) -> None:

@@ -135,7 +135,7 @@ class Workers(Replicas):
         return dict(zip(values, map(float, self._sum(own)), strict=True))
 
     def lost_worker_errors(self) -> AbstractContextManager[None]:
-        return lost_worker_errors(tf, self.cluster)
+        return lost_worker_errors(self.cluster)
 
     def close(self) -> None:
         disconnect_workers(self.strategy)

@@ -33,11 +33,26 @@ LATENCY_SECONDS = 50e-6
 """Latency of a message between two machines; a ring of n workers passes 2 (n - 1) messages one after the other."""
 RINGS = 3
 """Ring operations of a step, one after the other: gradients, loss, probabilities."""
+
+
+@dataclass(frozen=True, kw_only=True)
+class Model:
+    """A network whose step is modelled."""
+
+    name: str
+    seconds: float
+    """Of a step on one machine, assumed."""
+    parameters: int
+    repeated: float
+    """The fraction of the computation that each worker repeats; b, if n workers together use 1 + b (n - 1) times the
+    CPU time of one device."""
+
+
 MODELS = (
-    ("the built-in network, 100 ms on one machine", 0.1, 138_506),
-    ("25.6 million parameters as in ResNet-50, 500 ms on one machine", 0.5, 25_600_000),
+    Model(name="the built-in network", seconds=0.1, parameters=138_506, repeated=0.1),
+    Model(name="the same with batch normalization", seconds=0.1, parameters=138_700, repeated=0.5),
+    Model(name="ResNet-50, if no computation is repeated", seconds=0.5, parameters=25_600_000, repeated=0.0),
 )
-"""Networks: description, assumed seconds of a step on one machine, number of parameters."""
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -110,23 +125,22 @@ def measure_step(root: Path, network: str, options: dict[str, Any], count: int) 
     return StepCost(network=network, workers=count, cpu_seconds=cpu, sent_bytes=statistics.mean(sent))
 
 
-def modelled_step(*, compute_seconds: float, parameters: int, workers: int, gigabits: float) -> float:
+def modelled_step(model: Model, *, workers: int, gigabits: float) -> float:
     """Return the modelled seconds of a step with the same global batch on several machines.
 
-    Computation is divided evenly; a ring adds float32 gradients, and its messages wait for each other.
+    Computation is divided evenly, except for the part that each worker repeats. A ring adds float32 gradients, and its
+    messages wait for each other.
     """
-    bits = 2 * (workers - 1) / workers * parameters * 32
+    compute = model.seconds * ((1 - model.repeated) / workers + model.repeated)
+    bits = 2 * (workers - 1) / workers * model.parameters * 32
     latency = 2 * (workers - 1) * LATENCY_SECONDS * RINGS
-    return compute_seconds / workers + bits / (gigabits * 1e9) + latency
+    return compute + bits / (gigabits * 1e9) + latency
 
 
 def print_model() -> None:
     """Print the modelled speedup of a step for each number of machines."""
-    for name, seconds, parameters in MODELS:
+    for model in MODELS:
         for gigabits in GIGABITS:
-            times = [
-                modelled_step(compute_seconds=seconds, parameters=parameters, workers=count, gigabits=gigabits)
-                for count in MODEL_COUNTS
-            ]
+            times = [modelled_step(model, workers=count, gigabits=gigabits) for count in MODEL_COUNTS]
             ratios = [f"{count}: {times[0] / each:.1f}" for count, each in zip(MODEL_COUNTS, times, strict=True)]
-            print(f"modelled speedup, {name}, {gigabits} Gbit/s: {'  '.join(ratios)}")
+            print(f"modelled speedup, {model.name}, {gigabits} Gbit/s: {'  '.join(ratios)}")

@@ -1,5 +1,6 @@
 """The engine `Dask`: killed workers, a lost scheduler, and workers with other versions."""
 
+import importlib
 import os
 from collections.abc import Iterator
 from functools import partial
@@ -71,6 +72,20 @@ def test_workers_need_the_folder_and_the_same_versions(
     monkeypatch.setattr(dask, "library_version", lambda _: "1.0")
     with pytest.raises(ConfigError, match="has mnist-job .*, but this process has 1.0"):
         connect()
+
+
+def test_workers_need_the_same_modules_of_the_user(
+    engine: Dask, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    module = "my_functions_for_dask"
+    (tmp_path / f"{module}.py").write_text("def one():\n    return 1\n")
+    monkeypatch.syspath_prepend(tmp_path)
+    one = importlib.import_module(module).one
+    with pytest.raises(ConfigError, match=f"a Dask worker cannot import {module}"):
+        list(engine.run([one], never))
+    monkeypatch.setattr(dask, "_digest", lambda name: "another" if name == "tests" else "")
+    with pytest.raises(ConfigError, match="a Dask worker has another tests"):
+        list(engine.run([partial(square, 1)], never))
 
 
 def test_tasks_of_killed_workers_run_again(tmp_path: Path) -> None:

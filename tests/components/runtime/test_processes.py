@@ -79,6 +79,16 @@ def test_processes_ignore_signals_to_the_whole_job(engine: Processes) -> None:
     assert list(engine.run(tasks, never)) == [None] * 8
 
 
+def test_tasks_do_not_print_to_standard_output(
+    capfd: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(processes, "MIN_SAVED_SECONDS", -1)
+    with Processes(2) as engine:
+        list(engine.run([partial(os.write, 1, b"printed")] * 2, never))
+    printed = capfd.readouterr()
+    assert (printed.out, printed.err) == ("", "printed" * 2)
+
+
 def test_errors_are_those_of_this_process(engine: Processes, tmp_path: Path) -> None:
     def run(task: Callable[[], object]) -> None:
         tasks: list[Callable[[], object]] = [task, *[partial(square, 1)] * 8]
