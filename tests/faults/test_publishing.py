@@ -107,6 +107,7 @@ for name in sys.argv[2]:
 """
 
 
+@pytest.mark.thorough
 def test_concurrent_pushes_publish_each_model_once(tmp_path: Path) -> None:
     names = "abcdefgh"
     for name in names:

@@ -295,6 +295,7 @@ def test_closed_pipe_ends_it_without_an_error(trained: Trained, many: Path) -> N
     assert time.monotonic() - began < 20
 
 
+@pytest.mark.thorough
 def test_reports_full_disk_of_standard_output(trained: Trained) -> None:
     if not Path("/dev/full").exists():
         pytest.skip("this machine has no /dev/full")
@@ -354,6 +355,7 @@ def test_terminal_has_a_bar_beside_piped_predictions(trained: Trained) -> None:
     assert f"{len(trained.images)}/{len(trained.images)}" in terminal
 
 
+@pytest.mark.thorough
 def test_bar_is_hidden_while_predictions_are_printed(trained: Trained) -> None:
     _, terminal = on_terminal(trained, stdout_too=True)
     lines = [line for line in terminal.splitlines() if '"label"' in line]

@@ -335,6 +335,7 @@ def test_preflight_failure_precedes_the_first_step(
     assert not (tmp_path / "root").exists()
 
 
+@pytest.mark.thorough
 def test_real_and_fake_components_work_together(mnist_job: Command, write_config: WriteConfig, tmp_path: Path) -> None:
     config = write_config(
         {

@@ -358,15 +358,8 @@ finally:
 """
 
 
-@pytest.mark.parametrize(
-    "tools",
-    [
-        pytest.param((), marks=pytest.mark.thorough),
-        ("tensorboard",),
-        pytest.param(("mlflow",), marks=pytest.mark.thorough),
-    ],
-    ids=str,
-)
+@pytest.mark.thorough
+@pytest.mark.parametrize("tools", [(), ("tensorboard",), ("mlflow",)], ids=str)
 def test_tools_are_imported_only_if_on_and_stay_offline(
     tools: tuple[str, ...], write_config: WriteConfig, tmp_path: Path
 ) -> None:
