@@ -27,7 +27,7 @@ from components.runtime import collectives
 from components.testing import FakeExampleGen, FakeTransform
 from job.signals import Signals
 from tests.support import namespaces
-from tests.support.slurm import free_ports
+from tests.support.ports import free_ports
 
 END_SECONDS = 300
 """Within which all processes end; a lost worker is noticed within 30 s."""
