@@ -163,27 +163,37 @@ def open_devices(
     The workers of a cluster must all call it: they wait for each other, and resume from the checkpoint of worker 0.
 
     Raises:
-        ConfigError: if there is no cluster, or its workers are not about to train the same network on the same images.
+        ConfigError: if there is no cluster, or its workers are not about to train the same network on the same images,
+            or have different devices.
         ResourceError: if a worker is missing, or all cannot connect.
     """
-    use_gpus = device != "CPU"
     if config.strategy == "one_device":
         return ONE_DEVICE, checkpoints
     if config.strategy == "mirrored":
-        devices = [each.name for each in tensorflow.config.list_logical_devices("GPU" if use_gpus else "CPU")]
+        kind = "CPU" if device == "CPU" else "GPU"
+        devices = [each.name for each in tensorflow.config.list_logical_devices(kind)]
         return Replicas(tensorflow.distribute.MirroredStrategy(devices)), checkpoints
     cluster = context.cluster or require_cluster()
+    gpus = 0 if device == "CPU" else len(tensorflow.config.list_physical_devices("GPU"))
     rendezvous = Rendezvous(
         cluster=cluster,
-        work=context.fingerprint,
+        work=cluster_work(context.fingerprint, gpus=gpus),
         seconds=config.worker_wait_seconds,
         check=context.termination.check,
         report=context.progress.message,
     )
     with context.timed("connecting"):
         found = decode(rendezvous.meet(encode(checkpoints.newest(context.progress))))
-        strategy = connect_workers(tensorflow, cluster, use_gpus=use_gpus)
+        strategy = connect_workers(tensorflow, cluster, gpus=gpus)
     return Workers(strategy, cluster), SharedCheckpoint(found, checkpoints)
+
+
+def cluster_work(fingerprint: str, *, gpus: int) -> str:
+    """Return what must be the same on all workers: the training, and the devices (no GPU is one CPU).
+
+    With different ones, they would choose different algorithms to add their gradients, and different parts of a batch.
+    """
+    return f"{fingerprint} on {gpus} GPUs"
 
 
 def apply_sum(optimizer: Any, gradients: list[Any], variables: list[Any]) -> None:

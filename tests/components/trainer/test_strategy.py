@@ -1,17 +1,22 @@
 """Replicas of a network: each trains on its part of a batch, and the parts together are the batch."""
 
 import functools
+from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
+from types import SimpleNamespace
 from typing import Any
 
 import numpy as np
 import pytest
 
 from components import Context
+from components.base.cluster import Cluster
 from components.base.errors import ConfigError
 from components.inference.split_images import SplitImages
+from components.runtime import arrivals
 from components.trainer.config import TrainerConfig
 from components.trainer.network import NetworkConfig, build_network
+from tests.support.workers import cluster_of
 
 NETWORK = NetworkConfig(filters=(4, 4, 4), dense=(8, 8), dropout=0.3)
 
@@ -89,3 +94,24 @@ def test_workers_without_a_cluster_are_an_error(monkeypatch: pytest.MonkeyPatch)
     assert cluster is not None
     assert str(cluster) == "worker 1 of 2"
     assert Trainer(TrainerConfig()).cluster() is None
+
+
+def test_workers_with_different_devices_end_with_an_error(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
+    from components.trainer.checkpoint import open_checkpoints
+    from components.trainer.strategy import open_devices
+
+    monkeypatch.setattr(arrivals, "GRACE_SECONDS", 0.1)
+    config = TrainerConfig(strategy="multi_worker", device="auto", worker_wait_seconds=60.0)
+
+    def open_worker(cluster: Cluster, gpus: int) -> str:
+        context = Context(output=tmp_path, cluster=cluster)
+        found = SimpleNamespace(list_physical_devices=lambda _: ["a GPU"] * gpus)
+        tensorflow = SimpleNamespace(config=found)
+        device = "GPU: any" if gpus else "CPU"
+        with pytest.raises(ConfigError) as raised:
+            open_devices(tensorflow, config, context, open_checkpoints(context), device=device)
+        return raised.value.headline
+
+    with ThreadPoolExecutor() as pool:
+        headlines = [*pool.map(open_worker, cluster_of(3), (1, 0, 2))]
+    assert headlines == ["the workers have different configurations, data or devices: 1, 2 and 0 differ"] * 3

@@ -12,6 +12,7 @@ import pytest
 from components.base.cluster import Cluster
 from components.runtime.rendezvous import Rendezvous
 from components.testing import FakeExampleGen
+from components.trainer.strategy import cluster_work
 from tests.support import namespaces
 from tests.support.workers import Ended, Worker, cluster_of, make_root, run_workers, saved_weights
 
@@ -134,9 +135,8 @@ def test_stopped_worker_0_ends_the_two_others(root: Path) -> None:
 def test_worker_lost_before_the_first_step_ends_the_other(root: Path) -> None:
     chief, lost = workers(root, 2)
     assert lost.cluster is not None
-    rendezvous = Rendezvous(
-        cluster=lost.cluster, work=lost.fingerprint, seconds=100, check=lambda: None, report=lambda _: None
-    )
+    work = cluster_work(lost.fingerprint, gpus=0)
+    rendezvous = Rendezvous(cluster=lost.cluster, work=work, seconds=100, check=lambda: None, report=lambda _: None)
     with ThreadPoolExecutor() as pool:
         met = pool.submit(rendezvous.meet)
         ended = run_workers([dataclasses.replace(chief, start_seconds=2)])
