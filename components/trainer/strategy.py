@@ -21,7 +21,7 @@ from components.trainer.part_layers import part_layer
 from components.trainer.shared_checkpoint import SharedCheckpoint, decode, encode
 
 KEYS_PER_STRATEGY = 1_000
-"""Distances between the numbers of TensorFlow's groups of devices; a strategy has few groups."""
+"""Distance between the first keys of two strategies; a strategy uses one for each group of devices."""
 
 
 class OneDevice:
@@ -192,8 +192,8 @@ def open_devices(
 def mirror(tensorflow: Any, devices: Sequence[str]) -> Any:
     """Return a strategy that trains on devices of this machine; a process may create several, one after another.
 
-    TensorFlow numbers the collective operations of every strategy from the same number. It fails if one has the number
-    of another one, of an earlier training in this process, and another shape.
+    By default, the keys of collective operations begin anew in each strategy. An operation then fails if one of an
+    earlier training in this process had the same key and another shape (TensorFlow 2.21).
     """
     strategies = tensorflow.distribute.MirroredStrategy
     strategies._collective_key_base += KEYS_PER_STRATEGY

@@ -115,7 +115,12 @@ def compare_three_replicas() -> None:
     settings = {"optimizer": {"kind": "SGD"}, "loss": {"kind": "CategoricalFocalCrossentropy"}}
     for build in (network_with_noise, small_network):
         replicas = Replicas(mirror(tf, ["CPU:0", "CPU:1", "CPU:2"]))
-        assert_close(train(build(), replicas, **settings), train(build(), ONE_DEVICE, **settings))
+        with tf.device("CPU:1"):  # the Trainer selects the CPU, so that only replicas may be elsewhere
+            replicated = train(build(), replicas, **settings)
+        assert replicated.train._images.device.endswith("CPU:1")
+        placed = [each.device[-5:] for each in replicated.network.weights[0].value.values]
+        assert placed == ["CPU:0", "CPU:1", "CPU:2"]
+        assert_close(replicated, train(build(), ONE_DEVICE, **settings))
     assert validation_losses(replicas) == pytest.approx(validation_losses(ONE_DEVICE), rel=1e-6)
 
 
