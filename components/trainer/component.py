@@ -81,7 +81,7 @@ class Trainer(Component[TrainerConfig]):
             from components.trainer.init_from import prepare_weights
             from components.trainer.layers import describe_layers
             from components.trainer.strategy import open_devices
-            from components.trainer.training_loop import train_network
+            from components.trainer.train_network import train_network
 
         config, inputs, output = self.config, transformed.artifact, context.output
         device = choose_device(tf, config.device)
@@ -100,7 +100,7 @@ class Trainer(Component[TrainerConfig]):
             picture_shape=inputs.picture_shape,
         )
         # GPUs are not hidden: TensorFlow refuses that once it has begun to work in this process.
-        with tf.device("CPU") if device == "CPU" and not devices.replicated else nullcontext():
+        with tf.device("CPU") if device == "CPU" else nullcontext():
             with context.timed("building"):
                 network = config.network.build(image_shape=shape, classes=classes, seed=config.seed)
                 initial_weights, frozen = prepare_weights(

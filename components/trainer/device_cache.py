@@ -1,6 +1,7 @@
 """Cache of images on the training device, so that a training step receives row numbers instead of images."""
 
 from collections.abc import Callable, Iterator
+from functools import partial
 from typing import Any
 
 import numpy as np
@@ -8,6 +9,9 @@ import tensorflow as tf
 from numpy.typing import NDArray
 
 from components.inference.split_images import SplitImages
+from components.trainer.augmentation_function import AugmentationFunction
+from components.trainer.config import TrainerConfig
+from components.trainer.strategy import OneDevice
 
 Positions = NDArray[np.int64]
 PEAK_COPIES = 3
@@ -75,3 +79,16 @@ class DeviceCache:
         """Return the images and labels at an int64 tensor of positions within the loaded rows."""
         images = rows if self._own_rows is None else tf.gather(self._indices, rows)
         return tf.gather(self._images, images), tf.gather(self._labels, rows)
+
+
+def open_cache(
+    split: SplitImages, config: TrainerConfig, devices: OneDevice, *, max_rows: int, batch_size: int
+) -> DeviceCache:
+    """Return a cache of the images that this process trains on, or of all if they fit or a function augments them.
+
+    Images that fit are loaded once: in each epoch, this worker trains on others of them. A function may mix images.
+    """
+    by_function = isinstance(config.augmentation, AugmentationFunction)
+    if not devices.has_workers or len(split) <= max_rows or by_function:
+        return DeviceCache(split)
+    return DeviceCache(split, partial(devices.own_rows, batch_size=batch_size))

@@ -1,10 +1,9 @@
 """Strategy: the devices of one or several machines that train on parts of each batch at the same time."""
 
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Mapping, Sequence
 from contextlib import AbstractContextManager, nullcontext
 from typing import Any
 
-import keras
 import numpy as np
 import tensorflow as tf
 from numpy.typing import NDArray
@@ -14,11 +13,15 @@ from components.base.component import Context
 from components.runtime.cluster import require_cluster
 from components.runtime.collectives import connect_workers, disconnect_workers, lost_worker_errors
 from components.runtime.rendezvous import Rendezvous
-from components.trainer.batch_part import BatchPart, PartDropout, rows_of_parts
+from components.trainer.batch_part import BatchPart, rows_of_parts
 from components.trainer.checkpoint import CheckpointStore
 from components.trainer.config import TrainerConfig
 from components.trainer.network_copy import copy_network
+from components.trainer.part_layers import part_layer
 from components.trainer.shared_checkpoint import SharedCheckpoint, decode, encode
+
+KEYS_PER_STRATEGY = 1_000
+"""Distances between the numbers of TensorFlow's groups of devices; a strategy has few groups."""
 
 
 class OneDevice:
@@ -84,7 +87,7 @@ class Replicas(OneDevice):
         Batch normalization uses the mean and variance of the whole batch, and dropout drops the same values.
         """
         with self.scope():
-            return copy_network(network, _copy_layer)
+            return copy_network(network, part_layer)
 
     def run_on_parts(
         self, step: Callable[[Any, Any, BatchPart], tuple[Any, Any]], images: Any, labels: Any
@@ -171,7 +174,7 @@ def open_devices(
         return ONE_DEVICE, checkpoints
     if config.strategy == "mirrored":
         devices = [each.name for each in tensorflow.config.list_logical_devices("GPU" if use_gpus else "CPU")]
-        return Replicas(tensorflow.distribute.MirroredStrategy(devices)), checkpoints
+        return Replicas(mirror(tensorflow, devices)), checkpoints
     cluster = context.cluster or require_cluster()
     rendezvous = Rendezvous(
         cluster=cluster,
@@ -186,6 +189,17 @@ def open_devices(
     return Workers(strategy, cluster), SharedCheckpoint(found, checkpoints)
 
 
+def mirror(tensorflow: Any, devices: Sequence[str]) -> Any:
+    """Return a strategy that trains on devices of this machine; a process may create several, one after another.
+
+    TensorFlow numbers the collective operations of every strategy from the same number. It fails if one has the number
+    of another one, of an earlier training in this process, and another shape.
+    """
+    strategies = tensorflow.distribute.MirroredStrategy
+    strategies._collective_key_base += KEYS_PER_STRATEGY
+    return strategies(devices)
+
+
 def apply_sum(optimizer: Any, gradients: list[Any], variables: list[Any]) -> None:
     """Apply the sum of the gradients of all replicas.
 
@@ -196,12 +210,3 @@ def apply_sum(optimizer: Any, gradients: list[Any], variables: list[Any]) -> Non
     sums = replica.all_reduce(tf.distribute.ReduceOp.SUM, [gradient for gradient, _ in pairs])
     optimizer._all_reduce_sum_gradients = list  # they are summed already; Keras has no public option
     optimizer.apply(sums, [variable for _, variable in pairs])
-
-
-def _copy_layer(layer: Any) -> Any:
-    config = layer.get_config()
-    if type(layer) is keras.layers.BatchNormalization:
-        config["synchronized"] = True
-    if type(layer) is keras.layers.Dropout:
-        return PartDropout.from_config(config)
-    return type(layer).from_config(config)

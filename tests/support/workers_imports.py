@@ -5,5 +5,5 @@ from importlib import import_module
 from components.runtime.tensorflow import import_tensorflow
 
 import_tensorflow()
-for name in ("export.export", "strategy", "training_loop"):
+for name in ("export.export", "strategy", "train_network"):
     import_module(f"components.trainer.{name}")
