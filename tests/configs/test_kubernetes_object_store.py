@@ -77,7 +77,16 @@ def test_credentials_are_an_identity_or_a_secret() -> None:
     assert not re.search("KEY|SECRET|TOKEN", " ".join(rendered.variables)), "no credentials in the manifests"
 
 
-@pytest.fixture(params=WITH_OBJECT_STORE)
+@pytest.fixture(
+    params=[
+        *(name for name in WITH_OBJECT_STORE if name in ("gpu", "jobset")),
+        *(
+            pytest.param(name, marks=pytest.mark.thorough)
+            for name in WITH_OBJECT_STORE
+            if name not in ("gpu", "jobset")
+        ),
+    ]
+)
 def changed(request: pytest.FixtureRequest, tmp_path: Path) -> Rendered:
     """Return each of the others with its root in object storage."""
     overlays = shutil.copytree(MANIFESTS, tmp_path / "kubernetes") / "overlays"

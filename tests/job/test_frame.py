@@ -18,6 +18,7 @@ import pytest
 from job.cli import app
 from job.errors import as_job_error
 from tests.conftest import FAKES, Command, WriteConfig, run_job_process
+from tests.support.cases import parametrize_sample
 from tests.support.processes import REPOSITORY, environment, interfered, start
 
 COMMANDS = {
@@ -59,7 +60,7 @@ def run_with_output(stream: io.TextIOBase, arguments: str, root: Path, monkeypat
     return raised.value.code
 
 
-@pytest.mark.parametrize("arguments", PRINTING)
+@parametrize_sample(3, "arguments", PRINTING)
 def test_full_standard_output_is_one_sentence_and_code_1(
     finished_root: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str], arguments: str
 ) -> None:
@@ -68,7 +69,7 @@ def test_full_standard_output_is_one_sentence_and_code_1(
     assert capsys.readouterr().err == "error: cannot write to standard output: No space left on device\n"
 
 
-@pytest.mark.parametrize("arguments", PRINTING)
+@parametrize_sample(3, "arguments", PRINTING)
 def test_a_reader_that_is_gone_changes_nothing(
     finished_root: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str], arguments: str
 ) -> None:
@@ -79,7 +80,7 @@ def test_a_reader_that_is_gone_changes_nothing(
     assert capsys.readouterr().err == ""
 
 
-@pytest.mark.parametrize("arguments", PRINTING)
+@parametrize_sample(3, "arguments", PRINTING)
 def test_characters_outside_of_ascii_are_replaced(
     finished_root: Path, monkeypatch: pytest.MonkeyPatch, tmp_path: Path, arguments: str
 ) -> None:
@@ -179,7 +180,7 @@ def module(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Callable[[str], s
     return write
 
 
-@pytest.mark.parametrize("kind", ["SystemExit", "KeyboardInterrupt", "GeneratorExit", "Own", "RecursionError"])
+@parametrize_sample(1, "kind", ["SystemExit", "KeyboardInterrupt", "GeneratorExit", "Own", "RecursionError"])
 def test_a_component_may_raise_anything(
     mnist_job: Command,
     write_config: WriteConfig,
@@ -335,8 +336,8 @@ except BaseException:
 """
 
 
-@pytest.mark.parametrize(
-    ("number", "caught"), [("SIGTERM", ""), ("SIGINT", ""), ("SIGTERM", CAUGHT)], ids=("SIGTERM", "SIGINT", "caught")
+@parametrize_sample(
+    1, ("number", "caught"), [("SIGTERM", ""), ("SIGINT", ""), ("SIGTERM", CAUGHT)], ids=("SIGTERM", "SIGINT", "caught")
 )
 def test_a_signal_interrupts_the_loading_of_a_configuration(
     mnist_job: Command,
