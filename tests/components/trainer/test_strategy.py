@@ -115,11 +115,11 @@ def compare_three_replicas() -> None:
     settings = {"optimizer": {"kind": "SGD"}, "loss": {"kind": "CategoricalFocalCrossentropy"}}
     for build in (network_with_noise, small_network):
         replicas = Replicas(mirror(tf, ["CPU:0", "CPU:1", "CPU:2"]))
-        with tf.device("CPU:1"):  # the Trainer selects the CPU, so that only replicas may be elsewhere
+        with tf.device("CPU:1"):  # as the Trainer with `device: cpu`: all but the replicas
             replicated = train(build(), replicas, **settings)
         assert replicated.train._images.device.endswith("CPU:1")
-        placed = [each.device[-5:] for each in replicated.network.weights[0].value.values]
-        assert placed == ["CPU:0", "CPU:1", "CPU:2"]
+        used = [each.device[-5:] for each in replicated.network.weights[0].value.values]
+        assert used == ["CPU:0", "CPU:1", "CPU:2"]
         assert_close(replicated, train(build(), ONE_DEVICE, **settings))
     assert validation_losses(replicas) == pytest.approx(validation_losses(ONE_DEVICE), rel=1e-6)
 
