@@ -22,7 +22,7 @@ from job.config.config import load_config
 from job.config.sweep_document import SweepDocument
 from job.config.yaml_config import SWEEP, YamlConfig
 from tests.conftest import FinishedRun, run_job_in_process
-from tests.support.processes import REPOSITORY
+from tests.support.processes import REPOSITORY, start_module
 from tests.support.readme import Block, blocks, fenced_block, find_block, readmes
 from tests.support.roots import copy_root
 
@@ -128,17 +128,10 @@ def check_config(path: Path) -> None:
 
 def run_tests(path: Path) -> None:
     """Run a test module with pytest; that of a component has to run all tests of the contract."""
-    result = subprocess.run(
-        [sys.executable, "-m", "pytest", "-q", "-p", "no:cacheprovider", path.name],
-        cwd=path.parent,
-        env={"PYTHONPATH": f"{REPOSITORY}:{path.parent}", "PATH": "/usr/bin"},
-        capture_output=True,
-        text=True,
-        timeout=120,
-        check=False,
-    )
-    assert result.returncode == 0, result.stdout
-    assert ("8 passed" if "ComponentContract" in path.read_text() else " passed") in result.stdout
+    with start_module("pytest", "-q", "-p", "no:cacheprovider", path.name, folder=path.parent) as process:
+        stdout, _ = process.communicate(timeout=120)
+    assert process.returncode == 0, stdout
+    assert ("8 passed" if "ComponentContract" in path.read_text() else " passed") in stdout
 
 
 def run_line(line: str, folder: Path, monkeypatch: pytest.MonkeyPatch) -> None:

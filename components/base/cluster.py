@@ -5,7 +5,7 @@ from dataclasses import dataclass
 
 @dataclass(frozen=True)
 class Cluster:
-    """The workers that run one component together, as one of them finds them in its environment.
+    """The workers that run one component together, and the index of this one.
 
     >>> cluster = Cluster(workers=("node-0:2222", "node-1:2222"), index=1, source="TF_CONFIG")
     >>> cluster.is_chief, str(cluster)
@@ -15,13 +15,13 @@ class Cluster:
     workers: tuple[str, ...]
     """Address of each worker, as host and port. Worker 0 runs the whole pipeline and writes all results."""
     index: int
-    """Of this worker in `workers`."""
+    """Index of this worker in `workers`."""
     source: str
-    """Where the cluster was found, such as `TF_CONFIG`."""
+    """What names the workers, such as `TF_CONFIG`."""
 
     @property
     def is_chief(self) -> bool:
-        """Whether this is worker 0, the chief in TensorFlow's words."""
+        """Whether this is worker 0, which TensorFlow calls the chief."""
         return self.index == 0
 
     def __str__(self) -> str:

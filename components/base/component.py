@@ -66,8 +66,8 @@ class Context:
     engine: Engine = field(default_factory=InProcess)
     """Runs independent tasks, such as one per file of a split."""
     cluster: Cluster | None = None
-    """The workers that run this step together, if `Component.cluster` returns some. Only the output and checkpoints of
-    worker 0 are kept."""
+    """The workers that run this step together (see `Component.cluster`), or None. Only worker 0 has checkpoints, and
+    only its output is kept."""
     checkpoints: Path | None = None
     """A directory for checkpoints, or None. It outlives an interrupted attempt and is deleted when the artifact is
     sealed."""
@@ -204,13 +204,13 @@ class Component(ABC, Generic[ConfigT]):
         return None
 
     def cluster(self) -> Cluster | None:
-        """Return the workers that run this component together, as the environment names them; by default None.
+        """Return the workers that run this component together; None, the default, if one process runs it.
 
-        Each worker is a process with the same command and the same root. Worker 0 runs all steps; the others run this
-        one only, on the artifacts that worker 0 has sealed, and their output is discarded.
+        Each worker is a process that runs the same command with the same root. Worker 0 runs all steps. The others run
+        only this one, on the artifacts that worker 0 has sealed, and their output is discarded.
 
         Raises:
-            ConfigError: if the environment names no valid cluster, but the configuration requires one.
+            ConfigError: if the configuration requires a cluster, and the environment has no valid one.
         """
         return None
 

@@ -9,24 +9,23 @@ Result = TypeVar("Result")
 class Engine(Protocol):
     """Runs independent tasks: in this process, in several, or on several machines.
 
-    The result is the same on each engine, because a task is a pure function of its arguments and of files that no
-    other task writes. A task may run again after its process was killed: it writes each of its files from the
-    beginning.
+    The result is the same on each engine, because a task depends only on its arguments and on files that no other task
+    writes. If the process of a task is killed, the task runs again: it must write each of its files from the beginning.
     """
 
     @property
     def parallel(self) -> int:
-        """The number of tasks that run at once."""
+        """Maximum number of tasks that run at once."""
 
     def run(self, tasks: Sequence[Callable[[], Result]], check: Callable[[], None]) -> Iterator[Result]:
         """Run tasks, and yield their results in the order of the tasks.
 
         Args:
             tasks: functions of a module with their arguments (`functools.partial`), which can be pickled.
-            check: called often; what it raises ends all tasks.
+            check: called often; an exception that it raises ends all tasks.
 
         Raises:
-            ResourceError: if processes of the engine are killed again and again, or it is unreachable.
+            ResourceError: if the process of a task is killed repeatedly, or the engine is unreachable.
         """
 
 

@@ -66,7 +66,7 @@ class JobError(Exception):
         super().__init__(self.headline)
 
     def __reduce__(self) -> tuple[Any, ...]:
-        # From another process: the constructor replaces paths by addresses that only this process may have.
+        # Unpickling calls the constructor: addresses of folders may be registered only in the receiving process.
         texts = {"expected": self.expected, "remedy": self.remedy}
         others = {name: value for name, value in vars(self).items() if name not in ("headline", *texts)}
         return partial(type(self), self.headline, **texts), (), others

@@ -25,11 +25,11 @@ class ShardPart:
 
 @dataclass(frozen=True)
 class WrittenShard:
-    """What was counted in the images of a file."""
+    """The statistics of a written file, and the index entries of its images."""
 
     statistics: SplitStatistics
     entries: NDArray[np.void]
-    """Those of `ImageIndex`; none if they were not requested."""
+    """Entries for `ImageIndex`, in the order of the images; empty if they were not requested."""
 
 
 def write_shard(
@@ -41,13 +41,13 @@ def write_shard(
     statistics: SplitStatistics,
     with_entries: bool,
 ) -> WrittenShard:
-    """Write a file of a split, and count its images.
+    """Write a file of a split, and compute its statistics.
 
     Args:
         shape: of an image: height and width, and for color 3.
-        train: images of the source's training set, for the ids.
-        statistics: empty ones.
-        with_entries: whether to return entries of `ImageIndex`.
+        train: number of images in the source's training set, for the ids.
+        statistics: without images so far; those of the file are added.
+        with_entries: whether to return entries for `ImageIndex`.
     """
     size = prod(shape)
     entries = [np.empty(0, ENTRY_DTYPE)]

@@ -1,4 +1,4 @@
-"""Shuffle of more images than fit into memory, by functions of files that can run in several processes.
+"""External shuffle of more images than fit into memory, in two passes whose tasks can run in several processes.
 
 The first pass reads the source in sections. `scatter` sorts the images of a section by bucket: a part of one split that
 fits into memory. The second pass, `gather`, reads the images of a bucket from all scattered files, and yields them in
@@ -19,7 +19,7 @@ from components.io.raw_images import RawImages
 
 @dataclass(frozen=True)
 class Bucket:
-    """Images of a split that are sorted together."""
+    """Images of a split that are sorted in memory together."""
 
     number: int
     rows: NDArray[np.int64]
@@ -32,7 +32,7 @@ class ScatteredImages:
 
     path: Path
     starts: NDArray[np.int64]
-    """The number of images before each bucket, and the number of all: [buckets + 1]."""
+    """Number of images before each bucket, and of all images: [buckets + 1]."""
 
 
 @dataclass(frozen=True)
@@ -49,7 +49,8 @@ def scatter(section: RawImages, bucket_of: NDArray[np.int32], buckets: int, path
 
     Args:
         section: consecutive images of the source.
-        bucket_of: the bucket of each, below `buckets`: [images].
+        bucket_of: number of the bucket of each image: [images].
+        buckets: number of all buckets.
     """
     starts = np.zeros(buckets + 1, np.int64)
     np.cumsum(np.bincount(bucket_of, minlength=buckets), out=starts[1:])

@@ -24,14 +24,15 @@ from components.io.raw_images import LabelledImages
 from components.io.splits import row_group_rows, shard_rows
 from components.runtime.disk import disk_space_guard
 
-SECTION_BYTES, MAX_SECTIONS = 2**26, 1000
-"""Bytes of the images of a source that one task scatters; more if there were more sections: every bucket has a piece in
-each of them."""
+SECTION_BYTES = 2**26
+"""Bytes of images that one task scatters; more if the source would have more than `MAX_SECTIONS`."""
+MAX_SECTIONS = 1000
+"""Maximum number of sections of a source, because each bucket is read in one piece from each section."""
 
 
 @dataclass(frozen=True)
 class ShardPlan:
-    """A file of a split, and the buckets whose images it has."""
+    """A file of a split that a task writes, and the buckets of its images."""
 
     split: str
     file: str
@@ -59,7 +60,7 @@ def write_dataset(
     Args:
         dataset: what the source loaded. Its image files in `scratch` are deleted once they are shuffled.
         memory_budget: bytes of images to hold in memory at once; does not affect the result.
-        index: the images are added to it, if it is given.
+        index: receives the entry of each image; None if no check needs it.
 
     Raises:
         DataError: if the dataset is inconsistent, or too small to split.
@@ -112,16 +113,18 @@ def write_dataset(
 def _plan_shards(
     splits: dict[str, NDArray[np.int64]], image_bytes: int, context: Context, memory_budget: int
 ) -> list[ShardPlan]:
-    """Return the files of all splits; the number of rows in a file depends on nothing but the size of the images."""
-    group, rows_of_file = row_group_rows(image_bytes), shard_rows(image_bytes)
+    """Return the files of all splits; the number of images in a file depends only on the size of an image."""
+    group, rows_per_file = row_group_rows(image_bytes), shard_rows(image_bytes)
     # A bucket takes half of a task's budget: its pieces are also read, sorted and encoded.
     size = max(1, memory_budget // context.engine.parallel // 2 // (image_bytes * group)) * group
     plans, numbers = [], count()
     for name in SPLITS:
         rows = splits[name]
-        for shard, first in enumerate(range(0, len(rows), rows_of_file)):
-            of_file = rows[first : first + rows_of_file]
-            buckets = [Bucket(next(numbers), of_file[start : start + size]) for start in range(0, len(of_file), size)]
+        for shard, first in enumerate(range(0, len(rows), rows_per_file)):
+            file_rows = rows[first : first + rows_per_file]
+            buckets = [
+                Bucket(next(numbers), file_rows[start : start + size]) for start in range(0, len(file_rows), size)
+            ]
             plans.append(ShardPlan(name, f"{name}/{shard:05}.parquet", buckets))
     return plans
 

@@ -1,6 +1,6 @@
 """Read the images of a transformed split, load a trained model, and predict.
 
-Importing this package loads neither NumPy nor TensorFlow: what reads images is imported on first use.
+Importing this package loads neither NumPy nor TensorFlow: the names that read images are imported on first use.
 """
 
 from importlib import import_module

@@ -22,7 +22,7 @@ from components.io.image_digests import image_digests, split_sha256
 from components.io.splits import ImageSplit
 
 CONVERTED_ROWS = 1024
-"""Images converted at a time: MNIST images of this number fit into a processor's cache."""
+"""Number of images converted at a time: this many MNIST images fit into a processor's cache."""
 
 
 @dataclass(frozen=True)
@@ -40,7 +40,7 @@ class SplitImages:
     labels: NDArray[np.int64]
     """[count]"""
     graph: tuple[GraphOperation, ...] = ()
-    """Converts stored images."""
+    """Converts the stored images when they are read."""
 
     def __len__(self) -> int:
         return len(self.labels)
@@ -63,11 +63,11 @@ class SplitImages:
         return self._convert(stop - start, lambda first, last: read_rows(self.stored, start + first, start + last))
 
     def read_rows(self, rows: NDArray[np.integer[Any]]) -> NDArray[np.float32]:
-        """Return the images at these rows, as indexing does, in less memory."""
+        """Return the images at these rows, as indexing does, but with less memory."""
         return self._convert(len(rows), lambda first, last: self.stored[rows[first:last]])
 
     def batches(self, rows: int) -> Iterator[NDArray[np.float32]]:
-        """Return all images in order, at most `rows` at a time."""
+        """Yield all images in order, at most `rows` at a time."""
         return (self.read(first, min(first + rows, len(self))) for first in range(0, len(self), rows))
 
     def _convert(self, count: int, read: Callable[[int, int], NDArray[Any]]) -> NDArray[np.float32]:

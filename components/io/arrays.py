@@ -5,7 +5,7 @@ from contextlib import contextmanager
 from dataclasses import dataclass
 from math import prod
 from pathlib import Path
-from typing import Any, Generic, TypeVar
+from typing import Any, Generic, Self, TypeVar
 
 import numpy as np
 from numpy.typing import NDArray
@@ -16,36 +16,25 @@ Scalar = TypeVar("Scalar", bound=np.generic)
 Rows = slice | Sequence[int] | NDArray[np.integer[Any]]
 
 
-@dataclass(frozen=True)
-class _File:
-    path: Path
-    offset: int  # bytes before the first row
-    first: int  # rows in the files before it
-    array: NDArray[Any]  # a memory map
-
-
 class FileArray(Generic[Scalar]):
     """Rows of `.npy` files, one file after the other, which are read when they are indexed.
 
-    All files have one type and one shape of row. Indexing returns ordinary arrays: unlike the pages of a memory map,
-    they leave the process's memory when they are no longer used.
+    All files have the same dtype and row shape. Indexing returns ordinary arrays: unlike the pages of a memory map,
+    they leave the process's memory when they are no longer used. No file stays open: there may be thousands.
 
     Raises:
-        ValueError: if a file is not such an array.
+        ValueError: if a file has another dtype or row shape than the first, or contains a pickle.
     """
 
     def __init__(self, paths: Sequence[Path]) -> None:
-        files, first = [], 0
-        for path in paths:
-            array = np.load(path, mmap_mode="r", allow_pickle=False)
-            files.append(_File(path, array.offset, first, array))
-            first += len(array)
-        self._files, row = files, files[0].array
-        for file in files:
-            if (file.array.dtype, file.array.shape[1:]) != (row.dtype, row.shape[1:]):
-                raise ValueError(f"{file.path} has rows of another type or shape than {files[0].path}")
-        self.shape: tuple[int, ...] = (first, *row.shape[1:])
-        self.dtype: np.dtype[Scalar] = row.dtype
+        headers = [_Header.of(path) for path in paths]
+        for path, header in zip(paths, headers, strict=True):
+            if (header.dtype, header.shape[1:]) != (headers[0].dtype, headers[0].shape[1:]):
+                raise ValueError(f"{path} has rows of another type or shape than {paths[0]}")
+        self._paths, self._offsets = paths, [header.offset for header in headers]
+        self._ends = np.cumsum([header.shape[0] for header in headers])  # of each file, in rows
+        self.shape: tuple[int, ...] = (int(self._ends[-1]), *headers[0].shape[1:])
+        self.dtype: np.dtype[Scalar] = headers[0].dtype
 
     def __len__(self) -> int:
         return self.shape[0]
@@ -62,30 +51,36 @@ class FileArray(Generic[Scalar]):
         values = np.empty((len(flat), *self.shape[1:]), self.dtype)
         if len(flat) and not 0 <= flat.min() <= flat.max() < len(self):
             raise IndexError(f"rows {flat.min()} to {flat.max()} of {len(self)}")
-        owners = np.searchsorted([file.first for file in self._files], flat, side="right") - 1
-        for number in np.unique(owners):
-            file, here = self._files[number], owners == number
-            values[here] = file.array[flat[here] - file.first]
+        files = np.searchsorted(self._ends, flat, side="right")
+        for file in np.unique(files):
+            here, first = files == file, self._first_row(file)
+            shape = (int(self._ends[file] - first), *self.shape[1:])
+            mapped = np.memmap(self._paths[file], self.dtype, "r", self._offsets[file], shape)
+            values[here] = mapped[flat[here] - first]
         return values if np.ndim(positions) else values[0]
 
     def read(self, start: int, stop: int) -> NDArray[Scalar]:
         """Return the rows from `start` to `stop` (exclusive)."""
         values = np.empty((max(0, stop - start), *self.shape[1:]), self.dtype)
-        size = prod(self.shape[1:])
-        for file in self._files:
-            begin, end = max(start, file.first), min(stop, file.first + len(file.array))
-            if begin < end:
-                offset = file.offset + (begin - file.first) * size * self.dtype.itemsize
-                flat = np.fromfile(file.path, self.dtype, (end - begin) * size, offset=offset)
-                values[begin - start : end - start] = flat.reshape(-1, *self.shape[1:])
+        size, begin = prod(self.shape[1:]), start
+        while begin < stop:
+            file = int(np.searchsorted(self._ends, begin, side="right"))
+            end = min(stop, int(self._ends[file]))
+            offset = self._offsets[file] + (begin - self._first_row(file)) * size * self.dtype.itemsize
+            flat = np.fromfile(self._paths[file], self.dtype, (end - begin) * size, offset=offset)
+            values[begin - start : end - start] = flat.reshape(-1, *self.shape[1:])
+            begin = end
         return values
+
+    def _first_row(self, file: int) -> int:
+        return int(self._ends[file - 1]) if file else 0
 
 
 @contextmanager
 def array_writer(path: Path, count: int) -> Iterator[Callable[[NDArray[Any]], None]]:
     """Write an array of `count` rows while the block runs, with the bytes that `numpy.save` would write.
 
-    Yields a function that appends rows. Raises DataError if there are fewer or more in the end.
+    Yields a function that appends rows. Raises DataError if another number of rows was written.
     """
     written = 0
     with path.open("wb") as file:
@@ -107,3 +102,17 @@ def array_writer(path: Path, count: int) -> Iterator[Callable[[NDArray[Any]], No
 def read_rows(rows: NDArray[Any] | FileArray[Any], start: int, stop: int) -> NDArray[Any]:
     """Return rows `start` to `stop` (exclusive) of an array, as a view, or of files, as an ordinary array."""
     return rows.read(start, stop) if isinstance(rows, FileArray) else rows[start:stop]
+
+
+@dataclass(frozen=True)
+class _Header:
+    """The header of a `.npy` file; the rows begin at `offset`, in bytes."""
+
+    dtype: np.dtype[Any]
+    shape: tuple[int, ...]
+    offset: int
+
+    @classmethod
+    def of(cls, path: Path) -> Self:
+        mapped = np.load(path, mmap_mode="r", allow_pickle=False)  # which the end of this function closes
+        return cls(mapped.dtype, mapped.shape, mapped.offset)

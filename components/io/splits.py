@@ -33,7 +33,7 @@ if TYPE_CHECKING:
 MAX_GROUP_ROWS = 8192
 """Rows of a Parquet row group: 6.4 MB of 28x28 images, the smallest part that a reader can load."""
 SHARD_GROUPS = 10
-"""Row groups of a file: 81,920 images of 28x28, or 64 MB. The files of a split are processed in parallel."""
+"""Row groups of a file: 81,920 images of 28x28, or 64 MB. Files of a split are processed in parallel."""
 
 Pixel = TypeVar("Pixel", np.uint8, np.float32)
 
@@ -57,7 +57,7 @@ def row_group_rows(image_bytes: int) -> int:
 
 
 def shard_rows(image_bytes: int) -> int:
-    """Return the rows of a file of a split: whole row groups; all files but the last of a split have as many."""
+    """Return the number of rows in each file of a split, except the last: a number of whole row groups."""
     return row_group_rows(image_bytes) * SHARD_GROUPS
 
 
@@ -138,7 +138,7 @@ def iterate_examples(examples: Stored[Examples], split: ExamplesSplit, *, rows: 
 
 
 def iterate_shard(path: Path, shape: tuple[int, ...], *, rows: int) -> Iterator[ImageSplit[np.uint8]]:
-    """Yield the images of one file of a raw split, as `iterate_examples`; `shape` is that of an image."""
+    """Yield the images of one file of a raw split, as `iterate_examples` does; `shape` is that of an image."""
     with pq.ParquetFile(path) as file:
         for group in range(file.num_row_groups):
             # One group at a time, in this thread: given all groups, Arrow reads ahead into memory.

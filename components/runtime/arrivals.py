@@ -13,7 +13,7 @@ HELLO_SECONDS = 2.0
 GRACE_SECONDS = 10.0
 """In which a worker replaces an earlier process at its address that does other work, such as a pod that is ending."""
 REPLY_SECONDS = 60.0
-"""In which the other side accepts a part of the content, or replies."""
+"""Time limit for the other process to accept a part of the content, or to reply."""
 END_SECONDS = 10.0
 """For the last message, and to close a connection."""
 
@@ -29,12 +29,12 @@ class Arrival:
 
 
 class Arrivals(AbstractContextManager["Arrivals"]):
-    """The workers that are connected to worker 0; leaving its block closes all connections.
+    """The workers that are connected to worker 0; as a context manager, all are disconnected at the end of the block.
 
     Args:
         count: of all workers.
         work: identifies what worker 0 is about to do.
-        check: called often while it waits; what it raises ends the wait.
+        check: called while waiting; an exception that it raises ends the wait.
     """
 
     def __init__(self, count: int, work: str, check: Callable[[], None]) -> None:
@@ -87,7 +87,7 @@ class Arrivals(AbstractContextManager["Arrivals"]):
         return not self.missing
 
     def end(self, message: dict[str, object]) -> None:
-        """Send a last message to all, and wait until they close the connections: then the port is free at once."""
+        """Send a last message to all, and wait until they close the connections: then this port is free at once."""
         for arrival in self._arrived.values():
             with suppress(ConnectionLostError):
                 arrival.messages.send(message, seconds=END_SECONDS)

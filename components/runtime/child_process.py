@@ -15,9 +15,8 @@ def run_child(
 ) -> subprocess.CompletedProcess[str]:
     """Run a command to its end, and return its exit code and output.
 
-    `timeout`, systemd and Slurm send a signal to all processes of a job. The child ignores it, so that it does not
-    fail for a reason that has nothing to do with it: `check`, which is called often, decides. What it raises ends the
-    child.
+    `timeout`, systemd and Slurm send a signal to all processes of a job. The child ignores it, because the job decides
+    when to end: `check` is called often, and an exception that it raises ends the child.
 
     A killed process cannot end its children: the command must do that itself (PR_SET_PDEATHSIG).
 

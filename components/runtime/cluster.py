@@ -1,4 +1,4 @@
-"""The cluster of this process, found in the environment variables of TensorFlow, Kubernetes or Slurm."""
+"""The cluster of this process, read from the environment variables of TensorFlow, Kubernetes or Slurm."""
 
 import itertools
 import json
@@ -12,19 +12,20 @@ from components.base.errors import ConfigError
 from components.runtime.endpoints import is_host
 
 DEFAULT_PORT = 2222
-"""Of a pod: TensorFlow's own default."""
+"""Default port of a worker in Kubernetes, as in Kubeflow's TFJob."""
 SLURM_PORTS = range(12_000, 28_384)
-"""From which steps of Slurm take theirs: below the ports that Linux gives to connections, from 32768."""
+"""Ports of workers in Slurm: below 32768, from where Linux assigns ports to outgoing connections."""
 SLURM_PORTS_PER_STEP = 16
+"""Distance between the first ports of two steps, which may share a node."""
 ADDRESS = re.compile(r"(?P<host>[^\s:/]+|\[[0-9A-Fa-f:.]+\]):(?P<port>\d{1,5})", re.ASCII)
 NODES = re.compile(r"((?:[^,\[\]]|\[[^\[\]]*\])+)(?:,|$)", re.ASCII)
 """One item of a list of nodes, such as `gpu[01-03,07]`."""
 TASKS = re.compile(r"(\d+)(?:\(x(\d+)\))?", re.ASCII)
-"""Tasks of a node, or of several with as many: `2`, `2(x3)`."""
+"""Tasks per node: `2`, or `2(x3)` for three nodes with two tasks each."""
 
 
 def find_cluster(environ: Mapping[str, str] = os.environ) -> Cluster | None:
-    """Return the cluster that the environment names, or None: `TF_CONFIG`, Kubernetes or Slurm, in this order.
+    """Return the cluster of `TF_CONFIG`, Kubernetes or Slurm, the first that the environment has, or None.
 
     Raises:
         ConfigError: if a variable is malformed or missing.
@@ -46,8 +47,8 @@ def require_cluster(environ: Mapping[str, str] = os.environ) -> Cluster:
     if (cluster := find_cluster(environ)) is None:
         raise ConfigError(
             "trainer.strategy is multi_worker, but the environment names no workers",
-            expected="TF_CONFIG, an Indexed Job of Kubernetes with JOB_WORKERS, or tasks that `srun` of Slurm starts",
-            remedy="start one process per worker with one of them, or set trainer.strategy to one_device",
+            expected="TF_CONFIG, an Indexed Job of Kubernetes with JOB_WORKERS, or tasks that Slurm's `srun` starts",
+            remedy="start each worker with one of them, or set trainer.strategy to one_device",
         )
     return cluster
 
@@ -96,7 +97,7 @@ def _kubernetes(environ: Mapping[str, str]) -> Cluster | None:
 
 
 def _slurm(environ: Mapping[str, str]) -> Cluster | None:
-    """Return the cluster of a step that `srun` started; the batch script itself is not one."""
+    """Return the cluster of a step that `srun` started; None in the batch script itself."""
     if "SLURM_PROCID" not in environ or "SLURM_STEP_NODELIST" not in environ:
         return None
     index = _number(environ, "SLURM_PROCID")
@@ -104,8 +105,7 @@ def _slurm(environ: Mapping[str, str]) -> Cluster | None:
     nodes = list(_nodes(_text(environ, "SLURM_STEP_NODELIST")))
     tasks = list(_tasks(_text(environ, "SLURM_STEP_TASKS_PER_NODE")))
     if len(tasks) != len(nodes):
-        raise _malformed("SLURM_STEP_TASKS_PER_NODE", f"has {len(tasks)} nodes, SLURM_STEP_NODELIST {len(nodes)}")
-    # Steps that share a node take different ports.
+        raise _malformed("SLURM_STEP_TASKS_PER_NODE", f"has {len(tasks)} nodes, SLURM_STEP_NODELIST has {len(nodes)}")
     steps = len(SLURM_PORTS) // SLURM_PORTS_PER_STEP
     first_port = SLURM_PORTS.start + (job * 7 + step) % steps * SLURM_PORTS_PER_STEP
     first_port = _number(environ, "JOB_WORKER_PORT", first_port)
@@ -116,7 +116,7 @@ def _slurm(environ: Mapping[str, str]) -> Cluster | None:
     ]
     own_node = workers[index][0] if index < len(workers) else 0
     if _number(environ, "SLURM_NODEID", own_node) != own_node:
-        raise _malformed("SLURM_PROCID", "does not count the tasks node by node: use `srun --distribution=block`")
+        raise _malformed("SLURM_PROCID", "does not number the tasks node by node: use `srun --distribution=block`")
     return Cluster(workers=tuple(address for _, address in workers), index=index, source="Slurm")
 
 
@@ -126,7 +126,7 @@ def _nodes(text: str) -> Iterator[str]:
     if ",".join(items) != text:
         raise _malformed("SLURM_STEP_NODELIST", f"is {text}, which is not a list of nodes")
     for item in items:
-        parts = re.split(r"\[([^\[\]]*)\]", item)  # fixed texts, and between them the ranges
+        parts = re.split(r"\[([^\[\]]*)\]", item)  # at odd positions: ranges
         ranges = [list(_range(part)) if number % 2 else [part] for number, part in enumerate(parts)]
         yield from map("".join, itertools.product(*ranges))
 
@@ -135,14 +135,14 @@ def _range(text: str) -> Iterator[str]:
     for part in text.split(","):
         first, dash, last = part.partition("-")
         if not first.isdecimal() or (dash and not last.isdecimal()):
-            raise _malformed("SLURM_STEP_NODELIST", f"has the range [{text}], which is not one of numbers")
+            raise _malformed("SLURM_STEP_NODELIST", f"has the range [{text}], which is not a range of numbers")
         yield from (f"{number:0{len(first)}}" for number in range(int(first), int(last or first) + 1))
 
 
 def _tasks(text: str) -> Iterator[int]:
     for part in text.split(","):
         if (match := TASKS.fullmatch(part)) is None:
-            raise _malformed("SLURM_STEP_TASKS_PER_NODE", f"is {text}, which does not count tasks")
+            raise _malformed("SLURM_STEP_TASKS_PER_NODE", f"is {text}, which is not a list of task counts")
         yield from itertools.repeat(int(match[1]), int(match[2] or 1))
 
 
@@ -155,7 +155,7 @@ def _checked(cluster: Cluster) -> Cluster:
             raise _malformed(cluster.source, f"names the worker {address} more than once")
     if cluster.index >= len(cluster.workers):
         raise _malformed(
-            cluster.source, f"names {len(cluster.workers)} workers, and this one is number {cluster.index}"
+            cluster.source, f"names {len(cluster.workers)} workers, but this one has the index {cluster.index}"
         )
     return cluster
 
@@ -176,7 +176,7 @@ def _number(environ: Mapping[str, str], name: str, default: int | None = None) -
 
 def _malformed(where: str, problem: str) -> ConfigError:
     return ConfigError(
-        f"the workers are not known: {where} {problem}",
-        expected="variables of TF_CONFIG, of an Indexed Job of Kubernetes, or of a step of Slurm",
+        f"the workers cannot be determined: {where} {problem}",
+        expected="TF_CONFIG, or the variables of a Kubernetes Indexed Job or a Slurm step",
         remedy="correct the variable, or set trainer.strategy to one_device",
     )

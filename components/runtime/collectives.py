@@ -1,34 +1,40 @@
-"""Collective operations of TensorFlow between the workers of a cluster: start, and the errors of lost workers."""
+"""Collective operations of TensorFlow between the workers of a cluster: connecting, and errors of lost workers."""
 
 import faulthandler
 import logging
+import re
 import signal
 from collections.abc import Iterator
 from contextlib import contextmanager
 from typing import Any
 
 from components.base.cluster import Cluster
-from components.base.errors import ResourceError, first_line
+from components.base.errors import JobError, ResourceError, first_line
 from components.runtime.tensorflow import import_tensorflow
 
 START_SECONDS = 60
-"""For TensorFlow's servers to connect, after all workers have met."""
+"""Time limit for TensorFlow's servers to connect, after the rendezvous."""
 WATCHDOG_SECONDS = START_SECONDS + 30
+"""Time limit of `connect_workers`, after which the process ends."""
 CHECK_SECONDS = 5
-"""Between checks of the other workers."""
+"""Interval between health checks of the other workers."""
 CHECK_TIMEOUT_SECONDS = 10
 CHECK_ATTEMPTS = 2
-LOST_WORKER = ("ABORTED", "CANCELLED", "DEADLINE_EXCEEDED", "FAILED_PRECONDITION", "INTERNAL", "UNAVAILABLE", "UNKNOWN")
-"""Codes of TensorFlow's errors after a worker ended, stopped or became unreachable."""
-START_TIMEOUT = "Timeout waiting for the cluster"
-"""The beginning of TensorFlow's error after `START_SECONDS`, a RuntimeError."""
+LOST_WORKER = re.compile(
+    "Collective ops is aborted by|cluster check alive failed|Timeout waiting for the cluster"
+    "|from remote target /job:worker|[Ss]ocket closed|[Cc]onnection re(set|fused)|recvmsg|NCCL"
+)
+"""Parts of TensorFlow's messages after a worker ended, stopped or became unreachable (2.21).
+
+The codes of the errors do not distinguish them: UNKNOWN, INTERNAL and others are also those of a user's functions.
+"""
 
 
 def connect_workers(tf: Any, cluster: Cluster, *, gpus: int) -> Any:
     """Start TensorFlow's server, and return the strategy that trains on all workers.
 
-    All workers must be about to call it: it blocks until they have, and no signal interrupts it. If it blocks for
-    longer than `WATCHDOG_SECONDS`, the process ends.
+    Call it after the rendezvous: it blocks until all workers have called it, and no signal interrupts it. If it blocks
+    for longer than `WATCHDOG_SECONDS`, the process ends.
 
     Args:
         tf: TensorFlow.
@@ -49,8 +55,8 @@ def connect_workers(tf: Any, cluster: Cluster, *, gpus: int) -> Any:
     implementation = (
         experimental.CommunicationImplementation.AUTO if gpus else experimental.CommunicationImplementation.RING
     )
-    with _watchdog(), _signal_handlers_kept(), lost_worker_errors(tf, cluster):
-        _begin_anew()
+    with _watchdog(), _signal_handlers_restored(), lost_worker_errors(cluster):
+        _reset_tensorflow()
         _configure_health_checks()
         return tf.distribute.MultiWorkerMirroredStrategy(
             cluster_resolver=resolver,
@@ -59,18 +65,19 @@ def connect_workers(tf: Any, cluster: Cluster, *, gpus: int) -> Any:
 
 
 def disconnect_workers(strategy: Any) -> None:
-    """Stop checking the other workers, which may end now."""
+    """Stop the health checks of the other workers, which may then end."""
     strategy.extended._check_health_thread_should_stop.set()
 
 
 @contextmanager
-def lost_worker_errors(tf: Any, cluster: Cluster) -> Iterator[None]:
+def lost_worker_errors(cluster: Cluster) -> Iterator[None]:
     """Raise ResourceError in place of TensorFlow's error if another worker ended or is unreachable."""
     try:
         yield
-    except (tf.errors.OpError, RuntimeError) as error:
-        codes = {getattr(tf.errors, name) for name in LOST_WORKER}
-        if getattr(error, "error_code", None) not in codes and not str(error).startswith(START_TIMEOUT):
+    except JobError:
+        raise
+    except Exception as error:
+        if not LOST_WORKER.search(str(error)):
             raise
         raise ResourceError(
             f"{cluster} lost the connection to another worker: {_reason(error)}",
@@ -80,14 +87,14 @@ def lost_worker_errors(tf: Any, cluster: Cluster) -> Iterator[None]:
 
 
 def _reason(error: BaseException) -> str:
-    """Return the part of TensorFlow's message that names the cause, without the graph's operations."""
+    """Return the cause in TensorFlow's message, without the operations of the graph."""
     _, aborted, reason = str(error).partition("Collective ops is aborted by: ")
     return reason.strip().splitlines()[0] if aborted and reason.strip() else first_line(error)
 
 
 @contextmanager
 def _watchdog() -> Iterator[None]:
-    """End the process if the block takes too long, also if it blocks in C++ and holds Python's lock."""
+    """End the process if the block takes too long, even if C++ code holds the GIL."""
     faulthandler.dump_traceback_later(WATCHDOG_SECONDS, exit=True, file=2)
     try:
         yield
@@ -96,8 +103,8 @@ def _watchdog() -> Iterator[None]:
 
 
 @contextmanager
-def _signal_handlers_kept() -> Iterator[None]:
-    """Install the handlers of signals again after the block: TensorFlow replaces the one of SIGTERM."""
+def _signal_handlers_restored() -> Iterator[None]:
+    """Restore the signal handlers after the block, because TensorFlow replaces that of SIGTERM."""
     handlers = {number: signal.getsignal(number) for number in (signal.SIGTERM, signal.SIGINT)}
     blocked = signal.pthread_sigmask(signal.SIG_BLOCK, handlers)
     try:
@@ -112,8 +119,8 @@ def _signal_handlers_kept() -> Iterator[None]:
         signal.pthread_sigmask(signal.SIG_SETMASK, blocked)
 
 
-def _begin_anew() -> None:
-    """Discard the state of TensorFlow if an earlier step used it: it connects to other workers at its start only."""
+def _reset_tensorflow() -> None:
+    """Reset TensorFlow if an earlier step used it: it connects to other workers only when it initializes."""
     from tensorflow.python.eager import context
 
     if context.context()._initialized:
@@ -122,17 +129,17 @@ def _begin_anew() -> None:
 
 
 def _configure_health_checks() -> None:
-    """Let TensorFlow notice a worker that is stopped or cut off within 20 s; by default, it needs a minute.
+    """Make TensorFlow detect a stopped or unreachable worker within 20 s instead of a minute.
 
-    TensorFlow has no public function for this (2.21).
+    TensorFlow 2.21 has no public function for this.
     """
     from tensorflow.python.distribute.collective_all_reduce_strategy import CollectiveAllReduceExtended
     from tensorflow.python.eager import context
 
-    # Without its coordination service, which is not under the control of this process, and has other limits.
+    # Without the coordination service, which this process does not control, and which has other time limits.
     context.context().configure_coordination_service(service_type="")
     CollectiveAllReduceExtended._check_health_initial_timeout = START_SECONDS
     CollectiveAllReduceExtended._check_health_interval = CHECK_SECONDS
     CollectiveAllReduceExtended._check_health_timeout = CHECK_TIMEOUT_SECONDS
     CollectiveAllReduceExtended._check_health_retry_limit = CHECK_ATTEMPTS
-    logging.getLogger("tensorflow").setLevel(logging.CRITICAL)  # the error that follows has the same text
+    logging.getLogger("tensorflow").setLevel(logging.CRITICAL)  # the error that is raised has the same text

@@ -2,55 +2,37 @@
 
 from __future__ import annotations
 
-import io
 import logging
-import os
-import pickle
-import platform
-import secrets
 import time
 from collections import Counter, deque
 from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager, suppress
 from functools import cached_property
 from pathlib import Path
-from typing import TYPE_CHECKING, Any, Self
+from typing import TYPE_CHECKING, Self
 
 from components.base.engine import InProcess, Result
 from components.base.errors import ConfigError, JobError, ResourceError
-from components.base.hashing import file_sha256, value_sha256
-from components.runtime.libraries import library_version, missing_modules
+from components.runtime.dask_workers import check_workers, pickled_for_worker
+from components.runtime.libraries import missing_modules
 from components.runtime.pickled_tasks import is_portable, run_pickled, unpickled_result
 
 if TYPE_CHECKING:
     from distributed import Client, Future
 
 CONNECT_SECONDS = 60.0
-"""Maximum wait for the scheduler, and for its first worker; also when all workers are lost."""
+"""Maximum wait for the scheduler and its first worker, and for a new worker after all are lost."""
 POLL_SECONDS = 0.1
 CHECK_SECONDS = 5.0
 """Interval at which the number of workers is read while a task runs."""
-LIBRARIES = ("mnist-job", "numpy", "pandas", "pyarrow", "pillow", "scipy", "keras", "tensorflow")
-"""Libraries whose versions may affect the results of tasks."""
-
-PACKAGE = Path(__file__).parents[1]
-
-
-class _AbsolutePaths(pickle.Pickler):
-    """Pickles paths as absolute ones: a worker has another working directory."""
-
-    def reducer_override(self, value: Any) -> Any:
-        if isinstance(value, Path) and not value.is_absolute():
-            return Path, (str(value.absolute()),)
-        return NotImplemented
 
 
 class Dask:
-    """Runs tasks on a Dask cluster; its workers have the same libraries and share a folder with this process.
+    """Runs tasks on a Dask cluster whose workers have the same libraries and share a folder with this process.
 
     Args:
         address: of the scheduler, such as `tcp://scheduler:8786`.
-        shared: the folder, which contains what the tasks read and write.
+        shared: the folder, which contains the files that tasks write.
     """
 
     def __init__(self, address: str, shared: Path) -> None:
@@ -65,12 +47,12 @@ class Dask:
 
     @cached_property
     def parallel(self) -> int:
-        """The number of tasks that run at once on one machine, and share its memory."""
+        """Maximum number of tasks that run at once on one machine and share its memory."""
         with self._errors():
             threads: Counter[str] = Counter()
             for worker, count in self._client.nthreads().items():
                 threads[worker.rpartition(":")[0]] += count
-            return max(threads.values())
+            return max(threads.values(), default=1)
 
     def run(self, tasks: Sequence[Callable[[], Result]], check: Callable[[], None]) -> Iterator[Result]:
         if not tasks or not is_portable(tasks[0]):
@@ -78,7 +60,7 @@ class Dask:
         return self._run(tasks, check)
 
     def close(self) -> None:
-        """Disconnect, so that the scheduler cancels all tasks; one that runs ends with its file."""
+        """Disconnect, so that the scheduler cancels all tasks; a running task completes the file that it writes."""
         self._futures.clear()
         if client := self.__dict__.pop("_client", None):
             with suppress(Exception):  # the scheduler may be lost
@@ -88,17 +70,20 @@ class Dask:
         with self._errors():
             ahead = 2 * sum(self._client.nthreads().values())
         pending = iter(tasks)
-        for _ in tasks:
-            with self._errors():
-                while len(self._futures) < ahead and (task := next(pending, None)):
-                    self._futures.append(self._client.submit(run_pickled, _pickled(task), pure=False))
-                outcome = self._outcome(self._futures[0], check)
-            result = unpickled_result(outcome)
-            self._futures.popleft()
-            yield result
+        try:
+            for _ in tasks:
+                with self._errors():
+                    while len(self._futures) < ahead and (task := next(pending, None)):
+                        self._futures.append(self._client.submit(run_pickled, pickled_for_worker(task), pure=False))
+                    outcome = self._outcome(self._futures[0], check)
+                result = unpickled_result(outcome)
+                self._futures.popleft()
+                yield result
+        finally:
+            self._futures.clear()
 
     def _outcome(self, future: Future, check: Callable[[], None]) -> bytes:
-        """Return the result of a task; raise ResourceError if there is no worker for a while."""
+        """Return the pickled result of a task; raise ResourceError if there is no worker for `CONNECT_SECONDS`."""
         last_worker = next_check = time.monotonic()
         while True:
             check()
@@ -128,33 +113,8 @@ class Dask:
         except TimeoutError as error:
             client.close(timeout=1)
             raise self._no_workers() from error
-        self._check_workers(client)
+        check_workers(client, self._shared)
         return client
-
-    def _check_workers(self, client: Client) -> None:
-        """Raise ConfigError if a worker has other libraries, or does not share the folder."""
-        probe = self._shared.absolute() / f".{secrets.token_hex(8)}"
-        probe.touch()
-        try:
-            found = client.run(_describe_worker, str(probe))
-        finally:
-            probe.unlink(missing_ok=True)
-        here = _describe_worker(str(self._shared))
-        for worker, there in found.items():
-            for name, value in here.items():
-                if there[name] == value:
-                    continue
-                if not name:
-                    raise ConfigError(
-                        f"the Dask worker {worker} does not have the folder {self._shared}",
-                        expected="a root, or a cache of object storage, in a folder that all workers share",
-                        remedy="set --root or cache.path to such a folder",
-                    )
-                raise ConfigError(
-                    f"the Dask worker {worker} has {name} {there[name]}, and this process {value}",
-                    expected="the same versions, which give the same bytes",
-                    remedy="install the requirements of the job on all workers",
-                )
 
     def _no_workers(self) -> ResourceError:
         return ResourceError(
@@ -181,7 +141,7 @@ class Dask:
                 ) from error
             if name == "KilledWorker":
                 raise ResourceError(
-                    "several Dask workers ended while they ran the same task",
+                    "several Dask workers ended while running the same task",
                     expected="workers with enough memory for their tasks",
                     remedy="give them more memory or fewer threads, or lower memory_budget",
                 ) from error
@@ -202,19 +162,3 @@ def require_dask() -> None:
             expected="the extra `dask`",
             remedy="`make extras` or `pip install -e '.[dask]'`",
         )
-
-
-def _pickled(task: Callable[[], Any]) -> bytes:
-    buffer = io.BytesIO()
-    _AbsolutePaths(buffer).dump(task)
-    return buffer.getvalue()
-
-
-def _describe_worker(probe: str) -> dict[str, str]:
-    """Return whether a file exists, and the versions of what affects results."""
-    return {
-        "": str(os.path.exists(probe)),  # noqa: PTH110
-        "Python": platform.python_version(),
-        **{name: library_version(name) for name in LIBRARIES},
-        "source code": value_sha256([file_sha256(file) for file in sorted(PACKAGE.rglob("*.py"))])[:8],
-    }

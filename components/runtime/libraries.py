@@ -24,7 +24,7 @@ def library_version(name: str) -> str:
     return "none"
 
 
-@cache  # an installed library stays as it was imported; a missing one may be installed in a notebook
+@cache  # only of installed libraries: a missing one may be installed later, in a notebook
 def _version(distribution: str) -> str:
     return version(distribution)
 

@@ -64,7 +64,7 @@ def acquire(
         path: exists while the lock is held.
         owner: the name that waiting processes report, such as a run's id.
         on_wait: called once with the present owner if the lock is held.
-        check: called while waiting; what it raises ends the wait.
+        check: called while waiting; an exception that it raises ends the wait.
     """
     waited = False
     while (lock := _lock(path, timeout=LOCK_POLL_SECONDS if waited else 0)) is None:

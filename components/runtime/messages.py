@@ -16,15 +16,15 @@ T = TypeVar("T")
 
 
 class ConnectionLostError(Exception):
-    """The other side closed the connection, is silent, or sends something else than messages."""
+    """The other process closed the connection, was silent for too long, or sent something other than messages."""
 
 
 class Messages(AbstractContextManager["Messages"]):
-    """A connection that sends and receives messages, and that leaving its block closes.
+    """A connection that sends and receives messages; as a context manager, it is closed at the end of the block.
 
     Args:
         connection: a connected TCP socket.
-        check: called often while it waits; what it raises ends the wait.
+        check: called while waiting; an exception that it raises ends the wait.
     """
 
     def __init__(self, connection: socket.socket, check: Callable[[], None]) -> None:
@@ -41,7 +41,7 @@ class Messages(AbstractContextManager["Messages"]):
 
     @property
     def is_lost(self) -> bool:
-        """Whether the other side closed the connection, and all its messages are read."""
+        """Whether the other process closed the connection, and all its messages are read."""
         self._connection.settimeout(0)
         try:
             return not self._buffer and not self._connection.recv(1, socket.MSG_PEEK)
@@ -54,8 +54,8 @@ class Messages(AbstractContextManager["Messages"]):
         """Send a message and its content.
 
         Raises:
-            ConnectionLostError: if the other side closed the connection, or accepts no bytes for `seconds`. The whole
-                content may take longer.
+            ConnectionLostError: if the other process closed the connection, or accepts no bytes for `seconds`. The
+                whole content may take longer.
         """
         line = json.dumps({"protocol": PROTOCOL, "bytes": len(content), **message}) + "\n"
         for data in (line.encode(), content):
@@ -67,8 +67,8 @@ class Messages(AbstractContextManager["Messages"]):
         """Return the next message and its content.
 
         Raises:
-            ConnectionLostError: if there is none, or the other side sends nothing for `seconds`. The whole content may
-                take longer.
+            ConnectionLostError: if there is none, or the other process sends nothing for `seconds`. The whole content
+                may take longer.
         """
         message, size = self._receive_line(lambda: seconds)
         while len(self._buffer) < size:
@@ -86,29 +86,29 @@ class Messages(AbstractContextManager["Messages"]):
         deadline = time.monotonic() + seconds
         message, size = self._receive_line(lambda: deadline - time.monotonic())
         if size:
-            raise ConnectionLostError("the other side sends other messages")
+            raise ConnectionLostError("the other process sent content that is not expected")
         return message
 
     def _receive_line(self, seconds: Callable[[], float]) -> tuple[dict[str, Any], int]:
         """Return the next message, and the size of its content."""
         while (end := self._buffer.find(b"\n")) < 0:
             if len(self._buffer) > MAX_LINE_BYTES:
-                raise ConnectionLostError("the other side does not send messages")
+                raise ConnectionLostError("the other process does not use this protocol")
             self._fill(seconds())
         try:
             message = json.loads(bytes(self._buffer[:end]))
             size = message["bytes"] if message["protocol"] == PROTOCOL else -1
         except (ValueError, KeyError, TypeError, RecursionError) as error:
-            raise ConnectionLostError("the other side does not send messages") from error
+            raise ConnectionLostError("the other process does not use this protocol") from error
         if type(size) is not int or size < 0:
-            raise ConnectionLostError("the other side sends other messages")
+            raise ConnectionLostError("the other process uses another version of the protocol")
         del self._buffer[: end + 1]
         return message, size
 
     def _fill(self, seconds: float) -> None:
         chunk = self._attempt(partial(self._connection.recv, CHUNK_BYTES), seconds)
         if not chunk:
-            raise ConnectionLostError("the other side closed the connection")
+            raise ConnectionLostError("the other process closed the connection")
         self._buffer += chunk
 
     def _attempt(self, operation: Callable[[], T], seconds: float) -> T:
@@ -123,4 +123,4 @@ class Messages(AbstractContextManager["Messages"]):
                 continue
             except OSError as error:
                 raise ConnectionLostError(error.strerror or str(error)) from error
-        raise ConnectionLostError("the other side was silent for too long")
+        raise ConnectionLostError("the other process was silent for too long")

@@ -1,4 +1,4 @@
-"""Pickled tasks: what an engine sends to another process, and the result or error that it receives."""
+"""Pickled tasks, which an engine sends to another process, and their results or errors, which it receives."""
 
 import pickle
 import traceback
@@ -20,10 +20,10 @@ class _TaskError:
 
 
 def is_portable(task: Callable[[], Any]) -> bool:
-    """Return whether another process can run a task: it cannot import what a main script or a notebook defines."""
+    """Return whether another process can run a task: it cannot import functions of a main script or a notebook."""
     try:
         return b"__main__" not in pickle.dumps(task)
-    except (pickle.PicklingError, AttributeError, TypeError):  # such as a function within a function
+    except Exception:  # such as a nested function; a user's classes may raise any error
         return False
 
 
@@ -34,7 +34,7 @@ def run_pickled(task: bytes) -> bytes:
     """
     try:
         return pickle.dumps(pickle.loads(task)())  # noqa: S301  (from the job)
-    except BaseException as error:  # also of code that exits
+    except BaseException as error:  # also SystemExit
         text = "".join(traceback.format_exception(error))
         try:
             pickle.loads(pickle.dumps(error))  # noqa: S301

@@ -23,12 +23,14 @@ from components.runtime.child_process import signals_blocked
 from components.runtime.pickled_tasks import is_portable, unpickled_result
 
 MIN_SAVED_SECONDS = 3.0
-"""Processes start if they are expected to save so much. A start takes one to two CPU-seconds for each, with imports."""
+"""Processes start if they are expected to save this time. Each takes one to two CPU-seconds to start, with imports."""
 MAX_ATTEMPTS = 3
+"""Maximum attempts of a task whose process is killed."""
 POLL_SECONDS = 0.1
 IDLE = -1
+"""In place of the number of a task."""
 EXIT_SECONDS = 5.0
-"""After which a killed process is left to the kernel: it waits for a device."""
+"""Maximum wait for the end of a killed process; the kernel may delay it, for example for a device."""
 
 
 @dataclass
@@ -38,7 +40,7 @@ class _Process:
     child: subprocess.Popen[bytes]
     pipe: Connection
     task: int = IDLE
-    """The number of the task that it runs."""
+    """Number of the task that it runs, or `IDLE`."""
 
     @classmethod
     def start(cls) -> Self:
@@ -46,7 +48,8 @@ class _Process:
         main = f"from components.runtime.task_process import main; main({theirs.fileno()}, {getpid()})"
         command = [sys.executable, "-c", f"import sys; sys.path[:] = {sys.path}; {main}"]
         with theirs, signals_blocked():
-            child = subprocess.Popen(command, stdin=subprocess.DEVNULL, pass_fds=[theirs.fileno()])  # noqa: S603
+            # Standard output may be that of `--json` or of the JSON log: what a task prints is none of it.
+            child = subprocess.Popen(command, stdin=subprocess.DEVNULL, stdout=2, pass_fds=[theirs.fileno()])  # noqa: S603
         return cls(child, ours)
 
     def kill(self) -> None:
@@ -57,9 +60,9 @@ class _Process:
 
 
 class Processes:
-    """Runs tasks in processes that end with this one, and that signals to the whole job do not reach.
+    """Runs tasks in child processes, which end with this one and do not receive signals to the process group.
 
-    The first tasks run in this process, until their duration shows that processes save time for the others.
+    Tasks run in this process until their duration shows that child processes save time for the remaining ones.
 
     >>> from functools import partial
     >>> with Processes(2) as engine:
@@ -124,13 +127,13 @@ class Processes:
             raise
 
     def _assign(self, tasks: Sequence[Callable[[], Any]], pending: deque[int]) -> None:
-        """Give each idle process a task; start processes that are missing."""
+        """Send a task to each idle process; start missing processes."""
         while len(self._processes) < min(self.parallel, len(pending)):
             self._processes.append(_Process.start())
         for process in self._processes:
             if process.task == IDLE and pending:
                 process.task = pending.popleft()
-                with suppress(ConnectionError):  # it was killed, which is detected when its result is read
+                with suppress(ConnectionError):  # a killed process is detected when its result is read
                     process.pipe.send_bytes(pickle.dumps(tasks[process.task]))
 
     def _remove(self, process: _Process) -> None:
@@ -138,16 +141,16 @@ class Processes:
         process.kill()
 
     def _drop(self, process: _Process, attempts: int) -> None:
-        """Forget a process that was killed; raise ResourceError if this ended the same task too often."""
+        """Remove a killed process; raise ResourceError after `MAX_ATTEMPTS` of its task."""
         self._remove(process)
         if attempts == MAX_ATTEMPTS:
             reason = _reason(process.child.returncode)
             raise ResourceError(
-                f"a process of the engine ended {attempts} times before its task was done ({reason})",
+                f"the process of a task ended {attempts} times before the task was complete ({reason})",
                 expected=f"memory for {self.parallel} processes",
                 remedy="give the job more memory, or lower engine.workers or memory_budget",
             )
 
 
 def _reason(code: int | None) -> str:
-    return "it does not end" if code is None else f"signal {-code}" if code < 0 else f"exit code {code}"
+    return "it has not ended yet" if code is None else f"signal {-code}" if code < 0 else f"exit code {code}"

@@ -1,8 +1,8 @@
-"""Rendezvous: all workers of a cluster are running, on the same work, before TensorFlow connects them.
+"""Rendezvous: ensures that all workers of a cluster run, and do the same work, before TensorFlow connects them.
 
-TensorFlow's own connection waits for missing workers without end, and no signal interrupts it. Worker 0 therefore
-listens on its port first, and all others connect to it. When all are there, each receives the same bytes from worker 0.
-Then the ports are free again, for TensorFlow.
+TensorFlow waits for missing workers without a time limit, and no signal interrupts it. Therefore, all workers first
+connect to worker 0, which listens on its port. Once all are connected, each receives the same bytes from worker 0. Then
+the ports are released, for TensorFlow.
 """
 
 import socket
@@ -21,20 +21,22 @@ from components.runtime.messages import ConnectionLostError, Messages
 POLL_SECONDS = 0.2
 CONNECT_SECONDS = 5.0
 REPORT_SECONDS = 60.0
-MAX_SHOWN = 5
+"""Interval between messages about missing workers."""
+MAX_WORKERS_SHOWN = 5
 ERRORS: dict[str, type[JobError]] = {"ConfigError": ConfigError, "ResourceError": ResourceError}
+"""Errors that worker 0 sends to all other workers."""
 
 
 @dataclass(frozen=True, kw_only=True)
 class Rendezvous:
-    """Where the workers of a cluster meet before they begin.
+    """The rendezvous of a worker with all others of its cluster.
 
     Args:
-        cluster: all workers.
-        work: identifies what they are about to do; it must be the same on all.
-        seconds: how long to wait for workers that are missing.
-        check: called often; what it raises ends the wait.
-        report: receives messages about missing workers.
+        cluster: all workers, and the index of this one.
+        work: identifies the work, such as a fingerprint; it must be the same on all workers.
+        seconds: how long to wait for missing workers.
+        check: called while waiting; an exception that it raises ends the wait.
+        report: called with messages about missing workers.
     """
 
     cluster: Cluster
@@ -44,13 +46,13 @@ class Rendezvous:
     report: Callable[[str], None]
 
     def meet(self, content: bytes = b"") -> bytes:
-        """Wait for all workers, and return the content of worker 0 on each.
+        """Wait for all workers, and return the content that worker 0 passes.
 
         Raises:
-            ConfigError: on all workers, if one is about to do other work.
-            ResourceError: if a worker is missing after the limit, or another process uses the port of this one.
+            ConfigError: on all workers, if their work is not the same.
+            ResourceError: if a worker is missing after the time limit, or another process uses the port of this one.
         """
-        # All listen, so that each notices now, and not in TensorFlow, that another process uses its port.
+        # All workers listen, because a port that another process uses is detected here, and not in TensorFlow.
         with closing(self._listen()) as server:
             if self.cluster.is_chief:
                 return self._gather(server, content)
@@ -64,7 +66,7 @@ class Rendezvous:
                 self.report(f"{self.cluster} cannot listen on port {port}: {problem}")
             try:
                 return listen(address)
-            except OSError as error:  # perhaps due to an earlier attempt, which is about to end
+            except OSError as error:  # an earlier attempt may not have ended yet
                 problem = error.strerror or str(error)
                 time.sleep(POLL_SECONDS)
         raise ResourceError(
@@ -101,16 +103,16 @@ class Rendezvous:
             try:
                 connection = socket.create_connection((host, port), timeout=CONNECT_SECONDS)
                 with Messages(connection, self.check) as messages:
-                    return self._take_part(messages)
+                    return self._receive_content(messages)
             except (OSError, ConnectionLostError) as error:
                 problem = first_line(error)
                 time.sleep(POLL_SECONDS)
         raise self._missing([0])
 
-    def _take_part(self, messages: Messages) -> bytes:
+    def _receive_content(self, messages: Messages) -> bytes:
         messages.send({"worker": self.cluster.index, "work": self._work}, seconds=REPLY_SECONDS)
         content = b""
-        while True:  # worker 0 sends the content again if it lost another worker meanwhile
+        while True:  # worker 0 sends the content again after it lost another worker
             message, received = messages.receive(seconds=self.seconds + REPLY_SECONDS)
             if error := ERRORS.get(str(message.get("error"))):
                 raise error(message["headline"], expected=message["expected"], remedy=message["remedy"])
@@ -120,7 +122,7 @@ class Rendezvous:
             messages.send({}, seconds=REPLY_SECONDS)
 
     def _attempts(self) -> Iterator[bool]:
-        """Yield until the limit is over whether a report is due, which is every minute."""
+        """Yield, until the time limit, whether a report is due."""
         began = reported = time.monotonic()
         while (now := time.monotonic()) - began <= self.seconds:
             self.check()
@@ -134,8 +136,8 @@ class Rendezvous:
 
     def _names(self, indices: Iterable[int]) -> str:
         indices = sorted(indices)
-        names = [f"worker {index} ({self.cluster.workers[index]})" for index in indices[:MAX_SHOWN]]
-        return ", ".join(names + (["..."] if len(indices) > MAX_SHOWN else []))
+        names = [f"worker {index} ({self.cluster.workers[index]})" for index in indices[:MAX_WORKERS_SHOWN]]
+        return ", ".join(names + (["..."] if len(indices) > MAX_WORKERS_SHOWN else []))
 
     def _missing(self, indices: Iterable[int]) -> ResourceError:
         return ResourceError(
@@ -145,9 +147,9 @@ class Rendezvous:
         )
 
     def _different(self, indices: Iterable[int]) -> ConfigError:
-        numbers = ", ".join(map(str, sorted(indices)[:MAX_SHOWN]))
+        numbers = ", ".join(map(str, sorted(indices)[:MAX_WORKERS_SHOWN]))
         return ConfigError(
-            f"the workers have different configurations, data or devices: {numbers} and 0 differ",
+            f"the configuration, data or devices of worker {numbers} differ from those of worker 0",
             expected="the same configuration, code, libraries, data, list of workers, and kind and number of devices",
             remedy="start the same command with the same root on all workers, on machines with the same devices",
         )

@@ -12,20 +12,20 @@ from typing import NoReturn
 from components.runtime.pickled_tasks import run_pickled
 
 PR_SET_PDEATHSIG = 1
-OOM_SCORE = "500"
-"""Of 1000: when memory is short, the kernel ends such a process, whose task runs again, and not the job."""
+OOM_SCORE_ADJUSTMENT = "500"
+"""From -1000 to 1000. When memory is short, the kernel kills this process, whose task runs again, and not the job."""
 
 
 def main(descriptor: int, parent: int) -> NoReturn:
     """Run tasks until the other end of a pipe is closed.
 
     Args:
-        descriptor: of the pipe.
-        parent: the process with which this one ends.
+        descriptor: file descriptor of the pipe.
+        parent: id of the process that started this one, and with which it ends.
     """
     end_with(parent)
     with suppress(OSError):
-        Path("/proc/self/oom_score_adj").write_text(OOM_SCORE)
+        Path("/proc/self/oom_score_adj").write_text(OOM_SCORE_ADJUSTMENT)
     pipe = Connection(descriptor)
     with suppress(EOFError, ConnectionError):
         while True:
@@ -34,8 +34,8 @@ def main(descriptor: int, parent: int) -> NoReturn:
 
 
 def end_with(parent: int) -> None:
-    """Let the kernel kill this process when its parent ends or is killed."""
+    """Request that the kernel kills this process when its parent ends or is killed."""
     if sys.platform == "linux":
         ctypes.CDLL(None).prctl(PR_SET_PDEATHSIG, signal.SIGKILL)
-    if os.getppid() != parent:  # it has ended before
+    if os.getppid() != parent:  # the parent ended before the request
         os._exit(1)

@@ -1,25 +1,25 @@
-"""Batch part: the images of a batch that one replica trains on, with the dropout of the whole batch."""
+"""Batch part: the images of a batch that one replica trains on."""
 
 from collections.abc import Iterator
 from contextlib import contextmanager
 from contextvars import ContextVar
 from typing import Any
 
-import keras
 import numpy as np
 import tensorflow as tf
 from numpy.typing import NDArray
 
 
 class BatchPart:
-    """The rows of a batch that belong to this replica; all together they are the batch.
+    """The rows of a batch that one replica trains on; the parts of all replicas make up the batch.
 
     Args:
-        count: images of the batch, int32.
-        replica: the number of this replica, from 0.
+        count: number of images in the batch, int32.
+        replica: number of this replica, from 0.
+        replicas: number of all replicas.
 
     Attributes:
-        share: the number of its images, divided by that of the batch, float32.
+        share: fraction of the images of the batch that the part has, float32.
     """
 
     def __init__(self, count: Any, *, replica: Any, replicas: int) -> None:
@@ -27,20 +27,24 @@ class BatchPart:
         self.count = count
         self.images = end - begin
         self.share = tf.cast(self.images, tf.float32) / tf.cast(count, tf.float32)
-        # In place of no images, there is one without weight: layers and losses need not support an empty batch.
+        # An empty part takes one image with weight 0, because layers and losses need not support an empty batch.
         self._begin, self._end = begin, tf.maximum(end, begin + 1)
 
-    def take(self, values: Any) -> Any:
+    def take(self, values: Any, *, rows_per_image: Any = 1) -> Any:
         """Return the rows of this part."""
-        return values[self._begin : self._end]
+        return values[self._begin * rows_per_image : self._end * rows_per_image]
 
     def own(self, values: Any) -> Any:
-        """Return the values that were computed from the rows of `take`, without those of an image without weight."""
-        return values[: self.images]
+        """Return the values computed from the rows of `take`, without those of an image with weight 0."""
+        return values[: self.images * self.rows_per_image(values)]
+
+    def rows_per_image(self, values: Any) -> Any:
+        """Return how many rows of such values belong to an image: several if a network made rows of its patches."""
+        return tf.shape(values)[0] // (self._end - self._begin)
 
     @contextmanager
     def current(self) -> Iterator[None]:
-        """Let `PartDropout` drop values of this part while the block runs."""
+        """Make this the part of a batch that `current_part` returns while the block runs."""
         token = _current.set(self)
         try:
             yield
@@ -49,7 +53,12 @@ class BatchPart:
 
 
 def rows_of_parts(rows: NDArray[np.int64], batch_size: int, replicas: range, *, of: int) -> NDArray[np.int64]:
-    """Return, of rows in batches, those in the parts of consecutive replicas `of` all.
+    """Return the rows that some replicas train on.
+
+    Args:
+        rows: rows of all batches, in order.
+        replicas: the numbers of consecutive replicas.
+        of: number of all replicas.
 
     >>> rows_of_parts(np.arange(7), 4, range(1, 2), of=2).tolist()
     [2, 3, 5, 6]
@@ -65,12 +74,6 @@ def rows_of_parts(rows: NDArray[np.int64], batch_size: int, replicas: range, *, 
 _current: ContextVar[BatchPart | None] = ContextVar("batch part", default=None)
 
 
-class PartDropout(keras.layers.Dropout):  # type: ignore[misc]
-    """Dropout that drops the same values of a batch on any number of replicas."""
-
-    def call(self, inputs: Any, training: bool = False) -> Any:  # noqa: FBT001, FBT002  (Keras's own signature)
-        part = _current.get()
-        if part is None or not training or self.rate == 0:
-            return super().call(inputs, training=training)
-        ones = tf.ones((part.count, *tf.unstack(tf.shape(inputs))[1:]), inputs.dtype)
-        return inputs * part.take(super().call(ones, training=True))
+def current_part() -> BatchPart | None:
+    """Return the part that the current step computes, or None on one device."""
+    return _current.get()

@@ -158,7 +158,7 @@ class Checkpoints:
 
 
 class CheckpointStore(Protocol):
-    """Where a training resumes from, and saves to."""
+    """Where training saves checkpoints, and resumes from them."""
 
     def write(self, record: Checkpoint, arrays: Arrays) -> None:
         """Add a checkpoint."""

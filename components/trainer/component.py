@@ -81,7 +81,7 @@ class Trainer(Component[TrainerConfig]):
             from components.trainer.init_from import prepare_weights
             from components.trainer.layers import describe_layers
             from components.trainer.strategy import open_devices
-            from components.trainer.training_loop import train_network
+            from components.trainer.train_network import train_network
 
         config, inputs, output = self.config, transformed.artifact, context.output
         device = choose_device(tf, config.device)
@@ -92,7 +92,7 @@ class Trainer(Component[TrainerConfig]):
         machine = devices.describe(f"{processor()} with {threads} threads" if device == "CPU" else device)
         shape, classes = inputs.image_shape, len(inputs.class_names)
         formats: tuple[ExportFormat, ...] = (*REQUIRED_FORMATS, *config.exports)
-        is_kept = context.cluster is None or context.cluster.is_chief
+        output_is_kept = context.cluster is None or context.cluster.is_chief
         serving_model = partial(
             ServingModel.from_network,
             graph=inputs.graph,
@@ -100,7 +100,7 @@ class Trainer(Component[TrainerConfig]):
             picture_shape=inputs.picture_shape,
         )
         # GPUs are not hidden: TensorFlow refuses that once it has begun to work in this process.
-        with tf.device("CPU") if device == "CPU" and not devices.replicated else nullcontext():
+        with tf.device("CPU") if device == "CPU" else nullcontext():
             with context.timed("building"):
                 network = config.network.build(image_shape=shape, classes=classes, seed=config.seed)
                 initial_weights, frozen = prepare_weights(
@@ -132,7 +132,7 @@ class Trainer(Component[TrainerConfig]):
                 write_history(loop.history, output / HISTORY_FILE)
                 loop.step_history.write(output / STEPS_FILE)
                 augmented = write_augmented_images(config, train, output, classes=classes)
-                exports = export_model(serving_model(network), formats if is_kept else (), check_images, context)
+                exports = export_model(serving_model(network), formats if output_is_kept else (), check_images, context)
         return Model(
             format="keras",
             built_by=config.network.use if isinstance(config.network, NetworkFunction) else "",

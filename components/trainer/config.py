@@ -77,10 +77,10 @@ class TrainerConfig(ComponentConfig):
     gpu: GpuConfig = GpuConfig()
     """Settings for training on a GPU."""
     strategy: Strategy = "one_device"
-    """`mirrored` trains on all GPUs of the machine, `multi_worker` on several machines: start the same command on each,
-    with the same root (see components/trainer/README.md)."""
+    """`mirrored` trains on all GPUs of the machine, `multi_worker` on several machines, which run the same command with
+    the same root (see components/trainer/README.md)."""
     worker_wait_seconds: Annotated[float, Field(strict=True, gt=0)] = 600.0
-    """With `multi_worker`, how long a worker waits for others that are missing."""
+    """With `multi_worker`, how long a worker waits for missing workers before training."""
     memory_budget: MemoryBudget = DEFAULT_MEMORY_BUDGET
     """Images that fit in it are shuffled all together, others block by block; by default the job's budget."""
     seed: Seed = 0
@@ -111,6 +111,10 @@ class TrainerConfig(ComponentConfig):
             raise ValueError("freeze needs init_from: without it, the frozen layers would keep random weights")
         if self.strategy != "one_device" and self.gpu.precision == "mixed_float16":
             raise ValueError(f"strategy {self.strategy} does not support mixed_float16; use mixed_bfloat16")
+        options = self.optimizer.model_extra or {}
+        if self.strategy != "one_device" and options.get("gradient_accumulation_steps"):
+            option = "optimizer.gradient_accumulation_steps"
+            raise ValueError(f"strategy {self.strategy} does not support {option}; increase batch_size instead")
         if (clean_epochs := self.augmentation.clean_epochs) > self.epochs:
             raise ValueError(f"augmentation.clean_epochs {clean_epochs} is more than epochs {self.epochs}")
         return self

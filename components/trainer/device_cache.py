@@ -1,6 +1,7 @@
 """Cache of images on the training device, so that a training step receives row numbers instead of images."""
 
 from collections.abc import Callable, Iterator
+from functools import partial
 from typing import Any
 
 import numpy as np
@@ -8,6 +9,9 @@ import tensorflow as tf
 from numpy.typing import NDArray
 
 from components.inference.split_images import SplitImages
+from components.trainer.augmentation_function import AugmentationFunction
+from components.trainer.config import TrainerConfig
+from components.trainer.strategy import OneDevice
 
 Positions = NDArray[np.int64]
 PEAK_COPIES = 3
@@ -28,8 +32,8 @@ class DeviceCache:
     The images are scaled, float32 [count, height, width, channels]; the labels are int64 [count].
 
     Args:
-        own_rows: returns the rows, of those in the order of batches, whose images this process computes. Only these
-            images are loaded, and `gather` returns other images in place of the others. By default, all.
+        own_rows: returns the rows that this process trains on, from the rows of all batches in order; by default, all.
+            Only their images are loaded; for other rows, `gather` returns any of these images.
     """
 
     def __init__(self, split: SplitImages, own_rows: Callable[[Positions], Positions] | None = None) -> None:
@@ -75,3 +79,16 @@ class DeviceCache:
         """Return the images and labels at an int64 tensor of positions within the loaded rows."""
         images = rows if self._own_rows is None else tf.gather(self._indices, rows)
         return tf.gather(self._images, images), tf.gather(self._labels, rows)
+
+
+def open_cache(
+    split: SplitImages, config: TrainerConfig, devices: OneDevice, *, max_rows: int, batch_size: int
+) -> DeviceCache:
+    """Return a cache of the images that this process trains on, or of all if they fit or a function augments them.
+
+    Images that fit are loaded once: in each epoch, this worker trains on others of them. A function may mix images.
+    """
+    by_function = isinstance(config.augmentation, AugmentationFunction)
+    if not devices.has_workers or len(split) <= max_rows or by_function:
+        return DeviceCache(split)
+    return DeviceCache(split, partial(devices.own_rows, batch_size=batch_size))

@@ -1,4 +1,4 @@
-"""Copies of a network with the same weights, whose layers differ."""
+"""Copy of a network with the same weights and other layers."""
 
 from collections.abc import Callable
 from typing import Any
@@ -8,7 +8,7 @@ def copy_network(network: Any, copy_layer: Callable[[Any], Any]) -> Any:
     """Return a copy of a Keras network, also of nested ones, with the same weights and dtype policy.
 
     Args:
-        copy_layer: returns a new layer, with weights of the same shapes, for a layer.
+        copy_layer: returns the new layer for a layer, with weights of the same shapes.
     """
     import keras
 

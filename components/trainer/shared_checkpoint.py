@@ -1,4 +1,4 @@
-"""The checkpoint from which all workers of a cluster resume: that of worker 0, which alone saves any."""
+"""The checkpoint from which all workers of a cluster resume: that of worker 0, the only one that saves checkpoints."""
 
 import io
 
@@ -8,12 +8,12 @@ from components.base.progress import Progress
 from components.trainer.checkpoint import Arrays, Checkpoint, CheckpointStore
 
 RECORD = "record"
-"""The name of the record among the arrays."""
+"""Name of the record among the arrays."""
 Found = tuple[Checkpoint, Arrays] | None
 
 
 class SharedCheckpoint:
-    """Resumes from a checkpoint that all workers received, and saves to the store of this one."""
+    """Resumes from the checkpoint that all workers received, and saves to the checkpoints of this worker."""
 
     def __init__(self, found: Found, store: CheckpointStore) -> None:
         self.found = found
@@ -27,7 +27,7 @@ class SharedCheckpoint:
 
 
 def encode(found: Found) -> bytes:
-    """Return the bytes of a checkpoint; none if there is none."""
+    """Return the bytes of a checkpoint; empty if there is none."""
     if found is None:
         return b""
     record, arrays = found
@@ -38,7 +38,7 @@ def encode(found: Found) -> bytes:
 
 
 def decode(content: bytes) -> Found:
-    """Return the checkpoint of `encode`."""
+    """Return the checkpoint from the bytes of `encode`."""
     if not content:
         return None
     with np.load(io.BytesIO(content), allow_pickle=False) as loaded:

@@ -1,10 +1,9 @@
-"""Strategy: the devices, of one machine or several, that train on the parts of each batch at the same time."""
+"""Strategy: the devices of one or several machines that train on parts of each batch at the same time."""
 
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Mapping, Sequence
 from contextlib import AbstractContextManager, nullcontext
 from typing import Any
 
-import keras
 import numpy as np
 import tensorflow as tf
 from numpy.typing import NDArray
@@ -14,15 +13,19 @@ from components.base.component import Context
 from components.runtime.cluster import require_cluster
 from components.runtime.collectives import connect_workers, disconnect_workers, lost_worker_errors
 from components.runtime.rendezvous import Rendezvous
-from components.trainer.batch_part import BatchPart, PartDropout, rows_of_parts
+from components.trainer.batch_part import BatchPart, rows_of_parts
 from components.trainer.checkpoint import CheckpointStore
 from components.trainer.config import TrainerConfig
 from components.trainer.network_copy import copy_network
+from components.trainer.part_layers import part_layer
 from components.trainer.shared_checkpoint import SharedCheckpoint, decode, encode
+
+KEYS_PER_STRATEGY = 1_000
+"""Distance between the first keys of two strategies; a strategy uses one for each group of devices."""
 
 
 class OneDevice:
-    """One device, without a strategy of TensorFlow."""
+    """One device, without a distribution strategy of TensorFlow."""
 
     replicated = False
     has_workers = False
@@ -32,7 +35,7 @@ class OneDevice:
         return device
 
     def scope(self) -> AbstractContextManager[Any]:
-        """Return the context in which the variables of a network and of its optimizer are created."""
+        """Return the context manager in which the variables of a network and its optimizer are created."""
         return nullcontext()
 
     def replicate(self, network: Any) -> Any:
@@ -40,24 +43,24 @@ class OneDevice:
         return network
 
     def own_rows(self, rows: NDArray[np.int64], *, batch_size: int) -> NDArray[np.int64]:
-        """Return, of rows in batches, those that the devices of this process compute."""
+        """Return the rows that the devices of this process train on, from the rows of all batches in order."""
         del batch_size
         return rows
 
-    def any_of_workers(self, flag: bool) -> bool:  # noqa: FBT001  (the value that is reduced)
-        """Return whether the flag is set on any worker. All must call it at the same step."""
+    def any_worker(self, flag: bool) -> bool:  # noqa: FBT001  (the value that is reduced)
+        """Return whether the flag is set on any worker. All workers must call it at the same step."""
         return flag
 
-    def of_chief(self, values: Mapping[str, float]) -> dict[str, float]:
-        """Return the values of worker 0. All must call it at the same step, with the same names."""
+    def broadcast_from_chief(self, values: Mapping[str, float]) -> dict[str, float]:
+        """Return the values of worker 0. All workers must call it at the same step, with the same names."""
         return dict(values)
 
     def lost_worker_errors(self) -> AbstractContextManager[None]:
-        """Return a context that raises ResourceError if another worker ended or is unreachable."""
+        """Return a context manager that raises ResourceError if another worker ended or is unreachable."""
         return nullcontext()
 
     def close(self) -> None:
-        """End the work together: from now on, other workers may end."""
+        """Called after training: from now on, other workers may end."""
 
 
 ONE_DEVICE = OneDevice()
@@ -84,7 +87,7 @@ class Replicas(OneDevice):
         Batch normalization uses the mean and variance of the whole batch, and dropout drops the same values.
         """
         with self.scope():
-            return copy_network(network, _copy_layer)
+            return copy_network(network, part_layer)
 
     def run_on_parts(
         self, step: Callable[[Any, Any, BatchPart], tuple[Any, Any]], images: Any, labels: Any
@@ -124,15 +127,15 @@ class Workers(Replicas):
         replicas = range(first, first + self._replicas_per_worker)
         return rows_of_parts(rows, batch_size, replicas, of=self.strategy.num_replicas_in_sync)
 
-    def any_of_workers(self, flag: bool) -> bool:  # noqa: FBT001  (the value that is reduced)
+    def any_worker(self, flag: bool) -> bool:  # noqa: FBT001  (the value that is reduced)
         return bool(self._sum([float(flag)])[0] > 0)
 
-    def of_chief(self, values: Mapping[str, float]) -> dict[str, float]:
+    def broadcast_from_chief(self, values: Mapping[str, float]) -> dict[str, float]:
         own = list(values.values()) if self.cluster.is_chief else [0.0] * len(values)
         return dict(zip(values, map(float, self._sum(own)), strict=True))
 
     def lost_worker_errors(self) -> AbstractContextManager[None]:
-        return lost_worker_errors(tf, self.cluster)
+        return lost_worker_errors(self.cluster)
 
     def close(self) -> None:
         disconnect_workers(self.strategy)
@@ -160,19 +163,18 @@ def open_devices(
 ) -> tuple[OneDevice, CheckpointStore]:
     """Return the devices that a configuration selects, and the checkpoints of the training on them.
 
-    The workers of a cluster must all call it: they wait for each other, and resume from the checkpoint of worker 0.
+    All workers of a cluster must call it: they wait for each other, and resume from the checkpoint of worker 0.
 
     Raises:
-        ConfigError: if there is no cluster, or its workers are not about to train the same network on the same images,
-            or have different devices.
-        ResourceError: if a worker is missing, or all cannot connect.
+        ConfigError: if there is no cluster, or its workers have different fingerprints or devices.
+        ResourceError: if a worker is missing, or the workers cannot connect.
     """
     if config.strategy == "one_device":
         return ONE_DEVICE, checkpoints
     if config.strategy == "mirrored":
         kind = "CPU" if device == "CPU" else "GPU"
         devices = [each.name for each in tensorflow.config.list_logical_devices(kind)]
-        return Replicas(tensorflow.distribute.MirroredStrategy(devices)), checkpoints
+        return Replicas(mirror(tensorflow, devices)), checkpoints
     cluster = context.cluster or require_cluster()
     gpus = 0 if device == "CPU" else len(tensorflow.config.list_physical_devices("GPU"))
     rendezvous = Rendezvous(
@@ -189,29 +191,31 @@ def open_devices(
 
 
 def cluster_work(fingerprint: str, *, gpus: int) -> str:
-    """Return what must be the same on all workers: the training, and the devices (no GPU is one CPU).
+    """Return what must be the same on all workers: the training, and the number of GPUs, which is 0 on a CPU.
 
-    With different ones, they would choose different algorithms to add their gradients, and different parts of a batch.
+    Otherwise, workers choose different algorithms to add their gradients, and train on the wrong parts of a batch.
     """
     return f"{fingerprint} on {gpus} GPUs"
 
 
-def apply_sum(optimizer: Any, gradients: list[Any], variables: list[Any]) -> None:
-    """Let an optimizer apply the sum of the gradients of all replicas.
+def mirror(tensorflow: Any, devices: Sequence[str]) -> Any:
+    """Return a strategy that trains on devices of this machine; a process may create several, one after another.
 
-    Keras would clip the gradients of each replica, and sum them afterwards.
+    By default, the keys of collective operations begin anew in each strategy. An operation then fails if one of an
+    earlier training in this process had the same key and another shape (TensorFlow 2.21).
+    """
+    strategies = tensorflow.distribute.MirroredStrategy
+    strategies._collective_key_base += KEYS_PER_STRATEGY
+    return strategies(devices)
+
+
+def apply_sum(optimizer: Any, gradients: list[Any], variables: list[Any]) -> None:
+    """Apply the sum of the gradients of all replicas.
+
+    By default, Keras clips the gradients of each replica before it sums them.
     """
     pairs = [(each, variable) for each, variable in zip(gradients, variables, strict=True) if each is not None]
     replica = tf.distribute.get_replica_context()
     sums = replica.all_reduce(tf.distribute.ReduceOp.SUM, [gradient for gradient, _ in pairs])
-    optimizer._all_reduce_sum_gradients = list  # Keras has no option
+    optimizer._all_reduce_sum_gradients = list  # they are summed already; Keras has no public option
     optimizer.apply(sums, [variable for _, variable in pairs])
-
-
-def _copy_layer(layer: Any) -> Any:
-    config = layer.get_config()
-    if type(layer) is keras.layers.BatchNormalization:
-        config["synchronized"] = True
-    if type(layer) is keras.layers.Dropout:
-        return PartDropout.from_config(config)
-    return type(layer).from_config(config)

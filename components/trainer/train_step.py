@@ -26,7 +26,7 @@ class Classifier(keras.Model):  # type: ignore[misc]
     Args:
         network: a built keras model from images to probabilities.
         first_clean_step: the first step without augmentation.
-        xla: whether XLA compiles what follows augmentation; on replicas, it compiles nothing.
+        xla: whether XLA compiles what follows augmentation; ignored on replicas.
         devices: those on which the network was created.
     """
 
@@ -55,6 +55,9 @@ class Classifier(keras.Model):  # type: ignore[misc]
         self._update_weights = tf.function(self._learn, jit_compile=True) if xla else self._learn
         self._predict: Callable[..., Any] = self._predict_all
         if isinstance(devices, Replicas):
+            if self.selected_loss is not None:
+                # Keras divides the mean by the number of replicas, but `_learn_part` needs the mean of its part.
+                self.selected_loss.reduction = "none"
             self._update_weights = partial(devices.run_on_parts, self._learn_part)
             self._predict = partial(devices.run_on_parts, self._predict_part)
         self.build((None, *network.input_shape[1:]))
@@ -104,17 +107,17 @@ class Classifier(keras.Model):  # type: ignore[misc]
         return self._loss(labels, probabilities, smoothing=0.0), probabilities
 
     def _learn_part(self, images: Any, labels: Any, part: BatchPart) -> tuple[Any, Any]:
-        """Learn from this replica's part of a batch; gradients and losses of all parts add up to those of the batch."""
+        """Learn from the part of this replica; gradients and losses of all parts add up to those of the batch."""
         with tf.GradientTape() as tape:
             probabilities = self(images, training=True)
-            loss = self._loss(labels, probabilities, smoothing=self.smoothing) * part.share
+            loss = part.share * tf.reduce_mean(self._loss(labels, probabilities, smoothing=self.smoothing))
         gradients = tape.gradient(loss, self.trainable_variables)
         apply_sum(self.optimizer, gradients, self.trainable_variables)
         return loss, probabilities
 
     def _predict_part(self, images: Any, labels: Any, part: BatchPart) -> tuple[Any, Any]:
         probabilities = self(images, training=False)
-        return self._loss(labels, probabilities, smoothing=0.0) * part.share, probabilities
+        return part.share * tf.reduce_mean(self._loss(labels, probabilities, smoothing=0.0)), probabilities
 
     def _loss(self, labels: Any, probabilities: Any, *, smoothing: float) -> Any:
         are_probabilities = labels.shape.rank == 2

@@ -3,7 +3,6 @@
 import math
 import time
 from collections import Counter
-from functools import partial
 from typing import Any, NoReturn
 
 import keras
@@ -14,64 +13,20 @@ from components.base.component import Context
 from components.base.errors import SAVED, ConfigError, TerminationError
 from components.base.termination import Paused
 from components.inference.split_images import SplitImages
-from components.trainer.augmentation_function import AugmentationFunction
 from components.trainer.checkpoint import Checkpoint, CheckpointStore, capture_state, open_checkpoints, restore_state
-from components.trainer.config import GpuConfig, TrainerConfig
-from components.trainer.device_cache import DeviceCache, rows_within_budget
+from components.trainer.config import TrainerConfig
+from components.trainer.device_cache import open_cache, rows_within_budget
 from components.trainer.early_stopping import EarlyStopping
-from components.trainer.precision import with_precision
 from components.trainer.shuffle import Block, EpochOrder
 from components.trainer.step_history import StepHistory
 from components.trainer.strategy import ONE_DEVICE, OneDevice
 from components.trainer.train_step import Classifier, batch_rows
 
-CHECKED_IMAGES = 8
-"""Training images that a custom augmentation is tried with before the first step."""
 GROUPS_PER_EPOCH = 10
 """Training steps run in the graph in about this many groups per epoch; Python code runs only between them."""
 MAX_STEPS_PER_GROUP = 32
 """So that a long epoch, too, notices a termination request soon."""
 VALIDATION_BATCH_SIZE = 500
-
-
-def train_network(
-    network: Any,
-    config: TrainerConfig,
-    train: SplitImages,
-    validation: SplitImages,
-    context: Context,
-    *,
-    machine: str,
-    gpu: GpuConfig,
-    devices: OneDevice = ONE_DEVICE,
-    checkpoints: CheckpointStore | None = None,
-) -> "TrainingLoop":
-    """Train a network in place, in the precision of `gpu`, and return the loop; see `TrainingLoop` and its `fit`.
-
-    Raises:
-        ConfigError: also if a custom augmentation fails for the first images.
-    """
-    if isinstance(config.augmentation, AugmentationFunction):
-        images, labels = train[:CHECKED_IMAGES], train.labels[:CHECKED_IMAGES]
-        config.augmentation.check(images, labels, classes=network.output_shape[-1], seed=config.seed)
-    trained = network if gpu.precision == "float32" else with_precision(network, gpu.precision)
-    trained = devices.replicate(trained)
-    loop = TrainingLoop(
-        trained,
-        config,
-        train,
-        validation,
-        context,
-        machine=machine,
-        xla=gpu.xla,
-        devices=devices,
-        checkpoints=checkpoints,
-    )
-    loop.fit()
-    devices.close()
-    if trained is not network:  # an exported model computes in float32, on one device
-        network.set_weights(trained.get_weights())
-    return loop
 
 
 class TrainingLoop:
@@ -86,7 +41,7 @@ class TrainingLoop:
         machine: the hardware, recorded in checkpoints.
         xla: whether XLA compiles the training step.
         devices: those on which the network was created.
-        checkpoints: where to resume and save; by default, those of the context.
+        checkpoints: where training saves and resumes; by default, those of the context.
 
     Attributes:
         epoch: the epoch in progress, from 1.
@@ -122,8 +77,10 @@ class TrainingLoop:
         self._steps_since_saved = 0
         train_rows, self.validation_rows = rows_within_budget(config.memory_budget, train, validation)
         self.order = EpochOrder(images=len(train), batch_size=config.batch_size, max_rows=train_rows, seed=config.seed)
-        self.train = self._open_cache(train, train_rows, config.batch_size)
-        self.validation = self._open_cache(validation, self.validation_rows, VALIDATION_BATCH_SIZE)
+        self.train = open_cache(train, config, devices, max_rows=train_rows, batch_size=config.batch_size)
+        self.validation = open_cache(
+            validation, config, devices, max_rows=self.validation_rows, batch_size=VALIDATION_BATCH_SIZE
+        )
         self.classifier = Classifier(
             network,
             config,
@@ -168,16 +125,6 @@ class TrainingLoop:
     def done(self) -> bool:
         """Whether all epochs are done, or early stopping has ended training."""
         return self.epoch > self.config.epochs or self.stopping.should_stop
-
-    def _open_cache(self, split: SplitImages, max_rows: int, batch_size: int) -> DeviceCache:
-        """Return a cache of the images that this process computes, or of all if they fit or a function augments them.
-
-        Images that fit are loaded once, but others of them are this worker's in each epoch. A function may mix images.
-        """
-        by_function = isinstance(self.config.augmentation, AugmentationFunction)
-        if not self.devices.has_workers or len(split) <= max_rows or by_function:
-            return DeviceCache(split)
-        return DeviceCache(split, partial(self.devices.own_rows, batch_size=batch_size))
 
     def _resume(self) -> None:
         if (found := self.checkpoints.newest(self.context.progress)) is None:
@@ -247,7 +194,8 @@ class TrainingLoop:
     def _end_epoch(self, metrics: dict[str, float]) -> None:
         metrics |= {f"val_{name}": value for name, value in self.validate().items()}
         metrics["learning_rate"] = float(self.classifier.optimizer.learning_rate)
-        metrics = self.devices.of_chief(metrics)  # others may round differently, but all must stop at the same epoch
+        # Others may round differently, but all must stop at the same epoch.
+        metrics = self.devices.broadcast_from_chief(metrics)
         if not all(map(math.isfinite, metrics.values())):
             raise ConfigError(
                 f"training diverged: the loss of epoch {self.epoch} is {metrics['loss']}, "
@@ -277,8 +225,8 @@ class TrainingLoop:
         return {name: total / len(self.validation.split) for name, total in totals.items()}
 
     def _save_if_due(self, *, may_stop: bool = True) -> bool:
-        """Save a checkpoint if one is due, and return whether training must stop: on all workers at the same step."""
-        terminating = may_stop and self.devices.any_of_workers(self.context.termination.requested)
+        """Save a checkpoint if one is due; return whether training must stop, which is the same on all workers."""
+        terminating = may_stop and self.devices.any_worker(self.context.termination.requested)
         every = self.config.checkpoint
         seconds_passed = 0 < every.every_seconds <= time.monotonic() - self._saved_at
         if terminating or self.done or seconds_passed or 0 < every.every_steps <= self._steps_since_saved:

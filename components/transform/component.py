@@ -118,11 +118,11 @@ class Transform(Component[TransformConfig]):
     def _write_shards(
         self, examples: Stored[Examples], conversion: InputConversion, context: Context
     ) -> tuple[dict[str, list[TransformedShard]], dict[str, NDArray[np.void]]]:
-        """Write the files of all splits; return the shards of each split, and the digest of each raw image."""
+        """Write the files of all splits; return the shards and the digests of the raw images of each split."""
         import numpy as np
 
         splits, output = examples.artifact.splits.items(), context.output
-        # The graph computes the same bits from the raw images as its operations; a custom function in NumPy may not.
+        # The graph computes the same bits as the built-in operations, but not always as a custom function in NumPy.
         stored = any(isinstance(operation, TransformFunction) for operation in self.config.operations)
         tasks = [
             partial(
@@ -141,16 +141,16 @@ class Transform(Component[TransformConfig]):
         names = [name for name, split in splits for _ in split.shards]
         for name in SPLITS:
             (output / name).mkdir()
-        of_image = prod(examples.artifact.image_shape) + 8 + (4 * prod(conversion.shape) if stored else 0)
+        image_bytes = prod(examples.artifact.image_shape) + 8 + (4 * prod(conversion.shape) if stored else 0)
         shards: dict[str, list[TransformedShard]] = {name: [] for name in SPLITS}
         digests: dict[str, list[NDArray[np.void]]] = {name: [] for name in SPLITS}
-        with disk_space_guard(output, of_image * sum(split.count for _, split in splits), "the transformed images"):
-            for name, (shard, of_shard) in zip(
+        with disk_space_guard(output, image_bytes * sum(split.count for _, split in splits), "the transformed images"):
+            for name, (shard, shard_digests) in zip(
                 names, context.engine.run(tasks, context.termination.check), strict=True
             ):
                 shards[name].append(shard)
-                digests[name].append(of_shard)
-        return shards, {name: np.concatenate(of_split) for name, of_split in digests.items()}
+                digests[name].append(shard_digests)
+        return shards, {name: np.concatenate(arrays) for name, arrays in digests.items()}
 
     def _batches(
         self, split: ExamplesSplit, examples: Stored[Examples], conversion: InputConversion, context: Context
@@ -163,11 +163,11 @@ class Transform(Component[TransformConfig]):
             yield raw
 
     def _batch_rows(self, examples: Stored[Examples], conversion: InputConversion, *, tasks: int) -> int:
-        """Return the number of images that can be converted at once while `tasks` tasks run."""
+        """Return the number of images that a task converts at a time, if `tasks` tasks share the memory budget."""
         # While a pixel is scaled, it takes 9 bytes: raw, cast and multiplied. Each operation makes copies.
         pixels, inputs = prod(examples.artifact.image_shape), prod(conversion.shape)
-        of_image = 9 * pixels + 16 * len(self.config.operations) * max(pixels, inputs)
-        return max(1, min(MAX_BATCH_IMAGES, self.config.memory_budget // tasks // of_image))
+        image_bytes = 9 * pixels + 16 * len(self.config.operations) * max(pixels, inputs)
+        return max(1, min(MAX_BATCH_IMAGES, self.config.memory_budget // tasks // image_bytes))
 
 
 def transform_shard(
@@ -180,15 +180,15 @@ def transform_shard(
     rows: int,
     conversion: InputConversion | None,
 ) -> tuple[TransformedShard, NDArray[np.void]]:
-    """Write the NumPy files of a file of a raw split; return their names, and the digest of each raw image.
+    """Write the NumPy files for one file of a raw split; return their names, and the digest of each raw image.
 
     Args:
-        path: of the raw file.
-        shape: of a raw image.
-        name: of the files, below `output`, such as `train/00000`.
-        count: of the images.
-        rows: images to convert at a time.
-        conversion: to the network's inputs, if they are to be stored.
+        path: the raw file.
+        shape: shape of a raw image.
+        name: beginning of the names of the written files in `output`, such as `train/00000`.
+        count: number of images.
+        rows: number of images converted at a time.
+        conversion: converts raw images to the network's inputs; None if these are not stored.
     """
     import numpy as np
 

@@ -2,7 +2,7 @@
 # Wait for the newest pod of the job to start and follow its log: logs.sh [KUBECTL-OPTION ...]
 set -eu
 
-# Of several pods that run together, the one with index 0.
+# If several pods run together, the pod with index 0.
 newest() {
     kubectl "$@" get pods --selector app.kubernetes.io/name=mnist-job --sort-by .metadata.creationTimestamp --output \
         'jsonpath={range .items[*]}{.status.phase} {.metadata.name} {.metadata.labels.batch\.kubernetes\.io/job-completion-index}{"\n"}{end}' |

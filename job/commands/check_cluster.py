@@ -1,4 +1,4 @@
-"""The cluster that the environment of a machine names, checked before workers depend on it."""
+"""Check of the cluster that the environment names, before a run needs it."""
 
 import socket
 from collections.abc import Iterator
@@ -27,15 +27,15 @@ class CheckedCluster:
     """The workers that the environment names."""
 
     source: str
-    """Where they were found; empty if the environment is malformed."""
+    """What names them, such as `TF_CONFIG`; empty if the environment is malformed."""
     index: int
-    """Of this worker."""
+    """Index of this worker."""
     workers: list[CheckedWorker]
     failure: str = ""
     """What is wrong with the environment; empty if nothing is."""
 
     def failures(self) -> Iterator[JobError]:
-        """Yield the errors that a run with several workers would have."""
+        """Yield the errors that a run with several workers would raise."""
         if self.failure:
             expected = "the variables of TF_CONFIG, an Indexed Job of Kubernetes, or Slurm"
             yield ConfigError(self.failure, expected=expected, remedy="correct the environment")
@@ -88,4 +88,4 @@ def _port_failure(address: str) -> str:
         with listen(address):
             return ""
     except OSError as error:
-        return f"this machine cannot listen on its port: {error.strerror}"
+        return f"this machine cannot listen on the port: {error.strerror}"

@@ -26,11 +26,11 @@ class EngineConfig(BaseModel):
     @model_validator(mode="after")
     def _fits_kind(self) -> Self:
         if self.kind == "dask" and self.address is None:
-            raise ValueError("a Dask cluster needs `address`, such as tcp://scheduler:8786")
+            raise ValueError("`kind: dask` needs `address`, such as tcp://scheduler:8786")
         if self.kind == "dask" and self.workers is not None:
             raise ValueError("`workers` is the number of processes; a Dask cluster has its own workers")
         if self.kind == "processes" and self.address is not None:
-            raise ValueError("`address` is that of a Dask cluster; add `kind: dask`")
+            raise ValueError("`address` is that of a Dask scheduler; add `kind: dask`")
         return self
 
     def preflight(self) -> None:
@@ -41,7 +41,7 @@ class EngineConfig(BaseModel):
             require_dask()
 
     def open(self, folder: Path) -> AbstractContextManager[Engine]:
-        """Return the engine for tasks on files below a folder; it starts when it is needed, and ends with the block."""
+        """Return the engine for tasks on files below a folder; it starts on first use, and ends with the block."""
         if self.address is not None:
             from components.runtime.dask import Dask
 

@@ -135,7 +135,7 @@ class ConsoleReporter:
     def end_worker(self, cluster: Cluster, slot: str | None) -> None:
         self._stop_progress()
         self._part = ""
-        done = "has nothing to do" if slot is None else f"the {slot} is complete"
+        done = "nothing to do" if slot is None else f"the {slot} is complete"
         print_line(self.console, f"{cluster}: {done}; worker 0 runs all other steps")
 
     def failed(self, error: JobError, *, resume: str) -> None:

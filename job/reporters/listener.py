@@ -21,10 +21,10 @@ class StepListener(Progress, Protocol):
 
 
 class WorkerListener(StepListener, Protocol):
-    """Called on a worker other than worker 0, whose log is all that it writes."""
+    """Called on a worker other than worker 0, which writes nothing but its log."""
 
     def begin_worker(self, cluster: Cluster, root: str) -> None:
-        """Called when the worker begins, with the address of the root that all workers share."""
+        """Called when the worker begins; `root` is the path or URL that all workers share."""
 
     def begin_step(self, slot: str) -> None:
         """Called when the worker waits for the artifact of a step, or takes part in it."""

@@ -1,4 +1,4 @@
-"""The run of worker 0, as the other workers find it in the root that all of them share."""
+"""The run of worker 0, which another worker reads from the root that all workers share."""
 
 import time
 
@@ -9,20 +9,25 @@ from job.store.runs import Runs
 
 POLL_SECONDS = 5.0
 SILENT_SECONDS = 10.0
-"""A run without its lock for this long has ended: it has its lock some time after its record."""
-NEWEST = 100
-"""Number of existing runs that are searched for that of worker 0 when a worker begins."""
-PERMANENT: dict[int | None, type[JobError]] = {ExitCode.USAGE: ConfigError, ExitCode.BAD_DATA: DataError}
-"""Errors of worker 0 with which the other workers end, too: a batch runner does not start it again."""
+"""A run whose lock is free for this time has ended. A run acquires its lock shortly after it writes its record."""
+MAX_RUNS_SEARCHED = 100
+"""Number of the newest runs among which a worker searches that of worker 0 when it begins."""
+PERMANENT_ERRORS: dict[int | None, type[JobError]] = {ExitCode.USAGE: ConfigError, ExitCode.BAD_DATA: DataError}
+"""Errors of worker 0 that also end the other workers, because a batch runner does not retry them."""
+OUTCOME_VERBS = {"terminated": "was terminated", "not_blessed": "was not blessed", "paused": "was paused"}
+"""Verbs for the outcomes of a run whose names are not verbs in the past tense."""
 
 
 class ChiefRun:
-    """The newest run with the same workers that was in progress when this worker began, or began later."""
+    """The newest run with the same workers that was in progress when this worker began, or that began later."""
 
     def __init__(self, runs: Runs, cluster: Cluster) -> None:
         self._runs, self._cluster = runs, ClusterRecord.of(cluster)
         ids = runs.ids()
-        self._others = {*ids[:-NEWEST], *(run_id for run_id in ids[-NEWEST:] if not runs.is_alive(run_id))}
+        self._others = {
+            *ids[:-MAX_RUNS_SEARCHED],
+            *(run_id for run_id in ids[-MAX_RUNS_SEARCHED:] if not runs.is_alive(run_id)),
+        }
         self._record: RunRecord | None = None
         self._alive_at = self._read_at = 0.0
 
@@ -32,7 +37,7 @@ class ChiefRun:
         return self._record
 
     def read(self) -> None:
-        """Read the record again, unless that was a moment ago."""
+        """Read the record again, at most every `POLL_SECONDS`."""
         if time.monotonic() - self._read_at < POLL_SECONDS:
             return
         self._runs.refresh()
@@ -49,7 +54,7 @@ class ChiefRun:
     def _read(self, run_id: str) -> None:
         try:
             record = self._runs.read(run_id)
-        except DataError:  # the record of another version of the job, or of a run that is deleted
+        except DataError:  # a record of another version of the job, or a run that is being deleted
             return
         if record.cluster == self._cluster:
             self._record = record
@@ -58,7 +63,7 @@ class ChiefRun:
 
     @property
     def has_ended(self) -> bool:
-        """Whether worker 0 has ended, when its record was last read; it may have been killed."""
+        """Whether worker 0 had ended, or was killed, when its record was last read."""
         if self._record is None:
             return False
         return self._record.outcome != "running" or self._read_at - self._alive_at > SILENT_SECONDS
@@ -68,14 +73,15 @@ class ChiefRun:
         record = self._record
         if record is None or record.outcome == "running":
             return "it was killed"
-        return f"it {record.outcome.replace('_', ' ')}" + (f": {record.failure.headline}" if record.failure else "")
+        end = f"it {OUTCOME_VERBS.get(record.outcome, record.outcome)}"
+        return f"{end}: {record.failure.headline}" if record.failure else end
 
     def check(self, slot: str, fingerprint: str) -> None:
-        """Raise an error if waiting for an artifact is in vain.
+        """Raise an error if worker 0 will not seal the artifact that this worker waits for.
 
         Raises:
-            ConfigError: if worker 0 has another artifact of this step, or it failed with a ConfigError.
-            DataError: if worker 0 failed with one.
+            ConfigError: if worker 0 has another artifact of this step, or failed with a ConfigError.
+            DataError: if worker 0 failed with a DataError.
         """
         if (record := self._record) is None:
             return
@@ -86,7 +92,7 @@ class ChiefRun:
                     expected="the same command, configuration, code, data and libraries on all workers",
                     remedy="start all workers with the same command in the same environment",
                 )
-        error = PERMANENT.get(record.exit_code)
+        error = PERMANENT_ERRORS.get(record.exit_code)
         if error is not None and record.failure is not None:
             failure = record.failure
             raise error(f"worker 0 failed: {failure.headline}", expected=failure.expected, remedy=failure.remedy)
@@ -95,7 +101,7 @@ class ChiefRun:
         """Raise ResourceError if worker 0 ended before it sealed an artifact to which this worker has contributed.
 
         Args:
-            run_id: of worker 0 when this worker contributed, if it is known.
+            run_id: the run of worker 0 to which this worker contributed; None if it was not found.
         """
         if (record := self._record) is None or any(step.component == slot for step in record.steps):
             return
@@ -103,6 +109,6 @@ class ChiefRun:
             how = self.describe_end() if self.has_ended else f"it began again as run {record.run_id}"
             raise ResourceError(
                 f"worker 0 ended before it sealed the {slot}: {how}",
-                expected="all workers until worker 0 has sealed it",
+                expected="workers that run until worker 0 has sealed it",
                 remedy="start all workers again with the same command; training continues from its last checkpoint",
             )

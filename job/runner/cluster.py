@@ -1,4 +1,4 @@
-"""The cluster of a pipeline: that of the components that several workers run together."""
+"""The cluster of a pipeline: the workers of the components that several workers run together."""
 
 from typing import Any
 
@@ -12,7 +12,7 @@ def pipeline_cluster(pipeline: Pipeline, only: str | None = None) -> Cluster | N
     """Return the workers of the first component that has a cluster; None if this process runs all steps alone.
 
     Args:
-        only: the only step that the run executes. For the others, a missing cluster is no error.
+        only: the only step that runs, or None. A missing cluster of another step is not an error.
 
     Raises:
         ConfigError: if a component requires a cluster that the environment does not name.
@@ -30,7 +30,7 @@ def pipeline_cluster(pipeline: Pipeline, only: str | None = None) -> Cluster | N
 
 
 def planned_workers(component: Component[Any]) -> tuple[str, ...] | None:
-    """Return the workers that run a component together, empty if the environment does not name them; else None."""
+    """Return the workers that run a component together, empty if the environment names none; None without a cluster."""
     try:
         cluster = component.cluster()
     except ConfigError:

@@ -13,7 +13,7 @@ from job.store.sealed import SealedArtifact
 def run_component(
     component: Component[Any], context: Context, inputs: Mapping[str, SealedArtifact], signals: Signals
 ) -> Artifact:
-    """Return what the component returns for these inputs.
+    """Run a component, and return its artifact.
 
     Raises:
         JobError: if the component fails, or returns another type than its `run` declares.

@@ -27,7 +27,7 @@ from job.store.staging import Staging
 
 
 def in_process() -> AbstractContextManager[Engine]:
-    """Return the engine of this process."""
+    """Return the engine that runs tasks in this process."""
     return nullcontext(InProcess())
 
 

@@ -1,4 +1,4 @@
-"""A worker other than worker 0: it takes part in the steps that all workers run together, and writes no results."""
+"""A worker other than worker 0, which takes part in the steps that all workers run together and writes no results."""
 
 import tempfile
 import time
@@ -26,14 +26,16 @@ from job.store.records import RunRecord
 from job.store.runs import Runs
 from job.store.sealed import SealedArtifact
 
-FIRST_POLL_SECONDS = 0.2
-LAST_POLL_SECONDS = 5.0
-"""Intervals between look-ups of an artifact, the first and the longest."""
-FIRST_MESSAGE_SECONDS = 2.0
+MIN_POLL_SECONDS = 0.2
+"""First interval between two look-ups of an artifact."""
+MAX_POLL_SECONDS = 5.0
+"""Longest interval between two look-ups of an artifact."""
 CHECK_SECONDS = 0.1
 """Interval at which a waiting worker checks for a signal."""
+FIRST_MESSAGE_SECONDS = 2.0
+"""Time after which a waiting worker first reports what it waits for."""
 MESSAGE_SECONDS = 60.0
-"""Interval at which a waiting worker reports again what it waits for."""
+"""Interval at which it reports this again."""
 
 
 @dataclass
@@ -120,13 +122,13 @@ class Worker:
     def _wait(self, slot: str, key: FingerprintInputs, *, took_part: bool = False) -> SealedArtifact:
         """Return the artifact once worker 0 has sealed it.
 
-        A worker that took part does not end earlier: until then, worker 0 may need it again.
+        A worker that took part in the step must not end earlier, because worker 0 may need it again.
         """
         self.chief.read()
         run_id = None if self.chief.record is None else self.chief.record.run_id
-        report_at, pause = time.monotonic() + FIRST_MESSAGE_SECONDS, FIRST_POLL_SECONDS
+        report_at, pause = time.monotonic() + FIRST_MESSAGE_SECONDS, MIN_POLL_SECONDS
         while True:
-            self.chief.read()  # before the look-up: what a run that has ended has sealed is found
+            self.chief.read()  # before the look-up, which then finds all that a finished run has sealed
             if (sealed := self._find(slot, key)) is not None:
                 return sealed
             self.chief.check(slot, key.fingerprint)
@@ -139,7 +141,7 @@ class Worker:
             while time.monotonic() < end:
                 self.signals.check()
                 time.sleep(CHECK_SECONDS)
-            pause = min(pause * 1.5, LAST_POLL_SECONDS)
+            pause = min(pause * 1.5, MAX_POLL_SECONDS)
 
     def _report(self, slot: str, *, took_part: bool) -> None:
         state = f"the {slot} is complete on this worker; " if took_part else ""

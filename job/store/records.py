@@ -113,7 +113,7 @@ class ClusterRecord(RecordPart):
     workers: tuple[str, ...]
     """Address of each worker, as host and port; worker 0 wrote the record."""
     source: str
-    """Where they were found, such as `TF_CONFIG`."""
+    """What names them, such as `TF_CONFIG`."""
 
     @classmethod
     def of(cls, cluster: Cluster) -> "ClusterRecord":
@@ -121,7 +121,7 @@ class ClusterRecord(RecordPart):
         return cls(workers=cluster.workers, source=cluster.source)
 
     def as_worker(self, index: int) -> Cluster:
-        """Return the cluster as one of its workers finds it."""
+        """Return the cluster with the index of one of its workers."""
         return Cluster(workers=self.workers, index=index, source=self.source)
 
 

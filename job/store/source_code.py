@@ -166,7 +166,7 @@ def _module_file(name: str, folder: Path | None) -> Path | None:
 
 
 _own_module_file = cache(_module_file)
-"""Of modules of `components`, which do not change while the process runs: the steps of a run share most of them."""
+"""Cached for modules of `components`, which do not change while the process runs: steps share most of them."""
 
 
 def _imported(path: Path, module: str) -> tuple[str, ...]:

@@ -17,7 +17,7 @@ from job.store.manifest import Manifest
 
 
 def main(root: Path) -> None:
-    """Load the split block by block, in blocks that fit into the default budget of memory."""
+    """Load the split in blocks that fit into the default memory budget."""
     import_tensorflow()
     from components.inference.split_images import open_scaled
     from components.trainer.device_cache import DeviceCache, rows_within_budget

@@ -1,4 +1,4 @@
-"""Write MNIST many times, with small changes, as IDX files: the images of a data set that does not fit into memory.
+"""Write MNIST many times, with small changes, as IDX files: a data set that does not fit into memory.
 
     python -m tests.benchmarks.repeated FOLDER --mnist FOLDER --times 100
 

@@ -43,7 +43,7 @@ from tests.benchmarks.results import ResultsFile
 from tests.benchmarks.samples import Sample, summarize
 from tests.benchmarks.scaling import fit_exponent, fit_scalings
 from tests.benchmarks.synthetic import write_synthetic
-from tests.benchmarks.workers import modelled_step
+from tests.benchmarks.workers import Model, modelled_step
 from tests.conftest import FAKES
 from tests.support.data import write_idx_folder
 from tests.support.processes import REPOSITORY, environment
@@ -462,6 +462,7 @@ class TestVariants:
 
 
 def test_modelled_step_adds_computation_transfer_and_latency() -> None:
-    step = modelled_step(compute_seconds=0.1, parameters=25_000_000, workers=4, gigabits=10)
-    assert step == pytest.approx(0.025 + 0.12 + 0.0009)  # 150 MB over 10 Gbit/s, 18 messages of 50 microseconds
-    assert modelled_step(compute_seconds=0.1, parameters=1, workers=1, gigabits=10) == 0.1
+    model = Model(name="", seconds=0.1, parameters=25_000_000, repeated=0.2)
+    step = modelled_step(model, workers=4, gigabits=10)
+    assert step == pytest.approx(0.02 + 0.02 + 0.12 + 0.0009)  # 150 MB over 10 Gbit/s, 18 messages of 50 microseconds
+    assert modelled_step(model, workers=1, gigabits=10) == pytest.approx(0.1)

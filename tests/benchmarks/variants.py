@@ -41,7 +41,7 @@ def _compile_with_xla() -> None:
     def with_xla(loop: Any) -> Any:
         return lambda *arguments, **options: loop(*arguments, **{**options, "xla": True})
 
-    _patch(_module("trainer.training_loop"), "TrainingLoop", with_xla)
+    _patch(_module("trainer.train_network"), "TrainingLoop", with_xla)
 
 
 def _use_precision(policy: str) -> Callable[[], None]:

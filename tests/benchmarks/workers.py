@@ -1,7 +1,7 @@
 """Cost of training on several workers: CPU time and bytes on the wire per step, and a model of the time of a step.
 
-Each worker has a network namespace of its own, whose interface counts the bytes. They share the processors of this
-machine, so that the wall time says nothing about several machines; the CPU time and the bytes do.
+Each worker has its network namespace, whose interface counts the bytes. All workers share the processors of this
+machine: CPU time and bytes are also those of several machines, but the wall time is not.
 """
 
 from __future__ import annotations
@@ -30,19 +30,34 @@ NETWORKS: dict[str, dict[str, Any]] = {
 GIGABITS = (10, 100)
 MODEL_COUNTS = (1, 2, 4, 8, 16, 32)
 LATENCY_SECONDS = 50e-6
-"""Of a message between two machines; a ring of n workers passes 2 (n - 1) of them one after the other."""
+"""Latency of a message between two machines; a ring of n workers passes 2 (n - 1) messages one after the other."""
 RINGS = 3
-"""In a step one after the other: gradients, loss, probabilities."""
+"""Ring operations of a step, one after the other: gradients, loss, probabilities."""
+
+
+@dataclass(frozen=True, kw_only=True)
+class Model:
+    """A network whose step is modelled."""
+
+    name: str
+    seconds: float
+    """Of a step on one machine, assumed."""
+    parameters: int
+    repeated: float
+    """The fraction of the computation that each worker repeats; b, if n workers together use 1 + b (n - 1) times the
+    CPU time of one device."""
+
+
 MODELS = (
-    ("the built-in network, 100 ms on one machine", 0.1, 138_506),
-    ("25.6 million parameters as in ResNet-50, 500 ms on one machine", 0.5, 25_600_000),
+    Model(name="the built-in network", seconds=0.1, parameters=138_506, repeated=0.1),
+    Model(name="the same with batch normalization", seconds=0.1, parameters=138_700, repeated=0.5),
+    Model(name="ResNet-50, if no computation is repeated", seconds=0.5, parameters=25_600_000, repeated=0.0),
 )
-"""Networks, their seconds of a step on one machine (assumed) and their parameters."""
 
 
 @dataclass(frozen=True, kw_only=True)
 class StepCost:
-    """The cost of a step, as the mean over the measured steps."""
+    """Mean cost of a step over the measured steps."""
 
     network: str
     workers: int
@@ -83,7 +98,7 @@ def measure_workers(scratch: Path, *, results: ResultsFile, times: int) -> list[
 
 
 def measure_step(root: Path, network: str, options: dict[str, Any], count: int) -> StepCost:
-    """Train on workers in namespaces of their own, and return the mean cost of a step of the second epoch."""
+    """Train on workers in separate namespaces, and return the mean cost of a step of the second epoch."""
     with namespaces.namespaces(count) as names:
         addresses = tuple(f"{namespaces.address(index)}:2222" for index in range(count))
         settings = {**SETTINGS, "network": options, "strategy": "multi_worker" if count > 1 else "one_device"}
@@ -110,23 +125,22 @@ def measure_step(root: Path, network: str, options: dict[str, Any], count: int) 
     return StepCost(network=network, workers=count, cpu_seconds=cpu, sent_bytes=statistics.mean(sent))
 
 
-def modelled_step(*, compute_seconds: float, parameters: int, workers: int, gigabits: float) -> float:
+def modelled_step(model: Model, *, workers: int, gigabits: float) -> float:
     """Return the modelled seconds of a step with the same global batch on several machines.
 
-    Computation is divided evenly; a ring adds float32 gradients, and its messages wait for each other.
+    Computation is divided evenly, except for the part that each worker repeats. A ring adds float32 gradients, and its
+    messages wait for each other.
     """
-    bits = 2 * (workers - 1) / workers * parameters * 32
+    compute = model.seconds * ((1 - model.repeated) / workers + model.repeated)
+    bits = 2 * (workers - 1) / workers * model.parameters * 32
     latency = 2 * (workers - 1) * LATENCY_SECONDS * RINGS
-    return compute_seconds / workers + bits / (gigabits * 1e9) + latency
+    return compute + bits / (gigabits * 1e9) + latency
 
 
 def print_model() -> None:
-    """Print how many times faster a step is on paper, on each number of machines."""
-    for name, seconds, parameters in MODELS:
+    """Print the modelled speedup of a step for each number of machines."""
+    for model in MODELS:
         for gigabits in GIGABITS:
-            times = [
-                modelled_step(compute_seconds=seconds, parameters=parameters, workers=count, gigabits=gigabits)
-                for count in MODEL_COUNTS
-            ]
+            times = [modelled_step(model, workers=count, gigabits=gigabits) for count in MODEL_COUNTS]
             ratios = [f"{count}: {times[0] / each:.1f}" for count, each in zip(MODEL_COUNTS, times, strict=True)]
-            print(f"on paper, {name}, {gigabits} Gbit/s: {'  '.join(ratios)}")
+            print(f"modelled speedup, {model.name}, {gigabits} Gbit/s: {'  '.join(ratios)}")

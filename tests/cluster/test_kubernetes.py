@@ -1,6 +1,6 @@
-"""The shipped overlays in a real Kubernetes cluster; `make cluster-test` runs these.
+"""The shipped overlays in a real Kubernetes cluster; `make cluster-test` runs these tests.
 
-Each test has its own seed, because all of them share one volume, and would otherwise reuse the artifacts of others.
+Each test has another seed, because all tests share one volume, and would otherwise reuse the artifacts of others.
 """
 
 from __future__ import annotations

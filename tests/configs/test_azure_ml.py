@@ -13,6 +13,8 @@ from components.object_storage import ObjectUrl
 from tests.support.containers import docker, image_environment
 from tests.support.processes import REPOSITORY
 
+pytestmark = pytest.mark.thorough  # importing the SDK takes seconds
+
 SHIPPED = REPOSITORY / "configs/batch/azure-ml.yaml"
 HOST = "ACCOUNT.file.core.windows.net"
 QUICK = "--set trainer.epochs=1 --set evaluator.thresholds.accuracy.minimum=0.1"

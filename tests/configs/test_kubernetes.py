@@ -28,6 +28,7 @@ from tests.configs.kubernetes import (
     require_kubectl,
     validate,
 )
+from tests.support.cases import parametrize_sample
 from tests.support.containers import DOCKERFILE, image_environment, image_user
 from tests.support.processes import REPOSITORY
 
@@ -177,7 +178,7 @@ def test_only_pods_that_run_together_share_a_volume(overlay_with_a_volume: str) 
     assert (claim["metadata"]["name"], *claim["spec"]["accessModes"]) == expected
 
 
-@pytest.mark.parametrize("image", ["registry.example:5000/team/mnist-job:0.1.0", "mnist-job@sha256:" + "0" * 64])
+@parametrize_sample(2, "image", ["registry.example:5000/team/mnist-job:0.1.0", "mnist-job@sha256:" + "0" * 64])
 def test_image_override_changes_nothing_else(overlay: str, rendered: Rendered, image: str) -> None:
     done = call(MANIFESTS / "render.sh", overlay, image)
     plain = kubectl_kustomize(f"overlays/{overlay}")

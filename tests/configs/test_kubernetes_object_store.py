@@ -32,7 +32,7 @@ require_kubectl()
 WITH_OBJECT_STORE = {overlay: {OBJECT_STORE: overlay} for overlay in OVERLAYS if overlay != OBJECT_STORE}
 WITH_OBJECT_STORE["cron"] = {"cron": OBJECT_STORE}
 WITH_OBJECT_STORE["jobset"] = {"jobset": OBJECT_STORE, OBJECT_STORE: "multi-worker"}
-"""For each of the other overlays, the resource of those that change; the first one is rendered."""
+"""For each other overlay, the overlays that get another resource, and this resource; the first of them is rendered."""
 
 
 def gibibytes(quantity: str) -> int:
@@ -77,7 +77,16 @@ def test_credentials_are_an_identity_or_a_secret() -> None:
     assert not re.search("KEY|SECRET|TOKEN", " ".join(rendered.variables)), "no credentials in the manifests"
 
 
-@pytest.fixture(params=WITH_OBJECT_STORE)
+@pytest.fixture(
+    params=[
+        *(name for name in WITH_OBJECT_STORE if name in ("gpu", "jobset")),
+        *(
+            pytest.param(name, marks=pytest.mark.thorough)
+            for name in WITH_OBJECT_STORE
+            if name not in ("gpu", "jobset")
+        ),
+    ]
+)
 def changed(request: pytest.FixtureRequest, tmp_path: Path) -> Rendered:
     """Return each of the others with its root in object storage."""
     overlays = shutil.copytree(MANIFESTS, tmp_path / "kubernetes") / "overlays"

@@ -11,6 +11,7 @@ import pytest
 
 from tests.configs import api_server
 from tests.configs.kubernetes import MANIFESTS, OBJECT_STORE, Rendered, call, require_kubectl
+from tests.support.cases import parametrize_sample
 
 require_kubectl()
 
@@ -37,7 +38,7 @@ def submit(cluster: api_server.ApiServer, overlay: str, image: str = "") -> list
     return [f"{verb} {path}" for verb, path, _ in cluster.changes[before:]]
 
 
-@pytest.mark.parametrize("overlay", ["gpu", OBJECT_STORE, "multi-worker", "jobset", "cron"])
+@parametrize_sample(1, "overlay", ["gpu", OBJECT_STORE, "multi-worker", "jobset", "cron"])
 def test_second_job_replaces_the_first_and_keeps_the_rest(rendered: Rendered, overlay: str) -> None:
     kept = ACCOUNT if overlay == OBJECT_STORE else CLAIM
     submitted = {"Job": JOB, "JobSet": JOBSET, "CronJob": CRON}[rendered.kind]
@@ -75,6 +76,7 @@ def test_overlay_that_does_not_render_changes_nothing() -> None:
         assert (done.returncode, cluster.changes) == (2, [])
 
 
+@pytest.mark.thorough
 def test_logs_follow_the_newest_pod_once_it_has_started() -> None:
     pods, log = "/api/v1/namespaces/training/pods", {"kind": "the log"}
     spec = {"containers": [{"name": "job"}]}

@@ -162,6 +162,7 @@ def test_interrupted_run_ends_when_the_store_stops_responding(
     assert Path(record).is_file(), "the record was not uploaded"
 
 
+@pytest.mark.thorough
 def test_paused_training_continues_on_another_machine(
     write_config: WriteConfig, s3: Bucket, machine: Callable[[int], None], capsys: pytest.CaptureFixture[str]
 ) -> None:

@@ -49,7 +49,7 @@ def test_no_process_outlives_the_run(
     assert run_job_process(*arguments).exit_code == 0
 
 
-@pytest.mark.parametrize("arguments", ["eat_once"], indirect=True)
+@pytest.mark.parametrize("arguments", ["allocate_forever"], indirect=True)
 def test_out_of_memory_kills_tasks_and_not_the_job(arguments: list[object], tmp_path: Path) -> None:
     with memory_limit(1500 * MEGABYTE) as processes:
         script = f'echo $$ > {processes}; exec "$@"'  # the shell joins the group, and is replaced by the job
@@ -63,8 +63,8 @@ def test_out_of_memory_kills_tasks_and_not_the_job(arguments: list[object], tmp_
             check=False,
         )
     assert ended.returncode == 5, (ended.stdout, ended.stderr)
-    assert "a process of the engine ended 3 times before its task was done (signal 9)" in ended.stderr
-    (tmp_path / "fed").touch()
+    assert "the process of a task ended 3 times before the task was complete (signal 9)" in ended.stderr
+    (tmp_path / "enough").touch()
     assert run_job_process(*arguments).exit_code == 0
 
 

@@ -1,6 +1,6 @@
 """A job that is killed anywhere, any number of times, ends with the bits of an undisturbed run.
 
-Real processes receive real signals. Random plans come from fixed seeds: as many as RANDOM_KILLS in the environment.
+Real processes receive real signals. Random plans come from fixed seeds; the variable RANDOM_KILLS sets their number.
 """
 
 import os

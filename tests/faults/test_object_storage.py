@@ -41,15 +41,8 @@ def local_digests(mnist_job: Command, finished_root: Path) -> dict[str, str]:
     return digests(mnist_job("show", "--root", finished_root, "--json").record)
 
 
-@pytest.mark.parametrize(
-    "faults",
-    [
-        pytest.param(
-            [error("SlowDown", every=9), Fault("reset_after", match="^(PUT|POST|DELETE)", every=5)], id="some"
-        ),
-        *(pytest.param(faults, marks=pytest.mark.thorough, id=name) for name, faults in TRANSIENT.items()),
-    ],
-)
+@pytest.mark.thorough
+@pytest.mark.parametrize("faults", TRANSIENT.values(), ids=TRANSIENT)
 def test_run_survives_transient_faults(
     mnist_job: Command,
     fake_config: Path,

@@ -50,6 +50,7 @@ def test_traceback_of_debug_has_no_response_of_the_server(
     check_no_secrets(s3, tmp_path, result.stdout, result.stderr)
 
 
+@pytest.mark.thorough
 def test_run_needs_permission_to_write_and_show_does_not(
     mnist_job: Command, fake_config: Path, s3: Bucket, s3_proxy: FaultyProxy
 ) -> None:

@@ -81,6 +81,7 @@ def finished(process: subprocess.Popen[str]) -> list[dict[str, Any]]:
     return [json.loads(line) for line in stdout.splitlines()]
 
 
+@pytest.mark.thorough
 def test_a_killed_push_leaves_a_complete_version_or_none(tmp_path: Path) -> None:
     *killed, completed = finished(run_script(KILLING, tmp_path))
     assert len(killed) > 30, "one kill for each file or folder operation"

@@ -46,6 +46,7 @@ def test_concurrent_runs_produce_each_artifact_once(
     assert any("which is producing the same artifact" in stderr for _, stderr in outputs)
 
 
+@pytest.mark.thorough
 def test_lock_of_a_killed_run_does_not_block(
     tmp_path: Path, write_config: WriteConfig, mnist_job_process: Command
 ) -> None:

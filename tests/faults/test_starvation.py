@@ -132,6 +132,7 @@ def test_unfinished_record_is_no_success(disk: Path, write_config: WriteConfig) 
     )
 
 
+@pytest.mark.thorough
 def test_read_only_root_can_be_inspected_but_not_run(disk: Path, write_config: WriteConfig) -> None:
     config = write_config(FAKES)
     root = disk / "root"
@@ -204,6 +205,7 @@ def test_failed_allocation_exits_with_5(
     assert "there is not enough memory" in outcome.stderr
 
 
+@pytest.mark.thorough
 def test_clock_that_jumps_changes_nothing(tmp_path: Path, mnist_job: Command, monkeypatch: pytest.MonkeyPatch) -> None:
     import datetime
     import time

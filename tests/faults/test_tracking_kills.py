@@ -86,6 +86,7 @@ def check_mlflow(root: Path, uri: str = "") -> None:
         assert len(client.get_metric_history(run.info.run_id, name)) == 1
 
 
+@pytest.mark.thorough
 def test_killed_run_is_continued_in_tensorboard(tmp_path: Path, write_config: WriteConfig, mnist_job: Command) -> None:
     root, config = tmp_path / "root", write_config({**EPOCHS, "tracking": {"tensorboard": {}}})
     kill(config, root, "after", f"{TENSORBOARD}.end_epoch", 2)

@@ -25,6 +25,7 @@ def tmp_path() -> Iterator[Path]:
         yield Path(folder)
 
 
+@pytest.mark.thorough
 def test_unknown_user_runs_the_job(tmp_path: Path, fake_config: Path) -> None:
     output = tmp_path / "output"
     ended = run_as_unknown_user("run", "--config", fake_config, "--root", output / "root", writable=output)

@@ -13,9 +13,10 @@ from rich.console import Console
 from job.reporters.console import ConsoleReporter
 from job.reporters.tables import print_steps
 from job.store.runs import Runs
-from tests.conftest import FAKES, Command, WriteConfig
+from tests.conftest import FAKES, Command, FinishedRun, WriteConfig
 from tests.support.data import write_csv, write_idx_folder, write_image_folder
-from tests.support.imports import HEAVY, imported_by
+from tests.support.imports import HEAVY, imported_by, imported_by_all
+from tests.support.roots import copy_root
 
 
 def test_help_imports_nothing_heavy() -> None:
@@ -23,18 +24,18 @@ def test_help_imports_nothing_heavy() -> None:
     assert not imported_by("run", "--help") & {*HEAVY, "yaml"}
 
 
-def test_fully_reused_run_imports_nothing_heavy(tmp_path: Path, mnist_job_process: Command) -> None:
-    # Real sources and components, except for a fast trainer.
-    config = tmp_path / "config.yaml"
-    config.write_text("trainer: {use: 'components.testing:FakeTrainer'}\nevaluator: {thresholds: {}}\n")
-    arguments = ("run", "--config", config, "--root", tmp_path / "root")
-    assert mnist_job_process(*arguments).exit_code == 0
-    packages = imported_by(*arguments)
+def test_fully_reused_run_imports_nothing_heavy(digits_run: FinishedRun, tmp_path: Path) -> None:
+    root = copy_root(digits_run.root, tmp_path / "root")
+    arguments = ("--config", digits_run.config, "--root", root)
+    packages = imported_by_all(
+        ("run", *arguments),
+        ("plan", *arguments, "--set", "trainer.seed=1"),
+        ("show", "--root", root),
+        ("verify", "--root", root),
+    )
     assert "pydantic" in packages
     assert not packages & set(HEAVY)
-    assert not imported_by("plan", *arguments[1:], "--set", "trainer.seed=1") & set(HEAVY)
-    for command in ("show", "verify"):
-        assert not imported_by(command, "--root", tmp_path / "root") & set(HEAVY)
+    assert len(Runs(root).ids()) == 2
 
 
 def test_json_is_the_only_standard_output(

@@ -18,6 +18,7 @@ import pytest
 from job.cli import app
 from job.errors import as_job_error
 from tests.conftest import FAKES, Command, WriteConfig, run_job_process
+from tests.support.cases import parametrize_sample
 from tests.support.processes import REPOSITORY, environment, interfered, start
 
 COMMANDS = {
@@ -59,7 +60,7 @@ def run_with_output(stream: io.TextIOBase, arguments: str, root: Path, monkeypat
     return raised.value.code
 
 
-@pytest.mark.parametrize("arguments", PRINTING)
+@parametrize_sample(3, "arguments", PRINTING)
 def test_full_standard_output_is_one_sentence_and_code_1(
     finished_root: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str], arguments: str
 ) -> None:
@@ -68,7 +69,7 @@ def test_full_standard_output_is_one_sentence_and_code_1(
     assert capsys.readouterr().err == "error: cannot write to standard output: No space left on device\n"
 
 
-@pytest.mark.parametrize("arguments", PRINTING)
+@parametrize_sample(3, "arguments", PRINTING)
 def test_a_reader_that_is_gone_changes_nothing(
     finished_root: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str], arguments: str
 ) -> None:
@@ -79,7 +80,7 @@ def test_a_reader_that_is_gone_changes_nothing(
     assert capsys.readouterr().err == ""
 
 
-@pytest.mark.parametrize("arguments", PRINTING)
+@parametrize_sample(3, "arguments", PRINTING)
 def test_characters_outside_of_ascii_are_replaced(
     finished_root: Path, monkeypatch: pytest.MonkeyPatch, tmp_path: Path, arguments: str
 ) -> None:
@@ -135,8 +136,10 @@ def test_no_file_gets_the_number_of_a_closed_stream(tmp_path: Path, numbers: str
     assert (tmp_path / "file").read_text() == "text\n"
 
 
-def test_a_command_without_standard_streams_succeeds(fake_config: Path, tmp_path: Path) -> None:
-    root = tmp_path / "root"
+@pytest.mark.parametrize("kind", ["reused", pytest.param("new", marks=pytest.mark.thorough)])
+def test_a_command_without_standard_streams_succeeds(finished_root: Path, fake_config: Path, kind: str) -> None:
+    root = finished_root if kind == "reused" else finished_root / "new"
+    (finished_root / "runs" / "latest").unlink()
     assert closed_streams("012", "-m", "job", "run", "--config", fake_config, "--root", root).returncode == 0
     assert json.loads((root / "runs/latest/run.json").read_text())["outcome"] == "succeeded"
     assert closed_streams("012", "-m", "job", "show", "--root", root / "none").returncode == 2
@@ -177,7 +180,7 @@ def module(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Callable[[str], s
     return write
 
 
-@pytest.mark.parametrize("kind", ["SystemExit", "KeyboardInterrupt", "GeneratorExit", "Own", "RecursionError"])
+@parametrize_sample(1, "kind", ["SystemExit", "KeyboardInterrupt", "GeneratorExit", "Own", "RecursionError"])
 def test_a_component_may_raise_anything(
     mnist_job: Command,
     write_config: WriteConfig,
@@ -333,8 +336,8 @@ except BaseException:
 """
 
 
-@pytest.mark.parametrize(
-    ("number", "caught"), [("SIGTERM", ""), ("SIGINT", ""), ("SIGTERM", CAUGHT)], ids=("SIGTERM", "SIGINT", "caught")
+@parametrize_sample(
+    1, ("number", "caught"), [("SIGTERM", ""), ("SIGINT", ""), ("SIGTERM", CAUGHT)], ids=("SIGTERM", "SIGINT", "caught")
 )
 def test_a_signal_interrupts_the_loading_of_a_configuration(
     mnist_job: Command,

@@ -16,7 +16,7 @@ SECONDS = 120.0
 
 
 class ClusterTrainer(FakeTrainer):
-    """Trains as FakeTrainer, once all workers have met."""
+    """Trains as FakeTrainer does, after all workers connected to worker 0 and have the same fingerprint."""
 
     def cluster(self) -> Cluster | None:
         return require_cluster()
@@ -36,7 +36,7 @@ class ClusterTrainer(FakeTrainer):
 
 
 class KilledClusterTrainer(ClusterTrainer):
-    """Once all have met, worker 0 kills itself if the file `KILL` (an environment variable) exists, and deletes it."""
+    """After training, worker 0 deletes the file `KILL` (an environment variable), if it exists, and kills itself."""
 
     def run(self, context: Context, /, *, transformed: Stored[TransformedExamples]) -> Model:
         model = super().run(context, transformed=transformed)

@@ -1,4 +1,4 @@
-"""Engines for tests, on which files are small enough to be many."""
+"""An engine for tests, on which small data sets have many files."""
 
 from __future__ import annotations
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 import subprocess
 import sys
 
@@ -12,20 +13,31 @@ HEAVY = ("tensorflow", "keras", "pandas", "numpy", "sklearn", "matplotlib", "sea
 
 def imported_by(*arguments: object) -> set[str]:
     """Return the top-level packages in memory after a command."""
+    return imported_by_all(arguments)
+
+
+def imported_by_all(*commands: tuple[object, ...]) -> set[str]:
+    """Return the top-level packages in memory after some commands, run one after the other in one process."""
     code = (
-        "import os, runpy, sys\n"
-        "leave = os._exit\n"
-        "def report(code):\n"
-        "    print(code)\n"
-        "    print(*{name.partition('.')[0] for name in sys.modules}, flush=True)\n"
-        "    leave(code)\n"
-        "os._exit = report\n"
-        "sys.argv = ['job', *sys.argv[1:]]\n"
-        "runpy.run_module('job', run_name='__main__')\n"
+        "import json, os, runpy, sys\n"
+        "class Left(BaseException): pass\n"
+        "def leave(code):\n"
+        "    assert code == 0\n"
+        "    raise Left\n"
+        "os._exit, ends = leave, 0\n"
+        "for arguments in json.loads(sys.argv[1]):\n"
+        "    sys.argv = ['job', *arguments]\n"
+        "    try:\n"
+        "        runpy.run_module('job', run_name='__main__')\n"
+        "    except Left:\n"
+        "        ends += 1\n"
+        "print()\n"
+        "print(ends, *{name.partition('.')[0] for name in sys.modules})\n"
     )
-    result = subprocess.run(
-        [sys.executable, "-c", code, *map(str, arguments)], cwd=REPOSITORY, capture_output=True, text=True, check=True
+    words = json.dumps([[str(word) for word in command] for command in commands])
+    done = subprocess.run(
+        [sys.executable, "-c", code, words], cwd=REPOSITORY, capture_output=True, text=True, check=True
     )
-    *_, exit_code, packages = result.stdout.splitlines()
-    assert exit_code == "0"
-    return set(packages.split())
+    ends, *packages = done.stdout.splitlines()[-1].split()
+    assert int(ends) == len(commands)
+    return set(packages)

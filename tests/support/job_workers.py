@@ -1,4 +1,4 @@
-"""Workers on this machine that run one job together: processes with their own addresses."""
+"""Workers on this machine that run one job together: processes with different ports."""
 
 from __future__ import annotations
 

@@ -26,7 +26,7 @@ from tests.support.processes import REPOSITORY, wait_until
 MINIMUM = (1, 31)
 """Version in which the pod failure policy became stable."""
 REQUESTED = "CLUSTER_TEST"
-"""Variable that `make cluster-test` sets, so that everyday tests create nothing in a cluster."""
+"""Variable that `make cluster-test` sets; without it, no test creates anything in a cluster."""
 WHY_SKIPPED = (
     "no cluster to test: set KUBECONFIG to a cluster of Kubernetes 1.31 or newer, push the CPU image to a registry "
     "of that cluster, and run `make cluster-test JOB_IMAGE=IMAGE`"
@@ -133,7 +133,7 @@ class KubernetesJob:
         return condition["type"], condition.get("reason", "")
 
     def describe(self) -> str:
-        """Return what is known about the Job, for the message of a failed assertion."""
+        """Return descriptions and logs of the Job and its pods, for the message of a failed assertion."""
         kinds = "jobs,jobsets" if self.namespace.has_jobsets else "jobs"
         shown = [self.namespace.kubectl("describe", f"{kinds},pods", check=False)]
         shown += [self.namespace.kubectl("logs", pod["metadata"]["name"], check=False) for pod in self.pods]

@@ -1,4 +1,4 @@
-"""Network namespaces: machines with addresses of their own, whose links can be cut. They need root and `ip`."""
+"""Network namespaces with different addresses, as of machines, whose links can be cut. They need root and `ip`."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""Tasks for engines, in a module that other processes import in no time."""
+"""Tasks for engines, in a module that other processes import quickly."""
 
 from __future__ import annotations
 
@@ -43,9 +43,9 @@ def sleep_once(folder: Path, number: int) -> int:
     return number
 
 
-def eat_once(folder: Path, number: int) -> int:
-    """Take memory without end, until the file `fed` is in the folder."""
-    eaten = []
-    while not (folder / "fed").exists():
-        eaten.append(b"\1" * 10_000_000)
+def allocate_forever(folder: Path, number: int) -> int:
+    """Allocate memory until the file `enough` is in the folder."""
+    allocated = []
+    while not (folder / "enough").exists():
+        allocated.append(b"\1" * 10_000_000)
     return number

@@ -1,4 +1,4 @@
-"""Processes that are forked from one with the large libraries are like those that start Python."""
+"""Processes that are forked from one with the large libraries behave like those that start Python."""
 
 import os
 import signal

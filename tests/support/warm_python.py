@@ -1,9 +1,9 @@
 """Processes that run a module like `python -m`, forked from one that has already imported the large libraries.
 
-Each is a real process with its own number, signals and files, and a child of the process that starts it. It begins to
-run our code after 30 ms of CPU time; importing TensorFlow takes four seconds. What it cannot show is what a command
-imports, whether a result depends on the seed of hashes, and what reaches the disk, as `os.fsync` does nothing: tests of
-these start Python themselves.
+Each is a real process with its own id, signals and files, and a child of the process that starts it. It begins to run
+the module after 30 ms of CPU time; importing TensorFlow takes four seconds. It cannot show what a command imports,
+whether a result depends on the hash seed, or what reaches the disk, because `os.fsync` does nothing: such tests start
+Python themselves.
 
 The server is this file, run as a module; it ends when its socket is closed, also if the tests are killed.
 """
@@ -44,9 +44,9 @@ LIBRARIES = (
     "sqlalchemy.orm",
     "alembic.config",
 )
-"""None of our own modules: the new process imports those as they are then."""
+"""No module of the project: the new process imports these as they are when it starts."""
 ENVIRONMENT = dict(os.environ)
-"""Of the server: that of the test which needs it first may be broken on purpose."""
+"""Environment of the server; the first test that needs the server may have set an invalid one."""
 MAXIMUM_REQUEST = 1 << 20
 PR_SET_CHILD_SUBREAPER = 36
 
@@ -56,7 +56,7 @@ class WarmPython(subprocess.Popen[str]):
 
     Args:
         words: the module and its arguments.
-        environment: its environment; only `PYTHONPATH` and what is read after the start of Python has an effect.
+        environment: its environment; variables that Python reads when it starts have no effect, except `PYTHONPATH`.
         folder: its working directory.
     """
 
@@ -81,7 +81,7 @@ class WarmPython(subprocess.Popen[str]):
 
 
 class Server:
-    """The process that others are forked from, seen from the one that starts them."""
+    """Client of the process that others are forked from."""
 
     def __init__(self) -> None:
         self._lock = threading.Lock()
@@ -99,7 +99,7 @@ class Server:
             )
 
     def start(self, request: dict[str, Any], streams: tuple[int, ...]) -> int:
-        """Start a process with these standard streams, and return its number."""
+        """Start a process with these standard streams, and return its id."""
         with self._lock, adopting_orphans():
             socket.send_fds(self._socket, [json.dumps(request).encode()], streams)
             if response := self._socket.recv(100):
@@ -115,7 +115,7 @@ def server() -> Server:
 
 
 class adopting_orphans:  # noqa: N801  (a context manager)
-    """Let orphans below this process become its children, instead of those of process 1, within the block."""
+    """Make orphaned descendants children of this process, instead of process 1, while the block runs."""
 
     def __enter__(self) -> None:
         self._set(1)
@@ -139,7 +139,7 @@ def serve(connection: socket.socket) -> dict[str, Any]:
             between = os.getpid()
             if (pid := fork()) != 0:
                 os.write(writing, str(pid).encode())
-                os._exit(0)  # the new process is adopted by that which runs the tests
+                os._exit(0)  # the process that runs the tests adopts the new one
             while os.getppid() == between:
                 time.sleep(0.001)
             connection.close()

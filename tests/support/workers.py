@@ -1,6 +1,6 @@
-"""Trainings of several workers on loopback, each in a process of its own.
+"""Training on several workers on loopback, each of them a process.
 
-The processes are forks of one that has imported TensorFlow already: otherwise each would spend seconds on that.
+The processes are forked from one that has imported TensorFlow, because the import takes seconds.
 """
 
 from __future__ import annotations
@@ -30,7 +30,7 @@ from tests.support import namespaces
 from tests.support.ports import free_ports
 
 END_SECONDS = 300
-"""Within which all processes end; a lost worker is noticed within 30 s."""
+"""Time limit for all processes; a lost worker is detected within 30 s."""
 PRELOADED = "tests.support.workers_imports"
 PROCESSES = multiprocessing.get_context("forkserver")
 CHECKPOINTS, INPUTS, RECORD = "checkpoints", "transformed", "transformed.json"
@@ -45,9 +45,9 @@ class Worker:
     cluster: Cluster | None = None
     fingerprint: str = "this training"
     start_seconds: int = collectives.START_SECONDS
-    """For TensorFlow to connect the workers."""
+    """Time limit for TensorFlow to connect the workers."""
     devices: int = 1
-    """Into which its CPU is divided."""
+    """Number of logical devices into which its CPU is divided."""
     steps_before: bool = False
     """Whether earlier steps used TensorFlow in the process."""
     signals: Mapping[tuple[int, int], signal.Signals] = field(default_factory=dict)
@@ -107,7 +107,7 @@ class Worker:
 
 
 class RecordedProgress(NoProgress):
-    """Records warnings and where training resumed, and does what is planned for a step."""
+    """Records warnings and where training resumed; sends signals and runs commands at the planned steps."""
 
     def __init__(self, worker: Worker) -> None:
         self.worker = worker
@@ -154,7 +154,7 @@ def make_root(root: Path, example_gen: FakeExampleGen | None = None) -> Path:
 
 
 def cluster_of(count: int) -> list[Cluster]:
-    """Return a cluster on loopback, as each of its workers finds it."""
+    """Return a cluster on loopback, for each of its workers."""
     workers = tuple(f"127.0.0.1:{port}" for port in free_ports(count))
     return [Cluster(workers=workers, index=index, source="the test") for index in range(count)]
 

@@ -1,9 +1,9 @@
-"""Imports of a training, for a process whose forks train; TensorFlow itself is not in use yet."""
+"""Imports of a training, for a process whose forks train; they do not initialize TensorFlow."""
 
 from importlib import import_module
 
 from components.runtime.tensorflow import import_tensorflow
 
 import_tensorflow()
-for name in ("export.export", "strategy", "training_loop"):
+for name in ("export.export", "strategy", "train_network"):
     import_module(f"components.trainer.{name}")

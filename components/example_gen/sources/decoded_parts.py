@@ -1,4 +1,4 @@
-"""Decoded parts: the pictures of a source, decoded by tasks that write their images to one file each."""
+"""Decoded parts: tasks decode the pictures of a source and write one file each, and the files are joined."""
 
 from __future__ import annotations
 
@@ -21,11 +21,11 @@ if TYPE_CHECKING:
 
 @dataclass(frozen=True)
 class DecodedPart:
-    """The images of one task, in a file that is deleted when they are joined."""
+    """The images that one task decoded, in a file that is deleted when the parts are joined."""
 
     images: RawImages
     labels: NDArray[Any] = field(default_factory=lambda: np.empty(0, np.int64))
-    """Whole numbers or text; empty if the source has them elsewhere."""
+    """Whole numbers or text; empty if the task reads no labels."""
     animated: tuple[str, ...] = ()
     """Names of pictures with several frames."""
 
@@ -49,12 +49,12 @@ def join_parts(
 ) -> JoinedImages:
     """Run tasks on the engine, and write their images to one file, in the order of the tasks.
 
-    Warns of pictures with several frames.
+    Warns about pictures with several frames.
 
     Args:
         size: height and width of the images.
         channels: as for `spool_images`, also for the file of each part.
-        needed: the approximate number of bytes.
+        needed: approximate size of the file in bytes.
     """
     labels: list[NDArray[Any]] = []
     animated: list[str] = []
@@ -76,5 +76,5 @@ def join_parts(
 
 
 def part_path(path: Path, number: int) -> Path:
-    """Return the file of a part of the images that `path` is for."""
+    """Return the path of a part; the parts are joined in the file `path`."""
     return path.with_name(f"{path.name}-part-{number:05}")

@@ -24,7 +24,7 @@ if TYPE_CHECKING:
     from components.io.raw_images import LabelledImages
 
 TASK_PICTURES = 200
-"""Number of pictures that a task decodes: some tenths of a second for small ones."""
+"""Number of pictures that a task decodes: a few tenths of a second of work if they are small."""
 LAYOUT = "a folder with one subfolder of pictures per class"
 
 

@@ -80,7 +80,7 @@ class ParquetReader:
         """Write the images of some files to one file, `path`; return them and their labels.
 
         Args:
-            size: that of the first image of all files, or to resize to.
+            size: height and width of the written images.
         """
         groups = plan_tasks(files)
         if not groups:
@@ -90,7 +90,7 @@ class ParquetReader:
         return join_parts(tasks, path, context, size=size, channels=self.channels, needed=needed)
 
     def first_size(self, files: Sequence[Path]) -> tuple[int, int]:
-        """Return height and width of all images: to resize to, or those of the first one."""
+        """Return height and width of all images: those to resize to, or those of the first image."""
         if self.size is not None:
             return self.size, self.size
         for task in plan_tasks(files)[:1]:
@@ -148,7 +148,7 @@ def describe_row(row: int, rows: dict[Path, int]) -> str:
 
 
 def plan_tasks(files: Sequence[Path]) -> list[RowGroups]:
-    """Return the row groups of files in parts that take about as long as each other."""
+    """Divide the row groups of files into tasks that take about the same time."""
     tasks = []
     for path in files:
         with open_parquet(path) as file:
@@ -165,7 +165,7 @@ def plan_tasks(files: Sequence[Path]) -> list[RowGroups]:
 
 
 def check_rows(path: Path, *, found: int, stated: int) -> None:
-    """Raise DataError if a file has another number of rows than its footer states."""
+    """Raise DataError if a file does not have the number of rows that its footer states."""
     if found != stated:
         headline = f"{path} has {found:,} rows, and its footer states {stated:,}"
         raise DataError(headline, expected="a whole Parquet file", remedy="download it or write it again")
@@ -173,7 +173,7 @@ def check_rows(path: Path, *, found: int, stated: int) -> None:
 
 @contextmanager
 def _named_rows(path: Path, first: int) -> Iterator[None]:
-    """Raise DataError for a RowError of a batch that begins with row `first` of a file."""
+    """Raise a RowError of a batch, which begins with row `first` of a file, as a DataError that names the row."""
     try:
         yield
     except RowError as error:

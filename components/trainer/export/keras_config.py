@@ -64,7 +64,7 @@ def _needed(serialized: dict[str, Any]) -> dict[str, Any]:
     return config
 
 
-@cache  # a network is exported several times, and its layers have much in common
+@cache  # a network is exported several times, and many of its layers have equal keys
 def _can_restore(restored: Any, config: str) -> bool:
     try:
         restored.from_config(json.loads(config))

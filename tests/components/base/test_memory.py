@@ -112,7 +112,7 @@ def test_each_image_is_in_one_split_with_its_label_and_id(tmp_path: Path) -> Non
     assert frame["id"].to_list() == [f"train/{n}" if n < train else f"test/{n - train}" for n in numbers.tolist()]
 
 
-@settings(max_examples=60, deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture])
+@settings(max_examples=30, deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture])
 @given(
     counts=st.lists(st.integers(1, 40), min_size=1, max_size=3),
     size=st.integers(1, 50),

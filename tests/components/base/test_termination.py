@@ -9,6 +9,7 @@ from components import Component, Context, Evaluator, ExampleGen, Trainer, Trans
 from components.artifacts import Artifact, Stored
 from components.base.errors import TerminationError
 from components.testing.contract import make_inputs
+from tests.support.cases import parametrize_sample
 from tests.support.termination import TerminationAfter
 
 
@@ -17,7 +18,8 @@ def inputs(tmp_path_factory: pytest.TempPathFactory) -> dict[type[Artifact], Sto
     return make_inputs(tmp_path_factory.mktemp("inputs"))
 
 
-@pytest.mark.parametrize(
+@parametrize_sample(
+    2,
     ("component", "units", "made"),
     [
         (ExampleGen(), 3, ["test", "train", "validation"]),

@@ -23,7 +23,7 @@ HOSTILE = st.one_of(
 
 
 @given(HOSTILE, st.integers(10, 250))
-@settings(max_examples=100, deadline=None)
+@settings(max_examples=40, deadline=None)
 @example("https://host'" + "x" * 300 + "'me@host", 50)
 @example("?key=" + "*" * 300, 50)
 def test_printable_is_one_short_safe_line_and_idempotent(text: str, limit: int) -> None:
@@ -34,7 +34,7 @@ def test_printable_is_one_short_safe_line_and_idempotent(text: str, limit: int) 
 
 
 @given(st.text(st.characters(exclude_categories=("Cc", "Cf", "Cs", "Zl", "Zp"), exclude_characters="@="), max_size=200))
-@settings(max_examples=100, deadline=None)
+@settings(max_examples=40, deadline=None)
 def test_ordinary_text_stays_as_it_is(text: str) -> None:
     assert printable(text) == text
 
@@ -95,7 +95,7 @@ def test_millions_of_characters_are_cut_before_they_are_examined() -> None:
 
 
 @given(st.text(max_size=50))
-@settings(max_examples=100, deadline=None)
+@settings(max_examples=40, deadline=None)
 def test_escaped_json_has_the_same_value(text: str) -> None:
     escaped = escape_json(json.dumps([text], ensure_ascii=False, indent=2))
     assert json.loads(escaped) == [text]

@@ -14,6 +14,7 @@ from components.evaluator.corruptions import CORRUPTIONS, corrupt
 from components.evaluator.robustness import corrupted_images, measure_robustness
 from components.inference.predictor import Predictor, linear_predictor
 from components.inference.split_images import SplitImages
+from tests.support.cases import parametrize_sample
 from tests.support.data import squares
 
 # The amount that leaves an image as it is.
@@ -211,7 +212,7 @@ def test_zero_images_disable_the_measurement() -> None:
     assert measure_robustness(predict, pictures, off, images_predicted=30, check=lambda: None) is None
 
 
-@pytest.mark.parametrize("images_predicted", [16_000, 100_000])
+@parametrize_sample(1, "images_predicted", [16_000, 100_000])
 def test_predicts_at_most_a_quarter_more_images(images_predicted: int) -> None:
     batch_sizes = []
 

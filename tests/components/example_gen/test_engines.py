@@ -91,9 +91,7 @@ def write_pictures(folder: Path, pictures: list[bytes]) -> tuple[AnySource, AnyS
     return (ImageFolderSource(path=folder / "pictures", size=6), ParquetSource(path=folder / "all.parquet", size=6))
 
 
-def test_parts_that_processes_decode_are_those_of_this_process(
-    engine: Processes, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
-) -> None:
+def test_processes_decode_the_same_images(engine: Processes, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     color = Image.new("RGB", (6, 6), "red")
     content = io.BytesIO()
     color.save(content, "PNG")

@@ -14,6 +14,7 @@ from components.base.errors import DataError
 from components.base.hashing import file_sha256
 from components.example_gen import ExampleGen, ExampleGenConfig
 from tests.conftest import FAKES, Command, WriteConfig
+from tests.support.cases import parametrize_sample
 from tests.support.data import WarningRecorder, squares, write_csv, write_idx_folder, write_image_folder
 from tests.support.faulty_proxy import FaultyProxy
 from tests.support.object_data import put, remove, upload
@@ -83,8 +84,11 @@ def run(component: ExampleGen, output: Path) -> tuple[dict[str, str], list[str]]
     return files | {"": artifact.model_dump_json()}, progress.warnings
 
 
-@pytest.mark.parametrize(
-    "write", [idx, compressed_idx, csv, image_folder, parquet, parquet_file, parquet_pattern], ids=lambda f: f.__name__
+@parametrize_sample(
+    2,
+    "write",
+    [idx, compressed_idx, csv, image_folder, parquet, parquet_file, parquet_pattern],
+    ids=lambda f: f.__name__,
 )
 def test_gives_the_same_artifact_as_local_files(
     s3: Bucket, tmp_path: Path, write: Callable[[Path], dict[str, Any]]

@@ -26,6 +26,7 @@ from components.example_gen.sources import TfdsSource, download
 from components.testing import SourceContract
 from job.signals import Signals
 from tests.conftest import Command
+from tests.support.cases import parametrize_sample
 from tests.support.data import load, squares, write_idx_folder
 from tests.support.processes import REPOSITORY, wait_until
 
@@ -294,7 +295,7 @@ def test_unreachable_server_exits_with_5_and_names_other_data(server: Server, tm
     assert "the preset `digits`" in caught.value.remedy
 
 
-@pytest.mark.parametrize("behavior", ["sends nothing", "stops in the middle", "is overloaded"])
+@parametrize_sample(1, "behavior", ["sends nothing", "stops in the middle", "is overloaded"])
 def test_server_without_data_exits_with_5(
     server: Server, tmp_path: Path, behavior: str, monkeypatch: pytest.MonkeyPatch
 ) -> None:

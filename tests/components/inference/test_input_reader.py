@@ -259,7 +259,7 @@ def test_reads_picture_with_damaged_exif_block(tmp_path: Path) -> None:
 
 
 def test_scan_of_one_bit_keeps_thin_strokes(tmp_path: Path) -> None:
-    drawn = Drawing(pen=0.012, canvas=(2400, 2400)).draw(3).convert("L").point(lambda gray: 255 * (gray > 128))
+    drawn = Drawing(pen=0.012, canvas=(1200, 1200)).draw(3).convert("L").point(lambda gray: 255 * (gray > 128))
     drawn.save(tmp_path / "gray.png")
     drawn.convert("1").save(tmp_path / "bit.png")
     of_bits, of_grays = (read_one(tmp_path / f"{name}.png").astype(int) for name in ("bit", "gray"))

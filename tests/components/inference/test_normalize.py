@@ -12,6 +12,7 @@ from scipy import ndimage
 from components.inference.preprocessing.binarize import NoInkError, find_ink
 from components.inference.preprocessing.center import center
 from components.inference.preprocessing.normalize import is_bright_on_dark, normalize
+from tests.support.cases import parametrize_sample
 from tests.support.drawing import FONTS, Drawing
 
 PEN = Drawing(pen=0.12)
@@ -28,7 +29,7 @@ def difference(one: NDArray[np.uint8], other: NDArray[np.uint8]) -> float:
 
 
 DIGITS = st.integers(0, 9)
-FEW_EXAMPLES = settings(max_examples=25, deadline=None, derandomize=True)
+FEW_EXAMPLES = settings(max_examples=12, deadline=None, derandomize=True)
 
 
 @FEW_EXAMPLES
@@ -70,7 +71,7 @@ def test_does_not_depend_on_inversion(digit: int) -> None:
     assert difference(normalize(255 - image, 28, 28), normalize(image, 28, 28)) < 0.01
 
 
-@pytest.mark.parametrize("font", FONTS)
+@parametrize_sample(3, "font", FONTS)
 def test_result_is_bright_20_pixels_long_and_centered_by_mass(font: str) -> None:
     for digit in range(10):
         image = normalized(Drawing(font=font, at=(0.4, 0.55)), digit)
@@ -116,7 +117,7 @@ def test_empty_sheet_raises_no_ink_error(noise: float) -> None:
         normalize(sheet, 28, 28)
 
 
-@settings(max_examples=60, deadline=None, derandomize=True)
+@settings(max_examples=30, deadline=None, derandomize=True)
 @given(st.integers(1, 40), st.integers(1, 40), st.integers(0, 2**32 - 1), st.booleans())
 def test_any_image_is_normalized_or_raises_no_ink_error(height: int, width: int, seed: int, gray: bool) -> None:
     shape = (height, width) if gray else (height, width, 3)

@@ -1,5 +1,6 @@
 """Rows of several files as one array."""
 
+import resource
 from pathlib import Path
 
 import numpy as np
@@ -38,6 +39,19 @@ def test_equals_the_files_joined(tmp_path: Path, counts: list[int], data: st.Dat
 def test_rows_are_ordinary_arrays(tmp_path: Path) -> None:
     array, _ = write_files(tmp_path, [3, 4])
     assert not any(isinstance(rows, np.memmap) for rows in (array[1:6], array[[1, 6]], array[2]))
+
+
+def test_more_files_than_a_process_may_open(tmp_path: Path) -> None:
+    soft, hard = resource.getrlimit(resource.RLIMIT_NOFILE)
+    limit = max(int(path.name) for path in Path("/dev/fd").iterdir()) + 20
+    files = limit + 1
+    resource.setrlimit(resource.RLIMIT_NOFILE, (limit, hard))
+    try:
+        array, values = write_files(tmp_path, [1] * files)
+        assert np.array_equal(array[:], values)
+        assert np.array_equal(array[[*range(files)]], values)
+    finally:
+        resource.setrlimit(resource.RLIMIT_NOFILE, (soft, hard))
 
 
 @pytest.mark.parametrize("rows", [[7], [-1], 7])

@@ -9,6 +9,7 @@ from components.object_storage import ObjectUrl
 from components.object_storage.credentials import find_credentials, unset_empty_variables
 from components.object_storage.obstore_objects import ObstoreObjects
 from components.object_storage.settings import StorageSettings
+from tests.support.cases import parametrize_sample
 from tests.support.faulty_proxy import Fault, FaultyProxy, error
 from tests.support.object_servers import Bucket
 
@@ -123,7 +124,7 @@ def write_file(path: Path, key: str) -> None:
     path.write_text(f"[default]\naws_access_key_id = {key}\naws_secret_access_key = secret-of-{key}\n")
 
 
-@pytest.mark.parametrize("code", ["ExpiredToken", "InvalidAccessKeyId"])
+@parametrize_sample(1, "code", ["ExpiredToken", "InvalidAccessKeyId"])
 def test_credentials_that_expire_are_read_again(
     s3: Bucket, s3_proxy: FaultyProxy, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, code: str
 ) -> None:

@@ -164,6 +164,7 @@ def test_an_upload_begins_again_after_a_reset(objects: Objects, s3_proxy: Faulty
     assert sum(seen) == len(content)
 
 
+@pytest.mark.thorough
 @pytest.mark.parametrize("content", [b"small", pytest.param(bytes(40_000_000), marks=pytest.mark.thorough)])
 def test_an_upload_without_a_response_is_sent_twice(
     s3: Bucket, s3_proxy: FaultyProxy, tmp_path: Path, content: bytes

@@ -16,7 +16,8 @@ from job.config.config import JobConfig, load_config
 from job.pipeline.pipeline import Pipeline
 from tests.components.pusher.support import push
 from tests.conftest import FAKES, Command, WriteConfig
-from tests.support.imports import HEAVY, imported_by
+from tests.support.cases import parametrize_sample
+from tests.support.imports import HEAVY, imported_by_all
 from tests.support.processes import REPOSITORY, start, wait_for
 
 
@@ -81,7 +82,8 @@ def test_a_failed_publication_is_repeated_by_the_next_run(
     assert (step["status"], step["published"]) == ("reused", f"version 1: {tmp_path / 'served' / '1'}")
 
 
-@pytest.mark.parametrize(
+@parametrize_sample(
+    1,
     ("change", "exit_code", "key"),
     [
         ("pusher.allow_rubber_stamped=false", 0, "pusher.allow_rubber_stamped"),
@@ -291,5 +293,5 @@ def test_reused_runs_and_commands_import_nothing_heavy(
 ) -> None:
     push(tmp_path, "older")
     assert mnist_job(*pushing).exit_code == 0
-    for arguments in (pushing, ("versions", tmp_path / "served"), ("rollback", tmp_path / "served")):
-        assert not imported_by(*arguments) & set(HEAVY)
+    served = tmp_path / "served"
+    assert not imported_by_all(pushing, ("versions", served), ("rollback", served)) & set(HEAVY)

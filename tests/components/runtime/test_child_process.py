@@ -14,6 +14,7 @@ import pytest
 from components.base.errors import TerminationError
 from components.evaluator import serving_process
 from components.runtime.child_process import run_child
+from tests.support.cases import parametrize_sample
 from tests.support.processes import environment, wait_until
 from tests.support.termination import TerminationAfter
 
@@ -68,7 +69,7 @@ def test_a_timeout_ends_the_child() -> None:
 
 
 @pytest.mark.skipif(sys.platform != "linux", reason="only Linux has PR_SET_PDEATHSIG")
-@pytest.mark.parametrize("is_late", [False, True])
+@parametrize_sample(1, "is_late", [False, True])
 def test_the_serving_process_ends_with_a_killed_parent(tmp_path: Path, is_late: bool) -> None:
     """It may end before the child has requested that, too."""
     child = f"""

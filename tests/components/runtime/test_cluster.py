@@ -83,17 +83,17 @@ def test_environment_without_workers_has_no_cluster(environ: dict[str, str]) -> 
         (tf_config({"worker": ["a:70000"]}), "TF_CONFIG names the worker 'a:70000', which is not `host:port`"),
         (tf_config({"worker": ["a:1", "a:1"]}), "TF_CONFIG names the worker a:1 more than once"),
         (pod(JOB_WORKERS="many"), "JOB_WORKERS is many, which is not a number"),
-        (pod(JOB_WORKERS="2"), "Kubernetes names 2 workers, and this one is number 2"),
+        (pod(JOB_WORKERS="2"), "Kubernetes names 2 workers, but this one has the index 2"),
         (pod(JOB_WORKER_SERVICE=""), "JOB_WORKER_SERVICE is not set"),
         (pod(HOSTNAME="node7"), "HOSTNAME is node7, which does not end with the index of the pod, -2"),
         (task("n[1-2", "1", "0"), r"SLURM_STEP_NODELIST is n\[1-2, which is not a list of nodes"),
-        (task("n[a-b]", "1", "0"), r"SLURM_STEP_NODELIST has the range \[a-b\], which is not one of numbers"),
-        (task("n[1-2]", "1", "0"), "SLURM_STEP_TASKS_PER_NODE has 1 nodes, SLURM_STEP_NODELIST 2"),
-        (task("n1", "2x", "0"), "SLURM_STEP_TASKS_PER_NODE is 2x, which does not count tasks"),
-        (task("n[1-2]", "2(x2)", "1", SLURM_NODEID="1"), "SLURM_PROCID does not count the tasks node by node"),
-        (task("n1", "2", "2"), "Slurm names 2 workers, and this one is number 2"),
+        (task("n[a-b]", "1", "0"), r"SLURM_STEP_NODELIST has the range \[a-b\], which is not a range of numbers"),
+        (task("n[1-2]", "1", "0"), "SLURM_STEP_TASKS_PER_NODE has 1 nodes, SLURM_STEP_NODELIST has 2"),
+        (task("n1", "2x", "0"), "SLURM_STEP_TASKS_PER_NODE is 2x, which is not a list of task counts"),
+        (task("n[1-2]", "2(x2)", "1", SLURM_NODEID="1"), "SLURM_PROCID does not number the tasks node by node"),
+        (task("n1", "2", "2"), "Slurm names 2 workers, but this one has the index 2"),
     ],
 )
-def test_malformed_variables_are_an_error(environ: dict[str, str], problem: str) -> None:
-    with pytest.raises(ConfigError, match=f"the workers are not known: {problem}"):
+def test_malformed_variable_is_a_config_error(environ: dict[str, str], problem: str) -> None:
+    with pytest.raises(ConfigError, match=f"the workers cannot be determined: {problem}"):
         find_cluster(environ)

@@ -1,5 +1,6 @@
-"""The engine `Dask`: killed workers, a lost scheduler, and workers that cannot give the same bytes."""
+"""The engine `Dask`: killed workers, a lost scheduler, and workers with other versions."""
 
+import importlib
 import os
 from collections.abc import Iterator
 from functools import partial
@@ -8,7 +9,7 @@ from pathlib import Path
 import pytest
 
 from components.base.errors import ConfigError, ResourceError, TerminationError
-from components.runtime import dask
+from components.runtime import dask, dask_workers
 from components.runtime.dask import Dask
 from tests.support.dask_cluster import DaskCluster
 from tests.support.tasks import killed_times, never, sleep, square
@@ -66,11 +67,25 @@ def test_workers_need_the_folder_and_the_same_versions(
             list(engine.run([partial(square, 1)], never))
 
     with monkeypatch.context() as patch, pytest.raises(ConfigError, match="does not have the folder"):
-        patch.setattr(Path, "touch", lambda _: None)  # what a worker sees of a folder of this machine
+        patch.setattr(Path, "touch", lambda _: None)  # as if the worker had no such folder
         connect()
-    monkeypatch.setattr(dask, "library_version", lambda _: "1.0")
-    with pytest.raises(ConfigError, match="has mnist-job .*, and this process 1.0"):
+    monkeypatch.setattr(dask_workers, "library_version", lambda _: "1.0")
+    with pytest.raises(ConfigError, match="has mnist-job .*, but this process has 1.0"):
         connect()
+
+
+def test_workers_need_the_same_modules_of_the_user(
+    engine: Dask, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    module = "my_functions_for_dask"
+    (tmp_path / f"{module}.py").write_text("def one():\n    return 1\n")
+    monkeypatch.syspath_prepend(tmp_path)
+    one = importlib.import_module(module).one
+    with pytest.raises(ConfigError, match=f"a Dask worker cannot import {module}"):
+        list(engine.run([one], never))
+    monkeypatch.setattr(dask_workers, "_digest", lambda name: "another" if name == "tests" else "")
+    with pytest.raises(ConfigError, match="a Dask worker has another tests"):
+        list(engine.run([partial(square, 1)], never))
 
 
 def test_tasks_of_killed_workers_run_again(tmp_path: Path) -> None:
@@ -79,7 +94,7 @@ def test_tasks_of_killed_workers_run_again(tmp_path: Path) -> None:
         assert list(engine.run(tasks, never)) == [*range(9)]
 
 
-def test_a_cluster_without_workers_is_an_error(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_cluster_without_workers_is_a_resource_error(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(dask, "CONNECT_SECONDS", 5)
     monkeypatch.setattr(dask, "CHECK_SECONDS", 0.5)
     with DaskCluster(tmp_path / "dask", workers=0) as cluster:
@@ -90,7 +105,7 @@ def test_a_cluster_without_workers_is_an_error(tmp_path: Path, monkeypatch: pyte
             list(engine.run([partial(killed_times, 9, tmp_path, 1)], never))
 
 
-def test_a_lost_scheduler_is_an_error(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_lost_scheduler_is_a_resource_error(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     with DaskCluster(tmp_path / "dask", workers=1) as cluster, Dask(cluster.address, tmp_path) as engine:
         results = engine.run([partial(sleep, tmp_path, 0), *[partial(sleep, tmp_path, 9)] * 9], never)
         next(results)

@@ -79,6 +79,16 @@ def test_processes_ignore_signals_to_the_whole_job(engine: Processes) -> None:
     assert list(engine.run(tasks, never)) == [None] * 8
 
 
+def test_tasks_do_not_print_to_standard_output(
+    capfd: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(processes, "MIN_SAVED_SECONDS", -1)
+    with Processes(2) as engine:
+        list(engine.run([partial(os.write, 1, b"printed")] * 2, never))
+    printed = capfd.readouterr()
+    assert (printed.out, printed.err) == ("", "printed" * 2)
+
+
 def test_errors_are_those_of_this_process(engine: Processes, tmp_path: Path) -> None:
     def run(task: Callable[[], object]) -> None:
         tasks: list[Callable[[], object]] = [task, *[partial(square, 1)] * 8]
@@ -94,7 +104,7 @@ def test_errors_are_those_of_this_process(engine: Processes, tmp_path: Path) -> 
         run(partial(raise_error, TwoPartsError, "a", "b"))
 
 
-def test_an_error_is_the_same_after_pickling() -> None:
+def test_error_is_the_same_after_pickling() -> None:
     error = StorageError("the disk is full", expected="space", remedy="free some")
     error.folder = Path("output")
     copy: JobError = pickle.loads(pickle.dumps(error))  # noqa: S301
@@ -107,7 +117,7 @@ def test_tasks_of_killed_processes_run_again(engine: Processes, tmp_path: Path) 
 
 
 @pytest.mark.thorough
-def test_a_task_that_is_killed_again_and_again_fails(engine: Processes, tmp_path: Path) -> None:
+def test_task_whose_process_is_killed_three_times_fails(engine: Processes, tmp_path: Path) -> None:
     with pytest.raises(ResourceError, match=r"ended 3 times .* \(signal 9\)") as caught:
         list(engine.run([partial(killed_times, 3, tmp_path, number) for number in range(8)], never))
     assert "memory" in caught.value.remedy
@@ -124,7 +134,6 @@ def test_processes_end_with_a_killed_job(tmp_path: Path) -> None:
     program = f"""
 from functools import partial
 from pathlib import Path
-from components.runtime import processes
 from components.runtime import processes
 from tests.support.tasks import never, sleep
 processes.MIN_SAVED_SECONDS = -1

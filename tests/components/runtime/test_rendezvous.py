@@ -48,7 +48,7 @@ def test_all_workers_receive_the_content_of_the_first(size: int) -> None:
     assert meet_all(calls) == [content] * 3
 
 
-def test_one_worker_waits_for_nobody() -> None:
+def test_single_worker_does_not_wait() -> None:
     assert meet(cluster_of(1)[0], content=b"own") == b"own"
 
 
@@ -57,7 +57,7 @@ def test_different_work_is_an_error_on_all_workers() -> None:
     calls = [lambda each=each: meet(each, work=works[each.index]) for each in cluster_of(3)]
     for error in meet_all(calls):
         assert isinstance(error, ConfigError)
-        assert error.headline == "the workers have different configurations, data or devices: 2 and 0 differ"
+        assert error.headline == "the configuration, data or devices of worker 2 differ from those of worker 0"
 
 
 def test_another_list_of_workers_is_different_work() -> None:
@@ -68,20 +68,20 @@ def test_another_list_of_workers_is_different_work() -> None:
 
 def test_missing_worker_is_named_on_all_others() -> None:
     chief, other, missing = cluster_of(3)
-    # Worker 1 would wait longer, but worker 0 decides.
+    # Worker 1 has a longer limit; that of worker 0 applies.
     for error in meet_all([lambda: meet(chief, seconds=0.5), lambda: meet(other)]):
         assert isinstance(error, ResourceError)
         assert error.headline == f"worker 2 ({missing.workers[2]}) did not connect within 0.5 s"
 
 
-def test_worker_zero_that_is_missing_is_named() -> None:
+def test_missing_worker_0_is_named() -> None:
     cluster = cluster_of(2)[1]
     error = meet(cluster, seconds=0.1)
     assert isinstance(error, ResourceError)
     assert error.headline == f"worker 0 ({cluster.workers[0]}) did not connect within 0.1 s"
 
 
-def test_port_of_another_process_is_an_error() -> None:
+def test_used_port_is_a_resource_error() -> None:
     cluster = cluster_of(2)[1]
     with socket.create_server(("127.0.0.1", endpoint(cluster.workers[1])[1])):
         error = meet(cluster, seconds=0.1)
@@ -89,7 +89,7 @@ def test_port_of_another_process_is_an_error() -> None:
     assert error.headline.startswith(f"worker 1 of 2 cannot listen on port {endpoint(cluster.workers[1])[1]}: ")
 
 
-def test_connections_of_others_and_lost_ones_are_forgotten() -> None:
+def test_foreign_and_lost_connections_are_ignored() -> None:
     chief, other = cluster_of(2)
 
     def join() -> bytes | JobError:

@@ -1,6 +1,9 @@
 """Every component and every fake passes the contract; what reads a model does so on a linear and a Keras one."""
 
+from pathlib import Path
 from typing import Any
+
+import pytest
 
 from components import (
     Artifact,
@@ -45,6 +48,10 @@ class TestTrainer(ComponentContract):
         )
     )
 
+    @pytest.mark.thorough  # every killed training that resumes tests it, too
+    def test_the_same_inputs_give_the_same_bytes(self, tmp_path: Path, tmp_path_factory: Any) -> None:
+        super().test_the_same_inputs_give_the_same_bytes(tmp_path, tmp_path_factory)
+
 
 class TestEvaluator(ComponentContract):
     component = Evaluator()
@@ -77,12 +84,16 @@ class OnKerasModel(ComponentContract):
 
 
 class TestEvaluatorOnKerasModel(OnKerasModel):
-    # Validating the infrastructure starts TensorFlow once more, and has tests of its own.
+    # Infra validation starts TensorFlow once more, and has other tests.
     component = Evaluator(Evaluator.Config.model_validate({"infra_validation": {"images": 0}}))
 
 
 class TestVisualizerOnKerasModel(OnKerasModel):
     component = Visualizer()
+
+    @pytest.mark.thorough
+    def test_the_same_inputs_give_the_same_bytes(self, tmp_path: Path, tmp_path_factory: Any) -> None:
+        super().test_the_same_inputs_give_the_same_bytes(tmp_path, tmp_path_factory)
 
 
 class TestPusherOnKerasModel(OnKerasModel):

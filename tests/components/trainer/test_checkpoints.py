@@ -274,6 +274,7 @@ def test_epoch_is_saved_before_it_is_reported(tmp_path: Path, transformed: Store
     assert [saved[-1] for saved in recorder.saved] == [f"epoch-000{epoch}-step-00000" for epoch in (2, 3, 4, 5)]
 
 
+@pytest.mark.thorough
 def test_checkpoint_of_another_machine_warns(tmp_path: Path, transformed: Stored[TransformedExamples]) -> None:
     with pytest.raises(TerminationError):
         train(tmp_path, transformed, 0, Recorder())

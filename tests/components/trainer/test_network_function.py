@@ -22,6 +22,7 @@ from components.trainer.export.serving_model import ServingModel
 from components.trainer.network import weights_digest
 from components.trainer.network_function import NetworkFunction
 from components.trainer.precision import with_precision
+from tests.support.cases import parametrize_sample
 from tests.support.networks import nested, residual, sequential
 from tests.support.termination import TerminationAfter
 
@@ -54,7 +55,7 @@ def test_options_with_defaults_are_part_of_the_identity() -> None:
     assert trainer.identity()["network"] == {"use": "tests.support.networks:residual", "filters": [4, 4]}
 
 
-@pytest.mark.parametrize("function", [residual, nested, sequential])
+@parametrize_sample(1, "function", [residual, nested, sequential])
 def test_equal_seeds_build_equal_networks(function: Build) -> None:
     one, other = (weights_digest(build(function)) for _ in range(2))
     assert one == other != weights_digest(build(function, seed=1))
@@ -130,7 +131,7 @@ def test_a_network_that_ignores_the_seed_is_an_error() -> None:
         build(unseeded)
 
 
-@pytest.mark.parametrize("function", [residual, nested])
+@parametrize_sample(1, "function", [residual, nested])
 def test_mixed_precision_leaves_weights_and_output_in_float32(function: Build) -> None:
     network = build(function)
     mixed = with_precision(network, "mixed_float16")

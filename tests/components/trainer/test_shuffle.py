@@ -75,7 +75,7 @@ def test_loaded_rows_wrap_around_the_end_of_the_split() -> None:
         assert taken.numpy().reshape(-1).tolist() == expected
 
 
-def test_worker_loads_the_images_of_its_parts_alone() -> None:
+def test_worker_loads_only_the_images_of_its_parts() -> None:
     read: list[int] = []
 
     class Recorded(SplitImages):

@@ -95,7 +95,8 @@ def test_label_smoothing_affects_only_training(tmp_path: Path) -> None:
     assert smoothed.history[-1].val_loss < entropy
 
 
-@pytest.mark.parametrize("clean", [pytest.param(0, marks=pytest.mark.thorough), 2])
+@pytest.mark.thorough
+@pytest.mark.parametrize("clean", [0, 2])
 def test_last_epochs_train_without_augmentation(monkeypatch: pytest.MonkeyPatch, tmp_path: Path, clean: int) -> None:
     import tensorflow as tf
 

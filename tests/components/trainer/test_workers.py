@@ -14,7 +14,7 @@ from components.runtime.rendezvous import Rendezvous
 from components.testing import FakeExampleGen
 from components.trainer.strategy import cluster_work
 from tests.support import namespaces
-from tests.support.workers import Ended, Worker, cluster_of, make_root, run_workers, saved_weights
+from tests.support.workers import CHECKPOINTS, Ended, Worker, cluster_of, make_root, run_workers, saved_weights
 
 NETWORK = {"filters": [4, 4, 4], "dense": [8, 8], "dropout": 0.3}
 SETTINGS = {"network": NETWORK, "epochs": 2, "batch_size": 16, "monitor": "epoch", "exports": []}
@@ -47,6 +47,11 @@ def weights(ended: Ended) -> str:
     return str(digest)
 
 
+def newest_checkpoint(root: Path) -> str:
+    """Return its name, which sorts by epoch and step."""
+    return max(path.name for path in (root / CHECKPOINTS).iterdir())
+
+
 @pytest.fixture
 def root(tmp_path: Path) -> Path:
     return make_root(tmp_path)
@@ -64,7 +69,7 @@ def assert_equal_weights(root: Path, other: Path) -> None:
 
 
 def assert_equal_trainings(ended: Ended) -> None:
-    """Check that two workers have the same weights, and are not the one device that was trained beside them."""
+    """Check that two workers have the same weights, and not exactly those of the one device."""
     assert ended.codes == [0, 0, 0], ended.results
     first, second, one_device = ended.results
     assert first["weights"] == second["weights"] != one_device["weights"]
@@ -120,16 +125,21 @@ def test_killed_worker_ends_the_other_and_they_resume(root: Path, whole: Ended) 
     lost = run_workers(workers(root, 2, signals={1: signal.SIGKILL}), left_alone=[1])
     assert lost.codes[0] == 5, lost.results
     assert lost.results[0]["error"].startswith(LOST.format("0 of 2"))
+    assert newest_checkpoint(root) <= "epoch-0002-step-00003", "a later step is half applied"
     resumed = run_workers(workers(root, 2))
     assert resumed.results[0]["resumed"][0][0] == 2
     assert weights(resumed) == weights(whole)
 
 
-def test_stopped_worker_0_ends_the_two_others(root: Path) -> None:
+def test_stopped_worker_0_ends_the_others_and_all_resume(root: Path) -> None:
     lost = run_workers(workers(root, 3, signals={0: signal.SIGSTOP}), left_alone=[0])
     assert lost.codes[1:] == [5, 5], lost.results
     for index in (1, 2):
         assert lost.results[index]["error"].startswith(LOST.format(f"{index} of 3"))
+    assert newest_checkpoint(root) <= "epoch-0002-step-00003", "a later step is half applied"
+    resumed = run_workers(workers(root, 3))
+    weights(resumed)
+    assert [result["resumed"][0][0] for result in resumed.results] == [2, 2, 2]
 
 
 def test_worker_lost_before_the_first_step_ends_the_other(root: Path) -> None:
@@ -143,6 +153,14 @@ def test_worker_lost_before_the_first_step_ends_the_other(root: Path) -> None:
         assert met.result() == b"", "there is no checkpoint"
     assert ended.codes == [5]
     assert "lost the connection to another worker: Timeout waiting for the cluster" in ended.results[0]["error"]
+
+
+def test_workers_stop_early_after_the_same_epoch(root: Path) -> None:
+    ended = run_workers(workers(root, 2, network=NETWORK, epochs=40, patience=1, monitor="val_accuracy"))
+    weights(ended)
+    first, second = (result["history"] for result in ended.results)
+    assert first == second
+    assert len(first) < 40
 
 
 def test_another_number_of_workers_continues_with_a_warning(root: Path) -> None:

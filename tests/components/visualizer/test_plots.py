@@ -20,6 +20,7 @@ from components.visualizer.network_kernels import NetworkKernels
 from components.visualizer.plots.figures import draw_class_distribution, draw_confusion_matrix
 from components.visualizer.plots.mosaics import draw_feature_maps, draw_mistakes
 from components.visualizer.plots.style import save, style
+from tests.support.cases import parametrize_sample
 from tests.support.html import read_html
 from tests.support.statements import changed
 from tests.support.text import HOSTILE
@@ -49,7 +50,7 @@ def evaluation_of(classes: int, wrong: int) -> Evaluation:
     )
 
 
-@pytest.mark.parametrize(("classes", "wrong"), [(2, 5), (10, 0), (62, 300)])
+@parametrize_sample(1, ("classes", "wrong"), [(2, 5), (10, 0), (62, 300)])
 def test_confusion_matrix_of_any_number_of_classes(tmp_path: Path, classes: int, wrong: int) -> None:
     with style():
         figure = draw_confusion_matrix(ConfusionMatrix.from_evaluation(evaluation_of(classes, wrong)))
@@ -72,7 +73,7 @@ def test_long_and_hostile_names_of_classes_are_short_labels(tmp_path: Path) -> N
     assert labels == [r"\x1b[31mred … st?key=***", "nnnnnnnnnnn … nnnnnnnnnn"]
 
 
-@pytest.mark.parametrize("classes", [2, 100])
+@parametrize_sample(1, "classes", [2, 100])
 def test_class_distribution_of_any_number_of_classes(tmp_path: Path, classes: int) -> None:
     examples: Examples = make_inputs(tmp_path)[Examples].artifact
     sizes = {"train": 100, "validation": 10, "test": 20}
@@ -93,7 +94,7 @@ def test_class_distribution_of_any_number_of_classes(tmp_path: Path, classes: in
     assert [len(axes.patches) for axes in figure.axes] == [classes] * 3
 
 
-@pytest.mark.parametrize("wrong", [0, 1, 100])
+@parametrize_sample(1, "wrong", [0, 1, 100])
 def test_most_confident_mistakes_come_first(tmp_path: Path, wrong: int) -> None:
     labels = np.zeros(100, dtype=np.int64)
     confidence = np.linspace(0.3, 0.99, 100)
@@ -109,7 +110,7 @@ def test_most_confident_mistakes_come_first(tmp_path: Path, wrong: int) -> None:
         assert titles[0] == f"zero → one\n{confidence[wrong - 1]:.1%} confident"
 
 
-@pytest.mark.parametrize("filters", [1, 9, 200])
+@parametrize_sample(1, "filters", [1, 9, 200])
 def test_feature_maps_of_any_number_of_filters(tmp_path: Path, filters: int) -> None:
     maps = np.random.default_rng(0).normal(size=(1, 12, 12, filters)).astype(np.float32)
     image = TestImage(0, "seven", maps[0, ..., :1])

@@ -15,6 +15,7 @@ import pytest
 from job.store.manifest import MANIFEST, Manifest
 from tests.conftest import Command
 from tests.job.commands.test_predict import Trained
+from tests.support.cases import parametrize_sample
 from tests.support.data import write_idx
 from tests.support.imports import HEAVY, imported_by
 from tests.support.processes import interfered, start, start_interfered, wait_until_stopped
@@ -97,7 +98,8 @@ def test_repeated_call_reuses_verified_predictions(mnist_job: Command, arguments
     assert beside(tmp_path / "out") == ["out", "out.quarantined-1"]
 
 
-@pytest.mark.parametrize(
+@parametrize_sample(
+    1,
     ("more", "expected"),
     [
         (("--transpose",), "config transpose False → True"),

@@ -34,7 +34,7 @@ def test_unknown_host_and_used_port_are_exit_code_5(monkeypatch: pytest.MonkeyPa
         cluster = check_cluster()
     assert cluster is not None
     used, unknown = cluster.failures()
-    assert "this machine cannot listen on its port: Address already in use" in used.headline
+    assert "this machine cannot listen on the port: Address already in use" in used.headline
     assert "no-such-host.invalid does not resolve" in unknown.headline
     assert used.exit_code == unknown.exit_code == 5
 

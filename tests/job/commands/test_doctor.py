@@ -15,6 +15,7 @@ from components.runtime.tensorflow import import_tensorflow
 from job import __version__
 from job.commands import doctor
 from tests.conftest import Command
+from tests.support.cases import parametrize_sample
 from tests.support.object_servers import Bucket
 from tests.support.processes import REPOSITORY
 
@@ -63,7 +64,7 @@ def test_root_that_cannot_be_created_is_exit_code_2(mnist_job: Command) -> None:
     assert "error: root: cannot write to the root at /proc: " in outcome.stderr
 
 
-@pytest.mark.parametrize("lacking", ["pathlib.Path.symlink_to", "pathlib.Path.rename", "fcntl.flock"])
+@parametrize_sample(1, "lacking", ["pathlib.Path.symlink_to", "pathlib.Path.rename", "fcntl.flock"])
 def test_file_system_without_links_or_locks_is_exit_code_5(
     tmp_path: Path, mnist_job: Command, monkeypatch: pytest.MonkeyPatch, lacking: str
 ) -> None:

@@ -40,6 +40,7 @@ def sealed(root: Path, slot: str) -> Path:
     return directory
 
 
+@pytest.mark.thorough
 def test_writes_all_formats_with_the_trainers_bytes(root: Path, tmp_path: Path, mnist_job: Command) -> None:
     outcome = mnist_job("export", tmp_path / "new" / "exports", "--root", root, "--json")
     assert outcome.exit_code == 0

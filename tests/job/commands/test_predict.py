@@ -27,6 +27,7 @@ from job.config.config import load_config
 from job.reporters.predictions import CsvWriter, JsonLinesWriter, Prediction
 from job.store.records import RunRecord
 from tests.conftest import FAKES, Command, CommandResult
+from tests.support.cases import parametrize_sample
 from tests.support.data import write_idx, write_idx_folder
 from tests.support.imports import HEAVY, imported_by
 from tests.support.processes import REPOSITORY, environment, start
@@ -311,7 +312,7 @@ def test_reports_full_disk_of_standard_output(trained: Trained) -> None:
     assert "error: cannot write to standard output: No space left on device" in result.stderr
 
 
-@pytest.mark.parametrize("number", [signal.SIGTERM, signal.SIGINT])
+@parametrize_sample(1, "number", [signal.SIGTERM, signal.SIGINT])
 def test_signal_ends_it_between_two_lines(trained: Trained, many: Path, number: signal.Signals) -> None:
     process = piped(trained, many)
     assert process.stdout is not None

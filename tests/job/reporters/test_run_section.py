@@ -15,6 +15,7 @@ from job.store.records import RunRecord
 from job.store.runs import Runs
 from job.store.source_code import DATA_SUFFIXES, find_modules
 from tests.conftest import FAKES, SLOTS, Command, WriteConfig, run_job_in_process
+from tests.support.cases import parametrize_sample
 from tests.support.html import Element, read_html
 from tests.support.markdown import Part, read_markdown, to_html
 from tests.support.processes import REPOSITORY
@@ -120,7 +121,8 @@ def test_only_a_full_disk_makes_an_unwritten_report_fatal(
     assert Runs(tmp_path / "root").read().exit_code == exit_code
 
 
-@pytest.mark.parametrize(
+@parametrize_sample(
+    1,
     ("pusher", "exit_code", "sentence"),
     [
         ("BrokenPusher", 1, "The run failed in the pusher, with exit code 1: internal error: ZeroDivisionError"),
@@ -140,7 +142,7 @@ def test_documents_say_how_a_run_ended_after_them(
     assert sentence in Path(outcome.record["model_card"]).read_text()
 
 
-@pytest.mark.parametrize("error", [StorageError("no space"), PermissionError("not allowed"), KeyError("oh")])
+@parametrize_sample(1, "error", [StorageError("no space"), PermissionError("not allowed"), KeyError("oh")])
 def test_an_unwritten_report_does_not_hide_the_failure(
     mnist_job: Command, config: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, error: Exception
 ) -> None:

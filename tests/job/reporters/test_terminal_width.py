@@ -18,6 +18,7 @@ from job.reporters.terminal import print_error, print_path
 from job.store.runs import Runs
 from job.store.store import Store
 from tests.conftest import FAKES, run_job_in_process
+from tests.support.cases import parametrize_sample
 from tests.support.report_data import run_record
 
 ANSI_CODES = re.compile(r"\x1b\[[0-9;?]*[A-Za-z]")
@@ -56,7 +57,7 @@ def rendered(show: Callable[[Console], None], width: int | None = None) -> str:
 
 
 @at_both_widths
-@pytest.mark.parametrize("command", ["show", "show trainer/{fingerprint}", "verify", "gc --keep 1", "versions served"])
+@parametrize_sample(4, "command", ["show", "show trainer/{fingerprint}", "verify", "gc --keep 1", "versions served"])
 def test_commands_print_everything(folder: Path, command: str, width: int, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.chdir(folder)
     fingerprint = next(step.fingerprint for step in Runs(Path("output")).read().steps if step.component == "trainer")

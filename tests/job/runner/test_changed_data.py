@@ -13,6 +13,7 @@ from components import Context
 from components.example_gen.sources import CsvSource, IdxSource, ImageFolderSource
 from components.example_gen.sources.base import Dataset, SourceConfig
 from tests.conftest import FAKES, Command, WriteConfig
+from tests.support.cases import parametrize_sample
 from tests.support.components import EpochsTrainer
 from tests.support.data import write_csv, write_idx_folder, write_image_folder
 
@@ -67,7 +68,8 @@ def csv_file(tmp_path: Path) -> Path:
     return write_csv(tmp_path / "data.csv", count=200)
 
 
-@pytest.mark.parametrize(
+@parametrize_sample(
+    1,
     ("source", "make", "change", "message"),
     [
         (ImageFolderSource, linked_folder, relink, CHANGED + "train "),
@@ -159,7 +161,8 @@ def statuses(record: dict[str, Any]) -> list[str]:
     return [step["status"] for step in record["steps"]]
 
 
-@pytest.mark.parametrize(
+@parametrize_sample(
+    1,
     ("change", "message"),
     [
         (overwrite_in_place, "train.npy has been changed: its SHA-256 is "),

@@ -1,4 +1,4 @@
-"""The run of worker 0, as another worker finds it in the root."""
+"""The run of worker 0, which another worker reads from the root."""
 
 from pathlib import Path
 
@@ -44,7 +44,7 @@ def test_killed_run_of_worker_0_has_ended(runs: Runs, monkeypatch: pytest.Monkey
     with runs.alive(record := begin(runs, CLUSTER)):
         found.read()
     found.read()
-    assert not found.has_ended, "its lock is not held for a moment only"
+    assert not found.has_ended, "its lock was released only a moment ago"
     monkeypatch.setattr(chief, "SILENT_SECONDS", 0.0)
     with pytest.raises(ResourceError, match="worker 0 ended before it sealed the trainer: it was killed"):
         found.check_alive("trainer", record.run_id)
@@ -61,7 +61,7 @@ def test_next_run_of_worker_0_needs_the_worker_again(runs: Runs) -> None:
         found.check_alive("trainer", second.run_id)
 
 
-def test_sealed_artifact_is_awaited_also_after_the_run(runs: Runs) -> None:
+def test_worker_waits_for_a_sealed_artifact_after_the_run(runs: Runs) -> None:
     """A network file system may show it later than the record."""
     found = ChiefRun(runs, CLUSTER)
     with runs.alive(record := begin(runs, CLUSTER)):

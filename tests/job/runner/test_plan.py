@@ -15,6 +15,7 @@ from components.testing.fakes import FakeEvaluator, FakeEvaluatorConfig, FakeTra
 from job.store import source_code
 from job.store.manifest import SCHEMA_VERSION
 from tests.conftest import FAKES, Command, CommandResult, WriteConfig
+from tests.support.cases import parametrize_sample
 
 HERE = "tests.job.runner.test_plan"
 WOULD_RUN = 10
@@ -194,7 +195,8 @@ def test_empty_root_stays_empty(mnist_job: Command, fake_config: Path, tmp_path:
     assert job.check() == ["reused", "reused", "runs", "runs", "runs"]
 
 
-@pytest.mark.parametrize(
+@parametrize_sample(
+    2,
     ("overrides", "actions"),
     [
         (["evaluator.minimum=0.5"], ["reused", "reused", "reused", "runs", "may run"]),
@@ -247,7 +249,8 @@ def change_source(patch: pytest.MonkeyPatch) -> None:
     patch.setattr("job.store.fingerprint.source_files", lambda *used: files(*used) | {"changed.py": str(used)})
 
 
-@pytest.mark.parametrize(
+@parametrize_sample(
+    1,
     ("change", "reason", "actions"),
     [
         (change_version, "version 1 → 2", ["reused", "reused", "runs", "may run", "may run"]),

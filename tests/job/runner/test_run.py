@@ -10,6 +10,7 @@ import yaml
 from components.base.hashing import file_sha256
 from job.store.manifest import SCHEMA_VERSION
 from tests.conftest import FAKES, SLOTS, Command, WriteConfig
+from tests.support.cases import parametrize_sample
 
 
 def statuses(record: dict[str, Any]) -> list[str]:
@@ -91,7 +92,7 @@ def test_two_empty_roots_get_equal_fingerprints_and_digests(
         assert [step[key] for step in records[0]["steps"]] == [step[key] for step in records[1]["steps"]]
 
 
-@pytest.mark.parametrize("name", ["trainer", "Trainer", "example_gen", "ExampleGen", "visualizer"])
+@parametrize_sample(2, "name", ["trainer", "Trainer", "example_gen", "ExampleGen", "visualizer"])
 def test_until_stops_after_the_component(mnist_job: Command, fake_config: Path, tmp_path: Path, name: str) -> None:
     record = mnist_job("run", "--config", fake_config, "--root", tmp_path / "root", "--until", name, "--json").record
     slot = record["steps"][-1]["component"]
@@ -164,7 +165,7 @@ def test_strict_run_ends_at_a_damaged_artifact(mnist_job: Command, fake_config: 
     assert mnist_job(*arguments, "--strict").exit_code == 0
 
 
-@pytest.mark.parametrize("option", [(), ("--no-cache",), ("--strict",)])
+@parametrize_sample(1, "option", [(), ("--no-cache",), ("--strict",)])
 def test_artifact_of_a_newer_version_of_the_job_ends_the_run(
     mnist_job: Command, fake_config: Path, finished_root: Path, option: tuple[str, ...]
 ) -> None:
@@ -242,7 +243,7 @@ def test_show_reports_a_root_without_runs(mnist_job: Command, tmp_path: Path, ru
     assert message in outcome.stderr
 
 
-@pytest.mark.parametrize("name", ["nonsense", "ffffffffffff", "runs"])
+@parametrize_sample(1, "name", ["nonsense", "ffffffffffff", "runs"])
 def test_show_reports_an_unknown_name(mnist_job: Command, fake_config: Path, tmp_path: Path, name: str) -> None:
     mnist_job("run", "--config", fake_config, "--root", tmp_path / "root")
     outcome = mnist_job("show", name, "--root", tmp_path / "root")
@@ -288,7 +289,8 @@ def breaks(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
 
 
 @pytest.mark.usefixtures("breaks")
-@pytest.mark.parametrize(
+@parametrize_sample(
+    1,
     ("name", "exit_code", "message"),
     [
         ("Broken", 1, "internal error: ZeroDivisionError: oh (breaks.py, line "),

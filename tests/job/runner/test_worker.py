@@ -1,4 +1,4 @@
-"""Several workers that run one job in one root: what each does, prints and leaves."""
+"""Several workers that run one job in one root: what each runs, prints and writes."""
 
 from __future__ import annotations
 
@@ -116,7 +116,7 @@ def test_steps_without_a_cluster_are_only_for_worker_0(
     set_worker(monkeypatch, 1, 2)
     for arguments in (("--until", "transform"), ("--only", "evaluator", "--from", "latest")):
         result = run(mnist_job, config, trained, *arguments)
-        assert result.stdout.splitlines()[-1] == "worker 1 of 2: has nothing to do; worker 0 runs all other steps"
+        assert result.stdout.splitlines()[-1] == "worker 1 of 2: nothing to do; worker 0 runs all other steps"
         assert result.exit_code == 0
     monkeypatch.delenv("TF_CONFIG")
     assert run(mnist_job, config, trained, "--only", "evaluator", "--from", "latest").exit_code == 0
@@ -140,7 +140,7 @@ def test_worker_with_another_configuration_ends_with_2(
 
 
 @pytest.mark.parametrize(("exit_code", "outcome"), [(3, "failed"), (143, "terminated")])
-def test_worker_ends_if_worker_0_failed_for_good(
+def test_worker_ends_with_a_permanent_failure_of_worker_0(
     mnist_job: Command, config: Path, trained: Path, monkeypatch: pytest.MonkeyPatch, exit_code: int, outcome: str
 ) -> None:
     failure = Failure(component="example_gen", headline="train.gz is damaged", expected="a file", remedy="copy it")
@@ -153,7 +153,7 @@ def test_worker_ends_if_worker_0_failed_for_good(
     assert result.exit_code == (1 if is_temporary else exit_code)
     assert ("worker 0 failed: train.gz is damaged" in result.stderr) is not is_temporary
     if is_temporary:
-        assert f"it {outcome}: train.gz is damaged" in result.stderr
+        assert f"it was {outcome}: train.gz is damaged" in result.stderr
 
 
 def _fail_with_message(_: object, text: str) -> None:
@@ -179,7 +179,7 @@ def test_waiting_worker_ends_at_sigterm(
     assert not root.exists()
 
 
-def test_several_workers_run_no_sweep_and_reproduce_nothing(
+def test_sweep_and_reproduce_reject_several_workers(
     mnist_job: Command, write_config: WriteConfig, trained: Path
 ) -> None:
     sweep = write_config({**DISTRIBUTED, "sweep": {"trainer.seed": [0, 1]}})

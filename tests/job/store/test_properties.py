@@ -38,7 +38,7 @@ from job.store.fingerprint import FingerprintInputs, Producer
 from job.store.manifest import SCHEMA_VERSION, FileEntry, Manifest
 from job.store.runs import Runs
 
-FEW = settings(max_examples=60, deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture])
+FEW = settings(max_examples=25, deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture])
 
 text = st.text(max_size=20)
 digest = st.text("0123456789abcdef", min_size=64, max_size=64)

@@ -11,6 +11,7 @@ import pytest
 from job.store.run_names import Tags
 from job.store.runs import Runs
 from tests.conftest import FAKES, Command, CommandResult, FinishedRun, WriteConfig, run_job_in_process
+from tests.support.cases import parametrize_sample
 from tests.support.data import write_idx_folder
 from tests.support.roots import copy_root
 
@@ -163,7 +164,7 @@ def test_order_of_the_test_images_does_not_matter(job: Job, tmp_path: Path) -> N
     assert step(record, "evaluator")["references"]["baseline"]["run_id"] == good["run_id"]
 
 
-@pytest.mark.parametrize("form", ["id", "tag", "run folder", "artifact", "another root"])
+@parametrize_sample(2, "form", ["id", "tag", "run folder", "artifact", "another root"])
 def test_baseline_is_named_by_a_run_or_a_path(job: Job, form: str, tmp_path: Path) -> None:
     good = job().record
     folder = job.root / "runs" / good["run_id"]

@@ -5,13 +5,15 @@ from __future__ import annotations
 import shutil
 import signal
 from collections.abc import Callable
+from functools import partial
 from pathlib import Path
 from typing import Any
 
 import pytest
+import yaml
 
 from job.store.runs import Runs
-from tests.conftest import FAKES, Command, CommandResult, WriteConfig
+from tests.conftest import FAKES, Command, CommandResult, FinishedRun, WriteConfig, run_job_in_process
 from tests.support.epoch_trainer import KILLED_IN
 
 TRAINER = {"use": "tests.support.epoch_trainer:EpochTrainer"}
@@ -20,23 +22,36 @@ TPE = {"space": {"trainer.quality": {"uniform": [0.2, 0.9]}}, "tpe": 4, "pruner"
 RunSweep = Callable[..., CommandResult]
 
 
+def run_sweep(folder: Path, section: dict[str, Any], *arguments: object, **trainer: Any) -> CommandResult:
+    """Run the sweep of a section with fakes, in `root`."""
+    config = folder / "config.yaml"
+    values = {**FAKES, "trainer": {**TRAINER, **trainer}, "sweep": section}
+    config.write_text(yaml.safe_dump(values, sort_keys=False))
+    return run_job_in_process("sweep", "--config", config, "--root", folder / "root", "--json", *arguments)
+
+
 @pytest.fixture
-def sweep(mnist_job: Command, write_config: WriteConfig, tmp_path: Path) -> RunSweep:
-    """Return a function that runs the sweep of a section with fakes, and returns the result of the command."""
-
-    def run(section: dict[str, Any], *arguments: object, **trainer: Any) -> CommandResult:
-        config = write_config({**FAKES, "trainer": {**TRAINER, **trainer}, "sweep": section})
-        return mnist_job("sweep", "--config", config, "--root", tmp_path / "root", "--json", *arguments)
-
-    return run
+def sweep(tmp_path: Path) -> RunSweep:
+    """Return `run_sweep` for a root of its own."""
+    return partial(run_sweep, tmp_path)
 
 
 def states(result: CommandResult) -> list[str]:
     return [trial["state"] for trial in result.record["trials"]]
 
 
-def test_grid_ranks_the_means_over_seeds(sweep: RunSweep) -> None:
-    result = sweep({"trainer.quality": [0.5, 0.9, 0.7], "seed": [0, 2]})
+GRID = {"trainer.quality": [0.5, 0.9, 0.7], "seed": [0, 2]}
+
+
+@pytest.fixture(scope="module")
+def grid(tmp_path_factory: pytest.TempPathFactory) -> FinishedRun:
+    """Return a finished sweep of `GRID`."""
+    folder = tmp_path_factory.mktemp("grid")
+    return FinishedRun(run_sweep(folder, GRID), folder / "root", folder / "config.yaml")
+
+
+def test_grid_ranks_the_means_over_seeds(grid: FinishedRun) -> None:
+    result = grid.result
     assert result.exit_code == 0, result.stderr
     best = result.record["ranking"][0]
     assert best["parameters"] == {"trainer.quality": 0.9}
@@ -46,24 +61,23 @@ def test_grid_ranks_the_means_over_seeds(sweep: RunSweep) -> None:
     assert result.record["winner"]["trial"] == 2
 
 
-def test_only_the_winner_is_evaluated_and_data_are_made_once(sweep: RunSweep, tmp_path: Path) -> None:
-    winner = sweep({"trainer.quality": [0.5, 0.9, 0.7]}).record["winner"]
-    records = list(Runs(tmp_path / "root").newest_first())
-    assert [record.run_id for record in records if record.metrics] == [winner["run_id"]]
-    assert len(records) == 4
+def test_only_the_winner_is_evaluated_and_data_are_made_once(grid: FinishedRun) -> None:
+    records = list(Runs(grid.root).newest_first())
+    assert [record.run_id for record in records if record.metrics] == [grid.result.record["winner"]["run_id"]]
+    assert len(records) == 7
     assert all(record.sweep is not None for record in records)
     made = [step.component for record in records for step in record.steps if step.status == "ran"]
-    assert made.count("example_gen") == made.count("transform") == 1
-    assert made.count("trainer") == 3
+    assert made.count("example_gen") == made.count("transform") == 2, "once for each seed"
+    assert made.count("trainer") == 6
 
 
-def test_same_command_runs_nothing_again(sweep: RunSweep, tmp_path: Path) -> None:
-    first = sweep({"trainer.quality": [0.5, 0.9]})
-    ids = Runs(tmp_path / "root").ids()
-    assert sweep({"trainer.quality": [0.5, 0.9]}).record == first.record
-    assert Runs(tmp_path / "root").ids() == ids
+def test_same_command_runs_nothing_again(grid: FinishedRun) -> None:
+    ids = Runs(grid.root).ids()
+    assert run_sweep(grid.root.parent, GRID).record == grid.result.record
+    assert Runs(grid.root).ids() == ids
 
 
+@pytest.mark.thorough
 def test_diverged_trial_is_ranked_last(sweep: RunSweep) -> None:
     result = sweep({"trainer.quality": [0.5, 0.9], "trainer.diverges": [True, False]})
     assert sorted(states(result)) == ["failed", "failed", "finished", "finished"]
@@ -77,14 +91,19 @@ def test_sweep_without_a_finished_trial_is_an_error(sweep: RunSweep) -> None:
     assert "the trial failed: training diverged" in result.stderr
 
 
-def test_halving_promotes_the_best_of_each_rung(sweep: RunSweep) -> None:
-    qualities = [0.1, 0.9, 0.3, 0.8]
-    section = {"space": {"trainer.quality": qualities}, "halving": {"factor": 2, "epochs": 1}}
-    result = sweep(section, epochs=4)
+@pytest.mark.parametrize(
+    "settings",
+    [{0.9: 2, 0.1: 1}, pytest.param({0.9: 4, 0.8: 2, 0.3: 1, 0.1: 1}, marks=pytest.mark.thorough)],
+    ids=["two settings", "four settings"],
+)
+def test_halving_promotes_the_best_of_each_rung(sweep: RunSweep, settings: dict[float, int]) -> None:
+    """Each setting is a quality, with the epochs that it is trained for."""
+    section = {"space": {"trainer.quality": sorted(settings)}, "halving": {"factor": 2, "epochs": 1}}
+    result = sweep(section, epochs=len(settings))
     epochs = {trial["parameters"]["trainer.quality"]: len(trial["history"]) for trial in result.record["trials"]}
-    assert epochs == {0.9: 4, 0.8: 2, 0.3: 1, 0.1: 1}
-    assert [row["parameters"]["trainer.quality"] for row in result.record["ranking"]] == sorted(qualities)[::-1]
-    assert states(result).count("paused") == 3
+    assert epochs == settings
+    assert [row["parameters"]["trainer.quality"] for row in result.record["ranking"]] == [*settings]
+    assert states(result).count("paused") == len(settings) - 1
 
 
 @pytest.mark.thorough
@@ -109,7 +128,8 @@ def test_shares_need_not_run_at_the_same_time(sweep: RunSweep) -> None:
     assert sweep(section, "--index", 1, "--count", 2, epochs=4).record == second.record
 
 
-@pytest.mark.parametrize("kind", ["random", pytest.param("tpe", marks=pytest.mark.thorough)])
+@pytest.mark.thorough
+@pytest.mark.parametrize("kind", ["random", "tpe"])
 def test_sampler_chooses_within_the_space(kind: str, sweep: RunSweep) -> None:
     space = {"trainer.quality": {"uniform": [0.2, 0.6]}, "trainer.epochs": {"int": [2, 4]}, "seed": [0, 1]}
     result = sweep({kind: 2, "seed": 7, "space": space})
@@ -122,6 +142,7 @@ def test_sampler_chooses_within_the_space(kind: str, sweep: RunSweep) -> None:
     assert len({trial["parameters"]["trainer.quality"] for trial in trials}) == 2
 
 
+@pytest.mark.thorough
 def test_pruner_stops_trials_below_the_median(sweep: RunSweep) -> None:
     section = {
         "space": {"trainer.quality": [0.5, 0.9, 0.2, 0.8]},

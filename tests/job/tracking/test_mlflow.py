@@ -31,6 +31,7 @@ from job.tracking.mlflow_client import (
 )
 from job.tracking.mlflow_tracker import MlflowTracker
 from tests.conftest import FAKES, SLOTS, Command, CommandResult, WriteConfig
+from tests.support.cases import parametrize_sample
 from tests.support.components import EpochsTrainer
 from tests.support.processes import REPOSITORY, environment, interfered, results, wait_until
 from tests.support.trackers import EPOCHS
@@ -200,7 +201,8 @@ def test_another_process_finds_run_by_lineage(track: Track, tmp_path: Path, stor
     assert done.stdout == f"{record['run_id']} 3\n"
 
 
-@pytest.mark.parametrize(
+@parametrize_sample(
+    1,
     ("change", "exit_code", "status", "outcome"),
     [
         ({"evaluator": {**FAKES["evaluator"], "accuracy": 0.5}}, 4, "FINISHED", "not_blessed"),

@@ -10,6 +10,7 @@ from typing import Any
 import pytest
 
 from tests.conftest import Command, WriteConfig
+from tests.support.cases import parametrize_sample
 from tests.support.components import EpochsTrainer
 from tests.support.processes import results, wait_until
 from tests.support.trackers import EPOCHS
@@ -106,7 +107,8 @@ def test_hparams_dashboard_contains_the_run(
     assert not [name for name in start.hparams if not name.startswith(("trainer.", "seed"))]
 
 
-@pytest.mark.parametrize(
+@parametrize_sample(
+    1,
     ("change", "exit_code", "status"),
     [
         ({}, 0, "SUCCESS"),
@@ -175,7 +177,8 @@ def training_files(root: Path) -> list[Path]:
     return [*(root / "tensorboard").glob("*/train/events.*")]
 
 
-@pytest.mark.parametrize(
+@parametrize_sample(
+    1,
     ("before", "midway", "message"),
     [
         (blocked, None, "NotADirectoryError: [Errno 20] Not a directory"),

@@ -23,6 +23,7 @@ from job.store.sealed import SealedArtifact
 from job.tracking.listener import TrackingListener
 from job.tracking.tracker import BackgroundTracker, Tracker
 from tests.conftest import SLOTS, Command, CommandResult, WriteConfig
+from tests.support.cases import parametrize_sample
 from tests.support.processes import REPOSITORY, environment, results, wait_until
 from tests.support.schema import validator
 from tests.support.trackers import EPOCHS, METHODS, FakeTracker
@@ -75,7 +76,8 @@ def test_tracker_receives_a_run_from_begin_to_end(
     assert "tool0         here" in outcome.stderr.splitlines()
 
 
-@pytest.mark.parametrize(
+@parametrize_sample(
+    2,
     "trainer",
     [{}, {"done": 2}, {"done": 3}, {"done": 1, "reports_history": False}],
     ids=["trained", "resumed", "resumed after its end", "resumed by a trainer without history"],
@@ -102,7 +104,7 @@ def test_tracker_receives_the_end_of_a_failed_run(
     assert tracker.record.failure is not None
 
 
-@pytest.mark.parametrize("method", METHODS)
+@parametrize_sample(1, "method", METHODS)
 @pytest.mark.parametrize(
     ("accuracy", "error"),
     [(1.0, RuntimeError("broken\nin two lines")), pytest.param(0.5, SystemExit("broken"), marks=pytest.mark.thorough)],
@@ -131,8 +133,10 @@ def test_failing_tracker_causes_one_warning_only(
     assert working.aborts == []
 
 
-@pytest.mark.parametrize(
-    "method", ["begin", "end", *(pytest.param(each, marks=pytest.mark.thorough) for each in ("end_epoch", "end_step"))]
+@parametrize_sample(
+    1,
+    "method",
+    ["begin", "end", *(pytest.param(each, marks=pytest.mark.thorough) for each in ("end_epoch", "end_step"))],
 )
 def test_hanging_tracker_delays_only_the_end_of_the_run(
     mnist_job: Command, write_config: WriteConfig, tmp_path: Path, track_with: Track, method: str

@@ -76,6 +76,7 @@ def test_another_machine_collects_what_no_run_needs(
     assert [step["digest"] for step in again["steps"]] == [step["digest"] for step in old["steps"]]
 
 
+@pytest.mark.thorough
 def test_leftovers_are_collected_when_they_are_old(
     machine: Machine, objects: Objects, fake_config: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:

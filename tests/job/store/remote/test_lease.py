@@ -12,6 +12,7 @@ from components.object_storage import Objects, ObjectUrl, open_objects
 from job.store.remote import lease
 from job.store.remote.lease import Leases, Owner
 from job.store.remote.root import RemoteRoot
+from tests.support.cases import parametrize_sample
 from tests.support.faulty_proxy import Fault, FaultyProxy
 from tests.support.object_servers import Bucket, use_environment
 from tests.support.processes import wait_until
@@ -91,7 +92,7 @@ def test_lease_of_a_killed_process_of_this_machine_is_free(objects: Objects, tmp
         assert free
 
 
-@pytest.mark.parametrize("clock", [0, 300, -300])
+@parametrize_sample(1, "clock", [0, 300, -300])
 def test_old_lease_is_free_by_the_clock_of_the_store(
     objects: Objects, s3: Bucket, monkeypatch: pytest.MonkeyPatch, clock: int
 ) -> None:
