@@ -290,16 +290,16 @@ def test_every_node_has_the_temporary_folder_of_the_job(two_nodes: Cluster, tmp_
 
 @pytest.mark.thorough
 def test_temporary_folder_of_another_user_ends_all_tasks(two_nodes: Cluster, tmp_path: Path) -> None:
-    taken = two_nodes.folder / "tmp" / "taken"
-    two_nodes.run("srun", "--nodelist=node2", "install", "--directory", "--owner=nobody", str(taken))
+    occupied = two_nodes.folder / "tmp" / "occupied"
+    two_nodes.run("srun", "--nodelist=node2", "install", "--directory", "--owner=65534", str(occupied))
     mktemp = tmp_path / "mktemp"
-    mktemp.write_text(f"#!/bin/sh\nmkdir -m 700 {taken} && echo {taken}\n")
+    mktemp.write_text(f"#!/bin/sh\nmkdir -m 700 {occupied} && echo {occupied}\n")
     mktemp.chmod(0o755)
     variables = {**stub(tmp_path, ""), "PATH": f"{tmp_path}:{two_nodes.environment['PATH']}"}
     job = two_nodes.submit(tmp_path, variables=variables, options=(*TWO, "--nodes=2"))
     job.wait_for_requeue()
-    assert f"node2: cannot create {taken}, or another user owns it" in job.output
-    assert job.output.count("taken") == 1, job.output
+    assert f"node2: cannot create {occupied}, or another user owns it" in job.output
+    assert job.output.count("occupied") == 1, job.output
     two_nodes.run("scancel", job.number)
 
 
