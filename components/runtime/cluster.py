@@ -9,6 +9,7 @@ from typing import Any
 
 from components.base.cluster import Cluster
 from components.base.errors import ConfigError
+from components.runtime.endpoints import is_host
 
 DEFAULT_PORT = 2222
 """Default port of a worker in Kubernetes, as in Kubeflow's TFJob."""
@@ -148,7 +149,7 @@ def _tasks(text: str) -> Iterator[int]:
 def _checked(cluster: Cluster) -> Cluster:
     for address in cluster.workers:
         match = ADDRESS.fullmatch(address)
-        if match is None or not 0 < int(match["port"]) < 2**16:
+        if match is None or not is_host(match["host"]) or not 0 < int(match["port"]) < 2**16:
             raise _malformed(cluster.source, f"names the worker {address!r}, which is not `host:port`")
         if cluster.workers.count(address) > 1:
             raise _malformed(cluster.source, f"names the worker {address} more than once")

@@ -30,11 +30,16 @@ The codes of the errors do not distinguish them: UNKNOWN, INTERNAL and others ar
 """
 
 
-def connect_workers(tf: Any, cluster: Cluster, *, use_gpus: bool) -> Any:
+def connect_workers(tf: Any, cluster: Cluster, *, gpus: int) -> Any:
     """Start TensorFlow's server, and return the strategy that trains on all workers.
 
     Call it after the rendezvous: it blocks until all workers have called it, and no signal interrupts it. If it blocks
     for longer than `WATCHDOG_SECONDS`, the process ends.
+
+    Args:
+        tf: TensorFlow.
+        cluster: all workers.
+        gpus: number of this machine's GPUs, which must be the same on all; 0 to train on the CPU.
 
     Raises:
         ResourceError: if the workers cannot connect.
@@ -43,12 +48,12 @@ def connect_workers(tf: Any, cluster: Cluster, *, use_gpus: bool) -> Any:
         tf.train.ClusterSpec({"worker": list(cluster.workers)}),
         task_type="worker",
         task_id=cluster.index,
-        num_accelerators={"GPU": len(tf.config.list_physical_devices("GPU")) if use_gpus else 0},
+        num_accelerators={"GPU": gpus},
         rpc_layer="grpc",
     )
     experimental = tf.distribute.experimental
     implementation = (
-        experimental.CommunicationImplementation.AUTO if use_gpus else experimental.CommunicationImplementation.RING
+        experimental.CommunicationImplementation.AUTO if gpus else experimental.CommunicationImplementation.RING
     )
     with _watchdog(), _signal_handlers_restored(), lost_worker_errors(cluster):
         _reset_tensorflow()

@@ -8,20 +8,20 @@ the ports are released, for TensorFlow.
 import socket
 import time
 from collections.abc import Callable, Iterable, Iterator
-from contextlib import ExitStack, closing, suppress
+from contextlib import closing
 from dataclasses import dataclass
 
 from components.base.cluster import Cluster
 from components.base.errors import ConfigError, JobError, ResourceError, first_line
 from components.base.hashing import value_sha256
+from components.runtime.arrivals import REPLY_SECONDS, Arrivals
+from components.runtime.endpoints import endpoint, listen
 from components.runtime.messages import ConnectionLostError, Messages
 
 POLL_SECONDS = 0.2
 CONNECT_SECONDS = 5.0
 REPORT_SECONDS = 60.0
 """Interval between messages about missing workers."""
-REPLY_SECONDS = 10.0
-"""Time limit for a reply of a connected worker."""
 MAX_WORKERS_SHOWN = 5
 ERRORS: dict[str, type[JobError]] = {"ConfigError": ConfigError, "ResourceError": ResourceError}
 """Errors that worker 0 sends to all other workers."""
@@ -59,12 +59,13 @@ class Rendezvous:
         return self._join()
 
     def _listen(self) -> socket.socket:
-        port, problem = endpoint(self.cluster.workers[self.cluster.index])[1], ""
+        address, problem = self.cluster.workers[self.cluster.index], ""
+        port = endpoint(address)[1]
         for is_report_due in self._attempts():
             if is_report_due:
                 self.report(f"{self.cluster} cannot listen on port {port}: {problem}")
             try:
-                return _listen(port)
+                return listen(address)
             except OSError as error:  # an earlier attempt may not have ended yet
                 problem = error.strerror or str(error)
                 time.sleep(POLL_SECONDS)
@@ -75,43 +76,23 @@ class Rendezvous:
         )
 
     def _gather(self, server: socket.socket, content: bytes) -> bytes:
-        others = range(1, len(self.cluster.workers))
-        arrived: dict[int, Messages] = {}
-        works: dict[int, str] = {}
         server.settimeout(POLL_SECONDS)
-        with ExitStack() as stack:
+        with Arrivals(len(self.cluster.workers), self._work, self.check) as arrivals:
             for is_report_due in self._attempts():
-                if is_report_due:
-                    self.report(f"{self.cluster} waits for {self._names({*others} - {*arrived})}")
-                if len(arrived) >= len(others):
-                    if different := [index for index, work in works.items() if work != self._work]:
-                        _refuse(arrived.values(), self._different(different))
-                    if self._send_content(arrived, content):
-                        return content
-                with suppress(OSError, ConnectionLostError, KeyError, TypeError):
-                    connection, _ = server.accept()
-                    messages = stack.enter_context(Messages(connection, self.check, seconds=REPLY_SECONDS))
-                    hello, _ = messages.receive()
-                    index = int(hello["worker"])
-                    works[index], arrived[index] = hello["work"], messages
-            _refuse(arrived.values(), self._missing({*others} - {*arrived}))
-        raise AssertionError  # `_refuse` raises
-
-    def _send_content(self, arrived: dict[int, Messages], content: bytes) -> bool:
-        """Send the content, and return whether all workers received it; remove those that did not."""
-        for index, messages in list(arrived.items()):
-            try:
-                messages.send({}, content)
-                messages.receive()
-            except (OSError, ConnectionLostError):
-                del arrived[index]
-        if len(arrived) < len(self.cluster.workers) - 1:
-            return False
-        for messages in arrived.values():
-            with suppress(OSError, ConnectionLostError):
-                messages.send({"begin": True})
-                messages.receive()  # the other process closes first: then this port is free at once
-        return True
+                if waits_for := arrivals.missing or arrivals.different:
+                    if is_report_due:
+                        self.report(f"{self.cluster} waits for {self._names(waits_for)}")
+                    arrivals.accept(server)
+                if arrivals.are_different_for_good:
+                    break
+                if not arrivals.missing and not arrivals.different and arrivals.receive_all(content):
+                    arrivals.end({"begin": True})
+                    return content
+            missing = arrivals.missing
+            error = self._missing(missing) if missing else self._different(arrivals.different)
+            texts = {"headline": error.headline, "expected": error.expected, "remedy": error.remedy}
+            arrivals.end({"error": type(error).__name__, **texts})
+            raise error
 
     def _join(self) -> bytes:
         host, port = endpoint(self.cluster.workers[0])
@@ -121,7 +102,7 @@ class Rendezvous:
                 self.report(f"{self.cluster} waits for {self._names([0])}: {problem}")
             try:
                 connection = socket.create_connection((host, port), timeout=CONNECT_SECONDS)
-                with Messages(connection, self.check, seconds=self.seconds + REPLY_SECONDS) as messages:
+                with Messages(connection, self.check) as messages:
                     return self._receive_content(messages)
             except (OSError, ConnectionLostError) as error:
                 problem = first_line(error)
@@ -129,16 +110,16 @@ class Rendezvous:
         raise self._missing([0])
 
     def _receive_content(self, messages: Messages) -> bytes:
-        messages.send({"worker": self.cluster.index, "work": self._work})
+        messages.send({"worker": self.cluster.index, "work": self._work}, seconds=REPLY_SECONDS)
         content = b""
         while True:  # worker 0 sends the content again after it lost another worker
-            message, received = messages.receive()
+            message, received = messages.receive(seconds=self.seconds + REPLY_SECONDS)
             if error := ERRORS.get(str(message.get("error"))):
                 raise error(message["headline"], expected=message["expected"], remedy=message["remedy"])
             if message.get("begin"):
                 return content
             content = received
-            messages.send({})
+            messages.send({}, seconds=REPLY_SECONDS)
 
     def _attempts(self) -> Iterator[bool]:
         """Yield, until the time limit, whether a report is due."""
@@ -168,33 +149,7 @@ class Rendezvous:
     def _different(self, indices: Iterable[int]) -> ConfigError:
         numbers = ", ".join(map(str, sorted(indices)[:MAX_WORKERS_SHOWN]))
         return ConfigError(
-            f"the configuration or data of worker {numbers} differ from those of worker 0",
-            expected="the same configuration, code, libraries, data and list of workers",
-            remedy="start the same command with the same root on all workers",
+            f"the configuration, data or devices of worker {numbers} differ from those of worker 0",
+            expected="the same configuration, code, libraries, data, list of workers, and kind and number of devices",
+            remedy="start the same command with the same root on all workers, on machines with the same devices",
         )
-
-
-def endpoint(address: str) -> tuple[str, int]:
-    """Return host and port of an address.
-
-    >>> endpoint("[::1]:2222")
-    ('::1', 2222)
-    """
-    host, _, port = address.rpartition(":")
-    return host.strip("[]"), int(port)
-
-
-def _listen(port: int) -> socket.socket:
-    if socket.has_dualstack_ipv6():
-        with suppress(OSError):  # IPv6 may be disabled for this container
-            return socket.create_server(("", port), family=socket.AF_INET6, dualstack_ipv6=True)
-    return socket.create_server(("", port))
-
-
-def _refuse(connections: Iterable[Messages], error: JobError) -> None:
-    """Send an error to all connected workers, and raise it."""
-    texts = {"headline": error.headline, "expected": error.expected, "remedy": error.remedy}
-    for messages in connections:
-        with suppress(OSError):
-            messages.send({"error": type(error).__name__, **texts})
-    raise error

@@ -113,9 +113,8 @@ class TrainerConfig(ComponentConfig):
             raise ValueError(f"strategy {self.strategy} does not support mixed_float16; use mixed_bfloat16")
         options = self.optimizer.model_extra or {}
         if self.strategy != "one_device" and options.get("gradient_accumulation_steps"):
-            raise ValueError(
-                f"strategy {self.strategy} does not support optimizer.gradient_accumulation_steps; remove it"
-            )
+            option = "optimizer.gradient_accumulation_steps"
+            raise ValueError(f"strategy {self.strategy} does not support {option}; increase batch_size instead")
         if (clean_epochs := self.augmentation.clean_epochs) > self.epochs:
             raise ValueError(f"augmentation.clean_epochs {clean_epochs} is more than epochs {self.epochs}")
         return self

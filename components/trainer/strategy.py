@@ -21,7 +21,7 @@ from components.trainer.part_layers import part_layer
 from components.trainer.shared_checkpoint import SharedCheckpoint, decode, encode
 
 KEYS_PER_STRATEGY = 1_000
-"""Distances between the numbers of TensorFlow's groups of devices; a strategy has few groups."""
+"""Distance between the first keys of two strategies; a strategy uses one for each group of devices."""
 
 
 class OneDevice:
@@ -166,34 +166,43 @@ def open_devices(
     All workers of a cluster must call it: they wait for each other, and resume from the checkpoint of worker 0.
 
     Raises:
-        ConfigError: if there is no cluster, or its workers have different fingerprints.
+        ConfigError: if there is no cluster, or its workers have different fingerprints or devices.
         ResourceError: if a worker is missing, or the workers cannot connect.
     """
-    use_gpus = device != "CPU"
     if config.strategy == "one_device":
         return ONE_DEVICE, checkpoints
     if config.strategy == "mirrored":
-        devices = [each.name for each in tensorflow.config.list_logical_devices("GPU" if use_gpus else "CPU")]
+        kind = "CPU" if device == "CPU" else "GPU"
+        devices = [each.name for each in tensorflow.config.list_logical_devices(kind)]
         return Replicas(mirror(tensorflow, devices)), checkpoints
     cluster = context.cluster or require_cluster()
+    gpus = 0 if device == "CPU" else len(tensorflow.config.list_physical_devices("GPU"))
     rendezvous = Rendezvous(
         cluster=cluster,
-        work=context.fingerprint,
+        work=cluster_work(context.fingerprint, gpus=gpus),
         seconds=config.worker_wait_seconds,
         check=context.termination.check,
         report=context.progress.message,
     )
     with context.timed("connecting"):
         found = decode(rendezvous.meet(encode(checkpoints.newest(context.progress))))
-        strategy = connect_workers(tensorflow, cluster, use_gpus=use_gpus)
+        strategy = connect_workers(tensorflow, cluster, gpus=gpus)
     return Workers(strategy, cluster), SharedCheckpoint(found, checkpoints)
+
+
+def cluster_work(fingerprint: str, *, gpus: int) -> str:
+    """Return what must be the same on all workers: the training, and the number of GPUs, which is 0 on a CPU.
+
+    Otherwise, workers choose different algorithms to add their gradients, and train on the wrong parts of a batch.
+    """
+    return f"{fingerprint} on {gpus} GPUs"
 
 
 def mirror(tensorflow: Any, devices: Sequence[str]) -> Any:
     """Return a strategy that trains on devices of this machine; a process may create several, one after another.
 
-    TensorFlow numbers the collective operations of every strategy from the same number. It fails if one has the number
-    of another one, of an earlier training in this process, and another shape.
+    By default, the keys of collective operations begin anew in each strategy. An operation then fails if one of an
+    earlier training in this process had the same key and another shape (TensorFlow 2.21).
     """
     strategies = tensorflow.distribute.MirroredStrategy
     strategies._collective_key_base += KEYS_PER_STRATEGY

@@ -7,6 +7,7 @@ from dataclasses import dataclass
 
 from components.base.errors import ConfigError, JobError, ResourceError
 from components.runtime.cluster import find_cluster
+from components.runtime.endpoints import endpoint, listen
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -67,26 +68,24 @@ def check_cluster() -> CheckedCluster | None:
     with ThreadPoolExecutor(max_workers=16) as threads:  # a name server may take seconds
         workers = [*threads.map(_check_worker, cluster.workers)]
     if not (own := workers[cluster.index]).failure:
-        failure = _port_failure(own)
+        failure = _port_failure(own.address)
         workers[cluster.index] = CheckedWorker(address=own.address, resolved=own.resolved, failure=failure)
     return CheckedCluster(source=cluster.source, index=cluster.index, workers=workers)
 
 
 def _check_worker(address: str) -> CheckedWorker:
-    host, _, port = address.rpartition(":")
+    host, port = endpoint(address)
     try:
-        found = socket.getaddrinfo(host.strip("[]"), int(port), type=socket.SOCK_STREAM)
-    except (OSError, UnicodeError) as error:
-        reason = getattr(error, "strerror", None) or str(error)
-        return CheckedWorker(address=address, resolved="", failure=f"{host} does not resolve: {reason}")
+        found = socket.getaddrinfo(host, port, type=socket.SOCK_STREAM)
+    except OSError as error:
+        return CheckedWorker(address=address, resolved="", failure=f"{host} does not resolve: {error.strerror}")
     return CheckedWorker(address=address, resolved=str(found[0][4][0]))
 
 
-def _port_failure(worker: CheckedWorker) -> str:
+def _port_failure(address: str) -> str:
     """Return why this process cannot listen on the port of its own worker; empty if it can."""
-    family = socket.AF_INET6 if ":" in worker.resolved else socket.AF_INET
     try:
-        with socket.create_server((worker.resolved, int(worker.address.rpartition(":")[2])), family=family):
+        with listen(address):
             return ""
     except OSError as error:
         return f"this machine cannot listen on the port: {error.strerror}"

@@ -262,21 +262,45 @@ def test_containers_get_the_variables_of_their_task(cluster: Cluster, tmp_path: 
     assert sorted(line for line in job.output.splitlines() if "task" in line) == ["task 0 of 2", "task 1 of 2"]
 
 
+@pytest.fixture(scope="module")
+def two_nodes(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Cluster]:
+    """A cluster of two nodes, each with another folder `tmp`."""
+    if os.getuid() != 0:
+        pytest.skip("needs root, for a second host name")
+    folder = tmp_path_factory.mktemp("two-nodes")
+    (folder / "tmp").mkdir()
+    with running_cluster(folder, nodes=TWO_NODES) as running:
+        yield running
+
+
 @pytest.mark.thorough
-@pytest.mark.skipif(os.getuid() != 0, reason="needs root, for a second host name")
-def test_every_node_has_the_temporary_folder_of_the_job(tmp_path: Path) -> None:
-    temporary = tmp_path / "slurm" / "tmp"
-    temporary.mkdir(parents=True)
-    with running_cluster(temporary.parent, nodes=TWO_NODES) as two:
-        variables = stub(tmp_path, "cd $JOB_CACHE; echo $SLURMD_NODENAME $(pwd); exit 0")
-        variables |= {"JOB_ROOT": "s3://bucket/runs", "TMPDIR": str(temporary)}
-        job = two.submit(tmp_path, variables=variables, options=(*TWO, "--nodes=2"))
-        assert job.end() == ("COMPLETED", "0:0"), job.describe()
-        left = [two.run("srun", f"--nodelist={node}", "ls", str(temporary)) for node in ("node1", "node2")]
-    folders = dict(line.split() for line in job.output.splitlines() if line.startswith("node"))
-    assert sorted(folders) == ["node1", "node2"], job.output
-    assert {Path(folder).parents[1] for folder in folders.values()} == {temporary}
+def test_every_node_has_the_temporary_folder_of_the_job(two_nodes: Cluster, tmp_path: Path) -> None:
+    temporary = two_nodes.folder / "tmp"
+    variables = stub(tmp_path, "cd $JOB_CACHE; echo $SLURMD_NODENAME $(pwd) $(stat --format=%a ..); exit 0")
+    variables |= {"JOB_ROOT": "s3://bucket/runs", "TMPDIR": str(temporary)}
+    job = two_nodes.submit(tmp_path, variables=variables, options=(*TWO, "--nodes=2"))
+    assert job.end() == ("COMPLETED", "0:0"), job.describe()
+    lines = [line.split() for line in sorted(job.output.splitlines()) if line.startswith("node")]
+    nodes = [node for node, *_ in lines]
+    assert nodes == ["node1", "node2"], job.output
+    assert {(Path(folder).parents[1], mode) for _, folder, mode in lines} == {(temporary, "700")}
+    left = [two_nodes.run("srun", f"--nodelist={node}", "ls", str(temporary)) for node in nodes]
     assert left == ["", ""]
+
+
+@pytest.mark.thorough
+def test_temporary_folder_of_another_user_ends_all_tasks(two_nodes: Cluster, tmp_path: Path) -> None:
+    occupied = two_nodes.folder / "tmp" / "occupied"
+    two_nodes.run("srun", "--nodelist=node2", "install", "--directory", "--owner=65534", str(occupied))
+    mktemp = tmp_path / "mktemp"
+    mktemp.write_text(f"#!/bin/sh\nmkdir -m 700 {occupied} && echo {occupied}\n")
+    mktemp.chmod(0o755)
+    variables = {**stub(tmp_path, ""), "PATH": f"{tmp_path}:{two_nodes.environment['PATH']}"}
+    job = two_nodes.submit(tmp_path, variables=variables, options=(*TWO, "--nodes=2"))
+    job.wait_for_requeue()
+    assert f"node2: cannot create {occupied}, or another user owns it" in job.output
+    assert job.output.count("occupied") == 1, job.output
+    two_nodes.run("scancel", job.number)
 
 
 @pytest.mark.thorough

@@ -4,17 +4,15 @@ from __future__ import annotations
 
 import os
 import signal
-import socket
-import time
-from contextlib import ExitStack
 from pathlib import Path
 
 from components import Context, Model, Stored, TransformedExamples
 from components.base.cluster import Cluster
 from components.runtime.cluster import require_cluster
+from components.runtime.rendezvous import Rendezvous
 from components.testing import FakeTrainer
 
-SECONDS = 0.05
+SECONDS = 120.0
 
 
 class ClusterTrainer(FakeTrainer):
@@ -26,7 +24,13 @@ class ClusterTrainer(FakeTrainer):
     def run(self, context: Context, /, *, transformed: Stored[TransformedExamples]) -> Model:
         assert context.cluster is not None
         context.progress.message(f"{context.cluster} meets the others")
-        meet(context, context.cluster)
+        Rendezvous(
+            cluster=context.cluster,
+            work=context.fingerprint,
+            seconds=SECONDS,
+            check=context.termination.check,
+            report=context.progress.message,
+        ).meet()
         assert (context.cluster.index == 0) == (context.checkpoints is not None)
         return super().run(context, transformed=transformed)
 
@@ -41,34 +45,3 @@ class KilledClusterTrainer(ClusterTrainer):
             kill.unlink()
             os.kill(os.getpid(), signal.SIGKILL)
         return model
-
-
-def meet(context: Context, cluster: Cluster) -> None:
-    """Wait until all workers are connected to worker 0."""
-    host, port = cluster.workers[0].rsplit(":", 1)
-    with ExitStack() as stack:
-        if cluster.is_chief:
-            server = stack.enter_context(socket.create_server((host, int(port))))
-            server.settimeout(SECONDS)
-            connections: list[socket.socket] = []
-            while len(connections) < len(cluster.workers) - 1:
-                context.termination.check()
-                try:
-                    connections.append(stack.enter_context(server.accept()[0]))
-                except TimeoutError:
-                    continue
-            for connection in connections:
-                connection.settimeout(None)
-                assert connection.recv(64).decode() == context.fingerprint
-                connection.sendall(b"go")
-            return
-        while True:
-            context.termination.check()
-            try:
-                connection = stack.enter_context(socket.create_connection((host, int(port))))
-            except OSError:
-                time.sleep(SECONDS)
-                continue
-            connection.sendall(context.fingerprint.encode())
-            assert connection.recv(2) == b"go"
-            return

@@ -3,13 +3,12 @@
 from __future__ import annotations
 
 import json
-import socket
 import subprocess
 from collections.abc import Sequence
-from contextlib import ExitStack
 from typing import Any
 
 from tests.conftest import FAKES
+from tests.support.ports import free_ports
 from tests.support.processes import REPOSITORY, environment
 from tests.support.warm_python import WarmPython
 
@@ -18,9 +17,7 @@ DISTRIBUTED = {**FAKES, "trainer": {"use": "tests.support.cluster_trainer:Cluste
 
 def tf_config(count: int, *, indices: Sequence[int] | None = None) -> list[dict[str, str]]:
     """Return the environment of each of several workers, with free ports."""
-    with ExitStack() as stack:
-        servers = [stack.enter_context(socket.create_server(("127.0.0.1", 0))) for _ in range(count)]
-        workers = [f"127.0.0.1:{server.getsockname()[1]}" for server in servers]
+    workers = [f"127.0.0.1:{port}" for port in free_ports(count)]
     tasks: list[dict[str, Any]] = [{"type": "worker", "index": index} for index in indices or range(count)]
     return [{"TF_CONFIG": json.dumps({"cluster": {"worker": workers}, "task": task})} for task in tasks]
 

@@ -14,6 +14,7 @@ from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
 from dataclasses import dataclass
 from functools import cache
+from importlib.metadata import version
 from pathlib import Path
 from typing import Any
 
@@ -41,7 +42,7 @@ spec:
   securityContext: {{runAsNonRoot: true, runAsUser: 10001, seccompProfile: {{type: RuntimeDefault}}}}
   containers:
     - name: s3
-      image: {os.environ.get("S3_IMAGE", "motoserver/moto:latest")}
+      image: {os.environ.get("S3_IMAGE", f"motoserver/moto:{version('moto')}")}
       securityContext: {{allowPrivilegeEscalation: false, capabilities: {{drop: [ALL]}}}}
       env: [{{name: HOME, value: /tmp}}]
       readinessProbe: {{tcpSocket: {{port: {S3_PORT}}}}}

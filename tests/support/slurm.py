@@ -17,10 +17,12 @@ from contextlib import ExitStack, contextmanager
 from dataclasses import dataclass
 from functools import cache
 from pathlib import Path
+from tempfile import TemporaryDirectory
 
 from components import Context, Model, Stored, TransformedExamples
 from components.testing import FakeTrainer
 from components.testing.fakes import FakeTrainerConfig
+from tests.support.ports import free_ports
 from tests.support.processes import REPOSITORY, environment, wait_until
 
 ENDED = ("COMPLETED", "FAILED", "CANCELLED", "TIMEOUT")
@@ -33,12 +35,12 @@ SlurmctldHost={host}(127.0.0.1)
 SlurmUser={user}
 SlurmdUser={user}
 AuthType=auth/munge
-AuthInfo=socket={folder}/munge.socket
+AuthInfo=socket={sockets}/munge.socket
 CommunicationParameters=NoInAddrAny,NoCtldInAddrAny
 SlurmctldPort={ports[0]}
 SlurmdPort={ports[1]}
 StateSaveLocation={folder}/state
-SlurmdSpoolDir={folder}/spool/%n
+SlurmdSpoolDir={sockets}/%n
 SlurmctldPidFile={folder}/slurmctld.pid
 SlurmdPidFile={folder}/slurmd-%n.pid
 SlurmctldLogFile={folder}/slurmctld.log
@@ -211,32 +213,25 @@ def missing_programs() -> list[str]:
     return [program for program in PROGRAMS if shutil.which(program, path=PATH) is None]
 
 
-def free_ports(count: int) -> list[int]:
-    """Return unused ports of the loopback interface."""
-    with ExitStack() as stack:
-        sockets = [stack.enter_context(socket.socket()) for _ in range(count)]
-        for each in sockets:
-            each.bind(("127.0.0.1", 0))
-        return [each.getsockname()[1] for each in sockets]
-
-
 @contextmanager
 def running_cluster(folder: Path, *, nodes: str = ONE_NODE) -> Iterator[Cluster]:
     """Start munge, the controller and its nodes, and stop them at the end of the block; two nodes need root."""
     cluster = Cluster(folder)
-    for name in ("munge", "state", "spool"):
+    for name in ("munge", "state"):
         (folder / name).mkdir(mode=0o700)
     (folder / "munge" / "key").write_bytes(os.urandom(128))
     (folder / "munge" / "key").chmod(0o400)
     host, user = socket.gethostname().split(".")[0], getpass.getuser()
     settings = {"host": host, "user": user, "folder": folder, "ports": free_ports(2), "nodes": nodes.format(host=host)}
-    (folder / "slurm.conf").write_text(CONFIG.format(**settings))
     munge = [f"--{name}-file={folder / 'munge' / name}" for name in ("key", "pid", "log", "seed")]
     with ExitStack() as stack:
+        # The path of a socket has at most 108 characters, and the folder of a test can take 90.
+        sockets = Path(stack.enter_context(TemporaryDirectory(prefix="slurm-", ignore_cleanup_errors=True)))
+        (folder / "slurm.conf").write_text(CONFIG.format(**settings, sockets=sockets))
         # --force, because munged refuses a socket in a folder that other users cannot enter.
-        munge = ["--foreground", "--force", f"--socket={folder / 'munge.socket'}", *munge]
+        munge = ["--foreground", "--force", f"--socket={sockets / 'munge.socket'}", *munge]
         stack.enter_context(daemon(cluster, "munged", *munge))
-        wait_until((folder / "munge.socket").exists, (folder / "munged.out").read_text, seconds=10)
+        wait_until((sockets / "munge.socket").exists, (folder / "munged.out").read_text, seconds=10)
         stack.enter_context(daemon(cluster, "slurmctld", "-D"))
         stack.enter_context(daemon(cluster, "slurmd", "-D", "-N", "localhost" if nodes == ONE_NODE else "node1"))
         if nodes == TWO_NODES:

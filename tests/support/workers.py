@@ -27,7 +27,7 @@ from components.runtime import collectives
 from components.testing import FakeExampleGen, FakeTransform
 from job.signals import Signals
 from tests.support import namespaces
-from tests.support.slurm import free_ports
+from tests.support.ports import free_ports
 
 END_SECONDS = 300
 """Time limit for all processes; a lost worker is detected within 30 s."""
@@ -50,6 +50,8 @@ class Worker:
     """Number of logical devices into which its CPU is divided."""
     steps_before: bool = False
     """Whether earlier steps used TensorFlow in the process."""
+    rounding_error: float = 0.0
+    """Added to its validation metrics."""
     signals: Mapping[tuple[int, int], signal.Signals] = field(default_factory=dict)
     """Signals that it sends to itself, by epoch and step."""
     commands: Mapping[tuple[int, int], Sequence[str]] = field(default_factory=dict)
@@ -69,7 +71,13 @@ class Worker:
         """Train, write the result, and end the process with the exit code of a job."""
         import tensorflow as tf
 
+        from components.trainer.training_loop import TrainingLoop
+
         collectives.START_SECONDS = self.start_seconds
+        validate = TrainingLoop.validate
+        TrainingLoop.validate = lambda loop: {  # type: ignore[method-assign,assignment]
+            name: value + self.rounding_error for name, value in validate(loop).items()
+        }
         tf.config.set_logical_device_configuration(
             tf.config.list_physical_devices("CPU")[0], [tf.config.LogicalDeviceConfiguration()] * self.devices
         )

@@ -9,7 +9,7 @@ from pathlib import Path
 import pytest
 
 from components.base.errors import ConfigError, ResourceError, TerminationError
-from components.runtime import dask
+from components.runtime import dask, dask_workers
 from components.runtime.dask import Dask
 from tests.support.dask_cluster import DaskCluster
 from tests.support.tasks import killed_times, never, sleep, square
@@ -69,7 +69,7 @@ def test_workers_need_the_folder_and_the_same_versions(
     with monkeypatch.context() as patch, pytest.raises(ConfigError, match="does not have the folder"):
         patch.setattr(Path, "touch", lambda _: None)  # as if the worker had no such folder
         connect()
-    monkeypatch.setattr(dask, "library_version", lambda _: "1.0")
+    monkeypatch.setattr(dask_workers, "library_version", lambda _: "1.0")
     with pytest.raises(ConfigError, match="has mnist-job .*, but this process has 1.0"):
         connect()
 
@@ -83,7 +83,7 @@ def test_workers_need_the_same_modules_of_the_user(
     one = importlib.import_module(module).one
     with pytest.raises(ConfigError, match=f"a Dask worker cannot import {module}"):
         list(engine.run([one], never))
-    monkeypatch.setattr(dask, "_digest", lambda name: "another" if name == "tests" else "")
+    monkeypatch.setattr(dask_workers, "_digest", lambda name: "another" if name == "tests" else "")
     with pytest.raises(ConfigError, match="a Dask worker has another tests"):
         list(engine.run([partial(square, 1)], never))
 

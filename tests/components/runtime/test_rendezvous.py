@@ -14,15 +14,17 @@ import pytest
 from components.base.cluster import Cluster
 from components.base.errors import ConfigError, JobError, ResourceError, TerminationError
 from components.base.hashing import value_sha256
-from components.runtime import rendezvous
+from components.runtime import arrivals, rendezvous
+from components.runtime.endpoints import endpoint
 from components.runtime.messages import PROTOCOL
-from components.runtime.rendezvous import Rendezvous, endpoint
+from components.runtime.rendezvous import Rendezvous
 from tests.support.workers import cluster_of
 
 
 @pytest.fixture(autouse=True)
 def _hurried(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(rendezvous, "POLL_SECONDS", 0.01)
+    monkeypatch.setattr(arrivals, "GRACE_SECONDS", 0.1)
 
 
 def meet(cluster: Cluster, *, content: bytes = b"", **options: Any) -> bytes | JobError:
@@ -55,7 +57,7 @@ def test_different_work_is_an_error_on_all_workers() -> None:
     calls = [lambda each=each: meet(each, work=works[each.index]) for each in cluster_of(3)]
     for error in meet_all(calls):
         assert isinstance(error, ConfigError)
-        assert error.headline == "the configuration or data of worker 2 differ from those of worker 0"
+        assert error.headline == "the configuration, data or devices of worker 2 differ from those of worker 0"
 
 
 def test_another_list_of_workers_is_different_work() -> None:
@@ -89,16 +91,98 @@ def test_used_port_is_a_resource_error() -> None:
 
 def test_foreign_and_lost_connections_are_ignored() -> None:
     chief, other = cluster_of(2)
-    work = value_sha256(["this training", chief.workers])
-    hello = json.dumps({"protocol": PROTOCOL, "bytes": 0, "worker": 1, "work": work}) + "\n"
 
     def join() -> bytes | JobError:
-        for sent in (b"", b"GET / HTTP/1.1\r\n\r\n", b"[]\n", hello.encode()):
+        for sent in (b"", b"GET / HTTP/1.1\r\n\r\n", b"[]\n", hello(chief)):
             with contextlib.closing(connect(endpoint(chief.workers[0]))) as connection:
                 connection.sendall(sent)
         return meet(other)
 
     assert meet_all([lambda: meet(chief, content=b"own"), join]) == [b"own"] * 2
+
+
+@pytest.mark.parametrize(
+    "fields",
+    [
+        {"worker": "x"},
+        {"worker": 0},
+        {"worker": 99},
+        {"worker": True},
+        {"worker": None},
+        {"work": 1},
+        {"bytes": 10**12},
+        {"bytes": float("inf")},
+        {"bytes": -1},
+    ],
+    ids=str,
+)
+def test_other_programs_are_disconnected(fields: dict[str, Any]) -> None:
+    chief, other = cluster_of(2)
+    calls = [lambda: meet(chief, content=b"own"), lambda: meet_after(other, sent=hello(chief, **fields))]
+    assert meet_all(calls) == [b"own"] * 2
+
+
+def test_nested_json_is_no_message() -> None:
+    chief, other = cluster_of(2)
+    nested = b"[" * 60_000 + b"\n"
+    calls = [lambda: meet(chief, content=b"own"), lambda: meet_after(other, sent=nested)]
+    assert meet_all(calls) == [b"own"] * 2
+
+
+def test_first_message_has_a_limit_in_total(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(arrivals, "HELLO_SECONDS", 0.2)
+    chief, other = cluster_of(2)
+
+    def join() -> bytes | JobError:
+        with contextlib.closing(connect(endpoint(chief.workers[0]))) as slow:
+            slow.settimeout(0.01)
+            for _ in range(500):
+                with contextlib.suppress(TimeoutError):
+                    try:
+                        slow.sendall(b"x")
+                        if not slow.recv(1):
+                            return meet(other)
+                    except ConnectionError:
+                        return meet(other)
+        return b"still connected"
+
+    assert meet_all([lambda: meet(chief, content=b"own"), join]) == [b"own"] * 2
+
+
+def test_worker_that_does_not_reply_connects_again(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(arrivals, "REPLY_SECONDS", 0.2)
+    chief, other = cluster_of(2)
+    calls = [lambda: meet(chief, content=b"own"), lambda: meet_after(other, sent=hello(chief))]
+    assert meet_all(calls) == [b"own"] * 2
+
+
+def test_worker_replaces_an_earlier_process_with_other_work(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(arrivals, "GRACE_SECONDS", 20.0)
+    chief, other = cluster_of(2)
+
+    def join() -> bytes | JobError:
+        with contextlib.closing(connect(endpoint(chief.workers[0]))) as earlier:
+            earlier.sendall(hello(chief, work="another"))
+            return meet(other)
+
+    assert meet_all([lambda: meet(chief, content=b"own"), join]) == [b"own"] * 2
+
+
+def hello(chief: Cluster, **fields: Any) -> bytes:
+    """Return the first message of worker 1, with other fields."""
+    work = value_sha256(["this training", chief.workers])
+    return json.dumps({"protocol": PROTOCOL, "bytes": 0, "worker": 1, "work": work, **fields}).encode() + b"\n"
+
+
+def meet_after(cluster: Cluster, *, sent: bytes) -> bytes | JobError:
+    """Send bytes to worker 0, reply nothing, and meet once it has closed the connection."""
+    with contextlib.closing(connect(endpoint(cluster.workers[0]))) as connection:
+        connection.settimeout(10)
+        connection.sendall(sent)
+        with contextlib.suppress(ConnectionError):
+            while connection.recv(1024):
+                pass
+    return meet(cluster)
 
 
 def connect(address: tuple[str, int]) -> socket.socket:

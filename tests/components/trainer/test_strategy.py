@@ -2,18 +2,21 @@
 
 import functools
 import tempfile
-from concurrent.futures import ProcessPoolExecutor
+from concurrent.futures import ProcessPoolExecutor, ThreadPoolExecutor
 from pathlib import Path
+from types import SimpleNamespace
 from typing import Any
 
 import numpy as np
 import pytest
 
 from components import Context
+from components.base.cluster import Cluster
 from components.base.errors import ConfigError
 from components.inference.split_images import SplitImages
+from components.runtime import arrivals
 from components.trainer.config import TrainerConfig
-from tests.support.workers import PRELOADED, PROCESSES
+from tests.support.workers import PRELOADED, PROCESSES, cluster_of
 
 
 @pytest.mark.parametrize("name", ["Dropout", "GaussianDropout", "GaussianNoise", "SpatialDropout2D"])
@@ -115,7 +118,12 @@ def compare_three_replicas() -> None:
     settings = {"optimizer": {"kind": "SGD"}, "loss": {"kind": "CategoricalFocalCrossentropy"}}
     for build in (network_with_noise, small_network):
         replicas = Replicas(mirror(tf, ["CPU:0", "CPU:1", "CPU:2"]))
-        assert_close(train(build(), replicas, **settings), train(build(), ONE_DEVICE, **settings))
+        with tf.device("CPU:1"):  # as the Trainer with `device: cpu`: all but the replicas
+            replicated = train(build(), replicas, **settings)
+        assert replicated.train._images.device.endswith("CPU:1")
+        used = [each.device[-5:] for each in replicated.network.weights[0].value.values]
+        assert used == ["CPU:0", "CPU:1", "CPU:2"]
+        assert_close(replicated, train(build(), ONE_DEVICE, **settings))
     assert validation_losses(replicas) == pytest.approx(validation_losses(ONE_DEVICE), rel=1e-6)
 
 
@@ -181,6 +189,27 @@ def test_workers_without_a_cluster_are_an_error(monkeypatch: pytest.MonkeyPatch)
     assert cluster is not None
     assert str(cluster) == "worker 1 of 2"
     assert Trainer(TrainerConfig()).cluster() is None
+
+
+def test_workers_with_different_devices_end_with_an_error(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
+    from components.trainer.checkpoint import open_checkpoints
+    from components.trainer.strategy import open_devices
+
+    monkeypatch.setattr(arrivals, "GRACE_SECONDS", 0.1)
+    config = TrainerConfig(strategy="multi_worker", device="auto", worker_wait_seconds=60.0)
+
+    def open_worker(cluster: Cluster, gpus: int) -> str:
+        context = Context(output=tmp_path, cluster=cluster)
+        found = SimpleNamespace(list_physical_devices=lambda _: ["a GPU"] * gpus)
+        tensorflow = SimpleNamespace(config=found)
+        device = "GPU: any" if gpus else "CPU"
+        with pytest.raises(ConfigError) as raised:
+            open_devices(tensorflow, config, context, open_checkpoints(context), device=device)
+        return raised.value.headline
+
+    with ThreadPoolExecutor() as pool:
+        headlines = [*pool.map(open_worker, cluster_of(3), (1, 0, 2))]
+    assert headlines == ["the configuration, data or devices of worker 1, 2 differ from those of worker 0"] * 3
 
 
 @pytest.mark.thorough

@@ -12,6 +12,7 @@ import pytest
 from components.base.cluster import Cluster
 from components.runtime.rendezvous import Rendezvous
 from components.testing import FakeExampleGen
+from components.trainer.strategy import cluster_work
 from tests.support import namespaces
 from tests.support.workers import CHECKPOINTS, Ended, Worker, cluster_of, make_root, run_workers, saved_weights
 
@@ -144,9 +145,8 @@ def test_stopped_worker_0_ends_the_others_and_all_resume(root: Path) -> None:
 def test_worker_lost_before_the_first_step_ends_the_other(root: Path) -> None:
     chief, lost = workers(root, 2)
     assert lost.cluster is not None
-    rendezvous = Rendezvous(
-        cluster=lost.cluster, work=lost.fingerprint, seconds=100, check=lambda: None, report=lambda _: None
-    )
+    work = cluster_work(lost.fingerprint, gpus=0)
+    rendezvous = Rendezvous(cluster=lost.cluster, work=work, seconds=100, check=lambda: None, report=lambda _: None)
     with ThreadPoolExecutor() as pool:
         met = pool.submit(rendezvous.meet)
         ended = run_workers([dataclasses.replace(chief, start_seconds=2)])
@@ -156,7 +156,8 @@ def test_worker_lost_before_the_first_step_ends_the_other(root: Path) -> None:
 
 
 def test_workers_stop_early_after_the_same_epoch(root: Path) -> None:
-    ended = run_workers(workers(root, 2, network=NETWORK, epochs=40, patience=1, monitor="val_accuracy"))
+    chief, other = workers(root, 2, network=NETWORK, epochs=40, patience=1, monitor="val_accuracy")
+    ended = run_workers([chief, dataclasses.replace(other, rounding_error=1e-3)])
     weights(ended)
     first, second = (result["history"] for result in ended.results)
     assert first == second

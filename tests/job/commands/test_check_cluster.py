@@ -7,6 +7,7 @@ import pytest
 
 from job.commands.check_cluster import check_cluster
 from tests.support.job_workers import tf_config
+from tests.support.ports import free_ports
 
 
 def test_without_a_cluster_there_is_nothing_to_check(monkeypatch: pytest.MonkeyPatch) -> None:
@@ -36,6 +37,16 @@ def test_unknown_host_and_used_port_are_exit_code_5(monkeypatch: pytest.MonkeyPa
     assert "this machine cannot listen on the port: Address already in use" in used.headline
     assert "no-such-host.invalid does not resolve" in unknown.headline
     assert used.exit_code == unknown.exit_code == 5
+
+
+def test_address_of_another_interface_is_no_failure(monkeypatch: pytest.MonkeyPatch) -> None:
+    """As in the run: the address of a pod behind NAT is not one of its interfaces."""
+    (port,) = free_ports(1)
+    worker = {"cluster": {"worker": [f"192.0.2.1:{port}"]}, "task": {"type": "worker", "index": 0}}
+    monkeypatch.setenv("TF_CONFIG", json.dumps(worker))
+    cluster = check_cluster()
+    assert cluster is not None
+    assert not [*cluster.failures()]
 
 
 def test_malformed_environment_is_exit_code_2(monkeypatch: pytest.MonkeyPatch) -> None:
