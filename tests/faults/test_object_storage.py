@@ -17,6 +17,7 @@ TRANSIENT: dict[str, list[Fault]] = {
     "resets": [Fault("reset", every=3)],
     "short responses": [Fault("truncate", method="GET", every=2)],
 }
+SOME = [error("SlowDown", every=9), Fault("reset_after", match="^(PUT|POST|DELETE)", every=5)]
 
 
 def digests(record: dict[str, Any]) -> dict[str, str]:
@@ -42,7 +43,7 @@ def local_digests(mnist_job: Command, finished_root: Path) -> dict[str, str]:
 
 
 @pytest.mark.thorough
-@pytest.mark.parametrize("faults", TRANSIENT.values(), ids=TRANSIENT)
+@pytest.mark.parametrize("faults", [*TRANSIENT.values(), SOME], ids=[*TRANSIENT, "some"])
 def test_run_survives_transient_faults(
     mnist_job: Command,
     fake_config: Path,
