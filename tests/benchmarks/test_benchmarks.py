@@ -213,11 +213,11 @@ class TestCorrections:
             labels[rows == changed] = 1 - labels[rows == changed]
         ids = [f"{source}/{row}" for row in rows]
         for part, frame in (
-            ("example_gen/test", pd.DataFrame({"id": ids, "label": labels})),
+            ("example_gen/test/00000", pd.DataFrame({"id": ids, "label": labels})),
             ("evaluator/predictions", pd.DataFrame({"label": labels, "prediction": labels})),
         ):
             path = folder / f"{part}.parquet"
-            path.parent.mkdir(exist_ok=True)
+            path.parent.mkdir(parents=True, exist_ok=True)
             frame.to_parquet(path)
         return folder
 
