@@ -119,7 +119,7 @@ def pictures_in(directory: Path, split: TransformedSplit, graph: tuple[GraphOper
 
 def read_raw(transformed: Stored[TransformedExamples], split: TransformedSplit, rows: Rows) -> NDArray[np.uint8]:
     """Return the raw images in some rows: uint8 [rows, height, width], or [rows, height, width, 3] in color."""
-    return np.asarray(_open_raw(transformed.directory, split, ()).stored[rows])
+    return _raw_files(transformed.directory, split)[rows]
 
 
 def read_labels(directory: Path, split: TransformedSplit) -> NDArray[np.int64]:
@@ -128,5 +128,8 @@ def read_labels(directory: Path, split: TransformedSplit) -> NDArray[np.int64]:
 
 
 def _open_raw(directory: Path, split: TransformedSplit, graph: tuple[GraphOperation, ...]) -> SplitImages:
-    files: FileArray[np.uint8] = FileArray([directory / shard.raw for shard in split.shards])
-    return SplitImages(files, read_labels(directory, split), graph)
+    return SplitImages(_raw_files(directory, split), read_labels(directory, split), graph)
+
+
+def _raw_files(directory: Path, split: TransformedSplit) -> FileArray[np.uint8]:
+    return FileArray([directory / shard.raw for shard in split.shards])

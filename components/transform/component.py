@@ -124,6 +124,7 @@ class Transform(Component[TransformConfig]):
         splits, output = examples.artifact.splits.items(), context.output
         # The graph computes the same bits as the built-in operations, but not always as a custom function in NumPy.
         stored = any(isinstance(operation, TransformFunction) for operation in self.config.operations)
+        rows = self._batch_rows(examples, conversion, tasks=context.engine.parallel)
         tasks = [
             partial(
                 transform_shard,
@@ -132,7 +133,7 @@ class Transform(Component[TransformConfig]):
                 output,
                 f"{name}/{number:05}",
                 count=shard.count,
-                rows=self._batch_rows(examples, conversion, tasks=context.engine.parallel),
+                rows=rows,
                 conversion=conversion if stored else None,
             )
             for name, split in splits

@@ -60,7 +60,7 @@ class ParquetSource(SourceConfig):
         import numpy as np
 
         from components.example_gen.sources.labels import index_labels
-        from components.example_gen.sources.parquet_reader import ParquetReader, describe_row, inspect
+        from components.example_gen.sources.parquet_reader import ParquetReader, describe_row, inspect, plan_tasks
         from components.io.raw_images import LabelledImages
 
         shards = fetch_shards(self.path, self.test_path)
@@ -73,9 +73,9 @@ class ParquetSource(SourceConfig):
             )
         columns, rows = inspect([*shards.train, *shards.test], self.columns.image, self.columns.label)
         reader = ParquetReader(columns, self.shape, self.size, self.channels)
-        size = reader.first_size(shards.train)
-        parts = [(name, files) for name, files in (("train", shards.train), ("test", shards.test)) if files]
-        read = [reader.read(files, scratch / name, size, context) for name, files in parts]
+        parts = {name: plan_tasks(files) for name, files in (("train", shards.train), ("test", shards.test)) if files}
+        size = reader.first_size(parts["train"][0])
+        read = [reader.read(groups, scratch / name, size, context) for name, groups in parts.items()]
         labels = np.concatenate([part.labels for part in read])
         class_names, indices = index_labels(labels, columns.class_names, partial(describe_row, rows=rows))
         first = len(read[0].labels)

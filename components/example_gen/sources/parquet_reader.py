@@ -76,28 +76,24 @@ class ParquetReader:
     """Height and width to resize to; by default all images have the size of the first."""
     channels: Channels
 
-    def read(self, files: Sequence[Path], path: Path, size: tuple[int, int], context: Context) -> JoinedImages:
-        """Write the images of some files to one file, `path`; return them and their labels.
+    def read(self, groups: Sequence[RowGroups], path: Path, size: tuple[int, int], context: Context) -> JoinedImages:
+        """Write the images of row groups to one file, `path`; return them and their labels.
 
         Args:
+            groups: one task for each.
             size: height and width of the written images.
         """
-        groups = plan_tasks(files)
-        if not groups:
-            raise DataError(f"{files[0]} has no rows", expected=LAYOUT, remedy="add images to it")
         tasks = [partial(self.decode, task, part_path(path, number), size) for number, task in enumerate(groups)]
         needed = sum(task.rows for task in groups) * size[0] * size[1]
         return join_parts(tasks, path, context, size=size, channels=self.channels, needed=needed)
 
-    def first_size(self, files: Sequence[Path]) -> tuple[int, int]:
-        """Return height and width of all images: those to resize to, or those of the first image."""
+    def first_size(self, task: RowGroups) -> tuple[int, int]:
+        """Return height and width of all images: those to resize to, or those of the first image, given its task."""
         if self.size is not None:
             return self.size, self.size
-        for task in plan_tasks(files)[:1]:
-            for batch in iterate_batches(task.path, task.numbers, [*self.columns.images]):
-                with _named_rows(task.path, 0):
-                    return next(self._images(batch.slice(0, 1), task.path, 0, [])).shape[1:3]
-        raise DataError(f"{files[0]} has no rows", expected=LAYOUT, remedy="add images to it")
+        batch = next(iterate_batches(task.path, task.numbers, [*self.columns.images]))
+        with _named_rows(task.path, 0):
+            return next(self._images(batch.slice(0, 1), task.path, 0, [])).shape[1:3]
 
     def decode(self, task: RowGroups, path: Path, size: tuple[int, int]) -> DecodedPart:
         """Write the images of some row groups to a file."""
@@ -148,7 +144,7 @@ def describe_row(row: int, rows: dict[Path, int]) -> str:
 
 
 def plan_tasks(files: Sequence[Path]) -> list[RowGroups]:
-    """Divide the row groups of files into tasks that take about the same time."""
+    """Divide the row groups of files into tasks that take about the same time; raise DataError if there are no rows."""
     tasks = []
     for path in files:
         with open_parquet(path) as file:
@@ -161,6 +157,8 @@ def plan_tasks(files: Sequence[Path]) -> list[RowGroups]:
             if rows and (rows >= TASK_ROWS or size >= TASK_BYTES or number == len(groups)):
                 tasks.append(RowGroups(path, range(begin, number), first, rows))
                 begin, first, rows, size = number, first + rows, 0, 0
+    if not tasks:
+        raise DataError(f"{files[0]} has no rows", expected=LAYOUT, remedy="add images to it")
     return tasks
 
 
