@@ -29,6 +29,10 @@ from job.pipeline.slots import OPTIONAL_SLOTS, SLOTS
 from job.pipeline.steps import AFTER, STEPS, StepError
 from job.store.opened import open_root
 
+TRACKING = "tracking"
+OF_MACHINE = ("engine", "cache", "remote")
+"""Sections about this machine."""
+
 
 class JobConfig(BaseModel):
     """Everything that decides a run.
@@ -126,7 +130,7 @@ def build_config(document: YamlConfig, *, root: Location | str | None = None) ->
     pipeline = {slot: _section(document, slot) for slot in SLOTS if slot not in empty}
     pipeline[STEPS] = _section(document, STEPS)
     values = {key: value for key, value in document.values.items() if key not in (EXTENDS, STEPS, SWEEP, *SLOTS)}
-    values |= {key: _section(document, key) for key in ("tracking", "engine", "cache", "remote")} | {PIPELINE: pipeline}
+    values |= {key: _section(document, key) for key in (TRACKING, *OF_MACHINE)} | {PIPELINE: pipeline}
     if root is not None:
         values["root"] = require_location("--root", str(root))
     shared = {key: values[key] for key in SHARED_KEYS if key in values}

@@ -7,7 +7,7 @@ from typing import Any, Self
 
 from components.base.errors import ConfigError
 from components.object_storage import Location
-from job.config.config import JobConfig, build_config
+from job.config.config import OF_MACHINE, TRACKING, JobConfig, build_config
 from job.config.run_config import load_file_or_run, run_config
 from job.config.yaml_config import SET, YamlConfig, parse_override
 from job.config.yaml_loader import KeyPath, join
@@ -15,10 +15,6 @@ from job.pipeline.slots import OPTIONAL_SLOTS, SLOTS, find_slot
 from job.pipeline.steps import STEPS
 from job.store.records import RunRecord
 from job.store.resolve import locate_run
-
-TRACKING = "tracking"
-OF_MACHINE = ("engine", "cache", "remote")
-"""Sections about this machine."""
 
 
 @dataclass(frozen=True)

@@ -8,7 +8,7 @@ from pydantic.json_schema import models_json_schema
 
 from components.base.component import ComponentConfig
 from components.base.extension import USE
-from job.config.config import JobConfig
+from job.config.config import OF_MACHINE, TRACKING, JobConfig
 from job.config.engine import EngineConfig
 from job.config.storage import StoragePart
 from job.config.sweep import SPACE, SweepConfig, SweepPart
@@ -75,7 +75,7 @@ def config_schema() -> dict[str, Any]:
         "then": references[SweepConfig, "validation"],
         "else": {"type": ["object", "null"], "additionalProperties": {"type": ["array", "object"]}},
     }
-    for key in ("tracking", "engine", "cache", "remote"):
+    for key in (TRACKING, *OF_MACHINE):
         properties[key]["anyOf"] = [{"$ref": properties[key].pop("$ref")}, {"type": "null"}]
     extends = {"type": "string", "description": "A configuration file or a preset, over which this one is merged."}
     return {

@@ -11,8 +11,7 @@ from components.base.errors import ConfigError
 from components.base.text import printable
 from components.io.atomic import write_atomically
 from components.object_storage.settings import storage_settings
-from job.config.config import JobConfig, build_config
-from job.config.only import TRACKING
+from job.config.config import TRACKING, JobConfig, build_config
 from job.config.run_config import run_config
 from job.reporters.listener import RunListener
 from job.runner.runner import Runner
