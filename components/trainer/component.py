@@ -102,9 +102,12 @@ class Trainer(Component[TrainerConfig]):
         # GPUs are not hidden: TensorFlow refuses that once it has begun to work in this process.
         with tf.device("CPU") if device == "CPU" else nullcontext():
             with context.timed("building"):
+                train, validation = (
+                    open_scaled(transformed, split) for split in (inputs.splits.train, inputs.splits.validation)
+                )
                 network = config.network.build(image_shape=shape, classes=classes, seed=config.seed)
                 initial_weights, frozen = prepare_weights(
-                    network, config, init_from, inputs.class_names, context.progress
+                    network, config, init_from, train, inputs.class_names, context.progress
                 )
             check_images = raw_check_images(transformed)
             export_bytes = EXPORTED_COPIES * network.count_params() * 4
@@ -113,9 +116,6 @@ class Trainer(Component[TrainerConfig]):
                     try_exports(serving_model(network), formats, check_images, context)
                 make_deterministic(tf, device)  # the trial computed exactly
             with context.timed("training"):
-                train, validation = (
-                    open_scaled(transformed, split) for split in (inputs.splits.train, inputs.splits.validation)
-                )
                 gpu = config.gpu if device != "CPU" else GpuConfig(xla=False)
                 loop = train_network(
                     network,

@@ -9,21 +9,32 @@ from components.artifacts import InitialWeights, Model, Stored
 from components.base.errors import ConfigError
 from components.base.progress import Progress
 from components.inference.predictor import load_network
+from components.inference.split_images import SplitImages
 from components.trainer.config import TrainerConfig
 from components.trainer.layers import named_layers
+from components.trainer.network import NetworkConfig
+from components.trainer.whitening import WHITENED_LAYER, whiten
 
 MAX_NAMES_SHOWN = 20
 
 
 def prepare_weights(
-    network: Any, config: TrainerConfig, model: Stored[Model] | None, class_names: Sequence[str], progress: Progress
+    network: Any,
+    config: TrainerConfig,
+    model: Stored[Model] | None,
+    train: SplitImages,
+    class_names: Sequence[str],
+    progress: Progress,
 ) -> tuple[InitialWeights | None, tuple[str, ...]]:
-    """Load initial weights and freeze layers as configured; return both as the Model artifact states them."""
-    initial_weights = None
+    """Whiten, load initial weights and freeze layers as configured; return both as the Model artifact states them."""
+    initial_weights, patterns = None, config.freeze
+    if isinstance(config.network, NetworkConfig) and config.network.whitening:
+        whiten(network, train, crop=config.network.crop)
+        patterns = (WHITENED_LAYER, *patterns)
     if config.init_from is not None or model is not None:
         initial_weights = load_initial_weights(network, model, class_names=class_names)
         progress.message(f"initial weights: {initial_weights.describe()}")
-    frozen = freeze_layers(network, config.freeze)
+    frozen = freeze_layers(network, patterns)
     if at_random := [name for name in frozen if initial_weights and name in initial_weights.not_loaded]:
         progress.warning(f"trainer.freeze keeps the random weights of {', '.join(at_random)}")
     return initial_weights, frozen

@@ -19,6 +19,9 @@ Padding = Literal["same", "valid"]
 class NetworkConfig(ComponentConfig):
     """Sizes of the built-in network's layers."""
 
+    crop: Annotated[int, Field(strict=True, ge=0, le=1024)] = 0
+    """Pixels that are removed from each side of an image before the first convolution, which saves their work: the
+    border of an MNIST image is empty. Predictions still take whole images."""
     filters: tuple[Units, Units, Units] = (32, 64, 64)
     """Filters of each convolution."""
     kernels: tuple[Kernel, Kernel, Kernel] = (3, 3, 3)
@@ -34,6 +37,9 @@ class NetworkConfig(ComponentConfig):
     """The fraction of activations dropped before each dense layer during training."""
     batch_normalization: Annotated[bool, Field(strict=True)] = False
     """Whether each convolution's output is normalized over the batch."""
+    whitening: Annotated[bool, Field(strict=True)] = False
+    """Whether the filters of the first convolution are computed from training images instead of trained: they whiten
+    patches (see `components.trainer.whitening`). Its output is not normalized, and training needs no gradient of it."""
     normalization_momentum: Annotated[float, Field(strict=True, ge=0, lt=1)] = 0.9
     """Decay of the running mean and variance at each step."""
 
@@ -48,6 +54,7 @@ class NetworkConfig(ComponentConfig):
         5727360
         """
         height, width, channels = image_shape
+        height, width = height - 2 * self.crop, width - 2 * self.crop
         total = 0
         for filters, kernel, padding in zip(self.filters, self.kernels, self.padding, strict=True):
             border = 0 if padding == "same" else kernel - 1
@@ -93,14 +100,17 @@ def build_network(config: NetworkConfig, *, image_shape: tuple[int, int, int], c
     def he_normal() -> Any:  # K. He et al., "Delving Deep into Rectifiers", 2015, for layers before a ReLU
         return keras.initializers.HeNormal(seed=next_seed())
 
-    use_bias = not config.batch_normalization
     pooling_padding = "valid" if config.pooling == POOLING_STRIDE else "same"
+    if config.crop:
+        add(layers.Cropping2D, config.crop, name="crop")
     blocks = zip(config.filters, config.kernels, config.padding, strict=True)
     for n, (filters, kernel, padding) in enumerate(blocks, start=1):
-        convolution = {"padding": padding, "use_bias": use_bias, "kernel_initializer": he_normal()}
+        is_fixed = config.whitening and n == 1
+        convolution = {"padding": padding, "use_bias": not (config.batch_normalization or is_fixed)}
+        convolution |= {"kernel_initializer": he_normal(), "trainable": not is_fixed}
         add(layers.Conv2D, filters, kernel, name=f"convolution_{n}", **convolution)
         add(layers.MaxPooling2D, config.pooling, POOLING_STRIDE, pooling_padding, name=f"pooling_{n}")
-        if config.batch_normalization:
+        if config.batch_normalization and not is_fixed:
             add(layers.BatchNormalization, name=f"normalization_{n}", momentum=config.normalization_momentum)
         add(layers.ReLU, name=f"relu_{n}")
     add(layers.Flatten, name="flatten")
@@ -130,9 +140,10 @@ def _check_image_size(config: NetworkConfig, height: int, width: int) -> None:
         # Overlapping windows extend over the border: they round the size up, others round it down.
         overlaps = config.pooling > POOLING_STRIDE
         smallest = smallest * POOLING_STRIDE - overlaps + (kernel - 1 if padding == "valid" else 0)
+    smallest += 2 * config.crop
     if min(height, width) < smallest:
         raise ConfigError(
             f"{len(config.kernels)} poolings leave nothing of images of {height}x{width} pixels",
             expected=f"at least {smallest}x{smallest} pixels",
-            remedy="set a larger example_gen.source.size, or use larger images",
+            remedy="set a larger example_gen.source.size, use larger images, or reduce trainer.network.crop",
         )

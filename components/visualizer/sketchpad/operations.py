@@ -100,6 +100,9 @@ def _without_activation(layer: Any, inputs: list[Any], output: Any) -> list[Oper
             return [Operation("pooling" if isinstance(layer, layers.GlobalMaxPooling2D) else "average", settings)]
         case layers.ZeroPadding2D():
             return [Operation("pad", {"output": shape, "before": [before for before, _ in layer.padding]})]
+        case layers.Cropping2D():
+            before = [-first for first, _ in layer.cropping]
+            return [Operation("pooling", {"output": shape, "window": (1, 1), "strides": (1, 1), "before": before})]
         case layers.BatchNormalization() if layer.axis in last_axis:
             return [Operation("scale", arrays=_folded(layer))]
         case layers.Rescaling():
