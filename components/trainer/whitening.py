@@ -58,4 +58,5 @@ def whitening_filters(images: NDArray[np.float32], *, size: int, count: int) -> 
     largest = vectors[:, ::-1][:, :count] / np.sqrt(np.maximum(variances[::-1][:count], 0) + REGULARIZATION)
     # The sign of an eigenvector is arbitrary.
     largest *= np.sign(largest[np.abs(largest).argmax(axis=0), np.arange(count)])
-    return largest.reshape(size, size, images.shape[-1], count).astype(np.float32)
+    filters: NDArray[np.float32] = largest.astype(np.float32)
+    return filters.reshape(size, size, images.shape[-1], count)

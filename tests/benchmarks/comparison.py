@@ -4,12 +4,14 @@ from __future__ import annotations
 
 import shutil
 from collections.abc import Iterator, Mapping, Sequence
+from functools import partial
 from pathlib import Path
 
+from tests.benchmarks.disturbance import undisturbed
 from tests.benchmarks.measure import measure_process
 from tests.benchmarks.programs import Inputs, Program
 from tests.benchmarks.results import ResultsFile
-from tests.benchmarks.samples import Sample, Summary, summarize
+from tests.benchmarks.samples import Sample, Summary, ratio, summarize
 from tests.benchmarks.table import number, percent, print_table
 
 MIN_PART_CPU_SECONDS = 0.01
@@ -36,7 +38,8 @@ def run_comparison(
     for round_number, program, seed in in_rounds(present):
         if any(sample.failure for sample in samples if sample.program == program.name):
             continue
-        sample = run_once(program, inputs, seed=seed, round_=round_number, scratch=scratch, timeout=timeout)
+        once = partial(run_once, program, inputs, seed=seed, round_=round_number, scratch=scratch, timeout=timeout)
+        sample = undisturbed(once, lambda found: found.disturbance)
         samples.append(sample)
         results.append("samples", sample)
         if sample.failure:
@@ -58,7 +61,7 @@ def in_rounds(seeds: Mapping[Program, Sequence[int]]) -> Iterator[tuple[int, Pro
 def run_once(program: Program, inputs: Inputs, *, seed: int, round_: int, scratch: Path, timeout: float) -> Sample:
     """Run a program in a process of its own and delete its files."""
     folder = scratch / f"{program.name}-{seed}"
-    command = program.command(inputs, seed=seed, scratch=folder)
+    command = program.bound_command(inputs, seed=seed, scratch=folder)
     try:
         measured = measure_process(command, timeout=timeout, success_codes=program.success_codes)
         if measured.failure:
@@ -82,6 +85,7 @@ def run_once(program: Program, inputs: Inputs, *, seed: int, round_: int, scratc
         training_wall=output.training_wall,
         parts=output.parts,
         curve=output.curve,
+        disturbance=measured.disturbance,
     )
 
 
@@ -89,7 +93,9 @@ def _line(program: Program, sample: Sample) -> str:
     head = f"round {sample.round + 1}  {program.title:<34}  seed {sample.seed}"
     trained = "" if sample.training is None else f"  training {sample.training:7.2f} cpu s"
     accuracy = "" if sample.accuracy is None else f"  {percent(sample.accuracy)} %"
-    return f"{head}  {sample.wall:8.2f} s  {sample.cpu:8.2f} cpu s  {sample.peak / 1e6:6.0f} MB{trained}{accuracy}"
+    disturbed = "  DISTURBED" if sample.is_disturbed else ""
+    costs = f"{sample.wall:8.2f} s  {sample.cpu:8.2f} cpu s  {sample.peak / 1e6:6.0f} MB"
+    return f"{head}  {costs}{trained}{accuracy}{disturbed}"
 
 
 def print_comparison(programs: Sequence[Program], samples: Sequence[Sample], *, unit: str) -> None:
@@ -102,9 +108,21 @@ def print_comparison(programs: Sequence[Program], samples: Sequence[Sample], *, 
     """
     summaries = summarize(samples)
     measured = [program for program in programs if program.name in summaries]
-    rows = [_row(program, summaries[program.name], summaries.get(unit)) for program in measured]
-    ratio = f"cpu / {unit}"
-    header = ("medians", "n", "wall s", "cpu s", ratio, "training cpu s", "other cpu s", "peak MB", "accuracy %")
+    cpu_ratios = {each.name: ratio(samples, each.name, unit, lambda sample: sample.cpu) for each in measured}
+    rows = [_row(program, summaries[program.name], cpu_ratios[program.name]) for program in measured]
+    header = (
+        "medians",
+        "n",
+        "disturbed",
+        "wall s",
+        "cpu s",
+        f"cpu / {unit}",
+        "training cpu s",
+        "training s",
+        "other cpu s",
+        "peak MB",
+        "accuracy %",
+    )
     print_table(header, rows)
     print_table(
         ("test accuracy, %", "mean", "sd", "mean, labels corrected", "by round"),
@@ -134,14 +152,16 @@ def _print_parts(program: Program, summary: Summary) -> None:
         print_table((f"{program.title}: outside of training", "cpu s"), rows)
 
 
-def _row(program: Program, summary: Summary, unit: Summary | None) -> tuple[str, ...]:
+def _row(program: Program, summary: Summary, cpu_ratio: float | None) -> tuple[str, ...]:
     return (
         program.title,
         str(summary.count),
+        str(summary.disturbed),
         number(summary.wall),
         number(summary.cpu),
-        number(summary.cpu / unit.cpu if unit else None),
+        number(cpu_ratio),
         number(summary.training),
+        number(summary.training_wall),
         number(summary.other_cpu),
         number(summary.peak / 1e6, 0),
         percent(summary.accuracy),

@@ -15,6 +15,7 @@ import time
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 
+from tests.benchmarks.disturbance import Disturbance, Watch
 from tests.support.processes import REPOSITORY, environment
 
 PEAK_UNIT_BYTES = 1 if sys.platform == "darwin" else 1024
@@ -34,6 +35,7 @@ class ProcessMeasurement:
         peak: peak resident memory in bytes.
         exit_code: negative if a signal ended the process.
         failure: why the measurement is invalid; empty if it is valid.
+        disturbance: what other programs did meanwhile.
     """
 
     wall: float
@@ -42,6 +44,7 @@ class ProcessMeasurement:
     exit_code: int
     stdout: str
     failure: str
+    disturbance: Disturbance
 
 
 def measure_process(
@@ -61,6 +64,7 @@ def measure_process(
     """
     quiet = {**environment(), "TF_CPP_MIN_LOG_LEVEL": "2", "MPLBACKEND": "Agg", **(variables or {})}
     with tempfile.TemporaryFile("w+") as stdout, tempfile.TemporaryFile("w+") as stderr:
+        watch = Watch()
         started = time.perf_counter()
         process = subprocess.Popen(command, cwd=REPOSITORY, env=quiet, stdout=stdout, stderr=stderr)
         timed_out = False
@@ -76,6 +80,7 @@ def measure_process(
             raise
         wall = time.perf_counter() - started
         _, status, usage = ended
+        disturbance = watch.stop(usage.ru_utime + usage.ru_stime)
         process.returncode = os.waitstatus_to_exitcode(status)
         stdout.seek(0)
         stderr.seek(0)
@@ -92,4 +97,5 @@ def measure_process(
         exit_code=process.returncode,
         stdout=output,
         failure=failure,
+        disturbance=disturbance,
     )

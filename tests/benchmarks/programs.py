@@ -6,7 +6,7 @@ import json
 import subprocess
 import sys
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from pathlib import Path
 from typing import Any, ClassVar
 
@@ -66,12 +66,14 @@ class Program:
         title: for tables.
         rounds: number of runs, with the seeds 0, 1, ...
         quick_rounds: number of runs with `--extent quick`.
+        threads: number of processors that it may use, and of its threads; None for all.
     """
 
     name: str
     title: str
     rounds: int
     quick_rounds: int = 0
+    threads: int | None = None
 
     success_codes: ClassVar[Sequence[int]] = (0,)
 
@@ -83,6 +85,13 @@ class Program:
         """Return the command that starts it; it can write below `scratch`."""
         raise NotImplementedError
 
+    def bound_command(self, inputs: Inputs, *, seed: int, scratch: Path) -> list[str]:
+        """Return the command that starts it on its number of processors."""
+        command = self.command(inputs, seed=seed, scratch=scratch)
+        if self.threads is None:
+            return command
+        return ["taskset", "--cpu-list", ",".join(map(str, range(self.threads))), *command]
+
     def parse(self, stdout: str) -> ProgramOutput:
         """Parse its standard output."""
         raise NotImplementedError
@@ -92,16 +101,24 @@ class Program:
         return None
 
 
+@dataclass(frozen=True, kw_only=True)
 class Preset(Program):
-    """A whole run of the job with a preset, from IDX files."""
+    """A whole run of the job with a preset, from IDX files.
+
+    Attributes:
+        preset: its name; by default, that of the program.
+    """
+
+    preset: str = ""
 
     success_codes: ClassVar[Sequence[int]] = FINISHED
 
     def why_missing(self, inputs: Inputs) -> str:  # noqa: ARG002
-        return "" if preset_path(self.name).exists() else f"configs/{self.name}.yaml does not exist"
+        name = self.preset or self.name
+        return "" if preset_path(name).exists() else f"configs/{name}.yaml does not exist"
 
     def command(self, inputs: Inputs, *, seed: int, scratch: Path) -> list[str]:
-        return job_command(self.name, inputs.mnist, root=scratch, overrides=(f"seed={seed}",))
+        return job_command(self.preset or self.name, inputs.mnist, root=scratch, overrides=(f"seed={seed}",))
 
     def parse(self, stdout: str) -> ProgramOutput:
         return parse_run_record(json.loads(stdout))
@@ -145,15 +162,21 @@ PRESETS = (
     Preset(name="mnist", title="job, mnist", rounds=5),
     Preset(name="mnist-best", title="job, mnist-best", rounds=5),
 )
+FAST_ON_ONE_THREAD = Preset(
+    name=f"{FAST}-1", title="job, mnist-fast, one thread", rounds=5, quick_rounds=1, threads=1, preset=FAST
+)
 PLAIN = Peer(name="plain-keras", title="plain Keras script", rounds=3, script="plain_keras.py", writes=True)
 RECORD = Peer(
     name="record", title="one-epoch record, PyTorch", rounds=5, quick_rounds=1, script="record_recipe.py", torch=True
 )
+RECORD_ON_ONE_THREAD = replace(RECORD, name="record-1", title="one-epoch record, one thread", threads=1)
 BARE = Peer(name="bare", title="bare script without training", rounds=5, quick_rounds=1, script="bare.py", writes=True)
 PROGRAMS: tuple[Program, ...] = (
     *PRESETS,
+    FAST_ON_ONE_THREAD,
     BARE,
     RECORD,
+    RECORD_ON_ONE_THREAD,
     PLAIN,
     Peer(name="keras-io", title="keras.io's example", rounds=1, script="keras_io.py"),
     Peer(name="pytorch-basic", title="PyTorch's basic example", rounds=1, script="pytorch_basic.py", torch=True),

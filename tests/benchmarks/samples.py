@@ -3,8 +3,10 @@
 from __future__ import annotations
 
 import statistics
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
+
+from tests.benchmarks.disturbance import Disturbance
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -23,6 +25,7 @@ class Sample:
         parts: CPU-seconds outside of training, by part.
         curve: for each epoch, the test `accuracy` and the `cpu_seconds` of training up to its end.
         failure: why the sample has no values; empty if it has.
+        disturbance: what other programs did meanwhile.
     """
 
     program: str
@@ -38,6 +41,12 @@ class Sample:
     parts: Mapping[str, float] = field(default_factory=dict)
     curve: Sequence[Mapping[str, float]] = ()
     failure: str = ""
+    disturbance: Disturbance | None = None
+
+    @property
+    def is_disturbed(self) -> bool:
+        """Whether its times are not those of a quiet machine."""
+        return self.disturbance is not None and self.disturbance.is_disturbed
 
     @property
     def other_cpu(self) -> float | None:
@@ -47,14 +56,16 @@ class Sample:
 
 @dataclass(frozen=True, kw_only=True)
 class Summary:
-    """All valid samples of a program.
+    """All valid samples of a program; times are those of undisturbed samples, if there are any.
 
     Attributes:
         count: number of samples.
+        disturbed: number of those that were disturbed.
         wall: median, in seconds.
         cpu: median, in CPU-seconds.
         peak: maximum, in bytes.
         training: median, in CPU-seconds.
+        training_wall: median, in seconds.
         other_cpu: median CPU-seconds outside of training.
         accuracies: in the order of the rounds.
         corrected: mean accuracy with the known label errors corrected.
@@ -62,10 +73,12 @@ class Summary:
     """
 
     count: int
+    disturbed: int
     wall: float
     cpu: float
     peak: int
     training: float | None
+    training_wall: float | None
     other_cpu: float | None
     accuracies: tuple[float, ...]
     corrected: float | None
@@ -91,18 +104,36 @@ def summarize(samples: Iterable[Sample]) -> dict[str, Summary]:
     return {name: _summary(own) for name, own in by_program.items()}
 
 
+def ratio(samples: Sequence[Sample], program: str, unit: str, value: Callable[[Sample], float | None]) -> float | None:
+    """Return the median ratio of a value of two programs, over rounds in which both ran undisturbed; None if none has.
+
+    Args:
+        value: returns it, such as `lambda sample: sample.training`.
+    """
+    rounds: dict[int, dict[str, float]] = {}
+    for sample in samples:
+        found = None if sample.failure or sample.is_disturbed else value(sample)
+        if found is not None:
+            rounds.setdefault(sample.round, {})[sample.program] = found
+    pairs = [values[program] / values[unit] for values in rounds.values() if program in values and unit in values]
+    return statistics.median(pairs) if pairs else None
+
+
 def _summary(samples: Sequence[Sample]) -> Summary:
-    parts = dict.fromkeys(part for sample in samples for part in sample.parts)
+    timed = [sample for sample in samples if not sample.is_disturbed] or samples
+    parts = dict.fromkeys(part for sample in timed for part in sample.parts)
     return Summary(
         count=len(samples),
-        wall=statistics.median(sample.wall for sample in samples),
-        cpu=statistics.median(sample.cpu for sample in samples),
+        disturbed=sum(sample.is_disturbed for sample in samples),
+        wall=statistics.median(sample.wall for sample in timed),
+        cpu=statistics.median(sample.cpu for sample in timed),
         peak=max(sample.peak for sample in samples),
-        training=_median(sample.training for sample in samples),
-        other_cpu=_median(sample.other_cpu for sample in samples),
+        training=_median(sample.training for sample in timed),
+        training_wall=_median(sample.training_wall for sample in timed),
+        other_cpu=_median(sample.other_cpu for sample in timed),
         accuracies=tuple(sample.accuracy for sample in samples if sample.accuracy is not None),
         corrected=_mean(sample.corrected for sample in samples),
-        parts={part: statistics.median(sample.parts.get(part, 0.0) for sample in samples) for part in parts},
+        parts={part: statistics.median(sample.parts.get(part, 0.0) for sample in timed) for part in parts},
     )
 
 

@@ -1,0 +1,147 @@
+"""Disturbance: what other programs and other machines on the same processors did during a measurement.
+
+Linux counts the CPU time of all processes, and the time in which the hypervisor gave the processors to other machines
+(`steal`). It does not count that another machine uses the second thread of a core: the speed of a fixed computation
+shows it.
+"""
+
+from __future__ import annotations
+
+import os
+import statistics
+import time
+from collections.abc import Callable
+from dataclasses import dataclass
+from pathlib import Path
+from typing import TypeVar
+
+from components.runtime.resources import cpu_limit
+
+MAX_OTHER_FRACTION = 0.05
+"""Of the processors' time that may be used by others in an undisturbed run."""
+MIN_SPEED = 0.8
+"""Of the fixed computation, compared with the fastest that this process measured."""
+MAX_ATTEMPTS = 3
+QUIET_SECONDS = 2.0
+MAX_WAIT_SECONDS = 60.0
+"""For other programs to end before a run."""
+COMPUTATION_STEPS = 500_000
+
+Measured = TypeVar("Measured")
+
+
+@dataclass(frozen=True)
+class CpuTimes:
+    """CPU-seconds of the whole machine since its start."""
+
+    busy: float
+    """In processes."""
+    steal: float
+    """In which the hypervisor ran other machines."""
+
+    @classmethod
+    def now(cls) -> CpuTimes:
+        """Read them from /proc/stat (see `man 5 proc`)."""
+        fields = Path("/proc/stat").read_text().split("\n", 1)[0].split()[1:]
+        user, nice, system, _, _, irq, softirq, steal = (int(ticks) / os.sysconf("SC_CLK_TCK") for ticks in fields[:8])
+        return cls(busy=user + nice + system + irq + softirq, steal=steal)
+
+
+@dataclass(frozen=True, kw_only=True)
+class Disturbance:
+    """What happened on the machine during a run.
+
+    Attributes:
+        load_before: load average of the last minute.
+        load_after: the same, after the run.
+        other_cpu: CPU-seconds of other processes during the run.
+        steal: seconds in which the hypervisor ran other machines during the run, of all processors together.
+        speed: of a fixed computation before and after the run, relative to the fastest; the smaller one.
+        seconds: duration of the run.
+    """
+
+    load_before: float
+    load_after: float
+    other_cpu: float
+    steal: float
+    speed: float
+    seconds: float
+
+    @property
+    def is_disturbed(self) -> bool:
+        """Whether the run's times are not those of a quiet machine."""
+        available = self.seconds * cpu_limit()
+        return self.other_cpu + self.steal > MAX_OTHER_FRACTION * available or self.speed < MIN_SPEED
+
+    def describe(self) -> str:
+        """Return one line, such as `load 0.1 to 1.2, others 0.02 CPU-s, steal 0.00 s, speed 0.98`."""
+        return (
+            f"load {self.load_before:.1f} to {self.load_after:.1f}, others {self.other_cpu:.2f} CPU-s, "
+            f"steal {self.steal:.2f} s, speed {self.speed:.2f}"
+        )
+
+
+class Watch:
+    """Records what happens on the machine from its creation until `stop`."""
+
+    fastest = 0.0
+
+    def __init__(self) -> None:
+        self._speed = computation_speed()
+        self._load = os.getloadavg()[0]
+        self._times, self._began = CpuTimes.now(), time.perf_counter()
+
+    def stop(self, own_cpu: float) -> Disturbance:
+        """Return the disturbance of a run that used some CPU-seconds itself."""
+        times, seconds = CpuTimes.now(), time.perf_counter() - self._began
+        speeds = (self._speed, computation_speed())
+        Watch.fastest = max(Watch.fastest, *speeds)
+        return Disturbance(
+            load_before=self._load,
+            load_after=os.getloadavg()[0],
+            other_cpu=max(0.0, times.busy - self._times.busy - own_cpu),
+            steal=times.steal - self._times.steal,
+            speed=min(speeds) / Watch.fastest,
+            seconds=seconds,
+        )
+
+
+def computation_speed() -> float:
+    """Return how often per CPU-second this process performs a fixed computation; the median of five times."""
+    times = []
+    for _ in range(5):
+        began, total = time.process_time(), 0
+        for number in range(COMPUTATION_STEPS // 5):
+            total += number * number
+        times.append(time.process_time() - began)
+    return 1 / (5 * statistics.median(times))
+
+
+def wait_until_quiet() -> None:
+    """Wait until other processes use few CPU-seconds, or some time has passed."""
+    deadline = time.monotonic() + MAX_WAIT_SECONDS
+    while time.monotonic() < deadline:
+        before, own = CpuTimes.now(), time.process_time()
+        time.sleep(QUIET_SECONDS)
+        others = CpuTimes.now().busy - before.busy - (time.process_time() - own)
+        if others <= MAX_OTHER_FRACTION * QUIET_SECONDS * cpu_limit():
+            return
+
+
+def undisturbed(measure: Callable[[], Measured], disturbance: Callable[[Measured], Disturbance | None]) -> Measured:
+    """Measure again while a run is disturbed, and return the run that was disturbed least.
+
+    Args:
+        measure: performs the whole run; a second call must not reuse results of the first one.
+        disturbance: returns that of a run; None if the run failed, which is not repeated.
+    """
+    runs: list[tuple[float, Measured]] = []
+    for _ in range(MAX_ATTEMPTS):
+        wait_until_quiet()
+        measured = measure()
+        found = disturbance(measured)
+        if found is None or not found.is_disturbed:
+            return measured
+        print(f"disturbed: {found.describe()}", flush=True)
+        runs.append((found.other_cpu + found.steal + found.seconds * (1 - found.speed), measured))
+    return min(runs, key=lambda run: run[0])[1]
