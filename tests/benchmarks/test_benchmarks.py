@@ -496,7 +496,7 @@ class TestCommandLine:
         assert written["machine"]["kernel"]
         assert {one["program"] for one in written["samples"]} == {"bare", "mnist"}
         assert written["summaries"]["mnist"]["peak"] > 0
-        assert len(written["claims"]) == 6
+        assert len(written["claims"]) == 9
 
 
 class TestVariants:
