@@ -27,7 +27,8 @@ def prepare_weights(
     progress: Progress,
 ) -> tuple[InitialWeights | None, tuple[str, ...]]:
     """Whiten, load initial weights and freeze layers as configured; return both as the Model artifact states them."""
-    initial_weights, whitened = None, ()
+    initial_weights: InitialWeights | None = None
+    whitened: tuple[str, ...] = ()
     if isinstance(config.network, NetworkConfig) and config.network.whitening:
         whiten(network, train, crop=config.network.crop)
         whitened = (WHITENED_LAYER,)

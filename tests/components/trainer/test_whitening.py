@@ -21,13 +21,16 @@ NETWORK: dict[str, Any] = {"crop": 1, "whitening": True, "filters": (6, 4, 4), "
 def smooth_images(count: int, size: int = 12, channels: int = 1) -> NDArray[np.float32]:
     """Return images whose neighboring pixels are correlated."""
     noise = np.random.default_rng(0).random((count, size + 3, size + 3, channels), np.float32)
-    return np.lib.stride_tricks.sliding_window_view(noise, (4, 4), axis=(1, 2)).mean(axis=(-2, -1), dtype=np.float32)
+    windows = np.lib.stride_tricks.sliding_window_view(noise, (4, 4), axis=(1, 2))
+    images: NDArray[np.float32] = windows.mean(axis=(-2, -1), dtype=np.float32)
+    return images
 
 
 def responses(images: NDArray[np.float32], filters: NDArray[np.float32]) -> NDArray[np.float64]:
     """Return the outputs of a convolution as rows: [patches, filters]."""
     windows = np.lib.stride_tricks.sliding_window_view(images, filters.shape[:2], axis=(1, 2))
-    return np.einsum("nyxcij,ijck->nyxk", windows, filters).reshape(-1, filters.shape[-1]).astype(np.float64)
+    outputs: NDArray[np.float64] = np.einsum("nyxcij,ijck->nyxk", windows, filters).astype(np.float64)
+    return outputs.reshape(-1, filters.shape[-1])
 
 
 @pytest.mark.parametrize(("size", "channels", "count"), [(3, 1, 4), (2, 3, 5), (1, 1, 1)])
