@@ -1,4 +1,4 @@
-"""The built-in network: three convolutions with max-pooling, two dense layers, softmax."""
+"""The built-in network: three convolutions with max-pooling, dense layers, softmax."""
 
 import hashlib
 from typing import Annotated, Any, Literal
@@ -31,8 +31,8 @@ class NetworkConfig(ComponentConfig):
     pooling: Annotated[int, Field(strict=True, ge=POOLING_STRIDE, le=7)] = POOLING_STRIDE
     """Height and width of the max-pooling windows, which are two pixels apart. With 3 they overlap, so that a small
     shift changes less (A. Krizhevsky et al., 2012, section 3.4)."""
-    dense: tuple[Units, Units] = (128, 64)
-    """Units of each dense layer before the output."""
+    dense: Annotated[tuple[Units, ...], Field(max_length=8)] = (128, 64)
+    """Units of each dense layer before the output; empty for none."""
     dropout: Annotated[float, Field(strict=True, ge=0, lt=1)] = 0.3
     """The fraction of activations dropped before each dense layer during training."""
     batch_normalization: Annotated[bool, Field(strict=True)] = False
