@@ -1,4 +1,4 @@
-"""Folding of a network for quantization: fewer operations, each of which would round its outputs to 8 bits."""
+"""Folding of a network for quantization: the fewer operations, the fewer roundings to 8 bits."""
 
 from typing import Any
 
