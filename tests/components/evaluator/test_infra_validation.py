@@ -10,7 +10,7 @@ from components import Context, Model, Stored, TransformedExamples
 from components.artifacts import InfraValidation
 from components.base.errors import ResourceError, TerminationError
 from components.evaluator import serving_process
-from components.evaluator.infra_validation import validate_infra
+from components.evaluator.infra_validation import serve_model
 from components.inference.predictor import load_predictor
 from components.inference.split_images import read_raw, read_scaled
 from components.testing.contract import make_inputs
@@ -51,9 +51,10 @@ def placeholder(tmp_path_factory: pytest.TempPathFactory) -> Made:
 
 def validate(made: Made, context: Context, *, error: float = 0.0) -> InfraValidation:
     model, transformed = made
-    images = np.asarray(read_scaled(transformed, transformed.artifact.splits.test).images[:5])
-    probabilities = load_predictor(model)(images) + np.float32(error)
-    return validate_infra(model, transformed, probabilities, context)
+    images = np.asarray(read_scaled(transformed, transformed.artifact.splits.test).images[:6])
+    with serve_model(model, transformed, 5, context) as served:
+        assert served is not None
+        return served.validate(load_predictor(model)(images) + np.float32(error))
 
 
 @pytest.mark.thorough  # every run of the digits tests it, too
