@@ -1,4 +1,4 @@
-"""Infra validation: compares the SavedModel, served in a process that has only TensorFlow, with the model in memory."""
+"""Infra validation: compares the SavedModel, served by TensorFlow's C library, with the model in memory."""
 
 import errno
 import os
@@ -8,6 +8,7 @@ import sys
 import tempfile
 from collections.abc import Iterator
 from contextlib import contextmanager
+from importlib.util import find_spec
 from pathlib import Path
 
 import numpy as np
@@ -93,8 +94,11 @@ def serve_model(
 ) -> Iterator[ServedModel | None]:
     """Load the SavedModel in a separate process, for the first `images` test images, while the block runs.
 
-    TensorFlow takes seconds to start, on one processor: the block can predict meanwhile. Yields None if there is no
-    SavedModel, or if `images` is 0.
+    Loading takes a second, on one processor: the block can predict meanwhile. Yields None if there is no SavedModel, or
+    if `images` is 0.
+
+    Raises:
+        ResourceError: if the installed TensorFlow has no C library.
     """
     if model.artifact.saved_model is None or not images:
         yield None
@@ -105,14 +109,23 @@ def serve_model(
         sent = read_raw(transformed, transformed.artifact.splits.test, slice(images))
         np.save(raw, sent, allow_pickle=False)
         # -P: the modules in the script's folder must not hide libraries.
-        arguments = (saved_model, raw, results, cpu_limit(), os.getpid())
+        arguments = (_c_library(), saved_model, raw, results, cpu_limit(), os.getpid())
         with start_child([sys.executable, "-P", serving_process.__file__, *map(str, arguments)]) as child:
             yield ServedModel(child, directory, results, len(sent), context)
+
+
+def _c_library() -> Path:
+    """Return TensorFlow's C library, which is in all of its packages for Linux and macOS, without importing it."""
+    found = find_spec("tensorflow")
+    for folder in () if found is None else found.submodule_search_locations or ():
+        for path in Path(folder).glob("libtensorflow_cc.*"):
+            return path
+    raise _not_validated("needs libtensorflow_cc, which the installed TensorFlow does not contain")
 
 
 def _not_validated(problem: str) -> ResourceError:
     return ResourceError(
         f"the SavedModel cannot be validated: the process that serves it {problem}",
-        expected="memory, temporary files and time for a second process with TensorFlow",
+        expected="TensorFlow's C library, and memory, temporary files and time for a second process",
         remedy="give the job more, or set evaluator.infra_validation.images to 0",
     )

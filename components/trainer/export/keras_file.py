@@ -10,7 +10,7 @@ from components.inference.averaging import average_over_shifts_keras
 from components.inference.predictor import AVERAGED_LAYER
 from components.inference.transform_graph import apply_keras
 from components.trainer.export.keras_config import make_portable
-from components.trainer.export.serving_model import INPUT, PROBABILITIES, Outputs, RawImages, ServingModel, copy_network
+from components.trainer.export.serving_model import INPUT, PROBABILITIES, Outputs, RawImages, ServingModel
 
 TITLE = "Keras file"
 FILE_NAME = "model.keras"
@@ -66,7 +66,7 @@ def _raw_model(model: ServingModel) -> Any:
     import keras
 
     images, scaled = keras_inputs(model.graph, model.raw_shape)
-    network = copy_network(model.network)
+    network = model.network
     layers = keras.Model(images, scaled).layers
     # A sequential model calls layers without arguments, and takes no operations. If a functional model is loaded from a
     # file, it returns a list, which another functional model takes without a warning.
