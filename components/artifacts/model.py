@@ -7,7 +7,7 @@ from pydantic import Field, model_validator
 
 from components.artifacts.base import Artifact, Count, FileName, Fraction, ImageShape, NonNegative, Sha256, Statement
 
-ExportFormat = Literal["keras", "saved_model", "litert", "onnx"]
+ExportFormat = Literal["keras", "saved_model", "litert", "litert_int8", "onnx"]
 MAX_LAYERS_LISTED = 20
 
 
@@ -86,6 +86,8 @@ class Export(Statement):
     largest_difference: NonNegative
     """Between two probabilities."""
     tolerance: NonNegative
+    same_class: Fraction
+    """The fraction of the images that both assign to the same class."""
 
 
 class Model(Artifact):

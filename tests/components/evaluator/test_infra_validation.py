@@ -24,7 +24,7 @@ Made = tuple[Stored[Model], Stored[TransformedExamples]]
 def made(tmp_path_factory: pytest.TempPathFactory) -> Made:
     """Return an untrained network, exported as the Trainer exports it, and images for it."""
     from components.trainer.export.export import REQUIRED_FORMATS, export_model
-    from components.trainer.export.serving_model import ServingModel
+    from components.trainer.export.serving_model import ExampleImages, ServingModel
     from components.trainer.network import NetworkConfig, build_network
 
     directory = tmp_path_factory.mktemp("model") / "runs [1]*"  # TensorFlow expands such characters
@@ -34,7 +34,8 @@ def made(tmp_path_factory: pytest.TempPathFactory) -> Made:
     stated = transformed.artifact
     config = NetworkConfig(filters=(4, 4, 4), dense=(8, 8))
     network = build_network(config, image_shape=stated.image_shape, classes=len(stated.class_names), seed=0)
-    images = read_raw(transformed, stated.splits.validation, slice(None))
+    raw = read_raw(transformed, stated.splits.validation, slice(None))
+    images = ExampleImages(check=raw, calibration=raw)
     exports = export_model(
         ServingModel.from_network(network, stated.graph), REQUIRED_FORMATS, images, Context(output=directory)
     )
