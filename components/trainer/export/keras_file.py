@@ -17,7 +17,6 @@ from components.trainer.export.serving_model import (
     Outputs,
     RawImages,
     ServingModel,
-    copy_network,
 )
 
 TITLE = "Keras file"
@@ -74,7 +73,7 @@ def _raw_model(model: ServingModel) -> Any:
     import keras
 
     images, scaled = keras_inputs(model.graph, model.raw_shape)
-    network = copy_network(model.network)
+    network = model.network
     layers = keras.Model(images, scaled).layers
     # A sequential model calls layers without arguments, and takes no operations. If a functional model is loaded from a
     # file, it returns a list, which another functional model takes without a warning.
