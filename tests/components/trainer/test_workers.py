@@ -86,7 +86,7 @@ def test_two_workers_train_as_one_device(root: Path, tmp_path_factory: pytest.Te
 
 def test_workers_that_load_their_parts_train_as_one_device(tmp_path: Path) -> None:
     roots = [make_root(tmp_path / name, LARGE_IMAGES) for name in ("workers", "alone")]
-    settings: dict[str, Any] = {"memory_budget": "16MB", "epochs": 1}  # the images take 20 MB: two blocks
+    settings: dict[str, Any] = {"memory_budget": "10MB", "epochs": 1}  # the images take 6.6 MB: two blocks
     alone = Worker(root=roots[1], settings=SETTINGS | settings)
     ended = run_workers([*workers(roots[0], 2, network=NETWORK, **settings), alone])
     assert_equal_trainings(ended)
